@@ -44,7 +44,7 @@ export function parseCompactDate(text: string): CalendarDate | undefined {
 const HYPHEN = 45;
 const ZERO = 48;
 
-/** The digits of a text from one place to another; NaN where there is something else. */
+/** The digits of a text from one place to another; NaN if there is something else. */
 function number(text: string, from: number, to: number): number {
   let value = 0;
   for (let at = from; at < to; at++) {
@@ -91,7 +91,7 @@ export function addDays(date: CalendarDate, days: number): CalendarDate {
   return fromEpochDay(epochDay(date) + days);
 }
 
-/** The same day `years` later; 29 February becomes 1 March where the year has none. */
+/** The same day `years` later; 29 February becomes 1 March if the year has none. */
 export function addYears(date: CalendarDate, years: number): CalendarDate {
   const year = Number(date.slice(0, 4)) + years;
   const day = date.slice(4);

@@ -34,7 +34,7 @@ export type LookupRequest = z.infer<typeof lookupRequestSchema>;
 /** How many lookups a batch takes. */
 export const BATCH_AT_MOST = 50;
 
-/** What a check comes to where it could be made. */
+/** What a check comes to if it could be made. */
 export const LOOKUP_OUTCOMES = ['flagged', 'not-flagged'] as const;
 
 /**
@@ -58,7 +58,7 @@ export const COULD_NOT_CHECK_CAUSES = [
 ] as const;
 export type CouldNotCheckCause = (typeof COULD_NOT_CHECK_CAUSES)[number];
 
-/** What the audit says instead of a cause where the user is barred from the child. Nobody else is told that there is a bar. */
+/** What the audit says instead of a cause if the user is barred from the child. Nobody else is told that there is a bar. */
 export const BARRED = 'barred';
 
 /** Whether a check that could not be made tells all the same that no flag is held: one is shown in spite of these. */

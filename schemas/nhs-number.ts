@@ -8,7 +8,7 @@ const WEIGHTS = [10, 9, 8, 7, 6, 5, 4, 3, 2] as const;
 const ZERO = 48;
 
 /**
- * The check digit of nine digits: 11 less the weighted sum modulus 11, where 11 is 0 and 10 makes the
+ * The check digit of nine digits: 11 less the weighted sum modulus 11, where 11 counts as 0 and 10 makes the
  * number unusable (`undefined`).
  *
  * Source: NHS number standard, modulus 11 with weights 10 to 2.

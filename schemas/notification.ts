@@ -45,7 +45,7 @@ const notifiedPlanSchema = z.strictObject({
 
 /** One user's accesses to one child within 24 hours. Instants are ISO 8601 in UTC. */
 export const notificationEntrySchema = z.strictObject({
-  /** The audit id of the first access; the same where the entry is told a second time. */
+  /** The audit id of the first access; the same if the entry is told a second time. */
   id: z.uuid(),
   /** It was told before; since then there were more accesses. */
   again: z.boolean(),
@@ -61,9 +61,9 @@ export const notificationEntrySchema = z.strictObject({
   withheld: z.literal(true).optional(),
   /** The authority bars the user from the child: nothing was shown, and there are no plans. */
   barred: z.literal(true).optional(),
-  /** Why, where that was said; of the latest access. */
+  /** Why, if that was said; of the latest access. */
   reason: z.string().optional(),
-  /** What came of it, where the user has said so; the latest that was said. */
+  /** What came of it, if the user has said so; the latest that was said. */
   attendance: notifiedAttendanceSchema.optional(),
   count: z.int().positive(),
   first: z.iso.datetime(),
@@ -118,9 +118,9 @@ const preferencesSchema = z.strictObject({
     .transform((formats) => [...new Set(formats)]),
   /** Set: a `.dat`/`.ctl` pair a format, for a MESH client to send to this mailbox. */
   mailbox: mailboxSchema.optional(),
-  /** The workflow id of these, where it differs from the settings. */
+  /** The workflow id of these, if it differs from the settings. */
   workflowId: workflowSchema.optional(),
-  /** Also where nobody looked. */
+  /** Also if nobody looked. */
   empty: z.boolean().default(false),
 });
 export type NotificationPreferences = z.infer<typeof preferencesSchema>;

@@ -26,7 +26,7 @@ const MONTHS = [
   'december',
 ];
 
-/** For the message where one of these cannot be read. */
+/** For the message if one of these cannot be read. */
 export const TYPED_DAYS = 'a day such as 27/11/2026, 27 November 2026 or 2026-11-27';
 
 /** The month of a name or of its beginning, at least three letters; 0 if there is none. */

@@ -8,7 +8,7 @@ import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 
 // Half of the time that a command takes to start is spent on compiling what the last one compiled. Beside the
-// packages, and trusted like them; where nothing can be written there, nothing is.
+// packages, and trusted like them; if nothing can be written there, nothing is.
 const { directory } = enableCompileCache(
   join(import.meta.dirname, '..', 'node_modules', '.cache', 'cp-flags'),
 );

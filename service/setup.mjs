@@ -50,7 +50,7 @@ function packagesMatchLock() {
 }
 
 /**
- * `npm install` rather than `npm ci`: the latter refuses where a registry lacks another platform's
+ * `npm install` rather than `npm ci`: the latter refuses if a registry lacks another platform's
  * optional package, and both leave the lock as it is.
  */
 function installPackages() {
@@ -98,7 +98,7 @@ function ensureRedis() {
 }
 
 /**
- * For the tests of the pages, which are skipped where there is none: a browser is nothing that the service needs, so
+ * For the tests of the pages, which are skipped if there is none: a browser is nothing that the service needs, so
  * that its lack stops nothing.
  */
 function ensureBrowser() {

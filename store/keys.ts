@@ -30,7 +30,7 @@ export const keys = {
   /** Of a MESH mailbox. Under the authorities' keys, which the Redis users of earlier versions may write. */
   mailboxLock: (mailbox: string) => `cpf:authority:{mesh.${mailbox}}:lock`,
   mailboxFence: (mailbox: string) => `cpf:authority:{mesh.${mailbox}}:fence`,
-  /** Of the worker, where the audit log has a second copy. Under the authorities' keys for the same reason. */
+  /** Of the worker, if the audit log has a second copy. Under the authorities' keys for the same reason. */
   workerLock: 'cpf:authority:{worker}:lock',
   workerFence: 'cpf:authority:{worker}:fence',
   /** The number of the worker that was at work last. */

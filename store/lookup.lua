@@ -15,8 +15,8 @@
 --           rows: { packed row, status, date of birth result }
 --           accesses: { at (ms), own (0|1), since (ms), count, entry, name, role, role code or '',
 --               organisation's code, its name }
---               of another user's all names and codes are '', where a council keeps back where the child was
---               or 'unreadable', where somebody else has written to the list: it is left as it is
+--               of another user's all names and codes are '', if a council keeps back where the child was
+--               or 'unreadable', if somebody else has written to the list: it is left as it is
 --               or 'withheld', where the record of the child has become sensitive
 --       { 'not-flagged', audit id, number, generation, event number }
 --       { 'could-not-check', audit id, number, cause, by }
@@ -118,7 +118,7 @@ local function check_access(access, latest)
   return { since, count, entry, who.name, who.role, role_code, organisation.code, organisation.name }
 end
 
--- A list of accesses, latest first, and who each was. An error where it is not as list_access writes it.
+-- A list of accesses, latest first, and who each was. An error if it is not as list_access writes it.
 local function read_list(packed, latest)
   assert(#packed <= LIST_BYTES_AT_MOST)
   local list, who, count = cmsgpack.unpack(packed), {}, 0
@@ -155,7 +155,7 @@ local function list_access(lists_key, number, now, tolerance, audit_id, user_key
   return list, who
 end
 
--- Appends the event of a lookup; nil, and nothing is written, where its stream is gone. A stream that was
+-- Appends the event of a lookup; nil, and nothing is written, if its stream is gone. A stream that was
 -- trimmed is there all the same. One that went back shows by the number, which the caller compares: the caller's
 -- user may not read a stream, so neither can this.
 local function append_event_of_lookup(audit_key, seen, ...)

@@ -136,7 +136,7 @@ export type ReplicatedLookups = {
 /**
  * @param options.clock milliseconds since 1970; given in tests of a clock gone wrong
  * @param options.called called with each call: how many lookups it was for, how long it took, whether it failed
- * @param options.replicated where an answer waits until replicas have its event
+ * @param options.replicated set if an answer waits until replicas have its event
  */
 export function createLookupStore(
   redis: Redis,
@@ -165,7 +165,7 @@ export function createLookupStore(
     return all;
   }
 
-  /** Sends lookups in calls that are not too large, where lookups may be answered. */
+  /** Sends lookups in calls that are not too large, if lookups may be answered. */
   function dispatch(
     all: readonly Waiting[],
     begin: (batch: readonly Waiting[], dataset: string) => Call,
@@ -189,7 +189,7 @@ export function createLookupStore(
     for (const { resolve } of all) resolve(couldNotCheck(cause));
   }
 
-  /** Whatever waits goes with a free lane; where none is, it waits until one is. */
+  /** Whatever waits goes with a free lane; if none is, it waits until one is. */
   function flushLanes(lanes: Lanes): void {
     if (waiting.length === 0) return;
     const lane = readiness.open && readiness.run !== undefined ? lanes.free(readiness.run) : 'none';

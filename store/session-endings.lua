@@ -1,7 +1,7 @@
 -- read_endings: what ended between two moments; of more than is asked for, only the first few.
 -- What is longer than any ending ends nothing: it is removed instead of being sent to the reader.
--- KEYS  the set of endings    ARGV  from, to (as of ZRANGEBYSCORE), how many at most, how many where there are more
--- reply 1 where there are more, otherwise 0; and member, score of each
+-- KEYS  the set of endings    ARGV  from, to (as of ZRANGEBYSCORE), how many at most, how many if there are more
+-- reply 1 if there are more, otherwise 0; and member, score of each
 
 -- Two SHA-256 digests in base64url, and the dot between them.
 local LONGEST_ENDING = 87

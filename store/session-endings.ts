@@ -80,7 +80,7 @@ function fieldOf(ending: Ending): string {
   }
 }
 
-/** A member of the set: what ended, and by which token where there was one. A digest has no dot. */
+/** A member of the set: what ended, and by which token if there was one. A digest has no dot. */
 const memberOf = (ending: Ending, token?: string): string =>
   token === undefined ? fieldOf(ending) : `${fieldOf(ending)}.${digest(token)}`;
 const fieldIn = (member: string): string => member.split('.', 1)[0] ?? '';

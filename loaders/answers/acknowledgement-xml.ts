@@ -92,7 +92,7 @@ function detail({ code, place, localId, hint }: Finding): string {
   );
 }
 
-/** The schema wants a telephone number with a use; where none is known it has no digits. */
+/** The schema wants a telephone number with a use; if none is known it has no digits. */
 function receiver({ authority }: Acknowledgement): string {
   const phone = (digits: string | undefined, use: string): string[] =>
     digits === undefined ? [] : [element('telecom', { value: `tel:${digits}`, use })];

@@ -24,7 +24,7 @@ type Beginning = { id: string; keep: () => Promise<void>; change: (tally: Tally)
  * carried to the same end.
  *
  * @param kind by which the anchor knows them
- * @param lost what is said where the store has lost what was to be done
+ * @param lost what is said if the store has lost what was to be done
  * @param find what is to be done; `undefined` if it was finished before
  */
 export function actsOf(

@@ -27,7 +27,7 @@ export type CheckedSubject = {
   dateOfBirth: CalendarDate | undefined;
   /** Where the date can be read day first and month first. */
   dateOfBirthInDoubt?: true;
-  /** Empty where there is none. */
+  /** Empty if there is none. */
   localId: string;
   names: RawSubject['names'];
 };
@@ -107,7 +107,7 @@ class RecordCheck {
     this.#warnings.push(this.#finding('CPR06', place, field, hint));
   }
 
-  /** The one value there should be; `undefined` and a finding where there is none or more than one. */
+  /** The one value there should be; `undefined` and a finding if there is none or more than one. */
   #single(list: readonly Located[], place: string, field: NamedField): Located | undefined {
     const only = this.#optional(list, field);
     return list.length === 0 ? this.#fail(place, field, RECORD_HINTS.missing(field)) : only;

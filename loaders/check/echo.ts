@@ -10,7 +10,7 @@ import { READERS } from '../formats/formats.ts';
 const YEARS_END = '2100-01-01';
 
 /**
- * A record as it can be sent back to its authority: numbers as they were sent, dates where they are dates.
+ * A record as it can be sent back to its authority: numbers as they were sent, dates if they are dates.
  * `undefined` for one that lacks what the acknowledgement needs to repeat it, such as a date of birth.
  */
 export function echoOf(record: RawRecord, format: UploadFormat): EchoedRecord | undefined {

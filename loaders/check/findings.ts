@@ -26,7 +26,7 @@ export class Findings {
 }
 
 /**
- * The local id as a finding may show it: left out where an authority uses the NHS number as its own, since
+ * The local id as a finding may show it: left out if an authority uses the NHS number as its own, since
  * findings are read in places where NHS numbers must not be.
  */
 export function shownLocalId(localId: string): { localId?: string } {

@@ -57,7 +57,7 @@ export type ReadUpload = {
   inactive: { numbers: InactiveNumber[]; omitted: number };
   /** Why nothing of the file can be loaded, whatever is held; `undefined` for one that can. */
   refusal: Refusal | undefined;
-  /** The header where the file can be loaded. */
+  /** The header if the file can be loaded. */
   usable: WholeHeader | undefined;
   /** Whether dates of birth that can be read two ways may have been read the wrong way. */
   birthDatesInDoubt: boolean;
@@ -73,7 +73,7 @@ export type Refusal = 'CPF01' | 'CPF05' | 'CPF06';
  * Reads and checks a whole file into a spool, one record in memory at a time. Everything wrong is found,
  * not just the first thing. Nothing is applied here, whatever the file holds.
  *
- * @throws {SourceFailed} if its bytes could not be had, {LoadFailed} where it was stopped
+ * @throws {SourceFailed} if its bytes could not be had, {LoadFailed} if it was stopped
  */
 export async function readUpload(
   bytes: SourceBytes,
@@ -141,7 +141,7 @@ class Reading {
     this.#failures.add({ code, place, ...(field !== undefined && { field }), hint });
   }
 
-  /** A promise where there is something to wait for before the next event. */
+  /** A promise if there is something to wait for before the next event. */
   take(event: UploadEvent): Promise<void> | undefined {
     switch (event.kind) {
       case 'record':

@@ -2,7 +2,7 @@ import type { Anchor } from '#store/trust/anchor.ts';
 import { heldFileSchema } from '../spool/journal.ts';
 
 /**
- * Whether additions of another file of an authority wait: to be traced, or, where a file is held whole, for a
+ * Whether additions of another file of an authority wait: to be traced, or, if a file is held whole, for a
  * decision. A flag may be among them, so that no file makes the authority's data fresher before.
  *
  * @param sequence of the file in hand, with the authority's offset: what is held of it does not count

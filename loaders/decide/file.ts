@@ -534,7 +534,7 @@ function together(decided: Decided, waiting: Decided | undefined): Decided {
   };
 }
 
-/** In place of a spool where decisions are only counted. */
+/** In place of a spool if decisions are only counted. */
 const countingOnly = (spool: Spool): DecideRecordsOptions['spool'] => ({
   plansOf: (number) => spool.plansOf(number),
   holdBack: () => undefined,

@@ -32,7 +32,7 @@ type DecisionContext = {
  * Accepts or refuses one record, whole, against what is held, and foretells what each row will do.
  *
  * Rows order themselves by their file's sequence: one that a newer file has written is left as it is
- * (superseded), with a warning where this file says something else of it. A delete must match a row that is held by its start. So must an end, unless no plan of the
+ * (superseded), with a warning if this file says something else of it. A delete must match a row that is held by its start. So must an end, unless no plan of the
  * type is in force for the number: then it is a plan that began and ended between two files, and is
  * accepted with a warning. An end that is still to come is no end yet, but part of a plan in force. An authority's first file is accepted as it stands.
  * A plan that was withdrawn as another child's stays so, whatever is sent, until it is deleted or sent as another's.

@@ -14,9 +14,9 @@ import {
 export type MeshOptions = {
   workflowId: string;
   acknowledgementWorkflowId: string;
-  /** Ours, where files for others come into the same folder. */
+  /** Ours, if files for others come into the same folder. */
   mailbox?: string;
-  /** Which authority each mailbox sends for. `undefined`: a demo, where the file alone says whose it is. */
+  /** Which authority each mailbox sends for. `undefined`: a demo, in which the file alone says whose it is. */
   mailboxes: ReadonlyMap<string, SendingMailbox> | undefined;
 };
 
@@ -42,7 +42,7 @@ export const isUpload = (mesh: MeshOptions, workflowId: string, mailbox: string)
 export type Unused = {
   kind: 'failed';
   hint: string;
-  /** To whom it is answered, and what to do, where the control file says who has sent it. */
+  /** To whom it is answered, and what to do, if the control file says who has sent it. */
   answer?: { sender: MeshSender; hint: string };
 };
 

@@ -104,7 +104,7 @@ export class InboxFiles {
   }
 
   /**
-   * Opens the inbox, makes its folders where they are absent, and keeps other watchers out until
+   * Opens the inbox, makes its folders if they are absent, and keeps other watchers out until
    * {@link close} or the end of the process.
    *
    * @param outbox where answers go, which may be in the inbox

@@ -21,7 +21,7 @@ export async function finalAnswer(
   if (held === undefined || authority === undefined) return provisional;
   if (anchor.heldFiles().some(({ id }) => id === held.id)) return undefined;
   const { sequenceOffset } = await store.intakeState(authority);
-  // With the offset, and as it was where numbering started again since.
+  // With the offset, and as it was if numbering started again since.
   for (const sequence of new Set([rest.sequence + sequenceOffset, rest.sequence])) {
     const entry = await store.fileOf(authority, sequence);
     if (entry?.sha256 !== rest.file.sha256 || entry.held !== undefined) continue;

@@ -36,7 +36,7 @@ export type LoadOptions = {
   spoolDir: string;
   /** Whether a file may make an authority known here that was not; for an operator's own loads. */
   addAuthority: boolean;
-  /** The authority that sends, where its token or mailbox tells; a file of another one is CPF01. */
+  /** The authority that sends, if its token or mailbox tells; a file of another one is CPF01. */
   authority?: OdsCode;
   /** For a CSV: what it does not say of itself. */
   metadata?: CsvMetadata;
@@ -131,7 +131,7 @@ export type FileDifference = {
   difference: Difference;
   /**
    * Names the file and all that it was compared with: the dataset, what its authority holds, has set and has waiting.
-   * Empty where nothing was compared.
+   * Empty if nothing was compared.
    */
   basis: string;
 };

@@ -17,7 +17,7 @@ type FileInHand = { sequence: number; sha256: string };
  * Carries to its end whatever load of the authority a crash cut short, before another begins.
  *
  * @param file the one to be loaded; absent if something else is to be done
- * @returns what the anchor expects, where the journal is gone and this very file has to do instead
+ * @returns what the anchor expects, if the journal is gone and this very file has to do instead
  * @throws {LoadFailed} if the journal is gone and this is another file
  */
 export async function endInterrupted(

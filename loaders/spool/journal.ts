@@ -69,7 +69,7 @@ export const journalSchema = z.strictObject({
   recent: z.array(sizeSchema),
   /** What the authority will hold. */
   expected: z.strictObject({ rows: z.int().nonnegative(), digest: z.string() }),
-  /** What of the file is held, where part of it is. */
+  /** What of the file is held, if part of it is. */
   hold: heldFileSchema.optional(),
   /** The hold that is over with this load. */
   drops: z.string().optional(),

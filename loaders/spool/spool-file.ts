@@ -76,7 +76,7 @@ export class SpoolFile {
     }
   }
 
-  /** What stands from a place on, where that is short. */
+  /** What stands from a place on, if that is short. */
   text(from: number): string {
     const buffer = Buffer.alloc(PIECE);
     if (this.#descriptor === undefined || from < 0) return '';

@@ -40,7 +40,7 @@ const EFFECTS = new Map(
 );
 
 const NUMBER_LENGTH = 10;
-/** SHA-256 of all before it, in hex; where the journal begins, sixteen digits; a line end. */
+/** SHA-256 of all before it, in hex; where the journal begins, as sixteen digits; a line end. */
 const FOOTER = /^([0-9a-f]{64})([0-9]{16})\n$/;
 const FOOTER_LENGTH = 81;
 
@@ -124,7 +124,7 @@ export class Spool {
     return new Spool(folder, lockFolder(folder), 'new');
   }
 
-  /** @throws {SpoolInUse} if another process has it open; or where there is no such spool */
+  /** @throws {SpoolInUse} if another process has it open; or if there is no such spool */
   static open(folder: string): Spool {
     statSync(join(folder, LOCK));
     return new Spool(folder, lockFolder(folder), 'whole');
@@ -133,7 +133,7 @@ export class Spool {
   /**
    * Opens what is held, to be decided on again. Its plans are those that the index knows.
    *
-   * @throws {SpoolInUse} if another process has it open; or where there is no such spool
+   * @throws {SpoolInUse} if another process has it open; or if there is no such spool
    */
   static openHeld(folder: string, whose: Whose & { untraced?: number | undefined }): Spool {
     const { untraced = 0 } = whose;
@@ -271,7 +271,7 @@ export class Spool {
     this.#syncFolders();
   }
 
-  /** `undefined` before {@link Spool.commitJournal}, or where it did not come to its end. */
+  /** `undefined` before {@link Spool.commitJournal}, or if it did not come to its end. */
   journal(): string | undefined {
     let size: number;
     try {

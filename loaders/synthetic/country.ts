@@ -113,7 +113,7 @@ export class Country {
   readonly #laterBase: readonly number[];
   readonly #firstDay: number;
 
-  /** @throws a sentence where there are not as many numbers as people */
+  /** @throws a sentence if there are not as many numbers as people */
   constructor(options: CountryOptions) {
     this.options = options;
     const { authorities, date, deltas, numbers } = options;

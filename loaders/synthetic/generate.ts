@@ -83,7 +83,7 @@ const MADE_AT = '0005';
  *
  * Everything in it is made up. With `numbers: 'test'` every NHS number is of the range kept for tests.
  *
- * @throws a sentence where there are not as many numbers as people
+ * @throws a sentence if there are not as many numbers as people
  */
 export function generateEngland(options: GenerateOptions) {
   const country = new Country(options);

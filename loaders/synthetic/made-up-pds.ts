@@ -14,7 +14,7 @@ export type MadeUpPerson = {
   security?: string;
 };
 
-/** What is held under a number: a person, of another number where it was replaced, or that it was withdrawn. */
+/** What is held under a number: a person, of another number if it was replaced, or that it was withdrawn. */
 export type MadeUpRecord = MadeUpPerson | 'invalidated';
 
 export type MadeUpPds = {
@@ -25,7 +25,7 @@ export type MadeUpPds = {
   /** The records that were asked for, in order. */
   asked: { nhsNumber: string; requestId: string; organisation: string; at: number }[];
   tokensGiven: number;
-  /** Answers in its stead where it is set and says that it did. */
+  /** Answers in its stead if it is set and says that it did. */
   instead:
     | ((request: IncomingMessage, response: ServerResponse, path: string) => boolean)
     | undefined;

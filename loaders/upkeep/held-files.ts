@@ -223,7 +223,7 @@ async function record(
   });
 }
 
-/** `nothing` is the answer where no record of a file is sound any more of which nothing was applied. */
+/** `nothing` is the answer if no record of a file is sound any more of which nothing was applied. */
 async function decideRelease(
   store: Store,
   anchor: Anchor,

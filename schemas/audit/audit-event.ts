@@ -108,7 +108,7 @@ const couldNotCheckEventSchema = lookupEventSchema.extend({
 const refusalEventSchema = requestSchema.extend({
   type: z.literal('refusal'),
   code: z.string(),
-  /** Without role and organisation where the user has several and chose none. */
+  /** Without role and organisation if the user has several and chose none. */
   caller: callerSchema.partial({ role: true, organisation: true }),
   nhsNumber: z.string().optional(),
   nhsNumberHash: z.string().optional(),
@@ -126,7 +126,7 @@ export const enumerationAlertEventSchema = z.object({
   auditId: z.uuid(),
   caller: callerSchema,
   sign: z.enum(ENUMERATION_SIGNS),
-  /** Which lookups were counted; all of them where this is absent. */
+  /** Which lookups were counted; all of them if this is absent. */
   access: z.enum(ACCESSES).optional(),
   count: z.int(),
   threshold: z.int(),
@@ -444,7 +444,7 @@ const knownTypes = new Set<unknown>(
 
 /**
  * Whether an entry that is no event of this version can be none of a newer version either: of a type that
- * this one knows, and of another form. A newer one may know more types, and more words where there is a list of them.
+ * this one knows, and of another form. A newer one may know more types, and more words if there is a list of them.
  */
 export const isForged = (entry: unknown, { issues }: z.ZodError): boolean =>
   knownTypes.has((entry as { type?: unknown } | null)?.type) &&
@@ -457,7 +457,7 @@ export const isForged = (entry: unknown, { issues }: z.ZodError): boolean =>
 export const unreadableEventSchema = placedSchema.extend({
   type: z.literal('unreadable'),
   sha256: z.string(),
-  /** The stream entry's fields as JSON, cut where it is long. */
+  /** The stream entry's fields as JSON, cut if it is long. */
   fields: z.string(),
 });
 export type UnreadableEvent = z.infer<typeof unreadableEventSchema>;

@@ -115,7 +115,7 @@ export const claimMappingSchema = z.strictObject({
   scope: claimSchema.default('scope'),
   /** A list of roles. */
   roles: claimSchema,
-  /** The id of the role in use, where the token itself says so: then no other counts. */
+  /** The id of the role in use, if the token itself says so: then no other counts. */
   chosenRole: claimSchema.optional(),
   role: z.strictObject({
     id: claimSchema,

@@ -24,7 +24,7 @@ const level = z.int().min(0).max(4);
 
 /**
  * An OpenID provider by which people sign in. What is not set of `scope`, `chooseRoleScope` and `changeRoleScope` is
- * what NHS CIS2 Authentication takes where `claims` is `cis2`. Source: NHS CIS2 guidance, OpenID Connect overview.
+ * what NHS CIS2 Authentication takes if `claims` is `cis2`. Source: NHS CIS2 guidance, OpenID Connect overview.
  */
 const signInProviderSchema = z
   .strictObject({

@@ -31,7 +31,7 @@ type PlanTypeEntry = {
   caseSystemName: RegExp;
   /** What a clinician reads of one in force. */
   inForce: string;
-  /** The same as the heading of a page, and how it goes on where a child has another plan as well. */
+  /** The same as the heading of a page, and how it goes on if a child has another plan as well. */
   heading: string;
   alsoHeading: string;
   /** How it is named in a list of plans. */

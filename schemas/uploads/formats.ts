@@ -21,7 +21,7 @@ type Entry = {
   /** The forms that its dates may have, for a hint. */
   planDateForms: string;
   birthDateForms: string;
-  /** What to do where a plan has no such date. */
+  /** What to do if a plan has no such date. */
   withoutDate: string;
   /** What often spoils an NHS number on its way into such a file, and how to avoid it. */
   numberAdvice?: string;

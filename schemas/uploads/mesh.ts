@@ -16,7 +16,7 @@ const sendingMailboxSchema = z.union(
     odsCodeSchema.transform((authority) => ({ authority })),
     z.strictObject({
       authority: odsCodeSchema,
-      /** Its own, where it differs from the settings. */
+      /** Its own, if it differs from the settings. */
       workflowId: workflowSchema.optional(),
       acknowledgementWorkflowId: workflowSchema.optional(),
     }),

@@ -38,7 +38,7 @@ export const DUE_DATE_PASSED =
 export const WHO_LOOKED_NOT_SHOWN =
   'Who has looked before cannot be shown. The flag itself is not affected: act on it.';
 
-/** Where a council keeps back where its child was looked up. */
+/** For when a council keeps back where its child was looked up. */
 export const WHERE_NOT_SHOWN =
   'Where this child was seen is not shown. If you need to know, ring the council.';
 
@@ -185,7 +185,7 @@ const londonMoment = new Intl.DateTimeFormat('en-GB', {
 });
 
 /**
- * What a person reads beside one plan, where plans are shown one by one: its status, whom to ring, and of
+ * What a person reads beside one plan, if plans are shown one by one: its status, whom to ring, and of
  * when its authority's data is.
  */
 export function planNote(flag: Flag): string {

@@ -198,7 +198,7 @@ export const OFFICER_EVENT = {
     yes: 'Yes',
     no: 'No',
   },
-  /** Names of other fields of an event, where the field's own name, taken apart, would not say it. */
+  /** Names of other fields of an event, if the field's own name, taken apart, would not say it. */
   fields: {
     sha256: 'SHA-256 of the file',
     sequence: 'File number',

@@ -235,7 +235,7 @@ export const SESSIONS = {
   notRead: 'Which sessions of the pages have ended has not been read yet.',
   known: (count: number) =>
     `Which sessions of the pages have ended is known. Endings of the last 12 hours: ${count}.`,
-  /** @param code how Redis's answer begins; where it gave none, nothing is known of lookups either */
+  /** @param code how Redis's answer begins; if it gave none, nothing is known of lookups either */
   unreadable: (code: string | undefined) =>
     `Which sessions of the pages have ended cannot be read from Redis (cpf:ended${code === undefined ? '' : `, ${code}`}). Until it can, every check on the pages is could-not-check and nobody can sign in.${code === undefined ? '' : ' This alone does not stop lookups of the API.'} See the alert SessionsUnknown.`,
   tooMany: (most: number, since: string) =>

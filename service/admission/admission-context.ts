@@ -35,7 +35,7 @@ type AdmissionContextDependencies = {
   replicated: ReplicatedLookups | undefined;
   telemetry: Telemetry;
   log: Log;
-  /** Alerts of the last hour that the worker gave, where this process is one. */
+  /** Alerts of the last hour that the worker gave, if this process is one. */
   countedAlerts: () => number;
   add: (step: () => Promise<void> | void) => void;
 };

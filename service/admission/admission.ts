@@ -46,7 +46,7 @@ export type TakeFromLimits = (caller: Caller) => LimitReached | undefined;
 
 /**
  * Who asks, judged by token and headers: what every route that a token opens has in common. Refused requests
- * count against the limits too, and are put down to somebody even where an id is wrong already.
+ * count against the limits too, and are put down to somebody even if an id is wrong already.
  */
 export function identifyCaller(
   authentication: Authentication,

@@ -35,7 +35,7 @@ export type Authentication =
   | {
       kind: 'refused';
       code: TokenRefusal;
-      /** Who was refused, where the token was good all the same. */
+      /** Who was refused, if the token was good all the same. */
       caller?: Caller;
     };
 
@@ -117,7 +117,7 @@ function refusalOf(error: unknown): TokenRefusal {
 }
 
 /**
- * Verifies by the key that the token names or, where several may be meant, by whichever of them signed it: a
+ * Verifies by the key that the token names or, if several may be meant, by whichever of them signed it: a
  * `kid` is a hint and need be neither there nor unique (RFC 7515, section 4.1.4).
  */
 async function verifyByAny(

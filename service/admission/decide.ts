@@ -68,7 +68,7 @@ function settingText(organisation: Organisation | undefined): string | undefined
  * B0170); draft CP-IS FHIR guide (the header, and what its absence means).
  *
  * @param organisations the registered care settings
- * @param registeredOnly false for a demo dataset, where others may look as well
+ * @param registeredOnly false for a demo dataset, in which others may look as well
  */
 export function decideAccess(
   { role }: Identity,

@@ -18,7 +18,7 @@ export type Guard<A extends KnownCaller> = {
   overloaded?: () => boolean;
   /** Judges who asks, by the head of a request alone. */
   admit: (head: RequestHead) => A | Refusal | Promise<A | Refusal>;
-  /** The head to judge by, where it is not simply the one sent. */
+  /** The head to judge by, if it is not simply the one sent. */
   headOf?: (sent: RequestHead) => RequestHead;
   /** Words a refusal. */
   refuse: (code: ErrorCode, options: ProblemOptions) => Response;
@@ -65,7 +65,7 @@ export function guarded<A extends KnownCaller>(
       const trace = traces.of(incoming);
       const token = trace?.child('token');
       const admitting = admit(head);
-      // Not awaited where it need not be: most tokens have been seen before.
+      // Not awaited if it need not be: most tokens have been seen before.
       const admission = admitting instanceof Promise ? await admitting : admitting;
       token?.end(admission.kind === 'refused' ? admission.code : undefined);
       let refused: Omit<Refused, 'api' | 'source'>;

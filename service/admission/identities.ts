@@ -15,7 +15,7 @@ type Organisations = ReadonlyMap<string, Organisation>;
 /** Who is trusted and which settings are registered, as files say. */
 export type Identities = {
   issuers: readonly TrustedIssuer[];
-  /** Undefined where no file is configured. */
+  /** Undefined if no file is configured. */
   organisations: WatchedFiles<Organisations> | undefined;
   revocations: Revocations | undefined;
   stop: () => void;
@@ -59,7 +59,7 @@ export async function readIdentities(
 
 /**
  * What the dataset's kind asks for. A live one must have issuers and organisations, and keys that come by
- * https; where it may be a demo, the demo issuer is added, which no live dataset ever believes.
+ * https; if it may be a demo, the demo issuer is added, which no live dataset ever believes.
  *
  * @throws {ConfigurationError}
  */

@@ -26,7 +26,7 @@ type AuditNumbers = {
 export type Audit = {
   /** Whether events are sealed, as a check of `/_status`. */
   check(): ReadinessCheck;
-  /** How its second copy is, where it is to have one. */
+  /** How its second copy is, if it is to have one. */
   copyChecks(): OwnCheck[];
   /** Whether the children that users look up are counted, and how many alerts that gave in the last hour. */
   readonly alerting: { check(): ReadinessCheck; readonly alerts: number };

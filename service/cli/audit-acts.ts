@@ -124,7 +124,7 @@ export async function auditHold(
 }
 
 /**
- * `cp-flags audit accept-gap`: lets sealing continue where events are lost for good. The log then says which,
+ * `cp-flags audit accept-gap`: lets sealing continue if events are lost for good. The log then says which,
  * who answered for it and why, and verification repeats it.
  */
 export async function auditAcceptGap(

@@ -64,7 +64,7 @@ Every command has its own help: cp-flags load --help
 /**
  * The command line, with every command and option that it has.
  *
- * @param typed the first word that was typed: where it is a command, the line has no other
+ * @param typed the first word that was typed: if it is a command, the line has no other
  */
 export async function commandLine(
   environment: NodeJS.ProcessEnv,

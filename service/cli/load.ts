@@ -150,7 +150,7 @@ async function writeAcknowledgement(
   }
 }
 
-/** Beside the acknowledgement, or in the data folder where none was asked for. */
+/** Beside the acknowledgement, or in the data folder if none was asked for. */
 function noticeFolder(target: Target | undefined, configuration: Configuration): string {
   if (target === undefined) return noticesFolder(configuration);
   return 'format' in target ? dirname(target.path) : target.folder;
@@ -265,7 +265,7 @@ export async function load(
         }
         const { file } = loaded;
         const acknowledgement = markRepeat(loaded.acknowledgement, beganAt);
-        // First, so that it is not lost where the file cannot be written.
+        // First, so that it is not lost if the file cannot be written.
         console.log(acknowledgementText(acknowledgement));
         await writeAcknowledgement(acknowledgement, file.target);
         if (acknowledgement.held?.untraced === true) {

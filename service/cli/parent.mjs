@@ -25,7 +25,7 @@ function statOf(pid) {
 }
 
 /**
- * The parent of a process that is a shell with one command, as npm keeps it; otherwise, and where the system does not
+ * The parent of a process that is a shell with one command, as npm keeps it; otherwise, and if the system does not
  * tell, `undefined`.
  *
  * @param {number} pid
@@ -53,9 +53,9 @@ function isOrphan(pid) {
 }
 
 /**
- * Calls back once the process that started this one has ended, where npm started it; it may have ended already. npm
+ * Calls back once the process that started this one has ended, if npm started it; it may have ended already. npm
  * keeps a shell between itself and a command (npx always), which takes its SIGTERM, dies of it and hands nothing on,
- * and which lives on where npm itself is killed. What nobody started by npm may well outlive the shell it came from.
+ * and which lives on if npm itself is killed. What nobody started by npm may well outlive the shell it came from.
  *
  * @param {() => void} callback
  */

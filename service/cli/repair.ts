@@ -23,7 +23,7 @@ export async function repair(configuration: Configuration, options: RepairOption
     await store.loadFunctions();
     let found = 0;
 
-    /** Says what was found; where a person has it repaired, puts that on record and does it. */
+    /** Says what was found; if a person has it repaired, puts that on record and does it. */
     async function settle(
       what: string,
       detail: Record<string, string | number>,
@@ -92,7 +92,7 @@ export async function repair(configuration: Configuration, options: RepairOption
         if (gone !== undefined) console.log(gone);
         return;
       }
-      // The verifier looks at once where nothing is said.
+      // The verifier looks at once if nothing is said.
       if (pushed.length > 0) await connection.del(keys.open);
       if (gone !== undefined) {
         throw new Failure(

@@ -1,6 +1,6 @@
 import { STOP_SIGNALS, whenNpmEnds } from './parent.mjs';
 
-/** One Ctrl-C comes twice where npm started the command: from the terminal, and handed on by npm. */
+/** One Ctrl-C comes twice if npm started the command: from the terminal, and handed on by npm. */
 const SAME_PRESS_MS = 500;
 
 /**
@@ -32,7 +32,7 @@ export function whenToldToStop(stop: () => void, force: () => void): void {
 export function exitNow(exitCode: number): never {
   // A shell is gone before another signal can come, which it would not take.
   process.execve?.('/bin/sh', ['sh', '-c', `exit ${exitCode}`], {});
-  // Where there is no such thing, as on Windows.
+  // If there is no such thing, as on Windows.
   process.exit(exitCode);
 }
 

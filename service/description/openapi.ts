@@ -86,7 +86,7 @@ const PLAIN_CLASSES: readonly (readonly [string, string])[] = [
   [String.raw`\p{Cs}`, ''],
 ];
 
-/** A pattern without classes of Unicode; undefined where it cannot be said without. */
+/** A pattern without classes of Unicode; undefined if it cannot be said without. */
 function plainPattern(pattern: string): string | undefined {
   const plain = PLAIN_CLASSES.reduce((text, [a, b]) => text.replaceAll(a, b), pattern);
   return plain.includes(String.raw`\p{`) ? undefined : plain;

@@ -33,7 +33,7 @@ export type Operation = {
   description: string;
   /** `lookup`, `authority` and `audit` name who holds the token; `anybody` has none. */
   letsIn: 'anybody' | 'lookup' | 'authority' | 'audit';
-  /** Addresses at which an OPTIONS gets the same answer. HAProxy's `option httpchk` asks by it, and of `/` where it is given no other. */
+  /** Addresses at which an OPTIONS gets the same answer. HAProxy's `option httpchk` asks by it, and of `/` if it is given no other. */
   optionsAt?: readonly string[];
   /** Looked for after all others, since one regular expression cannot hold its address beside theirs. */
   apart?: boolean;

@@ -15,7 +15,7 @@ const JOB_ROLE = /^R[0-9]{4}$/;
 
 /**
  * A user's looks from unscheduled care within 24 hours, and who it was: recorded at the latest of them. Without `supporting` the person is only named: a
- * reference would lead nowhere. Where a council keeps back where the child was looked up, nobody is named. Source: draft CP-IS FHIR guide, data mapping.
+ * reference would lead nowhere. If a council keeps back where the child was looked up, nobody is named. Source: draft CP-IS FHIR guide, data mapping.
  */
 export function access(
   { nhsNumber, key }: Child,

@@ -60,7 +60,7 @@ function find(type: SearchType, search: Search, checked: Keyed): Found {
 /**
  * The answer to a search: what matched, what it refers to if that was asked for, and last an outcome with
  * the words that a clinician is to read, which a negative must never be without. Nothing is paged, and
- * the `self` link leaves the number out. `id` is the audit id. `total` is left out where what was searched
+ * the `self` link leaves the number out. `id` is the audit id. `total` is left out if what was searched
  * for cannot be read.
  *
  * @param base absolute, of this FHIR service

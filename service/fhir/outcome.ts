@@ -85,7 +85,7 @@ export function refusalResponse(code: ErrorCode, options: ProblemOptions): Respo
   });
 }
 
-/** What an answer tells anybody who reads it, a sentence an issue; a warning where something is missing. */
+/** What an answer tells anybody who reads it, a sentence an issue; a warning if something is missing. */
 export function adviceOutcome(advice: readonly string[], complete: boolean): OperationOutcome {
   return {
     resourceType: 'OperationOutcome',

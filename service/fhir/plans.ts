@@ -88,7 +88,7 @@ export function carePlan(child: Child, flag: Flag): CarePlan {
 
 /**
  * The one flag of a child with plans; active while any of them is in force, and its period is theirs (of
- * all, where none is). Refers to the plans only if they come with it: none can be read on its own.
+ * all, if none is). Refers to the plans only if they come with it: none can be read on its own.
  *
  * Source: Patient Flags guide, Flag-PatientFlag.
  */

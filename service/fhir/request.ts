@@ -5,7 +5,7 @@ import { FHIR_BASE } from './vocabulary.ts';
 /** The absolute address of the FHIR service, as the client of a request knows it. */
 export type BaseOf = (c: RouteContext) => string;
 
-/** @param publicUrl the address by which clients reach this service, where it is not the one that they send */
+/** @param publicUrl the address by which clients reach this service, if it is not the one that they send */
 export const createBaseOf =
   (publicUrl: string | undefined): BaseOf =>
   ({ req: { url } }) =>

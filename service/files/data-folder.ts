@@ -37,7 +37,7 @@ export const auditKeyFile = ({
 }: Place & Pick<Configuration, 'AUDIT_KEY_FILE'>): string =>
   AUDIT_KEY_FILE ?? join(DATA_DIR, 'audit-key');
 
-/** Under which lease of the one worker this folder was last worked on, where the audit log has a second copy. */
+/** Under which lease of the one worker this folder was last worked on, if the audit log has a second copy. */
 export const workerFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'worker.json');
 
 /** What of this folder was last put into the second copy. */

@@ -27,7 +27,7 @@ function membersRead(value: unknown, depth = 0): number {
 }
 
 /**
- * Whether a JSON text names each member of each object once, where `value` was read from it. Readers
+ * Whether a JSON text names each member of each object once; `value` is what was read from it. Readers
  * differ in which of two `nhsNumber` they take (ours the last, a gateway perhaps the first), and the wrong
  * one is the wrong child; in a token, the wrong user.
  */

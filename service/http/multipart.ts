@@ -34,7 +34,7 @@ function textOf(bytes: Buffer): string {
   return bytes.toString('utf8');
 }
 
-/** The name of a part, and of its file where it is one. */
+/** The name of a part, and of its file if it is one. */
 function readHead(bytes: Buffer): { name: string; filename: string | undefined } {
   for (const line of textOf(bytes).split('\r\n')) {
     const [, value] = /^content-disposition: *(.*)$/i.exec(line) ?? [];

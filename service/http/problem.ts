@@ -15,7 +15,7 @@ export type ProblemOptions = {
   correlationId?: string | undefined;
   /** Methods of the address, for 405. */
   allow?: string;
-  /** False on routes where nobody waits for a check; then the body says nothing of one. */
+  /** False on routes on which nobody waits for a check; then the body says nothing of one. */
   lookup?: boolean;
   /** Of `too-many-requests`: which limit. */
   limit?: LimitReached | undefined;

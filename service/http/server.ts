@@ -95,7 +95,7 @@ function cutSilent(socket: Socket & { _httpMessage?: { headersSent: boolean } | 
   if (socket._httpMessage?.headersSent !== false) socket.destroy();
 }
 
-/** Whether a body, where it is left unread, costs its sender the connection. */
+/** Whether a body, if it is left unread, costs its sender the connection. */
 function endsWhereUnread({ headers }: IncomingMessage): boolean {
   return (
     headers.expect !== undefined ||
@@ -186,7 +186,7 @@ function inTurn(answer: (incoming: IncomingMessage, outgoing: ServerResponse) =>
  *
  * @param options.port 0 for any free one
  * @param options.observer called with each request, and of its answer's end
- * @param options.tls set: TLS 1.3 and nothing else; where it names client authorities, no client without
+ * @param options.tls set: TLS 1.3 and nothing else; if it names client authorities, no client without
  * a certificate of theirs
  * @throws {CannotListen}
  */
@@ -261,7 +261,7 @@ export async function serveHttp(
         );
   // By default Node leaves out what comes after the thousandth; the bytes are bounded already.
   server.maxHeadersCount = 0;
-  // Node looks twice: where something of an answer has gone out since the last time, it waits once more.
+  // Node looks twice: if something of an answer has gone out since the last time, it waits once more.
   server.setTimeout((limits.unreadMs ?? 20_000) / 2, cutSilent);
   server.on('clientError', refuseUnreadable);
   // By default Node invites the body before anybody knows who sends it.

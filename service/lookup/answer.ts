@@ -76,7 +76,7 @@ const WHO_WITHHELD = {
 function accessOf(access: ListedAccess) {
   const { at, count, own, withheld } = access;
   const { name, role, organisation } = withheld === undefined ? access : WHO_WITHHELD;
-  // As JSON it has no member `withheld` where that is undefined.
+  // As JSON it has no member `withheld` if that is undefined.
   return { at: new Date(at).toISOString(), count, name, role, organisation, own, withheld };
 }
 
@@ -107,7 +107,7 @@ function answerJson(
   const listed = result.accesses;
   const readable = typeof listed !== 'string';
   const advice = JSON.stringify(flaggedAdvice(flags, coverage.coverage, whoLookedOf(listed)));
-  // Left out where it cannot be read: an empty list would say that nobody looked.
+  // Left out if it cannot be read: an empty list would say that nobody looked.
   const accesses = silent || !readable ? '' : `"accesses":${JSON.stringify(listed.map(accessOf))},`;
   return `{"checked":true,"outcome":"flagged","current":${current},"checkedAt":"${checkedAt}","auditId":"${auditId}","advice":${advice},"flags":${JSON.stringify(flags)},${accesses}"coverage":${coverage.json}}`;
 }

@@ -43,7 +43,7 @@ export type Form = {
   api: Api;
   /** That of FHIR; without one the answer shows everything. */
   search?: SearchType;
-  /** Why the check cannot be made, where that is known before the store is asked. */
+  /** Why the check cannot be made, if that is known before the store is asked. */
   prevented?: CouldNotCheckCause | undefined;
   /** @throws whatever is wrong with what is held: the answer then is could-not-check */
   words: (checked: Checked, admitted: Admitted, request: LookupRequest) => string;
@@ -122,7 +122,7 @@ export function createLookup(dependencies: LookupDependencies) {
     });
   }
 
-  /** On disk before the user is answered; where the store fails meanwhile, as soon as it can be. */
+  /** On disk before the user is answered; if the store fails meanwhile, as soon as it can be. */
   async function recordBarred(event: RecordedEvent & { type: 'could-not-check' }): Promise<void> {
     const occurredAt = new Date().toISOString();
     await store.record({ ...event, occurredAt }).catch(() => recorder.record(event));

@@ -18,7 +18,7 @@ type Rehearsal =
 /** What is rehearsed of a lookup that is made: a limit stops it before. */
 export type Rehearsed = Exclude<Rehearsal, { kind: 'limited' }>;
 
-/** The rehearsal of a number; `undefined` of every number where there is no demo with the sample. */
+/** The rehearsal of a number; `undefined` of every number if there is no demo with the sample. */
 export type Rehearse = (nhsNumber: NhsNumber) => Rehearsal | undefined;
 
 /** Whether the sample was loaded here: of another demo, a load test's say, any number is like any other. */

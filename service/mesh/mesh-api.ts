@@ -85,7 +85,7 @@ export function createMeshApi({ once, repeated, close }: Exchange, version: stri
     /**
      * Tells MESH that this mailbox is in use, and finds out whether it lets us in.
      *
-     * @returns why it is not pleased, where it lets us in all the same
+     * @returns why it is not pleased, if it lets us in all the same
      */
     async handshake(): Promise<MeshAway | undefined> {
       const headers = {
@@ -243,7 +243,7 @@ function refused(status: number, body: Buffer): { code: string; description: str
 
 const passedOver: Sink = () => Promise.resolve(false);
 
-/** A part of an address as it was before it was escaped; itself where it was not rightly escaped. */
+/** A part of an address as it was before it was escaped; itself if it was not rightly escaped. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -29,8 +29,8 @@ const AWAY_IN_A_ROW = 3;
  * Works on one message after the other, so that one that MESH cannot give or take keeps none of the others.
  *
  * @param onAway with each for which MESH could not be worked with, before the next one's turn
- * @returns the last reason, where there were some
- * @throws {MeshAway} where MESH cannot be worked with at all
+ * @returns the last reason, if there were some
+ * @throws {MeshAway} if MESH cannot be worked with at all
  */
 export async function eachApart<T>(
   items: readonly T[],

@@ -222,7 +222,7 @@ export async function openMeshClient(options: MeshClientOptions) {
     }
   }
 
-  /** Says how it does: at once where that has changed, and otherwise now and then that it is at work. */
+  /** Says how it does: at once if that has changed, and otherwise now and then that it is at work. */
   function tellState(): void {
     const said = problem === '' ? ofOutbox : problem;
     if (said === toldState && Math.abs(clock() - toldAt) < TOLD_EVERY_MS) return;

@@ -9,7 +9,7 @@ const HEARD_OF_WITHIN_MS = 60_000;
 /** How the mailbox does, as far as its file tells. */
 export function meshStatusIn(file: MeshFile, now: number) {
   const state = file.state();
-  // Also where it was said by a clock that has been put back since.
+  // Also if it was said by a clock that has been put back since.
   const silent = state === undefined || Math.abs(now - Date.parse(state.at)) > HEARD_OF_WITHIN_MS;
   const detail = silent ? MESH.nobody(state?.at ?? 'the beginning') : state.detail;
   return { ok: !silent && !state.problem, detail, ...file.counts() };

@@ -62,7 +62,7 @@ const AT_ONCE = 100;
 /**
  * Sends what is in outboxes: what is to be sent is noted before a request is made, and what came of it after.
  * Where an answer is lost MESH is asked, by the local id, whether it has the message: absent twice, it is sent
- * again; where that stays unclear a person decides.
+ * again; if that stays unclear a person decides.
  */
 export function createSender(options: SenderOptions) {
   const { api, file, folder, chunkBytes, settleMs, trackMs, tell, clock } = options;
@@ -216,7 +216,7 @@ export function createSender(options: SenderOptions) {
   }
 
   return {
-    /** Does what is due, the oldest first. @returns why not all of it, where MESH could not be worked with */
+    /** Does what is due, the oldest first. @returns why not all of it, if MESH could not be worked with */
     async send(): Promise<MeshAway | undefined> {
       return eachApart(file.due(clock(), AT_ONCE), work, (row) => {
         const now = file.sent(row.key);

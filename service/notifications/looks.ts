@@ -65,7 +65,7 @@ export async function newestLooks(
   }
 }
 
-/** Where nothing more is sealed, the time of the last event is as far as anything is known. */
+/** If nothing more is sealed, the time of the last event is as far as anything is known. */
 const readUntil = ({ windowAt, logAt }: Cursor): number | undefined =>
   windowAt === 0 ? undefined : Math.min(windowAt - SEALED_WITHIN_MS, logAt);
 

@@ -333,8 +333,8 @@ export class NotificationFile {
   }
 
   /**
-   * What is due: entries not told yet, and those that were, where there were more accesses since, once their 24 hours are
-   * over or where each access is told at once.
+   * What is due: entries not told yet, and those that were, if there were more accesses since, once their 24 hours are
+   * over or if each access is told at once.
    *
    * @param now milliseconds
    */

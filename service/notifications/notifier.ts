@@ -369,7 +369,7 @@ export function createNotifier(options: NotifierOptions) {
     };
   }
 
-  /** As {@link stateNow}, or without numbers where the file cannot be read just now. */
+  /** As {@link stateNow}, or without numbers if the file cannot be read just now. */
   function stateOf(problem: boolean, said: string): NotifierState {
     try {
       return stateNow(problem, said);

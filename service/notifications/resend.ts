@@ -16,7 +16,7 @@ const ONE = { most: 1, mostCharacters: 1 };
  * Has what is kept of an authority's notifications written into the outbox once more, under the same ids; audited
  * first.
  *
- * @param after the id of the last that its receiver has; all that are kept where it is absent
+ * @param after the id of the last that its receiver has; all that are kept if it is absent
  */
 export async function resendNotifications(
   store: Pick<Store, 'appendEvent'>,

@@ -173,7 +173,7 @@ export function createNotFound(
   };
 }
 
-/** The pages of a running service; where there are none, their addresses are like any other that is not there. */
+/** The pages of a running service; if there are none, their addresses are like any other that is not there. */
 export function createPages(dependencies: PagesDependencies): {
   routes: MountedRoute[];
   stop: () => void;

@@ -28,7 +28,7 @@ export const mount = <Dependencies>(
 ): MountedRoute[] =>
   routes.map(({ operation, handler }) => ({ operation, handler: handler(dependencies) }));
 
-/** The methods of each address, as the Allow header names them. A HEAD is answered where no token is asked for. */
+/** The methods of each address, as the Allow header names them. A HEAD is answered if no token is asked for. */
 export function allowedMethods(
   routes: readonly Pick<MountedRoute, 'operation'>[],
 ): ReadonlyMap<string, string> {

@@ -275,7 +275,7 @@ async function newestManifest(place: Place, worked: number): Promise<Manifest | 
  * here: of a mailbox that is not set, or of a later version.
  *
  * @param worked the number of the worker that was at work last, which a listing may lack; 0 if it is not known
- * @returns `nothing` where the copy has none, and nothing was changed; else with what the names of what was left begin
+ * @returns `nothing` if the copy has none, and nothing was changed; else with what the names of what was left begin
  * @throws {CopyAway} {CopyDamaged}
  */
 export async function restoreState(

@@ -82,7 +82,7 @@ type BrowsersStart = {
 /**
  * What all pages for browsers have in common: who is signed in, and how a page looks.
  *
- * @returns `undefined` of live data where nobody can sign in: no key is made, no file written, and Redis asked for
+ * @returns `undefined` of live data if nobody can sign in: no key is made, no file written, and Redis asked for
  * nothing
  */
 export async function startBrowsers(

@@ -42,7 +42,7 @@ export function startDaily({
 
   async function work(): Promise<void> {
     const at = now();
-    // Also where the clock has been put back since.
+    // Also if the clock has been put back since.
     if (!verifier.state.opened || Math.abs(at - anchor.lastPurgedAt()) < DAY_MS) return;
     const lock = { lockWaitMs: LOCK_WAIT_MS, now };
     const expiring = expireHeldFiles(store, anchor, {

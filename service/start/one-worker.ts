@@ -46,7 +46,7 @@ export class StoppedStandingBy extends Error {
 /** Reasons to stand by that come with a sentence of their own. */
 const SAID = [CopyAway, CopyDamaged, KeyFileWrong, LogNotWhole];
 
-/** That this process is the one worker of its dataset, where the audit log has a second copy. */
+/** That this process is the one worker of its dataset, if the audit log has a second copy. */
 export type OneWorker = {
   copy: PlaceSettings;
   lease: Pick<WorkerLease, 'epoch' | 'token'>;

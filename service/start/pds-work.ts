@@ -242,7 +242,7 @@ export function startPdsWork({
 
   const timer = setInterval(() => {
     void takeUp();
-    // Also where the clock has been put back since.
+    // Also if the clock has been put back since.
     if (Math.abs(now() - reverifiedAt) >= REVERIFY_EVERY_MS) void reverify();
   }, lookEveryMs);
   return {

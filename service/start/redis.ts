@@ -37,7 +37,7 @@ export type RedisServer = {
   connectTo(role: RedisRole, server: HostPort): StoreConnection;
   /** For a connection that is made elsewhere, in another thread. */
   address(role: RedisRole): StoreAddress;
-  /** @throws a sentence, where not every connection made so far is usable within the deadline */
+  /** @throws a sentence, if not every connection made so far is usable within the deadline */
   ready(deadlineMs: number): Promise<void>;
   /** Ends the connections after a while, so that nothing waits longer for a server that does not answer. */
   endConnectionsWithin(deadlineMs: number): void;
@@ -185,7 +185,7 @@ export async function openRedis(
 /**
  * The Redis of the configuration, for as long as the service runs. What is lost of it is logged.
  *
- * @throws a sentence, where an embedded one cannot be started
+ * @throws a sentence, if an embedded one cannot be started
  */
 export async function startRedis({ configuration, log, add }: StartContext): Promise<RedisServer> {
   const redis = await openRedis(configuration, () => log.warn(CONNECTION_REPLACED));

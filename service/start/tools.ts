@@ -4,7 +4,7 @@ import type { StoreVerifier } from '#store/trust/verifier.ts';
 
 /** What a start is given to work with before the first request, for instance to fill a demo. */
 export type Tools = {
-  /** With the rights of the administrator, where Redis knows roles. */
+  /** With the rights of the administrator, if Redis knows roles. */
   administrator: Store;
   loader: Store;
   anchor: Anchor;

@@ -73,7 +73,7 @@ type WorkerStore = Tools & {
 /**
  * Begins to verify the store and, once what is to be prepared is, to seal its audit.
  *
- * @throws whatever `prepare` throws, and a sentence where Redis does not answer it in time
+ * @throws whatever `prepare` throws, and a sentence if Redis does not answer it in time
  */
 export async function openWorkerStore(
   start: StartContext,
@@ -93,7 +93,7 @@ export async function openWorkerStore(
 }
 
 /**
- * Those outside who cosign the audit log, where there are some.
+ * Those outside who cosign the audit log, if there are some.
  *
  * @throws {ConfigurationError}
  */
@@ -285,7 +285,7 @@ function startDailyWork({ configuration, log, add }: StartContext, tools: Tools)
   tell(verifier.state);
 }
 
-/** What records are traced with, where there is something; the store follows which numbers it withdraws. */
+/** What records are traced with, if there is something; the store follows which numbers it withdraws. */
 async function startNumberTracing(
   { configuration, log, add }: StartContext,
   store: Tools['loader'],
@@ -299,7 +299,7 @@ async function startNumberTracing(
   return tracer;
 }
 
-/** The work on a mailbox of MESH, where there is one; its loads are those of any inbox. */
+/** The work on a mailbox of MESH, if there is one; its loads are those of any inbox. */
 async function startMailbox(
   { configuration, log, add }: StartContext,
   { loader: store, anchor }: WorkerStore,
@@ -319,7 +319,7 @@ async function startMailbox(
   return mesh;
 }
 
-/** What waits to be traced, and numbers that are to be looked at again, where they are traced in PDS. */
+/** What waits to be traced, and numbers that are to be looked at again, if they are traced in PDS. */
 function startPds(
   { configuration, log, add }: StartContext,
   { loader: store, anchor, verifier }: Tools,

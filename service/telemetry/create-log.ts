@@ -41,7 +41,7 @@ function createStderr(): DestinationStream {
 
 /**
  * The service's log, JSON lines on stderr (stdout belongs to what a person reads). Fields outside the
- * list above are dropped, even where a cast let them through.
+ * list above are dropped, even if a cast let them through.
  */
 export function createLog(
   level: NonNullable<Configuration['LOG_LEVEL']>,

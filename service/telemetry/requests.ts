@@ -68,7 +68,7 @@ class Observed implements ObservedRequest {
 type RequestMetrics = Pick<Metrics, 'began' | 'answered'>;
 type RequestTrace = NonNullable<ReturnType<Traces['begin']>>;
 
-/** Measures and, where they are sampled, traces requests. */
+/** Measures and, if they are sampled, traces requests. */
 export function createRequestObserver(
   metrics: RequestMetrics,
   traces: Traces,

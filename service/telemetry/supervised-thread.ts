@@ -61,7 +61,7 @@ export function superviseThread<Message, Order>(options: SupervisedThreadOptions
     start,
     send,
     /**
-     * Asks it to end, and ends it where it does not within five seconds. One in which a file call hangs cannot be
+     * Asks it to end, and ends it if it does not within five seconds. One in which a file call hangs cannot be
      * ended, and is left to the end of the process.
      */
     async stop(order: Order): Promise<void> {

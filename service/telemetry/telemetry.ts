@@ -20,7 +20,7 @@ export type Telemetry = {
   /** The id of this run of the process, as metrics and traces have it. */
   instance: string;
   metrics: Metrics;
-  /** `undefined` where OTEL_SDK_DISABLED says that requests are not to be measured. */
+  /** `undefined` if OTEL_SDK_DISABLED says that requests are not to be measured. */
   observer(paths: readonly string[]): RequestObserver | undefined;
   calledStore: Metrics['calledStore'] | undefined;
   traces: Traces;
@@ -53,7 +53,7 @@ function ratioOf({ OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG }: Configuration
 
 /**
  * Measures this process. What is counted on the way of a request is always counted, in plain numbers;
- * OpenTelemetry is loaded where an address says that somebody wants to be sent them, and takes no part in
+ * OpenTelemetry is loaded if an address says that somebody wants to be sent them, and takes no part in
  * answering: whatever fails in it is a line in the log.
  */
 export function createTelemetry(

@@ -20,7 +20,7 @@ const BYTE_ORDER_MARK = /^\u{feff}/u;
 
 const instant = (seconds: number): string => new Date(seconds * 1000).toISOString();
 
-/** The number of the file as its authority gave it, of the old numbering where it was of that. */
+/** The number of the file as its authority gave it, of the old numbering if it was of that. */
 const numberOf = ({ sequence }: PlanRow, offset: number): number =>
   sequence >= offset ? sequence - offset : sequence;
 
@@ -144,7 +144,7 @@ export function createHoldingsReader({ store, readiness, log }: HoldingsReaderDe
     });
     readings += 1;
     text.once('close', () => (readings -= 1));
-    // Also where the client went away before the first byte.
+    // Also if the client went away before the first byte.
     outgoing.once('close', () => text.destroy());
     return Readable.toWeb(text) as ReadableStream;
   };

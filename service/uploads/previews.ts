@@ -91,7 +91,7 @@ const previewSchema = z.strictObject({
     /** It is here, and its sender has more to enter before it is checked. */
     z.strictObject({ kind: z.literal('received') }),
     z.strictObject({ kind: z.literal('checking'), ...workSchema }),
-    /** It waits for its sender's word; `busy` where it was given, and another file was being loaded. */
+    /** It waits for its sender's word; `busy` if it was given, and another file was being loaded. */
     z.strictObject({ kind: z.literal('shown'), busy: z.literal(true).exactOptional() }),
     z.strictObject({ kind: z.literal('sending'), ...workSchema }),
     /** Nothing of it would be loaded: the file is gone, unless it is `kept` since only what was typed is wrong. */
@@ -364,7 +364,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
      * Keeps the content of a file as it comes, to be given to {@link check} or removed; for ten minutes at most, or
      * until its sender signs out.
      *
-     * @returns `busy` where there is no room for it, and else its id and what came
+     * @returns `busy` if there is no room for it, and else its id and what came
      */
     async receive(
       { authority, userKey, session }: PreviewSender,

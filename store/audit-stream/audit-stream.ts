@@ -25,7 +25,7 @@ type StreamEvent = {
   at: number;
   /** The event as JSON: what the store added first, then the written event's own members in their order. */
   json: string;
-  /** What `json` says, where that is known already. */
+  /** What `json` says, if that is known already. */
   event?: AuditEvent;
 };
 
@@ -94,7 +94,7 @@ function sealable(
 export type StreamGap = {
   stream: number;
   sealed: number;
-  /** The number of the next event that is there; the last ever given where the stream went back. */
+  /** The number of the next event that is there; the last ever given if the stream went back. */
   found: number;
 };
 
@@ -189,7 +189,7 @@ export function createAuditStreams(redis: Redis, replicated = false) {
      * Gives the entries of a pushed stream their numbers by the order in which they were added, or looks what
      * that would do. It takes the rights of the administrator.
      *
-     * @returns how many get another number; `unclear` where nothing was done, since the stream was changed in
+     * @returns how many get another number; `unclear` if nothing was done, since the stream was changed in
      * another manner too
      */
     async repair(
@@ -310,7 +310,7 @@ export function createAuditStreams(redis: Redis, replicated = false) {
     /**
      * Takes away the events up to and with these numbers. Doing it again changes nothing.
      *
-     * @param lease the token of the worker's lease, where one is needed for it
+     * @param lease the token of the worker's lease, if one is needed for it
      * @throws {LeaseLost} if that is somebody else's by now; nothing was taken away then
      */
     async trim(upTo: readonly number[], streams: readonly number[], lease?: string): Promise<void> {

@@ -15,7 +15,7 @@ import { authorityFields, knownField, parseAuthority } from './dataset.ts';
 const ledgerSchema = z.object({
   sha256: z.string(),
   code: z.enum(fileCodes),
-  /** The acknowledgement as JSON, to answer a repeat with; deflated, in base64, where it is long. */
+  /** The acknowledgement as JSON, to answer a repeat with; deflated, in base64, if it is long. */
   acknowledgement: z.string().optional(),
   deflated: z.string().optional(),
   held: z.string().optional(),
@@ -63,7 +63,7 @@ export type IntakeState = {
   /** `undefined` if it is not known here. */
   authority: Authority | undefined;
   sequenceOffset: number;
-  /** Where numbering started again: no file made up to then is of the new numbering. ISO 8601. */
+  /** If numbering started again: no file made up to then is of the new numbering. ISO 8601. */
   numberedAfter: string | undefined;
   /** Files numbered up to here are not taken any more; -1 if all are. */
   closed: number;

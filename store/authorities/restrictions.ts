@@ -14,7 +14,7 @@ const standingSchema = z.strictObject({
   nhsNumber: nhsNumberSchema,
   /** The authority's own id of the child, as its plan had it then. */
   localId: z.string(),
-  /** Who is barred: the id that the audit shows, and a name where one was known. */
+  /** Who is barred: the id that the audit shows, and a name if one was known. */
   user: z.strictObject({ id: z.string(), name: z.string().optional() }).optional(),
   set: actSchema,
   /** No longer in force. */

@@ -52,7 +52,7 @@ export function attachedReplicas(
 export type ReplicaRule = {
   /** How many replicas may be promoted. */
   replicas: number;
-  /** Who promotes them; where nobody does, they are promoted by hand. */
+  /** Who promotes them; if nobody does, they are promoted by hand. */
   sentinels?: Pick<Sentinels, 'replicas' | 'agree'> | undefined;
 };
 

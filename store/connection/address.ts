@@ -9,7 +9,7 @@ export type StoreAddress = {
   password?: string;
   /** Of connections by TLS (`rediss:`, `rediss+sentinel:`). */
   tls?: TlsTexts;
-  /** How sentinels know this client, where `url` names sentinels. */
+  /** How sentinels know this client, if `url` names sentinels. */
   sentinel?: { username?: string; password?: string; tls?: TlsTexts };
   /** How many replicas a write waits for before it counts as done. Default 0. */
   replicas?: number;

@@ -42,8 +42,8 @@ export function openSentinels(address: StoreAddress): Sentinels | undefined {
 
 /**
  * A client that never does anything twice or late: nothing is queued while it is offline, nothing is sent
- * again after a break, every command has a deadline. It reconnects on its own, where the connection breaks,
- * where it goes mute, and where sentinels name another primary. A write is done only once as many replicas
+ * again after a break, every command has a deadline. It reconnects on its own, if the connection breaks
+ * or goes mute, and if sentinels name another primary. A write is done only once as many replicas
  * have it as the address says.
  */
 export function connectStore(

@@ -8,7 +8,7 @@ import { information } from './reply.ts';
  */
 export type Lane = {
   readonly redis: Redis;
-  /** The run of the server it is connected to, where that is a primary; asked again at each connection. */
+  /** The run of the server it is connected to, if that is a primary; asked again at each connection. */
   readonly run: string | undefined;
   /** Whether a group is on its way. */
   readonly busy: boolean;
@@ -29,7 +29,7 @@ export type Lane = {
 };
 
 export type Lanes = {
-  /** One that is free and connected to this run; `busy` where all that are carry something, else `none`. */
+  /** One that is free and connected to this run; `busy` if all that are carry something, else `none`. */
   free(run: string): Lane | 'busy' | 'none';
   /** Calls this whenever one has become free, or is connected again. */
   onFree(listener: () => void): void;
@@ -70,7 +70,7 @@ export function createLane(
     try {
       if ((await acknowledging) < wait) return false;
       if (!agreement) return true;
-      // By this a lane is left at once where another primary is named, so it is to the one that was confirmed.
+      // By this a lane is left at once if another primary is named, so it is to the one that was confirmed.
       return (await sentinels?.agree()) === true && stream === redis.stream && !stream.destroyed;
     } catch {
       return false;

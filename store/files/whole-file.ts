@@ -45,7 +45,7 @@ export async function requireFileOrNothing(path: string): Promise<void> {
 }
 
 /**
- * Makes a folder within another where it is absent. The parent is made too, and may be reached by a link:
+ * Makes a folder within another if it is absent. The parent is made too, and may be reached by a link:
  * it is the folder that was asked for.
  *
  * @throws {InTheWay} if a link would lead out of the parent

@@ -10,7 +10,7 @@ local STAMP = '_'
 local SENSITIVE = 'S'
 
 -- authority, type, start, end or '', deleted or '', visible from, current until, visible until,
--- date of birth (with a 0 before its day where it is in doubt), local id, sequence
+-- date of birth (with a 0 before its day if it is in doubt), local id, sequence
 local ROW = '^([A-Z0-9]+)\31([@PLAN_LETTERS@])\31(%-?%d+)\31(%-?%d*)\31(%-?%d*)\31(%-?%d+)\31(%-?%d+)\31(%-?%d+)\31(%-?%d+)\31([^\30\31]*)\31(%d+)$'
 -- The same without captures, which cost more than the match itself.
 local ROW_FORM = '^[A-Z0-9]+\31[@PLAN_LETTERS@]\31%-?%d+\31%-?%d*\31%-?%d*\31%-?%d+\31%-?%d+\31%-?%d+\31%-?%d+\31[^\30\31]*\31%d+$'

@@ -28,7 +28,7 @@ export type Lease = Pick<AuthorityLock, 'fence' | 'token' | 'release'> & {
 /**
  * True of a lock's token whose process ran on this machine and is gone.
  *
- * @param once where a process takes it once only: one of this very number is then an earlier one, as in a container
+ * @param once if a process takes it once only: one of this very number is then an earlier one, as in a container
  */
 function hasDied(token: string, once: boolean): boolean {
   const [host, pid] = token.split('/');

@@ -6,7 +6,7 @@ import { type Lease, takeLease } from './authority-lock.ts';
 /** How long a lease counts that is not renewed. */
 const WORKER_LEASE_MS = 15_000;
 
-/** The right to work as the one worker, where the audit log has a second copy. */
+/** The right to work as the one worker, if the audit log has a second copy. */
 export type WorkerLease = {
   /** Of the lease; trimming the audit streams takes it. */
   token: string;

@@ -5,7 +5,7 @@ import { FUNCTIONS } from '../functions/functions.ts';
 import { keys, partitions } from '../keys.ts';
 
 /**
- * Says which NHS numbers were replaced or withdrawn, instead of those before: where nothing is held for
+ * Says which NHS numbers were replaced or withdrawn, instead of those before: if nothing is held for
  * one, a lookup is could-not-check. Doing it again changes nothing.
  */
 export async function setNotInUse(redis: Redis, numbers: readonly NhsNumber[]): Promise<void> {

@@ -9,7 +9,7 @@ import type { AuthorityLock } from '../locks/authority-lock.ts';
 import { isRestriction, type KeptBack, packRestriction, whereaboutsOf } from './restrictions.ts';
 import { type PackedRow, packRow, ROW_SEPARATOR, splitRows, unpackRow } from './rows.ts';
 
-/** What a row did: a newer file counts where it is `superseded`. */
+/** What a row did: a newer file counts if it is `superseded`. */
 export type RowEffect = 'added' | 'changed' | 'unchanged' | 'superseded';
 
 /** What became of a row to be removed; one that is `changed` since it was seen stays. */
@@ -29,7 +29,7 @@ const REFUSALS: Partial<Record<string, string>> = {
   v: 'invalid',
 };
 
-/** @throws {LockLost} {@link StoreNotWhole} or where the store would not have the row */
+/** @throws {LockLost} {@link StoreNotWhole} or if the store would not have the row */
 function effectOf(
   letter: string | undefined,
   failure: string | undefined,

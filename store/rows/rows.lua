@@ -56,7 +56,7 @@ local function same_but_sequence(one, other)
   return string.match(one, '^(.*)\31%d+$') == string.match(other, '^(.*)\31%d+$')
 end
 
--- What becomes of a child's value: the effect, and the new value where there is one to write.
+-- What becomes of a child's value: the effect, and the new value if there is one to write.
 local function place_row(value, authority, row, again)
   if not string.find(row, ROW_FORM) or string.sub(row, 1, #authority + 1) ~= authority .. US then return 'v' end
   if not value then return 'a', row end

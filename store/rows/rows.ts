@@ -59,7 +59,7 @@ export function packRow(row: PlanRow): string {
   return `${authority}${US}${letter}${US}${start}${US}${end}${US}${deleted}${US}${visibleFrom}${US}${currentUntil}${US}${visibleUntil}${US}${birth}${US}${localId}${US}${sequence}`;
 }
 
-/** A day with a 0 before it, where there is something particular about it. */
+/** A day with a 0 before it, if there is something particular about it. */
 const marked = (day: number | '', mark: true | undefined): number | string =>
   mark === undefined || day === '' ? day : `${day < 0 ? '-' : ''}0${Math.abs(day)}`;
 const MARKED = /^-?0[0-9]/;

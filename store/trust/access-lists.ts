@@ -54,7 +54,7 @@ export async function removeLists(
 export type AccessLists = {
   /** That cannot be read, as of the last time that each was looked at. */
   readonly unreadable: number;
-  /** Why they cannot be looked through, where they cannot. */
+  /** Why they cannot be looked through, if they cannot. */
   readonly failure: ReadFailure | undefined;
   stop(): Promise<void>;
 };

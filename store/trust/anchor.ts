@@ -126,7 +126,7 @@ export class Anchor {
 
   /**
    * Resolves once what is anchored, and the spools that it names, would survive the loss of this disk; at once
-   * where there is no second copy of it.
+   * if there is no second copy of it.
    */
   async safeguard(): Promise<void> {
     await this.#safeguard?.();

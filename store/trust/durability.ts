@@ -113,7 +113,7 @@ export function publishDurability(redis: Redis, ours: () => string | undefined) 
   }, LOOK_EVERY_MS);
 
   return {
-    /** At once. @throws where Redis does not take it */
+    /** At once. @throws if Redis does not take it */
     publish: () => say(true),
     async stop(): Promise<void> {
       clearInterval(timer);
@@ -158,7 +158,7 @@ function parse(said: string): z.infer<typeof saidSchema> | undefined {
   }
 }
 
-/** `CONFIG GET` as ioredis gives it: a flat list, or an object where the protocol has maps. */
+/** `CONFIG GET` as ioredis gives it: a flat list, or an object if the protocol has maps. */
 function pairs(reply: unknown): [string, string][] {
   if (Array.isArray(reply)) {
     const flat = list(reply);

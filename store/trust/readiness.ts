@@ -226,7 +226,7 @@ export function watchStore(
 
   const passes = (name: CheckName): boolean => verdicts.get(name)?.ok === true;
 
-  /** Why the newest attempt to connect failed, where Redis is there. */
+  /** Why the newest attempt to connect failed, if Redis is there. */
   let refusal: string | undefined;
 
   function close(): void {
@@ -480,7 +480,7 @@ export function watchStore(
       await Promise.race([
         poll(),
         new Promise<never>((_, reject) => {
-          // In two halves: where this process itself was held up, the first is late and the second still
+          // In two halves: if this process itself was held up, the first is late and the second still
           // leaves time for answers that are waiting to be read.
           timer = setTimeout(() => {
             timer = setTimeout(() => reject(new Error('poll deadline')), POLL_DEADLINE_MS / 2);

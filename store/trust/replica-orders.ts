@@ -70,7 +70,7 @@ type ReplicaChanged = { kind: 'changed'; kept: boolean } | { kind: 'primary' | '
  *
  * @param replica a connection to it
  * @param priority 0: it is never promoted
- * @returns `kept: false` where the file cannot be written, so that a restart brings back what is there
+ * @returns `kept: false` if the file cannot be written, so that a restart brings back what is there
  */
 export async function setReplicaPriority(
   redis: Redis,

@@ -39,7 +39,7 @@ function canonical(reply: unknown): string {
 /**
  * Reads the users of a server, at most once a second.
  *
- * @returns `undefined` if they cannot be read, as where this connection's own user may not
+ * @returns `undefined` if they cannot be read, for instance because this connection's own user may not
  */
 export function createUserReader(redis: Redis): () => Promise<Users | undefined> {
   let users: Users | undefined;

@@ -29,7 +29,7 @@ export type StoreVerifier = {
   /** Audit streams whose numbers somebody else has set ahead. */
   readonly pushedStreams: number;
   /**
-   * Whether the store is open, or why not and what to do, in one sentence; `problem` where somebody has to
+   * Whether the store is open, or why not and what to do, in one sentence; `problem` if somebody has to
    * do it.
    */
   readonly state: { opened: boolean; problem: boolean; detail: string };
@@ -56,7 +56,7 @@ const TOLD_AGAIN_AFTER_MS = 3_600_000;
 type CopyComparison = {
   /** False while they are being asked: nothing is opened until then. */
   readonly done: boolean;
-  /** What is wrong and what to do, in a sentence, where they know a newer or another one. */
+  /** What is wrong and what to do, in a sentence, if they know a newer or another one. */
   problem(): string | undefined;
 };
 
@@ -75,7 +75,7 @@ type Proof = 'mark' | 'offset' | 'comparison';
  *
  * @param resume ends a load that a crash cut short, from its journal.
  * Where answers wait for replicas, what it carries over is what they acknowledged, and by that it knows a promoted
- * one: it opens on its own where it has all of it.
+ * one: it opens on its own if it has all of it.
  *
  * @param sealedNumbers the last number of each audit stream that is sealed outside Redis.
  *
@@ -215,7 +215,7 @@ export function startStoreVerifier(
 
   /**
    * By what a server is known to have everything that was acknowledged: its mark, the offset at which it left the
-   * former primary, or, where a restart forgot that, a comparison of all it holds.
+   * former primary, or, if a restart forgot that, a comparison of all it holds.
    */
   async function proofOf(replication: Replication): Promise<Proof | undefined> {
     if (await isKnownServer(redis, anchor, replication)) return 'mark';
@@ -329,7 +329,7 @@ export function startStoreVerifier(
     const attached = attachedReplicas(server);
     const required = rule && requirementOf(rule, attached, single !== undefined);
     if (opened !== runId || (replication.wasPromoted && believed !== replication.id)) {
-      // Where nothing is said at all, somebody has put something right and wants it looked at.
+      // If nothing is said at all, somebody has put something right and wants it looked at.
       if (performance.now() < restUntil && opened !== null) return;
       if (rule !== undefined && required === undefined) {
         become('waiting', VERIFIER.fewReplicas(attached.length, rule.replicas));
@@ -404,12 +404,12 @@ export function startStoreVerifier(
 
   /** Says that this worker is alive. */
   async function beat(): Promise<void> {
-    // Of two in a millisecond, or where the clock went back, the later is higher all the same.
+    // Of two in a millisecond, or if the clock went back, the later is higher all the same.
     heartbeat = Math.max(Date.now(), heartbeat + 1);
     await redis.set(keys.heartbeat, heartbeat);
   }
 
-  /** Notes in the anchor what replicas have by now. False, and nothing is noted, where they do not say so. */
+  /** Notes in the anchor what replicas have by now. False, and nothing is noted, if they do not say so. */
   async function carryOver(replication: Replication, required: Requirement): Promise<boolean> {
     const [, text] = await Promise.all([beat(), redis.info('replication')]);
     if (!(await acknowledge(required))) return false;
@@ -431,7 +431,7 @@ export function startStoreVerifier(
     return (await rule?.sentinels?.agree()) === true && stream === redis.stream;
   }
 
-  /** Ends single mode where the replicas were away and are back: nobody is to forget it. */
+  /** Ends single mode if the replicas were away and are back: nobody is to forget it. */
   async function endSingleMode(attached: number): Promise<void> {
     if (rule === undefined || attached < rule.replicas) replicasWereAway = true;
     else if (replicasWereAway) {

@@ -10,7 +10,7 @@ const PLAIN: Readonly<Record<string, string>> = {
   đ: 'd',
   ı: 'i',
 };
-/** What two given names must share where one is cut short: an initial proves nothing. */
+/** What two given names must share if one is cut short: an initial proves nothing. */
 const TRUNCATED_AT_LEAST = 3;
 
 /** A name as it is compared: without accents, capitals, hyphens, apostrophes and spaces. */

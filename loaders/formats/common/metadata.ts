@@ -40,7 +40,7 @@ export type FileToRead = {
 /**
  * What a file's case system calls its columns and plans; `undefined` if it has nothing of its own.
  *
- * @param authority whose it is, where the file says so
+ * @param authority whose it is, if the file says so
  */
 export type MappingOf = (
   authority: OdsCode | undefined,
@@ -54,7 +54,7 @@ type CsvHeader = { header: UploadHeader; problems: FileProblem[]; warnings: File
  * Authority, sequence, creation time and row count of a CSV: each by option, else from the sidecar
  * `NAME.json`, else from a file name `ODS-sequence-yyyymmddHHMM.csv`, or `-rows.csv` with the row count.
  *
- * @param expected the authority that is known to send, used where nothing else names one
+ * @param expected the authority that is known to send, used if nothing else names one
  */
 export async function csvHeader(
   source: UploadSource,

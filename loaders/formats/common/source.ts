@@ -53,7 +53,7 @@ export class SourceBytes {
     if (this.#ours) this.#stream.destroy();
   }
 
-  /** Reads what is left, so that the hash covers the file even where its text was given up. */
+  /** Reads what is left, so that the hash covers the file even if its text was given up. */
   async drain(): Promise<void> {
     try {
       while ((await this.#next()) !== undefined);
@@ -130,7 +130,7 @@ export class SourceBytes {
     });
   }
 
-  /** At least two bytes, where the file has them, to tell its kind by. */
+  /** At least two bytes, if the file has them, to tell its kind by. */
   async #start(): Promise<Buffer> {
     let start = Buffer.alloc(0);
     while (start.length < 4) {

@@ -80,7 +80,7 @@ export type UploadEvent =
       recordsReadable: boolean;
     }
   | { kind: 'record'; record: RawRecord }
-  /** CSV only, last, where there were any: rows with nothing in their cells, which are not records. */
+  /** CSV only, last, if there were any: rows with nothing in their cells, which are not records. */
   | { kind: 'blank-rows'; count: number }
   /** CSV only, last. */
   | DateOrderFinding;

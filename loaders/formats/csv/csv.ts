@@ -41,7 +41,7 @@ const DROPPED_NAMED_AT_MOST = 50;
 type CsvEvent =
   | { kind: 'columns'; problems: FileProblem[]; dropped: string[] }
   | { kind: 'record'; record: RawRecord }
-  /** Last, where there were any. */
+  /** Last, if there were any. */
   | { kind: 'blank-rows'; count: number }
   | DateOrderFinding;
 

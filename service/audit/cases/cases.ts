@@ -98,7 +98,7 @@ export class Cases {
     if (this.#db.isOpen) this.#db.close();
   }
 
-  /** Cases, newest first; of one organisation where one is given. */
+  /** Cases, newest first; of one organisation if one is given. */
   list(organisation: string | undefined, limit: number, before?: number): CasePage {
     const where = ['number < ?', ...(organisation === undefined ? [] : ['organisation = ?'])];
     const cases = this.#db

@@ -2,12 +2,12 @@
  * Somewhere else than this machine's disk, where objects are kept by name. Names are of lower-case letters, digits,
  * dots and slashes. Every call has a deadline.
  *
- * @throws {CopyAway} from every call, where the place does not do it in time or at all
+ * @throws {CopyAway} from every call, if the place does not do it in time or at all
  */
 export type Place = {
   /** As an operator knows it. */
   name: string;
-  /** Creates an object, on disk when this resolves. False, and nothing is changed, where there is one. */
+  /** Creates an object, on disk when this resolves. False, and nothing is changed, if there is one. */
   create(name: string, content: Uint8Array): Promise<boolean>;
   /** Creates an object or replaces it, on disk when this resolves. */
   replace(name: string, content: Uint8Array): Promise<void>;

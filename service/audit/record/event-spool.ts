@@ -43,7 +43,7 @@ function openExclusively(path: string): DatabaseSync | undefined {
  * FULL, in a folder where the next process finds what one that died has left. Bounded; what does not fit is
  * counted, on disk as well.
  *
- * Every method writes before it returns and throws where the disk does not take it.
+ * Every method writes before it returns and throws if the disk does not take it.
  */
 export class EventSpool {
   readonly #folder: string;

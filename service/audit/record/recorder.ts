@@ -14,7 +14,7 @@ import { EventSpool, type Lost } from './event-spool.ts';
 export type Occurrence = Exclude<RecordedEvent, { type: 'events-lost' }>;
 
 export type Recorder = {
-  /** Hands an event over, as of now where it does not say when; it is on disk soon, or counted as lost. */
+  /** Hands an event over, as of now if it does not say when; it is on disk soon, or counted as lost. */
   record(event: Occurrence): void;
   /** Waits for what was handed over, at most this long; what is left then stays in the spool. */
   drain(deadlineMs: number): Promise<void>;

@@ -13,7 +13,7 @@ export type Refused = {
   code: ErrorCode;
   ids: RequestIds;
   api: Api;
-  /** Who was refused, where the token was valid. */
+  /** Who was refused, if the token was valid. */
   caller?: Caller | undefined;
   roleChosen: boolean;
   /** The NHS number as sent, valid or not. */

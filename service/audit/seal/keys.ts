@@ -19,7 +19,7 @@ export class KeyFileWrong extends Error {
   override name = 'KeyFileWrong';
 }
 
-/** The name of a dataset's log, where none was configured. */
+/** The name of a dataset's log, if none was configured. */
 export const defaultOrigin = (dataset: string): string => `cp-flags/${dataset}`;
 
 /**
@@ -53,7 +53,7 @@ export async function readKeys(path: string): Promise<Signer[]> {
   return parseKeyFile(path, text);
 }
 
-/** The keys of a file; a first one named `origin` is made where there is no file. */
+/** The keys of a file; a first one named `origin` is made if there is no file. */
 export async function readOrMakeKeys(path: string, origin: string): Promise<Signer[]> {
   const text = await readOrMakePrivate(path, () => `${makeSigner(origin)}\n`);
   // A log must not be signed with a key that a power cut can take back.

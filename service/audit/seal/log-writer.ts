@@ -252,7 +252,7 @@ export class LogWriter {
     return [edge, entries.map(packEntry)];
   }
 
-  /** The entries of the last bundle, where that is not full. @throws {ResourceMissing} */
+  /** The entries of the last bundle, if that is not full. @throws {ResourceMissing} */
   #lastEntries(): Buffer[] | undefined {
     const { size } = this.#commit;
     const [index, width] = [Math.floor(size / TILE_WIDTH), size % TILE_WIDTH];
@@ -375,7 +375,7 @@ export class LogWriter {
     for (const path of filled) removeIfThere(path);
   }
 
-  /** Signs the newest checkpoint once more where the keys have changed. */
+  /** Signs the newest checkpoint once more if the keys have changed. */
   useNewKeys(): void {
     if (this.#options.signers() !== this.#signedWith) this.#sign(this.#commit.size);
   }

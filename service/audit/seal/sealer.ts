@@ -43,7 +43,7 @@ export type Sealing = Omit<SealingState, 'since' | 'at'> & {
   foreign: number;
   /** ISO 8601: when the newest part of the log was last read back and found as it was sealed. */
   verifiedAt?: string;
-  /** How its second copy is, where it is to have one. */
+  /** How its second copy is, if it is to have one. */
   copy?: CopyState;
 };
 
@@ -300,7 +300,7 @@ export function createSealer(options: SealerOptions) {
     lately = { from, events };
   }
 
-  /** Reads some of the newest part back. Where it is not as it was sealed, nothing is sealed any more. */
+  /** Reads some of the newest part back. If it is not as it was sealed, nothing is sealed any more. */
   function verify(writer: LogWriter): void {
     if (scan === undefined) {
       if (performance.now() < verifyAt) return;

@@ -302,7 +302,7 @@ export class AuditIndex {
     this.#sql('UPDATE log SET minimumIndex = ?').run(minimumIndex);
   }
 
-  /** Puts the newest events into the indexes, where they are many by now. */
+  /** Puts the newest events into the indexes, if they are many by now. */
   #moveRecent(size: number): void {
     const first = firstRow.parse(this.#sql('SELECT min(entry) AS entry FROM recent').get()).entry;
     if (first !== null && size - first >= this.#recentAtMost) this.#db.exec(MOVE_RECENT);
@@ -462,7 +462,7 @@ export function followLog(folder: string, path: string, recentAtMost = RECENT_AT
   };
   return {
     /**
-     * One step; `undefined` while there is no log, or where the index has to be rebuilt.
+     * One step; `undefined` while there is no log, or if the index has to be rebuilt.
      *
      * @param lately as {@link sealedRun} takes it
      */

@@ -20,13 +20,13 @@ export type ReportOptions = {
   criteria: AuditCriteria;
   /** How many refusals, or looks at one child, make a line of a report of them. */
   least: number;
-  /** With the names of staff, where a report is without them otherwise. */
+  /** With the names of staff, if a report is without them otherwise. */
   names: boolean;
-  /** With the organisations and kinds of setting, where a report is without them otherwise. */
+  /** With the organisations and kinds of setting, if a report is without them otherwise. */
   places: boolean;
-  /** With silent reads, where a report is without them otherwise. */
+  /** With silent reads, if a report is without them otherwise. */
   silentReads: boolean;
-  /** With searches of the audit, where a report is without them otherwise. */
+  /** With searches of the audit, if a report is without them otherwise. */
   searches: boolean;
   /** An authority has no reports: of other councils' children it would see that they were looked up. */
   viewer: Exclude<Viewer, { kind: 'authority' }>;
@@ -48,7 +48,7 @@ type About = {
   about: string;
   /** The criterion that it cannot do without. */
   needs?: 'nhsNumber' | 'user' | 'organisation';
-  /** Covers all time where no time is asked for; otherwise the last 31 days. */
+  /** Covers all time if no time is asked for; otherwise the last 31 days. */
   allTime: boolean;
 };
 
@@ -61,7 +61,7 @@ export type EventReport = About & {
   type?: string;
   /** The line of an event; `undefined` if it has none. */
   row: (found: Found, options: ReportOptions) => Cell[] | 'left-out' | undefined;
-  /** What whoever reads it has to know first, where there is something. */
+  /** What whoever reads it has to know first, if there is something. */
   warnings?: (places: AuditPlaces, options: ReportOptions) => string[];
   /** Says how many were left out. */
   leftOut?: (count: number) => string;

@@ -102,7 +102,7 @@ function whereaboutsKept(index: AuditIndex, read: Read, nhsNumber: NhsNumber): s
   }
 }
 
-/** What a reviewer of one child's accesses has to know first, where councils keep back where it was looked up. */
+/** What a reviewer of one child's accesses has to know first, if councils keep back where it was looked up. */
 export function whereaboutsWarning(
   places: AuditPlaces,
   { criteria: { nhsNumber } }: { criteria: AuditCriteria },
@@ -137,7 +137,7 @@ export function viewEvents(
  * written in full says so (`delivered: false`). What is kept back from the viewer cannot be searched by: else it would
  * show by whether there is an event.
  *
- * @throws {NoIndex}, {@link IndexDamaged} where the index has to be made (again)
+ * @throws {NoIndex}, {@link IndexDamaged} if the index has to be made (again)
  */
 export function searchAudit(
   places: AuditPlaces,

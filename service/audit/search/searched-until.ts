@@ -23,7 +23,7 @@ export function searchedUntilOf(reach: Reach | undefined, size: number): Searche
  * How far a search reaches: called with each step of the index, it says until when everything recorded has been
  * looked through. That only ever grows, so that an index which falls behind takes nothing back.
  *
- * @returns a function that may be given how far the streams had come, where the caller has just asked
+ * @returns a function that may be given how far the streams had come, if the caller has just asked
  */
 export function createSearchedUntil(
   folder: string,

@@ -13,7 +13,7 @@ export type Searcher = {
   stop(): Promise<void>;
 };
 
-/** `busy` where too many wait. */
+/** `busy` if too many wait. */
 type Answered<Kind extends keyof ThreadOrders> =
   | Searched<Kind>
   | { kind: 'busy' }

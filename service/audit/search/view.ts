@@ -24,7 +24,7 @@ export function happenedAt(event: AuditEvent | UnreadableEvent): number {
 }
 
 /**
- * Where councils keep back where a child was looked up, the first of them alone is told where that was: another that has
+ * If councils keep back where a child was looked up, the first of them alone is told where that was: another that has
  * a plan too could otherwise read the place by protecting the child itself. Nobody else is: not by a place, nor by a person.
  *
  * @param councils whose protection is in force, the oldest first
@@ -40,7 +40,7 @@ export const isKeptFrom = (authority: string, councils: readonly string[]): bool
  *
  * An authority is told about unscheduled accesses that showed a plan of its own, with that plan alone: silent
  * reads are told to nobody (where a child is treated is sensitive), and other authorities' plans are theirs.
- * Where a council keeps back where the child was looked up, no other is told who looked, or where.
+ * If a council keeps back where the child was looked up, no other is told who looked, or where.
  * Source: Access to Service notification, REPC_MT000004GB01; docs/decisions, 23 and 24.
  */
 export function viewOf(

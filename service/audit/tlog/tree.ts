@@ -4,7 +4,7 @@
 import { EMPTY_ROOT, type Hash, nodeHash } from './hash.ts';
 import { hashesAt, hashesOfTile, levelsOf, TILE_WIDTH, widthOf } from './tiles.ts';
 
-/** A tile of a tree, at least `width` hashes of it. Throws where it cannot be read. */
+/** A tile of a tree, at least `width` hashes of it. Throws if it cannot be read. */
 export type ReadTile = (level: number, index: number, width: number) => Buffer;
 
 /** The root of the subtree above a power of two of hashes. */

@@ -1,7 +1,7 @@
 const UTF_16 = Buffer.from([0xff, 0xfe]);
 
 /**
- * A signed text as it was written, where mail, an editor or a checkout has changed what carries it: UTF-16,
+ * A signed text as it was written, if mail, an editor or a checkout has changed what carries it: UTF-16,
  * a byte order mark, other line breaks, blank lines before or after it. None of these can be in a text that
  * was signed, so undoing them can make no other text of it; the signature is checked afterwards.
  */

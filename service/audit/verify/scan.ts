@@ -103,7 +103,7 @@ export class LogScan {
 
   /**
    * @param options.start a multiple of 256, with everything before it taken from the tiles
-   * @param options.numbers the last number of each stream before `start`; not given: none where `start` is 0,
+   * @param options.numbers the last number of each stream before `start`; not given: none if `start` is 0,
    * not known otherwise
    * @param options.accepted gaps that somebody has answered for, beside those the log itself reports
    * @param options.latest milliseconds: what says that it is of later is not the youngest event

@@ -97,7 +97,7 @@ function firstKept(folder: string, size: number): number {
     if (isThere(middle)) there = middle;
     else absent = middle;
   }
-  // Where nothing at all is there, everything is missing from the first entry on.
+  // If nothing at all is there, everything is missing from the first entry on.
   return isThere(there) ? there * TILE_WIDTH : 0;
 }
 

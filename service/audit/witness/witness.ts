@@ -7,7 +7,7 @@ import type { ThreadSettings } from './thread.ts';
 import type { Witnessing } from './witnessing.ts';
 
 type WitnessNumbers = {
-  /** How long ago enough witnesses had cosigned a checkpoint; since the start where they never have. */
+  /** How long ago enough witnesses had cosigned a checkpoint; since the start if they never have. */
   witnessedAgoMs: number;
   /** A witness knows the log otherwise than it is here. */
   contradicted: boolean;

@@ -101,7 +101,7 @@ export function parseWitnesses(text: string): ParsedWitnesses {
   };
 }
 
-/** As {@link parseWitnesses}, of a file; where witnesses are to be asked, each needs its address. */
+/** As {@link parseWitnesses}, of a file; if witnesses are to be asked, each needs its address. */
 export function readWitnesses(path: string, use: 'ask' | 'verify'): ParsedWitnesses {
   let text: string;
   try {

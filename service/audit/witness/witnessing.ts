@@ -109,7 +109,7 @@ function proofFrom(folder: string, old: number, { size, root }: Checkpoint): Has
 }
 
 /**
- * Has witnesses cosign a log's checkpoints, and notes where one of them knows the log otherwise than it is here.
+ * Has witnesses cosign a log's checkpoints, and notes if one of them knows the log otherwise than it is here.
  * Reads the log's public files alone, so that nothing waits for it; each witness is asked on its own, one
  * request at a time, each with a deadline.
  */
@@ -220,7 +220,7 @@ export function startWitnessing(options: WitnessingOptions) {
     const [now, before] = [Math.min(count, required), Math.min(kept.count, required)];
     const isNewer = size > kept.size || (size === kept.size && count >= kept.count);
     if (now < before || (now === before && !isNewer)) return;
-    // Several workers may share the folder, as where one of them stands by.
+    // Several workers may share the folder, for instance if one of them stands by.
     lock ??= lockFile(join(folder, LOCK));
     if (lock === undefined) return;
     const lines = [...cosignatures.values()].map(({ line }) => `${line}\n`);

@@ -13,7 +13,7 @@ import type { AtCouncil } from './guarded-council.ts';
 export type ChosenFile = { filename: string; content: AsyncIterable<Buffer> };
 
 export type FileForm<Taken> =
-  /** With all fields; `taken` is undefined where no file was chosen. */
+  /** With all fields; `taken` is undefined if no file was chosen. */
   | { kind: 'read'; fields: Fields; taken: Taken | undefined }
   | { kind: 'refused'; code: 'form-untrusted' | 'form-field-repeated' }
   /** So large that it is not read at all. */
@@ -30,7 +30,7 @@ const READ_AT_MOST_TIMES = 4;
 export type FileFormReader<Taken> = {
   /** Of a file; of a larger one as much is read as a browser needs to see its answer, and no more. */
   maxBytes: number;
-  /** Judges the fields that come before the file; nothing of the file is taken where it says no. */
+  /** Judges the fields that come before the file; nothing of the file is taken if it says no. */
   isOurs: (fields: Fields) => boolean;
   /** Is given the file, and reads it to its end. */
   take: (file: ChosenFile) => Promise<Taken>;
@@ -69,7 +69,7 @@ export async function readFileForm<Taken>(
       // A second file, under whatever name.
       if (taken !== undefined || !isOurs(fields)) return untrusted;
       fields.set(part.name, part.filename);
-      // A browser sends an empty file without a name where none was chosen.
+      // A browser sends an empty file without a name if none was chosen.
       if (part.filename !== '') taken = await take(part);
     }
     return isOurs(fields) ? { kind: 'read', fields, taken } : untrusted;

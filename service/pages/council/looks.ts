@@ -49,7 +49,7 @@ export async function readLooks(
   return looks;
 }
 
-/** What was typed: a number where it is one, else an id of the council's own. */
+/** What was typed: a number if it is one, else an id of the council's own. */
 export function childOf(typed: string): OfChild {
   const nhsNumber = isTurned(typed) ? undefined : parseNhsNumber(unspacedNhsNumber(typed));
   return nhsNumber === undefined ? { localId: typed } : { nhsNumber };

@@ -16,7 +16,7 @@ const REMARKS_AT_MOST = 50;
 /** Where the pages of a list of findings are, and which of them is shown, from 1. */
 export type FindingsPage = { path: string; page: number };
 
-/** The number of the page that an address asks for; 1 where it asks for none. */
+/** The number of the page that an address asks for; 1 if it asks for none. */
 export function pageOf(text: string | undefined): number {
   return /^[1-9][0-9]{0,3}$/.test(text ?? '') ? Number(text) : 1;
 }

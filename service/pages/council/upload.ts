@@ -137,7 +137,7 @@ async function isNumberTyped(
   return last !== undefined && number !== undefined && number - last - 1 > SKIPPED_AT_MOST;
 }
 
-/** The form, and its answer where nothing of a file was taken. */
+/** The form, and its answer if nothing of a file was taken. */
 function createForm(dependencies: CouncilUploadDependencies) {
   const { loads, forms } = dependencies;
   const tokenOf = ({ session }: AtCouncil): string =>
@@ -195,7 +195,7 @@ const councilUpload: Mountable<CouncilUploadDependencies> = {
     const { previews, loads, sessions } = dependencies;
     const { page } = createForm(dependencies);
 
-    /** The file that the form before this one had, where no other was chosen in its place. */
+    /** The file that the form before this one had, if no other was chosen in its place. */
     async function keptFile(at: AtCouncil, fields: Fields): Promise<KeptFile | undefined> {
       const [, id = '', sha256] = KEPT.exec(fields.get('kept') ?? '') ?? [];
       const preview = await previews.unsent(id, senderOf(at));

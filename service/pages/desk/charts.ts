@@ -95,7 +95,7 @@ export function barChart(chart: Chart): Html {
   return drawn(chart, scale, bars);
 }
 
-/** A line through the values, broken where there is none; a value between two that are missing is a dot. */
+/** A line through the values, broken if there is none; a value between two that are missing is a dot. */
 export function lineChart(chart: Chart): Html {
   const scale = scaleOf(chart.points);
   const { x, y, step } = scale;

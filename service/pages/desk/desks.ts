@@ -14,7 +14,7 @@ import type { AccessDecision } from '../../admission/decide.ts';
 export type Desk = {
   name: 'council' | 'officer' | 'operator';
   scope: Scope;
-  /** Where somebody is taken who has signed in. All its other addresses begin with this one. */
+  /** Where somebody who has signed in is taken. All its other addresses begin with this one. */
   home: string;
   /** Why somebody is refused who lacks the scope. */
   without: ErrorCode;
@@ -81,7 +81,7 @@ const ALL_DESKS: readonly Desk[] = [COUNCIL_DESK, OFFICER_DESK, OPERATOR_DESK];
 export const desksOf = (scopes: readonly Scope[]): Desk[] =>
   ALL_DESKS.filter(({ scope }) => scopes.includes(scope));
 
-/** Where somebody is taken who has signed in; `undefined` if nothing here is for them. */
+/** Where somebody who has signed in is taken; `undefined` if nothing here is for them. */
 export const homeOf = (
   scopes: readonly Scope[],
   access: Pick<AccessDecision, 'kind'>,

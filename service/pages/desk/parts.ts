@@ -23,7 +23,7 @@ ${rows.map(
 `,
 )}</dl>`;
 
-/** Links to the neighbouring pages of a long list, newest first unless `words` say else, each where there is one. */
+/** Links to the neighbouring pages of a long list, newest first unless `words` say else, each if there is one. */
 export const pager = ({
   newer,
   older,

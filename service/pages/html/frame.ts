@@ -151,7 +151,7 @@ export function createFrame(assets: Assets, isDemo: () => boolean): Frame {
     const headers = new Headers(PAGE_HEADERS);
     for (const cookie of page.cookies ?? []) headers.append('set-cookie', cookie);
     const { hide, leave = hide, retryAfterSeconds, allow } = page;
-    // By a header, since it is no part of the page: it goes also where no script runs.
+    // By a header, since it is no part of the page: it goes also if no script runs.
     if (leave !== undefined) headers.set('refresh', `${leave.afterSeconds}; url=${leave.to}`);
     if (retryAfterSeconds !== undefined) headers.set('retry-after', String(retryAfterSeconds));
     if (allow !== undefined) headers.set('allow', allow);

@@ -106,7 +106,7 @@ export function phoneText(phone: string): string {
 
 export type Phones = {
   officeHoursPhone?: string | undefined;
-  /** When that number answers, where the council said so. */
+  /** When that number answers, if the council said so. */
   officeHours?: string | undefined;
   emergencyDutyTeamPhone: string;
 };

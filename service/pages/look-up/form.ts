@@ -15,7 +15,7 @@ import {
 } from '../html/parts.ts';
 import type { Fields } from '../session/forms.ts';
 
-/** How the look of somebody counts; `choice` where their role lets them say. */
+/** How the look of somebody counts; `choice` if their role lets them say. */
 export type Counts = Access | 'choice';
 
 /** The fields of the form, and what is hidden in it. */

@@ -74,7 +74,7 @@ export const readList = (list: string, now: number): Line[] =>
 export type Outcome = keyof typeof LIST.outcomes;
 export type Listed = Line & { outcome: Outcome };
 
-/** What a check of one line comes to. @throws as every answer does where what is held cannot be shown */
+/** What a check of one line comes to. @throws as every answer does if what is held cannot be shown */
 export function outcomeOf({ result, authorities, coverage }: Checked): Outcome {
   if (result.kind === 'not-flagged') {
     return coverage.coverage.notUpToDate.length > 0 ? 'noneBehind' : 'none';

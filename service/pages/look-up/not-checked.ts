@@ -20,7 +20,7 @@ ${then}
   };
 }
 
-/** What to do where nothing can be checked, and whom to ring. */
+/** What to do if nothing can be checked, and whom to ring. */
 export const ringInstead = (before = ''): Html =>
   html`<p class="cpf-strong">${before !== '' && `${before} `}${NOT_CHECKED.ring} ${link('/councils', FRAME.councils)}</p>`;
 

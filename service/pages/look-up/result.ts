@@ -137,7 +137,7 @@ function byCouncil(flags: readonly Flag[]): Flag[][] {
   return [...groups.values()];
 }
 
-/** Before all else where a date of birth differs: it may be another child, and it may be a slip of a pen. */
+/** Before all else if a date of birth differs: it may be another child, and it may be a slip of a pen. */
 function mismatchWarning(flags: readonly Flag[]): Html | false {
   const differing = flags.filter(({ dateOfBirth }) => dateOfBirth === 'mismatch');
   if (differing.length === 0) return false;

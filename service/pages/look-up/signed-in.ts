@@ -155,7 +155,7 @@ export function createSignedIn(dependencies: SignedInDependencies) {
     return { state, session, form };
   }
 
-  /** Records that somebody signed in was refused, where the guard of a form does not. */
+  /** Records that somebody signed in was refused, if the guard of a form does not. */
   function noteRefused({ socket }: IncomingMessage, code: ErrorCode, session: Session): void {
     noteRefusal({
       code,
@@ -179,7 +179,7 @@ export function createSignedIn(dependencies: SignedInDependencies) {
   /**
    * A handler of the API's own guard, in which a session stands where the API has a token.
    *
-   * @param state through {@link orPrevented} where the work heeds {@link preventedBy}
+   * @param state through {@link orPrevented} if the work heeds {@link preventedBy}
    */
   const asSession = (
     state: SessionState,

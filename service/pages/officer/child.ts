@@ -195,7 +195,7 @@ type Line = { row: readonly Cell[]; entry: number };
 const linesOf = ({ rows, entries = [] }: ReportPage): Line[] =>
   rows.map((row, i) => ({ row, entry: entries[i] ?? -1 }));
 
-/** Accesses, and apart from them what was done to review them, each where there is one. */
+/** Accesses, and apart from them what was done to review them, each if there is one. */
 const sections = (
   head: readonly string[],
   lines: readonly Line[],

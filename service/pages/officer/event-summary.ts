@@ -114,7 +114,7 @@ const criteriaOf = ({ criteria }: ShownEvent): string =>
       )
     : '';
 
-/** What an event says, with the plans shown where the viewer may see them. */
+/** What an event says, with the plans shown if the viewer may see them. */
 export function eventSummary(event: ShownEvent): Html {
   const { rows } = WORDS;
   const [, , outcome = ''] = searchRow(event);

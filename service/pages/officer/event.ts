@@ -66,7 +66,7 @@ export async function lookAtEvent(
 
 type User = Pick<Block, 'issuer' | 'user'>;
 
-/** Who did it, where that is a user who can be blocked. */
+/** Who did it, if that is a user who can be blocked. */
 export function userOf(event: ShownEvent): User | undefined {
   const issuer = issuerNameSchema.safeParse(textAt(event, 'caller', 'issuer')).data;
   const user = userSchema.safeParse(textAt(event, 'caller', 'user')).data;

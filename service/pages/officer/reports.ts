@@ -97,7 +97,7 @@ type ReadReport =
   | { kind: 'read'; name: ReportName; options: ReportOptions; reason: string }
   | { kind: 'wrong'; errors: FieldError[] };
 
-/** The criteria of a report for a viewer, over its own time where none was typed. */
+/** The criteria of a report for a viewer, over its own time if none was typed. */
 export const narrowed = (
   name: ReportName,
   criteria: AuditCriteria,

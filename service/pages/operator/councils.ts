@@ -14,7 +14,7 @@ import { type OperatorDependencies, said } from './operator.ts';
 
 const HOUR_MS = 3_600_000;
 
-/** Whether a council's data can be relied on, and what to do where it cannot. */
+/** Whether a council's data can be relied on, and what to do if it cannot. */
 function stateText(
   authority: Authority | undefined,
   isUpToDate: boolean,

@@ -126,7 +126,7 @@ ${notificationsPart(dependencies, now())}`,
 
 const LOCAL_ID = /^cpf-[0-9a-f]{1,64}-[0-9]{1,9}$/;
 
-/** The message of an address, where somebody may decide on it. */
+/** The message of an address, if somebody may decide on it. */
 function messageOf({ meshFolder }: OperatorDependencies, localId = ''): Sent | undefined {
   if (meshFolder === undefined || !LOCAL_ID.test(localId)) return undefined;
   return MeshFile.use(meshFolder, (file) => messageToDecide(file, localId));

@@ -45,7 +45,7 @@ export type OperatorDependencies = DeskDependencies & {
   /** Issuers and providers whose users can be blocked. */
   issuers: () => readonly string[];
   expiries: () => Promise<readonly Expiry[]>;
-  /** `undefined` where Redis does not answer. */
+  /** `undefined` if Redis does not answer. */
   server: () => Promise<ServerState | undefined>;
   /** How many replicas answers wait for; 0 if none. */
   replicas: number;

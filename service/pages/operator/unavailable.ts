@@ -6,7 +6,7 @@ import { namedChecks } from './answering.ts';
 import { type OperatorDependencies, said } from './operator.ts';
 
 /**
- * What an operator reads where a page cannot be made: the checks that fail, which everybody may read at `/_status`,
+ * What an operator reads if a page cannot be made: the checks that fail, which everybody may read at `/_status`,
  * and what to tell clinicians.
  */
 export const unavailableAt =

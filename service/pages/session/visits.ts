@@ -28,7 +28,7 @@ export type Visits = {
   /** That of the browser's cookie, or a new one. */
   read: (incoming: Asked) => Visit;
   cookie: (visit: Visit) => string;
-  /** The cookies of one more sign-in under way, in place of the oldest where there are too many. */
+  /** The cookies of one more sign-in under way, in place of the oldest if there are too many. */
   begin: (incoming: Asked, flow: Omit<Flow, 'begunAt'>) => string[];
   /** The sign-in of a state, with what takes its cookie away; `undefined` if there is none, or it took too long. */
   find: (

@@ -131,7 +131,7 @@ export function limited<C extends Pick<Claims, 'scope' | 'roles'>>(claims: C, wh
   };
 }
 
-/** They are part of a cookie, which browsers drop where it is too long. Source: OpenID Connect Core, section 2. */
+/** They are part of a cookie, which browsers drop if it is too long. Source: OpenID Connect Core, section 2. */
 const ID_AT_MOST_BYTES = 255;
 const idSchema = z.string().refine((id) => Buffer.byteLength(id) <= ID_AT_MOST_BYTES);
 const idsSchema = z.object({ sub: idSchema, sid: idSchema.optional() });
@@ -144,7 +144,7 @@ const levelOf = (text: string | undefined): number =>
  * when somebody first signs in, so that one that is down keeps nobody else out.
  *
  * @param redirectUri where it sends browsers back to: of the configuration
- * @param nameOf the registered name of an organisation, where the provider gives none
+ * @param nameOf the registered name of an organisation, if the provider gives none
  * @throws {ConfigurationError} if a file of it cannot be used
  */
 export async function openProvider(

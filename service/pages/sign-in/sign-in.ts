@@ -190,7 +190,7 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     });
   }
 
-  /** Records who was refused, where that is known. @param inRole false if nobody has chosen this role yet */
+  /** Records who was refused, if that is known. @param inRole false if nobody has chosen this role yet */
   function note(
     { socket }: IncomingMessage,
     code: ErrorCode,

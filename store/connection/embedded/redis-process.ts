@@ -28,7 +28,7 @@ type RedisProcess = {
 
 /**
  * The shell waits for a word on its standard input, leaves a second one behind and becomes redis-server. The
- * second one ends Redis where the owner's other pipe closes without a word: the owner was killed.
+ * second one ends Redis if the owner's other pipe closes without a word: the owner was killed.
  */
 const LAUNCH = `umask 077
 read -r go || exit

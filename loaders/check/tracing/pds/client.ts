@@ -13,7 +13,7 @@ import type { Tokens } from './token.ts';
 
 /** What the service holds under a number. */
 export type Retrieved =
-  /** Under another number than was asked for where that one was replaced. */
+  /** Under another number than was asked for if that one was replaced. */
   | { kind: 'patient'; patient: PdsPatient }
   | { kind: 'unknown' }
   /** Withdrawn, with nothing to move to. */
