@@ -47,7 +47,7 @@ function holdsNhsNumber(digits: string): boolean {
   return false;
 }
 
-/** Of the United Kingdom as it is dialled there, so that no digits of its own stand before the number. */
+/** A number of the United Kingdom as it is dialled there, without its country code. */
 const asDialled = (phone: string): string => phone.replace(/^(?:\+|00)440?(?=[0-9]{9,10}$)/, '0');
 
 /**

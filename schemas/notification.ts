@@ -51,7 +51,7 @@ export const notificationEntrySchema = z.strictObject({
   again: z.boolean(),
   /** The child's; of an unborn child's plan the mother's. */
   nhsNumber: z.string(),
-  /** Of this authority, as the latest access showed them. */
+  /** This authority's plans, as the latest access showed them. */
   plans: z.array(notifiedPlanSchema),
   user: z.strictObject({ id: z.string(), name: z.string() }),
   role: z.strictObject({ code: z.string(), name: z.string() }),

@@ -42,7 +42,7 @@ export type OwnCheck = {
   detail: string;
   /** ISO 8601: since when it has been so. */
   since?: string;
-  /** Of a check that does not pass: no lookup is answered while that is so. */
+  /** True of a check whose failure stops all lookups. */
   stops?: boolean;
 };
 

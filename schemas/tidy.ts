@@ -1,6 +1,6 @@
 /** Characters that take up no room: zero-width spaces and joiners, soft hyphens, marks of direction. */
 const INVISIBLE = /\p{Cf}/gu;
-/** Of nearly every text there is nothing to tidy. */
+/** Nearly every text is plain, and has nothing to tidy. */
 const PLAIN = /^[!-~]*$/;
 
 /** A text as it looks: without what cannot be seen, and white space of any kind once and between words only. */

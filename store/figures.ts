@@ -14,7 +14,7 @@ export type Figures = {
 };
 
 const KEPT_MS = 2 * 3_600_000;
-/** Of hundreds of processes. Somebody with the password of a lookup process could write more. */
+/** Enough for hundreds of processes. Somebody with the password of a lookup process could write more. */
 const NAMES_AT_MOST = 5_000;
 
 export function createFigures(redis: Redis): Figures {

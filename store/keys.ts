@@ -27,10 +27,10 @@ export const keys = {
   restrictions: (code: string) => `cpf:authority:{${code}}:restrictions`,
   lock: (code: string) => `cpf:authority:{${code}}:lock`,
   lockFence: (code: string) => `cpf:authority:{${code}}:fence`,
-  /** Of a MESH mailbox. Under the authorities' keys, which the Redis users of earlier versions may write. */
+  /** Lease on a MESH mailbox. It is among the authorities' keys, which Redis users of earlier versions may write. */
   mailboxLock: (mailbox: string) => `cpf:authority:{mesh.${mailbox}}:lock`,
   mailboxFence: (mailbox: string) => `cpf:authority:{mesh.${mailbox}}:fence`,
-  /** Of the worker, if the audit log has a second copy. Under the authorities' keys for the same reason. */
+  /** Lease of the worker, if the audit log has a second copy. Among the authorities' keys for the same reason. */
   workerLock: 'cpf:authority:{worker}:lock',
   workerFence: 'cpf:authority:{worker}:fence',
   /** The number of the worker that was at work last. */

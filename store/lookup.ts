@@ -82,7 +82,7 @@ export type LookupResult =
   | { kind: 'not-flagged'; at: number }
   | {
       kind: 'could-not-check';
-      /** Of a user who is barred it is as if the store had not answered. */
+      /** For a barred user, the same as if the store had not answered. */
       cause: CouldNotCheckCause;
       /** Codes of the councils that bar the user from the child. For the audit alone. */
       barredBy?: string[];

@@ -176,7 +176,7 @@ export function createSessionEndings(
       isWhole || clock === undefined ? oldest : Math.max(oldest, clock.storeMs - READ_AGAIN_MS);
     const [known, future] = await Promise.all([
       read(from, newest, atMost, 0),
-      // Of more, the first are put right each time, so that all of them are in the end.
+      // If there are more, the first are put right each time, until all are.
       read(`(${newest}`, '+inf', FUTURE_AT_MOST, FUTURE_AT_MOST),
     ]);
     for (const [member, score] of known.entries) note(fieldIn(member), score);

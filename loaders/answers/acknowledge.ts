@@ -27,7 +27,7 @@ type Outcome = {
   /** True of a load with nothing before it to compare it with. */
   firstLoad?: boolean;
   dataAsOf?: string | undefined;
-  /** Of a full refresh: how many older rows were taken away. */
+  /** For a full refresh: how many older rows were removed. */
   removed?: number;
   held?: Acknowledgement['held'];
 };

@@ -117,7 +117,7 @@ const cameOf = ({ attendance }: NotificationEntry): string[] => [
   attendance?.switchboard ?? '',
 ];
 
-/** Of a child with plans from several files: the newest, in which its authority finds them all. */
+/** If a child's plans came from several files, the number of the newest: it has all of them. */
 function newestFile(plans: NotificationEntry['plans']): number | undefined {
   const sequences = plans.flatMap(({ sequence }) => (sequence === undefined ? [] : [sequence]));
   return sequences.length === 0 ? undefined : Math.max(...sequences);

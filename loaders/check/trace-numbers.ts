@@ -22,7 +22,7 @@ export type NumberTrace = {
   failures: Finding[];
   warnings: Finding[];
   inactive: InactiveNumber[];
-  /** Of whom nothing is known just now: with anybody among them the record waits. */
+  /** People who could not be traced just now. If there are any, the record waits. */
   untraced: CheckedSubject[];
 };
 

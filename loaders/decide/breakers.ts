@@ -17,7 +17,7 @@ export type FileSizes = {
   added: number;
   /** Rows of the file that end or delete what is shown. */
   removals: number;
-  /** Of a full refresh: rows that it leaves out, all and in force. */
+  /** For a full refresh: how many rows it leaves out, and how many of those are in force. */
   leftOut: { rows: number; inForce: number } | undefined;
 };
 

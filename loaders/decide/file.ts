@@ -281,7 +281,7 @@ export class FileDecider {
       .find(
         (heldFile) => heldFile.authority === authority && heldFile.sequence === whose.sequence,
       )?.id;
-    // Of a difference nothing is kept, so there will be nothing to let through.
+    // A rehearsal keeps nothing, so there is nothing to release later.
     const id = lock === undefined ? NOT_HELD : basename(spool.folder).slice(-HELD_FILE_ID_LENGTH);
     if (heldBack.whole) {
       return { difference, outcome: { kind: 'held', heldFile: this.#heldFile(id, part), drops } };

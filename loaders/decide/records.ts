@@ -51,7 +51,7 @@ export type Decided = {
     rows: number;
     records: number;
     tally: Tally;
-    /** Of whom a plan that is in force is so no longer. */
+    /** People who have a plan in force that will no longer be in force. */
     stops: Set<NhsNumber>;
   };
 };

@@ -61,7 +61,7 @@ export async function recognise(texts: AsyncGenerator<string>): Promise<Recognis
   while (start.trim() === '' && !ended) {
     const step = await texts.next();
     ended = step.done === true;
-    // Of a file of blanks no more than one is kept.
+    // Of many blanks only the last is kept.
     if (step.done !== true) start = start.slice(-1) + step.value;
   }
   const format = formatOfText(start);

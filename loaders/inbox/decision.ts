@@ -20,7 +20,7 @@ export type MeshOptions = {
   mailboxes: ReadonlyMap<string, SendingMailbox> | undefined;
 };
 
-/** Of which workflow a mailbox sends, and of which it is answered. */
+/** The workflows under which a mailbox sends and is answered. */
 export function workflowsOf(
   { mailboxes, workflowId, acknowledgementWorkflowId }: MeshOptions,
   mailbox: string,

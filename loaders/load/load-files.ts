@@ -81,7 +81,7 @@ export async function loadFiles<F extends FileToLoad>(
     try {
       await each(await loading);
     } catch (error) {
-      // Of one file. The others are loaded all the same, so they are reported too.
+      // One file failed. The others are loaded all the same, so they are reported too.
       failures.push(error);
     }
   }

@@ -116,7 +116,7 @@ export async function reconcile(
       status: statusOf(row, seconds),
       place: placed.place,
       ...(found.length > 0 && { differences: found }),
-      // Of another start it is another plan: nothing of what is held goes over to it.
+      // With another start it is another plan: nothing that is held applies to it.
       ...(identityOf(row) === identityOf(placed.row) &&
         asHeld(placed.row, row).withdrawn === true && { withdrawn: true as const }),
     });

@@ -61,7 +61,7 @@ export const journalSchema = z.strictObject({
   highestSequence: z.int().nonnegative(),
   sha256: z.string(),
   by: z.string(),
-  /** Of the audit event, so that one written twice around a crash is known for one. */
+  /** The id of the audit event: an event that a crash causes to be written twice is recognised by it. */
   auditId: z.uuid(),
   /** True if part of a file of this number was applied before. */
   again: z.boolean(),

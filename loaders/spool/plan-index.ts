@@ -105,7 +105,7 @@ export class PlanIndex {
   }
 }
 
-/** Of the person: all plans of one are in one chain. */
+/** A hash of the person alone, so that all plans of a person are in one chain. */
 function hashOf(identity: number): number {
   const hash = Math.imul(Math.floor(identity / PLANS_A_NUMBER) % 2 ** 32, 0x9e3779b1);
   return hash ^ (hash >>> 15);

@@ -52,7 +52,7 @@ export class SpoolFile {
     return this.#length;
   }
 
-  /** Of what was added, in hex. */
+  /** SHA-256 of what was added, in hex. */
   digest(): string {
     this.flush();
     return this.#hash.copy().digest('hex');

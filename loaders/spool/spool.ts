@@ -90,7 +90,7 @@ export class Spool {
     this.folder = folder;
     this.#lock = lock;
     this.#index = new PlanIndex(join(folder, PLANS));
-    // Of a process that died.
+    // Left by a process that died.
     if (opened !== 'new') rmSync(join(folder, PLANS), { force: true });
     const held = waited === 0 ? HELD : `${WAITING}${waited}`;
     const file = (name: string): SpoolFile => {
@@ -102,7 +102,7 @@ export class Spool {
           if (!isAbsent(error)) throw error;
         }
       }
-      // Of an attempt that came to nothing.
+      // Left by an earlier attempt that failed.
       if (opened === 'held') rmSync(path, { force: true });
       return SpoolFile.create(path);
     };

@@ -112,7 +112,7 @@ export function badRows(
   ];
 }
 
-/** Of a plan that the record before it has already. */
+/** What is expected for a plan that the record before it has already. */
 export const REPEATED: Expected = {
   kind: 'repeated-plan',
   code: 'CPR07',

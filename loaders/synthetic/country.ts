@@ -211,7 +211,7 @@ export class Country {
       : (this.#laterBase[authority] ?? 0) + at - records;
   }
 
-  /** Of whom a record is: mostly of somebody of its own, sometimes of a child whom another authority has. */
+  /** Whom a record is about: mostly the authority's own child, sometimes one that another authority has too. */
   #owner(authority: number, at: number): { authority: number; at: number } {
     const other = (authority + 1) % this.authorities.length;
     const own = { authority, at };

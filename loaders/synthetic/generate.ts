@@ -155,7 +155,7 @@ function* entries(
       yield { record, change, traced: isDeleteOnly(record) ? undefined : against };
       continue;
     }
-    // Of what was refused at first nothing is held that could change.
+    // A record that was refused at first is not held, so it cannot change.
     if (day > 0 && change !== 'new' && isSpoilt(at, 0)) continue;
     if (!isSpoilt(at, day)) {
       yield { record, change };

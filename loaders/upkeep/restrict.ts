@@ -172,7 +172,7 @@ async function isTooMany(
   return lately.filter((each) => each.nhsNumber === nhsNumber).length >= PROTECTED_A_DAY;
 }
 
-/** Of children whose whereabouts other councils protect: these, and whether one of them has done so for longer. */
+/** Which of these children other councils protect as well, and whether one of those councils did so first. */
 async function othersProtecting(
   store: Store,
   authority: OdsCode,

@@ -12,7 +12,7 @@ import { NumberTracingUnavailable } from '../check/tracing/tracer.ts';
 /** A number that is no longer in use, for one of the authorities that hold plans under it. */
 export type FoundInactive = {
   authority: OdsCode;
-  /** Of the file that its plan came in, with the authority's offset. */
+  /** The number of the file that its plan came in, with the authority's offset. */
   sequence: number;
   nhsNumber: NhsNumber;
   localId: string;

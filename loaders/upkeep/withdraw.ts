@@ -69,7 +69,7 @@ export function withdrawUrgently(
     const { waiting, row } = await lookUp(store, authority, plan, now);
     if (row === undefined) return { kind: 'no-such-plan' };
     if (await isTooMany(store, authority, now)) return { kind: 'too-many' };
-    // Of a request that waits, this is what becomes of it.
+    // A request that waits already becomes this urgent withdrawal.
     const asked = request(row, reason, true, by, now);
     const withdrawal = waiting === undefined ? asked : { ...asked, id: waiting.id };
     const next = withdrawn(withdrawal, row, by, now);

@@ -58,7 +58,7 @@ export const lookupEventSchema = requestSchema.extend({
   access: z.enum(ACCESSES),
   /** What made it so: the only activity held, the header, or the header's absence. */
   decidedBy: z.enum(['activity', 'header', 'default']),
-  /** Of FHIR: what was searched for, and so which part of the answer was shown. */
+  /** FHIR only: what was searched for, and so which part of the answer was shown. */
   search: z.enum(SEARCH_TYPES).optional(),
   nhsNumber: z.string(),
   reason: z.string().optional(),
@@ -97,9 +97,9 @@ const notDeliveredEventSchema = z.object({
 const couldNotCheckEventSchema = lookupEventSchema.extend({
   type: z.literal('could-not-check'),
   cause: z.string(),
-  /** Of a user who is barred from the child: the councils that bar them. */
+  /** The councils that bar this user from the child, if any do. */
   barredBy: z.array(z.string()).optional(),
-  /** Of such a user: the councils that keep back where the child is looked up, the oldest protection first. */
+  /** If the user is barred: the councils that protect the child's whereabouts, the oldest protection first. */
   protectedBy: z.array(z.string()).optional(),
   occurredAt,
 });
@@ -112,7 +112,7 @@ const refusalEventSchema = requestSchema.extend({
   caller: callerSchema.partial({ role: true, organisation: true }),
   nhsNumber: z.string().optional(),
   nhsNumberHash: z.string().optional(),
-  /** Of a flood of equal refusals, those not recorded one by one are counted in one event. */
+  /** In a flood of equal refusals, how many this event stands for: only the first are recorded one by one. */
   count: z.int().optional(),
   occurredAt,
 });
@@ -153,7 +153,7 @@ const loadEventSchema = z.object({
   code: z.string(),
   accepted: z.int(),
   refused: z.int(),
-  /** Of a file that is held, or part of it. */
+  /** True if the file, or part of it, is held. */
   held: z.literal(true).optional(),
   /** Rows that were left as a newer file has them; absent for none. */
   superseded: z.int().positive().optional(),
@@ -176,7 +176,7 @@ const uploadPreviewedEventSchema = idsSchema.extend({
   authority: z.string(),
   caller: callerSchema,
   by: who,
-  /** Of the file's bytes. */
+  /** SHA-256 of the file's bytes. */
   sha256: z.hex(),
   sizeBytes: z.int(),
 });
@@ -191,7 +191,7 @@ const auditSearchEventSchema = idsSchema.extend({
   caller: callerSchema.optional(),
   by: who,
   reason: z.string(),
-  /** Of the command line: the account of the operating system that it ran under. */
+  /** Command line only: the account of the operating system that it ran under. */
   account: z.string().optional(),
   /** Which report; absent of a search. */
   report: z.string().optional(),
@@ -230,7 +230,7 @@ export const withdrawalEventSchema = idsSchema.extend({
   /** Absent if an operator did it for the council. */
   caller: callerSchema.optional(),
   by: who,
-  /** Of the command line: the account of the operating system that it ran under. */
+  /** Command line only: the account of the operating system that it ran under. */
   account: z.string().optional(),
   reason: z.string().optional(),
 });
@@ -255,7 +255,7 @@ export const restrictionEventSchema = idsSchema.extend({
   /** Absent if an operator did it for the council. */
   caller: callerSchema.optional(),
   by: who,
-  /** Of the command line: the account of the operating system that it ran under. */
+  /** Command line only: the account of the operating system that it ran under. */
   account: z.string().optional(),
   reason: z.string(),
 });

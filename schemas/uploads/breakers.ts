@@ -8,10 +8,10 @@ const times = z.number().min(1).max(1_000_000);
  * stop of 1 stops nothing.
  */
 export const breakersSchema = z.strictObject({
-  /** Of the authority's plans in force: how many a file ends, deletes or leaves out of a full refresh. */
+  /** The share of the authority's plans in force that a file ends, deletes or leaves out of a full refresh. */
   removalsWarnShare: share,
   removalsStopShare: share,
-  /** Of the records of a file: how many are refused. */
+  /** The share of a file's records that are refused. */
   refusedWarnShare: share,
   refusedStopShare: share,
   /** Rows of a file, in multiples of what the authority usually sends. */

@@ -5,7 +5,7 @@ export type AnswerFormat = (typeof ANSWER_FORMATS)[number];
 type Entry = {
   /** As it is called in a sentence: "a CSV upload". */
   called: string;
-  /** Of its files, without a dot; a `.gz` may follow. The first is given to a file that comes without a name. */
+  /** Endings of its files' names, without a dot; a `.gz` may follow. A file without a name is given the first. */
   endings: readonly [string, ...string[]];
   /** The first is the one to send; the others are understood too. */
   mediaTypes: readonly [string, ...string[]];
@@ -70,7 +70,7 @@ const USUAL: UploadFormat = 'spine-xml';
 const OTHERWISE: UploadFormat = 'csv';
 
 const endingsOf = (format: UploadFormat): string => UPLOAD_FORMATS[format].endings.join('|');
-/** Of the names of all upload files, as a part of a pattern. */
+/** The endings of all upload files' names, as a part of a pattern. */
 export const uploadEndings: string = uploadFormats.map(endingsOf).join('|');
 
 /** By the name of its file, gzipped or not. */

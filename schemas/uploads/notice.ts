@@ -11,7 +11,7 @@ export const inactiveNumbersNoticeSchema = z.strictObject({
   id: z.uuid(),
   createdAt: z.iso.datetime(),
   authority: z.strictObject({ code: z.string(), name: z.string().optional() }),
-  /** Of the upload the numbers came in. */
+  /** The number of the upload that the NHS numbers came in. */
   sequence: z.int().nonnegative(),
   /** Each number once. */
   numbers: z

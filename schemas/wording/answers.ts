@@ -96,7 +96,7 @@ export const MESH_SUBJECTS = {
   inactiveNumbers: (sequence: number) => `Inactive NHS numbers in file ${sequence}`,
 } as const;
 
-/** Of a notice of inactive numbers. */
+/** A notice of inactive numbers. */
 export const NOTICE = {
   sensitive: ({ nhsNumber, localId }: { nhsNumber: string; localId?: string | undefined }) =>
     `The record of NHS number ${nhsNumber}${localId === undefined ? '' : ` (your local id ${localId})`} has become sensitive. The plan you sent is still shown, since a flag that is gone protects nobody, but who has looked at it is shown to nobody. A new plan under this number is refused (CPR02). Decide with your Caldicott Guardian whether the plan is to stay: to take it away, send it with a delete date.`,
@@ -106,7 +106,7 @@ export const NOTICE = {
     `${count} more ${count === 1 ? 'is not listed; it is' : 'are not listed; they are'} in the next notice.`,
 } as const;
 
-/** Of a notification that somebody looked. */
+/** A notification that somebody looked. */
 export const NOTIFICATION = {
   nobody: 'Nobody looked.',
   unreadable: (count: number) =>

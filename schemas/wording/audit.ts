@@ -87,7 +87,7 @@ export const PROOF = {
     `There is no entry ${index} in ${folder}: it has ${size}, or it was pruned.`,
 } as const;
 
-/** Of the keys that sign it. */
+/** The keys that sign it. */
 export const AUDIT_KEY = {
   missing: (path: string) =>
     `The audit key ${path} is missing. Restore it, or set AUDIT_KEY_FILE to its path.`,
@@ -97,7 +97,7 @@ export const AUDIT_KEY = {
     'The newest checkpoint is not signed by the new key yet. Start a process with role all or worker, which signs it within seconds.',
 } as const;
 
-/** Of the index by which the log is searched. */
+/** The index by which the log is searched. */
 export const AUDIT_INDEX = {
   none: 'There is no audit index yet.',
   damaged: 'The audit index is damaged.',
@@ -106,7 +106,7 @@ export const AUDIT_INDEX = {
   wrong: 'The audit index names the wrong events.',
 } as const;
 
-/** Of reports of the audit. */
+/** Reports of the audit. */
 export const AUDIT_REPORT = {
   tooMuch: (events: number) =>
     `There are more than ${events} events. Ask for a shorter time with --from and --to.`,

@@ -25,7 +25,7 @@ export const LOOKS = {
   columns: ['When', 'Child', 'Plan', 'Who', 'Where', 'Why', 'What came of it'],
   times: (count: number, first: string) => `${count} times since ${first}`,
   nothingSaid: 'Not said',
-  /** Of a user whom the council bars from the child. */
+  /** A user whom the council bars from the child. */
   barred: 'Barred: was told nothing',
   cameOf: {
     seen: 'The child was seen',

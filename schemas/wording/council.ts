@@ -31,7 +31,7 @@ export const COUNCIL = {
   page: (page: number, pages: number) => `Page ${page} of ${pages}`,
 } as const;
 
-/** Of a file of the council's own, before it is sent. */
+/** A file of the council's own, before it is sent. */
 export const UPLOAD = {
   title: 'Send a file',
   lead: 'Choose a file from your case system, as Spine XML or CSV. You first see what it would do. Nothing changes until you send it.',
@@ -148,7 +148,7 @@ export const UPLOAD = {
     'A file is kept here for 30 minutes. This one was not loaded after that. “Files sent” lists every file that was loaded.',
 } as const;
 
-/** Of what became of a file. */
+/** What became of a file. */
 export const OUTCOME = {
   name: 'File',
   number: 'Number',
@@ -199,7 +199,7 @@ export const OUTCOME = {
   >,
 } as const;
 
-/** Of the files that came before. */
+/** The files that came before. */
 export const HISTORY = {
   title: 'Files sent',
   lead: 'This page lists all your files, newest first, however they were sent. A new file appears within a minute.',
@@ -214,7 +214,7 @@ export const HISTORY = {
   pages: { newer: 'Newest', older: 'Older' },
 } as const;
 
-/** Of files of which part waits for a decision. */
+/** Files of which part waits for a decision. */
 export const HELD = {
   title: 'Held files',
   none: 'None of your files is held',
@@ -233,7 +233,7 @@ export const HELD = {
   reasons: 'Why',
 } as const;
 
-/** Of all that is held. */
+/** All that is held. */
 export const HOLDINGS = {
   title: 'Plans held',
   lead: 'Download every plan that is held for your council, with those that have ended or were deleted. You can check it against your case system, or send it back to us as it is.',
@@ -243,7 +243,7 @@ export const HOLDINGS = {
   busy: 'Too many people are downloading at the moment. Try again in a minute.',
 } as const;
 
-/** Of comparing the case system with what is held. */
+/** Comparing the case system with what is held. */
 export const RECONCILE = {
   title: 'Compare',
   lead: 'Choose a file with every plan in your case system. You see what is different from what is held here. Nothing is changed, and the file is deleted at once.',

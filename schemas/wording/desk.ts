@@ -36,7 +36,7 @@ export const DESK = {
   reasonWrong: (problem: string) => `The reason ${problem}`,
 } as const;
 
-/** Of each desk: its name, and whom somebody asks who may not use it. */
+/** Each desk: its name, and whom somebody asks who may not use it. */
 export const DESKS = {
   council: {
     name: 'Your council’s flags',

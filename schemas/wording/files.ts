@@ -38,7 +38,7 @@ function how(field: keyof typeof OPTIONS, way: WayIn): string {
   }
 }
 
-/** Of what a file does not say of itself, by the way in which it came. */
+/** What a file does not say of itself, by the way in which it came. */
 export const METADATA_HINTS = {
   sidecar:
     'The file NAME.json beside the CSV is not JSON with authority, sequence, createdAt, rowCount and full, all optional, and nothing else.',
@@ -52,7 +52,7 @@ export const METADATA_HINTS = {
     `No row count was given, so a file cut off at the end of a line would look whole. Give it ${how('rowCount', way)}.`,
 } as const;
 
-/** Of a file in any format. */
+/** A file in any format. */
 export const FILE_HINTS = {
   empty: 'The file is empty. Export it again.',
   otherAuthority: (expected: string) =>
@@ -88,7 +88,7 @@ const ON_THE_PAGE = `on the page “${COLUMNS.title}”`;
 const BY_THE_OPERATOR =
   'or have the operator of the service enter it (cp-flags authority set CODE --columns FILE)';
 
-/** Of a CSV. */
+/** A CSV. */
 const OWN_HEADINGS = `If your case system has headings of its own, say which is which ${ON_THE_PAGE}, ${BY_THE_OPERATOR}.`;
 
 export const CSV_HINTS = {
@@ -113,7 +113,7 @@ export const CSV_HINTS = {
     `The date here can only be month first, which casts doubt on others: ${rows} ${rows === 1 ? 'row has a date' : 'rows have dates'} that can be read two ways, such as 01/02/2026. Each was read day first (1 February). A date of birth among them is not compared with a patient's until a file gives it as YYYY-MM-DD. Check those rows, and export dates as YYYY-MM-DD.`,
 } as const;
 
-/** Of a CSV that is not well-formed, by what is wrong with a line. */
+/** A CSV that is not well-formed, by what is wrong with a line. */
 export const CSV_FAULTS = {
   ragged:
     'This line has more or fewer fields than the first line names. Put a field that holds a comma in double quotes; or the file was cut short here.',
@@ -131,7 +131,7 @@ const UPLOAD_NAMESPACE = 'urn:hl7-org:v3';
 const ONE_NUMBER =
   'must be one number: 3 to 15 digits, with or without a leading +, no extension and no second number, and the council’s own (999, 112, 111 and 101 are not)';
 
-/** Of a Spine XML upload. */
+/** A Spine XML upload. */
 export const SPINE_HINTS = {
   doctype: 'A DOCTYPE is not allowed. Remove it and send the file again.',
   unbroken: 'A tag, comment or text of the XML is far longer than this message allows.',

@@ -4,7 +4,7 @@ import { uploadEndings } from '../uploads/formats.ts';
 
 const TAKEN = `.${uploadEndings.replaceAll('|', ', .')}`;
 
-/** Of what is in an inbox. `fault` is the kind of a fault, never its message. */
+/** What is in an inbox. `fault` is the kind of a fault, never its message. */
 export const INBOX = {
   inUse: (dir: string) => `Another process watches ${dir}. Stop it, or watch another folder.`,
   unwell: (fault: string) =>
@@ -41,7 +41,7 @@ export const INBOX = {
     `${hint} But the answer could not be written (${fault}).`,
 } as const;
 
-/** Of a MESH client's control file, and so of the file that it describes. */
+/** A MESH client's control file, and so the file that it describes. */
 export const CONTROL_FILE = {
   doctype: 'It has a DOCTYPE, which is not allowed.',
   notControl: 'It is not a DTSControl document.',

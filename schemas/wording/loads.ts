@@ -43,7 +43,7 @@ export const LOAD_FAILED = {
     `Authority ${authority} has loaded no file yet, so its numbering can start anywhere. Nothing was changed.`,
 } as const;
 
-/** Of the Personal Demographics Service (PDS), with which NHS numbers are traced. */
+/** The Personal Demographics Service (PDS), with which NHS numbers are traced. */
 export const PDS = {
   noAnswer: (why: 'late' | 'unreachable' | 'too large') =>
     ({
@@ -72,7 +72,7 @@ export const PDS = {
   notAsked: 'PDS has not been asked yet.',
 } as const;
 
-/** Of what NHS numbers are traced with. */
+/** What NHS numbers are traced with. */
 export const TRACING = {
   late: 'Tracing did not answer in time.',
   unreadable: (path: string) => `The register ${path} cannot be read.`,

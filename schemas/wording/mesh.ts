@@ -39,7 +39,7 @@ export const MESH = {
   leaseUnknown:
     'The store cannot be asked who works on the mailbox, so no process does. The service is retrying; messages wait in MESH.',
 
-  /** Of a message that was received. */
+  /** A message that was received. */
   ofMessage: (id: string, what: string) => `Message ${id}: ${what}`,
   fetched: (id: string, mailbox: string) => `Message ${id} from ${mailbox} is fetched.`,
   otherWorkflow:
@@ -56,7 +56,7 @@ export const MESH = {
   unusableIds: (count: number) =>
     `MESH lists ${messages(count)} under names that no message can have. They are left there.`,
 
-  /** Of a message that is sent. */
+  /** A message that is sent. */
   notHandedOver: (fault: string) =>
     `An upload that was fetched cannot be put into the inbox (${fault}). The service is retrying; others are taken in.`,
   ofFile: (name: string, what: string) => `${name}: ${what}`,

@@ -144,7 +144,7 @@ export const OFFICER = {
   },
 } as const;
 
-/** Of reports and patterns. */
+/** Reports and patterns. */
 export const OFFICER_REPORTS = {
   lead: 'A report on one child or one user covers everything that is kept. Other reports cover the last 31 days, unless you choose other dates.',
   submit: 'Make the report',
@@ -171,7 +171,7 @@ export const OFFICER_REPORTS = {
   nobody: 'Nobody was found.',
 } as const;
 
-/** Of one event, and of blocking its user. */
+/** One event, and blocking its user. */
 export const OFFICER_EVENT = {
   title: 'One event',
   rows: {
@@ -243,7 +243,7 @@ export const OFFICER_EVENT = {
   why: 'Reason',
 } as const;
 
-/** Of the draft of one child's accesses. */
+/** The draft of one child's accesses. */
 export const OFFICER_DRAFT = {
   title: 'One child’s accesses',
   lead: 'Use this page when the people concerned ask for a record. It makes a draft for you to review. Nothing is released until you release it, line by line.',
@@ -317,7 +317,7 @@ export const OFFICER_DRAFT = {
   page: (page: number) => `Page ${page} of the draft`,
 } as const;
 
-/** Of the state of the seal: what somebody without technical knowledge can repeat in court. */
+/** The state of the seal: what somebody without technical knowledge can repeat in court. */
 export const OFFICER_SEAL = {
   title: 'Is the record whole?',
   sealed: (events: string) => `${events} events are sealed.`,
@@ -375,7 +375,7 @@ export const OFFICER_SEAL = {
     'An event is sealed within seconds. Events that are older than the time they are kept for are gone.',
 } as const;
 
-/** Of cases on an access. */
+/** Cases on an access. */
 export const OFFICER_CASES = {
   title: 'Cases',
   lead: 'A case is a question about one access. To open a case, search for the event and open it.',

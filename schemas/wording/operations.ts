@@ -8,7 +8,7 @@ import { durationText } from './durations.ts';
 const RESTORE_LOG =
   'Nothing more is sealed. Keep the folder as it is for the investigation, and restore the log from its last good copy.';
 
-/** Of the sealing of audit events. */
+/** The sealing of audit events. */
 export const SEALING = {
   starting: 'The sealing of audit events is starting.',
   silent:
@@ -58,7 +58,7 @@ export const SEALING = {
     `${count} audit ${count === 1 ? 'event waits' : 'events wait'} to be sealed, the oldest since ${oldest}: sealing is falling behind.`,
 } as const;
 
-/** Of the witnesses that cosign the log's checkpoints. `name` is a witness's. */
+/** The witnesses that cosign the log's checkpoints. `name` is a witness's. */
 export const WITNESSING = {
   starting: 'Witnesses of the audit log are being asked.',
   silent:
@@ -113,7 +113,7 @@ export const LOG_NOT_WHOLE = {
     `The log in ${folder} was signed at ${signed} entries, but only ${committed} are committed: it went back. ${RESTORE_LOG}`,
 } as const;
 
-/** Of the counting of children that each user looks up. */
+/** The counting of children that each user looks up. */
 export const ALERTING = {
   starting: 'Counting the children that each user looks up is starting.',
   silent:
@@ -135,13 +135,13 @@ export const BARRED_ALERT = {
     `${name} (${role}, ${organisation}) tried to look up a child that a council bars them from. They were answered that the check could not be made, and do not know that they are barred. Tell the privacy officer of ${organisation}, and nobody else there. The audit has the number, under the audit id. This is a sign, not a finding: ask before you conclude.`,
 } as const;
 
-/** Of whereabouts that a second council protects. */
+/** Whereabouts that a second council protects. */
 export const PROTECTED_TWICE = {
   summary: (auditId: string, council: string, first: string) =>
     `Council ${council} protects where a child is looked up that council ${first} has protected for longer. Only ${first} is told where. Neither was told the other’s name, which may say where the child is. Find out why: ${council} may have good reason, or somebody there may be looking for the child. The audit has the number, under the id ${auditId}.`,
 } as const;
 
-/** Of entries of the log that are events of a type, or with a word, that this version does not know. */
+/** Entries of the log that are events of a type, or with a word, that this version does not know. */
 export const UNKNOWN_ENTRIES = {
   none: 'Every entry that was sealed lately is of a type that this version knows.',
   some: (count: number) =>
@@ -150,7 +150,7 @@ export const UNKNOWN_ENTRIES = {
     'sealed entries are of a type or with a word that this version does not know: a newer version wrote them, or somebody else',
 } as const;
 
-/** Of telling authorities who looked. */
+/** Telling authorities who looked. */
 export const NOTIFYING = {
   /** @param outbox `undefined` if none is set for the caller */
   resent: (count: number, authority: string, outbox: string | undefined) =>
@@ -186,7 +186,7 @@ export const NOTIFYING = {
   nothingLeftOut: (why: string) => `${why} The service is retrying; nothing is left out.`,
 } as const;
 
-/** Of who may ask, and who asks too much. */
+/** Who may ask, and who asks too much. */
 export const ADMISSION = {
   becameLive:
     'The dataset has become live: nobody may look. Set ISSUERS_FILE and ORGANISATIONS_FILE, and restart.',
@@ -213,7 +213,7 @@ export const ADMISSION = {
     `${count} ${count === 1 ? 'alert' : 'alerts'} in the last hour; the audit says who.`,
 } as const;
 
-/** Of providers by which people sign in to the pages. `fault` is a few words of ours. */
+/** Providers by which people sign in to the pages. `fault` is a few words of ours. */
 export const SIGN_IN_PROVIDERS = {
   answers: (name: string) => `${name} answers.`,
   discovery: (name: string, fault: string) =>
@@ -230,7 +230,7 @@ export const SIGN_IN_PROVIDERS = {
   unreachable: (code: string) => `it cannot be reached, ${code}`,
 } as const;
 
-/** Of sessions of the pages. */
+/** Sessions of the pages. */
 export const SESSIONS = {
   notRead: 'Which sessions of the pages have ended has not been read yet.',
   known: (count: number) =>
@@ -247,7 +247,7 @@ export const SESSIONS = {
 const shareText = (upToDate: number, expected: number): string =>
   `${upToDate} of ${expected} authorities are up to date`;
 
-/** Of which authorities there are to be, and how many are up to date. */
+/** Which authorities there are to be, and how many are up to date. */
 export const COVERAGE = {
   notSet:
     'The expected authorities are not set, so a number without a flag is could-not-check. Set them with `cp-flags authority expect`.',
@@ -263,7 +263,7 @@ export const COVERAGE = {
     `${shareText(upToDate, expected)}, and no plan is held: every lookup is could-not-check. Load the first files (cp-flags load).`,
 } as const;
 
-/** Of what somebody other than this service has written to Redis. */
+/** What somebody other than this service has written to Redis. */
 export const FOREIGN_WRITES = {
   none: 'Nothing in Redis is known to have been written by anybody else.',
   notAllowed: 'The lists of who looked cannot be checked. Give Redis the users of this version.',

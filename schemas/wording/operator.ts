@@ -22,7 +22,7 @@ export const OPERATOR = {
   failed: 'This was not done',
 } as const;
 
-/** Of the first page: are we answering. */
+/** The first page: are we answering. */
 export const ANSWERING = {
   all: 'Lookups are answered',
   allAnd: (concerns: number) => `Lookups are answered. ${count(concerns, 'thing')} to deal with`,
@@ -84,7 +84,7 @@ export const ANSWERING = {
     'These are the checks of this process. If a check of another process fails, it is listed above.',
 } as const;
 
-/** Of the councils. */
+/** The councils. */
 export const FRESHNESS = {
   title: 'Councils',
   lead: (upToDate: number, expected: number) =>
@@ -105,7 +105,7 @@ export const FRESHNESS = {
   waits: (number: number) => `File ${number} is held`,
 } as const;
 
-/** Of files that wait. */
+/** Files that wait. */
 export const HELD = {
   title: 'Held files',
   lead: 'Before you decide, ring the council on a number that you already know.',
@@ -143,7 +143,7 @@ export const HELD = {
   sentence: (text: string) => `${text}.`,
 } as const;
 
-/** Of the mailbox in MESH and of notifications. */
+/** The mailbox in MESH, and notifications. */
 export const MESSAGES = {
   title: 'Messages',
   mesh: 'MESH',
@@ -186,7 +186,7 @@ export const MESSAGES = {
   unwrittenColumns: ['Council', 'Waiting', 'Kept'] as const,
 } as const;
 
-/** Of notifications that a council has lost. */
+/** Notifications that a council has lost. */
 export const RESEND = {
   title: 'Write notifications again',
   lead: 'If a council lost its notifications, have them written once more. They keep their ids, so that the council knows those it has. A worker writes them within seconds.',
@@ -206,7 +206,7 @@ export const RESEND = {
     'A worker writes them into the outbox within seconds, if it has one. The council can also read what is kept with GET /notifications.',
 } as const;
 
-/** Of users whom the operator has stopped. */
+/** Users whom the operator has stopped. */
 export const BLOCKED = {
   title: 'Blocked users',
   lead: 'Two seconds after you block a user, they can look nobody up, in a browser or by a system.',
@@ -237,7 +237,7 @@ export const BLOCKED = {
   unblockSubmit: 'Unblock',
 } as const;
 
-/** Of processes, versions, replicas and what ends. */
+/** Processes, versions, replicas and what ends. */
 export const RUNNING = {
   title: 'What runs here',
   processes: 'Processes',

@@ -29,11 +29,11 @@ const enumerated = (all: readonly string[], word = 'and'): string => {
     : `${names.slice(0, -1).join(', ')} ${word} ${names.at(-1)}`;
 };
 
-/** Of councils that are named, and others that are counted, any one. */
+/** Words for any one of several councils, some of them named and the rest counted. */
 const eitherOf = (councils: readonly string[], more: number): string =>
   enumerated(more > 0 ? [...councils, `one of ${more} others`] : councils, 'or');
 
-/** Of the frame around every page. */
+/** The frame around every page. */
 export const FRAME = {
   skip: 'Skip to main content',
   account: 'Account',
@@ -50,7 +50,7 @@ export const FRAME = {
   start: 'Start again',
 } as const;
 
-/** Of signing in and out. */
+/** Signing in and out. */
 export const SIGN_IN = {
   title: 'Sign in',
   lead: 'Look up whether a child has a child protection plan or is in care, and whom to ring.',
@@ -146,7 +146,7 @@ export const SIGN_IN_REFUSED = {
   tryAgain: 'Sign in again',
 } as const;
 
-/** Of the form that a number is looked up with. */
+/** The form that a number is looked up with. */
 export const LOOK_UP = {
   title: 'Look up a child',
   screen: 'Turn the screen away from families.',
@@ -184,7 +184,7 @@ export const LOOK_UP = {
   dateWrong: 'Date of birth must be a real date in the past, like 27 3 2019. Or leave it empty',
 } as const;
 
-/** Of the page that an answer stands on. */
+/** The page that an answer stands on. */
 export const RESULT = {
   /** The same whatever it was: tabs and histories disclose. */
   title: 'Result',
@@ -286,7 +286,7 @@ export const RESULT = {
   auditId: 'Record of this check',
 } as const;
 
-/** Of a check that was not made. */
+/** A check that was not made. */
 export const NOT_CHECKED = {
   title: 'Could not check',
   couldNotCheck: 'Could not check',
@@ -320,7 +320,7 @@ export const NOT_CHECKED = {
   usedListThen: 'No new check was made. A list that was shown is hidden. Paste the list again.',
 } as const;
 
-/** Of an answer that is no longer shown. */
+/** An answer that is no longer shown. */
 export const HIDDEN = {
   title: 'Hidden',
   heading: 'The answer is hidden',
@@ -329,7 +329,7 @@ export const HIDDEN = {
   listNoCheck: `No new check was made. ${NOT_A_NO} To see the answers again, paste the list again.`,
 } as const;
 
-/** Of a list of numbers that is pasted, by somebody whose looks the council is not told about. */
+/** A list of numbers that is pasted, by somebody whose looks the council is not told about. */
 export const LIST = {
   title: 'Look up a list',
   link: 'Look up a list',
@@ -380,7 +380,7 @@ export const LIST = {
     `Does a child live in ${eitherOf(councils, more)}?`,
 } as const;
 
-/** Of what came of a look. */
+/** What came of a look. */
 export const ATTENDANCE = {
   summary: 'What came of it? Tell the council',
   lead: 'This goes to the council with the record of your look. This is not a referral: ring as well.',
@@ -417,7 +417,7 @@ export const ATTENDANCE = {
     'You have signed in again since you looked. Ring the council and tell them what happened.',
 } as const;
 
-/** Of the list of councils' numbers. */
+/** The list of councils' numbers. */
 export const COUNCILS = {
   title: 'Find a council’s number',
   lead: 'Ring the council where the child lives. These are the councils’ own duty numbers.',

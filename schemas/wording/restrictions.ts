@@ -36,7 +36,7 @@ export const RESTRICTION = {
   },
 } as const;
 
-/** Of the pages on which a council does so. */
+/** The pages on which a council does so. */
 export const RESTRICTIONS = {
   title: 'Protect a child',
   lead: 'Stop others from seeing where one of your children is looked up. Or stop one person who works in the NHS, such as a parent, from seeing anything about a child.',

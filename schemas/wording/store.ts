@@ -79,7 +79,7 @@ export const READINESS = {
   workerUnreadable: `Whether a worker is alive cannot be read. ${USERS}`,
 } as const;
 
-/** Of the replicas that an answer waits for. */
+/** The replicas that an answer waits for. */
 export const REPLICAS = {
   acknowledge: (attached: number) => `${attached} replicas acknowledge every write.`,
   missing: (attached: number, count: number) =>
@@ -123,7 +123,7 @@ export const REPLICAS = {
     `Redis took it, but ${acknowledged} of ${required} replicas acknowledged it in time, so that it may yet be lost. Do it again once cp-flags status says that lookups are answered.`,
 } as const;
 
-/** Of the sentinels that REDIS_URL names. */
+/** The sentinels that REDIS_URL names. */
 export const SENTINELS = {
   reached: 'More than half of the sentinels are reached.',
   unreachable:
@@ -212,7 +212,7 @@ export const STORE = {
     `Another loader has taken over authority ${authority}. Load the file again.`,
 } as const;
 
-/** Of the folder of an embedded Redis. */
+/** The folder of an embedded Redis. */
 export const DATA_FOLDER = {
   notWritable: (folder: string) =>
     `The data folder ${folder} can't be written. Set DATA_DIR to one that can.`,

@@ -1,7 +1,7 @@
 import { type CalendarDate, longDateText } from '../calendar.ts';
 import { PLAN_TYPES, type PlanType } from '../plans/plan.ts';
 
-/** Of the pages on which a council withdraws a flag. */
+/** The pages on which a council withdraws a flag. */
 export const WITHDRAWALS = {
   title: 'Withdraw a flag on the wrong child',
   lead: 'If one of your plans is under the wrong NHS number, do not wait for tonight’s file. Two people from your council can withdraw it here.',

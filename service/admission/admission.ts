@@ -23,7 +23,7 @@ export type Refusal<Code extends ErrorCode = ErrorCode> = {
   caller?: Caller;
   /** False if the user has several roles and chose none: `caller` is then only the person. */
   roleChosen: boolean;
-  /** Of `too-many-requests`: which limit. */
+  /** For `too-many-requests`: which limit. */
   limit?: LimitReached;
 };
 

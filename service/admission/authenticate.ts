@@ -62,7 +62,7 @@ type AuthenticatorOptions = {
 
 /** As long as a lookup may take altogether: what verifies signatures may be held up by something else. */
 const VERIFIED_WITHIN_MS = 2_000;
-/** Of the largest tokens some 50 MiB, and in practice a tenth of that. */
+/** Verified tokens kept: some 50 MiB of the largest, in practice a tenth of that. */
 const KEPT_AT_MOST = 10_000;
 /** At most until the token expires. */
 const KEPT_FOR_MS = 60_000;
@@ -71,7 +71,7 @@ const LONGEST_TOKEN = 8 * 1024;
 const KEYS_TRIED_AT_MOST = 10;
 /** A day: of an opaque token that does not say when it ends. It is asked about again each minute all the same. */
 const LONGEST_SECONDS = 86_400;
-/** Of other kinds of JWT (of a logout, of a request) the same issuer may sign some as well. */
+/** The `typ` of an access token. The same issuer may also sign JWTs of other kinds, such as logout tokens. */
 const ACCESS_TOKEN_TYPES = new Set([undefined, 'jwt', 'at+jwt', 'application/at+jwt']);
 const BEARER = /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)$/i;
 

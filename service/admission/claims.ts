@@ -103,7 +103,7 @@ export function parseClaims(
         .filter((organisation) => valueOf(organisation, organisations?.code) === code)
         .map((organisation) => valueOf(organisation, organisations?.name)),
     );
-    // Of two names it cannot be told which one is to be on record.
+    // If there are two names, it is not clear which to record.
     if (listed.size > 1) return undefined;
     const [name] = listed;
     return name ?? nameOf(code) ?? code;

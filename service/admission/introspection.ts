@@ -35,7 +35,7 @@ export type IntrospectionOptions = {
   userinfoUrl?: string | undefined;
   clientId: string;
   clientSecret: string;
-  /** Of each request. Default 1,500: a lookup may be waiting. */
+  /** Deadline of each request. Default 1,500: a lookup may be waiting. */
   deadlineMs?: number;
   /** How long nothing is asked after so many failures in a row. Default 10,000. */
   pauseMs?: number;
@@ -127,7 +127,7 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
     } catch {
       throw new Unusable('the answer is not JSON');
     }
-    // Of two members of one name it cannot be told which counts.
+    // If two members have one name, it is not clear which counts.
     if (!z.looseObject({}).safeParse(json).success || !namesEachOnce(bytes, json)) {
       throw new Unusable('the answer is no object, or names a member twice');
     }

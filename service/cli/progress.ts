@@ -5,7 +5,7 @@ import { type FileProgress, NOT_BEGUN, progressOf, secondsLeft } from '../upload
 type ProgressOutput = { isTTY?: boolean; columns?: number; write(text: string): unknown };
 
 type Progress = {
-  /** Of one of the files, for `loadFile`. */
+  /** Reports the progress of one file, for `loadFile`. */
   reportOf(file: number): OnProgress;
   /** The file has been answered, or could not be loaded. */
   done(file: number): void;

@@ -34,7 +34,7 @@ type Line = {
   rows: number;
   upToDate: boolean;
   reconciled: boolean;
-  /** Of the records of its last ten files: how many were accepted, from 0 to 1. */
+  /** The share of accepted records in its last ten files, from 0 to 1. */
   acceptedShare: number | null;
   /** Numbers of files of which a part waits for a release. */
   held: number[];

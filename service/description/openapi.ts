@@ -181,7 +181,7 @@ function mediaTypes(content: Content, io: 'input' | 'output'): MediaTypes {
   );
 }
 
-/** Of every request, whatever is asked for. */
+/** Refusals that any request can get. */
 const ANY = [
   'malformed-request',
   'address-not-plain',

@@ -17,7 +17,7 @@ export function describedSettings(): SettingDescribed[] {
   return configurationSchema.keyof().options.map((name) => {
     const property = properties[name];
     const asRead: unknown = shape[name].safeParse(undefined).data;
-    // Of a path the text that is written, and not the place that it means here.
+    // For a path, the text as it would be written, and not the place that it resolves to here.
     const text = typeof property === 'object' ? property.default : undefined;
     const standard = text ?? (typeof asRead === 'number' ? asRead : undefined);
     return {

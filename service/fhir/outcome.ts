@@ -17,7 +17,7 @@ const SPINE_CODES = {
 } as const;
 type SpineCode = keyof typeof SPINE_CODES;
 
-/** Of the 400s, those about the search; the others are about headers and framing. */
+/** The codes with status 400 that are about the search; the others are about headers and framing. */
 const SEARCH_CODES: Partial<Record<ErrorCode, SpineCode>> = {
   'invalid-nhs-number': 'INVALID_SEARCH_DATA',
   'search-number-required': 'MISSING_VALUE',

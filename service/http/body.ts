@@ -6,7 +6,7 @@ export type Body =
 
 export type BodyLimits = { maxBytes: number; deadlineMs: number };
 
-/** Of every request but an upload. */
+/** The limits of every body except an upload. */
 export const BODY_LIMITS: BodyLimits = { maxBytes: 16 * 1024, deadlineMs: 5_000 };
 
 /** Reads a body that comes in pieces, or late. */

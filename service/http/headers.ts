@@ -8,7 +8,7 @@ export const SAFE_HEADERS = {
 /** The ids of a request, as far as they are valid. */
 type AnsweredIds = { requestId?: string | undefined; correlationId?: string | undefined };
 
-/** Of an answer that repeats the ids of its request, in one plain record: that is what costs least. */
+/** The headers of an answer that repeats the ids of its request, in one plain record because that costs least. */
 export function answerHeaders(
   type: string,
   { requestId, correlationId }: AnsweredIds,

@@ -17,7 +17,7 @@ export type ProblemOptions = {
   allow?: string;
   /** False on routes on which nobody waits for a check; then the body says nothing of one. */
   lookup?: boolean;
-  /** Of `too-many-requests`: which limit. */
+  /** For `too-many-requests`: which limit. */
   limit?: LimitReached | undefined;
 };
 

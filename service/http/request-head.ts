@@ -78,7 +78,7 @@ export function isFramed({ headers, httpVersionMajor }: IncomingMessage): boolea
   return httpVersionMajor === 1 && (coding === undefined || coding.toLowerCase() === 'chunked');
 }
 
-/** Of a path, what no proxy and no router reads in another way than it is written. */
+/** A path that every proxy and router reads exactly as it is written. */
 const PLAIN_PATH = /^(?:\/(?!\.\.?(?:[/?]|$))[\w.~$-]+)*\/?(?:\?[!"$-~]*)?$/;
 const ABSOLUTE = /^https?:\/\/([^/?]*)/;
 

@@ -58,7 +58,7 @@ const UNREADABLE: Partial<Record<string, ErrorCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
 };
 
-/** Of a client that speaks HTTP; one that fails in TLS could not read an answer, or be waited for. */
+/** Faults of a client that speaks HTTP. One that fails in TLS could not read an answer. */
 const HTTP_FAULT = /^(?:HPE_|ERR_HTTP_)/;
 
 /**
@@ -219,7 +219,7 @@ export async function serveHttp(
       );
     },
     {
-      // Of a request in HTTP/1.0 that names none.
+      // For a request in HTTP/1.0 that names no host.
       hostname: 'localhost',
       // What cannot be made a Request: an address that is none.
       errorHandler: () => problemResponse('malformed-request'),

@@ -11,7 +11,7 @@ const NEWEST = 0.25;
 /** So that no turn alone makes a process late, however long, and five short ones end it. */
 const COUNTED_AT_MOST_MS = LATE_MS / NEWEST;
 const FORGOTTEN_AFTER_MS = 1_000;
-/** Of what a process takes on, as long as its turns are late. */
+/** The share of `atOnce` that a process takes on while its turns are late. */
 const SHARE_WHEN_LATE = 0.125;
 
 /**

@@ -21,7 +21,7 @@ type CollectorOptions = {
   /** Where what is being sent lies until it is delivered. It is there. */
   folder: string;
   outboxes: readonly MeshOutbox[];
-  /** Of plain data in one part. */
+  /** The most bytes of plain data in one part. */
   chunkBytes: number;
   /** Tells what stays as it is once, not each time. */
   tellOnce: (sentence: string) => void;

@@ -15,7 +15,7 @@ export type MeshConnection = {
   url: string;
   mailbox: string;
   password: string;
-  /** Of the environment (live, int), not of the mailbox. */
+  /** The shared key of the environment (live, int); it is not the mailbox's own. */
   sharedKey: string;
   /** PEM. `ca` replaces the certificate authorities that Node comes with. */
   tls?: { cert: string; key: string; ca?: string };
@@ -26,7 +26,7 @@ export type MeshDeadlines = {
   connectDeadlineMs: number;
   /** Without a byte in either direction. */
   idleDeadlineMs: number;
-  /** Of one request with its answer, however it drips. */
+  /** Deadline of one request and its whole answer, however slowly that comes. */
   requestDeadlineMs: number;
   /** The first wait before a request is made again; doubled each time, and less by chance. */
   retryMs: number;
@@ -42,7 +42,7 @@ const ATTEMPTS = 4;
 /** A longer `Retry-After` ends the round instead of being waited for. */
 const WAIT_AT_MOST_MS = 20_000;
 const RETRY_AFTER_AT_MOST_MS = 3_600_000;
-/** Of an answer that is no message: JSON of a listing of 5,000 has some 200 KiB. */
+/** Largest answer that is not a message: JSON of a listing of 5,000 has some 200 KiB. */
 const ANSWER_AT_MOST_BYTES = 4_194_304;
 /** Answers after which the same request may succeed. Source: mesh-client, `retry_status_force_list`; 408 likewise. */
 const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
@@ -61,7 +61,7 @@ export type Sink = (bytes: Buffer) => Promise<boolean>;
 
 export type MeshRequest = {
   method: 'GET' | 'POST' | 'PUT';
-  /** Of the mailbox: `inbox/...`, each part already escaped. */
+  /** Path below the mailbox: `inbox/...`, each part already escaped. */
   path: string;
   headers?: Record<string, string>;
   body?: Buffer;

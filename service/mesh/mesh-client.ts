@@ -20,7 +20,7 @@ export type MeshClientOptions = {
   /** Read again for each round, so that a certificate that was renewed counts. @throws a sentence */
   connection: () => Promise<MeshConnection>;
   mailbox: string;
-  /** Of this client alone, and there. */
+  /** A folder that exists and that no other client uses. */
   folder: string;
   /** The intake's, there, on the same file system. */
   inbox: string;

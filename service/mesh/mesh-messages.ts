@@ -20,7 +20,7 @@ export type MessageHead = {
   encrypted: boolean;
   gzip: boolean;
   chunks: number;
-  /** Of a report: the message that it is about. */
+  /** Reports only: the message that it is about. */
   linkedId: string;
   code: string;
   description: string;

@@ -24,7 +24,7 @@ type ReceiverOptions = {
   folder: string;
   /** The intake's: pairs are put into it whole. */
   inbox: string;
-  /** Of one upload once unpacked; what is larger is given to the intake cut, which refuses it. */
+  /** Largest upload once unpacked. A larger one is handed over cut short, and the intake refuses it. */
   maxBytes: number;
   /** Whether a message of this workflow is for this service. */
   isOurs: (head: Pick<MessageHead, 'workflowId' | 'from'>) => boolean;
@@ -268,6 +268,6 @@ export function createReceiver(options: ReceiverOptions) {
   };
 }
 
-/** Of the machine, not of what was to be unpacked. */
+/** Whether a fault is the machine's, and not that of the data to be unpacked. */
 const isOfDisk = (error: unknown): boolean =>
   error instanceof Error && 'syscall' in error && typeof error.syscall === 'string';

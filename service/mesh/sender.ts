@@ -15,7 +15,7 @@ type SenderOptions = {
   file: MeshFile;
   /** Where what is being sent lies until it is delivered. It is there. */
   folder: string;
-  /** Of plain data in one part. */
+  /** The most bytes of plain data in one part. */
   chunkBytes: number;
   /** How long MESH may take to list what it has taken, when the answer to that was lost. */
   settleMs: number;
@@ -31,7 +31,7 @@ const SENDINGS = new Map([
   // Not fetched within five days: it is worth another five.
   ['14', 2],
 ]);
-/** Of a failure without a code that is known: it may have been MESH's own. */
+/** How often a message is sent whose failure has no known code: the fault may have been MESH's own. */
 const SENDINGS_OTHERWISE = 3;
 /** MESH would say the same of the same message. Source: MESH API, error codes. */
 const FOR_GOOD = new Set([

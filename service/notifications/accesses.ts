@@ -111,7 +111,7 @@ const keyOf = (
   nhsNumber: string,
 ): string => JSON.stringify([issuer, user, organisation.code, nhsNumber]);
 
-/** Of looks that are told without who and where; none of them is added to one that was told with it. */
+/** The key of looks that are notified without who and where: they are never added to an entry that names them. */
 export const withheldKey = (key: string): string => `${key} withheld`;
 
 /** Who looked and where, as the others are notified while a council keeps that back. */

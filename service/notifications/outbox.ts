@@ -21,7 +21,7 @@ type Named = { authority: string; id: string };
 
 const stemOf = ({ authority, id }: Named): string => `notification-${authority}-${id}`;
 
-/** Of a pair; it begins with the format, since a MESH client takes no other ending. */
+/** The path of a pair. Its name begins with the format, since a MESH client takes no other ending. */
 const pairOf = (outbox: string, named: Named, format: NotificationFormat): string =>
   join(outbox, `${stemOf(named)}-${format}`);
 const fileOf = (outbox: string, named: Named, format: NotificationFormat): string =>

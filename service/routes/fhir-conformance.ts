@@ -15,7 +15,7 @@ import type { Route } from './route.ts';
 
 type ConformanceDependencies = {
   baseOf: BaseOf;
-  /** Of the software. */
+  /** The version of the software. */
   version: string;
 };
 

@@ -95,7 +95,7 @@ export const notifications: Route<NotificationsDependencies> = {
         ...file.page(authority, after ?? '', { most, mostCharacters: PAGE_CHARACTERS }),
       }));
       if (found === undefined) return { code: 'store-unavailable' };
-      // Of a log that went further than this one: what comes next here may have a lower id.
+      // The id is from a log that went further than this one: what comes next here may have a lower id.
       if (after !== undefined && Number(after.slice(0, 12)) > found.read) {
         return { code: 'notifications-after-unknown' };
       }

@@ -258,7 +258,7 @@ function parseJson(content: Buffer | undefined): unknown {
   }
 }
 
-/** Of the last worker that had any of its own there: one that died before had changed nothing. */
+/** The manifest of the last worker that wrote one: a worker that died before that had changed nothing. */
 async function newestManifest(place: Place, worked: number): Promise<Manifest | undefined> {
   const listed = await highest(place, STATE);
   let epoch = worked === 0 ? listed : Math.max(worked, listed ?? 0);

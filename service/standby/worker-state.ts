@@ -22,7 +22,7 @@ import {
 /** A file of the worker's state, by a name that is the same on every machine. */
 export type StateFile = { name: string; path: string };
 
-/** Of processes, or made again. */
+/** Files that belong to a running process, or can be made again. */
 const NOT_STATE = /(?:^|\/)(?:lock|[\w-]+\.lock|plans|\.[^/]*)$|-journal$/;
 
 const SPOOL = 'spool';

@@ -24,7 +24,7 @@ type LookupsDependencies = {
   admissionContext: AdmissionContext;
   identities: Identities;
   limits: CoverageLimits;
-  /** Of what an answer is made by, for its event. */
+  /** The versions of what an answer is made by, for its event. */
   versions: () => LookupEvent['versions'];
   baseOf: BaseOf;
 };

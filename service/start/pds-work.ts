@@ -126,7 +126,7 @@ export function startPdsWork({
       acknowledgementsDir,
       (provisional) => finalAnswer(store, anchor, provisional),
       (name, error) => {
-        // Of a name that is not ours nothing is said: it may hold anything.
+        // A name that is not ours is not repeated: it may hold anything.
         const [, authority, sequence] = /^([A-Z0-9]+)-([0-9]+)-/.exec(name) ?? [];
         reportOnce(
           `waiting/${name}`,
@@ -152,7 +152,7 @@ export function startPdsWork({
         id: randomUUID(),
         createdAt: new Date(now()).toISOString(),
         authority: { code: authority, ...(known !== undefined && { name: known.name }) },
-        // Of a file from before the numbering started again there is nothing but the number it has here.
+        // For a file from before the numbering started again, only the number that it has here is known.
         sequence: sequence > sequenceOffset ? sequence - sequenceOffset : sequence,
         numbers: [
           {

@@ -11,7 +11,7 @@ import { counter, Distribution, gauge, type Point, type Reading } from './instru
 type Outcome = (typeof OUTCOMES)[number];
 const OUTCOMES = [...LOOKUP_OUTCOMES, ...COULD_NOT_CHECK_CAUSES] as const;
 
-/** Of an answer and of the store, seconds. Finer below 10 ms than is customary: that is where lookups are. */
+/** Buckets for answers and store calls, in seconds. Finer than usual below 10 ms, which is where lookups are. */
 export const SECONDS = [
   0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
 ];

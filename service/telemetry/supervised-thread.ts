@@ -7,7 +7,7 @@ import { errorFields, type Log } from './log.ts';
 export type ThreadState = { problem: boolean; detail: string };
 
 type SupervisedThreadOptions<Message> = {
-  /** Of its program. */
+  /** The address of its program. */
   url: URL;
   settings: unknown;
   memoryMib: number;

@@ -10,7 +10,7 @@ type UploadBody = {
 };
 
 export type BodyLimits = {
-  /** Of the time that the sender is waited for: for the next piece, and in all. */
+  /** How long the sender is waited for: for the next piece, and in all. */
   idleMs: number;
   deadlineMs: number;
 };

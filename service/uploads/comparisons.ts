@@ -9,7 +9,7 @@ import type { PreviewOwner } from './previews.ts';
 
 const KEPT_MS = 30 * 60_000;
 const SWEPT_EVERY_MS = 5 * 60_000;
-/** Of one user; a further one takes the place of the oldest. */
+/** Comparisons kept for one user; a further one replaces the oldest. */
 const OF_A_USER_AT_MOST = 3;
 
 const keptSchema = z.strictObject({

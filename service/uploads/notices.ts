@@ -46,7 +46,7 @@ export async function addToNotice(
   const before = await readNotice(folder, code, notice.sequence).then(
     (read) => read?.numbers ?? [],
     async (error: unknown) => {
-      // Of the disk: tried again. A file that somebody has changed must keep no number from being told.
+      // A fault of the disk is tried again. A file that somebody has changed must not stop the notice of other numbers.
       if (error instanceof Error && 'code' in error) throw error;
       await rename(path, `${path}.damaged`);
       onDamaged();

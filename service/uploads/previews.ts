@@ -28,13 +28,13 @@ const SWEPT_EVERY_MS = 5 * 60_000;
 /** How long one waits whose sender has more to enter: no longer than their session lasts without use. */
 const UNSENT_MS = 10 * 60_000;
 const UNSENT_SWEPT_EVERY_MS = 2_000;
-/** Of one user; a further file takes the place of the oldest. */
+/** Files kept for one user; a further file replaces the oldest. */
 const OF_A_USER_AT_MOST = 3;
-/** Of one council, with its files: with the largest, 384 MiB. */
+/** Files kept for one council: of the largest size, 384 MiB. */
 const OF_A_COUNCIL_AT_MOST = 6;
-/** Of all together: with the largest files, 1 GiB. */
+/** Files kept in all: of the largest size, 1 GiB. */
 const KEPT_AT_MOST = 16;
-/** Of this process, whatever they are at. */
+/** Files that this process works on at once. */
 const AT_ONCE = 8;
 const SAVED_EVERY_MS = 1_000;
 /** A process that says nothing for so long has ended. */
@@ -170,7 +170,7 @@ const isTypedWrong = (
       (field !== 'rowCount' || rowCount === undefined),
   );
 
-/** Of a file that would not be loaded: one that was is answered again with what was said then. */
+/** The acknowledgement of a file that would not be loaded. A file that was loaded before is answered as it was then. */
 function asRefused(acknowledgement: Acknowledgement): Acknowledgement {
   const { code, held } = acknowledgement;
   const wasLoaded = held !== undefined || code === 'CPF02' || code === 'CPF03';

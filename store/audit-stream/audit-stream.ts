@@ -100,7 +100,7 @@ export type StreamGap = {
 
 export type StreamBatch = {
   events: StreamEvent[];
-  /** Of `events`, those that were no events. */
+  /** Those of `events` that are not events of this service. */
   unreadable: { stream: number; number: number }[];
   /** There is more than was read. */
   more: boolean;

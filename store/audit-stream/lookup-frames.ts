@@ -21,7 +21,7 @@ const NO_NUMBER = '----------';
 const FRAMES_REMEMBERED = 8_192;
 /** V8 hashes texts of 16,384 characters or more by their length alone: in a map each would be compared with all of them. */
 const LENGTH_AT_MOST = 8_192;
-/** Of all frames together; most have some 600. */
+/** Characters kept in all frames together; most frames have some 600. */
 const CHARACTERS_REMEMBERED = 4 * 1_048_576;
 
 /** The event of a frame, once it is certain that it is sound whatever the ids and the number are. */

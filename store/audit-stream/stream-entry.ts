@@ -15,7 +15,7 @@ import { STORES_OWN } from './lookup-frames.ts';
 
 /** What every event has, whatever the version that wrote it. */
 const anyEventSchema = z.looseObject({
-  // Of what this service seals instead of something that is no event, and never writes into a stream.
+  // This service seals `unreadable` instead of something that is not an event, and never writes it into a stream.
   type: z.string().refine((type) => type !== 'unreadable'),
   auditId: z.uuid(),
 });

@@ -7,7 +7,7 @@ export type StoreAddress = {
   url?: string;
   username?: string;
   password?: string;
-  /** Of connections by TLS (`rediss:`, `rediss+sentinel:`). */
+  /** For connections by TLS (`rediss:`, `rediss+sentinel:`). */
   tls?: TlsTexts;
   /** How sentinels know this client, if `url` names sentinels. */
   sentinel?: { username?: string; password?: string; tls?: TlsTexts };

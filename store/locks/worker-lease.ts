@@ -8,7 +8,7 @@ const WORKER_LEASE_MS = 15_000;
 
 /** The right to work as the one worker, if the audit log has a second copy. */
 export type WorkerLease = {
-  /** Of the lease; trimming the audit streams takes it. */
+  /** The token of the lease, which trimming the audit streams needs. */
   token: string;
   /** Higher than any worker's before. */
   epoch: number;

@@ -38,7 +38,7 @@ export function createScan(redis: Redis, datasetId: () => Promise<string>) {
     const id = await datasetId();
     const read = (partition: number): Promise<unknown> => {
       const reply = redis.call('HGETALL', keys.children(partition));
-      // Of several in flight the first to fail is reported; the others are not to end the process.
+      // If several in flight fail, the first is reported; the others must not end the process.
       reply.catch(() => undefined);
       return reply;
     };

@@ -24,7 +24,7 @@ export type BegunLoad = {
 export type AnchoredHeldFile = {
   id: string;
   authority: string;
-  /** Of the file, with the authority's offset. */
+  /** The file's number, with the authority's offset. */
   sequence: number;
   /** Where its rows are. */
   folder: string;

@@ -142,7 +142,7 @@ const ADVISORY: ReadonlySet<CheckName> = new Set([
   'sentinels',
 ]);
 const OF_REPLICAS: ReadonlySet<CheckName> = new Set(['replicas', 'single-mode', 'replica-servers']);
-/** Of the probe of replicas, which is part of a poll. */
+/** How long the key is kept that each poll writes to probe the replicas. */
 const PROBE_KEPT_MS = 10_000;
 const PROBE_WAIT_MS = 400;
 const REPLICATED_LATELY_MS = 1_000;

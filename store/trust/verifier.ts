@@ -404,7 +404,7 @@ export function startStoreVerifier(
 
   /** Says that this worker is alive. */
   async function beat(): Promise<void> {
-    // Of two in a millisecond, or if the clock went back, the later is higher all the same.
+    // If two fall into one millisecond, or the clock went back, the later one is still higher.
     heartbeat = Math.max(Date.now(), heartbeat + 1);
     await redis.set(keys.heartbeat, heartbeat);
   }

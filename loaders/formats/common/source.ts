@@ -43,7 +43,7 @@ export class SourceBytes {
     return this.#received;
   }
 
-  /** Of the bytes received so far, in hex. */
+  /** SHA-256 of the bytes received so far, in hex. */
   sha256(): string {
     return this.#hash.copy().digest('hex');
   }

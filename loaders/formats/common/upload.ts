@@ -73,7 +73,7 @@ export type UploadEvent =
       header: UploadHeader;
       problems: FileProblem[];
       warnings: FileProblem[];
-      /** Of the authority's name and numbers: what is held is kept, and a file without which nothing is held refused. */
+      /** Problems with the authority's name or telephone numbers. Those held are kept; if none are held, the file is refused. */
       contactProblems: FileProblem[];
       droppedColumns: string[];
       /** False if a problem of the file would make every record wrong: then it alone is told. */

@@ -29,7 +29,7 @@ const ROWS_AT_MOST = 500;
 const COLUMNS_AT_LEAST = 5;
 const COLUMNS_AT_MOST = 200;
 const PLAN_VALUES_AT_MOST = 30;
-/** Of a column's cells, so many must be of a kind for it to be proposed for that. */
+/** The share of a column's cells that must look alike before the column is proposed for something. */
 const SHARE_AT_LEAST = 0.8;
 
 /** What case systems call each column, in small letters and digits alone. */

@@ -15,7 +15,7 @@ import { writeBarredAlert, writePrivacyAlert, writeProtectedTwice } from './priv
 
 export type AlertingSettings = {
   thresholds: AlertThresholds;
-  /** Of the key of the hashes of NHS numbers. */
+  /** File of the key with which NHS numbers are hashed. */
   numberKeyFile: string;
   /** Folder of the privacy officer's files. */
   outbox: string;
@@ -99,7 +99,7 @@ export function createAlerting(options: AlertingOptions) {
     return size - ((events.at(-1)?.index ?? from - 1) + 1);
   }
 
-  /** Of a newer version's, or of somebody else's: this one cannot tell, and so somebody has to. */
+  /** Notes entries that this version does not know. A newer version or an intruder wrote them: a person has to find out. */
   function noteUnknown(events: readonly SealedEvent[]): void {
     const found = events.filter(({ isUnknown }) => isUnknown === true).length;
     if (found === 0) return;

@@ -37,7 +37,7 @@ const ALERTS_KEPT_MS = 90 * DAY_MS;
 /** For the pages of the users who are looking things up. */
 const CACHE_KIB = 16_384;
 const USERS_REMEMBERED = 50_000;
-/** Of the keyed hash of an NHS number: as much as an integer of JavaScript holds in whole bytes. */
+/** Bytes kept of an NHS number's keyed hash: as many whole bytes as a JavaScript integer holds. */
 const CHILD_BYTES = 6;
 const NEVER = 0;
 
@@ -311,7 +311,7 @@ export class ChildrenCounted {
     return Number.parseInt(hashed.slice(0, 2 * CHILD_BYTES), 16);
   }
 
-  /** Of a user who tries for the same child again and again, one attempt an hour. */
+  /** Keeps an attempt by a barred user, at most one an hour for a user and a child. */
   #keepBarred(tried: CouldNotCheck, councils: readonly string[], at: number): void {
     const { auditId, caller, nhsNumber } = tried;
     const attempt = JSON.stringify([caller.issuer, caller.user, this.#childOf(nhsNumber)]);
@@ -329,7 +329,7 @@ export class ChildrenCounted {
     ).run(auditId, attempt, at, JSON.stringify(row));
   }
 
-  /** Of a council that protects a child whom another has protected for longer: it may be to learn where the child is. */
+  /** Keeps that a second council protects a child: it may do so to learn where the child is. */
   #keepTwice({ auditId, authority, protectedBy = [] }: Restricted, at: number): void {
     const [first] = protectedBy;
     if (first === undefined) return;
@@ -359,7 +359,7 @@ export class ChildrenCounted {
     const { counts, since } = tally;
     const { access, threshold } = rule;
     const more = access === undefined ? since.unscheduled + since['silent-read'] : since[access];
-    // Of an earlier moment than the counts are of, nothing is known.
+    // For a moment before that of the counts, nothing is known.
     if (at >= tally.at && (more === 0 || (counts[i] ?? 0) + more <= threshold)) return false;
     return this.#applies(tally, rule, i, at);
   }

@@ -13,7 +13,7 @@ const LINE_END = 0x0a;
 
 const headerSchema = z.object({
   version: z.literal(1),
-  /** Of the log, told from any other. */
+  /** The id of the log, which no other log has. */
   log: z.string(),
   dataset: z.string(),
   origin: z.string(),
@@ -23,9 +23,9 @@ const headerSchema = z.object({
   /** In hexadecimal. */
   root: z.string(),
   numbers: z.array(z.number()),
-  /** Of the worker that sealed it. */
+  /** The number of the worker that sealed it. */
   epoch: z.int().nonnegative(),
-  /** Of the entries as they follow. */
+  /** SHA-256 of the entries that follow. */
   sha256: z.string(),
 });
 

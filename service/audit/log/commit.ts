@@ -7,7 +7,7 @@ import type { Hash } from '../tlog/hash.ts';
 
 /** What of a log is sealed: the word that counts, whatever files there are. */
 export type Commit = {
-  /** Of this log, told from any other. */
+  /** The id of this log, which no other log has. */
   id: string;
   dataset: string;
   origin: string;

@@ -20,7 +20,7 @@ export type Refused = {
   number?: string | undefined;
   /** Address of the peer. */
   source: string | undefined;
-  /** Of `too-many-requests`: which limit. */
+  /** For `too-many-requests`: which limit. */
   limit?: LimitReached | undefined;
 };
 

@@ -64,7 +64,7 @@ export type LogOptions = {
   streams: number;
   /** Read at each signing, so that a new key is used at once. The first one names the log. */
   signers: () => readonly Signer[];
-  /** Of a log that is begun again from its copy; another one gets an id of its own. */
+  /** Set if the log is begun again from its copy: its id. A new log gets an id of its own. */
   id?: string | undefined;
   /** Where the beginning of that copy is pruned: a log that ends before and holds nothing is begun again there. */
   base?: LogBase | undefined;
@@ -190,7 +190,7 @@ export class LogWriter {
     }
   }
 
-  /** Of a log that holds nothing past what is pruned: whatever the pruning left of it is taken away. */
+  /** Begins a log again that holds nothing past what is pruned: removes whatever the pruning left. */
   #beginAgain(base: LogBase, held: Commit): Commit {
     const { folder } = this.#options;
     // Signed again once it has begun.

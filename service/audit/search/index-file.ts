@@ -13,7 +13,7 @@ import { type SealedEvent, sealedRun } from '../log/sealed.ts';
 import { indexed } from './indexed.ts';
 import type { Viewer } from './view.ts';
 
-/** Of the tables below and of what is in them: an index of another version is rebuilt, but for the one before. */
+/** Version of the tables below and what is in them. An index of another version is rebuilt, except of the one before. */
 const VERSION = 4;
 /** It has all but {@link RECENT}. */
 const VERSION_BEFORE = 3;

@@ -14,7 +14,7 @@ export type Indexed = {
   role?: string | undefined;
   access?: Access | undefined;
   outcome?: AuditOutcome | undefined;
-  /** Of a refusal its code, of what could not be checked its cause, of a report its name. */
+  /** The code of a refusal, the cause of a could-not-check, or the name of a report. */
   code?: string | undefined;
   /** How many such events it stands for. */
   times: number;

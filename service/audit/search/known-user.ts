@@ -7,11 +7,11 @@ export type KnownUser =
   | 'known'
   /** No request of theirs is in the audit: the id may be mistyped. */
   | 'unknown'
-  /** Of those who watch what others do, operators included. */
+  /** The user is one of those who watch what others do, operators included. */
   | 'watches'
   | 'not-told';
 
-/** Of what is on record when the audit is asked for this. */
+/** The name under which such a look into the audit is on record. */
 export const BLOCK_REPORT = 'block';
 /** How many events are looked at. */
 export const BLOCK_EVENTS_AT_MOST = 100;

@@ -57,7 +57,7 @@ export type EventReport = About & {
   title: string;
   notes: (options: ReportOptions) => string[];
   columns: (options: ReportOptions) => string[];
-  /** Of events of this type alone. */
+  /** Covers only events of this type. */
   type?: string;
   /** The line of an event; `undefined` if it has none. */
   row: (found: Found, options: ReportOptions) => Cell[] | 'left-out' | undefined;
@@ -70,7 +70,7 @@ export type EventReport = About & {
 /** A report with a line for each of the groups that events are counted in. */
 export type SumReport = About & {
   make: (places: AuditPlaces, options: ReportOptions) => Report;
-  /** Of which column a chart shows the figures. */
+  /** The column whose figures a chart shows. */
   figure: string;
 };
 

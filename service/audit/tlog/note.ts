@@ -152,7 +152,7 @@ export function signNote(text: string, signers: readonly Signer[]): string {
 /** A signature line. What is signed, and by which algorithm, is known from the key. */
 export type NoteSignature = {
   name: string;
-  /** Of the key, in hexadecimal. */
+  /** The key's id, in hexadecimal. */
   id: string;
   bytes: Buffer;
   /** Without the newline. */

@@ -53,7 +53,7 @@ const MEMORY_MIB = 512;
 export type VerificationsDependencies = {
   folder: string;
   keyFile: string;
-  /** Of those who have to have cosigned, if there are some. */
+  /** File of the witnesses that must have cosigned, if there are any. */
   witnessesFile: string | undefined;
   /** Where the last result is kept. */
   resultFile: string;

@@ -37,11 +37,11 @@ export type Witnessing = {
 };
 
 export type WitnessingOptions = {
-  /** Of the log. */
+  /** The log's folder. */
   folder: string;
   witnesses: Witnesses;
   tell: (witnessing: Witnessing) => void;
-  /** Of one request. Default 3,000. */
+  /** Deadline of one request. Default 3,000. */
   deadlineMs?: number;
   /** How often a new checkpoint is looked for. Default 1,000. */
   lookEveryMs?: number;

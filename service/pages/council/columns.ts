@@ -153,7 +153,7 @@ async function choosePage(
     fields === undefined ? String(proposed[column] ?? '') : (fields.get(columnField(column)) ?? '');
   const typesAt = chosenAt(start, chosen('plan_type'));
   const values = typesAt === undefined ? [] : (planValues(start, typesAt) ?? []);
-  // Of the column whose values were shown before, what was chosen for them still counts.
+  // If the same column is chosen as before, what was chosen for its values still counts.
   const areSame = fields?.get('types-of') === String(typesAt ?? '');
   const hidden = (field: string, value: string): Html =>
     html`<input type="hidden" name="${field}" value="${value}">`;

@@ -28,7 +28,7 @@ const READ_AT_MOST_TIMES = 4;
 
 /** How a form with a file is read. */
 export type FileFormReader<Taken> = {
-  /** Of a file; of a larger one as much is read as a browser needs to see its answer, and no more. */
+  /** Largest file. Of a larger one only as much is read as its browser needs to get to the answer. */
   maxBytes: number;
   /** Judges the fields that come before the file; nothing of the file is taken if it says no. */
   isOurs: (fields: Fields) => boolean;

@@ -53,7 +53,7 @@ const PATH = '/council/restrictions';
 /** Where one begins: the router takes no fixed address beside one with a parameter. */
 const BEGIN = '/council/restrict';
 const ON_A_PAGE = 25;
-/** Of those who looked, the newest. */
+/** How many of those who looked are offered, the newest first. */
 const USERS_AT_MOST = 20;
 const WHEREABOUTS = 'whereabouts';
 const OTHER = 'other';

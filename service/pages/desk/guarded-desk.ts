@@ -35,7 +35,7 @@ export type DeskDependencies = GuardDependencies & {
   log: Log;
 };
 
-/** Of a page at a desk; who is signed in and where they can go, the desk adds. */
+/** A page at a desk. The desk adds who is signed in and where they can go. */
 export type DeskPage = Omit<Page, 'person' | 'navigation' | 'cookies'> & {
   /** False of a page that loads itself again: it keeps nobody signed in. */
   renews?: boolean;
@@ -51,7 +51,7 @@ export type AtDesk = {
   /** Who does something, as events of acts have it: never what somebody typed. */
   named: (reason: string) => NamedPerson;
   page: (page: DeskPage) => Response;
-  /** Of what there is not, and of what is not theirs: nobody can tell which. */
+  /** The same answer for what does not exist and for what is not theirs. */
   notFound: () => Response;
   /** The hidden fields of a form, by which {@link deskAct} knows it; it counts once. */
   hidden: (form: string) => Html;

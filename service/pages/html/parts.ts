@@ -139,7 +139,7 @@ ${isOpen === false ? [emergency, office] : [office, emergency]}
 </ul>`;
 }
 
-/** Of an address that is not there, or not for anybody who asks. */
+/** The page for an address that does not exist, or is not for this person. */
 export const notFoundPage = () => ({
   title: FRAME.notFound,
   status: 404,

@@ -38,7 +38,7 @@ export class Answers<Answer> {
     answer.then(begin, begin);
   }
 
-  /** Of an answer that the audit says was shown. */
+  /** Sets what is called if an answer that the audit says was shown does not arrive. */
   onUndelivered(asked: string, notDelivered: () => void): void {
     const held = this.#held.get(asked);
     if (held === undefined) notDelivered();

@@ -50,7 +50,7 @@ export const overPage = (cookies: readonly string[]): Page =>
 export const isFormRefusal = (code: ErrorCode): code is FormRefusal =>
   Object.hasOwn(FORMS_REFUSED, code);
 
-/** Of a form from which nothing was taken. */
+/** The page for a form from which nothing was read. */
 export function formRefusedPage(code: FormRefusal): Page {
   return page(
     FORMS_REFUSED[code],
@@ -62,7 +62,7 @@ export function formRefusedPage(code: FormRefusal): Page {
 /** The address that a form is opened at. */
 type FormOf = '/look-up' | '/list';
 
-/** Of a form that is to be opened anew, with what to do for one child and for a list. */
+/** The page for a form that has to be opened again, with what to do for one child and for a list. */
 function anewPage(
   says: string,
   form: FormOf,
@@ -84,6 +84,6 @@ function anewPage(
 export const usedPage = (form: FormOf): Page =>
   anewPage(NOT_CHECKED.used, form, [NOT_CHECKED.usedThen, NOT_CHECKED.usedListThen], 409);
 
-/** Of a form of ours that was made for another session: most often that of the same person before they signed in again. */
+/** The page for a form made for another session, most often the same person's before they signed in again. */
 export const stalePage = (form: FormOf): Page =>
   anewPage(NOT_CHECKED.stale, form, [NOT_CHECKED.staleThen, NOT_CHECKED.staleListThen], 403);

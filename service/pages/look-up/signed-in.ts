@@ -51,7 +51,7 @@ export const ANSWER_HIDDEN: HiddenAnswer = {
   says: HIDDEN.noCheck,
   another: { href: '/look-up', text: RESULT.another },
 };
-/** Of a limit that was not said. */
+/** How long to wait if the refusal does not name a limit. */
 const WAIT_SECONDS = 60;
 
 /** The id of a form, by which it counts once. */

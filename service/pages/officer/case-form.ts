@@ -28,7 +28,7 @@ export function caseForm(
   }: {
     action: string;
     steps: readonly OfferedStep[];
-    /** Of a case that is to be opened: the access. */
+    /** For a case that is to be opened: the access. */
     entry?: number;
     typed?: { step?: string | undefined; words?: string | undefined };
     errors: readonly FieldError[];

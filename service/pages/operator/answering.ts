@@ -51,7 +51,7 @@ export type Answering = 'all' | 'some' | 'none' | 'unknown';
 export type AnsweringOf = {
   /** Whether the store may be believed, as far as this process knows. */
   isStoreReady: boolean;
-  /** Of this process, where it answers lookups itself. */
+  /** Whether this process is ready, if it answers lookups itself. */
   isOwnReady: boolean | undefined;
   instance: string;
   /** `undefined` if nobody can say what others report. */

@@ -10,7 +10,7 @@ import { heading, paragraph } from '../html/parts.ts';
 const FILE = new URL('../../../docs/operating/alerts.md', import.meta.url);
 export const RUNBOOK_PATH = '/operator/runbook';
 
-/** Of a store that lookups do not go to, and of a check that no section names. */
+/** The section for a closed store, and for a check that no section names. */
 const STORE_SECTION = 'storeclosed';
 const OTHER_SECTION = 'checkfails';
 

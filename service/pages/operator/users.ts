@@ -56,7 +56,7 @@ function doneNote(blocks: readonly Block[], done: string | undefined): Html | fa
 type Shown = {
   typed?: Typed;
   errors?: readonly FieldError[];
-  /** Of whom the form warns; sent again, it blocks them. */
+  /** The user that the form has warned about; sent again, the form blocks them. */
   warned?: string;
   done?: string | undefined;
 };

@@ -18,7 +18,7 @@ export const LONGEST_MS = 12 * 3_600_000;
 
 const sessionSchema = z.strictObject({
   id: z.uuid(),
-  /** Of SIGN_IN_FILE, or `demo`. */
+  /** The id of a provider of SIGN_IN_FILE, or `demo`. */
   provider: z.string(),
   issuer: issuerNameSchema,
   client: z.string(),

@@ -76,7 +76,7 @@ const DENIED: ReadonlySet<string> = new Set([
   'account_selection_required',
   'consent_required',
 ]);
-/** Of codes that come to nothing, however many strangers bring them. Who signs in takes none. */
+/** How many useless codes are tried, however many strangers bring them. A real sign-in takes none of these. */
 const TRIES = { atMost: 50, perSecond: 5 };
 const DISCOVERED_FOR_MS = 3_600_000;
 /** Whether or not anybody signs in. */

@@ -91,7 +91,7 @@ export function faultOf(error: unknown): string | undefined {
       ? SIGN_IN_PROVIDERS.notUnderstood
       : undefined;
   }
-  // Of fetch: there was no connection, or it was broken off.
+  // What fetch throws if there was no connection, or it broke off.
   if (!(error instanceof TypeError)) return undefined;
   const { cause } = error;
   return SIGN_IN_PROVIDERS.unreachable(cause === undefined ? 'fetch' : errorCode(cause));

@@ -111,7 +111,7 @@ ${row(rows.authenticationAssurance, sent && (sent.authenticationAssurance ?? row
 const signInFirst = html`<p>${buttonLink('/sign-in', W.tryAgain)}</p>
 <p>${SIGN_IN.cannot} ${link('/councils', FRAME.councils)}</p>`;
 
-/** Of somebody whom no sign-in for the same work lets in. */
+/** For somebody whom no other sign-in for this work would let in. */
 const ringFirst = html`<p>${buttonLink('/councils', FRAME.councils)}</p>
 <p>${buttonLink('/sign-in', W.tryAgain, true)}</p>`;
 

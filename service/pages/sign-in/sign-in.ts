@@ -328,7 +328,7 @@ ${button(SIGN_IN.continue)}
       return new Response(null, { status: 405, headers: { ...PAGE_HEADERS, allow: 'GET' } });
     }
     const { search, searchParams } = new URL(c.req.url);
-    // Of two nobody knows which counts: nothing is asked of anybody, and the sign-in stays under way.
+    // If a parameter is there twice, it is not clear which counts: nothing is asked of the provider, and the sign-in stays under way.
     if (new Set(searchParams.keys()).size < searchParams.size) {
       return refused('not-finished', provider.name);
     }
@@ -443,5 +443,5 @@ ${button(SIGN_IN.continue)}
   return { show, choosePerson, begin, keys, finish, takeRole, signOut, loggedOut };
 }
 
-/** Of fifty roles with the longest names there are. */
+/** Room for fifty roles with the longest names there are. */
 const ROLES_AT_MOST_BYTES = 32 * 1024;

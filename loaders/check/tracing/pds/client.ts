@@ -24,7 +24,7 @@ type PdsClientOptions = {
   url: string;
   tokens: Tokens;
   rate: TracingRate;
-  /** Of one request, until its last byte. */
+  /** Deadline of one request, up to the last byte of its answer. */
   requestDeadlineMs?: number;
   /** The first wait before a request is repeated; doubled each time. */
   backOffMs?: number;
