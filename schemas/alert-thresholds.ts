@@ -21,7 +21,7 @@ export const allThresholdsSchema = thresholds(['an hour', 'a day'], '300/600')
   .default([300, 600])
   .transform(([hour = 0, day = 0]) => ({ hour, day }));
 
-/** From how many different children on a user of whom nobody would expect it is noticed. */
+/** How many different children one user may look up before an alert, by kind of lookup. */
 export type AlertThresholds = {
   unscheduled: z.infer<typeof unscheduledThresholdsSchema>;
   all: z.infer<typeof allThresholdsSchema>;

@@ -14,7 +14,7 @@ export const ATTENDANCES = [
   'wrong-patient',
 ] as const;
 
-/** For this long what came of a look can be recorded; after it, ring the council. */
+/** How long after a look its outcome can be recorded; later, ring the council. */
 export const ATTENDANCE_HOURS = 24;
 
 /**
@@ -38,7 +38,7 @@ const wardSchema = z
  */
 const NHS_NUMBER_BEGINS = /^[34679]/;
 
-/** Whether an NHS number stands anywhere in digits, whatever stands before and after it. */
+/** Whether a row of digits contains an NHS number anywhere. */
 function holdsNhsNumber(digits: string): boolean {
   for (let i = 0; i + 10 <= digits.length; i++) {
     const ten = digits.slice(i, i + 10);
@@ -90,7 +90,7 @@ export const attendanceAnswerSchema = z.strictObject({
     .meta({ description: 'Who is told: those with a plan of this child now.' }),
 });
 
-/** As a notification tells it. */
+/** As a notification gives it. */
 export const notifiedAttendanceSchema = z.strictObject({
   attended: z.enum(ATTENDANCES),
   at: z.iso.datetime(),

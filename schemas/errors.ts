@@ -643,7 +643,7 @@ export type ErrorCode = keyof typeof ERRORS;
 /** Whose requests are counted. */
 export const LIMITED = ['user', 'client', 'organisation'] as const;
 
-/** A limit that a request ran into: so many requests in so many seconds, of whom. */
+/** A limit that a request ran into: how many requests, in how many seconds, and whose. */
 export type LimitReached = {
   of: (typeof LIMITED)[number];
   limit: number;

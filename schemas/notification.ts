@@ -45,9 +45,9 @@ const notifiedPlanSchema = z.strictObject({
 
 /** One user's accesses to one child within 24 hours. Instants are ISO 8601 in UTC. */
 export const notificationEntrySchema = z.strictObject({
-  /** The audit id of the first access; the same if the entry is told a second time. */
+  /** The audit id of the first access; the same if the entry is sent a second time. */
   id: z.uuid(),
-  /** It was told before; since then there were more accesses. */
+  /** True if the entry was sent before and there were more accesses since. */
   again: z.boolean(),
   /** The child's; of an unborn child's plan the mother's. */
   nhsNumber: z.string(),
@@ -61,9 +61,9 @@ export const notificationEntrySchema = z.strictObject({
   withheld: z.literal(true).optional(),
   /** The authority bars the user from the child: nothing was shown, and there are no plans. */
   barred: z.literal(true).optional(),
-  /** Why, if that was said; of the latest access. */
+  /** The reason for the latest access, if one was given. */
   reason: z.string().optional(),
-  /** What came of it, if the user has said so; the latest that was said. */
+  /** What came of it, as the user last recorded it, if at all. */
   attendance: notifiedAttendanceSchema.optional(),
   count: z.int().positive(),
   first: z.iso.datetime(),
@@ -80,11 +80,11 @@ export type NotificationEntry = z.infer<typeof notificationEntrySchema>;
  */
 export const notificationSchema = z.strictObject({
   id: notificationIdSchema,
-  /** The same again, as the XML has it. */
+  /** The same id, in the form that the XML needs. */
   uuid: z.uuid(),
   createdAt: z.iso.datetime(),
   authority: z.strictObject({ code: z.string(), name: z.string() }),
-  /** The one before it; by this a missing one shows. Absent in the first. */
+  /** The id of the one before it, so that a missing one is noticed. Absent in the first. */
   previous: notificationIdSchema.optional(),
   entries: z.array(notificationEntrySchema),
   /** Events since the one before that could not be read, and may have concerned a child of the authority. */
@@ -99,7 +99,7 @@ export const notificationsPageSchema = z.strictObject({
   notifications: z.array(notificationSchema),
   /** What to ask for `after` the next time; absent while there has been none. */
   next: notificationIdSchema.optional(),
-  /** There are more at once. */
+  /** True if there are more now. */
   more: z.boolean(),
   /** There were others, up to and with this one, that are not kept any longer. */
   removedUpTo: notificationIdSchema.optional(),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 const STATUSES = ['pass', 'warn', 'fail'] as const;
 
-/** What runs here; the last three only if the deployment told. */
+/** What runs here; the last three only if the deployment sets them. */
 export const buildSchema = z.object({
   version: z.string(),
   revision: z.string().optional(),
@@ -46,7 +46,7 @@ export type OwnCheck = {
   stops?: boolean;
 };
 
-/** What is found where the `type` of a problem points to. */
+/** What the address in a problem's `type` shows. */
 export const problemDescriptionSchema = z.object({
   code: z.string(),
   title: z.string(),

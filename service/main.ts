@@ -161,7 +161,7 @@ export async function startService(
     const browsers = await startBrowsers(start, {
       kind,
       readiness,
-      // An ended session must not come back with another primary.
+      // A session that was ended must not become valid again on another primary.
       connection: replicated?.records ?? connection,
       admissionContext,
       identities,
@@ -220,7 +220,7 @@ export async function startService(
     });
     const baseUrl = `${tls === undefined ? 'http' : 'https'}://${HOST.includes(':') ? `[${HOST}]` : HOST}:${http.port}`;
     log.info('listening', { address: baseUrl, role: ROLE });
-    // Not waited for: who looks up must not wait for who looks on.
+    // Not waited for: lookups must not wait for telemetry.
     const metricsPort = telemetry.start();
     return {
       baseUrl,

@@ -171,7 +171,7 @@ export function createLookupStore(
     begin: (batch: readonly Waiting[], dataset: string) => Call,
     acknowledged?: () => Promise<boolean>,
   ): void {
-    // Looked at here, and not when the lookup came in: readiness may have been withdrawn within the turn.
+    // Checked here, and not when the lookup came in: readiness may have been withdrawn within the turn.
     const dataset = readiness.open ? readiness.dataset : undefined;
     if (dataset === undefined) return refuse(all, 'closed');
     for (let from = 0; from < all.length; from += LOOKUPS_A_CALL) {
@@ -306,7 +306,7 @@ export function createLookupStore(
       }),
     underWay: () => sent + waiting.length,
     async idle() {
-      // Its callers continue before this does: what they have to record is handed over by then.
+      // Callers continue first, so that they have handed over what they have to record.
       do {
         await Promise.all(calls);
         await new Promise((resolve) => setImmediate(resolve));

@@ -15,7 +15,7 @@ export type SharedUse = {
   ): Promise<readonly number[] | undefined>;
 };
 
-/** Longer than a window, for processes whose clocks differ. */
+/** Longer than a window, because processes' clocks may differ. */
 const KEPT_MS = 180_000;
 
 export function createSharedUse(redis: Redis): SharedUse {

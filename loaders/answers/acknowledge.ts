@@ -48,7 +48,7 @@ export const auditedOutcome = ({ code, counts, rows, held }: Acknowledgement) =>
   ...(rows.superseded > 0 && { superseded: rows.superseded }),
 });
 
-/** Puts together what the authority is answered. */
+/** Makes the authority's acknowledgement. */
 export function acknowledge(
   read: ReadUpload,
   file: { name: string; receivedAt: number },
@@ -101,8 +101,8 @@ export function acknowledge(
 }
 
 /**
- * Says of an answer that it is that of a file loaded before: what became of it was decided before this was sent.
- * A load that a crash cut short is answered as ever, since it was sent once.
+ * Marks an answer as that of a file loaded before: its outcome was decided before this copy was sent.
+ * A load that a crash cut short is not marked, since its file was sent once.
  *
  * @param sentAt milliseconds since 1970
  */
@@ -111,7 +111,7 @@ export const markRepeat = (acknowledgement: Acknowledgement, sentAt: number): Ac
     ? { ...acknowledgement, repeated: true }
     : acknowledgement;
 
-/** Says of an answer that its file was still being written, so that it speaks of what was read and no more. */
+/** Adds to an answer that its file was still being written, so that it covers only what was read. */
 export function markChanged(acknowledgement: Acknowledgement): Acknowledgement {
   const { code, held, warnings } = acknowledgement;
   const isLoaded = held === undefined && (code === 'CPF02' || code === 'CPF03');
@@ -119,7 +119,7 @@ export function markChanged(acknowledgement: Acknowledgement): Acknowledgement {
   return { ...acknowledgement, warnings: [{ code, place: 'file', hint }, ...warnings] };
 }
 
-/** What the code of a file means of which part or all waits. */
+/** What the code of a file means if part or all of it waits. */
 export function meaningOfHeld(
   { untraced }: Pick<NonNullable<Acknowledgement['held']>, 'untraced'>,
   accepted: number,

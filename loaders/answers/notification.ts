@@ -154,7 +154,7 @@ function recordAccesses(entry: NotificationEntry, authority: string): string[] {
     ...(entry.again ? [] : [{ id: entry.id, at: entry.first }]),
     ...(entry.lastId === entry.id ? [] : [{ id: entry.lastId, at: entry.last }]),
   ];
-  // Told again for what came of it alone, for which the schema has no place.
+  // Sent again only because of an attendance, for which the schema has no place.
   if (told.length === 0) return [];
   return [...localIds].map((localId) => {
     const plans = entry.plans.filter((plan) => plan.localId === localId);

@@ -47,12 +47,12 @@ export async function applyJournal(
   const { details, dataAsOf, closed } = consumption;
   // If rows of it are in the store, its journal is there too.
   await store.safeguard();
-  // First, so that no row is ever shown without whom to ring.
+  // First, so that no plan is ever shown without a number to ring.
   if (details !== undefined) await store.setAuthority(authority, omitUndefined(details), by);
   const asDecided = await applyRows(applying, spool, journal.again);
 
   await beforeReconciling?.();
-  // Asked for in one turn by all that waited, so that one reading of the store serves them. A lease that
+  // All loads that waited ask in one turn, so that one reading of the store serves them. A lease that
   // was lost in the meantime stops this load here or where it is to be entered in the ledger.
   const [tallies] = await Promise.all([store.tally(), lock.renew()]);
   const tally = tallies.get(authority);

@@ -6,7 +6,7 @@ import { SourceFailed } from '../formats/common/source.ts';
 
 export { LoadFailed, unlessStopped } from '../formats/common/load-failed.ts';
 
-/** Another loader is at work on the authority, and was for as long as this one could wait. */
+/** Another loader had the authority's lock for as long as this one could wait. */
 export class AuthorityBusy extends LoadFailed {
   override name = 'AuthorityBusy';
 }

@@ -25,7 +25,7 @@ export type Purge = z.infer<typeof purgeSchema>['purge'];
 export const isPurge = ({ journal }: BegunLoad): boolean => journal.startsWith('{"purge"');
 
 /**
- * True of a row that no window shows again and that keeps no file away that would still be taken. One that was
+ * True if a row can never be shown again, and keeps no older file out that could still be loaded. One that was
  * withdrawn keeps every file away, as long as its plan would be shown.
  */
 export function mayGo(nhsNumber: NhsNumber, packed: string, now: number, upTo: number): boolean {

@@ -30,7 +30,7 @@ export async function inForce(
   );
 }
 
-/** What is in force of a child once one is as it is to become. */
+/** What is in force for a child once one restriction has changed. */
 const withNext = (held: readonly Restriction[], next: Restriction): Restriction[] => [
   ...held.filter(({ id }) => id !== next.id),
   ...(next.ended === undefined ? [next] : []),

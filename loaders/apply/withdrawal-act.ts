@@ -20,7 +20,7 @@ export async function rowOf(
   return held.find((row) => row.authority === authority && sameIdentity(row, withdrawal));
 }
 
-/** As the row is to be. Asked again of one that is so already, it is the same. */
+/** The row as it is to be. A row that is so already stays the same. */
 function becomes(row: PlanRow, { state, decided }: Withdrawal): PlanRow {
   if (state !== 'withdrawn') return restoredRow(row);
   const at = Date.parse(decided?.at ?? '');

@@ -302,7 +302,7 @@ class RecordCheck {
     return this.#fail(plan.place, 'subject', RECORD_HINTS.personNeeded(type));
   }
 
-  /** More of anything than the message allows, of which some might have been passed over. */
+  /** Something is there more often than the message allows, so some of it might have been skipped. */
   #shape(): void {
     const { place, plans, subjects, unclear } = this.#record;
     if (unclear !== undefined) this.#fail(unclear.place, unclear.field, unclear.hint);
@@ -344,7 +344,7 @@ class RecordCheck {
   }
 }
 
-/** What a text says that stands where a date is not known or not there; `undefined` for any other text. */
+/** What a text such as `NULL` or `9999-12-31` says in place of a date; `undefined` for any other text. */
 function standsFor(text: string): string | undefined {
   const said = tidy(text);
   if (said === '') return STANDS.noDate;

@@ -5,7 +5,7 @@ import { heldFileSchema } from '../spool/journal.ts';
  * Whether additions of another file of an authority wait: to be traced, or, if a file is held whole, for a
  * decision. A flag may be among them, so that no file makes the authority's data fresher before.
  *
- * @param sequence of the file in hand, with the authority's offset: what is held of it does not count
+ * @param sequence of this file, with the authority's offset: what is held of it does not count
  * @param closed below this a full refresh has stated everything again
  */
 export const areAdditionsWaiting = (

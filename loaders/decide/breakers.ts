@@ -22,7 +22,7 @@ export type FileSizes = {
 };
 
 export type BreakerOutcome = {
-  /** What waits: nothing, the whole file, or what it takes away. */
+  /** What waits: nothing, the whole file, or its removals. */
   heldBack: { whole: boolean; removals: boolean; sweep: boolean };
   /** Sentences: why something waits, and what is unusual. */
   reasons: string[];
@@ -109,7 +109,7 @@ export function applyBreakers(sizes: FileSizes, breakers: Breakers): BreakerOutc
   return { heldBack, reasons, remarks };
 }
 
-/** The middle of what was sent lately; what is held, as long as too little was sent to tell. */
+/** The median of what was sent lately; until enough was sent to tell, what is held. */
 function usualOf({ recent, held }: FileSizes): LoadSize {
   if (recent.length < LOADS_AT_LEAST) return { rows: held, added: held };
   const middle = (of: (size: LoadSize) => number): number =>

@@ -108,7 +108,7 @@ export class FileDecider {
     });
   }
 
-  /** Records what became of a file of which nothing was applied. */
+  /** Records the outcome of a file of which nothing was applied. */
   async record(acknowledgement: Acknowledgement): Promise<void> {
     const { header, sha256 } = this.#read;
     await this.#store.appendEvent({
@@ -122,7 +122,7 @@ export class FileDecider {
     });
   }
 
-  /** What the ledger, the numbering and the directory have to say, before any record is looked at. */
+  /** The answer that follows from the ledger, the numbering or the directory alone, before any record is looked at. */
   async answer({ authority, sequence: number, createdAt }: WholeHeader): Promise<Answered> {
     const state = await this.#store.intakeState(authority);
     this.#state = state;
@@ -306,7 +306,7 @@ export class FileDecider {
         journal: {
           authority,
           sequence: whose.sequence,
-          // A file of which part is held has not used up its number.
+          // A file that is held in part has not used up its number.
           highestSequence: Math.max(highest ?? 0, heldFile === undefined ? whose.sequence : 0),
           sha256: this.#read.sha256,
           by: this.#options.by,
@@ -452,7 +452,7 @@ export class FileDecider {
     });
   }
 
-  /** Nobody's plans wait for a telephone number: the one held is rung in the meantime, and its age is shown. */
+  /** Plans do not wait for a good telephone number: the one held is shown, with its age. */
   #remarkOnContact({ emergencyDutyTeamPhoneAsOf: asOf }: Authority): void {
     for (const { hint, field, ...problem } of this.#read.contactProblems) {
       this.#read.warnings.add({
@@ -534,7 +534,7 @@ function together(decided: Decided, waiting: Decided | undefined): Decided {
   };
 }
 
-/** In place of a spool if decisions are only counted. */
+/** Stands for a spool if decisions are only counted. */
 const countingOnly = (spool: Spool): DecideRecordsOptions['spool'] => ({
   plansOf: (number) => spool.plansOf(number),
   holdBack: () => undefined,

@@ -20,7 +20,7 @@ type RowDecision = { effect: RowEffect; match: PlanRow | undefined; facts: RowFa
 type DecisionContext = {
   /** The day in London on which the file was received. */
   today: CalendarDate;
-  /** True of an authority that has loaded nothing yet: there is no earlier state to compare with. */
+  /** True if the authority has loaded nothing yet, so that there is nothing to compare with. */
   firstFile: boolean;
   /** What the authority itself held for a number before this file, tombstones too. */
   held: (nhsNumber: NhsNumber) => readonly PlanRow[];
@@ -34,7 +34,7 @@ type DecisionContext = {
  * Rows order themselves by their file's sequence: one that a newer file has written is left as it is
  * (superseded), with a warning if this file says something else of it. A delete must match a row that is held by its start. So must an end, unless no plan of the
  * type is in force for the number: then it is a plan that began and ended between two files, and is
- * accepted with a warning. An end that is still to come is no end yet, but part of a plan in force. An authority's first file is accepted as it stands.
+ * accepted with a warning. An end in the future does not end the plan yet. An authority's first file is accepted as it stands.
  * A plan that was withdrawn as another child's stays so, whatever is sent, until it is deleted or sent as another's.
  *
  * What is compared is the state before the file, less the plans that the file itself speaks of, so the
@@ -180,7 +180,7 @@ function isInForce({ endDate, deleteDate }: Dates, today: CalendarDate): boolean
   return deleteDate === undefined && (endDate === undefined || endDate > today);
 }
 
-/** An end that is still to come, as a due date is, leaves the plan in force until then. */
+/** An end in the future, such as a due date, leaves the plan in force until then. */
 function hasEnded({ endDate }: Dates, today: CalendarDate): boolean {
   return endDate !== undefined && endDate <= today;
 }

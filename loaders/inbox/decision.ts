@@ -111,7 +111,7 @@ function refused(sender: MeshSender, wrong: string, todo: string): Unused {
   };
 }
 
-/** Whether a control file alone tells what became of a file that was sent. */
+/** Whether a control file without data reports on a file that was sent. */
 export async function decideReport(
   path: string,
   mesh: MeshOptions | undefined,

@@ -61,7 +61,7 @@ export class InboxInUse extends Error {
 const PLAIN = new RegExp(`\\.(?:${uploadEndings}|gz)$`, 'i');
 const CONTROL = /\.ctl$/i;
 const DATA = /\.dat$/i;
-/** What transfer programs call a file that is still on its way, and what is nobody's upload. */
+/** Names that transfer programs give to a file on its way, and names that no upload has. */
 const PASSED_OVER = /^\.|~$|\.(?:tmp|part|partial|filepart|crdownload)$/i;
 
 export type Seen = { name: string; size: number; mtimeMs: number; inode: number };

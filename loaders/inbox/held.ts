@@ -6,9 +6,9 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 
 /**
- * The final answer to a file of which part was held; `undefined` while it still waits.
+ * The final answer to a file that was held in part; `undefined` while it still waits.
  *
- * A file of which nothing was applied and whose hold was discarded is in no ledger any more: it is CPF04,
+ * If nothing of a file was applied and its hold was discarded, no ledger has it any more: it is CPF04,
  * and so is one that another file with the same number has replaced.
  */
 export async function finalAnswer(

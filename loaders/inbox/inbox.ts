@@ -65,7 +65,7 @@ export type InboxOptions = {
     source: UploadSource,
     given: Pick<LoadOptions, 'onNotice' | 'by' | 'way' | 'stopped'> & { authority?: OdsCode },
   ): Promise<Acknowledgement>;
-  /** The final answer to a file of which part was held; `undefined` while it waits. */
+  /** The final answer to a file that was held in part; `undefined` while it waits. */
   finalAnswer(provisional: Acknowledgement): Promise<Acknowledgement | undefined>;
   report(report: InboxReport): void;
 };
@@ -136,11 +136,11 @@ class Watcher {
   readonly #waiting: Task[] = [];
   readonly #lanes = new Set<string>();
   readonly #running = new Set<Promise<void>>();
-  /** Units that this process knows of, so that one that is at work is not taken for one left behind. */
+  /** Units that this process is working on, so that they are not taken for units left behind. */
   readonly #known = new Set<string>();
   /** Since when each name of the inbox has been there, and since when it has been as it is. */
   readonly #unchanged = new Map<string, { seen: Seen; first: number; since: number }>();
-  /** What was said about each name in the inbox (or path in it, or all of it: ''), so that it is told once. */
+  /** What was reported about each name in the inbox (or path in it, or '' for all of it), so that it is reported once. */
   readonly #told = new Map<string, string>();
   #unsettled = false;
   readonly #stop = new AbortController();
@@ -209,7 +209,7 @@ class Watcher {
     }
   }
 
-  /** Polling finds everything; the operating system's hints only find it sooner. */
+  /** Polling finds everything; hints from the operating system only make it sooner. */
   #watchForHints(): ReturnType<typeof watchFolder> | undefined {
     try {
       const hints = watchFolder(this.#options.dir, () => this.#rouse());
@@ -400,7 +400,7 @@ class Watcher {
     });
   }
 
-  /** Starts what may be started: the lowest number of each authority that is not at work. */
+  /** Starts what can be started: the lowest number of each authority for which nothing is being loaded. */
   #start(): void {
     const order = ({ place }: Task): number => place.sequence ?? Number.POSITIVE_INFINITY;
     this.#waiting.sort((one, other) =>
@@ -514,7 +514,7 @@ class Watcher {
         const name = printableName(unit.name);
         this.#options.report({ kind: 'acknowledged', name, acknowledgement });
       } catch (error) {
-        // Asked again at the next turn. That the store is away, loads tell.
+        // Asked again at the next turn. If the store is away, the loads report it.
         if (error instanceof LoadFailed) continue;
         const hint =
           error instanceof InTheWay ? error.message : INBOX.answerFailed(reasonOf(error));

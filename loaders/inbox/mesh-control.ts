@@ -32,7 +32,7 @@ export type MeshSender = Pick<
 
 type ReadControl =
   | { kind: 'control'; control: MeshControl }
-  /** `cut` if more of it may still be on its way; `sender` where it says by whom, and for which workflow, it was sent. */
+  /** `cut` if more of it may still be on its way. `sender` is set if it says who sent it and for which workflow. */
   | { kind: 'unreadable'; cut: boolean; hint: string; sender?: MeshSender };
 
 /** The largest of real ones has a few kilobytes. */

@@ -1,4 +1,4 @@
-// By hand, since a library that limits what runs at once does not say when none is at work.
+// Written by hand, because libraries that limit concurrency do not say when nothing is running.
 
 import { setImmediate as immediate } from 'node:timers/promises';
 

@@ -199,7 +199,7 @@ class Loading {
     this.#source = source;
     this.#options = options;
     this.#receivedAt = (options.now ?? Date.now)();
-    // Before anything is waited for: from here on a source that breaks off is noticed.
+    // Before the first await, so that a source that breaks off from here on is noticed.
     this.#bytes = new SourceBytes(source, options.maxBytes ?? MAX_BYTES);
   }
 
@@ -365,7 +365,7 @@ class Loading {
         lock,
         stopped,
         beforeReconciling: async () => {
-          // All that are ready wait for the last: a country's rows would be in memory at once.
+          // Loads that are ready wait for the last one, and all their rows would be in memory meanwhile.
           spool.forgetRows();
           this.#giveSlot();
           await slots?.quiet();
@@ -451,7 +451,7 @@ async function giveNotice(
   });
 }
 
-/** Puts to an answer what its authority asked to have back; never stored with it. */
+/** Adds to an answer the refused records that its authority asked to have back. They are never stored with it. */
 function withEcho(acknowledgement: Acknowledgement, spool: Spool): Acknowledgement {
   const refused = acknowledgement.failures.flatMap(({ record }) => record ?? []);
   const echo = spool.echoes([...new Set(refused)]);

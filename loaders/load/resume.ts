@@ -46,7 +46,7 @@ export async function endInterrupted(
   return { sequence: highest, rows: load.rows, digest: load.digest };
 }
 
-/** Leaves of the spool of a load that came to its end what is held of it, if something is. */
+/** Removes the spool of a finished load, except for what of it is held. */
 export async function keepWhatWaits(spool: Spool, hold: HeldFile | undefined): Promise<void> {
   if (hold?.untraced !== undefined) spool.keepWaiting(hold.untraced);
   else if (hold !== undefined) await spool.keepHeld(false);

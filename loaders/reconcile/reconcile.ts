@@ -25,7 +25,7 @@ type Extract = {
   /** Milliseconds since 1970. */
   receivedAt: number;
   read: ReadUpload;
-  /** How many of its records can be compared. */
+  /** How many of its records can be compared with what is held. */
   records: number;
   rows: readonly PlacedRow[];
 };

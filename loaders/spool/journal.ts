@@ -39,7 +39,7 @@ export const heldFileSchema = z.strictObject({
   birthDatesInDoubt: z.boolean().optional(),
   /** What waits to be traced, and for no person's word: which of the spool's files it is in. */
   untraced: z.int().min(1).optional(),
-  /** A full refresh, of which the rows left out are still to be taken away. */
+  /** A full refresh whose omitted rows are still to be removed. */
   sweep: z.boolean(),
   /** Why, in sentences. */
   reasons: z.array(z.string()),

@@ -55,7 +55,7 @@ export class PlanIndex {
     this.#table.add(hashOf(identity), identity, record, deleteDate === undefined ? end : DELETED);
   }
 
-  /** True of a person of whom there is more than one plan. */
+  /** True if the file has more than one plan of this person. */
   hasSeveral(nhsNumber: NhsNumber): boolean {
     const first = Number(nhsNumber) * PLANS_A_NUMBER;
     const table = this.#table;

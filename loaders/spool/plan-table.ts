@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 /** What is kept of a plan; `before` is the place of the one before it in its chain, or {@link NONE}. */
 type PlanEntry = { identity: number; record: number; end: number; before: number };
 
-/** Plans in the order of their coming, in chains by a hash of whom they are of. */
+/** Plans in the order in which they came, in chains by a hash of their person. */
 type PlanTable = {
   /** How many there are. */
   readonly count: number;

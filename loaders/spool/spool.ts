@@ -150,7 +150,7 @@ export class Spool {
     return this.#index.recordOf(plan);
   }
 
-  /** What the file says of a person of whom it has more than one plan. */
+  /** What the file has about a person with more than one plan. */
   plansOf(nhsNumber: NhsNumber): readonly IndexedPlan[] {
     return this.#index.hasSeveral(nhsNumber) ? this.#index.plansOf(nhsNumber) : NO_PLANS;
   }
@@ -373,7 +373,7 @@ export class Spool {
 export const isAbsent = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT';
 
-/** The process that has a spool open is alive, at work or held up. */
+/** The process that has a spool open is alive, working or held up. */
 export class SpoolInUse extends Error {
   override name = 'SpoolInUse';
 

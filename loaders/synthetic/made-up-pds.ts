@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { type CryptoKey, jwtVerify } from 'jose';
 
-/** A person of whom a made-up service knows. */
+/** A person known to a made-up service. */
 export type MadeUpPerson = {
   nhsNumber: string;
   dateOfBirth?: string;

@@ -223,7 +223,7 @@ async function record(
   });
 }
 
-/** `nothing` is the answer if no record of a file is sound any more of which nothing was applied. */
+/** `nothing`: nothing of the file was applied, and by now none of its records is sound. */
 async function decideRelease(
   store: Store,
   anchor: Anchor,

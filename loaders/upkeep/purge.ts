@@ -110,7 +110,7 @@ async function purgeAuthority(
   await endInterrupted(store, anchor, lock);
   const anchored = anchor.authority(authority);
   if (anchored === undefined) return;
-  // Seen without the lock: what has changed since stays.
+  // Read without the lock: a row that has changed since then stays.
   const held = await store.readRows([...new Set(seen.map(({ nhsNumber }) => nhsNumber))]);
   const rows = seen.filter(({ nhsNumber, packed }) =>
     held.get(nhsNumber)?.some((row) => packRow(row) === packed),

@@ -8,7 +8,7 @@ import { withLock } from '../load/lock.ts';
 
 /**
  * Takes an authority off the directory that was entered by mistake, so that it is not missed any more. One
- * that ever loaded a file stays: what it said of children must not go with it, nor that it has fallen silent.
+ * that ever loaded a file stays: its children's plans must not go with it, and its silence must be noticed.
  *
  * @throws {LoadFailed} if it is not known, has loaded or is loading a file, or the store failed; nothing
  * was changed

@@ -92,7 +92,7 @@ export function endRestriction(
   });
 }
 
-/** How a restriction stands by now. */
+/** The present state of a restriction. */
 export type StandingRestriction = {
   restriction: Restriction;
   /** `cut-short`: it was never set, and can be set again. */

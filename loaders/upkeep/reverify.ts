@@ -24,7 +24,7 @@ type ReverifyOptions = {
   tracer: Pick<PdsTracer, 'asking' | 'memory'>;
   /** A number that was looked at since then is not due. Milliseconds since 1970. */
   since: number;
-  /** On disk when it resolves: what is found is told once. */
+  /** On disk when it resolves, because it is reported only once. */
   onInactive: (found: readonly FoundInactive[]) => Promise<void>;
   /** The number's record has become sensitive. On disk when it resolves. */
   onSensitive: (nhsNumber: NhsNumber, held: readonly PlanRow[]) => Promise<void>;

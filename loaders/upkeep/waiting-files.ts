@@ -10,7 +10,7 @@ import { type NumberTracer, TRACED_AT_ONCE } from '../check/tracing/tracer.ts';
 import { type WaitingPerson, waitingPeople } from '../spool/waiting-people.ts';
 import { type HeldFile, listHeldFiles, releaseHeldFile } from './held-files.ts';
 
-/** Files of which records wait to be traced, the oldest first. */
+/** Files with records that wait to be traced, the oldest first. */
 export const listWaitingFiles = (anchor: Anchor): HeldFile[] =>
   listHeldFiles(anchor).filter(({ untraced }) => untraced !== undefined);
 

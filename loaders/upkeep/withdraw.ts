@@ -16,11 +16,11 @@ import { plansNotOver } from './plans-not-over.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** A request that no second person has looked at is none any more. */
+/** How long a request waits for a second person before it lapses. */
 export const WAITS_DAYS = 7;
 /** For how long a withdrawal can be undone, and is kept on the list once it is over. */
 export const UNDONE_WITHIN_DAYS = 30;
-/** More than these in a day are no single mistakes: absence is the dangerous direction. */
+/** More than this in a day are not single mistakes, and a flag that is missing is the dangerous direction. */
 export const WITHDRAWN_A_DAY = 10;
 
 export type PlanIdentity = Pick<PlanRow, 'nhsNumber' | 'type' | 'startDate'>;
@@ -166,7 +166,7 @@ export function undoWithdrawal(
   });
 }
 
-/** How a withdrawal stands by now. */
+/** The present state of a withdrawal. */
 export type StandingWithdrawal = {
   withdrawal: Withdrawal;
   /** `settled`: the case system itself has deleted the plan, left it out or sent it as another child's. */

@@ -7,7 +7,7 @@ import { ACCESSES } from '../people/care-setting.ts';
 import { requestIdSchema } from '../request-id.ts';
 import { CASE_STEPS } from './access-case.ts';
 
-/** Who it was, by a name or an id. None of those that tokens and commands may give is empty, or longer. */
+/** A name or an id. Tokens and commands cannot give an empty or longer one. */
 const who = z.string().min(1).max(200);
 
 /**
@@ -118,7 +118,7 @@ const refusalEventSchema = requestSchema.extend({
 });
 
 /**
- * A user looks numbers up in a manner that nobody at work does. A sign for a person to follow up; it stops
+ * A user looks numbers up in an unusual way. A sign for a person to follow up; it stops
  * nobody, and names no child.
  */
 export const enumerationAlertEventSchema = z.object({
@@ -222,7 +222,7 @@ export const WITHDRAWAL_ACTS = ['asked', 'declined', 'confirmed', 'urgent', 'und
 export const withdrawalEventSchema = idsSchema.extend({
   type: z.literal('withdrawal'),
   act: z.enum(WITHDRAWAL_ACTS),
-  /** By which the acts on one withdrawal belong together. */
+  /** The id shared by all acts on one withdrawal. */
   withdrawal: z.string(),
   authority: z.string(),
   nhsNumber: z.string(),
@@ -243,7 +243,7 @@ export const RESTRICTION_KINDS = ['whereabouts', 'barred'] as const;
 export const restrictionEventSchema = idsSchema.extend({
   type: z.literal('restriction'),
   act: z.enum(['set', 'ended']),
-  /** By which the acts on one restriction belong together. */
+  /** The id shared by all acts on one restriction. */
   restriction: z.string(),
   kind: z.enum(RESTRICTION_KINDS),
   authority: z.string(),
@@ -268,12 +268,12 @@ export type RestrictionEvent = z.infer<typeof restrictionEventSchema>;
 const accessCaseEventSchema = idsSchema.extend({
   type: z.literal('access-case'),
   step: z.enum(CASE_STEPS),
-  /** By which the steps of one case belong together. */
+  /** The id shared by all steps of one case. */
   case: z.uuid(),
   /** The access: its place in the log, and its audit id. */
   entry: z.int(),
   accessId: z.uuid(),
-  /** Whose people made it. */
+  /** The organisation whose people made it. */
   organisation: who,
   /** Absent if an operator did it by the command line. */
   caller: callerSchema.optional(),
@@ -371,7 +371,7 @@ export type LookupEvent = z.infer<typeof lookupEventSchema>;
 
 /** Largest event that is sealed as it is, in bytes; the log's format allows little more. */
 export const EVENT_AT_MOST_BYTES = 65_535;
-/** For what the store adds to an event that shows no plan. */
+/** Room for what the store adds to an event that shows no plan. */
 const PLACE_AT_MOST_BYTES = 255;
 
 /**

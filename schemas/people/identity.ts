@@ -101,7 +101,7 @@ export function userKeyOf(issuer: string, user: string): string {
 const claimName = z.string().min(1).max(200);
 
 /**
- * Where in a token something stands: a claim's name, a JSON pointer (`/a/b`) to one inside another, or
+ * Where a value is in a token: a claim's name, a JSON pointer (`/a/b`) to one inside another, or
  * several of these, of which the first that is there counts.
  */
 const claimSchema = z.union([claimName, z.array(claimName).min(1).max(5)]);

@@ -116,7 +116,7 @@ export function planTypeOfLetter(letter: string): PlanType | undefined {
 export const PLAN_STATUSES = ['current', 'ended', 'due-date-passed'] as const;
 export type PlanStatus = (typeof PLAN_STATUSES)[number];
 
-/** What an authority said of one plan. Dates are days in England. */
+/** One plan as an authority sent it. Dates are days in England. */
 export type Plan = {
   type: PlanType;
   startDate: CalendarDate;

@@ -59,7 +59,7 @@ export type EchoedRecord = z.infer<typeof echoedRecordSchema>;
 
 /** What of a file waits. Its records are neither accepted nor refused. */
 const heldSchema = z.strictObject({
-  /** By which the operator calls it: `cp-flags release ID`. */
+  /** The id by which the operator names it: `cp-flags release ID`. */
   id: z.string(),
   since: z.iso.datetime(),
   /** True if nothing of the file was applied. */
@@ -110,7 +110,7 @@ export const acknowledgementSchema = z.strictObject({
     added: z.int().nonnegative(),
     changed: z.int().nonnegative(),
     unchanged: z.int().nonnegative(),
-    /** A newer file had said otherwise already; the newer word stands. */
+    /** A newer file had another value already, which stays. */
     superseded: z.int().nonnegative(),
     /** A full refresh: older rows that it leaves out and that were taken away. */
     removed: z.int().nonnegative().optional(),

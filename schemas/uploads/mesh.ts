@@ -23,7 +23,7 @@ const sendingMailboxSchema = z.union(
   ],
   { error: 'must be an ODS code, or { "authority", "workflowId", "acknowledgementWorkflowId" }' },
 );
-/** Which authority a mailbox sends for, and of which workflows. */
+/** Which authority a mailbox sends for, and under which workflows. */
 export type SendingMailbox = z.infer<typeof sendingMailboxSchema> & {
   workflowId?: string | undefined;
   acknowledgementWorkflowId?: string | undefined;
@@ -32,5 +32,5 @@ export type SendingMailbox = z.infer<typeof sendingMailboxSchema> & {
 /** By mailbox: `{ "X26ABC1": "V145" }`. */
 export const mailboxesFileSchema = z.record(mailboxSchema, sendingMailboxSchema);
 
-/** The workflow id that answers to another's messages have by convention. */
+/** The workflow id that acknowledgements have by convention. */
 export const acknowledgementOf = (workflowId: string): string => `${workflowId}_ACK`;

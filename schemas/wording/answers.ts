@@ -10,7 +10,7 @@ export const FILE_CODES = {
   CPF06: 'Client version not supported',
 } as const;
 
-/** The same of a file of which part waits, so that what it comes to is not known yet. */
+/** The same for a file that waits in part, so that its outcome is not known yet. */
 export const HELD_MEANINGS = {
   part: 'Partial: the records that could be loaded are in, and the rest waits for a decision',
   nothing: 'Nothing loaded so far: it waits for a decision',

@@ -214,7 +214,7 @@ export const HISTORY = {
   pages: { newer: 'Newest', older: 'Older' },
 } as const;
 
-/** Files of which part waits for a decision. */
+/** Files that wait in part for a decision. */
 export const HELD = {
   title: 'Held files',
   none: 'None of your files is held',

@@ -54,7 +54,7 @@ export const FILE_REMARKS = {
 const percent = (share: number): string => `${Math.round(share * 100)} %`;
 const refusedOf = (refused: number, records: number): string =>
   `${refused} of ${plural(records, 'record', 'records')} ${refused === 1 ? 'is' : 'are'} refused (${percent(refused / records)})`;
-/** `count` of the plans in force, of which there are `inForce`. */
+/** `count` of the `inForce` plans in force. */
 const ofInForce = (count: number, inForce: number): string =>
   `${count} of ${inForce} (${percent(Math.min(1, count / Math.max(1, inForce)))})`;
 

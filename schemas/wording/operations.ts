@@ -129,7 +129,7 @@ export const ALERTING = {
     `The children that users look up cannot be counted (${fault}), so a user who looks up many is not noticed. The service is retrying; nothing is left out.`,
 } as const;
 
-/** To the operating organisation's Caldicott Guardian and the privacy officer of whoever tried. */
+/** Attempts by barred users, for the operating organisation's Caldicott Guardian. */
 export const BARRED_ALERT = {
   summary: (name: string, role: string, organisation: string) =>
     `${name} (${role}, ${organisation}) tried to look up a child that a council bars them from. They were answered that the check could not be made, and do not know that they are barred. Tell the privacy officer of ${organisation}, and nobody else there. The audit has the number, under the audit id. This is a sign, not a finding: ask before you conclude.`,

@@ -40,7 +40,7 @@ type AdmissionContextDependencies = {
   add: (step: () => Promise<void> | void) => void;
 };
 
-/** What every route needs that a token opens: who is asking, how often, and what becomes of a refusal. */
+/** What every route with a token needs: who is asking, how often, and what happens to a refusal. */
 export async function createAdmissionContext(dependencies: AdmissionContextDependencies) {
   const { configuration, identities, readiness, connection, telemetry, log, countedAlerts, add } =
     dependencies;

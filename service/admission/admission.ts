@@ -12,7 +12,7 @@ import {
   type RoleRefusal,
 } from './decide.ts';
 
-/** Why a request is refused of which nothing is known yet but its headers. */
+/** Why a request is refused by its headers alone. */
 export type CallerRefusal = HeadRefusal | TokenRefusal | RoleRefusal | 'too-many-requests';
 
 export type Refusal<Code extends ErrorCode = ErrorCode> = {
@@ -41,7 +41,7 @@ export type Admission =
     })
   | Refusal<CallerRefusal | AccessRefusal>;
 
-/** Counts a request of a caller, and tells if it is one too many. */
+/** Counts a request of a caller, and returns the limit that it exceeds, if any. */
 export type TakeFromLimits = (caller: Caller) => LimitReached | undefined;
 
 /**
@@ -62,7 +62,7 @@ export function identifyCaller(
     return {
       kind: 'refused',
       ids,
-      // A token that could not be judged is not the client's to repair, whatever else it has to.
+      // If the token could not be verified, the client need not repair anything else first.
       code: code === 'could-not-check' ? code : (ids.refusal ?? code),
       ...(caller !== undefined && { caller }),
       roleChosen: false,

@@ -142,7 +142,7 @@ async function verifyByAny(
   }
 }
 
-/** What came of a verification, or that nothing has in time. */
+/** The result of a verification, or that it took too long. */
 async function inTime(verification: Promise<Authentication>): Promise<Authentication> {
   const { promise: late, resolve } = Promise.withResolvers<Authentication>();
   const timer = setTimeout(() => resolve(refused('could-not-check')), VERIFIED_WITHIN_MS);
@@ -209,7 +209,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
       if (head === undefined) return 'token-malformed';
       const sort = head.typ?.toLowerCase();
       if (type === undefined && !ACCESS_TOKEN_TYPES.has(sort)) return 'token-malformed';
-      // A `jti` that is a number would escape its revocation.
+      // Revocations hold texts, which a `jti` that is a number would not match.
       return registeredClaimsSchema.safeParse(verified.payload).success ? verified : 'token-claims';
     } catch (error) {
       return refusalOf(error);
@@ -224,7 +224,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
     kept.set(authorization, entry);
   }
 
-  /** What a verified token is worth at this moment. */
+  /** Whether a verified token still counts at this moment. */
   function answerOf({ callers, verified, issuer }: Kept): Authentication {
     const bar = barred(issuer);
     if (bar !== undefined) return refused(bar);
@@ -250,7 +250,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
     } catch {
       return refused('token-malformed');
     }
-    // The part for the signature is empty, whatever the header says of it.
+    // The signature is empty, whatever algorithm the header names.
     if (token.endsWith('.')) return refused('token-unsigned');
     const issuer = issuers.get(typeof claimedIssuer === 'string' ? claimedIssuer : '');
     const bar = issuer === undefined ? 'token-untrusted' : barred(issuer);
@@ -306,7 +306,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
     }
   }
 
-  /** What a token that is good is worth, and keeps it. */
+  /** The result for a good token, which is then kept. */
   function admit(
     authorization: string,
     issuer: TrustedIssuer,

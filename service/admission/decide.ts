@@ -44,7 +44,7 @@ export type AccessDecision =
       kind: 'granted';
       access: Access;
       decidedBy: LookupEvent['decidedBy'];
-      /** As an event says it: the kind of unscheduled setting, or only `scheduled`. */
+      /** As an event has it: the kind of unscheduled setting, or only `scheduled`. */
       setting: string;
     }
   | { kind: 'refused'; code: AccessRefusal };

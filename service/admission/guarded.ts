@@ -9,7 +9,7 @@ import { errorFields, type LogFields } from '../telemetry/log.ts';
 import type { Trace, Traces } from '../telemetry/traces.ts';
 import type { KnownCaller, Refusal } from './admission.ts';
 
-/** What every route that a token opens needs, whomever it lets in. */
+/** What every route with a token needs. */
 export type GuardDependencies = { noteRefusal: NoteRefusal; traces: Pick<Traces, 'of'> };
 
 /** What sets one kind of guarded route apart from the others. */
@@ -55,7 +55,7 @@ export function guarded<A extends KnownCaller>(
     const { incoming } = c.env;
     const head = headOf === undefined ? incoming : headOf(incoming);
     const source = incoming.socket.remoteAddress;
-    /** Who is at work on something of which nothing is on record yet. */
+    /** Callers whose requests are under way and not on record yet. */
     let atWork: KnownCaller | undefined;
     try {
       if (incoming.method === 'HEAD') {

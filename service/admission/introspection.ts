@@ -8,7 +8,7 @@ import { namesEachOnce } from '../http/json-members.ts';
 /** What an issuer says of an opaque token, checked as the signature of a signed one is. */
 type Introspected =
   | { kind: 'active'; payload: JWTPayload }
-  /** Expired, withdrawn, or never given: the issuer does not say which. */
+  /** Expired, withdrawn or never issued: the issuer does not say which. */
   | { kind: 'inactive' }
   /** Made for somebody else. */
   | { kind: 'other-audience' }
@@ -43,7 +43,7 @@ export type IntrospectionOptions = {
 };
 
 const FAILURES_IN_A_ROW = 5;
-/** Anybody can make up tokens; those beyond are could-not-check. */
+/** How many tokens are asked about at once, since anybody can make tokens up. Further ones are could-not-check. */
 const AT_ONCE_AT_MOST = 64;
 const BODY_AT_MOST_BYTES = 65_536;
 /** How long a token that is not active is known to be none, so that it is not asked about again at once. */
@@ -195,7 +195,7 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
     return { kind: 'active', payload: { ...(user as object), ...omitUndefined(registered) } };
   }
 
-  /** Not by more than it can be: it was set by a clock that has been put back since. */
+  /** A pause longer than the longest there is was set by a clock that has been put back since. */
   const isAhead = (until: number, byAtMostMs: number): boolean => {
     const leftMs = until - now();
     return leftMs > 0 && leftMs <= byAtMostMs;

@@ -113,7 +113,7 @@ export function startAudit(
     };
   }
 
-  /** What somebody who looks at `/_status` wants to know beside whether it is well. */
+  /** What a reader of `/_status` wants to know besides whether all is well. */
   function inNumbers(): string {
     const now = numbers();
     if (now === undefined) return '';

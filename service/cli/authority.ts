@@ -217,7 +217,7 @@ export const resetAuthoritySequence = (
 
 /**
  * `cp-flags authority remove`: one that was entered by mistake is removed. As the store's
- * administrator: no process that is at work may take an authority off the directory.
+ * administrator: no running process may take an authority off the directory.
  */
 export const removeAuthorityByMistake = (
   configuration: Configuration,
@@ -236,7 +236,7 @@ type ExpectOptions = Named & { file: string };
 
 /**
  * `cp-flags authority expect`: sets which authorities are expected. As the store's administrator: what a
- * negative covers is for no process that is at work to change.
+ * negative covers is not for a running process to change.
  */
 export async function expectAuthorities(
   configuration: Configuration,

@@ -2,9 +2,9 @@ import { LoadFailed } from '#loaders/apply/load-failed.ts';
 import { Failure } from './failure.ts';
 
 /**
- * Something opened once for all that are at work on it, and opened again after one of them failed: the
- * store's Redis may have been started again elsewhere. Those at work on what was open before keep it until
- * they have ended, so that one file that fails cuts no other short.
+ * Something opened once for all that use it, and opened again after one of them failed: the
+ * store's Redis may have been started again elsewhere. Those that use what was open before keep it until
+ * they have ended, so that one failed file does not cut others short.
  *
  * @param open opens it, gives it to its argument and closes it when that resolves
  */
@@ -45,7 +45,7 @@ export function createLease<T>(open: (use: (opened: T) => Promise<void>) => Prom
         if (held.left) leave(held);
       }
     },
-    /** Closes it once nobody is at work on it any more. */
+    /** Closes it once nobody uses it any more. */
     end(): void {
       if (current !== undefined) leave(current);
     },

@@ -265,7 +265,7 @@ export async function load(
         }
         const { file } = loaded;
         const acknowledgement = markRepeat(loaded.acknowledgement, beganAt);
-        // First, so that it is not lost if the file cannot be written.
+        // Printed first, so that it is not lost if the file cannot be written.
         console.log(acknowledgementText(acknowledgement));
         await writeAcknowledgement(acknowledgement, file.target);
         if (acknowledgement.held?.untraced === true) {

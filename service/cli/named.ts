@@ -6,7 +6,7 @@ import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import { shortTextSchema } from '#schemas/text.ts';
 import { misused } from './failure.ts';
 
-/** What a command is given of who answers for it. */
+/** A command's options that say who answers for it. */
 export type Named = Pick<NamedPerson, 'by' | 'reason'>;
 
 /**

@@ -44,7 +44,7 @@ export async function repair(configuration: Configuration, options: RepairOption
 
     const streams = createAuditStreams(connection);
     const pushed = await streams.pushed();
-    // That of the system first: the repairs of all others are recorded there.
+    // The system's stream first, because the repairs of all others are recorded in it.
     for (const stream of pushed.toReversed()) {
       const partition = auditPartitions[stream] ?? 'system';
       const moved = await streams.repair(stream, 'look');
@@ -83,7 +83,7 @@ export async function repair(configuration: Configuration, options: RepairOption
           () => commits?.answerForForeign(),
         );
       }
-      // What is gone no repair brings back, and the store stays closed.
+      // Events that are gone cannot be repaired, and the store stays closed.
       const gaps = await streams.gaps(() => commits?.read()?.numbers ?? []);
       const gone = gaps.length === 0 ? undefined : gapsText(gaps);
       if (who === undefined) {

@@ -60,7 +60,7 @@ function untilStopped(
     let started: Service | undefined;
     const end = (exitCode: number): void => {
       resolve(exitCode);
-      // Whatever is waited for still, as a collector that does not answer, is not waited for any longer.
+      // Nothing is waited for any longer, for instance a collector that does not answer.
       setTimeout(() => exitNow(exitCode), EXITS_WITHIN_MS).unref();
     };
     const stop = (exitCode: number): void => {
@@ -71,7 +71,7 @@ function untilStopped(
         .then((service) => service.stop())
         .then(
           () => end(exitCode),
-          // The start failed, which its own caller tells; or the stop did.
+          // The start failed, which its caller reports; or the stop did.
           (error: unknown) => {
             if (error instanceof StoppedStandingBy) return end(exitCode);
             log.error('stopping failed', errorFields(error));

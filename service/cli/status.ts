@@ -36,9 +36,9 @@ type Line = {
   reconciled: boolean;
   /** The share of accepted records in its last ten files, from 0 to 1. */
   acceptedShare: number | null;
-  /** Numbers of files of which a part waits for a release. */
+  /** Numbers of files that wait, in part or whole, for a release. */
   held: number[];
-  /** Numbers of files of which records wait to be traced. */
+  /** Numbers of files with records that wait to be traced. */
   untraced: number[];
 };
 

@@ -61,7 +61,7 @@ export async function withAnyStore<T>(
 }
 
 /**
- * Runs a command's work on the store that this data folder is the anchor of, and on no other: work done with
+ * Runs a command's work only on the store that this data folder's anchor belongs to: work done with
  * another's would be found out at the next start, as a store that is not what it should be.
  */
 export function withStore<T>(

@@ -40,7 +40,7 @@ export function datasetKind(configuration: Configuration): Dataset['kind'] | und
   return kind;
 }
 
-/** A store and its anchor, opened for those at work on them and closed once nobody is. */
+/** A store and its anchor, open for as long as somebody uses them. */
 export function intakeLease(configuration: Configuration) {
   return createLease<{ store: Store; anchor: Anchor }>(async (use) => {
     await withStore(configuration, 'loader', async (store, anchor) => {

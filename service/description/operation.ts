@@ -23,7 +23,7 @@ export type Parameter = {
 
 export type Content = Record<string, { schema?: z.ZodType; example?: unknown }>;
 
-/** What is to be said of one route; its method and path are those that the app has. */
+/** The description of one route; the app uses the same method and path. */
 export type Operation = {
   method: 'GET' | 'POST';
   path: string;

@@ -23,7 +23,7 @@ export type ParsedSearch =
       number?: string;
     };
 
-/** By what a search is addressed, and what it finds. Source of PatientFlag: Patient Flags FHIR API. */
+/** The addresses of searches, and what each finds. Source of PatientFlag: Patient Flags FHIR API. */
 export const SEARCH_PATHS = {
   CareTeam: 'CareTeam',
   Flag: 'Flag',

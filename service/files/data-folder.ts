@@ -22,7 +22,7 @@ export const auditFolder = ({
 export const auditIndexFile = ({ DATA_DIR }: Place): string =>
   join(DATA_DIR, 'audit-index', 'index.sqlite');
 
-/** How the last verification of all of it went that somebody asked for on a page. */
+/** The result of the last verification of the whole log that was started on a page. */
 export const auditVerificationFile = ({ DATA_DIR }: Place): string =>
   join(DATA_DIR, 'audit-verification.json');
 
@@ -37,10 +37,10 @@ export const auditKeyFile = ({
 }: Place & Pick<Configuration, 'AUDIT_KEY_FILE'>): string =>
   AUDIT_KEY_FILE ?? join(DATA_DIR, 'audit-key');
 
-/** Under which lease of the one worker this folder was last worked on, if the audit log has a second copy. */
+/** The lease under which a worker last used this folder, if the audit log has a second copy. */
 export const workerFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'worker.json');
 
-/** What of this folder was last put into the second copy. */
+/** What was last put into the second copy from this folder. */
 export const stateCopyFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'state-copy.json');
 
 /** Events that are not answers, while Redis is away. */
@@ -49,13 +49,13 @@ export const auditSpoolFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 
 /** Spools of loads under way. */
 export const spoolFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'spool');
 
-/** Uploads from pages, until it is known what they would do and their senders have said that they shall. */
+/** Uploads from pages, until their senders have seen what they would do and sent or deleted them. */
 export const previewsFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'previews');
 
 /** What differed between case systems and what is held, for as long as somebody looks at it. */
 export const comparisonsFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'comparisons');
 
-/** Who was verified in PDS, by keyed digest, and when. May be removed: everybody is then asked about again. */
+/** Who was verified in PDS, by keyed digest, and when. May be removed: everybody is then verified again. */
 export const tracingMemoryFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'tracing.sqlite');
 
 /** Notices of inactive NHS numbers, until they are handed to their authorities. */

@@ -15,7 +15,7 @@ export type WatchedFiles<T> = {
 
 type WatchOptions = {
   everyMs: number;
-  /** Told once for each bad state of the files. */
+  /** Called once for each bad state of the files. */
   onProblem?: (sentence: string) => void;
 };
 

@@ -49,7 +49,7 @@ export function repeatedHeader({ rawHeaders }: RequestHead): 'authorization' | '
   return (repeated & AUTHORIZATION) === 0 ? 'other' : 'authorization';
 }
 
-/** The hosts of nearly every request, of which no parser makes anything else. */
+/** The hosts of nearly every request, which every parser reads in the same way. */
 const PLAIN_HOST = /^[a-z0-9._-]+(?::[1-9]\d{3})?$/;
 const PORT = /:\d*$/;
 

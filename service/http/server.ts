@@ -161,7 +161,7 @@ function inTurn(answer: (incoming: IncomingMessage, outgoing: ServerResponse) =>
       return;
     }
     const { socket } = incoming;
-    // The rest of a packet of which one was too many.
+    // The rest of a packet that had one request too many.
     if (socket.destroyed) return;
     const before = waiting.get(socket) ?? 0;
     if (before === WAITING_AT_MOST) {

@@ -13,7 +13,7 @@ type TlsFiles = {
   clientCaFile?: string | undefined;
 };
 
-/** What a server speaks TLS with, and until when. */
+/** A server's certificate and key, and when the certificate ends. */
 export type TlsMaterial = {
   options: SecureContextOptions & { minVersion: 'TLSv1.3' };
   /** Milliseconds since 1970: the end of the certificate that ends first. */

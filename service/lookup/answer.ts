@@ -30,7 +30,7 @@ function flagOf(
   upToDate: ReadonlySet<string>,
 ): Flag {
   const authority = authorities.get(plan.authority);
-  // A flag without anybody to ring is not an answer.
+  // A flag without a number to ring is not an answer.
   if (authority === undefined) throw new UnanswerableLookup();
   const { code, name, officeHoursPhone, emergencyDutyTeamPhone, dataAsOf } = authority;
   const { emergencyDutyTeamPhoneAsOf } = authority;

@@ -16,7 +16,7 @@ export type Attended =
     }
   | { kind: 'refused'; code: 'look-not-found' | 'store-unavailable' };
 
-/** Records what came of a look, for an admitted caller, whichever way they say it. */
+/** Records the outcome of a look, for an admitted caller of the API or the pages. */
 export function createAttend({
   record,
   readiness,
@@ -30,7 +30,7 @@ export function createAttend({
     { nhsNumber, ...said }: AttendanceRequest,
     api: Api,
   ): Promise<Attended> {
-    // Who looks silently is listed nowhere, and nobody is told about it.
+    // A silent read is not listed and nobody is notified of it, so there is nobody to tell.
     if (access.access === 'silent-read') return { kind: 'refused', code: 'look-not-found' };
     const attendanceId = randomUUID();
     const recorded = await record(nhsNumber, caller.userKey, {

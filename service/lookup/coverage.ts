@@ -206,7 +206,7 @@ export function coverageCheck(directory: Directory, limits: CoverageLimits): Own
 }
 
 /**
- * What `/_status` says of how many are up to date. Below the minimum share flags are still shown, so that the
+ * What `/_status` says about how many are up to date. Below the minimum share flags are still shown, so the
  * process must not be taken out of use; with nothing loaded there is no lookup left that is answered.
  */
 export function shareCheck(
@@ -216,7 +216,7 @@ export function shareCheck(
   const name = 'coverage:share';
   if (negativesAllowed) return { name, ok: true, detail: COVERAGE.share(upToDate, expected) };
   if ([...authorities.values()].some(({ rows = 0 }) => rows > 0)) {
-    // No file that is loaded repairs that; `coverage:expected` says what does.
+    // Loading files does not help; `coverage:expected` says what does.
     if (area === undefined) return { name, ok: true, detail: COVERAGE.share(upToDate, expected) };
     return {
       name,

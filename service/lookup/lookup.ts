@@ -43,7 +43,7 @@ export type Form = {
   api: Api;
   /** That of FHIR; without one the answer shows everything. */
   search?: SearchType;
-  /** Why the check cannot be made, if that is known before the store is asked. */
+  /** Why the check cannot be made, if that is known without asking the store. */
   prevented?: CouldNotCheckCause | undefined;
   /** @throws whatever is wrong with what is held: the answer then is could-not-check */
   words: (checked: Checked, admitted: Admitted, request: LookupRequest) => string;
@@ -160,7 +160,7 @@ export function createLookup(dependencies: LookupDependencies) {
     const late = found.kind !== 'could-not-check' && performance.now() > lateAt;
     const result: LookupResult = late ? { kind: 'could-not-check', cause: 'late' } : found;
     const outcome = result.kind === 'could-not-check' ? result.cause : result.kind;
-    // What was found is the audit's to say: a trace, read beside others' records, could tell whose it was.
+    // Only the audit has what was found: a trace, together with other records, could show whose it was.
     span?.end(result.kind === 'could-not-check' ? result.cause : undefined);
     metrics.lookedUp(api, admitted.access.access, outcome);
     if (result.kind === 'flagged' && result.accesses === 'unreadable') metrics.accessesUnreadable();

@@ -6,12 +6,12 @@ import { localIdOf, MeshFile, type Sent, titleOf } from './mesh-file.ts';
 type DecidedMessage =
   /** @param nextId the local id under which it is sent again; absent if it is given up */
   | { kind: 'decided'; title: string; recipient: string; nextId?: string }
-  /** There is none of that id of which somebody decides. */
+  /** No message with that id waits for a decision. */
   | { kind: 'not-waiting' }
   /** It has changed since it was read. */
   | { kind: 'changed' };
 
-/** The message of a local id of which a person may decide, among those of a mailbox's folder. */
+/** The message with this local id in a mailbox's folder, if a person may decide on it. */
 export const messageToDecide = (file: MeshFile, localId: string): Sent | undefined =>
   file.sentIn('failed', 'unclear', 'waiting', 'sent').find((row) => localIdOf(row) === localId);
 

@@ -233,7 +233,7 @@ export function createMeshApi({ once, repeated, close }: Exchange, version: stri
 }
 
 const PAGE = 500;
-/** A refusal for good: the same message would be refused again. */
+/** A final refusal: the same message would be refused again. */
 const REFUSED = new Set([400, 406, 413, 414, 415, 417, 422, 431]);
 
 function refused(status: number, body: Buffer): { code: string; description: string } {

@@ -222,7 +222,7 @@ export async function openMeshClient(options: MeshClientOptions) {
     }
   }
 
-  /** Says how it does: at once if that has changed, and otherwise now and then that it is at work. */
+  /** Writes its state: at once if that has changed, and otherwise every few seconds as a sign of life. */
   function tellState(): void {
     const said = problem === '' ? ofOutbox : problem;
     if (said === toldState && Math.abs(clock() - toldAt) < TOLD_EVERY_MS) return;
@@ -244,7 +244,7 @@ export async function openMeshClient(options: MeshClientOptions) {
       if (due && now >= pausedUntil) await tryRound();
       tellState();
     },
-    /** Says that it is at work, also in the middle of a long step. */
+    /** Writes a sign of life, also in the middle of a long step. */
     stillAtWork: tellState,
     /** Ends the requests under way, so that a step ends soon. No other is to be begun. */
     stop(): void {

@@ -298,7 +298,7 @@ export class MeshFile {
   }
 
   /**
-   * Removes what ended before these instants: what came to its end, and what MESH may still say something of.
+   * Removes what ended before these instants: what is finished, and what MESH may still report on.
    *
    * @returns the keys of what was sent
    */

@@ -3,7 +3,7 @@ import { MESH } from '#schemas/wording/mesh.ts';
 import { meshFolder } from '../files/data-folder.ts';
 import { MeshFile } from './mesh-file.ts';
 
-/** A process that is at work says so every ten seconds. */
+/** A process that works on the mailbox writes a sign of life every ten seconds. */
 const HEARD_OF_WITHIN_MS = 60_000;
 
 /** How the mailbox does, as far as its file tells. */

@@ -60,7 +60,7 @@ const UNCLEAR_TIMES = 5;
 const AT_ONCE = 100;
 
 /**
- * Sends what is in outboxes: what is to be sent is noted before a request is made, and what came of it after.
+ * Sends what is in outboxes. What is to be sent is noted before a request is made, and the result after it.
  * Where an answer is lost MESH is asked, by the local id, whether it has the message: absent twice, it is sent
  * again; if that stays unclear a person decides.
  */
@@ -167,7 +167,7 @@ export function createSender(options: SenderOptions) {
   async function learn(row: Sent, found: Extract<Tracked, { kind: 'known' }>): Promise<void> {
     const { messageId, status } = found;
     if (status === 'uploading') {
-      // Those that are there may be sent again; which they are is not said.
+      // Parts that MESH has may be sent again; it does not say which it has.
       const sending = {
         state: 'sending',
         messageId,

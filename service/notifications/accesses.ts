@@ -53,7 +53,7 @@ export type ReadEntry =
   | {
       kind: 'attendances';
       attendances: NotifiedAttendance[];
-      /** A child is gone whom somebody wanted to see: that waits for no window. */
+      /** The child left or was not seen, which the authority is told at once and not at the end of a window. */
       atOnce: boolean;
     }
   | { kind: 'unreadable' };

@@ -52,7 +52,7 @@ const WRITER_WAITS_MS = 5_000;
 /** A request can be made again; the process that answers it has others to answer. */
 const READER_WAITS_MS = 500;
 const ENTRY_MS = ENTRY_HOURS * 3_600_000;
-/** An event may be sealed long after it happened: how long an entry can still be added to. */
+/** How long an entry can still be added to, because an event may be sealed long after it happened. */
 const ENTRY_KEPT_MS = ENTRY_MS + 7 * 86_400_000;
 
 const SCHEMA = `
@@ -247,7 +247,7 @@ export class NotificationFile {
     ).run(authority, key, auditId, at, auditId, at, json);
   }
 
-  /** Keeps what came of an access that is known; what is said later takes the place of what was said before. */
+  /** Keeps the outcome of a known access; a later word replaces an earlier one. */
   attended(said: NotifiedAttendance): void {
     const isKept = said.withheld !== true && this.#isKeptFrom(said);
     const { authority, key, attendance } = isKept ? withheldAttendance(said) : said;
@@ -449,7 +449,7 @@ export class NotificationFile {
       .map((row) => notificationRow.parse(row).json);
   }
 
-  /** The files of one that still lay there say what it says. */
+  /** Notes that the files of a notification that were not collected yet now say what it says. */
   rewritten({ authority, id }: Notification): void {
     this.#sql('DELETE FROM changed WHERE authority = ? AND id = ?').run(authority.code, id);
   }
@@ -523,7 +523,7 @@ export class NotificationFile {
     });
   }
 
-  /** A line an authority that was ever notified. */
+  /** One line for each authority that was ever notified. */
   list(): z.infer<typeof listRow>[] {
     return this.#sql(
       'SELECT code, last, min(id) AS oldest, count(id) AS kept, count(id) - coalesce(sum(written), 0) AS unwritten FROM authority LEFT JOIN notification ON authority = code GROUP BY code ORDER BY code',

@@ -59,7 +59,7 @@ const ENTRIES_A_NOTIFICATION = 1_000;
 const WRITTEN_A_STEP = 50;
 const TOLD_EVERY_MS = 10_000;
 const PRUNED_EVERY_MS = 3_600_000;
-/** Beyond the window: an access that no notification reports by then is somebody's to look into. */
+/** How long after its window an access may be not notified before somebody has to look into it. */
 const LATE_AFTER_MS = 300_000;
 const DAY_MS = 86_400_000;
 /** Where no window has begun yet. */
@@ -257,7 +257,7 @@ export function createNotifier(options: NotifierOptions) {
         opened.unreadAt(position, log.minimumIndex - position, now);
         position = log.minimumIndex;
       }
-      // A clock that stepped back, or had been ahead.
+      // The clock stepped back, or had been ahead.
       if (windowAt > now) windowAt = windowOf(now);
       const end = Math.min(limit, position + EVENTS_A_STEP);
       while (position < end) {
@@ -317,7 +317,7 @@ export function createNotifier(options: NotifierOptions) {
     return waiting.length === WRITTEN_A_STEP;
   }
 
-  /** Puts what a council keeps back by now into files that still lie in the outbox. True if there is more. */
+  /** Removes from files that are still in the outbox what a council now keeps back. True if there is more. */
   async function rewrite(opened: NotificationFile): Promise<boolean> {
     const changed = opened.changed(WRITTEN_A_STEP);
     try {

@@ -9,7 +9,7 @@ import type { Attend } from '../lookup/attendance.ts';
 import { guardedLookup, type LookupGuardDependencies } from '../lookup/guarded-lookup.ts';
 import type { Route } from './route.ts';
 
-/** `POST /lookup/{auditId}/attendance`: what came of a look, for the child's authorities. */
+/** `POST /lookup/{auditId}/attendance`: the outcome of a look, for the child's authorities. */
 export const attendance: Route<LookupGuardDependencies & { attend: Attend }> = {
   operation: {
     method: 'POST',

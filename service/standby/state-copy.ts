@@ -218,7 +218,7 @@ export function createStateCopy({
    * @throws {CopyAway}
    */
   function save(epoch: number, all = false): Promise<boolean> {
-    // Whoever asks while one waits to begin is served by it.
+    // A copy that has not begun yet also serves those who ask meanwhile.
     queued ??= (async () => {
       await running.catch(() => undefined);
       queued = undefined;

@@ -7,7 +7,7 @@ import { type Identities, organisationsOf } from '../admission/identities.ts';
 import type { TrustedIssuer } from '../admission/issuers.ts';
 
 /**
- * What of a configuration decides who may look and what is answered, and its digest, by which every
+ * The part of a configuration that decides who may look and what is answered, and its digest, by which every
  * audit event names it. No address, path or secret is part of it.
  */
 function digestConfiguration(

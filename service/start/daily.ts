@@ -7,7 +7,7 @@ import { errorFields, type Log } from '../telemetry/log.ts';
 
 const DAY_MS = 86_400_000;
 const LOOK_EVERY_MS = 600_000;
-/** A loader at work is not waited for: it is looked at again soon. */
+/** If a loader has an authority's lock, that authority is tried again soon. */
 const LOCK_WAIT_MS = 1_000;
 
 type Daily = {

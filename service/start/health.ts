@@ -35,7 +35,7 @@ type HealthDependencies = {
 };
 
 /**
- * Has every part that runs measured.
+ * Adds the metrics of every part that runs.
  *
  * @returns what they say in `/_status` besides the store
  */

@@ -38,7 +38,7 @@ const SAVED_EVERY_MS = 5_000;
 const COMMAND_TIMEOUT_MS = 5_000;
 const REDIS_ANSWERS_WITHIN_MS = 5_000;
 
-/** The process was told to stop before it was at work. */
+/** The process was told to stop while it still stood by. */
 export class StoppedStandingBy extends Error {
   override name = 'StoppedStandingBy';
 }
@@ -58,9 +58,9 @@ export type OneWorker = {
   check: () => OwnCheck;
 };
 
-/** What a worker waits for before it is at work: nothing here is known to have come as far as the copy. */
+/** Why a worker stands by: what is here is not known to have come as far as the copy. */
 type StandBy = {
-  /** Told each time the reason to stand by has changed. */
+  /** Called each time the reason to stand by changes. */
   onStandBy: (why: string) => Promise<void>;
   stopped: AbortSignal;
 };

@@ -6,7 +6,7 @@ import { logReadiness } from './readiness-log.ts';
 import type { RedisServer, StoreConnection } from './redis.ts';
 import type { Tools } from './tools.ts';
 
-/** A store that opens later is as good; this only lets a start be told as done when it is. */
+/** A store may also open later; this only lets a start report when it is ready. */
 const STORE_OPENS_WITHIN_MS = 5_000;
 const SETTLING_STEP_MS = 100;
 

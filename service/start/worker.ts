@@ -84,7 +84,7 @@ export async function openWorkerStore(
   const witnessed = startWitnesses(start);
   const tools = openTools(start, redis, witnessed);
   oneWorker?.guard(tools.anchor);
-  // Without something to prepare, a Redis that comes later is as good.
+  // If there is nothing to prepare, Redis may come later.
   const answers = redis.ready(REDIS_ANSWERS_WITHIN_MS);
   await (prepare === undefined ? answers.catch(() => undefined) : answers);
   await prepare?.(tools);
@@ -266,7 +266,7 @@ function notificationChecks({ notifications, problem }: Notifying): OwnCheck[] {
   return [notifications.check(), ...(sentence === undefined ? [] : [ofFile])];
 }
 
-/** Does once a day what is due, and logs what the store verifier finds: until now it was still to be put right. */
+/** Does once a day what is due, and logs what the store verifier finds. */
 function startDailyWork({ configuration, log, add }: StartContext, tools: Tools): void {
   const { loader: store, anchor, verifier } = tools;
   const daily = startDaily({

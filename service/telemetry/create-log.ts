@@ -33,7 +33,7 @@ const scrubbed = (text: string): string => printable(withoutNumbers(text.slice(0
 /** What a disk without room holds back; further lines are dropped. */
 const HELD_BACK_BYTES = 1_048_576;
 
-/** Whoever looks up needs an answer more than a line in a log that cannot be written. */
+/** An answer matters more than a line in a log that cannot be written. */
 function createStderr(): DestinationStream {
   const stderr = pino.destination({ dest: 2, sync: true, maxLength: HELD_BACK_BYTES });
   return stderr.on('error', () => undefined);

@@ -42,7 +42,7 @@ export function withoutNumbers(text: string): string {
   return at === 0 ? text : rest + normal.slice(at);
 }
 
-/** What may be said of an error: its class and where it arose, not its message. */
+/** What may be logged of an error: its class and where it arose, not its message. */
 export function errorFields(error: unknown): Pick<LogFields, 'error' | 'where'> {
   if (!(error instanceof Error)) return { error: typeof error };
   const frame = error.stack?.split('\n').find((line) => /^\s+at /.test(line));

@@ -118,7 +118,7 @@ const FIELD = /^([0-9a-f-]{36}) ([a-z-]+)(?: ([!-~]+(?: [!-~]+){0,3}))?$/;
 const CHECK_NAME = /^[a-z0-9:-]{1,60}$/;
 const WORD_AT_MOST = 40;
 
-/** What processes said of a minute. Names and numbers that no process writes are passed over. */
+/** What processes reported for a minute. Names and numbers that no process writes are ignored. */
 export function readReports(minute: ReadonlyMap<string, number>): ProcessMinute[] {
   const found = new Map<string, ProcessMinute & { took: number[]; failing: string[] }>();
   const of = (instance: string) => {

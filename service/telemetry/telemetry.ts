@@ -11,7 +11,7 @@ import { watchProcess } from './process.ts';
 import { createRequestObserver, createRouteNames, type RequestObserver } from './requests.ts';
 import { createTraces, type Traces } from './traces.ts';
 
-/** What has not gone out by then at a stop is lost. */
+/** How long a stop waits for telemetry to be sent; the rest is lost. */
 const FLUSHED_WITHIN_MS = 2_000;
 /** A disk that does not answer is left out of the metrics. */
 const READ_WITHIN_MS = 1_000;

@@ -27,7 +27,7 @@ export type SpanMaker = (
 
 type ServerTrace = ReturnType<SpanMaker>;
 
-/** Sampled requests a second. A stranger's header asks for a trace as well as a colleague's does. */
+/** Sampled requests a second. Bounded, because a stranger's header can ask for a trace too. */
 const TRACES_A_SECOND = 100;
 
 /**

@@ -19,7 +19,7 @@ class CutShort extends Error {}
 class WrongEncoding extends Error {}
 
 /**
- * A body as a stream of which only what is in hand is in memory. A sender that falls silent, or takes too
+ * A body as a stream, of which only one piece at a time is in memory. A sender that falls silent, or takes too
  * long in all, is not waited for any more; the time that this side takes does not count.
  */
 export function openBody(
@@ -47,13 +47,13 @@ async function* arriving(
   incoming: IncomingMessage,
   { idleMs, deadlineMs }: BodyLimits,
 ): AsyncGenerator<Buffer> {
-  // The connection is still to bear an answer, however the reading ends.
+  // The connection must stay usable for the answer, however the reading ends.
   const pieces = incoming.iterator({ destroyOnReturn: false });
   let leftMs = deadlineMs;
   for (;;) {
     const askedAt = performance.now();
     const next: Promise<IteratorResult<unknown>> = pieces.next();
-    // One that comes to nothing after it was given up is nobody's fault any more.
+    // A failure after it was given up no longer matters.
     next.catch(() => undefined);
     const { promise: late, resolve, reject } = Promise.withResolvers<undefined>();
     const timer = setTimeout(() => reject(new CutShort()), Math.min(idleMs, leftMs));

@@ -144,7 +144,7 @@ export function createHoldingsReader({ store, readiness, log }: HoldingsReaderDe
     });
     readings += 1;
     text.once('close', () => (readings -= 1));
-    // Also if the client went away before the first byte.
+    // Runs also if the client went away before the first byte.
     outgoing.once('close', () => text.destroy());
     return Readable.toWeb(text) as ReadableStream;
   };

@@ -22,7 +22,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { LoadSettings } from './load-settings.ts';
 import { NOT_BEGUN, progressOf } from './progress.ts';
 
-/** How long a file waits for its sender, and what became of it can be seen. */
+/** How long a file waits for its sender, and how long its outcome can be seen. */
 const KEPT_MS = 30 * 60_000;
 const SWEPT_EVERY_MS = 5 * 60_000;
 /** How long one waits whose sender has more to enter: no longer than their session lasts without use. */

@@ -55,7 +55,7 @@ function negative(
   return { stream, number, at, json, event: { partition, number, at, outcome, ...lookup } };
 }
 
-/** Never throws: what is no event is sealed as something that was there and was none. */
+/** Never throws: an entry that is not an event is sealed as unreadable. */
 function sealable(
   stream: number,
   number: number,
@@ -245,7 +245,7 @@ export function createAuditStreams(redis: Redis, replicated = false) {
             unfinished.push({ stream, from: next });
           }
         }
-        // Anybody who has been read goes to the end, so that one busy stream does not hold up the others.
+        // A stream that has been read goes to the end, so that one busy stream does not hold up the others.
         waiting = [...rest, ...unfinished];
         if (batch.events.length >= mostEvents || bytes >= mostBytes) {
           batch.more = waiting.length > 0;

@@ -16,7 +16,7 @@ const IDS = new RegExp(
 const NUMBER_MEMBER = '"nhsNumber":"';
 const NUMBER_DIGITS = 10;
 const NUMBER = /^[0-9]{10}$/;
-/** Stands for a number, and is none. */
+/** A placeholder for an NHS number. It is not a valid one. */
 const NO_NUMBER = '----------';
 const FRAMES_REMEMBERED = 8_192;
 /** V8 hashes texts of 16,384 characters or more by their length alone: in a map each would be compared with all of them. */
@@ -33,7 +33,7 @@ function eventOf(ids: string, { text, numberAt }: Frame, own: object): LookupEve
   } catch {
     return undefined;
   }
-  // A member that is there twice, or an escape, would hide something from this or from another reader.
+  // A repeated member or an escape could be read in two ways.
   if (JSON.stringify(json) !== withoutNumber) return undefined;
   if (!('nhsNumber' in json) || json.nhsNumber !== NO_NUMBER) return undefined;
   if (STORES_OWN.some((member) => member in json)) return undefined;

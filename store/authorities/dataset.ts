@@ -40,7 +40,7 @@ export function parseDataset(fields: Record<string, string>):
 /** What {@link parseDataset} gives of the store's. */
 export const readDataset = async (redis: Redis) => parseDataset(await redis.hgetall(keys.dataset));
 
-/** What cannot be read counts as not set, and then no negative is given of live data. */
+/** If it cannot be read it counts as not set, and then live data gives no negatives. */
 function parseExpected(text: string | undefined): ExpectedAuthorities | undefined {
   if (text === undefined) return undefined;
   try {

@@ -49,7 +49,7 @@ function contactChanges(
   );
 }
 
-/** As the audit has it: who exactly is expected from then on. */
+/** For the audit: the whole list that is expected from then on. */
 export const expectedDetail = ({ area, kind, authorities }: ExpectedAuthorities) => ({
   area,
   areaKind: kind,

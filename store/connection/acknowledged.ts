@@ -83,7 +83,7 @@ export function requirementOf(
   return { wait, agreement: true };
 }
 
-/** What changes nothing that a replica would have to have. Whatever is not here is taken for a write. */
+/** Commands that change nothing on a replica. Every other command counts as a write. */
 const READS = new Set(
   `auth client config dbsize exists get hello hexists hget hgetall hkeys hlen hmget hscan hvals info ping quit
   role select sismember time wait xinfo xlen xrange zrangebyscore`.split(/\s+/),
@@ -102,7 +102,7 @@ export function acknowledgeByReplicas(redis: Redis, rule: ReplicaRule, deadlineM
   let round: Promise<void> | undefined;
 
   async function acknowledge(): Promise<void> {
-    // Whatever else is sent in this turn is waited for as well.
+    // Other writes sent in this turn wait together with this one.
     await new Promise((resolve) => setImmediate(resolve));
     round = undefined;
     const [text, single] = await Promise.all([

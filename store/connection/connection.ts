@@ -22,7 +22,7 @@ export type ConnectionOptions = {
   /** For the server's list of connections. */
   name: string;
   commandTimeoutMs?: number | undefined;
-  /** Told of each connection that went mute and is replaced. */
+  /** Called for each connection that went mute and is replaced. */
   replaced?: (() => void) | undefined;
   /** What follows the sentinels of the address for all connections of a process. */
   sentinels?: Sentinels | undefined;
@@ -126,7 +126,7 @@ export const connectionFault = (error: unknown): string | undefined =>
     ? STORE.noConnection
     : rightsFault(error);
 
-/** Whether Redis knows its caller and does not let that one do what was asked. */
+/** Whether Redis knows its caller and refuses what was asked. */
 export const lacksRights = (error: unknown): boolean =>
   error instanceof Error && /\bNOPERM\b/.test(error.message);
 

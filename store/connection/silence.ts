@@ -79,7 +79,7 @@ export function replaceWhenSilent(redis: Redis, options: { replaced: () => void 
     if (++unanswered > UNANSWERED_AT_MOST && witness === undefined) callWitness();
   }
 
-  // A client that is told to end while it waits to connect again never says that it has ended.
+  // A client that is ended while it waits to reconnect never emits its end.
   const asking = setInterval(look, ASKED_EVERY_MS).unref();
   redis.on('connect', () => {
     heard();

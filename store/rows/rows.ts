@@ -22,7 +22,7 @@ class CorruptRow extends Error {
 export function planRow(facts: RowFacts): PlanRow {
   const { endDate, deleteDate } = facts;
   const { visibleFrom, currentUntil, visibleUntil } = planWindow(facts);
-  // Written out: spreading objects costs as much as all the rest.
+  // Written out, because spreading objects would double the cost.
   const row: PlanRow = {
     nhsNumber: facts.nhsNumber,
     authority: facts.authority,

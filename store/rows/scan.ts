@@ -12,7 +12,7 @@ import { authorityOf, currentUntilOf, splitRows, storedNumber, Tally, unpackRow 
 /** Enough that Redis has something to do while a partition is counted here. */
 const PARTITIONS_IN_FLIGHT = 4;
 
-/** What a partition says of itself; see `store/functions/common.lua`. */
+/** A partition's stamp; see `store/functions/common.lua`. */
 type Stamp = { dataset: string; generation: number; children: number };
 const STAMP_FIELD = '_';
 

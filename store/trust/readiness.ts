@@ -132,7 +132,7 @@ const CHECKS = [
 type CheckName = (typeof CHECKS)[number];
 /** Doubt about one partition closes that partition (the lookup function sees to it), not the others. */
 const PARTIAL: CheckName = 'whole';
-/** What is no reason to leave a clinician without an answer. */
+/** Checks that are no reason to leave a clinician without an answer. */
 const ADVISORY: ReadonlySet<CheckName> = new Set([
   'blocked-users',
   'numbers-in-use',

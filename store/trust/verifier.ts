@@ -49,7 +49,7 @@ const FAILED_VERIFICATION_REST_MS = 10_000;
 const LOOK_FOR_REPLICAS_EVERY_MS = 100;
 const REPLICAS_ACKNOWLEDGE_WITHIN_MS = 500;
 
-/** A state that stays as it is is told again, for anybody who reads only the newest of a log. */
+/** An unchanged state is reported again, for people who read only the newest lines of a log. */
 const TOLD_AGAIN_AFTER_MS = 3_600_000;
 
 /** Whether this data folder is the newest state, by those who are not on this machine. */
@@ -238,7 +238,7 @@ export function startStoreVerifier(
     await checkDirectory();
     const proof = await proofOf(replication);
     if (proof === undefined) {
-      // What nobody can confirm is said first.
+      // Reasons that nobody can confirm are reported first.
       await compareRows();
       throw new StoreNotWhole(READINESS.promoted);
     }
@@ -341,7 +341,7 @@ export function startStoreVerifier(
         lookSoon();
         return;
       }
-      // What is wrong stays said while it is looked at again.
+      // A reason stays reported while it is checked again.
       if (!state.problem) become('waiting', VERIFIER.verifying);
       const lastAlive = anchor.lastAlive();
       let proof: Proof;

@@ -121,7 +121,7 @@ export class SourceBytes {
     this.#refuseTrailingBytes(gunzip);
   }
 
-  /** zlib ends quietly at the end of the compressed part, whatever follows it. */
+  /** zlib ignores whatever follows the compressed part. */
   #refuseTrailingBytes(gunzip: Gunzip): void {
     if (gunzip.bytesWritten === this.#received) return;
     throw new UnusableFile({

@@ -31,7 +31,7 @@ export type RawRecord = {
   /** Position in the file, from 1. */
   number: number;
   place: string;
-  /** Something about its shape that makes it unclear what was meant. */
+  /** Something in its structure that makes its meaning unclear. */
   unclear?: { place: string; field: string; hint: string };
   plans: RawPlan[];
   subjects: RawSubject[];

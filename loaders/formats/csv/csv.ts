@@ -28,7 +28,7 @@ const KEPT = [...REQUIRED, 'local_id'] as const;
 const NAMES = ['given_name', 'family_name'] as const;
 const EXPECTED: readonly string[] = [...KEPT, ...NAMES];
 const OURS: readonly string[] = [...HOLDINGS_COLUMNS, ...NAMES];
-/** A cell that is empty for most plans, and means the more for the others. */
+/** Columns whose cells are empty for most plans, and matter all the more for the others. */
 const LATER_DATES: readonly string[] = ['end_date', 'delete_date'];
 
 type Column = (typeof KEPT)[number] | (typeof NAMES)[number];
@@ -159,7 +159,7 @@ const SEPARATOR = /^sep=/i;
 const LINES_ABOVE_AT_MOST = 50;
 const SEPARATORS = /[;\t|]/;
 
-/** What stands above the line that names the columns, none of which is safe to repeat. */
+/** The lines above the line that names the columns. None of them is safe to repeat. */
 class LinesAbove {
   readonly #nameOf: (heading: string) => string;
   readonly #expected: number;
@@ -261,7 +261,7 @@ function readLayout(header: readonly string[], line: number, options: CsvOptions
     const heading = headings[column];
     return heading === undefined ? column : `${column} ("${heading ?? ''}")`;
   });
-  // One cause, said once: the headings are another system's, or the export leaves columns out.
+  // One cause, reported once: the headings are another system's, or the export leaves columns out.
   if (called.length > 0) add(CSV_HINTS.columnsMissing(called), missing[0]);
   if (names.length > COLUMNS_AT_MOST) add(CSV_HINTS.tooManyColumns(COLUMNS_AT_MOST));
   // Only a line that names the columns is safe to repeat: in a file without one it is a child's.

@@ -22,7 +22,7 @@ export async function* readCsvUpload(
           : {
               kind: 'header',
               header,
-              // The cause first: who does not know the columns can do nothing about the rest yet.
+              // The cause first: the other problems cannot be put right before the columns are known.
               problems: [...event.problems, ...problems],
               warnings,
               contactProblems: [],

@@ -147,7 +147,7 @@ export function proposeColumns(start: FileStart): Partial<Record<CsvColumn, numb
     free.find((at) => isMostly(at, (cell) => readPlanType(cell) !== undefined)),
   );
   const isDate = (cell: string): boolean => readCsvDate(cell) !== undefined;
-  // People were born before anything else that a file has a day of.
+  // A date of birth is earlier than any other date in a row.
   const dates = free.filter((at) => !taken.has(at) && isMostly(at, isDate));
   take(
     'date_of_birth',

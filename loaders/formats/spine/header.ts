@@ -18,7 +18,7 @@ const ORGANISATION_ROOTS = ['2.16.840.1.113883.2.1.3.2.4.19.1', '2.16.840.1.1138
 const OFFICE_HOURS = 'WP';
 const EMERGENCY_DUTY_TEAM = 'EC';
 
-/** What stands above the records, gathered before it is judged. */
+/** What comes before the records, collected before it is checked. */
 export class SpineHeader {
   readonly creationTimes: Located[] = [];
   readonly ids: Located[] = [];
@@ -163,7 +163,7 @@ export function readHeader(found: SpineHeader): Extract<UploadEvent, { kind: 'he
   };
 }
 
-/** Wished for but not needed: a bad one is left out, and the number already held stays. */
+/** Optional: a bad one is left out, and the number already held stays. */
 function readOfficeHours(found: SpineHeader, warnings: FileProblem[]): string | undefined {
   const numbers = found.telecoms.filter(({ use }) => use === OFFICE_HOURS);
   const [only, second] = numbers;

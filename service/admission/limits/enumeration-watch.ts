@@ -24,7 +24,7 @@ type EnumerationWatch = {
   readonly alerts: number;
 };
 
-/** What nobody at work does. */
+/** Signs that somebody tries numbers out. */
 const SIGNS = { invalidAMinute: 10, invalidShare: 0.3, neighboursAMinute: 8 } as const;
 
 const MINUTE_MS = 60_000;
@@ -109,7 +109,7 @@ export function createEnumerationWatch(
       const sketch = current(caller);
       sketch.looks++;
       const nine = Math.floor(Number(nhsNumber) / 10);
-      // Next to each other except for a number without a usable check digit in between.
+      // Next to each other, or with one number between them that has no usable check digit.
       const step = nine - sketch.lastNine;
       if (step !== 0 && step >= -2 && step <= 2) sketch.neighbours++;
       sketch.lastNine = nine;

@@ -31,9 +31,9 @@ type Bucket = {
   tokens: number;
   /** When `tokens` was right, milliseconds. */
   at: number;
-  /** Not told to the others yet. */
+  /** Used here and not yet reported to the other processes. */
   used: number;
-  /** What all processes had used in a window, when last told. */
+  /** What all processes had used in a window, as last heard. */
   window: number;
   total: number;
 };

@@ -92,7 +92,7 @@ export function createAlerting(options: AlertingOptions) {
       events.push(...bundle);
       if (events.length >= COUNTED_AT_ONCE) break;
     }
-    // First, so that a crash in between leaves an alarm too many and not one too few.
+    // First, so that a crash in between gives one alert too many rather than one too few.
     noteForged(events);
     noteUnknown(events);
     file.count(events, clock());

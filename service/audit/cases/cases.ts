@@ -40,7 +40,7 @@ const caseRow = z.object({
   openedAt: z.string(),
   changedAt: z.string(),
 });
-/** A case on one access. Whose it is and what it showed stands in the log. */
+/** A case on one access. Who made the access and what it showed is in the log. */
 export type AccessCase = z.infer<typeof caseRow>;
 
 const stepRow = z.object({

@@ -29,7 +29,7 @@ const headerSchema = z.object({
   sha256: z.string(),
 });
 
-/** What was sealed in one go, as the copy has it. */
+/** What was sealed in one batch, as the copy has it. */
 export type CopiedCommit = Pick<Commit, 'dataset' | 'origin' | 'size' | 'root' | 'numbers'> & {
   log: string;
   from: number;

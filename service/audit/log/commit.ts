@@ -85,7 +85,7 @@ const contradictionRow = z.object({
   at: z.string(),
 });
 /**
- * A witness knows this log otherwise than it is here: at `size` entries, more than the `ours` that are signed
+ * What a witness knows of this log contradicts what is here: it has `size` entries, more than the `ours` that are signed
  * here, or with another root than it has here.
  */
 export type Contradiction = z.infer<typeof contradictionRow>;

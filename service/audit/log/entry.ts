@@ -58,7 +58,7 @@ export const streamName = (stream: number): string =>
 
 export const isSystem = (stream: number): boolean => stream === SYSTEM_STREAM;
 
-/** What is wrong with the numbers of streams, of which there is at least one, and what to do. */
+/** What is wrong with the numbers of one or more streams, and what to do. */
 export function gapsText([gap, ...others]: readonly StreamGap[]): string {
   if (gap === undefined) return '';
   const { stream, sealed, found } = gap;

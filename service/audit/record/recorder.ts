@@ -40,7 +40,7 @@ type Timed = { event: RecordedEvent; at: string };
 function parseKept(json: string): RecordedEvent | undefined {
   try {
     const event = recordedEventSchema.parse(JSON.parse(json));
-    // One that the store would refuse for good must not hold up those behind it.
+    // An event that the store would never take must not hold up those behind it.
     writtenJson(event);
     return event;
   } catch {

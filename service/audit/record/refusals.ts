@@ -89,7 +89,7 @@ export function createRefusals({
       code,
       ...numberFields(number),
     };
-    // Nobody's other refusals come faster than their limits let them.
+    // All other refusals of a caller are bounded by their limits.
     if (code === 'too-many-requests') refusalSampling.note(event);
     else recorder.record(event);
     sampled.log(`${client} ${organisation.code} ${code}`, level, 'refused', {

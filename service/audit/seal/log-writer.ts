@@ -76,7 +76,7 @@ export type PlannedBatch = {
   /** As they are in the log. */
   entries: readonly Buffer[];
   files: readonly { path: string; content: Buffer }[];
-  /** Paths of what full files take the place of. */
+  /** Paths of partial files that full files replace. */
   filled: readonly string[];
   edge: Edge;
   bundle: Buffer[];
@@ -319,7 +319,7 @@ export class LogWriter {
     if (entries.length > 0) this.write(this.plan(entries));
   }
 
-  /** What the log becomes with these events, of which there is at least one. Nothing is written. */
+  /** What the log becomes with these events, at least one. Nothing is written. */
   plan(events: readonly LogEntry[]): PlannedBatch {
     const { folder } = this.#options;
     const files: { path: string; content: Buffer }[] = [];

@@ -68,7 +68,7 @@ export type SealerOptions = {
   dataset: () => string | undefined;
   /** Without it events leave the store once they are in the log alone. */
   copy?: SecondCopy | undefined;
-  /** Something to be told once, beside what the state says. */
+  /** Something to be reported once, beside what the state says. */
   warn: (message: string, count: number) => void;
 };
 
@@ -83,7 +83,7 @@ const PRUNED_EVERY_MS = 3_600_000;
 const PRUNING_A_STEP_MS = 250;
 const COPY_CHECKED_EVERY_MS = 60_000;
 const UNSEALED_AT_MOST_MS = 60_000;
-/** What passes on its own within this time, as a Redis that starts again, is nothing to look into. */
+/** A reason that passes within this time, such as a restart of Redis, needs nobody. */
 const PASSES_WITHIN_MS = 10_000;
 
 /** A reason not to seal that may pass on its own. */
@@ -148,7 +148,7 @@ export function createSealer(options: SealerOptions) {
     try {
       signers();
     } catch (error) {
-      // A key is only ever made for a log that has none yet; its checkpoint tells later.
+      // A key is made only for a log that has none yet; later, its checkpoint shows that it had one.
       if (!(error instanceof KeyFileWrong)) throw error;
       if (sealedRange(folder) !== undefined || id !== undefined) throw error;
       await readOrMakeKeys(keyFile, options.origin ?? defaultOrigin(dataset));
@@ -229,7 +229,7 @@ export function createSealer(options: SealerOptions) {
     const { dataset, origin, size, root, numbers } = planned.commit;
     const { entries } = planned;
     const next = { log: ofLog, dataset, origin, from, size, root, numbers, entries };
-    // Not certain any more until it is known what came of it.
+    // Not certain until it is known whether it succeeded.
     agreed = false;
     if (!(await copy.commits.add({ ...next, epoch: copy.epoch }))) {
       throw new Waiting(COPY.behind(copy.commits.place, from));
@@ -289,7 +289,7 @@ export function createSealer(options: SealerOptions) {
     const planned = writer.plan(events);
     await addToCopy(writer, planned);
     try {
-      // First, so that a crash in between leaves an alarm too many and not one too few.
+      // First, so that a crash in between gives one alert too many rather than one too few.
       writer.commits.noteForeign(unreadable);
       writer.write(planned);
     } catch (error) {

@@ -2,7 +2,7 @@ import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
 import { textAt } from './cells.ts';
 import type { ShownEvent } from './view.ts';
 
-/** What is to be thought of before, or after, somebody is blocked. */
+/** What to consider before, or after, somebody is blocked. */
 export type KnownUser =
   | 'known'
   /** No request of theirs is in the audit: the id may be mistyped. */

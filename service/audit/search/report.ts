@@ -61,7 +61,7 @@ export type EventReport = About & {
   type?: string;
   /** The line of an event; `undefined` if it has none. */
   row: (found: Found, options: ReportOptions) => Cell[] | 'left-out' | undefined;
-  /** What whoever reads it has to know first, if there is something. */
+  /** What its reader has to know first, if anything. */
   warnings?: (places: AuditPlaces, options: ReportOptions) => string[];
   /** Says how many were left out. */
   leftOut?: (count: number) => string;

@@ -63,7 +63,7 @@ export function viewOf(
         sources: _sources,
         shown: plans,
         accessesShown: _accessesShown,
-        // Who else is concerned with a child is not for the people of one who looked it up.
+        // An organisation that looked a child up may not learn who else is concerned with the child.
         whereaboutsOf: _whereaboutsOf,
         barredBy: _barredBy,
         protectedBy: _protectedBy,

@@ -48,7 +48,7 @@ export type Finding = {
 type Gap = { stream: number; from: number; to: number; entry: number };
 
 const FINDINGS_AT_MOST = 1_000;
-/** Stands in the tree for what is not there. */
+/** Stands in the tree for an entry that is missing. */
 const NOTHING: Hash = '\0'.repeat(HASH_BYTES);
 const AUDIT_ID = /"auditId":"([0-9a-f-]{36})"/;
 const AUDIT_ACT = Buffer.from('"type":"audit-');
@@ -58,7 +58,7 @@ export type Explanation = { by: string; detail: string };
 
 type Pruning = { minimumIndex: number; numbers: number[] | undefined };
 
-/** Which event an entry gives itself out for, in brackets; nothing if it does not say. */
+/** Which event an entry says it is, in brackets; nothing if it does not say. */
 function nowSays(bundle: Buffer, position: number): string {
   let says = '';
   scanBundle(bundle, (from, to, at) => {
@@ -399,7 +399,7 @@ export class LogScan {
     }
   }
 
-  /** Once {@link next} is false: what only the whole can tell. */
+  /** Once {@link next} is false: findings about the log as a whole. */
   end(): void {
     if (this.#missingFrom !== undefined) {
       const from = this.#missingFrom;

@@ -7,7 +7,7 @@ export type Answer =
   | { kind: 'knows'; size: number }
   /** The checkpoint does not continue what it knows. */
   | { kind: 'inconsistent' }
-  /** Nothing can be said of the log. A code or a name of a fault, never what the witness wrote. */
+  /** The witness says nothing about the log. A code or the name of a fault, never what the witness wrote. */
   | { kind: 'failed'; fault: string };
 
 export type AddCheckpoint = {

@@ -9,7 +9,7 @@ import type { Witnessing } from './witnessing.ts';
 type WitnessNumbers = {
   /** How long ago enough witnesses had cosigned a checkpoint; since the start if they never have. */
   witnessedAgoMs: number;
-  /** A witness knows the log otherwise than it is here. */
+  /** What a witness knows of the log contradicts what is here. */
   contradicted: boolean;
   witnesses: Witnessing['witnesses'];
 };

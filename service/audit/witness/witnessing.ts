@@ -29,7 +29,7 @@ export type Witnessing = {
   detail: string;
   /** Every witness has been asked since the start, or there is no log to ask about. */
   asked: boolean;
-  /** A witness knows the log otherwise than it is here, and nobody has answered for that. */
+  /** What a witness knows of the log contradicts what is here, and nobody has confirmed that. */
   contradicted: boolean;
   /** The newest checkpoint that enough witnesses have cosigned, and when they had, in milliseconds. */
   witnessed?: { size: number; at: number };
@@ -109,7 +109,7 @@ function proofFrom(folder: string, old: number, { size, root }: Checkpoint): Has
 }
 
 /**
- * Has witnesses cosign a log's checkpoints, and notes if one of them knows the log otherwise than it is here.
+ * Has witnesses cosign a log's checkpoints, and notes if what one of them knows contradicts the log here.
  * Reads the log's public files alone, so that nothing waits for it; each witness is asked on its own, one
  * request at a time, each with a deadline.
  */

@@ -110,7 +110,7 @@ export const councilLooks: Mountable<LooksDependencies> = {
     }),
 };
 
-/** `POST /council/looks`: the same of one child, whose number never stands in an address. */
+/** `POST /council/looks`: the same for one child, whose number must not be in an address. */
 export const councilLooksOfChild: Mountable<LooksDependencies> = {
   operation: { method: 'POST', path: PATH, letsIn: 'authority' },
   handler: (dependencies) =>

@@ -214,7 +214,7 @@ export const councilNumbersSet: Mountable<NumbersDependencies> = {
       if (NAMES.some((name) => (fields.get(`${name}-before`) ?? '') !== held[name])) {
         return numbersPage(at, authority, { note: NUMBERS.overtaken, status: 409 });
       }
-      // Read again: a form may hold what the page before it never showed.
+      // Checked again: a form can hold values that the page before it never showed.
       const read = readNumbers(fields, held);
       if (read.kind === 'wrong') {
         return numbersPage(at, authority, { fields, errors: read.errors, status: 400 });

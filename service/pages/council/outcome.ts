@@ -79,7 +79,7 @@ const isOnNumber = ({ record, field }: Finding): boolean =>
 export const numberRemarks = ({ warnings }: Acknowledgement): Html =>
   html`${warnings.filter(isOnNumber).map(({ hint }) => html`<p class="cpf-strong">${hint}</p>`)}`;
 
-/** Why part of a file waits, without what is said of every file that does. */
+/** Why part of this file waits, without the sentence that every such file has. */
 export function reasonList({ held, warnings, authority, sequence }: Acknowledgement): Html | false {
   if (held === undefined) return false;
   const ofEvery = [
@@ -153,7 +153,7 @@ ${refusedTable(acknowledgement, findings)}
 ${remarks(acknowledgement)}`;
 }
 
-/** Whether an answer is kept: only of a file that used its number, or of which something waits. */
+/** Whether an answer is kept: only if the file used its number or waits in part. */
 export const isKept = ({
   code,
   held,

@@ -52,7 +52,7 @@ const AT_ONCE = 2;
 const letsIn = 'authority';
 const ownerOf = ({ authority, caller }: AtCouncil) => ({ authority, userKey: caller.userKey });
 
-/** Content whose reader may give up before its end: the rest is then still there to be passed. */
+/** Content whose reader may stop before its end; the rest can then still be read and dropped. */
 async function* asItComes(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const pieces = content[Symbol.asyncIterator]();
   for (let step = await pieces.next(); step.done !== true; step = await pieces.next()) {
@@ -172,7 +172,7 @@ const COLUMNS: Record<Advice, readonly Column[]> = {
   'only-there': [...KNOWN, 'place'],
 };
 
-/** Those of some plans of which one thing is advised, with what that is. */
+/** The plans with the same advice, and that advice. */
 function adviceTable(advice: Advice, rows: readonly ReconciledRow[]): Html | false {
   const of = rows.filter((row) => adviceOf(row) === advice);
   const columns = COLUMNS[advice];

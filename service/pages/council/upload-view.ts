@@ -22,7 +22,7 @@ export const HISTORY_PATH = '/council/history';
 export const filePath = (sequence: number): string => `${HISTORY_PATH}/${sequence}`;
 const MIB = 1_048_576;
 
-/** A file that is still here, so that only what was typed of it is to be put right. */
+/** A file that is kept, so that only what was typed has to be put right. */
 export type KeptFile = { id: string; preview: Preview };
 
 export type UploadForm = {
@@ -186,11 +186,11 @@ ${button(UPLOAD.send)}
 ${details}`;
 }
 
-/** The ways on from what became of a file. */
+/** Links from the outcome of a file. */
 export const onward = (): Html =>
   html`<p>${buttonLink(UPLOAD_PATH, UPLOAD.another)} ${buttonLink(HISTORY_PATH, UPLOAD.toHistory, true)}</p>`;
 
-/** A file of which nothing was loaded: what is wrong, and the form to choose another in. */
+/** Nothing of the file was loaded: what is wrong, and the form to choose another one. */
 export const refusedView = (
   form: UploadForm,
   details: Html | false,

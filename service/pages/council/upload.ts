@@ -277,7 +277,7 @@ function createPreviewPage(dependencies: CouncilUploadDependencies) {
         : say(UPLOAD.failedSending, UPLOAD.failedSendingThen);
     }
     switch (state.kind) {
-      // Nobody is led here before it is looked at.
+      // Nobody is led here before the file has been checked.
       case 'received':
         return gone(at);
       case 'checking':

@@ -1,6 +1,6 @@
 import { PAGE_POLICY } from '../html/frame.ts';
 
-/** What may stand in the name of a file on every system. */
+/** Characters that a file's name may have on every system. */
 const NAME = /[^A-Za-z0-9._-]+/g;
 
 /** A file that a browser saves and never shows, and that nobody keeps on the way. */

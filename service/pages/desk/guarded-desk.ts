@@ -240,7 +240,7 @@ type DeskForms = Pick<DeskDependencies, 'forms' | 'sessions' | 'endings'>;
 
 type FormJudged =
   | { kind: 'ours' }
-  /** It was sent before, and what it asks for is not done twice. */
+  /** The form was sent before, and is not acted on twice. */
   | { kind: 'used' }
   | { kind: 'refused'; code: ErrorCode };
 

@@ -66,7 +66,7 @@ ${errorMessage(`${name}-error`, wrong)}
 
 export type Option = { value: string; text: string };
 
-/** A list of which one may be chosen. */
+/** A list from which one can be chosen. */
 export function select(
   name: string,
   label: string,

@@ -13,5 +13,5 @@ export const html = (strings: TemplateStringsArray, ...values: Value[]): Html =>
   // Nothing in it is waited for, so that it is made at once.
   template(strings, ...values) as unknown as Html;
 
-/** What {@link html} made, and what has been a mere text since. */
+/** Takes a text for markup: what {@link html} made, and what has been a plain text since. */
 export const markup = (text: string): Html => raw(text);

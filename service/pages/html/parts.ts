@@ -2,7 +2,7 @@ import { isOfficeOpen, officeHoursText } from '#schemas/office-hours.ts';
 import { FRAME, LOOK_UP, RESULT } from '#schemas/wording/pages.ts';
 import { type Html, html } from './html.ts';
 
-/** The heading that says it all, to which the focus goes. */
+/** The page's main heading, which gets the focus. */
 export const heading = (text: string | Html): Html =>
   html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4" tabindex="-1" autofocus>${text}</h1>`;
 
@@ -11,7 +11,7 @@ export const paragraph = (text: string | Html): Html => html`<p>${text}</p>`;
 export const link = (href: string, text: string): Html =>
   html`<a class="nhsuk-link" href="${href}">${text}</a>`;
 
-/** A link that is the thing to do. */
+/** A link styled as the main action. */
 export const buttonLink = (href: string, text: string, secondary = false): Html =>
   html`<a class="nhsuk-button${secondary && ' nhsuk-button--secondary'}" href="${href}">${text}</a>`;
 

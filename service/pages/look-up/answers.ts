@@ -4,7 +4,7 @@ import { whenUndelivered } from '../../lookup/undelivered.ts';
 type Held<Answer> = {
   answer: Promise<Answer>;
   delivered: boolean;
-  /** What the audit is told if no browser got it. */
+  /** Records in the audit that no browser got it. */
   notDelivered?: () => void;
   timer?: NodeJS.Timeout;
 };

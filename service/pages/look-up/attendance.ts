@@ -20,7 +20,7 @@ import {
 } from '../html/parts.ts';
 import type { Fields } from '../session/forms.ts';
 
-/** A look that something can be said of: sealed, so that nobody says it of another. */
+/** A look whose outcome can be recorded: sealed, so that nobody can name another look. */
 export type Look = { lookupId: string; nhsNumber: NhsNumber };
 
 export type AttendanceForm = { token: string; of: string };
@@ -93,7 +93,7 @@ ${button(ATTENDANCE.submit)}
 </form>`;
 }
 
-/** Folded away below an answer: nothing is chosen, and it is in nobody's way. */
+/** The form below an answer, closed at first and with nothing chosen. */
 export const attendanceDetails = (
   form: AttendanceForm,
 ): Html => html`<details class="nhsuk-details">

@@ -42,7 +42,7 @@ export type ListPagesDependencies = {
   now?: () => number;
 };
 
-/** More than a list may have, so that one that is too long is mostly still there to be shortened. */
+/** More than a list may have, so that a list that is too long is kept on the page and can be shortened. */
 const LIST_AT_MOST_BYTES = 64 * 1024;
 const LIST_HIDDEN: Hidden = {
   to: '/list/hidden',

@@ -268,7 +268,7 @@ function whoLooked({ flags, accesses, silent }: DetailsOf): Html | false {
   return html`${accessesTable(accesses)}${accesses.every(({ own }) => own) && paragraph(RESULT.nobodyElse)}`;
 }
 
-/** What nobody needs in the first two seconds. */
+/** Details that are not needed in the first two seconds. */
 const details = (of: DetailsOf): Html => html`<details class="nhsuk-details">
 <summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${RESULT.details}</span></summary>
 <div class="nhsuk-details__text">

@@ -130,7 +130,7 @@ ${button(HELD.submit)}
 
 const isDecision = (text: string): text is keyof typeof HELD.done => Object.hasOwn(HELD.done, text);
 
-/** What became of a file of which nothing waits. */
+/** The outcome of a file that does not wait. */
 async function outcomePage(
   { store }: OperatorDependencies,
   { page }: AtDesk,

@@ -7,7 +7,7 @@ import {
   readReports,
 } from '../../telemetry/reports.ts';
 
-/** What all processes said of the last hour, by minute, the oldest first. */
+/** What all processes reported for the last hour, by minute, the oldest first. */
 export type LastHour = readonly { minute: number; processes: readonly ProcessMinute[] }[];
 
 const MINUTES_SHOWN = 60;

@@ -8,7 +8,7 @@ import type { LastHour } from './processes.ts';
 
 type Minute = {
   label: string;
-  /** `undefined` of a minute of which no process said anything. */
+  /** `undefined` for a minute for which no process reported anything. */
   figures: { lookups: number; couldNotCheck: number; took: readonly number[] } | undefined;
 };
 

@@ -6,7 +6,7 @@ import { BODY_LIMITS, type BodyLimits, readBody } from '../../http/body.ts';
 import { repeatedHeader } from '../../http/request-head.ts';
 import type { Sealer } from './seal.ts';
 
-/** The fields of a form, each of which was sent once. */
+/** The fields of a form, each sent once. */
 export type Fields = ReadonlyMap<string, string>;
 /** Why a body is not taken as a form. */
 export type FormRefusal = Extract<

@@ -41,7 +41,7 @@ export type SignedIn = z.infer<typeof signedInSchema>;
 
 export type SessionState =
   | { kind: 'open'; session: Session; caller: Caller }
-  /** It was there once: its time is over, or it was ended. */
+  /** The session's time is over, or it was ended. */
   | { kind: 'over' }
   /** Whether it was ended cannot be told now. */
   | { kind: 'unknown'; session: Session; caller: Caller }

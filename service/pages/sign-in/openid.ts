@@ -13,7 +13,7 @@ import { type ClientProof, readClientProof } from './client-keys.ts';
 import { createProviderHealth, faultOf, type ProviderState } from './provider-health.ts';
 import { createTries, type Tries } from './tries.ts';
 
-/** What a provider said of somebody that a page of refusal repeats. */
+/** What a provider said about somebody, as far as a page of refusal repeats it. */
 export type Sent = {
   identityAssurance?: string | undefined;
   authenticationAssurance?: string | undefined;
@@ -156,7 +156,7 @@ export async function openProvider(
   }: {
     redirectUri: string;
     nameOf: (organisation: string) => string | undefined;
-    /** Told once of each change of what is wrong with it, and that all is well again. */
+    /** Called once for each change in what is wrong with it, and when all is well again. */
     onHealth: (ok: boolean, sentence: string) => void;
   },
 ): Promise<Provider> {
@@ -213,7 +213,7 @@ export async function openProvider(
     }
   }
 
-  /** A token endpoint that was mute is asked, without a code, whether it still is: nobody may try for hours. */
+  /** Asks a token endpoint that did not answer whether it does now, without a code: nobody may try to sign in for hours. */
   async function askTokenEndpoint(): Promise<void> {
     const endpoint = discovered?.configuration.serverMetadata().token_endpoint;
     if (!wasMute || endpoint === undefined) return;

@@ -97,7 +97,7 @@ ${paragraph(SIGN_IN.stillSignedInThen)}
     const { issuer, jti, sid, subject } = ended;
     try {
       const ofPerson = subject !== undefined && {
-        // A session of which the provider never said its own id is known by its person alone.
+        // If the provider never gave its own id of a session, only the person identifies it.
         of: sid === undefined ? ('subject' as const) : ('subject-without-sid' as const),
         issuer,
         subject,

@@ -207,7 +207,7 @@ export function superviseRedis(
   process.once('exit', endWithOwner);
 
   async function keepRunning(): Promise<void> {
-    // Without an end: a disk that was full gets room again, and the service says in the meantime what is wrong.
+    // Tried again without end: a full disk may get room again, and until then the service says what is wrong.
     for (let restarts = 0; ; restarts += 1) {
       const since = performance.now();
       await current.gone;
