@@ -229,16 +229,16 @@ export const ERRORS = {
     fhir: 'not-found',
     level: 'info',
     retryable: false,
-    title: 'There is no such look of yours',
+    title: 'You made no such look',
     detail:
-      'What came of a look can be said for 24 hours, by the user who made it, of a look from unscheduled care that showed a flag. The body names its NHS number, the address its auditId: of several looks at the child within a day, the latest or one of the four before it.',
+      'The outcome of a look can be recorded for 24 hours, by the user who made it, if the look was from unscheduled care and showed a flag. The body has the NHS number and the address the auditId. After several looks at the child within a day, it must be one of the latest five.',
   },
   'invalid-attendance': {
     status: 400,
     fhir: 'value',
     level: 'info',
     retryable: false,
-    title: 'What came of a look is not as described',
+    title: 'The outcome of a look is not as described',
     detail:
       'The body takes nhsNumber, attended, ward (the name of a ward and no patient details: at most 30 letters and digits, of which at most four are digits) and switchboard (a telephone number), and nothing else.',
   },

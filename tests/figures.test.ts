@@ -105,7 +105,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     'hours in which what came of a look can be said',
     constant('schemas/attendance.ts', 'ATTENDANCE_HOURS'),
     [
-      ['docs/integrating.md', /What came of a look can be said for (\w+) hours/],
+      ['docs/integrating.md', /The outcome of a look can be recorded for (\w+) hours/],
       ['schemas/wording/pages.ts', /It can be said for (\w+) hours after you looked/],
     ],
   ],

@@ -9,7 +9,7 @@ export const COPY = {
     `${place} is being brought up to date: it has ${entries} sealed events.`,
   /** @param fault a code, never a message */
   away: (place: string, fault: string) =>
-    `The second copy in ${place} cannot be used (${fault}). ${WAITS} Bring it back; if that takes long, a named person can go on with one copy: cp-flags audit copy single.`,
+    `The second copy in ${place} cannot be used (${fault}). ${WAITS} Bring it back; if that takes long, a named person can continue with one copy: cp-flags audit copy single.`,
   noRights: (place: string) =>
     `The second copy in ${place} refuses the credentials. Allow them to read, list and write there. ${WAITS}`,
   noSuchBucket: (place: string) =>
@@ -38,7 +38,7 @@ export const COPY = {
   sameDisk: (place: string) =>
     `The second copy in ${place} is on the same file system as the audit log: both are lost with that disk. Set AUDIT_COPY to a folder on another one, or to a bucket.`,
   notTheWorker:
-    'Another worker has taken over, so nothing is loaded or changed with this data folder. Use the data folder of the worker that is at work.',
+    'Another worker has taken over, so nothing is loaded or changed with this data folder. Use the data folder of the worker that is running.',
   nothingHere:
     'This data folder holds nothing of the dataset in Redis, and the second copy does not either. Start the worker that has it first.',
   stateKept: 'What a worker needs to take over is in the second copy.',
@@ -46,14 +46,14 @@ export const COPY = {
     `What a worker needs to take over is not in the second copy. ${why} Files are not loaded until it is.`,
   stateLeft: (place: string, names: readonly string[]) =>
     `The worker before this one kept ${names.join(', ')} in ${place}, for which there is no place here: it was not taken over and stays there. For mesh, MESH_MAILBOX is not set here: if the mailbox is still in use, answers may wait there, so set it as it was, stop this worker, and ask each authority which answers it lacks. Anything else is of a later version: update this worker.`,
-  standingBy: 'Another worker is at work. This one stands by and follows the second copy.',
+  standingBy: 'Another worker is running. This one stands by and follows the second copy.',
   cannotTake: (fault: string) =>
-    `This worker stands by: whether another one is at work cannot be found out (${fault}). The service is retrying.`,
-  tookOver: (epoch: number) => `This worker is at work now (number ${epoch}).`,
+    `This worker stands by: whether another one is running cannot be found out (${fault}). The service is retrying.`,
+  tookOver: (epoch: number) => `This worker has taken up its work (number ${epoch}).`,
   single: (by: string, at: string) =>
-    `The audit log goes on with one copy only, by order of ${by} since ${at}. Once the second one is back, end it: cp-flags audit copy require.`,
+    `The audit log has one copy only, by order of ${by} since ${at}. Once the second one is back, end it: cp-flags audit copy require.`,
   singleElsewhere:
-    'The audit log goes on with one copy on another machine, by order of a named person, so this worker may lack events. Start that worker; or, if its disk is lost, order cp-flags audit copy require, and accept what is missing.',
+    'The audit log has one copy, on another machine, by order of a named person, so this worker may lack events. Start that worker; or, if its disk is lost, order cp-flags audit copy require, and accept what is missing.',
   notSet:
-    'The audit log has a second copy, but AUDIT_COPY is not set here. Set it; or a named person goes on with one copy: cp-flags audit copy single.',
+    'The audit log has a second copy, but AUDIT_COPY is not set here. Set it; or a named person continues with one copy: cp-flags audit copy single.',
 } as const;

@@ -33,7 +33,7 @@ export const INBOX = {
   removed: 'Somebody has removed it from the folder processing, so it was not loaded.',
   noFileAnyMore: 'It is no longer a file, so it was not read.',
   changedWhileRead: (code: string) =>
-    `It was still being written while it was read, and was answered ${code}, with word to its sender to send it again. See that it comes.`,
+    `It was still being written while it was read, and was answered ${code}, with the request to its sender to send it again. Check that it arrives.`,
   noFinalAnswer: (file: string) =>
     `Its ${file} cannot be read, so its sender gets no final answer.`,
   answerFailed: (fault: string) => `Its answer: ${fault}.`,

@@ -54,14 +54,14 @@ export const PDS = {
     })[why],
   answered: (status: number) =>
     status === 429
-      ? 'PDS takes no more requests just now (429). Lower PDS_PER_SECOND, or ask for a higher limit.'
+      ? 'PDS takes no more requests at the moment (429). Lower PDS_PER_SECOND, or ask for a higher limit.'
       : status === 401 || status === 403
-        ? `PDS lets this service in no more (${status}). See that its access to PDS is approved and in force.`
+        ? `PDS no longer lets this service in (${status}). Check that its access to PDS is approved and in force.`
         : `PDS answered ${status} with nothing that can be used. See PDS_URL.`,
   noToken: (why: 'late' | 'unreachable' | 'too large') =>
-    `No access token for PDS is to be had: the token address ${why === 'too large' ? 'answers with far more than a token' : why === 'late' ? 'did not answer in time' : 'cannot be reached'}. See PDS_TOKEN_URL and the network.`,
+    `PDS gave no access token: the token address ${why === 'too large' ? 'answers with far more than a token' : why === 'late' ? 'did not answer in time' : 'cannot be reached'}. See PDS_TOKEN_URL and the network.`,
   tokenRefused: (status: number) =>
-    `No access token for PDS is to be had: the token address answered ${status} without one. See PDS_API_KEY, PDS_KEY_ID and PDS_KEY_FILE, and that the public key is registered.`,
+    `PDS gave no access token: the token address answered ${status} without one. See PDS_API_KEY, PDS_KEY_ID and PDS_KEY_FILE, and that the public key is registered.`,
   waiting: (detail: string, records: number, files: number, since: string) =>
     `${detail} ${records === 1 ? '1 record' : `${records} records`} of ${files === 1 ? '1 file' : `${files} files`} ${records === 1 ? 'waits' : 'wait'} to be traced, the oldest since ${since}, and ${records === 1 ? 'is' : 'are'} loaded automatically.`,
   /** For the Caldicott Guardian. */

@@ -80,14 +80,14 @@ export const WITNESSING = {
     `${name} cosigns nothing more, because it knows the log as it was before a named person confirmed this copy. Replace it by a witness with a new key.`,
   upTo: (size: number) => `${size} entries are witnessed.`,
   noCosignature: 'its answer has no cosignature by the key that was set',
-  contradicts: 'it knows the log otherwise than it is here',
+  contradicts: 'what it knows of the log contradicts what is here',
   unsettled: 'it names one size after the other',
   noProof: 'the files of the log do not lead to what it knows',
   /** @param size what the witness knows */
   contradicted: (name: string, size: number, ours: number) =>
     size > ours
       ? `The witness ${name} knows this audit log with ${size} entries, and here it has ${ours}: this data folder is an old copy, or another process seals the same log.`
-      : `The witness ${name} knows the first ${size} entries of this audit log otherwise than they are here (${ours} entries): an old copy was continued, or the log was rewritten.`,
+      : `The witness ${name} knows other entries among the first ${size} of this audit log than are here (${ours} entries): an old copy was continued, or the log was rewritten.`,
   /** @param contradicted one of the sentences above */
   oldCopy: (contradicted: string) =>
     `${contradicted} Nothing is answered or sealed from it. If there is a newer data folder, use that. If this is the newest that is left, a named person can continue with cp-flags confirm old-copy.`,
@@ -208,7 +208,7 @@ export const ADMISSION = {
   organisations: (count: number) =>
     `${count} ${count === 1 ? 'organisation is' : 'organisations are'} registered.`,
   revocations: 'Revocations are read.',
-  nothingUnusual: 'Nobody looks up numbers in an unusual manner.',
+  nothingUnusual: 'Nobody looks up numbers in an unusual way.',
   alerts: (count: number) =>
     `${count} ${count === 1 ? 'alert' : 'alerts'} in the last hour; the audit says who.`,
 } as const;

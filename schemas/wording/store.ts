@@ -72,7 +72,7 @@ export const READINESS = {
   blocked: (users: number) => (users === 1 ? '1 user is blocked.' : `${users} users are blocked.`),
   blockedUnreadable: `Who is blocked cannot be read. ${USERS}`,
   numbersInUse: 'Whether a number is still in use can be read.',
-  numbersInUseUnreadable: `Whether a number is still in use cannot be read, so a replaced number is a negative. ${USERS}`,
+  numbersInUseUnreadable: `Whether a number is still in use cannot be read, so a lookup of a replaced number is answered as a negative. ${USERS}`,
   worker: 'A worker is alive.',
   noWorker:
     'No worker has said within the last seconds that it is alive: after a restart of Redis nothing would open the store. Start a process with role all or worker; if one runs, it cannot reach Redis or write to it.',
@@ -85,11 +85,11 @@ export const REPLICAS = {
   missing: (attached: number, count: number) =>
     `${attached} of ${count} replicas are attached to this Redis: an answer could be lost with it. Bring the replica back; ${GO_ON} If it stays away, a named person orders cp-flags replicas single.`,
   silent: (required: number) =>
-    `${required} replicas are to acknowledge every write, and they do not in time. Look at their disks and at the network between them; ${GO_ON}`,
+    `${required} replicas must acknowledge every write, and do not in time. Look at their disks and at the network between them; ${GO_ON}`,
   noAgreement: (attached: number) =>
     `With ${attached} replicas attached, more than half of the sentinels must confirm each time that this Redis is the primary, and they do not: another may have been promoted. Bring the sentinels or the replica back; ${GO_ON}`,
   away: (attached: number, count: number) =>
-    `${attached} of ${count} replicas are attached. Lookups are answered with the word of the sentinels; they end if another server is lost. Bring the replica back.`,
+    `${attached} of ${count} replicas are attached. Lookups are answered while the sentinels confirm the primary; they stop if another server is lost. Bring the replica back.`,
   neverSaid: `No worker of this version has said how replicas write to disk. Start one with REDIS_REPLICAS set; ${GO_ON}`,
   saidLongAgo: `No worker has said within the last 3 s how replicas write to disk, and it may have changed since. Start a process with role worker or all; ${GO_ON}`,
   /** @param problems what is wrong with each, sentences */
@@ -120,7 +120,7 @@ export const REPLICAS = {
   otherVersion: (server: string, version: string, primary: string) =>
     `Replica ${server} is of version ${version}, the primary of ${primary}: bring them to the same one.`,
   notReplicated: (acknowledged: number, required: number) =>
-    `Redis took it, but ${acknowledged} of ${required} replicas acknowledged it in time, so that it may yet be lost. Do it again once cp-flags status says that lookups are answered.`,
+    `Redis took it, but ${acknowledged} of ${required} replicas acknowledged it in time, so it may still be lost. Do it again once cp-flags status says that lookups are answered.`,
 } as const;
 
 /** The sentinels that REDIS_URL names. */
@@ -178,7 +178,7 @@ export const VERIFIER = {
     `Redis does not hold what was loaded for ${codes.join(', ')}: it was restored from an older copy, or part of it is lost. ${RESTORE}`,
   olderState: `Redis holds an older state than before. ${RESTORE}`,
   pushedOn:
-    "Somebody other than this service has written to an audit stream and pushed its numbers on, so that nothing can be recorded there. Find out who has the password of the lookup processes' Redis user and change it; then a named person runs `cp-flags repair`. No event is lost.",
+    "Somebody other than this service has written to an audit stream and set its event numbers ahead, so nothing can be recorded there. Find out who has the password of the lookup processes' Redis user and change it; then a named person runs `cp-flags repair`. No event is lost.",
 } as const;
 
 /** Why no dataset is there, or none is made. */

@@ -125,13 +125,13 @@ Examples:
 
   const copy = audit
     .command('copy')
-    .description('Whether the second copy of the log can be used; go on without it for a time.')
+    .description('Whether the second copy of the log can be used; continue without it for a time.')
     .addHelpText('after', '\nExample:\n  cp-flags audit copy\n')
     .action(() => showCopy(configuration()));
   for (const [name, description, reason] of [
     [
       'single',
-      'Go on with one copy: sealed events are then on one disk only.',
+      'Continue with one copy: sealed events are then on one disk only.',
       'the bucket is away for a day, incident 1234',
     ],
     ['require', 'Require the second copy again.', 'the bucket is back, incident 1234'],

@@ -16,7 +16,7 @@ export const attendance: Route<LookupGuardDependencies & { attend: Attend }> = {
     path: '/lookup/:auditId/attendance',
     id: 'attendance',
     tag: 'Lookup',
-    summary: 'Say what came of a look',
+    summary: 'Record the outcome of a look',
     description:
       'Of a look of your own from unscheduled care that showed a flag, within 24 hours. It goes to the authorities that have a plan of the child, with the access. It is no referral: ring as well. Say it again to correct it; it takes no access back.',
     letsIn: 'lookup',

@@ -302,7 +302,7 @@ export function watchWitnesses(witnessed: Pick<WitnessedLog, 'numbers'>): Source
       gauge(
         {
           name: 'cp_flags.audit.contradicted',
-          description: '1 if a witness knows the audit log otherwise than it is here.',
+          description: '1 if a witness contradicts the audit log here.',
           unit: '',
         },
         truth(contradicted),
@@ -481,7 +481,7 @@ export function watchAccessContext({
       {
         name: 'cp_flags.enumeration.alerts',
         description:
-          'Alerts in the last hour about users who look up numbers in an unusual manner.',
+          'Alerts in the last hour about users who look up numbers in an unusual way.',
         unit: '{alert}',
       },
       alerts(),

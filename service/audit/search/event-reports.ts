@@ -234,9 +234,9 @@ export const searchesReport: EventReport = {
 };
 
 export const alertsReport: EventReport = {
-  about: 'who looked numbers up in an unusual manner, by which sign',
+  about: 'who looked numbers up in an unusual way, by which sign',
   allTime: false,
-  title: 'Alerts: who looked up numbers in an unusual manner',
+  title: 'Alerts: who looked up numbers in an unusual way',
   notes: () => [
     'A sign to follow up, not a finding. The report on everything by one user says what else they did.',
   ],

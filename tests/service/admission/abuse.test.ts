@@ -176,7 +176,7 @@ test('who tries numbers out is reported in log, status and audit, and is still a
       caller: { user: 'curious', organisation: { code: 'ZZH01' } },
     });
     for (const number of numbers) expect(JSON.stringify(alerts)).not.toContain(number);
-    expect(open.lines.some((line) => line.includes('unusual manner'))).toBe(true);
+    expect(open.lines.some((line) => line.includes('unusual way'))).toBe(true);
     const status = await (await fetch(`${open.baseUrl}/_status`)).json();
     expect(status).toMatchObject({
       checks: { 'access:enumeration': [{ status: 'warn' }] },
@@ -225,7 +225,7 @@ test('who takes many children, in roles at several organisations, is reported to
       const { checks } = statusSchema.parse(await (await fetch(`${open.baseUrl}/_status`)).json());
       return checks['access:enumeration']?.[0]?.status === 'warn';
     }, 'the status');
-    expect(open.lines.filter((line) => line.includes('unusual manner'))).toHaveLength(1);
+    expect(open.lines.filter((line) => line.includes('unusual way'))).toHaveLength(1);
     // A report is of what is sealed, and the alert is sealed in its turn.
     await until(async () => {
       const { stdout, code } = await run(

@@ -68,7 +68,7 @@ test('streams pushed on, near or far, are reported, repaired in their place, and
 
   await until(async () => (await said()).includes('cp-flags repair'), '/_status saying what to do');
   await until(async () => (await look()).status === 503, 'nothing being answered');
-  await until(async () => (await said()).includes('pushed its numbers on'), 'the reason');
+  await until(async () => (await said()).includes('set its event numbers ahead'), 'the reason');
   expect(await alarm('audit-stream')).toBe(3);
   // What a restore is for is not said of it, nor can the jump be accepted as events that are lost.
   expect(await said()).not.toContain('restore Redis');
@@ -231,7 +231,7 @@ test('a stream that was shortened is not repaired, and the command says what ope
   await until(async () => (await service.admin.xlen(STREAM)) === 0, 'all being sealed');
   const attacker = await service.connect('lookup');
   await attacker.call('XADD', STREAM, '0-1000000', 'event', 'x');
-  await until(async () => (await said()).includes('pushed its numbers on'), '/_status');
+  await until(async () => (await said()).includes('set its event numbers ahead'), '/_status');
   // What cannot be sealed goes.
   await attacker.call('XADD', STREAM, 'MAXLEN', '1', '0-1000001', 'event', 'x');
   const repaired = await repair(...NAMED);
