@@ -162,7 +162,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     constant('loaders/upkeep/withdraw.ts', 'UNDONE_WITHIN_DAYS'),
     [
       ['docs/authorities.md', /Within (\w+) days one person can undo it/],
-      ['docs/clinical-safety.md', /undone for (\w+) days by one person/],
+      ['docs/clinical-safety.md', /One person can undo it for (\w+) days/],
       ['docs/threat-model.md', /undone within (\w+) days/],
       ['schemas/wording/withdrawals.ts', /withdrawn more than (\w+) days ago/],
     ],
@@ -170,7 +170,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   [
     'withdrawals a day',
     constant('loaders/upkeep/withdraw.ts', 'WITHDRAWN_A_DAY'),
-    [['docs/clinical-safety.md', /at most (\w+) in a day; undone/]],
+    [['docs/clinical-safety.md', /At most (\w+) plans are withdrawn in a day/]],
   ],
   [
     'days before a certificate ends',
@@ -263,7 +263,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     constant('loaders/upkeep/restrict.ts', 'BARRED_A_DAY'),
     [
       ['docs/authorities.md', /At most (\w+) users are barred in a day/],
-      ['docs/clinical-safety.md', /(\w+) bars in a day at most/],
+      ['docs/clinical-safety.md', /At most (\w+) users are barred in a day/],
       ['docs/threat-model.md', /with name and reason; (\w+) in a day/],
     ],
   ],
