@@ -61,7 +61,7 @@ export type CouldNotCheckCause = (typeof COULD_NOT_CHECK_CAUSES)[number];
 /** What the audit says instead of a cause if the user is barred from the child. Nobody else is told that there is a bar. */
 export const BARRED = 'barred';
 
-/** Whether a check that could not be made tells all the same that no flag is held: one is shown in spite of these. */
+/** Causes of could-not-check that occur only if no flag is held: a flag is shown in spite of them. */
 export const saysNothingHeld = (cause: string): boolean =>
   cause === 'coverage' || cause === 'not-in-use';
 

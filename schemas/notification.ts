@@ -25,7 +25,7 @@ const PLACES_AT_MOST = 9_999;
 /**
  * The id of an authority's next notification.
  *
- * @param position every event of the log before it has been told
+ * @param position every event of the log before it has been notified
  * @returns `undefined` if there were as many as an id can tell apart while the log stood still
  */
 export function nextNotificationId(

@@ -35,7 +35,7 @@ const monthOf = (name: string): number =>
 
 /**
  * A day as people in Britain type it: `27/11/2026`, `27.11.2026`, `27 Nov 2026`, `27 November 2026` or
- * `2026-11-27`. The day comes before the month. A year has four digits: of two it cannot be told which century.
+ * `2026-11-27`. The day comes before the month. A year has four digits: with two the century is not clear.
  */
 export function readTypedDay(text: string): CalendarDate | undefined {
   const typed = text.trim();

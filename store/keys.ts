@@ -47,7 +47,7 @@ export const keys = {
   /** Something that may be done once: a form sent, a logout token used. */
   once: (what: string) => `cpf:{once}:${what}`,
   use: (window: number) => `cpf:{use}:${window}`,
-  /** What each process says of a minute, for the operator's page. */
+  /** What each process says about a minute, for the operator's page. */
   figures: (minute: number) => `cpf:{use}:figures:${minute}`,
   /** Written to see whether replicas acknowledge. */
   probe: 'cpf:{once}:probe',

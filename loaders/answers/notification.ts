@@ -109,7 +109,7 @@ function lines({ id, entries, unreadableEvents, checkpoint }: Notification): (st
   ]);
 }
 
-/** What came of an access, as far as somebody has said. */
+/** The outcome of an access, if the user recorded one. */
 const cameOf = ({ attendance }: NotificationEntry): string[] => [
   attendance?.attended ?? '',
   attendance?.at ?? '',
@@ -126,7 +126,7 @@ function newestFile(plans: NotificationEntry['plans']): number | undefined {
 /**
  * CP-IS Access to Service Notification, valid against REPC_MT000004GB01: of each entry the first access and,
  * where it is another, the last; the schema has no place for a count. The id of an access is its audit id.
- * An entry that is told again has its last access only. The checkpoint is in a processing instruction,
+ * An entry that is sent again has its last access only. The checkpoint is in a processing instruction,
  * in base 64.
  */
 function notificationXml(notification: Notification): string {

@@ -36,7 +36,7 @@ import {
   rowsLeftOut,
 } from './records.ts';
 
-/** Loads that tell what is usual: a fortnight of nightly files. */
+/** How many loads show what is usual: a fortnight of nightly files. */
 const RECENT_LOADS = 14;
 
 /** What is known of a file beside its bytes. */
@@ -52,7 +52,7 @@ type FileFacts = {
   onProgress?: OnProgress | undefined;
 };
 
-/** What there is to say of a file before its records are decided on. */
+/** What there is to say about a file before its records are decided on. */
 type Answered =
   | { kind: 'repeat'; acknowledgement: Acknowledgement }
   | { kind: 'refused'; acknowledgement: Acknowledgement }

@@ -69,7 +69,7 @@ export async function recognise(texts: AsyncGenerator<string>): Promise<Recognis
     format,
     empty: start.trim() === '',
     texts: (async function* () {
-      // An XML declaration must be first, so blank lines before it would be told as a fault of the XML.
+      // An XML declaration must be first, so blank lines before it would be reported as a fault of the XML.
       yield UPLOAD_FORMATS[format].opening === undefined ? start : start.trimStart();
       yield* texts;
     })(),

@@ -70,7 +70,7 @@ export type InboxOptions = {
   report(report: InboxReport): void;
 };
 
-/** What an inbox has to tell its operator. Names and hints hold no NHS number. */
+/** What an inbox reports to its operator. Names and hints hold no NHS number. */
 export type InboxReport =
   | { kind: 'acknowledged'; name: string; acknowledgement: Acknowledgement }
   /** Part of it waits for somebody's decision; the sender is answered when that is made. */
@@ -530,7 +530,7 @@ class Watcher {
     return read.kind === 'control' ? read.control : undefined;
   }
 
-  /** Puts a pair aside that cannot be used, once its sender is told why, where it is known who that is. */
+  /** Puts a pair aside that cannot be used, once its sender, if known, has been told why. */
   async #refuse(unit: Unit, { hint, answer }: Unused): Promise<void> {
     if (answer === undefined) return this.#fail(unit, hint);
     const path = this.#files.path('processing', unit.id, unit.data);
@@ -550,7 +550,7 @@ class Watcher {
     for (const { place, hint } of stuck) this.#tell(place, hint, place);
   }
 
-  /** Tells once of a file (or of the inbox, by an empty name) what is so; `undefined` if all is well. */
+  /** Reports once what is wrong with a file (or with the inbox, for an empty name); `undefined` if all is well. */
   #tell(name: string, hint: string | undefined, shown = printableName(name)): void {
     if (hint === undefined) {
       this.#told.delete(name);

@@ -3,7 +3,7 @@ import { mailboxSchema } from '#schemas/uploads/mesh.ts';
 import { CONTROL_FILE } from '#schemas/wording/inbox.ts';
 
 /**
- * What a MESH client's control file (`.ctl`) says of the data file (`.dat`) of the same name, as far as
+ * What a MESH client's control file (`.ctl`) says about the data file (`.dat`) of the same name, as far as
  * an inbox uses it. Texts are trimmed, at most 255 characters, without control characters.
  *
  * Source: MESH client file interface, `DTSControl` version 1.0.
@@ -153,7 +153,7 @@ export function readControl(text: string): ReadControl {
   };
 }
 
-/** What a file to be sent by a MESH client says of itself. */
+/** What a file to be sent by a MESH client says about itself. */
 type SentControl = Pick<
   MeshControl,
   'from' | 'to' | 'workflowId' | 'subject' | 'localId' | 'partnerId'
@@ -166,7 +166,7 @@ const escaped = (text: string): string =>
 export const writeControl = (control: SentControl): string =>
   controlText({ ...control, messageType: 'data', dtsId: '', encrypted: false });
 
-/** What a file that came by the API says of itself, as a MESH client would have written it. */
+/** What a file that came by the API says about itself, as a MESH client would have written it. */
 export const writeReceivedControl = (control: Omit<MeshControl, 'status'>): string =>
   controlText(control);
 

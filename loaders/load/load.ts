@@ -38,7 +38,7 @@ export type LoadOptions = {
   addAuthority: boolean;
   /** The authority that sends, if its token or mailbox tells; a file of another one is CPF01. */
   authority?: OdsCode;
-  /** For a CSV: what it does not say of itself. */
+  /** For a CSV: what it does not say about itself. */
   metadata?: CsvMetadata;
   /** By which way it came, so that hints name what its sender can change. Default: the command line. */
   way?: WayIn | undefined;
@@ -300,7 +300,7 @@ class Loading {
     if (answer.kind === 'refused') return this.#refuse(file, answer.acknowledgement);
     await giveNotice(store, read, header, this.#options);
     if (answer.kind === 'repeat') {
-      // The load had come to its end, only the anchor was not told.
+      // The load had ended; only the anchor did not know yet.
       if (lost !== undefined) anchor.commitLoad(authority, lost);
       return answer.acknowledgement;
     }

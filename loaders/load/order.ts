@@ -10,7 +10,7 @@ const LOOKED_AT_BYTES = 262_144;
 
 /**
  * Which authority's file it is and its number, by a look at its beginning. Decides nothing but the order in which
- * files are loaded: what cannot be told is loaded all the same, and refused there if it is wrong.
+ * files are loaded: a file for which this is not clear is loaded all the same, and refused there if it is wrong.
  *
  * @param name what the file is called; a CSV may say by it which file it is
  */

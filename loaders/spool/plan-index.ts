@@ -19,7 +19,7 @@ const DELETED = -(2 ** 31);
 const IN_MEMORY_AT_MOST = 1_048_576;
 
 /**
- * Every plan of a file by its person: which record holds it, and what else the file says of that person.
+ * Every plan of a file by its person: which record holds it, and what else the file says about that person.
  *
  * A plan's identity (number, type, start) fits into the 53 bits of a double. A million plans are kept in
  * memory; those of a larger file in a file, so that memory does not grow with it.

@@ -199,7 +199,7 @@ export class Spool {
       : recordsAs(this.#recordsHere, file);
   }
 
-  /** Keeps a row apart, to be applied when somebody has said so. */
+  /** Keeps a row apart, to be applied once somebody has decided so. */
   holdBack(record: number, placed: PlacedRow): void {
     this.#held.add(lineOf(record, placed));
   }

@@ -2,7 +2,7 @@ import { addDays, type CalendarDate } from '#schemas/calendar.ts';
 import type { RecordCode } from '#schemas/uploads/acknowledgement.ts';
 import type { WrittenPerson, WrittenPlan, WrittenRecord } from './text.ts';
 
-/** What an acknowledgement must say of a record that is wrong on purpose. */
+/** What an acknowledgement must say about a record that is wrong on purpose. */
 export type Expected = { kind: string; code: RecordCode; field: string };
 
 type BadRow = Expected & {

@@ -28,7 +28,7 @@ export type CountryOptions = {
   numbers: NumberRange;
 };
 
-/** What a record of a later file tells. */
+/** What a record of a later file reports. */
 export type Change = 'new' | 'changed' | 'ended' | 'deleted';
 
 export type CountryAuthority = WrittenHeader['authority'] & { index: number };

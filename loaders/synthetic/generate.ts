@@ -52,7 +52,7 @@ export type FileSummary = {
   records: number;
   expected: ExpectedCounts;
   expectedWhenTraced: ExpectedCounts;
-  /** Records, except for those spoilt, by what they tell in a later file. */
+  /** Records, except for those spoilt, by what they report in a later file. */
   changes: Record<Change, number>;
 };
 

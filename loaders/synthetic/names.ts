@@ -39,7 +39,7 @@ const COUNCIL = ['Council', 'Borough Council', 'City Council', 'County Council']
 export const givenName = (draw: () => number): string => one(draw, GIVEN);
 export const familyName = (draw: () => number): string => one(draw, FAMILY);
 
-/** Another name for each index; says of itself that it is made up. */
+/** Another name for each index; says about itself that it is made up. */
 export function councilName(index: number): string {
   const place = PLACE[index % PLACE.length] ?? PLACE[0];
   const round = Math.floor(index / PLACE.length);

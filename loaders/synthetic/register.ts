@@ -5,7 +5,7 @@ import { numbersIn, syntheticNumber } from './numbers.ts';
 import { draws } from './random.ts';
 import { quoted, type WrittenPerson, type WrittenRecord } from './text.ts';
 
-/** Ways in which a register can speak against what an upload says of a person, and what is answered. */
+/** Ways in which a register can speak against what an upload says about a person, and what is answered. */
 const AGAINST = [
   { kind: 'superseded', code: 'CPR05', field: 'nhs_number' },
   { kind: 'inactive', code: 'CPR01', field: 'nhs_number' },

@@ -27,7 +27,7 @@ type SamplePlan = {
   localId: string;
 };
 
-/** A file to load: its text, and for a CSV what it does not say of itself. */
+/** A file to load: its text, and for a CSV what it does not say about itself. */
 export type SampleUpload = {
   authority: SampleAuthority;
   name: string;

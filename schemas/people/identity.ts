@@ -71,7 +71,7 @@ export const claimsSchema = z.object({
   exp: z.number(),
   client_id: code,
   name: shortTextSchema,
-  /** Each by an id of its own: of two by one it cannot be told which was chosen. */
+  /** Each has an id of its own: if two had the same, it would not be clear which was chosen. */
   roles: z
     .array(roleSchema)
     .min(1)

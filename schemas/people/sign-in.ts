@@ -3,7 +3,7 @@ import { shortTextSchema } from '../text.ts';
 import { CLAIM_MAPPINGS, claimMappingSchema, type Scope } from './identity.ts';
 
 /**
- * What a provider's people may be here, whatever it says of them: a council's or an officer's provider can never
+ * What a provider's people may be here, whatever it says about them: a council's or an officer's provider can never
  * let anybody look up a flag, and one for staff opens neither uploads nor the audit.
  */
 export const SIGN_IN_FOR = {

@@ -98,7 +98,7 @@ export const acknowledgementSchema = z.strictObject({
   /** True when this upload made the authority known here. */
   authorityAdded: z.boolean(),
   counts: z.strictObject({
-    /** What the file says of itself or was given with it; absent if that could not be read. */
+    /** What the file says about itself or was given with it; absent if that could not be read. */
     declared: z.int().nonnegative().optional(),
     records: z.int().nonnegative(),
     /** With those refused and those held they make up all records. */

@@ -38,7 +38,7 @@ function how(field: keyof typeof OPTIONS, way: WayIn): string {
   }
 }
 
-/** What a file does not say of itself, by the way in which it came. */
+/** What a file does not say about itself, by the way in which it came. */
 export const METADATA_HINTS = {
   sidecar:
     'The file NAME.json beside the CSV is not JSON with authority, sequence, createdAt, rowCount and full, all optional, and nothing else.',

@@ -112,7 +112,7 @@ export async function createAdmissionContext(dependencies: AdmissionContextDepen
     metrics,
     traces,
     take: limits.take,
-    /** What metrics say of it. */
+    /** What metrics say about it. */
     measured: { recorder, limits, alerts },
     authenticate: createAuthenticator({
       issuers: identities.issuers,

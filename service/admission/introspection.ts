@@ -5,7 +5,7 @@ import { registeredClaimsSchema } from '#schemas/people/identity.ts';
 import { ADMISSION } from '#schemas/wording/operations.ts';
 import { namesEachOnce } from '../http/json-members.ts';
 
-/** What an issuer says of an opaque token, checked as the signature of a signed one is. */
+/** What an issuer says about an opaque token, checked as the signature of a signed one is. */
 type Introspected =
   | { kind: 'active'; payload: JWTPayload }
   /** Expired, withdrawn or never issued: the issuer does not say which. */
@@ -191,7 +191,7 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
     if (sub === undefined || (registered.sub !== undefined && sub !== registered.sub)) {
       throw new Unusable('userinfo is of another user than the token', { ofToken: true });
     }
-    // What the issuer says of the token goes before what it says of the user.
+    // What the issuer says about the token goes before what it says about the user.
     return { kind: 'active', payload: { ...(user as object), ...omitUndefined(registered) } };
   }
 

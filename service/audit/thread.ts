@@ -33,7 +33,7 @@ export type ThreadSettings = {
   alerting: AlertingSettings;
 };
 
-/** What the thread tells. */
+/** What the thread reports. */
 export type ThreadMessage =
   | { kind: 'sealing'; sealing: Sealing }
   | { kind: 'searched-until'; searchedUntil: Reach }
@@ -108,7 +108,7 @@ async function index(lately: readonly SealedEvent[]): Promise<boolean> {
   try {
     const indexing = follower.step(INDEXING_A_STEP_MS, lately);
     indexFailing = false;
-    // Without Redis it cannot be told what is not sealed yet; what was told before stays true.
+    // Without Redis it is not clear what is not sealed yet; what was reported before stays true.
     const searchedUntil = await readSearchedUntil(indexing, sealer.numbersRead()).catch(
       () => undefined,
     );

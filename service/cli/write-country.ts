@@ -89,7 +89,7 @@ function writeText<T>(path: string, text: Generator<string, T>): { bytes: number
   }
 }
 
-/** Says what a CSV cannot say of itself, its row count above all. */
+/** Says what a CSV cannot say about itself, its row count above all. */
 function writeSidecar(path: string, file: GeneratedFile, { records }: FileSummary): void {
   writeFileSync(
     path.replace(/\.csv$/, '.json'),

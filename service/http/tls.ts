@@ -69,7 +69,7 @@ async function readMaterial({ certFile, keyFile, clientCaFile }: TlsFiles): Prom
 const DAY_MS = 86_400_000;
 const TOLD_BEFORE_DAYS = 30;
 
-/** What `/_status` says of the certificate, a month before it ends and after a renewal gone wrong. */
+/** What `/_status` says about the certificate, a month before it ends and after a renewal gone wrong. */
 export function tlsCheck({ value, problem }: WatchedFiles<TlsMaterial>): OwnCheck {
   const name = 'tls:certificate';
   if (problem !== undefined) return { name, ok: false, detail: problem };

@@ -177,7 +177,7 @@ export function createCoverage(
   };
 }
 
-/** What `/_status` says of who is expected. Flags are shown all the same; a negative may not be given. */
+/** What `/_status` says about who is expected. Flags are shown all the same; a negative may not be given. */
 export function coverageCheck(directory: Directory, limits: CoverageLimits): OwnCheck {
   const name = 'coverage:expected';
   const { dataset, expected, authorities } = directory;

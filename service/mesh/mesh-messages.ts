@@ -6,7 +6,7 @@ import { withoutNumbers } from '../telemetry/log.ts';
 /** Ids are a mailbox's own: they become names of folders and parts of addresses. */
 export const messageIdSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/);
 
-/** What a message says of itself. Texts have no control characters and at most 255 characters. */
+/** What a message says about itself. Texts have no control characters and at most 255 characters. */
 export type MessageHead = {
   type: 'data' | 'report' | 'other';
   /** `undefined` if it is no mailbox: a report has none. */

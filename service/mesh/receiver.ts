@@ -28,7 +28,7 @@ type ReceiverOptions = {
   maxBytes: number;
   /** Whether a message of this workflow is for this service. */
   isOurs: (head: Pick<MessageHead, 'workflowId' | 'from'>) => boolean;
-  /** What a report says of something that was sent. */
+  /** What a report says about something that was sent. */
   onReport: (id: string, head: MessageHead, now: number) => void;
   tell: (sentence: string, level?: 'info') => void;
   clock: () => number;

@@ -223,7 +223,7 @@ export function createSender(options: SenderOptions) {
         if (now !== undefined) change(now, { notBefore: clock() + jittered(settleMs * 5) });
       });
     },
-    /** What a report says of a message that was sent here. */
+    /** What a report says about a message that was sent here. */
     report(id: string, head: MessageHead, now: number): void {
       const [, key = '', attempt] = /^cpf-([0-9a-f]{32})-([0-9]{1,9})$/.exec(head.localId) ?? [];
       const row = file.sentAs(head.linkedId) ?? file.sent(key);

@@ -70,7 +70,7 @@ async function secretIn(setting: string, path: string): Promise<string> {
   return text;
 }
 
-/** What the configuration says of a mailbox that is worked on by the MESH API. */
+/** What the configuration says about a mailbox that is worked on by the MESH API. */
 export type MailboxSettings = Pick<
   MeshClientOptions,
   'connection' | 'mailbox' | 'folder' | 'maxBytes' | 'isOurs' | 'pollMs'

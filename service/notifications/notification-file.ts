@@ -235,7 +235,7 @@ export class NotificationFile {
     ).get(authority, key);
     const entry = newest && entryRow.parse(newest);
     if (entry !== undefined && Math.abs(at - entry.firstAt) < ENTRY_MS) {
-      // A clock that stepped back makes the later access the older one; what was told first stays.
+      // A clock that stepped back makes the later access the older one; what was sent first stays.
       this.#sql(
         'UPDATE entry SET count = count + 1, lastId = ?, lastAt = ?, json = ? WHERE row = ?',
       ).run(auditId, Math.max(at, entry.lastAt), json, entry.row);
@@ -333,8 +333,8 @@ export class NotificationFile {
   }
 
   /**
-   * What is due: entries not told yet, and those that were, if there were more accesses since, once their 24 hours are
-   * over or if each access is told at once.
+   * What is due: entries not sent yet, and those that were, if there were more accesses since, once their 24 hours are
+   * over or if each access is notified at once.
    *
    * @param now milliseconds
    */
@@ -346,14 +346,14 @@ export class NotificationFile {
     );
   }
 
-  /** An authority's entries that were told, as they are since there were more accesses. */
+  /** An authority's entries that were sent and had more accesses since, as they are now. */
   repeated(authority: string): NotificationEntry[] {
     return this.#entries('authority = ? AND count > entry.told AND entry.told > 0', authority).map(
       ({ entry }) => entry,
     );
   }
 
-  /** Keeps a notification, and that its entries are told. */
+  /** Keeps a notification, and that its entries are sent. */
   tell(notification: Notification, position: number, entries: readonly StoredEntry[]): void {
     const { id, createdAt, authority } = notification;
     this.#sql(
@@ -410,7 +410,7 @@ export class NotificationFile {
     );
   }
 
-  /** Milliseconds: the oldest access of an entry that is not told. */
+  /** Milliseconds: the oldest access of an entry that is not sent. */
   oldestUntold(): number | undefined {
     return this.#number('SELECT min(firstAt) AS number FROM entry WHERE count > told AND told = 0');
   }

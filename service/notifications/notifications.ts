@@ -18,7 +18,7 @@ type NotificationNumbers = {
 };
 
 export type Notifications = {
-  /** Whether authorities are told, as a check of `/_status`. */
+  /** Whether authorities are notified, as a check of `/_status`. */
   check(): ReadinessCheck;
   /** `undefined` before the first step, and where another process does it. */
   readonly numbers: NotificationNumbers | undefined;
@@ -35,7 +35,7 @@ const HEARD_OF_WITHIN_MS = 60_000;
 const MEMORY_MIB = 256;
 
 /**
- * Tells authorities of accesses to their children, in a thread of its own: reading the log and waiting for
+ * Notifies authorities of accesses to their children, in a thread of its own: reading the log and waiting for
  * the disk must hold up neither lookups nor the sealing.
  */
 export function startNotifications(

@@ -97,7 +97,7 @@ function readAt(entry: Buffer, position: number): ReadEntry {
   }
 }
 
-/** Keeps what an entry of the log means. True if somebody is to be told at once. */
+/** Keeps what an entry of the log means. True if somebody is to be notified at once. */
 function keep(opened: NotificationFile, read: ReadEntry): boolean {
   switch (read.kind) {
     case 'accesses':
@@ -116,7 +116,7 @@ function keep(opened: NotificationFile, read: ReadEntry): boolean {
 }
 
 /**
- * Follows the sealed log and tells each authority of the accesses to its children: a step at a time, each of
+ * Follows the sealed log and notifies each authority of the accesses to its children: a step at a time, each of
  * which reads some events, keeps what they mean together with how far it has read, in one transaction, and
  * writes what is due into the outbox. So wherever a process ends, the next one continues from there: nothing is
  * left out, and a file may be written twice. No step throws; what goes wrong is in its state.
@@ -171,7 +171,7 @@ export function createNotifier(options: NotifierOptions) {
 
   /**
    * Where to begin in a log of which nothing has been read yet: what is older than notifications are kept is
-   * not told any more. A day early, since events are in order except for those sealed late.
+   * not notified any more. A day early, since events are in order except for those sealed late.
    */
   function beginning(range: SealedRange): number {
     const since = clock() - keepMs - DAY_MS;
@@ -194,7 +194,7 @@ export function createNotifier(options: NotifierOptions) {
     }
     for (const code of codes) {
       const due = dueOf.get(code) ?? [];
-      // One that is withdrawn is told all the same.
+      // An access to a withdrawn plan is notified all the same.
       const { name, sequenceOffset } = authorities.get(code) ?? { name: code, sequenceOffset: 0 };
       const asNumbered = (sequence: number): number =>
         sequence >= sequenceOffset ? sequence - sequenceOffset : sequence;
@@ -253,7 +253,7 @@ export function createNotifier(options: NotifierOptions) {
       let { position, windowAt, logAt }: Cursor = before;
       let atOnce = false;
       if (position < log.minimumIndex) {
-        // Pruned before they were told, which takes a worker that did not run for the whole retention.
+        // Pruned before they were notified, which takes a worker that did not run for the whole retention.
         opened.unreadAt(position, log.minimumIndex - position, now);
         position = log.minimumIndex;
       }
@@ -394,7 +394,7 @@ export function createNotifier(options: NotifierOptions) {
   }
 
   return {
-    /** From now on these are the authorities, and what each wants. Before the first time nothing is told. */
+    /** From now on these are the authorities, and what each wants. Before the first time nothing is notified. */
     use(newest: Directory): void {
       directory = newest;
       authorities = new Map(newest.authorities.map((one) => [one.code, one]));

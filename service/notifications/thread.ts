@@ -7,7 +7,7 @@ import {
   type Notifying,
 } from './notifier.ts';
 
-/** What the thread is told. */
+/** What the thread is given while it runs. */
 export type NotifierOrder = { kind: 'directory'; directory: Directory } | { kind: 'stop' };
 
 const LOOKS_EVERY_MS = 1_000;

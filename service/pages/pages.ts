@@ -76,7 +76,7 @@ function createHandlers(dependencies: PagesDependencies) {
   const signIn = createSignIn(dependencies);
   const lookUp = createLookUpPages(dependencies);
 
-  /** A browser is taken to the pages; a program is told what it was told before there were any. */
+  /** A browser is taken to the pages; a program gets the same answer as before there were pages. */
   const home: Handler = (c) => {
     const { incoming } = c.env;
     if (!wantsPage(c)) return problemResponse('not-found', readRequestIds(incoming));

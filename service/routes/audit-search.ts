@@ -25,7 +25,7 @@ type AuditSearchDependencies = ScopedAdmissionDependencies &
   ViewerDependencies & {
     log: Log;
     searcher: Pick<Searcher, 'search'>;
-    /** How far the index goes, as the worker's thread told last. */
+    /** How far the index goes, as the worker's thread last reported. */
     indexed: () => Reach | undefined;
     store: Pick<Store, 'appendEvent'>;
     baseOf: BaseOf;

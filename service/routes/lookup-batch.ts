@@ -16,7 +16,7 @@ import type { PlainLookupDependencies } from './lookup.ts';
 import type { Route } from './route.ts';
 
 type BatchDependencies = PlainLookupDependencies & {
-  /** Counts further requests of a caller, and tells if they are too many. */
+  /** Counts further requests of a caller, and returns the limit that they exceed, if any. */
   take: (caller: Caller, cost: number) => LimitReached | undefined;
 };
 

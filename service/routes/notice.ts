@@ -15,7 +15,7 @@ type NoticeDependencies = AuthorityGuardDependencies & {
 };
 
 /**
- * `GET /uploads/{sequence}/notice`: what an upload over HTTP has to say of numbers no longer in use, since
+ * `GET /uploads/{sequence}/notice`: what an upload over HTTP has to say about numbers no longer in use, since
  * nobody watches a folder for its sender.
  */
 export const notice: Route<NoticeDependencies> = {

@@ -7,7 +7,7 @@ export type Mountable<Dependencies> = {
   handler: (dependencies: Dependencies) => Handler;
 };
 
-/** An endpoint: what the description says of it, and its handler. */
+/** An endpoint: what the description says about it, and its handler. */
 export type Route<Dependencies> = Mountable<Dependencies> & { operation: Operation };
 
 /** What all of several routes depend on. */

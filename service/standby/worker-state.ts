@@ -126,7 +126,7 @@ export function hasPlace(places: StatePlaces, name: string): boolean {
 /** What a name begins with: the folder, or the file itself. */
 export const rootOf = (name: string): string => name.split('/', 1)[0] ?? '';
 
-/** Tells a file that has changed from one that has not; `undefined` if it is not there. */
+/** A mark of a file that changes with its content; `undefined` if it is not there. */
 export function signatureOf(path: string): string | undefined {
   try {
     const { mtimeMs, ctimeMs, size, ino } = lstatSync(path);

@@ -89,7 +89,7 @@ async function ensureDataset(tools: Tools, { REDIS_URL }: Configuration): Promis
 export type Demo = {
   /** To be given to the service's start. */
   prepare: (tools: Tools) => Promise<void>;
-  /** Writes the address and a new token for each persona; tells where. */
+  /** Writes the address and a new token for each persona, and returns where. */
   publish: (baseUrl: string) => Promise<string>;
   stop: () => void;
 };

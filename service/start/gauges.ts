@@ -322,7 +322,7 @@ export function watchWitnesses(witnessed: Pick<WitnessedLog, 'numbers'>): Source
   };
 }
 
-/** How far authorities are told about accesses to their children. Of the process that tells them. */
+/** How far authorities are notified of accesses to their children. Only in the process that does it. */
 export function watchNotifications(notifications: Pick<Notifications, 'numbers'>): Source {
   return () => {
     const { numbers } = notifications;

@@ -4,9 +4,9 @@ import type { Store } from '#store/store.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 
 /**
- * Tells the store, now and whenever it has changed, which NHS numbers are no longer in use: a lookup by one of
+ * Writes to the store, now and whenever it has changed, which NHS numbers are no longer in use: a lookup by one of
  * those finds nothing, whatever is held of the child under the present one. While they cannot be read, those
- * told before count.
+ * written before count.
  *
  * @returns how to stop, once the first telling is over
  */

@@ -90,7 +90,7 @@ async function waitForTurn(
   const logFiles = { folder: auditFolder(configuration), keyFile: auditKeyFile(configuration) };
   const place = openPlace(copy);
   const commits = createCommits(place);
-  // Nobody waits for it. Whether the place can be used is said where it is used.
+  // Nobody waits for it. If the place cannot be used, that is reported where it is used.
   place.isOnDiskOf(configuration.DATA_DIR).then(
     (same) => same && log.warn(COPY.sameDisk(place.name)),
     () => undefined,
@@ -109,7 +109,7 @@ async function waitForTurn(
     await delay(TRIED_EVERY_MS, undefined, { signal: stopped }).catch(() => undefined);
   }
 
-  /** What is here has come as far as the worker before, or a sentence why that cannot be said. */
+  /** Whether what is here has come as far as the worker before; a sentence if that is not known. */
   async function catchUp(): Promise<string | undefined> {
     const held = (await readDataset(connection))?.dataset.id;
     const worked = await workedEpoch(connection);

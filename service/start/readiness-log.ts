@@ -8,7 +8,7 @@ export function logReadiness(readiness: Pick<Readiness, 'ready' | 'checks'>, log
   let said: string | undefined;
   const look = (): void => {
     const failing = readiness.checks().filter(({ ok, advisory }) => !ok && !advisory);
-    // Without a failing check it is only that the last look is a moment old; the next one tells.
+    // If no check fails, the last poll is just too old; the next one decides.
     if (!readiness.ready && failing.length === 0) return;
     const now = failing.map(({ name }) => name).join(' ');
     if (now === said) return;

@@ -235,7 +235,7 @@ async function createWork(
   };
 }
 
-/** Telling authorities of accesses to their children. */
+/** Notifies authorities of accesses to their children. */
 async function startNotifying(
   { configuration, log, add }: StartContext,
   { readiness, kind }: WorkerDependencies,
@@ -259,7 +259,7 @@ async function startNotifying(
 
 type Notifying = { notifications: Notifications; problem: () => string | undefined };
 
-/** What `/_status` says of telling authorities. */
+/** What `/_status` says about notifying authorities. */
 function notificationChecks({ notifications, problem }: Notifying): OwnCheck[] {
   const sentence = problem();
   const ofFile = { name: 'notifications:preferences', ok: false, detail: sentence ?? '' };

@@ -4,7 +4,7 @@ import { gauge, type Reading, type Source } from './instruments.ts';
 const RESOLUTION_MS = 20;
 const NANOSECONDS = 1e9;
 
-/** What a Node process says of itself, by OpenTelemetry's names for it. Delays are those since last read. */
+/** What a Node process says about itself, by OpenTelemetry's names for it. Delays are those since last read. */
 export function watchProcess(): { source: Source; stop: () => void } {
   const delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delays.enable();

@@ -5,7 +5,7 @@ import { type Looked, SECONDS } from './metrics.ts';
 /** What runs in a process: a role, and versions. None has white space in it. */
 export type Running = { role: string; version: string; node: string; openssl: string };
 
-/** What one process says of one minute. */
+/** What one process says about one minute. */
 export type ProcessMinute = Looked & {
   instance: string;
   running: Running | undefined;
@@ -41,8 +41,8 @@ export type ReportsOptions = {
 
 /**
  * Has a process say each ten seconds what lookups came to, whether it is ready and which of its checks fail: in
- * numbers alone, and by names from closed lists. What the store does not take is said later, of the minute it belongs
- * to; of an answer that was lost it may be said twice.
+ * numbers alone, and by names from closed lists. What the store does not take is reported later, for the minute it belongs
+ * to; if the store's answer was lost, it may be reported twice.
  */
 export function startReports(options: ReportsOptions) {
   const { figures, instance, looked, isReady, checks, now = Date.now } = options;

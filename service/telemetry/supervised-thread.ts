@@ -12,7 +12,7 @@ type SupervisedThreadOptions<Message> = {
   settings: unknown;
   memoryMib: number;
   onMessage: (message: Message) => void;
-  /** Told whenever it has been started, again or for the first time. */
+  /** Called whenever it has been started, again or for the first time. */
   onStart?: (() => void) | undefined;
   /** What the log says when it ended by a fault. */
   failed: string;
@@ -74,7 +74,7 @@ export function superviseThread<Message, Order>(options: SupervisedThreadOptions
 }
 
 /**
- * Follows what a thread says of its work, for the log and as a check of `/_status`.
+ * Follows what a thread says about its work, for the log and as a check of `/_status`.
  *
  * @param options.starting said before the thread has said anything
  * @param options.silent said where it has not been heard of for too long

@@ -119,7 +119,7 @@ export function createTelemetry(
     }
   }
 
-  /** What OTLP says of its sender, where Prometheus looks for it. */
+  /** What OTLP says about its sender, where Prometheus looks for it. */
   const target = gauge({ name: 'target.info', description: 'What runs here.', unit: '' }, [
     {
       labels: {

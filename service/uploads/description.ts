@@ -15,7 +15,7 @@ type Field = keyof typeof FIELDS;
 const isField = (name: string): name is Field => Object.hasOwn(FIELDS, name);
 
 /**
- * What a CSV does not say of itself, from the query or from headers. Names are a closed list, so that
+ * What a CSV does not say about itself, from the query or from headers. Names are a closed list, so that
  * nothing of a child can get into an address by mistake and pass unnoticed.
  */
 export function readDescription(

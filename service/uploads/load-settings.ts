@@ -30,7 +30,7 @@ export const LOAD_SETTINGS = [
 
 export type LoadConfiguration = Pick<Configuration, 'DATA_DIR' | (typeof LOAD_SETTINGS)[number]>;
 
-/** What the configuration says of every load, whichever way a file comes in. */
+/** What the configuration says about every load, whichever way a file comes in. */
 export type LoadSettings = Pick<
   LoadOptions,
   'spoolDir' | 'tracer' | 'echoTo' | 'onNotice' | 'breakers' | 'stopped'

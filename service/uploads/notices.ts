@@ -31,10 +31,9 @@ export async function readNotice(
 }
 
 /**
- * Writes that numbers are no longer in use which were found so after their upload, beside those that are told about
- * it already.
+ * Adds numbers that were found not to be in use after their upload to those that the notice has already.
  *
- * @param onDamaged called where the notice that was there cannot be read: it is kept beside, under another name
+ * @param onDamaged called if the notice that was there cannot be read: it is kept beside, under another name
  */
 export async function addToNotice(
   folder: string,

@@ -85,7 +85,7 @@ const previewSchema = z.strictObject({
     rowCount: z.int().exactOptional(),
     full: z.boolean().exactOptional(),
   }),
-  /** What it was said to do. */
+  /** What its sender was shown that it would do. */
   shown: shownSchema.exactOptional(),
   state: z.discriminatedUnion('kind', [
     /** It is here, and its sender has more to enter before it is checked. */
@@ -101,7 +101,7 @@ const previewSchema = z.strictObject({
       kept: z.literal(true).exactOptional(),
     }),
     z.strictObject({ kind: z.literal('answered'), acknowledgement: acknowledgementSchema }),
-    /** It would not do any more what was said of it: nothing was done. */
+    /** It would no longer do what its sender was shown, so nothing was done. */
     z.strictObject({ kind: z.literal('changed') }),
     z.strictObject({ kind: z.literal('failed'), at: z.enum(['checking', 'sending']) }),
   ]),
@@ -316,7 +316,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       clearInterval(timer);
       await saving;
       const waits = ended.state.kind === 'shown' || isUnsent(ended);
-      // Before it is said that it is over.
+      // Before the upload is marked as ended.
       await rm(pathOf(id, waits ? CLAIMED : FILE), { force: true });
       await save(id, { ...preview, ...ended });
     })().catch((error: unknown) =>
@@ -497,7 +497,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     isInterrupted: ({ state: { kind }, savedAt }: Preview): boolean =>
       (kind === 'checking' || kind === 'sending') && agoMs(savedAt) > SILENT_MS,
 
-    /** Sends one that was shown, in the background, if it does what was said of it. A second time does nothing. */
+    /** Sends one that was shown, in the background, if it still does what its sender was shown. A second time does nothing. */
     async send(id: string, preview: Preview, by: string): Promise<void> {
       const { shown } = preview;
       if (shown === undefined || preview.state.kind !== 'shown' || !(await claim(id))) return;

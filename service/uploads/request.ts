@@ -21,7 +21,7 @@ const ENCODINGS = new Map([
 /** A content type without its parameters. */
 const essence = (type = ''): string => type.split(';', 1)[0]?.trim().toLowerCase() ?? '';
 
-/** What the head of a request says of the file in its body, or why it is not taken. */
+/** What the head of a request says about the file in its body, or why it is not taken. */
 export function fileOf(
   { headers }: IncomingMessage,
   maxBytes: number,

@@ -37,7 +37,7 @@ const RECONNECT_AT_MOST_MS = 250;
 const CONFIRMED_WITHIN_MS = 300;
 
 type Word = { primary: HostPort; epoch: number };
-/** What one sentinel said last: of the primary, or what is wrong with it. */
+/** What one sentinel said last: about the primary, or why it cannot be asked. */
 type Said = {
   redis: Redis;
   at: HostPort;
@@ -252,7 +252,7 @@ export function primaryConnector(
       while (sentinels.primary === undefined) {
         await new Promise((resolve) => setTimeout(resolve, ASKED_EVERY_MS));
         if (!this.connecting) throw new Error('Connection is closed.');
-        // The client would end for good on a refusal; it is told, and waits.
+        // The client would give up after a refusal. Instead it is told to wait.
         if (sentinels.problem !== undefined) emit('error', new Error(sentinels.problem));
       }
       const target = sentinels.primary;

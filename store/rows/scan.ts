@@ -59,7 +59,7 @@ export function createScan(redis: Redis, datasetId: () => Promise<string>) {
         const number = storedNumber(field);
         for (const packed of splitRows(value)) rows.push({ number, packed });
       }
-      // As `read_child` in common.lua says of every single child.
+      // As `read_child` in common.lua says about every single child.
       if (stamp?.dataset !== id || stamp.children !== fields.length / 2 - 1) {
         throw new StoreNotWhole();
       }

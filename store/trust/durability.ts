@@ -20,7 +20,7 @@ export const durableSettings = async (redis: Redis): Promise<ReadonlyMap<string,
 /** A field of the dataset's hash, which every process may read already, and reads each second. */
 export const DURABILITY_FIELD = 'durability';
 
-/** A change is said at once, so that it is noticed within the two seconds promised. */
+/** A change is reported at once, so that it is noticed within the two seconds promised. */
 const LOOK_EVERY_MS = 250;
 const SAY_EVERY_MS = 1_000;
 const TRUSTED_FOR_MS = 3_000;
@@ -106,7 +106,7 @@ export function publishDurability(redis: Redis, ours: () => string | undefined) 
 
   const timer = setInterval(() => {
     if (redis.status !== 'ready' || publishing !== undefined) return;
-    // What is not said is believed for three seconds, and then only if nothing can have changed.
+    // If nothing is reported, the last report counts for three seconds, and then only if nothing can have changed.
     publishing = say(false)
       .catch(() => undefined)
       .finally(() => (publishing = undefined));

@@ -276,7 +276,7 @@ export function watchStore(
     return (await acknowledged) && written;
   }
 
-  /** What may be said of replicas before they are asked to acknowledge. */
+  /** What may be said about replicas before they are asked to acknowledge. */
   function lookAtReplicas(
     server: ReadonlyMap<string, string>,
     fields: Readonly<Record<string, string>>,

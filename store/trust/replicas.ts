@@ -16,7 +16,7 @@ import {
 import { createUserReader, differingUsers } from './users.ts';
 import { bad, good, type Verdict } from './verdicts.ts';
 
-/** Field of `cpf:dataset`: what the worker says of the replicas. */
+/** Field of `cpf:dataset`: what the worker says about the replicas. */
 export const REPLICAS_FIELD = 'replicas';
 
 const LOOK_EVERY_MS = 250;
@@ -329,7 +329,7 @@ export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
 
   const timer = setInterval(() => {
     if (redis.status !== 'ready' || looking !== undefined) return;
-    // What is not said is believed for three seconds, and then only if nothing can have changed.
+    // If nothing is reported, the last report counts for three seconds, and then only if nothing can have changed.
     looking = say()
       .catch(() => undefined)
       .finally(() => (looking = undefined));

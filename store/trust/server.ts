@@ -3,7 +3,7 @@ import { information } from '../connection/reply.ts';
 import { keys } from '../keys.ts';
 import type { Anchor } from './anchor.ts';
 
-/** What a Redis says of where its data comes from. */
+/** What a Redis says about where its data comes from. */
 export type Replication = {
   isReplica: boolean;
   /** It has been a replica since it started. No restart keeps this (measured, see decision 28). */

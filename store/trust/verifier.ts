@@ -151,7 +151,7 @@ export function startStoreVerifier(
     return Number(seconds) * 1000;
   }
 
-  /** Nothing on this machine tells a copy of all of it from the newest state, but that time has passed. */
+  /** On this machine a copy of everything looks like the newest state, except that time has passed. */
   async function checkAge({ kind }: Dataset): Promise<void> {
     const { isOld, ageMs, lastAlive } = ageOf(anchor, await storeClock());
     if (kind === 'demo' || !isOld) return;
@@ -329,7 +329,7 @@ export function startStoreVerifier(
     const attached = attachedReplicas(server);
     const required = rule && requirementOf(rule, attached, single !== undefined);
     if (opened !== runId || (replication.wasPromoted && believed !== replication.id)) {
-      // If nothing is said at all, somebody has put something right and wants it looked at.
+      // If the key is gone (null), somebody has put something right and wants it checked at once.
       if (performance.now() < restUntil && opened !== null) return;
       if (rule !== undefined && required === undefined) {
         become('waiting', VERIFIER.fewReplicas(attached.length, rule.replicas));

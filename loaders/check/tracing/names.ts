@@ -40,7 +40,7 @@ export function sameFamilyName(sent: PlainName, known: PlainName): boolean {
  * those known, or one of the firsts is the beginning of the other.
  *
  * Source: the steps in which case system guides say that names are compared. How long a truncated name
- * must be is not said; here three letters.
+ * must be is not stated there; here three letters.
  */
 export function sameGivenName(sent: PlainName, known: PlainName): boolean {
   const [first] = sent.given;

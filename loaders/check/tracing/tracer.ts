@@ -3,7 +3,7 @@ import type { CalendarDate } from '#schemas/calendar.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { TracedField } from '#schemas/wording/records.ts';
 
-/** What an authority says of a person; compared and dropped, never stored. */
+/** What an authority says about a person; compared and dropped, never stored. */
 export type Traced = {
   nhsNumber: NhsNumber;
   dateOfBirth: CalendarDate;
@@ -30,7 +30,7 @@ export type NumberTracer = {
    *
    * @param signal aborted at the deadline; what comes later is not waited for
    * @param authority whose upload it is, as far as that is known
-   * @throws {NumberTracingUnavailable} if it cannot be told just now; the file is then CPF05
+   * @throws {NumberTracingUnavailable} if numbers cannot be traced just now; the file is then CPF05
    */
   trace(
     people: readonly Traced[],

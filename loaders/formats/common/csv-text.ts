@@ -15,7 +15,7 @@ export function csvText(rows: readonly (readonly (string | number)[])[]): string
 export const unguarded = (text: string): string =>
   text.startsWith("'") && isGuarded(text.slice(1)) ? text.slice(1) : text;
 
-/** Also what has apostrophes before a formula: otherwise it could not be told from one that was guarded. */
+/** Also what has apostrophes before a formula: otherwise it would look like one that was guarded. */
 const isGuarded = (text: string): boolean => FORMULA.test(text.replace(/^'+/, ''));
 
 function cell(value: string | number): string {

@@ -37,7 +37,7 @@ export type RawRecord = {
   subjects: RawSubject[];
 };
 
-/** What the file says of itself, as far as it could be read. */
+/** What the file says about itself, as far as it could be read. */
 export type UploadHeader = {
   authority?: OdsCode;
   /** Spine XML only. */
@@ -76,7 +76,7 @@ export type UploadEvent =
       /** Problems with the authority's name or telephone numbers. Those held are kept; if none are held, the file is refused. */
       contactProblems: FileProblem[];
       droppedColumns: string[];
-      /** False if a problem of the file would make every record wrong: then it alone is told. */
+      /** False if a problem of the file would make every record wrong: then only that problem is reported. */
       recordsReadable: boolean;
     }
   | { kind: 'record'; record: RawRecord }

@@ -28,7 +28,7 @@ export type AlertingOptions = AlertingSettings & {
   record: (alert: EnumerationAlertEvent) => Promise<unknown>;
   /** Called with each alert once, as it is recorded. */
   onAlert: (alert: EnumerationAlertEvent) => void;
-  /** Told how many sealed entries were found just now that this version does not know. */
+  /** Called with how many sealed entries were found just now that this version does not know. */
   onUnknown: (count: number) => void;
   /** Milliseconds since 1970; given in tests. */
   clock?: () => number;

@@ -419,7 +419,7 @@ export function createSealer(options: SealerOptions) {
     return { count, ...(oldest !== undefined && { oldest }) };
   }
 
-  /** Tells anybody who asks, in the log's folder, and returns the state. */
+  /** Writes the state into the log's folder, for all who ask, and returns it. */
   function tell(sealing: Sealing): Sealing {
     const { problem, detail, gaps } = sealing;
     const at = new Date().toISOString();

@@ -5,7 +5,7 @@ import { isTechnical } from './event-reports.ts';
 import { callerOf, type EventReport } from './report.ts';
 import { whereaboutsWarning } from './search.ts';
 
-/** What a line says of a search of the audit: by it a page shows searches apart from accesses. */
+/** How a line names a search of the audit, so that a page can list searches apart from accesses. */
 export const SEARCHED = 'record of looks searched';
 
 /**

@@ -9,7 +9,7 @@ const CLOCKS_DIFFER_AT_MOST_MS = 5_000;
 /** How far a search reaches that is made in an index of so many entries, or more. */
 export type Reach = SearchedUntil & { size: number };
 
-/** What a search that was made in an index of `size` entries says of how far it reached. */
+/** What a search that was made in an index of `size` entries says about how far it reached. */
 export function searchedUntilOf(reach: Reach | undefined, size: number): SearchedUntil {
   const { completeUntil, notSearched } = reach ?? { notSearched: 0 };
   // An index that was thrown away between the two says nothing of when it was complete.

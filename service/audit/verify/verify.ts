@@ -117,7 +117,7 @@ type VerifyOptions = {
   now?: number;
   /** How long a worker at work may take to replace a checkpoint whose files are there already. Default 5 s. */
   waitMs?: number;
-  /** Told how many entries have been read, and of how many. */
+  /** Called with how many entries have been read, and of how many. */
   onProgress?: (read: number, of: number) => void;
 };
 

@@ -190,7 +190,7 @@ const find: Mountable<RestrictionsDependencies> = {
     }),
 };
 
-/** Reads what was chosen; of somebody who looked with the name that the council was told. */
+/** Reads what was chosen. For somebody who looked, with the name that the council was notified of. */
 function readWhat(
   fields: Fields,
   nhsNumber: NhsNumber,

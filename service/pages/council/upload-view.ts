@@ -46,7 +46,7 @@ ${errorMessage('file-error', wrong)}
 </div>`;
 }
 
-/** The fields for what a CSV may not say of itself. */
+/** The fields for what a CSV may not say about itself. */
 export function detailFields(
   last: number | undefined,
   typed: Record<string, string | undefined>,

@@ -317,7 +317,7 @@ function createPreviewPage(dependencies: CouncilUploadDependencies) {
         }
         const kept = state.kept === true ? { id, preview } : undefined;
         const form = await formOf(at, preview.typed, fieldErrors(acknowledgement), kept);
-        // What is wrong with the whole is said at its field.
+        // A problem with the whole file is shown at its field.
         const hasRecords = acknowledgement.failures.some(({ record }) => record !== undefined);
         return at.page({
           title: `Error: ${kept === undefined ? UPLOAD.refusedTitle : UPLOAD.keptTitle}`,

@@ -15,7 +15,7 @@ const HELD_AT_MOST = 1_000;
 
 /**
  * Answers for the moment in which a form may come again: the second gets what the first got, and nothing is done
- * a second time. Whether an answer arrived is told once, when no other can come.
+ * a second time. Whether an answer arrived is recorded once, when no other can follow.
  */
 export class Answers<Answer> {
   readonly #held = new Map<string, Held<Answer>>();

@@ -44,7 +44,7 @@ export function createAttendancePages(
   { frame, forms, attend, sealer }: AttendancePagesDependencies,
   { signedIn, noLongerSignedIn, notChecked, readSignedIn, asSession }: SignedInPages,
 ) {
-  /** What was last said about each look. */
+  /** The last recorded outcome of each look. */
   const attendances = new Answers<Said>();
 
   function attendanceForm(session: Session, look: Look): AttendanceForm {
@@ -67,7 +67,7 @@ export function createAttendancePages(
       const held = attendances.find(lookupId);
       const last = await held?.catch(() => undefined);
       if (last?.words === words && last.attended.kind === 'recorded') return last.attended;
-      // If something else was said in the meantime, that was said last.
+      // If another outcome was recorded in the meantime, that is the last one.
       if (attendances.find(lookupId) === held) break;
     }
     attendances.forget(lookupId);
@@ -79,7 +79,7 @@ export function createAttendancePages(
   const offerAttendance = (session: Session, look: Look) =>
     attendanceDetails(attendanceForm(session, look));
 
-  /** What came of a look, said on the page of its answer. */
+  /** The outcome of a look, recorded on the page of its answer. */
   const submitAttendance: Handler = async (c) => {
     const { incoming } = c.env;
     const { state, session, form } = await readSignedIn(c.env);

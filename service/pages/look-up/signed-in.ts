@@ -168,7 +168,7 @@ export function createSignedIn(dependencies: SignedInDependencies) {
   }
 
   /**
-   * While it cannot be told whether a session was ended, a look is recorded as a check that could not be made: the
+   * While it is not clear whether a session was ended, a look is recorded as a check that could not be made: the
    * store is not asked, and nothing is shown.
    */
   const preventedBy = ({ kind }: SessionState): 'store' | undefined =>

@@ -29,7 +29,7 @@ import { typedHidden } from './criteria.ts';
 export type OfficerDependencies = DeskDependencies &
   ViewerDependencies & {
     searcher: Pick<Searcher, 'ask'>;
-    /** How far the index goes, as the worker's thread told last. */
+    /** How far the index goes, as the worker's thread last reported. */
     indexed: () => Reach | undefined;
     store: Pick<Store, 'appendEvent'>;
   };
@@ -63,7 +63,7 @@ const seenBy = <V extends Viewer>(
   return forWhom(viewer) ? { ...at, viewer, page } : undefined;
 };
 
-/** Guards a page of the audit. Anybody whom it is not for is told that there is none. */
+/** Guards a page of the audit. For anybody else the page does not exist. */
 export const guardedOfficer = <V extends Viewer>(
   dependencies: OfficerDependencies,
   forWhom: ForWhom<V>,
@@ -161,7 +161,7 @@ export type OnRecord = {
   eventsShown: number;
 };
 
-/** Puts a look into the audit on record, and tells under which id. */
+/** Puts a look into the audit on record, and returns its id. */
 export async function onRecordAs(
   { store }: Pick<OfficerDependencies, 'store'>,
   at: AtOfficer,

@@ -129,7 +129,7 @@ export function concernsOf(of: ConcernsOf): Concern[] {
   const known = new Set(failing.map(({ name }) => name));
   const others = (typeof processes === 'string' ? [] : processes)
     .filter((each) => each.instance !== instance)
-    // What fails here too is said once, with what to do.
+    // A check that fails here too is listed once, with what to do.
     .map((each) => ({ ...each, failing: each.failing.filter((name) => !known.has(name)) }));
   const concerns: Concern[] = [
     ...failing.map(

@@ -17,7 +17,7 @@ import type { Expiry } from './expiries.ts';
 import type { HeldFileWork } from './held-file-work.ts';
 import type { Runbook } from './runbook.ts';
 
-/** What Redis says of itself. */
+/** What Redis says about itself. */
 type ServerState = { version: string; attached: readonly string[] };
 
 /** What the operator's pages show, and work with. */

@@ -33,7 +33,7 @@ export async function readLastHour(
   }
 }
 
-/** How a process stands, by the last that it said. */
+/** The state of a process, by its last report. */
 export type ProcessState = {
   instance: string;
   running: Running | undefined;

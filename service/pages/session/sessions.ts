@@ -43,7 +43,7 @@ export type SessionState =
   | { kind: 'open'; session: Session; caller: Caller }
   /** The session's time is over, or it was ended. */
   | { kind: 'over' }
-  /** Whether it was ended cannot be told now. */
+  /** It is not known at the moment whether it was ended. */
   | { kind: 'unknown'; session: Session; caller: Caller }
   | { kind: 'none' };
 

@@ -68,7 +68,7 @@ export type Provider = Pick<SignInProvider, 'id' | 'name' | 'for' | 'issuer'> & 
 };
 
 const DEADLINE_SECONDS = 5;
-/** What a provider says of the person; any other error is of the provider or of this service. Source: OpenID Connect Core, section 3.1.2.6. */
+/** What a provider says about the person; any other error is of the provider or of this service. Source: OpenID Connect Core, section 3.1.2.6. */
 const DENIED: ReadonlySet<string> = new Set([
   'access_denied',
   'login_required',

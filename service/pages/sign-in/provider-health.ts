@@ -2,7 +2,7 @@ import * as openid from 'openid-client';
 import { SIGN_IN_PROVIDERS } from '#schemas/wording/operations.ts';
 import { errorCode } from '../../telemetry/log.ts';
 
-/** What of a provider is needed: how to sign in by it, what it says of the person who comes back, and by what it signs. */
+/** What of a provider is needed: how to sign in by it, what it says about the person who comes back, and by what it signs. */
 const PARTS = ['discovery', 'tokens', 'keys'] as const;
 type Part = (typeof PARTS)[number];
 
@@ -20,7 +20,7 @@ export type ProviderHealth = {
  * Notes which parts of a provider answer, so that the operator hears of one that is mute before those do who cannot
  * sign in.
  *
- * @param onChange called with a sentence whenever what is said changes, and not again while it stays so
+ * @param onChange called with a sentence whenever that changes
  */
 export function createProviderHealth(
   name: string,

@@ -4,7 +4,7 @@ const BODY_AT_MOST_BYTES = 262_144;
 /** An HTTP answer, read whole. */
 export type HttpAnswer = {
   status: number;
-  /** Milliseconds that the service asked to wait; `undefined` if it did not, or said it in no known form. */
+  /** Milliseconds that the service asked to wait; `undefined` if it did not, or in no known form. */
   retryAfterMs: number | undefined;
   /** `undefined` for what is no JSON. */
   json: unknown;

@@ -38,7 +38,7 @@ export type PdsClient = {
    * @param authority on whose behalf
    * @param urgent whether it goes before what can wait
    * @param signal ends every wait; whatever it then rejects with says nothing of the service
-   * @throws {NumberTracingUnavailable} if it cannot be told. A fault of the service, of its answer or of
+   * @throws {NumberTracingUnavailable} if PDS does not say. A fault of the service, of its answer or of
    * the way to it is never "not known".
    */
   retrieve(
