@@ -98,7 +98,7 @@ export function openResource(own: { version: string; instance: string; role: str
 type ExportOptions = {
   timeoutMillis: number;
   resource: Resource;
-  /** Told of each attempt: nothing, or why it failed. */
+  /** Called after each attempt, with why it failed if it did. */
   attempted: (address: string, failure: string | undefined) => void;
 };
 

@@ -252,7 +252,7 @@ export function primaryConnector(
       while (sentinels.primary === undefined) {
         await new Promise((resolve) => setTimeout(resolve, ASKED_EVERY_MS));
         if (!this.connecting) throw new Error('Connection is closed.');
-        // The client would give up after a refusal. Instead it is told to wait.
+        // The client would give up if this rejected, so the error is only reported and the wait goes on.
         if (sentinels.problem !== undefined) emit('error', new Error(sentinels.problem));
       }
       const target = sentinels.primary;
