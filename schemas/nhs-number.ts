@@ -54,7 +54,7 @@ const TURNING = /[\u061c\u200f\u202b\u202e\u2067]/;
 export const isTurned = (text: string): boolean => TURNING.test(text);
 
 /**
- * A number as a person typed or pasted it, without what stands between its digits or cannot be seen; unchanged where
+ * A number as a person typed or pasted it, without what stands between its digits or cannot be seen; unchanged if
  * it {@link isTurned}. What systems send is read more strictly: there a dot may be a sign that it is no number.
  */
 export const typedNhsNumber = (text: string): string =>

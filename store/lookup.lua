@@ -17,7 +17,7 @@
 --               organisation's code, its name }
 --               of another user's all names and codes are '', if a council keeps back where the child was
 --               or 'unreadable', if somebody else has written to the list: it is left as it is
---               or 'withheld', where the record of the child has become sensitive
+--               or 'withheld', if the record of the child has become sensitive
 --       { 'not-flagged', audit id, number, generation, event number }
 --       { 'could-not-check', audit id, number, cause, by }
 --           of the causes, 'not-in-use': nothing is held, and the number was replaced or withdrawn;

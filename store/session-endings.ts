@@ -41,7 +41,7 @@ export type SessionEndings = {
    */
   endByToken: (token: string, endings: readonly Ending[]) => Promise<boolean>;
   /**
-   * True the first time that it is asked of a text, for as long as a session lasts at most or `forMs`. Rejects where
+   * True the first time that it is asked of a text, for as long as a session lasts at most or `forMs`. Rejects if
    * Redis does not answer.
    */
   once: (text: string, forMs?: number) => Promise<boolean>;

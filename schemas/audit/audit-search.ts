@@ -32,7 +32,7 @@ const instant = z.iso
 
 /**
  * What is looked for in the audit; all that is given must hold. `user` is the user's id, or who did it
- * where that was an operator. `from` is included, `to` is not; milliseconds once parsed.
+ * if that was an operator. `from` is included, `to` is not; milliseconds once parsed.
  */
 export const auditCriteriaSchema = z.strictObject({
   nhsNumber: nhsNumberSchema.optional(),

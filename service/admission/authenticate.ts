@@ -22,7 +22,7 @@ import type { TrustedIssuer } from './issuers.ts';
 import type { Revocations } from './revocations.ts';
 
 /**
- * `could-not-check` where the fault is not the token's: it is not known yet whether demo tokens count, or
+ * `could-not-check` if the fault is not the token's: it is not known yet whether demo tokens count, or
  * the issuer's keys cannot be had, or it takes too long. `user-blocked` of a token that is good.
  */
 export type TokenRefusal = Extract<

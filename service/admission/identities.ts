@@ -138,7 +138,7 @@ function organisationsCheck(
 }
 
 /**
- * What `/_status` says about them. Nobody is left without an answer by a file that cannot be read again; where
+ * What `/_status` says about them. Nobody is left without an answer by a file that cannot be read again; if
  * nobody can be answered at all, the check says that it stops lookups.
  */
 export function identityChecks(identities: Identities, demo: boolean | undefined): OwnCheck[] {

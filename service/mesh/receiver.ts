@@ -81,7 +81,7 @@ export function createReceiver(options: ReceiverOptions) {
   }
 
   async function storeInto(id: string, raw: FileHandle) {
-    // What a chunk begins at, so that it is written over where it comes again.
+    // What a chunk begins at, so that it is written over if it comes again.
     let begun = 0;
     let length = 0;
     let first: MessageHead | undefined;

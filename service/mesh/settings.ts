@@ -84,7 +84,7 @@ export type MailboxSettings = Pick<
 const MIB = 1_048_576;
 
 /**
- * `undefined` where MESH_URL is not set.
+ * `undefined` if MESH_URL is not set.
  *
  * @throws {ConfigurationError}
  */

@@ -24,7 +24,7 @@ const LINKS = { self: '/_status' };
 
 /**
  * `GET /_status`: readiness. 200 only while lookups are answered from all of the store, somebody may ask,
- * and the process was not told to stop; 503 and `fail` on any doubt, each check saying what is so or what to do. `warn` where
+ * and the process was not told to stop; 503 and `fail` on any doubt, each check saying what is so or what to do. `warn` if
  * lookups are answered and something wants seeing to all the same.
  */
 export const status: Route<StatusDependencies> = {

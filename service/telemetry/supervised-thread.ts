@@ -77,7 +77,7 @@ export function superviseThread<Message, Order>(options: SupervisedThreadOptions
  * Follows what a thread says about its work, for the log and as a check of `/_status`.
  *
  * @param options.starting said before the thread has said anything
- * @param options.silent said where it has not been heard of for too long
+ * @param options.silent said if it has not been heard of for too long
  */
 export function followThread<State extends ThreadState>(options: {
   name: string;

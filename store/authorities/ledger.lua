@@ -5,7 +5,7 @@
 --
 -- KEYS  lock, authority, files
 -- ARGV  token, ledger entries kept, ledger sequence or '', ledger entry or '' to strike it out; then field,
---       value ... of the authority, where a value '' removes the field
+--       value ... of the authority, in which a value '' removes the field
 -- reply 1, or 0 if the lock was lost and nothing was written
 
 local function change_authority(keys, args)

@@ -31,7 +31,7 @@ local function now_ms()
 end
 
 -- Reads one child together with the stamp of its partition.
--- Returns generation, children and the child's value (false if none is held); or nil where the
+-- Returns generation, children and the child's value (false if none is held); or nil if the
 -- partition is not known to be whole: stamp absent, unreadable, of another dataset, older than the caller
 -- has seen, or not agreeing with the number of fields there are.
 local function read_child(children_key, dataset, least_generation, number)

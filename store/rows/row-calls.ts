@@ -235,7 +235,7 @@ export function createRowCalls(redis: Redis, datasetId: () => Promise<string>) {
     },
 
     /**
-     * What the locked authority keeps back about a child, instead of what it did before. Nothing is written where
+     * What the locked authority keeps back about a child, instead of what it did before. Nothing is written if
      * nothing is held of the child. Doing it again changes nothing.
      *
      * @throws {LockLost} {@link StoreNotWhole}

@@ -87,7 +87,7 @@ export type Readiness = {
   /** Tells it that an event is sent now. What it returns is for {@link Readiness.sawEvent}. */
   expectEvent(partition: number): ExpectedEvent;
   /**
-   * Tells it the number of an event just written, in the turn in which it is read; `undefined` where
+   * Tells it the number of an event just written, in the turn in which it is read; `undefined` if
    * none is known. False if the number is not new, or not above those seen when the event was sent: events
    * were taken away, and lookups stay closed until a restart.
    */

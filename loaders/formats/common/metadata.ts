@@ -12,7 +12,7 @@ import type { UploadSource } from '../common/source.ts';
 import { type FileProblem, readCount, type UploadHeader } from '../common/upload.ts';
 
 /**
- * What a CSV does not say about itself. `createdAt` is ISO 8601 or `YYYYMMDDHHMM`, London time where it
+ * What a CSV does not say about itself. `createdAt` is ISO 8601 or `YYYYMMDDHHMM`, London time if it
  * names no zone. Also the form of the sidecar file.
  */
 const csvMetadataSchema = z.strictObject({

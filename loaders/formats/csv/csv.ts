@@ -59,7 +59,7 @@ type CsvOptions = {
  * line. Columns that are not needed are marked as skipped for the parser and reach no record; so are names,
  * unless they are wanted.
  *
- * A file whose last line is not ended may have been cut in the middle of its last field. It is read where
+ * A file whose last line is not ended may have been cut in the middle of its last field. It is read if
  * the rows were counted, and its last record then refused only if what is missing would not be noticed.
  *
  * @throws {UnusableFile} if it is not well-formed CSV

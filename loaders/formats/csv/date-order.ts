@@ -16,7 +16,7 @@ type Seen = {
 
 /**
  * Whether a file's dates may stand month first, as American systems write them. One cell such as 11/25/2026
- * shows it, and casts doubt on every date that can be read two ways in its column, and in columns where none
+ * shows it, and casts doubt on every date that can be read two ways in its column, and in columns in which none
  * shows the contrary: one export writes all of its dates in one way.
  */
 export class DateOrder {

@@ -18,7 +18,7 @@ const SLICE = 65_536;
 /**
  * Reads a CP-IS local authority upload, REPC_MT000002GB01, as it streams in.
  *
- * Text is only ever taken from the authority's own name, and from the names of children and mothers where
+ * Text is only ever taken from the authority's own name, and from the names of children and mothers if
  * numbers are traced; text anywhere else is passed over by the parser without being copied.
  *
  * @throws {UnusableFile} if it is not well-formed, has a document type, is not this message, or is

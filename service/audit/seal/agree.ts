@@ -19,7 +19,7 @@ function eventOf(entry: Buffer): LogEntry {
 
 /**
  * Brings the log and its copy to the same size, whichever is behind: the log if another worker went on with it or
- * its disk is new, the copy where it was away or is new. The writer has the log to itself.
+ * its disk is new, the copy if it was away or is new. The writer has the log to itself.
  *
  * @param epoch of the worker that does it
  * @throws {LogNotWhole} if they are not the same log; {CopyAway} {CopyDamaged}

@@ -219,7 +219,7 @@ export class LogWriter {
   }
 
   /**
-   * Compares the checkpoint with the commit and reads the log's right edge back; then signs again where need
+   * Compares the checkpoint with the commit and reads the log's right edge back; then signs again if need
    * be. Nothing is taken away before it is certain that the commit is not behind what was signed.
    */
   #load(): [Edge, Buffer[]] {

@@ -23,7 +23,7 @@ function placesIn(folder: string, index: number, size: number) {
 }
 
 /**
- * The beginning of a log whose events are all older than the retention, in whole bundles; `undefined` where
+ * The beginning of a log whose events are all older than the retention, in whole bundles; `undefined` if
  * there is none. By the older of our clock and the youngest event, so that a clock that runs ahead alone
  * prunes nothing.
  */

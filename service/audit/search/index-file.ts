@@ -139,7 +139,7 @@ export class AuditIndex {
   }
 
   /**
-   * Opens, or begins, the index of a log. One that is of another log or version, or damaged where that shows
+   * Opens, or begins, the index of a log. One that is of another log or version, or damaged if that shows
    * at once, is thrown away first.
    */
   static open(path: string, log: string, recentAtMost: number): AuditIndex {

@@ -202,7 +202,7 @@ function compareOld(
 }
 
 /**
- * The root that a log had at a size up to `start`, from tiles alone: the entries are pruned. `undefined` where
+ * The root that a log had at a size up to `start`, from tiles alone: the entries are pruned. `undefined` if
  * the tiles do not lead on to the root that was signed, and so prove nothing.
  */
 function prunedRoot(folder: string, checkpoint: Checkpoint, at: number): Hash | undefined {

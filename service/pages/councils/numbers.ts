@@ -44,7 +44,7 @@ function councilsOf({
 
 /**
  * Councils' numbers for a page that works when nothing else does: those of the directory, which is in memory, and
- * where a process starts without its store those that a file still has.
+ * if a process starts without its store those that a file still has.
  */
 export async function openCouncilNumbers(
   readiness: Pick<Readiness, 'authorities' | 'expected' | 'authoritiesAt'>,

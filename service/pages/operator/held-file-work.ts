@@ -19,7 +19,7 @@ export type HeldFileWork = {
   isUnderWay: (id: string) => boolean;
   /**
    * Carries out a decision, and waits ten seconds for it at most: it goes on to its end all the same. A sentence
-   * where it was not done.
+   * if it was not done.
    */
   decide: (
     file: HeldFile,

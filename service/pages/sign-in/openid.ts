@@ -58,7 +58,7 @@ export type Provider = Pick<SignInProvider, 'id' | 'name' | 'for' | 'issuer'> & 
   /** Judges what the browser brings back. Never rejects. */
   finish: (search: string, flow: Flow) => Promise<Returned>;
   /**
-   * What a logout token ends; `undefined` if it is not one of this provider's, for us; `unavailable` where that
+   * What a logout token ends; `undefined` if it is not one of this provider's, for us; `unavailable` if that
    * cannot be judged now, and it should be sent again.
    */
   readLogoutToken: (token: string) => Promise<LoggedOut | 'unavailable' | undefined>;

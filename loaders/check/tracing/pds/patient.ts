@@ -59,7 +59,7 @@ export function readPatient(json: unknown, today: string): PdsPatient | undefine
 
 /**
  * What a record says about a person whose number was asked about. The number that has replaced it is given only
- * where birth date and name are those that were sent: who holds an old number has not proved whose it is.
+ * if birth date and name are those that were sent: who holds an old number has not proved whose it is.
  */
 export function compared(person: Traced, patient: PdsPatient): TraceOutcome {
   if (patient.sensitive) return { kind: 'sensitive' };
