@@ -56,7 +56,7 @@ export const SAMPLE_PEOPLE = {
 } as const;
 export type SamplePerson = (typeof SAMPLE_PEOPLE)[keyof typeof SAMPLE_PEOPLE];
 
-/** Whom to look up, and what each shows. `dateOfBirth` is the one held, except for whom nothing is. */
+/** Numbers to look up, and what each shows. `dateOfBirth` is the one held, if a plan is held. */
 export const SAMPLE_NUMBERS: readonly (SamplePerson & { shows: string })[] = [
   { ...SAMPLE_PEOPLE.onPlan, shows: 'a current child protection plan' },
   { ...SAMPLE_PEOPLE.lookedAfter, shows: 'a looked after child' },

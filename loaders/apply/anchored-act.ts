@@ -12,7 +12,7 @@ type Act = {
   event: WrittenEvent;
   /** Doing it again changes nothing. */
   change: () => Promise<unknown>;
-  /** Keeps that it is done. */
+  /** Records that it is done. */
   settle: () => Promise<void>;
 };
 

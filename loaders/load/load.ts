@@ -40,7 +40,7 @@ export type LoadOptions = {
   authority?: OdsCode;
   /** For a CSV: what it does not say about itself. */
   metadata?: CsvMetadata;
-  /** By which way it came, so that hints name what its sender can change. Default: the command line. */
+  /** The way in which it came, so that hints name what its sender can change. Default: the command line. */
   way?: WayIn | undefined;
   /** What the file calls its columns and plans, instead of what its authority has set. */
   columns?: ColumnMapping | undefined;

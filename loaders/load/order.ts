@@ -2,7 +2,7 @@ import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import { SourceBytes } from '../formats/common/source.ts';
 import { READERS, recognise } from '../formats/formats.ts';
 
-/** By which files are put in order: whose they are, and their sequence number. */
+/** What puts files in order: their authority and their sequence number. */
 export type Place = { authority?: OdsCode; sequence?: number };
 
 /** The header is within the first few kilobytes of every real file. */

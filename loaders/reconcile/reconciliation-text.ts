@@ -29,7 +29,7 @@ export function formatReconciliation(
   }
 }
 
-/** As the columns of an upload are called. */
+/** The names of the columns of an upload. */
 const COLUMNS: Record<ComparedField, string> = {
   startDate: 'start_date',
   endDate: 'end_date',

@@ -27,7 +27,7 @@ export function tableInMemory(hashOf: (identity: number) => number): PlanTable {
   let records = new Uint32Array(BEGINS_WITH);
   let ends = new Int32Array(BEGINS_WITH);
   let befores = new Int32Array(BEGINS_WITH);
-  // As many chains as there is room for plans.
+  // One chain for each plan that there is room for.
   let chains = new Int32Array(BEGINS_WITH).fill(NONE);
   const entry = emptyEntry();
 

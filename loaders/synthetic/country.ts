@@ -97,7 +97,7 @@ type Life = { type: PlanType; start: number; end?: number; deleted?: number };
 
 /**
  * A made-up England: authorities of lifelike sizes, families, children of several authorities, mothers.
- * Nothing is kept of it but the authorities: each record is worked out from the seed when it is asked for,
+ * Only the authorities are kept: each record is worked out from the seed when it is asked for,
  * so memory is the same at any size.
  */
 export class Country {

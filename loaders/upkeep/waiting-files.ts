@@ -87,7 +87,7 @@ export async function takeUpWaitingFile(
   });
 }
 
-/** As many people as a tracer is asked for at once. */
+/** How many people a tracer is asked for at once. */
 function* inTurns(people: Iterable<WaitingPerson>): Generator<WaitingPerson[]> {
   let turn: WaitingPerson[] = [];
   for (const person of people) {

@@ -170,7 +170,7 @@ const holdingsReadEventSchema = idsSchema.extend({
   reason: z.string().optional(),
 });
 
-/** Somebody of an authority saw, in a browser, what a file would do. It is no load: nothing of the file was kept. */
+/** A person of an authority saw in a browser what a file would do. Nothing was loaded. */
 const uploadPreviewedEventSchema = idsSchema.extend({
   type: z.literal('upload-previewed'),
   authority: z.string(),

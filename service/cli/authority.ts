@@ -189,7 +189,7 @@ function lineOf(line: {
   ].join('; ');
 }
 
-/** Has something done to an authority that somebody answers for, and prints what it came to. */
+/** Does something to an authority on behalf of a named person, and prints the result. */
 async function decided(
   configuration: Configuration,
   codeText: string,

@@ -53,7 +53,7 @@ export function readNamed({ by, reason }: Partial<Named>): Required<NamedPerson>
   };
 }
 
-/** Somebody of a council, for whom an operator acts on their written word. Two people are two names. */
+/** A person at a council on whose written word an operator acts. Two people are two names. */
 export const namedActing = (name: string): Acting => ({
   name,
   key: `named ${name.toLowerCase()}`,

@@ -73,7 +73,7 @@ const COLUMNS = [
   'family_name',
 ];
 
-/** Whom a register knows, by the number that is asked for. */
+/** The people of a register, by the number that is asked for. */
 async function readRecords(path: string): Promise<Map<string, MadeUpRecord>> {
   const text = await readFile(path, 'utf8').catch(() => {
     throw new Failure(`${path} cannot be read.`);

@@ -15,7 +15,7 @@ function membersWritten(bytes: Buffer): number {
   return members;
 }
 
-/** Nothing read here is deeper, and what is could exhaust the stack. */
+/** Nothing that is read here is nested deeper, and deeper nesting could exhaust the stack. */
 const DEEPEST = 10;
 
 function membersRead(value: unknown, depth = 0): number {

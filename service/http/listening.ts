@@ -52,7 +52,7 @@ async function reserve(address: Address): Promise<number> {
 }
 
 /**
- * Has a server listen at an address, on several sockets if the system lets them share a port.
+ * Makes a server listen at an address, on several sockets if the system lets them share a port.
  *
  * @param address port 0 for any free one
  * @returns its port, and what ends the listening and resolves when every connection has ended

@@ -150,7 +150,7 @@ function createHostCheck(): (host: string | undefined) => boolean {
 }
 
 /**
- * Has the requests of a connection answered one after the other. What comes in one packet would all begin in
+ * Answers the requests of a connection one after the other. What comes in one packet would all begin in
  * one turn of the event loop otherwise, and every other client wait for it.
  */
 function inTurn(answer: (incoming: IncomingMessage, outgoing: ServerResponse) => void) {

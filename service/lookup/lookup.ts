@@ -53,7 +53,7 @@ type LookedUp =
   | {
       kind: 'answered';
       body: string;
-      /** To be called where the answer does not reach its reader, whom the audit says it was shown to. */
+      /** To be called if the answer does not reach its reader, although the audit says that it was shown. */
       notDelivered: () => void;
     }
   | { kind: 'could-not-check'; code: 'number-not-in-use' | 'could-not-check' };

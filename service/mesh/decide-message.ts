@@ -15,7 +15,7 @@ type DecidedMessage =
 export const messageToDecide = (file: MeshFile, localId: string): Sent | undefined =>
   file.sentIn('failed', 'unclear', 'waiting', 'sent').find((row) => localIdOf(row) === localId);
 
-/** Has a message sent again, or given up, as somebody decides. Audited first. */
+/** Marks a message to be sent again or given up, as a named person decides. Audited first. */
 export async function decideMessage(
   store: Pick<Store, 'appendEvent'>,
   folder: string,

@@ -253,7 +253,7 @@ export function createSender(options: SenderOptions) {
   };
 }
 
-/** As if it had never been sent. */
+/** The state of a message that was never sent. */
 const ANEW = {
   state: 'waiting',
   messageId: '',

@@ -7,7 +7,7 @@ import { auditedCaller, type Caller } from '#schemas/people/caller.ts';
 import type { RequestIds } from '../http/request-ids.ts';
 import { type Cursor, NotificationFile } from './notification-file.ts';
 
-/** By which looks at one child are chosen: its NHS number, or the authority's own id of it. */
+/** How looks at one child are chosen: by its NHS number, or by the authority's own id of it. */
 export type OfChild = { nhsNumber: string } | { localId: string };
 
 /** Looks at an authority's children, the newest first. */

@@ -454,7 +454,7 @@ export class NotificationFile {
     this.#sql('DELETE FROM changed WHERE authority = ? AND id = ?').run(authority.code, id);
   }
 
-  /** Has an authority's notifications after one, or all that are kept, written into the outbox once more. */
+  /** Marks an authority's notifications after one, or all that are kept, to be written into the outbox once more. */
   writeAgain(authority: string, after: string): number {
     const done = this.#sql(
       'UPDATE notification SET written = 0 WHERE authority = ? AND id > ?',

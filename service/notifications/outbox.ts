@@ -10,7 +10,7 @@ import {
 } from '#schemas/notification.ts';
 import { lstatOrNothing, makeFolderIn, writeWhole } from '#store/files/whole-file.ts';
 
-/** By whom, and as what, notifications are sent by MESH. */
+/** The mailbox and workflow with which notifications are sent by MESH. */
 export type NotificationMesh = { mailbox: string; workflowId: string | undefined };
 
 /** Readable by the group: another user's program collects them. */

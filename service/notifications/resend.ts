@@ -13,7 +13,7 @@ export type Resent =
 const ONE = { most: 1, mostCharacters: 1 };
 
 /**
- * Has what is kept of an authority's notifications written into the outbox once more, under the same ids; audited
+ * Marks an authority's notifications to be written into the outbox once more, under the same ids; audited
  * first.
  *
  * @param after the id of the last that its receiver has; all that are kept if it is absent

@@ -29,7 +29,7 @@ export const keepEpoch = (configuration: Configuration, epoch: number): Promise<
   writePrivate(workerFile(configuration), `${JSON.stringify({ epoch })}\n`);
 
 /**
- * Has what is loaded, held or created with this data folder in the second copy before it counts, if there is to be
+ * Puts what is loaded, held or created with this data folder into the second copy before it counts, if there is to be
  * one: whatever changes the anchor asks for it. Only the data folder of the worker is copied.
  *
  * @param place the copy, if this thread has opened it: a folder is asked one thing at a time only by one place

@@ -59,7 +59,7 @@ async function loadSample(tools: Tools, configuration: Configuration, log: Log):
   }
 }
 
-/** Has each sample authority whose data is growing old report that nothing has changed. */
+/** Loads an empty file for each sample authority whose data is growing old. */
 async function renewSample(tools: Tools, configuration: Configuration, log: Log): Promise<void> {
   for (const { code } of SAMPLE_AUTHORITIES) {
     const held = await tools.loader.authority(code);

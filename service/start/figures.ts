@@ -26,7 +26,7 @@ type FiguresStart = {
   build: Build;
 };
 
-/** Has this process say what lookups came to, for the operator's page of all processes. Returns what ends it. */
+/** Reports the results of this process's lookups, for the operator's page of all processes. Returns what ends it. */
 export function reportFigures(
   { configuration, telemetry }: Pick<StartContext, 'configuration' | 'telemetry'>,
   { connection, readiness, own, stopping, build }: FiguresStart,

@@ -54,7 +54,7 @@ type ConfigurationDependencies = {
 };
 
 /**
- * Has the audit say with what configuration this process answers, now and whenever other organisations are
+ * Records in the audit with what configuration this process answers, now and whenever other organisations are
  * registered.
  *
  * @returns the versions in force, for each lookup's event

@@ -109,7 +109,7 @@ type Exporter<T> = {
   ): void;
 };
 
-/** Has an exporter report how each attempt went. */
+/** Makes an exporter report how each attempt went. */
 function watched<T, E extends Exporter<T>>(
   exporter: E,
   tell: (failure: string | undefined) => void,

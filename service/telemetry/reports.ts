@@ -40,7 +40,7 @@ export type ReportsOptions = {
 };
 
 /**
- * Has a process say each ten seconds what lookups came to, whether it is ready and which of its checks fail: in
+ * Reports every ten seconds how a process's lookups ended, whether it is ready and which of its checks fail: in
  * numbers alone, and by names from closed lists. What the store does not take is reported later, for the minute it belongs
  * to; if the store's answer was lost, it may be reported twice.
  */

@@ -35,7 +35,7 @@ export async function keepCopy(redis: Redis): Promise<void> {
 }
 
 /**
- * From now on sealed events leave the store once they are in the log alone, by the word of a named person. Audited
+ * From now on, by order of a named person, sealed events leave the store once they are in the log alone. Audited
  * first.
  *
  * @returns false if it is so already

@@ -22,7 +22,7 @@ export type AuthorityDetails = {
   officeHoursPhone?: string;
   /** When that number was given, ISO 8601. */
   officeHoursPhoneAsOf?: string;
-  /** As in an authority; '' takes them back. */
+  /** As in an authority; '' removes them. */
   officeHours?: string;
   emergencyDutyTeamPhone?: string;
   /** When that number was given, ISO 8601. */

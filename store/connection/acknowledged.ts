@@ -48,7 +48,7 @@ export function attachedReplicas(
   });
 }
 
-/** By what a write is safe from a failover. */
+/** What makes a write safe from a failover. */
 export type ReplicaRule = {
   /** How many replicas may be promoted. */
   replicas: number;
@@ -59,7 +59,7 @@ export type ReplicaRule = {
 /** How many replicas must acknowledge a write, and whether the sentinels must then confirm the primary. */
 export type Requirement = { wait: number; agreement: boolean };
 
-/** As many as make a majority with the primary, of all servers. */
+/** How many replicas make a majority of all servers, together with the primary. */
 export const majorityOf = (replicas: number): number => Math.floor((replicas + 1) / 2);
 
 /**
@@ -91,7 +91,7 @@ const READS = new Set(
 const READING: ReadonlySet<string> = new Set(READING_FUNCTIONS);
 
 /**
- * Has every write on a connection resolve only once replicas have it, as the rule says; the replies of reads are
+ * Lets every write on a connection resolve only once replicas have it, as the rule says; the replies of reads are
  * not held up. The writes of one turn wait together.
  *
  * A write that was made and is not acknowledged within the deadline rejects with {@link NotReplicated}.

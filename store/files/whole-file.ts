@@ -32,7 +32,7 @@ export async function lstatOrNothing(path: string | Buffer): Promise<Stats | und
 }
 
 /**
- * Sees to it that a file can be written at a path without losing a link, a device or a pipe.
+ * Makes sure that a file can be written at a path without losing a link, a device or a pipe.
  *
  * @throws {InTheWay}
  */
@@ -111,7 +111,7 @@ export async function writeWhole(
   await syncFolder(dirname(path));
 }
 
-/** Has what a folder lists, new names and moved ones, on disk when it resolves. */
+/** When this resolves, what a folder lists is on disk: new names and moved ones. */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path);
   try {

@@ -32,7 +32,7 @@ export const workedEpoch = async (redis: Redis): Promise<number> =>
 export const workerKeys = (redis: Redis): Promise<number> =>
   redis.exists(keys.workerLock, keys.workerFence, keys.workerAtWork);
 
-/** From now on this one is at work. */
+/** Records that this worker works from now on. */
 export async function beginWork(redis: Redis, epoch: number): Promise<void> {
   await redis.set(keys.workerAtWork, epoch);
 }

@@ -13,11 +13,11 @@ export function packRestriction(authority: OdsCode, kept: KeptBack): string {
   return `${authority}${US}${LETTERS[kept.kind]}${US}${user}`;
 }
 
-/** As Lua does it. */
+/** The same normalisation as in Lua. */
 const asciiLower = (text: string): string =>
   text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
 
-/** The same user, by what restrictions go by. */
+/** Whether two ids name the same user for restrictions. */
 export const isSameUser = (one: string, other: string): boolean =>
   asciiLower(one) === asciiLower(other);
 

@@ -39,7 +39,7 @@ type HeldFileChanges = { holds?: AnchoredHeldFile | undefined; drops?: string | 
 
 export type AnchoredAuthority = { sequence: number; rows: number; digest: string };
 
-/** Somebody else has changed the authority since. */
+/** Another loader has changed the authority since. */
 class Overtaken extends Error {
   override name = 'Overtaken';
 

@@ -43,7 +43,7 @@ export const CONDITIONS_SECTIONS = [
   'stats',
   'commandstats',
 ];
-/** By which the settings of a running server change, or the count of these. */
+/** The commands that change a running server's settings, or reset the count of such commands. */
 const SETTING_COMMANDS = ['config|set', 'config|resetstat'];
 const NO_CALLS = 'calls=0,usec=0';
 

@@ -12,7 +12,7 @@ import { nameOf } from './replicas.ts';
 import { replicationOf } from './server.ts';
 
 /**
- * From now on nothing waits for replicas, by the word of a named person. Audited first. The anchor knows it before
+ * From now on nothing waits for replicas, by order of a named person. Audited first. The anchor knows it before
  * anything else does: a replica that is promoted from then on is not believed on its own.
  *
  * @param redis a connection whose writes wait for no replica

@@ -214,7 +214,7 @@ export function startStoreVerifier(
   }
 
   /**
-   * By what a server is known to have everything that was acknowledged: its mark, the offset at which it left the
+   * How a server is known to have everything that was acknowledged: by its mark, the offset at which it left the
    * former primary, or, if a restart forgot that, a comparison of all it holds.
    */
   async function proofOf(replication: Replication): Promise<Proof | undefined> {

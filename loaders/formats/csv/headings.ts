@@ -22,7 +22,7 @@ export type ReadStart =
   | { kind: 'read'; start: FileStart }
   | { kind: 'compressed' | 'xml' | 'not-text' | 'no-headings' };
 
-/** As much of a file as is looked at. */
+/** How much of a file is looked at. */
 export const START_BYTES = 262_144;
 const HEADINGS_WITHIN_LINES = 20;
 const ROWS_AT_MOST = 500;

@@ -329,7 +329,7 @@ export class ChildrenCounted {
     ).run(auditId, attempt, at, JSON.stringify(row));
   }
 
-  /** Keeps that a second council protects a child: it may do so to learn where the child is. */
+  /** Records that a second council protects a child: it may do so to learn where the child is. */
   #keepTwice({ auditId, authority, protectedBy = [] }: Restricted, at: number): void {
     const [first] = protectedBy;
     if (first === undefined) return;

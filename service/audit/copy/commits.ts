@@ -40,7 +40,7 @@ export type CopiedCommit = Pick<Commit, 'dataset' | 'origin' | 'size' | 'root' |
 const baseSchema = z.object({
   version: z.literal(1),
   log: z.string(),
-  /** As many entries are pruned. */
+  /** How many entries are pruned. */
   size: z.int().positive(),
   /** The last number of each stream among them. */
   numbers: z.array(z.number()),

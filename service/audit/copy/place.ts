@@ -5,7 +5,7 @@
  * @throws {CopyAway} from every call, if the place does not do it in time or at all
  */
 export type Place = {
-  /** As an operator knows it. */
+  /** The place's name for an operator. */
   name: string;
   /** Creates an object, on disk when this resolves. False, and nothing is changed, if there is one. */
   create(name: string, content: Uint8Array): Promise<boolean>;

@@ -24,7 +24,7 @@ async function isOvertaken(writer: LogWriter, commits: Commits, size: number): P
 }
 
 /**
- * Has the log in a folder come as far as its copy, for a worker that stands by or takes over. A log that another
+ * Brings the log in a folder up to its copy, for a worker that stands by or takes over. A log that another
  * process of this machine writes is left to it.
  *
  * @returns how many events the log has

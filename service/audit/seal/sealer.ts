@@ -195,7 +195,7 @@ export function createSealer(options: SealerOptions) {
     return undefined;
   }
 
-  /** Has log and copy agree before anything is added to either, or knows by whose order they need not. */
+  /** Brings log and copy to the same state before anything is added to either, unless a named person ordered one copy. */
   async function keepCopy(writer: LogWriter, { commits, epoch }: SecondCopy): Promise<void> {
     const order = await streams.copyOrder();
     if (order.kind === 'single') {
@@ -390,7 +390,7 @@ export function createSealer(options: SealerOptions) {
     pruning = { ...found, event };
   }
 
-  /** Has the copy begin where the log does. What cannot be deleted delays nothing. */
+  /** Prunes the copy as far as the log is pruned. What cannot be deleted delays nothing. */
   async function pruneCopy(writer: LogWriter): Promise<void> {
     const { minimumIndex } = writer.committed;
     if (copy?.commits.canPrune !== true || !agreed || minimumIndex <= copyPruned) return;

@@ -29,7 +29,7 @@ const MEMORY_MIB = 128;
 const COMPARED_WITHIN_MS = 5_000;
 
 /**
- * Has witnesses cosign the log's checkpoints, in a thread of its own: reading the log's files and waiting for
+ * Asks witnesses to cosign the log's checkpoints, in a thread of its own: reading the log's files and waiting for
  * the disk must hold up neither lookups nor the sealing.
  */
 export function startWitnessedLog(settings: ThreadSettings, log: Log): WitnessedLog {

@@ -109,7 +109,7 @@ function proofFrom(folder: string, old: number, { size, root }: Checkpoint): Has
 }
 
 /**
- * Has witnesses cosign a log's checkpoints, and notes if what one of them knows contradicts the log here.
+ * Asks witnesses to cosign a log's checkpoints, and notes if what one of them knows contradicts the log here.
  * Reads the log's public files alone, so that nothing waits for it; each witness is asked on its own, one
  * request at a time, each with a deadline.
  */

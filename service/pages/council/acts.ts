@@ -12,10 +12,10 @@ import { timeOfYearText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { type AtCouncil, councilAct } from './guarded-council.ts';
 
-/** Somebody waits for the page: not as long as an operator's command would. */
+/** How long an act waits for the lock: less than an operator's command, because a person waits for the page. */
 const LOCK_WAIT_MS = 5_000;
 
-/** Somebody of a council, as they act on what is held for it. */
+/** A person of a council who acts on what is held for it. */
 export const actingOf = ({ caller }: AtCouncil): Acting & { lockWaitMs: number } => ({
   name: caller.identity.name,
   key: caller.userKey,

@@ -13,7 +13,7 @@ import {
 } from '../desk/guarded-desk.ts';
 import type { Fields } from '../session/forms.ts';
 
-/** Somebody of a council, and the authority for which alone they act: the organisation of their role. */
+/** A person of a council, and the one authority for which they act: the organisation of their role. */
 export type AtCouncil = AtDesk & { authority: OdsCode };
 
 type Answer = Response | WorkRefused | Promise<Response | WorkRefused>;

@@ -32,7 +32,7 @@ type AuditedOutcome = {
   superseded?: number | undefined;
 };
 
-/** The same of what the audit has of it. */
+/** The same, from what the audit has. */
 export function auditedOutcomeText({ code, accepted, held, superseded }: AuditedOutcome): string {
   if (held === true) return accepted === 0 ? UPLOAD.answeredHeldWhole : UPLOAD.answeredHeld;
   if (code === 'CPF02' && superseded !== undefined) return UPLOAD.answeredInPart;

@@ -56,7 +56,7 @@ export const ownerOf = ({ authority, caller }: AtCouncil) => ({
   userKey: caller.userKey,
 });
 
-/** The same in the session in which a file comes. */
+/** The same, in the session in which the file comes. */
 export const senderOf = (at: AtCouncil) => ({ ...ownerOf(at), session: at.session });
 
 /** Who looks at what a file would do, for the audit and for the load. */

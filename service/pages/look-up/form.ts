@@ -154,7 +154,7 @@ ${button(LOOK_UP.submit)}
 </form>`;
 }
 
-/** The same again by one button, for a check that was not made. */
+/** A button that repeats a check that was not made. */
 export const againForm = (hidden: Hidden, typed: Typed, text: string): Html =>
   html`<form method="post" action="/look-up" novalidate autocomplete="off">
 ${hiddenFields(hidden)}

@@ -10,7 +10,7 @@ import { type Html, html } from '../html/html.ts';
 import { heading, link, paragraph, phones, table } from '../html/parts.ts';
 import { timeOfYearText, timeText } from '../html/time.ts';
 
-/** Whom an answer is about, as they were typed, and when it was looked for. */
+/** The number and date of birth of an answer, as they were typed, and the time of the look. */
 export type Subject = Pick<LookupRequest, 'nhsNumber' | 'dateOfBirth'> & { at: number };
 
 /** In groups that are read aloud, and kept on one line. */
@@ -61,7 +61,7 @@ function headingOf(flags: readonly Flag[]): string {
 const planTitle = (flag: Flag): string =>
   isOverdue(flag) ? RESULT.dueDatePassed : PLAN_TYPES[flag.type].heading;
 
-/** Whom to ring, before all else; of several plans for the one that gives least time. */
+/** Whom to ring, before all else. Of several plans, the one that leaves least time decides. */
 function ringTitle(flags: readonly Flag[], council: string): string {
   if (flags.every(isUnborn)) return RESULT.ringBeforeMother(council);
   return flags.every(isInCare) ? RESULT.ringFar(council) : RESULT.ringBefore(council);

@@ -34,7 +34,7 @@ export type OfficerDependencies = DeskDependencies &
     store: Pick<Store, 'appendEvent'>;
   };
 
-/** Somebody who may look into the audit, and through whose eyes. */
+/** A person who may look into the audit, and whose view of it they have. */
 export type AtOfficer<V extends Viewer = Viewer> = AtDesk & {
   viewer: V;
   /** The way back from a page that came from a form that was sent: going back to one fails in a browser. */

@@ -43,7 +43,7 @@ const DEFAULT_LEAST = '3';
 const CHARTED = 10;
 const leastSchema = z.coerce.number().int().min(1).max(1_000_000);
 
-/** By which criteria a report can be narrowed. */
+/** The criteria that narrow a report. */
 const NARROWED: Record<PrivacyViewer['kind'], readonly Criterion[]> = {
   all: ['number', 'user', 'organisation', 'activity', 'from', 'to'],
   organisation: ['number', 'user', 'activity', 'from', 'to'],

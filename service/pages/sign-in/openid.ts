@@ -47,7 +47,7 @@ export type Provider = Pick<SignInProvider, 'id' | 'name' | 'for' | 'issuer'> & 
   /** Reached without TLS: for a demo only. */
   demoOnly: boolean;
   canChangeRole: boolean;
-  /** By which it sees that this service asks; it may fetch them. */
+  /** Public keys by which the provider recognises this service; it may fetch them. */
   publicKeys: ClientProof['publicKeys'];
   /** What decides who is let in, for the digest of the configuration. */
   described: unknown;

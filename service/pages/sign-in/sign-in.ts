@@ -79,7 +79,7 @@ const OFFERED = {
   operations: 'officers',
 } as const satisfies Record<Persona, SignInFor>;
 
-/** Somebody made up, with the rights of their provider. */
+/** A made-up person, with the rights of their provider. */
 const personOf = (person: Persona) => limited({ scope: '', ...people()[person] }, OFFERED[person]);
 
 /** Those for whom there are pages: of staff also one who is refused. */
@@ -92,10 +92,10 @@ const DEMO_NAME = 'the demo';
 
 const CHOICE_LASTS_MS = 5 * 60_000;
 
-/** Somebody in one of several roles, until they have chosen. */
+/** A person in one of several roles, until they have chosen one. */
 const choiceSchema = z.strictObject({
   visit: z.uuid(),
-  /** The same of every role of one sign-in: one of them is taken, once. */
+  /** Shared by all roles of one sign-in, of which only one can be taken, once. */
   id: z.uuid(),
   at: z.int(),
   signedIn: signedInSchema,
@@ -106,7 +106,7 @@ function people(): ReturnType<typeof demoPersonas> {
   return demoPersonas({ code: authority?.code ?? '', name: authority?.name ?? '' });
 }
 
-/** Somebody in each of their roles. */
+/** A person in each of their roles. */
 const inEachRole = (
   claims: Omit<Claims, 'exp'>,
   from: Pick<SignedIn, 'provider' | 'subject' | 'sid'>,

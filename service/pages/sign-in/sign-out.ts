@@ -18,7 +18,7 @@ type SignOutDependencies = {
   forms: Forms;
   endings: SessionEndings;
   providerOf: (c: RouteContext) => Provider | undefined;
-  /** Has a refusal recorded. */
+  /** Records a refusal. */
   note: (incoming: IncomingMessage, code: ErrorCode, signedIn: SignedIn | undefined) => void;
   /** The page of a form that is not taken. */
   notTaken: (code?: FormRefusal) => Response;

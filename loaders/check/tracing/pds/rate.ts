@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export type TracingRate = {
   /** Resolves when a request may be made; rejects once the signal is aborted. */
   turn(urgent: boolean, signal: AbortSignal): Promise<void>;
-  /** Nobody's turn comes for this long. */
+  /** Stops all requests for this long. */
   pause(ms: number): void;
 };
 
