@@ -335,9 +335,9 @@ Example:
     .addHelpText(
       'after',
       `
-Use it when a council joins, leaves or merges. One that is expected and never loaded is not up to
-date. Plans that are held stay shown, whether their authority is expected or not. Lookups count by the new
-list within a second.
+Use it when a council joins, leaves or merges. An expected authority that never loaded a file is not up to
+date. Plans that are held stay shown, whether their authority is expected or not. Lookups use the new list
+within a second.
 
 Example:
   cp-flags authority expect --file expected.json --by "A. Example" --reason "V146 joins the pilot"

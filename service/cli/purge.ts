@@ -26,9 +26,9 @@ export function addPurgeCommand(program: Command, configuration: () => Configura
     .addHelpText(
       'after',
       `
-Plans that ended or were deleted, or whose child turned 18, so long ago that they are never shown, and from a
-file that was loaded more than 90 days ago: files of its number and lower are not taken any more, so that a
-late one cannot bring them back.
+It removes plans that can never be shown again, because they ended, were deleted or their child turned 18 long
+ago, once the file that they came in was loaded more than 90 days ago. Files of its number and lower are then
+refused, so that a late one cannot bring them back.
 
 Example:
   cp-flags purge --dry-run

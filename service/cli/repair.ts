@@ -122,10 +122,10 @@ export function addRepairCommand(program: Command, configuration: () => Configur
     .addHelpText(
       'after',
       `
-Audit streams whose numbers were set ahead: their entries get the numbers that they should have, and none
-is lost. Lists of those who looked that cannot be read: new ones begin, and the audit has who looked. Entries
-that are not events: they stay in the log as they were, and the alert ends. It needs the rights of Redis's
-administrator. Change the password first.
+Entries of audit streams whose numbers were set ahead get the numbers that they should have; none is lost.
+Lists of who looked that cannot be read begin again; the audit has who looked. Entries that are not events
+stay in the log as they were, and the alert ends. It needs the rights of Redis's administrator. Change the
+password of the lookup processes first.
 
 Examples:
   cp-flags repair --list
