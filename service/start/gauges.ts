@@ -480,8 +480,7 @@ export function watchAccessContext({
     gauge(
       {
         name: 'cp_flags.enumeration.alerts',
-        description:
-          'Alerts in the last hour about users who look up numbers in an unusual way.',
+        description: 'Alerts in the last hour about users who look up numbers in an unusual way.',
         unit: '{alert}',
       },
       alerts(),

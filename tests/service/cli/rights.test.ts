@@ -65,9 +65,10 @@ const COMMANDS: Record<string, () => Promise<unknown>> = {
 /** Which Redis user a command is for, as docs/operating/installing.md says. */
 const documented = new Map(
   [
-    ...readFileSync(new URL('../../../docs/operating/installing.md', import.meta.url), 'utf8').matchAll(
-      /^\| `cpf-([a-z]+)` \| (.*) \|$/gm,
-    ),
+    ...readFileSync(
+      new URL('../../../docs/operating/installing.md', import.meta.url),
+      'utf8',
+    ).matchAll(/^\| `cpf-([a-z]+)` \| (.*) \|$/gm),
   ].flatMap(([, role = '', commands = '']) =>
     [...commands.matchAll(/`([a-z -]+)`/g)].map(([, command = '']) => [command, role] as const),
   ),

@@ -82,7 +82,8 @@ test('no setting that a page names is missing from the page of settings', async 
   }
   const page = await read('operating.md');
   for (const setting of careSettings) expect(page).toContain(`\`${setting}\``);
-  const [, mapping = ''] = /mapping of your own\n\n```json\n([^]*?)```/.exec(await read('operating/tokens.md')) ?? [];
+  const [, mapping = ''] =
+    /mapping of your own\n\n```json\n([^]*?)```/.exec(await read('operating/tokens.md')) ?? [];
   expect(Object.keys(claimMappingSchema.parse(JSON.parse(mapping)))).toEqual(
     expect.arrayContaining(Object.keys(claimMappingSchema.shape)),
   );
