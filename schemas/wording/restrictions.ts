@@ -14,8 +14,8 @@ export const RESTRICTION = {
   },
   ended: {
     whereabouts:
-      'This council no longer protects the child’s whereabouts. Where the child is looked up is shown again, unless another council protects it.',
-    barred: 'From now on this user gets the same answer as everybody else.',
+      'This council no longer protects the child’s whereabouts. They are shown again. If another council protects them, they are still not shown.',
+    barred: 'From now on this user gets the same answers as all others.',
   },
   refused: {
     'no-such-child':
@@ -95,7 +95,7 @@ export const RESTRICTIONS = {
   endLead: {
     whereabouts:
       'Nurses, doctors and other councils then see who looked at this child, and where. If another council protects the child too, they still do not.',
-    barred: 'This user then gets the same answer as everybody else.',
+    barred: 'This user then gets the same answers as all others.',
   },
   endButton: 'End this',
 } as const;
