@@ -44,7 +44,7 @@ if (given.help) {
   --rate 1000          lookups a second, for --seconds 5, at which latency is measured
   --out reports
 
-With what it is by default it takes about 25 minutes.`);
+With what it is by default it takes about a quarter of an hour.`);
   process.exit(0);
 }
 

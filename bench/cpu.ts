@@ -6,7 +6,7 @@ import { z } from 'zod';
 import baseline from './cpu-baseline.json' with { type: 'json' };
 import type { Order } from './generator.ts';
 import { startLookups } from './lookups.ts';
-import { cpuMicroseconds, median, root, startProcess } from './processes.ts';
+import { cpuMicroseconds, median, root, spread, startProcess } from './processes.ts';
 import { send } from './sending.ts';
 import { stageShares } from './stages.ts';
 
@@ -31,6 +31,8 @@ const { values: options } = parseArgs({
     profile: { type: 'string' },
     /** Measures the lookup once more, in a process that measures and exports nothing. */
     unmeasured: { type: 'boolean', default: false },
+    /** Measures another checkout of this repository in turn with this one, and this one twice. */
+    beside: { type: 'string' },
     /** Measures a refusal for overload too, by a process that takes on one lookup at once. */
     refused: { type: 'boolean', default: false },
   },
@@ -52,7 +54,15 @@ const storeSchema = z.object({
 
 /** `nodeHttpSame` is node:http sent the very requests that a lookup is: ten times the bytes of a GET. */
 type Subject = {
-  name: 'lookup' | 'unmeasured' | 'refused' | 'nodeHttp' | 'nodeHttpSame' | 'hono';
+  name:
+    | 'lookup'
+    | 'again'
+    | 'beside'
+    | 'unmeasured'
+    | 'refused'
+    | 'nodeHttp'
+    | 'nodeHttpSame'
+    | 'hono';
   pid: number;
   order: Order;
 };
@@ -75,11 +85,12 @@ async function startDemoLookups(
   dataDir: string,
   ownDir: string,
   more: Record<string, string>,
+  checkout?: string,
 ): Promise<Started> {
   await copyFile(join(dataDir, ISSUER_FILE), join(ownDir, ISSUER_FILE));
   const nodeOptions =
     options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`];
-  return startLookups(dataDir, ownDir, more, nodeOptions);
+  return startLookups(dataDir, ownDir, more, { nodeOptions, ...(checkout && { checkout }) });
 }
 
 async function startAll() {
@@ -92,14 +103,34 @@ async function startAll() {
   };
   const hello = (what: string) =>
     start(startProcess('bench/hello.ts', [what], { until: /hello on ([0-9]+)/ }));
-  const store = await start(startProcess('bench/service.ts', [], { until: /^service (.*)$/m }));
-  const { dataDir, token, held } = storeSchema.parse(JSON.parse(store.said[1] ?? ''));
+  const startStore = async (checkout = root) => {
+    const until = /^service (.*)$/m;
+    const { said } = await start(startProcess('bench/service.ts', [], { until, checkout }));
+    return storeSchema.parse(JSON.parse(said[1] ?? ''));
+  };
+  const { dataDir, token, held } = await startStore();
   const lookups = await start(startDemoLookups(dataDir, ownDir, { METRICS_PORT: '0' }));
   const another = async (name: string, more: Record<string, string>) => {
     const folder = join(ownDir, name);
     await mkdir(folder);
     return start(startDemoLookups(dataDir, folder, more));
   };
+  const subject = (name: Subject['name'], { child, said }: Started, more = {}): Subject => ({
+    name,
+    pid: child.pid ?? 0,
+    order: { port: Number(said[1]), requests: REQUESTS, connections: CONNECTIONS, ...more },
+  });
+  const compared: Subject[] = [];
+  if (options.beside !== undefined) {
+    const again = await another('again', { METRICS_PORT: '0' });
+    compared.push(subject('again', again, { token, held }));
+    const other = await startStore(options.beside);
+    const folder = join(ownDir, 'beside');
+    await mkdir(folder);
+    const metrics = { METRICS_PORT: '0' };
+    const beside = await start(startDemoLookups(other.dataDir, folder, metrics, options.beside));
+    compared.push(subject('beside', beside, { token: other.token, held: other.held }));
+  }
   const unmeasured = options.unmeasured
     ? await another('unmeasured', { OTEL_SDK_DISABLED: 'true' })
     : undefined;
@@ -108,14 +139,10 @@ async function startAll() {
     : undefined;
   const nodeHttp = await hello('node-http');
   const hono = await hello('hono');
-  const subject = (name: Subject['name'], { child, said }: Started, more = {}): Subject => ({
-    name,
-    pid: child.pid ?? 0,
-    order: { port: Number(said[1]), requests: REQUESTS, connections: CONNECTIONS, ...more },
-  });
   return {
     subjects: [
       subject('lookup', lookups, { token, held }),
+      ...compared,
       ...(unmeasured === undefined ? [] : [subject('unmeasured', unmeasured, { token, held })]),
       ...(refused === undefined ? [] : [subject('refused', refused, { token, held, quiet: true })]),
       subject('nodeHttp', nodeHttp),
@@ -135,6 +162,8 @@ type Taken = Record<Subject['name'], number[]>;
 async function rounds({ subjects }: Awaited<ReturnType<typeof startAll>>): Promise<Taken> {
   const taken: Taken = {
     lookup: [],
+    again: [],
+    beside: [],
     unmeasured: [],
     refused: [],
     nodeHttp: [],
@@ -157,6 +186,10 @@ function tell(taken: Taken): void {
     hono: median(taken.hono),
     ...(options.unmeasured && { unmeasured: median(taken.unmeasured) }),
     ...(options.refused && { refused: median(taken.refused) }),
+    ...(options.beside !== undefined && {
+      again: median(taken.again),
+      beside: median(taken.beside),
+    }),
   };
   if (options.json) {
     console.log(JSON.stringify(result));
@@ -173,6 +206,15 @@ function tell(taken: Taken): void {
   if (options.unmeasured) {
     const ratio = median(taken.lookup.map((on, round) => on / (taken.unmeasured[round] ?? on)));
     console.log(`  Measured is ${ratio.toFixed(3)} x unmeasured: median of the rounds.`);
+  }
+  if (options.beside !== undefined) {
+    const { lookup, again, beside } = taken;
+    for (const [name, of] of Object.entries({ 'the same again': again, beside })) {
+      const { median: middle, least, most } = spread(lookup.map((now, i) => now / (of[i] ?? now)));
+      console.log(
+        `  A lookup is ${middle.toFixed(3)} x ${name} (${least.toFixed(3)} to ${most.toFixed(3)}), median of the rounds.`,
+      );
+    }
   }
 }
 

@@ -1,17 +1,26 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
-import { startProcess } from './processes.ts';
+import { root, startProcess } from './processes.ts';
 
-/** A lookup process on the Redis of another data folder, which it shares nothing else with. */
+/**
+ * A lookup process on the Redis of another data folder, which it shares nothing else with.
+ *
+ * @param checkout whose program it runs
+ */
 export async function startLookups(
   dataDir: string,
   ownDir: string,
   more: Record<string, string>,
-  nodeOptions: string[] = [],
+  { nodeOptions = [], checkout = root }: { nodeOptions?: string[]; checkout?: string } = {},
 ): ReturnType<typeof startProcess> {
   const redis = await findEmbeddedRedis(dataDir);
   if (redis === undefined) throw new Error('The Redis of the store was not found.');
   const { username, password } = redis.users.lookup;
-  return startProcess('service/cli.mjs', ['serve'], {
+  // Before it had a program in JavaScript, the command line was run directly.
+  const program = existsSync(join(checkout, 'service/cli.mjs')) ? 'cli.mjs' : 'cli.ts';
+  return startProcess(`service/${program}`, ['serve'], {
+    checkout,
     environment: {
       ROLE: 'lookup',
       PORT: '0',

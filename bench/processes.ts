@@ -5,8 +5,6 @@ import { fileURLToPath } from 'node:url';
 
 export const root: string = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** A process to be measured, with the port it answers on. */
-
 const STARTS_WITHIN_MS = 60_000;
 
 /**
@@ -18,21 +16,23 @@ const STARTS_WITHIN_MS = 60_000;
 export async function startProcess(
   script: string,
   args: readonly string[],
-  options: { environment?: Record<string, string>; until: RegExp; nodeOptions?: string[] },
+  options: {
+    environment?: Record<string, string>;
+    until: RegExp;
+    nodeOptions?: string[];
+    checkout?: string;
+  },
 ): Promise<{ child: ChildProcess; said: RegExpExecArray; stop(): Promise<void> }> {
-  const child = spawn(
-    process.execPath,
-    [...(options.nodeOptions ?? []), join(root, script), ...args],
-    {
-      cwd: root,
-      env: {
-        PATH: process.env['PATH'],
-        NODE_OPTIONS: process.env['NODE_OPTIONS'],
-        ...options.environment,
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
+  const { checkout = root, nodeOptions = [] } = options;
+  const child = spawn(process.execPath, [...nodeOptions, join(checkout, script), ...args], {
+    cwd: checkout,
+    env: {
+      PATH: process.env['PATH'],
+      NODE_OPTIONS: process.env['NODE_OPTIONS'],
+      ...options.environment,
     },
-  );
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   let output = '';
   let complaints = '';
