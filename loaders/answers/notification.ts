@@ -13,35 +13,45 @@ import {
   xmlText,
 } from './xml.ts';
 
+/** What a look has in a CSV, and on the page of its authority, by column. */
+const LOOK_COLUMNS = {
+  entry: ({ id }) => id,
+  again: ({ again }) => (again ? 'yes' : ''),
+  local_id: ({ plans }) => distinct(plans.map(({ localId }) => localId)),
+  nhs_number: ({ nhsNumber }) => printedNhsNumber(nhsNumber),
+  plan_types: ({ plans }) =>
+    distinct(plans.map(({ type }) => PLAN_TYPES[type as PlanType]?.cpis ?? type)),
+  file_sequence: ({ plans }) => newestFile(plans) ?? '',
+  user_name: ({ user }) => user.name,
+  user_id: ({ user }) => user.id,
+  role: ({ role }) => role.name,
+  role_code: ({ role }) => role.code,
+  organisation: ({ organisation }) => organisation.name,
+  organisation_code: ({ organisation }) => organisation.code,
+  setting: ({ setting }) => setting,
+  reason: ({ reason = '' }) => reason,
+  count: ({ count }) => count,
+  first: ({ first }) => first,
+  last: ({ last }) => last,
+  attended: ({ attendance }) => attendance?.attended ?? '',
+  attended_at: ({ attendance }) => attendance?.at ?? '',
+  ward: ({ attendance }) => attendance?.ward ?? '',
+  switchboard: ({ attendance }) => attendance?.switchboard ?? '',
+  barred: ({ barred = false }) => (barred ? 'yes' : ''),
+} satisfies Record<string, (entry: NotificationEntry) => string | number>;
+export type LookColumn = keyof typeof LOOK_COLUMNS;
+/** The columns of a look, in the order of a CSV. */
+export const lookColumns = Object.keys(LOOK_COLUMNS) as LookColumn[];
+
+/** What concerns a whole notification stands behind the times of the look in its line. */
+const BEFORE_REMARK = lookColumns.indexOf('last') + 1;
 const COLUMNS = [
   'notification',
-  'entry',
-  'again',
-  'local_id',
-  'nhs_number',
-  'plan_types',
-  'file_sequence',
-  'user_name',
-  'user_id',
-  'role',
-  'role_code',
-  'organisation',
-  'organisation_code',
-  'setting',
-  'reason',
-  'count',
-  'first',
-  'last',
+  ...lookColumns.slice(0, BEFORE_REMARK),
   'remark',
   'checkpoint',
-  'attended',
-  'attended_at',
-  'ward',
-  'switchboard',
-  'barred',
-] as const;
-
-const REMARK = COLUMNS.indexOf('remark');
+  ...lookColumns.slice(BEFORE_REMARK),
+];
 
 /** Where the schema wants something, and there is nothing or it is kept back. */
 const NOT_KNOWN = '-1';
@@ -69,53 +79,41 @@ export function notificationsCsv(notifications: readonly Notification[]): string
 const distinct = (values: readonly (string | number | undefined)[]): string =>
   [...new Set(values.filter((value) => value !== undefined))].join('; ');
 
+/** The same columns for looks that are in no notification yet. */
+export const looksCsv = (entries: readonly NotificationEntry[]): string =>
+  csvText([
+    COLUMNS,
+    ...entries.map((entry) => line({ entry, remark: NOTIFICATION.notYet, checkpoint: '' })),
+  ]);
+
+type Line = {
+  id?: string;
+  entry?: NotificationEntry;
+  remark: string;
+  checkpoint: string;
+};
+
+function line({ id = '', entry, remark, checkpoint }: Line): (string | number)[] {
+  const cells = lookColumns.map((name) => (entry === undefined ? '' : LOOK_COLUMNS[name](entry)));
+  return [
+    id,
+    ...cells.slice(0, BEFORE_REMARK),
+    remark,
+    packed(checkpoint),
+    ...cells.slice(BEFORE_REMARK),
+  ];
+}
+
 /** What concerns the whole notification is in its first line, or in one of its own; the checkpoint in base 64. */
 function lines({ id, entries, unreadableEvents, checkpoint }: Notification): (string | number)[][] {
   const remark = unreadableEvents === 0 ? '' : NOTIFICATION.unreadable(unreadableEvents);
   if (entries.length === 0) {
-    return [
-      [
-        id,
-        ...Array<string>(REMARK - 1).fill(''),
-        remark || NOTIFICATION.nobody,
-        packed(checkpoint),
-        ...Array<string>(COLUMNS.length - REMARK - 2).fill(''),
-      ],
-    ];
+    return [line({ id, remark: remark || NOTIFICATION.nobody, checkpoint })];
   }
-  return entries.map((entry, i) => [
-    id,
-    entry.id,
-    entry.again ? 'yes' : '',
-    distinct(entry.plans.map(({ localId }) => localId)),
-    printedNhsNumber(entry.nhsNumber),
-    distinct(entry.plans.map(({ type }) => PLAN_TYPES[type as PlanType]?.cpis ?? type)),
-    newestFile(entry.plans) ?? '',
-    entry.user.name,
-    entry.user.id,
-    entry.role.name,
-    entry.role.code,
-    entry.organisation.name,
-    entry.organisation.code,
-    entry.setting,
-    entry.reason ?? '',
-    entry.count,
-    entry.first,
-    entry.last,
-    i === 0 ? remark : '',
-    i === 0 ? packed(checkpoint) : '',
-    ...cameOf(entry),
-    entry.barred === true ? 'yes' : '',
-  ]);
+  return entries.map((entry, i) =>
+    line(i === 0 ? { id, entry, remark, checkpoint } : { id, entry, remark: '', checkpoint: '' }),
+  );
 }
-
-/** The outcome of an access, if the user recorded one. */
-const cameOf = ({ attendance }: NotificationEntry): string[] => [
-  attendance?.attended ?? '',
-  attendance?.at ?? '',
-  attendance?.ward ?? '',
-  attendance?.switchboard ?? '',
-];
 
 /** If a child's plans came from several files, the number of the newest: it has all of them. */
 function newestFile(plans: NotificationEntry['plans']): number | undefined {

@@ -109,6 +109,7 @@ export const NOTICE = {
 /** A notification that somebody looked. */
 export const NOTIFICATION = {
   nobody: 'Nobody looked.',
+  notYet: 'New since your last notification.',
   unreadable: (count: number) =>
     `${plural(count, 'event')} could not be read and may have concerned a child of yours. Ask the operator.`,
 } as const;

@@ -22,7 +22,15 @@ export const LOOKS = {
   download: 'Download all as CSV',
   downloadThese: 'Download these as CSV',
   kept: 'Looks are listed for as long as the team that runs this service keeps them. A download holds children’s NHS numbers. Keep it as safe as your case files.',
-  columns: ['When', 'Child', 'Plan', 'Who', 'Where', 'Why', 'What came of it'],
+  columns: {
+    when: 'When',
+    child: 'Child',
+    plan: 'Plan',
+    who: 'Who',
+    where: 'Where',
+    why: 'Why',
+    cameOf: 'What came of it',
+  },
   times: (count: number, first: string) => `${count} times since ${first}`,
   nothingSaid: 'Not said',
   /** A user whom the council bars from the child. */

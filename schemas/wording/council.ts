@@ -51,7 +51,9 @@ export const UPLOAD = {
   full: 'This file has all our plans: remove those it leaves out',
   submit: 'Show what it would do',
   choose: 'Choose a file',
-  empty: 'The file you chose is empty',
+  empty: 'The file you chose is empty. Choose the file that your case system made',
+  correctRecords:
+    'No record in the file can be used. Correct those listed below in your case system, then choose the new file',
   createdAtWrong:
     'We cannot read when the file was made. Give a day and a time, for example 27/11/2026 21:30',
   sequenceWrong: 'The number of the file must be digits only',

@@ -2,6 +2,7 @@
 export const DESK = {
   over: 'You are signed out',
   overThen: 'Nothing was done. Sign in and start again.',
+  overHidden: 'This page is hidden, and nothing more was done. To go on, sign in.',
   signIn: 'Sign in',
   untrusted: 'Nothing was done',
   untrustedThen:

@@ -303,13 +303,16 @@ export const OFFICER_DRAFT = {
   copyTitle: 'Record of looks at a child’s flags',
   copyLead: 'Released line by line after review.',
   copyReference: (auditId: string) => `Reference: ${auditId}.`,
-  copyNone: 'You did not release any lines on this page, so there is no copy of it.',
+  copyNone: 'You did not release any lines, so there is no copy.',
   copyReleased: (organisation: string, time: string) =>
     `Each line was reviewed. Released by ${organisation} on ${time}.`,
   copyNotDelivery: 'Print this page, or go back to review the lines again.',
   back: 'Back to the draft',
   lineGone: 'The lines have changed since the draft was made. Make the draft again.',
   next: 'Next page of the draft',
+  first: 'First page of the draft',
+  elsewhere: (count: number) =>
+    `You have also released ${count === 1 ? '1 line' : `${count} lines`} on other pages of the draft. The copy has them too.`,
   none: 'Nobody has looked this child up.',
   noneHere: 'There are no lines on this page of the draft.',
   accesses: 'Accesses',

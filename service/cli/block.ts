@@ -3,7 +3,12 @@ import type { Command } from 'commander';
 import type { Configuration } from '#schemas/configuration.ts';
 import { issuerNameSchema, userSchema } from '#schemas/people/identity.ts';
 import { type Block, type Blocks, createBlocks } from '#store/blocks.ts';
-import { BLOCK_EVENTS_AT_MOST, BLOCK_REPORT, knownUser } from '../audit/search/known-user.ts';
+import {
+  BLOCK_EVENTS_AT_MOST,
+  BLOCK_REPORT,
+  type KnownUser,
+  knownUser,
+} from '../audit/search/known-user.ts';
 import { NoIndex, searchAudit } from '../audit/search/search.ts';
 import { lookInto } from './audit-index.ts';
 import { Failure } from './failure.ts';
@@ -31,10 +36,15 @@ function readBlock(user: string, options: BlockOptions): Omit<Block, 'at'> {
 }
 
 /** Said once somebody has been blocked: nothing that is found keeps them from being blocked. */
-const UNKNOWN =
-  'The audit has no request by this user. Check the user id and the issuer: cp-flags audit search --user USER shows them as tokens have them.';
-const NOT_TOLD =
-  'The audit cannot be searched here, so whether this user is known in it cannot be said. Check the user id and the issuer.';
+const FOUND: Record<KnownUser, string | undefined> = {
+  known: undefined,
+  unknown:
+    'The audit has no request by this user. Check the user id and the issuer: cp-flags audit search --user USER shows them as tokens have them.',
+  watches:
+    'This user has searched the audit, so may be a privacy officer or Caldicott Guardian. Tell your own Guardian now. To undo the block: cp-flags unblock.',
+  'not-told':
+    'The audit cannot be searched here, so whether this user is known in it cannot be said. Check the user id and the issuer.',
+};
 
 /** Searches the audit for somebody who was blocked. The search is on record. */
 async function lookForUser(
@@ -67,10 +77,10 @@ async function lookForUser(
         eventsShown: 0,
       }),
     );
-    return result === 'unknown' ? UNKNOWN : undefined;
+    return FOUND[result];
   } catch (error) {
     if (!(error instanceof Failure || error instanceof NoIndex)) throw error;
-    return NOT_TOLD;
+    return FOUND['not-told'];
   }
 }
 

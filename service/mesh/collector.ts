@@ -6,6 +6,7 @@ import { MESH } from '#schemas/wording/mesh.ts';
 import { lstatOrNothing, writeWhole } from '#store/files/whole-file.ts';
 import { errorCode } from '../telemetry/log.ts';
 import type { MeshFile } from './mesh-file.ts';
+import { chunksIn, SENDING_MODE } from './sender.ts';
 
 /** A folder of pairs to be sent. */
 export type MeshOutbox = {
@@ -28,7 +29,6 @@ type CollectorOptions = {
   clock: () => number;
 };
 
-const MODE = 0o600;
 const CONTROL = /\.ctl$/i;
 
 /**
@@ -64,7 +64,7 @@ export function createCollector(options: CollectorOptions) {
       .digest('hex')
       .slice(0, 32);
     if (file.sent(key) === undefined) {
-      await writeWhole(join(folder, key), content, MODE);
+      await writeWhole(join(folder, key), content, SENDING_MODE);
       const now = clock();
       file.addSent({
         key,
@@ -75,7 +75,7 @@ export function createCollector(options: CollectorOptions) {
         state: 'waiting',
         attempt: 1,
         messageId: '',
-        chunks: Math.max(1, Math.ceil(content.length / chunkBytes)),
+        chunks: chunksIn(content.length, chunkBytes),
         chunksSent: 0,
         tries: 0,
         addedAt: now,

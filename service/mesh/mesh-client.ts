@@ -28,6 +28,8 @@ export type MeshClientOptions = {
   /** See the receiver. */
   maxBytes: number;
   isOurs: (head: Pick<MessageHead, 'workflowId' | 'from'>) => boolean;
+  /** See the sender. */
+  currentContent: (name: string) => Buffer | undefined;
   /** How often the mailbox is asked what there is, while there is not a full page. */
   pollMs: number;
   tell: Tell;
@@ -137,6 +139,7 @@ export async function openMeshClient(options: MeshClientOptions) {
       ...shared,
       folder: sending,
       chunkBytes,
+      currentContent: options.currentContent,
       settleMs: options.settleMs ?? SETTLE_MS,
       trackMs: options.trackMs ?? TRACK_MS,
     });

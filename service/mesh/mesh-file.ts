@@ -224,16 +224,17 @@ export class MeshFile {
    * @returns whether it was changed
    */
   changeSent(row: Sent, change: Partial<Sent>, now: number): boolean {
-    const { state, attempt, messageId, chunksSent, tries, notBefore, code, detail } = {
+    const { state, attempt, messageId, chunks, chunksSent, tries, notBefore, code, detail } = {
       ...row,
       ...change,
     };
-    const changed = { state, attempt, messageId, chunksSent, tries, notBefore, code, detail };
+    const of = { messageId, chunks, chunksSent };
+    const changed = { state, attempt, ...of, tries, notBefore, code, detail };
     const before = { key: row.key, stateBefore: row.state, attemptBefore: row.attempt };
     return (
       this.#run(
         `UPDATE sent SET state = :state, attempt = :attempt, messageId = :messageId,
-         chunksSent = :chunksSent, tries = :tries, changedAt = :changedAt, notBefore = :notBefore,
+         chunks = :chunks, chunksSent = :chunksSent, tries = :tries, changedAt = :changedAt, notBefore = :notBefore,
          code = :code, detail = :detail
          WHERE key = :key AND state = :stateBefore AND attempt = :attemptBefore`,
         { ...changed, ...before, changedAt: now },

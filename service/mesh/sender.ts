@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
-import { open, rm } from 'node:fs/promises';
+import { open, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { MESH } from '#schemas/wording/mesh.ts';
+import { writeWhole } from '#store/files/whole-file.ts';
 import { jittered } from './exchange.ts';
 import type { MeshApi } from './mesh-api.ts';
 import { eachApart, MeshAway } from './mesh-away.ts';
@@ -17,6 +18,8 @@ type SenderOptions = {
   folder: string;
   /** The most bytes of plain data in one part. */
   chunkBytes: number;
+  /** What a pair of this name holds by now, where that may have changed since it was taken over. */
+  currentContent: (name: string) => Buffer | undefined;
   /** How long MESH may take to list what it has taken, when the answer to that was lost. */
   settleMs: number;
   /** How soon it is asked whether a message was fetched by its recipient; longer each time. */
@@ -65,7 +68,7 @@ const AT_ONCE = 100;
  * again; if that stays unclear a person decides.
  */
 export function createSender(options: SenderOptions) {
-  const { api, file, folder, chunkBytes, settleMs, trackMs, tell, clock } = options;
+  const { api, file, folder, chunkBytes, currentContent, settleMs, trackMs, tell, clock } = options;
 
   async function chunkOf(row: Sent, chunk: number): Promise<Buffer> {
     const data = await open(join(folder, row.key));
@@ -99,16 +102,28 @@ export function createSender(options: SenderOptions) {
     }
   }
 
+  /** Puts what is to be sent by now in the place of what was taken over. @returns in how many parts it is sent */
+  async function bringUpToDate({ key, name }: Sent): Promise<number> {
+    const path = join(folder, key);
+    const current = currentContent(name);
+    if (current !== undefined && !current.equals(await readFile(path))) {
+      await writeWhole(path, current, SENDING_MODE);
+    }
+    return chunksIn((await stat(path)).size, chunkBytes);
+  }
+
   async function post(row: Sent): Promise<void> {
+    const chunks = await bringUpToDate(row);
     const data = await chunkOf(row, 1);
-    const asked = { state: 'asked', notBefore: clock() + settleMs, tries: 0, detail: '' } as const;
+    const begun = { notBefore: clock() + settleMs, tries: 0, detail: '' };
+    const asked = { state: 'asked', chunks, ...begun } as const;
     // Noted first: from here on it may have been taken.
     if (!change(row, asked)) return;
     const now = { ...row, ...asked };
     const posted = await api
       .post(
         { ...row, to: row.recipient, localId: localIdOf(row), fileName: `${row.name}.dat` },
-        row.chunks,
+        chunks,
         data,
       )
       .catch((error: unknown) => {
@@ -252,6 +267,13 @@ export function createSender(options: SenderOptions) {
     },
   };
 }
+
+/** Of what is sent, while it lies here. */
+export const SENDING_MODE = 0o600;
+
+/** Parts of a content; an empty one is one. */
+export const chunksIn = (bytes: number, chunkBytes: number): number =>
+  Math.max(1, Math.ceil(bytes / chunkBytes));
 
 /** The state of a message that was never sent. */
 const ANEW = {

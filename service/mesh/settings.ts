@@ -4,8 +4,9 @@ import { type Configuration, ConfigurationError } from '#schemas/configuration.t
 import { acknowledgementOf, mailboxesFileSchema } from '#schemas/uploads/mesh.ts';
 import { MESH } from '#schemas/wording/mesh.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
-import { meshFolder } from '../files/data-folder.ts';
+import { auditFolder, meshFolder } from '../files/data-folder.ts';
 import { readSettingFile } from '../files/setting-file.ts';
+import { currentContent } from '../notifications/outbox.ts';
 import { outboxOf } from '../notifications/settings.ts';
 import type { MeshConnection } from './exchange.ts';
 import { type MeshClientOptions, UnusableSecret } from './mesh-client.ts';
@@ -28,6 +29,7 @@ export const MAILBOX_SETTINGS = [
   'MESH_CA_FILE',
   'MESH_POLL_SECONDS',
   'NOTIFICATIONS_OUTBOX',
+  'AUDIT_DIR',
   'MAX_UPLOAD_MIB',
   ...PAIR_SETTINGS,
 ] as const satisfies readonly (keyof Configuration)[];
@@ -73,7 +75,7 @@ async function secretIn(setting: string, path: string): Promise<string> {
 /** What the configuration says about a mailbox that is worked on by the MESH API. */
 export type MailboxSettings = Pick<
   MeshClientOptions,
-  'connection' | 'mailbox' | 'folder' | 'maxBytes' | 'isOurs' | 'pollMs'
+  'connection' | 'mailbox' | 'folder' | 'maxBytes' | 'isOurs' | 'currentContent' | 'pollMs'
 > & {
   url: string;
   mesh: MeshOptions;
@@ -107,6 +109,7 @@ export async function mailboxSettings(
     maxBytes: configuration.MAX_UPLOAD_MIB * MIB,
     pollMs: configuration.MESH_POLL_SECONDS * 1_000,
     notifications: outboxOf(configuration, kind),
+    currentContent: (name) => currentContent(auditFolder(configuration), name),
     isOurs: ({ workflowId, from }) => isUpload(mesh, workflowId, from ?? ''),
     async connection(): Promise<MeshConnection> {
       const password = await secretIn('MESH_PASSWORD_FILE', MESH_PASSWORD_FILE ?? '');

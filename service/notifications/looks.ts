@@ -27,28 +27,37 @@ export const SEALED_WITHIN_MS = 5_000;
 /** Each is read and parsed in one go, and lookups may wait for the same process. */
 const NOTIFICATIONS_A_STEP = 50;
 
+/** Looks that have changed since they were notified, which is notified later, the newest first. */
+export function changedLooks(
+  auditFolder: string,
+  authority: OdsCode,
+  of: OfChild | undefined,
+): Pick<Looks, 'entries' | 'read' | 'listedUntil'> {
+  const now = NotificationFile.read(auditFolder, (file) => ({
+    listedUntil: readUntil(file.cursor()),
+    changed: file.changedSince(authority),
+    newest: file.lastOf(authority)?.last,
+  }));
+  const entries = chosen(now?.changed ?? [], of);
+  return {
+    entries,
+    read: now?.newest && entries.length > 0 ? { newest: now.newest, count: 0 } : undefined,
+    listedUntil: now?.listedUntil,
+  };
+}
+
 /**
- * One page of an authority's looks, as its notifications hold them; first of all, those that were repeated since they
- * were notified, which is notified later. A page ends with a notification, so it may be longer. Notifications without
- * looks of the child are passed over.
+ * One page of an authority's looks, as its notifications hold them; first of all {@link changedLooks}. A page ends with
+ * a notification, so it may be longer. Notifications without looks of the child are passed over.
  */
 export async function newestLooks(
   auditFolder: string,
   authority: OdsCode,
   { before, of }: { before?: NotificationId | undefined; of?: OfChild | undefined },
 ): Promise<Looks> {
-  const now = NotificationFile.read(auditFolder, (file) => ({
-    listedUntil: readUntil(file.cursor()),
-    repeated: before === undefined ? file.repeated(authority) : [],
-    newest: file.lastOf(authority)?.last,
-  }));
-  const entries = chosen(now?.repeated ?? [], of);
-  const looks: Looks = {
-    entries,
-    read: now?.newest && entries.length > 0 ? { newest: now.newest, count: 0 } : undefined,
-    before: undefined,
-    listedUntil: now?.listedUntil,
-  };
+  const changed = changedLooks(auditFolder, authority, of);
+  const first = before === undefined ? changed : { ...changed, entries: [], read: undefined };
+  const looks: Looks = { ...first, before: undefined };
   let at = before;
   for (;;) {
     const step = NotificationFile.read(auditFolder, (file) =>
@@ -81,7 +90,7 @@ const chosen = (
 function add(looks: Looks, notification: Notification, of: OfChild | undefined): void {
   const entries = chosen(notification.entries, of);
   if (entries.length === 0) return;
-  // One that was repeated stands with its latest count, higher up.
+  // One that has changed stands as it is by now, higher up.
   const known = new Set(looks.entries.map(({ id }) => id));
   looks.entries.push(...entries.filter(({ id }) => !known.has(id)));
   looks.read = {

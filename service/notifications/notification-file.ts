@@ -346,11 +346,12 @@ export class NotificationFile {
     );
   }
 
-  /** An authority's entries that were sent and had more accesses since, as they are now. */
-  repeated(authority: string): NotificationEntry[] {
-    return this.#entries('authority = ? AND count > entry.told AND entry.told > 0', authority).map(
-      ({ entry }) => entry,
-    );
+  /** An authority's entries that were sent and have changed since, by more accesses or an outcome, as they are now. */
+  changedSince(authority: string): NotificationEntry[] {
+    return this.#entries(
+      'authority = ? AND entry.told > 0 AND (count > entry.told OR attendance.told = 0)',
+      authority,
+    ).map(({ entry }) => entry);
   }
 
   /** Keeps a notification, and that its entries are sent. */
@@ -480,6 +481,14 @@ export class NotificationFile {
       notifications.push(notificationRow.parse(row).json);
     }
     return { notifications, more: false };
+  }
+
+  /** One notification, while it is kept. */
+  find(authority: string, id: string): Notification | undefined {
+    const row = this.#sql(
+      'SELECT authority, id, json FROM notification WHERE authority = ? AND id = ?',
+    ).get(authority, id);
+    return row === undefined ? undefined : notificationRow.parse(row).json;
   }
 
   /** An authority's notifications before one, the newest first. */

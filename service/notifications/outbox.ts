@@ -9,6 +9,7 @@ import {
   type NotificationPreferences,
 } from '#schemas/notification.ts';
 import { lstatOrNothing, makeFolderIn, writeWhole } from '#store/files/whole-file.ts';
+import { NotificationFile } from './notification-file.ts';
 
 /** The mailbox and workflow with which notifications are sent by MESH. */
 export type NotificationMesh = { mailbox: string; workflowId: string | undefined };
@@ -68,6 +69,23 @@ export async function writeNotification(
       FILE_MODE,
     );
   }
+}
+
+/** Of a pair of {@link pairOf}. */
+const STEM = /^notification-([A-Z0-9]+)-([0-9]{12}\.[0-9]{4})-([a-z]+)$/;
+
+/**
+ * What a pair of this name holds by now, if it is a notification that is kept: a council may have begun to keep something
+ * back since it was written.
+ *
+ * @param auditFolder where the notifications are kept
+ */
+export function currentContent(auditFolder: string, stem: string): Buffer | undefined {
+  const [, authority = '', id = '', named] = STEM.exec(stem) ?? [];
+  const format = NOTIFICATION_FORMATS.find((each) => each === named);
+  if (format === undefined) return undefined;
+  const notification = NotificationFile.read(auditFolder, (file) => file.find(authority, id));
+  return notification && Buffer.from(formatNotification(notification, format));
 }
 
 const isThere = async (path: string): Promise<boolean> =>

@@ -12,6 +12,7 @@ export function openQuickClient(folder: string, connection: MeshConnection): Pro
     outboxes: [{ path: join(folder, 'outbox'), again: false }],
     maxBytes: 1_000_000,
     isOurs: ({ workflowId }) => workflowId === 'TEST_WORKFLOW',
+    currentContent: () => undefined,
     pollMs: 1,
     tell: () => undefined,
     deadlines: { idleDeadlineMs: 2_000, retryMs: 1 },

@@ -70,6 +70,9 @@ const MOVE_RECENT = `
   DELETE FROM recentHeld;
 `;
 const LOOKUP = 1;
+const NO_TEXT = 0;
+/** Children of whom a council keeps something back, or did. */
+const KEPT_BACK = `SELECT child FROM everyEvent WHERE type = ? AND type > ${LOOKUP} AND child IS NOT NULL`;
 
 const stateRow = z.object({ id: z.string(), size: z.number(), minimumIndex: z.number() });
 const placeRow = z.object({ entry: z.number(), at: z.number() });
@@ -362,10 +365,13 @@ export class AuditIndex {
     if (outcome !== undefined) is('event.outcome = ?', AUDIT_OUTCOMES.indexOf(outcome));
     const texts: [string, string | undefined][] = [
       ['event.type', criteria.type],
-      ['event.user', criteria.user],
-      ['event.organisation', criteria.organisation],
       ['event.authority', criteria.authority],
     ];
+    const who: [string, string | undefined][] = [
+      ['event.user', criteria.user],
+      ['event.organisation', criteria.organisation],
+    ];
+    if (viewer.kind !== 'authority') texts.push(...who);
     // By whose plan was shown it would learn whose it was.
     if (viewer.kind === 'organisation' && criteria.authority !== undefined) return undefined;
     if (viewer.kind === 'organisation') texts.push(['event.organisation', viewer.organisation]);
@@ -373,6 +379,12 @@ export class AuditIndex {
       texts.push(['event.authority', viewer.authority]);
       where.push(`event.type = ${LOOKUP}`);
       where.push('event.access = 1');
+      for (const [column, text] of who) {
+        if (text === undefined) continue;
+        // What is looked through does not say whether somebody of whom nothing is shown looked at such a child.
+        is(`(${column} = ? OR event.child IN (${KEPT_BACK}))`, this.#known(text) ?? NO_TEXT);
+        values.push(this.#known('restriction') ?? NO_TEXT);
+      }
     }
     for (const [column, text] of texts) {
       if (text === undefined) continue;
@@ -388,7 +400,10 @@ export class AuditIndex {
     return { where, values, from: `${byAuthority ? 'heldEvent' : 'everyEvent'} AS event` };
   }
 
-  /** The places of the events that match, newest first, after `after`. At most `limit`. */
+  /**
+   * The places of the events that match, newest first, after `after`. At most `limit`. To an authority that asks who
+   * looked, all looks at a child of whom a council ever kept something back are among them.
+   */
   find(
     criteria: AuditCriteria,
     viewer: Viewer,

@@ -6,7 +6,7 @@ import type { SealedEvent } from '../log/sealed.ts';
 import type { Cell } from './cells.ts';
 import type { Place } from './index-file.ts';
 import { type AuditPlaces, type Found, searchAudit } from './search.ts';
-import type { Viewer } from './view.ts';
+import { happenedAt, type Viewer } from './view.ts';
 
 export type Report = {
   title: string;
@@ -105,7 +105,7 @@ export type ReportPage = Report & {
   leftOut: number;
 };
 
-/** The next lines of a report of events, newest first. Events that are left out make no empty page. */
+/** The next lines of a report of events, newest first. Events that are left out make no page shorter. */
 function eventPage(
   places: AuditPlaces,
   maker: EventReport,
@@ -121,16 +121,20 @@ function eventPage(
   let next = after;
   do {
     const part = searchAudit(places, criteria, options.viewer, { limit, after: next });
-    for (const found of part.events) {
+    ({ next } = part);
+    for (const [i, found] of part.events.entries()) {
+      looked++;
       const row = maker.row(found, options);
       if (row === 'left-out') leftOut++;
       if (row === 'left-out' || row === undefined) continue;
       rows.push(row);
       entries.push(found.index);
+      if (rows.length < limit) continue;
+      // A page that is full ends here, whatever this part had beyond it.
+      if (i + 1 < part.events.length) next = { at: happenedAt(found.event), entry: found.index };
+      break;
     }
-    looked += part.events.length;
-    ({ next } = part);
-  } while (rows.length === 0 && next !== undefined && looked < EVENTS_AT_ONCE);
+  } while (rows.length < limit && next !== undefined && looked < EVENTS_AT_ONCE);
   const { title, notes, columns } = maker;
   return {
     title,

@@ -6,6 +6,7 @@ import { AUDIT_INDEX, AUDIT_REPORT } from '#schemas/wording/audit.ts';
 import { CommitFile } from '../log/commit.ts';
 import { type SealedEvent, sealedAt } from '../log/sealed.ts';
 import { AuditIndex, IndexDamaged, type Place, removeIndex } from './index-file.ts';
+import { indexed } from './indexed.ts';
 import { type ShownEvent, type Viewer, viewOf } from './view.ts';
 
 /** Where a log and its index lie. */
@@ -135,7 +136,7 @@ export function viewEvents(
 /**
  * The events that match and that the viewer may see, newest first. A lookup whose answer could not be
  * written in full says so (`delivered: false`). What is kept back from the viewer cannot be searched by: else it would
- * show by whether there is an event.
+ * show by whether there is an event, or by how many are read until there is none.
  *
  * @throws {NoIndex}, {@link IndexDamaged} if the index has to be made (again)
  */
@@ -146,7 +147,17 @@ export function searchAudit(
   options: { limit: number; after?: Place | undefined },
 ): Page {
   const { limit } = options;
-  const asksWho = criteria.user !== undefined || criteria.organisation !== undefined;
+  const { user, organisation } = criteria;
+  const asksWho = user !== undefined || organisation !== undefined;
+  const isOf = ({ event, shown }: Pick<Found, 'event' | 'shown'>): boolean => {
+    if (viewer.kind !== 'authority' || !asksWho) return true;
+    const who = indexed(event);
+    return (
+      shown['withheld'] !== true &&
+      (user === undefined || who.user === user) &&
+      (organisation === undefined || who.organisation === organisation)
+    );
+  };
   return withIndex(places, (index, read) => {
     const matching: (Found & { place: Place })[] = [];
     for (let { after } = options; ; ) {
@@ -158,7 +169,8 @@ export function searchAudit(
       for (const [i, sealed] of events.entries()) {
         const [shown, place] = [views[i], placeOf.get(sealed.index)];
         if (shown === undefined || place === undefined) throw new IndexDamaged(AUDIT_INDEX.wrong);
-        if (!(asksWho && shown['withheld'] === true)) matching.push({ ...sealed, shown, place });
+        const each = { ...sealed, shown, place };
+        if (isOf(each)) matching.push(each);
       }
       if (matching.length > limit || found.length <= limit) break;
       after = found.at(-1);

@@ -31,12 +31,51 @@ if (filter !== null) {
   box.addEventListener('input', show);
 }
 
-// A number that is rung, or a load that is stopped, makes a browser forget where it was to go.
-const hides = document.querySelector('[data-hide-to]');
-if (hides !== null) {
-  const { hideTo, hideAfterSeconds } = hides.dataset;
-  setTimeout(() => location.replace(hideTo), hideAfterSeconds * 1000);
+const main = document.querySelector('main');
+const { hideTo, hideAfterSeconds, session, sessionSeconds = 0 } = main.dataset;
+const tabs = session === undefined ? undefined : new BroadcastChannel('cp-flags-session');
+
+if (hideAfterSeconds !== undefined) {
+  let ends;
+  let timer;
+  const hidesAfter = (seconds) => {
+    main.className = main.className.replace(/ cpf-hides--[0-9]+/, '');
+    // So that the time of the style begins again.
+    main.getBoundingClientRect();
+    main.classList.add(`cpf-hides--${seconds}`);
+  };
+  const hide = () => {
+    clearTimeout(timer);
+    if (hideTo !== undefined) return location.replace(hideTo);
+    tabs?.close();
+    hidesAfter(0);
+    main.querySelector('.cpf-hides__content').remove();
+  };
+  // A number that is rung, or a load that is stopped, makes a browser forget where it was to go.
+  const endAfter = (seconds) => {
+    clearTimeout(timer);
+    timer = setTimeout(hide, seconds * 1000);
+    ends = Date.now() + seconds * 1000;
+  };
+  endAfter(hideAfterSeconds);
+  // A page that was laid aside, or a computer that slept, may have stopped the timer.
+  for (const type of ['pageshow', 'visibilitychange']) {
+    addEventListener(type, () => {
+      if (Date.now() >= ends && main.querySelector('.cpf-hides__content') !== null) hide();
+    });
+  }
+  // A form is not lost while its session goes on in another tab, and nothing of it is shown once somebody else signs in.
+  if (hideTo === undefined) {
+    tabs?.addEventListener('message', ({ data }) => {
+      if (data.session !== session) return hide();
+      const seconds = 10 * Math.floor((data.ends - Date.now()) / 10_000);
+      if (Date.now() + seconds * 1000 <= ends) return;
+      endAfter(seconds);
+      hidesAfter(seconds);
+    });
+  }
 }
+tabs?.postMessage({ session, ends: Date.now() + sessionSeconds * 1000 });
 
 // A file that is dropped beside its box would be opened in place of the page.
 if (document.querySelector('input[type="file"]') !== null) {

@@ -1,4 +1,5 @@
 import { printedNhsNumber } from '#loaders/answers/notice.ts';
+import type { LookColumn } from '#loaders/answers/notification.ts';
 import type { NotificationEntry } from '#schemas/notification.ts';
 import { PLAN_TYPES, planTypes } from '#schemas/plans/plan.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
@@ -25,30 +26,68 @@ function cameOf({ attendance, barred }: NotificationEntry): Html | string {
   return html`${LOOKS.cameOf[attended]}, ${at(attendance.at)}${ward !== undefined && html`<br><bdi>${ward}</bdi>`}${switchboard !== undefined && html`<br><a class="nhsuk-link" href="tel:${switchboard}">${phoneText(switchboard)}</a>`}`;
 }
 
-const WHY = LOOKS.columns.indexOf('Why');
+type ShownColumn = {
+  heading: string;
+  /** What it has of the columns of the CSV. */
+  of: readonly LookColumn[];
+  cell: (entry: NotificationEntry) => Html | string;
+  /** Of one that is left out where all is empty, since it takes the room of the others. */
+  isSaid?: (entry: NotificationEntry) => boolean;
+};
+
+/** What is shown of a look. All of it is in the CSV, which has besides what only systems need. */
+export const SHOWN_COLUMNS: readonly ShownColumn[] = [
+  {
+    heading: LOOKS.columns.when,
+    of: ['last', 'count', 'first'],
+    cell: ({ last, count, first }) =>
+      html`${at(last)}${count > 1 && html`<br>${LOOKS.times(count, at(first))}`}`,
+  },
+  {
+    heading: LOOKS.columns.child,
+    of: ['local_id', 'nhs_number'],
+    cell: ({ plans, nhsNumber }) =>
+      html`<bdi>${distinct(plans.map(({ localId }) => localId))}</bdi><br>${printedNhsNumber(nhsNumber)}`,
+  },
+  {
+    heading: LOOKS.columns.plan,
+    of: ['plan_types'],
+    cell: ({ plans }) => distinct(plans.map(({ type }) => planName(type))),
+  },
+  {
+    heading: LOOKS.columns.who,
+    of: ['user_name', 'role'],
+    cell: ({ user, role }) => html`<bdi>${user.name}</bdi><br><bdi>${role.name}</bdi>`,
+  },
+  {
+    heading: LOOKS.columns.where,
+    of: ['organisation', 'setting'],
+    cell: ({ organisation, setting }) =>
+      html`<bdi>${organisation.name}</bdi><br>${setting.replaceAll('-', ' ')}`,
+  },
+  {
+    heading: LOOKS.columns.why,
+    of: ['reason'],
+    cell: ({ reason = '' }) => reason.replaceAll('-', ' '),
+    // Few systems give one.
+    isSaid: ({ reason }) => reason !== undefined,
+  },
+  {
+    heading: LOOKS.columns.cameOf,
+    of: ['attended', 'attended_at', 'ward', 'switchboard', 'barred'],
+    cell: cameOf,
+  },
+];
 
 /** Looks at an authority's children, as {@link Looks} has them. */
 export function looksTable(caption: string, entries: readonly NotificationEntry[]): Html {
-  // Few systems give a reason, and an empty column takes the room of the others.
-  const isWhySaid = entries.some(({ reason }) => reason !== undefined);
-  const withWhy = <T>(cells: readonly T[]): readonly T[] =>
-    isWhySaid ? cells : cells.toSpliced(WHY, 1);
+  const columns = SHOWN_COLUMNS.filter(
+    ({ isSaid }) => isSaid === undefined || entries.some(isSaid),
+  );
   return table(
     caption,
-    withWhy(LOOKS.columns),
-    entries.map((entry) => {
-      const { last, first, count, nhsNumber, plans, user, role, organisation, setting, reason } =
-        entry;
-      return withWhy([
-        html`${at(last)}${count > 1 && html`<br>${LOOKS.times(count, at(first))}`}`,
-        html`<bdi>${distinct(plans.map(({ localId }) => localId))}</bdi><br>${printedNhsNumber(nhsNumber)}`,
-        distinct(plans.map(({ type }) => planName(type))),
-        html`<bdi>${user.name}</bdi><br><bdi>${role.name}</bdi>`,
-        html`<bdi>${organisation.name}</bdi><br>${setting.replaceAll('-', ' ')}`,
-        reason?.replaceAll('-', ' '),
-        cameOf(entry),
-      ]);
-    }),
+    columns.map(({ heading }) => heading),
+    entries.map((entry) => columns.map(({ cell }) => cell(entry))),
   );
 }
 

@@ -1,10 +1,11 @@
-import { notificationsCsv } from '#loaders/answers/notification.ts';
+import { looksCsv, notificationsCsv } from '#loaders/answers/notification.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import { isTurned, parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
 import { type NotificationId, notificationIdSchema } from '#schemas/notification.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
 import type { Store } from '#store/store.ts';
 import {
+  changedLooks,
   type Looks,
   newestLooks,
   notificationsRead,
@@ -133,7 +134,7 @@ export const councilLooksOfChild: Mountable<LooksDependencies> = {
     }),
 };
 
-/** `GET /council/looks/download`: all looks that are kept, as `GET /notifications` gives them. */
+/** `GET /council/looks/download`: all looks that are listed, in the columns of `GET /notifications`. */
 export const councilLooksDownload: Mountable<LooksDependencies> = {
   operation: { method: 'GET', path: `${PATH}/download`, letsIn: 'authority' },
   handler: (dependencies) =>
@@ -151,13 +152,15 @@ async function* bytesOf(text: AsyncGenerator<string>): AsyncGenerator<Uint8Array
 /** The lines after the first, which names the columns. */
 const withoutHead = (text: string): string => text.slice(text.indexOf('\n') + 1);
 
-/** An authority's notifications from the oldest on, each piece on record before it leaves. */
+/** An authority's notifications from the oldest on, then what has changed since; each piece on record before it leaves. */
 async function* pieces(
   { auditFolder, store }: LooksDependencies,
   at: AtCouncil,
   of?: OfChild,
 ): AsyncGenerator<string> {
   yield notificationsCsv([]);
+  // Read first: what is notified in the meantime is in both, and missing from neither.
+  const changed = changedLooks(auditFolder, at.authority, of);
   let after = '';
   for (let more = true; more; ) {
     const found = NotificationFile.read(auditFolder, (file) =>
@@ -167,7 +170,7 @@ async function* pieces(
       }),
     );
     const last = found?.notifications.at(-1);
-    if (found === undefined || last === undefined) return;
+    if (found === undefined || last === undefined) break;
     const given =
       of === undefined
         ? found.notifications
@@ -180,4 +183,8 @@ async function* pieces(
     after = last.id;
     ({ more } = found);
   }
+  const { entries, read } = changed;
+  if (read === undefined) return;
+  await store.appendEvent(notificationsRead(at, { upTo: read.newest, count: read.count }));
+  yield withoutHead(looksCsv(entries));
 }

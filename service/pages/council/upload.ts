@@ -105,14 +105,16 @@ export function readDescription(fields: Fields): Described {
     : { kind: 'described', metadata, typed };
 }
 
-/** What is wrong with a whole file, each at the field where it can be put right. */
-const fieldErrors = ({ failures }: Acknowledgement): FieldError[] =>
-  failures
+/** What is wrong with a whole file, each at the field where it can be put right; else what to do about its records. */
+function fieldErrors({ failures }: Acknowledgement): FieldError[] {
+  const ofWhole = failures
     .filter(({ record }) => record === undefined)
     .map(({ field, hint }) => ({
       field: TYPED.find((name) => name === field) ?? 'file',
       text: hint,
     }));
+  return ofWhole.length > 0 ? ofWhole : [{ field: 'file', text: UPLOAD.correctRecords }];
+}
 
 /** The highest number that a council's files have used, as files say it. */
 export async function lastOf(

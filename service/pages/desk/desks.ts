@@ -9,6 +9,14 @@ import { OPERATOR } from '#schemas/wording/operator.ts';
 import { RESTRICTIONS } from '#schemas/wording/restrictions.ts';
 import { WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import type { AccessDecision } from '../../admission/decide.ts';
+import type { Viewer } from '../../audit/search/view.ts';
+
+/** A page that is in a menu; for those alone who look through these eyes, where some are named. */
+type Link = { href: string; text: string; for?: readonly Viewer['kind'][] };
+
+const COUNCILS = ['authority'] as const;
+/** Privacy officers and the operating Guardian. */
+const PRIVACY = ['all', 'organisation'] as const;
 
 /** The pages of one kind of work, opened by one scope. */
 export type Desk = {
@@ -19,7 +27,7 @@ export type Desk = {
   /** Why somebody is refused who lacks the scope. */
   without: ErrorCode;
   /** Where its people can go, from every page of it. */
-  links: readonly { href: string; text: string; notFor?: 'authority' }[];
+  links: readonly Link[];
 };
 
 export const COUNCIL_DESK: Desk = {
@@ -29,16 +37,16 @@ export const COUNCIL_DESK: Desk = {
   without: 'authority-token-required',
   links: [
     { href: '/council', text: COUNCIL.home },
-    { href: '/council/upload', text: UPLOAD.title },
-    { href: '/council/history', text: HISTORY.title },
-    { href: '/council/held', text: HELD.title },
-    { href: '/council/holdings', text: HOLDINGS.title },
-    { href: '/council/reconcile', text: RECONCILE.title },
-    { href: '/council/looks', text: LOOKS.title },
-    { href: '/council/numbers', text: NUMBERS.title },
-    { href: '/council/columns', text: COLUMNS.title },
-    { href: '/council/withdrawals', text: WITHDRAWALS.title },
-    { href: '/council/restrictions', text: RESTRICTIONS.title },
+    { href: '/council/upload', text: UPLOAD.title, for: COUNCILS },
+    { href: '/council/history', text: HISTORY.title, for: COUNCILS },
+    { href: '/council/held', text: HELD.title, for: COUNCILS },
+    { href: '/council/holdings', text: HOLDINGS.title, for: COUNCILS },
+    { href: '/council/reconcile', text: RECONCILE.title, for: COUNCILS },
+    { href: '/council/looks', text: LOOKS.title, for: COUNCILS },
+    { href: '/council/numbers', text: NUMBERS.title, for: COUNCILS },
+    { href: '/council/columns', text: COLUMNS.title, for: COUNCILS },
+    { href: '/council/withdrawals', text: WITHDRAWALS.title, for: COUNCILS },
+    { href: '/council/restrictions', text: RESTRICTIONS.title, for: COUNCILS },
   ],
 };
 
@@ -49,12 +57,12 @@ export const OFFICER_DESK: Desk = {
   without: 'audit-scope-required',
   links: [
     { href: '/officer', text: OFFICER.search },
-    { href: '/officer/reports', text: OFFICER.reports, notFor: 'authority' },
-    { href: '/officer/patterns', text: OFFICER.patterns, notFor: 'authority' },
-    { href: '/officer/child', text: OFFICER.child, notFor: 'authority' },
-    { href: '/officer/cases', text: OFFICER.cases, notFor: 'authority' },
-    { href: '/officer/seal', text: OFFICER.seal, notFor: 'authority' },
-    { href: '/officer/blocked', text: OFFICER.blocked, notFor: 'authority' },
+    { href: '/officer/reports', text: OFFICER.reports, for: PRIVACY },
+    { href: '/officer/patterns', text: OFFICER.patterns, for: PRIVACY },
+    { href: '/officer/child', text: OFFICER.child, for: PRIVACY },
+    { href: '/officer/cases', text: OFFICER.cases, for: PRIVACY },
+    { href: '/officer/seal', text: OFFICER.seal, for: PRIVACY },
+    { href: '/officer/blocked', text: OFFICER.blocked, for: PRIVACY },
   ],
 };
 

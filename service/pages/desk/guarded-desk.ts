@@ -8,6 +8,7 @@ import type { SessionEndings } from '#store/session-endings.ts';
 import type { TakeFromLimits } from '../../admission/admission.ts';
 import { admitScope } from '../../admission/admit-scope.ts';
 import { type GuardDependencies, guarded, type WorkRefused } from '../../admission/guarded.ts';
+import type { Viewer } from '../../audit/search/view.ts';
 import { problemResponse } from '../../http/problem.ts';
 import { type RequestIds, readRequestIds } from '../../http/request-ids.ts';
 import type { Handler, RouteContext } from '../../http/route.ts';
@@ -30,6 +31,8 @@ export type DeskDependencies = GuardDependencies & {
   take: TakeFromLimits;
   /** Whether there are pages: where people can sign in, and in a demo. */
   isOn: () => boolean;
+  /** Through whose eyes somebody looks into the audit: the menu leaves out pages that are not for them. */
+  viewer: (session: Session) => Viewer['kind'];
   /** What a desk shows while its pages cannot be made, beside saying so. */
   unavailable?: (desk: Desk) => Html | undefined;
   log: Log;
@@ -39,8 +42,6 @@ export type DeskDependencies = GuardDependencies & {
 export type DeskPage = Omit<Page, 'person' | 'navigation' | 'cookies'> & {
   /** False of a page that loads itself again: it keeps nobody signed in. */
   renews?: boolean;
-  /** Whose view of the audit it is: the menu leaves out pages that are not for them. */
-  viewer?: string;
 };
 
 /** Somebody at a desk whom its scope lets in. */
@@ -64,6 +65,13 @@ export type DeskWork = (
 
 const WAIT_SECONDS = 60;
 
+/** Where a page was of somebody whose session is over. */
+const ENDED = {
+  heading: DESK.over,
+  says: DESK.overHidden,
+  another: { href: '/sign-in', text: DESK.signIn },
+};
+
 /** A page that says one thing, and where to go from there. */
 export const deskMessage = (
   title: string,
@@ -79,12 +87,12 @@ function navigationOf(
   desk: Desk,
   session: Session,
   path: string,
-  viewer: DeskPage['viewer'],
+  viewer: Viewer['kind'],
 ): NavigationLink[] {
   const others = desksOf(session.scopes).filter(({ name }) => name !== desk.name);
   return [
     ...desk.links
-      .filter(({ notFor }) => notFor === undefined || notFor !== viewer)
+      .filter((link) => link.for?.includes(viewer) ?? true)
       .map(({ href, text }) => ({ href, text, current: href === path })),
     ...others.map(({ home, name }) => ({ href: home, text: DESKS[name].name, current: false })),
   ];
@@ -138,22 +146,26 @@ function refusedPage(
  * @param work makes the page, or says why not
  */
 export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: DeskWork): Handler {
-  const { frame, cookies, sessions, forms, canChangeRole, take, isOn, log, unavailable } =
-    dependencies;
+  const { frame, cookies, sessions, forms, canChangeRole, take, isOn, log } = dependencies;
+  const { unavailable, viewer } = dependencies;
 
   function pageFor(session: Session, path: string): AtDesk['page'] {
     const owner = session.id;
-    return ({ renews = true, viewer, ...page }) =>
-      frame({
+    return ({ renews = true, ...page }) => {
+      const endsAt = sessions.endsAt(renews ? { ...session, seenAt: Date.now() } : session);
+      return frame({
         ...page,
+        endsWithSession: ENDED,
         person: {
           session,
           token: forms.token({ form: 'sign-out', owner }),
           canChangeRole: canChangeRole(session.provider),
+          endsAfterSeconds: Math.ceil((endsAt - Date.now()) / 1_000),
         },
-        navigation: navigationOf(desk, session, path, viewer),
+        navigation: navigationOf(desk, session, path, viewer(session)),
         ...(renews && { cookies: [sessions.renew(session)] }),
       });
+    };
   }
 
   function overPage(state: SessionState): Response {

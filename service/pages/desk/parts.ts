@@ -9,9 +9,10 @@ export const table = (
   caption: string,
   heads: readonly string[],
   rows: readonly (readonly Cell[])[],
+  foot?: string,
 ): Html =>
   html`<div class="cpf-scroll" role="region" aria-label="${caption}" tabindex="0">
-${plainTable(caption, heads, rows)}</div>`;
+${plainTable(caption, heads, rows, foot)}</div>`;
 
 /** Names with what belongs to each; a row without a value is left out. */
 export const summary = (rows: readonly (readonly [string, Cell])[]): Html =>

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
+import { IDLE_MS } from '../session/sessions.ts';
 
 const FRONTEND = new URL('../../../node_modules/nhsuk-frontend/dist/nhsuk/', import.meta.url);
 const OWN = new URL('../assets/', import.meta.url);
@@ -14,11 +15,22 @@ const TYPES = {
 /** An answer goes from the screen on its own, whether or not scripts run. */
 export const SHOWN_FOR_SECONDS = 120;
 
+/** A page of a session that nobody uses any more goes with it. */
+const LONGEST_SECONDS = IDLE_MS / 1_000;
+/** Beyond the time of an answer not every second has a style of its own. */
+const STEP_SECONDS = 10;
+
+/** The seconds after which something is hidden that may be seen for so many: not one more. */
+export function hiddenAfter(seconds: number): number {
+  const within = Math.max(1, Math.min(LONGEST_SECONDS, Math.floor(seconds)));
+  return within <= SHOWN_FOR_SECONDS ? within : Math.floor(within / STEP_SECONDS) * STEP_SECONDS;
+}
+
 /** A style for each time after which something may be hidden: a page may hold no style of its own. */
-const HIDES_AFTER = Array.from(
-  { length: SHOWN_FOR_SECONDS },
-  (_, i) => `.cpf-hides--${i + 1}{--cpf-hides-after:${i + 1}s}\n`,
-).join('');
+const HIDES_AFTER = Array.from({ length: LONGEST_SECONDS + 1 }, (_, seconds) => seconds)
+  .filter((seconds) => seconds === 0 || seconds === hiddenAfter(seconds))
+  .map((seconds) => `.cpf-hides--${seconds}{--cpf-hides-after:${seconds}s}\n`)
+  .join('');
 
 /** A file that pages fetch: it never changes under its name, which holds its digest. */
 type Asset = { type: string; bytes: Buffer; gzipped: Buffer };

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   DANGER,
   DO_NOT_PRINT,
@@ -8,22 +9,26 @@ import {
   SERVICE,
 } from '#schemas/wording/pages.ts';
 import type { Session } from '../session/sessions.ts';
-import type { Assets } from './assets.ts';
+import { type Assets, hiddenAfter } from './assets.ts';
 import { type Html, html } from './html.ts';
 import { buttonLink } from './parts.ts';
 
 /** Who is signed in, and the token by which their forms are known. */
-export type Person = { session: Session; token: string; canChangeRole: boolean };
+export type Person = {
+  session: Session;
+  token: string;
+  canChangeRole: boolean;
+  /** When the session ends if nothing more happens: whole seconds from now. */
+  endsAfterSeconds: number;
+};
 
 export type NavigationLink = { href: string; text: string; current: boolean };
 
+/** What stands where something was hidden. */
+type SaidThen = { heading: string; says: string; another: { href: string; text: string } };
+
 /** Where an answer was: the page that says so, and where the next one is looked up. */
-export type Hidden = {
-  to: string;
-  heading: string;
-  says: string;
-  another: { href: string; text: string };
-};
+export type Hidden = SaidThen & { to: string };
 
 export type Page = {
   title: string;
@@ -34,11 +39,12 @@ export type Page = {
   person?: Person | undefined;
   /** Where else this person can go. */
   navigation?: readonly NavigationLink[] | undefined;
-  /**
-   * Takes the content from the screen, by a button beside the person and after a time: whole seconds, from 1 to
-   * {@link SHOWN_FOR_SECONDS}.
-   */
+  /** Takes the content from the screen, by a button beside the person and after a time that {@link hiddenAfter} gives. */
   hide?: Hidden & { afterSeconds: number };
+  /** Takes all that is on the page from the screen once the session of its person is over, in this tab or another. */
+  endsWithSession?: SaidThen;
+  /** Nobody is signed in any more, so that other tabs show nothing either. */
+  signsOut?: boolean;
   /** Where the browser goes next, and when. */
   leave?: { afterSeconds: number; to: string };
   printable?: boolean;
@@ -94,15 +100,30 @@ ${list}`;
 }
 
 /** What is hidden after a time, by a style that needs no script, and what then stands in its place. */
-const hiding = (content: Html, { heading, says, another }: Hidden): Html =>
+const hiding = (content: Html, { heading, says, another }: SaidThen, isLate = false): Html =>
   html`<div class="cpf-hides__content">${content}</div>
-<p class="cpf-hides__then" data-says="${`${heading}. ${says}`}">${buttonLink(another.href, another.text)}</p>`;
+<p class="cpf-hides__then${isLate && ' cpf-hides__late'}" data-says="${`${heading}. ${says}`}">${buttonLink(another.href, another.text)}</p>`;
 
-const frame = (
-  { styles, script }: Assets,
-  isDemo: boolean,
-  { title, content, person, hide, navigation = [], printable = false }: Page,
-): Html => html`<!doctype html>
+/** By which tabs of one session know each other; the session cannot be had from it. */
+const markOf = ({ id }: Session): string =>
+  createHash('sha256').update(id).digest('base64url').slice(0, 22);
+
+/** When what is on a page is hidden, and until when its session lasts; see `assets/pages.js`. */
+function mainAttributes(
+  { hide, person, signsOut = false }: Pick<Page, 'hide' | 'person' | 'signsOut'>,
+  afterSeconds: number | undefined,
+): Html {
+  return html` class="nhsuk-main-wrapper nhsuk-u-padding-top-4${afterSeconds !== undefined && ` cpf-hides cpf-hides--${afterSeconds}`}" id="main"${afterSeconds !== undefined && html` data-hide-after-seconds="${afterSeconds}"`}${hide !== undefined && html` data-hide-to="${hide.to}"`}${person !== undefined && html` data-session="${markOf(person.session)}" data-session-seconds="${person.endsAfterSeconds}"`}${signsOut && html` data-session=""`}`;
+}
+
+function frame({ styles, script }: Assets, isDemo: boolean, page: Page): Html {
+  const { title, content, person, hide, endsWithSession, navigation = [], printable } = page;
+  const ends = person && endsWithSession;
+  const afterSeconds = hide?.afterSeconds ?? (ends && hiddenAfter(person.endsAfterSeconds));
+  const all = html`${person !== undefined && personBar(person, hide)}
+${navigation.length > 1 && navigationBar(navigation)}
+${hide === undefined ? content : hiding(content, hide)}`;
+  return html`<!doctype html>
 <html lang="en-GB" class="nhsuk-template">
 <head>
 <meta charset="utf-8">
@@ -124,10 +145,8 @@ ${styles.map(
 </div></div>
 ${isDemo && html`<div class="cpf-demo"><div class="nhsuk-width-container"><strong>${FRAME.demo}</strong></div></div>`}</header>
 <div class="nhsuk-width-container">
-<main class="nhsuk-main-wrapper nhsuk-u-padding-top-4${hide !== undefined && ` cpf-hides cpf-hides--${hide.afterSeconds}`}" id="main"${hide !== undefined && html` data-hide-after-seconds="${hide.afterSeconds}" data-hide-to="${hide.to}"`}>
-${person !== undefined && personBar(person, hide)}
-${navigation.length > 1 && navigationBar(navigation)}
-${hide === undefined ? content : hiding(content, hide)}
+<main${mainAttributes(page, afterSeconds)}>
+${ends === undefined ? all : hiding(all, ends, true)}
 </main>
 </div>
 <footer role="contentinfo"><div class="nhsuk-footer"><div class="nhsuk-width-container">
@@ -141,6 +160,7 @@ ${hide === undefined ? content : hiding(content, hide)}
 </body>
 </html>
 `;
+}
 
 /**
  * Puts the frame around a page: who is signed in, danger, what to do without a system, and headers by which nobody

@@ -78,11 +78,17 @@ ${about !== undefined && html`<div class="nhsuk-hint nhsuk-radios__hint" id="${i
 
 export type Cell = string | number | Html | undefined;
 
-/** A table that becomes a list on a small screen, where each cell has its heading beside it. A screen reader still has a table. */
+/**
+ * A table that becomes a list on a small screen, where each cell has its heading beside it. A screen reader still has a
+ * table.
+ *
+ * @param foot stands on each sheet that it is printed on, and nowhere else
+ */
 export const table = (
   caption: string,
   heads: readonly string[],
   rows: readonly (readonly Cell[])[],
+  foot?: string,
 ): Html => html`<table class="nhsuk-table cpf-table" role="table">
 <caption class="nhsuk-table__caption nhsuk-table__caption--s">${caption}</caption>
 <thead class="nhsuk-table__head" role="rowgroup"><tr role="row">${heads.map((head) => html`<th class="nhsuk-table__header" scope="col" role="columnheader">${head}</th>`)}</tr></thead>
@@ -92,7 +98,7 @@ ${rows.map(
 ${cells.map((cell, i) => html`<td role="cell" data-heading="${heads[i]}"><span>${cell}</span></td>`)}
 </tr>
 `,
-)}</tbody></table>`;
+)}</tbody>${foot !== undefined && html`<tfoot class="cpf-print-only"><tr><td colspan="${heads.length}">${foot}</td></tr></tfoot>`}</table>`;
 
 /** A telephone number as it is read: 020 7946 0110. Other forms stand as they were given. */
 export function phoneText(phone: string): string {

@@ -21,7 +21,7 @@ import {
   guardedLookup,
   type LookupGuardDependencies,
 } from '../../lookup/guarded-lookup.ts';
-import { SHOWN_FOR_SECONDS } from '../html/assets.ts';
+import { hiddenAfter, SHOWN_FOR_SECONDS } from '../html/assets.ts';
 import type { Frame, Hidden as HiddenAnswer, Page, Person } from '../html/frame.ts';
 import { html } from '../html/html.ts';
 import { buttonLink, heading, paragraph } from '../html/parts.ts';
@@ -62,13 +62,12 @@ export function createSignedIn(dependencies: SignedInDependencies) {
   const { frame, cookies, sessions, forms, take, noteRefusal, now = Date.now } = dependencies;
   const { organisations, registeredOnly, canChangeRole } = dependencies;
 
-  function personOf(session: Session): Person {
-    return {
-      session,
-      token: forms.token({ form: 'sign-out', owner: session.id }),
-      canChangeRole: canChangeRole(session.provider),
-    };
-  }
+  const personOf = (session: Session): Person => ({
+    session,
+    token: forms.token({ form: 'sign-out', owner: session.id }),
+    canChangeRole: canChangeRole(session.provider),
+    endsAfterSeconds: Math.ceil((sessions.endsAt(session) - now()) / 1_000),
+  });
 
   function newHidden(session: Session): Hidden {
     const form = randomUUID();
@@ -84,15 +83,17 @@ export function createSignedIn(dependencies: SignedInDependencies) {
     return { counts: both && access.setting === 'scheduled' ? 'choice' : access.access };
   }
 
+  const inUse = (session: Session): Session => ({ ...session, seenAt: now() });
+
   const signedIn = (session: Session): Pick<Page, 'person' | 'cookies'> => ({
-    person: personOf(session),
+    person: personOf(inUse(session)),
     cookies: [sessions.renew(session)],
   });
 
   /** Hides a page of this session in time, and no later than the session ends. */
   function hides(session: Session, hidden: HiddenAnswer): Pick<Page, 'hide'> {
-    const left = Math.ceil((sessions.endsAt({ ...session, seenAt: now() }) - now()) / 1_000);
-    const afterSeconds = Math.max(1, Math.min(SHOWN_FOR_SECONDS, left));
+    const { endsAfterSeconds } = personOf(inUse(session));
+    const afterSeconds = hiddenAfter(Math.min(SHOWN_FOR_SECONDS, endsAfterSeconds));
     return { hide: { ...hidden, afterSeconds } };
   }
 

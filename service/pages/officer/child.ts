@@ -30,15 +30,16 @@ import {
 } from './criteria.ts';
 import {
   type AtOfficer,
+  ask,
   guardedOfficer,
   isEdit,
   isPrivacy,
   LOOK_FORM,
-  type Looked,
   look,
   type OfficerDependencies,
   officerLook,
   officerMessage,
+  onRecordAs,
   type PrivacyViewer,
   reachNote,
   seesText,
@@ -47,7 +48,11 @@ import { periodText } from './reports.ts';
 import { columnHeading } from './results.ts';
 
 const WORDS = OFFICER_DRAFT;
+const PATH = '/officer/child';
+const COPY_PATH = `${PATH}/copy`;
 const LINES_A_PAGE = 25;
+/** Looked through for a copy. */
+const LINES_AT_ONCE = 1_000;
 
 /** What is judged before a draft is made. Source: Data Protection Act 2018, schedule 3, parts 2 and 5. */
 const GATES = {
@@ -132,7 +137,7 @@ ${heading(WORDS.title)}
 <p class="nhsuk-lede-text">${WORDS.lead}</p>
 <p class="cpf-strong">${WORDS.warning}</p>
 ${paragraph(`${seesText(at)} ${OFFICER.onRecord}`)}
-<form method="post" action="/officer/child" novalidate autocomplete="off">
+<form method="post" action="${PATH}" novalidate autocomplete="off">
 ${at.hidden(LOOK_FORM)}
 ${criteriaFields(['number', 'from', 'to'], typed, errors)}
 <h2 class="nhsuk-heading-m">${WORDS.gates}</h2>
@@ -147,42 +152,52 @@ ${button(WORDS.submit)}
 
 /** `GET /officer/child` */
 export const officerChild: Mountable<OfficerDependencies> = {
-  operation: { method: 'GET', path: '/officer/child', letsIn: 'audit' },
+  operation: { method: 'GET', path: PATH, letsIn: 'audit' },
   handler: (dependencies) =>
     guardedOfficer(dependencies, isPrivacy, (_, at) => draftForm(at, {}, [])),
 };
 
-type Part = { cursor: string | undefined; page: number };
-const pageSchema = z.coerce.number().int().min(1).max(100_000).catch(1);
-const partOf = (fields: Fields): Part => ({
-  cursor: fields.get('cursor'),
-  page: pageSchema.parse(fields.get('page') ?? 1),
+/** What a page of a draft asks of the audit. */
+const orderOf = ({ criteria, shows }: Draft, viewer: PrivacyViewer) => ({
+  name: 'child-draft' as const,
+  criteria,
+  least: 1,
+  ...shows,
+  viewer,
 });
 
-/** Reads a page of a draft, on record before it is shown. */
-function lookAtDraft(
-  dependencies: OfficerDependencies,
-  at: AtOfficer<PrivacyViewer>,
-  { criteria, gates, shows, reason }: Draft,
-  { cursor, page }: Part,
-  released?: number,
-): Promise<Looked<'report'>> {
-  const after = cursor === undefined ? undefined : readCursor(cursor, criteria);
-  const order = {
-    name: 'child-draft' as const,
-    criteria,
-    least: 1,
-    ...shows,
-    viewer: at.viewer,
-    limit: LINES_A_PAGE,
-    after,
-  };
-  return look(dependencies, at, 'report', order, ({ rows }) => ({
-    reason,
-    report: released === undefined ? 'child-draft' : 'child-copy',
-    criteria: { ...recordedCriteria(criteria), ...gates, ...shows, page },
-    eventsShown: released ?? rows.length,
-  }));
+/** What is recorded of one. */
+const recordOf = ({ criteria, gates, shows }: Draft) => ({
+  ...recordedCriteria(criteria),
+  ...gates,
+  ...shows,
+});
+
+type Part = { cursor: string | undefined; page: number };
+const pageSchema = z.coerce.number().int().min(1).max(100_000).catch(1);
+
+/** Which page of the draft somebody wants: the one that they are on, unless they go to another. */
+function partOf(fields: Fields): Part {
+  const page = pageSchema.parse(fields.get('page') ?? 1);
+  switch (fields.get('go')) {
+    case 'next':
+      return { page: page + 1, cursor: fields.get('next') };
+    case 'first':
+      return { page: 1, cursor: undefined };
+    default:
+      return { page, cursor: fields.get('cursor') };
+  }
+}
+
+const LINE = /^line-([0-9]{1,15})$/;
+const lineName = (entry: number): string => `line-${entry}`;
+const RELEASED = /^[0-9]{1,15}(?:,[0-9]{1,15})*$/;
+
+/** The lines that a reviewer has released so far, on whatever pages of the draft. */
+function releasedIn(fields: Fields): Set<number> {
+  const others = fields.get('released') ?? '';
+  const here = [...fields.keys()].flatMap((name) => LINE.exec(name)?.[1] ?? []);
+  return new Set([...(RELEASED.test(others) ? others.split(',') : []), ...here].map(Number));
 }
 
 /** A line begins with when it was. */
@@ -200,27 +215,24 @@ const sections = (
   head: readonly string[],
   lines: readonly Line[],
   cells: (line: Line) => Html[],
+  foot?: string,
 ): (Html | false)[] =>
   [false, true].map((ofSearches) => {
     const own = lines.filter(({ row }) => row.includes(SEARCHED) === ofSearches);
-    return (
-      own.length > 0 && table(ofSearches ? WORDS.searched : WORDS.accesses, head, own.map(cells))
-    );
+    const caption = ofSearches ? WORDS.searched : WORDS.accesses;
+    return own.length > 0 && table(caption, head, own.map(cells), foot);
   });
 
 /** What is not seen beside the box is in the row. */
 const releaseLabel = (lines: readonly Line[], line: Line): Html =>
   html`<span class="nhsuk-u-visually-hidden">${WORDS.releases(lines.indexOf(line) + 1, lines.length, timeOf(line.row))}</span>`;
 
-const LINE = /^line-([0-9]{1,15})$/;
-const lineName = (entry: number): string => `line-${entry}`;
-
 /**
  * `POST /officer/child`: a page of the draft of one child's accesses, for the controller's review: never to be handed
  * over as it is.
  */
 export const officerDraft: Mountable<OfficerDependencies> = {
-  operation: { method: 'POST', path: '/officer/child', letsIn: 'audit' },
+  operation: { method: 'POST', path: PATH, letsIn: 'audit' },
   handler: (dependencies) =>
     officerLook(dependencies, isPrivacy, async (_, at, fields) => {
       // What is recorded from now on would move the lines from page to page.
@@ -229,14 +241,31 @@ export const officerDraft: Mountable<OfficerDependencies> = {
       if (isEdit(fields)) return draftForm(at, typedDraft(fields), []);
       if (read.kind === 'wrong') return draftForm(at, typedDraft(fields), read.errors);
       const { draft } = read;
-      const part = partOf(fields);
-      const { page, cursor } = part;
-      const looked = await lookAtDraft(dependencies, at, draft, part);
+      const { page, cursor } = partOf(fields);
+      const after = cursor === undefined ? undefined : readCursor(cursor, draft.criteria);
+      const order = { ...orderOf(draft, at.viewer), limit: LINES_A_PAGE, after };
+      const looked = await look(dependencies, at, 'report', order, ({ rows }) => ({
+        reason: draft.reason,
+        report: 'child-draft',
+        criteria: { ...recordOf(draft), page },
+        eventsShown: rows.length,
+      }));
       if (looked.kind === 'refused') return looked.response;
       const { columns, notes, next } = looked.found;
       const lines = linesOf(looked.found);
       const open = isOpen(draft.gates);
-      const here = { ...typed, page: String(page), ...(cursor !== undefined && { cursor }) };
+      const released = releasedIn(fields);
+      const elsewhere = [...released].filter((each) => lines.every(({ entry }) => entry !== each));
+      const here = {
+        ...typed,
+        page: String(page),
+        ...(cursor !== undefined && { cursor }),
+        ...(next !== undefined && { next: writeCursor(next, draft.criteria) }),
+        ...(elsewhere.length > 0 && { released: elsewhere.join(',') }),
+      };
+      const head = [...(open ? [WORDS.release] : []), ...columns.map(columnHeading)];
+      const goes = (to: 'next' | 'first', text: string): Html =>
+        html`<button class="nhsuk-button nhsuk-button--secondary" type="submit" name="go" value="${to}" formaction="${PATH}">${text}</button>`;
       return at.page({
         title: WORDS.draft,
         content: html`${heading(WORDS.draft)}
@@ -245,74 +274,85 @@ ${paragraph(WORDS.warning)}
 ${!open && html`<div class="cpf-not-checked">${paragraph(WORDS.closed)}</div>`}
 <p>${OFFICER.fields.number} <strong>${numberText(draft.criteria.nhsNumber)}</strong>. ${WORDS.page(page)}.</p>
 ${notes.map(paragraph)}
+<form method="post" action="${COPY_PATH}" novalidate>
+${at.hidden(LOOK_FORM)}${typedHidden(here)}
 ${
   lines.length === 0
     ? paragraph(next === undefined && page === 1 ? WORDS.none : WORDS.noneHere)
-    : html`<form method="post" action="/officer/child/copy" novalidate>
-${at.hidden(LOOK_FORM)}${typedHidden(here)}
-${sections([...(open ? [WORDS.release] : []), ...columns.map(columnHeading)], lines, (line) => {
-  const { row, entry } = line;
-  const cells = tableCells(row);
-  return open
-    ? [checkbox(lineName(entry), releaseLabel(lines, line), fields.has(lineName(entry))), ...cells]
-    : cells;
-})}
-${open && button(WORDS.copy)}
-</form>`
+    : sections(head, lines, (line) => {
+        const { row, entry } = line;
+        const cells = tableCells(row);
+        return open
+          ? [checkbox(lineName(entry), releaseLabel(lines, line), released.has(entry)), ...cells]
+          : cells;
+      })
 }
-${
-  next !== undefined &&
-  html`<form method="post" action="/officer/child" novalidate>
-${at.hidden(LOOK_FORM)}${typedHidden({ ...typed, page: String(page + 1), cursor: writeCursor(next, draft.criteria) })}
-<button class="nhsuk-button nhsuk-button--secondary" type="submit">${WORDS.next}</button>
-</form>`
-}
+${open && elsewhere.length > 0 && paragraph(WORDS.elsewhere(elsewhere.length))}
+${open && (lines.length > 0 || elsewhere.length > 0) && button(WORDS.copy)}
+${next !== undefined && goes('next', WORDS.next)}
+${page > 1 && goes('first', WORDS.first)}
+</form>
 ${reachNote(looked.auditId, looked.reach)}
 ${at.back}`,
       });
     }),
 };
 
-/** `POST /officer/child/copy`: of a page of the draft the lines that the reviewer released, for print. */
+type Copied =
+  | { kind: 'copied'; columns: readonly string[]; lines: Line[] }
+  | { kind: 'refused'; response: Response };
+
+/** The lines of a draft that were released, from whichever pages of it. */
+async function copied(
+  dependencies: OfficerDependencies,
+  at: AtOfficer<PrivacyViewer>,
+  draft: Draft,
+  released: ReadonlySet<number>,
+): Promise<Copied> {
+  const lines: Line[] = [];
+  for (let after: ReportPage['next']; ; ) {
+    const order = { ...orderOf(draft, at.viewer), limit: LINES_AT_ONCE, after };
+    const asked = await ask(dependencies, at, 'report', order);
+    if (asked.kind === 'refused') return asked;
+    const { columns, next } = asked.found;
+    lines.push(...linesOf(asked.found).filter(({ entry }) => released.has(entry)));
+    if (next === undefined) return { kind: 'copied', columns, lines };
+    after = next;
+  }
+}
+
+/** `POST /officer/child/copy`: the lines of the draft that the reviewer released, for print. */
 export const officerCopy: Mountable<OfficerDependencies> = {
-  operation: { method: 'POST', path: '/officer/child/copy', letsIn: 'audit' },
+  operation: { method: 'POST', path: COPY_PATH, letsIn: 'audit' },
   handler: (dependencies) =>
     officerLook(dependencies, isPrivacy, async (_, at, fields) => {
       const read = readDraft(typedDraft(fields));
       if (read.kind === 'wrong' || !isOpen(read.draft.gates)) return at.notFound();
       const { draft } = read;
-      const part = partOf(fields);
-      const released = new Set(
-        [...fields.keys()].flatMap((name) => {
-          const entry = LINE.exec(name)?.[1];
-          return entry === undefined ? [] : Number(entry);
-        }),
-      );
-      if (released.size === 0) {
-        return at.page({
-          ...officerMessage(at, WORDS.draft, WORDS.copyNone),
-          status: 400,
-        });
-      }
-      const looked = await lookAtDraft(dependencies, at, draft, part, released.size);
-      if (looked.kind === 'refused') return looked.response;
-      const { columns } = looked.found;
-      const lines = linesOf(looked.found).filter(({ entry }) => released.has(entry));
-      if (lines.length !== released.size) {
-        return at.page({
-          ...officerMessage(at, WORDS.draft, WORDS.lineGone),
-          status: 409,
-        });
-      }
+      const released = releasedIn(fields);
+      const not = (says: string, status: number): Response =>
+        at.page({ ...officerMessage(at, WORDS.draft, says), status });
+      if (released.size === 0) return not(WORDS.copyNone, 400);
+      const found = await copied(dependencies, at, draft, released);
+      if (found.kind === 'refused') return found.response;
+      const { columns, lines } = found;
+      if (lines.length !== released.size) return not(WORDS.lineGone, 409);
+      const auditId = await onRecordAs(dependencies, at, {
+        reason: draft.reason,
+        report: 'child-copy',
+        criteria: recordOf(draft),
+        eventsShown: lines.length,
+      });
       const { name, code } = at.session.role.organisation;
+      const reference = WORDS.copyReference(auditId);
       return at.page({
         title: WORDS.copyTitle,
         printable: true,
         content: html`${heading(WORDS.copyTitle)}
 <p>${OFFICER.fields.number} <strong>${numberText(draft.criteria.nhsNumber)}</strong>. ${WORDS.copyLead}</p>
-${sections(columns.map(columnHeading), lines, ({ row }) => tableCells(row))}
+${sections(columns.map(columnHeading), lines, ({ row }) => tableCells(row), reference)}
 ${paragraph(periodText(draft.criteria))}
-<p>${WORDS.copyReleased(`${name} (${code})`, shortTimeText(Date.now()))} ${WORDS.copyReference(looked.auditId)}</p>
+<p>${WORDS.copyReleased(`${name} (${code})`, shortTimeText(Date.now()))} ${reference}</p>
 <p class="cpf-screen-only">${WORDS.copyNotDelivery}</p>
 ${at.back}`,
       });

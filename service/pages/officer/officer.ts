@@ -59,8 +59,7 @@ const seenBy = <V extends Viewer>(
   at: AtDesk,
 ): AtOfficer<V> | undefined => {
   const viewer = viewerOf(at.caller.identity, dependencies);
-  const page: AtDesk['page'] = (made) => at.page({ ...made, viewer: viewer.kind });
-  return forWhom(viewer) ? { ...at, viewer, page } : undefined;
+  return forWhom(viewer) ? { ...at, viewer } : undefined;
 };
 
 /** Guards a page of the audit. For anybody else the page does not exist. */
@@ -78,7 +77,7 @@ const FORM_MOST_BYTES = 16_384;
 export const LOOK_FORM = 'audit';
 
 /** What a way back does not send again: who sent it, and what was done on the page. */
-const NOT_TYPED = new Set(['form', 'token', 'entry', 'as', 'edit']);
+const NOT_TYPED = new Set(['form', 'token', 'entry', 'as', 'edit', 'go', 'next']);
 
 /** A form that goes to another page with all that was typed so far. */
 function goOn(at: AtOfficer, action: string, fields: Fields, text: string, edit = false): Html {
@@ -189,6 +188,24 @@ export const officerMessage = (at: AtOfficer, title: string, says: string): Desk
     ? deskMessage(title, says, OFFICER_DESK.home)
     : { title, content: html`${heading(title)}${paragraph(says)}${at.back}` };
 
+type Asked<Kind extends keyof ThreadOrders> =
+  | { kind: 'found'; found: ThreadFinds[Kind] & { size: number } }
+  | { kind: 'refused'; response: Response };
+
+/** Looks into the audit, for what is put on record before it is shown. */
+export async function ask<Kind extends keyof ThreadOrders>(
+  { searcher, log }: Pick<OfficerDependencies, 'searcher' | 'log'>,
+  at: AtOfficer,
+  kind: Kind,
+  order: ThreadOrders[Kind],
+): Promise<Asked<Kind>> {
+  const found = await searcher.ask(kind, order);
+  if (found.kind === 'found') return { kind: 'found', found };
+  if (found.kind === 'failed') log.error('the audit could not be searched', { cause: found.cause });
+  const { status, title, says } = FAILURES[found.kind];
+  return { kind: 'refused', response: at.page({ ...officerMessage(at, title, says), status }) };
+}
+
 /** Looks into the audit and puts that on record, before anything is shown. */
 export async function look<Kind extends keyof ThreadOrders>(
   dependencies: OfficerDependencies,
@@ -197,17 +214,11 @@ export async function look<Kind extends keyof ThreadOrders>(
   order: ThreadOrders[Kind],
   onRecord: (found: ThreadFinds[Kind]) => OnRecord | undefined,
 ): Promise<Looked<Kind>> {
-  const { searcher, indexed, log } = dependencies;
   // As it was before the search, which reaches at least as far.
-  const before = indexed();
-  const found = await searcher.ask(kind, order);
-  if (found.kind !== 'found') {
-    if (found.kind === 'failed')
-      log.error('the audit could not be searched', { cause: found.cause });
-    const { status, title, says } = FAILURES[found.kind];
-    const response = at.page({ ...officerMessage(at, title, says), status });
-    return { kind: 'refused', response };
-  }
+  const before = dependencies.indexed();
+  const asked = await ask(dependencies, at, kind, order);
+  if (asked.kind === 'refused') return asked;
+  const { found } = asked;
   const recorded = onRecord(found);
   if (recorded === undefined) return { kind: 'refused', response: at.notFound() };
   const auditId = await onRecordAs(dependencies, at, recorded);

@@ -10,7 +10,7 @@ import type { Cookies } from './cookies.ts';
 import type { Sealer } from './seal.ts';
 
 /** A clinician walks away from a screen: it takes no longer than this until nobody is signed in on it. */
-const IDLE_MS = 10 * 60_000;
+export const IDLE_MS = 10 * 60_000;
 /** More than the clocks of two processes are. A clock put back would otherwise lengthen every session. */
 const CLOCKS_APART_MS = 60_000;
 /** The longest shift. */

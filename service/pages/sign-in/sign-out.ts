@@ -32,6 +32,7 @@ export function createSignOut(dependencies: SignOutDependencies) {
     const title = recorded ? SIGN_IN.signedOut : SIGN_IN.signOutFailed;
     return frame({
       title,
+      signsOut: kind !== 'none',
       // A browser that sent no session may still have one: others' forms come without it.
       cookies:
         kind === 'none' ? [] : [cookies.set('session', undefined), cookies.set('visit', undefined)],

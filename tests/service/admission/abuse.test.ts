@@ -6,6 +6,7 @@ import { problemSchema } from '#schemas/errors.ts';
 import { statusSchema } from '#schemas/status.ts';
 import { COULD_NOT_CHECK } from '#schemas/wording/lookup.ts';
 import { osAccount } from '#service/cli/named.ts';
+import { authorityClient } from '../../support/authority.ts';
 import { run } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
@@ -326,6 +327,26 @@ describe('a user whom the operator blocks', () => {
     // Nothing is asked of the audit where nothing was done.
     expect((await block(user)).stderr).toBe('');
     for (const each of [user, known]) await block(each, 'unblock');
+  });
+
+  test('is blocked also where they search the audit, and the command says who they may be', async () => {
+    const watcher = newUser();
+    const token = await tokenOf(watcher, { scope: 'audit', activities: [], organisation: 'ZZH01' });
+    const search = () =>
+      authorityClient(service)('/audit/search', {
+        method: 'POST',
+        token,
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ reason: 'a test' }),
+      });
+    await until(async () => (await search()).status === 200, 'a search of theirs');
+    // One that has asked is known once that is sealed and in the index.
+    await until(async () => {
+      const { code, stdout, stderr } = await block(watcher);
+      expect([code, stdout]).toEqual([0, expect.stringContaining('is blocked')]);
+      await block(watcher, 'unblock');
+      return stderr.includes('This user has searched the audit, so may be a privacy officer');
+    }, 'the sentence of who they may be');
   });
 
   test('must be named with issuer, decider and reason', async () => {

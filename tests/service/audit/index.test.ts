@@ -19,7 +19,7 @@ import {
   auditCriteriaSchema,
 } from '#schemas/audit/audit-search.ts';
 import { sealedEvents, sealedRange } from '#service/audit/log/sealed.ts';
-import { followLog } from '#service/audit/search/index-file.ts';
+import { AuditIndex, followLog } from '#service/audit/search/index-file.ts';
 import { NoIndex, readCursor, searchAudit, writeCursor } from '#service/audit/search/search.ts';
 import {
   createSearchedUntil,
@@ -138,9 +138,11 @@ function makeAuditLog(count: number, seed: number, from = START) {
   const source = eventSource(seed, from);
   const signer = signerOf();
   const log = openLog(folder, signer);
+  const write = (events: readonly object[]): void =>
+    log.append(events.map((event) => source.next(undefined, event)));
   const append = (many: number): void =>
-    log.append(Array.from({ length: many }, () => source.next(undefined, randomEvent(random))));
-  append(count);
+    write(Array.from({ length: many }, () => randomEvent(random)));
+  if (count > 0) append(count);
   const places = { folder, indexFile: join(auditFolder(), 'index', 'index.sqlite') };
   const follower = followLog(folder, places.indexFile, RECENT_AT_MOST);
   const catchUp = (): void => {
@@ -148,7 +150,7 @@ function makeAuditLog(count: number, seed: number, from = START) {
       if (steps > 1_000) throw new Error('the index does not come to the end');
     }
   };
-  return { places, log, append, follower, catchUp };
+  return { places, log, append, write, follower, catchUp };
 }
 
 const everything = async (folder: string) => {
@@ -334,6 +336,119 @@ describe('privacy', () => {
     }
     follower.close();
   });
+});
+
+describe('what a council keeps back', () => {
+  const [CHILD = '', OTHER = ''] = CHILDREN;
+  const [FIRST = '', SECOND = ''] = AUTHORITIES;
+  const restriction = (
+    id: string,
+    act: 'set' | 'ended',
+    kind: 'whereabouts' | 'barred' = 'whereabouts',
+  ) => ({
+    type: 'restriction',
+    auditId: crypto.randomUUID(),
+    act,
+    restriction: id,
+    kind,
+    authority: FIRST,
+    nhsNumber: CHILD,
+    by: 'Ada Officer',
+    reason: 'why',
+    outcome: undefined,
+    ...(kind === 'barred' && { barredUser: 'somebody' }),
+  });
+  const look = (nhsNumber: string, user: string, organisation: string) => ({
+    type: 'lookup',
+    auditId: crypto.randomUUID(),
+    caller: {
+      issuer: 'https://a.example',
+      client: 'client',
+      user,
+      name: 'Nora Nurse',
+      role: { code: 'R8000', name: 'Nurse' },
+      organisation: { code: organisation, name: organisation },
+    },
+    api: 'plain',
+    requestId: crypto.randomUUID(),
+    setting: 'emergency-department',
+    access: 'unscheduled',
+    decidedBy: 'activity',
+    nhsNumber,
+    coverage: { expected: 2, upToDate: 2 },
+    versions: { functions: 'f', configuration: 'c' },
+    outcome: 'flagged',
+    shown: AUTHORITIES.map((authority) => ({
+      authority,
+      type: 'child-protection-plan',
+      startDate: '2026-01-05',
+      status: 'current',
+      dateOfBirth: 'not-checked',
+    })),
+    accessesShown: [],
+  });
+  const council: Viewer = { kind: 'authority', authority: SECOND };
+
+  test('stays kept back however many acts have followed it', () => {
+    const { places, write, catchUp, follower } = makeAuditLog(0, 31);
+    write([look(CHILD, 'nurse-1', 'ZZH66'), restriction('kept', 'set')]);
+    write(
+      Array.from({ length: 700 }, (_, i) => [
+        restriction(`barred-${i}`, 'set', 'barred'),
+        restriction(`barred-${i}`, 'ended', 'barred'),
+      ]).flat(),
+    );
+    write([look(CHILD, 'nurse-1', 'ZZH66')]);
+    catchUp();
+    const { events } = searchAudit(places, {}, council, { limit: 50 });
+    expect(events.map(({ shown }) => shown['withheld'])).toEqual([true, true]);
+    write([restriction('kept', 'ended')]);
+    catchUp();
+    const after = searchAudit(places, {}, council, { limit: 50 }).events;
+    expect(after.map(({ shown }) => shown['withheld'])).toEqual([undefined, undefined]);
+    follower.close();
+  });
+
+  test.each([false, true])(
+    'costs a search for who looked as much where they did as where they did not; ended before: %s',
+    (ended) => {
+      const { places, write, catchUp, follower } = makeAuditLog(0, 32);
+      write([restriction('kept', 'set')]);
+      for (let i = 0; i < 40; i++) write([look(CHILD, 'canary', 'ZZH66')]);
+      for (let i = 0; i < 30; i++) write([look(OTHER, 'nurse-1', 'ZZH01')]);
+      // Known from another child of another council alone.
+      write([{ ...look(OTHER, 'elsewhere', 'ZZH67'), shown: [], outcome: 'not-flagged' }]);
+      if (ended) write([restriction('kept', 'ended'), restriction('again', 'set')]);
+      catchUp();
+      const find = vi.spyOn(AuditIndex.prototype, 'find');
+      const workOf = (criteria: object, limit: number) => {
+        find.mockClear();
+        const parsed = auditCriteriaSchema.parse(criteria);
+        const { events, next } = searchAudit(places, parsed, council, { limit });
+        const read = find.mock.results.map(({ value }) => (value as unknown[]).length);
+        return { found: events.length, next, read };
+      };
+      for (const limit of [1, 10, 50]) {
+        for (const more of [{}, { nhsNumber: CHILD }]) {
+          const kept = workOf({ organisation: 'ZZH66', ...more }, limit);
+          expect(kept.found).toBe(0);
+          for (const other of [
+            { organisation: 'ZZH67' },
+            { organisation: 'ZZH99' },
+            { user: 'canary' },
+            { user: 'elsewhere' },
+            { user: 'nobody' },
+          ]) {
+            expect(workOf({ ...other, ...more }, limit)).toEqual(kept);
+          }
+        }
+      }
+      expect(workOf({ user: 'nurse-1' }, 50).found).toBe(30);
+      expect(workOf({ user: 'nurse-1', nhsNumber: CHILD }, 50).found).toBe(0);
+      find.mockRestore();
+      follower.close();
+    },
+  );
 });
 
 describe('how far a search reaches', () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { assert, asyncProperty, boolean, nat, property, string } from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readControl, writeControl } from '#loaders/inbox/mesh-control.ts';
 import { authorization, type MeshConnection, retryAfterMs } from '#service/mesh/exchange.ts';
 import {
@@ -14,8 +14,12 @@ import {
   openMeshClient,
 } from '#service/mesh/mesh-client.ts';
 import { meshStatusIn } from '#service/mesh/mesh-status.ts';
+import { currentContent } from '#service/notifications/outbox.ts';
+import { auditFolder, removeAuditFolders } from '../../support/audit.ts';
 import { certify } from '../../support/certificates.ts';
 import { type MeshServer, startMeshServer } from '../../support/mesh-server.ts';
+import { DIRECTORY, NINE, notifiedLog, settle, WINDOW } from '../../support/notification.ts';
+import { testNumber } from '../../support/rows.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -41,6 +45,7 @@ afterEach(async () => {
   await server.stop();
   await rm(folder, { recursive: true, force: true });
 });
+afterAll(removeAuditFolders);
 
 async function open(
   differing: Partial<MeshClientOptions> = {},
@@ -57,6 +62,7 @@ async function open(
     ],
     maxBytes: MAX_BYTES,
     isOurs: ({ workflowId }) => workflowId === 'TEST_WORKFLOW',
+    currentContent: () => undefined,
     pollMs: 5 * MINUTE,
     tell: (sentence, level) => void (level === 'info' || said.push(sentence)),
     deadlines: {
@@ -695,6 +701,63 @@ describe('sending', () => {
     const texts = server.collect('X26ABC1').map(({ text }) => text);
     expect(texts.toSorted()).toEqual(['the answer', 'the notification', 'the notification']);
   });
+
+  test.for<[string, RegExp, number]>([
+    ['waits while MESH is away', /./, 1],
+    ['may have been lost on the way', POST_OUTBOX, 2],
+  ])(
+    'a place in a notification that %s is not sent once another council protects the child',
+    async ([, path, posts]) => {
+      const t = notifiedLog(auditFolder());
+      const preferences = {
+        ZZ101: { formats: ['json' as const], mailbox: 'X26ABC1', empty: false },
+      };
+      const notifier = t.notifier(
+        { mesh: { mailbox: 'X26CPF1', workflowId: 'TEST_NOTIFICATIONS' } },
+        { ...DIRECTORY, preferences },
+      );
+      t.look({ at: NINE });
+      t.at(NINE + WINDOW);
+      await settle(notifier);
+      const client = await open({
+        outboxes: [{ path: t.outbox, again: true }],
+        currentContent: (name) => currentContent(t.folder, name),
+        // So that it is sent in another number of parts.
+        chunkBytes: 300,
+      });
+      server.fault((call) =>
+        path.test(call.path) && (path !== POST_OUTBOX || call.method === 'POST')
+          ? { kind: 'cut-before' }
+          : undefined,
+      );
+      await step(client);
+      expect(readdirSync(t.outbox).filter((name) => name.endsWith('.dat'))).toEqual([]);
+      t.append(
+        t.source.act({
+          type: 'restriction',
+          auditId: randomUUID(),
+          act: 'set',
+          restriction: 'bcdf',
+          kind: 'whereabouts',
+          authority: 'ZZ102',
+          nhsNumber: testNumber(0),
+          by: 'Ada Officer',
+          reason: 'a test',
+          at: NINE + WINDOW,
+        }),
+      );
+      await settle(notifier);
+      server.fault(undefined);
+      for (let minute = 0; minute < 10; minute++) await step(client, HOUR);
+      expect(callsOf('POST', POST_OUTBOX)).toBe(posts);
+      const [sent, ...more] = server.collect('X26ABC1');
+      expect(more).toEqual([]);
+      expect(sent?.text).toContain(testNumber(0));
+      expect(sent?.text).not.toMatch(/ZZH01|nurse-1/);
+      notifier.close();
+      t.log.close();
+    },
+  );
 
   test('pairs that are not to be sent from this mailbox stay, and are reported once', async () => {
     await putAnswer('other', 'x', { from: 'X26CPF9' });

@@ -1,12 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { type LookColumn, lookColumns } from '#loaders/answers/notification.ts';
 import { type Notification, notificationIdSchema } from '#schemas/notification.ts';
+import { NOTIFICATION } from '#schemas/wording/answers.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
 import { DESK } from '#schemas/wording/desk.ts';
 import { RESEND } from '#schemas/wording/operator.ts';
 import { NotificationFile } from '#service/notifications/notification-file.ts';
+import { SHOWN_COLUMNS } from '#service/pages/council/looks-table.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
@@ -14,6 +18,15 @@ import { createVisitor, hiddenOf, type Visitor, wordsOf } from '../../support/vi
 
 const [CHILD, SHARED, OTHERS] = [testNumber(1), testNumber(2), testNumber(3)];
 const HOSTILE = '<script>"&\u202e';
+/** Columns of the CSV that a page has no room for. */
+const FOR_SYSTEMS: LookColumn[] = [
+  'entry',
+  'again',
+  'file_sequence',
+  'user_id',
+  'role_code',
+  'organisation_code',
+];
 
 let service: TestService;
 let ours: Visitor;
@@ -172,7 +185,7 @@ describe('who looked at a council’s children', () => {
     expect([missing.status, wordsOf(missing).includes(LOOKS.childMissing)]).toEqual([400, true]);
   });
 
-  test('is downloaded as the CSV of GET /notifications, all of it or of one child', async () => {
+  test('is downloaded in the columns of GET /notifications, all of it or of one child', async () => {
     const all = await ours.get('/council/looks/download');
     expect(all.headers.get('content-disposition')).toBe('attachment; filename="looks-ZZ101.csv"');
     expect(all.headers.get('x-content-type-options')).toBe('nosniff');
@@ -182,6 +195,33 @@ describe('who looked at a council’s children', () => {
     const one = await ofChild(ours, { child: CHILD, as: 'csv' });
     expect(one.text).toContain('Nurse one');
     expect(one.text).not.toContain('Nurse two');
+  });
+
+  test('is downloaded with all that the page shows, also of looks repeated since they were notified', async () => {
+    const shown = SHOWN_COLUMNS.flatMap(({ of }) => of);
+    expect([...shown, ...FOR_SYSTEMS].toSorted()).toEqual(lookColumns.toSorted());
+    const token = await service.token(claims({ sub: 'two', name: 'Nurse two' }));
+    const answer = await service.lookup({ nhsNumber: SHARED }, { token });
+    expect(answer.status).toBe(200);
+    await until(
+      async () => wordsOf(await ours.get('/council/looks')).includes('2 times since'),
+      'the repeat on the page',
+    );
+    for (const download of [
+      await ours.get('/council/looks/download'),
+      await ofChild(ours, { child: SHARED, as: 'csv' }),
+    ]) {
+      const rows: Record<string, string>[] = parse(download.text, { columns: true, bom: true });
+      const ofNurse = rows.filter((row) => row['user_name'] === 'Nurse two');
+      expect(ofNurse.map(({ count, again, remark }) => [count, again, remark])).toEqual([
+        ['1', '', ''],
+        ['2', 'yes', NOTIFICATION.notYet],
+      ]);
+      expect(new Set(ofNurse.map(({ entry }) => entry)).size).toBe(1);
+    }
+    const one = await ofChild(ours, { child: CHILD, as: 'csv' });
+    expect(one.text).not.toContain('Nurse two');
+    expect(one.text).toContain('left-before-seen');
   });
 
   test.each(['x', '000000000001', "1' OR 1=1", '000000000001.0000&before=000000000002.0000'])(

@@ -402,6 +402,10 @@ describe('nothing is changed, the file is gone, and a sentence says why, where i
     const page = await shown(contentOf(code), { name: 'upload.xml' });
     expect(page.heading).toBe(UPLOAD.refusedTitle);
     expect(wordsOf(page)).toContain(words);
+    // What to do is said in the summary, which leads to the field, and there again.
+    const [, toDo = ''] = /<li><a href="#file">([^<]+)<\/a>/.exec(page.text) ?? [];
+    expect(toDo).not.toBe('');
+    expect(page.text).toContain(`${toDo}</span>\n<input class="nhsuk-input cpf-file" id="file"`);
     expect(hiddenOf(page, page.path).token).toBe('');
     expect(await waiting(code)).toEqual([]);
     expect(await loadEvents(code)).toEqual([]);

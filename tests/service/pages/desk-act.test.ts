@@ -68,6 +68,7 @@ beforeAll(async () => {
     take: () =>
       limited ? { of: 'user', limit: 1, windowSeconds: 60, retryAfterSeconds: 7 } : undefined,
     isOn: () => true,
+    viewer: () => 'authority',
     log,
   };
   const form = guardedCouncil(dependencies, (_, { page, hidden }) =>

@@ -12,7 +12,13 @@ import { createLog } from '#service/telemetry/create-log.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
-import { createVisitor, hiddenOf, signedIn, type Visitor } from '../../support/visitor.ts';
+import {
+  createVisitor,
+  hiddenOf,
+  signedIn,
+  type Visit,
+  type Visitor,
+} from '../../support/visitor.ts';
 
 /**
  * Who may open which page of a council, a privacy officer or an operator. The pages are those of the running
@@ -260,6 +266,43 @@ test.for(PEOPLE.filter((person) => person !== 'stranger'))(
     const home = homes[person] ?? '/look-up';
     expect((await visitor.signIn(person)).headers.get('location')).toBe(home);
     expect((await visitor.get('/')).headers.get('location')).toBe(home);
+  },
+);
+
+test.for([
+  { organisation: AUTHORITY, scopes: ['audit'] },
+  { organisation: AUTHORITY, scopes: ['upload', 'audit'] },
+  { organisation: AUTHORITY, scopes: ['upload'] },
+  { organisation: 'ZZ999', scopes: ['upload', 'audit', 'operate'] },
+  { organisation: 'ZZX01', scopes: ['audit'] },
+  { organisation: 'ZZX01', scopes: ['operate'] },
+] as const)(
+  'whatever goes wrong, $scopes of $organisation is shown in the menu what they may open, and no more',
+  async (somebody) => {
+    const visitor = await visitorAs(service, somebody);
+    const found = /<nav class="cpf-navigation"[^]*?<\/nav>/g;
+    const menuOf = ({ text }: Visit): string[] => [
+      ...new Set(
+        [...text.matchAll(found)].flatMap(([menu]) =>
+          [...menu.matchAll(/href="([^"]+)"/g)].map(([, href = '']) => href),
+        ),
+      ),
+    ];
+    for (const scope of somebody.scopes) {
+      const home = { upload: '/council', audit: '/officer', operate: '/operator' }[scope];
+      const menu = menuOf(await visitor.get(home));
+      for (const href of menu)
+        expect([href, (await visitor.get(href)).status]).toEqual([href, 200]);
+      for (const [name, { path }] of Object.entries(PAGES)) {
+        const [method = '', pattern = ''] = name.split(' ');
+        const address = path ?? pattern;
+        if (!`${address}/`.startsWith(`${home}/`)) continue;
+        const visit =
+          method === 'GET' ? await visitor.get(address) : await visitor.post(address, {});
+        if (visit.status === 200) continue;
+        expect([name, menuOf(visit)]).toEqual([name, menu]);
+      }
+    }
   },
 );
 

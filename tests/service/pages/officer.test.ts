@@ -435,6 +435,65 @@ describe('a draft of one child’s accesses', () => {
     expect(foreign.status).toBe(409);
   });
 
+  test('has full pages whatever is left out, and one copy of what was released on any of them', async () => {
+    const child = testNumber(8104);
+    for (let i = 0; i < 30; i++) {
+      await look('paged-1', 'ZZH01', child);
+      await look('paged-2', 'ZZH01', child, { activities: ['B0170'] });
+    }
+    const typed = { ...OPEN, number: child };
+    await until(
+      async () =>
+        countOf(await draft(guardian, { ...typed, silentReads: 'yes' }), 'looked up') === 25 &&
+        (await search(guardian, { user: 'paged-2', number: child })).text.split('name="entry"')
+          .length === 31,
+      'the looks in the index',
+    );
+    const first = await draft(guardian, typed);
+    const linesOf = ({ text }: Visit) =>
+      [...text.matchAll(/name="(line-[0-9]+)" type="checkbox" value="yes"( checked)?/g)].map(
+        ([, name = '', checked]) => ({ name, isChecked: checked !== undefined }),
+      );
+    expect(linesOf(first)).toHaveLength(25);
+    const one = linesOf(first)[3]?.name ?? '';
+    const go = (page: Visit, fields: Record<string, string>, action = '/officer/child') =>
+      guardian.post(action, { ...hiddenOf(page, '/officer/child/copy'), ...fields });
+    const second = await go(first, { go: 'next', [one]: 'yes' });
+    expect(linesOf(second)).toHaveLength(5);
+    expect(wordsOf(second)).toContain(OFFICER_DRAFT.page(2));
+    expect(wordsOf(second)).toContain(OFFICER_DRAFT.elsewhere(1));
+    const other = linesOf(second)[1]?.name ?? '';
+    const copy = await go(second, { [other]: 'yes' }, '/officer/child/copy');
+    expect([copy.status, copy.heading]).toEqual([200, OFFICER_DRAFT.copyTitle]);
+    expect(countOf(copy, 'looked up')).toBe(2);
+    // Each sheet that is printed says which copy it is of.
+    const { auditId } = (await searches()).at(-1) ?? { auditId: '' };
+    expect(copy.text).toContain(
+      `<tfoot class="cpf-print-only"><tr><td colspan="3">${OFFICER_DRAFT.copyReference(auditId)}</td></tr></tfoot>`,
+    );
+    expect((await searches()).at(-1)).toMatchObject({ report: 'child-copy', eventsShown: 2 });
+    // The way back keeps both pages' lines, and on the first one a line can be taken back.
+    const back = await guardian.post('/officer/child', hiddenOf(copy, '/officer/child'));
+    expect(linesOf(back).map(({ isChecked }) => isChecked)).toEqual([
+      false,
+      true,
+      false,
+      false,
+      false,
+    ]);
+    const again = await go(back, { go: 'first', [other]: 'yes' });
+    expect(
+      linesOf(again)
+        .filter(({ isChecked }) => isChecked)
+        .map(({ name }) => name),
+    ).toEqual([one]);
+    const rest = await go(again, {}, '/officer/child/copy');
+    expect([rest.status, countOf(rest, 'looked up')]).toEqual([200, 1]);
+    // Lines of somebody else's draft are none.
+    const foreign = await go(again, { released: '1,99999' }, '/officer/child/copy');
+    expect(foreign.status).toBe(409);
+  });
+
   test('of an organisation’s officer holds its own people’s looks alone', async () => {
     const all = { ...OPEN, names: 'yes', places: 'yes', silentReads: 'yes' };
     expect(countOf(await draft(officer, all), 'looked up')).toBe(4);

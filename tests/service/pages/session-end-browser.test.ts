@@ -1,0 +1,130 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
+import { LOOKS } from '#schemas/wording/council-looks.ts';
+import { NUMBERS } from '#schemas/wording/council-numbers.ts';
+import { DESK } from '#schemas/wording/desk.ts';
+import { OFFICER } from '#schemas/wording/officer.ts';
+import { OPERATOR } from '#schemas/wording/operator.ts';
+import { FRAME, SIGN_IN } from '#schemas/wording/pages.ts';
+import { expectFits, hasBrowser, openPage, startDemoInBrowser } from '../../support/browser.ts';
+import { lookUp, signInAs } from '../../support/pages.ts';
+
+/** What becomes of a page of a council, an officer or an operator once the session of its reader is over. */
+
+let browser: Browser;
+let demo: Awaited<ReturnType<typeof startDemoInBrowser>> | undefined;
+let baseUrl: string;
+
+beforeAll(async () => {
+  if (!hasBrowser) return;
+  demo = await startDemoInBrowser();
+  ({ browser, baseUrl } = demo);
+});
+afterAll(() => demo?.stop());
+
+const OVER = `${DESK.over}. ${DESK.overHidden}`;
+/** What is said by a style is no text of the page. */
+const said = (page: Page): Promise<unknown> =>
+  page.evaluate(`(() => {
+    const style = getComputedStyle(document.querySelector('.cpf-hides__then'), '::before');
+    return style.visibility === 'visible' ? JSON.parse(style.content) : '';
+  })()`);
+
+/** Whether anything but the way to sign in is seen below the head of a page. */
+async function expectNothingLeft(page: Page): Promise<void> {
+  await page.getByRole('link', { name: DESK.signIn, exact: true }).waitFor();
+  expect((await page.locator('main').innerText()).trim()).toBe(DESK.signIn);
+  expect(await said(page)).toBe(OVER);
+  expect(await page.locator('main input:visible').count()).toBe(0);
+}
+
+async function searchAudit(page: Page): Promise<void> {
+  await page.getByLabel(OFFICER.fields.number).fill(SAMPLE_PEOPLE.onPlan.nhsNumber);
+  await page.getByLabel(DESK.reason).fill('a complaint');
+  await page.getByRole('button', { name: OFFICER.submit }).click();
+  await page.getByRole('heading', { level: 1, name: OFFICER.results }).waitFor();
+}
+
+describe.skipIf(!hasBrowser)('in a browser', () => {
+  test.for<[string, string, string, ((page: Page) => Promise<void>)?]>([
+    ['Carys Demo', '/council/looks', LOOKS.title],
+    ['Dev Demo', '/officer', OFFICER.results, searchAudit],
+    ['Farid Demo', '/operator', OPERATOR.home],
+  ])(
+    'once the session of %s is over, nothing of %s is on the screen, without a script',
+    async ([name, path, title, go]) => {
+      const { page, complaints, close } = await openPage(browser, {
+        javaScriptEnabled: false,
+        reducedMotion: 'reduce',
+        viewport: { width: 320, height: 640 },
+      });
+      await signInAs(page, baseUrl);
+      await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
+      await signInAs(page, baseUrl, name);
+      await page.goto(`${baseUrl}${path}`);
+      await go?.(page);
+      expect(await page.locator('main').innerText()).toContain(title);
+      expect(await said(page)).toBe('');
+      expect(await page.getByRole('link', { name: DESK.signIn, exact: true }).count()).toBe(0);
+      expect(
+        await page.evaluate(
+          'getComputedStyle(document.querySelector(".cpf-hides__content")).animationDelay',
+        ),
+      ).toBe('600s');
+      // The clock of what is drawn goes ten thousand times as fast; no other does.
+      const drawing = await page.context().newCDPSession(page);
+      await drawing.send('Animation.enable');
+      await drawing.send('Animation.setPlaybackRate', { playbackRate: 10_000 });
+      await expectNothingLeft(page);
+      await expectFits(page);
+      expect(complaints).toEqual([]);
+      await close();
+    },
+  );
+
+  test('a form that is being filled in stays while its session goes on in another tab, and goes with it', async () => {
+    const { page, complaints, close } = await openPage(browser);
+    await signInAs(page, baseUrl, 'Carys Demo');
+    await page.clock.install();
+    await page.goto(`${baseUrl}/council/numbers`);
+    const reason = page.getByLabel(DESK.reason);
+    await reason.fill('the duty desk has moved');
+    const other = await page.context().newPage();
+    await page.clock.runFor(300_000);
+    const heard = page.evaluate(
+      'new Promise((heard) => (new BroadcastChannel("cp-flags-session").onmessage = heard)).then(() => true)',
+    );
+    await other.goto(`${baseUrl}/council`);
+    expect(await heard).toBe(true);
+    await page.clock.runFor(310_000);
+    expect(await page.getByRole('heading', { level: 1, name: NUMBERS.title }).count()).toBe(1);
+    expect(await reason.inputValue()).toBe('the duty desk has moved');
+    await page.clock.runFor(300_000);
+    await expectNothingLeft(page);
+    // It is gone, and not only hidden.
+    expect(await page.content()).not.toContain('/council/numbers');
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
+  test.for<[string, (other: Page) => Promise<void>]>([
+    [
+      'signs out',
+      async (other) => {
+        await other.goto(`${baseUrl}/council`);
+        await other.getByRole('button', { name: FRAME.signOut }).click();
+        await other.getByRole('heading', { level: 1, name: SIGN_IN.signedOut }).waitFor();
+      },
+    ],
+    ['gives way to somebody else', (other) => signInAs(other, baseUrl, 'Farid Demo')],
+  ])('a page goes at once if its reader %s in another tab', async ([, act]) => {
+    const { page, complaints, close } = await openPage(browser);
+    await signInAs(page, baseUrl, 'Carys Demo');
+    await page.goto(`${baseUrl}/council/looks`);
+    await act(await page.context().newPage());
+    await expectNothingLeft(page);
+    expect(complaints).toEqual([]);
+    await close();
+  });
+});
