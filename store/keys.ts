@@ -35,6 +35,8 @@ export const keys = {
   workerFence: 'cpf:authority:{worker}:fence',
   /** The number of the worker that was at work last. */
   workerAtWork: 'cpf:authority:{worker}:at-work',
+  /** How far each worker's state is in the log's second copy, by the worker's number. */
+  workerState: 'cpf:authority:{worker}:state',
   dataset: 'cpf:dataset',
   open: 'cpf:open',
   /** Which server this is; on its own disk alone. */

@@ -21,7 +21,12 @@ import {
   takeMailbox,
 } from './locks/authority-lock.ts';
 import { workerKeys } from './locks/worker-lease.ts';
-import { markNumber, type NumberState, setNotInUse } from './rows/not-in-use.ts';
+import {
+  type ListedNumbers,
+  markNumber,
+  type NumberState,
+  setNotInUse,
+} from './rows/not-in-use.ts';
 import { createRowCalls } from './rows/row-calls.ts';
 import { createScan } from './rows/scan.ts';
 import type { Anchor } from './trust/anchor.ts';
@@ -77,7 +82,7 @@ export function createStore(redis: Redis, anchor: Anchor) {
     ...createScan(redis, datasetId),
     markNumber: (number: NhsNumber, state: NumberState | '?'): Promise<NumberState> =>
       markNumber(redis, number, state),
-    setNotInUse: (numbers: readonly NhsNumber[]): Promise<void> => setNotInUse(redis, numbers),
+    setNotInUse: (listed: ListedNumbers): Promise<void> => setNotInUse(redis, listed),
     /** As {@link Anchor.safeguard}. */
     safeguard: (): Promise<void> => anchor.safeguard(),
     /** On disk when it resolves. */

@@ -314,6 +314,7 @@ export const operatorEventSchema = z.object({
     'audit-verified',
     'one-copy-ordered',
     'one-copy-ended',
+    'older-state-accepted',
     'worker-took-over',
     'hold-released',
     'hold-discarded',

@@ -39,13 +39,22 @@ export const COPY = {
     `The second copy in ${place} is on the same file system as the audit log: both are lost with that disk. Set AUDIT_COPY to a folder on another one, or to a bucket.`,
   notTheWorker:
     'Another worker has taken over, so nothing is loaded or changed with this data folder. Use the data folder of the worker that is running.',
+  takingOver:
+    'Another worker has been trying to take over for a while, so nothing is loaded or changed with this data folder. Look at what that worker says, and try again.',
+  stateNotSigned: (place: string, name: string) =>
+    `${name} in ${place} is not signed with the audit key of this worker, so nothing is taken over from it. If the workers have different files in AUDIT_KEY_FILE, give each the same. Otherwise somebody else has written it, or a worker of an earlier version: start the worker that was running last, in this version, and it signs its own state again. If that cannot be done, keep the copy for the investigation, and put back what a worker last wrote there.`,
+  stateOlder: (place: string, name: string) =>
+    `What is in ${place} under ${name} is older than what was there once, so nothing is taken over from it: files or held records would be lost. Start the worker that was running last, which copies its state again. If that cannot be done, keep the copy for the investigation, and put back the newest version of each object there. If there is none, a named person can go on with what is there, and what came after it is missing: cp-flags audit copy accept-older.`,
+  noState: 'The second copy has no state of a worker.',
+  acceptedOlder: (epoch: number, at: string) =>
+    `Accepted: the next worker takes over the state of worker ${epoch} as it was at ${at}. Files acknowledged since then are compared with Redis when the store opens; held records and notices since then are missing, so ask each authority.`,
   nothingHere:
     'This data folder holds nothing of the dataset in Redis, and the second copy does not either. Start the worker that has it first.',
   stateKept: 'What a worker needs to take over is in the second copy.',
   stateNotKept: (why: string) =>
     `What a worker needs to take over is not in the second copy. ${why} Files are not loaded until it is.`,
   stateLeft: (place: string, names: readonly string[]) =>
-    `The worker before this one kept ${names.join(', ')} in ${place}, for which there is no place here: it was not taken over and stays there. For mesh, MESH_MAILBOX is not set here: if the mailbox is still in use, answers may wait there, so set it as it was, stop this worker, and ask each authority which answers it lacks. Anything else is of a later version: update this worker.`,
+    `An earlier worker kept ${names.join(', ')} in ${place}, for which there is no place here: it stays there for a worker that has one. For mesh, MESH_MAILBOX is not set here: if the mailbox is still in use, answers may wait there, so set it as it was, and start this worker again. Anything else is of a later version: update this worker.`,
   standingBy: 'Another worker is running. This one stands by and follows the second copy.',
   cannotTake: (fault: string) =>
     `This worker stands by: whether another one is running cannot be found out (${fault}). The service is retrying.`,

@@ -53,6 +53,7 @@ const EVENT_NAMES: Record<WrittenEvent['type'] | UnreadableEvent['type'], string
   'worker-took-over': 'Worker took over from another',
   'one-copy-ordered': 'Log allowed to go on with one copy',
   'one-copy-ended': 'Log back to two copies',
+  'older-state-accepted': 'Older state of a worker accepted',
   'single-mode-ordered': 'Replicas no longer waited for',
   'single-mode-ended': 'Replicas waited for again',
   'replica-set-aside': 'Replica set aside',

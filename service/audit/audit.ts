@@ -108,7 +108,7 @@ export function startAudit(
       unsealedEvents: unsealed,
       foreignEntries: foreign,
       oldestUnsealedMs: oldestUnsealed === undefined ? 0 : Math.max(0, now - oldestUnsealed),
-      ...(verifiedAt !== undefined && { verifiedAgoMs: Math.max(0, now - Date.parse(verifiedAt)) }),
+      ...(verifiedAt !== undefined && { verifiedAgoMs: Math.abs(now - Date.parse(verifiedAt)) }),
       ...(copy !== undefined && { copiedEvents: copy.events }),
     };
   }

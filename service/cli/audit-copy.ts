@@ -1,9 +1,18 @@
 import type { Configuration } from '#schemas/configuration.ts';
 import { COPY } from '#schemas/wording/copy.ts';
-import { orderOneCopy, readCopyOrder, requireTwoCopies } from '#store/audit-stream/copy-orders.ts';
-import { createCommits } from '../audit/copy/commits.ts';
+import {
+  acceptState,
+  orderOneCopy,
+  readCopyOrder,
+  requireTwoCopies,
+} from '#store/audit-stream/copy-orders.ts';
+import { workedEpoch } from '#store/locks/worker-lease.ts';
+import { CopyDamaged, createCommits } from '../audit/copy/commits.ts';
 import { openPlace, placeSettings } from '../audit/copy/open-place.ts';
 import { CopyAway } from '../audit/copy/place.ts';
+import { KeyFileWrong, readKeys } from '../audit/seal/keys.ts';
+import { auditKeyFile } from '../files/data-folder.ts';
+import { newestState } from '../standby/state-copy.ts';
 import { Failure } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
 import { withAnyStore } from './store.ts';
@@ -28,6 +37,32 @@ export async function showCopy(configuration: Configuration): Promise<void> {
   } catch (error) {
     throw error instanceof CopyAway ? new Failure(error.message) : error;
   }
+}
+
+const SAID = [CopyAway, CopyDamaged, KeyFileWrong];
+
+/** `cp-flags audit copy accept-older`: a worker takes over the newest state that the copy has, older or not. */
+export async function acceptOlder(configuration: Configuration, options: Named): Promise<void> {
+  const named = readNamed(options);
+  const settings = placeSettings(configuration);
+  if (settings === undefined) throw new Failure('AUDIT_COPY is not set: there is no second copy.');
+  await withAnyStore(configuration, 'worker', async (_, __, connection) => {
+    const worked = await workedEpoch(connection);
+    const state = await newestState(openPlace(settings), {
+      worked,
+      mark: undefined,
+      signers: () => readKeys(auditKeyFile(configuration)),
+      beforeSigning: false,
+    }).catch((error: unknown) => {
+      throw SAID.some((kind) => error instanceof kind)
+        ? new Failure((error as Error).message)
+        : error;
+    });
+    if (state?.epoch === undefined) throw new Failure(COPY.noState);
+    const { epoch, version, at } = state;
+    await acceptState(connection, named, { epoch, version });
+    console.log(COPY.acceptedOlder(epoch, at));
+  });
 }
 
 /** `cp-flags audit copy single` and `require`: whether events may leave Redis that only the log has. */

@@ -45,7 +45,8 @@ export async function auditStatus(
     const verified = commits.verified();
     const isWitnessed = configuration.AUDIT_WITNESSES !== undefined;
     const witnessing = isWitnessed ? commits.witnessing() : undefined;
-    const silent = sealing === undefined || now - Date.parse(sealing.at) > HEARD_OF_WITHIN_MS;
+    const silent =
+      sealing === undefined || Math.abs(now - Date.parse(sealing.at)) > HEARD_OF_WITHIN_MS;
     const detail = silent ? SEALING.nobody(sealing?.at) : sealing.detail;
     return {
       ok: !silent && !sealing.problem,

@@ -3,7 +3,7 @@ import type { Configuration } from '#schemas/configuration.ts';
 import { COPY_SETTINGS } from '../audit/copy/open-place.ts';
 import { auditAcceptGap, auditHold, auditKey } from './audit-acts.ts';
 import { addAuditCasesCommands } from './audit-cases.ts';
-import { orderCopies, showCopy } from './audit-copy.ts';
+import { acceptOlder, orderCopies, showCopy } from './audit-copy.ts';
 import { addAuditIndexCommand } from './audit-index.ts';
 import { addAuditReportCommand } from './audit-report.ts';
 import { addAuditSearchCommand, SEARCH_SETTINGS } from './audit-search.ts';
@@ -135,6 +135,11 @@ Examples:
       'the bucket is away for a day, incident 1234',
     ],
     ['require', 'Require the second copy again.', 'the bucket is back, incident 1234'],
+    [
+      'accept-older',
+      'Have a worker take over the newest state that the copy has, although a later one counted.',
+      'the bucket was restored from last night, incident 1234',
+    ],
   ] as const) {
     copy
       .command(name)
@@ -150,7 +155,11 @@ Example:
   cp-flags audit copy ${name} --by "A. Example" --reason "${reason}"
 `,
       )
-      .action((options: Named) => orderCopies(configuration(), name, options));
+      .action((options: Named) =>
+        name === 'accept-older'
+          ? acceptOlder(configuration(), options)
+          : orderCopies(configuration(), name, options),
+      );
   }
 
   audit

@@ -43,6 +43,10 @@ export const workerFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'worke
 /** What was last put into the second copy from this folder. */
 export const stateCopyFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'state-copy.json');
 
+/** What of an earlier worker is in the second copy and has no place in this folder. */
+export const carriedStateFile = ({ DATA_DIR }: Place): string =>
+  join(DATA_DIR, 'state-carried.json');
+
 /** Events that are not answers, while Redis is away. */
 export const auditSpoolFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'audit-spool');
 

@@ -83,7 +83,7 @@ const STORE_LABELS = {
 const DIRECTORY_TRUSTED_FOR_MS = 5_000;
 
 export const isDirectoryTrusted = ({ authoritiesAt }: Pick<Readiness, 'authoritiesAt'>): boolean =>
-  Date.now() - authoritiesAt <= DIRECTORY_TRUSTED_FOR_MS;
+  Math.abs(Date.now() - authoritiesAt) <= DIRECTORY_TRUSTED_FOR_MS;
 
 /** From the request being read, its body too, to its answer; a wait for keys to judge its token by counts. */
 const LOOKUP_DEADLINE_MS = 2_000;

@@ -193,7 +193,7 @@ export function startMesh(options: MeshStartOptions): Mesh {
     const found = {
       ...file.counts(),
       problem: file.state()?.problem ?? false,
-      polledAgoMs: polledAt === 0 ? undefined : Math.max(0, now - polledAt),
+      polledAgoMs: polledAt === 0 ? undefined : Math.abs(now - polledAt),
     };
     counted = { numbers: found, at: now };
     return found;

@@ -13,7 +13,7 @@ export function notificationsStatus(auditFolder: string, now: number): Notificat
     return { ok: false, detail, position: 0, behind: 0, unwritten: 0, unreadable: 0 };
   }
   const { problem, at, detail, ...numbers } = state;
-  const silent = now - Date.parse(at) > HEARD_OF_WITHIN_MS;
+  const silent = Math.abs(now - Date.parse(at)) > HEARD_OF_WITHIN_MS;
   return {
     ok: !problem && !silent,
     detail: silent ? NOTIFYING.nobody(at) : detail,

@@ -18,6 +18,7 @@ import { splitBundle } from '../audit/tlog/bundle.ts';
 import { parseCheckpoint } from '../audit/tlog/checkpoint.ts';
 import { TILE_WIDTH, tilePath, widthOf } from '../audit/tlog/tiles.ts';
 import { errorCode } from '../telemetry/log.ts';
+import { createWaiting } from '../telemetry/waiting.ts';
 import { type ReadEntry, readEntry } from './accesses.ts';
 import { type Cursor, NotificationFile, type NotifierState } from './notification-file.ts';
 import {
@@ -131,6 +132,7 @@ export function createNotifier(options: NotifierOptions) {
   let pruneAt = Number.NEGATIVE_INFINITY;
   let tellAt = Number.NEGATIVE_INFINITY;
   let told = '';
+  const waited = createWaiting(clock);
   let standby = false;
 
   function open(): NotificationFile {
@@ -346,10 +348,12 @@ export function createNotifier(options: NotifierOptions) {
   function stateNow(problem: boolean, said: string): NotifierState {
     const now = clock();
     const position = file?.cursor().position ?? 0;
-    const oldest = file?.oldestUntold();
+    const untold = file?.oldestUntold();
+    const waitedMs = waited(untold);
     const unread = file?.unread() ?? [];
     const newUnread = unread.filter(({ at }) => now - at < UNREADABLE_TOLD_FOR_MS);
-    const late = oldest !== undefined && now - oldest > windowMs + LATE_AFTER_MS;
+    const oldest = untold === undefined ? undefined : now - waitedMs;
+    const late = oldest !== undefined && waitedMs > windowMs + LATE_AFTER_MS;
     let detail = said;
     if (detail === '' && newUnread.length > 0) {
       detail = NOTIFYING.unreadable(newUnread.slice(0, 5).map(({ position: at }) => at));

@@ -1,32 +1,62 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Configuration } from '#schemas/configuration.ts';
 import { COPY } from '#schemas/wording/copy.ts';
 import { readCopyOrder } from '#store/audit-stream/copy-orders.ts';
-import { workedEpoch } from '#store/locks/worker-lease.ts';
+import { leaseHolder, markState, workedEpoch } from '#store/locks/worker-lease.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { openPlace, placeSettings } from '../audit/copy/open-place.ts';
 import { CopyAway, type Place } from '../audit/copy/place.ts';
-import { stateCopyFile, workerFile } from '../files/data-folder.ts';
+import { sealedRange } from '../audit/log/sealed.ts';
+import { defaultOrigin, KeyFileWrong, readKeys, readOrMakeKeys } from '../audit/seal/keys.ts';
+import type { Signer } from '../audit/tlog/note.ts';
+import {
+  auditFolder,
+  auditKeyFile,
+  carriedStateFile,
+  stateCopyFile,
+  workerFile,
+} from '../files/data-folder.ts';
 import { writePrivate } from '../files/private-file.ts';
+import { openCarried } from './carried.ts';
 import { createStateCopy } from './state-copy.ts';
 import { statePlaces } from './worker-state.ts';
 
 type Connection = Parameters<typeof readCopyOrder>[0];
 
-const workerSchema = z.object({ epoch: z.int() });
+const workerSchema = z.object({
+  epoch: z.int(),
+  /** Of the lease; absent of an earlier version. */
+  token: z.string().optional(),
+  /** The worker before, where it worked on this folder too: the last one, if this one had not begun. */
+  before: z.int().optional(),
+});
+/** The lease under which a data folder was last worked on, or was to be. */
+type LastLease = z.infer<typeof workerSchema>;
 
-/** The number of the lease under which a data folder was last worked on; `undefined` before the first time. */
-export function lastEpoch(configuration: Configuration): number | undefined {
+/** How long a worker that takes over, or tries to, is waited for: longer than its lease. */
+const WAITS_FOR_TAKEOVER_MS = 20_000;
+const LOOKS_FOR_TAKEOVER_EVERY_MS = 100;
+
+/** `undefined` before the first time. */
+export function lastLease(configuration: Configuration): LastLease | undefined {
   try {
-    return workerSchema.parse(JSON.parse(readFileSync(workerFile(configuration), 'utf8'))).epoch;
+    return workerSchema.parse(JSON.parse(readFileSync(workerFile(configuration), 'utf8')));
   } catch {
     return undefined;
   }
 }
 
-export const keepEpoch = (configuration: Configuration, epoch: number): Promise<void> =>
-  writePrivate(workerFile(configuration), `${JSON.stringify({ epoch })}\n`);
+export const keepLease = (
+  configuration: Configuration,
+  { epoch, token, before }: LastLease,
+): Promise<void> =>
+  writePrivate(workerFile(configuration), `${JSON.stringify({ epoch, token, before })}\n`);
+
+/** Whether nobody has been at work since this data folder's worker, whose number was `worked`. */
+export const isOfLast = ({ epoch, before }: LastLease, worked: number): boolean =>
+  epoch === worked || before === worked;
 
 /**
  * Puts what is loaded, held or created with this data folder into the second copy before it counts, if there is to be
@@ -49,17 +79,53 @@ export function guardAnchor(
     places: statePlaces(configuration),
     memoryFile: stateCopyFile(configuration),
     anchor,
+    signers,
+    mark: (state) => markState(connection, state),
+    carried: openCarried(carriedStateFile(configuration)).read,
   });
 
-  /** The number of this data folder's worker. @throws {CopyAway} if another one has been at work since */
+  /** The audit keys. The first is made by whichever is first to need it, this or the log. */
+  async function signers(): Promise<readonly Signer[]> {
+    const file = auditKeyFile(configuration);
+    try {
+      return await readKeys(file);
+    } catch (error) {
+      if (!(error instanceof KeyFileWrong)) throw error;
+      const dataset = anchor.dataset()?.id;
+      const isFirst =
+        isOfLast(lastLease(configuration) ?? { epoch: 0 }, await workedEpoch(connection)) &&
+        sealedRange(auditFolder(configuration)) === undefined;
+      if (dataset === undefined || !isFirst) throw new CopyAway(error.message);
+      return readOrMakeKeys(file, configuration.AUDIT_ORIGIN ?? defaultOrigin(dataset));
+    }
+  }
+
+  /**
+   * The number of this data folder's worker. While another one has the lease and may take over, it is waited for: it
+   * may have read the state already.
+   *
+   * @throws {CopyAway} where another one has been at work since
+   */
   async function ownEpoch(): Promise<number> {
-    const [worked, own] = [await workedEpoch(connection), lastEpoch(configuration)];
-    if (worked !== (own ?? 0)) throw new CopyAway(COPY.notTheWorker);
-    if (own === undefined) await keepEpoch(configuration, worked);
-    return worked;
+    const giveUpAt = performance.now() + WAITS_FOR_TAKEOVER_MS;
+    for (;;) {
+      const own: LastLease = lastLease(configuration) ?? { epoch: 0 };
+      // In this order: one that takes over gives its lease back only once it is at work.
+      const holder = await leaseHolder(connection);
+      const worked = await workedEpoch(connection);
+      if (!isOfLast(own, worked)) throw new CopyAway(COPY.notTheWorker);
+      // An earlier version kept no token.
+      const isKnown = own.token !== undefined || own.epoch === 0;
+      const isOthers = isKnown && holder !== undefined && holder !== own.token;
+      if (!isOthers && own.epoch === worked) return worked;
+      if (performance.now() > giveUpAt) throw new CopyAway(COPY.takingOver);
+      await delay(LOOKS_FOR_TAKEOVER_EVERY_MS);
+    }
   }
 
   async function save(all = false): Promise<void> {
+    // Before there is a dataset, nothing that counts is there.
+    if (anchor.dataset() === undefined) return;
     if ((await readCopyOrder(connection)).kind === 'single') return;
     const epoch = await ownEpoch();
     await copy.save(epoch, all);

@@ -6,18 +6,28 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { COPY } from '#schemas/wording/copy.ts';
 import { lockFile } from '#store/files/sqlite.ts';
+import type { StateMark } from '#store/locks/worker-lease.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { CopyDamaged } from '../audit/copy/commits.ts';
 import { highest, numberPath } from '../audit/copy/numbered.ts';
 import { CopyAway, type Place } from '../audit/copy/place.ts';
+import type { Signer } from '../audit/tlog/note.ts';
 import { writePrivate } from '../files/private-file.ts';
+import {
+  type Contents,
+  contentsSchema,
+  type Manifest,
+  type ReadManifest,
+  readManifest,
+  signersText,
+  signManifest,
+} from './manifest.ts';
 import {
   hasPlace,
   isStateName,
   packDatabase,
   putState,
   type Restored,
-  rootOf,
   type StateFile,
   type StatePlaces,
   signatureOf,
@@ -36,26 +46,22 @@ const TRIES = 5;
 const MIB = 1_048_576;
 /** A large file of SQLite is copied less often: it can be made again from the log, or is asked for again. */
 const DATABASE_EVERY_MS_A_MIB = 30_000;
-
-const partSchema = z.object({ name: z.string(), object: z.string(), sha256: z.string() });
-const manifestSchema = z.object({
-  version: z.int(),
-  at: z.iso.datetime(),
-  /** Files of SQLite, packed, in objects that are written again later. */
-  databases: z.array(partSchema),
-  /** Files that do not change, in objects named by their digest. */
-  files: z.array(z.object({ name: z.string(), sha256: z.string() })),
-});
-type Manifest = z.infer<typeof manifestSchema>;
+/** What is still needed is written again, so that a bucket may delete by age what is not. */
+const FILES_AGAIN_EVERY_MS = 86_400_000;
 
 /** What was copied last from this data folder, and the last version that was begun. */
 const memorySchema = z.object({
+  /** Where it was copied to, and which keys signed it. */
+  place: z.string(),
+  signers: z.string(),
   epoch: z.int(),
   version: z.int(),
   signatures: z.record(z.string(), z.string()),
   copiedAt: z.record(z.string(), z.number()),
-  databases: z.array(partSchema),
+  databases: contentsSchema.shape.databases,
   files: z.record(z.string(), z.string()),
+  /** When the object of a digest was last written, milliseconds. */
+  writtenAt: z.record(z.string(), z.number()),
 });
 type Memory = z.infer<typeof memorySchema>;
 
@@ -75,14 +81,18 @@ function nextVersion({ version, databases }: Pick<Memory, 'version' | 'databases
 class Gone extends Error {}
 
 const folderOf = (epoch: number): string => `${STATE}/${numberPath(epoch)}`;
+const manifestPath = (epoch: number, slot: string): string => `${folderOf(epoch)}/manifest${slot}`;
 
-function readMemory(path: string, epoch: number): Memory {
-  const empty = { epoch, version: 0, signatures: {}, copiedAt: {}, databases: [], files: {} };
+function readMemory(path: string, place: string, epoch: number): Memory {
+  const empty = { place, signers: '', epoch, version: 0, signatures: {}, copiedAt: {} };
+  const nothing = { databases: [], files: {}, writtenAt: {} };
   try {
     const memory = memorySchema.parse(JSON.parse(readFileSync(path, 'utf8')));
-    return memory.epoch === epoch ? memory : { ...empty, files: memory.files };
+    if (memory.place !== place) throw new Error('the copy is another one');
+    const { files, writtenAt } = memory;
+    return memory.epoch === epoch ? memory : { ...empty, databases: [], files, writtenAt };
   } catch {
-    return empty;
+    return { ...empty, ...nothing };
   }
 }
 
@@ -91,18 +101,27 @@ function readMemory(path: string, epoch: number): Memory {
  * notices, how far authorities are notified. Each worker has a folder of its own, by its number, so that one that was
  * replaced spoils nothing.
  *
- * @param memoryFile in the data folder; several processes share it
+ * @param of.memoryFile in the data folder; several processes share it
+ * @param of.signers the audit keys, by which another worker knows that it was one that wrote the state
+ * @param of.mark puts where no one who can write to the copy can how far the state is there
+ * @param of.carried what of an earlier worker has no place here, and is kept for a later one
  */
 export function createStateCopy({
   place,
   places,
   memoryFile,
   anchor,
+  signers: keysOf,
+  mark,
+  carried,
 }: {
   place: Place;
   places: StatePlaces;
   memoryFile: string;
   anchor: Pick<Anchor, 'spoolsNeeded'>;
+  signers: () => Promise<readonly Signer[]>;
+  mark: (state: StateMark) => Promise<void>;
+  carried: () => Contents;
 }) {
   async function locked<T>(work: () => Promise<T>): Promise<T> {
     mkdirSync(dirname(memoryFile), { recursive: true, mode: 0o700 });
@@ -156,53 +175,82 @@ export function createStateCopy({
     return { ...next, databases: [...parts.values()] };
   }
 
-  /** Copies the other files that are new. @throws {Gone} */
-  async function copyFiles(memory: Memory, files: readonly StateFile[]): Promise<Memory['files']> {
+  /** Copies the other files that are new, and those again that are needed for long. @throws {Gone} */
+  async function copyFiles(
+    memory: Memory,
+    { files, kept }: { files: readonly StateFile[]; kept: Contents },
+  ): Promise<Pick<Memory, 'files' | 'writtenAt'>> {
     const copied: Memory['files'] = {};
+    const writtenAt: Memory['writtenAt'] = {};
+    async function write(sha256: string, content: Buffer): Promise<void> {
+      await place.replace(`${FILES}/${sha256}`, content);
+      writtenAt[sha256] = Date.now();
+    }
+    function isThere(sha256: string): boolean {
+      const at = memory.writtenAt[sha256];
+      if (at === undefined || Math.abs(Date.now() - at) >= FILES_AGAIN_EVERY_MS) return false;
+      writtenAt[sha256] ??= at;
+      return true;
+    }
     for (const { name, path } of files) {
       const signature = signatureOf(path);
       const key = `${signature} ${name}`;
       const known = memory.files[key];
-      if (known !== undefined) {
+      if (known !== undefined && isThere(known)) {
         copied[key] = known;
         continue;
       }
       const content = await readFile(path).catch(() => undefined);
       if (signature === undefined || content === undefined) throw new Gone();
       const sha256 = digestOf(content);
-      await place.create(`${FILES}/${sha256}`, content);
+      await write(sha256, content);
       copied[key] = sha256;
     }
-    return copied;
+    for (const { sha256 } of [...kept.databases, ...kept.files]) {
+      if (isThere(sha256)) continue;
+      const content = await place.read(`${FILES}/${sha256}`);
+      if (content !== undefined) await write(sha256, content);
+    }
+    return { files: copied, writtenAt };
   }
 
   async function copyNow(epoch: number, all: boolean): Promise<boolean> {
-    const memory = readMemory(memoryFile, epoch);
+    const keys = await keysOf();
+    const memory = readMemory(memoryFile, place.name, epoch);
     const version = nextVersion(memory);
     // The anchor first: whatever it needs is there at least as long as it says so.
     const databases = await copyDatabases(memory, version, all);
-    const files = await copyFiles(memory, unchangingFiles(places, anchor.spoolsNeeded()));
+    const kept = carried();
+    const { files, writtenAt } = await copyFiles(memory, {
+      files: unchangingFiles(places, anchor.spoolsNeeded()),
+      kept,
+    });
     const same =
+      memory.signers === signersText(keys) &&
       databases.databases.every((part) => memory.databases.includes(part)) &&
       databases.databases.length === memory.databases.length &&
       Object.keys(files).length === Object.keys(memory.files).length &&
-      Object.keys(files).every((key) => memory.files[key] !== undefined);
+      Object.keys(files).every((key) => memory.files[key] !== undefined) &&
+      Object.keys(writtenAt).every((sha256) => memory.writtenAt[sha256] === writtenAt[sha256]);
     if (same && memory.version > 0) return false;
-    const manifest: Manifest = {
+    const manifest: Manifest & { epoch: number } = {
+      epoch,
       version,
       at: new Date().toISOString(),
-      databases: databases.databases,
-      files: Object.entries(files).map(([key, sha256]) => ({
-        name: key.split(' ').slice(4).join(' '),
-        sha256,
-      })),
+      databases: [...databases.databases, ...kept.databases],
+      files: [
+        ...Object.entries(files).map(([key, sha256]) => ({
+          name: key.split(' ').slice(4).join(' '),
+          sha256,
+        })),
+        ...kept.files,
+      ],
     };
     await remember({ ...memory, version });
-    await place.replace(
-      `${folderOf(epoch)}/manifest${slotOf(version)}`,
-      Buffer.from(JSON.stringify(manifest)),
-    );
-    await remember({ ...databases, epoch, version, files });
+    await place.replace(manifestPath(epoch, slotOf(version)), signManifest(manifest, keys));
+    await mark({ epoch, version });
+    const signers = signersText(keys);
+    await remember({ ...databases, signers, epoch, version, files, writtenAt });
     return true;
   }
 
@@ -239,72 +287,124 @@ export function createStateCopy({
   return { save };
 }
 
-async function manifestsOf(place: Place, epoch: number): Promise<Manifest[]> {
-  const found: Manifest[] = [];
+/** What a state is known to be by, apart from the copy that it is in. */
+export type StateKnown = {
+  /** The number of the worker that was at work last, which a listing may lack; 0 if it is not known. */
+  worked: number;
+  /** A state that the copy has had. */
+  mark: StateMark | undefined;
+  /** The audit keys. @throws {KeyFileWrong} */
+  signers: () => Promise<readonly Signer[]>;
+  /** Whether the store shows that no state was ever signed: then one that an earlier version left counts. */
+  beforeSigning: boolean;
+};
+
+/** The newest that lies there for a worker, whoever wrote it. */
+async function newestOf(
+  place: Place,
+  epoch: number,
+  signers: StateKnown['signers'],
+): Promise<(ReadManifest & { object: string }) | undefined> {
+  let newest: (ReadManifest & { object: string }) | undefined;
   // Each by its name: a listing may be late.
   for (let slot = 0; slot < SLOTS; slot++) {
-    const content = await place.read(`${folderOf(epoch)}/manifest${slotOf(slot)}`);
-    const manifest = manifestSchema.safeParse(parseJson(content));
-    if (manifest.success) found.push(manifest.data);
+    const object = manifestPath(epoch, slotOf(slot));
+    const content = await place.read(object);
+    const read = content && readManifest(content, await signers());
+    if (read === undefined || read.manifest.version <= (newest?.manifest.version ?? -1)) continue;
+    const isElsewhere = read.manifest.epoch !== epoch || read.manifest.version % SLOTS !== slot;
+    newest = { ...read, object, by: read.by === 'worker' && isElsewhere ? 'others' : read.by };
   }
-  return found.toSorted((a, b) => b.version - a.version);
+  return newest;
 }
 
-function parseJson(content: Buffer | undefined): unknown {
-  try {
-    return JSON.parse(content?.toString('utf8') ?? '');
-  } catch {
-    return undefined;
-  }
-}
-
-/** The manifest of the last worker that wrote one: a worker that died before that had changed nothing. */
-async function newestManifest(place: Place, worked: number): Promise<Manifest | undefined> {
+/**
+ * Of the last worker that had any of its own there: one that died before had changed nothing.
+ *
+ * @throws {CopyDamaged} where what is there was not written by a worker, or is older than what was once there
+ */
+export async function newestState(
+  place: Place,
+  { worked, mark, signers, beforeSigning }: StateKnown,
+): Promise<Manifest | undefined> {
+  const first = Math.max(worked, mark?.epoch ?? 0);
   const listed = await highest(place, STATE);
-  let epoch = worked === 0 ? listed : Math.max(worked, listed ?? 0);
-  while (epoch !== undefined) {
-    const [newest] = await manifestsOf(place, epoch);
-    if (newest !== undefined) return newest;
-    epoch = epoch === 0 ? undefined : await highest(place, STATE, epoch - 1);
+  let epoch = worked === 0 && mark === undefined ? listed : Math.max(first, listed ?? 0);
+  for (; epoch !== undefined; epoch = await before(epoch)) {
+    const newest = await newestOf(place, epoch, signers);
+    if (newest === undefined) continue;
+    const { manifest, by, object } = newest;
+    if (by === 'others' || (by === 'nobody' && !beforeSigning)) {
+      throw new CopyDamaged(COPY.stateNotSigned(place.name, object));
+    }
+    if (mark === undefined || epoch > mark.epoch || manifest.version >= mark.version) {
+      return manifest;
+    }
+    break;
   }
+  if (mark !== undefined) throw new CopyDamaged(COPY.stateOlder(place.name, folderOf(mark.epoch)));
   return undefined;
+
+  async function before(later: number): Promise<number | undefined> {
+    if (later === (mark?.epoch ?? 0)) return undefined;
+    const earlier = await highest(place, STATE, later - 1);
+    return mark === undefined ? earlier : Math.max(mark.epoch, earlier ?? 0);
+  }
+}
+
+/** What the copy has under a name, as it was put there. @throws {CopyAway} {CopyDamaged} */
+async function contentOf(place: Place, object: string, sha256: string): Promise<Buffer> {
+  const read = await place.read(object);
+  if (read === undefined || digestOf(read) !== sha256) {
+    throw new CopyDamaged(COPY.damaged(place.name, object));
+  }
+  return read;
+}
+
+/** Files as they are to be put here. @throws {CopyAway} {CopyDamaged} */
+export async function filesOf(place: Place, { databases, files }: Contents): Promise<Restored[]> {
+  const restored: Restored[] = [];
+  for (const { name, object, sha256 } of databases) {
+    restored.push({ name, content: unpackDatabase(await contentOf(place, object, sha256)) });
+  }
+  for (const { name, sha256 } of files) {
+    restored.push({ name, content: await contentOf(place, `${FILES}/${sha256}`, sha256) });
+  }
+  return restored;
 }
 
 /**
  * Puts the newest state that the copy has in the place of whatever is in this data folder, except what has no place
  * here: of a mailbox that is not set, or of a later version.
  *
- * @param worked the number of the worker that was at work last, which a listing may lack; 0 if it is not known
- * @returns `nothing` if the copy has none, and nothing was changed; else with what the names of what was left begin
- * @throws {CopyAway} {CopyDamaged}
+ * @returns `nothing` where the copy has none, and nothing was changed; else what has no place here, in objects that
+ * no worker writes again
+ * @throws {CopyAway} {CopyDamaged} {KeyFileWrong}
  */
 export async function restoreState(
   place: Place,
   places: StatePlaces,
-  worked: number,
-): Promise<{ kind: 'nothing' } | { kind: 'restored'; left: string[] }> {
-  const newest = await newestManifest(place, worked);
+  known: StateKnown,
+): Promise<{ kind: 'nothing' } | { kind: 'restored'; left: Contents }> {
+  const newest = await newestState(place, known);
   if (newest === undefined) return { kind: 'nothing' };
-  async function content(object: string, sha256: string): Promise<Buffer> {
-    const read = await place.read(object);
-    if (read === undefined || digestOf(read) !== sha256) {
-      throw new CopyDamaged(COPY.damaged(place.name, object));
-    }
-    return read;
-  }
-  const names = [...newest.databases, ...newest.files].map((each) => each.name);
-  if (!names.every(isStateName)) {
+  if (![...newest.databases, ...newest.files].every(({ name }) => isStateName(name))) {
     throw new CopyDamaged(COPY.damaged(place.name, STATE));
   }
-  const restored: Restored[] = [];
-  const isHere = ({ name }: { name: string }): boolean => hasPlace(places, name);
-  for (const { name, object, sha256 } of newest.databases.filter(isHere)) {
-    restored.push({ name, content: unpackDatabase(await content(object, sha256)) });
-  }
-  for (const { name, sha256 } of newest.files.filter(isHere)) {
-    restored.push({ name, content: await content(`${FILES}/${sha256}`, sha256) });
+  const here = partOf(newest, (name) => hasPlace(places, name));
+  const left = partOf(newest, (name) => !hasPlace(places, name));
+  const restored = await filesOf(place, here);
+  const databases: Contents['databases'] = [];
+  for (const { name, object, sha256 } of left.databases) {
+    const kept = `${FILES}/${sha256}`;
+    await place.replace(kept, await contentOf(place, object, sha256));
+    databases.push({ name, object: kept, sha256 });
   }
   putState(places, restored);
-  const left = names.filter((each) => !hasPlace(places, each)).map(rootOf);
-  return { kind: 'restored', left: [...new Set(left)].toSorted() };
+  return { kind: 'restored', left: { databases, files: left.files } };
 }
+
+const partOf = ({ databases, files }: Contents, has: (name: string) => boolean): Contents => ({
+  databases: databases.filter(({ name }) => has(name)),
+  files: files.filter(({ name }) => has(name)),
+});

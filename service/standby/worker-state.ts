@@ -123,6 +123,16 @@ export function hasPlace(places: StatePlaces, name: string): boolean {
   return single || (isBelow && parts.length > 0);
 }
 
+/** Where a file of that name is here; `undefined` where it has no place. */
+export function pathOf(places: StatePlaces, name: string): string | undefined {
+  const single = [...places.databases, ...places.files].find((each) => each.name === name);
+  if (single !== undefined) return single.path;
+  const [root, ...rest] = name.split('/');
+  const folders = [...places.folders, { name: SPOOL, path: places.spools }];
+  const folder = folders.find((each) => each.name === root);
+  return folder && join(folder.path, ...rest);
+}
+
 /** What a name begins with: the folder, or the file itself. */
 export const rootOf = (name: string): string => name.split('/', 1)[0] ?? '';
 
@@ -171,23 +181,21 @@ export function putState(places: StatePlaces, restored: readonly Restored[]): vo
   for (const { name, path } of places.databases) {
     if (name === DATABASES.sealing) continue;
     for (const each of [path, `${path}-journal`]) rmSync(each, { force: true });
-    const content = found.get(name);
-    if (content !== undefined) put(path, content);
   }
-  for (const { name, path } of places.files) {
-    const content = found.get(name);
-    if (content !== undefined) put(path, content);
-  }
-  const roots = [...places.folders, { name: SPOOL, path: places.spools }];
-  for (const { name, content } of restored) {
-    const root = roots.find((each) => name.startsWith(`${each.name}/`));
-    if (root !== undefined) put(join(root.path, name.slice(root.name.length + 1)), content);
+  for (const file of restored) {
+    if (file.name !== DATABASES.sealing) putFile(places, file);
   }
   const anchored = places.databases.find(({ name }) => name === DATABASES.anchor);
   if (anchored !== undefined && found.has(DATABASES.anchor)) moveSpools(anchored.path, places);
   const sealing = places.databases.find(({ name }) => name === DATABASES.sealing);
   const ofLog = found.get(DATABASES.sealing);
   if (sealing !== undefined && ofLog !== undefined) addToLog(sealing.path, ofLog);
+}
+
+/** Puts one file where it has its place here. */
+export function putFile(places: StatePlaces, { name, content }: Restored): void {
+  const path = pathOf(places, name);
+  if (path !== undefined) put(path, content);
 }
 
 function put(path: string, content: Buffer): void {

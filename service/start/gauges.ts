@@ -99,7 +99,7 @@ export function watchReadiness(readiness: Readiness, limits: CoverageLimits): So
             'Time since the directory of authorities was last read; above 5 s lookups stop.',
           unit: 's',
         },
-        readiness.authoritiesAt === 0 ? undefined : (now - readiness.authoritiesAt) / 1_000,
+        readiness.authoritiesAt === 0 ? undefined : Math.abs(now - readiness.authoritiesAt) / 1_000,
       ),
       gauge(
         {

@@ -1,5 +1,5 @@
 import type { NumberTracer } from '#loaders/check/tracing/tracer.ts';
-import type { NhsNumber } from '#schemas/nhs-number.ts';
+import type { ListedNumbers } from '#store/rows/not-in-use.ts';
 import type { Store } from '#store/store.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 
@@ -21,18 +21,20 @@ export async function tellNotInUse({
   everyMs: number;
   log: Log;
 }): Promise<() => Promise<void>> {
-  let told: readonly NhsNumber[] | undefined;
+  let told: ListedNumbers | undefined;
   let failing = false;
   let telling: Promise<void> | undefined;
 
   async function tell(): Promise<void> {
     try {
-      const numbers = await tracer.notInUse?.();
-      if (numbers === undefined || numbers === told) return;
-      await store.setNotInUse(numbers);
-      told = numbers;
+      const listed = await tracer.listed?.();
+      if (listed === undefined || listed === told) return;
+      await store.setNotInUse(listed);
+      told = listed;
       failing = false;
-      log.info('NHS numbers are known to be no longer in use', { count: numbers.length });
+      log.info('NHS numbers are known to be no longer in use', {
+        count: listed.notInUse.length,
+      });
     } catch (error) {
       if (!failing) {
         log.warn(

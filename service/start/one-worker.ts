@@ -11,6 +11,7 @@ import { LeaseLost } from '#store/errors.ts';
 import { loadFunctions } from '#store/functions/functions.ts';
 import {
   beginWork,
+  markedState,
   takeWorkerLease,
   type WorkerLease,
   workedEpoch,
@@ -20,10 +21,11 @@ import { CopyDamaged, createCommits } from '../audit/copy/commits.ts';
 import { openPlace, type PlaceSettings, placeSettings } from '../audit/copy/open-place.ts';
 import { CopyAway } from '../audit/copy/place.ts';
 import { followCopy } from '../audit/seal/follow-copy.ts';
-import { KeyFileWrong } from '../audit/seal/keys.ts';
+import { KeyFileWrong, readKeys } from '../audit/seal/keys.ts';
 import { LogNotWhole } from '../audit/seal/log-writer.ts';
-import { auditFolder, auditKeyFile, openAnchor } from '../files/data-folder.ts';
-import { guardAnchor, keepEpoch, lastEpoch } from '../standby/guard.ts';
+import { auditFolder, auditKeyFile, carriedStateFile, openAnchor } from '../files/data-folder.ts';
+import { openCarried } from '../standby/carried.ts';
+import { guardAnchor, isOfLast, keepLease, lastLease } from '../standby/guard.ts';
 import { restoreState } from '../standby/state-copy.ts';
 import { statePlaces } from '../standby/worker-state.ts';
 import { errorCode } from '../telemetry/log.ts';
@@ -58,7 +60,10 @@ export type OneWorker = {
   check: () => OwnCheck;
 };
 
-/** Why a worker stands by: what is here is not known to have come as far as the copy. */
+/** It is this one's turn; whether another one was at work before. */
+type Begun = { lease: WorkerLease; tookOver: boolean };
+
+/** What a worker waits for before it is at work: nothing here is known to have come as far as the copy. */
 type StandBy = {
   /** Called each time the reason to stand by changes. */
   onStandBy: (why: string) => Promise<void>;
@@ -90,7 +95,9 @@ async function waitForTurn(
   const logFiles = { folder: auditFolder(configuration), keyFile: auditKeyFile(configuration) };
   const place = openPlace(copy);
   const commits = createCommits(place);
-  // Nobody waits for it. If the place cannot be used, that is reported where it is used.
+  const places = statePlaces(configuration);
+  const carried = openCarried(carriedStateFile(configuration));
+  // Nobody waits for it. Whether the place can be used is said where it is used.
   place.isOnDiskOf(configuration.DATA_DIR).then(
     (same) => same && log.warn(COPY.sameDisk(place.name)),
     () => undefined,
@@ -109,20 +116,29 @@ async function waitForTurn(
     await delay(TRIED_EVERY_MS, undefined, { signal: stopped }).catch(() => undefined);
   }
 
-  /** Whether what is here has come as far as the worker before; a sentence if that is not known. */
-  async function catchUp(): Promise<string | undefined> {
+  /** This data folder's worker was the last: nobody can know more, whether the copy is there or not. */
+  async function wasLast(worked: number): Promise<boolean> {
+    const own = lastLease(configuration);
+    if (own !== undefined) return isOfLast(own, worked);
     const held = (await readDataset(connection))?.dataset.id;
-    const worked = await workedEpoch(connection);
-    const own = lastEpoch(configuration);
-    // This data folder's worker was the last: nobody can know more, whether the copy is there or not.
-    const wasFirst = worked === 0 && held !== undefined && anchoredDataset(configuration) === held;
-    if (own === worked || (own === undefined && wasFirst)) return undefined;
+    return worked === 0 && held !== undefined && anchoredDataset(configuration) === held;
+  }
+
+  /** What is here has come as far as the worker before, or a sentence why that cannot be said. */
+  async function catchUp(worked: number): Promise<string | undefined> {
     const order = await readCopyOrder(connection);
     if (order.kind === 'single') return COPY.singleElsewhere;
+    const held = (await readDataset(connection))?.dataset.id;
     await followCopy(logFiles, commits);
-    const state = await restoreState(place, statePlaces(configuration), worked);
+    const mark = await markedState(connection);
+    const state = await restoreState(place, places, {
+      worked,
+      mark,
+      signers: () => readKeys(logFiles.keyFile),
+      beforeSigning: held !== undefined && mark === undefined,
+    });
     if (state.kind === 'restored') {
-      if (state.left.length > 0) log.warn(COPY.stateLeft(place.name, state.left));
+      await carried.keep(state.left);
       return undefined;
     }
     return held === undefined ? undefined : COPY.nothingHere;
@@ -140,7 +156,7 @@ async function waitForTurn(
     return held !== undefined && copied !== undefined && held !== copied;
   }
 
-  async function attempt(): Promise<WorkerLease | string> {
+  async function attempt(): Promise<Begun | string> {
     if (await isForeign()) return SEALING.otherDataset;
     await loadFunctions(connection);
     const taken = await takeWorkerLease(connection, givenUp);
@@ -151,14 +167,27 @@ async function waitForTurn(
       }
       return COPY.standingBy;
     }
+    // A large state takes longer than a lease counts.
+    const renewing = setInterval(() => void taken.renew().catch(() => undefined), RENEWED_EVERY_MS);
     try {
-      const why = await catchUp();
-      if (why === undefined) return taken;
+      const worked = await workedEpoch(connection);
+      const isLast = await wasLast(worked);
+      if (isLast) await carried.putHere(place, places);
+      const why = isLast ? undefined : await catchUp(worked);
+      if (why === undefined) {
+        const { epoch, token } = taken;
+        await keepLease(configuration, { epoch, token, ...(isLast && { before: worked }) });
+        // Otherwise a command in another data folder may have changed what was taken over.
+        if (await beginWork(connection, taken))
+          return { lease: taken, tookOver: worked > 0 && !isLast };
+      }
       await taken.release();
-      return why;
+      return why ?? COPY.standingBy;
     } catch (error) {
       await taken.release().catch(() => undefined);
       throw error;
+    } finally {
+      clearInterval(renewing);
     }
   }
 
@@ -174,12 +203,11 @@ async function waitForTurn(
     else return work(result);
   }
 
-  async function work(lease: WorkerLease): Promise<OneWorker> {
-    const [before, worked] = [lastEpoch(configuration), await workedEpoch(connection)];
-    await keepEpoch(configuration, lease.epoch);
-    await beginWork(connection, lease.epoch);
+  async function work({ lease, tookOver }: Begun): Promise<OneWorker> {
     log.info(COPY.tookOver(lease.epoch));
-    if (worked > 0 && before !== worked) {
+    const left = carried.roots();
+    if (left.length > 0) log.warn(COPY.stateLeft(place.name, left));
+    if (tookOver) {
       await appendEvent(connection, {
         type: 'worker-took-over',
         auditId: randomUUID(),

@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
 import { keys } from '../keys.ts';
+import { type StateMark, setMark } from '../locks/worker-lease.ts';
 import { appendEvent } from './events.ts';
 
 /** Field of `cpf:dataset`: whether the audit log has a second copy; by whose order it goes on without. */
@@ -60,15 +61,29 @@ export async function requireTwoCopies(redis: Redis, named: NamedPerson): Promis
   return true;
 }
 
+/**
+ * From now on a worker takes over this state of a worker, though it is older than one that counted, by the word of a
+ * named person. Audited first.
+ */
+export async function acceptState(
+  redis: Redis,
+  named: NamedPerson,
+  { epoch, version }: StateMark,
+): Promise<void> {
+  await append(redis, 'older-state-accepted', named, { worker: epoch, version });
+  await setMark(redis, { epoch, version });
+}
+
 async function append(
   redis: Redis,
-  type: 'one-copy-ordered' | 'one-copy-ended',
+  type: 'one-copy-ordered' | 'one-copy-ended' | 'older-state-accepted',
   named: NamedPerson,
+  detail: Record<string, number> = {},
 ): Promise<void> {
   await appendEvent(redis, {
     type,
     auditId: randomUUID(),
     by: named.by,
-    detail: whyDetail(named),
+    detail: { ...whyDetail(named), ...detail },
   });
 }

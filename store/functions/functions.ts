@@ -59,6 +59,7 @@ export const FUNCTIONS = {
   addUse: name('add_use'),
   lockAuthority: name('lock_authority'),
   renewLock: name('renew_lock'),
+  beginWork: name('begin_work'),
   changeAuthority: name('change_authority'),
   setNotInUse: name('set_not_in_use'),
   markNumber: name('mark_number'),

@@ -23,3 +23,14 @@ local function renew_lock(keys, args)
 end
 
 redis.register_function('cpf_renew_lock_' .. VERSION, renew_lock)
+
+-- begin_work: the worker that has the lease is the one at work, if the lease never ran out.
+-- KEYS  lock, fence counter, number of the worker at work    ARGV  token, fence    reply  1, or 0 where it ran out
+
+local function begin_work(keys, args)
+  if redis.call('GET', keys[1]) ~= args[1] or redis.call('GET', keys[2]) ~= args[2] then return 0 end
+  redis.call('SET', keys[3], args[2])
+  return 1
+end
+
+redis.register_function('cpf_begin_work_' .. VERSION, begin_work)

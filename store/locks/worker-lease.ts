@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { LeaseLost } from '../errors.ts';
+import { FUNCTIONS } from '../functions/functions.ts';
 import { keys } from '../keys.ts';
 import { type Lease, takeLease } from './authority-lock.ts';
 
@@ -28,13 +29,53 @@ export type WorkerLease = {
 export const workedEpoch = async (redis: Redis): Promise<number> =>
   Number((await redis.get(keys.workerAtWork)) ?? 0);
 
+/** Who has the lease, by its token; `undefined` where nobody has. */
+export const leaseHolder = async (redis: Redis): Promise<string | undefined> =>
+  (await redis.get(keys.workerLock)) ?? undefined;
+
 /** How many keys say who the worker is. They are there before any dataset is. */
 export const workerKeys = (redis: Redis): Promise<number> =>
-  redis.exists(keys.workerLock, keys.workerFence, keys.workerAtWork);
+  redis.exists(keys.workerLock, keys.workerFence, keys.workerAtWork, keys.workerState);
 
-/** Records that this worker works from now on. */
-export async function beginWork(redis: Redis, epoch: number): Promise<void> {
-  await redis.set(keys.workerAtWork, epoch);
+/** A version of a worker's state that the log's second copy had in full, and which worker's. */
+export type StateMark = { epoch: number; version: number };
+
+/** From now on no worker takes over an older state than this. */
+export async function markState(redis: Redis, { epoch, version }: StateMark): Promise<void> {
+  // Each worker has a field of its own: one that was replaced and does not know it takes nothing back.
+  await redis.hset(keys.workerState, String(epoch), version);
+}
+
+/** From now on this is the newest state that the copy is known to have had. */
+export async function setMark(redis: Redis, mark: StateMark): Promise<void> {
+  const others = (await redis.hkeys(keys.workerState)).filter((one) => Number(one) !== mark.epoch);
+  await markState(redis, mark);
+  if (others.length > 0) await redis.hdel(keys.workerState, ...others);
+}
+
+/** The newest state that the copy is known to have had; `undefined` before the first that was signed. */
+export async function markedState(redis: Redis): Promise<StateMark | undefined> {
+  const marks = Object.entries(await redis.hgetall(keys.workerState));
+  return marks
+    .map(([epoch, version]) => ({ epoch: Number(epoch), version: Number(version) }))
+    .toSorted((one, other) => other.epoch - one.epoch)[0];
+}
+
+/**
+ * From now on this one is at work.
+ *
+ * @returns false, and nothing is changed, where its lease has run out since it was taken
+ */
+export async function beginWork(
+  redis: Redis,
+  { token, epoch }: Pick<WorkerLease, 'token' | 'epoch'>,
+): Promise<boolean> {
+  const lease = [keys.workerLock, keys.workerFence, keys.workerAtWork];
+  const begun = await redis.fcall(FUNCTIONS.beginWork, lease.length, ...lease, token, epoch);
+  if (begun !== 1) return false;
+  const newest = await markedState(redis);
+  if (newest !== undefined) await setMark(redis, newest);
+  return true;
 }
 
 /**

@@ -1,13 +1,17 @@
--- set_not_in_use: which NHS numbers of a partition were replaced or withdrawn, instead of those before.
--- KEYS  numbers not in use    ARGV  NHS number ...
+-- set_not_in_use: which NHS numbers of a partition were replaced or withdrawn, and which are in use again. What is
+-- known of any other number stays, and so does which records are sensitive: it may be known from elsewhere.
+-- KEYS  numbers not in use    ARGV  how many are not in use, those, then those in use
 
 -- As many as Lua unpacks at once, and some to spare.
 local NUMBERS_AT_ONCE = 4000
 
 local function set_not_in_use(keys, args)
-  redis.call('DEL', keys[1])
-  for from = 1, #args, NUMBERS_AT_ONCE do
-    redis.call('SADD', keys[1], unpack(args, from, math.min(from + NUMBERS_AT_ONCE - 1, #args)))
+  local last = 1 + tonumber(args[1])
+  for from = 2, #args, NUMBERS_AT_ONCE do
+    local to = math.min(from + NUMBERS_AT_ONCE - 1, #args)
+    local middle = math.max(from - 1, math.min(to, last))
+    if middle >= from then redis.call('SADD', keys[1], unpack(args, from, middle)) end
+    if to > middle then redis.call('SREM', keys[1], unpack(args, middle + 1, to)) end
   end
 end
 

@@ -4,17 +4,26 @@ import { type NhsNumber, partitionOf } from '#schemas/nhs-number.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
 import { keys, partitions } from '../keys.ts';
 
+/** What a list of NHS numbers says of those on it. */
+export type ListedNumbers = {
+  /** Replaced or withdrawn. */
+  notInUse: readonly NhsNumber[];
+  inUse: readonly NhsNumber[];
+};
+
 /**
- * Says which NHS numbers were replaced or withdrawn, instead of those before: if nothing is held for
- * one, a lookup is could-not-check. Doing it again changes nothing.
+ * Says which NHS numbers were replaced or withdrawn: where nothing is held for one, a lookup is could-not-check. What
+ * is known of a number that is not listed stays, since it may be known from elsewhere. Doing it again changes nothing.
  */
-export async function setNotInUse(redis: Redis, numbers: readonly NhsNumber[]): Promise<void> {
-  const byPartition = partitions.map((): NhsNumber[] => []);
-  for (const number of numbers) byPartition[partitionOf(number)]?.push(number);
+export async function setNotInUse(redis: Redis, listed: ListedNumbers): Promise<void> {
+  const byPartition = (numbers: readonly NhsNumber[]) => Map.groupBy(numbers, partitionOf);
+  const [notInUse, inUse] = [byPartition(listed.notInUse), byPartition(listed.inUse)];
   await Promise.all(
-    byPartition.map((some, partition) =>
-      redis.fcall(FUNCTIONS.setNotInUse, 1, keys.notInUse(partition), ...some),
-    ),
+    partitions.map((partition) => {
+      const [not = [], those = []] = [notInUse.get(partition), inUse.get(partition)];
+      const key = keys.notInUse(partition);
+      return redis.fcall(FUNCTIONS.setNotInUse, 1, key, not.length, ...not, ...those);
+    }),
   );
 }
 

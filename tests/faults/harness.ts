@@ -53,6 +53,8 @@ type Point = {
   serviceReturns: 'at once' | 'after';
   /** The second attempt is cut short too, at this share. */
   again: number | undefined;
+  /** A service is told to stop first, so much of its stop earlier. */
+  stopping: number | undefined;
 };
 
 const VICTIMS = ['loader', 'service', 'redis'] as const;
@@ -61,6 +63,9 @@ const KINDS = ['first', 'later'] as const;
 const RETURNS = ['at once', 'after'] as const;
 /** Of a load under way that is killed a second time. */
 const AGAIN = 0.3;
+/** Of services that are killed, while they stop, and how long the stop of one takes. */
+const STOPPING = 0.5;
+const STOP_MS = 600;
 /** Past 1: what comes just after the end is a moment as well. */
 const LATEST_MOMENT = 1.1;
 /** A process that has just started works slower than the one the undisturbed loads were timed in. */
@@ -82,6 +87,7 @@ function pointOf(seed: number, number: number): Point {
     moment: draw() * LATEST_MOMENT,
     serviceReturns: one(draw, RETURNS),
     again: draw() < AGAIN ? draw() * LATEST_MOMENT : undefined,
+    stopping: victim === 'service' && draw() < STOPPING ? draw() : undefined,
   };
 }
 
@@ -282,8 +288,12 @@ class Lane {
     return cpFlags(['load', path, '--ack', ack], this.#environment);
   }
 
-  async kill(victim: 'service' | 'redis'): Promise<void> {
+  async kill(victim: 'service' | 'redis', stopping: number | undefined): Promise<void> {
     if (victim === 'service') {
+      if (stopping !== undefined) {
+        this.#service?.kill('SIGTERM');
+        await pause(stopping * STOP_MS);
+      }
       this.#service?.kill('SIGKILL');
       await this.#service?.ended;
       return;
@@ -376,7 +386,12 @@ async function cutShort(
   lane: Lane,
   written: Written,
   ack: string,
-  { victim, way, serviceReturns }: Pick<Point, 'victim' | 'way' | 'serviceReturns'>,
+  {
+    victim,
+    way,
+    serviceReturns,
+    stopping,
+  }: Pick<Point, 'victim' | 'way' | 'serviceReturns' | 'stopping'>,
   moment: number,
 ): Promise<string> {
   const before = lane.spools();
@@ -386,7 +401,7 @@ async function cutShort(
   await until(() => hasBegun() || load.gone(), 'the load to begin');
   await pause(moment * written.milliseconds * (way === 'cp-flags load' ? SLOWER : 1));
   if (victim === 'loader') load.kill();
-  else await lane.kill(victim);
+  else await lane.kill(victim, stopping);
   if (victim === 'service' && serviceReturns === 'at once') await lane.serve();
   return load.ended;
 }
@@ -470,10 +485,11 @@ function differing(where: string, found: unknown, expected: unknown): string[] {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null;
 
-const described = ({ victim, way, kind, moment, serviceReturns, again }: Point): string =>
+const described = ({ victim, way, kind, moment, serviceReturns, again, stopping }: Point): string =>
   [
     `kill -9 of the ${victim} ${(moment * 100).toFixed(0)} % into the ${kind} file by ${way}`,
     ...(victim === 'service' ? [`back ${serviceReturns}`] : []),
+    ...(stopping === undefined ? [] : ['while it stops']),
     ...(again === undefined ? [] : [`the loader again ${(again * 100).toFixed(0)} % in`]),
   ].join(', ');
 

@@ -3,6 +3,7 @@ import { type CalendarDate, parseIsoDate } from '#schemas/calendar.ts';
 import { type NhsNumber, parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
 import { TRACING } from '#schemas/wording/loads.ts';
 import type { TracedField } from '#schemas/wording/records.ts';
+import type { ListedNumbers } from '#store/rows/not-in-use.ts';
 import { SourceBytes, SourceFailed } from '../../formats/common/source.ts';
 import { UnusableFile } from '../../formats/common/upload.ts';
 import { MalformedCsv, parseCsv } from '../../formats/csv/lines.ts';
@@ -69,16 +70,11 @@ export async function openRegister(path: string): Promise<NumberTracer> {
     if (register instanceof RegisterError) throw new NumberTracingUnavailable(register.message);
     return register;
   }
-  let listed: { of: Register; numbers: readonly NhsNumber[] } | undefined;
+  let listed: { of: Register; numbers: ListedNumbers } | undefined;
   return {
-    async notInUse() {
+    async listed() {
       const known = await current();
-      if (listed?.of !== known) {
-        const numbers = [...known].flatMap(([number, { status }]) =>
-          status === 'superseded' || status === 'inactive' ? [number] : [],
-        );
-        listed = { of: known, numbers };
-      }
+      if (listed?.of !== known) listed = { of: known, numbers: numbersIn(known) };
       return listed.numbers;
     },
     async trace(people) {
@@ -86,6 +82,15 @@ export async function openRegister(path: string): Promise<NumberTracer> {
       return people.map((person) => outcomeOf(person, known));
     },
   };
+}
+
+function numbersIn(register: Register): ListedNumbers {
+  const numbers = { notInUse: [] as NhsNumber[], inUse: [] as NhsNumber[] };
+  for (const [number, { status }] of register) {
+    const isOld = status === 'superseded' || status === 'inactive';
+    numbers[isOld ? 'notInUse' : 'inUse'].push(number);
+  }
+  return numbers;
 }
 
 function outcomeOf(person: Traced, register: Register): TraceOutcome {

@@ -2,6 +2,7 @@ import type { OdsCode } from '#schemas/authority.ts';
 import type { CalendarDate } from '#schemas/calendar.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { TracedField } from '#schemas/wording/records.ts';
+import type { ListedNumbers } from '#store/rows/not-in-use.ts';
 
 /** What an authority says about a person; compared and dropped, never stored. */
 export type Traced = {
@@ -42,12 +43,12 @@ export type NumberTracer = {
   /** Whether each person costs a request, so that a file that is refused anyway is not traced. */
   isCostly?: boolean;
   /**
-   * All numbers known to have been replaced or withdrawn; the same list for as long as nothing has changed. What
-   * is sensitive is not among them. Absent if numbers can only be asked about one by one.
+   * Every number that is known, and whether it is in use; the same lists for as long as nothing has changed. Absent
+   * where numbers can only be asked about one by one.
    *
    * @throws {NumberTracingUnavailable}
    */
-  notInUse?(): Promise<readonly NhsNumber[]>;
+  listed?(): Promise<ListedNumbers>;
 };
 
 export const TRACED_AT_ONCE = 100;

@@ -15,6 +15,7 @@ import { NotReplicated } from '#store/connection/acknowledged.ts';
 import { LeaseLost } from '#store/errors.ts';
 import { auditPartitions } from '#store/keys.ts';
 import { errorCode } from '../../telemetry/log.ts';
+import { createWaiting } from '../../telemetry/waiting.ts';
 import { type Commits, CopyDamaged } from '../copy/commits.ts';
 import { CopyAway } from '../copy/place.ts';
 import type { SealingState } from '../log/commit.ts';
@@ -126,6 +127,7 @@ export function createSealer(options: SealerOptions) {
   let failingSince: number | undefined;
   /** How far the streams had come at the end of the last step. */
   let numbersRead: NumbersRead | undefined;
+  const waited = createWaiting();
   /** What the last step has sealed. */
   let lately: { from: number; events: StreamBatch['events'] } = { from: 0, events: [] };
   /** The copy has what the log has, and the other way round. */
@@ -416,7 +418,8 @@ export function createSealer(options: SealerOptions) {
     const sealed = sealedNumbers(writer);
     const count = last.reduce((sum, number, i) => sum + Math.max(0, number - (sealed[i] ?? 0)), 0);
     const oldest = count === 0 ? undefined : await streams.oldest(sealed, last);
-    return { count, ...(oldest !== undefined && { oldest }) };
+    const waitedMs = waited(oldest);
+    return { count, ...(oldest !== undefined && { oldest: Date.now() - waitedMs }) };
   }
 
   /** Writes the state into the log's folder, for all who ask, and returns it. */

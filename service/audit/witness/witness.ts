@@ -66,7 +66,7 @@ export function startWitnessedLog(settings: ThreadSettings, log: Log): Witnessed
     compared,
     get numbers() {
       const { witnessed, contradicted = false, witnesses = [] } = followed.state ?? {};
-      const witnessedAgoMs = Math.max(0, Date.now() - (witnessed?.at ?? startedAt));
+      const witnessedAgoMs = Math.abs(Date.now() - (witnessed?.at ?? startedAt));
       return { witnessedAgoMs, contradicted, witnesses };
     },
     async stop() {

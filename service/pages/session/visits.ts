@@ -48,7 +48,9 @@ export function createVisits(sealer: Sealer, cookies: Cookies): Visits {
   function open(sealed: string | undefined): Flow | undefined {
     const opened = sealed === undefined ? undefined : sealer.open('visit', sealed);
     const flow = flowSchema.safeParse(opened).data;
-    return flow !== undefined && Date.now() - flow.begunAt < FLOW_LASTS_MS ? flow : undefined;
+    return flow !== undefined && Math.abs(Date.now() - flow.begunAt) < FLOW_LASTS_MS
+      ? flow
+      : undefined;
   }
 
   return {

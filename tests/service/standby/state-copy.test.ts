@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -22,12 +23,20 @@ import { folderPlace } from '#service/audit/copy/folder-place.ts';
 import { numberPath } from '#service/audit/copy/numbered.ts';
 import { CopyAway, type Place } from '#service/audit/copy/place.ts';
 import { CommitFile } from '#service/audit/log/commit.ts';
-import { auditCasesFile, meshFolder } from '#service/files/data-folder.ts';
-import { guardAnchor, keepEpoch } from '#service/standby/guard.ts';
-import { createStateCopy, restoreState } from '#service/standby/state-copy.ts';
-import { statePlaces } from '#service/standby/worker-state.ts';
+import type { Signer } from '#service/audit/tlog/note.ts';
+import { auditCasesFile, auditKeyFile, meshFolder } from '#service/files/data-folder.ts';
+import { openCarried } from '#service/standby/carried.ts';
+import { guardAnchor, keepLease } from '#service/standby/guard.ts';
+import { createStateCopy, restoreState, type StateKnown } from '#service/standby/state-copy.ts';
+import { type StatePlaces, statePlaces } from '#service/standby/worker-state.ts';
 import { orderOneCopy } from '#store/audit-stream/copy-orders.ts';
 import { keys } from '#store/keys.ts';
+import {
+  beginWork,
+  markedState,
+  type StateMark,
+  takeWorkerLease,
+} from '#store/locks/worker-lease.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { eventSource, openLog, signerOf } from '../../support/audit.ts';
 import { startTestStore, type TestStore, until } from '../../support/test-store.ts';
@@ -53,13 +62,36 @@ const configurationOf = (dataDir: string) =>
 const here = () => configurationOf(t.dataDir);
 const elsewhere = () => configurationOf(join(t.dataDir, 'elsewhere'));
 
-const stateCopy = (of: Place = place) =>
+const key = signerOf();
+/** How far the copy has the state, as the store knows it. */
+let mark: StateMark | undefined;
+beforeEach(() => (mark = undefined));
+
+const stateCopy = (
+  of: Place = place,
+  {
+    places = statePlaces(here()),
+    signers = [key],
+    dataDir = t.dataDir,
+    anchor = t.anchor,
+  }: { places?: StatePlaces; signers?: Signer[]; dataDir?: string; anchor?: Anchor } = {},
+) =>
   createStateCopy({
     place: of,
-    places: statePlaces(here()),
-    memoryFile: join(t.dataDir, 'state-copy.json'),
-    anchor: t.anchor,
+    places,
+    memoryFile: join(dataDir, 'state-copy.json'),
+    anchor,
+    signers: async () => signers,
+    mark: async (state) => void (mark = state),
+    carried: openCarried(join(dataDir, 'carried.json')).read,
   });
+const known = (given: Partial<StateKnown> = {}): StateKnown => ({
+  worked: 0,
+  mark,
+  signers: async () => [key],
+  beforeSigning: false,
+  ...given,
+});
 const spool = (name: string, content: string): string => {
   const folder = join(t.dataDir, 'spool', name);
   mkdirSync(folder, { recursive: true });
@@ -98,7 +130,7 @@ test('what a bucket does not list yet is found all the same', async () => {
     [EPOCH, ['held-1']],
     [EPOCH + 1, ['held-1', 'held-2']],
   ] as const) {
-    await restoreState(late, statePlaces(elsewhere()), epoch);
+    await restoreState(late, statePlaces(elsewhere()), known({ worked: epoch, mark: undefined }));
     const anchor = anchorElsewhere();
     expect(anchor.heldFiles().map(({ id }) => id)).toEqual(held);
     anchor.close();
@@ -120,7 +152,7 @@ test('another machine finds the anchor, the spools it needs in their place there
   other.close();
   log.close();
 
-  await restoreState(place, statePlaces(elsewhere()), 0);
+  await restoreState(place, statePlaces(elsewhere()), known());
   const anchor = anchorElsewhere();
   const [held] = anchor.heldFiles();
   expect(anchor.dataset()).toEqual(t.anchor.dataset());
@@ -146,7 +178,7 @@ test('cases on accesses and their words go with the worker, since no log has the
   await cases.open(access, 'inquire', actor, 'Rang the ward');
   cases.close();
   await stateCopy().save(EPOCH);
-  await restoreState(place, statePlaces(elsewhere()), 0);
+  await restoreState(place, statePlaces(elsewhere()), known());
   const restored = Cases.open(auditCasesFile(elsewhere()), () => Promise.resolve());
   const [found] = restored.list(undefined, 10).cases;
   expect(found && restored.steps(found)).toMatchObject([{ words: 'Rang the ward' }]);
@@ -175,7 +207,7 @@ test('neither a request that arrives late nor a later worker that died at once h
   await delayed?.();
   // A later worker that died before it had copied all of its own.
   await place.replace(`state/${numberPath(EPOCH + 2)}/0-1`, Buffer.from('x'));
-  await restoreState(place, statePlaces(elsewhere()), 0);
+  await restoreState(place, statePlaces(elsewhere()), known());
   const anchor = anchorElsewhere();
   expect(anchor.heldFiles()).toHaveLength(5);
   anchor.close();
@@ -197,7 +229,7 @@ test('a worker that dies between two writes, or whose answer is lost, leaves a w
   let held = 0;
   const holdMore = (): void => hold(`held-${++held}`, spool(`load-${held}`, 'rows'));
   const heldElsewhere = async (): Promise<number> => {
-    await restoreState(place, statePlaces(elsewhere()), 0);
+    await restoreState(place, statePlaces(elsewhere()), known());
     const anchor = anchorElsewhere();
     const count = anchor.heldFiles().length;
     anchor.close();
@@ -227,7 +259,7 @@ test('an object that was changed is found out, and nothing is put in the place o
   const folder = join(copyFolder, 'state', numberPath(EPOCH));
   const [database] = readdirSync(folder).filter((name) => name.startsWith('0-'));
   writeFileSync(join(folder, database ?? ''), 'something else');
-  await expect(restoreState(place, statePlaces(elsewhere()), 0)).rejects.toThrow(
+  await expect(restoreState(place, statePlaces(elsewhere()), known())).rejects.toThrow(
     'damaged or missing',
   );
   const anchor = anchorElsewhere();
@@ -269,7 +301,7 @@ test('no row of a file is applied before its journal is in the copy, unless a na
 
 test('a data folder whose worker was replaced changes nothing any more', async () => {
   const redis = await t.connect('worker');
-  await keepEpoch(here(), 1);
+  await keepLease(here(), { epoch: 1 });
   await t.admin.set(keys.workerAtWork, '1');
   const save = guardAnchor(here(), redis, t.anchor);
   await save?.();
@@ -290,7 +322,7 @@ test('a large file that was copied while the clock was ahead is copied again onc
   db.exec("INSERT INTO told VALUES ('since')");
   await stateCopy().save(EPOCH);
   db.close();
-  await restoreState(place, statePlaces(elsewhere()), 0);
+  await restoreState(place, statePlaces(elsewhere()), known());
   const there = new DatabaseSync(join(t.dataDir, 'elsewhere', 'audit', 'notifications.sqlite'));
   expect(there.prepare('SELECT count(*) AS count FROM told').get()).toEqual({ count: 2 });
   there.close();
@@ -312,21 +344,251 @@ test('a worker without the mailbox, or of an earlier version, takes over the res
   writeFileSync(join(later, 'a.json'), '{}');
   hold('held-1', spool('load-abc', 'rows'));
   const places = statePlaces(withMesh);
-  await createStateCopy({
-    place,
+  await stateCopy(place, {
     places: { ...places, folders: [...places.folders, { name: 'later', path: later }] },
-    memoryFile: join(t.dataDir, 'state-copy.json'),
-    anchor: t.anchor,
   }).save(EPOCH);
 
-  expect(await restoreState(place, statePlaces(elsewhere()), 0)).toEqual({
-    kind: 'restored',
-    left: ['later', 'mesh', 'mesh.sqlite'],
-  });
+  const restored = await restoreState(place, statePlaces(elsewhere()), known());
+  if (restored.kind !== 'restored') throw new Error('nothing was restored');
+  const carried = openCarried(join(t.dataDir, 'elsewhere', 'carried.json'));
+  await carried.keep(restored.left);
+  expect(carried.roots()).toEqual(['later', 'mesh', 'mesh.sqlite']);
   const anchor = anchorElsewhere();
   expect(anchor.heldFiles().map(({ id }) => id)).toEqual(['held-1']);
   anchor.close();
   expect(COPY.stateLeft(place.name, ['mesh'])).toContain('MESH_MAILBOX');
+
+  // The worker before may still write where it wrote.
+  await place.replace(`state/${numberPath(EPOCH)}/4-1`, Buffer.from('x'));
+  const anchorThere = anchorElsewhere();
+  await stateCopy(place, {
+    places: statePlaces(elsewhere()),
+    dataDir: join(t.dataDir, 'elsewhere'),
+    anchor: anchorThere,
+  }).save(EPOCH + 1);
+  anchorThere.close();
+  const third = readConfiguration({
+    DATA_DIR: join(t.dataDir, 'third'),
+    AUDIT_COPY: copyFolder,
+    MESH_MAILBOX: mailbox,
+  });
+  expect(await restoreState(place, statePlaces(third), known())).toMatchObject({
+    kind: 'restored',
+    left: { databases: [], files: [{ name: 'later/a.json' }] },
+  });
+  expect(readFileSync(join(meshFolder(third, mailbox), 'sent', 'one.dat'), 'utf8')).toBe('x');
+  expect(existsSync(join(meshFolder(third, mailbox), 'mesh.sqlite'))).toBe(true);
+
+  // The mailbox is set where it was left out.
+  const now = readConfiguration({
+    DATA_DIR: join(t.dataDir, 'elsewhere'),
+    AUDIT_COPY: copyFolder,
+    MESH_MAILBOX: mailbox,
+  });
+  await carried.putHere(place, statePlaces(now));
+  expect(readFileSync(join(meshFolder(now, mailbox), 'sent', 'one.dat'), 'utf8')).toBe('x');
+  expect(carried.roots()).toEqual(['later']);
+});
+
+const manifests = (epoch: number): string[] => {
+  const folder = join(copyFolder, 'state', numberPath(epoch));
+  return readdirSync(folder)
+    .filter((name) => name.startsWith('manifest-'))
+    .map((name) => join(folder, name));
+};
+/** What the newest of them is, and where. */
+function newestManifest(epoch: number): { path: string; text: string } {
+  const versionOf = (text: string): number => JSON.parse(text).version;
+  const [newest] = manifests(epoch)
+    .map((path) => ({ path, text: readFileSync(path, 'utf8') }))
+    .toSorted((one, other) => versionOf(other.text) - versionOf(one.text));
+  if (newest === undefined) throw new Error('there is none');
+  return newest;
+}
+const slotted = (path: string, version: number): string =>
+  path.replace(/-\d+$/, `-${version % 16}`);
+
+/** What somebody does who can write to the copy and has no key. */
+const FORGERIES: Record<string, () => Promise<void> | void> = {
+  'names an older object': () => {
+    const { path, text } = newestManifest(EPOCH);
+    const [older = ''] = [...text.matchAll(/anchor\.sqlite","object":"([^"]+)"/g)].map(
+      ([, o]) => o,
+    );
+    writeFileSync(path, text.replace(older, older.replace(/\d+$/, '1')));
+  },
+  'leaves a held record out': () => {
+    const { path, text } = newestManifest(EPOCH);
+    writeFileSync(path, text.replace(/\{"name":"spool[^}]+\},?/, ''));
+  },
+  'is not signed': () => {
+    const { path, text } = newestManifest(EPOCH);
+    writeFileSync(path, text.replace(/,"signatures":.*/, '}'));
+  },
+  'is signed by another key': async () => {
+    const { version } = mark ?? { version: 0 };
+    const other = stateCopy(place, { signers: [signerOf()] });
+    await other.save(EPOCH);
+    mark = { epoch: EPOCH, version };
+  },
+  'is of a worker that never was': async () => {
+    const { path, text } = newestManifest(EPOCH);
+    const later = slotted(path, 9).replace(numberPath(EPOCH), numberPath(EPOCH + 4));
+    mkdirSync(join(later, '..'), { recursive: true });
+    writeFileSync(later, text.replace(`"epoch":${EPOCH}`, `"epoch":${EPOCH + 4}`));
+  },
+  'is of another worker’s number': () => {
+    const { path, text } = newestManifest(EPOCH);
+    const later = path.replace(numberPath(EPOCH), numberPath(EPOCH + 4));
+    mkdirSync(join(later, '..'), { recursive: true });
+    writeFileSync(later, text);
+  },
+  'is later than any': () => {
+    const { path, text } = newestManifest(EPOCH);
+    writeFileSync(slotted(path, 9), text.replace(/"version":\d+/, '"version":100009'));
+  },
+};
+
+test.each(Object.keys(FORGERIES))(
+  'a state of a worker that %s is refused whole, and the sentence says what to do',
+  async (forgery) => {
+    hold('held-1', spool('load-abc', 'rows'));
+    const copy = stateCopy();
+    await copy.save(EPOCH);
+    hold('held-2', spool('load-def', 'more rows'));
+    await copy.save(EPOCH);
+    await FORGERIES[forgery]?.();
+    await expect(restoreState(place, statePlaces(elsewhere()), known())).rejects.toThrow(
+      /is not signed with the audit key of this worker.*AUDIT_KEY_FILE.*start the worker that was running last/,
+    );
+    expect(existsSync(join(t.dataDir, 'elsewhere', 'anchor', 'anchor.sqlite'))).toBe(false);
+  },
+);
+
+test.each(['older versions', 'nothing', 'an earlier worker’s alone'])(
+  'a copy that was put back to %s is refused whole, and the sentence says what to do',
+  async (to) => {
+    const copy = stateCopy();
+    await copy.save(EPOCH - 1);
+    hold('held-1', spool('load-abc', 'rows'));
+    await copy.save(EPOCH);
+    const old = newestManifest(EPOCH);
+    hold('held-2', spool('load-def', 'more rows'));
+    await copy.save(EPOCH);
+    for (const path of manifests(EPOCH)) {
+      if (to === 'older versions') writeFileSync(path, old.text);
+      else rmSync(path);
+    }
+    if (to === 'nothing') rmSync(join(copyFolder, 'state'), { recursive: true });
+    await expect(restoreState(place, statePlaces(elsewhere()), known())).rejects.toThrow(
+      /is older than what was there once.*Start the worker that was running last/,
+    );
+    expect(existsSync(join(t.dataDir, 'elsewhere', 'anchor', 'anchor.sqlite'))).toBe(false);
+  },
+);
+
+test('what an earlier version left unsigned is taken over while the store knows of nothing signed, and then no more', async () => {
+  hold('held-1', spool('load-abc', 'rows'));
+  const copy = stateCopy();
+  await copy.save(EPOCH);
+  const { path, text } = newestManifest(EPOCH);
+  const unsigned = text.replace(/"epoch":\d+,/, '').replace(/,"signatures":.*/, '}');
+  writeFileSync(path, unsigned);
+  const before = known({ mark: undefined, beforeSigning: true });
+  await restoreState(place, statePlaces(elsewhere()), before);
+  const anchor = anchorElsewhere();
+  expect(anchor.heldFiles()).toHaveLength(1);
+  await stateCopy(place, {
+    places: statePlaces(elsewhere()),
+    dataDir: join(t.dataDir, 'elsewhere'),
+    anchor,
+  }).save(EPOCH + 1);
+  anchor.close();
+
+  expect(mark?.epoch).toBe(EPOCH + 1);
+  const third = configurationOf(join(t.dataDir, 'third'));
+  expect((await restoreState(place, statePlaces(third), known())).kind).toBe('restored');
+  const later = join(copyFolder, 'state', numberPath(EPOCH + 1), 'manifest-9');
+  writeFileSync(later, unsigned.replace(/"version":\d+/, '"version":9'));
+  await expect(restoreState(place, statePlaces(third), known())).rejects.toThrow('is not signed');
+});
+
+test('while the audit key is changed both sign, and what the former one alone has signed is signed again', async () => {
+  const next = signerOf();
+  const isKnownTo = (signer: Signer) =>
+    restoreState(place, statePlaces(elsewhere()), known({ signers: async () => [signer] }));
+  await stateCopy().save(EPOCH);
+  await expect(isKnownTo(next)).rejects.toThrow('is not signed');
+  expect(await stateCopy(place, { signers: [next, key] }).save(EPOCH)).toBe(true);
+  await isKnownTo(next);
+  await isKnownTo(key);
+});
+
+test('a copy in another place is whole by itself', async () => {
+  hold('held-1', spool('load-abc', 'rows'));
+  await stateCopy().save(EPOCH);
+  const other = join(t.dataDir, 'other-copy');
+  mkdirSync(other);
+  const otherPlace = folderPlace(other, DEADLINE_MS);
+  await stateCopy(otherPlace).save(EPOCH + 1);
+  await restoreState(otherPlace, statePlaces(elsewhere()), known());
+  const anchor = anchorElsewhere();
+  expect(anchor.heldFiles()).toHaveLength(1);
+  anchor.close();
+});
+
+test('nothing counts that is changed while another worker takes over, who may have read the state already', async () => {
+  const redis = await t.connect('worker');
+  const lease = await takeWorkerLease(redis, new Set());
+  if (lease === undefined) throw new Error('no lease');
+  await keepLease(here(), lease);
+  await beginWork(redis, lease);
+  guardAnchor(here(), redis, t.anchor);
+  await t.anchor.safeguard();
+  const marked = await markedState(redis);
+  expect(marked?.epoch).toBe(lease.epoch);
+
+  // It stalls, its lease runs out, and another one reads the state.
+  await lease.release();
+  const other = await takeWorkerLease(redis, new Set());
+  hold('held-late', spool('load-late', 'rows'));
+  let counts: boolean | undefined;
+  const late = t.anchor.safeguard().then(
+    () => (counts = true),
+    (error: Error) => {
+      counts = false;
+      expect(error.message).toContain('Another worker has taken over');
+    },
+  );
+  await until(async () => (await markedState(redis))?.version !== marked?.version, 'the copy');
+  expect(counts).toBeUndefined();
+  if (other === undefined) throw new Error('no lease');
+  expect(await beginWork(redis, other)).toBe(true);
+  await late;
+  expect(counts).toBe(false);
+});
+
+test('a worker whose lease ran out while it took over is not at work, since what it read may have changed', async () => {
+  const redis = await t.connect('worker');
+  const lease = await takeWorkerLease(redis, new Set());
+  if (lease === undefined) throw new Error('no lease');
+  await t.admin.del(keys.workerLock);
+  expect(await beginWork(redis, lease)).toBe(false);
+  await lease.renew();
+  expect(await beginWork(redis, lease)).toBe(false);
+  expect(await redis.get(keys.workerAtWork)).toBeNull();
+});
+
+test('the key that signs a state is made with the dataset, and never beside a log of another one', async () => {
+  const redis = await t.connect('worker');
+  guardAnchor(here(), redis, t.anchor);
+  await t.anchor.safeguard();
+  expect(existsSync(auditKeyFile(here()))).toBe(true);
+  rmSync(auditKeyFile(here()));
+  const log = openLog(join(t.dataDir, 'audit'), key);
+  log.append(eventSource().take(1));
+  log.close();
+  await expect(t.anchor.safeguard()).rejects.toThrow('AUDIT_KEY_FILE');
 });
 
 test.each([
@@ -352,7 +614,9 @@ test.each([
     const manifest = readdirSync(folder).find((each) => each.startsWith('manifest-')) ?? '';
     const text = readFileSync(join(folder, manifest), 'utf8');
     writeFileSync(join(folder, manifest), text.replace('"notices/a.json"', JSON.stringify(name)));
-    await expect(restoreState(place, statePlaces(elsewhere()), 0)).rejects.toThrow(CopyDamaged);
+    await expect(restoreState(place, statePlaces(elsewhere()), known())).rejects.toThrow(
+      CopyDamaged,
+    );
     expect(existsSync(join(t.dataDir, 'outside'))).toBe(false);
     expect(existsSync(join(t.dataDir, 'elsewhere', 'anchor', 'anchor.sqlite'))).toBe(false);
   },
@@ -366,6 +630,27 @@ test('a file whose name is not UTF-8 keeps nothing else from the copy', async ()
   );
   writeFileSync(join(t.dataDir, 'notices', 'b.json'), '{"id":2}');
   await stateCopy().save(EPOCH);
-  await restoreState(place, statePlaces(elsewhere()), 0);
+  await restoreState(place, statePlaces(elsewhere()), known());
   expect(readdirSync(join(t.dataDir, 'elsewhere', 'notices'))).toEqual(['b.json']);
+});
+
+test('what is needed for long is written again, so that a bucket may delete by age what is not', async () => {
+  hold('held-1', spool('load-abc', 'rows'));
+  const carried = openCarried(join(t.dataDir, 'carried.json'));
+  await place.replace('files/aa', Buffer.from('of a mailbox'));
+  await carried.keep({ databases: [], files: [{ name: 'mesh/a', sha256: 'aa' }] });
+  const copy = stateCopy();
+  await copy.save(EPOCH);
+  const files = join(copyFolder, 'files');
+  const times = () => readdirSync(files).map((name) => statSync(join(files, name)).ino);
+  const before = times();
+  await until(async () => !(await copy.save(EPOCH)), 'nothing to copy');
+  expect(times()).toEqual(before);
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 2 * 86_400_000 });
+  try {
+    expect(await copy.save(EPOCH)).toBe(true);
+  } finally {
+    vi.useRealTimers();
+  }
+  expect(times().filter((ino) => before.includes(ino))).toEqual([]);
 });

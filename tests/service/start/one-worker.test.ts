@@ -2,7 +2,7 @@ import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { readConfiguration } from '#schemas/configuration.ts';
-import { keepEpoch } from '#service/standby/guard.ts';
+import { keepLease } from '#service/standby/guard.ts';
 import { becomeOneWorker, StoppedStandingBy } from '#service/start/one-worker.ts';
 import { openRedis } from '#service/start/redis.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
@@ -69,7 +69,7 @@ test('a worker that lacks something stands by, and keeps the last one from nothi
   expect(another.said[0]).toContain('is not there');
 
   const last = await wait(join(folder, 'last'), copy);
-  await keepEpoch(last.configuration, 4);
+  await keepLease(last.configuration, { epoch: 4 });
   const { lease } = (await last.turn) ?? {};
   expect(lease?.epoch).toBeGreaterThan(0);
   expect(await server.admin.get(keys.workerAtWork)).toBe(String(lease?.epoch));

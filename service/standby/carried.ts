@@ -1,0 +1,52 @@
+import { existsSync, readFileSync } from 'node:fs';
+import type { Place } from '../audit/copy/place.ts';
+import { writePrivate } from '../files/private-file.ts';
+import { type Contents, contentsSchema } from './manifest.ts';
+import { filesOf } from './state-copy.ts';
+import { hasPlace, pathOf, putFile, rootOf, type StatePlaces } from './worker-state.ts';
+
+/**
+ * What an earlier worker left in the copy and has no place here: each worker's state has it again, so that it is not
+ * lost on its way to one that has a place for it.
+ *
+ * @param path in the data folder
+ */
+export function openCarried(path: string) {
+  function read(): Contents {
+    if (!existsSync(path)) return { databases: [], files: [] };
+    return contentsSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+  }
+  const keep = (carried: Contents): Promise<void> => writePrivate(path, JSON.stringify(carried));
+  return {
+    read,
+    keep,
+
+    /** What it is, by what its names begin with. */
+    roots(): string[] {
+      const { databases, files } = read();
+      const names = [...databases, ...files].map(({ name }) => rootOf(name));
+      return [...new Set(names)].toSorted();
+    },
+
+    /**
+     * Puts here what has a place here by now, as where a mailbox has been set since. Where something lies in its
+     * place, all of it stays in the copy.
+     *
+     * @throws {CopyAway} {CopyDamaged}
+     */
+    async putHere(place: Place, places: StatePlaces): Promise<void> {
+      const { databases, files } = read();
+      const isHere = ({ name }: { name: string }): boolean => hasPlace(places, name);
+      const here = { databases: databases.filter(isHere), files: files.filter(isHere) };
+      const paths = [...here.databases, ...here.files].flatMap(
+        ({ name }) => pathOf(places, name) ?? [],
+      );
+      if (paths.length === 0 || paths.some((path) => existsSync(path))) return;
+      for (const file of await filesOf(place, here)) putFile(places, file);
+      await keep({
+        databases: databases.filter((each) => !isHere(each)),
+        files: files.filter((each) => !isHere(each)),
+      });
+    },
+  };
+}

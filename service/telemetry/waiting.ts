@@ -1,0 +1,15 @@
+/**
+ * For how long the oldest of what waits has waited, milliseconds: by its time, or for as long as it was seen to wait,
+ * whichever is longer. Its time alone would say nothing where a clock was ahead when it was given, and was put back.
+ */
+export function createWaiting(clock = Date.now) {
+  let seen: { at: number; since: number } | undefined;
+  return (at: number | undefined): number => {
+    if (at === undefined) {
+      seen = undefined;
+      return 0;
+    }
+    if (seen?.at !== at) seen = { at, since: performance.now() };
+    return Math.max(clock() - at, performance.now() - seen.since);
+  };
+}

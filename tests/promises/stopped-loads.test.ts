@@ -1,0 +1,139 @@
+import { readdirSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { LoadFailed, resumeLoad } from '#loaders/load/load.ts';
+import { draws } from '#loaders/synthetic/random.ts';
+import type { OdsCode } from '#schemas/authority.ts';
+import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import { keys } from '#store/keys.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import { day } from '../support/rows.ts';
+import { WAIT_MS } from '../support/test-store.ts';
+import { startLoading } from '../support/upload-loading.ts';
+import { fileXml, planOf, upload } from '../support/upload-model.ts';
+
+/** `FAULT_SEED` gives other orders; `npm run test:faults` tries `LOAD_STOPS` of them, others each time. */
+const seed = Number(process.env['FAULT_SEED'] ?? '1');
+const ORDERS = Number(process.env['LOAD_STOPS'] ?? '6');
+const MS_AN_ORDER = 4_000;
+
+/** Rows are applied in steps of 2,000, between which a load that is told to stop ends. */
+const ROWS = 2_050;
+/** A stop takes at most this many more calls, and some loads are killed only after it. */
+const CALLS_OF_A_STOP = 8;
+
+const { t, l, newAuthority, expectWhole, events } = await startLoading();
+
+const KILLED = new Error('the process was killed here');
+
+type Called = { calls: number; wasKilled: boolean };
+
+/**
+ * The store and the anchor as a process has them that is told to stop at one of its calls, and killed at another,
+ * before or after it did what it is for: none of its calls does anything from then on.
+ */
+function watched(
+  stopAt: number,
+  kill: { at: number; when: 'before' | 'after' } | undefined,
+): { store: Store; anchor: Anchor; stopped: AbortSignal; called: Called } {
+  const stop = new AbortController();
+  const called: Called = { calls: 0, wasKilled: false };
+  function watch<T extends object>(of: T): T {
+    return new Proxy(of, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== 'function') return value;
+        return (...given: unknown[]): unknown => {
+          if (called.wasKilled) throw KILLED;
+          const number = called.calls++;
+          if (number === stopAt) stop.abort();
+          if (number !== kill?.at) return value.apply(target, given);
+          called.wasKilled = true;
+          if (kill.when === 'before') throw KILLED;
+          const done: unknown = value.apply(target, given);
+          if (!(done instanceof Promise)) throw KILLED;
+          return done.then(() => {
+            throw KILLED;
+          });
+        };
+      },
+    });
+  }
+  return { store: watch(t.store), anchor: watch(t.anchor), stopped: stop.signal, called };
+}
+
+/** A first file, and a second that adds, changes, ends and deletes, in more than one step. */
+function files(authority: OdsCode): { first: string; second: string } {
+  const all = Array.from({ length: ROWS }, (_, n) => n + 1);
+  const first = upload({ authority, records: all.slice(0, 40).map((n) => planOf(n)) });
+  const second = upload({
+    authority,
+    sequence: 2,
+    records: all.map((n) =>
+      planOf(n, {
+        ...(n === 2 && { endDate: day('2026-11-01') }),
+        ...(n === 3 && { deleteDate: day('2026-11-01') }),
+      }),
+    ),
+  });
+  return { first: fileXml(first), second: fileXml(second) };
+}
+
+function anonymous({ authority: _, file, ...rest }: Acknowledgement): unknown {
+  return { ...rest, sha256: typeof file.sha256 };
+}
+
+async function left(authority: OdsCode): Promise<unknown> {
+  await expectWhole(authority);
+  const { rows, sequence, reconciled } = (await t.store.authority(authority)) ?? {};
+  const loads = (await events()).filter(
+    (event) => event.type === 'load' && event.authority === authority && event.sequence === 2,
+  );
+  return { rows, sequence, reconciled, loads: new Set(loads.map(({ auditId }) => auditId)).size };
+}
+
+test(
+  `a load that is told to stop and killed at any step of its stop comes to the same end (${ORDERS} orders of seed ${seed})`,
+  async () => {
+    const calm = newAuthority();
+    const undisturbed = watched(Number.POSITIVE_INFINITY, undefined);
+    await l.load(files(calm).first);
+    const acknowledged = anonymous(await l.load(files(calm).second, undisturbed));
+    const expected = await left(calm);
+    const { calls } = undisturbed.called;
+
+    let [stopped, killed] = [0, 0];
+    for (let number = 0; number < ORDERS; number++) {
+      const order = `order ${number} of seed ${seed}`;
+      const draw = draws(seed, number);
+      const authority = newAuthority();
+      const { first, second } = files(authority);
+      await l.load(first);
+      const stopAt = Math.floor(draw() * calls);
+      const at = stopAt + 1 + Math.floor(draw() * CALLS_OF_A_STOP);
+      const when = draw() < 0.5 ? 'before' : 'after';
+      const process = watched(stopAt, { at, when });
+      // Past its last step there is nothing to stop.
+      await l.load(second, process).then(
+        () => undefined,
+        (error: unknown) => {
+          stopped++;
+          expect(error, order).toBeInstanceOf(LoadFailed);
+        },
+      );
+      if (process.called.wasKilled) {
+        killed++;
+        // The lease of a process that was killed runs out on its own; a test does not wait for it.
+        await t.admin.del(keys.lock(authority));
+      }
+      const begun = t.anchor.loadInProgress(authority);
+      if (begun !== undefined) await resumeLoad(t.store, t.anchor, begun);
+      expect(anonymous(await l.load(second)), order).toEqual(acknowledged);
+      expect(await left(authority), order).toEqual(expected);
+    }
+    expect(stopped).toBeGreaterThan(0);
+    expect(killed).toBeGreaterThan(0);
+    expect(readdirSync(l.spoolDir)).toEqual([]);
+  },
+  WAIT_MS + ORDERS * MS_AN_ORDER,
+);
