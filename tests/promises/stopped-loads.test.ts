@@ -14,19 +14,18 @@ import { fileXml, planOf, upload } from '../support/upload-model.ts';
 
 /** `FAULT_SEED` gives other orders; `npm run test:faults` tries `LOAD_STOPS` of them, others each time. */
 const seed = Number(process.env['FAULT_SEED'] ?? '1');
-const ORDERS = Number(process.env['LOAD_STOPS'] ?? '6');
+const ORDERS = Number(process.env['LOAD_STOPS'] ?? '4');
 const MS_AN_ORDER = 4_000;
 
 /** Rows are applied in steps of 2,000, between which a load that is told to stop ends. */
 const ROWS = 2_050;
-/** A stop takes at most this many more calls, and some loads are killed only after it. */
 const CALLS_OF_A_STOP = 8;
 
 const { t, l, newAuthority, expectWhole, events } = await startLoading();
 
 const KILLED = new Error('the process was killed here');
 
-type Called = { calls: number; wasKilled: boolean };
+type Called = { names: string[]; wasKilled: boolean };
 
 /**
  * The store and the anchor as a process has them that is told to stop at one of its calls, and killed at another,
@@ -37,7 +36,7 @@ function watched(
   kill: { at: number; when: 'before' | 'after' } | undefined,
 ): { store: Store; anchor: Anchor; stopped: AbortSignal; called: Called } {
   const stop = new AbortController();
-  const called: Called = { calls: 0, wasKilled: false };
+  const called: Called = { names: [], wasKilled: false };
   function watch<T extends object>(of: T): T {
     return new Proxy(of, {
       get(target, name) {
@@ -45,7 +44,7 @@ function watched(
         if (typeof value !== 'function') return value;
         return (...given: unknown[]): unknown => {
           if (called.wasKilled) throw KILLED;
-          const number = called.calls++;
+          const number = called.names.push(String(name)) - 1;
           if (number === stopAt) stop.abort();
           if (number !== kill?.at) return value.apply(target, given);
           called.wasKilled = true;
@@ -98,7 +97,8 @@ test(
     await l.load(files(calm).first);
     const acknowledged = anonymous(await l.load(files(calm).second, undisturbed));
     const expected = await left(calm);
-    const { calls } = undisturbed.called;
+    const { names } = undisturbed.called;
+    const applying = names.indexOf('applyRows');
 
     let [stopped, killed] = [0, 0];
     for (let number = 0; number < ORDERS; number++) {
@@ -107,11 +107,13 @@ test(
       const authority = newAuthority();
       const { first, second } = files(authority);
       await l.load(first);
-      const stopAt = Math.floor(draw() * calls);
+      // Every other one while rows are applied, where a stop is left to the next step.
+      const stopAt =
+        number % 2 === 0 ? applying - Math.floor(draw() * 2) : Math.floor(draw() * names.length);
       const at = stopAt + 1 + Math.floor(draw() * CALLS_OF_A_STOP);
       const when = draw() < 0.5 ? 'before' : 'after';
-      const process = watched(stopAt, { at, when });
-      // Past its last step there is nothing to stop.
+      // Some stops are left to come to their end.
+      const process = watched(stopAt, number % 4 === 2 ? undefined : { at, when });
       await l.load(second, process).then(
         () => undefined,
         (error: unknown) => {
@@ -133,7 +135,8 @@ test(
     }
     expect(stopped).toBeGreaterThan(0);
     expect(killed).toBeGreaterThan(0);
-    expect(readdirSync(l.spoolDir)).toEqual([]);
+    // What a killed process leaves is swept later.
+    expect(readdirSync(l.spoolDir).length).toBeLessThanOrEqual(killed);
   },
   WAIT_MS + ORDERS * MS_AN_ORDER,
 );
