@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { CommitFile } from '#service/audit/log/commit.ts';
 import { type SealedEvent, sealedEvents } from '#service/audit/log/sealed.ts';
 import { readKeys } from '#service/audit/seal/keys.ts';
@@ -9,6 +9,7 @@ import { createSealer, type SealerOptions, type Sealing } from '#service/audit/s
 import { tilePath } from '#service/audit/tlog/tiles.ts';
 import { verifyLog } from '#service/audit/verify/verify.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { NotReplicated } from '#store/connection/acknowledged.ts';
 import { keys } from '#store/keys.ts';
 import { startTestStore, type TestStore, until } from '../../support/test-store.ts';
 
@@ -100,6 +101,26 @@ test('what was sealed is handed on as it reads in the log, whatever it is', asyn
   await step(one);
   expect(one.lately()).toEqual([]);
   one.close();
+});
+
+test('events that are not sealed for a minute are a problem, also where a clock was ahead and was put back', async () => {
+  await record(1, 3);
+  vi.useFakeTimers({ toFake: ['Date', 'performance'], now: Date.now() - 3_600_000 });
+  try {
+    const streams = createAuditStreams(await t.connect('worker'));
+    const one = await sealer({
+      streams: { ...streams, awaitReplicas: () => Promise.reject(new NotReplicated(0, 1)) },
+    });
+    expect(await step(one)).toMatchObject({ problem: false });
+    vi.advanceTimersByTime(61_000);
+    const { problem, detail, oldestUnsealed } = await step(one);
+    expect(problem).toBe(true);
+    expect(detail).toContain('sealing is falling behind');
+    expect(Date.now() - (oldestUnsealed ?? 0)).toBeGreaterThanOrEqual(61_000);
+    one.close();
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test('the numbering continues after events left Redis, across a restart of it', async () => {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { problemSchema } from '#schemas/errors.ts';
 import { batchAnswerSchema, lookupAnswerSchema } from '#schemas/lookup.ts';
 import { NUMBER_NOT_IN_USE } from '#schemas/wording/lookup.ts';
+import { markNumber } from '#store/rows/not-in-use.ts';
 import { testNumber } from '../../support/rows.ts';
 import {
   claims,
@@ -19,6 +20,8 @@ const NEW = testNumber(702);
 const WITHDRAWN = testNumber(703);
 const REPLACED_HELD = testNumber(704);
 const SENSITIVE = testNumber(705);
+const UNLISTED = testNumber(706);
+const HELD_SENSITIVE = testNumber(707);
 const HEADER = 'nhs_number,status,replaced_by,date_of_birth,given_name,family_name';
 const person = '2019-03-05,Ada,Example';
 
@@ -46,7 +49,9 @@ beforeAll(async () => {
         `${SENSITIVE},sensitive,,,,`,
       ),
     },
-    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: REPLACED_HELD }] }],
+    authorities: [
+      { code: 'ZZ101', rows: [{ nhsNumber: REPLACED_HELD }, { nhsNumber: HELD_SENSITIVE }] },
+    ],
   });
 });
 afterAll(async () => {
@@ -135,6 +140,23 @@ test('follows the register: what it says is in use again is looked up again', as
   await writeRegister('nonsense');
   await until(() => service.lines.join().includes('which NHS numbers are no longer in use'));
   expect((await service.lookup({ nhsNumber: NEW })).status).toBe(503);
+});
+
+test('what PDS has said of numbers that a register does not list stays so: a replaced one, and one whose record is sensitive', async () => {
+  await markNumber(service.admin, UNLISTED, 'not-in-use');
+  await markNumber(service.admin, HELD_SENSITIVE, 'sensitive');
+  await writeRegister(
+    `${NEW},current,,${person}`,
+    `${WITHDRAWN},inactive,,${person}`,
+    `${HELD_SENSITIVE},current,,${person}`,
+  );
+  await until(async () => (await service.lookup({ nhsNumber: NEW })).status === 200);
+  expect((await service.lookup({ nhsNumber: UNLISTED })).status).toBe(503);
+  const answer = lookupAnswerSchema.parse(
+    await (await service.lookup({ nhsNumber: HELD_SENSITIVE })).json(),
+  );
+  expect(answer.outcome).toBe('flagged');
+  expect(answer).not.toHaveProperty('accesses');
 });
 
 test('with the Redis user of a version before, lookups continue as before, and the status warns', async () => {
