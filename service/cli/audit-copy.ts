@@ -12,7 +12,7 @@ import { openPlace, placeSettings } from '../audit/copy/open-place.ts';
 import { CopyAway } from '../audit/copy/place.ts';
 import { KeyFileWrong, readKeys } from '../audit/seal/keys.ts';
 import { auditKeyFile } from '../files/data-folder.ts';
-import { newestState } from '../standby/state-copy.ts';
+import { newestState } from '../standby/restore-state.ts';
 import { Failure } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
 import { withAnyStore } from './store.ts';

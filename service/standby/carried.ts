@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { Place } from '../audit/copy/place.ts';
 import { writePrivate } from '../files/private-file.ts';
 import { type Contents, contentsSchema } from './manifest.ts';
-import { filesOf } from './state-copy.ts';
+import { filesOf } from './restore-state.ts';
 import { hasPlace, pathOf, putFile, rootOf, type StatePlaces } from './worker-state.ts';
 
 /**

@@ -1,6 +1,18 @@
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
+import { numberPath } from '../audit/copy/numbered.ts';
 import type { Signer } from '../audit/tlog/note.ts';
+
+export const STATE = 'state';
+export const FILES = 'files';
+/** Objects that are written in turn, so that a request which arrives late hides none that is newer. */
+export const SLOTS = 16;
+export const slotOf = (version: number): string => `-${version % SLOTS}`;
+/** Each worker has a folder of its own in the copy. */
+export const folderOf = (epoch: number): string => `${STATE}/${numberPath(epoch)}`;
+export const manifestPath = (epoch: number, slot: string): string =>
+  `${folderOf(epoch)}/manifest${slot}`;
+export const digestOf = (content: Uint8Array): string => hash('sha256', content);
 
 export const contentsSchema = z.object({
   /** Files of SQLite, packed, and the objects that they are in, which may be written again later. */

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -8,38 +7,29 @@ import { COPY } from '#schemas/wording/copy.ts';
 import { lockFile } from '#store/files/sqlite.ts';
 import type { StateMark } from '#store/locks/worker-lease.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { CopyDamaged } from '../audit/copy/commits.ts';
-import { highest, numberPath } from '../audit/copy/numbered.ts';
 import { CopyAway, type Place } from '../audit/copy/place.ts';
 import type { Signer } from '../audit/tlog/note.ts';
 import { writePrivate } from '../files/private-file.ts';
 import {
   type Contents,
   contentsSchema,
+  digestOf,
+  FILES,
+  folderOf,
   type Manifest,
-  type ReadManifest,
-  readManifest,
+  manifestPath,
   signersText,
   signManifest,
+  slotOf,
 } from './manifest.ts';
 import {
-  hasPlace,
-  isStateName,
   packDatabase,
-  putState,
-  type Restored,
   type StateFile,
   type StatePlaces,
   signatureOf,
   unchangingFiles,
-  unpackDatabase,
 } from './worker-state.ts';
 
-const STATE = 'state';
-const FILES = 'files';
-/** Objects that are written in turn, so that a request which arrives late hides none that is newer. */
-const SLOTS = 16;
-const slotOf = (version: number): string => `-${version % SLOTS}`;
 const WAITS_FOR_LOCK_MS = 30_000;
 const LOOKS_FOR_LOCK_EVERY_MS = 20;
 const TRIES = 5;
@@ -65,8 +55,6 @@ const memorySchema = z.object({
 });
 type Memory = z.infer<typeof memorySchema>;
 
-const digestOf = (content: Uint8Array): string => hash('sha256', content);
-
 /**
  * The version after the last that was begun, complete or not, which does not write to an object that the newest
  * manifest names: a worker that dies before the next manifest is there leaves that one whole.
@@ -79,9 +67,6 @@ function nextVersion({ version, databases }: Pick<Memory, 'version' | 'databases
 
 /** A file went while it was to be read: the state is read once more. */
 class Gone extends Error {}
-
-const folderOf = (epoch: number): string => `${STATE}/${numberPath(epoch)}`;
-const manifestPath = (epoch: number, slot: string): string => `${folderOf(epoch)}/manifest${slot}`;
 
 function readMemory(path: string, place: string, epoch: number): Memory {
   const empty = { place, signers: '', epoch, version: 0, signatures: {}, copiedAt: {} };
@@ -286,125 +271,3 @@ export function createStateCopy({
   }
   return { save };
 }
-
-/** What a state is known to be by, apart from the copy that it is in. */
-export type StateKnown = {
-  /** The number of the worker that was at work last, which a listing may lack; 0 if it is not known. */
-  worked: number;
-  /** A state that the copy has had. */
-  mark: StateMark | undefined;
-  /** The audit keys. @throws {KeyFileWrong} */
-  signers: () => Promise<readonly Signer[]>;
-  /** Whether the store shows that no state was ever signed: then one that an earlier version left counts. */
-  beforeSigning: boolean;
-};
-
-/** The newest that lies there for a worker, whoever wrote it. */
-async function newestOf(
-  place: Place,
-  epoch: number,
-  signers: StateKnown['signers'],
-): Promise<(ReadManifest & { object: string }) | undefined> {
-  let newest: (ReadManifest & { object: string }) | undefined;
-  // Each by its name: a listing may be late.
-  for (let slot = 0; slot < SLOTS; slot++) {
-    const object = manifestPath(epoch, slotOf(slot));
-    const content = await place.read(object);
-    const read = content && readManifest(content, await signers());
-    if (read === undefined || read.manifest.version <= (newest?.manifest.version ?? -1)) continue;
-    const isElsewhere = read.manifest.epoch !== epoch || read.manifest.version % SLOTS !== slot;
-    newest = { ...read, object, by: read.by === 'worker' && isElsewhere ? 'others' : read.by };
-  }
-  return newest;
-}
-
-/**
- * Of the last worker that had any of its own there: one that died before had changed nothing.
- *
- * @throws {CopyDamaged} where what is there was not written by a worker, or is older than what was once there
- */
-export async function newestState(
-  place: Place,
-  { worked, mark, signers, beforeSigning }: StateKnown,
-): Promise<Manifest | undefined> {
-  const first = Math.max(worked, mark?.epoch ?? 0);
-  const listed = await highest(place, STATE);
-  let epoch = worked === 0 && mark === undefined ? listed : Math.max(first, listed ?? 0);
-  for (; epoch !== undefined; epoch = await before(epoch)) {
-    const newest = await newestOf(place, epoch, signers);
-    if (newest === undefined) continue;
-    const { manifest, by, object } = newest;
-    if (by === 'others' || (by === 'nobody' && !beforeSigning)) {
-      throw new CopyDamaged(COPY.stateNotSigned(place.name, object));
-    }
-    if (mark === undefined || epoch > mark.epoch || manifest.version >= mark.version) {
-      return manifest;
-    }
-    break;
-  }
-  if (mark !== undefined) throw new CopyDamaged(COPY.stateOlder(place.name, folderOf(mark.epoch)));
-  return undefined;
-
-  async function before(later: number): Promise<number | undefined> {
-    if (later === (mark?.epoch ?? 0)) return undefined;
-    const earlier = await highest(place, STATE, later - 1);
-    return mark === undefined ? earlier : Math.max(mark.epoch, earlier ?? 0);
-  }
-}
-
-/** What the copy has under a name, as it was put there. @throws {CopyAway} {CopyDamaged} */
-async function contentOf(place: Place, object: string, sha256: string): Promise<Buffer> {
-  const read = await place.read(object);
-  if (read === undefined || digestOf(read) !== sha256) {
-    throw new CopyDamaged(COPY.damaged(place.name, object));
-  }
-  return read;
-}
-
-/** Files as they are to be put here. @throws {CopyAway} {CopyDamaged} */
-export async function filesOf(place: Place, { databases, files }: Contents): Promise<Restored[]> {
-  const restored: Restored[] = [];
-  for (const { name, object, sha256 } of databases) {
-    restored.push({ name, content: unpackDatabase(await contentOf(place, object, sha256)) });
-  }
-  for (const { name, sha256 } of files) {
-    restored.push({ name, content: await contentOf(place, `${FILES}/${sha256}`, sha256) });
-  }
-  return restored;
-}
-
-/**
- * Puts the newest state that the copy has in the place of whatever is in this data folder, except what has no place
- * here: of a mailbox that is not set, or of a later version.
- *
- * @returns `nothing` where the copy has none, and nothing was changed; else what has no place here, in objects that
- * no worker writes again
- * @throws {CopyAway} {CopyDamaged} {KeyFileWrong}
- */
-export async function restoreState(
-  place: Place,
-  places: StatePlaces,
-  known: StateKnown,
-): Promise<{ kind: 'nothing' } | { kind: 'restored'; left: Contents }> {
-  const newest = await newestState(place, known);
-  if (newest === undefined) return { kind: 'nothing' };
-  if (![...newest.databases, ...newest.files].every(({ name }) => isStateName(name))) {
-    throw new CopyDamaged(COPY.damaged(place.name, STATE));
-  }
-  const here = partOf(newest, (name) => hasPlace(places, name));
-  const left = partOf(newest, (name) => !hasPlace(places, name));
-  const restored = await filesOf(place, here);
-  const databases: Contents['databases'] = [];
-  for (const { name, object, sha256 } of left.databases) {
-    const kept = `${FILES}/${sha256}`;
-    await place.replace(kept, await contentOf(place, object, sha256));
-    databases.push({ name, object: kept, sha256 });
-  }
-  putState(places, restored);
-  return { kind: 'restored', left: { databases, files: left.files } };
-}
-
-const partOf = ({ databases, files }: Contents, has: (name: string) => boolean): Contents => ({
-  databases: databases.filter(({ name }) => has(name)),
-  files: files.filter(({ name }) => has(name)),
-});

@@ -26,7 +26,7 @@ import { LogNotWhole } from '../audit/seal/log-writer.ts';
 import { auditFolder, auditKeyFile, carriedStateFile, openAnchor } from '../files/data-folder.ts';
 import { openCarried } from '../standby/carried.ts';
 import { guardAnchor, isOfLast, keepLease, lastLease } from '../standby/guard.ts';
-import { restoreState } from '../standby/state-copy.ts';
+import { restoreState } from '../standby/restore-state.ts';
 import { statePlaces } from '../standby/worker-state.ts';
 import { errorCode } from '../telemetry/log.ts';
 import type { StartContext } from './context.ts';

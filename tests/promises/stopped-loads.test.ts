@@ -78,7 +78,8 @@ function files(authority: OdsCode): { first: string; second: string } {
   return { first: fileXml(first), second: fileXml(second) };
 }
 
-const anonymous = ({ authority: _, file: __, ...rest }: Acknowledgement): unknown => rest;
+const anonymous = ({ authority: _authority, file: _file, ...rest }: Acknowledgement): unknown =>
+  rest;
 
 async function left(authority: OdsCode): Promise<unknown> {
   await expectWhole(authority);

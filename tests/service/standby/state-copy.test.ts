@@ -28,7 +28,8 @@ import type { Signer } from '#service/audit/tlog/note.ts';
 import { auditCasesFile, auditKeyFile, meshFolder } from '#service/files/data-folder.ts';
 import { openCarried } from '#service/standby/carried.ts';
 import { guardAnchor, keepLease } from '#service/standby/guard.ts';
-import { createStateCopy, restoreState, type StateKnown } from '#service/standby/state-copy.ts';
+import { restoreState, type StateKnown } from '#service/standby/restore-state.ts';
+import { createStateCopy } from '#service/standby/state-copy.ts';
 import { type StatePlaces, statePlaces } from '#service/standby/worker-state.ts';
 import { orderOneCopy } from '#store/audit-stream/copy-orders.ts';
 import { keys } from '#store/keys.ts';
@@ -400,7 +401,7 @@ const manifests = (epoch: number): string[] => {
 };
 /** What the newest of them is, and where. */
 function newestManifest(epoch: number): { path: string; text: string } {
-  const versionOf = (text: string): number => JSON.parse(text).version;
+  const versionOf = (text: string): number => Number(/"version":(\d+)/.exec(text)?.[1]);
   const [newest] = manifests(epoch)
     .map((path) => ({ path, text: readFileSync(path, 'utf8') }))
     .toSorted((one, other) => versionOf(other.text) - versionOf(one.text));
