@@ -125,7 +125,7 @@ export async function confirmDataset(
 export function addConfirmCommands(program: Command, configuration: () => Configuration): void {
   const confirm = program
     .command('confirm')
-    .description('Continue, in the name of a person, where the store stays closed for a reason.');
+    .description('Let a store that stays closed be opened, by decision of a named person.');
   const named = (command: Command): Command =>
     command
       .requiredOption('--by <name>', 'who decides; goes into the audit')

@@ -105,7 +105,7 @@ export async function release(
 export function addReleaseCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('release')
-    .description('Let a held file through, or discard it.')
+    .description('Release a held file, or discard it.')
     .argument(
       '[file]',
       "the authority's code and the file's number, V145-412, or the id of the held file",

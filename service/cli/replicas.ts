@@ -121,7 +121,7 @@ export function addReplicasCommands(program: Command, configuration: () => Confi
   const replicas = program
     .command('replicas')
     .description(
-      'Servers that copy the primary, for which answers wait where REDIS_REPLICAS is set.',
+      'The replicas that answers wait for, if REDIS_REPLICAS is set.',
     );
   const named = (command: Command): Command =>
     command
