@@ -69,7 +69,7 @@ export function printAuditStatus(status: AuditStatus): void {
     unsealed === 0
       ? ''
       : `, ${unsealed} wait${oldestUnsealed === undefined ? '' : ` (since ${oldestUnsealed})`}`;
-  console.log(`Audit: ${sealed} events sealed${waits}. ${ok ? detail : `NOT WELL: ${detail}`}`);
+  console.log(`Audit: ${sealed} events sealed${waits}. ${ok ? detail : `PROBLEM: ${detail}`}`);
   if (verified?.problem !== undefined) {
     console.log(`  Its newest part is NOT WHOLE (${verified.at}): ${verified.problem}`);
   } else if (verified !== undefined) {
@@ -77,7 +77,7 @@ export function printAuditStatus(status: AuditStatus): void {
   }
   if (witnessing !== undefined) {
     const { problem, witnesses } = witnessing;
-    console.log(`  ${problem ? 'NOT WELL: ' : ''}${witnessing.detail}`);
+    console.log(`  ${problem ? 'PROBLEM: ' : ''}${witnessing.detail}`);
     for (const { name, size, at } of witnesses) {
       console.log(`  ${name}: ${size === undefined ? 'nothing yet' : `${size} entries at ${at}`}`);
     }

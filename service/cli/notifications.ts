@@ -26,7 +26,7 @@ export function printNotificationsStatus(status: NotificationsStatus): void {
     ...(unwritten > 0 ? [`${unwritten} wait for the outbox`] : []),
     ...(unreadable > 0 ? [`${unreadable} events could not be read`] : []),
   ];
-  console.log(`Notifications: ${parts.join(', ')}. ${ok ? detail : `NOT WELL: ${detail}`}`);
+  console.log(`Notifications: ${parts.join(', ')}. ${ok ? detail : `PROBLEM: ${detail}`}`);
 }
 
 function missing(configuration: Configuration): Failure {

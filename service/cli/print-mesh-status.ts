@@ -5,7 +5,7 @@ import type { meshStatus } from '../mesh/mesh-status.ts';
 export function printMeshStatus(status: NonNullable<ReturnType<typeof meshStatus>>): void {
   const { ok, detail, unfetched, left, waiting, undelivered, failed, unclear } = status;
   const toSeeTo = failed + unclear > 0 ? ` ${MESH.toSeeTo(failed, unclear)}` : '';
-  console.log(`MESH: ${ok ? detail : `NOT WELL: ${detail}`}`);
+  console.log(`MESH: ${ok ? detail : `PROBLEM: ${detail}`}`);
   if (left > 0) console.log(`  ${MESH.left(left)}`);
   console.log(`  ${MESH.waits(unfetched, waiting)} ${MESH.undelivered(undelivered)}${toSeeTo}`);
 }
