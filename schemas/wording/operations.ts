@@ -87,7 +87,7 @@ export const WITNESSING = {
   contradicted: (name: string, size: number, ours: number) =>
     size > ours
       ? `The witness ${name} knows this audit log with ${size} entries, and here it has ${ours}: this data folder is an old copy, or another process seals the same log.`
-      : `The witness ${name} knows other entries among the first ${size} of this audit log than are here (${ours} entries): an old copy was continued, or the log was rewritten.`,
+      : `The witness ${name} knows the first ${size} entries of this audit log, and they are not those here (${ours} entries): an old copy was continued, or the log was rewritten.`,
   /** @param contradicted one of the sentences above */
   oldCopy: (contradicted: string) =>
     `${contradicted} Nothing is answered or sealed from it. If there is a newer data folder, use that. If this is the newest that is left, a named person can continue with cp-flags confirm old-copy.`,

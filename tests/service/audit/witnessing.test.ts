@@ -216,7 +216,7 @@ describe('a witness that knows the log otherwise', () => {
     const one = await witness();
     one.instead = (response) => void response.writeHead(409).end('50\n');
     const going = witnessing(folder, [one]);
-    await going.said('knows the first 50 entries of this audit log otherwise');
+    await going.said('knows the first 50 entries of this audit log, and they are not those here');
   });
 
   test('is no contradiction where another process has sealed on in the meantime', async () => {
