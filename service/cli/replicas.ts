@@ -120,9 +120,7 @@ export async function listReplicas(configuration: Configuration): Promise<void> 
 export function addReplicasCommands(program: Command, configuration: () => Configuration): void {
   const replicas = program
     .command('replicas')
-    .description(
-      'The replicas that answers wait for, if REDIS_REPLICAS is set.',
-    );
+    .description('The replicas that answers wait for, if REDIS_REPLICAS is set.');
   const named = (command: Command): Command =>
     command
       .requiredOption('--by <name>', 'who decides; goes into the audit')
