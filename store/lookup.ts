@@ -111,11 +111,16 @@ const COLLAPSE_MS = ACCESS_COLLAPSE_HOURS * 3_600_000;
 /** While every lane is at work, whether lookups may still be answered is looked at so often. */
 const LOOKED_AT_EVERY_MS = 100;
 
-type Waiting = { input: LookupInput; resolve: (result: LookupResult) => void };
+type Waiting = {
+  input: LookupInput;
+  partition: number;
+  /** Its event, once that is sent. */
+  expected: ExpectedEvent | undefined;
+  resolve: (result: LookupResult) => void;
+};
 /** Lookups that share a call, on their way. */
 type Call = {
   batch: readonly Waiting[];
-  expected: ExpectedEvent[];
   dataset: string;
   sentAt: number;
   reply: Promise<unknown>;
@@ -225,8 +230,7 @@ export function createLookupStore(
   function send(batch: readonly Waiting[], dataset: string, carrier: Redis): Call {
     // One list: ioredis copies what it is given three times.
     const call: (string | number)[] = [FUNCTIONS.lookup, KEYS_OF_A_LOOKUP * batch.length];
-    for (const { input } of batch) {
-      const partition = partitionOf(input.nhsNumber);
+    for (const { partition } of batch) {
       call.push(
         keys.children(partition),
         keys.accessLists(partition),
@@ -235,11 +239,10 @@ export function createLookupStore(
       );
     }
     call.push(dataset, clock(), CLOCK_TOLERANCE_MS, COLLAPSE_MS, ACCESSES_SHOWN);
-    const expected: ExpectedEvent[] = [];
-    for (const { input } of batch) {
-      const partition = partitionOf(input.nhsNumber);
+    for (const waiter of batch) {
+      const { input, partition } = waiter;
       const event = readiness.expectEvent(partition);
-      expected.push(event);
+      waiter.expected = event;
       call.push(
         input.nhsNumber,
         input.auditId,
@@ -256,11 +259,11 @@ export function createLookupStore(
     }
     const sentAt = performance.now();
     const reply = carrier.call('fcall', call);
-    return { batch, expected, dataset, sentAt, reply };
+    return { batch, dataset, sentAt, reply };
   }
 
   async function finish(
-    { batch, expected, dataset, sentAt, reply }: Call,
+    { batch, dataset, sentAt, reply }: Call,
     acknowledged: (() => Promise<boolean>) | undefined,
   ): Promise<void> {
     let results: unknown[] = [];
@@ -277,15 +280,13 @@ export function createLookupStore(
     called?.(batch.length, performance.now() - sentAt, failed);
     // Nothing that a replica may lack is remembered, or compared with what comes after.
     if (acknowledged !== undefined && !(await acknowledged()) && !failed) {
-      batch.forEach(({ input, resolve }, i) =>
-        resolve(withoutReplicas(input, expected[i], results[i], at, readiness)),
+      batch.forEach((waiter, i) =>
+        waiter.resolve(withoutReplicas(waiter, results[i], at, readiness)),
       );
       return;
     }
     // Before anything is waited for: what another call sees after this one is compared with it.
-    const read = batch.map(({ input }, i) =>
-      readResult(input, expected[i], results[i], at, readiness),
-    );
+    const read = batch.map((waiter, i) => readResult(waiter, results[i], at, readiness));
     // An authority's first rows are there a moment before the directory's next poll finds its name.
     if (results.some((result) => namesUnknownAuthority(result, readiness)))
       await readiness.refresh();
@@ -302,7 +303,8 @@ export function createLookupStore(
     lookup: (input) =>
       new Promise((resolve) => {
         if (waiting.length === 0) setImmediate(flush);
-        waiting.push({ input, resolve });
+        const partition = partitionOf(input.nhsNumber);
+        waiting.push({ input, partition, expected: undefined, resolve });
       }),
     underWay: () => sent + waiting.length,
     async idle() {
@@ -325,15 +327,12 @@ export function createLookupStore(
  * what is on record as shown is to be followed by word that it was not.
  */
 function withoutReplicas(
-  input: LookupInput,
-  expected: ExpectedEvent | undefined,
+  { partition, expected }: Waiting,
   reply: unknown,
   at: number,
   readiness: Readiness,
 ): LookupResult {
-  if (expected !== undefined) {
-    readiness.sawEvent(partitionOf(input.nhsNumber), expected, undefined);
-  }
+  if (expected !== undefined) readiness.sawEvent(partition, expected, undefined);
   const [tag, , , detail, by, protecting] = list(reply);
   return tag === 'could-not-check' && Number.isSafeInteger(at)
     ? unchecked(detail, by, protecting)
@@ -345,8 +344,7 @@ function withoutReplicas(
  * whatever is not exactly as the function writes it is could-not-check.
  */
 function readResult(
-  input: LookupInput,
-  expected: ExpectedEvent | undefined,
+  { input, partition, expected }: Waiting,
   reply: unknown,
   at: number,
   readiness: Readiness,
@@ -354,7 +352,6 @@ function readResult(
   const [tag, auditId, number, detail, eventNumber, rows, accesses] = list(reply);
   const asked = auditId === input.auditId && number === input.nhsNumber;
   const recorded = asked && typeof detail === 'number' && typeof eventNumber === 'number';
-  const partition = partitionOf(input.nhsNumber);
   const isNew =
     expected !== undefined &&
     readiness.sawEvent(partition, expected, recorded ? eventNumber : undefined);

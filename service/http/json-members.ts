@@ -21,8 +21,9 @@ const DEEPEST = 10;
 function membersRead(value: unknown, depth = 0): number {
   if (typeof value !== 'object' || value === null) return 0;
   if (depth > DEEPEST) return Number.NaN;
-  let members = Array.isArray(value) ? 0 : Object.keys(value).length;
-  for (const inner of Object.values(value)) members += membersRead(inner, depth + 1);
+  const values: unknown[] = Object.values(value);
+  let members = Array.isArray(value) ? 0 : values.length;
+  for (const inner of values) members += membersRead(inner, depth + 1);
   return members;
 }
 

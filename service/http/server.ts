@@ -185,7 +185,7 @@ function inTurn(answer: (incoming: IncomingMessage, outgoing: ServerResponse) =>
  * requests of a connection are answered one after the other; one with more than 16 that wait is cut off.
  *
  * @param options.port 0 for any free one
- * @param options.observer called with each request, and of its answer's end
+ * @param options.observer called with each request
  * @param options.tls set: TLS 1.3 and nothing else; if it names client authorities, no client without
  * a certificate of theirs
  * @throws {CannotListen}
@@ -229,10 +229,7 @@ export async function serveHttp(
   let draining = false;
   const answer = inTurn((incoming, outgoing) => {
     if (draining) outgoing.setHeader('connection', 'close');
-    const observed = observer?.begin(incoming);
-    if (observed !== undefined) {
-      outgoing.on('close', () => observed.end(outgoing.headersSent ? outgoing.statusCode : 0));
-    }
+    observer?.(incoming, outgoing);
     const fault = headFault(incoming);
     if (fault === undefined) void listener(incoming, outgoing);
     else void answerEarly(problemResponse(fault), { incoming, outgoing });

@@ -1,15 +1,12 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Metrics } from './metrics.ts';
 import type { Traces } from './traces.ts';
 
-/** A request under way, as it is measured. */
-type ObservedRequest = {
-  /** @param status 0 if the answer was broken off before it began */
-  end(status: number): void;
-};
+/** What the HTTP server calls with each request, before anything of it is looked at. */
+export type RequestObserver = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
 
-/** What the HTTP server reports each request. */
-export type RequestObserver = { begin(incoming: IncomingMessage): ObservedRequest };
+/** The status of an answer that was broken off before it began. */
+const BROKEN_OFF = 0;
 
 /**
  * The route of an address, from the list of routes there are: an address as it was sent may hold anything,
@@ -33,53 +30,26 @@ export function createRouteNames(paths: readonly string[]): (url: string) => str
   };
 }
 
-/** One object a request, and no closure: they are what measuring costs a lookup. */
-class Observed implements ObservedRequest {
-  readonly #metrics: RequestMetrics;
-  readonly #trace: RequestTrace | undefined;
-  readonly #method: string;
-  readonly #route: string;
-  readonly #beganAt = performance.now();
-
-  constructor(
-    metrics: RequestMetrics,
-    trace: RequestTrace | undefined,
-    method: string,
-    route: string,
-  ) {
-    this.#metrics = metrics;
-    this.#trace = trace;
-    this.#method = method;
-    this.#route = route;
-  }
-
-  end(status: number): void {
-    this.#metrics.answered(this.#method, this.#route, status, performance.now() - this.#beganAt);
-    const trace = this.#trace;
-    if (trace === undefined) return;
-    if (status === 0) trace.end({}, 'broken-off');
-    else {
-      const failed = status >= 500 ? String(status) : undefined;
-      trace.end({ 'http.response.status_code': String(status) }, failed);
-    }
-  }
-}
-
-type RequestMetrics = Pick<Metrics, 'began' | 'answered'>;
-type RequestTrace = NonNullable<ReturnType<Traces['begin']>>;
-
 /** Measures and, if they are sampled, traces requests. */
 export function createRequestObserver(
-  metrics: RequestMetrics,
+  metrics: Pick<Metrics, 'began' | 'answered'>,
   traces: Traces,
   routeOf: (url: string) => string,
 ): RequestObserver {
-  return {
-    begin(incoming) {
-      const { method = '', url = '' } = incoming;
-      const route = routeOf(url);
-      metrics.began();
-      return new Observed(metrics, traces.begin(incoming, method, route), method, route);
-    },
+  return (incoming, outgoing) => {
+    const { method = '', url = '' } = incoming;
+    const route = routeOf(url);
+    const beganAt = performance.now();
+    metrics.began();
+    const trace = traces.begin(incoming, method, route);
+    outgoing.on('close', () => {
+      const status = outgoing.headersSent ? outgoing.statusCode : BROKEN_OFF;
+      metrics.answered(method, route, status, performance.now() - beganAt);
+      if (status === BROKEN_OFF) trace?.end({}, 'broken-off');
+      else {
+        const failed = status >= 500 ? String(status) : undefined;
+        trace?.end({ 'http.response.status_code': String(status) }, failed);
+      }
+    });
   };
 }
