@@ -8,7 +8,7 @@ import type { Order } from './generator.ts';
 import { startLookups } from './lookups.ts';
 import { cpuMicroseconds, median, root, spread, startProcess } from './processes.ts';
 import { send } from './sending.ts';
-import { stageShares } from './stages.ts';
+import { allocatedBytes, stageShares } from './stages.ts';
 
 /**
  * `npm run bench:cpu`: processor time of an authenticated, audited lookup, beside that of a bare
@@ -33,6 +33,8 @@ const { values: options } = parseArgs({
     unmeasured: { type: 'boolean', default: false },
     /** Measures another checkout of this repository in turn with this one, and this one twice. */
     beside: { type: 'string' },
+    /** Instead of time, counts the bytes that a lookup allocates, which repeats on a busy machine too. */
+    bytes: { type: 'boolean', default: false },
     /** Measures a refusal for overload too, by a process that takes on one lookup at once. */
     refused: { type: 'boolean', default: false },
   },
@@ -80,6 +82,13 @@ async function measure({ name, pid, order }: Subject): Promise<number> {
   return used / order.requests;
 }
 
+/** How the processes that are measured are started, so that they can be asked what this run wants to know. */
+const nodeOptions = [
+  ...(options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`]),
+  ...(options.bytes ? ['--import', join(root, 'bench', 'allocations.ts')] : []),
+];
+type All = Awaited<ReturnType<typeof startAll>>;
+
 /** One that takes the demo's tokens. */
 async function startDemoLookups(
   dataDir: string,
@@ -88,9 +97,8 @@ async function startDemoLookups(
   checkout?: string,
 ): Promise<Started> {
   await copyFile(join(dataDir, ISSUER_FILE), join(ownDir, ISSUER_FILE));
-  const nodeOptions =
-    options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`];
-  return startLookups(dataDir, ownDir, more, { nodeOptions, ...(checkout && { checkout }) });
+  const environment = { ...more, ALLOCATIONS_FOLDER: tmpdir() };
+  return startLookups(dataDir, ownDir, environment, { nodeOptions, ...(checkout && { checkout }) });
 }
 
 async function startAll() {
@@ -102,7 +110,13 @@ async function startAll() {
     return process;
   };
   const hello = (what: string) =>
-    start(startProcess('bench/hello.ts', [what], { until: /hello on ([0-9]+)/ }));
+    start(
+      startProcess('bench/hello.ts', [what], {
+        environment: { ALLOCATIONS_FOLDER: tmpdir() },
+        until: /hello on ([0-9]+)/,
+        nodeOptions: options.bytes ? nodeOptions : [],
+      }),
+    );
   const startStore = async (checkout = root) => {
     const until = /^service (.*)$/m;
     const { said } = await start(startProcess('bench/service.ts', [], { until, checkout }));
@@ -156,10 +170,27 @@ async function startAll() {
   };
 }
 
+/** Tells how much a request allocates, once nothing new is compiled; of a lookup, by functions. */
+async function tellBytes({ subjects }: All): Promise<void> {
+  for (const subject of subjects) {
+    const { name, pid, order } = subject;
+    if (name === 'nodeHttp') continue;
+    for (let round = 0; round < WARM_UP_ROUNDS; round++) await measure(subject);
+    process.kill(pid, 'SIGUSR2');
+    await measure(subject);
+    process.kill(pid, 'SIGUSR2');
+    const { bytes, byFunction } = await allocatedBytes(join(tmpdir(), `cpf-allocations-${pid}.json`));
+    console.log(`${name}: ${Math.round(bytes / order.requests)} bytes a request`);
+    for (const [frame, ofThese] of name === 'lookup' ? byFunction : []) {
+      console.log(`  ${String(Math.round(ofThese / order.requests)).padStart(6)}  ${frame}`);
+    }
+  }
+}
+
 type Taken = Record<Subject['name'], number[]>;
 
 /** So many rounds, the subjects by turns, after some to warm up. */
-async function rounds({ subjects }: Awaited<ReturnType<typeof startAll>>): Promise<Taken> {
+async function rounds({ subjects }: All): Promise<Taken> {
   const taken: Taken = {
     lookup: [],
     again: [],
@@ -226,7 +257,7 @@ const ratioOf = ({ lookup, nodeHttp }: Taken): number =>
   median(lookup.map((microseconds, i) => microseconds / (nodeHttp[i] ?? Number.NaN)));
 
 /** Whether a lookup is no more than a fifth more expensive than recorded; a busy machine is given more tries. */
-async function keepsBaseline(all: Awaited<ReturnType<typeof startAll>>): Promise<boolean> {
+async function keepsBaseline(all: All): Promise<boolean> {
   const limit = baseline.lookupOverNodeHttp * (1 + WORSE_AT_MOST);
   for (let attempt = 0; attempt < GATE_ATTEMPTS; attempt++) {
     const ratio = ratioOf(await rounds(all));
@@ -241,7 +272,8 @@ async function keepsBaseline(all: Awaited<ReturnType<typeof startAll>>): Promise
 
 const all = await startAll();
 try {
-  if (options.record || options.gate) {
+  if (options.bytes) await tellBytes(all);
+  else if (options.record || options.gate) {
     if (options.gate) process.exitCode = (await keepsBaseline(all)) ? 0 : 1;
     else {
       const ratio = ratioOf(await rounds(all));

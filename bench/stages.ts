@@ -1,5 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import type { HeapProfiler } from 'node:inspector';
+import { basename, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 
 const profileSchema = z.object({
@@ -64,4 +66,27 @@ export function stageShares(folder: string): Map<string, number> {
       .map(([stage, time]): [string, number] => [stage, time / whole])
       .toSorted((a, b) => b[1] - a[1]),
   );
+}
+
+const FUNCTIONS_SHOWN = 40;
+
+/** Of a profile that `allocations.ts` is about to leave, and that is removed: all bytes, and those of the functions that allocate most. */
+export async function allocatedBytes(
+  file: string,
+): Promise<{ bytes: number; byFunction: [name: string, bytes: number][] }> {
+  while (!existsSync(file)) await delay(50);
+  const { head } = JSON.parse(readFileSync(file, 'utf8')) as HeapProfiler.SamplingHeapProfile;
+  rmSync(file);
+  const byFunction = new Map<string, number>();
+  let bytes = 0;
+  const add = ({ callFrame, selfSize, children }: HeapProfiler.SamplingHeapProfileNode): void => {
+    const { functionName, url, lineNumber } = callFrame;
+    const name = `${functionName} ${basename(url)}:${lineNumber + 1}`;
+    byFunction.set(name, (byFunction.get(name) ?? 0) + selfSize);
+    bytes += selfSize;
+    children.forEach(add);
+  };
+  add(head);
+  const most = [...byFunction].toSorted((a, b) => b[1] - a[1]).slice(0, FUNCTIONS_SHOWN);
+  return { bytes, byFunction: most };
 }

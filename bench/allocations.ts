@@ -1,0 +1,22 @@
+/**
+ * Loaded beside a program by `--import`: at SIGUSR2 it begins to sample what the program allocates, what is
+ * collected again included, and at the next it leaves the profile in ALLOCATIONS_FOLDER, named by its process.
+ */
+import { renameSync, writeFileSync } from 'node:fs';
+import { Session } from 'node:inspector';
+
+const session = new Session();
+session.connect();
+process.once('SIGUSR2', () => {
+  session.post('HeapProfiler.startSampling', {
+    includeObjectsCollectedByMajorGC: true,
+    includeObjectsCollectedByMinorGC: true,
+  });
+  process.once('SIGUSR2', () => {
+    session.post('HeapProfiler.stopSampling', (_, { profile }) => {
+      const file = `${process.env['ALLOCATIONS_FOLDER']}/cpf-allocations-${process.pid}.json`;
+      writeFileSync(`${file}.part`, JSON.stringify(profile));
+      renameSync(`${file}.part`, file);
+    });
+  });
+});
