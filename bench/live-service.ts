@@ -1,8 +1,7 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { parseNhsNumber } from '#schemas/nhs-number.ts';
+import { liveIssuer, liveSettings, settingFiles } from '../tests/support/live.ts';
 import { testNumber } from '../tests/support/rows.ts';
 import { claims, startTestService } from '../tests/support/service.ts';
 
@@ -16,41 +15,26 @@ const ISSUER = 'https://identity.example';
 const HELD = 20;
 const COUNCIL = { code: odsCodeSchema.parse('ZZ101'), name: 'Council ZZ101' };
 
-const write = async (name: string, content: unknown): Promise<string> => {
-  const path = join(folder, name);
-  await writeFile(path, JSON.stringify(content));
-  return path;
-};
-
+const write = settingFiles(() => folder);
 const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
 await write('jwks.json', { keys: [await exportJWK(publicKey)] });
-const settings = {
-  ISSUERS_FILE: await write('issuers.json', [
-    { issuer: ISSUER, audience: 'flags', algorithms: ['ES256'], jwksFile: 'jwks.json' },
-  ]),
-  ORGANISATIONS_FILE: await write('organisations.json', [
-    { code: 'ZZH01', name: 'A hospital', setting: 'emergency-department' },
-  ]),
-  USER_LIMIT: '0',
-  CLIENT_LIMIT: '0',
-  ORGANISATION_LIMIT: '0',
-  MINIMUM_COVERAGE: '1',
-  MINIMUM_COVERAGE_ACCEPTED_BY: 'a benchmark',
-};
 const held = Array.from({ length: HELD }, (_, i) => testNumber(i)).filter(
   (number) => parseNhsNumber(number) !== undefined,
 );
-await writeFile(
-  join(folder, 'register.csv'),
-  `nhs_number,status,replaced_by,date_of_birth,given_name,family_name\n${held[0]},,,2019-03-05,Ada,Example\n`,
-);
+const { TRACING, TRACING_REGISTER_FILE, ...live } = await liveSettings(write, {
+  organisations: [{ code: 'ZZH01', name: 'A hospital', setting: 'emergency-department' }],
+  child: held[0] ?? '',
+});
+const settings = {
+  ...live,
+  ISSUERS_FILE: await write('issuers.json', [liveIssuer(ISSUER)]),
+  USER_LIMIT: '0',
+  CLIENT_LIMIT: '0',
+  ORGANISATION_LIMIT: '0',
+};
 const service = await startTestService({
   kind: 'live',
-  environment: {
-    ...settings,
-    TRACING: 'register',
-    TRACING_REGISTER_FILE: join(folder, 'register.csv'),
-  },
+  environment: { ...settings, TRACING, TRACING_REGISTER_FILE },
   authorities: [{ ...COUNCIL, rows: held.map((nhsNumber) => ({ nhsNumber })) }],
 });
 await service.store.setExpected(

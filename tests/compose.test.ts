@@ -5,6 +5,7 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { settingFiles } from './support/live.ts';
 import { run, startServing, writeExpected } from './support/processes.ts';
 import { testNumber } from './support/rows.ts';
 import { claims, testFolder, until } from './support/service.ts';
@@ -187,11 +188,7 @@ test('with its settings in place and nothing else changed it answers lookups of 
   try {
     const keys = await generateKeyPair('ES256', { extractable: true });
     const issuer = { issuer: 'https://id.example', audience: 'cp-flags', algorithms: ['ES256'] };
-    const put = (name: string, content: unknown) =>
-      writeFile(
-        join(settings, name),
-        typeof content === 'string' ? content : JSON.stringify(content),
-      );
+    const put = settingFiles(() => settings);
     await put('jwks.json', { keys: [await exportJWK(keys.publicKey)] });
     await put('issuers.json', [{ ...issuer, jwksFile: 'jwks.json' }]);
     await put('organisations.json', [

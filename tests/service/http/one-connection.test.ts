@@ -1,35 +1,11 @@
-import { connect, type Socket } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
-import { type HttpServer, serveHttp } from '#service/http/server.ts';
+import { expect, test } from 'vitest';
+import { httpServers } from '../../support/http-servers.ts';
 import { until } from '../../support/service.ts';
 import { startStopwatch } from '../../support/stopwatch.ts';
 
 /** What a single connection may make of the service. */
 
-const servers: HttpServer[] = [];
-const sockets: Socket[] = [];
-afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy();
-  for (const server of servers.splice(0)) await server.stop(0);
-});
-
-async function serve(...[fetch, options]: [Parameters<typeof serveHttp>[0], object?]) {
-  const server = await serveHttp(fetch, { host: '127.0.0.1', port: 0, ...options });
-  servers.push(server);
-  return server;
-}
-
-function client(port: number, text: string) {
-  const socket = connect(port, '127.0.0.1', () => socket.write(text));
-  let received = '';
-  let closed = false;
-  socket.on('data', (chunk) => (received += chunk.toString()));
-  socket.on('error', () => undefined);
-  socket.on('close', () => (closed = true));
-  sockets.push(socket);
-  return { socket, received: () => received, closed: () => closed };
-}
-
+const { serve, client } = httpServers();
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
 const refuse = () => new Response('refused', { status: 401 });
 

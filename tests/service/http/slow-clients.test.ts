@@ -1,8 +1,9 @@
-import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { afterEach, expect, test } from 'vitest';
-import { type HttpServer, type ServerLimits, serveHttp } from '#service/http/server.ts';
+import { expect, test } from 'vitest';
+import type { ServerLimits } from '#service/http/server.ts';
+import type { TlsMaterial } from '#service/http/tls.ts';
 import { certify } from '../../support/certificates.ts';
+import { httpServers } from '../../support/http-servers.ts';
 import { until } from '../../support/service.ts';
 
 const SHORT_MS = 30;
@@ -10,35 +11,14 @@ const QUICK: ServerLimits = { checkedEveryMs: 10 };
 /** More than the buffers of both ends take. */
 const LARGE = 'x'.repeat(64 * 1024 * 1024);
 
-const servers: HttpServer[] = [];
-const sockets: Socket[] = [];
-afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy();
-  for (const server of servers.splice(0)) await server.stop(0);
-});
+const { serve: serveWith, client } = httpServers();
 
-async function serve(
-  limits: ServerLimits,
-  fetch: Parameters<typeof serveHttp>[0] = () => new Response('hello'),
-): Promise<HttpServer> {
-  const server = await serveHttp(fetch, {
-    host: '127.0.0.1',
-    port: 0,
-    limits: { ...QUICK, ...limits },
-  });
-  servers.push(server);
-  return server;
-}
+const serve = (limits: ServerLimits, fetch?: Parameters<typeof serveWith>[0]) =>
+  serveWith(fetch, { limits: { ...QUICK, ...limits } });
 
-function client(port: number, text: string) {
-  const socket = connect(port, '127.0.0.1', () => socket.write(text));
-  let received = '';
-  let closed = false;
-  socket.on('data', (chunk) => (received += chunk.toString()));
-  socket.on('error', () => undefined);
-  socket.on('close', () => (closed = true));
-  sockets.push(socket);
-  return { socket, received: () => received, closed: () => closed };
+function tls(): TlsMaterial {
+  const { cert, key } = certify('flags');
+  return { options: { cert, key, minVersion: 'TLSv1.3' }, expiresAt: Number.POSITIVE_INFINITY };
 }
 
 test('headers that do not end are cut off, however steadily they come', async () => {
@@ -103,27 +83,15 @@ test('a connection that says nothing at all is ended', async () => {
 });
 
 test('a TLS handshake that does not end is cut off', async () => {
-  const { cert, key } = certify('flags');
-  const server = await serveHttp(() => new Response('hello'), {
-    host: '127.0.0.1',
-    port: 0,
-    tls: { options: { cert, key, minVersion: 'TLSv1.3' }, expiresAt: Number.POSITIVE_INFINITY },
-    limits: { handshakeMs: SHORT_MS },
-  });
-  servers.push(server);
-  await until(client(server.port, '').closed, 'the connection being cut');
-  const prompt = connectTls({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false });
-  sockets.push(prompt);
+  const { port } = await serveWith(undefined, { tls: tls(), limits: { handshakeMs: SHORT_MS } });
+  await until(client(port, '').closed, 'the connection being cut');
+  const prompt = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
   await new Promise((resolve) => prompt.once('secureConnect', resolve));
+  prompt.destroy();
 });
 
 test('a stop does not wait for a TLS handshake that does not end', async () => {
-  const { cert, key } = certify('flags');
-  const server = await serveHttp(() => new Response('hello'), {
-    host: '127.0.0.1',
-    port: 0,
-    tls: { options: { cert, key, minVersion: 'TLSv1.3' }, expiresAt: Number.POSITIVE_INFINITY },
-  });
+  const server = await serveWith(undefined, { tls: tls() });
   const silent = client(server.port, '');
   await until(() => !silent.socket.connecting);
   await server.stop(SHORT_MS);

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type JsonWebKey } from 'node:crypto';
-import { rm, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import type { JWK } from 'jose';
@@ -10,6 +10,7 @@ import { publicHalf, readClientProof } from '#service/pages/sign-in/client-keys.
 import { hasBrowser, openPage, startBrowser } from '../../support/browser.ts';
 import { certify } from '../../support/certificates.ts';
 import { type Cis2, CLIENT_ID, startCis2, throughCis2 } from '../../support/cis2.ts';
+import { liveIssuer, liveSettings, settingFiles } from '../../support/live.ts';
 import { HEADINGS } from '../../support/pages.ts';
 import { freePort } from '../../support/ports.ts';
 import { cpFlags } from '../../support/processes.ts';
@@ -33,11 +34,7 @@ let cis2: Cis2;
 let baseUrl: string;
 let service: ReturnType<typeof cpFlags>;
 
-const write = async (name: string, content: unknown): Promise<string> => {
-  const path = join(folder, name);
-  await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
-  return path;
-};
+const write = settingFiles(() => folder);
 
 function privateKey(kid: string): JsonWebKey {
   const { privateKey: key } = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -61,24 +58,13 @@ beforeAll(async () => {
   await write('key.json', { keys: [CURRENT, NEXT] });
   await write('jwks.json', { keys: [{ kty: 'EC', crv: 'P-256', ...publicPoint() }] });
   const environment = {
-    ISSUERS_FILE: await write('issuers.json', [
-      {
-        issuer: 'https://id.example',
-        audience: 'flags',
-        algorithms: ['ES256'],
-        jwksFile: 'jwks.json',
-      },
-    ]),
-    ORGANISATIONS_FILE: await write('organisations.json', [
-      { code: 'ZZH01', name: 'Sample Hospital', setting: 'emergency-department' },
-    ]),
-    MINIMUM_COVERAGE: '1',
-    MINIMUM_COVERAGE_ACCEPTED_BY: 'C. Officer',
-    TRACING: 'register',
-    TRACING_REGISTER_FILE: await write(
-      'register.csv',
-      `nhs_number,status,replaced_by,date_of_birth,given_name,family_name\n${PLAN},,,2019-03-05,Ada,Example\n`,
-    ),
+    ISSUERS_FILE: await write('issuers.json', [liveIssuer('https://id.example')]),
+    ...(await liveSettings(write, {
+      organisations: [
+        { code: 'ZZH01', name: 'Sample Hospital', setting: 'emergency-department' },
+      ],
+      child: PLAN,
+    })),
   };
   const dataDir = join(folder, 'data');
   const filled = await startTestService({

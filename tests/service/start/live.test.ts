@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -8,6 +8,7 @@ import { problemSchema } from '#schemas/errors.ts';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
 import { EXPECTED_NOT_SET } from '#schemas/wording/lookup.ts';
 import { readIssuers, readOrganisations } from '#service/admission/issuers.ts';
+import { liveIssuer, liveSettings, settingFiles } from '../../support/live.ts';
 import { run } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import {
@@ -27,19 +28,9 @@ let service: TestService;
 let folder: string;
 let keys: Awaited<ReturnType<typeof generateKeyPair>>;
 
-const write = async (name: string, content: unknown): Promise<string> => {
-  const path = join(folder, name);
-  await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
-  return path;
-};
-
-const issuer = (differing: object = {}) => ({
-  issuer: ISSUER,
-  audience: 'flags',
-  algorithms: ['ES256'],
-  jwksFile: 'jwks.json',
-  ...differing,
-});
+const write = settingFiles(() => folder);
+const issuer = (differing: object = {}) =>
+  liveIssuer(ISSUER, { jwksFile: 'jwks.json', ...differing });
 
 beforeAll(async () => {
   folder = await testFolder();
@@ -51,17 +42,13 @@ beforeAll(async () => {
     dataDir: join(folder, 'data'),
     environment: {
       ISSUERS_FILE: await write('issuers.json', [issuer()]),
-      ORGANISATIONS_FILE: await write('organisations.json', [
-        { code: 'RJ1', name: 'A hospital', setting: 'emergency-department' },
-        { code: 'A81001', name: 'A practice', setting: 'general-practice' },
-      ]),
-      MINIMUM_COVERAGE: '1',
-      MINIMUM_COVERAGE_ACCEPTED_BY: 'C. Officer',
-      TRACING: 'register',
-      TRACING_REGISTER_FILE: await write(
-        'register.csv',
-        `nhs_number,status,replaced_by,date_of_birth,given_name,family_name\n${CHILD},,,2019-03-05,Ada,Example\n`,
-      ),
+      ...(await liveSettings(write, {
+        organisations: [
+          { code: 'RJ1', name: 'A hospital', setting: 'emergency-department' },
+          { code: 'A81001', name: 'A practice', setting: 'general-practice' },
+        ],
+        child: CHILD,
+      })),
     },
     authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
   });

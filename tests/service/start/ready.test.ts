@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createStore } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
+import { liveIssuer, liveSettings, settingFiles } from '../../support/live.ts';
 import { testNumber } from '../../support/rows.ts';
 import {
   claims,
@@ -38,17 +39,7 @@ describe('a live service', () => {
   let nowhere: string;
   let keys: Awaited<ReturnType<typeof generateKeyPair>>;
 
-  const write = async (name: string, content: unknown): Promise<string> => {
-    const path = join(folder, name);
-    await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
-    return path;
-  };
-  const issuer = (name: string, from: object) => ({
-    issuer: name,
-    audience: 'flags',
-    algorithms: ['ES256'],
-    ...from,
-  });
+  const write = settingFiles(() => folder);
   const tokenOf = (name: string) =>
     new SignJWT({ ...claims({ organisation: 'RJ1' }) })
       .setProtectedHeader({ alg: 'ES256', kid: 'good' })
@@ -66,14 +57,7 @@ describe('a live service', () => {
         METRICS_PORT: '0',
         REREAD_SECONDS: '1',
         ISSUERS_FILE: await write(`${name}.json`, issuers),
-        ORGANISATIONS_FILE: await write('organisations.json', [HOSPITAL]),
-        MINIMUM_COVERAGE: '1',
-        MINIMUM_COVERAGE_ACCEPTED_BY: 'C. Officer',
-        TRACING: 'register',
-        TRACING_REGISTER_FILE: await write(
-          'register.csv',
-          `nhs_number,status,replaced_by,date_of_birth,given_name,family_name\n${CHILD},,,2019-03-05,Ada,Example\n`,
-        ),
+        ...(await liveSettings(write, { organisations: [HOSPITAL], child: CHILD })),
       },
       authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
     });
@@ -93,8 +77,8 @@ describe('a live service', () => {
     nowhere = `https://127.0.0.1:${(closed.address() as AddressInfo).port}/jwks`;
     await new Promise<void>((resolve) => closed.close(() => resolve()));
     service = await startLive('some', [
-      issuer('https://good.example', { jwksFile: 'jwks.json' }),
-      issuer('https://silent.example', { jwksUrl: nowhere }),
+      liveIssuer('https://good.example', { jwksFile: 'jwks.json' }),
+      liveIssuer('https://silent.example', { jwksUrl: nowhere }),
     ]);
   });
   afterAll(() => service?.stopAndRemove());
@@ -128,7 +112,7 @@ describe('a live service', () => {
 
   test('without the keys of any issuer is not ready, and counts the refusals as tokens that could not be judged', async () => {
     const silent = await startLive('none', [
-      issuer('https://silent.example', { jwksUrl: nowhere }),
+      liveIssuer('https://silent.example', { jwksUrl: nowhere }),
     ]);
     try {
       expect(await both(silent, await tokenOf('https://silent.example'))).toBe(NOT_READY);
