@@ -64,15 +64,6 @@ export async function serveMadeUpPds({
   await pds.close();
 }
 
-const COLUMNS = [
-  'nhs_number',
-  'status',
-  'replaced_by',
-  'date_of_birth',
-  'given_name',
-  'family_name',
-];
-
 /** The people of a register, by the number that is asked for. */
 async function readRecords(path: string): Promise<Map<string, MadeUpRecord>> {
   const text = await readFile(path, 'utf8').catch(() => {
@@ -80,8 +71,7 @@ async function readRecords(path: string): Promise<Map<string, MadeUpRecord>> {
   });
   const records = new Map<string, MadeUpRecord>();
   const lines = parseCsv<Record<string, string>>(one(text), {
-    columns: (header) =>
-      header.map((name) => (COLUMNS.includes(name.trim()) ? name.trim() : false)),
+    columns: (header) => header.map((name) => name.trim()),
     lineAtMost: LINE_AT_MOST,
   });
   try {

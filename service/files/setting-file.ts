@@ -2,18 +2,27 @@ import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 import { ConfigurationError } from '#schemas/configuration.ts';
 
+/** The text of a file that a setting names. @throws {ConfigurationError} one sentence that names both */
+export async function readSettingText(setting: string, path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch {
+    throw new ConfigurationError(`${setting}: ${path} cannot be read.`);
+  }
+}
+
 /** @throws {ConfigurationError} one sentence that names the setting, the file and what is wrong */
 export async function readSettingFile<T>(
   setting: string,
   path: string,
   schema: z.ZodType<T>,
 ): Promise<T> {
+  const text = await readSettingText(setting, path);
   let content: unknown;
   try {
-    content = JSON.parse(await readFile(path, 'utf8'));
-  } catch (error) {
-    const why = error instanceof SyntaxError ? 'is not JSON' : 'cannot be read';
-    throw new ConfigurationError(`${setting}: ${path} ${why}.`);
+    content = JSON.parse(text);
+  } catch {
+    throw new ConfigurationError(`${setting}: ${path} is not JSON.`);
   }
   const parsed = schema.safeParse(content);
   if (parsed.success) return parsed.data;

@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
 import type { OwnCheck } from '#schemas/status.ts';
 import { TLS } from '#schemas/wording/operations.ts';
+import { readSettingText } from '../files/setting-file.ts';
 import { type WatchedFiles, watchFiles } from '../files/watched-files.ts';
 
 type TlsFiles = {
@@ -22,14 +22,6 @@ export type TlsMaterial = {
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-async function readPem(setting: string, path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch {
-    throw new ConfigurationError(`${setting}: ${path} cannot be read.`);
-  }
-}
-
 /** @throws if one of them is none */
 export const certificatesIn = (pem: string): X509Certificate[] =>
   (pem.match(CERTIFICATE) ?? []).map((text) => new X509Certificate(text));
@@ -46,10 +38,10 @@ function certificatesOf(setting: string, path: string, pem: string): X509Certifi
 
 /** @throws {ConfigurationError} naming the setting and the file */
 async function readMaterial({ certFile, keyFile, clientCaFile }: TlsFiles): Promise<TlsMaterial> {
-  const cert = await readPem('TLS_CERT_FILE', certFile);
-  const key = await readPem('TLS_KEY_FILE', keyFile);
+  const cert = await readSettingText('TLS_CERT_FILE', certFile);
+  const key = await readSettingText('TLS_KEY_FILE', keyFile);
   const ca =
-    clientCaFile === undefined ? undefined : await readPem('TLS_CLIENT_CA_FILE', clientCaFile);
+    clientCaFile === undefined ? undefined : await readSettingText('TLS_CLIENT_CA_FILE', clientCaFile);
   const chain = certificatesOf('TLS_CERT_FILE', certFile, cert);
   if (ca !== undefined) certificatesOf('TLS_CLIENT_CA_FILE', clientCaFile ?? '', ca);
   const options = { cert, key, ...(ca !== undefined && { ca }), minVersion: 'TLSv1.3' as const };

@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
+import type { Configuration } from '#schemas/configuration.ts';
 import { type HostPort, placeOf, type TlsTexts } from '#store/connection/address.ts';
 import {
   CONNECTION_REPLACED,
@@ -18,6 +17,7 @@ import {
 import { createLanes } from '#store/connection/lanes.ts';
 import type { Sentinels } from '#store/connection/sentinels.ts';
 import type { ReplicatedLookups } from '#store/lookup.ts';
+import { readSettingText } from '../files/setting-file.ts';
 import type { StartContext } from './context.ts';
 
 export type StoreConnection = ReturnType<typeof connectStore>;
@@ -109,14 +109,6 @@ function serverAt(
   };
 }
 
-async function textOf(setting: keyof Configuration, path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch {
-    throw new ConfigurationError(`${setting}: ${path} cannot be read.`);
-  }
-}
-
 type TlsFiles = Record<'ca' | 'cert' | 'key', keyof Configuration>;
 const SERVER_FILES: TlsFiles = {
   ca: 'REDIS_CA_FILE',
@@ -133,7 +125,7 @@ async function tlsTexts(configuration: Configuration, files: TlsFiles): Promise<
   const texts: TlsTexts = {};
   for (const name of ['ca', 'cert', 'key'] as const) {
     const path = configuration[files[name]];
-    if (typeof path === 'string') texts[name] = await textOf(files[name], path);
+    if (typeof path === 'string') texts[name] = await readSettingText(files[name], path);
   }
   return texts;
 }
@@ -155,10 +147,10 @@ async function configuredServer(
     },
   };
   if (REDIS_PASSWORD_FILE !== undefined) {
-    address.password = (await textOf('REDIS_PASSWORD_FILE', REDIS_PASSWORD_FILE)).trim();
+    address.password = (await readSettingText('REDIS_PASSWORD_FILE', REDIS_PASSWORD_FILE)).trim();
   }
   if (REDIS_SENTINEL_PASSWORD_FILE !== undefined) {
-    const password = await textOf('REDIS_SENTINEL_PASSWORD_FILE', REDIS_SENTINEL_PASSWORD_FILE);
+    const password = await readSettingText('REDIS_SENTINEL_PASSWORD_FILE', REDIS_SENTINEL_PASSWORD_FILE);
     address.sentinel = { ...address.sentinel, password: password.trim() };
   }
   return serverAt(() => address, { replaced });

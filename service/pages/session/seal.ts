@@ -6,9 +6,9 @@ import {
   randomBytes,
   timingSafeEqual,
 } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { ConfigurationError } from '#schemas/configuration.ts';
 import { readOrMakeKey } from '../../files/private-file.ts';
+import { readSettingText } from '../../files/setting-file.ts';
 import { type WatchedFiles, watchFiles } from '../../files/watched-files.ts';
 
 /** What is sealed under one purpose opens under no other. */
@@ -62,12 +62,7 @@ function decrypt(key: Buffer, bytes: Buffer): unknown {
 }
 
 async function readKeys(path: string): Promise<[Key, ...Key[]]> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch {
-    throw new ConfigurationError(`SESSION_KEYS_FILE: ${path} cannot be read.`);
-  }
+  const text = await readSettingText('SESSION_KEYS_FILE', path);
   const lines = text.split(/\s+/).filter((line) => line !== '');
   const [first, ...others] = lines;
   if (
