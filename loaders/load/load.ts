@@ -126,7 +126,7 @@ export async function loadAsShown(
 }
 
 /** What a file would do. */
-export type FileDifference = {
+type FileDifference = {
   acknowledgement: Acknowledgement;
   difference: Difference;
   /**

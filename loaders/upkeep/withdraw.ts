@@ -23,7 +23,7 @@ export const UNDONE_WITHIN_DAYS = 30;
 /** More than this in a day are not single mistakes, and a flag that is missing is the dangerous direction. */
 export const WITHDRAWN_A_DAY = 10;
 
-export type PlanIdentity = Pick<PlanRow, 'nhsNumber' | 'type' | 'startDate'>;
+type PlanIdentity = Pick<PlanRow, 'nhsNumber' | 'type' | 'startDate'>;
 
 /** `busy`: a file of the authority is being loaded. `too-many`: more than single mistakes, in one day. */
 export type Withdrawn =

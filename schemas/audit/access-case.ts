@@ -23,7 +23,7 @@ export type CaseStep = (typeof CASE_STEPS)[number];
 export const FIRST_STEPS = ['inquire', 'explain', 'propose-breach'] as const satisfies CaseStep[];
 
 /** What has to be known of a case to judge a step; persons by their keys. */
-export type JudgedCase = {
+type JudgedCase = {
   state: CaseState | undefined;
   /** Who made the access. */
   about: string;

@@ -25,7 +25,7 @@ export const CARE_SETTINGS = {
   dentistry: { unscheduled: false },
 } as const;
 
-export type CareSetting = keyof typeof CARE_SETTINGS;
+type CareSetting = keyof typeof CARE_SETTINGS;
 export const careSettings = Object.keys(CARE_SETTINGS) as [CareSetting, ...CareSetting[]];
 
 /**
@@ -46,7 +46,7 @@ export type Access = (typeof ACCESSES)[number];
  * refused as what it is, a demo included. None of them has a way in. Source: CP-IS is for direct care.
  */
 const OTHER_ORGANISATIONS = ['education', 'housing', 'police', 'social-care', 'other'] as const;
-export type OtherOrganisation = (typeof OTHER_ORGANISATIONS)[number];
+type OtherOrganisation = (typeof OTHER_ORGANISATIONS)[number];
 
 export function isCareSetting(setting: CareSetting | OtherOrganisation): setting is CareSetting {
   return Object.hasOwn(CARE_SETTINGS, setting);

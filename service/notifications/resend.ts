@@ -3,7 +3,7 @@ import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
 import type { Store } from '#store/store.ts';
 import { NotificationFile } from './notification-file.ts';
 
-export type Resent =
+type Resent =
   /** No notification was ever made in this folder. */
   | { kind: 'absent' }
   /** None of this authority is kept that comes after the one that was named. */

@@ -18,7 +18,7 @@ import { createLookUpPages, type LookUpPagesDependencies } from './look-up/look-
 import { couldNotCheckPage } from './look-up/not-checked.ts';
 import { createSignIn, type SignInDependencies } from './sign-in/sign-in.ts';
 
-export type PagesDependencies = SignInDependencies &
+type PagesDependencies = SignInDependencies &
   LookUpPagesDependencies & {
     assets: Assets;
     councils: CouncilNumbers;

@@ -133,7 +133,7 @@ export type OperatorStarted = Pick<
   | 'runbook'
 >;
 
-export type OperatorStart = {
+type OperatorStart = {
   redis: RedisServer;
   work: Pick<OperatorDependencies, 'store' | 'anchor'>;
   identities: Identities;

@@ -29,7 +29,7 @@ export const minuteOf = (at: number): number => Math.floor(at / MINUTE_MS);
 
 const BUCKETS: readonly string[] = [...SECONDS.map(String), 'more'];
 
-export type ReportsOptions = {
+type ReportsOptions = {
   figures: Pick<Figures, 'add'>;
   instance: string;
   running: Running;

@@ -115,7 +115,7 @@ type Ended = Pick<Preview, 'state' | 'shown'>;
 export type PreviewOwner = { authority: OdsCode; userKey: string };
 
 /** The same, in one of their sessions. */
-export type PreviewSender = PreviewOwner & { session: z.infer<typeof ownerSessionSchema> };
+type PreviewSender = PreviewOwner & { session: z.infer<typeof ownerSessionSchema> };
 
 /** Who looks at what a file would do, as the audit has them. */
 export type PreviewedBy = {
@@ -129,7 +129,7 @@ export type Received =
   | { kind: 'busy' }
   | { kind: 'too-large' };
 
-export type PreviewsDependencies = {
+type PreviewsDependencies = {
   folder: string;
   store: Store;
   anchor: Anchor;

@@ -45,7 +45,7 @@ import { startWitness, witnessesText } from '../support/witness.ts';
  * every access.
  */
 
-export type LostDiskOptions = {
+type LostDiskOptions = {
   seed: number;
   rounds: number;
   /** Settings of the second copy; default a folder of its own. */

@@ -18,7 +18,7 @@ export type FileStart = {
   rows: readonly (readonly string[])[];
 };
 
-export type ReadStart =
+type ReadStart =
   | { kind: 'read'; start: FileStart }
   | { kind: 'compressed' | 'xml' | 'not-text' | 'no-headings' };
 

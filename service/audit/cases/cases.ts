@@ -49,10 +49,10 @@ const stepRow = z.object({
   by: z.string(),
   words: z.string().nullable(),
 });
-export type CaseLine = z.infer<typeof stepRow>;
+type CaseLine = z.infer<typeof stepRow>;
 
 /** The access that a case is opened on. */
-export type CaseAccess = Pick<AccessCase, 'entry' | 'accessId' | 'organisation' | 'about'>;
+type CaseAccess = Pick<AccessCase, 'entry' | 'accessId' | 'organisation' | 'about'>;
 
 /** Who takes a step: their key, and what the audit holds of them. */
 export type CaseActor = {
@@ -67,9 +67,9 @@ export type StepTaken =
   | { kind: 'open'; id: string };
 
 /** Puts a step on record. */
-export type RecordStep = (event: AccessCaseEvent) => Promise<void>;
+type RecordStep = (event: AccessCaseEvent) => Promise<void>;
 
-export type CasePage = { cases: AccessCase[]; next?: number };
+type CasePage = { cases: AccessCase[]; next?: number };
 
 const digestOf = (salt: string, words: string): string =>
   createHash('sha256').update(`${salt} ${words}`).digest('hex');

@@ -21,7 +21,7 @@ export type Commit = {
   prunedNumbers: number[];
 };
 
-export type RetentionHold = { id: number; at: string; by: string; reason: string };
+type RetentionHold = { id: number; at: string; by: string; reason: string };
 
 const DATABASE = 'sealing.sqlite';
 const BUSY_TIMEOUT_MS = 5_000;
@@ -76,7 +76,7 @@ const verifiedPart = z.object({
   to: z.number(),
   problem: z.string().optional(),
 });
-export type VerifiedPart = z.infer<typeof verifiedPart>;
+type VerifiedPart = z.infer<typeof verifiedPart>;
 
 const contradictionRow = z.object({
   name: z.string(),

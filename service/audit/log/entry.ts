@@ -3,7 +3,7 @@ import type { StreamGap } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions } from '#store/keys.ts';
 
 /** Which event of which stream an entry is, and when it was recorded. */
-export type EntryPlace = { stream: number; number: number; at: number };
+type EntryPlace = { stream: number; number: number; at: number };
 
 const PARTITION = Buffer.from('{"partition":');
 const NUMBER = Buffer.from(',"number":');

@@ -86,7 +86,7 @@ const keyLines = async (path: string): Promise<string[]> => {
 };
 
 /** Puts a change of keys on record; where it rejects, nothing is changed. */
-export type RecordKeys = (keys: readonly Signer[]) => Promise<void>;
+type RecordKeys = (keys: readonly Signer[]) => Promise<void>;
 
 /** Puts a new key first, once that is on record; the others continue signing. */
 export async function addKey(path: string, record: RecordKeys): Promise<void> {

@@ -58,7 +58,7 @@ export function lockFolder(folder: string, name: string): FileLock {
   return lock;
 }
 
-export type LogOptions = {
+type LogOptions = {
   folder: string;
   dataset: string;
   streams: number;

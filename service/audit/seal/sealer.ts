@@ -56,7 +56,7 @@ type CopyState = {
 };
 
 /** The log's second copy, and the lease of the one worker that may go on with it. */
-export type SecondCopy = { commits: Commits; epoch: number; token: string };
+type SecondCopy = { commits: Commits; epoch: number; token: string };
 
 export type SealerOptions = {
   folder: string;

@@ -4,7 +4,7 @@ import type { Access } from '#schemas/people/care-setting.ts';
 import { happenedAt } from './view.ts';
 
 /** What of an event is searched for. */
-export type Indexed = {
+type Indexed = {
   at: number;
   type: string;
   child?: string | undefined;

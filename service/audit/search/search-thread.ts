@@ -52,7 +52,6 @@ export type Searched<Kind extends keyof ThreadOrders> =
   /** A file would be cut short. */
   | { kind: 'too-much' }
   | { kind: 'failed'; cause: string };
-export type SearchOutcome = Searched<'search'>;
 
 const FILE_EVENTS_AT_MOST = 10_000;
 const EVENTS_AT_ONCE = 1_000;

@@ -50,7 +50,7 @@ export type Verifications = {
 const PROOF_DEADLINE_MS = 30_000;
 const MEMORY_MIB = 512;
 
-export type VerificationsDependencies = {
+type VerificationsDependencies = {
   folder: string;
   keyFile: string;
   /** File of the witnesses that must have cosigned, if there are any. */

@@ -10,7 +10,7 @@ export type Answer =
   /** The witness says nothing about the log. A code or the name of a fault, never what the witness wrote. */
   | { kind: 'failed'; fault: string };
 
-export type AddCheckpoint = {
+type AddCheckpoint = {
   /** The witness's submission prefix. */
   url: string;
   old: { size: number; proof: readonly Hash[] };

@@ -16,7 +16,7 @@ export type Witnesses = {
   required: number;
 };
 
-export type ParsedWitnesses =
+type ParsedWitnesses =
   | { kind: 'witnesses'; witnesses: Witnesses }
   /** A sentence that names the line. */
   | { kind: 'wrong'; detail: string };

@@ -36,7 +36,7 @@ export type Witnessing = {
   witnesses: { name: string; cosigns: boolean }[];
 };
 
-export type WitnessingOptions = {
+type WitnessingOptions = {
   /** The log's folder. */
   folder: string;
   witnesses: Witnesses;

@@ -12,7 +12,7 @@ import type { AtCouncil } from './guarded-council.ts';
 /** A file that was chosen in a form, with the fields that stand before it. */
 export type ChosenFile = { filename: string; content: AsyncIterable<Buffer> };
 
-export type FileForm<Taken> =
+type FileForm<Taken> =
   /** With all fields; `taken` is undefined if no file was chosen. */
   | { kind: 'read'; fields: Fields; taken: Taken | undefined }
   | { kind: 'refused'; code: 'form-untrusted' | 'form-field-repeated' }
@@ -27,7 +27,7 @@ const AROUND_BYTES = 64 * 1024;
 const READ_AT_MOST_TIMES = 4;
 
 /** How a form with a file is read. */
-export type FileFormReader<Taken> = {
+type FileFormReader<Taken> = {
   /** Largest file. Of a larger one only as much is read as its browser needs to get to the answer. */
   maxBytes: number;
   /** Judges the fields that come before the file; nothing of the file is taken if it says no. */

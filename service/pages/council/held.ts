@@ -11,7 +11,7 @@ import { timeOfYearText } from '../html/time.ts';
 import { guardedCouncil } from './guarded-council.ts';
 import { HELD_PATH, whatToDo } from './outcome.ts';
 
-export type CouncilHeldDependencies = DeskDependencies & {
+type CouncilHeldDependencies = DeskDependencies & {
   anchor: Pick<Anchor, 'heldFiles'>;
   /** After how many days what nobody has decided on is discarded. */
   heldDays: number;

@@ -14,7 +14,7 @@ import { guardedCouncil } from './guarded-council.ts';
 import { HELD_PATH } from './outcome.ts';
 import { WITHDRAWALS_PATH } from './withdrawals.ts';
 
-export type CouncilHomeDependencies = DeskDependencies & {
+type CouncilHomeDependencies = DeskDependencies & {
   store: Store;
   anchor: Pick<Anchor, 'heldFiles'>;
   /** How old an authority's data may be before it counts as out of date. */

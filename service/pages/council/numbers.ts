@@ -23,7 +23,7 @@ import { timeOfYearText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { type AtCouncil, councilAct, guardedCouncil } from './guarded-council.ts';
 
-export type NumbersDependencies = DeskDependencies & {
+type NumbersDependencies = DeskDependencies & {
   store: Pick<Store, 'authority' | 'setAuthority'>;
 };
 

@@ -14,7 +14,7 @@ const ON_A_PAGE = 50;
 const REMARKS_AT_MOST = 50;
 
 /** Where the pages of a list of findings are, and which of them is shown, from 1. */
-export type FindingsPage = { path: string; page: number };
+type FindingsPage = { path: string; page: number };
 
 /** The number of the page that an address asks for; 1 if it asks for none. */
 export function pageOf(text: string | undefined): number {

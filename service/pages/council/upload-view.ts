@@ -25,7 +25,7 @@ const MIB = 1_048_576;
 /** A file that is kept, so that only what was typed has to be put right. */
 export type KeptFile = { id: string; preview: Preview };
 
-export type UploadForm = {
+type UploadForm = {
   hidden: Html;
   maxBytes: number;
   /** The number of the last file, as it was sent. */
@@ -126,7 +126,7 @@ function waits({ held }: Acknowledgement): string | undefined {
   return held.whole ? UPLOAD.wouldWaitWhole : UPLOAD.wouldWait;
 }
 
-export type ShownForm = {
+type ShownForm = {
   path: string;
   hidden: Html;
   details: Html;

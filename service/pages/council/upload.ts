@@ -31,7 +31,7 @@ import {
   uploadForm,
 } from './upload-view.ts';
 
-export type CouncilUploadDependencies = DeskDependencies & {
+type CouncilUploadDependencies = DeskDependencies & {
   store: Pick<Store, 'authority'>;
   previews: Previews;
   loads: Pick<LoadSettings, 'maxBytes'>;

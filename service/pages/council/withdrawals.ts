@@ -49,7 +49,7 @@ import { type AtCouncil, councilAct, guardedCouncil, pageOfOne } from './guarded
 import { type LooksDependencies, readLooks } from './looks.ts';
 import { looksTable, missingLooks } from './looks-table.ts';
 
-export type WithdrawalsDependencies = DeskDependencies &
+type WithdrawalsDependencies = DeskDependencies &
   Pick<LooksDependencies, 'auditFolder' | 'notifiedEveryMs'> & { store: Store; anchor: Anchor };
 
 export const WITHDRAWALS_PATH = '/council/withdrawals';

@@ -4,7 +4,7 @@ import { type Html, html } from '../html/html.ts';
 /** One value of a chart; `undefined` if there is none, which is not the same as zero. */
 export type ChartPoint = { label: string; value: number | undefined };
 
-export type Chart = {
+type Chart = {
   /** What it shows, in words: the picture says nothing to those who do not see it. */
   title: string;
   /** Headings of the figures beside it. */

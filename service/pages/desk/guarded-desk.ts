@@ -58,7 +58,7 @@ export type AtDesk = {
   hidden: (form: string) => Html;
 };
 
-export type DeskWork = (
+type DeskWork = (
   c: RouteContext,
   at: AtDesk,
 ) => Response | WorkRefused | Promise<Response | WorkRefused>;

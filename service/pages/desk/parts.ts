@@ -40,7 +40,7 @@ ${newer !== undefined && html`<a class="nhsuk-link" href="${newer}" rel="prev">$
 ${older !== undefined && html`<a class="nhsuk-link" href="${older}" rel="next">${words.older}</a>`}
 </nav>`;
 
-export type TextField = {
+type TextField = {
   name: string;
   label: string;
   hint?: string;
@@ -93,7 +93,7 @@ export const reasonField = (value: string | undefined, errors: readonly FieldErr
     errors,
   });
 
-export type ReadReason = { kind: 'read'; reason: string } | { kind: 'wrong'; error: FieldError };
+type ReadReason = { kind: 'read'; reason: string } | { kind: 'wrong'; error: FieldError };
 
 /** What is wrong with a text for the audit that holds anything like an NHS number: no child is named there by one. */
 export const numberError = (field: string, text: string): FieldError | undefined =>

@@ -110,7 +110,7 @@ export function phoneText(phone: string): string {
   return /^0[17][0-9]{9}$/.test(national) ? national.replace(/^(.....)(......)$/, '$1 $2') : phone;
 }
 
-export type Phones = {
+type Phones = {
   officeHoursPhone?: string | undefined;
   /** When that number answers, if the council said so. */
   officeHours?: string | undefined;

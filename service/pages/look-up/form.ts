@@ -35,7 +35,7 @@ export function typedOf(fields: Fields): Typed {
   return typed;
 }
 
-export type ReadTyped =
+type ReadTyped =
   | { kind: 'read'; request: LookupRequest }
   | {
       kind: 'refused';

@@ -33,7 +33,7 @@ import {
   type PrivacyViewer,
 } from './officer.ts';
 
-export type CasePagesDependencies = OfficerDependencies & { cases: Cases };
+type CasePagesDependencies = OfficerDependencies & { cases: Cases };
 
 const WORDS = OFFICER_CASES;
 const PATH = '/officer/cases';

@@ -49,7 +49,7 @@ export function typedOf(fields: Fields): Typed {
   return typed;
 }
 
-export type ReadCriteria =
+type ReadCriteria =
   | { kind: 'read'; criteria: AuditCriteria; reason: string }
   | { kind: 'wrong'; errors: FieldError[] };
 

@@ -31,7 +31,7 @@ import {
   reachNote,
 } from './officer.ts';
 
-export type EventPagesDependencies = OfficerDependencies & { blocks: Blocks; cases: Cases };
+type EventPagesDependencies = OfficerDependencies & { blocks: Blocks; cases: Cases };
 
 const WORDS = OFFICER_EVENT;
 const BLOCK_FORM = 'block';

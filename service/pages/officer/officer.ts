@@ -153,7 +153,7 @@ const FAILURES = {
 } as const;
 
 /** What is put on record of a look into the audit, beside who made it. */
-export type OnRecord = {
+type OnRecord = {
   reason: string;
   report?: string;
   criteria: Record<string, string | number | boolean>;

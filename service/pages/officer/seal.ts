@@ -31,7 +31,7 @@ import {
   type PrivacyViewer,
 } from './officer.ts';
 
-export type SealPagesDependencies = OfficerDependencies & {
+type SealPagesDependencies = OfficerDependencies & {
   auditFolder: string;
   /** How the sealing goes; `undefined` if another process seals. */
   auditNumbers: () => Audit['numbers'];

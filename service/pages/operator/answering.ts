@@ -48,7 +48,7 @@ export const namedChecks = (
 
 export type Answering = 'all' | 'some' | 'none' | 'unknown';
 
-export type AnsweringOf = {
+type AnsweringOf = {
   /** Whether the store may be believed, as far as this process knows. */
   isStoreReady: boolean;
   /** Whether this process is ready, if it answers lookups itself. */
@@ -103,7 +103,7 @@ function concernsOfProcess(process: ProcessState, whatToDo: WhatToDo): Concern[]
   return [{ level: 'partly', text, to }, ...checks];
 }
 
-export type ConcernsOf = {
+type ConcernsOf = {
   checks: readonly NamedCheck[];
   runbook: Pick<Runbook, 'sectionOf'>;
   instance: string;

@@ -91,7 +91,7 @@ function block(lines: string): Html {
   return lines.startsWith('|') ? tableOf(lines.split('\n')) : paragraph(inline(lines));
 }
 
-export type OperatorRunbookDependencies = DeskDependencies & { runbook: Runbook };
+type OperatorRunbookDependencies = DeskDependencies & { runbook: Runbook };
 
 /** `GET /operator/runbook`: what each alert and check means, and what to do. */
 export const operatorRunbook: Mountable<OperatorRunbookDependencies> = {

@@ -68,7 +68,7 @@ export type Sessions = {
   endsAt: (session: Session) => number;
 };
 
-export type SessionDependencies = {
+type SessionDependencies = {
   sealer: Sealer;
   cookies: Cookies;
   endings: SessionEndings;

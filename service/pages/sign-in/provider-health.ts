@@ -9,7 +9,7 @@ type Part = (typeof PARTS)[number];
 /** What is so of one provider or of several, for the operator; `since` is ISO 8601. */
 export type ProviderState = { ok: boolean; detail: string; since: string };
 
-export type ProviderHealth = {
+type ProviderHealth = {
   answered: (part: Part) => void;
   /** @param fault what went wrong, in a few words that hold nothing of what was sent */
   failed: (part: Part, fault: string) => void;

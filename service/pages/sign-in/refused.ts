@@ -7,7 +7,7 @@ import type { SignedIn } from '../session/sessions.ts';
 import type { Sent } from './openid.ts';
 
 /** Why somebody is not let in. */
-export type SignInRefusal =
+type SignInRefusal =
   | 'not-finished'
   | 'denied'
   | 'unavailable'
@@ -40,7 +40,7 @@ export function signInRefusalOf(code: ErrorCode): SignInRefusal | undefined {
 }
 
 /** What was sent of somebody, as far as anything was. */
-export type RefusedPerson = Partial<Pick<SignedIn, 'name' | 'user' | 'role'>> & { sent?: Sent };
+type RefusedPerson = Partial<Pick<SignedIn, 'name' | 'user' | 'role'>> & { sent?: Sent };
 
 const W = SIGN_IN_REFUSED;
 
