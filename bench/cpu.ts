@@ -179,7 +179,9 @@ async function tellBytes({ subjects }: All): Promise<void> {
     process.kill(pid, 'SIGUSR2');
     await measure(subject);
     process.kill(pid, 'SIGUSR2');
-    const { bytes, byFunction } = await allocatedBytes(join(tmpdir(), `cpf-allocations-${pid}.json`));
+    const { bytes, byFunction } = await allocatedBytes(
+      join(tmpdir(), `cpf-allocations-${pid}.json`),
+    );
     console.log(`${name}: ${Math.round(bytes / order.requests)} bytes a request`);
     for (const [frame, ofThese] of name === 'lookup' ? byFunction : []) {
       console.log(`  ${String(Math.round(ofThese / order.requests)).padStart(6)}  ${frame}`);

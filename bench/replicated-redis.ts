@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { dataFolder, type RedisRole, readUsers } from '#store/connection/embedded/data-folder.ts';
-import { redisAcl } from '#store/connection/embedded/settings.ts';
+import { redisAcl } from '#store/connection/embedded/redis-configuration.ts';
 import { root } from './processes.ts';
 import { start, whenReady } from './rival-stores.ts';
 

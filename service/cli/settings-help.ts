@@ -1,5 +1,5 @@
 import type { Configuration } from '#schemas/configuration.ts';
-import { describedSettings } from '../description/settings.ts';
+import { describedSettings } from '../description/settings-table.ts';
 
 const WIDTH = 110;
 const INDENT = '      ';

@@ -9,7 +9,7 @@ import { makeFolderIn } from '#store/files/whole-file.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { openAnchor } from '../files/data-folder.ts';
-import { meshOptions, PAIR_SETTINGS } from '../mesh/settings.ts';
+import { meshOptions, PAIR_SETTINGS } from '../mesh/mesh-settings.ts';
 import { createLog } from '../telemetry/create-log.ts';
 import type { Log } from '../telemetry/log.ts';
 import { INBOX_SETTINGS, inboxIntake } from '../uploads/inbox.ts';

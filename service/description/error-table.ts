@@ -1,7 +1,7 @@
 import { ERRORS } from '#schemas/errors.ts';
 import { describedPath } from './openapi.ts';
 import type { Operation } from './operation.ts';
-import { settingsTable } from './settings.ts';
+import { settingsTable } from './settings-table.ts';
 
 const cell = (text: string): string => text.replaceAll('|', '\\|');
 

@@ -41,7 +41,9 @@ async function readMaterial({ certFile, keyFile, clientCaFile }: TlsFiles): Prom
   const cert = await readSettingText('TLS_CERT_FILE', certFile);
   const key = await readSettingText('TLS_KEY_FILE', keyFile);
   const ca =
-    clientCaFile === undefined ? undefined : await readSettingText('TLS_CLIENT_CA_FILE', clientCaFile);
+    clientCaFile === undefined
+      ? undefined
+      : await readSettingText('TLS_CLIENT_CA_FILE', clientCaFile);
   const chain = certificatesOf('TLS_CERT_FILE', certFile, cert);
   if (ca !== undefined) certificatesOf('TLS_CLIENT_CA_FILE', clientCaFile ?? '', ca);
   const options = { cert, key, ...(ca !== undefined && { ca }), minVersion: 'TLSv1.3' as const };

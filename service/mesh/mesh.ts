@@ -11,7 +11,7 @@ import type { Store } from '#store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type MeshClient, type MeshClientOptions, openMeshClient } from './mesh-client.ts';
 import type { MeshCounts } from './mesh-file.ts';
-import type { MailboxSettings } from './settings.ts';
+import type { MailboxSettings } from './mesh-settings.ts';
 
 /** Plain numbers of the mailbox, for metrics. */
 type MeshNumbers = MeshCounts & {

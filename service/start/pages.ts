@@ -2,7 +2,7 @@ import type { Readiness } from '#store/trust/readiness.ts';
 import { viewerOf } from '../audit/search/viewer.ts';
 import { comparisonsFolder, councilsFile, previewsFolder } from '../files/data-folder.ts';
 import type { MountedRoute, NotFound } from '../http/route.ts';
-import { notifiedEveryMs } from '../notifications/settings.ts';
+import { notifiedEveryMs } from '../notifications/notification-settings.ts';
 import { openCouncilNumbers } from '../pages/councils/numbers.ts';
 import { DESK_PAGES, type DeskWorkDependencies } from '../pages/desk-pages.ts';
 import { unavailableAt } from '../pages/operator/unavailable.ts';

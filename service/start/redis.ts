@@ -150,7 +150,10 @@ async function configuredServer(
     address.password = (await readSettingText('REDIS_PASSWORD_FILE', REDIS_PASSWORD_FILE)).trim();
   }
   if (REDIS_SENTINEL_PASSWORD_FILE !== undefined) {
-    const password = await readSettingText('REDIS_SENTINEL_PASSWORD_FILE', REDIS_SENTINEL_PASSWORD_FILE);
+    const password = await readSettingText(
+      'REDIS_SENTINEL_PASSWORD_FILE',
+      REDIS_SENTINEL_PASSWORD_FILE,
+    );
     address.sentinel = { ...address.sentinel, password: password.trim() };
   }
   return serverAt(() => address, { replaced });

@@ -37,9 +37,9 @@ import {
   spoolFolder,
 } from '../files/data-folder.ts';
 import { type Mesh, startMesh } from '../mesh/mesh.ts';
-import { mailboxSettings } from '../mesh/settings.ts';
+import { mailboxSettings } from '../mesh/mesh-settings.ts';
+import { notifierSettings, watchPreferences } from '../notifications/notification-settings.ts';
 import { type Notifications, startNotifications } from '../notifications/notifications.ts';
-import { notifierSettings, watchPreferences } from '../notifications/settings.ts';
 import type { DeskWorkDependencies } from '../pages/desk-pages.ts';
 import type { WorkRoutesDependencies } from '../routes/routes.ts';
 import { inboxIntake } from '../uploads/inbox.ts';

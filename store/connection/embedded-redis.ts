@@ -11,6 +11,7 @@ import {
   readUsers,
   writePrivate,
 } from './embedded/data-folder.ts';
+import { redisAcl, redisConfiguration } from './embedded/redis-configuration.ts';
 import {
   endOrphan,
   launchRedis,
@@ -19,7 +20,6 @@ import {
   superviseRedis,
   untilReady,
 } from './embedded/redis-process.ts';
-import { redisAcl, redisConfiguration } from './embedded/settings.ts';
 import { findRedisServer, NEEDED_REDIS } from './redis-binary.mjs';
 
 export { DataFolderInUse, type RedisRole } from './embedded/data-folder.ts';

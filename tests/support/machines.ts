@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import type { StoreAddress } from '#store/connection/address.ts';
 import type { RedisRole, RedisUsers } from '#store/connection/embedded/data-folder.ts';
-import { redisAcl } from '#store/connection/embedded/settings.ts';
+import { redisAcl } from '#store/connection/embedded/redis-configuration.ts';
 import { findRedisServer } from '#store/connection/redis-binary.mjs';
 import { freePort } from './ports.ts';
 import { until } from './test-store.ts';

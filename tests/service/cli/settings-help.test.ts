@@ -8,8 +8,11 @@ import { fhirBase } from '#service/cli/audit-search.ts';
 import { auditVerify } from '#service/cli/audit-verify.ts';
 import { commandLine } from '#service/cli/commands.ts';
 import { settingsHelp } from '#service/cli/settings-help.ts';
-import { mailboxSettings, meshOptions } from '#service/mesh/settings.ts';
-import { notifierSettings, watchPreferences } from '#service/notifications/settings.ts';
+import { mailboxSettings, meshOptions } from '#service/mesh/mesh-settings.ts';
+import {
+  notifierSettings,
+  watchPreferences,
+} from '#service/notifications/notification-settings.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
 import { inboxIntake } from '#service/uploads/inbox.ts';
 import { loadSettings } from '#service/uploads/load-settings.ts';

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { readConfiguration } from '#schemas/configuration.ts';
 import { statusSchema } from '#schemas/status.ts';
 import { startMesh } from '#service/mesh/mesh.ts';
-import { mailboxSettings } from '#service/mesh/settings.ts';
+import { mailboxSettings } from '#service/mesh/mesh-settings.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
 import { type MeshServer, startMeshServer } from '../../support/mesh-server.ts';
 import { cpFlags, run } from '../../support/processes.ts';

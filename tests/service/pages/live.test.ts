@@ -60,9 +60,7 @@ beforeAll(async () => {
   const environment = {
     ISSUERS_FILE: await write('issuers.json', [liveIssuer('https://id.example')]),
     ...(await liveSettings(write, {
-      organisations: [
-        { code: 'ZZH01', name: 'Sample Hospital', setting: 'emergency-department' },
-      ],
+      organisations: [{ code: 'ZZH01', name: 'Sample Hospital', setting: 'emergency-department' }],
       child: PLAN,
     })),
   };

@@ -6,8 +6,8 @@ import { MESH } from '#schemas/wording/mesh.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import { auditFolder, meshFolder } from '../files/data-folder.ts';
 import { readSettingFile } from '../files/setting-file.ts';
+import { outboxOf } from '../notifications/notification-settings.ts';
 import { currentContent } from '../notifications/outbox.ts';
-import { outboxOf } from '../notifications/settings.ts';
 import type { MeshConnection } from './exchange.ts';
 import { type MeshClientOptions, UnusableSecret } from './mesh-client.ts';
 
