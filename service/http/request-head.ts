@@ -53,23 +53,31 @@ export function repeatedHeader({ rawHeaders }: RequestHead): 'authorization' | '
 const PLAIN_HOST = /^[a-z0-9._-]+(?::[1-9]\d{3})?$/;
 const PORT = /:\d*$/;
 
-/** Whether a host is one, and the same however it is read. */
+/** Whether a host is one (999.1.1.1 is none), and the same however it is read. */
 function isHost(host: string): boolean {
-  if (PLAIN_HOST.test(host)) return true;
-  return URL.parse(`http://${host}`)?.hostname === host.replace(PORT, '').toLowerCase();
+  const parsed = URL.parse(`http://${host}`);
+  if (parsed === null) return false;
+  return PLAIN_HOST.test(host) || parsed.hostname === host.replace(PORT, '').toLowerCase();
 }
 
 /**
- * Whether a request names one host, as HTTP/1.1 requires. HTTP/1.0 may leave it out, and the checks of load
- * balancers do (RFC 9112, section 3.2).
+ * Tells whether a request names one host, as HTTP/1.1 requires. HTTP/1.0 may leave it out, and the checks of
+ * load balancers do (RFC 9112, section 3.2). The last one is remembered, since nearly all requests name the same.
  */
-export function hasHost({ rawHeaders, headers, httpVersion }: IncomingMessage): boolean {
-  let hosts = 0;
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i];
-    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++;
-  }
-  return hosts === 0 ? httpVersion === '1.0' : hosts === 1 && isHost(headers.host ?? '');
+export function createHostCheck(): (incoming: IncomingMessage) => boolean {
+  let last: string | undefined;
+  return ({ rawHeaders, headers, httpVersion }) => {
+    let hosts = 0;
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      const name = rawHeaders[i];
+      if (name?.length === 4 && name.toLowerCase() === 'host') hosts++;
+    }
+    if (hosts !== 1) return hosts === 0 && httpVersion === '1.0';
+    const { host = '' } = headers;
+    if (host !== last && !isHost(host)) return false;
+    last = host;
+    return true;
+  };
 }
 
 /** Whether the body of a request ends where every proxy says that it does. */

@@ -8,7 +8,7 @@ import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
 import type { RequestObserver } from '../telemetry/requests.ts';
 import { listen } from './listening.ts';
 import { problem, problemHeaders, problemResponse } from './problem.ts';
-import { hasHost, isFramed, isPlainlyAddressed } from './request-head.ts';
+import { createHostCheck, isFramed, isPlainlyAddressed } from './request-head.ts';
 import type { TlsMaterial } from './tls.ts';
 
 const HEADERS_AT_MOST_BYTES = 16 * 1024;
@@ -129,23 +129,12 @@ async function answerEarly(
   return RESPONSE_ALREADY_SENT;
 }
 
-/** What is wrong with a request before anybody asks what it wants. */
-function headFault(incoming: IncomingMessage): ErrorCode | undefined {
-  if (!hasHost(incoming) || !isFramed(incoming)) return 'malformed-request';
-  return isPlainlyAddressed(incoming) ? undefined : 'address-not-plain';
-}
-
-/**
- * Tells whether an address can have a host; the listener lets some through that none can: 999.1.1.1, for one.
- * The last one is remembered, since there are as many as strangers like to send.
- */
-function createHostCheck(): (host: string | undefined) => boolean {
-  let last: string | undefined;
-  return (host) => {
-    if (host === last) return true;
-    if (!URL.canParse(`http://${host}`)) return false;
-    last = host;
-    return true;
+/** Finds what is wrong with a request before anybody asks what it wants. */
+function createHeadCheck(): (incoming: IncomingMessage) => ErrorCode | undefined {
+  const hasHost = createHostCheck();
+  return (incoming) => {
+    if (!hasHost(incoming) || !isFramed(incoming)) return 'malformed-request';
+    return isPlainlyAddressed(incoming) ? undefined : 'address-not-plain';
   };
 }
 
@@ -206,13 +195,11 @@ export async function serveHttp(
     observer?: RequestObserver | undefined;
   },
 ): Promise<HttpServer> {
-  const isHost = createHostCheck();
+  const faultOf = createHeadCheck();
   const listener = getRequestListener(
     (request, bindings) => {
       const env = bindings as HttpBindings;
-      const response = isHost(env.incoming.headers.host)
-        ? fetch(request, env)
-        : problemResponse('malformed-request');
+      const response = fetch(request, env);
       if (!endsWhereUnread(env.incoming)) return response;
       return Promise.resolve(response).then((given) =>
         env.incoming.complete ? given : answerEarly(given, env),
@@ -230,7 +217,7 @@ export async function serveHttp(
   const answer = inTurn((incoming, outgoing) => {
     if (draining) outgoing.setHeader('connection', 'close');
     observer?.(incoming, outgoing);
-    const fault = headFault(incoming);
+    const fault = faultOf(incoming);
     if (fault === undefined) void listener(incoming, outgoing);
     else void answerEarly(problemResponse(fault), { incoming, outgoing });
   });

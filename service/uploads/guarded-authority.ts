@@ -1,17 +1,33 @@
+import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
+import type { KnownCaller, Refusal } from '../admission/admission.ts';
+import { admitScope, type ScopedAdmissionDependencies } from '../admission/admit-scope.ts';
 import { type GuardDependencies, type GuardedWork, guarded } from '../admission/guarded.ts';
 import { problemResponse } from '../http/problem.ts';
+import type { RequestHead } from '../http/request-head.ts';
 import type { Handler } from '../http/route.ts';
 import type { Log } from '../telemetry/log.ts';
-import {
-  type AuthorityAdmission,
-  type AuthorityAdmissionDependencies,
-  admitAuthority,
-} from './admit-authority.ts';
 
-export type AdmittedAuthority = Extract<AuthorityAdmission, { kind: 'admitted' }>;
+/** `authority`: for which alone the caller acts, the organisation of the role in use. */
+export type AdmittedAuthority = KnownCaller & { authority: OdsCode };
+
 export type AuthorityGuardDependencies = GuardDependencies &
-  AuthorityAdmissionDependencies & { log: Log };
+  ScopedAdmissionDependencies & { log: Log };
+
+/** Whether a request comes from an authority's own people or systems, judged by its headers alone. */
+async function admitAuthority(
+  dependencies: ScopedAdmissionDependencies,
+  head: RequestHead,
+): Promise<AdmittedAuthority | Refusal> {
+  const code = 'authority-token-required';
+  const admission = await admitScope(dependencies, head, 'upload', code);
+  if (admission.kind === 'refused') return admission;
+  const { ids, caller } = admission;
+  const authority = odsCodeSchema.safeParse(caller.identity.role.organisation.code).data;
+  return authority === undefined
+    ? { kind: 'refused', ids, code, caller, roleChosen: true }
+    : { ...admission, authority };
+}
 
 /**
  * Guards a route of an authority's own systems, which are let in by the authority's own token.
