@@ -65,7 +65,7 @@ export const readColumns = async (path: string): Promise<ColumnMapping> =>
  * `cp-flags authority set`: adds an authority, or changes its name, telephone numbers and what counts as
  * unusual in its files.
  */
-export async function setAuthority(
+async function setAuthority(
   configuration: Configuration,
   codeText: string,
   options: AuthorityOptions,

@@ -118,7 +118,7 @@ export async function unblock(
 }
 
 /** `cp-flags blocked`: who is, since when, by whom and why. */
-export async function blocked(
+async function blocked(
   configuration: Configuration,
   { json = false }: { json?: boolean },
 ): Promise<void> {

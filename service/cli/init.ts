@@ -29,7 +29,7 @@ async function readExpected(
 }
 
 /** `cp-flags init`: creates the dataset, on the Redis that is running or on one started for this alone. */
-export async function init(
+async function init(
   configuration: Configuration,
   options: { live?: boolean; demo?: boolean; unlessThere?: boolean },
 ): Promise<void> {

@@ -189,7 +189,7 @@ function differenceText({ added, removed, changed }: Difference): string {
  *
  * @returns the exit code: of several files, that of the one that went worst
  */
-export async function load(
+async function load(
   configuration: Configuration,
   files: readonly string[],
   options: LoadOptions,

@@ -17,7 +17,7 @@ import {
  *
  * @returns the exit code that loading it would have, as far as can be told
  */
-export async function validate(
+async function validate(
   { MAX_UPLOAD_MIB }: Configuration,
   path: string,
   options: Omit<LoadOptions, 'ack' | 'dryRun'>,

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 
 /** A field of a form, or a file whose content is read as it comes. */
-export type Part =
+type Part =
   | { kind: 'field'; name: string; value: string }
   | { kind: 'file'; name: string; filename: string; content: AsyncGenerator<Buffer> };
 

@@ -76,7 +76,7 @@ export const STEPS = [
   'standby and a replica',
   'single mode',
 ] as const;
-export type Step = (typeof STEPS)[number];
+type Step = (typeof STEPS)[number];
 const NEEDS_MACHINES: ReadonlySet<Step> = new Set(STEPS.slice(STEPS.indexOf('primary too')));
 const WITHOUT_MACHINES = STEPS.filter((step) => !NEEDS_MACHINES.has(step));
 const BEGINS_WITHIN_MS: Partial<Record<Step, number>> = { seal: 1_500, load: 600, notify: 1_500 };

@@ -1,7 +1,7 @@
 import { type Hash, toBase64 } from '../tlog/hash.ts';
 
 /** What a witness answers to a checkpoint (C2SP tlog-witness, add-checkpoint). */
-export type Answer =
+type Answer =
   | { kind: 'cosigned'; body: string }
   /** It knows this log at another size than the one that the proof began at. */
   | { kind: 'knows'; size: number }

@@ -59,7 +59,7 @@ export type OperatorDependencies = DeskDependencies & {
  */
 export const said = (text: string): string => withShortTimes(withoutNumbers(text));
 
-export type Read<T> = { kind: 'read'; value: T } | { kind: 'wrong'; errors: FieldError[] };
+type Read<T> = { kind: 'read'; value: T } | { kind: 'wrong'; errors: FieldError[] };
 
 /** Reads why somebody does something. */
 export function readWhy(text: string | undefined): Read<string> {
