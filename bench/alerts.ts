@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { allThresholdsSchema, unscheduledThresholdsSchema } from '#schemas/alert-thresholds.ts';
 import { ChildrenCounted } from '#service/audit/alert/children-counted.ts';
 import { fortnight, type Look, sealedLooks, THEFTS } from '../tests/support/fortnight.ts';
+import { readOptions } from './options.ts';
 
 /**
  * `npm run bench:alerts`: the alerts that made-up fortnights at ten sites give, how soon whole thefts are
@@ -17,18 +17,11 @@ const HELP = `npm run bench:alerts -- [options]
   --unscheduled 20/60/400   as ALERT_UNSCHEDULED_CHILDREN
   --all 300/600         as ALERT_CHILDREN`;
 
-const { values: options } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '10' },
-    unscheduled: { type: 'string' },
-    all: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
+const options = readOptions(HELP, {
+  seeds: { type: 'string', default: '10' },
+  unscheduled: { type: 'string' },
+  all: { type: 'string' },
 });
-if (options.help) {
-  console.log(HELP);
-  process.exit(0);
-}
 
 const thresholds = {
   unscheduled: unscheduledThresholdsSchema.parse(options.unscheduled),

@@ -4,7 +4,6 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { nhsNumberSchema } from '#schemas/nhs-number.ts';
 import { sealedEvents, sealedRange } from '#service/audit/log/sealed.ts';
 import { readKeys } from '#service/audit/seal/keys.ts';
@@ -21,6 +20,7 @@ import { lookupEventOf } from '../tests/support/lookup-event.ts';
 import { startTestStore } from '../tests/support/test-store.ts';
 import type { Done, Order } from './generator.ts';
 import { machine } from './machine.ts';
+import { readOptions } from './options.ts';
 import { median, root, startProcess } from './processes.ts';
 
 /** `npm run bench:audit`: what the sealed log promises of its speed and size, each figure beside its limit. */
@@ -37,22 +37,15 @@ const HELP = `npm run bench:audit -- [options]
 
 const LIMITS = { verifiedPerSecond: 200_000, bytesOverEvents: 1.2 };
 
-const { values: options } = parseArgs({
-  options: {
-    events: { type: 'string', default: '500000' },
-    backlog: { type: 'string', default: '200000' },
-    'per-second': { type: 'string', default: '5000' },
-    seconds: { type: 'string', default: '20' },
-    runs: { type: 'string', default: '3' },
-    index: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+const options = readOptions(HELP, {
+  events: { type: 'string', default: '500000' },
+  backlog: { type: 'string', default: '200000' },
+  'per-second': { type: 'string', default: '5000' },
+  seconds: { type: 'string', default: '20' },
+  runs: { type: 'string', default: '3' },
+  index: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
 });
-if (options.help) {
-  console.log(HELP);
-  process.exit(0);
-}
 const say = (line: string): void => void (options.json || console.log(line));
 const many = (count: number): string => Math.round(count).toLocaleString('en-GB');
 

@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { parseArgs } from 'node:util';
 import { lineChart } from './charts.ts';
 import { type Environment, startEnvironment } from './environment.ts';
 import { machine } from './machine.ts';
 import { type Nation, nationOf } from './nation.ts';
+import { readOptions } from './options.ts';
 import { cpuMicroseconds, root, startProcess } from './processes.ts';
 import { machineLine, shell, table } from './report.ts';
 import { send } from './sending.ts';
@@ -14,25 +14,20 @@ import { send } from './sending.ts';
  * processes answer. The largest size takes 4 GB of memory and of the temporary folder for every ten million rows.
  */
 
-const { values: given } = parseArgs({
-  options: {
-    sizes: { type: 'string', default: '100000,1000000' },
-    processes: { type: 'string', default: '1,2,4' },
-    rate: { type: 'string', default: '1000' },
-    seconds: { type: 'string', default: '10' },
-    out: { type: 'string', default: join(root, 'reports') },
-    help: { type: 'boolean', default: false },
-  },
-});
-if (given.help) {
-  console.log(`npm run bench:growth -- [options]
+const HELP = `npm run bench:growth -- [options]
 
   --sizes 100000,1000000      rows
   --processes 1,2,4           lookup processes behind a balancer, on the smallest store; "" for none
   --rate 1000                 lookups a second, for --seconds 10, at which latency is measured
-  --out reports`);
-  process.exit(0);
-}
+  --out reports`;
+
+const given = readOptions(HELP, {
+  sizes: { type: 'string', default: '100000,1000000' },
+  processes: { type: 'string', default: '1,2,4' },
+  rate: { type: 'string', default: '1000' },
+  seconds: { type: 'string', default: '10' },
+  out: { type: 'string', default: join(root, 'reports') },
+});
 
 /** Many, so that a saturated service is kept from its work by no disk: those that wait share its writes. */
 const CONNECTIONS = 256;

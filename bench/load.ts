@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { NATION, withFolder, writeCountry } from './country.ts';
 import { measureCountry } from './load-country.ts';
 import { measureLookups } from './load-lookups.ts';
 import { measureXml } from './load-xml.ts';
 import { machine } from './machine.ts';
+import { readOptions } from './options.ts';
 import { median } from './processes.ts';
 
 /**
@@ -32,22 +32,14 @@ const LIMITS = {
   loadingOverQuiet: 2,
 };
 
-const { values: options } = parseArgs({
-  options: {
-    runs: { type: 'string', default: '3' },
-    only: { type: 'string', default: PARTS.join(',') },
-    plans: { type: 'string', default: String(NATION.plans) },
-    authorities: { type: 'string', default: String(NATION.authorities) },
-    'per-second': { type: 'string', default: '100' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+const options = readOptions(HELP, {
+  runs: { type: 'string', default: '3' },
+  only: { type: 'string', default: PARTS.join(',') },
+  plans: { type: 'string', default: String(NATION.plans) },
+  authorities: { type: 'string', default: String(NATION.authorities) },
+  'per-second': { type: 'string', default: '100' },
+  json: { type: 'boolean', default: false },
 });
-
-if (options.help) {
-  console.log(HELP);
-  process.exit(0);
-}
 
 const runs = Number(options.runs);
 const wanted = new Set(options.only.split(','));

@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { type Country, cpFlags, NATION, startStore, withFolder, writeCountry } from './country.ts';
 import { machine } from './machine.ts';
+import { readOptions } from './options.ts';
 
 /**
  * `npm run bench:memory`: peak memory of the loader for files of an eighth, a half and one gibibyte. The
@@ -23,19 +23,11 @@ const HELP = `npm run bench:memory -- [options]
 const GROWTH_AT_MOST = 1.1;
 const PLANS_TO_SIZE_BY = 20_000;
 
-const { values: options } = parseArgs({
-  options: {
-    sizes: { type: 'string', default: '0.125,0.5,1' },
-    formats: { type: 'string', default: 'csv,xml' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+const options = readOptions(HELP, {
+  sizes: { type: 'string', default: '0.125,0.5,1' },
+  formats: { type: 'string', default: 'csv,xml' },
+  json: { type: 'boolean', default: false },
 });
-
-if (options.help) {
-  console.log(HELP);
-  process.exit(0);
-}
 
 type Figure = { format: string; megabytes: number; seconds: number; peakMib: number };
 

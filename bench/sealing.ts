@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readOptions } from './options.ts';
 import { root, spread } from './processes.ts';
 
 /** `npm run bench:sealing`: what it costs to seal a lookup to the end, by parts, beside another checkout. */
@@ -14,21 +14,14 @@ const HELP = `npm run bench:sealing -- [options]
   --rounds 5           each in fresh processes; medians count
   --json`;
 
-const { values: options } = parseArgs({
-  options: {
-    beside: { type: 'string' },
-    events: { type: 'string', default: '1000' },
-    steps: { type: 'string', default: '40' },
-    before: { type: 'string', default: '20000' },
-    rounds: { type: 'string', default: '5' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+const options = readOptions(HELP, {
+  beside: { type: 'string' },
+  events: { type: 'string', default: '1000' },
+  steps: { type: 'string', default: '40' },
+  before: { type: 'string', default: '20000' },
+  rounds: { type: 'string', default: '5' },
+  json: { type: 'boolean', default: false },
 });
-if (options.help) {
-  console.log(HELP);
-  process.exit(0);
-}
 
 type Parts = Record<string, number>;
 
