@@ -5,10 +5,9 @@ export function readOptions<const Options extends ParseArgsOptionsConfig>(
   help: string,
   options: Options,
 ) {
-  const { values } = parseArgs({ options: { ...options, help: { type: 'boolean' } } });
-  if (values['help'] === true) {
+  if (process.argv.includes('--help')) {
     console.log(help);
     process.exit(0);
   }
-  return values;
+  return parseArgs({ options }).values;
 }
