@@ -5,12 +5,16 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { z } from 'zod';
 import { syntheticNumber } from '#loaders/synthetic/numbers.ts';
 import { openDemoIssuer } from '#service/admission/demo-issuer.ts';
+import { dataFolder, readRunning } from '#store/connection/embedded/data-folder.ts';
+import { CAPABILITIES, type Capability, pagesSettings, startCapability } from './capabilities.ts';
 import { barChart, escape } from './charts.ts';
 import { NATION } from './country.ts';
-import { type EnvironmentOptions, startEnvironment } from './environment.ts';
+import { startEnvironment } from './environment.ts';
 import type { Order } from './generator.ts';
+import { startLookups } from './lookups.ts';
 import { machine } from './machine.ts';
 import { nationOf } from './nation.ts';
 import { cpuMicroseconds, root, type Spread, spread, startProcess } from './processes.ts';
@@ -32,6 +36,7 @@ const { values: given } = parseArgs({
     rate: { type: 'string', default: '1000' },
     seconds: { type: 'string', default: '5' },
     out: { type: 'string', default: join(root, 'reports') },
+    with: { type: 'string', default: '' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -42,10 +47,20 @@ if (given.help) {
   --rounds 9           each service is started afresh in each; sent --requests 15000 at
                        saturation, and measured once more at a rate; medians count
   --rate 1000          lookups a second, for --seconds 5, at which latency is measured
+  --with LIST          the service alone and with each of these, and nothing else: ${CAPABILITIES.join(',')}
   --out reports
 
-With what it is by default it takes about a quarter of an hour.`);
+With what it is by default it takes about a quarter of an hour, and so it does with all of --with.`);
   process.exit(0);
+}
+const withEach = given.with === '' ? [] : given.with.split(',');
+const isCapability = (name: string): name is Capability =>
+  CAPABILITIES.some((each) => each === name);
+const capabilities = withEach.filter(isCapability);
+const unknown = withEach.filter((name) => !isCapability(name));
+if (unknown.length > 0) {
+  console.error(`--with knows no ${unknown.join(', ')}; it knows ${CAPABILITIES.join(', ')}.`);
+  process.exit(2);
 }
 
 const CONNECTIONS = 256;
@@ -62,7 +77,17 @@ const BARE = 'node:http, hello';
 const NAIVE = 'naive, Redis';
 const CACHED = 'naive, token cached';
 const RELATIONAL = 'naive, PostgreSQL';
+/** On a small live dataset: one that is made up always has pages. */
+const WITHOUT_PAGES = 'cp-flags, live';
+const nameWith = (capability: Capability): string => `with ${capability}`;
 const TOKEN_SECONDS = 86_400;
+
+const liveSchema = z.object({
+  token: z.string(),
+  held: z.array(z.string()),
+  dataDir: z.string(),
+  settings: z.record(z.string(), z.string()),
+});
 
 type Pids = { service: number[]; store: number[]; worker: number[] };
 /** A service at work. Redis as a child of the worker is in `store`, and in no other part. */
@@ -250,6 +275,25 @@ function control(figures: readonly Figures[]): Fact[] {
   ];
 }
 
+/** What each capability costs: in times of the same without it. */
+function prices(figures: readonly Figures[]): Fact[] {
+  const of = (name: string) => figures.find((figure) => figure.name === name);
+  return capabilities.flatMap((capability): Fact[] => {
+    const [on, off] = [of(nameWith(capability)), of(capability === 'pages' ? WITHOUT_PAGES : OURS)];
+    if (on === undefined || off === undefined) return [];
+    const times = (value: (figure: Figures) => Spread): string =>
+      (value(on).median / value(off).median).toFixed(2);
+    const cells = [
+      `processor time ${times(({ whole }) => whole)}`,
+      `service alone ${times(({ service }) => service)}`,
+      `saturation ${times(({ perSecond }) => perSecond)}`,
+      `p50 ${times(({ p50 }) => p50)}`,
+      `p99 ${times(({ p99 }) => p99)}`,
+    ];
+    return [{ what: `${capability}, on over off`, value: cells.join(', ') }];
+  });
+}
+
 /** A refusal is no answer, however quick: with any of them the figures mean nothing. */
 function refusals(figures: readonly Figures[]): Fact[] {
   return figures
@@ -296,10 +340,19 @@ try {
       };
     },
   });
-  const own = (name: string, options: EnvironmentOptions = {}): Subject => ({
+  const own = (name: string, capability?: Exclude<Capability, 'pages'>): Subject => ({
     name,
     async start() {
-      const { baseUrls, tokens, pids, stop } = await startEnvironment(nation, options);
+      const used = capability && (await startCapability(capability));
+      const environment = await startEnvironment(nation, {
+        environment: used?.settings ?? {},
+        replicated: used?.replicated ?? false,
+      }).catch(async (error: unknown) => {
+        await used?.stop?.();
+        throw error;
+      });
+      const { baseUrls, tokens, pids, dataDir } = environment;
+      used?.runs?.(dataDir);
       const port = Number(new URL(baseUrls[0] ?? '').port);
       const { lookup = 0, worker = 0, redis = 0, replica } = await pids();
       return {
@@ -309,31 +362,84 @@ try {
           store: replica === undefined ? [redis] : [redis, replica],
           worker: [worker],
         },
-        stop,
+        async stop() {
+          await environment.stop();
+          await used?.stop?.();
+        },
+      };
+    },
+  });
+  const live = (name: string, pages: boolean): Subject => ({
+    name,
+    async start() {
+      const own = mkdtempSync(join(tmpdir(), 'cpf-live-'));
+      const store = await startProcess('bench/live-service.ts', [own], {
+        until: /^service (.*)$/m,
+      });
+      const {
+        token: of,
+        held: numbers,
+        dataDir,
+        settings,
+      } = liveSchema.parse(JSON.parse(store.said[1] ?? ''));
+      const lookupDir = join(own, 'lookup');
+      mkdirSync(lookupDir);
+      const lookups = await startLookups(dataDir, lookupDir, {
+        ...settings,
+        ...(pages && pagesSettings(own)),
+      });
+      const running = await readRunning(dataFolder(dataDir));
+      return {
+        order: { ...base, port: Number(lookups.said[1]), token: of, held: numbers, notHeld },
+        pids: {
+          service: [lookups.child.pid ?? 0],
+          store: [running?.pid ?? 0],
+          worker: [store.child.pid ?? 0],
+        },
+        async stop() {
+          await lookups.stop();
+          await store.stop();
+          rmSync(own, { recursive: true, force: true });
+        },
       };
     },
   });
   const issuerFile = join(folder, 'demo-issuer.json');
-  const redis = await startPlainRedis(join(folder, 'redis'), numbers);
-  ending.push(redis.stop);
-  const postgres = await startPostgres(join(folder, 'postgres'), numbers);
-  if (postgres === undefined) {
-    console.error('There is no PostgreSQL here (apt install postgresql); it is left out.');
-  } else ending.push(postgres.stop);
-  const figures = await measureAll([
-    bare(BARE, 'node-http'),
-    bare('Hono, hello', 'hono'),
+  /** The service beside what others do. */
+  async function beside(): Promise<Subject[]> {
+    const redis = await startPlainRedis(join(folder, 'redis'), numbers);
+    ending.push(redis.stop);
+    const postgres = await startPostgres(join(folder, 'postgres'), numbers);
+    if (postgres === undefined) {
+      console.error('There is no PostgreSQL here (apt install postgresql); it is left out.');
+    } else ending.push(postgres.stop);
+    return [
+      bare(BARE, 'node-http'),
+      bare('Hono, hello', 'hono'),
+      own(OURS),
+      own(CONTROL),
+      own('cp-flags, a replica', 'replica'),
+      rival(NAIVE, ['redis', redis.socket, issuerFile], redis),
+      rival(CACHED, ['redis', redis.socket, issuerFile, 'cached'], redis),
+      ...(postgres === undefined
+        ? []
+        : [rival(RELATIONAL, ['postgres', postgres.socket, issuerFile], postgres)]),
+    ];
+  }
+  /** The service without and with each of its capabilities. */
+  const alone = (): Subject[] => [
     own(OURS),
     own(CONTROL),
-    own('cp-flags, a replica', { replicated: true }),
-    rival(NAIVE, ['redis', redis.socket, issuerFile], redis),
-    rival(CACHED, ['redis', redis.socket, issuerFile, 'cached'], redis),
-    ...(postgres === undefined
-      ? []
-      : [rival(RELATIONAL, ['postgres', postgres.socket, issuerFile], postgres)]),
-  ]);
+    ...capabilities.flatMap((capability) =>
+      capability === 'pages'
+        ? [live(WITHOUT_PAGES, false), live(nameWith(capability), true)]
+        : [own(nameWith(capability), capability)],
+    ),
+  ];
+  const figures = await measureAll(capabilities.length > 0 ? alone() : await beside());
   const facts = [
     ...goals(figures, on.fsync.p99Microseconds / 1_000),
+    ...prices(figures),
     ...control(figures),
     ...refusals(figures),
   ];

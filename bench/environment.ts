@@ -35,7 +35,7 @@ export type Environment = {
   stop(): Promise<void>;
 };
 
-export type EnvironmentOptions = {
+type EnvironmentOptions = {
   lookups?: number;
   environment?: Record<string, string>;
   nodeOptions?: string[];

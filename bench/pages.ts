@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { pagesSettings } from './capabilities.ts';
 import { startLookups } from './lookups.ts';
 import { cpuMicroseconds, median, spread, startProcess } from './processes.ts';
 import { send } from './sending.ts';
@@ -34,24 +34,6 @@ const storeSchema = z.object({
   settings: z.record(z.string(), z.string()),
 });
 
-async function withPages(folder: string): Promise<Record<string, string>> {
-  await writeFile(join(folder, 'secret'), 'made-up');
-  const provider = {
-    id: 'staff',
-    name: 'Staff',
-    issuer: 'https://identity.invalid',
-    clientId: 'flags',
-    clientSecretFile: 'secret',
-  };
-  await writeFile(join(folder, 'sign-in.json'), JSON.stringify([provider]));
-  await writeFile(join(folder, 'keys'), randomBytes(32).toString('hex'));
-  return {
-    SIGN_IN_FILE: join(folder, 'sign-in.json'),
-    SESSION_KEYS_FILE: join(folder, 'keys'),
-    PUBLIC_URL: 'https://flags.invalid',
-  };
-}
-
 const folder = await mkdtemp(join(tmpdir(), 'cpf-bench-'));
 const stops: (() => Promise<void>)[] = [];
 try {
@@ -62,7 +44,7 @@ try {
   for (const name of NAMES) {
     const own = join(folder, name);
     await mkdir(own);
-    const pages = name === 'on' ? await withPages(own) : {};
+    const pages = name === 'on' ? pagesSettings(own) : {};
     const lookups = await startLookups(dataDir, own, { METRICS_PORT: '0', ...settings, ...pages });
     stops.unshift(() => lookups.stop());
     started[name] = lookups;

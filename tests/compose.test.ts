@@ -245,6 +245,12 @@ test('with its settings in place and nothing else changed it answers lookups of 
       body: JSON.stringify({ nhsNumber: CHILD }),
     });
     expect(await answer.json()).toMatchObject({ checked: true, outcome: 'flagged' });
+    for (const { baseUrl } of serving) {
+      await until(async () => {
+        const said = await (await fetch(`${baseUrl}/_status`)).json();
+        return z.object({ status: z.string() }).parse(said).status === 'pass';
+      }, 'a process of which nothing wants seeing to');
+    }
     // Levels from 40 on are for somebody to look at: a first start that goes well has none.
     const logged = serving.flatMap((each) => `${each.stdout()}${each.stderr()}`.split('\n'));
     expect(logged.filter((line) => line.includes('"level":30'))).not.toEqual([]);

@@ -18,9 +18,12 @@ function typed(file: string): string[] {
   return [...blocks.flatMap((block) => block.split('\n')), ...[...spans].map(([, s = '']) => s)];
 }
 
-/** The arguments of each `cp-flags` in a line, up to a pipe, a redirection, a comment or the next command. */
+/**
+ * The arguments of each `cp-flags` in a line, up to a pipe, a redirection, a comment or the next command. `as USER` is
+ * the function that docs/topologies.md declares.
+ */
 const argumentsIn = (line: string): string[][] =>
-  [...line.matchAll(/(?<!-u )\bcp-flags ([a-z][^|>#;&,)]*)/g)].map(([, rest = '']) =>
+  [...line.matchAll(/(?:(?<!-u )\bcp-flags|^as [a-z]+) ([a-z][^|>#;&,)]*)/g)].map(([, rest = '']) =>
     rest.trim().split(/\s+/),
   );
 
@@ -84,7 +87,7 @@ test('every command that a page has a person run names all that it needs, as who
     .filter((file) => file.endsWith('.md') && !/CHANGELOG|decisions/.test(file))
     .flatMap((file) =>
       typed(file)
-        .filter((line) => line.includes('npx cp-flags '))
+        .filter((line) => line.includes('npx cp-flags ') || /^as [a-z]+ /.test(line))
         .map((line) => line.replaceAll(/"[^"]*"|'[^']*'/g, 'TEXT'))
         .flatMap(argumentsIn)
         .flatMap((words) => {
@@ -137,4 +140,22 @@ test('every script of npm that a page names is there', () => {
   const scripts = new Set(Object.keys(packageJson.scripts));
   expect(named.length).toBeGreaterThan(20);
   expect(named.filter((script) => !scripts.has(script))).toEqual([]);
+});
+
+test('each command of docs/topologies.md is run as the Redis user that docs/operating/installing.md names for it', () => {
+  const table = readFileSync(join(root, 'docs/operating/installing.md'), 'utf8');
+  const commandsOf = (user: string): string[] => {
+    const [, cell = ''] = new RegExp(`^\\| \`cpf-${user}\` \\| (.*) \\|$`, 'm').exec(table) ?? [];
+    return [...cell.matchAll(/`([a-z -]+)`/g)].map(([, name = '']) => name);
+  };
+  const run = typed('docs/topologies.md').flatMap((line) => {
+    const [, user, rest] = /^as ([a-z]+) ([a-z].*)$/.exec(line) ?? [];
+    return user === undefined || rest === undefined ? [] : [{ user, rest }];
+  });
+  expect(run.length).toBeGreaterThan(5);
+  const wrong = run.filter(
+    ({ user, rest }) =>
+      !commandsOf(user).some((name) => rest === name || rest.startsWith(`${name} `)),
+  );
+  expect(wrong.map(({ user, rest }) => `as ${user} ${rest}`)).toEqual([]);
 });

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -12,8 +13,17 @@ import { exportJWK, generateKeyPair } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { readConfiguration } from '#schemas/configuration.ts';
+import { startService } from '#service/main.ts';
+import { createLog } from '#service/telemetry/create-log.ts';
+import { connectStore, whenReady } from '#store/connection/connection.ts';
+import { createStore } from '#store/store.ts';
+import { Anchor } from '#store/trust/anchor.ts';
+import { orderSingleMode } from '#store/trust/replica-orders.ts';
 import { certify } from './support/certificates.ts';
+import { startRedisServer } from './support/redis-server.ts';
 import { startTestService, until } from './support/service.ts';
+import { WAIT_MS } from './support/test-store.ts';
 import { witnessesText, witnessSigner } from './support/witness.ts';
 
 const fileOf = (name: string): string =>
@@ -160,6 +170,17 @@ describe('a running service', () => {
     expect(metricsOf(expr).filter((name) => !known(name))).toEqual([]);
   });
 
+  test.each(rules)('exports every label that the alert $alert asks for', ({ expr }) => {
+    for (const [, name = '', matchers = ''] of expr.matchAll(/([a-z_]+)\{([^}]*)\}/g)) {
+      if (OWN_TO_PROMETHEUS.has(name)) continue;
+      const samples = page.split('\n').filter((line) => line.startsWith(`${name}{`));
+      for (const [, label = ''] of matchers.matchAll(/([a-z_]+)[=!]/g)) {
+        const has = samples.some((line) => line.includes(`${label}="`));
+        expect(has, `${label} of ${name}`).toBe(true);
+      }
+    }
+  });
+
   test.each(panels)('exports every metric of the panel $title ($expr)', ({ expr }) => {
     const names = metricsOf(expr.replaceAll('$__rate_interval', '5m'));
     expect(names.length + (expr.includes('up{') ? 1 : 0)).toBeGreaterThan(0);
@@ -194,6 +215,146 @@ describe('the alerts', () => {
     expect(sections.map((text) => text.split('\n', 1)[0])).toEqual(rules.map(({ alert }) => alert));
   });
 });
+
+/** Of these alerts those that fire on what a process exports, once it has for half an hour. */
+async function firing(
+  page: string,
+  alerts: readonly string[],
+  failsOver: boolean,
+): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'cpf-operating-'));
+  const series = [...page.matchAll(/^(cp_flags_\w+)(?:\{(.*)\})? ([0-9.e+-]+)$/gm)].map(
+    ([, name = '', labels = '', value]) => {
+      const own = [
+        ...(labels === '' ? [] : [labels]),
+        'instance="a:9464"',
+        'job="cp-flags"',
+      ].join();
+      // In minutes: ages grow, a failover happens in the last few, everything else stays as it is.
+      let values = `${value}x60`;
+      if (name.endsWith('_age_seconds')) values = `${value}+60x60`;
+      if (name === 'cp_flags_store_failovers_total' && failsOver) {
+        values = `${value}x24 ${Number(value) + 1}x36`;
+      }
+      return { series: `${name}{${own}}`, values };
+    },
+  );
+  const expr = `max by (alertname) (ALERTS{alertstate="firing",alertname=~"${alerts.join('|')}"})`;
+  const tests = [
+    {
+      interval: '1m',
+      input_series: series,
+      promql_expr_test: [{ expr, eval_time: '30m', exp_samples: [] }],
+    },
+  ];
+  const file = join(folder, 'fed.json');
+  const fed = { rule_files: [fileOf('alerts.yml')], evaluation_interval: '1m', tests };
+  await writeFile(file, JSON.stringify(fed));
+  const said = await promtool('test', 'rules', file).catch(
+    (error: unknown) => `${(error as { stdout: string }).stdout}${String(error)}`,
+  );
+  await rm(folder, { recursive: true, force: true });
+  const names = [...said.matchAll(/alertname="(\w+)"/g)].map(([, name = '']) => name);
+  return [...new Set(names)].toSorted().join();
+}
+
+test.skipIf(!hasPromtool)(
+  'the alerts on replicas, single mode, second copy, witnesses and failovers fire on what a service in that state exports',
+  async () => {
+    const ALERTS = [
+      'ReplicaMissing',
+      'SingleMode',
+      'SecondCopyAway',
+      'AuditNotWitnessed',
+      'FailoverHappened',
+    ];
+    const folder = await mkdtemp(join(tmpdir(), 'cpf-operating-'));
+    const [first, second] = await Promise.all([startRedisServer(), startRedisServer()]);
+    const ending: (() => Promise<unknown>)[] = [
+      () => rm(folder, { recursive: true, force: true, maxRetries: 5 }),
+      () => Promise.all([first.stop(), second.stop()]),
+    ];
+    try {
+      await second.replicate(first);
+      const copy = join(folder, 'copy');
+      await mkdir(copy);
+      const witnesses = join(folder, 'witnesses');
+      const nobody = { signer: witnessSigner('w.test'), url: 'http://127.0.0.1:9' };
+      await writeFile(witnesses, witnessesText([nobody], 1));
+      const service = await startService(
+        readConfiguration({
+          DATA_DIR: join(folder, 'data'),
+          PORT: '0',
+          METRICS_PORT: '0',
+          REDIS_URL: first.url,
+          REDIS_REPLICAS: '1',
+          AUDIT_COPY: copy,
+          AUDIT_WITNESSES: witnesses,
+        }),
+        {
+          log: createLog('silent'),
+          prepare: async ({ administrator, verifier }) => {
+            await administrator.createDataset('demo', 'test');
+            await verifier.look();
+          },
+        },
+      );
+      ending.push(() => service.stop());
+      const anchor = Anchor.open(join(folder, 'data', 'anchor'));
+      ending.push(async () => anchor.close());
+      const url = `http://127.0.0.1:${await service.metricsPort}/metrics`;
+      let page = '';
+      const check = (name: string): string | undefined =>
+        new RegExp(`^cp_flags_check\\{cp_flags_check="${name}"\\} ([01])$`, 'm').exec(page)?.[1];
+      const becomes = (name: string, is: '0' | '1'): Promise<void> =>
+        until(async () => {
+          page = await (await fetch(url)).text();
+          return check(name) === is;
+        }, `${name} being ${is}`);
+
+      await becomes('store:replica-servers', '1');
+      await becomes('audit-copy', '1');
+      expect(check('store:single-mode')).toBe('1');
+      expect(await firing(page, ALERTS, false)).toBe('AuditNotWitnessed');
+      expect(await firing(page, ALERTS, true)).toBe('AuditNotWitnessed,FailoverHappened');
+
+      await first.admin.call('ACL', 'SETUSER', 'cpf-lookup', 'reset', 'on', '>one', '+get', '~a');
+      await becomes('store:replica-servers', '0');
+      expect(await firing(page, ALERTS, false)).toBe('AuditNotWitnessed,ReplicaMissing');
+      await first.admin.call('ACL', 'DELUSER', 'cpf-lookup');
+      await becomes('store:replica-servers', '1');
+
+      await rename(copy, `${copy}-away`);
+      // Something to be sealed, which finds it away.
+      await createStore(first.admin, anchor).appendEvent({
+        type: 'purge',
+        auditId: randomUUID(),
+        by: 'test',
+        detail: {},
+      });
+      await becomes('audit-copy', '0');
+      expect(await firing(page, ALERTS, false)).toBe('AuditNotWitnessed,SecondCopyAway');
+      await rename(`${copy}-away`, copy);
+      await becomes('audit-copy', '1');
+      await becomes('worker-state', '1');
+
+      await second.promote();
+      const alone = connectStore(
+        { url: first.url, replicas: 1 },
+        { name: 'test', unacknowledged: true },
+      );
+      ending.push(async () => alone.disconnect());
+      await whenReady(alone, WAIT_MS);
+      const named = { by: 'A. Example', reason: 'the replica is away' };
+      await until(() => orderSingleMode(alone, anchor, 1, named), 'single mode');
+      await becomes('store:single-mode', '0');
+      expect((await firing(page, ALERTS, false)).split(',')).toContain('SingleMode');
+    } finally {
+      for (const end of ending.toReversed()) await end();
+    }
+  },
+  120_000,
+);
 
 test('every panel asks the Prometheus that is provisioned', () => {
   const { datasources } = z

@@ -22,6 +22,10 @@ export const COPY = {
     `${place} overwrites an object that was to be created only if it is not there (If-None-Match), so two workers could seal two different logs. Use a store that honours it. ${WAITS}`,
   expires: (place: string) =>
     `The bucket of the second copy in ${place} has a lifecycle rule that deletes its objects. Remove the rule, or leave out AUDIT_COPY's prefix. ${WAITS}`,
+  expiryUnknown: (place: string) =>
+    `Whether the bucket of the second copy in ${place} has a lifecycle rule that deletes its objects cannot be read. Allow s3:GetLifecycleConfiguration.`,
+  listsLate: (place: string) =>
+    `${place} does not list what it has had for some time. Nothing is missing, because what counts is asked for by its name. Use a server whose listings are complete at once: a worker takes over faster, and nothing stays past the retention.`,
   otherLog: (place: string) =>
     `${place} holds the copy of another audit log. Set AUDIT_COPY to the copy of this one, or to an empty place.`,
   differs: (place: string, size: number) =>

@@ -69,6 +69,13 @@ export function startAudit(
     heardOfWithinMs: HEARD_OF_WITHIN_MS,
     log,
   });
+  let copySaid: string | undefined;
+  /** What keeps the log from being sealed is said as that. */
+  function hearOfCopy({ copy, detail }: Sealing): void {
+    const said = copy === undefined || copy.ok ? copy?.remarks : copy.detail;
+    if (said !== copySaid && said !== undefined && said !== '' && said !== detail) log.warn(said);
+    copySaid = said;
+  }
   const thread = superviseThread<ThreadMessage, 'stop'>({
     url: new URL('./thread.ts', import.meta.url),
     settings,
@@ -76,6 +83,7 @@ export function startAudit(
     onMessage(message) {
       switch (message.kind) {
         case 'sealing':
+          hearOfCopy(message.sealing);
           return followed.hear(message.sealing);
         case 'searched-until':
           searchedUntil = message.searchedUntil;

@@ -31,9 +31,10 @@ export async function showCopy(configuration: Configuration): Promise<void> {
   }
   const commits = createCommits(openPlace(settings));
   try {
-    await commits.check();
     const newest = await commits.newest();
+    const { remarks } = await commits.check();
     console.log(`${commits.place} can be used and has ${newest?.size ?? 0} sealed events.`);
+    for (const remark of remarks) console.log(remark);
   } catch (error) {
     throw error instanceof CopyAway ? new Failure(error.message) : error;
   }

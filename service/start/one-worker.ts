@@ -191,13 +191,17 @@ async function waitForTurn(
     }
   }
 
+  /** Why there is no connection, where sentinels name no primary. */
+  const notReached = (): string | undefined =>
+    connection.status === 'ready' ? undefined : redis.sentinels?.problem;
+
   await redis.ready(REDIS_ANSWERS_WITHIN_MS).catch(() => undefined);
   for (;;) {
     if (stopped.aborted) throw new StoppedStandingBy();
     const result = await attempt().catch((error: unknown) =>
       SAID.some((kind) => error instanceof kind)
         ? (error as Error).message
-        : COPY.cannotTake(connectionFault(error) ?? errorCode(error)),
+        : COPY.cannotTake(notReached() ?? connectionFault(error) ?? errorCode(error)),
     );
     if (typeof result === 'string') await standBy(result);
     else return work(result);
@@ -242,7 +246,9 @@ async function waitForTurn(
           await save?.(all);
           problem = undefined;
         } catch (error) {
-          problem = error instanceof CopyAway ? error.message : errorCode(error);
+          const why = error instanceof CopyAway ? error.message : errorCode(error);
+          if (why !== problem) log.warn(COPY.stateNotKept(why));
+          problem = why;
         } finally {
           saving = undefined;
         }

@@ -1,13 +1,37 @@
-import type { Readiness } from '#store/trust/readiness.ts';
+import type { Readiness, ReadinessCheck } from '#store/trust/readiness.ts';
 import type { Log } from '../telemetry/log.ts';
 
 const LOOKED_AT_EVERY_MS = 1_000;
+/** What passes sooner is nothing to see to, as a Redis that is busy for a moment. */
+const ADVISED_AFTER_MS = 3_000;
 
-/** Logs each change of readiness, with what fails and what to do. Returns how to stop. */
+/**
+ * Logs each change of readiness, and of what somebody should see to though lookups are answered: what fails and what
+ * to do. Returns how to stop.
+ */
 export function logReadiness(readiness: Pick<Readiness, 'ready' | 'checks'>, log: Log): () => void {
   let said: string | undefined;
-  const look = (): void => {
-    const failing = readiness.checks().filter(({ ok, advisory }) => !ok && !advisory);
+  const advised = new Map<string, string>();
+  const seen = new Map<string, { detail: string; at: number }>();
+
+  function lookAtAdvice(checks: readonly ReadinessCheck[]): void {
+    const now = performance.now();
+    for (const { name, ok, detail } of checks) {
+      const before = seen.get(name);
+      if (ok) {
+        seen.delete(name);
+        if (advised.delete(name)) log.info(detail, { cause: name });
+      } else if (before?.detail !== detail) {
+        seen.set(name, { detail, at: now });
+      } else if (advised.get(name) !== detail && now - before.at >= ADVISED_AFTER_MS) {
+        advised.set(name, detail);
+        log.warn(detail, { cause: name });
+      }
+    }
+  }
+
+  function lookAtReadiness(checks: readonly ReadinessCheck[]): void {
+    const failing = checks.filter(({ ok }) => !ok);
     // If no check fails, the last poll is just too old; the next one decides.
     if (!readiness.ready && failing.length === 0) return;
     const now = failing.map(({ name }) => name).join(' ');
@@ -23,6 +47,12 @@ export function logReadiness(readiness: Pick<Readiness, 'ready' | 'checks'>, log
       return;
     }
     said = now;
+  }
+
+  const look = (): void => {
+    const checks = readiness.checks();
+    lookAtReadiness(checks.filter(({ advisory }) => advisory !== true));
+    lookAtAdvice(checks.filter(({ advisory }) => advisory === true));
   };
   const timer = setInterval(look, LOOKED_AT_EVERY_MS);
   return () => clearInterval(timer);

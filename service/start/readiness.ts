@@ -4,6 +4,7 @@ import { datasetProblem, lookupDatasetProblem } from '../files/served-dataset.ts
 import type { StartContext } from './context.ts';
 import { logReadiness } from './readiness-log.ts';
 import type { RedisServer, StoreConnection } from './redis.ts';
+import { runs } from './roles.ts';
 import type { Tools } from './tools.ts';
 
 /** A store may also open later; this only lets a start report when it is ready. */
@@ -26,6 +27,7 @@ export async function startReadiness(
   const readiness = watchStore(connection, {
     ...(replicas && { replicas }),
     ...(sentinels !== undefined && { sentinels }),
+    answersLookups: runs('lookups', configuration.ROLE),
     ...(redis.embedded && { dataDir: configuration.DATA_DIR }),
     datasetProblem: (held) =>
       tools === undefined

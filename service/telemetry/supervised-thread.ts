@@ -96,8 +96,10 @@ export function followThread<State extends ThreadState>(options: {
     },
     hear(told: State): void {
       heardAt = performance.now();
-      if (told.problem !== (state?.problem ?? false)) since = new Date().toISOString();
-      if (told.detail !== state?.detail) log[told.problem ? 'error' : 'info'](told.detail);
+      const turned = told.problem !== (state?.problem ?? false);
+      if (turned) since = new Date().toISOString();
+      if (turned || told.detail !== state?.detail)
+        log[told.problem ? 'error' : 'info'](told.detail);
       state = told;
     },
     /** @param more put to what the thread said last */

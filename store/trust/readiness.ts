@@ -172,14 +172,17 @@ export function watchStore(
     replicas?:
       | { count: number; probe: Redis; connectTo: ReplicaWatchOptions['connectTo'] }
       | undefined;
+    /** Whether this process answers lookups; one that does not may not ask which numbers are in use. Default: it does. */
+    answersLookups?: boolean;
     /** Where the address names sentinels. */
     sentinels?: Pick<Sentinels, 'problem' | 'failovers' | 'replicas' | 'agree'> | undefined;
   } = {},
 ): Readiness {
-  const { replicas, sentinels } = options;
+  const { replicas, sentinels, answersLookups = true } = options;
   const names = CHECKS.filter(
     (name) =>
       (replicas !== undefined || !OF_REPLICAS.has(name)) &&
+      (answersLookups || name !== 'numbers-in-use') &&
       (sentinels !== undefined || name !== 'sentinels'),
   );
   const probe = replicas && createLane(replicas.probe, sentinels);
@@ -231,7 +234,7 @@ export function watchStore(
 
   function close(): void {
     turn++;
-    set('redis-reachable', bad(refusal ?? READINESS.unreachable));
+    set('redis-reachable', bad(refusal ?? sentinels?.problem ?? READINESS.unreachable));
   }
 
   function sawGeneration(partition: number, generation: number): void {
@@ -326,10 +329,6 @@ export function watchStore(
   async function poll(): Promise<void> {
     const mine = ++turn;
     const sentAt = clock();
-    if (sentinels !== undefined) {
-      const { problem } = sentinels;
-      set('sentinels', problem === undefined ? good(SENTINELS.reached) : bad(problem));
-    }
     const [info, opened, fields, time, diskVerdict, stopped, heartbeat, mayAsk] = await Promise.all(
       [
         redis.info('memory', ...CONDITIONS_SECTIONS),
@@ -379,10 +378,10 @@ export function watchStore(
     if (apart <= CLOCK_TOLERANCE_MS) newestStoreClock = Math.max(newestStoreClock, storeClock);
     set('clock', clocks(apart, wentBack));
     set('worker', worker(heartbeat, storeClock));
-    set(
-      'numbers-in-use',
-      mayAsk ? good(READINESS.numbersInUse) : bad(READINESS.numbersInUseUnreadable),
-    );
+    if (answersLookups) {
+      const inUse = mayAsk ? good(READINESS.numbersInUse) : bad(READINESS.numbersInUseUnreadable);
+      set('numbers-in-use', inUse);
+    }
     if (stopped === undefined) {
       set('blocked-users', bad(READINESS.blockedUnreadable));
     } else {
@@ -473,6 +472,11 @@ export function watchStore(
   }
 
   async function pollOnce(): Promise<void> {
+    if (sentinels !== undefined) {
+      // Also where they name no primary, so that there is none to ask.
+      const { problem } = sentinels;
+      set('sentinels', problem === undefined ? good(SENTINELS.reached) : bad(problem));
+    }
     if (redis.status !== 'ready') return close();
     let timer: NodeJS.Timeout | undefined;
     const before = trustedAt;

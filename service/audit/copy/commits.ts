@@ -92,6 +92,8 @@ function decode(content: Buffer, from: number): CopiedCommit | undefined {
  */
 export function createCommits(place: Place) {
   const nameOf = (from: number): string => `${FOLDER}/${numberPath(from)}`;
+  /** The size that the newest commit follows that is there for certain: it was created, or read by its name. */
+  let known = -1;
 
   /** What follows the log of this size; `undefined` if nothing does yet. @throws {CopyDamaged} */
   async function after(size: number): Promise<CopiedCommit | undefined> {
@@ -99,14 +101,22 @@ export function createCommits(place: Place) {
     if (content === undefined) return undefined;
     const commit = decode(content, size);
     if (commit === undefined) throw new CopyDamaged(COPY.damaged(place.name, nameOf(size)));
+    known = Math.max(known, size);
     return commit;
   }
 
+  /**
+   * The newest commit that a listing shows and that is not after this size. A listing may be behind, even without a
+   * name: the first one, and what follows any, is asked for by name.
+   */
+  const listed = async (atMost?: number): Promise<CopiedCommit | undefined> =>
+    after((await highest(place, FOLDER, atMost)) ?? 0);
+
   /** The commit in which the entry of this index is; `undefined` if the copy has not come so far. */
   async function holding(index: number): Promise<CopiedCommit | undefined> {
-    const from = await highest(place, FOLDER, index);
-    const found = from === undefined ? undefined : await after(from);
-    return found !== undefined && found.size > index ? found : undefined;
+    let found = await listed(index);
+    while (found !== undefined && found.size <= index) found = await after(found.size);
+    return found;
   }
 
   /** What a log made from this copy begins with; `undefined` if that is its first entry. */
@@ -163,10 +173,7 @@ export function createCommits(place: Place) {
 
     /** The newest commit; `undefined` of an empty copy. */
     async newest(): Promise<CopiedCommit | undefined> {
-      const from = await highest(place, FOLDER);
-      if (from === undefined) return undefined;
-      // A listing may be behind: what follows is asked for by name.
-      let found = await after(from);
+      let found = await listed();
       for (let next = found; next !== undefined; next = await after(next.size)) found = next;
       return found;
     },
@@ -178,17 +185,23 @@ export function createCommits(place: Place) {
      */
     async add(commit: CopiedCommit): Promise<boolean> {
       const content = encode(commit);
-      if (await place.create(nameOf(commit.from), content)) return true;
+      if (await place.create(nameOf(commit.from), content)) {
+        known = Math.max(known, commit.from);
+        return true;
+      }
       const there = await place.read(nameOf(commit.from));
       return there?.equals(content) === true;
     },
 
     /**
-     * Whether the place can be trusted with it: creates one name twice, and asks whether objects are deleted.
+     * Whether the place can be trusted with it: creates one name twice, asks whether objects are deleted, and looks
+     * whether the newest commit is listed.
      *
+     * @returns whether the newest commit is there still, and what somebody should see to though the place can be used,
+     * in sentences
      * @throws {CopyAway}
      */
-    async check(): Promise<void> {
+    async check(): Promise<{ whole: boolean; remarks: string[] }> {
       await place.create(PROBE, Buffer.from('created once'));
       const second = Buffer.from(randomUUID());
       const again = await place.create(PROBE, second);
@@ -196,8 +209,18 @@ export function createCommits(place: Place) {
       if (again || kept === undefined || kept.equals(second)) {
         throw new CopyAway(COPY.notExclusive(place.name));
       }
-      const unsafe = await place.unsafe();
-      if (unsafe !== undefined) throw new CopyAway(unsafe);
+      const keeping = await place.keeping();
+      if (keeping.kind === 'deleted') throw new CopyAway(keeping.why);
+      // Before the listing is asked for: only what was there by then has to be in it.
+      const least = known;
+      const isListed = ((await highest(place, FOLDER)) ?? -1) >= least;
+      const whole = isListed || (await place.read(nameOf(least))) !== undefined;
+      if (!whole) known = -1;
+      const remarks = [
+        ...(keeping.kind === 'unknown' ? [keeping.why] : []),
+        ...(whole && !isListed ? [COPY.listsLate(place.name)] : []),
+      ];
+      return { whole, remarks };
     },
   };
 }

@@ -124,7 +124,7 @@ export function folderPlace(folder: string, deadlineMs: number): Place {
           }
         }
       }),
-    unsafe: async () => undefined,
+    keeping: async () => ({ kind: 'kept' }),
     isOnDiskOf: (other) =>
       within(async () => {
         const there = await stat(folder).catch(() => undefined);

@@ -17,11 +17,17 @@ export type Place = {
   list(folder: string): Promise<string[]>;
   /** Removes an object, if it is there; absent if nothing may be deleted. */
   remove?: ((name: string) => Promise<void>) | undefined;
-  /** Why the place would lose what is put there, as far as it can be asked; a sentence. */
-  unsafe(): Promise<string | undefined>;
+  /** Whether the place would lose what is put there after a time. */
+  keeping(): Promise<Keeping>;
   /** Whether it is lost with the disk that this folder is on; false if either is not there yet. */
   isOnDiskOf(folder: string): Promise<boolean>;
 };
+
+/** What a place does with what is put there; why, in a sentence. */
+export type Keeping =
+  | { kind: 'kept' }
+  | { kind: 'unknown'; why: string }
+  | { kind: 'deleted'; why: string };
 
 /** The place cannot be used. The message says what to do. */
 export class CopyAway extends Error {

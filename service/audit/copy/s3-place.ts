@@ -136,10 +136,11 @@ export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
             if (status !== NO_CONTENT && status !== OK && status !== NOT_FOUND)
               throw refused(answer);
           },
-    async unsafe() {
+    async keeping() {
       const answer = await send('GET', '?lifecycle');
-      // Who may not ask, or asks a server that has none, cannot tell.
-      if (answer.status !== OK) return undefined;
+      if (FORBIDDEN.has(answer.status)) return { kind: 'unknown', why: COPY.expiryUnknown(name) };
+      // Any other status is that of a bucket, or of a server, that has no such rules.
+      if (answer.status !== OK) return { kind: 'kept' };
       const rules = answer.content.toString('utf8').split('<Rule>').slice(1);
       const deletes = rules.some((rule) => {
         const [, of = ''] = /<Prefix>([^<]*)<\/Prefix>/.exec(rule) ?? [];
@@ -149,7 +150,7 @@ export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
         });
         return concerns && /<Status>Enabled/.test(rule) && /<Expiration>\s*<D/.test(rule);
       });
-      return deletes ? COPY.expires(name) : undefined;
+      return deletes ? { kind: 'deleted', why: COPY.expires(name) } : { kind: 'kept' };
     },
     isOnDiskOf: async () => false,
   };

@@ -51,6 +51,8 @@ export type Sealing = Omit<SealingState, 'since' | 'at'> & {
 type CopyState = {
   ok: boolean;
   detail: string;
+  /** What somebody should see to though it is well; part of `detail` too. */
+  remarks?: string;
   /** Events in it, as far as is known. */
   events: number;
 };
@@ -137,6 +139,7 @@ export function createSealer(options: SealerOptions) {
   /** Entries of the copy that are pruned. */
   let copyPruned = 0;
   let notPruned: string | undefined;
+  let remarks: string[] = [];
   let copyState: CopyState | undefined = copy && { ok: true, detail: COPY.starting, events: 0 };
 
   async function open(): Promise<LogWriter> {
@@ -206,7 +209,9 @@ export function createSealer(options: SealerOptions) {
       return;
     }
     if (performance.now() >= checkCopyAt) {
-      await commits.check();
+      const checked = await commits.check();
+      remarks = checked.remarks;
+      if (!checked.whole) agreed = false;
       checkCopyAt = performance.now() + COPY_CHECKED_EVERY_MS;
     }
     if (!agreed) {
@@ -220,8 +225,8 @@ export function createSealer(options: SealerOptions) {
   const eventsCopied = (): number => copyState?.events ?? 0;
   function hasCopied(events: number): void {
     if (copy === undefined) return;
-    const detail = notPruned ?? COPY.kept(copy.commits.place, events);
-    copyState = { ok: notPruned === undefined, detail, events };
+    const detail = [notPruned ?? COPY.kept(copy.commits.place, events), ...remarks].join(' ');
+    copyState = { ok: notPruned === undefined, detail, remarks: remarks.join(' '), events };
   }
 
   /** First of all: from here on this is what follows the log's size, or something else does already. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Commits, createCommits } from '#service/audit/copy/commits.ts';
 import { folderPlace } from '#service/audit/copy/folder-place.ts';
 import { highest, numberPath } from '#service/audit/copy/numbered.ts';
@@ -473,7 +473,10 @@ test('a copy that creates one name twice, or deletes after a time, is refused be
     ...place,
     create: (name, content) => place.replace(name, content).then(() => true),
   };
-  const expires: Place = { ...place, unsafe: async () => 'a lifecycle rule deletes its objects' };
+  const expires: Place = {
+    ...place,
+    keeping: async () => ({ kind: 'deleted', why: 'a lifecycle rule deletes its objects' }),
+  };
   for (const [bad, says] of [
     [overwrites, 'If-None-Match'],
     [expires, 'lifecycle rule'],
@@ -485,6 +488,42 @@ test('a copy that creates one name twice, or deletes after a time, is refused be
     expect(sealedRange(folder)?.size ?? 0).toBe(0);
     one.close();
   }
+});
+
+test('a copy that is emptied while the worker runs is made again, and one that lists nothing is not', async () => {
+  let lists = true;
+  const place = folderPlace(copyFolder, DEADLINE_MS);
+  const commits = createCommits({
+    ...place,
+    list: (of) => (lists ? place.list(of) : Promise.resolve([])),
+  });
+  await record(3, 1);
+  const one = await sealer({ commits });
+  await step(one);
+  const sealed = sealedRange(folder)?.size ?? 0;
+  expect(sealed).toBeGreaterThan(2);
+  expect(await commits.check()).toEqual({ whole: true, remarks: [] });
+  lists = false;
+  expect(await commits.check()).toMatchObject({
+    whole: true,
+    remarks: [expect.stringContaining('does not list')],
+  });
+  expect((await commits.newest())?.size).toBe(sealed);
+  lists = true;
+  rmSync(copyFolder, { recursive: true });
+  mkdirSync(copyFolder);
+  // The sealer looks each minute.
+  const now = performance.now();
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now + 120_000);
+  await step(one);
+  clock.mockRestore();
+  one.close();
+  rmSync(folder, { recursive: true });
+  const two = await sealer();
+  await step(two);
+  two.close();
+  const { to, findings } = await verification(folder);
+  expect({ to, findings }).toEqual({ to: sealed, findings: [] });
 });
 
 test('a copy of another log, and a copy that was changed, are found out and left alone', async () => {

@@ -1,0 +1,238 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { configurationSchema, readConfiguration } from '#schemas/configuration.ts';
+import { createCommits } from '#service/audit/copy/commits.ts';
+import { s3Place } from '#service/audit/copy/s3-place.ts';
+import { parseWitnesses } from '#service/audit/witness/witnesses-file.ts';
+import { placeOf } from '#store/connection/address.ts';
+import { findRedisServer } from '#store/connection/redis-binary.mjs';
+import { BUCKET, startBucket } from './support/bucket.ts';
+import { createProcess } from './support/machines.ts';
+import { freePort } from './support/ports.ts';
+import { root } from './support/processes.ts';
+import { until } from './support/test-store.ts';
+
+/** The files of docs/topologies.md, "Two rooms": what they name is there, and they fit together. */
+
+const FOLDER = join(root, 'docs/operating/two-rooms');
+const ONE_MACHINE = '../one-machine/cp-flags.env';
+const textOf = (name: string): string => readFileSync(join(FOLDER, name), 'utf8');
+const page = readFileSync(join(root, 'docs/topologies.md'), 'utf8');
+const KNOWN = new Set(Object.keys(configurationSchema.shape));
+
+/** The settings of a file as systemd, a shell and Compose read them. */
+function settingsOf(name: string): Record<string, string> {
+  const lines = textOf(name)
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'));
+  return Object.fromEntries(
+    lines.map((line) => {
+      const [, key = '', quoted, plain = ''] = /^([A-Z_]+)=(?:"([^"]*)"|(\S*))$/.exec(line) ?? [];
+      return [key, quoted ?? plain];
+    }),
+  );
+}
+
+let folder: string;
+const ending: (() => Promise<void> | void)[] = [];
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cpf-two-rooms-'));
+});
+afterEach(async () => {
+  for (const end of ending.splice(0).toReversed()) await end();
+  await rm(folder, { recursive: true, force: true });
+});
+
+test.for([
+  ['lookup', 'lookup.env', 2],
+  ['worker', 'worker.env', 2],
+  ['all', ONE_MACHINE, 0],
+] as const)(
+  'every setting of a process with the role %s, in %s, is one that the program knows and takes',
+  ([role, file, replicas]) => {
+    const settings = settingsOf(file);
+    expect(Object.keys(settings).filter((name) => !KNOWN.has(name))).toEqual([]);
+    expect(readConfiguration({ ...settings, ROLE: role }).REDIS_REPLICAS).toBe(replicas);
+  },
+);
+
+test('every setting that the page shows is one that the program knows', () => {
+  const blocks = [...page.matchAll(/^```sh\n([^]*?)^```/gm)].map(([, block = '']) => block);
+  const shown = [...blocks.join('').matchAll(/^([A-Z][A-Z_]+)=/gm)].map(([, name = '']) => name);
+  const named = [...page.matchAll(/`((?:REDIS|AUDIT|DATASET|METRICS|MESH)_[A-Z_]+)/g)].map(
+    ([, name = '']) => name,
+  );
+  expect(shown).toContain('AUDIT_COPY');
+  const own = new Set(['REDISCLI_AUTH']);
+  const unknown = [...shown, ...named].filter((name) => !KNOWN.has(name) && !own.has(name));
+  expect(unknown).toEqual([]);
+});
+
+test('the settings fit the servers and sentinels whose files stand beside them', () => {
+  const sentinel = textOf('sentinel.conf');
+  const redis = textOf('redis.conf');
+  for (const role of ['lookup', 'worker'] as const) {
+    const settings = settingsOf(`${role}.env`);
+    const place = placeOf(settings['REDIS_URL'] ?? '');
+    if (place.kind !== 'sentinels') throw new Error('it names no sentinels');
+    expect(place.username).toBe(`cpf-${role}`);
+    expect(sentinel).toContain(
+      `sentinel monitor ${place.master} ${place.sentinels[0]?.host} 6379 2\n`,
+    );
+    expect(new Set(place.sentinels.map(({ port }) => port))).toEqual(new Set([26_379]));
+    expect(sentinel).toContain('\nport 26379\n');
+    expect(redis).toContain('\nport 6379\n');
+    expect(sentinel).toContain(`\nuser ${settings['REDIS_SENTINEL_USERNAME']} on `);
+    expect(settings['REDIS_REPLICAS']).toBe(String(place.sentinels.length - 1));
+    for (const { host } of place.sentinels) expect(page).toContain(`| ${host}, `);
+  }
+});
+
+test('the witnesses file is one that the worker takes', () => {
+  expect(parseWitnesses(textOf('witnesses'))).toMatchObject({ kind: 'witnesses' });
+});
+
+test('the compose file runs both processes with these settings, and with a data folder that they may write', () => {
+  const process = z.object({
+    env_file: z.tuple([z.string()]),
+    environment: z.record(z.string(), z.string()),
+    volumes: z.array(z.string()),
+    healthcheck: z.object({ test: z.array(z.string()) }),
+    network_mode: z.literal('host'),
+  });
+  const { services } = z
+    .object({ services: z.object({ lookup: process, worker: process }) })
+    .parse(parse(textOf('docker-compose.yml'), { merge: true }));
+  for (const [role, { env_file, environment, volumes, healthcheck }] of Object.entries(services)) {
+    expect(env_file).toEqual([`\${CP_FLAGS_SETTINGS:-/etc/cp-flags}/${role}.env`]);
+    expect(environment).toEqual({ ROLE: role, DATA_DIR: '/data' });
+    expect(volumes).toContain(`${role}-data:/data`);
+    expect(healthcheck.test.join()).toContain(
+      `:${settingsOf(`${role}.env`)['METRICS_PORT']}/metrics`,
+    );
+  }
+});
+
+test('the commands of the page make users, passwords and files with which a server starts', async () => {
+  const [block = ''] = /^umask 077; mkdir -p two-rooms[^]*?(?=^```)/m.exec(page) ?? [];
+  for (const name of ['store', 'docs']) symlinkSync(join(root, name), join(folder, name));
+  execFileSync('bash', ['-euo', 'pipefail', '-c', block], { cwd: folder });
+  const made = join(folder, 'two-rooms');
+  const texts = ['users.acl', 'redis.conf', 'sentinel.conf'].map((name) =>
+    readFileSync(join(made, name), 'utf8'),
+  );
+  expect(texts.join('')).not.toMatch(/_SHA256|_PASSWORD/);
+  for (const role of ['lookup', 'worker']) {
+    for (const path of Object.values(settingsOf(`${role}.env`))) {
+      const [, secret] = /^\/etc\/cp-flags\/secrets\/((?:redis|sentinel).*)$/.exec(path) ?? [];
+      if (secret !== undefined) expect(readdirSync(join(made, 'secrets'))).toContain(secret);
+    }
+  }
+
+  const port = await freePort();
+  const conf = join(made, 'redis.conf');
+  const placed = readFileSync(conf, 'utf8')
+    .replace('/opt/cp-flags', root)
+    .replace('port 6379', `port ${port}`)
+    .replace('bind * -::*', 'bind 127.0.0.1')
+    .replace('/var/lib/cp-flags-redis', made)
+    .replace('/etc/cp-flags-redis', made);
+  writeFileSync(conf, placed);
+  const { binary = 'redis-server' } = findRedisServer();
+  const server = createProcess(binary, [conf], join(made, 'redis.log'));
+  server.start();
+  ending.push(() => server.kill());
+  const passwordOf = (name: string): string =>
+    readFileSync(join(made, 'secrets', name), 'utf8').trim();
+  const as = (username: string, secret: string): Redis => {
+    const redis = new Redis({
+      port,
+      username,
+      password: passwordOf(secret),
+      enableReadyCheck: false,
+    });
+    redis.on('error', () => undefined);
+    ending.push(() => redis.disconnect());
+    return redis;
+  };
+  const users = [
+    ...['lookup', 'worker', 'loader', 'admin'].map(
+      (role) => [`cpf-${role}`, `redis-${role}`] as const,
+    ),
+    ['cpf-replica', 'replica'] as const,
+    ['cpf-failover', 'failover'] as const,
+  ];
+  for (const [user, secret] of users) {
+    const redis = as(user, secret);
+    await until(
+      async () => (await redis.ping().catch(() => '')) === 'PONG',
+      `${user} being let in`,
+    );
+  }
+});
+
+const policySchema = z.object({
+  Statement: z.array(
+    z.object({
+      Effect: z.literal('Allow'),
+      Action: z.union([z.string(), z.array(z.string())]),
+      Resource: z.union([z.string(), z.array(z.string())]),
+    }),
+  ),
+});
+const allowedBy = (name: string) =>
+  policySchema.parse(JSON.parse(textOf(name))).Statement.map(({ Action, Resource }) => ({
+    actions: [Action].flat(),
+    resources: [Resource].flat(),
+  }));
+
+test('the rights on the bucket are those that the second copy uses: to delete is the pruner’s alone, and of the log alone', async () => {
+  const bucket = await startBucket();
+  ending.push(() => bucket.close());
+  const file = join(folder, 'credentials');
+  writeFileSync(file, 'access\nsecret\n');
+  const settings = {
+    bucket: BUCKET,
+    prefix: 'live',
+    endpoint: bucket.endpoint,
+    region: 'eu-west-2',
+  };
+  const place = s3Place({ ...settings, credentialsFile: file, pruneCredentialsFile: file }, 10_000);
+  const commits = createCommits(place);
+  await commits.check();
+  await place.replace('state/1', Buffer.from('state'));
+  const common = {
+    log: 'log',
+    dataset: 'dataset',
+    origin: 'origin',
+    root: '',
+    numbers: [],
+    epoch: 1,
+  };
+  for (const from of [0, 1]) {
+    await commits.add({ ...common, from, size: from + 1, entries: [Buffer.from('entry')] });
+  }
+  for (const size of [1, 2]) {
+    const base = { log: 'log', size, numbers: [], edge: [] };
+    await commits.prune(base, Number.POSITIVE_INFINITY);
+  }
+  const folders = new Set(bucket.deleted.map((name) => name.split('/').slice(0, 2).join('/')));
+
+  const [worker, pruner] = [allowedBy('bucket-worker.json'), allowedBy('bucket-pruner.json')];
+  const actions = (policy: typeof worker): string[] => policy.flatMap((each) => each.actions);
+  expect(new Set([...actions(worker), ...actions(pruner)])).toEqual(bucket.actions);
+  expect(actions(worker)).not.toContain('s3:DeleteObject');
+  expect(actions(pruner)).toEqual(['s3:DeleteObject']);
+  const { AUDIT_COPY } = settingsOf('worker.env');
+  expect(AUDIT_COPY).toBe(`s3://${BUCKET}/live`);
+  expect(pruner.flatMap(({ resources }) => resources)).toEqual(
+    [...folders].map((each) => `arn:aws:s3:::${BUCKET}/${each}/*`),
+  );
+});
