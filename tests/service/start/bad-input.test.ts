@@ -65,6 +65,8 @@ async function start(
       ...(prepares && { prepare: prepares }),
     },
   );
+  let failure: unknown;
+  service.catch((error: unknown) => (failure = error));
   let ended: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopped.abort();
@@ -92,7 +94,7 @@ async function start(
         return found?.status === state && found.outcome.includes(sentence);
       };
       await until(inStatus, `${sentence} in ${check}`).catch((error: unknown) => {
-        throw new Error(`${String(error)}; it is ${now}`);
+        throw new Error(`${String(error)}; it is ${now}, ${String(failure)}`);
       });
       const inLog = JSON.stringify(sentence).slice(1, -1);
       // Levels from 40 on are for somebody to look at.
@@ -123,8 +125,8 @@ async function start(
   };
 }
 
-describe.concurrent('sentinels', () => {
-  test('that know no primary by the name of REDIS_URL', async () => {
+describe('sentinels', () => {
+  test.concurrent('that know no primary by the name of REDIS_URL', async () => {
     const home = await folder();
     const [redis, sentinel] = [await freePort(), await freePort()];
     const file = join(home, 'sentinel.conf');
@@ -143,7 +145,7 @@ describe.concurrent('sentinels', () => {
     await service.answers(503);
   });
 
-  test('that cannot be reached', async () => {
+  test.concurrent('that cannot be reached', async () => {
     const home = await folder();
     const REDIS_URL = `redis+sentinel://127.0.0.1:${await freePort()},127.0.0.1:${await freePort()}/cp-flags`;
     const service = await start(home, { ROLE: 'lookup', REDIS_URL }, undefined);
@@ -152,7 +154,7 @@ describe.concurrent('sentinels', () => {
     await service.answers(503);
   });
 
-  test('that cannot be reached by a worker, which waits for its turn', async () => {
+  test.concurrent('that cannot be reached by a worker, which waits for its turn', async () => {
     const home = await folder();
     const AUDIT_COPY = await folder();
     const REDIS_URL = `redis+sentinel://127.0.0.1:${await freePort()}/cp-flags`;
@@ -191,8 +193,8 @@ async function startWithReplica(
   return { service: await start(await folder(), settings, prepare), second };
 }
 
-describe.concurrent('a replica', () => {
-  test('without an append-only file: nothing is answered', async () => {
+describe('a replica', () => {
+  test.concurrent('without an append-only file: nothing is answered', async () => {
     const { service, second } = await startWithReplica((its) =>
       its.admin.config('SET', 'appendonly', 'no'),
     );
@@ -202,7 +204,7 @@ describe.concurrent('a replica', () => {
     await service.answers(503);
   });
 
-  test('of another version than the primary: lookups are answered', async () => {
+  test.concurrent('of another version than the primary: lookups are answered', async () => {
     let seenAt = 0;
     const { service, second } = await startWithReplica(async (its) => {
       seenAt = await asOtherVersion(its.port);
@@ -215,7 +217,7 @@ describe.concurrent('a replica', () => {
     await service.answers(200);
   });
 
-  test('with other users than the primary: lookups are answered', async () => {
+  test.concurrent('with other users than the primary: lookups are answered', async () => {
     const { service, second } = await startWithReplica((_, first) =>
       first.admin.call('ACL', 'SETUSER', 'cpf-lookup', 'reset', 'on', '>one', '+get', '~a'),
     );
@@ -245,8 +247,8 @@ async function startBucketOf(
 const commitsOf = ({ objects }: TestBucket): number =>
   [...objects.keys()].filter((name) => name.startsWith('live/log/')).length;
 
-describe.concurrent('a bucket', () => {
-  test('without rights: the first worker stands by and answers nothing, one that was at work answers and seals nothing', async () => {
+describe('a bucket', () => {
+  test.concurrent('without rights: the first worker stands by and answers nothing, one that was at work answers and seals nothing', async () => {
     const { bucket, environment } = await startBucketOf((its) => (its.refuses = () => true));
     const first = await start(await folder(), environment, prepare);
     await first.says('worker', 'warn', COPY.noRights(PLACE));
@@ -266,7 +268,7 @@ describe.concurrent('a bucket', () => {
     expect(bucket.objects.size).toBe(count);
   });
 
-  test('with a lifecycle rule that deletes: lookups are answered, and nothing is sealed', async () => {
+  test.concurrent('with a lifecycle rule that deletes: lookups are answered, and nothing is sealed', async () => {
     const rule =
       '<Rule><Filter><Prefix></Prefix></Filter><Status>Enabled</Status><Expiration><Days>30</Days></Expiration></Rule>';
     const { bucket, environment } = await startBucketOf(
@@ -278,24 +280,20 @@ describe.concurrent('a bucket', () => {
     expect(commitsOf(bucket)).toBe(0);
   });
 
-  test('whose lifecycle rules may not be read: the copy is kept, and that is said', async () => {
-    const { environment } = await startBucketOf(
-      (its) => (its.refuses = (action) => action === 's3:GetLifecycleConfiguration'),
-    );
-    const service = await start(await folder(), environment, prepare);
-    await service.says('audit-copy', 'pass', COPY.expiryUnknown(PLACE));
-    await service.answers(200);
-  });
-
-  test('whose listing is late: the log goes on from what is there by name, and that is said', async () => {
-    const { bucket, environment } = await startBucketOf((its) => (its.lists = () => false));
+  test.concurrent('whose listing is late and whose lifecycle rules may not be read: the log goes on from what is there by name, and both are said', async () => {
+    const { bucket, environment } = await startBucketOf((its) => {
+      its.lists = () => false;
+      its.refuses = (action) => action === 's3:GetLifecycleConfiguration';
+    });
     const home = await folder();
     const before = await start(home, environment, prepare);
     await before.answers(200);
+    await until(() => commitsOf(bucket) > 0, 'something being in the copy');
     await before.stop();
     const count = commitsOf(bucket);
     const after = await start(home, environment, undefined);
     await after.answers(200);
+    await after.says('audit-copy', 'pass', COPY.expiryUnknown(PLACE));
     await after.says('audit-copy', 'pass', COPY.listsLate(PLACE));
     await until(() => commitsOf(bucket) > count, 'the log going on');
   });
