@@ -69,12 +69,14 @@ export function startAudit(
     heardOfWithinMs: HEARD_OF_WITHIN_MS,
     log,
   });
-  let copySaid: string | undefined;
+  let copySaid = new Set<string>();
   /** What keeps the log from being sealed is said as that. */
   function hearOfCopy({ copy, detail }: Sealing): void {
-    const said = copy === undefined || copy.ok ? copy?.remarks : copy.detail;
-    if (said !== copySaid && said !== undefined && said !== '' && said !== detail) log.warn(said);
-    copySaid = said;
+    const said = copy === undefined || copy.ok ? copy?.remarks : [copy.detail];
+    for (const sentence of said ?? []) {
+      if (sentence !== detail && !copySaid.has(sentence)) log.warn(sentence);
+    }
+    copySaid = new Set(said);
   }
   const thread = superviseThread<ThreadMessage, 'stop'>({
     url: new URL('./thread.ts', import.meta.url),

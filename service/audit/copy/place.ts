@@ -24,7 +24,7 @@ export type Place = {
 };
 
 /** What a place does with what is put there; why, in a sentence. */
-export type Keeping =
+type Keeping =
   | { kind: 'kept' }
   | { kind: 'unknown'; why: string }
   | { kind: 'deleted'; why: string };

@@ -52,7 +52,7 @@ type CopyState = {
   ok: boolean;
   detail: string;
   /** What somebody should see to though it is well; part of `detail` too. */
-  remarks?: string;
+  remarks?: readonly string[];
   /** Events in it, as far as is known. */
   events: number;
 };
@@ -226,7 +226,7 @@ export function createSealer(options: SealerOptions) {
   function hasCopied(events: number): void {
     if (copy === undefined) return;
     const detail = [notPruned ?? COPY.kept(copy.commits.place, events), ...remarks].join(' ');
-    copyState = { ok: notPruned === undefined, detail, remarks: remarks.join(' '), events };
+    copyState = { ok: notPruned === undefined, detail, remarks, events };
   }
 
   /** First of all: from here on this is what follows the log's size, or something else does already. */
