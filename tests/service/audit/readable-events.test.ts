@@ -334,7 +334,13 @@ describe('an audit event', () => {
         idle: () => Promise.resolve(),
         record: () => Promise.resolve(),
       },
-      readiness: { open: true, authoritiesAt: Number.POSITIVE_INFINITY, authorities: new Map() },
+      readiness: {
+        open: true,
+        get authoritiesAt() {
+          return Date.now();
+        },
+        authorities: new Map(),
+      },
       coverage: () =>
         coverageOf({ authorities: new Map(), expected: undefined, dataset: undefined }, 0, {
           upToDateMs: 1,

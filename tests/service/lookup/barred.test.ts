@@ -18,7 +18,13 @@ function barredLookup(record: (event: RecordedEvent) => Promise<void>) {
       idle: () => Promise.resolve(),
       record,
     },
-    readiness: { open: true, authoritiesAt: Number.POSITIVE_INFINITY, authorities: new Map() },
+    readiness: {
+      open: true,
+      get authoritiesAt() {
+        return Date.now();
+      },
+      authorities: new Map(),
+    },
     coverage: () =>
       coverageOf({ authorities: new Map(), expected: undefined, dataset: undefined }, 0, {
         upToDateMs: 1,
