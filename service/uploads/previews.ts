@@ -351,7 +351,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
   const every = (milliseconds: number, swept: () => Promise<void>): NodeJS.Timeout =>
     setInterval(() => {
       swept().catch((error: unknown) =>
-        log.error('uploads from pages could not be swept', errorFields(error)),
+        log.error('old uploads from pages could not be removed', errorFields(error)),
       );
     }, milliseconds).unref();
   const timers = [every(SWEPT_EVERY_MS, sweep), every(UNSENT_SWEPT_EVERY_MS, sweepUnsent)];
