@@ -52,6 +52,7 @@ export const UPLOAD = {
   submit: 'Show what it would do',
   choose: 'Choose a file',
   empty: 'The file you chose is empty. Choose the file that your case system made',
+  chooseAgain: 'Choose the file again, because it was deleted here',
   correctRecords:
     'No record in the file can be used. Correct those listed below in your case system, then choose the new file',
   createdAtWrong:

@@ -153,22 +153,25 @@ const isUnsent = ({ state }: Pick<Preview, 'state'>): boolean =>
   state.kind === 'received' || (state.kind === 'refused' && state.kept === true);
 
 /**
- * Whether only what was typed beside a file is wrong, as far as it was checked. If the number of rows is not the one
+ * Whether only what was typed beside a file is wrong with it as a whole, as far as it was checked: records that cannot be
+ * used are left out of it anyway. If the number of rows is not the one
  * typed, the file is in doubt: to let its sender correct the number would be to turn a check off.
  */
 const isTypedWrong = (
   { file, failures, repeated }: Acknowledgement,
   { rowCount }: Preview['metadata'],
-): boolean =>
-  file.format === 'csv' &&
-  repeated !== true &&
-  failures.length > 0 &&
-  failures.every(
-    ({ record, field }) =>
-      record === undefined &&
-      TYPED.some((name) => name === field) &&
-      (field !== 'rowCount' || rowCount === undefined),
+): boolean => {
+  const ofWhole = failures.filter(({ record }) => record === undefined);
+  return (
+    file.format === 'csv' &&
+    repeated !== true &&
+    ofWhole.length > 0 &&
+    ofWhole.every(
+      ({ field }) =>
+        TYPED.some((name) => name === field) && (field !== 'rowCount' || rowCount === undefined),
+    )
   );
+};
 
 /** The acknowledgement of a file that would not be loaded. A file that was loaded before is answered as it was then. */
 function asRefused(acknowledgement: Acknowledgement): Acknowledgement {

@@ -105,15 +105,20 @@ export function readDescription(fields: Fields): Described {
     : { kind: 'described', metadata, typed };
 }
 
-/** What is wrong with a whole file, each at the field where it can be put right; else what to do about its records. */
-function fieldErrors({ failures }: Acknowledgement): FieldError[] {
-  const ofWhole = failures
+/**
+ * What is wrong with a whole file, each at the field where it can be put right; else what to do about its records. A
+ * file that is gone is to be chosen again, whatever was wrong.
+ */
+function fieldErrors({ failures }: Acknowledgement, isKept: boolean): FieldError[] {
+  const ofWhole: FieldError[] = failures
     .filter(({ record }) => record === undefined)
     .map(({ field, hint }) => ({
       field: TYPED.find((name) => name === field) ?? 'file',
       text: hint,
     }));
-  return ofWhole.length > 0 ? ofWhole : [{ field: 'file', text: UPLOAD.correctRecords }];
+  if (isKept || ofWhole.some(({ field }) => field === 'file')) return ofWhole;
+  const text = ofWhole.length > 0 ? UPLOAD.chooseAgain : UPLOAD.correctRecords;
+  return [...ofWhole, { field: 'file', text }];
 }
 
 /** The highest number that a council's files have used, as files say it. */
@@ -318,7 +323,12 @@ function createPreviewPage(dependencies: CouncilUploadDependencies) {
           });
         }
         const kept = state.kept === true ? { id, preview } : undefined;
-        const form = await formOf(at, preview.typed, fieldErrors(acknowledgement), kept);
+        const form = await formOf(
+          at,
+          preview.typed,
+          fieldErrors(acknowledgement, kept !== undefined),
+          kept,
+        );
         // A problem with the whole file is shown at its field.
         const hasRecords = acknowledgement.failures.some(({ record }) => record !== undefined);
         return at.page({

@@ -102,7 +102,7 @@ ${report.rows.length === 0 ? paragraph(WORDS.nobody) : resultTable(WORDS.names[n
 ${note}
 <form method="post" action="/officer/reports" novalidate>
 ${at.hidden(LOOK_FORM)}${typedHidden({ ...typed, report: name })}
-<button class="cpf-link-button" type="submit">${WORDS.whole}: ${WORDS.names[name]}</button>
+<p><button class="cpf-link-button" type="submit">${WORDS.whole}: ${WORDS.names[name]}</button></p>
 </form>`,
 )}
 ${at.back}`,

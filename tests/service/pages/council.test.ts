@@ -342,6 +342,19 @@ describe('a file whose typed fields are wrong', () => {
     expect(seen).toEqual([once, once]);
   });
 
+  test('is kept also if a record of it cannot be used, and the record is named', async () => {
+    await newCouncil([planOf(1)]);
+    const unusable = { ...planOf(3), child: person(3, { nhsNumber: '9991000012' }) };
+    const file = fileCsv({ records: [planOf(2), unusable] });
+    const checked = await follow(await choose(file, { name: 'export.csv' }));
+    expect(checked.heading).toBe(UPLOAD.keptTitle);
+    expect(checked.text).not.toContain('href="#file"');
+    expect(wordsOf(checked)).toContain('This is not an NHS number');
+    const page = await follow(await again(checked, right));
+    expect([page.heading, page.path]).toEqual([UPLOAD.shown, checked.path]);
+    expect((await follow(await send(page))).heading).toBe(UPLOAD.answered.CPF03);
+  });
+
   test('is nobody else’s, and makes room for another one that is chosen', async () => {
     const code = await newCouncil([planOf(1)]);
     const wrong = await choose(csv, { name: 'export.csv', fields: { ...right, sequence: 'two' } });
