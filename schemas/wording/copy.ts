@@ -45,6 +45,8 @@ export const COPY = {
     'Another worker has taken over, so nothing is loaded or changed with this data folder. Use the data folder of the worker that is running.',
   takingOver:
     'Another worker has been trying to take over for a while, so nothing is loaded or changed with this data folder. Look at what that worker says, and try again.',
+  commitNotSigned: (place: string, name: string) =>
+    `${name} in ${place} is not signed with the audit key of this worker, so its events are not taken over, and nothing more is sealed; events wait in Redis. If the workers have different files in AUDIT_KEY_FILE, give each the same. If a worker of an earlier version was running last, start that one again, in this version. Otherwise somebody else has written it: keep a copy of it for the investigation, and remove it there.`,
   stateNotSigned: (place: string, name: string) =>
     `${name} in ${place} is not signed with the audit key of this worker, so nothing is taken over from it. If the workers have different files in AUDIT_KEY_FILE, give each the same. Otherwise somebody else has written it, or a worker of an earlier version: start the worker that was running last, in this version, and it signs its own state again. If that cannot be done, keep the copy for the investigation, and put back what a worker last wrote there.`,
   stateOlder: (place: string, name: string) =>

@@ -13,6 +13,7 @@ import { type Alerting, type AlertingSettings, createAlerting } from './alert/al
 import { createCommits } from './copy/commits.ts';
 import { openPlace, type PlaceSettings } from './copy/open-place.ts';
 import type { SealedEvent } from './log/sealed.ts';
+import { signingWith } from './seal/copy-signing.ts';
 import { createSealer, type Sealing } from './seal/sealer.ts';
 import { followLog } from './search/index-file.ts';
 import { createSearchedUntil, type Reach } from './search/searched-until.ts';
@@ -72,7 +73,7 @@ const sealer = createSealer({
   streams,
   dataset: () => anchor.dataset()?.id,
   ...(copy !== undefined && {
-    copy: { ...copy, commits: createCommits(openPlace(copy.place)) },
+    copy: { ...copy, commits: createCommits(openPlace(copy.place), signingWith(redis, keyFile)) },
   }),
   warn: (message, count) => tell({ kind: 'warning', message, count }),
 });

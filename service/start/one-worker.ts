@@ -20,6 +20,7 @@ import type { Anchor } from '#store/trust/anchor.ts';
 import { CopyDamaged, createCommits } from '../audit/copy/commits.ts';
 import { openPlace, type PlaceSettings, placeSettings } from '../audit/copy/open-place.ts';
 import { CopyAway } from '../audit/copy/place.ts';
+import { signingWith } from '../audit/seal/copy-signing.ts';
 import { followCopy } from '../audit/seal/follow-copy.ts';
 import { KeyFileWrong, readKeys } from '../audit/seal/keys.ts';
 import { LogNotWhole } from '../audit/seal/log-writer.ts';
@@ -94,7 +95,7 @@ async function waitForTurn(
   const connection = redis.connect('worker', { commandTimeoutMs: COMMAND_TIMEOUT_MS });
   const logFiles = { folder: auditFolder(configuration), keyFile: auditKeyFile(configuration) };
   const place = openPlace(copy);
-  const commits = createCommits(place);
+  const commits = createCommits(place, signingWith(connection, logFiles.keyFile));
   const places = statePlaces(configuration);
   const carried = openCarried(carriedStateFile(configuration));
   // Nobody waits for it. Whether the place can be used is said where it is used.

@@ -12,6 +12,16 @@ const KEPT = 'kept';
 
 const orderSchema = z.object({ by: z.string(), at: z.iso.datetime() });
 
+/** Field of `cpf:dataset`: whether what was sealed last is signed in the second copy. */
+const SIGNED_FIELD = 'auditCopySigned';
+
+export const isCopySigned = async (redis: Redis): Promise<boolean> =>
+  (await redis.hexists(keys.dataset, SIGNED_FIELD)) === 1;
+
+export async function noteCopySigned(redis: Redis): Promise<void> {
+  await redis.hset(keys.dataset, SIGNED_FIELD, '1');
+}
+
 /** `none`: the log never had a second copy. `single`: it goes on without, by order of a named person. */
 export type CopyOrder =
   | { kind: 'none' }

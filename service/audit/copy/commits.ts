@@ -3,8 +3,10 @@ import { z } from 'zod';
 import { COPY } from '#schemas/wording/copy.ts';
 import type { Commit } from '../log/commit.ts';
 import { packEntry, splitBundle } from '../tlog/bundle.ts';
+import type { Signer } from '../tlog/note.ts';
 import { highest, numberPath, numbersBelow } from './numbered.ts';
 import { CopyAway, type Place } from './place.ts';
+import { readSigned, signJson } from './signing.ts';
 
 const FOLDER = 'log';
 const BASES = 'base';
@@ -37,6 +39,19 @@ export type CopiedCommit = Pick<Commit, 'dataset' | 'origin' | 'size' | 'root' |
   entries: readonly Buffer[];
 };
 
+/** As it was read; `signed` with one of the audit keys. */
+type ReadCommit = CopiedCommit & { signed: boolean };
+
+/** How others who can write to the copy are told from a worker. */
+export type CommitSigning = {
+  /** The audit keys; none if they cannot be read. */
+  signers: () => readonly Signer[];
+  /** Whether what was sealed last is signed, as the store knows: by earlier versions nothing is. */
+  isSigned: () => Promise<boolean>;
+  /** From now on it is. */
+  noteSigned: () => Promise<void>;
+};
+
 const baseSchema = z.object({
   version: z.literal(1),
   log: z.string(),
@@ -56,7 +71,7 @@ export class CopyDamaged extends Error {
   override name = 'CopyDamaged';
 }
 
-function encode({ root, entries, ...header }: CopiedCommit): Buffer {
+function encode({ root, entries, ...header }: CopiedCommit, signers: readonly Signer[]): Buffer {
   const packed = Buffer.concat(entries.map(packEntry));
   const line: z.infer<typeof headerSchema> = {
     version: 1,
@@ -64,14 +79,17 @@ function encode({ root, entries, ...header }: CopiedCommit): Buffer {
     root: Buffer.from(root, 'latin1').toString('hex'),
     sha256: hash('sha256', packed),
   };
-  return Buffer.concat([Buffer.from(`${JSON.stringify(line)}\n`), packed]);
+  const text =
+    signers.length === 0 ? JSON.stringify(line) : signJson('sealed events', line, signers);
+  return Buffer.concat([Buffer.from(`${text}\n`), packed]);
 }
 
-function decode(content: Buffer, from: number): CopiedCommit | undefined {
+function decode(content: Buffer, from: number, signers: readonly Signer[]): ReadCommit | undefined {
   const end = content.indexOf(LINE_END);
   const packed = content.subarray(end + 1);
   try {
-    const header = headerSchema.parse(JSON.parse(content.toString('utf8', 0, end)));
+    const { value, by } = readSigned('sealed events', content.toString('utf8', 0, end), signers);
+    const header = headerSchema.parse(value);
     const entries = splitBundle(packed);
     const whole =
       header.from === from &&
@@ -79,7 +97,8 @@ function decode(content: Buffer, from: number): CopiedCommit | undefined {
       entries?.length === header.size - from;
     if (!whole || entries === undefined) return undefined;
     const { version: _, sha256: __, root, ...rest } = header;
-    return { ...rest, root: Buffer.from(root, 'hex').toString('latin1'), entries };
+    const signed = by === 'worker';
+    return { ...rest, root: Buffer.from(root, 'hex').toString('latin1'), entries, signed };
   } catch {
     return undefined;
   }
@@ -89,17 +108,21 @@ function decode(content: Buffer, from: number): CopiedCommit | undefined {
  * The sealed log as its second copy has it: each size of the log has one successor, an object that is named by the
  * size it follows, holds the entries and what they make of the log, and can be created once only. So of two workers
  * that go on from one size, one is first and the other finds it there: the copy cannot fork.
+ *
+ * @param signing absent for those who only look
  */
-export function createCommits(place: Place) {
+export function createCommits(place: Place, signing?: CommitSigning) {
+  let isNoted = false;
+  const signers = (): readonly Signer[] => signing?.signers() ?? [];
   const nameOf = (from: number): string => `${FOLDER}/${numberPath(from)}`;
   /** The size that the newest commit follows that is there for certain: it was created, or read by its name. */
   let known = -1;
 
   /** What follows the log of this size; `undefined` if nothing does yet. @throws {CopyDamaged} */
-  async function after(size: number): Promise<CopiedCommit | undefined> {
+  async function after(size: number): Promise<ReadCommit | undefined> {
     const content = await place.read(nameOf(size));
     if (content === undefined) return undefined;
-    const commit = decode(content, size);
+    const commit = decode(content, size, signers());
     if (commit === undefined) throw new CopyDamaged(COPY.damaged(place.name, nameOf(size)));
     known = Math.max(known, size);
     return commit;
@@ -109,11 +132,11 @@ export function createCommits(place: Place) {
    * The newest commit that a listing shows and that is not after this size. A listing may be behind, even without a
    * name: the first one, and what follows any, is asked for by name.
    */
-  const listed = async (atMost?: number): Promise<CopiedCommit | undefined> =>
+  const listed = async (atMost?: number): Promise<ReadCommit | undefined> =>
     after((await highest(place, FOLDER, atMost)) ?? 0);
 
   /** The commit in which the entry of this index is; `undefined` if the copy has not come so far. */
-  async function holding(index: number): Promise<CopiedCommit | undefined> {
+  async function holding(index: number): Promise<ReadCommit | undefined> {
     let found = await listed(index);
     while (found !== undefined && found.size <= index) found = await after(found.size);
     return found;
@@ -172,7 +195,7 @@ export function createCommits(place: Place) {
     },
 
     /** The newest commit; `undefined` of an empty copy. */
-    async newest(): Promise<CopiedCommit | undefined> {
+    async newest(): Promise<ReadCommit | undefined> {
       let found = await listed();
       for (let next = found; next !== undefined; next = await after(next.size)) found = next;
       return found;
@@ -184,13 +207,24 @@ export function createCommits(place: Place) {
      * One whose answer was lost is found there when it is added again, and is known for what it is by its content.
      */
     async add(commit: CopiedCommit): Promise<boolean> {
-      const content = encode(commit);
-      if (await place.create(nameOf(commit.from), content)) {
-        known = Math.max(known, commit.from);
-        return true;
+      const content = encode(commit, signers());
+      const isCreated = await place.create(nameOf(commit.from), content);
+      if (!isCreated && (await place.read(nameOf(commit.from)))?.equals(content) !== true) {
+        return false;
       }
-      const there = await place.read(nameOf(commit.from));
-      return there?.equals(content) === true;
+      if (isCreated) known = Math.max(known, commit.from);
+      if (!isNoted) await signing?.noteSigned();
+      isNoted = true;
+      return true;
+    },
+
+    /**
+     * Whether a worker wrote the newest commit, and so all that its root is of: then what is taken over is what was
+     * sealed. @throws {CopyDamaged} if somebody else did
+     */
+    async requireOwn({ signed, from }: ReadCommit): Promise<void> {
+      if (signed || signing === undefined || !(await signing.isSigned())) return;
+      throw new CopyDamaged(COPY.commitNotSigned(place.name, nameOf(from)));
     },
 
     /**

@@ -31,10 +31,18 @@ export async function agree(writer: LogWriter, commits: Commits, epoch: number):
 
 /** Appends what the copy has and the log lacks. As {@link agree} otherwise. */
 export async function takeOver(writer: LogWriter, commits: Commits): Promise<void> {
+  // A log that was restored may end within what was sealed in one go.
+  const before = writer.committed.size;
+  let next = (await commits.after(before)) ?? (await commits.holding(before));
+  const newest = next && (await commits.newest());
+  if (newest === undefined) return;
+  await commits.requireOwn(newest);
   let waiting: CopiedCommit[] = [];
   function write(): void {
-    const [last] = waiting.slice(-1);
-    if (last === undefined) return;
+    const [read] = waiting.slice(-1);
+    if (read === undefined) return;
+    // What was found to be a worker's counts, however often it is read.
+    const last = read.size === newest?.size ? newest : read;
     const { size, id, dataset } = writer.committed;
     const entries = waiting.flatMap((commit) =>
       commit.entries.slice(Math.max(0, size - commit.from)),
@@ -50,10 +58,8 @@ export async function takeOver(writer: LogWriter, commits: Commits): Promise<voi
     writer.write(planned);
     waiting = [];
   }
-  const { size } = writer.committed;
-  // A log that was restored may end within what was sealed in one go.
-  let next = (await commits.after(size)) ?? (await commits.holding(size));
   for (; next !== undefined; next = await commits.after(next.size)) {
+    if (next.from >= newest.size) break;
     waiting.push(next);
     if (next.size - writer.committed.size >= ENTRIES_AT_ONCE) write();
   }

@@ -9,11 +9,13 @@ import { highest, numberPath } from '#service/audit/copy/numbered.ts';
 import { CopyAway, type Place } from '#service/audit/copy/place.ts';
 import { CommitFile } from '#service/audit/log/commit.ts';
 import { sealedRange } from '#service/audit/log/sealed.ts';
-import { agree } from '#service/audit/seal/agree.ts';
+import { agree, takeOver } from '#service/audit/seal/agree.ts';
+import { signingWith } from '#service/audit/seal/copy-signing.ts';
 import { followCopy } from '#service/audit/seal/follow-copy.ts';
 import { readKeys, readOrMakeKeys } from '#service/audit/seal/keys.ts';
 import { LogWriter } from '#service/audit/seal/log-writer.ts';
 import { createSealer, type Sealing } from '#service/audit/seal/sealer.ts';
+import { makeSigner, type Signer } from '#service/audit/tlog/note.ts';
 import { verifyLog } from '#service/audit/verify/verify.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { orderOneCopy, requireTwoCopies } from '#store/audit-stream/copy-orders.ts';
@@ -46,6 +48,12 @@ afterEach(async () => {
 });
 
 const commitsIn = (at: string): Commits => createCommits(folderPlace(at, DEADLINE_MS));
+/** As a worker has it. */
+const ownCommits = (): Commits =>
+  createCommits(
+    folderPlace(copyFolder, DEADLINE_MS),
+    signingWith(t.admin, join(t.dataDir, 'audit-key')),
+  );
 
 async function sealer(
   differing: {
@@ -125,6 +133,80 @@ test('a log whose disk is lost comes back from the copy, whole and signed by the
   two.close();
   expect(before.split('\n')[1]).toBe(String(sealed));
   expect((await verification(folder)).findings).toEqual([]);
+});
+
+/** What somebody writes after the newest commit who has no key, and knows all that is in the copy. */
+async function forgeNext(signers: readonly Signer[]): Promise<string> {
+  const newest = await commitsIn(copyFolder).newest();
+  if (newest === undefined) throw new Error('the copy is empty');
+  const scratch = auditFolder();
+  // The log as it is in the copy, in a folder of their own, with a key of their own.
+  const own = LogWriter.open({
+    folder: scratch,
+    dataset: newest.dataset,
+    streams: auditPartitions.length,
+    signers: () => [signerOf(makeSigner(newest.origin))],
+    id: newest.log,
+  });
+  await takeOver(own, commitsIn(copyFolder));
+  const number = (own.committed.numbers[4] ?? 0) + 1;
+  const json = `{"partition":4,"number":${number},"at":1764000000000,"type":"not-delivered","auditId":"${randomUUID()}","nhsNumber":"9990000018"}`;
+  const { commit, entries } = own.plan([{ stream: 4, number, json }]);
+  const forged = createCommits(folderPlace(copyFolder, DEADLINE_MS), {
+    signers: () => signers,
+    isSigned: async () => false,
+    noteSigned: async () => undefined,
+  });
+  const { id: log, dataset, origin, size, root, numbers } = commit;
+  const from = own.committed.size;
+  await forged.add({ log, dataset, origin, from, size, root, numbers, epoch: 1, entries });
+  own.close();
+  return join(copyFolder, 'log', numberPath(from));
+}
+
+test.each([
+  ['nobody', []],
+  ['another key', [signerOf()]],
+] as const)(
+  'events that somebody else adds to the copy, signed by %s, are never sealed, and the sentence says what to do',
+  async (_, signers) => {
+    await record(30, 4);
+    const one = await sealer({ commits: ownCommits() });
+    const { sealed } = await step(one);
+    const forged = await forgeNext(signers);
+    await record(2, 4);
+    await step(one);
+    const stopped = await step(one);
+    expect(stopped).toMatchObject({ problem: true, sealed, unsealed: 2 });
+    expect(stopped.detail).toMatch(/is not signed with the audit key.*remove it there/);
+    expect(await held(4)).toBe(2);
+    // Neither does a worker on another disk take them over.
+    const other = join(t.dataDir, 'other');
+    const files = { folder: other, keyFile: join(t.dataDir, 'audit-key') };
+    await expect(followCopy(files, ownCommits())).rejects.toThrow('is not signed');
+
+    rmSync(forged);
+    expect(await step(one)).toMatchObject({ problem: false, sealed: sealed + 2, unsealed: 0 });
+    one.close();
+    expect(await followCopy(files, ownCommits())).toBe(sealed + 2);
+    expect((await verification(other)).findings).toEqual([]);
+  },
+);
+
+test('what an earlier version copied without a signature is taken over until something is signed, and as what that is of', async () => {
+  await record(30, 4);
+  const earlier = await sealer();
+  const { sealed } = await step(earlier);
+  earlier.close();
+  const other = join(t.dataDir, 'other');
+  const files = { folder: other, keyFile: join(t.dataDir, 'audit-key') };
+  expect(await followCopy(files, ownCommits())).toBe(sealed);
+  await record(1, 4);
+  const now = await sealer({ commits: ownCommits() });
+  expect((await step(now)).sealed).toBe(sealed + 1);
+  now.close();
+  rmSync(other, { recursive: true });
+  expect(await followCopy(files, ownCommits())).toBe(sealed + 1);
 });
 
 test('a log whose worker was lost with its disk before anything was sealed is begun again by the next', async () => {
