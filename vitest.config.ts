@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import LongestFirst from './tests/support/longest-first.ts';
+import { WAIT_MS } from './tests/support/until.ts';
 
 // Processes of tests and their threads compile each file of the service once, as the service's own do.
 process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, 'node_modules/.cache/cp-flags');
@@ -14,9 +15,10 @@ export default defineConfig({
     // Processes, not threads: tests send signals and read modes that belong to a process.
     pool: 'forks',
     maxWorkers: Math.max(3, Math.floor(availableParallelism() / 2)),
-    // Starting a Redis beside a busy core takes seconds at worst; a hang should still end.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Longer than some waits one after the other, so that each says itself what did not come about.
+    testTimeout: 4 * WAIT_MS,
+    hookTimeout: 4 * WAIT_MS,
+    expect: { poll: { timeout: WAIT_MS } },
     sequence: { sequencer: LongestFirst },
     restoreMocks: true,
     unstubEnvs: true,

@@ -177,7 +177,7 @@ async function composed() {
     environmentOf,
     async stop(): Promise<void> {
       await store.stop();
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

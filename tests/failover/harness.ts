@@ -194,7 +194,11 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
   const wrong: string[] = [];
   const silences = new Map<string, number[]>();
 
-  const admin = connectStore(machines.addressOf('admin'), { name: 'harness' });
+  // Waits for no replica: what is set up here, they have before the first lookup is answered.
+  const admin = connectStore(
+    { ...machines.addressOf('admin'), replicas: 0 },
+    { name: 'harness', commandTimeoutMs: WAIT_MS },
+  );
   await whenReady(admin, WAIT_MS);
   const anchor = Anchor.open(join(dataDir, 'anchor'));
   const store = createStore(admin, anchor);
@@ -389,8 +393,8 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
     const fault = FAULTS[name];
     if (fault === undefined) throw new Error(`there is no fault ${name}`);
     const primary = await machines.primary();
-    const replica = machines.machines.find(({ place }) => place !== primary?.place);
-    if (primary === undefined || replica === undefined) throw new Error('there is no primary');
+    const replica = machines.machines.find(({ place }) => place !== primary.place);
+    if (replica === undefined) throw new Error('there is no replica');
     const began = performance.now();
     await fault.befall({ machines, primary, replica, lookup, worker, turnClock });
     const ended = performance.now();
@@ -460,7 +464,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
     anchor.close();
     admin.disconnect();
     await machines.stop();
-    await rm(dataDir, { recursive: true, force: true });
+    await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
   }
   return { wrong, answered: answers.length, silences };
 }

@@ -95,7 +95,11 @@ export async function runLostDisks(options: LostDiskOptions) {
     : undefined;
   const server = machines === undefined ? await startRedisServer() : undefined;
   const admin =
-    server?.admin ?? connectStore(machines?.addressOf('admin') ?? {}, { name: 'harness' });
+    server?.admin ??
+    connectStore(machines?.addressOf('admin') ?? {}, {
+      name: 'harness',
+      commandTimeoutMs: WAIT_MS,
+    });
   await whenReady(admin, WAIT_MS);
   const folder = await mkdtemp(join(tmpdir(), 'cpf-disks-'));
   const keyFile = join(folder, 'audit-key');
@@ -256,7 +260,7 @@ export async function runLostDisks(options: LostDiskOptions) {
   /** The machine of Redis's primary is killed, and with it whatever this says of the worker; then it comes back. */
   async function losePrimary(ofWorker: () => Promise<void>): Promise<void> {
     const primary = await machines?.primary();
-    if (primary === undefined) throw new Error('there is no primary');
+    if (primary === undefined) throw new Error('there are no machines');
     const { redis, sentinel } = primary;
     await Promise.all([redis.kill(), sentinel.kill(), ofWorker()]);
     redis.start();
@@ -291,7 +295,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     await loseDisk();
     for (const { redis } of replicas) redis.start();
     await until(
-      async () => (await admin.hget(keys.dataset, SINGLE_FIELD)) === '',
+      async () => (await admin.hget(keys.dataset, SINGLE_FIELD).catch(() => null)) === '',
       'single mode ending',
     );
   }
@@ -310,8 +314,10 @@ export async function runLostDisks(options: LostDiskOptions) {
     await until(machines.knowEachOther, 'the sentinels knowing each other');
     const since = Date.now();
     await until(async () => {
-      const fields = await admin.hmget(keys.dataset, DURABILITY_FIELD, REPLICAS_FIELD);
-      return fields.every((text) => reportSchema.parse(JSON.parse(text ?? '')).at > since);
+      const fields = await admin
+        .hmget(keys.dataset, DURABILITY_FIELD, REPLICAS_FIELD)
+        .catch(() => [null]);
+      return fields.every((text) => reportSchema.parse(JSON.parse(text ?? '{"at":0}')).at > since);
     }, 'the worker reporting on them');
   }
 
@@ -383,7 +389,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     await server?.stop();
     await machines?.stop();
     await witness.close();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
   return { wrong, answered: answered.length, silences };
 
@@ -393,7 +399,8 @@ export async function runLostDisks(options: LostDiskOptions) {
     const streams = createAuditStreams(admin);
     await until(async () => {
       const sealed = sealedRange(log)?.numbers ?? [];
-      return (await streams.numbers()).every((n, stream) => n <= (sealed[stream] ?? 0));
+      const numbers = await streams.numbers().catch(() => [Number.POSITIVE_INFINITY]);
+      return numbers.every((n, stream) => n <= (sealed[stream] ?? 0));
     }, 'events being sealed');
     const times = new Map<string, number>();
     for await (const { event } of sealedEvents(log, 0)) {

@@ -8,12 +8,12 @@ import {
   serveDataset,
   servedDataset,
 } from '#service/files/served-dataset.ts';
-import { createLookupStore } from '#store/lookup.ts';
+import { createLookupStore, type LookupResult } from '#store/lookup.ts';
 import { watchStore } from '#store/trust/readiness.ts';
 import { startStoreVerifier } from '#store/trust/verifier.ts';
 import { AUTHORITY, testNumber } from '../support/rows.ts';
 import { fill } from '../support/service.ts';
-import { startTestStore, WAIT_MS } from '../support/test-store.ts';
+import { startTestStore, until, WAIT_MS } from '../support/test-store.ts';
 
 /**
  * Lookup processes and workers are pointed at one of two datasets, with settings and data folders of one of
@@ -29,7 +29,6 @@ const ENTRY = JSON.stringify({
   role: 'Nurse',
   organisation: { code: 'ZZX', name: 'Test Hospital' },
 });
-const REFUSED_WITHIN_MS = 5_000;
 
 /** What is wrong in the end; nothing, if all is well. */
 export async function runDatasetFaults(options: DatasetFaultOptions): Promise<string[]> {
@@ -70,24 +69,30 @@ export async function runDatasetFaults(options: DatasetFaultOptions): Promise<st
       const allowed = meant && (at === 1 || named === 0);
       if (allowed) await readiness.whenOpen(WAIT_MS);
       else {
-        const until = performance.now() + REFUSED_WITHIN_MS;
+        const giveUpAt = performance.now() + WAIT_MS;
         const isRefused = () =>
           readiness
             .checks()
             .some(({ name, ok, detail }) => name === 'dataset' && !ok && /ataset /.test(detail));
-        while (!isRefused() && performance.now() < until) await readiness.refresh();
+        while (!isRefused() && performance.now() < giveUpAt) await readiness.refresh();
         if (!isRefused()) wrong.push(`${point}: nothing says why the dataset is refused`);
       }
-      const { kind } = await createLookupStore(connection, readiness).lookup({
-        nhsNumber: HELD,
-        auditId: randomUUID(),
-        event: '{}',
-        access: 'unscheduled',
-        showAccesses: true,
-        userKey: 'user-1',
-        accessEntry: ENTRY,
-        negativesAllowed: true,
-      });
+      const lookups = createLookupStore(connection, readiness);
+      let kind: LookupResult['kind'] = 'could-not-check';
+      // A busy machine may withdraw readiness for a moment because a poll came late.
+      await until(async () => {
+        ({ kind } = await lookups.lookup({
+          nhsNumber: HELD,
+          auditId: randomUUID(),
+          event: '{}',
+          access: 'unscheduled',
+          showAccesses: true,
+          userKey: 'user-1',
+          accessEntry: ENTRY,
+          negativesAllowed: true,
+        }));
+        return !allowed || kind !== 'could-not-check';
+      }, `an answer at point ${point}`);
       const expected = !allowed ? 'could-not-check' : at === 0 ? 'flagged' : 'not-flagged';
       if (kind !== expected) wrong.push(`${point}: ${kind} instead of ${expected}`);
       if (allowed && servedDataset(settings) !== ids[at]) {
@@ -124,7 +129,7 @@ export async function runDatasetFaults(options: DatasetFaultOptions): Promise<st
     }
   } finally {
     await Promise.all(stores.map((store) => store.stop()));
-    for (const folder of folders) await rm(folder, { recursive: true, force: true });
+    for (const folder of folders) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
   return wrong;
 }

@@ -281,7 +281,7 @@ class Lane {
   async end(): Promise<void> {
     await this.serve();
     await this.#service?.stop();
-    await rm(this.dataDir, { recursive: true, force: true });
+    await rm(this.dataDir, { recursive: true, force: true, maxRetries: 5 });
   }
 
   load(path: string, ack: string) {
@@ -530,6 +530,6 @@ export async function runFaults(options: FaultOptions): Promise<string[]> {
     await Promise.all(Array.from({ length: lanes }, (_, i) => work(i)));
     return wrong;
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }

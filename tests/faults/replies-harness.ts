@@ -88,6 +88,7 @@ export async function runReplyFaults(options: ReplyFaultOptions): Promise<string
       const readiness = watchStore(replies.redis);
       const lookups = createLookupStore(replies.redis, readiness);
       if (!(await readiness.whenOpen(WAIT_MS))) throw new Error('the store did not open');
+      await loader.renew();
       const loses = point % LOSS_EVERY === LOSS_EVERY - 1;
       const lossAt = loses ? 1 + below(CALLS_AT_MOST - 2) : CALLS_AT_MOST;
       const results: Promise<{ call: number; result: LookupResult }>[] = [];

@@ -223,5 +223,5 @@ try {
 } finally {
   await browser.close();
   await service.stop();
-  await rm(dataDir, { recursive: true, force: true });
+  await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
 }

@@ -10,7 +10,7 @@ import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { runDatasetFaults } from '../faults/dataset-harness.ts';
 import { run } from '../support/processes.ts';
 import { testNumber } from '../support/rows.ts';
-import { startTestService, type TestService, testFolder } from '../support/service.ts';
+import { startTestService, type TestService, testFolder, until } from '../support/service.ts';
 
 /** A process answers from the dataset that is meant, whatever REDIS_URL names. */
 
@@ -30,7 +30,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await Promise.all([own.stopAndRemove(), other.stopAndRemove()]);
-  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+  for (const folder of folders) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
 async function urlOf(service: TestService, role: 'lookup' | 'admin'): Promise<string> {
@@ -47,23 +47,31 @@ async function newFolder(): Promise<string> {
   return folder;
 }
 
-/** What the process answers for a child that its own dataset holds, and what its `/_status` says. */
-async function answerOf(environment: Record<string, string>) {
+/**
+ * Everything that the process answers for a child that its own dataset holds, until it has given an answer or its
+ * `/_status` has said this.
+ */
+async function answersOf(environment: Record<string, string>, expected: string) {
   const log = createLog('silent', { write: () => undefined });
   const service = await startService(readConfiguration({ PORT: '0', ...environment }), { log });
   try {
-    const response = await fetch(`${service.baseUrl}/lookup`, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        'x-request-id': randomUUID(),
-        authorization: `Bearer ${await own.token()}`,
-      },
-      body: JSON.stringify({ nhsNumber: HELD }),
-    });
-    const body = (await response.json()) as { outcome?: string };
-    const status = await (await fetch(`${service.baseUrl}/_status`)).text();
-    return { answer: body.outcome ?? response.status, status };
+    const answers = new Set<string | number>();
+    await until(async () => {
+      const response = await fetch(`${service.baseUrl}/lookup`, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          'x-request-id': randomUUID(),
+          authorization: `Bearer ${await own.token()}`,
+        },
+        body: JSON.stringify({ nhsNumber: HELD }),
+      });
+      const { outcome } = (await response.json()) as { outcome?: string };
+      answers.add(outcome ?? response.status);
+      const status = await (await fetch(`${service.baseUrl}/_status`)).text();
+      return outcome !== undefined || status.includes(expected);
+    }, `an answer, or "${expected}" being said`);
+    return [...answers];
   } finally {
     await service.stop();
   }
@@ -79,10 +87,8 @@ test('a lookup process that served a dataset answers from no other until a named
   const mine = { ...lookups, REDIS_URL: await urlOf(own, 'lookup') };
   const theirs = { ...lookups, REDIS_URL: await urlOf(other, 'lookup') };
   const id = (await other.store.dataset())?.id ?? '';
-  expect((await answerOf(mine)).answer).toBe('flagged');
-  const refused = await answerOf(theirs);
-  expect(refused.answer).toBe(503);
-  expect(refused.status).toContain(`cp-flags confirm dataset ${id}`);
+  expect((await answersOf(mine, 'a dataset that is none')).at(-1)).toBe('flagged');
+  expect(await answersOf(theirs, `cp-flags confirm dataset ${id}`)).toEqual([503]);
 
   const words = ['--by', 'A. Example', '--reason', 'moved'];
   const misnamed = await run(['confirm', 'dataset', servedDataset(mine) ?? '', ...words], theirs);
@@ -108,12 +114,14 @@ test('a process of every role keeps to the dataset of its data folder, and close
   await own.stop();
   for (const ROLE of ['all', 'worker']) {
     const environment = { ROLE, REDIS_URL, DATA_DIR: own.dataDir };
-    const { answer, status } = await answerOf(environment);
-    expect(answer).not.toBe('not-flagged');
-    expect(status).toContain('different dataset');
+    const answers = await answersOf(environment, 'different dataset');
+    expect(answers.filter((answer) => typeof answer === 'string')).toEqual([]);
     const held = await run(['audit', 'hold', '--by', 'A', '--reason', 'B'], environment);
     expect(held.code).toBe(1);
     expect(held.stderr).toContain('different dataset');
   }
-  expect((await fetch(`${other.baseUrl}/_status`)).status).toBe(200);
+  await until(
+    async () => (await fetch(`${other.baseUrl}/_status`)).status === 200,
+    'the other dataset being answered from',
+  );
 });

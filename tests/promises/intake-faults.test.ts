@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
 import { runFaults } from '../faults/harness.ts';
+import { WAIT_MS } from '../support/until.ts';
 
 /** `FAULT_SEED` gives other kills; `npm run test:faults` makes a hundred of them, another each time. */
 const seed = Number(process.env['FAULT_SEED'] ?? '1');
 
 const POINTS = 10;
 /** Dozens of processes, on a machine that runs other tests beside them. */
-const DEADLINE_MS = 120_000;
+const DEADLINE_MS = 10 * WAIT_MS;
 
 test(
   `a load cut short by kill -9 of the loader, the service or Redis ends as if nothing had happened (${POINTS} moments of seed ${seed})`,

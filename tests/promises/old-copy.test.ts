@@ -75,10 +75,19 @@ test(
     const before = witness.known.size;
     await lookUp(second, witness);
     await until(() => witness.known.size > before, 'a newer cosignature');
-    expect((await checks(second))['audit-witnessed']).toMatch(/^pass: .*1 of 1 witness is needed/);
-    const { stdout } = await run(['status'], { DATA_DIR: newest, ...environment });
-    expect(stdout).toMatch(/^ {2}Checkpoints of the audit log are cosigned: 1 of 1/m);
-    expect(stdout).toMatch(/^ {2}witness\.test\/w1: \d+ entries at 20/m);
+    // The witness knows before its cosignature has arrived.
+    await until(
+      async () =>
+        /^pass: .*1 of 1 witness is needed/.test((await checks(second))['audit-witnessed'] ?? ''),
+      'the cosignature being checked',
+    );
+    await until(async () => {
+      const { stdout } = await run(['status'], { DATA_DIR: newest, ...environment });
+      return (
+        /^ {2}Checkpoints of the audit log are cosigned: 1 of 1/m.test(stdout) &&
+        /^ {2}witness\.test\/w1: \d+ entries at 20/m.test(stdout)
+      );
+    }, 'the status saying what is cosigned');
     await second.stop();
 
     const asked = Promise.withResolvers<void>();
@@ -90,7 +99,11 @@ test(
     await until(async () => (await checks(old))['audit-witnessed']?.includes('old copy') === true);
     expect(await answered(old)).toBe(503);
     await until(async () => (await checks(old))['audit-sealed']?.includes('old copy') === true);
-    expect((await checks(old))['store:opened']).toContain('cp-flags confirm old-copy');
+    await until(
+      async () =>
+        (await checks(old))['store:opened']?.includes('cp-flags confirm old-copy') === true,
+      'the check saying what to do',
+    );
 
     expect(readFileSync(join(copy, 'audit', 'checkpoint'))).toEqual(sealed);
 

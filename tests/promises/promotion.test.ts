@@ -44,7 +44,7 @@ afterEach(async () => {
   for (const readiness of watched) await readiness.stop();
   await Promise.all([first.stop(), second.stop()]);
   anchor.close();
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
 async function keep(server: TestRedisServer): Promise<StoreVerifier> {
@@ -78,6 +78,9 @@ function openLookups(server: TestRedisServer) {
 
 const isAnswered = async (look: () => Promise<LookupResult>): Promise<boolean> =>
   (await look()).kind === 'not-flagged';
+/** One of them is: a busy machine may withdraw readiness for a moment because a poll came late. */
+const answered = (look: () => Promise<LookupResult>): Promise<void> =>
+  until(() => isAnswered(look), 'a lookup being answered');
 
 const said = (readiness: Readiness): string =>
   readiness
@@ -93,13 +96,13 @@ async function answerAndPromote(): Promise<void> {
   await second.replicate(first);
   const { readiness, look } = openLookups(first);
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
-  expect(await isAnswered(look)).toBe(true);
+  await answered(look);
   await second.catchUp(first);
   // The worker has looked since the copy was made.
   await verifier.look();
   await verifier.look();
   await second.promote();
-  for (let i = 0; i < 3; i++) expect(await isAnswered(look)).toBe(true);
+  for (let i = 0; i < 3; i++) await answered(look);
   await verifier.stop();
   await readiness.stop();
   await first.kill();
@@ -159,7 +162,7 @@ test('a primary that was a replica for a while answers nothing, though it never 
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
   await second.replicate(first);
   await second.promote();
-  for (let i = 0; i < 3; i++) expect(await isAnswered(look)).toBe(true);
+  for (let i = 0; i < 3; i++) await answered(look);
   await first.replicate(second);
   await first.promote();
   await readiness.refresh();
@@ -178,12 +181,12 @@ test('a named person continues with a promoted replica, and the audit says what 
   await second.replicate(first);
   const before = openLookups(first);
   expect(await before.readiness.whenOpen(WAIT_MS)).toBe(true);
-  expect(await isAnswered(before.look)).toBe(true);
+  await answered(before.look);
   await second.catchUp(first);
   await verifier.look();
   await verifier.look();
   await second.promote();
-  for (let i = 0; i < 3; i++) expect(await isAnswered(before.look)).toBe(true);
+  for (let i = 0; i < 3; i++) await answered(before.look);
   // At least two of the three are known outside Redis.
   await verifier.stop();
   const known = anchor.auditNumbers();
@@ -214,7 +217,7 @@ test('a named person continues with a promoted replica, and the audit says what 
   ]);
   const { readiness, look } = openLookups(second);
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
-  expect(await isAnswered(look)).toBe(true);
+  await answered(look);
   // What was confirmed holds over a restart, which leaves no trace of the promotion.
   await after.look();
   await second.restart();

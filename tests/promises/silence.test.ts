@@ -10,6 +10,7 @@ import { run, startServing } from '../support/processes.ts';
 import { type Proxy, startProxy } from '../support/proxy.ts';
 import { testNumber } from '../support/rows.ts';
 import { claims, fill } from '../support/service.ts';
+import { startStopwatch } from '../support/stopwatch.ts';
 import { startTestStore, type TestStore, until } from '../support/test-store.ts';
 
 /** Every wait on something outside has a deadline and a consequence: a Redis whose packets vanish. */
@@ -51,7 +52,7 @@ function environmentBy({ port }: Proxy): Record<string, string> {
 
 async function lookUp() {
   const requestId = randomUUID();
-  const askedAt = performance.now();
+  const read = startStopwatch();
   const response = await fetch(`${service.baseUrl}/lookup`, {
     method: 'POST',
     headers: {
@@ -62,7 +63,7 @@ async function lookUp() {
     body: JSON.stringify({ nhsNumber: CHILD }),
   });
   const text = await response.text();
-  return { requestId, status: response.status, text, tookMs: performance.now() - askedAt };
+  return { requestId, status: response.status, text, tookMs: read() };
 }
 
 async function isSealed(requestId: string): Promise<boolean> {
@@ -96,6 +97,7 @@ async function upload(): Promise<number> {
 test.concurrent('where every connection to Redis goes mute, lookups, sealing, verifying and loading continue on their own', async () => {
   proxy.mute();
   const mutedAt = Date.now();
+  const read = startStopwatch();
   const refused: Awaited<ReturnType<typeof lookUp>>[] = [];
   let answered: Awaited<ReturnType<typeof lookUp>> | undefined;
   await until(async () => {
@@ -104,7 +106,7 @@ test.concurrent('where every connection to Redis goes mute, lookups, sealing, ve
     else refused.push(outcome);
     return answered !== undefined;
   }, 'lookups being answered again');
-  expect(Date.now() - mutedAt).toBeLessThan(ANSWERED_AGAIN_WITHIN_MS);
+  expect(read()).toBeLessThan(ANSWERED_AGAIN_WITHIN_MS);
   for (const { status, text, tookMs } of refused) {
     expect(status).toBe(503);
     expect(text).toContain('"checked":false');

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { addDays, epochDay, londonDate } from '#schemas/calendar.ts';
 import { partitionOf } from '#schemas/nhs-number.ts';
@@ -40,6 +40,8 @@ afterAll(async () => {
   await readiness.stop();
   await t.stop();
 });
+// Its lease is shorter than all of these tests may take.
+beforeEach(() => lock.renew());
 
 const entryOf = (name: string): string =>
   JSON.stringify({ name, role: 'Nurse', organisation: { code: 'ZZX', name: 'Test Hospital' } });

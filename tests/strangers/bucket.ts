@@ -133,7 +133,7 @@ export async function bucket(cache: string, seed: number): Promise<Finding[]> {
   } finally {
     server.kill();
     await ended;
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
   return findings;
 }

@@ -174,6 +174,6 @@ export async function mesh(cache: string): Promise<Finding[]> {
     sandbox.kill();
     await gone;
     await pds.close();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }

@@ -70,7 +70,7 @@ async function runAll(): Promise<void> {
     }
   } finally {
     await service.stop();
-    await rm(work, { recursive: true, force: true });
+    await rm(work, { recursive: true, force: true, maxRetries: 5 });
   }
   const count = (kind: Finding['kind']) =>
     findings.filter((finding) => finding.kind === kind).length;

@@ -230,7 +230,7 @@ export async function witness(cache: string): Promise<Finding[]> {
   } finally {
     for (const service of services) await service.stopAndRemove();
     await other.end();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
   return findings;
 }

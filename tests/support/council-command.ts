@@ -22,7 +22,7 @@ export function councilCommand(command: string) {
   });
   afterAll(async () => {
     await service?.stop();
-    await rm(files, { recursive: true, force: true });
+    await rm(files, { recursive: true, force: true, maxRetries: 5 });
   });
   return (args: string[], input?: string) => run([command, 'ZZ301', ...args], environment, input);
 }

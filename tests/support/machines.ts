@@ -236,8 +236,8 @@ export async function startMachines(options: { binary?: string; count?: number }
   const ask = async (machine: Machine, section: string): Promise<string> =>
     machine.admin.info(section).catch(() => '');
 
-  /** The machine of the primary that most of the sentinels name. */
-  async function primary(): Promise<Machine | undefined> {
+  /** The machine of the primary, if one says at this moment that it is one and is copied. */
+  async function findPrimary(): Promise<Machine | undefined> {
     for (const machine of machines) {
       const replication = await ask(machine, 'replication');
       const replicas = /connected_slaves:(\d+)/.exec(replication)?.[1];
@@ -246,8 +246,15 @@ export async function startMachines(options: { binary?: string; count?: number }
     return undefined;
   }
 
+  /** The machine of the primary, once there is one. */
+  async function primary(): Promise<Machine> {
+    let found: Machine | undefined;
+    await until(async () => (found = await findPrimary()) !== undefined, 'a primary');
+    return found as Machine;
+  }
+
   async function inStep(): Promise<boolean> {
-    const now = await primary();
+    const now = await findPrimary();
     if (now === undefined) return false;
     const replication = await ask(now, 'replication');
     return (replication.match(/state=online,offset=\d+,lag=[01]\b/g) ?? []).length === count - 1;

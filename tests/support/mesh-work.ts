@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { MeshConnection } from '#service/mesh/exchange.ts';
 import { type MeshClient, openMeshClient } from '#service/mesh/mesh-client.ts';
+import { until, WAIT_MS } from './until.ts';
 
 /** A client that does all that is due as soon as it can, in a folder laid out as a service lays it out. */
 export function openQuickClient(folder: string, connection: MeshConnection): Promise<MeshClient> {
@@ -15,7 +16,7 @@ export function openQuickClient(folder: string, connection: MeshConnection): Pro
     currentContent: () => undefined,
     pollMs: 1,
     tell: () => undefined,
-    deadlines: { idleDeadlineMs: 2_000, retryMs: 1 },
+    deadlines: { idleDeadlineMs: WAIT_MS, retryMs: 1 },
     chunkBytes: 2_000,
     settleMs: 5,
     trackMs: 5,
@@ -24,11 +25,9 @@ export function openQuickClient(folder: string, connection: MeshConnection): Pro
 
 /** Has it work until nothing waits to be fetched or sent. */
 export async function workItOff(client: MeshClient, messages: number): Promise<void> {
-  for (let step = 0; step < 200; step++) {
+  await until(async () => {
     await client.step();
     const { waiting } = client.file.counts();
-    if (waiting === 0 && client.file.receivedIn('done').length === messages) return;
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-  throw new Error(`not worked off: ${JSON.stringify(client.file.state())}`);
+    return waiting === 0 && client.file.receivedIn('done').length === messages;
+  }, 'everything being worked off');
 }

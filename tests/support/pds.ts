@@ -7,6 +7,7 @@ import { TracingMemory } from '#loaders/check/tracing/pds/memory.ts';
 import { createPdsTracer, type PdsTracerOptions } from '#loaders/check/tracing/pds/pds-tracer.ts';
 import { createTokens } from '#loaders/check/tracing/pds/token.ts';
 import { type MadeUpPds, startMadeUpPds } from '#loaders/synthetic/made-up-pds.ts';
+import { WAIT_MS } from './until.ts';
 import { temporaryFolder } from './upload-loading.ts';
 
 type KeyPair = { pem: string; privateKey: CryptoKey; publicKey: CryptoKey };
@@ -55,7 +56,7 @@ export async function startTestPds(): Promise<TestPds> {
     pds,
     keys,
     memory,
-    tracer({ requestDeadlineMs = 2_000, backOffMs = 1, apiKey = 'test-key', ...options } = {}) {
+    tracer({ requestDeadlineMs = WAIT_MS, backOffMs = 1, apiKey = 'test-key', ...options } = {}) {
       const { memory: remembered = memory(), perSecond = 1_000, now } = options;
       const { privateKey } = keys;
       const { tokenUrl, url } = pds;
@@ -79,7 +80,7 @@ export async function startTestPds(): Promise<TestPds> {
     async stop() {
       for (const each of memories) each.close();
       await pds.close();
-      rmSync(folder, { recursive: true });
+      rmSync(folder, { recursive: true, maxRetries: 5 });
     },
   };
 }

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { connectStore } from '#store/connection/connection.ts';
 import { findRedisServer } from '#store/connection/redis-binary.mjs';
 import { freePort } from './ports.ts';
-import { until } from './test-store.ts';
+import { until, WAIT_MS } from './test-store.ts';
 
 const CONFIGURATION = fileURLToPath(new URL('../../store/redis.conf', import.meta.url));
 
@@ -20,8 +20,8 @@ export async function startRedisServer() {
   const connections: ReturnType<typeof connectStore>[] = [];
   let child: ChildProcess;
 
-  function connect() {
-    const redis = connectStore({ url }, { name: 'test' });
+  function connect(commandTimeoutMs?: number) {
+    const redis = connectStore({ url }, { name: 'test', commandTimeoutMs });
     connections.push(redis);
     return redis;
   }
@@ -46,13 +46,13 @@ export async function startRedisServer() {
     child.kill('SIGKILL');
     await gone;
   }
-  const admin = connect();
+  const admin = connect(WAIT_MS);
   await start();
   return {
     url,
     port,
     admin,
-    connect,
+    connect: () => connect(),
     kill,
     start,
     signal: (name: NodeJS.Signals): void => void child.kill(name),
@@ -67,13 +67,17 @@ export async function startRedisServer() {
         async () => /slave0:[^\r]*state=online/.test(await primary.admin.info('replication')),
         'the replica being in step',
       );
-      // Until what it copied is in its own file, a restart would leave it empty.
-      await until(
-        async () =>
-          /aof_rewrite_in_progress:0/.test(await admin.info('persistence')) &&
-          !/aof_rewrite_scheduled:1/.test(await admin.info('persistence')),
-        'the copy being on disk',
-      );
+      // The primary calls it online before it has read the copy. From then on, and until what it copied is in its own
+      // file, a restart would leave it empty.
+      await until(async () => {
+        const replication = await admin.info('replication');
+        const persistence = await admin.info('persistence');
+        return (
+          replication.includes('master_link_status:up') &&
+          persistence.includes('aof_rewrite_in_progress:0') &&
+          !persistence.includes('aof_rewrite_scheduled:1')
+        );
+      }, 'the copy being on disk');
     },
     /** Until all that the primary had written when this was called is copied, whichever connection wrote it. */
     async catchUp(primary: { admin: typeof admin }): Promise<void> {

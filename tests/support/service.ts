@@ -139,18 +139,18 @@ export async function startTestService(
   const demo = await openDemoIssuer(dataDir);
 
   const connections: ReturnType<typeof connectStore>[] = [];
-  async function connect(as: RedisRole) {
+  async function connect(as: RedisRole, commandTimeoutMs?: number) {
     const found = await findEmbeddedRedis(dataDir);
     if (found === undefined) throw new Error('no Redis is running');
     const redis = connectStore(
       { socketPath: found.socketPath, ...found.users[as] },
-      { name: 'test' },
+      { name: 'test', commandTimeoutMs },
     );
     connections.push(redis);
     await whenReady(redis, WAIT_MS);
     return redis;
   }
-  const admin = await connect('admin');
+  const admin = await connect('admin', WAIT_MS);
   const anchor = Anchor.open(join(dataDir, 'anchor'));
   const store = createStore(admin, anchor);
 

@@ -7,24 +7,9 @@ import { type RedisRole, startEmbeddedRedis } from '#store/connection/embedded-r
 import { createStore } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { type StoreVerifier, startStoreVerifier } from '#store/trust/verifier.ts';
+import { until, WAIT_MS } from './until.ts';
 
-/** How long a test waits for something that happens on its own before it fails. */
-export const WAIT_MS = 30_000;
-
-/** A long wait looks less often: what is asked on the way takes time from what is waited for. */
-const LOOKS_EVERY_MS = 25;
-
-/** Resolves once `condition` holds, looking every few milliseconds. */
-export async function until(
-  condition: () => boolean | Promise<boolean>,
-  what = 'the condition',
-): Promise<void> {
-  const deadline = performance.now() + WAIT_MS;
-  for (let pauseMs = 1; !(await condition()); pauseMs = Math.min(pauseMs + 1, LOOKS_EVERY_MS)) {
-    if (performance.now() > deadline) throw new Error(`${what} did not come about in time`);
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
-  }
-}
+export { until, WAIT_MS };
 
 /**
  * A Redis of the test's own with its data folder, anchor, and connections by role; `kind` makes a dataset
@@ -42,18 +27,19 @@ export async function startTestStore(
   const connections: ReturnType<typeof connectStore>[] = [];
   const verifiers: StoreVerifier[] = [];
 
-  async function connect(role: RedisRole) {
+  async function connect(role: RedisRole, commandTimeoutMs?: number) {
     const redis = connectStore(
       { socketPath: server.socketPath, ...server.users[role] },
-      { name: `test-${role}` },
+      { name: `test-${role}`, commandTimeoutMs },
     );
     connections.push(redis);
     await whenReady(redis, WAIT_MS);
     return redis;
   }
 
-  const admin = await connect('admin');
-  const store = createStore(await connect('loader'), anchor);
+  // The test's own hands: however slow the machine is, what they do is done.
+  const admin = await connect('admin', WAIT_MS);
+  const store = createStore(await connect('loader', WAIT_MS), anchor);
   const adminStore = createStore(admin, anchor);
   const problems: string[] = [];
 

@@ -9,7 +9,7 @@ import { type MadeUpPerson, patientOf, sendOutcome } from '#loaders/synthetic/ma
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { startTestPds, type TestPds } from '../../support/pds.ts';
 import { day, testNumber } from '../../support/rows.ts';
-import { until } from '../../support/test-store.ts';
+import { until, WAIT_MS } from '../../support/until.ts';
 import { ods } from '../../support/upload-loading.ts';
 
 let t: TestPds;
@@ -54,6 +54,12 @@ const answering = (answer: (response: ServerResponse) => void): void => {
 const json = (response: ServerResponse, status: number, body: unknown): void => {
   response.writeHead(status, { 'content-type': 'application/fhir+json' });
   response.end(typeof body === 'string' ? body : JSON.stringify(body));
+};
+
+const rateWith = (clock: () => number, perSecond = 1_000) => {
+  const db = new DatabaseSync(':memory:');
+  db.exec(RATE_SCHEMA);
+  return createRate(db, perSecond, clock);
 };
 
 describe('a record', () => {
@@ -261,10 +267,12 @@ describe('a request', () => {
     put(2);
     const tracer = t.tracer();
     let refusedAt = 0;
+    let refusedOn = Number.POSITIVE_INFINITY;
     t.pds.instead = (_request, response, path) => {
       if (!path.includes('/Patient/')) return false;
       t.pds.instead = undefined;
       refusedAt = performance.now();
+      refusedOn = Date.now();
       sendOutcome(response, 429, 'TOO_MANY_REQUESTS', { 'retry-after': '1' });
       return true;
     };
@@ -272,7 +280,7 @@ describe('a request', () => {
     const shared = new DatabaseSync(tracer.memory.path, { readOnly: true });
     const pausedUntil = (): number =>
       Number(shared.prepare('SELECT full_at FROM rate').get()?.['full_at']);
-    await until(() => pausedUntil() > Date.now() + 1_000, 'the pause');
+    await until(() => pausedUntil() > refusedOn + 1_000, 'the pause');
     shared.close();
     const both = await Promise.all([first, tracer.trace([person(2)], signal, A)]);
     expect(both).toEqual([[{ kind: 'verified' }], [{ kind: 'verified' }]]);
@@ -322,24 +330,22 @@ describe('a request', () => {
   });
 
   test('that can wait lets new rows go first', async () => {
-    const rate = t.memory().rate(20);
+    // No time passes by the clock that turns are counted by until the new rows have had theirs.
+    let at: number | undefined = Date.now();
+    const rate = rateWith(() => at ?? Date.now(), 20);
     const order: string[] = [];
     for (let i = 0; i < 20; i++) await rate.turn(true, signal);
-    await Promise.all([
-      rate.turn(false, signal).then(() => order.push('idle')),
-      ...Array.from({ length: 5 }, () => rate.turn(true, signal).then(() => order.push('urgent'))),
-    ]);
+    const idle = rate.turn(false, signal).then(() => order.push('idle'));
+    await Promise.all(
+      Array.from({ length: 5 }, () => rate.turn(true, signal).then(() => order.push('urgent'))),
+    );
+    at = undefined;
+    await idle;
     expect(order).toEqual(['urgent', 'urgent', 'urgent', 'urgent', 'urgent', 'idle']);
   });
 });
 
 describe('no wait outlasts', () => {
-  const rateWith = (clock: () => number) => {
-    const db = new DatabaseSync(':memory:');
-    db.exec(RATE_SCHEMA);
-    return createRate(db, 1_000, clock);
-  };
-
   test.each([true, false])(
     'a clock that was ahead and is put right (urgent: %s)',
     async (urgent) => {
@@ -350,7 +356,7 @@ describe('no wait outlasts', () => {
         await rate.turn(true, signal);
         rate.pause(0);
         clock -= aheadMs;
-        await rate.turn(urgent, AbortSignal.timeout(2_000));
+        await rate.turn(urgent, AbortSignal.timeout(WAIT_MS));
       }
     },
   );

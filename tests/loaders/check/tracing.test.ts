@@ -17,7 +17,7 @@ import { findingSchema } from '#schemas/uploads/acknowledgement.ts';
 import { NO_MAPPING } from '#schemas/uploads/columns.ts';
 import { inactiveNumbersNoticeSchema } from '#schemas/uploads/notice.ts';
 import { day, testNumber } from '../../support/rows.ts';
-import { startTestStore, type TestStore } from '../../support/test-store.ts';
+import { startTestStore, type TestStore, WAIT_MS } from '../../support/test-store.ts';
 import { loader, metadata, read } from '../../support/upload-loading.ts';
 import {
   CSV_COLUMNS,
@@ -126,7 +126,7 @@ describe('a register', () => {
     ...differing,
   });
   const ask = async (path: string, ...people: Traced[]) =>
-    (await openRegister(path)).trace(people, AbortSignal.timeout(5000));
+    (await openRegister(path)).trace(people, AbortSignal.timeout(WAIT_MS));
 
   test('gives what is known about each number, in the order asked', async () => {
     const path = register(
@@ -210,7 +210,7 @@ describe('a register', () => {
   test('that has changed is read again, and one that has become unusable makes it unavailable', async () => {
     const path = register(line(1));
     const tracer = await openRegister(path);
-    const once = () => tracer.trace([traced(2)], AbortSignal.timeout(5000));
+    const once = () => tracer.trace([traced(2)], AbortSignal.timeout(WAIT_MS));
     expect(await once()).toEqual([{ kind: 'no-match' }]);
     const change = (text: string, seconds: number): void => {
       writeFileSync(path, text);

@@ -63,7 +63,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await service?.stop();
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
 const line = (index: number, differing: Record<string, string> = {}): string =>

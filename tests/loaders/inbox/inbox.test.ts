@@ -380,7 +380,7 @@ describe('a pair of a MESH client', () => {
     const control = controlXml();
     put('0001.dat', xml());
     put('0001.ctl', control.slice(0, 100));
-    await watch({ settleMs: 500 });
+    await watch({ settleMs: 3_600_000 });
     await until(() => existsSync(join(dir, 'processing', 'inbox.lock')));
     put('0001.ctl', control);
     await until(() => codes().length === 1);

@@ -45,7 +45,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await service?.stop();
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
 test('a plan type that is one more entry is uploaded, shown with its own words, and exported', async () => {

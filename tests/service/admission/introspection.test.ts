@@ -17,6 +17,7 @@ import {
   startIntrospectionServer,
 } from '../../support/introspection-server.ts';
 import { claims } from '../../support/service.ts';
+import { WAIT_MS } from '../../support/until.ts';
 
 const ISSUER = 'https://id.example';
 const TOKEN = 'opaque-token_1~+/.=';
@@ -74,7 +75,7 @@ async function trusted(options: Partial<IntrospectionOptions> = {}): Promise<Tru
       url: server.url,
       clientId: 'our client',
       clientSecret: 's%:é',
-      deadlineMs: 300,
+      deadlineMs: WAIT_MS,
       now: () => now,
       ...options,
     }),
@@ -261,7 +262,7 @@ describe('an issuer that cannot be asked', () => {
     ['stops half way', (response) => void response.writeHead(200).write('{')],
   ])('and %s says nothing of the token', async (_what, answer) => {
     server.instead = (_request, response) => answer(response);
-    const issuer = await trusted();
+    const issuer = await trusted({ deadlineMs: 300 });
     const authenticate = createAuthenticator({
       issuers: [issuer],
       demoAllowed: () => false,

@@ -378,7 +378,7 @@ describe('the command line', () => {
     child.stdout.on('data', (chunk: Buffer) => (shown += chunk.toString()));
     await until(() => shown.includes('NHS number: '), 'the question');
     child.stdin.write(`${SHARED}\n`);
-    expect((await once(child, 'exit'))[0]).toBe(0);
+    expect((await once(child, 'close'))[0]).toBe(0);
     expect(shown).toContain('"events"');
   });
 

@@ -33,4 +33,4 @@ test('an operator protects whereabouts and bars a user on a council’s word, li
   expect([ended.code, ended.stdout]).toEqual([0, `${RESTRICTION.ended.barred}\n`]);
   expect((await restrict(['--end', 'bcdf', ...WHY])).stderr).toContain(RESTRICTION.refused.gone);
   expect((await restrict(['--list'])).stdout).toContain(`${RESTRICTION.kinds.barred}: ended`);
-}, 60_000);
+});

@@ -39,6 +39,6 @@ test('what is compiled is kept where NODE_COMPILE_CACHE says', async () => {
     expect(await start(at)).toEqual({ compiled: true, threadsFind: folder });
     expect(await start(at)).toEqual({ compiled: false, threadsFind: folder });
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 });

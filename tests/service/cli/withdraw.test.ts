@@ -32,4 +32,4 @@ test('an operator withdraws a flag on the word of two people, lists it without a
   const undone = await withdraw(['--undo', id, ...WHY]);
   expect([undone.code, undone.stdout]).toEqual([0, `${WITHDRAWAL.undone}\n`]);
   expect((await withdraw(['--list'])).stdout).toContain(WITHDRAWAL.standing.undone);
-}, 60_000);
+});

@@ -38,7 +38,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await service?.stop();
-  if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+  if (folder !== undefined) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
 /** Ours, and the one that the machine had before set-up, with which a supplier runs what the guide has. */

@@ -26,7 +26,7 @@ beforeAll(async () => {
   client = certify('gateway', { issuer: authority });
   stranger = certify('stranger', { issuer: certify('Another authority') });
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 /** One GET over TLS: what came back, or the code of what went wrong. */
 function get(baseUrl: string, path: string, options: ConnectionOptions): Promise<string> {

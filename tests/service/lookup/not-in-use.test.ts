@@ -56,7 +56,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await service?.stopAndRemove();
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
 const outcomeOf = async (nhsNumber: string) =>

@@ -20,11 +20,22 @@ import { certify } from '../../support/certificates.ts';
 import { type MeshServer, startMeshServer } from '../../support/mesh-server.ts';
 import { DIRECTORY, NINE, notifiedLog, settle, WINDOW } from '../../support/notification.ts';
 import { testNumber } from '../../support/rows.ts';
+import { until, WAIT_MS } from '../../support/until.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const MAX_BYTES = 100_000;
+
+/** However slow the machine is, an answer that comes is in time. */
+const PATIENT = {
+  connectDeadlineMs: WAIT_MS,
+  idleDeadlineMs: WAIT_MS,
+  requestDeadlineMs: WAIT_MS,
+  retryMs: 1,
+};
+/** For a server whose silence is waited out. */
+const HASTY = { ...PATIENT, idleDeadlineMs: 150, requestDeadlineMs: 600 };
 
 let server: MeshServer;
 let folder: string;
@@ -43,7 +54,7 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const client of clients) client.close();
   await server.stop();
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 afterAll(removeAuditFolders);
 
@@ -65,12 +76,7 @@ async function open(
     currentContent: () => undefined,
     pollMs: 5 * MINUTE,
     tell: (sentence, level) => void (level === 'info' || said.push(sentence)),
-    deadlines: {
-      connectDeadlineMs: 2_000,
-      idleDeadlineMs: 150,
-      requestDeadlineMs: 600,
-      retryMs: 1,
-    },
+    deadlines: PATIENT,
     settleMs: MINUTE,
     trackMs: 5 * MINUTE,
     clock: () => now,
@@ -648,16 +654,17 @@ describe('whom MESH lets in', () => {
     const message = server.put();
     await putAnswer('answer', 'text');
     server.fault((_, count) => fault(count));
-    const client = await open();
+    const client = await open({ deadlines: HASTY });
     await step(client);
     expect(client.file.state()).toMatchObject({ problem: true });
     expect(said.join()).not.toContain('0018');
     expect(inInbox()).toEqual([]);
     server.fault(undefined);
-    await step(client, HOUR);
-    await step(client, HOUR);
-    expect(client.file.state()).toMatchObject({ problem: false });
-    expect(message.status).toBe('acknowledged');
+    // As often as a busy machine is slower than its deadlines.
+    await until(async () => {
+      await step(client, HOUR);
+      return client.file.state()?.problem === false && message.status === 'acknowledged';
+    }, 'all being well again');
     expect(server.sentTo('X26ABC1').map(({ status }) => status)).toEqual(['accepted']);
   });
 });

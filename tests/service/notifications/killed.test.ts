@@ -73,4 +73,4 @@ test(`killed at any moment, it continues with every access notified once, under 
   for (const authority of AUTHORITIES) {
     expect(t.written(authority)).toEqual(t.read(authority));
   }
-}, 60_000);
+});

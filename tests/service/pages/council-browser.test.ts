@@ -125,7 +125,7 @@ describe.skipIf(!hasBrowser || !triesAll)('a data officer in a browser', () => {
     await expectAllAccessible(page);
     expect(complaints).toEqual([]);
     await close();
-  }, 120_000);
+  });
 
   test('sends a file without JavaScript, and confirms how many children stop showing a plan', async () => {
     const { page, close } = await openPage(browser, { javaScriptEnabled: false });
@@ -149,5 +149,5 @@ describe.skipIf(!hasBrowser || !triesAll)('a data officer in a browser', () => {
     await page.goto(`${baseUrl}/`);
     expect(await page.getByText(COUNCIL.held).count()).toBe(1);
     await close();
-  }, 60_000);
+  });
 });

@@ -147,10 +147,11 @@ const folder = () => join(service.dataDir, 'previews');
 async function waiting(code: string): Promise<string[]> {
   const found: string[] = [];
   for (const id of await readdir(folder()).catch(() => [])) {
-    const names = await readdir(join(folder(), id));
+    // Those of other tests are removed in the meantime.
+    const names = await readdir(join(folder(), id)).catch((): string[] => []);
     if (!names.includes('file') || !names.includes('state.json')) continue;
-    const state = await readFile(join(folder(), id, 'state.json'), 'utf8');
-    if ((JSON.parse(state) as { authority: string }).authority === code) found.push(id);
+    const state = await readFile(join(folder(), id, 'state.json'), 'utf8').catch(() => '{}');
+    if ((JSON.parse(state) as { authority?: string }).authority === code) found.push(id);
   }
   return found;
 }

@@ -363,6 +363,6 @@ test('somebody who signed in at a lookup process is at their desk in a worker', 
   } finally {
     await lookups.stop();
     await worker.stopAndRemove();
-    await rm(dataDir, { recursive: true, force: true });
+    await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
   }
 });

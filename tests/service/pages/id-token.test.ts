@@ -103,7 +103,7 @@ afterAll(async () => {
   provider.stop();
   server.closeAllConnections();
   await new Promise((resolve) => void server.close(resolve));
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
 async function signIn(by: typeof sign, claims: JWTPayload = {}) {

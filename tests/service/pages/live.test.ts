@@ -99,7 +99,7 @@ afterAll(async () => {
   await service?.ended;
   await cis2?.stop();
   setDefaultCACertificates(AUTHORITIES);
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
 function publicPoint(): { x: string; y: string } {

@@ -421,7 +421,7 @@ describe('a check that cannot be made', () => {
   });
   afterAll(async () => {
     await other?.stopAndRemove();
-    await rm(dataDir, { recursive: true, force: true });
+    await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
   });
 
   test('because of a limit says so, how long to wait, and whom to ring', async () => {

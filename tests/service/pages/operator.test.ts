@@ -97,8 +97,11 @@ const DECISION = {
 
 describe('are we answering', () => {
   test('says in its heading that lookups are answered, and what there is to deal with', async () => {
-    const page = await visitor.get('/operator');
-    expect(page.heading).toMatch(/^Lookups are answered\. \d things? to deal with$/);
+    let page = await visitor.get('/operator');
+    await until(async () => {
+      page = await visitor.get('/operator');
+      return /^Lookups are answered\. \d things? to deal with$/.test(page.heading);
+    }, 'the heading');
     expect(wordsOf(page)).toContain(ANSWERING.behind(1, 2));
     expect(page.text).toContain('<a class="nhsuk-link" href="/operator/councils">');
   });
@@ -149,7 +152,10 @@ describe('the last hour of all processes', () => {
       }),
       { log: createLog('silent') },
     );
-    return { ...beside, remove: () => rm(dataDir, { recursive: true, force: true }) };
+    return {
+      ...beside,
+      remove: () => rm(dataDir, { recursive: true, force: true, maxRetries: 5 }),
+    };
   }
 
   test('counts the lookups of a process that has ended since, and names the process', async () => {
@@ -617,17 +623,18 @@ test('while Redis does not answer, an operator reads which checks fail and what 
     }
     expect(page.text).toContain(`<a class="nhsuk-button" href="/operator">${DESK.tryAgain}</a>`);
     // In the words that the checks have themselves.
-    const { checks } = z
-      .object({
-        checks: z.record(
-          z.string(),
-          z.array(z.object({ status: z.string(), outcome: z.string() })),
-        ),
-      })
-      .parse(await (await fetch(`${service.baseUrl}/_status`)).json());
-    const failing = Object.values(checks).filter(([check]) => check?.status === 'fail');
-    expect(failing.length).toBeGreaterThan(0);
-    for (const [check] of failing) expect(wordsOf(page)).toContain(check?.outcome);
+    const checksSchema = z.object({
+      checks: z.record(z.string(), z.array(z.object({ status: z.string(), outcome: z.string() }))),
+    });
+    await until(async () => {
+      const words = wordsOf(await visitor.get('/operator'));
+      const answer = await fetch(`${service.baseUrl}/_status`);
+      const { checks } = checksSchema.parse(await answer.json());
+      const failing = Object.values(checks).filter(([check]) => check?.status === 'fail');
+      return (
+        failing.length > 0 && failing.every(([check]) => words.includes(check?.outcome ?? '-'))
+      );
+    }, 'the words of all checks that fail');
   } finally {
     process.kill(pid, 'SIGCONT');
   }

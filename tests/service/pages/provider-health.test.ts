@@ -24,7 +24,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cpf-provider-'));
   await writeFile(join(folder, 'secret'), 'made-up-secret');
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
 beforeEach(async () => {
   server = createServer((request, response) => {
     const answer = answers.get(request.url ?? '') ?? { status: 404, body: {} };

@@ -83,7 +83,7 @@ afterAll(async () => {
   await service?.stopAndRemove();
   await cis2?.stop();
   await strangers?.stop();
-  await rm(dataDir, { recursive: true, force: true });
+  await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
 });
 
 /** The least of a provider: it knows no code. */
@@ -444,11 +444,12 @@ describe('a provider is asked about no more than', () => {
     const seconds = (performance.now() - begun) / 1_000;
     expect(strangers.tokensAsked).toBeGreaterThanOrEqual(50);
     expect(strangers.tokensAsked).toBeLessThanOrEqual(50 + 5 * seconds);
-    const headings = new Set(made.map(({ heading }) => heading));
-    expect([...headings].toSorted()).toEqual(
-      [SIGN_IN_REFUSED.notFinished, SIGN_IN_REFUSED.busy].toSorted(),
-    );
-    expect(made.find(({ heading }) => heading === SIGN_IN_REFUSED.busy)?.status).toBe(503);
+    // So many as the provider was not asked about, which on a slow machine may be none.
+    const busy = made.filter(({ heading }) => heading === SIGN_IN_REFUSED.busy);
+    expect(busy).toHaveLength(100 - strangers.tokensAsked);
+    for (const { status } of busy) expect(status).toBe(503);
+    const others = made.filter((each) => !busy.includes(each)).map(({ heading }) => heading);
+    expect(new Set(others)).toEqual(new Set([SIGN_IN_REFUSED.notFinished]));
     const back = await signIn(createVisitor(service.baseUrl), somebody());
     expect(back.headers.get('location')).toBe('/look-up');
   });

@@ -54,7 +54,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await second?.stop();
   await first?.stopAndRemove();
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
 /** One browser, whose requests come to both processes. */

@@ -75,7 +75,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await service?.stopAndRemove();
   await cis2?.stop();
-  await rm(dataDir, { recursive: true, force: true });
+  await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
 });
 
 function expectText({ text }: Visit, ...said: string[]): void {

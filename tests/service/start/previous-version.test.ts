@@ -53,7 +53,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const end of ending.toReversed()) await end();
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
 async function serve(args: string[], environment: Record<string, string>, tree?: string) {

@@ -1,12 +1,11 @@
 import { mkdir } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createStore } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { liveIssuer, liveSettings, settingFiles } from '../../support/live.ts';
+import { freePort } from '../../support/ports.ts';
 import { testNumber } from '../../support/rows.ts';
 import {
   claims,
@@ -31,6 +30,8 @@ async function both(service: TestService, token?: string): Promise<string> {
   return `status ${(await statusOf(service)).http}, lookup ${lookup.status}`;
 }
 const READY = 'status 200, lookup 200';
+const becomesReady = (service: TestService, token?: string): Promise<void> =>
+  until(async () => (await both(service, token)) === READY, 'both saying yes');
 const NOT_READY = 'status 503, lookup 503';
 
 describe('a live service', () => {
@@ -72,10 +73,7 @@ describe('a live service', () => {
         { ...(await exportJWK(keys.publicKey)), kid: 'good' },
       ],
     });
-    const closed = createServer();
-    await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));
-    nowhere = `https://127.0.0.1:${(closed.address() as AddressInfo).port}/jwks`;
-    await new Promise<void>((resolve) => closed.close(() => resolve()));
+    nowhere = `https://127.0.0.1:${await freePort()}/jwks`;
     service = await startLive('some', [
       liveIssuer('https://good.example', { jwksFile: 'jwks.json' }),
       liveIssuer('https://silent.example', { jwksUrl: nowhere }),
@@ -84,7 +82,7 @@ describe('a live service', () => {
   afterAll(() => service?.stopAndRemove());
 
   test('without the keys of one of its issuers is ready, warns of that one, and answers the others', async () => {
-    expect(await both(service, await tokenOf('https://good.example'))).toBe(READY);
+    await becomesReady(service, await tokenOf('https://good.example'));
     const { text } = await statusOf(service);
     expect(text).toContain(`https://silent.example: The keys at ${nowhere} have not been fetched`);
     expect(text).toContain('the connection was refused');
@@ -151,13 +149,15 @@ describe('a store', () => {
 
   test('is not ready until a file was loaded into it', async () => {
     expect(await both(service)).toBe(NOT_READY);
-    expect((await statusOf(service)).text).toContain('no plan is held');
+    await until(
+      async () => (await statusOf(service)).text.includes('no plan is held'),
+      'the reason',
+    );
     const anchor = Anchor.open(join(service.dataDir, 'anchor'));
     const store = createStore(await service.connect('admin'), anchor);
     await fill(store, anchor, { code: 'ZZ101', rows: [{ nhsNumber: CHILD }] });
     anchor.close();
-    await until(async () => (await statusOf(service)).http === 200, 'readiness');
-    expect(await both(service)).toBe(READY);
+    await becomesReady(service);
   });
 
   test.for<[string, string[], string[], string]>([
@@ -177,11 +177,12 @@ describe('a store', () => {
     const admin = await service.connect('admin');
     const call = ([name = '', ...args]: string[]) => admin.call(name, ...args);
     await call(spoil);
-    await until(async () => (await statusOf(service)).http === 503, 'readiness being withdrawn');
-    expect((await statusOf(service)).text).toContain(words);
+    await until(async () => {
+      const { http, text } = await statusOf(service);
+      return http === 503 && text.includes(words);
+    }, 'readiness being withdrawn, and why');
     expect(await both(service)).toBe(NOT_READY);
     await call(mend);
-    await until(async () => (await statusOf(service)).http === 200, 'readiness');
-    expect(await both(service)).toBe(READY);
+    await becomesReady(service);
   });
 });

@@ -62,7 +62,7 @@ test.for([
       expect(served.filter((route) => never.some((other) => other === route))).toEqual([]);
     } finally {
       if (role !== 'worker') await service.stop();
-      await rm(dataDir, { recursive: true, force: true });
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
     }
   },
 );

@@ -33,7 +33,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all(serving.map((service) => service.stop()));
   await store?.stop();
-  await rm(newTree, { recursive: true, force: true });
+  await rm(newTree, { recursive: true, force: true, maxRetries: 5 });
 });
 
 async function start(role: 'lookup' | 'all', tree?: string) {
@@ -63,10 +63,11 @@ test('an upgrade loses no lookup: the old version answers on, the new one when i
 
   // A lookup process cannot bring its functions along, and says that it is not ready.
   const lookups = await start('lookup', newTree);
-  expect(await isReady(lookups.baseUrl)).toBe(false);
-  expect(await (await fetch(`${lookups.baseUrl}/_status`)).text()).toContain(
-    'lacks the functions of this version',
-  );
+  await until(async () => {
+    const status = await fetch(`${lookups.baseUrl}/_status`);
+    expect(status.status).toBe(503);
+    return (await status.text()).includes('lacks the functions of this version');
+  }, 'the status saying so');
   const whole = await start('all', newTree);
   await until(() => isReady(whole.baseUrl), 'the new version being ready');
   await until(() => isReady(lookups.baseUrl), 'the new lookup process being ready');

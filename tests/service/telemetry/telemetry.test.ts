@@ -5,8 +5,10 @@ import { networkInterfaces } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { authorityClient } from '../../support/authority.ts';
 import { type Collector, startCollector } from '../../support/otlp-collector.ts';
+import { freePort } from '../../support/ports.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+import { WAIT_MS } from '../../support/until.ts';
 import { fileXml, person, planOf, upload } from '../../support/upload-model.ts';
 
 let collector: Collector;
@@ -288,9 +290,7 @@ describe('an exporter that does not work', () => {
   }
 
   test('is reported in one line, and lookups are answered', async () => {
-    const closed = await takePort();
-    const { port } = closed.address() as AddressInfo;
-    await new Promise((resolve) => closed.close(resolve));
+    const port = await freePort();
     const s = await startTestService({
       authorities: [{ code: 'ZZ101' }],
       environment: { ...quick, OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: `http://127.0.0.1:${port}/v1` },
@@ -306,25 +306,29 @@ describe('an exporter that does not work', () => {
     expect(about(s.lines)).toHaveLength(1);
   });
 
-  test('does not hold up the stop', async () => {
-    const silent = await startCollector('silent');
-    const s = await startTestService({
-      authorities: [{ code: 'ZZ101' }],
-      // Longer than this test may take: the stop has a deadline of its own.
-      environment: {
-        ...quick,
-        OTEL_EXPORTER_OTLP_ENDPOINT: silent.url,
-        OTEL_EXPORTER_OTLP_TIMEOUT: '60000',
-      },
-    });
-    try {
-      await until(() => silent.received.length > 0, 'something to be sent');
-      expect((await s.lookup({ nhsNumber: NOT_HELD })).status).toBe(200);
-    } finally {
-      await s.stopAndRemove();
-      await silent.stop();
-    }
-  }, 30_000);
+  test(
+    'does not hold up the stop',
+    async () => {
+      const silent = await startCollector('silent');
+      const s = await startTestService({
+        authorities: [{ code: 'ZZ101' }],
+        // Longer than this test may take: the stop has a deadline of its own.
+        environment: {
+          ...quick,
+          OTEL_EXPORTER_OTLP_ENDPOINT: silent.url,
+          OTEL_EXPORTER_OTLP_TIMEOUT: '60000',
+        },
+      });
+      try {
+        await until(() => silent.received.length > 0, 'something to be sent');
+        expect((await s.lookup({ nhsNumber: NOT_HELD })).status).toBe(200);
+      } finally {
+        await s.stopAndRemove();
+        await silent.stop();
+      }
+    },
+    WAIT_MS,
+  );
 
   test('does not keep the service from starting where the port of metrics is taken', async () => {
     const taken = await takePort();

@@ -15,7 +15,7 @@ let folder: string;
 beforeAll(async () => {
   folder = await testFolder();
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 const refusal = (opening: Promise<unknown>): Promise<unknown> =>
   opening.then(

@@ -46,13 +46,13 @@ beforeEach(async () => {
   await second.replicate(first);
   await createStore(first.admin, anchor).createDataset('live', 'test');
   // A dataset is there only once a replica that may be promoted has it: `cp-flags init` waits for that as well.
-  expect(await first.admin.wait(1, WAIT_MS)).toBe(1);
+  await until(async () => (await first.admin.wait(1, 1_000)) === 1, 'the replica having it');
 });
 afterEach(async () => {
   for (const end of ending.toReversed()) await end();
   await Promise.all([first.stop(), second.stop()]);
   anchor.close();
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
 async function connect(server: TestRedisServer, unacknowledged: boolean) {
@@ -138,6 +138,9 @@ const said = (readiness: Readiness): string =>
     .join(' ');
 const isAnswered = async (look: () => Promise<LookupResult>): Promise<boolean> =>
   (await look()).kind === 'not-flagged';
+/** One of them is: a busy machine may withdraw readiness, or keep a replica from acknowledging, for a moment. */
+const answered = (look: () => Promise<LookupResult>): Promise<void> =>
+  until(() => isAnswered(look), 'a lookup being answered');
 
 async function openedOn(server: TestRedisServer, username?: string) {
   const verifier = await keep(server, username);
@@ -151,12 +154,18 @@ const eventsOf = (store: Pick<Store, 'readEvents'>) => store.readEvents(partitio
 
 test('what was answered is on the replica when it is answered', async () => {
   const { look } = await openedOn(first);
-  const answered = Array.from({ length: 200 }, () => randomUUID());
-  const results = await Promise.all(answered.map((auditId) => look(auditId)));
-  expect(new Set(results.map(({ kind }) => kind))).toEqual(new Set(['not-flagged']));
+  const answers: string[] = [];
+  await until(async () => {
+    const asked = Array.from({ length: 200 }, () => randomUUID());
+    const results = await Promise.all(asked.map((auditId) => look(auditId)));
+    const of = asked.filter((_, i) => results[i]?.kind === 'not-flagged');
+    answers.push(...of);
+    return of.length === asked.length;
+  }, 'all of them being answered');
   await first.kill();
   const kept = await eventsOf(createStore(second.admin, anchor));
-  expect(kept.flatMap((event) => ('auditId' in event ? event.auditId : []))).toEqual(answered);
+  const ids = kept.flatMap((event) => ('auditId' in event ? event.auditId : []));
+  expect(ids.filter((id) => answers.includes(id))).toEqual(answers);
 });
 
 test('nothing is answered without a replica, and it continues on its own once there is one', async () => {
@@ -170,7 +179,7 @@ test('nothing is answered without a replica, and it continues on its own once th
   );
   await second.replicate(first);
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
-  expect(await isAnswered(look)).toBe(true);
+  await answered(look);
 });
 
 test('a replica that stands still makes lookups could-not-check, and none is answered in the meantime', async () => {
@@ -183,7 +192,7 @@ test('a replica that stands still makes lookups could-not-check, and none is ans
   expect(await look()).toEqual({ kind: 'could-not-check', cause: 'closed' });
   second.signal('SIGCONT');
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
-  expect(await isAnswered(look)).toBe(true);
+  await answered(look);
 });
 
 test('a replica that does not write to disk at once counts for nothing, and the sentence says what to set', async () => {
@@ -191,8 +200,9 @@ test('a replica that does not write to disk at once counts for nothing, and the 
   await second.admin.config('SET', 'appendfsync', 'everysec');
   await until(() => !readiness.open, 'lookups ending');
   expect(await isAnswered(look)).toBe(false);
-  expect(said(readiness)).toContain(
-    `Replica 127.0.0.1:${second.port}: set \`appendfsync always\`.`,
+  await until(
+    () => said(readiness).includes(`Replica 127.0.0.1:${second.port}: set \`appendfsync always\`.`),
+    'the sentence',
   );
   await second.admin.config('SET', 'appendfsync', 'always');
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
@@ -222,7 +232,7 @@ test('a replica of another version is named, and lookups go on', async () => {
     'the sentence',
   );
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
-  expect(await isAnswered(look)).toBe(true);
+  await answered(look);
 });
 
 describe('without a worker', () => {
@@ -241,7 +251,7 @@ describe('without a worker', () => {
     const opened = await openedOn(first);
     await endWorker(opened.verifier);
     await opened.readiness.refresh();
-    expect(await isAnswered(opened.look)).toBe(true);
+    await answered(opened.look);
     return opened;
   }
 
@@ -255,7 +265,7 @@ describe('without a worker', () => {
     await endWorker(verifier);
     second.signal('SIGCONT');
     expect(await readiness.whenOpen(WAIT_MS), said(readiness)).toBe(true);
-    expect(await isAnswered(look)).toBe(true);
+    await answered(look);
   });
 
   test('lookups go on if the next worker cannot reach a replica, until its settings are changed', async () => {
@@ -265,8 +275,11 @@ describe('without a worker', () => {
     await keep(first, undefined, ({ host }) => connectTo({ host, port: nowhere.port }));
     await until(async () => !(await isAnyFit()), 'the worker reporting it');
     await readiness.refresh();
-    expect(await isAnswered(look)).toBe(true);
-    expect(said(readiness)).toContain('cannot be reached from this service');
+    await answered(look);
+    await until(
+      () => said(readiness).includes('cannot be reached from this service'),
+      'the sentence',
+    );
     await second.admin.config('SET', 'appendfsync', 'everysec');
     await second.admin.config('SET', 'appendfsync', 'always');
     await until(() => !readiness.open, 'lookups ending');
@@ -277,7 +290,7 @@ describe('without a worker', () => {
     await second.admin.config('SET', 'appendfsync', 'everysec');
     await second.admin.config('SET', 'appendfsync', 'always');
     await until(() => !readiness.open, 'lookups ending');
-    expect(said(readiness)).toContain('it may have changed since');
+    await until(() => said(readiness).includes('it may have changed since'), 'the sentence');
     expect(await isAnswered(look)).toBe(false);
     await keep(first);
     expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
@@ -325,7 +338,7 @@ test('nothing that a lookup process may write outside the audit keeps lookups cl
   );
   expect(new Set(written)).toEqual(new Set(['hincrby', 'zadd', 'set', 'pexpire', undefined]));
   const { readiness, look } = await openedOn(first);
-  expect(await isAnswered(look)).toBe(true);
+  await answered(look);
   expect(said(readiness)).not.toContain('acknowledge');
 });
 
@@ -350,14 +363,14 @@ describe('a replica that is promoted', () => {
 
   test('opens on its own where it had everything when the former primary ended', async () => {
     const { verifier, readiness, look, lookups } = await openedOn(first);
-    for (let i = 0; i < 3; i++) expect(await isAnswered(look)).toBe(true);
+    for (let i = 0; i < 3; i++) await answered(look);
     await until(() => anchor.acknowledged() !== undefined, 'the worker noting what replicas have');
     await verifier.stop();
     await readiness.stop();
     await lookups.idle();
     await swap();
     const after = await openedOn(second);
-    expect(await isAnswered(after.look)).toBe(true);
+    await answered(after.look);
     expect(await createStore(second.admin, anchor).readEvents('system')).toContainEqual(
       expect.objectContaining({
         type: 'store-opened',
@@ -369,7 +382,7 @@ describe('a replica that is promoted', () => {
   test('opens on its own where it was promoted before the store was ever opened', async () => {
     await swap();
     const { look } = await openedOn(second);
-    expect(await isAnswered(look)).toBe(true);
+    await answered(look);
   });
 
   test('opens on its own where it was promoted the moment that the store was first opened', async () => {
@@ -379,12 +392,12 @@ describe('a replica that is promoted', () => {
     await swap();
     await verifier.stop();
     const { look } = await openedOn(second);
-    expect(await isAnswered(look)).toBe(true);
+    await answered(look);
   });
 
   test('opens after a comparison of all it holds where a restart made it forget whom it copied', async () => {
     const { verifier, readiness, look } = await openedOn(first);
-    expect(await isAnswered(look)).toBe(true);
+    await answered(look);
     await until(() => anchor.acknowledged() !== undefined, 'the worker noting what replicas have');
     await verifier.stop();
     await readiness.stop();
@@ -393,7 +406,7 @@ describe('a replica that is promoted', () => {
     await first.restart();
     await first.replicate(second);
     const after = await openedOn(second);
-    expect(await isAnswered(after.look)).toBe(true);
+    await answered(after.look);
     expect(JSON.stringify(await createStore(second.admin, anchor).readEvents('system'))).toContain(
       '"proof":"comparison"',
     );
@@ -408,7 +421,7 @@ describe('a replica that is promoted', () => {
     await third.replicate(first);
     await until(() => readiness.open, 'lookups going on');
     const before = anchor.acknowledged();
-    expect(await isAnswered(look)).toBe(true);
+    await answered(look);
     await until(
       () => anchor.acknowledged()?.heartbeat !== before?.heartbeat,
       'the worker noting what replicas have',
@@ -436,11 +449,11 @@ describe('single mode', () => {
     expect(await orderSingleMode(alone, anchor, 1, NAMED)).toBe(true);
     expect(await orderSingleMode(alone, anchor, 1, NAMED)).toBe(false);
     expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
-    expect(await isAnswered(look)).toBe(true);
+    await answered(look);
     expect(said(readiness)).toMatch(/Single mode since .* ordered by A\. Example/);
     await second.replicate(first);
     await until(() => !said(readiness).includes('Single mode'), 'single mode ending on its own');
-    expect(await isAnswered(look)).toBe(true);
+    await answered(look);
     const events = await createStore(first.admin, anchor).readEvents('system');
     expect(events.map(({ type }) => type)).toEqual(
       expect.arrayContaining(['single-mode-ordered', 'single-mode-ended']),
@@ -452,7 +465,7 @@ describe('single mode', () => {
     await until(() => anchor.acknowledged() !== undefined, 'the worker noting what replicas have');
     expect(await orderSingleMode(await connect(first, true), anchor, 1, NAMED)).toBe(true);
     await until(() => said(readiness).includes('Single mode'), 'single mode');
-    expect(await isAnswered(look)).toBe(true);
+    await answered(look);
     await verifier.stop();
     await readiness.stop();
     await first.kill();
@@ -484,7 +497,7 @@ describe('users, which are not replicated', () => {
       if (rules.length > 0) await users(second, ...rules);
       await until(() => servers(opened).includes('cpf-lookup'), 'the sentence');
       expect(servers(opened)).toContain(`Replica 127.0.0.1:${second.port} has other rights`);
-      expect(opened.readiness.open).toBe(true);
+      await until(() => opened.readiness.open, 'lookups going on');
       await users(second, '>one', '+get', '~a');
       await until(() => servers(opened) === 'All replicas are fit to take over.', 'it to pass');
     }
