@@ -307,6 +307,7 @@ export const NOT_CHECKED = {
   overCannot: 'Cannot sign in?',
   untrusted: 'Could not check: the form was not sent from this page',
   untrustedThen: 'Open the look-up page and type the number again.',
+  untrustedListThen: 'Open the list page and paste the list again.',
   repeated: 'Could not check: the form was not sent correctly',
   tooMuch: 'Could not check: too much was typed',
   late: 'Could not check: the form did not arrive completely',
@@ -354,6 +355,7 @@ export const LIST = {
   notCheckedThen: `${NOT_A_NO} Look each of these up again.`,
   flagged: 'With a plan',
   flaggedThen: 'Look up each of these on its own for what to do and whom to ring.',
+  ended: 'With a plan that has ended',
   all: 'The list, as it was pasted',
   line: 'Line',
   number: 'NHS number',
@@ -365,6 +367,7 @@ export const LIST = {
     flagged: 'Plan in force',
     differs: 'Plan in force. The date of birth differs: check who this is',
     ended: 'No plan now. One ended',
+    endedDiffers: 'No plan now. One ended. The date of birth differs: check who this is',
     none: RESULT.noPlan,
     noneBehind: RESULT.noPlanBehind,
     wrongDigit: 'NOT checked: a digit of the NHS number is wrong or missing',
@@ -408,13 +411,28 @@ export const ATTENDANCE = {
       ? 'No council has a plan of this child now, so none is told.'
       : `${enumerated(councils)} ${councils.length === 1 ? 'is' : 'are'} told. This is not a referral.`,
   correct: 'Was it something else? Look the child up again, and say so there.',
-  notFound: 'This could not be recorded',
-  notFoundThen:
-    'It can be said for 24 hours after you looked. Ring the council and tell them what happened.',
+  notYet: 'Nothing has been recorded yet.',
+  failedTitle: 'Not recorded',
   failed: 'Not recorded. Ring the council',
-  failedThen: 'The service could not record it. Ring the council and tell them what happened.',
-  staleThen:
-    'You have signed in again since you looked. Ring the council and tell them what happened.',
+  /** Why it was not recorded, each with what to do. */
+  failedThen: {
+    'form-untrusted':
+      'What was sent did not come from this page. Ring the council and tell them what happened.',
+    'form-field-repeated':
+      'Part of the form was sent twice. Ring the council and tell them what happened.',
+    'body-too-large': 'Too much was typed. Ring the council and tell them what happened.',
+    'request-timeout': 'It took too long to arrive. Ring the council and tell them what happened.',
+    'too-many-requests':
+      'You have asked too often. Ring the council now and tell them what happened, or wait a minute and send it again.',
+    over: 'You were signed out. Ring the council and tell them what happened. Or sign in, look the child up again, and say so there.',
+    stopped:
+      'You may not use this service now. Ring the council and tell them what happened. Then ask your privacy officer or safeguarding lead.',
+    stale:
+      'You have signed in again since you looked. Ring the council and tell them what happened.',
+    'look-not-found':
+      'It can be said for 24 hours after you looked. Ring the council and tell them what happened.',
+    failed: 'The service could not record it. Ring the council and tell them what happened.',
+  },
 } as const;
 
 /** The list of councils' numbers. */

@@ -6,22 +6,23 @@ import type { ProblemOptions } from '../../http/problem.ts';
 import type { Handler } from '../../http/route.ts';
 import type { Attend, Attended } from '../../lookup/attendance.ts';
 import type { Frame, Page } from '../html/frame.ts';
-import type { Forms } from '../session/forms.ts';
+import type { Fields, Forms } from '../session/forms.ts';
 import type { Sealer } from '../session/seal.ts';
 import type { Session } from '../session/sessions.ts';
-import { signInRefusalOf } from '../sign-in/refused.ts';
 import { Answers } from './answers.ts';
 import {
   type AttendanceForm,
   attendanceDetails,
   attendanceErrors,
+  attendanceFields,
   attendanceNotRecorded,
   attendanceRecorded,
   type Look,
   readAttendance,
+  type Typed,
   typedAttendance,
+  whyNotRecorded,
 } from './attendance.ts';
-import { formRefusedPage, isFormRefusal, overPage } from './not-checked.ts';
 import type { SignedInPages } from './signed-in.ts';
 
 export type AttendancePagesDependencies = {
@@ -42,7 +43,7 @@ type Said = { words: string; attended: Attended };
 /** What came of a look: offered below an answer, and recorded when it is said. */
 export function createAttendancePages(
   { frame, forms, attend, sealer }: AttendancePagesDependencies,
-  { signedIn, noLongerSignedIn, notChecked, readSignedIn, asSession }: SignedInPages,
+  { signedIn, noLongerSignedIn, readSignedIn, asSession }: SignedInPages,
 ) {
   /** The last recorded outcome of each look. */
   const attendances = new Answers<Said>();
@@ -52,6 +53,14 @@ export function createAttendancePages(
       token: forms.token({ form: 'attendance', owner: session.id }),
       of: sealer.seal('look', { ...look, owner: session.id }),
     };
+  }
+
+  /** The look of this session that a form is about, and what was said of it. */
+  function lookOf(session: Session, form: Fields): (Look & { typed: Typed }) | undefined {
+    const look = lookSchema.safeParse(sealer.open('look', form.get('of') ?? '')).data;
+    if (look?.owner !== session.id) return undefined;
+    const { lookupId, nhsNumber } = look;
+    return { lookupId, nhsNumber, typed: typedAttendance(form) };
   }
 
   /**
@@ -87,20 +96,31 @@ export function createAttendancePages(
     let wrong: Page | undefined;
 
     function refuse(code: ErrorCode, options: ProblemOptions): Response {
-      if (!forms.isSentFromHere(incoming)) return frame(formRefusedPage('form-untrusted'));
-      if (session === undefined) return frame(overPage(noLongerSignedIn(state)));
-      if (code === 'form-untrusted') {
-        return frame({ ...attendanceNotRecorded('stale'), ...signedIn(session) });
+      const not = whyNotRecorded(code);
+      if (!forms.isSentFromHere(incoming)) {
+        return frame(attendanceNotRecorded(whyNotRecorded('form-untrusted')));
       }
-      if (isFormRefusal(code)) return frame(formRefusedPage(code));
+      if (session === undefined) {
+        const page = attendanceNotRecorded({ why: 'over', status: 401 });
+        return frame({ ...page, cookies: noLongerSignedIn(state) });
+      }
+      if (code === 'form-untrusted' && typeof form !== 'string') {
+        return frame({
+          ...attendanceNotRecorded({ ...not, why: 'stale' }),
+          ...signedIn(session),
+        });
+      }
       if (wrong !== undefined) return frame({ ...wrong, ...signedIn(session) });
-      const page =
-        code === 'too-many-requests' || signInRefusalOf(code) !== undefined
-          ? notChecked(session, code, { typed: {} }, options)
-          : attendanceNotRecorded(code === 'look-not-found' ? 'not-found' : 'failed');
+      const mayHelp = not.why === 'too-many-requests' || not.why === 'failed';
+      const look = typeof form === 'string' || !mayHelp ? undefined : lookOf(session, form);
       return frame({
-        ...page,
-        ...(code === 'header-repeated' && { status: 400 }),
+        ...attendanceNotRecorded(
+          not,
+          look && attendanceFields(attendanceForm(session, look), look.typed, []),
+        ),
+        ...(not.why === 'too-many-requests' && {
+          retryAfterSeconds: options.limit?.retryAfterSeconds,
+        }),
         ...signedIn(session),
       });
     }
@@ -109,12 +129,10 @@ export function createAttendancePages(
     return asSession(state, head, refuse, async (_, admitted) => {
       if (session === undefined) return { code: 'token-required' };
       if (typeof form === 'string') return { code: form };
-      const look = lookSchema.safeParse(sealer.open('look', form.get('of') ?? '')).data;
-      const isOurs =
-        look?.owner === session.id &&
-        forms.isOurs(incoming, form, { form: 'attendance', owner: session.id });
-      if (!isOurs) return { code: 'form-untrusted' };
-      const typed = typedAttendance(form);
+      const look = lookOf(session, form);
+      const isOurs = forms.isOurs(incoming, form, { form: 'attendance', owner: session.id });
+      if (look === undefined || !isOurs) return { code: 'form-untrusted' };
+      const { typed } = look;
       const read = readAttendance(typed, look.nhsNumber);
       if ('errors' in read) {
         wrong = attendanceErrors(attendanceForm(session, look), typed, read.errors);

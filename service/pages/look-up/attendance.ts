@@ -3,8 +3,9 @@ import {
   type AttendanceRequest,
   attendanceRequestSchema,
 } from '#schemas/attendance.ts';
+import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
-import { ATTENDANCE, FRAME, LOOK_UP, RESULT } from '#schemas/wording/pages.ts';
+import { ATTENDANCE, FRAME, LOOK_UP, RESULT, SIGN_IN } from '#schemas/wording/pages.ts';
 import type { Page } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import {
@@ -19,12 +20,14 @@ import {
   radios,
 } from '../html/parts.ts';
 import type { Fields } from '../session/forms.ts';
+import { signInRefusalOf } from '../sign-in/refused.ts';
+import { isFormRefusal } from './not-checked.ts';
 
 /** A look whose outcome can be recorded: sealed, so that nobody can name another look. */
 export type Look = { lookupId: string; nhsNumber: NhsNumber };
 
 export type AttendanceForm = { token: string; of: string };
-type Typed = Partial<Record<'attended' | 'ward' | 'switchboard', string>>;
+export type Typed = Partial<Record<'attended' | 'ward' | 'switchboard', string>>;
 
 export function typedAttendance(fields: Fields): Typed {
   const typed: Typed = {};
@@ -72,7 +75,7 @@ ${errorMessage(`${name}-error`, error)}
 </div>`;
 }
 
-function fieldsOf(
+export function attendanceFields(
   { token, of }: AttendanceForm,
   typed: Typed,
   errors: readonly FieldError[],
@@ -98,7 +101,7 @@ export const attendanceDetails = (
   form: AttendanceForm,
 ): Html => html`<details class="nhsuk-details">
 <summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${ATTENDANCE.summary}</span></summary>
-<div class="nhsuk-details__text">${fieldsOf(form, {}, [])}</div></details>`;
+<div class="nhsuk-details__text">${attendanceFields(form, {}, [])}</div></details>`;
 
 export const attendanceErrors = (
   form: AttendanceForm,
@@ -109,7 +112,8 @@ export const attendanceErrors = (
   status: 400,
   content: html`${errorSummary(errors)}
 <h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${ATTENDANCE.summary}</h1>
-${fieldsOf(form, typed, errors)}`,
+<p class="cpf-strong">${ATTENDANCE.notYet}</p>
+${attendanceFields(form, typed, errors)}`,
 });
 
 export const attendanceRecorded = (councils: readonly string[]): Page => ({
@@ -120,17 +124,33 @@ ${paragraph(ATTENDANCE.correct)}
 <p>${buttonLink('/look-up', RESULT.another)}</p>`,
 });
 
-const NOT_RECORDED = {
-  failed: { status: 503, says: ATTENDANCE.failed, todo: ATTENDANCE.failedThen },
-  /** The form is from before its sender signed in again. */
-  stale: { status: 403, says: ATTENDANCE.failed, todo: ATTENDANCE.staleThen },
-  'not-found': { status: 404, says: ATTENDANCE.notFound, todo: ATTENDANCE.notFoundThen },
-} as const;
+type WhyNot = keyof typeof ATTENDANCE.failedThen;
+type NotRecorded = { why: WhyNot; status: number };
 
-export const attendanceNotRecorded = (why: keyof typeof NOT_RECORDED): Page => ({
-  title: ATTENDANCE.notFound,
-  status: NOT_RECORDED[why].status,
-  content: html`<div class="cpf-not-checked">${heading(NOT_RECORDED[why].says)}
-<p class="cpf-strong">${NOT_RECORDED[why].todo}</p>
-<p class="cpf-strong">${link('/councils', FRAME.councils)}</p></div>`,
+/**
+ * Why an outcome that is refused with this code was not recorded. Those of a form and those of a person each have
+ * their words; for any other the service could not record it.
+ */
+export function whyNotRecorded(code: ErrorCode): NotRecorded {
+  const { status } = ERRORS[code];
+  if (code === 'too-many-requests' || code === 'look-not-found' || isFormRefusal(code)) {
+    return { why: code, status };
+  }
+  if (signInRefusalOf(code) !== undefined) return { why: 'stopped', status };
+  return { why: 'failed', status: code === 'header-repeated' ? status : 503 };
+}
+
+/**
+ * The page of an outcome that was not recorded, whatever it was refused for.
+ *
+ * @param again what was chosen, to be sent again, if that may help
+ */
+export const attendanceNotRecorded = ({ why, status }: NotRecorded, again?: Html): Page => ({
+  title: ATTENDANCE.failedTitle,
+  status,
+  content: html`<div class="cpf-not-checked">${heading(ATTENDANCE.failed)}
+<p class="cpf-strong">${ATTENDANCE.failedThen[why]}</p>
+<p class="cpf-strong">${link('/councils', FRAME.councils)}</p>
+${why === 'over' && html`<p>${buttonLink('/sign-in', SIGN_IN.title)}</p>`}</div>
+${again}`,
 });

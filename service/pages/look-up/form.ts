@@ -3,7 +3,7 @@ import { type LookupRequest, REASONS } from '#schemas/lookup.ts';
 import { isTurned, parseNhsNumber, typedNhsNumber } from '#schemas/nhs-number.ts';
 import type { Access } from '#schemas/people/care-setting.ts';
 import { tidy } from '#schemas/tidy.ts';
-import { LIST, LOOK_UP } from '#schemas/wording/pages.ts';
+import { LIST, LOOK_UP, NOT_CHECKED } from '#schemas/wording/pages.ts';
 import { type Html, html } from '../html/html.ts';
 import {
   button,
@@ -155,9 +155,13 @@ ${button(LOOK_UP.submit)}
 }
 
 /** A button that repeats a check that was not made. */
-export const againForm = (hidden: Hidden, typed: Typed, text: string): Html =>
-  html`<form method="post" action="/look-up" novalidate autocomplete="off">
+export const againForm = (
+  action: '/look-up' | '/list',
+  hidden: Hidden,
+  typed: Readonly<Record<string, string>>,
+): Html =>
+  html`<form method="post" action="${action}" novalidate autocomplete="off">
 ${hiddenFields(hidden)}
-${NAMES.map((name) => typed[name] !== undefined && html`<input type="hidden" name="${name}" value="${typed[name]}">`)}
-${button(text)}
+${Object.entries(typed).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
+${button(NOT_CHECKED.again)}
 </form>`;

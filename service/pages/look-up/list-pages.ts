@@ -26,7 +26,7 @@ import {
   stalePage,
   usedPage,
 } from './not-checked.ts';
-import type { Behind } from './result.ts';
+import type { Covered } from './result.ts';
 import { FORM_ID, type SignedInPages } from './signed-in.ts';
 
 export type ListPagesDependencies = {
@@ -121,13 +121,14 @@ export function createListPages(
     form: {
       id: string;
       asked: string;
+      text: string;
       lines: readonly Line[];
       prevented: 'store' | undefined;
       refuse: (code: ErrorCode) => void;
     },
     trace: Trace | undefined,
   ): Promise<Page | undefined> {
-    const { id, asked, lines, prevented, refuse } = form;
+    const { id, asked, text, lines, prevented, refuse } = form;
     // Without Redis each number is recorded as one that could not be checked.
     const isFirst =
       prevented === undefined ? await endings.once(`look ${id}`).catch(() => undefined) : undefined;
@@ -135,10 +136,16 @@ export function createListPages(
     const isTaken = isFirst && (await takeList(admitted.caller).catch(() => undefined));
     if (isTaken === false) {
       refuse('too-many-requests');
-      return { ...listForm(newHidden(session), '', LIST.usedUp(listsADay)), ...signedIn(session) };
+      return {
+        ...listForm(newHidden(session), text, LIST.usedUp(listsADay)),
+        title: NOT_CHECKED.title,
+        status: ERRORS['too-many-requests'].status,
+        ...signedIn(session),
+        ...hides(session, LIST_HIDDEN),
+      };
     }
     const undelivered: (() => void)[] = [];
-    let behind: Behind | undefined;
+    let covered: Covered | undefined;
     async function check(line: Line): Promise<Listed> {
       if (line.read.kind === 'refused') return { ...line, outcome: line.read.fault };
       const { request } = line.read;
@@ -154,8 +161,8 @@ export function createListPages(
           words(checked) {
             outcome = outcomeOf(checked);
             const { coverage } = checked.coverage;
-            if (coverage.notUpToDate.length > 0) {
-              behind = { coverage, authorities: checked.authorities, at: checked.result.at };
+            if (covered === undefined || coverage.notUpToDate.length > 0) {
+              covered = { coverage, authorities: checked.authorities, at: checked.result.at };
             }
             return '';
           },
@@ -174,7 +181,7 @@ export function createListPages(
       for (const tell of undelivered) tell();
     });
     return {
-      ...listResult(listed, behind),
+      ...listResult(listed, covered),
       ...signedIn(session),
       ...hides(session, LIST_HIDDEN),
     };
@@ -197,18 +204,20 @@ export function createListPages(
           : undefined;
 
     function refuse(code: ErrorCode, options: ProblemOptions): Response {
-      if (!forms.isSentFromHere(incoming)) return frame(formRefusedPage('form-untrusted'));
+      if (!forms.isSentFromHere(incoming)) return frame(formRefusedPage('form-untrusted', '/list'));
       if (session === undefined) return frame(overPage(noLongerSignedIn(state)));
       if (code === 'form-untrusted') return frame(stalePage('/list'));
       if (code === 'body-too-large') {
         const form = listForm(newHidden(session), '', LIST.tooLong(BATCH_AT_MOST));
         return frame({ ...form, ...signedIn(session), status: ERRORS[code].status });
       }
-      if (isFormRefusal(code)) return frame(formRefusedPage(code));
+      if (isFormRefusal(code)) return frame(formRefusedPage(code, '/list'));
       if (code === 'invalid-batch') {
-        return frame({ ...listForm(newHidden(session), text, wrong), ...signedIn(session) });
+        const form = listForm(newHidden(session), text, wrong);
+        return frame({ ...form, ...signedIn(session), ...hides(session, LIST_HIDDEN) });
       }
-      return frame(notChecked(session, code, { typed: {} }, options));
+      const page = notChecked(session, code, { list: text }, options);
+      return frame({ ...page, ...hides(session, LIST_HIDDEN) });
     }
 
     const head = {
@@ -235,7 +244,7 @@ export function createListPages(
         const limit = take(admitted.caller, lines.length - 1);
         if (limit !== undefined) return { code: 'too-many-requests', limit };
         const refused = (code: ErrorCode): void => noteRefused(incoming, code, session);
-        const pasted = { id, asked, lines, prevented, refuse: refused };
+        const pasted = { id, asked, text, lines, prevented, refuse: refused };
         answer = lookUpAll(session, admitted, pasted, trace);
         answers.hold(asked, answer);
       }

@@ -2,7 +2,7 @@ import { type CalendarDate, calendarDate, londonDate, parseIsoDate } from '#sche
 import { BATCH_AT_MOST, type LookupRequest } from '#schemas/lookup.ts';
 import { isTurned, parseNhsNumber, SEPARATOR, typedNhsNumber } from '#schemas/nhs-number.ts';
 import { tidy } from '#schemas/tidy.ts';
-import { LIST, LOOK_UP, RESULT } from '#schemas/wording/pages.ts';
+import { LIST, LOOK_UP, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
 import { flagsOf } from '../../lookup/answer.ts';
 import type { Checked } from '../../lookup/lookup.ts';
 import type { Page } from '../html/frame.ts';
@@ -18,7 +18,7 @@ import {
 } from '../html/parts.ts';
 import { type Hidden, hiddenFields } from './form.ts';
 import { ringInstead } from './not-checked.ts';
-import { type Behind, behindCouncils, numberText } from './result.ts';
+import { behindCouncils, type Covered, cautions, mayBeUnderOne, numberText } from './result.ts';
 
 /** What a line asks for, or what is wrong in it. */
 type ReadLine =
@@ -80,9 +80,10 @@ export function outcomeOf({ result, authorities, coverage }: Checked): Outcome {
     return coverage.coverage.notUpToDate.length > 0 ? 'noneBehind' : 'none';
   }
   const flags = flagsOf(result.plans, authorities, coverage.upToDate);
-  const inForce = flags.filter(({ status }) => status !== 'ended');
-  if (inForce.length === 0) return 'ended';
-  return flags.some(({ dateOfBirth }) => dateOfBirth === 'mismatch') ? 'differs' : 'flagged';
+  const isEnded = flags.every(({ status }) => status === 'ended');
+  const differs = flags.some(({ dateOfBirth }) => dateOfBirth === 'mismatch');
+  if (isEnded) return differs ? 'endedDiffers' : 'ended';
+  return differs ? 'differs' : 'flagged';
 }
 
 export function listForm(hidden: Hidden, typed = '', error?: string): Page {
@@ -112,6 +113,7 @@ const isChecked = ({ read, outcome }: Listed): boolean =>
 const isFlagged = ({ outcome }: Listed): boolean => outcome === 'flagged' || outcome === 'differs';
 
 const isNotFound = ({ outcome }: Listed): boolean => outcome === 'none' || outcome === 'noneBehind';
+const isEnded = ({ outcome }: Listed): boolean => outcome === 'ended' || outcome === 'endedDiffers';
 
 const nameOf = ({ text, read }: Listed): string =>
   read.kind === 'read' ? numberText(read.request.nhsNumber) : text;
@@ -127,18 +129,28 @@ const items = (lines: readonly Listed[]): Html =>
 /**
  * The list in its own order; what was not checked and what is flagged stand above it once more.
  *
- * @param behind the councils that were out of date for any of the lines
+ * @param covered of any line that was checked; of one for which councils were out of date, if there is one
  */
-export function listResult(lines: readonly Listed[], behind: Behind | undefined): Page {
+export function listResult(lines: readonly Listed[], covered: Covered | undefined): Page {
   const notChecked = lines.filter((line) => !isChecked(line));
   const flagged = lines.filter(isFlagged);
+  const notFound = lines.filter(isNotFound);
+  const ended = lines.filter(isEnded);
+  const asksForMother = notFound.some(
+    ({ read }) =>
+      read.kind === 'read' && mayBeUnderOne(read.request.dateOfBirth, covered?.at ?? Date.now()),
+  );
+  const isNone = notChecked.length === lines.length;
+  const isRefused = lines.every(({ read }) => read.kind === 'refused');
   return {
-    title: RESULT.title,
+    title: isNone ? NOT_CHECKED.title : RESULT.title,
+    ...(isNone && { status: isRefused ? 400 : 503 }),
     content: html`${heading(LIST.summary(lines.length, lines.length - notChecked.length))}
 ${notChecked.length > 0 && html`<div class="cpf-not-checked"><h2 class="nhsuk-heading-m">${LIST.notChecked}</h2>${paragraph(LIST.notCheckedThen)}${items(notChecked)}${ringInstead()}</div>`}
 ${flagged.length > 0 && html`<div class="cpf-plain"><h2 class="nhsuk-heading-m">${LIST.flagged}</h2><p class="cpf-strong">${LIST.flaggedThen}</p>${items(flagged)}</div>`}
-${behind !== undefined && behindCouncils(behind, LIST.liveIn)}
-${lines.some(isNotFound) && paragraph(LIST.notSafe)}
+${ended.length > 0 && html`<div class="cpf-plain"><h2 class="nhsuk-heading-m">${LIST.ended}</h2><p class="cpf-strong">${RESULT.endedNotSafe}</p>${paragraph(LIST.flaggedThen)}${items(ended)}</div>`}
+${covered !== undefined && covered.coverage.notUpToDate.length > 0 && behindCouncils(covered, LIST.liveIn)}
+${notFound.length > 0 && covered !== undefined && html`<div class="cpf-plain">${cautions(covered.coverage, LIST.notSafe, asksForMother)}</div>`}
 ${table(
   LIST.all,
   [LIST.line, LIST.number, LIST.born, LIST.outcome],

@@ -195,11 +195,12 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
     let errors: readonly FieldError[] = [];
 
     function refuse(code: ErrorCode, options: ProblemOptions): Response {
-      if (!forms.isSentFromHere(incoming)) return frame(formRefusedPage('form-untrusted'));
+      if (!forms.isSentFromHere(incoming))
+        return frame(formRefusedPage('form-untrusted', '/look-up'));
       if (session === undefined) return frame(overPage(noLongerSignedIn(state)));
       if (errors.length > 0) return frame(formPage(session, typed, errors));
       if (code === 'form-untrusted') return frame(stalePage('/look-up'));
-      if (isFormRefusal(code)) return frame(formRefusedPage(code));
+      if (isFormRefusal(code)) return frame(formRefusedPage(code, '/look-up'));
       const read = readTyped(typed, now());
       const request = read.kind === 'read' ? read.request : undefined;
       return frame(notChecked(session, code, { typed, request }, options));

@@ -50,15 +50,6 @@ export const overPage = (cookies: readonly string[]): Page =>
 export const isFormRefusal = (code: ErrorCode): code is FormRefusal =>
   Object.hasOwn(FORMS_REFUSED, code);
 
-/** The page for a form from which nothing was read. */
-export function formRefusedPage(code: FormRefusal): Page {
-  return page(
-    FORMS_REFUSED[code],
-    html`${paragraph(NOT_CHECKED.untrustedThen)}<p>${buttonLink('/look-up', FRAME.lookUp)}</p>${ringInstead()}`,
-    { status: ERRORS[code].status },
-  );
-}
-
 /** The address that a form is opened at. */
 type FormOf = '/look-up' | '/list';
 
@@ -76,6 +67,15 @@ function anewPage(
     { status },
   );
 }
+
+/** The page for a form from which nothing was read. */
+export const formRefusedPage = (code: FormRefusal, form: FormOf): Page =>
+  anewPage(
+    FORMS_REFUSED[code],
+    form,
+    [NOT_CHECKED.untrustedThen, NOT_CHECKED.untrustedListThen],
+    ERRORS[code].status,
+  );
 
 /**
  * Of a form that was sent before and whose answer is not to be shown again: nobody knows whether this browser saw it,

@@ -173,6 +173,16 @@ function coveredText({ area, expected }: Coverage): string {
   }
 }
 
+/** What no plan does not mean, and what to check beside it: the same of one child and of a list. */
+export const cautions = (coverage: Coverage, notSafe: string, asksForMother: boolean): Html =>
+  html`<p>${coveredText(coverage)}${coverage.complete && ` ${RESULT.allUpToDate}`}</p>
+<p><strong>${notSafe}</strong> ${RESULT.notHere}</p>
+${asksForMother && html`<p><strong>${RESULT.underOne}</strong></p>`}`;
+
+/** Whether the mother's number may have a plan for this child. */
+export const mayBeUnderOne = (dateOfBirth: CalendarDate | undefined, at: number): boolean =>
+  dateOfBirth === undefined || isUnderOne(dateOfBirth, at);
+
 export type Behind = {
   coverage: Pick<Coverage, 'notUpToDate'>;
   authorities: Checked['authorities'];
@@ -198,7 +208,9 @@ ${held === undefined ? false : phones(held, at)}
 </div>`;
 }
 
-type NegativeOf = Behind & { coverage: Coverage; dateOfBirth: CalendarDate | undefined };
+/** What the councils had sent when a check was made. */
+export type Covered = Behind & { coverage: Coverage };
+type NegativeOf = Covered & { dateOfBirth: CalendarDate | undefined };
 
 function negative({ coverage, authorities, dateOfBirth, at }: NegativeOf): Html {
   const isBehind = coverage.notUpToDate.length > 0;
@@ -206,9 +218,7 @@ function negative({ coverage, authorities, dateOfBirth, at }: NegativeOf): Html 
 ${isBehind && behindCouncils({ coverage, authorities, at }, RESULT.liveIn)}
 <div class="cpf-plain">
 <p class="cpf-strong">${RESULT.checkTheNumber}</p>
-<p>${coveredText(coverage)}${coverage.complete && ` ${RESULT.allUpToDate}`}</p>
-<p><strong>${RESULT.notSafe}</strong> ${RESULT.notHere}</p>
-${(dateOfBirth === undefined || isUnderOne(dateOfBirth, at)) && html`<p><strong>${RESULT.underOne}</strong></p>`}
+${cautions(coverage, RESULT.notSafe, mayBeUnderOne(dateOfBirth, at))}
 </div>`;
 }
 

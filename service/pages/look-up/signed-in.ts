@@ -8,7 +8,7 @@ import {
   ACTIVITY_UNSCHEDULED,
   type Organisation,
 } from '#schemas/people/care-setting.ts';
-import { HIDDEN, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
+import { HIDDEN, RESULT } from '#schemas/wording/pages.ts';
 import { createAdmission } from '../../admission/admission.ts';
 import { decideAccess } from '../../admission/decide.ts';
 import type { GuardedWork } from '../../admission/guarded.ts';
@@ -113,16 +113,22 @@ export function createSignedIn(dependencies: SignedInDependencies) {
       });
     };
 
-  type Asked = { typed: Typed; request?: LookupRequest | undefined };
+  /** A look at one child, as it was typed and read, or a list as it was pasted. */
+  type Asked = { typed: Typed; request?: LookupRequest | undefined } | { list: string };
 
   /** Why a look of somebody signed in was not made, in words. */
   function notChecked(
     session: Session,
     code: ErrorCode,
-    { typed, request }: Asked,
+    asked: Asked,
     options: ProblemOptions = {},
   ): Page {
-    const again = againForm(newHidden(session), typed, NOT_CHECKED.again);
+    const hidden = newHidden(session);
+    const again =
+      'list' in asked
+        ? againForm('/list', hidden, { list: asked.list })
+        : againForm('/look-up', hidden, asked.typed);
+    const request = 'list' in asked ? undefined : asked.request;
     const refusal = signInRefusalOf(code);
     const page =
       refusal !== undefined

@@ -117,7 +117,9 @@ test('too many lines, none, or one list more than a day has are refused, and wha
   expect((await paste(visitor, NONE)).heading).toBe('1 pasted, 1 checked');
   const before = await looks();
   const used = await paste(visitor, NONE);
-  expect([used.status, wordsOf(used).includes(LIST.usedUp(4))]).toEqual([400, true]);
+  expect([used.status, wordsOf(used).includes(LIST.usedUp(4))]).toEqual([429, true]);
+  expect(used.title).toContain(NOT_CHECKED.title);
+  expect(used.text).toContain(`\n${NONE}</textarea>`);
   expect(await looks()).toBe(before);
 });
 

@@ -70,7 +70,10 @@ const NOT_MADE = [
   usedPage('/list'),
   stalePage('/look-up'),
   stalePage('/list'),
-  ...(Object.keys(FORMS_REFUSED) as FormRefusal[]).map(formRefusedPage),
+  ...(Object.keys(FORMS_REFUSED) as FormRefusal[]).flatMap((code) => [
+    formRefusedPage(code, '/look-up'),
+    formRefusedPage(code, '/list'),
+  ]),
 ].map(({ content }) => wordsOf({ text: String(content) }));
 
 test('no page of a check that was not made has a word of “No plan found”', () => {

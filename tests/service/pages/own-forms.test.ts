@@ -109,14 +109,15 @@ test('a list that is too long stays on its form, with how much is taken; of much
 });
 
 test.each([
-  ['/look-up', 'number'],
-  ['/look-up/attendance', 'ward'],
-  ['/sign-out', 'token'],
-  ['/sign-in', 'person'],
-])('more than is taken of a form to %s is said to be too much', async (path, field) => {
+  ['/look-up', 'number', NOT_CHECKED.tooMuch],
+  ['/look-up/attendance', 'ward', ATTENDANCE.failed],
+  ['/sign-out', 'token', NOT_CHECKED.tooMuch],
+  ['/sign-in', 'person', NOT_CHECKED.tooMuch],
+])('more than is taken of a form to %s is said to be too much', async (path, field, says) => {
   const nurse = await signedIn();
   const answer = await nurse.post(path, { [field]: 'x'.repeat(BODY_LIMITS.maxBytes) });
-  expect([answer.status, answer.heading]).toEqual([413, NOT_CHECKED.tooMuch]);
+  expect([answer.status, answer.heading]).toEqual([413, says]);
+  expect(wordsOf(answer)).toContain('oo much was typed');
 });
 
 test('a form that does not arrive completely is said to be late, and not to be another’s', async () => {
@@ -136,7 +137,9 @@ test('a form that does not arrive completely is said to be late, and not to be a
   asked.write('number=999');
   await once(asked, 'response');
   expect(await Promise.all(read)).toEqual(['request-timeout']);
-  expect(String(formRefusedPage('request-timeout').content)).toContain(NOT_CHECKED.late);
+  expect(String(formRefusedPage('request-timeout', '/look-up').content)).toContain(
+    NOT_CHECKED.late,
+  );
   asked.destroy();
   server.close();
 });

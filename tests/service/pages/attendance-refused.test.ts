@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ATTENDANCE } from '#schemas/wording/pages.ts';
+import { testNumber } from '../../support/rows.ts';
+import { startTestService, type TestService } from '../../support/service.ts';
+import { hiddenOf, signedIn, type Visit, wordsOf } from '../../support/visitor.ts';
+
+const [PLAN, NONE] = [testNumber(7_401), testNumber(7_403)];
+const LEFT = { attended: 'left-before-seen' };
+let service: TestService;
+beforeAll(async () => {
+  service = await startTestService({
+    environment: { USER_LIMIT: '4' },
+    authorities: [{ code: 'ZZ101', name: 'Northmoor Council', rows: [{ nhsNumber: PLAN }] }],
+  });
+});
+afterAll(() => service?.stopAndRemove());
+
+function expectNotRecorded(said: Visit): void {
+  expect(said.heading).toBe(ATTENDANCE.failed);
+  expect(said.text).toContain('href="/councils"');
+  expect(wordsOf(said)).not.toContain('look-ups');
+}
+
+test('over a limit, a page says that a child who left was not recorded, and what was chosen can be sent again', async () => {
+  const nurse = await signedIn(service);
+  const fields = hiddenOf(await nurse.lookUp(PLAN), '/look-up/attendance');
+  for (let i = 0; i < 5; i++) await nurse.lookUp(NONE);
+  const said = await nurse.post('/look-up/attendance', { ...fields, ...LEFT });
+  expectNotRecorded(said);
+  expect(said.status).toBe(429);
+  expect(said.headers.get('retry-after')).toMatch(/^[0-9]+$/);
+  expect(said.text).toMatch(/value="left-before-seen"[^>]* checked/);
+  expect(hiddenOf(said, '/look-up/attendance')['of']).toBeTruthy();
+});
+
+test('after the session, a page says that a child who left was not recorded', async () => {
+  const medic = await signedIn(service, 'ambulanceService');
+  const answer = await medic.lookUp(PLAN);
+  const jar = new Map(medic.jar);
+  await medic.post('/sign-out', hiddenOf(answer, '/sign-out'));
+  for (const [name, cookie] of jar) medic.jar.set(name, cookie);
+  const fields = hiddenOf(answer, '/look-up/attendance');
+  const said = await medic.post('/look-up/attendance', { ...fields, ...LEFT });
+  expectNotRecorded(said);
+  expect(said.text).toContain('href="/sign-in"');
+});
+
+test.each([
+  ['that is too large', { ward: 'x'.repeat(20_000) }, {}],
+  [
+    'with a field twice',
+    [['attended', 'seen'] as [string, string], ['attended', 'seen'] as [string, string]],
+    {},
+  ],
+  ['from elsewhere', LEFT, { 'sec-fetch-site': 'cross-site' }],
+])('a form %s is said to be not recorded', async (_, fields, headers) => {
+  const medic = await signedIn(service, 'ambulanceService');
+  const said = await medic.post('/look-up/attendance', fields, headers);
+  expectNotRecorded(said);
+});
