@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { printedNhsNumber } from '#loaders/answers/notice.ts';
 import { LoadFailed } from '#loaders/load/load.ts';
 import { formatReconciliation } from '#loaders/reconcile/reconciliation-text.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
@@ -152,7 +153,7 @@ const sideOf = ({ differences = [] }: ReconciledRow, side: 'here' | 'there'): Ht
 
 type Column = keyof typeof RECONCILE.columns;
 const CELLS: Record<Column, (row: ReconciledRow) => string | Html> = {
-  number: ({ nhsNumber }) => html`<span class="cpf-number">${nhsNumber}</span>`,
+  number: ({ nhsNumber }) => html`<span class="cpf-one-line">${printedNhsNumber(nhsNumber)}</span>`,
   localId: ({ localId }) => html`<bdi>${localId}</bdi>`,
   plan: ({ type }) => PLAN_TYPES[type].label,
   start: ({ startDate }) => RECONCILE.dateOf(startDate),
