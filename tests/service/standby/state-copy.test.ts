@@ -28,14 +28,15 @@ import type { Signer } from '#service/audit/tlog/note.ts';
 import { auditCasesFile, auditKeyFile, meshFolder } from '#service/files/data-folder.ts';
 import { openCarried } from '#service/standby/carried.ts';
 import { guardAnchor, keepLease } from '#service/standby/guard.ts';
-import { restoreState, type StateKnown } from '#service/standby/restore-state.ts';
+import { newestState, restoreState, type StateKnown } from '#service/standby/restore-state.ts';
 import { createStateCopy } from '#service/standby/state-copy.ts';
 import { type StatePlaces, statePlaces } from '#service/standby/worker-state.ts';
-import { orderOneCopy } from '#store/audit-stream/copy-orders.ts';
+import { acceptState, orderOneCopy } from '#store/audit-stream/copy-orders.ts';
 import { keys } from '#store/keys.ts';
 import {
   beginWork,
   markedState,
+  markState,
   type StateMark,
   takeWorkerLease,
   type WorkerLease,
@@ -489,6 +490,33 @@ test.each(['older versions', 'nothing', 'an earlier worker’s alone'])(
     expect(existsSync(join(t.dataDir, 'elsewhere', 'anchor', 'anchor.sqlite'))).toBe(false);
   },
 );
+
+test('an older state is taken over by the word of a named person, whose event is there first', async () => {
+  const copy = stateCopy();
+  await copy.save(EPOCH);
+  const old = newestManifest(EPOCH);
+  hold('held-1', spool('load-abc', 'rows'));
+  await copy.save(EPOCH);
+  if (mark !== undefined) await markState(t.admin, mark);
+  await markState(t.admin, { epoch: EPOCH - 1, version: 7 });
+  for (const path of manifests(EPOCH)) if (path !== old.path) rmSync(path);
+  const restore = async () =>
+    restoreState(place, statePlaces(elsewhere()), known({ mark: await markedState(t.admin) }));
+  await expect(restore()).rejects.toThrow('audit copy accept-older');
+
+  const found = await newestState(place, known({ mark: undefined }));
+  const accepted = { epoch: EPOCH, version: found?.version ?? 0 };
+  await acceptState(t.admin, { by: 'A. Example', reason: 'the bucket was put back' }, accepted);
+  expect(await t.adminStore.readEvents('system')).toContainEqual(
+    expect.objectContaining({
+      type: 'older-state-accepted',
+      by: 'A. Example',
+      detail: { reason: 'the bucket was put back', worker: EPOCH, version: accepted.version },
+    }),
+  );
+  expect(await t.admin.hkeys(keys.workerState)).toEqual([String(EPOCH)]);
+  expect((await restore()).kind).toBe('restored');
+});
 
 test('what an earlier version left unsigned is taken over while the store knows of nothing signed, and then no more', async () => {
   hold('held-1', spool('load-abc', 'rows'));
