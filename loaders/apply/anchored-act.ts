@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
+import { StoreNotWhole } from '#store/errors.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
 import { agreesWith } from './apply.ts';
-import { LoadFailed } from './load-failed.ts';
 
 /** What is to be done to rows of the locked authority, beside its files. */
 type Act = {
@@ -69,7 +69,7 @@ export function actsOf(
   /**
    * Carries an act that the anchor was told about to its end, from any point.
    *
-   * @throws {LoadFailed} if the store has lost what was to be done
+   * @throws {StoreNotWhole} if the store has lost what was to be done
    */
   async function finish(
     store: Store,
@@ -86,7 +86,7 @@ export function actsOf(
     }
     const tally = (await store.tally()).get(authority);
     const reconciled = agreesWith(tally, { rows, digest });
-    if (act === undefined && !reconciled) throw new LoadFailed(lost(authority));
+    if (act === undefined && !reconciled) throw new StoreNotWhole(lost(authority));
     await store.changeAuthority(lock, { rows, digest, inForce: tally?.inForce ?? 0, reconciled });
     await act?.settle();
     anchor.commitLoad(authority, { sequence, rows, digest });

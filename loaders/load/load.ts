@@ -9,11 +9,19 @@ import type { ColumnMapping } from '#schemas/uploads/columns.ts';
 import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
 import type { WayIn } from '#schemas/wording/files.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
+import { StoreNotWhole } from '#store/errors.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
+import type { Resumption } from '#store/trust/verifier.ts';
 import { anchoredHeldFile, applyJournal, ledgerEntry } from '../apply/apply.ts';
-import { asLoadFailed, LoadFailed, requireOpen, unlessStopped } from '../apply/load-failed.ts';
+import {
+  AuthorityBusy,
+  asLoadFailed,
+  LoadFailed,
+  requireOpen,
+  unlessStopped,
+} from '../apply/load-failed.ts';
 import type { OnProgress } from '../check/progress.ts';
 import { type ReadUpload, readUpload, type WholeHeader } from '../check/read.ts';
 import type { NumberTracer } from '../check/tracing/tracer.ts';
@@ -408,28 +416,40 @@ function removeFolder(folder: string | undefined): void {
 }
 
 /**
- * Carries a load that a crash cut short to the end it would have had, from its journal.
+ * Carries a load that was cut short to the end it would have had, from its journal. Until then its authority counts
+ * as not up to date, because a plan of its newest file may be missing.
  *
- * @throws {LoadFailed} if the store failed, another loader holds the authority, or the journal is gone
+ * @throws {StoreNotWhole} if Redis has lost what was to be done
+ * @throws {LoadFailed} if the store failed before the authority counted so
  */
 export async function resumeLoad(
   store: Store,
   anchor: Anchor,
-  load: BegunLoad,
-  options: { lockWaitMs?: number } = {},
-): Promise<void> {
+  { authority: code }: Pick<BegunLoad, 'authority'>,
+  { lockWaitMs, stopped }: { lockWaitMs?: number; stopped?: AbortSignal } = {},
+): Promise<Resumption> {
+  const authority = odsCodeSchema.parse(code);
+  async function resume(lock: AuthorityLock): Promise<Resumption> {
+    // Another process may have done it while this one waited.
+    const load = anchor.loadInProgress(authority);
+    if (load === undefined) return { kind: 'resumed' };
+    await store.changeAuthority(lock, { reconciled: false });
+    try {
+      const end = await resumeUnderLock(store, anchor, load, lock, stopped);
+      if (end === 'resumed') return { kind: 'resumed' };
+    } catch (error) {
+      if (error instanceof StoreNotWhole) throw error;
+      return { kind: 'behind', why: asLoadFailed(error, true).message };
+    }
+    const { sequenceOffset } = await store.intakeState(authority);
+    const why = LOAD_FAILED.journalGone(load.sequence - sequenceOffset, authority);
+    return { kind: 'behind', why };
+  }
   try {
-    const authority = odsCodeSchema.parse(load.authority);
-    await withLock(store, authority, options.lockWaitMs, async (lock) => {
-      // Another process may have done it while this one waited.
-      const still = anchor.loadInProgress(authority);
-      if (still === undefined) return;
-      if ((await resumeUnderLock(store, anchor, still, lock)) === 'lost') {
-        const { sequenceOffset } = await store.intakeState(authority);
-        throw new LoadFailed(LOAD_FAILED.journalGone(still.sequence - sequenceOffset, authority));
-      }
-    });
+    return await withLock(store, authority, lockWaitMs, resume, stopped);
   } catch (error) {
+    if (error instanceof AuthorityBusy) return { kind: 'at work', why: error.message };
+    if (error instanceof StoreNotWhole) throw error;
     throw asLoadFailed(error, true);
   }
 }

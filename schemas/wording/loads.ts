@@ -10,7 +10,7 @@ export const LOAD_FAILED = {
   notReadable: (fault: string) => `The file could not be read (${fault}).`,
   nothingChanged: (why: string) => `${why} Nothing was changed.`,
   willResume: (why: string) =>
-    `The load was cut short and will be resumed: ${why} Load the file again, or start the service.`,
+    `The load was cut short and will be resumed: ${why} The service does that automatically while it runs; or load the file again.`,
   stopped:
     'The process was told to stop before the file was loaded, and nothing was changed. Load it again.',
   stoppedMidway: 'the process was told to stop.',

@@ -160,6 +160,10 @@ export const VERIFIER = {
   fewReplicas: (attached: number, least: number) =>
     `${attached} of ${least} replicas are attached: nothing is verified or written before they are.`,
   open: 'The store is open.',
+  nothingCutShort: 'No load, withdrawal or note is left half done.',
+  /** @param why what to do, in sentences */
+  behind: (codes: readonly string[], why: string) =>
+    `The store is open, but something was cut short and is not done: ${codes.toSorted().join(', ')} ${codes.length === 1 ? 'counts' : 'count'} as not up to date until it is. ${why}`,
   failed: (fault: string) => `The store could not be verified (${fault}); the service is retrying.`,
   noDatasetYet: 'There is no dataset yet. Create one with `cp-flags init`.',
   unknownDataset:

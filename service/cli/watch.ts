@@ -23,7 +23,7 @@ import { withStore } from './store.ts';
 
 type WatchOptions = { out?: string };
 
-/** A load under way is given this long to end; one that is cut short is resumed by the next start. */
+/** A load under way is given this long to end; one that is cut short is continued by the service, or by the next start. */
 const LOADS_END_WITHIN_MS = 25_000;
 const FORCED_EXIT = 130;
 
@@ -56,7 +56,7 @@ export function untilStopped(inbox: Pick<Inbox, 'stop'>, log: Log): Promise<void
       void Promise.race([
         inbox.stop(),
         delay(LOADS_END_WITHIN_MS, undefined, { ref: false }).then(() => {
-          log.warn('a load was cut short; the next start resumes it');
+          log.warn('a load was cut short; the service continues it, or the next start');
           return exitNow(1);
         }),
       ]).then(resolve);

@@ -3,6 +3,7 @@ import { sweepSpools } from '#loaders/spool/sweep.ts';
 import { withinLimit } from '#schemas/alert-thresholds.ts';
 import { ConfigurationError } from '#schemas/configuration.ts';
 import type { OwnCheck } from '#schemas/status.ts';
+import { VERIFIER } from '#schemas/wording/store.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import { createBlocks } from '#store/blocks.ts';
 import type { HostPort } from '#store/connection/address.ts';
@@ -126,10 +127,14 @@ function openTools(
   void witnessed?.compared.then(() => (compared = true));
   const verifier = startStoreVerifier(connection, anchor, {
     ...(replicas > 0 && { replicas: { replicas, connectTo, sentinels } }),
-    async resume(load) {
+    async resume(load, stopped) {
+      const waits = { lockWaitMs: RESUME_LOCK_WAIT_MS, stopped };
+      const resumption = await resumeLoad(loader, anchor, load, waits);
       const { authority, sequence } = load;
-      log.info('resuming a load that was cut short', { authority, sequence });
-      await resumeLoad(loader, anchor, load, { lockWaitMs: RESUME_LOCK_WAIT_MS });
+      if (resumption.kind === 'resumed') {
+        log.info('what was cut short is done', { authority, sequence });
+      }
+      return resumption;
     },
     sealedNumbers() {
       const sealed = sealedRange(auditFolder(configuration));
@@ -343,6 +348,12 @@ function startPds(
   return work;
 }
 
+/** Whether something that changes the store was cut short and cannot be continued, as a check of `/_status`. */
+function cutShortCheck({ opened, problem, detail }: StoreVerifier['state']): OwnCheck {
+  const ok = !opened || !problem;
+  return { name: 'store:cut-short', ok, detail: ok ? VERIFIER.nothingCutShort : detail };
+}
+
 type WorkerDependencies = {
   /** The dataset's, as far as it is known. */
   kind: Dataset['kind'] | undefined;
@@ -377,6 +388,7 @@ export async function startWorker(
     mesh,
     checks: (): OwnCheck[] => [
       foreign.check(),
+      cutShortCheck(verifier.state),
       audit.check(),
       ...(witnessed === undefined ? [] : [witnessed.check()]),
       ...audit.copyChecks(),

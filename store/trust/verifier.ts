@@ -52,6 +52,15 @@ const REPLICAS_ACKNOWLEDGE_WITHIN_MS = 500;
 /** An unchanged state is reported again, for people who read only the newest lines of a log. */
 const TOLD_AGAIN_AFTER_MS = 3_600_000;
 
+/**
+ * What came of continuing a load. `behind`: it cannot be continued now, and its authority counts as not up to date.
+ * `at work`: another process has its authority.
+ */
+export type Resumption =
+  | { kind: 'resumed' }
+  | { kind: 'at work'; why: string }
+  | { kind: 'behind'; why: string };
+
 /** Whether this data folder is the newest state, by those who are not on this machine. */
 type CopyComparison = {
   /** False while they are being asked: nothing is opened until then. */
@@ -70,10 +79,13 @@ type Proof = 'mark' | 'offset' | 'comparison';
  * Keeps a store: puts this version's functions on the server and, whenever Redis has started again,
  * compares what it holds with the anchor (dataset, every stamp and its generation, each authority's count
  * and digest, the audit streams' numbers, which are not to be below the anchor's or what is sealed) before it
- * opens the store to lookups. A load that was cut short is resumed first. While the store is open it carries
- * the audit streams' numbers over to the anchor. Meanwhile it says how Redis writes to disk.
+ * opens the store to lookups. A load that was cut short is resumed first, and also while the store is open: most
+ * are cut short while Redis continues. One that cannot be resumed keeps only its own authority from being up to date.
+ * While the store is open it carries the audit streams' numbers over to the anchor. Meanwhile it says how Redis writes
+ * to disk.
  *
- * @param resume ends a load that a crash cut short, from its journal.
+ * @param resume ends a load that was cut short, from its journal, unless another process is at work on it. Throws
+ * `StoreNotWhole` if Redis has lost what was to be done.
  * Where answers wait for replicas, what it carries over is what they acknowledged, and by that it knows a promoted
  * one: it opens on its own if it has all of it.
  *
@@ -85,7 +97,7 @@ export function startStoreVerifier(
   redis: Redis,
   anchor: Anchor,
   options: {
-    resume: (load: BegunLoad) => Promise<void>;
+    resume: (load: BegunLoad, stopped: AbortSignal) => Promise<Resumption>;
     sealedNumbers?: () => readonly number[];
     copy?: CopyComparison | undefined;
     replicas?: (ReplicaRule & Pick<ReplicaWatchOptions, 'connectTo'>) | undefined;
@@ -103,7 +115,7 @@ export function startStoreVerifier(
   };
   let restUntil = Number.NEGATIVE_INFINITY;
   let looking: Promise<void> | undefined;
-  let stopped = false;
+  const stopping = new AbortController();
   let wasReached = false;
   const listeners: ((state: StoreVerifier['state']) => void)[] = [];
   let tellAgainAt = Number.NEGATIVE_INFINITY;
@@ -117,12 +129,20 @@ export function startStoreVerifier(
   let openedWith: number[] | undefined;
   /** In single mode: the replicas were away since it began. */
   let replicasWereAway = false;
+  /** Why loads that were cut short cannot be resumed, by their authorities. */
+  const behind = new Map<string, string>();
+  let resuming: Promise<void> | undefined;
+  let resumeAgainAt = Number.NEGATIVE_INFINITY;
 
-  function become(is: 'open' | 'waiting' | 'wrong', detail: string): void {
+  function become(is: 'open' | 'behind' | 'waiting' | 'wrong', detail: string): void {
     const again = is !== 'open' && performance.now() > tellAgainAt;
     if (state.detail === detail && !again) return;
     tellAgainAt = performance.now() + TOLD_AGAIN_AFTER_MS;
-    state = { opened: is === 'open', problem: is === 'wrong', detail };
+    state = {
+      opened: is === 'open' || is === 'behind',
+      problem: is === 'wrong' || is === 'behind',
+      detail,
+    };
     for (const listener of listeners) listener(state);
   }
 
@@ -242,12 +262,51 @@ export function startStoreVerifier(
       await compareRows();
       throw new StoreNotWhole(READINESS.promoted);
     }
-    for (const load of anchor.loadsInProgress()) await options.resume(load);
+    for (const load of anchor.loadsInProgress()) await resumeBeforeOpening(load);
     const generations = proof === 'offset' ? await readStamps(dataset) : await compareRows();
     await auditNumbers();
     if (rule === undefined) anchor.rememberGenerations(generations);
     else openedWith = generations;
     return proof;
+  }
+
+  function fallBehind({ authority }: BegunLoad, why: string): void {
+    behind.set(authority, why);
+    resumeAgainAt = performance.now() + FAILED_VERIFICATION_REST_MS;
+  }
+
+  async function resume(load: BegunLoad): Promise<Resumption> {
+    const resumption = await options.resume(load, stopping.signal);
+    if (resumption.kind === 'behind') fallBehind(load, resumption.why);
+    else behind.delete(load.authority);
+    return resumption;
+  }
+
+  async function resumeBeforeOpening(load: BegunLoad): Promise<void> {
+    const resumption = await resume(load);
+    // Its lease runs out in seconds, or it is done by then.
+    if (resumption.kind === 'at work') throw new Error(resumption.why);
+  }
+
+  /** While the store is open: beside everything else, since it may take as long as a load. */
+  function resumeCutShort(): void {
+    const loads = anchor.loadsInProgress();
+    for (const code of behind.keys()) {
+      if (!loads.some(({ authority }) => authority === code)) behind.delete(code);
+    }
+    if (loads.length === 0 || stopping.signal.aborted || performance.now() < resumeAgainAt) return;
+    resuming ??= resumeEach(loads).finally(() => {
+      resuming = undefined;
+    });
+  }
+
+  async function resumeEach(loads: readonly BegunLoad[]): Promise<void> {
+    for (const load of loads) {
+      if (stopping.signal.aborted) return;
+      await resume(load).catch((error: unknown) => {
+        fallBehind(load, error instanceof Error ? error.message : VERIFIER.failed('unknown'));
+      });
+    }
   }
 
   function checkGenerations(generations: readonly number[], before: readonly number[]): void {
@@ -393,7 +452,9 @@ export function startStoreVerifier(
       replicasWereAway ||= single.away;
       await endSingleMode(attached.length);
     }
-    become('open', VERIFIER.open);
+    resumeCutShort();
+    if (behind.size === 0) become('open', VERIFIER.open);
+    else become('behind', VERIFIER.behind([...behind.keys()], [...behind.values()].join(' ')));
     if (rule === undefined || single !== undefined) await beat();
     else if (required === undefined || !(await carryOver(replication, required))) return;
     const before = anchor.auditNumbers();
@@ -449,7 +510,7 @@ export function startStoreVerifier(
   function lookSoon(): void {
     lookingSoon ??= setTimeout(() => {
       lookingSoon = undefined;
-      if (!stopped) void look();
+      if (!stopping.signal.aborted) void look();
     }, LOOK_FOR_REPLICAS_EVERY_MS);
   }
 
@@ -482,10 +543,10 @@ export function startStoreVerifier(
 
   const lookNow = (): void => {
     restUntil = Number.NEGATIVE_INFINITY;
-    if (!stopped) void look();
+    if (!stopping.signal.aborted) void look();
   };
   const timer = setInterval(() => {
-    if (!stopped) void look();
+    if (!stopping.signal.aborted) void look();
   }, LOOK_EVERY_MS);
   redis.on('ready', lookNow);
   lookNow();
@@ -503,13 +564,14 @@ export function startStoreVerifier(
       return look();
     },
     async stop() {
-      stopped = true;
+      stopping.abort();
       clearInterval(timer);
       clearTimeout(lookingSoon);
       redis.off('ready', lookNow);
       await durability.stop();
       await replicas?.stop();
       await looking;
+      await resuming;
     },
   };
 }

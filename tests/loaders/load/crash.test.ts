@@ -192,7 +192,11 @@ describe('a load that is cut short', () => {
     const begun = t.anchor.loadInProgress(authority);
     if (begun === undefined) throw new Error('the anchor knows of no load');
     rmSync(begun.journal, { recursive: true });
-    await expect(resumeLoad(t.store, t.anchor, begun)).rejects.toThrow(/journal is gone/);
+    expect(await resumeLoad(t.store, t.anchor, begun)).toMatchObject({
+      kind: 'behind',
+      why: expect.stringContaining('journal is gone') as string,
+    });
+    expect(await t.store.authority(authority)).toMatchObject({ reconciled: false });
     const third = fileXml(upload({ authority, sequence: 3 }));
     await expect(l.load(third)).rejects.toThrow(/Load that file again first/);
     expect(await l.load(second)).toMatchObject({

@@ -462,7 +462,7 @@ test('a withdrawal whose work the store has lost is not taken for done', async (
   if (load === undefined) throw new Error('no load was begun');
   await expect(resumeLoad(t.store, t.anchor, load)).rejects.toThrow('restore');
   expect(t.anchor.loadInProgress(authority)).toBeDefined();
-  expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
+  expect(await t.store.authority(authority)).toMatchObject({ reconciled: false });
   expect(await shown(authority)).toBe(true);
   await t.store.keepWithdrawal(authority, held);
   await resumeLoad(t.store, t.anchor, load);

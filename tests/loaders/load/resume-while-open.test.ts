@@ -1,0 +1,163 @@
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { resumeLoad } from '#loaders/load/load.ts';
+import { LATE_FILES_DAYS, purge } from '#loaders/upkeep/purge.ts';
+import { setRestriction } from '#loaders/upkeep/restrict.ts';
+import { withdrawUrgently } from '#loaders/upkeep/withdraw.ts';
+import type { OdsCode } from '#schemas/authority.ts';
+import { addDays } from '#schemas/calendar.ts';
+import { keys } from '#store/keys.ts';
+import type { Store } from '#store/store.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
+import { type StoreVerifier, startStoreVerifier } from '#store/trust/verifier.ts';
+import { endingAt } from '../../support/cut-short.ts';
+import { day, testNumber } from '../../support/rows.ts';
+import { until } from '../../support/test-store.ts';
+import { startLoading } from '../../support/upload-loading.ts';
+import { planOf, RECEIVED_AT, TODAY } from '../../support/upload-model.ts';
+
+const { t, newAuthority, loadRecords, rowsOf, expectWhole } = await startLoading();
+
+const DAY_MS = 86_400_000;
+const ADA = { name: 'Ada Officer', key: 'council ada', now: () => RECEIVED_AT };
+const why = 'entered for the wrong child';
+
+let verifiers: StoreVerifier[] = [];
+afterEach(async () => {
+  await Promise.all(verifiers.map((verifier) => verifier.stop()));
+  verifiers = [];
+});
+
+/** A worker that continues what was cut short. */
+async function startWorker(store: Store = t.store): Promise<StoreVerifier> {
+  const verifier = startStoreVerifier(await t.connect('worker'), t.anchor, {
+    resume: (load, stopped) => resumeLoad(store, t.anchor, load, { lockWaitMs: 0, stopped }),
+  });
+  verifiers.push(verifier);
+  await until(() => verifier.state.opened, 'the store opening');
+  return verifier;
+}
+
+type Ending = { store: Store; anchor: Anchor };
+const LONG_AGO = RECEIVED_AT - (LATE_FILES_DAYS + 1) * DAY_MS;
+
+/** Whatever the anchor knows as under way, cut short before its end. */
+const CUT_SHORT: Record<string, (authority: OdsCode, ending: Ending) => Promise<unknown>> = {
+  'a load': (authority, ending) =>
+    loadRecords(authority, 2, [planOf(1, { endDate: day('2026-11-20') })], ending),
+  'a withdrawal': (authority, { store, anchor }) => {
+    const plan = {
+      nhsNumber: testNumber(1),
+      type: 'child-protection-plan' as const,
+      startDate: day('2026-09-14'),
+    };
+    return withdrawUrgently(store, anchor, authority, plan, why, ADA);
+  },
+  'what is kept back about a child': (authority, { store, anchor }) =>
+    setRestriction(
+      store,
+      anchor,
+      authority,
+      { nhsNumber: testNumber(1), kind: 'whereabouts' },
+      why,
+      ADA,
+    ),
+  async 'a purge'(authority, { store, anchor }) {
+    const plan = planOf(2, { startDate: addDays(TODAY, -900), endDate: addDays(TODAY, -500) });
+    await loadRecords(authority, 2, [plan], { now: () => LONG_AGO });
+    await purge(store, anchor, { by: 'test', now: () => RECEIVED_AT });
+  },
+};
+
+const isUnderWay = (authority: OdsCode) => t.anchor.loadInProgress(authority) !== undefined;
+
+describe('while Redis continues', () => {
+  test.each(Object.keys(CUT_SHORT))(
+    '%s that was cut short is done by one of the workers, and its council counts as behind until it is',
+    async (what) => {
+      const authority = newAuthority();
+      await loadRecords(authority, 1, [planOf(1)], { now: () => LONG_AGO });
+      await expect(CUT_SHORT[what]?.(authority, endingAt(t, 'tally'))).rejects.toThrow(
+        'ended here',
+      );
+      expect(isUnderWay(authority)).toBe(true);
+      const meanwhile: unknown[] = [];
+      const store: Store = {
+        ...t.store,
+        async tally() {
+          meanwhile.push((await t.store.authority(authority))?.reconciled);
+          return t.store.tally();
+        },
+      };
+      await Promise.all([startWorker(store), startWorker(store)]);
+      await until(() => !isUnderWay(authority), 'its end');
+      await expectWhole(authority);
+      expect(meanwhile).toEqual([false]);
+      expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
+    },
+  );
+
+  test('a load that is under way is left to its own process, which may take its time', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1);
+    const worker = await startWorker();
+    const store: Store = {
+      ...t.store,
+      async tally() {
+        for (let i = 0; i < 4; i++) await worker.look();
+        expect(isUnderWay(authority)).toBe(true);
+        expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
+        return t.store.tally();
+      },
+    };
+    const { code } = await loadRecords(authority, 2, [planOf(2)], { store });
+    expect(code).toBe('CPF02');
+    await worker.look();
+    expect(worker.state).toMatchObject({ opened: true, problem: false });
+  });
+});
+
+describe('a load that cannot be continued', () => {
+  const damage: [string, (journal: string) => void][] = [
+    ['is gone', (journal) => rmSync(journal, { recursive: true })],
+    [
+      'cannot be read',
+      (journal) => {
+        for (const name of readdirSync(journal)) {
+          if (name !== 'lock') writeFileSync(join(journal, name), 'damaged');
+        }
+      },
+    ],
+  ];
+
+  test.each(damage)(
+    'since its journal %s leaves the others their answers, is named, and its file can be loaded again',
+    async (_, spoil) => {
+      const [authority, other] = [newAuthority(), newAuthority()];
+      await loadRecords(authority, 1);
+      await loadRecords(other, 1);
+      const again = [planOf(2), planOf(3)];
+      await expect(loadRecords(authority, 2, again, endingAt(t, 'finishFile'))).rejects.toThrow(
+        /will be resumed/,
+      );
+      spoil(t.anchor.loadInProgress(authority)?.journal ?? '');
+      await t.admin.del(keys.open);
+      const worker = await startWorker();
+      await until(() => worker.state.problem, 'the load being missed');
+      expect(worker.state.opened).toBe(true);
+      expect(worker.state.detail).toContain(authority);
+      expect(worker.state.detail).toContain('Load that file again');
+      expect(await t.store.authority(authority)).toMatchObject({ reconciled: false });
+      expect(await t.store.authority(other)).toMatchObject({ reconciled: true });
+
+      expect((await loadRecords(other, 2, [planOf(2)])).code).toBe('CPF02');
+      expect((await loadRecords(authority, 2, again)).code).toBe('CPF02');
+      expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
+      expect(await rowsOf(authority, 1, 2, 3)).toHaveLength(3);
+      await expectWhole(authority);
+      await worker.look();
+      expect(worker.state).toMatchObject({ opened: true, problem: false });
+    },
+  );
+});
