@@ -115,6 +115,8 @@ export async function startService(
     // Only now, so that its first look at the directory finds what was prepared.
     const connection = redis.connect('lookup', { unacknowledged: true });
     const replicated = openLanes(redis);
+    // By which anything but a lookup is written: it is acknowledged once the replicas have it.
+    const records = replicated?.records ?? connection;
     const readiness = await startReadiness(start, redis, connection, opened);
     const kind = opened?.anchor.dataset()?.kind ?? readiness.dataset?.kind;
 
@@ -149,7 +151,7 @@ export async function startService(
       ? createLookups(start, {
           kind,
           readiness,
-          connection,
+          records,
           admissionContext,
           identities,
           limits,
@@ -162,7 +164,7 @@ export async function startService(
       kind,
       readiness,
       // A session that was ended must not become valid again on another primary.
-      connection: replicated?.records ?? connection,
+      connection: records,
       admissionContext,
       identities,
       providers,

@@ -27,6 +27,7 @@
 
 local PER_ELEMENT = 11
 local BEFORE_ELEMENTS = 5
+local ELEMENTS_AT_MOST = 64
 -- What an event has room for in the sealed log, in 64 KiB. Nobody has as many.
 local PLANS_AT_MOST = 120
 local EVENT_BYTES_AT_MOST = 16384
@@ -179,6 +180,10 @@ local function is_member(not_in_use_key, member)
 end
 
 local function look(keys, args, element, clock)
+  -- Anybody who has the password of a lookup process can call this with anything, and a loop that never ends stops
+  -- Redis for good.
+  local most = tonumber(args[5])
+  assert(most and 1 <= most and most <= LISTED_AT_MOST)
   local children_key, lists_key, audit_key, not_in_use_key =
     keys[4 * element - 3], keys[4 * element - 2], keys[4 * element - 1], keys[4 * element]
   local first = BEFORE_ELEMENTS + PER_ELEMENT * (element - 1)
@@ -215,7 +220,7 @@ local function look(keys, args, element, clock)
   local list, accesses, access_ids = nil, {}, {}
   if not silent then
     local readable, listed, who = pcall(list_access, lists_key, number, clock, tonumber(args[3]),
-      audit_id, user_key, entry, tonumber(args[4]), tonumber(args[5]))
+      audit_id, user_key, entry, tonumber(args[4]), most)
     if not readable then
       accesses = 'unreadable'
     elseif show_accesses and is_member(not_in_use_key, SENSITIVE .. number) then
@@ -250,6 +255,7 @@ local function look(keys, args, element, clock)
 end
 
 local function lookup(keys, args)
+  assert(#keys <= 4 * ELEMENTS_AT_MOST)
   local clock = now_ms()
   local reply = { clock }
   local skewed = math.abs(clock - tonumber(args[2])) > tonumber(args[3])

@@ -20,7 +20,8 @@ type LookupsDependencies = {
   /** The dataset's, as far as it is known. */
   kind: Dataset['kind'] | undefined;
   readiness: Readiness;
-  connection: StoreConnection;
+  /** What is written by it is acknowledged once the replicas have it. */
+  records: StoreConnection;
   admissionContext: AdmissionContext;
   identities: Identities;
   limits: CoverageLimits;
@@ -37,7 +38,7 @@ export function createLookups(
   {
     kind,
     readiness,
-    connection,
+    records,
     admissionContext,
     identities,
     limits,
@@ -71,7 +72,7 @@ export function createLookups(
       metrics,
       sampled,
     }),
-    attend: createAttend({ record: createAttendance(connection, readiness), readiness }),
+    attend: createAttend({ record: createAttendance(records, readiness), readiness }),
     rehearse: createRehearsals({ isDemo, directory: readiness, limits }),
     readiness,
     noteRefusal,

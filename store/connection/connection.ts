@@ -148,8 +148,9 @@ export function rightsFault(error: unknown): string | undefined {
 
 const OF_TLS = /^(?:ERR_TLS|ERR_SSL|EPROTO|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_)/;
 
-/** Why no connection comes about to a server that is there, in a sentence; `undefined` if it is not there. */
+/** Why a server that is there does not serve us, in a sentence; `undefined` if it is not there. */
 export function refusalFault(error: unknown): string | undefined {
+  if (error instanceof Error && error.message.startsWith('BUSY ')) return STORE.busy;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return OF_TLS.test(code) ? STORE.tlsFailed(code) : rightsFault(error);
 }
@@ -168,7 +169,7 @@ export async function whenReady(redis: Redis, deadlineMs: number): Promise<void>
         redis.off('ready', done);
         reject(
           new Error(
-            rightsFault(cause) ??
+            refusalFault(cause) ??
               STORE.notAnswering(deadlineMs, cause instanceof Error ? cause.message : undefined),
           ),
         );

@@ -21,7 +21,7 @@ local function read_rows(keys, args)
   local reply, at = {}, 2
   for _, children_key in ipairs(keys) do
     local numbers = {}
-    for i = 1, tonumber(args[at]) do numbers[i] = args[at + i] end
+    for i = 1, math.min(tonumber(args[at]), #args - at) do numbers[i] = args[at + i] end
     at = at + #numbers + 1
     local sound, generation, _, values = pcall(read_children, children_key, args[1], numbers)
     for _, number in ipairs(numbers) do

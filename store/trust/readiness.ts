@@ -232,9 +232,9 @@ export function watchStore(
   /** Why the newest attempt to connect failed, if Redis is there. */
   let refusal: string | undefined;
 
-  function close(): void {
+  function close(fault = refusal): void {
     turn++;
-    set('redis-reachable', bad(refusal ?? sentinels?.problem ?? READINESS.unreachable));
+    set('redis-reachable', bad(fault ?? sentinels?.problem ?? READINESS.unreachable));
   }
 
   function sawGeneration(partition: number, generation: number): void {
@@ -493,8 +493,8 @@ export function watchStore(
       ]);
       // A poll that returned early left readiness as it found it; it must not last on old word.
       if (trustedAt === before) trustedAt = Number.NEGATIVE_INFINITY;
-    } catch {
-      close();
+    } catch (error) {
+      close(refusalFault(error));
     } finally {
       clearTimeout(timer);
     }
@@ -529,7 +529,7 @@ export function watchStore(
   redis.on('error', (error: unknown) => (refusal = refusalFault(error)));
   redis.on('ready', () => (refusal = undefined));
   redis.on('ready', pollNow);
-  redis.on('close', close);
+  redis.on('close', () => close());
   pollNow();
 
   return {
