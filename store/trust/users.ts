@@ -16,7 +16,17 @@ const COMPARED_EVERY_MS = 1_000;
 /** By name, a digest of what a user may do and of the hashes of its passwords; none for one that is not there. */
 type Users = ReadonlyMap<string, string | undefined>;
 
-/** A reply that does not depend on the order of passwords and flags, nor on the version of the protocol. */
+/**
+ * Rights on commands, in an order of their own: each server writes single commands down in the order of its own hash
+ * table. Categories stay in their order, and come first, as servers write them.
+ */
+function canonicalCommands(text: string): string {
+  const words = text.split(' ');
+  const single = words.filter((word) => !word.includes('@'));
+  return [...words.filter((word) => word.includes('@')), ...single.toSorted()].join(' ');
+}
+
+/** A reply that does not depend on the order of passwords, flags and commands, nor on the version of the protocol. */
 function canonical(reply: unknown): string {
   const flat = list(reply);
   const pairs: [string, unknown][] = Array.isArray(reply)
@@ -24,16 +34,15 @@ function canonical(reply: unknown): string {
         i % 2 === 0 ? [[String(name), flat[i + 1]]] : [],
       )
     : Object.entries(reply ?? {});
-  return JSON.stringify(
-    pairs.map(([name, value]): [string, unknown] => [
-      name,
-      Array.isArray(value)
-        ? list(value)
-            .map((each) => JSON.stringify(each))
-            .toSorted()
-        : value,
-    ]),
-  );
+  const valueOf = (name: string, value: unknown): unknown => {
+    if (name === 'commands') return canonicalCommands(String(value));
+    if (name === 'selectors') return list(value).map(canonical).toSorted();
+    if (!Array.isArray(value)) return value;
+    return list(value)
+      .map((each) => JSON.stringify(each))
+      .toSorted();
+  };
+  return JSON.stringify(pairs.map(([name, value]) => [name, valueOf(name, value)]));
 }
 
 /**

@@ -503,6 +503,25 @@ describe('users, which are not replicated', () => {
     }
   });
 
+  test('are the same on every server that has the same file, whatever order the server writes rights down in', async () => {
+    const files = ['store/acl', 'docs/operating/two-rooms/servers.acl'].map(
+      (path) => new URL(`../../../${path}`, import.meta.url),
+    );
+    const roles = ['lookup', 'worker', 'loader', 'admin'].map((role) => `${role}.acl`);
+    const texts = [...roles.map((name) => new URL(`acl/${name}`, files[0])), files[1] ?? ''];
+    const lines = texts
+      .flatMap((url) => readFileSync(url, 'utf8').split('\n'))
+      .filter((line) => line.startsWith('user '))
+      .map((line) => line.replace(/#\w+/, `#${'0'.repeat(64)}`).match(/\([^)]*\)|\S+/g) ?? []);
+    expect(lines).toHaveLength(6);
+    for (const { admin } of [first, second]) {
+      for (const [, user = '', ...rules] of lines)
+        await admin.call('ACL', 'SETUSER', user, ...rules);
+    }
+    const opened = await openedOn(first);
+    await until(() => servers(opened) === 'All replicas are fit to take over.', servers(opened));
+  });
+
   test('are said not to be compared where the worker may not read them', async () => {
     const rules = readFileSync(new URL('../../../store/acl/worker.acl', import.meta.url), 'utf8')
       .replace(/^#.*$/gm, '')
