@@ -47,8 +47,12 @@ export function unspacedNhsNumber(text: string): string {
 export const SEPARATOR = '[\\s.\\u2010-\\u2015\\u2212-]';
 const SEPARATORS = new RegExp(SEPARATOR, 'g');
 
-/** Marks by which what follows is shown from right to left, or in groups that change places. */
-const TURNING = /[\u061c\u200f\u202b\u202e\u2067]/;
+/**
+ * Marks by which what follows is shown from right to left, or in groups that change places, and every character of the
+ * ranges that Unicode keeps for scripts from right to left, some of which cannot be seen. Source: UAX 9, Bidi_Class.
+ */
+const TURNING =
+  /[\u0590-\u08ff\u200f\u202b\u202e\u2067\ufb1d-\ufdff\ufe70-\ufefe\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 
 /** Whether a text may be shown in another order than it has: a person sees another number than is read. */
 export const isTurned = (text: string): boolean => TURNING.test(text);

@@ -19,6 +19,9 @@ const httpAddress = z
     error: 'must not hold a user or password',
   });
 
+/** The id by which a demo's made-up people are signed in, which no provider has. */
+export const DEMO_PROVIDER = 'demo';
+
 /** Levels of NHS CIS2 Authentication: 3 is a person whose identity was verified in person or as well. */
 const level = z.int().min(0).max(4);
 
@@ -29,9 +32,14 @@ const level = z.int().min(0).max(4);
 const signInProviderSchema = z
   .strictObject({
     /** Part of its addresses here. */
-    id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,30}$/, {
-      error: 'must be 1 to 31 small letters, digits and hyphens',
-    }),
+    id: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9-]{0,30}$/, {
+        error: 'must be 1 to 31 small letters, digits and hyphens',
+      })
+      .refine((id) => id !== DEMO_PROVIDER, {
+        error: 'must not be demo, which is the id of made-up people',
+      }),
     name: shortTextSchema,
     for: z.enum(Object.keys(SIGN_IN_FOR) as [SignInFor, ...SignInFor[]]).default('staff'),
     /** As the provider writes it in its tokens; outside a demo https only. */

@@ -102,11 +102,11 @@ ${paragraph(ACCESSIBILITY.reportThen)}`,
   const asset: Handler = (c) => {
     const found = assets.find(c.req.param('name') ?? '');
     if (found === undefined) return problemResponse('not-found', readRequestIds(c.env.incoming));
-    const { type, bytes, gzipped } = found;
+    const { type, bytes, gzipped, isNamed } = found;
     const zipped = /\bgzip\b/.test(c.env.incoming.headers['accept-encoding'] ?? '');
     return new Response(new Uint8Array(zipped ? gzipped : bytes), {
       headers: {
-        'cache-control': 'public, max-age=31536000, immutable',
+        'cache-control': isNamed ? 'public, max-age=31536000, immutable' : 'no-store',
         'content-security-policy': PAGE_HEADERS['content-security-policy'],
         'content-type': type,
         'cross-origin-resource-policy': 'same-origin',

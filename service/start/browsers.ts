@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
-import { signInFileSchema } from '#schemas/people/sign-in.ts';
+import { DEMO_PROVIDER, signInFileSchema } from '#schemas/people/sign-in.ts';
 import type { OwnCheck } from '#schemas/status.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import { createSessionEndings } from '#store/session-endings.ts';
@@ -19,7 +19,6 @@ import { createSessions, LONGEST_MS, type SignedIn } from '../pages/session/sess
 import { createVisits } from '../pages/session/visits.ts';
 import { openProvider, type Provider } from '../pages/sign-in/openid.ts';
 import { statesTogether } from '../pages/sign-in/provider-health.ts';
-import { DEMO_PROVIDER } from '../pages/sign-in/sign-in.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { StartContext } from './context.ts';
 import type { StoreConnection } from './redis.ts';
@@ -112,7 +111,7 @@ export async function startBrowsers(
   const revoked = ({ issuer, user, client }: Pick<SignedIn, 'issuer' | 'user' | 'client'>) =>
     identities.revocations?.has({ issuer, user, client, jti: undefined }) === true;
   const assets = readAssets();
-  const frame: Frame = createFrame(assets, isDemo);
+  const frame: Frame = createFrame(assets, isDemo, PUBLIC_URL?.startsWith('https:'));
   return {
     frame,
     assets,
@@ -131,8 +130,10 @@ export async function startBrowsers(
       sealer,
       cookies,
       endings,
-      isProvider: (id) =>
-        id === DEMO_PROVIDER ? isDemo() : believed().some((provider) => provider.id === id),
+      isProvider: ({ provider: id, settings }) =>
+        id === DEMO_PROVIDER
+          ? isDemo()
+          : believed().some((provider) => provider.id === id && provider.settings === settings),
       blocked,
       revoked,
     }),

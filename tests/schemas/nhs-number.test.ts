@@ -6,6 +6,7 @@ import {
   PARTITIONS,
   parseNhsNumber,
   partitionOf,
+  typedNhsNumber,
   unspacedNhsNumber,
 } from '#schemas/nhs-number.ts';
 
@@ -13,6 +14,29 @@ const nineDigits = fc.stringMatching(/^[0-9]{9}$/);
 const numbers = nineDigits
   .map((nine) => `${nine}${nhsNumberCheckDigit(nine) ?? 'x'}`)
   .filter((text) => parseNhsNumber(text) !== undefined);
+
+test('no character that cannot be seen and is of a script from right to left is passed over in a number', () => {
+  const rightToLeft = [
+    [0x0590, 0x08ff],
+    [0xfb1d, 0xfdff],
+    [0xfe70, 0xfefe],
+    [0x1_0800, 0x1_0fff],
+    [0x1_e800, 0x1_efff],
+    // Marks, embeddings, overrides and isolates.
+    [0x200f, 0x200f],
+    [0x202b, 0x202b],
+    [0x202e, 0x202e],
+    [0x2067, 0x2067],
+  ] as const;
+  const passedOver: string[] = [];
+  for (const [from, to] of rightToLeft) {
+    for (let code = from; code <= to; code++) {
+      const number = `${String.fromCodePoint(code)}999 000 0018`;
+      if (typedNhsNumber(number) === '9990000018') passedOver.push(code.toString(16));
+    }
+  }
+  expect(passedOver).toEqual([]);
+});
 
 describe('an NHS number', () => {
   test.each([

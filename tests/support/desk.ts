@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Scope } from '#schemas/people/identity.ts';
+import { DEMO_PROVIDER } from '#schemas/people/sign-in.ts';
 import { DEMO_ISSUER } from '#service/admission/demo-issuer.ts';
 import { createCookies } from '#service/pages/session/cookies.ts';
 import { openSealer } from '#service/pages/session/seal.ts';
 import type { Session } from '#service/pages/session/sessions.ts';
-import { DEMO_PROVIDER } from '#service/pages/sign-in/sign-in.ts';
 import { role } from './service.ts';
 import { createVisitor, type Visitor } from './visitor.ts';
 
@@ -24,6 +24,7 @@ export async function visitorAs(
   const session: Session = {
     id: randomUUID(),
     provider: DEMO_PROVIDER,
+    settings: DEMO_PROVIDER,
     issuer: DEMO_ISSUER,
     client: 'cp-flags-demo',
     subject: user,

@@ -5,6 +5,7 @@ import { role } from './service.ts';
 /** A session of a nurse that began at this time. */
 export const nurseSession = (at: number): Session => ({
   provider: 'cis2',
+  settings: 'digest',
   subject: 'nurse-1',
   issuer: 'https://id.example',
   client: 'pages',

@@ -23,7 +23,8 @@ if (filter !== null) {
     }
     for (const group of groups) {
       group.hidden = group.querySelector('[data-council]:not([hidden])') === null;
-      document.querySelector(`[data-letter="${group.dataset.group}"]`).hidden = group.hidden;
+      document.querySelector(`[data-letter="${CSS.escape(group.dataset.group)}"]`).hidden =
+        group.hidden;
     }
     const { one, many, none } = count.dataset;
     count.textContent = shown === 0 ? none : shown === 1 ? one : many.replace('#', shown);
@@ -59,21 +60,20 @@ if (hideAfterSeconds !== undefined) {
   };
   endAfter(hideAfterSeconds);
   // A page that was laid aside, or a computer that slept, may have stopped the timer.
-  for (const type of ['pageshow', 'visibilitychange']) {
+  for (const type of ['pageshow', 'visibilitychange', 'focus']) {
     addEventListener(type, () => {
       if (Date.now() >= ends && main.querySelector('.cpf-hides__content') !== null) hide();
     });
   }
-  // A form is not lost while its session goes on in another tab, and nothing of it is shown once somebody else signs in.
-  if (hideTo === undefined) {
-    tabs?.addEventListener('message', ({ data }) => {
-      if (data.session !== session) return hide();
-      const seconds = 10 * Math.floor((data.ends - Date.now()) / 10_000);
-      if (Date.now() + seconds * 1000 <= ends) return;
-      endAfter(seconds);
-      hidesAfter(seconds);
-    });
-  }
+  // Nothing is shown once somebody else signs in, in whichever tab. A form is not lost while its session goes on in another.
+  tabs?.addEventListener('message', ({ data }) => {
+    if (data.session !== session) return hide();
+    if (hideTo !== undefined) return;
+    const seconds = 10 * Math.floor((data.ends - Date.now()) / 10_000);
+    if (Date.now() + seconds * 1000 <= ends) return;
+    endAfter(seconds);
+    hidesAfter(seconds);
+  });
 }
 tabs?.postMessage({ session, ends: Date.now() + sessionSeconds * 1000 });
 

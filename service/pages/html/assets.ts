@@ -39,7 +39,8 @@ export type Assets = {
   /** Addresses by which pages name them. */
   styles: readonly string[];
   script: string;
-  find: (name: string) => Asset | undefined;
+  /** `isNamed` unless the name is that of another version: then what is in the file today. */
+  find: (name: string) => (Asset & { isNamed: boolean }) | undefined;
 };
 
 export const ASSETS_PATH = '/assets';
@@ -47,6 +48,7 @@ export const ASSETS_PATH = '/assets';
 /** Fonts that are licensed to the NHS alone, at an address of its own. Source: NHS identity guidelines. */
 const FONT_FACES = /@font-face\{[^}]*\}/g;
 const IMAGES = /\/assets\/images\/([a-z-]+\.svg)/g;
+const DIGEST = /\.[0-9a-f]{16}\.(?=[a-z]+$)/;
 const SOURCE_MAPS = /\n?(?:\/\*|\/\/)# sourceMappingURL=\S*(?: \*\/)?\s*$/;
 
 /**
@@ -55,6 +57,7 @@ const SOURCE_MAPS = /\n?(?:\/\*|\/\/)# sourceMappingURL=\S*(?: \*\/)?\s*$/;
  */
 export function readAssets(): Assets {
   const assets = new Map<string, Asset>();
+  const today = new Map<string, Asset>();
 
   function add(name: string, text: string): string {
     const [stem = '', ending = 'css'] = name.split(/\.(?=[a-z]+$)/);
@@ -62,7 +65,9 @@ export function readAssets(): Assets {
     const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
     const address = `${stem}.${digest}.${ending}`;
     const type = TYPES[ending as keyof typeof TYPES];
-    assets.set(address, { type, bytes, gzipped: gzipSync(bytes, { level: 9 }) });
+    const asset = { type, bytes, gzipped: gzipSync(bytes, { level: 9 }) };
+    assets.set(address, asset);
+    today.set(name, asset);
     return `${ASSETS_PATH}/${address}`;
   }
   const package_ = (path: string): string => readFileSync(new URL(path, FRONTEND), 'utf8');
@@ -77,5 +82,14 @@ export function readAssets(): Assets {
   ];
   const frontendJs = add('nhsuk-frontend.js', package_('nhsuk-frontend.min.js'));
   const script = add('pages.js', own('pages.js').replace('./nhsuk-frontend.js', frontendJs));
-  return { styles, script, find: (name) => assets.get(name) };
+  return {
+    styles,
+    script,
+    find(name) {
+      const named = assets.get(name);
+      // While one version follows another, each may be asked for what a page of the other names.
+      const found = named ?? today.get(name.replace(DIGEST, '.'));
+      return found && { ...found, isNamed: named !== undefined };
+    },
+  };
 }

@@ -165,10 +165,13 @@ ${ends === undefined ? all : hiding(all, ends, true)}
 /**
  * Puts the frame around a page: who is signed in, danger, what to do without a system, and headers by which nobody
  * keeps it, frames it or learns where a reader came from.
+ *
+ * @param onlyTls browsers are told to come over TLS only, for a year
  */
-export function createFrame(assets: Assets, isDemo: () => boolean): Frame {
+export function createFrame(assets: Assets, isDemo: () => boolean, onlyTls = false): Frame {
   return (page) => {
     const headers = new Headers(PAGE_HEADERS);
+    if (onlyTls) headers.set('strict-transport-security', 'max-age=31536000');
     for (const cookie of page.cookies ?? []) headers.append('set-cookie', cookie);
     const { hide, leave = hide, retryAfterSeconds, allow } = page;
     // By a header, since it is no part of the page: it goes also if no script runs.

@@ -27,7 +27,7 @@ import {
   usedPage,
 } from './not-checked.ts';
 import type { Covered } from './result.ts';
-import { FORM_ID, type SignedInPages } from './signed-in.ts';
+import { FORM_ENDED, FORM_ID, type SignedInPages } from './signed-in.ts';
 
 export type ListPagesDependencies = {
   frame: Frame;
@@ -103,7 +103,11 @@ export function createListPages(
     if (state.kind !== 'open') return redirect('/sign-in', noLongerSignedIn(state));
     const { session } = state;
     if (!mayPaste(session)) return noSuchList(env.incoming, session);
-    return frame({ ...listForm(newHidden(session)), ...signedIn(session) });
+    return frame({
+      ...listForm(newHidden(session)),
+      ...signedIn(session),
+      endsWithSession: FORM_ENDED,
+    });
   };
 
   /** Takes one of the lists of a day, whichever process is asked; false if all are taken. */

@@ -34,6 +34,9 @@ const TEN_DIGITS = `[0-9](?:${SEPARATOR}*[0-9]){9}`;
 /** A number in any form that is taken on its own, and after it, if anything, a date. */
 const LINE = new RegExp(`^${SEPARATOR}*(${TEN_DIGITS})${SEPARATOR}*(?:[ ,;]+(${DATE}))?[ ,;]*$`);
 const NUMBERS = new RegExp(`(?<![0-9])${TEN_DIGITS}(?![0-9])`, 'g');
+/** A date with its year in full at the end of a line: none of its digits is one of the number's. */
+const ENDS_IN_DATE =
+  /(?:^|[\s,;])(?:[0-9]{1,2}[/.\u2010-\u2015\u2212-][0-9]{1,2}[/.\u2010-\u2015\u2212-][0-9]{4}|[0-9]{4}[/.\u2010-\u2015\u2212-][0-9]{1,2}[/.\u2010-\u2015\u2212-][0-9]{1,2})[ ,;]*$/;
 /** The same with digits too few or too many. */
 const LIKE_A_LINE = new RegExp(`^[0-9](?:${SEPARATOR}|[0-9]){0,40}(?:[ ,;]+${DATE})?[ ,;]*$`);
 
@@ -44,7 +47,13 @@ function dateOf(text: string): CalendarDate | undefined {
   return calendarDate(year ?? 0, month ?? 0, day ?? 0);
 }
 
+function hasTooFewDigits(text: string): boolean {
+  const at = ENDS_IN_DATE.exec(text)?.index;
+  return at !== undefined && text.slice(0, at).replaceAll(/[^0-9]/g, '').length < 10;
+}
+
 function readLine(text: string, now: number): ReadLine {
+  if (hasTooFewDigits(text)) return { kind: 'refused', fault: 'wrongDigit' };
   const [, number, date] = LINE.exec(text) ?? [];
   if (number === undefined) {
     const isSeveral = (text.match(NUMBERS) ?? []).length > 1;

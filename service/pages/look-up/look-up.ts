@@ -28,7 +28,13 @@ import {
   usedPage,
 } from './not-checked.ts';
 import { resultContent } from './result.ts';
-import { ANSWER_HIDDEN, createSignedIn, FORM_ID, type SignedInDependencies } from './signed-in.ts';
+import {
+  ANSWER_HIDDEN,
+  createSignedIn,
+  FORM_ENDED,
+  FORM_ID,
+  type SignedInDependencies,
+} from './signed-in.ts';
 
 export type LookUpPagesDependencies = SignedInDependencies &
   ListPagesDependencies &
@@ -77,6 +83,8 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
     const isWrong = errors.length > 0;
     return {
       ...signedIn(session),
+      // What was typed stands on it again.
+      ...(isWrong ? hides(session, ANSWER_HIDDEN) : { endsWithSession: FORM_ENDED }),
       title: isWrong ? `${LOOK_UP.error}${LOOK_UP.title}` : LOOK_UP.title,
       status: isWrong ? 400 : 200,
       content: lookUpForm(

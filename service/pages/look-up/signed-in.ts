@@ -8,7 +8,7 @@ import {
   ACTIVITY_UNSCHEDULED,
   type Organisation,
 } from '#schemas/people/care-setting.ts';
-import { HIDDEN, RESULT } from '#schemas/wording/pages.ts';
+import { HIDDEN, RESULT, SIGN_IN } from '#schemas/wording/pages.ts';
 import { createAdmission } from '../../admission/admission.ts';
 import { decideAccess } from '../../admission/decide.ts';
 import type { GuardedWork } from '../../admission/guarded.ts';
@@ -50,6 +50,12 @@ export const ANSWER_HIDDEN: HiddenAnswer = {
   heading: HIDDEN.heading,
   says: HIDDEN.noCheck,
   another: { href: '/look-up', text: RESULT.another },
+};
+/** Where a form was that somebody may have typed a number into, once their session is over. */
+export const FORM_ENDED = {
+  heading: SIGN_IN.signedOut,
+  says: SIGN_IN.signedOutThen,
+  another: { href: '/sign-in', text: SIGN_IN.title },
 };
 /** How long to wait if the refusal does not name a limit. */
 const WAIT_SECONDS = 60;

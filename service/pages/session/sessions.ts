@@ -20,6 +20,8 @@ const sessionSchema = z.strictObject({
   id: z.uuid(),
   /** The id of a provider of SIGN_IN_FILE, or `demo`. */
   provider: z.string(),
+  /** The digest of what the provider is set to be, as it was when they signed in. */
+  settings: z.string(),
   issuer: issuerNameSchema,
   client: z.string(),
   /** The provider's own id of the person, and of its session, by which it ends sessions here. */
@@ -55,9 +57,9 @@ export type Sessions = {
    * The cookie of a new session, whose id nobody knew before; `undefined` while the store's clock is not known, by
    * which it is judged what ended before.
    */
-  begin: (signedIn: SignedIn) => string | undefined;
-  /** Whether a session that began now would be over: its provider has ended it. */
-  isOver: (signedIn: SignedIn) => boolean;
+  begin: (signedIn: SignedIn, issuedAt?: number) => string | undefined;
+  /** Whether a session that began then, or now, would be over: its provider has ended it. */
+  isOver: (signedIn: SignedIn, issuedAt?: number) => boolean;
   /** The cookie of a session in use. */
   renew: (session: Session) => string;
   /** Whether one is known to have ended before its time. */
@@ -72,8 +74,8 @@ type SessionDependencies = {
   sealer: Sealer;
   cookies: Cookies;
   endings: SessionEndings;
-  /** Whether people of a provider are let in now. */
-  isProvider: (id: string) => boolean;
+  /** Whether people of a provider are let in now, and it is set to be what it was. */
+  isProvider: (of: Pick<SignedIn, 'provider' | 'settings'>) => boolean;
   blocked: (userKey: string) => boolean;
   /** Revoked by file: a user or a client. */
   revoked: (of: Pick<SignedIn, 'issuer' | 'user' | 'client'>) => boolean;
@@ -110,12 +112,7 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
       const session = sessionSchema.safeParse(sealer.open('session', cookie)).data;
       if (session === undefined) return { kind: 'none' };
       const isOfTheFuture = session.seenAt > now() + CLOCKS_APART_MS;
-      if (
-        now() >= endsAt(session) ||
-        isOfTheFuture ||
-        !isProvider(session.provider) ||
-        revoked(session)
-      ) {
+      if (now() >= endsAt(session) || isOfTheFuture || !isProvider(session) || revoked(session)) {
         return { kind: 'over' };
       }
       if (hasEnded(session) || endings.isLost(session.issuedAt)) return { kind: 'over' };
@@ -136,13 +133,14 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
           return { kind: 'refused', code: 'token-required' };
       }
     },
-    isOver(signedIn) {
-      const issuedAt = endings.now();
-      return issuedAt !== undefined && hasEnded({ ...signedIn, id: '', issuedAt });
+    isOver(signedIn, issuedAt = endings.now()) {
+      return (
+        issuedAt !== undefined &&
+        (hasEnded({ ...signedIn, id: '', issuedAt }) || endings.isLost(issuedAt))
+      );
     },
-    begin(signedIn) {
-      const issuedAt = endings.now();
-      if (issuedAt === undefined) return undefined;
+    begin(signedIn, issuedAt = endings.now()) {
+      if (issuedAt === undefined || endings.now() === undefined) return undefined;
       return cookieOf({ ...signedIn, id: randomUUID(), issuedAt, seenAt: now() });
     },
     renew: (session) => cookieOf({ ...session, seenAt: now() }),

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { jwtVerify } from 'jose';
 import * as openid from 'openid-client';
 import { z } from 'zod';
@@ -51,6 +52,8 @@ export type Provider = Pick<SignInProvider, 'id' | 'name' | 'for' | 'issuer'> & 
   publicKeys: ClientProof['publicKeys'];
   /** What decides who is let in, for the digest of the configuration. */
   described: unknown;
+  /** Its digest, by which a session knows whether the provider is still what it was. */
+  settings: string;
   /** Where the browser is sent; `undefined` if the provider does not answer. */
   start: (changeRole: boolean) => Promise<{ url: URL; flow: Omit<Flow, 'begunAt'> } | undefined>;
   /** How often it may be asked about codes that may be made up. */
@@ -170,6 +173,7 @@ export async function openProvider(
     identity: settings.identityAssurance ?? (isCis2 ? 3 : 0),
     authentication: settings.authenticationAssurance ?? (isCis2 ? 2 : 0),
   };
+  const described = { id, issuer, clientId, for: settings.for, claims, needed };
   const mapping: ClaimMapping = { ...mappingOf(claims), client: CLIENT };
   const { authentication, publicKeys } = await readClientProof(settings);
 
@@ -299,7 +303,11 @@ export async function openProvider(
     get state() {
       return health.state;
     },
-    described: { id, issuer, clientId, for: settings.for, claims, needed },
+    described,
+    settings: createHash('sha256')
+      .update(JSON.stringify(described))
+      .digest('base64url')
+      .slice(0, 22),
     async start(change) {
       const configuration = await configured();
       if (configuration === undefined) return undefined;

@@ -8,7 +8,7 @@ import { callerOf } from '#schemas/people/caller.ts';
 import type { Organisation } from '#schemas/people/care-setting.ts';
 import type { Claims } from '#schemas/people/identity.ts';
 import { isScope, type Scope } from '#schemas/people/identity.ts';
-import type { SignInFor } from '#schemas/people/sign-in.ts';
+import { DEMO_PROVIDER, type SignInFor } from '#schemas/people/sign-in.ts';
 import { SAMPLE_AUTHORITIES } from '#schemas/sample.ts';
 import { FRAME, NOT_CHECKED, SIGN_IN } from '#schemas/wording/pages.ts';
 import type { SessionEndings } from '#store/session-endings.ts';
@@ -87,7 +87,6 @@ const OFFERED_NOW = (Object.keys(OFFERED) as Persona[]).filter(
   (person) => OFFERED[person] === 'staff' || desksOf(scopesOf(personOf(person))).length > 0,
 );
 
-export const DEMO_PROVIDER = 'demo';
 const DEMO_NAME = 'the demo';
 
 const CHOICE_LASTS_MS = 5 * 60_000;
@@ -98,6 +97,8 @@ const choiceSchema = z.strictObject({
   /** Shared by all roles of one sign-in, of which only one can be taken, once. */
   id: z.uuid(),
   at: z.int(),
+  /** When the browser came back from the provider, by the store's clock: what has ended since ends the session. */
+  issuedAt: z.int(),
   signedIn: signedInSchema,
 });
 
@@ -109,7 +110,7 @@ function people(): ReturnType<typeof demoPersonas> {
 /** A person in each of their roles. */
 const inEachRole = (
   claims: Omit<Claims, 'exp'>,
-  from: Pick<SignedIn, 'provider' | 'subject' | 'sid'>,
+  from: Pick<SignedIn, 'provider' | 'settings' | 'subject' | 'sid'>,
 ): SignedIn[] =>
   claims.roles.map((role) => ({
     ...from,
@@ -227,6 +228,7 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     provider: string,
     sent: Sent | undefined,
     ended: readonly string[] = [],
+    issuedAt?: number,
   ): Promise<Response> {
     const access = decideAccess(signedIn, {}, organisations(), registeredOnly());
     const home = homeOf(signedIn.scopes, access);
@@ -239,8 +241,8 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
       return notLetIn(incoming, signedIn, provider, access.code, sent);
     }
     // The provider has ended the very session that it lets in: it would be over at once, and the browser led in a circle.
-    if (sessions.isOver(signedIn)) return refused('not-finished', provider);
-    const session = sessions.begin(signedIn);
+    if (sessions.isOver(signedIn, issuedAt)) return refused('not-finished', provider);
+    const session = sessions.begin(signedIn, issuedAt);
     if (session === undefined) return notLetIn(incoming, signedIn, provider, 'could-not-check');
     const former = sessions.read(incoming);
     // An answer of it may be on its way still, and would bring its cookie back.
@@ -249,9 +251,15 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     return redirect(home ?? '/', [session, visits.cookie({ id: randomUUID() }), ...ended]);
   }
 
-  function chooseRole(of: readonly SignedIn[], ended: string): Response {
+  function chooseRole(
+    of: readonly SignedIn[],
+    ended: string,
+    provider: string,
+    issuedAt: number | undefined,
+  ): Response {
+    if (issuedAt === undefined) return refused('store', provider);
     const visit = { id: randomUUID() };
-    const choice = { visit: visit.id, id: randomUUID(), at: now() };
+    const choice = { visit: visit.id, id: randomUUID(), at: now(), issuedAt };
     return frame({
       title: SIGN_IN.chooseRole,
       cookies: [visits.cookie(visit), ended],
@@ -289,7 +297,7 @@ ${button(SIGN_IN.continue)}
     const person = OFFERED_NOW.find((each) => each === form.get('person'));
     if (person === undefined) return signInPage(incoming, SIGN_IN.pick);
     const claims = personOf(person);
-    const from = { provider: DEMO_PROVIDER, subject: claims.sub };
+    const from = { provider: DEMO_PROVIDER, settings: DEMO_PROVIDER, subject: claims.sub };
     const [signedIn] = inEachRole({ ...claims, iss: DEMO_ISSUER }, from);
     if (signedIn === undefined) return noSuchPage();
     return letIn(incoming, signedIn, DEMO_NAME, undefined);
@@ -386,7 +394,7 @@ ${button(SIGN_IN.continue)}
     returned: Returned,
     ended: string,
   ): Promise<Response> | Response {
-    const from = { provider: provider.id };
+    const from = { provider: provider.id, settings: provider.settings };
     if (returned.kind === 'refused') {
       const { cause } = returned;
       if (!('user' in returned)) return refused(cause, provider.name);
@@ -408,7 +416,7 @@ ${button(SIGN_IN.continue)}
     }
     return another === undefined
       ? letIn(incoming, only, provider.name, sent, [ended])
-      : chooseRole(each, ended);
+      : chooseRole(each, ended, provider.name, endings.now());
   }
 
   /** One of several roles was chosen. */
@@ -423,7 +431,9 @@ ${button(SIGN_IN.continue)}
     }
     const choice = choiceSchema.safeParse(sealer.open('role', form.get('role') ?? '')).data;
     const provider = providers().find(({ id }) => id === choice?.signedIn.provider);
-    if (choice?.visit !== visit.id || provider === undefined) return refused('not-finished', '');
+    if (choice?.visit !== visit.id || provider?.settings !== choice.signedIn.settings) {
+      return refused('not-finished', '');
+    }
     if (now() - choice.at > CHOICE_LASTS_MS) {
       note(incoming, 'token-expired', choice.signedIn);
       return refused('not-finished', provider.name);
@@ -436,7 +446,7 @@ ${button(SIGN_IN.continue)}
       note(incoming, 'form-untrusted', choice.signedIn);
       return refused('not-finished', provider.name);
     }
-    return letIn(incoming, choice.signedIn, provider.name, undefined);
+    return letIn(incoming, choice.signedIn, provider.name, undefined, [], choice.issuedAt);
   };
 
   const { signOut, loggedOut } = createSignOut({ ...dependencies, providerOf, note, notTaken });

@@ -82,6 +82,7 @@ test('a session without use ends after ten minutes all the same', async () => {
   const organisation = { code: 'ZZH01', name: 'Example Hospital' };
   const cookie = sessions.begin({
     provider: 'test',
+    settings: 'digest',
     issuer: 'https://issuer.example',
     client: 'client',
     subject: 'user-1',

@@ -248,6 +248,34 @@ test('a number is taken in a list in every form in which it is taken on its own'
   );
 });
 
+test('a line of fewer than ten digits and a date is no number', () => {
+  const two = fc.integer({ min: 1, max: 12 }).map((n) => String(n).padStart(2, '0'));
+  const date = fc
+    .record({
+      day: two,
+      month: two,
+      year: fc.integer({ min: 1900, max: 2026 }).map(String),
+      by: fc.constantFrom('.', '-', '/', '\u2011', '\u2013'),
+      yearFirst: fc.boolean(),
+    })
+    .map(({ day, month, year, by, yearFirst }) =>
+      (yearFirst ? [year, month, day] : [day, month, year]).join(by),
+    );
+  const line = fc.record({
+    number: fc.stringMatching(/^[0-9]{0,9}$/),
+    gap: fc.constantFrom(' ', '\t', '  ', '\u00a0'),
+    born: date,
+    after: fc.constantFrom('', ' ', ','),
+  });
+  fc.assert(
+    fc.property(line, ({ number, gap, born, after }) => {
+      const [read] = readList(`${number}${gap}${born}${after}`, Date.now());
+      expect(read?.read.kind).toBe('refused');
+    }),
+    { numRuns: 2_000, examples: [[{ number: '10', gap: ' ', born: '01.06.2019', after: '' }]] },
+  );
+});
+
 test('a number that is shown in another order than its digits have is no number, on its own or in a list', () => {
   // By these a browser shows what follows from right to left, or its groups.
   for (const mark of ['\u202e', '\u202b', '\u2067', '\u200f', '\u061c']) {

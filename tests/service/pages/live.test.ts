@@ -188,6 +188,11 @@ test('somebody of an organisation that is not registered here is told its code, 
   expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
 });
 
+test('a browser that has come over TLS comes no other way for a year', async () => {
+  const { headers } = await fetch(`${baseUrl}/sign-in`);
+  expect(headers.get('strict-transport-security')).toBe('max-age=31536000');
+});
+
 test('nobody made up can be chosen', async () => {
   const page = await createVisitor(baseUrl).get('/sign-in');
   expect(wordsOf(page)).not.toContain('Demo');

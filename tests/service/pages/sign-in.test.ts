@@ -485,6 +485,26 @@ test('of several roles one is chosen, in this browser, once', async () => {
   expect((await thief.post('/role', fields)).heading).toBe(SIGN_IN_REFUSED.notFinished);
 });
 
+test('a role is not taken once the provider has ended the session that it would be of', async () => {
+  const visitor = createVisitor(service.baseUrl);
+  const sub = somebody();
+  const roles = [{ id: '1' }, { id: '2', organisation: 'ZZP01', activities: ['B0170'] }];
+  const page = await signIn(visitor, sub, { roles, selectedRole: undefined });
+  const [, role = ''] = /name="role" type="radio" value="([^"]+)"/.exec(page.text) ?? [];
+  const logout = { logout_token: await cis2.logoutToken({ sub }) };
+  const ended = await createVisitor(service.baseUrl).post('/sign-in/cis2/logged-out', logout);
+  expect(ended.status).toBe(200);
+  // Once a session of theirs can begin, the clock by which sessions begin is past the ending.
+  const elsewhere = createVisitor(service.baseUrl);
+  await until(async () => {
+    await signIn(elsewhere, sub);
+    return (await elsewhere.get('/look-up')).status === 200;
+  }, 'a session after the ending');
+  const taken = await visitor.post('/role', { ...hiddenOf(page, '/role'), role });
+  expect(taken.heading).toBe(SIGN_IN_REFUSED.notFinished);
+  expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
+});
+
 describe('a session', () => {
   test('gets an id that nobody knew before, whatever cookie was planted', async () => {
     const attacker = createVisitor(service.baseUrl);

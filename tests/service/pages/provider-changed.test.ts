@@ -1,0 +1,92 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { signInFileSchema } from '#schemas/people/sign-in.ts';
+import { NOT_CHECKED } from '#schemas/wording/pages.ts';
+import { type Cis2, CLIENT_ID, CLIENT_SECRET, startCis2, throughCis2 } from '../../support/cis2.ts';
+import { freePort } from '../../support/ports.ts';
+import { testNumber } from '../../support/rows.ts';
+import { startTestService, type TestService, testFolder } from '../../support/service.ts';
+import { createVisitor, hiddenOf } from '../../support/visitor.ts';
+
+/** What becomes of sessions if SIGN_IN_FILE is put right while they last. */
+
+const PLAN = testNumber(7_401);
+let dataDir: string;
+let cis2: Cis2;
+let service: TestService | undefined;
+
+beforeAll(async () => {
+  dataDir = await testFolder();
+  cis2 = await startCis2();
+});
+afterAll(async () => {
+  await service?.stopAndRemove();
+  await cis2?.stop();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+test('a session is over once its provider is set to be for others, or to be trusted less', async () => {
+  const port = await freePort();
+  const baseUrl = `http://127.0.0.1:${port}`;
+  cis2.open(`${baseUrl}/sign-in/cis2/back`);
+  await writeFile(join(dataDir, 'session-keys'), 'ab'.repeat(32));
+  await writeFile(join(dataDir, 'secret'), CLIENT_SECRET);
+  const provider = {
+    id: 'cis2',
+    name: 'NHS Care Identity',
+    issuer: cis2.issuer,
+    clientId: CLIENT_ID,
+    clientSecretFile: 'secret',
+    acrValues: 'AAL2_OR_AAL3_ANY',
+  };
+  const file = join(dataDir, 'sign-in.json');
+  const visitor = createVisitor(baseUrl);
+  let look: Record<string, string> = {};
+  const startWith = async (more: Record<string, unknown>): Promise<void> => {
+    await service?.stop();
+    await writeFile(file, JSON.stringify([{ ...provider, ...more }]));
+    service = await startTestService({
+      dataDir,
+      environment: {
+        PORT: String(port),
+        PUBLIC_URL: baseUrl,
+        SIGN_IN_FILE: file,
+        SESSION_KEYS_FILE: join(dataDir, 'session-keys'),
+      },
+      ...(service === undefined && {
+        authorities: [{ code: 'ZZ101', name: 'Northmoor Council', rows: [{ nhsNumber: PLAN }] }],
+      }),
+    });
+  };
+  const looksUp = async (): Promise<string> =>
+    (await visitor.post('/look-up', { ...look, number: PLAN })).heading;
+
+  await startWith({});
+  cis2.next('555000020001', {});
+  const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
+  await visitor.get(`${back.pathname}${back.search}`);
+  look = hiddenOf(await visitor.get('/look-up'), '/look-up');
+  const jar = new Map(visitor.jar);
+  expect((await visitor.get('/look-up')).status).toBe(200);
+
+  for (const changed of [{ for: 'councils' }, { identityAssurance: 4 }]) {
+    await startWith(changed);
+    for (const [name, cookie] of jar) visitor.jar.set(name, cookie);
+    expect(await looksUp()).toBe(NOT_CHECKED.over);
+  }
+}, 60_000);
+
+test('no provider has the id of the demo’s people', () => {
+  const named = (id: string): boolean =>
+    signInFileSchema.safeParse([
+      {
+        id,
+        name: 'Other Identity',
+        issuer: 'https://id.example',
+        clientId: 'x',
+        clientSecretFile: 's',
+      },
+    ]).success;
+  expect([named('demo'), named('demos')]).toEqual([false, true]);
+});

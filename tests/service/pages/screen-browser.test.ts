@@ -1,0 +1,97 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FRAME, LOOK_UP, SIGN_IN } from '#schemas/wording/pages.ts';
+import { hasBrowser, openPage, startBrowser } from '../../support/browser.ts';
+import { lookUp, signInAs } from '../../support/pages.ts';
+import { testNumber } from '../../support/rows.ts';
+import { startTestService, type TestService } from '../../support/service.ts';
+
+/** What stays on a clinician's screen, and until when. */
+
+const PLAN = testNumber(7_401);
+let service: TestService;
+let browser: Browser;
+beforeAll(async () => {
+  service = await startTestService({
+    authorities: [
+      { code: 'ZZ101', name: '"Acorn" Council', rows: [{ nhsNumber: PLAN }] },
+      { code: 'ZZ102', name: 'Westby Council' },
+      { code: 'ZZ103', name: '\\Back Council' },
+    ],
+  });
+  if (hasBrowser) browser = await startBrowser();
+});
+afterAll(async () => {
+  await browser?.close();
+  await service?.stopAndRemove();
+});
+
+test('a page that another version of this service made finds its style and script, which are not kept', async () => {
+  const page = await (await fetch(`${service.baseUrl}/councils`)).text();
+  const names = [...page.matchAll(/"(\/assets\/[a-z-]+\.)[0-9a-f]{16}(\.[a-z]+)"/g)];
+  expect(names.length).toBeGreaterThan(2);
+  for (const [, stem = '', ending = ''] of names) {
+    const other = await fetch(`${service.baseUrl}${stem}${'0'.repeat(16)}${ending}`);
+    expect([other.status, other.headers.get('cache-control')]).toEqual([200, 'no-store']);
+  }
+  expect((await fetch(`${service.baseUrl}/assets/other.${'0'.repeat(16)}.css`)).status).toBe(404);
+});
+
+test('a page without TLS says nothing of TLS', async () => {
+  const { headers } = await fetch(`${service.baseUrl}/councils`);
+  expect(headers.get('strict-transport-security')).toBeNull();
+});
+
+describe.skipIf(!hasBrowser)('in a browser', () => {
+  test('an answer is hidden at once where the machine slept for longer than it may be shown', async () => {
+    const { page, close } = await openPage(browser);
+    await signInAs(page, service.baseUrl);
+    await page.clock.install();
+    await lookUp(page, service.baseUrl, { nhsNumber: PLAN });
+    await page.getByText('Checked at').waitFor();
+    // As after a sleep: the time of day went on, and that of timers did not.
+    await page.clock.setSystemTime(Date.now() + 3_600_000);
+    await page.evaluate('window.dispatchEvent(new Event("focus"))');
+    await page.waitForURL('**/look-up/hidden', { timeout: 5_000 });
+    await close();
+  });
+
+  test('an answer, and a number that is being typed, go at once if their reader signs out in another tab', async () => {
+    const { page, complaints, close } = await openPage(browser);
+    await signInAs(page, service.baseUrl);
+    await lookUp(page, service.baseUrl, { nhsNumber: PLAN });
+    await page.getByText('Checked at').waitFor();
+    const form = await page.context().newPage();
+    await form.goto(`${service.baseUrl}/look-up`);
+    await form.getByLabel(LOOK_UP.number).fill(PLAN);
+    const other = await page.context().newPage();
+    await other.goto(`${service.baseUrl}/look-up`);
+    await other.getByRole('button', { name: FRAME.signOut }).click();
+    await page.waitForURL('**/look-up/hidden', { timeout: 5_000 });
+    await form.locator('#number').waitFor({ state: 'detached', timeout: 5_000 });
+    await form.getByRole('link', { name: SIGN_IN.title, exact: true }).waitFor();
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
+  test('a form with what is wrong in it goes from the screen as an answer does', async () => {
+    const { page, close } = await openPage(browser, { javaScriptEnabled: false });
+    await signInAs(page, service.baseUrl);
+    const [response] = await Promise.all([
+      page.waitForResponse((each) => each.request().method() === 'POST'),
+      lookUp(page, service.baseUrl, { nhsNumber: PLAN, dateOfBirth: '2019-02-30' }),
+    ]);
+    expect(response.headers()['refresh']).toBe('120; url=/look-up/hidden');
+    await close();
+  });
+
+  test('councils are found whatever character their name begins with', async () => {
+    const { page, complaints, close } = await openPage(browser);
+    await page.goto(`${service.baseUrl}/councils`);
+    await page.locator('[data-filter] input').fill('acorn');
+    await page.getByText('1 council', { exact: true }).waitFor();
+    expect(await page.locator('[data-council]:visible').count()).toBe(1);
+    expect(complaints).toEqual([]);
+    await close();
+  });
+});
