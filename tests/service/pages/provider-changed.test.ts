@@ -54,9 +54,13 @@ test('a session is over once its provider is set to be for others, or to be trus
         SIGN_IN_FILE: file,
         SESSION_KEYS_FILE: join(dataDir, 'session-keys'),
       },
-      ...(service === undefined && {
-        authorities: [{ code: 'ZZ101', name: 'Northmoor Council', rows: [{ nhsNumber: PLAN }] }],
-      }),
+      ...(service === undefined
+        ? {
+            authorities: [
+              { code: 'ZZ101', name: 'Northmoor Council', rows: [{ nhsNumber: PLAN }] },
+            ],
+          }
+        : { kind: 'none' as const }),
     });
   };
   const looksUp = async (): Promise<string> =>
