@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addDays, londonDate, longDateText } from '#schemas/calendar.ts';
 import { partitionOf } from '#schemas/nhs-number.ts';
 import {
+  ATTENDANCE,
   COUNCILS,
   FRAME,
   HIDDEN,
@@ -289,7 +290,8 @@ test.each([
           [name, value],
           [name, value],
         ]);
-        expect([name, twice.status, twice.heading]).toEqual([name, 400, NOT_CHECKED.repeated]);
+        const says = path === '/look-up/attendance' ? ATTENDANCE.failed : NOT_CHECKED.repeated;
+        expect([name, twice.status, twice.heading]).toEqual([name, 400, says]);
       }
     }
     expect(await recorded()).toBe(before);
@@ -316,11 +318,11 @@ const recorded = async (): Promise<number> =>
   (await service.events()).filter(({ type }) => type === 'lookup' || type === 'attendance').length;
 
 test.each([
-  ['/look-up', { number: PLAN }],
-  ['/look-up/attendance', { attended: 'seen' }],
+  ['/look-up', { number: PLAN }, NOT_CHECKED.over],
+  ['/look-up/attendance', { attended: 'seen' }, ATTENDANCE.failed],
 ])(
   '%s shows and records nothing for somebody who signs out while the form is on its way',
-  async (path, fields) => {
+  async (path, fields, says) => {
     const visitor = await signedIn(service);
     const page = await visitor.get('/look-up');
     const body = new URLSearchParams({ ...hiddenOf(page, '/look-up'), ...fields }).toString();
@@ -339,7 +341,7 @@ test.each([
     await visitor.post('/sign-out', hiddenOf(page, '/sign-out'));
     asked.end(body.slice(5));
     const [response] = (await answered) as [IncomingMessage];
-    expect(await text(response)).toContain(NOT_CHECKED.over);
+    expect(await text(response)).toContain(says);
   },
 );
 
