@@ -220,6 +220,7 @@ export class FileDecider {
       lock,
       authority,
       firstFile: highest === undefined,
+      again: this.#again,
       holdsNothing: held === 0 && !recount,
       now: receivedAt,
     };

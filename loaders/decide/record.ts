@@ -22,6 +22,8 @@ type DecisionContext = {
   today: CalendarDate;
   /** True if the authority has loaded nothing yet, so that there is nothing to compare with. */
   firstFile: boolean;
+  /** True if part of the file's number was applied before, and what it says now replaces that. */
+  again: boolean;
   /** What the authority itself held for a number before this file, tombstones too. */
   held: (nhsNumber: NhsNumber) => readonly PlanRow[];
   /** Every plan this file has for a number, or none if that is this row only. */
@@ -32,7 +34,8 @@ type DecisionContext = {
  * Accepts or refuses one record, whole, against what is held, and foretells what each row will do.
  *
  * Rows order themselves by their file's sequence: one that a newer file has written is left as it is
- * (superseded), with a warning if this file says something else of it. A delete must match a row that is held by its start. So must an end, unless no plan of the
+ * (superseded), with a warning if this file says something else of it; one that another file of the same number has
+ * written is refused. A delete must match a row that is held by its start. So must an end, unless no plan of the
  * type is in force for the number: then it is a plan that began and ended between two files, and is
  * accepted with a warning. An end in the future does not end the plan yet. An authority's first file is accepted as it stands.
  * A plan that was withdrawn as another child's stays so, whatever is sent, until it is deleted or sent as another's.
@@ -93,6 +96,11 @@ function decideRow(
       }
     }
   }
+  const differing = match && differsIn(row, match);
+  // The store refuses such a row, and would keep the load from ever coming to its end.
+  if (differing !== undefined && match?.sequence === row.sequence && !context.again) {
+    failures.push(finding('CPR07', differing, ROW_HINTS.sameNumber));
+  }
   if (isInForce(row, context.today)) {
     const other = othersInForce.all[0];
     if (other !== undefined) {
@@ -115,9 +123,8 @@ function decideRow(
     warnings.push(finding('CPR06', 'delete_date', hint));
   }
   const effect = effectOf(row, match);
-  if (effect === 'superseded' && match !== undefined) {
-    const field = differsIn(row, match);
-    if (field !== undefined) warnings.push(finding('CPR06', field, ROW_HINTS.notDone));
+  if (effect === 'superseded' && differing !== undefined) {
+    warnings.push(finding('CPR06', differing, ROW_HINTS.notDone));
   }
   return { effect, match, facts: row };
 }

@@ -31,6 +31,8 @@ export type DecideRecordsOptions = {
   /** The index of its plans, and where decisions go. */
   spool: Pick<Spool, 'plansOf' | 'holdBack' | 'decide'>;
   firstFile: boolean;
+  /** Part of the file's number was applied before: what it says now replaces that. */
+  again: boolean;
   /** True if not one row of the authority is held, so that there is nothing to read. */
   holdsNothing: boolean;
   /** Milliseconds since 1970. */
@@ -68,7 +70,7 @@ export async function decideRecords(
   options: DecideRecordsOptions,
   findings: { failures: FindingSink; warnings: FindingSink },
 ): Promise<Decided> {
-  const { spool, firstFile, now, tally, onRecord } = options;
+  const { spool, firstFile, again, now, tally, onRecord } = options;
   const seconds = now / 1000;
   const apart = options.removals !== 'with the others';
   const decided = {
@@ -81,6 +83,7 @@ export async function decideRecords(
     const context = {
       today: londonDate(now),
       firstFile,
+      again,
       held: (number: NhsNumber) => held.get(number) ?? [],
       inFile: (number: NhsNumber) => spool.plansOf(number),
     };

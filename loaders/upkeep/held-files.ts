@@ -79,18 +79,18 @@ export async function releaseHeldFile(
 ): Promise<Acknowledgement> {
   let begun = false;
   try {
-    const { heldFile } = anchoredOf(anchor, id);
-    if (heldFile.untraced !== undefined && options.traced === undefined) {
-      throw new LoadFailed(LOAD_FAILED.waitsToBeTraced(heldFile.number, heldFile.authority));
+    const { authority, number, untraced } = anchoredOf(anchor, id).heldFile;
+    if (untraced !== undefined && options.traced === undefined) {
+      throw new LoadFailed(LOAD_FAILED.waitsToBeTraced(number, authority));
     }
-    return await withLock(store, heldFile.authority, options.lockWaitMs, async (lock) => {
+    return await withLock(store, authority, options.lockWaitMs, async (lock) => {
       await requireOpen(store);
       await endInterrupted(store, anchor, lock);
       // Another process may have been quicker.
       const { folder, heldFile } = anchoredOf(anchor, id);
       if (heldFile.untraced !== options.traced?.of)
         throw new LoadFailed(LOAD_FAILED.noSuchHeldFile);
-      const base = anchor.authority(heldFile.authority);
+      const base = anchor.authority(authority);
       await record(store, 'hold-released', heldFile, options);
       const spool = openHeld(folder, heldFile);
       try {
@@ -101,7 +101,6 @@ export async function releaseHeldFile(
         await spool.commitJournal(JSON.stringify(journal));
         await lock.renew();
         const { sequence, sha256, expected } = journal;
-        const { authority } = heldFile;
         anchor.beginLoad({ authority, sequence, sha256, journal: folder, ...expected }, base);
         begun = true;
         const { stopped } = options;
@@ -136,11 +135,12 @@ export async function discardHeldFile(
   options: HeldFileDecision,
 ): Promise<Acknowledgement> {
   try {
-    const { folder, heldFile } = anchoredOf(anchor, id);
-    return await withLock(store, heldFile.authority, options.lockWaitMs, async (lock) => {
+    const { authority } = anchoredOf(anchor, id).heldFile;
+    return await withLock(store, authority, options.lockWaitMs, async (lock) => {
       await requireOpen(store);
       await endInterrupted(store, anchor, lock);
-      anchoredOf(anchor, id);
+      // Some of it may have been applied since, by a take-up that was cut short.
+      const { folder, heldFile } = anchoredOf(anchor, id);
       await record(store, 'hold-discarded', heldFile, options);
       return endHeldFile(store, anchor, lock, heldFile, folder, discarded(heldFile, options));
     });
@@ -251,6 +251,7 @@ async function decideRelease(
       authority,
       spool,
       firstFile: false,
+      again: true,
       holdsNothing: false,
       now: at,
       tally,

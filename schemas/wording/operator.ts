@@ -133,6 +133,9 @@ export const HELD = {
     release: 'Released: what was held is compared with the plans as they are now',
     discard: 'Discarded: what was held is not applied',
   },
+  replaced: 'Another file came',
+  overtaken:
+    'A new file with the same number came while you were on this page. Your decision was not carried out. Look at the new file, and ring the council again.',
   underWay: 'This is being done',
   underWayThen: 'A large file takes some minutes. Look again later.',
   became: 'Result',

@@ -134,6 +134,8 @@ export const ROW_HINTS = {
     'This plan had been deleted as entered in error; this file brings it back. If that is not intended, send the delete again.',
   withdrawn: (day: CalendarDate) =>
     `This plan was withdrawn on ${longDateText(day)}, because it is another child's. It is not shown, although your case system still sends it. If the withdrawal is right, delete the plan in your case system. If the plan is right after all, undo the withdrawal, or send a delete and then the plan again.`,
+  sameNumber:
+    'Another file with this number was loaded in part, and said something else about this plan. Send it again in a file with a new number.',
   notDone:
     'This was NOT done: a newer file has this plan too, and the newer file counts. If this file is right, send the plan again in your next file, as it should be.',
   sentAsAnothers: (day: CalendarDate) =>

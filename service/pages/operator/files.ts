@@ -119,6 +119,7 @@ function formPage(
 ${paragraph(HELD.lead)}
 <form method="post" action="${filePath(file)}" novalidate>
 ${hidden(FORM)}
+<input type="hidden" name="held" value="${file.id}">
 ${radios('decision', { legend: HELD.decide, options, chosen: typed.decision, error: errors.find(({ field }) => field === 'decision')?.text })}
 ${textField({ name: 'confirmedBy', label: HELD.confirmedBy, hint: HELD.confirmedByHint, value: typed.confirmedBy, errors, width: 30 })}
 ${reasonField(typed.reason, errors)}
@@ -208,6 +209,10 @@ export const operatorDecideFile: Mountable<OperatorDependencies> = {
       const file = heldOf(dependencies, subject);
       const path = filePath(subject);
       if (file === undefined || heldFileWork.isUnderWay(file.id)) return redirect(path);
+      // Another file with the same number has replaced the one that was shown: nobody has decided on that.
+      if (fields.get('held') !== file.id) {
+        return at.page({ ...deskMessage(HELD.replaced, HELD.overtaken, path), status: 409 });
+      }
       const read = readDecision(fields, at, file);
       if ('errors' in read) {
         return formPage(at, file, subject.name, Object.fromEntries(fields), read.errors);

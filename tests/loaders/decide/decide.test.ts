@@ -25,7 +25,7 @@ const held = (differing: Partial<SpooledRow> = {}): PlanRow =>
 function decide(
   rows: SpooledRow[],
   heldRows: PlanRow[],
-  options: { firstFile?: boolean; inFile?: SpooledRow[] } = {},
+  options: { firstFile?: boolean; again?: boolean; inFile?: SpooledRow[] } = {},
 ): Decision {
   return decideRecord(
     3,
@@ -33,6 +33,7 @@ function decide(
     {
       today: TODAY,
       firstFile: options.firstFile ?? false,
+      again: options.again ?? false,
       held: () => heldRows,
       inFile: () => options.inFile ?? rows,
     },
@@ -65,6 +66,18 @@ describe('a row does to the store what its sequence allows', () => {
       ['changed'],
     ],
     ['a change of the local id', spooled({ localId: 'LA-2' }), [held()], ['changed']],
+    [
+      'another word held from a file with the same number',
+      spooled({ endDate: day('2026-11-01') }),
+      [held({ sequence: spooled().sequence })],
+      ['CPR07 end_date'],
+    ],
+    [
+      'the same held from a file with the same number',
+      spooled(),
+      [held({ sequence: spooled().sequence })],
+      ['unchanged'],
+    ],
     ['a delete of what is held', spooled({ deleteDate: day('2026-11-01') }), [held()], ['changed']],
     [
       'a deleted plan that comes back',

@@ -207,6 +207,29 @@ describe('a load that is cut short', () => {
     expect((await l.load(third)).code).toBe('CPF02');
   });
 
+  test.each([
+    ['another end', { endDate: day('2026-11-20') }],
+    ['an end that takes it away', { deleteDate: day('2026-11-20') }],
+  ])(
+    'of which the ledger knows nothing any more refuses another file of its number with %s, and the rest goes in',
+    async (_, differing) => {
+      const authority = newAuthority();
+      await l.load(fileXml(upload({ authority, sequence: 1, records: [planOf(1)] })));
+      await l.load(fileXml(upload({ authority, sequence: 2, records: [planOf(2)] })));
+      await t.admin.hdel(keys.files(authority), '2');
+      const records = [planOf(2, differing), planOf(3)];
+      const again = await l.load(fileXml(upload({ authority, sequence: 2, records })));
+      expect(again).toMatchObject({
+        code: 'CPF03',
+        counts: { accepted: 1, refused: 1 },
+        failures: [{ code: 'CPR07', record: 1 }],
+      });
+      expect(again.failures[0]?.hint).toContain('new number');
+      expect(t.anchor.loadInProgress(authority)).toBeUndefined();
+      expect(await t.store.authority(authority)).toMatchObject({ rows: 3, reconciled: true });
+    },
+  );
+
   test('is answered from the ledger where it had been entered there, though its journal is gone', async () => {
     const authority = newAuthority();
     const { first, second } = files(authority);

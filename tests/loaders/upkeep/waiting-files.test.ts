@@ -8,6 +8,7 @@ import { discardHeldFile, releaseHeldFile } from '#loaders/upkeep/held-files.ts'
 import { listWaitingFiles, takeUpWaitingFile } from '#loaders/upkeep/waiting-files.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
+import { endingAt } from '../../support/cut-short.ts';
 import { startTestPds, type TestPds } from '../../support/pds.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
@@ -70,10 +71,10 @@ const comeBack = (): void => {
 const load = (sequence: number, records: ModelRecord[], createdAt = '202611232130+0000') =>
   l.load(fileXml(upload({ authority: A, sequence, records, createdAt })), { tracer });
 const waiting = () => listWaitingFiles(t.anchor).filter(({ authority }) => authority === A);
-async function takeUp() {
+async function takeUp({ store, anchor }: Pick<TestStore, 'store' | 'anchor'> = t) {
   const [heldFile] = waiting();
   if (heldFile === undefined) throw new Error('nothing waits');
-  return takeUpWaitingFile(t.store, t.anchor, heldFile, {
+  return takeUpWaitingFile(store, anchor, heldFile, {
     tracer,
     onNotice: (notice) => void notices.push(notice),
     by: 'service',
@@ -325,6 +326,27 @@ describe('what waited', () => {
     for (const each of left) {
       expect(readFileSync(join(each.parentPath, each.name), 'latin1')).not.toContain('Canary');
     }
+  });
+
+  test('given up after a take-up that was cut short is answered as it is by then: what went in counts', async () => {
+    await load(1, children(1, 2));
+    goAway();
+    const provisional = await load(2, [planOf(43), planOf(44)]);
+    goAway(44);
+    const [heldFile] = waiting();
+    const cut = endingAt(t, 'commitLoad');
+    await expect(takeUp(cut)).rejects.toThrow(LoadFailed);
+    const answer = await discardHeldFile(t.store, t.anchor, heldFile?.id ?? '', {
+      by: 'A. Operator',
+      reason: 'the rest is not wanted',
+      now: () => RECEIVED_AT,
+    });
+    expect([await inForce(43), await inForce(44)]).toEqual([false, true]);
+    expect(answer).toMatchObject({ code: 'CPF03', counts: { accepted: 1, refused: 1 } });
+    expect(await finalAnswer(t.store, t.anchor, provisional)).toEqual(answer);
+    const again = await load(2, [planOf(44, { endDate: day('2026-11-20') })]);
+    expect(again).toMatchObject({ code: 'CPF04', failures: [{ field: 'sequence' }] });
+    expect(await inForce(44)).toBe(true);
   });
 
   test('is taken up after a crash at any step, once and wholly', async () => {

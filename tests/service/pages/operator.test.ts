@@ -293,6 +293,22 @@ describe('a held file', () => {
     expect(listHeldFiles(anchor)).toEqual([]);
   });
 
+  test('is not decided on if another has come under its number since its page was shown', async () => {
+    const path = await heldFile();
+    const form = hiddenOf(await visitor.get(path), path);
+    const [shown] = listHeldFiles(anchor);
+    const { load } = loader({ ...service, anchor });
+    const records = children(9, { endDate: day('2026-11-21') });
+    await load(fileXml(upload({ authority: 'ZZ101', sequence, records })));
+    const [other] = listHeldFiles(anchor);
+    expect(other?.sequence).toBe(shown?.sequence);
+    expect(other?.id).not.toBe(shown?.id);
+    const page = await visitor.post(path, { ...form, ...DECISION });
+    expect([page.status, wordsOf(page).includes(HELD.overtaken)]).toEqual([409, true]);
+    expect(listHeldFiles(anchor)).toEqual([other]);
+    await visitor.send(path, { ...DECISION, decision: 'discard' });
+  });
+
   test.for([
     ['without a choice', { decision: '' }, OPERATOR.choose],
     ['with a choice that is none', { decision: 'delete' }, OPERATOR.choose],
