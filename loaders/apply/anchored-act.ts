@@ -5,7 +5,7 @@ import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
-import { agreesWith } from './apply.ts';
+import { agreesWith, lacksFile } from './apply.ts';
 
 /** What is to be done to rows of the locked authority, beside its files. */
 type Act = {
@@ -87,7 +87,12 @@ export function actsOf(
     const tally = (await store.tally()).get(authority);
     const reconciled = agreesWith(tally, { rows, digest });
     if (act === undefined && !reconciled) throw new StoreNotWhole(lost(authority));
-    await store.changeAuthority(lock, { rows, digest, inForce: tally?.inForce ?? 0, reconciled });
+    await store.changeAuthority(lock, {
+      rows,
+      digest,
+      inForce: tally?.inForce ?? 0,
+      reconciled: reconciled && !lacksFile(anchor, authority),
+    });
     await act?.settle();
     anchor.commitLoad(authority, { sequence, rows, digest });
   }

@@ -61,6 +61,7 @@ export async function applyJournal(
     ? journal.acknowledgement
     : withDifference(journal.acknowledgement, expected.rows, tally?.rows ?? 0);
 
+  const lacks = lacksFile(anchor, authority, { sequence, closed });
   await store.finishFile(lock, {
     dataAsOf,
     // A file that gives the number is the newest of its authority.
@@ -68,7 +69,7 @@ export async function applyJournal(
     ...(details?.emergencyDutyTeamPhone !== undefined && { emergencyDutyTeamPhoneAsOf: dataAsOf }),
     sequence: highestSequence,
     ...expected,
-    reconciled,
+    reconciled: reconciled && !lacks,
     inForce: tally?.inForce ?? 0,
     recent: journal.recent,
     ...(closed !== undefined && { closed }),
@@ -83,6 +84,7 @@ export async function applyJournal(
     ...auditedOutcome(acknowledgement),
     by,
   });
+  if (!lacks) anchor.forgetMissingFile(authority);
   anchor.commitLoad(
     authority,
     { sequence: highestSequence, ...expected },
@@ -101,6 +103,21 @@ export function agreesWith(
 ): boolean {
   const { rows, digest } = tally ?? new Tally();
   return rows === expected.rows && digest === expected.digest;
+}
+
+/**
+ * Whether a file of the authority was given up and has not come again, so that what is held is not what was sent.
+ *
+ * @param by the file that is being loaded; a full refresh says all that older files said
+ */
+export function lacksFile(
+  anchor: Anchor,
+  authority: string,
+  by?: { sequence: number; closed: number | undefined },
+): boolean {
+  const missing = anchor.missingFiles()[authority];
+  if (missing === undefined) return false;
+  return by?.sequence !== missing.sequence && (by?.closed ?? -1) < missing.sequence;
 }
 
 export function ledgerEntry(

@@ -4,7 +4,7 @@ import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { authorityOf, type PackedRow, restoredRow, unpackRow } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
-import { agreesWith } from './apply.ts';
+import { agreesWith, lacksFile } from './apply.ts';
 
 const ROWS_A_STEP = 2_000;
 
@@ -76,7 +76,7 @@ export async function removeForGood(
   await store.changeAuthority(lock, {
     rows: expected.rows,
     digest: expected.digest,
-    reconciled: agreesWith(tally, expected),
+    reconciled: agreesWith(tally, expected) && !lacksFile(anchor, authority),
   });
   await store.appendEvent({
     type: 'purge',

@@ -152,7 +152,7 @@ export class FileDecider {
         ),
       );
     }
-    this.#again = isHeld;
+    this.#again = isHeld || this.#anchor.missingFiles()[authority]?.sequence === sequence;
     const last = lastNumber(state);
     if (last !== undefined && isFarFrom(number, last)) {
       return refused('sequence', FILE_REFUSALS.numberFar(authority, number, last));
@@ -196,13 +196,11 @@ export class FileDecider {
    * Decides on every record and writes the decisions into the spool. After {@link FileDecider.answer}.
    *
    * @param lock absent for a difference that changes nothing
-   * @param recount true if part of this very file may have been applied already
    */
   async decide(
     header: WholeHeader,
     spool: Spool,
     lock: AuthorityLock | undefined,
-    recount: boolean,
   ): Promise<FileDecision> {
     const { authority, sequence: number, full = false } = header;
     const { receivedAt, onProgress } = this.#options;
@@ -211,8 +209,7 @@ export class FileDecider {
     const whose = { authority, sequence: number + state.sequenceOffset, birthDatesInDoubt };
     const highest = state.authority?.sequence;
     // Where the store was found to differ, the last word on what it holds is its own.
-    const recounted = recount || state.authority?.reconciled === false;
-    const tally = await this.#baseTally(authority, recounted);
+    const tally = await this.#baseTally(authority, state.authority?.reconciled === false);
     const held = tally.rows;
     const { records } = this.#read;
     const deciding = {
@@ -221,7 +218,7 @@ export class FileDecider {
       authority,
       firstFile: highest === undefined,
       again: this.#again,
-      holdsNothing: held === 0 && !recount,
+      holdsNothing: held === 0,
       now: receivedAt,
     };
     const onRecord = (count: number): void =>

@@ -32,7 +32,7 @@ import type { HeldFile, Journal } from '../spool/journal.ts';
 import { Spool } from '../spool/spool.ts';
 import type { LoadSlots } from './load-slots.ts';
 import { withLock } from './lock.ts';
-import { endInterrupted, keepWhatWaits, resumeUnderLock } from './resume.ts';
+import { endInterrupted, giveUp, keepWhatWaits, resumeUnderLock } from './resume.ts';
 
 export { AuthorityBusy, LoadFailed } from '../apply/load-failed.ts';
 export type { Difference } from '../decide/file.ts';
@@ -242,7 +242,7 @@ class Loading {
     const basis = await this.#basis(read, header);
     const answer = await file.answer(header);
     if (answer.kind !== 'new') return nothing(answer.acknowledgement);
-    const { difference, outcome } = await file.decide(header, spool, undefined, false);
+    const { difference, outcome } = await file.decide(header, spool, undefined);
     switch (outcome.kind) {
       case 'load':
         return { basis, difference, acknowledgement: outcome.journal.acknowledgement };
@@ -295,10 +295,9 @@ class Loading {
   ): Promise<Acknowledgement> {
     const [store, anchor] = [this.#store, this.#anchor];
     await requireOpen(store);
-    const { sequence, authority } = header;
+    const { authority } = header;
     const { stopped } = this.#options;
-    const inHand = { sequence, sha256: read.sha256 };
-    const lost = await endInterrupted(store, anchor, lock, inHand, stopped);
+    await endInterrupted(store, anchor, lock, stopped);
     const base = anchor.authority(authority);
     if (this.#shown !== undefined && this.#shown.basis !== (await this.#basis(read, header))) {
       throw new NotAsShown();
@@ -307,12 +306,8 @@ class Loading {
     if (this.#shown !== undefined && answer.kind !== 'new') throw new NotAsShown();
     if (answer.kind === 'refused') return this.#refuse(file, answer.acknowledgement);
     await giveNotice(store, read, header, this.#options);
-    if (answer.kind === 'repeat') {
-      // The load had ended; only the anchor did not know yet.
-      if (lost !== undefined) anchor.commitLoad(authority, lost);
-      return answer.acknowledgement;
-    }
-    const { outcome, difference } = await file.decide(header, spool, lock, lost !== undefined);
+    if (answer.kind === 'repeat') return answer.acknowledgement;
+    const { outcome, difference } = await file.decide(header, spool, lock);
     if (this.#shown !== undefined && !isSame(this.#shown.difference, difference)) {
       throw new NotAsShown();
     }
@@ -440,6 +435,13 @@ export async function resumeLoad(
     } catch (error) {
       if (error instanceof StoreNotWhole) throw error;
       return { kind: 'behind', why: asLoadFailed(error, true).message };
+    }
+    // In one that is not open the part that is held may be older than what was held.
+    if (await store.isOpen()) {
+      await giveUp(store, anchor, load, lock);
+      const missing = anchor.missingFiles()[authority];
+      if (missing === undefined) return { kind: 'resumed' };
+      return { kind: 'behind', why: LOAD_FAILED.journalGone(missing.number, authority) };
     }
     const { sequenceOffset } = await store.intakeState(authority);
     const why = LOAD_FAILED.journalGone(load.sequence - sequenceOffset, authority);

@@ -1,8 +1,9 @@
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
+import { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
-import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
-import { applyJournal } from '../apply/apply.ts';
+import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
+import { agreesWith, applyJournal, lacksFile } from '../apply/apply.ts';
 import { LoadFailed } from '../apply/load-failed.ts';
 import { isPurge, resumePurge } from '../apply/purge-rows.ts';
 import { restrictionActs } from '../apply/restriction-act.ts';
@@ -10,40 +11,55 @@ import { withdrawalActs } from '../apply/withdrawal-act.ts';
 import { type HeldFile, journalSchema } from '../spool/journal.ts';
 import { Spool, SpoolInUse } from '../spool/spool.ts';
 
-/** A file that may be the one that was cut short. */
-type FileInHand = { sequence: number; sha256: string };
-
 /**
- * Carries to its end whatever load of the authority a crash cut short, before another begins.
- *
- * @param file the one to be loaded; absent if something else is to be done
- * @returns what the anchor expects, if the journal is gone and this very file has to do instead
- * @throws {LoadFailed} if the journal is gone and this is another file
+ * Carries to its end whatever load of the authority was cut short, before anything else begins; or gives it up, if its
+ * journal is gone. In a store that is open.
  */
 export async function endInterrupted(
   store: Store,
   anchor: Anchor,
   lock: AuthorityLock,
-  file?: FileInHand,
   stopped?: AbortSignal,
-): Promise<AnchoredAuthority | undefined> {
+): Promise<void> {
+  const load = anchor.loadInProgress(lock.authority);
+  if (load === undefined) return;
+  if ((await resumeUnderLock(store, anchor, load, lock, stopped)) === 'resumed') return;
+  await giveUp(store, anchor, load, lock);
+}
+
+/**
+ * Gives up a load whose journal is gone: the part of it that is held counts as held, and its authority is behind until
+ * its file has come again. In a store that is open, so that it is not an older copy that counts.
+ */
+export async function giveUp(
+  store: Store,
+  anchor: Anchor,
+  load: BegunLoad,
+  lock: AuthorityLock,
+): Promise<void> {
   const { authority } = lock;
-  const load = anchor.loadInProgress(authority);
-  if (load === undefined) return undefined;
-  if ((await resumeUnderLock(store, anchor, load, lock, stopped)) === 'resumed') return undefined;
+  const { sequence, journal } = load;
   const { sequenceOffset } = await store.intakeState(authority);
-  const number = load.sequence - sequenceOffset;
-  if (number !== file?.sequence || load.sha256 !== file.sha256) {
-    throw new LoadFailed(
-      LOAD_FAILED.journalGoneBefore(
-        number,
-        authority,
-        file === undefined ? 'do this again' : 'this one',
-      ),
-    );
-  }
-  const highest = Math.max(load.sequence, anchor.authority(authority)?.sequence ?? 0);
-  return { sequence: highest, rows: load.rows, digest: load.digest };
+  const entry = await store.fileOf(authority, sequence);
+  // It had ended; only the anchor did not know yet.
+  const isEntered = entry !== undefined && entry.held === undefined;
+  const tally = (await store.tally()).get(authority) ?? new Tally();
+  const isWhole = agreesWith(tally, load);
+  const highest = anchor.authority(authority)?.sequence ?? 0;
+  await store.changeAuthority(lock, { reconciled: isWhole && !lacksFile(anchor, authority) });
+  anchor.giveUpLoad(
+    authority,
+    {
+      sequence: isEntered ? Math.max(highest, sequence) : highest,
+      rows: tally.rows,
+      digest: tally.digest,
+    },
+    {
+      missing: isEntered || isWhole ? undefined : { sequence, number: sequence - sequenceOffset },
+      // Its rows were where the journal was.
+      drops: anchor.heldFiles().find(({ folder }) => folder === journal)?.id,
+    },
+  );
 }
 
 /** Removes the spool of a finished load, except for what of it is held. */

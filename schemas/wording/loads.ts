@@ -21,9 +21,7 @@ export const LOAD_FAILED = {
   loaderHeldUp: (authority: string) =>
     `Another loader is in the middle of a file of authority ${authority} and was held up. Let it continue, or end its process; then do this again.`,
   journalGone: (number: number, authority: string) =>
-    `File ${number} of authority ${authority} was cut short and its journal is gone. Load that file again.`,
-  journalGoneBefore: (number: number, authority: string, what: 'do this again' | 'this one') =>
-    `File ${number} of authority ${authority} was cut short and its journal is gone. Load that file again first, then ${what}.`,
+    `File ${number} of authority ${authority} was cut short and its journal is gone, so only a part of it is held. Load that file again, or a full refresh.`,
   withdrawalLost: (authority: string) =>
     `A withdrawal of authority ${authority} was cut short, and Redis has lost what was to be done. Stop the service and restore Redis from its last good copy.`,
   restrictionLost: (authority: string) =>

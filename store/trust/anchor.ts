@@ -37,6 +37,14 @@ export type AnchoredHeldFile = {
 /** The hold that begins, and the id of the one that is over. */
 type HeldFileChanges = { holds?: AnchoredHeldFile | undefined; drops?: string | undefined };
 
+/** A file that was applied in part and cannot be continued. `sequence` has the authority's offset, `number` has not. */
+type MissingFile = { sequence: number; number: number };
+
+const missingFilesSchema = z.record(
+  z.string(),
+  z.object({ sequence: z.number(), number: z.number() }),
+);
+
 export type AnchoredAuthority = { sequence: number; rows: number; digest: string };
 
 /** Another loader has changed the authority since. */
@@ -194,10 +202,7 @@ export class Anchor {
         now?.sequence === base?.sequence &&
         now?.rows === base?.rows &&
         now?.digest === base?.digest;
-      // A load whose journal is lost is begun again by its own file.
-      const again =
-        other === undefined || (other.sequence === load.sequence && other.sha256 === load.sha256);
-      if (!same || !again) throw new Overtaken();
+      if (!same || other !== undefined) throw new Overtaken();
       this.#db
         .prepare(
           'INSERT OR REPLACE INTO load (authority, sequence, sha256, journal, rows, digest) VALUES (?, ?, ?, ?, ?, ?)',
@@ -223,13 +228,50 @@ export class Anchor {
    */
   commitLoad(authority: string, state: AnchoredAuthority, changes: HeldFileChanges = {}): void {
     inTransaction(this.#db, () => {
-      this.#db
-        .prepare(
-          'INSERT OR REPLACE INTO authority (authority, sequence, rows, digest) VALUES (?, ?, ?, ?)',
-        )
-        .run(authority, state.sequence, state.rows, state.digest);
-      this.#db.prepare('DELETE FROM load WHERE authority = ?').run(authority);
+      this.#endLoad(authority, state);
       this.#changeHeldFiles(changes);
+    });
+  }
+
+  #endLoad(authority: string, { sequence, rows, digest }: AnchoredAuthority): void {
+    this.#db
+      .prepare(
+        'INSERT OR REPLACE INTO authority (authority, sequence, rows, digest) VALUES (?, ?, ?, ?)',
+      )
+      .run(authority, sequence, rows, digest);
+    this.#db.prepare('DELETE FROM load WHERE authority = ?').run(authority);
+  }
+
+  /**
+   * Gives up a load that can never be continued: what the store holds by now counts, and its file, if not all of it is
+   * there, is missing until it comes again.
+   *
+   * @param state what the store holds, read under the authority's lock from a store that is open
+   */
+  giveUpLoad(
+    authority: string,
+    state: AnchoredAuthority,
+    { missing, drops }: { missing: MissingFile | undefined; drops: string | undefined },
+  ): void {
+    inTransaction(this.#db, () => {
+      this.#endLoad(authority, state);
+      this.#changeHeldFiles({ drops });
+      if (missing !== undefined) {
+        this.#keep('missing', { ...this.missingFiles(), [authority]: missing });
+      }
+    });
+  }
+
+  /** What was given up and has not come again, by authority. */
+  missingFiles(): Record<string, MissingFile> {
+    return missingFilesSchema.parse(this.#kept('missing') ?? {});
+  }
+
+  /** It has come again, or a full refresh has. */
+  forgetMissingFile(authority: string): void {
+    inTransaction(this.#db, () => {
+      const { [authority]: missing, ...others } = this.missingFiles();
+      if (missing !== undefined) this.#keep('missing', others);
     });
   }
 

@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import { READINESS, VERIFIER } from '#schemas/wording/store.ts';
 import { type StreamState, streamStates } from '../audit-stream/audit-stream.ts';
 import type { Dataset } from '../authorities/dataset.ts';
@@ -291,8 +292,12 @@ export function startStoreVerifier(
   /** While the store is open: beside everything else, since it may take as long as a load. */
   function resumeCutShort(): void {
     const loads = anchor.loadsInProgress();
+    const missing = anchor.missingFiles();
     for (const code of behind.keys()) {
       if (!loads.some(({ authority }) => authority === code)) behind.delete(code);
+    }
+    for (const [code, { number }] of Object.entries(missing)) {
+      behind.set(code, LOAD_FAILED.journalGone(number, code));
     }
     if (loads.length === 0 || stopping.signal.aborted || performance.now() < resumeAgainAt) return;
     resuming ??= resumeEach(loads).finally(() => {

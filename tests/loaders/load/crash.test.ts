@@ -6,14 +6,16 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { LoadFailed, resumeLoad } from '#loaders/load/load.ts';
 import { Spool } from '#loaders/spool/spool.ts';
 import { sweepSpools } from '#loaders/spool/sweep.ts';
+import { setRestriction } from '#loaders/upkeep/restrict.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import { keys } from '#store/keys.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
 import { day, testNumber } from '../../support/rows.ts';
-import { startLoading, temporaryFolder } from '../../support/upload-loading.ts';
+import { metadata, startLoading, temporaryFolder } from '../../support/upload-loading.ts';
 import {
+  fileCsv,
   fileXml,
   person,
   planOf,
@@ -22,7 +24,7 @@ import {
   upload,
 } from '../../support/upload-model.ts';
 
-const { t, l, newAuthority } = await startLoading();
+const { t, l, newAuthority, expectWhole, expectOpensAgain } = await startLoading();
 
 /** A first file, and a second that adds, changes, ends, deletes and has a record refused. */
 function files(authority: OdsCode): { first: string; second: string } {
@@ -91,6 +93,8 @@ function ending(step: Step, moment: 'before' | 'after'): { store: Store; anchor:
     loadsInProgress: () => t.anchor.loadsInProgress(),
     heldFiles: () => t.anchor.heldFiles(),
     spoolsNeeded: () => t.anchor.spoolsNeeded(),
+    missingFiles: () => t.anchor.missingFiles(),
+    forgetMissingFile: (code: string) => t.anchor.forgetMissingFile(code),
     beginLoad: (load: BegunLoad, base: AnchoredAuthority | undefined) =>
       now('beginLoad', () => t.anchor.beginLoad(load, base)),
     commitLoad: (...given: Parameters<Anchor['commitLoad']>) =>
@@ -184,28 +188,89 @@ describe('a load that is cut short', () => {
     });
   });
 
-  test('without its journal takes the same file again, and no other before it', async () => {
-    const authority = newAuthority();
-    const { first, second } = files(authority);
-    await l.load(first);
-    await expect(l.load(second, ending('applyRows', 'after'))).rejects.toThrow(LoadFailed);
-    const begun = t.anchor.loadInProgress(authority);
-    if (begun === undefined) throw new Error('the anchor knows of no load');
-    rmSync(begun.journal, { recursive: true });
-    expect(await resumeLoad(t.store, t.anchor, begun)).toMatchObject({
-      kind: 'behind',
-      why: expect.stringContaining('journal is gone') as string,
-    });
-    expect(await t.store.authority(authority)).toMatchObject({ reconciled: false });
-    const third = fileXml(upload({ authority, sequence: 3 }));
-    await expect(l.load(third)).rejects.toThrow(/Load that file again first/);
-    expect(await l.load(second)).toMatchObject({
-      code: 'CPF03',
-      counts: { accepted: 5, refused: 1 },
-    });
-    expect(await outcome(authority)).toEqual(undisturbed.outcome);
-    expect((await l.load(third)).code).toBe('CPF02');
-  });
+  test.each(['before', 'after'] as const)(
+    'without its journal leaves its council behind until its file comes again, %s another file',
+    async (when) => {
+      const authority = newAuthority();
+      const { first, second } = files(authority);
+      await l.load(first);
+      await expect(l.load(second, ending('applyRows', 'after'))).rejects.toThrow(LoadFailed);
+      rmSync(t.anchor.loadInProgress(authority)?.journal ?? '', { recursive: true });
+      const third = () => l.load(fileXml(upload({ authority, sequence: 3, records: [planOf(9)] })));
+      if (when === 'after') {
+        const { code, warnings } = await third();
+        expect([code, warnings.map(({ field }) => field)]).toEqual(['CPF02', ['sequence']]);
+        expect(await t.store.authority(authority)).toMatchObject({
+          sequence: 3,
+          reconciled: false,
+        });
+      }
+      expect(await l.load(second)).toMatchObject({
+        code: 'CPF03',
+        counts: { accepted: 5, refused: 1 },
+      });
+      expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
+      if (when === 'before') expect(await outcome(authority)).toEqual(undisturbed.outcome);
+      await third();
+      await expectWhole(authority);
+      await expectOpensAgain();
+    },
+  );
+
+  test.each([
+    ['other words under its number', { sequence: 2 }],
+    ['a full refresh', { sequence: 3, full: true }],
+  ])(
+    'without its journal is put right by %s, and acts of its council are done meanwhile',
+    async (_, differing) => {
+      const authority = newAuthority();
+      await l.load(fileXml(upload({ authority, sequence: 1, records: [planOf(1), planOf(2)] })));
+      const cut = fileXml(upload({ authority, sequence: 2, records: [planOf(3), planOf(4)] }));
+      await expect(l.load(cut, ending('finishFile', 'before'))).rejects.toThrow(LoadFailed);
+      const begun = t.anchor.loadInProgress(authority);
+      rmSync(begun?.journal ?? '', { recursive: true });
+      expect(await resumeLoad(t.store, t.anchor, { authority })).toMatchObject({ kind: 'resumed' });
+      // All of its rows had been applied: nothing is missing but its acknowledgement.
+      expect(await t.store.authority(authority)).toMatchObject({ sequence: 1, reconciled: true });
+
+      const partly = {
+        ...t.store,
+        applyRows: async (...[lock, rows, options]: Parameters<Store['applyRows']>) => {
+          await t.store.applyRows(lock, rows.slice(0, 1), options);
+          throw new Error('the process ended here');
+        },
+      };
+      const more = fileXml(upload({ authority, sequence: 2, records: [planOf(5), planOf(6)] }));
+      await expect(l.load(more, { store: partly })).rejects.toThrow(LoadFailed);
+      rmSync(t.anchor.loadInProgress(authority)?.journal ?? '', { recursive: true });
+      expect(await resumeLoad(t.store, t.anchor, { authority })).toMatchObject({
+        kind: 'behind',
+        why: expect.stringContaining('journal is gone') as string,
+      });
+      const act = await setRestriction(
+        t.store,
+        t.anchor,
+        authority,
+        { nhsNumber: testNumber(1), kind: 'whereabouts' },
+        'the father works there',
+        { name: 'Ada Officer', key: 'council ada', now: () => RECEIVED_AT },
+      );
+      expect(act.kind).toBe('set');
+      expect(await t.store.authority(authority)).toMatchObject({ reconciled: false });
+
+      const { sequence } = differing;
+      const records = [1, 2, 3, 4, 6]
+        .map((n) => planOf(n))
+        .concat({ ...planOf(5), child: person(5, { localId: 'OTHER' }) });
+      const options = { metadata: metadata(records.length, { authority, ...differing }) };
+      const right = await l.load(fileCsv({ records }), options);
+      expect([right.code, right.sequence]).toEqual(['CPF02', sequence]);
+      expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
+      expect(t.anchor.missingFiles()).not.toHaveProperty(authority);
+      await expectWhole(authority);
+      await expectOpensAgain();
+    },
+  );
 
   test.each([
     ['another end', { endDate: day('2026-11-20') }],
