@@ -10,7 +10,6 @@ import {
 import { odsCodeSchema } from '#schemas/authority.ts';
 import type { NotificationEntry } from '#schemas/notification.ts';
 import { NOT_SHOWN } from '#schemas/wording/lookup.ts';
-import { isKeptFrom } from '../audit/search/view.ts';
 
 /** One access to plans of one authority, as a sealed event tells it. */
 export type NotifiedAccess = Pick<
@@ -33,13 +32,16 @@ export type NotifiedAccess = Pick<
   key: string;
   /** The authority keeps something back about the child: it is notified of each look at once, also of a repeat. */
   atOnce: boolean;
+  /** The councils that the event says keep back where this was, the oldest protection first. */
+  keptBy: readonly string[];
 };
 
 /** What came of an access, for one authority. */
-export type NotifiedAttendance = Pick<NotifiedAccess, 'authority' | 'key' | 'nhsNumber'> & {
+export type NotifiedAttendance = Pick<
+  NotifiedAccess,
+  'authority' | 'key' | 'nhsNumber' | 'keptBy'
+> & {
   attendance: NonNullable<NotificationEntry['attendance']>;
-  /** Without where it was. */
-  withheld?: true;
 };
 
 /** A council keeps back where one of its children is looked up, or does so no longer. */
@@ -139,7 +141,6 @@ export const withheldAccess = (access: NotifiedAccess): NotifiedAccess => ({
 export const withheldAttendance = (said: NotifiedAttendance): NotifiedAttendance => ({
   ...said,
   key: withheldKey(said.key),
-  withheld: true,
   attendance: withoutPlace(said.attendance),
 });
 
@@ -163,23 +164,21 @@ function readBarred(json: unknown): ReadEntry {
   const councils = new Set([...barredBy, ...protectedBy.slice(0, 1)]);
   return {
     kind: 'accesses',
-    accesses: [...councils].map((authority) => {
-      const access = {
-        auditId,
-        at: occurredAt === undefined ? at : Date.parse(occurredAt),
-        authority,
-        key: `${keyOf(caller, nhsNumber)} barred`,
-        nhsNumber,
-        plans: [],
-        user: { id: user, name },
-        role,
-        organisation,
-        setting,
-        barred: true as const,
-        atOnce: true,
-      };
-      return isKeptFrom(authority, protectedBy) ? withheldAccess(access) : access;
-    }),
+    accesses: [...councils].map((authority) => ({
+      auditId,
+      at: occurredAt === undefined ? at : Date.parse(occurredAt),
+      authority,
+      key: `${keyOf(caller, nhsNumber)} barred`,
+      nhsNumber,
+      plans: [],
+      user: { id: user, name },
+      role,
+      organisation,
+      setting,
+      barred: true as const,
+      atOnce: true,
+      keptBy: protectedBy,
+    })),
   };
 }
 
@@ -204,10 +203,13 @@ function readAttendance(json: unknown): ReadEntry {
   const authorities = new Set(shown.map(({ authority }) => authority));
   return {
     kind: 'attendances',
-    attendances: [...authorities].map((authority) => {
-      const said = { authority, nhsNumber, key, attendance };
-      return isKeptFrom(authority, whereaboutsOf) ? withheldAttendance(said) : said;
-    }),
+    attendances: [...authorities].map((authority) => ({
+      authority,
+      nhsNumber,
+      key,
+      attendance,
+      keptBy: whereaboutsOf,
+    })),
     atOnce: attended === 'left-before-seen',
   };
 }
@@ -243,22 +245,20 @@ export function readEntry(entry: Buffer): ReadEntry {
   }
   return {
     kind: 'accesses',
-    accesses: [...plansOf].map(([authority, plans]) => {
-      const access = {
-        auditId,
-        at,
-        authority,
-        key,
-        nhsNumber,
-        plans,
-        atOnce: whereaboutsOf.includes(authority),
-        user: { id: user, name },
-        role: { code: role.code, name: role.name },
-        organisation: { code: organisation.code, name: organisation.name },
-        setting,
-        ...(reason !== undefined && { reason }),
-      };
-      return isKeptFrom(authority, whereaboutsOf) ? withheldAccess(access) : access;
-    }),
+    accesses: [...plansOf].map(([authority, plans]) => ({
+      auditId,
+      at,
+      authority,
+      key,
+      nhsNumber,
+      plans,
+      atOnce: whereaboutsOf.includes(authority),
+      keptBy: whereaboutsOf,
+      user: { id: user, name },
+      role: { code: role.code, name: role.name },
+      organisation: { code: organisation.code, name: organisation.name },
+      setting,
+      ...(reason !== undefined && { reason }),
+    })),
   };
 }

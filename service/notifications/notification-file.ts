@@ -211,7 +211,7 @@ export class NotificationFile {
     ).run(position, windowAt, logAt);
   }
 
-  /** The councils that keep back where a child is looked up, the oldest protection first. */
+  /** The councils that keep back where a child is looked up, by the acts read so far, the oldest first. */
   #keptBy(nhsNumber: string): string[] {
     return this.#sql('SELECT authority FROM whereabouts WHERE child = ? ORDER BY rowid')
       .all(nhsNumber)
@@ -219,16 +219,26 @@ export class NotificationFile {
   }
 
   /** An access may be recorded between a council's act and its effect: the event of the access then names no council. */
-  #isKeptFrom({ authority, nhsNumber }: Pick<NotifiedAccess, 'authority' | 'nhsNumber'>): boolean {
-    return isKeptFrom(authority, this.#keptBy(nhsNumber));
+  #isKept({
+    authority,
+    nhsNumber,
+    keptBy,
+  }: Pick<NotifiedAccess, 'authority' | 'nhsNumber' | 'keptBy'>): boolean {
+    return isKeptFrom(authority, keptBy, this.#keptBy(nhsNumber));
   }
 
   /** Counts an access: of the entry that it repeats, or as the first of a new one. */
   add(access: NotifiedAccess): void {
-    const isKept = access.withheld !== true && this.#isKeptFrom(access);
-    const { authority, key, auditId, at, atOnce, ...rest } = isKept
-      ? withheldAccess(access)
-      : access;
+    const isKept = this.#isKept(access);
+    const {
+      authority,
+      key,
+      auditId,
+      at,
+      atOnce,
+      keptBy: _,
+      ...rest
+    } = isKept ? withheldAccess(access) : access;
     const json = JSON.stringify(detailSchema.parse(rest));
     const newest = this.#sql(
       'SELECT * FROM entry WHERE authority = ? AND key = ? ORDER BY row DESC LIMIT 1',
@@ -249,8 +259,7 @@ export class NotificationFile {
 
   /** Keeps the outcome of a known access; a later word replaces an earlier one. */
   attended(said: NotifiedAttendance): void {
-    const isKept = said.withheld !== true && this.#isKeptFrom(said);
-    const { authority, key, attendance } = isKept ? withheldAttendance(said) : said;
+    const { authority, key, attendance } = this.#isKept(said) ? withheldAttendance(said) : said;
     this.#sql(
       `INSERT INTO attendance (entry, json, told)
        SELECT row, ?, 0 FROM entry WHERE authority = ? AND key = ? ORDER BY row DESC LIMIT 1
@@ -264,11 +273,13 @@ export class NotificationFile {
    * taken back.
    */
   keepWhereabouts({ act, authority, nhsNumber }: KeptWhereabouts): void {
-    this.#sql(
+    const { changes } = this.#sql(
       act === 'ended'
         ? 'DELETE FROM whereabouts WHERE child = ? AND authority = ?'
         : 'INSERT OR IGNORE INTO whereabouts (child, authority) VALUES (?, ?)',
     ).run(nhsNumber, authority);
+    // An act that was cut short is recorded once more: what another council was told since stays.
+    if (changes === 0) return;
     const [first] = this.#keptBy(nhsNumber);
     if (first === undefined) return;
     const others = 'authority <> ? AND json LIKE ?';

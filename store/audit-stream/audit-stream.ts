@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { StringDecoder } from 'node:string_decoder';
+import { setImmediate as immediate } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import {
   type AuditEvent,
@@ -29,10 +31,47 @@ type StreamEvent = {
   event?: AuditEvent;
 };
 
+/** An entry of a stream as it is read. It is outside of the memory that a thread is limited to, and made text one by one. */
+type RawEntry = [id: Buffer, fields: Buffer[]];
+/** An entry of a stream; `fields` are empty where they are long, if it is too large for an event. */
+type Entry = { fields: string[]; bytes: number; large?: readonly Buffer[] };
+
+const idOf = ([id]: RawEntry): string => id.toString('latin1');
+
+function entryOf([, raw]: RawEntry): Entry {
+  const bytes = raw.reduce((sum, field) => sum + field.length, raw.length);
+  const isLarge = bytes > LARGE_ENTRY_BYTES;
+  const fields = raw.map((field) =>
+    isLarge && field.length > PIECE_BYTES ? '' : field.toString('utf8'),
+  );
+  return { fields, bytes, ...(isLarge && { large: raw }) };
+}
+
+/** The JSON of a list of texts, a piece at a time. */
+function* jsonOf(fields: readonly (string | Buffer)[]): Generator<string> {
+  yield '[';
+  for (const [i, field] of fields.entries()) {
+    yield i === 0 ? '"' : ',"';
+    if (typeof field === 'string') yield JSON.stringify(field).slice(1, -1);
+    else {
+      const decoder = new StringDecoder('utf8');
+      for (let from = 0; from < field.length; from += PIECE_BYTES) {
+        yield JSON.stringify(decoder.write(field.subarray(from, from + PIECE_BYTES))).slice(1, -1);
+      }
+      yield JSON.stringify(decoder.end()).slice(1, -1);
+    }
+    yield '"';
+  }
+  yield ']';
+}
+
 /** Gives the event of a lookup's text, as {@link createLookupFrames} does. */
 type ReadLookup = (text: string) => LookupEvent | undefined;
 
 const MOST_UNREADABLE_CHARACTERS = 8_192;
+/** No event comes near it. An entry of somebody else may be longer than a text may be once it is written as JSON. */
+const LARGE_ENTRY_BYTES = 1_048_576;
+const PIECE_BYTES = 65_536;
 const ENTRIES_A_READ = 128;
 const STREAMS_A_READ = 32;
 
@@ -55,15 +94,16 @@ function negative(
   return { stream, number, at, json, event: { partition, number, at, outcome, ...lookup } };
 }
 
-/** Never throws: an entry that is not an event is sealed as unreadable. */
+/** Never throws; `undefined` if an entry is not an event. */
 function sealable(
   stream: number,
   number: number,
-  fields: readonly string[],
+  { fields, large }: Entry,
   readLookup: ReadLookup,
-): StreamEvent & { readable: boolean } {
+): StreamEvent | undefined {
+  if (large !== undefined) return undefined;
   const usual = negative(stream, number, fields, readLookup);
-  if (usual !== undefined) return { ...usual, readable: true };
+  if (usual !== undefined) return usual;
   const partition = auditPartitions[stream] ?? 'system';
   let joined: ReturnType<typeof joinEvent>;
   try {
@@ -75,19 +115,36 @@ function sealable(
     const json = JSON.stringify(joined);
     const begins = `{"partition":${JSON.stringify(partition)},"number":${number},"at":`;
     if (json.startsWith(begins) && Buffer.byteLength(json) <= EVENT_AT_MOST_BYTES) {
-      return { stream, number, at: joined.at, json, readable: true };
+      return { stream, number, at: joined.at, json };
     }
   }
-  const all = JSON.stringify(fields);
+  return undefined;
+}
+
+/** What is sealed instead of an entry that is not an event, however large it is. Others get their turns meanwhile. */
+async function unreadable(
+  stream: number,
+  number: number,
+  { fields, large = [] }: Entry,
+): Promise<StreamEvent> {
+  const digest = createHash('sha256');
+  let beginning = '';
+  for (const piece of jsonOf(large.length > 0 ? large : fields)) {
+    digest.update(piece);
+    if (piece.length >= PIECE_BYTES) await immediate();
+    if (beginning.length < MOST_UNREADABLE_CHARACTERS) {
+      beginning += piece.slice(0, MOST_UNREADABLE_CHARACTERS - beginning.length);
+    }
+  }
   const event: UnreadableEvent = {
-    partition,
+    partition: auditPartitions[stream] ?? 'system',
     number,
     at: timeOf(fields) ?? 0,
     type: 'unreadable',
-    sha256: createHash('sha256').update(all).digest('hex'),
-    fields: all.slice(0, MOST_UNREADABLE_CHARACTERS),
+    sha256: digest.digest('hex'),
+    fields: beginning,
   };
-  return { stream, number, at: event.at, json: JSON.stringify(event), readable: false };
+  return { stream, number, at: event.at, json: JSON.stringify(event) };
 }
 
 /** A stream whose events do not follow what is sealed of it. */
@@ -155,22 +212,20 @@ export function createAuditStreams(redis: Redis, replicated = false) {
   async function entries(
     wanted: readonly { stream: number; from: number }[],
     count: number,
-  ): Promise<[string, string[]][][]> {
-    const pipeline = redis.pipeline();
-    for (const { stream, from } of wanted) {
-      pipeline.xrange(
-        keys.audit(auditPartitions[stream] ?? 'system'),
-        `0-${from}`,
-        '+',
-        'COUNT',
-        count,
-      );
+  ): Promise<RawEntry[][]> {
+    const read: RawEntry[][] = [];
+    for (let i = 0; i < wanted.length; i += STREAMS_A_READ) {
+      const pipeline = redis.pipeline();
+      for (const { stream, from } of wanted.slice(i, i + STREAMS_A_READ)) {
+        const key = keys.audit(auditPartitions[stream] ?? 'system');
+        pipeline.xrangeBuffer(key, `0-${from}`, '+', 'COUNT', count);
+      }
+      for (const [error, reply] of (await pipeline.exec()) ?? []) {
+        if (error !== null) throw error;
+        read.push(reply as RawEntry[]);
+      }
     }
-    const replies = (await pipeline.exec()) ?? [];
-    return replies.map(([error, reply]) => {
-      if (error !== null) throw error;
-      return reply as [string, string[]][];
-    });
+    return read;
   }
 
   return {
@@ -228,18 +283,20 @@ export function createAuditStreams(redis: Redis, replicated = false) {
         for (const [i, { stream, from }] of round.entries()) {
           const held = replies[i] ?? [];
           let next = from;
-          for (const [id, fields] of held) {
-            if (id !== `0-${next}`) break;
-            const { readable, ...event } = sealable(stream, next, fields, readLookup);
+          for (const raw of held) {
+            if (idOf(raw) !== `0-${next}`) break;
+            const entry = entryOf(raw);
+            const readable = sealable(stream, next, entry, readLookup);
+            const event = readable ?? (await unreadable(stream, next, entry));
             batch.events.push(event);
-            bytes += event.json.length;
-            if (!readable) batch.unreadable.push({ stream, number: next });
+            bytes += Math.max(event.json.length, entry.bytes);
+            if (readable === undefined) batch.unreadable.push({ stream, number: next });
             next++;
           }
           const missing = held[next - from];
           if (missing !== undefined || held.length === 0) {
             const found =
-              missing === undefined ? (last[stream] ?? 0) + 1 : Number(missing[0].slice(2));
+              missing === undefined ? (last[stream] ?? 0) + 1 : Number(idOf(missing).slice(2));
             batch.gaps.push({ stream, sealed: next - 1, found });
           } else if (next <= (last[stream] ?? 0)) {
             unfinished.push({ stream, from: next });
@@ -279,8 +336,8 @@ export function createAuditStreams(redis: Redis, replicated = false) {
       });
       const replies = await entries(wanted, 1);
       const later = wanted.flatMap(({ stream, from }, i) => {
-        const id = replies[i]?.[0]?.[0];
-        const found = id === undefined ? (last[stream] ?? 0) + 1 : Number(id.slice(2));
+        const first = replies[i]?.[0];
+        const found = first === undefined ? (last[stream] ?? 0) + 1 : Number(idOf(first).slice(2));
         return found === from ? [] : [{ stream, sealed: from - 1, found }];
       });
       const back = auditPartitions.flatMap((_, stream) => {
@@ -299,7 +356,7 @@ export function createAuditStreams(redis: Redis, replicated = false) {
       });
       const replies = await entries(wanted, 1);
       const times = replies.flatMap(([first]) => {
-        return first === undefined ? [] : (timeOf(first[1]) ?? []);
+        return first === undefined ? [] : (timeOf(entryOf(first).fields) ?? []);
       });
       return times.length === 0 ? undefined : Math.min(...times);
     },

@@ -17,12 +17,13 @@ import { hiddenOf, wordsOf } from '../support/visitor.ts';
 
 type Council = Parameters<typeof setRestriction>[2];
 const [FIRST, SECOND] = ['ZZ101', 'ZZ102'] as [Council, Council];
-const [ASKED, TWICE, WRITTEN, BETWEEN, BARRED] = [
+const [ASKED, TWICE, WRITTEN, BETWEEN, BARRED, RACE] = [
   testNumber(9_601),
   testNumber(9_602),
   testNumber(9_603),
   testNumber(9_604),
   testNumber(9_605),
+  testNumber(9_606),
 ];
 /** In every word by which the place could be known. */
 const CANARY = /canary|ZZH66|R0260/i;
@@ -50,7 +51,7 @@ beforeAll(async () => {
     environment: { NOTIFICATIONS_WINDOW_MINUTES: '0.005' },
     authorities: [FIRST, SECOND].map((code) => ({
       code,
-      rows: [ASKED, TWICE, WRITTEN, BETWEEN, BARRED].map((nhsNumber) => ({ nhsNumber })),
+      rows: [ASKED, TWICE, WRITTEN, BETWEEN, BARRED, RACE].map((nhsNumber) => ({ nhsNumber })),
     })),
   });
   request = authorityClient(service);
@@ -105,6 +106,22 @@ async function told(as: Council, nhsNumber: string): Promise<NotificationEntry[]
 }
 const isTold = async (as: Council, nhsNumber: string, auditId: string | undefined) =>
   (await told(as, nhsNumber)).some(({ id, lastId }) => id === auditId || lastId === auditId);
+
+/** The store of an act between whose record and effect something happens. */
+const beforeRestricting = (happens: () => Promise<void>): Store => ({
+  ...service.store,
+  async restrict(...act) {
+    await happens();
+    return service.store.restrict(...act);
+  },
+});
+
+function ofGuardian(): string[] {
+  const outbox = join(service.dataDir, 'privacy-officer');
+  const names = existsSync(outbox) ? readdirSync(outbox) : [];
+  const files = names.filter((name) => name.startsWith('protected-'));
+  return files.map((name) => readFileSync(join(outbox, name), 'utf8'));
+}
 
 test('a search by user or organisation finds no look whose place is kept back, and pages as if there were none', async () => {
   const open = [await look(ASKED, 'canary-1'), await look(ASKED, 'canary-2')];
@@ -167,11 +184,8 @@ test('a council that protects a child after another is told no place until that 
     expect(page).toBeDefined();
     expect(page).not.toContain(council === FIRST ? SECOND : FIRST);
   }
-  const outbox = join(service.dataDir, 'privacy-officer');
-  const files = () =>
-    existsSync(outbox) ? readdirSync(outbox).filter((name) => name.startsWith('protected-')) : [];
-  await until(() => files().length > 0, 'the Guardian’s file');
-  const file = readFileSync(join(outbox, files()[0] ?? ''), 'utf8');
+  await until(() => ofGuardian().length > 0, 'the Guardian’s file');
+  const [file = ''] = ofGuardian();
   expect(JSON.parse(file)).toMatchObject({ first: FIRST, council: SECOND });
   expect(file).not.toMatch(/999[0-9]{7}/);
 
@@ -190,6 +204,48 @@ test('a council that protects a child after another is told no place until that 
   ]);
   const ours = await search(FIRST, { nhsNumber: TWICE });
   expect(ours.events.find((event) => event.auditId === taken)).toMatchObject({ withheld: true });
+});
+
+test('of two councils that protect a child at the same moment one is told the place, and the Guardian of both', async () => {
+  const before = ofGuardian().length;
+  const early = await look(RACE, 'canary-1');
+  await until(() => isFound(FIRST, RACE, early), 'the look before');
+  let meanwhile: string | undefined;
+  const acts: Parameters<Store['appendEvent']>[0][] = [];
+  // The acts are recorded in one order, and come about in the other.
+  const slow = beforeRestricting(async () => {
+    await protect(SECOND, RACE);
+    meanwhile = await look(RACE, 'canary-2');
+    await until(() => isTold(SECOND, RACE, meanwhile), 'a council being told meanwhile');
+  });
+  await protect(FIRST, RACE, {
+    ...slow,
+    appendEvent(event) {
+      acts.push(event);
+      return service.store.appendEvent(event);
+    },
+  });
+  // As by an act that was cut short and is carried to its end.
+  for (const act of acts) await service.store.appendEvent(act);
+  expect(acts).toHaveLength(1);
+  const after = await look(RACE, 'canary-3');
+  for (const each of [FIRST, SECOND]) {
+    await until(
+      async () => (await isTold(each, RACE, after)) && (await isFound(each, RACE, after)),
+      'both councils being told that there was a look',
+    );
+  }
+  for (const id of [meanwhile, after]) {
+    const toldOf = async (as: Council) =>
+      (await told(as, RACE)).filter((entry) => entry.id === id || entry.lastId === id);
+    const foundBy = async (as: Council) =>
+      (await search(as, { nhsNumber: RACE })).events.filter(({ auditId }) => auditId === id);
+    expect(JSON.stringify([await toldOf(FIRST), await foundBy(FIRST)])).not.toMatch(CANARY);
+    expect(JSON.stringify(await toldOf(SECOND))).toMatch(CANARY);
+    expect(JSON.stringify(await foundBy(SECOND))).toMatch(CANARY);
+  }
+  await until(() => ofGuardian().length > before, 'the Guardian’s file');
+  expect(ofGuardian()).toHaveLength(before + 1);
 });
 
 test('files of a notification that still lie in the outbox say no place any more, and what was collected stays away', async () => {
@@ -214,22 +270,10 @@ test('files of a notification that still lie in the outbox say no place any more
 
 test('a look that is recorded between a council’s act and its effect is told to no other council with its place', async () => {
   let between: string | undefined;
-  async function lookBetween(): Promise<void> {
+  const slow = beforeRestricting(async () => {
     const sealed = await look(ASKED, 'canary-9');
     await until(() => isTold(FIRST, ASKED, sealed), 'what was recorded before being read');
     between = await look(BETWEEN, 'canary-1');
-  }
-  const slow = new Proxy(service.store, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name);
-      if (typeof value !== 'function') return value;
-      const call = value.bind(target) as (...of: unknown[]) => unknown;
-      if (name !== 'restrict') return call;
-      return async (...of: unknown[]) => {
-        await lookBetween();
-        return call(...of);
-      };
-    },
   });
   await protect(FIRST, BETWEEN, slow);
   await until(() => isTold(SECOND, BETWEEN, between), 'the other council being told');

@@ -234,7 +234,7 @@ export function theft(
 }
 
 /** Of a made-up child, in the 999 range and far from the next child's; with an X where no check digit can be made. */
-function numberOf(child: number): string {
+export function numberOf(child: number): string {
   const nine = `999${String((child * 7_919) % 1_000_000).padStart(6, '0')}`;
   return `${nine}${nhsNumberCheckDigit(nine) ?? 'X'}`;
 }

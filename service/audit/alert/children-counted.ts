@@ -59,6 +59,9 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS barred_open ON barred (at) WHERE written = 0;
   CREATE TABLE IF NOT EXISTS twice (auditId TEXT PRIMARY KEY, at INTEGER NOT NULL, json TEXT NOT NULL,
     written INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS protected (restriction TEXT PRIMARY KEY, child INTEGER NOT NULL,
+    authority TEXT NOT NULL) STRICT;
+  CREATE INDEX IF NOT EXISTS protected_child ON protected (child);
 `;
 
 const cursorRow = z.object({
@@ -68,6 +71,7 @@ const cursorRow = z.object({
   youngest: z.number(),
 });
 const idRow = z.object({ id: z.number() });
+const authorityRow = z.object({ authority: z.string() });
 const quietRow = z.object({ rule: z.number(), until: z.number() });
 const countRow = z.object({ count: z.number() });
 const alertRow = z.object({
@@ -229,7 +233,7 @@ export class ChildrenCounted {
   begin(dataset: string, position: number): void {
     this.#transaction(() => {
       this.#forget();
-      this.#db.exec('DELETE FROM looked');
+      this.#db.exec('DELETE FROM looked; DELETE FROM protected');
       this.#sql(
         'INSERT OR REPLACE INTO cursor (one, dataset, keyedBy, position, youngest) VALUES (1, ?, ?, ?, 0)',
       ).run(dataset, this.#keyedBy, position);
@@ -329,9 +333,27 @@ export class ChildrenCounted {
     ).run(auditId, attempt, at, JSON.stringify(row));
   }
 
-  /** Records that a second council protects a child: it may do so to learn where the child is. */
-  #keepTwice({ auditId, authority, protectedBy = [] }: Restricted, at: number): void {
-    const [first] = protectedBy;
+  /**
+   * Records that a second council protects a child: it may do so to learn where the child is. The act names those that
+   * protected it before, but none of which the act had not come about yet: that one is known from its own act.
+   */
+  #keepTwice(event: Restricted, at: number): void {
+    const { auditId, act, kind, restriction, authority, nhsNumber, protectedBy = [] } = event;
+    if (kind !== 'whereabouts') return;
+    if (act === 'ended') {
+      this.#sql('DELETE FROM protected WHERE restriction = ?').run(restriction);
+      return;
+    }
+    const child = this.#childOf(nhsNumber);
+    const { changes } = this.#sql(
+      'INSERT OR IGNORE INTO protected (restriction, child, authority) VALUES (?, ?, ?)',
+    ).run(restriction, child, authority);
+    // An act that was cut short is recorded once more.
+    if (changes === 0) return;
+    const before = this.#sql(
+      'SELECT authority FROM protected WHERE child = ? AND authority <> ? ORDER BY rowid LIMIT 1',
+    ).get(child, authority);
+    const first = protectedBy[0] ?? (before && authorityRow.parse(before).authority);
     if (first === undefined) return;
     const row: ProtectedTwice = {
       auditId,

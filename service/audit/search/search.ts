@@ -84,7 +84,7 @@ const RESTRICTIONS_AT_ONCE = 1_000;
 /** Gives the events at places of the log. */
 type Read = (places: readonly number[]) => SealedEvent[];
 
-/** The councils that keep back by now where the child was looked up, the oldest protection first. */
+/** The councils that keep back by now where the child was looked up, by the acts on record, the oldest first. */
 function whereaboutsKept(index: AuditIndex, read: Read, nhsNumber: NhsNumber): string[] {
   const criteria = { nhsNumber, type: 'restriction' } as const;
   const kept: string[] = [];

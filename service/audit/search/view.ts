@@ -27,16 +27,26 @@ export function happenedAt(event: AuditEvent | UnreadableEvent): number {
  * If councils keep back where a child was looked up, the first of them alone is told where that was: another that has
  * a plan too could otherwise read the place by protecting the child itself. Nobody else is: not by a place, nor by a person.
  *
- * @param councils whose protection is in force, the oldest first
+ * The store keeps the order, and a look's event has it. Acts may be recorded in another order than they come about, so
+ * that by theirs another council would be the first, and neither would be told.
+ *
+ * @param own councils that the look's event names, the oldest protection first
+ * @param kept councils of which acts are on record that have not ended, the oldest first
  */
-export const isKeptFrom = (authority: string, councils: readonly string[]): boolean =>
-  councils.length > 0 && councils[0] !== authority;
+export function isKeptFrom(
+  authority: string,
+  own: readonly string[],
+  kept: readonly string[] = [],
+): boolean {
+  const inForce = [...own.filter((each) => kept.includes(each)), ...kept];
+  return [own, inForce].some(([first]) => first !== undefined && first !== authority);
+}
 
 /**
  * An event as a viewer may see it, or `undefined` if it is not for them. Decided on the event itself,
  * so that no fault of an index shows anybody another's.
  *
- * @param councils that keep back by now where the child was looked up, the oldest protection first
+ * @param councils that keep back by now where the child was looked up, by the acts on record, the oldest first
  *
  * An authority is told about unscheduled accesses that showed a plan of its own, with that plan alone: silent
  * reads are told to nobody (where a child is treated is sensitive), and other authorities' plans are theirs.
@@ -80,8 +90,7 @@ export function viewOf(
       if (shown.length === 0) return undefined;
       const { type, auditId, caller, setting, access, nhsNumber, whereaboutsOf = [] } = event;
       const { user, name, role, organisation } = caller;
-      const isWithheld =
-        isKeptFrom(viewer.authority, whereaboutsOf) || isKeptFrom(viewer.authority, councils);
+      const isWithheld = isKeptFrom(viewer.authority, whereaboutsOf, councils);
       return {
         type,
         auditId,

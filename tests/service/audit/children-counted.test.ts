@@ -9,7 +9,14 @@ import { LIVE_LIMITS } from '#service/admission/limits/limits.ts';
 import { ChildrenCounted } from '#service/audit/alert/children-counted.ts';
 import type { SealedEvent } from '#service/audit/log/sealed.ts';
 import { auditFolder, removeAuditFolders } from '../../support/audit.ts';
-import { fortnight, type Look, sealedLooks, THEFTS, theft } from '../../support/fortnight.ts';
+import {
+  fortnight,
+  type Look,
+  numberOf,
+  sealedLooks,
+  THEFTS,
+  theft,
+} from '../../support/fortnight.ts';
 
 afterAll(() => removeAuditFolders());
 
@@ -421,5 +428,57 @@ describe('thresholds lie below what a user’s limit lets through', () => {
     for (const wrong of ['900', '0/1', '10/5', 'x/y', '1/2/3']) {
       expect(() => readConfiguration({ ALERT_CHILDREN: wrong })).toThrow(/ALERT_CHILDREN/);
     }
+  });
+});
+
+describe('that two councils protect one child', () => {
+  const act = (authority: string, child: number, id: string, protectedBy?: string[]) => ({
+    type: 'restriction' as const,
+    auditId: crypto.randomUUID(),
+    act: 'set' as 'set' | 'ended',
+    restriction: id,
+    kind: 'whereabouts' as const,
+    authority,
+    nhsNumber: numberOf(child),
+    by: 'Ada Officer',
+    reason: 'why',
+    ...(protectedBy && { protectedBy }),
+  });
+  function reported(acts: readonly ReturnType<typeof act>[], aStep = acts.length) {
+    const file = open();
+    const events = acts.map(
+      (written, i): SealedEvent => ({
+        index: i,
+        event: { partition: 'system', number: i + 1, at: NOON + i, ...written },
+      }),
+    );
+    for (let i = 0; i < events.length; i += aStep) {
+      file.count(events.slice(i, i + aStep), NOON + DAY);
+    }
+    const twice = file.unwrittenTwice().map(({ council, first }) => ({ council, first }));
+    file.close();
+    return twice;
+  }
+  const both = [{ council: 'ZZ102', first: 'ZZ101' }];
+
+  test.each([1, 2, 3])(
+    'is reported once where neither act knew of the other, and one is repeated; %s a step',
+    (aStep) => {
+      const first = act('ZZ101', 1, 'a');
+      expect(reported([first, act('ZZ102', 1, 'b'), first], aStep)).toEqual(both);
+    },
+  );
+
+  test('is reported where the act alone knows of the first', () => {
+    expect(reported([act('ZZ102', 1, 'b', ['ZZ101'])])).toEqual(both);
+  });
+
+  test('is not reported of two children, of one council, or where the first has ended', () => {
+    const first = act('ZZ101', 1, 'a');
+    expect(reported([first, act('ZZ102', 2, 'b'), act('ZZ101', 1, 'c')])).toEqual([]);
+    const ended = { ...first, auditId: crypto.randomUUID(), act: 'ended' as const };
+    expect(reported([first, ended, act('ZZ102', 1, 'b')])).toEqual([]);
+    const bar = { ...first, kind: 'barred' as const, barredUser: 'somebody' };
+    expect(reported([bar as unknown as typeof first, act('ZZ102', 1, 'b')])).toEqual([]);
   });
 });

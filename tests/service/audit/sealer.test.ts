@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -285,6 +285,36 @@ test('what somebody else wrote into a stream is sealed as that, and reported', a
     if (found.partition === 4) types.push(found.type);
   }
   expect(types).toEqual(odd.map(() => 'unreadable'));
+});
+
+test('an entry that is longer than a text may be is sealed as what it is, and so is what comes after it', async () => {
+  const at = String(Date.now());
+  const text = `\ufeff${'a\u0001"\ud83d\ude00é'.repeat(200_000)}`;
+  const mixed = Buffer.concat([Buffer.from(text), Buffer.from([0xff, 0xe2, 0x82])]);
+  await t.admin.xadd(keys.audit(4), '0-*', 'x', mixed, 'at', at);
+  await t.admin.xadd(keys.audit(4), '0-*', 'x', Buffer.alloc(95 * 1_048_576, 1));
+  await record(1, 4);
+  const one = await sealer();
+  await until(async () => {
+    await step(one);
+    return (await held(4)) === 0;
+  }, 'all of them being sealed');
+  one.close();
+  const found: SealedEvent['event'][] = [];
+  for await (const { event: each } of sealedEvents(folder, 0)) {
+    if (each.partition === 4) found.push(each);
+  }
+  const whole = JSON.stringify(['x', mixed.toString(), 'at', at]);
+  expect(found).toMatchObject([
+    {
+      type: 'unreadable',
+      at: Number(at),
+      sha256: createHash('sha256').update(whole).digest('hex'),
+      fields: whole.slice(0, 8_192),
+    },
+    { type: 'unreadable', number: 2 },
+    { type: 'not-delivered', number: 3 },
+  ]);
 });
 
 test('an accepted gap lets sealing continue, and the log says who answered for it', async () => {

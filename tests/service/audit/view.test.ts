@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { AuditEvent } from '#schemas/audit/audit-event.ts';
-import { type Viewer, viewOf } from '#service/audit/search/view.ts';
+import { isKeptFrom, type Viewer, viewOf } from '#service/audit/search/view.ts';
 import { testNumber } from '../../support/rows.ts';
 
 /** A lookup that showed plans of two authorities, as it is in the log. */
@@ -61,4 +61,16 @@ test('an organisation sees its own people’s lookups without plan details, and 
   expect(JSON.stringify(seen)).not.toMatch(/L-1|L-2|ZZ101|ZZ202|looked-after|2026-01-01/);
   const other: Viewer = { kind: 'organisation', organisation: 'ZZH02' };
   expect(viewOf(other, lookup('unscheduled'), 3)).toBeUndefined();
+});
+
+test.each([
+  ['as the look says, whichever act was recorded first', ['B', 'A'], ['A', 'B'], 'B'],
+  ['of a council whose act was recorded and had not come about', ['B'], ['A', 'B'], 'B'],
+  ['by acts alone where the look knows of none', [], ['A', 'B'], 'A'],
+  ['by nobody’s where the council of the look has ended it and another protects', ['A'], ['B'], ''],
+  ['as the look says where all have ended it', ['A', 'B'], [], 'A'],
+])('which of several councils is told the place goes %s', (_, own, kept, told) => {
+  expect(['A', 'B', 'C'].filter((each) => !isKeptFrom(each, own, kept))).toEqual(
+    told ? [told] : [],
+  );
 });
