@@ -457,6 +457,23 @@ describe('a crash', () => {
       await expectReconciled(authority);
     },
   );
+
+  test('of a release whose folder is gone is put right by the same file', async () => {
+    const authority = newAuthority();
+    await withRemovalsHeld(authority);
+    const { id = '' } = heldFileOf(authority) ?? {};
+    const cut = endingAt(t, 'applyRows');
+    await expect(releaseHeldFile(cut.store, cut.anchor, id, DECISION)).rejects.toThrow(LoadFailed);
+    rmSync(t.anchor.loadInProgress(authority)?.journal ?? '', { recursive: true });
+    expect(await resume(authority)).toBe(true);
+    expect(heldFileOf(authority)).toBeUndefined();
+    expect(await t.store.authority(authority)).toMatchObject({ reconciled: false });
+    const again = await loadRecords(authority, 2, [...children(6, END), planOf(11)]);
+    expect(again.held?.id).toBe(heldFileOf(authority)?.id);
+    await releaseHeldFile(t.store, t.anchor, heldFileOf(authority)?.id ?? '', DECISION);
+    expect(await inForce(authority, 11)).toBe(5);
+    await expectReconciled(authority);
+  });
 });
 
 describe('what waits', () => {
