@@ -130,6 +130,8 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
 
   async function look(): Promise<void> {
     const numbers = [...CHILDREN, ...OTHERS];
+    // Each child is asked about until answered: on a slow machine the first would all be over by the first answer.
+    let child = 0;
     for (let i = 0; !done.signal.aborted; i++) {
       const address = processes.lookup.address();
       try {
@@ -141,12 +143,13 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
             'content-type': 'application/json',
             'x-request-id': randomUUID(),
           },
-          body: JSON.stringify({ nhsNumber: numbers[i % numbers.length] }),
+          body: JSON.stringify({ nhsNumber: numbers[child % numbers.length] }),
           signal: AbortSignal.timeout(LOOKUP_DEADLINE_MS),
         });
         const body: unknown = await response.json();
         if (response.status !== 200) throw new Error('not answered');
         answered.push(lookupAnswerSchema.parse(body).auditId);
+        child++;
       } catch {
         refused++;
         await pause(20);
