@@ -22,7 +22,7 @@ import {
   signerOf,
 } from '../../support/audit.ts';
 import { run } from '../../support/processes.ts';
-import { until } from '../../support/test-store.ts';
+import { until, WAIT_MS } from '../../support/test-store.ts';
 import {
   cosign,
   startWitness,
@@ -45,12 +45,15 @@ async function witness(name?: string): Promise<TestWitness> {
   return started;
 }
 
+/** For tests of what comes about once they have passed; for all others they are longer than a slow machine takes. */
+const SOON = { deadlineMs: 500, renewMs: 400 };
+
 /** The witnessing of a log's folder, with what it said last. */
 function witnessing(
   folder: string,
   witnesses: readonly TestWitness[],
   required = 1,
-  renewMs = 400,
+  { deadlineMs = WAIT_MS, renewMs = 2 * WAIT_MS }: Partial<typeof SOON> = {},
 ) {
   const parsed = parseWitnesses(witnessesText(witnesses, required));
   if (parsed.kind === 'wrong') throw new Error(parsed.detail);
@@ -59,7 +62,7 @@ function witnessing(
     folder,
     witnesses: parsed.witnesses,
     tell: (state) => (last = state),
-    deadlineMs: 500,
+    deadlineMs,
     lookEveryMs: 5,
     retryMs: 20,
     renewMs,
@@ -119,7 +122,7 @@ describe('a witness that works', () => {
   test('cosigns a checkpoint that stays the newest again, so that its silence shows', async () => {
     const { folder } = makeLog(3, signer);
     const one = await witness();
-    const going = witnessing(folder, [one]);
+    const going = witnessing(folder, [one], 1, { renewMs: SOON.renewMs });
     await until(() => one.asked.length > 2, 'several cosignatures');
     one.instead = (response) => void response.destroy();
     await going.said('has not been witnessed since');
@@ -157,7 +160,7 @@ describe('of several witnesses', () => {
     const all = [await witness('a.test/w'), await witness('b.test/w'), await witness('c.test/w')];
     const [, , mute] = all;
     if (mute !== undefined) mute.instead = () => undefined;
-    const going = witnessing(folder, all, 2);
+    const going = witnessing(folder, all, 2, { deadlineMs: SOON.deadlineMs });
     await going.witnessedUpTo(20);
     expect(cosigned(folder, all).by).toEqual(['a.test/w', 'b.test/w']);
     await going.said('c.test/w has not cosigned since');
@@ -167,7 +170,7 @@ describe('of several witnesses', () => {
   test('too few are reported, and the newest checkpoint that enough had cosigned is kept', async () => {
     const { folder } = makeLog(20, signer);
     const all = [await witness('a.test/w'), await witness('b.test/w')];
-    const going = witnessing(folder, all, 2);
+    const going = witnessing(folder, all, 2, { renewMs: SOON.renewMs });
     await going.witnessedUpTo(20);
     const [, other] = all;
     if (other !== undefined) other.instead = (response) => void response.destroy();
@@ -251,7 +254,7 @@ describe('a witness that knows the log otherwise', () => {
   test('is believed at the second time, where this process had its cosignature before: a worker that was replaced ends first', async () => {
     const { folder } = makeLog(50, signer);
     const one = await witness();
-    const going = witnessing(folder, [one]);
+    const going = witnessing(folder, [one], 1, { renewMs: SOON.renewMs });
     await going.witnessedUpTo(50);
     let answers = 0;
     const later = Promise.withResolvers<void>();
@@ -286,7 +289,7 @@ describe('a witness that knows the log otherwise', () => {
     append(folder, 25);
     const newer = witnessing(folder, [one]);
     await newer.witnessedUpTo(75);
-    const going = witnessing(old, [one], 1, 60_000);
+    const going = witnessing(old, [one]);
     await going.said('75 entries');
     const commits = CommitFile.open(old);
     commits.answerForContradictions();
@@ -360,7 +363,7 @@ describe('a witness that does not work is reported, and says nothing about the l
     const { folder } = makeLog(50, signer);
     const one = await witness();
     one.instead = instead;
-    const going = witnessing(folder, [one]);
+    const going = witnessing(folder, [one], 1, { deadlineMs: SOON.deadlineMs });
     await going.said(why);
     await going.said('could not be compared');
     expect(going.last()).toMatchObject({ problem: true, contradicted: false, asked: true });
