@@ -221,7 +221,7 @@ describe('where a child was looked up, once its council keeps that back', () => 
     expect(theirs).not.toMatch(CANARY);
     // Nor on the pages for that: found among others, and one by one.
     const council = await visitorAs(service, { organisation: 'ZZ102', scopes: ['audit'] });
-    const form = hiddenOf(await council.get('/officer'), '/officer/search');
+    const form = await council.form('/officer', '/officer/search');
     const found = await council.post('/officer/search', {
       ...form,
       number: HIDDEN,
@@ -245,7 +245,7 @@ describe('where a child was looked up, once its council keeps that back', () => 
     const guardian = createVisitor(service.baseUrl);
     await guardian.signIn('caldicottGuardian');
     const draft = await guardian.post('/officer/child', {
-      ...hiddenOf(await guardian.get('/officer/child'), '/officer/child'),
+      ...(await guardian.form('/officer/child')),
       number: HIDDEN,
       reason: 'a test',
       requester: 'child',
@@ -316,7 +316,7 @@ describe('a user whom a council bars from a child', () => {
     const reader = createVisitor(service.baseUrl);
     await reader.signIn('scheduledCare');
     const pasted = await reader.post('/list', {
-      ...hiddenOf(await reader.get('/list'), '/list'),
+      ...(await reader.form('/list')),
       list: `${BARRED}\n${UNREADABLE}\n${OPEN}`,
     });
     expect(pasted.heading).toBe('3 pasted, 1 checked, 2 NOT checked');

@@ -1,3 +1,5 @@
+import { until } from './until.ts';
+
 /** A browser without scripts: cookies, forms, and redirects that the test follows itself. */
 export type Visit = {
   status: number;
@@ -73,18 +75,26 @@ export function createVisitor(baseUrl: string) {
       body: new URLSearchParams(fields).toString(),
     });
 
+  /** The hidden fields of a page's form. A page that cannot be made just now is opened again, as a person would. */
+  async function form(path: string, action = path): Promise<ReturnType<typeof hiddenOf>> {
+    let page = await ask(path);
+    await until(async () => page.status !== 503 || (page = await ask(path)).status !== 503, path);
+    return hiddenOf(page, action);
+  }
+
   /** Opens a page, and sends one of its forms with what is typed into it. */
   const send = async (
     action: string,
     typed: Record<string, string> = {},
     from = action,
-  ): Promise<Visit> => post(action, { ...hiddenOf(await ask(from), action), ...typed });
+  ): Promise<Visit> => post(action, { ...(await form(from, action)), ...typed });
 
   return {
     jar,
     get: (path: string) => ask(path),
     ask,
     post,
+    form,
     send,
     signIn: (person = 'emergencyDepartment') => send('/sign-in', { person }),
     lookUp: (number: string, more: Record<string, string> = {}) =>
@@ -102,15 +112,20 @@ export async function signedIn(
   return visitor;
 }
 
-/** The hidden fields of a page's form. */
+/**
+ * The hidden fields of a page's form.
+ *
+ * @throws if the page has no such form: one sent without its fields would be refused for another reason
+ */
 export function hiddenOf(
-  { text }: Visit,
+  { status, title, text }: Visit,
   action: string,
 ): Record<string, string> & { form: string; token: string } {
   const form = [...text.matchAll(/<form[^>]*action="([^"]*)"[^>]*>([\s\S]*?)<\/form>/g)].find(
     ([, to]) => to === action,
   );
-  const fields = (form?.[2] ?? '').matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g);
+  if (form === undefined) throw new Error(`no form to ${action} on the page ${status} ${title}`);
+  const fields = (form[2] ?? '').matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g);
   const found: Record<string, string> = {};
   for (const [, name = '', value = ''] of fields) found[name] = unescaped(value);
   return { form: '', token: '', ...found };

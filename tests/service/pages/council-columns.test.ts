@@ -41,7 +41,7 @@ async function choose(
   content: string | Uint8Array<ArrayBuffer>,
   name = 'export.csv',
 ): Promise<Visit> {
-  const { token } = hiddenOf(await visitor.get(PATH), PATH);
+  const { token } = await visitor.form(PATH);
   const form = new FormData();
   form.append('token', token);
   form.append('file', new File([content], name));

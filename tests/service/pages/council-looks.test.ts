@@ -14,7 +14,7 @@ import { SHOWN_COLUMNS } from '#service/pages/council/looks-table.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
-import { createVisitor, hiddenOf, type Visitor, wordsOf } from '../../support/visitor.ts';
+import { createVisitor, type Visitor, wordsOf } from '../../support/visitor.ts';
 
 const [CHILD, SHARED, OTHERS] = [testNumber(1), testNumber(2), testNumber(3)];
 const HOSTILE = '<script>"&\u202e';
@@ -84,7 +84,7 @@ test('the operator has a council’s notifications written again, once, with a r
   await operator.signIn('operations');
   const path = '/operator/notifications';
   const sent = async (fields: Record<string, string>) =>
-    operator.post(path, { ...hiddenOf(await operator.get(path), path), ...fields });
+    operator.post(path, { ...(await operator.form(path)), ...fields });
   const resent = async () =>
     (await service.events()).filter(({ type }) => type === 'notifications-resent');
   const reason = 'lost in their system';
@@ -101,7 +101,7 @@ test('the operator has a council’s notifications written again, once, with a r
   expect(await resent()).toEqual([]);
   const kept = NotificationFile.read(join(service.dataDir, 'audit'), (file) => file.list());
   const ofCouncil = kept?.find(({ code }) => code === 'ZZ101')?.kept ?? 0;
-  const form = hiddenOf(await operator.get(path), path);
+  const form = await operator.form(path);
   const done = await operator.post(path, { ...form, council: 'ZZ101', reason });
   expect(done.status).toBe(303);
   const page = await operator.get(done.headers.get('location') ?? '');
@@ -116,7 +116,7 @@ const readings = async (authority: string) =>
   );
 const ofChild = async (visitor: Visitor, fields: Record<string, string>) =>
   visitor.post('/council/looks', {
-    token: hiddenOf(await visitor.get('/council/looks'), '/council/looks').token,
+    token: (await visitor.form('/council/looks')).token,
     ...fields,
   });
 
@@ -235,7 +235,7 @@ describe('who looked at a council’s children', () => {
   test('a form without its token gives nothing', async () => {
     const page = await ours.post('/council/looks', { child: CHILD });
     expect([page.status, page.heading]).toEqual([403, DESK.untrusted]);
-    const stolen = hiddenOf(await theirs.get('/council/looks'), '/council/looks').token;
+    const stolen = (await theirs.form('/council/looks')).token;
     expect((await ours.post('/council/looks', { child: CHILD, token: stolen })).status).toBe(403);
   });
 });

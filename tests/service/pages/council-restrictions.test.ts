@@ -44,15 +44,15 @@ async function lookedUp(nhsNumber: string, sub = 'nurse-1', name = 'Nora Nurse')
     .parse(await answer.json());
 }
 async function find(visitor: Visitor, number: string, again = number): Promise<Visit> {
-  const form = await visitor.get(BEGIN);
-  return visitor.post(`${BEGIN}/find`, { ...hiddenOf(form, `${BEGIN}/find`), number, again });
+  const form = await visitor.form(BEGIN, `${BEGIN}/find`);
+  return visitor.post(`${BEGIN}/find`, { ...form, number, again });
 }
 async function set(number: string, typed: Record<string, string>): Promise<Visit> {
   const page = await find(officer, number);
   return officer.post(BEGIN, { ...hiddenOf(page, BEGIN), reason: WHY, ...typed });
 }
 async function end(visitor: Visitor, at: string, reason = 'it is over'): Promise<Visit> {
-  const form = hiddenOf(await visitor.get(at), `${at}/end`);
+  const form = await visitor.form(at, `${at}/end`);
   return visitor.post(`${at}/end`, { ...form, reason });
 }
 const events = async () =>
@@ -80,7 +80,7 @@ test('a council protects the whereabouts of its child, and ends that, with who, 
   expect((await other.get(at)).status).toBe(404);
   expect(wordsOf(await other.get(PATH))).toContain(RESTRICTIONS.none);
   const mine = await set(OTHER_CHILD, { what: 'whereabouts' });
-  const form = hiddenOf(await officer.get(locationOf(mine)), `${locationOf(mine)}/end`);
+  const form = await officer.form(locationOf(mine), `${locationOf(mine)}/end`);
   const stolen = await other.post(`${at}/end`, { ...form, reason: 'because' });
   expect(stolen.status).toBe(403);
 

@@ -62,8 +62,8 @@ async function lookedUp(nhsNumber: string, sub = 'nurse-1', name = 'Nora Nurse')
     .parse(await answer.json());
 }
 async function find(visitor: Visitor, number: string): Promise<Visit> {
-  const form = await visitor.get(BEGIN);
-  return visitor.post(`${BEGIN}/find`, { ...hiddenOf(form, `${BEGIN}/find`), number });
+  const form = await visitor.form(BEGIN, `${BEGIN}/find`);
+  return visitor.post(`${BEGIN}/find`, { ...form, number });
 }
 async function ask(
   visitor: Visitor,
@@ -85,8 +85,8 @@ async function act(
   what: 'confirm' | 'decline' | 'undo',
   typed: Record<string, string>,
 ): Promise<Visit> {
-  const page = await visitor.get(at);
-  return visitor.post(`${at}/${what}`, { ...hiddenOf(page, `${at}/${what}`), ...typed });
+  const form = await visitor.form(at, `${at}/${what}`);
+  return visitor.post(`${at}/${what}`, { ...form, ...typed });
 }
 const events = async () =>
   (await service.events()).flatMap((event) => (event.type === 'withdrawal' ? event : []));
@@ -207,7 +207,7 @@ describe('a flag on the wrong child', () => {
     expect([theirs.status, theirs.heading]).toEqual([404, missing.heading]);
     expect((await other.get(PATH)).text).not.toContain(at);
     // With a token of their own, taken from a page of theirs.
-    const token = hiddenOf(await colleague.get(at), `${at}/confirm`);
+    const token = await colleague.form(at, `${at}/confirm`);
     expect((await other.post(`${at}/confirm`, { ...token, number: KEPT })).status).toBe(403);
     expect((await lookedUp(KEPT)).outcome).toBe('flagged');
     const declined = await act(colleague, at, 'decline', { reason: 'it is this child' });
@@ -252,7 +252,7 @@ describe('of looks that are not listed yet', () => {
     const token = await slow.token(claims({ name: 'Nora Nurse' }));
     expect((await slow.lookup({ nhsNumber: REPEATED }, { token })).status).toBe(200);
     const at = locationOf(await ask(reader, REPEATED, { urgent: 'yes' }));
-    const { token: form } = hiddenOf(await reader.get('/council/looks'), '/council/looks');
+    const { token: form } = await reader.form('/council/looks');
     const pages = [
       await reader.get(at),
       await reader.get('/council/looks'),

@@ -14,7 +14,7 @@ import { createSessions } from '#service/pages/session/sessions.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testFolder } from '../../support/service.ts';
-import { createVisitor, hiddenOf, type Visitor } from '../../support/visitor.ts';
+import { createVisitor, type Visitor } from '../../support/visitor.ts';
 
 /** What every act of a council, an officer or an operator passes, by one that does nothing. */
 
@@ -104,7 +104,7 @@ afterAll(async () => {
 const newOfficer = (): Promise<Visitor> =>
   visitorAs({ baseUrl, dataDir }, { user: 'officer', organisation: 'ZZ101', scopes: ['upload'] });
 
-const formOf = async (visitor = officer) => hiddenOf(await visitor.get('/act'), '/act');
+const formOf = (visitor = officer) => visitor.form('/act');
 
 test('an act is done once, in the name of who is signed in and not of who was typed, and ends in a redirect', async () => {
   const form = await formOf();

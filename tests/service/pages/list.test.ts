@@ -131,7 +131,7 @@ test('a list counts for the whole day that it was pasted on, also one of 25 hour
 
 test('a form sent again as other care shows no answer that was made for the first', async () => {
   const visitor = await practitioner();
-  const fields = hiddenOf(await visitor.get('/look-up'), '/look-up');
+  const fields = await visitor.form('/look-up');
   const planned = await visitor.post('/look-up', { ...fields, number: PLAN, care: 'planned' });
   expect(wordsOf(planned)).toContain(RESULT.silentWho);
   const before = await looks();
@@ -142,7 +142,7 @@ test('a form sent again as other care shows no answer that was made for the firs
 
 test('a list goes from the screen to a page of its own, from which another is pasted', async () => {
   const visitor = await practitioner();
-  const form = hiddenOf(await visitor.get('/list'), '/list');
+  const form = await visitor.form('/list');
   const used = await visitor.post('/look-up', { ...form, number: PLAN });
   expect(used.headers.get('refresh')).toBe('120; url=/look-up/hidden');
   const again = await visitor.post('/list', { ...form, list: PLAN });
@@ -169,8 +169,8 @@ test('a list sent again from another tab shows nothing and looks nothing up', as
 
 test('a look and a list while Redis writes nothing are on record, each number as not checked', async () => {
   const visitor = await practitioner();
-  const list = hiddenOf(await visitor.get('/list'), '/list');
-  const look = hiddenOf(await visitor.get('/look-up'), '/look-up');
+  const list = await visitor.form('/list');
+  const look = await visitor.form('/look-up');
   await service.admin.call('CLIENT', 'PAUSE', '60000', 'WRITE');
   const [pasted, looked] = await Promise.all([
     visitor.post('/list', { ...list, list: `${UNSEEN[0]}\n${UNSEEN[1]}` }),

@@ -240,7 +240,7 @@ describe('nothing of what was sent is left out unsaid:', () => {
     ['x-request-id', [randomUUID(), randomUUID()]],
     ['authorization', ['Bearer a', 'Bearer b']],
   ] as const)('two headers %s are refused, as by the API', async ([name, twice]) => {
-    const form = hiddenOf(await nurse.get('/look-up'), '/look-up');
+    const form = await nurse.form('/look-up');
     const asked = request(new URL('/look-up', service.baseUrl), {
       method: 'POST',
       headers: {
@@ -350,7 +350,7 @@ describe('one form is one look', () => {
     (await service.events()).filter(({ type }) => type === 'lookup').length;
 
   test('sent twice at once it shows the same answer twice', async () => {
-    const fields = { ...hiddenOf(await nurse.get('/look-up'), '/look-up'), number: PLAN };
+    const fields = { ...(await nurse.form('/look-up')), number: PLAN };
     const before = await looks();
     const [first, second] = await Promise.all([
       nurse.post('/look-up', fields),
@@ -361,7 +361,7 @@ describe('one form is one look', () => {
   });
 
   test('sent again with another number it shows neither child, and says that this is no “no”', async () => {
-    const fields = hiddenOf(await nurse.get('/look-up'), '/look-up');
+    const fields = await nurse.form('/look-up');
     expect((await nurse.post('/look-up', { ...fields, number: PLAN })).heading).toBe(
       HEADINGS.onPlan,
     );
@@ -377,7 +377,7 @@ describe('one form is one look', () => {
   });
 
   test('in a browser that never saw its answer it shows none, and nothing is looked up', async () => {
-    const fields = { ...hiddenOf(await nurse.get('/look-up'), '/look-up'), number: PLAN };
+    const fields = { ...(await nurse.form('/look-up')), number: PLAN };
     expect(await sentToAnother(fields.form)).toBe(true);
     const before = await looks();
     const answer = await nurse.post('/look-up', fields);

@@ -147,11 +147,13 @@ test('a breach takes two people, and nobody records it alone', async () => {
   // Nor by a note in between, or from another window of the same person.
   await officer.send(breach, { step: 'note', words: 'Rang the ward' });
   expect((await officer.send(breach, { step: 'confirm-breach', words: 'x' })).status).toBe(409);
+  const form = await guardian.form(breach);
   const done = await second.send(breach, { step: 'confirm-breach', words: 'I agree' });
   expect(done.status).toBe(303);
   const ended = wordsOf(await second.get(breach));
   expect(ended).toContain(OFFICER_CASES.ended);
-  expect((await guardian.send(breach, { step: 'explain', words: 'x' })).status).toBe(403);
+  const late = await guardian.post(breach, { ...form, step: 'explain', words: 'x' });
+  expect(late.status).toBe(409);
   expect((await steps()).map((event) => event.step)).toEqual([
     'inquire',
     'propose-breach',

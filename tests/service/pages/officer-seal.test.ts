@@ -8,7 +8,7 @@ import { readKeys } from '#service/audit/seal/keys.ts';
 import { verifyProof } from '#service/audit/verify/verify.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
-import { hiddenOf, signedIn, type Visit, type Visitor, wordsOf } from '../../support/visitor.ts';
+import { signedIn, type Visit, type Visitor, wordsOf } from '../../support/visitor.ts';
 
 const CHILD = testNumber(8201);
 const SEAL = '/officer/seal';
@@ -117,7 +117,7 @@ test('an organisation’s officer sees the state, and neither verifies nor prove
   expect(page.status).toBe(200);
   expect(page.text).not.toContain(`action="${SEAL}/verify"`);
   expect(page.text).not.toContain(`action="${SEAL}/proof"`);
-  const form = hiddenOf(await officer.get('/officer'), '/officer/search');
+  const form = await officer.form('/officer', '/officer/search');
   const tried = await officer.post(`${SEAL}/proof`, { ...form, auditId, reason: 'x1' });
   expect([tried.status, tried.heading]).toEqual([404, FRAME.notFound]);
 });

@@ -703,7 +703,7 @@ describe('blocking a user from an event', () => {
 });
 
 test('a form of another session, another site or none at all looks into nothing', async () => {
-  const fields = { ...hiddenOf(await officer.get('/officer'), '/officer/search'), reason: REASON };
+  const fields = { ...(await officer.form('/officer', '/officer/search')), reason: REASON };
   const before = (await searches()).length;
   const tries = [
     await guardian.post('/officer/search', fields),

@@ -259,7 +259,7 @@ describe('a held file', () => {
     const list = await visitor.get('/operator/files');
     expect(list.text).toContain(`href="${path}"`);
     expect(wordsOf(list)).toContain('6 of 10 (60 %) plans in force');
-    const form = hiddenOf(await visitor.get(path), path);
+    const form = await visitor.form(path);
     const done = await visitor.post(path, { ...form, ...DECISION });
     expect([done.status, done.headers.get('location')]).toEqual([303, `${path}?done=release`]);
     const became = await visitor.get(path);
@@ -295,7 +295,7 @@ describe('a held file', () => {
 
   test('is not decided on if another has come under its number since its page was shown', async () => {
     const path = await heldFile();
-    const form = hiddenOf(await visitor.get(path), path);
+    const form = await visitor.form(path);
     const [shown] = listHeldFiles(anchor);
     const { load } = loader({ ...service, anchor });
     const records = children(9, { endDate: day('2026-11-21') });
@@ -405,7 +405,7 @@ describe('a user', () => {
     const searched = async (user: string): Promise<number> => {
       const scopes = ['audit'] as const;
       const officer = await visitorAs(service, { user, organisation: 'ZZH01', scopes });
-      const form = hiddenOf(await officer.get('/officer'), '/officer/search');
+      const form = await officer.form('/officer', '/officer/search');
       return (await officer.post('/officer/search', { ...form, reason })).status;
     };
     // Of the officer nothing else is on record than a search: what is known of them first is that.

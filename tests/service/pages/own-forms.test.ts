@@ -95,7 +95,7 @@ test('somebody who signs out by a page from before they signed in again is told 
 test('a list that is too long stays on its form, with how much is taken; of much more it is said that nothing is kept', async () => {
   const practitioner = await signedIn('scheduledCare');
   const paste = async (list: string): Promise<Visit> =>
-    practitioner.post('/list', { ...hiddenOf(await practitioner.get('/list'), '/list'), list });
+    practitioner.post('/list', { ...(await practitioner.form('/list')), list });
   const long = await paste(`${PLAN}, 5/3/2019\n`.repeat(1_000));
   expect([long.status, long.heading]).toEqual([400, LIST.title]);
   expect(wordsOf(long)).toContain(LIST.tooMany(50, 1_000));

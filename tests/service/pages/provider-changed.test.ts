@@ -7,7 +7,7 @@ import { type Cis2, CLIENT_ID, CLIENT_SECRET, startCis2, throughCis2 } from '../
 import { freePort } from '../../support/ports.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder } from '../../support/service.ts';
-import { createVisitor, hiddenOf } from '../../support/visitor.ts';
+import { createVisitor } from '../../support/visitor.ts';
 
 /** What becomes of sessions if SIGN_IN_FILE is put right while they last. */
 
@@ -70,7 +70,7 @@ test('a session is over once its provider is set to be for others, or to be trus
   cis2.next('555000020001', {});
   const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
   await visitor.get(`${back.pathname}${back.search}`);
-  look = hiddenOf(await visitor.get('/look-up'), '/look-up');
+  look = await visitor.form('/look-up');
   const jar = new Map(visitor.jar);
   expect((await visitor.get('/look-up')).status).toBe(200);
 

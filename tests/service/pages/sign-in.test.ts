@@ -596,7 +596,7 @@ describe('a form', () => {
   test('of a sign-in with a field sent twice lets nobody in', async () => {
     const visitor = createVisitor(service.baseUrl);
     const fields = Object.entries({
-      ...hiddenOf(await visitor.get('/sign-in'), '/sign-in'),
+      ...(await visitor.form('/sign-in')),
       person: 'emergencyDepartment',
     });
     for (const field of fields) {
@@ -613,7 +613,7 @@ describe('a form', () => {
     await signIn(other, somebody());
     const page = await visitor.get('/look-up');
     const own = hiddenOf(page, '/look-up');
-    const foreign = hiddenOf(await other.get('/look-up'), '/look-up');
+    const foreign = await other.form('/look-up');
     for (const fields of [
       { form: own.form },
       { form: own.form, token: '' },

@@ -72,7 +72,7 @@ const looked = async (nhsNumber: string): Promise<number> =>
 
 test('a look that comes to two processes at once is made and recorded once, and the other shows nothing', async () => {
   const [here, there] = await signedInAtBoth();
-  const fields = { ...hiddenOf(await here.get('/look-up'), '/look-up'), number: PLAN };
+  const fields = { ...(await here.form('/look-up')), number: PLAN };
   const before = await looked(PLAN);
   const answers = await Promise.all([here, there].map((at) => at.post('/look-up', fields)));
   expect(answers.map(({ heading }) => heading).toSorted()).toEqual(
@@ -83,7 +83,7 @@ test('a look that comes to two processes at once is made and recorded once, and 
 
 test('a list that comes to two processes at once is looked up once', async () => {
   const [here, there] = await signedInAtBoth('scheduledCare');
-  const fields = { ...hiddenOf(await here.get('/list'), '/list'), list: `${PLAN}\n${OTHER}` };
+  const fields = { ...(await here.form('/list')), list: `${PLAN}\n${OTHER}` };
   const before = await looked(OTHER);
   const answers = await Promise.all([here, there].map((at) => at.post('/list', fields)));
   expect(answers.map(({ heading }) => heading).toSorted()).toEqual(

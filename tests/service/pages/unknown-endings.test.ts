@@ -60,12 +60,12 @@ test('endings that cannot be read are reported in the status, and lookups of the
 test('somebody who asks for anything then is refused, and is on record with the number they asked for', async () => {
   const nurse = await signedIn(service);
   const practitioner = await signedIn(service, 'scheduledCare');
-  const look = hiddenOf(await nurse.get('/look-up'), '/look-up');
+  const look = await nurse.form('/look-up');
   const answer = await nurse.lookUp(PLAN);
   const attendance = hiddenOf(answer, '/look-up/attendance');
-  const list = hiddenOf(await practitioner.get('/list'), '/list');
+  const list = await practitioner.form('/list');
   const stranger = createVisitor(service.baseUrl);
-  const signIn = hiddenOf(await stranger.get('/sign-in'), '/sign-in');
+  const signIn = await stranger.form('/sign-in');
   await service.admin.del(keys.ended);
   await service.admin.set(keys.ended, 'damaged');
   await until(async () => (await nurse.get('/look-up')).status === 503, 'nobody being believed');
@@ -91,8 +91,8 @@ test('somebody who asks for anything then is refused, and is on record with the 
 test('a look or a list that is typed while Redis is frozen is answered as not checked, and on record once Redis is back', async () => {
   const nurse = await signedIn(service);
   const practitioner = await signedIn(service, 'scheduledCare');
-  const look = hiddenOf(await nurse.get('/look-up'), '/look-up');
-  const list = hiddenOf(await practitioner.get('/list'), '/list');
+  const look = await nurse.form('/look-up');
+  const list = await practitioner.form('/list');
   const numbers = [PLAN, ...LISTED];
   const before = await Promise.all(numbers.map(notCheckedOf));
   const pid = Number(/process_id:(\d+)/.exec(await service.admin.info('server'))?.[1]);
@@ -124,7 +124,7 @@ test('a mistake by somebody signed in is on record like one by the API', async (
   const attendance = hiddenOf(await nurse.lookUp(PLAN), '/look-up/attendance');
   await nurse.post('/look-up/attendance', { ...attendance, attended: 'seen', ward: '1'.repeat(9) });
   await practitioner.post('/list', {
-    ...hiddenOf(await practitioner.get('/list'), '/list'),
+    ...(await practitioner.form('/list')),
     list: '',
   });
   await nurse.get('/list');
