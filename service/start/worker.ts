@@ -7,6 +7,7 @@ import { VERIFIER } from '#schemas/wording/store.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import { createBlocks } from '#store/blocks.ts';
 import type { HostPort } from '#store/connection/address.ts';
+import { isReplaced } from '#store/locks/worker-lease.ts';
 import { createStore } from '#store/store.ts';
 import { watchAccessLists } from '#store/trust/access-lists.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
@@ -83,7 +84,7 @@ export async function openWorkerStore(
   oneWorker: OneWorker | undefined,
 ): Promise<WorkerStore> {
   const witnessed = startWitnesses(start);
-  const tools = openTools(start, redis, witnessed);
+  const tools = openTools(start, redis, witnessed, oneWorker);
   oneWorker?.guard(tools.anchor);
   // If there is nothing to prepare, Redis may come later.
   const answers = redis.ready(REDIS_ANSWERS_WITHIN_MS);
@@ -114,6 +115,7 @@ function openTools(
   { configuration, log, add }: StartContext,
   redis: RedisServer,
   witnessed: WitnessedLog | undefined,
+  oneWorker: OneWorker | undefined,
 ): Tools {
   const anchor = openAnchor(configuration);
   add(() => anchor.close());
@@ -127,6 +129,7 @@ function openTools(
   void witnessed?.compared.then(() => (compared = true));
   const verifier = startStoreVerifier(connection, anchor, {
     ...(replicas > 0 && { replicas: { replicas, connectTo, sentinels } }),
+    ...(oneWorker !== undefined && { replaced: () => isReplaced(connection, oneWorker.lease) }),
     async resume(load, stopped) {
       const waits = { lockWaitMs: RESUME_LOCK_WAIT_MS, stopped };
       const resumption = await resumeLoad(loader, anchor, load, waits);

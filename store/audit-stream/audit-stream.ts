@@ -13,6 +13,7 @@ import { list } from '../connection/reply.ts';
 import { LeaseLost } from '../errors.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
 import { auditPartitions, keys } from '../keys.ts';
+import { isReplaced } from '../locks/worker-lease.ts';
 import { type CopyOrder, keepCopy, readCopyOrder } from './copy-orders.ts';
 import { appendEvent } from './events.ts';
 import { createLookupFrames } from './lookup-frames.ts';
@@ -383,6 +384,8 @@ export function createAuditStreams(redis: Redis, replicated = false) {
       if (trimmed === -1) throw new LeaseLost();
     },
 
+    isReplaced: (lease: Parameters<typeof isReplaced>[1]): Promise<boolean> =>
+      isReplaced(redis, lease),
     copyOrder: (): Promise<CopyOrder> => readCopyOrder(redis),
     keepCopy: (): Promise<void> => keepCopy(redis),
 

@@ -33,6 +33,18 @@ export const workedEpoch = async (redis: Redis): Promise<number> =>
 export const leaseHolder = async (redis: Redis): Promise<string | undefined> =>
   (await redis.get(keys.workerLock)) ?? undefined;
 
+/**
+ * Whether another worker has begun its work since. This one then knows less than what was acknowledged and sealed:
+ * what it misses is no sign that anything is lost.
+ */
+export async function isReplaced(
+  redis: Redis,
+  { token, epoch }: Pick<WorkerLease, 'token' | 'epoch'>,
+): Promise<boolean> {
+  const [holder, worked] = await Promise.all([leaseHolder(redis), workedEpoch(redis)]);
+  return holder !== token && worked > epoch;
+}
+
 /** How many keys say who the worker is. They are there before any dataset is. */
 export const workerKeys = (redis: Redis): Promise<number> =>
   redis.exists(keys.workerLock, keys.workerFence, keys.workerAtWork, keys.workerState);

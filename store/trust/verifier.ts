@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { COPY } from '#schemas/wording/copy.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import { READINESS, VERIFIER } from '#schemas/wording/store.ts';
 import { type StreamState, streamStates } from '../audit-stream/audit-stream.ts';
@@ -93,6 +94,9 @@ type Proof = 'mark' | 'offset' | 'comparison';
  * @param sealedNumbers the last number of each audit stream that is sealed outside Redis.
  *
  * @param copy what is known elsewhere of how far this data folder had come.
+ *
+ * @param replaced whether another worker has taken over. What this one knows is older then: it neither opens nor shuts
+ * anything.
  */
 export function startStoreVerifier(
   redis: Redis,
@@ -101,6 +105,7 @@ export function startStoreVerifier(
     resume: (load: BegunLoad, stopped: AbortSignal) => Promise<Resumption>;
     sealedNumbers?: () => readonly number[];
     copy?: CopyComparison | undefined;
+    replaced?: (() => Promise<boolean>) | undefined;
     replicas?: (ReplicaRule & Pick<ReplicaWatchOptions, 'connectTo'>) | undefined;
   },
 ): StoreVerifier {
@@ -382,6 +387,10 @@ export function startStoreVerifier(
       return;
     }
     const dataset = await requireOurs();
+    if (await options.replaced?.()) {
+      become('waiting', COPY.successor);
+      return;
+    }
     const otherCopy = options.copy?.problem();
     if (otherCopy !== undefined) throw new StoreNotWhole(otherCopy);
     const [opened, believed, order] = await Promise.all([
@@ -524,6 +533,11 @@ export function startStoreVerifier(
       .catch(async (error: unknown) => {
         if (error instanceof NoDataset) {
           become('waiting', error.message);
+          return;
+        }
+        // A worker that was held up on the way compared with what was known before.
+        if (await options.replaced?.().catch(() => false)) {
+          become('waiting', COPY.successor);
           return;
         }
         // Never into another dataset's Redis: that would close a store that is somebody else's.

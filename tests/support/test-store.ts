@@ -43,9 +43,10 @@ export async function startTestStore(
   const adminStore = createStore(admin, anchor);
   const problems: string[] = [];
 
-  async function keep(): Promise<StoreVerifier> {
+  async function keep(replaced?: () => Promise<boolean>): Promise<StoreVerifier> {
     const verifier = startStoreVerifier(await connect('worker'), anchor, {
       resume: () => Promise.reject(new Error('nothing to resume is expected here')),
+      replaced,
       sealedNumbers: () => sealedRange(join(dataDir, 'audit'))?.numbers ?? [],
     });
     verifier.onChange((state) => problems.push(state.detail));

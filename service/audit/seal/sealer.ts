@@ -273,6 +273,8 @@ export function createSealer(options: SealerOptions) {
       mostBytes: BYTES_A_BATCH,
     });
     if (batch.gaps.length > 0) {
+      // What it misses is sealed by its successor.
+      if (copy !== undefined && (await streams.isReplaced(copy))) throw new LeaseLost();
       if ((await streams.pushed()).length > 0) throw new Stopped(VERIFIER.pushedOn);
       throw new Stopped(gapsText(batch.gaps), batch.gaps);
     }

@@ -20,7 +20,7 @@ import { verifyLog } from '#service/audit/verify/verify.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { orderOneCopy, requireTwoCopies } from '#store/audit-stream/copy-orders.ts';
 import { auditPartitions, keys } from '#store/keys.ts';
-import { takeWorkerLease } from '#store/locks/worker-lease.ts';
+import { beginWork, takeWorkerLease } from '#store/locks/worker-lease.ts';
 import {
   auditFolder,
   eventSource,
@@ -60,17 +60,18 @@ async function sealer(
     folder?: string;
     commits?: Commits | undefined;
     token?: string;
+    epoch?: number;
     retentionYears?: number;
   } = {},
 ) {
-  const { commits = commitsIn(copyFolder), token = '' } = differing;
+  const { commits = commitsIn(copyFolder), token = '', epoch = 1 } = differing;
   return createSealer({
     folder: differing.folder ?? folder,
     keyFile: join(t.dataDir, 'audit-key'),
     retentionYears: differing.retentionYears ?? 26,
     streams: createAuditStreams(await t.connect('worker')),
     dataset: () => t.anchor.dataset()?.id,
-    copy: { commits, epoch: 1, token },
+    copy: { commits, epoch, token },
     warn: () => undefined,
   });
 }
@@ -490,6 +491,29 @@ test('a worker whose lease another one has trims nothing', async () => {
   expect(await step(one)).toMatchObject({ standby: true, problem: false });
   expect(await held(1)).toBe(5);
   one.close();
+});
+
+test('a worker that another one has replaced does not call lost what its successor has sealed', async () => {
+  const redis = await t.connect('worker');
+  async function work() {
+    const lease = await takeWorkerLease(redis, new Set());
+    if (lease === undefined) throw new Error('another worker has the lease');
+    await beginWork(redis, lease);
+    return lease;
+  }
+  const held = await work();
+  const one = await sealer(held);
+  await record(3, 3);
+  await step(one);
+  await held.release();
+  const two = await sealer({ ...(await work()), folder: join(t.dataDir, 'successor') });
+  await record(5, 3);
+  await step(two);
+  await record(1, 3);
+  expect(await step(one)).toMatchObject({ problem: false, standby: true, gaps: [] });
+  expect((await step(two)).unsealed).toBe(0);
+  one.close();
+  two.close();
 });
 
 test('a lease that ran out is taken again only where nobody else had it since', async () => {

@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
+import { beginWork, isReplaced, takeWorkerLease } from '#store/locks/worker-lease.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { confirmOldCopy } from '#store/trust/confirm.ts';
 import { watchStore } from '#store/trust/readiness.ts';
@@ -87,4 +88,38 @@ test('a mark that another worker has given in the meantime is not forgotten', as
   t.anchor.settleServerMark(mine);
   expect(t.anchor.serverMarks()).toEqual([theirs, mine]);
   other.close();
+});
+
+test('a worker that another one has replaced shuts no store for what it misses, and opens none', async () => {
+  t = await startTestStore();
+  await t.adminStore.createDataset('live', 'test');
+  const first = await t.keep();
+  await until(() => first.state.opened, 'the store opening');
+  await first.stop();
+  const redis = await t.connect('worker');
+  async function work() {
+    const lease = await takeWorkerLease(redis, new Set());
+    if (lease === undefined) throw new Error('another worker has the lease');
+    await beginWork(redis, lease);
+    return lease;
+  }
+  const held = await work();
+  await held.release();
+  const successor = await work();
+  // As if its successor had sealed and taken away what this one knows of.
+  t.anchor.rememberAuditNumbers(t.anchor.auditNumbers().map((number) => number + 5));
+
+  const opened = await t.admin.get('cpf:open');
+  const replaced = await t.keep(() => isReplaced(redis, held));
+  await replaced.look();
+  expect(replaced.state.detail).toContain('Another worker has taken over');
+  expect(await t.admin.get('cpf:open')).toBe(opened);
+  await t.admin.del('cpf:open');
+  await replaced.look();
+  expect(await t.admin.get('cpf:open')).toBeNull();
+  await replaced.stop();
+
+  const running = await t.keep(() => isReplaced(redis, successor));
+  await running.look();
+  expect(running.state.detail).toContain('Audit events that were recorded are missing');
 });
