@@ -215,6 +215,8 @@ test('of two councils that protect a child at the same moment one is told the pl
   // The acts are recorded in one order, and come about in the other.
   const slow = beforeRestricting(async () => {
     await protect(SECOND, RACE);
+    const sealed = await look(ASKED, 'canary-8');
+    await until(() => isTold(FIRST, ASKED, sealed), 'what was recorded before being read');
     meanwhile = await look(RACE, 'canary-2');
     await until(() => isTold(SECOND, RACE, meanwhile), 'a council being told meanwhile');
   });
