@@ -82,6 +82,7 @@ export async function applyJournal(
     sequence: acknowledgement.sequence,
     sha256,
     ...auditedOutcome(acknowledgement),
+    ...(journal.heldPart && { heldPart: true }),
     by,
   });
   if (!lacks) anchor.forgetMissingFile(authority);

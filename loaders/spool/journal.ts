@@ -65,6 +65,8 @@ export const journalSchema = z.strictObject({
   auditId: z.uuid(),
   /** True if part of a file of this number was applied before. */
   again: z.boolean(),
+  /** True of what was held of a file, and is applied now. */
+  heldPart: z.literal(true).optional(),
   consumption: consumptionSchema,
   recent: z.array(sizeSchema),
   /** What the authority will hold. */

@@ -314,6 +314,7 @@ async function decideRelease(
     by,
     auditId: randomUUID(),
     again: true,
+    heldPart: true as const,
     expected: { rows: tally.rows, digest: tally.digest },
     drops: heldFile.id,
     acknowledgement,

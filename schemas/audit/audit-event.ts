@@ -155,6 +155,8 @@ const loadEventSchema = z.object({
   refused: z.int(),
   /** True if the file, or part of it, is held. */
   held: z.literal(true).optional(),
+  /** True once what was held of a file is applied: the file has an event of its own before. */
+  heldPart: z.literal(true).optional(),
   /** Rows that were left as a newer file has them; absent for none. */
   superseded: z.int().positive().optional(),
   by: who,

@@ -120,6 +120,8 @@ export const UPLOAD = {
   keptThen: 'Nothing was changed. Put this right. You do not need to choose the file again.',
   kept: 'Your file is still here:',
   keptFor: 'It is deleted after 10 minutes, or when you sign out. To use another file, choose it.',
+  waitsToBeSent: '1 file waits for you to send it',
+  waitsToBeCorrected: '1 file waits for you to check what you entered',
   keptGone: 'The file that you chose before was deleted. Choose it again',
   repeatTitle: 'This file has already been loaded',
   repeatThen:
@@ -132,6 +134,7 @@ export const UPLOAD = {
     CPF05: 'Nothing was loaded: NHS numbers cannot be traced at the moment',
     CPF06: 'Nothing was loaded: the version of the message is not known',
   } as Record<FileCode, string>,
+  answeredDiscarded: 'Loaded, without the part that was held: it was discarded',
   answeredInPart: 'The file is loaded, except where a newer file counts',
   answeredHeld: 'Part of the file is held',
   answeredHeldWhole: 'The file is held',
@@ -210,6 +213,8 @@ export const HISTORY = {
   none: 'No file has been sent yet',
   unavailable: 'The list of files cannot be shown at the moment',
   unavailableThen: 'It is being brought up to date. Try again in a minute.',
+  heldPart: (isWhole: boolean) =>
+    `${isWhole ? 'What' : 'Some of what'} was held of this file is loaded: see the file itself`,
   wasHeld: 'Was held, and is not any more',
   notKept: 'The answer to this file is no longer kept',
   notKeptThen: 'The answers to your last 400 loaded files are kept here.',
@@ -229,6 +234,8 @@ export const HELD = {
   whatToDo: 'What to do',
   ask: (reference: string) =>
     `Check whether it is right. Then tell the team that runs this service, and give them the reference ${reference}. They release or discard it, and record who at your council confirmed it. They do nothing until you tell them.`,
+  corrected: (isNumberUsed: boolean) =>
+    `If it is wrong, you can send a new file with the same number until it is decided. ${isNumberUsed ? 'After that, use the next number.' : 'If it is released, use the next number after that. If it is discarded, use the same number.'}`,
   traced:
     'You do not need to do anything. It is loaded automatically when NHS numbers can be traced.',
   expires: (date: CalendarDate) =>

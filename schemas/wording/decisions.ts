@@ -83,6 +83,12 @@ export const UNUSUAL = {
     `The file takes away ${ofInForce(count, inForce)} plans in force. Check that this is meant.`,
 } as const;
 
+const DISCARDED =
+  'The held part of this file was not applied: the operator of the service discarded it on ';
+
+/** Whether a remark says that what was held of a file is discarded. */
+export const saysDiscarded = (hint: string): boolean => hint.startsWith(DISCARDED);
+
 /** What becomes of a file that waits. */
 export const HELD_FILE_HINTS = {
   waits: (whole: boolean, id: string) =>
@@ -96,7 +102,7 @@ export const HELD_FILE_HINTS = {
     `The held part of this file was let through by the operator of the service on ${at}.`,
   /** @param used whether the rest of the file was loaded, and so has used up its number */
   discarded: (at: string, used: boolean) =>
-    `The held part of this file was not applied: the operator of the service discarded it on ${at}. ${used ? 'The rest of it was loaded, so its number is used: send the records that should have been applied in the next file' : 'Nothing in it was loaded, so its number is free: send the corrected file with the same number'}.`,
+    `${DISCARDED}${at}. ${used ? 'The rest of it was loaded, so its number is used: send the records that should have been applied in the next file' : 'Nothing in it was loaded, so its number is free: send the corrected file with the same number'}.`,
   tracedNotOneSound: 'What waited to be traced was traced, and no record of it can be loaded.',
   notOneSound:
     'The held part of this file was let through, but none of its records can be loaded any more.',

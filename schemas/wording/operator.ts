@@ -126,8 +126,8 @@ export const HELD = {
   discard: 'Discard it',
   discardHint: 'What is held is not applied. The plans are still shown as they are now.',
   confirmedBy: 'Who at the council confirmed this?',
-  confirmedByHint: 'Enter their name and job. This is recorded in the audit.',
-  confirmedByMissing: 'Enter who at the council confirmed this',
+  confirmedByHint:
+    'Enter their name and job. This is recorded in the audit. If you discard the file, you can leave this empty.',
   submit: 'Decide',
   done: {
     release: 'Released: what was held is compared with the plans as they are now',

@@ -152,6 +152,10 @@ const CLAIMED = 'claimed';
 const isUnsent = ({ state }: Pick<Preview, 'state'>): boolean =>
   state.kind === 'received' || (state.kind === 'refused' && state.kept === true);
 
+/** The same, for somebody who is in the session that it came in. */
+const isUnsentIn = (preview: Preview, { session }: PreviewSender): boolean =>
+  isUnsent(preview) && preview.session.id === session.id;
+
 /**
  * Whether only what was typed beside a file is wrong with it as a whole, as far as it was checked: records that cannot be
  * used are left out of it anyway. If the number of rows is not the one
@@ -443,8 +447,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     /** A file whose sender has more to enter, in the session that it came in; else `undefined`. */
     async unsent(id: string, owner: PreviewSender): Promise<Preview | undefined> {
       const preview = await find(id, owner);
-      const isTheirs = preview?.session.id === owner.session.id;
-      return isTheirs && isUnsent(preview) ? preview : undefined;
+      return preview && isUnsentIn(preview, owner) ? preview : undefined;
     },
 
     /**
@@ -495,6 +498,18 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     },
 
     find,
+
+    /** The files that wait for somebody: to be sent, or to enter more in the session that the file came in. Oldest first. */
+    async waitingFor(sender: PreviewSender): Promise<{ id: string; preview: Preview }[]> {
+      const found: { id: string; preview: Preview }[] = [];
+      for (const id of await ids()) {
+        const preview = await find(id, sender);
+        if (preview?.state.kind === 'shown' || (preview && isUnsentIn(preview, sender))) {
+          found.push({ id, preview });
+        }
+      }
+      return found.toSorted((one, other) => one.preview.savedAt - other.preview.savedAt);
+    },
 
     /** Whether the process that worked on it has ended before it was done. */
     isInterrupted: ({ state: { kind }, savedAt }: Preview): boolean =>

@@ -40,6 +40,7 @@ ${summary([
   [HELD.whatToDo, whatToDo(acknowledgement)],
 ])}
 ${paragraph(acknowledgement.counts.accepted === 0 ? HELD.nothingIsLoaded : HELD.restIsLoaded)}
+${!isTraced && paragraph(HELD.corrected(acknowledgement.counts.accepted > 0))}
 ${!isTraced && paragraph(HELD.expires(londonDate(since + heldDays * DAY_MS)))}`;
 }
 

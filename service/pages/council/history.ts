@@ -56,6 +56,7 @@ const listedFile = z.object({
   accepted: z.int(),
   refused: z.int(),
   held: z.literal(true).optional(),
+  heldPart: z.literal(true).optional(),
   superseded: z.int().optional(),
 });
 
@@ -72,20 +73,28 @@ async function rowOf(
   waiting: Waiting,
   event: ShownEvent,
 ) {
-  const { at, sequence, sha256, ...audited } = listedFile.parse(event);
+  const { at, sequence, sha256, heldPart, ...audited } = listedFile.parse(event);
   const number = sequence < 0 ? undefined : sequence;
+  const time = timeOfYearText(Date.parse(at));
+  // Its records are counted where the file itself is listed.
+  if (heldPart === true) return [time, number, HISTORY.heldPart(audited.held !== true), '', ''];
   const wasHeld =
     audited.held === true &&
     !waiting.some((each) => each.number === sequence && each.sha256 === sha256);
   const answer = wasHeld ? await answerTo(store, authority, sequence) : undefined;
-  const outcome = answer?.file.sha256 === sha256 ? auditedOutcome(answer) : audited;
-  const isDecidedUnknown = wasHeld && outcome === audited;
+  const known = answer?.file.sha256 === sha256 ? answer : undefined;
+  const outcome = known === undefined ? audited : auditedOutcome(known);
+  const isDecidedUnknown = wasHeld && known === undefined;
   return [
-    timeOfYearText(Date.parse(at)),
+    time,
     number !== undefined && !isDecidedUnknown && isKept(outcome)
       ? link(filePath(number), String(number))
       : number,
-    isDecidedUnknown ? HISTORY.wasHeld : auditedOutcomeText(outcome),
+    isDecidedUnknown
+      ? HISTORY.wasHeld
+      : known === undefined
+        ? auditedOutcomeText(outcome)
+        : outcomeText(known),
     outcome.accepted,
     outcome.refused,
   ];

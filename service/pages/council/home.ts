@@ -1,39 +1,45 @@
 import { listWithdrawals } from '#loaders/upkeep/withdraw.ts';
-import type { OdsCode } from '#schemas/authority.ts';
 import { COUNCIL } from '#schemas/wording/council.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import type { Mountable } from '../../routes/route.ts';
+import type { Previews } from '../../uploads/previews.ts';
 import type { DeskDependencies } from '../desk/guarded-desk.ts';
 import { summary } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { heading, link, paragraph } from '../html/parts.ts';
 import { timeOfYearText } from '../html/time.ts';
 import { freshness } from './freshness.ts';
-import { guardedCouncil } from './guarded-council.ts';
+import { type AtCouncil, guardedCouncil } from './guarded-council.ts';
 import { HELD_PATH } from './outcome.ts';
+import { senderOf } from './upload.ts';
+import { waitingItems } from './upload-view.ts';
 import { WITHDRAWALS_PATH } from './withdrawals.ts';
 
 type CouncilHomeDependencies = DeskDependencies & {
   store: Store;
   anchor: Pick<Anchor, 'heldFiles'>;
+  previews: Pick<Previews, 'waitingFor'>;
   /** How old an authority's data may be before it counts as out of date. */
   upToDateMs: number;
 };
 
-/** Held files and withdrawals that wait for somebody of the council, with links to them. */
+/** What waits for this person (their files) and for somebody of the council (held files, withdrawals), with links. */
 async function whatWaits(
-  { store, anchor }: Pick<CouncilHomeDependencies, 'store' | 'anchor'>,
-  code: OdsCode,
+  { store, anchor, previews }: Pick<CouncilHomeDependencies, 'store' | 'anchor' | 'previews'>,
+  at: AtCouncil,
 ): Promise<Html | false> {
+  const { authority: code } = at;
+  const unsent = await previews.waitingFor(senderOf(at));
   const files = anchor.heldFiles().filter(({ authority }) => authority === code).length;
   const withdrawals = (await listWithdrawals(store, code)).filter(
     ({ standing }) => standing === 'waiting',
   ).length;
   return (
-    files + withdrawals > 0 &&
+    files + withdrawals + unsent.length > 0 &&
     html`<h2 class="nhsuk-heading-m">${COUNCIL.waiting}</h2>
 <ul class="nhsuk-list">
+${waitingItems(unsent)}
 ${files > 0 && html`<li>${link(HELD_PATH, COUNCIL.heldFiles(files))}</li>`}
 ${withdrawals > 0 && html`<li>${link(WITHDRAWALS_PATH, COUNCIL.withdrawals(withdrawals))}</li>`}
 </ul>`
@@ -44,7 +50,8 @@ ${withdrawals > 0 && html`<li>${link(WITHDRAWALS_PATH, COUNCIL.withdrawals(withd
 export const councilHome: Mountable<CouncilHomeDependencies> = {
   operation: { method: 'GET', path: '/council', letsIn: 'authority' },
   handler: (dependencies) =>
-    guardedCouncil(dependencies, async (_, { page, session, authority: code }) => {
+    guardedCouncil(dependencies, async (_, at) => {
+      const { page, session, authority: code } = at;
       const authority = await dependencies.store.authority(code);
       const title = authority?.name ?? COUNCIL.unknown;
       if (authority === undefined) {
@@ -58,7 +65,7 @@ export const councilHome: Mountable<CouncilHomeDependencies> = {
       return page({
         title,
         content: html`${heading(html`<bdi>${title}</bdi>`)}
-${await whatWaits(dependencies, code)}
+${await whatWaits(dependencies, at)}
 <h2 class="nhsuk-heading-m">${COUNCIL.held}</h2>
 ${summary([
   [

@@ -2,11 +2,11 @@ import { auditedOutcome } from '#loaders/answers/acknowledge.ts';
 import { acknowledgementFormats } from '#loaders/answers/answers.ts';
 import type { Acknowledgement, FileCode, Finding } from '#schemas/uploads/acknowledgement.ts';
 import { COUNCIL, HELD, OUTCOME, UPLOAD } from '#schemas/wording/council.ts';
-import { HELD_FILE_HINTS } from '#schemas/wording/decisions.ts';
+import { HELD_FILE_HINTS, saysDiscarded } from '#schemas/wording/decisions.ts';
 import { pager, summary, table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { link, paragraph } from '../html/parts.ts';
-import { timeOfYearText } from '../html/time.ts';
+import { timeOfYearText, withShortTimes } from '../html/time.ts';
 
 export const HELD_PATH = '/council/held';
 /** Findings on one page. */
@@ -22,8 +22,15 @@ export function pageOf(text: string | undefined): number {
 }
 
 /** What became of a file, or would, in a few words. */
-export const outcomeText = (acknowledgement: Acknowledgement): string =>
-  auditedOutcomeText(auditedOutcome(acknowledgement));
+export function outcomeText(acknowledgement: Acknowledgement): string {
+  const { code, warnings } = acknowledgement;
+  const isDiscarded = warnings.some(
+    ({ record, field, hint }) => record === undefined && field === 'held' && saysDiscarded(hint),
+  );
+  return code === 'CPF03' && isDiscarded
+    ? UPLOAD.answeredDiscarded
+    : auditedOutcomeText(auditedOutcome(acknowledgement));
+}
 
 type AuditedOutcome = {
   code?: FileCode | undefined;
@@ -45,7 +52,7 @@ export const findingCells = ({ record, place, localId, field, hint }: Finding) =
   place,
   html`<bdi>${localId ?? ''}</bdi>`,
   field ?? '',
-  hint,
+  withShortTimes(hint),
 ];
 
 /** What cannot be used of a file, page by page. */
@@ -77,7 +84,7 @@ const isOnNumber = ({ record, field }: Finding): boolean =>
 
 /** What is unusual about the number of a file, for the top of its page. */
 export const numberRemarks = ({ warnings }: Acknowledgement): Html =>
-  html`${warnings.filter(isOnNumber).map(({ hint }) => html`<p class="cpf-strong">${hint}</p>`)}`;
+  html`${warnings.filter(isOnNumber).map(({ hint }) => html`<p class="cpf-strong">${withShortTimes(hint)}</p>`)}`;
 
 /** Why part of this file waits, without the sentence that every such file has. */
 export function reasonList({ held, warnings, authority, sequence }: Acknowledgement): Html | false {
@@ -93,7 +100,7 @@ export function reasonList({ held, warnings, authority, sequence }: Acknowledgem
   );
   return (
     reasons.length > 0 &&
-    html`<ul class="nhsuk-list nhsuk-list--bullet">${reasons.map(({ hint }) => html`<li>${hint}</li>`)}</ul>`
+    html`<ul class="nhsuk-list nhsuk-list--bullet">${reasons.map(({ hint }) => html`<li>${withShortTimes(hint)}</li>`)}</ul>`
   );
 }
 

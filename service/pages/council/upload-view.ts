@@ -1,3 +1,4 @@
+import { printableName } from '#loaders/answers/acknowledge.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import { UPLOAD } from '#schemas/wording/council.ts';
 import { shownCell } from '../../audit/search/cells.ts';
@@ -12,6 +13,7 @@ import {
   errorSummary,
   type FieldError,
   heading,
+  link,
   paragraph,
 } from '../html/parts.ts';
 import { numberRemarks, reasonList } from './outcome.ts';
@@ -24,6 +26,13 @@ const MIB = 1_048_576;
 
 /** A file that is kept, so that only what was typed has to be put right. */
 export type KeptFile = { id: string; preview: Preview };
+
+/** Links to the files that wait for somebody, as items of a list. */
+export const waitingItems = (files: readonly KeptFile[]): Html =>
+  html`${files.map(
+    ({ id, preview: { name, state } }) =>
+      html`<li>${link(`${UPLOAD_PATH}/${id}`, state.kind === 'shown' ? UPLOAD.waitsToBeSent : UPLOAD.waitsToBeCorrected)}: <bdi>${shownCell(printableName(name))}</bdi></li>`,
+  )}`;
 
 type UploadForm = {
   hidden: Html;

@@ -15,6 +15,7 @@ import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { errorSummary, type FieldError, heading, paragraph } from '../html/parts.ts';
+import { withShortTimes } from '../html/time.ts';
 import { type Fields, readForm } from '../session/forms.ts';
 import { receiveFile } from './file-form.ts';
 import { type AtCouncil, guardedCouncil } from './guarded-council.ts';
@@ -29,6 +30,7 @@ import {
   shownView,
   UPLOAD_PATH,
   uploadForm,
+  waitingItems,
 } from './upload-view.ts';
 
 type CouncilUploadDependencies = DeskDependencies & {
@@ -114,7 +116,7 @@ function fieldErrors({ failures }: Acknowledgement, isKept: boolean): FieldError
     .filter(({ record }) => record === undefined)
     .map(({ field, hint }) => ({
       field: TYPED.find((name) => name === field) ?? 'file',
-      text: hint,
+      text: withShortTimes(hint),
     }));
   if (isKept || ofWhole.some(({ field }) => field === 'file')) return ofWhole;
   const text = ofWhole.length > 0 ? UPLOAD.chooseAgain : UPLOAD.correctRecords;
@@ -146,7 +148,7 @@ async function isNumberTyped(
 
 /** The form, and its answer if nothing of a file was taken. */
 function createForm(dependencies: CouncilUploadDependencies) {
-  const { loads, forms } = dependencies;
+  const { loads, forms, previews } = dependencies;
   const tokenOf = ({ session }: AtCouncil): string =>
     forms.token({ form: FORM, owner: session.id });
 
@@ -174,12 +176,14 @@ function createForm(dependencies: CouncilUploadDependencies) {
     kept?: KeptFile,
   ): Promise<Response> {
     const title = errors.length > 0 ? `Error: ${UPLOAD.title}` : UPLOAD.title;
+    const others = (await previews.waitingFor(senderOf(at))).filter(({ id }) => id !== kept?.id);
     return at.page({
       title,
       status,
       content: html`${errorSummary(errors)}
 ${errors.length === 0 ? heading(UPLOAD.title) : html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${UPLOAD.title}</h1>`}
 ${paragraph(UPLOAD.lead)}
+${others.length > 0 && html`<ul class="nhsuk-list">${waitingItems(others)}</ul>`}
 ${uploadForm(await formOf(at, typed, errors, kept))}`,
     });
   }
@@ -259,7 +263,7 @@ function gone({ page }: AtCouncil): Response {
 /** The page of an upload in whatever state it is. */
 function createPreviewPage(dependencies: CouncilUploadDependencies) {
   const { previews, forms, isDemo } = dependencies;
-  const { formOf } = createForm(dependencies);
+  const { formOf, page } = createForm(dependencies);
 
   const detailsOf = (c: RouteContext, acknowledgement: Acknowledgement): Html =>
     outcomeDetails(acknowledgement, isDemo(), {
@@ -284,9 +288,10 @@ function createPreviewPage(dependencies: CouncilUploadDependencies) {
         : say(UPLOAD.failedSending, UPLOAD.failedSendingThen);
     }
     switch (state.kind) {
-      // Nobody is led here before the file has been checked.
-      case 'received':
-        return gone(at);
+      case 'received': {
+        const isTheirs = (await previews.unsent(id, senderOf(at))) !== undefined;
+        return isTheirs ? page(at, 200, preview.typed, [], { id, preview }) : gone(at);
+      }
       case 'checking':
       case 'sending':
         return at.page({

@@ -1,4 +1,5 @@
 import { londonIso } from '#schemas/calendar.ts';
+import { type Cell, shownCell } from '../../audit/search/cells.ts';
 
 const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'long', timeZone: 'UTC' });
 
@@ -28,6 +29,9 @@ const INSTANT = /\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/g;
 /** A text with its instants as {@link shortTimeText}. */
 export const withShortTimes = (text: string): string =>
   text.replaceAll(INSTANT, (instant) => shortTimeText(Date.parse(instant)));
+
+/** What the audit has, as text for a page: with its instants as {@link shortTimeText}. */
+export const shownText = (cell: Cell): string => shownCell(withShortTimes(String(cell)));
 
 const HOUR_MS = 3_600_000;
 

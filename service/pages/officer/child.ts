@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
 import { OFFICER, OFFICER_DRAFT } from '#schemas/wording/officer.ts';
-import { type Cell, shownCell } from '../../audit/search/cells.ts';
+import { type Cell } from '../../audit/search/cells.ts';
 import { SEARCHED } from '../../audit/search/draft.ts';
 import type { ReportPage } from '../../audit/search/report.ts';
 import { readCursor, writeCursor } from '../../audit/search/search.ts';
@@ -17,7 +17,7 @@ import {
   paragraph,
   radios,
 } from '../html/parts.ts';
-import { shortTimeText } from '../html/time.ts';
+import { shortTimeText, shownText } from '../html/time.ts';
 import { numberText } from '../look-up/result.ts';
 import type { Fields } from '../session/forms.ts';
 import {
@@ -204,7 +204,7 @@ function releasedIn(fields: Fields): Set<number> {
 const timeOf = ([at = '']: readonly Cell[]): string => shortTimeText(Date.parse(String(at)));
 
 const tableCells = (row: readonly Cell[]): Html[] =>
-  row.map((cell, i) => html`<bdi>${i === 0 ? timeOf(row) : shownCell(cell)}</bdi>`);
+  row.map((cell, i) => html`<bdi>${i === 0 ? timeOf(row) : shownText(cell)}</bdi>`);
 
 type Line = { row: readonly Cell[]; entry: number };
 const linesOf = ({ rows, entries = [] }: ReportPage): Line[] =>

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { shownPlanSchema } from '#schemas/audit/audit-event.ts';
 import { eventNameAndId } from '#schemas/wording/events.ts';
 import { OFFICER_EVENT } from '#schemas/wording/officer.ts';
-import { searchRow, shownCell, textAt } from '../../audit/search/cells.ts';
+import { searchRow, textAt } from '../../audit/search/cells.ts';
 import type { ShownEvent } from '../../audit/search/view.ts';
 import { summary, table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
-import { shortDateText, withShortTimes } from '../html/time.ts';
+import { shortDateText, shownText } from '../html/time.ts';
 import { numberText } from '../look-up/result.ts';
 import {
   activityName,
@@ -24,7 +24,7 @@ const WORDS = OFFICER_EVENT;
 const plans = z.array(shownPlanSchema).catch([]);
 
 export const some = (text: string): Html | undefined =>
-  text === '' ? undefined : html`<bdi>${shownCell(text)}</bdi>`;
+  text === '' ? undefined : html`<bdi>${shownText(text)}</bdi>`;
 
 /**
  * Fields that are no rows by their own names: {@link eventSummary} shows some under another name, and the others say
@@ -88,7 +88,7 @@ function fieldText(path: string, value: unknown): string {
     case 'detail.nhsNumber':
       return numberText(text);
     default:
-      return withShortTimes(text);
+      return text;
   }
 }
 
@@ -101,7 +101,7 @@ function fieldRows(fields: Readonly<Record<string, unknown>>, inside = ''): [str
     if (typeof value === 'object' && value !== null) {
       return fieldRows({ ...value }, `${path}.`);
     }
-    return [[fieldName(path), html`<bdi>${shownCell(fieldText(path, value))}</bdi>`]];
+    return [[fieldName(path), html`<bdi>${shownText(fieldText(path, value))}</bdi>`]];
   });
 }
 
@@ -121,7 +121,7 @@ export function eventSummary(event: ShownEvent): Html {
   const number = textAt(event, 'nhsNumber') || textAt(event, 'criteria', 'nhsNumber');
   const shown = plans.parse(event['shown']);
   return html`${summary([
-    [rows.time, shownCell(event.at)],
+    [rows.time, shownText(event.at)],
     [rows.event, eventNameAndId(event.type)],
     [rows.outcome, some(outcomeName(String(outcome)))],
     [rows.activity, some(activityName(textAt(event, 'access')))],
@@ -134,7 +134,7 @@ export function eventSummary(event: ShownEvent): Html {
     [rows.setting, some(textAt(event, 'setting'))],
     [rows.reason, some(textAt(event, 'reason'))],
     [rows.report, some(reportName(textAt(event, 'report')))],
-    [rows.criteria, some(withShortTimes(criteriaOf(event)))],
+    [rows.criteria, some(criteriaOf(event))],
     ...fieldRows(event),
     [rows.delivered, event['delivered'] === false ? rows.notDelivered : undefined],
     [rows.auditId, some(textAt(event, 'auditId'))],

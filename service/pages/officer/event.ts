@@ -5,7 +5,7 @@ import { shortTextSchema } from '#schemas/text.ts';
 import { OFFICER, OFFICER_CASES, OFFICER_EVENT } from '#schemas/wording/officer.ts';
 import type { Block, Blocks } from '#store/blocks.ts';
 import type { AccessCase, Cases } from '../../audit/cases/cases.ts';
-import { shownCell, textAt } from '../../audit/search/cells.ts';
+import { textAt } from '../../audit/search/cells.ts';
 import type { ShownEvent } from '../../audit/search/view.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { deskMessage } from '../desk/guarded-desk.ts';
@@ -13,6 +13,7 @@ import { readReason, reasonField, summary } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, errorSummary, type FieldError, heading, link, paragraph } from '../html/parts.ts';
+import { shownText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { caseForm, isAccess } from './case-form.ts';
 import { typedHidden } from './criteria.ts';
@@ -228,7 +229,7 @@ ${blocks.map(
 ${summary([
   [WORDS.rows.user, some(user)],
   [WORDS.rows.issuer, some(issuer)],
-  [WORDS.since, shownCell(since)],
+  [WORDS.since, shownText(since)],
   [WORDS.by, some(by)],
   [WORDS.why, some(reason)],
 ])}

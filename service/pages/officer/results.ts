@@ -2,10 +2,10 @@ import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import { eventName } from '#schemas/wording/events.ts';
 import { OFFICER, OFFICER_REPORTS } from '#schemas/wording/officer.ts';
 import { RESULT } from '#schemas/wording/pages.ts';
-import { type Cell, shownCell, withOffset } from '../../audit/search/cells.ts';
+import { type Cell, withOffset } from '../../audit/search/cells.ts';
 import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
-import { shortDateText, withShortTimes } from '../html/time.ts';
+import { shortDateText, shownText } from '../html/time.ts';
 import { numberText } from '../look-up/result.ts';
 
 /** What people call a value, by a table of names; a value that no name is known for stays as it is. */
@@ -137,7 +137,7 @@ function columnsOf(columns: readonly string[], rows: readonly (readonly Cell[])[
 function lineOf(cell: Cell, column: string): string {
   if (typeof cell === 'number') return cell.toLocaleString('en-GB');
   if (cell === '') return '';
-  return shownCell(withShortTimes(NAMES[column]?.(cell) ?? cell));
+  return shownText(NAMES[column]?.(cell) ?? cell);
 }
 
 const isTime = (cell: Cell): boolean => withOffset(cell) !== cell;

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { OFFICER_SEAL } from '#schemas/wording/officer.ts';
 import type { Audit } from '../../audit/audit.ts';
 import { readCheckpointFile } from '../../audit/log/log-folder.ts';
-import { shownCell } from '../../audit/search/cells.ts';
 import type { VerificationState, Verifications } from '../../audit/verifications/verifications.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { download } from '../desk/download.ts';
@@ -18,6 +17,7 @@ import {
   heading,
   paragraph,
 } from '../html/parts.ts';
+import { shownText } from '../html/time.ts';
 import {
   type AtOfficer,
   guardedOfficer,
@@ -47,7 +47,7 @@ const TEXT = 'text/plain; charset=utf-8';
 const many = (count: number): string => count.toLocaleString('en-GB');
 const list = (title: string, lines: readonly string[]): Html | false =>
   lines.length > 0 &&
-  html`<h3 class="nhsuk-heading-s">${title}</h3><ul class="nhsuk-list nhsuk-list--bullet">${lines.map((line) => html`<li>${shownCell(line)}</li>`)}</ul>`;
+  html`<h3 class="nhsuk-heading-s">${title}</h3><ul class="nhsuk-list nhsuk-list--bullet">${lines.map((line) => html`<li>${shownText(line)}</li>`)}</ul>`;
 
 /** What is sealed, in a sentence or two. */
 async function sealedText({ auditNumbers, searcher }: SealPagesDependencies): Promise<Html> {
@@ -59,24 +59,24 @@ async function sealedText({ auditNumbers, searcher }: SealPagesDependencies): Pr
   const youngest = last.kind === 'found' ? last.event?.at : undefined;
   const sealed = sealedEvents === 1 ? WORDS.sealedOne : WORDS.sealed(many(sealedEvents));
   return html`<p class="nhsuk-lede-text">${sealed}
-${youngest !== undefined && WORDS.youngest(shownCell(youngest))}
+${youngest !== undefined && WORDS.youngest(shownText(youngest))}
 ${unsealedEvents > 0 && WORDS.waiting(many(unsealedEvents))}</p>`;
 }
 
 /** How the last verification went, as somebody repeats it. */
 function lastText({ last, failedAt }: VerificationState, sealed: number | undefined): Html {
-  const failed = failedAt !== undefined && paragraph(WORDS.failed(shownCell(failedAt)));
+  const failed = failedAt !== undefined && paragraph(WORDS.failed(shownText(failedAt)));
   if (last === undefined) return html`${failed}${paragraph(WORDS.neverVerified)}`;
   const { at, by, size, whole, continues, findings, found, explained, witnessed } = last;
   const later = (sealed ?? size) - size;
   if (!whole) {
     return html`${failed}<div class="cpf-not-checked"><h2 class="nhsuk-heading-m">${WORDS.notWhole}</h2>
-${paragraph(WORDS.notWholeThen(shownCell(at), shownCell(by), many(found)))}
+${paragraph(WORDS.notWholeThen(shownText(at), shownText(by), many(found)))}
 ${list(WORDS.findings, findings)}</div>${list(WORDS.explained, explained)}`;
   }
-  return html`${failed}<p>${WORDS.whole(many(size), shownCell(at), shownCell(by))}
+  return html`${failed}<p>${WORDS.whole(many(size), shownText(at), shownText(by))}
 ${continues && WORDS.continues}
-${witnessed !== undefined && WORDS.witnessed(many(witnessed.size), witnessed.by.map(shownCell).join(', '))}
+${witnessed !== undefined && WORDS.witnessed(many(witnessed.size), witnessed.by.map(shownText).join(', '))}
 ${later > 0 && WORDS.since(many(later))}</p>
 ${list(WORDS.explained, explained)}`;
 }
@@ -111,7 +111,7 @@ ${paragraph(WORDS.means)}
 ${
   running === undefined
     ? lastText(state, dependencies.auditNumbers()?.sealedEvents)
-    : html`<p class="cpf-strong" role="status">${WORDS.running(many(running.read), many(running.of), shownCell(running.by))}</p>${paragraph(WORDS.refreshes)}`
+    : html`<p class="cpf-strong" role="status">${WORDS.running(many(running.read), many(running.of), shownText(running.by))}</p>${paragraph(WORDS.refreshes)}`
 }
 ${
   mayAct &&

@@ -167,10 +167,19 @@ function readDecision(
 ): { what: 'release' | 'discard'; by: HeldFileDecision } | { errors: FieldError[] } {
   const what = fields.get('decision');
   const isChoice = what === 'discard' || (what === 'release' && file.untraced === undefined);
-  const confirmedBy = readName('confirmedBy', fields.get('confirmedBy'));
+  const confirmer = fields.get('confirmedBy');
+  // To discard applies nothing, and the command does not ask for it either.
+  const confirmedBy =
+    what === 'discard' && (confirmer ?? '').trim() === ''
+      ? ({ kind: 'read', value: undefined } as const)
+      : readName('confirmedBy', confirmer);
   const reason = readWhy(fields.get('reason'));
   if (isChoice && confirmedBy.kind === 'read' && reason.kind === 'read') {
-    return { what, by: { ...named(reason.value), confirmedBy: confirmedBy.value } };
+    const { value } = confirmedBy;
+    return {
+      what,
+      by: { ...named(reason.value), ...(value !== undefined && { confirmedBy: value }) },
+    };
   }
   return {
     errors: [

@@ -109,7 +109,12 @@ const counted = [0, 1, 2, 250].flatMap((count) => [
   WITHDRAWALS.thenOthers(count),
   DESK.limitedThen(count),
 ]);
-const ofHeldFiles = [council.HELD.ask('ZZ1-2'), council.HELD.expires(day('2026-12-28'))];
+const ofHeldFiles = [
+  council.HELD.ask('ZZ1-2'),
+  council.HELD.corrected(true),
+  council.HELD.corrected(false),
+  council.HELD.expires(day('2026-12-28')),
+];
 
 test.each([
   ...new Set([

@@ -4,7 +4,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { discardHeldFile, listHeldFiles } from '#loaders/upkeep/held-files.ts';
+import { discardHeldFile, listHeldFiles, releaseHeldFile } from '#loaders/upkeep/held-files.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { londonDate } from '#schemas/calendar.ts';
 import {
@@ -562,6 +562,43 @@ test('nobody else sees, sends or deletes a file that waits: not of another counc
   await officer.post(`${page.path}/discard`, hiddenOf(page, `${page.path}/discard`));
 });
 
+test('a file that waits for its sender is found again from Home and from Send a file, by its sender alone', async () => {
+  const code = await newCouncil([planOf(1)]);
+  const colleague = await visitorAs(service, { organisation: code, scopes: ['upload'] });
+  const linksOf = async (visitor: Visitor, path: string) =>
+    [
+      ...(await visitor.get(path)).text.matchAll(
+        /<a class="nhsuk-link" href="(\/council\/upload\/[^"]*)">([^<]*)</g,
+      ),
+    ].map(([, href = '', text]) => ({ href, text }));
+  const page = await shown(fileOf(code, 2, [planOf(2)]));
+  const sent = { href: page.path, text: UPLOAD.waitsToBeSent };
+  const csv = fileCsv({ records: [planOf(3)] });
+  const fields = { sequence: 'three', createdAt: '27/11/2026 21:30', rowCount: '1' };
+  const wrong = await choose(csv, { name: `${testNumber(3)}.csv`, fields });
+  const id = hiddenOf(wrong, '/council/upload')['kept']?.slice(0, 36);
+  const entered = { href: `/council/upload/${id}`, text: UPLOAD.waitsToBeCorrected };
+  for (const path of ['/council', '/council/upload']) {
+    expect(await linksOf(officer, path)).toEqual([sent, entered]);
+    expect((await officer.get(path)).text).not.toContain(testNumber(3));
+    expect(await linksOf(colleague, path)).toEqual([]);
+  }
+  const still = await officer.get(entered.href);
+  expect(wordsOf(still)).toContain(UPLOAD.kept);
+  expect(hiddenOf(still, '/council/upload')['kept']).toContain(id);
+  expect((await colleague.get(entered.href)).heading).toBe(UPLOAD.gone);
+  // What is to be entered is of the session in which the file came; what it would do is its sender's.
+  const later = await visitorAs(service, {
+    user: `officer-${code}`,
+    organisation: code,
+    scopes: ['upload'],
+  });
+  expect(await linksOf(later, '/council')).toEqual([sent]);
+  expect((await later.get(entered.href)).heading).toBe(UPLOAD.gone);
+  await officer.post(`${page.path}/discard`, hiddenOf(page, `${page.path}/discard`));
+  expect(await linksOf(officer, '/council')).toEqual([entered]);
+});
+
 test('a user has at most three files waiting: a fourth takes the place of the oldest', async () => {
   const code = await newCouncil();
   const pages: string[] = [];
@@ -708,8 +745,32 @@ describe('the history', () => {
     for (const held of [UPLOAD.answeredHeld, UPLOAD.answeredHeldWhole]) {
       expect(page.text).not.toContain(`${held}<`);
     }
-    expect(wordsOf(page)).toContain(UPLOAD.answered.CPF03);
+    expect(wordsOf(page)).toContain(UPLOAD.answeredDiscarded);
+    expect(wordsOf(page)).not.toContain(UPLOAD.answered.CPF03);
     expect(wordsOf(page)).toContain(HISTORY.wasHeld);
+    const file = await officer.get('/council/history/2');
+    expect(file.heading).toBe(`${HISTORY.file(2)}: ${UPLOAD.answeredDiscarded}`);
+    expect(wordsOf(file)).toContain('discarded it on');
+    expect(wordsOf(file)).not.toMatch(/[0-9]T[0-9]{2}:/);
+  });
+
+  test('lists a file that was held and released with its result once, and beside it that the held part is loaded', async () => {
+    const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
+    const ended = Array.from({ length: 6 }, (_, n) => planOf(n, { endDate: yesterday() }));
+    const sent = await shown(fileOf(code, 2, [...ended, planOf(20)]));
+    await follow(await send(sent, { stops: '6' }));
+    const anchor = Anchor.open(join(service.dataDir, 'anchor'));
+    try {
+      const [held] = listHeldFiles(anchor).filter((each) => each.authority === code);
+      await releaseHeldFile(service.store, anchor, held?.id ?? '', { by: 'B. Data', reason: 'ok' });
+    } finally {
+      anchor.close();
+    }
+    const page = await historyOf(3);
+    const links = [...page.text.matchAll(/href="\/council\/history\/([0-9]+)"/g)];
+    expect(links.map(([, number]) => number)).toEqual(['2', '1']);
+    expect(wordsOf(page)).toContain(HISTORY.heldPart(true));
+    expect(page.text.match(new RegExp(UPLOAD.answered.CPF02, 'g'))).toHaveLength(2);
   });
 
   test('goes on page by page, and a place in it is of no use to another council', async () => {
@@ -764,6 +825,8 @@ test('what waits is shown with why and what to do, to its council alone', async 
   }
   expect(wordsOf(held)).toContain(HELD.nothingIsLoaded);
   expect(wordsOf(held)).not.toContain(HELD.restIsLoaded);
+  // Nothing in it has used its number.
+  expect(wordsOf(held)).toContain(HELD.corrected(false));
   await newCouncil();
   expect((await officer.get('/council/held')).heading).toBe(HELD.none);
 });
@@ -776,6 +839,7 @@ test('of a file of which part waits, only that part is said to wait', async () =
   expect(after.heading).toBe(UPLOAD.answeredHeld);
   const held = wordsOf(await officer.get('/council/held'));
   expect(held).toContain(HELD.restIsLoaded);
+  expect(held).toContain(HELD.corrected(true));
   expect(held).not.toContain(HELD.nothingIsLoaded);
 });
 

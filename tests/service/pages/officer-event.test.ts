@@ -88,3 +88,10 @@ test('the page of a look says which plan was shown, and when it began, as people
   }
   for (const text of ['child-protection-plan', '2026-01-05']) expect(page).not.toContain(text);
 });
+
+test('the page of an event writes when it was as other pages do: London’s time, in words', () => {
+  const at = '2026-07-28T12:50:27.113Z';
+  const page = eventSummary({ type: 'load', at, from: at });
+  expect(String(page).match(/28 Jul 2026, 13:50/g)).toHaveLength(2);
+  expect(String(page)).not.toMatch(/2026-07-28/);
+});

@@ -57,7 +57,9 @@ test('the state is said in words, and a verification is started, followed, kept 
   let before = '';
   await until(async () => {
     before = wordsOf(await guardian.get(SEAL));
-    return /[0-9]+ events are sealed\. The newest was recorded at 20/.test(before);
+    return /[0-9]+ events are sealed\. The newest was recorded at [0-9]+ [A-Z][a-z]+ 20[0-9]{2}, [0-9]{2}:[0-9]{2}/.test(
+      before,
+    );
   }, 'the index of what is sealed');
   expect(before).toContain(OFFICER_SEAL.neverVerified);
   const page = wordsOf(await verify());

@@ -293,6 +293,16 @@ describe('a held file', () => {
     expect(listHeldFiles(anchor)).toEqual([]);
   });
 
+  test('is discarded without the council’s contact, as by the command', async () => {
+    const path = await heldFile();
+    const decision = { ...DECISION, decision: 'discard', confirmedBy: ' ' };
+    const done = await visitor.send(path, decision);
+    expect([done.status, done.headers.get('location')]).toEqual([303, `${path}?done=discard`]);
+    const event = (await eventsOf('hold-discarded')).at(-1);
+    expect(event).toMatchObject({ detail: { reason: DECISION.reason } });
+    expect(event).not.toHaveProperty('detail.confirmedBy');
+  });
+
   test('is not decided on if another has come under its number since its page was shown', async () => {
     const path = await heldFile();
     const form = await visitor.form(path);
