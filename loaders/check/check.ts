@@ -207,7 +207,7 @@ class RecordCheck {
       this.#fail(plan.place, 'plan_type', RECORD_HINTS.planType);
       // What was meant cannot be known, so no subject is blamed for having no plan.
       for (const subject of subjects) subject.used = true;
-      return [];
+      if (plan.isUnread === true) return [];
     }
     const before = this.#failures.length;
     const start = this.#single(plan.start, plan.place, 'start_date');
@@ -216,11 +216,12 @@ class RecordCheck {
     const startDate = this.#date(start, 'start_date');
     const endDate = this.#date(end, 'end_date');
     const deleteDate = this.#date(deleted, 'delete_date');
-    this.#planDates(plan, plan.type, {
+    this.#planDates(plan, {
       start: { date: startDate, place: start?.place ?? plan.place },
       end: { date: endDate, place: end?.place ?? plan.place },
       deleted: { date: deleteDate, place: deleted?.place ?? plan.place },
     });
+    if (plan.type === undefined) return [];
 
     const subject = this.#subjectOf(plan, plan.type, subjects);
     if (subject === undefined) return [];
@@ -247,7 +248,6 @@ class RecordCheck {
 
   #planDates(
     plan: RawPlan,
-    type: PlanType,
     dates: Record<'start' | 'end' | 'deleted', { date: CalendarDate | undefined; place: string }>,
   ): void {
     const { start, end, deleted } = dates;
@@ -262,7 +262,8 @@ class RecordCheck {
     if (deleted.date !== undefined && deleted.date > addDays(this.#today, 1)) {
       this.#fail(deleted.place, 'delete_date', RECORD_HINTS.deletedInFuture);
     }
-    if (PLAN_TYPES[type].end === 'end') {
+    if (plan.type === undefined) return;
+    if (PLAN_TYPES[plan.type].end === 'end') {
       if (end.date !== undefined && end.date > addDays(this.#today, END_AHEAD_DAYS)) {
         this.#warn(end.place, 'end_date', RECORD_HINTS.endsFarAhead);
       }

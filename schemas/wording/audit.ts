@@ -112,6 +112,8 @@ export const AUDIT_REPORT = {
     `There are more than ${events} events. Ask for a shorter time with --from and --to.`,
   whereaboutsProtected: (councils: readonly string[]) =>
     `${councils.join(' and ')} protects where this child is looked up. Places are left out unless you asked for them. Ask that council before you release a place, or a name or role by which a place could be known.`,
+  whereaboutsShown: (councils: readonly string[]) =>
+    `${councils.join(' and ')} protects where this child is looked up. This report shows the places. Ask that council before you release a place, or a name or role by which a place could be known.`,
   leftOutOfDraft: (count: number) =>
     `Left out of this page: ${count} (requests refused for a technical reason, what is no access, and silent reads and searches of the audit unless they were asked for).`,
 } as const;

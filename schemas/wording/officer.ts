@@ -357,6 +357,8 @@ export const OFFICER_SEAL = {
   refreshes:
     'This page reloads itself every few seconds. You can leave it, because the result is kept.',
   start: 'Verify the whole record now',
+  onlyOperator:
+    'Only officers of the organisation that runs this service can verify the whole record or prove one event. Ask them if you need either.',
   startThen:
     'Every event is read and compared with what was signed. Lookups are still answered while this runs.',
   checkpoint: 'Download the checkpoint',

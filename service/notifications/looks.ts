@@ -7,8 +7,8 @@ import { auditedCaller, type Caller } from '#schemas/people/caller.ts';
 import type { RequestIds } from '../http/request-ids.ts';
 import { type Cursor, NotificationFile } from './notification-file.ts';
 
-/** How looks at one child are chosen: by its NHS number, or by the authority's own id of it. */
-export type OfChild = { nhsNumber: string } | { localId: string };
+/** The NHS numbers whose looks are asked for. */
+export type OfChild = ReadonlySet<string>;
 
 /** Looks at an authority's children, the newest first. */
 export type Looks = {
@@ -26,6 +26,8 @@ const LOOKS_A_PAGE = 50;
 export const SEALED_WITHIN_MS = 5_000;
 /** Each is read and parsed in one go, and lookups may wait for the same process. */
 const NOTIFICATIONS_A_STEP = 50;
+/** Behind every instant. */
+const AFTER_ALL = '~';
 
 /** Looks that have changed since they were notified, which is notified later, the newest first. */
 export function changedLooks(
@@ -38,7 +40,7 @@ export function changedLooks(
     changed: file.changedSince(authority),
     newest: file.lastOf(authority)?.last,
   }));
-  const entries = chosen(now?.changed ?? [], of);
+  const entries = newestFirst(chosen(now?.changed ?? [], of));
   return {
     entries,
     read: now?.newest && entries.length > 0 ? { newest: now.newest, count: 0 } : undefined,
@@ -46,9 +48,26 @@ export function changedLooks(
   };
 }
 
+/** An authority's notifications before one, or all; the newest first. */
+async function* notificationsBefore(
+  auditFolder: string,
+  authority: OdsCode,
+  before?: NotificationId,
+): AsyncGenerator<Notification> {
+  for (let at = before; ; await immediate()) {
+    const step = NotificationFile.read(auditFolder, (file) =>
+      file.newest(authority, at, NOTIFICATIONS_A_STEP),
+    );
+    yield* step ?? [];
+    at = step?.at(-1)?.id;
+    if (step === undefined || step.length < NOTIFICATIONS_A_STEP) return;
+  }
+}
+
 /**
- * One page of an authority's looks, as its notifications hold them; first of all {@link changedLooks}. A page ends with
- * a notification, so it may be longer. Notifications without looks of the child are passed over.
+ * One page of an authority's looks, the newest first, as its notifications hold them; those that changed since are as
+ * they are by now ({@link changedLooks}), on the page of the time of their latest look. A page ends with a notification,
+ * so it may be longer. Notifications without looks of the child are passed over.
  */
 export async function newestLooks(
   auditFolder: string,
@@ -56,59 +75,86 @@ export async function newestLooks(
   { before, of }: { before?: NotificationId | undefined; of?: OfChild | undefined },
 ): Promise<Looks> {
   const changed = changedLooks(auditFolder, authority, of);
-  const first = before === undefined ? changed : { ...changed, entries: [], read: undefined };
-  const looks: Looks = { ...first, before: undefined };
+  const known = new Set(changed.entries.map(({ id }) => id));
+  const entries: NotificationEntry[] = [];
+  let read: Looks['read'];
   let at = before;
-  for (;;) {
-    const step = NotificationFile.read(auditFolder, (file) =>
-      file.newest(authority, at, NOTIFICATIONS_A_STEP),
-    );
-    if (step === undefined) return looks;
-    for (const notification of step) {
-      if (at !== before && looks.entries.length >= LOOKS_A_PAGE) return { ...looks, before: at };
-      add(looks, notification, of);
-      at = notification.id;
+  // Where a page ends is when the first notification of the next was made, which both pages know.
+  let until = before === undefined ? AFTER_ALL : '';
+  const changedFrom = (from: string): NotificationEntry[] =>
+    changed.entries.filter(({ last }) => last >= from && last < until);
+  const page = (from: string, next?: NotificationId): Looks => {
+    const some = changedFrom(from);
+    const newest = some.length > 0 ? changed.read?.newest : read?.newest;
+    return {
+      entries: newestFirst([...some, ...entries]),
+      read: newest && { newest, count: read?.count ?? 0 },
+      before: next,
+      listedUntil: changed.listedUntil,
+    };
+  };
+  for await (const { id, createdAt, entries: all } of notificationsBefore(
+    auditFolder,
+    authority,
+    before,
+  )) {
+    if (at !== before) {
+      if (entries.length + changedFrom(createdAt).length >= LOOKS_A_PAGE)
+        return page(createdAt, at);
+    } else if (before !== undefined) until = createdAt;
+    const found = chosen(all, of);
+    if (found.length > 0) {
+      read = { newest: read?.newest ?? id, count: (read?.count ?? 0) + 1 };
     }
-    if (step.length < NOTIFICATIONS_A_STEP) return looks;
-    await immediate();
+    for (const entry of found) {
+      if (!known.has(entry.id)) entries.push(entry);
+      known.add(entry.id);
+    }
+    at = id;
   }
+  return page('');
+}
+
+/**
+ * The NHS numbers that an authority's notifications have with its own id of a child, and those that they have without
+ * any plan, since the user was barred.
+ */
+export async function notifiedNumbers(
+  auditFolder: string,
+  authority: OdsCode,
+  localId: string,
+): Promise<{ numbers: Set<string>; barred: Set<string> }> {
+  const numbers = new Set<string>();
+  const barred = new Set<string>();
+  const note = ({ nhsNumber, plans }: NotificationEntry): void => {
+    if (plans.length === 0) barred.add(nhsNumber);
+    else if (plans.some((plan) => plan.localId === localId)) numbers.add(nhsNumber);
+  };
+  for await (const { entries } of notificationsBefore(auditFolder, authority))
+    entries.forEach(note);
+  changedLooks(auditFolder, authority, undefined).entries.forEach(note);
+  return { numbers, barred };
 }
 
 /** If nothing more is sealed, the time of the last event is as far as anything is known. */
 const readUntil = ({ windowAt, logAt }: Cursor): number | undefined =>
   windowAt === 0 ? undefined : Math.min(windowAt - SEALED_WITHIN_MS, logAt);
 
-/** Those at a child, or all; the newest first. */
+const newestFirst = (entries: readonly NotificationEntry[]): NotificationEntry[] =>
+  entries.toSorted((one, other) => other.last.localeCompare(one.last));
+
+/** Those at a child, or all. */
 const chosen = (
   entries: readonly NotificationEntry[],
   of: OfChild | undefined,
-): NotificationEntry[] =>
-  entries
-    .filter((entry) => of === undefined || isOf(entry, of))
-    .toSorted((one, other) => other.last.localeCompare(one.last));
-
-function add(looks: Looks, notification: Notification, of: OfChild | undefined): void {
-  const entries = chosen(notification.entries, of);
-  if (entries.length === 0) return;
-  // One that has changed stands as it is by now, higher up.
-  const known = new Set(looks.entries.map(({ id }) => id));
-  looks.entries.push(...entries.filter(({ id }) => !known.has(id)));
-  looks.read = {
-    newest: looks.read?.newest ?? notification.id,
-    count: (looks.read?.count ?? 0) + 1,
-  };
-}
+): readonly NotificationEntry[] =>
+  of === undefined ? entries : entries.filter(({ nhsNumber }) => of.has(nhsNumber));
 
 /** A notification with the looks at one child alone; none if it has none. */
 export const onlyOf = (notification: Notification, of: OfChild): Notification[] => {
-  const entries = notification.entries.filter((entry) => isOf(entry, of));
-  return entries.length === 0 ? [] : [{ ...notification, entries }];
+  const entries = chosen(notification.entries, of);
+  return entries.length === 0 ? [] : [{ ...notification, entries: [...entries] }];
 };
-
-const isOf = (entry: NotificationEntry, of: OfChild): boolean =>
-  'nhsNumber' in of
-    ? entry.nhsNumber === of.nhsNumber
-    : entry.plans.some(({ localId }) => localId === of.localId);
 
 /** An authority is given notifications: to be on disk before the first of them leaves. */
 export const notificationsRead = (

@@ -25,11 +25,12 @@ import { createVisitor, hiddenOf, wordsOf } from '../support/visitor.ts';
  * everything about it for a user who is barred.
  */
 
-const [HIDDEN, BARRED, OPEN, UNREADABLE] = [
+const [HIDDEN, BARRED, OPEN, UNREADABLE, UNSEEN] = [
   testNumber(9_301),
   testNumber(9_302),
   testNumber(9_303),
   testNumber(9_304),
+  testNumber(9_305),
 ];
 /** In every word by which the place could be known. */
 const CANARY = /canary|ZZH66|R0260|0209998877/i;
@@ -100,7 +101,10 @@ beforeAll(async () => {
     environment: { NOTIFICATIONS_WINDOW_MINUTES: '60', PASTED_LISTS_A_DAY: '4', METRICS_PORT: '0' },
     authorities: ['ZZ101', 'ZZ102'].map((code) => ({
       code,
-      rows: [HIDDEN, BARRED, OPEN, UNREADABLE].map((nhsNumber) => ({ nhsNumber })),
+      rows: [
+        ...[HIDDEN, BARRED, OPEN, UNREADABLE].map((nhsNumber) => ({ nhsNumber })),
+        { nhsNumber: UNSEEN, localId: 'LA-UNSEEN' },
+      ],
     })),
   });
   fhir = fhirOf(service);
@@ -257,6 +261,22 @@ describe('where a child was looked up, once its council keeps that back', () => 
     expect(wordsOf(draft)).toContain(AUDIT_REPORT.whereaboutsProtected(['ZZ101']));
     expect(draft.text).not.toMatch(/Canary Hospital|Canary Ward|ZZH66/);
   });
+
+  test('is in the Guardian’s report of a child, which says that it shows places', async () => {
+    const guardian = createVisitor(service.baseUrl);
+    await guardian.signIn('caldicottGuardian');
+    const report = await guardian.post('/officer/reports', {
+      ...hiddenOf(await guardian.get('/officer/reports'), '/officer/reports'),
+      report: 'child',
+      number: HIDDEN,
+      reason: 'a test',
+    });
+    expect(report.status).toBe(200);
+    expect(report.text).toContain('Canary Hospital');
+    const words = wordsOf(report);
+    expect(words).toContain(AUDIT_REPORT.whereaboutsShown(['ZZ101']));
+    expect(words).not.toContain('Places are left out');
+  });
 });
 
 describe('a user whom a council bars from a child', () => {
@@ -375,5 +395,37 @@ describe('a user whom a council bars from a child', () => {
     expect(theirs.filter(({ user }) => user.id === PARENT)).toEqual([]);
     const council = await visitorAs(service, { organisation: 'ZZ101', scopes: ['upload'] });
     expect(wordsOf(await council.get('/council/looks'))).toContain('Barred: was told nothing');
+  });
+
+  test('is among the looks that the council finds by its own id of the child, also where nobody else looked', async () => {
+    const sub = 'parent-10';
+    await restrict({ kind: 'barred', nhsNumber: UNSEEN, user: { id: sub } });
+    const token = await service.token(claims({ sub, organisation: 'ZZH01' }));
+    await service.lookup({ nhsNumber: UNSEEN }, { token });
+    await until(
+      async () =>
+        (await notifications('ZZ101')).some(({ entries }) =>
+          entries.some(({ user }) => user.id === sub),
+        ),
+      'the council being told',
+    );
+    const council = await visitorAs(service, { organisation: 'ZZ101', scopes: ['upload'] });
+    const form = hiddenOf(await council.get('/council/looks'), '/council/looks');
+    const found = async (child: string): Promise<boolean[]> => {
+      const page = await council.post('/council/looks', { ...form, child });
+      const csv = await council.post('/council/looks', { ...form, child, as: 'csv' });
+      return [wordsOf(page).includes('Barred: was told nothing'), csv.text.includes(sub)];
+    };
+    expect(await found('LA-UNSEEN')).toEqual([true, true]);
+    expect(await found('LA-OTHER')).toEqual([false, false]);
+    // As the plan had it when the user was barred.
+    const restrictions = await service.store.restrictions(officerCode);
+    const set = restrictions.find(({ nhsNumber }) => nhsNumber === UNSEEN);
+    if (set === undefined) throw new Error('nothing is kept back');
+    await service.store.keepRestriction(officerCode, { ...set, localId: 'LA-BEFORE' });
+    expect(await found('LA-BEFORE')).toEqual([true, true]);
+    // By the plan alone, as long after the end of the bar.
+    await service.store.dropRestrictions(officerCode, [set.id]);
+    expect(await found('LA-UNSEEN')).toEqual([true, true]);
   });
 });

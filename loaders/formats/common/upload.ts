@@ -14,6 +14,8 @@ export type RawPlan = {
   start: Located[];
   end: Located[];
   deleted: Located[];
+  /** Its dates could not be read, since they stand in an element of an unknown kind, or of two kinds. */
+  isUnread?: true;
 };
 
 export type RawSubject = {

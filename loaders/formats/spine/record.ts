@@ -88,7 +88,7 @@ function planHolder(record: RawRecord, options: RecordOptions): Node {
     open: (_tag, path) => {
       plan.place = path();
     },
-    close: () => keep(record.plans, plan),
+    close: () => keep(record.plans, templates === 1 ? plan : { ...plan, isUnread: true }),
   };
 }
 

@@ -43,7 +43,7 @@ export const childDraft: EventReport = {
   allTime: true,
   title: 'Draft: accesses to one child',
   notes: () => [],
-  warnings: whereaboutsWarning,
+  warnings: whereaboutsWarning(AUDIT_REPORT.whereaboutsProtected),
   leftOut: AUDIT_REPORT.leftOutOfDraft,
   columns: ({ names, places }) => [
     'time',

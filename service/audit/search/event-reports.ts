@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { shownPlanSchema } from '#schemas/audit/audit-event.ts';
 import { londonDate } from '#schemas/calendar.ts';
 import { ERRORS } from '#schemas/errors.ts';
+import { AUDIT_REPORT } from '#schemas/wording/audit.ts';
 import type { SealedEvent } from '../log/sealed.ts';
 import { attendedOf } from './cells.ts';
 import { callerOf, type EventReport, WHO } from './report.ts';
@@ -75,7 +76,7 @@ export const childReport: EventReport = {
       : 'Members of staff are given by role and organisation, not by name.',
     'Lines that say refused or could not check showed nothing. Searches of the audit for this child are lines too.',
   ],
-  warnings: whereaboutsWarning,
+  warnings: whereaboutsWarning(AUDIT_REPORT.whereaboutsShown),
   leftOut: (count) =>
     `Left out: ${count} requests refused for a technical reason, such as a wrong header. They showed nothing; a search lists them.`,
   columns: ({ names }) => [

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { AuditEvent, UnreadableEvent } from '#schemas/audit/audit-event.ts';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
-import { AUDIT_INDEX, AUDIT_REPORT } from '#schemas/wording/audit.ts';
+import { AUDIT_INDEX } from '#schemas/wording/audit.ts';
 import { CommitFile } from '../log/commit.ts';
 import { type SealedEvent, sealedAt } from '../log/sealed.ts';
 import { AuditIndex, IndexDamaged, type Place, removeIndex } from './index-file.ts';
@@ -103,15 +103,14 @@ function whereaboutsKept(index: AuditIndex, read: Read, nhsNumber: NhsNumber): s
   }
 }
 
-/** What a reviewer of one child's accesses has to know first, if councils keep back where it was looked up. */
-export function whereaboutsWarning(
-  places: AuditPlaces,
-  { criteria: { nhsNumber } }: { criteria: AuditCriteria },
-): string[] {
-  if (nhsNumber === undefined) return [];
-  const councils = withIndex(places, (index, read) => whereaboutsKept(index, read, nhsNumber));
-  return councils.length === 0 ? [] : [AUDIT_REPORT.whereaboutsProtected(councils)];
-}
+/** What a reviewer of one child's accesses has to know first, in these words, if councils keep back where it was looked up. */
+export const whereaboutsWarning =
+  (words: (councils: readonly string[]) => string) =>
+  (places: AuditPlaces, { criteria: { nhsNumber } }: { criteria: AuditCriteria }): string[] => {
+    if (nhsNumber === undefined) return [];
+    const councils = withIndex(places, (index, read) => whereaboutsKept(index, read, nhsNumber));
+    return councils.length === 0 ? [] : [words(councils)];
+  };
 
 /** Events as a viewer may see them; `undefined` of one that is not for them. */
 export function viewEvents(

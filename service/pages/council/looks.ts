@@ -1,6 +1,11 @@
 import { looksCsv, notificationsCsv } from '#loaders/answers/notification.ts';
 import type { OdsCode } from '#schemas/authority.ts';
-import { isTurned, parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
+import {
+  isTurned,
+  type NhsNumber,
+  parseNhsNumber,
+  unspacedNhsNumber,
+} from '#schemas/nhs-number.ts';
 import { type NotificationId, notificationIdSchema } from '#schemas/notification.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
 import type { Store } from '#store/store.ts';
@@ -9,6 +14,7 @@ import {
   type Looks,
   newestLooks,
   notificationsRead,
+  notifiedNumbers,
   type OfChild,
   onlyOf,
 } from '../../notifications/looks.ts';
@@ -26,7 +32,7 @@ import { looksTable, missingLooks } from './looks-table.ts';
 export type LooksDependencies = DeskDependencies & {
   /** Where the sealed log lies, and notifications with it. */
   auditFolder: string;
-  store: Pick<Store, 'appendEvent'>;
+  store: Pick<Store, 'appendEvent' | 'restrictions' | 'readRows'>;
   /** What one notification covers, in milliseconds; it differs between live and demo data. */
   notifiedEveryMs: () => number;
 };
@@ -50,10 +56,32 @@ export async function readLooks(
   return looks;
 }
 
-/** What was typed: a number if it is one, else an id of the council's own. */
-export function childOf(typed: string): OfChild {
-  const nhsNumber = isTurned(typed) ? undefined : parseNhsNumber(unspacedNhsNumber(typed));
-  return nhsNumber === undefined ? { localId: typed } : { nhsNumber };
+/** The NHS number that was typed, if it is one; it is an id of the council's own otherwise. */
+export const numberTyped = (typed: string): NhsNumber | undefined =>
+  isTurned(typed) ? undefined : parseNhsNumber(unspacedNhsNumber(typed));
+
+/**
+ * Whose looks are asked for by what was typed. Looks of users who were barred have no plan,
+ * and so no such id: what the council keeps back, and its plans, say whose they are.
+ */
+async function childOf(
+  { auditFolder, store }: Pick<LooksDependencies, 'auditFolder' | 'store'>,
+  authority: OdsCode,
+  typed: string,
+): Promise<OfChild> {
+  const nhsNumber = numberTyped(typed);
+  if (nhsNumber !== undefined) return new Set([nhsNumber]);
+  const { numbers, barred } = await notifiedNumbers(auditFolder, authority, typed);
+  for (const restriction of await store.restrictions(authority)) {
+    if (restriction.localId === typed) numbers.add(restriction.nhsNumber);
+  }
+  const rows = await store.readRows([...barred].flatMap((number) => parseNhsNumber(number) ?? []));
+  for (const [number, held] of rows) {
+    const isTheirs = (row: (typeof held)[number]): boolean =>
+      row.authority === authority && row.localId === typed;
+    if (held.some(isTheirs)) numbers.add(number);
+  }
+  return numbers;
 }
 
 type Shown = {
@@ -127,7 +155,7 @@ export const councilLooksOfChild: Mountable<LooksDependencies> = {
       if (child === '') {
         return looksPage(at, dependencies, { child, isMissing: true, before, looks: undefined });
       }
-      const of = childOf(child);
+      const of = await childOf(dependencies, at.authority, child);
       if (fields.get('as') === 'csv') return csv(at.authority, pieces(dependencies, at, of));
       const looks = await readLooks(dependencies, at, { before, of });
       return looksPage(at, dependencies, { child, before, looks });

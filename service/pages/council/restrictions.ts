@@ -122,7 +122,9 @@ async function usersOf(
   council: AtCouncil,
   nhsNumber: NhsNumber,
 ): Promise<NotificationEntry[]> {
-  const { entries } = await readLooks(dependencies, council, { of: { nhsNumber } });
+  const { entries } = await readLooks(dependencies, council, {
+    of: new Set([nhsNumber]),
+  });
   const users = new Map<string, NotificationEntry>();
   for (const entry of entries) {
     const { id } = entry.user;

@@ -258,7 +258,7 @@ async function detailPage(
   const looks =
     standing === 'waiting' || isOver
       ? undefined
-      : await readLooks(dependencies, council, { of: { nhsNumber } });
+      : await readLooks(dependencies, council, { of: new Set([nhsNumber]) });
   const now = Date.now();
   const missing =
     looks &&

@@ -122,6 +122,7 @@ ${paragraph(WORDS.startThen)}
 ${button(WORDS.start)}
 </form>`
 }
+${!mayAct && paragraph(WORDS.onlyOperator)}
 ${paragraph(WORDS.ownKey)}
 <h2 class="nhsuk-heading-m">${WORDS.checkpoint}</h2>
 ${paragraph(WORDS.checkpointThen)}

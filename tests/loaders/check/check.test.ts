@@ -54,6 +54,21 @@ const warnings = (checked: CheckedRecord): string[] =>
     ? checked.warnings.map(({ code, field }) => `${code} ${field}`)
     : ['refused'];
 
+test('all that is wrong with a record is listed at once, also where its plan type is not known', () => {
+  const wrong = plan({ type: undefined, start: at('2026-11-31'), end: at('NULL') });
+  expect(failures(check([wrong], [child({ datesOfBirth: at('2099-01-01') })]))).toEqual([
+    'CPR07 date_of_birth',
+    'CPR07 plan_type',
+    'CPR07 start_date',
+    'CPR07 end_date',
+  ]);
+  const reversed = plan({ type: undefined, start: at('2026-09-14'), end: at('2026-09-13') });
+  expect(failures(check([reversed], [child()]))).toEqual(['CPR07 plan_type', 'CPR07 end_date']);
+  // Of a plan whose dates the format could not read, nothing is said of them.
+  const unread = plan({ type: undefined, start: [], isUnread: true });
+  expect(failures(check([unread], [child()]))).toEqual(['CPR07 plan_type']);
+});
+
 describe('whose plan it is', () => {
   test("plans go to the child, an unborn child's plan to the mother, and never crosswise", () => {
     const checked = check(

@@ -31,7 +31,7 @@ test('a list of looks holds each look until the time it names, also repeats that
   expect(looks.entries).toHaveLength(2);
   expect(looks.read).toEqual({ newest: t.read(ours).at(-1)?.id, count: 2 });
   const ofChild = (child: number) =>
-    newestLooks(t.folder, ours, { of: { nhsNumber: testNumber(child) } });
+    newestLooks(t.folder, ours, { of: new Set([testNumber(child)]) });
   expect((await ofChild(0)).entries).toMatchObject([repeated]);
   expect((await ofChild(1)).entries).toMatchObject([{ id: first, count: 1 }]);
   expect((await ofChild(2)).read).toBeUndefined();
@@ -62,5 +62,36 @@ test('more repeats than a page has room for leave out no earlier look', async ()
   const { entries, before } = await newestLooks(t.folder, ours, { before: page.before });
   expect([page.before === undefined, before]).toEqual([false, undefined]);
   expect(entries.map(({ id }) => id)).toEqual(ids.slice(0, 1));
+  notifier.close();
+});
+
+test('looks are listed by the time of the latest, and the pages together have each once, also those repeated since', async () => {
+  const t = notifiedLog(auditFolder());
+  const notifier = t.notifier();
+  const firsts: string[] = [];
+  // Sixty users in each of three windows: a page for each.
+  for (let window = 0; window < 3; window++) {
+    const at = NINE + 2 * window * WINDOW;
+    const users = Array.from({ length: 60 }, (_, i) => `user-${window}-${i}`);
+    firsts.push(...t.look(...users.map((user, i) => ({ at: at + i, user }))));
+    t.at(at + WINDOW);
+    await settle(notifier);
+    // The one of the window before comes again, in the middle of this one's time.
+    if (window > 0) t.look({ at: at + 30, user: `user-${window - 1}-0` });
+    t.at(at + 2 * WINDOW);
+    await settle(notifier);
+  }
+
+  const pages = [await newestLooks(t.folder, ours, {})];
+  for (let before = pages[0]?.before; before !== undefined; before = pages.at(-1)?.before) {
+    pages.push(await newestLooks(t.folder, ours, { before }));
+  }
+  expect(pages.length).toBeGreaterThan(2);
+  const all = pages.flatMap(({ entries }) => entries);
+  const times = all.map(({ last }) => last);
+  expect(times).toEqual(times.toSorted().toReversed());
+  expect(all.map(({ id }) => id).toSorted()).toEqual(firsts.toSorted());
+  const repeated = all.filter(({ count }) => count === 2).map(({ user }) => user.id);
+  expect(repeated).toEqual(['user-1-0', 'user-0-0']);
   notifier.close();
 });

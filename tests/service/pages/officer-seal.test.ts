@@ -119,6 +119,8 @@ test('an organisation’s officer sees the state, and neither verifies nor prove
   expect(page.status).toBe(200);
   expect(page.text).not.toContain(`action="${SEAL}/verify"`);
   expect(page.text).not.toContain(`action="${SEAL}/proof"`);
+  expect(wordsOf(page)).toContain(OFFICER_SEAL.onlyOperator);
+  expect(wordsOf(await guardian.get(SEAL))).not.toContain(OFFICER_SEAL.onlyOperator);
   const form = await officer.form('/officer', '/officer/search');
   const tried = await officer.post(`${SEAL}/proof`, { ...form, auditId, reason: 'x1' });
   expect([tried.status, tried.heading]).toEqual([404, FRAME.notFound]);
