@@ -348,7 +348,7 @@ export const OFFICER_SEAL = {
   findings: 'What was found',
   explained: 'What the record explains',
   failed: (time: string) =>
-    `The verification that was started at ${time} could not be finished. This does not mean that anything is wrong with the record. Start it again.`,
+    `The verification that was started at ${time} could not be finished. This does not mean that anything is wrong with the record. It can be started again.`,
   ownKey:
     'The key was read on the same machine. For a court, have somebody else verify a copy. They should use a key that they were given before.',
   running: (read: string, of: string, by: string) =>
