@@ -219,6 +219,20 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     return names.filter((name) => ID.test(name));
   }
 
+  /** Those that have not ended: what has ended has no file any more, and may have a long answer. */
+  async function idsWithFile(): Promise<string[]> {
+    const all = await ids();
+    const present = await Promise.all(
+      all.map((id) =>
+        stat(pathOf(id, FILE)).then(
+          () => true,
+          () => false,
+        ),
+      ),
+    );
+    return all.filter((_, i) => present[i]);
+  }
+
   /** When something was last heard of one, of whatever process. */
   async function heardAt(id: string): Promise<number> {
     const saved = (await read(id).catch(() => undefined))?.savedAt;
@@ -231,13 +245,8 @@ export function createPreviews(dependencies: PreviewsDependencies) {
 
   /** Removes files whose sender has more to enter, once they have signed out or their time is over. */
   async function sweepUnsent(): Promise<void> {
-    for (const id of await ids()) {
-      // What has ended has no file any more, and may have a long answer.
-      const hasFile = await stat(pathOf(id, FILE)).then(
-        () => true,
-        () => false,
-      );
-      const preview = hasFile ? await read(id) : undefined;
+    for (const id of await idsWithFile()) {
+      const preview = await read(id);
       if (preview === undefined || !isUnsent(preview)) continue;
       if (agoMs(preview.savedAt) >= UNSENT_MS || hasEnded(preview.session)) await remove(id);
     }
@@ -502,7 +511,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     /** The files that wait for somebody: to be sent, or to enter more in the session that the file came in. Oldest first. */
     async waitingFor(sender: PreviewSender): Promise<{ id: string; preview: Preview }[]> {
       const found: { id: string; preview: Preview }[] = [];
-      for (const id of await ids()) {
+      for (const id of await idsWithFile()) {
         const preview = await find(id, sender);
         if (preview?.state.kind === 'shown' || (preview && isUnsentIn(preview, sender))) {
           found.push({ id, preview });

@@ -518,11 +518,14 @@ describe('a message in MESH', () => {
 });
 
 describe('on no page of the operator', () => {
-  test('is an NHS number or a council’s own id of a child, whatever is held and whatever it is called', async () => {
+  test('is an NHS number, a council’s own id of a child or a time as machines write it, whatever is held and whatever it is called', async () => {
     const number = testNumber(3);
     const printed = `${number.slice(0, 3)} ${number.slice(3, 6)} ${number.slice(6)}`;
     const held = await heldFile();
-    const row = addMessage({ subject: `About ${number}`, detail: `MESH says ${printed}.` });
+    const row = addMessage({
+      subject: `About ${number}`,
+      detail: `MESH says ${printed} at 2026-07-28T12:50:27.113Z.`,
+    });
     await service.store.setAuthority(
       ods('ZZ103'),
       { name: `Council ${number}`, emergencyDutyTeamPhone: '02079460199' },
@@ -553,6 +556,7 @@ describe('on no page of the operator', () => {
       for (let i = 1; i <= 20; i++) expect(text).not.toContain(testNumber(i));
       expect(text).not.toContain(printed);
       expect(text).not.toMatch(/\bLA-\d/);
+      expect(wordsOf({ text })).not.toMatch(/[0-9]T[0-9]{2}:[0-9]{2}/);
     }
     await service.admin.hdel(keys.blocked, 'x');
     await visitor.send(held, { ...DECISION, decision: 'discard' });
