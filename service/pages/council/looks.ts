@@ -1,11 +1,6 @@
 import { looksCsv, notificationsCsv } from '#loaders/answers/notification.ts';
 import type { OdsCode } from '#schemas/authority.ts';
-import {
-  isTurned,
-  type NhsNumber,
-  parseNhsNumber,
-  unspacedNhsNumber,
-} from '#schemas/nhs-number.ts';
+import { type NhsNumber, parseNhsNumber, typedNhsNumber } from '#schemas/nhs-number.ts';
 import { type NotificationId, notificationIdSchema } from '#schemas/notification.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
 import type { Store } from '#store/store.ts';
@@ -58,7 +53,7 @@ export async function readLooks(
 
 /** The NHS number that was typed, if it is one; it is an id of the council's own otherwise. */
 export const numberTyped = (typed: string): NhsNumber | undefined =>
-  isTurned(typed) ? undefined : parseNhsNumber(unspacedNhsNumber(typed));
+  parseNhsNumber(typedNhsNumber(typed));
 
 /**
  * Whose looks are asked for by what was typed. Looks of users who were barred have no plan,

@@ -137,7 +137,10 @@ export function createListPages(
     const isFirst =
       prevented === undefined ? await endings.once(`look ${id}`).catch(() => undefined) : undefined;
     if (isFirst === false) return undefined;
-    const isTaken = isFirst && (await takeList(admitted.caller).catch(() => undefined));
+    // What has no number in it is no list: most often something else was pasted.
+    const isList = lines.some(({ read }) => read.kind === 'read');
+    const isTaken =
+      isFirst && (!isList || (await takeList(admitted.caller).catch(() => undefined)));
     if (isTaken === false) {
       refuse('too-many-requests');
       return {

@@ -34,9 +34,11 @@ const TEN_DIGITS = `[0-9](?:${SEPARATOR}*[0-9]){9}`;
 /** A number in any form that is taken on its own, and after it, if anything, a date. */
 const LINE = new RegExp(`^${SEPARATOR}*(${TEN_DIGITS})${SEPARATOR}*(?:[ ,;]+(${DATE}))?[ ,;]*$`);
 const NUMBERS = new RegExp(`(?<![0-9])${TEN_DIGITS}(?![0-9])`, 'g');
-/** A date with its year in full at the end of a line: none of its digits is one of the number's. */
-const ENDS_IN_DATE =
-  /(?:^|[\s,;])(?:[0-9]{1,2}[/.\u2010-\u2015\u2212-][0-9]{1,2}[/.\u2010-\u2015\u2212-][0-9]{4}|[0-9]{4}[/.\u2010-\u2015\u2212-][0-9]{1,2}[/.\u2010-\u2015\u2212-][0-9]{1,2})[ ,;]*$/;
+const DASH = '\\u2010-\\u2015\\u2212-';
+const BY = ` ?[/.${DASH}] ?`;
+const WRITTEN_DATE = `[0-9]{1,2}${BY}[0-9]{1,2}${BY}(?:[0-9]{4}|[0-9]{2})|[0-9]{4}${BY}[0-9]{1,2}${BY}[0-9]{1,2}`;
+const DATE_FIRST = new RegExp(`^[ ,;.${DASH}]*(${WRITTEN_DATE})(?=[.${DASH}]*(?:[ ,;]|$))`);
+const DATE_LAST = new RegExp(`(?:^|[ ,;])(${WRITTEN_DATE})[ ,;.${DASH}]*$`);
 /** The same with digits too few or too many. */
 const LIKE_A_LINE = new RegExp(`^[0-9](?:${SEPARATOR}|[0-9]){0,40}(?:[ ,;]+${DATE})?[ ,;]*$`);
 
@@ -47,9 +49,24 @@ function dateOf(text: string): CalendarDate | undefined {
   return calendarDate(year ?? 0, month ?? 0, day ?? 0);
 }
 
+/** Without blanks, such a date is one although its day does not exist: somebody mistyped it. */
+const HAS_FULL_YEAR = /^(?:[^ ]+[^0-9 ])?(?:19|2[01])[0-9]{2}(?![0-9])[^ ]*$/;
+
+function isDay(written: string): boolean {
+  const [first = '', month, last = ''] = written.match(/[0-9]+/g) ?? [];
+  const [year, day] = first.length === 4 ? [first, last] : [last, first];
+  // 20yy has a 29 February wherever 19yy has one.
+  const fullYear = Number(year.length === 4 ? year : `20${year}`);
+  return calendarDate(fullYear, Number(month), Number(day)) !== undefined;
+}
+
+/** Whether a line has a date and too little beside it: none of a date's digits is one of the number's. */
 function hasTooFewDigits(text: string): boolean {
-  const at = ENDS_IN_DATE.exec(text)?.index;
-  return at !== undefined && text.slice(0, at).replaceAll(/[^0-9]/g, '').length < 10;
+  const withoutLast = text.replace(DATE_LAST, (all, date: string) =>
+    isDay(date) || HAS_FULL_YEAR.test(date) ? ' ' : all,
+  );
+  const rest = withoutLast.replace(DATE_FIRST, (all, date: string) => (isDay(date) ? ' ' : all));
+  return rest !== text && rest.replaceAll(/[^0-9]/g, '').length < 10;
 }
 
 function readLine(text: string, now: number): ReadLine {

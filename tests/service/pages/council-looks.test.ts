@@ -170,6 +170,9 @@ describe('who looked at a council’s children', () => {
     for (const child of [
       CHILD,
       ` ${CHILD.slice(0, 3)} ${CHILD.slice(3, 6)} ${CHILD.slice(6)} `,
+      ...['.', '-', '\u2013', ' - '].map((by) =>
+        [CHILD.slice(0, 3), CHILD.slice(3, 6), CHILD.slice(6)].join(by),
+      ),
       'LA-1',
     ]) {
       const page = await ofChild(ours, { child });
