@@ -1,7 +1,5 @@
 import { resumeLoad } from '#loaders/load/load.ts';
 import { sweepSpools } from '#loaders/spool/sweep.ts';
-import { withinLimit } from '#schemas/alert-thresholds.ts';
-import { ConfigurationError } from '#schemas/configuration.ts';
 import type { OwnCheck } from '#schemas/status.ts';
 import { VERIFIER } from '#schemas/wording/store.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
@@ -13,27 +11,23 @@ import { watchAccessLists } from '#store/trust/access-lists.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import { type StoreVerifier, startStoreVerifier } from '#store/trust/verifier.ts';
 import type { AdmissionContext } from '../admission/admission-context.ts';
-import { LIVE_LIMITS } from '../admission/limits/limits.ts';
 import { DEMO_OPERATOR } from '../admission/personas.ts';
-import { type Audit, startAudit } from '../audit/audit.ts';
+import type { Audit } from '../audit/audit.ts';
 import { Cases } from '../audit/cases/cases.ts';
 import { sealedRange } from '../audit/log/sealed.ts';
 import { createSearcher } from '../audit/search/searcher.ts';
 import { openVerifications } from '../audit/verifications/verifications.ts';
 import { contradictionIn } from '../audit/witness/contradictions.ts';
-import { startWitnessedLog, type WitnessedLog } from '../audit/witness/witness.ts';
-import { readWitnesses } from '../audit/witness/witnesses-file.ts';
+import type { WitnessedLog } from '../audit/witness/witness.ts';
 import type { BaseOf } from '../fhir/request.ts';
 import {
   acknowledgementsFolder,
-  anchorFolder,
   auditCasesFile,
   auditFolder,
   auditIndexFile,
   auditKeyFile,
   auditVerificationFile,
   noticesFolder,
-  numberKeyFile,
   openAnchor,
   privacyOutbox,
   spoolFolder,
@@ -55,6 +49,7 @@ import type { OneWorker } from './one-worker.ts';
 import type { OperatorStarted } from './operator.ts';
 import { type PdsWork, startPdsWork } from './pds-work.ts';
 import type { RedisServer } from './redis.ts';
+import { startSealing, startWitnesses } from './sealing.ts';
 import type { Tools } from './tools.ts';
 
 /** The store verifier tries again on its own, so it need not outwait the lease of a loader that died. */
@@ -92,22 +87,6 @@ export async function openWorkerStore(
   await prepare?.(tools);
   const audit = startSealing(start, redis, witnessed, oneWorker);
   return { ...tools, witnessed, oneWorker, audit };
-}
-
-/**
- * Those outside who cosign the audit log, if there are some.
- *
- * @throws {ConfigurationError}
- */
-function startWitnesses({ configuration, log, add }: StartContext): WitnessedLog | undefined {
-  const { AUDIT_WITNESSES } = configuration;
-  if (AUDIT_WITNESSES === undefined) return undefined;
-  const read = readWitnesses(AUDIT_WITNESSES, 'ask');
-  if (read.kind === 'wrong') throw new ConfigurationError(`AUDIT_WITNESSES: ${read.detail}`);
-  const settings = { folder: auditFolder(configuration), witnessesFile: AUDIT_WITNESSES };
-  const witnessed = startWitnessedLog(settings, log);
-  add(() => witnessed.stop());
-  return witnessed;
 }
 
 /** The store verifier, with the stores and the anchor that it and loads work on. */
@@ -152,47 +131,6 @@ function openTools(
   });
   add(() => verifier.stop());
   return { administrator, loader, anchor, verifier };
-}
-
-/** The sealing of audit events into the log. */
-function startSealing(
-  { configuration, log, add }: StartContext,
-  redis: RedisServer,
-  witnessed: WitnessedLog | undefined,
-  oneWorker: OneWorker | undefined,
-): Audit {
-  const { AUDIT_ORIGIN, AUDIT_RETENTION_YEARS } = configuration;
-  const { ALERT_UNSCHEDULED_CHILDREN, ALERT_CHILDREN, USER_LIMIT } = configuration;
-  const audit = startAudit(
-    {
-      folder: auditFolder(configuration),
-      indexFile: auditIndexFile(configuration),
-      keyFile: auditKeyFile(configuration),
-      ...(AUDIT_ORIGIN !== undefined && { origin: AUDIT_ORIGIN }),
-      retentionYears: AUDIT_RETENTION_YEARS,
-      anchorFolder: anchorFolder(configuration),
-      address: redis.address('worker'),
-      ...(oneWorker !== undefined && {
-        copy: {
-          place: oneWorker.copy,
-          epoch: oneWorker.lease.epoch,
-          token: oneWorker.lease.token,
-        },
-      }),
-      alerting: {
-        numberKeyFile: numberKeyFile(configuration),
-        outbox: privacyOutbox(configuration),
-        thresholds: withinLimit(
-          { unscheduled: ALERT_UNSCHEDULED_CHILDREN, all: ALERT_CHILDREN },
-          USER_LIMIT ?? LIVE_LIMITS.user,
-        ),
-      },
-    },
-    log,
-    { after: witnessed?.compared },
-  );
-  add(() => audit.stop());
-  return audit;
 }
 
 /** What the routes of authorities' systems and of the audit work with, and the pages of their people. */
