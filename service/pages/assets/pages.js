@@ -34,7 +34,10 @@ if (filter !== null) {
 
 const main = document.querySelector('main');
 const { hideTo, hideAfterSeconds, session, sessionSeconds = 0 } = main.dataset;
-const tabs = session === undefined ? undefined : new BroadcastChannel('cp-flags-session');
+const tabs =
+  session === undefined || globalThis.BroadcastChannel === undefined
+    ? undefined
+    : new BroadcastChannel('cp-flags-session');
 
 if (hideAfterSeconds !== undefined) {
   let ends;
@@ -47,10 +50,11 @@ if (hideAfterSeconds !== undefined) {
   };
   const hide = () => {
     clearTimeout(timer);
-    if (hideTo !== undefined) return location.replace(hideTo);
     tabs?.close();
     hidesAfter(0);
-    main.querySelector('.cpf-hides__content').remove();
+    main.querySelector('.cpf-hides__content')?.remove();
+    // It may be slow to come.
+    if (hideTo !== undefined) location.replace(hideTo);
   };
   // A number that is rung, or a load that is stopped, makes a browser forget where it was to go.
   const endAfter = (seconds) => {
@@ -59,12 +63,12 @@ if (hideAfterSeconds !== undefined) {
     ends = Date.now() + seconds * 1000;
   };
   endAfter(hideAfterSeconds);
-  // A page that was laid aside, or a computer that slept, may have stopped the timer.
-  for (const type of ['pageshow', 'visibilitychange', 'focus']) {
-    addEventListener(type, () => {
-      if (Date.now() >= ends && main.querySelector('.cpf-hides__content') !== null) hide();
-    });
-  }
+  // A page that was laid aside, or a computer that slept, may have stopped the timer, and no event may say that it woke.
+  const hideIfLate = () => {
+    if (Date.now() >= ends && main.querySelector('.cpf-hides__content') !== null) hide();
+  };
+  for (const type of ['pageshow', 'visibilitychange', 'focus']) addEventListener(type, hideIfLate);
+  setInterval(hideIfLate, 1000);
   // Nothing is shown once somebody else signs in, in whichever tab. A form is not lost while its session goes on in another.
   tabs?.addEventListener('message', ({ data }) => {
     if (data.session !== session) return hide();

@@ -172,6 +172,7 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
     return frame({
       title: DESK.over,
       status: 401,
+      signsOut: state.kind === 'over',
       cookies: state.kind === 'over' ? [cookies.set('session', undefined)] : [],
       content: html`${heading(DESK.over)}${paragraph(DESK.overThen)}<p>${buttonLink('/sign-in', DESK.signIn)}</p>`,
     });

@@ -102,7 +102,8 @@ export function createAttendancePages(
       }
       if (session === undefined) {
         const page = attendanceNotRecorded({ why: 'over', status: 401 });
-        return frame({ ...page, cookies: noLongerSignedIn(state) });
+        const cookies = noLongerSignedIn(state);
+        return frame({ ...page, cookies, signsOut: cookies.length > 0 });
       }
       if (code === 'form-untrusted' && typeof form !== 'string') {
         return frame({

@@ -44,7 +44,7 @@ export const overPage = (cookies: readonly string[]): Page =>
   page(
     NOT_CHECKED.over,
     html`<p>${buttonLink('/sign-in', NOT_CHECKED.overThen.replace('.', ''))}</p>${ringInstead(NOT_CHECKED.overCannot)}`,
-    { status: 401, cookies },
+    { status: 401, cookies, signsOut: cookies.length > 0 },
   );
 
 export const isFormRefusal = (code: ErrorCode): code is FormRefusal =>

@@ -19,7 +19,7 @@ import type { NoteRefusal } from '../../audit/record/refusals.ts';
 import type { Handler, RouteContext } from '../../http/route.ts';
 import type { SampledLog } from '../../telemetry/sampled-log.ts';
 import { desksOf, homeOf } from '../desk/desks.ts';
-import type { Frame } from '../html/frame.ts';
+import type { Frame, Page } from '../html/frame.ts';
 import { PAGE_HEADERS, redirect } from '../html/frame.ts';
 import { html } from '../html/html.ts';
 import {
@@ -152,6 +152,9 @@ export function createSignIn(dependencies: SignInDependencies) {
 
   const refused = (...of: Parameters<typeof refusedPage>): Response => frame(refusedPage(...of));
 
+  const shown = (answer: Response | Page): Response =>
+    answer instanceof Response ? answer : frame(answer);
+
   function signInPage(incoming: IncomingMessage, problem?: string): Response {
     const visit = visits.read(incoming);
     const token = forms.token({ form: 'demo', owner: visit.id });
@@ -181,6 +184,7 @@ ${button(SIGN_IN.continue)}
       title,
       status: problem === undefined ? 200 : 400,
       cookies: [visits.cookie(visit)],
+      signsOut: !('session' in sessions.read(incoming)),
       content: html`${errorSummary(errors)}
 <h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4"${problem === undefined && html` tabindex="-1" autofocus`}>${SIGN_IN.title}</h1>
 <p class="nhsuk-lede-text">${SIGN_IN.lead}</p>
@@ -215,13 +219,13 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     provider: string,
     code: ErrorCode,
     sent?: Sent,
-  ): Response {
+  ): Page {
     note(incoming, code, signedIn);
     const why = code === 'could-not-check' ? 'store' : signInRefusalOf(code);
-    return refused(why ?? 'role', provider, { ...signedIn, ...(sent && { sent }) });
+    return refusedPage(why ?? 'role', provider, { ...signedIn, ...(sent && { sent }) });
   }
 
-  /** Lets somebody in who may look up, or for whom there is a desk, or says why not. */
+  /** Lets somebody in who may look up, or for whom there is a desk, or says why not on a page. */
   async function letIn(
     incoming: IncomingMessage,
     signedIn: SignedIn,
@@ -229,7 +233,7 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     sent: Sent | undefined,
     ended: readonly string[] = [],
     issuedAt?: number,
-  ): Promise<Response> {
+  ): Promise<Response | Page> {
     const access = decideAccess(signedIn, {}, organisations(), registeredOnly());
     const home = homeOf(signedIn.scopes, access);
     if (blocked(callerOf(signedIn).userKey)) {
@@ -241,7 +245,7 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
       return notLetIn(incoming, signedIn, provider, access.code, sent);
     }
     // The provider has ended the very session that it lets in: it would be over at once, and the browser led in a circle.
-    if (sessions.isOver(signedIn, issuedAt)) return refused('not-finished', provider);
+    if (sessions.isOver(signedIn, issuedAt)) return refusedPage('not-finished', provider);
     const session = sessions.begin(signedIn, issuedAt);
     if (session === undefined) return notLetIn(incoming, signedIn, provider, 'could-not-check');
     const former = sessions.read(incoming);
@@ -256,11 +260,11 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     ended: string,
     provider: string,
     issuedAt: number | undefined,
-  ): Response {
-    if (issuedAt === undefined) return refused('store', provider);
+  ): Page {
+    if (issuedAt === undefined) return refusedPage('store', provider);
     const visit = { id: randomUUID() };
     const choice = { visit: visit.id, id: randomUUID(), at: now(), issuedAt };
-    return frame({
+    return {
       title: SIGN_IN.chooseRole,
       cookies: [visits.cookie(visit), ended],
       content: html`<form method="post" action="/role">
@@ -277,7 +281,7 @@ ${radios('role', {
 })}
 ${button(SIGN_IN.continue)}
 </form>`,
-    });
+    };
   }
 
   const show: Handler = ({ env }) => signInPage(env.incoming);
@@ -300,7 +304,7 @@ ${button(SIGN_IN.continue)}
     const from = { provider: DEMO_PROVIDER, settings: DEMO_PROVIDER, subject: claims.sub };
     const [signedIn] = inEachRole({ ...claims, iss: DEMO_ISSUER }, from);
     if (signedIn === undefined) return noSuchPage();
-    return letIn(incoming, signedIn, DEMO_NAME, undefined);
+    return shown(await letIn(incoming, signedIn, DEMO_NAME, undefined));
   };
 
   /** Sends the browser to a provider. */
@@ -359,11 +363,11 @@ ${button(SIGN_IN.continue)}
       return refused(isFirst === false ? 'not-finished' : 'store', provider.name);
     }
     const left = await leftFor(incoming, provider.id, returned);
-    const response = await answerTo(incoming, provider, returned, ended);
+    const answer = await answerTo(incoming, provider, returned, ended);
     // Somebody who is let in has a new session instead.
-    if (response.status !== 303)
-      for (const cookie of left) response.headers.append('set-cookie', cookie);
-    return response;
+    if (answer instanceof Response) return answer;
+    const signsOut = left.length > 0;
+    return frame({ ...answer, signsOut, cookies: [...(answer.cookies ?? []), ...left] });
   };
 
   /**
@@ -393,26 +397,26 @@ ${button(SIGN_IN.continue)}
     provider: Provider,
     returned: Returned,
     ended: string,
-  ): Promise<Response> | Response {
+  ): Promise<Response | Page> | Page {
     const from = { provider: provider.id, settings: provider.settings };
     if (returned.kind === 'refused') {
       const { cause } = returned;
-      if (!('user' in returned)) return refused(cause, provider.name);
+      if (!('user' in returned)) return refusedPage(cause, provider.name);
       const { claims, user } = returned;
       const [known] = claims === undefined ? [] : inEachRole(claims, { ...from, subject: user });
       note(incoming, cause === 'assurance' ? 'assurance-required' : 'token-claims', known, false);
-      return refused(cause, provider.name, returned);
+      return refusedPage(cause, provider.name, returned);
     }
     const { claims, subject, sid, sent } = returned;
     const each = inEachRole(claims, { ...from, subject, ...(sid !== undefined && { sid }) });
     const [only, another] = each;
     if (only === undefined) {
       note(incoming, 'token-claims', undefined);
-      return refused('role', provider.name);
+      return refusedPage('role', provider.name);
     }
     if (provider.for !== 'staff' && desksOf(only.scopes).length === 0) {
       note(incoming, 'activity-required', only, another === undefined);
-      return refused('nothing-here', provider.name, only);
+      return refusedPage('nothing-here', provider.name, only);
     }
     return another === undefined
       ? letIn(incoming, only, provider.name, sent, [ended])
@@ -440,13 +444,15 @@ ${button(SIGN_IN.continue)}
     }
     const isFirst = await endings.once(`role ${choice.id}`).catch(() => undefined);
     if (isFirst === undefined) {
-      return notLetIn(incoming, choice.signedIn, provider.name, 'could-not-check');
+      return frame(notLetIn(incoming, choice.signedIn, provider.name, 'could-not-check'));
     }
     if (!isFirst) {
       note(incoming, 'form-untrusted', choice.signedIn);
       return refused('not-finished', provider.name);
     }
-    return letIn(incoming, choice.signedIn, provider.name, undefined, [], choice.issuedAt);
+    return shown(
+      await letIn(incoming, choice.signedIn, provider.name, undefined, [], choice.issuedAt),
+    );
   };
 
   const { signOut, loggedOut } = createSignOut({ ...dependencies, providerOf, note, notTaken });

@@ -56,6 +56,39 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await close();
   });
 
+  test('an answer is hidden within a second where the machine slept and no event says that it woke, also without a channel between tabs', async () => {
+    const { page, complaints, close } = await openPage(browser);
+    await page.addInitScript('delete window.BroadcastChannel');
+    await signInAs(page, service.baseUrl);
+    await page.clock.install();
+    await lookUp(page, service.baseUrl, { nhsNumber: PLAN });
+    await page.getByText('Checked at').waitFor();
+    await page.clock.setSystemTime(Date.now() + 3_600_000);
+    await page.clock.runFor(1_000);
+    await page.waitForURL('**/look-up/hidden', { timeout: 5_000 });
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
+  test('an answer is gone although the page that takes its place is slow to come', async () => {
+    const { page, close } = await openPage(browser);
+    await signInAs(page, service.baseUrl);
+    await lookUp(page, service.baseUrl, { nhsNumber: PLAN });
+    await page.getByText('Checked at').waitFor();
+    await page.route('**/look-up/hidden', () => undefined);
+    // Playwright reads nothing of a page that is on its way to another.
+    const gone = Promise.withResolvers<void>();
+    await page.exposeFunction('gone', gone.resolve);
+    await page.evaluate(`new MutationObserver(() => {
+      if (!document.body.innerText.includes('Checked at')) gone();
+    }).observe(document.body, { subtree: true, childList: true })`);
+    const other = await page.context().newPage();
+    await other.goto(`${service.baseUrl}/look-up`);
+    await other.getByRole('button', { name: FRAME.signOut }).click();
+    await gone.promise;
+    await close();
+  });
+
   test('an answer, and a number that is being typed, go at once if their reader signs out in another tab', async () => {
     const { page, complaints, close } = await openPage(browser);
     await signInAs(page, service.baseUrl);
