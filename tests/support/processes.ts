@@ -67,7 +67,14 @@ export async function startServing(
 ) {
   const service = cpFlags(['serve', ...args], environment, tree);
   const address = (): string | undefined => /http:\/\/[\w.]+:[0-9]+/.exec(service.stdout())?.[0];
-  await until(() => address() !== undefined || service.gone(), 'the service to answer');
+  await until(() => address() !== undefined || service.gone(), 'the service to answer').catch(
+    async (error: unknown) => {
+      // Nobody else could end it.
+      service.kill('SIGTERM');
+      await service.ended;
+      throw error;
+    },
+  );
   const baseUrl = address();
   if (baseUrl === undefined) throw new Error(`the service did not start: ${service.stderr()}`);
   return {
