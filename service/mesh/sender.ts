@@ -102,7 +102,7 @@ export function createSender(options: SenderOptions) {
     }
   }
 
-  /** Puts what is to be sent by now in the place of what was taken over. @returns in how many parts it is sent */
+  /** Replaces what was taken over by what is to be sent by now. @returns in how many parts it is sent */
   async function bringUpToDate({ key, name }: Sent): Promise<number> {
     const path = join(folder, key);
     const current = currentContent(name);

@@ -38,7 +38,7 @@ export type StateKnown = {
   beforeSigning: boolean;
 };
 
-/** The newest that lies there for a worker, whoever wrote it. */
+/** The newest state that is there under a worker's number, even if no worker wrote it. */
 async function newestOf(
   place: Place,
   epoch: number,
@@ -113,8 +113,8 @@ export async function filesOf(place: Place, { databases, files }: Contents): Pro
 }
 
 /**
- * Puts the newest state that the copy has in the place of whatever is in this data folder, except what has no place
- * here: of a mailbox that is not set, or of a later version.
+ * Replaces the state in this data folder by the newest that the copy has. What has no place here stays in the copy:
+ * files of a mailbox that is not set, or of a later version.
  *
  * @returns `nothing` where the copy has none, and nothing was changed; else what has no place here, in objects that
  * no worker writes again

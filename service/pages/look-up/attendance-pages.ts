@@ -55,7 +55,7 @@ export function createAttendancePages(
     };
   }
 
-  /** The look of this session that a form is about, and what was said of it. */
+  /** The look of this session that a form is about, and what the form says came of it. */
   function lookOf(session: Session, form: Fields): (Look & { typed: Typed }) | undefined {
     const look = lookSchema.safeParse(sealer.open('look', form.get('of') ?? '')).data;
     if (look?.owner !== session.id) return undefined;
