@@ -109,14 +109,15 @@ export async function openVerifications({
     return { thread, ended };
   }
 
+  /** Records that it was made, and keeps its result. */
   async function keep(
     by: string,
     account: string | undefined,
+    before: string | undefined,
     { verification, checkpoint }: Extract<VerificationMessage, { kind: 'verified' }>,
-  ): Promise<void> {
+  ): Promise<VerificationResult> {
     const { findings, more, explained, size, unusable, witnessed } = verification;
     const whole = findings.length === 0;
-    const before = state.last?.checkpoint;
     const known = whole ? checkpoint : before;
     const result: VerificationResult = {
       at: new Date().toISOString(),
@@ -132,15 +133,31 @@ export async function openVerifications({
       }),
       ...(known !== undefined && { checkpoint: known }),
     };
-    await writePrivate(resultFile, JSON.stringify(result));
     const detail = {
       outcome: whole ? 'whole' : 'not-whole',
       entries: size,
       findings: result.found,
       ...(account !== undefined && { account }),
     };
-    state = { last: result };
     await record({ type: 'audit-verified', auditId: randomUUID(), by, detail });
+    await writePrivate(resultFile, JSON.stringify(result));
+    return result;
+  }
+
+  /** It runs until it is on record: the end of one must not be taken for that of the next. */
+  async function conclude(
+    verified: Promise<VerificationResult | undefined>,
+    previous: VerificationResult | undefined,
+  ): Promise<void> {
+    let result: VerificationResult | undefined;
+    try {
+      result = await verified;
+    } catch (error) {
+      log.error('the result of a verification could not be recorded', errorFields(error));
+    }
+    const last = result ?? previous;
+    const failedAt = result === undefined ? new Date().toISOString() : undefined;
+    state = { ...(last && { last }), ...(failedAt && { failedAt }) };
   }
 
   return {
@@ -149,24 +166,21 @@ export async function openVerifications({
       if (state.running !== undefined) return false;
       const { last: previous } = state;
       state = { ...(previous && { last: previous }), running: { by, read: 0, of: 0 } };
-      let kept: Promise<void> | undefined;
+      let kept: Promise<VerificationResult> | undefined;
       const { ended } = run(
         { kind: 'verify', folder, keyFile, old: previous?.checkpoint, witnessesFile },
         (message) => {
           if (message.kind === 'progress') {
             state = { ...state, running: { by, read: message.read, of: message.of } };
-          } else if (message.kind === 'verified') kept = keep(by, account, message);
+          } else if (message.kind === 'verified') {
+            kept = keep(by, account, previous?.checkpoint, message);
+          }
         },
       );
-      ending = ended
-        .then(() => kept)
-        .catch((error: unknown) =>
-          log.error('the result of a verification could not be recorded', errorFields(error)),
-        )
-        .finally(() => {
-          if (state.running === undefined) return;
-          state = { ...(previous && { last: previous }), failedAt: new Date().toISOString() };
-        });
+      ending = conclude(
+        ended.then(() => kept),
+        previous,
+      );
       return true;
     },
     async prove(auditId) {
