@@ -137,13 +137,6 @@ export const withheldAccess = (access: NotifiedAccess): NotifiedAccess => ({
   key: withheldKey(access.key),
 });
 
-/** What came of such an access. */
-export const withheldAttendance = (said: NotifiedAttendance): NotifiedAttendance => ({
-  ...said,
-  key: withheldKey(said.key),
-  attendance: withoutPlace(said.attendance),
-});
-
 /** What came of a look, without where. */
 export const withoutPlace = ({
   ward: _ward,

@@ -21,7 +21,6 @@ import {
   type NotifiedAccess,
   type NotifiedAttendance,
   withheldAccess,
-  withheldAttendance,
   withheldKey,
   withoutPlace,
   withoutWho,
@@ -75,6 +74,8 @@ const SCHEMA = `
     at INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS whereabouts (child TEXT NOT NULL, authority TEXT NOT NULL,
     PRIMARY KEY (child, authority)) STRICT;
+  CREATE TABLE IF NOT EXISTS in_full (authority TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (authority, id)) STRICT;
   CREATE TABLE IF NOT EXISTS changed (authority TEXT NOT NULL, id TEXT NOT NULL,
     PRIMARY KEY (authority, id)) STRICT;
   CREATE TABLE IF NOT EXISTS told (name TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT;
@@ -230,21 +231,23 @@ export class NotificationFile {
   /** Counts an access: of the entry that it repeats, or as the first of a new one. */
   add(access: NotifiedAccess): void {
     const isKept = this.#isKept(access);
-    const {
-      authority,
-      key,
-      auditId,
-      at,
-      atOnce,
-      keptBy: _,
-      ...rest
-    } = isKept ? withheldAccess(access) : access;
+    const { authority, key, auditId, at, atOnce, keptBy, ...rest } = isKept
+      ? withheldAccess(access)
+      : access;
     const json = JSON.stringify(detailSchema.parse(rest));
     const newest = this.#sql(
       'SELECT * FROM entry WHERE authority = ? AND key = ? ORDER BY row DESC LIMIT 1',
     ).get(authority, key);
-    const entry = newest && entryRow.parse(newest);
-    if (entry !== undefined && Math.abs(at - entry.firstAt) < ENTRY_MS) {
+    const last = newest && entryRow.parse(newest);
+    const entry = last && Math.abs(at - last.firstAt) < ENTRY_MS ? last : undefined;
+    if (keptBy[0] === authority) {
+      this.#sql('INSERT OR IGNORE INTO in_full (authority, id, at) VALUES (?, ?, ?)').run(
+        authority,
+        entry?.firstId ?? auditId,
+        at,
+      );
+    }
+    if (entry !== undefined) {
       // A clock that stepped back makes the later access the older one; what was sent first stays.
       this.#sql(
         'UPDATE entry SET count = count + 1, lastId = ?, lastAt = ?, json = ? WHERE row = ?',
@@ -259,18 +262,23 @@ export class NotificationFile {
 
   /** Keeps the outcome of a known access; a later word replaces an earlier one. */
   attended(said: NotifiedAttendance): void {
-    const { authority, key, attendance } = this.#isKept(said) ? withheldAttendance(said) : said;
+    const { authority, key, attendance } = said;
+    const found = this.#sql(
+      'SELECT row, key, json FROM entry WHERE authority = ? AND key IN (?, ?) ORDER BY row DESC LIMIT 1',
+    ).get(authority, key, withheldKey(key));
+    if (found === undefined) return;
+    const entry = keptEntryRow.parse(found);
+    const isWithheld = entry.key !== key || this.#isKept(said);
     this.#sql(
-      `INSERT INTO attendance (entry, json, told)
-       SELECT row, ?, 0 FROM entry WHERE authority = ? AND key = ? ORDER BY row DESC LIMIT 1
+      `INSERT INTO attendance (entry, json, told) VALUES (?, ?, 0)
        ON CONFLICT (entry) DO UPDATE SET json = excluded.json, told = 0`,
-    ).run(JSON.stringify(attendance), authority, key);
+    ).run(entry.row, JSON.stringify(isWithheld ? withoutPlace(attendance) : attendance));
   }
 
   /**
    * A council keeps back where a child is looked up, or does so no longer. What is kept here for others than the council
-   * whose protection is the oldest says from then on neither who looked nor where; what they were given before cannot be
-   * taken back.
+   * whose protection is the oldest says from then on neither who looked nor where, but for looks of which another was the
+   * first to be told; what they were given before cannot be taken back.
    */
   keepWhereabouts({ act, authority, nhsNumber }: KeptWhereabouts): void {
     const { changes } = this.#sql(
@@ -284,7 +292,10 @@ export class NotificationFile {
     if (first === undefined) return;
     const others = 'authority <> ? AND json LIKE ?';
     const child = [first, `%"nhsNumber":"${nhsNumber}"%`] as const;
-    for (const row of this.#sql(`SELECT row, key, json FROM entry WHERE ${others}`).all(...child)) {
+    for (const row of this.#sql(
+      `SELECT row, key, json FROM entry WHERE ${others}
+         AND (authority, firstId) NOT IN (SELECT authority, id FROM in_full)`,
+    ).all(...child)) {
       const { row: number, key, json } = keptEntryRow.parse(row);
       const detail = detailSchema.parse(JSON.parse(json));
       if (detail.withheld === true) continue;
@@ -302,10 +313,13 @@ export class NotificationFile {
       );
     }
     const kept = this.#sql(`SELECT authority, id, json FROM notification WHERE ${others}`);
+    const inFull = this.#sql('SELECT 1 FROM in_full WHERE authority = ? AND id = ?');
     for (const each of kept.all(...child)) {
       const { authority: code, id, json: notification } = notificationRow.parse(each);
       const isOpen = (entry: NotificationEntry): boolean =>
-        entry.nhsNumber === nhsNumber && entry.withheld !== true;
+        entry.nhsNumber === nhsNumber &&
+        entry.withheld !== true &&
+        inFull.get(code, entry.id) === undefined;
       if (!notification.entries.some(isOpen)) continue;
       const entries = notification.entries.map((entry) =>
         isOpen(entry) ? withoutWhere(entry) : entry,
@@ -377,7 +391,9 @@ export class NotificationFile {
     const told = this.#sql('UPDATE entry SET told = ? WHERE row = ?');
     const toldAtOnce = this.#sql('DELETE FROM at_once WHERE entry = ?');
     const toldAttendance = this.#sql('UPDATE attendance SET told = 1 WHERE entry = ?');
-    for (const { row, count } of entries) {
+    const keptInFull = this.#sql('UPDATE in_full SET at = ? WHERE authority = ? AND id = ?');
+    for (const { row, count, entry } of entries) {
+      keptInFull.run(Date.parse(createdAt), authority.code, entry.id);
       told.run(count, row);
       toldAtOnce.run(row);
       toldAttendance.run(row);
@@ -538,6 +554,9 @@ export class NotificationFile {
       }
       this.#sql('DELETE FROM entry WHERE count = told AND firstAt < ?').run(now - ENTRY_KEPT_MS);
       this.#sql('DELETE FROM attendance WHERE entry NOT IN (SELECT row FROM entry)').run();
+      this.#sql(
+        'DELETE FROM in_full WHERE at < ? AND (authority, id) NOT IN (SELECT authority, firstId FROM entry)',
+      ).run(before);
       this.#sql('DELETE FROM unread WHERE at < ?').run(before);
       return removed;
     });

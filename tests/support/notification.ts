@@ -130,6 +130,24 @@ export function notifiedLog(folder: string) {
         }),
       ]);
     },
+    /** Seals that somebody who was looked up left before being seen. */
+    leave({ at, child = 0, user = 'nurse-1', plans = [], whereaboutsOf }: Looked): void {
+      now = Math.max(now, at);
+      log.append([
+        source.next(child, {
+          at,
+          outcome: undefined,
+          type: 'attendance',
+          auditId: auditIdOf(++audited),
+          caller: callerOf(user, 'ZZH01'),
+          nhsNumber: testNumber(child),
+          attended: 'left-before-seen',
+          ward: 'Canary Ward',
+          shown: plans.map(({ authority }) => ({ authority })),
+          ...(whereaboutsOf && { whereaboutsOf }),
+        }),
+      ]);
+    },
     append: (...entries: LogEntry[]): void => log.append(entries),
     clock: (): number => now,
     at: (instant: number): void => void (now = instant),

@@ -27,19 +27,20 @@ export function happenedAt(event: AuditEvent | UnreadableEvent): number {
  * If councils keep back where a child was looked up, the first of them alone is told where that was: another that has
  * a plan too could otherwise read the place by protecting the child itself. Nobody else is: not by a place, nor by a person.
  *
- * The store keeps the order, and a look's event has it. Acts may be recorded in another order than they come about, so
- * that by theirs another council would be the first, and neither would be told.
+ * The store keeps the order, and a look's event has it for good: its first council was notified then, so that what
+ * comes later takes the place from no council that has it, and gives it to none. Acts may be recorded, and read, in another
+ * order than they come about. By theirs another council could be the first, and neither would be told.
  *
  * @param own councils that the look's event names, the oldest protection first
- * @param kept councils of which acts are on record that have not ended, the oldest first
+ * @param kept councils of which acts are on record that have not ended, the oldest first: for looks that name none
  */
 export function isKeptFrom(
   authority: string,
   own: readonly string[],
   kept: readonly string[] = [],
 ): boolean {
-  const inForce = [...own.filter((each) => kept.includes(each)), ...kept];
-  return [own, inForce].some(([first]) => first !== undefined && first !== authority);
+  const [first] = own.length > 0 ? own : kept;
+  return first !== undefined && first !== authority;
 }
 
 /**
