@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
 import { StoreNotWhole } from '#store/errors.ts';
@@ -15,6 +16,9 @@ type Act = {
   /** Records that it is done. */
   settle: () => Promise<void>;
 };
+
+/** `given up`: the store has lost what was to be done, and nothing of it was. */
+type End = 'done' | 'given up';
 
 /** How an act is begun: `keep` keeps in the store what is to be done, `change` makes of what is held what will be. */
 type Beginning = { id: string; keep: () => Promise<void>; change: (tally: Tally) => void };
@@ -67,16 +71,18 @@ export function actsOf(
   }
 
   /**
-   * Carries an act that the anchor was told about to its end, from any point.
+   * Carries an act that the anchor was told about to its end, from any point. One that the store has lost is given up, on
+   * record, if all that is held of the authority is as it was before: nobody was told that it was done, and it can be done
+   * again.
    *
-   * @throws {StoreNotWhole} if the store has lost what was to be done
+   * @throws {StoreNotWhole} if the store has lost what was to be done, and is not as it was before either
    */
   async function finish(
     store: Store,
     anchor: Anchor,
     { authority, sequence, journal, rows, digest }: BegunLoad,
     lock: AuthorityLock,
-  ): Promise<void> {
+  ): Promise<End> {
     const id = journalSchema.parse(JSON.parse(journal))[kind]?.id ?? '';
     await store.safeguard();
     const act = await find(store, lock, id);
@@ -85,16 +91,30 @@ export function actsOf(
       await act.change();
     }
     const tally = (await store.tally()).get(authority);
+    const before = anchor.authority(authority);
     const reconciled = agreesWith(tally, { rows, digest });
-    if (act === undefined && !reconciled) throw new StoreNotWhole(lost(authority));
+    const isLost = act === undefined && !reconciled;
+    if (isLost && (before === undefined || !agreesWith(tally, before))) {
+      throw new StoreNotWhole(lost(authority));
+    }
+    if (isLost) {
+      await store.appendEvent({
+        type: 'store-repaired',
+        auditId: randomUUID(),
+        by: 'keeper',
+        detail: { part: kind, authority, act: id },
+      });
+    }
+    const held = isLost && before !== undefined ? before : { rows, digest };
     await store.changeAuthority(lock, {
-      rows,
-      digest,
+      rows: held.rows,
+      digest: held.digest,
       inForce: tally?.inForce ?? 0,
-      reconciled: reconciled && !lacksFile(anchor, authority),
+      reconciled: (reconciled || isLost) && !lacksFile(anchor, authority),
     });
     await act?.settle();
-    anchor.commitLoad(authority, { sequence, rows, digest });
+    anchor.commitLoad(authority, { sequence, rows: held.rows, digest: held.digest });
+    return isLost ? 'given up' : 'done';
   }
 
   return {

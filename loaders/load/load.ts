@@ -432,6 +432,7 @@ export async function resumeLoad(
     try {
       const end = await resumeUnderLock(store, anchor, load, lock, stopped);
       if (end === 'resumed') return { kind: 'resumed' };
+      if (end === 'given up') return { kind: end, why: LOAD_FAILED.actGivenUp(authority) };
     } catch (error) {
       if (error instanceof StoreNotWhole) throw error;
       return { kind: 'behind', why: asLoadFailed(error, true).message };

@@ -23,7 +23,7 @@ export async function endInterrupted(
 ): Promise<void> {
   const load = anchor.loadInProgress(lock.authority);
   if (load === undefined) return;
-  if ((await resumeUnderLock(store, anchor, load, lock, stopped)) === 'resumed') return;
+  if ((await resumeUnderLock(store, anchor, load, lock, stopped)) !== 'lost') return;
   await giveUp(store, anchor, load, lock);
 }
 
@@ -68,22 +68,25 @@ export async function keepWhatWaits(spool: Spool, hold: HeldFile | undefined): P
   else if (hold !== undefined) await spool.keepHeld(false);
 }
 
-/** Ends a load from its journal, or says that the journal is gone. The caller holds the authority. */
+/**
+ * Ends a load from its journal, or says that the journal is gone; `given up`: what it was to do is, and nothing of it was
+ * done. The caller holds the authority.
+ */
 export async function resumeUnderLock(
   store: Store,
   anchor: Anchor,
   load: BegunLoad,
   lock: AuthorityLock,
   stopped?: AbortSignal,
-): Promise<'resumed' | 'lost'> {
+): Promise<'resumed' | 'given up' | 'lost'> {
   if (isPurge(load)) {
     await resumePurge(store, anchor, load, lock);
     return 'resumed';
   }
   const acts = [withdrawalActs, restrictionActs].find(({ isOf }) => isOf(load));
   if (acts !== undefined) {
-    await acts.finish(store, anchor, load, lock);
-    return 'resumed';
+    const end = await acts.finish(store, anchor, load, lock);
+    return end === 'done' ? 'resumed' : end;
   }
   let spool: Spool;
   try {

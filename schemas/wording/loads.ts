@@ -22,10 +22,12 @@ export const LOAD_FAILED = {
     `Another loader is in the middle of a file of authority ${authority} and was held up. Let it continue, or end its process; then do this again.`,
   journalGone: (number: number, authority: string) =>
     `File ${number} of authority ${authority} was cut short and its journal is gone, so only a part of it is held. Load that file again, or a full refresh.`,
+  actGivenUp: (authority: string) =>
+    `Something that a person of authority ${authority} was changing about one child was cut short, and Redis has lost what was to be done. Nothing of it was done, and it was given up. Ask the authority to look at its withdrawals and protected children, and to do it again.`,
   withdrawalLost: (authority: string) =>
-    `A withdrawal of authority ${authority} was cut short, and Redis has lost what was to be done. Stop the service and restore Redis from its last good copy.`,
+    `A withdrawal of authority ${authority} was cut short, and Redis has lost what was to be done and more of what it held. Stop the service and restore Redis from its last good copy.`,
   restrictionLost: (authority: string) =>
-    `Something that authority ${authority} keeps back about a child was being changed and was cut short, and Redis has lost what was to be done. Stop the service and restore Redis from its last good copy.`,
+    `Something that authority ${authority} keeps back about a child was being changed and was cut short, and Redis has lost what was to be done and more of what it held. Stop the service and restore Redis from its last good copy.`,
   earlierFailed: (name: string, earlier: string) =>
     `${name} was not loaded, because ${earlier} of the same authority could not be. Nothing of it was changed.`,
   waitsToBeTraced: (number: number, authority: string) =>

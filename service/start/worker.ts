@@ -116,6 +116,7 @@ function openTools(
       if (resumption.kind === 'resumed') {
         log.info('what was cut short is done', { authority, sequence });
       }
+      if (resumption.kind === 'given up') log.warn(resumption.why, { authority, sequence });
       return resumption;
     },
     sealedNumbers() {

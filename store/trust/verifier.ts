@@ -56,10 +56,11 @@ const TOLD_AGAIN_AFTER_MS = 3_600_000;
 
 /**
  * What came of continuing a load. `behind`: it cannot be continued now, and its authority counts as not up to date.
- * `at work`: another process has its authority.
+ * `at work`: another process has its authority. `given up`: Redis has lost what was to be done, and nothing of it was.
  */
 export type Resumption =
   | { kind: 'resumed' }
+  | { kind: 'given up'; why: string }
   | { kind: 'at work'; why: string }
   | { kind: 'behind'; why: string };
 

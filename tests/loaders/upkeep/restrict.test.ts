@@ -463,6 +463,30 @@ test.each(['appendEvent', 'restrict', 'changeAuthority'] as const)(
   },
 );
 
+test('what a council was about to keep back is given up on record, where the store has lost it and nothing of it was done', async () => {
+  const authority = newAuthority();
+  await loadRecords(authority, 1, [planOf(270)]);
+  await set(authority, BAR('parent', 270));
+  const { store } = endingAt(t, 'appendEvent');
+  await expect(
+    setRestriction(store, t.anchor, authority, WHEREABOUTS(270), why, by),
+  ).rejects.toThrow(LoadFailed);
+  const begun = (await t.store.restrictions(authority)).find(({ acting }) => acting !== undefined);
+  await t.store.dropRestrictions(authority, [begun?.id ?? '']);
+  const load = t.anchor.loadInProgress(authority);
+  if (load === undefined) throw new Error('no act was begun');
+  expect(await resumeLoad(t.store, t.anchor, load)).toMatchObject({ kind: 'given up' });
+  expect(await events()).toContainEqual(
+    expect.objectContaining({
+      type: 'store-repaired',
+      detail: { part: 'restriction', authority, act: begun?.id },
+    }),
+  );
+  await expectOpensAgain();
+  await expectWhole(authority);
+  expect(await told('parent', 270)).toBe('unchecked');
+});
+
 test('a store that has lost all that a council keeps back is not whole, even where the council has no plans left', async () => {
   const authority = newAuthority();
   await loadRecords(authority, 1, [planOf(260)]);

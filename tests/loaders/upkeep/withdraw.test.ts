@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { LoadFailed, resumeLoad } from '#loaders/load/load.ts';
 import type { Acting } from '#loaders/upkeep/changing.ts';
 import { plansNotOver } from '#loaders/upkeep/plans-not-over.ts';
@@ -16,7 +17,10 @@ import {
 } from '#loaders/upkeep/withdraw.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import { DEFAULT_BREAKERS } from '#schemas/uploads/breakers.ts';
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
+import type { KeptBack } from '#store/rows/restrictions.ts';
 import type { Store } from '#store/store.ts';
+import type { BegunLoad } from '#store/trust/anchor.ts';
 import { endingAt, unreplicatedAt } from '../../support/cut-short.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { startLoading } from '../../support/upload-loading.ts';
@@ -447,27 +451,70 @@ describe('when two people act on one request at the same moment, one act counts 
   });
 });
 
-test('a withdrawal whose work the store has lost is not taken for done', async () => {
-  const authority = newAuthority();
-  await loadRecords(authority, 1, [planOf(1), planOf(2)]);
-  const { store } = endingAt(t, 'applyRows');
-  await expect(
-    withdrawUrgently(store, t.anchor, authority, plan(), why, { ...ADA, now }),
-  ).rejects.toThrow(LoadFailed);
-  const [held] = await t.store.withdrawals(authority);
-  const { acting, ...lost } = held ?? {};
-  if (held === undefined || acting === undefined) throw new Error('nothing is being done');
-  await t.store.keepWithdrawal(authority, lost as typeof held);
-  const load = t.anchor.loadInProgress(authority);
-  if (load === undefined) throw new Error('no load was begun');
-  await expect(resumeLoad(t.store, t.anchor, load)).rejects.toThrow('restore');
-  expect(t.anchor.loadInProgress(authority)).toBeDefined();
-  expect(await t.store.authority(authority)).toMatchObject({ reconciled: false });
-  expect(await shown(authority)).toBe(true);
-  await t.store.keepWithdrawal(authority, held);
-  await resumeLoad(t.store, t.anchor, load);
-  expect(await shown(authority)).toBe(false);
-  await expectWhole(authority);
+describe('a withdrawal that was cut short, and of which the store has lost what was to be done,', () => {
+  /** As in a copy of Redis from just before. */
+  async function lost(): Promise<{
+    authority: OdsCode;
+    load: BegunLoad;
+    putBack: () => Promise<void>;
+  }> {
+    const authority = newAuthority();
+    await loadRecords(authority, 1, [planOf(1), planOf(2)]);
+    const { store } = endingAt(t, 'appendEvent');
+    await expect(
+      withdrawUrgently(store, t.anchor, authority, plan(), why, { ...ADA, now }),
+    ).rejects.toThrow(LoadFailed);
+    const [held] = await t.store.withdrawals(authority);
+    const load = t.anchor.loadInProgress(authority);
+    if (held === undefined || load === undefined) throw new Error('nothing is being done');
+    await t.store.dropWithdrawals(authority, [held.id]);
+    return { authority, load, putBack: () => t.store.keepWithdrawal(authority, held) };
+  }
+
+  test('is given up on record where nothing of it was done: the store opens, the plan is shown, and it can be withdrawn again', async () => {
+    const { authority, load } = await lost();
+    const { id } = z
+      .object({ withdrawal: z.object({ id: z.string() }) })
+      .parse(JSON.parse(load.journal)).withdrawal;
+    expect(await resumeLoad(t.store, t.anchor, load)).toEqual({
+      kind: 'given up',
+      why: LOAD_FAILED.actGivenUp(authority),
+    });
+    await expectOpensAgain();
+    expect(await shown(authority)).toBe(true);
+    expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
+    await expectWhole(authority);
+    expect(await listWithdrawals(t.store, authority, now)).toEqual([]);
+    expect(await events()).toContainEqual(
+      expect.objectContaining({
+        type: 'store-repaired',
+        by: 'keeper',
+        detail: { part: 'withdrawal', authority, act: id },
+      }),
+    );
+    await withdrawUrgently(t.store, t.anchor, authority, plan(), why, { ...ADA, now });
+    expect(await shown(authority)).toBe(false);
+    await expectWhole(authority);
+  });
+
+  test('is not taken for done, nor given up, where the store is not as it was before either', async () => {
+    const { authority, load, putBack } = await lost();
+    const change = async (kept: KeptBack[]): Promise<void> => {
+      const lock = await t.store.lockAuthority(authority);
+      if (lock === undefined) throw new Error('busy');
+      await t.store.restrict(lock, testNumber(2), kept);
+      await lock.release();
+    };
+    await change([{ kind: 'whereabouts' }]);
+    await expect(resumeLoad(t.store, t.anchor, load)).rejects.toThrow('restore');
+    expect(t.anchor.loadInProgress(authority)).toBeDefined();
+    expect(await t.store.authority(authority)).toMatchObject({ reconciled: false });
+    await change([]);
+    await putBack();
+    await resumeLoad(t.store, t.anchor, load);
+    expect(await shown(authority)).toBe(false);
+    await expectWhole(authority);
+  });
 });
 
 test.each(['appendEvent', 'applyRows', 'tally', 'changeAuthority', 'commitLoad'] as const)(
