@@ -47,6 +47,9 @@ export const READINESS = {
   durable: 'Every audit event is on disk before its answer.',
   notAppending: `Redis keeps no append-only file. Set \`appendonly yes\`; ${GO_ON}`,
   appendFailed: 'Redis could not write its append-only file. Look at its disk and its log.',
+  rewritten: (mebibytes: number) => `The append-only file of Redis takes ${spaceText(mebibytes)}.`,
+  notRewritten: (mebibytes: number) =>
+    `Redis could not rewrite its append-only file, which takes ${spaceText(mebibytes)} and grows. Look at its disk, its memory and its log; it tries again by itself, less and less often. Once the cause is gone, \`BGREWRITEAOF\` does it at once.`,
   eventsMissing: `Audit events that were recorded are missing from Redis. ${RESTORE}`,
   memory: (percent: number) => `Redis has ${percent} % of its memory left.`,
   littleMemory: (percent: number, reservePercent: number) =>

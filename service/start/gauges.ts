@@ -23,7 +23,8 @@ const secondsUntil = (milliseconds: number): number => (milliseconds - Date.now(
 /** Whether lookups are answered, from what, and how near the store is to its limits. */
 export function watchReadiness(readiness: Readiness, limits: CoverageLimits): Source {
   return () => {
-    const { memoryFreeShare, diskFreeBytes, diskReserveBytes, clocksApartMs } = readiness.measures;
+    const { memoryFreeShare, fileBytes, diskFreeBytes, diskReserveBytes, clocksApartMs } =
+      readiness.measures;
     const now = Date.now();
     const authorities = [...readiness.authorities.values()];
     const { upToDate, coverage, negativesAllowed } = coverageOf(readiness, now, limits);
@@ -66,6 +67,14 @@ export function watchReadiness(readiness: Readiness, limits: CoverageLimits): So
           unit: '1',
         },
         memoryFreeShare,
+      ),
+      gauge(
+        {
+          name: 'cp_flags.store.file.size',
+          description: 'Size of the append-only file of Redis, which it reads when it starts.',
+          unit: 'By',
+        },
+        fileBytes,
       ),
       gauge(
         {

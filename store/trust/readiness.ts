@@ -34,6 +34,7 @@ import {
   good,
   memory,
   primary,
+  rewritten,
   type StoreMeasures,
   type Verdict,
   worker,
@@ -123,6 +124,7 @@ const CHECKS = [
   'sentinels',
   'memory',
   'disk',
+  'file-rewritten',
   'clock',
   'directory',
   'blocked-users',
@@ -134,6 +136,7 @@ type CheckName = (typeof CHECKS)[number];
 const PARTIAL: CheckName = 'whole';
 /** Checks that are no reason to leave a clinician without an answer. */
 const ADVISORY: ReadonlySet<CheckName> = new Set([
+  'file-rewritten',
   'blocked-users',
   'numbers-in-use',
   'worker',
@@ -351,6 +354,7 @@ export function watchStore(
     const held = parseDataset(fields);
     set('redis-reachable', good(READINESS.reachable));
     set('memory', memory(server));
+    set('file-rewritten', rewritten(server));
     set('primary', primary(server, fields[BELIEVED_SERVER]));
     if (fields[CONFIRMED_PROMOTION] !== confirmed) {
       // What this process has seen is what somebody has answered for.
@@ -369,7 +373,9 @@ export function watchStore(
     const apart = Math.max(sentAt - storeClock, storeClock - clock());
     const wentBack = newestStoreClock - storeClock;
     const memoryFreeShare = freeShare(server, Number(server.get('maxmemory')));
+    const fileBytes = Number(server.get('aof_current_size'));
     measures = {
+      ...(fileBytes > 0 && { fileBytes }),
       ...(Number.isFinite(memoryFreeShare) && { memoryFreeShare }),
       ...(diskFreeBytes !== undefined && { diskFreeBytes }),
       ...(diskReserveBytes !== undefined && { diskReserveBytes }),

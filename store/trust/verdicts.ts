@@ -18,6 +18,8 @@ export const good = (detail: string): Verdict => ({ ok: true, detail });
 export const bad = (detail: string): Verdict => ({ ok: false, detail });
 
 export type StoreMeasures = {
+  /** Of the append-only file, which a start of Redis reads. */
+  fileBytes?: number;
   /** Share of `maxmemory` that is free. */
   memoryFreeShare?: number;
   /** Only if the disk is on this machine. */
@@ -55,6 +57,15 @@ export function durable(info: ReadonlyMap<string, string>, problem: string | und
     return bad(READINESS.appendFailed);
   }
   return good(READINESS.durable);
+}
+
+/** A file that is not rewritten grows until the disk is full. */
+export function rewritten(info: ReadonlyMap<string, string>): Verdict {
+  const bytes = Number(info.get('aof_current_size') ?? 0);
+  const mebibytes = Math.ceil(bytes / 1_048_576);
+  return info.get('aof_last_bgrewrite_status') === 'err'
+    ? bad(READINESS.notRewritten(mebibytes))
+    : good(READINESS.rewritten(mebibytes));
 }
 
 export function writable(refusal: unknown): Verdict {

@@ -1,4 +1,6 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -56,6 +58,7 @@ test('says for each condition whether it holds', async () => {
     'store:durable',
     'store:memory',
     'store:disk',
+    'store:file-rewritten',
     'store:clock',
     'store:directory',
     'store:blocked-users',
@@ -86,6 +89,26 @@ test('a worker that is not alive is reported, and lookups continue', async () =>
   const now = await status();
   expect(now.http).toBe(200);
   await until(async () => (await check('store:worker'))?.status === 'pass', 'the next heartbeat');
+});
+
+test('a file that Redis cannot rewrite is reported, and lookups continue', async () => {
+  const admin = await service.connect('admin');
+  const files = join(service.dataDir, 'redis', 'appendonlydir');
+  const present = (await readdir(files)).flatMap((name) => /\.(\d+)\.base\./.exec(name)?.[1] ?? []);
+  const inTheWay = join(files, `appendonly.aof.${Math.max(...present.map(Number)) + 1}.base.rdb`);
+  await mkdir(join(inTheWay, 'a-file-cannot-replace-this'), { recursive: true });
+  await admin.bgrewriteaof();
+  await until(
+    async () => (await check('store:file-rewritten'))?.status === 'warn',
+    'the failed rewrite',
+  );
+  expect((await status()).http).toBe(200);
+  await rm(inTheWay, { recursive: true });
+  await admin.bgrewriteaof();
+  await until(
+    async () => (await check('store:file-rewritten'))?.status === 'pass',
+    'the next rewrite',
+  );
 });
 
 test('durability not in force makes it unready, and the process is alive all the same', async () => {

@@ -204,6 +204,10 @@ test('the settings that the promises rest on are in force', async () => {
     'latency-monitor-threshold': '0',
     'crash-log-enabled': 'no',
     'aof-load-truncated': 'yes',
+    'auto-aof-rewrite-percentage': '100',
+    'auto-aof-rewrite-min-size': `${256 * 1024 * 1024}`,
+    'aof-use-rdb-preamble': 'yes',
+    rdbcompression: 'no',
     'enable-debug-command': 'no',
     'protected-mode': 'yes',
   };
