@@ -58,6 +58,14 @@ export function createStore(redis: Redis, anchor: Anchor) {
     /** True if the Redis holds nothing besides who the worker is. */
     isEmpty: async (): Promise<boolean> => (await redis.dbsize()) === (await workerKeys(redis)),
     isOpen: (): Promise<boolean> => isOpen(redis),
+    /**
+     * The earlier of this machine's clock and the store's, milliseconds since 1970: what removes for good does not go by
+     * one that is ahead alone.
+     */
+    async earlierClock(): Promise<number> {
+      const [seconds] = await redis.time();
+      return Math.min(Date.now(), Number(seconds) * 1000);
+    },
     /** The dataset held; `undefined` if the Redis holds none. */
     dataset: async (): Promise<Dataset | undefined> => (await readDataset(redis))?.dataset,
     createDataset: (

@@ -22,7 +22,7 @@ type PurgeOptions = {
   by: string;
   /** Counts, and changes nothing. */
   dryRun?: boolean;
-  /** Milliseconds since 1970; default the present. */
+  /** Milliseconds since 1970; default the present by the earlier of two clocks. */
   now?: () => number;
   lockWaitMs?: number;
 };
@@ -44,11 +44,11 @@ type Purged = { authority: OdsCode; rows: number };
 export async function purge(
   store: Store,
   anchor: Anchor,
-  { by, dryRun = false, now = Date.now, lockWaitMs }: PurgeOptions,
+  { by, dryRun = false, now, lockWaitMs }: PurgeOptions,
 ): Promise<Purged[]> {
   try {
     await requireOpen(store);
-    const at = now();
+    const at = now?.() ?? (await store.earlierClock());
     const limits = new Map<OdsCode, number>();
     for (const { code } of await store.authorities()) {
       limits.set(code, await oldestKept(store, code, at));
@@ -77,8 +77,8 @@ export async function purge(
       purged.push({ authority, rows: rows.length });
     }
     for (const code of dryRun ? [] : limits.keys()) {
-      await forgetWithdrawals(store, code, now);
-      await forgetRestrictions(store, code, now);
+      await forgetWithdrawals(store, code, () => at);
+      await forgetRestrictions(store, code, () => at);
     }
     return purged;
   } catch (error) {

@@ -29,7 +29,7 @@ export function startDaily({
   verifier,
   heldMs,
   log,
-  now = Date.now,
+  now,
 }: {
   store: Store;
   anchor: Anchor;
@@ -41,10 +41,11 @@ export function startDaily({
   let looking: Promise<void> | undefined;
 
   async function work(): Promise<void> {
-    const at = now();
+    if (!verifier.state.opened) return;
+    const at = now?.() ?? (await store.earlierClock());
     // Also if the clock has been put back since.
-    if (!verifier.state.opened || Math.abs(at - anchor.lastPurgedAt()) < DAY_MS) return;
-    const lock = { lockWaitMs: LOCK_WAIT_MS, now };
+    if (Math.abs(at - anchor.lastPurgedAt()) < DAY_MS) return;
+    const lock = { lockWaitMs: LOCK_WAIT_MS, now: () => at };
     const expiring = expireHeldFiles(store, anchor, {
       keptMs: heldMs,
       ...lock,

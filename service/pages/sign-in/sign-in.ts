@@ -255,13 +255,7 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     return redirect(home ?? '/', [session, visits.cookie({ id: randomUUID() }), ...ended]);
   }
 
-  function chooseRole(
-    of: readonly SignedIn[],
-    ended: string,
-    provider: string,
-    issuedAt: number | undefined,
-  ): Page {
-    if (issuedAt === undefined) return refusedPage('store', provider);
+  function chooseRole(of: readonly SignedIn[], ended: string, issuedAt: number): Page {
     const visit = { id: randomUUID() };
     const choice = { visit: visit.id, id: randomUUID(), at: now(), issuedAt };
     return {
@@ -355,6 +349,8 @@ ${button(SIGN_IN.continue)}
       sampled.log(`tries ${provider.id}`, 'warn', says, {});
       return refused('busy', provider.name);
     }
+    // Before the provider is asked who this is: what it ends from now on ends the session that follows.
+    const issuedAt = endings.now();
     // A browser may keep its cookie and bring another code.
     const isFirst = await endings.once(`flow ${state}`, FLOW_LASTS_MS).catch(() => undefined);
     const returned = isFirst === true ? await provider.finish(search, flow) : undefined;
@@ -363,7 +359,7 @@ ${button(SIGN_IN.continue)}
       return refused(isFirst === false ? 'not-finished' : 'store', provider.name);
     }
     const left = await leftFor(incoming, provider.id, returned);
-    const answer = await answerTo(incoming, provider, returned, ended);
+    const answer = await answerTo(incoming, provider, returned, { ended, issuedAt });
     // Somebody who is let in has a new session instead.
     if (answer instanceof Response) return answer;
     const signsOut = left.length > 0;
@@ -396,7 +392,7 @@ ${button(SIGN_IN.continue)}
     incoming: IncomingMessage,
     provider: Provider,
     returned: Returned,
-    ended: string,
+    { ended, issuedAt }: { ended: string; issuedAt: number | undefined },
   ): Promise<Response | Page> | Page {
     const from = { provider: provider.id, settings: provider.settings };
     if (returned.kind === 'refused') {
@@ -418,9 +414,13 @@ ${button(SIGN_IN.continue)}
       note(incoming, 'activity-required', only, another === undefined);
       return refusedPage('nothing-here', provider.name, only);
     }
+    if (issuedAt === undefined) {
+      note(incoming, 'could-not-check', only, another === undefined);
+      return refusedPage('store', provider.name);
+    }
     return another === undefined
-      ? letIn(incoming, only, provider.name, sent, [ended])
-      : chooseRole(each, ended, provider.name, endings.now());
+      ? letIn(incoming, only, provider.name, sent, [ended], issuedAt)
+      : chooseRole(each, ended, issuedAt);
   }
 
   /** One of several roles was chosen. */

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { LoadFailed, resumeLoad } from '#loaders/load/load.ts';
 import { LATE_FILES_DAYS, purge } from '#loaders/upkeep/purge.ts';
 import type { OdsCode } from '#schemas/authority.ts';
@@ -74,6 +74,20 @@ describe('a purge', () => {
     expect(of(await run(), authority)).toBe(0);
     await loadRecords(authority, 4, [planOf(2, { startDate: past(900) })]);
     expect((await rowsOf(authority, 2))[0]?.endDate).toBe(past(500));
+  });
+
+  test('removes nothing by a clock of this machine that is ahead alone', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 5, [planOf(1, { startDate: past(900), endDate: past(300) })], {
+      now: Date.now,
+    });
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 1_000 * DAY_MS });
+    try {
+      const purged = await purge(t.store, t.anchor, { by: 'test' });
+      expect(of(purged, authority)).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test.each(['changeAuthority', 'removeRows', 'tally', 'appendEvent', 'commitLoad'] as const)(

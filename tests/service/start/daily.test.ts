@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startDaily } from '#service/start/daily.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
@@ -29,6 +29,26 @@ test('what is due each day is done once a day, and on the day on which a clock t
   expect(t.anchor.lastPurgedAt()).toBe(at + 30 * DAY_MS);
   now = at;
   await daily.look();
+  expect(t.anchor.lastPurgedAt()).toBe(at);
+  await daily.stop();
+});
+
+test('what is due each day is not done by a clock of this machine that is ahead alone', async () => {
+  const at = Date.now();
+  t.anchor.rememberPurgedAt(at);
+  vi.useFakeTimers({ toFake: ['Date'], now: at + 400 * DAY_MS });
+  const daily = startDaily({
+    store: t.store,
+    anchor: t.anchor,
+    verifier: { state: { opened: true, problem: false, detail: '' } },
+    heldMs: DAY_MS,
+    log: createLog('silent'),
+  });
+  try {
+    await daily.look();
+  } finally {
+    vi.useRealTimers();
+  }
   expect(t.anchor.lastPurgedAt()).toBe(at);
   await daily.stop();
 });
