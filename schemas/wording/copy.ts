@@ -47,6 +47,8 @@ export const COPY = {
     'Another worker has been trying to take over for a while, so nothing is loaded or changed with this data folder. Look at what that worker says, and try again.',
   commitNotSigned: (place: string, name: string) =>
     `${name} in ${place} is not signed with the audit key of this worker, so its events are not taken over, and nothing more is sealed; events wait in Redis. If the workers have different files in AUDIT_KEY_FILE, give each the same. If a worker of an earlier version was running last, start that one again, in this version. Otherwise somebody else has written it: keep a copy of it for the investigation, and remove it there.`,
+  baseNotSigned: (place: string, name: string) =>
+    `${name} in ${place} says where the audit log begins and is not signed with the audit key of this worker, so no log is begun from it. If the workers have different files in AUDIT_KEY_FILE, give each the same. If a worker of an earlier version wrote it, start one that still has its data folder, in this version: it signs it within a minute. Otherwise somebody else has written it: keep a copy of it for the investigation, remove it there, and put back what was removed under base/ and log/.`,
   stateNotSigned: (place: string, name: string) =>
     `${name} in ${place} is not signed with the audit key of this worker, so nothing is taken over from it. If the workers have different files in AUDIT_KEY_FILE, give each the same. Otherwise somebody else has written it, or a worker of an earlier version: start the worker that was running last, in this version, and it signs its own state again. If that cannot be done, keep the copy for the investigation, and put back what a worker last wrote there.`,
   stateOlder: (place: string, name: string) =>

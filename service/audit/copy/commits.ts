@@ -115,6 +115,10 @@ export function createCommits(place: Place, signing?: CommitSigning) {
   let isNoted = false;
   const signers = (): readonly Signer[] => signing?.signers() ?? [];
   const nameOf = (from: number): string => `${FOLDER}/${numberPath(from)}`;
+  const baseName = (size: number): string => `${BASES}/${numberPath(size)}`;
+  /** What a worker of an earlier version wrote is believed until something is signed. */
+  const mustBeSigned = async (): Promise<boolean> =>
+    signing !== undefined && (await signing.isSigned());
   /** The size that the newest commit follows that is there for certain: it was created, or read by its name. */
   let known = -1;
 
@@ -142,19 +146,41 @@ export function createCommits(place: Place, signing?: CommitSigning) {
     return found;
   }
 
-  /** What a log made from this copy begins with; `undefined` if that is its first entry. */
+  const readBase = async (name: string): Promise<ReturnType<typeof readSigned>> =>
+    readSigned('pruned beginning', (await place.read(name))?.toString() ?? '', signers());
+
+  /**
+   * What a log made from this copy begins with; `undefined` if that is its first entry.
+   *
+   * @throws {CopyDamaged} if it cannot be read, or if no worker wrote it: the log would begin later than it should
+   */
   async function base(): Promise<LogBase | undefined> {
     const size = await highest(place, BASES);
     if (size === undefined) return undefined;
-    const name = `${BASES}/${numberPath(size)}`;
-    try {
-      const content = (await place.read(name))?.toString() ?? '';
-      const { version: _, edge, ...rest } = baseSchema.parse(JSON.parse(content));
-      if (rest.size === size) return { ...rest, edge: edge.map((hex) => Buffer.from(hex, 'hex')) };
-    } catch (error) {
-      if (error instanceof CopyAway) throw error;
+    const name = baseName(size);
+    const { value, by } = await readBase(name);
+    const found = baseSchema.safeParse(value).data;
+    if (found?.size !== size) throw new CopyDamaged(COPY.damaged(place.name, name));
+    if (by !== 'worker' && (await mustBeSigned())) {
+      throw new CopyDamaged(COPY.baseNotSigned(place.name, name));
     }
-    throw new CopyDamaged(COPY.damaged(place.name, name));
+    const { version: _, edge, ...rest } = found;
+    return { ...rest, edge: edge.map((hex) => Buffer.from(hex, 'hex')) };
+  }
+
+  /** Puts right what an earlier version or somebody else wrote under its name. */
+  async function writeBase({ edge, ...rest }: LogBase): Promise<void> {
+    const line: z.infer<typeof baseSchema> = {
+      version: 1,
+      ...rest,
+      edge: edge.map((it) => it.toString('hex')),
+    };
+    const [name, own] = [baseName(rest.size), signers()];
+    const text = own.length === 0 ? JSON.stringify(line) : signJson('pruned beginning', line, own);
+    const content = Buffer.from(text);
+    if (await place.create(name, content)) return;
+    if (own.length > 0 && (await readBase(name)).by !== 'worker')
+      await place.replace(name, content);
   }
 
   return {
@@ -173,18 +199,13 @@ export function createCommits(place: Place, signing?: CommitSigning) {
      * @param until `performance.now()` at which it stops for now
      * @returns whether all of it is gone
      */
-    async prune({ edge, ...rest }: LogBase, until: number): Promise<boolean> {
-      const text = JSON.stringify({
-        version: 1,
-        ...rest,
-        edge: edge.map((it) => it.toString('hex')),
-      });
-      await place.create(`${BASES}/${numberPath(rest.size)}`, Buffer.from(text));
+    async prune(pruned: LogBase, until: number): Promise<boolean> {
+      await writeBase(pruned);
       // The commit in which the first entry is that stays, or that begins with it.
-      const first = (await highest(place, FOLDER, rest.size)) ?? 0;
+      const first = (await highest(place, FOLDER, pruned.size)) ?? 0;
       for (const [folder, limit] of [
         [FOLDER, first],
-        [BASES, rest.size],
+        [BASES, pruned.size],
       ] as const) {
         for await (const number of numbersBelow(place, folder, limit)) {
           if (performance.now() > until) return false;
@@ -223,7 +244,7 @@ export function createCommits(place: Place, signing?: CommitSigning) {
      * sealed. @throws {CopyDamaged} if somebody else did
      */
     async requireOwn({ signed, from }: ReadCommit): Promise<void> {
-      if (signed || signing === undefined || !(await signing.isSigned())) return;
+      if (signed || !(await mustBeSigned())) return;
       throw new CopyDamaged(COPY.commitNotSigned(place.name, nameOf(from)));
     },
 

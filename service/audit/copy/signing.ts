@@ -9,7 +9,7 @@ const SIGNATURES = ',"signatures":';
 const KEY_BYTES = 32;
 
 /** What is signed; each has a key of its own, so that one is never taken for the other. */
-type Purpose = "worker's state" | 'sealed events';
+type Purpose = "worker's state" | 'sealed events' | 'pruned beginning';
 
 function macOf(purpose: Purpose, body: string, { privateKey }: Signer): Buffer {
   const secret = privateKey.export({ format: 'der', type: 'pkcs8' });

@@ -149,7 +149,6 @@ export function createSealer(options: SealerOptions) {
       throw new Waiting(SEALING.otherDataset);
     }
     const id = await idOfCopy();
-    const base = id === undefined ? undefined : await copy?.commits.base();
     try {
       signers();
     } catch (error) {
@@ -158,6 +157,9 @@ export function createSealer(options: SealerOptions) {
       if (sealedRange(folder) !== undefined || id !== undefined) throw error;
       await readOrMakeKeys(keyFile, options.origin ?? defaultOrigin(dataset));
     }
+    const held = sealedRange(folder);
+    const isBegun = held !== undefined && held.size > held.minimumIndex;
+    const base = id === undefined || isBegun ? undefined : await copy?.commits.base();
     const opened = LogWriter.open({
       folder,
       dataset,

@@ -3,7 +3,9 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type Commits, createCommits } from '#service/audit/copy/commits.ts';
+import { z } from 'zod';
+import { COPY } from '#schemas/wording/copy.ts';
+import { type Commits, createCommits, type LogBase } from '#service/audit/copy/commits.ts';
 import { folderPlace } from '#service/audit/copy/folder-place.ts';
 import { highest, numberPath } from '#service/audit/copy/numbered.ts';
 import { CopyAway, type Place } from '#service/audit/copy/place.ts';
@@ -345,6 +347,21 @@ describe('a copy whose beginning is past the retention', () => {
     );
   });
 
+  test('is signed again by a worker that has its log, if an earlier version said without a signature where it begins', async () => {
+    const sealed = await sealAndPrune(ownCommits());
+    const at = join(copyFolder, 'base', numberPath(pruned()));
+    const { signatures: _, ...unsigned } = z
+      .looseObject({ signatures: z.array(z.unknown()).min(1) })
+      .parse(JSON.parse(readFileSync(at, 'utf8')));
+    writeFileSync(at, JSON.stringify(unsigned));
+    const other = { folder: join(t.dataDir, 'other'), keyFile: join(t.dataDir, 'audit-key') };
+    await expect(followCopy(other, ownCommits())).rejects.toThrow('is not signed');
+    const one = await sealer({ retentionYears: 2, commits: ownCommits() });
+    await step(one);
+    one.close();
+    expect(await followCopy(other, ownCommits())).toBe(sealed);
+  });
+
   test('keeps it while a hold is in force, also what the log has lost already', async () => {
     const { remove: _, ...kept } = folderPlace(copyFolder, DEADLINE_MS);
     await sealAndPrune(createCommits(kept));
@@ -384,10 +401,9 @@ describe('a copy whose beginning is past the retention', () => {
 
 describe('a worker that stands by while the worker at work prunes the copy', () => {
   /** A copy of 1,536 entries, a commit to each half bundle, and what prunes it. */
-  async function copied() {
+  async function copied(commits = commitsIn(copyFolder)) {
     const keyFile = join(t.dataDir, 'audit-key');
     const signers = await readOrMakeKeys(keyFile, 'example.org/log');
-    const commits = commitsIn(copyFolder);
     const openHere = (): LogWriter =>
       LogWriter.open({
         folder,
@@ -402,15 +418,18 @@ describe('a worker that stands by while the worker at work prunes the copy', () 
       await agree(writer, commits, 1);
     }
     writer.close();
-    async function prune(size: number): Promise<void> {
+    async function base(size: number): Promise<LogBase> {
       const numbers = (await commits.holding(size - 1))?.numbers ?? [];
       const log = openHere();
       log.prune(size, numbers);
-      const base = log.base();
+      const made = log.base();
       log.close();
-      if (base !== undefined) await commits.prune(base, Number.POSITIVE_INFINITY);
+      if (made === undefined) throw new Error('nothing is pruned');
+      return made;
     }
-    return { commits, prune, other: { folder: join(t.dataDir, 'other'), keyFile } };
+    const prune = async (size: number): Promise<unknown> =>
+      commits.prune(await base(size), Number.POSITIVE_INFINITY);
+    return { commits, prune, base, other: { folder: join(t.dataDir, 'other'), keyFile } };
   }
   /** Of this log too, since no entry says that its beginning was pruned. */
   async function found(of: string) {
@@ -419,6 +438,13 @@ describe('a worker that stands by while the worker at work prunes the copy', () 
   }
   const entriesOf = (of: string): string[] =>
     readdirSync(join(of, 'tile', 'entries'), { recursive: true, encoding: 'utf8' }).toSorted();
+
+  test('begins where an earlier version says, which signed nothing', async () => {
+    const { prune, other } = await copied();
+    await prune(512);
+    expect(await followCopy(other, ownCommits())).toBe(1_536);
+    expect((await found(other.folder)).from).toBe(512);
+  });
 
   test('begins its log where what is left begins, also if it was pruned meanwhile', async () => {
     const { commits, prune, other } = await copied();
@@ -433,6 +459,33 @@ describe('a worker that stands by while the worker at work prunes the copy', () 
     expect(await followCopy(other, racing)).toBe(1_536);
     expect(await found(other.folder)).toEqual(await found(folder));
   });
+
+  test.each([
+    ['nobody', []],
+    ['another key', [signerOf()]],
+  ] as const)(
+    'begins nowhere where somebody else says, signed by %s, and the worker at work puts right what stands for its own',
+    async (_, signers) => {
+      const own = ownCommits();
+      const { prune, base, other } = await copied(own);
+      await prune(256);
+      const later = await base(512);
+      const forger = createCommits(folderPlace(copyFolder, DEADLINE_MS), {
+        signers: () => signers,
+        isSigned: async () => false,
+        noteSigned: async () => undefined,
+      });
+      // What is before it goes as well: as it would be if the worker had pruned it.
+      await forger.prune(later, Number.POSITIVE_INFINITY);
+      await expect(followCopy(other, own)).rejects.toThrow(
+        COPY.baseNotSigned(copyFolder, `base/${numberPath(512)}`),
+      );
+      expect(sealedRange(other.folder)).toBeUndefined();
+      await own.prune(later, Number.POSITIVE_INFINITY);
+      expect(await followCopy(other, own)).toBe(1_536);
+      expect((await found(other.folder)).from).toBe(512);
+    },
+  );
 
   test('begins again a log that holds nothing and that an earlier attempt left behind, however often', async () => {
     const { commits, prune, other } = await copied();
