@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Redis } from 'ioredis';
 import type { OdsCode } from '#schemas/authority.ts';
@@ -25,14 +26,33 @@ export type Lease = Pick<AuthorityLock, 'fence' | 'token' | 'release'> & {
   renew(): Promise<boolean>;
 };
 
+const orNone = (read: () => string): string => {
+  try {
+    return read().trim();
+  } catch {
+    return '';
+  }
+};
+
 /**
- * True of a lock's token whose process ran on this machine and is gone.
+ * Where a process's number is that of one process: the running machine and its space of process numbers, since machines and
+ * containers may have one host name. Linux alone says so.
+ */
+const SPACE = [
+  hostname(),
+  orNone(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')),
+  orNone(() => readlinkSync('/proc/self/ns/pid')),
+].join(' ');
+
+/**
+ * True of a lock's token whose process had its number from where this one has its own, and is gone. Of one in another
+ * container nobody here knows that.
  *
- * @param once if a process takes it once only: one of this very number is then an earlier one, as in a container
+ * @param once if a process takes it once only: one of this very number is then an earlier one
  */
 function hasDied(token: string, once: boolean): boolean {
-  const [host, pid] = token.split('/');
-  if (host !== hostname() || !Number.isInteger(Number(pid))) return false;
+  const [space, pid] = token.split('/');
+  if (space !== SPACE || !Number.isInteger(Number(pid))) return false;
   if (once && Number(pid) === process.pid) return true;
   try {
     process.kill(Number(pid), 0);
@@ -59,7 +79,7 @@ export async function takeLease(
   },
 ): Promise<Lease | undefined> {
   const { lock, fenceKey, leaseMs, givenUp, once = false } = of;
-  const token = of.token ?? `${hostname()}/${process.pid}/${randomUUID()}`;
+  const token = of.token ?? `${SPACE}/${process.pid}/${randomUUID()}`;
   async function take(): Promise<unknown> {
     try {
       return await redis.fcall(FUNCTIONS.lockAuthority, 2, lock, fenceKey, token, leaseMs);

@@ -459,6 +459,33 @@ describe('the lock of an authority', () => {
   });
 });
 
+/** As in a container: with a process of its own number 1. */
+const UNSHARE = ['--user', '--map-root-user', '--pid', '--fork', '--kill-child'];
+const hasContainers = spawnSync('unshare', [...UNSHARE, 'true']).status === 0;
+
+test.skipIf(!hasContainers)(
+  'the lock of a process in one container is not taken by one in another that has the same host name, and finds no process of that number',
+  async () => {
+    const code = odsCodeSchema.parse('ZZ405');
+    const loader = fileURLToPath(new URL('../support/lock-and-die.ts', import.meta.url));
+    const { socketPath, users } = t.server;
+    const inContainer = (...command: string[]) =>
+      spawnSync('unshare', [...UNSHARE, ...command, process.execPath, loader, code, t.dataDir], {
+        encoding: 'utf8',
+        input: JSON.stringify({ socketPath, ...users.loader }),
+        timeout: WAIT_MS,
+        killSignal: 'SIGKILL',
+      });
+    // Its number is above those that the other one's threads have.
+    inContainer('sh', '-c', 'for i in $(seq 60); do (:); done; "$@"; true', 'sh');
+    const holder = await t.admin.get(keys.lock(code));
+    expect(holder).not.toBeNull();
+    const other = inContainer();
+    expect(other.stderr).toContain('the authority was locked');
+    expect(await t.admin.get(keys.lock(code))).toBe(holder);
+  },
+);
+
 describe('a lookup process’s Redis user', () => {
   test('can neither list children nor write rows, nor forget anything', async () => {
     const redis = await t.connect('lookup');
