@@ -62,7 +62,7 @@ export const COPY = {
   stateNotKept: (why: string) =>
     `What a worker needs to take over is not in the second copy. ${why} Files are not loaded until it is.`,
   stateLeft: (place: string, names: readonly string[]) =>
-    `An earlier worker kept ${names.join(', ')} in ${place}, for which there is no place here: it stays there for a worker that has one. For mesh, MESH_MAILBOX is not set here: if the mailbox is still in use, answers may wait there, so set it as it was, and start this worker again. Anything else is of a later version: update this worker.`,
+    `An earlier worker kept ${names.join(', ')} in ${place}, for which there is no place here: it stays there for a worker that has one. What begins with mesh is of the mailbox that it names, or of the only one where it names none, and MESH_MAILBOX here is not that one: if it is still in use, answers may wait there, so start a worker for which it is set. Anything else is of a later version: update this worker.`,
   standingBy: 'Another worker is running. This one stands by and follows the second copy.',
   cannotTake: (fault: string) =>
     `This worker stands by: whether another one is running cannot be found out (${fault}). The service is retrying.`,

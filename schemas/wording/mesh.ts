@@ -7,6 +7,8 @@ const messages = (count: number): string => `${count} ${count === 1 ? 'message' 
 export const MESH = {
   starting: 'The mailbox in MESH is being opened.',
   standby: 'Another process works on the mailbox in MESH. This one waits to take over.',
+  /** Other workers may have others. */
+  which: (mailbox: string) => `Mailbox: ${mailbox}.`,
   works: (mailbox: string) => `This process works on mailbox ${mailbox} in MESH.`,
   notYet: 'No process has worked on this mailbox in MESH yet.',
   nobody: (since: string) =>

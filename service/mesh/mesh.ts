@@ -205,7 +205,8 @@ export function startMesh(options: MeshStartOptions): Mesh {
       const found = numbers();
       if (opened === undefined || found === undefined) {
         const detail = standingBy ?? MESH.starting;
-        return { name, ok: detail === MESH.standby || detail === MESH.starting, detail };
+        const ok = detail === MESH.standby || detail === MESH.starting;
+        return { name, ok, detail: `${detail} ${MESH.which(settings.mailbox)}` };
       }
       const state = opened.client.file.state();
       const { failed, unclear, unfetched, left, waiting } = found;
@@ -221,6 +222,7 @@ export function startMesh(options: MeshStartOptions): Mesh {
           ...(ok ? [MESH.well] : sentences),
           MESH.waits(unfetched, waiting),
           ...(left > 0 ? [MESH.left(left)] : []),
+          MESH.which(settings.mailbox),
         ].join(' '),
       };
     },

@@ -3,7 +3,7 @@ import type { Place } from '../audit/copy/place.ts';
 import { writePrivate } from '../files/private-file.ts';
 import { type Contents, contentsSchema } from './manifest.ts';
 import { filesOf } from './restore-state.ts';
-import { hasPlace, pathOf, putFile, rootOf, type StatePlaces } from './worker-state.ts';
+import { pathOf, placedOf, putFile, rootOf, type StatePlaces } from './worker-state.ts';
 
 /**
  * What an earlier worker left in the copy and has no place here: each worker's state has it again, so that it is not
@@ -36,7 +36,11 @@ export function openCarried(path: string) {
      */
     async putHere(place: Place, places: StatePlaces): Promise<void> {
       const { databases, files } = read();
-      const isHere = ({ name }: { name: string }): boolean => hasPlace(places, name);
+      const placed = placedOf(
+        places,
+        [...databases, ...files].map(({ name }) => name),
+      );
+      const isHere = ({ name }: { name: string }): boolean => placed.has(name);
       const here = { databases: databases.filter(isHere), files: files.filter(isHere) };
       const paths = [...here.databases, ...here.files].flatMap(
         ({ name }) => pathOf(places, name) ?? [],

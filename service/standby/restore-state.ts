@@ -18,8 +18,8 @@ import {
   slotOf,
 } from './manifest.ts';
 import {
-  hasPlace,
   isStateName,
+  placedOf,
   putState,
   type Restored,
   type StatePlaces,
@@ -127,11 +127,11 @@ export async function restoreState(
 ): Promise<{ kind: 'nothing' } | { kind: 'restored'; left: Contents }> {
   const newest = await newestState(place, known);
   if (newest === undefined) return { kind: 'nothing' };
-  if (![...newest.databases, ...newest.files].every(({ name }) => isStateName(name))) {
-    throw new CopyDamaged(COPY.damaged(place.name, STATE));
-  }
-  const here = partOf(newest, (name) => hasPlace(places, name));
-  const left = partOf(newest, (name) => !hasPlace(places, name));
+  const names = [...newest.databases, ...newest.files].map(({ name }) => name);
+  if (!names.every(isStateName)) throw new CopyDamaged(COPY.damaged(place.name, STATE));
+  const placed = placedOf(places, names);
+  const here = partOf(newest, (name) => placed.has(name));
+  const left = partOf(newest, (name) => !placed.has(name));
   const restored = await filesOf(place, here);
   const databases: Contents['databases'] = [];
   for (const { name, object, sha256 } of left.databases) {

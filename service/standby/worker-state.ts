@@ -19,8 +19,8 @@ import {
   spoolFolder,
 } from '../files/data-folder.ts';
 
-/** A file of the worker's state, by a name that is the same on every machine. */
-export type StateFile = { name: string; path: string };
+/** A file of the worker's state, by a name that is the same on every machine; the name that earlier versions gave it. */
+export type StateFile = { name: string; path: string; former?: string };
 
 /** Files that belong to a running process, or can be made again. */
 const NOT_STATE = /(?:^|\/)(?:lock|[\w-]+\.lock|plans|\.[^/]*)$|-journal$/;
@@ -49,6 +49,8 @@ const DATABASES = {
 export function statePlaces(configuration: Configuration): StatePlaces {
   const { MESH_MAILBOX } = configuration;
   const ofMesh = MESH_MAILBOX === undefined ? undefined : meshFolder(configuration, MESH_MAILBOX);
+  // Another worker may have another mailbox.
+  const mesh = `mesh.${MESH_MAILBOX?.toLowerCase()}`;
   return {
     databases: [
       { name: DATABASES.anchor, path: join(anchorFolder(configuration), 'anchor.sqlite') },
@@ -58,13 +60,21 @@ export function statePlaces(configuration: Configuration): StatePlaces {
         path: join(auditFolder(configuration), 'notifications.sqlite'),
       },
       { name: 'audit-cases.sqlite', path: auditCasesFile(configuration) },
-      ...(ofMesh === undefined ? [] : [{ name: 'mesh.sqlite', path: join(ofMesh, 'mesh.sqlite') }]),
+      ...(ofMesh === undefined
+        ? []
+        : [
+            {
+              name: `${mesh}/mesh.sqlite`,
+              path: join(ofMesh, 'mesh.sqlite'),
+              former: 'mesh.sqlite',
+            },
+          ]),
     ],
     folders: [
       { name: 'notices', path: noticesFolder(configuration) },
       { name: 'acknowledgements', path: acknowledgementsFolder(configuration) },
       { name: 'privacy-officer', path: privacyOutbox(configuration) },
-      ...(ofMesh === undefined ? [] : [{ name: 'mesh', path: ofMesh }]),
+      ...(ofMesh === undefined ? [] : [{ name: mesh, path: ofMesh, former: 'mesh' }]),
     ],
     files: [{ name: 'number-hash.key', path: numberKeyFile(configuration) }],
     spools: spoolFolder(configuration),
@@ -114,23 +124,42 @@ export function unchangingFiles(places: StatePlaces, anchored: readonly string[]
 export const isStateName = (name: string): boolean =>
   name.split('/').every((part) => !['', '.', '..'].includes(part) && !part.includes('\0'));
 
-/** Whether a name is one that {@link statePlaces} or {@link unchangingFiles} gives here. */
-export function hasPlace(places: StatePlaces, name: string): boolean {
-  const single = [...places.databases, ...places.files].some((each) => each.name === name);
-  const [root, ...parts] = name.split('/');
-  const isBelow =
-    root === SPOOL ? parts.length === 2 : places.folders.some((each) => each.name === root);
-  return single || (isBelow && parts.length > 0);
+/** Where a file of that name is here, and whether by the name of an earlier version; `undefined` where it has no place. */
+function placeOf(
+  { databases, files, folders, spools }: StatePlaces,
+  name: string,
+): { path: string; isFormer: boolean } | undefined {
+  const isOf = (each: StateFile, wanted: string): boolean =>
+    each.name === wanted || each.former === wanted;
+  const single = [...databases, ...files].find((each) => isOf(each, name));
+  if (single !== undefined) return { path: single.path, isFormer: single.name !== name };
+  const [root = '', ...rest] = name.split('/');
+  if (rest.length === 0) return undefined;
+  if (root === SPOOL) {
+    return rest.length === 2 ? { path: join(spools, ...rest), isFormer: false } : undefined;
+  }
+  const folder = folders.find((each) => isOf(each, root));
+  return folder && { path: join(folder.path, ...rest), isFormer: folder.name !== root };
 }
 
 /** Where a file of that name is here; `undefined` where it has no place. */
-export function pathOf(places: StatePlaces, name: string): string | undefined {
-  const single = [...places.databases, ...places.files].find((each) => each.name === name);
-  if (single !== undefined) return single.path;
-  const [root, ...rest] = name.split('/');
-  const folders = [...places.folders, { name: SPOOL, path: places.spools }];
-  const folder = folders.find((each) => each.name === root);
-  return folder && join(folder.path, ...rest);
+export const pathOf = (places: StatePlaces, name: string): string | undefined =>
+  placeOf(places, name)?.path;
+
+/**
+ * Which of these names have a place here. One that an earlier version gave has none beside those of this version: it is
+ * then of another worker before.
+ */
+export function placedOf(places: StatePlaces, names: readonly string[]): Set<string> {
+  const found = names.flatMap((name) => {
+    const placed = placeOf(places, name);
+    return placed === undefined ? [] : { name, ...placed };
+  });
+  const { folders } = places;
+  const isNamed = folders.some(
+    ({ name, former }) => former !== undefined && found.some((each) => rootOf(each.name) === name),
+  );
+  return new Set(found.flatMap(({ name, isFormer }) => (isFormer && isNamed ? [] : name)));
 }
 
 /** What a name begins with: the folder, or the file itself. */

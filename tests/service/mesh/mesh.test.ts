@@ -130,6 +130,10 @@ describe('a worker with a mailbox', () => {
     );
   });
 
+  test('says in its status which mailbox it is, since other workers may have others', async () => {
+    expect((await check())?.outcome).toContain(`Mailbox: ${environment['MESH_MAILBOX']}.`);
+  });
+
   test('says in its status that MESH is away, and when it is back', async () => {
     await until(async () => (await check())?.status === 'pass', 'the mailbox to be well');
     // One that is not asked again at once, which would only take time.

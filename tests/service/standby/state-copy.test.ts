@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Readable } from 'node:stream';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { loadFile } from '#loaders/load/load.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { readConfiguration } from '#schemas/configuration.ts';
@@ -30,7 +30,7 @@ import { openCarried } from '#service/standby/carried.ts';
 import { guardAnchor, keepLease } from '#service/standby/guard.ts';
 import { newestState, restoreState, type StateKnown } from '#service/standby/restore-state.ts';
 import { createStateCopy } from '#service/standby/state-copy.ts';
-import { type StatePlaces, statePlaces } from '#service/standby/worker-state.ts';
+import { type StateFile, type StatePlaces, statePlaces } from '#service/standby/worker-state.ts';
 import { acceptState, orderOneCopy } from '#store/audit-stream/copy-orders.ts';
 import { keys } from '#store/keys.ts';
 import {
@@ -356,11 +356,11 @@ test('a worker without the mailbox, or of an earlier version, takes over the res
   if (restored.kind !== 'restored') throw new Error('nothing was restored');
   const carried = openCarried(join(t.dataDir, 'elsewhere', 'carried.json'));
   await carried.keep(restored.left);
-  expect(carried.roots()).toEqual(['later', 'mesh', 'mesh.sqlite']);
+  expect(carried.roots()).toEqual(['later', 'mesh.x26hc005']);
   const anchor = anchorElsewhere();
   expect(anchor.heldFiles().map(({ id }) => id)).toEqual(['held-1']);
   anchor.close();
-  expect(COPY.stateLeft(place.name, ['mesh'])).toContain('MESH_MAILBOX');
+  expect(COPY.stateLeft(place.name, ['mesh.x26hc005'])).toContain('MESH_MAILBOX');
 
   // The worker before may still write where it wrote.
   await place.replace(`state/${numberPath(EPOCH)}/4-1`, Buffer.from('x'));
@@ -392,6 +392,68 @@ test('a worker without the mailbox, or of an earlier version, takes over the res
   await carried.putHere(place, statePlaces(now));
   expect(readFileSync(join(meshFolder(now, mailbox), 'sent', 'one.dat'), 'utf8')).toBe('x');
   expect(carried.roots()).toEqual(['later']);
+});
+
+describe('what a worker keeps of a mailbox', () => {
+  /** A worker's settings, with the folder of its mailbox; `sent` is a message that it keeps. */
+  function worker(name: string, mailbox: string, sent?: string) {
+    const settings = readConfiguration({
+      DATA_DIR: name === '' ? t.dataDir : join(t.dataDir, name),
+      AUDIT_COPY: copyFolder,
+      MESH_MAILBOX: mailbox,
+    });
+    const folder = meshFolder(settings, mailbox);
+    if (sent !== undefined) {
+      mkdirSync(join(folder, 'sent'), { recursive: true });
+      writeFileSync(join(folder, 'sent', 'one.dat'), sent);
+      new DatabaseSync(join(folder, 'mesh.sqlite')).close();
+    }
+    return { places: statePlaces(settings), folder };
+  }
+  const sentIn = (folder: string): string => readFileSync(join(folder, 'sent', 'one.dat'), 'utf8');
+
+  test('is put into no other mailbox by a worker that takes over and has another, and waits for one that has the same', async () => {
+    const first = worker('', 'X26HC005', 'of the first');
+    await stateCopy(place, { places: first.places }).save(EPOCH);
+    const second = worker('elsewhere', 'X26HC006');
+    const restored = await restoreState(place, second.places, known());
+    expect(existsSync(second.folder)).toBe(false);
+    if (restored.kind !== 'restored') throw new Error('nothing was restored');
+    const carried = openCarried(join(t.dataDir, 'elsewhere', 'carried.json'));
+    await carried.keep(restored.left);
+    expect(carried.roots()).toEqual(['mesh.x26hc005']);
+
+    // It has a mailbox's state of its own by then.
+    const own = worker('elsewhere', 'X26HC006', 'of the second');
+    const anchor = anchorElsewhere();
+    await stateCopy(place, {
+      places: own.places,
+      dataDir: join(t.dataDir, 'elsewhere'),
+      anchor,
+    }).save(EPOCH + 1);
+    anchor.close();
+    const third = worker('third', 'X26HC005');
+    await restoreState(place, third.places, known());
+    expect(sentIn(third.folder)).toBe('of the first');
+    const fourth = worker('fourth', 'X26HC006');
+    await restoreState(place, fourth.places, known());
+    expect(sentIn(fourth.folder)).toBe('of the second');
+  });
+
+  test('is taken over from an earlier version, which did not say of which mailbox it was', async () => {
+    const first = worker('', 'X26HC005', 'x');
+    const named = ({ name, former = name, path }: StateFile) => ({ name: former, path });
+    const { databases, folders, ...rest } = first.places;
+    await stateCopy(place, {
+      places: { ...rest, databases: databases.map(named), folders: folders.map(named) },
+    }).save(EPOCH);
+    const other = worker('elsewhere', 'X26HC005');
+    expect(await restoreState(place, other.places, known())).toMatchObject({
+      left: { databases: [], files: [] },
+    });
+    expect(sentIn(other.folder)).toBe('x');
+    expect(existsSync(join(other.folder, 'mesh.sqlite'))).toBe(true);
+  });
 });
 
 const manifests = (epoch: number): string[] => {
