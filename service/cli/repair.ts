@@ -42,45 +42,47 @@ export async function repair(configuration: Configuration, options: RepairOption
       if (!canRecordBefore) await record();
     }
 
-    const streams = createAuditStreams(connection);
-    const pushed = await streams.pushed();
-    // The system's stream first, because the repairs of all others are recorded in it.
-    for (const stream of pushed.toReversed()) {
-      const partition = auditPartitions[stream] ?? 'system';
-      const moved = await streams.repair(stream, 'look');
-      if (moved === 'unclear') {
-        throw new Failure(
-          `${streamName(stream)} was changed in another way too, and is left as it is. Stop the service and restore Redis from its last good copy.`,
-        );
-      }
-      await settle(
-        `The numbers of ${streamName(stream)} of the audit were set ahead.`,
-        {
-          part: 'audit-stream',
-          partition: String(partition),
-          moved: moved === 'sound' ? 0 : moved,
-        },
-        () => streams.repair(stream, 'repair'),
-        partition !== 'system',
-      );
-    }
-    for (const partition of partitions) {
-      const fields = await unreadableLists(connection, partition);
-      if (fields.length === 0) continue;
-      await settle(
-        `${fields.length} lists of who looked cannot be read in partition ${partition}. New ones begin; the audit has who looked.`,
-        { part: 'access-list', partition: String(partition), lists: fields.length },
-        () => removeLists(connection, partition, fields),
-      );
-    }
     const commits = CommitFile.openIfThere(auditFolder(configuration));
     try {
-      const foreign = commits?.foreign() ?? 0;
-      if (foreign > 0) {
+      // Before anything is repaired: what is sealed from then on, nobody has been told of.
+      const foreign = commits?.foreignByStream() ?? [];
+      const streams = createAuditStreams(connection);
+      const pushed = await streams.pushed();
+      // The system's stream first, because the repairs of all others are recorded in it.
+      for (const stream of pushed.toReversed()) {
+        const partition = auditPartitions[stream] ?? 'system';
+        const moved = await streams.repair(stream, 'look');
+        if (moved === 'unclear') {
+          throw new Failure(
+            `${streamName(stream)} was changed in another way too, and is left as it is. Stop the service and restore Redis from its last good copy.`,
+          );
+        }
         await settle(
-          `${foreign} entries in the audit streams were not events of this service. They are sealed as they were.`,
-          { part: 'audit-entry', entries: foreign },
-          () => commits?.answerForForeign(),
+          `The numbers of ${streamName(stream)} of the audit were set ahead.`,
+          {
+            part: 'audit-stream',
+            partition: String(partition),
+            moved: moved === 'sound' ? 0 : moved,
+          },
+          () => streams.repair(stream, 'repair'),
+          partition !== 'system',
+        );
+      }
+      for (const partition of partitions) {
+        const fields = await unreadableLists(connection, partition);
+        if (fields.length === 0) continue;
+        await settle(
+          `${fields.length} lists of who looked cannot be read in partition ${partition}. New ones begin; the audit has who looked.`,
+          { part: 'access-list', partition: String(partition), lists: fields.length },
+          () => removeLists(connection, partition, fields),
+        );
+      }
+      const entries = foreign.reduce((sum, { count }) => sum + count, 0);
+      if (entries > 0) {
+        await settle(
+          `${entries} entries in the audit streams were not events of this service. They are sealed as they were.`,
+          { part: 'audit-entry', entries },
+          () => commits?.answerForForeign(foreign),
         );
       }
       // Events that are gone cannot be repaired, and the store stays closed.

@@ -56,6 +56,8 @@ const commitRow = z.object({
 const holdRow = z.object({ id: z.number(), at: z.string(), by: z.string(), reason: z.string() });
 const gapRow = z.object({ stream: z.number(), sealed: z.number(), found: z.number() });
 const countRow = z.object({ n: z.number() });
+const foreignRow = z.object({ stream: z.number(), last: z.number(), count: z.number() });
+type ForeignEntries = z.infer<typeof foreignRow>;
 const nameRow = z.object({ name: z.string() });
 const toldRow = z.object({ json: z.string() });
 const sealingState = z.object({
@@ -283,9 +285,24 @@ export class CommitFile {
     return countRow.parse(row).n;
   }
 
-  /** A named person knows of all that were noted. */
-  answerForForeign(): void {
-    this.#db.exec('UPDATE foreignEntry SET answered = 1 WHERE answered = 0');
+  /** The same, a stream each, with the number of the last one. */
+  foreignByStream(): ForeignEntries[] {
+    const rows = this.#db
+      .prepare(
+        'SELECT stream, max(number) AS last, count(*) AS count FROM foreignEntry WHERE answered = 0 GROUP BY stream',
+      )
+      .all();
+    return z.array(foreignRow).parse(rows);
+  }
+
+  /** A named person knows of these. Of what was noted since they were read, nobody does. */
+  answerForForeign(known: readonly ForeignEntries[]): void {
+    const answer = this.#db.prepare(
+      'UPDATE foreignEntry SET answered = 1 WHERE stream = ? AND number <= ?',
+    );
+    inTransaction(this.#db, () => {
+      for (const { stream, last } of known) answer.run(stream, last);
+    });
   }
 
   /** @returns false if a named person has answered for it */
