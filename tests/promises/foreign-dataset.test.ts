@@ -8,9 +8,11 @@ import { startService } from '#service/main.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { runDatasetFaults } from '../faults/dataset-harness.ts';
-import { run } from '../support/processes.ts';
+import { commandsInTurn } from '../support/commands.ts';
 import { testNumber } from '../support/rows.ts';
 import { startTestService, type TestService, testFolder, until } from '../support/service.ts';
+
+const run = commandsInTurn();
 
 /** A process answers from the dataset that is meant, whatever REDIS_URL names. */
 

@@ -1,9 +1,12 @@
+import { writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { type ClientMetadata, Provider } from 'oidc-provider';
 import type { Certified } from './certificates.ts';
+import { freePort } from './ports.ts';
 import type { Visit } from './visitor.ts';
 
 /** Somebody as NHS CIS2 Authentication would send them, except for what is said. */
@@ -23,7 +26,8 @@ export type Cis2Person = {
 
 const SCOPES = 'openid profile email nationalrbacaccess associatedorgs selectedrole changedrole';
 export const CLIENT_ID = '31337.apps.national';
-export const CLIENT_SECRET = 'made-up-secret';
+const CLIENT_SECRET = 'made-up-secret';
+const ACR_VALUES = 'AAL2_OR_AAL3_ANY';
 const BY_SECRET: Partial<ClientMetadata> = {
   client_secret: CLIENT_SECRET,
   token_endpoint_auth_method: 'client_secret_post',
@@ -107,7 +111,7 @@ export async function startCis2({ tls }: { tls?: Certified } = {}) {
         changedrole: ['selected_roleid'],
       },
       scopes: SCOPES.split(' '),
-      acrValues: ['AAL2_OR_AAL3_ANY'],
+      acrValues: [ACR_VALUES],
       features: { devInteractions: { enabled: false } },
       cookies: { keys: ['made-up'] },
       findAccount: (_, id) => {
@@ -143,7 +147,7 @@ export async function startCis2({ tls }: { tls?: Certified } = {}) {
       if (!url.pathname.startsWith('/interaction/')) return callback(request, response);
       const result = refuses
         ? { error: 'access_denied' }
-        : { login: { accountId: next, acr: 'AAL2_OR_AAL3_ANY', amr: ['mfa'] } };
+        : { login: { accountId: next, acr: ACR_VALUES, amr: ['mfa'] } };
       return provider.interactionFinished(request, response, result);
     };
   }
@@ -189,6 +193,50 @@ export async function startCis2({ tls }: { tls?: Certified } = {}) {
   };
 }
 export type Cis2 = Awaited<ReturnType<typeof startCis2>>;
+
+/** It in SIGN_IN_FILE, but for what the client proves itself with. */
+export const providerOf = ({ issuer }: Pick<Cis2, 'issuer'>) => ({
+  id: 'cis2',
+  name: 'NHS Care Identity',
+  issuer,
+  clientId: CLIENT_ID,
+  acrValues: ACR_VALUES,
+});
+
+/** The same, with {@link CLIENT_SECRET} in a file beside it. */
+export const providerBySecret = (cis2: Pick<Cis2, 'issuer'>) => ({
+  ...providerOf(cis2),
+  clientSecretFile: 'secret',
+});
+
+/**
+ * Opens it for a service to be started, whose files are written into a folder.
+ *
+ * @param providers what SIGN_IN_FILE holds, where it is more than this one
+ * @returns where the service will be, and its settings
+ */
+export async function openFor(
+  cis2: Cis2,
+  folder: string,
+  providers: readonly object[] = [providerBySecret(cis2)],
+) {
+  const port = await freePort();
+  const baseUrl = `http://127.0.0.1:${port}`;
+  cis2.open(`${baseUrl}/sign-in/cis2/back`);
+  const write = async (name: string, text: string): Promise<string> => {
+    const path = join(folder, name);
+    await writeFile(path, text);
+    return path;
+  };
+  await write('secret', CLIENT_SECRET);
+  const environment = {
+    PORT: String(port),
+    PUBLIC_URL: baseUrl,
+    SIGN_IN_FILE: await write('sign-in.json', JSON.stringify(providers)),
+    SESSION_KEYS_FILE: await write('session-keys', 'ab'.repeat(32)),
+  };
+  return { baseUrl, environment };
+}
 
 /** Goes where the provider sends a browser, until it is back. */
 export async function throughCis2({ issuer }: Pick<Cis2, 'issuer'>, start: Visit): Promise<URL> {

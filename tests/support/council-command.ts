@@ -1,12 +1,14 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
-import { run, startServing } from './processes.ts';
+import { commandsInTurn } from './commands.ts';
+import { startServing } from './processes.ts';
 import { testFolder } from './service.ts';
 import { fileXml, planOf, upload } from './upload-model.ts';
 
 /** Runs a command for a council that has one plan, beside a service, until the tests of the file are over. */
 export function councilCommand(command: string) {
+  const run = commandsInTurn();
   let files: string;
   let environment: Record<string, string>;
   let service: Awaited<ReturnType<typeof startServing>>;

@@ -8,12 +8,20 @@ import { createServer } from 'node:net';
  */
 const FIRST = 12_000;
 const END = 32_000;
+/** Each process of a run of tests has ports of its own, and gives none twice: no other test is told the same one. */
+const PROCESSES = 10;
+const OWN = (END - FIRST) / PROCESSES;
+const OWN_FIRST = FIRST + (Number(process.env['VITEST_POOL_ID'] ?? 0) % PROCESSES) * OWN;
 const ATTEMPTS = 20;
+
+/** Anywhere among its own, since somebody else's tests may run on this machine. */
+let given = randomInt(OWN);
 
 /** A port of loopback that is free, for a program that has to be told one. */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const port = randomInt(FIRST, END);
+    given = (given + 1) % OWN;
+    const port = OWN_FIRST + given;
     const probe = createServer().listen(port, '127.0.0.1');
     try {
       await once(probe, 'listening');

@@ -12,9 +12,17 @@ const cliOf = (tree: string): string => join(tree, 'service', 'cli.mjs');
 /** The program behind the command cp-flags. */
 export const CLI = cliOf(root);
 
-type Ended = { code: number | null; stdout: string; stderr: string };
+export type Ended = { code: number | null; stdout: string; stderr: string };
 
-/** A process of the command line, with nothing of the test's own settings. */
+/** Settings of a process, with nothing of the test's own. */
+export const environmentOf = (environment: Record<string, string>) => ({
+  PATH: process.env['PATH'],
+  PORT: '0',
+  REDIS_MAXMEMORY_MIB: '128',
+  ...environment,
+});
+
+/** A process of the command line. */
 export function cpFlags(
   args: readonly string[],
   environment: Record<string, string>,
@@ -22,14 +30,11 @@ export function cpFlags(
   input?: string,
 ) {
   const child: ChildProcess = spawn(process.execPath, [cliOf(tree), ...args], {
-    env: {
-      PATH: process.env['PATH'],
-      PORT: '0',
-      REDIS_MAXMEMORY_MIB: '128',
+    env: environmentOf({
       // What was compiled of a tree in a folder of a test goes with it.
       ...(tree !== root && { NODE_COMPILE_CACHE: join(tree, 'compiled') }),
       ...environment,
-    },
+    }),
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
   // A command that does not read it may have ended before it is written.

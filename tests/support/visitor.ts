@@ -89,6 +89,17 @@ export function createVisitor(baseUrl: string) {
     from = action,
   ): Promise<Visit> => post(action, { ...(await form(from, action)), ...typed });
 
+  /** Looks a number up, and once more if it could not be checked just now, as its page says to. */
+  async function lookUp(number: string, more: Record<string, string> = {}): Promise<Visit> {
+    const look = (): Promise<Visit> => send('/look-up', { number, ...more });
+    let answer = await look();
+    await until(
+      async () => answer.status !== 503 || (answer = await look()).status !== 503,
+      'an answer',
+    );
+    return answer;
+  }
+
   return {
     jar,
     get: (path: string) => ask(path),
@@ -97,8 +108,7 @@ export function createVisitor(baseUrl: string) {
     form,
     send,
     signIn: (person = 'emergencyDepartment') => send('/sign-in', { person }),
-    lookUp: (number: string, more: Record<string, string> = {}) =>
-      send('/look-up', { number, ...more }),
+    lookUp,
   };
 }
 

@@ -7,9 +7,11 @@ import { statusSchema } from '#schemas/status.ts';
 import { COULD_NOT_CHECK } from '#schemas/wording/lookup.ts';
 import { osAccount } from '#service/cli/named.ts';
 import { authorityClient } from '../../support/authority.ts';
-import { run } from '../../support/processes.ts';
+import { commandsInTurn } from '../../support/commands.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+
+const run = commandsInTurn();
 
 const CHILD = testNumber(701);
 /** So few a minute that none comes back while a test runs. */

@@ -10,10 +10,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { DemoClaims } from '#service/admission/demo-issuer.ts';
 import { sealedRange } from '#service/audit/log/sealed.ts';
+import { commandsInTurn } from '../../support/commands.ts';
 import { FHIR_DEFINITIONS } from '../../support/fhir-validation.ts';
-import { CLI, run } from '../../support/processes.ts';
+import { CLI } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+
+const run = commandsInTurn();
 
 const SHARED = testNumber(401);
 const OTHERS = testNumber(402);

@@ -11,9 +11,12 @@ import { readKeys } from '#service/audit/seal/keys.ts';
 import { openCheckpoint } from '#service/audit/tlog/checkpoint.ts';
 import { tilePath } from '#service/audit/tlog/tiles.ts';
 import { makeLog, removeAuditFolders, signerOf } from '../../support/audit.ts';
-import { run, writeExpected } from '../../support/processes.ts';
+import { commandsInTurn } from '../../support/commands.ts';
+import { writeExpected } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
+
+const run = commandsInTurn();
 
 const CHILD = testNumber(301);
 let service: TestService;

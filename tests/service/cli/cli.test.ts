@@ -5,8 +5,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sampleUploads } from '#loaders/synthetic/sample.ts';
 import { configurationSchema } from '#schemas/configuration.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
-import { run, startServing } from '../../support/processes.ts';
+import { commandsInTurn } from '../../support/commands.ts';
+import { startServing } from '../../support/processes.ts';
 import { testFolder, until } from '../../support/service.ts';
+
+const run = commandsInTurn();
 
 let files: string;
 let environment: Record<string, string>;

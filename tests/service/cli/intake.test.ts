@@ -1,10 +1,13 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { run, startServing } from '../../support/processes.ts';
+import { commandsInTurn } from '../../support/commands.ts';
+import { startServing } from '../../support/processes.ts';
 import { day } from '../../support/rows.ts';
 import { testFolder } from '../../support/service.ts';
 import { fileXml, type ModelRecord, planOf, upload } from '../../support/upload-model.ts';
+
+const run = commandsInTurn();
 
 let files: string;
 let environment: Record<string, string>;

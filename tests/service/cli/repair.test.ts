@@ -6,9 +6,11 @@ import { partitionOf } from '#schemas/nhs-number.ts';
 import { WHO_LOOKED_NOT_SHOWN } from '#schemas/wording/lookup.ts';
 import { sealedEvents } from '#service/audit/log/sealed.ts';
 import { keys } from '#store/keys.ts';
-import { run } from '../../support/processes.ts';
+import { commandsInTurn } from '../../support/commands.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+
+const run = commandsInTurn();
 
 /**
  * What somebody with the password of a lookup process can damage is noticed, told, and repaired by a named

@@ -7,10 +7,13 @@ import { statusSchema } from '#schemas/status.ts';
 import { startMesh } from '#service/mesh/mesh.ts';
 import { mailboxSettings } from '#service/mesh/mesh-settings.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
+import { commandsInTurn } from '../../support/commands.ts';
 import { type MeshServer, startMeshServer } from '../../support/mesh-server.ts';
-import { cpFlags, run } from '../../support/processes.ts';
+import { cpFlags } from '../../support/processes.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
 import { fileXml, person, planOf, upload } from '../../support/upload-model.ts';
+
+const run = commandsInTurn();
 
 let server: MeshServer;
 let folder: string;

@@ -10,9 +10,11 @@ import { sealedEvents, sealedRange } from '#service/audit/log/sealed.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { allEvents } from '../../support/audit-events.ts';
 import { authorityClient, officer } from '../../support/authority.ts';
-import { run } from '../../support/processes.ts';
+import { commandsInTurn } from '../../support/commands.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+
+const run = commandsInTurn();
 
 const [CHILD, SHARED] = [testNumber(1), testNumber(2)];
 const WINDOW_MINUTES = '0.005';

@@ -1,15 +1,15 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
 import { FRAME, HIDDEN, NOT_CHECKED, RESULT, SIGN_IN } from '#schemas/wording/pages.ts';
 import {
+  demoInBrowser,
   expectAccessible,
   expectFits,
   hasBrowser,
   openPage,
-  startDemoInBrowser,
   triesAll,
 } from '../../support/browser.ts';
 import { HEADINGS, lookUp, signInAs } from '../../support/pages.ts';
@@ -21,16 +21,7 @@ import { startTestService } from '../../support/service.ts';
  * journey and the states are in `npm test` as well.
  */
 
-let browser: Browser;
-let demo: Awaited<ReturnType<typeof startDemoInBrowser>> | undefined;
-let baseUrl: string;
-
-beforeAll(async () => {
-  if (!hasBrowser) return;
-  demo = await startDemoInBrowser();
-  ({ browser, baseUrl } = demo);
-});
-afterAll(() => demo?.stop());
+const demo = demoInBrowser();
 
 const heading = (page: Page): Promise<string> => page.locator('h1').innerText();
 /** A page puts the focus where it belongs once it has come. */
@@ -96,30 +87,30 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
   test.each([320, 1000])(
     'no word, and no date beside a number, is broken where it fits, at %i pixels',
     async (width) => {
-      const { page, close } = await openPage(browser, { viewport: { width, height: 900 } });
-      await signInAs(page, baseUrl);
-      await lookUp(page, baseUrl, { nhsNumber: '9991000070' });
+      const { page, close } = await openPage(demo.browser, { viewport: { width, height: 900 } });
+      await signInAs(page, demo.baseUrl);
+      await lookUp(page, demo.baseUrl, { nhsNumber: '9991000070' });
       await page.locator('details').first().locator('summary').click();
       expect(await brokenWords(page)).toEqual([]);
-      await lookUp(page, baseUrl, SAMPLE_PEOPLE.limited);
+      await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.limited);
       expect(await brokenWords(page)).toEqual([]);
       await close();
     },
   );
 
   test('an address that is not there is a page for a browser, and a problem for a program', async () => {
-    const { page, close } = await openPage(browser);
-    const shown = await page.goto(`${baseUrl}/look-upp`);
+    const { page, close } = await openPage(demo.browser);
+    const shown = await page.goto(`${demo.baseUrl}/look-upp`);
     expect(shown?.status()).toBe(404);
     expect(await heading(page)).toBe(FRAME.notFound);
-    const told = await fetch(`${baseUrl}/look-upp`);
+    const told = await fetch(`${demo.baseUrl}/look-upp`);
     expect(told.headers.get('content-type')).toContain('application/problem+json');
     await close();
   });
 
   test('a nurse does her work by keyboard alone, from the address that is printed to the number to ring', async () => {
-    const { page, complaints, close } = await openPage(browser);
-    await page.goto(baseUrl);
+    const { page, complaints, close } = await openPage(demo.browser);
+    await page.goto(demo.baseUrl);
     expect(await heading(page)).toBe(SIGN_IN.title);
     await tabTo(page, 'Amina Demo');
     await page.keyboard.press('Space');
@@ -164,13 +155,13 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
   ])(
     'after two minutes nothing of an answer is on the screen or read out, without a script, despite %s',
     async (_, person, act) => {
-      const { page, complaints, close } = await openPage(browser, {
+      const { page, complaints, close } = await openPage(demo.browser, {
         javaScriptEnabled: false,
         reducedMotion: 'reduce',
         viewport: { width: 320, height: 640 },
       });
-      await signInAs(page, baseUrl);
-      await lookUp(page, baseUrl, person);
+      await signInAs(page, demo.baseUrl);
+      await lookUp(page, demo.baseUrl, person);
       const answer = await page.locator('h1').innerText();
       await act(page);
       const at = page.url();
@@ -205,13 +196,13 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
   );
 
   test('after two minutes a script goes on from an answer whose number was rung', async () => {
-    const { page, close } = await openPage(browser);
-    await signInAs(page, baseUrl);
+    const { page, close } = await openPage(demo.browser);
+    await signInAs(page, demo.baseUrl);
     const opened = Date.now();
     await page.clock.install({ time: opened });
     // An installed clock still runs beside the real one, which a slow machine spends freely.
     await page.clock.pauseAt(opened + 60 * 60_000);
-    await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
+    await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.onPlan);
     await ringing(page);
     await page.clock.runFor(119_000);
     expect(await heading(page)).toBe(HEADINGS.onPlan);
@@ -222,18 +213,18 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
   });
 
   test('no state of a page keeps anybody out, or is wider than a small screen', async () => {
-    const { page, complaints, close } = await openPage(browser, {
+    const { page, complaints, close } = await openPage(demo.browser, {
       viewport: { width: 320, height: 640 },
     });
-    await page.goto(`${baseUrl}/sign-in`);
+    await page.goto(`${demo.baseUrl}/sign-in`);
     await expectAccessible(page);
-    await signInAs(page, baseUrl, 'Gwen Demo');
+    await signInAs(page, demo.baseUrl, 'Gwen Demo');
     await expectAccessible(page);
-    await signInAs(page, baseUrl);
+    await signInAs(page, demo.baseUrl);
     await expectAccessible(page);
     const headings: string[] = [];
     for (const { nhsNumber, dateOfBirth } of Object.values(SAMPLE_PEOPLE)) {
-      await lookUp(page, baseUrl, { nhsNumber, dateOfBirth });
+      await lookUp(page, demo.baseUrl, { nhsNumber, dateOfBirth });
       headings.push(await heading(page));
       await page.evaluate(
         'for (const each of document.querySelectorAll("details")) each.open = true',
@@ -241,12 +232,12 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
       await expectAccessible(page);
     }
     expect(new Set(headings).size).toBeGreaterThanOrEqual(9);
-    await lookUp(page, baseUrl, { nhsNumber: '123', dateOfBirth: '2019-02-30' });
+    await lookUp(page, demo.baseUrl, { nhsNumber: '123', dateOfBirth: '2019-02-30' });
     await expectAccessible(page);
-    await lookUp(page, baseUrl, { ...SAMPLE_PEOPLE.onPlan, dateOfBirth: '2018-01-01' });
+    await lookUp(page, demo.baseUrl, { ...SAMPLE_PEOPLE.onPlan, dateOfBirth: '2018-01-01' });
     await expectAccessible(page);
     for (const path of ['/look-up/hidden', '/councils', '/accessibility']) {
-      await page.goto(`${baseUrl}${path}`);
+      await page.goto(`${demo.baseUrl}${path}`);
       await expectAccessible(page);
     }
     expect(complaints).toEqual([]);
@@ -258,29 +249,29 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
   const { nhsNumber } = SAMPLE_PEOPLE.onPlan;
 
   test('everything works without JavaScript', async () => {
-    const { page, close } = await openPage(browser, { javaScriptEnabled: false });
-    await signInAs(page, baseUrl);
-    await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
+    const { page, close } = await openPage(demo.browser, { javaScriptEnabled: false });
+    await signInAs(page, demo.baseUrl);
+    await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.onPlan);
     expect(await heading(page)).toBe(HEADINGS.onPlan);
     await page.getByText(RESULT.details).click();
     await page.getByText(`${RESULT.auditId}:`).waitFor();
     await page.getByRole('link', { name: RESULT.hide }).click();
     expect(await heading(page)).toBe(HIDDEN.heading);
-    await page.goto(`${baseUrl}/councils`);
+    await page.goto(`${demo.baseUrl}/councils`);
     expect(await page.locator('[data-council]:visible').count()).toBe(3);
     expect(await page.getByLabel('Council’s name').isVisible()).toBe(false);
     await close();
   });
 
   test('back to an answer that was hidden shows none, and loading one again makes no second look', async () => {
-    const { page, close } = await openPage(browser);
-    await signInAs(page, baseUrl);
-    await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
+    const { page, close } = await openPage(demo.browser);
+    await signInAs(page, demo.baseUrl);
+    await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.onPlan);
     await page.getByRole('link', { name: RESULT.hide }).click();
     await page.getByRole('heading', { level: 1, name: HIDDEN.heading }).waitFor();
     await page.goBack().catch(() => undefined);
     expect(await page.locator('body').innerText()).not.toContain(HEADINGS.onPlan);
-    await lookUp(page, baseUrl, SAMPLE_PEOPLE.lookedAfter);
+    await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.lookedAfter);
     await page.getByRole('heading', { level: 1, name: HEADINGS.inCare }).waitFor();
     await page.reload();
     expect([HEADINGS.inCare, NOT_CHECKED.used]).toContain(await heading(page));
@@ -290,10 +281,10 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
   });
 
   test('back after signing out shows neither an answer nor a number that was typed', async () => {
-    const { page, close } = await openPage(browser);
-    await signInAs(page, baseUrl);
-    await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
-    await page.goto(`${baseUrl}/look-up`);
+    const { page, close } = await openPage(demo.browser);
+    await signInAs(page, demo.baseUrl);
+    await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.onPlan);
+    await page.goto(`${demo.baseUrl}/look-up`);
     await page.getByLabel('NHS number').fill(SAMPLE_PEOPLE.onPlan.nhsNumber);
     await page.getByRole('button', { name: FRAME.signOut }).click();
     await page.getByRole('heading', { level: 1, name: SIGN_IN.signedOut }).waitFor();
@@ -310,9 +301,9 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
 
   test('a double click shows the answer, of one look', async () => {
     for (const javaScriptEnabled of [true, false]) {
-      const { page, close } = await openPage(browser, { javaScriptEnabled });
-      await signInAs(page, baseUrl);
-      await page.goto(`${baseUrl}/look-up`);
+      const { page, close } = await openPage(demo.browser, { javaScriptEnabled });
+      await signInAs(page, demo.baseUrl);
+      await page.goto(`${demo.baseUrl}/look-up`);
       await page.getByLabel('NHS number').fill(nhsNumber);
       await page.getByRole('button', { name: 'Look up' }).dblclick();
       await page.getByText('Checked at').waitFor();
@@ -323,15 +314,15 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
 
   test('two tabs of one person each show their own child, and signing out in one ends both', async () => {
     // With a script the other tab is emptied at once, and there is nothing to send.
-    const { page, close } = await openPage(browser, { javaScriptEnabled: false });
-    await signInAs(page, baseUrl);
+    const { page, close } = await openPage(demo.browser, { javaScriptEnabled: false });
+    await signInAs(page, demo.baseUrl);
     const other = await page.context().newPage();
-    await page.goto(`${baseUrl}/look-up`);
-    await lookUp(other, baseUrl, SAMPLE_PEOPLE.lookedAfter);
+    await page.goto(`${demo.baseUrl}/look-up`);
+    await lookUp(other, demo.baseUrl, SAMPLE_PEOPLE.lookedAfter);
     await page.getByLabel('NHS number').fill(nhsNumber);
     await page.getByRole('button', { name: 'Look up' }).click();
     expect([await heading(page), await heading(other)]).toEqual([HEADINGS.onPlan, HEADINGS.inCare]);
-    await other.goto(`${baseUrl}/look-up`);
+    await other.goto(`${demo.baseUrl}/look-up`);
     await other.getByLabel('NHS number').fill(nhsNumber);
     await page.getByRole('button', { name: 'Sign out' }).click();
     await other.getByRole('button', { name: 'Look up' }).click();
@@ -345,12 +336,12 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
       response
         .setHeader('content-type', 'text/html')
         .end(
-          `<iframe src="${baseUrl}/look-up"></iframe><iframe src="${baseUrl}/councils"></iframe>`,
+          `<iframe src="${demo.baseUrl}/look-up"></iframe><iframe src="${demo.baseUrl}/councils"></iframe>`,
         ),
     );
     await new Promise<void>((resolve) => void framing.listen(0, '127.0.0.1', () => resolve()));
-    const { page, close } = await openPage(browser);
-    await signInAs(page, baseUrl);
+    const { page, close } = await openPage(demo.browser);
+    await signInAs(page, demo.baseUrl);
     await page.goto(`http://127.0.0.1:${(framing.address() as AddressInfo).port}/`);
     for (const frame of page.frames().slice(1)) {
       expect(await frame.locator('main').count()).toBe(0);
@@ -360,24 +351,24 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
   });
 
   test('nothing of an answer is printed, and a list of numbers is', async () => {
-    const { page, close } = await openPage(browser);
-    await signInAs(page, baseUrl);
-    await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
+    const { page, close } = await openPage(demo.browser);
+    await signInAs(page, demo.baseUrl);
+    await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.onPlan);
     await page.emulateMedia({ media: 'print' });
     expect((await page.locator('body').innerText()).trim()).toBe('Do not print.');
-    await page.goto(`${baseUrl}/councils`);
+    await page.goto(`${demo.baseUrl}/councils`);
     expect(await page.locator('body').innerText()).toContain('020\u00a07946\u00a00119');
     await close();
   });
 
   test('with forced colours, and enlarged four times, everything can still be read and told apart', async () => {
-    const { page, close } = await openPage(browser, {
+    const { page, close } = await openPage(demo.browser, {
       viewport: { width: 320, height: 256 },
       forcedColors: 'active',
     });
-    await signInAs(page, baseUrl);
+    await signInAs(page, demo.baseUrl);
     for (const person of ['onPlan', 'notHeld', 'unchecked'] as const) {
-      await lookUp(page, baseUrl, SAMPLE_PEOPLE[person]);
+      await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE[person]);
       await expectAccessible(page);
     }
     const border = await page.evaluate(
@@ -395,7 +386,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
         { code: 'ZZ102', name: `מועצת ${'צפון '.repeat(8)}`, rows: [{ nhsNumber: child }] },
       ],
     });
-    const { page, close } = await openPage(browser, { viewport: { width: 320, height: 640 } });
+    const { page, close } = await openPage(demo.browser, { viewport: { width: 320, height: 640 } });
     try {
       await signInAs(page, other.baseUrl);
       await lookUp(page, other.baseUrl, { nhsNumber: child });
@@ -413,8 +404,8 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
   });
 
   test('a council is found by part of its name', async () => {
-    const { page, complaints, close } = await openPage(browser);
-    await page.goto(`${baseUrl}/councils`);
+    const { page, complaints, close } = await openPage(demo.browser);
+    await page.goto(`${demo.baseUrl}/councils`);
     await page.getByLabel('Council’s name').fill('west');
     expect(await page.locator('[data-council]:visible').count()).toBe(1);
     expect(await page.getByRole('status').innerText()).toBe('1 council');

@@ -1,5 +1,5 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
 import { NUMBERS } from '#schemas/wording/council-numbers.ts';
@@ -8,10 +8,10 @@ import { NOT_CHECKED } from '#schemas/wording/pages.ts';
 import { RESTRICTION, RESTRICTIONS } from '#schemas/wording/restrictions.ts';
 import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import {
+  demoInBrowser,
   expectAccessible,
   hasBrowser,
   openPage,
-  startDemoInBrowser,
   triesAll,
 } from '../../support/browser.ts';
 import { goByMenu, lookUp, signInAs } from '../../support/pages.ts';
@@ -21,24 +21,15 @@ import { goByMenu, lookUp, signInAs } from '../../support/pages.ts';
 const { nhsNumber } = SAMPLE_PEOPLE.onPlan;
 const SMALL = { viewport: { width: 320, height: 800 } };
 
-let browser: Browser;
-let demo: Awaited<ReturnType<typeof startDemoInBrowser>> | undefined;
-let baseUrl: string;
-
-beforeAll(async () => {
-  if (!hasBrowser) return;
-  demo = await startDemoInBrowser();
-  ({ browser, baseUrl } = demo);
-});
-afterAll(() => demo?.stop());
+const demo = demoInBrowser();
 
 /** In `npm run test:pages` alone: it takes as long as all the rest. */
 const accessible = (page: Page): Promise<void> | undefined =>
   triesAll ? expectAccessible(page) : undefined;
 
 async function somebody(name: string): Promise<{ page: Page; close: () => Promise<void> }> {
-  const { page, complaints, close } = await openPage(browser, SMALL);
-  await signInAs(page, baseUrl, name);
+  const { page, complaints, close } = await openPage(demo.browser, SMALL);
+  await signInAs(page, demo.baseUrl, name);
   return {
     page,
     async close() {
@@ -82,7 +73,7 @@ describe.skipIf(!hasBrowser)('a council in a browser', () => {
     await accessible(manager.page);
 
     const nurse = await somebody('Amina Demo');
-    await lookUp(nurse.page, baseUrl, { nhsNumber });
+    await lookUp(nurse.page, demo.baseUrl, { nhsNumber });
     expect(await nurse.page.locator('h1').innerText()).toMatch(/^No plan found/);
     for (const each of [officer, manager, nurse]) await each.close();
   });
@@ -120,7 +111,7 @@ describe.skipIf(!hasBrowser)('a council in a browser', () => {
     expect(wide).toBe(0);
 
     const nurse = await somebody('Amina Demo');
-    await lookUp(nurse.page, baseUrl, { nhsNumber: child });
+    await lookUp(nurse.page, demo.baseUrl, { nhsNumber: child });
     expect(await nurse.page.locator('h1').innerText()).toBe(NOT_CHECKED.couldNotCheck);
     for (const each of [officer, nurse]) await each.close();
   });

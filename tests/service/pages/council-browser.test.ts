@@ -1,13 +1,13 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import { SAMPLE_AUTHORITIES } from '#schemas/sample.ts';
 import { COUNCIL, HELD, HISTORY, HOLDINGS, RECONCILE, UPLOAD } from '#schemas/wording/council.ts';
 import {
+  demoInBrowser,
   expectAccessible,
   expectHeadingInSight,
   hasBrowser,
   openPage,
-  startDemoInBrowser,
   triesAll,
   unfold,
 } from '../../support/browser.ts';
@@ -17,16 +17,7 @@ import { fileCsv, person, planOf } from '../../support/upload-model.ts';
 
 /** A data officer's week in a real Chromium, against the demo that `npm start` shows; `npm run test:pages` runs it. */
 
-let browser: Browser;
-let demo: Awaited<ReturnType<typeof startDemoInBrowser>> | undefined;
-let baseUrl: string;
-
-beforeAll(async () => {
-  if (!hasBrowser || !triesAll) return;
-  demo = await startDemoInBrowser();
-  ({ browser, baseUrl } = demo);
-});
-afterAll(() => demo?.stop());
+const demo = demoInBrowser(hasBrowser && triesAll);
 
 const heading = (page: Page): Promise<string> => page.locator('h1').innerText();
 
@@ -64,10 +55,10 @@ async function comeTo(page: Page, title: string): Promise<void> {
 
 describe.skipIf(!hasBrowser || !triesAll)('a data officer in a browser', () => {
   test('sends a file, sees what became of it, and compares, with nothing in the way of anybody', async () => {
-    const { page, complaints, close } = await openPage(browser, {
+    const { page, complaints, close } = await openPage(demo.browser, {
       viewport: { width: 320, height: 640 },
     });
-    await signInAs(page, baseUrl, NAME);
+    await signInAs(page, demo.baseUrl, NAME);
     expect(await heading(page)).toContain('Northmoor');
     await expectAllAccessible(page);
     await goByMenu(page, UPLOAD.title);
@@ -89,7 +80,7 @@ describe.skipIf(!hasBrowser || !triesAll)('a data officer in a browser', () => {
     await comeTo(page, UPLOAD.answered.CPF03);
     await expectAllAccessible(page);
 
-    await page.goto(`${baseUrl}/council/history`);
+    await page.goto(`${demo.baseUrl}/council/history`);
     await expect
       .poll(async () => {
         await page.reload();
@@ -128,9 +119,9 @@ describe.skipIf(!hasBrowser || !triesAll)('a data officer in a browser', () => {
   });
 
   test('sends a file without JavaScript, and confirms how many children stop showing a plan', async () => {
-    const { page, close } = await openPage(browser, { javaScriptEnabled: false });
-    await signInAs(page, baseUrl, NAME);
-    await page.goto(`${baseUrl}/council/upload`);
+    const { page, close } = await openPage(demo.browser, { javaScriptEnabled: false });
+    await signInAs(page, demo.baseUrl, NAME);
+    await page.goto(`${demo.baseUrl}/council/upload`);
     const { name, mimeType } = csvOf(3);
     const ended = { records: [planOf(8_101, { endDate: csvEnd })] };
     const buffer = Buffer.from(fileCsv(ended));
@@ -146,7 +137,7 @@ describe.skipIf(!hasBrowser || !triesAll)('a data officer in a browser', () => {
     await page.getByLabel(UPLOAD.confirm(1)).fill('1');
     await page.getByRole('button', { name: UPLOAD.send, exact: true }).click();
     await comeTo(page, UPLOAD.answered.CPF02);
-    await page.goto(`${baseUrl}/`);
+    await page.goto(`${demo.baseUrl}/`);
     expect(await page.getByText(COUNCIL.held).count()).toBe(1);
     await close();
   });

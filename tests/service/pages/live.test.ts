@@ -9,7 +9,7 @@ import { NOT_CHECKED, SIGN_IN, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts
 import { publicHalf, readClientProof } from '#service/pages/sign-in/client-keys.ts';
 import { hasBrowser, openPage, startBrowser } from '../../support/browser.ts';
 import { certify } from '../../support/certificates.ts';
-import { type Cis2, CLIENT_ID, startCis2, throughCis2 } from '../../support/cis2.ts';
+import { type Cis2, providerOf, startCis2, throughCis2 } from '../../support/cis2.ts';
 import { liveIssuer, liveSettings, settingFiles } from '../../support/live.ts';
 import { HEADINGS } from '../../support/pages.ts';
 import { freePort } from '../../support/ports.ts';
@@ -80,16 +80,7 @@ beforeAll(async () => {
     TLS_CERT_FILE: await write('cert.pem', own.cert),
     TLS_KEY_FILE: await write('cert-key.pem', own.key),
     NODE_EXTRA_CA_CERTS: await write('authority.pem', authority.cert),
-    SIGN_IN_FILE: await write('sign-in.json', [
-      {
-        id: 'cis2',
-        name: 'NHS Care Identity',
-        issuer: cis2.issuer,
-        clientId: CLIENT_ID,
-        clientKeyFile: 'key.json',
-        acrValues: 'AAL2_OR_AAL3_ANY',
-      },
-    ]),
+    SIGN_IN_FILE: await write('sign-in.json', [{ ...providerOf(cis2), clientKeyFile: 'key.json' }]),
   });
   await until(() => service.stdout().includes(baseUrl) || service.gone(), 'the service to answer');
   if (service.gone()) throw new Error(service.stderr());

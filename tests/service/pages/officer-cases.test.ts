@@ -6,11 +6,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import { OFFICER_CASES } from '#schemas/wording/officer.ts';
 import { FRAME } from '#schemas/wording/pages.ts';
+import { commandsInTurn } from '../../support/commands.ts';
 import { visitorAs } from '../../support/desk.ts';
-import { run } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
 import { hiddenOf, signedIn, type Visit, type Visitor, wordsOf } from '../../support/visitor.ts';
+
+const run = commandsInTurn();
 
 const CHILD = testNumber(8301);
 const CASES = '/officer/cases';

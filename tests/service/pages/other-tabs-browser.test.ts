@@ -1,12 +1,10 @@
-import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { LOOK_UP, SIGN_IN, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
 import { hasBrowser, openPage, startBrowser } from '../../support/browser.ts';
-import { type Cis2, CLIENT_ID, CLIENT_SECRET, startCis2 } from '../../support/cis2.ts';
+import { type Cis2, openFor, startCis2 } from '../../support/cis2.ts';
 import { lookUp } from '../../support/pages.ts';
-import { freePort } from '../../support/ports.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder } from '../../support/service.ts';
 
@@ -25,31 +23,11 @@ beforeAll(async () => {
   if (!hasBrowser) return;
   dataDir = await testFolder();
   cis2 = await startCis2();
-  const port = await freePort();
-  baseUrl = `http://127.0.0.1:${port}`;
-  cis2.open(`${baseUrl}/sign-in/cis2/back`);
-  const [keysFile, secretFile, signInFile] = ['session-keys', 'secret', 'sign-in.json'].map(
-    (name) => join(dataDir, name),
-  ) as [string, string, string];
-  await writeFile(keysFile, 'ab'.repeat(32));
-  await writeFile(secretFile, CLIENT_SECRET);
-  const provider = {
-    id: 'cis2',
-    name: 'NHS Care Identity',
-    issuer: cis2.issuer,
-    clientId: CLIENT_ID,
-    clientSecretFile: 'secret',
-    acrValues: 'AAL2_OR_AAL3_ANY',
-  };
-  await writeFile(signInFile, JSON.stringify([provider]));
+  const opened = await openFor(cis2, dataDir);
+  ({ baseUrl } = opened);
   service = await startTestService({
     dataDir,
-    environment: {
-      PORT: String(port),
-      PUBLIC_URL: baseUrl,
-      SIGN_IN_FILE: signInFile,
-      SESSION_KEYS_FILE: keysFile,
-    },
+    environment: opened.environment,
     authorities: [{ code: 'ZZ101', name: 'Northmoor Council', rows: [{ nhsNumber: PLAN }] }],
   });
   browser = await startBrowser();

@@ -1,10 +1,14 @@
 import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { signInFileSchema } from '#schemas/people/sign-in.ts';
 import { NOT_CHECKED } from '#schemas/wording/pages.ts';
-import { type Cis2, CLIENT_ID, CLIENT_SECRET, startCis2, throughCis2 } from '../../support/cis2.ts';
-import { freePort } from '../../support/ports.ts';
+import {
+  type Cis2,
+  openFor,
+  providerBySecret,
+  startCis2,
+  throughCis2,
+} from '../../support/cis2.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder } from '../../support/service.ts';
 import { createVisitor } from '../../support/visitor.ts';
@@ -27,33 +31,16 @@ afterAll(async () => {
 });
 
 test('a session is over once its provider is set to be for others, or to be trusted less', async () => {
-  const port = await freePort();
-  const baseUrl = `http://127.0.0.1:${port}`;
-  cis2.open(`${baseUrl}/sign-in/cis2/back`);
-  await writeFile(join(dataDir, 'session-keys'), 'ab'.repeat(32));
-  await writeFile(join(dataDir, 'secret'), CLIENT_SECRET);
-  const provider = {
-    id: 'cis2',
-    name: 'NHS Care Identity',
-    issuer: cis2.issuer,
-    clientId: CLIENT_ID,
-    clientSecretFile: 'secret',
-    acrValues: 'AAL2_OR_AAL3_ANY',
-  };
-  const file = join(dataDir, 'sign-in.json');
+  const { baseUrl, environment } = await openFor(cis2, dataDir);
   const visitor = createVisitor(baseUrl);
   let look: Record<string, string> = {};
   const startWith = async (more: Record<string, unknown>): Promise<void> => {
     await service?.stop();
-    await writeFile(file, JSON.stringify([{ ...provider, ...more }]));
+    const providers = [{ ...providerBySecret(cis2), ...more }];
+    await writeFile(environment.SIGN_IN_FILE, JSON.stringify(providers));
     service = await startTestService({
       dataDir,
-      environment: {
-        PORT: String(port),
-        PUBLIC_URL: baseUrl,
-        SIGN_IN_FILE: file,
-        SESSION_KEYS_FILE: join(dataDir, 'session-keys'),
-      },
+      environment,
       ...(service === undefined
         ? {
             authorities: [

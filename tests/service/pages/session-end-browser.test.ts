@@ -1,5 +1,5 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
 import { NUMBERS } from '#schemas/wording/council-numbers.ts';
@@ -7,21 +7,12 @@ import { DESK } from '#schemas/wording/desk.ts';
 import { OFFICER } from '#schemas/wording/officer.ts';
 import { OPERATOR } from '#schemas/wording/operator.ts';
 import { FRAME, SIGN_IN } from '#schemas/wording/pages.ts';
-import { expectFits, hasBrowser, openPage, startDemoInBrowser } from '../../support/browser.ts';
+import { demoInBrowser, expectFits, hasBrowser, openPage } from '../../support/browser.ts';
 import { lookUp, signInAs } from '../../support/pages.ts';
 
 /** What becomes of a page of a council, an officer or an operator once the session of its reader is over. */
 
-let browser: Browser;
-let demo: Awaited<ReturnType<typeof startDemoInBrowser>> | undefined;
-let baseUrl: string;
-
-beforeAll(async () => {
-  if (!hasBrowser) return;
-  demo = await startDemoInBrowser();
-  ({ browser, baseUrl } = demo);
-});
-afterAll(() => demo?.stop());
+const demo = demoInBrowser();
 
 const OVER = `${DESK.over}. ${DESK.overHidden}`;
 /** What is said by a style is no text of the page. */
@@ -54,15 +45,15 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
   ])(
     'once the session of %s is over, nothing of %s is on the screen, without a script',
     async ([name, path, title, go]) => {
-      const { page, complaints, close } = await openPage(browser, {
+      const { page, complaints, close } = await openPage(demo.browser, {
         javaScriptEnabled: false,
         reducedMotion: 'reduce',
         viewport: { width: 320, height: 640 },
       });
-      await signInAs(page, baseUrl);
-      await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
-      await signInAs(page, baseUrl, name);
-      await page.goto(`${baseUrl}${path}`);
+      await signInAs(page, demo.baseUrl);
+      await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.onPlan);
+      await signInAs(page, demo.baseUrl, name);
+      await page.goto(`${demo.baseUrl}${path}`);
       await go?.(page);
       expect(await page.locator('main').innerText()).toContain(title);
       expect(await said(page)).toBe('');
@@ -84,10 +75,10 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
   );
 
   test('a form that is being filled in stays while its session goes on in another tab, and goes with it', async () => {
-    const { page, complaints, close } = await openPage(browser);
-    await signInAs(page, baseUrl, 'Carys Demo');
+    const { page, complaints, close } = await openPage(demo.browser);
+    await signInAs(page, demo.baseUrl, 'Carys Demo');
     await page.clock.install();
-    await page.goto(`${baseUrl}/council/numbers`);
+    await page.goto(`${demo.baseUrl}/council/numbers`);
     const reason = page.getByLabel(DESK.reason);
     await reason.fill('the duty desk has moved');
     const other = await page.context().newPage();
@@ -95,7 +86,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     const heard = page.evaluate(
       'new Promise((heard) => (new BroadcastChannel("cp-flags-session").onmessage = heard)).then(() => true)',
     );
-    await other.goto(`${baseUrl}/council`);
+    await other.goto(`${demo.baseUrl}/council`);
     expect(await heard).toBe(true);
     await page.clock.runFor(310_000);
     expect(await page.getByRole('heading', { level: 1, name: NUMBERS.title }).count()).toBe(1);
@@ -112,16 +103,16 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     [
       'signs out',
       async (other) => {
-        await other.goto(`${baseUrl}/council`);
+        await other.goto(`${demo.baseUrl}/council`);
         await other.getByRole('button', { name: FRAME.signOut }).click();
         await other.getByRole('heading', { level: 1, name: SIGN_IN.signedOut }).waitFor();
       },
     ],
-    ['gives way to somebody else', (other) => signInAs(other, baseUrl, 'Farid Demo')],
+    ['gives way to somebody else', (other) => signInAs(other, demo.baseUrl, 'Farid Demo')],
   ])('a page goes at once if its reader %s in another tab', async ([, act]) => {
-    const { page, complaints, close } = await openPage(browser);
-    await signInAs(page, baseUrl, 'Carys Demo');
-    await page.goto(`${baseUrl}/council/looks`);
+    const { page, complaints, close } = await openPage(demo.browser);
+    await signInAs(page, demo.baseUrl, 'Carys Demo');
+    await page.goto(`${demo.baseUrl}/council/looks`);
     await act(await page.context().newPage());
     await expectNothingLeft(page);
     expect(complaints).toEqual([]);

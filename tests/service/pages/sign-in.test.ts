@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -12,12 +12,12 @@ import {
   type Cis2,
   type Cis2Person,
   CLIENT_ID,
-  CLIENT_SECRET,
+  openFor,
+  providerBySecret,
   startCis2,
   throughCis2,
 } from '../../support/cis2.ts';
 import { HEADINGS } from '../../support/pages.ts';
-import { freePort } from '../../support/ports.ts';
 import { testNumber } from '../../support/rows.ts';
 import {
   role,
@@ -44,34 +44,19 @@ let dataDir: string;
 
 beforeAll(async () => {
   dataDir = await testFolder();
-  await mkdir(dataDir, { recursive: true });
   cis2 = await startCis2();
   strangers = await startRefusing();
-  const port = await freePort();
-  const baseUrl = `http://127.0.0.1:${port}`;
-  cis2.open(`${baseUrl}/sign-in/cis2/back`);
-  await writeFile(join(dataDir, 'secret'), CLIENT_SECRET);
-  await writeFile(join(dataDir, 'revocations.json'), '[]');
-  const provider = {
-    id: 'cis2',
-    name: 'NHS Care Identity',
-    issuer: cis2.issuer,
-    clientId: CLIENT_ID,
-    clientSecretFile: 'secret',
-    acrValues: 'AAL2_OR_AAL3_ANY',
-  };
-  const providers = [
+  const provider = providerBySecret(cis2);
+  const { environment } = await openFor(cis2, dataDir, [
     provider,
     { ...provider, id: 'gone', name: 'Gone Identity', issuer: 'http://127.0.0.1:9' },
     { ...provider, id: 'strangers', name: 'Other Identity', issuer: strangers.issuer },
-  ];
-  await writeFile(join(dataDir, 'sign-in.json'), JSON.stringify(providers));
+  ]);
+  await writeFile(join(dataDir, 'revocations.json'), '[]');
   service = await startTestService({
     dataDir,
     environment: {
-      PORT: String(port),
-      PUBLIC_URL: baseUrl,
-      SIGN_IN_FILE: join(dataDir, 'sign-in.json'),
+      ...environment,
       ORGANISATIONS_FILE: await writeOrganisations(),
       REVOCATIONS_FILE: join(dataDir, 'revocations.json'),
       REREAD_SECONDS: '0.05',

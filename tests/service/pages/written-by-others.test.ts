@@ -1,17 +1,15 @@
-import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addDays, londonDate } from '#schemas/calendar.ts';
 import { RESULT, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
 import {
   type Cis2,
   type Cis2Person,
-  CLIENT_ID,
-  CLIENT_SECRET,
+  openFor,
+  providerBySecret,
   startCis2,
   throughCis2,
 } from '../../support/cis2.ts';
-import { freePort } from '../../support/ports.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder } from '../../support/service.ts';
 import {
@@ -38,24 +36,13 @@ let dataDir: string;
 beforeAll(async () => {
   dataDir = await testFolder();
   cis2 = await startCis2();
-  const port = await freePort();
-  const baseUrl = `http://127.0.0.1:${port}`;
-  cis2.open(`${baseUrl}/sign-in/cis2/back`);
-  await writeFile(join(dataDir, 'secret'), CLIENT_SECRET);
-  const provider = {
-    id: 'cis2',
-    name: markupIn('provider'),
-    issuer: cis2.issuer,
-    clientId: CLIENT_ID,
-    clientSecretFile: 'secret',
-  };
-  await writeFile(join(dataDir, 'sign-in.json'), JSON.stringify([provider]));
+  const { environment } = await openFor(cis2, dataDir, [
+    { ...providerBySecret(cis2), name: markupIn('provider') },
+  ]);
   service = await startTestService({
     dataDir,
     environment: {
-      PORT: String(port),
-      PUBLIC_URL: baseUrl,
-      SIGN_IN_FILE: join(dataDir, 'sign-in.json'),
+      ...environment,
       PASTED_LISTS_A_DAY: '5',
     },
     authorities: [

@@ -8,8 +8,8 @@ import { problemSchema } from '#schemas/errors.ts';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
 import { EXPECTED_NOT_SET } from '#schemas/wording/lookup.ts';
 import { readIssuers, readOrganisations } from '#service/admission/issuers.ts';
+import { commandsInTurn } from '../../support/commands.ts';
 import { liveIssuer, liveSettings, settingFiles } from '../../support/live.ts';
-import { run } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import {
   claims,
@@ -18,6 +18,8 @@ import {
   testFolder,
   until,
 } from '../../support/service.ts';
+
+const run = commandsInTurn();
 
 const CHILD = testNumber(401);
 const UNKNOWN = testNumber(402);

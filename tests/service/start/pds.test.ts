@@ -9,11 +9,13 @@ import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { inactiveNumbersNoticeSchema } from '#schemas/uploads/notice.ts';
 import { WHO_LOOKED_NOT_SHOWN } from '#schemas/wording/lookup.ts';
 import { authorityClient } from '../../support/authority.ts';
+import { commandsInTurn } from '../../support/commands.ts';
 import { startTestPds, type TestPds } from '../../support/pds.ts';
-import { run } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
 import { fileCsv, planOf } from '../../support/upload-model.ts';
+
+const run = commandsInTurn();
 
 /** A whole service whose numbers are traced in a made-up PDS. */
 

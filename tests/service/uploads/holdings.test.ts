@@ -6,9 +6,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { authorityClient, officer } from '../../support/authority.ts';
-import { run } from '../../support/processes.ts';
+import { commandsInTurn } from '../../support/commands.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+
+const run = commandsInTurn();
 
 const MINE = [testNumber(3001), testNumber(3002), testNumber(3003)];
 const SHARED = testNumber(3004);
