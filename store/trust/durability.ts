@@ -150,6 +150,10 @@ export function durabilityProblem(
   return wrong && DURABILITY.wrong(wrong, DURABLE[wrong]);
 }
 
+/** When a worker last said so, milliseconds of Redis's own time; `undefined` if none did. */
+export const durabilitySaidAt = (said: string | undefined): number | undefined =>
+  said === undefined ? undefined : parse(said)?.at;
+
 function parse(said: string): z.infer<typeof saidSchema> | undefined {
   try {
     return saidSchema.parse(JSON.parse(said));

@@ -14,7 +14,12 @@ import type { Sentinels } from '../connection/sentinels.ts';
 import { SINGLE_FIELD, singleMode } from '../connection/single-mode.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
 import { allChildrenKeys, CLOSED, keys } from '../keys.ts';
-import { CONDITIONS_SECTIONS, DURABILITY_FIELD, durabilityProblem } from './durability.ts';
+import {
+  CONDITIONS_SECTIONS,
+  DURABILITY_FIELD,
+  durabilityProblem,
+  durabilitySaidAt,
+} from './durability.ts';
 import { EventNumbers, type ExpectedEvent } from './event-numbers.ts';
 import {
   followConditions,
@@ -383,7 +388,10 @@ export function watchStore(
     };
     if (apart <= CLOCK_TOLERANCE_MS) newestStoreClock = Math.max(newestStoreClock, storeClock);
     set('clock', clocks(apart, wentBack));
-    set('worker', worker(heartbeat, storeClock));
+    const isOpen = opened !== null && opened === server.get('run_id');
+    // A worker that keeps the store closed gives no other sign of life: the heartbeat is what a replica is judged by.
+    const saidAt = isOpen ? undefined : durabilitySaidAt(fields[DURABILITY_FIELD]);
+    set('worker', worker(heartbeat, saidAt, storeClock));
     if (answersLookups) {
       const inUse = mayAsk ? good(READINESS.numbersInUse) : bad(READINESS.numbersInUseUnreadable);
       set('numbers-in-use', inUse);
@@ -412,7 +420,7 @@ export function watchStore(
     set('dataset', good(READINESS.dataset(held.dataset.kind, held.dataset.id)));
     set(
       'opened',
-      opened !== null && opened === server.get('run_id')
+      isOpen
         ? good(READINESS.verified)
         : bad(
             opened?.startsWith(CLOSED) === true

@@ -93,12 +93,19 @@ export function memory(info: ReadonlyMap<string, string>): Verdict {
   return good(READINESS.memory(percent));
 }
 
-/** @param heartbeat when a store verifier last looked; `undefined` if that cannot be read */
-export function worker(heartbeat: string | null | undefined, storeClock: number): Verdict {
+/**
+ * @param heartbeat when a store verifier last found the store open; `undefined` if that cannot be read
+ * @param saidAt of a store that is not open: when a worker last said how Redis writes to disk, `undefined` for never
+ */
+export function worker(
+  heartbeat: string | null | undefined,
+  saidAt: number | undefined,
+  storeClock: number,
+): Verdict {
   if (heartbeat === undefined) {
     return bad(READINESS.workerUnreadable);
   }
-  return storeClock - Number(heartbeat) < WORKER_MISSED_AFTER_MS
+  return storeClock - Math.max(Number(heartbeat), saidAt ?? 0) < WORKER_MISSED_AFTER_MS
     ? good(READINESS.worker)
     : bad(READINESS.noWorker);
 }

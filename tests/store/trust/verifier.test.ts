@@ -1,7 +1,10 @@
 import { afterEach, expect, test } from 'vitest';
+import { READINESS } from '#schemas/wording/store.ts';
+import { keys } from '#store/keys.ts';
 import { beginWork, isReplaced, takeWorkerLease } from '#store/locks/worker-lease.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { confirmOldCopy } from '#store/trust/confirm.ts';
+import { DURABILITY_FIELD } from '#store/trust/durability.ts';
 import { watchStore } from '#store/trust/readiness.ts';
 import { startTestStore, type TestStore, until, WAIT_MS } from '../../support/test-store.ts';
 
@@ -28,6 +31,38 @@ test('a worker says what is wrong once, however often it looks at it again', asy
   // This worker and the one that opened the store.
   expect(wrong.length).toBeLessThanOrEqual(2);
   expect(verifying.length).toBeLessThanOrEqual(3);
+});
+
+test('a worker that keeps the store closed, since events are missing, counts as alive, and one that is gone does not', async () => {
+  t = await startTestStore();
+  const { admin } = t;
+  await t.adminStore.createDataset('demo', 'test');
+  const verifier = await t.keep();
+  await until(() => verifier.state.opened, 'the store opening');
+  const readiness = watchStore(await t.connect('lookup'));
+  const is = (name: string) => readiness.checks().find((check) => check.name === name);
+  await admin.del(keys.audit('system'));
+  await until(() => is('opened')?.detail === READINESS.eventsMissing, 'the store being closed');
+  // As once it has been closed for longer than a sign of life counts.
+  const longAgo = Date.now() - 3_600_000;
+  await admin.set(keys.heartbeat, longAgo);
+  const said = async (): Promise<{ at: number }> =>
+    JSON.parse((await admin.hget(keys.dataset, DURABILITY_FIELD)) ?? '{}') as { at: number };
+  const { at } = await said();
+  await until(async () => (await said()).at > at, 'the worker looking again');
+  await readiness.refresh();
+  expect(is('worker')).toMatchObject({ ok: true, detail: READINESS.worker });
+  expect(is('opened')?.ok).toBe(false);
+
+  await verifier.stop();
+  await admin.hset(
+    keys.dataset,
+    DURABILITY_FIELD,
+    JSON.stringify({ ...(await said()), at: longAgo }),
+  );
+  await readiness.refresh();
+  expect(is('worker')).toMatchObject({ ok: false, detail: READINESS.noWorker });
+  await readiness.stop();
 });
 
 test('a live data folder that was last alive days ago opens only on the word of a named person', async () => {
