@@ -1,31 +1,36 @@
 import type { NumberTracer } from '#loaders/check/tracing/tracer.ts';
 import type { ListedNumbers } from '#store/rows/not-in-use.ts';
 import type { Store } from '#store/store.ts';
+import type { StoreVerifier } from '#store/trust/verifier.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 
 /**
- * Writes to the store, now and whenever it has changed, which NHS numbers are no longer in use: a lookup by one of
- * those finds nothing, whatever is held of the child under the present one. While they cannot be read, those
- * written before count.
+ * Writes to the store, whenever it opens and whenever it has changed, which NHS numbers are no longer in use: a lookup by
+ * one of those finds nothing, whatever is held of the child under the present one. While they cannot be read, those
+ * written before count. A store that is not open may be another's, or lack the function for it.
  *
- * @returns how to stop, once the first telling is over
+ * @returns how to stop; in a store that is open, once the first telling is over
  */
 export async function tellNotInUse({
   tracer,
   store,
+  verifier,
   everyMs,
   log,
 }: {
-  tracer: NumberTracer;
+  tracer: Pick<NumberTracer, 'listed'>;
   store: Pick<Store, 'setNotInUse'>;
+  verifier: Pick<StoreVerifier, 'state' | 'onChange'>;
   everyMs: number;
   log: Log;
 }): Promise<() => Promise<void>> {
   let told: ListedNumbers | undefined;
   let failing = false;
   let telling: Promise<void> | undefined;
+  let stopped = false;
 
   async function tell(): Promise<void> {
+    if (stopped || !verifier.state.opened) return;
     try {
       const listed = await tracer.listed?.();
       if (listed === undefined || listed === told) return;
@@ -49,9 +54,17 @@ export async function tellNotInUse({
     (telling ??= tell().finally(() => {
       telling = undefined;
     }));
+  verifier.onChange(({ opened }) => {
+    // It may be an older copy that has opened.
+    void Promise.resolve(telling).then(() => {
+      if (opened) told = undefined;
+      return look();
+    });
+  });
   await look();
   const timer = setInterval(() => void look(), everyMs);
   return async () => {
+    stopped = true;
     clearInterval(timer);
     await telling;
   };

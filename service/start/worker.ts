@@ -235,13 +235,13 @@ function startDailyWork({ configuration, log, add }: StartContext, tools: Tools)
 /** What records are traced with, if there is something; the store follows which numbers it withdraws. */
 async function startNumberTracing(
   { configuration, log, add }: StartContext,
-  store: Tools['loader'],
+  { loader: store, verifier }: Pick<Tools, 'loader' | 'verifier'>,
   kind: Dataset['kind'] | undefined,
 ) {
   const tracer = await openNumberTracer(configuration, kind);
   if (tracer !== undefined) {
     const everyMs = configuration.REREAD_SECONDS * 1_000;
-    add(await tellNotInUse({ tracer, store, everyMs, log }));
+    add(await tellNotInUse({ tracer, store, verifier, everyMs, log }));
   }
   return tracer;
 }
@@ -313,7 +313,7 @@ export async function startWorker(
 ) {
   const { verifier, audit, witnessed, oneWorker } = opened;
   startDailyWork(start, opened);
-  const tracer = await startNumberTracing(start, opened.loader, dependencies.kind);
+  const tracer = await startNumberTracing(start, opened, dependencies.kind);
   const pds = startPds(start, opened, tracer);
   const notifying = await startNotifying(start, dependencies);
   const mesh = await startMailbox(start, opened, dependencies.kind, tracer);
