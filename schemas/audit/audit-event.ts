@@ -299,6 +299,7 @@ export const operatorEventSchema = z.object({
     'promotion-confirmed',
     'event-missing',
     'old-copy-confirmed',
+    'clock-confirmed',
     'single-mode-ordered',
     'single-mode-ended',
     'replica-set-aside',

@@ -49,6 +49,7 @@ const EVENT_NAMES: Record<WrittenEvent['type'] | UnreadableEvent['type'], string
   purge: 'Plans that can no longer be shown deleted',
   'promotion-confirmed': 'Promoted replica confirmed',
   'old-copy-confirmed': 'Old copy of the data confirmed',
+  'clock-confirmed': 'Clock that was put back confirmed',
   'event-missing': 'Event missing',
   'worker-took-over': 'Worker took over from another',
   'one-copy-ordered': 'Log allowed to go on with one copy',

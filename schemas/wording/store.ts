@@ -66,7 +66,8 @@ export const READINESS = {
       : `The clocks of service and store are at most ${durationText(Math.ceil(apartMs / 1_000) * 1_000)} apart.`,
   clocksApart: (apartMs: number) =>
     `The clocks of service and store are ${durationText(apartMs)} apart; 5 seconds are allowed. Set both by a time server.`,
-  clockWentBack: 'The clock of the store has gone back. Set it by a time server.',
+  clockWentBack:
+    'The clock of the store has gone back. Set it by a time server. If it was ahead before and is right now, a named person can continue with cp-flags confirm clock.',
   directory: (authorities: number) =>
     authorities === 1 ? '1 authority is known.' : `${authorities} authorities are known.`,
   directoryRead: (agoMs: number) => `Read ${durationText(agoMs)} ago.`,
@@ -177,8 +178,8 @@ export const VERIFIER = {
   oldFolder: (ageMs: number, lastAlive: string) =>
     `This data folder was last in use ${durationText(ageMs)} ago (${lastAlive}): it may be an old copy, without what was loaded and recorded since. If there is a newer one, use that. If this is the newest, a named person can continue with cp-flags confirm old-copy.`,
   comparing: 'Witnesses of the audit log are being asked whether this data folder is the newest.',
-  clockWentBack:
-    'The clock of Redis is behind a time that was already seen. Set it by a time server.',
+  clockWentBack: (behindMs: number, newest: string) =>
+    `The clock of Redis is ${durationText(behindMs)} behind a time that was already seen (${newest}). Set it by a time server. If it was ahead then and is right now, a named person can continue with cp-flags confirm clock.`,
   directoryLacks: (codes: readonly string[]) =>
     `The directory no longer knows ${codes.join(', ')}, although files were loaded. ${RESTORE}`,
   rowsDiffer: (codes: readonly string[]) =>

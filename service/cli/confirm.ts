@@ -3,8 +3,9 @@ import { readdirSync } from 'node:fs';
 import type { Command } from 'commander';
 import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import { durationText } from '#schemas/wording/durations.ts';
 import { WITNESSING } from '#schemas/wording/operations.ts';
-import { confirmOldCopy, confirmPromotion } from '#store/trust/confirm.ts';
+import { confirmClock, confirmOldCopy, confirmPromotion } from '#store/trust/confirm.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { sealedRange } from '../audit/log/sealed.ts';
 import { auditFolder, auditSpoolFolder } from '../files/data-folder.ts';
@@ -69,6 +70,29 @@ export async function confirmOldDataFolder(
     console.log(
       `Confirmed. Anything loaded or recorded after ${new Date(lastAlive).toISOString()} is not here: have every authority send its newest full file, or all files since. The store is verified within ten seconds; cp-flags status says whether it is open.`,
     );
+  });
+}
+
+/** `cp-flags confirm clock`: lets the store be opened although its clock was put back. */
+export async function confirmClockPutBack(
+  configuration: Configuration,
+  options: Named,
+): Promise<void> {
+  const confirmation = readNamed(options);
+  await withStore(configuration, 'worker', async (_, anchor, connection) => {
+    const done = await confirmClock(connection, anchor, confirmation);
+    switch (done.kind) {
+      case 'not-behind':
+        throw new Failure('The clock of Redis is not behind: there is nothing to confirm.');
+      case 'apart':
+        throw new Failure(
+          `The clocks of this machine and of Redis are ${durationText(done.apartMs)} apart. Set both by a time server first.`,
+        );
+      case 'confirmed':
+        console.log(
+          `Confirmed. Until ${new Date(done.newest).toISOString()} what was loaded before may seem newer than it is: have every authority send its newest file. The store is verified within ten seconds; cp-flags status says whether it is open.`,
+        );
+    }
   });
 }
 
@@ -161,6 +185,21 @@ Example:
 `,
     )
     .action((options: Named) => confirmOldDataFolder(configuration(), options));
+  named(
+    confirm
+      .command('clock')
+      .description('The clock of Redis was ahead, and was put back to the right time.'),
+  )
+    .addHelpText(
+      'after',
+      `
+First set the clocks of all machines by a time server: while they differ, nothing is confirmed.
+
+Example:
+  cp-flags confirm clock --by "A. Example" --reason "the machine started an hour ahead, ticket 1234"
+`,
+    )
+    .action((options: Named) => confirmClockPutBack(configuration(), options));
   named(
     confirm
       .command('dataset')

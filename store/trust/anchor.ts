@@ -358,6 +358,11 @@ export class Anchor {
     this.#remember('clock', [clock]);
   }
 
+  /** Counts from this time on, although a newer one was remembered. */
+  putClockBack(clock: number): void {
+    this.#keep('clock', [clock]);
+  }
+
   /** The highest generation seen of each partition. */
   generations(): number[] {
     return this.#seen('generations');

@@ -6,7 +6,14 @@ import { appendEvent } from '../audit-stream/events.ts';
 import { FUNCTIONS, loadFunctions } from '../functions/functions.ts';
 import { auditPartitions, keys } from '../keys.ts';
 import type { Anchor } from './anchor.ts';
-import { BELIEVED_SERVER, CONFIRMED_PROMOTION, isKnownServer, replicationOf } from './server.ts';
+import {
+  BELIEVED_SERVER,
+  CONFIRMED_CLOCK,
+  CONFIRMED_PROMOTION,
+  isKnownServer,
+  replicationOf,
+} from './server.ts';
+import { CLOCK_TOLERANCE_MS } from './verdicts.ts';
 
 /** A copy that is older lacks at least one night's files, and the next would be put on top of it. */
 const OLD_AFTER_MS = 86_400_000;
@@ -111,4 +118,39 @@ export async function confirmOldCopy(
   });
   anchor.rememberClock(clock);
   return lastAlive;
+}
+
+type ClockConfirmed =
+  | { kind: 'not-behind' }
+  | { kind: 'apart'; apartMs: number }
+  /** Times up to `newest`, milliseconds, had been seen. */
+  | { kind: 'confirmed'; newest: number };
+
+/**
+ * Lets the store be opened although its clock is behind a time that was seen, by the word of a named person: it was
+ * ahead then, and is right now. Audited first; doing it again after a crash does what was left.
+ */
+export async function confirmClock(
+  redis: Redis,
+  anchor: Anchor,
+  named: NamedPerson,
+): Promise<ClockConfirmed> {
+  const [seconds] = await redis.time();
+  const clock = Number(seconds) * 1000;
+  const newest = anchor.newestClock();
+  if (clock >= newest - CLOCK_TOLERANCE_MS) return { kind: 'not-behind' };
+  const apartMs = Math.abs(Date.now() - clock);
+  if (apartMs > CLOCK_TOLERANCE_MS) return { kind: 'apart', apartMs };
+  await loadFunctions(redis);
+  const auditId = randomUUID();
+  await appendEvent(redis, {
+    type: 'clock-confirmed',
+    auditId,
+    by: named.by,
+    detail: { ...whyDetail(named), newest: new Date(newest).toISOString() },
+  });
+  // Lookup processes, which remember it too, read this.
+  await redis.hset(keys.dataset, CONFIRMED_CLOCK, auditId);
+  anchor.putClockBack(clock);
+  return { kind: 'confirmed', newest };
 }

@@ -28,7 +28,7 @@ import {
   type ReplicaWatchOptions,
   replicasWord,
 } from './replicas.ts';
-import { BELIEVED_SERVER, CONFIRMED_PROMOTION } from './server.ts';
+import { BELIEVED_SERVER, CONFIRMED_CLOCK, CONFIRMED_PROMOTION } from './server.ts';
 import {
   bad,
   CLOCK_TOLERANCE_MS,
@@ -200,6 +200,7 @@ export function watchStore(
   const generations = new Map<number, number>();
   let eventNumbers = new EventNumbers();
   let confirmed: string | undefined;
+  let confirmedClock: string | undefined;
   let eventsMissing = false;
   let run: string | undefined;
   let replicatedAt = Number.NEGATIVE_INFINITY;
@@ -365,6 +366,10 @@ export function watchStore(
       // What this process has seen is what somebody has answered for.
       if (dataset !== undefined) forgetEvents();
       confirmed = fields[CONFIRMED_PROMOTION];
+    }
+    if (fields[CONFIRMED_CLOCK] !== confirmedClock) {
+      newestStoreClock = 0;
+      confirmedClock = fields[CONFIRMED_CLOCK];
     }
     const { diskFreeBytes, diskReserveBytes, ...diskIs } = diskVerdict;
     set('disk', diskIs);

@@ -19,6 +19,8 @@ export type Replication = {
 export const BELIEVED_SERVER = 'server';
 /** Field of `cpf:dataset`: the id of the last confirmation of a promotion. */
 export const CONFIRMED_PROMOTION = 'promotion';
+/** Field of `cpf:dataset`: the id of the last confirmation of a clock that was put back. */
+export const CONFIRMED_CLOCK = 'clock';
 
 /** @param info what `INFO` says, with its section `replication` */
 export function readReplication(info: ReadonlyMap<string, string>): Replication {

@@ -197,7 +197,9 @@ export function startStoreVerifier(
     const clock = await storeClock();
     const newest = anchor.newestClock();
     if (clock < newest - CLOCK_TOLERANCE_MS) {
-      throw new StoreNotWhole(VERIFIER.clockWentBack);
+      throw new StoreNotWhole(
+        VERIFIER.clockWentBack(newest - clock, new Date(newest).toISOString()),
+      );
     }
     if (clock > newest + REMEMBER_CLOCK_EVERY_MS) anchor.rememberClock(clock);
   }

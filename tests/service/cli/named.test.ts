@@ -14,6 +14,7 @@ import {
 } from '#service/cli/authority.ts';
 import { block, unblock } from '#service/cli/block.ts';
 import {
+  confirmClockPutBack,
   confirmDataset,
   confirmOldDataFolder,
   confirmPromotedServer,
@@ -61,6 +62,7 @@ const COMMANDS: Record<string, (named: Named) => Promise<unknown>> = {
   repair: (named) => repair(configuration, named),
   'confirm promotion': (named) => confirmPromotedServer(configuration, named),
   'confirm old-copy': (named) => confirmOldDataFolder(configuration, named),
+  'confirm clock': (named) => confirmClockPutBack(configuration, named),
   'confirm dataset': (named) => confirmDataset(configuration, 'one', named),
 };
 

@@ -1,9 +1,9 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { READINESS } from '#schemas/wording/store.ts';
 import { keys } from '#store/keys.ts';
 import { beginWork, isReplaced, takeWorkerLease } from '#store/locks/worker-lease.ts';
 import { Anchor } from '#store/trust/anchor.ts';
-import { confirmOldCopy } from '#store/trust/confirm.ts';
+import { confirmClock, confirmOldCopy } from '#store/trust/confirm.ts';
 import { DURABILITY_FIELD } from '#store/trust/durability.ts';
 import { watchStore } from '#store/trust/readiness.ts';
 import { startTestStore, type TestStore, until, WAIT_MS } from '../../support/test-store.ts';
@@ -85,6 +85,49 @@ test('a live data folder that was last alive days ago opens only on the word of 
   expect(await confirmOldCopy(await t.connect('worker'), t.anchor, named)).toBeUndefined();
   const events = await t.adminStore.readEvents('system');
   expect(events.map(({ type }) => type)).toContain('old-copy-confirmed');
+});
+
+test('a store whose clock was ahead and was put right opens on the word of a named person, and not while clocks differ', async () => {
+  t = await startTestStore({ kind: 'demo' });
+  const ahead = Date.now() + 3_600_000;
+  t.anchor.rememberClock(ahead);
+  await t.admin.set('cpf:open', 'another run');
+  // A lookup process that saw the clock ahead, too.
+  let aheadSeconds = 3_600;
+  const lookup = await t.connect('lookup');
+  const time = lookup.time.bind(lookup);
+  lookup.time = () =>
+    time().then((at) => at.map((part, i) => (i === 0 ? part + aheadSeconds : part)));
+  const readiness = watchStore(lookup, { clock: () => Date.now() + aheadSeconds * 1_000 });
+  const clockSays = (): string =>
+    readiness.checks().find(({ name }) => name === 'clock')?.detail ?? '';
+  await until(() => clockSays().includes('less than a second apart'), 'the clock being ahead');
+  aheadSeconds = 0;
+  await until(() => clockSays().includes('cp-flags confirm clock'), 'the clock being put back');
+
+  const verifier = await t.keep();
+  await verifier.look();
+  expect(verifier.state).toMatchObject({ opened: false, problem: true });
+  expect(verifier.state.detail).toMatch(
+    /behind a time that was already seen .* cp-flags confirm clock/,
+  );
+
+  const worker = await t.connect('worker');
+  const named = { by: 'A. Example', reason: 'it started an hour ahead' };
+  vi.useFakeTimers({ toFake: ['Date'], now: ahead });
+  expect(await confirmClock(worker, t.anchor, named)).toMatchObject({ kind: 'apart' });
+  vi.useRealTimers();
+  expect(await confirmClock(worker, t.anchor, named)).toEqual({ kind: 'confirmed', newest: ahead });
+  expect(await confirmClock(worker, t.anchor, named)).toEqual({ kind: 'not-behind' });
+  await verifier.look();
+  expect(verifier.state.opened).toBe(true);
+  expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
+  await readiness.stop();
+  const events = await t.adminStore.readEvents('system');
+  expect(events.find(({ type }) => type === 'clock-confirmed')).toMatchObject({
+    by: 'A. Example',
+    detail: { reason: 'it started an hour ahead' },
+  });
 });
 
 test('a demo, or a live data folder that was alive yesterday, opens on its own and on record', async () => {
