@@ -274,10 +274,9 @@ const councilColumns: Mountable<ColumnsDependencies> = {
 const councilColumnsFile: Mountable<ColumnsDependencies> = {
   operation: { method: 'POST', path: PATH, letsIn: 'authority' },
   handler(dependencies) {
-    const { previews, loads, sessions } = dependencies;
+    const { previews, loads } = dependencies;
     const mib = Math.floor(loads.maxBytes / MIB);
     return guardedCouncil(dependencies, async (c, at) => {
-      const { incoming } = c.env;
       const read = await receiveFile(dependencies, c.env, at, FILE_FORM);
       if (read.kind === 'refused') return { code: read.code };
       const refuse = (error: string, status = 400) =>
@@ -291,13 +290,12 @@ const councilColumnsFile: Mountable<ColumnsDependencies> = {
       const { id, filename: name } = taken;
       const found = await previews.start(id, START_BYTES);
       const start = found && readStart(found.start);
-      // The session may have ended while the file was on its way.
-      const isOpen = sessions.read(incoming).kind === 'open';
-      if (start?.kind === 'read' && isOpen) {
+      // Its sender signed out as soon as it was here.
+      if (start === undefined) return { code: 'token-expired' };
+      if (start.kind === 'read') {
         return choosePage(dependencies, at, { id, name, start: start.start });
       }
       await previews.remove(id);
-      if (start === undefined || start.kind === 'read') return { code: 'token-expired' };
       return refuse(taken.sizeBytes === 0 ? UPLOAD.empty : COLUMNS.unread[start.kind]);
     });
   },
@@ -308,13 +306,13 @@ const councilColumnsSave: Mountable<ColumnsDependencies> = {
   operation: { method: 'POST', path: `${PATH}/save`, letsIn: 'authority' },
   handler: (dependencies) =>
     guardedCouncil(dependencies, async (c, at) => {
-      const { store, previews, forms, endings } = dependencies;
+      const { store, previews, endings } = dependencies;
       const fields = await readForm(c.env);
       if (typeof fields === 'string') return { code: fields };
       const id = fields.get('file') ?? '';
       // By the token it is known that this session sent the file: nobody else can name it.
-      const of = { form: SAVE_FORM, owner: at.session.id, once: id };
-      if (!forms.isOurs(c.env.incoming, fields, of)) return { code: 'form-untrusted' };
+      const code = at.refusalOf(fields, { form: SAVE_FORM, once: id });
+      if (code !== undefined) return { code };
       const preview = await previews.unsent(id, senderOf(at));
       // Sent twice, it is done once: the file is on its way by now.
       if (preview === undefined && (await previews.find(id, ownerOf(at))) !== undefined) {

@@ -1,12 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
+import type { ErrorCode } from '#schemas/errors.ts';
 import { boundaryOf, NotAForm, readParts } from '../../http/multipart.ts';
 import { repeatedHeader } from '../../http/request-head.ts';
 import { openBody } from '../../uploads/body.ts';
 import type { LoadSettings } from '../../uploads/load-settings.ts';
 import type { Previews, Received } from '../../uploads/previews.ts';
 import { FILE_LIMITS } from '../../uploads/request.ts';
-import type { Fields, Forms } from '../session/forms.ts';
+import type { Fields } from '../session/forms.ts';
 import type { AtCouncil } from './guarded-council.ts';
 
 /** A file that was chosen in a form, with the fields that stand before it. */
@@ -15,7 +16,7 @@ export type ChosenFile = { filename: string; content: AsyncIterable<Buffer> };
 type FileForm<Taken> =
   /** With all fields; `taken` is undefined if no file was chosen. */
   | { kind: 'read'; fields: Fields; taken: Taken | undefined }
-  | { kind: 'refused'; code: 'form-untrusted' | 'form-field-repeated' }
+  | { kind: 'refused'; code: ErrorCode }
   /** So large that it is not read at all. */
   | { kind: 'too-large' }
   /** It ended before it should, or its sender fell silent. */
@@ -30,8 +31,11 @@ const READ_AT_MOST_TIMES = 4;
 type FileFormReader<Taken> = {
   /** Largest file. Of a larger one only as much is read as its browser needs to get to the answer. */
   maxBytes: number;
-  /** Judges the fields that come before the file; nothing of the file is taken if it says no. */
-  isOurs: (fields: Fields) => boolean;
+  /**
+   * Judges the fields that come before the file, of which nothing is taken if there is anything against them, and all
+   * fields once the file is here.
+   */
+  refusalOf: (fields: Fields) => ErrorCode | undefined;
   /** Is given the file, and reads it to its end. */
   take: (file: ChosenFile) => Promise<Taken>;
   /** Takes back what was taken of a form that turns out to be none. */
@@ -41,7 +45,7 @@ type FileFormReader<Taken> = {
 /** Reads a form with one file, which is handed on as it comes: nothing of it is kept here. */
 export async function readFileForm<Taken>(
   { incoming, outgoing }: { incoming: IncomingMessage; outgoing: ServerResponse },
-  { maxBytes, isOurs, take, drop }: FileFormReader<Taken>,
+  { maxBytes, refusalOf, take, drop }: FileFormReader<Taken>,
 ): Promise<FileForm<Taken>> {
   const { headers } = incoming;
   const boundary = boundaryOf(headers['content-type']);
@@ -59,7 +63,6 @@ export async function readFileForm<Taken>(
   let taken: Taken | undefined;
 
   async function read(ofBoundary: string): Promise<FileForm<Taken>> {
-    const untrusted = { kind: 'refused', code: 'form-untrusted' } as const;
     for await (const part of readParts(body.stream as AsyncIterable<Buffer>, ofBoundary)) {
       if (fields.has(part.name)) return { kind: 'refused', code: 'form-field-repeated' };
       if (part.kind === 'field') {
@@ -67,12 +70,14 @@ export async function readFileForm<Taken>(
         continue;
       }
       // A second file, under whatever name.
-      if (taken !== undefined || !isOurs(fields)) return untrusted;
+      const code = taken === undefined ? refusalOf(fields) : 'form-untrusted';
+      if (code !== undefined) return { kind: 'refused', code };
       fields.set(part.name, part.filename);
       // A browser sends an empty file without a name if none was chosen.
       if (part.filename !== '') taken = await take(part);
     }
-    return isOurs(fields) ? { kind: 'read', fields, taken } : untrusted;
+    const code = refusalOf(fields);
+    return code === undefined ? { kind: 'read', fields, taken } : { kind: 'refused', code };
   }
 
   let form: FileForm<Taken> = { kind: 'cut-short' };
@@ -92,18 +97,14 @@ export async function readFileForm<Taken>(
 
 /** Reads a form of somebody's session with one file, which is kept among the uploads that wait. */
 export const receiveFile = (
-  {
-    previews,
-    forms,
-    loads,
-  }: { previews: Previews; forms: Forms; loads: Pick<LoadSettings, 'maxBytes'> },
+  { previews, loads }: { previews: Previews; loads: Pick<LoadSettings, 'maxBytes'> },
   env: HttpBindings,
-  { session, authority, caller }: AtCouncil,
+  { session, authority, caller, refusalOf }: AtCouncil,
   form: string,
 ): Promise<FileForm<Received & { filename: string }>> =>
   readFileForm(env, {
     maxBytes: loads.maxBytes,
-    isOurs: (fields) => forms.isOurs(env.incoming, fields, { form, owner: session.id }),
+    refusalOf: (fields) => refusalOf(fields, { form }),
     take: async ({ content, filename }) => ({
       ...(await previews.receive(
         { authority, userKey: caller.userKey, session },

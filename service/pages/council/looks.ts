@@ -141,10 +141,8 @@ export const councilLooksOfChild: Mountable<LooksDependencies> = {
     guardedCouncil(dependencies, async (c, at) => {
       const fields = await readForm(c.env);
       if (typeof fields === 'string') return { code: fields };
-      const { forms } = dependencies;
-      if (!forms.isOurs(c.env.incoming, fields, { form: FORM, owner: at.session.id })) {
-        return { code: 'form-untrusted' };
-      }
+      const code = at.refusalOf(fields, { form: FORM });
+      if (code !== undefined) return { code };
       const child = (fields.get('child') ?? '').trim();
       const before = notificationIdSchema.safeParse(fields.get('before')).data;
       if (child === '') {

@@ -91,7 +91,7 @@ const councilReconcileForm: Mountable<CouncilReconcileDependencies> = {
 const councilReconcile: Mountable<CouncilReconcileDependencies> = {
   operation: { method: 'POST', path: PATH, letsIn },
   handler(dependencies) {
-    const { store, readiness, forms, loads, comparisons, log } = dependencies;
+    const { store, readiness, loads, comparisons, log } = dependencies;
     const form = createForm(dependencies);
     let underWay = 0;
 
@@ -126,8 +126,7 @@ const councilReconcile: Mountable<CouncilReconcileDependencies> = {
     return guardedCouncil(dependencies, async (c, at) => {
       const read = await readFileForm(c.env, {
         maxBytes: loads.maxBytes,
-        isOurs: (fields) =>
-          forms.isOurs(c.env.incoming, fields, { form: FORM, owner: at.session.id }),
+        refusalOf: (fields) => at.refusalOf(fields, { form: FORM }),
         take: (file) => compare(at, file),
       });
       const wrong = (text: string, status = 400) => form(at, status, [{ field: 'file', text }]);

@@ -203,7 +203,7 @@ const councilUploadForm: Mountable<CouncilUploadDependencies> = {
 const councilUpload: Mountable<CouncilUploadDependencies> = {
   operation: { method: 'POST', path: UPLOAD_PATH, letsIn },
   handler(dependencies) {
-    const { previews, loads, sessions } = dependencies;
+    const { previews, loads } = dependencies;
     const { page } = createForm(dependencies);
 
     /** The file that the form before this one had, if no other was chosen in its place. */
@@ -217,7 +217,6 @@ const councilUpload: Mountable<CouncilUploadDependencies> = {
     const atFile = (text: string): FieldError[] => [{ field: 'file', text }];
 
     return guardedCouncil(dependencies, async (c, at) => {
-      const { incoming } = c.env;
       const read = await receiveFile(dependencies, c.env, at, FORM);
       if (read.kind === 'refused') return { code: read.code };
       if (read.kind === 'too-large') return page(at, 413, {}, atFile(UPLOAD.tooLarge(mib)));
@@ -239,11 +238,8 @@ const councilUpload: Mountable<CouncilUploadDependencies> = {
       if (taken !== undefined && before !== undefined) await previews.remove(before.id);
       const received = taken && (await previews.unsent(taken.id, senderOf(at)));
       const file = taken && received ? { id: taken.id, preview: received } : before;
-      // The session may have ended while the file was on its way.
-      if (file === undefined || sessions.read(incoming).kind !== 'open') {
-        await previews.remove((file ?? taken)?.id ?? '');
-        return { code: 'token-expired' };
-      }
+      // Its sender signed out as soon as it was here.
+      if (file === undefined) return { code: 'token-expired' };
       // What was typed can be put right without choosing the file again.
       if (described.kind === 'wrong') {
         return page(at, 400, described.typed, described.errors, file);
@@ -377,12 +373,11 @@ const previewAct = (
   work: (c: RouteContext, at: AtCouncil, fields: Fields, preview: Preview) => Promise<Response>,
 ): Handler =>
   guardedCouncil(dependencies, async (c, at) => {
-    const { previews, forms } = dependencies;
     const fields = await readForm(c.env);
     if (typeof fields === 'string') return { code: fields };
-    const of = { form: SEND_FORM, owner: at.session.id, once: idOf(c) };
-    if (!forms.isOurs(c.env.incoming, fields, of)) return { code: 'form-untrusted' };
-    const preview = await previews.find(idOf(c), ownerOf(at));
+    const code = at.refusalOf(fields, { form: SEND_FORM, once: idOf(c) });
+    if (code !== undefined) return { code };
+    const preview = await dependencies.previews.find(idOf(c), ownerOf(at));
     return preview === undefined ? gone(at) : work(c, at, fields, preview);
   });
 

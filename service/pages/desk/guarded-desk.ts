@@ -56,6 +56,11 @@ export type AtDesk = {
   notFound: () => Response;
   /** The hidden fields of a form, by which {@link deskAct} knows it; it counts once. */
   hidden: (form: string) => Html;
+  /**
+   * Why a form is not taken once it is here; `undefined` if it is. While it was on its way its sender may have signed
+   * out or been blocked, and it may be of no page that was made for this session.
+   */
+  refusalOf: (fields: Fields, of: { form: string; once?: string }) => ErrorCode | undefined;
 };
 
 type DeskWork = (
@@ -179,8 +184,10 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
   }
 
   const refuse =
-    (state: SessionState, path: string) =>
+    (incoming: IncomingMessage, path: string) =>
     (code: ErrorCode, seconds = WAIT_SECONDS): Response => {
+      // As it is now: it may have ended since the request began.
+      const state = sessions.read(incoming);
       if (state.kind !== 'open' && state.kind !== 'unknown') return overPage(state);
       const page = refusedPage(desk, code, seconds, unavailable?.(desk));
       // Whose access is not known to be good is shown nothing that is theirs.
@@ -200,7 +207,7 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
       return redirect('/sign-in', state.kind === 'over' ? [cookies.set('session', undefined)] : []);
     }
     const { path } = c.req;
-    const refused = refuse(state, path);
+    const refused = refuse(incoming, path);
     return guarded(
       dependencies,
       {
@@ -241,6 +248,12 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
             const token = forms.token({ form, owner: session.id, once });
             return html`<input type="hidden" name="form" value="${once}"><input type="hidden" name="token" value="${token}">`;
           },
+          refusalOf(fields, of) {
+            const again = sessions.authenticate(sessions.read(incoming));
+            if (again.kind === 'refused') return again.code;
+            const isOurs = forms.isOurs(incoming, fields, { ...of, owner: session.id });
+            return isOurs ? undefined : 'form-untrusted';
+          },
         });
       },
     )(c);
@@ -248,8 +261,6 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
 }
 
 const FORM_ID = /^[0-9a-f-]{36}$/;
-
-type DeskForms = Pick<DeskDependencies, 'forms' | 'sessions' | 'endings'>;
 
 type FormJudged =
   | { kind: 'ours' }
@@ -259,19 +270,16 @@ type FormJudged =
 
 /** Whether a form with these fields was made for this session by {@link AtDesk.hidden}, and is sent the first time. */
 async function judgeForm(
-  { forms, sessions, endings }: DeskForms,
-  incoming: IncomingMessage,
-  { session }: Pick<AtDesk, 'session'>,
+  { endings }: Pick<DeskDependencies, 'endings'>,
+  { refusalOf }: Pick<AtDesk, 'refusalOf'>,
   form: string,
   fields: Fields,
   repeats = false,
 ): Promise<FormJudged> {
   const once = fields.get('form') ?? '';
-  const isOurs =
-    FORM_ID.test(once) && forms.isOurs(incoming, fields, { form, owner: session.id, once });
-  if (!isOurs) return { kind: 'refused', code: 'form-untrusted' };
-  // The session may have ended while the form was on its way.
-  if (sessions.read(incoming).kind !== 'open') return { kind: 'refused', code: 'token-expired' };
+  const code =
+    refusalOf(fields, { form, once }) ?? (FORM_ID.test(once) ? undefined : 'form-untrusted');
+  if (code !== undefined) return { kind: 'refused', code };
   const counts = repeats || (await endings.once(`${form} ${once}`));
   return { kind: counts ? 'ours' : 'used' };
 }
@@ -299,7 +307,7 @@ export function deskAct(
   return guardedDesk(dependencies, desk, async (c, at) => {
     const fields = await readForm(c.env, maxBytes === undefined ? {} : { maxBytes });
     if (typeof fields === 'string') return { code: fields };
-    const judged = await judgeForm(dependencies, c.env.incoming, at, form, fields, repeats);
+    const judged = await judgeForm(dependencies, at, form, fields, repeats);
     if (judged.kind === 'refused') return { code: judged.code };
     return judged.kind === 'used'
       ? at.page({ ...deskMessage(DESK.usedUp, DESK.usedUpThen, desk.home), status: 409 })

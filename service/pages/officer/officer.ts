@@ -115,15 +115,10 @@ export const officerLook = <V extends Viewer>(
   work: (c: RouteContext, at: AtOfficer<V>, fields: Fields) => Answer,
 ): Handler =>
   guardedOfficer(dependencies, forWhom, async (c, at) => {
-    const { incoming } = c.env;
     const fields = await readForm(c.env, { maxBytes: FORM_MOST_BYTES });
     if (typeof fields === 'string') return { code: fields };
-    const owner = at.session.id;
-    const once = fields.get('form') ?? '';
-    if (!dependencies.forms.isOurs(incoming, fields, { form: LOOK_FORM, owner, once }))
-      return { code: 'form-untrusted' };
-    // The session may have ended while the form was on its way.
-    if (dependencies.sessions.read(incoming).kind !== 'open') return { code: 'token-expired' };
+    const code = at.refusalOf(fields, { form: LOOK_FORM, once: fields.get('form') ?? '' });
+    if (code !== undefined) return { code };
     return work(c, { ...at, back: backFrom(at, c.req.path, fields) }, fields);
   });
 

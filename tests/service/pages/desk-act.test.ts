@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DESK } from '#schemas/wording/desk.ts';
 import { createApp } from '#service/app.ts';
@@ -22,6 +25,7 @@ const refused: string[] = [];
 const done: string[] = [];
 const used = new Set<string>();
 let ended = false;
+let isBlocked = false;
 let failing = false;
 let limited = false;
 let sealer: Sealer;
@@ -59,7 +63,7 @@ beforeAll(async () => {
       cookies,
       endings,
       isProvider: () => true,
-      blocked: () => false,
+      blocked: () => isBlocked,
       revoked: () => false,
     }),
     forms: createForms(sealer, () => [baseUrl]),
@@ -174,6 +178,42 @@ test('a session that ended meanwhile does nothing more, and a stranger never did
   expect((await createVisitor(baseUrl).post('/act', form)).status).toBe(401);
   expect(done).toHaveLength(before);
 });
+
+test.each([
+  ['is blocked', () => (isBlocked = true), [403, DESK.blocked]],
+  ['signs out', () => (ended = true), [401, DESK.over]],
+] as const)(
+  'nothing is done for somebody who %s while the form is on its way',
+  async (_, leave, says) => {
+    const visitor = await newOfficer();
+    const body = new URLSearchParams(await formOf(visitor)).toString();
+    const before = done.length;
+    const asked = request(new URL('/act', baseUrl), {
+      method: 'POST',
+      headers: {
+        cookie: [...visitor.jar].map(([name, value]) => `${name}=${value}`).join('; '),
+        'content-type': 'application/x-www-form-urlencoded',
+        'content-length': body.length,
+        'sec-fetch-site': 'same-origin',
+        // The service asks for the body once it has let its sender in.
+        expect: '100-continue',
+      },
+    });
+    const answered = once(asked, 'response');
+    asked.flushHeaders();
+    await once(asked, 'continue');
+    leave();
+    asked.end(body);
+    const [response] = (await answered.finally(() => (isBlocked = ended = false))) as [
+      IncomingMessage,
+    ];
+    expect([response.statusCode, await text(response)]).toEqual([
+      says[0],
+      expect.stringContaining(says[1]),
+    ]);
+    expect(done).toHaveLength(before);
+  },
+);
 
 test('too many requests and a fault inside are pages that say so, with the way on', async () => {
   limited = true;

@@ -1,10 +1,14 @@
+import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readConfiguration } from '#schemas/configuration.ts';
 import { SAMPLE_AUTHORITIES } from '#schemas/sample.ts';
 import { COUNCIL } from '#schemas/wording/council.ts';
 import { DESK } from '#schemas/wording/desk.ts';
+import { DEMO_OPERATOR } from '#service/admission/personas.ts';
 import { startService } from '#service/main.ts';
 import { DESK_PAGES } from '#service/pages/desk-pages.ts';
 import { PAGES as OTHER_PAGES } from '#service/pages/pages.ts';
@@ -316,6 +320,69 @@ test('a session that is over is a page that says so, and nothing is shown any mo
   const after = await visitor.get('/council');
   expect([after.status, after.headers.get('location')]).toEqual([303, '/sign-in']);
 });
+
+/** Begins to send a form without a token: its body comes when what is returned is called. */
+async function beginForm(
+  visitor: Visitor,
+  address: string,
+): Promise<() => Promise<{ status: number | undefined; body: string }>> {
+  const isFile = ['/council/upload', '/council/reconcile', '/council/columns'].includes(address);
+  const asked = request(new URL(address, service.baseUrl), {
+    method: 'POST',
+    headers: {
+      cookie: [...visitor.jar].map(([name, value]) => `${name}=${value}`).join('; '),
+      'content-type': isFile
+        ? 'multipart/form-data; boundary=B'
+        : 'application/x-www-form-urlencoded',
+      'sec-fetch-site': 'same-origin',
+      // The service asks for the body once it has let its sender in.
+      expect: '100-continue',
+    },
+  });
+  const answered = once(asked, 'response');
+  asked.flushHeaders();
+  await once(asked, 'continue');
+  return async () => {
+    const part = '--B\r\nContent-Disposition: form-data; name="token"\r\n\r\nx\r\n--B--\r\n';
+    asked.end(isFile ? part : 'token=x');
+    const [response] = (await answered) as [IncomingMessage];
+    return { status: response.statusCode, body: await text(response) };
+  };
+}
+
+test.for([
+  { person: 'authority', home: '/council', organisation: AUTHORITY, scopes: ['upload'] },
+  {
+    person: 'caldicottGuardian',
+    home: '/officer',
+    organisation: DEMO_OPERATOR.code,
+    scopes: ['audit'],
+  },
+  {
+    person: 'operations',
+    home: '/operator',
+    organisation: DEMO_OPERATOR.code,
+    scopes: ['operate'],
+  },
+] as const)(
+  'no form of $home is taken from somebody who signs out while it is on its way',
+  async ({ person, home, organisation, scopes }) => {
+    const addresses = Object.entries(PAGES).flatMap(([name, { path, people }]) => {
+      const [method, pattern = ''] = name.split(' ');
+      return method === 'POST' && people[person] === 403 ? (path ?? pattern) : [];
+    });
+    expect(addresses.length).toBeGreaterThan(3);
+    const visitor = await visitorAs(service, { user: 'leaving', organisation, scopes });
+    const page = await visitor.get(home);
+    const begun = await Promise.all(addresses.map((address) => beginForm(visitor, address)));
+    await visitor.post('/sign-out', hiddenOf(page, '/sign-out'));
+    const answers = await Promise.all(begun.map((end) => end()));
+    for (const [i, { status, body }] of answers.entries()) {
+      expect([addresses[i], status, body.includes(DESK.over)]).toEqual([addresses[i], 401, true]);
+      expect(body).not.toContain('Person leaving');
+    }
+  },
+);
 
 test('a desk is nowhere for a browser that asks with HEAD', async () => {
   const visit = await visitorOf('authority').ask('/council', { method: 'HEAD' });
