@@ -1,6 +1,3 @@
-import { once } from 'node:events';
-import { type IncomingMessage, request } from 'node:http';
-import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DESK } from '#schemas/wording/desk.ts';
 import { createApp } from '#service/app.ts';
@@ -15,6 +12,7 @@ import { createForms } from '#service/pages/session/forms.ts';
 import { openSealer, type Sealer } from '#service/pages/session/seal.ts';
 import { createSessions } from '#service/pages/session/sessions.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
+import { beginForm } from '../../support/begun-form.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testFolder } from '../../support/service.ts';
 import { createVisitor, type Visitor } from '../../support/visitor.ts';
@@ -180,37 +178,21 @@ test('a session that ended meanwhile does nothing more, and a stranger never did
 });
 
 test.each([
-  ['is blocked', () => (isBlocked = true), [403, DESK.blocked]],
-  ['signs out', () => (ended = true), [401, DESK.over]],
-] as const)(
+  ['is blocked', 403, DESK.blocked],
+  ['signs out', 401, DESK.over],
+])(
   'nothing is done for somebody who %s while the form is on its way',
-  async (_, leave, says) => {
+  async (_, status, heading) => {
     const visitor = await newOfficer();
     const body = new URLSearchParams(await formOf(visitor)).toString();
     const before = done.length;
-    const asked = request(new URL('/act', baseUrl), {
-      method: 'POST',
-      headers: {
-        cookie: [...visitor.jar].map(([name, value]) => `${name}=${value}`).join('; '),
-        'content-type': 'application/x-www-form-urlencoded',
-        'content-length': body.length,
-        'sec-fetch-site': 'same-origin',
-        // The service asks for the body once it has let its sender in.
-        expect: '100-continue',
-      },
-    });
-    const answered = once(asked, 'response');
-    asked.flushHeaders();
-    await once(asked, 'continue');
-    leave();
-    asked.end(body);
-    const [response] = (await answered.finally(() => (isBlocked = ended = false))) as [
-      IncomingMessage,
-    ];
-    expect([response.statusCode, await text(response)]).toEqual([
-      says[0],
-      expect.stringContaining(says[1]),
-    ]);
+    const end = await beginForm(baseUrl, visitor, '/act', { body });
+    if (heading === DESK.blocked) isBlocked = true;
+    else ended = true;
+    const answer = await end();
+    isBlocked = false;
+    ended = false;
+    expect([answer.status, answer.page]).toEqual([status, expect.stringContaining(heading)]);
     expect(done).toHaveLength(before);
   },
 );

@@ -1,8 +1,5 @@
-import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';
-import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readConfiguration } from '#schemas/configuration.ts';
 import { SAMPLE_AUTHORITIES } from '#schemas/sample.ts';
@@ -14,6 +11,7 @@ import { DESK_PAGES } from '#service/pages/desk-pages.ts';
 import { PAGES as OTHER_PAGES } from '#service/pages/pages.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
+import { beginForm } from '../../support/begun-form.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
 import {
@@ -321,34 +319,16 @@ test('a session that is over is a page that says so, and nothing is shown any mo
   expect([after.status, after.headers.get('location')]).toEqual([303, '/sign-in']);
 });
 
-/** Begins to send a form without a token: its body comes when what is returned is called. */
-async function beginForm(
-  visitor: Visitor,
-  address: string,
-): Promise<() => Promise<{ status: number | undefined; body: string }>> {
-  const isFile = ['/council/upload', '/council/reconcile', '/council/columns'].includes(address);
-  const asked = request(new URL(address, service.baseUrl), {
-    method: 'POST',
-    headers: {
-      cookie: [...visitor.jar].map(([name, value]) => `${name}=${value}`).join('; '),
-      'content-type': isFile
-        ? 'multipart/form-data; boundary=B'
-        : 'application/x-www-form-urlencoded',
-      'sec-fetch-site': 'same-origin',
-      // The service asks for the body once it has let its sender in.
-      expect: '100-continue',
-    },
-  });
-  const answered = once(asked, 'response');
-  asked.flushHeaders();
-  await once(asked, 'continue');
-  return async () => {
-    const part = '--B\r\nContent-Disposition: form-data; name="token"\r\n\r\nx\r\n--B--\r\n';
-    asked.end(isFile ? part : 'token=x');
-    const [response] = (await answered) as [IncomingMessage];
-    return { status: response.statusCode, body: await text(response) };
-  };
-}
+const FILE_FORMS = ['/council/upload', '/council/reconcile', '/council/columns'];
+
+/** Forms of which nothing can be taken, since they have no token. */
+const formOf = (address: string): { body: string; type?: string } =>
+  FILE_FORMS.includes(address)
+    ? {
+        body: '--B\r\nContent-Disposition: form-data; name="token"\r\n\r\nx\r\n--B--\r\n',
+        type: 'multipart/form-data; boundary=B',
+      }
+    : { body: 'token=x' };
 
 test.for([
   { person: 'authority', home: '/council', organisation: AUTHORITY, scopes: ['upload'] },
@@ -374,12 +354,15 @@ test.for([
     expect(addresses.length).toBeGreaterThan(3);
     const visitor = await visitorAs(service, { user: 'leaving', organisation, scopes });
     const page = await visitor.get(home);
-    const begun = await Promise.all(addresses.map((address) => beginForm(visitor, address)));
+    const begun = await Promise.all(
+      addresses.map((address) => beginForm(service.baseUrl, visitor, address, formOf(address))),
+    );
     await visitor.post('/sign-out', hiddenOf(page, '/sign-out'));
     const answers = await Promise.all(begun.map((end) => end()));
-    for (const [i, { status, body }] of answers.entries()) {
-      expect([addresses[i], status, body.includes(DESK.over)]).toEqual([addresses[i], 401, true]);
-      expect(body).not.toContain('Person leaving');
+    for (const [i, answer] of answers.entries()) {
+      expect([addresses[i], answer.status]).toEqual([addresses[i], 401]);
+      expect(answer.page).toContain(DESK.over);
+      expect(answer.page).not.toContain('Person leaving');
     }
   },
 );
