@@ -73,6 +73,7 @@ export async function startCis2({ tls }: { tls?: Certified } = {}) {
   const people = new Map<string, Cis2Person>();
   let next = '555000000012';
   let refuses = false;
+  let beforeClaims = (): Promise<void> => Promise.resolve();
   let handle: (...of: Parameters<ReturnType<Provider['callback']>>) => unknown = () => undefined;
   const asked: URL[] = [];
   let tokensAsked = 0;
@@ -117,7 +118,13 @@ export async function startCis2({ tls }: { tls?: Certified } = {}) {
       findAccount: (_, id) => {
         const person = people.get(id);
         return (
-          person && { accountId: id, claims: async () => claimsOf(id, person) as { sub: string } }
+          person && {
+            accountId: id,
+            async claims(use) {
+              if (use === 'userinfo') await beforeClaims();
+              return claimsOf(id, person) as { sub: string };
+            },
+          }
         );
       },
       // Its own way of fetching goes nowhere near the loopback.
@@ -169,6 +176,11 @@ export async function startCis2({ tls }: { tls?: Certified } = {}) {
       people.set(sub, person);
       next = sub;
       refuses = false;
+      beforeClaims = () => Promise.resolve();
+    },
+    /** What happens while it is asked who that is. */
+    beforeClaims(what: () => Promise<void>): void {
+      beforeClaims = what;
     },
     /** Nobody is let in there from now on. */
     refuse(): void {

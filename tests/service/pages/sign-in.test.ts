@@ -656,6 +656,25 @@ describe('a provider ends sessions', () => {
     expect((await visitor.get('/look-up')).status).toBe(200);
   });
 
+  test('of a person whom it is still asked about, so that they are not let in', async () => {
+    const sub = somebody();
+    const visitor = createVisitor(service.baseUrl);
+    cis2.next(sub);
+    const { pathname, search } = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
+    cis2.beforeClaims(async () => {
+      expect((await send(await cis2.logoutToken({ sub }))).status).toBe(200);
+      // Until a session that begins now is one that begins after the ending.
+      const later = createVisitor(service.baseUrl);
+      await until(async () => {
+        await signIn(later, sub);
+        return (await later.get('/look-up')).status === 200;
+      }, 'a session after the ending');
+    });
+    const answer = await visitor.get(`${pathname}${search}`);
+    expect([answer.status, answer.heading]).toEqual([400, SIGN_IN_REFUSED.notFinished]);
+    expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
+  });
+
   test('of each person whom it names, also by a token whose id another person’s had', async () => {
     const jti = 'not-so-unique';
     for (const sub of [somebody(), somebody()]) {
