@@ -30,7 +30,7 @@ function list(councils: readonly Council[]): Html {
 <div class="nhsuk-form-group">
 <label class="nhsuk-label nhsuk-label--m" for="filter">${COUNCILS.filter}</label>
 <div class="nhsuk-hint" id="filter-hint">${COUNCILS.filterHint}</div>
-<input class="nhsuk-input nhsuk-input--width-20" id="filter" type="search" autocomplete="off" spellcheck="false" aria-describedby="filter-hint">
+<input class="nhsuk-input nhsuk-input--width-20" id="filter" type="search" autocomplete="off" aria-describedby="filter-hint">
 </div>
 <p role="status" data-count data-none="${COUNCILS.matches(0)}" data-one="${COUNCILS.matches(1)}" data-many="${COUNCILS.many}">${total}</p>
 </div>

@@ -124,7 +124,7 @@ function frame({ styles, script }: Assets, isDemo: boolean, page: Page): Html {
 ${navigation.length > 1 && navigationBar(navigation)}
 ${hide === undefined ? content : hiding(content, hide)}`;
   return html`<!doctype html>
-<html lang="en-GB" class="nhsuk-template">
+<html lang="en-GB" translate="no" spellcheck="false" writingsuggestions="false" class="nhsuk-template">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">

@@ -129,7 +129,7 @@ ${hiddenFields(hidden)}
 <label class="nhsuk-label nhsuk-label--m" for="number">${LOOK_UP.number}</label>
 <div class="nhsuk-hint" id="number-hint">${LOOK_UP.numberHint}</div>
 ${errorMessage('number-error', wrong)}
-<input class="nhsuk-input nhsuk-input--code nhsuk-input--width-10${wrong !== undefined && ' nhsuk-input--error'}" id="number" name="number" type="text" inputmode="numeric" spellcheck="false" autocomplete="off" aria-describedby="${describedBy}" value="${typed.number ?? ''}"${errors.length === 0 && html` autofocus`}>
+<input class="nhsuk-input nhsuk-input--code nhsuk-input--width-10${wrong !== undefined && ' nhsuk-input--error'}" id="number" name="number" type="text" inputmode="numeric" autocomplete="off" aria-describedby="${describedBy}" value="${typed.number ?? ''}"${errors.length === 0 && html` autofocus`}>
 </div>
 ${dateField(typed, errorOf('day'))}
 ${

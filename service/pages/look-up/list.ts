@@ -126,7 +126,7 @@ ${hiddenFields(hidden)}
 <label class="nhsuk-label nhsuk-label--m" for="list">${LIST.field}</label>
 <div class="nhsuk-hint" id="list-hint">${LIST.hint(BATCH_AT_MOST)}</div>
 ${errorMessage('list-error', error)}
-<textarea class="nhsuk-textarea${error !== undefined && ' nhsuk-textarea--error'}" id="list" name="list" rows="12" spellcheck="false" autocomplete="off" aria-describedby="list-hint${error !== undefined && ' list-error'}"${error === undefined && html` autofocus`}>
+<textarea class="nhsuk-textarea${error !== undefined && ' nhsuk-textarea--error'}" id="list" name="list" rows="12" autocomplete="off" aria-describedby="list-hint${error !== undefined && ' list-error'}"${error === undefined && html` autofocus`}>
 ${typed}</textarea>
 </div>
 ${button(LIST.submit)}

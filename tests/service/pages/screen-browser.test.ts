@@ -1,6 +1,6 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FRAME, LOOK_UP, SIGN_IN } from '#schemas/wording/pages.ts';
+import { ATTENDANCE, FRAME, LOOK_UP, SIGN_IN } from '#schemas/wording/pages.ts';
 import { hasBrowser, openPage, startBrowser } from '../../support/browser.ts';
 import { lookUp, signInAs } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
@@ -115,6 +115,19 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
       lookUp(page, service.baseUrl, { nhsNumber: PLAN, dateOfBirth: '2019-02-30' }),
     ]);
     expect(response.headers()['refresh']).toBe('120; url=/look-up/hidden');
+    await close();
+  });
+
+  test('no browser sends what is shown or typed to be translated, spelt or completed by somebody else', async () => {
+    const { page, close } = await openPage(browser);
+    await signInAs(page, service.baseUrl);
+    await lookUp(page, service.baseUrl, { nhsNumber: PLAN });
+    await page.getByText(ATTENDANCE.summary).click();
+    const kept = `[...document.querySelectorAll('body, main h1, input:not([type="hidden"])')]
+      .filter((each) => !each.spellcheck && !each.translate && each.writingSuggestions === 'false').length`;
+    expect(await page.evaluate(kept)).toBe(
+      await page.locator('body, main h1, input:not([type="hidden"])').count(),
+    );
     await close();
   });
 
