@@ -51,13 +51,14 @@ export async function readLooks(
   return looks;
 }
 
-/** The NHS number that was typed, if it is one; it is an id of the council's own otherwise. */
+/** The NHS number that was typed, if it may be one. */
 export const numberTyped = (typed: string): NhsNumber | undefined =>
   parseNhsNumber(typedNhsNumber(typed));
 
 /**
- * Whose looks are asked for by what was typed. Looks of users who were barred have no plan,
- * and so no such id: what the council keeps back, and its plans, say whose they are.
+ * Whose looks are asked for by what was typed: a number, or an id of the council's own, which may look like one. Looks
+ * of users who were barred have no plan, and so no such id: what the council keeps back, and its plans, say whose they
+ * are.
  */
 async function childOf(
   { auditFolder, store }: Pick<LooksDependencies, 'auditFolder' | 'store'>,
@@ -65,7 +66,6 @@ async function childOf(
   typed: string,
 ): Promise<OfChild> {
   const nhsNumber = numberTyped(typed);
-  if (nhsNumber !== undefined) return new Set([nhsNumber]);
   const { numbers, barred } = await notifiedNumbers(auditFolder, authority, typed);
   for (const restriction of await store.restrictions(authority)) {
     if (restriction.localId === typed) numbers.add(restriction.nhsNumber);
@@ -76,6 +76,7 @@ async function childOf(
       row.authority === authority && row.localId === typed;
     if (held.some(isTheirs)) numbers.add(number);
   }
+  if (nhsNumber !== undefined) numbers.add(nhsNumber);
   return numbers;
 }
 

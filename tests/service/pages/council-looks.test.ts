@@ -17,6 +17,8 @@ import { claims, startTestService, type TestService, until } from '../../support
 import { createVisitor, type Visitor, wordsOf } from '../../support/visitor.ts';
 
 const [CHILD, SHARED, OTHERS] = [testNumber(1), testNumber(2), testNumber(3)];
+/** A council's own id of a child, and no number of anybody's. */
+const LIKE_A_NUMBER = testNumber(4);
 const HOSTILE = '<script>"&\u202e';
 /** Columns of the CSV that a page has no room for. */
 const FOR_SYSTEMS: LookColumn[] = [
@@ -36,7 +38,13 @@ beforeAll(async () => {
   service = await startTestService({
     authorities: [
       { code: 'ZZ101', rows: [{ nhsNumber: CHILD }, { nhsNumber: SHARED, localId: HOSTILE }] },
-      { code: 'ZZ102', rows: [{ nhsNumber: SHARED, localId: 'B-2' }, { nhsNumber: OTHERS }] },
+      {
+        code: 'ZZ102',
+        rows: [
+          { nhsNumber: SHARED, localId: 'B-2' },
+          { nhsNumber: OTHERS, localId: LIKE_A_NUMBER },
+        ],
+      },
     ],
     environment: { NOTIFICATIONS_WINDOW_MINUTES: '0.005' },
   });
@@ -186,6 +194,12 @@ describe('who looked at a council’s children', () => {
     expect(wordsOf(await ofChild(ours, { child: testNumber(77) }))).toContain(LOOKS.noneOfChild);
     const missing = await ofChild(ours, { child: ' ' });
     expect([missing.status, wordsOf(missing).includes(LOOKS.childMissing)]).toEqual([400, true]);
+  });
+
+  test('is found by a local id of ten digits that could be an NHS number', async () => {
+    const page = await ofChild(theirs, { child: LIKE_A_NUMBER });
+    expect(wordsOf(page)).toContain('Nurse three');
+    expect(wordsOf(page)).not.toContain('Nurse two');
   });
 
   test('is downloaded in the columns of GET /notifications, all of it or of one child', async () => {
