@@ -23,7 +23,7 @@ import {
   typedAttendance,
   whyNotRecorded,
 } from './attendance.ts';
-import type { SignedInPages } from './signed-in.ts';
+import { FORM_ENDED, type SignedInPages } from './signed-in.ts';
 
 export type AttendancePagesDependencies = {
   frame: Frame;
@@ -111,7 +111,8 @@ export function createAttendancePages(
           ...signedIn(session),
         });
       }
-      if (wrong !== undefined) return frame({ ...wrong, ...signedIn(session) });
+      const shown = { ...signedIn(session), endsWithSession: FORM_ENDED };
+      if (wrong !== undefined) return frame({ ...wrong, ...shown });
       const mayHelp = not.why === 'too-many-requests' || not.why === 'failed';
       const look = typeof form === 'string' || !mayHelp ? undefined : lookOf(session, form);
       return frame({
@@ -122,7 +123,7 @@ export function createAttendancePages(
         ...(not.why === 'too-many-requests' && {
           retryAfterSeconds: options.limit?.retryAfterSeconds,
         }),
-        ...signedIn(session),
+        ...shown,
       });
     }
 

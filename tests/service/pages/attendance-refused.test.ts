@@ -30,6 +30,8 @@ test('over a limit, a page says that a child who left was not recorded, and what
   expect(said.status).toBe(429);
   expect(said.headers.get('retry-after')).toMatch(/^[0-9]+$/);
   expect(said.text).toMatch(/value="left-before-seen"[^>]* checked/);
+  // It goes with the session.
+  expect(said.text).toContain('cpf-hides__content');
   expect(hiddenOf(said, '/look-up/attendance')['of']).toBeTruthy();
 });
 

@@ -17,6 +17,7 @@ import {
   NOT_A_NO,
   NOT_CHECKED,
   RESULT,
+  SIGN_IN,
 } from '#schemas/wording/pages.ts';
 import { readTyped } from '#service/pages/look-up/form.ts';
 import { keys } from '#store/keys.ts';
@@ -298,6 +299,18 @@ test.each([
     expect((await visitor.get('/look-up')).status).toBe(200);
   },
 );
+
+test('what was typed of an outcome goes from the screen with its session', async () => {
+  const visitor = await signedIn(service);
+  const fields = hiddenOf(await visitor.lookUp(PLAN), '/look-up/attendance');
+  const ward = `Ward 4 Ann ${PLAN}`;
+  const wrong = await visitor.post('/look-up/attendance', { ...fields, attended: 'seen', ward });
+  expect([wrong.status, wrong.text.includes(ward)]).toEqual([400, true]);
+  expect(wrong.text).toContain(`data-says="${SIGN_IN.signedOut}. ${SIGN_IN.signedOutThen}"`);
+  const hides = wrong.text.indexOf('<div class="cpf-hides__content">');
+  expect(hides).toBeGreaterThan(0);
+  expect(hides).toBeLessThan(wrong.text.indexOf(ward));
+});
 
 test('what came of a look is the last answer given, even if it was given before', async () => {
   const visitor = await signedIn(service);
