@@ -321,13 +321,13 @@ export const NOT_CHECKED = {
   usedListThen: 'No new check was made. A list that was shown is hidden. Paste the list again.',
 } as const;
 
-/** An answer that is no longer shown. */
+/** An answer that is no longer shown, or what stood in place of one: of neither it is said which it was. */
 export const HIDDEN = {
   title: 'Hidden',
-  heading: 'The answer is hidden',
-  noCheck: `No new check was made. ${NOT_A_NO} To see the answer again, look the child up again.`,
+  heading: 'What was here is hidden',
+  noCheck: `No new check was made. ${NOT_A_NO} To see an answer, look the child up.`,
   listHeading: 'The list is hidden',
-  listNoCheck: `No new check was made. ${NOT_A_NO} To see the answers again, paste the list again.`,
+  listNoCheck: `No new check was made. ${NOT_A_NO} To see answers, paste the list.`,
 } as const;
 
 /** A list of numbers that is pasted, by somebody whose looks the council is not told about. */

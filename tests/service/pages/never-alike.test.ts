@@ -80,6 +80,14 @@ test('no page of a check that was not made has a word of “No plan found”', (
   for (const words of NOT_MADE) expectNone(words.toLowerCase(), OF_NEGATIVES);
 });
 
+test('what a check that was not made leaves when it is hidden says of no answer that it was there', () => {
+  for (const page of [notChecked(session, 'could-not-check', { typed: {}, request })]) {
+    const { heading = '', says = '' } = page.hide ?? {};
+    expect(says).toContain(NOT_A_NO);
+    expect(`${heading} ${says}`).not.toMatch(/the answer|see it|again/i);
+  }
+});
+
 test('every page of a check that was not made says that it is no “no”, what to do, and whom to ring', () => {
   for (const words of NOT_MADE) {
     expect(words).toContain(NOT_A_NO);
