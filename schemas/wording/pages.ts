@@ -372,8 +372,10 @@ export const LIST = {
     noneBehind: RESULT.noPlanBehind,
     wrongDigit: 'NOT checked: a digit of the NHS number is wrong or missing',
     several: 'NOT checked: paste one number to a line',
-    wrongDate: 'NOT checked: the date of birth must be a real date in the past',
-    wrong: 'NOT checked: not an NHS number with a date after it',
+    wrongDate: 'NOT checked: the date of birth must be a real date in the past, like 27/3/2019',
+    unclear:
+      'NOT checked: part of this may be a date. Write the number like 999 123 4567, and the date like 27/3/2019',
+    wrong: 'NOT checked: not an NHS number, or not with a date like 27/3/2019 after it',
     failed: 'NOT checked: try again',
     notInUse: 'NOT checked: this number is no longer used',
   },

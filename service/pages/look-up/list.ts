@@ -1,4 +1,4 @@
-import { type CalendarDate, calendarDate, londonDate, parseIsoDate } from '#schemas/calendar.ts';
+import { type CalendarDate, calendarDate, londonDate } from '#schemas/calendar.ts';
 import { BATCH_AT_MOST, type LookupRequest } from '#schemas/lookup.ts';
 import { isTurned, parseNhsNumber, SEPARATOR, typedNhsNumber } from '#schemas/nhs-number.ts';
 import { tidy } from '#schemas/tidy.ts';
@@ -23,73 +23,86 @@ import { behindCouncils, type Covered, cautions, mayBeUnderOne, numberText } fro
 /** What a line asks for, or what is wrong in it. */
 type ReadLine =
   | { kind: 'read'; request: LookupRequest }
-  | { kind: 'refused'; fault: 'wrongDigit' | 'several' | 'wrongDate' | 'wrong' };
+  | { kind: 'refused'; fault: 'wrongDigit' | 'several' | 'wrongDate' | 'unclear' | 'wrong' };
 
 /** A line as it looks, and as it was read. */
 export type Line = { line: number; text: string; read: ReadLine };
 
 const SHOWN_AT_MOST = 60;
-const DATE = '[0-9]{1,4}[/.-][0-9]{1,2}[/.-][0-9]{1,4}';
+const DASH = '\\u2010-\\u2015\\u2212-';
+const BY = `(?: ?[/.${DASH}] ?| )`;
+const DATE = `[0-9]{1,4}${BY}[0-9]{1,2}${BY}[0-9]{1,4}`;
 const TEN_DIGITS = `[0-9](?:${SEPARATOR}*[0-9]){9}`;
 /** A number in any form that is taken on its own, and after it, if anything, a date. */
 const LINE = new RegExp(`^${SEPARATOR}*(${TEN_DIGITS})${SEPARATOR}*(?:[ ,;]+(${DATE}))?[ ,;]*$`);
 const NUMBERS = new RegExp(`(?<![0-9])${TEN_DIGITS}(?![0-9])`, 'g');
-const DASH = '\\u2010-\\u2015\\u2212-';
-const BY = ` ?[/.${DASH}] ?`;
 const WRITTEN_DATE = `[0-9]{1,2}${BY}[0-9]{1,2}${BY}(?:[0-9]{4}|[0-9]{2})|[0-9]{4}${BY}[0-9]{1,2}${BY}[0-9]{1,2}`;
 const DATE_FIRST = new RegExp(`^[ ,;.${DASH}]*(${WRITTEN_DATE})(?=[.${DASH}]*(?:[ ,;]|$))`);
 const DATE_LAST = new RegExp(`(?:^|[ ,;])(${WRITTEN_DATE})[ ,;.${DASH}]*$`);
 /** The same with digits too few or too many. */
 const LIKE_A_LINE = new RegExp(`^[0-9](?:${SEPARATOR}|[0-9]){0,40}(?:[ ,;]+${DATE})?[ ,;]*$`);
 
-function dateOf(text: string): CalendarDate | undefined {
-  const iso = parseIsoDate(text);
-  if (iso !== undefined) return iso;
-  const [day, month, year] = text.split(/[/.-]/).map(Number);
-  return calendarDate(year ?? 0, month ?? 0, day ?? 0);
+/** The groups of a date's digits, whichever end its year is at. */
+function partsOf(written: string): { year: string; month: string; day: string } {
+  const [first = '', month = '', last = ''] = written.match(/[0-9]+/g) ?? [];
+  return first.length === 4 ? { year: first, month, day: last } : { year: last, month, day: first };
 }
 
-/** Without blanks, such a date is one although its day does not exist: somebody mistyped it. */
-const HAS_FULL_YEAR = /^(?:[^ ]+[^0-9 ])?(?:19|2[01])[0-9]{2}(?![0-9])[^ ]*$/;
+function dateOf(written: string): CalendarDate | undefined {
+  const { year, month, day } = partsOf(written);
+  return calendarDate(Number(year), Number(month), Number(day));
+}
 
-function isDay(written: string): boolean {
-  const [first = '', month, last = ''] = written.match(/[0-9]+/g) ?? [];
-  const [year, day] = first.length === 4 ? [first, last] : [last, first];
+/** Whether somebody may mean a date: one with a full year is one although its day does not exist. */
+function isDate(written: string): boolean {
+  const { year, month, day } = partsOf(written);
+  if (/^(?:19|2[01])[0-9]{2}$/.test(year)) return true;
   // 20yy has a 29 February wherever 19yy has one.
   const fullYear = Number(year.length === 4 ? year : `20${year}`);
   return calendarDate(fullYear, Number(month), Number(day)) !== undefined;
 }
 
-/** Whether a line has a date and too little beside it: none of a date's digits is one of the number's. */
-function hasTooFewDigits(text: string): boolean {
-  const withoutLast = text.replace(DATE_LAST, (all, date: string) =>
-    isDay(date) || HAS_FULL_YEAR.test(date) ? ' ' : all,
-  );
-  const rest = withoutLast.replace(DATE_FIRST, (all, date: string) => (isDay(date) ? ' ' : all));
-  return rest !== text && rest.replaceAll(/[^0-9]/g, '').length < 10;
+const digitsIn = (text: string): number => text.replaceAll(/[^0-9]/g, '').length;
+
+/** How many digits there are beside a date at either end of a line; `undefined` if there is no date. */
+function digitsBesideDate(text: string): number | undefined {
+  const blank = (all: string, date: string): string => (isDate(date) ? ' ' : all);
+  const rest = text.replace(DATE_LAST, blank).replace(DATE_FIRST, blank);
+  return rest === text ? undefined : digitsIn(rest);
+}
+
+type Fault = Extract<ReadLine, { kind: 'refused' }>['fault'];
+
+/** What is wrong in a line that is no number with a date after it. */
+function faultOf(text: string, hasDate: boolean): Fault {
+  const [first, second] = text.match(NUMBERS) ?? [];
+  if (second !== undefined) return 'several';
+  const isRight = first !== undefined && parseNhsNumber(typedNhsNumber(first)) !== undefined;
+  return !isRight && !hasDate && LIKE_A_LINE.test(text) ? 'wrongDigit' : 'wrong';
 }
 
 function readLine(text: string, now: number): ReadLine {
-  if (hasTooFewDigits(text)) return { kind: 'refused', fault: 'wrongDigit' };
+  const refused = (fault: Fault): ReadLine => ({ kind: 'refused', fault });
+  const beside = digitsBesideDate(text);
   const [, number, date] = LINE.exec(text) ?? [];
-  if (number === undefined) {
-    const isSeveral = (text.match(NUMBERS) ?? []).length > 1;
-    const fault = isSeveral ? 'several' : LIKE_A_LINE.test(text) ? 'wrongDigit' : 'wrong';
-    return { kind: 'refused', fault };
+  // None of a date's digits is one of the number's.
+  if (beside !== undefined && beside > 0 && beside < 10) {
+    return refused(number === undefined ? faultOf(text, false) : 'unclear');
   }
+  if (number === undefined || beside === 0) return refused(faultOf(text, beside !== undefined));
   const nhsNumber = parseNhsNumber(typedNhsNumber(number));
-  if (nhsNumber === undefined) return { kind: 'refused', fault: 'wrongDigit' };
+  if (nhsNumber === undefined) return refused('wrongDigit');
   if (date === undefined) return { kind: 'read', request: { nhsNumber } };
   const dateOfBirth = dateOf(date);
   return dateOfBirth !== undefined && dateOfBirth <= londonDate(now)
     ? { kind: 'read', request: { nhsNumber, dateOfBirth } }
-    : { kind: 'refused', fault: 'wrongDate' };
+    : refused('wrongDate');
 }
 
 /** The lines of a list that hold anything, in their order. */
 export const readList = (list: string, now: number): Line[] =>
   list.split(/\r\n|\n|\r/).flatMap((each, i) => {
-    const text = tidy(each.replaceAll(/\s+/g, ' '));
+    const text = tidy(each).replaceAll(/\s+/g, ' ');
     if (text === '') return [];
     const read = isTurned(each)
       ? ({ kind: 'refused', fault: 'wrong' } as const)

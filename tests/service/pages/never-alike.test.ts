@@ -162,7 +162,10 @@ test('a list says “No plan found” in its lines of which that is so, and nowh
             line: i + 1,
             text: '999 000 0000',
             outcome,
-            read: Object.hasOwn({ wrongDigit: 1, several: 1, wrongDate: 1, wrong: 1 }, outcome)
+            read: Object.hasOwn(
+              { wrongDigit: 1, several: 1, wrongDate: 1, unclear: 1, wrong: 1 },
+              outcome,
+            )
               ? { kind: 'refused', fault: 'wrong' }
               : { kind: 'read', request },
           }),
