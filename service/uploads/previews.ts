@@ -36,6 +36,8 @@ const OF_A_COUNCIL_AT_MOST = 6;
 const KEPT_AT_MOST = 16;
 /** Files that this process works on at once. */
 const AT_ONCE = 8;
+/** Of those that are on their way, which a council may send as slowly as it likes. */
+const OF_A_COUNCIL_AT_ONCE = 3;
 const SAVED_EVERY_MS = 1_000;
 /** A process that says nothing for so long has ended. */
 const SILENT_MS = 30_000;
@@ -193,7 +195,8 @@ export function createPreviews(dependencies: PreviewsDependencies) {
   const { now = Date.now, lockWaitMs = LOCK_WAIT_MS } = dependencies;
   const underWay = new Set<Promise<void>>();
   const stopping = new AbortController();
-  let receiving = 0;
+  /** The council of each file that is on its way. */
+  const receiving: OdsCode[] = [];
 
   /** A time in the future, saved while the clock was ahead, is not just now either. */
   const agoMs = (at: number): number => Math.abs(now() - at);
@@ -252,9 +255,12 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     }
   }
 
+  const mayReceive = (authority: OdsCode): boolean =>
+    receiving.length + underWay.size < AT_ONCE &&
+    receiving.filter((each) => each === authority).length < OF_A_COUNCIL_AT_ONCE;
+
   /** Whether there is room for one more of a user, which the oldest of theirs makes where it must. */
   async function makeRoom({ authority, userKey }: PreviewOwner): Promise<boolean> {
-    if (receiving + underWay.size >= AT_ONCE) return false;
     await sweep();
     const all = await ids();
     const own: { id: string; savedAt: number; hasFile: boolean }[] = [];
@@ -387,11 +393,12 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       name: string,
       content: AsyncIterable<Buffer>,
     ): Promise<Received> {
-      if (!(await makeRoom({ authority, userKey }))) return { kind: 'busy' };
-      receiving += 1;
+      if (!mayReceive(authority)) return { kind: 'busy' };
+      receiving.push(authority);
       const id = randomUUID();
       let kept = false;
       try {
+        if (!(await makeRoom({ authority, userKey }))) return { kind: 'busy' };
         await mkdir(join(folder, id), { recursive: true, mode: 0o700 });
         const file = await open(pathOf(id, FILE), 'wx', 0o600);
         const digest = createHash('sha256');
@@ -423,7 +430,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
         kept = true;
         return { kind: 'received', id, sizeBytes };
       } finally {
-        receiving -= 1;
+        receiving.splice(receiving.indexOf(authority), 1);
         if (!kept) await remove(id);
       }
     },

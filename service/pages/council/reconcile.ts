@@ -48,7 +48,7 @@ const PATH = '/council/reconcile';
 const FORM = 'council-reconcile';
 const MIB = 1_048_576;
 const ON_A_PAGE = 50;
-/** Each reads the whole store, and has an authority's rows in memory. */
+/** Each reads the whole store, and has an authority's rows in memory; of one authority one is made at a time. */
 const AT_ONCE = 2;
 const letsIn = 'authority';
 const ownerOf = ({ authority, caller }: AtCouncil) => ({ authority, userKey: caller.userKey });
@@ -93,7 +93,7 @@ const councilReconcile: Mountable<CouncilReconcileDependencies> = {
   handler(dependencies) {
     const { store, readiness, loads, comparisons, log } = dependencies;
     const form = createForm(dependencies);
-    let underWay = 0;
+    const underWay = new Set<string>();
 
     /** What differs, or a sentence for the field. */
     async function compare(
@@ -102,8 +102,9 @@ const councilReconcile: Mountable<CouncilReconcileDependencies> = {
     ): Promise<Reconciliation | string> {
       const authority = await store.authority(at.authority);
       // What is not known to be whole would have an authority repair what is not broken.
-      if (!readiness.open || authority === undefined || underWay >= AT_ONCE) return UPLOAD.busy;
-      underWay += 1;
+      if (!readiness.open || authority === undefined) return UPLOAD.busy;
+      if (underWay.size >= AT_ONCE || underWay.has(at.authority)) return UPLOAD.busy;
+      underWay.add(at.authority);
       const stream = Readable.from(asItComes(content), { objectMode: false });
       try {
         return await compareExtract(
@@ -118,7 +119,7 @@ const councilReconcile: Mountable<CouncilReconcileDependencies> = {
         log.error('an extract could not be compared', errorFields(error));
         return UPLOAD.failedThen;
       } finally {
-        underWay -= 1;
+        underWay.delete(at.authority);
         stream.destroy();
       }
     }
