@@ -63,6 +63,8 @@ export function createRecorder(
   { folder, mostBytes }: SpoolSettings,
 ): Recorder {
   const underWay = new Map<Promise<void>, Timed>();
+  /** Those that were under way at the end, and are in the spool: what becomes of them then changes nothing. */
+  const left = new WeakSet<Timed>();
   let queue: Kept[] = [];
   let spool: EventSpool | undefined;
   /** Not even their number is on disk yet. */
@@ -131,7 +133,7 @@ export function createRecorder(
     try {
       await store.record(timed.event);
     } catch {
-      toSpool(timed);
+      if (!left.has(timed)) toSpool(timed);
     }
   }
 
@@ -214,7 +216,10 @@ export function createRecorder(
         delay(deadlineMs, undefined, { signal: patience.signal }).catch(() => undefined),
       ]);
       patience.abort();
-      for (const timed of underWay.values()) toSpool(timed);
+      for (const timed of underWay.values()) {
+        left.add(timed);
+        toSpool(timed);
+      }
       underWay.clear();
       writeSpool();
       spool?.close();

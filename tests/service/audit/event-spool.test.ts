@@ -105,6 +105,23 @@ describe('the recorder', () => {
   }
   const ids = (events: readonly RecordedEvent[]) => events.map(({ auditId }) => auditId);
 
+  test('keeps an event once that the store has not taken when it ends, and writes nothing more once it has ended', async () => {
+    const s = store();
+    const reply = Promise.withResolvers<void>();
+    const recorder = createRecorder({ record: () => reply.promise }, s.readiness, silent, {
+      folder,
+      mostBytes: 100_000,
+    });
+    recorder.record(event());
+    await recorder.drain(0);
+    reply.reject(new Error('the connection was closed'));
+    await reply.promise.catch(() => undefined);
+    await Promise.resolve();
+    const spool = EventSpool.open(folder, 100_000);
+    expect(spool.count).toBe(1);
+    spool.close();
+  });
+
   test('keeps events while the store is away, with their time, and hands them over in order', async () => {
     const s = store();
     const recorder = createRecorder(s, s.readiness, silent, { folder, mostBytes: 100_000 });
