@@ -14,7 +14,8 @@ export default defineConfig({
     isolate: false,
     // Processes, not threads: tests send signals and read modes that belong to a process.
     pool: 'forks',
-    maxWorkers: Math.max(3, Math.floor(availableParallelism() / 2)),
+    // Much of what a test takes it waits for something that happens on its own.
+    maxWorkers: Math.max(4, Math.floor(availableParallelism() / 2)),
     // Longer than some waits one after the other, so that each says itself what did not come about.
     testTimeout: 4 * WAIT_MS,
     hookTimeout: 4 * WAIT_MS,

@@ -202,7 +202,7 @@ describe('the command', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'cpf-generate-'));
   });
-  afterAll(() => rm(folder, { recursive: true }));
+  afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
 
   const options = ['--seed', '5', '--authorities', '2', '--plans', '90', '--date', '2026-11-24'];
 

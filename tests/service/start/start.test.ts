@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
-import { SAMPLE_AUTHORITIES, SAMPLE_NUMBERS } from '#schemas/sample.ts';
+import { SAMPLE_AUTHORITIES, SAMPLE_NUMBERS, SAMPLE_PEOPLE } from '#schemas/sample.ts';
 import {
   isAlive,
   readDemo,
@@ -70,11 +70,20 @@ async function answered(dataDir: string, persona?: string, number?: string) {
   return lookupAnswerSchema.parse(answer.body);
 }
 
-describe('a demo', () => {
-  test('prints a lookup that works when pasted into a shell', async () => {
-    const dataDir = await folder();
-    const service = await start(['--demo'], { DATA_DIR: dataDir });
+describe('a demo that runs', () => {
+  let dataDir: string;
+  let service: Awaited<ReturnType<typeof startServing>>;
+  beforeAll(async () => {
+    dataDir = await testFolder();
+    service = await startServing(['--demo'], { DATA_DIR: dataDir });
     await until(() => service.stdout().includes('Ctrl-C'));
+  });
+  afterAll(async () => {
+    await service?.stop();
+    await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
+  });
+
+  test('prints a lookup that works when pasted into a shell', async () => {
     const [, pasted = ''] = /\n( {2}DEMO=[^]*?)\n\n/.exec(service.stdout()) ?? [];
     await answered(dataDir);
     const { stdout } = await promisify(execFile)('sh', ['-c', pasted], {
@@ -87,14 +96,6 @@ describe('a demo', () => {
   });
 
   test('answers for each number of the sample as it says', async () => {
-    const dataDir = await folder();
-    await start(['--demo'], { DATA_DIR: dataDir });
-    await until(() =>
-      stat(join(dataDir, 'demo.json')).then(
-        () => true,
-        () => false,
-      ),
-    );
     for (const { nhsNumber, shows } of SAMPLE_NUMBERS) {
       const { outcome } = await answered(dataDir, 'scheduledCare', nhsNumber);
       expect([nhsNumber, outcome]).toEqual([
@@ -105,14 +106,6 @@ describe('a demo', () => {
   });
 
   test('keeps its tokens and keys from others, and gives rights only to those who need them', async () => {
-    const dataDir = await folder();
-    await start(['--demo'], { DATA_DIR: dataDir });
-    await until(() =>
-      stat(join(dataDir, 'demo.json')).then(
-        () => true,
-        () => false,
-      ),
-    );
     for (const name of ['demo.json', 'demo-issuer.json', 'number-hash.key']) {
       expect((await stat(join(dataDir, name))).mode & 0o777).toBe(0o600);
     }
@@ -121,6 +114,25 @@ describe('a demo', () => {
     }
   });
 
+  test('has two users in unscheduled care, each of whom is shown the other', async () => {
+    const child = SAMPLE_PEOPLE.lookedAfter.nhsNumber;
+    await answered(dataDir, 'emergencyDepartment', child);
+    await answered(dataDir, 'emergencyDepartment', child);
+    const { accesses } = await answered(dataDir, 'ambulanceService', child);
+    expect(accesses?.map(({ name, own, count }) => [name, own, count])).toEqual([
+      ['Hana Demo', true, 1],
+      ['Amina Demo', false, 2],
+    ]);
+  });
+
+  test('keeps its data folder from another', async () => {
+    const { code, stderr } = await run(['serve', '--demo'], { DATA_DIR: dataDir });
+    expect(stderr).toMatch(/^cp-flags: The data folder .* is in use by another .*\n$/);
+    expect(code).toBe(1);
+  });
+});
+
+describe('a demo', () => {
   test('stops whole on Ctrl-C, and the next start has the same data', async () => {
     const dataDir = await folder();
     const first = await start(['--demo'], { DATA_DIR: dataDir });
@@ -169,19 +181,6 @@ describe('a demo', () => {
     expect(await lookUp(dataDir)).toMatchObject({ status: 503, body: { checked: false } });
     expect((await fetch(`${second.baseUrl}/_status`)).status).toBe(503);
     await until(() => second.stderr().includes('lost its data'), 'the log saying why');
-  });
-
-  test('has two users in unscheduled care, each of whom is shown the other', async () => {
-    const dataDir = await folder();
-    const service = await start(['--demo'], { DATA_DIR: dataDir });
-    await until(() => service.stdout().includes('Ctrl-C'));
-    await answered(dataDir);
-    await answered(dataDir);
-    const { accesses } = await answered(dataDir, 'ambulanceService');
-    expect(accesses?.map(({ name, own, count }) => [name, own, count])).toEqual([
-      ['Hana Demo', true, 1],
-      ['Amina Demo', false, 2],
-    ]);
   });
 
   test('runs beside another in a folder of its own, and they do not meet', async () => {
@@ -267,14 +266,6 @@ describe('a start that is not possible is one sentence, and leaves nothing runni
     );
     expect(code).toBe(1);
     await expect(redisOf(dataDir)).rejects.toThrow('ENOENT');
-  });
-
-  test('data folder in use', async () => {
-    const dataDir = await folder();
-    await start(['--demo'], { DATA_DIR: dataDir });
-    const { code, stderr } = await run(['serve', '--demo'], { DATA_DIR: dataDir });
-    expect(stderr).toMatch(/^cp-flags: The data folder .* is in use by another .*\n$/);
-    expect(code).toBe(1);
   });
 
   test('a setting that is wrong is named', async () => {
