@@ -61,6 +61,7 @@ export const callsFrom = (end: 'lookup' | 'worker'): string =>
   )}`;
 
 const LOG_SHOWN = 4_000;
+const ASKED_TO_END_EVERY_MS = 500;
 
 type Pair = { client: Socket; server: Socket; from: End | undefined };
 
@@ -127,10 +128,16 @@ export function createProcess(binary: string, args: readonly string[], log: stri
     },
     signal: (name: NodeJS.Signals): void => void child?.kill(name),
     async kill(name: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-      if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-      child.kill('SIGCONT');
-      child.kill(name);
+      if (!this.runs) return;
+      const ask = (): void => {
+        child?.kill('SIGCONT');
+        child?.kill(name);
+      };
+      ask();
+      // Redis does not end while it writes its first append-only file.
+      const again = setInterval(ask, ASKED_TO_END_EVERY_MS);
       await gone;
+      clearInterval(again);
     },
   };
 }
