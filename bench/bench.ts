@@ -14,6 +14,7 @@ import { percentile } from './percentile.ts';
 import { root } from './processes.ts';
 import { type Fact, page, type Run } from './report.ts';
 import { sampleProcesses } from './sampler.ts';
+import { TAIL_PROBE, traceTail } from './tail.ts';
 
 /**
  * `npm run bench`: k6 against a service of separate processes with a national data set. Exits with 1
@@ -77,6 +78,8 @@ const OVERLOADED_SHARE = 0.25;
 const OVERLOAD_P99_MS = 250;
 const NIGHTLY_OVER_QUIET = 2;
 const UPLOADS_AT_ONCE = 4;
+/** What traces costs time, so this is a run of its own. */
+const TRACED_FOR = '20s';
 const MAX_WAIT_S = 60;
 
 const on = machine();
@@ -184,9 +187,14 @@ const scenarios: Record<Scenario, (environment: Environment, nation: Nation) => 
       const resident = Math.max(
         ...steady.used.map(({ residentMib }) => residentMib['lookup'] ?? 0),
       );
+      const { lookup = 0, redis = 0 } = await environment.pids();
+      const trace = traceTail({ lookup, redis }, environment.tailFile);
+      const traced = { ...warm, RATE: given.rate ?? '1000', DURATION: TRACED_FOR };
+      await run('steady', 'traced', environment, traced);
       return {
         runs: [steady],
         facts: [
+          ...(await trace.end()),
           measured(
             'p99, at most 3 ms and three times the p99 of fdatasync',
             `${p99.toFixed(2)} ms of ${p99LimitMs.toFixed(2)} ms`,
@@ -406,7 +414,10 @@ async function sendUploads({ workerUrl, uploadToken }: Environment, nation: Nati
 async function measure(scenario: Scenario): Promise<boolean> {
   const plans = Number(given.plans ?? (scenario === 'smoke' ? 20_000 : 230_000));
   const nation = await nationOf(plans);
-  const environment = await startEnvironment(nation, { lookups: Number(given.lookups) });
+  const environment = await startEnvironment(nation, {
+    lookups: Number(given.lookups),
+    nodeOptions: scenario === 'steady' ? ['--import', TAIL_PROBE] : [],
+  });
   try {
     const { runs, facts } = await scenarios[scenario](environment, nation);
     // Steps of a search are allowed to fail: that is what ends it.

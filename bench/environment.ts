@@ -24,6 +24,8 @@ export type Environment = {
   tokens: string[];
   /** As the k6 scripts read it. */
   numbersFile: string;
+  /** Where the first lookup process leaves what `tail-probe.ts` noted. */
+  tailFile: string;
   dataDir: string;
   /** From a process's start until it answers: the first lookup process, and the worker with its Redis. */
   readyMs: number;
@@ -77,6 +79,7 @@ export async function startEnvironment(
     started.push(worker);
     const workerReadyMs = performance.now() - beganAt;
     let readyMs = 0;
+    const tailFile = join(folder, 'tail.json');
     const redis = servers === undefined ? await findEmbeddedRedis(dataDir) : undefined;
     if (servers === undefined && redis === undefined) {
       throw new Error('the worker has started no Redis');
@@ -93,6 +96,7 @@ export async function startEnvironment(
           ...common,
           ROLE: 'lookup',
           DATA_DIR: ownDir,
+          TAIL_FILE: tailFile,
           REDIS_URL: `unix://${username}:${password}@localhost${redis?.socketPath}`,
           ...redisOf('lookup'),
         },
@@ -122,6 +126,7 @@ export async function startEnvironment(
       workerUrl: worker.said[1] ?? '',
       tokens,
       numbersFile,
+      tailFile,
       dataDir,
       readyMs,
       workerReadyMs,
