@@ -21,10 +21,8 @@ export const LAST_DAY = 84_005;
 const isInRange = (day: number): boolean => day >= FIRST_DAY && day <= LAST_DAY;
 
 /**
- * What was computed of a day, by the day, within the range above. Loads ask for the same few thousand days
- * over and over.
+ * The dates of days within the range above, by the day. Loads ask for the same few thousand days over and over.
  */
-const epochDays = new Map<string, number>();
 const dates = new Map<number, CalendarDate>();
 
 /** Reads `YYYY-MM-DD`, strictly. */
@@ -70,13 +68,18 @@ const named = new Map<number, CalendarDate>();
 
 /** Days since 1970-01-01; the form in which the store keeps a day. */
 export function epochDay(date: CalendarDate): number {
-  let day = epochDays.get(date);
-  if (day === undefined) {
-    day = Date.parse(date) / DAY_MS;
-    if (isInRange(day)) epochDays.set(date, day);
-  }
-  return day;
+  const month = number(date, 5, 7);
+  // Counted from March, so that the day that a leap year adds is its last.
+  const year = number(date, 0, 4) - (month > 2 ? 0 : 1);
+  const leapDays = Math.floor(year / 4) - Math.floor(year / 100) + Math.floor(year / 400);
+  const before = DAYS_FROM_MARCH[month] ?? Number.NaN;
+  return year * 365 + leapDays + before + number(date, 8, 10) - MARCH_OF_YEAR_0;
 }
+
+/** The day before 1 March of the year 0, in days before 1970-01-01. */
+const MARCH_OF_YEAR_0 = 719_469;
+/** Days from 1 March to the first of each month, by its number. */
+const DAYS_FROM_MARCH = [Number.NaN, 306, 337, 0, 31, 61, 92, 122, 153, 184, 214, 245, 275];
 
 export function fromEpochDay(day: number): CalendarDate {
   let date = dates.get(day);
@@ -93,9 +96,11 @@ export function addDays(date: CalendarDate, days: number): CalendarDate {
 
 /** The same day `years` later; 29 February becomes 1 March if the year has none. */
 export function addYears(date: CalendarDate, years: number): CalendarDate {
-  const year = Number(date.slice(0, 4)) + years;
-  const day = date.slice(4);
-  return `${year}${day === '-02-29' && !isLeapYear(year) ? '-03-01' : day}` as CalendarDate;
+  const year = number(date, 0, 4) + years;
+  const [month, day] = [number(date, 5, 7), number(date, 8, 10)];
+  const isSkipped = month === 2 && day === 29 && !isLeapYear(year);
+  const later = isSkipped ? dayOf(year, 3, 1) : dayOf(year, month, day);
+  return later ?? (`${year}${isSkipped ? '-03-01' : date.slice(4)}` as CalendarDate);
 }
 
 function isLeapYear(year: number): boolean {
@@ -106,7 +111,8 @@ const londonOffset = new Intl.DateTimeFormat('en-GB', {
   timeZone: 'Europe/London',
   timeZoneName: 'longOffset',
 });
-const midnights = new Map<CalendarDate, number>();
+/** London's hours ahead of UTC at midnight of each day in the range, and one; 0 where it was not asked for yet. */
+const midnights = new Int8Array(LAST_DAY - FIRST_DAY + 1);
 
 /** The hour last asked for: a load asks for the same one with every record. Clocks change on the hour. */
 let lastOffset = { hour: Number.NaN, offsetMs: 0 };
@@ -159,13 +165,13 @@ function midnightOffsetMs(utc: number): number {
  * repeated and the offset at midnight UTC of that day is also the one in force at London's midnight.
  */
 export function londonMidnight(date: CalendarDate): number {
-  let instant = midnights.get(date);
-  if (instant === undefined) {
-    const utc = Date.parse(date);
-    instant = utc - midnightOffsetMs(utc);
-    midnights.set(date, instant);
-  }
-  return instant;
+  const day = epochDay(date);
+  const utc = day * DAY_MS;
+  const hours = midnights[day - FIRST_DAY];
+  if (hours !== undefined && hours > 0) return utc - (hours - 1) * HOUR_MS;
+  const offsetMs = midnightOffsetMs(utc);
+  midnights[day - FIRST_DAY] = offsetMs / HOUR_MS + 1;
+  return utc - offsetMs;
 }
 
 /**

@@ -27,7 +27,14 @@ export function nhsNumberCheckDigit(nineDigits: string): number | undefined {
  * that may be given the printed 3-3-4 form removes them with {@link unspacedNhsNumber} first.
  */
 export function parseNhsNumber(text: string): NhsNumber | undefined {
-  if (!/^[0-9]{10}$/.test(text) || /^(.)\1{9}$/.test(text)) return undefined;
+  if (text.length !== 10) return undefined;
+  let allEqual = true;
+  for (let i = 0; i < 10; i++) {
+    const code = text.charCodeAt(i);
+    if (code < ZERO || code > ZERO + 9) return undefined;
+    if (code !== text.charCodeAt(0)) allEqual = false;
+  }
+  if (allEqual) return undefined;
   return nhsNumberCheckDigit(text) === text.charCodeAt(9) - ZERO ? (text as NhsNumber) : undefined;
 }
 

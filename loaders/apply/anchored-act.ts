@@ -66,7 +66,7 @@ export function actsOf(
     const { rows, digest } = tally;
     const journal = JSON.stringify({ [kind]: { id } });
     const load: BegunLoad = { authority, sequence, sha256: '', journal, rows, digest };
-    anchor.beginLoad(load, anchored);
+    await anchor.beginLoad(load, anchored);
     return load;
   }
 
@@ -113,7 +113,7 @@ export function actsOf(
       reconciled: (reconciled || isLost) && !lacksFile(anchor, authority),
     });
     await act?.settle();
-    anchor.commitLoad(authority, { sequence, rows: held.rows, digest: held.digest });
+    await anchor.commitLoad(authority, { sequence, rows: held.rows, digest: held.digest });
     return isLost ? 'given up' : 'done';
   }
 

@@ -19,8 +19,8 @@ type Applying = {
   store: Store;
   anchor: Anchor;
   lock: AuthorityLock;
-  /** Called when every row is applied, before the store is read to be compared; may wait for others. */
-  beforeReconciling?: (() => Promise<void>) | undefined;
+  /** Called when every row is applied, instead of the store's: may wait for others and share one reading with them. */
+  tally?: Store['tally'] | undefined;
   onRows?: ((rows: number) => void) | undefined;
   /** Once aborted it ends between two steps. */
   stopped?: AbortSignal | undefined;
@@ -42,7 +42,7 @@ export async function applyJournal(
   spool: Spool,
   journal: Journal,
 ): Promise<Acknowledgement> {
-  const { store, anchor, lock, beforeReconciling } = applying;
+  const { store, anchor, lock, tally: read = store.tally } = applying;
   const { authority, sequence, highestSequence, sha256, expected, by, consumption } = journal;
   const { details, dataAsOf, closed } = consumption;
   // If rows of it are in the store, its journal is there too.
@@ -51,11 +51,9 @@ export async function applyJournal(
   if (details !== undefined) await store.setAuthority(authority, omitUndefined(details), by);
   const asDecided = await applyRows(applying, spool, journal.again);
 
-  await beforeReconciling?.();
-  // All loads that waited ask in one turn, so that one reading of the store serves them. A lease that
-  // was lost in the meantime stops this load here or where it is to be entered in the ledger.
-  const [tallies] = await Promise.all([store.tally(), lock.renew()]);
-  const tally = tallies.get(authority);
+  // A lease that was lost in the meantime stops this load here or where it is to be entered in the ledger.
+  const tally = (await read()).get(authority);
+  await lock.renew();
   const reconciled = asDecided && agreesWith(tally, expected);
   const acknowledgement = reconciled
     ? journal.acknowledgement
@@ -86,7 +84,7 @@ export async function applyJournal(
     by,
   });
   if (!lacks) anchor.forgetMissingFile(authority);
-  anchor.commitLoad(
+  await anchor.commitLoad(
     authority,
     { sequence: highestSequence, ...expected },
     {

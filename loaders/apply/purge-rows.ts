@@ -84,5 +84,5 @@ export async function removeForGood(
     by,
     detail: { authority, rows: count, filesClosedUpTo: upTo },
   });
-  anchor.commitLoad(authority, expected);
+  await anchor.commitLoad(authority, expected);
 }

@@ -1,7 +1,7 @@
 import { localIdSchema } from '#schemas/authority.ts';
-import { addDays, type CalendarDate, londonDate } from '#schemas/calendar.ts';
+import type { CalendarDate } from '#schemas/calendar.ts';
 import { type NhsNumber, parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
-import { eighteenthBirthday, PLAN_TYPES, type PlanType } from '#schemas/plans/plan.ts';
+import { PLAN_TYPES, type PlanType } from '#schemas/plans/plan.ts';
 import type { SpooledRow } from '#schemas/plans/row.ts';
 import { tidy } from '#schemas/tidy.ts';
 import type { Finding, RecordCode } from '#schemas/uploads/acknowledgement.ts';
@@ -9,6 +9,7 @@ import { UPLOAD_FORMATS, type UploadFormat } from '#schemas/uploads/formats.ts';
 import { type NamedField, RECORD_HINTS, STANDS } from '#schemas/wording/records.ts';
 import type { Located, RawPlan, RawRecord, RawSubject } from '../formats/common/upload.ts';
 import { READERS } from '../formats/formats.ts';
+import { type CheckContext, START_AHEAD_DAYS } from './context.ts';
 import { shownLocalId } from './findings.ts';
 
 /** A row before the file's authority and sequence are put to it. */
@@ -32,18 +33,6 @@ export type CheckedSubject = {
   names: RawSubject['names'];
 };
 
-type CheckContext = {
-  format: UploadFormat;
-  /** When the file was received, milliseconds. */
-  receivedAt: number;
-};
-
-/** A plan is entered when it is decided on; one that begins later than this is probably a slip. */
-const START_AHEAD_DAYS = 31;
-/** Ten months; no pregnancy is known about earlier. */
-const DUE_AHEAD_DAYS = 304;
-/** An end is sent when a plan has ended; one that lies further off is probably a slip in the year. */
-const END_AHEAD_DAYS = 365;
 /** Source: CP-IS schemas, REPC_MT000002GB01.CP-ISRecord. */
 const PLANS_AT_MOST = 3;
 const SUBJECTS_AT_MOST = 2;
@@ -66,7 +55,7 @@ type Subject = CheckedSubject & { used: boolean };
 class RecordCheck {
   readonly #record: RawRecord;
   readonly #format: UploadFormat;
-  readonly #today: CalendarDate;
+  readonly #context: CheckContext;
   readonly #failures: Finding[] = [];
   readonly #warnings: Finding[] = [];
   #localId = '';
@@ -74,7 +63,7 @@ class RecordCheck {
   constructor(record: RawRecord, context: CheckContext) {
     this.#record = record;
     this.#format = context.format;
-    this.#today = londonDate(context.receivedAt);
+    this.#context = context;
   }
 
   result(): CheckedRecord {
@@ -140,7 +129,11 @@ class RecordCheck {
   #readLocalId(raw: RawSubject): string {
     const only = this.#optional(raw.localIds, 'local_id');
     if (only === undefined) return '';
-    const parsed = localIdSchema.safeParse(tidy(only.text));
+    const text = tidy(only.text);
+    // Almost every local id is plain, and needs no schema to say so.
+    const parsed = PLAIN_LOCAL_ID.test(text)
+      ? ({ success: true, data: text } as const)
+      : localIdSchema.safeParse(text);
     if (!parsed.success) {
       this.#fail(only.place, 'local_id', RECORD_HINTS.localId);
       return '';
@@ -180,7 +173,7 @@ class RecordCheck {
           : RECORD_HINTS.dateOfBirthNeeded(stands),
       );
     }
-    if (date > this.#today) {
+    if (date > this.#context.today) {
       return this.#fail(found.place, 'date_of_birth', RECORD_HINTS.bornInFuture);
     }
     return date;
@@ -251,27 +244,28 @@ class RecordCheck {
     dates: Record<'start' | 'end' | 'deleted', { date: CalendarDate | undefined; place: string }>,
   ): void {
     const { start, end, deleted } = dates;
-    if (start.date !== undefined && start.date > addDays(this.#today, START_AHEAD_DAYS)) {
+    const { today, tomorrow, lastStart, lastEnd, lastDue } = this.#context;
+    if (start.date !== undefined && start.date > lastStart) {
       this.#fail(start.place, 'start_date', RECORD_HINTS.startsFarAhead(START_AHEAD_DAYS));
-    } else if (start.date !== undefined && start.date > this.#today) {
+    } else if (start.date !== undefined && start.date > today) {
       this.#warn(start.place, 'start_date', RECORD_HINTS.startsInFuture);
     }
     if (start.date !== undefined && end.date !== undefined && end.date < start.date) {
       this.#fail(end.place, 'end_date', RECORD_HINTS.endsBeforeStart);
     }
-    if (deleted.date !== undefined && deleted.date > addDays(this.#today, 1)) {
+    if (deleted.date !== undefined && deleted.date > tomorrow) {
       this.#fail(deleted.place, 'delete_date', RECORD_HINTS.deletedInFuture);
     }
     if (plan.type === undefined) return;
     if (PLAN_TYPES[plan.type].end === 'end') {
-      if (end.date !== undefined && end.date > addDays(this.#today, END_AHEAD_DAYS)) {
+      if (end.date !== undefined && end.date > lastEnd) {
         this.#warn(end.place, 'end_date', RECORD_HINTS.endsFarAhead);
       }
       return;
     }
     if (plan.end.length === 0) {
       this.#fail(plan.place, 'end_date', RECORD_HINTS.dueDateNeeded);
-    } else if (end.date !== undefined && end.date > addDays(this.#today, DUE_AHEAD_DAYS)) {
+    } else if (end.date !== undefined && end.date > lastDue) {
       this.#warn(end.place, 'end_date', RECORD_HINTS.dueFarAhead);
     }
   }
@@ -284,7 +278,7 @@ class RecordCheck {
     startDate: CalendarDate | undefined,
   ): void {
     if (PLAN_TYPES[type].subject === 'mother' || dateOfBirth === undefined) return;
-    if (eighteenthBirthday(dateOfBirth) <= this.#today) {
+    if (dateOfBirth <= this.#context.lastAdultBirth) {
       this.#fail(plan.place, 'date_of_birth', RECORD_HINTS.adult);
     } else if (startDate !== undefined && startDate < dateOfBirth) {
       this.#warn(plan.place, 'start_date', RECORD_HINTS.startsBeforeBirth);
@@ -344,6 +338,9 @@ class RecordCheck {
     });
   }
 }
+
+/** Visible ASCII, as long as {@link localIdSchema} takes it. */
+const PLAIN_LOCAL_ID = /^[!-~]{1,40}$/;
 
 /** What a text such as `NULL` or `9999-12-31` says in place of a date; `undefined` for any other text. */
 function standsFor(text: string): string | undefined {

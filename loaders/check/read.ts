@@ -19,6 +19,7 @@ import { READERS, recognise } from '../formats/formats.ts';
 import type { Spool } from '../spool/spool.ts';
 import type { WaitingPerson } from '../spool/waiting-people.ts';
 import { type CheckedRecord, type CheckedRow, type CheckedSubject, checkRecord } from './check.ts';
+import { type CheckContext, checkContext } from './context.ts';
 import { echoOf } from './echo.ts';
 import { Findings, LISTED_AT_MOST, shownLocalId } from './findings.ts';
 import type { OnProgress } from './progress.ts';
@@ -127,6 +128,7 @@ class Reading {
   #inactiveOmitted = 0;
   #waiting = { records: 0, rows: 0 };
   #checksRecords = true;
+  #context: CheckContext | undefined;
 
   constructor(options: ReadOptions, spool: Spool, format: UploadFormat) {
     this.#options = options;
@@ -205,7 +207,8 @@ class Reading {
     this.records += 1;
     if (!this.#checksRecords) return undefined;
     const { format } = this;
-    const checked = checkRecord(raw, { format, receivedAt: this.#options.receivedAt });
+    this.#context ??= checkContext(format, this.#options.receivedAt);
+    const checked = checkRecord(raw, this.#context);
     if (this.#echoes()) {
       const echo = echoOf(raw, format);
       if (echo !== undefined) this.#spool.addEcho(echo);
@@ -246,16 +249,15 @@ class Reading {
 
   /** A record with nothing wrong is spooled, whole; any other leaves its findings only. */
   #settle(number: number, checked: CheckedRecord, trace?: NumberTrace): void {
-    for (const inactive of trace?.inactive ?? []) this.#noteInactive(inactive);
-    const failures = [
-      ...(checked.kind === 'refused' ? checked.failures : this.#repeats(number, checked.rows)),
-      ...(trace?.failures ?? []),
-    ];
-    if (checked.kind === 'refused' || failures.length > 0) {
-      this.#failures.add(...failures);
+    for (const inactive of trace?.inactive ?? NONE) this.#noteInactive(inactive);
+    const failures =
+      checked.kind === 'refused' ? checked.failures : this.#repeats(number, checked.rows);
+    const untraceable = trace?.failures ?? NONE;
+    if (checked.kind === 'refused' || failures.length > 0 || untraceable.length > 0) {
+      this.#failures.add(...failures, ...untraceable);
       return;
     }
-    this.#warnings.add(...checked.warnings, ...(trace?.warnings ?? []));
+    this.#warnings.add(...checked.warnings, ...(trace?.warnings ?? NONE));
     const { authority, sequence } = this.#header;
     if (this.#refusal !== undefined || authority === undefined || sequence === undefined) return;
     const rows = checked.rows.map(({ row, place }) => ({
@@ -283,21 +285,24 @@ class Reading {
     else this.#inactiveOmitted += 1;
   }
 
-  #repeats(number: number, rows: readonly { row: CheckedRow; place: string }[]): Finding[] {
-    return rows.flatMap(({ row, place }): Finding[] => {
+  #repeats(
+    number: number,
+    rows: readonly { row: CheckedRow; place: string }[],
+  ): readonly Finding[] {
+    let found: Finding[] | undefined;
+    for (const { row, place } of rows) {
       const earlier = this.#spool.recordOf(row);
-      if (earlier === undefined) return [];
-      return [
-        {
-          code: 'CPR07',
-          place,
-          record: number,
-          field: 'start_date',
-          ...shownLocalId(row.localId),
-          hint: RECORD_HINTS.repeated(row.startDate, earlier),
-        },
-      ];
-    });
+      if (earlier === undefined) continue;
+      (found ??= []).push({
+        code: 'CPR07',
+        place,
+        record: number,
+        field: 'start_date',
+        ...shownLocalId(row.localId),
+        hint: RECORD_HINTS.repeated(row.startDate, earlier),
+      });
+    }
+    return found ?? NONE;
   }
 
   /** The file was read to its last byte. */
@@ -344,6 +349,9 @@ function waitingPerson(record: number, subject: CheckedSubject): WaitingPerson[]
   const [givenName, familyName] = [names?.given ?? '', names?.family ?? ''];
   return [{ record, place, nhsNumber, dateOfBirth, localId, givenName, familyName }];
 }
+
+/** Of nearly every record there is nothing to say. */
+const NONE: readonly never[] = [];
 
 type TakenRecord = { number: number; checked: CheckedRecord };
 

@@ -2,8 +2,10 @@
 
 import { setImmediate as immediate } from 'node:timers/promises';
 
-/** How long the first load that is ready to be reconciled waits for others at most. */
+/** How long the first load that is ready to be reconciled waits for others at most while the store is small. */
 const WAITS_AT_MOST_MS = 10_000;
+/** And for how many times as long as the last reading took, so that a large store is not read most of the time. */
+const READINGS_WAITED = 4;
 
 /**
  * How many loads of one process read and apply at the same time. A load that is ready to be reconciled
@@ -13,7 +15,9 @@ const WAITS_AT_MOST_MS = 10_000;
 export class LoadSlots {
   readonly #atOnce: number;
   readonly #queue: (() => void)[] = [];
-  readonly #quiet = new Set<() => void>();
+  #waiting: (() => void)[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #readingMs = 0;
   #taken = 0;
 
   constructor(atOnce: number) {
@@ -32,20 +36,32 @@ export class LoadSlots {
     };
   }
 
-  /** Resolves when no load is at work, or after ten seconds. */
-  async quiet(): Promise<void> {
+  /**
+   * Reads the store once no load is at work any more, or once the first that waits has waited long: then for all that
+   * are ready, in one turn of the event loop.
+   */
+  async whenQuiet<T>(read: () => Promise<T>): Promise<T> {
     // The load that was given the slot just now is already at work.
     await immediate();
-    if (this.#taken === 0) return;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        this.#quiet.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(done, WAITS_AT_MOST_MS);
-      this.#quiet.add(done);
-    });
+    if (this.#taken > 0) {
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+        const ms = Math.max(WAITS_AT_MOST_MS, READINGS_WAITED * this.#readingMs);
+        this.#timer ??= setTimeout(() => this.#go(), ms);
+      });
+    }
+    const began = performance.now();
+    const found = await read();
+    this.#readingMs = performance.now() - began;
+    return found;
+  }
+
+  #go(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const go of waiting) go();
   }
 
   #give(): void {
@@ -55,6 +71,6 @@ export class LoadSlots {
       return;
     }
     this.#taken -= 1;
-    if (this.#taken === 0) for (const done of this.#quiet) done();
+    if (this.#taken === 0) this.#go();
   }
 }

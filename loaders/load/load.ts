@@ -357,7 +357,7 @@ class Loading {
     await spool.commitJournal(JSON.stringify(journal));
     // A loader that was held up for longer than the lease has been overtaken, and its decisions are old.
     await lock.renew();
-    anchor.beginLoad({ ...pick(journal), journal: spool.folder, ...journal.expected }, base);
+    await anchor.beginLoad({ ...pick(journal), journal: spool.folder, ...journal.expected }, base);
     this.begun = true;
     const replaced = folderOf(anchor, journal.drops);
     const of = spool.decidedRows;
@@ -367,11 +367,11 @@ class Loading {
         anchor,
         lock,
         stopped,
-        beforeReconciling: async () => {
+        tally: () => {
           // Loads that are ready wait for the last one, and all their rows would be in memory meanwhile.
           spool.forgetRows();
           this.#giveSlot();
-          await slots?.quiet();
+          return slots === undefined ? store.tally() : slots.whenQuiet(store.tally);
         },
         onRows: (rows) => onProgress?.({ step: 'applying', rows, of }),
       },

@@ -58,6 +58,11 @@ export class SpoolFile {
     return this.#hash.copy().digest('hex');
   }
 
+  /** True if nothing was added, and so there may be no file. */
+  get isUntouched(): boolean {
+    return this.#descriptor === undefined && this.#waiting === '';
+  }
+
   async sync(): Promise<void> {
     this.flush();
     if (this.#descriptor !== undefined) await flushed(this.#descriptor);
@@ -65,7 +70,7 @@ export class SpoolFile {
 
   /** The lines, without their ends, up to a length in bytes at which one begins. */
   *lines(length = Number.POSITIVE_INFINITY): Generator<string> {
-    if (this.#descriptor === undefined && this.#waiting === '') return;
+    if (this.isUntouched) return;
     if (this.#waiting !== '') this.flush();
     const decoder = new TextDecoder();
     let rest = '';

@@ -5,7 +5,7 @@ import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { SpooledRow } from '#schemas/plans/row.ts';
 import { type EchoedRecord, echoedRecordSchema } from '#schemas/uploads/acknowledgement.ts';
 import { type FileLock, lockFile } from '#store/files/sqlite.ts';
-import { syncFolderNow } from '#store/files/whole-file.ts';
+import { syncFolder, syncFolderNow } from '#store/files/whole-file.ts';
 import type { RowEffect } from '#store/rows/row-calls.ts';
 import type { PackedRow } from '#store/rows/rows.ts';
 import { type IndexedPlan, PlanIndex } from './plan-index.ts';
@@ -68,7 +68,6 @@ export class Spool {
   /** The records that still wait to be traced, with the people they are about. */
   readonly #waiting: SpoolFile;
   readonly #people: SpoolFile;
-  #waits = false;
   /** The records, as long as they are few. */
   #recordsHere: SpooledRecord[] | undefined = [];
   /** The decided rows, as long as they are few and were decided on here. */
@@ -211,7 +210,6 @@ export class Spool {
 
   /** Keeps a record apart, to be applied when the people it is of have been traced. */
   wait(record: number, rows: readonly PlacedRow[], people: readonly WaitingPerson[]): void {
-    this.#waits = true;
     for (const placed of rows) {
       this.#index.add(placed.row, record);
       this.#waiting.add(lineOf(record, placed));
@@ -261,14 +259,16 @@ export class Spool {
    * resolves. A journal that a crash cut short counts as none.
    */
   async commitJournal(json: string): Promise<void> {
-    await this.#held.sync();
-    if (this.#waits) for (const file of [this.#waiting, this.#people]) await file.sync();
     this.#decidedLength = this.#decided.flush();
     this.#decided.add(`${json}\n`);
     const digest = this.#decided.digest();
     this.#decided.add(`${digest}${String(this.#decidedLength).padStart(16, '0')}\n`);
-    await this.#decided.sync();
-    this.#syncFolders();
+    const waits = this.#waiting.isUntouched ? [] : [this.#waiting, this.#people];
+    const used = [this.#decided, ...(this.#held.isUntouched ? [] : [this.#held]), ...waits];
+    // All names are there before their folders are synced.
+    for (const file of used) file.flush();
+    const folders = [this.folder, resolve(this.folder, '..')];
+    await Promise.all([...used.map((file) => file.sync()), ...folders.map(syncFolder)]);
   }
 
   /** `undefined` before {@link Spool.commitJournal}, or if it did not come to its end. */

@@ -44,8 +44,16 @@ export function* recordsAs(
   records: readonly SpooledRecord[],
   { authority, sequence, birthDatesInDoubt }: Whose,
 ): Generator<SpooledRecord> {
-  for (const { record, rows } of records) {
-    const own = rows.map(({ row: { dateOfBirthInDoubt, ...row }, place }) => ({
+  const isAsSent = ({ row }: PlacedRow): boolean =>
+    row.authority === authority &&
+    row.sequence === sequence &&
+    (row.dateOfBirthInDoubt === undefined || birthDatesInDoubt === true);
+  for (const sent of records) {
+    if (sent.rows.every(isAsSent)) {
+      yield sent;
+      continue;
+    }
+    const own = sent.rows.map(({ row: { dateOfBirthInDoubt, ...row }, place }) => ({
       row: {
         ...row,
         authority,
@@ -54,7 +62,7 @@ export function* recordsAs(
       },
       place,
     }));
-    yield { record, rows: own };
+    yield { record: sent.record, rows: own };
   }
 }
 

@@ -101,7 +101,7 @@ export async function releaseHeldFile(
         await spool.commitJournal(JSON.stringify(journal));
         await lock.renew();
         const { sequence, sha256, expected } = journal;
-        anchor.beginLoad({ authority, sequence, sha256, journal: folder, ...expected }, base);
+        await anchor.beginLoad({ authority, sequence, sha256, journal: folder, ...expected }, base);
         begun = true;
         const { stopped } = options;
         const acknowledgement = await applyJournal(
@@ -439,7 +439,7 @@ async function endHeldFile(
       sequence: highest,
       ledger: ledgerEntry(sequence, sha256, acknowledgement),
     });
-    anchor.commitLoad(authority, { ...anchored, sequence: highest }, { drops: id });
+    await anchor.commitLoad(authority, { ...anchored, sequence: highest }, { drops: id });
   }
   rmSync(folder, { recursive: true, force: true });
   return acknowledgement;

@@ -122,6 +122,6 @@ async function purgeAuthority(
   const details: Purge = { ...options, rows: rows.length };
   const { sequence } = anchored;
   const journal = JSON.stringify({ purge: details });
-  anchor.beginLoad({ authority, sequence, sha256: '', journal, ...expected }, anchored);
+  await anchor.beginLoad({ authority, sequence, sha256: '', journal, ...expected }, anchored);
   await removeForGood(store, anchor, lock, rows, details, { ...anchored, ...expected });
 }

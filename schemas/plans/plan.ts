@@ -151,6 +151,13 @@ export function eighteenthBirthday(dateOfBirth: CalendarDate): CalendarDate {
 }
 
 /**
+ * The last of the days on one of which those were born whose {@link eighteenthBirthday} is a day or before it. Where there
+ * is no such day, every day compares with it as with the last that there is.
+ */
+export const lastAdultBirth = (day: CalendarDate): string =>
+  `${Number(day.slice(0, 4)) - 18}${day.slice(4)}`;
+
+/**
  * When a plan is shown, and until when as current.
  *
  * A plan is current from 00:00 in London of its start until 00:00 of its end, then shown for 365 days

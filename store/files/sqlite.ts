@@ -59,6 +59,36 @@ export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
   }
 }
 
+/**
+ * Does several pieces of work on a file in one transaction, each of them whole or not at all; on disk when this returns.
+ *
+ * @returns for each why nothing of it was done; `undefined` if it was
+ */
+export function doEach(
+  db: DatabaseSync,
+  pieces: readonly (() => void)[],
+): ({ error: unknown } | undefined)[] {
+  try {
+    return inTransaction(db, () =>
+      pieces.map((work) => {
+        db.exec('SAVEPOINT piece');
+        try {
+          work();
+          return undefined;
+        } catch (error) {
+          // If SQLite itself gave the transaction up, nothing of any piece is done, and this throws.
+          db.exec('ROLLBACK TO piece');
+          return { error };
+        } finally {
+          if (db.isTransaction) db.exec('RELEASE piece');
+        }
+      }),
+    );
+  } catch (error) {
+    return pieces.map(() => ({ error }));
+  }
+}
+
 /** The statements of a file, each of which is prepared once. */
 export function statementsOf(db: DatabaseSync): (sql: string) => StatementSync {
   const prepared = new Map<string, StatementSync>();

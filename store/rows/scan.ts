@@ -7,7 +7,15 @@ import { list, wholeNumber } from '../connection/reply.ts';
 import { StoreNotWhole } from '../errors.ts';
 import { keys, partitions } from '../keys.ts';
 import { isRestriction } from './restrictions.ts';
-import { authorityOf, currentUntilOf, splitRows, storedNumber, Tally, unpackRow } from './rows.ts';
+import {
+  authorityOf,
+  currentUntilOf,
+  ROW_SEPARATOR,
+  splitRows,
+  storedNumber,
+  Tally,
+  unpackRow,
+} from './rows.ts';
 
 /** Enough that Redis has something to do while a partition is counted here. */
 const PARTITIONS_IN_FLIGHT = 4;
@@ -30,11 +38,8 @@ function readStamp(text: string): Stamp | undefined {
  * @param datasetId whose rows they are to be
  */
 export function createScan(redis: Redis, datasetId: () => Promise<string>) {
-  /** The packed rows of one partition after the other, with its generation. */
-  async function* partitionRows(): AsyncGenerator<{
-    generation: number;
-    rows: { number: NhsNumber; packed: string }[];
-  }> {
+  /** One partition after the other: its generation, and its fields, each followed by its value. */
+  async function* wholePartitions(): AsyncGenerator<{ generation: number; fields: unknown[] }> {
     const id = await datasetId();
     const read = (partition: number): Promise<unknown> => {
       const reply = redis.call('HGETALL', keys.children(partition));
@@ -47,32 +52,40 @@ export function createScan(redis: Redis, datasetId: () => Promise<string>) {
       const fields = list(await inFlight.shift());
       const next = partitions[partition + PARTITIONS_IN_FLIGHT];
       if (next !== undefined) inFlight.push(read(next));
-      const rows: { number: NhsNumber; packed: string }[] = [];
       let stamp: Stamp | undefined;
       for (let i = 0; i < fields.length; i += 2) {
-        const field = String(fields[i]);
-        const value = String(fields[i + 1]);
-        if (field === STAMP_FIELD) {
-          stamp = readStamp(value);
-          continue;
-        }
-        const number = storedNumber(field);
-        for (const packed of splitRows(value)) rows.push({ number, packed });
+        if (fields[i] === STAMP_FIELD) stamp = readStamp(String(fields[i + 1]));
       }
       // As `read_child` in common.lua says about every single child.
       if (stamp?.dataset !== id || stamp.children !== fields.length / 2 - 1) {
         throw new StoreNotWhole();
       }
-      yield { generation: stamp.generation, rows };
+      yield { generation: stamp.generation, fields };
+    }
+  }
+
+  /** Calls `each` for the rows of one partition, which nothing but them and the stamp is in. */
+  function eachRow(
+    fields: readonly unknown[],
+    each: (number: NhsNumber, packed: string) => void,
+  ): void {
+    for (let i = 0; i < fields.length; i += 2) {
+      const field = String(fields[i]);
+      if (field === STAMP_FIELD) continue;
+      const number = storedNumber(field);
+      const value = String(fields[i + 1]);
+      // Nearly every child has one row.
+      if (value !== '' && !value.includes(ROW_SEPARATOR)) each(number, value);
+      else for (const packed of splitRows(value)) each(number, packed);
     }
   }
 
   /** Calls `each` for all that is held, and returns the partitions' generations. */
   async function scanAll(each: (number: NhsNumber, packed: string) => void): Promise<number[]> {
     const generations: number[] = [];
-    for await (const { generation, rows } of partitionRows()) {
+    for await (const { generation, fields } of wholePartitions()) {
       generations.push(generation);
-      for (const { number, packed } of rows) each(number, packed);
+      eachRow(fields, each);
     }
     return generations;
   }
@@ -121,10 +134,13 @@ export function createScan(redis: Redis, datasetId: () => Promise<string>) {
      * @throws {StoreNotWhole} perhaps after some rows: what came before is then not all there is
      */
     async *rowsOf(code: OdsCode): AsyncGenerator<PlanRow[]> {
-      for await (const { rows } of partitionRows()) {
-        yield rows
-          .filter(({ packed }) => authorityOf(packed) === code && !isRestriction(packed))
-          .map(({ number, packed }) => unpackRow(number, packed));
+      for await (const { fields } of wholePartitions()) {
+        const rows: PlanRow[] = [];
+        eachRow(fields, (number, packed) => {
+          if (authorityOf(packed) !== code || isRestriction(packed)) return;
+          rows.push(unpackRow(number, packed));
+        });
+        yield rows;
       }
     },
     /**

@@ -3,10 +3,11 @@
 import { mkdirSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import { setImmediate } from 'node:timers';
 import { z } from 'zod';
 import { STORE } from '#schemas/wording/store.ts';
 import { DATASET_KINDS, type Dataset } from '../authorities/dataset.ts';
-import { inTransaction, openDurable } from '../files/sqlite.ts';
+import { doEach, inTransaction, openDurable } from '../files/sqlite.ts';
 
 /** A load that has begun to change the store and is not yet known to have ended. */
 export type BegunLoad = {
@@ -106,12 +107,14 @@ const SCHEMA = `
  * authority, which loads are under way, and how far the audit had come. After a restart or a restore of
  * Redis the store opens only if it agrees.
  *
- * One SQLite file with synchronous FULL: what a method wrote is on disk when it returns, and several
+ * One SQLite file with synchronous FULL: what a method wrote is on disk when it returns or resolves, and several
  * processes may hold the file open.
  */
 export class Anchor {
   readonly #db: DatabaseSync;
   #safeguard: (() => Promise<void>) | undefined;
+  /** What was asked for in this turn of the event loop and is to be committed together. */
+  #together: { work: () => void; settle: (failure: { error: unknown } | undefined) => void }[] = [];
 
   private constructor(db: DatabaseSync) {
     this.#db = db;
@@ -138,6 +141,28 @@ export class Anchor {
    */
   async safeguard(): Promise<void> {
     await this.#safeguard?.();
+  }
+
+  /**
+   * Does some work, all or nothing of it, in one transaction with what else is asked for in the same turn of the event
+   * loop: of a transaction nearly everything is waiting for the disk. Resolves when it is on disk.
+   */
+  async #inTurn(work: () => void): Promise<void> {
+    if (this.#together.length === 0) setImmediate(() => this.#commitTurn());
+    const failure = await new Promise<{ error: unknown } | undefined>((settle) =>
+      this.#together.push({ work, settle }),
+    );
+    if (failure !== undefined) throw failure.error;
+  }
+
+  #commitTurn(): void {
+    const asked = this.#together;
+    this.#together = [];
+    const failures = doEach(
+      this.#db,
+      asked.map(({ work }) => work),
+    );
+    for (const [at, { settle }] of asked.entries()) settle(failures[at]);
   }
 
   #dataset(): (Dataset & { created: boolean }) | undefined {
@@ -189,13 +214,13 @@ export class Anchor {
   }
 
   /**
-   * Before the first row of a file is applied.
+   * Before the first row of a file is applied. On disk when it resolves.
    *
    * @param base the authority's state that the load was decided on
    * @throws {Overtaken} if that is not its state any more, or another load of it is under way
    */
-  beginLoad(load: BegunLoad, base: AnchoredAuthority | undefined): void {
-    inTransaction(this.#db, () => {
+  beginLoad(load: BegunLoad, base: AnchoredAuthority | undefined): Promise<void> {
+    return this.#inTurn(() => {
       const now = this.authority(load.authority);
       const other = this.loadInProgress(load.authority);
       const same =
@@ -224,10 +249,14 @@ export class Anchor {
 
   /**
    * After reconciliation, before the acknowledgement: the authority's new state, no load under way, what of
-   * the file is held, and which hold is over.
+   * the file is held, and which hold is over. On disk when it resolves.
    */
-  commitLoad(authority: string, state: AnchoredAuthority, changes: HeldFileChanges = {}): void {
-    inTransaction(this.#db, () => {
+  commitLoad(
+    authority: string,
+    state: AnchoredAuthority,
+    changes: HeldFileChanges = {},
+  ): Promise<void> {
+    return this.#inTurn(() => {
       this.#endLoad(authority, state);
       this.#changeHeldFiles(changes);
     });

@@ -77,7 +77,7 @@ export async function fill(
     reconciled: true,
     ledger: { sequence: 1, sha256: '0'.repeat(64), code: 'CPF02', acknowledgement: '{}' },
   });
-  anchor.commitLoad(authority, { sequence: 1, rows: count, digest });
+  await anchor.commitLoad(authority, { sequence: 1, rows: count, digest });
   await lock.release();
 }
 

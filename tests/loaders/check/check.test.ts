@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type CheckedRecord, checkRecord } from '#loaders/check/check.ts';
+import { checkContext } from '#loaders/check/context.ts';
 import type { RawPlan, RawRecord, RawSubject } from '#loaders/formats/common/upload.ts';
 import { addDays, addYears } from '#schemas/calendar.ts';
 import { findingSchema } from '#schemas/uploads/acknowledgement.ts';
@@ -40,7 +41,7 @@ function check(
   format: 'csv' | 'spine-xml' = 'csv',
 ): CheckedRecord {
   const record: RawRecord = { number: 7, place: 'line 2', plans, subjects };
-  return checkRecord(record, { format, receivedAt: RECEIVED_AT });
+  return checkRecord(record, checkContext(format, RECEIVED_AT));
 }
 
 /** Codes and fields of what is wrong. */

@@ -66,11 +66,6 @@ function ending(step: Step, moment: 'before' | 'after'): { store: Store; anchor:
     if (moment === 'after') await work();
     throw CRASH;
   };
-  const now = <T>(name: Step, work: () => T): T => {
-    if (name !== step) return work();
-    if (moment === 'after') work();
-    throw CRASH;
-  };
   const store: Store = {
     ...t.store,
     setAuthority: (...given) => at('setAuthority', () => t.store.setAuthority(...given)),
@@ -96,9 +91,9 @@ function ending(step: Step, moment: 'before' | 'after'): { store: Store; anchor:
     missingFiles: () => t.anchor.missingFiles(),
     forgetMissingFile: (code: string) => t.anchor.forgetMissingFile(code),
     beginLoad: (load: BegunLoad, base: AnchoredAuthority | undefined) =>
-      now('beginLoad', () => t.anchor.beginLoad(load, base)),
+      at('beginLoad', () => t.anchor.beginLoad(load, base)),
     commitLoad: (...given: Parameters<Anchor['commitLoad']>) =>
-      now('commitLoad', () => t.anchor.commitLoad(...given)),
+      at('commitLoad', () => t.anchor.commitLoad(...given)),
   });
   return { store, anchor };
 }

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as immediate } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { LoadFailed, resumeLoad } from '#loaders/load/load.ts';
 import { type FileLoaded, loadFiles } from '#loaders/load/load-files.ts';
 import { LoadSlots } from '#loaders/load/load-slots.ts';
@@ -138,13 +138,55 @@ describe('loads side by side', () => {
       order.push('third');
       return give;
     });
-    const quiet = slots.quiet().then(() => order.push('quiet'));
+    const quiet = slots.whenQuiet(() => Promise.resolve(order.push('quiet')));
     first();
     first();
     second();
     (await third)();
     await quiet;
     expect(order).toEqual(['third', 'quiet']);
+  });
+
+  test('are reconciled by one reading, however long those that are still at work take', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    try {
+      const slots = new LoadSlots(1);
+      await slots.take();
+      let readings = 0;
+      const reading = (ms: number) => async (): Promise<number> => {
+        readings += 1;
+        await pause(ms);
+        return readings;
+      };
+      const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+      const begun = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+      const ready = async (ms: number, count: number): Promise<Promise<number>[]> => {
+        const loads = Array.from({ length: count }, () => slots.whenQuiet(reading(ms)));
+        await begun();
+        return loads;
+      };
+
+      // The first waits ten seconds, and those that have waited less go with it.
+      const first = await ready(30_000, 1);
+      await vi.advanceTimersByTimeAsync(9_000);
+      first.push(...(await ready(30_000, 2)));
+      expect(readings).toBe(0);
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(readings).toBe(3);
+      await vi.advanceTimersByTimeAsync(30_000);
+      await Promise.all(first);
+
+      // A reading took half a minute, so the next waits for two.
+      const second = await ready(1_000, 1);
+      await vi.advanceTimersByTimeAsync(119_000);
+      expect(readings).toBe(3);
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(readings).toBe(4);
+      await vi.advanceTimersByTimeAsync(1_000);
+      await Promise.all(second);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test('of one authority wait for each other, and one that was overtaken writes nothing', async () => {

@@ -5,12 +5,20 @@ import {
   addYears,
   type CalendarDate,
   epochDay,
+  FIRST_DAY,
   fromEpochDay,
+  LAST_DAY,
   londonDate,
   londonMidnight,
   parseIsoDate,
 } from '#schemas/calendar.ts';
-import { eighteenthBirthday, type PlanType, planStatus, planWindow } from '#schemas/plans/plan.ts';
+import {
+  eighteenthBirthday,
+  lastAdultBirth,
+  type PlanType,
+  planStatus,
+  planWindow,
+} from '#schemas/plans/plan.ts';
 import { day } from '../../support/rows.ts';
 
 const days = (from: string, to: string): fc.Arbitrary<CalendarDate> =>
@@ -66,6 +74,14 @@ describe('a day in London', () => {
     },
   );
 
+  test('is counted alike there and back, for every day of three hundred years', () => {
+    for (let at = FIRST_DAY; at <= LAST_DAY; at++) {
+      const date = fromEpochDay(at);
+      if (epochDay(date) === at && Date.parse(date) === at * 86_400_000) continue;
+      expect([date, epochDay(date), Date.parse(date) / 86_400_000]).toEqual([date, at, at]);
+    }
+  });
+
   test('a year after 29 February is 1 March where there is no 29 February', () => {
     expect(addYears(day('2024-02-29'), 1)).toBe('2025-03-01');
     expect(addYears(day('2024-02-29'), 4)).toBe('2028-02-29');
@@ -109,6 +125,21 @@ describe('a child’s own plan', () => {
       dateOfBirth: day('2008-02-29'),
     });
     expect(visibleUntil).toBe(seconds('2026-03-01T00:00:00Z'));
+  });
+
+  test('is refused from the 18th birthday on, whenever the child was born and whatever today is', () => {
+    const birth = days('1999-01-01', '2012-12-31');
+    const leapDays = fc.constantFrom(...['2004-02-29', '2008-02-29', '2004-03-01'].map(day));
+    const today = fc.oneof(
+      days('2017-01-01', '2031-12-31'),
+      fc.constantFrom(...['2024-02-29', '2022-02-28', '2022-03-01', '2026-03-01'].map(day)),
+    );
+    fc.assert(
+      fc.property(fc.oneof(birth, leapDays), today, (born, now) => {
+        expect(born <= lastAdultBirth(now)).toBe(eighteenthBirthday(born) <= now);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 
   test('of one born in summer time stops at midnight by the clocks, an hour before midnight UTC', () => {

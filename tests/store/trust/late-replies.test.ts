@@ -98,7 +98,7 @@ test('an authority that loads for the first time while a worker waits is not mis
     { name: 'Test Council', emergencyDutyTeamPhone: '02079460199' },
     'test',
   );
-  t.anchor.commitLoad(AUTHORITY, { sequence: 1, rows: 0, digest: new Tally().digest });
+  await t.anchor.commitLoad(AUTHORITY, { sequence: 1, rows: 0, digest: new Tally().digest });
   await keeping.release();
   expect(keeping.said).toEqual([]);
   expect(await t.store.isOpen()).toBe(true);
@@ -123,9 +123,9 @@ test('a file that another process loads while a worker verifies does not close t
       command === 'call' && name === 'HGETALL' && key === keys.children(LATE - 50),
   );
   const load = { authority: AUTHORITY, journal: '/nowhere', sha256: '0', ...expected };
-  t.anchor.beginLoad(load, undefined);
+  await t.anchor.beginLoad(load, undefined);
   await t.store.applyRows(lock, rows);
-  t.anchor.commitLoad(AUTHORITY, expected);
+  await t.anchor.commitLoad(AUTHORITY, expected);
   await t.store.finishFile(lock, {
     ...expected,
     reconciled: true,

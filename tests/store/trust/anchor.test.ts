@@ -1,0 +1,88 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Anchor, type BegunLoad } from '#store/trust/anchor.ts';
+
+let folder: string;
+let anchor: Anchor;
+/** As another process has it open: it sees what is committed. */
+let other: Anchor;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cpf-anchor-'));
+  anchor = Anchor.open(folder);
+  other = Anchor.open(folder);
+});
+
+afterEach(() => {
+  anchor.close();
+  other.close();
+  rmSync(folder, { recursive: true });
+});
+
+const load = (authority: string, digest = '0'.repeat(32)): BegunLoad => ({
+  authority,
+  sequence: 1,
+  sha256: 'a',
+  journal: `/spools/${authority}`,
+  rows: 1,
+  digest,
+});
+const state = { sequence: 1, rows: 1, digest: '0'.repeat(32) };
+const begun = (): string[] => other.loadsInProgress().map(({ authority }) => authority);
+
+describe('loads that begin or end in the same turn', () => {
+  test('are all known to other processes once each has resolved', async () => {
+    await Promise.all(['A', 'B', 'C'].map((code) => anchor.beginLoad(load(code), undefined)));
+    expect(begun()).toEqual(['A', 'B', 'C']);
+    const ending = ['A', 'B'].map((code) => anchor.commitLoad(code, state));
+    expect(begun()).toEqual(['A', 'B', 'C']);
+    await Promise.all(ending);
+    expect(begun()).toEqual(['C']);
+    expect([...other.authorities().keys()]).toEqual(['A', 'B']);
+  });
+
+  test('stand or fall each on its own: one that was overtaken is refused, and the others begin', async () => {
+    await other.commitLoad('B', state);
+    const outcomes = await Promise.allSettled([
+      anchor.beginLoad(load('A'), undefined),
+      anchor.beginLoad(load('A'), undefined),
+      anchor.beginLoad(load('B'), undefined),
+      anchor.beginLoad(load('B'), state),
+      anchor.beginLoad(load('C'), undefined),
+    ]);
+    expect(outcomes.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'rejected',
+      'rejected',
+      'fulfilled',
+      'fulfilled',
+    ]);
+    expect(begun()).toEqual(['A', 'B', 'C']);
+  });
+
+  test('leave nothing behind of one that fails in its middle', async () => {
+    await anchor.beginLoad(load('A'), undefined);
+    const held = { id: 'h', authority: 'A', sequence: 1, folder: '/spools/A', at: 1, json: '{}' };
+    const outcomes = await Promise.allSettled([
+      // Its state is written before what is held is found to be none.
+      anchor.commitLoad('A', state, { holds: { ...held, json: null as unknown as string } }),
+      anchor.beginLoad(load('B'), undefined),
+    ]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+    expect(begun()).toEqual(['A', 'B']);
+    expect(other.authority('A')).toBeUndefined();
+  });
+
+  test('are all refused, and none is there, if they cannot be committed', async () => {
+    const beginning = [
+      anchor.beginLoad(load('A'), undefined),
+      anchor.beginLoad(load('B'), undefined),
+    ];
+    anchor.close();
+    const outcomes = await Promise.allSettled(beginning);
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(begun()).toEqual([]);
+  });
+});
