@@ -7,6 +7,7 @@ import { auditPartitions, keys } from '../keys.ts';
 import { isReplaced } from '../locks/worker-lease.ts';
 import { type CopyOrder, keepCopy, readCopyOrder } from './copy-orders.ts';
 import { appendEvent } from './events.ts';
+import { isActKept } from './kept-acts.ts';
 import { createLookupFrames } from './lookup-frames.ts';
 import { timeOf } from './stream-entry.ts';
 import {
@@ -31,7 +32,7 @@ export type StreamGap = {
 
 export type StreamBatch = {
   events: StreamEvent[];
-  /** Those of `events` that are not events of this service. */
+  /** Those of `events` that are not events of this service, or acts of councils that no council has done. */
   unreadable: { stream: number; number: number }[];
   /** There is more than was read. */
   more: boolean;
@@ -160,7 +161,9 @@ export function createAuditStreams(redis: Redis, replicated = false) {
           for (const raw of held) {
             if (idOf(raw) !== `0-${next}`) break;
             const entry = entryOf(raw);
-            const readable = sealable(stream, next, entry, readLookup);
+            const found = sealable(stream, next, entry, readLookup);
+            const isForged = found?.act !== undefined && !(await isActKept(redis, found.act));
+            const readable = isForged ? undefined : found;
             const event = readable ?? (await unreadable(stream, next, entry));
             batch.events.push(event);
             bytes += Math.max(event.json.length, entry.bytes);

@@ -8,6 +8,7 @@ import {
   type UnreadableEvent,
 } from '#schemas/audit/audit-event.ts';
 import { auditPartitions } from '../keys.ts';
+import { type RestrictionAct, restrictionActSchema } from './kept-acts.ts';
 import { joinEvent, timeOf } from './stream-entry.ts';
 
 /** An event as it goes into the sealed log. */
@@ -21,6 +22,8 @@ export type StreamEvent = {
   json: string;
   /** What `json` says, if that is known already. */
   event?: AuditEvent;
+  /** Of an act by which a council keeps something back about a child. */
+  act?: RestrictionAct;
 };
 
 /** An entry of a stream as it is read. It is outside of the memory that a thread is limited to, and made text one by one. */
@@ -105,7 +108,8 @@ export function sealable(
     const json = JSON.stringify(joined);
     const begins = `{"partition":${JSON.stringify(partition)},"number":${number},"at":`;
     if (json.startsWith(begins) && Buffer.byteLength(json) <= EVENT_AT_MOST_BYTES) {
-      return { stream, number, at: joined.at, json };
+      const act = restrictionActSchema.safeParse(joined).data;
+      return { stream, number, at: joined.at, json, ...(act && { act }) };
     }
   }
   return undefined;

@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { endRestriction, setRestriction, type ToRestrict } from '#loaders/upkeep/restrict.ts';
+import { partitionOf } from '#schemas/nhs-number.ts';
 import { type NotificationEntry, notificationsPageSchema } from '#schemas/notification.ts';
 import { RESTRICTION, RESTRICTIONS } from '#schemas/wording/restrictions.ts';
+import { type AuditPartition, keys } from '#store/keys.ts';
 import type { Store } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { authorityClient, officer } from '../support/authority.ts';
@@ -17,13 +19,15 @@ import { hiddenOf, wordsOf } from '../support/visitor.ts';
 
 type Council = Parameters<typeof setRestriction>[2];
 const [FIRST, SECOND] = ['ZZ101', 'ZZ102'] as [Council, Council];
-const [ASKED, TWICE, WRITTEN, BETWEEN, BARRED, RACE] = [
+const [ASKED, TWICE, WRITTEN, BETWEEN, BARRED, RACE, FORGED, ENDED] = [
   testNumber(9_601),
   testNumber(9_602),
   testNumber(9_603),
   testNumber(9_604),
   testNumber(9_605),
   testNumber(9_606),
+  testNumber(9_607),
+  testNumber(9_608),
 ];
 /** In every word by which the place could be known. */
 const CANARY = /canary|ZZH66|R0260/i;
@@ -51,7 +55,9 @@ beforeAll(async () => {
     environment: { NOTIFICATIONS_WINDOW_MINUTES: '0.005' },
     authorities: [FIRST, SECOND].map((code) => ({
       code,
-      rows: [ASKED, TWICE, WRITTEN, BETWEEN, BARRED, RACE].map((nhsNumber) => ({ nhsNumber })),
+      rows: [ASKED, TWICE, WRITTEN, BETWEEN, BARRED, RACE, FORGED, ENDED].map((nhsNumber) => ({
+        nhsNumber,
+      })),
     })),
   });
   request = authorityClient(service);
@@ -296,4 +302,56 @@ test('an attempt of a barred user is told to the council that protects the child
   const theirs = await told(SECOND, BARRED);
   expect(theirs).toMatchObject([{ barred: true, withheld: true }]);
   expect(JSON.stringify(theirs)).not.toMatch(CANARY);
+});
+
+test('an act that somebody with the password of a lookup process makes up keeps nothing back and shows nothing, and is reported', async () => {
+  const before = await look(ENDED, 'canary-1');
+  const id = await protect(FIRST, ENDED);
+  const early = await look(FORGED, 'canary-1');
+  await until(
+    async () => (await isTold(SECOND, FORGED, early)) && (await isFound(SECOND, ENDED, before)),
+    'the looks before',
+  );
+  const lookups = await service.connect('lookup');
+  const forge = (of: AuditPartition, act: object) =>
+    lookups.xadd(
+      keys.audit(of),
+      '0-*',
+      'event',
+      JSON.stringify({
+        type: 'restriction',
+        auditId: crypto.randomUUID(),
+        kind: 'whereabouts',
+        authority: FIRST,
+        by: 'Ada Officer',
+        reason: 'a test',
+        ...act,
+      }),
+      'at',
+      Date.now(),
+    );
+  const made = { act: 'set', restriction: 'bcdfghjkmnpq', nhsNumber: FORGED };
+  await forge('system', made);
+  await forge(partitionOf(FORGED), made);
+  // With the id of an act on another child, and of one that has not ended.
+  await forge('system', { ...made, restriction: id });
+  await forge('system', { ...made, act: 'ended', restriction: id, nhsNumber: ENDED });
+  await until(async () => {
+    const status = await (await fetch(`${service.baseUrl}/_status`)).text();
+    return status.includes('4 entries');
+  }, 'the report');
+
+  const after = await look(FORGED, 'canary-2');
+  const kept = await look(ENDED, 'canary-2');
+  await until(
+    async () => (await isTold(SECOND, FORGED, after)) && (await isFound(SECOND, ENDED, kept)),
+    'the looks after',
+  );
+  const places = (entries: unknown[]) => entries.map((entry) => CANARY.test(JSON.stringify(entry)));
+  expect(places(await told(SECOND, FORGED))).toEqual([true, true]);
+  expect(places((await search(SECOND, { nhsNumber: FORGED })).events)).toEqual([true, true]);
+  expect((await search(SECOND, { organisation: 'ZZH66', nhsNumber: FORGED })).events).toHaveLength(
+    2,
+  );
+  expect(places((await search(SECOND, { nhsNumber: ENDED })).events)).toEqual([false, false]);
 });
