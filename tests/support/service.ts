@@ -16,9 +16,9 @@ import { packRow, planRow, Tally } from '#store/rows/rows.ts';
 import { createStore } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { allEvents } from './audit-events.ts';
-import { WAIT_MS } from './test-store.ts';
+import { until, WAIT_MS } from './test-store.ts';
 
-export { until } from './test-store.ts';
+export { until };
 
 /** A folder that {@link startTestService} and tests of processes use; removed by the test. */
 export const testFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'cpf-service-'));
@@ -154,6 +154,23 @@ export async function startTestService(
   const anchor = Anchor.open(join(dataDir, 'anchor'));
   const store = createStore(admin, anchor);
 
+  async function lookup(
+    body: unknown,
+    { token, headers = {}, ...init }: RequestInit & { token?: string } = {},
+  ): Promise<Response> {
+    return fetch(`${service.baseUrl}/lookup`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'x-request-id': randomUUID(),
+        authorization: `Bearer ${token ?? (await demo.sign(claims(), 600))}`,
+        ...(headers as Record<string, string>),
+      },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+      ...init,
+    });
+  }
+
   return {
     ...service,
     dataDir,
@@ -164,21 +181,15 @@ export async function startTestService(
     connect,
     token: (of: DemoClaims = claims(), lifetimeSeconds = 600) => demo.sign(of, lifetimeSeconds),
     /** A lookup that is right in every respect, except for what is said. */
-    async lookup(
-      body: unknown,
-      { token, headers = {}, ...init }: RequestInit & { token?: string } = {},
-    ): Promise<Response> {
-      return fetch(`${service.baseUrl}/lookup`, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          'x-request-id': randomUUID(),
-          authorization: `Bearer ${token ?? (await demo.sign(claims(), 600))}`,
-          ...(headers as Record<string, string>),
-        },
-        body: typeof body === 'string' ? body : JSON.stringify(body),
-        ...init,
-      });
+    lookup,
+    /** The same, asked again if it could not be checked just now, as its answer says to. */
+    async answered(...of: Parameters<typeof lookup>): Promise<Response> {
+      let answer = await lookup(...of);
+      await until(
+        async () => answer.status !== 503 || (answer = await lookup(...of)).status !== 503,
+        'an answer',
+      );
+      return answer;
     },
     /** Every audit event there is, of all partitions: those sealed, and those that wait for it in Redis. */
     events: (): Promise<AuditEvent[]> => allEvents(dataDir, store),

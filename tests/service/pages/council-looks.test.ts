@@ -56,14 +56,14 @@ beforeAll(async () => {
   const silent = await service.token(
     claims({ sub: 'gp', name: 'Silent Reader', activities: ['B0170'], organisation: 'ZZP01' }),
   );
-  expect((await service.lookup({ nhsNumber: CHILD }, { token: silent })).status).toBe(200);
+  expect((await service.answered({ nhsNumber: CHILD }, { token: silent })).status).toBe(200);
   for (const [sub, nhsNumber] of [
     ['one', CHILD],
     ['two', SHARED],
     ['three', OTHERS],
   ] as const) {
     const token = await service.token(claims({ sub, name: `Nurse ${sub}` }));
-    const answer = await service.lookup({ nhsNumber }, { token });
+    const answer = await service.answered({ nhsNumber }, { token });
     if (sub !== 'one') continue;
     const { auditId } = z.object({ auditId: z.string() }).parse(await answer.json());
     await fetch(`${service.baseUrl}/lookup/${auditId}/attendance`, {

@@ -34,7 +34,7 @@ beforeAll(async () => {
     startBrowser(),
   ]);
   const token = await service.token(claims({ name: LONG }));
-  for (let i = 0; i < 3; i++) await service.lookup({ nhsNumber: CHILD }, { token });
+  for (let i = 0; i < 3; i++) await service.answered({ nhsNumber: CHILD }, { token });
 });
 afterAll(async () => {
   await browser?.close();

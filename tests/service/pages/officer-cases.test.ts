@@ -39,7 +39,7 @@ beforeAll(async () => {
   for (const user of ['nurse-1', 'nurse-2', 'nurse-3']) {
     // By the issuer of the people of a demo, so that a user is the same person in both.
     const token = await service.token(claims({ sub: user }));
-    expect((await service.lookup({ nhsNumber: CHILD }, { token })).status).toBe(200);
+    expect((await service.answered({ nhsNumber: CHILD }, { token })).status).toBe(200);
   }
   await until(
     async () => (await search(officer)).text.split('name="entry"').length === 4,

@@ -73,7 +73,7 @@ beforeAll(async () => {
     ),
   );
   const token = await service.token(claims({ sub: USER, name: LONG }));
-  for (let i = 0; i < 3; i++) await service.lookup({ nhsNumber: CHILD }, { token });
+  for (let i = 0; i < 3; i++) await service.answered({ nhsNumber: CHILD }, { token });
   const blocked = { issuer: DEMO_ISSUER, user: `${USER}-2`, by: LONG, reason: LONG };
   await createBlocks(service.admin, service.store).block({ ...blocked, desk: 'officer' });
 });
