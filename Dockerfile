@@ -19,8 +19,9 @@ COPY docs/integrating.md ./docs/
 COPY docs/operating/alerts.md ./docs/operating/
 RUN mkdir -m 0700 /data && mkdir node_modules/.cache && chown node:node /data node_modules/.cache
 USER node
-# Compiled once here: the root file system is read-only later, and a start takes half the time.
-RUN node service/cli.mjs --version
+# Compiled once here: the root file system is read-only later, and a start takes half the time. Lookup processes run with
+# a flag of V8 (service/start/young-space.ts), and what was compiled with other flags is of no use to them.
+RUN node service/cli.mjs --version && ROLE=lookup node service/cli.mjs serve --help > /dev/null
 VOLUME /data
 EXPOSE 8080
 ENTRYPOINT ["node", "service/cli.mjs"]

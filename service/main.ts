@@ -27,6 +27,7 @@ import { PARTS, runs } from './start/roles.ts';
 import { createStandByServer } from './start/stand-by.ts';
 import type { Tools } from './start/tools.ts';
 import { openWorkerStore, startWorker } from './start/worker.ts';
+import { limitYoungSpace } from './start/young-space.ts';
 import type { Log } from './telemetry/log.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
 
@@ -182,6 +183,9 @@ export async function startService(
       browsers,
     });
 
+    if (ROLE === 'lookup') {
+      add(limitYoungSpace(() => telemetry.metrics.lookedSoFar(new Set()).lookups));
+    }
     add(reportFigures(start, { connection, readiness, own, stopping: begun, build }));
 
     const desks =

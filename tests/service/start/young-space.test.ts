@@ -1,0 +1,41 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+
+const MIB = 1_048_576;
+const YOUNG_SPACE = new URL('../../../service/start/young-space.ts', import.meta.url).href;
+
+/**
+ * The space for new objects in a process that makes as many as 1,000 lookups a second do, some of which stay a while.
+ *
+ * @param perSecond what it is told of lookups
+ */
+async function spaceAfterLookups(perSecond: number): Promise<number> {
+  const program = `
+    import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
+    setFlagsFromString('--semi-space-growth-factor=1');
+    const { limitYoungSpace } = await import(${JSON.stringify(YOUNG_SPACE)});
+    const began = performance.now();
+    limitYoungSpace(() => ((performance.now() - began) * ${perSecond}) / 1_000);
+    const held = Array.from({ length: 40_000 });
+    let next = 0;
+    for (let turn = 0; turn < 100; turn++) {
+      for (let i = 0; i < 8_000; i++) held[next++ % held.length] = { turn, text: [i, 'x' + next] };
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space');
+    console.log(young.space_size);`;
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    '--input-type=module',
+    '--eval',
+    program,
+  ]);
+  return Number(stdout);
+}
+
+test('a lookup process takes little memory for new objects at an ordinary rate, and what it needs at a high one', async () => {
+  const [ordinary, high] = await Promise.all([spaceAfterLookups(1_000), spaceAfterLookups(5_000)]);
+  expect(ordinary).toBeLessThanOrEqual(16 * MIB);
+  expect(ordinary).toBeGreaterThan(4 * MIB);
+  expect(high).toBeGreaterThan(16 * MIB);
+});
