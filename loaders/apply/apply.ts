@@ -7,7 +7,7 @@ import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { RemovalEffect, RowEffect } from '#store/rows/row-calls.ts';
 import { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
-import type { Anchor, AnchoredHeldFile } from '#store/trust/anchor.ts';
+import type { Anchor, AnchoredHeldFile, MissingFile } from '#store/trust/anchor.ts';
 import { auditedOutcome } from '../answers/acknowledge.ts';
 import type { HeldFile, Journal } from '../spool/journal.ts';
 import type { DecidedEffect, DecidedRow, Spool } from '../spool/spool.ts';
@@ -59,7 +59,7 @@ export async function applyJournal(
     ? journal.acknowledgement
     : withDifference(journal.acknowledgement, expected.rows, tally?.rows ?? 0);
 
-  const lacks = lacksFile(anchor, authority, { sequence, closed });
+  const missing = missingAfter(anchor, authority, { sequence, closed });
   await store.finishFile(lock, {
     dataAsOf,
     // A file that gives the number is the newest of its authority.
@@ -67,7 +67,7 @@ export async function applyJournal(
     ...(details?.emergencyDutyTeamPhone !== undefined && { emergencyDutyTeamPhoneAsOf: dataAsOf }),
     sequence: highestSequence,
     ...expected,
-    reconciled: reconciled && !lacks,
+    reconciled: reconciled && missing.length === 0,
     inForce: tally?.inForce ?? 0,
     recent: journal.recent,
     ...(closed !== undefined && { closed }),
@@ -83,7 +83,7 @@ export async function applyJournal(
     ...(journal.heldPart && { heldPart: true }),
     by,
   });
-  if (!lacks) anchor.forgetMissingFile(authority);
+  anchor.keepMissingFiles(authority, missing);
   await anchor.commitLoad(
     authority,
     { sequence: highestSequence, ...expected },
@@ -104,20 +104,19 @@ export function agreesWith(
   return rows === expected.rows && digest === expected.digest;
 }
 
-/**
- * Whether a file of the authority was given up and has not come again, so that what is held is not what was sent.
- *
- * @param by the file that is being loaded; a full refresh says all that older files said
- */
-export function lacksFile(
+/** Whether a file of the authority was given up and has not come again, so that what is held is not what was sent. */
+export const lacksFile = (anchor: Anchor, authority: string): boolean =>
+  anchor.missingFiles(authority).length > 0;
+
+/** What was given up and will still be missing once this file is loaded; a full refresh says all that older files said. */
+const missingAfter = (
   anchor: Anchor,
   authority: string,
-  by?: { sequence: number; closed: number | undefined },
-): boolean {
-  const missing = anchor.missingFiles()[authority];
-  if (missing === undefined) return false;
-  return by?.sequence !== missing.sequence && (by?.closed ?? -1) < missing.sequence;
-}
+  { sequence, closed = -1 }: { sequence: number; closed: number | undefined },
+): MissingFile[] =>
+  anchor
+    .missingFiles(authority)
+    .filter((each) => each.sequence !== sequence && each.sequence > closed);
 
 export function ledgerEntry(
   sequence: number,

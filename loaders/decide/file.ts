@@ -152,7 +152,8 @@ export class FileDecider {
         ),
       );
     }
-    this.#again = isHeld || this.#anchor.missingFiles()[authority]?.sequence === sequence;
+    const missing = this.#anchor.missingFiles(authority);
+    this.#again = isHeld || missing.some((each) => each.sequence === sequence);
     const last = lastNumber(state);
     if (last !== undefined && isFarFrom(number, last)) {
       return refused('sequence', FILE_REFUSALS.numberFar(authority, number, last));

@@ -14,7 +14,7 @@ import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
 import type { Resumption } from '#store/trust/verifier.ts';
-import { anchoredHeldFile, applyJournal, ledgerEntry } from '../apply/apply.ts';
+import { anchoredHeldFile, applyJournal, lacksFile, ledgerEntry } from '../apply/apply.ts';
 import {
   AuthorityBusy,
   asLoadFailed,
@@ -439,10 +439,8 @@ export async function resumeLoad(
     }
     // In one that is not open the part that is held may be older than what was held.
     if (await store.isOpen()) {
-      await giveUp(store, anchor, load, lock);
-      const missing = anchor.missingFiles()[authority];
-      if (missing === undefined) return { kind: 'resumed' };
-      return { kind: 'behind', why: LOAD_FAILED.journalGone(missing.number, authority) };
+      const isDone = await giveUp(store, anchor, load, lock);
+      if (isDone && !lacksFile(anchor, authority)) return { kind: 'resumed' };
     }
     const { sequenceOffset } = await store.intakeState(authority);
     const why = LOAD_FAILED.journalGone(load.sequence - sequenceOffset, authority);

@@ -29,17 +29,20 @@ export async function endInterrupted(
 
 /**
  * Gives up a load whose journal is gone: the part of it that is held counts as held, and its authority is behind until
- * its file has come again. In a store that is open, so that it is not an older copy that counts.
+ * its file has come again. What waits of another file of its number is over, as it would be with the load: it must not
+ * be taken for the file that is missing. In a store that is open, so that it is not an older copy that counts.
+ *
+ * @returns whether all of the file is held
  */
 export async function giveUp(
   store: Store,
   anchor: Anchor,
   load: BegunLoad,
   lock: AuthorityLock,
-): Promise<void> {
+): Promise<boolean> {
   const { authority } = lock;
-  const { sequence, journal } = load;
-  const { sequenceOffset } = await store.intakeState(authority);
+  const { sequence } = load;
+  const { authority: known, sequenceOffset } = await store.intakeState(authority);
   const entry = await store.fileOf(authority, sequence);
   // It had ended; only the anchor did not know yet.
   const isEntered = entry !== undefined && entry.held === undefined;
@@ -47,19 +50,22 @@ export async function giveUp(
   const isWhole = agreesWith(tally, load);
   const highest = anchor.authority(authority)?.sequence ?? 0;
   await store.changeAuthority(lock, { reconciled: isWhole && !lacksFile(anchor, authority) });
-  anchor.giveUpLoad(
-    authority,
-    {
-      sequence: isEntered ? Math.max(highest, sequence) : highest,
-      rows: tally.rows,
-      digest: tally.digest,
-    },
-    {
-      missing: isEntered || isWhole ? undefined : { sequence, number: sequence - sequenceOffset },
-      // Its rows were where the journal was.
-      drops: anchor.heldFiles().find(({ folder }) => folder === journal)?.id,
-    },
-  );
+  const held = {
+    sequence: isEntered ? Math.max(highest, sequence) : highest,
+    rows: tally.rows,
+    digest: tally.digest,
+  };
+  const isDone = isEntered || isWhole;
+  const missing = isDone ? undefined : { sequence, number: sequence - sequenceOffset };
+  // The directory comes before any row: an authority that it does not know yet must not be missed in it.
+  anchor.giveUpLoad(authority, known && held, {
+    missing: known && missing,
+    drops: anchor
+      .heldFiles()
+      .filter((each) => each.authority === authority && each.sequence === sequence)
+      .map(({ id }) => id),
+  });
+  return isDone;
 }
 
 /** Removes the spool of a finished load, except for what of it is held. */

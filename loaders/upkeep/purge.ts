@@ -51,7 +51,7 @@ export async function purge(
     const at = now?.() ?? (await store.earlierClock());
     const limits = new Map<OdsCode, number>();
     for (const { code } of await store.authorities()) {
-      limits.set(code, await oldestKept(store, code, at));
+      limits.set(code, await oldestKept(store, anchor, code, at));
     }
     const found = new Map<OdsCode, PackedRow[]>();
     await store.scan((nhsNumber, packed) => {
@@ -87,7 +87,12 @@ export async function purge(
 }
 
 /** The highest number such that every file up to it was loaded long enough ago; -1 if none was. */
-async function oldestKept(store: Store, authority: OdsCode, now: number): Promise<number> {
+async function oldestKept(
+  store: Store,
+  anchor: Anchor,
+  authority: OdsCode,
+  now: number,
+): Promise<number> {
   const { authority: known, closed } = await store.intakeState(authority);
   const highest = known?.sequence;
   if (highest === undefined) return -1;
@@ -96,6 +101,8 @@ async function oldestKept(store: Store, authority: OdsCode, now: number): Promis
   for (const { sequence, at = now } of await store.filesReceived(authority)) {
     if (at > since) upTo = Math.min(upTo, sequence - 1);
   }
+  // What was given up is to come again.
+  for (const { sequence } of anchor.missingFiles(authority)) upTo = Math.min(upTo, sequence - 1);
   return Math.max(upTo, closed);
 }
 

@@ -39,11 +39,13 @@ export type AnchoredHeldFile = {
 type HeldFileChanges = { holds?: AnchoredHeldFile | undefined; drops?: string | undefined };
 
 /** A file that was applied in part and cannot be continued. `sequence` has the authority's offset, `number` has not. */
-type MissingFile = { sequence: number; number: number };
+export type MissingFile = { sequence: number; number: number };
 
+const missingFileSchema = z.object({ sequence: z.number(), number: z.number() });
 const missingFilesSchema = z.record(
   z.string(),
-  z.object({ sequence: z.number(), number: z.number() }),
+  // Earlier versions kept one.
+  z.array(missingFileSchema).or(missingFileSchema.transform((one) => [one])),
 );
 
 export type AnchoredAuthority = { sequence: number; rows: number; digest: string };
@@ -275,33 +277,50 @@ export class Anchor {
    * Gives up a load that can never be continued: what the store holds by now counts, and its file, if not all of it is
    * there, is missing until it comes again.
    *
-   * @param state what the store holds, read under the authority's lock from a store that is open
+   * @param state what the store holds, read under the authority's lock from a store that is open; `undefined` if the
+   * store does not know the authority, of which it holds nothing then
+   * @param changes.drops the ids of holds that are over
    */
   giveUpLoad(
     authority: string,
-    state: AnchoredAuthority,
-    { missing, drops }: { missing: MissingFile | undefined; drops: string | undefined },
+    state: AnchoredAuthority | undefined,
+    { missing, drops }: { missing: MissingFile | undefined; drops: readonly string[] },
   ): void {
     inTransaction(this.#db, () => {
-      this.#endLoad(authority, state);
-      this.#changeHeldFiles({ drops });
-      if (missing !== undefined) {
-        this.#keep('missing', { ...this.missingFiles(), [authority]: missing });
-      }
+      if (state !== undefined) this.#endLoad(authority, state);
+      else this.#db.prepare('DELETE FROM load WHERE authority = ?').run(authority);
+      for (const id of drops) this.#changeHeldFiles({ drops: id });
+      if (missing === undefined) return;
+      const others = this.missingFiles(authority).filter(
+        ({ sequence }) => sequence !== missing.sequence,
+      );
+      this.#keepMissingFiles(authority, [...others, missing]);
     });
   }
 
-  /** What was given up and has not come again, by authority. */
-  missingFiles(): Record<string, MissingFile> {
+  #allMissingFiles(): Record<string, MissingFile[]> {
     return missingFilesSchema.parse(this.#kept('missing') ?? {});
   }
 
-  /** It has come again, or a full refresh has. */
-  forgetMissingFile(authority: string): void {
-    inTransaction(this.#db, () => {
-      const { [authority]: missing, ...others } = this.missingFiles();
-      if (missing !== undefined) this.#keep('missing', others);
-    });
+  /** What was given up and has not come again, of one authority. */
+  missingFiles(authority: string): MissingFile[] {
+    return this.#allMissingFiles()[authority] ?? [];
+  }
+
+  /** The authorities of which something was given up that has not come again. */
+  lackingFiles(): string[] {
+    return Object.keys(this.#allMissingFiles());
+  }
+
+  /** These of an authority are still missing, and no others. */
+  keepMissingFiles(authority: string, missing: readonly MissingFile[]): void {
+    inTransaction(this.#db, () => this.#keepMissingFiles(authority, missing));
+  }
+
+  #keepMissingFiles(authority: string, missing: readonly MissingFile[]): void {
+    const { [authority]: before = [], ...others } = this.#allMissingFiles();
+    if (missing.length === 0 && before.length === 0) return;
+    this.#keep('missing', missing.length === 0 ? others : { ...others, [authority]: missing });
   }
 
   changeHeldFiles(changes: HeldFileChanges): void {

@@ -300,12 +300,15 @@ export function startStoreVerifier(
   /** While the store is open: beside everything else, since it may take as long as a load. */
   function resumeCutShort(): void {
     const loads = anchor.loadsInProgress();
-    const missing = anchor.missingFiles();
     for (const code of behind.keys()) {
       if (!loads.some(({ authority }) => authority === code)) behind.delete(code);
     }
-    for (const [code, { number }] of Object.entries(missing)) {
-      behind.set(code, LOAD_FAILED.journalGone(number, code));
+    for (const code of anchor.lackingFiles()) {
+      const missing = anchor.missingFiles(code);
+      behind.set(
+        code,
+        missing.map(({ number }) => LOAD_FAILED.journalGone(number, code)).join(' '),
+      );
     }
     if (loads.length === 0 || stopping.signal.aborted || performance.now() < resumeAgainAt) return;
     resuming ??= resumeEach(loads).finally(() => {

@@ -88,8 +88,9 @@ function ending(step: Step, moment: 'before' | 'after'): { store: Store; anchor:
     loadsInProgress: () => t.anchor.loadsInProgress(),
     heldFiles: () => t.anchor.heldFiles(),
     spoolsNeeded: () => t.anchor.spoolsNeeded(),
-    missingFiles: () => t.anchor.missingFiles(),
-    forgetMissingFile: (code: string) => t.anchor.forgetMissingFile(code),
+    missingFiles: (code: string) => t.anchor.missingFiles(code),
+    keepMissingFiles: (...given: Parameters<Anchor['keepMissingFiles']>) =>
+      t.anchor.keepMissingFiles(...given),
     beginLoad: (load: BegunLoad, base: AnchoredAuthority | undefined) =>
       at('beginLoad', () => t.anchor.beginLoad(load, base)),
     commitLoad: (...given: Parameters<Anchor['commitLoad']>) =>
@@ -261,7 +262,7 @@ describe('a load that is cut short', () => {
       const right = await l.load(fileCsv({ records }), options);
       expect([right.code, right.sequence]).toEqual(['CPF02', sequence]);
       expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
-      expect(t.anchor.missingFiles()).not.toHaveProperty(authority);
+      expect(t.anchor.missingFiles(authority)).toEqual([]);
       await expectWhole(authority);
       await expectOpensAgain();
     },
