@@ -10,6 +10,7 @@ import { createDirectory } from './authorities/directory.ts';
 import { createLedger } from './authorities/ledger.ts';
 import { createRestrictions } from './authorities/restrictions.ts';
 import { createWithdrawals } from './authorities/withdrawals.ts';
+import { clockOf } from './connection/clock.ts';
 import { StoreNotWhole } from './errors.ts';
 import { loadFunctions } from './functions/functions.ts';
 import type { AuditPartition } from './keys.ts';
@@ -62,10 +63,7 @@ export function createStore(redis: Redis, anchor: Anchor) {
      * The earlier of this machine's clock and the store's, milliseconds since 1970: what removes for good does not go by
      * one that is ahead alone.
      */
-    async earlierClock(): Promise<number> {
-      const [seconds] = await redis.time();
-      return Math.min(Date.now(), Number(seconds) * 1000);
-    },
+    earlierClock: async (): Promise<number> => Math.min(Date.now(), await clockOf(redis)),
     /** The dataset held; `undefined` if the Redis holds none. */
     dataset: async (): Promise<Dataset | undefined> => (await readDataset(redis))?.dataset,
     createDataset: (

@@ -43,9 +43,12 @@ export function startDaily({
   async function work(): Promise<void> {
     if (!verifier.state.opened) return;
     const at = now?.() ?? (await store.earlierClock());
+    const last = anchor.lastPurgedAt();
     // Also if the clock has been put back since.
-    if (Math.abs(at - anchor.lastPurgedAt()) < DAY_MS) return;
-    const lock = { lockWaitMs: LOCK_WAIT_MS, now: () => at };
+    if (Math.abs(at - last) < DAY_MS) return;
+    // As of the last time: both clocks may be ahead, and what they take away is gone for good.
+    const asOf = last === 0 ? at : Math.min(at, last);
+    const lock = { lockWaitMs: LOCK_WAIT_MS, now: () => asOf };
     const expiring = expireHeldFiles(store, anchor, {
       keptMs: heldMs,
       ...lock,

@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
 import { streamStates } from '../audit-stream/audit-stream.ts';
 import { appendEvent } from '../audit-stream/events.ts';
+import { clockOf } from '../connection/clock.ts';
 import { FUNCTIONS, loadFunctions } from '../functions/functions.ts';
 import { auditPartitions, keys } from '../keys.ts';
 import type { Anchor } from './anchor.ts';
@@ -101,8 +102,7 @@ export async function confirmOldCopy(
   named: NamedPerson,
   known?: string,
 ): Promise<number | undefined> {
-  const [seconds] = await redis.time();
-  const clock = Number(seconds) * 1000;
+  const clock = await clockOf(redis);
   const { isOld, lastAlive } = ageOf(anchor, clock);
   if (!isOld && known === undefined) return undefined;
   await loadFunctions(redis);

@@ -13,6 +13,7 @@ import {
   type Requirement,
   requirementOf,
 } from '../connection/acknowledged.ts';
+import { clockOf } from '../connection/clock.ts';
 import { connectionFault } from '../connection/connection.ts';
 import { information, list } from '../connection/reply.ts';
 import { SINGLE_FIELD, singleMode } from '../connection/single-mode.ts';
@@ -173,20 +174,15 @@ export function startStoreVerifier(
     return states.map(({ last }) => last);
   }
 
-  async function storeClock(): Promise<number> {
-    const [seconds] = await redis.time();
-    return Number(seconds) * 1000;
-  }
-
   /** On this machine a copy of everything looks like the newest state, except that time has passed. */
   async function checkAge({ kind }: Dataset): Promise<void> {
-    const { isOld, ageMs, lastAlive } = ageOf(anchor, await storeClock());
+    const { isOld, ageMs, lastAlive } = ageOf(anchor, await clockOf(redis));
     if (kind === 'demo' || !isOld) return;
     throw new StoreNotWhole(VERIFIER.oldFolder(ageMs, new Date(lastAlive).toISOString()));
   }
 
   async function markServer(): Promise<void> {
-    const mark = { mark: randomUUID(), at: await storeClock() };
+    const mark = { mark: randomUUID(), at: await clockOf(redis) };
     anchor.addServerMark(mark);
     await redis.fcall(FUNCTIONS.markServer, 1, keys.server, mark.mark);
     anchor.settleServerMark(mark);
@@ -194,7 +190,7 @@ export function startStoreVerifier(
 
   /** A clock that went back would hide plans that have begun and call old data new. */
   async function checkClock(): Promise<void> {
-    const clock = await storeClock();
+    const clock = await clockOf(redis);
     const newest = anchor.newestClock();
     if (clock < newest - CLOCK_TOLERANCE_MS) {
       throw new StoreNotWhole(

@@ -1,15 +1,14 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { LATE_FILES_DAYS } from '#loaders/upkeep/purge.ts';
+import { addDays, londonDate } from '#schemas/calendar.ts';
 import { startDaily } from '#service/start/daily.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
-import { startTestStore, type TestStore } from '../../support/test-store.ts';
+import { startLoading } from '../../support/upload-loading.ts';
+import { planOf } from '../../support/upload-model.ts';
+
+const { t, newAuthority, loadRecords, rowsOf } = await startLoading();
 
 const DAY_MS = 86_400_000;
-
-let t: TestStore;
-beforeAll(async () => {
-  t = await startTestStore({ kind: 'demo' });
-});
-afterAll(() => t?.stop());
 
 test('what is due each day is done once a day, and on the day on which a clock that was ahead is put right', async () => {
   const at = Date.now();
@@ -51,4 +50,27 @@ test('what is due each day is not done by a clock of this machine that is ahead 
   }
   expect(t.anchor.lastPurgedAt()).toBe(at);
   await daily.stop();
+});
+
+test('both clocks, if they are ahead for less than a day, take nothing away that may be shown again', async () => {
+  const at = Date.now();
+  const authority = newAuthority();
+  const day = (days: number) => addDays(londonDate(at), days);
+  const old = { now: () => at - (LATE_FILES_DAYS + 1) * DAY_MS };
+  const over = planOf(1, { startDate: day(-900), endDate: day(-500) });
+  const shown = planOf(2, { startDate: day(-900), endDate: day(-200) });
+  await loadRecords(authority, 1, [over, shown], old);
+  t.anchor.rememberPurgedAt(at - DAY_MS);
+  const daily = startDaily({
+    store: t.store,
+    anchor: t.anchor,
+    verifier: { state: { opened: true, problem: false, detail: '' } },
+    heldMs: DAY_MS,
+    log: createLog('silent'),
+    now: () => at + 300 * DAY_MS,
+  });
+  await daily.look();
+  await daily.stop();
+  expect(await rowsOf(authority, 1)).toEqual([]);
+  expect(await rowsOf(authority, 2)).toHaveLength(1);
 });
