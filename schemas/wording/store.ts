@@ -168,6 +168,8 @@ export const VERIFIER = {
   /** @param why what to do, in sentences */
   behind: (codes: readonly string[], why: string) =>
     `The store is open, but something was cut short and is not done: ${codes.toSorted().join(', ')} ${codes.length === 1 ? 'counts' : 'count'} as not up to date until it is. ${why}`,
+  keptByAnother:
+    'This worker does not find in Redis what its folders say, but another worker does and keeps the store open. This one changes nothing. Its DATA_DIR, ANCHOR_DIR or AUDIT_DIR is an old copy or another folder: set the right one, or stop this worker.',
   failed: (fault: string) => `The store could not be verified (${fault}); the service is retrying.`,
   noDatasetYet: 'There is no dataset yet. Create one with `cp-flags init`.',
   unknownDataset:

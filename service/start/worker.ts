@@ -119,9 +119,9 @@ function openTools(
       if (resumption.kind === 'given up') log.warn(resumption.why, { authority, sequence });
       return resumption;
     },
-    sealedNumbers() {
+    sealed() {
       const sealed = sealedRange(auditFolder(configuration));
-      return sealed !== undefined && sealed.dataset === anchor.dataset()?.id ? sealed.numbers : [];
+      return sealed?.dataset === anchor.dataset()?.id ? sealed : undefined;
     },
     copy: {
       get done() {

@@ -19,6 +19,9 @@ import {
   unreadable,
 } from './stream-event.ts';
 
+/** Field of `cpf:dataset`: which log seals the events. */
+export const AUDIT_LOG_FIELD = 'auditLog';
+
 const ENTRIES_A_READ = 128;
 const STREAMS_A_READ = 32;
 
@@ -272,18 +275,18 @@ export function createAuditStreams(redis: Redis, replicated = false) {
 
     /** Which log seals this store's events; `undefined` while none does. */
     async sealedBy(): Promise<string | undefined> {
-      return (await redis.hget(keys.dataset, 'auditLog')) ?? undefined;
+      return (await redis.hget(keys.dataset, AUDIT_LOG_FIELD)) ?? undefined;
     },
 
     /** Which log seals this store's events: `log`, unless another came first. */
     async claim(log: string): Promise<string> {
-      await redis.hsetnx(keys.dataset, 'auditLog', log);
-      return (await redis.hget(keys.dataset, 'auditLog')) ?? '';
+      await redis.hsetnx(keys.dataset, AUDIT_LOG_FIELD, log);
+      return (await redis.hget(keys.dataset, AUDIT_LOG_FIELD)) ?? '';
     },
 
     /** From now on `log` seals this store's events, whichever did before. */
     async adopt(log: string): Promise<void> {
-      await redis.hset(keys.dataset, 'auditLog', log);
+      await redis.hset(keys.dataset, AUDIT_LOG_FIELD, log);
     },
   };
 }

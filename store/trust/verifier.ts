@@ -4,8 +4,9 @@ import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { COPY } from '#schemas/wording/copy.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
+import { SEALING } from '#schemas/wording/operations.ts';
 import { READINESS, VERIFIER } from '#schemas/wording/store.ts';
-import { type StreamState, streamStates } from '../audit-stream/audit-stream.ts';
+import { AUDIT_LOG_FIELD, type StreamState, streamStates } from '../audit-stream/audit-stream.ts';
 import type { Dataset } from '../authorities/dataset.ts';
 import {
   attachedReplicas,
@@ -52,6 +53,9 @@ const FAILED_VERIFICATION_REST_MS = 10_000;
 const LOOK_FOR_REPLICAS_EVERY_MS = 100;
 const REPLICAS_ACKNOWLEDGE_WITHIN_MS = 500;
 
+/** Each worker that finds the store whole says so every second. */
+const OTHER_WORKER_SILENT_AFTER_MS = 3_000;
+
 /** An unchanged state is reported again, for people who read only the newest lines of a log. */
 const TOLD_AGAIN_AFTER_MS = 3_600_000;
 
@@ -73,6 +77,9 @@ type CopyComparison = {
   problem(): string | undefined;
 };
 
+/** How far a log goes. */
+type SealedLog = { id: string; numbers: readonly number[] };
+
 class NoDataset extends Error {
   override message = VERIFIER.noDatasetYet;
 }
@@ -93,7 +100,7 @@ type Proof = 'mark' | 'offset' | 'comparison';
  * Where answers wait for replicas, what it carries over is what they acknowledged, and by that it knows a promoted
  * one: it opens on its own if it has all of it.
  *
- * @param sealedNumbers the last number of each audit stream that is sealed outside Redis.
+ * @param sealed the log that is sealed outside Redis: its id, and its last number of each audit stream.
  *
  * @param copy what is known elsewhere of how far this data folder had come.
  *
@@ -105,7 +112,7 @@ export function startStoreVerifier(
   anchor: Anchor,
   options: {
     resume: (load: BegunLoad, stopped: AbortSignal) => Promise<Resumption>;
-    sealedNumbers?: () => readonly number[];
+    sealed?: () => SealedLog | undefined;
     copy?: CopyComparison | undefined;
     replaced?: (() => Promise<boolean>) | undefined;
     replicas?: (ReplicaRule & Pick<ReplicaWatchOptions, 'connectTo'>) | undefined;
@@ -137,6 +144,12 @@ export function startStoreVerifier(
   let openedWith: number[] | undefined;
   /** In single mode: the replicas were away since it began. */
   let replicasWereAway = false;
+  /** The run of the server looked at last. */
+  let run: string | undefined;
+  /** This worker has found the store whole since it started. */
+  let foundWhole = false;
+  /** The last sign of life of whatever worker, and when this one first saw it; `changed` if it has seen an earlier one. */
+  let seenBeat: { beat: string | null; at: number; changed: boolean } | undefined;
   /** Why loads that were cut short cannot be resumed, by their authorities. */
   const behind = new Map<string, string>();
   let resuming: Promise<void> | undefined;
@@ -158,18 +171,21 @@ export function startStoreVerifier(
   async function auditNumbers(): Promise<number[]> {
     // Before the streams are asked: another process may remember or seal what comes after this reply.
     const known = anchor.auditNumbers();
-    const sealedBefore = options.sealedNumbers?.() ?? [];
+    const sealedBefore = options.sealed?.()?.numbers ?? [];
     const states = await streamStates(redis);
     pushed = states.filter(({ last, added }) => last > added).length;
     if (pushed > 0) throw new StoreNotWhole(VERIFIER.pushedOn);
     // Once more after them, so that it covers whatever had been trimmed from them.
-    const sealed = options.sealedNumbers?.() ?? [];
+    const log = options.sealed?.();
+    const sealed = log?.numbers ?? [];
     const lost = ({ last, held }: StreamState, stream: number): boolean => {
       const least = Math.max(known[stream] ?? 0, sealedBefore[stream] ?? 0);
       return last < least || held < last - (sealed[stream] ?? 0);
     };
     if (states.some(lost)) {
-      throw new StoreNotWhole(READINESS.eventsMissing);
+      const sealedBy = await redis.hget(keys.dataset, AUDIT_LOG_FIELD);
+      const isOther = options.sealed !== undefined && sealedBy !== null && sealedBy !== log?.id;
+      throw new StoreNotWhole(isOther ? SEALING.otherLog : READINESS.eventsMissing);
     }
     return states.map(({ last }) => last);
   }
@@ -212,6 +228,22 @@ export function startStoreVerifier(
 
   function rest(): void {
     restUntil = performance.now() + FAILED_VERIFICATION_REST_MS;
+  }
+
+  /**
+   * Whether another worker keeps the store open which this one has not found whole since it started: then this one's
+   * folders are an old copy or not the right ones. It takes a few looks to tell, and nothing is shut before.
+   */
+  async function isKeptByAnother(): Promise<'yes' | 'no' | 'unclear'> {
+    if (foundWhole) return 'no';
+    const [opened, beatNow] = await Promise.all([redis.get(keys.open), redis.get(keys.heartbeat)]);
+    if (opened === null || opened !== run) return 'no';
+    const now = performance.now();
+    if (seenBeat === undefined || seenBeat.beat !== beatNow) {
+      seenBeat = { beat: beatNow, at: now, changed: seenBeat !== undefined };
+    }
+    if (now - seenBeat.at >= OTHER_WORKER_SILENT_AFTER_MS) return 'no';
+    return seenBeat.changed ? 'yes' : 'unclear';
   }
 
   /** Closes the store for every process, with the reason for all of them to say. */
@@ -383,6 +415,7 @@ export function startStoreVerifier(
     const server = information(await redis.info('server', 'replication'));
     const runId = server.get('run_id');
     if (runId === undefined) throw new Error('Redis does not name its run.');
+    run = runId;
     const replication = readReplication(server);
     if (replication.isReplica) {
       become('wrong', READINESS.replica);
@@ -468,6 +501,7 @@ export function startStoreVerifier(
       replicasWereAway ||= single.away;
       await endSingleMode(attached.length);
     }
+    foundWhole = true;
     resumeCutShort();
     if (behind.size === 0) become('open', VERIFIER.open);
     else become('behind', VERIFIER.behind([...behind.keys()], [...behind.values()].join(' ')));
@@ -545,7 +579,12 @@ export function startStoreVerifier(
         // Never into another dataset's Redis: that would close a store that is somebody else's.
         if (isOurs && error instanceof StoreNotWhole) {
           rest();
-          await shut(error.message);
+          const kept = await isKeptByAnother().catch(() => 'no');
+          if (kept === 'yes') {
+            become('wrong', VERIFIER.keptByAnother);
+            return;
+          }
+          if (kept === 'no') await shut(error.message);
         }
         become(
           'wrong',

@@ -43,11 +43,15 @@ export async function startTestStore(
   const adminStore = createStore(admin, anchor);
   const problems: string[] = [];
 
-  async function keep(replaced?: () => Promise<boolean>): Promise<StoreVerifier> {
+  async function keep(
+    replaced?: () => Promise<boolean>,
+    sealed: Parameters<typeof startStoreVerifier>[2]['sealed'] = () =>
+      sealedRange(join(dataDir, 'audit')),
+  ): Promise<StoreVerifier> {
     const verifier = startStoreVerifier(await connect('worker'), anchor, {
       resume: () => Promise.reject(new Error('nothing to resume is expected here')),
       replaced,
-      sealedNumbers: () => sealedRange(join(dataDir, 'audit'))?.numbers ?? [],
+      sealed,
     });
     verifier.onChange((state) => problems.push(state.detail));
     verifiers.push(verifier);

@@ -26,6 +26,7 @@ export type SealedEvent = {
 
 /** How far a log goes: events from `minimumIndex` to before `size` are there. */
 export type SealedRange = {
+  id: string;
   dataset: string;
   size: number;
   minimumIndex: number;

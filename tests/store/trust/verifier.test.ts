@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { READINESS } from '#schemas/wording/store.ts';
+import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { keys } from '#store/keys.ts';
 import { beginWork, isReplaced, takeWorkerLease } from '#store/locks/worker-lease.ts';
 import { Anchor } from '#store/trust/anchor.ts';
@@ -200,4 +201,39 @@ test('a worker that another one has replaced shuts no store for what it misses, 
   const running = await t.keep(() => isReplaced(redis, successor));
   await running.look();
   expect(running.state.detail).toContain('Audit events that were recorded are missing');
+});
+
+/** A live store that a worker keeps open, of whose events those so far are sealed. */
+async function keptOpen() {
+  t = await startTestStore();
+  await t.adminStore.createDataset('live', 'test');
+  let numbers: readonly number[] = [];
+  const right = await t.keep(undefined, () => ({ id: 'the log', numbers }));
+  await until(() => right.state.opened, 'the store opening');
+  const streams = createAuditStreams(await t.connect('worker'));
+  await streams.claim('the log');
+  numbers = await streams.numbers();
+  await streams.trim(numbers, [...numbers.keys()]);
+  return { right, numbers };
+}
+
+test('a worker with an old copy of its folders shuts no store that another one finds whole, and says what to set', async () => {
+  const { right, numbers } = await keptOpen();
+  const opened = await t?.admin.get('cpf:open');
+  const old = numbers.map((number) => Math.max(0, number - 1));
+  const wrong = await t?.keep(undefined, () => ({ id: 'the log', numbers: old }));
+  await until(() => wrong?.state.detail.includes('an old copy') === true, 'the sentence');
+  expect(await t?.admin.get('cpf:open')).toBe(opened);
+  expect(right.state).toMatchObject({ opened: true, problem: false });
+  expect(wrong?.state).toMatchObject({ opened: false, problem: true });
+});
+
+test('a worker alone with another AUDIT_DIR says so, and not that events are missing', async () => {
+  const { right } = await keptOpen();
+  await right.stop();
+  const wrong = await t?.keep(undefined, () => ({ id: 'another', numbers: [] }));
+  const isShut = async () => (await t?.admin.get('cpf:open'))?.startsWith('closed') === true;
+  await until(isShut, 'the store being shut');
+  expect(wrong?.state.detail).toContain('Set AUDIT_DIR to the folder of that log');
+  expect(await t?.admin.get('cpf:open')).toContain('Set AUDIT_DIR to the folder of that log');
 });
