@@ -39,6 +39,8 @@ const CACHE_KIB = 16_384;
 const USERS_REMEMBERED = 50_000;
 /** Bytes kept of an NHS number's keyed hash: as many whole bytes as a JavaScript integer holds. */
 const CHILD_BYTES = 6;
+/** As long as the longest rule counts. */
+const QUIET_AT_MOST_MS = DAY_MS;
 const NEVER = 0;
 
 const SCHEMA = `
@@ -244,8 +246,8 @@ export class ChildrenCounted {
    * Counts the events that come next in the log, and keeps the alerts that they give rise to, and who tried to look
    * up a child from whom they are barred.
    *
-   * @param now milliseconds: no event is taken to be of later than this, so that a clock that was ahead hides
-   * nothing that comes after
+   * @param now milliseconds: nothing is taken to be of later than this, also not what was counted before, so that a
+   * clock that was ahead hides nothing that comes after
    */
   count(events: readonly SealedEvent[], now: number): void {
     const last = events.at(-1);
@@ -256,32 +258,34 @@ export class ChildrenCounted {
       for (const { event } of events.toSorted((a, b) => a.event.at - b.event.at)) {
         const at = Math.min(event.at, now);
         youngest = Math.max(youngest, at);
-        if (event.type === 'lookup') this.#countLookup(event, at);
+        if (event.type === 'lookup') this.#countLookup(event, at, now);
         else if (event.type === 'could-not-check' && saysNothingHeld(event.cause)) {
-          this.#countLookup(event, Math.min(happenedAt(event), now));
+          this.#countLookup(event, Math.min(happenedAt(event), now), now);
         } else if (event.type === 'enumeration-alert') this.#keepAlert(event);
         if (event.type === 'could-not-check' && event.barredBy !== undefined) {
           this.#keepBarred(event, event.barredBy, Math.min(happenedAt(event), now));
         }
         if (event.type === 'restriction') this.#keepTwice(event, Math.min(event.at, now));
       }
-      this.#sql('UPDATE cursor SET position = ?, youngest = max(youngest, ?)').run(
+      this.#sql('UPDATE cursor SET position = ?, youngest = max(min(youngest, ?), ?)').run(
         last.index + 1,
+        now,
         youngest,
       );
     });
   }
 
-  #countLookup(lookup: Lookup, at: number): void {
+  #countLookup(lookup: Lookup, at: number, now: number): void {
     const { caller, access, nhsNumber } = lookup;
     const user = this.#userOf(JSON.stringify([caller.issuer, caller.user]));
     const child = this.#childOf(nhsNumber);
     const unscheduled = access === 'unscheduled';
     this.#sql(
-      `INSERT INTO looked (user, child, unscheduledAt, silentAt) VALUES (?, ?, ?, ?)
-       ON CONFLICT (user, child) DO UPDATE SET unscheduledAt = max(unscheduledAt, excluded.unscheduledAt),
-         silentAt = max(silentAt, excluded.silentAt)`,
-    ).run(user, child, unscheduled ? at : NEVER, unscheduled ? NEVER : at);
+      `INSERT INTO looked (user, child, unscheduledAt, silentAt) VALUES (?1, ?2, ?3, ?4)
+       ON CONFLICT (user, child) DO UPDATE SET
+         unscheduledAt = max(min(unscheduledAt, ?5), excluded.unscheduledAt),
+         silentAt = max(min(silentAt, ?5), excluded.silentAt)`,
+    ).run(user, child, unscheduled ? at : NEVER, unscheduled ? NEVER : at, now);
 
     const tally = this.#tallyOf(user);
     tally.since[access]++;
@@ -367,7 +371,10 @@ export class ChildrenCounted {
   }
 
   #applies(tally: Tally, rule: Rule, i: number, at: number): boolean {
-    return at >= (tally.quietUntil[i] ?? 0) && (rule.outOfHours !== true || this.#outOfHours(at));
+    const quietForMs = (tally.quietUntil[i] ?? 0) - at;
+    // Longer than any is quiet: a clock was ahead when that began.
+    const isQuiet = quietForMs > 0 && quietForMs <= QUIET_AT_MOST_MS;
+    return !isQuiet && (rule.outOfHours !== true || this.#outOfHours(at));
   }
 
   #outOfHours(at: number): boolean {
@@ -400,7 +407,8 @@ export class ChildrenCounted {
     for (const [i, { sign, windowMs }] of this.#rules.entries()) {
       if (sign !== this.#rules[alerted]?.sign) continue;
       const until = at + (i === alerted ? Math.max(windowMs, HOUR_MS) : HOUR_MS);
-      if (until <= (tally.quietUntil[i] ?? 0)) continue;
+      const before = tally.quietUntil[i] ?? 0;
+      if (until <= before && before - at <= QUIET_AT_MOST_MS) continue;
       tally.quietUntil[i] = until;
       this.#sql('INSERT OR REPLACE INTO quiet (user, rule, until) VALUES (?, ?, ?)').run(
         user,

@@ -365,6 +365,25 @@ test('a clock that was ahead hides nothing that comes after', () => {
   file.close();
 });
 
+test('a clock that was ahead with what was counted then hides nothing that comes after it was put right', () => {
+  const file = open();
+  const ahead = NOON + 30 * DAY;
+  file.count(sealedLooks(looks(401, 1_000, {}, ahead)), ahead + HOUR);
+  const first = alertsOf(file);
+  expect(first).not.toEqual([]);
+  for (const { auditId } of first) file.recorded(auditId);
+  file.expire();
+  // The same children by the same user, so slowly that only the day shows it.
+  const slowly = sealedLooks(looks(401, 3 * MINUTE), 401);
+  for (let from = 0; from < slowly.length; from += 40) {
+    const some = slowly.slice(from, from + 40);
+    file.count(some, some.at(-1)?.event.at ?? NOON);
+    file.expire();
+  }
+  expect(alertsOf(file)).toMatchObject([{ windowSeconds: DAY / 1_000, access: 'unscheduled' }]);
+  file.close();
+});
+
 test('no NHS number is in the file, and another key counts again', () => {
   const folder = auditFolder();
   const file = open(folder);
