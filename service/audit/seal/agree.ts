@@ -3,8 +3,9 @@ import type { Commits, CopiedCommit } from '../copy/commits.ts';
 import { placeOf } from '../log/entry.ts';
 import { readBundle, tilesOf } from '../log/log-folder.ts';
 import { splitBundle } from '../tlog/bundle.ts';
+import { leafHash } from '../tlog/hash.ts';
 import { TILE_WIDTH, tilePath } from '../tlog/tiles.ts';
-import { createTree } from '../tlog/tree.ts';
+import { createTree, Edge } from '../tlog/tree.ts';
 import { type LogEntry, LogNotWhole, type LogWriter } from './log-writer.ts';
 
 /** Entries that are taken over, or copied, in one go. */
@@ -29,39 +30,78 @@ export async function agree(writer: LogWriter, commits: Commits, epoch: number):
   await copyOver(writer, commits, epoch);
 }
 
+/**
+ * What the log's root will be at the size of each commit that leads from it to the newest, and the first of these. The
+ * newest root is of all of them: so nothing is written and signed that an object in between says and the newest does
+ * not. `undefined` if they do not reach it, since the copy is pruned meanwhile.
+ *
+ * @throws {LogNotWhole} if they lead elsewhere
+ */
+async function rootsTo(
+  newest: CopiedCommit,
+  first: CopiedCommit,
+  writer: LogWriter,
+  commits: Commits,
+): Promise<{ roots: Map<number, string>; read: Map<number, CopiedCommit> } | undefined> {
+  const { size } = writer.committed;
+  const edge = Edge.read(size, size, tilesOf(writer.folder));
+  const roots = new Map<number, string>();
+  const read = new Map<number, CopiedCommit>();
+  for (let next = first; ; ) {
+    if (edge.size - size < ENTRIES_AT_ONCE) read.set(next.from, next);
+    for (const entry of next.entries.slice(Math.max(0, edge.size - next.from))) {
+      edge.append(leafHash(entry), () => undefined);
+    }
+    roots.set(edge.size, edge.root());
+    if (edge.size >= newest.size) break;
+    const after = await commits.after(next.size);
+    if (after === undefined) return undefined;
+    next = after;
+  }
+  if (roots.get(newest.size) === newest.root) return { roots, read };
+  throw new LogNotWhole(COPY.differs(commits.place, size));
+}
+
 /** Appends what the copy has and the log lacks. As {@link agree} otherwise. */
 export async function takeOver(writer: LogWriter, commits: Commits): Promise<void> {
   // A log that was restored may end within what was sealed in one go.
   const before = writer.committed.size;
-  let next = (await commits.after(before)) ?? (await commits.holding(before));
-  const newest = next && (await commits.newest());
-  if (newest === undefined) return;
+  const first = (await commits.after(before)) ?? (await commits.holding(before));
+  const newest = first && (await commits.newest());
+  if (first === undefined || newest === undefined) return;
   await commits.requireOwn(newest);
+  const { id, dataset } = writer.committed;
+  if (newest.log !== id || newest.dataset !== dataset) {
+    throw new LogNotWhole(COPY.otherLog(commits.place));
+  }
+  const known = await rootsTo(newest, first, writer, commits);
+  if (known === undefined) return;
+  const { roots, read } = known;
   let waiting: CopiedCommit[] = [];
   function write(): void {
-    const [read] = waiting.slice(-1);
-    if (read === undefined) return;
+    const [end] = waiting.slice(-1);
+    if (end === undefined) return;
     // What was found to be a worker's counts, however often it is read.
-    const last = read.size === newest?.size ? newest : read;
-    const { size, id, dataset } = writer.committed;
+    const last = end.size === newest?.size ? newest : end;
+    const { size } = writer.committed;
     const entries = waiting.flatMap((commit) =>
       commit.entries.slice(Math.max(0, size - commit.from)),
     );
     const planned = writer.plan(entries.map(eventOf));
-    if (last.log !== id || last.dataset !== dataset) {
-      throw new LogNotWhole(COPY.otherLog(commits.place));
-    }
     const same =
-      planned.commit.root === last.root &&
+      planned.commit.root === roots.get(last.size) &&
       last.numbers.every((number, stream) => planned.commit.numbers[stream] === number);
     if (!same) throw new LogNotWhole(COPY.differs(commits.place, size));
     writer.write(planned);
     waiting = [];
   }
-  for (; next !== undefined; next = await commits.after(next.size)) {
-    if (next.from >= newest.size) break;
+  for (
+    let next: CopiedCommit | undefined = first;
+    next !== undefined && next.from < newest.size;
+  ) {
     waiting.push(next);
     if (next.size - writer.committed.size >= ENTRIES_AT_ONCE) write();
+    next = read.get(next.size) ?? (await commits.after(next.size));
   }
   write();
 }

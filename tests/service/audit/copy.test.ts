@@ -196,6 +196,51 @@ test.each([
   },
 );
 
+test('an older object that somebody changed is found out before any of it is in the log of a worker on a new disk', async () => {
+  const dataset = t.anchor.dataset()?.id ?? '';
+  const keyFile = join(t.dataDir, 'audit-key');
+  await readOrMakeKeys(keyFile, 'cp-flags/test');
+  const signers = await readKeys(keyFile);
+  const open = (at: string, id?: string) =>
+    LogWriter.open({
+      folder: at,
+      dataset,
+      streams: auditPartitions.length,
+      signers: () => signers,
+      id,
+    });
+  const right = open(auditFolder());
+  // More than are taken over in one go.
+  for (const source = eventSource(); right.committed.size < 9_000; )
+    right.append(source.take(3_000));
+  await agree(right, ownCommits(), 1);
+  const object = join(copyFolder, 'log', numberPath(0));
+  const kept = readFileSync(object);
+  const first = await commitsIn(copyFolder).after(0);
+  if (first === undefined) throw new Error('the copy is empty');
+  const entries = first.entries.map((entry) => entry.toString().replaceAll('"at":1', '"at":2'));
+  const scratch = open(auditFolder(), first.log);
+  const forged = scratch.plan(
+    entries.map((json) => {
+      const { partition, number } = JSON.parse(json) as { partition: number; number: number };
+      return { stream: auditPartitions.indexOf(partition), number, json };
+    }),
+  );
+  const theirs = join(t.dataDir, 'theirs');
+  mkdirSync(theirs);
+  const { root } = forged.commit;
+  await commitsIn(theirs).add({ ...first, root, entries: forged.entries });
+  writeFileSync(object, readFileSync(join(theirs, 'log', numberPath(0))));
+
+  const files = { folder: join(t.dataDir, 'other'), keyFile };
+  await expect(followCopy(files, ownCommits())).rejects.toThrow('not the same after');
+  expect(sealedRange(files.folder)?.size ?? 0).toBe(0);
+  writeFileSync(object, kept);
+  expect(await followCopy(files, ownCommits())).toBe(right.committed.size);
+  expect((await verification(files.folder)).findings).toEqual([]);
+  for (const log of [right, scratch]) log.close();
+});
+
 test('what an earlier version copied without a signature is taken over until something is signed, and as what that is of', async () => {
   await record(30, 4);
   const earlier = await sealer();
