@@ -264,6 +264,7 @@ export const RUNNING = {
   commands: [
     ['A replica was promoted, and the server it replaces is lost', 'cp-flags confirm promotion'],
     ['The data folder was last in use over a day ago', 'cp-flags confirm old-copy'],
+    ['The clock of Redis was ahead, and is right now', 'cp-flags confirm clock'],
     ['A lookup process should serve another dataset', 'cp-flags confirm dataset ID'],
     ['Answers should not wait for replicas for a while', 'cp-flags replicas single'],
     ['Answers should wait for replicas again', 'cp-flags replicas require'],

@@ -135,8 +135,7 @@ export async function confirmClock(
   anchor: Anchor,
   named: NamedPerson,
 ): Promise<ClockConfirmed> {
-  const [seconds] = await redis.time();
-  const clock = Number(seconds) * 1000;
+  const clock = await clockOf(redis);
   const newest = anchor.newestClock();
   if (clock >= newest - CLOCK_TOLERANCE_MS) return { kind: 'not-behind' };
   const apartMs = Math.abs(Date.now() - clock);
