@@ -98,7 +98,7 @@ test('a store whose clock was ahead and was put right opens on the word of a nam
   const lookup = await t.connect('lookup');
   const time = lookup.time.bind(lookup);
   lookup.time = () =>
-    time().then((at) => at.map((part, i) => (i === 0 ? part + aheadSeconds : part)));
+    time().then((at) => at.map((part, i) => Number(part) + (i === 0 ? aheadSeconds : 0)));
   const readiness = watchStore(lookup, { clock: () => Date.now() + aheadSeconds * 1_000 });
   const clockSays = (): string =>
     readiness.checks().find(({ name }) => name === 'clock')?.detail ?? '';
