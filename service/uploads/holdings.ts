@@ -105,6 +105,8 @@ export type HoldingsReaderDependencies = {
 
 /** Each reads the whole store. */
 const HOLDINGS_AT_ONCE = 4;
+/** Of those, how many answers one authority may take as slowly as it likes. */
+const OF_AN_AUTHORITY_AT_ONCE = 2;
 
 /** An answer that cannot be given whole breaks off, so that it cannot be taken for one that was. */
 async function* orBrokenOff(
@@ -125,7 +127,12 @@ async function* orBrokenOff(
  * @returns why it is not read, or its text, which ends with the answer that it goes into
  */
 export function createHoldingsReader({ store, readiness, log }: HoldingsReaderDependencies) {
-  let readings = 0;
+  /** The authority of each that is being read. */
+  const readings: OdsCode[] = [];
+  const mayRead = (code: OdsCode): boolean =>
+    readings.length < HOLDINGS_AT_ONCE &&
+    readings.filter((each) => each === code).length < OF_AN_AUTHORITY_AT_ONCE;
+
   return async function read(
     admitted: AdmittedAuthority,
     format: HoldingsFormat,
@@ -133,17 +140,23 @@ export function createHoldingsReader({ store, readiness, log }: HoldingsReaderDe
   ): Promise<ReadableStream | 'store-unavailable' | 'authority-unknown'> {
     const { authority: code } = admitted;
     // What is not known to be whole would have an authority repair what is not broken.
-    if (!readiness.open || readings >= HOLDINGS_AT_ONCE) return 'store-unavailable';
-    const authority = await store.authority(code);
-    if (authority === undefined) return 'authority-unknown';
-    // On disk before the first row leaves.
-    await store.appendEvent(holdingsRead(admitted));
-    const whole = holdingsText(authority, store.rowsOf(code), format);
-    const text = Readable.from(orBrokenOff(whole, { log, outgoing, authority: code }), {
-      objectMode: false,
-    });
-    readings += 1;
-    text.once('close', () => (readings -= 1));
+    if (!readiness.open || !mayRead(code)) return 'store-unavailable';
+    readings.push(code);
+    const ended = (): void => void readings.splice(readings.indexOf(code), 1);
+    let text: Readable | undefined;
+    try {
+      const authority = await store.authority(code);
+      if (authority === undefined) return 'authority-unknown';
+      // On disk before the first row leaves.
+      await store.appendEvent(holdingsRead(admitted));
+      const whole = holdingsText(authority, store.rowsOf(code), format);
+      text = Readable.from(orBrokenOff(whole, { log, outgoing, authority: code }), {
+        objectMode: false,
+      });
+    } finally {
+      if (text === undefined) ended();
+    }
+    text.once('close', ended);
     // Runs also if the client went away before the first byte.
     outgoing.once('close', () => text.destroy());
     return Readable.toWeb(text) as ReadableStream;
