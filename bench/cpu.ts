@@ -1,14 +1,11 @@
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
-import baseline from './cpu-baseline.json' with { type: 'json' };
 import type { Order } from './generator.ts';
-import { startLookups } from './lookups.ts';
-import { cpuMicroseconds, median, root, spread, startProcess } from './processes.ts';
-import { send } from './sending.ts';
+import { median, root, spread, type startProcess } from './processes.ts';
 import { allocatedBytes, stageShares } from './stages.ts';
+import { requestCost, startDemoLookups, startHello, startSmallService } from './subjects.ts';
 
 /**
  * `npm run bench:cpu`: processor time of an authenticated, audited lookup, beside that of a bare
@@ -23,10 +20,6 @@ const { values: options } = parseArgs({
     requests: { type: 'string', default: '20000' },
     rounds: { type: 'string', default: '7' },
     connections: { type: 'string', default: '32' },
-    /** Compares with `cpu-baseline.json`: exits with 1 where a lookup has become a fifth more expensive. */
-    gate: { type: 'boolean', default: false },
-    /** Writes that file. */
-    record: { type: 'boolean', default: false },
     /** Writes a processor profile of the lookup process to this folder and tells each stage's share of it. */
     profile: { type: 'string' },
     /** Measures the lookup once more, in a process that measures and exports nothing. */
@@ -43,16 +36,6 @@ const REQUESTS = Number(options.requests);
 const ROUNDS = Number(options.rounds);
 const CONNECTIONS = Number(options.connections);
 const WARM_UP_ROUNDS = 5;
-const BASELINE = join(root, 'bench', 'cpu-baseline.json');
-const WORSE_AT_MOST = 0.2;
-const GATE_ATTEMPTS = 3;
-const ISSUER_FILE = 'demo-issuer.json';
-
-const storeSchema = z.object({
-  token: z.string(),
-  held: z.array(z.string()),
-  dataDir: z.string(),
-});
 
 /** `nodeHttpSame` is node:http sent the very requests that a lookup is: ten times the bytes of a GET. */
 type Subject = {
@@ -70,17 +53,8 @@ type Subject = {
 };
 type Started = Awaited<ReturnType<typeof startProcess>>;
 
-/** Runs an order in a generator of its own and gives the processor time a request took the subject. */
-async function measure({ name, pid, order }: Subject): Promise<number> {
-  let before = 0;
-  const { answered, refused } = await send(order, () => (before = cpuMicroseconds(pid)));
-  const used = cpuMicroseconds(pid) - before;
-  const expected = name === 'refused' ? refused > 0.9 * order.requests : refused === 0;
-  if (!expected || answered + refused !== order.requests) {
-    throw new Error(`${name}: ${refused} of ${order.requests} requests were refused.`);
-  }
-  return used / order.requests;
-}
+const measure = (subject: Subject): Promise<number> =>
+  requestCost(subject, { refused: subject.name === 'refused' });
 
 /** How the processes that are measured are started, so that they can be asked what this run wants to know. */
 const nodeOptions = [
@@ -88,18 +62,6 @@ const nodeOptions = [
   ...(options.bytes ? ['--import', join(root, 'bench', 'allocations.ts')] : []),
 ];
 type All = Awaited<ReturnType<typeof startAll>>;
-
-/** One that takes the demo's tokens. */
-async function startDemoLookups(
-  dataDir: string,
-  ownDir: string,
-  more: Record<string, string>,
-  checkout?: string,
-): Promise<Started> {
-  await copyFile(join(dataDir, ISSUER_FILE), join(ownDir, ISSUER_FILE));
-  const environment = { ...more, ALLOCATIONS_FOLDER: tmpdir() };
-  return startLookups(dataDir, ownDir, environment, { nodeOptions, ...(checkout && { checkout }) });
-}
 
 async function startAll() {
   const ownDir = await mkdtemp(join(tmpdir(), 'cpf-bench-'));
@@ -110,20 +72,16 @@ async function startAll() {
     return process;
   };
   const hello = (what: string) =>
-    start(
-      startProcess('bench/hello.ts', [what], {
-        environment: { ALLOCATIONS_FOLDER: tmpdir() },
-        until: /hello on ([0-9]+)/,
-        nodeOptions: options.bytes ? nodeOptions : [],
-      }),
-    );
-  const startStore = async (checkout = root) => {
-    const until = /^service (.*)$/m;
-    const { said } = await start(startProcess('bench/service.ts', [], { until, checkout }));
-    return storeSchema.parse(JSON.parse(said[1] ?? ''));
+    start(startHello('bench/hello.ts', [what], options.bytes ? nodeOptions : []));
+  const startStore = async (checkout?: string) => {
+    const { started: store, ...service } = await startSmallService(checkout);
+    started.unshift(store);
+    return service;
   };
-  const { dataDir, token, held } = await startStore();
-  const lookups = await start(startDemoLookups(dataDir, ownDir, { METRICS_PORT: '0' }));
+  const { dataDir, order: demo } = await startStore();
+  const lookups = await start(
+    startDemoLookups(dataDir, ownDir, { METRICS_PORT: '0' }, { nodeOptions }),
+  );
   const another = async (
     name: string,
     more: Record<string, string>,
@@ -131,7 +89,10 @@ async function startAll() {
   ) => {
     const folder = join(ownDir, name);
     await mkdir(folder);
-    return start(startDemoLookups(of.dataDir, folder, more, of.checkout));
+    const { checkout } = of;
+    return start(
+      startDemoLookups(of.dataDir, folder, more, { nodeOptions, ...(checkout && { checkout }) }),
+    );
   };
   const subject = (name: Subject['name'], { child, said }: Started, more = {}): Subject => ({
     name,
@@ -142,10 +103,10 @@ async function startAll() {
   if (options.beside !== undefined) {
     const measured = { METRICS_PORT: '0' };
     const again = await another('again', measured);
-    const { dataDir: folder, ...order } = await startStore(options.beside);
+    const { dataDir: folder, order } = await startStore(options.beside);
     const other = { dataDir: folder, checkout: options.beside };
     const beside = await another('beside', measured, other);
-    compared.push(subject('again', again, { token, held }), subject('beside', beside, order));
+    compared.push(subject('again', again, demo), subject('beside', beside, order));
   }
   const unmeasured = options.unmeasured
     ? await another('unmeasured', { OTEL_SDK_DISABLED: 'true' })
@@ -157,15 +118,13 @@ async function startAll() {
   const hono = await hello('hono');
   return {
     subjects: [
-      subject('lookup', lookups, { token, held }),
+      subject('lookup', lookups, demo),
       ...compared,
-      ...(unmeasured === undefined ? [] : [subject('unmeasured', unmeasured, { token, held })]),
-      ...(refused === undefined ? [] : [subject('refused', refused, { token, held, quiet: true })]),
+      ...(unmeasured === undefined ? [] : [subject('unmeasured', unmeasured, demo)]),
+      ...(refused === undefined ? [] : [subject('refused', refused, { ...demo, quiet: true })]),
       subject('nodeHttp', nodeHttp),
-      // A gate compares with bare node:http alone.
-      ...(options.gate || options.record
-        ? []
-        : [subject('nodeHttpSame', nodeHttp, { token, held }), subject('hono', hono)]),
+      subject('nodeHttpSame', nodeHttp, demo),
+      subject('hono', hono),
     ],
     async stop() {
       for (const process of started) await process.stop();
@@ -255,39 +214,10 @@ function tell(taken: Taken): void {
   }
 }
 
-/**
- * The lookup's processor time over bare node:http's, each round on its own, since what else the machine
- * does is felt by both.
- */
-const ratioOf = ({ lookup, nodeHttp }: Taken): number =>
-  median(lookup.map((microseconds, i) => microseconds / (nodeHttp[i] ?? Number.NaN)));
-
-/** Whether a lookup is no more than a fifth more expensive than recorded; a busy machine is given more tries. */
-async function keepsBaseline(all: All): Promise<boolean> {
-  const limit = baseline.lookupOverNodeHttp * (1 + WORSE_AT_MOST);
-  for (let attempt = 0; attempt < GATE_ATTEMPTS; attempt++) {
-    const ratio = ratioOf(await rounds(all));
-    const met = ratio <= limit;
-    console.log(
-      `A lookup takes ${ratio.toFixed(2)} times the processor time of bare node:http; recorded are ${baseline.lookupOverNodeHttp.toFixed(2)}, allowed ${limit.toFixed(2)}: ${met ? 'met' : 'MISSED'}.`,
-    );
-    if (met) return true;
-  }
-  return false;
-}
-
 const all = await startAll();
 try {
   if (options.bytes) await tellBytes(all);
-  else if (options.record || options.gate) {
-    if (options.gate) process.exitCode = (await keepsBaseline(all)) ? 0 : 1;
-    else {
-      const ratio = ratioOf(await rounds(all));
-      const recorded = { lookupOverNodeHttp: Number(ratio.toFixed(2)) };
-      await writeFile(BASELINE, `${JSON.stringify(recorded, null, 2)}\n`);
-      console.log(`recorded: ${ratio.toFixed(2)} times bare node:http`);
-    }
-  } else tell(await rounds(all));
+  else tell(await rounds(all));
 } finally {
   await all.stop();
 }

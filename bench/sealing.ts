@@ -1,7 +1,6 @@
-import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
 import { readOptions } from './options.ts';
 import { root, spread } from './processes.ts';
+import { type SealCost, sealCost } from './seal-cost.ts';
 
 /** `npm run bench:sealing`: what it costs to seal a lookup to the end, by parts, beside another checkout. */
 
@@ -23,8 +22,6 @@ const options = readOptions(HELP, {
   json: { type: 'boolean', default: false },
 });
 
-type Parts = Record<string, number>;
-
 /** This checkout twice: what differs between the two is what this machine cannot tell apart. */
 const subjects = [
   { name: 'here', checkout: root },
@@ -32,23 +29,9 @@ const subjects = [
   ...(options.beside === undefined ? [] : [{ name: 'beside', checkout: options.beside }]),
 ];
 
-function measure(checkout: string): Parts {
-  const { events, steps, before } = options;
-  const script = join(checkout, 'bench', 'seal-steps.ts');
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script, events, steps, before], {
-    cwd: checkout,
-    encoding: 'utf8',
-  });
-  if (status !== 0) throw new Error(stderr);
-  const parts = JSON.parse(stdout) as Parts;
-  const { redis = 0, ...worker } = parts;
-  const whole = Object.values(worker).reduce((sum, part) => sum + part, 0);
-  return { ...worker, worker: whole, redis };
-}
-
-const found = subjects.map(() => [] as Parts[]);
+const found = subjects.map(() => [] as SealCost[]);
 for (let round = 0; round < Number(options.rounds); round++) {
-  for (const [i, { checkout }] of subjects.entries()) found[i]?.push(measure(checkout));
+  for (const [i, { checkout }] of subjects.entries()) found[i]?.push(sealCost(checkout, options));
 }
 const figures = subjects.map(({ name }, i) => {
   const rounds = found[i] ?? [];
