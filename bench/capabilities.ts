@@ -2,7 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { TracingMemory } from '#loaders/check/tracing/pds/memory.ts';
+import { parseNhsNumber } from '#schemas/nhs-number.ts';
 import { watchedKeys } from '#service/audit/seal/keys.ts';
+import { numberKeyFile, tracingMemoryFile } from '#service/files/data-folder.ts';
+import { readOrMakeKey } from '#service/files/private-file.ts';
 import { startMeshServer } from '../tests/support/mesh-server.ts';
 import { startWitness, witnessesText } from '../tests/support/witness.ts';
 import { startProcess } from './processes.ts';
@@ -14,6 +18,8 @@ export type Started = {
   settings?: Settings;
   /** Answers wait for a replica. */
   replicated?: boolean;
+  /** Makes of a data folder what it is once the capability has been on for a while. */
+  prepare?: (dataDir: string, children: readonly string[]) => Promise<void>;
   /** Told where the service keeps its data once it runs. */
   runs?: (dataDir: string) => void;
   stop?: () => Promise<void>;
@@ -51,6 +57,18 @@ const readSettings = (path: string): Settings =>
         return [line.slice(0, cut), line.slice(cut + 1)];
       }),
   );
+
+/** The worker traces each number once a month: for one that begins with it, all at once, at 5 a second for half a day. */
+async function lookedAtAll(dataDir: string, children: readonly string[]): Promise<void> {
+  const place = { DATA_DIR: dataDir };
+  const key = await readOrMakeKey(numberKeyFile(place));
+  const memory = TracingMemory.open(tracingMemoryFile(place), key);
+  for (const child of children) {
+    const number = parseNhsNumber(child);
+    if (number !== undefined) memory.rememberLooked(number, Date.now(), true);
+  }
+  memory.close();
+}
 
 /** Each is given a folder of its own, which is removed with it. */
 const STARTS = {
@@ -90,7 +108,11 @@ const STARTS = {
       ['made-up-pds', '--register', register, '--out', folder, '--port', '0'],
       { until: /listens on/ },
     );
-    return { settings: readSettings(join(folder, 'pds.env')), stop: () => pds.stop() };
+    return {
+      settings: readSettings(join(folder, 'pds.env')),
+      prepare: lookedAtAll,
+      stop: () => pds.stop(),
+    };
   },
 } satisfies Record<string, (folder: string) => Promise<Started>>;
 

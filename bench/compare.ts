@@ -69,6 +69,7 @@ const SETTLED_AFTER_MS = 1_000;
 const SETTLED_WITHIN_MS = 20_000;
 /** Of a processor: what a worker without events takes. */
 const SETTLED_SHARE = 0.08;
+const RESTED_FOR_MS = 2_000;
 
 const OURS = 'cp-flags';
 /** The same once more: what differs between the two is what this machine cannot tell apart. */
@@ -154,6 +155,19 @@ async function settled({ worker, store }: Pids): Promise<void> {
   throw new Error('the worker does not come to rest: its sealing cannot be counted to the end');
 }
 
+/**
+ * Of a processor: what each part takes while nobody looks anything up, which is no lookup's price. Only of capabilities:
+ * beside others the service pays for all that it does.
+ */
+async function restingShares(used: () => number[]): Promise<number[]> {
+  if (capabilities.length === 0) return [];
+  const before = used();
+  const beganAt = performance.now();
+  await pause(RESTED_FOR_MS);
+  const tookUs = (performance.now() - beganAt) * 1_000;
+  return used().map((after, part) => (after - (before[part] ?? 0)) / tookUs);
+}
+
 /** One service, started for it: warmed up, then measured at saturation and at a rate. */
 async function measure({ start }: Subject): Promise<Measured> {
   const { order, pids, stop } = await start();
@@ -167,12 +181,18 @@ async function measure({ start }: Subject): Promise<Measured> {
       cpuOf(pids.store),
       cpuOf(pids.worker, pids.store),
     ];
+    const restedBefore = await restingShares(used);
     const before = used();
+    const beganAt = performance.now();
     const done = await send({ ...order, requests });
     await settled(pids);
-    const [service = 0, store = 0, worker = 0] = used().map(
-      (after, part) => (after - (before[part] ?? 0)) / requests,
-    );
+    const tookUs = (performance.now() - beganAt) * 1_000;
+    const spent = used().map((after, part) => after - (before[part] ?? 0));
+    const restedAfter = await restingShares(used);
+    const [service = 0, store = 0, worker = 0] = spent.map((us, part) => {
+      const atRest = Math.min(restedBefore[part] ?? 0, restedAfter[part] ?? 0);
+      return (us - atRest * tookUs) / requests;
+    });
     const paced = await send({
       ...order,
       requests: rate * Number(given.seconds),
@@ -347,6 +367,7 @@ try {
       const environment = await startEnvironment(nation, {
         environment: used?.settings ?? {},
         replicated: used?.replicated ?? false,
+        prepare: (dataDir) => used?.prepare?.(dataDir, numbers) ?? Promise.resolve(),
       }).catch(async (error: unknown) => {
         await used?.stop?.();
         throw error;

@@ -43,15 +43,24 @@ type EnvironmentOptions = {
   nodeOptions?: string[];
   /** Answers wait for one replica. */
   replicated?: boolean;
+  /** Called with the copy of the nation's data before anything runs on it. */
+  prepare?: ((dataDir: string) => Promise<void>) | undefined;
 };
 
 export async function startEnvironment(
   nation: Nation,
-  { lookups = 1, environment = {}, nodeOptions = [], replicated = false }: EnvironmentOptions = {},
+  {
+    lookups = 1,
+    environment = {},
+    nodeOptions = [],
+    replicated = false,
+    prepare,
+  }: EnvironmentOptions = {},
 ): Promise<Environment> {
   const folder = mkdtempSync(join(tmpdir(), 'cpf-bench-'));
   const dataDir = join(folder, 'data');
   copyNation(nation, dataDir);
+  await prepare?.(dataDir);
   const common = { PORT: '0', LOG_LEVEL: 'error', ...environment };
   const until = /answers on (http:\/\/[\d.]+:[0-9]+)/;
   const started: { stop(): Promise<void> }[] = [];
