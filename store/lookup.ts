@@ -19,7 +19,7 @@ import type { Lane, Lanes } from './connection/lanes.ts';
 import { list } from './connection/reply.ts';
 import { FUNCTIONS } from './functions/functions.ts';
 import { keys } from './keys.ts';
-import { authorityOf, unpackRow } from './rows/rows.ts';
+import { unpackRow } from './rows/rows.ts';
 import type { ExpectedEvent } from './trust/event-numbers.ts';
 import type { Readiness } from './trust/readiness.ts';
 
@@ -266,13 +266,12 @@ export function createLookupStore(
     { batch, dataset, sentAt, reply }: Call,
     acknowledged: (() => Promise<boolean>) | undefined,
   ): Promise<void> {
-    let results: unknown[] = [];
+    let replied: unknown[] = [];
     let at = 0;
     let failed = true;
     try {
-      const replied = list(await reply);
+      replied = list(await reply);
       at = Number(replied[0]);
-      results = replied.slice(1);
       failed = false;
     } catch {
       // Each is answered could-not-check below. The next poll of readiness finds the reason.
@@ -281,15 +280,14 @@ export function createLookupStore(
     // Nothing that a replica may lack is remembered, or compared with what comes after.
     if (acknowledged !== undefined && !(await acknowledged()) && !failed) {
       batch.forEach((waiter, i) =>
-        waiter.resolve(withoutReplicas(waiter, results[i], at, readiness)),
+        waiter.resolve(withoutReplicas(waiter, replied[i + 1], at, readiness)),
       );
       return;
     }
     // Before anything is waited for: what another call sees after this one is compared with it.
-    const read = batch.map((waiter, i) => readResult(waiter, results[i], at, readiness));
+    const read = batch.map((waiter, i) => readResult(waiter, replied[i + 1], at, readiness));
     // An authority's first rows are there a moment before the directory's next poll finds its name.
-    if (results.some((result) => namesUnknownAuthority(result, readiness)))
-      await readiness.refresh();
+    if (read.some((result) => namesUnknownAuthority(result, readiness))) await readiness.refresh();
     // An answer that comes after the store's clock or the connection went into doubt is not given.
     const trusted = readiness.open && readiness.dataset?.id === dataset;
     batch.forEach(({ resolve }, i) =>
@@ -349,8 +347,12 @@ function readResult(
   at: number,
   readiness: Readiness,
 ): LookupResult {
-  const [tag, auditId, number, detail, eventNumber, rows, accesses] = list(reply);
-  const asked = auditId === input.auditId && number === input.nhsNumber;
+  // By their places, since every lookup's is read: taken apart by an iterator, ten times as long.
+  const parts = list(reply);
+  const tag = parts[0];
+  const detail = parts[3];
+  const eventNumber = parts[4];
+  const asked = parts[1] === input.auditId && parts[2] === input.nhsNumber;
   const recorded = asked && typeof detail === 'number' && typeof eventNumber === 'number';
   const isNew =
     expected !== undefined &&
@@ -358,14 +360,15 @@ function readResult(
   if (!asked || !Number.isSafeInteger(at)) return couldNotCheck('store');
   if (tag === 'could-not-check') {
     if (detail === 'events-missing') readiness.missedEvents();
-    return unchecked(detail, eventNumber, rows);
+    return unchecked(detail, eventNumber, parts[5]);
   }
   if (!recorded) return couldNotCheck('store');
   readiness.sawGeneration(partition, detail);
   if (!isNew) return couldNotCheck('incomplete');
   if (tag === 'not-flagged') return { kind: 'not-flagged', at };
   if (tag !== 'flagged') return couldNotCheck('store');
-  const plans = list(rows).map((row) => readPlan(input.nhsNumber, row));
+  const plans = list(parts[5]).map((row) => readPlan(input.nhsNumber, row));
+  const accesses = parts[6];
   if (plans.length === 0 || !plans.every((plan) => plan !== undefined)) {
     return couldNotCheck('corrupt');
   }
@@ -376,11 +379,9 @@ function readResult(
   return { kind: 'flagged', at, plans, accesses: listed };
 }
 
-function namesUnknownAuthority(result: unknown, readiness: Readiness): boolean {
-  const [tag, , , , , rows] = list(result);
-  if (tag !== 'flagged') return false;
-  return list(rows).some((row) => !readiness.authorities.has(authorityOf(String(list(row)[0]))));
-}
+const namesUnknownAuthority = (result: LookupResult, readiness: Readiness): boolean =>
+  result.kind === 'flagged' &&
+  result.plans.some(({ authority }) => !readiness.authorities.has(authority));
 
 function readPlan(nhsNumber: NhsNumber, reply: unknown): ShownPlan | undefined {
   const [packed, status, dateOfBirth] = list(reply);
