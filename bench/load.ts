@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { NATION, withFolder, writeCountry } from './country.ts';
+import { besideText, measureBeside } from './load-beside.ts';
 import { measureCountry } from './load-country.ts';
 import { measureLookups } from './load-lookups.ts';
 import { measureXml } from './load-xml.ts';
@@ -20,6 +21,7 @@ const HELP = `npm run bench:load -- [options]
   --plans 230000       of the country loaded
   --authorities 153
   --per-second 100     lookups that arrive while it is loaded
+  --beside PATH        instead of all this, what a row costs here, in another checkout, and here again
   --json`;
 
 /** The promises. */
@@ -38,11 +40,12 @@ const options = readOptions(HELP, {
   plans: { type: 'string', default: String(NATION.plans) },
   authorities: { type: 'string', default: String(NATION.authorities) },
   'per-second': { type: 'string', default: '100' },
+  beside: { type: 'string' },
   json: { type: 'boolean', default: false },
 });
 
 const runs = Number(options.runs);
-const wanted = new Set(options.only.split(','));
+const wanted = new Set(options.beside === undefined ? options.only.split(',') : []);
 const on = machine();
 const say = (line: string): void => void (options.json || console.log(line));
 const ms = (values: readonly number[], digits = 0): string => median(values).toFixed(digits);
@@ -56,6 +59,7 @@ fdatasync of 4 KiB: median ${on.fsync.medianMicroseconds} us, p99 ${on.fsync.p99
 `,
 );
 
+let beside: object | undefined;
 const figures = await withFolder(async (folder) => {
   const country = writeCountry(join(folder, 'files'), {
     ...NATION,
@@ -67,6 +71,11 @@ const figures = await withFolder(async (folder) => {
   const keep = (name: string, ratio: number, limit: number, met: boolean, figures: object) => {
     measured[name] = { ratio, limit, met, figures };
   };
+  if (options.beside !== undefined) {
+    const costs = await measureBeside(country, { runs, beside: options.beside });
+    beside = Object.fromEntries(costs);
+    say(besideText(costs, Number(options.plans)));
+  }
   if (wanted.has('csv')) {
     const csv = await measureCountry(country, runs);
     const met = csv.ratio <= LIMITS.loadOverPipe;
@@ -104,5 +113,5 @@ const figures = await withFolder(async (folder) => {
   return measured;
 });
 
-if (options.json) console.log(JSON.stringify({ machine: on, runs, ...figures }, null, 2));
+if (options.json) console.log(JSON.stringify({ machine: on, runs, ...figures, beside }, null, 2));
 process.exitCode = Object.values(figures).every(({ met }) => met) ? 0 : 1;
