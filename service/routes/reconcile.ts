@@ -4,6 +4,7 @@ import {
   formatReconciliation,
   RECONCILIATION_FORMATS,
 } from '#loaders/reconcile/reconciliation-text.ts';
+import type { OdsCode } from '#schemas/authority.ts';
 import { reconciliationSchema } from '#schemas/uploads/reconciliation.ts';
 import type { Store } from '#store/store.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
@@ -23,7 +24,7 @@ type ReconcileDependencies = AuthorityGuardDependencies &
     readiness: Pick<Readiness, 'open'>;
   };
 
-/** Each reads the whole store, and has an authority's rows in memory. */
+/** Each reads the whole store, and has an authority's rows in memory; of one authority, one at a time. */
 const AT_ONCE = 2;
 
 /** `POST /reconcile`: a case system's extract against what is held for its authority; changes nothing. */
@@ -60,7 +61,7 @@ export const reconcile: Route<ReconcileDependencies> = {
   },
   handler({ store, readiness, loads, ...guard }) {
     const { log } = guard;
-    let underWay = 0;
+    const underWay = new Set<OdsCode>();
     return guardedAuthority(guard, 'store-unavailable', async (c, admitted) => {
       const { incoming, outgoing } = c.env;
       const { ids, authority: code } = admitted;
@@ -70,8 +71,8 @@ export const reconcile: Route<ReconcileDependencies> = {
       if (!readiness.open) return { code: 'store-unavailable' };
       const authority = await store.authority(code);
       if (authority === undefined) return { code: 'authority-unknown' };
-      if (underWay >= AT_ONCE) return { code: 'uploads-busy' };
-      underWay += 1;
+      if (underWay.size >= AT_ONCE || underWay.has(code)) return { code: 'uploads-busy' };
+      underWay.add(code);
       const body = openBody(incoming, outgoing, file.gzip, FILE_LIMITS);
       try {
         const source = { name: file.name, stream: body.stream };
@@ -96,7 +97,7 @@ export const reconcile: Route<ReconcileDependencies> = {
         return { code: 'store-unavailable' };
       } finally {
         body.stream.destroy();
-        underWay -= 1;
+        underWay.delete(code);
       }
     });
   },
