@@ -72,7 +72,7 @@ export const configurationSchema = z
       .transform((url) => url.replace(/\/+$/, ''))
       .optional()
       .describe(
-        'The address that clients use; FHIR links begin with it. Default: that of each request.',
+        'The address that clients use; FHIR links begin with it. Not set: they begin with the Host header of each request.',
       ),
     DATA_DIR: z
       .string()
@@ -101,13 +101,13 @@ export const configurationSchema = z
     REDIS_REPLICAS: number(0, 8, 0)
       .pipe(z.int({ error: 'must be a whole number' }))
       .describe(
-        'How many replicas there are that may be promoted. Every answer’s event, and every other write, waits for them before it counts. See [Topologies](../topologies.md).',
+        'How many replicas may be promoted. Every write, and so the event of every answer, counts only once they have it. See [Topologies](../topologies.md).',
       ),
     REDIS_CA_FILE: z
       .string()
       .min(1)
       .optional()
-      .describe('PEM file: the authorities by which the servers of `rediss` are certified.'),
+      .describe('PEM file: the certificate authorities that certify the servers of `rediss`.'),
     REDIS_CERT_FILE: z
       .string()
       .min(1)
@@ -118,12 +118,12 @@ export const configurationSchema = z
       .string()
       .min(1)
       .optional()
-      .describe('The user by which sentinels know this process.'),
+      .describe('The user as which this process signs in to sentinels.'),
     REDIS_SENTINEL_PASSWORD_FILE: z
       .string()
       .min(1)
       .optional()
-      .describe('A file holding its password.'),
+      .describe('A file that holds the password of REDIS_SENTINEL_USERNAME.'),
     REDIS_SENTINEL_CA_FILE: z
       .string()
       .min(1)
@@ -175,7 +175,7 @@ export const configurationSchema = z
     PASTED_LISTS_A_DAY: number(0, 100, 0)
       .pipe(z.int({ error: 'must be a whole number' }))
       .describe(
-        'How many lists of up to 50 numbers a user may paste into the pages for browsers in a day (London), for silent reads alone; 0: there is no such page.',
+        'How many lists of up to 50 numbers each user with silent reads may paste into the pages for browsers in a day (London time). 0 switches lists off.',
       ),
     SESSION_KEYS_FILE: z
       .string()
@@ -185,16 +185,16 @@ export const configurationSchema = z
         'File of one or two lines of 64 hexadecimal digits, the same for all processes behind one address: keys of browser sessions. The first is used for new sessions. Default: `session-keys` in DATA_DIR.',
       ),
     REREAD_SECONDS: number(0.01, 60, 5).describe(
-      'How often the files that settings name are checked for changes, and whether PDS can be asked for what waits for it, seconds.',
+      'How often, in seconds, the files that settings name are checked for changes, and PDS is tried again if records wait to be traced.',
     ),
     USER_LIMIT: limit().describe(
       'Requests a minute for one user; 0 is no limit. Not set: 120 for live data, no limit for a demo.',
     ),
     CLIENT_LIMIT: limit().describe(
-      'The same for one client. Not set: 6,000 for live data, no limit for a demo.',
+      'Requests a minute for one client; 0 is no limit. Not set: 6,000 for live data, no limit for a demo.',
     ),
     ORGANISATION_LIMIT: limit().describe(
-      'The same for one organisation. Not set: 1,200 for live data, no limit for a demo.',
+      'Requests a minute for one organisation; 0 is no limit. Not set: 1,200 for live data, no limit for a demo.',
     ),
     ALERT_UNSCHEDULED_CHILDREN: unscheduledThresholdsSchema.describe(
       'An alert fires when a user looks up more children than this in a minute, hour and day in unscheduled care. Default: 20/60/400.',
@@ -285,10 +285,10 @@ export const configurationSchema = z
       'Requests a second to PDS, by all processes on a data folder together. What was agreed with the API platform.',
     ),
     PDS_REMEMBER_DAYS: number(0, 3_650, 90).describe(
-      'How long a person who was verified, and is sent again with the same name and date of birth, is not asked about again.',
+      'For how many days a person who was verified, and is sent again with the same name and date of birth, is not traced again.',
     ),
     PDS_REVERIFY_DAYS: number(1, 3_650, 30).describe(
-      'How often the number of each person who is held is looked at again, for one that was replaced, withdrawn or made sensitive.',
+      'Within how many days each number with a plan is checked in PDS again, because it may have been replaced, withdrawn or made sensitive.',
     ),
     ACK_ECHO: z
       .string()
@@ -335,7 +335,7 @@ export const configurationSchema = z
       .transform((url) => url.replace(/\/$/, ''))
       .optional()
       .describe(
-        'Set: a worker, or `cp-flags mesh`, works on MESH_MAILBOX there by the MESH API. Without it nobody does.',
+        'The address of the MESH API. If it is set, a worker or `cp-flags mesh` works on MESH_MAILBOX there; if not, nothing does.',
       ),
     MESH_PASSWORD_FILE: z
       .string()
@@ -367,7 +367,7 @@ export const configurationSchema = z
         'PEM file: the certificate authorities, one of which must have issued MESH’s certificate. Not set: those that Node comes with.',
       ),
     MESH_POLL_SECONDS: number(1, 86_400, 300).describe(
-      'How often the mailbox is asked what there is. MESH allows no more than once in 300 seconds; less is for a rehearsal.',
+      'How often, in seconds, the mailbox is checked. MESH allows no more than once in 300 seconds: set less only for a rehearsal.',
     ),
     INBOX_SETTLE_SECONDS: number(0, 3600, 5).describe(
       'A file in the inbox is read once it has not changed for this long.',

@@ -92,19 +92,19 @@ export const saysDiscarded = (hint: string): boolean => hint.startsWith(DISCARDE
 /** What becomes of a file that waits. */
 export const HELD_FILE_HINTS = {
   waits: (whole: boolean, id: string) =>
-    `${whole ? 'Nothing in it was applied' : 'Everything else is applied'}; this waits until the operator of the service lets it through: cp-flags release ${id}. If it is not meant, say so, and send the corrected file with the same number before it is decided.`,
+    `${whole ? 'Nothing in it was applied' : 'Everything else is applied'}; this is held until the operator of the service releases it: cp-flags release ${id}. If it is not meant, tell the operator, and send the corrected file with the same number before it is decided.`,
   wouldWait: (whole: boolean) =>
-    `${whole ? 'Nothing in it' : 'Everything else'} would be applied; this would wait until the operator of the service lets it through.`,
+    `${whole ? 'Nothing in it' : 'Everything else'} would be applied; this would be held until the operator of the service releases it.`,
   untraced: (records: number) =>
     `${plural(records, 'record waits', 'records wait')} because the NHS numbers could not be traced just now. Nothing is wrong with them as far as is known: they are traced and loaded automatically, and the final acknowledgement follows. Until then the data counts as no fresher than before.`,
-  traced: (at: string) => `What waited to be traced was traced by ${at}.`,
+  traced: (at: string) => `The records that waited were traced by ${at}.`,
   released: (at: string) =>
-    `The held part of this file was let through by the operator of the service on ${at}.`,
+    `The operator of the service released the held part of this file on ${at}.`,
   /** @param used whether the rest of the file was loaded, and so has used up its number */
   discarded: (at: string, used: boolean) =>
     `${DISCARDED}${at}. ${used ? 'The rest of it was loaded, so its number is used: send the records that should have been applied in the next file' : 'Nothing in it was loaded, so its number is free: send the corrected file with the same number'}.`,
-  tracedNotOneSound: 'What waited to be traced was traced, and no record of it can be loaded.',
+  tracedNotOneSound: 'The records that waited were traced, and none of them can be loaded.',
   notOneSound:
-    'The held part of this file was let through, but none of its records can be loaded any more.',
+    'The held part of this file was released, but none of its records can be loaded any more.',
   gone: 'The held part of this file was not applied: the operator of the service discarded it, or another file with the same number replaced it. Send the records that should have been applied in the next file.',
 } as const;

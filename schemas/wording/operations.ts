@@ -93,7 +93,7 @@ export const WITNESSING = {
     `${contradicted} Nothing is answered or sealed from it. If there is a newer data folder, use that. If this is the newest that is left, a named person can continue with cp-flags confirm old-copy.`,
 } as const;
 
-/** Why a log is not gone on with. */
+/** Why a log is not continued. */
 export const LOG_NOT_WHOLE = {
   otherDataset: (folder: string) =>
     `The log in ${folder} belongs to another dataset. Set AUDIT_DIR to the log of this one, or to a new folder.`,
@@ -232,12 +232,12 @@ export const SIGN_IN_PROVIDERS = {
 
 /** Sessions of the pages. */
 export const SESSIONS = {
-  notRead: 'Which sessions of the pages have ended has not been read yet.',
+  notRead: 'The list of ended sessions of the pages has not been read yet.',
   known: (count: number) =>
-    `Which sessions of the pages have ended is known. Endings of the last 12 hours: ${count}.`,
+    `The list of ended sessions of the pages can be read. Endings of the last 12 hours: ${count}.`,
   /** @param code how Redis's answer begins; if it gave none, nothing is known of lookups either */
   unreadable: (code: string | undefined) =>
-    `Which sessions of the pages have ended cannot be read from Redis (cpf:ended${code === undefined ? '' : `, ${code}`}). Until it can, every check on the pages is could-not-check and nobody can sign in.${code === undefined ? '' : ' This alone does not stop lookups of the API.'} See the alert SessionsUnknown.`,
+    `The list of ended sessions of the pages cannot be read from Redis (cpf:ended${code === undefined ? '' : `, ${code}`}). Until it can, every check on the pages is could-not-check and nobody can sign in.${code === undefined ? '' : ' This alone does not stop lookups of the API.'} See the alert SessionsUnknown.`,
   tooMany: (most: number, since: string) =>
     `More than ${most} sessions of the pages ended, which no normal use does, and not all could be read. Everybody who signed in before ${since} must sign in again. See the alert SessionsUnknown.`,
   tooManyAhead: (most: number, since: string) =>

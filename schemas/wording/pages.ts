@@ -99,12 +99,12 @@ export const SIGN_IN_REFUSED = {
     `${provider} did not let you in. If you did not stop it yourself, ask the people who look after your ${provider} account.`,
   unavailable: 'Sign-in is not working',
   unavailableThen: (provider: string) =>
-    `${provider} does not answer as it should. Try again in a minute. If it stays so, tell the team that runs this service.`,
+    `${provider} does not answer as it should. Try again in a minute. If this does not help, tell the team that runs this service.`,
   storeThen:
-    'Nothing is wrong with your account. Try again in a minute. If it stays so, tell the team that runs this service.',
+    'Nothing is wrong with your account. Try again in a minute. If this does not help, tell the team that runs this service.',
   busy: 'Too many sign-ins are failing just now',
   busyThen: (provider: string) =>
-    `Nothing is wrong with your account. Wait a minute, then sign in with ${provider} again. If it stays so, tell the team that runs this service.`,
+    `Nothing is wrong with your account. Wait a minute, then sign in with ${provider} again. If this does not help, tell the team that runs this service.`,
   role: 'You have no role that can be used here',
   roleThen: (provider: string) =>
     `${provider} sent no role, or did not say which one you chose. Sign in again and choose the role you work in. No role to choose? Ask your registration authority.`,

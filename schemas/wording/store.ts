@@ -74,13 +74,13 @@ export const READINESS = {
   directoryUnreadable:
     'The entry of an authority cannot be read. Set it again with `cp-flags authority set`.',
   blocked: (users: number) => (users === 1 ? '1 user is blocked.' : `${users} users are blocked.`),
-  blockedUnreadable: `Who is blocked cannot be read. ${USERS}`,
-  numbersInUse: 'Whether a number is still in use can be read.',
-  numbersInUseUnreadable: `Whether a number is still in use cannot be read, so a lookup of a replaced number is answered as a negative. ${USERS}`,
+  blockedUnreadable: `The list of blocked users cannot be read. ${USERS}`,
+  numbersInUse: 'The list of numbers that are no longer in use can be read.',
+  numbersInUseUnreadable: `The list of numbers that are no longer in use cannot be read, so a lookup of a replaced number is answered as a negative. ${USERS}`,
   worker: 'A worker is alive.',
   noWorker:
     'No worker has said within the last seconds that it is alive: after a restart of Redis nothing would open the store. Start a process with role all or worker; if one runs, it cannot reach Redis or write to it.',
-  workerUnreadable: `Whether a worker is alive cannot be read. ${USERS}`,
+  workerUnreadable: `This process cannot read whether a worker is alive. ${USERS}`,
 } as const;
 
 /** The replicas that an answer waits for. */

@@ -63,8 +63,8 @@ export function formatOf(options: FormatOptions): 'table' | 'json' | 'csv' | 'fh
 /** The options by which events are chosen, and who asks. */
 export const withCriteria = (command: Command): Command =>
   command
-    .option('--child <->', 'whose: - asks for the NHS number, or reads it from standard input')
-    .option('--user <id>', "the user's id, or who did it where that was an operator")
+    .option('--child <->', 'always -: asks for the NHS number, or reads it from standard input')
+    .option('--user <id>', "a user's id, or an operator's name")
     .option('--organisation <code>', 'ODS code of the organisation that asked')
     .option(
       '--authority <code>',
@@ -77,7 +77,7 @@ export const withCriteria = (command: Command): Command =>
       '--from <time>',
       'a day or time in London, such as 27/11/2026 or 27/11/2026 08:00; or 2026-11-24T08:00:00Z',
     )
-    .option('--to <time>', 'likewise; a day is included, a time is not')
+    .option('--to <time>', 'the same; as an end, a day is included and a time is not')
     .requiredOption('--by <name>', 'who asks; goes into the audit')
     .requiredOption('--reason <text>', 'why; goes into the audit')
     .option('--json', 'for programs')

@@ -16,7 +16,7 @@ import {
 import type { Named } from './named.ts';
 import { settingsHelp } from './settings-help.ts';
 
-const collect = (value: string, before: string[]): string[] => [...before, value];
+const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
 /** Declares `cp-flags audit ...`: the sealed log. */
 export function addAuditCommands(program: Command, configuration: () => Configuration): void {
@@ -35,17 +35,11 @@ ${settingsHelp([...VERIFY_SETTINGS, ...SEARCH_SETTINGS, ...COPY_SETTINGS])}`,
     .command('verify')
     .description('Check that a log is whole. Needs only its files and the public key.')
     .argument('[path]', 'the folder of a log, or a proof made with cp-flags audit prove')
-    .option(
-      '--key <vkey>',
-      'the public key, or a file of public keys; may be repeated',
-      collect,
-      [],
-    )
+    .option('--key <vkey>', 'the public key, or a file of public keys; may be repeated', collect)
     .option(
       '--checkpoint <file>',
       'an older checkpoint that the log must continue; may be repeated',
       collect,
-      [],
     )
     .option(
       '--witnesses <file>',
@@ -79,12 +73,7 @@ Examples:
     .description('Print a proof that an event is in the log, to verify elsewhere.')
     .argument('<auditId>', "the auditId of an answer, or an event's")
     .option('--dir <folder>', 'the folder of the log (default: AUDIT_DIR)')
-    .option(
-      '--key <vkey>',
-      'the public key, or a file of public keys; may be repeated',
-      collect,
-      [],
-    )
+    .option('--key <vkey>', 'the public key, or a file of public keys; may be repeated', collect)
     .option('--entry <number>', 'the entry, if several events have this id')
     .addHelpText(
       'after',
@@ -125,7 +114,9 @@ Examples:
 
   const copy = audit
     .command('copy')
-    .description('Whether the second copy of the log can be used; continue without it for a time.')
+    .description(
+      'Show whether the second copy of the log can be used; continue without it for a time.',
+    )
     .addHelpText('after', '\nExample:\n  cp-flags audit copy\n')
     .action(() => showCopy(configuration()));
   for (const [name, description, reason] of [
@@ -165,10 +156,10 @@ Example:
   audit
     .command('hold')
     .description('Keep every event, however old, until the hold is ended.')
-    .option('--by <name>', 'who wants it')
+    .option('--by <name>', 'who decides; goes into the audit')
     .option('--reason <text>', 'why, for instance an inquiry')
     .option('--end <hold>', 'end this hold')
-    .option('--list', 'the holds in force')
+    .option('--list', 'list the holds in force')
     .addHelpText(
       'after',
       `
@@ -189,7 +180,7 @@ Examples:
   audit
     .command('accept-gap')
     .description('Let sealing continue after audit events were lost for good.')
-    .option('--by <name>', 'who answers for it')
+    .option('--by <name>', 'who decides; goes into the audit')
     .option('--reason <text>', 'what happened')
     .addHelpText(
       'after',

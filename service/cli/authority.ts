@@ -280,7 +280,8 @@ export function addAuthorityCommands(program: Command, configuration: () => Conf
       'JSON: what its CSVs call columns and plans, for every way in; or default',
     );
   for (const { flag } of BREAKER_OPTIONS) {
-    set.option(`${flag} <number>`, 'its own, as for cp-flags load; default: as configured');
+    const setting = flag.slice(2).replaceAll('-', '_').toUpperCase();
+    set.option(`${flag} <number>`, `its own ${setting}: see cp-flags load --help`);
   }
   set
     .addHelpText(
@@ -297,7 +298,7 @@ Example:
     );
   authority
     .command('list')
-    .description('List those known and expected: name, numbers, how fresh their data is.')
+    .description('List the authorities known and expected: name, numbers, how fresh their data is.')
     .option('--json', 'for programs')
     .addHelpText(
       'after',

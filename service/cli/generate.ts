@@ -6,7 +6,7 @@ export function addGenerateCommand(program: Command): void {
   program
     .command('generate')
     .description('Write a synthetic England: made-up uploads for trying, testing and measuring.')
-    .requiredOption('--out <folder>', 'where to, a new or empty folder')
+    .requiredOption('--out <folder>', 'a new or empty folder to write to')
     .option('--seed <number>', 'the same seed and options write the same bytes', '1')
     .option('--authorities <count>', 'local authorities', '153')
     .option('--plans <count>', 'plans in their first files together', '230000')

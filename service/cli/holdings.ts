@@ -56,8 +56,8 @@ export function addHoldingsCommand(program: Command, configuration: () => Config
     .addHelpText(
       'after',
       `
-Every plan that is held, ended and deleted ones too, with NHS numbers: for that authority only. Who reads
-it is audited. An authority reads its own with GET /holdings.
+Every plan that is held, with ended and deleted ones, and with NHS numbers: for that authority only. Each
+reading is audited. An authority reads its own with GET /holdings.
 
 Example:
   cp-flags holdings V145 --csv --out V145-holdings.csv --reason "asked for by V145, ticket 1234"

@@ -292,7 +292,7 @@ export const withCsvOptions = (command: Command): Command =>
       'CSV: when it was made, such as 27/11/2026 02:00 (London), ISO 8601 or YYYYMMDDHHMM',
     )
     .option('--rows <count>', 'CSV: how many rows it has, so that a file cut short is noticed')
-    .option('--columns <file>', 'CSV: JSON, what it calls columns and plans')
+    .option('--columns <file>', 'CSV: JSON file with the names it has for columns and plans')
     .option(
       '--full',
       'CSV: a full refresh, every plan that is to be held; plans it leaves out are taken away. Needs --rows',

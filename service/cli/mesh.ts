@@ -46,7 +46,7 @@ async function mesh(configuration: Configuration): Promise<void> {
     log,
   });
   console.log(
-    `Mailbox ${settings.mailbox} at ${settings.url} is asked every ${configuration.MESH_POLL_SECONDS} s what there is. Ctrl-C stops it; cp-flags mesh list shows what was done.`,
+    `Mailbox ${settings.mailbox} at ${settings.url} is checked every ${configuration.MESH_POLL_SECONDS} s. Ctrl-C stops it; cp-flags mesh list shows what was done.`,
   );
   await untilStopped(running, log);
   lease.end();
@@ -179,13 +179,21 @@ Examples:
     .action(() => mesh(configuration()));
   command
     .command('list')
-    .description('The state of the mailbox, what waits, and what needs a decision.')
-    .option('--all', 'what was delivered, given up or left too')
+    .description('Show the state of the mailbox, what waits, and what needs a decision.')
+    .option('--all', 'also list what was delivered, given up or left')
     .option('--json', 'for programs')
     .action((options: ListOptions) => list(configuration(), options));
-  for (const [name, description] of [
-    ['resend', 'Send a message again that was not delivered, or may not have been.'],
-    ['drop', 'Give a message up that was not delivered, or may not have been.'],
+  for (const [name, description, reason] of [
+    [
+      'resend',
+      'Send a message again that was not delivered, or may not have been.',
+      'their mailbox is open again',
+    ],
+    [
+      'drop',
+      'Give up a message that was not delivered, or may not have been.',
+      'they fetched it over HTTP',
+    ],
   ] as const) {
     command
       .command(name)
@@ -197,7 +205,7 @@ Examples:
         'after',
         `
 Example:
-  cp-flags mesh ${name} cpf-0123456789abcdef0123456789abcdef-1 --by "A. Example" --reason "their mailbox is open again"
+  cp-flags mesh ${name} cpf-0123456789abcdef0123456789abcdef-1 --by "A. Example" --reason "${reason}"
 `,
       )
       .action((localId: string, named: Partial<Named>) =>

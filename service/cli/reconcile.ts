@@ -88,7 +88,7 @@ export function addReconcileCommand(program: Command, configuration: () => Confi
       '<file>',
       'every plan the case system has, in the form of an upload: Spine XML or CSV',
     )
-    .option('--columns <file>', 'CSV: JSON, what it calls columns and plans')
+    .option('--columns <file>', 'CSV: JSON file with the names it has for columns and plans')
     .option('--csv', 'for a spreadsheet, instead of text')
     .option('--json', 'for programs')
     .option('--out <path>', 'to a file that only its owner can read, instead of standard output')
@@ -97,8 +97,8 @@ export function addReconcileCommand(program: Command, configuration: () => Confi
       'after',
       `
 It says for each plan whether it is the same, differs (and in what), is only here or only there. The file needs
-no number, time of creation or names. What is printed has NHS numbers: it is for the authority alone. Who
-compares is audited. An authority does the same with POST /reconcile.
+no number, time of creation or names. What is printed has NHS numbers: it is for the authority alone. Each
+comparison is audited. An authority does the same with POST /reconcile.
 
 Exit code: 0 all is the same, 3 something is not, 4 the file cannot be read, 1 the comparison failed.
 

@@ -110,11 +110,11 @@ export function addReleaseCommand(program: Command, configuration: () => Configu
       '[file]',
       "the authority's code and the file's number, V145-412, or the id of the held file",
     )
-    .option('--list', 'what waits, and why')
+    .option('--list', 'list what is held, and why')
     .option('--discard', 'discard it: it is not applied')
     .option('--by <name>', 'who decides; goes into the audit')
     .option('--reason <text>', 'why; goes into the audit')
-    .option('--confirmed-by <name>', 'who of the council confirmed it; goes into the audit')
+    .option('--confirmed-by <name>', 'who at the council confirmed it; goes into the audit')
     .addHelpText(
       'after',
       `

@@ -118,7 +118,7 @@ export function addRepairCommand(program: Command, configuration: () => Configur
   program
     .command('repair')
     .description('Repair damage done by somebody with the password of a lookup process.')
-    .option('--list', 'what is damaged; change nothing')
+    .option('--list', 'list what is damaged; change nothing')
     .option('--by <name>', 'who does it; goes into the audit')
     .option('--reason <text>', 'why; goes into the audit')
     .addHelpText(

@@ -127,7 +127,7 @@ export function addReplicasCommands(program: Command, configuration: () => Confi
       .requiredOption('--reason <text>', 'why; goes into the audit');
   replicas
     .command('list')
-    .description('Which are attached.')
+    .description('List the replicas that are attached.')
     .addHelpText('after', '\nExample:\n  cp-flags replicas list\n')
     .action(() => listReplicas(configuration()));
   named(

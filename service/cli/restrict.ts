@@ -104,13 +104,13 @@ export function addRestrictCommand(program: Command, configuration: () => Config
     .command('restrict')
     .description('Protect where a council’s child is looked up, or bar a user from the child.')
     .argument('<code>', "the council's ODS code")
-    .option('--child <->', 'whose: - asks for the NHS number, or reads it from standard input')
+    .option('--child <->', 'always -: asks for the NHS number, or reads it from standard input')
     .option('--whereabouts', 'nobody else is shown where this child is looked up')
     .option('--bar <user>', 'this user, by the id that the audit shows, is told nothing')
-    .option('--by <name>', 'who of the council asks; goes into the audit')
+    .option('--by <name>', 'who at the council asks; goes into the audit')
     .option('--reason <text>', 'why; goes into the audit')
     .option('--end <id>', 'end it')
-    .option('--list', 'what is kept back now, and what was recently')
+    .option('--list', 'list what is kept back now, and what was recently')
     .addHelpText(
       'after',
       `

@@ -17,7 +17,7 @@ function wrapped(text: string): string {
 
 /**
  * Settings with their defaults and what they are, from the configuration's own schema, as a part of a
- * command's help. A terminal cannot follow the links of the documents, so only the names of the pages are shown.
+ * command's help. A terminal cannot follow the links of the documents, so the file of the page is shown beside its name.
  *
  * @param names default: all there are
  */
@@ -26,7 +26,7 @@ export function settingsHelp(names?: readonly (keyof Configuration)[]): string {
     .filter(({ name }) => names === undefined || names.includes(name))
     .map(({ name, standard, meaning }) => {
       const shown = standard === undefined ? '' : ` (${standard})`;
-      return `  ${name}${shown}\n${wrapped(meaning.replaceAll(/\[([^\]]+)\]\([^)]+\)/g, '$1'))}`;
+      return `  ${name}${shown}\n${wrapped(meaning.replaceAll(/\[([^\]]+)\]\(\.\.\/([^)#]+)[^)]*\)/g, '$1 (docs/$2)'))}`;
     });
   return `Settings (environment):\n${entries.join('\n')}\n`;
 }

@@ -92,7 +92,7 @@ async function withdraw(
     return;
   }
   if (confirmedBy === undefined) {
-    throw misused('Say who of the council confirms it: --confirmed-by NAME; or --urgent.');
+    throw misused('Say who at the council confirms it: --confirmed-by NAME; or --urgent.');
   }
   const second = namedActing(readOption('--confirmed-by', shortTextSchema, confirmedBy));
   if (second.key === namedActing(by).key) throw new Failure(WITHDRAWAL.refused['same-person']);
@@ -142,14 +142,14 @@ export function addWithdrawCommand(program: Command, configuration: () => Config
     .command('withdraw')
     .description('Stop showing one flag that a council put on the wrong child, or undo that.')
     .argument('<code>', "the council's ODS code")
-    .option('--child <->', 'whose: - asks for the NHS number, or reads it from standard input')
+    .option('--child <->', 'always -: asks for the NHS number, or reads it from standard input')
     .option('--start <day>', 'which plan, if the council has several under this number')
-    .option('--by <name>', 'who of the council asks; goes into the audit')
+    .option('--by <name>', 'who at the council asks; goes into the audit')
     .option('--confirmed-by <name>', 'who else of the council has confirmed it')
     .option('--urgent', 'on the word of one person; the audit says so')
     .option('--reason <text>', 'why; goes into the audit')
     .option('--undo <id>', 'show it again, within 30 days')
-    .option('--list', 'what was asked for and withdrawn')
+    .option('--list', 'list requests and withdrawals')
     .addHelpText(
       'after',
       `

@@ -235,7 +235,7 @@ export const searchesReport: EventReport = {
 };
 
 export const alertsReport: EventReport = {
-  about: 'who looked numbers up in an unusual way, by which sign',
+  about: 'who looked up numbers in an unusual way, and by which kind of alert',
   allTime: false,
   title: 'Alerts: who looked up numbers in an unusual way',
   notes: () => [

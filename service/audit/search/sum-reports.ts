@@ -58,7 +58,7 @@ const firstOf = (count: number): string[] =>
     : [];
 
 export const outOfHoursReport: SumReport = {
-  about: 'who looks at night and at weekends, and how much of their looking that is',
+  about: 'who looks at night and at weekends, and what share of their looks that is',
   allTime: false,
   figure: 'lookups out of hours',
   make: (places, { criteria, viewer }) =>

@@ -97,7 +97,7 @@ test.for(Object.entries(READS))(
 );
 
 test('help refers to other pages by name, and not by an address in Markdown', () => {
-  expect(settingsHelp()).toContain('See Topologies.');
+  expect(settingsHelp()).toContain('See Topologies (docs/topologies.md).');
   expect(settingsHelp()).not.toMatch(/\]\(/);
 });
 
