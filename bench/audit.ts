@@ -94,7 +94,7 @@ function writeLog(folder: string, events: number, batch: number) {
       const at = Date.UTC(2026, 10, 24) + made + i;
       const outcome = 'not-flagged';
       const event = { partition: stream, number, at, outcome, ...written(made + i) };
-      return { stream, number, json: JSON.stringify(event) };
+      return { stream, number, entry: Buffer.from(JSON.stringify(event)) };
     });
     const began = performance.now();
     log.append(entries);

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createAlerting } from '#service/audit/alert/alerting.ts';
-import type { SealedEvent } from '#service/audit/log/sealed.ts';
+import type { Followed } from '#service/audit/log/sealed.ts';
 import { createSealer } from '#service/audit/seal/sealer.ts';
 import { followLog } from '#service/audit/search/index-file.ts';
 import { createSearchedUntil } from '#service/audit/search/searched-until.ts';
@@ -84,7 +84,7 @@ async function fill(events: number): Promise<void> {
   await once(filler, 'message');
 }
 
-let uncounted: SealedEvent[] = [];
+let uncounted: Followed[] = [];
 
 /** What the worker does of each step, to the end; it counts every few seconds. */
 async function sealStep(counts: boolean): Promise<void> {

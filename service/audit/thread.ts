@@ -12,7 +12,7 @@ import { Anchor } from '#store/trust/anchor.ts';
 import { type Alerting, type AlertingSettings, createAlerting } from './alert/alerting.ts';
 import { createCommits } from './copy/commits.ts';
 import { openPlace, type PlaceSettings } from './copy/open-place.ts';
-import type { SealedEvent } from './log/sealed.ts';
+import type { Followed } from './log/sealed.ts';
 import { signingWith } from './seal/copy-signing.ts';
 import { createSealer, type Sealing } from './seal/sealer.ts';
 import { followLog } from './search/index-file.ts';
@@ -90,11 +90,11 @@ const alerter = createAlerting({
 });
 
 /** Sealed and not counted yet. */
-let uncounted: SealedEvent[] = [];
+let uncounted: Followed[] = [];
 let countAt = Number.NEGATIVE_INFINITY;
 
 /** Counts what was sealed, once in a while; true if there is more to count at once. */
-async function count(lately: readonly SealedEvent[]): Promise<boolean> {
+async function count(lately: readonly Followed[]): Promise<boolean> {
   uncounted.push(...lately);
   if (performance.now() < countAt && uncounted.length < COUNTED_AT_ONCE) return false;
   const { more, alerting } = await alerter.step(uncounted);
@@ -105,7 +105,7 @@ async function count(lately: readonly SealedEvent[]): Promise<boolean> {
 }
 
 /** Carries the index on a little; true if there is more. What goes wrong there stops no sealing. */
-async function index(lately: readonly SealedEvent[]): Promise<boolean> {
+async function index(lately: readonly Followed[]): Promise<boolean> {
   try {
     const indexing = follower.step(INDEXING_A_STEP_MS, lately);
     indexFailing = false;

@@ -134,6 +134,8 @@ export function createNotifier(options: NotifierOptions) {
   let told = '';
   const waited = createWaiting(clock);
   let standby = false;
+  /** How far the log goes, as this step has found. */
+  let range: SealedRange | undefined;
 
   function open(): NotificationFile {
     lock = lockFolder(folder, LOCK);
@@ -150,7 +152,6 @@ export function createNotifier(options: NotifierOptions) {
 
   /** What one version of this program could not read another may. */
   function readOnceMore(opened: NotificationFile): void {
-    const range = sealedRange(folder);
     for (const { position, count } of opened.unread()) {
       if (range === undefined || count !== 1 || position < range.minimumIndex) continue;
       const entries = entriesOf(folder, Math.floor(position / TILE_WIDTH), range.size);
@@ -229,7 +230,7 @@ export function createNotifier(options: NotifierOptions) {
 
   /** The newest checkpoint, and how far it and the log go. */
   function sealed(): SealedRange & { checkpoint: string; signed: number } {
-    const range = sealedRange(folder);
+    range = sealedRange(folder);
     if (range === undefined) throw new Waiting(NOTIFYING.noLog);
     const checkpoint = readCheckpointFile(folder)?.toString() ?? '';
     // Past its text and the empty line come the signatures.
@@ -240,8 +241,7 @@ export function createNotifier(options: NotifierOptions) {
   }
 
   /** Reads a part of the log. True if there is more of it. */
-  function read(opened: NotificationFile): boolean {
-    const log = sealed();
+  function read(opened: NotificationFile, log: ReturnType<typeof sealed>): boolean {
     const before = opened.begun()
       ? opened.cursor()
       : { position: beginning(log), windowAt: NEVER, logAt: 0 };
@@ -366,7 +366,7 @@ export function createNotifier(options: NotifierOptions) {
       detail: detail === '' ? NOTIFYING.asTheyCome : detail,
       at: new Date(now).toISOString(),
       position,
-      behind: Math.max(0, (sealedRange(folder)?.size ?? 0) - position),
+      behind: Math.max(0, ((range ?? sealedRange(folder))?.size ?? 0) - position),
       ...(oldest !== undefined && { oldestUntold: new Date(oldest).toISOString() }),
       unwritten: file?.unwrittenCount() ?? 0,
       unreadable: unread.reduce((sum, { count }) => sum + count, 0),
@@ -407,13 +407,12 @@ export function createNotifier(options: NotifierOptions) {
     async step(): Promise<{ more: boolean; notifying: Notifying }> {
       let [more, problem, detail] = [false, false, ''];
       standby = false;
+      range = undefined;
       try {
         if (directory === undefined) throw new Waiting(NOTIFYING.noAuthorities);
-        if (sealedRange(folder) === undefined) {
-          throw new Waiting(NOTIFYING.noLog);
-        }
+        const log = sealed();
         file ??= open();
-        more = read(file);
+        more = read(file, log);
         more = (await rewrite(file)) || more;
         more = (await write(file)) || more;
         await prune(file);

@@ -11,6 +11,7 @@ import { isActKept } from './kept-acts.ts';
 import { createLookupFrames } from './lookup-frames.ts';
 import { timeOf } from './stream-entry.ts';
 import {
+  bytesOf,
   entryOf,
   idOf,
   type RawEntry,
@@ -163,13 +164,12 @@ export function createAuditStreams(redis: Redis, replicated = false) {
           let next = from;
           for (const raw of held) {
             if (idOf(raw) !== `0-${next}`) break;
-            const entry = entryOf(raw);
-            const found = sealable(stream, next, entry, readLookup);
+            const found = sealable(stream, next, raw, readLookup);
             const isForged = found?.act !== undefined && !(await isActKept(redis, found.act));
             const readable = isForged ? undefined : found;
-            const event = readable ?? (await unreadable(stream, next, entry));
+            const event = readable ?? (await unreadable(stream, next, raw));
             batch.events.push(event);
-            bytes += Math.max(event.json.length, entry.bytes);
+            bytes += Math.max(event.entry.length, bytesOf(raw));
             if (readable === undefined) batch.unreadable.push({ stream, number: next });
             next++;
           }

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { StringDecoder } from 'node:string_decoder';
 import { setImmediate as immediate } from 'node:timers/promises';
 import {
-  type AuditEvent,
   EVENT_AT_MOST_BYTES,
-  type LookupEvent,
+  isEventTime,
   type UnreadableEvent,
 } from '#schemas/audit/audit-event.ts';
 import { auditPartitions } from '../keys.ts';
 import { type RestrictionAct, restrictionActSchema } from './kept-acts.ts';
+import type { ReadLook } from './lookup-frames.ts';
 import { joinEvent, timeOf } from './stream-entry.ts';
 
 /** An event as it goes into the sealed log. */
@@ -19,9 +19,9 @@ export type StreamEvent = {
   /** Milliseconds, the store's time. */
   at: number;
   /** The event as JSON: what the store added first, then the written event's own members in their order. */
-  json: string;
-  /** What `json` says, if that is known already. */
-  event?: AuditEvent;
+  entry: Buffer;
+  /** What it says, if it is a look that found nothing and that is known already. */
+  look?: ReadLook;
   /** Of an act by which a council keeps something back about a child. */
   act?: RestrictionAct;
 };
@@ -29,17 +29,20 @@ export type StreamEvent = {
 /** An entry of a stream as it is read. It is outside of the memory that a thread is limited to, and made text one by one. */
 export type RawEntry = [id: Buffer, fields: Buffer[]];
 /** An entry of a stream; `fields` are empty where they are long, if it is too large for an event. */
-export type Entry = { fields: string[]; bytes: number; large?: readonly Buffer[] };
+type Entry = { fields: string[]; large?: readonly Buffer[] };
 
 export const idOf = ([id]: RawEntry): string => id.toString('latin1');
 
-export function entryOf([, raw]: RawEntry): Entry {
-  const bytes = raw.reduce((sum, field) => sum + field.length, raw.length);
-  const isLarge = bytes > LARGE_ENTRY_BYTES;
+export const bytesOf = ([, raw]: RawEntry): number =>
+  raw.reduce((sum, field) => sum + field.length, raw.length);
+
+export function entryOf(entry: RawEntry): Entry {
+  const [, raw] = entry;
+  const isLarge = bytesOf(entry) > LARGE_ENTRY_BYTES;
   const fields = raw.map((field) =>
     isLarge && field.length > PIECE_BYTES ? '' : field.toString('utf8'),
   );
-  return { fields, bytes, ...(isLarge && { large: raw }) };
+  return { fields, ...(isLarge && { large: raw }) };
 }
 
 /** The JSON of a list of texts, a piece at a time. */
@@ -60,67 +63,101 @@ function* jsonOf(fields: readonly (string | Buffer)[]): Generator<string> {
   yield ']';
 }
 
-/** Gives the event of a lookup's text, as {@link createLookupFrames} does. */
-export type ReadLookup = (text: string) => LookupEvent | undefined;
+/** Reads the bytes of a lookup's event, as {@link createLookupFrames} does. */
+export type ReadLookup = (bytes: Buffer) => ReadLook | undefined;
 
 const MOST_UNREADABLE_CHARACTERS = 8_192;
 /** No event comes near it. An entry of somebody else may be longer than a text may be once it is written as JSON. */
 const LARGE_ENTRY_BYTES = 1_048_576;
 const PIECE_BYTES = 65_536;
 
-/** The event of a lookup that found nothing, as most do; `undefined` for any other. */
+const [EVENT, AT, OUTCOME, NOT_FLAGGED] = ['event', 'at', 'outcome', 'not-flagged'].map((word) =>
+  Buffer.from(word),
+) as [Buffer, Buffer, Buffer, Buffer];
+const ZERO = 0x30;
+/** More of them are read as any other time is. */
+const TIME_DIGITS_AT_MOST = 15;
+
+/** A time in digits; `undefined` if it is none, or is written at length. */
+function timeIn(digits: Buffer): number | undefined {
+  if (digits.length === 0 || digits.length > TIME_DIGITS_AT_MOST) return undefined;
+  let value = 0;
+  for (let i = 0; i < digits.length; i++) {
+    const digit = (digits[i] ?? 0) - ZERO;
+    if (digit < 0 || digit > 9) return undefined;
+    value = value * 10 + digit;
+  }
+  return isEventTime(value) ? value : undefined;
+}
+
+/**
+ * The event of a lookup that found nothing, as most do; `undefined` for any other. What it takes, {@link joined} makes the
+ * same bytes of.
+ */
 function negative(
   stream: number,
   number: number,
-  fields: readonly string[],
+  fields: readonly Buffer[],
   readLookup: ReadLookup,
 ): StreamEvent | undefined {
-  const [eventName, text = '', atName, , outcomeName, outcome, ...more] = fields;
-  const named = eventName === 'event' && atName === 'at' && outcomeName === 'outcome';
-  if (!named || outcome !== 'not-flagged' || more.length > 0) return undefined;
-  const at = timeOf(fields);
+  const [eventName, text, atName, time, outcomeName, outcome] = fields;
   const partition = auditPartitions[stream] ?? 'system';
-  const lookup = at === undefined || partition === 'system' ? undefined : readLookup(text);
-  if (at === undefined || lookup === undefined) return undefined;
-  const json = `{"partition":${partition},"number":${number},"at":${at},"outcome":"not-flagged",${text.slice(1)}`;
-  if (Buffer.byteLength(json) > EVENT_AT_MOST_BYTES) return undefined;
-  return { stream, number, at, json, event: { partition, number, at, outcome, ...lookup } };
+  if (fields.length !== 6 || text === undefined || time === undefined || partition === 'system') {
+    return undefined;
+  }
+  const named =
+    eventName?.equals(EVENT) === true &&
+    atName?.equals(AT) === true &&
+    outcomeName?.equals(OUTCOME) === true;
+  if (!named || outcome?.equals(NOT_FLAGGED) !== true) return undefined;
+  const at = timeIn(time);
+  const look = at === undefined ? undefined : readLookup(text);
+  if (at === undefined || look === undefined) return undefined;
+  const head = `{"partition":${partition},"number":${number},"at":${at},"outcome":"not-flagged",`;
+  const length = head.length + text.length - 1;
+  if (length > EVENT_AT_MOST_BYTES) return undefined;
+  const entry = Buffer.allocUnsafe(length);
+  entry.write(head, 0, 'latin1');
+  text.copy(entry, head.length, 1);
+  return { stream, number, at, entry, look };
+}
+
+/** Any event, from its fields; `undefined` if they are none. */
+function joined(stream: number, number: number, { fields, large }: Entry): StreamEvent | undefined {
+  if (large !== undefined) return undefined;
+  const partition = auditPartitions[stream] ?? 'system';
+  let event: ReturnType<typeof joinEvent>;
+  try {
+    event = joinEvent(partition, number, fields);
+  } catch {
+    event = undefined;
+  }
+  if (event === undefined) return undefined;
+  const json = JSON.stringify(event);
+  const entry = Buffer.from(json);
+  const begins = `{"partition":${JSON.stringify(partition)},"number":${number},"at":`;
+  const isSound = json.startsWith(begins) && entry.length <= EVENT_AT_MOST_BYTES;
+  if (!isSound) return undefined;
+  const act = restrictionActSchema.safeParse(event).data;
+  return { stream, number, at: event.at, entry, ...(act && { act }) };
 }
 
 /** Never throws; `undefined` if an entry is not an event. */
-export function sealable(
+export const sealable = (
   stream: number,
   number: number,
-  { fields, large }: Entry,
+  raw: RawEntry,
   readLookup: ReadLookup,
-): StreamEvent | undefined {
-  if (large !== undefined) return undefined;
-  const usual = negative(stream, number, fields, readLookup);
-  if (usual !== undefined) return usual;
-  const partition = auditPartitions[stream] ?? 'system';
-  let joined: ReturnType<typeof joinEvent>;
-  try {
-    joined = joinEvent(partition, number, fields);
-  } catch {
-    joined = undefined;
-  }
-  if (joined !== undefined) {
-    const json = JSON.stringify(joined);
-    const begins = `{"partition":${JSON.stringify(partition)},"number":${number},"at":`;
-    if (json.startsWith(begins) && Buffer.byteLength(json) <= EVENT_AT_MOST_BYTES) {
-      const act = restrictionActSchema.safeParse(joined).data;
-      return { stream, number, at: joined.at, json, ...(act && { act }) };
-    }
-  }
-  return undefined;
-}
+): StreamEvent | undefined =>
+  negative(stream, number, raw[1], readLookup) ?? joined(stream, number, entryOf(raw));
 
 /** What is sealed instead of an entry that is not an event, however large it is. Others get their turns meanwhile. */
 export async function unreadable(
   stream: number,
   number: number,
-  { fields, large = [] }: Entry,
+  raw: RawEntry,
 ): Promise<StreamEvent> {
+  const { fields, large = [] } = entryOf(raw);
   const digest = createHash('sha256');
   let beginning = '';
   for (const piece of jsonOf(large.length > 0 ? large : fields)) {
@@ -138,5 +175,5 @@ export async function unreadable(
     sha256: digest.digest('hex'),
     fields: beginning,
   };
-  return { stream, number, at: event.at, json: JSON.stringify(event) };
+  return { stream, number, at: event.at, entry: Buffer.from(JSON.stringify(event)) };
 }

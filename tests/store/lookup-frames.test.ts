@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { lookupEventSchema } from '#schemas/audit/audit-event.ts';
+import { auditEventSchema, type LookupEvent } from '#schemas/audit/audit-event.ts';
 import { createLookupFrames } from '#store/audit-stream/lookup-frames.ts';
-import { joinEvent } from '#store/audit-stream/stream-entry.ts';
+import { type RawEntry, type ReadLookup, sealable } from '#store/audit-stream/stream-event.ts';
+import { auditPartitions } from '#store/keys.ts';
+
+const SYSTEM = auditPartitions.indexOf('system');
 
 const uuid = fc.uuid({ version: 4 });
 const text = fc.oneof(
@@ -88,71 +91,164 @@ const tamperings = fc.oneof(
     ),
 );
 
-/** What parsing makes of it; `undefined` where it would not be sealed as it stands, or is no lookup. */
-function parsed(json: string) {
-  try {
-    const value: unknown = JSON.parse(json);
-    const asWritten = JSON.stringify(value) === json;
-    return asWritten ? lookupEventSchema.safeParse(value).data : undefined;
-  } catch {
-    return undefined;
-  }
-}
+/** The same in bytes, some of which may be no text at all. */
+const byteTamperings = fc.oneof(
+  { weight: 3, arbitrary: fc.constant((bytes: Buffer) => bytes) },
+  fc.tuple(fc.nat(700), fc.nat(255)).map(([at, one]) => (bytes: Buffer) => {
+    const tampered = Buffer.from(bytes);
+    if (at < tampered.length) tampered[at] = one;
+    return tampered;
+  }),
+  fc.tuple(fc.nat(700), fc.nat(12)).map(([at, many]) => (bytes: Buffer) => {
+    return Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + many)]);
+  }),
+);
+const bytesOf = (one: string): Buffer => Buffer.from(one);
+const usual = ['event', '', 'at', '1764000000000', 'outcome', 'not-flagged'];
+/** What stands beside an event in an entry of the stream. */
+const beside = fc.oneof(
+  { weight: 4, arbitrary: fc.constant(usual) },
+  fc
+    .constantFrom(
+      '0',
+      '007',
+      '1764000000000.5',
+      '-1',
+      ' 9',
+      '253402300799999',
+      '253402300800000',
+      '',
+    )
+    .map((at) => usual.with(3, at)),
+  fc.constantFrom('flagged', 'not-flagged ', '').map((outcome) => usual.with(5, outcome)),
+  fc.constantFrom('at', 'outcome', 'shown', '').map((name) => usual.with(4, name)),
+  fc.constant([...usual, 'whereabouts', 'ZZ101']),
+  fc.constant(usual.slice(0, 4)),
+);
 
-test('an event that is read without parsing is the one that parsing gives, and stands as JSON writes it', () => {
+const bySlowWay: ReadLookup = () => undefined;
+
+test('an event that is read without parsing is sealed in the bytes that parsing gives, and means what they say', () => {
   let read = 0;
   fc.assert(
-    fc.property(lookups, tamperings, fc.array(others, { maxLength: 3 }), (event, tamper, same) => {
-      const readLookup = createLookupFrames();
-      // The second and later ones are of a frame that is known.
-      for (const own of [{}, ...same]) {
-        for (const json of [
-          tamper(JSON.stringify({ ...event, ...own })),
-          JSON.stringify({ ...event, ...own }),
-        ]) {
-          const found = readLookup(json);
-          if (found === undefined) continue;
-          read++;
-          expect(found).toEqual(parsed(json));
-          const fields = ['event', json, 'at', '9', 'outcome', 'not-flagged'];
-          expect(`{"partition":3,"number":7,"at":9,"outcome":"not-flagged",${json.slice(1)}`).toBe(
-            JSON.stringify(joinEvent(3, 7, fields)),
-          );
+    fc.property(
+      lookups,
+      tamperings,
+      byteTamperings,
+      beside,
+      fc.array(others, { maxLength: 3 }),
+      (event, tamper, tamperBytes, fields, same) => {
+        const readLookup = createLookupFrames();
+        // The second and later ones are of a frame that is known.
+        for (const own of [{}, ...same]) {
+          const json = JSON.stringify({ ...event, ...own });
+          for (const bytes of [tamperBytes(bytesOf(tamper(json))), bytesOf(json)]) {
+            const raw: RawEntry = [bytesOf('0-7'), fields.map(bytesOf).with(1, bytes)];
+            for (const stream of [3, SYSTEM]) {
+              const slow = sealable(stream, 7, raw, bySlowWay);
+              const { look, ...quick } = sealable(stream, 7, raw, readLookup) ?? {};
+              expect(quick).toEqual(slow ?? {});
+              if (look === undefined || slow === undefined) continue;
+              read++;
+              const said = auditEventSchema.parse(JSON.parse(slow.entry.toString()));
+              const { auditId, requestId, correlationId } = said as LookupEvent;
+              const nhsNumber = String(look.child).padStart(10, '0');
+              const ids = {
+                auditId,
+                requestId,
+                ...(correlationId !== undefined && { correlationId }),
+              };
+              const placed = { partition: 3, number: 7, at: slow.at, outcome: 'not-flagged' };
+              expect({ ...placed, ...ids, ...look.common, nhsNumber }).toEqual(said);
+            }
+          }
         }
-      }
-    }),
+      },
+    ),
     { numRuns: 1_500 },
   );
   expect(read).toBeGreaterThan(500);
 });
 
+/** A lookup's text with a caller of so many characters more than it needs. */
+const padded = (pad: string, user = 'u', looked = '9990000018', versions = '') =>
+  bytesOf(
+    `{"type":"lookup","auditId":"${randomUUID()}","requestId":"${randomUUID()}","caller":{"issuer":"i","client":"c","user":"${user}","name":"n","role":{"code":"r","name":"r"},"organisation":{"code":"o","name":"o"},"pad":"${pad}"},"api":"plain","setting":"s","access":"unscheduled","decidedBy":"activity","nhsNumber":"${looked}","coverage":{"expected":1,"upToDate":1},"versions":{"functions":"f","configuration":"c"${versions}}}`,
+  );
+
 test('a number beside the one that was looked up is not taken for it', () => {
   const readLookup = createLookupFrames();
-  const of = (looked: string, nested: string) =>
-    `{"type":"lookup","auditId":"${randomUUID()}","requestId":"${randomUUID()}","caller":{"issuer":"i","client":"c","user":"u","name":"n","role":{"code":"r","name":"r"},"organisation":{"code":"o","name":"o"}},"api":"plain","setting":"s","access":"unscheduled","decidedBy":"activity","nhsNumber":"${looked}","coverage":{"expected":1,"upToDate":1},"versions":{"functions":"f","configuration":"c","nhsNumber":"${nested}"}}`;
-  expect(readLookup(of('9990000018', '9990000018'))).toBeUndefined();
-  expect(readLookup(of('9990000018', '9990000026'))).toBeUndefined();
+  const beside = (nested: string) => padded('', 'u', '9990000018', `,"nhsNumber":"${nested}"`);
+  expect(readLookup(beside('9990000018'))).toBeUndefined();
+  expect(readLookup(beside('9990000026'))).toBeUndefined();
 });
 
-/** A lookup's text with a caller of so many characters more than it needs. */
-const padded = (pad: string) =>
-  `{"type":"lookup","auditId":"${randomUUID()}","requestId":"${randomUUID()}","caller":{"issuer":"i","client":"c","user":"u","name":"n","role":{"code":"r","name":"r"},"organisation":{"code":"o","name":"o"},"pad":"${pad}"},"api":"plain","setting":"s","access":"unscheduled","decidedBy":"activity","nhsNumber":"9990000018","coverage":{"expected":1,"upToDate":1},"versions":{"functions":"f","configuration":"c"}}`;
+test('a look whose number is no ten digits is parsed, though all else of it is known', () => {
+  const readLookup = createLookupFrames();
+  expect(readLookup(padded(''))?.child).toBe(9990000018);
+  for (const looked of ['999000001', '99900000180', '999000001x', ' 990000018', '"990000018']) {
+    expect(readLookup(padded('', 'u', looked))).toBeUndefined();
+  }
+  expect(readLookup(padded('', 'u', '0000000018'))?.child).toBe(18);
+});
 
-test('a long text is parsed and not looked for, since V8 tells long texts apart by their length first', () => {
+test('a look whose id is none that this service makes is parsed, though all else of it is known', () => {
+  const readLookup = createLookupFrames();
+  const bytes = padded('');
+  const at = bytes.indexOf('"auditId":"') + 11;
+  expect(readLookup(bytes)).toBeDefined();
+  for (const [place, one] of [
+    [14, 'c'],
+    [19, 'c'],
+    [0, 'A'],
+    [0, 'g'],
+    [8, '0'],
+  ] as const) {
+    const other = Buffer.from(bytes);
+    other.write(one, at + place);
+    expect(readLookup(other)).toBeUndefined();
+  }
+});
+
+test('bytes that are no text are sealed as the text that is read for them, wherever they are', () => {
+  for (const wrong of ['ff', 'c0af', 'eda080', 'f4908080', '80', 'c3']) {
+    for (const place of ['pad', 'configuration']) {
+      const bytes = padded('x');
+      const at = bytes.indexOf(`"${place}":"`) + place.length + 4;
+      const text = Buffer.concat([
+        bytes.subarray(0, at),
+        Buffer.from(wrong, 'hex'),
+        bytes.subarray(at),
+      ]);
+      const raw: RawEntry = [bytesOf('0-7'), usual.map(bytesOf).with(1, text)];
+      const found = sealable(3, 7, raw, createLookupFrames());
+      expect(found).toEqual(sealable(3, 7, raw, bySlowWay));
+      expect(found?.entry.toString()).toContain('\ufffd');
+    }
+  }
+});
+
+test('a long text is parsed and not remembered', () => {
   const readLookup = createLookupFrames();
   const rest = padded('').length;
   expect(readLookup(padded('x'.repeat(8_192 - rest)))).toBeDefined();
   expect(readLookup(padded('x'.repeat(8_193 - rest)))).toBeUndefined();
 });
 
-test('what is remembered takes no more memory than a few million characters', () => {
+test('what is remembered takes no more memory than a few million characters, and little of it for one user', () => {
   const readLookup = createLookupFrames();
-  const callerOf = (i: number, length: number) =>
-    readLookup(padded(String(i).padStart(length, 'x')))?.caller;
-  const first = callerOf(0, 500);
-  for (let i = 1; i < 1_000; i++) callerOf(i, 500);
-  expect(callerOf(0, 500)).toBe(first);
-  for (let i = 0; i < 700; i++) callerOf(i, 7_000);
-  expect(callerOf(0, 500)).toEqual(first);
-  expect(callerOf(0, 500)).not.toBe(first);
+  const commonOf = (user: string, length: number) =>
+    readLookup(padded('x'.repeat(length), user))?.common;
+  const first = commonOf('first', 500);
+  for (let i = 1; i < 1_000; i++) commonOf(String(i), 500);
+  for (let i = 0; i < 1_000; i++) commonOf('busy', i);
+  expect(commonOf('first', 500)).toBe(first);
+  for (let i = 0; i < 700; i++) commonOf(String(i), 7_000);
+  expect(commonOf('first', 500)).toEqual(first);
+  expect(commonOf('first', 500)).not.toBe(first);
+  const busy = commonOf('busy', 0);
+  for (let i = 1; i <= 15; i++) commonOf('busy', i);
+  expect(commonOf('busy', 0)).toBe(busy);
+  commonOf('busy', 16);
+  expect(commonOf('busy', 0)).not.toBe(busy);
 });

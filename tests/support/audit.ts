@@ -61,7 +61,7 @@ export function eventSource(seed = 1, firstAt = Date.UTC(2026, 10, 24)) {
       padding: 'x'.repeat(random(600)),
       ...written,
     };
-    return { stream, number, json: JSON.stringify(event) };
+    return { stream, number, entry: Buffer.from(JSON.stringify(event)) };
   }
   return {
     next,

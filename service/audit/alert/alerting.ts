@@ -9,7 +9,7 @@ import { readOrMakeKey } from '../../files/private-file.ts';
 import { errorCode } from '../../telemetry/log.ts';
 import type { ThreadState } from '../../telemetry/supervised-thread.ts';
 import { CommitFile } from '../log/commit.ts';
-import { type SealedEvent, sealedRange, sealedRun, sealedSince } from '../log/sealed.ts';
+import { type Followed, sealedRange, sealedRun, sealedSince } from '../log/sealed.ts';
 import { ChildrenCounted } from './children-counted.ts';
 import { writeBarredAlert, writePrivacyAlert, writeProtectedTwice } from './privacy-outbox.ts';
 
@@ -77,7 +77,7 @@ export function createAlerting(options: AlertingOptions) {
   });
 
   /** Counts some events, and returns how many wait. @param lately as {@link sealedRun} takes it */
-  function count(file: ChildrenCounted, lately: readonly SealedEvent[]): number {
+  function count(file: ChildrenCounted, lately: readonly Followed[]): number {
     const range = sealedRange(folder);
     if (range === undefined) return 0;
     const { dataset, size } = range;
@@ -87,7 +87,7 @@ export function createAlerting(options: AlertingOptions) {
       file.begin(dataset, position);
     }
     const from = Math.max(position, range.minimumIndex);
-    const events: SealedEvent[] = [];
+    const events: Followed[] = [];
     for (const bundle of sealedRun(folder, range, from, lately)) {
       events.push(...bundle);
       if (events.length >= COUNTED_AT_ONCE) break;
@@ -100,18 +100,18 @@ export function createAlerting(options: AlertingOptions) {
   }
 
   /** Notes entries that this version does not know. A newer version or an intruder wrote them: a person has to find out. */
-  function noteUnknown(events: readonly SealedEvent[]): void {
-    const found = events.filter(({ isUnknown }) => isUnknown === true).length;
+  function noteUnknown(events: readonly Followed[]): void {
+    const found = events.filter((one) => one.event !== undefined && one.isUnknown === true).length;
     if (found === 0) return;
     unknown = { count: unknownLately() + found, at: clock() };
     onUnknown(found);
   }
 
   /** Entries that were sealed as events, and are found to be none once they are read. */
-  function noteForged(events: readonly SealedEvent[]): void {
-    const entries = events.flatMap(({ event, isForged }) =>
-      isForged === true
-        ? [{ stream: auditPartitions.indexOf(event.partition), number: event.number }]
+  function noteForged(events: readonly Followed[]): void {
+    const entries = events.flatMap((one) =>
+      one.event !== undefined && one.isForged === true
+        ? [{ stream: auditPartitions.indexOf(one.event.partition), number: one.event.number }]
         : [],
     );
     if (entries.length === 0) return;
@@ -153,7 +153,7 @@ export function createAlerting(options: AlertingOptions) {
      *
      * @param lately as {@link sealedRun} takes it
      */
-    async step(lately: readonly SealedEvent[]): Promise<{ more: boolean; alerting: Alerting }> {
+    async step(lately: readonly Followed[]): Promise<{ more: boolean; alerting: Alerting }> {
       let [alerts, behind] = [0, 0];
       const problems: string[] = [];
       try {

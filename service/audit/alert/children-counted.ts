@@ -14,7 +14,7 @@ import {
 import { saysNothingHeld } from '#schemas/lookup.ts';
 import { isOutOfHours } from '#schemas/people/out-of-hours.ts';
 import { inTransaction, openDurable, statementsOf } from '#store/files/sqlite.ts';
-import type { SealedEvent } from '../log/sealed.ts';
+import type { Followed, SealedEvent, SealedLook } from '../log/sealed.ts';
 import { happenedAt } from '../search/view.ts';
 import {
   type BarredAttempt,
@@ -150,7 +150,14 @@ type Tally = {
   quietUntil: number[];
 };
 
+const timeOf = (one: Followed): number => (one.event ?? one).at;
+const numberText = (child: number): string => String(child).padStart(10, '0');
+
 type Lookup = Extract<AuditEvent, { type: 'lookup' | 'could-not-check' }>;
+
+const keyOf = ({ caller: { issuer, user } }: Pick<Lookup, 'caller'>): string =>
+  JSON.stringify([issuer, user]);
+
 type Restricted = Extract<AuditEvent, { type: 'restriction' }>;
 type CouldNotCheck = Extract<AuditEvent, { type: 'could-not-check' }>;
 
@@ -167,6 +174,8 @@ export class ChildrenCounted {
   readonly #sql: (text: string) => StatementSync;
   readonly #users = new Map<string, number>();
   readonly #tallies = new Map<number, Tally>();
+  /** The user of looks that have as much in common, by that. */
+  #usersOf = new WeakMap<SealedLook['common'], number>();
   #quarter = { at: -1, outOfHours: false };
 
   private constructor(db: DatabaseSync, thresholds: AlertThresholds, numberKey: string) {
@@ -213,6 +222,7 @@ export class ChildrenCounted {
   #forget(): void {
     this.#users.clear();
     this.#tallies.clear();
+    this.#usersOf = new WeakMap();
   }
 
   get #keyedBy(): string {
@@ -249,23 +259,17 @@ export class ChildrenCounted {
    * @param now milliseconds: nothing is taken to be of later than this, also not what was counted before, so that a
    * clock that was ahead hides nothing that comes after
    */
-  count(events: readonly SealedEvent[], now: number): void {
+  count(events: readonly Followed[], now: number): void {
     const last = events.at(-1);
     if (last === undefined) return;
     this.#transaction(() => {
       let youngest = 0;
       // Streams are sealed one after the other.
-      for (const { event } of events.toSorted((a, b) => a.event.at - b.event.at)) {
-        const at = Math.min(event.at, now);
+      for (const one of events.toSorted((a, b) => timeOf(a) - timeOf(b))) {
+        const at = Math.min(timeOf(one), now);
         youngest = Math.max(youngest, at);
-        if (event.type === 'lookup') this.#countLookup(event, at, now);
-        else if (event.type === 'could-not-check' && saysNothingHeld(event.cause)) {
-          this.#countLookup(event, Math.min(happenedAt(event), now), now);
-        } else if (event.type === 'enumeration-alert') this.#keepAlert(event);
-        if (event.type === 'could-not-check' && event.barredBy !== undefined) {
-          this.#keepBarred(event, event.barredBy, Math.min(happenedAt(event), now));
-        }
-        if (event.type === 'restriction') this.#keepTwice(event, Math.min(event.at, now));
+        if (one.event === undefined) this.#countCommonLook(one, at, now);
+        else this.#countEvent(one.event, at, now);
       }
       this.#sql('UPDATE cursor SET position = ?, youngest = max(min(youngest, ?), ?)').run(
         last.index + 1,
@@ -275,10 +279,38 @@ export class ChildrenCounted {
     });
   }
 
+  #countEvent(event: SealedEvent['event'], at: number, now: number): void {
+    if (event.type === 'lookup') this.#countLookup(event, at, now);
+    else if (event.type === 'could-not-check' && saysNothingHeld(event.cause)) {
+      this.#countLookup(event, Math.min(happenedAt(event), now), now);
+    } else if (event.type === 'enumeration-alert') this.#keepAlert(event);
+    if (event.type === 'could-not-check' && event.barredBy !== undefined) {
+      this.#keepBarred(event, event.barredBy, Math.min(happenedAt(event), now));
+    }
+    if (event.type === 'restriction') this.#keepTwice(event, at);
+  }
+
+  #countCommonLook({ common, child }: SealedLook, at: number, now: number): void {
+    let user = this.#usersOf.get(common);
+    if (user === undefined) {
+      user = this.#userOf(keyOf(common));
+      this.#usersOf.set(common, user);
+    }
+    this.#countLook(user, common, this.#childOf(numberText(child)), at, now);
+  }
+
   #countLookup(lookup: Lookup, at: number, now: number): void {
-    const { caller, access, nhsNumber } = lookup;
-    const user = this.#userOf(JSON.stringify([caller.issuer, caller.user]));
-    const child = this.#childOf(nhsNumber);
+    const user = this.#userOf(keyOf(lookup));
+    this.#countLook(user, lookup, this.#childOf(lookup.nhsNumber), at, now);
+  }
+
+  #countLook(
+    user: number,
+    { caller, access }: Pick<Lookup, 'caller' | 'access'>,
+    child: number,
+    at: number,
+    now: number,
+  ): void {
     const unscheduled = access === 'unscheduled';
     this.#sql(
       `INSERT INTO looked (user, child, unscheduledAt, silentAt) VALUES (?1, ?2, ?3, ?4)

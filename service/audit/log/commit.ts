@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { z } from 'zod';
-import { inTransaction, openDurable } from '#store/files/sqlite.ts';
+import { inTransaction, openDurable, statementsOf } from '#store/files/sqlite.ts';
 import type { Hash } from '../tlog/hash.ts';
 
 /** What of a log is sealed: the word that counts, whatever files there are. */
@@ -114,9 +114,11 @@ const hex = (hash: Hash): string => Buffer.from(hash, 'latin1').toString('hex');
  */
 export class CommitFile {
   readonly #db: DatabaseSync;
+  readonly #sql: (text: string) => StatementSync;
 
   private constructor(db: DatabaseSync) {
     this.#db = db;
+    this.#sql = statementsOf(db);
   }
 
   /** Opens, or begins, the file in a folder that is there. */
@@ -192,32 +194,29 @@ export class CommitFile {
   }
 
   read(): Commit | undefined {
-    const row = this.#db.prepare('SELECT * FROM log').get();
+    const row = this.#sql('SELECT * FROM log').get();
     return row === undefined ? undefined : commitRow.parse(row);
   }
 
   write(commit: Commit): void {
     const { id, dataset, origin, size, root, numbers, minimumIndex, prunedNumbers } = commit;
-    this.#db
-      .prepare(
-        'INSERT OR REPLACE INTO log (one, id, dataset, origin, size, root, numbers, minimumIndex, prunedNumbers) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)',
-      )
-      .run(
-        id,
-        dataset,
-        origin,
-        size,
-        hex(root),
-        JSON.stringify(numbers),
-        minimumIndex,
-        JSON.stringify(prunedNumbers),
-      );
+    this.#sql(
+      'INSERT OR REPLACE INTO log (one, id, dataset, origin, size, root, numbers, minimumIndex, prunedNumbers) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)',
+    ).run(
+      id,
+      dataset,
+      origin,
+      size,
+      hex(root),
+      JSON.stringify(numbers),
+      minimumIndex,
+      JSON.stringify(prunedNumbers),
+    );
   }
 
   /** Holds in force, oldest first. */
   retentionHolds(): RetentionHold[] {
-    return this.#db
-      .prepare('SELECT id, at, by, reason FROM hold WHERE ended IS NULL ORDER BY id')
+    return this.#sql('SELECT id, at, by, reason FROM hold WHERE ended IS NULL ORDER BY id')
       .all()
       .map((row) => holdRow.parse(row));
   }
@@ -248,32 +247,32 @@ export class CommitFile {
   }
 
   endRetentionHold(id: number): boolean {
-    const done = this.#db
-      .prepare('UPDATE hold SET ended = ? WHERE id = ? AND ended IS NULL')
-      .run(new Date().toISOString(), id);
+    const done = this.#sql('UPDATE hold SET ended = ? WHERE id = ? AND ended IS NULL').run(
+      new Date().toISOString(),
+      id,
+    );
     return done.changes === 1;
   }
 
   /** Gaps that somebody has answered for, with which sealing continues. */
   acceptedGaps(): SealingState['gaps'] {
-    return this.#db
-      .prepare('SELECT stream, sealed, found FROM accepted')
+    return this.#sql('SELECT stream, sealed, found FROM accepted')
       .all()
       .map((row) => gapRow.parse(row));
   }
 
   acceptGap({ stream, sealed, found }: SealingState['gaps'][number]): void {
-    this.#db
-      .prepare('INSERT OR IGNORE INTO accepted (stream, sealed, found) VALUES (?, ?, ?)')
-      .run(stream, sealed, found);
+    this.#sql('INSERT OR IGNORE INTO accepted (stream, sealed, found) VALUES (?, ?, ?)').run(
+      stream,
+      sealed,
+      found,
+    );
   }
 
   /** Entries of the streams that were no events: somebody else writes to Redis. */
   noteForeign(entries: readonly { stream: number; number: number }[]): void {
     if (entries.length === 0) return;
-    const insert = this.#db.prepare(
-      'INSERT OR IGNORE INTO foreignEntry (stream, number) VALUES (?, ?)',
-    );
+    const insert = this.#sql('INSERT OR IGNORE INTO foreignEntry (stream, number) VALUES (?, ?)');
     inTransaction(this.#db, () => {
       for (const { stream, number } of entries) insert.run(stream, number);
     });
@@ -281,7 +280,7 @@ export class CommitFile {
 
   /** How many of them nobody has answered for yet. */
   foreign(): number {
-    const row = this.#db.prepare('SELECT count(*) AS n FROM foreignEntry WHERE answered = 0').get();
+    const row = this.#sql('SELECT count(*) AS n FROM foreignEntry WHERE answered = 0').get();
     return countRow.parse(row).n;
   }
 
@@ -309,37 +308,34 @@ export class CommitFile {
   noteContradiction(witness: string, contradiction: Contradiction): boolean {
     const { name, size, ours, at } = contradiction;
     // One that it named before is no longer what it knows.
-    this.#db
-      .prepare('DELETE FROM contradiction WHERE witness = ? AND size <> ? AND accepted = 0')
-      .run(witness, size);
-    this.#db
-      .prepare(
-        'INSERT OR IGNORE INTO contradiction (witness, name, size, ours, at) VALUES (?, ?, ?, ?, ?)',
-      )
-      .run(witness, name, size, ours, at);
-    const standing = this.#db
-      .prepare(
-        'SELECT count(*) AS n FROM contradiction WHERE witness = ? AND size = ? AND accepted = 0',
-      )
-      .get(witness, size);
+    this.#sql('DELETE FROM contradiction WHERE witness = ? AND size <> ? AND accepted = 0').run(
+      witness,
+      size,
+    );
+    this.#sql(
+      'INSERT OR IGNORE INTO contradiction (witness, name, size, ours, at) VALUES (?, ?, ?, ?, ?)',
+    ).run(witness, name, size, ours, at);
+    const standing = this.#sql(
+      'SELECT count(*) AS n FROM contradiction WHERE witness = ? AND size = ? AND accepted = 0',
+    ).get(witness, size);
     return countRow.parse(standing).n === 1;
   }
 
   /** Those for which nobody has answered yet: this is an old copy of the log, or a fork of it. */
   contradictions(): Contradiction[] {
-    return this.#db
-      .prepare(
-        'SELECT name, size, ours, at FROM contradiction WHERE accepted = 0 ORDER BY size DESC, name',
-      )
+    return this.#sql(
+      'SELECT name, size, ours, at FROM contradiction WHERE accepted = 0 ORDER BY size DESC, name',
+    )
       .all()
       .map((row) => contradictionRow.parse(row));
   }
 
   /** The witness knows by now that the log continues what it knew, which was up to this size. */
   withdrawContradictions(witness: string, size: number): void {
-    this.#db
-      .prepare('DELETE FROM contradiction WHERE witness = ? AND size <= ? AND accepted = 0')
-      .run(witness, size);
+    this.#sql('DELETE FROM contradiction WHERE witness = ? AND size <= ? AND accepted = 0').run(
+      witness,
+      size,
+    );
   }
 
   /** A named person knows of all that were noted. */
@@ -348,14 +344,15 @@ export class CommitFile {
   }
 
   #told(name: string): unknown {
-    const row = this.#db.prepare('SELECT json FROM told WHERE name = ?').get(name);
+    const row = this.#sql('SELECT json FROM told WHERE name = ?').get(name);
     return row === undefined ? undefined : JSON.parse(toldRow.parse(row).json);
   }
 
   #tell(name: string, value: unknown): void {
-    this.#db
-      .prepare('INSERT OR REPLACE INTO told (name, json) VALUES (?, ?)')
-      .run(name, JSON.stringify(value));
+    this.#sql('INSERT OR REPLACE INTO told (name, json) VALUES (?, ?)').run(
+      name,
+      JSON.stringify(value),
+    );
   }
 
   sealing(): SealingState | undefined {

@@ -118,9 +118,16 @@ export function writeDurably(
 
 /** Replaces a file of the log, whole or not at all. */
 export function replaceDurably(folder: string, name: string, content: string): void {
-  const temporary = `${name}.tmp`;
-  writeDurably(folder, [{ path: temporary, content: Buffer.from(content) }]);
-  renameSync(join(folder, temporary), join(folder, name));
+  const temporary = join(folder, `${name}.tmp`);
+  const fd = openSync(temporary, 'w', 0o600);
+  try {
+    writeFileSync(fd, content);
+    fdatasyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  // That the temporary file is there need not be on disk: its new name is.
+  renameSync(temporary, join(folder, name));
   syncFolderNow(folder);
 }
 

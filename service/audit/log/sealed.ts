@@ -7,6 +7,7 @@ import {
   type UnreadableEvent,
   unreadableEventSchema,
 } from '#schemas/audit/audit-event.ts';
+import type { CommonLook } from '#store/audit-stream/lookup-frames.ts';
 import { splitBundle } from '../tlog/bundle.ts';
 import { TILE_WIDTH, tilePath, widthOf } from '../tlog/tiles.ts';
 import { CommitFile } from './commit.ts';
@@ -23,6 +24,21 @@ export type SealedEvent = {
   /** It was sealed as an event of a type, or with a word, that this version does not know. A newer one may. */
   isUnknown?: true;
 };
+
+/** A look that found nothing, as far as those who follow the log ask about it. */
+export type SealedLook = {
+  index: number;
+  event?: undefined;
+  /** Milliseconds, the store's time. */
+  at: number;
+  /** The NHS number, as a number. */
+  child: number;
+  /** All that it has in common with others; the same object for those that were read alike. */
+  common: CommonLook;
+};
+
+/** What those who follow the log are given. */
+export type Followed = SealedEvent | SealedLook;
 
 /** How far a log goes: events from `minimumIndex` to before `size` are there. */
 export type SealedRange = {
@@ -102,12 +118,12 @@ export function sealedSince(folder: string, range: SealedRange, since: number): 
  * @param lately events in their order, as this process has just sealed them: they are not read again
  * @throws if a bundle that has to be there cannot be read
  */
-export function* sealedRun(
+export function* sealedRun<Known extends Followed = never>(
   folder: string,
   { size, minimumIndex }: Pick<SealedRange, 'size' | 'minimumIndex'>,
   from: number,
-  lately: readonly SealedEvent[] = [],
-): Generator<readonly SealedEvent[], void, undefined> {
+  lately: readonly Known[] = [],
+): Generator<readonly (SealedEvent | Known)[], void, undefined> {
   const known = lately[0]?.index ?? Number.POSITIVE_INFINITY;
   for (let index = Math.max(from, minimumIndex); index < size; ) {
     const bundle = Math.floor(index / TILE_WIDTH);

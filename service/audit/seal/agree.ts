@@ -15,7 +15,7 @@ function eventOf(entry: Buffer): LogEntry {
   const place = placeOf(entry, 0, entry.length);
   if (place === undefined)
     throw new Error('an entry of the log does not begin as every entry does');
-  return { stream: place.stream, number: place.number, json: entry.toString('utf8') };
+  return { stream: place.stream, number: place.number, entry };
 }
 
 /**

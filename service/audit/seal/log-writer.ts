@@ -33,7 +33,7 @@ import {
 import { createTree, Edge } from '../tlog/tree.ts';
 
 /** An event to be sealed: an entry, and which event of which stream it is. */
-export type LogEntry = { stream: number; number: number; json: string };
+export type LogEntry = { stream: number; number: number; entry: Buffer };
 
 /** Another process seals this log. */
 export class LogInUse extends Error {
@@ -333,10 +333,7 @@ export class LogWriter {
       if (begun) filled.push(join(folder, `${tilePath(level, index)}.p`));
     };
 
-    const entries: Buffer[] = [];
-    for (const { stream, number, json } of events) {
-      const entry = Buffer.from(json);
-      entries.push(entry);
+    for (const { stream, number, entry } of events) {
       bundle.push(packEntry(entry));
       numbers[stream] = number;
       edge.append(leafHash(entry), (level, index, hashes) =>
@@ -360,6 +357,7 @@ export class LogWriter {
       files.push({ path: tilePath(level, index, hashes.length), content: tileOfHashes(hashes) });
     }
     const commit = { ...this.#commit, size: edge.size, root: edge.root(), numbers };
+    const entries = events.map(({ entry }) => entry);
     return { commit, entries, files, filled, edge, bundle };
   }
 

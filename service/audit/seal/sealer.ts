@@ -21,7 +21,7 @@ import { CopyAway } from '../copy/place.ts';
 import type { SealingState } from '../log/commit.ts';
 import { gapsText } from '../log/entry.ts';
 import { ResourceMissing } from '../log/log-folder.ts';
-import { parseEntry, type SealedEvent, sealedRange } from '../log/sealed.ts';
+import { type Followed, parseEntry, sealedRange } from '../log/sealed.ts';
 import { TILE_WIDTH } from '../tlog/tiles.ts';
 import { LogScan } from '../verify/scan.ts';
 import { contradictionProblem } from '../witness/contradictions.ts';
@@ -127,7 +127,7 @@ export function createSealer(options: SealerOptions) {
   let tellAt = Number.NEGATIVE_INFINITY;
   let standby = false;
   let failingSince: number | undefined;
-  /** How far the streams had come at the end of the last step. */
+  /** How far the streams had come in the last step, before it read them. */
   let numbersRead: NumbersRead | undefined;
   const waited = createWaiting();
   /** What the last step has sealed. */
@@ -269,7 +269,7 @@ export function createSealer(options: SealerOptions) {
     }
     writer.useNewKeys();
     if (copy !== undefined) await keepCopy(writer, copy);
-    const last = await streams.numbers();
+    const last = await readNumbers();
     const batch = await streams.read(sealedNumbers(writer), last, {
       mostEvents: EVENTS_A_BATCH,
       mostBytes: BYTES_A_BATCH,
@@ -420,10 +420,16 @@ export function createSealer(options: SealerOptions) {
     hasCopied(writer.committed.size);
   }
 
-  async function unsealed(writer: LogWriter): Promise<{ count: number; oldest?: number }> {
+  async function readNumbers(): Promise<readonly number[]> {
     const at = Date.now();
     const last = await streams.numbers();
     numbersRead = { at, last };
+    return last;
+  }
+
+  /** What the last step has left: what came while it was at work is the next one's. */
+  async function unsealed(writer: LogWriter): Promise<{ count: number; oldest?: number }> {
+    const last = numbersRead?.last ?? (await readNumbers());
     const sealed = sealedNumbers(writer);
     const count = last.reduce((sum, number, i) => sum + Math.max(0, number - (sealed[i] ?? 0)), 0);
     const oldest = count === 0 ? undefined : await streams.oldest(sealed, last);
@@ -527,13 +533,14 @@ export function createSealer(options: SealerOptions) {
       };
     },
     /** The events that the last step has sealed, as they are read from the log, for those who follow it. */
-    lately(): SealedEvent[] {
-      return lately.events.map(({ json, event }, i) => {
+    lately(): Followed[] {
+      return lately.events.map(({ at, entry, look }, i) => {
         const index = lately.from + i;
-        return event === undefined ? parseEntry(json, index) : { index, event };
+        if (look === undefined) return parseEntry(entry.toString('utf8'), index);
+        return { index, at, child: look.child, common: look.common };
       });
     },
-    /** How far the streams had come at the end of the last step; `undefined` if that could not be read. */
+    /** How far the streams had come in the last step, before it read them; `undefined` if that could not be read. */
     numbersRead: (): NumbersRead | undefined => numbersRead,
     close(): void {
       log?.close();

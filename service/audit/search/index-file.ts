@@ -9,8 +9,8 @@ import { isOutOfHours } from '#schemas/people/out-of-hours.ts';
 import { AUDIT_INDEX } from '#schemas/wording/audit.ts';
 import { inTransaction, isDamaged, statementsOf } from '#store/files/sqlite.ts';
 import { CommitFile } from '../log/commit.ts';
-import { type SealedEvent, sealedRun } from '../log/sealed.ts';
-import { indexed } from './indexed.ts';
+import { type Followed, type SealedEvent, type SealedLook, sealedRun } from '../log/sealed.ts';
+import { type Indexed, indexed, indexedLook } from './indexed.ts';
 import type { Viewer } from './view.ts';
 
 /** Version of the tables below and what is in them. An index of another version is rebuilt, except of the one before. */
@@ -115,6 +115,12 @@ export type Indexing = {
   numbers: readonly number[];
 };
 
+/** What stands of an event beside its time and its child: texts by their ids. */
+type Row = Record<
+  'type' | 'issuer' | 'user' | 'organisation' | 'role' | 'access' | 'outcome' | 'code' | 'times',
+  number | null
+>;
+
 type Sql = { where: string[]; values: SQLInputValue[]; from: string };
 
 const numberOf = (child: string | undefined): number | null =>
@@ -131,6 +137,8 @@ export class AuditIndex {
   readonly #recentAtMost: number;
   readonly #sql: (text: string) => StatementSync;
   readonly #texts = new Map<string, number>();
+  /** What stands of looks that have as much in common, by that. */
+  #rows = new WeakMap<SealedLook['common'], Row>();
   readonly #hours = new Map<number, boolean>();
 
   private constructor(path: string, db: DatabaseSync, recentAtMost: number) {
@@ -258,26 +266,23 @@ export class AuditIndex {
     return is;
   }
 
-  #add({ index, event }: SealedEvent): void {
+  #add(one: Followed): void {
+    if (one.event === undefined) this.#addLook(one);
+    else this.#addEvent(one);
+  }
+
+  #addLook({ index, at, child, common }: SealedLook): void {
+    let row = this.#rows.get(common);
+    if (row === undefined) {
+      row = this.#rowOf(indexedLook(common));
+      this.#rows.set(common, row);
+    }
+    this.#insert(index, at, child, row);
+  }
+
+  #addEvent({ index, event }: SealedEvent): void {
     const of = indexed(event);
-    const { access, outcome } = of;
-    this.#sql(
-      'INSERT INTO recent (entry, at, type, child, issuer, user, organisation, role, access, outcome, code, times, outOfHours) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-    ).run(
-      index,
-      of.at,
-      this.#idOf(of.type),
-      numberOf(of.child),
-      this.#idOf(of.issuer),
-      this.#idOf(of.user),
-      this.#idOf(of.organisation),
-      this.#idOf(of.role),
-      access === undefined ? null : Number(access === 'unscheduled'),
-      outcome === undefined ? null : AUDIT_OUTCOMES.indexOf(outcome),
-      this.#idOf(of.code),
-      of.times,
-      Number(this.#outOfHours(of.at)),
-    );
+    this.#insert(index, of.at, numberOf(of.child), this.#rowOf(of));
     for (const authority of of.authorities) {
       this.#sql('INSERT INTO recentHeld (authority, at, entry) VALUES (?, ?, ?)').run(
         this.#idOf(authority),
@@ -285,6 +290,46 @@ export class AuditIndex {
         index,
       );
     }
+  }
+
+  #rowOf(of: Omit<Indexed, 'at' | 'child' | 'authorities'>): Row {
+    const { access, outcome } = of;
+    return {
+      type: this.#idOf(of.type),
+      issuer: this.#idOf(of.issuer),
+      user: this.#idOf(of.user),
+      organisation: this.#idOf(of.organisation),
+      role: this.#idOf(of.role),
+      access: access === undefined ? null : Number(access === 'unscheduled'),
+      outcome: outcome === undefined ? null : AUDIT_OUTCOMES.indexOf(outcome),
+      code: this.#idOf(of.code),
+      times: of.times,
+    };
+  }
+
+  #insert(entry: number, at: number, child: number | null, row: Row): void {
+    this.#sql(
+      'INSERT INTO recent (entry, at, type, child, issuer, user, organisation, role, access, outcome, code, times, outOfHours) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    ).run(
+      entry,
+      at,
+      row.type,
+      child,
+      row.issuer,
+      row.user,
+      row.organisation,
+      row.role,
+      row.access,
+      row.outcome,
+      row.code,
+      row.times,
+      Number(this.#outOfHours(at)),
+    );
+  }
+
+  #forget(): void {
+    this.#texts.clear();
+    this.#rows = new WeakMap();
   }
 
   /** Takes out what the log has pruned, texts that nothing else names too. */
@@ -301,7 +346,7 @@ export class AuditIndex {
          UNION SELECT code FROM everyEvent WHERE code IS NOT NULL
          UNION SELECT authority FROM held UNION SELECT authority FROM recentHeld)`,
     ).run();
-    this.#texts.clear();
+    this.#forget();
     this.#sql('UPDATE log SET minimumIndex = ?').run(minimumIndex);
   }
 
@@ -317,11 +362,7 @@ export class AuditIndex {
    * @param lately as {@link sealedRun} takes it
    * @throws {IndexDamaged} if it cannot be carried on, or goes further than the log does
    */
-  update(
-    folder: string,
-    budgetMs: number,
-    lately: readonly SealedEvent[] = [],
-  ): Indexing | undefined {
+  update(folder: string, budgetMs: number, lately: readonly Followed[] = []): Indexing | undefined {
     return sound(() => {
       const until = performance.now() + budgetMs;
       try {
@@ -345,7 +386,7 @@ export class AuditIndex {
           return { size: done, behind: commit.size - done, numbers: commit.numbers };
         });
       } catch (error) {
-        this.#texts.clear();
+        this.#forget();
         throw error;
       }
     });
@@ -481,7 +522,7 @@ export function followLog(folder: string, path: string, recentAtMost = RECENT_AT
      *
      * @param lately as {@link sealedRun} takes it
      */
-    step(budgetMs: number, lately?: readonly SealedEvent[]): Indexing | undefined {
+    step(budgetMs: number, lately?: readonly Followed[]): Indexing | undefined {
       if (index?.thrownAway === true) close();
       try {
         if (index === undefined) {

@@ -1,10 +1,11 @@
 import type { AuditEvent, UnreadableEvent } from '#schemas/audit/audit-event.ts';
 import { type AuditOutcome } from '#schemas/audit/audit-search.ts';
 import type { Access } from '#schemas/people/care-setting.ts';
+import type { SealedLook } from '../log/sealed.ts';
 import { happenedAt } from './view.ts';
 
 /** What of an event is searched for. */
-type Indexed = {
+export type Indexed = {
   at: number;
   type: string;
   child?: string | undefined;
@@ -70,6 +71,16 @@ function childOf(event: AuditEvent): string | undefined {
   if ('nhsNumber' in event) return event.nhsNumber;
   const searched = event.type === 'audit-search' ? event.criteria['nhsNumber'] : undefined;
   return typeof searched === 'string' ? searched : undefined;
+}
+
+/** The same for all looks that have this in common. */
+export function indexedLook({
+  caller,
+  access,
+}: SealedLook['common']): Omit<Indexed, 'at' | 'child' | 'authorities'> {
+  const { issuer, user, organisation, role } = caller;
+  const who = { issuer, user, organisation: organisation.code, role: role.name };
+  return { type: 'lookup', ...who, access, outcome: 'not-flagged', times: 1 };
 }
 
 /** What of an event is searched for. */

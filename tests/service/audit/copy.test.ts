@@ -154,7 +154,7 @@ async function forgeNext(signers: readonly Signer[]): Promise<string> {
   await takeOver(own, commitsIn(copyFolder));
   const number = (own.committed.numbers[4] ?? 0) + 1;
   const json = `{"partition":4,"number":${number},"at":1764000000000,"type":"not-delivered","auditId":"${randomUUID()}","nhsNumber":"9990000018"}`;
-  const { commit, entries } = own.plan([{ stream: 4, number, json }]);
+  const { commit, entries } = own.plan([{ stream: 4, number, entry: Buffer.from(json) }]);
   const forged = createCommits(folderPlace(copyFolder, DEADLINE_MS), {
     signers: () => signers,
     isSigned: async () => false,

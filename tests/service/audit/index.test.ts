@@ -18,7 +18,7 @@ import {
   type AuditCriteria,
   auditCriteriaSchema,
 } from '#schemas/audit/audit-search.ts';
-import { sealedEvents, sealedRange } from '#service/audit/log/sealed.ts';
+import { type Followed, sealedEvents, sealedRange } from '#service/audit/log/sealed.ts';
 import { AuditIndex, followLog } from '#service/audit/search/index-file.ts';
 import { NoIndex, readCursor, searchAudit, writeCursor } from '#service/audit/search/search.ts';
 import {
@@ -36,6 +36,7 @@ import {
   seeded,
   signerOf,
 } from '../../support/audit.ts';
+import { handingOn } from '../../support/handed-on.ts';
 import { testNumber } from '../../support/rows.ts';
 
 afterAll(() => removeAuditFolders());
@@ -151,6 +152,23 @@ function makeAuditLog(count: number, seed: number, from = START) {
     }
   };
   return { places, log, append, write, follower, catchUp };
+}
+
+/** All that an index has, texts in words. */
+function rowsOf(indexFile: string): unknown[] {
+  const db = new DatabaseSync(indexFile, { readOnly: true });
+  const words = ['type', 'issuer', 'user', 'organisation', 'role', 'code']
+    .map((column) => `(SELECT value FROM text WHERE id = ${column}) AS ${column}`)
+    .join(', ');
+  const rows = db
+    .prepare(
+      `SELECT entry, at, ${words}, child, access, outcome, times, outOfHours,
+        (SELECT group_concat(value) FROM heldEvent JOIN text ON id = authority WHERE heldEvent.entry = everyEvent.entry) AS held
+       FROM everyEvent ORDER BY entry`,
+    )
+    .all();
+  db.close();
+  return rows;
 }
 
 const everything = async (folder: string) => {
@@ -561,6 +579,27 @@ describe('the index file', () => {
     for (const end of ['', '-wal']) {
       expect(statSync(`${places.indexFile}${end}`).mode & 0o777).toBe(0o600);
     }
+    follower.close();
+  });
+
+  test('holds the same of what the sealer hands on as of what is read from the log, also once a part is pruned', async () => {
+    const { places, log, append, catchUp, follower } = makeAuditLog(0, 24);
+    const indexFile = join(auditFolder(), 'index.sqlite');
+    const handed = followLog(places.folder, indexFile, RECENT_AT_MOST);
+    const handOn = handingOn();
+    for (let part = 0; part < 4; part++) {
+      append(300);
+      const lately: Followed[] = [];
+      for await (const one of sealedEvents(places.folder, part * 300)) lately.push(handOn(one));
+      expect(lately.filter(({ event }) => event === undefined).length).toBeGreaterThan(10);
+      expect(handed.step(60_000, lately)).toMatchObject({ behind: 0 });
+      catchUp();
+      if (part === 1) log.prune(256, log.committed.numbers);
+    }
+    const [inOne, inOther] = [rowsOf(indexFile), rowsOf(places.indexFile)];
+    expect(inOne).toHaveLength(1_200 - 256);
+    expect(inOne).toEqual(inOther);
+    handed.close();
     follower.close();
   });
 

@@ -110,7 +110,9 @@ async function readAfter(before: readonly number[]) {
   const last = await streams.numbers();
   const batch = await streams.read(before, last, { mostEvents: 1_000, mostBytes: 10_000_000 });
   await streams.trim(last, [SYSTEM]);
-  const events = batch.events.map(({ json }) => auditEventSchema.parse(JSON.parse(json)));
+  const events = batch.events.map(({ entry }) =>
+    auditEventSchema.parse(JSON.parse(entry.toString())),
+  );
   return { unreadable: batch.unreadable, events };
 }
 
