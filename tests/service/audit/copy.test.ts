@@ -223,7 +223,7 @@ test('an older object that somebody changed is found out before any of it is in 
   const forged = scratch.plan(
     entries.map((json) => {
       const { partition, number } = JSON.parse(json) as { partition: number; number: number };
-      return { stream: auditPartitions.indexOf(partition), number, json };
+      return { stream: auditPartitions.indexOf(partition), number, entry: Buffer.from(json) };
     }),
   );
   const theirs = join(t.dataDir, 'theirs');
