@@ -83,10 +83,10 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     constant('schemas/notification.ts', 'ENTRY_HOURS'),
     [
       [
-        'docs/authorities.md',
+        'docs/council-notifications.md',
         /one entry for a user, an organisation and a child within (\w+) hours/,
       ],
-      ['docs/authorities.md', /sent once more when the (\w+) hours are over/],
+      ['docs/council-notifications.md', /sent once more when the (\w+) hours are over/],
       [
         'docs/beside-cp-is.md',
         /an entry for a user, an organisation and a child within (\w+) hours/,
@@ -105,7 +105,8 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     'hours in which what came of a look can be said',
     constant('schemas/attendance.ts', 'ATTENDANCE_HOURS'),
     [
-      ['docs/integrating.md', /The outcome of a look can be recorded for (\w+) hours/],
+      ['docs/routes-and-errors.md', /The outcome of a look can be recorded for (\w+) hours/],
+      ['docs/integrating.md', /can say within (\w+) hours what came of it/],
       ['schemas/wording/pages.ts', /It can be said for (\w+) hours after you looked/],
     ],
   ],
@@ -118,7 +119,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     'days that notifications are kept',
     setting('NOTIFICATIONS_KEEP_DAYS'),
     [
-      ['docs/authorities.md', /no longer kept \((\w+) days/],
+      ['docs/council-notifications.md', /no longer kept \((\w+) days/],
       ['docs/information-governance.md', /\| (\w+) days \(`NOTIFICATIONS_KEEP_DAYS`\)/],
     ],
   ],
@@ -155,13 +156,13 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   [
     'bytes of a name in an acknowledgement',
     constant('loaders/answers/acknowledge.ts', 'NAME_AT_MOST_BYTES'),
-    [['docs/authorities.md', /or over (\w+) bytes, its acknowledgement/]],
+    [['docs/sending-by-program.md', /or over (\w+) bytes, its acknowledgement/]],
   ],
   [
     'days in which a withdrawal is undone',
     constant('loaders/upkeep/withdraw.ts', 'UNDONE_WITHIN_DAYS'),
     [
-      ['docs/authorities.md', /Within (\w+) days one person can undo it/],
+      ['docs/withdrawing-and-protecting.md', /Within (\w+) days one person can undo it/],
       ['docs/clinical-safety.md', /One person can undo it for (\w+) days/],
       ['docs/threat-model.md', /undone within (\w+) days/],
       ['schemas/wording/withdrawals.ts', /withdrawn more than (\w+) days ago/],
@@ -201,7 +202,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     [
       ['docs/integrating.md', /wait as long as `Retry-After` says \((\w+) seconds\)/],
       [
-        'docs/integrating.md',
+        'docs/routes-and-errors.md',
         /\| 503 \| transient \| later \| The check could not be made\. Wait (\w+) seconds/,
       ],
     ],
@@ -225,7 +226,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     'minutes that a file waits for its sender',
     constant('service/uploads/previews.ts', 'KEPT_MS') / MINUTE,
     [
-      ['docs/authorities.md', /A file waits for your word for (\w+) minutes/],
+      ['docs/authorities.md', /A file that you have not sent yet is kept for (\w+) minutes/],
       ['docs/pages.md', /in `comparisons\/`, both for (\w+) minutes at most/],
       ['docs/threat-model.md', /and 16 in all, for (\w+) minutes/],
       ['docs/threat-model.md', /read the data folder in those (\w+) minutes/],
@@ -235,7 +236,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     'minutes that a file waits for what was typed to be put right',
     constant('service/uploads/previews.ts', 'UNSENT_MS') / MINUTE,
     [
-      ['docs/authorities.md', /such as the number, the file is kept for (\w+) minutes/],
+      ['docs/authorities.md', /the file is kept for (\w+) minutes, or until you sign out/],
       ['docs/pages.md', /but the fields that were typed is kept for (\w+),/],
       ['CHANGELOG.md', /number or time was mistyped is kept for (\w+) minutes/],
     ],
@@ -244,14 +245,14 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     'files of one person that wait',
     constant('service/uploads/previews.ts', 'OF_A_USER_AT_MOST'),
     [
-      ['docs/authorities.md', /(\w+) files of yours can wait at once/],
+      ['docs/authorities.md', /You can have (\w+) such files at once/],
       ['docs/threat-model.md', /at most (\w+) of each and 16 in all/],
     ],
   ],
   [
     'files of one council that wait',
     constant('service/uploads/previews.ts', 'OF_A_COUNCIL_AT_MOST'),
-    [['docs/authorities.md', /and (\w+) of your council/]],
+    [['docs/authorities.md', /and your council (\w+)/]],
   ],
   [
     'files that wait in all',
@@ -262,7 +263,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     'users that a council bars in a day',
     constant('loaders/upkeep/restrict.ts', 'BARRED_A_DAY'),
     [
-      ['docs/authorities.md', /At most (\w+) users are barred in a day/],
+      ['docs/withdrawing-and-protecting.md', /At most (\w+) users are barred in a day/],
       ['docs/clinical-safety.md', /At most (\w+) users are barred in a day/],
       ['docs/threat-model.md', /with name and reason; (\w+) in a day/],
     ],
@@ -270,12 +271,17 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   [
     'times in a day that one child’s whereabouts are protected',
     constant('loaders/upkeep/restrict.ts', 'PROTECTED_A_DAY'),
-    [['docs/authorities.md', /whereabouts are protected at most (\w+) times in a day/]],
+    [
+      [
+        'docs/withdrawing-and-protecting.md',
+        /whereabouts are protected at most (\w+) times in a day/,
+      ],
+    ],
   ],
   [
     'entries in force for one child',
     constant('loaders/upkeep/restrict.ts', 'RESTRICTIONS_A_CHILD'),
-    [['docs/authorities.md', /at most (\w+) entries are in force for one child/]],
+    [['docs/withdrawing-and-protecting.md', /at most (\w+) entries are in force for one child/]],
   ],
   [
     'endings of sessions that are read at a time',

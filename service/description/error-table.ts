@@ -47,10 +47,10 @@ function withTable(page: string, name: string, table: string): string {
   return `${page.slice(0, from + begin.length)}\n\n${table}\n\n${page.slice(to)}`;
 }
 
-/** The guide for suppliers with its table of refusals. */
+/** The page of routes and errors with its table of refusals. */
 export const withErrorTable = (page: string): string => withTable(page, 'errors', errorTable());
 
-/** The guide for suppliers with its table of routes. */
+/** The page of routes and errors with its table of routes. */
 export const withRouteTable = (page: string, operations: readonly Operation[]): string =>
   withTable(page, 'routes', routeTable(operations));
 

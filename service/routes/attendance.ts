@@ -18,7 +18,7 @@ export const attendance: Route<LookupGuardDependencies & { attend: Attend }> = {
     tag: 'Lookup',
     summary: 'Record the outcome of a look',
     description:
-      'Of a look of your own from unscheduled care that showed a flag, within 24 hours. It goes to the authorities that have a plan of the child, with the access. It is no referral: ring as well. Say it again to correct it; it takes no access back.',
+      'For a look of your own from unscheduled care that showed a flag, within 24 hours. The outcome goes, with the access, to the authorities that have a plan for the child. It is not a referral: ring as well. Send it again to correct it; the access stays on record.',
     letsIn: 'lookup',
     apart: true,
     parameters: [
@@ -36,7 +36,7 @@ export const attendance: Route<LookupGuardDependencies & { attend: Attend }> = {
       'application/json': { schema: attendanceRequestSchema, example: EXAMPLES.attendance },
     },
     answer: {
-      description: 'On record. These authorities are told.',
+      description: 'Recorded. These authorities are notified.',
       content: {
         'application/json': {
           schema: attendanceAnswerSchema,

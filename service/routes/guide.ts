@@ -13,7 +13,7 @@ export const guide: Route<unknown> = {
     id: 'guide',
     tag: 'Service',
     summary: 'The guide for suppliers',
-    description: 'When to look up, what to show, test numbers and examples.',
+    description: 'When to look up, what to show, and test numbers.',
     letsIn: 'anybody',
     answer: { description: 'The guide.', content: { 'text/markdown': { schema: z.string() } } },
   },

@@ -80,8 +80,8 @@ test('the XML names the file of each of the authority’s own identifiers', () =
   expect(xml).toContain('<referredToLAUploadFile><value extension="413"/>');
 });
 
-test('the example of a CSV in docs/authorities.md is what the service makes of the one in JSON', () => {
-  const page = readFileSync(join(root, 'docs', 'authorities.md'), 'utf8');
+test('the example of a CSV in docs/council-notifications.md is what the service makes of the one in JSON', () => {
+  const page = readFileSync(join(root, 'docs', 'council-notifications.md'), 'utf8');
   const [, json = ''] = /```json\n(\{ "notifications": [^]*?)```/.exec(page) ?? [];
   const [, header = '', line = ''] = /```\n("notification","entry".*)\n(.*)\n```/.exec(page) ?? [];
   const made = notificationsCsv(notificationsPageSchema.parse(JSON.parse(json)).notifications);

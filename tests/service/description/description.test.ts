@@ -30,13 +30,13 @@ test('docs/openapi.json is what the service serves (npm run docs writes it)', as
   expect(JSON.parse(await read('openapi.json'))).toEqual(await openapi().json());
 });
 
-test('the table of errors in docs/integrating.md is that of the code (npm run docs writes it)', async () => {
-  const page = await read('integrating.md');
+test('the table of errors in docs/routes-and-errors.md is that of the code (npm run docs writes it)', async () => {
+  const page = await read('routes-and-errors.md');
   expect(withErrorTable(page)).toBe(page);
 });
 
-test('the table of routes in docs/integrating.md is that of the code (npm run docs writes it)', async () => {
-  const page = await read('integrating.md');
+test('the table of routes in docs/routes-and-errors.md is that of the code (npm run docs writes it)', async () => {
+  const page = await read('routes-and-errors.md');
   expect(withRouteTable(page, OPERATIONS)).toBe(page);
 });
 
@@ -77,6 +77,8 @@ test('no setting that a page names is missing from the page of settings', async 
     'operating/tokens.md',
     'integrating.md',
     'authorities.md',
+    'sending-by-program.md',
+    'council-notifications.md',
   ]) {
     expect(await read(page)).not.toMatch(/\]\([^)]*\.ts\)/);
   }

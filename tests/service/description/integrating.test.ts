@@ -15,8 +15,9 @@ import { COULD_NOT_CHECK } from '#schemas/wording/lookup.ts';
 import { readDemo, root, startServing } from '../../support/processes.ts';
 import { testFolder, until } from '../../support/service.ts';
 
-/** What the guide for suppliers says, done as it says it, with the demo that it speaks of. */
+/** What the guide for suppliers and its page of examples say, done as they say it, with the demo that they are about. */
 
+let guide: string;
 let page: string;
 let folder: string;
 let demo: Awaited<ReturnType<typeof readDemo>>;
@@ -24,7 +25,8 @@ let service: Awaited<ReturnType<typeof startServing>>;
 let environment: Record<string, string>;
 
 beforeAll(async () => {
-  page = await readFile(join(root, 'docs', 'integrating.md'), 'utf8');
+  guide = await readFile(join(root, 'docs', 'integrating.md'), 'utf8');
+  page = guide + (await readFile(join(root, 'docs', 'lookup-examples.md'), 'utf8'));
   folder = await testFolder();
   const dataDir = join(folder, '.data');
   service = await startServing(['--demo'], { DATA_DIR: dataDir });
@@ -201,7 +203,7 @@ test('the first upload that docs/authorities.md has a council try is taken, and 
 test('is served where the description of the API says that it is', async () => {
   const about = await (await fetch(`${demo.baseUrl}/docs`)).text();
   expect(about).toContain('/docs/integrating.md');
-  expect(await (await fetch(`${demo.baseUrl}/docs/integrating.md`)).text()).toBe(page);
+  expect(await (await fetch(`${demo.baseUrl}/docs/integrating.md`)).text()).toBe(guide);
 });
 
 describe('the test numbers', () => {
