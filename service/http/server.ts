@@ -169,23 +169,6 @@ function inTurn(answer: (incoming: IncomingMessage, outgoing: ServerResponse) =>
 }
 
 /**
- * Answers the requests of a turn of the event loop together, once everything that has arrived in it is parsed: a body
- * that came with its headers is there by then, and its handler waits for nothing.
- */
-function onceParsed(answer: (incoming: IncomingMessage, outgoing: ServerResponse) => void) {
-  let arrived: [IncomingMessage, ServerResponse][] = [];
-  function answerAll(): void {
-    const all = arrived;
-    arrived = [];
-    for (const [incoming, outgoing] of all) answer(incoming, outgoing);
-  }
-  return (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    if (arrived.length === 0) setImmediate(answerAll);
-    arrived.push([incoming, outgoing]);
-  };
-}
-
-/**
  * Serves an app with Node's HTTP server, every limit set. A body that its handler left unread is drained
  * for half a second, so that the client gets to read its answer, and then the connection is closed. The
  * requests of a connection are answered one after the other; one with more than 16 that wait is cut off.
@@ -231,12 +214,11 @@ export async function serveHttp(
   );
 
   let draining = false;
-  const handle = onceParsed((incoming, outgoing) => void listener(incoming, outgoing));
   const answer = inTurn((incoming, outgoing) => {
     if (draining) outgoing.setHeader('connection', 'close');
     observer?.(incoming, outgoing);
     const fault = faultOf(incoming);
-    if (fault === undefined) handle(incoming, outgoing);
+    if (fault === undefined) void listener(incoming, outgoing);
     else void answerEarly(problemResponse(fault), { incoming, outgoing });
   });
   const options = {

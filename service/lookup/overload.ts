@@ -4,8 +4,8 @@ import type { SampledLog } from '../telemetry/sampled-log.ts';
 /** Whether a request is to be refused because more are under way than a process can deal with. */
 export type IsOverloaded = () => boolean;
 
-/** From when requests are looked at in one turn of the event loop to the same moment of the next: beyond it, a queue. */
-const LATE_MS = 60;
+/** From a request's arrival in one turn of the event loop to the end of the next turn: beyond it, a queue. */
+const LATE_MS = 100;
 /** Weight of the newest turn in the mean. */
 const NEWEST = 0.25;
 /** So that no turn alone makes a process late, however long, and five short ones end it. */
@@ -19,7 +19,7 @@ const SHARE_WHEN_LATE = 0.125;
  * its token is not verified, and so it leaves no event but is counted like a stranger's. Nothing was
  * checked for it and nothing shown; its sender is told so, and when to try again.
  *
- * What counts is what the store has, and what has arrived in this turn of the event loop and may be on its way
+ * What counts is what the store has, and what has arrived in this turn of the event loop and is on its way
  * there. One that waits for the rest of its body, or for a key to verify its token by, takes nobody's place.
  *
  * Beside their number the time counts that the event loop takes for a turn: a slow machine's queue
@@ -35,8 +35,7 @@ export function createOverload(
   clock: () => number = () => performance.now(),
 ): IsOverloaded {
   const atOnceWhenLate = Math.ceil(atOnce * SHARE_WHEN_LATE);
-  /** What the store had when the first of the requests that are looked at together was, and those of them taken on. */
-  let counted: number | undefined;
+  let arrived = 0;
   let measuring = false;
   let turnMs = 0;
   let measuredAt = 0;
@@ -45,22 +44,23 @@ export function createOverload(
     measuring = true;
     const beganAt = clock();
     if (beganAt - measuredAt > FORGOTTEN_AFTER_MS) turnMs = 0;
+    // Each runs before the bodies of its turn are read: what arrived is in the store when the turn ends.
     setImmediate(() => {
-      measuring = false;
-      measuredAt = clock();
-      turnMs += NEWEST * (Math.min(measuredAt - beganAt, COUNTED_AT_MOST_MS) - turnMs);
+      arrived = 0;
+      setImmediate(() => {
+        arrived = 0;
+        measuring = false;
+        measuredAt = clock();
+        turnMs += NEWEST * (Math.min(measuredAt - beganAt, COUNTED_AT_MOST_MS) - turnMs);
+      });
     });
   }
 
   return () => {
     if (!measuring) measureTurn();
     const late = turnMs > LATE_MS;
-    if (counted === undefined) {
-      counted = store.underWay();
-      process.nextTick(() => (counted = undefined));
-    }
-    if (counted < (late ? atOnceWhenLate : atOnce)) {
-      counted++;
+    if (store.underWay() + arrived < (late ? atOnceWhenLate : atOnce)) {
+      arrived++;
       return false;
     }
     const why = late

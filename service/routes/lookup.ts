@@ -42,9 +42,7 @@ export const lookup: Route<PlainLookupDependencies> = {
   },
   handler: ({ lookUp, rehearse, ...guard }) =>
     plainLookup(guard, async ({ env }, admitted, trace) => {
-      const reading = readJsonBody(env);
-      // Not awaited if it need not be: nearly every body comes with its headers.
-      const body = reading instanceof Promise ? await reading : reading;
+      const body = await readJsonBody(env);
       if (body.kind === 'refused') return body;
       const parsed = parseRequest(body.bytes);
       if (parsed.kind === 'refused') return parsed;

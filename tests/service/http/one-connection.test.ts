@@ -26,20 +26,6 @@ test('requests sent together on one connection are answered one after the other,
   expect(closed()).toBe(false);
 });
 
-test('a body that comes with its headers is there when its request is handled', async () => {
-  const complete: boolean[] = [];
-  const { port } = await serve((_, { incoming }) => {
-    complete.push(incoming.complete);
-    return new Response('hello');
-  });
-  const body = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n';
-  const whole = client(port, `${body}12345`);
-  await until(() => whole.received().includes('hello'), 'the answer');
-  const begun = client(port, `${body}123`);
-  await until(() => begun.received().includes('hello'), 'the answer before the body has ended');
-  expect(complete).toEqual([true, false]);
-});
-
 test('a flood on one connection is cut off before it holds others up', async () => {
   let flooded = 0;
   const { port } = await serve((request) => {
