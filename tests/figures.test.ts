@@ -61,7 +61,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     [
       ['docs/pages.md', /answer disappears after (\w+) minutes/],
       ['docs/pages.md', /goes after (\w+) minutes like every answer/],
-      ['docs/threat-model.md', /answers go after (\w+) minutes/],
+      ['docs/threat-model.md', /Answers go after (\w+) minutes/],
       ['schemas/wording/pages.ts', /from the screen after (\w+) minutes/],
     ],
   ],
@@ -265,7 +265,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     [
       ['docs/withdrawing-and-protecting.md', /At most (\w+) users are barred in a day/],
       ['docs/clinical-safety.md', /At most (\w+) users are barred in a day/],
-      ['docs/threat-model.md', /with name and reason; (\w+) in a day/],
+      ['docs/threat-model.md', /with name and reason, at most (\w+) in a day/],
     ],
   ],
   [
