@@ -149,12 +149,7 @@ export async function openVerifications({
     verified: Promise<VerificationResult | undefined>,
     previous: VerificationResult | undefined,
   ): Promise<void> {
-    let result: VerificationResult | undefined;
-    try {
-      result = await verified;
-    } catch (error) {
-      log.error('the result of a verification could not be recorded', errorFields(error));
-    }
+    const result = await verified;
     const last = result ?? previous;
     const failedAt = result === undefined ? new Date().toISOString() : undefined;
     state = { ...(last && { last }), ...(failedAt && { failedAt }) };
@@ -166,14 +161,18 @@ export async function openVerifications({
       if (state.running !== undefined) return false;
       const { last: previous } = state;
       state = { ...(previous && { last: previous }), running: { by, read: 0, of: 0 } };
-      let kept: Promise<VerificationResult> | undefined;
+      let kept: Promise<VerificationResult | undefined> | undefined;
       const { ended } = run(
         { kind: 'verify', folder, keyFile, old: previous?.checkpoint, witnessesFile },
         (message) => {
           if (message.kind === 'progress') {
             state = { ...state, running: { by, read: message.read, of: message.of } };
           } else if (message.kind === 'verified') {
-            kept = keep(by, account, previous?.checkpoint, message);
+            // Caught here, since its thread may end later than it fails.
+            kept = keep(by, account, previous?.checkpoint, message).catch((error: unknown) => {
+              log.error('the result of a verification could not be recorded', errorFields(error));
+              return undefined;
+            });
           }
         },
       );

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { problemSchema } from '#schemas/errors.ts';
 import { batchAnswerSchema, lookupAnswerSchema } from '#schemas/lookup.ts';
 import { NUMBER_NOT_IN_USE } from '#schemas/wording/lookup.ts';
+import { READINESS } from '#schemas/wording/store.ts';
 import { markNumber } from '#store/rows/not-in-use.ts';
 import { testNumber } from '../../support/rows.ts';
 import {
@@ -171,7 +172,7 @@ test('with the Redis user of a version before, lookups continue as before, and t
   await until(async () => {
     const response = await fetch(`${service.baseUrl}/_status`);
     return (
-      response.status === 200 && (await response.text()).includes('still in use cannot be read')
+      response.status === 200 && (await response.text()).includes(READINESS.numbersInUseUnreadable)
     );
   }, 'the warning');
 });
