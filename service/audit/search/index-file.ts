@@ -13,10 +13,8 @@ import { type Followed, type SealedEvent, type SealedLook, sealedRun } from '../
 import { type Indexed, indexed, indexedLook } from './indexed.ts';
 import type { Viewer } from './view.ts';
 
-/** Version of the tables below and what is in them. An index of another version is rebuilt, except of the one before. */
-const VERSION = 4;
-/** It has all but {@link RECENT}. */
-const VERSION_BEFORE = 3;
+/** Version of the tables below and what is in them. An index of another version is rebuilt. */
+const VERSION = 5;
 const BUSY_TIMEOUT_MS = 5_000;
 /** For the pages that events are moved into. */
 const CACHE_KIB = 32_768;
@@ -214,13 +212,9 @@ export class AuditIndex {
   /** False if the file holds something else. */
   #begin(log: string): boolean {
     return inTransaction(this.#db, () => {
-      const version = this.#version();
-      if (version === 0) {
-        this.#db.exec(SCHEMA);
+      if (this.#version() === 0) {
+        this.#db.exec(`${SCHEMA} ${RECENT} PRAGMA user_version = ${VERSION}`);
         this.#sql('INSERT INTO log (one, id, size, minimumIndex) VALUES (1, ?, 0, 0)').run(log);
-      }
-      if (version === 0 || version === VERSION_BEFORE) {
-        this.#db.exec(`${RECENT} PRAGMA user_version = ${VERSION}`);
       }
       return this.#version() === VERSION && this.state().id === log;
     });

@@ -49,21 +49,14 @@ function codeOf(event: AuditEvent): string | undefined {
   }
 }
 
-const OF_ONE_AUTHORITY = [
-  'load',
-  'upload-previewed',
-  'holdings-read',
-  'withdrawal',
-  'restriction',
-] as const;
-
-type OfOneAuthority = Extract<AuditEvent, { type: (typeof OF_ONE_AUTHORITY)[number] }>;
-
-const isOfOneAuthority = (event: AuditEvent): event is OfOneAuthority =>
-  OF_ONE_AUTHORITY.some((type) => type === event.type);
-
+/**
+ * Whatever names one authority is found by it: as a member of its own, or in the details of an operator's act, so that
+ * a new kind of event needs no word here. Otherwise those whose plans were shown.
+ */
 function authoritiesOf(event: AuditEvent): string[] {
-  if (isOfOneAuthority(event)) return [event.authority];
+  const named =
+    'authority' in event ? event.authority : 'detail' in event && event.detail['authority'];
+  if (typeof named === 'string') return [named];
   return [...new Set(event.shown?.map(({ authority }) => authority))];
 }
 
