@@ -41,6 +41,17 @@ export const INBOX = {
     `${hint} But the answer could not be written (${fault}).`,
 } as const;
 
+/** What the log says about one file. `hint` says what is wrong with it. */
+export const INBOX_LOG = {
+  about: (name: string, says: string) => `${name}: ${says}`,
+  untraced: 'part of it waits to be traced, and is loaded automatically.',
+  held: 'part of it waits for a decision. See cp-flags release --list',
+  left: (name: string, hint: string) => `${name} is left where it is. ${hint}`,
+  failed: (name: string, hint: string) => `${name} was not taken. ${hint}`,
+  retried: (name: string, hint: string, seconds: number) =>
+    `${name}: ${hint} It is tried again in ${seconds} s.`,
+} as const;
+
 /** A MESH client's control file, and so the file that it describes. */
 export const CONTROL_FILE = {
   doctype: 'It has a DOCTYPE, which is not allowed.',

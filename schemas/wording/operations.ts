@@ -3,6 +3,7 @@
  * command line. Never an NHS number, nor who is who. `fault` is the code of a fault, never its message.
  */
 
+import type { EnumerationAlertEvent } from '../audit/audit-event.ts';
 import { durationText } from './durations.ts';
 
 const RESTORE_LOG =
@@ -129,6 +130,42 @@ export const ALERTING = {
     `The children that users look up cannot be counted (${fault}), so a user who looks up many is not noticed. The service is retrying; nothing is left out.`,
 } as const;
 
+const PERIODS = new Map([
+  [60, 'a minute'],
+  [3_600, 'an hour'],
+  [86_400, 'a day'],
+]);
+
+const ACCESSES = { unscheduled: ' in unscheduled care', 'silent-read': ' in scheduled care' };
+
+const SIGNS: Record<EnumerationAlertEvent['sign'], (count: number, period: string) => string> = {
+  'distinct-numbers': (count, period) => `looked up ${count} different children within ${period}`,
+  'invalid-numbers': (count, period) =>
+    `sent ${count} numbers that are not NHS numbers within ${period}`,
+  'sequential-numbers': (count, period) =>
+    `looked up ${count} numbers next to each other within ${period}`,
+  'out-of-hours': (count, period) =>
+    `looked up ${count} different children out of hours within ${period}`,
+  peers: (count, period) =>
+    `looked up ${count} numbers within ${period}, far more than colleagues did`,
+};
+
+/** Alerts about a user, for the operating organisation's privacy officer. */
+export const ENUMERATION_ALERT = {
+  /** What happened, and what to do, for a person who reads nothing else. */
+  summary: ({
+    caller: { name, role, organisation },
+    sign,
+    access,
+    count,
+    threshold,
+    windowSeconds,
+  }: EnumerationAlertEvent) => {
+    const what = SIGNS[sign](count, PERIODS.get(windowSeconds) ?? `${windowSeconds} seconds`);
+    return `${name} (${role.name}, ${organisation.name}) ${what}${access === undefined ? '' : ACCESSES[access]}. The alert is given above ${threshold}. It is a sign, not a finding: make the audit report "user", and ask. "cp-flags block" stops the user.`;
+  },
+} as const;
+
 /** Attempts by barred users, for the operating organisation's Caldicott Guardian. */
 export const BARRED_ALERT = {
   summary: (name: string, role: string, organisation: string) =>
@@ -162,6 +199,21 @@ export const NOTIFYING = {
     'Notifying authorities has not reported for a minute. Nothing is lost. Restart this process if this does not pass.',
   threadFailed: 'notifying authorities failed and is being restarted',
   asTheyCome: 'Authorities are notified of accesses as they are sealed.',
+  /** What waits, after one of these sentences; nothing if nothing does. */
+  inNumbers: (of: {
+    behindEvents: number;
+    lagMs: number;
+    unwritten: number;
+    unreadable: number;
+  }) => {
+    const parts = [
+      ...(of.behindEvents > 0 ? [`${of.behindEvents} sealed events are not read yet`] : []),
+      ...(of.lagMs > 0 ? [`the oldest access not notified is ${of.lagMs} ms old`] : []),
+      ...(of.unwritten > 0 ? [`${of.unwritten} notifications wait for the outbox`] : []),
+      ...(of.unreadable > 0 ? [`${of.unreadable} events could not be read`] : []),
+    ].join('; ');
+    return parts === '' ? '' : ` ${parts[0]?.toUpperCase()}${parts.slice(1)}.`;
+  },
   standby: 'Another process notifies authorities.',
   notYet: 'No process notifies authorities yet. Start a process with role all or worker.',
   nobody: (since: string) =>
@@ -296,4 +348,12 @@ export const DEMO = {
   live: 'The dataset here is live and cannot be made a demo. Start with cp-flags serve, or set DATA_DIR to another folder.',
   otherData: 'The Redis at REDIS_URL holds other data, and a demo is only put into an empty one.',
   noAuthority: 'There is no sample authority.',
+} as const;
+
+/** An address at which the service cannot be reached. */
+export const LISTENING = {
+  inUse: (address: string) =>
+    `${address} is in use by another program. Stop that one, or set PORT to another port.`,
+  failed: (address: string, fault: string) =>
+    `${address} cannot be listened on (${fault}). Set HOST and PORT to an address of this machine.`,
 } as const;

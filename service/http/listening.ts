@@ -5,6 +5,7 @@ import {
   createServer as createSocketServer,
   type Server as SocketServer,
 } from 'node:net';
+import { LISTENING } from '#schemas/wording/operations.ts';
 
 /** The port is taken, or not this process's to take. The message is the sentence for the user. */
 export class CannotListen extends Error {
@@ -36,11 +37,10 @@ const closed = (server: SocketServer): Promise<void> =>
 
 function cannotListen({ host, port }: Address, error: unknown): CannotListen {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-  const why =
-    code === 'EADDRINUSE'
-      ? 'is in use by another program. Stop that one, or set PORT to another port'
-      : `cannot be listened on (${code}). Set HOST and PORT to an address of this machine`;
-  return new CannotListen(`${host}:${port} ${why}.`);
+  const address = `${host}:${port}`;
+  return new CannotListen(
+    code === 'EADDRINUSE' ? LISTENING.inUse(address) : LISTENING.failed(address, code),
+  );
 }
 
 /** Sockets that share a port would share it with another program as well: it is asked for alone first. */

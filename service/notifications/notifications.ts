@@ -68,19 +68,6 @@ export function startNotifications(
     return { behindEvents: behind, lagMs, unwritten, unreadable };
   }
 
-  function inNumbers(): string {
-    const now = numbers();
-    if (now === undefined) return '';
-    const { behindEvents, lagMs, unwritten, unreadable } = now;
-    const parts = [
-      ...(behindEvents > 0 ? [`${behindEvents} sealed events are not read yet`] : []),
-      ...(lagMs > 0 ? [`the oldest access not notified is ${lagMs} ms old`] : []),
-      ...(unwritten > 0 ? [`${unwritten} notifications wait for the outbox`] : []),
-      ...(unreadable > 0 ? [`${unreadable} events could not be read`] : []),
-    ].join('; ');
-    return parts === '' ? '' : ` ${parts[0]?.toUpperCase()}${parts.slice(1)}.`;
-  }
-
   function tellDirectory(): void {
     const newest = directory();
     if (newest !== undefined) thread.send({ kind: 'directory', directory: newest });
@@ -90,7 +77,10 @@ export function startNotifications(
   const timer = setInterval(tellDirectory, DIRECTORY_EVERY_MS).unref();
 
   return {
-    check: () => followed.check(inNumbers()),
+    check: () => {
+      const now = numbers();
+      return followed.check(now === undefined ? '' : NOTIFYING.inNumbers(now));
+    },
     get numbers() {
       return numbers();
     },

@@ -3,6 +3,7 @@ import type { InboxOptions, InboxReport } from '#loaders/inbox/inbox.ts';
 import { loadFile } from '#loaders/load/load.ts';
 import { LoadSlots } from '#loaders/load/load-slots.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import { INBOX_LOG } from '#schemas/wording/inbox.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -48,7 +49,7 @@ function tell(report: InboxReport, log: Log): void {
     case 'acknowledged': {
       const { code, meaning, authority, sequence, counts } = report.acknowledgement;
       const level = code === 'CPF02' || code === 'CPF03' ? 'info' : 'warn';
-      log[level](`${report.name}: ${meaning}`, {
+      log[level](INBOX_LOG.about(report.name, meaning), {
         code,
         ...(authority !== undefined && { authority: authority.code }),
         sequence,
@@ -58,11 +59,8 @@ function tell(report: InboxReport, log: Log): void {
     }
     case 'held': {
       const { authority, sequence, held } = report.acknowledgement;
-      const waits =
-        held?.untraced === true
-          ? 'part of it waits to be traced, and is loaded automatically.'
-          : 'part of it waits for a decision. See cp-flags release --list';
-      log.warn(`${report.name}: ${waits}`, {
+      const waits = held?.untraced === true ? INBOX_LOG.untraced : INBOX_LOG.held;
+      log.warn(INBOX_LOG.about(report.name, waits), {
         ...(authority !== undefined && { authority: authority.code }),
         sequence,
         count: held?.records ?? 0,
@@ -70,15 +68,13 @@ function tell(report: InboxReport, log: Log): void {
       break;
     }
     case 'left':
-      log.warn(`${report.name} is left where it is. ${report.hint}`);
+      log.warn(INBOX_LOG.left(report.name, report.hint));
       break;
     case 'failed':
-      log.warn(`${report.name} was not taken. ${report.hint}`, { where: report.folder });
+      log.warn(INBOX_LOG.failed(report.name, report.hint), { where: report.folder });
       break;
     case 'retried':
-      log.warn(
-        `${report.name}: ${report.hint} It is tried again in ${Math.ceil(report.againInMs / 1000)} s.`,
-      );
+      log.warn(INBOX_LOG.retried(report.name, report.hint, Math.ceil(report.againInMs / 1000)));
       break;
     case 'unwell':
       log.error(report.hint);

@@ -6,28 +6,12 @@ import {
   enumerationAlertEventSchema,
 } from '#schemas/audit/audit-event.ts';
 import { PDS } from '#schemas/wording/loads.ts';
-import { BARRED_ALERT, PROTECTED_TWICE } from '#schemas/wording/operations.ts';
+import { BARRED_ALERT, ENUMERATION_ALERT, PROTECTED_TWICE } from '#schemas/wording/operations.ts';
 import { writeWhole } from '#store/files/whole-file.ts';
 
 /** Readable by the group: a program that sends them on runs under a user of its own. */
 const FOLDER_MODE = 0o750;
 const FILE_MODE = 0o640;
-
-const PERIODS = new Map([
-  [60, 'a minute'],
-  [3_600, 'an hour'],
-  [86_400, 'a day'],
-]);
-
-const KINDS = { unscheduled: ' in unscheduled care', 'silent-read': ' in scheduled care' };
-
-const SAYS: Record<EnumerationAlertEvent['sign'], string> = {
-  'distinct-numbers': 'looked up COUNT different children within PERIOD',
-  'invalid-numbers': 'sent COUNT numbers that are not NHS numbers within PERIOD',
-  'sequential-numbers': 'looked up COUNT numbers next to each other within PERIOD',
-  'out-of-hours': 'looked up COUNT different children out of hours within PERIOD',
-  peers: 'looked up COUNT numbers within PERIOD, far more than colleagues did',
-};
 
 /** That a user tried to look up a child from whom they are barred, as it waits to be written. */
 export const barredAttemptSchema = enumerationAlertEventSchema
@@ -47,22 +31,6 @@ export const protectedTwiceSchema = z.object({
   first: z.string(),
 });
 export type ProtectedTwice = z.infer<typeof protectedTwiceSchema>;
-
-/** What happened, and what to do, for a person who reads nothing else. */
-function summaryOf({
-  caller,
-  sign,
-  access,
-  count,
-  threshold,
-  windowSeconds,
-}: EnumerationAlertEvent): string {
-  const what = SAYS[sign]
-    .replace('COUNT', String(count))
-    .replace('PERIOD', PERIODS.get(windowSeconds) ?? `${windowSeconds} seconds`);
-  const { name, role, organisation } = caller;
-  return `${name} (${role.name}, ${organisation.name}) ${what}${access === undefined ? '' : KINDS[access]}. The alert is given above ${threshold}. It is a sign, not a finding: make the audit report "user", and ask. "cp-flags block" stops the user.`;
-}
 
 const userOf = ({ issuer, client, user, name, role, organisation }: BarredAttempt['caller']) => ({
   user: { id: user, name, issuer },
@@ -131,7 +99,7 @@ export async function writePrivacyAlert(
 ): Promise<void> {
   const { type, auditId, caller, sign, access, count, threshold, windowSeconds } = alert;
   const measured = { ...(access !== undefined && { access }), count, threshold, windowSeconds };
-  const summary = summaryOf(alert);
+  const summary = ENUMERATION_ALERT.summary(alert);
   const content = { type, auditId, at, summary, ...userOf(caller), sign, ...measured };
   await write(outbox, 'alert', content);
 }
