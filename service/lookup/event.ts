@@ -2,7 +2,6 @@ import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import type { LookupRequest } from '#schemas/lookup.ts';
 import type { CoverageState } from './coverage.ts';
 import type { Admitted } from './guarded-lookup.ts';
-import type { Form } from './lookup.ts';
 
 /**
  * Writes the event of a lookup, which the store completes with what was found.
@@ -26,7 +25,7 @@ export function createEventText(versions: () => LookupEvent['versions']) {
     auditId: string,
     { ids, caller, access }: Admitted,
     { nhsNumber, reason }: LookupRequest,
-    { api, search }: Pick<Form, 'api' | 'search'>,
+    { api, search }: Pick<LookupEvent, 'api' | 'search'>,
     state: CoverageState,
   ): string {
     // By hand, since this is every lookup's: what is not JSON already is a UUID, a valid NHS number or
