@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import type { AttendanceRequest } from '#schemas/attendance.ts';
 import type { Api } from '#schemas/audit/audit-event.ts';
-import { auditedCaller } from '#schemas/people/caller.ts';
 import type { RecordAttendance } from '#store/attendance.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
+import { requestedBy } from '../audit/record/requested.ts';
 import type { Admitted } from './guarded-lookup.ts';
 
 export type Attended =
@@ -25,20 +24,18 @@ export function createAttend({
   readiness: Pick<Readiness, 'authorities'>;
 }) {
   return async function attend(
-    { ids, caller, access }: Admitted,
+    admitted: Admitted,
     lookupId: string,
     { nhsNumber, ...said }: AttendanceRequest,
     api: Api,
   ): Promise<Attended> {
+    const { caller, access } = admitted;
     // A silent read is not listed and nobody is notified of it, so there is nobody to tell.
     if (access.access === 'silent-read') return { kind: 'refused', code: 'look-not-found' };
-    const attendanceId = randomUUID();
+    const requested = requestedBy(admitted);
     const recorded = await record(nhsNumber, caller.userKey, {
       type: 'attendance',
-      auditId: attendanceId,
-      requestId: ids.requestId,
-      ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
-      caller: auditedCaller(caller.identity),
+      ...requested,
       api,
       setting: access.setting,
       nhsNumber,
@@ -53,7 +50,7 @@ export function createAttend({
       case 'recorded':
         return {
           kind: 'recorded',
-          attendanceId,
+          attendanceId: requested.auditId,
           at: recorded.at,
           authorities: recorded.authorities.map((code) => ({
             code,

@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { setImmediate as immediate } from 'node:timers/promises';
 import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { Notification, NotificationEntry, NotificationId } from '#schemas/notification.ts';
-import { auditedCaller, type Caller } from '#schemas/people/caller.ts';
+import type { Caller } from '#schemas/people/caller.ts';
+import { requestedBy } from '../audit/record/requested.ts';
 import type { RequestIds } from '../http/request-ids.ts';
 import { type Cursor, NotificationFile } from './notification-file.ts';
 
@@ -158,16 +158,13 @@ export const onlyOf = (notification: Notification, of: OfChild): Notification[] 
 
 /** An authority is given notifications: to be on disk before the first of them leaves. */
 export const notificationsRead = (
-  { ids, caller, authority }: { ids: RequestIds; caller: Caller; authority: OdsCode },
+  reader: { ids: RequestIds; caller: Caller; authority: OdsCode },
   read: { after?: string | undefined; upTo: string; count: number },
 ): WrittenEvent => ({
   type: 'notifications-read',
-  auditId: randomUUID(),
-  ...(ids.requestId !== undefined && { requestId: ids.requestId }),
-  ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
-  authority,
-  caller: auditedCaller(caller.identity),
-  by: caller.identity.name,
+  ...requestedBy(reader),
+  authority: reader.authority,
+  by: reader.caller.identity.name,
   ...(read.after !== undefined && { after: read.after }),
   upTo: read.upTo,
   count: read.count,

@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { auditSearchAnswerSchema, auditSearchSchema } from '#schemas/audit/audit-search.ts';
-import { auditedCaller } from '#schemas/people/caller.ts';
 import type { Store } from '#store/store.ts';
 import { admitScope, type ScopedAdmissionDependencies } from '../admission/admit-scope.ts';
 import { type GuardDependencies, guarded } from '../admission/guarded.ts';
+import { requestedBy } from '../audit/record/requested.ts';
 import { readCursor, writeCursor } from '../audit/search/search.ts';
 import { type Reach, searchedUntilOf } from '../audit/search/searched-until.ts';
 import type { Searcher } from '../audit/search/searcher.ts';
@@ -105,14 +104,11 @@ export const auditSearch: Route<AuditSearchDependencies> = {
           return { code: 'audit-unavailable' };
         }
         const reach = searchedUntilOf(before, found.size);
-        const auditId = randomUUID();
+        const requested = requestedBy({ ids, caller });
         const view: z.infer<typeof auditSearchAnswerSchema>['view'] = viewer.kind;
         await store.appendEvent({
           type: 'audit-search',
-          auditId,
-          requestId: ids.requestId,
-          ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
-          caller: auditedCaller(identity),
+          ...requested,
           by: identity.name,
           reason,
           view,
@@ -125,12 +121,12 @@ export const auditSearch: Route<AuditSearchDependencies> = {
         const text =
           type === FHIR_JSON
             ? auditBundle(found.events, {
-                id: auditId,
+                id: requested.auditId,
                 base,
                 more: next !== undefined,
                 coverage: reach,
               })
-            : { auditId, view, events: found.events, next, coverage: reach };
+            : { auditId: requested.auditId, view, events: found.events, next, coverage: reach };
         return new Response(JSON.stringify(text), {
           status: 200,
           headers: {

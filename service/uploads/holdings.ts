@@ -1,15 +1,14 @@
-import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { csvText } from '#loaders/formats/common/csv-text.ts';
 import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
 import type { Authority, OdsCode } from '#schemas/authority.ts';
-import { auditedCaller } from '#schemas/people/caller.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import { HOLDINGS_COLUMNS } from '#schemas/uploads/columns.ts';
 import type { Store } from '#store/store.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
+import { requestedBy } from '../audit/record/requested.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 import type { AdmittedAuthority } from './guarded-authority.ts';
 
@@ -84,16 +83,13 @@ export async function* holdingsText(
 
 /** The event of an authority that reads all that is held for it, to be on disk before the first row is read. */
 export const holdingsRead = (
-  { ids, caller, authority }: Pick<AdmittedAuthority, 'ids' | 'caller' | 'authority'>,
+  reader: Pick<AdmittedAuthority, 'ids' | 'caller' | 'authority'>,
   reason?: string,
 ): WrittenEvent => ({
   type: 'holdings-read',
-  auditId: randomUUID(),
-  requestId: ids.requestId,
-  ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
-  authority,
-  caller: auditedCaller(caller.identity),
-  by: caller.identity.name,
+  ...requestedBy(reader),
+  authority: reader.authority,
+  by: reader.caller.identity.name,
   ...(reason !== undefined && { reason }),
 });
 

@@ -1,13 +1,14 @@
-import { createHmac, randomUUID } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { Api, RecordedEvent } from '#schemas/audit/audit-event.ts';
 import { ERRORS, type ErrorCode, type LimitReached } from '#schemas/errors.ts';
 import { parseNhsNumber } from '#schemas/nhs-number.ts';
-import { auditedCaller, type Caller } from '#schemas/people/caller.ts';
+import type { Caller } from '#schemas/people/caller.ts';
 import { idFields, type RequestIds } from '../../http/request-ids.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { SampledLog } from '../../telemetry/sampled-log.ts';
 import type { Recorder } from './recorder.ts';
 import type { RefusalSampling } from './refusal-sampling.ts';
+import { requestedBy } from './requested.ts';
 
 export type Refused = {
   code: ErrorCode;
@@ -66,7 +67,6 @@ export function createRefusals({
       caller !== undefined ? 'valid' : unjudged ? 'unknown' : 'none',
       limit,
     );
-    const requestId = ids.requestId === undefined ? {} : { requestId: ids.requestId };
     if (caller === undefined) {
       const says = unjudged ? 'a token could not be judged' : 'refused without a valid token';
       sampled.log(`stranger ${source} ${code}`, level, says, {
@@ -76,14 +76,13 @@ export function createRefusals({
       });
       return;
     }
-    const { role, organisation, ...person } = auditedCaller(caller.identity);
+    const requested = requestedBy({ ids, caller });
+    const { role, organisation, ...person } = requested.caller;
     const { client } = person;
     if (code === 'invalid-nhs-number') sawInvalid(caller);
     const event: RefusalEvent = {
       type: 'refusal',
-      auditId: randomUUID(),
-      ...requestId,
-      ...(ids.correlationId !== undefined && { correlationId: ids.correlationId }),
+      ...requested,
       caller: { ...person, ...(roleChosen && { role, organisation }) },
       api,
       code,
