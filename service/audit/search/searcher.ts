@@ -37,9 +37,11 @@ export function createSearcher(places: AuditPlaces): Searcher {
     });
     // Nobody is kept waiting for a process to end by a thread that has nothing to do.
     started.unref();
-    started.once('exit', () => {
+    const forget = (): void => {
       if (worker === started) worker = undefined;
-    });
+    };
+    // An error comes before the exit, and the next search is not for a thread that ends.
+    started.on('error', forget).on('exit', forget);
     return started;
   }
 
