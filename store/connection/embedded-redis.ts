@@ -1,6 +1,7 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { writeWhole } from '../files/whole-file.ts';
 import {
   dataFolder,
   ensureUsers,
@@ -9,7 +10,6 @@ import {
   type RedisUsers,
   readRunning,
   readUsers,
-  writePrivate,
 } from './embedded/data-folder.ts';
 import { redisAcl, redisConfiguration } from './embedded/redis-configuration.ts';
 import {
@@ -72,8 +72,8 @@ export async function startEmbeddedRedis(options: {
     const users = await ensureUsers(folder);
     const socketPath = join(await makeSocketFolder(), 'redis.sock');
     const settings = await redisConfiguration(folder, socketPath, options.maxmemoryMb ?? 1024);
-    await writePrivate(folder.configuration, settings);
-    await writePrivate(folder.acl, await redisAcl(users));
+    await writeWhole(folder.configuration, settings, 0o600);
+    await writeWhole(folder.acl, await redisAcl(users), 0o600);
 
     const launch = () => launchRedis(binary, folder, socketPath);
     const first = await launch();

@@ -53,10 +53,6 @@ export async function lockFolder(folder: DataFolder): Promise<FileLock> {
   throw new DataFolderInUse(DATA_FOLDER.inUse(folder.root, owner));
 }
 
-/** Writes a file that only its owner can read, whole or not at all. */
-export const writePrivate = (path: string, content: string): Promise<void> =>
-  writeWhole(path, content, 0o600);
-
 /** Undefined when absent or not as it should be: these files can be written again. */
 async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
   try {
@@ -86,7 +82,7 @@ export async function ensureUsers(folder: DataFolder): Promise<RedisUsers> {
     loader: made('loader'),
     admin: made('admin'),
   };
-  await writePrivate(folder.credentials, JSON.stringify(fresh, null, 2));
+  await writeWhole(folder.credentials, JSON.stringify(fresh, null, 2), 0o600);
   return fresh;
 }
 
@@ -102,4 +98,4 @@ export const readRunning = (folder: DataFolder): Promise<Running | undefined> =>
   readJson(folder.running, running);
 
 export const writeRunning = (folder: DataFolder, record: Running): Promise<void> =>
-  writePrivate(folder.running, JSON.stringify(record));
+  writeWhole(folder.running, JSON.stringify(record), 0o600);
