@@ -2,7 +2,7 @@ import { shortTextSchema } from '#schemas/text.ts';
 import { DESK } from '#schemas/wording/desk.ts';
 import { withoutNumbers } from '../../telemetry/log.ts';
 import { type Html, html } from '../html/html.ts';
-import { type Cell, errorMessage, type FieldError, table as plainTable } from '../html/parts.ts';
+import { type Cell, errorMessage, type FieldError, plainTable } from '../html/parts.ts';
 
 /** A table that, between a small screen and one that has room for it, scrolls by itself and can be scrolled by keyboard. */
 export const table = (

@@ -84,7 +84,7 @@ export type Cell = string | number | Html | undefined;
  *
  * @param foot stands on each sheet that it is printed on, and nowhere else
  */
-export const table = (
+export const plainTable = (
   caption: string,
   heads: readonly string[],
   rows: readonly (readonly Cell[])[],

@@ -14,7 +14,7 @@ import {
   heading,
   link,
   paragraph,
-  table,
+  plainTable,
 } from '../html/parts.ts';
 import { type Hidden, hiddenFields } from './form.ts';
 import { ringInstead } from './not-checked.ts';
@@ -190,7 +190,7 @@ ${flagged.length > 0 && html`<div class="cpf-plain"><h2 class="nhsuk-heading-m">
 ${ended.length > 0 && html`<div class="cpf-plain"><h2 class="nhsuk-heading-m">${LIST.ended}</h2><p class="cpf-strong">${RESULT.endedNotSafe}</p>${paragraph(LIST.flaggedThen)}${items(ended)}</div>`}
 ${covered !== undefined && covered.coverage.notUpToDate.length > 0 && behindCouncils(covered, LIST.liveIn)}
 ${notFound.length > 0 && covered !== undefined && html`<div class="cpf-plain">${cautions(covered.coverage, LIST.notSafe, asksForMother)}</div>`}
-${table(
+${plainTable(
   LIST.all,
   [LIST.line, LIST.number, LIST.born, LIST.outcome],
   lines.map((each) => [

@@ -7,7 +7,7 @@ import type { ListedAccess } from '#store/lookup.ts';
 import { flagsOf, whoLookedOf } from '../../lookup/answer.ts';
 import type { Checked } from '../../lookup/lookup.ts';
 import { type Html, html } from '../html/html.ts';
-import { heading, link, paragraph, phones, table } from '../html/parts.ts';
+import { heading, link, paragraph, phones, plainTable } from '../html/parts.ts';
 import { timeOfYearText, timeText } from '../html/time.ts';
 
 /** The number and date of birth of an answer, as they were typed, and the time of the look. */
@@ -229,7 +229,7 @@ const endText = (flag: Flag): string =>
 
 const plansTable = (flags: readonly Flag[]): Html | false =>
   flags.length > 0 &&
-  table(
+  plainTable(
     RESULT.plans,
     [RESULT.plan, RESULT.council, RESULT.status, RESULT.started, RESULT.ends, RESULT.dataAsOf],
     flags.map((flag) => [
@@ -245,7 +245,7 @@ const plansTable = (flags: readonly Flag[]): Html | false =>
   );
 
 const accessesTable = (accesses: readonly ListedAccess[]): Html =>
-  table(
+  plainTable(
     RESULT.looked,
     [RESULT.lookedWhen, RESULT.lookedWho, RESULT.lookedWhere],
     accesses.map(({ at, count, name, role, organisation, own, withheld }) => [
