@@ -2,7 +2,7 @@ import { AUDIT_REPORT } from '#schemas/wording/audit.ts';
 import type { SealedEvent } from '../log/sealed.ts';
 import { attendedOf } from './cells.ts';
 import { isTechnical } from './event-reports.ts';
-import { callerOf, type EventReport } from './report.ts';
+import { callerIn, type EventReport } from './report.ts';
 import { whereaboutsWarning } from './search.ts';
 
 /** How a line names a search of the audit, so that a page can list searches apart from accesses. */
@@ -57,7 +57,7 @@ export const childDraft: EventReport = {
     const what = whatOf(event, places);
     if (what === undefined || isTechnical(event)) return 'left-out';
     if ((!silentReads && isSilent(event)) || (!searches && what === SEARCHED)) return 'left-out';
-    const caller = callerOf(event);
+    const caller = callerIn(event);
     const by = 'by' in event ? event.by : '';
     const setting = 'setting' in event ? event.setting : '';
     return [

@@ -5,7 +5,7 @@ import { ERRORS } from '#schemas/errors.ts';
 import { AUDIT_REPORT } from '#schemas/wording/audit.ts';
 import type { SealedEvent } from '../log/sealed.ts';
 import { attendedOf } from './cells.ts';
-import { callerOf, type EventReport, WHO } from './report.ts';
+import { callerIn, type EventReport, WHO } from './report.ts';
 import { type Found, whereaboutsWarning } from './search.ts';
 
 const REVIEW = [
@@ -97,7 +97,7 @@ export const childReport: EventReport = {
     // The line of the look itself says that it was not delivered.
     if (event.type === 'not-delivered') return undefined;
     if (isTechnical(event)) return 'left-out';
-    const caller = callerOf(event);
+    const caller = callerIn(event);
     const by = 'by' in event ? event.by : '';
     return [
       shown.at,
@@ -137,7 +137,7 @@ export const userReport: EventReport = {
   ],
   row(each) {
     const { event, shown } = each;
-    const caller = callerOf(event);
+    const caller = callerIn(event);
     return [
       shown.at,
       whatOf(event),
@@ -179,7 +179,7 @@ export const siteReport: EventReport = {
   type: 'lookup',
   row(each) {
     const { event, shown } = each;
-    const caller = callerOf(event);
+    const caller = callerIn(event);
     return [
       fieldOf(event, 'nhsNumber'),
       londonDate(Date.parse(shown.at)),

@@ -41,7 +41,7 @@ export class TooMuch extends Error {
 export const WHO = ['user', 'name', 'role', 'organisation', 'issuer'];
 
 type WithCaller = Extract<AuditEvent, { caller?: unknown }>;
-export const callerOf = (event: SealedEvent['event']): WithCaller['caller'] =>
+export const callerIn = (event: SealedEvent['event']): WithCaller['caller'] =>
   'caller' in event ? event.caller : undefined;
 
 type About = {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { SealedEvent } from '../log/sealed.ts';
 import type { Cell } from './cells.ts';
 import type { AuditIndex } from './index-file.ts';
-import { callerOf, type SumReport, WHO } from './report.ts';
+import { callerIn, type SumReport, WHO } from './report.ts';
 import { withIndex } from './search.ts';
 
 const ROWS_AT_MOST = 1_000;
@@ -38,7 +38,7 @@ function who(index: AuditIndex, read: Read, groups: readonly Group[]) {
   const names = new Map(
     read(groups.map(({ lastEntry }) => lastEntry)).map(({ index: entry, event }) => [
       entry,
-      callerOf(event)?.name ?? '',
+      callerIn(event)?.name ?? '',
     ]),
   );
   return ({ issuer, user, organisation, role, lastEntry }: Group): Cell[] => [

@@ -36,7 +36,7 @@ import {
   type Again,
   actingOf,
   actWithReason,
-  notDone,
+  nothingChanged,
   numberIn,
   orFailed,
   personAt,
@@ -216,7 +216,7 @@ function readWhat(
 }
 
 const refused = (council: AtCouncil, kind: keyof typeof RESTRICTION.refused): Response =>
-  notDone(council, RESTRICTIONS.title, RESTRICTION.refused[kind], PATH);
+  nothingChanged(council, RESTRICTIONS.title, RESTRICTION.refused[kind], PATH);
 
 /** `POST /council/restrict`: keeps something back about a child. */
 const set: Mountable<RestrictionsDependencies> = {

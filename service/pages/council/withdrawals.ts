@@ -39,7 +39,7 @@ import {
   actingOf,
   actOnOne,
   actWithReason,
-  notDone,
+  nothingChanged,
   numberIn,
   orFailed,
   personAt,
@@ -164,7 +164,7 @@ export const councilWithdrawalFind: Mountable<WithdrawalsDependencies> = {
 };
 
 const refusedPage = (council: AtCouncil, kind: keyof typeof WITHDRAWAL.refused): Response =>
-  notDone(council, WITHDRAWALS.title, WITHDRAWAL.refused[kind], PATH);
+  nothingChanged(council, WITHDRAWALS.title, WITHDRAWAL.refused[kind], PATH);
 
 /** `POST /council/withdraw`: asks for a plan to be withdrawn, or withdraws it urgently. */
 export const councilWithdrawalAsk: Mountable<WithdrawalsDependencies> = {
@@ -338,6 +338,6 @@ export const councilWithdrawalUndo = actWithReason(
     const { kind } = await undoWithdrawal(store, anchor, council.authority, id, reason, who);
     return kind === 'undone'
       ? redirect(`${PATH}/${id}`)
-      : notDone(council, WITHDRAWALS.title, WITHDRAWAL.notUndone[kind], PATH);
+      : nothingChanged(council, WITHDRAWALS.title, WITHDRAWAL.notUndone[kind], PATH);
   },
 );
