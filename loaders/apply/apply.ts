@@ -11,7 +11,7 @@ import type { Anchor, AnchoredHeldFile, MissingFile } from '#store/trust/anchor.
 import { auditedOutcome } from '../answers/acknowledge.ts';
 import type { HeldFile, Journal } from '../spool/journal.ts';
 import type { DecidedEffect, DecidedRow, Spool } from '../spool/spool.ts';
-import { LoadFailed } from './load-failed.ts';
+import { LoadFailed } from '../load-failed.ts';
 
 const ROWS_A_STEP = 2_000;
 

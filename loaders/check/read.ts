@@ -5,7 +5,7 @@ import { formatOfName, UPLOAD_FORMATS, type UploadFormat } from '#schemas/upload
 import type { InactiveNumber } from '#schemas/uploads/notice.ts';
 import { FILE_HINTS, type WayIn } from '#schemas/wording/files.ts';
 import { RECORD_HINTS } from '#schemas/wording/records.ts';
-import { unlessStopped } from '../formats/common/load-failed.ts';
+import { unlessStopped } from '../load-failed.ts';
 import type { CsvMetadata, MappingOf } from '../formats/common/metadata.ts';
 import type { SourceBytes, UploadSource } from '../formats/common/source.ts';
 import {

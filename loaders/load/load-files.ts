@@ -2,7 +2,7 @@ import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { LoadFailed } from '../apply/load-failed.ts';
+import { LoadFailed } from '../load-failed.ts';
 import { type CsvMetadata, type LoadOptions, loadFile } from './load.ts';
 import { LoadSlots } from './load-slots.ts';
 import { placeOf } from './order.ts';

@@ -21,7 +21,7 @@ import {
   LoadFailed,
   requireOpen,
   unlessStopped,
-} from '../apply/load-failed.ts';
+} from '../load-failed.ts';
 import type { OnProgress } from '../check/progress.ts';
 import { type ReadUpload, readUpload, type WholeHeader } from '../check/read.ts';
 import type { NumberTracer } from '../check/tracing/tracer.ts';
@@ -34,7 +34,6 @@ import type { LoadSlots } from './load-slots.ts';
 import { withLock } from './lock.ts';
 import { endInterrupted, giveUp, keepWhatWaits, resumeUnderLock } from './resume.ts';
 
-export { AuthorityBusy, LoadFailed } from '../apply/load-failed.ts';
 export type { Difference } from '../decide/file.ts';
 export type { CsvMetadata } from '../formats/common/metadata.ts';
 export type { UploadSource } from '../formats/common/source.ts';

@@ -3,7 +3,7 @@ import type { OdsCode } from '#schemas/authority.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { Store } from '#store/store.ts';
-import { AuthorityBusy, unlessStopped } from '../apply/load-failed.ts';
+import { AuthorityBusy, unlessStopped } from '../load-failed.ts';
 
 const LOCK_WAIT_MS = 45_000;
 const LOCK_RETRY_MS = 200;

@@ -4,7 +4,7 @@ import { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
 import { agreesWith, applyJournal, lacksFile } from '../apply/apply.ts';
-import { LoadFailed } from '../apply/load-failed.ts';
+import { LoadFailed } from '../load-failed.ts';
 import { isPurge, resumePurge } from '../apply/purge-rows.ts';
 import { restrictionActs } from '../apply/restriction-act.ts';
 import { withdrawalActs } from '../apply/withdrawal-act.ts';

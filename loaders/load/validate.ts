@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import { FILE_REMARKS } from '#schemas/wording/decisions.ts';
 import { acknowledge, NO_EFFECTS } from '../answers/acknowledge.ts';
-import { asLoadFailed } from '../apply/load-failed.ts';
+import { asLoadFailed } from '../load-failed.ts';
 import { readUpload } from '../check/read.ts';
 import { SourceBytes, type UploadSource } from '../formats/common/source.ts';
 import { Spool } from '../spool/spool.ts';

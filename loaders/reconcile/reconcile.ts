@@ -11,7 +11,7 @@ import {
 } from '#schemas/uploads/reconciliation.ts';
 import type { WayIn } from '#schemas/wording/files.ts';
 import { iso, printableName } from '../answers/acknowledge.ts';
-import { asLoadFailed } from '../apply/load-failed.ts';
+import { asLoadFailed } from '../load-failed.ts';
 import { type ReadUpload, readUpload } from '../check/read.ts';
 import { asHeld } from '../decide/record.ts';
 import type { CsvMetadata } from '../formats/common/metadata.ts';

@@ -4,7 +4,7 @@ import type { OdsCode } from '#schemas/authority.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { AuthorityBusy, asLoadFailed, requireOpen } from '../apply/load-failed.ts';
+import { AuthorityBusy, asLoadFailed, requireOpen } from '../load-failed.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
 

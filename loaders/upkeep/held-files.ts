@@ -18,7 +18,7 @@ import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredHeldFile } from '#store/trust/anchor.ts';
 import { iso, meaningOfHeld } from '../answers/acknowledge.ts';
 import { applyJournal, ledgerEntry } from '../apply/apply.ts';
-import { asLoadFailed, LoadFailed, requireOpen } from '../apply/load-failed.ts';
+import { asLoadFailed, LoadFailed, requireOpen } from '../load-failed.ts';
 import { Findings } from '../check/findings.ts';
 import { areAdditionsWaiting } from '../decide/additions-waiting.ts';
 import { latest, withSize } from '../decide/file.ts';

@@ -4,7 +4,7 @@ import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { authorityOf, type PackedRow, packRow, Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { asLoadFailed, requireOpen } from '../apply/load-failed.ts';
+import { asLoadFailed, requireOpen } from '../load-failed.ts';
 import { mayGo, type Purge, removeForGood } from '../apply/purge-rows.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';

@@ -4,7 +4,7 @@ import type { OdsCode } from '#schemas/authority.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { asLoadFailed, LoadFailed, requireOpen } from '../apply/load-failed.ts';
+import { asLoadFailed, LoadFailed, requireOpen } from '../load-failed.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
 

@@ -1,4 +1,4 @@
-import { LoadFailed } from '#loaders/apply/load-failed.ts';
+import { LoadFailed } from '#loaders/load-failed.ts';
 import { Failure } from './failure.ts';
 
 /**

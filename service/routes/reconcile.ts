@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { LoadFailed } from '#loaders/load/load.ts';
+import { LoadFailed } from '#loaders/load-failed.ts';
 import {
   formatReconciliation,
   RECONCILIATION_FORMATS,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { markRepeat } from '#loaders/answers/acknowledge.ts';
-import { LoadFailed, loadFile } from '#loaders/load/load.ts';
+import { loadFile } from '#loaders/load/load.ts';
+import { LoadFailed } from '#loaders/load-failed.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { iso } from '#loaders/answers/acknowledge.ts';
-import { LoadFailed } from '#loaders/apply/load-failed.ts';
+import { LoadFailed } from '#loaders/load-failed.ts';
 import type { PdsTracer } from '#loaders/check/tracing/pds/pds-tracer.ts';
 import { NumberTracingUnavailable } from '#loaders/check/tracing/tracer.ts';
 import { finalAnswer } from '#loaders/inbox/held.ts';

@@ -4,13 +4,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import {
-  AuthorityBusy,
-  differFile,
-  LoadFailed,
-  type LoadOptions,
-  loadAsShown,
-} from '#loaders/load/load.ts';
+import { differFile, type LoadOptions, loadAsShown } from '#loaders/load/load.ts';
+import { AuthorityBusy, LoadFailed } from '#loaders/load-failed.ts';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { auditedCaller } from '#schemas/people/caller.ts';
 import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { LoadFailed, resumeLoad } from '#loaders/load/load.ts';
+import { resumeLoad } from '#loaders/load/load.ts';
+import { LoadFailed } from '#loaders/load-failed.ts';
 import { draws } from '#loaders/synthetic/random.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';

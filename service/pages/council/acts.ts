@@ -1,4 +1,4 @@
-import { LoadFailed } from '#loaders/load/load.ts';
+import { LoadFailed } from '#loaders/load-failed.ts';
 import type { Acting } from '#loaders/upkeep/changing.ts';
 import { type NhsNumber, parseNhsNumber, typedNhsNumber } from '#schemas/nhs-number.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { printedNhsNumber } from '#loaders/answers/notice.ts';
-import { LoadFailed } from '#loaders/load/load.ts';
+import { LoadFailed } from '#loaders/load-failed.ts';
 import { formatReconciliation } from '#loaders/reconcile/reconciliation-text.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import {

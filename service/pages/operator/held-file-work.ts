@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { LoadFailed } from '#loaders/apply/load-failed.ts';
+import { LoadFailed } from '#loaders/load-failed.ts';
 import {
   discardHeldFile,
   type HeldFile,

@@ -25,7 +25,8 @@ import {
   watchInbox,
 } from '#loaders/inbox/inbox.ts';
 import { readControl } from '#loaders/inbox/mesh-control.ts';
-import { LoadFailed, type LoadOptions, loadFile } from '#loaders/load/load.ts';
+import { type LoadOptions, loadFile } from '#loaders/load/load.ts';
+import { LoadFailed } from '#loaders/load-failed.ts';
 import { discardHeldFile, listHeldFiles, releaseHeldFile } from '#loaders/upkeep/held-files.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { controlXml } from '../../support/mesh.ts';

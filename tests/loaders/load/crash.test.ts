@@ -3,7 +3,8 @@ import { readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { LoadFailed, resumeLoad } from '#loaders/load/load.ts';
+import { resumeLoad } from '#loaders/load/load.ts';
+import { LoadFailed } from '#loaders/load-failed.ts';
 import { Spool } from '#loaders/spool/spool.ts';
 import { sweepSpools } from '#loaders/spool/sweep.ts';
 import { setRestriction } from '#loaders/upkeep/restrict.ts';

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { LoadFailed, resumeLoad } from '#loaders/load/load.ts';
+import { resumeLoad } from '#loaders/load/load.ts';
+import { LoadFailed } from '#loaders/load-failed.ts';
 import { listHeldFiles } from '#loaders/upkeep/held-files.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { Store } from '#store/store.ts';

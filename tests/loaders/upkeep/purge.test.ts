@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
-import { LoadFailed, resumeLoad } from '#loaders/load/load.ts';
+import { resumeLoad } from '#loaders/load/load.ts';
+import { LoadFailed } from '#loaders/load-failed.ts';
 import { LATE_FILES_DAYS, purge } from '#loaders/upkeep/purge.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import { addDays } from '#schemas/calendar.ts';

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import { LoadFailed, resumeLoad } from '#loaders/load/load.ts';
+import { resumeLoad } from '#loaders/load/load.ts';
+import { LoadFailed } from '#loaders/load-failed.ts';
 import type { Acting } from '#loaders/upkeep/changing.ts';
 import { purge } from '#loaders/upkeep/purge.ts';
 import {

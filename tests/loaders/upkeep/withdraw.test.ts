@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { LoadFailed, resumeLoad } from '#loaders/load/load.ts';
+import { resumeLoad } from '#loaders/load/load.ts';
+import { LoadFailed } from '#loaders/load-failed.ts';
 import type { Acting } from '#loaders/upkeep/changing.ts';
 import { plansNotOver } from '#loaders/upkeep/plans-not-over.ts';
 import { purge } from '#loaders/upkeep/purge.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { LoadFailed } from '#loaders/apply/load-failed.ts';
+import { LoadFailed } from '#loaders/load-failed.ts';
 import { createLease } from '#service/cli/lease.ts';
 
 function counted() {

@@ -1,10 +1,12 @@
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import { connectionFault } from '#store/connection/connection.ts';
 import type { Store } from '#store/store.ts';
-import { LoadFailed } from '../formats/common/load-failed.ts';
-import { SourceFailed } from '../formats/common/source.ts';
+import { SourceFailed } from './formats/common/source.ts';
 
-export { LoadFailed, unlessStopped } from '../formats/common/load-failed.ts';
+/** The machine failed, not the file: there is no acknowledgement, and the message says what to do. */
+export class LoadFailed extends Error {
+  override name = 'LoadFailed';
+}
 
 /** Another loader had the authority's lock for as long as this one could wait. */
 export class AuthorityBusy extends LoadFailed {
@@ -25,6 +27,11 @@ export function asLoadFailed(error: unknown, begun: boolean): LoadFailed {
     .replaceAll(/[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}/g, '##########')
     .slice(0, 300);
   return new LoadFailed(begun ? LOAD_FAILED.willResume(safe) : LOAD_FAILED.notLoaded(safe));
+}
+
+/** Ends a load before it has changed anything. @throws {LoadFailed} once the process was told to stop */
+export function unlessStopped(stopped: AbortSignal | undefined): void {
+  if (stopped?.aborted === true) throw new LoadFailed(LOAD_FAILED.stopped);
 }
 
 /**
