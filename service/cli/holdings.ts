@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
@@ -7,7 +6,7 @@ import { writePrivate } from '../files/private-file.ts';
 import { holdingsText } from '../uploads/holdings.ts';
 import { requireDestination } from './destination.ts';
 import { Failure, misused } from './failure.ts';
-import { osAccount, readOdsCode, readReason } from './named.ts';
+import { holdingsReadHere, readOdsCode, readReason } from './named.ts';
 import { withStore } from './store.ts';
 
 type HoldingsOptions = { csv?: boolean; json?: boolean; out?: string; reason: string };
@@ -29,13 +28,7 @@ export async function holdings(
   await withStore(configuration, 'loader', async (store) => {
     const authority = await store.authority(code);
     if (authority === undefined) throw new Failure(`Authority ${code} is not known here.`);
-    await store.appendEvent({
-      type: 'holdings-read',
-      auditId: randomUUID(),
-      authority: code,
-      by: osAccount(),
-      reason: why,
-    });
+    await store.appendEvent(holdingsReadHere(code, why));
     const text = holdingsText(authority, store.rowsOf(code), csv ? 'csv' : 'json');
     if (toFile) await writePrivate(out, text);
     // Standard output is not ended: it is the process's.

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
 import type { z } from 'zod';
 import type { Acting } from '#loaders/upkeep/changing.ts';
+import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
 import type { NamedPerson } from '#schemas/audit/named-person.ts';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import { shortTextSchema } from '#schemas/text.ts';
@@ -26,6 +28,15 @@ export function osAccount(): string {
     ? `${name} (sudo: ${before})`
     : name;
 }
+
+/** The event of an operator who reads all that is held for an authority, to be on disk before the first row is read. */
+export const holdingsReadHere = (authority: OdsCode, reason: string): WrittenEvent => ({
+  type: 'holdings-read',
+  auditId: randomUUID(),
+  authority,
+  by: osAccount(),
+  reason,
+});
 
 /** @throws {Failure} a sentence that names the option and what is wrong with it */
 export function readOption<S extends z.ZodType>(

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { readExtract, reconcile } from '#loaders/reconcile/reconcile.ts';
@@ -11,7 +10,7 @@ import { writePrivate } from '../files/private-file.ts';
 import { requireDestination } from './destination.ts';
 import { Failure, misused } from './failure.ts';
 import { columnsOf, requireReadable } from './load.ts';
-import { osAccount, readOption, readReason } from './named.ts';
+import { holdingsReadHere, readOption, readReason } from './named.ts';
 import { withStore } from './store.ts';
 
 type ReconcileOptions = {
@@ -61,13 +60,7 @@ async function reconcileFile(
         maxBytes: configuration.MAX_UPLOAD_MIB * 1_048_576,
       },
     );
-    await store.appendEvent({
-      type: 'holdings-read',
-      auditId: randomUUID(),
-      authority: code,
-      by: osAccount(),
-      reason: why,
-    });
+    await store.appendEvent(holdingsReadHere(code, why));
     const reconciliation = await reconcile(extract, authority, store.rowsOf(code));
     const text = formatReconciliation(reconciliation, csv ? 'csv' : json ? 'json' : 'txt');
     if (out === undefined) process.stdout.write(text);
