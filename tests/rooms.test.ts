@@ -1,10 +1,17 @@
 import { globSync, readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const IMPORT = /(?:from|import) '((?:\.|#)[^']+)'|import\('((?:\.|#)[^']+)'\)/g;
+
+/** The files of ours that one imports, also by type alone or where it needs them. */
+const importsOf = (file: string): string[] =>
+  [...readFileSync(join(root, file), 'utf8').matchAll(IMPORT)].map(([, once, lazily]) => {
+    const target = once ?? lazily ?? '';
+    return target.startsWith('#') ? target.slice(1) : join(dirname(file), target);
+  });
 
 /** Which folders of a layer each of its folders imports from. Files of the layer itself are no folder. */
 function imports(layer: string): Map<string, Set<string>> {
@@ -13,19 +20,14 @@ function imports(layer: string): Map<string, Set<string>> {
     const room = dirname(file);
     const from = found.get(room) ?? new Set<string>();
     found.set(room, from);
-    for (const [, once, lazily] of readFileSync(join(root, file), 'utf8').matchAll(IMPORT)) {
-      const target = once ?? lazily ?? '';
-      const path = target.startsWith('#')
-        ? target.slice(1)
-        : relative(root, join(root, room, target));
-      const other = dirname(path);
+    for (const other of importsOf(file).map((path) => dirname(path))) {
       if (other.startsWith(`${layer}/`) && other !== room) from.add(other);
     }
   }
   return found;
 }
 
-/** The way from a folder back to itself, if there is one. */
+/** The way from a folder or a file back to itself, if there is one. */
 function wayBack(start: string, graph: Map<string, Set<string>>): string[] | undefined {
   const ways = [[start]];
   const seen = new Set<string>();
@@ -95,7 +97,7 @@ test('no command but the service itself loads what signs and verifies tokens', (
   expect([...files, ...THREADS].filter((file) => packagesOf(file).includes('jose'))).toEqual([]);
 });
 
-test.each(['store', 'loaders', 'service'])(
+test.each(['schemas', 'store', 'loaders', 'service'])(
   'no folder of %s/ imports itself by way of others',
   (layer) => {
     const graph = imports(layer);
@@ -104,6 +106,14 @@ test.each(['store', 'loaders', 'service'])(
     expect(circles).toEqual([]);
   },
 );
+
+test('no file imports itself by way of others', () => {
+  const files = globSync('{schemas,store,loaders,service}/**/*.ts', { cwd: root });
+  const graph = new Map(files.map((file) => [file, new Set(importsOf(file))]));
+  expect(graph.size).toBeGreaterThan(400);
+  const circles = files.flatMap((file) => wayBack(file, graph)?.join(' -> ') ?? []);
+  expect(circles).toEqual([]);
+});
 
 test('a file of more than 400 lines says at its top why it is one', () => {
   const files = globSync('{schemas,store,loaders,service,bench}/**/*.{ts,mjs,js,css,lua}', {

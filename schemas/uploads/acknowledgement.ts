@@ -1,13 +1,14 @@
 import { z } from 'zod';
 import { planTypes, SUBJECTS } from '../plans/plan.ts';
-import { FILE_CODES, RECORD_CODES } from '../wording/answers.ts';
 import { uploadFormats } from './formats.ts';
 
-export type FileCode = keyof typeof FILE_CODES;
-export const fileCodes = Object.keys(FILE_CODES) as [FileCode, ...FileCode[]];
+/** What became of a file. Their words, and their source, are in `wording/answers.ts`. */
+export const fileCodes = ['CPF01', 'CPF02', 'CPF03', 'CPF04', 'CPF05', 'CPF06'] as const;
+export type FileCode = (typeof fileCodes)[number];
 
-export type RecordCode = keyof typeof RECORD_CODES;
-export const recordCodes = Object.keys(RECORD_CODES) as [RecordCode, ...RecordCode[]];
+/** What became of a record. */
+export const recordCodes = ['CPR01', 'CPR02', 'CPR03', 'CPR04', 'CPR05', 'CPR06', 'CPR07'] as const;
+export type RecordCode = (typeof recordCodes)[number];
 
 /**
  * One thing wrong (or worth knowing) with a file or a record. `place` is an XPath for Spine XML, `line N`
