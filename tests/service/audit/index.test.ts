@@ -27,6 +27,7 @@ import {
   reachOf,
   searchedUntilOf,
 } from '#service/audit/search/searched-until.ts';
+import { createSearcher } from '#service/audit/search/searcher.ts';
 import type { Viewer } from '#service/audit/search/view.ts';
 import {
   auditFolder,
@@ -590,6 +591,20 @@ describe('how far a search reaches', () => {
     expect(await reachOf(async () => undefined, looks, 20)).toEqual({ size: 1, notSearched: 1 });
     expect(looks.mock.calls.length).toBeGreaterThan(1);
   });
+});
+
+test('the search after one that ended its thread is answered', async () => {
+  const { places, catchUp, follower } = makeAuditLog(50, 19);
+  catchUp();
+  follower.close();
+  const searcher = createSearcher(places);
+  const order = { criteria: {}, viewer: ALL, limit: 10 };
+  // What this finds is functions, which cannot leave the thread.
+  const fatal = searcher.ask('valueOf' as string as 'search', order);
+  const next = searcher.search(order);
+  expect(await fatal).toMatchObject({ kind: 'failed' });
+  expect(await next).toMatchObject({ kind: 'found' });
+  await searcher.stop();
 });
 
 describe('the index file', () => {
