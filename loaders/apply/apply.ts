@@ -9,9 +9,9 @@ import { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredHeldFile, MissingFile } from '#store/trust/anchor.ts';
 import { auditedOutcome } from '../answers/acknowledge.ts';
+import { LoadFailed } from '../load-failed.ts';
 import type { HeldFile, Journal } from '../spool/journal.ts';
 import type { DecidedEffect, DecidedRow, Spool } from '../spool/spool.ts';
-import { LoadFailed } from '../load-failed.ts';
 
 const ROWS_A_STEP = 2_000;
 

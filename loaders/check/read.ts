@@ -5,7 +5,6 @@ import { formatOfName, UPLOAD_FORMATS, type UploadFormat } from '#schemas/upload
 import type { InactiveNumber } from '#schemas/uploads/notice.ts';
 import { FILE_HINTS, type WayIn } from '#schemas/wording/files.ts';
 import { RECORD_HINTS } from '#schemas/wording/records.ts';
-import { unlessStopped } from '../load-failed.ts';
 import type { CsvMetadata, MappingOf } from '../formats/common/metadata.ts';
 import type { SourceBytes, UploadSource } from '../formats/common/source.ts';
 import {
@@ -16,6 +15,7 @@ import {
   type UploadHeader,
 } from '../formats/common/upload.ts';
 import { READERS, recognise } from '../formats/formats.ts';
+import { unlessStopped } from '../load-failed.ts';
 import type { Spool } from '../spool/spool.ts';
 import type { WaitingPerson } from '../spool/waiting-people.ts';
 import { type CheckedRecord, type CheckedRow, type CheckedSubject, checkRecord } from './check.ts';

@@ -9,10 +9,10 @@ import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
 import { CONTROL_FILE, INBOX } from '#schemas/wording/inbox.ts';
 import { InTheWay, lstatOrNothing } from '#store/files/whole-file.ts';
 import { markChanged, markRepeat, printableName } from '../answers/acknowledge.ts';
-import { LoadFailed } from '../load-failed.ts';
 import type { UploadSource } from '../formats/common/source.ts';
 import type { LoadOptions } from '../load/load.ts';
 import { type Place, placeOf } from '../load/order.ts';
+import { LoadFailed } from '../load-failed.ts';
 import { type Answers, createAnswers } from './answers.ts';
 import {
   decideControl,

@@ -15,6 +15,12 @@ import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
 import type { Resumption } from '#store/trust/verifier.ts';
 import { anchoredHeldFile, applyJournal, lacksFile, ledgerEntry } from '../apply/apply.ts';
+import type { OnProgress } from '../check/progress.ts';
+import { type ReadUpload, readUpload, type WholeHeader } from '../check/read.ts';
+import type { NumberTracer } from '../check/tracing/tracer.ts';
+import { type Difference, FileDecider } from '../decide/file.ts';
+import type { CsvMetadata } from '../formats/common/metadata.ts';
+import { SourceBytes, type UploadSource } from '../formats/common/source.ts';
 import {
   AuthorityBusy,
   asLoadFailed,
@@ -22,12 +28,6 @@ import {
   requireOpen,
   unlessStopped,
 } from '../load-failed.ts';
-import type { OnProgress } from '../check/progress.ts';
-import { type ReadUpload, readUpload, type WholeHeader } from '../check/read.ts';
-import type { NumberTracer } from '../check/tracing/tracer.ts';
-import { type Difference, FileDecider } from '../decide/file.ts';
-import type { CsvMetadata } from '../formats/common/metadata.ts';
-import { SourceBytes, type UploadSource } from '../formats/common/source.ts';
 import type { HeldFile, Journal } from '../spool/journal.ts';
 import { Spool } from '../spool/spool.ts';
 import type { LoadSlots } from './load-slots.ts';

@@ -4,10 +4,10 @@ import { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
 import { agreesWith, applyJournal, lacksFile } from '../apply/apply.ts';
-import { LoadFailed } from '../load-failed.ts';
 import { isPurge, resumePurge } from '../apply/purge-rows.ts';
 import { restrictionActs } from '../apply/restriction-act.ts';
 import { withdrawalActs } from '../apply/withdrawal-act.ts';
+import { LoadFailed } from '../load-failed.ts';
 import { type HeldFile, journalSchema } from '../spool/journal.ts';
 import { Spool, SpoolInUse } from '../spool/spool.ts';
 

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import { FILE_REMARKS } from '#schemas/wording/decisions.ts';
 import { acknowledge, NO_EFFECTS } from '../answers/acknowledge.ts';
-import { asLoadFailed } from '../load-failed.ts';
 import { readUpload } from '../check/read.ts';
 import { SourceBytes, type UploadSource } from '../formats/common/source.ts';
+import { asLoadFailed } from '../load-failed.ts';
 import { Spool } from '../spool/spool.ts';
 import type { LoadOptions } from './load.ts';
 

@@ -11,11 +11,11 @@ import {
 } from '#schemas/uploads/reconciliation.ts';
 import type { WayIn } from '#schemas/wording/files.ts';
 import { iso, printableName } from '../answers/acknowledge.ts';
-import { asLoadFailed } from '../load-failed.ts';
 import { type ReadUpload, readUpload } from '../check/read.ts';
 import { asHeld } from '../decide/record.ts';
 import type { CsvMetadata } from '../formats/common/metadata.ts';
 import { SourceBytes, type UploadSource } from '../formats/common/source.ts';
+import { asLoadFailed } from '../load-failed.ts';
 import { Spool } from '../spool/spool.ts';
 import type { PlacedRow } from '../spool/spooled-rows.ts';
 

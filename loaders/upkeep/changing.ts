@@ -4,9 +4,9 @@ import type { OdsCode } from '#schemas/authority.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { AuthorityBusy, asLoadFailed, requireOpen } from '../load-failed.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
+import { AuthorityBusy, asLoadFailed, requireOpen } from '../load-failed.ts';
 
 const LOCK_WAIT_MS = 10_000;
 

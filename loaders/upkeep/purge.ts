@@ -4,10 +4,10 @@ import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { authorityOf, type PackedRow, packRow, Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { asLoadFailed, requireOpen } from '../load-failed.ts';
 import { mayGo, type Purge, removeForGood } from '../apply/purge-rows.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
+import { asLoadFailed, requireOpen } from '../load-failed.ts';
 import { forgetRestrictions } from './restrict.ts';
 import { forgetWithdrawals } from './withdraw.ts';
 

@@ -3,8 +3,8 @@ import type { OdsCode } from '#schemas/authority.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { asLoadFailed, LoadFailed, requireOpen } from '../load-failed.ts';
 import { withLock } from '../load/lock.ts';
+import { asLoadFailed, LoadFailed, requireOpen } from '../load-failed.ts';
 
 /**
  * Takes an authority off the directory that was entered by mistake, so that it is not missed any more. One

@@ -4,9 +4,9 @@ import type { OdsCode } from '#schemas/authority.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { asLoadFailed, LoadFailed, requireOpen } from '../load-failed.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
+import { asLoadFailed, LoadFailed, requireOpen } from '../load-failed.ts';
 
 /**
  * Lets an authority's files be numbered again, as a new case system does. From now on an offset is added to

@@ -4,9 +4,9 @@ import type { InactiveNumber, InactiveNumbersNotice } from '#schemas/uploads/not
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { iso } from '../answers/acknowledge.ts';
-import { asLoadFailed } from '../load-failed.ts';
 import { traceWaiting } from '../check/trace-numbers.ts';
 import { type NumberTracer, TRACED_AT_ONCE } from '../check/tracing/tracer.ts';
+import { asLoadFailed } from '../load-failed.ts';
 import { type WaitingPerson, waitingPeople } from '../spool/waiting-people.ts';
 import { type HeldFile, listHeldFiles, releaseHeldFile } from './held-files.ts';
 

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { iso } from '#loaders/answers/acknowledge.ts';
-import { LoadFailed } from '#loaders/load-failed.ts';
 import type { PdsTracer } from '#loaders/check/tracing/pds/pds-tracer.ts';
 import { NumberTracingUnavailable } from '#loaders/check/tracing/tracer.ts';
 import { finalAnswer } from '#loaders/inbox/held.ts';
+import { LoadFailed } from '#loaders/load-failed.ts';
 import { type FoundInactive, reverifyNumbers } from '#loaders/upkeep/reverify.ts';
 import { listWaitingFiles, takeUpWaitingFile } from '#loaders/upkeep/waiting-files.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';

@@ -66,8 +66,12 @@ ${reasonField(fields?.get('reason'), errors)}
 <button class="nhsuk-button nhsuk-button--secondary" type="submit">${submit}</button></form>`;
 
 /** Why nothing was changed. @param list shows what there is */
-export const nothingChanged = (council: AtCouncil, title: string, why: string, list: string): Response =>
-  council.page({ ...deskMessage(title, why, list), status: 409 });
+export const nothingChanged = (
+  council: AtCouncil,
+  title: string,
+  why: string,
+  list: string,
+): Response => council.page({ ...deskMessage(title, why, list), status: 409 });
 
 /** `POST PATH/:id/ACT`: an act on one of those that a council has. */
 export const actOnOne = <D extends DeskDependencies>(
