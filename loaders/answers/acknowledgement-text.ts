@@ -2,7 +2,7 @@ import type { Acknowledgement, Finding } from '#schemas/uploads/acknowledgement.
 import { ACKNOWLEDGEMENT, FILE_CODES, RECORD_CODES } from '#schemas/wording/answers.ts';
 
 /** What was done: the file was loaded, only checked on its own, or only compared with what is held. */
-export type Done = 'loaded' | 'checked' | 'dry-run';
+type Done = 'loaded' | 'checked' | 'dry-run';
 
 /** An acknowledgement for a person to read. */
 export function acknowledgementText(

@@ -64,7 +64,7 @@ function* jsonOf(fields: readonly (string | Buffer)[]): Generator<string> {
 }
 
 /** Reads the bytes of a lookup's event, as {@link createLookupFrames} does. */
-export type ReadLookup = (bytes: Buffer) => ReadLook | undefined;
+type ReadLookup = (bytes: Buffer) => ReadLook | undefined;
 
 const MOST_UNREADABLE_CHARACTERS = 8_192;
 /** No event comes near it. An entry of somebody else may be longer than a text may be once it is written as JSON. */

@@ -18,7 +18,7 @@ export type StoreAddress = {
 export type HostPort = { host: string; port: number };
 
 /** Where to connect: to one server, or to the primary that sentinels name. */
-export type Place = { username?: string; password?: string; tls: boolean } & (
+type Place = { username?: string; password?: string; tls: boolean } & (
   | { kind: 'socket'; path: string }
   | { kind: 'server'; server: HostPort }
   | { kind: 'sentinels'; sentinels: HostPort[]; master: string }

@@ -101,7 +101,7 @@ export function removeIndex(path: string): void {
 /** A place in the order of results: newest first, of equal times the later entry first. */
 export type Place = { entry: number; at: number };
 
-export type Period = { from?: number | undefined; to?: number | undefined };
+type Period = { from?: number | undefined; to?: number | undefined };
 
 /** How far an index goes. */
 export type Indexing = {

@@ -115,7 +115,7 @@ const finders: { [Kind in keyof ThreadOrders]: (order: ThreadOrders[Kind]) => Th
     },
   };
 
-export type ThreadMessage = {
+type ThreadMessage = {
   [Kind in keyof ThreadOrders]: { kind: Kind; order: ThreadOrders[Kind] };
 }[keyof ThreadOrders];
 

@@ -18,7 +18,7 @@ export type Found = SealedEvent & {
 };
 
 /** A page of events, newest first, and after which place the next one begins. */
-export type Page = {
+type Page = {
   events: Found[];
   next?: Place;
   /** Entries before this one were looked through. */

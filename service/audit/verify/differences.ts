@@ -1,7 +1,7 @@
 import type { Hash } from '../tlog/hash.ts';
 
 /** What was done to the entries of a bundle, with the first position it concerns. */
-export type Difference = {
+type Difference = {
   kind: 'changed' | 'deleted' | 'inserted' | 'reordered';
   position: number;
 };

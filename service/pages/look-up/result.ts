@@ -11,7 +11,7 @@ import { heading, link, paragraph, phones, plainTable } from '../html/parts.ts';
 import { timeOfYearText, timeText } from '../html/time.ts';
 
 /** The number and date of birth of an answer, as they were typed, and the time of the look. */
-export type Subject = Pick<LookupRequest, 'nhsNumber' | 'dateOfBirth'> & { at: number };
+type Subject = Pick<LookupRequest, 'nhsNumber' | 'dateOfBirth'> & { at: number };
 
 /** In groups that are read aloud, and kept on one line. */
 export const numberText = (nhsNumber: string): string =>
@@ -183,7 +183,7 @@ ${asksForMother && html`<p><strong>${RESULT.underOne}</strong></p>`}`;
 export const mayBeUnderOne = (dateOfBirth: CalendarDate | undefined, at: number): boolean =>
   dateOfBirth === undefined || isUnderOne(dateOfBirth, at);
 
-export type Behind = {
+type Behind = {
   coverage: Pick<Coverage, 'notUpToDate'>;
   authorities: Checked['authorities'];
   at: number;
