@@ -16,6 +16,8 @@ type Entry = {
   meshAnswer: Exclude<AnswerFormat, 'txt'>;
   /** Whether a file can say everything that is to be held, so that what it leaves out is taken away. */
   canBeFull: boolean;
+  /** Whether its number and time come beside it, so that its sender can put those right and send the same bytes. */
+  numberedBeside: boolean;
   /** What its sender calls the number of records that it counted. */
   countField: string;
   /** The forms that its dates may have, for a hint. */
@@ -40,6 +42,7 @@ const ENTRIES = {
     answers: ['json', 'csv', 'xml', 'txt'],
     meshAnswer: 'xml',
     canBeFull: false,
+    numberedBeside: false,
     countField: 'transmissionQuantity',
     planDateForms: 'YYYYMMDDHHMM',
     birthDateForms: 'YYYYMMDD',
@@ -52,6 +55,7 @@ const ENTRIES = {
     answers: ['json', 'csv', 'txt'],
     meshAnswer: 'csv',
     canBeFull: true,
+    numberedBeside: true,
     countField: 'rowCount',
     planDateForms: 'YYYY-MM-DD, DD/MM/YYYY or YYYYMMDDHHMM',
     birthDateForms: 'YYYY-MM-DD or DD/MM/YYYY',

@@ -9,6 +9,7 @@ import { AuthorityBusy, LoadFailed } from '#loaders/load-failed.ts';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { auditedCaller } from '#schemas/people/caller.ts';
 import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { UPLOAD_FORMATS } from '#schemas/uploads/formats.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { writePrivate } from '../files/private-file.ts';
@@ -164,7 +165,7 @@ const isTypedWrong = (
 ): boolean => {
   const ofWhole = failures.filter(({ record }) => record === undefined);
   return (
-    file.format === 'csv' &&
+    UPLOAD_FORMATS[file.format].numberedBeside &&
     repeated !== true &&
     ofWhole.length > 0 &&
     ofWhole.every(

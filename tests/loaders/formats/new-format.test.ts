@@ -17,6 +17,7 @@ const ENTRY = `
     answers: ['json', 'txt'],
     meshAnswer: 'json',
     canBeFull: true,
+    numberedBeside: true,
     countField: 'rowCount',
     planDateForms: 'YYYY.MM.DD',
     birthDateForms: 'YYYY.MM.DD',
