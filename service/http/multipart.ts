@@ -1,3 +1,6 @@
+// By hand, since Hono and Fetch read a form whole into memory before they give any of it: here a council's
+// file goes to the disk as it comes, and what stands around it has a bound.
+
 import { isUtf8 } from 'node:buffer';
 
 /** A field of a form, or a file whose content is read as it comes. */

@@ -1,3 +1,6 @@
+// By hand, since OpenTelemetry's own instruments cost as much as all else that a lookup is measured by (docs/decisions, 26):
+// here recording is plain arithmetic, and the SDK only exports.
+
 /** Labels of a point. Each value is from a closed list, a number's or one of the directory's codes. */
 export type Labels = Readonly<Record<string, string>>;
 
@@ -18,10 +21,7 @@ export type Reading = Described &
 /** Whatever has something to say when metrics are read. One that fails takes no other with it. */
 export type Source = () => readonly Reading[] | Promise<readonly Reading[]>;
 
-/**
- * A histogram of fixed buckets: recording is a few comparisons and three additions. The SDK's costs as much
- * as all else that a lookup is measured by (docs/performance.md), so it is asked to export and not to count.
- */
+/** A histogram of fixed buckets: recording is a few comparisons and three additions. */
 export class Distribution {
   /** Upper bounds, ascending, each belonging to its own bucket; one more bucket is for all above. */
   readonly bounds: readonly number[];

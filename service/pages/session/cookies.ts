@@ -1,3 +1,6 @@
+// By hand, since Hono's reader believes the first of two cookies of one name, and decodes what it reads: here a cookie that
+// stands twice counts as absent, because one of the two may be somebody else's.
+
 import type { IncomingMessage } from 'node:http';
 
 /** Which cookies there are; on https each has the prefix by which no other host can set it. */
