@@ -6,6 +6,7 @@ import {
   type ReconciledRow,
   type Reconciliation,
 } from '#schemas/uploads/reconciliation.ts';
+import { ACKNOWLEDGEMENT } from '#schemas/wording/answers.ts';
 import { RECONCILE } from '#schemas/wording/council.ts';
 import { printedNhsNumber } from '../answers/notice.ts';
 import { csvText } from '../formats/common/csv-text.ts';
@@ -79,7 +80,9 @@ function asCsv({ rows, problems, omitted }: Reconciliation): string {
       place,
       field === undefined ? hint : `${field}: ${hint}`,
     ]),
-    ...(omitted === 0 ? [] : [['not-compared', '', '', '', '', '', '', '', '', more(omitted)]]),
+    ...(omitted === 0
+      ? []
+      : [['not-compared', '', '', '', '', '', '', '', '', ACKNOWLEDGEMENT.moreProblems(omitted)]]),
   ]);
 }
 
@@ -87,8 +90,6 @@ function adviceText(row: ReconciledRow): string {
   const advice = adviceOf(row);
   return advice === undefined ? '' : RECONCILE.results[advice];
 }
-
-const more = (omitted: number): string => `${omitted} more problems are not listed.`;
 
 /** For a person to read: all that is not the same. */
 function asText({
@@ -122,7 +123,7 @@ function asText({
       ({ place, field, localId, hint }) =>
         `    ${[place, ...(localId === undefined ? [] : [`local id ${localId}`]), ...(field === undefined ? [] : [field])].join(', ')}: ${hint}`,
     ),
-    ...(omitted === 0 ? [] : [`    ${more(omitted)}`]),
+    ...(omitted === 0 ? [] : [`    ${ACKNOWLEDGEMENT.moreProblems(omitted)}`]),
   ].join('\n')}\n`;
 }
 

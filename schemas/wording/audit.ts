@@ -93,6 +93,9 @@ export const AUDIT_KEY = {
     `The audit key ${path} is missing. Restore it, or set AUDIT_KEY_FILE to its path.`,
   unreadable: (path: string) =>
     `The audit key ${path} cannot be read. Restore it, or set AUDIT_KEY_FILE to its path.`,
+  holdsNone: (path: string) =>
+    `${path} holds no Ed25519 signing keys of one name, a line each (PRIVATE+KEY+...). Restore the audit key, or set AUDIT_KEY_FILE to it.`,
+  notRetired: (path: string) => `${path} holds something else than retired public keys.`,
   notSignedYet:
     'The newest checkpoint is not signed by the new key yet. Start a process with role all or worker, which signs it within seconds.',
 } as const;

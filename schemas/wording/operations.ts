@@ -333,6 +333,7 @@ export const FOREIGN_WRITES = {
 export const TLS = {
   expired: 'The certificate has expired. Renew it.',
   valid: (days: number) => `The certificate is valid for ${days} more days.`,
+  endsSoon: (days: number) => `The certificate is valid for ${days} more days. Renew it.`,
 } as const;
 
 export const TELEMETRY = {

@@ -223,6 +223,13 @@ export const STORE = {
     `Another loader has taken over authority ${authority}. Load the file again.`,
 } as const;
 
+/** Something else lies where a file, or a folder, is to be written. `is` names what: "a link". */
+export const IN_THE_WAY = {
+  ofFile: (path: string, is: string) =>
+    `${path} is ${is}, and only a file is written or replaced. Give the path of a file.`,
+  ofFolder: (path: string, is: string) => `${path} is ${is} and must be a folder. Remove it.`,
+} as const;
+
 /** The folder of an embedded Redis. */
 export const DATA_FOLDER = {
   notWritable: (folder: string) =>

@@ -69,10 +69,9 @@ export function tlsCheck({ value, problem }: WatchedFiles<TlsMaterial>): OwnChec
   if (problem !== undefined) return { name, ok: false, detail: problem };
   const days = Math.floor((value.expiresAt - Date.now()) / DAY_MS);
   if (days < 0) return { name, ok: false, detail: TLS.expired };
-  const detail = TLS.valid(days);
   return days < TOLD_BEFORE_DAYS
-    ? { name, ok: false, detail: `${detail} Renew it.` }
-    : { name, ok: true, detail };
+    ? { name, ok: false, detail: TLS.endsSoon(days) }
+    : { name, ok: true, detail: TLS.valid(days) };
 }
 
 /**

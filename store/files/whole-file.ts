@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, type Stats } from 'node:fs';
 import { lstat, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { IN_THE_WAY } from '#schemas/wording/store.ts';
 
 /**
  * Something else than a file, or than a folder, lies where one is to be written. The message is the
@@ -39,9 +40,7 @@ export async function lstatOrNothing(path: string | Buffer): Promise<Stats | und
 export async function requireFileOrNothing(path: string): Promise<void> {
   const found = await lstatOrNothing(path);
   if (found === undefined || found.isFile()) return;
-  throw new InTheWay(
-    `${path} is ${kindOf(found)}, and only a file is written or replaced. Give the path of a file.`,
-  );
+  throw new InTheWay(IN_THE_WAY.ofFile(path, kindOf(found)));
 }
 
 /**
@@ -59,7 +58,7 @@ export async function makeFolderIn(parent: string, name: string, mode: number): 
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     const found = await lstat(path);
     if (!found.isDirectory()) {
-      throw new InTheWay(`${path} is ${kindOf(found)} and must be a folder. Remove it.`);
+      throw new InTheWay(IN_THE_WAY.ofFolder(path, kindOf(found)));
     }
   }
   return path;

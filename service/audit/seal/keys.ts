@@ -33,9 +33,7 @@ function parseKeyFile(path: string, text: string): Signer[] {
     .map((line) => parseSigner(line.trim()));
   const names = new Set(signers.map((signer) => signer?.verifierKey.name));
   if (names.size === 1 && signers.every((signer) => signer !== undefined)) return signers;
-  throw new KeyFileWrong(
-    `${path} holds no Ed25519 signing keys of one name, a line each (PRIVATE+KEY+...). Restore the audit key, or set AUDIT_KEY_FILE to it.`,
-  );
+  throw new KeyFileWrong(AUDIT_KEY.holdsNone(path));
 }
 
 function unreadable(path: string, error: unknown): KeyFileWrong {
@@ -121,7 +119,7 @@ export function retiredKeysOf(path: string): RetiredKey[] {
     .map((line) => {
       const key = parsePublicKey(line);
       if (key !== undefined && 'retiredAt' in key) return key;
-      throw new KeyFileWrong(`${retiredFile(path)} holds something else than retired public keys.`);
+      throw new KeyFileWrong(AUDIT_KEY.notRetired(retiredFile(path)));
     });
 }
 

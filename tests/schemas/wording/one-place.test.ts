@@ -7,13 +7,13 @@ import { root } from '../../support/processes.ts';
 const OWN_WORDS =
   /^service\/(?:cli|description|fhir|routes)\/|^service\/audit\/search\/(?:event-|sum-)?reports\.ts$|^loaders\/synthetic\//;
 const COMMENT = /\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm;
-/** A text in quotes of several words that begins with a capital and ends as a sentence does. */
-const SENTENCE = /(['"`])([A-Z](?:(?!\1)[^\\\n]|\\.)*? (?:(?!\1)[^\\\n]|\\.)*[.!?])\1/g;
+/** A text in quotes of several words that begins with a capital or a value and ends as a sentence does. */
+const SENTENCE = /(['"`])((?:[A-Z]|\$\{)(?:(?!\1)[^\\\n]|\\.)*? (?:(?!\1)[^\\\n]|\\.)*[.!?])\1/g;
 /** What a fault of the program says, and what describes a metric or an address. */
 const NOT_FOR_READERS = /(?:new Error\(|description:|summary:)\s*$/;
-const SQL = /^(?:SELECT|UPDATE|DELETE|INSERT|PRAGMA|CREATE|VACUUM) /;
+const SQL = /^(?:SELECT|UPDATE|DELETE|INSERT|PRAGMA|CREATE|VACUUM) |^\$\{column\} = \?$/;
 /** A setting that cannot be used is named first; `schemas/configuration.ts` has most of these. */
-const OF_A_SETTING = /^[A-Z_]+(?:, [A-Z_]+)*: /;
+const OF_A_SETTING = /^(?:[A-Z_]+(?:, [A-Z_]+)*|\$\{(?:setting|names)\}): /;
 
 function sentencesIn(text: string): string[] {
   const code = text.replaceAll(COMMENT, '');
