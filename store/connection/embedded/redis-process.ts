@@ -202,7 +202,7 @@ export function superviseRedis(
 ) {
   let current = first;
   const stopping = new AbortController();
-  // An owner that exits without stop() still takes Redis with it; only kill -9 leaves an orphan.
+  // An owner that exits without stop() still takes Redis with it. After kill -9 the launching shell's second one does.
   const endWithOwner = () => current.kill('SIGTERM');
   process.once('exit', endWithOwner);
 
