@@ -12,6 +12,10 @@ export const COPY = {
     `The second copy in ${place} cannot be used (${fault}). ${WAITS} Bring it back; if that takes long, a named person can continue with one copy: cp-flags audit copy single.`,
   noRights: (place: string) =>
     `The second copy in ${place} refuses the credentials. Allow them to read, list and write there. ${WAITS}`,
+  elsewhere: (place: string) =>
+    `The server of the second copy in ${place} says that the bucket is in another region or at another address. Correct AUDIT_COPY_REGION and AUDIT_COPY_ENDPOINT. ${WAITS}`,
+  clocksApart: (place: string) =>
+    `The server of the second copy in ${place} refuses requests because its clock and that of this machine are too far apart. Set them by a time server. ${WAITS}`,
   noSuchBucket: (place: string) =>
     `There is no bucket for the second copy in ${place}. Create it, or correct AUDIT_COPY. ${WAITS}`,
   notThere: (place: string) =>

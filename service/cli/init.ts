@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import type { Configuration } from '#schemas/configuration.ts';
 import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
+import { createCommits } from '../audit/copy/commits.ts';
+import { openPlace, placeSettings } from '../audit/copy/open-place.ts';
 import { defaultOrigin, readOrMakeKeys } from '../audit/seal/keys.ts';
 import { auditKeyFile } from '../files/data-folder.ts';
 import { readSettingFile } from '../files/setting-file.ts';
@@ -57,6 +59,9 @@ async function init(
         throw new Failure('The Redis at REDIS_URL holds other data. Use an empty one.');
       }
       const expected = held === undefined ? await readExpected(configuration, kind) : undefined;
+      // Before anything is made: what is made is put into the copy, and can be made once only.
+      const copy = held === undefined ? placeSettings(configuration) : undefined;
+      if (copy !== undefined) await createCommits(openPlace(copy)).check();
       ({ id } = await store.createDataset(kind, osAccount(), expected));
       await readOrMakeKeys(
         auditKeyFile(configuration),

@@ -56,13 +56,17 @@ export async function bucket(cache: string, seed: number): Promise<Finding[]> {
     await writeFile(path, `${access}\n${secret}\n`, { mode: 0o600 });
     return path;
   };
-  const placeOf = async (who: typeof OWNER, of = BUCKET, pruner?: typeof OWNER) =>
+  const placeOf = async (
+    who: typeof OWNER,
+    of = BUCKET,
+    { pruner, region = 'us-east-1' }: { pruner?: typeof OWNER; region?: string } = {},
+  ) =>
     s3Place(
       {
         bucket: of,
         prefix: 'live',
         endpoint,
-        region: 'us-east-1',
+        region,
         credentialsFile: await credentials(who),
         ...(pruner && { pruneCredentialsFile: await credentials(pruner) }),
       },
@@ -96,12 +100,13 @@ export async function bucket(cache: string, seed: number): Promise<Finding[]> {
     const user = ['--access', STRANGER.access, '--secret', STRANGER.secret, '--role', 'user'];
     const made = await run(program, [admin, ['--endpoint-url', endpoint, 'create-user'], user]);
     if (made.code !== 0) found(false, made.output);
-    for (const [who, of, says] of [
-      [STRANGER, BUCKET, 'refuses the credentials'],
-      [{ ...OWNER, secret: 'wrong' }, BUCKET, 'refuses the credentials'],
-      [OWNER, 'no-such-bucket', 'There is no bucket'],
+    for (const [who, of, region, says] of [
+      [STRANGER, BUCKET, 'us-east-1', 'refuses the credentials'],
+      [{ ...OWNER, secret: 'wrong' }, BUCKET, 'us-east-1', 'refuses the credentials'],
+      [OWNER, BUCKET, 'eu-west-2', 'Correct AUDIT_COPY_REGION'],
+      [OWNER, 'no-such-bucket', 'us-east-1', 'There is no bucket'],
     ] as const) {
-      const told = await createCommits(await placeOf(who, of))
+      const told = await createCommits(await placeOf(who, of, { region }))
         .check()
         .then(
           () => '',
@@ -111,7 +116,7 @@ export async function bucket(cache: string, seed: number): Promise<Finding[]> {
     }
 
     const isRemoved = async (pruner: typeof OWNER): Promise<boolean> => {
-      const pruned = await placeOf(OWNER, BUCKET, pruner);
+      const pruned = await placeOf(OWNER, BUCKET, { pruner });
       await pruned.remove?.('race').catch(() => undefined);
       return (await pruned.read('race')) === undefined;
     };

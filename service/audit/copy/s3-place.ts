@@ -27,6 +27,14 @@ const NO_CONTENT = 204;
 const FORBIDDEN = new Set([401, 403]);
 const NOT_FOUND = 404;
 const THERE_ALREADY = 412;
+/** None is followed: what is signed for one server is not shown to another. */
+const isRedirect = (status: number): boolean => status >= 300 && status < 400;
+/** What a server says of a bucket that is another region's, or another address's. */
+const ELSEWHERE = [
+  'AuthorizationHeaderMalformed',
+  'IllegalLocationConstraintException',
+  'PermanentRedirect',
+];
 
 /** Names are ours: nothing in them is ever escaped. */
 const NAME = /<(?:Key|Prefix)>([^<]+)<\/(?:Key|Prefix)>/g;
@@ -78,7 +86,7 @@ export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
             .digest('hex'),
         },
         ...(body !== undefined && { body: new Uint8Array(body) }),
-        redirect: 'error',
+        redirect: 'manual',
         signal: AbortSignal.timeout(deadlineMs),
       });
       return { status: response.status, content: Buffer.from(await response.arrayBuffer()) };
@@ -92,6 +100,12 @@ export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
 
   /** What a status that was not expected means. */
   function refused({ status, content }: { status: number; content: Buffer }): CopyAway {
+    if (isRedirect(status) || ELSEWHERE.some((code) => content.includes(`<Code>${code}<`))) {
+      return new CopyAway(COPY.elsewhere(name));
+    }
+    if (content.includes('<Code>RequestTimeTooSkewed<')) {
+      return new CopyAway(COPY.clocksApart(name));
+    }
     if (FORBIDDEN.has(status)) return new CopyAway(COPY.noRights(name));
     if (status === NOT_FOUND && content.includes('NoSuchBucket')) {
       return new CopyAway(COPY.noSuchBucket(name));
@@ -139,6 +153,7 @@ export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
     async keeping() {
       const answer = await send('GET', '?lifecycle');
       if (FORBIDDEN.has(answer.status)) return { kind: 'unknown', why: COPY.expiryUnknown(name) };
+      if (isRedirect(answer.status)) throw refused(answer);
       // Any other status is that of a bucket, or of a server, that has no such rules.
       if (answer.status !== OK) return { kind: 'kept' };
       const rules = answer.content.toString('utf8').split('<Rule>').slice(1);

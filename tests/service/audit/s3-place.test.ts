@@ -70,7 +70,10 @@ test.for([
   [404, '<Code>NoSuchBucket</Code>', 'There is no bucket'],
   [409, '<Code>ConditionalRequestConflict</Code>', 'cannot be used (status 409)'],
   [503, '<Code>SlowDown</Code>', 'cannot be used (status 503)'],
-  [301, '', 'cannot be used'],
+  [301, '', 'Correct AUDIT_COPY_REGION'],
+  [307, '<Code>TemporaryRedirect</Code>', 'Correct AUDIT_COPY_REGION'],
+  [400, '<Code>AuthorizationHeaderMalformed</Code>', 'Correct AUDIT_COPY_REGION'],
+  [403, '<Code>RequestTimeTooSkewed</Code>', 'time server'],
 ] as const)(
   'status %i is never taken for created, and is said as what it means',
   async ([status, body, says]) => {
@@ -78,6 +81,7 @@ test.for([
     const bucket = await place();
     expect(await why(bucket.create('a', Buffer.from('x')))).toContain(says);
     expect(await why(bucket.list('a'))).toContain(says);
+    expect(seen).toHaveLength(2);
   },
 );
 

@@ -1,13 +1,14 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
 import { SAMPLE_AUTHORITIES, SAMPLE_NUMBERS, SAMPLE_PEOPLE } from '#schemas/sample.ts';
+import { COPY } from '#schemas/wording/copy.ts';
 import {
   isAlive,
   readDemo,
@@ -325,6 +326,28 @@ describe('a start that is not possible is one sentence, and leaves nothing runni
     expect(wrong.stderr).toContain('authorities.0.code');
     // Nothing was begun: another kind can be made.
     expect(await run(['init', '--demo'], environment)).toMatchObject({ code: 0 });
+  });
+
+  test('a second copy that cannot be used when the dataset is created', async () => {
+    const [dataDir, home] = [await folder(), await folder()];
+    const EXPECTED_AUTHORITIES_FILE = await writeExpected(dataDir);
+    const AUDIT_COPY = join(home, 'copy');
+    const environment = {
+      DATA_DIR: dataDir,
+      LOG_LEVEL: 'silent',
+      EXPECTED_AUTHORITIES_FILE,
+      AUDIT_COPY,
+    };
+    expect(await run(['init', '--live'], environment)).toMatchObject({
+      code: 1,
+      stderr: `cp-flags: ${COPY.notThere(AUDIT_COPY)}\n`,
+    });
+    // Nothing was begun: the same command makes it later, and says its id.
+    await mkdir(AUDIT_COPY, { mode: 0o700 });
+    expect(await run(['init', '--live'], environment)).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/DATASET_ID=[0-9a-f-]{36}/) as string,
+    });
   });
 
   test('an issuers file that cannot be read', async () => {
