@@ -15,7 +15,7 @@ COPY schemas ./schemas
 COPY store ./store
 COPY loaders ./loaders
 COPY service ./service
-COPY docs/integrating.md ./docs/
+COPY docs/integrating.md docs/lookup-examples.md ./docs/
 COPY docs/operating/alerts.md ./docs/operating/
 RUN mkdir -m 0700 /data && mkdir node_modules/.cache && chown node:node /data node_modules/.cache
 USER node

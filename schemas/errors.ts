@@ -229,7 +229,7 @@ export const ERRORS = {
     fhir: 'not-found',
     level: 'info',
     retryable: false,
-    title: 'You made no such look',
+    title: 'There is no look of yours with this id',
     detail:
       'The outcome of a look can be recorded for 24 hours, by the user who made it, if the look was from unscheduled care and showed a flag. The body has the NHS number and the address the auditId. After several looks at the child within a day, it must be one of the latest five.',
   },

@@ -107,7 +107,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     [
       ['docs/routes-and-errors.md', /The outcome of a look can be recorded for (\w+) hours/],
       ['docs/integrating.md', /can say within (\w+) hours what came of it/],
-      ['schemas/wording/pages.ts', /It can be said for (\w+) hours after you looked/],
+      ['schemas/wording/pages.ts', /You can record this for (\w+) hours after you looked/],
     ],
   ],
   [

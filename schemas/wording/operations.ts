@@ -269,13 +269,13 @@ export const ADMISSION = {
 export const SIGN_IN_PROVIDERS = {
   answers: (name: string) => `${name} answers.`,
   discovery: (name: string, fault: string) =>
-    `${name} does not say how to sign in by it (${fault}).`,
+    `${name} does not say how to sign in with it (${fault}).`,
   tokens: (name: string, fault: string) =>
-    `${name} does not say who has signed in (${fault}): nobody can sign in by it.`,
+    `${name} does not say who has signed in (${fault}): nobody can sign in with it.`,
   keys: (name: string, fault: string) =>
-    `The keys of ${name} cannot be fetched (${fault}): when it signs somebody out, that is not taken, and it is asked to say so again.`,
+    `The keys of ${name} cannot be fetched (${fault}): its sign-outs are not accepted, and it is asked to send them again.`,
   silent: 'no answer within 5 s',
-  notUnderstood: 'the answer is none of OpenID Connect',
+  notUnderstood: 'the answer is not one of OpenID Connect',
   keysAway: 'from jwks_uri in its discovery document',
   status: (status: number) => `status ${status}`,
   says: (code: string) => `it answers ${code}; see clientId and the secret or key in SIGN_IN_FILE`,

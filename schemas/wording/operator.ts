@@ -212,7 +212,7 @@ export const RESEND = {
 /** Users whom the operator has stopped. */
 export const BLOCKED = {
   title: 'Blocked users',
-  lead: 'Two seconds after you block a user, they can look nobody up, in a browser or by a system.',
+  lead: 'A blocked user can no longer look anybody up, in a browser or with a system. This takes effect within two seconds.',
   nobody: 'Nobody is blocked.',
   caption: 'Blocked users',
   columns: ['User id', 'Signed in with', 'Blocked since', 'Blocked by', 'Reason'] as const,

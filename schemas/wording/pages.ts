@@ -346,7 +346,7 @@ export const LIST = {
   tooLong: (most: number) =>
     `Paste at most ${most} lines, each with one NHS number and, if you know it, a date of birth. This was so long that it is not kept: paste it again in parts`,
   usedUp: (most: number) =>
-    `You have looked up ${most} lists today, which is the most there may be. Look children up one by one`,
+    `You have looked up ${most} lists today, which is the limit. Look children up one by one`,
   summary: (pasted: number, checked: number) =>
     pasted === checked
       ? `${pasted} pasted, ${checked} checked`
@@ -410,7 +410,7 @@ export const ATTENDANCE = {
   recorded: 'Recorded',
   told: (councils: readonly string[]) =>
     councils.length === 0
-      ? 'No council has a plan of this child now, so none is told.'
+      ? 'No council has a plan for this child now, so no council is told.'
       : `${enumerated(councils)} ${councils.length === 1 ? 'is' : 'are'} told. This is not a referral.`,
   correct: 'Was it something else? Look the child up again, and say so there.',
   notYet: 'Nothing has been recorded yet.',
@@ -432,7 +432,7 @@ export const ATTENDANCE = {
     stale:
       'You have signed in again since you looked. Ring the council and tell them what happened.',
     'look-not-found':
-      'It can be said for 24 hours after you looked. Ring the council and tell them what happened.',
+      'You can record this for 24 hours after you looked. Ring the council and tell them what happened.',
     failed: 'The service could not record it. Ring the council and tell them what happened.',
   },
 } as const;
@@ -468,7 +468,7 @@ export const ACCESSIBILITY = {
   ],
   limits: 'What you may find hard',
   limitsList: [
-    'An answer goes from the screen after two minutes, and you are signed out after ten minutes without use. This protects the child and cannot be switched off. You can look up again at once.',
+    'An answer disappears from the screen after two minutes, and you are signed out after ten minutes without use. This protects the child and cannot be switched off. You can look up again at once.',
     'An answer cannot be printed.',
     'The button “Hide” leaves the answer at once, without asking.',
   ],

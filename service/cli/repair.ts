@@ -44,7 +44,7 @@ export async function repair(configuration: Configuration, options: RepairOption
 
     const commits = CommitFile.openIfThere(auditFolder(configuration));
     try {
-      // Before anything is repaired: what is sealed from then on, nobody has been told of.
+      // Before anything is repaired: nobody has been told about entries that are sealed from then on.
       const foreign = commits?.foreignByStream() ?? [];
       const streams = createAuditStreams(connection);
       const pushed = await streams.pushed();

@@ -29,8 +29,8 @@ cp-flags: child protection flag lookup, a demo with made-up children.
 
   ${baseUrl}
 
-Open that address in a browser to look a child up as a nurse does. For a system's way,
-paste this into another terminal in this folder:
+Open that address in a browser to look a child up as a nurse does. To look one up as a system
+does, paste this into another terminal in this folder:
 
   DEMO=${quoted(path)}
   curl -s ${baseUrl}/lookup \\
@@ -44,8 +44,8 @@ Numbers to look up:
 
 ${[...SAMPLE_NUMBERS, ...SAMPLE_REHEARSALS].map(({ nhsNumber, dateOfBirth, shows }) => `  ${nhsNumber}  born ${dateOfBirth}  ${shows}`).join('\n')}
 
-The API is described at ${baseUrl}/docs. Tokens for other people are in ${path}. Ctrl-C stops everything,
-as does: kill ${process.pid}. The data stays.
+The API is described at ${baseUrl}/docs. Tokens for other people are in ${path}.
+Ctrl-C stops everything, and so does this command: kill ${process.pid}. The data stays.
 `;
 }
 

@@ -313,7 +313,7 @@ const ABOUT = `By NHS number: is this child on a child protection plan, looked a
 
 Anything that is not 200 is **not a negative result**: such an answer has \`checked: false\`, or is an OperationOutcome, and has advice to act on. Show an unknown outcome, your own timeout included, as "could not check". Nothing may be cached. Flags are never shown to patients or proxies, and never printed.
 
-The guide at /docs/integrating.md says when to look up, what to show, and which test numbers a demo has.`;
+The guide at /docs/integrating.md says when to look up, what to show, and which test numbers a demo has; /docs/lookup-examples.md has a lookup in JavaScript, Python and C#.`;
 
 /**
  * What this service answers, OpenAPI 3.1, made of the schemas that it works by.

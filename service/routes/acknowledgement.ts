@@ -61,10 +61,10 @@ export const acknowledgement: Route<AcknowledgementDependencies> = {
     id: 'acknowledgement',
     tag: 'Authorities',
     summary: 'The acknowledgement of an upload',
-    description: 'As it was answered when the upload was sent, by its sequence number.',
+    description: 'The answer that the upload was given, found by its sequence number.',
     letsIn: 'authority',
     parameters: [sequenceInPath, ...authorityHeaders],
-    answer: { description: 'What became of it.', content: acknowledgementContent },
+    answer: { description: 'The acknowledgement.', content: acknowledgementContent },
     refusals: ['acknowledgement-not-found', 'store-unavailable'],
   },
   handler: ({ store, ...guard }) =>

@@ -9,7 +9,7 @@ export const docs: Route<{ description: ApiDescription }> = {
     path: '/docs',
     id: 'docs',
     tag: 'Service',
-    summary: 'This description as a page',
+    summary: 'This API description, as a page',
     description: 'One page, without scripts or anything from other servers; it works offline.',
     letsIn: 'anybody',
     answer: { description: 'The page.', content: { 'text/html': { schema: z.string() } } },

@@ -3,26 +3,42 @@ import { z } from 'zod';
 import { SAFE_HEADERS } from '../http/headers.ts';
 import type { Route } from './route.ts';
 
-const GUIDE = new URL('../../docs/integrating.md', import.meta.url);
-
-/** `GET /docs/integrating.md`: when to call and what to show, for those who have only the running service. */
-export const guide: Route<unknown> = {
+/** A page of `docs/` as it is there, for suppliers who have only the running service. */
+const pageOf = (
+  name: 'integrating.md' | 'lookup-examples.md',
+  { id, summary, description }: { id: string; summary: string; description: string },
+): Route<unknown> => ({
   operation: {
     method: 'GET',
-    path: '/docs/integrating.md',
-    id: 'guide',
+    path: `/docs/${name}`,
+    id,
     tag: 'Service',
-    summary: 'The guide for suppliers',
-    description: 'When to look up, what to show, and test numbers.',
+    summary,
+    description,
     letsIn: 'anybody',
-    answer: { description: 'The guide.', content: { 'text/markdown': { schema: z.string() } } },
+    answer: { description: 'The page.', content: { 'text/markdown': { schema: z.string() } } },
   },
   handler: () => {
     let text: string | undefined;
     return () =>
-      new Response((text ??= readFileSync(GUIDE, 'utf8')), {
-        status: 200,
-        headers: { ...SAFE_HEADERS, 'content-type': 'text/markdown; charset=utf-8' },
-      });
+      new Response(
+        (text ??= readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')),
+        {
+          status: 200,
+          headers: { ...SAFE_HEADERS, 'content-type': 'text/markdown; charset=utf-8' },
+        },
+      );
   },
-};
+});
+
+export const guide = pageOf('integrating.md', {
+  id: 'guide',
+  summary: 'The guide for suppliers',
+  description: 'When to look up, what to show, and test numbers.',
+});
+
+export const lookupExamples = pageOf('lookup-examples.md', {
+  id: 'lookupExamples',
+  summary: 'The examples for suppliers',
+  description: 'One lookup in JavaScript, Python and C#, and tokens of a demo for more users.',
+});

@@ -25,7 +25,7 @@ export const holdings: Route<HoldingsDependencies> = {
     letsIn: 'authority',
     parameters: authorityHeaders,
     answer: {
-      description: 'Every plan, ended and deleted ones too.',
+      description: 'Every plan, including ended and deleted ones.',
       content: {
         'application/json': { schema: holdingsSchema },
         'text/csv': { schema: z.string() },

@@ -54,13 +54,13 @@ export const notifications: Route<NotificationsDependencies> = {
     tag: 'Authorities',
     summary: 'Who looked at the authority’s children',
     description:
-      'The notifications after one, in order, each as it was first given. As CSV, a line for each entry; as XML, one Access to Service Notification at a time, 204 if there is none. The header Link has the address to continue with. Each reading is audited.',
+      'The notifications after a given one, in order, unchanged each time. As CSV, a line for each entry; as XML, one Access to Service Notification at a time, 204 if there is none. The header Link has the address to continue with. Each reading is audited.',
     letsIn: 'authority',
     parameters: [
       {
         name: 'after',
         in: 'query',
-        description: 'The `next` of the page before. Without it, all that are kept.',
+        description: 'The `next` of the previous page. Without it, all that are kept.',
         schema: notificationIdSchema,
         example: '000001204331.0000',
       },

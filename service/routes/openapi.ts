@@ -9,7 +9,7 @@ export const openapi: Route<{ description: ApiDescription }> = {
     path: '/openapi.json',
     id: 'openapi',
     tag: 'Service',
-    summary: 'This description',
+    summary: 'This API description',
     description: 'For programs: generators, fuzzers and linters read it.',
     letsIn: 'anybody',
     answer: {

@@ -4,7 +4,7 @@ import { auditSearch } from './audit-search.ts';
 import { docs } from './docs.ts';
 import { fhirConformance } from './fhir-conformance.ts';
 import { fhirSearches } from './fhir-searches.ts';
-import { guide } from './guide.ts';
+import { guide, lookupExamples } from './guide.ts';
 import { holdings } from './holdings.ts';
 import { lookup } from './lookup.ts';
 import { lookupBatch } from './lookup-batch.ts';
@@ -22,7 +22,7 @@ import { upload } from './uploads.ts';
 export const ROUTES = {
   lookups: [lookup, lookupBatch, attendance, ...fhirSearches, ...fhirConformance],
   work: [upload, acknowledgement, notice, holdings, reconcile, auditSearch, notifications],
-  service: [ping, status, problem, openapi, docs, guide],
+  service: [ping, status, problem, openapi, docs, guide, lookupExamples],
 } as const;
 
 export type LookupRoutesDependencies = DependenciesOf<typeof ROUTES.lookups>;

@@ -198,7 +198,7 @@ export const unpackDatabase = (packed: Buffer): Buffer => gunzipSync(packed);
 export type Restored = { name: string; content: Buffer };
 
 /**
- * Puts the state in the place of whatever is here, so that this machine's worker goes on where another one was.
+ * Replaces whatever is here with the state, so that this machine's worker continues where another one was.
  * The log itself is not touched; what belongs to it is put to it.
  */
 export function putState(places: StatePlaces, restored: readonly Restored[]): void {

@@ -207,7 +207,7 @@ export function startPdsWork({
     });
     reverifiedAt = at;
     tracer.memory.forget(at - 2 * Math.max(rememberMs, reverifyMs));
-    if (looked > 0) log.info('NHS numbers were looked at again', { count: looked });
+    if (looked > 0) log.info('NHS numbers were checked again', { count: looked });
     if (unknown > 0) {
       log.error(
         'numbers under which plans are held are not known in PDS; is PDS_URL that of another environment?',
@@ -223,7 +223,7 @@ export function startPdsWork({
     });
   const takeUpOnce = guarded(takeUpFiles, 'what waits to be traced could not be taken up');
   const answerOnce = guarded(answerFiles, 'a final acknowledgement could not be written');
-  const reverifyOnce = guarded(reverifyDue, 'NHS numbers could not be looked at again');
+  const reverifyOnce = guarded(reverifyDue, 'NHS numbers could not be checked again');
 
   function takeUp(): Promise<void> {
     takingUp ??= takeUpOnce()

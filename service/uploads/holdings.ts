@@ -53,7 +53,7 @@ const asCells = (row: PlanRow, offset: number): (string | number)[] => [
  * deleted ones too. A deleted plan is visible until it begins, which is to say never.
  *
  * JSON ends with the number of rows, so that a copy cut short is noticed; a CSV has the form of an
- * upload, and may be loaded back: hence the dates of birth, which JSON leaves out.
+ * upload, and may be loaded back: so it has dates of birth, which JSON leaves out.
  *
  * @param batches the rows, all of this authority
  */

@@ -5,7 +5,7 @@ import { readReplication } from './server.ts';
 export const CLOCK_TOLERANCE_MS = 5_000;
 /** Share of `maxmemory` that must be free for lookups to continue, since each writes its audit event. */
 const MEMORY_RESERVE = 0.1;
-/** Likewise of the disk; a tenth of a large disk is more than any night needs, hence the ceiling. */
+/** The same for the disk, with a ceiling: a tenth of a large disk is more than any night needs. */
 const DISK_RESERVE = 0.1;
 const DISK_RESERVE_AT_MOST_BYTES = 1_073_741_824;
 

@@ -83,7 +83,7 @@ test(`whatever a process is pointed at, a child that its dataset holds is not ca
   expect(await runDatasetFaults({ seed, points: POINTS })).toEqual([]);
 });
 
-test('a lookup process that served a dataset answers from no other until a named person says so', async () => {
+test('a lookup process that served a dataset does not answer from another until a named person confirms it', async () => {
   const DATA_DIR = await newFolder();
   const lookups = { ROLE: 'lookup', DATA_DIR };
   const mine = { ...lookups, REDIS_URL: await urlOf(own, 'lookup') };
@@ -111,7 +111,7 @@ test('a lookup process that served a dataset answers from no other until a named
   );
 });
 
-test('a process of every role keeps to the dataset of its data folder, and closes no other', async () => {
+test('a process of every role keeps to the dataset of its data folder, and does not close another', async () => {
   const REDIS_URL = await urlOf(other, 'admin');
   await own.stop();
   for (const ROLE of ['all', 'worker']) {

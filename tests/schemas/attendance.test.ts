@@ -56,7 +56,7 @@ test('the telephone numbers of regions are taken, as they are dialled', () => {
 });
 
 test.each(['999', '112', '111', '101', '+44 999', '0044101', '+44 (0) 111'])(
-  'a number that anybody rings is no ward’s: %s',
+  'a public number such as 999 is not accepted as a ward’s: %s',
   (switchboard) => {
     expect(read({ switchboard }).success).toBe(false);
   },

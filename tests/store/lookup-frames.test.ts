@@ -183,7 +183,7 @@ test('a number beside the one that was looked up is not taken for it', () => {
   expect(readLookup(beside('9990000026'))).toBeUndefined();
 });
 
-test('a look whose number is no ten digits is parsed, though all else of it is known', () => {
+test('a look whose number is not ten digits is parsed, even if everything else in it is known', () => {
   const readLookup = createLookupFrames();
   expect(readLookup(padded(''))?.child).toBe(9990000018);
   for (const looked of ['999000001', '99900000180', '999000001x', ' 990000018', '"990000018']) {
@@ -192,7 +192,7 @@ test('a look whose number is no ten digits is parsed, though all else of it is k
   expect(readLookup(padded('', 'u', '0000000018'))?.child).toBe(18);
 });
 
-test('a look whose id is none that this service makes is parsed, though all else of it is known', () => {
+test('a look whose id this service did not make is parsed, even if everything else in it is known', () => {
   const readLookup = createLookupFrames();
   const bytes = padded('');
   const at = bytes.indexOf('"auditId":"') + 11;

@@ -66,7 +66,7 @@ const listening = (server: Pick<Server, 'listen' | 'address'>): Promise<number> 
   });
 
 /**
- * An OpenID provider shaped as CIS2: roles come by userinfo alone. Whoever signs in is the person of
+ * An OpenID provider shaped as CIS2: roles come by userinfo alone. Everybody who signs in is the person of
  * {@link Cis2.next}, at once.
  */
 export async function startCis2({ tls }: { tls?: Certified } = {}) {

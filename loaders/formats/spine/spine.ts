@@ -76,7 +76,7 @@ class SpineReader {
       this.#refuse(problem(SPINE_HINTS.doctype));
     });
     // One handler more, and the engine keeps the parser as a dictionary: it reads at a third of its speed
-    // then. Hence the XML declaration is looked at later, in `#declaration`.
+    // then. So the XML declaration is checked later, in `#declaration`.
     this.#parser.on('opentag', (tag) => this.#open(tag));
     this.#parser.on('closetag', () => this.#close());
     this.#parser.on('cdata', (text) => this.#take(text));

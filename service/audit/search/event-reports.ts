@@ -65,7 +65,7 @@ export function isTechnical(event: SealedEvent['event']): boolean {
 }
 
 export const childReport: EventReport = {
-  about: 'accesses to one child (--child), for a request by the people concerned',
+  about: 'accesses to one child (--child), for a subject access request',
   needs: 'nhsNumber',
   allTime: true,
   title: 'Accesses to one child',

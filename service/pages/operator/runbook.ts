@@ -31,7 +31,7 @@ function textOf(file: URL): string {
   try {
     return readFileSync(file, 'utf8');
   } catch {
-    // No worker stays away for want of a page of words.
+    // A missing page of words is no reason for a worker not to start.
     return '';
   }
 }

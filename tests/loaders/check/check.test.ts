@@ -65,7 +65,7 @@ test('all that is wrong with a record is listed at once, also where its plan typ
   ]);
   const reversed = plan({ type: undefined, start: at('2026-09-14'), end: at('2026-09-13') });
   expect(failures(check([reversed], [child()]))).toEqual(['CPR07 plan_type', 'CPR07 end_date']);
-  // Of a plan whose dates the format could not read, nothing is said of them.
+  // Nothing is said about dates that the format could not read.
   const unread = plan({ type: undefined, start: [], isUnread: true });
   expect(failures(check([unread], [child()]))).toEqual(['CPR07 plan_type']);
 });
@@ -215,7 +215,7 @@ describe('dates', () => {
   const after = (days: number) => at(addDays(TODAY, days));
 
   test.each([
-    ['a start that is no day', plan({ start: at('2026-02-30') }), 'CPR07 start_date'],
+    ['a start that is not a day', plan({ start: at('2026-02-30') }), 'CPR07 start_date'],
     ['a start before 1900', plan({ start: at('1899-12-31') }), 'CPR07 start_date'],
     ['no start', plan({ start: [] }), 'CPR07 start_date'],
     ['two starts', plan({ start: [...at('2026-09-14'), ...at('2026-09-15')] }), 'CPR07 start_date'],

@@ -121,7 +121,7 @@ describe('a delete or an end must match', () => {
     },
   );
 
-  test('an end is accepted where the same file speaks of the plan in force, wherever in the file', () => {
+  test('an end is accepted if the same file has the plan in force, wherever in the file', () => {
     const other = spooled({ startDate: OTHER_START, endDate: day('2026-06-01') });
     const options = { inFile: [other, end] };
     expect(summary(decide([end], [held({ startDate: OTHER_START })], options))).toEqual([

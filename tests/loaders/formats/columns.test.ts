@@ -74,7 +74,7 @@ describe("a case system's own export", () => {
     expect(rows.map(({ deleteDate }) => deleteDate)).toEqual([undefined, undefined]);
   });
 
-  test('may use the names of this service all the same, but each column once', async () => {
+  test('may also use the names of this service, but each column once', async () => {
     const own = OWN.replace('NHS No', 'nhs_number');
     expect((await read(own, { metadata: metadata(2), columns: MAPPING })).rows).toHaveLength(2);
     const twice = OWN.replace('Ward', 'nhs_number');

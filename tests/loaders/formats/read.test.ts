@@ -115,7 +115,7 @@ describe('any upload', () => {
     expect(packed.sha256).not.toBe(plain.sha256);
   });
 
-  test('blank lines before an XML declaration are no part of it', async () => {
+  test('blank lines before an XML declaration do not count as part of it', async () => {
     const plain = await read(XML);
     const before = await read(`\n \r\n${XML}`, { pieces: 1 });
     expect(before.refusal).toBeUndefined();
@@ -337,7 +337,7 @@ describe('Spine XML', () => {
   });
 
   test.each(['x', 'tel:999', '+44 111'])(
-    'an office hours number that is none of a council’s is left out with a warning: %s',
+    'an office hours number that cannot be a council’s is left out with a warning: %s',
     async (value) => {
       const result = await read(
         fileXml(
@@ -373,7 +373,7 @@ describe('Spine XML', () => {
     );
   });
 
-  test('an end that is nil is no end; one that is empty is refused', async () => {
+  test('an end that is nil means no end; one that is empty is refused', async () => {
     const start =
       '<component><cPPStartDate><value value="202609140900"/></cPPStartDate></component>';
     const record = (end: string): string =>

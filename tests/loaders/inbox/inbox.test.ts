@@ -314,7 +314,7 @@ describe('a pair of a MESH client', () => {
     expect(folder(join('failed', id))).toEqual(['bad.ctl', 'bad.dat', 'why.txt']);
     expect(readFileSync(join(dir, 'failed', id, 'why.txt'), 'utf8')).toContain(hint);
     expect(await t.store.fileOf(A, sequence)).toBeUndefined();
-    // Whoever sent it is told too, as far as the control file says who that is.
+    // The sender is told too, if the control file says who that is.
     const { From_DTS: from = 'X26ABC1', MessageType: type = 'Data' } = control;
     const [answer, sent] = folder('outbox');
     if (from === '' || type === 'Report') return expect(answer).toBeUndefined();
@@ -767,7 +767,7 @@ describe('a watcher that is stopped', () => {
     expect(codes()).toEqual(['a.xml CPF02']);
   });
 
-  test('ends between two steps of a file that is being applied, and the next one goes on from there', async () => {
+  test('ends between two steps of a file that is being applied, and the next one continues from there', async () => {
     const own = ods('ZZ105');
     await t.store.setAuthority(own, { name: own, emergencyDutyTeamPhone: '02079460199' }, 'test');
     const records = Array.from({ length: 6_500 }, (_, at) => planOf(50_000 + at));

@@ -120,7 +120,7 @@ describe('a file that was looked at first', () => {
     return { authority, path, source, shown };
   }
 
-  test('is loaded where it does what was said of it', async () => {
+  test('is loaded if it does what the preview said', async () => {
     const { source, shown } = await looked();
     expect(await loadAsShown(t.store, t.anchor, source, shown, options)).toEqual({
       kind: 'answered',

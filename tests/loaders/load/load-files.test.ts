@@ -248,7 +248,7 @@ describe('loads side by side', () => {
       const [loaded] = await Promise.allSettled([loadRecords(authority, 2, records, { store })]);
       const refused = loaded?.status === 'rejected' && String(loaded.reason);
       if (overtaken) expect(refused).toMatch(/taken over authority|working on the authority/);
-      // Whoever was told to wait does it again, once the other has ended.
+      // The one that was told to wait does it again, once the other has ended.
       expect((await loadRecords(authority, 3, newer)).code).toBe('CPF02');
       const [row] = await rowsOf(authority, 1);
       const tally = (await t.store.tally()).get(authority);

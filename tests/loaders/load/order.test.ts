@@ -190,7 +190,7 @@ describe('a number far from the last one', () => {
     expect((await loadRecords(authority, 413, [planOf(2)])).code).toBe('CPF02');
   });
 
-  test('of which the first was the mistyped one is let in by a named operator, and its files take effect', async () => {
+  test('of which the first was mistyped is accepted by a named operator, and its files take effect', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 999_999_999_999_999);
     const END = [planOf(1, { endDate: day('2026-11-20') })];

@@ -131,7 +131,7 @@ describe('a delta that takes too much away', () => {
     expect([heldFileOf(authority), existsSync(folder)]).toEqual([undefined, false]);
   });
 
-  test('is let through as of now: what a newer file said of a plan stands', async () => {
+  test('is released against what is held now: a newer file’s version of a plan stays', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
     await loadRecords(authority, 3, [planOf(1)]);
@@ -149,7 +149,7 @@ describe('a delta that takes too much away', () => {
     await expectReconciled(authority);
   });
 
-  test('names who let it through, who of the council confirmed it and why in the audit', async () => {
+  test('has an audit event that names who released it, who at the council confirmed it, and why', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
     await releaseHeldFile(t.store, t.anchor, heldFileOf(authority)?.id ?? '', {
@@ -239,7 +239,7 @@ describe('a file that adds far more than usual', () => {
   const many = (from: number, count: number) =>
     Array.from({ length: count }, (_, i) => planOf(from + i));
 
-  test('waits whole, and can be let through', async () => {
+  test('waits as a whole, and can be released', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1, children(10));
     const provisional = await loadRecords(authority, 2, many(100, 1_001));
@@ -287,7 +287,7 @@ describe('a file that adds far more than usual', () => {
     expect(await freshness()).toBe(Date.parse('2026-11-24T03:00:00Z'));
   });
 
-  test('keeps what is in doubt about dates of birth until it is let through', async () => {
+  test('keeps doubts about dates of birth until it is released', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1, children(10));
     const lines = Array.from(
@@ -430,7 +430,7 @@ describe('a crash', () => {
     expect(await inForce(authority, 11)).toBe(5);
   });
 
-  test('in the middle of a sweep is carried to its end', async () => {
+  test('in the middle of a sweep is finished', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1, children(10));
     const records = children(8);
@@ -445,7 +445,7 @@ describe('a crash', () => {
   });
 
   test.each(['beginLoad', 'commitLoad'] as const)(
-    'of a release at %s lets it be released all the same',
+    'of a release at %s still lets it be released',
     async (step) => {
       const authority = newAuthority();
       await withRemovalsHeld(authority);

@@ -90,7 +90,7 @@ const eventsOf = async (authority: OdsCode) =>
     event.type === 'restriction' && event.authority === authority ? event : [],
   );
 
-/** What a clinician is told of who else has looked: with or without where; or that the check could not be made. */
+/** What a clinician is told about who else has looked: with or without where; or that the check could not be made. */
 async function told(user: string, n = 1): Promise<'places' | 'no-places' | 'unchecked' | 'none'> {
   const result = await look(user, n);
   if (result.kind === 'could-not-check') return 'unchecked';

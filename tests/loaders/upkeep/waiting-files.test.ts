@@ -169,7 +169,7 @@ describe('while PDS is away', () => {
     expect([await inForce(1), await inForce(2)]).toEqual([false, true]);
   });
 
-  test('nothing is "no match", and nobody can let through what was not traced', async () => {
+  test('nothing is "no match", and nobody can release what was not traced', async () => {
     await load(1, children(1, 2));
     goAway();
     const answer = await load(2, children(21, 2));

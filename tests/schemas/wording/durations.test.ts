@@ -18,7 +18,7 @@ test.each([
   expect(durationText(milliseconds)).toBe(text);
 });
 
-test('no length of time is said in milliseconds, or as none of a unit', () => {
+test('no length of time is given in milliseconds, or as 0 of a unit', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 10 ** 12 }), (milliseconds) => {
       expect(durationText(milliseconds)).toMatch(

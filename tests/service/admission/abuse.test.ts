@@ -259,7 +259,7 @@ describe('a user whom the operator blocks', () => {
       { DATA_DIR: service.dataDir },
     );
 
-  test('is refused with words within seconds, audited, and let in again', async () => {
+  test('is refused with words within seconds, audited, and accepted again once unblocked', async () => {
     const user = newUser();
     const token = await tokenOf(user);
     expect((await service.lookup({ nhsNumber: CHILD }, { token })).status).toBe(200);

@@ -146,7 +146,7 @@ describe('an opaque token', () => {
     expect(await outcome(await authenticate())).toBe('verified');
   });
 
-  test('is no older than its issuer allows', async () => {
+  test('is not older than its issuer allows', async () => {
     const differing = { maxTokenAgeSeconds: 60 };
     server.tokens.set(TOKEN, active({ iat: seconds() - 30 }));
     expect(await outcome(await authenticator({}, differing))).toBe('verified');

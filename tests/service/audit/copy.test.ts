@@ -286,7 +286,7 @@ test('a log that was sealed without a second copy is not begun again by a worker
   expect(await streams.copyOrder()).toEqual({ kind: 'none' });
 });
 
-test('a log that was restored from an old copy of its folder is carried on from the second copy', async () => {
+test('a log that was restored from an old copy of its folder is continued from the second copy', async () => {
   await record(10, 1);
   const one = await sealer();
   await step(one);

@@ -529,7 +529,7 @@ describe('how far a search reaches', () => {
     follower.close();
   });
 
-  test('is told as of when the streams were looked at, whoever looked', async () => {
+  test('is reported as of when the streams were read, whichever process read them', async () => {
     const { places, catchUp, follower } = makeAuditLog(20, 23);
     catchUp();
     follower.close();
@@ -657,7 +657,7 @@ describe('the index file', () => {
   });
 
   test.each([
-    ['is no database', (path: string) => writeFileSync(path, 'x'.repeat(20_000))],
+    ['is not a database', (path: string) => writeFileSync(path, 'x'.repeat(20_000))],
     ['is cut short', (path: string) => truncateSync(path, Math.floor(statSync(path).size / 2))],
     ['is empty', (path: string) => truncateSync(path, 0)],
     [
@@ -687,7 +687,7 @@ describe('the index file', () => {
     expect(count(places)).toBe(800);
   });
 
-  test('of an earlier version is made anew', () => {
+  test('of an earlier version is rebuilt', () => {
     const { places, append, catchUp, follower } = makeAuditLog(300, 22);
     catchUp();
     follower.close();

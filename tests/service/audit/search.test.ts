@@ -200,7 +200,7 @@ describe('POST /audit/search', () => {
     expect(await response.text()).not.toContain(SHARED);
   });
 
-  test('gives pages that fit together, and a cursor that fits no other search', async () => {
+  test('gives pages that fit together, and a cursor that works for no other search', async () => {
     const whole = (await search({ type: 'lookup' })).events;
     const found: unknown[] = [];
     let cursor: string | undefined;
@@ -454,7 +454,7 @@ describe('the command line', () => {
     expect((await searches()).at(-1)).toMatchObject({ by: 'A. Guardian', account });
   });
 
-  test('a request refused for its form or for load is no line of the report on a child', async () => {
+  test('a request refused for its form or for overload is not in the report on a child', async () => {
     const sent = await service.lookup({ nhsNumber: SHARED, dateOfBirth: 'x' });
     expect(sent.status).toBe(400);
     await until(async () => {

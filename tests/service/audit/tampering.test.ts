@@ -422,7 +422,7 @@ test('an event from the future, which somebody else wrote, does not make an old 
 });
 
 describe('a proof of one event', () => {
-  test('is believed with the public key alone, and is no proof of anything else', () => {
+  test('is believed with the public key alone, and proves nothing else', () => {
     const random = seeded(8);
     for (let i = 0; i < PLACES; i++) {
       const index = random(SIZE);

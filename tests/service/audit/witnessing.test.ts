@@ -155,7 +155,7 @@ describe('a witness that works', () => {
 });
 
 describe('of several witnesses', () => {
-  test('as many as are needed have to cosign the same checkpoint, and one that is mute delays no other', async () => {
+  test('as many as are needed have to cosign the same checkpoint, and a silent one does not delay the others', async () => {
     const { folder } = makeLog(20, signer);
     const all = [await witness('a.test/w'), await witness('b.test/w'), await witness('c.test/w')];
     const [, , mute] = all;
@@ -222,7 +222,7 @@ describe('a witness that knows the log otherwise', () => {
     await going.said('knows the first 50 entries of this audit log, and they are not those here');
   });
 
-  test('is no contradiction where another process has sealed on in the meantime', async () => {
+  test('does not count as a contradiction if another process has sealed more in the meantime', async () => {
     const { folder } = makeLog(50, signer);
     const one = await witness();
     one.instead = (response) => {

@@ -37,7 +37,7 @@ const children = (count: number, differing = {}): ModelRecord[] =>
 const END = { endDate: day('2026-11-20') };
 
 describe('what waits', () => {
-  test('is listed, and let through or discarded by somebody who says why', async () => {
+  test('is listed, and released or discarded by somebody who gives a reason', async () => {
     const first = await file('ZZ301', 1, children(10));
     const second = await file('ZZ301', 2, children(6, END));
     const third = await file('ZZ302', 1, children(2));

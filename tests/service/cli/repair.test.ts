@@ -71,7 +71,7 @@ test('streams pushed on, near or far, are reported, repaired in their place, and
   await until(async () => (await look()).status === 503, 'nothing being answered');
   await until(async () => (await said()).includes('set its event numbers ahead'), 'the reason');
   await until(async () => (await alarm('audit-stream')) === 3, 'the streams being counted');
-  // What a restore is for is not said of it, nor can the jump be accepted as events that are lost.
+  // It does not say that a restore is needed, nor can the jump be accepted as lost events.
   expect(await said()).not.toContain('restore Redis');
   const accepted = await run(['audit', 'accept-gap', ...NAMED], { DATA_DIR: service.dataDir });
   expect([accepted.code, accepted.stderr]).toEqual([1, expect.stringContaining('cp-flags repair')]);
@@ -107,7 +107,7 @@ test('an entry that somebody else wrote is reported until a named person has ans
   await until(async () => (await alarm('audit-entry')) === 1, 'the next one being told');
 });
 
-test('an entry without what every event has is reported as foreign, and the log is sealed, verified and searched all the same', async () => {
+test('an entry without what every event has is reported as foreign, and the log can still be sealed, verified and searched', async () => {
   await until(async () => (await look()).status === 200, 'an answer');
   const [real] = (await service.events()).filter(({ type }) => type === 'lookup');
   const { partition: _, number: __, at: ___, outcome: ____, ...written } = real ?? {};

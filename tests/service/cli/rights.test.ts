@@ -119,7 +119,7 @@ test('docs/operating/installing.md names the Redis user of every command that sp
     const roles = rolesIn(names[0] === 'unblock' ? 'block' : (names[0] ?? ''));
     const all = program.commands.flatMap((command) => paths(command));
     const leaves = all.filter((path) => !all.some((other) => other.startsWith(`${path} `)));
-    // What is said of a command with others below it is said of these too.
+    // What applies to a command applies to its subcommands too.
     const roleOf = (path: string) =>
       documented.get(path) ?? documented.get(path.replace(/ [a-z-]+$/, ''));
     for (const path of roles.length === 0 ? [] : leaves) {

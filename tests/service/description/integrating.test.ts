@@ -18,6 +18,7 @@ import { testFolder, until } from '../../support/service.ts';
 /** What the guide for suppliers and its page of examples say, done as they say it, with the demo that they are about. */
 
 let guide: string;
+let examples: string;
 let page: string;
 let folder: string;
 let demo: Awaited<ReturnType<typeof readDemo>>;
@@ -26,7 +27,8 @@ let environment: Record<string, string>;
 
 beforeAll(async () => {
   guide = await readFile(join(root, 'docs', 'integrating.md'), 'utf8');
-  page = guide + (await readFile(join(root, 'docs', 'lookup-examples.md'), 'utf8'));
+  examples = await readFile(join(root, 'docs', 'lookup-examples.md'), 'utf8');
+  page = guide + examples;
   folder = await testFolder();
   const dataDir = join(folder, '.data');
   service = await startServing(['--demo'], { DATA_DIR: dataDir });
@@ -164,7 +166,7 @@ describe('the calls to paste', () => {
     }
   });
 
-  test('for another user of a demo make a token that is let in and listed as somebody else', async () => {
+  test('for another user of a demo make a token that is accepted and listed as somebody else', async () => {
     const program = blocks('js').find((each) => each.includes('SignJWT')) ?? '';
     await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
     await writeFile(join(folder, 'demo-user.mjs'), program);
@@ -204,6 +206,8 @@ test('is served where the description of the API says that it is', async () => {
   const about = await (await fetch(`${demo.baseUrl}/docs`)).text();
   expect(about).toContain('/docs/integrating.md');
   expect(await (await fetch(`${demo.baseUrl}/docs/integrating.md`)).text()).toBe(guide);
+  const served = await fetch(`${demo.baseUrl}/docs/lookup-examples.md`);
+  expect(await served.text()).toBe(examples);
 });
 
 describe('the test numbers', () => {

@@ -125,7 +125,7 @@ test('any of the last five looks of a day may be named, and no made-up id', asyn
   expect(await codeOf(await say(await looked(REPEATED), seen, token))).toBe('404 look-not-found');
 });
 
-describe('nothing is said of', () => {
+describe('nothing is recorded for', () => {
   test.for<[string, () => Promise<Response>, string]>([
     [
       'a look of somebody else',
@@ -220,7 +220,7 @@ describe('a ward and its telephone have no room for a patient:', () => {
   });
 });
 
-test('on the page it can be said about one’s own look, and about no other', async () => {
+test('on the page it can be recorded for a look of one’s own, and for no other', async () => {
   const nurse = await signedIn(service);
   const answer = await nurse.lookUp(PAGE);
   const form = hiddenOf(answer, '/look-up/attendance');

@@ -143,7 +143,7 @@ test('follows the register: what it says is in use again is looked up again', as
   expect((await service.lookup({ nhsNumber: NEW })).status).toBe(503);
 });
 
-test('what PDS has said of numbers that a register does not list stays so: a replaced one, and one whose record is sensitive', async () => {
+test('what PDS said about numbers that a register does not list is kept: a replaced one, and one whose record is sensitive', async () => {
   await markNumber(service.admin, UNLISTED, 'not-in-use');
   await markNumber(service.admin, HELD_SENSITIVE, 'sensitive');
   await writeRegister(

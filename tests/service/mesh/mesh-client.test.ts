@@ -401,7 +401,7 @@ describe('receiving', () => {
     expect(said).toEqual([expect.stringMatching('lists 7 messages under names')]);
   });
 
-  test('hostile words of a sender are no more than words', async () => {
+  test('hostile text from a sender is treated as text only', async () => {
     const message = server.put({
       headers: {
         'mex-subject': '</Subject><From_DTS>X26EVIL</From_DTS>',
@@ -779,7 +779,7 @@ describe('sending', () => {
     expect(said).toHaveLength(2);
   });
 
-  test('a pair that cannot be taken out delays no other one, in its outbox or the next', async () => {
+  test('a pair that cannot be taken out does not delay others, in its outbox or the next', async () => {
     const nameless = Buffer.from([0x61, 0xff, 0x2e, 0x63, 0x74, 0x6c]);
     await writeFile(Buffer.concat([Buffer.from(`${join(folder, 'outbox')}/`), nameless]), 'x');
     await putAnswer('z-answer', 'the answer');
@@ -889,7 +889,7 @@ describe('sending', () => {
     expect(said).toEqual([expect.stringMatching(why)]);
   });
 
-  test('a report is no upload: what it is about is sent again, then given up, by rule', async () => {
+  test('a report is not read as an upload: the message it is about is sent again, then given up, by rule', async () => {
     await putAnswer('answer', 'text');
     const client = await open();
     await step(client);

@@ -187,7 +187,7 @@ describe('a notification', () => {
 });
 
 describe('repeats within 24 hours', () => {
-  test('are notified with the first, and once more when the 24 hours are over', async () => {
+  test('are notified with the first look, and again when the 24 hours are over', async () => {
     const t = fresh();
     const notifier = t.notifier();
     const [first] = t.look({ at: NINE });

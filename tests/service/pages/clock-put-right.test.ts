@@ -53,7 +53,7 @@ test('the number that a council has changed since is shown, and an old one is ne
   numbers.stop();
 });
 
-test('a session without use ends after ten minutes all the same', async () => {
+test('a session without use still ends after ten minutes', async () => {
   let clock = Date.now() + 60 * MINUTE;
   const sealer = await openSealer(join(folder, 'keys'), true, {
     everyMs: MINUTE,

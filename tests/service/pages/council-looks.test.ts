@@ -242,7 +242,7 @@ describe('who looked at a council’s children', () => {
   });
 
   test.each(['x', '000000000001', "1' OR 1=1", '000000000001.0000&before=000000000002.0000'])(
-    'a place in the list that is none is not found: %s',
+    'an invalid place in the list is not found: %s',
     async (before) => {
       const page = await ours.get(`/council/looks?before=${before}`);
       expect(page.status).toBe(before.includes('&') ? 200 : 404);

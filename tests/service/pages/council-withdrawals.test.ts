@@ -53,7 +53,7 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stopAndRemove());
 
-/** What a clinician is told of a number. */
+/** What a clinician is told about a number. */
 async function lookedUp(nhsNumber: string, sub = 'nurse-1', name = 'Nora Nurse') {
   const token = await service.token(claims({ sub, name }));
   const answer = await service.lookup({ nhsNumber }, { token });
@@ -107,7 +107,7 @@ describe('a flag on the wrong child', () => {
     expect(at).toMatch(/^\/council\/withdrawals\/[a-z]+$/);
     expect((await lookedUp(WRONG)).outcome).toBe('flagged');
 
-    // Whoever asked is offered nothing to confirm, and is refused if they send it all the same.
+    // The person who asked is offered nothing to confirm, and is refused if they send it all the same.
     const own = await officer.get(at);
     expect(wordsOf(own)).toContain(WITHDRAWALS.waiting);
     expect(own.text).not.toContain(`${at}/confirm`);

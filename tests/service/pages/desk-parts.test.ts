@@ -30,7 +30,7 @@ test.each([
   },
 );
 
-test('a line is broken where there is no value, and a value alone is a dot that can be seen', () => {
+test('a line has a gap where there is no value, and a single value is a visible dot', () => {
   const values = [4, undefined, 7, 8, undefined, 9];
   const drawn = String(
     lineChart({

@@ -135,7 +135,7 @@ test.each<[string, typeof sign]>([
   expect(await signIn(by)).toEqual({ kind: 'refused', cause: 'unavailable' });
 });
 
-test('an id of a session that no cookie could hold is refused with its name, and not led in a circle', async () => {
+test('a session id that no cookie could hold is refused by name, and the person is not sent round in circles', async () => {
   expect(await signIn(signedBy(own), { sid: 'x'.repeat(256) })).toMatchObject({
     kind: 'refused',
     cause: 'unreadable',

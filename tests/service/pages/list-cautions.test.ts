@@ -55,7 +55,7 @@ test.each([
   expect(saidBy(listed)).toEqual(saidBy(single));
 });
 
-test('a list of which nothing was checked is not called a result', async () => {
+test('a list in which nothing was checked is not called a result', async () => {
   const answer = await gp.send('/list', { list: '999 000 0000' });
   expect(answer.title).toContain(NOT_CHECKED.title);
   expect(answer.status).toBe(400);

@@ -286,7 +286,7 @@ test('a number is taken in a list in every form in which it is taken on its own'
   );
 });
 
-test('a line of fewer than ten digits and a date is no number, wherever the date is and however it is written', () => {
+test('a line of fewer than ten digits and a date is not read as a number, wherever the date is and however it is written', () => {
   const one = fc.integer({ min: 1, max: 12 }).map(String);
   const oneOrTwo = fc.oneof(
     one,
@@ -356,7 +356,7 @@ test('a number in groups that are no day of any month is a number', () => {
   }
 });
 
-test('a number that is shown in another order than its digits have is no number, on its own or in a list', () => {
+test('a number whose digits are displayed in another order is not read, on its own or in a list', () => {
   // By these a browser shows what follows from right to left, or its groups.
   for (const mark of ['\u202e', '\u202b', '\u2067', '\u200f', '\u061c']) {
     const number = `${mark}${PLAN.slice(0, 3)} ${PLAN.slice(3, 6)} ${PLAN.slice(6)}`;

@@ -88,7 +88,7 @@ test('what a check that was not made leaves when it is hidden says of no answer 
   }
 });
 
-test('every page of a check that was not made says that it is no “no”, what to do, and whom to ring', () => {
+test('every page of a check that was not made says that it is not a “no”, what to do, and whom to ring', () => {
   for (const words of NOT_MADE) {
     expect(words).toContain(NOT_A_NO);
     expect(words).toContain(`${NOT_CHECKED.ring} ${FRAME.councils}`);
@@ -152,7 +152,7 @@ test('“No plan found” has no word of a check that was not made, whatever is 
 const outcomes = Object.keys(LIST.outcomes) as Outcome[];
 const NOT_FOUND: readonly Outcome[] = ['none', 'noneBehind'];
 
-test('a list says “No plan found” in its lines of which that is so, and nowhere where there is none', () => {
+test('a list says “No plan found” only in the lines where no plan was found', () => {
   fc.assert(
     fc.property(
       fc.array(fc.constantFrom(...outcomes), { minLength: 1, maxLength: 12 }),

@@ -263,7 +263,7 @@ describe('a held file', () => {
     }
   });
 
-  test('is shown with its reasons, and let through once, in the name of who signed in and of who confirmed it', async () => {
+  test('is shown with its reasons, and released once, under the names of the person signed in and of the person who confirmed it', async () => {
     const path = await heldFile();
     const list = await visitor.get('/operator/files');
     expect(list.text).toContain(`href="${path}"`);
@@ -357,7 +357,7 @@ describe('a user', () => {
   const path = `/operator/users/${userKeyOf(DEMO_ISSUER, user)}`;
   const reason = 'card reported stolen';
 
-  test('is blocked and let in again by name of who did it, and is refused in between', async () => {
+  test('is blocked and unblocked under the name of the person who did it, and is refused in between', async () => {
     await service.lookup({ nhsNumber: testNumber(900) });
     let blocked: Visit | undefined;
     // Somebody who has asked is known once that is sealed and indexed.
@@ -403,7 +403,7 @@ describe('a user', () => {
   const unblock = (of: string) =>
     visitor.send(`/operator/users/${userKeyOf(DEMO_ISSUER, of)}`, { reason: 'wrong user' });
 
-  test('of whom no request is known is blocked after a warning only, so that a mistyped id stops nobody in silence', async () => {
+  test('without any known request is blocked only after a warning, so that a mistyped id does not block the wrong person unnoticed', async () => {
     const sent = await warnedThenSent('nobody-such', BLOCKED.unknown);
     const location = sent.headers.get('location') ?? '';
     expect(wordsOf(await visitor.get(location))).toContain(
@@ -438,7 +438,7 @@ describe('a user', () => {
     expect([page.status, wordsOf(page).includes(BLOCKED.self)]).toEqual([400, true]);
   });
 
-  test('is let in again by somebody who reads who blocked them, when and why, and that it was an officer', async () => {
+  test('is unblocked only after the page shows who blocked them, when and why, and that it was an officer', async () => {
     const blocks = createBlocks(service.admin, service.store);
     const inquiry = { by: 'Esi Demo', reason: 'inquiry 7', issuer: DEMO_ISSUER };
     await blocks.block({ ...inquiry, user: 'watched-1', desk: 'officer' });

@@ -9,7 +9,7 @@ import { openProvider, type Provider } from '#service/pages/sign-in/openid.ts';
 import { statesTogether } from '#service/pages/sign-in/provider-health.ts';
 import { until } from '../../support/test-store.ts';
 
-/** What the operator is told of a provider that does not do its part. */
+/** What the operator is told about a provider that does not work. */
 
 type Answer = { status: number; body: object } | 'mute';
 const wellKnown = '/.well-known/openid-configuration';
@@ -93,7 +93,7 @@ test('a provider that says nothing is reported before anybody tries to sign in, 
   expect(provider.state.ok).toBe(true);
   await until(() => !provider.state.ok, 'the provider being missed');
   expect(provider.state.detail).toBe(
-    'Test Identity does not say how to sign in by it (no answer within 5 s).',
+    'Test Identity does not say how to sign in with it (no answer within 5 s).',
   );
   if (discovery !== undefined) answers.set(wellKnown, discovery);
   await provider.start(false);
@@ -102,7 +102,7 @@ test('a provider that says nothing is reported before anybody tries to sign in, 
 });
 
 test.for<[string, Answer, string]>([
-  ['breaks', { status: 500, body: {} }, 'the answer is none of OpenID Connect'],
+  ['breaks', { status: 500, body: {} }, 'the answer is not one of OpenID Connect'],
   ['refuses the service', { status: 401, body: { error: 'invalid_client' } }, 'invalid_client'],
 ])('a token endpoint that %s is reported once, however many try', async ([, answer, says]) => {
   const provider = await open();

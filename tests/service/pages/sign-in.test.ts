@@ -325,7 +325,7 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
   });
 });
 
-describe('an answer of the provider that is not this browser’s own is no sign-in', () => {
+describe('an answer of the provider for another browser does not sign this one in', () => {
   test.for<[string, (back: URL, visitor: Visitor) => Promise<Visit>]>([
     [
       'brought to another browser',
@@ -765,7 +765,7 @@ test('nobody is sent elsewhere by an address of ours', async () => {
   }
 });
 
-test('the operator is told of a provider that does not answer, once, and lookups go on', async () => {
+test('the operator is told once about a provider that does not answer, and lookups continue', async () => {
   const check = async () => {
     const response = await fetch(`${service.baseUrl}/_status`);
     const { checks } = (await response.json()) as {
@@ -776,7 +776,7 @@ test('the operator is told of a provider that does not answer, once, and lookups
   await until(async () => (await check()).status === 'warn', 'the warning');
   const { http, outcome } = await check();
   expect(http).toBe(200);
-  expect(outcome).toContain('Gone Identity does not say how to sign in by it');
+  expect(outcome).toContain('Gone Identity does not say how to sign in with it');
   expect((await service.lookup({ nhsNumber: PLAN })).status).toBe(200);
   expect(service.lines.filter((line) => line.includes('Gone Identity'))).toHaveLength(1);
 });

@@ -120,7 +120,7 @@ const csv = (name: string, text: string) => ({
 });
 
 describe.skipIf(!hasBrowser)('on a screen of 320 pixels, and of 1024', () => {
-  test('nothing of a council’s pages goes on beyond an edge, and each heading is in sight', async () => {
+  test('nothing on a council’s pages runs over an edge, and each heading is visible', async () => {
     const { page, close } = await somebody(COUNCIL_DESK, CODE);
     await until(async () => {
       await goTo(page, '/council/looks');

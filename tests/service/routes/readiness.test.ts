@@ -111,7 +111,7 @@ test('a file that Redis cannot rewrite is reported, and lookups continue', async
   );
 });
 
-test('durability not in force makes it unready, and the process is alive all the same', async () => {
+test('without durability it is not ready, but the process is alive', async () => {
   const admin = await service.connect('admin');
   await admin.config('SET', 'appendfsync', 'everysec');
   await until(async () => (await status()).http === 503, 'readiness being withdrawn');

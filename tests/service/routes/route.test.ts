@@ -75,7 +75,7 @@ test('an OPTIONS is answered as a GET is where a balancer asks by it, and nowher
   expect([get.status, get.headers.get('allow')]).toEqual([404, null]);
 });
 
-test('an address of no route is refused in the form of its part of the service', async () => {
+test('an unknown address is refused in the form of its part of the service', async () => {
   const plain = await app.request('/nowhere', {}, env);
   expect(await plain.json()).toMatchObject({ code: 'not-found', checked: false });
   // Without a FHIR route there is no FHIR service that could say so.

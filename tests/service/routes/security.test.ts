@@ -132,6 +132,7 @@ const ROUTES: Record<string, Entry> = {
   'GET /openapi.json': open(),
   'GET /docs': open(),
   'GET /docs/integrating.md': open(),
+  'GET /docs/lookup-examples.md': open(),
   'GET /_ping': open(),
   'GET /_status': open(),
   'GET /problems/:code': open({ path: '/problems/not-found' }),

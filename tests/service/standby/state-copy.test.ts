@@ -257,7 +257,7 @@ test('a worker that dies between two writes, or whose answer is lost, leaves a w
   }
 });
 
-test('an object that was changed is found out, and nothing is put in the place of what is here', async () => {
+test('an object that was changed is noticed, and replaces nothing here', async () => {
   hold('held-1', spool('load-abc', 'rows'));
   await stateCopy().save(EPOCH);
   const folder = join(copyFolder, 'state', numberPath(EPOCH));
@@ -412,7 +412,7 @@ describe('what a worker keeps of a mailbox', () => {
   }
   const sentIn = (folder: string): string => readFileSync(join(folder, 'sent', 'one.dat'), 'utf8');
 
-  test('is put into no other mailbox by a worker that takes over and has another, and waits for one that has the same', async () => {
+  test('is not put into another mailbox by a worker that takes over, and waits for a worker with the same mailbox', async () => {
     const first = worker('', 'X26HC005', 'of the first');
     await stateCopy(place, { places: first.places }).save(EPOCH);
     const second = worker('elsewhere', 'X26HC006');
@@ -553,7 +553,7 @@ test.each(['older versions', 'nothing', 'an earlier worker’s alone'])(
   },
 );
 
-test('an older state is taken over by the word of a named person, whose event is there first', async () => {
+test('an older state is taken over if a named person accepts it, and the event is recorded first', async () => {
   const copy = stateCopy();
   await copy.save(EPOCH);
   const old = newestManifest(EPOCH);

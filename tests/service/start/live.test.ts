@@ -91,7 +91,7 @@ describe('live data without a list of expected authorities', () => {
     expect(await status()).toContain('cp-flags authority expect');
   });
 
-  test('says whose plans a negative speaks of once somebody has set it, by name and on record', async () => {
+  test('says whose plans a negative covers once a named person has set it, on record', async () => {
     const file = await write('expected.json', {
       area: 'North Yorkshire',
       kind: 'pilot',

@@ -42,7 +42,7 @@ test.skipIf(process.env['MUTE_COPY'] === undefined)(
         size = (await commits.newest())?.size ?? -1;
         return size > 0 && size === before;
       }, 'the copy to have everything');
-      // Whoever opens it waits for somebody to write, as any call on a mount that went away does.
+      // A process that opens it waits for somebody to write, as any call on a mount that went away does.
       const next = join(copy, 'log', numberPath(size));
       mkdirSync(join(next, '..'), { recursive: true });
       execFileSync('mkfifo', [next]);

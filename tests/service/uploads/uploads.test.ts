@@ -377,7 +377,7 @@ describe('a body', () => {
     expect(answer).toContain('upload-cut-short');
   });
 
-  test('that comes in time is read to its end', async () => {
+  test('that arrives in time is read to its end', async () => {
     const limits = { idleMs: 60_000, deadlineMs: 60_000 };
     expect(await cut((socket) => socket.write('x'.repeat(99_997)), limits)).toContain('whole');
   });

@@ -66,7 +66,7 @@ test('a worker that keeps the store closed, since events are missing, counts as 
   await readiness.stop();
 });
 
-test('a live data folder that was last alive days ago opens only on the word of a named person', async () => {
+test('a live data folder that was last alive days ago opens only once a named person confirms it', async () => {
   t = await startTestStore();
   await t.adminStore.createDataset('live', 'test');
   const alive = Date.now() - 3 * DAY_MS - 60_000;
@@ -88,7 +88,7 @@ test('a live data folder that was last alive days ago opens only on the word of 
   expect(events.map(({ type }) => type)).toContain('old-copy-confirmed');
 });
 
-test('a store whose clock was ahead and was put right opens on the word of a named person, and not while clocks differ', async () => {
+test('a store whose clock was ahead and was put right opens once a named person confirms it, but not while clocks differ', async () => {
   t = await startTestStore({ kind: 'demo' });
   const ahead = Date.now() + 3_600_000;
   t.anchor.rememberClock(ahead);
