@@ -1,3 +1,5 @@
+import { counted, figure } from './counts.ts';
+
 /** What a council reads in an acknowledgement, a notice or a notification, beside the hints of its findings. */
 
 /** What became of a file. Source: CP-IS vocabulary, file acknowledgement codes. */
@@ -30,9 +32,6 @@ export const RECORD_CODES = {
   CPR07: 'Unsuccessful for another reason',
 } as const;
 
-const plural = (count: number, thing: string): string =>
-  `${count} ${thing}${count === 1 ? '' : 's'}`;
-
 /** The lines of an acknowledgement as text. */
 export const ACKNOWLEDGEMENT = {
   authorityAdded: 'The authority was not known here and has been added.',
@@ -41,9 +40,9 @@ export const ACKNOWLEDGEMENT = {
   firstLoad:
     'This is its first load: there is nothing to compare it with, so nothing in it could be called unusual.',
   records: (counts: { records: number; accepted: number; refused: number }) =>
-    `${plural(counts.records, 'record')}: ${counts.accepted} accepted, ${counts.refused} refused`,
+    `${counted(counts.records, 'record')}: ${figure(counts.accepted)} accepted, ${figure(counts.refused)} refused`,
   recordsChecked: (counts: { records: number; accepted: number; refused: number }) =>
-    `${plural(counts.records, 'record')}: ${counts.accepted} with no fault, ${counts.refused} with faults`,
+    `${counted(counts.records, 'record')}: ${figure(counts.accepted)} with no fault, ${figure(counts.refused)} with faults`,
   /** What the code would be of a file that was not loaded. */
   wouldBe: (code: string) => `would be ${code}, if loaded now`,
   checked: (code: string) => `as far as the file itself shows, ${code}`,
@@ -54,7 +53,7 @@ export const ACKNOWLEDGEMENT = {
     superseded: number;
     removed?: number | undefined;
   }) =>
-    `${plural(rows.added + rows.changed + rows.unchanged + rows.superseded, 'row')}: ${rows.added} added, ${rows.changed} changed, ${rows.unchanged} unchanged, ${rows.superseded} superseded by a newer file${rows.removed ? `; ${plural(rows.removed, 'older row')} taken away` : ''}`,
+    `${counted(rows.added + rows.changed + rows.unchanged + rows.superseded, 'row')}: ${figure(rows.added)} added, ${figure(rows.changed)} changed, ${figure(rows.unchanged)} unchanged, ${figure(rows.superseded)} superseded by a newer file${rows.removed ? `; ${counted(rows.removed, 'older row')} taken away` : ''}`,
   waits: (held: {
     id: string;
     whole: boolean;
@@ -63,8 +62,8 @@ export const ACKNOWLEDGEMENT = {
     untraced?: true | undefined;
   }) =>
     held.untraced === true
-      ? `${plural(held.records, 'record')} ${held.records === 1 ? 'waits to be traced, and is' : 'wait to be traced, and are'} loaded automatically`
-      : `${held.whole ? 'All of it waits' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'row')} to take away wait`} for the operator's decision: cp-flags release ${held.id}`,
+      ? `${counted(held.records, 'record')} ${held.records === 1 ? 'waits to be traced, and is' : 'wait to be traced, and are'} loaded automatically`
+      : `${held.whole ? 'All of it waits' : `${counted(held.records, 'record')} and ${counted(held.leftOut, 'row')} to take away wait`} for the operator's decision: cp-flags release ${held.id}`,
   wouldWait: (held: {
     whole: boolean;
     records: number;
@@ -72,8 +71,8 @@ export const ACKNOWLEDGEMENT = {
     untraced?: true | undefined;
   }) =>
     held.untraced === true
-      ? `${plural(held.records, 'record')} would wait to be traced`
-      : `${held.whole ? 'All of it' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'row')} to take away`} would wait for the operator's decision`,
+      ? `${counted(held.records, 'record')} would wait to be traced`
+      : `${held.whole ? 'All of it' : `${counted(held.records, 'record')} and ${counted(held.leftOut, 'row')} to take away`} would wait for the operator's decision`,
   /** For a file that waits and was loaded on the command line. */
   finalWillBe: (paths: readonly string[]) =>
     `The final acknowledgement will be in ${paths.join(', ')}, written by the service's worker.`,
@@ -82,11 +81,11 @@ export const ACKNOWLEDGEMENT = {
     `Columns ignored and not kept: ${columns.join(', ')}`,
   refused: 'Refused:',
   warnings: 'Warnings:',
-  more: (count: number) => `and ${count} more`,
+  more: (count: number) => `and ${figure(count)} more`,
   moreProblems: (count: number) =>
-    `${plural(count, 'more problem')} ${count === 1 ? 'is' : 'are'} not listed.`,
+    `${counted(count, 'more problem')} ${count === 1 ? 'is' : 'are'} not listed.`,
   moreRemarks: (count: number) =>
-    `${plural(count, 'more remark')} ${count === 1 ? 'is' : 'are'} not listed.`,
+    `${counted(count, 'more remark')} ${count === 1 ? 'is' : 'are'} not listed.`,
 } as const;
 
 /** Subjects of what goes to a MESH mailbox. */
@@ -111,5 +110,5 @@ export const NOTIFICATION = {
   nobody: 'Nobody looked.',
   notYet: 'New since your last notification.',
   unreadable: (count: number) =>
-    `${plural(count, 'event')} could not be read and may have concerned a child of yours. Ask the operator.`,
+    `${counted(count, 'event')} could not be read and may have concerned a child of yours. Ask the operator.`,
 } as const;

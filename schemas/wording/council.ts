@@ -1,12 +1,10 @@
 import { type CalendarDate, longDateText } from '../calendar.ts';
 import type { FileCode } from '../uploads/acknowledgement.ts';
 import type { Advice, ComparedField } from '../uploads/reconciliation.ts';
+import { counted, figure } from './counts.ts';
 import { UPLOAD_FIELDS } from './files.ts';
 
 /** What a council's data officer reads. */
-
-const plural = (count: number, one: string, many = `${one}s`): string =>
-  `${count.toLocaleString('en-GB')} ${count === 1 ? one : many}`;
 
 export const COUNCIL = {
   home: 'Home',
@@ -19,11 +17,11 @@ export const COUNCIL = {
   lastFile: 'Number of the last file',
   plans: 'Plans held, including ended plans',
   waiting: 'What is not done yet',
-  heldFiles: (count: number) => `${plural(count, 'file')} held: see why and what to do`,
+  heldFiles: (count: number) => `${counted(count, 'file')} held: see why and what to do`,
   failed: 'The service failed while it was doing this',
   failedThen: 'Open the list in a minute. If it does not show what you wanted, do it again.',
   withdrawals: (count: number) =>
-    `${plural(count, 'withdrawal')} to be confirmed by a second person`,
+    `${counted(count, 'withdrawal')} to be confirmed by a second person`,
   council: 'Council',
   data: 'Data',
   live: 'LIVE: real children',
@@ -70,11 +68,11 @@ export const UPLOAD = {
     loading: 'Loading',
   } as Record<string, string>,
   progress: (percent: number, records: number) =>
-    `${percent}% done, ${plural(records, 'record')} so far.`,
+    `${percent}% done, ${counted(records, 'record')} so far.`,
   left: (seconds: number) =>
     seconds < 60
-      ? `About ${plural(Math.max(1, Math.ceil(seconds)), 'second')} left.`
-      : `About ${plural(Math.ceil(seconds / 60), 'minute')} left.`,
+      ? `About ${counted(Math.max(1, Math.ceil(seconds)), 'second')} left.`
+      : `About ${counted(Math.ceil(seconds / 60), 'minute')} left.`,
   reloads: 'This page reloads itself. You can leave it and come back.',
   shown: 'What this file would do',
   shownNothing: 'This file would change nothing that is held',
@@ -84,12 +82,12 @@ export const UPLOAD = {
   otherAtWork:
     'The file was not sent, because another file from your council is being loaded. Send it again in a minute.',
   would: {
-    added: (count: number) => `add ${plural(count, 'plan')}`,
-    changed: (count: number) => `change ${plural(count, 'plan')}`,
-    removed: (count: number) => `end or remove ${plural(count, 'plan')}`,
-    refused: (count: number) => `leave out ${plural(count, 'record')} that cannot be used`,
+    added: (count: number) => `add ${counted(count, 'plan')}`,
+    changed: (count: number) => `change ${counted(count, 'plan')}`,
+    removed: (count: number) => `end or remove ${counted(count, 'plan')}`,
+    refused: (count: number) => `leave out ${counted(count, 'record')} that cannot be used`,
     superseded: (count: number) =>
-      `leave ${plural(count, 'plan')} as ${count === 1 ? 'it is' : 'they are'} in a newer file: what this file ends or changes there is NOT done`,
+      `leave ${counted(count, 'plan')} as ${count === 1 ? 'it is' : 'they are'} in a newer file: what this file ends or changes there is NOT done`,
   },
   supersededThen:
     'If the number of the newer file was mistyped, do not send this file yet. Ask the team that runs this service to correct the numbering first.',
@@ -98,7 +96,7 @@ export const UPLOAD = {
     'If it is too high by mistake, the numbers of your next files will be too low. Plans that those files end will still be shown.',
   confirmNumberWrong:
     'If the number of this file is right, type it. If it is not, do not send the file',
-  stops: (count: number) => `${plural(count, 'child', 'children')} will stop showing a plan`,
+  stops: (count: number) => `${counted(count, 'child', 'children')} will stop showing a plan`,
   stopsThen:
     'Clinicians will no longer see these plans as in force. Check that this is right. A plan that is missing protects nobody.',
   wouldWait:
@@ -106,7 +104,7 @@ export const UPLOAD = {
   wouldWaitWhole:
     'The file is unusual. All of it would be held until you tell the team that runs this service that it is right.',
   wouldTrace: (count: number) =>
-    `${plural(count, 'record')} would wait until NHS numbers can be traced.`,
+    `${counted(count, 'record')} would wait until NHS numbers can be traced.`,
   confirm: (count: number) => `Type ${count} to confirm`,
   confirmHint: 'The number of children who will stop showing a plan.',
   confirmWrong: (count: number) =>
@@ -162,7 +160,7 @@ export const OUTCOME = {
   received: 'Received',
   records: 'Records',
   recordsOf: (counts: { records: number; accepted: number; refused: number }) =>
-    `${plural(counts.records, 'record')}: ${counts.accepted} used, ${counts.refused} refused`,
+    `${counted(counts.records, 'record')}: ${figure(counts.accepted)} used, ${figure(counts.refused)} refused`,
   plans: 'Plans',
   plansOf: (rows: {
     added: number;
@@ -179,7 +177,7 @@ export const OUTCOME = {
       ...(rows.removed === undefined ? [] : [`${rows.removed} removed`]),
     ].join(', '),
   superseded: (count: number) =>
-    `${plural(count, 'plan')} ${count === 1 ? 'was left as it is' : 'were left as they are'} in a newer file: what this file ends or changes there was NOT done. The remarks name each plan that is different.`,
+    `${counted(count, 'plan')} ${count === 1 ? 'was left as it is' : 'were left as they are'} in a newer file: what this file ends or changes there was NOT done. The remarks name each plan that is different.`,
   waits: 'Held',
   waitsOf: (held: {
     whole: boolean;
@@ -188,8 +186,8 @@ export const OUTCOME = {
     untraced?: true | undefined;
   }) =>
     held.untraced === true
-      ? `${plural(held.records, 'record')}, until NHS numbers can be traced. You do not need to do anything`
-      : `${held.whole ? 'the whole file' : `${plural(held.records, 'record')} and ${plural(held.leftOut, 'plan')} to remove`}, until you have told the team that runs this service whether it is right`,
+      ? `${counted(held.records, 'record')}, until NHS numbers can be traced. You do not need to do anything`
+      : `${held.whole ? 'the whole file' : `${counted(held.records, 'record')} and ${counted(held.leftOut, 'plan')} to remove`}, until you have told the team that runs this service whether it is right`,
   firstLoad: 'This is your first file, so there was nothing to compare it with.',
   ignored: 'Columns that were ignored and not kept',
   refused: 'Records that cannot be used',
@@ -269,9 +267,9 @@ export const RECONCILE = {
     onlyThere: number;
     notCompared: number;
   }) =>
-    `${plural(counts.same, 'plan')} the same, ${counts.differs} different, ${counts.onlyHere} only here, ${counts.onlyThere} only in your file, ${counts.notCompared} records not compared.`,
+    `${counted(counts.same, 'plan')} the same, ${figure(counts.differs)} different, ${figure(counts.onlyHere)} only here, ${figure(counts.onlyThere)} only in your file, ${counted(counts.notCompared, 'record')} not compared.`,
   over: (count: number) =>
-    `${plural(count, 'plan')} held here ${count === 1 ? 'has' : 'have'} ended and ${count === 1 ? 'is' : 'are'} not in your file. You do not need to do anything.`,
+    `${counted(count, 'plan')} held here ${count === 1 ? 'has' : 'have'} ended and ${count === 1 ? 'is' : 'are'} not in your file. You do not need to do anything.`,
   results: {
     withdrawn:
       'Withdrawn by your council: delete them in your case system. If they are right, undo the withdrawal. Sending them again changes nothing',

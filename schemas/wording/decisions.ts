@@ -1,5 +1,6 @@
 import { londonDate, longDateText } from '../calendar.ts';
 import { UPLOAD_FORMATS, type UploadFormat, uploadFormats } from '../uploads/formats.ts';
+import { counted, figure } from './counts.ts';
 
 /** What a council is told about a file that was read and is decided on, in its acknowledgement. */
 
@@ -8,9 +9,6 @@ const FULL_FORMATS = uploadFormats
   .filter((format) => UPLOAD_FORMATS[format].canBeFull)
   .map((format) => UPLOAD_FORMATS[format].called)
   .join(' or ');
-
-const plural = (count: number, one: string, several: string): string =>
-  `${count} ${count === 1 ? one : several}`;
 
 /** Why nothing of a file is loaded. Numbers are those of the file itself. */
 export const FILE_REFUSALS = {
@@ -48,24 +46,24 @@ export const FILE_REMARKS = {
   contactUnknown: (hint: string) =>
     `${hint} If one is held, it stays; an authority's first file would be refused.`,
   storeDiffers: (expected: number, held: number) =>
-    `After this load the store does not hold what it should for this authority (${expected} rows expected, ${held} held). The authority is shown as not up to date. Tell the operator of the service; the file itself is in order.`,
+    `After this load the store does not hold what it should for this authority (${figure(expected)} rows expected, ${figure(held)} held). The authority is shown as not up to date. Tell the operator of the service; the file itself is in order.`,
 } as const;
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`;
 const refusedOf = (refused: number, records: number): string =>
-  `${refused} of ${plural(records, 'record', 'records')} ${refused === 1 ? 'is' : 'are'} refused (${percent(refused / records)})`;
+  `${figure(refused)} of ${counted(records, 'record')} ${refused === 1 ? 'is' : 'are'} refused (${percent(refused / records)})`;
 /** `count` of the `inForce` plans in force. */
 const ofInForce = (count: number, inForce: number): string =>
-  `${count} of ${inForce} (${percent(Math.min(1, count / Math.max(1, inForce)))})`;
+  `${figure(count)} of ${figure(inForce)} (${percent(Math.min(1, count / Math.max(1, inForce)))})`;
 
 /** Why a file, or part of it, waits for a decision. */
 export const HELD_FILE_REASONS = {
   manyRefused: (refused: number, records: number) =>
     `${refusedOf(refused, records)}, so what the file takes away needs a decision.`,
   refusedInFull: (refused: number) =>
-    `${plural(refused, 'record is', 'records are')} refused, and their plans would be taken away as left out.`,
+    `${counted(refused, 'record is', 'records are')} refused, and their plans would be taken away as left out.`,
   additions: (added: number, times: number, usual: number) =>
-    `It adds ${added} rows, over ${times} times what is usual for this authority (${usual}).`,
+    `It adds ${figure(added)} rows, over ${times} times what is usual for this authority (${figure(usual)}).`,
   removals: (count: number, inForce: number) =>
     `It ends or deletes ${ofInForce(count, inForce)} plans in force.`,
   leavesOut: (count: number, inForce: number) =>
@@ -76,9 +74,10 @@ export const HELD_FILE_REASONS = {
 export const UNUSUAL = {
   manyRefused: (refused: number, records: number) =>
     `${refusedOf(refused, records)}. Look for a common cause.`,
-  manyRows: (rows: number, usual: number) => `The file has ${rows} rows, where ${usual} are usual.`,
+  manyRows: (rows: number, usual: number) =>
+    `The file has ${figure(rows)} rows, where ${figure(usual)} are usual.`,
   fewRows: (rows: number, usual: number) =>
-    `The file has only ${rows} rows, where ${usual} are usual.`,
+    `The file has only ${figure(rows)} rows, where ${figure(usual)} are usual.`,
   removals: (count: number, inForce: number) =>
     `The file takes away ${ofInForce(count, inForce)} plans in force. Check that this is meant.`,
 } as const;
@@ -96,7 +95,7 @@ export const HELD_FILE_HINTS = {
   wouldWait: (whole: boolean) =>
     `${whole ? 'Nothing in it' : 'Everything else'} would be applied; this would be held until the operator of the service releases it.`,
   untraced: (records: number) =>
-    `${plural(records, 'record waits', 'records wait')} because the NHS numbers could not be traced just now. Nothing is wrong with them as far as is known: they are traced and loaded automatically, and the final acknowledgement follows. Until then the data counts as no fresher than before.`,
+    `${counted(records, 'record waits', 'records wait')} because the NHS numbers could not be traced just now. Nothing is wrong with them as far as is known: they are traced and loaded automatically, and the final acknowledgement follows. Until then the data counts as no fresher than before.`,
   traced: (at: string) => `The records that waited were traced by ${at}.`,
   released: (at: string) =>
     `The operator of the service released the held part of this file on ${at}.`,

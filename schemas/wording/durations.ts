@@ -1,3 +1,5 @@
+import { counted } from './counts.ts';
+
 const UNITS = [
   ['second', 1_000, 120],
   ['minute', 60_000, 120],
@@ -9,15 +11,12 @@ const DAY_MS = 86_400_000;
 export const spaceText = (mebibytes: number): string =>
   mebibytes < 10_240 ? `${mebibytes} MiB` : `${Math.floor(mebibytes / 1_024)} GiB`;
 
-const several = (count: number, unit: string): string =>
-  `${count.toLocaleString('en-GB')} ${unit}${count === 1 ? '' : 's'}`;
-
 /** A length of time as people say it: `less than a second`, `8 seconds`, `3 minutes`, `5 hours`, `2 days`. */
 export function durationText(milliseconds: number): string {
   if (milliseconds < 1_000) return 'less than a second';
   for (const [unit, length, before] of UNITS) {
     const count = Math.floor(milliseconds / length);
-    if (count < before) return several(count, unit);
+    if (count < before) return counted(count, unit);
   }
-  return several(Math.floor(milliseconds / DAY_MS), 'day');
+  return counted(Math.floor(milliseconds / DAY_MS), 'day');
 }

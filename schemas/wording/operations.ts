@@ -4,6 +4,7 @@
  */
 
 import type { EnumerationAlertEvent } from '../audit/audit-event.ts';
+import { counted } from './counts.ts';
 import { durationText } from './durations.ts';
 
 const RESTORE_LOG =
@@ -23,9 +24,9 @@ export const SEALING = {
     verifiedAgoMs?: number;
   }) =>
     [
-      `${of.sealedEvents.toLocaleString('en-GB')} ${of.sealedEvents === 1 ? 'event is' : 'events are'} sealed`,
+      `${counted(of.sealedEvents, 'event is', 'events are')} sealed`,
       of.unsealedEvents > 0 &&
-        `, ${of.unsealedEvents.toLocaleString('en-GB')} ${of.unsealedEvents === 1 ? 'waits' : 'wait'}, the oldest for ${durationText(of.oldestUnsealedMs)}`,
+        `, ${counted(of.unsealedEvents, 'waits', 'wait')}, the oldest for ${durationText(of.oldestUnsealedMs)}`,
       of.verifiedAgoMs !== undefined &&
         `. The newest were verified ${durationText(of.verifiedAgoMs)} ago`,
       '.',
@@ -56,7 +57,7 @@ export const SEALING = {
   damaged: (damage: string) =>
     `The newest part of the audit log is not what was sealed. ${damage} Nothing more is sealed. Keep the folder for the investigation, and restore the log from its last good copy.`,
   late: (count: number, oldest: string) =>
-    `${count} audit ${count === 1 ? 'event waits' : 'events wait'} to be sealed, the oldest since ${oldest}: sealing is falling behind.`,
+    `${counted(count, 'audit event waits', 'audit events wait')} to be sealed, the oldest since ${oldest}: sealing is falling behind.`,
 } as const;
 
 /** The witnesses that cosign the log's checkpoints. `name` is a witness's. */
@@ -182,7 +183,7 @@ export const PROTECTED_TWICE = {
 export const UNKNOWN_ENTRIES = {
   none: 'Every entry that was sealed lately is of a type that this version knows.',
   some: (count: number) =>
-    `${count} ${count === 1 ? 'entry' : 'entries'} sealed lately, of a type or with a word that this version does not know: searches show them as unreadable. During an upgrade a newer process wrote them; start its worker. If no newer process runs, somebody else writes to Redis: see the alert ForeignWrites.`,
+    `${counted(count, 'entry', 'entries')} sealed lately, of a type or with a word that this version does not know: searches show them as unreadable. During an upgrade a newer process wrote them; start its worker. If no newer process runs, somebody else writes to Redis: see the alert ForeignWrites.`,
   found:
     'sealed entries are of a type or with a word that this version does not know: a newer version wrote them, or somebody else',
 } as const;
@@ -192,8 +193,8 @@ export const NOTIFYING = {
   /** @param outbox `undefined` if none is set for the caller */
   resent: (count: number, authority: string, outbox: string | undefined) =>
     outbox === undefined
-      ? `${count} ${count === 1 ? 'notification' : 'notifications'} of ${authority} ${count === 1 ? 'waits' : 'wait'} to be written once more. NOTIFICATIONS_OUTBOX is not set here: a worker writes them only if it is set there. ${authority} can ask for what is kept: GET /notifications.`
-      : `${count} ${count === 1 ? 'notification' : 'notifications'} of ${authority} ${count === 1 ? 'is' : 'are'} to be written into ${outbox} once more, which the worker does within seconds.`,
+      ? `${counted(count, 'notification')} of ${authority} ${count === 1 ? 'waits' : 'wait'} to be written once more. NOTIFICATIONS_OUTBOX is not set here: a worker writes them only if it is set there. ${authority} can ask for what is kept: GET /notifications.`
+      : `${counted(count, 'notification')} of ${authority} ${count === 1 ? 'is' : 'are'} to be written into ${outbox} once more, which the worker does within seconds.`,
   starting: 'Notifying authorities is starting.',
   silent:
     'Notifying authorities has not reported for a minute. Nothing is lost. Restart this process if this does not pass.',
@@ -207,10 +208,14 @@ export const NOTIFYING = {
     unreadable: number;
   }) => {
     const parts = [
-      ...(of.behindEvents > 0 ? [`${of.behindEvents} sealed events are not read yet`] : []),
+      ...(of.behindEvents > 0
+        ? [`${counted(of.behindEvents, 'sealed event is', 'sealed events are')} not read yet`]
+        : []),
       ...(of.lagMs > 0 ? [`the oldest access not notified is ${of.lagMs} ms old`] : []),
-      ...(of.unwritten > 0 ? [`${of.unwritten} notifications wait for the outbox`] : []),
-      ...(of.unreadable > 0 ? [`${of.unreadable} events could not be read`] : []),
+      ...(of.unwritten > 0
+        ? [`${counted(of.unwritten, 'notification waits', 'notifications wait')} for the outbox`]
+        : []),
+      ...(of.unreadable > 0 ? [`${counted(of.unreadable, 'event')} could not be read`] : []),
     ].join('; ');
     return parts === '' ? '' : ` ${parts[0]?.toUpperCase()}${parts.slice(1)}.`;
   },

@@ -1,7 +1,6 @@
-/** What the people who run the service read on their own pages. Never an NHS number or a council's own id of a child. */
+import { counted, figure } from './counts.ts';
 
-const count = (number: number, one: string, several = `${one}s`): string =>
-  `${number.toLocaleString('en-GB')} ${number === 1 ? one : several}`;
+/** What the people who run the service read on their own pages. Never an NHS number or a council's own id of a child. */
 
 /** Where they can go. */
 export const OPERATOR = {
@@ -25,7 +24,7 @@ export const OPERATOR = {
 /** The first page: are we answering. */
 export const ANSWERING = {
   all: 'Lookups are answered',
-  allAnd: (concerns: number) => `Lookups are answered. ${count(concerns, 'thing')} to deal with`,
+  allAnd: (concerns: number) => `Lookups are answered. ${counted(concerns, 'thing')} to deal with`,
   some: 'Some lookups are not answered',
   none: 'No lookup is answered',
   unknown: 'It is not known whether lookups are answered',
@@ -50,14 +49,14 @@ export const ANSWERING = {
     unanswered: 'The reports of other processes cannot be read while Redis does not answer.',
   },
   behind: (behind: number, expected: number) =>
-    `${behind} of ${count(expected, 'council')} ${behind === 1 ? 'is' : 'are'} out of date.`,
+    `${figure(behind)} of ${counted(expected, 'council')} ${behind === 1 ? 'is' : 'are'} out of date.`,
   held: (files: number) =>
-    `${count(files, 'held file')} ${files === 1 ? 'is' : 'are'} waiting for a decision.`,
+    `${counted(files, 'held file')} ${files === 1 ? 'is' : 'are'} waiting for a decision.`,
   expires: (what: string, time: string) => `${what} expires on ${time}.`,
   expired: (what: string) => `${what} has expired.`,
   speed: 'The last hour, across all processes',
   speedSum: (lookups: number, failed: number) =>
-    `${count(lookups, 'lookup')}. ${failed === 0 ? 'All could be checked' : `${failed.toLocaleString('en-GB')} could not be checked`}.`,
+    `${counted(lookups, 'lookup')}. ${failed === 0 ? 'All could be checked' : `${figure(failed)} could not be checked`}.`,
   speedTook: (half: string, most: string) =>
     `Half of all requests took ${half}, and 99 in 100 took ${most}.`,
   within: (milliseconds: string) => `${milliseconds} ms or less`,
@@ -88,13 +87,13 @@ export const ANSWERING = {
 export const FRESHNESS = {
   title: 'Councils',
   lead: (upToDate: number, expected: number) =>
-    `${upToDate} of ${count(expected, 'council')} ${upToDate === 1 ? 'is' : 'are'} up to date. Councils that are out of date come first.`,
+    `${figure(upToDate)} of ${counted(expected, 'council')} ${upToDate === 1 ? 'is' : 'are'} up to date. Councils that are out of date come first.`,
   none: 'No council is known here yet.',
   caption: 'How up to date each council’s data is',
   columns: ['Council', 'State', 'Data as of', 'Last file', 'Plans'] as const,
   upToDate: 'Up to date',
   behind: (hours: number) =>
-    `Out of date for ${hours < 48 ? count(hours, 'hour') : count(Math.floor(hours / 24), 'day')}. Ask for its newest file`,
+    `Out of date for ${hours < 48 ? counted(hours, 'hour') : counted(Math.floor(hours / 24), 'day')}. Ask for its newest file`,
   never: 'Never loaded. Ask for its first file',
   unknown: 'Expected, but not known here. Load its first file',
   differs: 'What is held differs from what was loaded. Load its newest file',
@@ -114,11 +113,11 @@ export const HELD = {
   columns: ['File', 'Held since', 'Why', 'Discarded on'] as const,
   file: (number: number, council: string) => `File ${number} of ${council}`,
   forPds: 'Records are waiting to be traced in PDS. They are loaded automatically.',
-  whole: (records: number) => `The whole file is held: ${count(records, 'record')}.`,
+  whole: (records: number) => `The whole file is held: ${counted(records, 'record')}.`,
   part: (rows: number, leftOut: number) =>
-    `${count(rows, 'row')}${leftOut === 0 ? '' : `, and ${count(leftOut, 'row')} to remove,`} ${rows + leftOut === 1 ? 'is' : 'are'} held. The rest of the file is applied.`,
+    `${counted(rows, 'row')}${leftOut === 0 ? '' : `, and ${counted(leftOut, 'row')} to remove,`} ${rows + leftOut === 1 ? 'is' : 'are'} held. The rest of the file is applied.`,
   untraced: (records: number) =>
-    `${count(records, 'record')} ${records === 1 ? 'is' : 'are'} waiting to be traced.`,
+    `${counted(records, 'record')} ${records === 1 ? 'is' : 'are'} waiting to be traced.`,
   decide: 'What do you want to do with it?',
   release: 'Release it',
   releaseHint:
@@ -168,7 +167,7 @@ export const MESSAGES = {
   },
   sentTimes: (attempt: number) => `, sent ${attempt} times`,
   more: (more: number) =>
-    `${count(more, 'more message')} not shown. To see all, use cp-flags mesh list --all`,
+    `${counted(more, 'more message')} not shown. To see all, use cp-flags mesh list --all`,
   unfetched: (id: string, detail: string) => `Message ${id} has not been fetched: ${detail}`,
   decide: 'What do you want to do with it?',
   resend: 'Send it again',
@@ -179,10 +178,10 @@ export const MESSAGES = {
   changed: 'The message has changed since you opened the page. Look at it again before you decide.',
   notifications: 'Notifications to councils',
   counts: (read: number, behind: number, unwritten: number) =>
-    `${count(read, 'audit event')} read, ${behind} still to read. ${count(unwritten, 'notification')} still to write.`,
+    `${counted(read, 'audit event')} read, ${figure(behind)} still to read. ${counted(unwritten, 'notification')} still to write.`,
   oldest: (time: string) =>
     `The oldest access that no council has been notified of was at ${time}.`,
-  unreadable: (events: number) => `${count(events, 'event')} could not be read.`,
+  unreadable: (events: number) => `${counted(events, 'event')} could not be read.`,
   noneWait: 'Councils have been notified of every access so far.',
   resendNotifications: 'Write notifications again',
   unwrittenCaption: 'Councils with notifications that are still to be written to the outbox',
@@ -196,7 +195,7 @@ export const RESEND = {
   nothing: 'None is kept here.',
   which: 'Which council?',
   council: (name: string, code: string, kept: number) =>
-    `${name === '' ? code : `${name} ${code}`} (${count(kept, 'notification')} kept)`,
+    `${name === '' ? code : `${name} ${code}`} (${counted(kept, 'notification')} kept)`,
   after: 'Id of the last notification that the council has (optional)',
   afterHint:
     'For example, 000000001204.0000. If you leave it empty, all that are kept are written.',
@@ -204,7 +203,7 @@ export const RESEND = {
   noneAfter: 'No notification that comes after this one is kept',
   submit: 'Write again',
   done: (notifications: number) =>
-    `${count(notifications, 'notification')} ${notifications === 1 ? 'is' : 'are'} written again`,
+    `${counted(notifications, 'notification')} ${notifications === 1 ? 'is' : 'are'} written again`,
   doneThen:
     'A worker writes them into the outbox within seconds, if it has one. The council can also read what is kept with GET /notifications.',
 } as const;

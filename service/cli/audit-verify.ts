@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { Configuration } from '#schemas/configuration.ts';
+import { counted, figure } from '#schemas/wording/counts.ts';
 import { parsePublicKey, type RetiredKey, readKeys, retiredKeysOf } from '../audit/seal/keys.ts';
 import type { VerifierKey } from '../audit/tlog/note.ts';
 import { asWritten } from '../audit/verify/as-written.ts';
@@ -86,15 +87,11 @@ function witnessesFor({ AUDIT_WITNESSES }: VerifyConfiguration, given: string | 
   return read?.witnesses;
 }
 
-const many = (count: number): string => count.toLocaleString('en-GB');
-const counted = (count: number, one: string, several: string): string =>
-  `${many(count)} ${count === 1 ? one : several}`;
-
 function print(verification: Verification, tookMs: number, ownKey: boolean): void {
   const { checkpoint, signedBy, from, to, bytes, newest, findings, more, explained } = verification;
   const { uncovered, unusable, witnessed } = verification;
   if (checkpoint !== undefined) {
-    console.log(`Log ${checkpoint.origin}, ${many(checkpoint.size)} entries.`);
+    console.log(`Log ${checkpoint.origin}, ${figure(checkpoint.size)} entries.`);
     console.log(`Signed by ${signedBy.join(' and ')}.`);
     if (witnessed !== undefined) {
       const since = checkpoint.size - witnessed.size;
@@ -111,8 +108,8 @@ function print(verification: Verification, tookMs: number, ownKey: boolean): voi
       );
     }
     const rate = tookMs > 0 ? Math.round(((to - from) / tookMs) * 1000) : 0;
-    const read = `${many(to - from)} entries, ${many(Math.ceil(bytes / 1_048_576))} MiB, in ${(tookMs / 1000).toFixed(1)} s`;
-    console.log(`Read ${read} (${many(rate)} a second).`);
+    const read = `${figure(to - from)} entries, ${figure(Math.ceil(bytes / 1_048_576))} MiB, in ${(tookMs / 1000).toFixed(1)} s`;
+    console.log(`Read ${read} (${figure(rate)} a second).`);
     if (newest > 0) console.log(`The youngest event is from ${new Date(newest).toISOString()}.`);
   }
   for (const { detail } of explained) console.log(`Explained: ${detail}`);
@@ -133,7 +130,7 @@ function print(verification: Verification, tookMs: number, ownKey: boolean): voi
     console.log(`  ${kind}: ${detail}`);
   }
   const hidden = findings.length + more - FINDINGS_SHOWN;
-  if (hidden > 0) console.log(`  and ${many(hidden)} more; --json lists them.`);
+  if (hidden > 0) console.log(`  and ${figure(hidden)} more; --json lists them.`);
 }
 
 function checkProof(proof: Buffer, keys: readonly VerifierKey[], json: boolean): number {

@@ -1,4 +1,5 @@
 import type { OnProgress } from '#loaders/check/progress.ts';
+import { counted, figure } from '#schemas/wording/counts.ts';
 import { type FileProgress, NOT_BEGUN, progressOf, secondsLeft } from '../uploads/progress.ts';
 
 /** The part of a terminal or pipe that progress is written to. */
@@ -17,10 +18,6 @@ const REDRAWN_EVERY_MS = 100;
 const LINE_EVERY_MS = 5_000;
 const BAR_WIDTH = 24;
 const NARROW = 70;
-
-const count = new Intl.NumberFormat('en-GB');
-const plural = (number: number, thing: string): string =>
-  `${count.format(number)} ${thing}${number === 1 ? '' : 's'}`;
 
 function timeText(seconds: number): string {
   if (seconds < 60) return `${Math.ceil(seconds)} s`;
@@ -60,10 +57,10 @@ export function createProgress(
     const what =
       files.length === 1
         ? (states[0]?.doing ?? '')
-        : `${count.format(answered.size)} of ${plural(files.length, 'file')}`;
-    const parts = [`${Math.floor(share * 100)} %`, what, plural(records, 'record')];
+        : `${figure(answered.size)} of ${counted(files.length, 'file')}`;
+    const parts = [`${Math.floor(share * 100)} %`, what, counted(records, 'record')];
     if (seconds >= 1 && share > 0) {
-      parts.push(`${count.format(Math.round(records / seconds))} a second`);
+      parts.push(`${figure(Math.round(records / seconds))} a second`);
       parts.push(`${timeText(secondsLeft(seconds, share))} left`);
     }
     const said = parts.join(', ');

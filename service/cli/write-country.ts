@@ -13,6 +13,7 @@ import {
 import { londonDate } from '#schemas/calendar.ts';
 import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
 import { readTypedDay, TYPED_DAYS } from '#schemas/typed-time.ts';
+import { figure } from '#schemas/wording/counts.ts';
 import { Failure, misused } from './failure.ts';
 import { readTypedNumber } from './typed-number.ts';
 
@@ -206,10 +207,9 @@ export function generate(given: GenerateCommandOptions): void {
   manifest.close();
   if (given.register === true) writeText(join(out, 'register.csv'), england.register());
 
-  const n = (count: number): string => count.toLocaleString('en-GB');
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
-  console.log(`Wrote ${n(options.plans)} made-up plans of ${n(england.people)} people into ${out}:
-  ${n(total.files)} files, ${n(total.records)} records, ${n(total.refused)} of them spoilt on purpose; ${(total.bytes / 1e6).toFixed(1)} MB in ${seconds} s.
+  console.log(`Wrote ${figure(options.plans)} made-up plans of ${figure(england.people)} people into ${out}:
+  ${figure(total.files)} files, ${figure(total.records)} records, ${figure(total.refused)} of them spoilt on purpose; ${(total.bytes / 1e6).toFixed(1)} MB in ${seconds} s.
   manifest.json says what each file holds and what its acknowledgement must say.
   expected-authorities.json lists the authorities, for EXPECTED_AUTHORITIES_FILE.`);
   if (options.format !== 'xml') {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { figure } from '#schemas/wording/counts.ts';
 import { OFFICER_SEAL } from '#schemas/wording/officer.ts';
 import type { Audit } from '../../audit/audit.ts';
 import { readCheckpointFile } from '../../audit/log/log-folder.ts';
@@ -44,7 +45,6 @@ const VERIFY_FORM = 'verify';
 const LOADS_AGAIN_AFTER_SECONDS = 3;
 const TEXT = 'text/plain; charset=utf-8';
 
-const many = (count: number): string => count.toLocaleString('en-GB');
 const list = (title: string, lines: readonly string[]): Html | false =>
   lines.length > 0 &&
   html`<h3 class="nhsuk-heading-s">${title}</h3><ul class="nhsuk-list nhsuk-list--bullet">${lines.map((line) => html`<li>${shownText(line)}</li>`)}</ul>`;
@@ -57,10 +57,10 @@ async function sealedText({ auditNumbers, searcher }: SealPagesDependencies): Pr
   // Only its time is shown, which is nobody's.
   const last = await searcher.ask('event', { entry: sealedEvents - 1, viewer: { kind: 'all' } });
   const youngest = last.kind === 'found' ? last.event?.at : undefined;
-  const sealed = sealedEvents === 1 ? WORDS.sealedOne : WORDS.sealed(many(sealedEvents));
+  const sealed = sealedEvents === 1 ? WORDS.sealedOne : WORDS.sealed(figure(sealedEvents));
   return html`<p class="nhsuk-lede-text">${sealed}
 ${youngest !== undefined && WORDS.youngest(shownText(youngest))}
-${unsealedEvents > 0 && WORDS.waiting(many(unsealedEvents))}</p>`;
+${unsealedEvents > 0 && WORDS.waiting(figure(unsealedEvents))}</p>`;
 }
 
 /** How the last verification went, as somebody repeats it. */
@@ -71,13 +71,13 @@ function lastText({ last, failedAt }: VerificationState, sealed: number | undefi
   const later = (sealed ?? size) - size;
   if (!whole) {
     return html`${failed}<div class="cpf-not-checked"><h2 class="nhsuk-heading-m">${WORDS.notWhole}</h2>
-${paragraph(WORDS.notWholeThen(shownText(at), shownText(by), many(found)))}
+${paragraph(WORDS.notWholeThen(shownText(at), shownText(by), figure(found)))}
 ${list(WORDS.findings, findings)}</div>${list(WORDS.explained, explained)}`;
   }
-  return html`${failed}<p>${WORDS.whole(many(size), shownText(at), shownText(by))}
+  return html`${failed}<p>${WORDS.whole(figure(size), shownText(at), shownText(by))}
 ${continues && WORDS.continues}
-${witnessed !== undefined && WORDS.witnessed(many(witnessed.size), witnessed.by.map(shownText).join(', '))}
-${later > 0 && WORDS.since(many(later))}</p>
+${witnessed !== undefined && WORDS.witnessed(figure(witnessed.size), witnessed.by.map(shownText).join(', '))}
+${later > 0 && WORDS.since(figure(later))}</p>
 ${list(WORDS.explained, explained)}`;
 }
 
@@ -111,7 +111,7 @@ ${paragraph(WORDS.means)}
 ${
   running === undefined
     ? lastText(state, dependencies.auditNumbers()?.sealedEvents)
-    : html`<p class="cpf-strong" role="status">${WORDS.running(many(running.read), many(running.of), shownText(running.by))}</p>${paragraph(WORDS.refreshes)}`
+    : html`<p class="cpf-strong" role="status">${WORDS.running(figure(running.read), figure(running.of), shownText(running.by))}</p>${paragraph(WORDS.refreshes)}`
 }
 ${
   mayAct &&

@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest';
+import { ACKNOWLEDGEMENT } from '#schemas/wording/answers.ts';
+import { COUNCIL } from '#schemas/wording/council.ts';
+import { counted } from '#schemas/wording/counts.ts';
+import { HELD_FILE_REASONS } from '#schemas/wording/decisions.ts';
+import { durationText } from '#schemas/wording/durations.ts';
+import { NOTIFYING } from '#schemas/wording/operations.ts';
+import { HELD } from '#schemas/wording/operator.ts';
+
+test('a count is written in the same way wherever a person reads it', () => {
+  expect([counted(0, 'row'), counted(1, 'row'), counted(1_234, 'child', 'children')]).toEqual([
+    '0 rows',
+    '1 row',
+    '1,234 children',
+  ]);
+  expect(ACKNOWLEDGEMENT.records({ records: 2_345, accepted: 1_234, refused: 1_111 })).toBe(
+    '2,345 records: 1,234 accepted, 1,111 refused',
+  );
+  expect(HELD_FILE_REASONS.manyRefused(1_234, 2_468)).toMatch(
+    /^1,234 of 2,468 records are refused /,
+  );
+  expect(COUNCIL.heldFiles(1_234)).toMatch(/^1,234 files held/);
+  expect(HELD.untraced(1_234)).toBe('1,234 records are waiting to be traced.');
+  expect(durationText(1_234 * 86_400_000)).toBe('1,234 days');
+  const nothing = { behindEvents: 0, lagMs: 0, unwritten: 0, unreadable: 0 };
+  expect(NOTIFYING.inNumbers({ ...nothing, unwritten: 1, behindEvents: 1_234 })).toBe(
+    ' 1,234 sealed events are not read yet; 1 notification waits for the outbox.',
+  );
+});
