@@ -2,6 +2,7 @@
 
 import { type CalendarDate, epochDay, fromEpochDay, londonInstant } from '#schemas/calendar.ts';
 import type { PlanType } from '#schemas/plans/plan.ts';
+import { figure } from '#schemas/wording/counts.ts';
 import { councilName, familyName, givenName } from './names.ts';
 import { type NumberRange, numbersIn, syntheticNumber } from './numbers.ts';
 import { draws, whole } from './random.ts';
@@ -128,7 +129,7 @@ export class Country {
     this.people = inFirst + sum(later);
     if (this.people > numbersIn(numbers)) {
       throw new Error(
-        `There are ${numbersIn(numbers).toLocaleString('en-GB')} numbers in the range, and these files need ${this.people.toLocaleString('en-GB')}.`,
+        `There are ${figure(numbersIn(numbers))} numbers in the range, and these files need ${figure(this.people)}.`,
       );
     }
   }

@@ -1,3 +1,4 @@
+import { figure } from '#schemas/wording/counts.ts';
 import { misused } from './failure.ts';
 
 /**
@@ -8,7 +9,5 @@ import { misused } from './failure.ts';
 export function readTypedNumber(option: string, text: string, least: number, most: number): number {
   const value = /^[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= least && value <= most) return value;
-  throw misused(
-    `${option} must be a whole number from ${least} to ${most.toLocaleString('en-GB')}.`,
-  );
+  throw misused(`${option} must be a whole number from ${least} to ${figure(most)}.`);
 }

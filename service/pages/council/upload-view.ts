@@ -1,6 +1,7 @@
 import { printableName } from '#loaders/answers/acknowledge.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import { UPLOAD } from '#schemas/wording/council.ts';
+import { figure } from '#schemas/wording/counts.ts';
 import { shownCell } from '../../audit/search/cells.ts';
 import type { Preview } from '../../uploads/previews.ts';
 import { secondsLeft } from '../../uploads/progress.ts';
@@ -78,7 +79,7 @@ ${field('rowCount', UPLOAD.rowCountHint)}`;
 
 const sizeText = (bytes: number): string =>
   bytes < MIB
-    ? `${Math.max(1, Math.round(bytes / 1024)).toLocaleString('en-GB')} KB`
+    ? `${figure(Math.max(1, Math.round(bytes / 1024)))} KB`
     : `${(bytes / MIB).toFixed(1)} MB`;
 
 /** The form that a file is chosen in. Its hidden fields come first, so that they are judged before the file is read. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { shownPlanSchema } from '#schemas/audit/audit-event.ts';
+import { figure } from '#schemas/wording/counts.ts';
 import { eventNameAndId } from '#schemas/wording/events.ts';
 import { OFFICER_EVENT } from '#schemas/wording/officer.ts';
 import { searchRow, textAt } from '../../audit/search/cells.ts';
@@ -77,8 +78,7 @@ const fieldName = (path: string): string =>
 
 function fieldText(path: string, value: unknown): string {
   if (typeof value === 'boolean') return value ? WORDS.rows.yes : WORDS.rows.no;
-  if (typeof value === 'number')
-    return path.endsWith('sequence') ? String(value) : value.toLocaleString('en-GB');
+  if (typeof value === 'number') return path.endsWith('sequence') ? String(value) : figure(value);
   const text = String(value);
   switch (path) {
     case 'plan.type':

@@ -1,4 +1,5 @@
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
+import { figure } from '#schemas/wording/counts.ts';
 import { eventName } from '#schemas/wording/events.ts';
 import { OFFICER, OFFICER_REPORTS } from '#schemas/wording/officer.ts';
 import { RESULT } from '#schemas/wording/pages.ts';
@@ -135,7 +136,7 @@ function columnsOf(columns: readonly string[], rows: readonly (readonly Cell[])[
 
 /** A value as a person writes it. */
 function lineOf(cell: Cell, column: string): string {
-  if (typeof cell === 'number') return cell.toLocaleString('en-GB');
+  if (typeof cell === 'number') return figure(cell);
   if (cell === '') return '';
   return shownText(NAMES[column]?.(cell) ?? cell);
 }

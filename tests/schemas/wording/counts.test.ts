@@ -1,3 +1,5 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ACKNOWLEDGEMENT } from '#schemas/wording/answers.ts';
 import { COUNCIL } from '#schemas/wording/council.ts';
@@ -6,6 +8,7 @@ import { HELD_FILE_REASONS } from '#schemas/wording/decisions.ts';
 import { durationText } from '#schemas/wording/durations.ts';
 import { NOTIFYING } from '#schemas/wording/operations.ts';
 import { HELD } from '#schemas/wording/operator.ts';
+import { root } from '../../support/processes.ts';
 
 test('a count is written in the same way wherever a person reads it', () => {
   expect([counted(0, 'row'), counted(1, 'row'), counted(1_234, 'child', 'children')]).toEqual([
@@ -26,4 +29,12 @@ test('a count is written in the same way wherever a person reads it', () => {
   expect(NOTIFYING.inNumbers({ ...nothing, unwritten: 1, behindEvents: 1_234 })).toBe(
     ' 1,234 sealed events are not read yet; 1 notification waits for the outbox.',
   );
+});
+
+test('no file but one says how a number is written', () => {
+  const files = globSync('{schemas,loaders,store,service}/**/*.ts', { cwd: root });
+  const own = files.filter((file) =>
+    /toLocaleString\('en-GB'\)|Intl\.NumberFormat/.test(readFileSync(join(root, file), 'utf8')),
+  );
+  expect(own).toEqual(['schemas/wording/counts.ts']);
 });
