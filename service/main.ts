@@ -160,7 +160,6 @@ export async function startService(
           baseOf,
         })
       : undefined;
-    let port = PORT;
     const browsers = await startBrowsers(start, {
       kind,
       readiness,
@@ -169,7 +168,6 @@ export async function startService(
       admissionContext,
       identities,
       providers,
-      port: () => port,
     });
     const pages = lookups && (await startPages(start, browsers, { readiness, lookups }));
     const own = watchHealth(start, {
@@ -216,7 +214,6 @@ export async function startService(
       tls: tls?.value,
       observer: telemetry.observer(routes.map(({ operation }) => operation.path)),
     });
-    port = http.port;
     tls?.onChange(http.useTls);
     add(async () => {
       http.drain();

@@ -74,8 +74,6 @@ type BrowsersStart = {
   admissionContext: AdmissionContext;
   identities: Identities;
   providers: readonly Provider[];
-  /** The port in use, once there is one. */
-  port: () => number;
 };
 
 /**
@@ -86,7 +84,7 @@ type BrowsersStart = {
  */
 export async function startBrowsers(
   { configuration, log, add }: StartContext,
-  { kind, readiness, connection, admissionContext, identities, providers, port }: BrowsersStart,
+  { kind, readiness, connection, admissionContext, identities, providers }: BrowsersStart,
 ) {
   const { PUBLIC_URL, TLS_CERT_FILE, HOST, REREAD_SECONDS, SESSION_KEYS_FILE } = configuration;
   if (kind === 'live') refuseUnprotected(providers, PUBLIC_URL);
@@ -120,9 +118,9 @@ export async function startBrowsers(
     sealer,
     cookies,
     visits: createVisits(sealer, cookies),
-    forms: createForms(sealer, () =>
+    forms: createForms(sealer, ({ socket }) =>
       PUBLIC_URL === undefined
-        ? [HOST, 'localhost'].map((host) => `${scheme}://${host}:${port()}`)
+        ? [HOST, 'localhost'].map((host) => `${scheme}://${host}:${socket.localPort}`)
         : [new URL(PUBLIC_URL).origin],
     ),
     endings,

@@ -46,14 +46,18 @@ const textOf = ({ form, owner, once = '' }: Of): string => JSON.stringify([form,
 
 export type Forms = {
   /** Whether the browser says that it was sent from a page of ours, as far as it says anything. */
-  isSentFromHere: (incoming: Pick<IncomingMessage, 'headers'>) => boolean;
+  isSentFromHere: (incoming: Pick<IncomingMessage, 'headers' | 'socket'>) => boolean;
   /** The token that a form carries. */
   token: (of: Of) => string;
   /**
    * Whether a form comes from a page of ours that was made for the same browser: by its token, and by where the
    * browser says it was sent from.
    */
-  isOurs: (incoming: Pick<IncomingMessage, 'headers'>, fields: Fields, of: Of) => boolean;
+  isOurs: (
+    incoming: Pick<IncomingMessage, 'headers' | 'socket'>,
+    fields: Fields,
+    of: Of,
+  ) => boolean;
 };
 
 /**
@@ -69,12 +73,16 @@ function isSentFromHere(
   return isOrigin && (site === undefined || site === 'same-origin');
 }
 
-/** @param origins where our pages are, by configuration and never by what a request says */
-export function createForms(sealer: Sealer, origins: () => readonly string[]): Forms {
+/** @param origins where our pages are, by configuration and the socket, and never by what a request says */
+export function createForms(
+  sealer: Sealer,
+  origins: (incoming: Pick<IncomingMessage, 'socket'>) => readonly string[],
+): Forms {
   return {
-    isSentFromHere: (incoming) => isSentFromHere(incoming, origins()),
+    isSentFromHere: (incoming) => isSentFromHere(incoming, origins(incoming)),
     token: (of) => sealer.sign(textOf(of)),
     isOurs: (incoming, fields, of) =>
-      isSentFromHere(incoming, origins()) && sealer.isSigned(textOf(of), fields.get('token') ?? ''),
+      isSentFromHere(incoming, origins(incoming)) &&
+      sealer.isSigned(textOf(of), fields.get('token') ?? ''),
   };
 }
