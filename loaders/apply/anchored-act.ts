@@ -91,10 +91,10 @@ export function actsOf(
       await act.change();
     }
     const tally = (await store.tally()).get(authority);
-    const before = anchor.authority(authority);
     const reconciled = agreesWith(tally, { rows, digest });
     const isLost = act === undefined && !reconciled;
-    if (isLost && (before === undefined || !agreesWith(tally, before))) {
+    const held = isLost ? anchor.authority(authority) : { rows, digest };
+    if (held === undefined || (isLost && !agreesWith(tally, held))) {
       throw new StoreNotWhole(lost(authority));
     }
     if (isLost) {
@@ -105,7 +105,6 @@ export function actsOf(
         detail: { part: kind, authority, act: id },
       });
     }
-    const held = isLost && before !== undefined ? before : { rows, digest };
     await store.changeAuthority(lock, {
       rows: held.rows,
       digest: held.digest,

@@ -18,7 +18,7 @@ export type CheckContext = {
   lastStart: CalendarDate;
   lastEnd: CalendarDate;
   lastDue: CalendarDate;
-  /** Who was born later is not eighteen yet. Compared only: in some years there is no such day. */
+  /** Anybody born later is not eighteen yet. Only to compare with: its year may not have that day. */
   lastAdultBirth: string;
 };
 

@@ -75,8 +75,9 @@ export async function keepWhatWaits(spool: Spool, hold: HeldFile | undefined): P
 }
 
 /**
- * Ends a load from its journal, or says that the journal is gone; `given up`: what it was to do is, and nothing of it was
- * done. The caller holds the authority.
+ * Ends a load from its journal. The caller holds the authority.
+ *
+ * @returns `lost` if its journal is gone; `given up` if Redis has lost what was to be done, and nothing of it was done
  */
 export async function resumeUnderLock(
   store: Store,

@@ -267,8 +267,7 @@ export class Spool {
     const used = [this.#decided, ...(this.#held.isUntouched ? [] : [this.#held]), ...waits];
     // All names are there before their folders are synced.
     for (const file of used) file.flush();
-    const folders = [this.folder, resolve(this.folder, '..')];
-    await Promise.all([...used.map((file) => file.sync()), ...folders.map(syncFolder)]);
+    await Promise.all([...used.map((file) => file.sync()), ...this.#folders.map(syncFolder)]);
   }
 
   /** `undefined` before {@link Spool.commitJournal}, or if it did not come to its end. */
@@ -340,9 +339,13 @@ export class Spool {
     this.#syncFolders();
   }
 
+  /** This one, and the one in which its name stands. */
+  get #folders(): string[] {
+    return [this.folder, resolve(this.folder, '..')];
+  }
+
   #syncFolders(): void {
-    syncFolderNow(this.folder);
-    syncFolderNow(resolve(this.folder, '..'));
+    for (const folder of this.#folders) syncFolderNow(folder);
   }
 
   #closeFiles(): void {

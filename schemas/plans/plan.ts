@@ -151,8 +151,8 @@ export function eighteenthBirthday(dateOfBirth: CalendarDate): CalendarDate {
 }
 
 /**
- * The last of the days on one of which those were born whose {@link eighteenthBirthday} is a day or before it. Where there
- * is no such day, every day compares with it as with the last that there is.
+ * Everybody born on this day or before has had their {@link eighteenthBirthday} by `day`. It may be a 29 February that its
+ * year does not have: only compare with it.
  */
 export const lastAdultBirth = (day: CalendarDate): string =>
   `${Number(day.slice(0, 4)) - 18}${day.slice(4)}`;

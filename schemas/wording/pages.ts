@@ -321,7 +321,7 @@ export const NOT_CHECKED = {
   usedListThen: 'No new check was made. A list that was shown is hidden. Paste the list again.',
 } as const;
 
-/** An answer that is no longer shown, or what stood in place of one: of neither it is said which it was. */
+/** Instead of an answer, or of a check that could not be made: the page does not say which of the two it was. */
 export const HIDDEN = {
   title: 'Hidden',
   heading: 'What was here is hidden',

@@ -90,7 +90,7 @@ export async function confirmClockPutBack(
         );
       case 'confirmed':
         console.log(
-          `Confirmed. Until ${new Date(done.newest).toISOString()} what was loaded before may seem newer than it is: have every authority send its newest file. The store is verified within ten seconds; cp-flags status says whether it is open.`,
+          `Confirmed. What was loaded while the clock was ahead seems newer than it is until ${new Date(done.newest).toISOString()}: have every authority send its newest file. The store is verified within ten seconds; cp-flags status says whether it is open.`,
         );
     }
   });

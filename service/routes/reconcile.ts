@@ -4,7 +4,6 @@ import {
   formatReconciliation,
   RECONCILIATION_FORMATS,
 } from '#loaders/reconcile/reconciliation-text.ts';
-import type { OdsCode } from '#schemas/authority.ts';
 import { reconciliationSchema } from '#schemas/uploads/reconciliation.ts';
 import type { Store } from '#store/store.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
@@ -16,6 +15,7 @@ import { mediaType, preferredFormat } from '../uploads/format.ts';
 import { type AuthorityGuardDependencies, guardedAuthority } from '../uploads/guarded-authority.ts';
 import { type ComparingDependencies, compareExtract } from '../uploads/reconcile.ts';
 import { FILE_LIMITS, fileMediaTypes, fileOf } from '../uploads/request.ts';
+import { createSharedPlaces } from '../uploads/shared-places.ts';
 import type { Route } from './route.ts';
 
 type ReconcileDependencies = AuthorityGuardDependencies &
@@ -61,7 +61,7 @@ export const reconcile: Route<ReconcileDependencies> = {
   },
   handler({ store, readiness, loads, ...guard }) {
     const { log } = guard;
-    const underWay = new Set<OdsCode>();
+    const places = createSharedPlaces({ inAll: AT_ONCE, ofOne: 1 });
     return guardedAuthority(guard, 'store-unavailable', async (c, admitted) => {
       const { incoming, outgoing } = c.env;
       const { ids, authority: code } = admitted;
@@ -71,8 +71,8 @@ export const reconcile: Route<ReconcileDependencies> = {
       if (!readiness.open) return { code: 'store-unavailable' };
       const authority = await store.authority(code);
       if (authority === undefined) return { code: 'authority-unknown' };
-      if (underWay.size >= AT_ONCE || underWay.has(code)) return { code: 'uploads-busy' };
-      underWay.add(code);
+      const ended = places.take(code);
+      if (ended === undefined) return { code: 'uploads-busy' };
       const body = openBody(incoming, outgoing, file.gzip, FILE_LIMITS);
       try {
         const source = { name: file.name, stream: body.stream };
@@ -97,7 +97,7 @@ export const reconcile: Route<ReconcileDependencies> = {
         return { code: 'store-unavailable' };
       } finally {
         body.stream.destroy();
-        underWay.delete(code);
+        ended();
       }
     });
   },

@@ -11,6 +11,7 @@ import type { Readiness } from '#store/trust/readiness.ts';
 import { requestedBy } from '../audit/record/requested.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 import type { AdmittedAuthority } from './guarded-authority.ts';
+import { createSharedPlaces } from './shared-places.ts';
 
 export const HOLDINGS_FORMATS = ['json', 'csv'] as const;
 type HoldingsFormat = (typeof HOLDINGS_FORMATS)[number];
@@ -123,12 +124,7 @@ async function* orBrokenOff(
  * @returns why it is not read, or its text, which ends with the answer that it goes into
  */
 export function createHoldingsReader({ store, readiness, log }: HoldingsReaderDependencies) {
-  /** The authority of each that is being read. */
-  const readings: OdsCode[] = [];
-  const mayRead = (code: OdsCode): boolean =>
-    readings.length < HOLDINGS_AT_ONCE &&
-    readings.filter((each) => each === code).length < OF_AN_AUTHORITY_AT_ONCE;
-
+  const places = createSharedPlaces({ inAll: HOLDINGS_AT_ONCE, ofOne: OF_AN_AUTHORITY_AT_ONCE });
   return async function read(
     admitted: AdmittedAuthority,
     format: HoldingsFormat,
@@ -136,9 +132,8 @@ export function createHoldingsReader({ store, readiness, log }: HoldingsReaderDe
   ): Promise<ReadableStream | 'store-unavailable' | 'authority-unknown'> {
     const { authority: code } = admitted;
     // What is not known to be whole would have an authority repair what is not broken.
-    if (!readiness.open || !mayRead(code)) return 'store-unavailable';
-    readings.push(code);
-    const ended = (): void => void readings.splice(readings.indexOf(code), 1);
+    const ended = readiness.open ? places.take(code) : undefined;
+    if (ended === undefined) return 'store-unavailable';
     let text: Readable | undefined;
     try {
       const authority = await store.authority(code);

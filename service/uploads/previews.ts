@@ -17,6 +17,7 @@ import { errorFields, type Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { LoadSettings } from './load-settings.ts';
 import { NOT_BEGUN, progressOf } from './progress.ts';
+import { createSharedPlaces } from './shared-places.ts';
 
 /** How long a file waits for its sender, and how long its outcome can be seen. */
 const KEPT_MS = 30 * 60_000;
@@ -191,8 +192,8 @@ export function createPreviews(dependencies: PreviewsDependencies) {
   const { now = Date.now, lockWaitMs = LOCK_WAIT_MS } = dependencies;
   const underWay = new Set<Promise<void>>();
   const stopping = new AbortController();
-  /** The council of each file that is on its way. */
-  const receiving: OdsCode[] = [];
+  /** For files that are on their way. */
+  const receiving = createSharedPlaces({ inAll: AT_ONCE, ofOne: OF_A_COUNCIL_AT_ONCE });
 
   /** A time in the future, saved while the clock was ahead, is not just now either. */
   const agoMs = (at: number): number => Math.abs(now() - at);
@@ -250,10 +251,6 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       if (agoMs(preview.savedAt) >= UNSENT_MS || hasEnded(preview.session)) await remove(id);
     }
   }
-
-  const mayReceive = (authority: OdsCode): boolean =>
-    receiving.length + underWay.size < AT_ONCE &&
-    receiving.filter((each) => each === authority).length < OF_A_COUNCIL_AT_ONCE;
 
   /** Whether there is room for one more of a user, which the oldest of theirs makes where it must. */
   async function makeRoom({ authority, userKey }: PreviewOwner): Promise<boolean> {
@@ -389,8 +386,8 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       name: string,
       content: AsyncIterable<Buffer>,
     ): Promise<Received> {
-      if (!mayReceive(authority)) return { kind: 'busy' };
-      receiving.push(authority);
+      const received = receiving.take(authority, underWay.size);
+      if (received === undefined) return { kind: 'busy' };
       const id = randomUUID();
       let kept = false;
       try {
@@ -426,7 +423,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
         kept = true;
         return { kind: 'received', id, sizeBytes };
       } finally {
-        receiving.splice(receiving.indexOf(authority), 1);
+        received();
         if (!kept) await remove(id);
       }
     },

@@ -22,6 +22,15 @@ const keptSchema = z.looseObject({
   acting: z.looseObject({ next: z.looseObject({ ended: z.unknown().optional() }) }).optional(),
 });
 
+/** What is damaged is as what is not there: one of them must not keep others from being sealed. */
+function readKept(text: string | null): z.infer<typeof keptSchema> | undefined {
+  try {
+    return keptSchema.safeParse(JSON.parse(text ?? 'null')).data;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Whether an authority keeps something that an act of this kind has made, or is to make. It is kept before the act is
  * recorded, where no lookup process can write, so an event of which nothing is kept is by somebody else.
@@ -30,8 +39,7 @@ export async function isActKept(
   redis: Redis,
   { act, restriction, kind, authority, nhsNumber }: RestrictionAct,
 ): Promise<boolean> {
-  const text = await redis.hget(keys.restrictions(authority), restriction);
-  const kept = keptSchema.safeParse(JSON.parse(text ?? 'null')).data;
+  const kept = readKept(await redis.hget(keys.restrictions(authority), restriction));
   if (kept === undefined || kept.nhsNumber !== nhsNumber || kept.kind !== kind) return false;
   return act === 'set' || (kept.ended ?? kept.acting?.next.ended) !== undefined;
 }

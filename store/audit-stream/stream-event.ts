@@ -138,7 +138,8 @@ function joined(stream: number, number: number, { fields, large }: Entry): Strea
   const begins = `{"partition":${JSON.stringify(partition)},"number":${number},"at":`;
   const isSound = json.startsWith(begins) && entry.length <= EVENT_AT_MOST_BYTES;
   if (!isSound) return undefined;
-  const act = restrictionActSchema.safeParse(event).data;
+  const isAct = 'type' in event && event.type === 'restriction';
+  const act = isAct ? restrictionActSchema.safeParse(event).data : undefined;
   return { stream, number, at: event.at, entry, ...(act && { act }) };
 }
 

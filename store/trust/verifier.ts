@@ -148,7 +148,7 @@ export function startStoreVerifier(
   let run: string | undefined;
   /** This worker has found the store whole since it started. */
   let foundWhole = false;
-  /** The last sign of life of whatever worker, and when this one first saw it; `changed` if it has seen an earlier one. */
+  /** The last sign of life of any worker, and when this one first saw it; `changed` if it saw another before. */
   let seenBeat: { beat: string | null; at: number; changed: boolean } | undefined;
   /** Why loads that were cut short cannot be resumed, by their authorities. */
   const behind = new Map<string, string>();

@@ -31,9 +31,9 @@ export async function agree(writer: LogWriter, commits: Commits, epoch: number):
 }
 
 /**
- * What the log's root will be at the size of each commit that leads from it to the newest, and the first of these. The
- * newest root is of all of them: so nothing is written and signed that an object in between says and the newest does
- * not. `undefined` if they do not reach it, since the copy is pruned meanwhile.
+ * What the log's root will be after each commit that leads from it to the newest, and the first of these commits. The
+ * newest root covers them all, so no entry is written and signed that was only put into an object in between.
+ * `undefined` if they do not reach the newest, because the copy is being pruned.
  *
  * @throws {LogNotWhole} if they lead elsewhere
  */

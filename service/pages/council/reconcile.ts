@@ -19,6 +19,7 @@ import { errorFields } from '../../telemetry/log.ts';
 import type { Comparisons } from '../../uploads/comparisons.ts';
 import { mediaType } from '../../uploads/format.ts';
 import { type ComparingDependencies, compareExtract } from '../../uploads/reconcile.ts';
+import { createSharedPlaces } from '../../uploads/shared-places.ts';
 import { download } from '../desk/download.ts';
 import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
 import { pager, table } from '../desk/parts.ts';
@@ -93,7 +94,7 @@ const councilReconcile: Mountable<CouncilReconcileDependencies> = {
   handler(dependencies) {
     const { store, readiness, loads, comparisons, log } = dependencies;
     const form = createForm(dependencies);
-    const underWay = new Set<string>();
+    const places = createSharedPlaces({ inAll: AT_ONCE, ofOne: 1 });
 
     /** What differs, or a sentence for the field. */
     async function compare(
@@ -103,8 +104,8 @@ const councilReconcile: Mountable<CouncilReconcileDependencies> = {
       const authority = await store.authority(at.authority);
       // What is not known to be whole would have an authority repair what is not broken.
       if (!readiness.open || authority === undefined) return UPLOAD.busy;
-      if (underWay.size >= AT_ONCE || underWay.has(at.authority)) return UPLOAD.busy;
-      underWay.add(at.authority);
+      const ended = places.take(at.authority);
+      if (ended === undefined) return UPLOAD.busy;
       const stream = Readable.from(asItComes(content), { objectMode: false });
       try {
         return await compareExtract(
@@ -119,7 +120,7 @@ const councilReconcile: Mountable<CouncilReconcileDependencies> = {
         log.error('an extract could not be compared', errorFields(error));
         return UPLOAD.failedThen;
       } finally {
-        underWay.delete(at.authority);
+        ended();
         stream.destroy();
       }
     }

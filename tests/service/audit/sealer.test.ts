@@ -11,6 +11,7 @@ import { verifyLog } from '#service/audit/verify/verify.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { NotReplicated } from '#store/connection/acknowledged.ts';
 import { keys } from '#store/keys.ts';
+import { testNumber } from '../../support/rows.ts';
 import { startTestStore, type TestStore, until } from '../../support/test-store.ts';
 
 let t: TestStore;
@@ -292,6 +293,31 @@ test('what somebody else wrote into a stream is sealed as that, and reported', a
     if (found.partition === 4) types.push(found.type);
   }
   expect(types).toEqual(odd.map(() => 'unreadable'));
+});
+
+test('an act of a council whose row in the store is damaged is sealed as unreadable, and keeps nothing else from being sealed', async () => {
+  const act = {
+    type: 'restriction',
+    auditId: randomUUID(),
+    act: 'set',
+    restriction: 'bcdfghjkmnpq',
+    kind: 'whereabouts',
+    authority: 'ZZ101',
+    nhsNumber: testNumber(1),
+    by: 'Ada Officer',
+    reason: 'a test',
+  };
+  await t.admin.hset(keys.restrictions(act.authority), act.restriction, '{"kind":');
+  await t.admin.xadd(keys.audit(4), '0-*', 'event', JSON.stringify(act), 'at', '5');
+  await record(1, 4);
+  const one = await sealer();
+  expect((await step(one)).problem).toBe(false);
+  one.close();
+  const types: string[] = [];
+  for await (const { event: found } of sealedEvents(folder, 0)) {
+    if (found.partition === 4) types.push(found.type);
+  }
+  expect(types).toEqual(['unreadable', 'not-delivered']);
 });
 
 test('an entry that is longer than a text may be is sealed as what it is, and so is what comes after it', async () => {

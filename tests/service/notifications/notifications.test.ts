@@ -338,7 +338,7 @@ describe('councils that keep back where a child is looked up', () => {
   /** Of a council in turn: an act is recorded, comes about, its end is recorded, and it is over. */
   const STEPS = ['set', 'comes about', 'ended', 'is over'] as const;
 
-  test('are each told of every look: the first of its event who and where, the others neither, in whatever order acts and looks are read', () => {
+  test('lose no look, in any order of acts and looks: its first council learns who looked and where, the others neither', () => {
     const file = NotificationFile.open(auditFolder());
     let passes = 0;
     /** What the sealer reads in one go, and what the notifier makes of it. */

@@ -10,17 +10,21 @@ const { t, newAuthority, loadRecords, rowsOf } = await startLoading();
 
 const DAY_MS = 86_400_000;
 
-test('what is due each day is done once a day, and on the day on which a clock that was ahead is put right', async () => {
-  const at = Date.now();
-  let now = at + 30 * DAY_MS;
-  const daily = startDaily({
+/** @param now default: by the earlier of two clocks */
+const dailyOf = (now?: () => number) =>
+  startDaily({
     store: t.store,
     anchor: t.anchor,
     verifier: { state: { opened: true, problem: false, detail: '' } },
     heldMs: DAY_MS,
     log: createLog('silent'),
-    now: () => now,
+    ...(now && { now }),
   });
+
+test('what is due each day is done once a day, and on the day on which a clock that was ahead is put right', async () => {
+  const at = Date.now();
+  let now = at + 30 * DAY_MS;
+  const daily = dailyOf(() => now);
   await daily.look();
   expect(t.anchor.lastPurgedAt()).toBe(now);
   now += DAY_MS - 1;
@@ -36,13 +40,7 @@ test('what is due each day is not done by a clock of this machine that is ahead 
   const at = Date.now();
   t.anchor.rememberPurgedAt(at);
   vi.useFakeTimers({ toFake: ['Date'], now: at + 400 * DAY_MS });
-  const daily = startDaily({
-    store: t.store,
-    anchor: t.anchor,
-    verifier: { state: { opened: true, problem: false, detail: '' } },
-    heldMs: DAY_MS,
-    log: createLog('silent'),
-  });
+  const daily = dailyOf();
   try {
     await daily.look();
   } finally {
@@ -61,14 +59,7 @@ test('both clocks, if they are ahead for less than a day, take nothing away that
   const shown = planOf(2, { startDate: day(-900), endDate: day(-200) });
   await loadRecords(authority, 1, [over, shown], old);
   t.anchor.rememberPurgedAt(at - DAY_MS);
-  const daily = startDaily({
-    store: t.store,
-    anchor: t.anchor,
-    verifier: { state: { opened: true, problem: false, detail: '' } },
-    heldMs: DAY_MS,
-    log: createLog('silent'),
-    now: () => at + 300 * DAY_MS,
-  });
+  const daily = dailyOf(() => at + 300 * DAY_MS);
   await daily.look();
   await daily.stop();
   expect(await rowsOf(authority, 1)).toEqual([]);

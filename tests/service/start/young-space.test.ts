@@ -8,7 +8,7 @@ const YOUNG_SPACE = new URL('../../../service/start/young-space.ts', import.meta
 /**
  * The space for new objects in a process that makes as many as 1,000 lookups a second do, some of which stay a while.
  *
- * @param perSecond what it is told of lookups
+ * @param perSecond how many lookups a second it is shown
  */
 async function spaceAfterLookups(perSecond: number): Promise<number> {
   const program = `
