@@ -42,7 +42,7 @@ const compose = z
   );
 const services = Object.entries(compose.services);
 
-test('the compose file of two rooms mounts what there is, and gives no more than it needs', () => {
+test('the two-room compose file mounts only files that exist, and grants no more than it needs', () => {
   const file = new URL('../docs/operating/two-rooms/docker-compose.yml', import.meta.url);
   const service = z.object({
     mem_limit: z.string(),
@@ -66,7 +66,7 @@ test('the compose file of two rooms mounts what there is, and gives no more than
   }
 });
 
-test.each(services)('%s of the compose file names only what there is', (_, service) => {
+test.each(services)('%s in the compose file names only things that exist', (_, service) => {
   for (const name of service.networks) expect(compose.networks).toHaveProperty(name);
   for (const name of service.secrets ?? []) expect(compose.secrets).toHaveProperty(name);
   for (const name of Object.keys(service.depends_on ?? {})) {
@@ -76,19 +76,22 @@ test.each(services)('%s of the compose file names only what there is', (_, servi
 
 const fileOf = (path: string): URL => new URL(`../${path}`, import.meta.url);
 
-test.each(services)('%s of the compose file mounts only what there is', (_, { volumes = [] }) => {
-  for (const volume of volumes) {
-    const [from = ''] = volume.split(':');
-    if (from.startsWith('./')) expect(existsSync(fileOf(from)), from).toBe(true);
-    else if (!from.startsWith('$')) expect(compose.volumes).toHaveProperty(from);
-  }
-});
+test.each(services)(
+  '%s in the compose file mounts only things that exist',
+  (_, { volumes = [] }) => {
+    for (const volume of volumes) {
+      const [from = ''] = volume.split(':');
+      if (from.startsWith('./')) expect(existsSync(fileOf(from)), from).toBe(true);
+      else if (!from.startsWith('$')) expect(compose.volumes).toHaveProperty(from);
+    }
+  },
+);
 
-test.each(services)('%s of the compose file is published to this machine alone', (_, { ports }) => {
+test.each(services)('%s in the compose file is published to this machine only', (_, { ports }) => {
   for (const port of ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:/);
 });
 
-test('Prometheus scrapes the port that each process of the service serves metrics on', () => {
+test('Prometheus scrapes the metrics port of every process of the service', () => {
   const prometheus = z
     .object({
       scrape_configs: z.tuple([
@@ -109,7 +112,7 @@ test('Prometheus scrapes the port that each process of the service serves metric
   }
 });
 
-test('Prometheus and Grafana run by the profile alone, and reach no store', () => {
+test('Prometheus and Grafana start only with their profile, and reach no store', () => {
   const profiled = services.filter(([, { profiles }]) => profiles?.includes('observability'));
   expect(profiled.map(([name]) => name)).toEqual(['prometheus', 'grafana']);
   for (const [, { networks }] of profiled) expect(networks).not.toContain('store');
@@ -123,12 +126,12 @@ test.each(
   services.flatMap(([name, { image, command }]) =>
     image === 'cp-flags' && command !== undefined ? [[name, command] as const] : [],
   ),
-)('%s of the compose file runs a command that there is', async (_, command) => {
+)('%s in the compose file runs a command that exists', async (_, command) => {
   const { code, stderr } = await run([...command, '--help'], {});
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
 });
 
-test('two workers and two lookup processes run, and none of them can use up the machine', () => {
+test('two workers and two lookup processes run, and none can use up the machine', () => {
   // `pids_limit` and `mem_limit` are required of each service by the shape above.
   for (const name of ['lookup', 'worker']) {
     expect(compose.services[name]?.deploy?.replicas).toBe(2);
@@ -182,7 +185,7 @@ async function composed() {
   };
 }
 
-test('with its settings in place and nothing else changed it answers lookups of live data', async () => {
+test('with its settings in place and nothing else changed, it answers lookups of live data', async () => {
   const { settings, folder, environmentOf, stop } = await composed();
   const serving: Awaited<ReturnType<typeof startServing>>[] = [];
   try {

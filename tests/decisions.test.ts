@@ -27,13 +27,13 @@ test('decisions are numbered from 1 without gaps, in their names and titles', ()
   for (const { name, number } of pages) expect(Number(basename(name).slice(0, 4))).toBe(number);
 });
 
-test('the list has every decision under its title', () => {
+test('the list has every decision with its title', () => {
   expect(listed.map(({ number, name, title }) => ({ number, name, title }))).toEqual(
     pages.map(({ number, name, title }) => ({ number, name, title })),
   );
 });
 
-test('a decision that was replaced says so, and by which, here and in the list', () => {
+test('a replaced decision names the one that replaced it, on its own page and in the list', () => {
   for (const { number, text } of pages) {
     const [, by] = /^Replaced by \[decision (\d+)\]/m.exec(text) ?? [];
     const replacedBy = by === undefined ? undefined : Number(by);
@@ -46,7 +46,7 @@ test('a decision that was replaced says so, and by which, here and in the list',
   }
 });
 
-test('every decision has its context, what was decided, and what decided it', () => {
+test('every decision has its context, the decision and what decided it', () => {
   for (const { name, text } of pages) {
     for (const part of ['Context', 'Decision', 'What decided']) {
       expect(text, name).toContain(`**${part}.**`);

@@ -12,7 +12,7 @@ const read = (page: string): string => readFileSync(join(root, page), 'utf8');
 const NAMED =
   /`((?:(?:schemas|store|loaders|service|bench|tests|docs)\/[\w./-]+|[\w-]+(?:\.test)?)\.(?:ts|lua))`/g;
 
-test('every file of the code that the documentation names is there, and every test that it names as proof', () => {
+test('every code file that the documentation names exists, and so does every test that it cites as proof', () => {
   const missing: string[] = [];
   // The changelog also names files of earlier versions.
   for (const page of pages.filter((each) => each !== 'CHANGELOG.md')) {
@@ -47,7 +47,7 @@ function anchorsOf(page: string): Set<string> {
   return anchors;
 }
 
-test('every page and heading that the documentation refers to is there', () => {
+test('every page and heading that the documentation links to exists', () => {
   const missing: string[] = [];
   for (const page of pages) {
     const links = read(page).matchAll(/\]\(([^)#\s]*)(?:#([^)\s]*))?\)/g);

@@ -40,7 +40,7 @@ function unknownIn(words: readonly string[], program: Command): string | undefin
   return words.find((word) => /^--[a-z]/.test(word) && !options.has(word.replace(/[=,.].*/, '')));
 }
 
-test('every command and option of cp-flags that a page or a sentence names is there', async () => {
+test('every command and option of cp-flags that a page or a message names exists', async () => {
   const program = await commandLine({});
   const wrong = files.flatMap((file) =>
     typed(file)
@@ -81,7 +81,7 @@ function missingIn(words: readonly string[], program: Command): string[] {
   ];
 }
 
-test('every command that a page has a person run names all that it needs, as who decides and why', async () => {
+test('every command on a page has all the options that it needs, such as who decides and why', async () => {
   const program = await commandLine({});
   const wrong = files
     .filter((file) => file.endsWith('.md') && !/CHANGELOG|decisions/.test(file))
@@ -117,7 +117,7 @@ test('every command of cp-flags is named on a page', async () => {
   expect(all.filter((path) => !named(path))).toEqual([]);
 });
 
-test('a command works the same whether it is loaded alone or with all others', async () => {
+test('a command works the same whether it is loaded alone or with all the others', async () => {
   const all = (await commandLine({})).commands.map((command) => command.name());
   expect(COMMANDS.flatMap(({ names }) => names)).toEqual(all);
   const alone = async (name: string) =>
@@ -127,7 +127,7 @@ test('a command works the same whether it is loaded alone or with all others', a
   );
 });
 
-test('every script of npm that a page names is there', () => {
+test('every npm script that a page names exists', () => {
   const named = files.flatMap((file) =>
     typed(file).flatMap((line) =>
       [...line.matchAll(/npm (?:run )?(?:--silent )?(start|test|[a-z]+:[a-z]+)?\b/g)]
@@ -142,7 +142,7 @@ test('every script of npm that a page names is there', () => {
   expect(named.filter((script) => !scripts.has(script))).toEqual([]);
 });
 
-test('each command of docs/topologies.md is run as the Redis user that docs/operating/installing.md names for it', () => {
+test('docs/operating/installing.md and docs/topologies.md name the same Redis user for each command', () => {
   const table = readFileSync(join(root, 'docs/operating/installing.md'), 'utf8');
   const commandsOf = (user: string): string[] => {
     const [, cell = ''] = new RegExp(`^\\| \`cpf-${user}\` \\| (.*) \\|$`, 'm').exec(table) ?? [];

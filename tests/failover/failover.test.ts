@@ -4,7 +4,7 @@ import { runFailovers } from './harness.ts';
 
 /** `npm run test:failover` goes through every fault. An address of its own a machine is what Linux alone gives. */
 test.skipIf(process.platform !== 'linux')(
-  'a primary killed, and one cut off with its lookup process, cost no answer its event, no row and no log its order',
+  'killing a primary, or cutting one off with its lookup process, loses no event or row and keeps the log in order',
   async () => {
     const { wrong, answered } = await runFailovers({
       seed: 1,

@@ -3,7 +3,7 @@ import { WAIT_MS } from '../support/until.ts';
 import { runLostDisks } from './lost-disks.ts';
 
 test(
-  'a worker whose disk is lost while it loads, or after it held a file, costs no answer, row, held file or notification',
+  'a worker that loses its disk while it loads, or while it holds a file, loses no answer, row, held file or notification',
   async () => {
     const { wrong, answered } = await runLostDisks({ seed: 1, rounds: 2, steps: ['load', 'hold'] });
     expect(wrong).toEqual([]);

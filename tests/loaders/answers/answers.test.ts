@@ -53,7 +53,7 @@ const values = (xml: string, name: string): string[] =>
   );
 
 describe('a CSV for people', () => {
-  test('holds no cell that a spreadsheet would run, and every text as it was', () => {
+  test('has no cell that a spreadsheet would run, and keeps every text as it was', () => {
     const dangerous = fc.tuple(
       fc.constantFrom('', ' ', '\t', '\r', '\n', '\u{feff}', '\u00a0'),
       fc.constantFrom('=', '+', '-', '@', '|', '%', '\uFF1D', 'x', '"', ','),
@@ -74,7 +74,7 @@ describe('a CSV for people', () => {
 
 describe('an acknowledgement', () => {
   test.each(Object.entries(everyAcknowledgement()))(
-    'of the kind %s can be written in every format',
+    'of kind %s can be written in every format',
     (_name, one) => {
       expect(acknowledgementSchema.parse(JSON.parse(formatAcknowledgement(one, 'json')))).toEqual(
         one,
@@ -95,7 +95,7 @@ describe('an acknowledgement', () => {
     },
   );
 
-  test('as text says what a file that was not loaded would have done, and never that anything was done', () => {
+  test('as text says what a dry run would have done, and never that anything was done', () => {
     const one = {
       ...acknowledgement(),
       code: 'CPF02' as const,
@@ -124,7 +124,7 @@ describe('an acknowledgement', () => {
       expect(text).not.toMatch(/Successful|has been added|abcdefgh/);
   });
 
-  test('as text names an authority by its code alone where nothing else is known, and counts one as one', () => {
+  test('as text names an authority by its code if nothing else is known, and uses the singular for one', () => {
     const one = {
       ...acknowledgement(),
       authority: { code: 'ZZ101' },
@@ -144,7 +144,7 @@ describe('an acknowledgement', () => {
     expect(text).toContain('1 record waits to be traced, and is loaded automatically');
   });
 
-  test('as CSV has one line for each refused record, with all that is wrong with it', () => {
+  test('as CSV has one line for each refused record, with everything that is wrong with it', () => {
     const [header = [], ...rows] = cells(formatAcknowledgement(acknowledgement(), 'csv'));
     expect(header).toEqual([
       'file_code',
@@ -169,12 +169,12 @@ describe('an acknowledgement', () => {
     expect(rows.map(([, outcome]) => outcome)).toEqual(['refused', 'file', 'accepted']);
   });
 
-  test('as CSV says how much it leaves out', () => {
+  test('as CSV says how many findings it leaves out', () => {
     const one = acknowledgement({ omitted: { failures: 7, warnings: 0 } });
     expect(formatAcknowledgement(one, 'csv')).toContain('7 more');
   });
 
-  test('as XML counts records, and says -1 for what could not be read', () => {
+  test('as XML counts records, and gives -1 for what could not be read', () => {
     const xml = formatAcknowledgement(acknowledgement(), 'xml');
     expect(values(xml, 'transmissionQuantity')).toEqual(['3']);
     expect(xml).toContain('<failedReturnedCP-ISRecords><value value="1"/>');
@@ -186,14 +186,14 @@ describe('an acknowledgement', () => {
     expect(values(without, 'transmissionQuantity')).toEqual(['-1']);
   });
 
-  test('goes in XML only to an authority that sent XML', () => {
+  test('is sent as XML only to an authority that sent XML', () => {
     expect(acknowledgementFormats(acknowledgement())).toEqual(ANSWER_FORMATS);
     const { file } = acknowledgement();
     const ofCsv = acknowledgement({ file: { ...file, format: 'csv' } });
     expect(acknowledgementFormats(ofCsv)).toEqual(['json', 'csv', 'txt']);
   });
 
-  test('holds XML only of characters that XML may hold', () => {
+  test('as XML contains only characters that XML allows', () => {
     const [finding] = acknowledgement().failures;
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (localId) => {
@@ -216,11 +216,11 @@ describe('an echo', () => {
     read(fileCsv({ records }), { metadata: metadata(3), echoTo }),
   ];
 
-  test('is kept only for an authority that asked for it', async () => {
+  test('is stored only for an authority that asked for it', async () => {
     for (const reading of both(['ZZ999'])) expect((await reading).echoes).toEqual([]);
   });
 
-  test('repeats number, local id and dates as they were sent, and never a name', async () => {
+  test('repeats the number, local id and dates as they were sent, and never a name', async () => {
     for (const reading of both(['ZZ101'])) {
       const { echoes } = await reading;
       expect(echoes).toEqual([
@@ -270,14 +270,14 @@ describe('a notice of inactive numbers', () => {
     expect(NOTICE_FORMATS).toEqual(['json', 'csv', 'xml']);
   });
 
-  test('as CSV has a line for each number, printed so that a spreadsheet leaves it alone', () => {
+  test('as CSV has one line for each number, in a form that a spreadsheet does not change', () => {
     const printed = (n: number): string => testNumber(n).replace(/^(...)(...)(....)$/, '$1 $2 $3');
     const [, first, second] = cells(formatNotice(notice(), 'csv'));
     expect(first?.slice(0, 4)).toEqual(['412', `'+LA"1`, printed(1), printed(2)]);
     expect(second?.slice(0, 4)).toEqual(['412', '', printed(3), '']);
   });
 
-  test('as XML says which number replaces which, and nothing for one that is withdrawn', () => {
+  test('as XML gives the new number for a replaced one, and none for a withdrawn one', () => {
     const xml = formatNotice(notice(), 'xml');
     const [first = '', second = ''] =
       xml.match(/<pDSInactivePatient>.*?<\/pDSInactivePatient>/g) ?? [];

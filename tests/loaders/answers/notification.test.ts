@@ -16,7 +16,7 @@ const xmlOf = (name: string): string => {
 };
 const count = (xml: string, part: string): number => xml.split(part).length - 1;
 
-test('the CSV has a line an entry, is text to a spreadsheet, and carries the checkpoint', () => {
+test('the CSV has one line for each entry, is plain text to a spreadsheet, and carries the checkpoint', () => {
   const csv = formatNotification(notification([{}, { count: 3 }]), 'csv');
   const rows: Record<string, string>[] = parse(csv, { columns: true, bom: true });
   expect(rows).toMatchObject([
@@ -38,7 +38,7 @@ test('the CSV has a line an entry, is text to a spreadsheet, and carries the che
   );
 });
 
-test('a CSV without entries says so, and every format says what could not be read', () => {
+test('a CSV without entries says that it has none, and every format says what could not be read', () => {
   const [empty]: Record<string, string>[] = parse(formatNotification(notification([]), 'csv'), {
     columns: true,
     bom: true,
@@ -52,7 +52,7 @@ test('a CSV without entries says so, and every format says what could not be rea
   }
 });
 
-test('the XML is well-formed and its count is that of its accesses, in every case', () => {
+test('the XML is always well-formed and counts its own accesses', () => {
   for (const [name, one] of Object.entries(all)) {
     const xml = formatNotification(one, 'xml');
     const parser = new SaxesParser({ xmlns: true });
@@ -65,7 +65,7 @@ test('the XML is well-formed and its count is that of its accesses, in every cas
   }
 });
 
-test('the XML has the first access and the last, and only the last of an entry that is repeated', () => {
+test('the XML has the first access and the last, and only the last of a repeated entry', () => {
   expect(count(xmlOf('one'), '<pertinentCP-ISNHSQuery>')).toBe(1);
   const xml = xmlOf('repeated');
   expect(count(xml, '<pertinentCP-ISNHSQuery>')).toBe(3);
@@ -80,7 +80,7 @@ test('the XML names the file of each of the authority’s own identifiers', () =
   expect(xml).toContain('<referredToLAUploadFile><value extension="413"/>');
 });
 
-test('the example of a CSV in docs/council-notifications.md is what the service makes of the one in JSON', () => {
+test('the CSV example in docs/council-notifications.md is what the service makes from the JSON example', () => {
   const page = readFileSync(join(root, 'docs', 'council-notifications.md'), 'utf8');
   const [, json = ''] = /```json\n(\{ "notifications": [^]*?)```/.exec(page) ?? [];
   const [, header = '', line = ''] = /```\n("notification","entry".*)\n(.*)\n```/.exec(page) ?? [];

@@ -55,7 +55,7 @@ const warnings = (checked: CheckedRecord): string[] =>
     ? checked.warnings.map(({ code, field }) => `${code} ${field}`)
     : ['refused'];
 
-test('all that is wrong with a record is listed at once, also where its plan type is not known', () => {
+test('everything wrong with a record is listed at once, even if its plan type is unknown', () => {
   const wrong = plan({ type: undefined, start: at('2026-11-31'), end: at('NULL') });
   expect(failures(check([wrong], [child({ datesOfBirth: at('2099-01-01') })]))).toEqual([
     'CPR07 date_of_birth',
@@ -71,7 +71,7 @@ test('all that is wrong with a record is listed at once, also where its plan typ
 });
 
 describe('whose plan it is', () => {
-  test("plans go to the child, an unborn child's plan to the mother, and never crosswise", () => {
+  test('a child’s plans go to the child, an unborn child’s plan to the mother, and never the other way round', () => {
     const checked = check(
       [plan(), plan({ type: 'looked-after-child' }), unborn()],
       [child(), mother()],
@@ -97,12 +97,12 @@ describe('whose plan it is', () => {
     expect(new Set(failures(check(plans, subjects)))).toContain('CPR07 subject');
   });
 
-  test('a record without a plan, or of an unknown type, is refused for just that', () => {
+  test('a record without a plan, or with an unknown type, is refused for that reason only', () => {
     expect(failures(check([], [child()]))).toEqual(['CPR07 plan_type']);
     expect(failures(check([plan({ type: undefined })], [child()]))).toEqual(['CPR07 plan_type']);
   });
 
-  test('a record of more plans or people than a record may have is refused, and none is passed over', () => {
+  test('a record with too many plans or people is refused whole', () => {
     const plans = ['2026-01-01', '2026-02-01', '2026-03-01', '2026-04-01'].map((start) =>
       plan({ start: at(start) }),
     );
@@ -110,13 +110,13 @@ describe('whose plan it is', () => {
     expect(failures(check([plan()], [child(), mother(), child()]))).toContain('CPR07 subject');
   });
 
-  test('a plan that starts in the next days is accepted with a warning', () => {
+  test('a plan that starts within the next few days is accepted with a warning', () => {
     expect(warnings(check([plan({ start: at('2026-11-30') })], [child()]))).toEqual([
       'CPR06 start_date',
     ]);
   });
 
-  test('one bad plan refuses the other plans of its record too', () => {
+  test('one bad plan refuses every plan of its record', () => {
     const checked = check([plan(), unborn({ end: [] })], [child(), mother()]);
     expect(failures(checked)).toEqual(['CPR07 end_date']);
   });
@@ -148,7 +148,7 @@ describe('NHS numbers', () => {
         );
 
   test.each(['csv', 'spine-xml'] as const)(
-    'white space and what cannot be seen is dropped from a number, in %s',
+    'white space and invisible characters are dropped from a number, in %s',
     (format) => {
       for (const text of [
         `${n.slice(0, 3)} ${n.slice(3, 6)} ${n.slice(6)}`,
@@ -176,7 +176,7 @@ describe('NHS numbers', () => {
     expect(checked.kind === 'refused' && checked.failures[0]?.hint).toContain(hint);
   });
 
-  test('a local id is the same however the white space in it was written', () => {
+  test('a local id is the same however its white space was written', () => {
     const ids = ['A 1', 'A\u00a01', ' A\u200b \u2009 1\ufeff'].map((text) => {
       const checked = check([plan()], [child({ localIds: at(text) })]);
       return checked.kind === 'sound' && checked.rows[0]?.row.localId;
@@ -185,7 +185,7 @@ describe('NHS numbers', () => {
   });
 });
 
-describe('a date that stands for none', () => {
+describe('a placeholder date', () => {
   test.each([
     ['31/12/9999', '"never"'],
     ['9999-12-31', '"never"'],
@@ -203,7 +203,7 @@ describe('a date that stands for none', () => {
     expect(started.kind === 'refused' && started.failures[0]?.hint).toContain('must be given');
   });
 
-  test('another date that does not exist is answered with the days that do', () => {
+  test('any other date that does not exist gets the range of days that do', () => {
     const checked = check([plan({ end: at('01/13/2026') })], [child()]);
     expect(checked.kind === 'refused' && checked.failures[0]?.hint).toContain(
       'between 1900 and 2199',
@@ -249,15 +249,15 @@ describe('dates', () => {
     for (const { text } of datesOfBirth) expect(JSON.stringify(checked)).not.toContain(text);
   });
 
-  test("an unborn child's plan without a due date is refused", () => {
+  test('an unborn child’s plan without a due date is refused', () => {
     expect(failures(check([unborn({ end: [] })], [mother()]))).toEqual(['CPR07 end_date']);
   });
 
-  test('an end over a year ahead is accepted with a warning', () => {
+  test('an end date more than a year ahead is accepted with a warning', () => {
     expect(warnings(check([plan({ end: after(366) })], [child()]))).toEqual(['CPR06 end_date']);
   });
 
-  test('a due date over ten months ahead is accepted with a warning', () => {
+  test('a due date more than ten months ahead is accepted with a warning', () => {
     expect(warnings(check([unborn({ end: after(305) })], [mother()]))).toEqual(['CPR06 end_date']);
     expect(warnings(check([unborn({ end: after(304) })], [mother()]))).toEqual([]);
   });
@@ -267,7 +267,7 @@ describe('the 18th birthday', () => {
   const bornAgo = (years: number, days: number) => at(addDays(addYears(TODAY, -years), -days));
 
   test.each(['child-protection-plan', 'looked-after-child'] as const)(
-    'a %s of someone already 18 is refused, its end and its delete too',
+    'a %s for someone already 18 is refused, and so are its end and its delete',
     (type) => {
       for (const differing of [{}, { end: at('2026-10-01') }, { deleted: at('2026-10-01') }]) {
         const checked = check(
@@ -279,11 +279,11 @@ describe('the 18th birthday', () => {
     },
   );
 
-  test('the last day of being 17 is accepted', () => {
+  test('a plan is accepted up to the day before the 18th birthday', () => {
     expect(failures(check([plan()], [child({ datesOfBirth: bornAgo(18, -1) })]))).toEqual([]);
   });
 
-  test("the rule is never put to an unborn child's plan, whose date of birth is the mother's", () => {
+  test('the rule does not apply to an unborn child’s plan, whose date of birth is the mother’s', () => {
     expect(failures(check([unborn()], [mother({ datesOfBirth: bornAgo(40, 0) })]))).toEqual([]);
   });
 });
@@ -291,20 +291,20 @@ describe('the 18th birthday', () => {
 describe('the shape of a record', () => {
   const starts = ['2026-09-11', '2026-09-12', '2026-09-13', '2026-09-14'];
 
-  test('three plans are taken and a fourth refuses the record', () => {
+  test('three plans are accepted and a fourth refuses the record', () => {
     const plans = starts.map((start) => plan({ start: at(start) }));
     expect(failures(check(plans.slice(1), [child()]))).toEqual([]);
     expect(failures(check(plans, [child()]))).toEqual(['CPR07 plan_type']);
   });
 
-  test('a third person refuses it', () => {
+  test('a third person refuses the record', () => {
     const checked = check([plan(), unborn()], [child(), mother(), mother()]);
     expect(failures(checked)).toContain('CPR07 subject');
   });
 });
 
 describe('the rest of a record', () => {
-  test('the same plan twice in one record refuses it', () => {
+  test('the same plan twice in one record refuses the record', () => {
     expect(failures(check([plan(), plan({ end: at('2026-10-01') })], [child()]))).toEqual([
       'CPR07 start_date',
     ]);
@@ -314,7 +314,7 @@ describe('the rest of a record', () => {
     expect(failures(check([plan()], [child({ localIds: at(text) })]))).toEqual(['CPR07 local_id']);
   });
 
-  test('everything wrong is named at once, by local id, and what is named holds to the schema', () => {
+  test('everything wrong is listed at once, by local id, and the list fits its schema', () => {
     const checked = check(
       [plan({ start: at('x'), end: at('y') }), unborn({ end: [] })],
       [child({ nhsNumbers: at('1') }), mother({ datesOfBirth: at('z') })],
@@ -336,7 +336,7 @@ describe('the rest of a record', () => {
     }
   });
 
-  test('a local id that is an NHS number is not shown', () => {
+  test('a local id that is an NHS number is never shown', () => {
     const checked = check([plan({ start: [] })], [child({ localIds: at(testNumber(1)) })]);
     if (checked.kind !== 'refused') throw new Error('refused');
     expect(JSON.stringify(checked.failures)).not.toContain(testNumber(1));

@@ -130,12 +130,12 @@ describe('a record', () => {
     ['is restricted', { security: 'R' }, {}, { kind: 'sensitive' }],
     ['is very restricted', { security: 'V' }, {}, { kind: 'sensitive' }],
     ['is redacted', { security: 'REDACTED' }, {}, { kind: 'sensitive' }],
-  ])('that %s is found so', async (_what, held, sent, outcome) => {
+  ])('that %s is recognised as such', async (_what, held, sent, outcome) => {
     put(1, held);
     expect(await trace(person(1, sent))).toEqual(outcome);
   });
 
-  test('that is minimal is not verified, and breaks nothing', async () => {
+  test('with only the minimum is not verified, and breaks nothing', async () => {
     t.pds.records.set(testNumber(1), { nhsNumber: testNumber(1) });
     expect(await trace(person(1))).toEqual({
       kind: 'not-verified',
@@ -143,7 +143,7 @@ describe('a record', () => {
     });
   });
 
-  test('of a number that was replaced gives the new one only to a council that knows birth date and name', async () => {
+  test('of a replaced number gives the new one only to a council that knows the date of birth and the name', async () => {
     t.pds.records.set(testNumber(1), known(2));
     expect(await trace(person(1))).toEqual({ kind: 'inactive', replacedBy: testNumber(2) });
     expect(await trace(person(1, { dateOfBirth: day('2019-03-06') }))).toEqual({
@@ -155,7 +155,7 @@ describe('a record', () => {
     expect(await trace(person(1))).toEqual({ kind: 'sensitive' });
   });
 
-  test('that is not there, withdrawn or of a wrong number is found so', async () => {
+  test('that is missing, withdrawn or under an invalid number is recognised as such', async () => {
     expect(await trace(person(1))).toEqual({ kind: 'no-match' });
     t.pds.records.set(testNumber(1), 'invalidated');
     expect(await trace(person(1))).toEqual({ kind: 'inactive' });
@@ -164,7 +164,7 @@ describe('a record', () => {
   });
 });
 
-describe('an answer that says nothing of the number is never "no match"', () => {
+describe('an answer that does not concern the number is never "no match"', () => {
   const wrong = (body: unknown) => (response: ServerResponse) => json(response, 200, body);
   test.each<[string, (response: ServerResponse) => void]>([
     ...[301, 302, 400, 401, 403, 404, 405, 408, 410, 418, 429, 500, 502, 503, 504].map(
@@ -209,7 +209,7 @@ describe('an answer that says nothing of the number is never "no match"', () => 
     expect(await trace(person(1))).toEqual({ kind: 'not-traced' });
   });
 
-  test('a redirect, though a record is there', async () => {
+  test('a redirect, even if the record exists', async () => {
     t.pds.records.set(testNumber(9), known(1));
     t.pds.instead = (_request, response, path) => {
       if (!path.endsWith(testNumber(1))) return false;
@@ -219,7 +219,7 @@ describe('an answer that says nothing of the number is never "no match"', () => 
     expect(await trace(person(1))).toEqual({ kind: 'not-traced' });
   });
 
-  test('an answer that does not come, or stops half way', async () => {
+  test('an answer that does not come, or stops halfway', async () => {
     const tracer = () => t.tracer({ requestDeadlineMs: 40 });
     answering(() => undefined);
     expect(await trace(person(1), tracer())).toEqual({ kind: 'not-traced' });
@@ -230,7 +230,7 @@ describe('an answer that says nothing of the number is never "no match"', () => 
     expect(await trace(person(1), tracer())).toEqual({ kind: 'not-traced' });
   });
 
-  test('nobody at the address', async () => {
+  test('an address where nothing listens', async () => {
     const gone = await startTestPds();
     const tracer = gone.tracer();
     await gone.pds.close();
@@ -242,7 +242,7 @@ describe('an answer that says nothing of the number is never "no match"', () => 
 });
 
 describe('a request', () => {
-  test('says for whom it is, and keeps its id when it is repeated', async () => {
+  test('names its organisation, and keeps its id when it is repeated', async () => {
     put(1);
     let failures = 2;
     t.pds.instead = (request, response, path) => {
@@ -262,7 +262,7 @@ describe('a request', () => {
     expect(t.pds.asked.at(-1)?.organisation).toBe('ZZ101');
   });
 
-  test('waits as long as Retry-After says, and lets nobody else ask in the meantime', async () => {
+  test('waits as long as Retry-After says, and makes all other requests wait too', async () => {
     put(1);
     put(2);
     const tracer = t.tracer();
@@ -287,7 +287,7 @@ describe('a request', () => {
     for (const { at } of t.pds.asked) expect(at - refusedAt).toBeGreaterThan(950);
   });
 
-  test('is not repeated where Retry-After is longer than anybody waits', async () => {
+  test('is not repeated if Retry-After is longer than the longest wait', async () => {
     let asked = 0;
     answering((response) => {
       asked += 1;
@@ -310,7 +310,7 @@ describe('a request', () => {
     expect(readRetryAfter(text, 1_000)).toBe(ms);
   });
 
-  test('is made no more often than agreed, however many ask', async () => {
+  test('is made no more often than agreed, however many callers ask', async () => {
     for (let n = 1; n <= 14; n++) put(n);
     const memory = t.memory();
     const tracers = [t.tracer({ memory, perSecond: 10 }), t.tracer({ memory, perSecond: 10 })];
@@ -386,7 +386,7 @@ describe('no wait outlasts', () => {
     await expect(turn).rejects.toThrow('aborted');
   });
 
-  test('the caller who asked about a person, and what ends then says nothing of PDS', async () => {
+  test('the caller who asked about a person, and ending it says nothing about PDS', async () => {
     const tracer = t.tracer({ awayMs: 60_000, backOffMs: 60_000, requestDeadlineMs: 60_000 });
     const ended = new AbortController();
     let asked = 0;
@@ -409,7 +409,7 @@ describe('no wait outlasts', () => {
 });
 
 describe('a token', () => {
-  test('is fetched once for however many ask, and again before it ends', async () => {
+  test('is fetched once for any number of callers, and again before it expires', async () => {
     let now = Date.now();
     const tracer = t.tracer({ now: () => now });
     for (let n = 1; n <= 6; n++) put(n);
@@ -433,7 +433,7 @@ describe('a token', () => {
     expect(await trace(person(2), tracer)).toEqual({ kind: 'verified' });
   });
 
-  test('cannot be got with another key, and the operator is shown where to look', async () => {
+  test('cannot be obtained with another key, and the operator is shown where to look', async () => {
     const tracer = t.tracer({ apiKey: 'another' });
     expect(await trace(person(1), tracer)).toEqual({ kind: 'not-traced' });
     expect(tracer.state.detail).toMatch(/401.*PDS_API_KEY/);
@@ -448,7 +448,7 @@ describe('a token', () => {
     ['an end in the past', { access_token: 'a', expires_in: '-1' }],
     ['an end now', { access_token: 'a', expires_in: '0' }],
     ['no JSON', 'a'],
-  ])('answer with %s is none', async (_what, body) => {
+  ])('answer with %s gives no token', async (_what, body) => {
     t.pds.instead = (_request, response, path) => {
       if (path.includes('/Patient/')) return false;
       json(response, 200, body);
@@ -461,7 +461,7 @@ describe('a token', () => {
 });
 
 describe('what was verified', () => {
-  test('is remembered as it was sent, by authority, for as long as it was set', async () => {
+  test('is remembered as it was sent, for each authority, for the time set', async () => {
     let now = Date.now();
     const tracer = t.tracer({ rememberMs: 60_000, now: () => now });
     put(1);
@@ -505,7 +505,7 @@ describe('what was verified', () => {
     other.close();
   });
 
-  test('counts while the service is away, and nobody else is judged', async () => {
+  test('still counts while the service is away, and nobody else is judged', async () => {
     const tracer = t.tracer();
     put(1);
     await trace(person(1), tracer);
@@ -516,7 +516,7 @@ describe('what was verified', () => {
     ]);
   });
 
-  test('is kept without a number, a name or a date that could be read', async () => {
+  test('is stored without a readable number, name or date', async () => {
     const { readFileSync, readdirSync } = await import('node:fs');
     const { dirname } = await import('node:path');
     const tracer = t.tracer();
@@ -570,7 +570,7 @@ describe('the service away', () => {
   });
 });
 
-test('no message about a failure holds the number', async () => {
+test('no failure message contains the number', async () => {
   const number: NhsNumber = testNumber(5);
   for (const answer of [
     (response: ServerResponse) => json(response, 403, `no ${number}`),

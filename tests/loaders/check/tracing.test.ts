@@ -97,7 +97,7 @@ describe('names', () => {
     expect(given(sent, known)).toBe(false);
   });
 
-  test('family names are the same however they are written, and never in part', () => {
+  test('family names match however they are written, and never on a part', () => {
     expect(family("O'Brien", 'OBRIEN')).toBe(true);
     expect(family('O’Brien', "O'Brien")).toBe(true);
     expect(family('Smith-Jones', 'Smith Jones')).toBe(true);
@@ -106,7 +106,7 @@ describe('names', () => {
     expect(family('', '')).toBe(false);
   });
 
-  test('a name agrees with itself, whatever it is', () => {
+  test('every name matches itself', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), (name) => {
         fc.pre(/\p{L}/u.test(name));
@@ -162,7 +162,7 @@ describe('a register', () => {
     expect(outcome).toEqual({ kind: 'not-verified', differs: ['given_name'] });
   });
 
-  test('follows replacements to the last, and never to a sensitive record', async () => {
+  test('follows replacements to the last one, and never to a sensitive record', async () => {
     const chain = [line(1, 'superseded', testNumber(2)), line(2, 'superseded', testNumber(3))];
     expect(await ask(register(...chain, line(3)), traced(1))).toEqual([
       { kind: 'inactive', replacedBy: testNumber(3) },
@@ -193,21 +193,24 @@ describe('a register', () => {
         ),
       /circle/,
     ],
-  ])('that %s is refused in a sentence that repeats nothing of it', async (_what, path, says) => {
-    const opening = openRegister(typeof path === 'string' ? path : path());
-    await expect(opening).rejects.toThrow(RegisterError);
-    const message = await opening.catch((error: Error) => error.message);
-    expect(message).toMatch(says);
-    expect(message).not.toMatch(/999|Ada|Example|2019/);
-  });
+  ])(
+    'that %s is refused by a message that repeats none of its contents',
+    async (_what, path, says) => {
+      const opening = openRegister(typeof path === 'string' ? path : path());
+      await expect(opening).rejects.toThrow(RegisterError);
+      const message = await opening.catch((error: Error) => error.message);
+      expect(message).toMatch(says);
+      expect(message).not.toMatch(/999|Ada|Example|2019/);
+    },
+  );
 
-  test('that lacks a column is refused by its name', async () => {
+  test('without a column is refused by the column’s name', async () => {
     const path = join(folder, 'columns.csv');
     writeFileSync(path, `${HEADER.replace(',status', '')}\n`);
     await expect(openRegister(path)).rejects.toThrow(/column status/);
   });
 
-  test('that has changed is read again, and one that has become unusable makes it unavailable', async () => {
+  test('is read again when it changes, and counts as unavailable if it becomes unusable', async () => {
     const path = register(line(1));
     const tracer = await openRegister(path);
     const once = () => tracer.trace([traced(2)], AbortSignal.timeout(WAIT_MS));
@@ -238,7 +241,7 @@ describe.each(bothFormats)('tracing an upload in %s', (_format, file) => {
     return read(bytes, { ...options, tracer });
   };
 
-  test('asks with number, date of birth and names, the mother for an unborn child', async () => {
+  test('asks with number, date of birth and names, and for an unborn child with the mother’s', async () => {
     const tracer = always({ kind: 'verified' });
     const names = { given: 'Ada Mary', family: "O'Brien & Co" };
     const result = await trace([{ ...planOf(1), child: person(1, names) }, unbornOf(2)], tracer);
@@ -269,7 +272,7 @@ describe.each(bothFormats)('tracing an upload in %s', (_format, file) => {
     ['CPR03', { kind: 'not-verified', differs: ['family_name'] }, 'family_name'],
     ['CPR05', { kind: 'inactive', replacedBy: testNumber(7) }, 'nhs_number'],
   ])(
-    'refuses with %s what comes back as %j, the others are taken',
+    'refuses with %s what comes back as %j, and accepts the others',
     async (code, outcome, field) => {
       const tracer = scripted(({ nhsNumber }) =>
         nhsNumber === testNumber(2) ? outcome : { kind: 'verified' },
@@ -282,7 +285,7 @@ describe.each(bothFormats)('tracing an upload in %s', (_format, file) => {
     },
   );
 
-  test('a delete is taken whatever comes back, with a remark', async () => {
+  test('a delete is accepted whatever comes back, with a remark', async () => {
     for (const outcome of [{ kind: 'sensitive' }, { kind: 'no-match' }] as const) {
       const result = await trace([planOf(1, { deleteDate: day('2026-11-20') })], always(outcome));
       expect(result.rows).toHaveLength(1);
@@ -290,24 +293,24 @@ describe.each(bothFormats)('tracing an upload in %s', (_format, file) => {
     }
   });
 
-  test('an end is not', async () => {
+  test('an end is not accepted whatever comes back', async () => {
     const ended = planOf(1, { endDate: day('2026-11-20') });
     expect((await trace([ended], always({ kind: 'sensitive' }))).rows).toEqual([]);
   });
 
-  test('a record that is wrong already is traced too, so that all is known at once', async () => {
+  test('traces a record that is already wrong too, so that every fault is known at once', async () => {
     const wrong = planOf(1, { endDate: day('2020-01-01') });
     const result = await trace([wrong], always({ kind: 'sensitive' }));
     expect(result.failures.listed.map(({ code }) => code).toSorted()).toEqual(['CPR02', 'CPR07']);
   });
 
-  test('a number or a date of birth that cannot be read is not asked about', async () => {
+  test('does not ask about a number or date of birth that cannot be read', async () => {
     const tracer = always({ kind: 'verified' });
     await trace([{ ...planOf(1), child: person(1, { nhsNumber: '9990000019' }) }], tracer);
     expect(tracer.asked).toEqual([]);
   });
 
-  test('asks for at most a hundred at once and takes every record', async () => {
+  test('asks about at most a hundred people at once and covers every record', async () => {
     const tracer = always({ kind: 'verified' });
     const records = Array.from({ length: 250 }, (_, n) => planOf(n + 1));
     const result = await trace(records, tracer);
@@ -315,12 +318,12 @@ describe.each(bothFormats)('tracing an upload in %s', (_format, file) => {
     expect(result.rows).toHaveLength(250);
   });
 
-  test('the second record with a plan already in the file is refused within a hundred too', async () => {
+  test('a plan repeated in the file is refused even if both are within the same hundred', async () => {
     const result = await trace([planOf(1), planOf(1)], always({ kind: 'verified' }));
     expect(result.failures.listed).toMatchObject([{ code: 'CPR07', record: 2 }]);
   });
 
-  test('that is unavailable makes the file CPF05, and is not asked again for it', async () => {
+  test('without the register gives CPF05, and asks no more for that file', async () => {
     let asked = 0;
     const tracer: NumberTracer = {
       trace() {
@@ -335,7 +338,7 @@ describe.each(bothFormats)('tracing an upload in %s', (_format, file) => {
     expect(asked).toBe(1);
   });
 
-  test('numbers no longer in use are gathered, each once', async () => {
+  test('collects numbers no longer in use, each once', async () => {
     const tracer = scripted(({ nhsNumber }) => ({
       kind: 'inactive',
       ...(nhsNumber === testNumber(1) && { replacedBy: testNumber(7) }),
@@ -352,7 +355,7 @@ describe.each(bothFormats)('tracing an upload in %s', (_format, file) => {
   });
 });
 
-test('names come out of the readers only where they are wanted', async () => {
+test('readers pass names on only if they are needed', async () => {
   const named = { ...planOf(1), child: person(1, { given: 'Quokka', family: 'Zwickel' }) };
   const records = [
     named,
@@ -376,7 +379,7 @@ test('names come out of the readers only where they are wanted', async () => {
 });
 
 describe('tracing', () => {
-  test('a CSV without columns for names cannot be traced, and the answer names those missing', async () => {
+  test('a CSV without name columns cannot be traced, and the answer names the missing ones', async () => {
     const columns = CSV_COLUMNS.filter((name) => !name.endsWith('_name'));
     const result = await read(fileCsv({ records: [planOf(1)] }, { columns }), {
       metadata: metadata(1),
@@ -405,7 +408,7 @@ describe('tracing', () => {
     expect(result.rows).toEqual([]);
   });
 
-  test('a delete beside a plan in force does not spare that plan from tracing', async () => {
+  test('a delete does not exempt a plan in force in the same record from tracing', async () => {
     const type = 'child-protection-plan';
     const both = recordXml(
       planXml({ type, startDate: day('2026-02-02'), deleteDate: day('2026-11-20') }) +
@@ -417,7 +420,7 @@ describe('tracing', () => {
     expect(result.failures.listed).toMatchObject([{ code: 'CPR02' }]);
   });
 
-  test('a tracer that fails in another way, or leaves out an answer, ends the reading without its words', async () => {
+  test('a tracer that fails in another way, or leaves out an answer, ends the reading and its words are not repeated', async () => {
     const failing: NumberTracer = { trace: () => Promise.reject(new Error('Ada Example is odd')) };
     const short: NumberTracer = { trace: () => Promise.resolve([]) };
     for (const tracer of [failing, short]) {
@@ -430,7 +433,7 @@ describe('tracing', () => {
     }
   });
 
-  test('one that never answers is unavailable after a minute', async () => {
+  test('a tracer that never answers is unavailable after a minute', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
       let signalled = false;
@@ -483,7 +486,7 @@ describe('a load', () => {
     expect(await l.load(bytes, { tracer: verified })).toMatchObject({ code: 'CPF02' });
   });
 
-  test('gives a notice before anything is applied, again for a repeat, and none where it takes nothing', async () => {
+  test('gives a notice before it applies anything, again for a repeat, and none if it accepts nothing', async () => {
     const tracer = always({ kind: 'inactive', replacedBy: testNumber(9) });
     const bytes = fileXml(upload({ sequence: 2, records: [planOf(11), planOf(12)] }));
     const mixed = scripted(({ nhsNumber }) =>
@@ -520,7 +523,7 @@ describe('a load', () => {
     expect(notices).toEqual([]);
   });
 
-  test('every record of which is refused still gives its notice', async () => {
+  test('with every record refused still gives its notice', async () => {
     const tracer = always({ kind: 'inactive' });
     const bytes = fileXml(upload({ sequence: 3, records: [planOf(21)] }));
     expect(await l.load(bytes, { tracer, onNotice })).toMatchObject({ code: 'CPF04' });

@@ -23,14 +23,14 @@ const outcomeOf = (differing: Partial<FileSizes> = {}, breakers = DEFAULT_BREAKE
 const NOTHING = { whole: false, removals: false, sweep: false };
 
 describe('a delta', () => {
-  test('that is like any other gets no remark', () => {
+  test('like any other gets no remark', () => {
     expect(outcomeOf()).toEqual({ heldBack: NOTHING, reasons: [], remarks: [] });
   });
 
   test.each([
     [250, false],
     [251, true],
-  ])('that takes away %i of a thousand plans in force waits with them: %s', (removals, waits) => {
+  ])('that takes away %i of a thousand plans in force holds them: %s', (removals, waits) => {
     const { heldBack, reasons, remarks } = outcomeOf({ removals });
     expect(heldBack).toEqual({ ...NOTHING, removals: waits });
     expect(reasons).toHaveLength(waits ? 1 : 0);
@@ -44,7 +44,7 @@ describe('a delta', () => {
     );
   });
 
-  test('with most of its records refused keeps its additions and waits with what it takes away', () => {
+  test('with most of its records refused applies its additions and holds what it takes away', () => {
     const { heldBack, reasons } = outcomeOf({ records: 40, refused: 21, removals: 1 });
     expect(heldBack).toEqual({ ...NOTHING, removals: true });
     expect(reasons[0]).toContain('21 of 40 records are refused (53 %)');
@@ -56,18 +56,18 @@ describe('a delta', () => {
     [1_001, 10, true],
     [1_001, 100, true],
     [1_001, 101, false],
-  ])('that adds %i rows where %i are usual waits whole: %s', (added, ofUsual, waits) => {
+  ])('that adds %i rows when %i are usual is held whole: %s', (added, ofUsual, waits) => {
     const { heldBack } = outcomeOf({ added, rows: added, recent: usual(added, ofUsual) });
     expect(heldBack).toEqual({ ...NOTHING, whole: waits });
   });
 
-  test('is measured by what is held where too few came before it', () => {
+  test('is compared with what is held if too few files came before it', () => {
     const recent = usual(40, 10).slice(0, 2);
     expect(outcomeOf({ added: 12_000, rows: 12_000, recent }).heldBack.whole).toBe(false);
     expect(outcomeOf({ added: 12_001, rows: 12_001, recent }).heldBack.whole).toBe(true);
   });
 
-  test('far larger or smaller than usual is remarked on, and nothing waits', () => {
+  test('far larger or smaller than usual gets a remark, and nothing is held', () => {
     const recent = usual(400, 50);
     for (const rows of [1_201, 44]) {
       const { heldBack, remarks } = outcomeOf({ rows, recent, records: rows });
@@ -77,7 +77,7 @@ describe('a delta', () => {
     expect(outcomeOf({ rows: 1_200, recent, records: 1_200 }).remarks).toEqual([]);
   });
 
-  test('never waits with its additions, however much it takes away', () => {
+  test('that takes a lot away is never held with its additions', () => {
     expect(outcomeOf({ removals: 1_000, added: 1_000 }).heldBack.whole).toBe(false);
   });
 });
@@ -85,7 +85,7 @@ describe('a delta', () => {
 describe('a full refresh', () => {
   const leftOut = (inForce: number) => ({ leftOut: { rows: inForce, inForce } });
 
-  test('waits with its sweep by what it leaves out, ends and deletes together', () => {
+  test('holds its sweep by what it leaves out, ends and deletes together', () => {
     expect(outcomeOf({ removals: 50, ...leftOut(200) }).heldBack).toEqual(NOTHING);
     expect(outcomeOf({ removals: 50, ...leftOut(201) }).heldBack).toEqual({
       ...NOTHING,
@@ -98,11 +98,11 @@ describe('a full refresh', () => {
     });
   });
 
-  test('waits with its sweep where it would leave a small authority with nothing', () => {
+  test('holds its sweep if it would leave a small authority with nothing', () => {
     expect(outcomeOf({ inForce: 1, removals: 0, ...leftOut(1) }).heldBack.sweep).toBe(true);
   });
 
-  test('waits with its sweep where any record was refused', () => {
+  test('holds its sweep if any record was refused', () => {
     expect(outcomeOf({ refused: 1, removals: 0, ...leftOut(1) }).heldBack).toEqual({
       ...NOTHING,
       sweep: true,

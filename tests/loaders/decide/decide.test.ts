@@ -47,7 +47,7 @@ const summary = (decision: Decision) =>
       ]
     : decision.failures.map(({ code, field }) => `${code} ${field}`);
 
-describe('a row does to the store what its sequence allows', () => {
+describe('a row changes the store as its sequence allows', () => {
   test.each([
     ['nothing held', spooled(), [], ['added']],
     ['the same held from an older file', spooled(), [held()], ['unchanged']],
@@ -101,7 +101,7 @@ describe('a delete or an end must match', () => {
     ]);
   });
 
-  test('an end is refused while a plan of the type is in force with another start, which is named', () => {
+  test('an end is refused if a plan of the type is in force with another start date, which is named', () => {
     const decision = decide([end], [held({ startDate: OTHER_START })]);
     expect(summary(decision)).toEqual(['CPR07 start_date']);
     expect(JSON.stringify(decision)).toContain('no row with this start');
@@ -115,13 +115,13 @@ describe('a delete or an end must match', () => {
     ['a plan of another type', [held({ startDate: OTHER_START, type: 'looked-after-child' })]],
     ['a plan that only a newer file began', [held({ startDate: OTHER_START, sequence: 6 })]],
   ])(
-    'an end that matches no row is accepted with a warning where the other row is %s',
+    'an end that matches no row is accepted with a warning if the other row is %s',
     (_what, rows) => {
       expect(summary(decide([end], rows))).toEqual(['added', 'warn end_date']);
     },
   );
 
-  test('an end is accepted if the same file has the plan in force, wherever in the file', () => {
+  test('an end is accepted if the same file has the plan in force, anywhere in the file', () => {
     const other = spooled({ startDate: OTHER_START, endDate: day('2026-06-01') });
     const options = { inFile: [other, end] };
     expect(summary(decide([end], [held({ startDate: OTHER_START })], options))).toEqual([
@@ -130,7 +130,7 @@ describe('a delete or an end must match', () => {
     ]);
   });
 
-  test("an authority's first file is accepted as it stands", () => {
+  test('every row of an authority’s first file is accepted', () => {
     expect(summary(decide([deletion, end], [], { firstFile: true }))).toEqual(['added', 'added']);
   });
 
@@ -161,7 +161,7 @@ describe('a second plan in force', () => {
     expect(JSON.stringify(decision)).toContain('2 February 2026');
   });
 
-  test('gets no warning where the same file ends the other', () => {
+  test('gets no warning if the same file ends the other', () => {
     const end = spooled({ startDate: OTHER_START, endDate: day('2026-11-01') });
     expect(
       summary(

@@ -21,8 +21,8 @@ const MAPPING = columnMappingSchema.parse({
   planTypes: { 'child protection': 'child-protection-plan', 'CLA - S20': 'looked-after-child' },
 });
 
-describe("a case system's own export", () => {
-  test('is read by what its system calls columns and plans, and the rest is dropped', async () => {
+describe('a case system’s own export', () => {
+  test('is read by its own column and plan names, and other columns are dropped', async () => {
     const result = await read(OWN, { metadata: metadata(2), columns: MAPPING });
     expect(result.failures.listed).toEqual([]);
     expect(result.droppedColumns).toEqual(['Ward']);
@@ -37,7 +37,7 @@ describe("a case system's own export", () => {
     ]);
   });
 
-  test('is read by a mapping that was given for it before anything says whose it is', async () => {
+  test('is read by the mapping given for it before its authority is known', async () => {
     const { failures } = await read(OWN, { columns: MAPPING });
     expect(failures.sorted().map(({ field }) => field)).toEqual([
       'authority',
@@ -64,7 +64,7 @@ describe("a case system's own export", () => {
     }
   });
 
-  test('without a column of deletes has none in a column without a heading either', async () => {
+  test('without a delete column takes no delete from a column without a heading', async () => {
     const unnamed = OWN.replaceAll(/,(Ward|North|South)$/gm, ',').replaceAll(
       /,,$/gm,
       ',,01/10/2026',
@@ -91,7 +91,7 @@ describe("a case system's own export", () => {
       },
     ],
   ])(
-    'does not change how a file with the names of this service alone is read: %s',
+    'does not change how a file with only the names of this service is read: %s',
     async (_what, own) => {
       const held = `${HOLDINGS_COLUMNS.join(',')}
 ${testNumber(1)},M-1,2019-03-05,CPP,2026-09-01,2026-09-20,,4,2026-10-20T00:00:00.000Z
@@ -105,7 +105,7 @@ ${testNumber(1)},M-1,2019-03-05,CPP,2026-09-01,2026-09-20,,4,2026-10-20T00:00:00
     },
   );
 
-  test('without that is refused once, with the cause first', async () => {
+  test('without a mapped column is refused once, with the cause first', async () => {
     const partly = OWN.replace('NHS No', 'NHS Number').replace('Started', 'Start date');
     const { failures } = await read(partly, {});
     const [first, ...others] = failures.sorted();
@@ -131,14 +131,14 @@ ${testNumber(1)},M-1,2019-03-05,CPP,2026-09-01,2026-09-20,,4,2026-10-20T00:00:00
   });
 });
 
-describe('what an authority has set', () => {
+describe('an authority’s column settings', () => {
   let t: TestStore;
   beforeAll(async () => {
     t = await startTestStore({ kind: 'demo' });
   });
   afterAll(() => t?.stop());
 
-  test('holds by whichever way a file comes, until it is set otherwise', async () => {
+  test('apply however a file arrives, until they are changed', async () => {
     const { load } = loader(t);
     const authority = ods('ZZ101');
     const details = { name: 'C', emergencyDutyTeamPhone: '02079460199' };

@@ -111,7 +111,7 @@ describe('cells', () => {
     );
   });
 
-  test('of columns that are skipped are not there', async () => {
+  test('in skipped columns are left out', async () => {
     const columns = () => ['a', false as const, 'c'];
     const { rows } = await scanned('a,b,c\n1,2,3\n', 4, columns as unknown as typeof names);
     expect(rows).toEqual([{ a: '1', c: '3' }]);
@@ -136,6 +136,6 @@ test.each<[string, CsvFault, number]>([
   }
 });
 
-test('a record’s line is the last that it took up', async () => {
+test('a record’s line number is that of its last line', async () => {
   expect((await scanned('a\r\n"x\ny"\r\n\r\nz\rq', 3)).lines).toEqual([3, 5, 6]);
 });

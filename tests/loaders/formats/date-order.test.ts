@@ -17,8 +17,8 @@ function file(...rows: [birth: string, start: string][]): string {
 const reading = (...rows: [string, string][]) =>
   read(file(...rows), { metadata: metadata(rows.length) });
 
-describe('dates that stand month first', () => {
-  test('refuse the file where most that can be read in one way are, and say so', async () => {
+describe('dates with the month first', () => {
+  test('refuse the file if most dates that can be read only one way have it, and say so', async () => {
     const result = await reading(['01/02/2018', '11/02/2026'], ['01/02/2018', '11/25/2026']);
     expect(result.usable).toBeUndefined();
     const [first] = result.failures.sorted();
@@ -30,7 +30,7 @@ describe('dates that stand month first', () => {
     expect(first?.hint).toMatch(/month first/);
   });
 
-  test('are remarked on where they are few, with how many rows are in doubt and how they were read', async () => {
+  test('get a remark if they are few, with how many rows are in doubt and how they were read', async () => {
     const result = await reading(
       ['13/02/2018', '14/03/2026'],
       ['01/02/2018', '15/03/2026'],
@@ -45,7 +45,7 @@ describe('dates that stand month first', () => {
     expect(result.rows.filter((row) => row.dateOfBirthInDoubt)).toEqual([]);
   });
 
-  test('cast doubt on dates of birth of their column, and of one that shows nothing on its own', async () => {
+  test('cast doubt on dates of birth in their column, and in a column that proves nothing by itself', async () => {
     const own = await reading(
       ['13/02/2018', '14/03/2026'],
       ['01/02/2018', '15/03/2026'],
@@ -61,7 +61,7 @@ describe('dates that stand month first', () => {
     expect(other.rows.map((row) => row.dateOfBirthInDoubt)).toEqual([true, undefined]);
   });
 
-  test('one slip in a column that has no date in doubt is refused on its own', async () => {
+  test('one slip in a column with no doubtful date refuses only its own row', async () => {
     const result = await reading(['13/02/2018', '2026-03-14'], ['2018-02-13', '11/25/2025']);
     expect(result.usable).toBeDefined();
     expect(result.warnings.listed).toEqual([]);

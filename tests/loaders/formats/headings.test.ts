@@ -35,7 +35,7 @@ const EXPORT = [
 ].join('\n');
 
 describe('the columns of a file are proposed', () => {
-  test('by its headings, below whatever lines stand above them', () => {
+  test('from its headings, whatever lines stand above them', () => {
     expect(startOf(EXPORT).linesAbove).toBe(2);
     expect(proposed(EXPORT)).toEqual({
       local_id: 'Person ID',
@@ -48,7 +48,7 @@ describe('the columns of a file are proposed', () => {
     });
   });
 
-  test('by what values are, where the headings say nothing', () => {
+  test('from its values, if the headings say nothing', () => {
     const text = [
       'a,b,c,d,e,start date',
       ...[1, 2, 3].map((n) => `x,2019-03-0${n},${testNumber(n)},CPP,2026-01-05,2026-01-05`),
@@ -61,7 +61,7 @@ describe('the columns of a file are proposed', () => {
     });
   });
 
-  test('as they are of a file with our own headings, in whatever order', () => {
+  test('as they are for a file with our own headings, in any order', () => {
     fc.assert(
       fc.property(fc.shuffledSubarray([...CSV_COLUMNS], { minLength: 9 }), (columns) => {
         const text = fileCsv({ records: [planOf(1), planOf(2)] }, { columns });
@@ -70,7 +70,7 @@ describe('the columns of a file are proposed', () => {
     );
   });
 
-  test('never two of ours for one of the file, whatever it holds', () => {
+  test('never two of ours for one of the file’s, whatever it holds', () => {
     const cell = fc.constantFrom(
       'NHS No',
       'DOB',
@@ -95,7 +95,7 @@ describe('the columns of a file are proposed', () => {
   });
 });
 
-test('a file that is not CSV is called what it is', () => {
+test('a file that is not CSV is named as what it is', () => {
   const kind = (bytes: Buffer) => readStart(bytes).kind;
   expect(kind(gzipSync(EXPORT))).toBe('compressed');
   expect(kind(Buffer.from('<File/>'))).toBe('xml');
@@ -106,13 +106,13 @@ test('a file that is not CSV is called what it is', () => {
   }
 });
 
-test('a file that is longer than what is looked at is read to its last whole line', () => {
+test('a file longer than the part examined is read up to its last whole line', () => {
   const lines = ['nhs_number,a,b,c,d', ...Array.from({ length: 40_000 }, () => 'é,"1,2",3,4,5')];
   const bytes = Buffer.from(lines.join('\n')).subarray(0, START_BYTES);
   expect(readStart(bytes)).toMatchObject({ kind: 'read', start: { linesAbove: 0 } });
 });
 
-test('an example shows the form of a value, and no letter or digit of it', () => {
+test('an example shows the form of a value, and none of its letters or digits', () => {
   expect(masked('O’Brien-Smith 4')).toBe('X’Xxxxx-Xxxxx #');
   expect(examplesOf(startOf(EXPORT), 1)).toEqual(['##########']);
   fc.assert(
@@ -122,7 +122,7 @@ test('an example shows the form of a value, and no letter or digit of it', () =>
   );
 });
 
-test('plans are listed by what the file calls them, unless it is no such column', () => {
+test('plans are listed by the file’s own names for them, unless the column is not one of plan types', () => {
   expect(planValues(startOf(EXPORT), 4)).toEqual(['CLA - s20']);
   const many = ['a,b,c,d,plan', ...Array.from({ length: 31 }, (_, n) => `1,2,3,4,Name ${n}`)];
   expect(planValues(startOf(many.join('\n')), 4)).toBeUndefined();
@@ -139,6 +139,6 @@ test.each([
   ['Previously looked after', undefined],
   ['CIN', undefined],
   ['', undefined],
-])('of “%s” no more is proposed than its name says', (text, type) => {
+])('no more is proposed for “%s” than its name says', (text, type) => {
   expect(planTypeNamed(text)).toBe(type);
 });

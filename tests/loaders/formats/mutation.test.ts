@@ -126,7 +126,7 @@ function plansOf(bytes: Buffer): number[] {
   return plans;
 }
 
-test('of Spine XML with anything done to it, records are taken whole or not at all', async () => {
+test('Spine XML damaged in any way is read by whole records or not at all', async () => {
   await fc.assert(
     fc.asyncProperty(xml, async (bytes) => {
       const result = await read(bytes, { pieces: 997 });
@@ -142,7 +142,7 @@ test('of Spine XML with anything done to it, records are taken whole or not at a
   );
 });
 
-test('of CSV with anything done to it, lines are taken whole or not at all', async () => {
+test('CSV damaged in any way is read by whole lines or not at all', async () => {
   await fc.assert(
     fc.asyncProperty(csv, async ({ bytes, ...given }) => {
       const result = await read(bytes, { metadata: given.metadata, pieces: 997 });
@@ -165,7 +165,7 @@ describe('loaded into a store', () => {
   });
   afterAll(() => t.stop());
 
-  test('any file has an acknowledgement in every format, and the store holds what that says', async () => {
+  test('any file gets an acknowledgement in every format, and the store holds what it says', async () => {
     const { load, spools } = loader(t);
     const either = fc.oneof(
       xml.map((bytes) => ({ bytes, metadata: {} })),

@@ -76,7 +76,7 @@ const line = (index: number, differing: Record<string, string> = {}): string =>
     ...differing,
   })}\n`;
 
-test('a format that is one more entry and its reader is loaded by the command line and over HTTP', async () => {
+test('a format added as one entry and its reader loads from the command line and over HTTP', async () => {
   const { tokens } = await readDemo(environment().DATA_DIR);
   const token = tokens['authority'] ?? '';
   const send = (query: string, body: string) =>

@@ -84,7 +84,7 @@ describe('any upload', () => {
     );
   });
 
-  test('cut anywhere before its end, it is never usable', async () => {
+  test('a file cut anywhere before its end is never usable', async () => {
     const model = upload({ records: [planOf(1), unbornOf(2), planOf(3)] });
     const xml = Buffer.from(fileXml(model).trimEnd());
     // The line break at its end is a matter of its own, below.
@@ -107,7 +107,7 @@ describe('any upload', () => {
     );
   });
 
-  test('gzip is read as what it holds', async () => {
+  test('gzip is read as its contents', async () => {
     const model = upload({ records: [planOf(1), unbornOf(2)] });
     const plain = await read(fileXml(model));
     const packed = await read(gzipSync(fileXml(model)), { pieces: 7 });
@@ -115,14 +115,14 @@ describe('any upload', () => {
     expect(packed.sha256).not.toBe(plain.sha256);
   });
 
-  test('blank lines before an XML declaration do not count as part of it', async () => {
+  test('blank lines before an XML declaration are ignored', async () => {
     const plain = await read(XML);
     const before = await read(`\n \r\n${XML}`, { pieces: 1 });
     expect(before.refusal).toBeUndefined();
     expect(before.rows).toEqual(plain.rows);
   });
 
-  test('the authority is known by its code, whatever white space came with it', async () => {
+  test('the authority is known by its code, whatever white space surrounds it', async () => {
     const model = upload({ authority: 'ZZ101 \u00a0\u200b' });
     expect((await read(fileXml(model))).header.authority).toBe('ZZ101');
     const given = { ...metadata(1), authority: ' ZZ101\u200b' };
@@ -154,14 +154,14 @@ describe('any upload', () => {
     expect(await whyRefused(bytes, { metadata: metadata(1) })).toMatch(hint);
   });
 
-  test('a file too large as sent or once unpacked is refused, and a bomb is not unpacked', async () => {
+  test('a file too large as sent or once unpacked is refused, and a compression bomb is not unpacked', async () => {
     expect(await whyRefused(fileXml(upload()), { maxBytes: 500 })).toMatch(/larger than/);
     expect(
       await whyRefused(gzipSync(Buffer.alloc(200_000_000, ' ')), { maxBytes: 1_000_000 }),
     ).toMatch(/larger than/);
   });
 
-  test('a file of another authority than the one that sends it is refused', async () => {
+  test('a file of another authority than its sender is refused', async () => {
     expect(await whyRefused(fileXml(upload()), { authority: ods('ZZ999') })).toMatch(
       /another authority/,
     );
@@ -173,7 +173,7 @@ describe('any upload', () => {
     ).toMatch(/another authority/);
   });
 
-  test('the second record with a plan already in the file is refused, with the place of the first', async () => {
+  test('a plan repeated in the file is refused, with the place of the first', async () => {
     const records = [
       planOf(1),
       planOf(2),
@@ -192,7 +192,7 @@ describe('any upload', () => {
     }
   });
 
-  test('every record is checked even where the header cannot be used, so that all is known at once', async () => {
+  test('every record is checked even if the header is unusable, so that every fault is known at once', async () => {
     const model = upload({
       createdAt: 'x',
       records: [planOf(1), { plans: [], child: person(2) }],
@@ -203,7 +203,7 @@ describe('any upload', () => {
     expect(result.rows).toEqual([]);
   });
 
-  test('a list of findings is capped and counts what it leaves out', async () => {
+  test('a list of findings is capped and counts those that it leaves out', async () => {
     const records = Array.from({ length: 5200 }, (_, n) =>
       planOf(n + 1, { startDate: 'x' as never }),
     );
@@ -305,7 +305,7 @@ describe('Spine XML', () => {
     ['with an extension', [{ use: 'EC', value: '020 7946 0119 ext 4' }]],
     ['that everybody rings', [{ use: 'EC', value: 'tel:999' }]],
   ])(
-    'an emergency duty number %s is not taken over, and what it must be is said',
+    'an emergency duty number %s is not used, and the message says what it must be',
     async (_what, phones) => {
       const result = await read(fileXml(upload({ phones })));
       expect(result.usable).not.toHaveProperty('emergencyDutyTeamPhone');
@@ -319,13 +319,13 @@ describe('Spine XML', () => {
   test.each([
     ['none', ' '],
     ['one in endless pieces', `${'x'.repeat(500)}<a/>`.repeat(1000)],
-  ])('a name that is %s is not taken over', async (_what, name) => {
+  ])('a name that is %s is not used', async (_what, name) => {
     const result = await read(fileXml(upload()).replace('Test Council', name));
     expect(result.usable).not.toHaveProperty('authorityName');
     expect(result.contactProblems).toMatchObject([{ field: 'name' }]);
   });
 
-  test('several problems of the header are all named', async () => {
+  test('every problem of the header is named', async () => {
     const result = await read(fileXml(upload({ phones: [], createdAt: 'x', authority: '?' })));
     expect(result.failures.listed.map(({ place }) => place)).toEqual([
       '/File/creationTime/@value',
@@ -355,7 +355,7 @@ describe('Spine XML', () => {
     },
   );
 
-  test('a record of three plans and two people becomes three rows, each of its own person', async () => {
+  test('a record of three plans and two people becomes three rows, each for its own person', async () => {
     const record =
       planXml({ type: 'child-protection-plan', startDate: '2026-02-02' as never }) +
       planXml({ type: 'looked-after-child', startDate: '2026-03-03' as never }) +
@@ -373,7 +373,7 @@ describe('Spine XML', () => {
     );
   });
 
-  test('an end that is nil means no end; one that is empty is refused', async () => {
+  test('a nil end means no end, and an empty end is refused', async () => {
     const start =
       '<component><cPPStartDate><value value="202609140900"/></cPPStartDate></component>';
     const record = (end: string): string =>
@@ -401,12 +401,15 @@ describe('Spine XML', () => {
       xml.replaceAll('COCT_TP145101GB01.Child', 'COCT_TP145101GB03.Child'),
       'COCT_TP145101GB03',
     ],
-  ])('another version of %s is CPF06, and tells which is meant', async (_what, bytes, version) => {
-    const result = await read(bytes);
-    expect(result).toMatchObject({ refusal: 'CPF06', usable: undefined });
-    expect(result.failures.listed).toMatchObject([{ code: 'CPF06', place: 'file' }]);
-    expect(result.failures.listed[0]?.hint).toContain(version);
-  });
+  ])(
+    'another version of %s is CPF06, and the message names the right one',
+    async (_what, bytes, version) => {
+      const result = await read(bytes);
+      expect(result).toMatchObject({ refusal: 'CPF06', usable: undefined });
+      expect(result.failures.listed).toMatchObject([{ code: 'CPF06', place: 'file' }]);
+      expect(result.failures.listed[0]?.hint).toContain(version);
+    },
+  );
 
   test.each([
     [
@@ -431,14 +434,14 @@ describe('Spine XML', () => {
     expect(result.failures.listed.map(({ code }) => code)).toContain('CPR07');
   });
 
-  test("the parser is asked for the text of one element only, the authority's name", async () => {
+  test('the parser is asked for the text of one element only, the authority’s name', async () => {
     const listening = vi.spyOn(SaxesParser.prototype, 'on');
     const result = await read(fileXml(upload({ records: [planOf(1), unbornOf(2), planOf(3)] })));
     expect(result.usable?.authorityName).toBe('Test Council');
     expect(listening.mock.calls.filter(([event]) => event === 'text')).toHaveLength(1);
   });
 
-  test('a finding points to its place by XPath', async () => {
+  test('a finding gives its place by XPath', async () => {
     const records = [planOf(1), { ...planOf(2), child: person(2, { nhsNumber: '9990000019' }) }];
     const result = await read(fileXml(upload({ records })));
     expect(result.failures.listed).toMatchObject([
@@ -451,7 +454,7 @@ describe('Spine XML', () => {
     ]);
   });
 
-  test('elements of another namespace, and names that every object has, are passed over', async () => {
+  test('elements of another namespace, and names that every object has, are ignored', async () => {
     const strange =
       '<constructor/><__proto__/><toString/><x:record xmlns:x="urn:x"><x:CP-ISRecord/></x:record>';
     const result = await read(xml.replace('<record>', `${strange}<record>`));
@@ -504,12 +507,12 @@ describe('CSV', () => {
   });
 
   describe('without a line break at its end', () => {
-    test('is refused where the rows are not counted', async () => {
+    test('is refused if it gives no row count', async () => {
       const { rowCount: _, ...given } = metadata(2);
       expect(await whyRefused(csv.trimEnd(), { metadata: given })).toMatch(/no line break/);
     });
 
-    test('is taken where they are, except for a last record whose date may be cut off', async () => {
+    test('is accepted if the row count is right, except for a last record whose date may be cut off', async () => {
       const result = await read(csv.trimEnd(), { metadata: metadata(2) });
       expect(result.perRecord).toEqual([1]);
       expect(result.failures.listed).toMatchObject([
@@ -517,7 +520,7 @@ describe('CSV', () => {
       ]);
     });
 
-    test('is taken whole where another column is the last, or the date is there', async () => {
+    test('is accepted whole if another column is the last, or the date is complete', async () => {
       const columns = [...CSV_COLUMNS.filter((name) => name !== 'plan_type'), 'plan_type'];
       const typeLast = fileCsv(model, { columns }).trimEnd();
       expect((await read(typeLast, { metadata: metadata(2) })).perRecord).toEqual([1, 1]);
@@ -526,7 +529,7 @@ describe('CSV', () => {
       expect((await read(dated, { metadata: metadata(2) })).perRecord).toEqual([1, 1]);
     });
 
-    test('never takes part of a record, wherever it was cut and whatever its columns', async () => {
+    test('never yields part of a record, wherever it was cut and whatever its columns', async () => {
       await fc.assert(
         fc.asyncProperty(
           uploadArbitrary,
@@ -547,7 +550,7 @@ describe('CSV', () => {
     });
   });
 
-  test('what looks like a formula is read as the text it is', async () => {
+  test('text that looks like a formula is read as text', async () => {
     const records = [
       { ...planOf(1), child: person(1, { localId: '=1+1', given: '@SUM(A1)', family: '-x' }) },
     ];
@@ -555,13 +558,13 @@ describe('CSV', () => {
     expect(result.rows).toMatchObject([{ localId: '=1+1' }]);
   });
 
-  test('a field of ten megabytes is refused without being held', async () => {
+  test('a field of ten megabytes is refused without being held in memory', async () => {
     const field = csv.replace('Example', 'x'.repeat(10_000_000));
     const reason = await whyRefused(field, { metadata: metadata(2), maxBytes: 20_000_000 });
     expect(reason).toMatch(/far longer/);
   });
 
-  test('nothing of a line is repeated in a finding, nor of a first line that names no columns', async () => {
+  test('a finding repeats no text from a line, nor from a first line that names no columns', async () => {
     const withoutHeader = csv.slice(csv.indexOf('\n') + 1);
     for (const bytes of [csv.replace('Example', 'Exam"ple'), withoutHeader]) {
       const result = await read(bytes, { metadata: metadata(2) });
@@ -573,7 +576,7 @@ describe('CSV', () => {
     }
   });
 
-  test('rows with nothing in their cells are no records, and counted nowhere', async () => {
+  test('rows with only empty cells are not records, and are not counted', async () => {
     const [header = '', ...rows] = csv.trimEnd().split('\n');
     const ghost = ','.repeat(header.split(',').length - 1);
     const ghosts = [ghost, ',', ' ,\u00a0', '"",""', ghost];
@@ -600,7 +603,7 @@ describe('CSV', () => {
     ['a title', 'Plans of Example Council', 1],
     ['a title and lines of any length', 'Plans,Council\n\nExported by,nobody,today', 1],
     ['a title below a blank row', ',,,\nPlans', 2],
-  ])('%s above the header is named, and where the header is', async (_what, title, line) => {
+  ])('%s above the header is named, with where the header is', async (_what, title, line) => {
     const at = title.split('\n').length + 1;
     expect(await whyRefused(`${title}\n${csv}`, { metadata: metadata(2) })).toContain(
       `Line ${line} is not the header: the columns are named on line ${at}. Remove the lines above it.`,
@@ -608,38 +611,38 @@ describe('CSV', () => {
   });
 
   test.each(['sep=,', '"sep=,"', 'SEP=,', '\n,,\n'])(
-    'what only spreadsheets read above the header, %j, is passed over',
+    'a line above the header that only spreadsheets read, %j, is ignored',
     async (line) => {
       expect((await read(`${line}\n${csv}`, { metadata: metadata(2) })).rows).toHaveLength(2);
     },
   );
 
-  test('a header that is not separated by commas is reported as that', async () => {
+  test('a header not separated by commas is reported as such', async () => {
     const text = csv.replaceAll(',', ';');
     expect(await whyRefused(text, { metadata: metadata(2) })).toContain('with commas');
     expect(await whyRefused(`sep=;\n${text}`, { metadata: metadata(2) })).toContain('with commas');
   });
 
-  test('a header line alone is a file of no records', async () => {
+  test('a header line alone is a file without records', async () => {
     const result = await read(fileCsv({ records: [] }), { metadata: metadata(0) });
     expect(result.usable).toBeDefined();
     expect(result.records).toBe(0);
   });
 
-  test('columns that are not needed are named', async () => {
+  test('unneeded columns are named', async () => {
     const columns = [...CSV_COLUMNS, 'Social Worker', 'postcode'];
     const result = await read(fileCsv(model, { columns }), { metadata: metadata(2) });
     expect(result.droppedColumns).toEqual(['Social Worker', 'postcode']);
   });
 
-  test('columns are known by their names however these are written', async () => {
+  test('a column name is recognised however it is written', async () => {
     const written = csv
       .replace('nhs_number', '"NHS Number"')
       .replace('date_of_birth', 'Date-of-birth ');
     expect((await read(written, { metadata: metadata(2) })).rows).toHaveLength(2);
   });
 
-  test('a finding points to its line', async () => {
+  test('a finding gives its line number', async () => {
     const records = [
       { ...planOf(1), child: person(1, { family: 'two\nlines' }) },
       { ...planOf(2), child: person(2, { nhsNumber: '1' }) },
@@ -657,7 +660,7 @@ describe('CSV', () => {
     ]);
   });
 
-  test('the file name tells authority, sequence and time, and options go before it', async () => {
+  test('the file name gives authority, sequence and time, and options override it', async () => {
     const name = 'zz202-17-202611232130.csv';
     expect((await read(csv, { name })).usable).toMatchObject({
       authority: 'ZZ202',
@@ -670,7 +673,7 @@ describe('CSV', () => {
     });
   });
 
-  test('without authority, sequence or time it is refused, each with how to give it', async () => {
+  test('without authority, sequence or time it is refused, and told how to give each', async () => {
     const result = await read(csv);
     expect(result.failures.listed.map(({ field }) => field)).toEqual([
       'authority',

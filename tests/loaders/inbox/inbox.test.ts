@@ -158,7 +158,7 @@ describe('a plain file', () => {
     expect((await t.store.fileOf(A, sequence))?.code).toBe('CPF02');
   });
 
-  test('of any kind an authority sends is taken: CSV with what describes it, gzip', async () => {
+  test('of any kind an authority sends is accepted: CSV with its description, gzip', async () => {
     const csv = (number: number): string => fileCsv({ records: [planOf(number)] });
     put('a.csv', csv(sequence));
     const describes = { authority: A, sequence, createdAt: '2026-11-23T21:30:00Z', rowCount: 1 };
@@ -175,7 +175,7 @@ describe('a plain file', () => {
     expect(lying()).toEqual([]);
   });
 
-  test('is not read before it has come to rest', async () => {
+  test('is not read until it has stopped changing', async () => {
     put('slow.xml', xml());
     const inbox = await watch({ settleMs: 3_600_000 });
     // A pair need not come to rest, and tells that the inbox has been looked at.
@@ -201,7 +201,7 @@ describe('a plain file', () => {
     expect((await t.store.tally()).get(A)?.digest).toBe(held.get(A)?.digest);
   });
 
-  test('that cannot be loaded is answered with why, and removed too', async () => {
+  test('that cannot be loaded is answered with the reason, and removed too', async () => {
     put('cut.xml', xml().slice(0, 500));
     await watch();
     await until(() => codes().length === 1);
@@ -209,7 +209,7 @@ describe('a plain file', () => {
     expect(lying()).toEqual([]);
   });
 
-  test('of an authority that is not known here is refused, and adds nobody', async () => {
+  test('from an unknown authority is refused, and no authority is added', async () => {
     put('new.xml', xml(C));
     await watch();
     await until(() => codes().length === 1);
@@ -217,7 +217,7 @@ describe('a plain file', () => {
     expect(await t.store.authority(C)).toBeUndefined();
   });
 
-  test('is kept for as long as configured, and not a day longer', async () => {
+  test('is kept for as long as configured, and no longer', async () => {
     put('kept.xml', xml());
     const inbox = await watch({ keepMs: 86_400_000 });
     await until(() => codes().length === 1);
@@ -233,7 +233,7 @@ describe('a plain file', () => {
     await until(() => folder('done').length === 0);
   });
 
-  test('named after an NHS number has it nowhere else', async () => {
+  test('named after an NHS number puts that number nowhere else', async () => {
     put('child 999 000 0018.xml', xml());
     await watch();
     await until(() => codes().length === 1);
@@ -242,7 +242,7 @@ describe('a plain file', () => {
   });
 });
 
-describe('a pair of a MESH client', () => {
+describe('a pair from a MESH client', () => {
   test('is answered by a pair to the mailbox it came from, data before control file', async () => {
     const named: string[] = [];
     const observer = watchFolder(outbox, (_, name) => void named.push(name ?? ''));
@@ -280,7 +280,7 @@ describe('a pair of a MESH client', () => {
     expect(readFileSync(join(outbox, data), 'utf8')).toContain('file_code');
   });
 
-  test('of a mailbox that sends for another authority changes nothing', async () => {
+  test('from a mailbox that sends for another authority changes nothing', async () => {
     const before = (await t.store.tally()).get(B)?.digest;
     pair('0001', xml(B), { From_DTS: 'X26ABC1' });
     await watch();
@@ -324,7 +324,7 @@ describe('a pair of a MESH client', () => {
     expect(readFileSync(join(outbox, sent ?? ''), 'utf8')).toContain('CPF01');
   });
 
-  test('is taken however its control file writes what it means', async () => {
+  test('is accepted in every spelling of its control file', async () => {
     const control = {
       MessageType: 'DATA',
       Version: '1',
@@ -337,7 +337,7 @@ describe('a pair of a MESH client', () => {
     expect(codes()).toEqual(['0001.dat CPF02']);
   });
 
-  test('that is a CSV is described by its Subject, and a sender who gives none is told to', async () => {
+  test('with a CSV is described by its Subject, and a sender who gives none is asked to', async () => {
     const csv = fileCsv({ records: [planOf(sequence)] });
     pair('0001', csv, { Subject: 'Nightly extract' });
     pair('0002', csv, { Subject: `ZZ101-${sequence}-202611232130-1.csv` });
@@ -354,7 +354,7 @@ describe('a pair of a MESH client', () => {
   test.for<[string, Record<string, string>]>([
     ['of another workflow', { WorkflowId: 'ANOTHER' }],
     ['to another mailbox', { To_DTS: 'X26CPF2' }],
-  ])('%s is left where it is and told once', async ([, control]) => {
+  ])('%s is left where it is and reported once', async ([, control]) => {
     pair('theirs', xml(), control);
     await watch();
     await until(() => of('left').length > 0);
@@ -364,7 +364,7 @@ describe('a pair of a MESH client', () => {
     expect(lying()).toEqual(['theirs.ctl', 'theirs.dat']);
   });
 
-  test('is reported while half of it is missing, and taken once it comes', async () => {
+  test('is reported while half of it is missing, and loaded once complete', async () => {
     put('late.dat', xml());
     put('orphan.ctl', controlXml());
     await watch();
@@ -377,7 +377,7 @@ describe('a pair of a MESH client', () => {
     expect(codes()).toEqual(['late.dat CPF02']);
   });
 
-  test('whose control file is still being written is waited for', async () => {
+  test('with an unfinished control file is waited for', async () => {
     const control = controlXml();
     put('0001.dat', xml());
     put('0001.ctl', control.slice(0, 100));
@@ -389,7 +389,7 @@ describe('a pair of a MESH client', () => {
     expect(of('failed')).toEqual([]);
   });
 
-  test('is not touched where no workflow is configured', async () => {
+  test('is not touched if no workflow is configured', async () => {
     pair('0001', xml());
     await watch({ mesh: undefined });
     await until(() => of('left').length === 1);
@@ -397,7 +397,7 @@ describe('a pair of a MESH client', () => {
     expect(lying()).toEqual(['0001.ctl', '0001.dat']);
   });
 
-  test('a report on an acknowledgement that nobody collected is put aside and reported', async () => {
+  test('that reports an uncollected acknowledgement is put aside and reported', async () => {
     const report = {
       MessageType: 'Report',
       Status: 'ERROR',
@@ -412,7 +412,7 @@ describe('a pair of a MESH client', () => {
   });
 });
 
-describe('a file of which part is held', () => {
+describe('a partly held file', () => {
   const PLANS = Array.from({ length: 8 }, (_, i) => i);
   const everyone = (number: number, differing = {}) =>
     fileXml(
@@ -435,7 +435,7 @@ describe('a file of which part is held', () => {
   }
   const answers = () => folder('outbox').filter((name) => name.startsWith('acknowledgement-'));
 
-  test('is answered only when the operator has let it through', async () => {
+  test('is answered finally only once the operator has released it', async () => {
     const id = await hold();
     // Every later file goes its way in the meantime, and the source is not kept for it.
     put('after.xml', xml(A));
@@ -450,7 +450,7 @@ describe('a file of which part is held', () => {
     expect([folder('held'), folder('processing'), lying()]).toEqual([[], [], []]);
   });
 
-  test('is answered as not loaded when the operator has discarded it, also by the next watcher', async () => {
+  test('is answered as not loaded once the operator has discarded it, even by the next watcher', async () => {
     const id = await hold();
     await inboxes[0]?.stop();
     await discardHeldFile(t.store, t.anchor, id, decision());
@@ -463,7 +463,7 @@ describe('a file of which part is held', () => {
 });
 
 describe('many files', () => {
-  test('of one authority are loaded in the order of their numbers, of several at the same time', async () => {
+  test('of one authority are loaded in the order of their numbers, and several authorities at the same time', async () => {
     const order: string[] = [];
     let together = 0;
     let most = 0;
@@ -511,7 +511,7 @@ describe('many files', () => {
     expect(lying()).toEqual(lies);
   });
 
-  test('whose name is not UTF-8 are named by their bytes, and taken once renamed', async () => {
+  test('with names that are not UTF-8 are named by their bytes, and loaded once renamed', async () => {
     const name = Buffer.concat([
       Buffer.from(`${dir}/caf`),
       Buffer.from([0xe9]),
@@ -526,7 +526,7 @@ describe('many files', () => {
     expect(codes()).toEqual(['café.xml CPF02']);
   });
 
-  test('that never come to rest are reported once', async () => {
+  test('that never stop changing are reported once', async () => {
     put('endless.xml', 'x');
     let turns = 0;
     const writing = setInterval(() => put('endless.xml', 'x'.repeat((turns += 1))), 5);
@@ -542,7 +542,7 @@ describe('many files', () => {
     expect(hints()).toContain('endless.xml: It is still being written to');
   });
 
-  test('are each answered, whatever their names have in common or how long they are', async () => {
+  test('are each answered, however alike or long their names', async () => {
     const names = ['9990000018.xml', '9990000026.xml', `${'好'.repeat(83)}.xml`, 'a\u001b[31m.xml'];
     for (const [i, name] of names.entries()) put(name, xml(A, sequence + i));
     await watch();
@@ -557,8 +557,8 @@ describe('many files', () => {
   });
 });
 
-describe('what lies where an answer belongs', () => {
-  test('is neither replaced nor followed, and the file is answered once it is gone', async () => {
+describe('a file in the place of an answer', () => {
+  test('is neither replaced nor followed, and the answer is written once it is gone', async () => {
     const answer = join(outbox, 'a.xml.ack.json');
     const elsewhere = join(dir, 'done', 'theirs');
     mkdirSync(join(dir, 'done'));
@@ -583,7 +583,7 @@ describe('what lies where an answer belongs', () => {
 });
 
 describe('whatever goes wrong', () => {
-  test('a load that the machine failed is tried again until it works', async () => {
+  test('a load that failed because of the machine is tried again until it works', async () => {
     put('a.xml', xml());
     let failures = 3;
     await watch({
@@ -601,7 +601,7 @@ describe('whatever goes wrong', () => {
     expect(folder('processing')).toEqual([]);
   });
 
-  test('what an earlier watcher had taken in is loaded, and half of it put back', async () => {
+  test('a file taken in by an earlier watcher is loaded, and half a pair is put back', async () => {
     for (const [id, files] of [
       ['2026-11-24T06-00-00-aaaaaaaa', { 'a.xml': xml() }],
       ['2026-11-24T06-00-01-bbbbbbbb', { 'b.dat': xml(A, sequence + 1), 'b.ctl': controlXml() }],
@@ -620,7 +620,7 @@ describe('whatever goes wrong', () => {
     expect([folder('processing'), lying()]).toEqual([[], []]);
   });
 
-  test('a file put in the way of one to be put back is not written over', async () => {
+  test('putting a file back overwrites no other file', async () => {
     const id = '2026-11-24T06-00-02-cccccccc';
     mkdirSync(join(dir, 'processing', id), { recursive: true });
     writeFileSync(join(dir, 'processing', id, 'c.ctl'), controlXml({ LocalId: 'older' }));
@@ -634,7 +634,7 @@ describe('whatever goes wrong', () => {
     expect(folder(join('processing', id))).toEqual(['c.ctl']);
   });
 
-  test('a held file whose note is damaged is reported once', async () => {
+  test('a held file with a damaged note is reported once', async () => {
     const id = '2026-11-24T06-00-02-cccccccc';
     mkdirSync(join(dir, 'held', id), { recursive: true });
     writeFileSync(join(dir, 'held', id, 'held.json'), '{');
@@ -647,7 +647,7 @@ describe('whatever goes wrong', () => {
     );
   });
 
-  test('an answer that cannot be written keeps the file until it can', async () => {
+  test('a file is kept until its answer can be written', async () => {
     rmSync(outbox, { recursive: true });
     put('a.xml', xml());
     await watch();
@@ -671,7 +671,7 @@ describe('whatever goes wrong', () => {
     ['that was loaded', 'CPF02', 'under a new number', () => xml()],
     ['that was not loaded', 'CPF01', 'with the same number', () => xml().replace('</File>', '')],
   ])(
-    'a file %s and changed while it was read is kept, and its sender hears of it as the operator does',
+    'a file %s and changed while it was read is kept, and its sender and the operator both learn of it',
     async (_what, code, what, content) => {
       put('a.xml', content());
       await watch(whileItIsRead(touch));
@@ -709,12 +709,12 @@ describe('whatever goes wrong', () => {
     );
   });
 
-  test('a second watcher is kept out', async () => {
+  test('a second watcher cannot start', async () => {
     await watch();
     await expect(watch()).rejects.toThrow(InboxInUse);
   });
 
-  test('a watcher that is stopped answers what has been loaded and takes nothing more', async () => {
+  test('a stopped watcher answers what has been loaded and takes nothing more', async () => {
     put('a.xml', xml());
     let release = (): void => undefined;
     let begun = false;
@@ -741,8 +741,8 @@ describe('whatever goes wrong', () => {
   });
 });
 
-describe('a watcher that is stopped', () => {
-  test('waits for nobody who traces a file, and the next one loads it', async () => {
+describe('a stopped watcher', () => {
+  test('does not wait for tracing, and the next one loads the file', async () => {
     const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
     // As a national service that is asked for a hundred people may take a quarter of an hour.
     const slow: NumberTracer = {
@@ -767,7 +767,7 @@ describe('a watcher that is stopped', () => {
     expect(codes()).toEqual(['a.xml CPF02']);
   });
 
-  test('ends between two steps of a file that is being applied, and the next one continues from there', async () => {
+  test('ends between two steps of applying a file, and the next one continues from there', async () => {
     const own = ods('ZZ105');
     await t.store.setAuthority(own, { name: own, emergencyDutyTeamPhone: '02079460199' }, 'test');
     const records = Array.from({ length: 6_500 }, (_, at) => planOf(50_000 + at));
@@ -796,13 +796,13 @@ describe('a watcher that is stopped', () => {
   });
 });
 
-describe('numbers that are no longer in use', () => {
+describe('numbers no longer in use', () => {
   const tracer: NumberTracer = {
     trace: (people) => Promise.resolve(people.map(() => ({ kind: 'inactive' as const }))),
   };
   const traced = loadWith({ tracer });
 
-  test('make a notice beside the acknowledgement, to the mailbox that the file came from', async () => {
+  test('get a notice beside the acknowledgement, in the mailbox that the file came from', async () => {
     await watch({ load: traced });
     put('plain.xml', xml(A, sequence));
     pair('0001', xml(B, sequence + 1), { From_DTS: 'X26ABC2' });

@@ -8,7 +8,7 @@ const text = fc
   .map((value) => value.replaceAll(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, '').trim());
 const id = fc.stringMatching(/^[A-Z0-9]{3,20}$/);
 
-test('a control file that is written is read as it was meant, whatever its texts', () => {
+test('a control file reads back as it was written, whatever its texts', () => {
   fc.assert(
     fc.property(
       fc.record({
@@ -26,7 +26,7 @@ test('a control file that is written is read as it was meant, whatever its texts
   );
 });
 
-test('a control file as a MESH client leaves it is read', () => {
+test('a control file from a MESH client is read', () => {
   expect(readControl(controlXml({ Subject: 'V145-1.xml', Encrypted: 'Y' }))).toEqual({
     kind: 'control',
     control: {
@@ -63,7 +63,7 @@ describe('a control file is refused', () => {
     expect(readControl(xml)).toMatchObject({ kind: 'unreadable', cut: false });
   });
 
-  test('but waited for while the rest may be on its way', () => {
+  test('but waited for while the rest may still be arriving', () => {
     const whole = controlXml().trimEnd();
     fc.assert(
       fc.property(fc.integer({ min: 0, max: whole.length - 1 }), (length) => {
@@ -75,7 +75,7 @@ describe('a control file is refused', () => {
     );
   });
 
-  test('or read, and never thrown over', () => {
+  test('or read, and never throws', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (noise) => {
         readControl(noise);

@@ -150,7 +150,7 @@ describe('a load that is cut short', () => {
   ]);
 
   test.each(moments)(
-    '$moment $step comes to the same end when resumed, with the same acknowledgement',
+    '$moment $step ends the same when resumed, with the same acknowledgement',
     async ({ step, moment }) => {
       const authority = newAuthority();
       const { first, second } = files(authority);
@@ -170,7 +170,7 @@ describe('a load that is cut short', () => {
     },
   );
 
-  test('is carried to its end by the next file of the authority, whichever it is', async () => {
+  test('is finished by the next file of the authority, whichever it is', async () => {
     const authority = newAuthority();
     const { first, second } = files(authority);
     await l.load(first);
@@ -186,7 +186,7 @@ describe('a load that is cut short', () => {
   });
 
   test.each(['before', 'after'] as const)(
-    'without its journal leaves its council behind until its file comes again, %s another file',
+    'without its journal keeps its council out of date until its file comes again, %s another file',
     async (when) => {
       const authority = newAuthority();
       const { first, second } = files(authority);
@@ -218,7 +218,7 @@ describe('a load that is cut short', () => {
     ['other words under its number', { sequence: 2 }],
     ['a full refresh', { sequence: 3, full: true }],
   ])(
-    'without its journal is put right by %s, and acts of its council are done meanwhile',
+    'without its journal is put right by %s, and its council can act meanwhile',
     async (_, differing) => {
       const authority = newAuthority();
       await l.load(fileXml(upload({ authority, sequence: 1, records: [planOf(1), planOf(2)] })));
@@ -273,7 +273,7 @@ describe('a load that is cut short', () => {
     ['another end', { endDate: day('2026-11-20') }],
     ['an end that takes it away', { deleteDate: day('2026-11-20') }],
   ])(
-    'of which the ledger knows nothing any more refuses another file of its number with %s, and the rest goes in',
+    'without a ledger entry refuses another file of its number with %s, and accepts the rest',
     async (_, differing) => {
       const authority = newAuthority();
       await l.load(fileXml(upload({ authority, sequence: 1, records: [planOf(1)] })));
@@ -292,7 +292,7 @@ describe('a load that is cut short', () => {
     },
   );
 
-  test('is answered from the ledger where it had been entered there, though its journal is gone', async () => {
+  test('is answered from the ledger if it was recorded there, even without its journal', async () => {
     const authority = newAuthority();
     const { first, second } = files(authority);
     await l.load(first);
@@ -302,7 +302,7 @@ describe('a load that is cut short', () => {
     expect(await outcome(authority)).toEqual(undisturbed.outcome);
   });
 
-  test('by a kill in the middle of applying is resumed by another process', async () => {
+  test('by a kill while applying is resumed by another process', async () => {
     const authority = newAuthority();
     const records = Array.from({ length: 5000 }, (_, n) => planOf(n + 1));
     const bytes = fileXml(upload({ authority, records }));
@@ -346,7 +346,7 @@ describe('a load that is cut short', () => {
 });
 
 describe('spools left behind', () => {
-  test('are swept when no process has them open, no load needs them, and they are not new', async () => {
+  test('are removed once no process has them open, no load needs them and they are not new', async () => {
     const folder = temporaryFolder();
     const abandoned = Spool.create(folder);
     const needed = Spool.create(folder);
@@ -364,7 +364,7 @@ describe('spools left behind', () => {
     rmSync(folder, { recursive: true });
   });
 
-  test('tell a journal that is whole from one that a crash cut short or that was changed', async () => {
+  test('are known as whole, cut short by a crash, or changed', async () => {
     const folder = temporaryFolder();
     const spool = Spool.create(folder);
     for (let n = 1; n <= 3; n++) spool.decide('added', testNumber(n), `row ${n}`);

@@ -17,8 +17,8 @@ import {
 
 const { t, l, newAuthority, loadRecords, everything } = await startLoading();
 
-describe('a look without consequences', () => {
-  test('says by how many rows the store would differ, and changes nothing at all', async () => {
+describe('a dry run', () => {
+  test('says how many rows would change, and changes nothing', async () => {
     const authority = newAuthority();
     await loadRecords(
       authority,
@@ -54,7 +54,7 @@ describe('a look without consequences', () => {
     );
   });
 
-  test('counts what a full refresh would take away, and that it would wait', async () => {
+  test('counts what a full refresh would take away, and says that it would be held', async () => {
     const authority = newAuthority();
     await loadRecords(
       authority,
@@ -80,7 +80,7 @@ describe('a look without consequences', () => {
     expect(t.anchor.heldFiles()).toEqual([]);
   });
 
-  test('checks a file on its own, without any store', async () => {
+  test('checks a file by itself, without a store', async () => {
     const path = join(t.dataDir, 'alone.xml');
     const records = [planOf(1), { ...planOf(2), child: person(2, { nhsNumber: '1' }) }];
     await writeFile(path, fileXml(upload({ records })));
@@ -96,7 +96,7 @@ describe('a look without consequences', () => {
   });
 });
 
-describe('a file that was looked at first', () => {
+describe('a file previewed first', () => {
   const options = {
     spoolDir: l.spoolDir,
     addAuthority: true,
@@ -128,7 +128,7 @@ describe('a file that was looked at first', () => {
     });
   });
 
-  test('counts a plan that ends later as one that is still shown', async () => {
+  test('counts a plan that ends later as one still shown', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1, [planOf(1)]);
     const path = join(t.dataDir, 'later.xml');
@@ -152,7 +152,7 @@ describe('a file that was looked at first', () => {
       ({ authority }) =>
         t.store.setAuthority(authority, { breakers: { removalsStopShare: 0.9 } }, 'test'),
     ],
-  ])('changes nothing, and says so, where %s', async (_, change) => {
+  ])('changes nothing, and says so, if %s', async (_, change) => {
     const of = await looked();
     await change(of);
     const before = await kept();

@@ -30,7 +30,7 @@ const partly: Pick<Store, 'applyRows'> = {
   },
 };
 
-test('of several files that were given up each is missing until it comes again', async () => {
+test('each of several abandoned files is missing until it comes again', async () => {
   const authority = newAuthority();
   await l.load(file(authority, 1, [1]));
   await giveUp(authority, file(authority, 2, [2, 3]), partly);
@@ -44,7 +44,7 @@ test('of several files that were given up each is missing until it comes again',
   await expectWhole(authority);
 });
 
-test('what waits of an earlier file is not taken for the corrected one of its number that was given up', async () => {
+test('rows held from an earlier file are not taken for those of the corrected file of the same number', async () => {
   const authority = newAuthority();
   const children = [1, 2, 3, 4, 5, 6];
   await l.load(file(authority, 1, children));
@@ -61,7 +61,7 @@ test('what waits of an earlier file is not taken for the corrected one of its nu
   await expectWhole(authority);
 });
 
-test('the first file of a council that ended before its council was known closes the store for nobody', async () => {
+test('a first file that ended before its council was known does not close the store', async () => {
   const authority = newAuthority();
   const first = file(authority, 1, [1]);
   const unknown: Pick<Store, 'setAuthority'> = {

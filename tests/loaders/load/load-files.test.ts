@@ -17,7 +17,7 @@ import { fileCsv, fileXml, planOf, RECEIVED_AT, upload } from '../../support/upl
 
 const { t, l, newAuthority, loadRecords, rowsOf } = await startLoading();
 
-test('a pipe beside a CSV keeps nobody waiting', async () => {
+test('a pipe beside a CSV delays nothing', async () => {
   const path = join(t.dataDir, 'ZZ999-1-202611232130.csv');
   await writeFile(path, fileCsv(upload()));
   execFileSync('mkfifo', [`${path}.json`]);
@@ -45,7 +45,7 @@ describe('loads side by side', () => {
     now: () => RECEIVED_AT,
   });
 
-  test('keep each authority’s order, report each in the order given, and share a reading of the store', async () => {
+  test('keep each authority’s order, report each in the order given, and share readings of the store', async () => {
     const authorities = Array.from({ length: 8 }, newAuthority);
     const given = await files(authorities, [1, 2]);
     // The same promise twice is the same reading of the store.
@@ -71,7 +71,7 @@ describe('loads side by side', () => {
     expect(new Set(readings).size).toBeLessThanOrEqual(4);
   });
 
-  test('share one reading of the store where the answers about their leases come at different times', async () => {
+  test('share one reading of the store even if their leases are answered at different times', async () => {
     const readings = new Set<unknown>();
     let loads = 0;
     const store: Store = {
@@ -114,7 +114,7 @@ describe('loads side by side', () => {
     expect(await rowsOf(one, 1)).toEqual([]);
   });
 
-  test('are all reported when one of them cannot be', async () => {
+  test('are all reported even if one cannot be', async () => {
     const authorities = [newAuthority(), newAuthority(), newAuthority()];
     const told: string[] = [];
     const loading = loadFiles(
@@ -131,7 +131,7 @@ describe('loads side by side', () => {
     expect(told).toEqual(['acknowledged', 'acknowledged', 'acknowledged']);
   });
 
-  test('give their slots on, and are quiet once none is at work', async () => {
+  test('hand their slots on, and say when none is in use', async () => {
     const slots = new LoadSlots(2);
     const order: string[] = [];
     const [first, second] = [await slots.take(), await slots.take()];
@@ -148,7 +148,7 @@ describe('loads side by side', () => {
     expect(order).toEqual(['third', 'quiet']);
   });
 
-  test('are reconciled by one reading, however long those that are still at work take', async () => {
+  test('are reconciled by one reading, however long other loads take', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     try {
       const slots = new LoadSlots(1);
@@ -190,7 +190,7 @@ describe('loads side by side', () => {
     }
   });
 
-  test('of one authority wait for each other, and one that was overtaken writes nothing', async () => {
+  test('for one authority wait for each other, and one that was overtaken writes nothing', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
     const store: Store = {
@@ -216,7 +216,7 @@ describe('loads side by side', () => {
     expect((await rowsOf(authority, 1))[0]?.endDate).toBe('2026-11-20');
   });
 
-  test('that is held up past its lease at any point never undoes a newer file', async () => {
+  test('delayed past the lease at any point never undo a newer file', async () => {
     const newer = [planOf(1, { endDate: day('2026-11-21') })];
     const told: string[] = [];
     for (let at = 1, overtaken = true; overtaken; at++) {

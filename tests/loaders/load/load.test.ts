@@ -41,8 +41,8 @@ async function state(authority: OdsCode): Promise<string> {
   ]);
 }
 
-describe('a file that is sound', () => {
-  test('is loaded whole: rows, authority, ledger, anchor, audit, and its spool is gone', async () => {
+describe('a sound file', () => {
+  test('is loaded whole: rows, authority, ledger, anchor and audit, and its spool is gone', async () => {
     const authority = newAuthority();
     const records: ModelRecord[] = [
       planOf(1),
@@ -101,7 +101,7 @@ describe('a file that is sound', () => {
     expect(statSync(l.spoolDir).mode & 0o777).toBe(0o700);
   });
 
-  test('says the same of a repeat, packed or not by name, and changes nothing', async () => {
+  test('gets the same answer again, compressed or not, and changes nothing', async () => {
     const authority = newAuthority();
     const bytes = fileXml(
       upload({
@@ -118,7 +118,7 @@ describe('a file that is sound', () => {
     expect(await state(authority)).toBe(before);
   });
 
-  test('lets in what is sound beside what is not, and says exactly what is not (CPF03)', async () => {
+  test('accepts the sound records among others, and says exactly which are refused (CPF03)', async () => {
     const authority = newAuthority();
     const acknowledgement = await loadXml({
       authority,
@@ -139,7 +139,7 @@ describe('a file that is sound', () => {
     ]);
   });
 
-  test('gives its data-as-of as the earlier of creation and receipt, and never takes it back', async () => {
+  test('takes its data-as-of from the earlier of creation and receipt, and never moves it back', async () => {
     const authority = newAuthority();
     const dataAsOf = async (sequence: number, createdAt: string) =>
       (await loadXml({ authority, sequence, createdAt })).dataAsOf;
@@ -149,7 +149,7 @@ describe('a file that is sound', () => {
     expect((await t.store.authority(authority))?.dataAsOf).toBe('2026-11-24T06:00:00.000Z');
   });
 
-  test('is never an authority’s first where it holds nothing: it would look up to date', async () => {
+  test('cannot be an authority’s first if it is empty, since it would look up to date', async () => {
     const authority = newAuthority();
     await t.store.setAuthority(
       authority,
@@ -163,7 +163,7 @@ describe('a file that is sound', () => {
     expect((await t.store.authority(authority))?.dataAsOf).toBeUndefined();
   });
 
-  test('may be a header line alone: nothing to report, which renews data-as-of', async () => {
+  test('may be a header line alone, which reports nothing and renews data-as-of', async () => {
     const authority = newAuthority();
     await loadXml({ authority, sequence: 1, createdAt: '202611202130+0000' });
     const acknowledgement = await l.load(fileCsv({ records: [] }), {
@@ -209,7 +209,7 @@ describe('files that follow', () => {
     ]);
   });
 
-  test('arriving late fill their gap and undo nothing newer', async () => {
+  test('that arrive late fill their gap and undo nothing newer', async () => {
     const authority = newAuthority();
     await loadXml({ authority, sequence: 1, records: [planOf(1)] });
     const early = await loadXml({
@@ -230,7 +230,7 @@ describe('files that follow', () => {
     expect(await t.store.authority(authority)).toMatchObject({ sequence: 3, name: 'New Name' });
   });
 
-  test('that leave a number out say which, and count as of when they were made', async () => {
+  test('that skip a number name it, and still renew data-as-of', async () => {
     const authority = newAuthority();
     await loadXml({ authority, sequence: 11, createdAt: '202611222130+0000' });
     const { warnings } = await loadXml({
@@ -283,7 +283,7 @@ describe('files that follow', () => {
     );
   });
 
-  test('of two authorities hold a child side by side', async () => {
+  test('of two authorities hold the same child side by side', async () => {
     const [one, other] = [newAuthority(), newAuthority()];
     await loadXml({ authority: one, records: [planOf(900)] });
     await loadXml({ authority: other, records: [planOf(900)] });
@@ -294,7 +294,7 @@ describe('files that follow', () => {
   });
 });
 
-describe('a file that is refused', () => {
+describe('a refused file', () => {
   test.each<[string, Partial<ModelUpload>, string]>([
     ['no emergency number', { phones: [] }, 'CPF01'],
     [
@@ -318,7 +318,7 @@ describe('a file that is refused', () => {
     expect(l.spools()).toEqual([]);
   });
 
-  test('may be refused because its authority is not known, unless an operator loads it', async () => {
+  test('may be refused for an unknown authority, unless an operator loads it', async () => {
     const authority = newAuthority();
     const before = await state(authority);
     const refused = await loadXml({ authority }, { addAuthority: false });
@@ -335,7 +335,7 @@ describe('a file that is refused', () => {
     });
   });
 
-  test('as CSV of an authority without telephone numbers says how to add them', async () => {
+  test('as CSV from an authority without telephone numbers says how to add them', async () => {
     const authority = newAuthority();
     const bytes = fileCsv(upload());
     const options = { metadata: metadata(1, { authority }) };
@@ -350,7 +350,7 @@ describe('a file that is refused', () => {
     expect((await l.load(bytes, options)).code).toBe('CPF02');
   });
 
-  test('costs no night for a name or a number that cannot be used, where good ones are held', async () => {
+  test('does not include one with an unusable name or telephone number, if good ones are held', async () => {
     const authority = newAuthority();
     await loadXml({ authority });
     const { emergencyDutyTeamPhoneAsOf: given } = (await t.store.authority(authority)) ?? {};
@@ -378,7 +378,7 @@ describe('a file that is refused', () => {
     });
   });
 
-  test('at any cut of its bytes is acknowledged, and nothing of it is applied', async () => {
+  test('cut at any byte is acknowledged, and none of it is applied', async () => {
     const authority = newAuthority();
     const model = upload({ authority, records: [planOf(1), unbornOf(2)] });
     const files = [
@@ -426,7 +426,7 @@ describe('when the machine fails', () => {
     expect(l.spools()).toEqual([]);
   });
 
-  test('a file that is not there is an error that says so', async () => {
+  test('a missing file is an error that says so', async () => {
     const loading = loadFile(
       t.store,
       t.anchor,
@@ -445,7 +445,7 @@ describe('when the machine fails', () => {
     await expect(l.load(fileXml(upload()), { store })).rejects.toThrow(/cp-flags init/);
   });
 
-  test('an error never repeats what the client was about to send', async () => {
+  test('an error never repeats the content being written', async () => {
     const authority = newAuthority();
     const store = {
       ...t.store,
@@ -457,7 +457,7 @@ describe('when the machine fails', () => {
     expect(error).not.toHaveProperty('cause');
   });
 
-  test('a loader waits its turn, and says so when it does not come', async () => {
+  test('a loader waits its turn, and says so if it does not come', async () => {
     const authority = newAuthority();
     const lock = await t.store.lockAuthority(authority);
     await expect(l.load(fileXml(upload({ authority })), { lockWaitMs: 50 })).rejects.toThrow(
@@ -479,7 +479,7 @@ describe('when the machine fails', () => {
     expect(both[0]?.rows.added).toBe(2);
   });
 
-  test('a store that holds something else afterwards makes the authority not up to date, and says so', async () => {
+  test('a store that ends up holding something else makes the authority out of date, and says so', async () => {
     const authority = newAuthority();
     await loadXml({ authority, records: [planOf(1), planOf(2)] });
     const store = {

@@ -15,7 +15,7 @@ const { t, newAuthority, loadRecords, rowsOf, events, everything } = await start
 
 const DAY_MS = 86_400_000;
 describe('the order of files', () => {
-  test('decides row by row, whatever order they come in', async () => {
+  test('decides row by row, whatever order they arrive in', async () => {
     const words = [
       { sequence: 1, records: [planOf(1), planOf(2)] },
       { sequence: 2, records: [planOf(1, { endDate: day('2026-11-01') }), planOf(3)] },
@@ -42,7 +42,7 @@ describe('the order of files', () => {
     expect(ends[0]).toHaveLength(3);
   });
 
-  test('keeps a tombstone against a late file, and lets a newer one bring the plan back', async () => {
+  test('keeps a tombstone against a late file, and lets a newer one restore the plan', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
     await loadRecords(authority, 5, [planOf(1, { deleteDate: day('2026-11-20') })]);
@@ -52,7 +52,7 @@ describe('the order of files', () => {
     expect((await rowsOf(authority, 1))[0]?.deleteDate).toBeUndefined();
   });
 
-  test('names each plan of which a late file says something else that is not done', async () => {
+  test('names each plan for which a late file says something that is not done', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 5, [planOf(1), planOf(2)]);
     const late = [planOf(1, { endDate: day('2026-11-20') }), planOf(2)];
@@ -70,7 +70,7 @@ describe('the order of files', () => {
     expect((await rowsOf(authority, 1))[0]?.endDate).toBeUndefined();
   });
 
-  test('a late correction opens a plan again that had ended so long ago that it was hidden', async () => {
+  test('lets a late correction reopen a plan that ended so long ago that it was hidden', async () => {
     const authority = newAuthority();
     const startDate = day('2024-01-10');
     await loadRecords(authority, 1, [planOf(1, { startDate, endDate: day('2025-01-10') })]);
@@ -81,7 +81,7 @@ describe('the order of files', () => {
     expect((open?.currentUntil ?? 0) * 1000).toBeGreaterThan(RECEIVED_AT);
   });
 
-  test('the ledger keeps the newest 400 files, and what leaves it is closed', async () => {
+  test('is kept for the newest 400 files, and older numbers are closed', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
     const lock = await t.store.lockAuthority(authority);
@@ -101,7 +101,7 @@ describe('the order of files', () => {
   });
 });
 
-describe('a numbering that starts again', () => {
+describe('a restarted numbering', () => {
   const RESET = { by: 'A. Example', reason: 'new case system' };
 
   test('continues after the old one, echoes the file’s own numbers, and refuses the old ones', async () => {
@@ -156,7 +156,7 @@ describe('a store that is not open', () => {
     expect((await loadRecords(authority, 2, [planOf(2)])).code).toBe('CPF02');
   });
 
-  test('is one that was not verified for this very run of Redis', async () => {
+  test('includes one not verified in this run of Redis', async () => {
     const unkept = await startTestStore();
     try {
       expect(await unkept.store.isOpen()).toBe(false);
@@ -172,7 +172,7 @@ describe('a store that is not open', () => {
 });
 
 describe('a number far from the last one', () => {
-  test('is refused however it came about, and closes nothing', async () => {
+  test('is refused however it came about, and closes no numbers', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 412);
     for (const mistyped of [41_300_000, 999_999_999_999_999]) {
@@ -190,7 +190,7 @@ describe('a number far from the last one', () => {
     expect((await loadRecords(authority, 413, [planOf(2)])).code).toBe('CPF02');
   });
 
-  test('of which the first was mistyped is accepted by a named operator, and its files take effect', async () => {
+  test('caused by a mistyped first number is accepted from a named operator, and its files take effect', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 999_999_999_999_999);
     const END = [planOf(1, { endDate: day('2026-11-20') })];
@@ -203,7 +203,7 @@ describe('a number far from the last one', () => {
     expect((await loadRecords(authority, 414, [planOf(2)], later)).code).toBe('CPF02');
   });
 
-  test('is never one that a numbering by file, day or minute comes to next', () => {
+  test('is never one that numbering by file, day or minute reaches next', () => {
     const count = fc.integer({ min: 0, max: 999_999_999 });
     fc.assert(
       fc.property(count, fc.integer({ min: 1, max: 10_000 }), (last, files) => {

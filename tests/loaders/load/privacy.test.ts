@@ -77,43 +77,38 @@ function expectNoCanary(text: string): void {
 describe.each([
   ['Spine XML', XML, {}, 1],
   ['CSV', CSV, { metadata: metadata(3, { sequence: 2 }) }, 2],
-] as const)(
-  'names, addresses and columns that are not needed, in %s',
-  (_format, bytes, options, sequence) => {
-    test('are found neither on disk while the file is loaded or after, nor in the acknowledgement', async () => {
-      let whileLoading = '';
-      const store: Store = {
-        ...t.store,
-        applyRows: (lock, rows) => {
-          whileLoading = [...filesIn(t.dataDir)]
-            .map((path) => readFileSync(path, 'latin1'))
-            .join('\n');
-          return t.store.applyRows(lock, rows);
-        },
-      };
-      const acknowledgement = await l.load(bytes, { ...options, store });
-      expect(acknowledgement).toMatchObject({ code: 'CPF03', sequence, counts: { accepted: 2 } });
-      // That the looking works: what is kept is seen.
-      expect(whileLoading).toContain('LA-1');
-      expectNoCanary(whileLoading);
-      expectNoCanary(JSON.stringify(acknowledgement));
-      const after = [...filesIn(t.dataDir)].map((path) => readFileSync(path, 'latin1')).join('\n');
-      expect(after).toContain('LA-1');
-      expectNoCanary(after);
-    });
+] as const)('names, addresses and unneeded columns, in %s', (_format, bytes, options, sequence) => {
+  test('are found neither on disk, during the load or after it, nor in the acknowledgement', async () => {
+    let whileLoading = '';
+    const store: Store = {
+      ...t.store,
+      applyRows: (lock, rows) => {
+        whileLoading = [...filesIn(t.dataDir)]
+          .map((path) => readFileSync(path, 'latin1'))
+          .join('\n');
+        return t.store.applyRows(lock, rows);
+      },
+    };
+    const acknowledgement = await l.load(bytes, { ...options, store });
+    expect(acknowledgement).toMatchObject({ code: 'CPF03', sequence, counts: { accepted: 2 } });
+    // That the looking works: what is kept is seen.
+    expect(whileLoading).toContain('LA-1');
+    expectNoCanary(whileLoading);
+    expectNoCanary(JSON.stringify(acknowledgement));
+    const after = [...filesIn(t.dataDir)].map((path) => readFileSync(path, 'latin1')).join('\n');
+    expect(after).toContain('LA-1');
+    expectNoCanary(after);
+  });
 
-    test('are found neither on disk nor in the acknowledgement of a file that breaks off', async () => {
-      for (const share of [0.5, 0.9]) {
-        const acknowledgement = await l.load(bytes.slice(0, bytes.length * share), options);
-        expect(acknowledgement.code).toBe('CPF01');
-        expectNoCanary(JSON.stringify(acknowledgement));
-      }
-      expectNoCanary(
-        [...filesIn(t.dataDir)].map((path) => readFileSync(path, 'latin1')).join('\n'),
-      );
-    });
-  },
-);
+  test('are found neither on disk nor in the acknowledgement of a file that breaks off', async () => {
+    for (const share of [0.5, 0.9]) {
+      const acknowledgement = await l.load(bytes.slice(0, bytes.length * share), options);
+      expect(acknowledgement.code).toBe('CPF01');
+      expectNoCanary(JSON.stringify(acknowledgement));
+    }
+    expectNoCanary([...filesIn(t.dataDir)].map((path) => readFileSync(path, 'latin1')).join('\n'));
+  });
+});
 
 describe.each([
   ['Spine XML', (sequence: number) => [fileXml(upload({ sequence, records })), {}] as const],
@@ -121,8 +116,8 @@ describe.each([
     'CSV',
     (sequence: number) => [fileCsv({ records }), { metadata: metadata(3, { sequence }) }] as const,
   ],
-])('names that are compared while numbers are traced, in %s', (format, file) => {
-  test('are compared, and kept nowhere', async () => {
+])('names compared while tracing numbers, in %s', (format, file) => {
+  test('are compared, and stored nowhere', async () => {
     const [bytes, options] = file(format === 'CSV' ? 31 : 32);
     const compared: string[] = [];
     const tracer: NumberTracer = {
@@ -152,7 +147,7 @@ describe.each([
   });
 });
 
-test('what an authority has repeated to it is not stored with its acknowledgement', async () => {
+test('an echo is not stored with its acknowledgement', async () => {
   const bytes = fileXml(upload({ sequence: 40, records: [planOf(41), ...records.slice(2)] }));
   const { echo } = await l.load(bytes, { echoTo: ['ZZ101'] });
   expect(echo).toMatchObject([{ record: 2, people: [{ nhsNumber: '9990000019' }] }]);
@@ -164,7 +159,7 @@ test('what an authority has repeated to it is not stored with its acknowledgemen
   expect(await l.load(bytes)).not.toHaveProperty('echo');
 });
 
-test('no finding holds an NHS number or a date of birth, and no folder or acknowledged file name a number', async () => {
+test('no finding holds an NHS number or a date of birth, and no folder or acknowledged file name holds a number', async () => {
   const wrong = '9990000019';
   const acknowledgement = await l.load(
     fileXml(

@@ -74,7 +74,7 @@ const isUnderWay = (authority: OdsCode) => t.anchor.loadInProgress(authority) !=
 
 describe('while Redis continues', () => {
   test.each(Object.keys(CUT_SHORT))(
-    '%s that was cut short is done by one of the workers, and its council counts as behind until it is',
+    '%s that was cut short is finished by one of the workers, and its council counts as behind until then',
     async (what) => {
       const authority = newAuthority();
       await loadRecords(authority, 1, [planOf(1)], { now: () => LONG_AGO });
@@ -98,7 +98,7 @@ describe('while Redis continues', () => {
     },
   );
 
-  test('a load that is under way is left to its own process, which may take its time', async () => {
+  test('a load under way is left to its own process, however long it takes', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
     const worker = await startWorker();
@@ -132,7 +132,7 @@ describe('a load that cannot be continued', () => {
   ];
 
   test.each(damage)(
-    'since its journal %s leaves the others their answers, is named, and its file can be loaded again',
+    'because its journal %s leaves other answers alone, is named, and its file can be loaded again',
     async (_, spoil) => {
       const [authority, other] = [newAuthority(), newAuthority()];
       await loadRecords(authority, 1);

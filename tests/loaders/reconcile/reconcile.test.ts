@@ -42,7 +42,7 @@ async function csvOf(rows: readonly PlanRow[]): Promise<string> {
 const HEADER = 'nhs_number,local_id,date_of_birth,plan_type,start_date,end_date,delete_date';
 
 describe('a case system compared with what is held', () => {
-  test('says of each plan whether it is the same, differs, is only here or only there', async () => {
+  test('says whether each plan is the same, differs, or is only on one side', async () => {
     const held = [
       testRow(testNumber(1)),
       testRow(testNumber(2)),
@@ -102,7 +102,7 @@ describe('a case system compared with what is held', () => {
     ]);
   });
 
-  test('takes no plan for another where a person has several of the type', async () => {
+  test('takes no plan for another if a person has several of the type', async () => {
     const starts = (...days: string[]) =>
       days.map((start) => testRow(testNumber(1), { startDate: day(start) }));
     const text = (...days: string[]) =>
@@ -116,7 +116,7 @@ describe('a case system compared with what is held', () => {
     }
   });
 
-  test('says what state each plan that is held is in', async () => {
+  test('says what state each held plan is in', async () => {
     const held = [
       testRow(testNumber(1)),
       testRow(testNumber(2), { endDate: day('2026-10-01') }),
@@ -152,7 +152,7 @@ describe('a case system compared with what is held', () => {
     }
   });
 
-  test('advises nothing that leaves a plan as it is, or shows it twice', async () => {
+  test('advises nothing that would leave a plan unchanged, or show it twice', async () => {
     const withdrawn = { deleteDate: day('2026-11-20'), withdrawn: true } as const;
     const held = [
       planRow({ ...testRow(testNumber(1)), ...withdrawn }),
@@ -192,7 +192,7 @@ describe('a case system compared with what is held', () => {
     expect(first).toContain(RECONCILE.results.withdrawn);
   });
 
-  test('takes Spine XML, and refuses a file of another authority or one that cannot be read', async () => {
+  test('accepts Spine XML, and refuses a file of another authority or one that cannot be read', async () => {
     const xml = fileXml(upload({ authority: AUTHORITY, records: [planOf(1)] }));
     expect((await against([], xml)).counts).toMatchObject({ onlyThere: 1 });
     const held = [testRow(testNumber(1))];
@@ -205,7 +205,7 @@ describe('a case system compared with what is held', () => {
     }
   });
 
-  test('is the same throughout where it is the holdings themselves, as CSV', async () => {
+  test('matches throughout if it is the holdings themselves, as CSV', async () => {
     const local = fc
       .string({ unit: 'grapheme', maxLength: 30 })
       .map((text) => text.replaceAll(/[\p{C}\p{Z}]/gu, ''))
@@ -231,7 +231,7 @@ describe('a case system compared with what is held', () => {
   });
 });
 
-test('a cell that was guarded against a spreadsheet is read as it was', () => {
+test('a cell guarded against spreadsheets is read as its original text', () => {
   fc.assert(
     fc.property(fc.stringMatching(/^['=+@a-]{0,6}$/), (text) => {
       const written = csvText([[text]]).slice(2, -3);

@@ -25,7 +25,7 @@ const planArbitrary = fc.record(
   { requiredKeys: ['nhsNumber', 'type', 'startDate'], noNullPrototype: true },
 );
 
-test('finds every plan of a file by its identity, and every plan of a person', () => {
+test('every plan of a file is found by its identity, and every plan of a person', () => {
   fc.assert(
     fc.property(
       fc.array(planArbitrary, { maxLength: 60 }),
@@ -67,19 +67,16 @@ test('finds every plan of a file by its identity, and every plan of a person', (
   );
 });
 
-test.each([10_000, 1_500])(
-  'finds them among many thousands, of which %d are in memory',
-  (limit) => {
-    const index = newIndex(limit);
-    const startDate = fromEpochDay(20_000);
-    const plan = (n: number) => ({
-      nhsNumber: testNumber(n),
-      type: 'looked-after-child' as const,
-      startDate,
-    });
-    for (let n = 1; n <= 5_000; n++) index.add(plan(n), n);
-    for (let n = 1; n <= 5_000; n += 7) expect(index.recordOf(plan(n))).toBe(n);
-    expect(index.recordOf(plan(5_001))).toBeUndefined();
-    index.close();
-  },
-);
+test.each([10_000, 1_500])('plans are found among many thousands, with %d in memory', (limit) => {
+  const index = newIndex(limit);
+  const startDate = fromEpochDay(20_000);
+  const plan = (n: number) => ({
+    nhsNumber: testNumber(n),
+    type: 'looked-after-child' as const,
+    startDate,
+  });
+  for (let n = 1; n <= 5_000; n++) index.add(plan(n), n);
+  for (let n = 1; n <= 5_000; n += 7) expect(index.recordOf(plan(n))).toBe(n);
+  expect(index.recordOf(plan(5_001))).toBeUndefined();
+  index.close();
+});

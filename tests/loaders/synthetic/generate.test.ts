@@ -98,7 +98,7 @@ async function loadAll(
 
 describe('synthetic numbers', () => {
   test.each(['test', 'wide'] as const)(
-    'of the range %s are valid, all different, and within the range',
+    'in the range %s are valid, all different, and within the range',
     (range) => {
       const prefix = range === 'test' ? /^999/ : /^9(?!99)/;
       const seen = new Set<string>();
@@ -115,7 +115,7 @@ describe('synthetic numbers', () => {
     },
   );
 
-  test('of neighbours never meet, at any size', () => {
+  test('in neighbouring ranges never overlap, at any size', () => {
     fc.assert(
       fc.property(
         fc.constantFrom('test', 'wide'),
@@ -132,13 +132,13 @@ describe('synthetic numbers', () => {
 });
 
 describe('a synthetic England', () => {
-  test('is the same to the byte for the same seed, and differs for another', () => {
+  test('is identical, byte for byte, for the same seed, and differs for another', () => {
     const options = { ...OPTIONS, deltas: 2, badRate: 0.1 };
     expect(digest(options)).toBe(digest({ ...options }));
     expect(digest(options)).not.toBe(digest({ ...options, seed: 8 }));
   });
 
-  test('has authorities of lifelike sizes, and exactly as many plans as asked for', () => {
+  test('has authorities of realistic sizes, and exactly as many plans as asked for', () => {
     const england = generateEngland({
       ...OPTIONS,
       authorities: 153,
@@ -190,7 +190,7 @@ describe('a synthetic England', () => {
     expect([...holders.values()].filter((n) => n > 1).length).toBeGreaterThan(400);
   });
 
-  test('is refused, with a sentence, where the range has too few numbers', () => {
+  test('is refused, with a message, if the range has too few numbers', () => {
     expect(() => generateEngland({ ...OPTIONS, plans: 2_000_000 })).toThrow(
       /899,901 numbers in the range, and these files need/,
     );
@@ -276,7 +276,7 @@ describe('the command', () => {
     expect(existsSync(out)).toBe(false);
   });
 
-  test('writes into no folder that holds anything', () => {
+  test('never writes into a folder that is not empty', () => {
     const out = join(folder, 'kept');
     mkdirSync(out);
     writeFileSync(join(out, 'kept.txt'), 'kept');
@@ -327,7 +327,7 @@ describe('its files', () => {
 });
 
 describe.each([{ traced: false }, { traced: true }])(
-  'records that are wrong, traced: $traced',
+  'deliberately wrong records, traced: $traced',
   ({ traced }) => {
     const options = { ...OPTIONS, deltas: 4, badRate: 0.15 };
     let t: TestStore;
@@ -340,7 +340,7 @@ describe.each([{ traced: false }, { traced: true }])(
     });
     afterAll(() => t.stop());
 
-    test('are refused with the code and the field foretold, all others accepted', async () => {
+    test('are refused with the expected code and field, and all others accepted', async () => {
       const kinds = new Set<string>();
       for (const { file, written, ack } of await loadAll(t, options, tracer)) {
         const foretold = written.wrong.filter(({ whenTraced }) => traced || !whenTraced);

@@ -39,7 +39,7 @@ beforeAll(async () => {
 afterAll(() => t.stop());
 
 describe('the sample', () => {
-  test('holds numbers of the test range only, its own part of it, and drama telephone numbers', () => {
+  test('holds only numbers of its own part of the test range, and drama telephone numbers', () => {
     for (const { nhsNumber } of SAMPLE_NUMBERS) {
       expect(parseNhsNumber(nhsNumber)).toBe(nhsNumber);
       expect(nhsNumber).toMatch(/^9991/);
@@ -51,7 +51,7 @@ describe('the sample', () => {
     }
   });
 
-  test('loads without a finding, on any day, and shows what its list says', async () => {
+  test('loads without a finding on any day, and shows what its list says', async () => {
     const acknowledgements = await loadAll(
       sampleUploads({ sequence: 1, now: RECEIVED_AT }),
       RECEIVED_AT,
@@ -87,7 +87,7 @@ describe('the sample', () => {
     ]);
   });
 
-  test('is kept up to date by files that report nothing', async () => {
+  test('is kept up to date by files without records', async () => {
     const later = RECEIVED_AT + 5 * 86_400_000;
     const before = await t.store.tally();
     const acknowledgements = await loadAll(sampleRenewals({ sequence: 2, now: later }), later);

@@ -72,7 +72,7 @@ async function withRemovalsHeld(authority: OdsCode) {
 }
 
 describe('a delta that takes too much away', () => {
-  test('is applied except for what it takes away, which waits, and says so', async () => {
+  test('is applied except for its removals, which are held, and says so', async () => {
     const authority = newAuthority();
     const acknowledgement = await withRemovalsHeld(authority);
     expect(acknowledgementSchema.parse(acknowledgement)).toMatchObject({
@@ -89,7 +89,7 @@ describe('a delta that takes too much away', () => {
     await expectReconciled(authority);
   });
 
-  test('keeps nothing but what waits, for its owner only', async () => {
+  test('stores only what is held, readable by its owner only', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
     const folder =
@@ -103,7 +103,7 @@ describe('a delta that takes too much away', () => {
     expect(existsSync(folder)).toBe(true);
   });
 
-  test('is answered provisionally when it is repeated, and finally once it is released', async () => {
+  test('is answered provisionally when repeated, and finally once released', async () => {
     const authority = newAuthority();
     const provisional = await withRemovalsHeld(authority);
     const repeat = () => loadRecords(authority, 2, [...children(6, END), planOf(11)]);
@@ -163,7 +163,7 @@ describe('a delta that takes too much away', () => {
     });
   });
 
-  test('may be discarded: it is not done, and the acknowledgement says so', async () => {
+  test('may be discarded: its removals are not made, and the acknowledgement says so', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
     const final = await discardHeldFile(
@@ -184,7 +184,7 @@ describe('a delta that takes too much away', () => {
     await expectReconciled(authority);
   });
 
-  test('can be sent again put right, with the same number, which replaces what waits', async () => {
+  test('can be sent again corrected under the same number, which replaces what is held', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
     const folder =
@@ -203,7 +203,7 @@ describe('a delta that takes too much away', () => {
     await expectReconciled(authority);
   });
 
-  test('is loaded again where what waited is gone from the disk', async () => {
+  test('is loaded again if what was held is lost from disk', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
     const { id = '' } = heldFileOf(authority) ?? {};
@@ -217,7 +217,7 @@ describe('a delta that takes too much away', () => {
     expect(heldFileOf(authority)).toBeUndefined();
   });
 
-  test('may be one of which nothing else is left: then its number is free once it is discarded', async () => {
+  test('may have nothing else left: then its number is free once it is discarded', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1, children(10));
     expect(await loadRecords(authority, 2, children(6, END))).toMatchObject({
@@ -239,7 +239,7 @@ describe('a file that adds far more than usual', () => {
   const many = (from: number, count: number) =>
     Array.from({ length: count }, (_, i) => planOf(from + i));
 
-  test('waits as a whole, and can be released', async () => {
+  test('is held whole, and can be released', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1, children(10));
     const provisional = await loadRecords(authority, 2, many(100, 1_001));
@@ -262,7 +262,7 @@ describe('a file that adds far more than usual', () => {
     await expectReconciled(authority);
   });
 
-  test('makes the data no fresher while it waits, whatever comes after it but a full refresh', async () => {
+  test('leaves the data no fresher while it is held, whatever follows it but a full refresh', async () => {
     const authority = newAuthority();
     const freshness = async () => Date.parse((await t.store.authority(authority))?.dataAsOf ?? '');
     const load = (sequence: number, records: ModelRecord[], createdAt: string, full = false) =>
@@ -340,7 +340,7 @@ describe('a full refresh', () => {
     expect((await loadRecords(authority, 6, [planOf(9)])).code).toBe('CPF02');
   });
 
-  test('arriving late leaves alone what newer files brought', async () => {
+  test('that arrives late leaves alone what newer files brought', async () => {
     const authority = await known(newAuthority());
     await loadRecords(authority, 7, [planOf(20)]);
     await loadCsv(authority, 5, children(9), { full: true });
@@ -349,7 +349,7 @@ describe('a full refresh', () => {
     await expectReconciled(authority);
   });
 
-  test('over its stop applies what it has and waits with its sweep', async () => {
+  test('over its limit applies its rows and holds its sweep', async () => {
     const authority = await known(newAuthority());
     const records = [...children(3), planOf(11)];
     const provisional = await loadCsv(authority, 5, records, { full: true });
@@ -373,7 +373,7 @@ describe('a full refresh', () => {
     await expectReconciled(authority);
   });
 
-  test('with a record refused waits with its sweep, however small', async () => {
+  test('with any record refused holds its sweep', async () => {
     const authority = await known(newAuthority());
     const records = children(10);
     records[9] = { ...planOf(10), child: person(10, { nhsNumber: '9990000019' }) };
@@ -415,7 +415,7 @@ describe('a crash', () => {
     return begun !== undefined;
   };
 
-  test('before what is held is known is carried to the same hold', async () => {
+  test('before the held rows are known still ends with the same hold', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1, children(10));
     const bytes = fileXml(
@@ -445,7 +445,7 @@ describe('a crash', () => {
   });
 
   test.each(['beginLoad', 'commitLoad'] as const)(
-    'of a release at %s still lets it be released',
+    'during a release at %s still lets the file be released',
     async (step) => {
       const authority = newAuthority();
       await withRemovalsHeld(authority);
@@ -459,7 +459,7 @@ describe('a crash', () => {
     },
   );
 
-  test('of a release whose folder is gone is put right by the same file', async () => {
+  test('that loses the folder of a release is put right by the same file', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
     const { id = '' } = heldFileOf(authority) ?? {};
@@ -477,7 +477,7 @@ describe('a crash', () => {
   });
 });
 
-describe('what waits', () => {
+describe('a held file', () => {
   test('is found by authority and number, and by its id', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
@@ -488,7 +488,7 @@ describe('what waits', () => {
     expect(heldFile?.id).toMatch(/^[a-p]{8}$/);
   });
 
-  test('is discarded when nobody decided in time, and audited', async () => {
+  test('is discarded if nobody decides in time, and audited', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
     const day30 = RECEIVED_AT + 30 * 86_400_000;

@@ -44,7 +44,7 @@ describe('a purge', () => {
   const numbers = async (authority: OdsCode) =>
     (await rowsOf(authority, 1, 2, 3, 4)).map(({ nhsNumber }) => nhsNumber);
 
-  test('removes what no window shows again, closes the numbers up to it, and is audited', async () => {
+  test('removes what no window will show again, closes the numbers up to it, and is audited', async () => {
     const authority = newAuthority();
     await old(authority);
     expect(of(await run(), authority)).toBe(2);
@@ -61,7 +61,7 @@ describe('a purge', () => {
     expect(of(await run(), authority)).toBe(0);
   });
 
-  test('counts, and changes nothing, when only asked', async () => {
+  test('as a dry run counts, and changes nothing', async () => {
     const authority = newAuthority();
     await old(authority);
     const before = await everything();
@@ -69,7 +69,7 @@ describe('a purge', () => {
     expect(await everything()).toEqual(before);
   });
 
-  test('keeps what came lately, however long ago it ended: a late file could bring it back', async () => {
+  test('keeps what arrived recently, however long ago it ended: a late file could bring it back', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 5, [planOf(2, { startDate: past(900), endDate: past(500) })]);
     expect(of(await run(), authority)).toBe(0);
@@ -77,7 +77,7 @@ describe('a purge', () => {
     expect((await rowsOf(authority, 2))[0]?.endDate).toBe(past(500));
   });
 
-  test('removes nothing by a clock of this machine that is ahead alone', async () => {
+  test('removes nothing because only this machine’s clock is ahead', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 5, [planOf(1, { startDate: past(900), endDate: past(300) })], {
       now: Date.now,
@@ -92,7 +92,7 @@ describe('a purge', () => {
   });
 
   test.each(['changeAuthority', 'removeRows', 'tally', 'appendEvent', 'commitLoad'] as const)(
-    'cut short at %s comes to the same end when it is resumed',
+    'cut short at %s ends the same when it is resumed',
     async (step) => {
       const authority = newAuthority();
       await old(authority);

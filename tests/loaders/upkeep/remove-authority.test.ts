@@ -4,11 +4,11 @@ import { startLoading } from '../../support/upload-loading.ts';
 
 const { t, newAuthority, loadRecords, events } = await startLoading();
 
-describe('an authority that was entered by mistake', () => {
+describe('an authority added by mistake', () => {
   const WHO = { by: 'A. Example', reason: 'mistyped' };
   const details = { name: 'Example Council', emergencyDutyTeamPhone: '02079460199' };
 
-  test('can be taken off the directory again, audited, and entered again', async () => {
+  test('can be removed from the directory, audited, and added again', async () => {
     const authority = newAuthority();
     await t.store.setAuthority(authority, details, 'test');
     await removeAuthority(t.adminStore, t.anchor, authority, WHO);
@@ -26,7 +26,7 @@ describe('an authority that was entered by mistake', () => {
     expect((await loadRecords(authority, 1)).code).toBe('CPF02');
   });
 
-  test('cannot be taken off by a process with a loader’s rights', async () => {
+  test('cannot be removed by a process with a loader’s rights', async () => {
     const authority = newAuthority();
     await t.store.setAuthority(authority, details, 'test');
     await expect(removeAuthority(t.store, t.anchor, authority, WHO)).rejects.toThrow(
@@ -35,7 +35,7 @@ describe('an authority that was entered by mistake', () => {
     expect((await t.store.authorities()).map(({ code }) => code)).toContain(authority);
   });
 
-  test('stays once it has loaded a file', async () => {
+  test('cannot be removed once it has loaded a file', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
     await expect(removeAuthority(t.adminStore, t.anchor, authority, WHO)).rejects.toThrow(

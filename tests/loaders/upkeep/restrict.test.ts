@@ -102,8 +102,8 @@ async function told(user: string, n = 1): Promise<'places' | 'no-places' | 'unch
   return others.every(({ withheld }) => withheld === true) ? 'no-places' : 'places';
 }
 
-describe('where a child was looked up, once its council keeps that back,', () => {
-  test('is shown to nobody, except to a user where they have looked themselves', async () => {
+describe('a whereabouts that a council keeps back', () => {
+  test('is shown to nobody but the user who looked', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1, [planOf(1), planOf(2)]);
     await look('nina');
@@ -142,7 +142,7 @@ describe('where a child was looked up, once its council keeps that back,', () =>
     await expectWhole(authority);
   });
 
-  test('is on record in each look, with the council that keeps it back', async () => {
+  test('is recorded in each look, with the council that keeps it back', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1, [planOf(3)]);
     await set(authority, WHEREABOUTS(3));
@@ -157,8 +157,8 @@ describe('where a child was looked up, once its council keeps that back,', () =>
   });
 });
 
-describe('a user whom a council bars from a child', () => {
-  test('is answered as if the store had not answered, under every issuer and with their id in capitals or not', async () => {
+describe('a user barred from a child', () => {
+  test('is answered as if the store had not answered, under every issuer and in any case of their id', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1, [planOf(4)]);
     const id = await set(authority, BAR('Parent-77', 4));
@@ -179,7 +179,7 @@ describe('a user whom a council bars from a child', () => {
     await expectWhole(authority);
   });
 
-  test('stays barred when the plan is over, and others are then told that there is none', async () => {
+  test('stays barred when the plan is over, while others are told that there is none', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1, [planOf(5), planOf(6)]);
     const id = await set(authority, BAR('parent', 5));
@@ -199,7 +199,7 @@ describe('a user whom a council bars from a child', () => {
   });
 });
 
-test('a council keeps something back only about its own children', async () => {
+test('a council can keep something back only about its own children', async () => {
   const [authority, other] = [newAuthority(), newAuthority()];
   await loadRecords(authority, 1, [planOf(7)]);
   await loadRecords(other, 1, [planOf(8)]);
@@ -213,7 +213,7 @@ test('a council keeps something back only about its own children', async () => {
   expect(await told('parent', 7)).toBe('unchecked');
 });
 
-test('asking twice is one, ending twice is one, and there is an end to how many there can be', async () => {
+test('repeating a request or its end has no further effect, and their number is limited', async () => {
   const authority = newAuthority();
   await loadRecords(authority, 1, [planOf(10), planOf(11)]);
   const id = await set(authority, BAR('parent', 10));
@@ -237,7 +237,7 @@ test('asking twice is one, ending twice is one, and there is an end to how many 
   await lock?.release();
 });
 
-test('whereabouts are protected again and again a few times in a day, since each time is an event', async () => {
+test('whereabouts can be protected several times a day, since each time is an event', async () => {
   const authority = newAuthority();
   await loadRecords(authority, 1, [planOf(12), planOf(13)]);
   for (let i = 0; i < PROTECTED_A_DAY; i++)
@@ -249,7 +249,7 @@ test('whereabouts are protected again and again a few times in a day, since each
   expect((await again(() => RECEIVED_AT + DAY_MS)).kind).toBe('set');
 });
 
-test('one child has an end to how many can be in force, however many days they are set on', async () => {
+test('the restrictions in force for one child are limited, however many days they are set on', async () => {
   const authority = newAuthority();
   await loadRecords(authority, 1, [planOf(15)]);
   const setOn = (user: number) =>
@@ -269,7 +269,7 @@ test('one child has an end to how many can be in force, however many days they a
   await expectWhole(authority);
 });
 
-test('what has ended is listed for thirty days, and what is in force for as long as it is', async () => {
+test('ended restrictions are listed for thirty days, and those in force while they last', async () => {
   const authority = newAuthority();
   await loadRecords(authority, 1, [planOf(14)]);
   const [ended, standing] = [BAR('user 1', 14), BAR('user 2', 14)];
@@ -302,7 +302,7 @@ const STEPS = [
   'let-in',
 ] as const;
 
-test('in whatever order files, withdrawals, marks, bars and their ends come, what is kept back is what was set and not ended, and the anchor agrees', async () => {
+test('in any order of files, withdrawals, marks, bars and their ends, what is in force is what was set and not ended, and the anchor agrees', async () => {
   let n = 20;
   await fc.assert(
     fc.asyncProperty(
@@ -396,7 +396,7 @@ async function resume(authority: OdsCode): Promise<void> {
 }
 
 test.each(['appendEvent', 'restrict', 'tally', 'changeAuthority', 'commitLoad'] as const)(
-  'what is set and what is ended, cut short at %s, come to the same end when they are resumed',
+  'a setting and its end, cut short at %s, end the same when resumed',
   async (step) => {
     const n = 200 + step.length;
     const authority = newAuthority();
@@ -421,7 +421,7 @@ test.each(['appendEvent', 'restrict', 'tally', 'changeAuthority', 'commitLoad'] 
   },
 );
 
-test('one that was cut short before the anchor knew of it is not said to be in force, and can be set again', async () => {
+test('one cut short before the anchor knew of it is not reported as in force, and can be set again', async () => {
   const authority = newAuthority();
   await loadRecords(authority, 1, [planOf(230)]);
   const { store } = endingAt(t, 'intakeState');
@@ -448,7 +448,7 @@ test('one that was cut short before the anchor knew of it is not said to be in f
 });
 
 test.each(['appendEvent', 'restrict', 'changeAuthority'] as const)(
-  'a bar that no replica is known to have at %s is not said to be set, and is set once it is resumed',
+  'a bar not known to be on a replica at %s is not reported as set, and is set once resumed',
   async (step) => {
     const n = 240 + step.length;
     const authority = newAuthority();
@@ -464,7 +464,7 @@ test.each(['appendEvent', 'restrict', 'changeAuthority'] as const)(
   },
 );
 
-test('what a council was about to keep back is given up on record, where the store has lost it and nothing of it was done', async () => {
+test('a restriction that the store lost before any of it was done is abandoned on record', async () => {
   const authority = newAuthority();
   await loadRecords(authority, 1, [planOf(270)]);
   await set(authority, BAR('parent', 270));
@@ -488,7 +488,7 @@ test('what a council was about to keep back is given up on record, where the sto
   expect(await told('parent', 270)).toBe('unchecked');
 });
 
-test('a store that has lost all that a council keeps back is not whole, even where the council has no plans left', async () => {
+test('a store that has lost a council’s restrictions is not whole, even if the council has no plans left', async () => {
   const authority = newAuthority();
   await loadRecords(authority, 1, [planOf(260)]);
   await set(authority, WHEREABOUTS(260));

@@ -56,14 +56,14 @@ const reverify = (since = LATER) =>
     now: () => RECEIVED_AT,
   });
 
-test('a number is not looked at again if it was lately, or if nothing is shown for it', async () => {
+test('a number checked recently, or with nothing to show, is not checked again', async () => {
   expect(await reverify(RECEIVED_AT)).toEqual({ looked: 0, unknown: 0 });
   expect(await reverify()).toEqual({ looked: 6, unknown: 0 });
   expect(p.pds.asked.map(({ nhsNumber }) => nhsNumber)).not.toContain(testNumber(7));
   expect(inactive).toEqual([]);
 });
 
-test('what has changed is reported once, and the new number only to those who sent name and birth date', async () => {
+test('a change is reported once, and the new number only to those who sent the date of birth and the name', async () => {
   know(2, 12);
   know(3, 13, { family: 'Other' });
   know(4, 4, { security: 'R' });
@@ -94,7 +94,7 @@ test('what has changed is reported once, and the new number only to those who se
   expect(await t.store.markNumber(testNumber(4), '?')).toBe('in-use');
 });
 
-test('what could not be reported is reported at the next look', async () => {
+test('a change that could not be reported is reported at the next check', async () => {
   know(1, 1, { security: 'V' });
   const failing = reverifyNumbers(t.store, {
     tracer,
@@ -110,7 +110,7 @@ test('what could not be reported is reported at the next look', async () => {
   expect(sensitive).toEqual([testNumber(1)]);
 });
 
-test('it ends while PDS is away, and one record that cannot be fetched keeps nobody else waiting', async () => {
+test('it ends while PDS is away, and one record that cannot be fetched delays no other', async () => {
   p.pds.instead = (_request, response, path) => {
     if (!path.endsWith(testNumber(2))) return false;
     response.writeHead(200).end('{}');

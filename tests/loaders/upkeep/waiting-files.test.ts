@@ -94,7 +94,7 @@ const LATER = '202611240300+0000';
 const LATEST = '202611240500+0000';
 
 describe('while PDS is away', () => {
-  test('a later file makes the data no fresher while records of an earlier one wait', async () => {
+  test('a later file leaves the data no fresher while records of an earlier one wait', async () => {
     const freshness = async () => (await t.store.authority(A))?.dataAsOf;
     await load(1, children(1, 4));
     goAway();
@@ -110,7 +110,7 @@ describe('while PDS is away', () => {
     expect(await freshness()).toBe('2026-11-24T05:00:00.000Z');
   });
 
-  test('who was verified before and what is deleted goes in, and the rest waits, counted and said', async () => {
+  test('people verified before and deletes go in, and the rest waits, counted and reported', async () => {
     await load(1, children(1, 4));
     goAway();
     const answer = await load(
@@ -160,7 +160,7 @@ describe('while PDS is away', () => {
     expect(p.pds.asked.length).toBe(asked);
   });
 
-  test('a delete goes in of somebody whom nobody remembers', async () => {
+  test('a delete goes in even for somebody not verified before', async () => {
     await load(1, children(1, 2));
     goAway();
     tracer = p.tracer({ awayMs: 0 });
@@ -169,7 +169,7 @@ describe('while PDS is away', () => {
     expect([await inForce(1), await inForce(2)]).toEqual([false, true]);
   });
 
-  test('nothing is "no match", and nobody can release what was not traced', async () => {
+  test('nobody is "no match", and nobody can release what was not traced', async () => {
     await load(1, children(1, 2));
     goAway();
     const answer = await load(2, children(21, 2));
@@ -190,7 +190,7 @@ describe('while PDS is away', () => {
     expect(await load(2, children(21, 2))).toMatchObject({ held: { records: 2 } });
   });
 
-  test('an authority’s first file is CPF05, and so is one of which something unusual would wait', async () => {
+  test('an authority’s first file is CPF05, and so is one that something unusual would hold', async () => {
     goAway();
     expect(await load(1, children(1, 3))).toMatchObject({ code: 'CPF05', counts: { accepted: 0 } });
     expect(await t.store.authority(A)).toBeUndefined();
@@ -224,8 +224,8 @@ describe('while PDS is away', () => {
   });
 });
 
-describe('what waited', () => {
-  test('is taken up record by record: refused for what is found, and reported', async () => {
+describe('a waiting record', () => {
+  test('is taken up by itself: refused for what is found, and reported', async () => {
     await load(1, children(1, 2));
     goAway();
     await load(2, children(31, 5));
@@ -262,7 +262,7 @@ describe('what waited', () => {
     expect(await t.store.authority(A)).toMatchObject({ sequence: 2, reconciled: true });
   });
 
-  test('waits as long as anybody of its record cannot be traced', async () => {
+  test('waits as long as anybody in it cannot be traced', async () => {
     await load(1, children(1, 2));
     goAway();
     const mother = unbornOf(46);
@@ -281,7 +281,7 @@ describe('what waited', () => {
     expect(await inForce(45)).toBe(true);
   });
 
-  test('is CPF04 with every reason where none of it is sound', async () => {
+  test('gets CPF04 with every reason if no record of its file is sound', async () => {
     await load(1, children(1, 2));
     goAway();
     await load(2, children(31, 2));
@@ -293,7 +293,7 @@ describe('what waited', () => {
     expect(await load(2, children(3, 1))).toMatchObject({ code: 'CPF02' });
   });
 
-  test('overwrites nothing that a newer file has said since', async () => {
+  test('overwrites nothing from a newer file', async () => {
     await load(1, children(1, 2));
     goAway();
     await load(2, [planOf(41)]);
@@ -304,7 +304,7 @@ describe('what waited', () => {
     expect(await t.store.authority(A)).toMatchObject({ sequence: 3, reconciled: true });
   });
 
-  test('is in a file of its owner’s with names only while it waits', async () => {
+  test('is in a file readable by its owner only, with names only while it waits', async () => {
     await load(1, children(1, 2));
     goAway();
     const name = { given: 'Zebedee', family: 'Canary' };
@@ -329,7 +329,7 @@ describe('what waited', () => {
     }
   });
 
-  test('given up after a take-up that was cut short is answered as it is by then: what went in counts', async () => {
+  test('abandoned after an interrupted take-up is answered by its state then: what went in counts', async () => {
     await load(1, children(1, 2));
     goAway();
     const provisional = await load(2, [planOf(43), planOf(44)]);
@@ -350,7 +350,7 @@ describe('what waited', () => {
     expect(await inForce(44)).toBe(true);
   });
 
-  test('is taken up after a crash at any step, once and wholly', async () => {
+  test('is taken up once and wholly after a crash at any step', async () => {
     await load(1, children(1, 2));
     goAway();
     await load(2, [planOf(43), planOf(44)]);

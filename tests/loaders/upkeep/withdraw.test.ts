@@ -163,7 +163,7 @@ describe('a flag on the wrong child', () => {
     expect(await shown(authority)).toBe(true);
   });
 
-  test('says busy while a file of the council is being loaded, and changes nothing', async () => {
+  test('cannot be withdrawn while a file of its council is being loaded, and the answer says so', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
     const lock = await t.store.lockAuthority(authority);
@@ -177,7 +177,7 @@ describe('a flag on the wrong child', () => {
     expect(await shown(authority)).toBe(true);
   });
 
-  test('no more than single mistakes are withdrawn in a day', async () => {
+  test('is withdrawn only if few others were on the same day', async () => {
     const authority = newAuthority();
     const children = Array.from({ length: WITHDRAWN_A_DAY + 1 }, (_, i) => i + 1);
     await loadRecords(
@@ -197,7 +197,7 @@ describe('a flag on the wrong child', () => {
 });
 
 describe('a withdrawal outranks files', () => {
-  test('that send the plan again, which the acknowledgement says each time', async () => {
+  test('that send the plan again, and each acknowledgement says so', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
     const id = await withdraw(authority);
@@ -219,7 +219,7 @@ describe('a withdrawal outranks files', () => {
     await expectWhole(authority);
   });
 
-  test('until the case system deletes the plan; then what it sends counts', async () => {
+  test('until the case system deletes the plan; then its files count', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
     const id = await withdraw(authority);
@@ -230,7 +230,7 @@ describe('a withdrawal outranks files', () => {
     expect(await shown(authority)).toBe(true);
   });
 
-  test('until the case system sends the plan as that of another local id', async () => {
+  test('until the case system sends the plan with another local id', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
     await withdraw(authority);
@@ -243,7 +243,7 @@ describe('a withdrawal outranks files', () => {
     await expectWhole(authority);
   });
 
-  test('and an end that is sent meanwhile is shown once it is undone', async () => {
+  test('and an end sent meanwhile is shown once it is undone', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
     const id = await withdraw(authority);
@@ -301,7 +301,7 @@ function model() {
   };
 }
 
-test('in whatever order files, withdrawals and undoings come, what is shown is what the last of each says, and the anchor agrees', async () => {
+test('in any order of files, withdrawals and undoings, what is shown is what the last of each says, and the anchor agrees', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.constantFrom(...STEPS), { minLength: 1, maxLength: 6 }),
@@ -452,7 +452,7 @@ describe('when two people act on one request at the same moment, one act counts 
   });
 });
 
-describe('a withdrawal that was cut short, and of which the store has lost what was to be done,', () => {
+describe('a withdrawal cut short, whose details the store has lost,', () => {
   /** As in a copy of Redis from just before. */
   async function lost(): Promise<{
     authority: OdsCode;
@@ -472,7 +472,7 @@ describe('a withdrawal that was cut short, and of which the store has lost what 
     return { authority, load, putBack: () => t.store.keepWithdrawal(authority, held) };
   }
 
-  test('is given up on record where nothing of it was done: the store opens, the plan is shown, and it can be withdrawn again', async () => {
+  test('is abandoned on record if none of it was done: the store opens, the plan is shown, and it can be withdrawn again', async () => {
     const { authority, load } = await lost();
     const { id } = z
       .object({ withdrawal: z.object({ id: z.string() }) })
@@ -498,7 +498,7 @@ describe('a withdrawal that was cut short, and of which the store has lost what 
     await expectWhole(authority);
   });
 
-  test('is not taken for done, nor given up, where the store is not as it was before either', async () => {
+  test('is taken neither for done nor for abandoned if the store is not as it was before either', async () => {
     const { authority, load, putBack } = await lost();
     const change = async (kept: KeptBack[]): Promise<void> => {
       const lock = await t.store.lockAuthority(authority);
@@ -519,7 +519,7 @@ describe('a withdrawal that was cut short, and of which the store has lost what 
 });
 
 test.each(['appendEvent', 'applyRows', 'tally', 'changeAuthority', 'commitLoad'] as const)(
-  'a withdrawal and an undoing cut short at %s come to the same end when they are resumed',
+  'a withdrawal and an undoing cut short at %s end the same when resumed',
   async (step) => {
     const authority = newAuthority();
     await loadRecords(authority, 1, [planOf(1), planOf(2)]);
@@ -549,7 +549,7 @@ test.each(['appendEvent', 'applyRows', 'tally', 'changeAuthority', 'commitLoad']
 );
 
 test.each(['appendEvent', 'applyRows', 'changeAuthority'] as const)(
-  'a withdrawal that no replica is known to have at %s is not said to be done, and is done once it is resumed',
+  'a withdrawal not known to be on a replica at %s is not reported as done, and is done once resumed',
   async (step) => {
     const authority = newAuthority();
     await loadRecords(authority, 1, [planOf(1), planOf(2)]);

@@ -12,7 +12,7 @@ import { day } from '../../../support/rows.ts';
 const anyDay = fc.integer({ min: 0, max: 72_000 }).map((days) => addDays(day('1900-01-01'), days));
 
 describe('dates of an upload', () => {
-  test('every day since 1900 is read back from each form it may be written in', () => {
+  test('every day since 1900 is read back from each form that it may be written in', () => {
     fc.assert(
       fc.property(anyDay, fc.integer({ min: 0, max: 1439 }), (date, minute) => {
         const [year, month, dayOfMonth] = date.split('-');
@@ -28,7 +28,7 @@ describe('dates of an upload', () => {
     );
   });
 
-  test('no text is read as a day that does not exist, whatever the form', () => {
+  test('no text in any form is read as a day that does not exist', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1800, max: 2300 }),
@@ -67,7 +67,7 @@ describe('dates of an upload', () => {
     '2026-09-14',
     '20260914090',
     ' 202609140900',
-  ])('a plan date in Spine XML is twelve digits with a time that exists: not %s', (text) => {
+  ])('a plan date in Spine XML has twelve digits with a time that exists: not %s', (text) => {
     expect(readSpinePlanDate(text)).toBeUndefined();
   });
 
