@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -29,7 +31,7 @@ import { REPLICAS_FIELD } from '#store/trust/replicas.ts';
 import { officer } from '../support/authority.ts';
 import { type Kept, keepRunning } from '../support/keep-running.ts';
 import { type Machine, startMachines } from '../support/machines.ts';
-import { run } from '../support/processes.ts';
+import { root, run, environmentOf as withPath } from '../support/processes.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { day, testNumber } from '../support/rows.ts';
 import { claims } from '../support/service.ts';
@@ -39,10 +41,10 @@ import { startWitness, witnessesText } from '../support/witness.ts';
 
 /**
  * A worker is killed and its disk emptied while it seals, loads, holds a file or notifies, at a moment drawn from a
- * seed, or stands still for longer than its lease, with a second worker standing by on another disk. With three
- * machines for Redis, its primary or a replica is lost at the same time. Whatever was answered, acknowledged or held is there in the
- * end, the log has one history, which a witness outside has cosigned throughout, and authorities were notified of
- * every access.
+ * seed, or before each step of a purge in turn, or stands still for longer than its lease, with a second worker standing
+ * by on another disk. With three machines for Redis, its primary or a replica is lost at the same time. Whatever was
+ * answered, acknowledged or held is there in the end, what is gone was purged and has its event, the log has one
+ * history, which a witness outside has cosigned throughout, and authorities were notified of every access.
  */
 
 type LostDiskOptions = {
@@ -61,6 +63,21 @@ const AUTHORITY = 'ZZ101';
 const ROWS_A_FILE = 200;
 const FIRST = 30;
 const REMOVED = 20;
+/** In three calls, so that a purge is also cut short between two. */
+const ENDED_ROWS = 250;
+const LONG_AGO_MS = 100 * 86_400_000;
+/** Before what a purge is cut short, one after the other; which time it comes to that is drawn. Last: after it has ended. */
+const PURGE_POINTS = [
+  { name: 'journal', times: 1 },
+  { name: 'copy', times: 12 },
+  { name: 'mark', times: 1 },
+  { name: 'authority', times: 1 },
+  { name: 'rows', times: 3 },
+  { name: 'authority', from: 2, times: 1 },
+  { name: 'event', times: 1 },
+  { name: 'anchor', times: 1 },
+  { name: 'end', times: 1 },
+];
 const DEADLINE_MS = 20_000;
 const ACKNOWLEDGED_WITHIN_MS = 120_000;
 const PAGE = { most: 100, mostCharacters: 10_000_000 };
@@ -69,6 +86,7 @@ export const STEPS = [
   'seal',
   'load',
   'hold',
+  'purge',
   'notify',
   'pause',
   'primary too',
@@ -85,6 +103,9 @@ const WITHOUT_WORKER_MS = 4_000;
 
 /** A report of a worker, and when it was made, milliseconds. */
 const reportSchema = z.object({ at: z.number() });
+/** A file of the ledger, and when it came, milliseconds. */
+const fileSchema = z.looseObject({ at: z.number() });
+const purgeSchema = z.object({ rows: z.number() });
 
 type Room = { dataDir: string; worker: Kept };
 
@@ -151,7 +172,10 @@ export async function runLostDisks(options: LostDiskOptions) {
   const answered: string[] = [];
   const shown = new Set<string>();
   const loaded: NhsNumber[] = [];
+  /** Everybody of whom a row was ever loaded. */
+  const everLoaded: NhsNumber[] = [];
   let sequence = 0;
+  let purges = 0;
   let silence = 0;
   const silences = new Map<Step, number[]>();
   let under = 'before the first loss';
@@ -218,12 +242,83 @@ export async function runLostDisks(options: LostDiskOptions) {
     throw new Error(`file ${sequence} was not acknowledged in time`);
   }
 
-  async function load(count: number): Promise<void> {
+  async function sendPlans(
+    count: number,
+    dates: Parameters<typeof planOf>[1] = {},
+  ): Promise<NhsNumber[]> {
     const from = 1_000 * (sequence + 1);
-    const records = Array.from({ length: count }, (_, i) => planOf(from + i));
+    const records = Array.from({ length: count }, (_, i) => planOf(from + i, dates));
     const { code } = await send(records);
     if (code !== 'CPF02') wrong.push(`a file was answered ${code}`);
-    loaded.push(...records.map((_, i) => person(from + i).nhsNumber as NhsNumber));
+    const numbers = records.map((_, i) => person(from + i).nhsNumber as NhsNumber);
+    everLoaded.push(...numbers);
+    return numbers;
+  }
+
+  async function load(count: number): Promise<void> {
+    loaded.push(...(await sendPlans(count)));
+  }
+
+  /** Plans that were over long ago, in files that came long ago: each file so far is said to be that old. */
+  async function loadEnded(): Promise<NhsNumber[]> {
+    const ended = { startDate: day('2023-10-02'), endDate: day('2024-06-28') };
+    const numbers = await sendPlans(ENDED_ROWS, ended);
+    const files = await admin.hgetall(keys.files(AUTHORITY));
+    for (const [name, text] of Object.entries(files)) {
+      const entry = fileSchema.parse(JSON.parse(text));
+      const aged = { ...entry, at: Math.min(entry.at, Date.now() - LONG_AGO_MS) };
+      await admin.hset(keys.files(AUTHORITY), name, JSON.stringify(aged));
+    }
+    return numbers;
+  }
+
+  /** A purge is cut short, and its disk lost with it. What it was to remove is all there afterwards, or none of it. */
+  async function losePurge(draw: () => number): Promise<string> {
+    const ended = await loadEnded();
+    const point = PURGE_POINTS[(seed + purges++) % PURGE_POINTS.length] ?? { name: '', times: 1 };
+    const nth = (point.from ?? 1) + Math.floor(draw() * point.times);
+    const script = join(root, 'tests', 'support', 'purge-and-die.ts');
+    const child = spawn(process.execPath, [script, point.name, `${nth}`], {
+      env: withPath(environmentOf(atWork.dataDir, 'worker', 'admin')),
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let errors = '';
+    child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+    const [code] = (await once(child, 'close')) as [number | null];
+    if (code !== null && code !== 0) wrong.push(`not purged: ${errors}`);
+    await loseDisk();
+    const anchorFolder = join(atWork.dataDir, 'anchor');
+    await until(
+      () => withAnchor(anchorFolder, (anchor) => anchor.loadsInProgress().length === 0),
+      'the purge being finished',
+    );
+    const left = await heldOf(ended);
+    if (left.length > 0 && left.length < ended.length) wrong.push('a purge was not finished');
+    wrong.push(...(await differences()));
+    if (left.length > 0) {
+      const again = await command(['purge'], atWork.dataDir);
+      if (again.code !== 0) wrong.push(`not purged: ${again.stderr}`);
+      if ((await heldOf(ended)).length > 0) wrong.push('what is over stayed');
+    }
+    return `${code === null ? 'before' : 'after'} ${point.name} ${nth}, ${left.length} rows left`;
+  }
+
+  /** Of these numbers those of which there is a row. */
+  async function heldOf(numbers: readonly NhsNumber[]): Promise<NhsNumber[]> {
+    const rows = await withAnchor(join(atWork.dataDir, 'anchor'), (anchor) =>
+      createStore(admin, anchor).readRows(numbers),
+    );
+    return numbers.filter((number) => (rows.get(number) ?? []).length > 0);
+  }
+
+  /** Whether Redis holds what the worker at work knows of. */
+  async function differences(): Promise<string[]> {
+    const [held, anchored] = await withAnchor(join(atWork.dataDir, 'anchor'), async (anchor) => [
+      (await createStore(admin, anchor).tallyWithGenerations()).tallies.get(AUTHORITY),
+      anchor.authority(AUTHORITY),
+    ]);
+    const isSame = held?.rows === anchored?.rows && held?.digest === anchored?.digest;
+    return isSame ? [] : ['Redis holds other rows than were acknowledged'];
   }
 
   /** The worker's machine is lost with its disk; another machine stands by from then on. */
@@ -332,6 +427,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     const draw = draws(seed, number);
     const step = steps[number % steps.length] ?? 'seal';
     const inMs = draw() * (BEGINS_WITHIN_MS[step] ?? 0);
+    let where = `after ${Math.round(inMs)} ms`;
     silence = 0;
     let under: Promise<void> = Promise.resolve();
     if (step === 'load') under = load(ROWS_A_FILE);
@@ -352,6 +448,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     else if (step === 'primary too, and a pause') await losePrimary(standStill);
     else if (step === 'standby and a replica') await loseStandby();
     else if (step === 'single mode') await loseInSingleMode();
+    else if (step === 'purge') where = await losePurge(draw);
     else await loseDisk();
     await under;
     if (step === 'hold') await releaseHeld();
@@ -360,7 +457,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     silences.set(step, [...(silences.get(step) ?? []), silence]);
     await isWhole();
     say(
-      `${number}: ${step} after ${Math.round(inMs)} ms; ${Math.round(silence)} ms without an answer; ${answered.length} answered, file ${sequence}`,
+      `${number}: ${step} ${where}; ${Math.round(silence)} ms without an answer; ${answered.length} answered, file ${sequence}`,
     );
   }
 
@@ -403,7 +500,9 @@ export async function runLostDisks(options: LostDiskOptions) {
       return numbers.every((n, stream) => n <= (sealed[stream] ?? 0));
     }, 'events being sealed');
     const times = new Map<string, number>();
+    const purged = new Map<string, number>();
     for await (const { event } of sealedEvents(log, 0)) {
+      if (event.type === 'purge') purged.set(event.auditId, purgeSchema.parse(event.detail).rows);
       if (event.type === 'lookup') times.set(event.auditId, (times.get(event.auditId) ?? 0) + 1);
     }
     const absent = answered.filter((id) => !times.has(id));
@@ -424,18 +523,26 @@ export async function runLostDisks(options: LostDiskOptions) {
       return true;
     }, 'the witness cosigning all');
 
-    const anchor = Anchor.open(join(atWork.dataDir, 'anchor'));
-    const { tallies } = await createStore(admin, anchor).tallyWithGenerations();
-    const [held, anchored] = [tallies.get(AUTHORITY), anchor.authority(AUTHORITY)];
-    if (held?.rows !== anchored?.rows || held?.digest !== anchored?.digest) {
-      wrong.push('Redis holds other rows than were acknowledged');
-    }
-    anchor.close();
+    wrong.push(...(await differences()));
+    const lost = loaded.length - (await heldOf(loaded)).length;
+    if (lost > 0) wrong.push(`${lost} plans that are to be shown are gone`);
+    const gone = everLoaded.length - (await heldOf(everLoaded)).length;
+    const recorded = [...purged.values()].reduce((sum, rows) => sum + rows, 0);
+    if (gone !== recorded) wrong.push(`${gone} rows are gone, and events say ${recorded}`);
 
     await until(() => {
       const told = notified(log);
       return [...shown].every((number) => told.has(number));
     }, 'every access being notified');
+  }
+}
+
+async function withAnchor<T>(folder: string, work: (anchor: Anchor) => T | Promise<T>): Promise<T> {
+  const anchor = Anchor.open(folder);
+  try {
+    return await work(anchor);
+  } finally {
+    anchor.close();
   }
 }
 
