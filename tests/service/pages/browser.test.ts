@@ -358,6 +358,12 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     expect((await page.locator('body').innerText()).trim()).toBe('Do not print.');
     await page.goto(`${demo.baseUrl}/councils`);
     expect(await page.locator('body').innerText()).toContain('020\u00a07946\u00a00119');
+    // Each number once, as it is rung: not with the address of its link behind it.
+    expect(
+      await page.evaluate(
+        '[...new Set([...document.querySelectorAll("main a")].map((each) => getComputedStyle(each, "::after").content))]',
+      ),
+    ).toEqual(['none']);
     await close();
   });
 
