@@ -164,11 +164,11 @@ describe('a running service', () => {
   });
   afterAll(() => end());
 
-  test.each(rules)('exports every metric of the alert $alert', ({ expr }) => {
+  test.each(rules)('exports every metric that the alert $alert uses', ({ expr }) => {
     expect(metricsOf(expr).filter((name) => !known(name))).toEqual([]);
   });
 
-  test.each(rules)('exports every label that the alert $alert asks for', ({ expr }) => {
+  test.each(rules)('exports every label that the alert $alert uses', ({ expr }) => {
     for (const [, name = '', matchers = ''] of expr.matchAll(/([a-z_]+)\{([^}]*)\}/g)) {
       if (OWN_TO_PROMETHEUS.has(name)) continue;
       const samples = page.split('\n').filter((line) => line.startsWith(`${name}{`));
@@ -179,7 +179,7 @@ describe('a running service', () => {
     }
   });
 
-  test.each(panels)('exports every metric of the panel $title ($expr)', ({ expr }) => {
+  test.each(panels)('exports every metric that the panel $title uses ($expr)', ({ expr }) => {
     const names = metricsOf(expr.replaceAll('$__rate_interval', '5m'));
     expect(names.length + (expr.includes('up{') ? 1 : 0)).toBeGreaterThan(0);
     expect(names.filter((name) => !known(name))).toEqual([]);
@@ -191,7 +191,7 @@ describe('a running service', () => {
     expect(await checking).toEqual({ stdout: '', stderr: '' });
   });
 
-  test('exports nothing that a reader of docs/operating/metrics.md does not find', () => {
+  test('exports only what docs/operating/metrics.md explains', () => {
     const described = textOf('metrics.md');
     const names = [...exported].map((name) => name.replace(/_(?:bucket|count|sum)$/, ''));
     const missing = names.filter((name) => !described.includes(`\`${name}\``));
@@ -209,7 +209,7 @@ describe('the alerts', () => {
     expect(annotations.runbook_url).toBe(`docs/operating/alerts.md#${alert.toLowerCase()}`);
   });
 
-  test('are all there is a section for', () => {
+  test('exist for every section', () => {
     expect(sections.map((text) => text.split('\n', 1)[0])).toEqual(rules.map(({ alert }) => alert));
   });
 });
@@ -354,7 +354,7 @@ test.skipIf(!hasPromtool)(
   120_000,
 );
 
-test('every panel asks the Prometheus that is provisioned', () => {
+test('every panel asks the provisioned Prometheus', () => {
   const { datasources } = z
     .object({ datasources: z.array(z.object({ uid: z.string(), type: z.string() })) })
     .parse(parse(textOf('grafana/provisioning/datasources/prometheus.yml')));
@@ -364,7 +364,7 @@ test('every panel asks the Prometheus that is provisioned', () => {
 });
 
 describe.skipIf(!hasPromtool)('promtool', () => {
-  test('finds that each alert fires when it must and does not fire when it must not', async () => {
+  test('finds that each alert fires when it should and only then', async () => {
     expect(await promtool('test', 'rules', fileOf('alerts.test.yml'))).toContain('SUCCESS');
     const tried = textOf('alerts.test.yml');
     for (const { alert } of rules) {

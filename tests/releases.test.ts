@@ -9,7 +9,7 @@ const headings = [
   ...readFileSync(join(root, 'CHANGELOG.md'), 'utf8').matchAll(/^## \[([^\]]+)\](.*)$/gm),
 ].map(([, name = '', rest = '']) => ({ name, date: rest.replace(/^ - /, '') }));
 
-test('the changelog begins with what is not released, then has each version with its date, the newest first', () => {
+test('the changelog lists unreleased changes, then each version with its date, newest first', () => {
   const [unreleased, ...versions] = headings;
   expect(unreleased).toEqual({ name: 'Unreleased', date: '' });
   expect(versions.length).toBeGreaterThan(0);
@@ -21,6 +21,6 @@ test('the changelog begins with what is not released, then has each version with
   expect(dates).toEqual(dates.toSorted().toReversed());
 });
 
-test('the version of the package is the newest in the changelog', () => {
+test('the package has the newest version in the changelog', () => {
   expect(headings[1]?.name).toBe(packageJson.version);
 });

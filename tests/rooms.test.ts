@@ -73,7 +73,7 @@ const THREADS = globSync('service/**/{thread,*-thread}.ts', { cwd: root }).filte
   (file) => !file.endsWith('supervised-thread.ts'),
 );
 
-test('no command but those that make people up loads what makes them up', () => {
+test('only commands that make up people load the code for it', () => {
   const files = COMMANDS.filter((file) => !/generate|made-up-pds/.test(file));
   const loaded = [...new Set(files.flatMap((file) => [...loadedWith(file)]))];
   expect(loaded.length).toBeGreaterThan(150);
@@ -81,7 +81,7 @@ test('no command but those that make people up loads what makes them up', () => 
   expect(loaded.filter((file) => file.startsWith('loaders/synthetic/'))).toEqual([]);
 });
 
-test('no thread, and no command but those that write a log, loads what writes it', () => {
+test('only threads and commands that write a log load the logging code', () => {
   expect(packagesOf('service/cli/serve.ts')).toContain('pino');
   expect(THREADS.length).toBeGreaterThan(4);
   const files = ['service/cli/commands.ts', ...COMMANDS].filter(
@@ -91,14 +91,14 @@ test('no thread, and no command but those that write a log, loads what writes it
   expect([...files, ...THREADS].filter((file) => packagesOf(file).includes('pino'))).toEqual([]);
 });
 
-test('no command but the service itself loads what signs and verifies tokens', () => {
+test('only the service loads the code that signs and verifies tokens', () => {
   expect(packagesOf('service/cli/serve.ts')).toContain('jose');
   const files = COMMANDS.filter((file) => !file.endsWith('serve.ts'));
   expect([...files, ...THREADS].filter((file) => packagesOf(file).includes('jose'))).toEqual([]);
 });
 
 test.each(['schemas', 'store', 'loaders', 'service'])(
-  'no folder of %s/ imports itself by way of others',
+  'no folder of %s/ imports itself through others',
   (layer) => {
     const graph = imports(layer);
     expect(graph.size).toBeGreaterThan(3);
@@ -107,7 +107,7 @@ test.each(['schemas', 'store', 'loaders', 'service'])(
   },
 );
 
-test('no file imports itself by way of others', () => {
+test('no file imports itself through others', () => {
   const files = globSync('{schemas,store,loaders,service}/**/*.ts', { cwd: root });
   const graph = new Map(files.map((file) => [file, new Set(importsOf(file))]));
   expect(graph.size).toBeGreaterThan(400);
@@ -115,7 +115,7 @@ test('no file imports itself by way of others', () => {
   expect(circles).toEqual([]);
 });
 
-test('a file of more than 400 lines says at its top why it is one', () => {
+test('a file of more than 400 lines gives the reason at its top', () => {
   const files = globSync('{schemas,store,loaders,service,bench}/**/*.{ts,mjs,js,css,lua}', {
     cwd: root,
   });

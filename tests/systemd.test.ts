@@ -44,7 +44,7 @@ test.skipIf(!hasAnalyze).for(units)('systemd finds nothing wrong with %s', (unit
   expect({ status, own }).toEqual({ status: 0, own: [] });
 });
 
-test.skipIf(!hasAnalyze).for(units)('%s gives the service no more than it needs', (unit) => {
+test.skipIf(!hasAnalyze).for(units)('%s gives the service only what it needs', (unit) => {
   const { status, stdout } = analyze(
     'security',
     '--offline=true',
@@ -55,7 +55,7 @@ test.skipIf(!hasAnalyze).for(units)('%s gives the service no more than it needs'
   expect(status, stdout).toBe(0);
 });
 
-test.each(units)('%s starts the program as itself, so that a signal reaches it', (unit) => {
+test.each(units)('%s starts the program directly, so that a signal reaches it', (unit) => {
   const text = readFileSync(join(root, unit), 'utf8');
   expect(text).toMatch(
     /^ExecStart=(\/opt\/cp-flags\/service\/cp-flags (serve|watch .+)|\/usr\/bin\/redis-server \/.+)$/m,

@@ -55,7 +55,7 @@ test.for([
   ['worker', 'worker.env', 2],
   ['all', ONE_MACHINE, 0],
 ] as const)(
-  'every setting of a process with the role %s, in %s, is one that the program knows and takes',
+  'every setting of a process with the role %s, in %s, is known and valid',
   ([role, file, replicas]) => {
     const settings = settingsOf(file);
     expect(Object.keys(settings).filter((name) => !KNOWN.has(name))).toEqual([]);
@@ -63,7 +63,7 @@ test.for([
   },
 );
 
-test('every setting that the page shows is one that the program knows', () => {
+test('every setting that the page shows is known to the program', () => {
   const blocks = [...page.matchAll(/^```sh\n([^]*?)^```/gm)].map(([, block = '']) => block);
   const shown = [...blocks.join('').matchAll(/^([A-Z][A-Z_]+)=/gm)].map(([, name = '']) => name);
   const named = [...page.matchAll(/`((?:REDIS|AUDIT|DATASET|METRICS|MESH)_[A-Z_]+)/g)].map(
@@ -75,7 +75,7 @@ test('every setting that the page shows is one that the program knows', () => {
   expect(unknown).toEqual([]);
 });
 
-test('the settings fit the servers and sentinels whose files stand beside them', () => {
+test('the settings fit the servers and sentinels whose files are beside them', () => {
   const sentinel = textOf('sentinel.conf');
   const redis = textOf('redis.conf');
   for (const role of ['lookup', 'worker'] as const) {
@@ -95,11 +95,11 @@ test('the settings fit the servers and sentinels whose files stand beside them',
   }
 });
 
-test('the witnesses file is one that the worker takes', () => {
+test('a worker accepts the witnesses file', () => {
   expect(parseWitnesses(textOf('witnesses'))).toMatchObject({ kind: 'witnesses' });
 });
 
-test('the compose file runs both processes with these settings, and with a data folder that they may write', () => {
+test('the compose file runs both processes with these settings, and a data folder that they may write', () => {
   const process = z.object({
     env_file: z.tuple([z.string()]),
     environment: z.record(z.string(), z.string()),
@@ -120,7 +120,7 @@ test('the compose file runs both processes with these settings, and with a data 
   }
 });
 
-test('the commands of the page make users, passwords and files with which a server starts', async () => {
+test('the page’s commands make users, passwords and files with which a server starts', async () => {
   const [block = ''] = /^umask 077; mkdir -p two-rooms[^]*?(?=^```)/m.exec(page) ?? [];
   for (const name of ['store', 'docs']) symlinkSync(join(root, name), join(folder, name));
   execFileSync('bash', ['-euo', 'pipefail', '-c', block], { cwd: folder });
@@ -193,7 +193,7 @@ const allowedBy = (name: string) =>
     resources: [Resource].flat(),
   }));
 
-test('the rights on the bucket are those that the second copy uses: to delete is the pruner’s alone, and of the log alone', async () => {
+test('the bucket’s rights are those that the second copy uses: only the pruner may delete, and only from the log', async () => {
   const bucket = await startBucket();
   ending.push(() => bucket.close());
   const file = join(folder, 'credentials');

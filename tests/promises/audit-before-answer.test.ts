@@ -25,7 +25,7 @@ beforeAll(async () => {
 
 afterAll(() => service.stopAndRemove());
 
-test('answers received under concurrent load match audit events one to one', async () => {
+test('under concurrent load, answers received match audit events one to one', async () => {
   const token = await service.token();
   const numbers = [...HELD, ...NOT_HELD];
   const asked = Array.from({ length: 3_000 }, (_, i) => ({
@@ -65,7 +65,7 @@ test('answers received under concurrent load match audit events one to one', asy
   expect(inOrder(recorded)).toEqual(inOrder(received));
 });
 
-test('the event is written to disk, synced, and only then answered, as the kernel sees it', async ({
+test('the event is written and synced to disk before the answer is sent, as the kernel sees it', async ({
   skip,
 }) => {
   if (spawnSync('strace', ['-V']).status !== 0) skip('strace is not installed');

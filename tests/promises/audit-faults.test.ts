@@ -10,7 +10,7 @@ const POINTS = 10;
 const DEADLINE_MS = 10 * WAIT_MS;
 
 test(
-  `whatever is killed, stopped or without disk, every answered lookup is in the sealed log once and told to its authority (${POINTS} mixes of seed ${seed})`,
+  `whatever is killed, stopped or out of disk, every answered lookup is sealed once and its authority is notified (${POINTS} mixes of seed ${seed})`,
   async () => {
     expect(await runAuditFaults({ seed, points: POINTS })).toEqual([]);
   },

@@ -79,11 +79,11 @@ async function answersOf(environment: Record<string, string>, expected: string) 
   }
 }
 
-test(`whatever a process is pointed at, a child that its dataset holds is not called not flagged (${POINTS} mixes of seed ${seed})`, async () => {
+test(`whatever a process is pointed at, a child in its dataset is never reported as not flagged (${POINTS} mixes of seed ${seed})`, async () => {
   expect(await runDatasetFaults({ seed, points: POINTS })).toEqual([]);
 });
 
-test('a lookup process that served a dataset does not answer from another until a named person confirms it', async () => {
+test('a lookup process does not answer from a different dataset until a named person confirms it', async () => {
   const DATA_DIR = await newFolder();
   const lookups = { ROLE: 'lookup', DATA_DIR };
   const mine = { ...lookups, REDIS_URL: await urlOf(own, 'lookup') };

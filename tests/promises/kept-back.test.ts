@@ -116,7 +116,7 @@ afterAll(async () => {
   await service?.stopAndRemove();
 });
 
-describe('where a child was looked up, once its council keeps that back', () => {
+describe('the place of a look that a council keeps back', () => {
   let later: string;
   beforeAll(async () => {
     const { auditId: earlier } = await look(HIDDEN, claims(NINA));
@@ -131,7 +131,7 @@ describe('where a child was looked up, once its council keeps that back', () => 
     );
   });
 
-  test('is in no clinician’s answer, whatever its format, which says so in plain words', async () => {
+  test('is in no clinician’s answer, in any format, and the answer says so in plain words', async () => {
     const { text } = await look(HIDDEN);
     expect(text).not.toMatch(CANARY);
     const { accesses = [], advice } = lookupAnswerSchema.parse(JSON.parse(text));
@@ -174,7 +174,7 @@ describe('where a child was looked up, once its council keeps that back', () => 
     expect(open).not.toContain('withheld');
   });
 
-  test('is told to that council, and to no other, neither of looks after it nor any more of those before', async () => {
+  test('is sent to that council only: no other council learns of later looks or of any more earlier ones', async () => {
     const ours = await notifications('ZZ101');
     expect(JSON.stringify(ours)).toContain('Canary Ward');
     const theirs = await notifications('ZZ102');
@@ -245,7 +245,7 @@ describe('where a child was looked up, once its council keeps that back', () => 
     }
   });
 
-  test('is left out of the draft for a request by the people concerned, which says why', async () => {
+  test('is left out of the draft for the people concerned, which says why', async () => {
     const guardian = createVisitor(service.baseUrl);
     await guardian.signIn('caldicottGuardian');
     const draft = await guardian.post('/officer/child', {
@@ -279,7 +279,7 @@ describe('where a child was looked up, once its council keeps that back', () => 
   });
 });
 
-describe('a user whom a council bars from a child', () => {
+describe('a user barred from a child', () => {
   const atHospital = claims({ sub: PARENT, organisation: 'ZZH01' });
   const elsewhere = claims({ sub: PARENT, organisation: 'ZZP01', activities: ['B0170'] });
   const PEOPLE = demoPersonas({ code: 'ZZ101', name: 'Northmoor Council' });
@@ -324,7 +324,7 @@ describe('a user whom a council bars from a child', () => {
     );
   }
 
-  test('is answered by every way exactly as where a check could not be made, and others are answered', async () => {
+  test('gets every answer exactly as if the check could not be made, and others are answered', async () => {
     const barred = await answers(BARRED);
     expect(barred).toEqual(await answers(UNREADABLE));
     expect(barred.join()).not.toMatch(/barred|ZZ101|Council/);
@@ -348,7 +348,7 @@ describe('a user whom a council bars from a child', () => {
     );
   });
 
-  test('is on record with the council before being answered, and neither logs nor metrics tell it from a store that does not answer', async () => {
+  test('is recorded for the council before being answered, and looks in logs and metrics like a store that does not answer', async () => {
     const lines = service.lines.length;
     const before = await (
       await fetch(`http://127.0.0.1:${await service.metricsPort}/metrics`)
@@ -371,7 +371,7 @@ describe('a user whom a council bars from a child', () => {
     expect(after).not.toBe(before);
   });
 
-  test('is told to the council at once, and to the officers of both organisations by a file, without the number', async () => {
+  test('is reported to the council at once, and by file to the officers of both organisations, without the number', async () => {
     const outbox = join(service.dataDir, 'privacy-officer');
     const files = () => readdirSync(outbox).filter((name) => name.startsWith('barred-'));
     await until(() => {
@@ -398,7 +398,7 @@ describe('a user whom a council bars from a child', () => {
     expect(wordsOf(await council.get('/council/looks'))).toContain('Barred: was told nothing');
   });
 
-  test('is among the looks that the council finds by its own id of the child, also where nobody else looked', async () => {
+  test('is found by the council by its own id of the child, even if nobody else looked', async () => {
     const sub = 'parent-10';
     await restrict({ kind: 'barred', nhsNumber: UNSEEN, user: { id: sub } });
     const token = await service.token(claims({ sub, organisation: 'ZZH01' }));

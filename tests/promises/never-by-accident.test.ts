@@ -142,8 +142,8 @@ async function redisPid(service: TestService): Promise<number> {
   return Number(/process_id:([0-9]+)/.exec(info)?.[1]);
 }
 
-describe('could-not-check, and an answer again on its own, follows', () => {
-  test('appendfsync being turned down', async () => {
+describe('could-not-check, then an answer again without help, follows', () => {
+  test('turning appendfsync down', async () => {
     const service = await start();
     await recovers(service);
     for (const [name, off, on] of [
@@ -160,7 +160,7 @@ describe('could-not-check, and an answer again on its own, follows', () => {
     }
   });
 
-  test('Redis being stopped in its tracks and woken', async () => {
+  test('freezing and waking Redis', async () => {
     const service = await start();
     const pid = await redisPid(service);
     process.kill(pid, 'SIGSTOP');
@@ -172,7 +172,7 @@ describe('could-not-check, and an answer again on its own, follows', () => {
     await recovers(service);
   });
 
-  test('Redis being killed, again and again under load', async () => {
+  test('killing Redis again and again under load', async () => {
     const service = await start();
     for (let i = 0; i < 3; i++) {
       const found = await findEmbeddedRedis(service.dataDir);
@@ -185,7 +185,7 @@ describe('could-not-check, and an answer again on its own, follows', () => {
     }
   });
 
-  test('memory running into its reserve', async () => {
+  test('memory reaching its reserve', async () => {
     const service = await start();
     const used = Number(
       /used_memory:([0-9]+)/.exec(await service.admin.info('memory'))?.[1] ?? Number.NaN,
@@ -197,7 +197,7 @@ describe('could-not-check, and an answer again on its own, follows', () => {
     await recovers(service);
   });
 
-  test('one child being gone, and put back', async () => {
+  test('losing one child and putting it back', async () => {
     const service = await start();
     const key = keys.children(partitionOf(HELD));
     const value = await service.admin.hget(key, HELD);
@@ -209,7 +209,7 @@ describe('could-not-check, and an answer again on its own, follows', () => {
   });
 });
 
-describe('could-not-check, and what to do about it, follows', () => {
+describe('could-not-check, with what to do, follows', () => {
   const RESTORE = 'restore Redis from its last good copy';
 
   test('FLUSHALL', async () => {
@@ -226,24 +226,21 @@ describe('could-not-check, and what to do about it, follows', () => {
       'by an event that shortens the stream',
       (service, stream) => service.admin.call('XADD', stream, 'MAXLEN', '=', '0', '0-*', 'x', 'y'),
     ],
-  ])(
-    'audit events being taken away while it runs, %s, also after a restart',
-    async (_, takeAway) => {
-      const service = await start();
-      await recovers(service);
-      const anchor = Anchor.open(join(service.dataDir, 'anchor'));
-      await until(async () => {
-        await askHeld(service);
-        return (anchor.auditNumbers()[partitionOf(HELD)] ?? 0) > 5;
-      }, 'the anchor knowing of the events');
-      anchor.close();
-      await takeAway(service, keys.audit(partitionOf(HELD)));
-      await until(async () => (await askHeld(service)) === 'could-not-check', 'could-not-check');
-      await says(service, 'Audit events that were recorded are missing');
-      await service.stop();
-      await becomesCouldNotCheck(await start(service.dataDir));
-    },
-  );
+  ])('removing audit events while it runs, %s, even after a restart', async (_, takeAway) => {
+    const service = await start();
+    await recovers(service);
+    const anchor = Anchor.open(join(service.dataDir, 'anchor'));
+    await until(async () => {
+      await askHeld(service);
+      return (anchor.auditNumbers()[partitionOf(HELD)] ?? 0) > 5;
+    }, 'the anchor knowing of the events');
+    anchor.close();
+    await takeAway(service, keys.audit(partitionOf(HELD)));
+    await until(async () => (await askHeld(service)) === 'could-not-check', 'could-not-check');
+    await says(service, 'Audit events that were recorded are missing');
+    await service.stop();
+    await becomesCouldNotCheck(await start(service.dataDir));
+  });
 
   test('an authority missing from the directory', async () => {
     const service = await start();
@@ -252,7 +249,7 @@ describe('could-not-check, and what to do about it, follows', () => {
     await says(service, 'no longer knows ZZ2');
   });
 
-  test('a clock of Redis that is before what was seen', async () => {
+  test('a Redis clock earlier than before', async () => {
     const service = await start();
     await service.stop();
     const anchor = Anchor.open(join(service.dataDir, 'anchor'));
@@ -271,7 +268,7 @@ describe('could-not-check, and what to do about it, follows', () => {
     await tells(service, RESTORE);
   });
 
-  test.each([0.3, 0.6, 0.9])('an append-only file of which %d is left', async (share) => {
+  test.each([0.3, 0.6, 0.9])('an append-only file with only %d left', async (share) => {
     const service = await restartWith(await start(), async (folder) => {
       const files = await readdir(appendOnlyFolder(folder));
       for (const file of files.filter((name) => name.endsWith('.incr.aof'))) {
@@ -299,7 +296,7 @@ describe('could-not-check, and what to do about it, follows', () => {
     await tells(service, RESTORE);
   });
 
-  test('a copy that lacks only audit events', async () => {
+  test('a copy without only its audit events', async () => {
     const before = await start();
     await before.stop();
     const copy = await copyOf(before);

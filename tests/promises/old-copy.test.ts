@@ -61,7 +61,7 @@ async function lookUp(service: TestService, { known }: TestWitness): Promise<num
 }
 
 test(
-  'an old copy of the whole data folder is refused, until a named person confirms it on record',
+  'an old copy of the whole data folder is refused until a named person confirms it on record',
   async () => {
     const { folder, witness, start, environment } = await place();
     const [newest, copy] = [join(folder, 'newest'), join(folder, 'copy')];
@@ -124,7 +124,7 @@ test(
 );
 
 test(
-  'without an answer from any witness the service starts, and says that the copy could not be compared',
+  'if no witness answers, the service starts and says that the copy could not be compared',
   async () => {
     const { folder, witness, start } = await place();
     const first = await start(join(folder, 'data'), 'demo');
@@ -142,7 +142,7 @@ test(
   4 * WAIT_MS,
 );
 
-test('a file of witnesses that is wrong stops the start with a sentence that names its line', async () => {
+test('a faulty file of witnesses stops the start with a message that names the line', async () => {
   const { folder, start, environment } = await place();
   await writeFile(environment.AUDIT_WITNESSES, 'witness A x https://a.test\nquorum A\n');
   await expect(start(join(folder, 'data'), 'demo')).rejects.toThrow(

@@ -130,14 +130,14 @@ test('a promoted replica answers nothing, and says what to do', async () => {
   expect(await staysClosed(second)).toContain('cp-flags confirm promotion');
 });
 
-test('a promoted replica answers nothing after a restart, which leaves Redis without a trace of it', async () => {
+test('a promoted replica answers nothing after a restart that leaves no trace in Redis', async () => {
   await answerAndPromote();
   await second.restart();
   expect(await second.admin.info('replication')).toContain('master_replid2:0000');
   expect(await staysClosed(second)).toContain('cp-flags confirm promotion');
 });
 
-test('a primary that has a replica and restarts opens on its own', async () => {
+test('a primary with a replica opens without help after a restart', async () => {
   const verifier = await keep(first);
   await until(() => verifier.state.opened, 'the store opening');
   await second.replicate(first);
@@ -147,14 +147,14 @@ test('a primary that has a replica and restarts opens on its own', async () => {
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
 });
 
-test('a replica answers nothing and is written nothing', async () => {
+test('a replica answers nothing, and nothing is written to it', async () => {
   const verifier = await keep(first);
   await until(() => verifier.state.opened, 'the store opening');
   await second.replicate(first);
   expect(await staysClosed(second)).toContain('This Redis is a replica');
 });
 
-test('a primary that was a replica for a while answers nothing, though it never restarted', async () => {
+test('a primary that was a replica for a while answers nothing, even if it never restarted', async () => {
   const verifier = await keep(first);
   await until(() => verifier.state.opened, 'the store opening');
   await verifier.stop();
@@ -175,7 +175,7 @@ test('a primary that was a replica for a while answers nothing, though it never 
   expect(await staysClosed(first)).toContain('cp-flags confirm promotion');
 });
 
-test('a named person continues with a promoted replica, and the audit says what may be missing', async () => {
+test('a named person can continue with a promoted replica, and the audit says what may be missing', async () => {
   const verifier = await keep(first);
   await until(() => verifier.state.opened, 'the store opening');
   await second.replicate(first);

@@ -129,7 +129,7 @@ function ofGuardian(): string[] {
   return files.map((name) => readFileSync(join(outbox, name), 'utf8'));
 }
 
-test('a search by user or organisation finds no look whose place is kept back, and pages as if there were none', async () => {
+test('a search by user or organisation finds no look whose place is kept back, and its pages show no gap', async () => {
   const open = [await look(ASKED, 'canary-1'), await look(ASKED, 'canary-2')];
   await until(() => isFound(SECOND, ASKED, open[1]), 'both looks being in the index');
   expect((await search(SECOND, { nhsNumber: ASKED, organisation: 'ZZH66' })).events).toHaveLength(
@@ -159,7 +159,7 @@ test('a search by user or organisation finds no look whose place is kept back, a
   expect(await pageOf('ZZH66', 'csv')).toBe(await pageOf('ZZH67', 'csv'));
 });
 
-test('a council that protects a child after another is told no place until that one ends, and those concerned know of it', async () => {
+test('while one council protects a child, a later one learns no place, and those concerned are told', async () => {
   const id = await protect(FIRST, TWICE);
   const before = await look(TWICE, 'canary-1');
   await protect(SECOND, TWICE);
@@ -212,7 +212,7 @@ test('a council that protects a child after another is told no place until that 
   expect(ours.events.find((event) => event.auditId === taken)).toMatchObject({ withheld: true });
 });
 
-test('of two councils that protect a child at the same moment one is told the place, and the Guardian of both', async () => {
+test('if two councils protect a child at the same moment, one is told the place, and the Guardian of both', async () => {
   const before = ofGuardian().length;
   const early = await look(RACE, 'canary-1');
   await until(() => isFound(FIRST, RACE, early), 'the look before');
@@ -256,7 +256,7 @@ test('of two councils that protect a child at the same moment one is told the pl
   expect(ofGuardian()).toHaveLength(before + 1);
 });
 
-test('files of a notification that still lie in the outbox say no place any more, and what was collected stays away', async () => {
+test('notification files still in the outbox no longer show the place, and collected ones are not written again', async () => {
   const first = await look(WRITTEN, 'canary-1');
   const folder = join(service.dataDir, 'outbox', SECOND);
   const lying = () =>
@@ -276,7 +276,7 @@ test('files of a notification that still lie in the outbox say no place any more
   expect(lying().map(({ name }) => name)).toEqual(left.map(({ name }) => name));
 });
 
-test('a look that is recorded between a council’s act and its effect is told to no other council with its place', async () => {
+test('a look between a council’s act and its effect reaches no other council with its place', async () => {
   let between: string | undefined;
   const slow = beforeRestricting(async () => {
     const sealed = await look(ASKED, 'canary-9');
@@ -288,7 +288,7 @@ test('a look that is recorded between a council’s act and its effect is told t
   expect(JSON.stringify(await told(SECOND, BETWEEN))).not.toMatch(CANARY);
 });
 
-test('an attempt of a barred user is told to the council that protects the child, and without its place to the one that bars them', async () => {
+test('a barred user’s attempt is reported to the council that protects the child, and without its place to the one that bars them', async () => {
   await protect(FIRST, BARRED);
   await set(SECOND, { kind: 'barred', nhsNumber: BARRED, user: { id: 'canary-parent' } });
   expect(await look(BARRED, 'canary-parent')).toBeUndefined();
@@ -304,7 +304,7 @@ test('an attempt of a barred user is told to the council that protects the child
   expect(JSON.stringify(theirs)).not.toMatch(CANARY);
 });
 
-test('an act that somebody with the password of a lookup process makes up keeps nothing back and shows nothing, and is reported', async () => {
+test('an act forged with a lookup process’s password keeps nothing back, shows nothing, and is reported', async () => {
   const before = await look(ENDED, 'canary-1');
   const id = await protect(FIRST, ENDED);
   const early = await look(FORGED, 'canary-1');

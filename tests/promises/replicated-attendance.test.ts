@@ -18,7 +18,7 @@ afterEach(async () => {
   ending = [];
 });
 
-test('what came of a look is acknowledged only once a replica has it', async () => {
+test('an outcome is acknowledged only once a replica has it', async () => {
   const [first, second] = await Promise.all([startRedisServer(), startRedisServer()]);
   ending.push(() => Promise.all([first.stop(), second.stop()]));
   await second.replicate(first);

@@ -6,6 +6,6 @@ const seed = Number(process.env['FAULT_SEED'] ?? '1');
 
 const POINTS = 30;
 
-test(`in any order replies are read, nothing is refused for it, and nothing is answered once events are missing (${POINTS} rounds of seed ${seed})`, async () => {
+test(`in any order of replies, nothing is refused because of the order, and nothing is answered once events are missing (${POINTS} rounds of seed ${seed})`, async () => {
   expect(await runReplyFaults({ seed, points: POINTS })).toEqual([]);
 });

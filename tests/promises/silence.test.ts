@@ -94,7 +94,7 @@ async function upload(): Promise<number> {
   return response.status;
 }
 
-test.concurrent('where every connection to Redis goes mute, lookups, sealing, verifying and loading continue on their own', async () => {
+test.concurrent('if every connection to Redis goes silent, lookups, sealing, verifying and loading resume without help', async () => {
   proxy.mute();
   const mutedAt = Date.now();
   const read = startStopwatch();
@@ -129,7 +129,7 @@ test.concurrent.for([
   ['from the first byte', 0, ['status']],
   ['in the middle of its work', 6, ['authority', 'set', AUTHORITY, '--name', 'Another']],
 ] as const)(
-  'a command whose Redis goes mute %s ends with a sentence',
+  'a command whose Redis goes silent %s ends with a message',
   async ([, answers, args]) => {
     const own = await startProxy(store.server.socketPath);
     own.muteNewOnesAfter(answers);

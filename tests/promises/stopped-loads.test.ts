@@ -92,7 +92,7 @@ async function left(authority: OdsCode): Promise<unknown> {
 }
 
 test(
-  `a load that is told to stop and killed at any step of its stop comes to the same end (${ORDERS} orders of seed ${seed})`,
+  `a load stopped and then killed at any step of its stop ends the same (${ORDERS} orders of seed ${seed})`,
   async () => {
     const calm = newAuthority();
     const undisturbed = watched(Number.POSITIVE_INFINITY, undefined);

@@ -24,7 +24,7 @@ afterEach(async () => {
 });
 
 test(
-  'records that wait for PDS outlast a stop and a kill of the service, and PDS going away again, and each is loaded once',
+  'records waiting for PDS survive a stop, a kill and another PDS outage, and each is loaded once',
   async () => {
     const p = await startTestPds();
     steps.push(() => p.stop());

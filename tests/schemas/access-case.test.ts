@@ -13,7 +13,7 @@ const PEOPLE = ['looker', 'first', 'second', 'third'] as const;
 const steps = CASE_STEPS.filter((step) => step !== 'erase');
 const act = fc.record({ step: fc.constantFrom(...steps), actor: fc.constantFrom(...PEOPLE) });
 
-test('however people act, nobody does so on their own access, and a breach takes two of them', () => {
+test('in any order of acts, nobody acts on their own access, and a breach takes two people', () => {
   fc.assert(
     fc.property(fc.array(act, { maxLength: 30 }), (acts) => {
       let state: CaseState | undefined;
@@ -41,7 +41,7 @@ test('however people act, nobody does so on their own access, and a breach takes
 const separated = (number: string, by: string): string =>
   [number.slice(0, 3), number.slice(3, 6), number.slice(6)].join(by);
 
-test('words of a case hold no NHS number, however it is written, and no second line', () => {
+test('the words of a case hold no NHS number in any form, and no second line', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 100_000 }),

@@ -27,7 +27,7 @@ const spellings = fc
     text: `${before}${number.slice(0, 3)}${between}${number.slice(3, 6)}${between}${number.slice(6)}${after}`,
   }));
 
-test('no field of what came of a look holds an NHS number, however it is written', () => {
+test('no field of an outcome holds an NHS number in any form', () => {
   fc.assert(
     fc.property(spellings, ({ number, text }) => {
       for (const field of ['ward', 'switchboard']) {
@@ -40,7 +40,7 @@ test('no field of what came of a look holds an NHS number, however it is written
   );
 });
 
-test('the telephone numbers of regions are taken, as they are dialled', () => {
+test('regional telephone numbers are accepted as they are dialled', () => {
   fc.assert(
     fc.property(
       fc.constantFrom('01', '02'),
@@ -56,7 +56,7 @@ test('the telephone numbers of regions are taken, as they are dialled', () => {
 });
 
 test.each(['999', '112', '111', '101', '+44 999', '0044101', '+44 (0) 111'])(
-  'a public number such as 999 is not accepted as a ward’s: %s',
+  'a public number such as 999 is not accepted for a ward: %s',
   (switchboard) => {
     expect(read({ switchboard }).success).toBe(false);
   },

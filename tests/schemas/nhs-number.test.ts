@@ -15,7 +15,7 @@ const numbers = nineDigits
   .map((nine) => `${nine}${nhsNumberCheckDigit(nine) ?? 'x'}`)
   .filter((text) => parseNhsNumber(text) !== undefined);
 
-test('no character that cannot be seen and is of a script from right to left is passed over in a number', () => {
+test('an invisible character of a right-to-left script is never skipped in a number', () => {
   const rightToLeft = [
     [0x0590, 0x08ff],
     [0xfb1d, 0xfdff],
@@ -88,7 +88,7 @@ describe('an NHS number', () => {
     );
   });
 
-  test('that is not exactly ten digits is never accepted, whatever the text', () => {
+  test('that is not exactly ten digits is never accepted', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         fc.pre(!/^[0-9]{10}$/.test(text));

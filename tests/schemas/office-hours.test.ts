@@ -5,7 +5,7 @@ import { isOfficeOpen, officeHoursSchema, officeHoursText } from '#schemas/offic
 const WEEK = 'Mon-Fri 08:30-17:00';
 const at = (iso: string): number => Date.parse(iso);
 
-describe('an office is open by London’s clocks', () => {
+describe('an office is open by London time', () => {
   test.for([
     ['Monday at 3 in the morning', '2026-11-30T03:00:00Z', false],
     ['just before it opens', '2026-11-30T08:29:59.999Z', false],
@@ -24,7 +24,7 @@ describe('an office is open by London’s clocks', () => {
     expect(isOfficeOpen(WEEK, at(iso))).toBe(open);
   });
 
-  test('through the hour that the clocks skip and the one that they repeat', () => {
+  test('through the hour that the clocks skip and the hour that they repeat', () => {
     const sunday = 'Sun 01:30-02:30';
     // In spring 01:00 GMT is 02:00; in autumn 01:30 is shown twice.
     expect(isOfficeOpen(sunday, at('2026-03-29T00:59:00Z'))).toBe(false);
@@ -36,7 +36,7 @@ describe('an office is open by London’s clocks', () => {
   });
 });
 
-test('the bank holidays of England are known, those kept on another day too', () => {
+test('the bank holidays of England are known, and so are their substitute days', () => {
   // As published for England and Wales by the government.
   const published = [
     '2025-01-01 2025-04-18 2025-04-21 2025-05-05 2025-05-26 2025-08-25 2025-12-25 2025-12-26',
@@ -55,7 +55,7 @@ test('the bank holidays of England are known, those kept on another day too', ()
   expect(closed).toEqual(published);
 });
 
-test('several parts count, and days and times are said as people say them', () => {
+test('several periods are accepted, in the ways people write days and times', () => {
   const hours = 'Mon-Thu 08:45-17:00, Fri 08:45-12:00';
   expect(officeHoursSchema.parse(hours)).toBe(hours);
   expect(isOfficeOpen(hours, at('2026-11-26T16:00:00Z'))).toBe(true);
@@ -66,7 +66,7 @@ test('several parts count, and days and times are said as people say them', () =
   expect(officeHoursText('Sat-Sun 00:00-24:00')).toBe('Saturday to Sunday, midnight to midnight');
 });
 
-test('hours of another form are refused, and nothing is concluded from them', () => {
+test('hours in any other form are refused, and nothing is inferred from them', () => {
   const digits = fc.stringMatching(/^(?:Mon|Fri|mon|Xyz)?-?(?:Mon|Fri)? ?[0-9:-]{0,12}$/);
   fc.assert(
     fc.property(digits, (text) => {

@@ -4,7 +4,7 @@ import { printable, printableLines } from '#schemas/printable.ts';
 
 const texts = fc.string({ unit: 'binary' });
 
-test('nothing that a terminal obeys or hides is left of any text, and what is not stays', () => {
+test('any text loses what a terminal would obey or hide, and keeps the rest', () => {
   fc.assert(
     fc.property(texts, (text) => {
       expect(printable(text)).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u);
@@ -17,7 +17,7 @@ test('nothing that a terminal obeys or hides is left of any text, and what is no
   );
 });
 
-test('JSON for programs means the same', () => {
+test('JSON escaped for a terminal still means the same to a program', () => {
   fc.assert(
     fc.property(fc.record({ name: texts, of: fc.array(texts) }), (value) => {
       expect(JSON.parse(printableLines(JSON.stringify(value, null, 2)))).toEqual(value);

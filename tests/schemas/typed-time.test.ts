@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { fromEpochDay, longDateText } from '#schemas/calendar.ts';
 import { readTypedDay, readTypedTime } from '#schemas/typed-time.ts';
 
-test('a day is read the same in every form in which people in Britain type it', () => {
+test('a day is read the same in every form that people in Britain type', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 40_000 }), (day) => {
       const date = fromEpochDay(day);
@@ -35,9 +35,9 @@ test.each([
   '27/11',
   'today',
   '2026-11-27x',
-])('%j is no day', (text) => expect(readTypedDay(text)).toBeUndefined());
+])('%j is not a day', (text) => expect(readTypedDay(text)).toBeUndefined());
 
-test('a time of day without a zone is London’s', () => {
+test('a time of day without a zone is London time', () => {
   expect(readTypedTime('27/11/2026 08:30')).toBe(Date.UTC(2026, 10, 27, 8, 30));
   expect(readTypedTime('1 July 2026, 08:30')).toBe(Date.UTC(2026, 6, 1, 7, 30));
   expect(readTypedTime('2026-07-01T08:30:15')).toBe(Date.UTC(2026, 6, 1, 7, 30, 15));

@@ -6,7 +6,7 @@ const usedMs = (): number => {
   return (user + system) / 1_000;
 };
 
-test('a wait and a computation are counted, and what a busy machine withholds is not', async () => {
+test('a wait and a computation are counted, and time taken by other programs is not', async () => {
   const read = startStopwatch();
   const from = performance.now();
   await new Promise((resolve) => setTimeout(resolve, 150));

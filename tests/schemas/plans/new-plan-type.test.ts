@@ -48,7 +48,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
-test('a plan type that is one more entry is uploaded, shown with its own words, and exported', async () => {
+test('a plan type added as one entry can be uploaded, shown with its own words, and exported', async () => {
   const planned = planOf(7);
   const xml = fileXml(upload({ authority: 'ZZ501', sequence: 1, records: [planned] }))
     .replaceAll('COCT_TP146101GB01', 'COCT_TP146109GB01')
@@ -88,7 +88,7 @@ test('a plan type that is one more entry is uploaded, shown with its own words, 
   expect(holdings.stdout).toContain('SGO');
 });
 
-test('nothing but its entry decides by the name of a plan type', () => {
+test('only its entry decides how a plan type is treated', () => {
   // What makes people up, and an example in the description of the API, have to choose one.
   const choosing = /^(?:schemas\/plans\/plan|loaders\/synthetic\/|service\/description\/examples)/;
   const deciding = globSync('{schemas,store,loaders,service}/**/*.ts', { cwd: root })

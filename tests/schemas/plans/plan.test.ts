@@ -39,7 +39,7 @@ const london = new Intl.DateTimeFormat('en-CA', {
 });
 
 describe('a day in London', () => {
-  test('begins at 00:00 by the clocks there, every day of sixty years', () => {
+  test('begins at 00:00 London time, on every day of sixty years', () => {
     const wrong: string[] = [];
     for (let n = epochDay(day('2000-01-01')); n < epochDay(day('2060-01-01')); n++) {
       const date = fromEpochDay(n);
@@ -58,7 +58,7 @@ describe('a day in London', () => {
     expect(londonMidnight(day(date))).toBe(Date.parse(instant));
   });
 
-  test('is the day of every instant from its midnight to the next', () => {
+  test('covers every instant from its midnight to the next', () => {
     fc.assert(
       fc.property(recent, fc.integer({ min: 0, max: 82_799_999 }), (date, after) => {
         expect(londonDate(londonMidnight(date) + after)).toBe(date);
@@ -74,7 +74,7 @@ describe('a day in London', () => {
     },
   );
 
-  test('is counted alike there and back, for every day of three hundred years', () => {
+  test('is counted the same forwards and back, for every day of three hundred years', () => {
     for (let at = FIRST_DAY; at <= LAST_DAY; at++) {
       const date = fromEpochDay(at);
       if (epochDay(date) === at && Date.parse(date) === at * 86_400_000) continue;
@@ -82,7 +82,7 @@ describe('a day in London', () => {
     }
   });
 
-  test('a year after 29 February is 1 March where there is no 29 February', () => {
+  test('a year after 29 February is 1 March unless that year has a 29 February', () => {
     expect(addYears(day('2024-02-29'), 1)).toBe('2025-03-01');
     expect(addYears(day('2024-02-29'), 4)).toBe('2028-02-29');
   });
@@ -117,7 +117,7 @@ describe('a child’s own plan', () => {
     );
   });
 
-  test('of one born on 29 February stops on 1 March', () => {
+  test('of somebody born on 29 February stops on 1 March', () => {
     expect(eighteenthBirthday(day('2008-02-29'))).toBe('2026-03-01');
     const { visibleUntil } = planWindow({
       type: 'looked-after-child',
@@ -127,7 +127,7 @@ describe('a child’s own plan', () => {
     expect(visibleUntil).toBe(seconds('2026-03-01T00:00:00Z'));
   });
 
-  test('is refused from the 18th birthday on, whenever the child was born and whatever today is', () => {
+  test('is refused from the 18th birthday, whatever the date of birth and today’s date', () => {
     const birth = days('1999-01-01', '2012-12-31');
     const leapDays = fc.constantFrom(...['2004-02-29', '2008-02-29', '2004-03-01'].map(day));
     const today = fc.oneof(
@@ -142,7 +142,7 @@ describe('a child’s own plan', () => {
     );
   });
 
-  test('of one born in summer time stops at midnight by the clocks, an hour before midnight UTC', () => {
+  test('of somebody born in summer stops at midnight London time, an hour before midnight UTC', () => {
     const { visibleUntil } = planWindow({
       type: 'child-protection-plan',
       startDate: day('2020-01-01'),

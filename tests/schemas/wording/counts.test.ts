@@ -10,7 +10,7 @@ import { NOTIFYING } from '#schemas/wording/operations.ts';
 import { HELD } from '#schemas/wording/operator.ts';
 import { root } from '../../support/processes.ts';
 
-test('a count is written in the same way wherever a person reads it', () => {
+test('a count is written the same way wherever a person reads it', () => {
   expect([counted(0, 'row'), counted(1, 'row'), counted(1_234, 'child', 'children')]).toEqual([
     '0 rows',
     '1 row',
@@ -31,7 +31,7 @@ test('a count is written in the same way wherever a person reads it', () => {
   );
 });
 
-test('no file but one says how a number is written', () => {
+test('one file only decides how a number is written', () => {
   const files = globSync('{schemas,loaders,store,service}/**/*.ts', { cwd: root });
   const own = files.filter((file) =>
     /toLocaleString\('en-GB'\)|Intl\.NumberFormat/.test(readFileSync(join(root, file), 'utf8')),

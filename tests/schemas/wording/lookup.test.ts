@@ -37,7 +37,7 @@ describe('the advice of a negative', () => {
     expect(wording.notFlaggedAdvice(complete, undefined, now)[0]).toBe(wording.NOT_FLAGGED);
   });
 
-  test('asks to check the number, for a wrong one looks the same', () => {
+  test('asks to check the number, since a wrong one looks the same', () => {
     expect(wording.notFlaggedAdvice(complete, undefined, now)).toContain(wording.CHECK_THE_NUMBER);
   });
 
@@ -54,33 +54,33 @@ describe('the advice of a negative', () => {
     notUpToDate: [],
   });
 
-  test('says of which area every council is covered', () => {
+  test('names the area if every council in it is covered', () => {
     expect(covers({ ...complete, expected: 153, upToDate: 153 })).toBe(
       'This covers plans of the 153 councils of England, and of no other council.',
     );
   });
 
-  test('of a pilot names each council covered, says that no other is, and what to do then', () => {
+  test('in a pilot names each council covered, says that no other is, and says what to do then', () => {
     expect(covers(pilot('A Council', 'B Council', 'C Council'))).toBe(
       "This is a pilot in North Yorkshire. It covers plans of A Council, B Council and C Council, and of no other council. If the child may live elsewhere, ring children's social care there.",
     );
     expect(covers(pilot('A Council'))).toContain('It covers plans of A Council, and of no other');
   });
 
-  test('of a pilot too long to read aloud gives its size, and takes no council for granted', () => {
+  test('in a pilot too long to read aloud gives its size, and takes no council for granted', () => {
     const names = Array.from({ length: 40 }, (_, i) => `Council ${i}`);
     expect(covers(pilot(...names))).toBe(
       "This is a pilot in North Yorkshire. It covers plans of 40 councils, and of no other council. Unless you know that the child's council is one of them, ring children's social care where the child lives.",
     );
   });
 
-  test('of a demo says that it is a sample', () => {
+  test('in a demo says that this is a sample', () => {
     expect(covers({ ...complete, area: { name: 'x', kind: 'sample' } })).toBe(
       'This is a sample of 3 councils that are made up. It says nothing about a real child.',
     );
   });
 
-  test('never says that a council is covered where it is not set which are', () => {
+  test('never says that a council is covered if the list of councils is not set', () => {
     const { area: _area, ...unset } = complete;
     const advice = wording.notFlaggedAdvice({ ...unset, complete: false }, undefined, now);
     expect(advice).toContain(wording.EXPECTED_NOT_SET);
@@ -122,7 +122,7 @@ describe('the advice of a positive', () => {
     ]);
   });
 
-  test('says when the number was given, where the data is newer', () => {
+  test('says when the number was given, if the data is newer', () => {
     const { authority } = flag();
     const of = (emergencyDutyTeamPhoneAsOf: string) =>
       flag({
@@ -198,20 +198,20 @@ describe('the advice of a positive', () => {
 describe('the note on one plan', () => {
   const authority = { ...flag().authority, dataAsOf: '2026-07-24T03:02:00.000Z' };
 
-  test('says its status, whom to ring, and of when the data is in London', () => {
+  test('says its status, whom to ring, and how old the data is in London time', () => {
     const note = wording.planNote(flag({ authority }));
     expect(note).toMatch(/^This child is on a child protection plan\. Ring Quick Council/);
     expect(note).toContain('emergency duty team (out of hours) 02079460199');
     expect(note).toMatch(/Data of Quick Council as of 24 July 2026 at 04:02\.$/);
   });
 
-  test('on one that ended does not say that no other is in force', () => {
+  test('that has ended does not say that no other is in force', () => {
     const note = wording.planNote(flag({ status: 'ended', endDate: '2026-10-01' }));
     expect(note).toMatch(/^This plan ended on 1 October 2026 and is shown for information\. Ring/);
     expect(note).not.toContain('No current plan');
   });
 
-  test("on an unborn child's gives the due date or end, before it and after", () => {
+  test('of an unborn child gives the due date or end, before it and after', () => {
     const unborn = { type: 'unborn-child-protection-plan', dueOrEndDate: '2026-12-01' } as const;
     expect(wording.planNote(flag(unborn))).toContain('due date or end is 1 December 2026');
     const passed = wording.planNote(flag({ ...unborn, status: 'due-date-passed' }));

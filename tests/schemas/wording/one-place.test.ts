@@ -26,7 +26,7 @@ function sentencesIn(text: string): string[] {
   );
 }
 
-test('every sentence that a council or an operator reads is in schemas/wording', () => {
+test('every sentence for a council or an operator is in schemas/wording', () => {
   const files = globSync('{loaders,store,service}/**/*.ts', { cwd: root });
   expect(files.length).toBeGreaterThan(200);
   const found = files

@@ -128,13 +128,13 @@ test.each([
 });
 
 test.each([...new Set([officer, operator].flatMap((words) => constantsOf({ ...words })))])(
-  'an officer or operator reads once: %s',
+  'an officer or operator understands at first reading: %s',
   (sentence) => {
     expect(readingAge(sentence)).toBeLessThanOrEqual(OLDEST_BY_DAY);
   },
 );
 
-test('a sentence in the manner of an office is older than that', () => {
+test('a sentence in office language fails the reading age', () => {
   expect(
     readingAge('Verification of coverage could not be established in respect of this individual.'),
   ).toBeGreaterThan(OLDEST);
