@@ -84,7 +84,7 @@ describe('a user who asks too often', () => {
     expect(text).toContain(`${LIMIT} requests in 60 seconds`);
   });
 
-  test('is not helped by another token, and nobody else is hindered', async () => {
+  test('gets no more by another token, and slows nobody else down', async () => {
     const user = newUser();
     await exhaust(await tokenOf(user));
     const again = await service.token(claims({ sub: user }), 601);
@@ -93,7 +93,7 @@ describe('a user who asks too often', () => {
     expect((await service.lookup({ nhsNumber: CHILD }, { token: other })).status).toBe(200);
   });
 
-  test('uses the limit up with refused requests as well', async () => {
+  test('uses up the limit with refused requests as well', async () => {
     const token = await tokenOf(newUser());
     await until(
       async () => (await service.lookup({ nhsNumber: '1' }, { token })).status === 429,
@@ -101,7 +101,7 @@ describe('a user who asks too often', () => {
     );
   });
 
-  test('uses it up with each item of a batch', async () => {
+  test('uses up the limit with each item of a batch', async () => {
     const token = await tokenOf(newUser(), { activities: ['B0170'] });
     const send = (items: number) =>
       fetch(`${service.baseUrl}/lookup/batch`, {
@@ -119,7 +119,7 @@ describe('a user who asks too often', () => {
     expect((await send(1)).status).toBe(429);
   });
 
-  test('is in the audit: each refusal, or how many they were', async () => {
+  test('is audited: each refusal, or how many there were', async () => {
     const user = newUser();
     const token = await tokenOf(user);
     await exhaust(token);
@@ -139,7 +139,7 @@ describe('a user who asks too often', () => {
   });
 });
 
-test('a demo has no limits of its own', async () => {
+test('a demo has no limits unless they are set', async () => {
   const open = await startTestService({
     authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
   });
@@ -158,7 +158,7 @@ test('a demo has no limits of its own', async () => {
   }
 });
 
-test('who tries numbers out is reported in log, status and audit, and is still answered', async () => {
+test('a user who guesses numbers is reported in log, status and audit, and is still answered', async () => {
   const open = await startTestService({
     authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
   });
@@ -189,7 +189,7 @@ test('who tries numbers out is reported in log, status and audit, and is still a
   }
 });
 
-test('who takes many children, in roles at several organisations, is reported to the privacy officer', async () => {
+test('a user who looks up many children in several roles is reported to the privacy officer', async () => {
   const open = await startTestService({
     authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
   });
@@ -243,7 +243,7 @@ test('who takes many children, in roles at several organisations, is reported to
   }
 });
 
-describe('a user whom the operator blocks', () => {
+describe('a user blocked by the operator', () => {
   const block = (user: string, command = 'block') =>
     run(
       [
@@ -259,7 +259,7 @@ describe('a user whom the operator blocks', () => {
       { DATA_DIR: service.dataDir },
     );
 
-  test('is refused with words within seconds, audited, and accepted again once unblocked', async () => {
+  test('is refused in words within seconds, audited, and accepted again once unblocked', async () => {
     const user = newUser();
     const token = await tokenOf(user);
     expect((await service.lookup({ nhsNumber: CHILD }, { token })).status).toBe(200);
@@ -310,7 +310,7 @@ describe('a user whom the operator blocks', () => {
     expect((await run(['blocked'], { DATA_DIR: service.dataDir })).stdout).toContain('Nobody');
   });
 
-  test('is blocked also where the audit knows nobody of that name, and the command says so', async () => {
+  test('is blocked even if unknown to the audit, and the command says so', async () => {
     const user = newUser();
     const { code, stdout, stderr } = await block(user);
     expect([code, stdout]).toEqual([0, expect.stringContaining('is blocked')]);
@@ -331,7 +331,7 @@ describe('a user whom the operator blocks', () => {
     for (const each of [user, known]) await block(each, 'unblock');
   });
 
-  test('is blocked also where they search the audit, and the command says who they may be', async () => {
+  test('is blocked from searching the audit too, and the command says who they may be', async () => {
     const watcher = newUser();
     const token = await tokenOf(watcher, { scope: 'audit', activities: [], organisation: 'ZZH01' });
     const search = () =>

@@ -75,7 +75,7 @@ const logged = (words: string) => service.lines.some((line) => line.includes(wor
 const status = async () => JSON.stringify(await (await fetch(`${service.baseUrl}/_status`)).json());
 
 test.for(['education', 'housing', 'police', 'social-care', 'other'])(
-  'an organisation listed as %s has no way in, whatever its roles, and its try is audited',
+  'an organisation listed as %s is refused in every role, and its attempt is audited',
   async (setting) => {
     await put('organisations.json', [HOSPITAL, { ...SCHOOL, setting }]);
     for (const activities of [['B0107'], ['B0170'], ['B0107', 'B0170']]) {
@@ -102,7 +102,7 @@ test.for(['education', 'housing', 'police', 'social-care', 'other'])(
   },
 );
 
-test('another list of organisations counts without a restart, and the audit names it', async () => {
+test('a changed list of organisations counts without a restart, and the audit names it', async () => {
   const token = await sign();
   await put('organisations.json', [HOSPITAL]);
   await until(async () => (await outcome(token)) === '200');
@@ -127,7 +127,7 @@ test('another list of organisations counts without a restart, and the audit name
   );
 });
 
-test('a bad list leaves the last good one in force, and is reported', async () => {
+test('a faulty list leaves the last good one in force, and is reported', async () => {
   await put('organisations.json', [{ ...HOSPITAL, setting: 'shop' }]);
   await until(() => logged('0.setting'), 'the bad file being told');
   expect(await outcome(await sign())).toBe('200');
@@ -137,7 +137,7 @@ test('a bad list leaves the last good one in force, and is reported', async () =
   await until(async () => !(await status()).includes('0.setting'), 'the good file being read');
 });
 
-test('keys in a file are followed: one added counts, one removed counts no longer', async () => {
+test('a change to a keys file is followed: an added key counts, a removed key does not', async () => {
   const old = await sign();
   const renewed = await sign(claims(), second, 'two');
   expect(await outcome(old)).toBe('200');
@@ -153,22 +153,19 @@ test.for([
   ['a token by its id', { jti: 'stolen' }],
   ['a user', { user: 'nurse-1' }],
   ['a client', { client: 'test-client' }],
-] as const)(
-  '%s that is revoked is refused from then on, though it was verified before',
-  async ([, entry]) => {
-    const token = await sign({ ...claims(), jti: 'stolen' });
-    const other = await sign({ ...claims({ sub: 'nurse-2', client_id: 'other' }), jti: 'kept' });
-    expect(await outcome(token)).toBe('200');
-    await put('revocations.json', [{ issuer: 'https://another.example', ...entry }]);
-    await put('revocations.json', [{ issuer: ISSUER, ...entry }]);
-    await until(async () => (await outcome(token)) === '401 token-revoked', 'the revocation');
-    expect(await outcome(other)).toBe('200');
-    await put('revocations.json', []);
-    await until(async () => (await outcome(token)) === '200', 'the revocation being lifted');
-  },
-);
+] as const)('a revoked %s is refused from then on, even if verified before', async ([, entry]) => {
+  const token = await sign({ ...claims(), jti: 'stolen' });
+  const other = await sign({ ...claims({ sub: 'nurse-2', client_id: 'other' }), jti: 'kept' });
+  expect(await outcome(token)).toBe('200');
+  await put('revocations.json', [{ issuer: 'https://another.example', ...entry }]);
+  await put('revocations.json', [{ issuer: ISSUER, ...entry }]);
+  await until(async () => (await outcome(token)) === '401 token-revoked', 'the revocation');
+  expect(await outcome(other)).toBe('200');
+  await put('revocations.json', []);
+  await until(async () => (await outcome(token)) === '200', 'the revocation being lifted');
+});
 
-test('a revocations file that cannot be read leaves what was revoked revoked', async () => {
+test('an unreadable revocations file leaves earlier revocations in force', async () => {
   const token = await sign();
   await put('revocations.json', [{ issuer: ISSUER, user: 'nurse-1' }]);
   await until(async () => (await outcome(token)) === '401 token-revoked');
@@ -179,7 +176,7 @@ test('a revocations file that cannot be read leaves what was revoked revoked', a
   await until(async () => (await outcome(token)) === '200');
 });
 
-test('a process that starts before its dataset lets nobody into a live one without files', async () => {
+test('a process started before its dataset lets nobody into a live one without files', async () => {
   const early = await startTestService({ kind: 'none' });
   try {
     await early.store.createDataset('live', 'test');
@@ -194,7 +191,7 @@ test('a process that starts before its dataset lets nobody into a live one witho
   }
 });
 
-test('a process that starts before its dataset accepts demo tokens once that is a demo', async () => {
+test('a process started before its dataset accepts demo tokens once that is a demo', async () => {
   const early = await startTestService({ kind: 'none' });
   try {
     expect((await early.lookup({ nhsNumber: CHILD })).status).toBe(503);

@@ -68,7 +68,7 @@ async function outcome(authenticate: Authenticate, token: string): Promise<strin
   return authentication.kind === 'verified' ? 'verified' : authentication.code;
 }
 
-describe('of a set in which several keys may be meant', () => {
+describe('with a set of several candidate keys', () => {
   const several = async (of: readonly [typeof pair, string?][]): Promise<IssuerKeys> => {
     const set = await Promise.all(
       of.map(async ([{ publicKey }, kid]) => ({
@@ -97,14 +97,14 @@ describe('of a set in which several keys may be meant', () => {
       header,
     ],
     ['two keys without a name', () => [[otherPair], [pair]], { alg: 'ES256' }],
-  ])('a good token is believed: %s', async ([, of, protectedHeader]) => {
+  ])('a good token is accepted: %s', async ([, of, protectedHeader]) => {
     const authenticate = authenticator([trusted({ keys: await several(of()) })]);
     expect(await outcome(authenticate, await sign(base(), protectedHeader))).toBe('verified');
     const late = await sign({ ...base(), exp: seconds - 600 }, protectedHeader);
     expect(await outcome(authenticate, late)).toBe('token-expired');
   });
 
-  test('one that none of them signed is refused', async () => {
+  test('a token signed by none of them is refused', async () => {
     const authenticate = authenticator([
       trusted({
         keys: await several([[pair], [await generateKeyPair('ES256', { extractable: true })]]),
@@ -151,8 +151,8 @@ describe('a token that was tampered with is refused:', () => {
   });
 });
 
-describe('per issuer,', () => {
-  test('each has its own keys, audience and algorithms', async () => {
+describe('for each issuer,', () => {
+  test('keys, audience and algorithms are its own', async () => {
     const other = trusted({ issuer: OTHER_ISSUER, audience: 'others', keys: otherKeys });
     const authenticate = authenticator([trusted(), other]);
     const theirs = { ...base(), iss: OTHER_ISSUER, aud: 'others' };
@@ -189,7 +189,7 @@ describe('per issuer,', () => {
     expect(await outcome(authenticate, await sign({ ...base(), ...differing }))).toBe(expected);
   });
 
-  test('a kept token does not outlive the age allowed', async () => {
+  test('a remembered token does not outlive the age allowed', async () => {
     let now = NOW;
     const authenticate = authenticator([trusted({ maxTokenAgeSeconds: 60 })], { now: () => now });
     const token = await sign({ ...base(), iat: seconds - 40 });
@@ -198,7 +198,7 @@ describe('per issuer,', () => {
     expect(await outcome(authenticate, token)).toBe('token-expired');
   });
 
-  test('the type of token may be demanded', async () => {
+  test('the type of token may be required', async () => {
     const authenticate = authenticator([trusted({ type: 'at+jwt' })]);
     expect(await outcome(authenticate, await sign(base(), { ...header, typ: 'at+jwt' }))).toBe(
       'verified',
@@ -209,14 +209,14 @@ describe('per issuer,', () => {
     expect(await outcome(authenticate, await sign(base()))).toBe('token-malformed');
   });
 
-  test('keys that cannot be fetched are could-not-check and not the token’s fault', async () => {
+  test('keys that cannot be fetched are could-not-check, and not the token’s fault', async () => {
     const none = { ...keys, find: () => Promise.reject(new KeysUnavailable()) };
     expect(await outcome(authenticator([trusted({ keys: none })]), await sign(base()))).toBe(
       'could-not-check',
     );
   });
 
-  test('a token that cannot be verified within two seconds is could-not-check and not waited for', async () => {
+  test('a token that cannot be verified within two seconds is could-not-check, and nobody waits longer', async () => {
     const mute = { ...keys, find: () => new Promise<never>(() => undefined) };
     const token = await sign(base());
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
@@ -226,7 +226,7 @@ describe('per issuer,', () => {
     expect(await Promise.race([verifying, delay(500, 'waited for')])).toBe('could-not-check');
   });
 
-  test('keys fetched unprotected are for a demo only', async () => {
+  test('keys fetched without TLS are for a demo only', async () => {
     for (const [allowed, expected] of [
       [true, 'verified'],
       [false, 'token-untrusted'],
@@ -240,8 +240,8 @@ describe('per issuer,', () => {
   });
 });
 
-describe('a token that was verified is judged again', () => {
-  test('once the keys of its issuer changed', async () => {
+describe('a verified token is judged again', () => {
+  test('once the keys of its issuer change', async () => {
     let version = 1;
     let find = keys.find;
     const turning: IssuerKeys = {

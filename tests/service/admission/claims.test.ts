@@ -56,13 +56,13 @@ describe('a CIS2 token', () => {
     });
   });
 
-  test('has only the role that was selected, where one was', () => {
+  test('has only the selected role, if one was selected', () => {
     const payload = { ...cis2(), selected_roleid: '555254240100' };
     expect(read(payload)?.roles.map(({ id }) => id)).toEqual(['555254240100']);
     expect(read({ ...cis2(), selected_roleid: 'none-of-them' })).toBeUndefined();
   });
 
-  test('has names of organisations from the register where the token has none', () => {
+  test('gets organisation names from the register if it has none', () => {
     const registered = read(cis2(), (code) =>
       code === 'ZZH02' ? 'Southgate Hospital' : undefined,
     );
@@ -73,7 +73,7 @@ describe('a CIS2 token', () => {
     expect(read(cis2())?.roles[1]?.organisation).toEqual({ code: 'ZZH02', name: 'ZZH02' });
   });
 
-  test('takes no name for an organisation that the token names in two ways', () => {
+  test('gives no name to an organisation that it names in two ways', () => {
     const [organisation] = cis2().nhsid_user_orgs;
     const named = (org_name: string) =>
       read({ ...cis2(), nhsid_user_orgs: [organisation, { ...organisation, org_name }] });
@@ -110,12 +110,12 @@ describe('a CIS2 token', () => {
       'a role without an organisation',
       { nhsid_nrbac_roles: [{ person_roleid: '1', role_code: 'a', role_name: 'b' }] },
     ],
-  ] as const)('with %s says nobody', ([, differing]) => {
+  ] as const)('with %s identifies nobody', ([, differing]) => {
     expect(read({ ...cis2(), ...differing } as JWTPayload)).toBeUndefined();
   });
 });
 
-test('an issuer may call its claims what it likes, also inside others', () => {
+test('an issuer may call its claims anything, even nested', () => {
   const { claims } = issuerSchema.parse({
     issuer: 'https://id.example',
     audience: 'flags',

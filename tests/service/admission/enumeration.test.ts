@@ -55,7 +55,7 @@ function look(of: ReturnType<typeof watch>, who: Caller, numbers: NhsNumber[]) {
   for (const number of numbers) of.saw(who, number);
 }
 
-test('numbers tried out by one user in several roles are those of one user', () => {
+test('numbers guessed by one user in several roles count for that one user', () => {
   const watched = watch();
   const roles = ['ZZH01', 'ZZH02', 'ZZH03', 'ZZH04'].map((code) => caller('thief', code));
   for (const [i, number] of neighbours(500).entries()) {
@@ -93,7 +93,7 @@ describe('nobody is suspected for', () => {
     expect(watched.alerts()).toBe(0);
   });
 
-  test('a few mistyped numbers among right ones', () => {
+  test('a few mistyped numbers among good ones', () => {
     const watched = watch();
     for (let i = 0; i < 9; i++) watched.sawInvalid(caller('nurse'));
     look(watched, caller('nurse'), scattered(20));
@@ -129,13 +129,13 @@ test('a user is reported once an hour for the same sign', () => {
   expect(watched.status()).toBe(1);
 });
 
-test('a new token does not start a user’s count again', () => {
+test('a new token does not restart a user’s count', () => {
   const watched = watch();
   for (const number of neighbours(1_000)) watched.saw(caller('thief'), number);
   expect(watched.signs()).toEqual(['sequential-numbers']);
 });
 
-test('users beyond the bound are forgotten, the memory held', () => {
+test('beyond its limit of users the count forgets some, and memory stays bounded', () => {
   const watched = watch();
   const before = process.memoryUsage().arrayBuffers;
   for (let user = 0; user < 30_000; user++) {

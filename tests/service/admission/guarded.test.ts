@@ -63,13 +63,13 @@ const refusal: Refusal = {
   roleChosen: true,
 };
 
-test('overload is asked before who asks, and both before anything is done', async () => {
+test('overload is checked before the caller, and both before anything is done', async () => {
   const { steps, response } = await ask({});
   expect(steps).toEqual(['overload', 'admit', 'work']);
   expect(await response.text()).toBe('done');
 });
 
-test('one request too many is refused before anybody asks who sent it', async () => {
+test('one request too many is refused before its caller is checked', async () => {
   const { steps, response } = await ask({ overloaded: () => true });
   expect(steps).toEqual(['overload']);
   expect(response.status).toBe(503);
@@ -89,7 +89,7 @@ test.for([
     ['overload', 'admit', 'work', 'note'],
     'invalid-nhs-number',
   ],
-] as const)('a refusal by %s is noted before it is answered', async ([, parts, steps, code]) => {
+] as const)('a refusal by %s is recorded before it is answered', async ([, parts, steps, code]) => {
   const outcome = await ask(parts);
   expect(outcome.steps).toEqual(steps);
   expect(outcome.noted).toMatchObject([{ code, ids, caller, api: 'plain', source: '127.0.0.1' }]);
@@ -111,13 +111,13 @@ test.for([
 test.for([
   ['at once', fail],
   ['later', () => Promise.reject(new Error('broken'))],
-] as const)('a caller is on record where the work for them fails %s', async ([, work]) => {
+] as const)('a caller is recorded even if their request fails %s', async ([, work]) => {
   const { steps, noted } = await ask({ work });
   expect(steps).toEqual(['overload', 'admit', 'work', 'note', 'fault']);
   expect(noted).toMatchObject([{ code: 'could-not-check', ids, caller, roleChosen: true }]);
 });
 
-test('a HEAD is refused before anybody asks who sent it, since nobody would read the answer', async () => {
+test('a HEAD is refused before its caller is checked, since nobody would read the answer', async () => {
   const { steps, response } = await ask({}, 'HEAD');
   expect(steps).toEqual([]);
   expect(response.status).toBe(405);

@@ -97,7 +97,7 @@ const outcome = async (authenticate: Authenticate, token = TOKEN): Promise<strin
 };
 
 describe('an opaque token', () => {
-  test('is shown to its issuer alone, with our credentials, and the issuer says who asks', async () => {
+  test('is shown to its issuer only, with our credentials, and the issuer says who asks', async () => {
     server.tokens.set(TOKEN, active());
     const found = await (await authenticator())(`Bearer ${TOKEN}`);
     expect(found).toMatchObject({
@@ -134,7 +134,7 @@ describe('an opaque token', () => {
     expect(await outcome(await authenticator())).toBe(code);
   });
 
-  test('counts by its client where no audience is named, and only then', async () => {
+  test('counts by its client only if no audience is named', async () => {
     const authenticate = () => authenticator({ clients: [claims().client_id] });
     server.tokens.set(TOKEN, active({ aud: undefined }));
     expect(await outcome(await authenticate())).toBe('verified');
@@ -146,7 +146,7 @@ describe('an opaque token', () => {
     expect(await outcome(await authenticate())).toBe('verified');
   });
 
-  test('is not older than its issuer allows', async () => {
+  test('is refused beyond the age that its issuer allows', async () => {
     const differing = { maxTokenAgeSeconds: 60 };
     server.tokens.set(TOKEN, active({ iat: seconds() - 30 }));
     expect(await outcome(await authenticator({}, differing))).toBe('verified');
@@ -156,7 +156,7 @@ describe('an opaque token', () => {
     }
   });
 
-  test('has its roles from userinfo where the answer has none, of the same user alone', async () => {
+  test('takes its roles from userinfo if the answer has none, and only for the same user', async () => {
     const { roles, name, ...token } = active();
     server.tokens.set(TOKEN, token);
     server.users.set(TOKEN, { sub: token['sub'], name, roles, aud: 'x', client_id: 'other' });
@@ -177,7 +177,7 @@ describe('an opaque token', () => {
     expect(await outcome(await authenticator({ userinfoUrl }))).toBe('token-expired');
   });
 
-  test('is not shown to anybody where no issuer resolves tokens, or in a form that is none', async () => {
+  test('is shown to nobody if no issuer resolves tokens, or if it is malformed', async () => {
     const authenticate = await authenticator({}, { introspection: undefined });
     expect(await outcome(authenticate)).toBe('token-malformed');
     for (const token of [
@@ -194,8 +194,8 @@ describe('an opaque token', () => {
   });
 });
 
-describe('what was found out', () => {
-  test('counts for a minute from when it was asked, and never past the token', async () => {
+describe('an answer about a token', () => {
+  test('counts for a minute from when it was asked for, and never beyond the token', async () => {
     server.tokens.set(TOKEN, active({ exp: seconds() + 90 }));
     const authenticate = await authenticator();
     expect(await outcome(authenticate)).toBe('verified');
@@ -210,7 +210,7 @@ describe('what was found out', () => {
     expect(await outcome(authenticate)).toBe('token-expired');
   });
 
-  test('is never used on beyond that while the issuer is away', async () => {
+  test('is never used beyond that, even while the issuer is away', async () => {
     server.tokens.set(TOKEN, active());
     const authenticate = await authenticator();
     await outcome(authenticate);
@@ -221,7 +221,7 @@ describe('what was found out', () => {
     expect(await outcome(authenticate)).toBe('could-not-check');
   });
 
-  test('is asked once for however many requests come with the token at once', async () => {
+  test('is asked for once, however many requests come with the token at once', async () => {
     server.tokens.set(TOKEN, active());
     const authenticate = await authenticator();
     const all = await Promise.all(Array.from({ length: 20 }, () => outcome(authenticate)));
@@ -229,7 +229,7 @@ describe('what was found out', () => {
     expect(server.asked).toHaveLength(1);
   });
 
-  test('of a token that is none is kept for a moment, so that it is not asked about again and again', async () => {
+  test('that it is invalid is kept for a moment, so that it is not asked for again and again', async () => {
     const authenticate = await authenticator();
     for (let i = 0; i < 5; i++)
       expect(await outcome(authenticate, 'made-up-token')).toBe('token-expired');
@@ -260,7 +260,7 @@ describe('an issuer that cannot be asked', () => {
     ['cuts the connection', (response) => response.destroy()],
     ['does not answer', () => undefined],
     ['stops half way', (response) => void response.writeHead(200).write('{')],
-  ])('and %s says nothing of the token', async (_what, answer) => {
+  ])('and %s says nothing about the token', async (_what, answer) => {
     server.instead = (_request, response) => answer(response);
     const issuer = await trusted({ deadlineMs: 300 });
     const authenticate = createAuthenticator({
@@ -275,7 +275,7 @@ describe('an issuer that cannot be asked', () => {
     expect(issuer.introspection?.problem).not.toContain(TOKEN);
   });
 
-  test('and sends elsewhere is not followed there: a token goes to its issuer alone', async () => {
+  test('is not followed if it redirects: a token goes to its issuer only', async () => {
     server.tokens.set(TOKEN, active());
     server.instead = (_request, response) => {
       server.instead = undefined;
@@ -331,7 +331,7 @@ describe('an issuer that cannot be asked', () => {
         path === '/introspect' &&
         !!response.writeHead(200).end('{"active":true,"iss":"https://other.example"}'),
     ],
-  ])('is not left alone for one token: %s', async (_what, refuses) => {
+  ])('is not left alone because of one token: %s', async (_what, refuses) => {
     server.tokens.set(TOKEN, active());
     server.users.set(TOKEN, { sub: claims().sub });
     const authenticate = await authenticator({ userinfoUrl: server.userinfoUrl });
@@ -348,7 +348,7 @@ describe('an issuer that cannot be asked', () => {
     expect(await outcome(authenticate)).toBe('verified');
   });
 
-  test('counts its own failures at userinfo too', async () => {
+  test('has its own count of failures at userinfo too', async () => {
     const issuer = await trusted({ userinfoUrl: server.userinfoUrl });
     server.instead = (request, response) =>
       request.url === '/userinfo'
@@ -358,7 +358,7 @@ describe('an issuer that cannot be asked', () => {
     expect(server.asked).toHaveLength(10);
   });
 
-  test('leaves signed tokens as they are, which are never shown to it', async () => {
+  test('leaves signed tokens unaffected, and is never shown them', async () => {
     server.instead = (_request, response) => response.destroy();
     const token = await new SignJWT({ ...claims(), iss: ISSUER, aud: 'cp-flags' })
       .setProtectedHeader({ alg: 'ES256', kid: 'k' })
@@ -407,7 +407,7 @@ describe('the issuers file', () => {
     }
   };
 
-  test('names the secret beside it, without which the start is stopped by a sentence', async () => {
+  test('names a secret beside it, without which the start stops with a message', async () => {
     server.tokens.set(TOKEN, { ...active({ exp: 9_999_999_999 }) });
     const issuer = await read({ url: server.url });
     expect(await issuer?.introspection?.inspect(TOKEN)).toMatchObject({ kind: 'active' });
@@ -419,13 +419,13 @@ describe('the issuers file', () => {
     await expect(read({ clientSecretFile: 'gone' })).rejects.toThrow(/cannot be read/);
   });
 
-  test('is for a demo alone if any of its addresses is not https', async () => {
+  test('is for a demo only if any of its addresses is not https', async () => {
     expect((await read())?.demoOnly).toBe(false);
     expect((await read({ url: server.url }))?.demoOnly).toBe(true);
     expect((await read({ userinfoUrl: server.userinfoUrl }))?.demoOnly).toBe(true);
   });
 
-  test('lets one issuer resolve tokens: nobody else is to see them', () => {
+  test('lets only one issuer resolve tokens, so that no other sees them', () => {
     expect(issuersFileSchema.safeParse([entry('a')]).success).toBe(true);
     expect(issuersFileSchema.safeParse([entry('a'), entry('b')]).success).toBe(false);
   });
@@ -441,7 +441,7 @@ describe('the issuers file', () => {
 });
 
 describe('once a clock that was ahead is put right', () => {
-  test('an issuer that did not answer is asked again, and a token that it has ended counts no more', async () => {
+  test('an issuer that did not answer is asked again, and a token that it has ended stops counting', async () => {
     server.tokens.set(TOKEN, active({ exp: seconds() + 36_000 }));
     const authenticate = await authenticator({ pauseMs: 10_000 });
     const put = now;

@@ -65,7 +65,7 @@ async function verifies(find: IssuerKeys['find'], pair: Pair, kid: string): Prom
   );
 }
 
-test('a key that was added is found at the first token that names it', async () => {
+test('an added key is found at the first token that names it', async () => {
   const published = { keys: [await jwk(first, 'one')] };
   const url = await publish((_, outgoing) => outgoing.end(JSON.stringify(published)));
   keys = remoteKeys(url, ES256, { cooldownMs: 0 });
@@ -76,7 +76,7 @@ test('a key that was added is found at the first token that names it', async () 
   expect(keys.version).toBeGreaterThan(version);
 });
 
-test('a key that was taken away is not believed once the keys were fetched again', async () => {
+test('a removed key is not accepted once the keys have been fetched again', async () => {
   let published = { keys: [await jwk(first, 'one'), await jwk(second, 'two')] };
   const url = await publish((_, outgoing) => outgoing.end(JSON.stringify(published)));
   const followed = remoteKeys(url, ES256, { refreshMs: 10 });
@@ -88,7 +88,7 @@ test('a key that was taken away is not believed once the keys were fetched again
   expect(await verifies(followed.find, first, 'one')).toBe(false);
 });
 
-test('made-up key ids do not make it ask more often than the cooldown allows', async () => {
+test('made-up key ids cause no more fetches than the cooldown allows', async () => {
   const body = JSON.stringify({ keys: [await jwk(first, 'one')] });
   const url = await publish((_, outgoing) => outgoing.end(body));
   const { find } = (keys = remoteKeys(url, ES256, { cooldownMs: 600_000 }));
@@ -106,7 +106,7 @@ test('tokens that wait for the same fetch share it', async () => {
   expect(asked).toBe(1);
 });
 
-test('while they cannot be fetched the last ones count, for a bounded time', async () => {
+test('while keys cannot be fetched, the last ones count for a limited time', async () => {
   const body = JSON.stringify({ keys: [await jwk(first, 'one')] });
   let down = false;
   const url = await publish((_, outgoing) => {
@@ -173,7 +173,7 @@ test.for<[string, RequestListener, string]>([
     },
     'has status 302',
   ],
-])('an answer that %s is given up, and the reason is named', async ([, answer, reason]) => {
+])('a fetch that %s is abandoned, and the reason is given', async ([, answer, reason]) => {
   const url = await publish(answer);
   const said: string[] = [];
   const followed = remoteKeys(url, ES256, {
@@ -190,7 +190,7 @@ test.for<[string, RequestListener, string]>([
   await expect(jwtVerify(await sign(first, 'one'), followed.find)).rejects.toThrow(KeysUnavailable);
 });
 
-test('where nobody listens, or TLS fails, the reason is named', async () => {
+test('if nothing listens, or TLS fails, the reason is given', async () => {
   const closed = await publish(() => undefined);
   await new Promise<void>((resolve) => server?.close(() => resolve()));
   const refused = remoteKeys(closed, ES256);
@@ -211,8 +211,8 @@ test('where nobody listens, or TLS fails, the reason is named', async () => {
   await new Promise<void>((resolve) => secure.close(() => resolve()));
 });
 
-describe('a set with keys that are not understood', () => {
-  test('arrives, is used for the others, and says which were passed over', async () => {
+describe('a set with unsupported keys', () => {
+  test('is accepted and used for its other keys, and says which were ignored', async () => {
     const published = {
       keys: [
         foreign,
@@ -237,7 +237,7 @@ describe('a set with keys that are not understood', () => {
     ]);
   });
 
-  test('whatever they are, takes nothing from a good one, except for a private key', async () => {
+  test('keeps its good keys usable, unless it has a private key', async () => {
     const good = await jwk(first, 'one');
     const secret = (key: unknown): boolean =>
       typeof key === 'object' &&
@@ -256,7 +256,7 @@ describe('a set with keys that are not understood', () => {
     );
   });
 
-  test('is of no use where all its keys are for other algorithms, or too short', async () => {
+  test('is useless if all its keys are for other algorithms, or too short', async () => {
     const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
     const short = { ...publicKey.export({ format: 'jwk' }), kid: 'short' };
     await expect(usableKeys({ keys: [short] }, ['RS256'])).rejects.toThrow('short (RSA)');
@@ -267,7 +267,7 @@ describe('a set with keys that are not understood', () => {
   });
 });
 
-test('an address where nobody answers does not keep a start waiting', async () => {
+test('an address where nothing answers does not delay a start', async () => {
   const url = await publish(() => undefined);
   keys = remoteKeys(url, ES256);
   expect(keys.version).toBe(0);

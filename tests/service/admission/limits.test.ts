@@ -48,7 +48,7 @@ const refusals = (take: (caller: Caller) => LimitReached | undefined, who: Calle
   Array.from({ length: times }, () => take(who)).filter((reached) => reached !== undefined).length;
 
 describe('a limit', () => {
-  test('lets through what it says and not one more, and says when to continue', () => {
+  test('lets through exactly its number, and says when to continue', () => {
     const { take, clock } = limits({ user: 60 });
     const nurse = caller('nurse');
     expect(refusals(take, nurse, 60)).toBe(0);
@@ -60,7 +60,7 @@ describe('a limit', () => {
     expect(refusals(take, nurse, 61)).toBe(1);
   });
 
-  test('is of the user whatever the token, of the client and of the organisation', () => {
+  test('counts for the user whatever the token, for the client and for the organisation', () => {
     const { take } = limits({ user: 3, client: 5, organisation: 7 });
     expect(refusals(take, caller('one'), 3)).toBe(0);
     expect(take(caller('one'))?.of).toBe('user');
@@ -79,12 +79,12 @@ describe('a limit', () => {
     expect(take(caller('four'))?.of).toBe('organisation');
   });
 
-  test('of 0 is none', () => {
+  test('of 0 means no limit', () => {
     const { take } = limits({});
     expect(refusals(take, caller('one'), 10_000)).toBe(0);
   });
 
-  test('makes no batch impossible', () => {
+  test('never makes a batch impossible', () => {
     const { take, clock } = limits({ user: 10 });
     expect(take(caller('one'), 50)).toBeUndefined();
     expect(take(caller('one'), 1)).toBeDefined();
@@ -92,7 +92,7 @@ describe('a limit', () => {
     expect(take(caller('one'), 50)).toBeUndefined();
   });
 
-  test('holds over any time: no more than it says, and what had filled up before', () => {
+  test('holds over any period: its number, plus what had filled up before', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 200 }),
@@ -113,7 +113,7 @@ describe('a limit', () => {
     );
   });
 
-  test('says how long to wait, and not longer than needed', () => {
+  test('says how long to wait, and no longer than needed', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 600 }),
@@ -133,7 +133,7 @@ describe('a limit', () => {
     );
   });
 
-  test('does not run away where the clock goes back', () => {
+  test('stays correct if the clock goes back', () => {
     const { take, clock } = limits({ user: 2 });
     refusals(take, caller('nurse'), 2);
     clock.now -= 3_600_000;
@@ -150,7 +150,7 @@ describe('several processes', () => {
   });
   afterAll(() => store?.stop());
 
-  test('share a limit as soon as they have told each other, with a lookup process’s rights', async () => {
+  test('share a limit once they have told each other, with a lookup process’s rights', async () => {
     const shared = createSharedUse(await store.connect('lookup'));
     const one = limits({ user: 60 }, shared);
     const two = limits({ user: 60 }, shared);
@@ -167,7 +167,7 @@ describe('several processes', () => {
     expect(refusals(one.take, nurse, 1)).toBe(1);
   });
 
-  test('go on counting alone while they cannot, and tell each other later', async () => {
+  test('keep counting alone while they cannot, and tell each other later', async () => {
     let reachable = false;
     const real = createSharedUse(await store.connect('lookup'));
     const flaky: SharedUse = {
@@ -185,7 +185,7 @@ describe('several processes', () => {
     expect(refusals(two.take, nurse, 1)).toBe(1);
   });
 
-  test('leave nothing behind that names anybody, and nothing for long', async () => {
+  test('leave nothing behind that identifies anybody, and nothing for long', async () => {
     const shared = createSharedUse(await store.connect('lookup'));
     const { take, share } = limits({ user: 5 }, shared);
     take(caller('named-nurse'));
@@ -227,7 +227,7 @@ describe('a flood of refusals', () => {
     expect(at).toBeLessThan(now - 3);
   });
 
-  test('of many callers keeps a bounded number in mind and loses none', () => {
+  test('from many callers takes bounded memory, and none is lost', () => {
     const written: { count?: number | undefined }[] = [];
     const { note, flush } = createRefusalSampling(
       (each) => written.push(each),

@@ -48,12 +48,12 @@ const notNumber = fc.oneof(
 );
 
 describe('a validly signed token', () => {
-  test('is good as it is here', async () => {
+  test('is accepted as it is here', async () => {
     expect(await outcome(header, payload)).toBe('verified');
   });
 
   test.for(['alg', 'typ', 'kid', 'cty', 'jku', 'x5u', 'x5t', 'x5t#S256'])(
-    'whose header member %s is no text is refused, and is no fault of the service',
+    'whose header member %s is not text is refused, without a fault of the service',
     async (member) => {
       await fc.assert(
         fc.asyncProperty(notText, async (value) => {
@@ -107,7 +107,7 @@ describe('a validly signed token', () => {
     ['iat', notNumber],
     ['aud', notText.filter((value) => !Array.isArray(value))],
   ] as const)(
-    'whose registered claim %s is of the wrong type is said to be that, and not to be late or for others',
+    'whose registered claim %s has the wrong type is refused for that, and not as late or for others',
     async ([claim, values]) => {
       const late = { exp: seconds - 600, nbf: seconds + 600, aud: 'another' };
       await fc.assert(
@@ -132,7 +132,7 @@ describe('a validly signed token', () => {
     }
   });
 
-  test('that holds two roles of one id is refused, whether or not they differ', async () => {
+  test('with two roles of the same id is refused, even if they are the same', async () => {
     const [role] = payload.roles;
     const another = { ...role, activities: ['B0170'], organisation: { code: 'ZZP01', name: 'P' } };
     for (const second of [role, another]) {
@@ -160,12 +160,12 @@ describe('a validly signed token', () => {
     },
   );
 
-  test('whose audience lists something else than texts is refused', async () => {
+  test('whose audience lists anything but text is refused', async () => {
     expect(await outcome(header, { ...payload, aud: ['flags', 5] })).toMatch(/^token-/);
   });
 
   test.for(['exp', 'nbf', 'iat'])(
-    'whose %s is beyond what a number holds is refused',
+    'whose %s is too large for a number is refused',
     async (claim) => {
       const text = JSON.stringify({ ...payload, [claim]: 0 }).replace(
         `"${claim}":0`,

@@ -103,7 +103,7 @@ async function all(alerting: ReturnType<typeof createAlerting>, lately: SealedEv
 }
 
 describe('the privacy officer', () => {
-  test('is given an alert in words, and the audit has it under the same id, once', async () => {
+  test('gets each alert in words once, and the audit has it under the same id', async () => {
     const on = alertingOn();
     on.look(30);
     const alerting = on.alerting();
@@ -142,7 +142,7 @@ describe('the privacy officer', () => {
     ]);
   });
 
-  test('is given the alerts of lookup processes too, which are in the audit already', async () => {
+  test('gets the alerts of lookup processes too, which are already audited', async () => {
     const on = alertingOn();
     on.look(30);
     const alerting = on.alerting();
@@ -167,7 +167,7 @@ describe('the privacy officer', () => {
   });
 });
 
-test('an alert waits for the audit, and for the folder of the officer, whichever is away', async () => {
+test('an alert waits until both the audit and the officer’s folder can take it', async () => {
   const on = alertingOn();
   on.look(30);
   writeFileSync(on.outbox, 'in the way');
@@ -192,7 +192,7 @@ const attempt = (differing: object = {}) => ({
   ...differing,
 });
 
-test('users are counted while the folder of the officer takes nothing, also after an attempt by a barred user, which the officer is given later', async () => {
+test('users are counted while the officer’s folder takes nothing, and an attempt by a barred user reaches the officer later', async () => {
   const on = alertingOn();
   writeFileSync(on.outbox, 'in the way');
   const tried = attempt();
@@ -215,7 +215,7 @@ test('users are counted while the folder of the officer takes nothing, also afte
   expect(JSON.stringify(on.files())).not.toMatch(/(?<![0-9a-f-])[0-9]{10}(?![0-9a-f-])/);
 });
 
-test('of a barred user who tries for one child again and again the officer is given one attempt an hour, whichever processes end', async () => {
+test('a barred user’s repeated attempts for one child give one alert an hour, whichever processes end', async () => {
   const on = alertingOn();
   const given: string[] = [];
   const tryAt = async (at: number, isGiven: boolean, differing: object = {}): Promise<void> => {
@@ -237,7 +237,7 @@ test('of a barred user who tries for one child again and again the officer is gi
   expect(on.files().map(idOf).toSorted()).toEqual(given.toSorted());
 });
 
-test('one process counts, another stands by, and takes over where it ends', async () => {
+test('one process counts, another stands by and takes over when the first ends', async () => {
   const on = alertingOn();
   on.look(15);
   const first = on.alerting();
@@ -255,14 +255,14 @@ test('one process counts, another stands by, and takes over where it ends', asyn
   expect(on.recorded).toMatchObject([{ count: 21 }]);
 });
 
-test('before there is a log nothing is counted, and nothing is wrong', async () => {
+test('before there is a log, nothing is counted and nothing is wrong', async () => {
   const on = alertingOn();
   const alerting = on.alerting({ folder: join(on.folder, 'none') });
   expect(await all(alerting)).toMatchObject({ problem: false, alerts: 0 });
   alerting.close();
 });
 
-test('what has just been sealed is not read again, and nothing is counted twice or left out', async () => {
+test('newly sealed events are not read again, and nothing is counted twice or left out', async () => {
   const on = alertingOn();
   const alerting = on.alerting();
   let sealed = 0;
@@ -282,7 +282,7 @@ test('what has just been sealed is not read again, and nothing is counted twice 
   alerting.close();
 });
 
-test('a damaged file is counted again, from a day before the end of the log', async () => {
+test('a damaged file is rebuilt from a day before the end of the log', async () => {
   const on = alertingOn();
   // An alert, if it were read from the beginning.
   on.look(30, { user: 'long-ago', at: NOON - 60 * HOUR });

@@ -88,13 +88,13 @@ describe('a fortnight at ten sites', () => {
   const thieves = new Set(stolen.map(({ user }) => user));
   file.close();
 
-  test('is as busy as such sites are', () => {
+  test('is as busy as real sites', () => {
     expect(honest.length).toBeGreaterThan(25_000);
     expect(new Set(honest.map(({ organisation }) => organisation)).size).toBe(10);
     expect(new Set(honest.map(({ user }) => user)).size).toBeGreaterThan(200);
   });
 
-  test('gives at most one alert of somebody at work: of who looks up the list of a whole school', () => {
+  test('gives at most one alert for ordinary work: for the lookup of a whole school’s list', () => {
     const wrongly = alerts.filter(({ caller }) => !thieves.has(caller.user));
     expect(wrongly.map(({ caller }) => caller.user)).toEqual(['ZZC01-list-0']);
   });
@@ -127,7 +127,7 @@ describe('a user is noticed who', () => {
       looks(31, MINUTE, { access: 'silent-read' }, NOON + 11 * HOUR),
       3_600,
     ],
-  ])('%s, and nobody for one child less', (_, of, windowSeconds) => {
+  ])('%s, and nobody with one child fewer', (_, of, windowSeconds) => {
     const file = open();
     const honest = of.slice(1).map((each) => ({ ...each, user: 'honest' }));
     count(
@@ -174,7 +174,7 @@ describe('a check that could not be made', () => {
     });
 
   test.each(['coverage', 'not-in-use'])(
-    'counts, at its own time, where it says that nothing is held: %s',
+    'counts, at its own time, if it says that nothing is held: %s',
     (cause) => {
       const file = open();
       file.count(unanswered(cause), NOON + HOUR);
@@ -185,7 +185,7 @@ describe('a check that could not be made', () => {
     },
   );
 
-  test.each(['closed', 'store', 'late'])('does not count where it says nothing: %s', (cause) => {
+  test.each(['closed', 'store', 'late'])('does not count if it says nothing: %s', (cause) => {
     const file = open();
     file.count(unanswered(cause), NOON + HOUR);
     expect(alertsOf(file)).toEqual([]);
@@ -208,7 +208,7 @@ describe('nobody is suspected for', () => {
     file.close();
   });
 
-  test('having the user id of somebody else at another issuer', () => {
+  test('having the same user id as somebody at another issuer', () => {
     const file = open();
     const events = sealedLooks(looks(30, 1_000)).map(({ index, event }, i) => ({
       index,
@@ -223,7 +223,7 @@ describe('nobody is suspected for', () => {
   });
 });
 
-test('who continues is reported once an hour, and for a day’s number of children once a day', () => {
+test('a user who continues is reported once an hour, and for a day’s number of children once a day', () => {
   const file = open();
   count(
     file,
@@ -237,7 +237,7 @@ test('who continues is reported once an hour, and for a day’s number of childr
   file.close();
 });
 
-test('a user who caused an alert causes no second one because a process ended', () => {
+test('a process that ends causes no second alert about a user', () => {
   const folder = auditFolder();
   for (const from of [0, 1, 2]) {
     const file = open(folder);
@@ -247,7 +247,7 @@ test('a user who caused an alert causes no second one because a process ended', 
   }
 });
 
-test('a silent read stays one when the child is looked up in unscheduled care as well', () => {
+test('a silent read stays one when the child is also looked up in unscheduled care', () => {
   const file = open();
   const night = NOON + 11 * HOUR;
   const silent = looks(31, MINUTE, { access: 'silent-read' }, night);
@@ -308,7 +308,7 @@ function model(of: readonly Look[], thresholds: typeof STANDARD): (Counted & { a
   );
 }
 
-test('children are counted exactly, each once, wherever a process ends and the next continues', () => {
+test('children are counted exactly once each, wherever a process ends and the next continues', () => {
   const thresholds = { unscheduled: { minute: 2, hour: 4, day: 6 }, all: { hour: 5, day: 8 } };
   const gap = fc.oneof(fc.nat(MINUTE), fc.nat(HOUR / 4), fc.nat(3 * HOUR));
   const one = fc.record({
@@ -361,7 +361,7 @@ test('children are counted exactly, each once, wherever a process ends and the n
   );
 });
 
-test('events are counted in the order of their times, whatever the order they are sealed in', () => {
+test('events are counted in the order of their times, in whatever order they are sealed', () => {
   const file = open();
   const of = looks(40, 1_000);
   count(file, [...of.slice(20), ...of.slice(0, 20)]);
@@ -381,7 +381,7 @@ test('a clock that was ahead hides nothing that comes after', () => {
   file.close();
 });
 
-test('a clock that was ahead with what was counted then hides nothing that comes after it was put right', () => {
+test('counts made while a clock was ahead hide nothing after it is put right', () => {
   const file = open();
   const ahead = NOON + 30 * DAY;
   file.count(sealedLooks(looks(401, 1_000, {}, ahead)), ahead + HOUR);
@@ -400,7 +400,7 @@ test('a clock that was ahead with what was counted then hides nothing that comes
   file.close();
 });
 
-test('no NHS number is in the file, and another key counts again', () => {
+test('the file holds no NHS number, and a changed key starts the count again', () => {
   const folder = auditFolder();
   const file = open(folder);
   const of = looks(15, 1_000);
@@ -421,7 +421,7 @@ test('no NHS number is in the file, and another key counts again', () => {
   again.close();
 });
 
-test('what no window reaches back to is removed, and nothing that one does', () => {
+test('only what no window reaches back to is removed', () => {
   const folder = auditFolder();
   const file = open(folder);
   count(file, looks(3_000, 1_000, { access: 'silent-read' }));
@@ -439,7 +439,7 @@ test('what no window reaches back to is removed, and nothing that one does', () 
   expect(byDay).toEqual([]);
 });
 
-describe('thresholds lie below what a user’s limit lets through', () => {
+describe('alert thresholds are within reach of a user’s limit', () => {
   test.each([LIVE_LIMITS.user, 40, 10, 1])(
     'for an hour and a day, at %i requests a minute',
     (limit) => {
@@ -451,7 +451,7 @@ describe('thresholds lie below what a user’s limit lets through', () => {
     },
   );
 
-  test('for all of them if nothing is set', () => {
+  test('with every default', () => {
     expect(withinLimit(STANDARD, LIVE_LIMITS.user)).toEqual(STANDARD);
     expect(STANDARD.unscheduled.minute).toBeLessThanOrEqual(LIVE_LIMITS.user / 2);
   });
@@ -466,7 +466,7 @@ describe('thresholds lie below what a user’s limit lets through', () => {
   });
 });
 
-describe('that two councils protect one child', () => {
+describe('two councils protecting one child', () => {
   const act = (authority: string, child: number, id: string, protectedBy?: string[]) => ({
     type: 'restriction' as const,
     auditId: crypto.randomUUID(),
@@ -497,18 +497,18 @@ describe('that two councils protect one child', () => {
   const both = [{ council: 'ZZ102', first: 'ZZ101' }];
 
   test.each([1, 2, 3])(
-    'is reported once where neither act knew of the other, and one is repeated; %s a step',
+    'are reported once if neither act knew of the other, even if one act is repeated; %s a step',
     (aStep) => {
       const first = act('ZZ101', 1, 'a');
       expect(reported([first, act('ZZ102', 1, 'b'), first], aStep)).toEqual(both);
     },
   );
 
-  test('is reported where the act alone knows of the first', () => {
+  test('are reported if only one act knows of the other', () => {
     expect(reported([act('ZZ102', 1, 'b', ['ZZ101'])])).toEqual(both);
   });
 
-  test('is not reported of two children, of one council, or where the first has ended', () => {
+  test('are not reported for two children, for one council, or after the first has ended', () => {
     const first = act('ZZ101', 1, 'a');
     expect(reported([first, act('ZZ102', 2, 'b'), act('ZZ101', 1, 'c')])).toEqual([]);
     const ended = { ...first, auditId: crypto.randomUUID(), act: 'ended' as const };

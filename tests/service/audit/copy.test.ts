@@ -122,7 +122,7 @@ test('events leave Redis only once they are in the log and in its second copy', 
   one.close();
 });
 
-test('a log whose disk is lost comes back from the copy, whole and signed by the same key', async () => {
+test('a log whose disk is lost comes back whole from the copy, signed by the same key', async () => {
   await record(700, 1);
   const one = await sealer();
   const { sealed } = await step(one);
@@ -171,7 +171,7 @@ test.each([
   ['nobody', []],
   ['another key', [signerOf()]],
 ] as const)(
-  'events that somebody else adds to the copy, signed by %s, are never sealed, and the sentence says what to do',
+  'events that somebody else adds to the copy, signed by %s, are never sealed, and the message says what to do',
   async (_, signers) => {
     await record(30, 4);
     const one = await sealer({ commits: ownCommits() });
@@ -196,7 +196,7 @@ test.each([
   },
 );
 
-test('an older object that somebody changed is found out before any of it is in the log of a worker on a new disk', async () => {
+test('a changed older object is detected before any of it enters the log of a worker on a new disk', async () => {
   const dataset = t.anchor.dataset()?.id ?? '';
   const keyFile = join(t.dataDir, 'audit-key');
   await readOrMakeKeys(keyFile, 'cp-flags/test');
@@ -241,7 +241,7 @@ test('an older object that somebody changed is found out before any of it is in 
   for (const log of [right, scratch]) log.close();
 });
 
-test('what an earlier version copied without a signature is taken over until something is signed, and as what that is of', async () => {
+test('an earlier version’s unsigned copy is accepted until something is signed, and only for its own log', async () => {
   await record(30, 4);
   const earlier = await sealer();
   const { sealed } = await step(earlier);
@@ -257,7 +257,7 @@ test('what an earlier version copied without a signature is taken over until som
   expect(await followCopy(files, ownCommits())).toBe(sealed + 1);
 });
 
-test('a log whose worker was lost with its disk before anything was sealed is begun again by the next', async () => {
+test('a log lost with its worker before anything was sealed is started again by the next worker', async () => {
   const streams = createAuditStreams(await t.connect('worker'));
   const commits = commitsIn(copyFolder);
   const lost = await sealer({
@@ -277,7 +277,7 @@ test('a log whose worker was lost with its disk before anything was sealed is be
   expect((await verification(folder)).findings).toEqual([]);
 });
 
-test('a log that was sealed without a second copy is not begun again by a worker that has one', async () => {
+test('a log sealed without a second copy is not started again by a worker that has one', async () => {
   await record(4, 2);
   const streams = createAuditStreams(await t.connect('worker'));
   await streams.claim(randomUUID());
@@ -286,7 +286,7 @@ test('a log that was sealed without a second copy is not begun again by a worker
   expect(await streams.copyOrder()).toEqual({ kind: 'none' });
 });
 
-test('a log that was restored from an old copy of its folder is continued from the second copy', async () => {
+test('a log restored from an old copy of its folder continues from the second copy', async () => {
   await record(10, 1);
   const one = await sealer();
   await step(one);
@@ -305,7 +305,7 @@ test('a log that was restored from an old copy of its folder is continued from t
   expect((await verification(folder)).findings).toEqual([]);
 });
 
-describe('a copy whose beginning is past the retention', () => {
+describe('a copy that starts before the retention period', () => {
   const OLD = String(Date.now() - 3 * 366 * 86_400_000);
   async function recordOld(count: number): Promise<void> {
     const pipeline = t.admin.pipeline();
@@ -355,7 +355,7 @@ describe('a copy whose beginning is past the retention', () => {
       /^(?:log|base)\/(?:\d{3}\/){4}\d{3}$/.test(name),
     );
 
-  test('loses it as the log does, and a worker with a new disk goes on from what is left, whole', async () => {
+  test('is pruned with the log, and a worker with a new disk continues from what is left, whole', async () => {
     const sealed = await sealAndPrune();
     const from = pruned();
     expect(objects()).not.toContain(`log/${numberPath(0)}`);
@@ -372,7 +372,7 @@ describe('a copy whose beginning is past the retention', () => {
     expect([findings, start]).toEqual([[], from]);
   });
 
-  test('a worker that stands by makes its log from it, and one whose log ends before it says so', async () => {
+  test('gives a standby its log, and a standby whose own log ends earlier says so', async () => {
     const sealed = await sealAndPrune();
     const keyFile = join(t.dataDir, 'audit-key');
     const other = join(t.dataDir, 'other');
@@ -392,7 +392,7 @@ describe('a copy whose beginning is past the retention', () => {
     );
   });
 
-  test('is signed again by a worker that has its log, if an earlier version said without a signature where it begins', async () => {
+  test('is signed again by a worker that has its log, if an earlier version left its start unsigned', async () => {
     const sealed = await sealAndPrune(ownCommits());
     const at = join(copyFolder, 'base', numberPath(pruned()));
     const { signatures: _, ...unsigned } = z
@@ -407,7 +407,7 @@ describe('a copy whose beginning is past the retention', () => {
     expect(await followCopy(other, ownCommits())).toBe(sealed);
   });
 
-  test('keeps it while a hold is in force, also what the log has lost already', async () => {
+  test('keeps its start while a hold is in force, even what the log has already lost', async () => {
     const { remove: _, ...kept } = folderPlace(copyFolder, DEADLINE_MS);
     await sealAndPrune(createCommits(kept));
     const acts = CommitFile.open(folder);
@@ -425,7 +425,7 @@ describe('a copy whose beginning is past the retention', () => {
     one.close();
   });
 
-  test('keeps it where nothing may be deleted; sealing goes on, and the state says why', async () => {
+  test('keeps its start if nothing may be deleted; sealing continues, and the state says why', async () => {
     const { remove: _, ...kept } = folderPlace(copyFolder, DEADLINE_MS);
     await sealAndPrune(createCommits(kept));
     expect(objects()).toContain(`log/${numberPath(0)}`);
@@ -444,7 +444,7 @@ describe('a copy whose beginning is past the retention', () => {
   });
 });
 
-describe('a worker that stands by while the worker at work prunes the copy', () => {
+describe('a standby, while the worker prunes the copy,', () => {
   /** A copy of 1,536 entries, a commit to each half bundle, and what prunes it. */
   async function copied(commits = commitsIn(copyFolder)) {
     const keyFile = join(t.dataDir, 'audit-key');
@@ -484,14 +484,14 @@ describe('a worker that stands by while the worker at work prunes the copy', () 
   const entriesOf = (of: string): string[] =>
     readdirSync(join(of, 'tile', 'entries'), { recursive: true, encoding: 'utf8' }).toSorted();
 
-  test('begins where an earlier version says, which signed nothing', async () => {
+  test('starts where an earlier version’s unsigned mark says', async () => {
     const { prune, other } = await copied();
     await prune(512);
     expect(await followCopy(other, ownCommits())).toBe(1_536);
     expect((await found(other.folder)).from).toBe(512);
   });
 
-  test('begins its log where what is left begins, also if it was pruned meanwhile', async () => {
+  test('starts its log where the remaining copy starts, even if it was pruned meanwhile', async () => {
     const { commits, prune, other } = await copied();
     const racing: Commits = {
       ...commits,
@@ -509,7 +509,7 @@ describe('a worker that stands by while the worker at work prunes the copy', () 
     ['nobody', []],
     ['another key', [signerOf()]],
   ] as const)(
-    'begins nowhere where somebody else says, signed by %s, and the worker at work puts right what stands for its own',
+    'never starts at a mark signed by %s, and the worker replaces that mark',
     async (_, signers) => {
       const own = ownCommits();
       const { prune, base, other } = await copied(own);
@@ -532,7 +532,7 @@ describe('a worker that stands by while the worker at work prunes the copy', () 
     },
   );
 
-  test('begins again a log that holds nothing and that an earlier attempt left behind, however often', async () => {
+  test('replaces an empty log left by an earlier attempt, however often', async () => {
     const { commits, prune, other } = await copied();
     for (const size of [256, 768]) {
       // The worker ends once its log is begun.
@@ -544,7 +544,7 @@ describe('a worker that stands by while the worker at work prunes the copy', () 
     expect(await found(other.folder)).toEqual(await found(folder));
   });
 
-  test('begins again if the pruning overtakes its reading, and keeps nothing past the retention', async () => {
+  test('starts again if pruning overtakes its reading, and keeps nothing past the retention period', async () => {
     const { commits, prune, other } = await copied();
     let isOvertaken = false;
     const overtaken: Commits = {
@@ -564,7 +564,7 @@ describe('a worker that stands by while the worker at work prunes the copy', () 
   });
 });
 
-test('no new key is made where the copy holds a log that an absent key signed', async () => {
+test('no new key is made if the copy holds a log signed by a missing key', async () => {
   await record(1, 1);
   const one = await sealer();
   await step(one);
@@ -576,7 +576,7 @@ test('no new key is made where the copy holds a log that an absent key signed', 
   two.close();
 });
 
-test('a worker whose lease another one has trims nothing', async () => {
+test('a worker whose lease another worker has trims nothing', async () => {
   const redis = await t.connect('worker');
   const lease = await takeWorkerLease(redis, new Set());
   await record(5, 1);
@@ -591,7 +591,7 @@ test('a worker whose lease another one has trims nothing', async () => {
   one.close();
 });
 
-test('a worker that another one has replaced does not call lost what its successor has sealed', async () => {
+test('a replaced worker does not report as lost what its successor has sealed', async () => {
   const redis = await t.connect('worker');
   async function work() {
     const lease = await takeWorkerLease(redis, new Set());
@@ -614,7 +614,7 @@ test('a worker that another one has replaced does not call lost what its success
   two.close();
 });
 
-test('a lease that ran out is taken again only where nobody else had it since', async () => {
+test('an expired lease is taken again only if nobody else had it since', async () => {
   const redis = await t.connect('worker');
   const lease = await takeWorkerLease(redis, new Set());
   await t.admin.del(keys.workerLock);
@@ -625,7 +625,7 @@ test('a lease that ran out is taken again only where nobody else had it since', 
   await expect(lease?.renew()).rejects.toThrow('Another worker has taken over');
 });
 
-test('going on with one copy is an act by name, said in the state, and the copy catches up after it', async () => {
+test('going on with one copy is done by name, shown in the state, and the copy catches up afterwards', async () => {
   await record(5, 1);
   const one = await sealer();
   await step(one);
@@ -650,7 +650,7 @@ test('going on with one copy is an act by name, said in the state, and the copy 
   expect((await verification(folder)).to).toBe(sealed);
 });
 
-test('a worker without AUDIT_COPY seals nothing of a log that has a second copy', async () => {
+test('a worker without AUDIT_COPY never seals a log that has a second copy', async () => {
   const one = await sealer();
   await step(one);
   one.close();
@@ -694,7 +694,7 @@ test('a copy that creates one name twice, or deletes after a time, is refused be
   }
 });
 
-test('a copy that is emptied while the worker runs is made again, and one that lists nothing is not', async () => {
+test('a copy emptied while the worker runs is made again, and one that lists nothing is not', async () => {
   let lists = true;
   const place = folderPlace(copyFolder, DEADLINE_MS);
   const commits = createCommits({
@@ -730,7 +730,7 @@ test('a copy that is emptied while the worker runs is made again, and one that l
   expect({ to, findings }).toEqual({ to: sealed, findings: [] });
 });
 
-test('a copy of another log, and a copy that was changed, are found out and left alone', async () => {
+test('a copy of another log, and a changed copy, are detected and left alone', async () => {
   await record(20, 1);
   const one = await sealer();
   const { sealed } = await step(one);
@@ -756,7 +756,7 @@ test('a copy of another log, and a copy that was changed, are found out and left
   three.close();
 });
 
-test('of two workers that go on from one size, one is first, the other follows it, and the log never forks', async () => {
+test('if two workers continue from the same size, one goes first, the other follows, and the log never forks', async () => {
   const signer = signerOf();
   await fc.assert(
     fc.asyncProperty(
@@ -816,7 +816,7 @@ test('of two workers that go on from one size, one is first, the other follows i
   );
 });
 
-test('the newest number of a folder is found in a few looks, at every size', async () => {
+test('the newest number of a folder is found with few reads, at every size', async () => {
   const place = folderPlace(auditFolder(), DEADLINE_MS);
   await fc.assert(
     fc.asyncProperty(

@@ -24,7 +24,7 @@ const eventOf = (type: string): Found => {
 const linesOf = (options: ReportOptions): string[] =>
   EVENT_TYPES.filter((type) => Array.isArray(childDraft.row(eventOf(type), options)));
 
-test('a draft has a line for what people did to learn of the child, and for nothing else recorded of the child', () => {
+test('a draft has one line for each time people learnt of the child, and none for other events', () => {
   const accesses = ['attendance', 'could-not-check', 'lookup', 'refusal'];
   expect(linesOf(AS_ASKED).toSorted()).toEqual(accesses);
   expect(linesOf({ ...AS_ASKED, names: true, places: true, silentReads: true }).toSorted()).toEqual(

@@ -28,7 +28,7 @@ const event = (): Occurrence => ({
 const silent = createLog('silent');
 
 describe('the spool', () => {
-  test('keeps what there is room for, in order, and counts the rest on disk', () => {
+  test('keeps as much as fits, in order, and counts the rest on disk', () => {
     const spool = EventSpool.open(folder, 1_000);
     const json = JSON.stringify({ padding: 'x'.repeat(280) });
     const events = Array.from({ length: 5 }, (_, i) => ({ json, at: at(i) }));
@@ -43,7 +43,7 @@ describe('the spool', () => {
     spool.close();
   });
 
-  test('of a process that is gone is taken over, and one in use is left alone', () => {
+  test('of an ended process is taken over, and one in use is left alone', () => {
     const living = EventSpool.open(folder, 10_000);
     const gone = EventSpool.open(folder, 10_000);
     living.keep([{ json: '1', at: at(1) }]);
@@ -68,7 +68,7 @@ describe('the spool', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('of a process that is gone keeps no other waiting where it is damaged, and stops no process', () => {
+  test('of an ended process delays no other if it is damaged, and stops no process', () => {
     const gone = EventSpool.open(folder, 10_000);
     gone.keep([{ json: '2', at: at(2) }]);
     gone.close();
@@ -105,7 +105,7 @@ describe('the recorder', () => {
   }
   const ids = (events: readonly RecordedEvent[]) => events.map(({ auditId }) => auditId);
 
-  test('keeps an event once that the store has not taken when it ends, and writes nothing more once it has ended', async () => {
+  test('keeps an event that the store did not take in time exactly once, and writes nothing after it has ended', async () => {
     const s = store();
     const reply = Promise.withResolvers<void>();
     const recorder = createRecorder({ record: () => reply.promise }, s.readiness, silent, {
@@ -122,7 +122,7 @@ describe('the recorder', () => {
     spool.close();
   });
 
-  test('keeps events while the store is away, with their time, and hands them over in order', async () => {
+  test('keeps events while the store is away, with their time, and passes them on in order', async () => {
     const s = store();
     const recorder = createRecorder(s, s.readiness, silent, { folder, mostBytes: 100_000 });
     const events = Array.from({ length: 150 }, event);
@@ -139,7 +139,7 @@ describe('the recorder', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('keeps whatever is recorded, of every kind, with the time at which it happened', async () => {
+  test('keeps every kind of event, with the time at which it happened', async () => {
     const s = store();
     s.state.open = false;
     const auditId = randomUUID();
@@ -198,7 +198,7 @@ describe('the recorder', () => {
     await second.drain(1_000);
   });
 
-  test('records in an event how many found no room, once the store is back', async () => {
+  test('records how many events did not fit, once the store is back', async () => {
     const s = store();
     s.state.open = false;
     const recorder = createRecorder(s, s.readiness, silent, { folder, mostBytes: 2_000 });
@@ -213,7 +213,7 @@ describe('the recorder', () => {
     await recorder.drain(1_000);
   });
 
-  test('leaves what it could not hand over to the next process', async () => {
+  test('leaves to the next process what it could not pass on', async () => {
     const s = store();
     s.state.open = false;
     const events = Array.from({ length: 20 }, event);
@@ -228,7 +228,7 @@ describe('the recorder', () => {
     await second.drain(1_000);
   });
 
-  test('is not brought down by a disk that takes nothing', async () => {
+  test('keeps running if the disk takes nothing', async () => {
     const s = store();
     s.state.open = false;
     const recorder = createRecorder(s, s.readiness, silent, {
@@ -242,7 +242,7 @@ describe('the recorder', () => {
   });
 });
 
-test('checks that could not be made while Redis was away are in the log when it is back', async () => {
+test('checks that could not be made while Redis was away are in the log once it is back', async () => {
   const child = testNumber(301);
   const service = await startTestService({
     authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: child }] }],

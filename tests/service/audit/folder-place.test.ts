@@ -43,7 +43,7 @@ const kindOf = (call: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => (error instanceof CopyAway ? 'away' : error),
   );
 
-test('a folder that does not answer leaves the threads for files and keys to the rest of the process', async () => {
+test('a folder that does not answer leaves the process’s threads for files and keys free', async () => {
   const place = folderPlace(folder, DEADLINE_MS);
   const calls = await Promise.all(mute.map((name) => kindOf(place.read(name))));
   expect(calls).toEqual(mute.map(() => 'away'));
@@ -55,7 +55,7 @@ test('a folder that does not answer leaves the threads for files and keys to the
   expect(await Promise.race([others, late])).toBe('done');
 });
 
-test('a folder that did not answer is away at once until that call has ended, and is used again then', async () => {
+test('a folder that did not answer counts as away until that call has ended, and is then used again', async () => {
   const place = folderPlace(folder, DEADLINE_MS);
   writeFileSync(join(folder, 'object'), 'x');
   expect(await kindOf(place.read('mute-0'))).toBe('away');

@@ -281,7 +281,7 @@ function maySee(viewer: Viewer, event: AuditEvent): boolean {
   );
 }
 
-test('a search finds what a reading of the whole log finds, for every criterion and viewer, page by page', async () => {
+test('a search finds what reading the whole log finds, for every criterion and viewer, page by page', async () => {
   const { places, append, catchUp, follower } = makeAuditLog(500, 11);
   catchUp();
   // Some are in the indexes by now, and some wait.
@@ -362,7 +362,7 @@ describe('privacy', () => {
     follower.close();
   });
 
-  test('an index that names wrong events shows nobody the events of another', async () => {
+  test('a wrong index shows nobody another’s events', async () => {
     const { places, catchUp, follower } = makeAuditLog(600, 13);
     catchUp();
     follower.close();
@@ -432,7 +432,7 @@ describe('what a council keeps back', () => {
   });
   const council: Viewer = { kind: 'authority', authority: SECOND };
 
-  test('stays kept back however many acts have followed it', () => {
+  test('stays kept back however many acts have followed', () => {
     const { places, write, catchUp, follower } = makeAuditLog(0, 31);
     write([look(CHILD, 'nurse-1', 'ZZH66'), restriction('kept', 'set')]);
     write(
@@ -453,7 +453,7 @@ describe('what a council keeps back', () => {
   });
 
   test.each([false, true])(
-    'costs a search for who looked as much where they did as where they did not; ended before: %s',
+    'makes a search for who looked cost the same whether they did or not; ended before: %s',
     (ended) => {
       const { places, write, catchUp, follower } = makeAuditLog(0, 32);
       write([restriction('kept', 'set')]);
@@ -495,7 +495,7 @@ describe('what a council keeps back', () => {
 });
 
 describe('how far a search reaches', () => {
-  test('is given up to the oldest event that waits, and not at all while an index is rebuilt', async () => {
+  test('is given up to the oldest waiting event, and not at all while an index is rebuilt', async () => {
     const { places, catchUp, follower } = makeAuditLog(300, 22);
     catchUp();
     const sealed = sealedRange(places.folder)?.numbers ?? [];
@@ -529,7 +529,7 @@ describe('how far a search reaches', () => {
     follower.close();
   });
 
-  test('is reported as of when the streams were read, whichever process read them', async () => {
+  test('is reported as of when the streams were read, by whichever process', async () => {
     const { places, catchUp, follower } = makeAuditLog(20, 23);
     catchUp();
     follower.close();
@@ -552,7 +552,7 @@ describe('how far a search reaches', () => {
     });
   });
 
-  test('takes no credit for what another process has sealed in the meantime', async () => {
+  test('does not count what another process has sealed meanwhile', async () => {
     const { places, catchUp, follower, append } = makeAuditLog(100, 23);
     catchUp();
     const numbers = sealedRange(places.folder)?.numbers ?? [];
@@ -569,7 +569,7 @@ describe('how far a search reaches', () => {
     follower.close();
   });
 
-  test('a search looks again where another process has sealed in the meantime, and then says until when', async () => {
+  test('a search looks again if another process has sealed meanwhile, and then says until when', async () => {
     const { places, follower, append } = makeAuditLog(100, 24);
     let interruptions = 3;
     const readSearchedUntil = createSearchedUntil(places.folder, {
@@ -593,7 +593,7 @@ describe('how far a search reaches', () => {
   });
 });
 
-test('the search after one that ended its thread is answered', async () => {
+test('the search after one that crashed its thread is answered', async () => {
   const { places, catchUp, follower } = makeAuditLog(50, 19);
   catchUp();
   follower.close();
@@ -611,7 +611,7 @@ describe('the index file', () => {
   const count = (places: { folder: string; indexFile: string }): number =>
     searchAudit(places, {}, ALL, { limit: 10_000 }).events.length;
 
-  test('is for its owner only, with what lies beside it', () => {
+  test('is readable by its owner only, and so are the files beside it', () => {
     const { places, catchUp, follower } = makeAuditLog(10, 14);
     catchUp();
     expect(statSync(dirname(places.indexFile)).mode & 0o777).toBe(0o700);
@@ -621,7 +621,7 @@ describe('the index file', () => {
     follower.close();
   });
 
-  test('holds the same of what the sealer hands on as of what is read from the log, also once a part is pruned', async () => {
+  test('is the same from the sealer’s events as from the log, even once a part is pruned', async () => {
     const { places, log, append, catchUp, follower } = makeAuditLog(0, 24);
     const indexFile = join(auditFolder(), 'index.sqlite');
     const handed = followLog(places.folder, indexFile, RECENT_AT_MOST);
@@ -642,7 +642,7 @@ describe('the index file', () => {
     follower.close();
   });
 
-  test('follows a log that grows, whichever process writes it', () => {
+  test('follows a growing log, whichever process writes it', () => {
     const { places, append, catchUp, follower } = makeAuditLog(300, 15);
     catchUp();
     const other = followLog(places.folder, places.indexFile);
@@ -670,7 +670,7 @@ describe('the index file', () => {
         closeSync(file);
       },
     ],
-  ])('that %s is made anew, and no search answers from it', (_, damage) => {
+  ])('that %s is made again, and no search answers from it', (_, damage) => {
     const { places, catchUp, follower } = makeAuditLog(800, 16);
     catchUp();
     // Closed, so that all of it is in the one file.
@@ -687,7 +687,7 @@ describe('the index file', () => {
     expect(count(places)).toBe(800);
   });
 
-  test('of an earlier version is rebuilt', () => {
+  test('from an earlier version is rebuilt', () => {
     const { places, append, catchUp, follower } = makeAuditLog(300, 22);
     catchUp();
     follower.close();
@@ -705,7 +705,7 @@ describe('the index file', () => {
     expect(events.length).toBeGreaterThan(20);
   });
 
-  test('that is of another log is rebuilt', () => {
+  test('of another log is rebuilt', () => {
     const first = makeAuditLog(50, 17);
     const second = makeAuditLog(70, 18);
     first.catchUp();
@@ -722,7 +722,7 @@ describe('the index file', () => {
     ['in the indexes', 300],
     ['waiting', 100],
   ])(
-    'holds nothing of what was pruned from the log, not even a name in a free page: %s',
+    'keeps nothing of what was pruned from the log, not even a name in a free page: %s',
     (_, kept) => {
       const { places, log, catchUp, follower } = makeAuditLog(0, 19);
       const source = eventSource(20);

@@ -59,7 +59,7 @@ const EVENTS: { [Type in OfOneAuthority['type']]: Extract<OfOneAuthority, { type
 const placed = (event: WrittenEvent) =>
   auditEventSchema.parse({ ...event, partition: 'system', number: 1, at: Date.now() });
 
-describe('an event that names one authority is searched for by it', () => {
+describe('an event that names one authority is found by it', () => {
   test.each(Object.values(EVENTS))('$type', (event) => {
     expect(indexed(placed(event)).authorities).toEqual([AUTHORITY]);
   });

@@ -16,7 +16,7 @@ const asked = (events: readonly (typeof SEARCH)[], indexed: number): Promise<Kno
   }, OF);
 };
 
-test('somebody who looks into the audit is never taken for anybody else, however the index gets on meanwhile', async () => {
+test('nobody who searches the audit is taken for somebody else, however far the index has come', async () => {
   expect(await asked([SEARCH], 0)).not.toBe('known');
   expect(await asked([SEARCH], 1)).toBe('watches');
   expect(await asked([LOOKUP, SEARCH], 1)).toBe('watches');

@@ -81,7 +81,7 @@ describe('a log that was killed', () => {
     return { folder, before, batch };
   }
 
-  test('before the commit writes the batch again, even if it is a different one', async () => {
+  test('before the commit writes the batch again, even if it is now a different one', async () => {
     const { folder, before, batch } = killed();
     putBack(before, folder, 'sealing.sqlite', 'checkpoint');
     // Partial tiles are removed after that only.
@@ -104,7 +104,7 @@ describe('a log that was killed', () => {
     expect([to, findings]).toEqual([size + 400, []]);
   });
 
-  test('and whose commit went back behind what it signed is not touched', () => {
+  test('is left alone if its commit is older than what it signed', () => {
     const { folder, before } = killed();
     putBack(before, folder, 'sealing.sqlite');
     const files = filesOf(folder);
@@ -112,7 +112,7 @@ describe('a log that was killed', () => {
     expect(filesOf(folder)).toEqual(files);
   });
 
-  test('and whose files are not those committed is not written to', () => {
+  test('is not written to if its files are not those committed', () => {
     for (const path of [tilePath('entries', 2, 188), tilePath(0, 2, 188), tilePath(1, 0, 2)]) {
       const { folder } = makeLog(size, signer);
       const bytes = readFileSync(join(folder, path));
@@ -124,7 +124,7 @@ describe('a log that was killed', () => {
     }
   });
 
-  test('and was signed over other events is not continued', () => {
+  test('is not continued if it was signed over other events', () => {
     for (const signed of [size, 500]) {
       const { folder } = makeLog(size, signer);
       const other = makeLog(signed, signer, 2).folder;
@@ -133,19 +133,19 @@ describe('a log that was killed', () => {
     }
   });
 
-  test('and has lost its commit is not started again', () => {
+  test('is not started again if it has lost its commit', () => {
     const { folder } = makeLog(size, signer);
     rmSync(join(folder, 'sealing.sqlite'));
     expect(() => openLog(folder, signer)).toThrow('not what was committed');
   });
 });
 
-test('another key, or another name, does not continue with a log', () => {
+test('a log is not continued with another key or another name', () => {
   const { folder } = makeLog(10, signer);
   expect(() => openLog(folder, signerOf())).toThrow("not signed by this service's key");
 });
 
-test('a disk that takes no more leaves the log as it was, and it continues when there is room', async () => {
+test('a full disk leaves the log as it was, and the log continues when there is room', async () => {
   const { folder, source } = makeLog(500, signer);
   const log = openLog(folder, signer);
   // Where a file is to be written there is a folder: the write fails half way through the batch.
@@ -209,7 +209,7 @@ describe('pruning', () => {
     return { folder, log, today };
   }
 
-  test('takes whole bundles of events older than the retention, and the rest verifies', async () => {
+  test('removes whole bundles older than the retention period, and the rest verifies', async () => {
     const { folder, log, today } = oldLog();
     const old = checkpointOf(folder);
     const found = prunable(folder, log.committed, { years: 26, now });
@@ -244,7 +244,7 @@ describe('pruning', () => {
     expect((await findingsOf(folder))[0]).toMatchObject({ kind: 'entries-missing', entry: 512 });
   });
 
-  test('that was cut short is finished the next time', async () => {
+  test('cut short is finished the next time', async () => {
     const { folder, log, today } = oldLog();
     const found = prunable(folder, log.committed, { years: 26, now });
     log.append([
@@ -262,7 +262,7 @@ describe('pruning', () => {
     log.close();
   });
 
-  test('does not follow a clock that runs ahead of every event', () => {
+  test('does not follow a clock that is ahead of every event', () => {
     const { folder, log } = oldLog();
     const ahead = prunable(folder, log.committed, { years: 26, now: now + 100 * YEAR_MS });
     expect(ahead?.minimumIndex).toBe(512);
@@ -270,7 +270,7 @@ describe('pruning', () => {
   });
 });
 
-test('what was sealed lately is believed where it is in its place, and read from the log elsewhere', () => {
+test('recently sealed events are trusted in their place, and read from the log anywhere else', () => {
   const { folder } = makeLog(1_200, signer);
   const range = sealedRange(folder);
   if (range === undefined) throw new Error('there is no log');

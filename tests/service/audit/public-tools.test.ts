@@ -72,7 +72,7 @@ describe.skipIf(built?.status !== 0)(`public tools for transparency logs (${why}
     });
   });
 
-  test('verify the cosignatures of witnesses, and refuse those that are over another checkpoint', async () => {
+  test('verify witnesses’ cosignatures, and refuse those over another checkpoint', async () => {
     const all = [
       await startWitness(() => [signer.verifierKey], 'a.test/w'),
       await startWitness(() => [signer.verifierKey], 'b.test/w'),
@@ -113,7 +113,7 @@ describe.skipIf(built?.status !== 0)(`public tools for transparency logs (${why}
     }
   });
 
-  test('refuse another key, and an entry that was changed', () => {
+  test('refuse another key, and a changed entry', () => {
     expect(verify(log, signerOf().verifierKey.text).status).toBe(1);
     const path = join(log, tilePath('entries', 100));
     const bundle = readFileSync(path);

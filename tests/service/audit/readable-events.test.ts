@@ -322,7 +322,7 @@ describe('an audit event', () => {
     );
   });
 
-  test('that would not read back is not written at all', async () => {
+  test('that would not read back is not written', async () => {
     const streams = createAuditStreams(redis);
     const before = await streams.numbers();
     const event = { type: 'purge', auditId: randomUUID(), by: 'A', detail: {} } as const;
@@ -335,7 +335,7 @@ describe('an audit event', () => {
     expect(await streams.numbers()).toEqual(before);
   });
 
-  test('of a lookup reads back, whatever the route let in', async () => {
+  test('of a lookup reads back, whatever the route accepted', async () => {
     let given: LookupInput | undefined;
     const lookUp = createLookup({
       store: {
@@ -441,7 +441,7 @@ describe('a name or a reason', () => {
   });
 
   test.for(['Ann', 'Zoë', 'O’Brien-Smith', '李', 'محمد', 'நந்தினி', '7', 'e\u0301', '=1+1', '"x"'])(
-    '%s is taken as it is',
+    '%s is accepted unchanged',
     (text) => {
       expect(shortTextSchema.parse(text)).toBe(text);
       expect(heldTextSchema.parse(text)).toBe(text);

@@ -55,7 +55,7 @@ const why = (work: Promise<unknown>): Promise<string> =>
     (error: unknown) => (error instanceof CopyAway ? error.message : String(error)),
   );
 
-test('an object is created by a signed request that may succeed only if there is none', async () => {
+test('an object is created by a signed request that succeeds only if there is none yet', async () => {
   answer = () => ({ status: 200 });
   expect(await (await place()).create('log/000', Buffer.from('entries'))).toBe(true);
   const [{ method, url, headers } = { method: '', url: '', headers: {} }] = seen;
@@ -75,7 +75,7 @@ test.for([
   [400, '<Code>AuthorizationHeaderMalformed</Code>', 'Correct AUDIT_COPY_REGION'],
   [403, '<Code>RequestTimeTooSkewed</Code>', 'time server'],
 ] as const)(
-  'status %i is never taken for created, and is said as what it means',
+  'status %i is never taken for created, and is described correctly',
   async ([status, body, says]) => {
     answer = () => ({ status, body });
     const bucket = await place();
@@ -85,7 +85,7 @@ test.for([
   },
 );
 
-test('objects are deleted by credentials of their own, and by nobody without them', async () => {
+test('objects are deleted with separate credentials, and never without them', async () => {
   answer = ({ method }) => ({ status: method === 'DELETE' ? 204 : 200 });
   expect((await place()).remove).toBeUndefined();
   const bucket = await place(10_000, 'key\nsecret\n', 'pruner\nsecret\n');
@@ -102,7 +102,7 @@ test('objects are deleted by credentials of their own, and by nobody without the
   expect(await why(bucket.remove?.('log/000') ?? Promise.resolve())).toContain('refuses');
 });
 
-test('a bucket that does not answer is away after the deadline, and nothing is sent twice', async () => {
+test('a bucket that does not answer counts as away after the deadline, and nothing is sent twice', async () => {
   answer = () => undefined;
   expect(await why((await place(1_000)).create('a', Buffer.from('x')))).toContain(
     'no answer within 1000 ms',
@@ -110,7 +110,7 @@ test('a bucket that does not answer is away after the deadline, and nothing is s
   expect(seen).toHaveLength(1);
 });
 
-test('an object that is not there is told from a bucket that is not', async () => {
+test('a missing object is distinguished from a missing bucket', async () => {
   answer = () => ({ status: 404, body: '<Code>NoSuchKey</Code>' });
   expect(await (await place()).read('a')).toBeUndefined();
   answer = () => ({ status: 404, body: '<Code>NoSuchBucket</Code>' });
@@ -137,7 +137,7 @@ test.for([
     false,
   ],
 ] as const)(
-  'a lifecycle rule %s is refused only where it would delete what is needed',
+  'a lifecycle rule %s is refused only if it would delete what is needed',
   async ([, rules, refused]) => {
     answer = () => ({
       status: 200,
@@ -147,7 +147,7 @@ test.for([
   },
 );
 
-test('a bucket whose lifecycle rules may not be asked for is used and said to be so, and one without whole credentials is not used', async () => {
+test('a bucket with unreadable lifecycle rules is used and reported, and one without full credentials is not used', async () => {
   answer = () => ({ status: 403 });
   expect(await (await place()).keeping()).toMatchObject({ kind: 'unknown' });
   expect(await why((await place(10_000, 'key\n')).read('a'))).toContain('(incomplete)');

@@ -76,7 +76,7 @@ test('events of every stream are sealed once, in order, and then leave Redis', a
   expect(numbers).toEqual(Array.from({ length: 405 }, (_, i) => i + 1));
 });
 
-test('what was sealed is handed on as it reads in the log, whatever it is', async () => {
+test('sealed events are passed on exactly as they read in the log', async () => {
   const one = await sealer();
   await step(one);
   const look = (i: number) =>
@@ -111,7 +111,7 @@ test('what was sealed is handed on as it reads in the log, whatever it is', asyn
   one.close();
 });
 
-test('events that are not sealed for a minute are a problem, also where a clock was ahead and was put back', async () => {
+test('events not sealed for a minute are a problem, even if a clock was ahead and put back', async () => {
   await record(1, 3);
   vi.useFakeTimers({ toFake: ['Date', 'performance'], now: Date.now() - 3_600_000 });
   try {
@@ -131,7 +131,7 @@ test('events that are not sealed for a minute are a problem, also where a clock 
   }
 });
 
-test('the numbering continues after events left Redis, across a restart of it', async () => {
+test('numbering continues after events have left Redis, across its restart', async () => {
   await record(3, 7);
   const one = await sealer();
   await step(one);
@@ -148,7 +148,7 @@ test('the numbering continues after events left Redis, across a restart of it', 
   expect((await verification()).findings).toEqual([]);
 });
 
-test('what is committed and still in Redis is not sealed again', async () => {
+test('committed events still in Redis are not sealed again', async () => {
   await record(10, 1);
   const one = await sealer();
   const { sealed } = await step(one);
@@ -165,7 +165,7 @@ test('what is committed and still in Redis is not sealed again', async () => {
 });
 
 describe('sealing stops and says why', () => {
-  test('where numbers are missing, and seals nothing after them', async () => {
+  test('if numbers are missing, and nothing after them is sealed', async () => {
     await record(10, 1);
     const one = await sealer();
     const { sealed } = await step(one);
@@ -179,7 +179,7 @@ describe('sealing stops and says why', () => {
     one.close();
   });
 
-  test('where Redis went back behind what is sealed, and the store verifier does not open it', async () => {
+  test('if Redis has gone back behind the seal, and the store verifier keeps it closed', async () => {
     await record(10, 1);
     const one = await sealer();
     await step(one);
@@ -198,7 +198,7 @@ describe('sealing stops and says why', () => {
     expect(verifier.state.detail).toContain('missing from Redis');
   });
 
-  test('where the log was changed behind its back', async () => {
+  test('if the log was changed from outside', async () => {
     await record(600, 1);
     const one = await sealer();
     await step(one);
@@ -217,7 +217,7 @@ describe('sealing stops and says why', () => {
     two.close();
   });
 
-  test('where another log seals this Redis already', async () => {
+  test('if another log already seals this Redis', async () => {
     const one = await sealer();
     await step(one);
     one.close();
@@ -228,7 +228,7 @@ describe('sealing stops and says why', () => {
     two.close();
   });
 
-  test('where the key is gone, instead of making another', async () => {
+  test('if the key is gone, instead of making another', async () => {
     const one = await sealer();
     await step(one);
     one.close();
@@ -242,7 +242,7 @@ describe('sealing stops and says why', () => {
     two.close();
   });
 
-  test('where the disk takes no more, and continues once it does', async () => {
+  test('if the disk is full, and continues once there is room', async () => {
     const one = await sealer();
     await step(one);
     await record(600, 1);
@@ -259,7 +259,7 @@ describe('sealing stops and says why', () => {
   });
 });
 
-test('of two at once one seals and the other waits, and takes over when the first is gone', async () => {
+test('of two sealers one seals and the other waits, and takes over when the first is gone', async () => {
   const [one, two] = [await sealer(), await sealer()];
   await step(one);
   expect(await step(two)).toMatchObject({ standby: true, problem: false });
@@ -272,7 +272,7 @@ test('of two at once one seals and the other waits, and takes over when the firs
   expect((await verification()).findings).toEqual([]);
 });
 
-test('what somebody else wrote into a stream is sealed as that, and reported', async () => {
+test('a foreign entry in a stream is sealed as foreign, and reported', async () => {
   const odd: string[][] = [
     ['event', '{"type":', 'at', '5'],
     ['anything', 'at all'],
@@ -295,7 +295,7 @@ test('what somebody else wrote into a stream is sealed as that, and reported', a
   expect(types).toEqual(odd.map(() => 'unreadable'));
 });
 
-test('an act of a council whose row in the store is damaged is sealed as unreadable, and keeps nothing else from being sealed', async () => {
+test('a council’s act with a damaged row in the store is sealed as unreadable, and delays nothing else', async () => {
   const act = {
     type: 'restriction',
     auditId: randomUUID(),
@@ -320,7 +320,7 @@ test('an act of a council whose row in the store is damaged is sealed as unreada
   expect(types).toEqual(['unreadable', 'not-delivered']);
 });
 
-test('an entry that is longer than a text may be is sealed as what it is, and so is what comes after it', async () => {
+test('an entry longer than a text may be is sealed as it is, and so is what follows it', async () => {
   const at = String(Date.now());
   const text = `\ufeff${'a\u0001"\ud83d\ude00é'.repeat(200_000)}`;
   const mixed = Buffer.concat([Buffer.from(text), Buffer.from([0xff, 0xe2, 0x82])]);
@@ -376,7 +376,7 @@ test('an accepted gap lets sealing continue, and the log says who answered for i
   expect(explained).toEqual([expect.objectContaining({ by: 'A. Guardian' })]);
 });
 
-test('events beyond the retention are pruned, unless there is a hold', async () => {
+test('events past the retention period are pruned, unless there is a hold', async () => {
   const old = String(Date.now() - 3 * 366 * 86_400_000);
   for (let i = 0; i < 384; i++) {
     await t.admin.xadd(keys.audit(i % 3), '0-*', 'event', JSON.stringify(event(i)), 'at', old);

@@ -123,11 +123,11 @@ async function searchable(): Promise<void> {
 }
 
 describe('who sees what', () => {
-  test("the operating organisation's officer sees every lookup", async () => {
+  test('the operating organisation’s officer sees every lookup', async () => {
     expect(await lookups()).toHaveLength(5);
   });
 
-  test("an organisation's officer sees its own people's lookups and no other's", async () => {
+  test('an organisation’s officer sees only its own people’s lookups', async () => {
     const events = await lookups(officer('ZZH01'));
     expect(events.map((event) => String(event['nhsNumber'])).toSorted(byText)).toEqual(
       [SHARED, NOBODYS].toSorted(byText),
@@ -140,7 +140,7 @@ describe('who sees what', () => {
     expect(await lookups(officer('ZZH99'))).toEqual([]);
   });
 
-  test('an authority sees unscheduled accesses to children it holds, with its own plans alone', async () => {
+  test('an authority sees unscheduled accesses to children it holds, with only its own plans', async () => {
     const events = await lookups(officer('ZZ101'));
     expect(events.map((event) => event['nhsNumber'])).toEqual([SHARED, SHARED]);
     const text = JSON.stringify(events);
@@ -179,7 +179,7 @@ describe('who sees what', () => {
 });
 
 describe('POST /audit/search', () => {
-  test('is on record, with who, why, what was asked and how much was shown, before the answer leaves', async () => {
+  test('is on record, with who, why, what was asked and how much was shown, before the answer is sent', async () => {
     const { auditId, events } = await search({ nhsNumber: SHARED, outcome: 'flagged', limit: 2 });
     expect((await searches()).find((event) => event.auditId === auditId)).toMatchObject({
       partition: 'system',
@@ -192,7 +192,7 @@ describe('POST /audit/search', () => {
     });
   });
 
-  test('shows nothing where it cannot be recorded', async () => {
+  test('shows nothing if it cannot be recorded', async () => {
     await service.admin.config('SET', 'maxmemory', '1');
     const response = await send({ reason: 'review', nhsNumber: SHARED });
     await service.admin.config('SET', 'maxmemory', String(128 * 1_048_576));
@@ -220,7 +220,7 @@ describe('POST /audit/search', () => {
     expect(found).toEqual(whole);
   });
 
-  test('says until when it is complete', async () => {
+  test('says up to when it is complete', async () => {
     const before = Date.now();
     await until(async () => {
       const { coverage } = await search({ limit: 1 });
@@ -255,13 +255,13 @@ describe('POST /audit/search', () => {
     expect(await response.json()).toMatchObject({ code });
   });
 
-  test('takes no GET, whose address a log would keep', async () => {
+  test('accepts no GET, since logs keep addresses', async () => {
     const response = await send(undefined, { method: 'GET' });
     expect(response.status).toBe(405);
     expect(response.headers.get('allow')).toBe('POST');
   });
 
-  test('answers FHIR where that is asked for, valid against R4, and no more than the viewer may see', async () => {
+  test('answers in FHIR if asked to, valid against R4, and shows no more than the viewer may see', async () => {
     for (const as of [officer('ZZX01'), officer('ZZH01'), officer('ZZ101')]) {
       const response = await send({ reason: 'review' }, { as, accept: 'application/fhir+json' });
       expect(response.status).toBe(200);
@@ -293,7 +293,7 @@ describe('POST /audit/search', () => {
     expect(response.headers.get('content-type')).toBe(type);
   });
 
-  test('a damaged index is rebuilt, and no answer is short without saying so', async () => {
+  test('a damaged index is rebuilt, and no incomplete answer looks complete', async () => {
     const size = sealedRange(join(service.dataDir, 'audit'))?.size ?? 0;
     const path = join(service.dataDir, 'audit-index', 'index.sqlite');
     for (const end of ['-wal', '-shm', '']) {
@@ -351,7 +351,7 @@ describe('the command line', () => {
     });
   });
 
-  test('a number among the arguments, which every user of the machine sees, is refused and not repeated', async () => {
+  test('a number in the arguments, visible to every user of the machine, is refused and not repeated', async () => {
     const before = (await searches()).length;
     const refused = await Promise.all([
       audit('search', '--child', SHARED, ...NAMED),
@@ -385,7 +385,7 @@ describe('the command line', () => {
     expect(shown).toContain('"events"');
   });
 
-  test('a wrong use is said in a sentence, and looks at nothing', async () => {
+  test('wrong usage gets a message, and nothing is searched', async () => {
     const before = (await searches()).length;
     const wrong = await Promise.all([
       audit('search', '--reason', 'x'),
@@ -408,7 +408,7 @@ describe('the command line', () => {
     expect(await searches()).toHaveLength(before);
   });
 
-  test('the report on a child is marked for review and names no member of staff unasked', async () => {
+  test('the report on a child is marked for review and names no member of staff unless asked', async () => {
     const report = await auditOf(SHARED, 'report', 'child', '--child', '-', ...NAMED);
     expect(report.stdout).toContain("FOR THE CONTROLLER'S REVIEW");
     expect(report.stdout).toContain('ZZP01');
@@ -423,7 +423,7 @@ describe('the command line', () => {
     });
   });
 
-  test('the report on a child says whom it is about, for whom and why, for which time, and in which zone', async () => {
+  test('the report on a child says about whom, for whom and why, for which period, and in which time zone', async () => {
     const args = ['--child', '-', '--from', '1/6/2026', '--to', '27 Nov 2036', ...NAMED];
     const table = await auditOf(SHARED, 'report', 'child', ...args);
     const csv = await auditOf(SHARED, 'report', 'child', '--csv', ...args);
@@ -454,7 +454,7 @@ describe('the command line', () => {
     expect((await searches()).at(-1)).toMatchObject({ by: 'A. Guardian', account });
   });
 
-  test('a request refused for its form or for overload is not in the report on a child', async () => {
+  test('the report on a child leaves out requests refused for their form or for overload', async () => {
     const sent = await service.lookup({ nhsNumber: SHARED, dateOfBirth: 'x' });
     expect(sent.status).toBe(400);
     await until(async () => {
@@ -511,7 +511,7 @@ describe('the command line', () => {
     expect(await rows('repeats', '--least', '2', '--user', 'nurse-1')).toEqual([]);
   });
 
-  test('an event is listed everywhere with what came of the look: what happened, and where the child is', async () => {
+  test('an event is listed everywhere with the outcome of the look: what happened, and where the child is', async () => {
     const token = await service.token(claims({ sub: 'nurse-2', organisation: 'ZZH02' }));
     const answer = await service.lookup({ nhsNumber: OTHERS }, { token });
     const { auditId } = z
@@ -557,7 +557,7 @@ describe('the command line', () => {
     }
   });
 
-  test('the index is rebuilt by one command', async () => {
+  test('one command rebuilds the index', async () => {
     const { code, stdout } = await audit('index', '--rebuild');
     expect(code).toBe(0);
     expect(stdout).toMatch(/is complete, up to entry [0-9]+ of the log/);

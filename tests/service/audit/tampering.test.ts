@@ -68,7 +68,7 @@ const checkpointOf = (folder: string): Buffer => readFileSync(join(folder, 'chec
 const sizeOf = (folder: string): number =>
   parseCheckpoint(checkpointOf(folder).toString().split('\n\n')[0] + '\n')?.size ?? -1;
 
-test('a log that nobody touched verifies, and its end may lie anywhere', async () => {
+test('an untouched log verifies, wherever its end lies', async () => {
   expect(await after(() => undefined)).toEqual([]);
   for (const size of [0, 1, 255, 256, 257, 512]) {
     const { folder } = makeLog(size, signer, size);
@@ -78,8 +78,8 @@ test('a log that nobody touched verifies, and its end may lie anywhere', async (
   }
 });
 
-describe('is named with its place:', () => {
-  test('an entry that was changed', () =>
+describe('verification names the place of', () => {
+  test('a changed entry', () =>
     atPlaces(
       (folder, place) =>
         rewrite(folder, (entries) => {
@@ -99,7 +99,7 @@ describe('is named with its place:', () => {
       ],
     ));
 
-  test('an entry that was deleted, and the number that is missing then', () =>
+  test('a deleted entry, with the number that is then missing', () =>
     atPlaces(
       (folder, place) => rewrite(folder, (entries) => entries.splice(place, 1)),
       (place) => [
@@ -110,7 +110,7 @@ describe('is named with its place:', () => {
       SIZE - 1,
     ));
 
-  test('an entry that was inserted', () =>
+  test('an inserted entry', () =>
     atPlaces(
       (folder, place) =>
         rewrite(folder, (entries) => entries.splice(place, 0, Buffer.from('{"partition":1}'))),
@@ -121,7 +121,7 @@ describe('is named with its place:', () => {
       SIZE - 1,
     ));
 
-  test('entries that changed places', async () => {
+  test('swapped entries', async () => {
     const random = seeded(7);
     for (let i = 0; i < PLACES; i++) {
       const one = random(SIZE - 300);
@@ -143,7 +143,7 @@ describe('is named with its place:', () => {
     }
   });
 
-  test('a bundle that breaks off', () =>
+  test('a truncated bundle', () =>
     atPlaces(
       (folder, place) => {
         const index = Math.floor(place / TILE_WIDTH);
@@ -162,7 +162,7 @@ describe('is named with its place:', () => {
       ],
     ));
 
-  test('bundles that are gone from the middle', async () => {
+  test('bundles missing from the middle', async () => {
     const findings = await after((folder) => {
       for (const index of [2, 3]) rmSync(join(folder, tilePath('entries', index)));
     });
@@ -176,7 +176,7 @@ describe('is named with its place:', () => {
     );
   });
 
-  test('an end that was cut off', async () => {
+  test('an end cut off', async () => {
     const findings = await after((folder) => {
       for (const index of [4, 5, 6]) {
         rmSync(join(folder, `${tilePath('entries', index)}.p`), { recursive: true, force: true });
@@ -186,7 +186,7 @@ describe('is named with its place:', () => {
     expect(findings).toEqual([expect.objectContaining({ kind: 'truncated', entry: 1024 })]);
   });
 
-  test('a beginning that is gone without having been pruned', async () => {
+  test('a missing start that was not pruned', async () => {
     const findings = await after((folder) => {
       for (const index of [0, 1]) rmSync(join(folder, tilePath('entries', index)));
     });
@@ -196,7 +196,7 @@ describe('is named with its place:', () => {
     expect(findings[0]?.detail).toContain('Entries 0 to 511');
   });
 
-  test('a tile that was changed or is gone, while the entries are those that were signed', async () => {
+  test('a changed or missing tile whose entries are those that were signed', async () => {
     const changed = await after((folder) => {
       const path = join(folder, tilePath(0, 3));
       const tile = readFileSync(path);
@@ -221,7 +221,7 @@ describe('is named with its place:', () => {
     ]);
   });
 
-  test('a full tile of a higher level that was changed, in a log long enough to have one', async () => {
+  test('a changed full tile of a higher level, in a log long enough to have one', async () => {
     const folder = auditFolder();
     const log = openLog(folder, signer);
     log.append(eventSource(1).take(65_600));
@@ -235,7 +235,7 @@ describe('is named with its place:', () => {
     ]);
   });
 
-  test('entries that were rewritten together with every tile, by somebody without the key', async () => {
+  test('entries rewritten with every tile, by somebody without the key', async () => {
     const forged = makeLog(SIZE, signerOf(), 2).folder;
     writeFileSync(join(forged, 'checkpoint'), checkpointOf(whole));
     expect((await verifyLog({ folder: forged, keys })).findings).toEqual([
@@ -247,7 +247,7 @@ describe('is named with its place:', () => {
     ]);
   });
 
-  test('numbers that were never sealed, even where everything else is whole', async () => {
+  test('numbers never sealed, even if everything else is whole', async () => {
     const folder = auditFolder();
     const log = openLog(folder, signer);
     const source = eventSource(3);
@@ -261,7 +261,7 @@ describe('is named with its place:', () => {
     expect(findings[0]?.detail).toContain(`Events ${first} to ${last} of partition 7`);
   });
 
-  test('a number that comes twice', async () => {
+  test('a repeated number', async () => {
     const folder = auditFolder();
     const log = openLog(folder, signer);
     const source = eventSource(3);
@@ -287,7 +287,7 @@ describe('an older checkpoint shows', () => {
     expect(findings).toEqual([expect.objectContaining({ kind: 'rolled-back', entry: 900 })]);
   });
 
-  test('that the log was forked, by anybody who holds the key', async () => {
+  test('that the log was forked, even by a holder of the key', async () => {
     for (const size of [SIZE, 1_000, 256]) {
       const fork = makeLog(size, signer, 9).folder;
       const findings = await after(() => undefined, [checkpointOf(fork)]);
@@ -295,7 +295,7 @@ describe('an older checkpoint shows', () => {
     }
   });
 
-  test('nothing where the log continues it, at any size', async () => {
+  test('nothing if the log continues it, at any size', async () => {
     const folder = auditFolder();
     const source = eventSource(5);
     const log = openLog(folder, signer);
@@ -326,7 +326,7 @@ describe('an older checkpoint shows', () => {
     ['UTF-16', (note) => Buffer.from(`\uFEFF${note.toString()}`, 'utf16le')],
     ['no last line break', (note) => note.subarray(0, -1)],
     ['one line break more', (note) => Buffer.from(`${note.toString()}\n`)],
-  ])('the same where its copy has got %s on its way', async (_, carried) => {
+  ])('the same if its copy has got %s on its way', async (_, carried) => {
     expect(await compare(carried(checkpointOf(whole)))).toEqual([]);
     // A copy of another log is still told from this one's.
     const fork = carried(checkpointOf(makeLog(256, signer, 9).folder));
@@ -334,7 +334,7 @@ describe('an older checkpoint shows', () => {
     expect(findings).toEqual([expect.objectContaining({ kind: 'forked' })]);
   });
 
-  test('nothing of the log where the copy is damaged, or none of this log', async () => {
+  test('nothing about the log if the copy is damaged, or of another log', async () => {
     const note = checkpointOf(whole).toString();
     for (const bad of [
       'checkpoint',
@@ -347,7 +347,7 @@ describe('an older checkpoint shows', () => {
     }
   });
 
-  test('no fork where the log was rewritten or damaged by somebody without the key', async () => {
+  test('no fork if the log was rewritten or damaged by somebody without the key', async () => {
     const older = checkpointOf(makeLog(1_000, signer).folder);
     const old = [{ name: 'january', note: older }];
     expect(await after(() => undefined, [older])).toEqual([]);
@@ -367,7 +367,7 @@ describe('an older checkpoint shows', () => {
   });
 });
 
-test('a copy made while the log is written to verifies, and says what its checkpoint does not cover', async () => {
+test('a copy made while the log is being written verifies, and says what its checkpoint does not cover', async () => {
   const folder = auditFolder();
   const log = openLog(folder, signer);
   const source = eventSource(6);
@@ -385,7 +385,7 @@ test('a copy made while the log is written to verifies, and says what its checkp
   log.close();
 });
 
-test('a checkpoint put back beside a newer log is stale', async () => {
+test('an old checkpoint put beside a newer log is stale', async () => {
   const folder = copyOf(whole);
   const old = checkpointOf(folder);
   const log = openLog(folder, signer);
@@ -397,7 +397,7 @@ test('a checkpoint put back beside a newer log is stale', async () => {
   expect(findings.map(({ kind }) => kind)).toContain('stale-checkpoint');
 });
 
-test('a copy that is older than it may be is recognised by its youngest event', async () => {
+test('a copy older than allowed is recognised by its latest event', async () => {
   const { findings } = await verifyLog({
     folder: whole,
     keys,
@@ -407,7 +407,7 @@ test('a copy that is older than it may be is recognised by its youngest event', 
   expect(findings).toEqual([expect.objectContaining({ kind: 'too-old' })]);
 });
 
-test('an event from the future, which somebody else wrote, does not make an old copy young', async () => {
+test('a foreign event from the future does not make an old copy look new', async () => {
   const folder = copyOf(whole);
   const log = openLog(folder, signer);
   log.append([eventSource(SIZE).next(undefined, { at: Date.UTC(2036, 0, 1), padding: undefined })]);
@@ -422,7 +422,7 @@ test('an event from the future, which somebody else wrote, does not make an old 
 });
 
 describe('a proof of one event', () => {
-  test('is believed with the public key alone, and proves nothing else', () => {
+  test('is accepted with the public key alone, and proves nothing else', () => {
     const random = seeded(8);
     for (let i = 0; i < PLACES; i++) {
       const index = random(SIZE);

@@ -149,7 +149,7 @@ describe('the tree', () => {
     }
   });
 
-  test('proves every entry and every beginning, and no other', () => {
+  test('proves every entry and every earlier size, and nothing else', () => {
     const entries = numbered(600);
     const { tree, edge } = grow(entries);
     const whole = { size: 600, root: edge.root() };
@@ -179,7 +179,7 @@ describe('the tree', () => {
 });
 
 describe('tiles', () => {
-  test('lie where the specification puts them', () => {
+  test('are stored where the specification puts them', () => {
     expect(tilePath(0, 1_234_067)).toBe('tile/0/x001/x234/067');
     expect(tilePath('entries', 0)).toBe('tile/entries/000');
     expect(tilePath(1, 5, 112)).toBe('tile/1/005.p/112');
@@ -219,12 +219,12 @@ describe('notes', () => {
     return parsed;
   };
 
-  test('are signed to the byte as the Go checksum database signs them', () => {
+  test('are signed byte for byte as the Go checksum database signs them', () => {
     expect(signNote(TEXT, [signer(PETER)])).toBe(NOTE);
     expect(signer(PETER).verifierKey.text).toBe(PETERS);
   });
 
-  test('of the specification and of Go are believed', () => {
+  test('of the specification and of Go are accepted', () => {
     expect(openNote(Buffer.from(NOTE), [verifierKey(PETERS)])).toMatchObject({
       kind: 'signed',
       text: TEXT,
@@ -237,7 +237,7 @@ describe('notes', () => {
     });
   });
 
-  test('are not believed once any byte is another', () => {
+  test('are refused once any byte is changed', () => {
     const bytes = Buffer.from(NOTE);
     fc.assert(
       fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, by) => {
@@ -249,7 +249,7 @@ describe('notes', () => {
     );
   });
 
-  test('keys that were cut or changed anywhere are no keys', () => {
+  test('keys cut or changed anywhere are refused', () => {
     for (let i = 0; i < PETERS.length; i++) {
       const changed = String.fromCharCode(PETERS.charCodeAt(i) + 1);
       expect(parseVerifierKey(PETERS.slice(0, i) + changed + PETERS.slice(i + 1))).toBeUndefined();
@@ -268,7 +268,7 @@ describe('notes', () => {
     ).toBeUndefined();
   });
 
-  test('a checkpoint is signed to the byte as Tessera signs it, over the same entries', () => {
+  test('a checkpoint is signed byte for byte as Tessera signs it, over the same entries', () => {
     const key =
       'PRIVATE+KEY+example.com/log/testdata+33d7b496+AeymY/SZAX0jZcJ8enZ5FY1Dz+wTML2yWSkK+9DSF3eg';
     const words =
@@ -297,13 +297,13 @@ describe('notes', () => {
     }
   });
 
-  test('a checkpoint of another log with a key that is known is not believed', () => {
+  test('a checkpoint of another log with a known key is refused', () => {
     const key = signer(makeSigner('example.com/one'));
     const note = signCheckpoint({ origin: 'example.com/two', size: 0, root: EMPTY_ROOT }, [key]);
     expect(openCheckpoint(Buffer.from(note), [key.verifierKey]).kind).toBe('unknown');
   });
 
-  test('two keys sign side by side, and either is enough to believe', () => {
+  test('two keys sign side by side, and either is enough', () => {
     const [one, two] = [signer(makeSigner('log')), signer(makeSigner('log'))];
     const note = Buffer.from(signNote('text\n', [one, two]));
     for (const key of [one, two]) expect(openNote(note, [key.verifierKey]).kind).toBe('signed');

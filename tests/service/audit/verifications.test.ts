@@ -8,7 +8,7 @@ import { until } from '../../support/until.ts';
 
 afterEach(removeAuditFolders);
 
-test('a verification runs until it is on record, and the next one cannot be taken for unfinished', async () => {
+test('a verification runs until it is on record, and the next one is never taken for unfinished', async () => {
   const place = auditFolder();
   const keyFile = join(place, 'audit-key');
   const [signer] = await readOrMakeKeys(keyFile, ORIGIN);

@@ -33,7 +33,7 @@ const lookup = (access: 'unscheduled' | 'silent-read', type = 'lookup') =>
 
 const authority = (code: string): Viewer => ({ kind: 'authority', authority: code });
 
-test('an authority sees its own plan of an access, and nothing of another’s', () => {
+test('an authority sees its own plan in an access, and nothing of another’s', () => {
   const seen = viewOf(authority('ZZ101'), lookup('unscheduled'), 3);
   expect(seen?.['shown']).toEqual([
     {
@@ -69,6 +69,6 @@ test.each([
   ['by acts alone where the look knows of none', [], ['A', 'B'], 'A'],
   ['as the look says where its council has ended it and another protects', ['A'], ['B'], 'A'],
   ['as the look says where all have ended it', ['A', 'B'], [], 'A'],
-])('which of several councils is told the place goes %s', (_, own, kept, told) => {
+])('if several councils protect a child, the place goes %s', (_, own, kept, told) => {
   expect(['A', 'B', 'C'].filter((each) => !isKeptFrom(each, own, kept))).toEqual([told]);
 });

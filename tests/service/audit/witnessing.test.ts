@@ -107,7 +107,7 @@ describe('a witness that works', () => {
     expect(going.last()).toMatchObject({ problem: false, contradicted: false });
   });
 
-  test('is brought up to the newest checkpoint by a proof from the size that it says', async () => {
+  test('is brought up to the newest checkpoint by a proof from the size that it gives', async () => {
     const { folder } = makeLog(300, signer);
     const one = await witness();
     const first = witnessing(folder, [one]);
@@ -119,7 +119,7 @@ describe('a witness that works', () => {
     expect(one.asked).toContain(300);
   });
 
-  test('cosigns a checkpoint that stays the newest again, so that its silence shows', async () => {
+  test('cosigns an unchanged newest checkpoint again, so that its silence would show', async () => {
     const { folder } = makeLog(3, signer);
     const one = await witness();
     const going = witnessing(folder, [one], 1, { renewMs: SOON.renewMs });
@@ -129,7 +129,7 @@ describe('a witness that works', () => {
     expect(going.last()).toMatchObject({ problem: true, contradicted: false });
   });
 
-  test('is asked by one request at a time, however many checkpoints are signed meanwhile', async () => {
+  test('gets one request at a time, however many checkpoints are signed meanwhile', async () => {
     const { folder } = makeLog(10, signer);
     const one = await witness();
     const answers: (() => void)[] = [];
@@ -155,7 +155,7 @@ describe('a witness that works', () => {
 });
 
 describe('of several witnesses', () => {
-  test('as many as are needed have to cosign the same checkpoint, and a silent one does not delay the others', async () => {
+  test('as many as needed must cosign the same checkpoint, and a silent one does not delay the others', async () => {
     const { folder } = makeLog(20, signer);
     const all = [await witness('a.test/w'), await witness('b.test/w'), await witness('c.test/w')];
     const [, , mute] = all;
@@ -182,7 +182,7 @@ describe('of several witnesses', () => {
   });
 });
 
-describe('a witness that knows the log otherwise', () => {
+describe('a witness that contradicts the log', () => {
   const contradictions = (folder: string) => CommitFile.contradictionsIfThere(folder);
 
   test('shows an old copy by the size that it knows', async () => {
@@ -222,7 +222,7 @@ describe('a witness that knows the log otherwise', () => {
     await going.said('knows the first 50 entries of this audit log, and they are not those here');
   });
 
-  test('does not count as a contradiction if another process has sealed more in the meantime', async () => {
+  test('does not count if another process has sealed more meanwhile', async () => {
     const { folder } = makeLog(50, signer);
     const one = await witness();
     one.instead = (response) => {
@@ -235,7 +235,7 @@ describe('a witness that knows the log otherwise', () => {
     expect(contradictions(folder)).toEqual([]);
   });
 
-  test('is not what files that are damaged here are taken for', async () => {
+  test('is not confused with files damaged here', async () => {
     const { folder } = makeLog(300, signer);
     const one = await witness();
     await witnessing(folder, [one]).witnessedUpTo(300);
@@ -251,7 +251,7 @@ describe('a witness that knows the log otherwise', () => {
     expect(contradictions(folder)).toEqual([]);
   });
 
-  test('is believed at the second time, where this process had its cosignature before: a worker that was replaced ends first', async () => {
+  test('is believed the second time if this process had its cosignature before, since a replaced worker ends first', async () => {
     const { folder } = makeLog(50, signer);
     const one = await witness();
     const going = witnessing(folder, [one], 1, { renewMs: SOON.renewMs });
@@ -268,7 +268,7 @@ describe('a witness that knows the log otherwise', () => {
     await going.said('knows this audit log with 75 entries');
   });
 
-  test('has withdrawn it where it cosigns a log that goes as far, as once a worker has caught up', async () => {
+  test('no longer counts once it cosigns a log of that size, for instance after a worker has caught up', async () => {
     const { folder } = makeLog(80, signer);
     const one = await witness();
     const commits = CommitFile.open(folder);
@@ -281,7 +281,7 @@ describe('a witness that knows the log otherwise', () => {
     expect(contradictions(folder)).toMatchObject([{ name: 'another' }]);
   });
 
-  test('is overruled by a named person once, and again if it then knows still more', async () => {
+  test('can be overruled by a named person once, and again if it then knows still more', async () => {
     const { folder } = makeLog(50, signer);
     const one = await witness();
     await witnessing(folder, [one]).witnessedUpTo(50);
@@ -392,7 +392,7 @@ describe('verifying a log', () => {
     for (const { at } of witnessed?.by ?? []) expect(Date.parse(at)).toBeGreaterThan(before);
   });
 
-  test('prints it by cp-flags audit verify --witnesses, and ends with 3 where too few have cosigned', async () => {
+  test('prints the witnesses by cp-flags audit verify --witnesses, and exits with 3 if too few have cosigned', async () => {
     const { folder, source } = makeLog(30, signer);
     const [one, other] = [await witness('a.test/w'), await witness('b.test/w')];
     await witnessing(folder, [one]).witnessedUpTo(30);
@@ -460,7 +460,7 @@ describe('cosignatures', () => {
     );
   const textOf = (note: string): string => note.slice(0, note.lastIndexOf('\n\n') + 1);
 
-  test('are found over the checkpoint that they are over, with their time, among any others', () => {
+  test('are found over their own checkpoint, with their time, among any others', () => {
     const others = witnessSigner('witness.example/w2');
     fc.assert(
       fc.property(checkpoint, fc.integer({ min: 1, max: 253_402_300_799 }), (note, seconds) => {
@@ -478,7 +478,7 @@ describe('cosignatures', () => {
     );
   });
 
-  test('do not count with any byte changed, without a time, or with one that is none', () => {
+  test('do not count with any byte changed, or without a valid time', () => {
     fc.assert(
       fc.property(checkpoint, fc.nat(), fc.integer({ min: 1, max: 255 }), (note, at, flip) => {
         const text = textOf(note);
@@ -500,7 +500,7 @@ describe('cosignatures', () => {
     }
   });
 
-  test('are not found in any text, and no text makes reading it fail', () => {
+  test('are found in no random text, and no text makes reading fail', () => {
     const part = fc.constantFrom(
       '\u2014 ',
       key.name,
@@ -531,7 +531,7 @@ describe('a file of witnesses', () => {
   const [a, b] = [witnessSigner('a.test/w').key.text, witnessSigner('b.test/w').key.text];
   const read = (text: string) => parseWitnesses(text);
 
-  test('names witnesses and how many are needed, as one witness, any, all or a number of a group', () => {
+  test('names witnesses and how many are needed: one, any, all or a number of a group', () => {
     const both = `# ours\n\nlog x\nwitness A ${a} https://a.test/\n  witness\tB ${b} http://localhost:7380\n`;
     for (const [quorum, required, of] of [
       ['quorum A', 1, 1],
@@ -570,12 +570,12 @@ describe('a file of witnesses', () => {
     ['a member twice', `witness A ${a} https://a.test\ngroup g 2 A A\nquorum g`],
     ['a group of nobody', `witness A ${a} https://a.test\ngroup g all\nquorum g`],
     ['another word', `witnesses A ${a}\nquorum A`],
-  ])('with %s is refused by a sentence', (_, text) => {
+  ])('with %s is refused by a message', (_, text) => {
     const parsed = read(text);
     expect(parsed.kind === 'wrong' && parsed.detail).toMatch(/\.$/);
   });
 
-  test('is read or refused, whatever is in it', () => {
+  test('is read or refused, whatever it contains', () => {
     const word = fc.constantFrom(
       'witness',
       'group',
