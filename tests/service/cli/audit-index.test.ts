@@ -7,7 +7,7 @@ import { lookInto } from '#service/cli/audit-index.ts';
 import { startTestService } from '../../support/service.ts';
 import { until } from '../../support/test-store.ts';
 
-test('a search of the audit whose index is lost on the way fails with that reason, and no event says that it was made', async () => {
+test('an audit search that loses its index on the way fails for that reason, and leaves no event that it was made', async () => {
   const service = await startTestService();
   try {
     const configuration = readConfiguration({ DATA_DIR: service.dataDir });

@@ -58,7 +58,7 @@ async function sealedLookup(): Promise<string> {
   return auditId;
 }
 
-test('init makes the key of the log once, readable by its owner only', async () => {
+test('init makes the log’s key once, readable by its owner only', async () => {
   const dataDir = await testFolder();
   try {
     const environment = {
@@ -79,7 +79,7 @@ test('init makes the key of the log once, readable by its owner only', async () 
   }
 });
 
-test('the log of a service at work verifies, and says what it covers', async () => {
+test('the log of a running service verifies, and says what it covers', async () => {
   await sealedLookup();
   const { code, stdout } = await audit('verify', '--key', await publicKey(), '--json');
   expect(code).toBe(0);
@@ -91,7 +91,7 @@ test('the log of a service at work verifies, and says what it covers', async () 
 });
 
 describe('a proof', () => {
-  test('of an answer is believed elsewhere with the public key alone', async () => {
+  test('of an answer is accepted elsewhere with the public key alone', async () => {
     const auditId = await sealedLookup();
     const { stdout, code } = await audit('prove', auditId);
     expect(code).toBe(0);
@@ -113,14 +113,14 @@ describe('a proof', () => {
     await rm(elsewhere, { recursive: true, force: true, maxRetries: 5 });
   });
 
-  test('is not made of what is not there', async () => {
+  test('is not made of anything that does not exist', async () => {
     const nobody = await audit('prove', '00000000-0000-4000-8000-000000000000');
     expect(nobody.code).toBe(1);
     expect(nobody.stderr).toContain('No sealed event has this audit id');
   });
 });
 
-test('what is not whole ends with 3 and is named; a wrong use with 2; no log with 1', async () => {
+test('a damaged log exits with 3 and is named, wrong usage with 2, and no log with 1', async () => {
   const signer = signerOf();
   const { folder: log } = makeLog(600, signer);
   const bundle = join(log, tilePath('entries', 1));
@@ -135,7 +135,7 @@ test('what is not whole ends with 3 and is named; a wrong use with 2; no log wit
   expect((await audit('verify', '--key', key, join(log, 'absent'))).code).toBe(1);
 });
 
-test('a copy of a log at work, checkpoint first, is whole, and says what it does not cover', async () => {
+test('a copy of a running log, checkpoint first, is whole, and says what it does not cover', async () => {
   const copy = await testFolder();
   const kept = join(copy, 'kept');
   await sealedLookup();
@@ -200,7 +200,7 @@ test('a new key signs beside the old one, which is retired once it does, both on
   await rm(dirname(kept), { recursive: true, force: true, maxRetries: 5 });
 });
 
-test('a key is added or retired, and a hold begins, only if that can be put on record', async () => {
+test('a key is added or retired, and a hold begins, only if it can be recorded', async () => {
   const path = join(service.dataDir, 'audit-key');
   const before = readFileSync(path, 'utf8');
   const retired = readFileSync(`${path}.retired`, 'utf8');
@@ -229,7 +229,7 @@ test('a key is added or retired, and a hold begins, only if that can be put on r
   );
 });
 
-test('a hold names who and why, is on record, and can be ended', async () => {
+test('a hold says who and why, is on record, and can be ended', async () => {
   const holds = () => {
     const commits = CommitFile.open(folder);
     const found = commits.retentionHolds();
@@ -259,7 +259,7 @@ test('a hold names who and why, is on record, and can be ended', async () => {
   ]);
 });
 
-test('status and /_status tell how the sealing goes', async () => {
+test('status and /_status say how the sealing is going', async () => {
   const { stdout } = await run(['status', '--json'], { DATA_DIR: service.dataDir });
   const { audit: told } = z
     .object({ audit: z.object({ ok: z.boolean(), sealed: z.number(), detail: z.string() }) })
@@ -275,7 +275,7 @@ test('status and /_status tell how the sealing goes', async () => {
   );
 });
 
-test('events that disappear from Redis turn the check to warn, and lookups close', async () => {
+test('events that disappear from Redis turn the check to warn, and lookups stop', async () => {
   await sealedLookup();
   const stream = 'cpf:{system}:audit';
   // Between two events numbers are used up that are in no stream, as by Redis's own count.

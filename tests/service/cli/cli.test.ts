@@ -43,7 +43,7 @@ const SOUND = '9990000018,L1,2019-03-05,Given,Family,child-protection-plan,2026-
 const BAD_NUMBER = '9990000019,L2,2019-03-05,Given,Family,child-protection-plan,2026-01-05,,';
 
 describe('authority set', () => {
-  test('adds an authority only with a name and an emergency number, and changes it after', async () => {
+  test('adds an authority only with a name and an emergency number, and changes it later', async () => {
     const set = (...args: string[]) => run(['authority', 'set', 'ZZ201', ...args], environment);
     const without = await set('--name', 'Somewhere Council');
     expect(without).toMatchObject({ code: 1, stdout: '' });
@@ -81,7 +81,7 @@ describe('load', () => {
     new Date().toISOString(),
   ];
 
-  test('that takes every record exits 0 and writes the acknowledgement', async () => {
+  test('that accepts every record exits 0 and writes the acknowledgement', async () => {
     const ack = join(files, 'whole.json');
     const { code, stdout, stderr } = await run(
       ['load', await csv('whole.csv', SOUND), '--ack', ack, '--rows', '1', ...describedAs(1)],
@@ -108,7 +108,7 @@ describe('load', () => {
     expect(stdout).not.toContain('Given');
   });
 
-  test('that takes nothing exits 4', async () => {
+  test('that accepts nothing exits 4', async () => {
     const refused = ['load', await csv('refused.csv', BAD_NUMBER), ...describedAs(3)];
     expect(await run(refused, environment)).toMatchObject({ code: 4 });
     const cut = ['load', await file('cut.xml', '<File')];
@@ -116,7 +116,7 @@ describe('load', () => {
   });
 
   test.each(['json', 'csv', 'xml', 'txt'])(
-    'writes the acknowledgement as %s where the path ends so',
+    'writes the acknowledgement as %s if the path ends so',
     async (format) => {
       const ack = join(files, `one.${format}`);
       const refused = await csv('format.csv', BAD_NUMBER);
@@ -139,7 +139,7 @@ describe('load', () => {
     ]);
   });
 
-  test('traces numbers where a register is given, and writes the notice beside the acknowledgement', async () => {
+  test('traces numbers if a register is given, and writes the notice beside the acknowledgement', async () => {
     const registered = await file(
       'register.csv',
       'nhs_number,status,replaced_by,date_of_birth,given_name,family_name\n9990000018,superseded,9990000026,2019-03-05,Given,Family\n',
@@ -192,7 +192,7 @@ describe('load', () => {
     ['of a file that is not there', ['load', '/nonexistent.csv'], 1],
     ['of two files under one number', ['load', 'a.csv', 'b.csv', '--sequence', '1'], 2],
     ['with a number that is none', ['load', 'a.csv', '--rows', 'many'], 2],
-  ])('%s is refused in a sentence', async ([, args, expected]) => {
+  ])('%s is refused with a message', async ([, args, expected]) => {
     const { code, stderr } = await run(args, environment);
     expect(code).toBe(expected);
     expect(stderr).toMatch(/^cp-flags: .*\n$/);
@@ -216,7 +216,7 @@ describe('a destination', () => {
     execFileSync('mkfifo', [join(folder, 'pipe.json')]);
   });
 
-  test('of an acknowledgement that is no file is refused before anything is loaded', async () => {
+  test('of an acknowledgement that is not a file is refused before anything is loaded', async () => {
     const before = await readdir(folder);
     const refused = async (name: string, hint: string) => {
       const ack = name === '-' ? name : join(folder, name);
@@ -235,7 +235,7 @@ describe('a destination', () => {
     expect(await readdir(folder)).toEqual(before);
   });
 
-  test('of an acknowledgement is never the file that is loaded', async () => {
+  test('of an acknowledgement is never the file being loaded', async () => {
     const whole = await file('own.xml', 'not XML');
     expect(await run(['load', whole, '--ack', whole], environment)).toMatchObject({ code: 2 });
     expect(await readFile(whole, 'utf8')).toBe('not XML');
@@ -257,7 +257,7 @@ describe('a destination', () => {
     expect(printed.stdout).toContain('nhs_number');
   });
 
-  test('with a new name in capitals, or a folder named like a file, is taken', async () => {
+  test('with a new name in capitals, or a folder named like a file, is accepted', async () => {
     const ack = join(folder, 'ACK.JSON');
     await run(['load', source, '--ack', ack], environment);
     expect(await acknowledgement(ack)).toMatchObject({ code: 'CPF02' });
@@ -313,7 +313,7 @@ test('init for start scripts accepts the dataset that it would make, and no othe
   expect((await run(['init', '--live', '--unless-there'], environment)).code).toBe(1);
 });
 
-test('serve --help says what each setting is, and what counts if it is not set', async () => {
+test('serve --help explains each setting and its default', async () => {
   const { stdout } = await run(['serve', '--help'], environment);
   for (const name of configurationSchema.keyof().options) {
     expect(stdout).toMatch(new RegExp(`^  ${name}(?: \\(.+\\))?\n      [A-Z]`, 'm'));

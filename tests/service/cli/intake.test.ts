@@ -67,7 +67,7 @@ describe('what waits', () => {
     expect((await cpFlags('release', '--list')).stdout).toBe('Nothing is held.\n');
   });
 
-  test('is decided by the authority’s own settings where it has some', async () => {
+  test('is decided by the authority’s own settings, if it has any', async () => {
     await cpFlags('load', await file('ZZ303', 1, children(10)));
     expect(await cpFlags('authority', 'set', 'ZZ303', '--removals-stop-share', '2')).toMatchObject({
       code: 2,
@@ -82,8 +82,8 @@ describe('what waits', () => {
   });
 });
 
-describe('without consequences', () => {
-  test('a file is looked at, with the store and without it', async () => {
+describe('a dry run', () => {
+  test('checks a file, with the store and without it', async () => {
     const path = await file('ZZ304', 1, children(3));
     const dry = await cpFlags('load', '--dry-run', path);
     expect(dry).toMatchObject({ code: 0, stderr: '' });
@@ -125,7 +125,7 @@ describe('without consequences', () => {
   });
 });
 
-test('a numbering is started again by somebody who says why', async () => {
+test('a numbering is restarted by somebody who says why', async () => {
   await cpFlags('load', await file('ZZ305', 41, children(1)));
   expect(await cpFlags('authority', 'reset-sequence', 'ZZ305')).toMatchObject({ code: 2 });
   const who = ['--by', 'A. Example', '--reason', 'new system'];

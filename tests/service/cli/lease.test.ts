@@ -14,7 +14,7 @@ function counted() {
   return { lease, open };
 }
 
-test('a load that fails does not stop the others, and the next one begins again', async () => {
+test('a failed load does not stop the others, and the next one starts again', async () => {
   const { lease, open } = counted();
   const { promise: going, resolve: goOn } = Promise.withResolvers<void>();
   const other = lease.use(async (number) => {

@@ -25,7 +25,7 @@ const REGISTER = [
   '',
 ].join('\n');
 
-test('a rehearsal knows the people in the register, and the settings that it writes trace with it', async () => {
+test('a rehearsal knows the people in the register, and its settings trace with it', async () => {
   const register = join(folder, 'register.csv');
   await writeFile(register, REGISTER);
   const out = join(folder, 'pds');
@@ -73,7 +73,7 @@ test('a rehearsal knows the people in the register, and the settings that it wri
   expect(await served.ended).toMatchObject({ code: 0, stderr: '' });
 });
 
-test('the rehearsal in the documents has a second day, and somebody of every kind', async () => {
+test('the documented rehearsal has a second day, and every kind of person', async () => {
   const text = await readFile(join(root, 'docs', 'tracing.md'), 'utf8');
   const command = /npx cp-flags (generate --out small .*)/.exec(text)?.[1] ?? '';
   const out = join(folder, 'small');

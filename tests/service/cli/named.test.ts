@@ -70,7 +70,7 @@ const WRONG = ['', ' ', '\u202e\u200f', '\u0301', '...', 'A\u001b[31m', 'A\ud800
 
 describe('who and why', () => {
   test.for(Object.entries(COMMANDS))(
-    'is judged by one rule before %s does anything',
+    'follow one rule before %s does anything',
     async ([, command]) => {
       const outcome = (named: Named): Promise<unknown> =>
         command(named).then(
@@ -90,7 +90,7 @@ describe('who and why', () => {
     },
   );
 
-  test('is judged by the same rule in a search over HTTP', () => {
+  test('follow the same rule in a search over HTTP', () => {
     for (const reason of WRONG) {
       expect(auditSearchSchema.safeParse({ reason }).success).toBe(false);
     }

@@ -20,7 +20,7 @@ function shown(
   };
 }
 
-test('on a terminal the bar is redrawn in place, with records, rate and time left, and taken off', () => {
+test('on a terminal the bar is redrawn in place, with records, rate and time left, and then removed', () => {
   const { written, progress, after } = shown({ isTTY: true, columns: 100 });
   after(0, 0, 0);
   after(2_000, 1_500, 500);
@@ -41,7 +41,7 @@ test('a line never wraps, however narrow the terminal', () => {
   }
 });
 
-test('the bar is not redrawn more often than can be seen', () => {
+test('the bar is redrawn no faster than can be seen', () => {
   const { written, after } = shown({ isTTY: true });
   for (let i = 0; i < 1_000; i++) after(1, i, i);
   expect(written.length).toBeLessThanOrEqual(11);
@@ -56,7 +56,7 @@ test('elsewhere a long load reports its progress in plain lines, and a short one
   expect(written).toEqual(['a.csv: 20 %, reading, 500 records, 100 a second, 20 s left\n']);
 });
 
-test('the share never goes back from step to step', () => {
+test('the share never goes back from one step to the next', () => {
   const { written, progress } = shown({ isTTY: true, columns: 100 });
   progress.reportOf(0)({ step: 'reading', records: 10, bytes: 1_000 });
   expect(written.at(-1)).toContain('40 %, reading, 10 records');
@@ -68,7 +68,7 @@ test('the share never goes back from step to step', () => {
   expect(last.written.at(-1)).toContain('100 %, loading');
 });
 
-test('the bar for several files shows how many are done, each weighed by its size', () => {
+test('the bar for several files shows how many are done, each weighted by its size', () => {
   const files = [
     { name: 'a.csv', sizeBytes: 3_000 },
     { name: 'b.csv', sizeBytes: 1_000 },

@@ -57,7 +57,7 @@ async function sealed(): Promise<{ number: number; type: string }[]> {
 const repairs = async () =>
   (await service.events()).flatMap((event) => (event.type === 'store-repaired' ? [event] : []));
 
-test('streams pushed on, near or far, are reported, repaired in their place, and lose no event', async () => {
+test('shifted streams are reported, repaired in place, and lose no event', async () => {
   for (let i = 0; i < 3; i++) {
     await until(async () => (await look()).status === 200, 'an answer');
   }
@@ -94,7 +94,7 @@ test('streams pushed on, near or far, are reported, repaired in their place, and
   expect(done[0]).toMatchObject({ by: 'A. Example', detail: { partition: 'system', moved: 1 } });
 });
 
-test('an entry that somebody else wrote is reported until a named person has answered for it', async () => {
+test('a foreign entry is reported until a named person has answered for it', async () => {
   const attacker = await service.connect('lookup');
   await attacker.call('XADD', STREAM, '0-*', 'anything', 'at all');
   await until(async () => (await said()).includes('not events of this service'), '/_status');
@@ -107,7 +107,7 @@ test('an entry that somebody else wrote is reported until a named person has ans
   await until(async () => (await alarm('audit-entry')) === 1, 'the next one being told');
 });
 
-test('an entry without what every event has is reported as foreign, and the log can still be sealed, verified and searched', async () => {
+test('an entry without what every event has is foreign, and the log can still be sealed, verified and searched', async () => {
   await until(async () => (await look()).status === 200, 'an answer');
   const [real] = (await service.events()).filter(({ type }) => type === 'lookup');
   const { partition: _, number: __, at: ___, outcome: ____, ...written } = real ?? {};
@@ -135,7 +135,7 @@ test('an entry without what every event has is reported as foreign, and the log 
   expect(await said()).not.toMatch(/Invalid time|RangeError/);
 });
 
-test('an entry with only the time, type and id of an event is reported as foreign, and one that may be a newer version’s as unknown', async () => {
+test('an entry with only the time, type and id of an event is foreign, and one that may be from a newer version is unknown', async () => {
   await until(async () => (await look()).status === 200, 'an answer');
   const [real] = (await service.events()).filter(({ type }) => type === 'lookup');
   // Without what the store adds.
@@ -183,7 +183,7 @@ test('an entry with only the time, type and id of an event is reported as foreig
   await until(async () => (await alarm('audit-entry')) === 0, 'the alarm ending');
 });
 
-test('a list of accesses that cannot be read is found without a lookup, and started again', async () => {
+test('an unreadable list of accesses is found without a lookup, and started again', async () => {
   const attacker = await service.connect('lookup');
   await attacker.hset(keys.accessLists(PARTITION), CHILD, 'nonsense');
   await until(async () => (await said()).includes('lists of who looked'), '/_status');
@@ -199,7 +199,7 @@ test('a list of accesses that cannot be read is found without a lookup, and star
   ]);
 });
 
-test('nothing is repaired unless that can be put on record first', async () => {
+test('nothing is repaired unless it can be recorded first', async () => {
   const lists = keys.accessLists(PARTITION);
   const attacker = await service.connect('lookup');
   await attacker.hset(lists, CHILD, 'nonsense');
@@ -230,7 +230,7 @@ test('nothing is repaired unless that can be put on record first', async () => {
   ]);
 });
 
-test('a stream that was shortened is not repaired, and the command says what opens the store again', async () => {
+test('a shortened stream is not repaired, and the command says what opens the store again', async () => {
   await until(async () => (await look()).status === 200, 'an answer');
   await until(async () => (await service.admin.xlen(STREAM)) === 0, 'all being sealed');
   const attacker = await service.connect('lookup');

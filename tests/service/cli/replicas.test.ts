@@ -67,7 +67,7 @@ test('replicas are listed, set aside and put back by the address that the list g
   );
 });
 
-test('single mode is ordered and ended once, and not where nothing waits anyway', async () => {
+test('single mode is turned on and off once, and only if something waits', async () => {
   expect(await said(() => goSingle(configuration(), NAMED))).toContain('Ordered.');
   expect(await said(() => goSingle(configuration(), NAMED))).toContain('ordered already');
   const anchor = Anchor.open(join(folder, 'anchor'));

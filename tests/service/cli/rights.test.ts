@@ -75,7 +75,7 @@ const documented = new Map(
 );
 
 test.for(Object.entries(COMMANDS))(
-  '%s as a Redis user with too few rights says in a sentence which user it is for',
+  '%s as a Redis user with too few rights says which user it needs',
   async ([name, command]) => {
     const role = documented.get(name);
     expect(role).toBeDefined();
@@ -87,7 +87,7 @@ test.for(Object.entries(COMMANDS))(
   },
 );
 
-test('a wrong password is said in a sentence', async () => {
+test('a wrong password is reported as such', async () => {
   const configuration = as('worker', 'wrong');
   await expect(confirmPromotedServer(configuration, NAMED)).rejects.toThrow(
     'Redis does not accept the user and password of REDIS_URL and REDIS_PASSWORD_FILE.',
@@ -107,7 +107,7 @@ function rolesIn(name: string): string[] {
   return [...new Set([...text.matchAll(/'(lookup|worker|loader|admin)'/g)].map(([, r = '']) => r))];
 }
 
-test('docs/operating/installing.md names the Redis user of every command that speaks to Redis, as the code has it', async () => {
+test('docs/operating/installing.md names the Redis user for every command that uses Redis, as the code has it', async () => {
   const paths = (command: Command, before: string[] = []): string[] => {
     const path = [...before, command.name()];
     return [path.join(' '), ...command.commands.flatMap((inner) => paths(inner, path))];

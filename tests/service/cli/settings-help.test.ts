@@ -71,7 +71,7 @@ function helpOf(command: Command): string {
 }
 
 test.for(Object.entries(READS))(
-  'the help of %s names every setting that its work reads',
+  'the help of %s names every setting that it reads',
   async ([name, works]) => {
     const read = new Set<string>();
     const recording = new Proxy(CONFIGURATION, {
@@ -96,12 +96,12 @@ test.for(Object.entries(READS))(
   },
 );
 
-test('help refers to other pages by name, and not by an address in Markdown', () => {
+test('help refers to other pages by name, and not by a Markdown link', () => {
   expect(settingsHelp()).toContain('See Topologies (docs/topologies.md).');
   expect(settingsHelp()).not.toMatch(/\]\(/);
 });
 
-test('the example with which the help of serve serves live data is that of docs/operating.md, which starts', async () => {
+test('the live-data example in the help of serve is that of docs/operating.md, and it starts', async () => {
   const program = await commandLine({}, 'serve');
   const page = readFileSync(join(root, 'docs', 'operating.md'), 'utf8');
   const [, block = ''] = /\n## Live dataset\n[^]*?```sh\n([^]*?)```/.exec(page) ?? [];

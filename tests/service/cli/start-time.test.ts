@@ -25,14 +25,14 @@ async function start(environment: Record<string, string> = {}) {
   return reportSchema.parse(JSON.parse(stderr));
 }
 
-test('a command compiles nothing that the last one compiled, nor do its threads', async () => {
+test('a command and its threads compile nothing that the last one compiled', async () => {
   await start();
   const { compiled, threadsFind } = await start();
   expect(compiled).toBe(false);
   expect(threadsFind).toMatch(/node_modules\/\.cache\/cp-flags$/);
 });
 
-test('what is compiled is kept where NODE_COMPILE_CACHE says', async () => {
+test('compiled code is kept where NODE_COMPILE_CACHE says', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'cpf-compiled-'));
   try {
     const at = { NODE_COMPILE_CACHE: folder };

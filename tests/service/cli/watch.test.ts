@@ -88,7 +88,7 @@ test('a watcher killed again and again answers every file, and every row is ther
   expect(sent.length).toBeGreaterThanOrEqual(4);
 });
 
-test('a watcher says what it does in its log, and nothing of a child', async () => {
+test('a watcher logs what it does, and nothing about a child', async () => {
   const dir = await inbox('log');
   const watcher = await startWatching(dir);
   await writeFile(join(dir, 'good.xml'), xml('ZZ101', 101));

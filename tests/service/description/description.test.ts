@@ -30,17 +30,17 @@ test('docs/openapi.json is what the service serves (npm run docs writes it)', as
   expect(JSON.parse(await read('openapi.json'))).toEqual(await openapi().json());
 });
 
-test('the table of errors in docs/routes-and-errors.md is that of the code (npm run docs writes it)', async () => {
+test('docs/routes-and-errors.md has the code’s table of errors (npm run docs writes it)', async () => {
   const page = await read('routes-and-errors.md');
   expect(withErrorTable(page)).toBe(page);
 });
 
-test('the table of routes in docs/routes-and-errors.md is that of the code (npm run docs writes it)', async () => {
+test('docs/routes-and-errors.md has the code’s table of routes (npm run docs writes it)', async () => {
   const page = await read('routes-and-errors.md');
   expect(withRouteTable(page, OPERATIONS)).toBe(page);
 });
 
-test('every kind of event is explained in docs/audit.md, and no other', async () => {
+test('docs/audit.md explains every kind of event, and no other', async () => {
   const [, section = ''] = /\n## What is recorded\n([^]*?)\n## /.exec(await read('audit.md')) ?? [];
   const explained = [...section.matchAll(/^\| (`[^|]*) \|/gm)].flatMap(([, cell = '']) =>
     [...cell.matchAll(/`([a-z-]+)`/g)].map(([, type]) => type),
@@ -52,7 +52,7 @@ test('every kind of event is explained in docs/audit.md, and no other', async ()
   expect(explained).toHaveLength(types.length);
 });
 
-test('every metric in the code is explained in docs/operating/metrics.md', async () => {
+test('docs/operating/metrics.md explains every metric in the code', async () => {
   const page = await read('operating/metrics.md');
   const names = globSync('service/**/*.ts', { cwd: root }).flatMap((file) =>
     [...readFileSync(join(root, file), 'utf8').matchAll(/'(cp_flags(?:\.[a-z_]+)+)'/g)].map(
@@ -63,14 +63,14 @@ test('every metric in the code is explained in docs/operating/metrics.md', async
   expect(names.filter((name) => !page.includes(`\`${name}`))).toEqual([]);
 });
 
-test('the page of settings has every one of them, with its meaning (npm run docs writes it)', async () => {
+test('the page of settings explains every setting (npm run docs writes it)', async () => {
   const page = await read('operating/settings.md');
   expect(withSettingsTable(page)).toBe(page);
   const rows = [...page.matchAll(/^\| `([A-Z0-9_]+)` \| [^|]*\| (\S.*) \|$/gm)];
   expect(rows.map(([, name]) => name)).toEqual(Object.keys(configurationSchema.shape));
 });
 
-test('no setting that a page names is missing from the page of settings', async () => {
+test('every setting that a page names is on the page of settings', async () => {
   for (const page of [
     'operating.md',
     'operating/settings.md',
@@ -91,7 +91,7 @@ test('no setting that a page names is missing from the page of settings', async 
   );
 });
 
-test('a public linter finds nothing in the description, its examples included', async () => {
+test('a public linter finds nothing wrong in the description or its examples', async () => {
   const config = await createConfig({ extends: ['recommended-strict'] });
   const problems = await lintFromString({
     source: await read('openapi.json'),
@@ -101,7 +101,7 @@ test('a public linter finds nothing in the description, its examples included', 
   expect(problems.map(({ ruleId, message }) => `${ruleId}: ${message}`)).toEqual([]);
 });
 
-test('the description holds nothing that generators and fuzzers of other languages misread', () => {
+test('the description has nothing that generators and fuzzers in other languages misread', () => {
   const api = openApi(OPERATIONS, packageJson.version);
   const text = JSON.stringify(api);
   expect(text).not.toContain(String.raw`\\p{`);
@@ -128,7 +128,7 @@ test('the FHIR in the description is FHIR R4', () => {
   }
 });
 
-test('each refusal there is belongs to a route, or to the pages for browsers', () => {
+test('every refusal belongs to a route, or to the pages for browsers', () => {
   const described = new Set<string>([
     ...OPERATIONS.flatMap(refusalsOf),
     'form-untrusted',
@@ -139,14 +139,14 @@ test('each refusal there is belongs to a route, or to the pages for browsers', (
   expect(Object.keys(ERRORS).filter((code) => !described.has(code))).toEqual([]);
 });
 
-test('addresses are relative to the service, or those that its operator says clients use', () => {
+test('addresses are relative to the service, or as its operator says clients use them', () => {
   expect(openApi(OPERATIONS, '1').servers).toMatchObject([{ url: '/' }]);
   expect(openApi(OPERATIONS, '1', 'https://flags.example/cpf').servers).toMatchObject([
     { url: 'https://flags.example/cpf' },
   ]);
 });
 
-test('the page needs nothing from anywhere and runs nothing', async () => {
+test('the page loads nothing from elsewhere and runs no script', async () => {
   const { page } = createApiDescription(OPERATIONS, '1', undefined);
   const response = page();
   const html = await response.text();

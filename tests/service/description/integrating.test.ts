@@ -64,7 +64,7 @@ async function run(command: string, args: readonly string[], env: Record<string,
 }
 
 describe('the calls to paste', () => {
-  test('with curl answer as the guide says, run in the folder of the demo', async () => {
+  test('with curl answer as the guide says, run in the demo’s folder', async () => {
     const [first = '', ...others] = blocks('sh');
     const [settings = '', ...calls] = [first, ...others]
       .join('\n')
@@ -90,7 +90,7 @@ describe('the calls to paste', () => {
     ]);
   });
 
-  test('of JavaScript are run by a Node as old as the README accepts, if this machine has one', async () => {
+  test('in JavaScript run on the oldest Node that the README accepts, if this machine has one', async () => {
     const versions = await Promise.all(
       nodes.map((node) => run(node, ['-p', 'process.versions.node.split(".")[0]'], {})),
     );
@@ -98,7 +98,7 @@ describe('the calls to paste', () => {
     for (const version of versions) expect(version).toBeGreaterThanOrEqual(20);
   });
 
-  test('of JavaScript and Python tell the three outcomes apart', async () => {
+  test('in JavaScript and Python distinguish the three outcomes', async () => {
     async function tries(language: string, name: string, command: string): Promise<void> {
       const program =
         blocks(language).find((each) => each.includes('lookUp(') || each.includes('look_up(')) ??
@@ -166,7 +166,7 @@ describe('the calls to paste', () => {
     }
   });
 
-  test('for another user of a demo make a token that is accepted and listed as somebody else', async () => {
+  test('for another demo user make a token that is accepted and listed as somebody else', async () => {
     const program = blocks('js').find((each) => each.includes('SignJWT')) ?? '';
     await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
     await writeFile(join(folder, 'demo-user.mjs'), program);
@@ -187,13 +187,13 @@ describe('the calls to paste', () => {
     }
   });
 
-  test('have the words of could-not-check as the service has them', () => {
+  test('use the service’s own words for could-not-check', () => {
     const plain = page.replaceAll(/"\n +"|\n> ?/g, '');
     expect(plain.split(COULD_NOT_CHECK).length - 1).toBe(4);
   });
 });
 
-test('the first upload that docs/authorities.md has a council try is taken, and changes nothing', async () => {
+test('the first upload in docs/authorities.md is accepted, and changes nothing', async () => {
   const councils = await readFile(join(root, 'docs', 'authorities.md'), 'utf8');
   const [, block = ''] = /\n## Try it\n[^]*?```sh\n([^]*?)```/.exec(councils) ?? [];
   const { PATH = '' } = environment;
@@ -202,7 +202,7 @@ test('the first upload that docs/authorities.md has a council try is taken, and 
   expect(stdout).toMatch(/the same, 0 differ, 0 only here, 0 only there/);
 });
 
-test('is served where the description of the API says that it is', async () => {
+test('it is served where the API description says', async () => {
   const about = await (await fetch(`${demo.baseUrl}/docs`)).text();
   expect(about).toContain('/docs/integrating.md');
   expect(await (await fetch(`${demo.baseUrl}/docs/integrating.md`)).text()).toBe(guide);
@@ -234,7 +234,7 @@ describe('the test numbers', () => {
   const lookup = (nhsNumber: string, dateOfBirth?: string) =>
     ask('/lookup', JSON.stringify({ nhsNumber, dateOfBirth }), 'application/json');
 
-  test('are all those of the sample, and each answers as its row says', async () => {
+  test('are all in the sample, and each answers as its row says', async () => {
     const listed = [...SAMPLE_NUMBERS, ...SAMPLE_REHEARSALS].map(({ nhsNumber }) => nhsNumber);
     expect(
       rows()

@@ -78,7 +78,7 @@ const texts = (issues: readonly { details?: { text?: string } }[]) =>
   issues.map(({ details }) => details?.text);
 
 describe('CareTeam', () => {
-  test('names the plan, whom to ring by day and by night, and of when the data is', async () => {
+  test('names the plan, whom to ring by day and by night, and how old the data is', async () => {
     const { matches, issues } = await fhir.found('CareTeam', CHILD);
     const subject = { type: 'Patient', identifier: { system: NHS_NUMBER, value: CHILD } };
     expect(matches).toEqual([
@@ -138,7 +138,7 @@ describe('CareTeam', () => {
     expect(texts(issues)[0]).toContain('emergency duty team (out of hours) 02079460199');
   });
 
-  test('there is one for each plan and authority, those in force first; one that ended is inactive', async () => {
+  test('is given for each plan and authority, those in force first; an ended one is inactive', async () => {
     const { matches } = await fhir.found('CareTeam', SEVERAL);
     expect(matches.map(({ name, status, period }) => [name, status, period])).toEqual([
       ['Eastborough Council', 'active', { start: '2026-06-01' }],
@@ -152,7 +152,7 @@ describe('CareTeam', () => {
     ]);
   });
 
-  test('with a due date to come ends then; with one that has passed stays active and has no end', async () => {
+  test('with a future due date ends then; with a passed one stays active and has no end', async () => {
     const [before] = (await fhir.found('CareTeam', MOTHER)).matches;
     expect(before).toMatchObject({ status: 'active', period: { start: '2026-01-05', end: DUE } });
     expect(before?.note?.[0]?.text).toContain('The due date or end is');
@@ -165,7 +165,7 @@ describe('CareTeam', () => {
 });
 
 describe('Flag', () => {
-  test('there is one for each child, without references that lead nowhere', async () => {
+  test('is given once for each child, without broken references', async () => {
     const { matches, included } = await fhir.found('Flag', SEVERAL);
     expect(matches).toMatchObject([
       {
@@ -220,7 +220,7 @@ describe('Flag', () => {
   test.for([
     'child-protection-information-system-flag',
     'https://fhir.nhs.uk/England/CodeSystem/England-FlagCategoryPatient|child-protection-information-system-flag',
-  ])('asked for by code %s brings its plans and whom to ring', async (code) => {
+  ])('requested by code %s brings its plans and whom to ring', async (code) => {
     const { matches, included, bundle } = await fhir.found('Flag', SEVERAL, { code });
     expect(bundle.link?.[0]?.url).toBe(
       `${service.baseUrl}/FHIR/R4/Flag?${new URLSearchParams({ code }).toString()}`,
@@ -290,7 +290,7 @@ describe('AuditEvent', () => {
     });
   });
 
-  test('there is one for each of the latest 25 looks, the latest first', async () => {
+  test('is given for each of the latest 25 looks, latest first', async () => {
     for (let user = 1; user <= 26; user++) {
       const token = await service.token(claims({ sub: `user-${user}`, name: `User ${user}` }));
       await fhir.search('Flag', SEEN_OFTEN, {}, { token });
@@ -301,7 +301,7 @@ describe('AuditEvent', () => {
     expect(names).toEqual(Array.from({ length: 25 }, (_, i) => `User ${26 - i}`));
   });
 
-  test('is refused to a silent read, which is then no look', async () => {
+  test('is refused to a silent read, which then counts as no look', async () => {
     const token = await service.token(claims({ activities: ['B0170'], organisation: 'ZZP01' }));
     const requestId = randomUUID();
     const headers = { 'x-request-id': requestId };
@@ -334,7 +334,7 @@ describe('a negative', () => {
     },
   );
 
-  test('that not every authority stands behind is a warning that names those', async () => {
+  test('without up-to-date data from every authority is a warning that names those missing', async () => {
     const behind = await startTestService({
       authorities: [{ code: 'ZZ101' }, { code: 'ZZ102', name: 'Slow Council', hoursOld: 200 }],
     });
@@ -353,7 +353,7 @@ describe('a negative', () => {
 });
 
 describe('a search', () => {
-  test('by GET and by POST finds the same', async () => {
+  test('finds the same by GET and by POST', async () => {
     const posted = await fhir.found('CareTeam', CHILD);
     const got = await fhir.found('CareTeam', CHILD, {}, { method: 'GET' });
     expect(got.bundle.entry).toEqual(posted.bundle.entry);
@@ -376,7 +376,7 @@ describe('a search', () => {
     expect(response.headers.get('x-content-type-options')).toBe('nosniff');
   });
 
-  test('takes a TraceID if there is no X-Request-ID, and the latter if there are both', async () => {
+  test('uses X-Request-ID, or a TraceID if there is none', async () => {
     const [traceId, requestId] = [randomUUID(), randomUUID()];
     const traced = { traceid: traceId, 'x-request-id': undefined };
     const { response } = await fhir.found('CareTeam', CHILD, {}, { headers: traced });
@@ -398,7 +398,7 @@ describe('a search', () => {
     await fhir.found('CareTeam', CHILD, more, { headers });
   });
 
-  test('is recorded as any other lookup, under the id of its Bundle', async () => {
+  test('is recorded like any other lookup, under the id of its Bundle', async () => {
     const { bundle } = await fhir.found('Flag', CHILD);
     const event = (await service.events()).find(({ auditId }) => auditId === bundle.id);
     expect(event).toMatchObject({
@@ -412,7 +412,7 @@ describe('a search', () => {
     });
   });
 
-  test('is recorded with what was searched for, and with accesses only where it shows them', async () => {
+  test('is recorded with what was searched for, and with accesses only if it shows them', async () => {
     const lookups = async (auditId: string | undefined) => {
       const event = (await service.events()).find((each) => each.auditId === auditId);
       if (event?.type !== 'lookup') throw new Error('no lookup was recorded');
@@ -457,7 +457,7 @@ describe('a search', () => {
     );
   });
 
-  test('read silently is neither listed nor kept from its plans', async () => {
+  test('that is a silent read is not listed, and still shows plans', async () => {
     const both = claims({ sub: 'gp-9', activities: ['B0107', 'B0170'], organisation: 'ZZP01' });
     const token = await service.token(both);
     const headers = { isunscheduledaccessevent: 'false' };
@@ -469,7 +469,7 @@ describe('a search', () => {
     expect(seen.matches).toHaveLength(1);
   });
 
-  test('gives the same ids in every process, and no two children the same', async () => {
+  test('gives the same ids in every process, and different ids for different children', async () => {
     const found = await findEmbeddedRedis(service.dataDir);
     const dataDir = await testFolder();
     const passwordFile = join(dataDir, 'password');
@@ -507,7 +507,7 @@ describe('a search', () => {
   });
 });
 
-test('no address and no number of a search is logged', async () => {
+test('no address or number of a search is logged', async () => {
   await fhir.search('CareTeam', CHILD, {}, { method: 'GET' });
   await fhir.search('CareTeam', CHILD, { name: 'x' }, { method: 'GET' });
   await fhir.search('CareTeam', CHILD, {}, { method: 'GET', token: 'x' });
@@ -554,7 +554,7 @@ describe('links', () => {
     '[::1]:8080',
     'a:99999',
     '[::::]',
-  ])('of a search by POST begin as those by GET do, for host %s', async (host) => {
+  ])('of a search by POST begin like those of a GET, for host %s', async (host) => {
     expect(await selfLink('POST', host)).toBe(await selfLink('GET', host));
   });
 });

@@ -140,7 +140,7 @@ describe('a search is refused', () => {
     expect(await refusal(posted)).toBe(expected);
   });
 
-  test('never for a byte order mark or a line break round a form', async () => {
+  test('never for a byte order mark or a line break around a form', async () => {
     for (const body of [`${PATIENT}\n`, `${PATIENT}\r\n`, `\ufeff${PATIENT}`]) {
       const response = await fhir.send('/CareTeam/_search', { method: 'POST' }, body);
       expect(response.status).toBe(200);
@@ -149,7 +149,7 @@ describe('a search is refused', () => {
     expect(inside.status).toBe(400);
   });
 
-  test('for an unknown parameter even where leniency is preferred', async () => {
+  test('for an unknown parameter even if leniency is preferred', async () => {
     const headers = { prefer: 'handling=lenient' };
     const response = await fhir.send(`/CareTeam?${PATIENT}&name=x`, { headers });
     expect(await refusal(response)).toBe(unsupported);
@@ -242,7 +242,7 @@ describe('a search is refused', () => {
     );
   });
 
-  test('to those who may not look', async () => {
+  test('to people who may not look', async () => {
     const ask = async (of: Parameters<typeof claims>[0], headers = {}) => {
       const token = await service.token(claims(of));
       return refusal(await fhir.send(`/Flag?${PATIENT}`, { token, headers }));
@@ -274,7 +274,7 @@ describe('a search is refused', () => {
   });
 });
 
-test('a plan whose authority cannot be named is not shown, and the audit says so', async () => {
+test('a plan with an unnamed authority is not shown, and the audit says so', async () => {
   const children = keys.children(partitionOf(UNKEPT));
   const held = (await service.admin.hget(children, UNKEPT)) ?? '';
   await service.admin.hset(children, UNKEPT, held.replace('ZZ102', 'ZZ199'));
@@ -288,7 +288,7 @@ test('a plan whose authority cannot be named is not shown, and the audit says so
   expect((await fhir.search('Flag', UNKEPT)).status).toBe(200);
 });
 
-test('an answer whose client has gone is followed by a not-delivered event of the same id', async () => {
+test('an answer to a client that has gone is followed by a not-delivered event with the same id', async () => {
   const { hostname, port } = new URL(service.baseUrl);
   const token = await service.token();
   const running = await readFile(join(service.dataDir, 'redis', 'running.json'), 'utf8');
@@ -319,7 +319,7 @@ test('an answer whose client has gone is followed by a not-delivered event of th
   });
 });
 
-test('a refusal is audited as one of FHIR, a number that is not valid only as a hash', async () => {
+test('a refusal is audited as FHIR, with an invalid number only as a hash', async () => {
   const ask = async (query: string) => {
     const requestId = randomUUID();
     await fhir.send(`/CareTeam?${query}`, { headers: { 'x-request-id': requestId } });
@@ -369,7 +369,7 @@ describe('other requests', () => {
   });
 });
 
-describe('what describes the service', () => {
+describe('the FHIR metadata', () => {
   const get = (path: string, headers = {}) =>
     fhir.send(path, {
       headers: { authorization: undefined, 'x-request-id': undefined, ...headers },
@@ -399,7 +399,7 @@ describe('what describes the service', () => {
     );
   });
 
-  test('names what is defined here alike at every address', async () => {
+  test('names local definitions the same at every address', async () => {
     const { hostname, port } = new URL(service.baseUrl);
     const other = `http://${hostname === 'localhost' ? '127.0.0.1' : 'localhost'}:${port}`;
     for (const path of [

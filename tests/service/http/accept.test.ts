@@ -35,11 +35,11 @@ test.for([
   ['text/csv;q=0, application/xml;q=0.1', 'xml'],
   ['text/csv;q=0', 'json'],
   ['application/json;q=0.1, text/csv', 'csv'],
-] as const)('of an upload’s answer, %s is answered with %s', async ([accept, format]) => {
+] as const)('for an upload, %s is answered with %s', async ([accept, format]) => {
   expect(await formatFor(accept, ['json', 'csv', 'xml'])).toBe(format);
 });
 
-test('a format that is not offered is passed over', async () => {
+test('a format that is not offered is ignored', async () => {
   expect(await formatFor('text/csv, application/xml;q=0.5', ['json', 'xml'])).toBe('xml');
   expect(await formatFor('text/plain', ['json', 'csv', 'xml', 'txt'])).toBe('txt');
 });
@@ -60,6 +60,6 @@ test.for([
   ['application/fhir+xml', false],
   ['text/*', false],
   [',', false],
-] as const)('of a FHIR search, %s takes JSON of R4: %s', ([accept, takes]) => {
+] as const)('for a FHIR search, %s accepts JSON of R4: %s', ([accept, takes]) => {
   expect(wantsJson(accept === undefined ? {} : { accept }, null)).toBe(takes);
 });

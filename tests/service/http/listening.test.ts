@@ -19,7 +19,7 @@ const CONNECTING = `
   parentPort.once('message', () => sockets.forEach((socket) => socket.destroy()));
 `;
 
-test('many clients that connect while the service is busy are taken up in far fewer turns than there are', async () => {
+test('clients that connect while the service is busy are accepted many at a time', async () => {
   const server = createServer();
   let accepted = 0;
   server.on('connection', () => (accepted += 1));

@@ -35,7 +35,7 @@ async function formOf(
   return { bytes: Buffer.from(await response.arrayBuffer()), boundary: boundary ?? '' };
 }
 
-test('what a browser sends is read as it was, in whatever pieces it comes', async () => {
+test('a browser’s form reads back as sent, in whatever pieces it arrives', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.string({ maxLength: 20 }),
@@ -70,7 +70,7 @@ test('content that looks like a boundary, or nearly, is content', async () => {
   }
 });
 
-test('a file that nobody reads does not keep what follows from being read', async () => {
+test('an unread file does not block what follows it', async () => {
   const { bytes, boundary } = await formOf([
     ['file', new File(['a'.repeat(1_000)], 'a.csv')],
     ['after', 'x'],
@@ -83,7 +83,7 @@ test('a file that nobody reads does not keep what follows from being read', asyn
 const part = (head: string, body = ''): string => `--B\r\n${head}\r\n\r\n${body}\r\n`;
 const FIELD = 'Content-Disposition: form-data; name="a"';
 
-describe('no form is', () => {
+describe('these are not forms:', () => {
   test.each([
     ['nothing', ''],
     ['one cut off in a part', `--B\r\n${FIELD}\r\n\r\nvalue`],
@@ -99,7 +99,7 @@ describe('no form is', () => {
     await expect(readAll(Buffer.from(text), 'B')).rejects.toBeInstanceOf(NotAForm);
   });
 
-  test('one whose field is not UTF-8', async () => {
+  test('a field that is not UTF-8', async () => {
     const bytes = Buffer.concat([
       Buffer.from(`--B\r\n${FIELD}\r\n\r\n`),
       Buffer.from([0xff, 0xfe]),

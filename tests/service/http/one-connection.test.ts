@@ -39,7 +39,7 @@ test('a flood on one connection is cut off before it holds others up', async () 
   expect(flooded).toBeLessThan(20);
 });
 
-test('a client that goes has none of its waiting requests carried out', async () => {
+test('a client that leaves has none of its waiting requests carried out', async () => {
   const done: string[] = [];
   const answers: (() => void)[] = [];
   const { port } = await serve(async (request) => {
@@ -122,7 +122,7 @@ test.for([
   expect(received()).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
 });
 
-test('a refusal before a small body is read leaves the connection as it is', async () => {
+test('a refusal before a small body is read keeps the connection open', async () => {
   const { port } = await serve(refuse);
   const head = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n';
   const { socket, received, closed } = client(port, head);
@@ -133,7 +133,7 @@ test('a refusal before a small body is read leaves the connection as it is', asy
   expect(closed()).toBe(false);
 });
 
-test('an answer that its client does not take is cut off within the time said', async () => {
+test('an answer that its client does not read is cut off within the stated time', async () => {
   const unreadMs = 1_000;
   const body = 'x'.repeat(32 * 1024 * 1024);
   let ended: { at: number; countedMs: number } | undefined;

@@ -60,7 +60,7 @@ test.for([
 });
 
 test.for(['/lo\tokup', '/lookup\f', '/look\u00fcp', '/lookup?\u00fc'])(
-  '%j is no address in HTTP',
+  '%j is not an HTTP address',
   async (path) => {
     expect(await ask(path)).toBe('400 malformed-request');
     expect(reached).toEqual([]);
@@ -80,7 +80,7 @@ test.for([
   expect(await ask(named(path), [['Host', named(name)]])).toBe(outcome);
 });
 
-test('an address that reaches a handler is, to the letter, the one that was sent', async () => {
+test('an address that reaches a handler is exactly the one that was sent', async () => {
   const PARTS = [
     '/',
     '/',

@@ -21,7 +21,7 @@ function tls(): TlsMaterial {
   return { options: { cert, key, minVersion: 'TLSv1.3' }, expiresAt: Number.POSITIVE_INFINITY };
 }
 
-test('headers that do not end are cut off, however steadily they come', async () => {
+test('endless headers are cut off, however steadily they come', async () => {
   const { port } = await serve({ headersMs: SHORT_MS });
   const slow = client(port, 'GET / HTTP/1.1\r\n');
   const drip = setInterval(() => slow.socket.write('X-A: b\r\n'), 5);
@@ -30,7 +30,7 @@ test('headers that do not end are cut off, however steadily they come', async ()
   expect(slow.received()).toMatch(/^HTTP\/1\.1 408 /);
 });
 
-test('a body that does not end is cut off where its handler does not wait for it', async () => {
+test('an endless body is cut off unless its handler waits for it', async () => {
   const { port } = await serve(
     { requestMs: 2 * SHORT_MS, headersMs: SHORT_MS },
     async (request) => {
@@ -45,7 +45,7 @@ test('a body that does not end is cut off where its handler does not wait for it
   expect(slow.received()).not.toContain('read');
 });
 
-test('a client that does not take its answer is cut off', async () => {
+test('a client that does not read its answer is cut off', async () => {
   const { port } = await serve({ unreadMs: SHORT_MS }, () => new Response(LARGE));
   const slow = client(port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   slow.socket.pause();
@@ -56,7 +56,7 @@ test('a client that does not take its answer is cut off', async () => {
   }, 'the connection being cut');
 });
 
-test('a client whose answer takes longer than that to make is not', async () => {
+test('a client whose answer takes longer than that to make is not cut off', async () => {
   let answer: ((response: Response) => void) | undefined;
   const { port } = await serve(
     { unreadMs: SHORT_MS },
@@ -77,12 +77,12 @@ test('a client whose answer takes longer than that to make is not', async () => 
   await until(() => waiting.received().includes('late'), 'the answer');
 });
 
-test('a connection that says nothing at all is ended', async () => {
+test('a silent connection is ended', async () => {
   const { port } = await serve({ headersMs: SHORT_MS });
   await until(client(port, '').closed, 'the connection being cut');
 });
 
-test('a TLS handshake that does not end is cut off', async () => {
+test('an endless TLS handshake is cut off', async () => {
   const { port } = await serveWith(undefined, { tls: tls(), limits: { handshakeMs: SHORT_MS } });
   await until(client(port, '').closed, 'the connection being cut');
   const prompt = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
@@ -90,7 +90,7 @@ test('a TLS handshake that does not end is cut off', async () => {
   prompt.destroy();
 });
 
-test('a stop does not wait for a TLS handshake that does not end', async () => {
+test('a stop does not wait for an endless TLS handshake', async () => {
   const server = await serveWith(undefined, { tls: tls() });
   const silent = client(server.port, '');
   await until(() => !silent.socket.connecting);
@@ -98,7 +98,7 @@ test('a stop does not wait for a TLS handshake that does not end', async () => {
   await until(silent.closed);
 });
 
-test('connections beyond the limit are refused, and room is made by those that end', async () => {
+test('connections beyond the limit are refused, and ended ones make room', async () => {
   const { port } = await serve({ connections: 2 });
   const request = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
   const first = client(port, request);
@@ -115,7 +115,7 @@ test('connections beyond the limit are refused, and room is made by those that e
   }, 'room being made');
 });
 
-test('headers of over 16 KiB are refused with words', async () => {
+test('headers over 16 KiB are refused with a message', async () => {
   const { port } = await serve({});
   const large = client(port, `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(17_000)}\r\n\r\n`);
   await until(large.closed);
@@ -123,7 +123,7 @@ test('headers of over 16 KiB are refused with words', async () => {
   expect(large.received()).toContain('"checked":false');
 });
 
-test('a server told to drain answers on and ends each connection with its next answer', async () => {
+test('a draining server still answers, and ends each connection with its next answer', async () => {
   const server = await serve({});
   const request = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
   const kept = client(server.port, request);

@@ -89,7 +89,7 @@ describe('a service with a certificate', () => {
     await until(async () => (await shown(service.baseUrl)) === 'flags renewed', 'the renewal');
   });
 
-  test('says in its status until when the certificate is valid', async () => {
+  test('gives its certificate’s expiry in its status', async () => {
     const status = await get(service.baseUrl, '/_status', { ca: authority.cert });
     expect(status).toMatch(
       /"tls:certificate":\[\{"status":"pass","outcome":"[^"]*36[45] more days/,
@@ -142,7 +142,7 @@ test.for<[string, () => [string, string, string?], string]>([
     () => [server.cert, server.key, 'x'],
     'TLS_CLIENT_CA_FILE: ',
   ],
-])('%s is refused by a sentence that names the setting', async ([, files, words]) => {
+])('%s is refused by a message that names the setting', async ([, files, words]) => {
   const [cert, key, ca] = files();
   const configuration = readConfiguration({
     TLS_CERT_FILE: cert === 'none.pem' ? join(folder, cert) : await write('a.pem', cert),

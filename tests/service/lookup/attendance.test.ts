@@ -68,7 +68,7 @@ async function told(authority: string) {
   return (page?.notifications ?? []).flatMap(({ entries }) => entries);
 }
 
-test('a child who left before being seen is reported to the authority at once, with the access, in JSON and in CSV', async () => {
+test('a child who left before being seen is reported to the authority at once, with the access, in JSON and CSV', async () => {
   const auditId = await looked(HELD);
   const said = { nhsNumber: HELD, attended: 'left-before-seen', switchboard: '020 7946 0200' };
   const response = await say(auditId, said);
@@ -182,7 +182,7 @@ describe('nothing is recorded for', () => {
   });
 });
 
-describe('a ward and its telephone have no room for a patient:', () => {
+describe('the ward and its telephone cannot carry a patient’s details:', () => {
   test.for<[string, Record<string, string>]>([
     ['an NHS number', { ward: 'Ward 999 000 0018' }],
     ['an NHS number alone', { ward: '9990000018' }],
@@ -214,13 +214,13 @@ describe('a ward and its telephone have no room for a patient:', () => {
     'St. Mary’s A&E',
     '4B-North 12',
     'Children’s Ward 1234',
-  ])('%s is a ward', (ward) => {
+  ])('%s is accepted', (ward) => {
     const read = readAttendance({ attended: 'admitted', ward }, HELD);
     expect(read).toMatchObject({ request: { ward } });
   });
 });
 
-test('on the page it can be recorded for a look of one’s own, and for no other', async () => {
+test('on the page it can be recorded only for one’s own look', async () => {
   const nurse = await signedIn(service);
   const answer = await nurse.lookUp(PAGE);
   const form = hiddenOf(answer, '/look-up/attendance');

@@ -84,7 +84,7 @@ test('an attempt by a barred user is on disk before it is answered', async () =>
   expect(spooled).toEqual([]);
 });
 
-test('an attempt that the store does not take is answered alike, and waits on disk for the store', async () => {
+test('an attempt that the store does not take is answered the same, and waits on disk for the store', async () => {
   const { answer, spooled } = barredLookup(() => Promise.reject(new Error('away')));
   expect(await answer).toEqual(ANSWER);
   expect(spooled).toMatchObject([ATTEMPT]);

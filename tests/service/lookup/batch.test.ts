@@ -57,7 +57,7 @@ const eventsOf = async (requestId: string) =>
 const code = async (response: Response): Promise<string> =>
   `${response.status} ${problemSchema.parse(await response.json()).code}`;
 
-test('each item is answered as a silent read, in order, and audited on its own', async () => {
+test('each item is answered as a silent read, in order, and audited separately', async () => {
   const requestId = randomUUID();
   const response = await send(
     [
@@ -103,7 +103,7 @@ test('fifty registered children are listed nowhere', async () => {
   expect(seen.accesses?.map(({ own }) => own)).toEqual([true]);
 });
 
-test('a bad item is refused on its own, in its place, and audited', async () => {
+test('a bad item is refused in its place, and audited', async () => {
   const requestId = randomUUID();
   const response = await send(
     [

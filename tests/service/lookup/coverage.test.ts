@@ -51,7 +51,7 @@ describe('coverage', () => {
     expect([at(0), at(71.99), at(72), at(73)]).toEqual([1, 1, 0, 0]);
   });
 
-  test('names those that are not, with the age of what is held, or none for who never loaded', () => {
+  test('names the others, with the age of what is held, or none if they never loaded', () => {
     const { coverage } = coverageOf(
       directory(authority('ZZ1', 1), authority('ZZ2', 100), authority('ZZ3')),
       NOW,
@@ -74,11 +74,11 @@ describe('coverage', () => {
     expect(coverageOf(directory(doubtful), NOW, limits).coverage.upToDate).toBe(0);
   });
 
-  test('does not trust data from the future: one of the clocks is wrong', () => {
+  test('does not trust data from the future, since one of the clocks is wrong', () => {
     expect(coverageOf(directory(authority('ZZ1', -1)), NOW, limits).coverage.upToDate).toBe(0);
   });
 
-  test('allows negatives from the minimum share on, and never with no authority at all', () => {
+  test('allows negatives from the minimum share up, and never with no authority at all', () => {
     const allowed = (...authorities: Authority[]) =>
       coverageOf(directory(...authorities), NOW, limits).negativesAllowed;
     expect(allowed(authority('ZZ1', 1), authority('ZZ2'))).toBe(true);
@@ -98,7 +98,7 @@ describe('coverage', () => {
     expect(negativeAdvice(state, day('2025-11-24'), NOW)).not.toContain(CHECK_THE_MOTHER);
   });
 
-  test('is worked out once a second at most, and at once for a new directory', () => {
+  test('is computed at most once a second, and at once for a new directory', () => {
     let now = NOW;
     const readiness = { ...directory(authority('ZZ1', 71.9999)) };
     const current = createCoverage(readiness, limits, () => now);
@@ -115,7 +115,7 @@ describe('coverage', () => {
 describe('coverage of live data', () => {
   const one = authority('ZZ1', 1);
 
-  test('is of those listed: one that was never added here is not up to date, by its listed name', () => {
+  test('is that of the listed authorities: one never added here is not up to date, by its listed name', () => {
     const { coverage } = coverageOf(live(expecting('all', 'ZZ1', 'ZZ2'), one), NOW, limits);
     expect(coverageSchema.parse(coverage)).toEqual({
       area: { name: 'North Yorkshire', kind: 'all' },
@@ -126,14 +126,14 @@ describe('coverage of live data', () => {
     });
   });
 
-  test('counts nobody who is not listed, and knows of their flags whether they are up to date', () => {
+  test('ignores unlisted authorities, but still says whether their flags are up to date', () => {
     const state = coverageOf(live(expecting('all', 'ZZ2'), one), NOW, limits);
     expect(state.coverage).toMatchObject({ expected: 1, upToDate: 0, complete: false });
     expect(state.negativesAllowed).toBe(false);
     expect(state.upToDate).toEqual(new Set(['ZZ1']));
   });
 
-  test('of a pilot names who is covered, as clinicians know them, by name', () => {
+  test('of a pilot names who is covered, by the names that clinicians know', () => {
     const first = authority('ZZ3', 1, { name: 'A Council' });
     const { coverage } = coverageOf(live(expecting('pilot', 'ZZ2', 'ZZ3'), first), NOW, limits);
     expect(coverage.area).toEqual({
@@ -146,7 +146,7 @@ describe('coverage of live data', () => {
     });
   });
 
-  test('is never complete, and gives no negative, while it is not set who is expected', () => {
+  test('is never complete, and gives no negative, until the expected authorities are set', () => {
     const state = coverageOf(live(undefined, one), NOW, limits);
     expect(state.coverage).toMatchObject({ expected: 1, upToDate: 1, complete: false });
     expect(state.coverage.area).toBeUndefined();
@@ -157,7 +157,7 @@ describe('coverage of live data', () => {
     });
   });
 
-  test('has no minimum share but the one that somebody accepted by name', () => {
+  test('has no minimum share except one accepted by name', () => {
     const of = (environment: Record<string, string>) =>
       coverageOf(
         live(expecting('all', 'ZZ1', 'ZZ2'), one),
@@ -173,7 +173,7 @@ describe('coverage of live data', () => {
     expect(of({ MINIMUM_COVERAGE: '0.5', ...BY })).toBe(true);
   });
 
-  test('refuses the start without it, by a sentence that says whose decision it is', () => {
+  test('stops the start without it, with a message that says whose decision it is', () => {
     const start = (environment: Record<string, string>) => () =>
       coverageLimits(readConfiguration(environment), 'live');
     expect(start({})).toThrow(ConfigurationError);
@@ -225,7 +225,7 @@ describe('a list of expected authorities', () => {
       'authorities.0',
       'phone',
     ],
-  ])('%s is refused, and it says where', ([, differing, place, words]) => {
+  ])('%s is refused, and the message says where', ([, differing, place, words]) => {
     const { error } = expectedAuthoritiesSchema.safeParse(list(differing));
     const [issue] = error?.issues ?? [];
     expect(issue?.path.join('.')).toBe(place);

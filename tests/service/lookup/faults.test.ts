@@ -62,7 +62,7 @@ async function begin(
   return { socket, rest: body.slice(cut), received: () => received };
 }
 
-test('an answer whose client has gone is followed by a not-delivered event of the same id', async () => {
+test('an answer to a client that has gone is followed by a not-delivered event with the same id', async () => {
   const token = await service.token();
   const leave = async (requestId: string): Promise<void> => {
     await until(ready);
@@ -97,7 +97,7 @@ test('an answer whose client has gone is followed by a not-delivered event of th
   });
 });
 
-test('an answer that was read in full has no such event', async () => {
+test('an answer read in full has no such event', async () => {
   await until(ready);
   const { auditId } = lookupAnswerSchema.parse(
     await (await service.lookup({ nhsNumber: CHILD })).json(),
@@ -129,7 +129,7 @@ test('a store that hangs is could-not-check within two seconds, and is used agai
   expect((await service.lookup({ nhsNumber: CHILD })).status).toBe(200);
 });
 
-test('a store that died is could-not-check until it was started and verified again', async () => {
+test('a store that died is could-not-check until it is started and verified again', async () => {
   await until(ready);
   process.kill(await redisPid(), 'SIGKILL');
   await until(async () => (await service.lookup({ nhsNumber: CHILD })).status === 503);
@@ -138,7 +138,7 @@ test('a store that died is could-not-check until it was started and verified aga
   expect(answer).toMatchObject({ outcome: 'flagged' });
 });
 
-test('a plan whose authority cannot be named is not shown, and the audit says so', async () => {
+test('a plan with an unnamed authority is not shown, and the audit says so', async () => {
   await until(ready);
   const admin = await service.connect('admin');
   const children = keys.children(partitionOf(UNKEPT_CHILD));
@@ -155,7 +155,7 @@ test('a plan whose authority cannot be named is not shown, and the audit says so
   await admin.hset(children, UNKEPT_CHILD, held);
 });
 
-test('with too few authorities up to date a negative is could-not-check, a positive is not', async () => {
+test('with too few authorities up to date, a negative is could-not-check and a positive is not', async () => {
   const stale = await startTestService({
     authorities: [
       { code: 'ZZ101', hoursOld: 1, rows: [{ nhsNumber: CHILD }] },
@@ -182,7 +182,7 @@ test('with too few authorities up to date a negative is could-not-check, a posit
   }
 });
 
-test('stopping lets a request in flight finish, and takes no other', async () => {
+test('a stop lets a request in flight finish, and accepts no other', async () => {
   const stopped = await startTestService({
     authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
   });
@@ -216,7 +216,7 @@ test('without a dataset every lookup is could-not-check and readiness says what 
   }
 });
 
-test('a body that does not arrive in time is given up', async () => {
+test('a body that does not arrive in time is abandoned', async () => {
   const server = createServer((incoming, outgoing) => {
     void readBody(incoming, outgoing, { maxBytes: 100, deadlineMs: 20 }).then((body) =>
       outgoing.end(JSON.stringify(body)),
@@ -233,7 +233,7 @@ test('a body that does not arrive in time is given up', async () => {
 });
 
 describe('the log', () => {
-  test('says what was refused and never an NHS number, a name or a token', async () => {
+  test('says what was refused, and never an NHS number, a name or a token', async () => {
     await until(ready);
     const token = await service.token();
     await service.lookup({ nhsNumber: CHILD }, { token });
@@ -252,7 +252,7 @@ describe('the log', () => {
     }
   });
 
-  test('counts a stranger who tries again and again, and says so once', async () => {
+  test('counts a stranger’s repeated attempts, and says so once', async () => {
     const lines = () => service.lines.filter((line) => line.includes('token-required')).length;
     const knock = () =>
       fetch(`${service.baseUrl}/lookup`, {

@@ -32,7 +32,7 @@ async function lookUpLate(): Promise<Response> {
   }
 }
 
-test('an answer that comes after its deadline is not given, and the audit says that it was not', async () => {
+test('an answer past its deadline is not given, and the audit says so', async () => {
   // Where the store had not been looked at for a second, it is the store that is not trusted any more.
   await until(async () => {
     await until(async () => (await service.lookup({ nhsNumber: CHILD })).status === 200);

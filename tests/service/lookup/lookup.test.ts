@@ -107,7 +107,7 @@ describe('an answer', () => {
     expect(response.headers.get('x-content-type-options')).toBe('nosniff');
   });
 
-  test('for a number that nothing is held for is a negative that says what it does not mean', async () => {
+  test('for a number with nothing held is a negative that says what it does not mean', async () => {
     const found = await answer(await service.lookup({ nhsNumber: UNKNOWN }));
     expect(found).toMatchObject({ outcome: 'not-flagged', current: false, flags: [] });
     expect(found.advice).toEqual([
@@ -124,14 +124,14 @@ describe('an answer', () => {
     expect((await service.lookup(`{\ufeff"nhsNumber":"${UNKNOWN}"}`)).status).toBe(400);
   });
 
-  test('for a baby sends the clinician to the mother as well', async () => {
+  test('for a baby directs the clinician to the mother as well', async () => {
     const born = new Date(Date.now() - 30 * 86_400_000).toISOString().slice(0, 10);
     const found = await answer(await service.lookup({ nhsNumber: UNKNOWN, dateOfBirth: born }));
     expect(found.advice).toHaveLength(4);
     expect(found.advice.at(-1)).toContain("mother's NHS number");
   });
 
-  test('never shows a plan that was withdrawn', async () => {
+  test('never shows a withdrawn plan', async () => {
     const found = await answer(await service.lookup({ nhsNumber: WITHDRAWN }));
     expect(found.outcome).toBe('not-flagged');
   });
@@ -146,7 +146,7 @@ describe('an answer', () => {
     expect(found.flags[2]).toHaveProperty('endDate', '2026-10-01');
   });
 
-  test('of an unborn child whose due date has passed counts as in force and gives that date', async () => {
+  test('for an unborn child with a passed due date counts the plan as in force and gives that date', async () => {
     const found = await answer(await service.lookup({ nhsNumber: MOTHER }));
     expect(found.current).toBe(true);
     expect(found.flags[0]).toMatchObject({ status: 'due-date-passed' });
@@ -154,7 +154,7 @@ describe('an answer', () => {
     expect(found.flags[0]).not.toHaveProperty('endDate');
   });
 
-  test('says whether the date of birth agrees, hides nothing and never tells the one held', async () => {
+  test('says whether the date of birth agrees, hides nothing and never reveals the one held', async () => {
     const same = await answer(
       await service.lookup({ nhsNumber: CHILD, dateOfBirth: '2019-03-05' }),
     );
@@ -198,7 +198,7 @@ describe('accesses', () => {
 });
 
 describe('the audit', () => {
-  test('can be read whatever form of UUID a request bore', async () => {
+  test('reads back whatever form of UUID a request had', async () => {
     const requestId = '11111111-2222-0333-c444-555555555555';
     const response = await service.lookup(
       { nhsNumber: testNumber(990) },
@@ -208,7 +208,7 @@ describe('the audit', () => {
     expect(await service.events()).toContainEqual(expect.objectContaining({ requestId }));
   });
 
-  test('holds the event of every answer, with who asked, as what, and what was shown', async () => {
+  test('holds the event of every answer, with who asked, in what role, and what was shown', async () => {
     const requestId = randomUUID();
     const found = await answer(
       await service.lookup(
@@ -237,7 +237,7 @@ describe('the audit', () => {
     });
   });
 
-  test('calls a scheduled setting only that', async () => {
+  test('describes a scheduled setting only as scheduled', async () => {
     const gp = await service.token(claims({ activities: ['B0170'], organisation: 'ZZP01' }));
     const found = await answer(await service.lookup({ nhsNumber: UNKNOWN }, { token: gp }));
     const event = (await service.events()).find(({ auditId }) => auditId === found.auditId);
@@ -255,7 +255,7 @@ describe('the audit', () => {
   });
 });
 
-describe('which role and access a lookup counts as', () => {
+describe('the role and access that a lookup counts as', () => {
   const ask = async (token: string, headers: Record<string, string> = {}) => {
     const response = await service.lookup({ nhsNumber: UNKNOWN }, { token, headers });
     const body: unknown = await response.json();
@@ -285,7 +285,7 @@ describe('which role and access a lookup counts as', () => {
     expect(await ask(token, headers)).toBe(expected);
   });
 
-  test('of several roles the one named is used, and none is guessed', async () => {
+  test('with several roles the one named is used, and none is guessed', async () => {
     const token = await service.token(
       claims({ roles: [role('first', ['B0107']), role('second', ['B0170'], 'ZZP01')] }),
     );
@@ -297,7 +297,7 @@ describe('which role and access a lookup counts as', () => {
   });
 });
 
-test('what is not a 200 says in words and as data that nothing was checked', async () => {
+test('every answer but a 200 says in words and as data that nothing was checked', async () => {
   const response = await service.lookup({ nhsNumber: '9990000019' });
   expect(problemSchema.parse(await response.json())).toMatchObject({
     checked: false,

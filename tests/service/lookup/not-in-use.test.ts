@@ -63,7 +63,7 @@ afterAll(async () => {
 const outcomeOf = async (nhsNumber: string) =>
   lookupAnswerSchema.parse(await (await service.lookup({ nhsNumber })).json()).outcome;
 
-test('a number that was replaced or withdrawn is could-not-check, and says why', async () => {
+test('a replaced or withdrawn number is could-not-check, and the answer says why', async () => {
   for (const nhsNumber of [REPLACED, WITHDRAWN]) {
     const response = await service.lookup({ nhsNumber });
     const text = await response.text();
@@ -89,11 +89,11 @@ test('a number that was replaced or withdrawn is could-not-check, and says why',
   }
 });
 
-test('a plan that is held under such a number is shown', async () => {
+test('a plan held under such a number is shown', async () => {
   expect(await outcomeOf(REPLACED_HELD)).toBe('flagged');
 });
 
-test('a number in use is a negative, and so is a sensitive one, which nothing gives away', async () => {
+test('a number in use is a negative, and so is a sensitive one, which nothing reveals', async () => {
   expect(await outcomeOf(NEW)).toBe('not-flagged');
   expect(await outcomeOf(SENSITIVE)).toBe('not-flagged');
 });
@@ -116,7 +116,7 @@ test('FHIR says the same', async () => {
   expect(text).not.toContain(NEW);
 });
 
-test('in a batch only that item could not be checked', async () => {
+test('in a batch, only that item could not be checked', async () => {
   const token = await service.token(claims({ activities: ['B0170'] }));
   const response = await fetch(`${service.baseUrl}/lookup/batch`, {
     method: 'POST',
@@ -133,7 +133,7 @@ test('in a batch only that item could not be checked', async () => {
   });
 });
 
-test('follows the register: what it says is in use again is looked up again', async () => {
+test('follows the register: a number in use again is looked up again', async () => {
   await writeRegister(`${REPLACED},current,,${person}`, `${NEW},superseded,${REPLACED},${person}`);
   await until(async () => (await service.lookup({ nhsNumber: REPLACED })).status === 200);
   expect((await service.lookup({ nhsNumber: NEW })).status).toBe(503);
@@ -143,7 +143,7 @@ test('follows the register: what it says is in use again is looked up again', as
   expect((await service.lookup({ nhsNumber: NEW })).status).toBe(503);
 });
 
-test('what PDS said about numbers that a register does not list is kept: a replaced one, and one whose record is sensitive', async () => {
+test('what PDS said about numbers that a register does not list is kept: replaced ones, and those of sensitive records', async () => {
   await markNumber(service.admin, UNLISTED, 'not-in-use');
   await markNumber(service.admin, HELD_SENSITIVE, 'sensitive');
   await writeRegister(
@@ -160,7 +160,7 @@ test('what PDS said about numbers that a register does not list is kept: a repla
   expect(answer).not.toHaveProperty('accesses');
 });
 
-test('with the Redis user of a version before, lookups continue as before, and the status warns', async () => {
+test('with an earlier version’s Redis user, lookups continue and the status warns', async () => {
   const acl = (await service.admin.acl('LIST')).find((user) => user.startsWith('user cpf-lookup '));
   const withoutRight = (acl ?? '')
     .replace(/^user cpf-lookup /, '')

@@ -30,11 +30,11 @@ function startOverload() {
   };
 }
 
-test('no more of the requests that arrive together are taken on than a process works on at once', () => {
+test('a process takes on no more simultaneous requests than it works on at once', () => {
   expect(startOverload().takenOn(50)).toBe(AT_ONCE);
 });
 
-test('what the store has under way counts, and nothing that waits elsewhere', async () => {
+test('requests under way in the store count, and those waiting elsewhere do not', async () => {
   const { takenOn, turns, holdInStore } = startOverload();
 
   expect(takenOn(50)).toBe(AT_ONCE);
@@ -43,7 +43,7 @@ test('what the store has under way counts, and nothing that waits elsewhere', as
   expect(takenOn(50)).toBe(AT_ONCE - 3);
 });
 
-test('a process whose turns are late takes on an eighth, and all again once they are not', async () => {
+test('a process with late turns takes on an eighth, and all again once they are not late', async () => {
   const { takenOn, turns } = startOverload();
 
   await turns(150, 10);
@@ -54,7 +54,7 @@ test('a process whose turns are late takes on an eighth, and all again once they
 });
 
 test.each([350, 5_000, 60_000])(
-  'one long turn of %d ms alone makes a process refuse nothing',
+  'one long turn of %d ms alone refuses nothing',
   async (milliseconds) => {
     const { takenOn, turns } = startOverload();
 
@@ -71,7 +71,7 @@ test('late turns are forgotten after a second without requests', async () => {
   expect(takenOn(AT_ONCE)).toBe(AT_ONCE);
 });
 
-test('a process that is late takes on the few that it can', async () => {
+test('a late process takes on the few that it can', async () => {
   const { takenOn, turns } = startOverload();
 
   await turns(60_000, 20);

@@ -46,7 +46,7 @@ async function whileBusy<T>(work: (underWay: Promise<Response>) => Promise<T>): 
   }
 }
 
-test('a lookup beyond those that a process takes on is refused before any of them is answered', async () => {
+test('a lookup beyond what a process takes on is refused before any of the others is answered', async () => {
   const requestId = randomUUID();
   const first = await whileBusy((underWay) =>
     Promise.race([
@@ -66,7 +66,7 @@ test('a lookup beyond those that a process takes on is refused before any of the
   expect((await service.lookup({ nhsNumber: CHILD })).status).toBe(200);
 });
 
-test('a FHIR search beyond them is refused alike, as an OperationOutcome', async () => {
+test('a FHIR search beyond that is refused too, as an OperationOutcome', async () => {
   const first = await whileBusy(async (underWay) =>
     Promise.race([
       fetch(`${service.baseUrl}/FHIR/R4/CareTeam/_search`, {
@@ -91,7 +91,7 @@ test('a FHIR search beyond them is refused alike, as an OperationOutcome', async
 const requestOf = (token: string, length: number): string =>
   `POST /lookup HTTP/1.1\r\nHost: ${new URL(service.baseUrl).host}\r\nAuthorization: Bearer ${token}\r\nX-Request-ID: ${randomUUID()}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
 
-test("clients that do not send their bodies take nobody's place", async () => {
+test('clients that do not send their bodies take nobody’s place', async () => {
   await until(ready);
   const token = await service.token();
   const { hostname, port } = new URL(service.baseUrl);
@@ -108,7 +108,7 @@ test("clients that do not send their bodies take nobody's place", async () => {
   for (const socket of slow) socket.destroy();
 });
 
-test('lookups that come in one packet are made one after the other, and refuse nobody', async () => {
+test('lookups in one packet are made one after the other, and refuse nobody', async () => {
   await until(ready);
   const body = JSON.stringify({ nhsNumber: CHILD });
   const token = await service.token();

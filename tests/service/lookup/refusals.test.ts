@@ -249,7 +249,7 @@ describe('a token', () => {
     expect(response.headers.get('www-authenticate')).toBe('Bearer');
   });
 
-  test('once verified does not outlive its expiry', async () => {
+  test('that was verified does not outlive its expiry', async () => {
     // Five seconds of tolerance: this one has under two seconds left.
     const token = await sign({ ...base(), exp: now() - 4 });
     expect((await service.lookup({ nhsNumber: CHILD }, { token })).status).toBe(200);
@@ -301,7 +301,7 @@ describe('with a valid token', () => {
       (event) => event.type === 'refusal' && event.requestId === requestId,
     );
 
-  test('a refusal is audited, an invalid number only as a hash', async () => {
+  test('a refusal is audited, with an invalid number only as a hash', async () => {
     const requestId = randomUUID();
     const headers = { 'x-request-id': requestId };
     await service.lookup({ nhsNumber: '9990000019' }, { headers });
@@ -369,7 +369,7 @@ describe('any other request', () => {
     expect(await refusal(new Response(body, { status, headers }))).toBe(expected);
   });
 
-  test('a problem is described where its type points to', async () => {
+  test('a problem is explained at the address in its type', async () => {
     const response = await fetch(`${service.baseUrl}/problems/invalid-nhs-number`);
     expect(await response.json()).toMatchObject({ code: 'invalid-nhs-number', status: 400 });
   });

@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stopAndRemove());
 
-test('only a demo with the sample rehearses: elsewhere those are numbers as any other', () => {
+test('only a demo with the sample rehearses: elsewhere those numbers are ordinary', () => {
   const sample = new Map(
     SAMPLE_AUTHORITIES.map(({ format: _format, ...authority }) => [
       authority.code,
@@ -39,7 +39,7 @@ test('only a demo with the sample rehearses: elsewhere those are numbers as any 
   }
 });
 
-test('what is rehearsed is audited as a rehearsal', async () => {
+test('a rehearsed answer is audited as a rehearsal', async () => {
   const of = (kind: string) =>
     SAMPLE_REHEARSALS.find(({ rehearses }) => rehearses === kind)?.nhsNumber ?? '';
   const look = async (nhsNumber: string) => {

@@ -38,7 +38,7 @@ function send(...paths: string[]): { socket: Socket; received: () => string } {
   return { socket, received: () => received };
 }
 
-test('is told about an answer that was cut off, once', async () => {
+test('an answer that was cut off is reported, once', async () => {
   const { socket, received } = send('/large/1');
   await until(() => received().length > 0);
   socket.destroy();
@@ -46,14 +46,14 @@ test('is told about an answer that was cut off, once', async () => {
   expect(told.filter((path) => path === '/large/1')).toHaveLength(1);
 });
 
-test('is told about an answer whose client went before it', async () => {
+test('an answer whose client left first is reported', async () => {
   const { socket } = send('/small/late');
   await until(() => arrived.includes('/small/late'));
   socket.destroy();
   await until(() => told.includes('/small/late'));
 });
 
-test('is not told about answers that were written', async () => {
+test('answers that were written are not reported', async () => {
   const { socket, received } = send('/small/3', '/small/4');
   await until(() => received().split('small').length === 3);
   await until(() => finished.includes('/small/4'));

@@ -69,7 +69,7 @@ async function eventOf(auditId: string | undefined) {
   return (await service.events()).find((event) => event.auditId === auditId);
 }
 
-test('a list as the service writes it is read, with and without the code of a role', async () => {
+test('a list written by the service is read, with and without the code of a role', async () => {
   const { roleCode: _, ...older } = WHO;
   await poisonPacked([listed(), listed({ user: 'other', entry: JSON.stringify(older) })]);
   const { accesses, advice } = await look();
@@ -81,7 +81,7 @@ test('a list as the service writes it is read, with and without the code of a ro
   expect(advice).not.toContain(WHO_LOOKED_NOT_SHOWN);
 });
 
-test('a list that holds the longest names that a token may have is read', async () => {
+test('a list with the longest names that a token may have is read', async () => {
   const longest = '\u0939'.repeat(120);
   const entry = JSON.stringify({
     name: longest,
@@ -93,7 +93,7 @@ test('a list that holds the longest names that a token may have is read', async 
   expect((await look()).accesses).toMatchObject([{ own: true }, { name: longest }]);
 });
 
-describe('a list that cannot be read costs no flag, is said to be unreadable and stays as evidence', () => {
+describe('an unreadable list hides no flag, is reported as unreadable and stays as evidence', () => {
   test.each<[string, () => Promise<unknown>]>([
     ['bytes', () => poison('nonsense')],
     ['nothing', () => poison('')],
@@ -202,7 +202,7 @@ test('a search for accesses says that they cannot be shown, and not that there a
   expect(await eventOf(bundle.id)).toMatchObject({ search: 'AuditEvent', accessesShown: [] });
 });
 
-test('a silent read, which shows no accesses, is answered as ever', async () => {
+test('a silent read, which shows no accesses, is answered as before', async () => {
   await poison('nonsense');
   const token = await service.token(claims({ activities: ['B0170'], organisation: 'ZZP01' }));
   const response = await service.lookup({ nhsNumber: CHILD }, { token });
@@ -211,7 +211,7 @@ test('a silent read, which shows no accesses, is answered as ever', async () => 
   expect(advice).not.toContain(WHO_LOOKED_NOT_SHOWN);
 });
 
-test('a list that could not be read is counted', async () => {
+test('an unreadable list is counted', async () => {
   await poison('nonsense');
   await look();
   const page = await fetch(`http://127.0.0.1:${await service.metricsPort}/metrics`);

@@ -146,7 +146,7 @@ test.runIf(KILLS > 4)(
   300_000,
 );
 
-test(`killed before any of its steps, a client continues with nothing lost and nothing twice (seed ${seed})`, async () => {
+test(`a client killed before any of its steps continues with nothing lost or repeated (seed ${seed})`, async () => {
   const steps = await killAt(0);
   if (steps === undefined) throw new Error('it was not to be killed');
   expect(steps).toBeGreaterThan(40);

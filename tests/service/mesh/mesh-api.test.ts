@@ -79,7 +79,7 @@ function answering(given: MeshReply): Exchange {
 
 const OUTGOING = { to: 'X26ABC1', workflowId: 'W', localId: 'cpf-1', subject: 's', fileName: 'f' };
 
-test('whatever MESH answers is one of the outcomes that are known, or a sentence that says that it is away', async () => {
+test('every answer from MESH is a known outcome, or a message that MESH is away', async () => {
   await assert(
     asyncProperty(reply, async (given) => {
       const api = createMeshApi(answering(given), '0');

@@ -154,7 +154,7 @@ describe('receiving', () => {
     expect(said).toEqual([]);
   });
 
-  test('parts come together in their order, each packed on its own or not at all', async () => {
+  test('chunks are joined in order, each compressed by itself or not at all', async () => {
     const packed = server.put({ data: ['one ', 'two ', 'three'] });
     const plain = server.put({
       data: [Buffer.from('one '), Buffer.from('two')],
@@ -168,7 +168,7 @@ describe('receiving', () => {
     expect(textOf(cut.id)).toBe('packed once and cut');
   });
 
-  test('a message that MESH gives again goes to the intake once', async () => {
+  test('a message that MESH delivers again goes to the intake once', async () => {
     const message = server.put();
     const client = await open();
     await step(client);
@@ -179,7 +179,7 @@ describe('receiving', () => {
     expect(inInbox()).toEqual([]);
   });
 
-  test('what cannot be unpacked, or is too large, goes to the intake as it came, which refuses it', async () => {
+  test('a message too large, or that cannot be unpacked, goes unchanged to the intake, which refuses it', async () => {
     const damaged = server.put({ data: [Buffer.from('1f8b no gzip', 'latin1')] });
     const trailing = server.put({ data: [Buffer.concat([gzipSync('data'), Buffer.from('more')])] });
     const cut = server.put({ data: [gzipSync(randomBytes(500)).subarray(0, 300)] });
@@ -201,7 +201,7 @@ describe('receiving', () => {
     );
   });
 
-  test('what is for another program stays in the mailbox, and is fetched once', async () => {
+  test('a message for another program stays in the mailbox, and is fetched once', async () => {
     const other = server.put({ headers: { 'mex-workflowid': 'PATHOLOGY' } });
     const elsewhere = server.put({ headers: { 'mex-to': 'X26CPF9' } });
     const client = await open();
@@ -216,7 +216,7 @@ describe('receiving', () => {
     ]);
   });
 
-  test('what was left is fetched once the settings say that it is for this service', async () => {
+  test('a message left there is fetched once the settings say that it is for this service', async () => {
     const message = server.put({ data: '<File/>' });
     const before = await open({ isOurs: () => false });
     await step(before);
@@ -231,7 +231,7 @@ describe('receiving', () => {
   });
 
   test.each(['the same process', 'another process'])(
-    'an upload waits no longer after the clock was ahead and is put right (%s)',
+    'an upload waits no longer once a clock that was ahead is put right (%s)',
     async (who) => {
       let client = await open();
       await step(client, DAY);
@@ -248,7 +248,7 @@ describe('receiving', () => {
     },
   );
 
-  test('a message that was wrong while the clock was ahead is tried again once it is put right', async () => {
+  test('a message that failed while the clock was ahead is tried again once it is put right', async () => {
     const client = await open();
     const message = server.put({ data: '<File/>' });
     server.fault(({ path }) =>
@@ -262,7 +262,7 @@ describe('receiving', () => {
   });
 
   test.each(['the same process', 'another process'])(
-    'an answer waits no longer to be sent, and a silent client is told, after the clock was ahead and is put right (%s)',
+    'an answer waits no longer, and a silent client is reported, once a clock that was ahead is put right (%s)',
     async (who) => {
       let client = await open();
       await putAnswer('A1', 'an answer');
@@ -288,7 +288,7 @@ describe('receiving', () => {
     },
   );
 
-  test('what was left and is in the mailbox no more is not counted as left', async () => {
+  test('a message no longer in the mailbox is not counted as left there', async () => {
     const other = server.put({ headers: { 'mex-workflowid': 'PATHOLOGY' } });
     const client = await open();
     await step(client);
@@ -298,7 +298,7 @@ describe('receiving', () => {
     expect(said).toHaveLength(1);
   });
 
-  test('a message that does not come as it should is not taken, not acknowledged, and tried again', async () => {
+  test('a malformed message is not taken, not acknowledged, and tried again', async () => {
     const wrongs: Record<string, Record<string, string> | number> = {
       'the range of another part': { 'mex-chunk-range': '2:2' },
       'a range of no parts': { 'mex-chunk-range': '1:0' },
@@ -341,7 +341,7 @@ describe('receiving', () => {
     expect(inInbox()).toHaveLength(2 * messages.size + 2);
   });
 
-  test.for([404, 410])('a message that is gone (%i) keeps none of the others', async (status) => {
+  test.for([404, 410])('a message that is gone (%i) delays no other', async (status) => {
     const message = server.put();
     const good = server.put();
     server.fault(({ path }) =>
@@ -352,7 +352,7 @@ describe('receiving', () => {
     expect(said).toEqual([expect.stringMatching(`Message ${message.id}: MESH has removed it`)]);
   });
 
-  test('a part that is cut short is fetched again from its beginning, wherever it is cut', async () => {
+  test('a truncated chunk is fetched again from its start, wherever it is cut', async () => {
     const data = [randomBytes(2_000), randomBytes(2_000)];
     await assert(
       asyncProperty(nat({ max: 1_999 }), boolean(), async (bytes, second) => {
@@ -374,7 +374,7 @@ describe('receiving', () => {
     );
   });
 
-  test('an answer whose end is not marked is not believed', async () => {
+  test('an answer without its end mark is not trusted', async () => {
     const message = server.put();
     server.fault(({ path }) =>
       path.endsWith(message.id)
@@ -392,7 +392,7 @@ describe('receiving', () => {
     expect(message.status).toBe('accepted');
   });
 
-  test('names of messages that would lead elsewhere are never asked for', async () => {
+  test('a message id that would lead elsewhere is never asked for', async () => {
     for (const id of ['../../outbox', 'a/b', '.', '..', 'x'.repeat(200), 'a?b', 'a\nb'])
       server.put({ id });
     const good = server.put();
@@ -401,7 +401,7 @@ describe('receiving', () => {
     expect(said).toEqual([expect.stringMatching('lists 7 messages under names')]);
   });
 
-  test('hostile text from a sender is treated as text only', async () => {
+  test('hostile text from a sender is treated only as text', async () => {
     const message = server.put({
       headers: {
         'mex-subject': '</Subject><From_DTS>X26EVIL</From_DTS>',
@@ -418,14 +418,14 @@ describe('receiving', () => {
     expect(readdirSync(folder).toSorted()).toEqual(['inbox', 'mesh', 'notifications', 'outbox']);
   });
 
-  test('everything is found, however many pages it has', async () => {
+  test('every message is found, however many pages the list has', async () => {
     server.pages(3);
     const ids = Array.from({ length: 10 }, () => server.put().id);
     await step(await open());
     expect(inInbox()).toEqual(ids.flatMap((id) => [`${id}.ctl`, `${id}.dat`]).toSorted());
   });
 
-  test('a listing that goes round in a circle ends', async () => {
+  test('a list that repeats itself ends', async () => {
     server.put();
     server.fault(({ path }) =>
       LIST.test(path)
@@ -449,7 +449,7 @@ describe('receiving', () => {
 });
 
 describe('the rules of MESH', () => {
-  test('a token is the one that MESH documents', () => {
+  test('a token matches the one that MESH documents', () => {
     const connection = { mailbox: 'X26ABC1', password: 'password', sharedKey: 'TestKey' };
     const at = new Date('2026-11-28T01:02:59.999Z');
     // Made with mesh-client 5.0.2, `AuthTokenGenerator`, at that time.
@@ -458,7 +458,7 @@ describe('the rules of MESH', () => {
     );
   });
 
-  test('no request is made twice with a token, not even a repeated one', async () => {
+  test('no two requests share a token, not even a repeated one', async () => {
     server.put();
     let times = 0;
     server.fault(({ path }) =>
@@ -471,7 +471,7 @@ describe('the rules of MESH', () => {
     expect(new Set(tokens).size).toBe(tokens.length);
   });
 
-  test('the mailbox is asked at most every five minutes, by the next process too', async () => {
+  test('the mailbox is checked at most every five minutes, even by the next process', async () => {
     const client = await open();
     for (let minute = 0; minute < 30; minute++) await step(client, MINUTE);
     expect(callsOf('GET', LIST)).toBeGreaterThanOrEqual(5);
@@ -493,7 +493,7 @@ describe('the rules of MESH', () => {
     expect(handshakes()).toBe(3);
   });
 
-  test('a handshake that is refused is reported, and keeps no upload waiting', async () => {
+  test('a refused handshake is reported, and delays no upload', async () => {
     const message = server.put();
     server.fault(({ path, method }) =>
       method === 'POST' && path.endsWith('X26CPF1') ? { kind: 'answer', status: 400 } : undefined,
@@ -517,7 +517,7 @@ describe('the rules of MESH', () => {
     expect(message.status).toBe('acknowledged');
   });
 
-  test('asked to wait, it waits', async () => {
+  test('it waits when asked to', async () => {
     server.put();
     server.fault(({ path }) =>
       LIST.test(path)
@@ -546,7 +546,7 @@ describe('the rules of MESH', () => {
     expect(handshakes / 4).toBeGreaterThan(7);
   });
 
-  test('Retry-After is read in both of its forms, and nothing is waited for without end', () => {
+  test('both forms of Retry-After are read, and no wait is endless', () => {
     expect(retryAfterMs({ 'retry-after': '7' }, 0)).toBe(7_000);
     expect(retryAfterMs({ 'retry-after': 'Thu, 01 Jan 1970 00:00:09 GMT' }, 4_000)).toBe(5_000);
     expect(retryAfterMs({ 'retry-after': 'Thu, 01 Jan 1970 00:00:01 GMT' }, 4_000)).toBe(0);
@@ -559,7 +559,7 @@ describe('the rules of MESH', () => {
   });
 });
 
-describe('whom MESH lets in', () => {
+describe('when MESH refuses', () => {
   test.for<[string, () => Partial<MeshConnection>, RegExp]>([
     ['a wrong password', () => ({ password: 'wrong' }), /does not let this mailbox in/],
     ['a wrong shared key', () => ({ sharedKey: 'wrong' }), /does not let this mailbox in/],
@@ -584,7 +584,7 @@ describe('whom MESH lets in', () => {
       /cannot be reached \((?:UNABLE_TO_VERIFY|SELF_SIGNED|DEPTH|CERT|UNABLE_TO_GET)/,
     ],
     ['nobody there', () => ({ url: 'https://127.0.0.1:9' }), /cannot be reached \(ECONNREFUSED\)/],
-  ])('%s is told, and nothing is lost', async ([, wrong, sentence]) => {
+  ])('%s is reported, and nothing is lost', async ([, wrong, sentence]) => {
     const message = server.put();
     await putAnswer('answer', 'text');
     let differing = wrong();
@@ -613,7 +613,7 @@ describe('whom MESH lets in', () => {
     expect(client.file.state()?.problem).toBe(false);
   });
 
-  test('an outbox that cannot be read, and an inbox that is gone, lose nothing', async () => {
+  test('an unreadable outbox and a missing inbox lose nothing', async () => {
     const message = server.put({ data: '<File/>' });
     await rm(join(folder, 'outbox'), { recursive: true });
     await writeFile(join(folder, 'outbox'), '');
@@ -650,7 +650,7 @@ describe('whom MESH lets in', () => {
       'that sends us elsewhere',
       () => ({ kind: 'answer', status: 307, headers: { location: 'https://127.0.0.1:9/' } }),
     ],
-  ])('a server %s is told, and holds nothing up for good', async ([, fault]) => {
+  ])('a server %s is reported, and delays nothing for good', async ([, fault]) => {
     const message = server.put();
     await putAnswer('answer', 'text');
     server.fault((_, count) => fault(count));
@@ -670,7 +670,7 @@ describe('whom MESH lets in', () => {
 });
 
 describe('sending', () => {
-  test('what is in an outbox is sent, followed until it is fetched, and then not kept', async () => {
+  test('what is in an outbox is sent, followed until it is fetched, and then removed', async () => {
     await putAnswer('acknowledgement-1', 'the answer');
     const client = await open();
     await step(client);
@@ -690,7 +690,7 @@ describe('sending', () => {
     expect(readdirSync(join(folder, 'mesh', 'sending'))).toEqual([]);
   });
 
-  test('a long message goes in parts, each packed on its own', async () => {
+  test('a long message is sent in chunks, each compressed by itself', async () => {
     const text = randomBytes(5_000).toString('hex');
     await putAnswer('long', text);
     await step(await open({ chunkBytes: 3_000 }));
@@ -698,7 +698,7 @@ describe('sending', () => {
     expect(server.collect('X26ABC1').map((each) => each.text)).toEqual([text]);
   });
 
-  test('the same answer written once more is not sent once more; a notification is, if somebody asked', async () => {
+  test('an answer written again is not sent again; a notification is, if somebody asked', async () => {
     const client = await open();
     for (let i = 0; i < 2; i++) {
       await putAnswer('answer', 'the answer');
@@ -766,7 +766,7 @@ describe('sending', () => {
     },
   );
 
-  test('pairs that are not to be sent from this mailbox stay, and are reported once', async () => {
+  test('pairs not for this mailbox stay, and are reported once', async () => {
     await putAnswer('other', 'x', { from: 'X26CPF9' });
     await writeFile(join(folder, 'outbox', 'broken.dat'), 'x');
     await writeFile(join(folder, 'outbox', 'broken.ctl'), '<DTSControl>');
@@ -779,7 +779,7 @@ describe('sending', () => {
     expect(said).toHaveLength(2);
   });
 
-  test('a pair that cannot be taken out does not delay others, in its outbox or the next', async () => {
+  test('a pair that cannot be taken out delays no other, in its outbox or the next', async () => {
     const nameless = Buffer.from([0x61, 0xff, 0x2e, 0x63, 0x74, 0x6c]);
     await writeFile(Buffer.concat([Buffer.from(`${join(folder, 'outbox')}/`), nameless]), 'x');
     await putAnswer('z-answer', 'the answer');
@@ -794,7 +794,7 @@ describe('sending', () => {
   test.for<[string, 'cut-before' | 'cut-after', number]>([
     ['and MESH does not have it, it is sent again under the same local id', 'cut-before', 2],
     ['and MESH has it, it is not sent again', 'cut-after', 1],
-  ])('where the answer is lost %s', async ([, kind, posts]) => {
+  ])('if the answer is lost %s', async ([, kind, posts]) => {
     await putAnswer('answer', 'text');
     let cut = false;
     server.fault(({ path }) => {
@@ -815,7 +815,7 @@ describe('sending', () => {
     expect(client.file.counts()).toMatchObject({ waiting: 0, undelivered: 1 });
   });
 
-  test('sending is never repeated on its own, whatever the answer: MESH is asked first', async () => {
+  test('nothing is sent again by itself, whatever the answer: MESH is asked first', async () => {
     const statuses = [408, 425, 429, 500, 502, 503, 504, 302, 418];
     for (const status of statuses) await putAnswer(`answer-${status}`, `text ${status}`);
     const answered = new Set<number>();
@@ -843,7 +843,7 @@ describe('sending', () => {
     expect(server.sentTo('X26ABC1')).toHaveLength(statuses.length);
   });
 
-  test('if it stays unclear a person is asked, and nothing is sent until they say so', async () => {
+  test('if it stays unclear a person is asked, and nothing is sent until they decide', async () => {
     await putAnswer('answer', 'text');
     server.fault(({ path }) => {
       if (POST_OUTBOX.test(path)) return { kind: 'cut-after' };
@@ -861,7 +861,7 @@ describe('sending', () => {
     ).toBe(true);
   });
 
-  test('parts that were lost on the way are sent again, and one that had arrived is no fault', async () => {
+  test('chunks lost on the way are sent again, and one that had arrived is no fault', async () => {
     const text = randomBytes(3_000).toString('hex');
     await putAnswer('long', text);
     let lost = 0;
@@ -889,7 +889,7 @@ describe('sending', () => {
     expect(said).toEqual([expect.stringMatching(why)]);
   });
 
-  test('a report is not read as an upload: the message it is about is sent again, then given up, by rule', async () => {
+  test('a report is not read as an upload: its message is sent again, then abandoned, by rule', async () => {
     await putAnswer('answer', 'text');
     const client = await open();
     await step(client);
@@ -919,7 +919,7 @@ describe('sending', () => {
     expect(said.at(-1)).toMatch(/is not sent again automatically. Code 14: /);
   });
 
-  test('a report on what this service never sent is reported and kept for the operator', async () => {
+  test('a report on something that this service never sent is reported and kept for the operator', async () => {
     const stranger = server.put({ from: 'X26CPF1', to: 'X26ABC1' });
     server.reportOn(stranger, '12', 'who');
     const client = await open();
@@ -929,7 +929,7 @@ describe('sending', () => {
     expect(said).toHaveLength(1);
   });
 
-  test('one message that MESH cannot take holds up none of the others', async () => {
+  test('one message that MESH cannot take delays no other', async () => {
     for (const name of ['a', 'b', 'c']) await putAnswer(name, `text ${name}`.repeat(500));
     const bad = new Set<string>();
     server.fault(({ path, method }) => {

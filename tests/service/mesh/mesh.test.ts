@@ -104,7 +104,7 @@ describe('a worker with a mailbox', () => {
     expect(notification?.text).toContain(person(CHILDREN[0] ?? 0).nhsNumber);
   });
 
-  test('a file that is wrong, for another authority, or from nobody known is answered, and nothing of it is loaded', async () => {
+  test('answers a file that is wrong, for another authority or from an unknown sender, and loads none of it', async () => {
     server.put({ data: 'no upload at all', headers: { 'mex-filename': 'bad.xml' } });
     server.put({ data: xml(CHILDREN[2] ?? 0, 21, 'ZZ102') });
     await until(() => answersTo('X26ABC1', 'TEST_WORKFLOW_ACK').length >= 3, 'the answers');
@@ -133,7 +133,7 @@ describe('a worker with a mailbox', () => {
     );
   });
 
-  test('says in its status which mailbox it is, since other workers may have others', async () => {
+  test('says in its status which mailbox it has, since other workers may have others', async () => {
     expect((await check())?.outcome).toContain(`Mailbox: ${environment['MESH_MAILBOX']}.`);
   });
 
@@ -148,7 +148,7 @@ describe('a worker with a mailbox', () => {
     expect((await check())?.status).toBe('warn');
   });
 
-  test('keeps the password, the key and the numbers of children out of its log', () => {
+  test('keeps the password, the key and children’s numbers out of its log', () => {
     const log = service.lines.join('');
     expect(log).toContain('is fetched');
     expect(log).not.toMatch(/TestKey|"ours"|:ours/);
@@ -255,7 +255,7 @@ const listed = z.object({
 });
 
 describe('cp-flags mesh', () => {
-  test('works on the mailbox of a service that does not, and shows and repeats what was not delivered', async () => {
+  test('processes the mailbox of a service that does not, and shows and repeats what was not delivered', async () => {
     const own = await startMeshServer();
     const files = await testFolder();
     const data = await startTestService({ authorities: [{ code: 'ZZ101' }] });
@@ -317,7 +317,7 @@ describe('cp-flags mesh', () => {
     }
   });
 
-  test('does not start with a secret that is not there, and says which', async () => {
+  test('does not start if a secret is missing, and says which', async () => {
     const { code, stderr } = await run(['mesh'], { ...environment, MESH_KEY_FILE: '/nonexistent' });
     expect(code).toBe(1);
     expect(stderr).toMatch(/MESH_KEY_FILE: .*\(ENOENT\)/);
@@ -333,7 +333,7 @@ describe('cp-flags mesh', () => {
       { MESH_URL: 'https://mesh-sync.spineservices.nhs.uk' },
       /MESH_POLL_SECONDS: must be at least 300/,
     ],
-  ])('without %s no process starts, and it says why', ([, differing, sentence]) => {
+  ])('without %s no process starts, and the message says why', ([, differing, sentence]) => {
     expect(() => readConfiguration({ ...environment, ...differing })).toThrow(sentence);
   });
 });

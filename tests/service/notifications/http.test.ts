@@ -108,7 +108,7 @@ describe('GET /notifications', () => {
     });
   });
 
-  test('shows another authority nothing of it', async () => {
+  test('shows another authority none of it', async () => {
     const [, both] = looked;
     const others = JSON.stringify(await page('?limit=100', 'ZZ102'));
     expect(others).toContain(both);
@@ -117,7 +117,7 @@ describe('GET /notifications', () => {
     expect((await page('', 'ZZ103')).notifications).toEqual([]);
   });
 
-  test('takes a token of the authority itself, and puts no number into an address', async () => {
+  test('accepts a token of the authority itself, and puts no number into an address', async () => {
     expect(await refused(await request('/notifications', { token: 'none' }))).toBe(
       '401 token-malformed',
     );
@@ -145,13 +145,13 @@ describe('GET /notifications', () => {
     );
   });
 
-  test('says so where the log is older than what the authority has', async () => {
+  test('says so if the log is older than what the authority has', async () => {
     expect(await refused(await request('/notifications?after=999999999999.0000'))).toBe(
       '409 notifications-after-unknown',
     );
   });
 
-  test('gives CSV that a spreadsheet takes for text, and XML one at a time', async () => {
+  test('gives CSV that a spreadsheet treats as text, and XML one at a time', async () => {
     const csv = await request('/notifications?limit=100', { headers: { accept: 'text/csv' } });
     expect(csv.headers.get('content-type')).toBe('text/csv; charset=utf-8');
     expect(await csv.text()).toContain(`"'=1+1"`);
@@ -167,7 +167,7 @@ describe('GET /notifications', () => {
     expect(none.status).toBe(204);
   });
 
-  test('is an event of its own before anything leaves, and none where there is nothing', async () => {
+  test('is recorded before anything is sent, and not if there is nothing', async () => {
     const requestId = randomUUID();
     const headers = { 'x-request-id': requestId };
     const response = await request('/notifications?limit=1', { headers });

@@ -25,7 +25,7 @@ function filesIn(outbox: string): Map<string, string> {
   return files;
 }
 
-test(`killed at any moment, it continues with every access notified once, under ids that stay (seed ${seed})`, async () => {
+test(`killed at any moment, it continues with every access notified once, under stable ids (seed ${seed})`, async () => {
   const random = seeded(seed);
   const t = notifiedLog(auditFolder());
   const script = join(import.meta.dirname, '..', '..', 'support', 'notify-and-die.ts');

@@ -10,7 +10,7 @@ afterAll(removeAuditFolders);
 const ours = odsCodeSchema.parse('ZZ101');
 const LATER = NINE + 2 * HOUR;
 
-test('a list of looks holds each look until the time it names, also repeats that are not notified yet', async () => {
+test('a list of looks keeps each look for its whole time, and repeats not yet notified', async () => {
   const t = notifiedLog(auditFolder());
   const notifier = t.notifier();
   const at = async (instant: number): Promise<void> => {
@@ -40,7 +40,7 @@ test('a list of looks holds each look until the time it names, also repeats that
   notifier.close();
 });
 
-test('more repeats than a page has room for leave out no earlier look', async () => {
+test('repeats beyond a page leave out no earlier look', async () => {
   const t = notifiedLog(auditFolder());
   const notifier = t.notifier();
   const users = Array.from({ length: 60 }, (_, i) => `user-${i}`);
@@ -65,7 +65,7 @@ test('more repeats than a page has room for leave out no earlier look', async ()
   notifier.close();
 });
 
-test('looks are listed by the time of the latest, and the pages together have each once, also those repeated since', async () => {
+test('looks are listed by their latest time, and the pages together have each once, even those repeated since', async () => {
   const t = notifiedLog(auditFolder());
   const notifier = t.notifier();
   const firsts: string[] = [];

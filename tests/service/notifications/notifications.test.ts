@@ -75,7 +75,7 @@ describe('a notification', () => {
     notifier.close();
   });
 
-  test('is never of a silent read, of a lookup that showed nothing, or of an authority not shown', async () => {
+  test('is never about a silent read, a lookup that showed nothing, or an authority not shown', async () => {
     const t = fresh();
     t.look(
       { at: NINE, access: 'silent-read' },
@@ -90,7 +90,7 @@ describe('a notification', () => {
     notifier.close();
   });
 
-  test('of a child with plans of two authorities tells each of its own alone, in its own numbering', async () => {
+  test('about a child with plans of two authorities gives each only its own, in its own numbering', async () => {
     const t = fresh();
     const [auditId] = t.look({
       at: NINE,
@@ -114,7 +114,7 @@ describe('a notification', () => {
     notifier.close();
   });
 
-  test('of an unborn child’s plan bears the mother’s number, and both local ids where she has a plan too', async () => {
+  test('about an unborn child’s plan has the mother’s number, and both local ids if she has a plan too', async () => {
     const t = fresh();
     t.look({
       at: NINE,
@@ -137,7 +137,7 @@ describe('a notification', () => {
     notifier.close();
   });
 
-  test('goes to an authority that was withdrawn, and of a plan as it was shown then', async () => {
+  test('goes to an authority withdrawn since, about the plan as it was shown then', async () => {
     const t = fresh();
     t.look({ at: NINE, plans: [{ authority: 'ZZ109', status: 'ended' }] });
     t.at(NINE + WINDOW);
@@ -149,7 +149,7 @@ describe('a notification', () => {
     notifier.close();
   });
 
-  test('is split where it would be too long, in order and without a repeat', async () => {
+  test('is split if it would be too long, in order and without a repeat', async () => {
     const t = fresh();
     const ids = t.look(
       ...Array.from({ length: 2_300 }, (_, i): Looked => ({ at: NINE, user: `user-${i}` })),
@@ -208,7 +208,7 @@ describe('repeats within 24 hours', () => {
     notifier.close();
   });
 
-  test('are of one user, at one organisation, and of one child', async () => {
+  test('are those of one user, at one organisation, for one child', async () => {
     const t = fresh();
     t.look(
       { at: NINE },
@@ -278,7 +278,7 @@ describe('repeats within 24 hours', () => {
     return entries;
   }
 
-  test('match the plainest model, whatever the windows, batches and restarts', async () => {
+  test('match the simplest model, whatever the windows, batches and restarts', async () => {
     const step = fc.record({
       minutes: fc.oneof(fc.integer({ min: 0, max: 20 }), fc.integer({ min: -30, max: 1_500 })),
       child: fc.integer({ min: 0, max: 2 }),
@@ -338,7 +338,7 @@ describe('councils that keep back where a child is looked up', () => {
   /** Of a council in turn: an act is recorded, comes about, its end is recorded, and it is over. */
   const STEPS = ['set', 'comes about', 'ended', 'is over'] as const;
 
-  test('lose no look, in any order of acts and looks: its first council learns who looked and where, the others neither', () => {
+  test('miss no look, in any order of acts and looks: the first council learns who looked and where, the others neither', () => {
     const file = NotificationFile.open(auditFolder());
     let passes = 0;
     /** What the sealer reads in one go, and what the notifier makes of it. */
@@ -423,7 +423,7 @@ describe('councils that keep back where a child is looked up', () => {
     file.close();
   });
 
-  test('are told what came of a look, also where another is the first by then', async () => {
+  test('learn the outcome of a look, even if another is the first by then', async () => {
     const t = fresh();
     const notifier = t.notifier();
     const act = (authority: string, what: 'set' | 'ended') =>
@@ -458,7 +458,7 @@ describe('councils that keep back where a child is looked up', () => {
   });
 });
 
-describe('nothing is left out', () => {
+describe('nothing is left out:', () => {
   test('nothing is notified beyond what a checkpoint covers', async () => {
     const t = fresh();
     t.look({ at: NINE });
@@ -477,7 +477,7 @@ describe('nothing is left out', () => {
     notifier.close();
   });
 
-  test('a bundle that is missing stops it, and it continues when that is back', async () => {
+  test('a missing bundle stops it, and it continues once the bundle is back', async () => {
     const t = fresh();
     t.look({ at: NINE });
     t.at(NINE + WINDOW);
@@ -491,7 +491,7 @@ describe('nothing is left out', () => {
     notifier.close();
   });
 
-  test('an event that cannot be read is reported to the operator and to every authority', async () => {
+  test('an unreadable event is reported to the operator and to every authority', async () => {
     const t = fresh();
     t.append(
       t.source.next(0, { type: 'unreadable', sha256: '0', fields: '[]', outcome: undefined }),
@@ -541,7 +541,7 @@ describe('nothing is left out', () => {
     notifier.close();
   });
 
-  test('a second process waits, and takes over where the first ended', async () => {
+  test('a second process waits, and takes over when the first ends', async () => {
     const t = fresh();
     const first = t.notifier();
     const second = t.notifier();
@@ -555,7 +555,7 @@ describe('nothing is left out', () => {
     second.close();
   });
 
-  test('an outbox that cannot be written holds nothing else up, and is filled later', async () => {
+  test('an outbox that cannot be written delays nothing else, and is filled later', async () => {
     const t = fresh();
     t.look({ at: NINE });
     t.at(NINE + WINDOW);
@@ -569,7 +569,7 @@ describe('nothing is left out', () => {
     notifier.close();
   });
 
-  test('what is in the way of one authority’s notifications keeps none of another’s', async () => {
+  test('a problem with one authority’s notifications delays no other’s', async () => {
     const t = fresh();
     t.look({ at: NINE });
     t.look({ at: NINE, child: 2, plans: [{ authority: 'ZZ102' }] });
@@ -582,7 +582,7 @@ describe('nothing is left out', () => {
   });
 });
 
-test('a lost file of notifications is made again, and an authority that continues from an id misses nothing', async () => {
+test('a lost notification file is made again, and an authority that continues from an id misses nothing', async () => {
   const t = fresh();
   const looked = t.look(
     ...Array.from({ length: 40 }, (_, i): Looked => ({ at: NINE + i * MINUTE, user: `u-${i}` })),
@@ -608,7 +608,7 @@ test('a lost file of notifications is made again, and an authority that continue
   expect(heard).toEqual(new Set(looked));
 });
 
-test('accesses in a log that exists already are notified as far back as notifications are kept', async () => {
+test('accesses in an existing log are notified as far back as notifications are kept', async () => {
   const t = fresh();
   const old = Array.from({ length: 2_000 }, (_, i): Looked => ({ at: NINE + i, user: `o-${i}` }));
   t.look(...old);
@@ -623,8 +623,8 @@ test('accesses in a log that exists already are notified as far back as notifica
   notifier.close();
 });
 
-describe('what is kept', () => {
-  test('goes after its time, the files nobody collected too, and leaves a mark', async () => {
+describe('a notification file', () => {
+  test('is removed after its time, even if uncollected, and leaves a mark', async () => {
     const t = fresh();
     t.look({ at: NINE });
     t.at(NINE + WINDOW);
@@ -647,7 +647,7 @@ describe('what is kept', () => {
     notifier.close();
   });
 
-  test('does not outlast the part of the log that it reports', async () => {
+  test('is not kept longer than its part of the log', async () => {
     const t = fresh();
     t.look(...Array.from({ length: 300 }, (_, i): Looked => ({ at: NINE + i, user: `u-${i}` })));
     t.at(NINE + WINDOW);
@@ -665,7 +665,7 @@ describe('what is kept', () => {
     notifier.close();
   });
 
-  test('events pruned before they were notified are reported', async () => {
+  test('reports events pruned before they were notified', async () => {
     const t = fresh();
     t.look({ at: NINE });
     const before = t.notifier();
@@ -681,7 +681,7 @@ describe('what is kept', () => {
   });
 });
 
-test('an authority with a mailbox gets a pair, its control file written last', async () => {
+test('an authority with a mailbox gets a pair, with its control file written last', async () => {
   const t = fresh();
   t.look({ at: NINE });
   t.at(NINE + WINDOW);
