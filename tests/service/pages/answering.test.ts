@@ -29,7 +29,7 @@ const processes = fc.array(
 );
 
 describe('that lookups are answered', () => {
-  test('is never said while the store is in doubt, nobody answers them, or a process at work does not or lately did not', () => {
+  test('is never said while the store is in doubt, nobody answers, or a working process does not answer or lately did not', () => {
     fc.assert(
       fc.property(
         fc.boolean(),
@@ -55,7 +55,7 @@ describe('that lookups are answered', () => {
     );
   });
 
-  test('comes with everything that is wrong, what stops lookups first, and each with where to go', () => {
+  test('is said with everything that is wrong, what stops lookups first, and where to go for each', () => {
     const checks = fc.array(
       fc.record({
         name: fc.constantFrom('store:whole', 'store:opened', 'audit-sealed', 'made-up'),
@@ -95,7 +95,7 @@ test.each([
   ['unanswered', false],
   ['notAllowed', true],
 ] as const)(
-  'reports that cannot be read since Redis says %s are told with its users where those are the cause: %s',
+  'reports that cannot be read since Redis says %s name the Redis users only if those are the cause: %s',
   (processes, isOfUsers) => {
     const [concern] = concernsOf({
       checks: [],
@@ -123,12 +123,12 @@ test.each([
   ['mesh:mailbox', 'meshaway'],
   ['tls:certificate', 'certificateexpires'],
   ['a check of a later version', 'checkfails'],
-])('what to do about %s is in the section %s', (check, section) => {
+])('the advice on %s is in the section %s', (check, section) => {
   expect(runbook.sectionOf(check)).toBe(section);
   expect(runbook.text.toLowerCase()).toContain(`### ${section}\n`);
 });
 
-test('a time within which requests were answered is never shorter than that of any of them', () => {
+test('a response time is never shown shorter than it was', () => {
   const counts = fc.array(fc.nat(50), {
     minLength: SECONDS.length + 1,
     maxLength: SECONDS.length + 1,

@@ -21,7 +21,7 @@ function expectNotRecorded(said: Visit): void {
   expect(wordsOf(said)).not.toContain('look-ups');
 }
 
-test('over a limit, a page says that a child who left was not recorded, and what was chosen can be sent again', async () => {
+test('over a limit, a page says that a child who left was not recorded, and the choice can be sent again', async () => {
   const nurse = await signedIn(service);
   const fields = hiddenOf(await nurse.lookUp(PLAN), '/look-up/attendance');
   for (let i = 0; i < 5; i++) await nurse.lookUp(NONE);
@@ -55,7 +55,7 @@ test.each([
     {},
   ],
   ['from elsewhere', LEFT, { 'sec-fetch-site': 'cross-site' }],
-])('a form %s is said to be not recorded', async (_, fields, headers) => {
+])('a form %s is reported as not recorded', async (_, fields, headers) => {
   const medic = await signedIn(service, 'ambulanceService');
   const said = await medic.post('/look-up/attendance', fields, headers);
   expectNotRecorded(said);

@@ -85,7 +85,7 @@ async function tabTo(page: Page, text: string): Promise<void> {
 
 describe.skipIf(!hasBrowser)('in a browser', () => {
   test.each([320, 1000])(
-    'no word, and no date beside a number, is broken where it fits, at %i pixels',
+    'no word, and no date beside a number, is broken if it fits, at %i pixels',
     async (width) => {
       const { page, close } = await openPage(demo.browser, { viewport: { width, height: 900 } });
       await signInAs(page, demo.baseUrl);
@@ -98,7 +98,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     },
   );
 
-  test('an address that is not there is a page for a browser, and a problem for a program', async () => {
+  test('an unknown address is a page for a browser, and a problem for a program', async () => {
     const { page, close } = await openPage(demo.browser);
     const shown = await page.goto(`${demo.baseUrl}/look-upp`);
     expect(shown?.status()).toBe(404);
@@ -108,7 +108,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await close();
   });
 
-  test('a nurse does her work by keyboard alone, from the address that is printed to the number to ring', async () => {
+  test('a nurse can work by keyboard alone, from the printed address to the number to ring', async () => {
     const { page, complaints, close } = await openPage(demo.browser);
     await page.goto(demo.baseUrl);
     expect(await heading(page)).toBe(SIGN_IN.title);
@@ -153,7 +153,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     ['a load that is stopped', SAMPLE_PEOPLE.onPlan, stopping],
     ['a load that is stopped, of a check that was not made', SAMPLE_PEOPLE.unchecked, stopping],
   ])(
-    'after two minutes nothing of an answer is on the screen or read out, without a script, despite %s',
+    'after two minutes nothing of an answer is shown or read out, without a script, despite %s',
     async (_, person, act) => {
       const { page, complaints, close } = await openPage(demo.browser, {
         javaScriptEnabled: false,
@@ -195,7 +195,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     },
   );
 
-  test('after two minutes a script goes on from an answer whose number was rung', async () => {
+  test('after two minutes a script leaves an answer whose number was rung', async () => {
     const { page, close } = await openPage(demo.browser);
     await signInAs(page, demo.baseUrl);
     const opened = Date.now();
@@ -212,7 +212,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await close();
   });
 
-  test('no state of a page keeps anybody out, or is wider than a small screen', async () => {
+  test('every state of a page is accessible, and fits a small screen', async () => {
     const { page, complaints, close } = await openPage(demo.browser, {
       viewport: { width: 320, height: 640 },
     });
@@ -263,7 +263,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await close();
   });
 
-  test('back to an answer that was hidden shows none, and loading one again makes no second look', async () => {
+  test('going back to a hidden answer shows nothing, and reloading it makes no second look', async () => {
     const { page, close } = await openPage(demo.browser);
     await signInAs(page, demo.baseUrl);
     await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.onPlan);
@@ -280,7 +280,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await close();
   });
 
-  test('back after signing out shows neither an answer nor a number that was typed', async () => {
+  test('going back after signing out shows neither an answer nor a typed number', async () => {
     const { page, close } = await openPage(demo.browser);
     await signInAs(page, demo.baseUrl);
     await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.onPlan);
@@ -299,7 +299,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await close();
   });
 
-  test('a double click shows the answer, of one look', async () => {
+  test('a double click shows the answer, from one look', async () => {
     for (const javaScriptEnabled of [true, false]) {
       const { page, close } = await openPage(demo.browser, { javaScriptEnabled });
       await signInAs(page, demo.baseUrl);
@@ -331,7 +331,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await close();
   });
 
-  test('no page of another site can hold one of ours in a frame', async () => {
+  test('no page of another site can frame ours', async () => {
     const framing = createServer((_, response) =>
       response
         .setHeader('content-type', 'text/html')
@@ -350,7 +350,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await new Promise((resolve) => void framing.close(resolve));
   });
 
-  test('nothing of an answer is printed, and a list of numbers is', async () => {
+  test('an answer is never printed, and a list of numbers is', async () => {
     const { page, close } = await openPage(demo.browser);
     await signInAs(page, demo.baseUrl);
     await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.onPlan);
@@ -367,7 +367,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await close();
   });
 
-  test('with forced colours, and enlarged four times, everything can still be read and told apart', async () => {
+  test('with forced colours, and at 400% zoom, everything can still be read and told apart', async () => {
     const { page, close } = await openPage(demo.browser, {
       viewport: { width: 320, height: 256 },
       forcedColors: 'active',
@@ -384,7 +384,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await close();
   });
 
-  test('names that are long, without a break or from right to left widen nothing and turn nothing round', async () => {
+  test('names that are long, unbroken or right to left widen nothing and reverse nothing', async () => {
     const child = testNumber(7_501);
     const other = await startTestService({
       authorities: [

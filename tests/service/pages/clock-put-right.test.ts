@@ -22,7 +22,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
-test('the number that a council has changed since is shown, and an old one is never called current', async () => {
+test('a council’s changed number is shown, and an old one is never called current', async () => {
   const councilWith = (phone: string) =>
     new Map([
       [
@@ -53,7 +53,7 @@ test('the number that a council has changed since is shown, and an old one is ne
   numbers.stop();
 });
 
-test('a session without use still ends after ten minutes', async () => {
+test('an idle session still ends after ten minutes', async () => {
   let clock = Date.now() + 60 * MINUTE;
   const sealer = await openSealer(join(folder, 'keys'), true, {
     everyMs: MINUTE,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createCookies } from '#service/pages/session/cookies.ts';
 
-test('on https a cookie can be set by no other host and read by no script, and goes with nobody else’s form', () => {
+test('on https a cookie cannot be set by another host or read by a script, and is not sent with another site’s form', () => {
   const cookies = createCookies(() => true);
   expect(cookies.set('session', 'x')).toBe(
     '__Host-cp-flags-session=x; Path=/; HttpOnly; SameSite=Lax; Secure',

@@ -43,7 +43,7 @@ const open = (page: Page, name: string) =>
   page.getByRole('link', { name, exact: true }).first().click();
 
 describe.skipIf(!hasBrowser)('a council in a browser', () => {
-  test('two of its people take a flag off the wrong child, and a nurse is shown that there is no plan', async () => {
+  test('two of its people withdraw a flag on the wrong child, and a nurse is shown that there is no plan', async () => {
     const officer = await somebody('Carys Demo');
     await goByMenu(officer.page, WITHDRAWALS.title);
     await accessible(officer.page);
@@ -78,7 +78,7 @@ describe.skipIf(!hasBrowser)('a council in a browser', () => {
     for (const each of [officer, manager, nurse]) await each.close();
   });
 
-  test('one of its people protects where a child is looked up and bars a nurse, who is told that the check could not be made', async () => {
+  test('one of its people protects a child’s whereabouts and bars a nurse, who is told that the check could not be made', async () => {
     const child = SAMPLE_PEOPLE.lookedAfter.nhsNumber;
     const officer = await somebody('Carys Demo');
     const choose = async (what: string): Promise<void> => {
@@ -117,7 +117,7 @@ describe.skipIf(!hasBrowser)('a council in a browser', () => {
   });
 
   test.skipIf(!triesAll)(
-    'its looks and its numbers are read and changed with keyboard names and no fault of access',
+    'its looks and its numbers can be read and changed by keyboard, and are accessible',
     async () => {
       const { page, close } = await somebody('Carys Demo');
       await accessible(page);

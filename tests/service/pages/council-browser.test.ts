@@ -54,7 +54,7 @@ async function comeTo(page: Page, title: string): Promise<void> {
 }
 
 describe.skipIf(!hasBrowser || !triesAll)('a data officer in a browser', () => {
-  test('sends a file, sees what became of it, and compares, with nothing in the way of anybody', async () => {
+  test('sends a file, sees its result, and compares, on accessible pages', async () => {
     const { page, complaints, close } = await openPage(demo.browser, {
       viewport: { width: 320, height: 640 },
     });

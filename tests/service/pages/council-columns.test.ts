@@ -79,7 +79,7 @@ const save = (visitor: Visitor, page: Visit, typed: Record<string, string> = {})
 const mappingOf = async (authority = 'ZZ101') =>
   (await service.store.intakeState(ods(authority))).columns;
 
-test('a file’s own headings are proposed, chosen and kept, and what the file would do is shown', async () => {
+test('a file’s own headings are proposed, chosen and stored, and the file is previewed', async () => {
   const page = await choose(ours, EXPORT);
   expect([page.status, page.heading]).toEqual([200, COLUMNS.choose]);
   // The form of the values alone, and headings as text.
@@ -129,7 +129,7 @@ test('a file’s own headings are proposed, chosen and kept, and what the file w
   expect(await mappingOf()).toEqual({ columns: {}, planTypes: {}, linesAbove: 0 });
 });
 
-test('what the file does not say of itself is asked for, so that its data looks no fresher than it is', async () => {
+test('what the file does not say is asked for, so that its data never looks too fresh', async () => {
   const code = 'ZZ103';
   const visitor = await as(code);
   const page = await choose(visitor, EXPORT);
@@ -153,7 +153,7 @@ test('what the file does not say of itself is asked for, so that its data looks 
   expect(wordsOf(shown)).toContain('Made21:30 on 26 November 2026');
 });
 
-test('a kind of plan that its name says is proposed, and every other row is refused until one is chosen', async () => {
+test('a kind of plan is proposed by its name, and rows of any other are refused until one is chosen', async () => {
   const rows = ['Child Protection', 'LAC - s20', 'CIN'].map(
     (kind, n) => `P-${n},${testNumber(n + 1)},A,05/03/2019,${kind},14/09/2026,`,
   );
@@ -166,7 +166,7 @@ test('a kind of plan that its name says is proposed, and every other row is refu
   ]);
 });
 
-test('a wrong choice is named at its field, and nothing is kept', async () => {
+test('a wrong choice is reported at its field, and nothing is stored', async () => {
   const visitor = await as('ZZ102');
   const page = await choose(visitor, EXPORT);
   const faults: [Record<string, string>, string][] = [
@@ -193,13 +193,13 @@ test.each([
   ['a compressed file', new Uint8Array([0x1f, 0x8b, 8, 0])],
   ['a workbook', new Uint8Array([0x50, 0x4b, 3, 4, 0, 0, 0])],
   ['no headings', 'a;b;c;d;e\n1;2;3;4;5\n'],
-])('%s says so at the field and leaves no file', async (_what, content) => {
+])('%s is reported at the field and leaves no file', async (_what, content) => {
   const page = await choose(ours, content, '../../etc/passwd');
   expect(page.status).toBe(400);
   expect(page.text).toContain('href="#file"');
 });
 
-test('nobody keeps columns with a file or a form of somebody else’s', async () => {
+test('nobody sets columns with somebody else’s file or form', async () => {
   const page = await choose(ours, EXPORT);
   const other = await as('ZZ102');
   const stolen = await save(other, page);

@@ -87,7 +87,7 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stopAndRemove());
 
-test('the operator has a council’s notifications written again, once, with a reason, as the command does', async () => {
+test('the operator has a council’s notifications written again, once, with a reason, as by command', async () => {
   const operator = createVisitor(service.baseUrl);
   await operator.signIn('operations');
   const path = '/operator/notifications';
@@ -129,7 +129,7 @@ const ofChild = async (visitor: Visitor, fields: Record<string, string>) =>
   });
 
 describe('who looked at a council’s children', () => {
-  test('is shown with the child, who it was and what came of it; never a silent read or another council’s', async () => {
+  test('shows the child, who it was and the outcome; never a silent read or another council’s', async () => {
     const page = await ours.get('/council/looks');
     const words = wordsOf(page);
     expect(page.status).toBe(200);
@@ -153,7 +153,7 @@ describe('who looked at a council’s children', () => {
     expect(other).not.toMatch(/Nurse one|LA-1 99/);
   });
 
-  test('has a column for the reason only where somebody gave one', async () => {
+  test('has a column for the reason only if somebody gave one', async () => {
     expect((await ours.get('/council/looks')).text).not.toContain('>Why<');
     const token = await service.token(claims({ sub: 'three', name: 'Nurse three' }));
     await service.lookup({ nhsNumber: OTHERS, reason: 'enquiry' }, { token });
@@ -163,7 +163,7 @@ describe('who looked at a council’s children', () => {
     }, 'the repeat with its reason');
   });
 
-  test('is on record as read, as by GET /notifications', async () => {
+  test('is recorded as read, as by GET /notifications', async () => {
     const before = (await readings('ZZ101')).length;
     await ours.get('/council/looks');
     const after = await readings('ZZ101');
@@ -174,7 +174,7 @@ describe('who looked at a council’s children', () => {
     });
   });
 
-  test('is found by a child’s number or local id, which stand in no address', async () => {
+  test('can be searched by a child’s number or local id, which never appear in an address', async () => {
     for (const child of [
       CHILD,
       ` ${CHILD.slice(0, 3)} ${CHILD.slice(3, 6)} ${CHILD.slice(6)} `,
@@ -196,13 +196,13 @@ describe('who looked at a council’s children', () => {
     expect([missing.status, wordsOf(missing).includes(LOOKS.childMissing)]).toEqual([400, true]);
   });
 
-  test('is found by a local id of ten digits that could be an NHS number', async () => {
+  test('can be searched by a local id of ten digits that could be an NHS number', async () => {
     const page = await ofChild(theirs, { child: LIKE_A_NUMBER });
     expect(wordsOf(page)).toContain('Nurse three');
     expect(wordsOf(page)).not.toContain('Nurse two');
   });
 
-  test('is downloaded in the columns of GET /notifications, all of it or of one child', async () => {
+  test('can be downloaded with the columns of GET /notifications, whole or for one child', async () => {
     const all = await ours.get('/council/looks/download');
     expect(all.headers.get('content-disposition')).toBe('attachment; filename="looks-ZZ101.csv"');
     expect(all.headers.get('x-content-type-options')).toBe('nosniff');
@@ -214,7 +214,7 @@ describe('who looked at a council’s children', () => {
     expect(one.text).not.toContain('Nurse two');
   });
 
-  test('is downloaded with all that the page shows, also of looks repeated since they were notified', async () => {
+  test('can be downloaded with everything on the page, even looks repeated since they were notified', async () => {
     const shown = SHOWN_COLUMNS.flatMap(({ of }) => of);
     expect([...shown, ...FOR_SYSTEMS].toSorted()).toEqual(lookColumns.toSorted());
     const token = await service.token(claims({ sub: 'two', name: 'Nurse two' }));
@@ -249,7 +249,7 @@ describe('who looked at a council’s children', () => {
     },
   );
 
-  test('a form without its token gives nothing', async () => {
+  test('gives nothing for a form without its token', async () => {
     const page = await ours.post('/council/looks', { child: CHILD });
     expect([page.status, page.heading]).toEqual([403, DESK.untrusted]);
     const stolen = (await theirs.form('/council/looks')).token;

@@ -50,7 +50,7 @@ const events = async (authority: string) =>
     event.type === 'authority-set' && event.detail['authority'] === authority ? event : [],
   );
 
-test('a change is shown back, counts once it is confirmed, and is on record with what was before', async () => {
+test('a change is shown for checking, counts once confirmed, and is on record with the former value', async () => {
   const before = (await events(OURS)).length;
   const page = await check(ours, { emergency: '020 7946 0188', hours: 'Mon-Fri 08:45-17:15' });
   expect([page.status, page.heading]).toEqual([200, NUMBERS.confirm]);
@@ -116,7 +116,7 @@ test.each([
   });
 });
 
-test('one number for office and nights is shown back with what that means', async () => {
+test('one number for office and nights is shown with what that means', async () => {
   const visitor = await as('ZZ103');
   const both = await check(visitor, { emergency: '020 7946 0130' });
   expect([both.status, wordsOf(both).includes(NUMBERS.same)]).toEqual([200, true]);
@@ -124,7 +124,7 @@ test('one number for office and nights is shown back with what that means', asyn
   expect(wordsOf(two)).not.toContain(NUMBERS.same);
 });
 
-test('a change made from numbers that are not those now does nothing and says so', async () => {
+test('a change based on outdated numbers does nothing and says so', async () => {
   const visitor = await as('ZZ103');
   const page = await check(visitor, { emergency: '02079460177' });
   await service.store.setAuthority(ods('ZZ103'), { officeHoursPhone: '02079460131' }, 'a file');

@@ -58,7 +58,7 @@ async function end(visitor: Visitor, at: string, reason = 'it is over'): Promise
 const events = async () =>
   (await service.events()).flatMap((event) => (event.type === 'restriction' ? event : []));
 
-test('a council protects the whereabouts of its child, and ends that, with who, when and why on record', async () => {
+test('a council protects its child’s whereabouts, and ends that, with who, when and why on record', async () => {
   await lookedUp(CHILD, 'nina', 'Nina Nurse');
   const page = await find(officer, ` ${CHILD.slice(0, 3)} ${CHILD.slice(3, 6)} ${CHILD.slice(6)}`);
   expect(page.text).not.toMatch(/name="what"[^>]* checked/);
@@ -95,7 +95,7 @@ test('a council protects the whereabouts of its child, and ends that, with who, 
   ]);
 });
 
-test('a council bars somebody who looked, or somebody else by their id', async () => {
+test('a council bars somebody who looked, or anybody by their id', async () => {
   await lookedUp(CHILD, 'parent-1', 'Pat <i>Parent</i>');
   await until(
     async () => wordsOf(await officer.get('/council/looks')).includes('Pat <i>Parent</i>'),
@@ -143,7 +143,7 @@ test('nothing is set by a wrong number, a number typed once, another council’s
   expect((await events()).length).toBe(before);
 });
 
-test('an id of ten digits is barred, and one that could be an NHS number when it is sent again', async () => {
+test('an id of ten digits is barred, and one that could be an NHS number only when sent again', async () => {
   const typed = { what: 'other', user: '5551234567', reason: WHY };
   expect((await set(CHILD, typed)).status).toBe(303);
   const page = await set(CHILD, { ...typed, user: '9990000018' });

@@ -92,7 +92,7 @@ const events = async () =>
   (await service.events()).flatMap((event) => (event.type === 'withdrawal' ? event : []));
 
 describe('a flag on the wrong child', () => {
-  test('is taken off by two people of the council, and lookups say: no plan', async () => {
+  test('is withdrawn by two people of the council, and lookups then show no plan', async () => {
     expect((await lookedUp(WRONG)).outcome).toBe('flagged');
     const page = await find(
       officer,
@@ -139,7 +139,7 @@ describe('a flag on the wrong child', () => {
     expect([outcome, flags]).toMatchObject(['flagged', [{ startDate: '2026-02-02' }]]);
   });
 
-  test('is taken off at once by one person who says that it is urgent, which stands in the audit', async () => {
+  test('is withdrawn at once by one person who says that it is urgent, which the audit records', async () => {
     const at = locationOf(await ask(officer, URGENT, { urgent: 'yes' }));
     expect((await lookedUp(URGENT)).outcome).toBe('not-flagged');
     expect(wordsOf(await colleague.get(at))).toContain(WITHDRAWALS.decided.urgent);
@@ -152,7 +152,7 @@ describe('a flag on the wrong child', () => {
     expect((await lookedUp(URGENT)).outcome).toBe('flagged');
   });
 
-  test('keeps another council’s plan shown, and tells its council who looked, never of a silent read', async () => {
+  test('leaves another council’s plan shown, and shows its council who looked, but no silent read', async () => {
     await lookedUp(SHARED, 'seen', 'Seen Nurse');
     const silent = await service.token(
       claims({ sub: 'gp', name: 'Silent Reader', activities: ['B0170'], organisation: 'ZZP01' }),
@@ -167,7 +167,7 @@ describe('a flag on the wrong child', () => {
     expect(words).not.toMatch(/Silent Reader|Later Nurse|B-4/);
   });
 
-  test('stays where the form is wrong, and each fault is at its field', async () => {
+  test('stays if the form is wrong, and each fault is shown at its field', async () => {
     const faults: [Record<string, string>, string][] = [
       [{ again: WRONG }, 'again'],
       [{ again: '' }, 'again'],
@@ -218,7 +218,7 @@ describe('a flag on the wrong child', () => {
     expect((await lookedUp(THEIRS)).outcome).toBe('flagged');
   });
 
-  test('a number stands in no address, and a form sent twice does nothing twice', async () => {
+  test('is in no address by its number, and a form sent twice acts once', async () => {
     const page = await find(officer, KEPT);
     expect(page.text).not.toMatch(new RegExp(`(?:href|action)="[^"]*${KEPT}`));
     const fields = {
@@ -233,7 +233,7 @@ describe('a flag on the wrong child', () => {
   });
 });
 
-describe('of looks that are not listed yet', () => {
+describe('if recent looks are not listed yet', () => {
   const REPEATED = testNumber(1);
   let slow: TestService;
   let reader: Visitor;
@@ -267,7 +267,7 @@ describe('of looks that are not listed yet', () => {
   });
 });
 
-describe('what of a time is not listed', () => {
+describe('a period with unlisted looks', () => {
   const windowMs = 300_000;
   const missing = (since: number | undefined, again: number) =>
     LOOKS.missing(since === undefined ? undefined : timeOfYearText(since), timeOfYearText(again));
@@ -276,11 +276,11 @@ describe('what of a time is not listed', () => {
     // What was looked up then may be sealed in the window after.
     ['a window later, at the end of one', 899_000, 899_000, 1_260_000],
     ['in a minute, where it should have been', 890_000, 2_000_000, 2_060_000],
-  ])('is said with when to look again: %s', (_, until, now, again) => {
+  ])('is reported with when to look again: %s', (_, until, now, again) => {
     expect(missingLooks(595_000, { until, windowMs, now })).toBe(missing(595_000, again));
     expect(missingLooks(undefined, { until, windowMs, now })).toBe(missing(undefined, again));
   });
-  test('is nothing once the looks until then are', () => {
+  test('is no longer reported once they are listed', () => {
     const asked = { until: 890_000, windowMs, now: 960_000 };
     expect(missingLooks(890_000, asked)).toBeUndefined();
     expect(missingLooks(889_999, asked)).toBeDefined();

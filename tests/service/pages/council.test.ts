@@ -166,7 +166,7 @@ const loadEvents = async (code: string) =>
 
 const yesterday = () => day(londonDate(Date.now() - 86_400_000));
 
-test('a file is shown first with what it would do, and nothing is changed until it is sent', async () => {
+test('a file is previewed first, and nothing changes until it is sent', async () => {
   const code = await newCouncil([planOf(1), planOf(2)]);
   const before = await loadEvents(code);
   const page = await shown(
@@ -212,7 +212,7 @@ test('a file is sent once, however often its form is', async () => {
   expect(await loadEvents(code)).toHaveLength(1);
 });
 
-test('how many children stop showing a plan is shown, and typed before anything is sent', async () => {
+test('the number of children who stop showing a plan is shown, and must be typed before sending', async () => {
   const code = await newCouncil([1, 2, 3].map((n) => planOf(n)));
   const ended = [1, 2].map((n) => planOf(n, { endDate: yesterday() }));
   const page = await shown(fileOf(code, 2, ended));
@@ -228,7 +228,7 @@ test('how many children stop showing a plan is shown, and typed before anything 
   expect((await follow(await send(page, { stops: ' 2 ' }))).heading).toBe(UPLOAD.answered.CPF02);
 });
 
-test('a number that skips more than ten is pointed out, and typed again before anything is sent', async () => {
+test('a sequence number that skips more than ten is pointed out, and must be typed again before sending', async () => {
   const code = await newCouncil([planOf(1)]);
   const plain = await shown(fileOf(code, 12, [planOf(2)]));
   expect(wordsOf(plain)).not.toContain(UPLOAD.confirmNumber);
@@ -279,7 +279,7 @@ test('the answer to a file can be saved where it is first shown', async () => {
   }
 });
 
-test('a CSV gets by fields of the form what its name does not say', async () => {
+test('form fields supply what a CSV’s name does not say', async () => {
   const code = await newCouncil([planOf(1)]);
   const csv = fileCsv({ records: [planOf(1), planOf(2)] });
   const refused = await shown(csv, { name: 'export.csv' });
@@ -307,7 +307,7 @@ test('a CSV gets by fields of the form what its name does not say', async () => 
   }
 });
 
-describe('a file whose typed fields are wrong', () => {
+describe('a file with wrong form fields', () => {
   const csv = fileCsv({ records: [planOf(1), planOf(2)] });
   const right = { sequence: '2', createdAt: '27/11/2026 21:30', rowCount: '2' };
   /** Sends the form of a page again, with no file chosen. */
@@ -317,7 +317,7 @@ describe('a file whose typed fields are wrong', () => {
     return choose(content, { name, fields: { kept, ...fields }, visitor });
   };
 
-  test('is kept, so that the field alone is put right, as often as it takes', async () => {
+  test('is kept, so that only the field needs correcting, as often as it takes', async () => {
     const code = await newCouncil([planOf(1)]);
     const wrong = await choose(csv, { name: 'export.csv', fields: { ...right, sequence: 'two' } });
     expect([wrong.status, wordsOf(wrong).includes('export.csv')]).toEqual([400, true]);
@@ -343,7 +343,7 @@ describe('a file whose typed fields are wrong', () => {
     expect(seen).toEqual([once, once]);
   });
 
-  test('is kept also if a record of it cannot be used, and the record is named', async () => {
+  test('is kept even if a record in it cannot be used, and the record is named', async () => {
     await newCouncil([planOf(1)]);
     const unusable = { ...planOf(3), child: person(3, { nhsNumber: '9991000012' }) };
     const file = fileCsv({ records: [planOf(2), unusable] });
@@ -356,7 +356,7 @@ describe('a file whose typed fields are wrong', () => {
     expect((await follow(await send(page))).heading).toBe(UPLOAD.answered.CPF03);
   });
 
-  test('is nobody else’s, and makes room for another one that is chosen', async () => {
+  test('belongs to its sender, and makes room for another that is chosen', async () => {
     const code = await newCouncil([planOf(1)]);
     const wrong = await choose(csv, { name: 'export.csv', fields: { ...right, sequence: 'two' } });
     const colleague = await visitorAs(service, { organisation: code, scopes: ['upload'] });
@@ -382,7 +382,7 @@ describe('a file whose typed fields are wrong', () => {
   });
 });
 
-describe('nothing is changed, the file is gone, and a sentence says why, where it', () => {
+describe('nothing is changed, the file is gone, and a message says why, if it', () => {
   test.each<[string, Parameters<typeof choose>[0], Parameters<typeof choose>[1], number, string]>([
     ['is none', '', { name: '' }, 400, UPLOAD.choose],
     ['is empty', '', {}, 400, UPLOAD.empty],
@@ -447,7 +447,7 @@ describe('nothing is changed, the file is gone, and a sentence says why, where i
     expect(await loadEvents(code)).toEqual([]);
   });
 
-  test('was sent by a form that is not ours, before any of it was kept', async () => {
+  test('was sent by another site’s form, before any of it was kept', async () => {
     const code = await newCouncil();
     const file = fileOf(code, 1, [planOf(1)]);
     const other = await visitorAs(service, { organisation: code, scopes: ['upload'] });
@@ -493,7 +493,7 @@ describe('nothing is changed, the file is gone, and a sentence says why, where i
     expect(await readdir(folder())).toEqual(before);
   });
 
-  test('does something else by now than it was shown to', async () => {
+  test('would now do something other than what was shown', async () => {
     const code = await newCouncil([planOf(1)]);
     const one = await shown(fileOf(code, 2, [planOf(1, { endDate: yesterday() })]));
     expect((await loaded(fileOf(code, 3, [planOf(2)]))).heading).toBe(UPLOAD.answered.CPF02);
@@ -504,7 +504,7 @@ describe('nothing is changed, the file is gone, and a sentence says why, where i
     expect(await waiting(code)).toEqual([]);
   });
 
-  test('is not wanted any more', async () => {
+  test('is no longer wanted', async () => {
     const code = await newCouncil();
     const page = await shown(fileOf(code, 1, [planOf(1)]));
     expect(await waiting(code)).toHaveLength(1);
@@ -520,7 +520,7 @@ describe('nothing is changed, the file is gone, and a sentence says why, where i
   });
 });
 
-test('a file that was loaded before is answered as it was then, and cannot be sent again', async () => {
+test('a file loaded before is answered as it was then, and cannot be sent again', async () => {
   const code = await newCouncil();
   const file = fileOf(code, 1, [planOf(1)]);
   await loaded(file);
@@ -529,7 +529,7 @@ test('a file that was loaded before is answered as it was then, and cannot be se
   expect(await waiting(code)).toEqual([]);
 });
 
-test('what others wrote is text: the name of a file, and all that is in it', async () => {
+test('a file’s name and contents are shown only as text', async () => {
   const code = await newCouncil();
   const records = [
     { ...planOf(1), child: person(1, { nhsNumber: '1', localId: '<b>x</b>' }) },
@@ -543,7 +543,7 @@ test('what others wrote is text: the name of a file, and all that is in it', asy
   expect(numbered.text).not.toContain(testNumber(1));
 });
 
-test('nobody else sees, sends or deletes a file that waits: not of another council, not a colleague', async () => {
+test('nobody else sees, sends or deletes a waiting file: neither another council nor a colleague', async () => {
   const code = await newCouncil();
   const page = await shown(fileOf(code, 1, [planOf(1)]));
   for (const organisation of [code, 'ZZ101']) {
@@ -562,7 +562,7 @@ test('nobody else sees, sends or deletes a file that waits: not of another counc
   await officer.post(`${page.path}/discard`, hiddenOf(page, `${page.path}/discard`));
 });
 
-test('a file that waits for its sender is found again from Home and from Send a file, by its sender alone', async () => {
+test('a waiting file is found again from Home and from Send a file, by its sender only', async () => {
   const code = await newCouncil([planOf(1)]);
   const colleague = await visitorAs(service, { organisation: code, scopes: ['upload'] });
   const linksOf = async (visitor: Visitor, path: string) =>
@@ -599,7 +599,7 @@ test('a file that waits for its sender is found again from Home and from Send a 
   expect(await linksOf(officer, '/council')).toEqual([entered]);
 });
 
-test('a user has at most three files waiting: a fourth takes the place of the oldest', async () => {
+test('a user has at most three waiting files: a fourth replaces the oldest', async () => {
   const code = await newCouncil();
   const pages: string[] = [];
   for (const n of [1, 2, 3, 4]) pages.push((await shown(fileOf(code, n, [planOf(n)]))).path);
@@ -608,7 +608,7 @@ test('a user has at most three files waiting: a fourth takes the place of the ol
   expect(statuses).toEqual([404, 200, 200, 200]);
 });
 
-test('what waited too long is gone, with its page', async () => {
+test('a file that waited too long is gone, with its page', async () => {
   const code = await newCouncil();
   const page = await shown(fileOf(code, 1, [planOf(1)]));
   const state = join(
@@ -626,7 +626,7 @@ test('what waited too long is gone, with its page', async () => {
   expect((await officer.get(path)).status).toBe(200);
 });
 
-test('many records that cannot be used are shown page by page', async () => {
+test('many unusable records are shown page by page', async () => {
   const code = await newCouncil();
   const records = Array.from({ length: 120 }, (_, n) => ({
     ...planOf(n),
@@ -640,7 +640,7 @@ test('many records that cannot be used are shown page by page', async () => {
   expect((await officer.get(`${first.path}?page=99`)).status).toBe(200);
 });
 
-test('a stranger’s browser is not kept waiting for a file to be read', async () => {
+test('a stranger’s browser does not wait for a file to be read', async () => {
   const visit = await createVisitor(service.baseUrl).ask('/council/upload', {
     method: 'POST',
     headers: { 'content-type': 'multipart/form-data; boundary=B' },
@@ -663,7 +663,7 @@ describe('the history', () => {
     return page;
   }
 
-  test('has every file newest first, also what was refused, with the answer of each to download', async () => {
+  test('has every file newest first, even refused ones, each with its answer to download', async () => {
     const code = await newCouncil([planOf(1)]);
     await loaded(
       fileOf(code, 2, [planOf(2), { ...planOf(3), child: person(3, { nhsNumber: '1' }) }]),
@@ -688,7 +688,7 @@ describe('the history', () => {
     expect((await officer.get('/council/history/2/exe')).status).toBe(404);
   });
 
-  test('says of a held file that it is held, and of one that a newer file counts against that it is, and leads to each answer', async () => {
+  test('says of a held file that it is held, and of one overruled by a newer file that it is, and links to each answer', async () => {
     const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
     const ended = Array.from({ length: 6 }, (_, n) => planOf(n, { endDate: yesterday() }));
     for (const [number, records] of [
@@ -723,7 +723,7 @@ describe('the history', () => {
     }
   });
 
-  test('says of a file that was held what became of it once that is decided', async () => {
+  test('says what became of a held file once that is decided', async () => {
     const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
     const ended = Array.from({ length: 6 }, (_, n) => planOf(n, { endDate: yesterday() }));
     for (const [number, records] of [
@@ -754,7 +754,7 @@ describe('the history', () => {
     expect(wordsOf(file)).not.toMatch(/[0-9]T[0-9]{2}:/);
   });
 
-  test('lists a file that was held and released with its result once, and beside it that the held part is loaded', async () => {
+  test('lists a held and released file once, with its result and a note that the held part is loaded', async () => {
     const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
     const ended = Array.from({ length: 6 }, (_, n) => planOf(n, { endDate: yesterday() }));
     const sent = await shown(fileOf(code, 2, [...ended, planOf(20)]));
@@ -773,7 +773,7 @@ describe('the history', () => {
     expect(page.text.match(new RegExp(UPLOAD.answered.CPF02, 'g'))).toHaveLength(2);
   });
 
-  test('goes on page by page, and a place in it is of no use to another council', async () => {
+  test('goes page by page, and its cursor is useless to another council', async () => {
     const code = await newCouncil();
     for (let n = 0; n < 30; n++) {
       await service.store.appendEvent({
@@ -798,7 +798,7 @@ describe('the history', () => {
     expect([other.status, wordsOf(other)]).toEqual([200, expect.stringContaining(HISTORY.none)]);
   });
 
-  test('and its answers are those of the council alone', async () => {
+  test('is visible with its answers to that council only', async () => {
     await newCouncil([planOf(1)]);
     await newCouncil();
     for (const path of ['/council/history/1', '/council/history/1/csv', '/council/history/x']) {
@@ -807,7 +807,7 @@ describe('the history', () => {
   });
 });
 
-test('what waits is shown with why and what to do, to its council alone', async () => {
+test('what waits is shown with why and what to do, to its council only', async () => {
   const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
   expect((await officer.get('/council/held')).heading).toBe(HELD.none);
   const ended = Array.from({ length: 6 }, (_, n) => planOf(n, { endDate: yesterday() }));
@@ -831,7 +831,7 @@ test('what waits is shown with why and what to do, to its council alone', async 
   expect((await officer.get('/council/held')).heading).toBe(HELD.none);
 });
 
-test('of a file of which part waits, only that part is said to wait', async () => {
+test('of a partly held file, only that part is shown as waiting', async () => {
   const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
   const ended = Array.from({ length: 6 }, (_, n) => planOf(n, { endDate: yesterday() }));
   const page = await shown(fileOf(code, 2, [...ended, planOf(20)]));
@@ -843,7 +843,7 @@ test('of a file of which part waits, only that part is said to wait', async () =
   expect(held).not.toContain(HELD.nothingIsLoaded);
 });
 
-test('the first page says what of the council’s waits, and leads there', async () => {
+test('the first page says what of the council’s is waiting, and links to it', async () => {
   const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
   const links = async () =>
     [
@@ -874,7 +874,7 @@ test('the first page says what of the council’s waits, and leads there', async
   ]);
 });
 
-test('every page says the same about who decides on a file that waits', () => {
+test('every page says the same about who decides on a waiting file', () => {
   const held = { whole: true, records: 1, leftOut: 0 };
   for (const sentence of [
     UPLOAD.wouldWait,
@@ -887,7 +887,7 @@ test('every page says the same about who decides on a file that waits', () => {
   }
 });
 
-test('all that is held is a file to save, on record each time', async () => {
+test('all holdings can be saved as a file, on record each time', async () => {
   const code = await newCouncil([planOf(1), planOf(2)]);
   const page = await officer.get('/council/holdings');
   expect(page.text).not.toContain(testNumber(1));
@@ -942,7 +942,7 @@ describe('comparing the case system', () => {
     }
   });
 
-  test('says in words and days what differs, and has no columns that are empty', async () => {
+  test('says what differs in words and dates, and has no empty columns', async () => {
     const code = await newCouncil([planOf(1), planOf(2)]);
     const csv = fileCsv({
       records: [planOf(1, { endDate: day('2026-11-20') }), planOf(3)],
@@ -964,7 +964,7 @@ describe('comparing the case system', () => {
   });
 
   test.each([['none', '', { name: '' }, UPLOAD.choose]])(
-    'of %s says so',
+    'with %s says so',
     async (_, content, options, sentence) => {
       await newCouncil([planOf(1)]);
       const visit = await choose(content, { ...options, action });
@@ -981,7 +981,7 @@ describe('comparing the case system', () => {
     ],
     ['a spreadsheet', () => new Uint8Array([0x50, 0x4b, 3, 4, 20]), 'spreadsheet'],
     ['another council’s', () => fileOf('ZZ101', 1, [planOf(1)]), 'another authority'],
-  ])('of %s says what is wrong, and compares nothing', async (_, contentOf, words) => {
+  ])('with %s says what is wrong, and compares nothing', async (_, contentOf, words) => {
     const code = await newCouncil([planOf(1)]);
     const name = words === 'larger than' ? 'all.csv' : 'all.xml';
     const visit = await choose(contentOf(code), { action, name });
@@ -1003,12 +1003,9 @@ test.each([
   ],
   // Of what has hardly begun nobody knows how long it takes.
   ['reading', 0.01, 1_000, 'Reading. 1% done, 1,000 records so far.'],
-])(
-  'a file that is %s says how far it has come, and how long the rest takes: %d',
-  (doing, share, took, words) => {
-    const state = { kind: 'sending', beganAt: 0, share, records: 1_000, doing } as const;
-    const text = String(progressView({ state } as Parameters<typeof progressView>[0], took));
-    expect(text).toContain(`value="${Math.floor(share * 100)}"`);
-    expect(text.replaceAll(/<[^>]*>/g, '').replaceAll(/\s+/g, ' ')).toContain(words);
-  },
-);
+])('a file that is %s shows its progress and the time left: %d', (doing, share, took, words) => {
+  const state = { kind: 'sending', beganAt: 0, share, records: 1_000, doing } as const;
+  const text = String(progressView({ state } as Parameters<typeof progressView>[0], took));
+  expect(text).toContain(`value="${Math.floor(share * 100)}"`);
+  expect(text.replaceAll(/<[^>]*>/g, '').replaceAll(/\s+/g, ' ')).toContain(words);
+});

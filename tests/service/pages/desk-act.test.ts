@@ -108,7 +108,7 @@ const newOfficer = (): Promise<Visitor> =>
 
 const formOf = (visitor = officer) => visitor.form('/act');
 
-test('an act is done once, in the name of who is signed in and not of who was typed, and ends in a redirect', async () => {
+test('an act is done once, in the name of the person signed in, whatever was typed, and ends in a redirect', async () => {
   const form = await formOf();
   const fields = { ...form, reason: 'because', by: 'Somebody Else', authority: 'ZZ999' };
   const first = await officer.post('/act', fields);
@@ -125,7 +125,7 @@ test.each([
   ['from another site', {}, { origin: 'https://elsewhere.example' }],
   ['from a page of another site', {}, { 'sec-fetch-site': 'cross-site' }],
   ['as something that is no form', {}, { 'content-type': 'text/plain' }],
-])('nothing is done by a form %s', async (_, fields, headers) => {
+])('a form %s does nothing', async (_, fields, headers) => {
   const before = done.length;
   const visit = await officer.post('/act', { ...(await formOf()), ...fields }, headers);
   expect([visit.status, visit.heading]).toEqual([403, DESK.untrusted]);
@@ -133,7 +133,7 @@ test.each([
   expect(done).toHaveLength(before);
 });
 
-test('nothing is done by a form that has a field twice', async () => {
+test('a form with a repeated field does nothing', async () => {
   const before = done.length;
   const { form, token } = await formOf();
   const visit = await officer.ask('/act', {
@@ -145,7 +145,7 @@ test('nothing is done by a form that has a field twice', async () => {
   expect(done).toHaveLength(before);
 });
 
-test('nothing is done by the form of another session of the same person', async () => {
+test('a form from another session of the same person does nothing', async () => {
   const visit = await officer.post('/act', await formOf(await newOfficer()));
   expect(visit.heading).toBe(DESK.untrusted);
 });
@@ -165,7 +165,7 @@ test.each([
   },
 );
 
-test('a session that ended meanwhile does nothing more, and a stranger never did', async () => {
+test('an ended session does nothing more, and neither does a stranger', async () => {
   const leaving = await newOfficer();
   const form = await formOf(leaving);
   const before = done.length;
@@ -197,7 +197,7 @@ test.each([
   },
 );
 
-test('too many requests and a fault inside are pages that say so, with the way on', async () => {
+test('too many requests and an internal fault are pages that say so, and what to do next', async () => {
   limited = true;
   const slow = await officer.get('/act');
   limited = false;

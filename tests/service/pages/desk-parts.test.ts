@@ -18,7 +18,7 @@ test.each([
   ['a bar chart', barChart],
   ['a line chart', lineChart],
 ])(
-  '%s says in figures what it draws, even if there is nothing, and no text in it is markup',
+  '%s gives the figures of its picture, even if empty, and no text in it is markup',
   (_, chart) => {
     const drawn = String(chart({ title: `Look-ups ${HOSTILE}`, columns, points }));
     expect(drawn).not.toContain('<script>');
@@ -30,7 +30,7 @@ test.each([
   },
 );
 
-test('a line has a gap where there is no value, and a single value is a visible dot', () => {
+test('a line has a gap where a value is missing, and a single value is a visible dot', () => {
   const values = [4, undefined, 7, 8, undefined, 9];
   const drawn = String(
     lineChart({
@@ -47,7 +47,7 @@ test('a line has a gap where there is no value, and a single value is a visible 
   for (const radius of dots) expect(radius).toBeGreaterThanOrEqual(4);
 });
 
-test('a bar of one beside one of ten thousand can be seen, and one of none is not drawn', () => {
+test('a bar of one is visible beside one of ten thousand, and a bar of none is not drawn', () => {
   const drawn = String(
     barChart({
       title: 'Look-ups',
@@ -68,7 +68,7 @@ test('a chart of nothing, or of zeros, can be drawn', () => {
   }
 });
 
-test('a file is saved and never shown, under a name that no system misreads', async () => {
+test('a file is saved and never displayed, under a name that no system misreads', async () => {
   const answer = download('../ack "1"\r\nx: y.csv', 'text/csv', 'a,b');
   expect(answer.headers.get('content-disposition')).toBe('attachment; filename="..-ack-1-x-y.csv"');
   expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
@@ -81,7 +81,7 @@ test.each([
   ['x'.repeat(121), 'at most 120'],
   ['...', 'a letter or a digit'],
   ['a\u202eb', 'direction of text'],
-])('%j is no reason, by the rule of the command line', (text, problem) => {
+])('%j is not a reason, by the same rule as on the command line', (text, problem) => {
   const read = readReason(text);
   expect(read).toMatchObject({ kind: 'wrong', error: { field: 'reason' } });
   if (read.kind !== 'wrong') return;
@@ -95,14 +95,14 @@ test('a reason is read without the space around it', () => {
   expect(readReason(' wrong child ')).toEqual({ kind: 'read', reason: 'wrong child' });
 });
 
-test('a table says what it is, and what others wrote in it is text', () => {
+test('a table has a caption, and other people’s words in it are text', () => {
   const made = String(table('Files', ['Name'], [[HOSTILE], [html`<b>ours</b>`], [undefined]]));
   expect(made).toContain('&lt;script&gt;');
   expect(made).toContain('<b>ours</b>');
   expect(made).toContain('<div class="cpf-scroll" role="region" aria-label="Files" tabindex="0">');
 });
 
-test('paging leads only to pages that exist', () => {
+test('paging links only to pages that exist', () => {
   expect(pager({})).toBe(false);
   expect(String(pager({ older: '/council/history?before=7' }))).not.toContain('rel="prev"');
 });

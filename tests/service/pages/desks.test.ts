@@ -187,7 +187,7 @@ afterAll(() => service?.stopAndRemove());
 
 const visitorOf = (person: Person): Visitor => visitors.get(person) as Visitor;
 
-test('a browser that opens the address of a form, as from its history, gets to the page it was on, and a program a problem', async () => {
+test('a browser that opens a form’s address, as from its history, goes to the page it was on, and a program gets a problem', async () => {
   const forms = [...OTHER_PAGES, ...DESK_PAGES].map(({ operation }) => operation);
   const reads = new Set(forms.filter(({ method }) => method === 'GET').map(({ path }) => path));
   const only = forms.filter(({ method, path }) => method === 'POST' && !reads.has(path));
@@ -214,35 +214,32 @@ test('a browser that opens the address of a form, as from its history, gets to t
   expect((await visitor.get('/look-up/attendance')).headers.get('location')).toBe('/look-up');
 });
 
-test('every page of a desk is in the table of who may open it', () => {
+test('the table of who may open pages has every page of a desk', () => {
   const served = DESK_PAGES.map(({ operation: { method, path } }) => `${method} ${path}`);
   expect(Object.keys(PAGES).toSorted()).toEqual(served.toSorted());
 });
 
-test.for(Object.entries(PAGES))(
-  '%s opens for whom it is for, and for nobody else',
-  async ([name, entry]) => {
-    const [method = '', path = ''] = name.split(' ');
-    const address = entry.path ?? path;
-    const outcomes: Partial<Record<Person, number>> = {};
-    const expected: Partial<Record<Person, number>> = {};
-    for (const person of PEOPLE) {
-      const visitor = visitorOf(person);
-      const visit = method === 'GET' ? await visitor.get(address) : await visitor.post(address, {});
-      outcomes[person] = visit.status;
-      const stranger = method === 'GET' ? 303 : 401;
-      expected[person] = entry.people[person] ?? (person === 'stranger' ? stranger : 403);
-      expect(visit.headers.get('cache-control')).toBe('no-store');
-      if (person === 'stranger' && method === 'GET')
-        expect(visit.headers.get('location')).toBe('/sign-in');
-      else if (visit.status === 403 && entry.people[person] === undefined)
-        expect(visit.heading).toBe(DESK.notYours);
-    }
-    expect(outcomes).toEqual(expected);
-  },
-);
+test.for(Object.entries(PAGES))('%s opens only for the people it is for', async ([name, entry]) => {
+  const [method = '', path = ''] = name.split(' ');
+  const address = entry.path ?? path;
+  const outcomes: Partial<Record<Person, number>> = {};
+  const expected: Partial<Record<Person, number>> = {};
+  for (const person of PEOPLE) {
+    const visitor = visitorOf(person);
+    const visit = method === 'GET' ? await visitor.get(address) : await visitor.post(address, {});
+    outcomes[person] = visit.status;
+    const stranger = method === 'GET' ? 303 : 401;
+    expected[person] = entry.people[person] ?? (person === 'stranger' ? stranger : 403);
+    expect(visit.headers.get('cache-control')).toBe('no-store');
+    if (person === 'stranger' && method === 'GET')
+      expect(visit.headers.get('location')).toBe('/sign-in');
+    else if (visit.status === 403 && entry.people[person] === undefined)
+      expect(visit.heading).toBe(DESK.notYours);
+  }
+  expect(outcomes).toEqual(expected);
+});
 
-test('somebody who is refused at a desk is in the audit with the page of their kind', async () => {
+test('somebody refused at a desk is audited with the kind of page', async () => {
   const visitor = await signedIn(service, 'ambulanceService');
   await visitor.get('/council');
   expect(await service.events()).toContainEqual(
@@ -279,7 +276,7 @@ test.for([
   { organisation: 'ZZX01', scopes: ['audit'] },
   { organisation: 'ZZX01', scopes: ['operate'] },
 ] as const)(
-  'whatever goes wrong, $scopes of $organisation is shown in the menu what they may open, and no more',
+  'whatever goes wrong, $scopes of $organisation sees in the menu only what they may open',
   async (somebody) => {
     const visitor = await visitorAs(service, somebody);
     const found = /<nav class="cpf-navigation"[^]*?<\/nav>/g;
@@ -308,7 +305,7 @@ test.for([
   },
 );
 
-test('a session that is over is a page that says so, and nothing is shown any more', async () => {
+test('an ended session gets a page that says so, and nothing more is shown', async () => {
   const visitor = await signedIn(service, 'authority');
   const page = await visitor.get('/council');
   expect(page.heading).toBe('Northmoor Council');
@@ -345,7 +342,7 @@ test.for([
     scopes: ['operate'],
   },
 ] as const)(
-  'no form of $home is taken from somebody who signs out while it is on its way',
+  'no form of $home is accepted from somebody who signs out while it is on its way',
   async ({ person, home, organisation, scopes }) => {
     const addresses = Object.entries(PAGES).flatMap(([name, { path, people }]) => {
       const [method, pattern = ''] = name.split(' ');
@@ -367,17 +364,17 @@ test.for([
   },
 );
 
-test('a desk is nowhere for a browser that asks with HEAD', async () => {
+test('a desk answers no HEAD', async () => {
   const visit = await visitorOf('authority').ask('/council', { method: 'HEAD' });
   expect([visit.status, visit.headers.get('allow')]).toEqual([405, 'GET']);
 });
 
-test('nobody acts for an authority by a role that is at none', async () => {
+test('nobody acts for an authority by a role with no organisation', async () => {
   const visitor = await visitorAs(service, { organisation: 'ZZ999', scopes: ['upload'] });
   expect((await visitor.get('/council')).heading).toBe(COUNCIL.unknown);
 });
 
-test('somebody who signed in at a lookup process is at their desk in a worker', async () => {
+test('somebody signed in at a lookup process is also signed in at a worker', async () => {
   const dataDir = await testFolder();
   const keysFile = join(dataDir, 'keys');
   await writeFile(keysFile, SESSION_KEYS);

@@ -117,7 +117,7 @@ async function signIn(by: typeof sign, claims: JWTPayload = {}) {
   });
 }
 
-test('somebody is let in by an ID token that the provider signed', async () => {
+test('an ID token signed by the provider signs somebody in', async () => {
   expect(await signIn(signedBy(own))).toMatchObject({ kind: 'known', subject: 'user-1' });
 });
 
@@ -131,11 +131,11 @@ test.each<[string, typeof sign]>([
         .sign(new TextEncoder().encode(SECRET)),
   ],
   ['signed by a key that is not the provider’s', (claims) => signedBy(others)(claims)],
-])('nobody is let in by an ID token %s', async (_, by) => {
+])('an ID token %s signs nobody in', async (_, by) => {
   expect(await signIn(by)).toEqual({ kind: 'refused', cause: 'unavailable' });
 });
 
-test('a session id that no cookie could hold is refused by name, and the person is not sent round in circles', async () => {
+test('a session id that no cookie could hold is refused by name, and the person is not sent in circles', async () => {
   expect(await signIn(signedBy(own), { sid: 'x'.repeat(256) })).toMatchObject({
     kind: 'refused',
     cause: 'unreadable',
@@ -150,7 +150,7 @@ test('a session id that no cookie could hold is refused by name, and the person 
   });
 });
 
-test('an activity that a provider sends again and again is kept once, so that a cookie holds the role', async () => {
+test('an activity that a provider repeats is kept once, so that a cookie holds the role', async () => {
   const role = {
     id: '1',
     code: 'R8001',
@@ -169,7 +169,7 @@ test.each([
   [undefined, true],
   ['at+jwt', false],
   ['id_token+jwt', false],
-])('a token of type %s ends sessions only if it is one of sign-outs', async (typ, ends) => {
+])('a token of type %s ends sessions only if it is a sign-out token', async (typ, ends) => {
   const token = await new SignJWT({
     sub: 'user-1',
     jti: crypto.randomUUID(),

@@ -61,7 +61,7 @@ test('a list in which nothing was checked is not called a result', async () => {
   expect(answer.status).toBe(400);
 });
 
-test('a list that ran into a limit keeps its text, is tried again as a list, and goes from the screen in time', async () => {
+test('a list that ran into a limit keeps its text, is retried as a list, and leaves the screen in time', async () => {
   const text = Array.from({ length: 50 }, (_, i) => (i === 0 ? PLAN : NONE)).join('\n');
   const refused = await gp.send('/list', { list: text });
   expect([refused.status, refused.heading]).toEqual([429, NOT_CHECKED.limited]);

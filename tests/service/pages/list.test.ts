@@ -84,7 +84,7 @@ test('a pasted list keeps its order, says first what was not checked and what is
   );
 });
 
-test('a list names the councils that are out of date with their numbers, and says so in each line without a plan', async () => {
+test('a list names the out-of-date councils with their numbers, and says so in each line without a plan', async () => {
   const answer = await paste(await practitioner(), `${NONE}\n${PLAN}`);
   const said = wordsOf(answer);
   expect(said).toContain(
@@ -108,7 +108,7 @@ test('nobody in unscheduled care is offered a list, or can send one', async () =
   expect(sent.status).toBe(404);
 });
 
-test('too many lines, none, or one list more than a day has are refused, and what was typed stays', async () => {
+test('too many lines, none, or one list too many for the day are refused, and the typed text stays', async () => {
   const visitor = await practitioner();
   const many = Array.from({ length: 51 }, () => NONE).join('\n');
   const tooMany = await paste(visitor, many);
@@ -127,13 +127,13 @@ test('too many lines, none, or one list more than a day has are refused, and wha
   expect(await looks()).toBe(before);
 });
 
-test('a list counts for the whole day that it was pasted on, also one of 25 hours', async () => {
+test('a list counts for the whole day on which it was pasted, even a day of 25 hours', async () => {
   const once = await service.admin.keys(keys.once('*'));
   const lives = await Promise.all(once.map((key) => service.admin.pttl(key)));
   expect(lives.filter((life) => life > 25 * 3_600_000)).toHaveLength(4);
 });
 
-test('a form sent again as other care shows no answer that was made for the first', async () => {
+test('a form sent again as other care shows no answer made for the first', async () => {
   const visitor = await practitioner();
   const fields = await visitor.form('/look-up');
   const planned = await visitor.post('/look-up', { ...fields, number: PLAN, care: 'planned' });
@@ -144,7 +144,7 @@ test('a form sent again as other care shows no answer that was made for the firs
   expect(await looks()).toBe(before);
 });
 
-test('a list goes from the screen to a page of its own, from which another is pasted', async () => {
+test('a list leaves the screen for a page of its own, from which another can be pasted', async () => {
   const visitor = await practitioner();
   const form = await visitor.form('/list');
   const used = await visitor.post('/look-up', { ...form, number: PLAN });
@@ -171,7 +171,7 @@ test('a list sent again from another tab shows nothing and looks nothing up', as
   expect(again.heading).toBe(NOT_CHECKED.used);
 });
 
-test('a look and a list while Redis writes nothing are on record, each number as not checked', async () => {
+test('a look and a list while Redis cannot write are on record, each number as not checked', async () => {
   const visitor = await practitioner();
   const list = await visitor.form('/list');
   const look = await visitor.form('/look-up');
@@ -220,7 +220,7 @@ test.each([
   ['12 05 03 2019, 5/3/2019', LIST.outcomes.unclear],
   ['Ann 12 05 03 2019', LIST.outcomes.wrong],
   ['999 000 0000, 31/2/2019', LIST.outcomes.wrongDigit],
-])('a line that reads “%s” is said to be wrong in the part that is wrong', (text, said) => {
+])('a line that reads “%s” is reported wrong in the right part', (text, said) => {
   const [line] = readList(text, Date.now());
   expect(line?.read.kind === 'refused' && LIST.outcomes[line.read.fault]).toBe(said);
 });
@@ -233,7 +233,7 @@ function hasDateGroups(line: string): boolean {
   );
 }
 
-test('a number is taken in a list in every form in which it is taken on its own', () => {
+test('a list accepts a number in every form in which it is accepted alone', () => {
   const invisible = ['\u202d', '\u202c', '\u200b', '\u00ad', '\ufeff', '\u2060', '\u180e'];
   const gap = fc.array(
     fc.constantFrom(
@@ -286,7 +286,7 @@ test('a number is taken in a list in every form in which it is taken on its own'
   );
 });
 
-test('a line of fewer than ten digits and a date is not read as a number, wherever the date is and however it is written', () => {
+test('a line of fewer than ten digits and a date is never read as a number, wherever and however the date is written', () => {
   const one = fc.integer({ min: 1, max: 12 }).map(String);
   const oneOrTwo = fc.oneof(
     one,
@@ -342,7 +342,7 @@ test('a line of fewer than ten digits and a date is not read as a number, wherev
   }
 });
 
-test('a number in groups that are no day of any month is a number', () => {
+test('a number in groups that cannot be a date is a number', () => {
   const [, ...pairs] = /^(..)(..)(..)(..)(..)$/.exec(PLAN) ?? [];
   const [first, second, third, ...last] = pairs;
   for (const text of [
@@ -356,7 +356,7 @@ test('a number in groups that are no day of any month is a number', () => {
   }
 });
 
-test('a number whose digits are displayed in another order is not read, on its own or in a list', () => {
+test('a number whose digits are displayed in another order is not read, alone or in a list', () => {
   // By these a browser shows what follows from right to left, or its groups.
   for (const mark of ['\u202e', '\u202b', '\u2067', '\u200f', '\u061c']) {
     const number = `${mark}${PLAN.slice(0, 3)} ${PLAN.slice(3, 6)} ${PLAN.slice(6)}`;
@@ -365,7 +365,7 @@ test('a number whose digits are displayed in another order is not read, on its o
   }
 });
 
-test('a figure that is shown turned round is not read in any field, but is named as wrong in its own', () => {
+test('a figure displayed reversed is not read in any field, and is reported at its own', () => {
   for (const mark of ['\u202e', '\u202b', '\u2067', '\u200f', '\u061c']) {
     const born = { day: '21', month: '3', year: '2019' };
     for (const field of ['day', 'month', 'year'] as const) {
@@ -401,7 +401,7 @@ test('a figure that is shown turned round is not read in any field, but is named
   }
 });
 
-test('a line of whatever length is read at once', () => {
+test('a line of any length is read at once', () => {
   for (const part of [' ', '-', ' -', '\t', ', ', '1', '1 ', '1-', '\u200b', '1/1/1 ']) {
     const line = `${PLAN}${part.repeat(65_536 / part.length)}x`;
     // By the processor's time, which a busy machine does not lengthen.

@@ -106,7 +106,7 @@ async function signIn(visitor: Visitor, sub: string, organisation = 'ZZH01'): Pr
   return visitor.get(`${back.pathname}${back.search}`);
 }
 
-test('the keys by which the service proves who it is can be fetched, the next one too, and no private part', async () => {
+test('the service’s public keys can be fetched, including the next one, and no private part', async () => {
   const response = await fetch(`${baseUrl}/sign-in/cis2/keys`);
   expect(response.headers.get('content-type')).toBe('application/jwk-set+json');
   expect(response.headers.get('cache-control')).toBe('public, max-age=300');
@@ -123,7 +123,7 @@ test('the keys by which the service proves who it is can be fetched, the next on
   }
 });
 
-describe('a file of keys is refused at the start', () => {
+describe('a key file is refused at the start', () => {
   test.for<[string, unknown]>([
     ['with a public key', { kty: CURRENT.kty, n: CURRENT.n, e: CURRENT.e, alg: 'RS256' }],
     ['with a key that has no alg', { ...CURRENT, alg: undefined }],
@@ -143,18 +143,18 @@ describe('a file of keys is refused at the start', () => {
   });
 });
 
-test('of a key on an elliptic curve only what is public is shown', () => {
+test('only the public part of an elliptic-curve key is shown', () => {
   const { privateKey: key } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const jwk = { ...key.export({ format: 'jwk' }), alg: 'ES256' } as JWK;
   const { kty, crv, x, y } = jwk;
   expect(publicHalf(jwk)).toEqual({ kty, crv, x, y, alg: 'ES256', use: 'sig' });
 });
 
-test('there are no keys at the address of a provider that does not exist', async () => {
+test('the address of an unknown provider has no keys', async () => {
   expect((await fetch(`${baseUrl}/sign-in/other/keys`)).status).toBe(404);
 });
 
-test('a provider that fetches those keys lets somebody sign in, over TLS, and look up a child in live data', async () => {
+test('a provider that fetches those keys signs somebody in over TLS, who looks up a child in live data', async () => {
   const visitor = createVisitor(baseUrl);
   const back = await signIn(visitor, '555000000021');
   expect([back.status, back.headers.get('location')]).toEqual([303, '/look-up']);
@@ -171,7 +171,7 @@ test('a provider that fetches those keys lets somebody sign in, over TLS, and lo
   expect(late.heading).toBe(NOT_CHECKED.over);
 });
 
-test('somebody of an organisation that is not registered here is told its code, and to ask who runs the service', async () => {
+test('somebody from an unregistered organisation is told its code, and to ask the operator of the service', async () => {
   const visitor = createVisitor(baseUrl);
   const page = await signIn(visitor, '555000000022', 'ZZX99');
   expect([page.status, page.heading]).toEqual([403, SIGN_IN_REFUSED.organisation]);
@@ -180,12 +180,12 @@ test('somebody of an organisation that is not registered here is told its code, 
   expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
 });
 
-test('a browser that has come over TLS comes no other way for a year', async () => {
+test('a browser that has used TLS keeps to it for a year', async () => {
   const { headers } = await fetch(`${baseUrl}/sign-in`);
   expect(headers.get('strict-transport-security')).toBe('max-age=31536000');
 });
 
-test('nobody made up can be chosen', async () => {
+test('no made-up person can be chosen', async () => {
   const page = await createVisitor(baseUrl).get('/sign-in');
   expect(wordsOf(page)).not.toContain('Demo');
   const chosen = await createVisitor(baseUrl).post('/sign-in', { person: 'emergencyDepartment' });
@@ -193,7 +193,7 @@ test('nobody made up can be chosen', async () => {
 });
 
 test.skipIf(!hasBrowser)(
-  'a browser keeps the session’s cookie over TLS, and its forms come back',
+  'a browser keeps the session’s cookie over TLS, and its forms are accepted',
   async () => {
     const browser = await startBrowser();
     const { page, complaints, close } = await openPage(browser, { ignoreHTTPSErrors: true });

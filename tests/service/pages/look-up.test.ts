@@ -74,7 +74,7 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stopAndRemove());
 
-test('a browser at the root gets to the sign-in, and a program keeps its JSON', async () => {
+test('at the root a browser is sent to sign in, and a program still gets JSON', async () => {
   const visitor = createVisitor(service.baseUrl);
   const root = await visitor.get('/');
   expect([root.status, root.headers.get('location')]).toEqual([303, '/look-up']);
@@ -96,21 +96,24 @@ describe('what a clinician reads first', () => {
     ['an ended plan', () => OVER, `No plan now. One ended on ${longDateText(ENDED)}`],
     ['plans of two councils', () => TWO, '2 councils have plans: ring both'],
     ['no plan', () => NOBODY, 'No plan found'],
-  ] as const)('of %s is what is so, under one and the same title', async ([, number, heading]) => {
-    const answer = await nurse.lookUp(number());
-    expect(answer.heading).toBe(heading);
-    expect(answer.title).toMatch(/^Result - /);
-    expect(answer.status).toBe(200);
-  });
+  ] as const)(
+    'for %s is the finding, under the same title every time',
+    async ([, number, heading]) => {
+      const answer = await nurse.lookUp(number());
+      expect(answer.heading).toBe(heading);
+      expect(answer.title).toMatch(/^Result - /);
+      expect(answer.status).toBe(200);
+    },
+  );
 
-  test('names both numbers of the council as links that can be rung', async () => {
+  test('names both of the council’s numbers as links that can be rung', async () => {
     const { text } = await nurse.lookUp(PLAN);
     expect(text).toContain('href="tel:02079460110"');
     expect(text).toContain('href="tel:02079460199"');
     expect(text).toContain('020\u00a07946\u00a00110');
   });
 
-  test('of a date of birth that differs is the plan, and then to check who this is', async () => {
+  test('for a differing date of birth is the plan, and then to check who this is', async () => {
     const answer = await nurse.lookUp(PLAN, { day: '1', month: '1', year: '2018' });
     expect(answer.heading).toBe(HEADINGS.onPlan);
     expect(wordsOf(answer)).toContain('Northmoor Council sent a different date of birth');
@@ -118,7 +121,7 @@ describe('what a clinician reads first', () => {
     expect(wordsOf(same)).not.toContain(RESULT.whoIsThis);
   });
 
-  test('of a negative never says that all is clear, and never in green', async () => {
+  test('for a negative never says that all is clear, and is never green', async () => {
     const answer = await nurse.lookUp(NOBODY);
     const said = wordsOf(answer);
     expect(said).toContain(RESULT.notSafe);
@@ -126,7 +129,7 @@ describe('what a clinician reads first', () => {
     expect(answer.text).not.toMatch(/nhsuk-card--care--non-urgent|nhsuk-tag--green|nhsuk-panel/);
   });
 
-  test('says that who looked cannot be shown, where it cannot, and the flag all the same', async () => {
+  test('says that who looked cannot be shown, if so, and still shows the flag', async () => {
     await service.admin.hset(keys.accessLists(partitionOf(AGAIN)), AGAIN, 'damaged');
     const answer = await nurse.lookUp(AGAIN);
     expect(answer.heading).toBe(HEADINGS.onPlan);
@@ -159,8 +162,8 @@ test('a silent reader is not shown who looked, and is told that the council is n
   expect(wordsOf(answer)).not.toContain('Amina Demo');
 });
 
-describe('what was typed wrongly', () => {
-  test('stands there again, with what to do at the field and in the summary', async () => {
+describe('typed text', () => {
+  test('that is wrong is shown again, with what to do at the field and in the summary', async () => {
     const answer = await nurse.lookUp('999 000 0000', { day: '31', month: '2', year: '2019' });
     expect(answer.status).toBe(400);
     expect(answer.title).toMatch(/^Error: /);
@@ -171,7 +174,7 @@ describe('what was typed wrongly', () => {
     expect(answer.text).toContain('href="#day"');
   });
 
-  test('is escaped, whatever it is', async () => {
+  test('is always escaped', async () => {
     const script = '"><script>alert(1)</script>';
     const fields = { day: script, month: script, year: script, reason: script, care: script };
     const answer = await nurse.lookUp(script, fields);
@@ -179,12 +182,12 @@ describe('what was typed wrongly', () => {
     expect(answer.text).toContain('&lt;script&gt;alert');
   });
 
-  test('is taken with spaces and hyphens, as it is printed', async () => {
+  test('is accepted with spaces and hyphens, as numbers are printed', async () => {
     const printed = `${PLAN.slice(0, 3)}-${PLAN.slice(3, 6)}${PLAN.slice(6)}`;
     expect((await nurse.lookUp(`  ${printed} `)).heading).toBe(HEADINGS.onPlan);
   });
 
-  test('is taken with what cannot be seen in a date that was pasted', () => {
+  test('is accepted with invisible characters in a pasted date', () => {
     const born = { day: '5\u00a0', month: '\u200b3', year: ' 2019\u202c' };
     expect(readTyped({ number: PLAN, ...born }, Date.now())).toEqual({
       kind: 'read',
@@ -192,7 +195,7 @@ describe('what was typed wrongly', () => {
     });
   });
 
-  test('is taken with spaces, dashes and dots wherever they stand, and with nothing else between', () => {
+  test('is accepted with spaces, dashes and dots anywhere, and with nothing else between digits', () => {
     const between = fc.array(
       fc.constantFrom(' ', '\u00a0', '-', '\u2010', '\u2011', '\u2013', '\u2014', '.'),
       {
@@ -222,7 +225,7 @@ describe('what was typed wrongly', () => {
   });
 });
 
-describe('nothing of what was sent is left out unsaid:', () => {
+describe('nothing sent is silently ignored:', () => {
   test.for([
     ['a number with more after a hundred characters', `${PLAN}${' '.repeat(100)}${CARE}`, {}],
     ['a reason that is none', PLAN, { reason: 'curiosity' }],
@@ -276,7 +279,7 @@ test.each([
   ],
   ['/sign-out', '/sign-out', ['token']],
 ])(
-  'a form to %s with a field sent twice is refused, and nothing is done',
+  'a form to %s with a repeated field is refused, and nothing is done',
   async (path, action, names) => {
     const visitor = await signedIn(service);
     const answer = await visitor.lookUp(PLAN);
@@ -300,7 +303,7 @@ test.each([
   },
 );
 
-test('what was typed of an outcome goes from the screen with its session', async () => {
+test('an outcome being typed leaves the screen with its session', async () => {
   const visitor = await signedIn(service);
   const fields = hiddenOf(await visitor.lookUp(PLAN), '/look-up/attendance');
   const ward = `Ward 4 Ann ${PLAN}`;
@@ -312,7 +315,7 @@ test('what was typed of an outcome goes from the screen with its session', async
   expect(hides).toBeLessThan(wrong.text.indexOf(ward));
 });
 
-test('what came of a look is the last answer given, even if it was given before', async () => {
+test('an outcome is the last answer given, even if given before', async () => {
   const visitor = await signedIn(service);
   const fields = hiddenOf(await visitor.lookUp(PLAN), '/look-up/attendance');
   const said = async (): Promise<string[]> =>
@@ -410,7 +413,7 @@ describe('one form is one look', () => {
   }
 });
 
-test('an answer goes from the screen within two minutes without a script, and holds nothing to be kept', async () => {
+test('an answer leaves the screen within two minutes without a script, and cannot be stored', async () => {
   const answer = await nurse.lookUp(PLAN);
   const [seconds, to] = (answer.headers.get('refresh') ?? '').split('; url=');
   expect(Number(seconds)).toBeLessThanOrEqual(120);
@@ -474,7 +477,7 @@ describe('a check that cannot be made', () => {
   });
 });
 
-test('no page is longer than 100 kB together with all that it fetches', async () => {
+test('no page exceeds 100 kB with everything that it loads', async () => {
   const answer = await nurse.lookUp(TWO);
   const fetched = [...answer.text.matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)];
   expect(fetched.length).toBe(3);
@@ -492,7 +495,7 @@ test('no page is longer than 100 kB together with all that it fetches', async ()
   expect(bytes).toBeLessThan(100_000);
 });
 
-test('a demo’s request that names no session is told that it is signed out, and that nothing was checked', async () => {
+test('a demo request without a session is told that it is signed out, and that nothing was checked', async () => {
   const stranger = createVisitor(service.baseUrl);
   const answer = await stranger.post('/look-up', { form: randomUUID(), token: 'x', number: PLAN });
   expect(answer.status).toBe(401);

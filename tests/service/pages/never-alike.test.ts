@@ -49,7 +49,7 @@ const session = nurseSession(at);
 const request = { nhsNumber: testNumber(7_951), dateOfBirth: day('2026-05-05') };
 
 test.for(Object.keys(ERRORS) as ErrorCode[])(
-  'a look that is refused with %s has no word of “No plan found”',
+  'a look refused with %s contains no words of “No plan found”',
   (code) => {
     for (const asked of [{ typed: {} }, { typed: { number: request.nhsNumber }, request }]) {
       expectNone(said(notChecked(session, code, asked).content), OF_NEGATIVES);
@@ -76,11 +76,11 @@ const NOT_MADE = [
   ]),
 ].map(({ content }) => wordsOf({ text: String(content) }));
 
-test('no page of a check that was not made has a word of “No plan found”', () => {
+test('no page of a check not made contains words of “No plan found”', () => {
   for (const words of NOT_MADE) expectNone(words.toLowerCase(), OF_NEGATIVES);
 });
 
-test('what a check that was not made leaves when it is hidden says of no answer that it was there', () => {
+test('a hidden page of a check not made does not call it an answer', () => {
   for (const page of [notChecked(session, 'could-not-check', { typed: {}, request })]) {
     const { heading = '', says = '' } = page.hide ?? {};
     expect(says).toContain(NOT_A_NO);
@@ -88,7 +88,7 @@ test('what a check that was not made leaves when it is hidden says of no answer 
   }
 });
 
-test('every page of a check that was not made says that it is not a “no”, what to do, and whom to ring', () => {
+test('every page of a check not made says that it is not a “no”, what to do, and whom to ring', () => {
   for (const words of NOT_MADE) {
     expect(words).toContain(NOT_A_NO);
     expect(words).toContain(`${NOT_CHECKED.ring} ${FRAME.councils}`);
@@ -123,7 +123,7 @@ const coverages = fc
     }),
   );
 
-test('“No plan found” has no word of a check that was not made, whatever is covered and out of date', () => {
+test('“No plan found” never uses the words of a check not made, whatever is covered and out of date', () => {
   fc.assert(
     fc.property(coverages, fc.boolean(), fc.boolean(), (coverage, isBorn, silent) => {
       const { dateOfBirth, nhsNumber } = request;

@@ -69,7 +69,7 @@ async function answer(page: Page, action: string, fields: Record<string, string>
 }
 
 describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () => {
-  test('finds an access, opens a case on it, reports, drafts a copy and verifies, without a barrier or a script', async () => {
+  test('finds an access, opens a case on it, reports, drafts a copy and verifies, accessibly and without a script', async () => {
     const { page, complaints, close } = await openPage(browser, {
       viewport: { width: 320, height: 700 },
       javaScriptEnabled: true,

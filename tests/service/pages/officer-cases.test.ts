@@ -98,14 +98,14 @@ test('a case is opened on an access, with its words beside the log and their dig
   });
 });
 
-test('an access has one open case, which its event shows in place of a form for another', async () => {
+test('an access has one open case, and its event shows that instead of a form for another', async () => {
   const event = await openEvent(second, 'nurse-1');
   expect(event.text).toContain(`href="${breach}"`);
   expect(wordsOf(event)).toContain(OFFICER_CASES.states['under-inquiry']);
   expect(event.text).not.toContain(`action="${CASES}"`);
 });
 
-test('a case opened meanwhile is said to be open, and what was typed is kept and not recorded', async () => {
+test('if a case was opened meanwhile the page says so, and the typed text is kept and not recorded', async () => {
   const before = await steps();
   const entry = entryIn(await search(second, 'nurse-1'));
   const form = hiddenOf(await openEvent(second, 'nurse-2'), CASES);
@@ -127,7 +127,7 @@ const listed = async (visitor: Visitor): Promise<string> => {
   return wordsOf({ ...page, text: row ?? '' });
 };
 
-test('the list of cases says who looked, who proposed a breach, and whom it waits for', async () => {
+test('the list of cases says who looked, who proposed a breach, and who must act next', async () => {
   await officer.send(breach, { step: 'propose-breach', words: 'No attendance that day' });
   expect(await listed(officer)).toMatch(/nurse-1.*Dev Demo/);
   expect(await listed(officer)).not.toContain(OFFICER_CASES.waitsForYou);
@@ -181,7 +181,7 @@ test('nobody opens or ends a case about their own access', async () => {
   expect([tried.status, tried.heading]).toEqual([409, OFFICER_CASES.ownAccess]);
 });
 
-test('a mistake is named at its field, and does nothing', async () => {
+test('a mistake is reported at its field, and does nothing', async () => {
   const before = (await steps()).length;
   for (const [typed, field] of [
     [{ words: 'fine' }, 'step'],
@@ -195,7 +195,7 @@ test('a mistake is named at its field, and does nothing', async () => {
   expect(await steps()).toHaveLength(before);
 });
 
-test('a case of another organisation is not there, in the list or by its address', async () => {
+test('a case of another organisation is not found, in the list or by its address', async () => {
   expect((await officer.get(CASES)).text).toContain(breach);
   expect((await guardian.get(CASES)).text).toContain(breach);
   expect((await stranger.get(CASES)).text).not.toContain(breach);
@@ -208,7 +208,7 @@ test('a case of another organisation is not there, in the list or by its address
   expect(tried.status).toBe(403);
 });
 
-test('words are erased by a command, and what was done stays on record', async () => {
+test('a command erases the words, and what was done stays on record', async () => {
   const env = { DATA_DIR: service.dataDir };
   const named = ['--by', 'A. Guardian', '--reason', 'retention'];
   const id = breach.slice(CASES.length + 1);

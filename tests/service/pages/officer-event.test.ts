@@ -58,7 +58,7 @@ const kinds = writtenEventSchema.options.flatMap((schema) => {
 });
 
 test.each(kinds)(
-  'the page of an event %s shows everything that it holds for a person',
+  'the page of an event %s shows everything in it that a person needs',
   (type, schema) => {
     const { event, paths } = filled(schema);
     const page = String(
@@ -74,7 +74,7 @@ test.each(kinds)(
   },
 );
 
-test('the page of a look says which plan was shown, and when it began, as people write it', () => {
+test('the page of a look says in ordinary words which plan was shown, and when it began', () => {
   const plan = {
     authority: 'ZZ101',
     type: 'child-protection-plan',
@@ -89,7 +89,7 @@ test('the page of a look says which plan was shown, and when it began, as people
   for (const text of ['child-protection-plan', '2026-01-05']) expect(page).not.toContain(text);
 });
 
-test('the page of an event writes when it was as other pages do: London’s time, in words', () => {
+test('the page of an event gives its time as other pages do: London time, in words', () => {
   const at = '2026-07-28T12:50:27.113Z';
   const page = eventSummary({ type: 'load', at, from: at });
   expect(String(page).match(/28 Jul 2026, 13:50/g)).toHaveLength(2);

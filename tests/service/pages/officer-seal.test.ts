@@ -53,7 +53,7 @@ async function verify(): Promise<Visit> {
   return page;
 }
 
-test('the state is said in words, and a verification is started, followed, kept and on record', async () => {
+test('the state is given in words, and a verification is started, followed, stored and on record', async () => {
   let before = '';
   await until(async () => {
     before = wordsOf(await guardian.get(SEAL));
@@ -78,7 +78,7 @@ test('the state is said in words, and a verification is started, followed, kept 
   expect(JSON.parse(kept)).toMatchObject({ whole: true, by: 'Esi Demo' });
 });
 
-test('a proof holds the event, is good by the public key alone, and is on record with its reason', async () => {
+test('a proof contains the event, is valid by the public key alone, and is on record with its reason', async () => {
   const proof = await prove(auditId.toUpperCase());
   expect(proof.headers.get('content-disposition')).toBe(
     `attachment; filename="${auditId.toUpperCase()}.tlog-proof"`,
@@ -97,7 +97,7 @@ test('a proof holds the event, is good by the public key alone, and is on record
   });
 });
 
-test('an event that cannot be proven is a page that says so, and a mistake is named at its field', async () => {
+test('an event that cannot be proven gets a page that says so, and a mistake is reported at its field', async () => {
   const unknown = await prove('00000000-0000-4000-8000-000000000000');
   expect([unknown.status, unknown.heading]).toEqual([404, OFFICER_SEAL.notProven]);
   const wrong = await prove('"><script>', { reason: '' });
@@ -106,7 +106,7 @@ test('an event that cannot be proven is a page that says so, and a mistake is na
   expect(wrong.text).not.toContain('"><script>');
 });
 
-test('the checkpoint is a file that holds nothing about anybody', async () => {
+test('the checkpoint is a file without anybody’s details', async () => {
   for (const visitor of [guardian, officer]) {
     const file = await visitor.get(`${SEAL}/checkpoint`);
     expect(file.headers.get('content-disposition')).toMatch(/^attachment; filename="checkpoint-/);
@@ -114,7 +114,7 @@ test('the checkpoint is a file that holds nothing about anybody', async () => {
   }
 });
 
-test('an organisation’s officer sees the state, and neither verifies nor proves: a proof holds all of an event', async () => {
+test('an organisation’s officer sees the state, but cannot verify or prove, since a proof holds all of an event', async () => {
   const page = await officer.get(SEAL);
   expect(page.status).toBe(200);
   expect(page.text).not.toContain(`action="${SEAL}/verify"`);
@@ -126,7 +126,7 @@ test('an organisation’s officer sees the state, and neither verifies nor prove
   expect([tried.status, tried.heading]).toEqual([404, FRAME.notFound]);
 });
 
-test('a record that was changed is said to be, with where, and what was good before is kept', async () => {
+test('a changed record is reported, with the place, and the last good state is kept', async () => {
   const entries = join(service.dataDir, 'audit', 'tile', 'entries', '000.p');
   let page = '';
   // What is sealed in between is written whole again.

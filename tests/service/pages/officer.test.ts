@@ -87,7 +87,7 @@ async function searches() {
 const entryOf = ({ text }: Visit): string => /name="entry" value="([0-9]+)"/.exec(text)?.[1] ?? '';
 
 describe('a search', () => {
-  test('finds what the API finds, and is on record with who and why before it is shown', async () => {
+  test('finds what the API finds, and is recorded with who and why before it is shown', async () => {
     const page = await search(guardian, { number: SHARED, outcome: 'flagged' });
     expect([page.status, page.heading]).toEqual([200, OFFICER.results]);
     expect(page.text.split('name="entry"')).toHaveLength(6);
@@ -115,7 +115,7 @@ describe('a search', () => {
     expect(wordsOf(await search(stranger, { number: SHARED }))).toContain(OFFICER.none);
   });
 
-  test('says what it finds, and what can be chosen, as people say it', async () => {
+  test('gives its results and choices in ordinary words', async () => {
     const form = wordsOf(await guardian.get('/officer'));
     expect(form).toContain('Gap in the record accepted (audit-gap-accepted)');
     const page = await search(guardian, { number: SHARED, type: 'lookup' });
@@ -134,7 +134,7 @@ describe('a search', () => {
     expect(page.text).not.toContain('gp-1');
   });
 
-  test('goes on by pages without losing or repeating an event', async () => {
+  test('goes page by page without losing or repeating an event', async () => {
     const seen = new Set<string>();
     let page = await search(guardian, { user: 'bulk-1' });
     let pages = 1;
@@ -155,7 +155,7 @@ describe('a search', () => {
     expect([pages, seen.size]).toEqual([2, BULK]);
   });
 
-  test('as a file holds the same rows, is safe in a spreadsheet and is on record as a file', async () => {
+  test('as a file has the same rows, is safe in a spreadsheet and is recorded as a file', async () => {
     const file = await search(officer, { type: 'lookup', as: 'csv' });
     expect(file.status).toBe(200);
     expect(file.headers.get('content-disposition')).toMatch(/^attachment; filename="audit-search-/);
@@ -188,7 +188,7 @@ describe('a search', () => {
     },
   );
 
-  test('shows what others wrote as text', async () => {
+  test('shows other people’s words as text', async () => {
     const page = await search(guardian, { user: 'other-1' });
     expect(page.text).not.toContain('<script>alert');
     expect(wordsOf(page)).toContain(HOSTILE);
@@ -196,7 +196,7 @@ describe('a search', () => {
     expect(again.text).not.toContain('<script>alert');
   });
 
-  test('leaves no NHS number in an address, a title or a line of the log', async () => {
+  test('leaves no NHS number in an address, a title or a log line', async () => {
     const visits = [
       await search(guardian, { number: SHARED }),
       await search(guardian, { number: SHARED, as: 'csv' }),
@@ -214,7 +214,7 @@ describe('a search', () => {
 
 describe('a report', () => {
   test.for(Object.keys(OFFICER_REPORTS.names))(
-    '%s is a page and a file, of one organisation alone',
+    '%s is a page and a file, for one organisation only',
     async (name) => {
       const typed = { report: name, number: SHARED, user: 'nurse-1', least: '1' };
       const narrow =
@@ -239,14 +239,14 @@ describe('a report', () => {
     },
   );
 
-  test('asks to be handled as a patient’s record where it holds NHS numbers, and only there', async () => {
+  test('asks to be handled as a patient record if it holds NHS numbers, and only then', async () => {
     const alerts = await report(guardian, { report: 'lookers', least: '1' });
     expect(wordsOf(alerts)).not.toContain(OFFICER.confidential);
     const child = await report(guardian, { report: 'repeats', least: '1' });
     expect(wordsOf(child)).toContain(OFFICER.confidential);
   });
 
-  test('of searches says what was searched for in words, with the number in groups', async () => {
+  test('on searches gives their criteria in words, with the number in groups', async () => {
     await search(guardian, { number: SHARED, as: 'csv' });
     await until(async () => {
       const words = wordsOf(await report(guardian, { report: 'searches' }));
@@ -257,7 +257,7 @@ describe('a report', () => {
     }, 'the search in the index');
   });
 
-  test('says which plans were shown as people say it', async () => {
+  test('says in ordinary words which plans were shown', async () => {
     const words = wordsOf(await report(guardian, { report: 'child', number: SHARED }));
     expect(words).toContain(`${PLAN}, ZZ101, from 5 Jan 2026, in force`);
     expect(words).not.toContain('child-protection-plan');
@@ -276,14 +276,14 @@ describe('a report', () => {
     expect((await report(guardian, { report: 'refusals', least: '0' })).status).toBe(400);
   });
 
-  test('with sums has its figures as a picture and as text', async () => {
+  test('with totals has its figures as a picture and as text', async () => {
     const page = await report(guardian, { report: 'repeats', least: '3' });
     expect(page.text).toContain('<svg class="cpf-chart"');
     expect(wordsOf(page)).toContain('nurse-1');
     expect(page.text).toContain(numberText(SHARED));
   });
 
-  test('is not for a council, nor any other page than the search', async () => {
+  test('is not open to a council, nor is any page but the search', async () => {
     for (const path of [
       '/officer/reports',
       '/officer/patterns',
@@ -296,7 +296,7 @@ describe('a report', () => {
   });
 });
 
-test('patterns are shown together, each on record, of one’s own organisation alone', async () => {
+test('patterns are shown together, each on record, for one’s own organisation only', async () => {
   const typed = { reason: REASON, from: '', to: '' };
   const page = await guardian.send('/officer/patterns', typed);
   expect([page.status, page.heading]).toEqual([200, OFFICER.patterns]);
@@ -324,7 +324,7 @@ describe('a draft of one child’s accesses', () => {
       expect(page.text).toContain(`href="#${field}"`);
   });
 
-  test('shows neither names nor places nor silent reads unasked, nor whether a plan was found', async () => {
+  test('shows neither names nor places nor silent reads unless asked, nor whether a plan was found', async () => {
     const page = await draft(guardian, OPEN);
     expect([page.status, page.heading]).toEqual([200, OFFICER_DRAFT.draft]);
     const said = wordsOf(page);
@@ -352,7 +352,7 @@ describe('a draft of one child’s accesses', () => {
     expect(countOf(page, 'looked up')).toBe(4);
   });
 
-  test('holds what was done to review the accesses only if asked, and then apart from the accesses', async () => {
+  test('includes reviews of the accesses only if asked, and then separately', async () => {
     const found = await search(guardian, { number: SHARED, type: 'lookup' });
     await guardian.post('/officer/event', {
       ...hiddenOf(found, '/officer/event'),
@@ -395,7 +395,7 @@ describe('a draft of one child’s accesses', () => {
     ['serious harm', { harm: 'yes' }],
     ['child abuse data', { abuse: 'unknown' }],
   ] as const)(
-    'of a request with %s can be reviewed, and nothing of it released',
+    'for a request with %s can be reviewed, but none of it released',
     async ([, answer]) => {
       const page = await draft(guardian, { ...OPEN, ...answer });
       expect(wordsOf(page)).toContain(OFFICER_DRAFT.closed);
@@ -437,7 +437,7 @@ describe('a draft of one child’s accesses', () => {
     expect(foreign.status).toBe(409);
   });
 
-  test('has full pages whatever is left out, and one copy of what was released on any of them', async () => {
+  test('has full pages whatever is left out, and the same released copy on each', async () => {
     const child = testNumber(8104);
     for (let i = 0; i < 30; i++) {
       await look('paged-1', 'ZZH01', child);
@@ -496,7 +496,7 @@ describe('a draft of one child’s accesses', () => {
     expect(foreign.status).toBe(409);
   });
 
-  test('of an organisation’s officer holds its own people’s looks alone', async () => {
+  test('by an organisation’s officer has only its own people’s looks', async () => {
     const all = { ...OPEN, names: 'yes', places: 'yes', silentReads: 'yes' };
     expect(countOf(await draft(officer, all), 'looked up')).toBe(4);
     expect(wordsOf(await draft(officer, all))).not.toContain('Olga');
@@ -511,7 +511,7 @@ describe('one event', () => {
   const open = async (visitor: Visitor, page: Visit, entry = entryOf(page)): Promise<Visit> =>
     visitor.post('/officer/event', { ...hiddenOf(page, '/officer/event'), entry });
 
-  test('is shown to whom it is for, with plans to the operating organisation alone, on record', async () => {
+  test('is shown to those who may see it, with plans to the operating organisation only, on record', async () => {
     const page = await search(guardian, { user: 'nurse-1', type: 'lookup', number: SHARED });
     const event = await open(guardian, page);
     expect([event.status, event.heading]).toEqual([200, OFFICER_EVENT.title]);
@@ -528,7 +528,7 @@ describe('one event', () => {
     expect(seen.text).not.toMatch(/child[- ]protection[- ]plan/i);
   });
 
-  test('of somebody else looks like one that is not there', async () => {
+  test('that one may not see looks like one that does not exist', async () => {
     const page = await search(guardian, { user: 'other-1', type: 'lookup' });
     const own = await search(officer, { type: 'lookup' });
     const before = (await searches()).length;
@@ -540,7 +540,7 @@ describe('one event', () => {
   });
 });
 
-describe('a page that came from a form that was sent has a way back that works', () => {
+describe('a page reached by sending a form has a working way back', () => {
   test('from an event to the same page of the search or report', async () => {
     const typed = { user: 'bulk-1', from: '1/1/2026' };
     const first = await search(guardian, typed);
@@ -567,7 +567,7 @@ describe('a page that came from a form that was sent has a way back that works',
     }
   });
 
-  test('from a copy, or one of no line, to the draft with the answers and the lines as they were', async () => {
+  test('from a copy, or an empty one, to the draft with its answers and lines unchanged', async () => {
     const page = await guardian.send('/officer/child', {
       number: SHARED,
       reason: REASON,
@@ -599,7 +599,7 @@ describe('a page that came from a form that was sent has a way back that works',
       { number: SHARED, requester: 'child', protectedFrom: 'no', harm: 'no', abuse: 'no' },
     ],
   ] as const)(
-    'from what %s shows to the form with what was typed, without a further look',
+    'from %s to the form with what was typed, without another look',
     async ([action, from, typed]) => {
       const page = await guardian.send(action, { ...typed, reason: 'kept reason' }, from);
       expect(page.status).toBe(200);
@@ -672,7 +672,7 @@ describe('blocking a user from an event', () => {
     expect(wordsOf(blocked)).toContain('Card stolen');
   });
 
-  test('is open to those who may see the event, and is undone by who did it or the operating organisation', async () => {
+  test('is open to those who may see the event, and can be undone by the person who did it or the operating organisation', async () => {
     const form = await formOf(officer, 'nurse-1');
     const foreign = entryOf(await search(guardian, { user: 'other-1', type: 'lookup' }));
     const tried = await officer.post('/officer/block', { ...form, entry: foreign, reason: 'x1' });
@@ -704,7 +704,7 @@ describe('blocking a user from an event', () => {
   });
 });
 
-test('a form of another session, another site or none at all looks into nothing', async () => {
+test('a form from another session, another site or none finds nothing', async () => {
   const fields = { ...(await officer.form('/officer', '/officer/search')), reason: REASON };
   const before = (await searches()).length;
   const tries = [

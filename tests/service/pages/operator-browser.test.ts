@@ -43,7 +43,7 @@ afterAll(async () => {
 });
 
 describe.skipIf(!hasBrowser)('in a browser', () => {
-  test('an operator goes by keyboard from what to deal with to a held file, and releases it', async () => {
+  test('an operator goes by keyboard from the to-do list to a held file, and releases it', async () => {
     const { page, complaints, close } = await openPage(browser);
     await signInAs(page, service.baseUrl, 'Farid Demo');
     // A busy machine may hold a process's report up for a moment.
@@ -75,7 +75,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await close();
   });
 
-  test('every page of the operator is accessible, and fits a screen of 320 pixels with all its tables open', async () => {
+  test('every operator’s page is accessible, and fits a screen of 320 pixels with all its tables open', async () => {
     const { page, complaints, close } = await openPage(browser, {
       viewport: { width: 320, height: 640 },
     });

@@ -98,8 +98,8 @@ const DECISION = {
   reason: 'a service has moved',
 };
 
-describe('are we answering', () => {
-  test('says in its heading that lookups are answered, and what there is to deal with', async () => {
+describe('the page of whether lookups are answered', () => {
+  test('says in its heading that they are, and what needs attention', async () => {
     let page = await visitor.get('/operator');
     await until(async () => {
       page = await visitor.get('/operator');
@@ -129,7 +129,7 @@ describe('are we answering', () => {
     );
   });
 
-  test('leads from every check to a section of the page that says what to do', async () => {
+  test('links every check to a section of the page that says what to do', async () => {
     const { text } = await visitor.get('/operator/runbook');
     const anchors = [...text.matchAll(/ id="([a-z0-9-]+)"/g)].map(([, id]) => id);
     const links = [...text.matchAll(/href="#([a-z0-9-]+)"/g)].map(([, to]) => to);
@@ -161,7 +161,7 @@ describe('the last hour of all processes', () => {
     };
   }
 
-  test('counts the lookups of a process that has ended since, and names the process', async () => {
+  test('counts the lookups of an ended process, and names it', async () => {
     const beside = await startBeside();
     const other = createVisitor(beside.baseUrl);
     await until(async () => {
@@ -179,7 +179,7 @@ describe('the last hour of all processes', () => {
     expect(text).toMatch(/<code>[0-9a-f-]{36}<\/code>.*lookup.*Ended at/);
   });
 
-  test('of a worker by itself says that it is not known whether lookups are answered, until a process that answers them reports', async () => {
+  test('without a report from a lookup process says that it is not known whether lookups are answered', async () => {
     const worker = await startTestService({
       authorities: [{ code: 'ZZ101' }],
       environment: { ROLE: 'worker' },
@@ -239,7 +239,7 @@ describe('the last hour of all processes', () => {
     await forget(silent, doubtful);
   });
 
-  test('shows no markup that somebody else writes into the figures', async () => {
+  test('shows no markup that others write into the figures', async () => {
     const minute = keys.figures(minuteOf(Date.now()));
     const instance = randomUUID();
     await service.admin.hset(
@@ -263,7 +263,7 @@ describe('a held file', () => {
     }
   });
 
-  test('is shown with its reasons, and released once, under the names of the person signed in and of the person who confirmed it', async () => {
+  test('is shown with its reasons, and released once, with the names of the person signed in and the person who confirmed it', async () => {
     const path = await heldFile();
     const list = await visitor.get('/operator/files');
     expect(list.text).toContain(`href="${path}"`);
@@ -289,7 +289,7 @@ describe('a held file', () => {
     ]);
   });
 
-  test('is discarded, and nothing of it is applied', async () => {
+  test('is discarded, and none of it is applied', async () => {
     const path = await heldFile();
     const before = (await eventsOf('hold-discarded')).length;
     expect(
@@ -302,7 +302,7 @@ describe('a held file', () => {
     expect(listHeldFiles(anchor)).toEqual([]);
   });
 
-  test('is discarded without the council’s contact, as by the command', async () => {
+  test('is discarded without the council’s contact, as by command', async () => {
     const path = await heldFile();
     const decision = { ...DECISION, decision: 'discard', confirmedBy: ' ' };
     const done = await visitor.send(path, decision);
@@ -312,7 +312,7 @@ describe('a held file', () => {
     expect(event).not.toHaveProperty('detail.confirmedBy');
   });
 
-  test('is not decided on if another has come under its number since its page was shown', async () => {
+  test('is not decided if another has taken its number since its page was shown', async () => {
     const path = await heldFile();
     const form = await visitor.form(path);
     const [shown] = listHeldFiles(anchor);
@@ -334,7 +334,7 @@ describe('a held file', () => {
     ['without a reason', { reason: '' }, 'The reason must not be empty'],
     ['with an NHS number as a reason', { reason: 'about 999 000 0018' }, DESK.numberInText],
   ] as const)(
-    'is not decided on %s: the page says what is missing, and keeps what was typed',
+    'is not decided %s: the page says what is missing, and keeps what was typed',
     async ([, differing, sentence]) => {
       const page = await visitor.send(await heldFile(), { ...DECISION, ...differing });
       expect([page.status, page.title.startsWith('Error: ')]).toEqual([400, true]);
@@ -345,7 +345,7 @@ describe('a held file', () => {
   );
 
   test.for(['/operator/files/ZZ999/1', '/operator/files/ZZ101/x', '/operator/files/..%2f/1'])(
-    'at an address of no council is a page that is not there: %s',
+    'of an unknown council gets a page that says not found: %s',
     async (path) => {
       expect((await visitor.get(path)).status).toBeGreaterThanOrEqual(400);
     },
@@ -357,7 +357,7 @@ describe('a user', () => {
   const path = `/operator/users/${userKeyOf(DEMO_ISSUER, user)}`;
   const reason = 'card reported stolen';
 
-  test('is blocked and unblocked under the name of the person who did it, and is refused in between', async () => {
+  test('is blocked and unblocked in the name of the person who did it, and is refused in between', async () => {
     await service.lookup({ nhsNumber: testNumber(900) });
     let blocked: Visit | undefined;
     // Somebody who has asked is known once that is sealed and indexed.
@@ -403,7 +403,7 @@ describe('a user', () => {
   const unblock = (of: string) =>
     visitor.send(`/operator/users/${userKeyOf(DEMO_ISSUER, of)}`, { reason: 'wrong user' });
 
-  test('without any known request is blocked only after a warning, so that a mistyped id does not block the wrong person unnoticed', async () => {
+  test('without any known request is blocked only after a warning, since the id may be mistyped', async () => {
     const sent = await warnedThenSent('nobody-such', BLOCKED.unknown);
     const location = sent.headers.get('location') ?? '';
     expect(wordsOf(await visitor.get(location))).toContain(
@@ -415,7 +415,7 @@ describe('a user', () => {
     );
   });
 
-  test('who looks into the audit is blocked after a warning only: nobody stops those who watch unawares', async () => {
+  test('who searches the audit is blocked only after a warning, so that nobody stops an auditor unawares', async () => {
     const searched = async (user: string): Promise<number> => {
       const scopes = ['audit'] as const;
       const officer = await visitorAs(service, { user, organisation: 'ZZH01', scopes });
@@ -500,7 +500,7 @@ function addMessage(differing: Partial<Sent> = {}): Sent {
 const stateOf = (row: Sent) => MeshFile.use(folder, (file) => file.sent(row.key)?.state);
 
 describe('a message in MESH', () => {
-  test('is sent again, or given up, for a reason and as an event', async () => {
+  test('is sent again, or abandoned, for a reason and on record', async () => {
     const again = addMessage();
     const lost = addMessage({ state: 'unclear' });
     const path = (row: Sent) => `/operator/messages/${localIdOf(row)}`;
@@ -521,8 +521,8 @@ describe('a message in MESH', () => {
   });
 });
 
-describe('on no page of the operator', () => {
-  test('is an NHS number, a council’s own id of a child or a time as machines write it, whatever is held and whatever it is called', async () => {
+describe('the operator’s pages', () => {
+  test('show no NHS number, local id of a child or machine-written time, whatever is held and whatever its name', async () => {
     const number = testNumber(3);
     const printed = `${number.slice(0, 3)} ${number.slice(3, 6)} ${number.slice(6)}`;
     const held = await heldFile();
@@ -566,7 +566,7 @@ describe('on no page of the operator', () => {
     await visitor.send(held, { ...DECISION, decision: 'discard' });
   });
 
-  test('do names of councils, files and mailboxes become markup, or reverse the words beside them', async () => {
+  test('never show names of councils, files or mailboxes as markup, or let them reverse the words beside them', async () => {
     await service.store.setAuthority(
       ods('ZZ104'),
       { name: 'a', emergencyDutyTeamPhone: '02079460199' },
@@ -585,7 +585,7 @@ describe('on no page of the operator', () => {
     await service.admin.del(keys.authority('ZZ104'));
   });
 
-  test('does opening it change anything: no event, and nothing held decided', async () => {
+  test('change nothing when opened: no event, and no decision on a held file', async () => {
     const before = await service.events();
     for (const path of PAGES) await visitor.get(path);
     expect((await service.events()).length).toBe(before.length);
@@ -623,7 +623,7 @@ test('every page stays below 100 kB with 153 councils', async () => {
   }
 });
 
-test('everything that runs here is named with its version, and what expires with its date', async () => {
+test('everything running is shown with its version, and everything that expires with its date', async () => {
   const words = wordsOf(await visitor.get('/operator/running'));
   expect(words).toContain(process.versions.node);
   expect(words).toContain(process.versions.openssl);

@@ -46,68 +46,65 @@ async function endSession(): Promise<void> {
   expect(ended.status).toBe(200);
 }
 
-describe.skipIf(!hasBrowser)(
-  'an answer and a number that is being typed go from other tabs',
-  () => {
-    test.for<[string, (other: Page) => Promise<void>]>([
-      [
-        'somebody else comes back from the provider and is refused',
-        async (other) => {
-          cis2.next(OTHER, { name: 'Other Person', identityAssurance: '1' });
-          await other.goto(`${baseUrl}/sign-in/cis2`);
-          await other.getByRole('heading', { level: 1, name: SIGN_IN_REFUSED.assurance }).waitFor();
-        },
-      ],
-      [
-        'somebody else comes back from the provider in a role that cannot look up',
-        async (other) => {
-          const roles = [{ id: '555000000091', activities: ['B9999'] }];
-          cis2.next(OTHER, { name: 'Other Person', roles });
-          await other.goto(`${baseUrl}/sign-in/cis2`);
-          await other.getByRole('heading', { level: 1, name: SIGN_IN_REFUSED.activity }).waitFor();
-        },
-      ],
-      [
-        'somebody else is asked for their role',
-        async (other) => {
-          const roles = [{ id: '555000000091' }, { id: '555000000092' }];
-          cis2.next(OTHER, { name: 'Other Person', selectedRole: undefined, roles });
-          await other.goto(`${baseUrl}/sign-in/cis2`);
-          await other.getByRole('heading', { level: 1, name: SIGN_IN.chooseRole }).waitFor();
-        },
-      ],
-      [
-        'the provider ends the session, and a page is opened',
-        async (other) => {
-          await endSession();
-          await other.goto(`${baseUrl}/look-up`);
-        },
-      ],
-      [
-        'the provider ends the session, and a form is sent',
-        async (other) => {
-          await other.goto(`${baseUrl}/look-up`);
-          await other.getByLabel(LOOK_UP.number).fill(PLAN);
-          await endSession();
-          await other.getByRole('button', { name: 'Look up', exact: true }).click();
-        },
-      ],
-    ])('once %s', async ([, act]) => {
-      cis2.next(NURSE, { name: 'Nora Nurse' });
-      const { page, complaints, close } = await openPage(browser);
-      await page.goto(`${baseUrl}/sign-in/cis2`);
-      await page.waitForURL('**/look-up');
-      await lookUp(page, baseUrl, { nhsNumber: PLAN });
-      await page.getByText('Checked at').waitFor();
-      const form = await page.context().newPage();
-      await form.goto(`${baseUrl}/look-up`);
-      await form.getByLabel(LOOK_UP.number).fill(PLAN);
-      await act(await page.context().newPage());
-      await page.waitForURL('**/look-up/hidden', { timeout: 5_000 });
-      await form.locator('#number').waitFor({ state: 'detached', timeout: 5_000 });
-      await form.getByRole('link', { name: SIGN_IN.title, exact: true }).waitFor();
-      expect(complaints).toEqual([]);
-      await close();
-    });
-  },
-);
+describe.skipIf(!hasBrowser)('other tabs lose an answer and a half-typed number', () => {
+  test.for<[string, (other: Page) => Promise<void>]>([
+    [
+      'somebody else comes back from the provider and is refused',
+      async (other) => {
+        cis2.next(OTHER, { name: 'Other Person', identityAssurance: '1' });
+        await other.goto(`${baseUrl}/sign-in/cis2`);
+        await other.getByRole('heading', { level: 1, name: SIGN_IN_REFUSED.assurance }).waitFor();
+      },
+    ],
+    [
+      'somebody else comes back from the provider in a role that cannot look up',
+      async (other) => {
+        const roles = [{ id: '555000000091', activities: ['B9999'] }];
+        cis2.next(OTHER, { name: 'Other Person', roles });
+        await other.goto(`${baseUrl}/sign-in/cis2`);
+        await other.getByRole('heading', { level: 1, name: SIGN_IN_REFUSED.activity }).waitFor();
+      },
+    ],
+    [
+      'somebody else is asked for their role',
+      async (other) => {
+        const roles = [{ id: '555000000091' }, { id: '555000000092' }];
+        cis2.next(OTHER, { name: 'Other Person', selectedRole: undefined, roles });
+        await other.goto(`${baseUrl}/sign-in/cis2`);
+        await other.getByRole('heading', { level: 1, name: SIGN_IN.chooseRole }).waitFor();
+      },
+    ],
+    [
+      'the provider ends the session, and a page is opened',
+      async (other) => {
+        await endSession();
+        await other.goto(`${baseUrl}/look-up`);
+      },
+    ],
+    [
+      'the provider ends the session, and a form is sent',
+      async (other) => {
+        await other.goto(`${baseUrl}/look-up`);
+        await other.getByLabel(LOOK_UP.number).fill(PLAN);
+        await endSession();
+        await other.getByRole('button', { name: 'Look up', exact: true }).click();
+      },
+    ],
+  ])('once %s', async ([, act]) => {
+    cis2.next(NURSE, { name: 'Nora Nurse' });
+    const { page, complaints, close } = await openPage(browser);
+    await page.goto(`${baseUrl}/sign-in/cis2`);
+    await page.waitForURL('**/look-up');
+    await lookUp(page, baseUrl, { nhsNumber: PLAN });
+    await page.getByText('Checked at').waitFor();
+    const form = await page.context().newPage();
+    await form.goto(`${baseUrl}/look-up`);
+    await form.getByLabel(LOOK_UP.number).fill(PLAN);
+    await act(await page.context().newPage());
+    await page.waitForURL('**/look-up/hidden', { timeout: 5_000 });
+    await form.locator('#number').waitFor({ state: 'detached', timeout: 5_000 });
+    await form.getByRole('link', { name: SIGN_IN.title, exact: true }).waitFor();
+    expect(complaints).toEqual([]);
+    await close();
+  });
+});

@@ -37,7 +37,7 @@ async function signedIn(person?: string): Promise<Visitor> {
 const lookups = async (): Promise<number> =>
   (await service.events()).filter(({ type }) => type === 'lookup' || type === 'attendance').length;
 
-test('three tabs in which one person signs in at once each take them to the page they came for', async () => {
+test('a person signing in in three tabs at once ends in each on the page it asked for', async () => {
   const nurse = createVisitor(service.baseUrl);
   const tabs = await Promise.all([1, 2, 3].map(() => nurse.get('/sign-in')));
   for (const tab of tabs) {
@@ -52,7 +52,7 @@ test('three tabs in which one person signs in at once each take them to the page
   }
 });
 
-test('a form that was opened before its sender signed in again says so, and does nothing', async () => {
+test('a form opened before its sender signed in again says so, and does nothing', async () => {
   const person = 'scheduledCare';
   const practitioner = await signedIn(person);
   const [look, list] = [await practitioner.get('/look-up'), await practitioner.get('/list')];
@@ -70,7 +70,7 @@ test('a form that was opened before its sender signed in again says so, and does
   expect(await lookups()).toBe(before);
 });
 
-test('what came of a look that was made before its sender signed in again is not recorded, with what to do', async () => {
+test('the outcome of a look made before its sender signed in again is not recorded, and the page says what to do', async () => {
   const nurse = await signedIn();
   const answer = await nurse.lookUp(PLAN);
   await nurse.signIn();
@@ -81,7 +81,7 @@ test('what came of a look that was made before its sender signed in again is not
   expect(await lookups()).toBe(before);
 });
 
-test('somebody who signs out by a page from before they signed in again is told that they are not, and can', async () => {
+test('somebody signing out from a page older than their session is told that they are still signed in, and can then sign out', async () => {
   const nurse = await signedIn();
   const old = await nurse.get('/look-up');
   await nurse.signIn();
@@ -92,7 +92,7 @@ test('somebody who signs out by a page from before they signed in again is told 
   expect((await nurse.get('/look-up')).headers.get('location')).toBe('/sign-in');
 });
 
-test('a list that is too long stays on its form, with how much is taken; of much more it is said that nothing is kept', async () => {
+test('a list that is too long stays on its form with the limit; one far too long is reported as not kept', async () => {
   const practitioner = await signedIn('scheduledCare');
   const paste = async (list: string): Promise<Visit> =>
     practitioner.post('/list', { ...(await practitioner.form('/list')), list });
@@ -113,14 +113,14 @@ test.each([
   ['/look-up/attendance', 'ward', ATTENDANCE.failed],
   ['/sign-out', 'token', NOT_CHECKED.tooMuch],
   ['/sign-in', 'person', NOT_CHECKED.tooMuch],
-])('more than is taken of a form to %s is said to be too much', async (path, field, says) => {
+])('a form to %s that is too large is reported as such', async (path, field, says) => {
   const nurse = await signedIn();
   const answer = await nurse.post(path, { [field]: 'x'.repeat(BODY_LIMITS.maxBytes) });
   expect([answer.status, answer.heading]).toEqual([413, says]);
   expect(wordsOf(answer)).toContain('oo much was typed');
 });
 
-test('a form that does not arrive completely is said to be late, and not to be another’s', async () => {
+test('a form that does not arrive completely is reported as late, and not as another’s', async () => {
   const read: Promise<Awaited<ReturnType<typeof readForm>>>[] = [];
   const listener = getRequestListener((_, env) => {
     read.push(readForm(env as HttpBindings, { deadlineMs: 20 }));

@@ -30,7 +30,7 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-test('a session is over once its provider is set to be for others, or to be trusted less', async () => {
+test('a session ends once its provider is set for other people, or trusted less', async () => {
   const { baseUrl, environment } = await openFor(cis2, dataDir);
   const visitor = createVisitor(baseUrl);
   let look: Record<string, string> = {};

@@ -86,7 +86,7 @@ async function comeBack(provider: Provider): Promise<void> {
   expect(returned.kind).toBe('refused');
 }
 
-test('a provider that says nothing is reported before anybody tries to sign in, once, and again when it answers', async () => {
+test('a silent provider is reported before anybody tries to sign in, once, and again when it answers', async () => {
   const discovery = answers.get(wellKnown);
   answers.set(wellKnown, 'mute');
   const provider = await open();
@@ -118,7 +118,7 @@ test.for<[string, Answer, string]>([
   });
 });
 
-test('no code that a stranger makes up says that a provider is broken', async () => {
+test('no code made up by a stranger marks a provider as broken', async () => {
   const provider = await open();
   for (const error of ['invalid_grant', 'invalid_request']) {
     answers.set('/token', { status: 400, body: { error } });

@@ -46,7 +46,7 @@ describe('the number that answers now comes first and is marked', () => {
   });
 });
 
-describe('both numbers stand alike', () => {
+describe('both numbers are shown alike', () => {
   const night = at('2026-11-30T03:00:00Z');
   test.for([
     ['where the council gave no hours', { ...council, officeHours: undefined }, night],
@@ -56,7 +56,7 @@ describe('both numbers stand alike', () => {
     expect(shown(phones(of, time))).toEqual(ALIKE);
   });
 
-  test('where there is only one', () => {
+  test('if there is only one', () => {
     const only = phones({ ...council, officeHoursPhone: undefined }, night);
     expect(shown(only)).toEqual({ order: [EMERGENCY], marked: [] });
   });
@@ -83,7 +83,7 @@ describe('hours that a council gave', () => {
   const set = (hours: string) =>
     run(['authority', 'set', 'ZZ101', '--office-hours', hours], { DATA_DIR: service.dataDir });
 
-  test('mark its number on an answer, stand on the page of numbers unmarked, and can be taken away', async () => {
+  test('mark its number on an answer, are shown on the page of numbers, and can be removed', async () => {
     const nurse = await signedIn(service);
     expect(shown((await nurse.lookUp(PLAN)).text)).toEqual(ALIKE);
     const hours = 'Mon-Fri 08:30-17:00';
@@ -108,7 +108,7 @@ describe('hours that a council gave', () => {
     );
   });
 
-  test('of another form are refused', async () => {
+  test('in another form are refused', async () => {
     expect(await set('nine to five')).toMatchObject({ code: 2 });
   });
 });

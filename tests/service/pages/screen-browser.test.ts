@@ -26,7 +26,7 @@ afterAll(async () => {
   await service?.stopAndRemove();
 });
 
-test('a page that another version of this service made finds its style and script, which are not kept', async () => {
+test('a page from another version of this service finds its style and script, which are not cached', async () => {
   const page = await (await fetch(`${service.baseUrl}/councils`)).text();
   const names = [...page.matchAll(/"(\/assets\/[a-z-]+\.)[0-9a-f]{16}(\.[a-z]+)"/g)];
   expect(names.length).toBeGreaterThan(2);
@@ -37,13 +37,13 @@ test('a page that another version of this service made finds its style and scrip
   expect((await fetch(`${service.baseUrl}/assets/other.${'0'.repeat(16)}.css`)).status).toBe(404);
 });
 
-test('a page without TLS says nothing of TLS', async () => {
+test('a page without TLS says nothing about TLS', async () => {
   const { headers } = await fetch(`${service.baseUrl}/councils`);
   expect(headers.get('strict-transport-security')).toBeNull();
 });
 
 describe.skipIf(!hasBrowser)('in a browser', () => {
-  test('an answer is hidden at once where the machine slept for longer than it may be shown', async () => {
+  test('an answer is hidden at once if the machine slept for longer than it may be shown', async () => {
     const { page, close } = await openPage(browser);
     await signInAs(page, service.baseUrl);
     await page.clock.install();
@@ -56,7 +56,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await close();
   });
 
-  test('an answer is hidden within a second where the machine slept and no event says that it woke, also without a channel between tabs', async () => {
+  test('an answer is hidden within a second of a sleep that no event reports, even without a channel between tabs', async () => {
     const { page, complaints, close } = await openPage(browser);
     await page.addInitScript('delete window.BroadcastChannel');
     await signInAs(page, service.baseUrl);
@@ -70,7 +70,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await close();
   });
 
-  test('an answer is gone although the page that takes its place is slow to come', async () => {
+  test('an answer is gone even if the next page is slow to come', async () => {
     const { page, close } = await openPage(browser);
     await signInAs(page, service.baseUrl);
     await lookUp(page, service.baseUrl, { nhsNumber: PLAN });
@@ -89,7 +89,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await close();
   });
 
-  test('an answer, and a number that is being typed, go at once if their reader signs out in another tab', async () => {
+  test('an answer and a half-typed number go at once if their reader signs out in another tab', async () => {
     const { page, complaints, close } = await openPage(browser);
     await signInAs(page, service.baseUrl);
     await lookUp(page, service.baseUrl, { nhsNumber: PLAN });
@@ -107,7 +107,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await close();
   });
 
-  test('a form with what is wrong in it goes from the screen as an answer does', async () => {
+  test('a form with errors leaves the screen as an answer does', async () => {
     const { page, close } = await openPage(browser, { javaScriptEnabled: false });
     await signInAs(page, service.baseUrl);
     const [response] = await Promise.all([
@@ -118,7 +118,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await close();
   });
 
-  test('no browser sends what is shown or typed to be translated, spelt or completed by somebody else', async () => {
+  test('no browser sends what is shown or typed away to be translated, spell-checked or completed', async () => {
     const { page, close } = await openPage(browser);
     await signInAs(page, service.baseUrl);
     await lookUp(page, service.baseUrl, { nhsNumber: PLAN });

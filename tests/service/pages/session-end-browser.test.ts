@@ -74,7 +74,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     },
   );
 
-  test('a form that is being filled in stays while its session goes on in another tab, and goes with it', async () => {
+  test('a form being filled in stays while its session goes on in another tab, and goes with it', async () => {
     const { page, complaints, close } = await openPage(demo.browser);
     await signInAs(page, demo.baseUrl, 'Carys Demo');
     await page.clock.install();

@@ -130,7 +130,7 @@ async function signIn(visitor: Visitor, sub: string, person: Cis2Person = {}): P
 let counted = 0;
 const somebody = (): string => `5550000${String(10_000 + ++counted)}`;
 
-test('somebody signed in by the provider looks up a child, and the audit has them as a token would', async () => {
+test('somebody signed in by the provider looks up a child, and is audited as with a token', async () => {
   const visitor = createVisitor(service.baseUrl);
   const sub = somebody();
   const back = await signIn(visitor, sub);
@@ -151,7 +151,7 @@ test('somebody signed in by the provider looks up a child, and the audit has the
   });
 });
 
-test('the provider is asked for a code with PKCE, state and nonce, again each time, and for the role to be chosen', async () => {
+test('the provider is asked for a code with PKCE, state and nonce, new each time, and for the role to be chosen', async () => {
   const visitor = createVisitor(service.baseUrl);
   const asked = async (path: string) =>
     new URL((await visitor.get(path)).headers.get('location') ?? '').searchParams;
@@ -237,7 +237,7 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
     ['of a role that cannot be read', { name: '' }],
     ['still to choose a role', { roles: [{ id: '1' }, { id: '2' }], selectedRole: undefined }],
   ])(
-    'nobody goes on in the name of who was signed in before, once the provider has named another: %s',
+    'nobody continues as the person signed in before, once the provider has named another: %s',
     async ([, person]) => {
       const visitor = createVisitor(service.baseUrl);
       await signIn(visitor, somebody());
@@ -251,7 +251,7 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
     },
   );
 
-  test('whose organisation cannot look up flags is shown whom to ring before how to sign in again', () => {
+  test('somebody whose organisation cannot look up flags is shown whom to ring before how to sign in again', () => {
     const person = { name: 'Nora Nurse', user: 'nurse-1', role: role('1', ['B0107'], 'ZZS01') };
     const text = String(refusedPage('not-care', 'NHS Care Identity', person).content);
     expect(text).toMatch(
@@ -260,7 +260,7 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
     expect(text).not.toContain(SIGN_IN.cannot);
   });
 
-  test('an organisation that is not registered, which only a demo lets in', () => {
+  test('somebody from an unregistered organisation, which only a demo lets in', () => {
     const person = { name: 'Nora Nurse', user: 'nurse-1', role: role('1', ['B0107'], 'ZZZ99') };
     const why = signInRefusalOf('organisation-not-registered') ?? 'role';
     const { title, content } = refusedPage(why, 'NHS Care Identity', person);
@@ -270,7 +270,7 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
     }
   });
 
-  test('a user whom the operator has blocked, and one blocked later loses the session in use', async () => {
+  test('a user blocked by the operator, and one blocked later loses the session in use', async () => {
     const sub = somebody();
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, sub);
@@ -284,7 +284,7 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
     expect(again.heading).toBe(SIGN_IN_REFUSED.blocked);
   });
 
-  test('a user who is revoked by file, with a page and no way round in circles', async () => {
+  test('a user revoked by file, on a page that does not send them in circles', async () => {
     const sub = somebody();
     const path = join(dataDir, 'revocations.json');
     await writeFile(path, JSON.stringify([{ issuer: cis2.issuer, user: sub }]));
@@ -325,7 +325,7 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
   });
 });
 
-describe('an answer of the provider for another browser does not sign this one in', () => {
+describe('the provider’s answer for another browser does not sign this one in', () => {
   test.for<[string, (back: URL, visitor: Visitor) => Promise<Visit>]>([
     [
       'brought to another browser',
@@ -372,7 +372,7 @@ describe('an answer of the provider for another browser does not sign this one i
     expect([page.status, page.heading]).toEqual([400, SIGN_IN_REFUSED.notFinished]);
   });
 
-  test('from another issuer it is refused', async () => {
+  test('it is refused from another issuer', async () => {
     const visitor = createVisitor(service.baseUrl);
     cis2.next(somebody());
     const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
@@ -382,7 +382,7 @@ describe('an answer of the provider for another browser does not sign this one i
   });
 });
 
-test('of tabs that begin to sign in at the same moment each gets to its end, and old ones do not pile up', async () => {
+test('each of several tabs that start to sign in at once finishes, and old attempts do not pile up', async () => {
   const visitor = createVisitor(service.baseUrl);
   const sub = somebody();
   cis2.next(sub);
@@ -414,7 +414,7 @@ describe('a provider is asked about no more than', () => {
     expect(cis2.tokensAsked).toBe(before + 1);
   });
 
-  test('a number of made-up codes, from one stranger or many, and others sign in by another meanwhile', async () => {
+  test('a limited number of made-up codes, from one stranger or many, and others still sign in elsewhere', async () => {
     const begun = performance.now();
     const brought = await Promise.all(
       Array.from({ length: 100 }, async () => {
@@ -439,7 +439,7 @@ describe('a provider is asked about no more than', () => {
     expect(back.headers.get('location')).toBe('/look-up');
   });
 
-  test('a number that grows again, and of which nobody who signs in takes any', () => {
+  test('a limit that recovers, and that nobody signing in uses up', () => {
     let seconds = 0;
     const tries = createTries({ atMost: 2, perSecond: 1, now: () => seconds * 1_000 });
     expect([tries.take(), tries.take(), tries.take()]).toEqual([true, true, false]);
@@ -452,7 +452,7 @@ describe('a provider is asked about no more than', () => {
   });
 });
 
-test('of several roles one is chosen, in this browser, once', async () => {
+test('one of several roles is chosen, once for this browser', async () => {
   const visitor = createVisitor(service.baseUrl);
   const roles = [{ id: '1' }, { id: '2', organisation: 'ZZP01', activities: ['B0170'] }];
   // A provider that does not say which role was chosen.
@@ -470,7 +470,7 @@ test('of several roles one is chosen, in this browser, once', async () => {
   expect((await thief.post('/role', fields)).heading).toBe(SIGN_IN_REFUSED.notFinished);
 });
 
-test('a role is not taken once the provider has ended the session that it would be of', async () => {
+test('a role is not taken once the provider has ended its session', async () => {
   const visitor = createVisitor(service.baseUrl);
   const sub = somebody();
   const roles = [{ id: '1' }, { id: '2', organisation: 'ZZP01', activities: ['B0170'] }];
@@ -503,7 +503,7 @@ describe('a session', () => {
     expect(wordsOf(await attacker.get('/look-up'))).not.toContain(sub);
   });
 
-  test('is over everywhere once it was signed out of, and its cookie opens nothing', async () => {
+  test('is over everywhere once signed out of, and its cookie opens nothing', async () => {
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, somebody());
     const kept = visitor.jar.get('cp-flags-session') ?? '';
@@ -530,7 +530,7 @@ describe('a session', () => {
     expect((await visitor.get('/look-up')).status).toBe(200);
   });
 
-  test('of a cookie that was changed, cut or made up is none', async () => {
+  test('with a changed, cut or made-up cookie does not exist', async () => {
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, somebody());
     const good = visitor.jar.get('cp-flags-session') ?? '';
@@ -570,7 +570,7 @@ describe('a form', () => {
     }
   });
 
-  test('that comes without a session takes no cookie away, whatever origin the browser gives', async () => {
+  test('without a session removes no cookie, whatever origin the browser gives', async () => {
     const stranger = createVisitor(service.baseUrl);
     for (const path of ['/look-up', '/list', '/look-up/attendance', '/sign-out']) {
       const answer = await stranger.post(path, { token: 'x' });
@@ -578,7 +578,7 @@ describe('a form', () => {
     }
   });
 
-  test('of a sign-in with a field sent twice lets nobody in', async () => {
+  test('of a sign-in with a repeated field signs nobody in', async () => {
     const visitor = createVisitor(service.baseUrl);
     const fields = Object.entries({
       ...(await visitor.form('/sign-in')),
@@ -618,7 +618,7 @@ describe('a form', () => {
   });
 });
 
-test('a HEAD of the address that a browser comes back to leaves the sign-in to the browser', async () => {
+test('a HEAD of the return address leaves the sign-in to the browser', async () => {
   const visitor = createVisitor(service.baseUrl);
   cis2.next(somebody());
   const { pathname, search } = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
@@ -640,7 +640,7 @@ describe('a provider ends sessions', () => {
       { origin: cis2.issuer, 'sec-fetch-site': 'cross-site' },
     );
 
-  test('of a person, and no later one by the same token', async () => {
+  test('of a person, and no later ones by the same token', async () => {
     const sub = somebody();
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, sub);
@@ -656,7 +656,7 @@ describe('a provider ends sessions', () => {
     expect((await visitor.get('/look-up')).status).toBe(200);
   });
 
-  test('of a person whom it is still asked about, so that they are not let in', async () => {
+  test('of a person still being asked about, who is then not signed in', async () => {
     const sub = somebody();
     const visitor = createVisitor(service.baseUrl);
     cis2.next(sub);
@@ -675,7 +675,7 @@ describe('a provider ends sessions', () => {
     expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
   });
 
-  test('of each person whom it names, also by a token whose id another person’s had', async () => {
+  test('of each person whom it names, even by a token id already used for another person', async () => {
     const jti = 'not-so-unique';
     for (const sub of [somebody(), somebody()]) {
       const visitor = createVisitor(service.baseUrl);
@@ -708,7 +708,7 @@ describe('a provider ends sessions', () => {
     expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
   });
 
-  test('by a token that is sent again after it could not be recorded', async () => {
+  test('by a token sent again after it could not be recorded', async () => {
     const sub = somebody();
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, sub);
@@ -738,7 +738,7 @@ describe('a provider ends sessions', () => {
   });
 });
 
-test('a sign-out by a provider whose keys cannot be fetched is asked for again', async () => {
+test('a sign-out by a provider whose keys cannot be fetched gets an answer that asks for it again', async () => {
   const sent = await createVisitor(service.baseUrl).post(
     '/sign-in/gone/logged-out',
     { logout_token: await cis2.logoutToken({ sub: somebody() }) },
@@ -747,7 +747,7 @@ test('a sign-out by a provider whose keys cannot be fetched is asked for again',
   expect([sent.status, sent.text]).toEqual([503, '{"error":"temporarily_unavailable"}']);
 });
 
-test('nobody is sent elsewhere by an address of ours', async () => {
+test('none of our addresses redirects elsewhere', async () => {
   const visitor = createVisitor(service.baseUrl);
   for (const path of [
     '/sign-in?next=https://evil.example',

@@ -48,7 +48,7 @@ async function send(visitor: Visitor, action: string): Promise<Visit> {
 }
 
 test.for(['/council/upload', '/council/reconcile'])(
-  'no council keeps others from %s by files that it sends slowly',
+  'no council prevents others from %s by sending files slowly',
   async (action) => {
     const [theirs, ours] = await Promise.all(
       ['ZZ101', 'ZZ102'].map((organisation) =>

@@ -120,7 +120,7 @@ const csv = (name: string, text: string) => ({
 });
 
 describe.skipIf(!hasBrowser)('on a screen of 320 pixels, and of 1024', () => {
-  test('nothing on a council’s pages runs over an edge, and each heading is visible', async () => {
+  test('a council’s pages stay within the screen, and every heading is visible', async () => {
     const { page, close } = await somebody(COUNCIL_DESK, CODE);
     await until(async () => {
       await goTo(page, '/council/looks');
@@ -160,7 +160,7 @@ describe.skipIf(!hasBrowser)('on a screen of 320 pixels, and of 1024', () => {
     await close();
   });
 
-  test('nothing of an officer’s pages goes on beyond an edge, and each heading is in sight', async () => {
+  test('an officer’s pages stay within the screen, and every heading is visible', async () => {
     const { page, close } = await somebody(OFFICER_DESK, 'ZZG01');
     await until(async () => {
       await goTo(page, '/officer');
@@ -205,7 +205,7 @@ describe.skipIf(!hasBrowser)('on a screen of 320 pixels, and of 1024', () => {
     await close();
   });
 
-  test('nothing of the operator’s pages goes on beyond an edge, and each heading is in sight', async () => {
+  test('the operator’s pages stay within the screen, and every heading is visible', async () => {
     const { page, close } = await somebody(OPERATOR_DESK, 'ZZG01');
     await expectLinksSeen(page, OPERATOR_DESK);
     const [held] = listHeldFiles(anchor);

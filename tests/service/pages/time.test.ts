@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { phoneText } from '#service/pages/html/parts.ts';
 import { timeText } from '#service/pages/html/time.ts';
 
-test('a time in the hour that London’s clocks show twice says which one it is, and no other time does', () => {
+test('a time in the hour that London’s clocks repeat says which one it is, and no other time does', () => {
   expect(timeText(Date.parse('2026-10-25T00:30:00Z'))).toBe('01:30 (summer time) on 25 October');
   expect(timeText(Date.parse('2026-10-25T01:30:00Z'))).toBe('01:30 (winter time) on 25 October');
   expect(timeText(Date.parse('2026-10-25T02:30:00Z'))).toBe('02:30 on 25 October');
@@ -11,7 +11,7 @@ test('a time in the hour that London’s clocks show twice says which one it is,
   expect(timeText(Date.parse('2026-07-01T23:30:00Z'))).toBe('00:30 on 2 July');
 });
 
-test('a telephone number is shown in the groups that it is read in, or as it was given', () => {
+test('a telephone number is shown in its usual groups, or as it was given', () => {
   expect(
     [
       '02079460110',

@@ -70,7 +70,7 @@ const looked = async (nhsNumber: string): Promise<number> =>
   (await first.events()).filter((event) => event.type === 'lookup' && event.nhsNumber === nhsNumber)
     .length;
 
-test('a look that comes to two processes at once is made and recorded once, and the other shows nothing', async () => {
+test('a look sent to two processes at once is made and recorded once, and the other shows nothing', async () => {
   const [here, there] = await signedInAtBoth();
   const fields = { ...(await here.form('/look-up')), number: PLAN };
   const before = await looked(PLAN);
@@ -81,7 +81,7 @@ test('a look that comes to two processes at once is made and recorded once, and 
   expect(await looked(PLAN)).toBe(before + 1);
 });
 
-test('a list that comes to two processes at once is looked up once', async () => {
+test('a list sent to two processes at once is looked up once', async () => {
   const [here, there] = await signedInAtBoth('scheduledCare');
   const fields = { ...(await here.form('/list')), list: `${PLAN}\n${OTHER}` };
   const before = await looked(OTHER);
@@ -92,7 +92,7 @@ test('a list that comes to two processes at once is looked up once', async () =>
   expect(await looked(OTHER)).toBe(before + 1);
 });
 
-test('what came of a look, said at two processes at once, is recorded by each of the same look', async () => {
+test('an outcome sent to two processes at once is recorded by each for the same look', async () => {
   const [here, there] = await signedInAtBoth('ambulanceService');
   const answer = await here.lookUp(PLAN);
   const fields = { ...hiddenOf(answer, '/look-up/attendance'), attended: 'seen' };

@@ -45,7 +45,7 @@ async function refusals(): Promise<string[]> {
   );
 }
 
-test('endings that cannot be read are reported in the status, and lookups of the API are answered', async () => {
+test('unreadable session endings are reported in the status, and API lookups are answered', async () => {
   await until(async () => (await sessionsCheck()).status === 'pass', 'endings being known');
   await service.admin.set(keys.ended, 'damaged');
   await until(async () => (await sessionsCheck()).status === 'warn', 'the warning');
@@ -57,7 +57,7 @@ test('endings that cannot be read are reported in the status, and lookups of the
   await until(async () => (await sessionsCheck()).status === 'pass', 'endings being known');
 });
 
-test('somebody who asks for anything then is refused, and is on record with the number they asked for', async () => {
+test('somebody who then asks for anything is refused, and recorded with the number they asked for', async () => {
   const nurse = await signedIn(service);
   const practitioner = await signedIn(service, 'scheduledCare');
   const look = await nurse.form('/look-up');
@@ -93,7 +93,7 @@ test('somebody who asks for anything then is refused, and is on record with the 
   ]);
 });
 
-test('a look or a list that is typed while Redis is frozen is answered as not checked, and on record once Redis is back', async () => {
+test('a look or list sent while Redis is frozen is answered as not checked, and recorded once Redis is back', async () => {
   const nurse = await signedIn(service);
   const practitioner = await signedIn(service, 'scheduledCare');
   const look = await nurse.form('/look-up');
@@ -123,7 +123,7 @@ test('a look or a list that is typed while Redis is frozen is answered as not ch
   }, 'the look and the list');
 });
 
-test('a mistake by somebody signed in is on record like one by the API', async () => {
+test('a mistake by somebody signed in is recorded like one by the API', async () => {
   const nurse = await signedIn(service);
   const practitioner = await signedIn(service, 'scheduledCare');
   const attendance = hiddenOf(await nurse.lookUp(PLAN), '/look-up/attendance');

@@ -82,7 +82,7 @@ const role = (activities: string[], id = '1') => ({
   activities,
 });
 
-test('is shown as the text that it is, in every state of an answer', async () => {
+test('other people’s words are shown as text in every state of an answer', async () => {
   const colleague = createVisitor(service.baseUrl);
   await signIn(colleague, '555000000031', {
     name: markupIn('colleague'),
@@ -101,7 +101,7 @@ test('is shown as the text that it is, in every state of an answer', async () =>
   expectText(await nurse.get('/councils'), 'first', 'second');
 });
 
-test('is shown as text where somebody chooses a role or is refused', async () => {
+test('other people’s words are shown as text where somebody chooses a role or is refused', async () => {
   const visitor = createVisitor(service.baseUrl);
   expectText(await visitor.get('/sign-in'), 'provider');
   const several = await signIn(visitor, '555000000033', {
@@ -122,7 +122,7 @@ test('is shown as text where somebody chooses a role or is refused', async () =>
   expectText(weak, 'weak', 'level');
 });
 
-test('is shown as text where a list was pasted', async () => {
+test('other people’s words are shown as text where a list was pasted', async () => {
   const reader = createVisitor(service.baseUrl);
   await signIn(reader, '555000000036', { roles: [role(['B0170'])] });
   const page = await reader.get('/list');
