@@ -39,7 +39,7 @@ const element = (number: typeof FLAGGED): (string | number)[] => {
 };
 
 test.each([-1, 0, 'nan', '-inf', 'inf', 1e15, 101, ''])(
-  'a lookup that is to list %s accesses ends, and answers nothing',
+  'a lookup that would list %s accesses ends, and answers nothing',
   async (most) => {
     const attacker = await t.connect('lookup');
     const dataset = (await attacker.hget(keys.dataset, 'id')) ?? '';
@@ -63,7 +63,7 @@ test.each([-1, 0, 'nan', '-inf', 'inf', 1e15, 101, ''])(
   },
 );
 
-test('no function that a lookup process may call runs for ever, whatever it is given', async () => {
+test('no function open to a lookup process runs for ever, whatever it is given', async () => {
   const attacker = await t.connect('lookup');
   const argument = fc.constantFrom('-1', '0', '1', '1e18', 'nan', 'inf', '', FLAGGED, '2', 'x');
   await fc.assert(
@@ -84,7 +84,7 @@ test('no function that a lookup process may call runs for ever, whatever it is g
   expect(await t.admin.ping()).toBe('PONG');
 });
 
-test('a Redis that is busy with one command is named as the reason, and what to do', async () => {
+test('a Redis busy with one command is given as the reason, with what to do', async () => {
   const readiness = watchStore(await t.connect('lookup'));
   await until(() => readiness.open, 'lookups opening');
   const killer = await t.connect('admin');

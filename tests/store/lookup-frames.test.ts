@@ -128,7 +128,7 @@ const beside = fc.oneof(
 
 const bySlowWay = (): undefined => undefined;
 
-test('an event that is read without parsing is sealed in the bytes that parsing gives, and means what they say', () => {
+test('an event read without parsing is sealed in the same bytes as a parsed one, and means what they say', () => {
   let read = 0;
   fc.assert(
     fc.property(
@@ -176,7 +176,7 @@ const padded = (pad: string, user = 'u', looked = '9990000018', versions = '') =
     `{"type":"lookup","auditId":"${randomUUID()}","requestId":"${randomUUID()}","caller":{"issuer":"i","client":"c","user":"${user}","name":"n","role":{"code":"r","name":"r"},"organisation":{"code":"o","name":"o"},"pad":"${pad}"},"api":"plain","setting":"s","access":"unscheduled","decidedBy":"activity","nhsNumber":"${looked}","coverage":{"expected":1,"upToDate":1},"versions":{"functions":"f","configuration":"c"${versions}}}`,
   );
 
-test('a number beside the one that was looked up is not taken for it', () => {
+test('another number beside the one looked up is not taken for it', () => {
   const readLookup = createLookupFrames();
   const beside = (nested: string) => padded('', 'u', '9990000018', `,"nhsNumber":"${nested}"`);
   expect(readLookup(beside('9990000018'))).toBeUndefined();
@@ -192,7 +192,7 @@ test('a look whose number is not ten digits is parsed, even if everything else i
   expect(readLookup(padded('', 'u', '0000000018'))?.child).toBe(18);
 });
 
-test('a look whose id this service did not make is parsed, even if everything else in it is known', () => {
+test('a look with an id not made by this service is parsed, even if everything else in it is known', () => {
   const readLookup = createLookupFrames();
   const bytes = padded('');
   const at = bytes.indexOf('"auditId":"') + 11;
@@ -210,7 +210,7 @@ test('a look whose id this service did not make is parsed, even if everything el
   }
 });
 
-test('bytes that are no text are sealed as the text that is read for them, wherever they are', () => {
+test('invalid bytes are sealed as the text that is read for them, wherever they are', () => {
   for (const wrong of ['ff', 'c0af', 'eda080', 'f4908080', '80', 'c3']) {
     for (const place of ['pad', 'configuration']) {
       const bytes = padded('x');
@@ -235,7 +235,7 @@ test('a long text is parsed and not remembered', () => {
   expect(readLookup(padded('x'.repeat(8_193 - rest)))).toBeUndefined();
 });
 
-test('what is remembered takes no more memory than a few million characters, and little of it for one user', () => {
+test('remembered text takes at most a few million characters, and little for one user', () => {
   const readLookup = createLookupFrames();
   const commonOf = (user: string, length: number) =>
     readLookup(padded('x'.repeat(length), user))?.common;

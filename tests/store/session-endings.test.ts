@@ -33,7 +33,7 @@ test('an entry from the future hides no later sign-out, and is put right', async
   two.stop();
 });
 
-test('a session and a provider’s session once ended are ended for ever, whenever they began', async () => {
+test('an ended session, ours or the provider’s, stays ended, whenever it began', async () => {
   const [one, two] = await processes();
   const later = Date.now() + 4_000;
   await one.endSession('y');
@@ -60,7 +60,7 @@ test('a token ends what it names once, and nothing that began after it', async (
   two.stop();
 });
 
-test('if there are more endings than are read, nobody who signed in before is believed, and those who sign in later are', async () => {
+test('if there are too many endings to read, earlier sessions are refused and later ones accepted', async () => {
   const MEMBERS = 20_000;
   const long = '-'.repeat(40);
   await store.admin.eval(
@@ -95,7 +95,7 @@ test('if there are more endings than are read, nobody who signed in before is be
   await store.admin.del(keys.ended);
 });
 
-test('while there are endings from the future, however many, nobody whom they may have ended is believed, and they are put right; who signs in afterwards stays signed in', async () => {
+test('while endings lie in the future, sessions that they may have ended are refused, they are put right, and later sessions continue', async () => {
   for (const score of [String(Date.now() + YEARS_MS), '+inf']) {
     await store.admin.eval(
       `for i = 1, 600 do redis.call('ZADD', KEYS[1], ARGV[1], ARGV[1] .. i) end`,
@@ -133,7 +133,7 @@ test('no session begins before the store’s clock is known, or by any other clo
   one.stop();
 });
 
-test('the operator is told why endings cannot be read, and that they can again', async () => {
+test('the operator is told why endings cannot be read, and when they can be again', async () => {
   const one = createSessionEndings(await store.connect('lookup'), { keepMs: KEEP_MS });
   expect(one.state.ok).toBe(false);
   await until(() => one.state.ok);
@@ -147,7 +147,7 @@ test('the operator is told why endings cannot be read, and that they can again',
   one.stop();
 });
 
-test('entries larger than any ending are not sent to the processes, and do not stay', async () => {
+test('entries larger than any ending are not sent to the processes, and are removed', async () => {
   const connection = await store.connect('lookup');
   const large = Array.from({ length: 8 }, (_, i) => String(i).repeat(1_048_576));
   // By what the password of a lookup process may do.

@@ -94,7 +94,7 @@ describe('a lookup', () => {
     });
   });
 
-  test('compares no date of birth with one in doubt, and keeps the doubt as the row is written again', async () => {
+  test('compares no doubtful date of birth, and keeps the doubt when the row is written again', async () => {
     for (const [n, born] of [
       [3_201, '2018-02-01'],
       [3_202, '1969-02-01'],
@@ -118,7 +118,7 @@ describe('a lookup', () => {
     }
   });
 
-  test('that is a silent read leaves nothing by which an authority could be told about it', async () => {
+  test('that is a silent read leaves nothing by which an authority could learn of it', async () => {
     const number = testNumber(3_100);
     await t.store.applyRows(lock, [testRow(number)]);
     const asked = input(number, { access: 'silent-read' });
@@ -126,7 +126,7 @@ describe('a lookup', () => {
     expect(await eventOf(number, asked.auditId)).not.toHaveProperty('sources');
   });
 
-  test('of a child with more plans than its event has room for is could-not-check', async () => {
+  test('of a child with more plans than fit into its event is could-not-check', async () => {
     const number = testNumber(3_001);
     const rows = Array.from({ length: 121 }, (_, i) =>
       testRow(number, { startDate: addDays(day('2025-01-05'), i) }),
@@ -147,7 +147,7 @@ describe('a lookup', () => {
     expect(await eventOf(number, asked.auditId)).toMatchObject({ outcome: 'not-flagged' });
   });
 
-  test('is never negative where coverage is too low for it, and leaves no event of an answer', async () => {
+  test('is never negative if coverage is too low for it, and then leaves no event of an answer', async () => {
     const number = testNumber(3);
     const asked = input(number, { negativesAllowed: false });
     expect(await lookups.lookup(asked)).toEqual({ kind: 'could-not-check', cause: 'coverage' });
@@ -268,7 +268,7 @@ describe('a lookup', () => {
     expect(names).toEqual(Array.from({ length: 25 }, (_, i) => `${29 - i}`));
   });
 
-  test('of a corrupt child is could-not-check and leaves its neighbours in the batch right', async () => {
+  test('of a corrupt child is could-not-check and leaves the other items of the batch right', async () => {
     const numbers = Array.from({ length: 100 }, (_, i) => testNumber(100 + i));
     await t.store.applyRows(
       lock,
@@ -301,7 +301,7 @@ describe('a lookup', () => {
     expect(await lookups.lookup(input(number))).toMatchObject({ kind: 'flagged' });
   });
 
-  test('of a partition whose state went back is could-not-check', async () => {
+  test('in a partition whose state went back is could-not-check', async () => {
     const number = testNumber(8);
     const key = keys.children(partitionOf(number));
     const before = await t.admin.dumpBuffer(key);
@@ -371,7 +371,7 @@ describe('applying rows', () => {
     await second.release();
   });
 
-  test('is not what a council keeps back about a child, where another has taken over or the partition is not whole', async () => {
+  test('and restricting a child are refused once another has taken over or the partition is not whole', async () => {
     const code = 'ZZ304' as typeof AUTHORITY;
     const first = await t.store.lockAuthority(code);
     await t.admin.del(keys.lock(code));
@@ -392,7 +392,7 @@ describe('applying rows', () => {
     await second.release();
   });
 
-  test('takes the list of those who looked with a child’s last plan, although something is kept back about the child', async () => {
+  test('removes the list of those who looked with a child’s last plan, even if something is kept back about the child', async () => {
     const number = testNumber(27);
     const [children, lists] = [keys.children, keys.accessLists].map((of) =>
       of(partitionOf(number)),
@@ -409,7 +409,7 @@ describe('applying rows', () => {
     await expect(t.store.tally()).resolves.toBeDefined();
   });
 
-  test('is undone only for a row that still is what it was, and a child without rows goes', async () => {
+  test('is undone only for a row still unchanged, and a child without rows goes', async () => {
     const number = testNumber(23);
     const other = testRow(number, { startDate: day('2026-02-02') });
     const [first, second] = [testRow(number), testRow(number, { sequence: 2, localId: 'two' })];
@@ -442,7 +442,7 @@ describe('applying rows', () => {
 });
 
 describe('the lock of an authority', () => {
-  test('whose holder has died on this machine is given to the next loader at once', async () => {
+  test('is given to the next loader at once if its holder has died on this machine', async () => {
     const code = odsCodeSchema.parse('ZZ404');
     const loader = fileURLToPath(new URL('../support/lock-and-die.ts', import.meta.url));
     const { socketPath, users } = t.server;
@@ -464,7 +464,7 @@ const UNSHARE = ['--user', '--map-root-user', '--pid', '--fork', '--kill-child']
 const hasContainers = spawnSync('unshare', [...UNSHARE, 'true']).status === 0;
 
 test.skipIf(!hasContainers)(
-  'the lock of a process in one container is not taken by one in another that has the same host name, and finds no process of that number',
+  'held in one container is not taken by a process in another with the same host name and process number',
   async () => {
     const code = odsCodeSchema.parse('ZZ405');
     const loader = fileURLToPath(new URL('../support/lock-and-die.ts', import.meta.url));
@@ -487,7 +487,7 @@ test.skipIf(!hasContainers)(
 );
 
 describe('a lookup process’s Redis user', () => {
-  test('can neither list children nor write rows, nor forget anything', async () => {
+  test('cannot list children, write rows or remove anything', async () => {
     const redis = await t.connect('lookup');
     const children = keys.children(1);
     for (const command of [

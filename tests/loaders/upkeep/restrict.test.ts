@@ -102,7 +102,7 @@ async function told(user: string, n = 1): Promise<'places' | 'no-places' | 'unch
   return others.every(({ withheld }) => withheld === true) ? 'no-places' : 'places';
 }
 
-describe('a whereabouts that a council keeps back', () => {
+describe('the place of a look that a council keeps back', () => {
   test('is shown to nobody but the user who looked', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1, [planOf(1), planOf(2)]);

@@ -36,7 +36,7 @@ test.for([
   'OPTIONS /_status HTTP/1.0\r\n\r\n',
   'OPTIONS /_ping HTTP/1.0\r\n\r\n',
   'GET /_status HTTP/1.0\r\n\r\n',
-])('a balancer that asks by %j hears that the process may be used', async (request) => {
+])('a load balancer that asks by %j learns that the process may be used', async (request) => {
   await until(async () => (await status()).http === 200, 'readiness');
   const { hostname, port } = new URL(service.baseUrl);
   const socket = connect(Number(port), hostname);
@@ -44,7 +44,7 @@ test.for([
   expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 /);
 });
 
-test('says for each condition whether it holds', async () => {
+test('the answer says whether each condition holds', async () => {
   await until(async () => (await check('store:worker'))?.status === 'pass', 'the worker');
   const { http, checks, ...rest } = await status();
   expect(http).toBe(200);
@@ -111,7 +111,7 @@ test('a file that Redis cannot rewrite is reported, and lookups continue', async
   );
 });
 
-test('without durability it is not ready, but the process is alive', async () => {
+test('without durability the process is not ready, but alive', async () => {
   const admin = await service.connect('admin');
   await admin.config('SET', 'appendfsync', 'everysec');
   await until(async () => (await status()).http === 503, 'readiness being withdrawn');
@@ -121,7 +121,7 @@ test('without durability it is not ready, but the process is alive', async () =>
   await until(async () => (await status()).http === 200, 'readiness');
 });
 
-test('with a Redis whose users are an older version’s lookups continue, and the status says what is missing', async () => {
+test('with an earlier version’s Redis users, lookups continue and the status says what is missing', async () => {
   const admin = await service.connect('admin');
   await admin.acl('SETUSER', 'cpf-lookup', 'clearselectors');
   const older =

@@ -42,7 +42,7 @@ const app = createApp(mount(routes, { name: 'Ann' }), {
 });
 const env = { incoming: { headers: {}, rawHeaders: [] } };
 
-test('a route is served and described by what its one file says', async () => {
+test('a route is served and described as its one file says', async () => {
   expect(await (await app.request('/greetings/en', {}, env)).text()).toBe('en: Ann');
   expect(
     openApi(
@@ -57,13 +57,13 @@ test.for([
   // An answer to a HEAD would be on record as one that was read.
   ['/guarded', 'GET'],
   ['/probed', 'GET, HEAD, OPTIONS'],
-] as const)('what is allowed of %s is what its routes say', async ([path, allow]) => {
+] as const)('the allowed methods of %s are those of its routes', async ([path, allow]) => {
   const response = await app.request(path, { method: 'DELETE' }, env);
   expect(response.status).toBe(405);
   expect(response.headers.get('allow')).toBe(allow);
 });
 
-test('an OPTIONS is answered as a GET is where a balancer asks by it, and nowhere else', async () => {
+test('OPTIONS is answered like GET where a load balancer uses it, and nowhere else', async () => {
   const options = async (path: string) => {
     const response = await app.request(path, { method: 'OPTIONS' }, env);
     return [response.status, (await response.text()).slice(0, 5)];
@@ -83,7 +83,7 @@ test('an unknown address is refused in the form of its part of the service', asy
   expect(await fhir.json()).toMatchObject({ code: 'not-found' });
 });
 
-test('addresses that the router could only look for one by one, at every request, stop the start', () => {
+test('addresses that the router could only match one by one at every request stop the start', () => {
   const at = (path: string) => ({
     ...posted,
     operation: { ...posted.operation, path },

@@ -336,7 +336,7 @@ function expectNoSecret({ raw }: RawResponse): void {
   expect(SECRETS.filter((secret) => raw.includes(secret))).toEqual([]);
 }
 
-test('every route of the service is in the table, and nothing else is but pages for browsers', () => {
+test('every route of the service is in the table, and the rest are only pages for browsers', () => {
   const served = service.routes.map(({ method, path }) => `${method} ${path}`);
   // What a balancer asks by, with the answers of two routes that let anybody in.
   const options = ['OPTIONS /', 'OPTIONS /_ping', 'OPTIONS /_status'];
@@ -348,7 +348,7 @@ test('every route of the service is in the table, and nothing else is but pages 
   );
 });
 
-test('every route is in the description of the API, with whom it lets in', () => {
+test('every route is in the API description, with who may use it', () => {
   const described = new Map(
     OPERATIONS.map(({ method, path, letsIn }) => [`${method} ${path}`, letsIn]),
   );
@@ -369,7 +369,7 @@ describe('without a token', () => {
   });
 
   test.for(named(guarded))(
-    '%s takes one from the Authorization header alone',
+    '%s accepts one only from the Authorization header',
     async ([, route]) => {
       const bearer = await token('nurse');
       const mark = route.path.includes('?') ? '&' : '?';
@@ -385,7 +385,7 @@ describe('without a token', () => {
     },
   );
 
-  test.for(named(openRoutes))('%s answers, and shows nothing of a child', async ([, route]) => {
+  test.for(named(openRoutes))('%s answers, and shows nothing about a child', async ([, route]) => {
     const response = await ask(route);
     expect(response.status).toBe(200);
     expectNoSecret(response);
@@ -393,7 +393,7 @@ describe('without a token', () => {
 });
 
 describe('with a good token', () => {
-  test.for(named(guarded))('%s lets in whom it is for and nobody else', async ([, route]) => {
+  test.for(named(guarded))('%s is open only to those it is for', async ([, route]) => {
     const outcomes: Partial<Record<Person, number>> = {};
     const expected: Partial<Record<Person, number>> = {};
     for (const person of Object.keys(PEOPLE) as Person[]) {
@@ -429,7 +429,7 @@ describe('with a good token', () => {
     }
   });
 
-  test.for(named(routes))('%s is reached by its own address alone', async ([, route]) => {
+  test.for(named(routes))('%s is reached only by its own address', async ([, route]) => {
     for (const path of [`/x/%2e%2e${route.path}`, `/x/..${route.path}`, `/${route.path}`]) {
       for (const origin of ['', service.baseUrl]) {
         const response = await ask(route, { as: senderOf(route), path: origin + path });
@@ -443,7 +443,7 @@ describe('with a good token', () => {
     expect(refusal({ ...route, fhir: false }, elsewhere)).toBe('400 address-not-plain');
   });
 
-  test.for(named(guarded))('%s takes no header twice that must stand once', async ([, route]) => {
+  test.for(named(guarded))('%s accepts no single header twice', async ([, route]) => {
     const as = senderOf(route);
     const bearer = `Bearer ${await token(as)}`;
     const id = randomUUID();
@@ -473,7 +473,7 @@ describe('with a good token', () => {
     }
   });
 
-  test.for(named(routes))('%s is not asked of two hosts', async ([, route]) => {
+  test.for(named(routes))('%s refuses a request with two hosts', async ([, route]) => {
     const as = senderOf(route);
     for (const host of ['localhost', 'other.example']) {
       const response = await ask(route, {
@@ -488,7 +488,7 @@ describe('with a good token', () => {
     }
   });
 
-  test('whose header stood twice is on record, and nobody where it was the token', async () => {
+  test('a repeated header is on record with the caller, and without one if it was the token', async () => {
     const route = ROUTES['POST /lookup'] as Route;
     const id = randomUUID();
     const twice = [
@@ -576,7 +576,7 @@ describe('a token that was tampered with', () => {
   });
   afterAll(() => attackers?.close());
 
-  test.for(named(guarded))('opens %s by none of the ways known', async ([, route]) => {
+  test.for(named(guarded))('opens %s in none of the known ways', async ([, route]) => {
     const outcomes: Record<string, string> = {};
     const expected: Record<string, string> = {};
     for (const { name, make, refused } of attacks) {
@@ -590,7 +590,7 @@ describe('a token that was tampered with', () => {
     expect(fetched).toBe(0);
   });
 
-  test.for(named(guarded))('of over 16 KiB does not reach %s', async ([, route]) => {
+  test.for(named(guarded))('over 16 KiB does not reach %s', async ([, route]) => {
     const response = await ask(route, { token: 'x'.repeat(16_384) });
     expect(response.status).toBe(431);
     expect(problemSchema.parse(JSON.parse(response.body)).code).toBe('headers-too-large');
@@ -608,29 +608,32 @@ describe('too much', () => {
     }
   });
 
-  test.for(named(posts))('in the body of %s is 413, said or not', async ([, route]) => {
-    const as = senderOf(route);
-    const said = await ask(route, {
-      as,
-      more: [['Content-Length', '1000000000']],
-      body: 'x',
-    });
-    expect(said.status).toBe(413);
-    const chunk = `100000\r\n${'x'.repeat(0x100000)}\r\n`;
-    const streamed = await ask(route, {
-      as,
-      more: [['Transfer-Encoding', 'chunked']],
-      body: `${chunk}${chunk}0\r\n\r\n`,
-    });
-    // Of an upload only so much is read that it is known to be too large, and that is its outcome.
-    if (route.name === 'POST /uploads') {
-      expect(JSON.parse(streamed.body)).toMatchObject({ code: 'CPF01' });
-    } else if (route.name === 'POST /reconcile') {
-      expect(JSON.parse(streamed.body)).toMatchObject({ compared: false });
-    } else {
-      expect(streamed.status).toBe(413);
-    }
-  });
+  test.for(named(posts))(
+    'in the body of %s is 413, whether its length is declared or not',
+    async ([, route]) => {
+      const as = senderOf(route);
+      const said = await ask(route, {
+        as,
+        more: [['Content-Length', '1000000000']],
+        body: 'x',
+      });
+      expect(said.status).toBe(413);
+      const chunk = `100000\r\n${'x'.repeat(0x100000)}\r\n`;
+      const streamed = await ask(route, {
+        as,
+        more: [['Transfer-Encoding', 'chunked']],
+        body: `${chunk}${chunk}0\r\n\r\n`,
+      });
+      // Of an upload only so much is read that it is known to be too large, and that is its outcome.
+      if (route.name === 'POST /uploads') {
+        expect(JSON.parse(streamed.body)).toMatchObject({ code: 'CPF01' });
+      } else if (route.name === 'POST /reconcile') {
+        expect(JSON.parse(streamed.body)).toMatchObject({ compared: false });
+      } else {
+        expect(streamed.status).toBe(413);
+      }
+    },
+  );
 });
 
 describe('another method', () => {
@@ -652,7 +655,7 @@ describe('another method', () => {
     }
   });
 
-  test('CONNECT is answered by nothing at all', async () => {
+  test('CONNECT is not answered', async () => {
     const { host } = new URL(service.baseUrl);
     const response = await rawRequest(service.baseUrl, { method: 'CONNECT', path: host });
     expect(response.raw).toBe('');
@@ -684,7 +687,7 @@ describe('another type', () => {
   });
 
   test.for(named(routes.filter(({ fhir }) => fhir === true)))(
-    'than JSON is not had from %s',
+    'than JSON is not available from %s',
     async ([, route]) => {
       const response = await ask(route, {
         as: 'nurse',
@@ -695,7 +698,7 @@ describe('another type', () => {
   );
 });
 
-describe('what is sent', () => {
+describe('text sent', () => {
   const PLACES = [
     'X-Request-ID',
     'X-Correlation-ID',
@@ -737,7 +740,7 @@ describe('what is sent', () => {
     `a\0${MARK}`,
   ];
 
-  test.for(named(routes))('in a header of %s comes back in none', async ([, route]) => {
+  test.for(named(routes))('in a header of %s is repeated in none', async ([, route]) => {
     for (const place of PLACES) {
       for (const text of TEXTS) await ask(route, { as: 'nurse', more: [[place, text]] });
     }
@@ -747,7 +750,7 @@ describe('what is sent', () => {
     }
   });
 
-  test.for(named(routes))('as the host of %s is refused where it is none', async ([, route]) => {
+  test.for(named(routes))('as the host of %s is refused if it is not one', async ([, route]) => {
     for (const host of [
       `a/${MARK}`,
       `a%0d%0a${MARK}`,
@@ -763,27 +766,24 @@ describe('what is sent', () => {
     }
   });
 
-  test.for(named(routes))(
-    'as the host of %s comes back at most to its sender',
-    async ([, route]) => {
-      const more = [['Host', `${MARK.toLowerCase()}.example`]] as const;
-      if (route.fhir === true) {
-        // Links begin as the client calls the service, unless PUBLIC_URL says otherwise; nothing keeps them.
-        const response = await rawRequest(service.baseUrl, {
-          method: route.method,
-          path: route.path,
-          headers: more,
-        });
-        expect(response.headers.get('cache-control')).toBe('no-store');
-        expect(response.headers.get('location')).toBeNull();
-      } else {
-        await ask(route, { as: 'nurse', more });
-      }
-      await ask(route, { as: 'nurse' });
-    },
-  );
+  test.for(named(routes))('as the host of %s is repeated only to its sender', async ([, route]) => {
+    const more = [['Host', `${MARK.toLowerCase()}.example`]] as const;
+    if (route.fhir === true) {
+      // Links begin as the client calls the service, unless PUBLIC_URL says otherwise; nothing keeps them.
+      const response = await rawRequest(service.baseUrl, {
+        method: route.method,
+        path: route.path,
+        headers: more,
+      });
+      expect(response.headers.get('cache-control')).toBe('no-store');
+      expect(response.headers.get('location')).toBeNull();
+    } else {
+      await ask(route, { as: 'nurse', more });
+    }
+    await ask(route, { as: 'nurse' });
+  });
 
-  test.for(named(routes))('in the address of %s comes back nowhere', async ([, route]) => {
+  test.for(named(routes))('in the address of %s is never repeated', async ([, route]) => {
     const mark = route.path.includes('?') ? '&' : '?';
     for (const text of TEXTS.map((each) =>
       each.replaceAll(/[ \u0080-\uffff]/g, encodeURIComponent),
@@ -795,7 +795,7 @@ describe('what is sent', () => {
     }
   });
 
-  test.for(named(posts))('in the body of %s comes back nowhere', async ([, route]) => {
+  test.for(named(posts))('in the body of %s is never repeated', async ([, route]) => {
     for (const text of [...TEXTS, ...BROKEN]) {
       for (const as of ['nurse', 'practitioner', 'officer'] as const) {
         await ask(route, { as, body: text });
@@ -805,7 +805,7 @@ describe('what is sent', () => {
     }
   });
 
-  test('is in no line of the log, and every line is one', () => {
+  test('is in no log line, and every line is a single one', () => {
     expect(service.lines.length).toBeGreaterThan(0);
     for (const line of service.lines) {
       expect(line.endsWith('}\n')).toBe(true);
@@ -819,7 +819,7 @@ describe('what is sent', () => {
   });
 });
 
-test('every status that a route answered with here is described', () => {
+test('every status seen here is in the description', () => {
   const { paths } = openApi(OPERATIONS, '0');
   const described = (name: string): string[] => {
     const [method = '', path = ''] = name.split(' ');

@@ -109,7 +109,7 @@ const hold = (id: string, folder: string) =>
   });
 const anchorElsewhere = () => Anchor.open(join(t.dataDir, 'elsewhere', 'anchor'));
 
-test('what a bucket does not list yet is found all the same', async () => {
+test('an object that a bucket does not list yet is still found', async () => {
   const copy = stateCopy();
   await copy.save(EPOCH);
   const before = new Map<string, string[]>();
@@ -141,7 +141,7 @@ test('what a bucket does not list yet is found all the same', async () => {
   }
 });
 
-test('another machine finds the anchor, the spools it needs in their place there, notices, and what belongs to the log', async () => {
+test('another machine gets the anchor, the spools in use, notices and what belongs to the log', async () => {
   hold('held-1', spool('load-abc', 'rows'));
   spool('load-unneeded', 'nobody needs it');
   mkdirSync(join(t.dataDir, 'notices'));
@@ -175,7 +175,7 @@ test('another machine finds the anchor, the spools it needs in their place there
   commits.close();
 });
 
-test('cases on accesses and their words go with the worker, since no log has them', async () => {
+test('cases on accesses and their words move with the worker, since no log has them', async () => {
   const cases = Cases.open(auditCasesFile(here()), () => Promise.resolve());
   const access = { entry: 1, accessId: randomUUID(), organisation: 'ZZH01', about: 'nurse' };
   const actor = { key: 'officer', event: { by: 'Otto Officer' } };
@@ -189,7 +189,7 @@ test('cases on accesses and their words go with the worker, since no log has the
   restored.close();
 });
 
-test('neither a request that arrives late nor a later worker that died at once hides the newest state, and a state that nothing changed is not copied again', async () => {
+test('neither a late request nor a later worker that died at once hides the newest state, and an unchanged state is not copied again', async () => {
   let delayed: (() => Promise<void>) | undefined;
   const slow: Place = {
     ...place,
@@ -217,7 +217,7 @@ test('neither a request that arrives late nor a later worker that died at once h
   anchor.close();
 });
 
-test('a worker that dies between two writes, or whose answer is lost, leaves a whole state, however long a database was unchanged', async () => {
+test('a worker that dies between two writes, or misses an answer, leaves a whole state, however long a database was unchanged', async () => {
   let dies: 'before' | 'after' | undefined;
   const dying: Place = {
     ...place,
@@ -257,7 +257,7 @@ test('a worker that dies between two writes, or whose answer is lost, leaves a w
   }
 });
 
-test('an object that was changed is noticed, and replaces nothing here', async () => {
+test('a changed object is detected, and replaces nothing here', async () => {
   hold('held-1', spool('load-abc', 'rows'));
   await stateCopy().save(EPOCH);
   const folder = join(copyFolder, 'state', numberPath(EPOCH));
@@ -303,7 +303,7 @@ test('no row of a file is applied before its journal is in the copy, unless a na
   expect((await load(1)).code).toBe('CPF02');
 });
 
-test('a data folder whose worker was replaced changes nothing any more', async () => {
+test('the data folder of a replaced worker changes nothing any more', async () => {
   const redis = await t.connect('worker');
   await keepLease(here(), { epoch: 1 });
   await t.admin.set(keys.workerAtWork, '1');
@@ -313,7 +313,7 @@ test('a data folder whose worker was replaced changes nothing any more', async (
   await expect(t.anchor.safeguard()).rejects.toThrow('Another worker has taken over');
 });
 
-test('a large file that was copied while the clock was ahead is copied again once it is put right', async () => {
+test('a large file copied while the clock was ahead is copied again once it is put right', async () => {
   mkdirSync(join(t.dataDir, 'audit'), { recursive: true });
   const db = new DatabaseSync(join(t.dataDir, 'audit', 'notifications.sqlite'));
   db.exec('CREATE TABLE told (text TEXT); INSERT INTO told VALUES (hex(randomblob(1000000)))');
@@ -332,7 +332,7 @@ test('a large file that was copied while the clock was ahead is copied again onc
   there.close();
 });
 
-test('a worker without the mailbox, or of an earlier version, takes over the rest from one that had more, and says what it leaves', async () => {
+test('a worker without the mailbox, or of an earlier version, takes over the rest, and says what it leaves', async () => {
   const mailbox = 'X26HC005';
   const withMesh = readConfiguration({
     DATA_DIR: t.dataDir,
@@ -394,7 +394,7 @@ test('a worker without the mailbox, or of an earlier version, takes over the res
   expect(carried.roots()).toEqual(['later']);
 });
 
-describe('what a worker keeps of a mailbox', () => {
+describe('mailbox state', () => {
   /** A worker's settings, with the folder of its mailbox; `sent` is a message that it keeps. */
   function worker(name: string, mailbox: string, sent?: string) {
     const settings = readConfiguration({
@@ -412,7 +412,7 @@ describe('what a worker keeps of a mailbox', () => {
   }
   const sentIn = (folder: string): string => readFileSync(join(folder, 'sent', 'one.dat'), 'utf8');
 
-  test('is not put into another mailbox by a worker that takes over, and waits for a worker with the same mailbox', async () => {
+  test('is not put into another mailbox by a worker that takes over, and waits for one with the same mailbox', async () => {
     const first = worker('', 'X26HC005', 'of the first');
     await stateCopy(place, { places: first.places }).save(EPOCH);
     const second = worker('elsewhere', 'X26HC006');
@@ -440,7 +440,7 @@ describe('what a worker keeps of a mailbox', () => {
     expect(sentIn(fourth.folder)).toBe('of the second');
   });
 
-  test('is taken over from an earlier version, which did not say of which mailbox it was', async () => {
+  test('from an earlier version, which did not name the mailbox, is taken over', async () => {
     const first = worker('', 'X26HC005', 'x');
     const named = ({ name, former = name, path }: StateFile) => ({ name: former, path });
     const { databases, folders, ...rest } = first.places;
@@ -516,7 +516,7 @@ const FORGERIES: Record<string, () => Promise<void> | void> = {
 };
 
 test.each(Object.keys(FORGERIES))(
-  'a state of a worker that %s is refused whole, and the sentence says what to do',
+  'a worker’s state that %s is refused whole, and the message says what to do',
   async (forgery) => {
     hold('held-1', spool('load-abc', 'rows'));
     const copy = stateCopy();
@@ -532,7 +532,7 @@ test.each(Object.keys(FORGERIES))(
 );
 
 test.each(['older versions', 'nothing', 'an earlier worker’s alone'])(
-  'a copy that was put back to %s is refused whole, and the sentence says what to do',
+  'a copy put back to %s is refused whole, and the message says what to do',
   async (to) => {
     const copy = stateCopy();
     await copy.save(EPOCH - 1);
@@ -553,7 +553,7 @@ test.each(['older versions', 'nothing', 'an earlier worker’s alone'])(
   },
 );
 
-test('an older state is taken over if a named person accepts it, and the event is recorded first', async () => {
+test('an older state is taken over if a named person accepts it, which is recorded first', async () => {
   const copy = stateCopy();
   await copy.save(EPOCH);
   const old = newestManifest(EPOCH);
@@ -580,7 +580,7 @@ test('an older state is taken over if a named person accepts it, and the event i
   expect((await restore()).kind).toBe('restored');
 });
 
-test('what an earlier version left unsigned is taken over while the store knows of nothing signed, and then no more', async () => {
+test('an earlier version’s unsigned state is taken over only until the store knows of a signed one', async () => {
   hold('held-1', spool('load-abc', 'rows'));
   const copy = stateCopy();
   await copy.save(EPOCH);
@@ -606,7 +606,7 @@ test('what an earlier version left unsigned is taken over while the store knows 
   await expect(restoreState(place, statePlaces(third), known())).rejects.toThrow('is not signed');
 });
 
-test('while the audit key is changed both sign, and what the former one alone has signed is signed again', async () => {
+test('while the audit key is being changed both sign, and what only the former one signed is signed again', async () => {
   const next = signerOf();
   const isKnownTo = (signer: Signer) =>
     restoreState(place, statePlaces(elsewhere()), known({ signers: async () => [signer] }));
@@ -617,7 +617,7 @@ test('while the audit key is changed both sign, and what the former one alone ha
   await isKnownTo(key);
 });
 
-test('a copy in another place is whole by itself', async () => {
+test('a copy in another place is complete by itself', async () => {
   hold('held-1', spool('load-abc', 'rows'));
   await stateCopy().save(EPOCH);
   const other = join(t.dataDir, 'other-copy');
@@ -630,7 +630,7 @@ test('a copy in another place is whole by itself', async () => {
   anchor.close();
 });
 
-test('nothing counts that is changed while another worker takes over, who may have read the state already', async () => {
+test('changes during another worker’s takeover do not count, since it may have read the state already', async () => {
   const redis = await t.connect('worker');
   const lease = await takeWorkerLease(redis, new Set());
   if (lease === undefined) throw new Error('no lease');
@@ -670,7 +670,7 @@ test('nothing counts that is changed while another worker takes over, who may ha
   expect(counts).toBe(false);
 });
 
-test('a worker whose lease ran out while it took over is not at work, since what it read may have changed', async () => {
+test('a worker whose lease expired during its takeover does not work, since the state may have changed', async () => {
   const redis = await t.connect('worker');
   const lease = await takeWorkerLease(redis, new Set());
   if (lease === undefined) throw new Error('no lease');
@@ -681,7 +681,7 @@ test('a worker whose lease ran out while it took over is not at work, since what
   expect(await redis.get(keys.workerAtWork)).toBeNull();
 });
 
-test('the key that signs a state is made with the dataset, and never beside a log of another one', async () => {
+test('the key that signs a state is made with the dataset, and never beside another’s log', async () => {
   const redis = await t.connect('worker');
   guardAnchor(here(), redis, t.anchor);
   await t.anchor.safeguard();
@@ -705,26 +705,21 @@ test.each([
   'later/../../outside',
   '..',
   '',
-])(
-  'a copy that names a file outside the folders of the state (%j) is refused whole',
-  async (name) => {
-    hold('held-1', spool('load-abc', 'rows'));
-    mkdirSync(join(t.dataDir, 'notices'));
-    writeFileSync(join(t.dataDir, 'notices', 'a.json'), '{}');
-    await stateCopy().save(EPOCH);
-    const folder = join(copyFolder, 'state', numberPath(EPOCH));
-    const manifest = readdirSync(folder).find((each) => each.startsWith('manifest-')) ?? '';
-    const text = readFileSync(join(folder, manifest), 'utf8');
-    writeFileSync(join(folder, manifest), text.replace('"notices/a.json"', JSON.stringify(name)));
-    await expect(restoreState(place, statePlaces(elsewhere()), known())).rejects.toThrow(
-      CopyDamaged,
-    );
-    expect(existsSync(join(t.dataDir, 'outside'))).toBe(false);
-    expect(existsSync(join(t.dataDir, 'elsewhere', 'anchor', 'anchor.sqlite'))).toBe(false);
-  },
-);
+])('a copy that names a file outside the state’s folders (%j) is refused whole', async (name) => {
+  hold('held-1', spool('load-abc', 'rows'));
+  mkdirSync(join(t.dataDir, 'notices'));
+  writeFileSync(join(t.dataDir, 'notices', 'a.json'), '{}');
+  await stateCopy().save(EPOCH);
+  const folder = join(copyFolder, 'state', numberPath(EPOCH));
+  const manifest = readdirSync(folder).find((each) => each.startsWith('manifest-')) ?? '';
+  const text = readFileSync(join(folder, manifest), 'utf8');
+  writeFileSync(join(folder, manifest), text.replace('"notices/a.json"', JSON.stringify(name)));
+  await expect(restoreState(place, statePlaces(elsewhere()), known())).rejects.toThrow(CopyDamaged);
+  expect(existsSync(join(t.dataDir, 'outside'))).toBe(false);
+  expect(existsSync(join(t.dataDir, 'elsewhere', 'anchor', 'anchor.sqlite'))).toBe(false);
+});
 
-test('a file whose name is not UTF-8 keeps nothing else from the copy', async () => {
+test('a file whose name is not UTF-8 keeps nothing else out of the copy', async () => {
   mkdirSync(join(t.dataDir, 'notices'));
   writeFileSync(
     Buffer.concat([Buffer.from(`${join(t.dataDir, 'notices')}/a`), Buffer.from([0xff])]),
@@ -736,7 +731,7 @@ test('a file whose name is not UTF-8 keeps nothing else from the copy', async ()
   expect(readdirSync(join(t.dataDir, 'elsewhere', 'notices'))).toEqual(['b.json']);
 });
 
-test('what is needed for long is written again, so that a bucket may delete by age what is not', async () => {
+test('long-lived objects are written again, so that a bucket may delete the rest by age', async () => {
   hold('held-1', spool('load-abc', 'rows'));
   const carried = openCarried(join(t.dataDir, 'carried.json'));
   await place.replace('files/aa', Buffer.from('of a mailbox'));

@@ -126,7 +126,7 @@ async function start(
 }
 
 describe('sentinels', () => {
-  test.concurrent('that know no primary by the name of REDIS_URL', async () => {
+  test.concurrent('that do not know the primary name in REDIS_URL', async () => {
     const home = await folder();
     const [redis, sentinel] = [await freePort(), await freePort()];
     const file = join(home, 'sentinel.conf');
@@ -248,7 +248,7 @@ const commitsOf = ({ objects }: TestBucket): number =>
   [...objects.keys()].filter((name) => name.startsWith('live/log/')).length;
 
 describe('a bucket', () => {
-  test.concurrent('without rights: the first worker stands by and answers nothing, one that was at work answers and seals nothing', async () => {
+  test.concurrent('without rights: a first worker stands by and answers nothing, one already at work answers and seals nothing', async () => {
     const { bucket, environment } = await startBucketOf((its) => (its.refuses = () => true));
     const first = await start(await folder(), environment, prepare);
     await first.says('worker', 'warn', COPY.noRights(PLACE));
@@ -280,7 +280,7 @@ describe('a bucket', () => {
     expect(commitsOf(bucket)).toBe(0);
   });
 
-  test.concurrent('whose listing is late and whose lifecycle rules may not be read: the log goes on from what is there by name, and both are said', async () => {
+  test.concurrent('with late listings and unreadable lifecycle rules: the log continues from the named objects, and both are reported', async () => {
     const { bucket, environment } = await startBucketOf((its) => {
       its.lists = () => false;
       its.refuses = (action) => action === 's3:GetLifecycleConfiguration';

@@ -71,7 +71,7 @@ async function statusOf(): Promise<string> {
   return (await fetch(`${service.baseUrl}/_status`)).text();
 }
 
-test('a start continues what was cut short, though Redis did not start again, and names whose file it lacks', async () => {
+test('a start continues interrupted work even if Redis did not restart, and names those whose file it lacks', async () => {
   await until(async () => (await lookUp(2)).outcome === 'flagged', 'the rest of the file');
   await until(() => t.anchor.loadInProgress(CONTINUED) === undefined, 'the end of the load');
   await until(async () => (await statusOf()).includes('its journal is gone'), 'the alarm');

@@ -21,7 +21,7 @@ const dailyOf = (now?: () => number) =>
     ...(now && { now }),
   });
 
-test('what is due each day is done once a day, and on the day on which a clock that was ahead is put right', async () => {
+test('daily work is done once a day, and on the day on which a clock that was ahead is put right', async () => {
   const at = Date.now();
   let now = at + 30 * DAY_MS;
   const daily = dailyOf(() => now);
@@ -36,7 +36,7 @@ test('what is due each day is done once a day, and on the day on which a clock t
   await daily.stop();
 });
 
-test('what is due each day is not done by a clock of this machine that is ahead alone', async () => {
+test('daily work is not done because only this machine’s clock is ahead', async () => {
   const at = Date.now();
   t.anchor.rememberPurgedAt(at);
   vi.useFakeTimers({ toFake: ['Date'], now: at + 400 * DAY_MS });
@@ -50,7 +50,7 @@ test('what is due each day is not done by a clock of this machine that is ahead 
   await daily.stop();
 });
 
-test('both clocks, if they are ahead for less than a day, take nothing away that may be shown again', async () => {
+test('both clocks being ahead for less than a day remove nothing that may be shown again', async () => {
   const at = Date.now();
   const authority = newAuthority();
   const day = (days: number) => addDays(londonDate(at), days);

@@ -31,7 +31,7 @@ const isDocumented = (path: string): boolean =>
     new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('*', '[^/]*')}$`).test(path),
   );
 
-test('every file that a running service makes is named in docs/operating/data-folder.md', async () => {
+test('docs/operating/data-folder.md names every file that a running service makes', async () => {
   expect((await service.lookup({ nhsNumber: CHILD })).status).toBe(200);
   expect((await service.lookup({ nhsNumber: '9990000000' })).status).toBe(400);
   await until(() => existsSync(join(service.dataDir, 'audit', 'tile')), 'the sealing');

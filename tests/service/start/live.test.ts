@@ -161,7 +161,7 @@ describe('live data without a list of expected authorities', () => {
     expect(await status()).not.toContain('cp-flags authority expect');
   });
 
-  test('tells an operator who is expected and not here, and who is here and not expected', async () => {
+  test('tells an operator who is expected and missing, and who is present and not expected', async () => {
     const cli = (...args: string[]) => run(args, { DATA_DIR: service.dataDir });
     const phone = ['--name', 'C Council', '--emergency', '02079460199'];
     expect((await cli('authority', 'set', 'ZZ103', ...phone)).stdout).toContain(
@@ -184,20 +184,20 @@ describe('live data without a list of expected authorities', () => {
   });
 });
 
-test('what is held of an authority is given to nobody who does not say why', async () => {
+test('an authority’s holdings are given only to somebody who says why', async () => {
   const { code, stdout, stderr } = await run(['holdings', 'ZZ101'], { DATA_DIR: service.dataDir });
   expect([code, stdout]).toEqual([2, '']);
   expect(stderr).toContain('--reason');
 });
 
-test('the record of the start names who accepted how little may be up to date', async () => {
+test('the start’s record names who accepted the minimum share of up-to-date authorities', async () => {
   const started = (await service.events()).find(({ type }) => type === 'configuration-start');
   expect(started).toMatchObject({
     detail: { minimumCoverage: 1, minimumCoverageAcceptedBy: 'C. Officer' },
   });
 });
 
-test('an organisation that is not registered is not', async () => {
+test('an organisation that is not registered is refused', async () => {
   for (const activities of [['B0107'], ['B0170'], ['B0107', 'B0170']]) {
     const token = await tokenFor('RJ2', activities);
     expect(await outcome(await service.lookup({ nhsNumber: CHILD }, { token }))).toBe(
@@ -206,14 +206,14 @@ test('an organisation that is not registered is not', async () => {
   }
 });
 
-test('a demo token reads nothing of live data', async () => {
+test('a demo token reads nothing from live data', async () => {
   const token = await service.token(claims({ organisation: 'RJ1' }));
   expect(await outcome(await service.lookup({ nhsNumber: CHILD }, { token }))).toBe(
     '401 token-untrusted',
   );
 });
 
-test('a demo token reads nothing even where the process started before the dataset was live', async () => {
+test('a demo token reads nothing even if the process started before the dataset was live', async () => {
   const early = await startTestService({ kind: 'none' });
   try {
     expect(await outcome(await early.lookup({ nhsNumber: CHILD }))).toBe('503 could-not-check');
@@ -250,7 +250,7 @@ test.for<[string, unknown, string]>([
     [issuer({ jwksFile: 'shared.json' })],
     'must not be a private or shared key',
   ],
-])('an issuers file that %s is refused by a sentence that says so', async ([, content, words]) => {
+])('an issuers file that %s is refused by a message that says so', async ([, content, words]) => {
   await write('private.json', { keys: [await exportJWK(keys.privateKey)] });
   await write('shared.json', { keys: [{ kty: 'oct', k: 'c2VjcmV0' }] });
   const reading = readIssuers(await write('wrong.json', content), FILES);
@@ -258,7 +258,7 @@ test.for<[string, unknown, string]>([
   await expect(reading).rejects.toThrow(words);
 });
 
-test('an organisations file with an unknown setting is refused by a sentence that says so', async () => {
+test('an organisations file with an unknown setting is refused by a message that says so', async () => {
   const path = await write('wrong.json', [{ code: 'RJ1', name: 'A hospital', setting: 'shop' }]);
   await expect(readOrganisations(path)).rejects.toThrow(/ORGANISATIONS_FILE: .*0\.setting/);
 });

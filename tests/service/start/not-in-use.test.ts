@@ -9,7 +9,7 @@ import { startTestStore, type TestStore, until } from '../../support/test-store.
 let t: TestStore | undefined;
 afterEach(() => t?.stop());
 
-test('which numbers are not in use is told each time the store opens, and a worker that starts before that reports no failure', async () => {
+test('the numbers not in use are loaded each time the store opens, and a worker started before that reports no failure', async () => {
   t = await startTestStore();
   const { admin } = t;
   const number = testNumber(1);

@@ -50,7 +50,7 @@ async function wait(dataDir: string, copy: string) {
   return { turn, said, stop, configuration };
 }
 
-test('a worker that lacks something stands by, and keeps the last one from nothing while the copy is away', async () => {
+test('a worker that lacks something stands by, and does not hinder the last one while the copy is away', async () => {
   server = await startRedisServer();
   steps.push(() => server.stop());
   const folder = await testFolder();
@@ -78,7 +78,7 @@ test('a worker that lacks something stands by, and keeps the last one from nothi
   await expect(another.turn).rejects.toThrow(StoppedStandingBy);
 });
 
-test('a Redis in which a worker waits for the first dataset is as good as an empty one, and one with anything else is not', async () => {
+test('a Redis where a worker waits for the first dataset counts as empty, and one with anything else does not', async () => {
   server = await startRedisServer();
   steps.push(() => server.stop());
   const folder = await testFolder();

@@ -11,7 +11,7 @@ const PAUSE_SECONDS = '31';
 
 const { t, newAuthority, loadRecords } = await startLoading();
 
-test('work with PDS stops before the time is over for which PDS has asked to wait, and asks no more', async () => {
+test('work with PDS stops before the wait that PDS asked for is over, and asks no more', async () => {
   const p = await startTestPds();
   onTestFinished(() => p.stop());
   await loadRecords(newAuthority(), 1, [planOf(1), planOf(2)]);

@@ -83,7 +83,7 @@ const check = async () =>
     .object({ checks: z.object({ 'tracing:pds': z.array(checkSchema) }) })
     .parse(await (await fetch(`${service.baseUrl}/_status`)).json()).checks['tracing:pds'][0];
 
-test('numbers that were replaced, withdrawn or made sensitive since are reported once, and the flags stay', async () => {
+test('numbers replaced, withdrawn or made sensitive since are reported once, and the flags stay', async () => {
   await until(async () => (await files('privacy-officer')).length > 0, 'the alert');
   const told = async () => {
     const name = (await files('notices')).find((each) => /^inactive-.*\.json$/.test(each));
@@ -118,7 +118,7 @@ test('numbers that were replaced, withdrawn or made sensitive since are reported
   }
 });
 
-test('who has looked at a child whose record is sensitive is shown to nobody, and stays on record', async () => {
+test('who looked at a child with a sensitive record is shown to nobody, and stays on record', async () => {
   await until(async () => (await files('privacy-officer')).length > 0, 'the alert');
   await until(async () => (await look(SENSITIVE)).accesses === undefined, 'the mark');
   const answer = await look(SENSITIVE);
@@ -129,14 +129,14 @@ test('who has looked at a child whose record is sensitive is shown to nobody, an
   expect(event).toMatchObject({ outcome: 'flagged', accessesShown: [] });
 });
 
-test('what is not known at all is reported to nobody but the operator', async () => {
+test('a wholly unknown number is reported only to the operator', async () => {
   await until(() => service.lines.some((line) => line.includes('another environment')), 'the log');
   for (const name of await files('notices')) {
     expect(await read('notices', name)).not.toContain(UNKNOWN);
   }
 });
 
-test('records wait while PDS is away, the status says so, and they are taken up on their own', async () => {
+test('records wait while PDS is away, the status says so, and they are taken up without help', async () => {
   for (let n = 810; n <= 812; n++) know(testNumber(n));
   const send = async (sequence: number, numbers: number[]) => {
     const query = `sequence=${sequence}&createdAt=${new Date().toISOString()}&rowCount=${numbers.length}`;
@@ -171,7 +171,7 @@ test('records wait while PDS is away, the status says so, and they are taken up 
   });
 });
 
-test('what the command line loaded while PDS is away gets its final acknowledgement where it said', async () => {
+test('a command-line load made while PDS is away gets its final acknowledgement where it said', async () => {
   for (const n of [813, 814]) know(testNumber(n));
   p.pds.instead = (_request, response) => {
     sendOutcome(response, 403, 'ACCESS_DENIED');

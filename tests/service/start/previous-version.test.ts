@@ -91,7 +91,7 @@ const typesShown = (body: unknown): string[] =>
 const isReady = async (baseUrl: string) => (await fetch(`${baseUrl}/_status`)).status === 200;
 
 test.skipIf(!atHand)(
-  'a data folder of the previous version opens: flags, audit and tokens are as they were',
+  'a previous version’s data folder opens with its flags, audit and tokens unchanged',
   async () => {
     const environment = { DATA_DIR: join(folder, 'data') };
     const old = await serve(['--demo'], environment, previous);
@@ -117,7 +117,7 @@ test.skipIf(!atHand)(
 );
 
 test.skipIf(!atHand)(
-  'a lookup process of the previous version and one of this answer side by side on one Redis',
+  'lookup processes of the previous version and this one answer side by side on one Redis',
   async () => {
     const store = await startTestStore({ kind: 'demo' });
     ending.push(() => store.stop());

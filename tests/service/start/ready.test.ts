@@ -81,7 +81,7 @@ describe('a live service', () => {
   });
   afterAll(() => service?.stopAndRemove());
 
-  test('without the keys of one of its issuers is ready, warns of that one, and answers the others', async () => {
+  test('without the keys of one of its issuers is ready, warns about that one, and answers the others', async () => {
     await becomesReady(service, await tokenOf('https://good.example'));
     const { text } = await statusOf(service);
     expect(text).toContain(`https://silent.example: The keys at ${nowhere} have not been fetched`);
@@ -94,7 +94,7 @@ describe('a live service', () => {
     expect(other.status).toBe(503);
   });
 
-  test('names the keys that it passes over', async () => {
+  test('names the keys that it ignores', async () => {
     expect((await statusOf(service)).text).toContain(
       'Keys of https://good.example that fit none of its algorithms are not used: pq-1 (AKP).',
     );
@@ -147,7 +147,7 @@ describe('a store', () => {
   });
   afterAll(() => service?.stopAndRemove());
 
-  test('is not ready until a file was loaded into it', async () => {
+  test('is not ready until a file has been loaded', async () => {
     expect(await both(service)).toBe(NOT_READY);
     await until(
       async () => (await statusOf(service)).text.includes('no plan is held'),

@@ -57,12 +57,12 @@ async function start(port: number, password = store.server.users.lookup.password
   return async () => (await fetch(`${baseUrl}/_status`)).text();
 }
 
-test('a certificate of the authority named is accepted', async () => {
+test('a certificate from the configured authority is accepted', async () => {
   const said = await start(await serveTls(good));
   await until(async () => (await said()).includes('Redis answers.'), 'Redis being reached');
 });
 
-test('a certificate or a password that is not accepted is named as the reason, with what to set', async () => {
+test('a refused certificate or password is given as the reason, with what to set', async () => {
   const expired = certify('redis', { issuer: authority, days: -1 });
   const strange = certify('redis', { issuer: certify('Another') });
   // Side by side, since a start waits for its connection.

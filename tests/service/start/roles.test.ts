@@ -46,7 +46,7 @@ test.for([
     ['POST /lookup', 'GET /FHIR/R4/Flag', 'GET /look-up', 'GET /councils'],
   ],
 ] as const)(
-  'a process of role %s serves its own routes, and no others',
+  'a process with role %s serves its own routes, and no others',
   async ([role, parts, never]) => {
     const dataDir = await testFolder();
     const service = role === 'worker' ? worker : await startBeside(role, dataDir);

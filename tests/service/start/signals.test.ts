@@ -123,7 +123,7 @@ describe('serve', () => {
     ['becomes the shell', 'exec "$0" serve'],
     ['runs beside it', '"$0" serve; exit $?'],
   ] as const)(
-    'stops where npx ended before it could be seen, and the command %s',
+    'stops even if npx ended before that could be seen, and the command %s',
     async ([, command]) => {
       const npm = `sh -c 'kill -9 "$PPID"; ${command}' "$0" & wait`;
       const orphan = start(['sh', '-c', npm, COMMAND], { npm_lifecycle_event: 'npx' });
@@ -134,7 +134,7 @@ describe('serve', () => {
   );
 
   test.for(['SIGINT', 'SIGQUIT', 'SIGHUP'] as const)(
-    'started as service/cp-flags drains and ends by the pid that the shell gave at a %s, and takes one that comes twice for one',
+    'started as service/cp-flags drains and ends by the pid that the shell gave at a %s, and counts a repeated one once',
     async (signal) => {
       const service = start([COMMAND, 'serve'], { DRAIN_SECONDS: '3' });
       const baseUrl = await service.says(ANSWERS);
@@ -148,7 +148,7 @@ describe('serve', () => {
     },
   );
 
-  test('stops within the time said if its Redis no longer answers, and ends it too', async () => {
+  test('stops within the stated time if its Redis no longer answers, and ends it too', async () => {
     const service = start([COMMAND, 'serve', '--demo']);
     await service.says(/Ctrl-C stops everything/);
     await redisRuns();
@@ -160,7 +160,7 @@ describe('serve', () => {
     await stoppedInOrder();
   });
 
-  test('does not wait for a collector of metrics and traces that does not answer', async () => {
+  test('does not wait for a silent collector of metrics and traces', async () => {
     const mute = createServer(() => undefined);
     await new Promise<void>((resolve) => void mute.listen(0, '127.0.0.1', resolve));
     try {
@@ -197,7 +197,7 @@ describe('serve', () => {
     await until(() => !isAlive(redis ?? 0), 'Redis to end');
   });
 
-  test('stops in order where npm start, or the set-up step under it, is killed', async () => {
+  test('stops in order if npm start, or the set-up step under it, is killed', async () => {
     const npm = start([...BY_NPM, process.execPath, SETUP, 'start'], {
       npm_lifecycle_event: 'start',
     });
@@ -209,7 +209,7 @@ describe('serve', () => {
   });
 });
 
-test('a demo whose npm takes a signal and hands none on, as npm 9 does, stops in order by the pid that it gives', async () => {
+test('a demo whose npm forwards no signals, as npm 9 does, stops in order by the pid that it prints', async () => {
   const npm9 = `process.on('SIGTERM', () => undefined);
     require('node:child_process').spawn('sh', ['-c', 'exec "$@"', 'sh', ...process.argv.slice(1)], { stdio: 'inherit' })
       .on('exit', (code) => process.exit(code ?? 1));`;
@@ -225,9 +225,9 @@ test('a demo whose npm takes a signal and hands none on, as npm 9 does, stops in
   await stoppedInOrder();
 });
 
-describe('where nothing can be written to', () => {
+describe('when nothing can be written', () => {
   test.for(['stdout', 'stderr'] as const)(
-    '%s on a full disk and the other closed, serve answers on and stops in order',
+    '%s on a full disk and the other closed, serve still answers and stops in order',
     async (full) => {
       const disk = openSync('/dev/full', 'w');
       const service = start(
@@ -259,7 +259,7 @@ describe('where nothing can be written to', () => {
   });
 });
 
-test('a process that npm started ends with it, such as watch; one that it did not start outlives its shell, such as serve', async () => {
+test('a process started by npm ends with it, such as watch; any other outlives its shell, such as serve', async () => {
   const inbox = join(folder, 'inbox');
   await mkdir(inbox);
   const both = 'npm_lifecycle_event=npx "$0" watch "$1" & echo "watch is $!"; "$0" serve; exit $?';

@@ -106,7 +106,7 @@ describe('a demo that runs', () => {
     }
   });
 
-  test('keeps its tokens and keys from others, and gives rights only to those who need them', async () => {
+  test('keeps its tokens and keys private, and gives rights only to those who need them', async () => {
     for (const name of ['demo.json', 'demo-issuer.json', 'number-hash.key']) {
       expect((await stat(join(dataDir, name))).mode & 0o777).toBe(0o600);
     }
@@ -126,7 +126,7 @@ describe('a demo that runs', () => {
     ]);
   });
 
-  test('keeps its data folder from another', async () => {
+  test('does not let another demo use its data folder', async () => {
     const { code, stderr } = await run(['serve', '--demo'], { DATA_DIR: dataDir });
     expect(stderr).toMatch(/^cp-flags: The data folder .* is in use by another .*\n$/);
     expect(code).toBe(1);
@@ -134,7 +134,7 @@ describe('a demo that runs', () => {
 });
 
 describe('a demo', () => {
-  test('stops whole on Ctrl-C, and the next start has the same data', async () => {
+  test('stops cleanly on Ctrl-C, and the next start has the same data', async () => {
     const dataDir = await folder();
     const first = await start(['--demo'], { DATA_DIR: dataDir });
     await until(() => first.stdout().includes('Ctrl-C'));
@@ -184,7 +184,7 @@ describe('a demo', () => {
     await until(() => second.stderr().includes('lost its data'), 'the log saying why');
   });
 
-  test('runs beside another in a folder of its own, and they do not meet', async () => {
+  test('can run beside another in its own folder, without effect on it', async () => {
     const [one, other] = [await folder(), await folder()];
     const services = await Promise.all([
       start(['--demo'], { DATA_DIR: one }),
@@ -245,7 +245,7 @@ test('a second Ctrl-C does not wait for a request in flight, and leaves no Redis
   socket.destroy();
 });
 
-describe('a start that is not possible is one sentence, and leaves nothing running', () => {
+describe('an impossible start is one sentence, and leaves nothing running', () => {
   let taken: ReturnType<typeof createServer>;
   let port: string;
   beforeAll(async () => {
@@ -269,7 +269,7 @@ describe('a start that is not possible is one sentence, and leaves nothing runni
     await expect(redisOf(dataDir)).rejects.toThrow('ENOENT');
   });
 
-  test('a setting that is wrong is named', async () => {
+  test('a wrong setting is named', async () => {
     const { code, stderr } = await run(['serve'], { DATA_DIR: await folder(), PORT: 'http' });
     expect(stderr).toMatch(/^cp-flags: .*PORT: must be a number from 0 to 65535\.\n$/);
     expect(code).toBe(1);
@@ -310,7 +310,7 @@ describe('a start that is not possible is one sentence, and leaves nothing runni
     });
   });
 
-  test('a live dataset without a list of the authorities expected is not created', async () => {
+  test('a live dataset without a list of the expected authorities is not created', async () => {
     const dataDir = await folder();
     const environment = { DATA_DIR: dataDir, LOG_LEVEL: 'silent' };
     const { code, stderr } = await run(['init', '--live'], environment);

@@ -89,7 +89,7 @@ test('a stop logs how many refusals of its last minute were not logged', async (
   expect(counts.reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(2);
 });
 
-test('a service told to stop says so at once, and answers on for as long as it was told to', async () => {
+test('a stopping service says so at once, and still answers for as long as it was told to', async () => {
   const service = await startTestService({
     authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: HELD[0] ?? testNumber(800) }] }],
     environment: { DRAIN_SECONDS: '5' },

@@ -53,7 +53,7 @@ async function start(role: 'lookup' | 'all', tree?: string) {
 
 const isReady = async (baseUrl: string) => (await fetch(`${baseUrl}/_status`)).status === 200;
 
-test('an upgrade loses no lookup: the old version answers on, the new one when it can, then the old one stops', async () => {
+test('an upgrade loses no lookup: the old version answers until the new one can, and then stops', async () => {
   const old = await start('all');
   await until(() => isReady(old.baseUrl), 'the old version being ready');
   const token = await (await openDemoIssuer(store.dataDir)).sign(claims(), 3_600);

@@ -10,7 +10,7 @@ afterEach(async () => {
   for (const end of ends.splice(0).toReversed()) await end();
 });
 
-test('a collector whose answer drips and never ends is given up by its deadline, each time', async () => {
+test('a collector whose answer trickles in for ever is abandoned at its deadline, each time', async () => {
   let taken = 0;
   let ended = 0;
   const server = createServer((incoming, outgoing) => {

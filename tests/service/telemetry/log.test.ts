@@ -11,7 +11,7 @@ function captured() {
 }
 
 describe('the log', () => {
-  test('drops every field it does not know, even one let through by a cast', () => {
+  test('drops every unknown field, even one let through by a cast', () => {
     const { lines, log } = captured();
     log.info('refused', { code: 'x', nhsNumber: '9990000018', body: '{}' } as { code: string });
     expect(lines.join('')).toContain('"code":"x"');
@@ -57,7 +57,7 @@ describe('the log', () => {
     }
   });
 
-  test('escapes what a terminal would obey, which JSON does only in part', () => {
+  test('escapes what a terminal would obey, more than JSON does', () => {
     const { lines, log } = captured();
     log.warn('\u009b31m\u202e\u007f', { where: 'a\u2028b' });
     expect(lines.join('')).not.toMatch(/[\u007f-\u009f\u202e\u2028]/);
@@ -80,7 +80,7 @@ describe('a sampled log', () => {
     return { said, sampled, turn: () => void (now += 60_000) };
   };
 
-  test('says the first of a key and minute, and counts the others in one line', () => {
+  test('writes the first of a key and minute, and counts the others in one line', () => {
     const { said, sampled, turn } = counting();
     for (let i = 0; i < 5; i++) sampled.log('a', 'info', 'refused', {});
     sampled.log('b', 'info', 'refused', {});

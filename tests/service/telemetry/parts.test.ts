@@ -19,7 +19,7 @@ const hex = (length: number) =>
     .map((digits) => digits.join(''));
 
 describe('a traceparent', () => {
-  test('that was written is read as it was, and a sampled one only by its last bit', () => {
+  test('reads back as written, and is sampled only by its last bit', () => {
     fc.assert(
       fc.property(hex(32), hex(16), hex(2), (traceId, spanId, flags) => {
         const read = readTraceparent(`00-${traceId}-${spanId}-${flags}`);
@@ -33,7 +33,7 @@ describe('a traceparent', () => {
     );
   });
 
-  test('is nothing but ids, whatever is sent', () => {
+  test('is only ids, whatever is sent', () => {
     fc.assert(
       fc.property(
         fc.oneof(
@@ -55,7 +55,7 @@ describe('a traceparent', () => {
     ['capitals', `00-${'A'.repeat(32)}-${'b'.repeat(16)}-01`],
     ['more after version 00', `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01-x`],
     ['two headers', `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01, 00-x`],
-  ])('with %s is none', (_, header) => {
+  ])('with %s is not one', (_, header) => {
     expect(readTraceparent(header)).toBeUndefined();
   });
 
@@ -99,7 +99,7 @@ describe('sampling', () => {
     expect(made).toHaveLength(count);
   });
 
-  test('is bounded, however many ask to be traced', () => {
+  test('is limited, however many ask to be traced', () => {
     const { made, ask } = begin(parent('01'), 0, 0);
     for (let i = 0; i < 2_000; i++) ask();
     // Two seconds may have been touched.
@@ -130,7 +130,7 @@ describe('the routes of metrics', () => {
   const paths = ['/lookup', '/uploads', '/uploads/:sequence', '/problems/:code'];
   const routeOf = createRouteNames(paths);
 
-  test('are those there are, whatever address is sent', () => {
+  test('are only those that exist, whatever address is sent', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.webPath(), fc.constantFrom(...paths)), (url) => {
         expect(['', ...paths]).toContain(routeOf(url));
@@ -146,7 +146,7 @@ describe('the routes of metrics', () => {
     ['/lookup/9990000018', ''],
   ])('name %s %s', (url, route) => expect(routeOf(url)).toBe(route));
 
-  test('do not grow with methods and addresses that strangers make up', () => {
+  test('do not grow with methods and addresses made up by strangers', () => {
     const metrics = createMetrics('http');
     for (let i = 0; i < 1_000; i++) {
       metrics.began();
@@ -179,7 +179,7 @@ describe('the settings of telemetry', () => {
   const addresses = (environment: Record<string, string>) =>
     otlpAddresses(readConfiguration(environment));
 
-  test('send nothing anywhere unless told to', () => expect(addresses({})).toEqual({}));
+  test('send nothing anywhere by default', () => expect(addresses({})).toEqual({}));
 
   test('give each signal its own path under one address, or an address of its own', () => {
     const OTEL_EXPORTER_OTLP_ENDPOINT = 'http://collector.example:4318/';
@@ -201,7 +201,7 @@ describe('the settings of telemetry', () => {
 describe('the page for Prometheus', () => {
   const described = { description: 'What it says.', unit: 's' };
 
-  test('writes units out, underscores for dots, and histograms cumulative', () => {
+  test('writes units in full, underscores for dots, and histograms cumulatively', () => {
     const distribution = new Distribution([0.5, 1]);
     for (const value of [0.1, 0.7, 5]) distribution.record(value);
     const page = exposition([
@@ -231,7 +231,7 @@ describe('the page for Prometheus', () => {
     );
   });
 
-  test('stays one line a value, whatever a label holds', () => {
+  test('has one line for each value, whatever a label holds', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom('a', '"', '\\', '\n', '}') }), (text) => {
         const points = [{ labels: { of: text }, value: 1 }];

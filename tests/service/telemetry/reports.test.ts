@@ -48,7 +48,7 @@ async function said(at: number) {
   return readReports((await figures.read(minuteOf(at))) ?? new Map());
 }
 
-test('a worker reads of a minute what each process counted in it, by the rights that both have', async () => {
+test('a worker reads each process’s counts for a minute, with the rights that both have', async () => {
   const one = await aProcess();
   const two = await aProcess('worker');
   one.look(2);
@@ -84,7 +84,7 @@ test('a worker reads of a minute what each process counted in it, by the rights 
   expect(left).toBeLessThanOrEqual(2 * 3_600_000);
 });
 
-test('what could not be checked while the store was away is seen afterwards, in the minute it belongs to', async () => {
+test('checks not made while the store was away show up afterwards, in their own minute', async () => {
   const one = await aProcess();
   await one.reports.report();
   Object.assign(one.state, { away: true, ready: false, now: START + 60_000 });
@@ -101,7 +101,7 @@ test('what could not be checked while the store was away is seen afterwards, in 
   expect(await of(START + 180_000)).toMatchObject({ reports: 1, ready: 1, couldNotCheck: 0 });
 });
 
-test('a process that is not ready at its start is not said to have left lookups unanswered', async () => {
+test('a process not ready at its start is not counted as having left lookups unanswered', async () => {
   const one = await aProcess('lookup', false);
   one.state.ready = true;
   await one.reports.stop();
@@ -109,7 +109,7 @@ test('a process that is not ready at its start is not said to have left lookups 
   expect(own).toMatchObject({ reports: 1, ready: 1 });
 });
 
-test('requests that were refused for what they said, and those that are no lookup, are no part of how long lookups take', async () => {
+test('response times leave out requests refused for their content, and those that are not lookups', async () => {
   const { metrics, reports } = await aProcess();
   metrics.answered('POST', '/lookup', 401, 1);
   metrics.answered('GET', '/_ping', 200, 1);
@@ -124,7 +124,7 @@ test('a store full of made-up names is not read', async () => {
   expect(await createFigures(await store.connect('worker')).read(minute)).toBeUndefined();
 });
 
-test('whatever is written there by somebody else, no word of it is read but those of closed lists and short words without spaces', () => {
+test('of anything others write there, only listed words and short words without spaces are read', () => {
   const instance = randomUUID();
   const name = fc.oneof(
     fc.string(),

@@ -79,7 +79,7 @@ describe('what is exported', () => {
     expect(valueOf(after, 'http_server_active_requests')).toBe(0);
   });
 
-  test('counts a client that went in the middle of its body as broken off, and not as active for good', async () => {
+  test('counts a client that left in the middle of its body as broken off, and not as active for good', async () => {
     const brokenOff = async (): Promise<number> =>
       valueOf(
         await page(),
@@ -101,7 +101,7 @@ describe('what is exported', () => {
     expect(await active()).toBe(0);
   });
 
-  test('says which authority is behind, by how much, and how the store and the audit are', async () => {
+  test('says which authority is behind, by how much, and the state of the store and the audit', async () => {
     await until(async () => valueOf(await page(), 'cp_flags_audit_sealing') === 1, 'the sealing');
     const text = await page();
     expect(valueOf(text, 'cp_flags_authority_up_to_date', '"ZZ101"')).toBe(1);
@@ -115,7 +115,7 @@ describe('what is exported', () => {
     expect(valueOf(text, 'cp_flags_check', '"store:durable"')).toBe(1);
   });
 
-  test('goes by OTLP under the same names', async () => {
+  test('is sent by OTLP under the same names', async () => {
     await fetch(`${service.baseUrl}/_ping`);
     const names = ['cp_flags.authority.data.age', 'http.server.request.duration'];
     await until(() => names.every((name) => collector.of('metrics').includes(name)), 'metrics');
@@ -201,7 +201,7 @@ describe('the page for Prometheus', () => {
     expect((await fetch(`${service.baseUrl}/metrics`)).status).toBe(404);
   });
 
-  test('is bound to this machine alone unless told otherwise', async () => {
+  test('is bound to this machine only unless told otherwise', async () => {
     const port = await service.metricsPort;
     const outside = Object.values(networkInterfaces())
       .flat()
@@ -218,7 +218,7 @@ describe('the page for Prometheus', () => {
     expect(refused).toBe(true);
   });
 
-  test('answers GET and nothing besides', async () => {
+  test('answers only GET', async () => {
     const base = `http://127.0.0.1:${await service.metricsPort}`;
     const { status, headers } = await fetch(`${base}/metrics`);
     expect(status).toBe(200);
@@ -246,7 +246,7 @@ describe('a trace', () => {
     return linesOf(requestId)[0];
   }
 
-  test('that a caller has begun continues, and the log names it and the span of this service', async () => {
+  test('that a caller has begun continues, and the log gives its id and that of this service’s span', async () => {
     const traceId = '1af7651916cd43dd8448eb211c80319c';
     const line = await refusedWith(`00-${traceId}-${PARENT}-01`, {});
     expect(line?.['trace_id']).toBe(traceId);
@@ -267,7 +267,7 @@ describe('a trace', () => {
     expect(collector.of('traces').includes(Buffer.from(traceId, 'hex'))).toBe(false);
   });
 
-  test('is begun for nobody by default, and a header that is not one is ignored', async () => {
+  test('is begun for nobody by default, and an invalid header is ignored', async () => {
     expect(await refusedWith(undefined, {})).not.toHaveProperty('trace_id');
     expect(await refusedWith(`00-${'0'.repeat(32)}-${PARENT}-01`, {})).not.toHaveProperty(
       'trace_id',
@@ -307,7 +307,7 @@ describe('an exporter that does not work', () => {
   });
 
   test(
-    'does not hold up the stop',
+    'does not delay the stop',
     async () => {
       const silent = await startCollector('silent');
       const s = await startTestService({
@@ -330,7 +330,7 @@ describe('an exporter that does not work', () => {
     WAIT_MS,
   );
 
-  test('does not keep the service from starting where the port of metrics is taken', async () => {
+  test('does not prevent the start if the metrics port is taken', async () => {
     const taken = await takePort();
     const { port } = taken.address() as AddressInfo;
     const s = await startTestService({

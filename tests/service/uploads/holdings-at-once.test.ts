@@ -16,7 +16,7 @@ const of = (code: string): AdmittedAuthority =>
     caller: { identity: { name: 'A Person', role: { organisation: {} } } },
   }) as unknown as AdmittedAuthority;
 
-test('no authority keeps others from reading their holdings by answers that it takes slowly', async () => {
+test('no authority prevents others from reading their holdings by reading its own slowly', async () => {
   const read = createHoldingsReader({
     readiness: { open: true },
     log: createLog('silent'),

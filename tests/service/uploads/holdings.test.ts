@@ -66,7 +66,7 @@ const reads = async () =>
   (await service.events()).filter((event) => event.type === 'holdings-read');
 
 describe('GET /holdings', () => {
-  test('gives an authority every row held for it and not one of another', async () => {
+  test('gives an authority every row held for it, and none of another', async () => {
     const response = await request('/holdings');
     expect(response.status).toBe(200);
     expect(response.headers.get('cache-control')).toBe('no-store');
@@ -106,7 +106,7 @@ describe('GET /holdings', () => {
     });
   });
 
-  test('as CSV is loaded back as it is, and changes nothing', async () => {
+  test('as CSV can be loaded again unchanged, and changes nothing', async () => {
     const csv = await (await request('/holdings', { headers: { accept: 'text/csv' } })).text();
     const sent = await request(
       `/uploads?sequence=2&createdAt=${new Date().toISOString()}&rowCount=4`,
@@ -118,7 +118,7 @@ describe('GET /holdings', () => {
     });
   });
 
-  test('is in the audit before it is read, with who read it', async () => {
+  test('is audited before it is read, with who read it', async () => {
     const before = (await reads()).length;
     const response = await request('/holdings');
     const events = await reads();
@@ -130,7 +130,7 @@ describe('GET /holdings', () => {
     await response.text();
   });
 
-  test('is in the audit under its request id, whatever the version of that UUID', async () => {
+  test('is audited under its request id, whatever the version of that UUID', async () => {
     const requestId = '60e0b220-8136-0ca5-0e46-1d97ef59d068';
     const response = await request('/holdings', { headers: { 'x-request-id': requestId } });
     expect(response.headers.get('x-request-id')).toBe(requestId);
@@ -138,14 +138,14 @@ describe('GET /holdings', () => {
     await response.text();
   });
 
-  test('of an authority without rows is empty and whole', async () => {
+  test('for an authority without rows is empty and whole', async () => {
     expect(await read(await request('/holdings', { as: 'ZZ103' }))).toMatchObject({
       rows: [],
       count: 0,
     });
   });
 
-  test('of one that is not known here is refused', async () => {
+  test('for an unknown authority is refused', async () => {
     const response = await request('/holdings', { as: 'ZZ999' });
     expect(response.status).toBe(404);
     expect(await response.json()).toMatchObject({ code: 'authority-unknown' });
@@ -169,7 +169,7 @@ describe('GET /holdings', () => {
     );
   });
 
-  test('takes no other authority, whatever the request says', async () => {
+  test('serves no other authority, whatever the request says', async () => {
     for (const path of ['/holdings?authority=ZZ102', '/holdings?code=ZZ102']) {
       const { rows } = await read(await request(path, { headers: { 'x-authority': 'ZZ102' } }));
       expect(rows.some(({ localId }) => localId === 'theirs')).toBe(false);
@@ -178,7 +178,7 @@ describe('GET /holdings', () => {
     expect((await request('/holdings', { method: 'HEAD' })).status).toBe(405);
   });
 
-  test('is given to a few at a time, and again when they have read it or gone', async () => {
+  test('is given to a few at a time, and again when they have read it or left', async () => {
     for (let turn = 0; turn < 3; turn++) {
       const first = await request('/holdings');
       const second = await request('/holdings');
@@ -193,7 +193,7 @@ describe('GET /holdings', () => {
     }
   });
 
-  test('is broken off, and never just ends, when the store turns out not to be whole', async () => {
+  test('breaks off, and never just ends, if the store turns out not to be whole', async () => {
     const whole = await service.admin.hget('cpf:{p200}:children', '_');
     await service.admin.hdel('cpf:{p200}:children', '_');
     try {
@@ -211,7 +211,7 @@ describe('GET /holdings', () => {
 });
 
 describe('cp-flags holdings', () => {
-  test('writes no file for an authority that is not known here', async () => {
+  test('writes no file for an unknown authority', async () => {
     const out = join(service.dataDir, 'holdings.json');
     const environment = { DATA_DIR: service.dataDir };
     const named = ['--out', out, '--reason', 'ticket 16'];
@@ -223,7 +223,7 @@ describe('cp-flags holdings', () => {
     });
   });
 
-  test('gives an operator the rows of one authority, and says who and why in the audit', async () => {
+  test('gives an operator the rows of one authority, and records who and why', async () => {
     const environment = { DATA_DIR: service.dataDir };
     expect(await run(['holdings', 'ZZ102'], environment)).toMatchObject({ code: 2, stdout: '' });
     const { code, stdout, stderr } = await run(
@@ -243,7 +243,7 @@ describe('a case system', () => {
       .text()
       .then((text) => text.replace(/"2026-06-01"/, '""'));
 
-  test('is compared with what is held by its authority itself, on record and changing nothing', async () => {
+  test('is compared with the holdings by its authority itself, on record and changing nothing', async () => {
     const before = (await reads()).length;
     const tally = (await service.store.tally()).get('ZZ101')?.digest;
     const response = await request('/reconcile', {
@@ -286,7 +286,7 @@ describe('a case system', () => {
     ).toMatchObject({ code: 4 });
   });
 
-  test('is read by what its authority has set, by whichever way the comparison is asked for', async () => {
+  test('is read by its authority’s settings, however the comparison is asked for', async () => {
     const [header = '', ...lines] = (await extract()).split('\r\n');
     const own = [header.replace('nhs_number', 'NHS No'), ...lines].join('\r\n');
     const path = join(service.dataDir, 'own.csv');

@@ -38,7 +38,7 @@ describe('tracing', () => {
     );
   });
 
-  test('by a register that cannot be used is a sentence that names the setting and the line', async () => {
+  test('by an unusable register stops with a message that names the setting and the line', async () => {
     const bad = await register('nhs_number\n');
     for (const kind of ['demo', 'live'] as const) {
       expect(await refusal(openNumberTracer(bad, kind))).toMatch(
@@ -68,7 +68,7 @@ describe('tracing by PDS', () => {
       DATA_DIR: folder,
     });
 
-  test('works with an RSA key, and for any other a sentence says what the key must be', async () => {
+  test('works with an RSA key, and for any other a message says what the key must be', async () => {
     const path = (name: string) => join(folder, name);
     const rsa = (modulusLength: number) =>
       generateKeyPairSync('rsa', { modulusLength }).privateKey.export({
@@ -113,7 +113,7 @@ describe('settings', () => {
     [{ PDS_PER_SECOND: '0' }, /^PDS_PER_SECOND: must be at least 0.1/],
     [{ TRACING: 'no' }, /^TRACING: /],
     [{ ACK_ECHO: 'V145;V146' }, /^ACK_ECHO: must be ODS codes separated by commas\.$/],
-  ])('%j are refused in a sentence', (environment, says) => {
+  ])('%j are refused with a message', (environment, says) => {
     expect(() => readConfiguration(environment)).toThrow(says);
   });
 

@@ -98,7 +98,7 @@ const stateOf = async (at: Process, id: string): Promise<Preview> =>
 const isOver = (at: Process, id: string) =>
   until(async () => !['shown', 'sending'].includes((await stateOf(at, id)).state.kind));
 
-test('of several processes that are told to send a file, one does', async () => {
+test('of several processes told to send a file, one does', async () => {
   const [one, other] = [process(), process()];
   const id = await shown(one, 1);
   const preview = await stateOf(other, id);
@@ -113,7 +113,7 @@ test('of several processes that are told to send a file, one does', async () => 
   await Promise.all([one.stop(), other.stop()]);
 });
 
-test('a file waits on where another of its council is being loaded, and can be sent again', async () => {
+test('a file still waits if another of its council is being loaded, and can be sent again', async () => {
   const at = process();
   const id = await shown(at, 2);
   const lock = await t.store.lockAuthority(authority);
@@ -129,7 +129,7 @@ test('a file waits on where another of its council is being loaded, and can be s
   await at.stop();
 });
 
-test('a preview whose process ended is recognised as that, and not taken for one under way', async () => {
+test('a preview whose process ended is recognised as such, and not taken for one under way', async () => {
   const at = process();
   const id = await shown(at, 3);
   const preview = await stateOf(at, id);
@@ -144,7 +144,7 @@ test('a preview whose process ended is recognised as that, and not taken for one
   await at.stop();
 });
 
-test('at the start what nobody waits for is removed, also where a process ended while it came', async () => {
+test('a start removes what nobody waits for, even if its process ended while it arrived', async () => {
   const at = process();
   const id = await shown(at, 4);
   const half = '00000000-0000-4000-8000-000000000001';
@@ -176,7 +176,7 @@ test('what cannot be kept whole leaves nothing behind', async () => {
   await at.stop();
 });
 
-test('what was saved while the clock was ahead is not kept for longer once it is put right', async () => {
+test('a file saved while the clock was ahead is not kept for longer once it is put right', async () => {
   const at = process();
   ahead = 3_600_000;
   const id = await shown(at, 9);
@@ -207,7 +207,7 @@ const typedAs = (sequence: number) => ({
   metadata: { sequence, createdAt: '2026-11-23T21:30:00Z', rowCount: 0 },
 });
 
-test('a CSV of which only what was typed is wrong is kept, is put right without being sent again, and is then shown', async () => {
+test('a CSV with only typed fields wrong is kept, corrected without being sent again, and then shown', async () => {
   const at = process();
   const id = await kept(at, CSV, 'export.csv');
   await at.check(id, await stateOf(at, id), { typed: {}, metadata: {} }, previewedBy);
@@ -224,7 +224,7 @@ test('a CSV of which only what was typed is wrong is kept, is put right without 
   await at.stop();
 });
 
-test('a CSV that is wrong itself is deleted at once', async () => {
+test('a CSV that is itself wrong is deleted at once', async () => {
   const at = process();
   const id = await kept(at, `${CSV}"`, 'export.csv');
   await at.check(id, await stateOf(at, id), typedAs(21), previewedBy);
@@ -235,7 +235,7 @@ test('a CSV that is wrong itself is deleted at once', async () => {
   await at.stop();
 });
 
-test('a file that is kept is its sender’s alone, in the session that it came in, and goes with the session or after ten minutes', async () => {
+test('a kept file belongs to its sender and session, and goes with the session or after ten minutes', async () => {
   const at = process();
   const others = { ...owner, session: { ...session, id: randomUUID() } };
   const mine = await kept(at, CSV, 'export.csv');
@@ -256,7 +256,7 @@ test('a file that is kept is its sender’s alone, in the session that it came i
   await at.stop();
 });
 
-test('a council keeps six files at most, and a person three, whatever its people send', async () => {
+test('a council keeps at most six files, and a person three, whatever its people send', async () => {
   const at = process();
   const people = ['c', 'd', 'e'].map((letter) => ({ ...owner, userKey: letter.repeat(43) }));
   const ids: string[] = [];
@@ -272,7 +272,7 @@ test('a council keeps six files at most, and a person three, whatever its people
   await at.stop();
 });
 
-test('who looks at what a file would do is on record with its digest before anything is shown, and with nothing of its content', async () => {
+test('a preview is recorded with who saw it and its digest before anything is shown, and with none of its content', async () => {
   const at = process();
   const id = await kept(at, CSV, 'export-9991000012.csv');
   const { sha256 } = await stateOf(at, id);
@@ -293,7 +293,7 @@ test('who looks at what a file would do is on record with its digest before anyt
   await at.stop();
 });
 
-test('a file waits on where it could not be put on record who looks at it, and can be looked at again', async () => {
+test('a file still waits if its preview could not be recorded, and can be previewed again', async () => {
   const appendEvent = () => Promise.reject(new Error('the audit does not answer'));
   const [one, other] = [process({ ...t.store, appendEvent }), process()];
   const id = await kept(one, fileXml(upload({ authority, sequence: 900 })), 'a.xml');

@@ -70,7 +70,7 @@ async function refused(response: Response): Promise<string> {
 }
 const systemEvents = () => allEvents(service.dataDir, service.store, ['system']);
 
-test('one urgent row sent at five in the afternoon is what the next lookup shows', async () => {
+test('one urgent row sent at five in the afternoon is in the next lookup', async () => {
   const number = next();
   const urgent = fileCsv({ records: [planOf(5000 + number, { startDate: day('2026-11-23') })] });
   const query = `?sequence=${number}&createdAt=${new Date().toISOString()}&rowCount=1`;
@@ -106,7 +106,7 @@ describe('POST /uploads', () => {
     });
   });
 
-  test('says how a sender by HTTP can give what is missing', async () => {
+  test('tells a sender by HTTP how to give what is missing', async () => {
     const { failures } = await acknowledged(await sendCsv(fileCsv({ records: [planOf(1)] })));
     expect(failures.map(({ hint }) => hint).join()).toMatch(/\?sequence=.*\?createdAt=/);
     expect(failures.map(({ hint }) => hint).join()).not.toMatch(/--|NAME|Subject/);
@@ -117,13 +117,13 @@ describe('POST /uploads', () => {
     ['text/csv;q=0.9, application/json;q=0.1', 'file_code'],
     ['text/plain', 'CPF02 Successful'],
     ['image/png', '"code": "CPF02"'],
-  ] as const)('answers as Accept: %s asks', async ([accept, contains]) => {
+  ] as const)('answers in the format that Accept: %s asks for', async ([accept, contains]) => {
     const response = await sendXml(xml(next()), { headers: { accept } });
     expect(response.status).toBe(200);
     expect(await response.text()).toContain(contains);
   });
 
-  test('takes what a CSV does not say of itself from headers as well', async () => {
+  test('also takes from headers what a CSV does not say', async () => {
     const number = next();
     const headers = {
       'x-upload-sequence': String(number),
@@ -138,7 +138,7 @@ describe('POST /uploads', () => {
     });
   });
 
-  test('takes gzip, and answers a repeat however it was compressed', async () => {
+  test('accepts gzip, and answers a repeat however it was compressed', async () => {
     const text = xml(next());
     const headers = { 'content-encoding': 'gzip' };
     const first = await acknowledged(await sendXml(gzipSync(text), { headers }));
@@ -173,7 +173,7 @@ describe('POST /uploads', () => {
     expect(await refused(response)).toBe('400 upload-description-invalid');
   });
 
-  test('of an authority that is not known here adds nobody', async () => {
+  test('for an unknown authority adds nobody', async () => {
     const response = await sendXml(xml(next(), 'ZZ150'), { as: 'ZZ150' });
     expect(await acknowledged(response)).toMatchObject({ code: 'CPF04' });
     const known = await service.store.authorities();
@@ -237,7 +237,7 @@ describe('POST /uploads', () => {
     expect(await service.store.fileOf(officerCode, 1)).toMatchObject({ sha256: '0'.repeat(64) });
   });
 
-  test('larger than allowed is refused by its length, and by what it comes to once unpacked', async () => {
+  test('that is too large is refused by its length, or by its size once unpacked', async () => {
     const large = ' '.repeat(2_000_000);
     expect(await refused(await sendXml(large))).toBe('413 upload-too-large');
     const packed = await sendXml(gzipSync(large), { headers: { 'content-encoding': 'gzip' } });
@@ -271,7 +271,7 @@ describe('POST /uploads', () => {
     expect((await acknowledged(await sendXml(xml(mine + 1)))).code).toBe('CPF02');
   });
 
-  test('that a client breaks off changes nothing, and the next is taken', async () => {
+  test('broken off by its client changes nothing, and the next is accepted', async () => {
     const number = next();
     const aborter = new AbortController();
     const token = await service.token(officer('ZZ101'));
@@ -294,7 +294,7 @@ describe('POST /uploads', () => {
     expect((await acknowledged(await sendXml(xml(number)))).code).toBe('CPF02');
   });
 
-  test('is read as it comes, and not held in memory', async () => {
+  test('is read as it arrives, and not held in memory', async () => {
     const number = next();
     const [head = '', row = ''] = fileCsv({ records: [planOf(1)] }).split('\n');
     let sent = 0;
@@ -315,7 +315,7 @@ describe('POST /uploads', () => {
   });
 });
 
-test('the worker, which may load, answers authorities and nobody who looks up', async () => {
+test('the worker, which may load, answers authorities and no lookups', async () => {
   const worker = await startTestService({
     authorities: [{ code: 'ZZ101' }],
     environment: { ROLE: 'worker', USER_LIMIT: '5' },
@@ -362,12 +362,12 @@ describe('a body', () => {
     }
   }
 
-  test('that falls silent is given up', async () => {
+  test('that falls silent is abandoned', async () => {
     const limits = { idleMs: 30, deadlineMs: 60_000 };
     expect(await cut(() => undefined, limits)).toContain('upload-cut-short');
   });
 
-  test('that trickles in for ever is given up', async () => {
+  test('that trickles in for ever is abandoned', async () => {
     const limits = { idleMs: 60_000, deadlineMs: 500 };
     let trickle: NodeJS.Timeout | undefined;
     const answer = await cut((socket) => {
@@ -404,7 +404,7 @@ describe('GET /uploads/{sequence}/notice', () => {
     expect(await csv.text()).toContain('999 000 0018');
   });
 
-  test('shows another authority, and a nurse, as little as if there were none', async () => {
+  test('shows another authority, or a nurse, no more than if there were none', async () => {
     const theirs = await request('/uploads/7/notice', { as: 'ZZ102' });
     expect(await refused(theirs)).toBe('404 notice-not-found');
     expect(await refused(await request('/uploads/8/notice'))).toBe('404 notice-not-found');
@@ -418,7 +418,7 @@ describe('GET /uploads/{sequence}/notice', () => {
 });
 
 describe('GET /uploads/{sequence}', () => {
-  test('gives an authority the acknowledgement of its own file again', async () => {
+  test('gives an authority its own file’s acknowledgement again', async () => {
     const number = next();
     const first = await acknowledged(await sendXml(xml(number)));
     expect(await acknowledged(await request(`/uploads/${number}`))).toEqual(first);
@@ -426,7 +426,7 @@ describe('GET /uploads/{sequence}', () => {
     expect(await csv.text()).toContain('file_code');
   });
 
-  test('shows another authority as little as if there were no such file', async () => {
+  test('shows another authority no more than if there were no such file', async () => {
     const number = next();
     await acknowledged(await sendXml(xml(number)));
     const theirs = await request(`/uploads/${number}`, { as: 'ZZ102' });
@@ -436,7 +436,7 @@ describe('GET /uploads/{sequence}', () => {
     expect(await refused(await request('/uploads/many'))).toBe('404 acknowledgement-not-found');
   });
 
-  test('is not for a nurse, and takes no other method', async () => {
+  test('is not for a nurse, and accepts no other method', async () => {
     const token = await service.token(claims());
     expect(await refused(await request('/uploads/1', { token }))).toBe(
       '403 authority-token-required',

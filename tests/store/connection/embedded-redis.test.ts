@@ -76,7 +76,7 @@ function isAlive(pid: number): boolean {
 
 const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
 
-test('a second start on a folder in use is refused with a sentence, in this process', async () => {
+test('a second start on a folder in use by this process is refused with a message', async () => {
   const first = await start();
   const second = startEmbeddedRedis({ dataDir });
   await expect(second).rejects.toThrow(DataFolderInUse);
@@ -103,7 +103,7 @@ test('a folder held by another process is refused, and free once that process is
   await expect(stat(dirname(found.socketPath))).rejects.toThrow('ENOENT');
 });
 
-test('a process id used again by something else is left alone', async () => {
+test('a process id reused by another program is left alone', async () => {
   await start().then((redis) => redis.stop());
   const record = { pid: process.pid, ownerPid: process.pid, socketPath: '/nowhere/redis.sock' };
   await writeFile(join(dataDir, 'redis', 'running.json'), JSON.stringify(record));
@@ -111,7 +111,7 @@ test('a process id used again by something else is left alone', async () => {
   expect(await client(await start()).ping()).toBe('PONG');
 });
 
-test('after kill -9 Redis runs again on the same socket with every acknowledged write', async () => {
+test('after kill -9, Redis runs again on the same socket with every acknowledged write', async () => {
   const redis = await start();
   const admin = client(redis);
   const killed = redis.pid;
@@ -121,7 +121,7 @@ test('after kill -9 Redis runs again on the same socket with every acknowledged 
   expect(redis.pid).not.toBe(killed);
 });
 
-test('what functions wrote is there after a restart', async () => {
+test('writes by functions are there after a restart', async () => {
   const redis = await start();
   const before = client(redis);
   await before.call(
@@ -149,7 +149,7 @@ test('stop() right after a kill leaves no Redis behind', async () => {
   expect(await findEmbeddedRedis(dataDir)).toBeUndefined();
 });
 
-test('without restart, the end of Redis is reported and final', async () => {
+test('without a restart, the end of Redis is reported and final', async () => {
   const redis = await start({ restart: false });
   process.kill(redis.pid, 'SIGKILL');
   await redis.exited;
@@ -188,7 +188,7 @@ test('only the owner of the process can read what Redis keeps', async () => {
   expect(entries.map((entry) => entry.name)).toContain('appendonly.aof.manifest');
 });
 
-test('the settings that the promises rest on are in force', async () => {
+test('the settings that the promises depend on are in force', async () => {
   const redis = await start({ maxmemoryMb: 64 });
   const admin = client(redis);
   const inForce = {
@@ -215,7 +215,7 @@ test('the settings that the promises rest on are in force', async () => {
   }
 });
 
-test('nobody gets in without a password', async () => {
+test('nobody connects without a password', async () => {
   const redis = await start();
   const stranger = new Redis({ path: redis.socketPath, lazyConnect: true });
   clients.push(stranger);
@@ -223,7 +223,7 @@ test('nobody gets in without a password', async () => {
   await expect(stranger.get('a')).rejects.toThrow('NOAUTH');
 });
 
-test('every role gets in with its own password', async () => {
+test('every role connects with its own password', async () => {
   const redis = await start();
   for (const user of Object.values(redis.users)) {
     const connection = new Redis({ path: redis.socketPath, ...user, lazyConnect: true });
@@ -240,7 +240,7 @@ test('a data folder whose path is longer than a socket address works', async () 
   expect(await client(redis).ping()).toBe('PONG');
 });
 
-test('a folder that cannot be written is named in the refusal', async () => {
+test('the refusal names a folder that cannot be written', async () => {
   await writeFile(join(dataDir, 'file'), '');
   const inside = join(dataDir, 'file', 'data');
   await expect(startEmbeddedRedis({ dataDir: inside })).rejects.toThrow(
@@ -248,14 +248,14 @@ test('a folder that cannot be written is named in the refusal', async () => {
   );
 });
 
-test('without redis-server on PATH the refusal says what is needed and what to do', async () => {
+test('without redis-server on PATH, the refusal says what is needed and what to do', async () => {
   vi.stubEnv('PATH', dataDir);
   await expect(startEmbeddedRedis({ dataDir })).rejects.toThrow(
     /redis-server 7\.0 or later .* is not on PATH\. Run "npm run setup"/,
   );
 });
 
-test('a Redis that cannot start is refused with the words of its own log, and lets go', async () => {
+test('a Redis that cannot start is refused with the words of its own log, and frees its folder', async () => {
   const first = await start();
   await client(first).set('a', 'b');
   await first.stop();

@@ -88,7 +88,7 @@ describe('an address that names sentinels', () => {
     maxLength: 5,
   });
 
-  test('is read as it was written, whatever user and password are', () => {
+  test('reads back as written, whatever the user and password', () => {
     fc.assert(
       fc.property(
         hosts,
@@ -115,7 +115,7 @@ describe('an address that names sentinels', () => {
   });
 
   test.each(['redis+sentinel://10.0.0.1:26379', 'redis+sentinel:///cp-flags', 'sentinel://a/b'])(
-    '%s is refused at the start, with how it should be',
+    '%s is refused at the start, with the right form',
     (url) => {
       expect(() => readConfiguration({ REDIS_URL: url })).toThrow(
         'redis+sentinel://HOST:PORT,HOST:PORT/NAME',
@@ -123,7 +123,7 @@ describe('an address that names sentinels', () => {
     },
   );
 
-  test('needs no port where it is the usual one', () => {
+  test('needs no port if it is the usual one', () => {
     expect(placeOf('redis+sentinel://a,b:1/m')).toMatchObject({
       sentinels: [
         { host: 'a', port: 26_379 },
@@ -139,14 +139,14 @@ test('REDIS_REPLICAS without a Redis of its own is refused at the start', () => 
   );
 });
 
-test('a wrong name of the primary is said in a sentence', async () => {
+test('a wrong primary name is reported as such', async () => {
   const { sentinel } = await startPair();
   expect(await complaint({ url: `redis+sentinel://127.0.0.1:${sentinel}/other` })).toBe(
     SENTINELS.unknownMaster('other'),
   );
 });
 
-test('sentinels that do not let one in are named as the reason', async () => {
+test('sentinels that refuse the password are named as the reason', async () => {
   const { sentinel } = await startPair({ sentinel: 'requirepass secret' });
   const url = `redis+sentinel://127.0.0.1:${sentinel}/cp-flags`;
   expect(await complaint({ url })).toBe(SENTINELS.notAccepted);
@@ -154,7 +154,7 @@ test('sentinels that do not let one in are named as the reason', async () => {
   expect(await connect(right)).toBe('PONG');
 });
 
-test('sentinels that cannot be reached are named as the reason where nothing answers', async () => {
+test('sentinels that nobody can reach are named as the reason', async () => {
   const port = await freePort();
   const redis = connectStore(
     { url: `redis+sentinel://127.0.0.1:${port}/cp-flags` },
@@ -163,7 +163,7 @@ test('sentinels that cannot be reached are named as the reason where nothing ans
   await refused(redis, '0 of 1 sentinels of REDIS_URL are reached');
 });
 
-test('servers and sentinels that speak TLS are spoken to by it, each with its own certificates', async () => {
+test('servers and sentinels that speak TLS are reached by it, each with its own certificate', async () => {
   const authority = certify('authority');
   const others = certify('authority of the sentinels');
   const server = certify('server', { issuer: authority });

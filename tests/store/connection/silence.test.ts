@@ -42,7 +42,7 @@ const outcome = (command: Promise<unknown>): Promise<'answered' | 'refused'> =>
 
 describe.concurrent('a connection', () => {
   test.for(['up', 'down', 'both'] as const)(
-    'that goes mute (%s) is replaced, and what waits on it is refused',
+    'that goes silent (%s) is replaced, and commands waiting on it are refused',
     async (way) => {
       const { proxy, redis, id, stop } = await connectByProxy();
       const before = await id();
@@ -58,7 +58,7 @@ describe.concurrent('a connection', () => {
     },
   );
 
-  test('that goes mute before it was ever used is replaced', async () => {
+  test('that goes silent before its first use is replaced', async () => {
     const { proxy, redis, stop } = await connectByProxy();
     proxy.mute('both', { newOnes: true });
     // Cut, so that it connects again and hears nothing from the first moment.
@@ -71,7 +71,7 @@ describe.concurrent('a connection', () => {
     await stop();
   });
 
-  test('that goes mute together with every new one is replaced once new ones are answered', async () => {
+  test('that goes silent together with every new one is replaced once new ones are answered', async () => {
     const { proxy, redis, id, stop } = await connectByProxy();
     const before = await id();
     proxy.mute('both', { newOnes: true });
@@ -82,7 +82,7 @@ describe.concurrent('a connection', () => {
     await stop();
   });
 
-  test('whose answers fall out of step is replaced', async () => {
+  test('whose answers are out of step is replaced', async () => {
     const { proxy, redis, id, stop } = await connectByProxy();
     const before = await id();
     // Two commands wait, so that the repeated answer of the first would be taken for the second's.
@@ -95,7 +95,7 @@ describe.concurrent('a connection', () => {
     await stop();
   });
 
-  test('of which one end was closed is replaced', async () => {
+  test('closed at one end is replaced', async () => {
     const { proxy, redis, stop } = await connectByProxy();
     proxy.endDown();
     await until(() => proxy.accepted() > 1 && redis.status === 'ready', 'the replacement');
@@ -103,7 +103,7 @@ describe.concurrent('a connection', () => {
     await stop();
   });
 
-  test('whose answers come late, but come, is kept', async () => {
+  test('with late answers is kept', async () => {
     const { proxy, redis, id, stop } = await connectByProxy();
     const before = await id();
     proxy.delay(1_000);
@@ -115,7 +115,7 @@ describe.concurrent('a connection', () => {
   });
 });
 
-test.concurrent('a Redis that is held up keeps its connections and answers what waits', async () => {
+test.concurrent('a delayed Redis keeps its connections and answers what waits', async () => {
   const busy = await startTestStore();
   const { proxy, redis, id, stop } = await connectByProxy(busy);
   const before = await id();

@@ -48,7 +48,7 @@ describe('a file written under a name from outside', () => {
     server.close();
   });
 
-  test('replaces a file whole, and nothing of it stays where it breaks off', async () => {
+  test('replaces a file whole, or leaves nothing behind', async () => {
     const path = join(dir, 'answer');
     await writeWhole(path, 'first', 0o600);
     const broken = async function* () {

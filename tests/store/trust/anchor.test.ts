@@ -43,7 +43,7 @@ describe('loads that begin or end in the same turn', () => {
     expect([...other.authorities().keys()]).toEqual(['A', 'B']);
   });
 
-  test('stand or fall each on its own: one that was overtaken is refused, and the others begin', async () => {
+  test('succeed or fail separately: one that was overtaken is refused, and the others begin', async () => {
     await other.commitLoad('B', state);
     const outcomes = await Promise.allSettled([
       anchor.beginLoad(load('A'), undefined),
@@ -62,7 +62,7 @@ describe('loads that begin or end in the same turn', () => {
     expect(begun()).toEqual(['A', 'B', 'C']);
   });
 
-  test('leave nothing behind of one that fails in its middle', async () => {
+  test('leave nothing behind of one that fails halfway', async () => {
     await anchor.beginLoad(load('A'), undefined);
     const held = { id: 'h', authority: 'A', sequence: 1, folder: '/spools/A', at: 1, json: '{}' };
     const outcomes = await Promise.allSettled([

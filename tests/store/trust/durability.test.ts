@@ -60,7 +60,7 @@ test('nothing is answered if no worker of this version reports, and the check sa
 /** As if the worker had ended this long ago. */
 const ago = async (ms: number): Promise<unknown> => say({ at: (await said()).at - ms });
 
-test('a report on another run, or of an older worker three seconds ago, no longer counts', async () => {
+test('a report on another run, or by an older worker three seconds ago, no longer counts', async () => {
   await worker.stop();
   await say({ at: Date.now() - 10_000, conditions: undefined });
   await readiness.refresh();
@@ -77,7 +77,7 @@ test('a report on another run, or of an older worker three seconds ago, no longe
   expect(readiness.open).toBe(false);
 });
 
-test('lookups go on without a worker, also where somebody tries to change settings and may not', async () => {
+test('lookups continue without a worker, even if somebody without the right tries to change settings', async () => {
   await worker.stop();
   await ago(3_600_000);
   await readiness.refresh();
@@ -116,7 +116,7 @@ describe('without a worker, lookups end once', () => {
   });
 });
 
-test('an old report counts only while all that it depends on is as it was', () => {
+test('an old report counts only while everything that it depends on is unchanged', () => {
   const info = new Map([
     ['run_id', 'a'],
     ['role', 'master'],
@@ -140,14 +140,14 @@ test('an old report counts only while all that it depends on is as it was', () =
   }
 });
 
-test('a worker never reports on settings that were changed while it read them as if nothing had changed', async () => {
+test('a worker never reports settings as unchanged if they changed while it read them', async () => {
   const { conditions } = await said();
   await t.admin.config('SET', 'appendfsync', 'everysec');
   await until(async () => (await said()).settings['appendfsync'] === 'everysec', 'the report');
   expect((await said()).conditions).not.toBe(conditions);
 });
 
-test('the lookup user of the version before is enough, so that it can be replaced last', async () => {
+test('the previous version’s lookup user is enough, so that it can be replaced last', async () => {
   const { username, password } = t.server.users.lookup;
   const before =
     'resetkeys resetchannels clearselectors -@all +ping +info +time +client|setname +config|get (+fcall ~cpf:{p*}:* ~cpf:{system}:audit) (+hmget +hlen %R~cpf:{p*}:children) (+xadd %W~cpf:{*}:audit) (+hget +hset ~cpf:{p*}:seen) (+hgetall %R~cpf:dataset %R~cpf:authority:*) (+get %R~cpf:open %R~cpf:heartbeat) (+hkeys %R~cpf:blocked) (+fcall +hincrby +pexpire ~cpf:{use}:*)';

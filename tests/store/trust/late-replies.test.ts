@@ -66,7 +66,7 @@ const event = () => ({
   detail: {},
 });
 
-test('events that are recorded, known and sealed while a worker waits are not missing to it', async () => {
+test('events recorded, known and sealed while a worker waits are not missing to it', async () => {
   let sealed: number[] = [];
   const keeping = await keepLate(
     (command, [name]) => command === 'fcall' && name === FUNCTIONS.auditNumbers,
@@ -83,7 +83,7 @@ test('events that are recorded, known and sealed while a worker waits are not mi
   expect(await t.store.isOpen()).toBe(true);
 });
 
-test('what a worker remembers late takes nothing back that another remembered', () => {
+test('a worker’s late update takes back nothing that another recorded', () => {
   const other = Anchor.open(`${t.dataDir}/anchor`);
   other.rememberAuditNumbers([5, 9]);
   t.anchor.rememberAuditNumbers([7, 8]);
@@ -91,7 +91,7 @@ test('what a worker remembers late takes nothing back that another remembered', 
   other.close();
 });
 
-test('an authority that loads for the first time while a worker waits is not missing to it', async () => {
+test('an authority’s first load while a worker waits is not missing to it', async () => {
   const keeping = await keepLate((command, [key]) => command === 'hgetall' && key === keys.dataset);
   await t.store.setAuthority(
     AUTHORITY,
@@ -104,7 +104,7 @@ test('an authority that loads for the first time while a worker waits is not mis
   expect(await t.store.isOpen()).toBe(true);
 });
 
-test('a file that another process loads while a worker verifies does not close the store', async () => {
+test('a file loaded by another process while a worker verifies does not close the store', async () => {
   await t.store.setAuthority(
     AUTHORITY,
     { name: 'Test Council', emergencyDutyTeamPhone: '02079460199' },

@@ -152,7 +152,7 @@ async function openedOn(server: TestRedisServer, username?: string) {
 
 const eventsOf = (store: Pick<Store, 'readEvents'>) => store.readEvents(partitionOf(NUMBER));
 
-test('what was answered is on the replica when it is answered', async () => {
+test('an answered lookup is on the replica before it is answered', async () => {
   const { look } = await openedOn(first);
   const answers: string[] = [];
   await until(async () => {
@@ -168,7 +168,7 @@ test('what was answered is on the replica when it is answered', async () => {
   expect(ids.filter((id) => answers.includes(id))).toEqual(answers);
 });
 
-test('nothing is answered without a replica, and it continues on its own once there is one', async () => {
+test('nothing is answered without a replica, and answers resume without help once there is one', async () => {
   const { readiness, look } = await openedOn(first);
   await second.promote();
   expect(await isAnswered(look)).toBe(false);
@@ -182,7 +182,7 @@ test('nothing is answered without a replica, and it continues on its own once th
   await answered(look);
 });
 
-test('a replica that stands still makes lookups could-not-check, and none is answered in the meantime', async () => {
+test('a stalled replica makes lookups could-not-check, and none is answered meanwhile', async () => {
   const { readiness, look } = await openedOn(first);
   second.signal('SIGSTOP');
   const results = await Promise.all(Array.from({ length: 8 }, () => look()));
@@ -195,7 +195,7 @@ test('a replica that stands still makes lookups could-not-check, and none is ans
   await answered(look);
 });
 
-test('a replica that does not write to disk at once counts for nothing, and the sentence says what to set', async () => {
+test('a replica that does not write to disk at once does not count, and the message says what to set', async () => {
   const { readiness, look } = await openedOn(first);
   await second.admin.config('SET', 'appendfsync', 'everysec');
   await until(() => !readiness.open, 'lookups ending');
@@ -208,7 +208,7 @@ test('a replica that does not write to disk at once counts for nothing, and the 
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
 });
 
-test('a replica without an append-only file counts for nothing, and the sentence says what to set', async () => {
+test('a replica without an append-only file does not count, and the message says what to set', async () => {
   const { readiness } = await openedOn(first);
   await second.admin.config('SET', 'appendonly', 'no');
   await until(() => !readiness.open, 'lookups ending');
@@ -216,7 +216,7 @@ test('a replica without an append-only file counts for nothing, and the sentence
   expect(readiness.open).toBe(false);
 });
 
-test('lookups end in the same moment in which a check that they depend on is said to fail', async () => {
+test('lookups end the moment a check that they depend on is said to fail', async () => {
   const { readiness } = await openedOn(first);
   await second.admin.config('SET', 'appendfsync', 'everysec');
   const isFit = () => readiness.checks().some(({ name, ok }) => name === 'replicas' && ok);
@@ -224,7 +224,7 @@ test('lookups end in the same moment in which a check that they depend on is sai
   expect(readiness.open).toBe(false);
 });
 
-test('a replica of another version is named, and lookups go on', async () => {
+test('a replica of another version is named, and lookups continue', async () => {
   await keep(first, undefined, connectToOtherVersion);
   const { readiness, look } = await openLookups(first);
   await until(
@@ -258,7 +258,7 @@ describe('without a worker', () => {
   const isAnyFit = async (): Promise<boolean> =>
     (await first.admin.hget(keys.dataset, REPLICAS_FIELD))?.includes('"fit":true') === true;
 
-  test('lookups go on with a replica that stood still when the worker was lost', async () => {
+  test('lookups continue with a replica that had stalled when the worker was lost', async () => {
     const { verifier, readiness, look } = await openedOn(first);
     second.signal('SIGSTOP');
     await until(async () => !(await isAnyFit()), 'the worker reporting it');
@@ -268,7 +268,7 @@ describe('without a worker', () => {
     await answered(look);
   });
 
-  test('lookups go on if the next worker cannot reach a replica, until its settings are changed', async () => {
+  test('lookups continue if the next worker cannot reach a replica, until its settings are changed', async () => {
     const { readiness, look } = await workerGone();
     const nowhere = await startRedisServer();
     await nowhere.stop();
@@ -285,7 +285,7 @@ describe('without a worker', () => {
     await until(() => !readiness.open, 'lookups ending');
   });
 
-  test('lookups go on until the settings of a replica are changed, and continue with a worker', async () => {
+  test('lookups continue until the settings of a replica are changed, and resume with a worker', async () => {
     const { readiness, look } = await workerGone();
     await second.admin.config('SET', 'appendfsync', 'everysec');
     await second.admin.config('SET', 'appendfsync', 'always');
@@ -296,7 +296,7 @@ describe('without a worker', () => {
     expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
   });
 
-  test('they end with a replica that copies everything, with the mark of the primary', async () => {
+  test('they end with a replica that copies everything, even the primary’s mark', async () => {
     const { readiness } = await workerGone();
     const third = await startRedisServer();
     ending.push(() => third.stop());
@@ -308,7 +308,7 @@ describe('without a worker', () => {
   });
 });
 
-test('nothing that a lookup process may write outside the audit keeps lookups closed', async () => {
+test('nothing that a lookup process may write outside the audit keeps lookups stopped', async () => {
   const rules = readFileSync(new URL('../../../store/acl/lookup.acl', import.meta.url), 'utf8')
     .trim()
     .replace('user cpf-lookup', '')
@@ -342,7 +342,7 @@ test('nothing that a lookup process may write outside the audit keeps lookups cl
   expect(said(readiness)).not.toContain('acknowledge');
 });
 
-test('a write of a loader or an operator is done only once a replica has it; reads continue', async () => {
+test('a write by a loader or an operator is done only once a replica has it; reads continue', async () => {
   const redis = await connect(first, false);
   const store = createStore(redis, anchor);
   const event = { type: 'purge', auditId: randomUUID(), by: 'test', detail: {} } as const;
@@ -352,7 +352,7 @@ test('a write of a loader or an operator is done only once a replica has it; rea
   expect(await store.dataset()).toMatchObject({ kind: 'live' });
 });
 
-describe('a replica that is promoted', () => {
+describe('a promoted replica', () => {
   /** Promotes the second, and has the first copy it. */
   async function swap(): Promise<void> {
     await second.promote();
@@ -361,7 +361,7 @@ describe('a replica that is promoted', () => {
     await first.replicate(second);
   }
 
-  test('opens on its own where it had everything when the former primary ended', async () => {
+  test('opens without help if it had everything when the former primary ended', async () => {
     const { verifier, readiness, look, lookups } = await openedOn(first);
     for (let i = 0; i < 3; i++) await answered(look);
     await until(() => anchor.acknowledged() !== undefined, 'the worker noting what replicas have');
@@ -379,13 +379,13 @@ describe('a replica that is promoted', () => {
     );
   });
 
-  test('opens on its own where it was promoted before the store was ever opened', async () => {
+  test('opens without help if it was promoted before the store was ever opened', async () => {
     await swap();
     const { look } = await openedOn(second);
     await answered(look);
   });
 
-  test('opens on its own where it was promoted the moment that the store was first opened', async () => {
+  test('opens without help if it was promoted the moment the store was first opened', async () => {
     const verifier = await keep(first);
     await until(async () => (await first.admin.get(keys.open)) !== null, 'the store being opened');
     expect(anchor.acknowledged()).toBeDefined();
@@ -395,7 +395,7 @@ describe('a replica that is promoted', () => {
     await answered(look);
   });
 
-  test('opens after a comparison of all it holds where a restart made it forget whom it copied', async () => {
+  test('opens after a comparison of all it holds if a restart made it forget whom it copied', async () => {
     const { verifier, readiness, look } = await openedOn(first);
     await answered(look);
     await until(() => anchor.acknowledged() !== undefined, 'the worker noting what replicas have');
@@ -412,7 +412,7 @@ describe('a replica that is promoted', () => {
     );
   });
 
-  test('stays closed where it lacks what was acknowledged, and says what to do', async () => {
+  test('stays closed if it lacks what was acknowledged, and says what to do', async () => {
     const { verifier, readiness, look } = await openedOn(first);
     await second.promote();
     // Another takes its place for a time, so that what is answered now is acknowledged.
@@ -441,7 +441,7 @@ describe('a replica that is promoted', () => {
 });
 
 describe('single mode', () => {
-  test('answers without a replica on the order of a named person, is shown, and ends once the replica is back', async () => {
+  test('answers without a replica by order of a named person, is shown, and ends once the replica is back', async () => {
     const { readiness, look } = await openedOn(first);
     await second.promote();
     await until(() => !readiness.open, 'lookups ending');
@@ -475,7 +475,7 @@ describe('single mode', () => {
     expect(after.state.detail).toContain('cp-flags confirm promotion');
   });
 
-  test('ends on the order of a named person', async () => {
+  test('ends by order of a named person', async () => {
     await openedOn(first);
     const redis = await connect(first, false);
     expect(await requireReplicas(redis, NAMED)).toBe(false);
@@ -484,7 +484,7 @@ describe('single mode', () => {
   });
 });
 
-describe('users, which are not replicated', () => {
+describe('Redis users, which are not replicated,', () => {
   const users = (server: TestRedisServer, ...rules: string[]) =>
     server.admin.call('ACL', 'SETUSER', 'cpf-lookup', 'reset', 'on', ...rules);
   const servers = ({ readiness }: { readiness: Readiness }): string =>
@@ -503,7 +503,7 @@ describe('users, which are not replicated', () => {
     }
   });
 
-  test('are the same on every server that has the same file, whatever order the server writes rights down in', async () => {
+  test('are the same on every server with the same file, in whatever order the server writes rights', async () => {
     const files = ['store/acl', 'docs/operating/two-rooms/servers.acl'].map(
       (path) => new URL(`../../../${path}`, import.meta.url),
     );
@@ -522,7 +522,7 @@ describe('users, which are not replicated', () => {
     await until(() => servers(opened) === 'All replicas are fit to take over.', servers(opened));
   });
 
-  test('are said not to be compared where the worker may not read them', async () => {
+  test('are reported as not compared if the worker may not read them', async () => {
     const rules = readFileSync(new URL('../../../store/acl/worker.acl', import.meta.url), 'utf8')
       .replace(/^#.*$/gm, '')
       .trim()

@@ -14,14 +14,14 @@ const DAY_MS = 86_400_000;
 let t: TestStore | undefined;
 afterEach(() => t?.stop());
 
-test('a worker without a dataset says so once, and not at every look', async () => {
+test('a worker without a dataset says so once, and not at every check', async () => {
   t = await startTestStore();
   const verifier = await t.keep();
   for (let i = 0; i < 5; i++) await verifier.look();
   expect(t.problems).toEqual(['There is no dataset yet. Create one with `cp-flags init`.']);
 });
 
-test('a worker says what is wrong once, however often it looks at it again', async () => {
+test('a worker says what is wrong once, however often it checks', async () => {
   t = await startTestStore({ kind: 'demo' });
   await t.admin.del('cpf:{p7}:children');
   await t.admin.set('cpf:open', 'another run');
@@ -34,7 +34,7 @@ test('a worker says what is wrong once, however often it looks at it again', asy
   expect(verifying.length).toBeLessThanOrEqual(3);
 });
 
-test('a worker that keeps the store closed, since events are missing, counts as alive, and one that is gone does not', async () => {
+test('a worker that keeps the store closed for missing events counts as alive, and one that is gone does not', async () => {
   t = await startTestStore();
   const { admin } = t;
   await t.adminStore.createDataset('demo', 'test');
@@ -66,7 +66,7 @@ test('a worker that keeps the store closed, since events are missing, counts as 
   await readiness.stop();
 });
 
-test('a live data folder that was last alive days ago opens only once a named person confirms it', async () => {
+test('a live data folder last alive days ago opens only once a named person confirms it', async () => {
   t = await startTestStore();
   await t.adminStore.createDataset('live', 'test');
   const alive = Date.now() - 3 * DAY_MS - 60_000;
@@ -88,7 +88,7 @@ test('a live data folder that was last alive days ago opens only once a named pe
   expect(events.map(({ type }) => type)).toContain('old-copy-confirmed');
 });
 
-test('a store whose clock was ahead and was put right opens once a named person confirms it, but not while clocks differ', async () => {
+test('a store whose clock was ahead and put right opens once a named person confirms it, but not while clocks differ', async () => {
   t = await startTestStore({ kind: 'demo' });
   const ahead = Date.now() + 3_600_000;
   t.anchor.rememberClock(ahead);
@@ -134,7 +134,7 @@ test('a store whose clock was ahead and was put right opens once a named person 
   });
 });
 
-test('a demo, or a live data folder that was alive yesterday, opens on its own and on record', async () => {
+test('a demo, or a live data folder alive yesterday, opens without help and on record', async () => {
   for (const [kind, ago] of [
     ['demo', 30 * DAY_MS],
     ['live', DAY_MS - 3_600_000],
@@ -154,7 +154,7 @@ test('a demo, or a live data folder that was alive yesterday, opens on its own a
   }
 });
 
-test('a mark that another worker has given in the meantime is not forgotten', async () => {
+test('a mark given by another worker meanwhile is not forgotten', async () => {
   t = await startTestStore();
   const other = Anchor.open(`${t.dataDir}/anchor`);
   const [mine, theirs] = [
@@ -172,7 +172,7 @@ test('a mark that another worker has given in the meantime is not forgotten', as
   other.close();
 });
 
-test('a worker that another one has replaced shuts no store for what it misses, and opens none', async () => {
+test('a replaced worker closes no store for what it misses, and opens none', async () => {
   t = await startTestStore();
   await t.adminStore.createDataset('live', 'test');
   const first = await t.keep();
@@ -220,7 +220,7 @@ async function keptOpen() {
   return { right, numbers };
 }
 
-test('a worker with an old copy of its folders shuts no store that another one finds whole, and says what to set', async () => {
+test('a worker with an old copy of its folders closes no store that another finds whole, and says what to set', async () => {
   const { right, numbers } = await keptOpen();
   const opened = await t?.admin.get('cpf:open');
   const old = numbers.map((number) => Math.max(0, number - 1));
@@ -231,7 +231,7 @@ test('a worker with an old copy of its folders shuts no store that another one f
   expect(wrong?.state).toMatchObject({ opened: false, problem: true });
 });
 
-test('a worker alone with another AUDIT_DIR says so, and not that events are missing', async () => {
+test('a lone worker with another AUDIT_DIR says so, and not that events are missing', async () => {
   const { right } = await keptOpen();
   await right.stop();
   const wrong = await t?.keep(undefined, () => ({ id: 'another', numbers: [] }));
