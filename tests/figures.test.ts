@@ -286,10 +286,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   [
     'endings of sessions that are read at a time',
     constant('store/session-endings.ts', 'ENDINGS_AT_MOST'),
-    [
-      ['docs/threat-model.md', /Write any number of endings: ([\d,]+) are read at a time/],
-      ['CHANGELOG.md', /no longer stalls the pages: ([\d,]+) are read at a time/],
-    ],
+    [['docs/threat-model.md', /Write any number of endings: ([\d,]+) are read at a time/]],
   ],
   [
     'endings of sessions with a time to come that are put right at a time',
