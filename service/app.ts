@@ -49,7 +49,7 @@ export function createApp(
       : problemResponse(code, { ...readRequestIds(incoming), ...method });
   });
   const failed = (error: Error): Response => {
-    log.error('a request failed inside the service', errorFields(error));
+    log.error('A request failed inside the service.', errorFields(error));
     return problemResponse('could-not-check');
   };
   app.onError(failed);

@@ -222,7 +222,7 @@ export async function startService(
       redis.endConnectionsWithin(REDIS_NEEDED_FOR_MS);
     });
     const baseUrl = `${tls === undefined ? 'http' : 'https'}://${HOST.includes(':') ? `[${HOST}]` : HOST}:${http.port}`;
-    log.info('listening', { address: baseUrl, role: ROLE });
+    log.info('The service is listening.', { address: baseUrl, role: ROLE });
     // Not waited for: lookups must not wait for telemetry.
     const metricsPort = telemetry.start();
     return {

@@ -70,6 +70,9 @@ export const PDS = {
   well: 'PDS answered.',
   lastAsked: (detail: string, at: string) => `${detail} It was last asked at ${at}.`,
   notAsked: 'PDS has not been asked yet.',
+  takeUpFailed: 'Records that wait to be traced could not be taken up.',
+  finalFailed: 'A final acknowledgement could not be written.',
+  recheckFailed: 'NHS numbers could not be checked again.',
 } as const;
 
 /** What NHS numbers are traced with. */

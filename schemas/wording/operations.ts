@@ -15,7 +15,7 @@ export const SEALING = {
   starting: 'The sealing of audit events is starting.',
   silent:
     'The sealing of audit events has not reported for 30 s. Events wait in Redis. Restart this process if this does not pass.',
-  threadFailed: 'the sealing of audit events failed and is being restarted',
+  threadFailed: 'The sealing of audit events failed and is being restarted.',
   asTheyCome: 'Audit events are sealed as they come.',
   inNumbers: (of: {
     sealedEvents: number;
@@ -65,7 +65,7 @@ export const WITNESSING = {
   starting: 'Witnesses of the audit log are being asked.',
   silent:
     'The witnessing of the audit log has not reported for 30 s. Restart this process if this does not pass.',
-  threadFailed: 'the witnessing of the audit log failed and is being restarted',
+  threadFailed: 'The witnessing of the audit log failed and is being restarted.',
   noCheckpoint: 'There is no checkpoint yet for witnesses to cosign.',
   witnessed: (required: number, of: number) =>
     `Checkpoints of the audit log are cosigned: ${required} of ${of} ${of === 1 ? 'witness is' : 'witnesses are'} needed.`,
@@ -198,7 +198,7 @@ export const NOTIFYING = {
   starting: 'Notifying authorities is starting.',
   silent:
     'Notifying authorities has not reported for a minute. Nothing is lost. Restart this process if this does not pass.',
-  threadFailed: 'notifying authorities failed and is being restarted',
+  threadFailed: 'Notifying authorities failed and is being restarted.',
   asTheyCome: 'Authorities are notified of accesses as they are sealed.',
   /** What waits, after one of these sentences; nothing if nothing does. */
   inNumbers: (of: {

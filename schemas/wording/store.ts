@@ -191,6 +191,10 @@ export const VERIFIER = {
     "Somebody other than this service has written to an audit stream and set its event numbers ahead, so nothing can be recorded there. Find out who has the password of the lookup processes' Redis user and change it; then a named person runs `cp-flags repair`. No event is lost.",
 } as const;
 
+/** A connection to Redis whose packets vanish. */
+export const CONNECTION_REPLACED =
+  'A connection to Redis went silent and was replaced. Look for a firewall or a load balancer that forgets connections.';
+
 /** Why no dataset is there, or none is made. */
 export const DATASET = {
   absent: 'The store holds no dataset. Create one with `cp-flags init`.',

@@ -2,12 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
 import { UNKNOWN_ENTRIES } from '#schemas/wording/operations.ts';
+import { CONNECTION_REPLACED } from '#schemas/wording/store.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
-import {
-  CONNECTION_REPLACED,
-  connectStore,
-  type StoreAddress,
-} from '#store/connection/connection.ts';
+import { connectStore, type StoreAddress } from '#store/connection/connection.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { type Alerting, type AlertingSettings, createAlerting } from './alert/alerting.ts';
 import { createCommits } from './copy/commits.ts';

@@ -74,7 +74,7 @@ function untilStopped(
           // The start failed, which its caller reports; or the stop did.
           (error: unknown) => {
             if (error instanceof StoppedStandingBy) return end(exitCode);
-            log.error('stopping failed', errorFields(error));
+            log.error('The service could not be stopped in order.', errorFields(error));
             end(1);
           },
         );
@@ -97,7 +97,7 @@ function untilStopped(
     );
     // Node would print the error whole, and with it perhaps the arguments of a Redis command.
     process.on('uncaughtException', (error) => {
-      log.error('a fault inside the service', errorFields(error));
+      log.error('There was a fault inside the service.', errorFields(error));
       if (!stopping) stop(1);
     });
   });

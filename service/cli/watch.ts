@@ -56,7 +56,7 @@ export function untilStopped(inbox: Pick<Inbox, 'stop'>, log: Log): Promise<void
       void Promise.race([
         inbox.stop(),
         delay(LOADS_END_WITHIN_MS, undefined, { ref: false }).then(() => {
-          log.warn('a load was cut short; the service continues it, or the next start');
+          log.warn('A load was cut short. The service continues it, or the next start does.');
           return exitNow(1);
         }),
       ]).then(resolve);

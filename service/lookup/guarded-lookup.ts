@@ -34,7 +34,7 @@ export function guardedLookup(
       fault: {
         code: 'could-not-check',
         log: (fields) =>
-          sampled.log('fault', 'error', 'a lookup failed inside the service', fields),
+          sampled.log('fault', 'error', 'A lookup failed inside the service.', fields),
       },
     },
     work,

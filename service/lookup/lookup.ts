@@ -130,7 +130,7 @@ export function createLookup(dependencies: LookupDependencies) {
 
   function couldNotCheck(cause: string, { ids }: Admitted): LookedUp {
     const code = cause === 'not-in-use' ? 'number-not-in-use' : 'could-not-check';
-    sampled.log(`could-not-check ${cause}`, ERRORS[code].level, 'a check could not be made', {
+    sampled.log(`could-not-check ${cause}`, ERRORS[code].level, 'A check could not be made.', {
       cause,
       ...idFields(ids),
     });

@@ -63,10 +63,14 @@ export function createOverload(
       arrived++;
       return false;
     }
-    const why = late
-      ? 'this process is too slow for the lookups it is sent; some are refused'
-      : 'more lookups at once than LOOKUPS_AT_ONCE; some are refused';
-    sampled.log(late ? 'late' : 'busy', 'warn', why, {});
+    sampled.log(
+      late ? 'late' : 'busy',
+      'warn',
+      late
+        ? 'This process is too slow for the lookups it is sent. Some are refused.'
+        : 'There are more lookups at once than LOOKUPS_AT_ONCE. Some are refused.',
+      {},
+    );
     return true;
   };
 }

@@ -189,7 +189,7 @@ export function createPages(dependencies: PagesDependencies): {
         try {
           return await handler(c);
         } catch (error) {
-          log.error('a page failed inside the service', errorFields(error));
+          log.error('A page failed inside the service.', errorFields(error));
           return fault();
         }
       },

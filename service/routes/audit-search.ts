@@ -73,7 +73,7 @@ export const auditSearch: Route<AuditSearchDependencies> = {
         api: 'plain',
         fault: {
           code: 'audit-unavailable',
-          log: (fields) => log.error('a search of the audit failed inside the service', fields),
+          log: (fields) => log.error('A search of the audit failed inside the service.', fields),
         },
       },
       async (c, { ids, caller }) => {
@@ -97,9 +97,9 @@ export const auditSearch: Route<AuditSearchDependencies> = {
         const found = await searcher.search({ criteria, viewer, limit, after });
         if (found.kind !== 'found') {
           if (found.kind === 'failed') {
-            log.error('the audit could not be searched', { cause: found.cause });
+            log.error('The audit could not be searched.', { cause: found.cause });
           } else if (found.kind === 'too-slow') {
-            log.warn('a search of the audit took too long and was given up');
+            log.warn('A search of the audit took too long and was abandoned.');
           }
           return { code: 'audit-unavailable' };
         }

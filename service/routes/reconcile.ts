@@ -93,7 +93,7 @@ export const reconcile: Route<ReconcileDependencies> = {
         if (!(error instanceof LoadFailed)) throw error;
         const problem = body.problem();
         if (problem !== undefined) return { code: problem };
-        log.error('an extract could not be compared', { cause: error.message, ...idFields(ids) });
+        log.error('An extract could not be compared.', { cause: error.message, ...idFields(ids) });
         return { code: 'store-unavailable' };
       } finally {
         body.stream.destroy();

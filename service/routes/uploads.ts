@@ -100,7 +100,7 @@ function createLoad({ store, anchor, loads, log }: UploadDependencies) {
       if (!(error instanceof LoadFailed)) throw error;
       const problem = body.problem();
       if (problem !== undefined) return problem;
-      log.error('an upload could not be loaded', {
+      log.error('An upload could not be loaded.', {
         authority,
         cause: error.message,
         ...idFields(ids),

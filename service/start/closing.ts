@@ -12,7 +12,7 @@ export function createClosing(log: Log) {
       try {
         await step();
       } catch (error) {
-        log.error('a part of the service did not stop cleanly', errorFields(error));
+        log.error('A part of the service did not stop cleanly.', errorFields(error));
       }
     }
   }

@@ -53,7 +53,7 @@ export function startDaily({
       keptMs: heldMs,
       ...lock,
       onDiscarded: ({ authority, number }) =>
-        log.warn('a held file was discarded, because nobody decided in time', {
+        log.warn('A held file was discarded, because nobody decided in time.', {
           authority,
           sequence: number,
         }),
@@ -64,7 +64,7 @@ export function startDaily({
       (error: unknown) => ({ error }),
     );
     for (const { authority, rows } of await purge(store, anchor, { by: 'service', ...lock })) {
-      log.info('rows that can never be shown again were removed', { authority, count: rows });
+      log.info('Rows that can never be shown again were removed.', { authority, count: rows });
     }
     if (fault !== undefined) throw fault.error;
     anchor.rememberPurgedAt(at);
@@ -73,7 +73,7 @@ export function startDaily({
   function look(): Promise<void> {
     looking ??= work()
       .catch((error: unknown) => {
-        log.warn('the daily purge failed; will retry', errorFields(error));
+        log.warn('The daily purge failed. It is tried again.', errorFields(error));
       })
       .finally(() => {
         looking = undefined;

@@ -109,7 +109,7 @@ export function createDemo(configuration: Configuration, log: Log): Demo {
       await renewSample(tools, configuration, log);
       renewing = setInterval(() => {
         renewSample(tools, configuration, log).catch((error: unknown) =>
-          log.warn('the sample could not be renewed', errorFields(error)),
+          log.warn('The sample could not be renewed.', errorFields(error)),
         );
       }, LOOKED_AT_EVERY_MS).unref();
     },

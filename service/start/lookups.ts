@@ -51,7 +51,7 @@ export function createLookups(
     admissionContext;
   const { metrics, traces } = admissionContext;
   if (kind === 'live' && PUBLIC_URL === undefined) {
-    log.warn('PUBLIC_URL is not set: FHIR links begin with the Host header of each request');
+    log.warn('PUBLIC_URL is not set, so FHIR links begin with the Host header of each request.');
   }
   const coverage = createCoverage(readiness, limits);
   return {

@@ -37,13 +37,13 @@ export async function tellNotInUse({
       await store.setNotInUse(listed);
       told = listed;
       failing = false;
-      log.info('NHS numbers are known to be no longer in use', {
+      log.info('The numbers no longer in use were stored.', {
         count: listed.notInUse.length,
       });
     } catch (error) {
       if (!failing) {
         log.warn(
-          'which NHS numbers are no longer in use could not be stored; those stored before still count',
+          'The NHS numbers no longer in use could not be stored. Those stored before still count.',
           errorFields(error),
         );
       }

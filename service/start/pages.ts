@@ -57,7 +57,7 @@ export async function startDesks(
   });
   add(previews.stop);
   const comparisons = createComparisons(comparisonsFolder(configuration), (error) =>
-    log.error('old comparisons could not be removed', errorFields(error)),
+    log.error('Old comparisons could not be removed.', errorFields(error)),
   );
   add(comparisons.stop);
   await Promise.all([previews.sweep(), comparisons.sweep()]);

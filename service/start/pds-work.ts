@@ -83,7 +83,7 @@ export function startPdsWork({
 
   const addNotice = (notice: InactiveNumbersNotice): Promise<void> =>
     addToNotice(noticesDir, notice, () =>
-      log.error('a notice could not be read; it was put aside, and a new one begun', {
+      log.error('A notice could not be read. It was put aside, and a new one was started.', {
         authority: notice.authority.code,
         sequence: notice.sequence,
       }),
@@ -104,7 +104,7 @@ export function startPdsWork({
         });
         if (done === undefined) continue;
         const count = done.held?.records ?? 0;
-        log.info('records that waited to be traced were taken up', {
+        log.info('Records that waited to be traced were taken up.', {
           authority,
           sequence,
           code: done.code,
@@ -112,7 +112,7 @@ export function startPdsWork({
         });
       } catch (error) {
         // It continues waiting, whatever failed, is tried again, and keeps no other file waiting.
-        const says = 'what waits to be traced could not be taken up';
+        const says = PDS.takeUpFailed;
         if (error instanceof LoadFailed) log.warn(says, { authority, sequence });
         else reportOnce(`${authority} ${sequence}`, says, error, { authority, sequence });
       }
@@ -137,7 +137,7 @@ export function startPdsWork({
       },
     );
     for (const { authority, sequence, code } of written) {
-      log.info('a final acknowledgement was written into acknowledgements', {
+      log.info('A final acknowledgement was written into the acknowledgements folder.', {
         ...(authority !== undefined && { authority: authority.code }),
         sequence,
         code,
@@ -163,7 +163,7 @@ export function startPdsWork({
         ],
         omitted: 0,
       });
-      log.warn('an NHS number is no longer in use; its authority was given a notice', {
+      log.warn('An NHS number is no longer in use. Its authority was given a notice.', {
         authority,
       });
     }
@@ -191,7 +191,7 @@ export function startPdsWork({
       });
     }
     await writeSensitiveAlert(privacyOutbox, { auditId, at, authorities });
-    log.warn('the record of a child has become sensitive; authority and Guardian were told');
+    log.warn('A child’s record has become sensitive. The authority and the Guardian were told.');
   }
 
   async function reverifyDue(): Promise<void> {
@@ -207,10 +207,10 @@ export function startPdsWork({
     });
     reverifiedAt = at;
     tracer.memory.forget(at - 2 * Math.max(rememberMs, reverifyMs));
-    if (looked > 0) log.info('NHS numbers were checked again', { count: looked });
+    if (looked > 0) log.info('NHS numbers were checked again.', { count: looked });
     if (unknown > 0) {
       log.error(
-        'numbers under which plans are held are not known in PDS; is PDS_URL that of another environment?',
+        'PDS does not know numbers under which plans are held. Check that PDS_URL is not that of another environment.',
         { count: unknown },
       );
     }
@@ -221,9 +221,9 @@ export function startPdsWork({
       if (error instanceof NumberTracingUnavailable) return;
       log.warn(failed, errorFields(error));
     });
-  const takeUpOnce = guarded(takeUpFiles, 'what waits to be traced could not be taken up');
-  const answerOnce = guarded(answerFiles, 'a final acknowledgement could not be written');
-  const reverifyOnce = guarded(reverifyDue, 'NHS numbers could not be checked again');
+  const takeUpOnce = guarded(takeUpFiles, PDS.takeUpFailed);
+  const answerOnce = guarded(answerFiles, PDS.finalFailed);
+  const reverifyOnce = guarded(reverifyDue, PDS.recheckFailed);
 
   function takeUp(): Promise<void> {
     takingUp ??= takeUpOnce()

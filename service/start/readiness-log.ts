@@ -37,12 +37,12 @@ export function logReadiness(readiness: Pick<Readiness, 'ready' | 'checks'>, log
     const now = failing.map(({ name }) => name).join(' ');
     if (now === said) return;
     if (failing.length === 0) {
-      log.info('ready: lookups are answered');
+      log.info('Ready: lookups are answered.');
     } else if (
       said !== undefined ||
       !failing.some(({ detail }) => detail.startsWith('Not checked'))
     ) {
-      for (const { name, detail } of failing) log.warn(`not ready: ${detail}`, { cause: name });
+      for (const { name, detail } of failing) log.warn(`Not ready: ${detail}`, { cause: name });
     } else {
       return;
     }

@@ -35,7 +35,7 @@ function recordStart(
       await store.record({ ...event, detail: detail() });
       clearInterval(timer);
     } catch (error) {
-      if (!told) log.error('the configuration could not be recorded', errorFields(error));
+      if (!told) log.error('The configuration could not be recorded.', errorFields(error));
       told = true;
     }
   }
@@ -72,7 +72,7 @@ export function recordConfiguration(
   const describe = () => ({ ...described().detail, version: build.version });
   add(recordStart(readiness, admissionContext.store, describe, log));
   identities.organisations?.onChange(() => {
-    log.info('the registered organisations have changed');
+    log.info('The registered organisations have changed.');
     const event = { type: 'configuration-change', auditId: randomUUID(), by: 'service' } as const;
     admissionContext.recorder.record({ ...event, detail: describe() });
   });

@@ -1,7 +1,7 @@
 import type { Configuration } from '#schemas/configuration.ts';
+import { CONNECTION_REPLACED } from '#schemas/wording/store.ts';
 import { type HostPort, placeOf, type TlsTexts } from '#store/connection/address.ts';
 import {
-  CONNECTION_REPLACED,
   type ConnectionOptions,
   connectStore,
   openSentinels,
@@ -191,7 +191,7 @@ export async function startRedis({ configuration, log, add }: StartContext): Pro
   });
   const logLoss = async (): Promise<void> => {
     await redis.exited;
-    if (!stopping) log.error('redis-server ended again and again and is no longer started');
+    if (!stopping) log.error('Redis ended again and again and is no longer started.');
   };
   void logLoss();
   return redis;

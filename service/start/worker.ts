@@ -114,7 +114,7 @@ function openTools(
       const resumption = await resumeLoad(loader, anchor, load, waits);
       const { authority, sequence } = load;
       if (resumption.kind === 'resumed') {
-        log.info('work that was cut short is finished', { authority, sequence });
+        log.info('Work that was cut short is finished.', { authority, sequence });
       }
       if (resumption.kind === 'given up') log.warn(resumption.why, { authority, sequence });
       return resumption;

@@ -62,7 +62,7 @@ export function serveMetrics(
 
   const firstAttempt = new Promise<void>((resolve) => {
     server.on('listening', () => {
-      log.info('metrics are served', { address: `http://${host}:${boundPort()}/metrics` });
+      log.info('Metrics are served.', { address: `http://${host}:${boundPort()}/metrics` });
       resolve();
     });
     server.on('error', (error: NodeJS.ErrnoException) => {

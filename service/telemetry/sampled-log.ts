@@ -27,7 +27,7 @@ export function createSampledLog(log: Log, now: () => number = Date.now): Sample
     let unsaid = 0;
     for (const count of seen.values()) unsaid += count - 1;
     if (unsaid > 0)
-      log.warn('further refusals in the last minute were not logged', { count: unsaid });
+      log.warn('Further refusals in the last minute were not logged.', { count: unsaid });
     seen.clear();
   }
 

@@ -95,7 +95,7 @@ export function createTelemetry(
       log.warn(TELEMETRY.notSent, { address, cause: failure });
     }
     if (failure === undefined && failing.delete(url)) {
-      log.info('traces and metrics are sent by OTLP again', { address });
+      log.info('Traces and metrics are sent by OTLP again.', { address });
     }
   }
 
@@ -159,7 +159,7 @@ export function createTelemetry(
     watch: (source) => void sources.push(source),
     start() {
       starting ??= (asked ? begin() : Promise.resolve(undefined)).catch((error: unknown) => {
-        log.error('metrics and traces cannot be exported; lookups continue', errorFields(error));
+        log.error('Metrics and traces cannot be exported. Lookups continue.', errorFields(error));
         return undefined;
       });
       return starting;

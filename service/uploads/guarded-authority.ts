@@ -48,7 +48,8 @@ export function guardedAuthority(
       api: 'plain',
       fault: {
         code: failure,
-        log: (fields) => log.error('a request from an authority failed inside the service', fields),
+        log: (fields) =>
+          log.error('A request from an authority failed inside the service.', fields),
       },
     },
     work,

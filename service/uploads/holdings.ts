@@ -113,7 +113,7 @@ async function* orBrokenOff(
   try {
     yield* text;
   } catch (error) {
-    log.error('holdings were cut short', { ...errorFields(error), authority });
+    log.error('Holdings were cut short.', { ...errorFields(error), authority });
     outgoing.destroy();
   }
 }

@@ -315,7 +315,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     };
     const failed = (error: unknown): Ended => {
       if (error instanceof AuthorityBusy) return { state: { kind: 'shown', busy: true } };
-      log.error('an upload from a page failed', {
+      log.error('An upload from a page failed.', {
         authority: preview.authority,
         ...(error instanceof LoadFailed ? { cause: error.message } : errorFields(error)),
       });
@@ -335,7 +335,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       await rm(pathOf(id, waits ? CLAIMED : FILE), { force: true });
       await save(id, { ...preview, ...ended });
     })().catch((error: unknown) =>
-      log.error('an upload from a page could not be kept', errorFields(error)),
+      log.error('An upload from a page could not be kept.', errorFields(error)),
     );
     underWay.add(working);
     void working.finally(() => {
@@ -366,7 +366,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
   const every = (milliseconds: number, swept: () => Promise<void>): NodeJS.Timeout =>
     setInterval(() => {
       swept().catch((error: unknown) =>
-        log.error('old uploads from pages could not be removed', errorFields(error)),
+        log.error('Old uploads from pages could not be removed.', errorFields(error)),
       );
     }, milliseconds).unref();
   const timers = [every(SWEPT_EVERY_MS, sweep), every(UNSENT_SWEPT_EVERY_MS, sweepUnsent)];

@@ -7,10 +7,6 @@ import { replaceWhenSilent } from './silence.ts';
 
 export type { StoreAddress } from './address.ts';
 
-/** For the log, where a connection went mute and is replaced. */
-export const CONNECTION_REPLACED =
-  'a connection to Redis had gone mute and was replaced: look for a firewall or a load balancer that forgets connections';
-
 /** The server's own deadline for a lookup is 2 s; a command that takes longer than this is given up. */
 const COMMAND_TIMEOUT_MS = 1_500;
 const CONNECT_TIMEOUT_MS = 1_500;

@@ -6,7 +6,7 @@ export function logAlert(
   log: Log,
   { caller, sign, count }: Pick<EnumerationAlertEvent, 'caller' | 'sign' | 'count'>,
 ): void {
-  log.warn('a user looks up numbers in an unusual way; the audit says who', {
+  log.warn('A user looks up numbers in an unusual way. The audit says who.', {
     cause: sign,
     client: caller.client,
     organisation: caller.organisation.code,

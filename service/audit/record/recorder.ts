@@ -82,7 +82,7 @@ export function createRecorder(
     // The first, then one line for each doubling: a store that is down for a week may lose many.
     if (Math.floor(Math.log2(lostInAll)) > Math.floor(Math.log2(before))) {
       log.error(
-        'audit events about refusals or undelivered answers found no room and were only counted',
+        'There was no room for audit events about refusals or undelivered answers. They were only counted.',
         {
           count: lostInAll,
           ...(error !== undefined && errorFields(error)),
@@ -149,7 +149,7 @@ export function createRecorder(
           const event = parseKept(json);
           const now = new Date().toISOString();
           if (event === undefined) {
-            log.error('an audit event in the spool cannot be read and was counted as lost');
+            log.error('An audit event in the spool cannot be read and was counted as lost.');
             spool.lose({ count: 1, from: now, until: now });
           } else await store.record(event);
           done++;
@@ -175,12 +175,12 @@ export function createRecorder(
           if (reported.has(name)) continue;
           reported.add(name);
           log.error(
-            'events left by another process cannot be read, and stay in the spool',
+            'Events left by another process cannot be read, and stay in the spool.',
             errorFields(error),
           );
         }
       } catch (error) {
-        log.error('events left by another process could not be taken over', errorFields(error));
+        log.error('Events left by another process could not be taken over.', errorFields(error));
       }
     }
     carrying = carry()
@@ -192,7 +192,7 @@ export function createRecorder(
   try {
     open();
   } catch (error) {
-    log.error('the spool of audit events cannot be opened; will retry', errorFields(error));
+    log.error('The spool of audit events cannot be opened. It is tried again.', errorFields(error));
   }
   const timer = setInterval(look, TRIED_AGAIN_EVERY_MS).unref();
 

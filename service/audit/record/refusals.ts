@@ -68,12 +68,12 @@ export function createRefusals({
       limit,
     );
     if (caller === undefined) {
-      const says = unjudged ? 'a token could not be judged' : 'refused without a valid token';
-      sampled.log(`stranger ${source} ${code}`, level, says, {
-        code,
-        source: source ?? 'unknown',
-        ...idFields(ids),
-      });
+      sampled.log(
+        `stranger ${source} ${code}`,
+        level,
+        unjudged ? 'A token could not be judged.' : 'A request without a valid token was refused.',
+        { code, source: source ?? 'unknown', ...idFields(ids) },
+      );
       return;
     }
     const requested = requestedBy({ ids, caller });
@@ -91,7 +91,7 @@ export function createRefusals({
     // All other refusals of a caller are bounded by their limits.
     if (code === 'too-many-requests') refusalSampling.note(event);
     else recorder.record(event);
-    sampled.log(`${client} ${organisation.code} ${code}`, level, 'refused', {
+    sampled.log(`${client} ${organisation.code} ${code}`, level, 'A request was refused.', {
       code,
       client,
       ...(roleChosen && { organisation: organisation.code }),

@@ -99,7 +99,7 @@ export async function openVerifications({
     thread.on('message', onMessage);
     const ended = new Promise<void>((resolve) => {
       thread.once('error', (error) =>
-        log.error('the audit could not be verified', errorFields(error)),
+        log.error('The audit could not be verified.', errorFields(error)),
       );
       thread.once('exit', () => {
         threads.delete(thread);
@@ -170,7 +170,7 @@ export async function openVerifications({
           } else if (message.kind === 'verified') {
             // Caught here, since its thread may end later than it fails.
             kept = keep(by, account, previous?.checkpoint, message).catch((error: unknown) => {
-              log.error('the result of a verification could not be recorded', errorFields(error));
+              log.error('The result of a verification could not be recorded.', errorFields(error));
               return undefined;
             });
           }

@@ -117,7 +117,7 @@ const councilReconcile: Mountable<CouncilReconcileDependencies> = {
         );
       } catch (error) {
         if (!(error instanceof LoadFailed)) throw error;
-        log.error('an extract could not be compared', errorFields(error));
+        log.error('An extract could not be compared.', errorFields(error));
         return UPLOAD.failedThen;
       } finally {
         ended();

@@ -198,7 +198,7 @@ export const councilWithdrawalAsk: Mountable<WithdrawalsDependencies> = {
           : await askWithdrawal(store, anchor, authority, plan, reason.reason, who);
         if (isUrgent && done.kind === 'withdrawn') {
           dependencies.log.warn(
-            'a council has withdrawn a flag urgently, on the word of one person',
+            'A council has withdrawn a flag urgently, on the word of one person.',
             {
               authority,
             },

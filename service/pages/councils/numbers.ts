@@ -73,7 +73,7 @@ export async function openCouncilNumbers(
       await writePrivate(path, JSON.stringify(known));
       keptText = text;
     } catch (error) {
-      log.warn('councils’ numbers could not be kept in a file', errorFields(error));
+      log.warn('Councils’ numbers could not be kept in a file.', errorFields(error));
     }
   }
   const keeping = setInterval(() => void keep(), KEPT_EVERY_MS).unref();

@@ -226,7 +226,7 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
         api: 'pages',
         fault: {
           code: 'could-not-check',
-          log: (fields) => log.error('a page failed inside the service', fields),
+          log: (fields) => log.error('A page failed inside the service.', fields),
         },
       },
       async (context, { ids, caller }) => {

@@ -196,7 +196,8 @@ export async function ask<Kind extends keyof ThreadOrders>(
 ): Promise<Asked<Kind>> {
   const found = await searcher.ask(kind, order);
   if (found.kind === 'found') return { kind: 'found', found };
-  if (found.kind === 'failed') log.error('the audit could not be searched', { cause: found.cause });
+  if (found.kind === 'failed')
+    log.error('The audit could not be searched.', { cause: found.cause });
   const { status, title, says } = FAILURES[found.kind];
   return { kind: 'refused', response: at.page({ ...officerMessage(at, title, says), status }) };
 }

@@ -50,7 +50,7 @@ export function createHeldFileWork({
       return undefined;
     } catch (error) {
       const failed = error instanceof LoadFailed ? error.message : OPERATOR.failed;
-      log.error('a decision on a held file was not carried out', { authority, error: failed });
+      log.error('A decision on a held file was not carried out.', { authority, error: failed });
       return failed;
     } finally {
       underWay.delete(id);

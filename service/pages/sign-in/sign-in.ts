@@ -344,9 +344,12 @@ ${button(SIGN_IN.continue)}
     const { flow, ended } = underWay;
     const { tries } = provider;
     if (!tries.take()) {
-      const says =
-        'too many sign-ins by one provider came to nothing, and others by it have to wait';
-      sampled.log(`tries ${provider.id}`, 'warn', says, {});
+      sampled.log(
+        `tries ${provider.id}`,
+        'warn',
+        'Too many sign-ins by one provider failed, so others by it have to wait.',
+        {},
+      );
       return refused('busy', provider.name);
     }
     // Before the provider is asked who this is: what it ends from now on ends the session that follows.

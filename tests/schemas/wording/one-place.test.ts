@@ -9,8 +9,9 @@ const OWN_WORDS =
 const COMMENT = /\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm;
 /** A text in quotes of several words that begins with a capital or a value and ends as a sentence does. */
 const SENTENCE = /(['"`])((?:[A-Z]|\$\{)(?:(?!\1)[^\\\n]|\\.)*? (?:(?!\1)[^\\\n]|\\.)*[.!?])\1/g;
-/** What a fault of the program says, and what describes a metric or an address. */
-const NOT_FOR_READERS = /(?:new Error\(|description:|summary:)\s*$/;
+/** What a fault of the program says, what describes a metric or an address, and what is logged at once. */
+const NOT_FOR_READERS = /(?:new Error\(|description:|summary:)\s*$|\b(?:log|sampled)\.\w+\([^;]*$/;
+const LOGGED = /\blog\.(?:info|warn|error)\(\s*(['"`])((?:(?!\1)[^\\]|\\.)*)\1/g;
 const SQL = /^(?:SELECT|UPDATE|DELETE|INSERT|PRAGMA|CREATE|VACUUM) |^\$\{column\} = \?$/;
 /** A setting that cannot be used is named first; `schemas/configuration.ts` has most of these. */
 const OF_A_SETTING = /^(?:[A-Z_]+(?:, [A-Z_]+)*|\$\{(?:setting|names)\}): /;
@@ -20,7 +21,7 @@ function sentencesIn(text: string): string[] {
   return [...code.matchAll(SENTENCE)].flatMap(({ index, 2: sentence = '' }) =>
     SQL.test(sentence) ||
     OF_A_SETTING.test(sentence) ||
-    NOT_FOR_READERS.test(code.slice(Math.max(0, index - 60), index))
+    NOT_FOR_READERS.test(code.slice(Math.max(0, index - 200), index))
       ? []
       : [sentence],
   );
@@ -38,4 +39,12 @@ test('every sentence for a council or an operator is in schemas/wording', () => 
   // The pattern finds what it is to find.
   const wording = readFileSync(join(root, 'schemas/wording/records.ts'), 'utf8');
   expect(sentencesIn(wording).length).toBeGreaterThan(30);
+});
+
+test('every line of the log is a sentence', () => {
+  const lines = globSync('{loaders,store,service}/**/*.ts', { cwd: root }).flatMap((file) =>
+    [...readFileSync(join(root, file), 'utf8').matchAll(LOGGED)].map(({ 2: line = '' }) => line),
+  );
+  expect(lines.length).toBeGreaterThan(40);
+  expect(lines.filter((line) => !/^[A-Z].*(?:[.?]|: \$\{detail\})$/.test(line))).toEqual([]);
 });
