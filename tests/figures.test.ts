@@ -39,7 +39,7 @@ const setting = (name: keyof typeof settings): number => Number(settings[name]);
 type Sentence = [file: string, sentence: RegExp];
 const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   [
-    'minutes until a session without use ends',
+    'minutes until an unused session ends',
     constant('service/pages/session/sessions.ts', 'IDLE_MS') / MINUTE,
     [
       ['docs/pages.md', /signed out after (\w+) minutes without use/],
@@ -71,7 +71,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     [['docs/pages.md', /within (\w+) seconds it shows the same answer/]],
   ],
   [
-    'numbers of a list',
+    'numbers in a list',
     constant('schemas/lookup.ts', 'BATCH_AT_MOST'),
     [
       ['docs/pages.md', /paste a list of up to (\w+) numbers/],
@@ -94,7 +94,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     ],
   ],
   [
-    'hours of one access that others are shown',
+    'hours for which an access is listed for others',
     constant('schemas/lookup.ts', 'ACCESS_COLLAPSE_HOURS'),
     [
       ['docs/integrating.md', /one entry for a user and a child within (\w+) hours/],
@@ -102,7 +102,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     ],
   ],
   [
-    'hours in which what came of a look can be said',
+    'hours in which an outcome can be recorded',
     constant('schemas/attendance.ts', 'ATTENDANCE_HOURS'),
     [
       ['docs/routes-and-errors.md', /The outcome of a look can be recorded for (\w+) hours/],
@@ -111,7 +111,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     ],
   ],
   [
-    'minutes that a notification is not late',
+    'minutes within which a notification is on time',
     constant('service/notifications/notifier.ts', 'LATE_AFTER_MS') / MINUTE,
     [['docs/operating.md', /has not been notified (\w+) minutes after its window/]],
   ],
@@ -139,17 +139,17 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     [['docs/audit.md', /the others the last (\w+) days/]],
   ],
   [
-    'MiB of an upload',
+    'MiB in an upload',
     constant('loaders/load/load.ts', 'MAX_BYTES') / MIB,
     [['docs/authorities.md', /A file may have up to (\w+) MiB/]],
   ],
   [
-    'MiB of an upload by its setting',
+    'MiB in an upload, by its setting',
     setting('MAX_UPLOAD_MIB'),
     [['docs/authorities.md', /A file may have up to (\w+) MiB/]],
   ],
   [
-    'files after which a number is closed',
+    'missing files after which a number is closed',
     constant('store/authorities/ledger.ts', 'LEDGER_KEEPS'),
     [['docs/authorities.md', /after (\w+) newer files/]],
   ],
@@ -159,7 +159,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     [['docs/sending-by-program.md', /or over (\w+) bytes, its acknowledgement/]],
   ],
   [
-    'days in which a withdrawal is undone',
+    'days in which a withdrawal can be undone',
     constant('loaders/upkeep/withdraw.ts', 'UNDONE_WITHIN_DAYS'),
     [
       ['docs/withdrawing-and-protecting.md', /Within (\w+) days one person can undo it/],
@@ -208,17 +208,17 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     ],
   ],
   [
-    'seconds that a worker’s report counts by itself',
+    'seconds for which a worker’s report counts by itself',
     constant('store/trust/readiness.ts', 'TRUSTED_FOR_MS') / SECOND,
     [['docs/operating.md', /A report counts for (\w+) seconds/]],
   ],
   [
-    'seconds that a token is not asked about again',
+    'seconds for which a token is not asked about again',
     constant('service/admission/introspection.ts', 'INACTIVE_MS') / SECOND,
     [['docs/operating/tokens.md', /remembered as such for (\w+) seconds/]],
   ],
   [
-    'minutes between two looks into a mailbox',
+    'minutes between two checks of a mailbox',
     constant('schemas/configuration.ts', 'MESH_POLL_AT_LEAST_SECONDS') / 60,
     [['docs/mesh.md', /The mailbox is read every (\w+) minutes/]],
   ],
@@ -233,7 +233,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     ],
   ],
   [
-    'minutes that a file waits for what was typed to be put right',
+    'minutes that a file waits for corrections to its fields',
     constant('service/uploads/previews.ts', 'UNSENT_MS') / MINUTE,
     [
       ['docs/authorities.md', /the file is kept for (\w+) minutes, or until you sign out/],
@@ -242,7 +242,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     ],
   ],
   [
-    'files of one person that wait',
+    'waiting files of one person',
     constant('service/uploads/previews.ts', 'OF_A_USER_AT_MOST'),
     [
       ['docs/authorities.md', /You can have (\w+) such files at once/],
@@ -250,17 +250,17 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     ],
   ],
   [
-    'files of one council that wait',
+    'waiting files of one council',
     constant('service/uploads/previews.ts', 'OF_A_COUNCIL_AT_MOST'),
     [['docs/authorities.md', /and your council (\w+)/]],
   ],
   [
-    'files that wait in all',
+    'waiting files in all',
     constant('service/uploads/previews.ts', 'KEPT_AT_MOST'),
     [['docs/threat-model.md', /of each and (\w+) in all/]],
   ],
   [
-    'users that a council bars in a day',
+    'users that a council may bar in a day',
     constant('loaders/upkeep/restrict.ts', 'BARRED_A_DAY'),
     [
       ['docs/withdrawing-and-protecting.md', /At most (\w+) users are barred in a day/],
@@ -269,7 +269,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     ],
   ],
   [
-    'times in a day that one child’s whereabouts are protected',
+    'times in a day that one child’s whereabouts may be protected',
     constant('loaders/upkeep/restrict.ts', 'PROTECTED_A_DAY'),
     [
       [
@@ -284,12 +284,12 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     [['docs/withdrawing-and-protecting.md', /at most (\w+) entries are in force for one child/]],
   ],
   [
-    'endings of sessions that are read at a time',
+    'session endings read at a time',
     constant('store/session-endings.ts', 'ENDINGS_AT_MOST'),
     [['docs/threat-model.md', /Write any number of endings: ([\d,]+) are read at a time/]],
   ],
   [
-    'endings of sessions with a time to come that are put right at a time',
+    'session endings in the future put right at a time',
     constant('store/session-endings.ts', 'FUTURE_AT_MOST'),
     [
       ['docs/operating/alerts.md', /or more than (\w+) with a time that has not come yet/],
@@ -302,12 +302,12 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     [['docs/topologies.md', /that stands by has its lease \(up to (\w+) s\)/]],
   ],
   [
-    'minutes that a pause of PDS lasts at most',
+    'minutes that a pause of PDS can last',
     constant('loaders/check/tracing/pds/rate.ts', 'PAUSE_AT_MOST_MS') / MINUTE,
     [['docs/tracing.md', /A pause lasts (\w+) minutes at most/]],
   ],
   [
-    'days that an ended plan is shown',
+    'days for which an ended plan is shown',
     PLAN_TYPES['child-protection-plan'].shownForDaysAfterEnd,
     [
       ['docs/authorities.md', /for (\w+) days after it as ended/],
@@ -316,7 +316,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     ],
   ],
   [
-    'days that the plan of an unborn child is shown after its due date',
+    'days for which an unborn child’s plan is shown after its due date',
     PLAN_TYPES['unborn-child-protection-plan'].shownForDaysAfterEnd,
     [
       ['docs/authorities.md', /unborn child's plan until (\w+) days after the due date/],

@@ -215,14 +215,14 @@ describe('dates', () => {
   const after = (days: number) => at(addDays(TODAY, days));
 
   test.each([
-    ['a start that is not a day', plan({ start: at('2026-02-30') }), 'CPR07 start_date'],
+    ['a start that is not a date', plan({ start: at('2026-02-30') }), 'CPR07 start_date'],
     ['a start before 1900', plan({ start: at('1899-12-31') }), 'CPR07 start_date'],
     ['no start', plan({ start: [] }), 'CPR07 start_date'],
     ['two starts', plan({ start: [...at('2026-09-14'), ...at('2026-09-15')] }), 'CPR07 start_date'],
     ['a start 32 days ahead', plan({ start: after(32) }), 'CPR07 start_date'],
     ['an end before the start', plan({ end: at('2026-09-13') }), 'CPR07 end_date'],
-    ['an end that is no day', plan({ end: at('soon') }), 'CPR07 end_date'],
-    ['a delete date that is no day', plan({ deleted: at('31/11/2026') }), 'CPR07 delete_date'],
+    ['an end that is not a date', plan({ end: at('soon') }), 'CPR07 end_date'],
+    ['a delete date that is not a date', plan({ deleted: at('31/11/2026') }), 'CPR07 delete_date'],
     ['a delete date in the future', plan({ deleted: after(2) }), 'CPR07 delete_date'],
   ])('%s is refused', (_what, record, expected) => {
     expect(failures(check([record], [child()]))).toEqual([expected]);
@@ -239,7 +239,7 @@ describe('dates', () => {
 
   test.each([
     ['in the future', at(addDays(TODAY, 1))],
-    ['that is no day', at('2019-02-29')],
+    ['that is not a date', at('2019-02-29')],
     ['before 1900', at('1899-03-05')],
     ['missing', []],
     ['given twice', [...at('2019-03-05'), ...at('2019-03-06')]],

@@ -99,7 +99,7 @@ describe('a record', () => {
       { kind: 'not-verified', differs: ['family_name'] },
     ],
     [
-      'has the name no longer',
+      'no longer has the name',
       {
         names: [
           { given: ['Ada'], family: 'Other' },
@@ -110,13 +110,13 @@ describe('a record', () => {
       { kind: 'not-verified', differs: ['family_name'] },
     ],
     [
-      'has another birth date',
+      'has another date of birth',
       { dateOfBirth: '2019-03-06' },
       {},
       { kind: 'not-verified', differs: ['date_of_birth'] },
     ],
     [
-      'has a part of a birth date',
+      'has only part of a date of birth',
       { dateOfBirth: '2019-03' },
       {},
       { kind: 'not-verified', differs: ['date_of_birth'] },
@@ -178,26 +178,29 @@ describe('an answer that does not concern the number is never "no match"', () =>
       'a 404 without a code',
       (response) => json(response, 404, { resourceType: 'OperationOutcome', issue: [] }),
     ],
-    ['an outcome with 200', (response) => sendOutcome(response, 200, 'NOT_SUPPORTED')],
-    ['no JSON', wrong('{"resourceType":"Pat')],
+    ['an OperationOutcome with 200', (response) => sendOutcome(response, 200, 'NOT_SUPPORTED')],
+    ['something other than JSON', wrong('{"resourceType":"Pat')],
     ['nothing', wrong('')],
     ['null', wrong('null')],
     ['a list', wrong([])],
     ['another resource', wrong({ ...patientOf(known(1)), resourceType: 'Practitioner' })],
     ['no number', wrong({ ...patientOf(known(1)), id: '' })],
-    ['a number that is none', wrong({ ...patientOf(known(1)), id: '1234567890' })],
+    ['an invalid number', wrong({ ...patientOf(known(1)), id: '1234567890' })],
     ['no confidentiality', wrong({ ...patientOf(known(1)), meta: {} })],
     ['no confidentiality in its list', wrong({ ...patientOf(known(1)), meta: { security: [] } })],
-    ['names that are none', wrong({ ...patientOf(known(1)), name: 'Ada' })],
-    ['a name of numbers', wrong({ ...patientOf(known(1)), name: [{ family: 1 }] })],
+    ['invalid names', wrong({ ...patientOf(known(1)), name: 'Ada' })],
+    ['names that are numbers', wrong({ ...patientOf(known(1)), name: [{ family: 1 }] })],
     [
       'a thousand names',
       wrong({ ...patientOf(known(1)), name: Array.from({ length: 1_000 }, () => ({})) }),
     ],
-    ['more than a record', wrong(`${' '.repeat(300_000)}${JSON.stringify(patientOf(known(1)))}`)],
-    ['a connection that is cut', (response) => response.destroy()],
     [
-      'a body that is cut',
+      'more than a record can be',
+      wrong(`${' '.repeat(300_000)}${JSON.stringify(patientOf(known(1)))}`),
+    ],
+    ['a connection that is cut off', (response) => response.destroy()],
+    [
+      'a body that is cut off',
       (response) => {
         response.writeHead(200, { 'content-length': '1000' });
         response.write('{"res');
@@ -441,13 +444,13 @@ describe('a token', () => {
 
   test.each<[string, unknown]>([
     ['no token', { expires_in: '600' }],
-    ['an empty one', { access_token: '', expires_in: '600' }],
+    ['an empty token', { access_token: '', expires_in: '600' }],
     ['one that would add a header', { access_token: 'a\r\nx: y', expires_in: '600' }],
-    ['no end', { access_token: 'a' }],
-    ['an end that is none', { access_token: 'a', expires_in: 'soon' }],
-    ['an end in the past', { access_token: 'a', expires_in: '-1' }],
-    ['an end now', { access_token: 'a', expires_in: '0' }],
-    ['no JSON', 'a'],
+    ['no expiry', { access_token: 'a' }],
+    ['an invalid expiry', { access_token: 'a', expires_in: 'soon' }],
+    ['an expiry in the past', { access_token: 'a', expires_in: '-1' }],
+    ['an expiry of now', { access_token: 'a', expires_in: '0' }],
+    ['something other than JSON', 'a'],
   ])('answer with %s gives no token', async (_what, body) => {
     t.pds.instead = (_request, response, path) => {
       if (path.includes('/Patient/')) return false;

@@ -75,11 +75,11 @@ describe('names', () => {
 
   test.each([
     ['all the same', 'Ada Mary', 'ada mary'],
-    ['the first the same', 'Ada', 'Ada Mary'],
-    ['the first the same, others not', 'Ada Jane', 'Ada Mary'],
-    ['the first sent any of those known', 'Mary', 'Ada Mary'],
-    ['one cut short', 'Sam', 'Samuel'],
-    ['one cut short, the other way', 'Christopher', 'Chris John'],
+    ['the first name the same', 'Ada', 'Ada Mary'],
+    ['the first name the same, others not', 'Ada Jane', 'Ada Mary'],
+    ['the first name sent is among those known', 'Mary', 'Ada Mary'],
+    ['one shortened', 'Sam', 'Samuel'],
+    ['one shortened, the other way', 'Christopher', 'Chris John'],
     ['accents and hyphens', 'Zoë-Anne', 'ZOEANNE'],
     ['letters without a decomposition', 'Søren', 'Soren'],
   ])('given names agree: %s', (_what, sent, known) => {
@@ -90,8 +90,8 @@ describe('names', () => {
     ['others', 'Ada', 'Eve'],
     ['an initial', 'A', 'Ada'],
     ['two letters', 'Al', 'Alexander'],
-    ['a later one sent is the first known', 'Ada Mary', 'Mary'],
-    ['none sent', '', 'Ada'],
+    ['a later name sent is the first known', 'Ada Mary', 'Mary'],
+    ['no name sent', '', 'Ada'],
     ['only signs', '-', 'Ada'],
   ])('given names differ: %s', (_what, sent, known) => {
     expect(given(sent, known)).toBe(false);
@@ -177,12 +177,16 @@ describe('a register', () => {
     ['has a wrong number', () => register('9990000019,,,2019-03-05,A,B'), /line 2.*nhs_number/],
     ['has a number twice', () => register(line(1), line(1)), /line 3.*already/],
     ['has an unknown status', () => register(line(1, 'dead')), /line 2.*status/],
-    ['replaces by nothing', () => register(line(1, 'superseded')), /line 2.*replaced_by/],
-    ['replaces by no number', () => register(line(1, 'superseded', '12')), /line 2.*replaced_by/],
-    ['replaces a current one', () => register(line(1, 'current', testNumber(2))), /replaced_by/],
+    ['replaces with nothing', () => register(line(1, 'superseded')), /line 2.*replaced_by/],
+    [
+      'has an empty replacement',
+      () => register(line(1, 'superseded', '12')),
+      /line 2.*replaced_by/,
+    ],
+    ['replaces a current number', () => register(line(1, 'current', testNumber(2))), /replaced_by/],
     ['has no date of birth', () => register(`${testNumber(1)},,,,Ada,Example`), /date_of_birth/],
     ['has no name', () => register(`${testNumber(1)},,,2019-03-05,Ada,`), /family_name/],
-    ['has a line too short', () => register(`${testNumber(1)},`), /line 2.*CSV/],
+    ['has a line that is too short', () => register(`${testNumber(1)},`), /line 2.*CSV/],
     [
       'goes in a circle',
       () =>

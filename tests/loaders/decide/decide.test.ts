@@ -51,9 +51,9 @@ describe('a row changes the store as its sequence allows', () => {
   test.each([
     ['nothing held', spooled(), [], ['added']],
     ['the same held from an older file', spooled(), [held()], ['unchanged']],
-    ['an older word held', spooled({ endDate: day('2026-11-01') }), [held()], ['changed']],
+    ['an older value held', spooled({ endDate: day('2026-11-01') }), [held()], ['changed']],
     [
-      'a newer word held',
+      'a newer value held',
       spooled({ endDate: day('2026-11-01') }),
       [held({ sequence: 6 })],
       ['superseded', 'warn end_date'],
@@ -67,7 +67,7 @@ describe('a row changes the store as its sequence allows', () => {
     ],
     ['a change of the local id', spooled({ localId: 'LA-2' }), [held()], ['changed']],
     [
-      'another word held from a file with the same number',
+      'another value held from a file with the same number',
       spooled({ endDate: day('2026-11-01') }),
       [held({ sequence: spooled().sequence })],
       ['CPR07 end_date'],
@@ -80,7 +80,7 @@ describe('a row changes the store as its sequence allows', () => {
     ],
     ['a delete of what is held', spooled({ deleteDate: day('2026-11-01') }), [held()], ['changed']],
     [
-      'a deleted plan that comes back',
+      'a deleted plan that is restored',
       spooled(),
       [held({ deleteDate: day('2026-11-01') })],
       ['changed', 'warn delete_date'],
@@ -113,7 +113,7 @@ describe('a delete or an end must match', () => {
     ['an ended plan', [held({ startDate: OTHER_START, endDate: day('2026-03-01') })]],
     ['a deleted plan', [held({ startDate: OTHER_START, deleteDate: day('2026-03-01') })]],
     ['a plan of another type', [held({ startDate: OTHER_START, type: 'looked-after-child' })]],
-    ['a plan that only a newer file began', [held({ startDate: OTHER_START, sequence: 6 })]],
+    ['a plan that only a newer file started', [held({ startDate: OTHER_START, sequence: 6 })]],
   ])(
     'an end that matches no row is accepted with a warning if the other row is %s',
     (_what, rows) => {

@@ -131,7 +131,7 @@ describe('any upload', () => {
 
   test.each([
     ['empty', '', /empty/],
-    ['empty but for a byte order mark', '\u{feff}', /empty/],
+    ['empty except for a byte order mark', '\u{feff}', /empty/],
     ['NUL characters', '\0'.repeat(100), /NUL/],
     ['XML with a NUL in it', XML.replace('Ada', 'A\0da'), /NUL/],
     ['CSV with a NUL in it', fileCsv(upload()).replace('Ada', 'A\0da'), /NUL/],
@@ -238,10 +238,10 @@ describe('Spine XML', () => {
       xml.replace('<File', '<!DOCTYPE File SYSTEM "file:///etc/passwd"><File'),
       /DOCTYPE/,
     ],
-    ['a text without end', xml.replace('Test Council', 'x'.repeat(700_000)), /far longer/],
+    ['an endless text', xml.replace('Test Council', 'x'.repeat(700_000)), /far longer/],
     ['an undeclared entity', xml.replace('Test Council', '&nbsp;'), /not well-formed/],
     [
-      'an attribute given twice',
+      'a repeated attribute',
       xml.replace('<id extension', '<id extension="1" extension'),
       /not well-formed/,
     ],
@@ -252,13 +252,13 @@ describe('Spine XML', () => {
     ['something after its end', `${xml}<File/>`, /not well-formed/],
     ['no record', fileXml(upload({ records: [] })), /no record/],
     [
-      'a wrong count',
+      'a wrong record count',
       xml.replace('Quantity value="1"', 'Quantity value="2"'),
       /has 2 records, and has 1/,
     ],
-    ['no count', xml.replace(/<transmissionQuantity.*/, ''), /transmissionQuantity/],
+    ['no record count', xml.replace(/<transmissionQuantity.*/, ''), /transmissionQuantity/],
     [
-      'a sequence that is no number',
+      'a sequence that is not a number',
       xml.replace('<id extension="1"', '<id extension="one"'),
       /sequence number/,
     ],
@@ -268,9 +268,9 @@ describe('Spine XML', () => {
       /given once/,
     ],
     ['no creation time', xml.replace(/<creationTime.*/, ''), /creationTime/],
-    ['a creation time that is none', xml.replace('202611232130', '202613232130'), /creationTime/],
-    ['another root of the authority', xml.replace('4.19.1', '4.19.3'), /ODS/],
-    ['a code that is none', xml.replace('extension="ZZ101"', 'extension="zz 101"'), /ODS/],
+    ['an invalid creation time', xml.replace('202611232130', '202613232130'), /creationTime/],
+    ['another root for the authority', xml.replace('4.19.1', '4.19.3'), /ODS/],
+    ['an invalid code', xml.replace('extension="ZZ101"', 'extension="zz 101"'), /ODS/],
     [
       'a header after a record',
       xml.replace('</File>', '<id extension="2"/></File>'),
@@ -303,7 +303,7 @@ describe('Spine XML', () => {
     ['without digits', [{ use: 'EC', value: 'tel:' }]],
     ['a word', [{ use: 'EC', value: 'tel:ask' }]],
     ['with an extension', [{ use: 'EC', value: '020 7946 0119 ext 4' }]],
-    ['that everybody rings', [{ use: 'EC', value: 'tel:999' }]],
+    ['used by everybody', [{ use: 'EC', value: 'tel:999' }]],
   ])(
     'an emergency duty number %s is not used, and the message says what it must be',
     async (_what, phones) => {
@@ -318,7 +318,7 @@ describe('Spine XML', () => {
 
   test.each([
     ['none', ' '],
-    ['one in endless pieces', `${'x'.repeat(500)}<a/>`.repeat(1000)],
+    ['a name in endless pieces', `${'x'.repeat(500)}<a/>`.repeat(1000)],
   ])('a name that is %s is not used', async (_what, name) => {
     const result = await read(fileXml(upload()).replace('Test Council', name));
     expect(result.usable).not.toHaveProperty('authorityName');
@@ -485,16 +485,12 @@ describe('CSV', () => {
   });
 
   test.each([
-    ['a column twice', csv.replace('local_id', 'nhs_number'), /there 2 times/],
+    ['a repeated column', csv.replace('local_id', 'nhs_number'), /there 2 times/],
     ['other separators', csv.replaceAll(',', ';'), /commas/],
-    ['a line with a field too many', `${csv.trimEnd()},\n`, /more or fewer fields/],
-    [
-      'a name with a comma that is not quoted',
-      csv.replace('Example', 'Exam,ple'),
-      /more or fewer fields/,
-    ],
+    ['a line with one field too many', `${csv.trimEnd()},\n`, /more or fewer fields/],
+    ['an unquoted name with a comma', csv.replace('Example', 'Exam,ple'), /more or fewer fields/],
     ['a quote inside a field', csv.replace('Example', 'Exam"ple'), /double quote/],
-    ['a quote that is not closed', csv.replace('Example', '"Example'), /never closed/],
+    ['an unclosed quote', csv.replace('Example', '"Example'), /never closed/],
     ['text after a closing quote', csv.replace('Example', '"Exam"ple'), /closing quote/],
     ['an endless line', csv.replace('Example', 'x'.repeat(100_000)), /far longer/],
     [

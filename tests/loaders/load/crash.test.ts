@@ -215,7 +215,7 @@ describe('a load that is cut short', () => {
   );
 
   test.each([
-    ['other words under its number', { sequence: 2 }],
+    ['other content under its number', { sequence: 2 }],
     ['a full refresh', { sequence: 3, full: true }],
   ])(
     'without its journal is put right by %s, and its council can act meanwhile',

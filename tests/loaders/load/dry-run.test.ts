@@ -139,16 +139,19 @@ describe('a file previewed first', () => {
   });
 
   test.each<[string, (of: Awaited<ReturnType<typeof looked>>) => Promise<unknown>]>([
-    ['another file came in between', ({ authority }) => loadRecords(authority, 3, [planOf(3)])],
+    [
+      'another file was loaded in between',
+      ({ authority }) => loadRecords(authority, 3, [planOf(3)]),
+    ],
     ['it was loaded in between', ({ source }) => loadFile(t.store, t.anchor, source, options)],
     [
-      'its bytes are others',
+      'its bytes have changed',
       ({ path, authority }) =>
         writeFile(path, fileXml(upload({ authority, sequence: 2, records: [planOf(4)] }))),
     ],
-    ['it cannot be read any more', ({ path }) => writeFile(path, '<File')],
+    ['it can no longer be read', ({ path }) => writeFile(path, '<File')],
     [
-      'its authority has set something',
+      'its authority’s settings have changed',
       ({ authority }) =>
         t.store.setAuthority(authority, { breakers: { removalsStopShare: 0.9 } }, 'test'),
     ],

@@ -386,7 +386,7 @@ describe('a full refresh', () => {
 
   test.each([
     ['without its row count', 'CPF01', { rowCount: undefined }],
-    ['with another row count than its own', 'CPF01', { rowCount: 9 }],
+    ['with a wrong row count', 'CPF01', { rowCount: 9 }],
   ])('%s is refused (%s)', async (_what, code, differing) => {
     const authority = await known(newAuthority());
     const given = { ...metadata(8, { authority, sequence: 5, full: true }), ...differing };

@@ -116,8 +116,8 @@ describe('an opaque token', () => {
   test.each<[string, Record<string, unknown>, string]>([
     ['not active', { active: false }, 'token-expired'],
     ['for another service', { aud: 'others' }, 'token-audience'],
-    ['for several, not this one', { aud: ['a', 'b'] }, 'token-audience'],
-    ['for no service that is named', { aud: undefined }, 'token-audience'],
+    ['for several services, not this one', { aud: ['a', 'b'] }, 'token-audience'],
+    ['that names no service', { aud: undefined }, 'token-audience'],
     ['expired', { exp: 1 }, 'token-expired'],
     ['not valid yet', { nbf: 9_999_999_999 }, 'token-expired'],
     ['bound to a key', { cnf: { jkt: 'x' } }, 'token-untrusted'],
@@ -126,9 +126,9 @@ describe('an opaque token', () => {
     ['without a user', { sub: undefined }, 'token-claims'],
     ['of another issuer', { iss: 'https://other.example' }, 'could-not-check'],
     ['with a number for an audience', { aud: 5 }, 'could-not-check'],
-    ['with a text for its end', { exp: '9999999999' }, 'could-not-check'],
-    ['active in a text', { active: 'true' }, 'could-not-check'],
-    ['active in a number', { active: 1 }, 'could-not-check'],
+    ['with text for its expiry', { exp: '9999999999' }, 'could-not-check'],
+    ['active as text', { active: 'true' }, 'could-not-check'],
+    ['active as a number', { active: 1 }, 'could-not-check'],
   ])('that is %s is refused', async (_what, differing, code) => {
     server.tokens.set(TOKEN, active(differing));
     expect(await outcome(await authenticator())).toBe(code);
@@ -250,16 +250,16 @@ describe('an issuer that cannot be asked', () => {
         json(status, JSON.stringify({ active: true })),
       ],
     ),
-    ['answers no JSON', json(200, '<html>')],
+    ['does not answer in JSON', json(200, '<html>')],
     ['answers nothing', json(200, '')],
     ['answers null', json(200, 'null')],
     ['answers a list', json(200, '[{"active":true}]')],
     ['does not say whether it is active', json(200, '{}')],
     ['says it twice', json(200, '{"active":false,"active":true}')],
-    ['answers more than anybody reads', json(200, `${' '.repeat(70_000)}{"active":false}`)],
+    ['answers at too great length', json(200, `${' '.repeat(70_000)}{"active":false}`)],
     ['cuts the connection', (response) => response.destroy()],
     ['does not answer', () => undefined],
-    ['stops half way', (response) => void response.writeHead(200).write('{')],
+    ['stops halfway', (response) => void response.writeHead(200).write('{')],
   ])('and %s says nothing about the token', async (_what, answer) => {
     server.instead = (_request, response) => answer(response);
     const issuer = await trusted({ deadlineMs: 300 });
@@ -314,19 +314,19 @@ describe('an issuer that cannot be asked', () => {
       ],
     ),
     [
-      'userinfo does not know it',
+      'whose userinfo does not know the token',
       (path, response) => path === '/userinfo' && !!response.writeHead(404).end(),
     ],
     [
-      'userinfo names nobody for it',
+      'whose userinfo names nobody',
       (path, response) => path === '/userinfo' && !!response.writeHead(200).end('{}'),
     ],
     [
-      'introspection cannot read it',
+      'whose introspection cannot read the token',
       (path, response) => path === '/introspect' && !!response.writeHead(400).end(),
     ],
     [
-      'its answer is of another issuer',
+      'whose answer names another issuer',
       (path, response) =>
         path === '/introspect' &&
         !!response.writeHead(200).end('{"active":true,"iss":"https://other.example"}'),

@@ -200,7 +200,7 @@ describe('nobody is suspected for', () => {
       looks(500, 1_000).map((each) => ({ ...each, child: 1 })),
     ],
     ['a patient every two minutes, all night', looks(360, 2 * MINUTE)],
-    ['a list of a clinic in the daytime', looks(200, 400, { access: 'silent-read' })],
+    ['a clinic’s list in the daytime', looks(200, 400, { access: 'silent-read' })],
   ])('%s', (_, of) => {
     const file = open();
     count(file, of);

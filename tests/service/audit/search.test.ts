@@ -241,8 +241,8 @@ describe('POST /audit/search', () => {
       { reason: 'x', from: '2026-11-24T08:00:00Z', to: '2026-11-23T08:00:00Z' },
       'invalid-audit-search',
     ],
-    ['a page beyond the bound', { reason: 'x', limit: 501 }, 'invalid-audit-search'],
-    ['a number that is none', { reason: 'x', nhsNumber: '9990000000' }, 'invalid-nhs-number'],
+    ['a page beyond the limit', { reason: 'x', limit: 501 }, 'invalid-audit-search'],
+    ['an invalid number', { reason: 'x', nhsNumber: '9990000000' }, 'invalid-nhs-number'],
     [
       'two numbers',
       `{"reason":"x","nhsNumber":"${SHARED}","nhsNumber":"${OTHERS}"}`,

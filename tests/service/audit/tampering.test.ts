@@ -321,11 +321,11 @@ describe('an older checkpoint shows', () => {
   };
 
   test.each<[string, (note: Buffer) => Buffer]>([
-    ['line breaks of Windows', (note) => Buffer.from(note.toString().replaceAll('\n', '\r\n'))],
+    ['Windows line breaks', (note) => Buffer.from(note.toString().replaceAll('\n', '\r\n'))],
     ['a byte order mark', (note) => Buffer.from(`\uFEFF${note.toString()}`)],
     ['UTF-16', (note) => Buffer.from(`\uFEFF${note.toString()}`, 'utf16le')],
-    ['no last line break', (note) => note.subarray(0, -1)],
-    ['one line break more', (note) => Buffer.from(`${note.toString()}\n`)],
+    ['no final line break', (note) => note.subarray(0, -1)],
+    ['an extra line break', (note) => Buffer.from(`${note.toString()}\n`)],
   ])('the same if its copy has got %s on its way', async (_, carried) => {
     expect(await compare(carried(checkpointOf(whole)))).toEqual([]);
     // A copy of another log is still told from this one's.

@@ -48,7 +48,7 @@ test('an authority sees its own plan in an access, and nothing of another’s', 
 
 test.each([
   ['a silent read', lookup('silent-read'), 'ZZ101'],
-  ['an access that showed other authorities’ plans alone', lookup('unscheduled'), 'ZZ303'],
+  ['an access that showed only other authorities’ plans', lookup('unscheduled'), 'ZZ303'],
   ['a check that was not delivered', lookup('unscheduled', 'not-delivered'), 'ZZ101'],
 ])('an authority sees nothing of %s, whatever an index says', (_, event, code) => {
   expect(viewOf(authority(code), event, 3)).toBeUndefined();
@@ -65,10 +65,10 @@ test('an organisation sees its own people’s lookups without plan details, and 
 
 test.each([
   ['as the look says, whichever act was recorded first', ['B', 'A'], ['A', 'B'], 'B'],
-  ['of a council whose act was recorded and had not come about', ['B'], ['A', 'B'], 'B'],
-  ['by acts alone where the look knows of none', [], ['A', 'B'], 'A'],
-  ['as the look says where its council has ended it and another protects', ['A'], ['B'], 'A'],
-  ['as the look says where all have ended it', ['A', 'B'], [], 'A'],
+  ['by a recorded act that has not taken effect yet', ['B'], ['A', 'B'], 'B'],
+  ['by the acts alone if the look knows of none', [], ['A', 'B'], 'A'],
+  ['as the look says if its council has ended it and another protects', ['A'], ['B'], 'A'],
+  ['as the look says if all have ended it', ['A', 'B'], [], 'A'],
 ])('if several councils protect a child, the place goes %s', (_, own, kept, told) => {
   expect(['A', 'B', 'C'].filter((each) => !isKeptFrom(each, own, kept))).toEqual([told]);
 });

@@ -89,10 +89,13 @@ describe('these are not forms:', () => {
     ['one cut off in a part', `--B\r\n${FIELD}\r\n\r\nvalue`],
     ['one cut off before its end', `${part(FIELD, 'v')}--B`],
     ['one with something before its first part', `x\r\n${part(FIELD)}--B--`],
-    ['one whose part has no name', `${part('Content-Type: text/plain')}--B--`],
-    ['one whose part is no form-data', `${part('Content-Disposition: attachment; name="a"')}--B--`],
+    ['one with a nameless part', `${part('Content-Type: text/plain')}--B--`],
+    [
+      'one with a part that is not form-data',
+      `${part('Content-Disposition: attachment; name="a"')}--B--`,
+    ],
     ['one with two names in a part', `${part(`${FIELD}; name="b"`)}--B--`],
-    ['one whose head does not end', `--B\r\n${FIELD}\r\n${'x: y\r\n'.repeat(1_000)}\r\n\r\n--B--`],
+    ['one with an endless header', `--B\r\n${FIELD}\r\n${'x: y\r\n'.repeat(1_000)}\r\n\r\n--B--`],
     ['one with a field that is too long', `${part(FIELD, 'v'.repeat(5_000))}--B--`],
     ['one with too many parts', `${part(FIELD).repeat(30)}--B--`],
   ])('%s', async (_, text) => {

@@ -226,8 +226,8 @@ describe('repeats within 24 hours', () => {
   });
 
   test.each([
-    ['tries of a barred user', false],
-    ['looks at a child whose whereabouts are protected', true],
+    ['attempts by a barred user', false],
+    ['looks at a child with protected whereabouts', true],
     ['looks of which only the first was before the protection', false],
     ['looks at a child whom another council has protected for longer', true],
   ])('within a minute are notified at once: %s', async (kind, protectedFirst) => {

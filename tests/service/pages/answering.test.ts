@@ -122,7 +122,7 @@ test.each([
   ['audit-sealed', 'auditnotsealed'],
   ['mesh:mailbox', 'meshaway'],
   ['tls:certificate', 'certificateexpires'],
-  ['a check of a later version', 'checkfails'],
+  ['a check from a later version', 'checkfails'],
 ])('the advice on %s is in the section %s', (check, section) => {
   expect(runbook.sectionOf(check)).toBe(section);
   expect(runbook.text.toLowerCase()).toContain(`### ${section}\n`);

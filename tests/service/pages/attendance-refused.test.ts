@@ -50,11 +50,11 @@ test('after the session, a page says that a child who left was not recorded', as
 test.each([
   ['that is too large', { ward: 'x'.repeat(20_000) }, {}],
   [
-    'with a field twice',
+    'with a repeated field',
     [['attended', 'seen'] as [string, string], ['attended', 'seen'] as [string, string]],
     {},
   ],
-  ['from elsewhere', LEFT, { 'sec-fetch-site': 'cross-site' }],
+  ['from another site', LEFT, { 'sec-fetch-site': 'cross-site' }],
 ])('a form %s is reported as not recorded', async (_, fields, headers) => {
   const medic = await signedIn(service, 'ambulanceService');
   const said = await medic.post('/look-up/attendance', fields, headers);

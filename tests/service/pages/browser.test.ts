@@ -148,10 +148,10 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
   });
 
   test.each([
-    ['a number that is rung', SAMPLE_PEOPLE.onPlan, ringing],
-    ['a number that is rung by keyboard', SAMPLE_PEOPLE.lookedAfter, ringingByKeyboard],
-    ['a load that is stopped', SAMPLE_PEOPLE.onPlan, stopping],
-    ['a load that is stopped, of a check that was not made', SAMPLE_PEOPLE.unchecked, stopping],
+    ['ringing a number', SAMPLE_PEOPLE.onPlan, ringing],
+    ['ringing a number by keyboard', SAMPLE_PEOPLE.lookedAfter, ringingByKeyboard],
+    ['a stopped load', SAMPLE_PEOPLE.onPlan, stopping],
+    ['a stopped load of a check that was not made', SAMPLE_PEOPLE.unchecked, stopping],
   ])(
     'after two minutes nothing of an answer is shown or read out, without a script, despite %s',
     async (_, person, act) => {

@@ -384,7 +384,7 @@ describe('a file with wrong form fields', () => {
 
 describe('nothing is changed, the file is gone, and a message says why, if it', () => {
   test.each<[string, Parameters<typeof choose>[0], Parameters<typeof choose>[1], number, string]>([
-    ['is none', '', { name: '' }, 400, UPLOAD.choose],
+    ['is missing', '', { name: '' }, 400, UPLOAD.choose],
     ['is empty', '', {}, 400, UPLOAD.empty],
     ['is too large', 'x'.repeat(1_048_577), {}, 413, UPLOAD.tooLarge(1)],
     ['is far too large', 'x'.repeat(5_000_000), {}, 413, UPLOAD.tooLarge(1)],
@@ -467,7 +467,7 @@ describe('nothing is changed, the file is gone, and a message says why, if it', 
 
   test.each([
     [
-      'a field twice after the file',
+      'a repeated field after the file',
       '--B\r\nContent-Disposition: form-data; name="token"\r\n\r\nx\r\n--B--',
       400,
     ],
@@ -975,7 +975,7 @@ describe('comparing the case system', () => {
 
   test.each<[string, (code: string) => string | Uint8Array<ArrayBuffer>, string]>([
     [
-      'one that is too large',
+      'a field that is too large',
       () => `${fileCsv({ records: [planOf(1)] })}${'\n'.repeat(1_048_577)}`,
       'larger than',
     ],

@@ -124,7 +124,7 @@ test.each([
   ['with the token of another form', { form: '00000000-0000-4000-8000-000000000000' }, {}],
   ['from another site', {}, { origin: 'https://elsewhere.example' }],
   ['from a page of another site', {}, { 'sec-fetch-site': 'cross-site' }],
-  ['as something that is no form', {}, { 'content-type': 'text/plain' }],
+  ['as something other than a form', {}, { 'content-type': 'text/plain' }],
 ])('a form %s does nothing', async (_, fields, headers) => {
   const before = done.length;
   const visit = await officer.post('/act', { ...(await formOf()), ...fields }, headers);
@@ -152,7 +152,7 @@ test('a form from another session of the same person does nothing', async () => 
 
 test.each([
   ['a scope of another desk', { organisation: 'ZZ101', scopes: ['audit', 'operate'] }],
-  ['a role at what is no authority', { organisation: 'zz', scopes: ['upload'] }],
+  ['a role at an organisation that is no authority', { organisation: 'zz', scopes: ['upload'] }],
 ] as const)(
   'somebody who has %s is refused as others are, and reads whom to ask',
   async (_, somebody) => {

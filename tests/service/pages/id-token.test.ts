@@ -124,13 +124,13 @@ test('an ID token signed by the provider signs somebody in', async () => {
 test.each<[string, typeof sign]>([
   ['with no signature', (claims) => new UnsecuredJWT(claims).encode()],
   [
-    'signed by the secret of this service',
+    'signed with this service’s secret',
     (claims) =>
       new SignJWT(claims)
         .setProtectedHeader({ alg: 'HS256' })
         .sign(new TextEncoder().encode(SECRET)),
   ],
-  ['signed by a key that is not the provider’s', (claims) => signedBy(others)(claims)],
+  ['signed with a key that is not the provider’s', (claims) => signedBy(others)(claims)],
 ])('an ID token %s signs nobody in', async (_, by) => {
   expect(await signIn(by)).toEqual({ kind: 'refused', cause: 'unavailable' });
 });

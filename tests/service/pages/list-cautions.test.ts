@@ -42,10 +42,10 @@ const CAUTIONS = [
 
 test.each([
   ['no plan, without a date of birth', NONE, undefined],
-  ['no plan, of a baby', NONE, YOUNG],
-  ['no plan, of an older child', NONE, OLD],
-  ['ended only', OVER, OLD],
-  ['ended only, with another date of birth', OVER, YOUNG],
+  ['no plan, for a baby', NONE, YOUNG],
+  ['no plan, for an older child', NONE, OLD],
+  ['only an ended plan', OVER, OLD],
+  ['only an ended plan, with another date of birth', OVER, YOUNG],
 ])('a list is as careful about a negative as a single answer: %s', async (_, number, born) => {
   const [year = '', month = '', day = ''] = born?.split('-') ?? [];
   const single = wordsOf(await gp.lookUp(number, born === undefined ? {} : { day, month, year }));

@@ -531,7 +531,7 @@ test.each(Object.keys(FORGERIES))(
   },
 );
 
-test.each(['older versions', 'nothing', 'an earlier worker’s alone'])(
+test.each(['older versions', 'nothing', 'only an earlier worker’s'])(
   'a copy put back to %s is refused whole, and the message says what to do',
   async (to) => {
     const copy = stateCopy();

@@ -51,7 +51,7 @@ describe('a traceparent', () => {
   });
 
   test.each([
-    ['a version that is not valid', `ff-${'a'.repeat(32)}-${'b'.repeat(16)}-01`],
+    ['an invalid version', `ff-${'a'.repeat(32)}-${'b'.repeat(16)}-01`],
     ['capitals', `00-${'A'.repeat(32)}-${'b'.repeat(16)}-01`],
     ['more after version 00', `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01-x`],
     ['two headers', `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01, 00-x`],
