@@ -22,6 +22,8 @@ export type Started = {
   prepare?: (dataDir: string, children: readonly string[]) => Promise<void>;
   /** Told where the service keeps its data once it runs. */
   runs?: (dataDir: string) => void;
+  /** What a worker does once, which is no lookup's price, has begun so many milliseconds after its start. */
+  begunAfterMs?: number;
   stop?: () => Promise<void>;
 };
 
@@ -57,6 +59,9 @@ const readSettings = (path: string): Settings =>
         return [line.slice(0, cut), line.slice(cut + 1)];
       }),
   );
+
+/** A worker reads all rows for numbers that are due to be traced, once `REREAD_SECONDS` have passed. */
+const READING_BEGUN_AFTER_MS = 6_000;
 
 /** The worker traces each number once a month: for one that begins with it, all at once, at 5 a second for half a day. */
 async function lookedAtAll(dataDir: string, children: readonly string[]): Promise<void> {
@@ -111,6 +116,7 @@ const STARTS = {
     return {
       settings: readSettings(join(folder, 'pds.env')),
       prepare: lookedAtAll,
+      begunAfterMs: READING_BEGUN_AFTER_MS,
       stop: () => pds.stop(),
     };
   },

@@ -66,7 +66,7 @@ if (unknown.length > 0) {
 const CONNECTIONS = 256;
 const WARM_UP_REQUESTS = 10_000;
 const SETTLED_AFTER_MS = 1_000;
-const SETTLED_WITHIN_MS = 20_000;
+const SETTLED_WITHIN_MS = 60_000;
 /** Of a processor: what a worker without events takes. */
 const SETTLED_SHARE = 0.08;
 const RESTED_FOR_MS = 2_000;
@@ -374,6 +374,7 @@ try {
       });
       const { baseUrls, tokens, pids, dataDir } = environment;
       used?.runs?.(dataDir);
+      await pause(used?.begunAfterMs ?? 0);
       const port = Number(new URL(baseUrls[0] ?? '').port);
       const { lookup = 0, worker = 0, redis = 0, replica } = await pids();
       return {

@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
-import { isDamaged, openDurable } from '#store/files/sqlite.ts';
+import { isDamaged, openDurable, statementsOf } from '#store/files/sqlite.ts';
 import { type PlainName, plainName } from '../names.ts';
 import type { Traced } from '../tracer.ts';
 import { createRate, RATE_SCHEMA, type TracingRate } from './rate.ts';
@@ -21,10 +21,12 @@ ${RATE_SCHEMA};`;
 export class TracingMemory {
   readonly path: string;
   readonly #db: DatabaseSync;
+  readonly #sql: (text: string) => StatementSync;
   readonly #key: string;
 
   private constructor(path: string, db: DatabaseSync, key: string) {
     this.#db = db;
+    this.#sql = statementsOf(db);
     this.path = path;
     this.#key = key;
   }
@@ -71,31 +73,30 @@ export class TracingMemory {
   }
 
   rememberVerified(authority: OdsCode, person: Traced, at: number): void {
-    this.#db
-      .prepare('INSERT INTO verified VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at')
-      .run(this.#personDigest(authority, person, nameOf(person)), at);
+    this.#sql('INSERT INTO verified VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at').run(
+      this.#personDigest(authority, person, nameOf(person)),
+      at,
+    );
     this.rememberLooked(person.nhsNumber, at, true);
   }
 
   /** Whether the number's record was looked at since `since`. */
   wasLookedAt(nhsNumber: NhsNumber, since: number): boolean {
-    const found = this.#db.prepare('SELECT 1 FROM looked WHERE digest = ? AND at >= ?');
+    const found = this.#sql('SELECT 1 FROM looked WHERE digest = ? AND at >= ?');
     return found.get(this.#digest('number', nhsNumber), since) !== undefined;
   }
 
   /** @param usable false if no plan can be held under the number any longer: the person is then verified again */
   rememberLooked(nhsNumber: NhsNumber, at: number, usable: boolean): void {
-    this.#db
-      .prepare(
-        'INSERT INTO looked VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at, usable = excluded.usable',
-      )
-      .run(this.#digest('number', nhsNumber), at, usable ? 1 : 0);
+    this.#sql(
+      'INSERT INTO looked VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at, usable = excluded.usable',
+    ).run(this.#digest('number', nhsNumber), at, usable ? 1 : 0);
   }
 
   /** Removes what was kept before this. */
   forget(before: number): void {
-    this.#db.prepare('DELETE FROM verified WHERE at < ?').run(before);
-    this.#db.prepare('DELETE FROM looked WHERE at < ?').run(before);
+    this.#sql('DELETE FROM verified WHERE at < ?').run(before);
+    this.#sql('DELETE FROM looked WHERE at < ?').run(before);
   }
 
   close(): void {
@@ -103,12 +104,12 @@ export class TracingMemory {
   }
 
   #isRemembered(digest: Buffer, since: number): boolean {
-    const found = this.#db.prepare('SELECT 1 FROM verified WHERE digest = ? AND at >= ?');
+    const found = this.#sql('SELECT 1 FROM verified WHERE digest = ? AND at >= ?');
     return found.get(digest, since) !== undefined;
   }
 
   #isUnusable(nhsNumber: NhsNumber): boolean {
-    const found = this.#db.prepare('SELECT 1 FROM looked WHERE digest = ? AND usable = 0');
+    const found = this.#sql('SELECT 1 FROM looked WHERE digest = ? AND usable = 0');
     return found.get(this.#digest('number', nhsNumber)) !== undefined;
   }
 
