@@ -13,6 +13,8 @@ import type { Sealer } from './seal.ts';
 export const IDLE_MS = 10 * 60_000;
 /** More than the clocks of two processes are. A clock put back would otherwise lengthen every session. */
 const CLOCKS_APART_MS = 60_000;
+/** In which a browser comes with a session that it was given. */
+const UNUSED_FOR_MS = 5_000;
 /** The longest shift. */
 export const LONGEST_MS = 12 * 3_600_000;
 
@@ -54,10 +56,18 @@ export type Sessions = {
   /** What a session is worth to a lookup: the same caller as a bearer token of this person. */
   authenticate: (state: SessionState) => Authentication;
   /**
-   * The cookie of a new session, whose id nobody knew before; `undefined` while the store's clock is not known, by
+   * A new session, whose id nobody knew before, and its cookie; `undefined` while the store's clock is not known, by
    * which it is judged what ended before.
+   *
+   * @param id made at random, and shown to nobody
    */
-  begin: (signedIn: SignedIn, issuedAt?: number) => string | undefined;
+  begin: (
+    signedIn: SignedIn,
+    issuedAt?: number,
+    id?: string,
+  ) => { id: string; cookie: string } | undefined;
+  /** Whether one began here a moment ago, and no browser has come with it yet. */
+  isUnused: (id: string) => boolean;
   /** Whether a session that began then, or now, would be over: its provider has ended it. */
   isOver: (signedIn: SignedIn, issuedAt?: number) => boolean;
   /** The cookie of a session in use. */
@@ -89,6 +99,8 @@ type SessionDependencies = {
 export function createSessions(dependencies: SessionDependencies): Sessions {
   const { sealer, cookies, endings, isProvider, blocked, revoked, now = Date.now } = dependencies;
 
+  const unused = new Set<string>();
+
   const endsAt = ({ issuedAt, seenAt }: Session): number =>
     Math.min(issuedAt + LONGEST_MS, seenAt + IDLE_MS);
 
@@ -111,6 +123,7 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
       if (cookie === undefined) return { kind: 'none' };
       const session = sessionSchema.safeParse(sealer.open('session', cookie)).data;
       if (session === undefined) return { kind: 'none' };
+      unused.delete(session.id);
       const isOfTheFuture = session.seenAt > now() + CLOCKS_APART_MS;
       if (now() >= endsAt(session) || isOfTheFuture || !isProvider(session) || revoked(session)) {
         return { kind: 'over' };
@@ -139,10 +152,13 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
         (hasEnded({ ...signedIn, id: '', issuedAt }) || endings.isLost(issuedAt))
       );
     },
-    begin(signedIn, issuedAt = endings.now()) {
+    begin(signedIn, issuedAt = endings.now(), id = randomUUID()) {
       if (issuedAt === undefined || endings.now() === undefined) return undefined;
-      return cookieOf({ ...signedIn, id: randomUUID(), issuedAt, seenAt: now() });
+      unused.add(id);
+      setTimeout(() => unused.delete(id), UNUSED_FOR_MS).unref();
+      return { id, cookie: cookieOf({ ...signedIn, id, issuedAt, seenAt: now() }) };
     },
+    isUnused: (id) => unused.has(id),
     renew: (session) => cookieOf({ ...session, seenAt: now() }),
     hasEnded,
     end: ({ id }) => endings.endSession(id),

@@ -36,10 +36,11 @@ import type { Cookies } from '../session/cookies.ts';
 import { type FormRefusal, type Forms, readForm } from '../session/forms.ts';
 import { FORMS_REFUSED } from '../session/forms-refused.ts';
 import type { Sealer } from '../session/seal.ts';
-import { type Sessions, type SignedIn, signedInSchema } from '../session/sessions.ts';
+import { type Session, type Sessions, type SignedIn, signedInSchema } from '../session/sessions.ts';
 import { FLOW_LASTS_MS, type Visits } from '../session/visits.ts';
 import { limited, type Provider, type Returned, type Sent } from './openid.ts';
 import { refusedPage, signInRefusalOf } from './refused.ts';
+import { createRepeats, type LetIn } from './repeats.ts';
 import { createSignOut } from './sign-out.ts';
 
 export type SignInDependencies = {
@@ -94,13 +95,18 @@ const CHOICE_LASTS_MS = 5 * 60_000;
 /** A person in one of several roles, until they have chosen one. */
 const choiceSchema = z.strictObject({
   visit: z.uuid(),
-  /** Shared by all roles of one sign-in, of which only one can be taken, once. */
+  /** Shared by all roles of one sign-in, of which only one can be taken, once: it is the id of the session then. */
   id: z.uuid(),
   at: z.int(),
   /** When the browser came back from the provider, by the store's clock: what has ended since ends the session. */
   issuedAt: z.int(),
   signedIn: signedInSchema,
 });
+type Choice = z.infer<typeof choiceSchema>;
+
+/** Whether this very choice made a session: its form was sent twice, and the browser has the answer to the first. */
+const isOfChoice = ({ id, role }: Session, choice: Choice | undefined): boolean =>
+  id === choice?.id && role.id === choice.signedIn.role.id;
 
 function people(): ReturnType<typeof demoPersonas> {
   const [authority] = SAMPLE_AUTHORITIES;
@@ -152,8 +158,10 @@ export function createSignIn(dependencies: SignInDependencies) {
 
   const refused = (...of: Parameters<typeof refusedPage>): Response => frame(refusedPage(...of));
 
-  const shown = (answer: Response | Page): Response =>
-    answer instanceof Response ? answer : frame(answer);
+  const judgeOnce = createRepeats(sessions.isUnused);
+
+  const shown = (answer: LetIn | Page): Response =>
+    'session' in answer ? redirect(answer.to, answer.cookies) : frame(answer);
 
   function signInPage(incoming: IncomingMessage, problem?: string): Response {
     const visit = visits.read(incoming);
@@ -233,7 +241,8 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     sent: Sent | undefined,
     ended: readonly string[] = [],
     issuedAt?: number,
-  ): Promise<Response | Page> {
+    id?: string,
+  ): Promise<LetIn | Page> {
     const access = decideAccess(signedIn, {}, organisations(), registeredOnly());
     const home = homeOf(signedIn.scopes, access);
     if (blocked(callerOf(signedIn).userKey)) {
@@ -246,13 +255,14 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     }
     // The provider has ended the very session that it lets in: it would be over at once, and the browser led in a circle.
     if (sessions.isOver(signedIn, issuedAt)) return refusedPage('not-finished', provider);
-    const session = sessions.begin(signedIn, issuedAt);
+    const session = sessions.begin(signedIn, issuedAt, id);
     if (session === undefined) return notLetIn(incoming, signedIn, provider, 'could-not-check');
     const former = sessions.read(incoming);
     // An answer of it may be on its way still, and would bring its cookie back.
     if ('session' in former) await sessions.end(former.session).catch(() => undefined);
     // A new visit, so that no other page of this browser can answer for this one.
-    return redirect(home ?? '/', [session, visits.cookie({ id: randomUUID() }), ...ended]);
+    const cookies = [session.cookie, visits.cookie({ id: randomUUID() }), ...ended];
+    return { session: session.id, to: home ?? '/', cookies };
   }
 
   function chooseRole(of: readonly SignedIn[], ended: string, issuedAt: number): Page {
@@ -288,17 +298,23 @@ ${button(SIGN_IN.continue)}
     const visit = visits.read(incoming);
     if (typeof form === 'string') return notTaken(form);
     if (!forms.isSentFromHere(incoming)) return notTaken();
-    // Another tab may have opened the page as well, or signed in.
-    if (!forms.isOurs(incoming, form, { form: 'demo', owner: visit.id })) {
-      return signInPage(incoming, SIGN_IN.stale);
-    }
     const person = OFFERED_NOW.find((each) => each === form.get('person'));
-    if (person === undefined) return signInPage(incoming, SIGN_IN.pick);
-    const claims = personOf(person);
+    const claims = person && personOf(person);
+    if (!forms.isOurs(incoming, form, { form: 'demo', owner: visit.id })) {
+      const state = sessions.read(incoming);
+      const isThem =
+        'session' in state &&
+        state.session.issuer === DEMO_ISSUER &&
+        state.session.user === claims?.sub;
+      // A double click, or another tab: it may have opened the page as well, or signed in.
+      return isThem ? redirect('/') : signInPage(incoming, SIGN_IN.stale);
+    }
+    if (claims === undefined) return signInPage(incoming, SIGN_IN.pick);
     const from = { provider: DEMO_PROVIDER, settings: DEMO_PROVIDER, subject: claims.sub };
     const [signedIn] = inEachRole({ ...claims, iss: DEMO_ISSUER }, from);
     if (signedIn === undefined) return noSuchPage();
-    return shown(await letIn(incoming, signedIn, DEMO_NAME, undefined));
+    const sent = `${form.get('token')} ${person}`;
+    return shown(await judgeOnce(sent, () => letIn(incoming, signedIn, DEMO_NAME, undefined)));
   };
 
   /** Sends the browser to a provider. */
@@ -364,7 +380,7 @@ ${button(SIGN_IN.continue)}
     const left = await leftFor(incoming, provider.id, returned);
     const answer = await answerTo(incoming, provider, returned, { ended, issuedAt });
     // Somebody who is let in has a new session instead.
-    if (answer instanceof Response) return answer;
+    if ('session' in answer) return shown(answer);
     const signsOut = left.length > 0;
     return frame({ ...answer, signsOut, cookies: [...(answer.cookies ?? []), ...left] });
   };
@@ -396,7 +412,7 @@ ${button(SIGN_IN.continue)}
     provider: Provider,
     returned: Returned,
     { ended, issuedAt }: { ended: string; issuedAt: number | undefined },
-  ): Promise<Response | Page> | Page {
+  ): Promise<LetIn | Page> | Page {
     const from = { provider: provider.id, settings: provider.settings };
     if (returned.kind === 'refused') {
       const { cause } = returned;
@@ -426,6 +442,21 @@ ${button(SIGN_IN.continue)}
       : chooseRole(each, ended, issuedAt);
   }
 
+  /** Lets somebody in by the first choice that comes of those of one sign-in. */
+  async function takeOnce(
+    incoming: IncomingMessage,
+    { id, signedIn, issuedAt }: Choice,
+    provider: string,
+  ): Promise<LetIn | Page> {
+    const isFirst = await endings.once(`role ${id}`).catch(() => undefined);
+    if (isFirst === undefined) return notLetIn(incoming, signedIn, provider, 'could-not-check');
+    if (!isFirst) {
+      note(incoming, 'form-untrusted', signedIn);
+      return refusedPage('not-finished', provider);
+    }
+    return letIn(incoming, signedIn, provider, undefined, [], issuedAt, id);
+  }
+
   /** One of several roles was chosen. */
   const takeRole: Handler = async ({ env }) => {
     const { incoming } = env;
@@ -433,10 +464,13 @@ ${button(SIGN_IN.continue)}
     const visit = visits.read(incoming);
     if (typeof form === 'string') return notTaken(form);
     if (!forms.isSentFromHere(incoming)) return notTaken();
+    const role = form.get('role') ?? '';
+    const choice = choiceSchema.safeParse(sealer.open('role', role)).data;
+    const state = sessions.read(incoming);
+    if ('session' in state && isOfChoice(state.session, choice)) return redirect('/');
     if (!forms.isOurs(incoming, form, { form: 'role', owner: visit.id })) {
       return refused('not-finished', '');
     }
-    const choice = choiceSchema.safeParse(sealer.open('role', form.get('role') ?? '')).data;
     const provider = providers().find(({ id }) => id === choice?.signedIn.provider);
     if (choice?.visit !== visit.id || provider?.settings !== choice.signedIn.settings) {
       return refused('not-finished', '');
@@ -445,17 +479,7 @@ ${button(SIGN_IN.continue)}
       note(incoming, 'token-expired', choice.signedIn);
       return refused('not-finished', provider.name);
     }
-    const isFirst = await endings.once(`role ${choice.id}`).catch(() => undefined);
-    if (isFirst === undefined) {
-      return frame(notLetIn(incoming, choice.signedIn, provider.name, 'could-not-check'));
-    }
-    if (!isFirst) {
-      note(incoming, 'form-untrusted', choice.signedIn);
-      return refused('not-finished', provider.name);
-    }
-    return shown(
-      await letIn(incoming, choice.signedIn, provider.name, undefined, [], choice.issuedAt),
-    );
+    return shown(await judgeOnce(role, () => takeOnce(incoming, choice, provider.name)));
   };
 
   const { signOut, loggedOut } = createSignOut({ ...dependencies, providerOf, note, notTaken });

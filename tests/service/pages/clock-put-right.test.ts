@@ -80,7 +80,7 @@ test('an idle session still ends after ten minutes', async () => {
     now: () => clock,
   });
   const organisation = { code: 'ZZH01', name: 'Example Hospital' };
-  const cookie = sessions.begin({
+  const session = sessions.begin({
     provider: 'test',
     settings: 'digest',
     issuer: 'https://issuer.example',
@@ -91,7 +91,7 @@ test('an idle session still ends after ten minutes', async () => {
     role: { id: '1', code: 'R8001', name: 'Nurse', organisation, activities: [] },
     scopes: [],
   });
-  const read = () => sessions.read({ headers: { cookie: cookie?.split(';')[0] } }).kind;
+  const read = () => sessions.read({ headers: { cookie: session?.cookie.split(';')[0] } }).kind;
   expect(read()).toBe('open');
   clock -= 60 * MINUTE;
   expect(read()).toBe('over');

@@ -29,6 +29,7 @@ import {
 import {
   createVisitor,
   hiddenOf,
+  locationOf,
   type Visit,
   type Visitor,
   wordsOf,
@@ -468,6 +469,79 @@ test('one of several roles is chosen, once for this browser', async () => {
   expect(wordsOf(await visitor.get('/look-up'))).toContain(LOOK_UP.recorded);
   for (const [name, value] of visit) thief.jar.set(name, value);
   expect((await thief.post('/role', fields)).heading).toBe(SIGN_IN_REFUSED.notFinished);
+});
+
+describe('a choice that a double click sends twice leads into the one session that it makes', () => {
+  type Choosing = (visitor: Visitor) => Promise<[address: string, fields: Record<string, string>]>;
+  const choices: [string, Choosing][] = [
+    [
+      'of a role',
+      async (visitor) => {
+        const roles = [{ id: '1' }, { id: '2' }];
+        const page = await signIn(visitor, somebody(), { roles, selectedRole: undefined });
+        const [, role = ''] = /name="role" type="radio" value="([^"]+)"/.exec(page.text) ?? [];
+        return ['/role', { ...hiddenOf(page, '/role'), role }];
+      },
+    ],
+    [
+      'of a made-up person',
+      async (visitor) => {
+        const fields = await visitor.form('/sign-in');
+        return ['/sign-in', { ...fields, person: 'emergencyDepartment' }];
+      },
+    ],
+  ];
+  const twice: [string, (visitor: Visitor, send: () => Promise<Visit>) => Promise<Visit[]>][] = [
+    ['at the same moment', (_, send) => Promise.all([send(), send()])],
+    [
+      'before the first answer is here, which is lost',
+      async (visitor, send) => {
+        const kept = new Map(visitor.jar);
+        const first = await send();
+        visitor.jar.clear();
+        for (const [name, value] of kept) visitor.jar.set(name, value);
+        return [first, await send()];
+      },
+    ],
+    ['after the first answer', async (_, send) => [await send(), await send()]],
+  ];
+  const sessionsIn = ({ headers }: Visit): string[] =>
+    headers.getSetCookie().filter((cookie) => cookie.startsWith('cp-flags-session='));
+
+  test.for(
+    choices.flatMap(([what, choose]) =>
+      twice.map(([when, sendTwice]) => ({ what, when, choose, sendTwice })),
+    ),
+  )('$what, $when', async ({ choose, sendTwice }) => {
+    const visitor = createVisitor(service.baseUrl);
+    const [address, fields] = await choose(visitor);
+    const answers = await sendTwice(visitor, () => visitor.post(address, fields));
+    for (const { status } of answers) expect(status).toBe(303);
+    expect(['/', '/look-up']).toContain(locationOf(answers.at(-1) as Visit));
+    expect((await visitor.get('/look-up')).status).toBe(200);
+    expect(new Set(answers.flatMap(sessionsIn)).size).toBe(1);
+  });
+
+  test('of a role, and no other role in the same moment', async () => {
+    const visitor = createVisitor(service.baseUrl);
+    const roles = [{ id: '1' }, { id: '2' }];
+    const page = await signIn(visitor, somebody(), { roles, selectedRole: undefined });
+    const [one, other] = [...page.text.matchAll(/name="role" type="radio" value="([^"]+)"/g)];
+    const fields = hiddenOf(page, '/role');
+    const kept = new Map(visitor.jar);
+    expect((await visitor.post('/role', { ...fields, role: one?.[1] ?? '' })).status).toBe(303);
+    for (const [name, value] of kept) visitor.jar.set(name, value);
+    const second = await visitor.post('/role', { ...fields, role: other?.[1] ?? '' });
+    expect([second.heading, sessionsIn(second)]).toEqual([SIGN_IN_REFUSED.notFinished, []]);
+  });
+
+  test.for(choices)('%s, and not in a browser with another session', async ([, choose]) => {
+    const [visitor, other] = [createVisitor(service.baseUrl), createVisitor(service.baseUrl)];
+    const [address, fields] = await choose(visitor);
+    await signIn(other, somebody());
+    expect((await visitor.post(address, fields)).status).toBe(303);
+    expect(sessionsIn(await other.post(address, fields))).toEqual([]);
+  });
 });
 
 test('a role is not taken once the provider has ended its session', async () => {
