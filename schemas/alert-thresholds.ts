@@ -11,12 +11,15 @@ const thresholds = (names: readonly string[], standard: string) =>
       error: 'must not be lower for a longer time',
     });
 
-/** Different children a minute, an hour and a day that one user may look up in unscheduled care unnoticed. */
+/**
+ * How many different children one user may look up in unscheduled care, in a minute, an hour and a day,
+ * before an alert.
+ */
 export const unscheduledThresholdsSchema = thresholds(['a minute', 'an hour', 'a day'], '20/60/400')
   .default([20, 60, 400])
   .transform(([minute = 0, hour = 0, day = 0]) => ({ minute, hour, day }));
 
-/** The same for lookups of every kind together, which scheduled care makes by the list. */
+/** The same for lookups of every kind together, since scheduled care looks up whole lists. */
 export const allThresholdsSchema = thresholds(['an hour', 'a day'], '300/600')
   .default([300, 600])
   .transform(([hour = 0, day = 0]) => ({ hour, day }));
@@ -28,8 +31,8 @@ export type AlertThresholds = {
 };
 
 /**
- * Thresholds of an hour and a day that somebody can come to: none above half of what a user's limit lets
- * through in the meantime.
+ * Thresholds for an hour and a day that a user can reach: none is above half of what the user's limit allows
+ * in that time.
  *
  * @param userLimit requests a minute; 0 is no limit
  */

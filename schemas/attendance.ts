@@ -3,8 +3,8 @@ import { isPublicPhone, phoneSchema } from './authority.ts';
 import { nhsNumberSchema, parseNhsNumber } from './nhs-number.ts';
 
 /**
- * What came of a look from unscheduled care, as far as its authority has to act on it. Source: our own; CP-IS has
- * nothing of the kind.
+ * The outcome of a look from unscheduled care, as far as its authority has to act on it. Source: our own;
+ * CP-IS has no such thing.
  */
 export const ATTENDANCES = [
   'seen',
@@ -18,8 +18,8 @@ export const ATTENDANCES = [
 export const ATTENDANCE_HOURS = 24;
 
 /**
- * A name as it stands over a door. It has no room for a story, and with at most four digits none for an NHS number or
- * a date of birth.
+ * A ward's name as on its door. It has no room for a story, and with at most four digits none for an NHS
+ * number or a date of birth.
  */
 const wardSchema = z
   .string()
@@ -33,8 +33,9 @@ const wardSchema = z
   );
 
 /**
- * How NHS numbers begin: 3 in Northern Ireland, 4, 6 and 7 in England and Wales, 9 in tests. Those of Scotland begin
- * with a date, as telephone numbers of whole regions do (01, 02), and are not told from them.
+ * How NHS numbers begin: 3 in Northern Ireland, 4, 6 and 7 in England and Wales, 9 in tests. Those of
+ * Scotland begin with a date, as telephone numbers of whole regions do (01, 02), and cannot be distinguished
+ * from them.
  */
 const NHS_NUMBER_BEGINS = /^[34679]/;
 
@@ -51,8 +52,8 @@ function holdsNhsNumber(digits: string): boolean {
 const asDialled = (phone: string): string => phone.replace(/^(?:\+|00)440?(?=[0-9]{9,10}$)/, '0');
 
 /**
- * A telephone number that holds no NHS number in any spelling. One in eleven that begin with 03, 07 or another country's
- * code is refused for it, and none that begins with 01 or 02: it may be left out.
+ * A telephone number that holds no NHS number in any spelling. One in eleven numbers that begin with 03, 07
+ * or another country's code is therefore refused, and none that begins with 01 or 02. The number is optional.
  */
 const switchboardSchema = phoneSchema
   .refine((phone) => !isPublicPhone(phone), {

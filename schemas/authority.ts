@@ -9,7 +9,7 @@ export const odsCodeSchema = z
   .brand<'OdsCode'>();
 export type OdsCode = z.infer<typeof odsCodeSchema>;
 
-/** Digits as dialled, with an optional leading `+`; spaces are for people and kept out of the store. */
+/** Digits as dialled, with an optional leading `+`; spaces are for people and are not stored. */
 export const phoneSchema = z
   .string()
   .transform((text) => text.replace(/[\s()-]/g, ''))
@@ -20,11 +20,14 @@ export const phoneSchema = z
     }),
   );
 
-/** What anybody in the United Kingdom rings: no council's or hospital's own, so nobody there knows of the child. */
+/**
+ * What anybody in the United Kingdom may ring: these are no council's or hospital's own, so nobody there
+ * knows the child.
+ */
 const PUBLIC_PHONE = /^(?:(?:\+|00)440?)?(?:999|112|111|101)$/;
 export const isPublicPhone = (phone: string): boolean => PUBLIC_PHONE.test(phone);
 
-/** A number that is given for an authority. What is held already stays readable by {@link phoneSchema}. */
+/** A number given for an authority now. One stored earlier stays readable by {@link phoneSchema}. */
 export const councilPhoneSchema = phoneSchema.refine((phone) => !isPublicPhone(phone), {
   error: 'must be the council’s own number: 999, 112, 111 and 101 are not',
 });
@@ -43,17 +46,17 @@ export const authoritySchema = z.object({
   officeHoursPhone: phoneSchema.optional(),
   /** When that number was last given, as below. */
   officeHoursPhoneAsOf: z.iso.datetime().optional(),
-  /** When that number answers. What cannot be read is left out: it only says which number to ring first. */
+  /** When that number answers. Unreadable hours are left out: they only say which number to ring first. */
   officeHours: officeHoursSchema.optional().catch(undefined),
-  /** Always there: an authority that cannot be rung at night cannot load. */
+  /** Always present: an authority that cannot be rung at night cannot load. */
   emergencyDutyTeamPhone: phoneSchema,
-  /** When that number was last given, by a file or by hand; absent if that was before this was kept. */
+  /** When that number was last given, by a file or by hand; absent if that was before this was recorded. */
   emergencyDutyTeamPhoneAsOf: z.iso.datetime().optional(),
   /** The earlier of creation and receipt of its last good file; absent until it has loaded. */
   dataAsOf: z.iso.datetime().optional(),
   /** The highest file sequence that consumed its number, with the offset below. */
   sequence: z.int().nonnegative().optional(),
-  /** What is added to the numbers of its files, since its numbering started again; 0 before that. */
+  /** What is added to the numbers of its files since its numbering restarted; 0 before that. */
   sequenceOffset: z.int().nonnegative().optional(),
   /** Children and rows (tombstones included) held when the last load was reconciled. */
   rows: z.int().nonnegative().optional(),

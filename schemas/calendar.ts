@@ -20,9 +20,7 @@ export const FIRST_DAY = -25_567;
 export const LAST_DAY = 84_005;
 const isInRange = (day: number): boolean => day >= FIRST_DAY && day <= LAST_DAY;
 
-/**
- * The dates of days within the range above, by the day. Loads ask for the same few thousand days over and over.
- */
+/** The dates of the days in that range, by day. Loads ask for the same few thousand days over and over. */
 const dates = new Map<number, CalendarDate>();
 
 /** Reads `YYYY-MM-DD`, strictly. */
@@ -42,7 +40,7 @@ export function parseCompactDate(text: string): CalendarDate | undefined {
 const HYPHEN = 45;
 const ZERO = 48;
 
-/** The digits of a text from one place to another; NaN if there is something else. */
+/** The digits of a text from one position to another; NaN if there is anything else. */
 function number(text: string, from: number, to: number): number {
   let value = 0;
   for (let at = from; at < to; at++) {
@@ -53,7 +51,7 @@ function number(text: string, from: number, to: number): number {
   return value;
 }
 
-/** As {@link calendarDate}; one and the same string for the same day, which is quick to look up. */
+/** As {@link calendarDate}; always the same string for the same day, which is quick to look up. */
 function dayOf(year: number, month: number, day: number): CalendarDate | undefined {
   if (!(month >= 1 && month <= 12 && day >= 1 && day <= 31)) return undefined;
   const key = (year * 12 + month) * 32 + day;
@@ -69,7 +67,7 @@ const named = new Map<number, CalendarDate>();
 /** Days since 1970-01-01; the form in which the store keeps a day. */
 export function epochDay(date: CalendarDate): number {
   const month = number(date, 5, 7);
-  // Counted from March, so that the day that a leap year adds is its last.
+  // Counted from March, so that the leap day is the last of its year.
   const year = number(date, 0, 4) - (month > 2 ? 0 : 1);
   const leapDays = Math.floor(year / 4) - Math.floor(year / 100) + Math.floor(year / 400);
   const before = DAYS_FROM_MARCH[month] ?? Number.NaN;
@@ -111,7 +109,7 @@ const londonOffset = new Intl.DateTimeFormat('en-GB', {
   timeZone: 'Europe/London',
   timeZoneName: 'longOffset',
 });
-/** London's hours ahead of UTC at midnight of each day in the range, and one; 0 where it was not asked for yet. */
+/** London's hours ahead of UTC at midnight of each day in the range, plus one; 0 if not asked for yet. */
 const midnights = new Int8Array(LAST_DAY - FIRST_DAY + 1);
 
 /** The hour last asked for: a load asks for the same one with every record. Clocks change on the hour. */
@@ -135,8 +133,8 @@ type MonthOffsets = { before: number; changes: number; after: number };
 const months = new Map<number, MonthOffsets>();
 
 /**
- * London's offset at midnight UTC of a day. Asked day by day of `Intl` it costs a load a quarter of a
- * second; clocks change at most once a month, so the day is sought by halving.
+ * London's offset at midnight UTC of a day. Asking `Intl` day by day costs a load a quarter of a second.
+ * Clocks change at most once a month, so the day is found by bisection.
  */
 function midnightOffsetMs(utc: number): number {
   const date = new Date(utc);
@@ -146,7 +144,7 @@ function midnightOffsetMs(utc: number): number {
   if (offsets === undefined) {
     let [from, to] = [Date.UTC(year, month, 1), Date.UTC(year, month + 1, 1)];
     const [before, after] = [londonOffsetOf(from), londonOffsetOf(to)];
-    // Up to `from` it is the one, from `to` on the other.
+    // The first offset holds up to `from`, the other from `to`.
     while (before !== after && to - from > DAY_MS) {
       const middle = from + Math.floor((to - from) / DAY_MS / 2) * DAY_MS;
       if (londonOffsetOf(middle) === before) from = middle;
@@ -176,8 +174,8 @@ export function londonMidnight(date: CalendarDate): number {
 
 /**
  * The instant, in milliseconds, at which London's clocks show a time of a day, given in milliseconds since
- * its midnight. Of an hour that the clocks repeat it is the second; an hour that they skip is read as the
- * one before it.
+ * its midnight. In an hour that the clocks repeat it is the second time; an hour that they skip is read as
+ * the one before it.
  */
 export function londonInstant(date: CalendarDate, timeOfDayMs: number): number {
   const utc = Date.parse(date) + timeOfDayMs;

@@ -1,5 +1,4 @@
-// One schema, however long: every setting with what it means, in one order, for the help, the documents and
-// the checks.
+// One schema, since the help, the documents and the checks need every setting with its meaning, in one order.
 
 import { resolve } from 'node:path';
 import { z } from 'zod';
@@ -22,7 +21,7 @@ const numberOf = (minimum: number, maximum: number) =>
 const number = (minimum: number, maximum: number, standard: number) =>
   numberOf(minimum, maximum).default(standard);
 
-/** A limit that is not set has one standard for live data and another for a demo. */
+/** An unset limit has one default for live data and another for a demo. */
 const limit = () =>
   z
     .string()
@@ -33,7 +32,7 @@ const limit = () =>
 /** Source: NHS Digital, MESH API, polling. */
 const MESH_POLL_AT_LEAST_SECONDS = 300;
 
-/** Elsewhere than on this machine never without TLS: an access token travels to it, and NHS numbers. */
+/** Other than on this machine never without TLS: an access token is sent to it, and NHS numbers. */
 const pdsAddress = () =>
   z
     .string()
@@ -692,11 +691,11 @@ export class ConfigurationError extends Error {
 }
 
 /**
- * Reads the configuration from an environment. Variables it does not know are left alone (the
- * environment is shared); an empty variable counts as not set.
+ * Reads the configuration from an environment. Variables it does not know are left alone (the environment is
+ * shared); an empty variable counts as not set.
  *
- * @throws {ConfigurationError} naming every setting that is wrong, and how it should be. The values are
- * not repeated: some are secrets.
+ * @throws {ConfigurationError} naming every wrong setting, and its correct form. The values are not repeated:
+ * some are secrets.
  */
 export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration {
   const given = Object.fromEntries(

@@ -1,4 +1,4 @@
-// One table, however long: anybody who adds a refusal sees the words of all others.
+// One table, so that anybody who adds a refusal sees the words of all others.
 
 import { z } from 'zod';
 import { requestIdSchema } from './request-id.ts';

@@ -44,8 +44,8 @@ export const LOOKUP_OUTCOMES = ['flagged', 'not-flagged'] as const;
 export const STORE_CAUSES = ['incomplete', 'corrupt', 'clock', 'not-in-use', 'coverage'] as const;
 
 /**
- * The same, wherever it was found: the store was not open, the store did not answer, replicas did not
- * acknowledge the event, the directory is old.
+ * The same cause, wherever it was found: the store was not open, the store did not answer, replicas did not
+ * acknowledge the event, or the directory is old.
  */
 export const COULD_NOT_CHECK_CAUSES = [
   'closed',
@@ -58,10 +58,10 @@ export const COULD_NOT_CHECK_CAUSES = [
 ] as const;
 export type CouldNotCheckCause = (typeof COULD_NOT_CHECK_CAUSES)[number];
 
-/** What the audit says instead of a cause if the user is barred from the child. Nobody else is told that there is a bar. */
+/** What the audit records instead of a cause if the user is barred from the child. Nobody else learns of the bar. */
 export const BARRED = 'barred';
 
-/** Causes of could-not-check that occur only if no flag is held: a flag is shown in spite of them. */
+/** Causes of could-not-check that arise only if no flag is held: a flag is shown in spite of them. */
 export const saysNothingHeld = (cause: string): boolean =>
   cause === 'coverage' || cause === 'not-in-use';
 
@@ -84,8 +84,8 @@ const flagAuthoritySchema = z.object({
 });
 
 /**
- * One plan shown. `endDate` only of an ended or ending plan; an unborn child's plan has
- * `dueOrEndDate` in its place, because the upload does not tell the two apart.
+ * One plan shown. `endDate` only for an ended or ending plan; an unborn child's plan has `dueOrEndDate`
+ * instead, because uploads do not distinguish the two.
  */
 export const flagSchema = z
   .object({
@@ -207,5 +207,5 @@ export const batchAnswerSchema = z.object({
 
 /** How many accesses an answer shows. Source: CP-IS API catalogue, "latest 25". */
 export const ACCESSES_SHOWN = 25;
-/** A user's looks at a child within this time of the first are one entry: at the latest, with how many. */
+/** A user's looks at a child within this time of the first are one entry: the latest, with their number. */
 export const ACCESS_COLLAPSE_HOURS = 24;

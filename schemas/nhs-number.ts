@@ -23,8 +23,8 @@ export function nhsNumberCheckDigit(nineDigits: string): number | undefined {
 
 /**
  * Accepts exactly ten ASCII digits with a right check digit, and not ten equal digits (they pass the
- * arithmetic, and are what tired people and test systems type). Spaces are not accepted here: a caller
- * that may be given the printed 3-3-4 form removes them with {@link unspacedNhsNumber} first.
+ * arithmetic, and are what tired people and test systems type). Spaces are not accepted here: a caller that
+ * accepts the printed 3-3-4 form removes them with {@link unspacedNhsNumber} first.
  */
 export function parseNhsNumber(text: string): NhsNumber | undefined {
   if (text.length !== 10) return undefined;
@@ -39,8 +39,8 @@ export function parseNhsNumber(text: string): NhsNumber | undefined {
 }
 
 /**
- * A number without white space of any kind and characters that cannot be seen, and the printed form
- * `999 000 0018` or `999-000-0018` without its separators; any other text unchanged.
+ * A number without white space and invisible characters, and the printed form `999 000 0018` or
+ * `999-000-0018` without its separators; any other text unchanged.
  */
 export function unspacedNhsNumber(text: string): string {
   const bare = unspaced(text).replace(
@@ -50,7 +50,7 @@ export function unspacedNhsNumber(text: string): string {
   return /^[0-9]{10}$/.test(bare) ? bare : text;
 }
 
-/** What people put between the digits of a number that they type or paste: spaces, dashes and dots. */
+/** What people put between the digits when they type or paste a number: spaces, dashes and dots. */
 export const SEPARATOR = '[\\s.\\u2010-\\u2015\\u2212-]';
 const SEPARATORS = new RegExp(SEPARATOR, 'g');
 
@@ -61,19 +61,19 @@ const SEPARATORS = new RegExp(SEPARATOR, 'g');
 const TURNING =
   /[\u0590-\u08ff\u200f\u202b\u202e\u2067\ufb1d-\ufdff\ufe70-\ufefe\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 
-/** Whether a text may be shown in another order than it has: a person sees another number than is read. */
+/** Whether a text may be shown in a different order from how it is read: a person would see another number. */
 export const isTurned = (text: string): boolean => TURNING.test(text);
 
 /**
- * A number as a person typed or pasted it, without what stands between its digits or cannot be seen; unchanged if
- * it {@link isTurned}. What systems send is read more strictly: there a dot may be a sign that it is no number.
+ * A number that a person typed or pasted, without separators and invisible characters; unchanged if it {@link
+ * isTurned}. What systems send is read more strictly: there a dot may show that it is not a number.
  */
 export const typedNhsNumber = (text: string): string =>
   isTurned(text) ? text : unspacedNhsNumber(text.replaceAll(SEPARATORS, ''));
 
 /** Ten digits as NHS numbers are printed. */
 const PRINTED = /^[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}$/;
-/** What may stand between two digits of a number that somebody has written in their own way. */
+/** What may stand between two digits if somebody has written a number in their own way. */
 const BETWEEN = /^[\s\p{P}\p{S}\p{Cf}]{1,4}$/u;
 /** A telephone number's country code, before the rest of it. */
 const COUNTRY_CODE = /\+[0-9]{1,3}[\s().-]*$/;
@@ -81,9 +81,9 @@ const ADDRESS = /^(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})\.){3}[0-9]{1,3}(?::[0-
 const WORD = /[\p{L}\p{N}]/u;
 
 /**
- * Where a text has what may be an NHS number: ten digits in the printed form, and in any other form, with whatever stands
- * between them, if their check digit is right. Not what is part of a word, a network
- * address, or follows the country code of a telephone. One time in eleven a date with a time is taken for one.
+ * Where a text may contain an NHS number: ten digits in the printed form, or in any other form with
+ * separators if their check digit is right. Not as part of a word or a network address, or after a telephone
+ * country code. One date with a time in eleven is taken for one.
  *
  * @param text in the normal form NFKC: digits of other widths are found after it only
  */

@@ -11,8 +11,8 @@ import { mailboxSchema, workflowSchema } from './uploads/mesh.ts';
 export const ENTRY_HOURS = 24;
 
 /**
- * Which notification it is: how far into the sealed log it goes, and which at that place. Twelve and four
- * digits, so that the order of the texts is the order of the notifications.
+ * Which notification it is: how far into the sealed log it goes, and its number at that position. Twelve and
+ * four digits, so that text order is the order of notifications.
  */
 export const notificationIdSchema = z
   .string()
@@ -26,7 +26,7 @@ const PLACES_AT_MOST = 9_999;
  * The id of an authority's next notification.
  *
  * @param position every event of the log before it has been notified
- * @returns `undefined` if there were as many as an id can tell apart while the log stood still
+ * @returns `undefined` if the ids for this position are used up
  */
 export function nextNotificationId(
   position: number,
@@ -57,13 +57,13 @@ export const notificationEntrySchema = z.strictObject({
   role: z.strictObject({ code: z.string(), name: z.string() }),
   organisation: z.strictObject({ code: z.string(), name: z.string() }),
   setting: z.string(),
-  /** Another council keeps back where the child was looked up: who and where only say that they are not shown. */
+  /** Another council keeps back where the child was looked up: who and where say only that they are not shown. */
   withheld: z.literal(true).optional(),
   /** The authority bars the user from the child: nothing was shown, and there are no plans. */
   barred: z.literal(true).optional(),
   /** The reason for the latest access, if one was given. */
   reason: z.string().optional(),
-  /** What came of it, as the user last recorded it, if at all. */
+  /** The outcome, as the user last recorded it, if at all. */
   attendance: notifiedAttendanceSchema.optional(),
   count: z.int().positive(),
   first: z.iso.datetime(),
@@ -74,7 +74,7 @@ export const notificationEntrySchema = z.strictObject({
 export type NotificationEntry = z.infer<typeof notificationEntrySchema>;
 
 /**
- * Tells an authority who looked at plans of its children. Without entries it says that nobody did.
+ * Informs an authority who looked at its children's plans. Without entries it says that nobody did.
  *
  * Source: CP-IS schemas, Access to Service Notification, REPC_MT000004GB01.
  */
@@ -84,10 +84,10 @@ export const notificationSchema = z.strictObject({
   uuid: z.uuid(),
   createdAt: z.iso.datetime(),
   authority: z.strictObject({ code: z.string(), name: z.string() }),
-  /** The id of the one before it, so that a missing one is noticed. Absent in the first. */
+  /** The id of the one before it, so that a missing one is noticed. Absent from the first. */
   previous: notificationIdSchema.optional(),
   entries: z.array(notificationEntrySchema),
-  /** Events since the one before that could not be read, and may have concerned a child of the authority. */
+  /** Events since the previous notification that could not be read, and may have concerned a child of the authority. */
   unreadableEvents: z.int().nonnegative(),
   /** A signed checkpoint of the log that covers these accesses: keep it, and the log cannot be rewritten. */
   checkpoint: z.string(),
@@ -97,11 +97,11 @@ export type Notification = z.infer<typeof notificationSchema>;
 /** An answer to `GET /notifications`. */
 export const notificationsPageSchema = z.strictObject({
   notifications: z.array(notificationSchema),
-  /** What to ask for `after` the next time; absent while there has been none. */
+  /** What to send as `after` next time; absent until there is one. */
   next: notificationIdSchema.optional(),
   /** True if there are more now. */
   more: z.boolean(),
-  /** There were others, up to and with this one, that are not kept any longer. */
+  /** There were others, up to and including this one, that are no longer kept. */
   removedUpTo: notificationIdSchema.optional(),
 });
 export type NotificationsPage = z.infer<typeof notificationsPageSchema>;
@@ -109,29 +109,29 @@ export type NotificationsPage = z.infer<typeof notificationsPageSchema>;
 export const NOTIFICATION_FORMATS = ['json', 'csv', 'xml'] as const;
 export type NotificationFormat = (typeof NOTIFICATION_FORMATS)[number];
 
-/** How an authority has its notifications. */
+/** How an authority receives its notifications. */
 const preferencesSchema = z.strictObject({
   /** What is written into the outbox. */
   formats: z
     .array(z.enum(NOTIFICATION_FORMATS))
     .default([...NOTIFICATION_FORMATS])
     .transform((formats) => [...new Set(formats)]),
-  /** Set: a `.dat`/`.ctl` pair a format, for a MESH client to send to this mailbox. */
+  /** If set: a `.dat`/`.ctl` pair for each format, which a MESH client sends to this mailbox. */
   mailbox: mailboxSchema.optional(),
   /** The workflow id of these, if it differs from the settings. */
   workflowId: workflowSchema.optional(),
-  /** Also if nobody looked. */
+  /** Even if nobody looked. */
   empty: z.boolean().default(false),
 });
 export type NotificationPreferences = z.infer<typeof preferencesSchema>;
 
-/** By ODS code; `*` for those that are not named. */
+/** By ODS code; `*` for authorities not named. */
 export const preferencesFileSchema = z.record(
   z.string().regex(/^(?:\*|[A-Z0-9]{3,12})$/, { error: 'must be an ODS code, or *' }),
   preferencesSchema,
 );
 export type PreferencesFile = z.infer<typeof preferencesFileSchema>;
 
-/** What holds for an authority. */
+/** The settings for an authority. */
 export const preferencesOf = (file: PreferencesFile, code: string): NotificationPreferences =>
   file[code] ?? file['*'] ?? preferencesSchema.parse({});

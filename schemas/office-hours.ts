@@ -86,8 +86,9 @@ function dateOf(year: number, month: number, day: number): CalendarDate {
 }
 
 /**
- * Bank holidays of England by their standing rules; a day that is proclaimed once is not known here. Source: Banking
- * and Financial Dealings Act 1971, schedule 1, and the yearly proclamations of New Year's Day and the May holiday.
+ * Bank holidays of England by their standing rules; a day proclaimed for one year is not known here. Source:
+ * Banking and Financial Dealings Act 1971, schedule 1, and the yearly proclamations of New Year's Day and the
+ * May holiday.
  */
 function bankHolidays(year: number): ReadonlySet<CalendarDate> {
   const easter = easterSunday(year);

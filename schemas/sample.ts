@@ -70,8 +70,8 @@ export const SAMPLE_NUMBERS: readonly (SamplePerson & { shows: string })[] = [
 ];
 
 /**
- * Numbers for which a demo answers as though something had come about that no upload brings about:
- * `authority` is behind, a limit is reached, or the check cannot be made.
+ * Numbers for which a demo answers as if something had happened that no upload can cause: `authority` is
+ * behind, a limit is reached, or the check cannot be made.
  */
 export const SAMPLE_REHEARSALS: readonly (SamplePerson & {
   shows: string;

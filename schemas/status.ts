@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 const STATUSES = ['pass', 'warn', 'fail'] as const;
 
-/** What runs here; the last three only if the deployment sets them. */
+/** The version running here; the last three only if the deployment sets them. */
 export const buildSchema = z.object({
   version: z.string(),
   revision: z.string().optional(),
@@ -34,15 +34,15 @@ export const statusSchema = buildSchema.extend({
     .meta({ description: 'By name.' }),
 });
 
-/** Something of this process for somebody to see to. */
+/** Something about this process that needs attention. */
 export type OwnCheck = {
   name: string;
   ok: boolean;
-  /** What is so, or what is wrong and what to do about it. Never an NHS number. */
+  /** The state, or what is wrong and what to do about it. Never an NHS number. */
   detail: string;
-  /** ISO 8601: since when it has been so. */
+  /** ISO 8601: since when. */
   since?: string;
-  /** True of a check whose failure stops all lookups. */
+  /** True for a check whose failure stops all lookups. */
   stops?: boolean;
 };
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /**
- * What a line of text never holds: control characters, line and paragraph ends, and halves of characters, so
+ * What a line of text never holds: control characters, line and paragraph ends, and unpaired surrogates, so
  * that it can break neither a log line, nor a packed row, nor JSON read elsewhere.
  */
 const LINE = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]*$/u;
@@ -9,10 +9,10 @@ const LINE = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]*$/u;
 /** Also without what reorders the text beside it on a screen, and what XML cannot hold. */
 const HARMLESS = /^[^\u202a-\u202e\u2066-\u2069\p{Noncharacter_Code_Point}]*$/u;
 
-/** A letter or digit that can be seen: blanks, marks and controls alone name nobody. */
+/** A visible letter or digit: blanks, marks and controls alone name nobody. */
 const SEEN = /(?!\p{Default_Ignorable_Code_Point})[\p{L}\p{N}]/u;
 
-/** Text that was taken earlier, under whatever rule held then: what is kept must stay readable. */
+/** Text accepted earlier, under the rule of that time: what is stored must stay readable. */
 export const heldTextSchema = z
   .string()
   .trim()
@@ -21,8 +21,8 @@ export const heldTextSchema = z
   .regex(LINE, { error: 'must have no control characters' });
 
 /**
- * The one rule for what a person reads and somebody outside gives: names of people, roles, authorities and
- * organisations, who did something and why. A name that shows nothing leaves an audit without one.
+ * The one rule for text that comes from outside and that a person reads: names of people, roles, authorities
+ * and organisations, who did something and why. An invisible name would leave an audit without one.
  */
 export const shortTextSchema = heldTextSchema
   .regex(HARMLESS, { error: 'must have no characters that change the direction of text' })

@@ -1,9 +1,9 @@
-/** Characters that take up no room: zero-width spaces and joiners, soft hyphens, marks of direction. */
+/** Characters that take up no room: zero-width spaces and joiners, soft hyphens, direction marks. */
 const INVISIBLE = /\p{Cf}/gu;
 /** Nearly every text is plain, and has nothing to tidy. */
 const PLAIN = /^[!-~]*$/;
 
-/** A text as it looks: without what cannot be seen, and white space of any kind once and between words only. */
+/** A text as it looks: without invisible characters, and with single white space between words only. */
 export const tidy = (text: string): string =>
   PLAIN.test(text)
     ? text

@@ -29,13 +29,14 @@ const MONTHS = [
 /** For the message if one of these cannot be read. */
 export const TYPED_DAYS = 'a day such as 27/11/2026, 27 November 2026 or 2026-11-27';
 
-/** The month of a name or of its beginning, at least three letters; 0 if there is none. */
+/** The month with this name or beginning of at least three letters; 0 if there is none. */
 const monthOf = (name: string): number =>
   MONTHS.findIndex((month) => month.startsWith(name.toLowerCase())) + 1;
 
 /**
  * A day as people in Britain type it: `27/11/2026`, `27.11.2026`, `27 Nov 2026`, `27 November 2026` or
- * `2026-11-27`. The day comes before the month. A year has four digits: with two the century is not clear.
+ * `2026-11-27`. The day comes before the month. A year has four digits, since with two the century is not
+ * clear.
  */
 export function readTypedDay(text: string): CalendarDate | undefined {
   const typed = text.trim();
@@ -46,7 +47,7 @@ export function readTypedDay(text: string): CalendarDate | undefined {
   return parseIsoDate(typed);
 }
 
-/** A day with a time of London's clocks, `27/11/2026 08:30`, as milliseconds; `undefined` for anything else. */
+/** A day with a time in London, `27/11/2026 08:30`, as milliseconds; `undefined` for anything else. */
 export function readTypedTime(text: string): number | undefined {
   const [, day = '', hours, minutes, seconds = '0'] = TIME_OF_DAY.exec(text.trim()) ?? [];
   const date = readTypedDay(day);
@@ -61,8 +62,8 @@ const INSTANT = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+)$/;
 const iso = (at: number): string => new Date(at).toISOString();
 
 /**
- * A time of a search as people write it: a day or a time of London's, or an instant (ISO 8601). A day as the end is
- * included.
+ * A time in a search as people write it: a day or a time in London, or an instant (ISO 8601). A day given as
+ * the end is included.
  */
 export function readTypedInstant(text: string, of: 'from' | 'to'): string | undefined {
   const date = readTypedDay(text);

@@ -7,7 +7,7 @@ export type CaseState = (typeof CASE_STATES)[number];
 
 export const isEnded = (state: CaseState): boolean => state === 'explained' || state === 'breach';
 
-/** What somebody does to a case; the words of one are taken away by `erase` alone. */
+/** What somebody does to a case. Only `erase` removes its words. */
 export const CASE_STEPS = [
   'inquire',
   'note',
@@ -19,10 +19,10 @@ export const CASE_STEPS = [
 ] as const;
 export type CaseStep = (typeof CASE_STEPS)[number];
 
-/** Steps by which a case may begin. */
+/** Steps with which a case may begin. */
 export const FIRST_STEPS = ['inquire', 'explain', 'propose-breach'] as const satisfies CaseStep[];
 
-/** What has to be known of a case to judge a step; persons by their keys. */
+/** What must be known about a case to judge a step; people by their keys. */
 type JudgedCase = {
   state: CaseState | undefined;
   /** Who made the access. */
@@ -48,8 +48,8 @@ const LEADS_TO: Record<
 };
 
 /**
- * Whether somebody may take a step: nobody on their own access, and a breach takes two people. `state` is undefined of
- * a case that is not there yet.
+ * Whether somebody may take a step: nobody on their own access, and a breach takes two people. `state` is
+ * undefined for a case that does not exist yet.
  */
 export function judgeStep(
   { state, about, proposedBy }: JudgedCase,

@@ -1,4 +1,4 @@
-// One list, long only because every event says what it holds: what is left out of one is seen beside the others.
+// One list, since every event says what it holds, and what one leaves out shows beside the others.
 
 import { z } from 'zod';
 import { ATTENDANCES } from '../attendance.ts';
@@ -11,9 +11,9 @@ import { CASE_STEPS } from './access-case.ts';
 const who = z.string().min(1).max(200);
 
 /**
- * What a process writes of itself into an event before the store adds what only the store knows (the
- * number in the partition, the time, what was shown). Never a date of birth, a child's name, a
- * telephone number, a token or a body; an NHS number that is not valid only as a keyed hash.
+ * What a process writes into an event before the store adds what only the store knows (the number in the
+ * partition, the time, what was shown). Never a date of birth, a child's name, a telephone number, a token or
+ * a body; an NHS number that is not valid only as a keyed hash.
  */
 const callerSchema = z.object({
   issuer: who,
@@ -24,7 +24,7 @@ const callerSchema = z.object({
   organisation: z.object({ code: who, name: who }),
 });
 
-/** What may give somebody away who tries numbers out. */
+/** Signs that may reveal a user who guesses numbers. */
 export const ENUMERATION_SIGNS = [
   'distinct-numbers',
   'invalid-numbers',
@@ -67,14 +67,14 @@ export const lookupEventSchema = requestSchema.extend({
 });
 
 /**
- * What came of a look, by the user who made it. Its plans are in it as they stood in the look's own event, so that
- * their authorities can be told; it has no outcome, by which earlier versions know what was a look.
+ * The outcome of a look, from the user who made it. It repeats the plans of the look's own event, so that
+ * their authorities can be notified. It has no `outcome` field, since earlier versions know a look by that.
  */
 export const attendanceEventSchema = requestSchema.extend({
   type: z.literal('attendance'),
   setting: z.string(),
   nhsNumber: z.string(),
-  /** The audit id of the look, as it was given: of several within a day one of the latest five. */
+  /** The audit id of the look, as it was given: one of the latest five within a day. */
   lookupId: z.uuid(),
   attended: z.enum(ATTENDANCES),
   ward: z.string().optional(),
@@ -82,10 +82,10 @@ export const attendanceEventSchema = requestSchema.extend({
 });
 export type AttendanceEvent = z.infer<typeof attendanceEventSchema>;
 
-/** When it was, by the service's clock: the store may have taken the event later. */
+/** When it happened, by the service's clock: the store may have taken the event later. */
 const occurredAt = z.iso.datetime().optional();
 
-/** The answer to an event of the same id could not be written in full. */
+/** The answer to the event with this id could not be written in full. */
 const notDeliveredEventSchema = z.object({
   type: z.literal('not-delivered'),
   auditId: z.uuid(),
@@ -93,7 +93,7 @@ const notDeliveredEventSchema = z.object({
   occurredAt,
 });
 
-/** A lookup that could not be answered for a reason that left the store able to record it. */
+/** A lookup that could not be answered, for a reason that still let the store record it. */
 const couldNotCheckEventSchema = lookupEventSchema.extend({
   type: z.literal('could-not-check'),
   cause: z.string(),
@@ -112,7 +112,7 @@ const refusalEventSchema = requestSchema.extend({
   caller: callerSchema.partial({ role: true, organisation: true }),
   nhsNumber: z.string().optional(),
   nhsNumberHash: z.string().optional(),
-  /** In a flood of equal refusals, how many this event stands for: only the first are recorded one by one. */
+  /** In a flood of identical refusals, how many this event stands for: only the first are recorded singly. */
   count: z.int().optional(),
   occurredAt,
 });
@@ -135,7 +135,7 @@ export const enumerationAlertEventSchema = z.object({
 });
 export type EnumerationAlertEvent = z.infer<typeof enumerationAlertEventSchema>;
 
-/** Events that are not answers and for which there was no room while the store was away. */
+/** Events other than answers for which there was no room while the store was away. */
 const eventsLostEventSchema = z.object({
   type: z.literal('events-lost'),
   auditId: z.uuid(),
@@ -155,14 +155,14 @@ const loadEventSchema = z.object({
   refused: z.int(),
   /** True if the file, or part of it, is held. */
   held: z.literal(true).optional(),
-  /** True once what was held of a file is applied: the file has an event of its own before. */
+  /** True once what was held of a file is applied: the file already has an event of its own. */
   heldPart: z.literal(true).optional(),
-  /** Rows that were left as a newer file has them; absent for none. */
+  /** Rows left as a newer file has them; absent if there are none. */
   superseded: z.int().positive().optional(),
   by: who,
 });
 
-/** All that is held for an authority was given to it, or to an operator by the command line. */
+/** An authority, or an operator on the command line, was given everything held for the authority. */
 const holdingsReadEventSchema = idsSchema.extend({
   type: z.literal('holdings-read'),
   authority: z.string(),
@@ -184,8 +184,8 @@ const uploadPreviewedEventSchema = idsSchema.extend({
 });
 
 /**
- * The audit was searched, or a report made of it: by whom, why, for what, and how many events were shown.
- * On record before they are.
+ * The audit was searched, or a report was made from it: by whom, why, for what, and how many events were
+ * shown. Recorded before they are shown.
  */
 const auditSearchEventSchema = idsSchema.extend({
   type: z.literal('audit-search'),
@@ -195,7 +195,7 @@ const auditSearchEventSchema = idsSchema.extend({
   reason: z.string(),
   /** Command line only: the account of the operating system that it ran under. */
   account: z.string().optional(),
-  /** Which report; absent of a search. */
+  /** Which report; absent for a search. */
   report: z.string().optional(),
   /** Whose events could be seen: all, those of one organisation, or those of one authority's children. */
   view: z.string(),
@@ -203,7 +203,7 @@ const auditSearchEventSchema = idsSchema.extend({
   eventsShown: z.int().nonnegative(),
 });
 
-/** An authority was given notifications of accesses to its children, up to and with this one. */
+/** An authority was given notifications of accesses to its children, up to and including this one. */
 const notificationsReadEventSchema = idsSchema.extend({
   type: z.literal('notifications-read'),
   authority: z.string(),
@@ -214,12 +214,12 @@ const notificationsReadEventSchema = idsSchema.extend({
   count: z.int(),
 });
 
-/** What may be done about a flag that was put on the wrong child. */
+/** What may be done about a flag on the wrong child. */
 export const WITHDRAWAL_ACTS = ['asked', 'declined', 'confirmed', 'urgent', 'undone'] as const;
 
 /**
- * A council asks for one of its flags to be withdrawn as another child's, and a second person confirms it; or it is
- * withdrawn urgently by one; or shown again. On record before it is so.
+ * A council asks for one of its flags to be withdrawn as another child's, and a second person confirms it; or
+ * one person withdraws it urgently; or it is shown again. Recorded before it takes effect.
  */
 export const withdrawalEventSchema = idsSchema.extend({
   type: z.literal('withdrawal'),
@@ -241,7 +241,7 @@ export type WithdrawalEvent = z.infer<typeof withdrawalEventSchema>;
 /** What a council may keep back about one of its children: where it was looked up, or everything from one user. */
 export const RESTRICTION_KINDS = ['whereabouts', 'barred'] as const;
 
-/** A council keeps something back about a child, or ends that. On record before it is so. */
+/** A council keeps something back about a child, or ends that. Recorded before it takes effect. */
 export const restrictionEventSchema = idsSchema.extend({
   type: z.literal('restriction'),
   act: z.enum(['set', 'ended']),
@@ -250,9 +250,12 @@ export const restrictionEventSchema = idsSchema.extend({
   kind: z.enum(RESTRICTION_KINDS),
   authority: z.string(),
   nhsNumber: z.string(),
-  /** The barred user. A search by user does not read this field, so that nobody finds out by a search for themselves. */
+  /**
+   * The barred user. A search by user does not read this field, so that nobody learns of their own bar by
+   * searching.
+   */
   barredUser: who.optional(),
-  /** Whereabouts that other councils protected before: those, the oldest protection first. */
+  /** For whereabouts: the councils that protected them before, the oldest protection first. */
   protectedBy: z.array(z.string()).optional(),
   /** Absent if an operator did it for the council. */
   caller: callerSchema.optional(),
@@ -264,8 +267,8 @@ export const restrictionEventSchema = idsSchema.extend({
 export type RestrictionEvent = z.infer<typeof restrictionEventSchema>;
 
 /**
- * A step of a case on an access. Its words stand apart, where they can be erased; this has a salted digest of them, by
- * which words that are still there can be shown to be those that were written.
+ * A step of a case on an access. Its words are stored elsewhere, where they can be erased. The event has a
+ * salted digest of them, which proves that words still there are those that were written.
  */
 const accessCaseEventSchema = idsSchema.extend({
   type: z.literal('access-case'),
@@ -335,8 +338,8 @@ export const operatorEventSchema = z.object({
 });
 
 /**
- * Events that are not answers, which a process that answers lookups records beside them; what happened while
- * the store was away is recorded later. Each but the count of those lost has `occurredAt`.
+ * Events that are not answers, which a lookup process also records; what happened while the store was away is
+ * recorded later. Each but the count of those lost has `occurredAt`.
  */
 export const recordedEventSchema = z.discriminatedUnion('type', [
   notDeliveredEventSchema,
@@ -373,14 +376,14 @@ export type WrittenEvent = z.infer<typeof writtenEventSchema>;
 export type OperatorEvent = z.infer<typeof operatorEventSchema>;
 export type LookupEvent = z.infer<typeof lookupEventSchema>;
 
-/** Largest event that is sealed as it is, in bytes; the log's format allows little more. */
+/** The largest event that is sealed unchanged, in bytes; the log's format allows little more. */
 export const EVENT_AT_MOST_BYTES = 65_535;
 /** Room for what the store adds to an event that shows no plan. */
 const PLACE_AT_MOST_BYTES = 255;
 
 /**
- * An event as it is written, once it is certain that it reads back: by the schema that readers use. A
- * lookup's own event does not come this way, since its parts were judged where the request came in.
+ * An event ready to be written, once the readers' schema has shown that it reads back. A lookup's own event
+ * does not pass through here, since its parts were judged when the request came in.
  *
  * @throws if it would be sealed as unreadable, which would be a fault of this program
  */
@@ -406,7 +409,7 @@ export const sourceSchema = z.object({ localId: z.string().optional(), sequence:
 
 /** The end of the year 9999, in milliseconds: every reader can show a time up to it as a date. */
 const LATEST_TIME = 253_402_300_799_999;
-/** As {@link eventTimeSchema}, for what reads one of every lookup. */
+/** As {@link eventTimeSchema}, for code that reads one in every lookup. */
 export const isEventTime = (at: number): boolean =>
   Number.isSafeInteger(at) && at >= 0 && at <= LATEST_TIME;
 /** The store's time of an event, milliseconds. */
@@ -414,7 +417,7 @@ export const eventTimeSchema = z.int().min(0).max(LATEST_TIME);
 
 /** What the store adds to a written event. */
 export const placedSchema = z.object({
-  /** `0` to `255`, or `system` for what concerns no single child. */
+  /** `0` to `255`, or `system` for events that concern no single child. */
   partition: z.union([z.int(), z.literal('system')]),
   /** Without gaps within the partition, from 1. */
   number: z.int(),
@@ -423,15 +426,15 @@ export const placedSchema = z.object({
   outcome: z.enum(LOOKUP_OUTCOMES).optional(),
   shown: z.array(shownPlanSchema).optional(),
   /**
-   * Lookups that are no silent reads: the source of each plan shown, in their order. For its authority alone;
-   * who looked was not shown it.
+   * Lookups other than silent reads: the source of each plan shown, in their order. For its authority only;
+   * the person who looked was not shown it.
    */
   sources: z.array(sourceSchema).optional(),
   /** Lookups: audit ids of the accesses shown; none if the answer shows no accesses. */
   accessesShown: z.array(z.string()).optional(),
   /**
-   * Lookups, and what came of them: the councils that keep back where the child was looked up. Nobody else is told
-   * where this was.
+   * Lookups and their outcomes: the councils that keep back where the child was looked up. Nobody else is
+   * told the place.
    */
   whereaboutsOf: z.array(z.string()).optional(),
 });
@@ -447,16 +450,16 @@ const knownTypes = new Set<unknown>(
 );
 
 /**
- * Whether an entry that is no event of this version can be none of a newer version either: of a type that
- * this one knows, and of another form. A newer one may know more types, and more words if there is a list of them.
+ * Whether an entry that is not an event of this version cannot be one of a newer version either: its type is
+ * known here, and its form is wrong. A newer version may know more types, and more words in a list of words.
  */
 export const isForged = (entry: unknown, { issues }: z.ZodError): boolean =>
   knownTypes.has((entry as { type?: unknown } | null)?.type) &&
   issues.some(({ code }) => code !== 'invalid_value');
 
 /**
- * What is in the sealed log instead of something that was in a stream and was no event: nothing
- * that the service writes. As much of it as there is room for, and the digest of all of it.
+ * What the sealed log has for an entry of a stream that was not an event, and so not written by the service:
+ * as much of it as there is room for, and a digest of all of it.
  */
 export const unreadableEventSchema = placedSchema.extend({
   type: z.literal('unreadable'),

@@ -31,8 +31,8 @@ const instant = z.iso
   .transform((text) => Date.parse(text));
 
 /**
- * What is looked for in the audit; all that is given must hold. `user` is the user's id, or who did it
- * if that was an operator. `from` is included, `to` is not; milliseconds once parsed.
+ * The criteria of an audit search; all that are given must hold. `user` is the user's id, or who did it if
+ * that was an operator. `from` is included, `to` is not; milliseconds once parsed.
  */
 export const auditCriteriaSchema = z.strictObject({
   nhsNumber: nhsNumberSchema.optional(),
@@ -73,7 +73,7 @@ const AUDIT_PAGE = { standard: 100, most: 500 };
 /** The body of `POST /audit/search`. */
 export const auditSearchSchema = auditCriteriaSchema
   .extend({
-    /** Why: on record with the search. */
+    /** Why: recorded with the search. */
     reason: shortTextSchema,
     limit: z.int().min(1).max(AUDIT_PAGE.most).default(AUDIT_PAGE.standard),
     cursor: z.string().max(200).meta({ pattern: '^[A-Za-z0-9_-]+$' }).optional(),
@@ -90,7 +90,7 @@ const searchedUntilSchema = z.object({
     .nonnegative()
     .meta({ description: 'Events that are recorded and were not searched.' }),
 });
-/** How far a search reached. What was recorded later may be there and was not looked through. */
+/** How far a search reached. Later events may exist and were not searched. */
 export type SearchedUntil = z.infer<typeof searchedUntilSchema>;
 
 /** The 200 answer of `POST /audit/search`. What an event holds depends on its type and on who asks. */

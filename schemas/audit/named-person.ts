@@ -7,7 +7,7 @@ export type NamedPerson = {
   account?: string;
 };
 
-/** What an operator's event holds of it, beside `by`. */
+/** What an operator's event holds about it, beside `by`. */
 export const whyDetail = ({ reason, account }: NamedPerson): Record<string, string> => ({
   reason,
   ...(account !== undefined && { account }),

@@ -1,9 +1,9 @@
 import { type Identity, userKeyOf } from './identity.ts';
 
 /**
- * A verified caller in one role, with what every lookup would otherwise compute again: `eventJson` is
- * the caller as an audit event holds it, `accessEntry` as others see it, `userKey` who it is whatever
- * the organisation.
+ * A verified caller in one role, with values that every lookup would otherwise compute again: `eventJson` is
+ * the caller as an audit event holds it, `accessEntry` as others see it, `userKey` the person whatever the
+ * organisation.
  */
 export type Caller = {
   identity: Identity;

@@ -42,8 +42,8 @@ export const ACCESSES = ['unscheduled', 'silent-read'] as const;
 export type Access = (typeof ACCESSES)[number];
 
 /**
- * Organisations that are known and are not care settings. Listing one says that it was considered: it is
- * refused as what it is, a demo included. None of them has a way in. Source: CP-IS is for direct care.
+ * Organisations that are known and are not care settings. Listing one records that it was considered: it is
+ * refused by its kind, even in a demo. None of them has access. Source: CP-IS is for direct care.
  */
 const OTHER_ORGANISATIONS = ['education', 'housing', 'police', 'social-care', 'other'] as const;
 type OtherOrganisation = (typeof OTHER_ORGANISATIONS)[number];

@@ -30,8 +30,8 @@ export const tokenHeaderSchema = z.looseObject({
 });
 
 /**
- * Registered claims, in the types of RFC 7519, section 4.1, whichever of them an issuer's mapping reads. Which of
- * them must be there, the verifier knows.
+ * Registered claims, in the types of RFC 7519, section 4.1, whichever of them an issuer's mapping reads. The
+ * verifier decides which are required.
  */
 export const registeredClaimsSchema = z.looseObject({
   iss: z.string(),
@@ -54,7 +54,7 @@ export const roleSchema = z.object({
 });
 export type Role = z.infer<typeof roleSchema>;
 
-/** What the holder may do besides looking up; each names one set of routes. */
+/** What the holder may do besides looking up; each opens one set of routes. */
 export const SCOPES = ['upload', 'audit', 'operate'] as const;
 export type Scope = (typeof SCOPES)[number];
 
@@ -91,7 +91,7 @@ export type Identity = {
   scopes: readonly Scope[];
 };
 
-/** One text for a user of an issuer, whatever the organisation, that names nobody on its own. */
+/** One text for each user of an issuer, whatever the organisation, that by itself identifies nobody. */
 export function userKeyOf(issuer: string, user: string): string {
   return createHash('sha256')
     .update(JSON.stringify([issuer, user]))
@@ -101,13 +101,13 @@ export function userKeyOf(issuer: string, user: string): string {
 const claimName = z.string().min(1).max(200);
 
 /**
- * Where a value is in a token: a claim's name, a JSON pointer (`/a/b`) to one inside another, or
- * several of these, of which the first that is there counts.
+ * Where a value is in a token: a claim's name, a JSON pointer (`/a/b`) to one inside another, or several of
+ * these, of which the first present counts.
  */
 const claimSchema = z.union([claimName, z.array(claimName).min(1).max(5)]);
 export type Claim = z.infer<typeof claimSchema>;
 
-/** How an issuer's tokens say who asks. Claims of a role are looked for inside the role. */
+/** How an issuer's tokens say who is asking. Claims of a role are looked for inside the role. */
 export const claimMappingSchema = z.strictObject({
   user: claimSchema,
   client: claimSchema,
@@ -115,7 +115,7 @@ export const claimMappingSchema = z.strictObject({
   scope: claimSchema.default('scope'),
   /** A list of roles. */
   roles: claimSchema,
-  /** The id of the role in use, if the token itself says so: then no other counts. */
+  /** The id of the role in use, if the token gives it: then no other counts. */
   chosenRole: claimSchema.optional(),
   role: z.strictObject({
     id: claimSchema,
@@ -143,14 +143,14 @@ const httpsAddress = z
     error: 'must not hold a user or password',
   });
 
-/** How access tokens that are no JWT are resolved (RFC 7662). */
+/** How access tokens other than JWTs are resolved (RFC 7662). */
 const introspectionSchema = z.strictObject({
   /** Outside a demo https only. */
   url: httpsAddress,
   clientId: z.string().min(1).max(200),
   /** Relative to the issuers file. */
   clientSecretFile: z.string().min(1),
-  /** Clients whose tokens count though the answer names no audience. */
+  /** Clients whose tokens count even if the answer names no audience. */
   clients: z.array(code).max(200).default([]),
   /** Where roles are asked for, if the answer does not have them. */
   userinfoUrl: httpsAddress.optional(),
@@ -186,9 +186,9 @@ export const issuerSchema = z
       .min(1),
     /** How far `exp`, `nbf` and `iat` may be off. */
     clockToleranceSeconds: z.int().min(0).max(60).default(5),
-    /** Set: tokens must say when they were issued (`iat`), and count for this long after it at most. */
+    /** If set: tokens must say when they were issued (`iat`), and count for at most this long after it. */
     maxTokenAgeSeconds: z.int().min(60).max(604_800).optional(),
-    /** The `typ` that tokens must have. Not set: `JWT`, `at+jwt` or none. */
+    /** The `typ` that tokens must have. If not set: `JWT`, `at+jwt` or none. */
     type: z.string().min(1).max(40).optional(),
     claims: z.union([z.enum(CLAIM_MAPPINGS), claimMappingSchema]).default('cp-flags'),
   })
@@ -199,7 +199,7 @@ export type Issuer = z.infer<typeof issuerSchema>;
 export const issuersFileSchema = z
   .array(issuerSchema)
   .min(1)
-  // An opaque token does not say whose it is, and must not be shown to an issuer that did not give it.
+  // An opaque token does not say who issued it, and must not be shown to an issuer that did not.
   .refine((issuers) => issuers.filter(({ introspection }) => introspection).length <= 1, {
     error: 'only one issuer may have introspection',
   });

@@ -3,8 +3,8 @@ import { shortTextSchema } from '../text.ts';
 import { CLAIM_MAPPINGS, claimMappingSchema, type Scope } from './identity.ts';
 
 /**
- * What a provider's people may be here, whatever it says about them: a council's or an officer's provider can never
- * let anybody look up a flag, and one for staff opens neither uploads nor the audit.
+ * What a provider's people may be here, whatever the provider says: a council's or an officer's provider can
+ * never let anybody look up a flag, and one for staff opens neither uploads nor the audit.
  */
 export const SIGN_IN_FOR = {
   staff: { looksUp: true, scopes: [] },
@@ -22,12 +22,13 @@ const httpAddress = z
 /** The id by which a demo's made-up people are signed in, which no provider has. */
 export const DEMO_PROVIDER = 'demo';
 
-/** Levels of NHS CIS2 Authentication: 3 is a person whose identity was verified in person or as well. */
+/** Levels of NHS CIS2 Authentication: 3 is a person whose identity was verified in person or equally well. */
 const level = z.int().min(0).max(4);
 
 /**
- * An OpenID provider by which people sign in. What is not set of `scope`, `chooseRoleScope` and `changeRoleScope` is
- * what NHS CIS2 Authentication takes if `claims` is `cis2`. Source: NHS CIS2 guidance, OpenID Connect overview.
+ * An OpenID provider by which people sign in. If `claims` is `cis2`, `scope`, `chooseRoleScope` and
+ * `changeRoleScope` default to what NHS CIS2 Authentication expects. Source: NHS CIS2 guidance, OpenID
+ * Connect overview.
  */
 const signInProviderSchema = z
   .strictObject({
@@ -47,18 +48,18 @@ const signInProviderSchema = z
     clientId: z.string().min(1).max(200),
     /** File of the secret that is sent to the token endpoint. */
     clientSecretFile: z.string().min(1).optional(),
-    /** JWK file of the private key by which the client proves who it is (RS256, PS256 or ES256). */
+    /** JWK file of the private key with which the client proves who it is (RS256, PS256 or ES256). */
     clientKeyFile: z.string().min(1).optional(),
     claims: z.union([z.enum(CLAIM_MAPPINGS), claimMappingSchema]).default('cis2'),
     scope: z.string().min(1).max(400).optional(),
-    /** Added to the scope, so that a person with several roles chooses one there; when signing in, and to change it. */
+    /** Added to the scope so that a person with several roles chooses one there, when signing in and to change it. */
     chooseRoleScope: z.string().min(1).max(100).optional(),
     changeRoleScope: z.string().min(1).max(100).optional(),
     acrValues: z.string().min(1).max(200).optional(),
-    /** Below these levels of assurance nobody is let in; 0 asks for none. */
+    /** Nobody below these levels of assurance is let in; 0 requires none. */
     identityAssurance: level.optional(),
     authenticationAssurance: level.optional(),
-    /** How long before signing in here a person may have shown the provider who they are. */
+    /** How long before signing in here a person may have signed in to the provider. */
     signedInWithinSeconds: z.int().min(30).max(86_400).default(300),
   })
   .refine(

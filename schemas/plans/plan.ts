@@ -4,7 +4,7 @@ import { addDays, addYears, type CalendarDate, londonMidnight } from '../calenda
 export const SUBJECTS = ['child', 'mother'] as const;
 export type Subject = (typeof SUBJECTS)[number];
 
-/** All that is particular to a plan type: a new one is one more entry here. */
+/** Everything particular to a plan type: a new type is one more entry here. */
 type PlanTypeEntry = {
   /** This store's own short form, one capital letter, never given to another type. */
   letter: string;
@@ -21,22 +21,28 @@ type PlanTypeEntry = {
   /** Whose NHS number and date of birth it is held under. A mother's plan has no birthday rule. */
   subject: Subject;
   /**
-   * What its end date means: the day the plan ends, if that is known; or the day a baby is due or the plan
-   * ended, which uploads do not tell apart and which is always there.
+   * What its end date means: the day the plan ends, if known; or the day a baby is due or the plan ended,
+   * which uploads do not distinguish and which is always present.
    */
   end: 'end' | 'due-or-end';
   /** Source: CP-IS display rules. */
   shownForDaysAfterEnd: number;
-  /** What case systems call it, in small letters and digits; no more than a kind, so that an enquiry is none. */
+  /**
+   * What case systems call it, in lower-case letters and digits; only a kind of plan, so that an enquiry is
+   * not one.
+   */
   caseSystemName: RegExp;
-  /** What a clinician reads of one in force. */
+  /** What a clinician reads if one is in force. */
   inForce: string;
-  /** The same as the heading of a page, and how it goes on if a child has another plan as well. */
+  /** The same as a page heading, and its ending if a child has another plan as well. */
   heading: string;
   alsoHeading: string;
   /** How it is named in a list of plans. */
   listed: string;
-  /** Whether the council looks after the child: it may be far away, and who agrees to treatment has to be asked. */
+  /**
+   * Whether the council looks after the child: the child may be far away, and the carers may not be able to
+   * consent to treatment.
+   */
   inCare: boolean;
   /** How a negative names it: "No ... plan is held". */
   inNegative: string;
@@ -128,7 +134,7 @@ export type Plan = {
   dateOfBirth: CalendarDate;
 };
 
-/** What of a plan says when it is shown. */
+/** The parts of a plan that decide when it is shown. */
 type PlanDates = Pick<Plan, 'type' | 'startDate' | 'dateOfBirth'> & {
   endDate?: CalendarDate | undefined;
   deleteDate?: CalendarDate | undefined;
@@ -139,7 +145,7 @@ const seconds = (date: CalendarDate): number => londonMidnight(date) / 1000;
 /** Instants in whole seconds since 1970. `visibleFrom <= now < visibleUntil` is shown. */
 export type PlanWindow = { visibleFrom: number; currentUntil: number; visibleUntil: number };
 
-/** Whether a plan is not shown at an instant in seconds since 1970, and never will be after it. */
+/** Whether a plan is not shown at an instant in seconds since 1970, and never will be again. */
 export const isOver = (
   { visibleFrom, visibleUntil }: Pick<PlanWindow, 'visibleFrom' | 'visibleUntil'>,
   now: number,
@@ -151,8 +157,8 @@ export function eighteenthBirthday(dateOfBirth: CalendarDate): CalendarDate {
 }
 
 /**
- * Everybody born on this day or before has had their {@link eighteenthBirthday} by `day`. It may be a 29 February that its
- * year does not have: only compare with it.
+ * Everybody born on or before this day has had their {@link eighteenthBirthday} by `day`. It may be a 29
+ * February that its year does not have: use it only in comparisons.
  */
 export const lastAdultBirth = (day: CalendarDate): string =>
   `${Number(day.slice(0, 4)) - 18}${day.slice(4)}`;
@@ -190,7 +196,7 @@ export function planWindow(plan: PlanDates): PlanWindow {
   };
 }
 
-/** The status shown at `now` (seconds) of a plan whose window is open. */
+/** The status shown at `now` (seconds) for a plan whose window is open. */
 export function planStatus(type: PlanType, currentUntil: number, now: number): PlanStatus {
   if (now < currentUntil) return 'current';
   return PLAN_TYPES[type].end === 'due-or-end' ? 'due-date-passed' : 'ended';

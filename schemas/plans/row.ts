@@ -14,13 +14,13 @@ export type PlanRow = Plan &
     authority: string;
     /** The authority's own identifier of the child, or ''. */
     localId: string;
-    /** The sequence of the file that the row's present state came from. */
+    /** The sequence of the file that gave the row its present state. */
     sequence: number;
-    /** The date of birth may have been read the wrong way round, day for month, so nothing is compared with it. */
+    /** The date of birth may have day and month swapped, so nothing is compared with it. */
     dateOfBirthInDoubt?: true;
     /**
-     * The delete date is the day on which its authority withdrew it as another child's, and no word of the case
-     * system: files that send it again leave it withdrawn.
+     * The delete date is the day on which its authority withdrew it as another child's, and was not sent by
+     * the case system: files that send it again leave it withdrawn.
      */
     withdrawn?: true;
   };
@@ -28,8 +28,8 @@ export type PlanRow = Plan &
 export const dateSchema = z.iso.date().transform((text) => text as CalendarDate);
 
 /**
- * A row as it leaves the checks of an upload and is in the spool: nothing but what the store needs.
- * Parsed again when the spool is read back, since a spool outlives the process that wrote it.
+ * A checked row of an upload, as it is in the spool: only what the store needs. Parsed again when the spool
+ * is read back, since a spool outlives the process that wrote it.
  */
 const spooledRowSchema = z.strictObject({
   nhsNumber: nhsNumberSchema,
@@ -41,12 +41,12 @@ const spooledRowSchema = z.strictObject({
   dateOfBirth: dateSchema,
   localId: localIdSchema,
   sequence: z.int().nonnegative(),
-  /** As in a row that is held; while a file is read, that its date of birth can be read two ways. */
+  /** As in a held row; while a file is read, that its date of birth can be read two ways. */
   dateOfBirthInDoubt: z.literal(true).optional(),
 });
 export type SpooledRow = z.infer<typeof spooledRowSchema>;
 
-/** A plan as it is to be held, before it is known when it is shown. */
+/** A plan to be held, before it is known when it is shown. */
 export type RowFacts = Omit<SpooledRow, 'authority'> & {
   authority: string;
   withdrawn?: true | undefined;

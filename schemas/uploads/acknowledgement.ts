@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { planTypes, SUBJECTS } from '../plans/plan.ts';
 import { uploadFormats } from './formats.ts';
 
-/** What became of a file. Their words, and their source, are in `wording/answers.ts`. */
+/** What became of a file. The words, and their source, are in `wording/answers.ts`. */
 export const fileCodes = ['CPF01', 'CPF02', 'CPF03', 'CPF04', 'CPF05', 'CPF06'] as const;
 export type FileCode = (typeof fileCodes)[number];
 
@@ -27,8 +27,8 @@ export const findingSchema = z.strictObject({
 export type Finding = z.infer<typeof findingSchema>;
 
 /**
- * A refused record as the authority sent it, for one that asked to have its records back: its own number,
- * local id and dates. Never a name: names are not there any more.
+ * A refused record as the authority sent it, for an authority that asked for echoes: number, local id and
+ * dates. Never a name: names have been dropped by then.
  */
 export const echoedRecordSchema = z.strictObject({
   record: z.int().positive(),
@@ -58,7 +58,7 @@ export const echoedRecordSchema = z.strictObject({
 });
 export type EchoedRecord = z.infer<typeof echoedRecordSchema>;
 
-/** What of a file waits. Its records are neither accepted nor refused. */
+/** The part of a file that waits. Its records are neither accepted nor refused. */
 const heldSchema = z.strictObject({
   /** The id by which the operator names it: `cp-flags release ID`. */
   id: z.string(),
@@ -67,9 +67,9 @@ const heldSchema = z.strictObject({
   whole: z.boolean(),
   records: z.int().nonnegative(),
   rows: z.int().nonnegative(),
-  /** A full refresh: rows that it leaves out, which are to be taken away. */
+  /** A full refresh: rows that it leaves out, to be taken away. */
   leftOut: z.int().nonnegative(),
-  /** True of records whose NHS numbers could not be traced yet: they are taken up on their own once they can. */
+  /** True of records whose NHS numbers could not be traced yet: they are taken up automatically once they can. */
   untraced: z.literal(true).optional(),
 });
 
@@ -96,13 +96,13 @@ export const acknowledgementSchema = z.strictObject({
   sequence: z.int().min(-1),
   code: z.enum(fileCodes),
   meaning: z.string(),
-  /** True when this upload made the authority known here. */
+  /** True if this upload added the authority. */
   authorityAdded: z.boolean(),
   counts: z.strictObject({
-    /** What the file says about itself or was given with it; absent if that could not be read. */
+    /** What the file says about itself or was given with it; absent if unreadable. */
     declared: z.int().nonnegative().optional(),
     records: z.int().nonnegative(),
-    /** With those refused and those held they make up all records. */
+    /** Together with those refused and those held, all records. */
     accepted: z.int().nonnegative(),
     refused: z.int().nonnegative(),
   }),
@@ -116,17 +116,17 @@ export const acknowledgementSchema = z.strictObject({
     /** A full refresh: older rows that it leaves out and that were taken away. */
     removed: z.int().nonnegative().optional(),
   }),
-  /** True of an authority's first load: with nothing before it, nothing in it could be called unusual. */
+  /** True for an authority's first load: with nothing before it, nothing in it could be called unusual. */
   firstLoad: z.boolean().optional(),
   /** Part or all of the file waits, for the operator's decision or to be traced; this acknowledgement is provisional. */
   held: heldSchema.optional(),
-  /** True of a file that was loaded before: nothing was done, and this is what was answered then. */
+  /** True for a file that was loaded before: nothing was done, and this is the earlier answer. */
   repeated: z.literal(true).optional(),
   failures: z.array(findingSchema),
   warnings: z.array(findingSchema),
   /** How many findings of each kind were left out of a list capped for size. */
   omitted: z.strictObject({ failures: z.int().nonnegative(), warnings: z.int().nonnegative() }),
-  /** CSV columns that were read past and never kept. */
+  /** CSV columns that were skipped and never stored. */
   droppedColumns: z.array(z.string()),
   /** The authority's data-as-of after this file. */
   dataAsOf: z.iso.datetime().optional(),

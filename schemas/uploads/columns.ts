@@ -30,9 +30,9 @@ export const HOLDINGS_COLUMNS = [
 const heading = z.string().trim().min(1).max(100);
 
 /**
- * What a case system calls its columns and plans, so that its own export is loaded unedited:
- * `{ "columns": { "nhs_number": "NHS No" }, "planTypes": { "CLA": "looked-after-child" } }`. What is not named
- * keeps its name here. `delete_date` may be null for a system without such a column.
+ * What a case system calls its columns and plans, so that its own export can be loaded unedited: `{
+ * "columns": { "nhs_number": "NHS No" }, "planTypes": { "CLA": "looked-after-child" } }`. Any other keeps the
+ * name it has here. `delete_date` may be null for a system without such a column.
  */
 export const columnMappingSchema = z
   .strictObject({
@@ -45,7 +45,7 @@ export const columnMappingSchema = z
       )
       .default({}),
     planTypes: z.record(heading, z.enum(planTypes)).default({}),
-    /** How many lines with anything in them stand above the one that names the columns, such as a title. */
+    /** How many non-empty lines stand above the one that names the columns, such as a title. */
     linesAbove: z.int().min(0).max(49).default(0),
   })
   .refine(

@@ -1,24 +1,24 @@
-/** What an authority is answered in, by the ending of a file. All are UTF-8. */
+/** The formats of answers to an authority, by file extension. All are UTF-8. */
 export const ANSWER_FORMATS = ['json', 'csv', 'xml', 'txt'] as const;
 export type AnswerFormat = (typeof ANSWER_FORMATS)[number];
 
 type Entry = {
-  /** As it is called in a sentence: "a CSV upload". */
+  /** What it is called in a sentence: "a CSV upload". */
   called: string;
-  /** Endings of its files' names, without a dot; a `.gz` may follow. A file without a name is given the first. */
+  /** Extensions of its files' names, without a dot; a `.gz` may follow. A file without a name gets the first. */
   endings: readonly [string, ...string[]];
-  /** The first is the one to send; the others are understood too. */
+  /** The first is the one to send; the others are accepted too. */
   mediaTypes: readonly [string, ...string[]];
-  /** How its text opens, after blanks. Absent from the one format that is whatever the others are not. */
+  /** How its text begins, after blanks. Absent from the one format that is assumed otherwise. */
   opening?: string;
-  /** What its sender is answered in, and the one of them that goes to a MESH mailbox. */
+  /** The formats in which its sender is answered, and the one of them that goes to a MESH mailbox. */
   answers: readonly AnswerFormat[];
   meshAnswer: Exclude<AnswerFormat, 'txt'>;
-  /** Whether a file can say everything that is to be held, so that what it leaves out is taken away. */
+  /** Whether a file can give everything that is to be held, so that what it leaves out is taken away. */
   canBeFull: boolean;
-  /** Whether its number and time come beside it, so that its sender can put those right and send the same bytes. */
+  /** Whether its number and time come beside it, so that its sender can correct those and send the same bytes. */
   numberedBeside: boolean;
-  /** What its sender calls the number of records that it counted. */
+  /** What its sender calls the record count. */
   countField: string;
   /** The forms that its dates may have, for a hint. */
   planDateForms: string;
@@ -30,8 +30,8 @@ type Entry = {
 };
 
 /**
- * What an authority may send, an entry each: all that is known of a format beside how it is read, which is
- * `READERS` in `loaders/formats/formats.ts`. Everything else asks these two.
+ * What an authority may send, an entry each: everything about a format except how it is read, which is in
+ * `READERS` in `loaders/formats/formats.ts`. All other code asks these two.
  */
 const ENTRIES = {
   'spine-xml': {
@@ -68,13 +68,13 @@ export type UploadFormat = keyof typeof ENTRIES;
 export const UPLOAD_FORMATS: Record<UploadFormat, Entry> = ENTRIES;
 export const uploadFormats = Object.keys(ENTRIES) as [UploadFormat, ...UploadFormat[]];
 
-/** What case systems send, and so what a file is taken for that cannot be read and is not named otherwise. */
+/** What case systems send, and so the format assumed for a file that cannot be read and has no telling name. */
 const USUAL: UploadFormat = 'spine-xml';
-/** What a text is read as that opens like no other format. */
+/** The format assumed for a text that begins like no other. */
 const OTHERWISE: UploadFormat = 'csv';
 
 const endingsOf = (format: UploadFormat): string => UPLOAD_FORMATS[format].endings.join('|');
-/** The endings of all upload files' names, as a part of a pattern. */
+/** The extensions of all upload files, as part of a pattern. */
 export const uploadEndings: string = uploadFormats.map(endingsOf).join('|');
 
 /** By the name of its file, gzipped or not. */
@@ -83,7 +83,7 @@ export const formatOfName = (name: string): UploadFormat =>
     new RegExp(`\\.(?:${endingsOf(format)})(?:\\.gz)?$`, 'i').test(name),
   ) ?? USUAL;
 
-/** By a media type without parameters; `undefined` for one that is not taken. */
+/** By a media type without parameters; `undefined` for one that is not accepted. */
 export const formatOfMediaType = (type: string): UploadFormat | undefined =>
   uploadFormats.find((format) => UPLOAD_FORMATS[format].mediaTypes.includes(type));
 

@@ -32,5 +32,5 @@ export type SendingMailbox = z.infer<typeof sendingMailboxSchema> & {
 /** By mailbox: `{ "X26ABC1": "V145" }`. */
 export const mailboxesFileSchema = z.record(mailboxSchema, sendingMailboxSchema);
 
-/** The workflow id that acknowledgements have by convention. */
+/** The conventional workflow id of acknowledgements. */
 export const acknowledgementOf = (workflowId: string): string => `${workflowId}_ACK`;

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { type NhsNumber, nhsNumberSchema } from '../nhs-number.ts';
 
 /**
- * Tells an authority which NHS numbers of one of its uploads are no longer in use. It tells; nothing is
- * moved to another number by it.
+ * Informs an authority which NHS numbers of one of its uploads are no longer in use. It moves nothing to
+ * another number.
  *
  * Source: CP-IS schemas, Inactive NHS Number Notification, REPC_MT000005GB01.
  */
@@ -19,7 +19,7 @@ export const inactiveNumbersNoticeSchema = z.strictObject({
       z.strictObject({
         nhsNumber: nhsNumberSchema,
         localId: z.string().max(40).optional(),
-        /** Absent for a number that was withdrawn with nothing to move to. */
+        /** Absent for a number that was withdrawn without a replacement. */
         replacedBy: nhsNumberSchema.optional(),
       }),
     )
@@ -27,7 +27,7 @@ export const inactiveNumbersNoticeSchema = z.strictObject({
   /** How many more there are than a notice lists. */
   omitted: z.int().nonnegative(),
 });
-/** Tells an authority that the record of one of its numbers has become sensitive since its plan was loaded. */
+/** Informs an authority that the record of one of its numbers has become sensitive since its plan was loaded. */
 export type SensitiveNumberNotice = {
   id: string;
   /** ISO 8601. */

@@ -3,7 +3,7 @@ import { PLAN_STATUSES, planTypes } from '../plans/plan.ts';
 import { findingSchema } from './acknowledgement.ts';
 import { uploadFormats } from './formats.ts';
 
-/** What may differ of a plan that both hold. */
+/** What may differ in a plan that both hold. */
 export const COMPARED_FIELDS = [
   'startDate',
   'endDate',

@@ -43,7 +43,7 @@ export const ACKNOWLEDGEMENT = {
     `${counted(counts.records, 'record')}: ${figure(counts.accepted)} accepted, ${figure(counts.refused)} refused`,
   recordsChecked: (counts: { records: number; accepted: number; refused: number }) =>
     `${counted(counts.records, 'record')}: ${figure(counts.accepted)} with no fault, ${figure(counts.refused)} with faults`,
-  /** What the code would be of a file that was not loaded. */
+  /** The code that a file in a dry run would get. */
   wouldBe: (code: string) => `would be ${code}, if loaded now`,
   checked: (code: string) => `as far as the file itself shows, ${code}`,
   rows: (rows: {

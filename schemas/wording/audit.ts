@@ -1,6 +1,6 @@
 /** What somebody who verifies the audit log is told: findings, and why a proof or a checkpoint does not count. */
 
-/** What of a log is not as it was signed. Entries count from 0; `to` is the last of them. */
+/** How a log differs from what was signed. Entries count from 0; `to` is the last of them. */
 export const LOG_FINDINGS = {
   noCheckpoint: (folder: string) => `There is no checkpoint in ${folder}.`,
   checkpointNotBelieved: (why: string) => `The checkpoint cannot be trusted. ${why}`,
@@ -62,7 +62,7 @@ export const ENTRY_DIFFERS = {
   reordered: (entry: number) => `entries are in another order from entry ${entry} on`,
 } as const;
 
-/** Why a note that should be signed, such as a checkpoint, is not taken for one. */
+/** Why a note that should be signed, such as a checkpoint, does not count as signed. */
 export const NOTE = {
   tooLong: 'It is too long.',
   notUtf8: 'It is not UTF-8.',

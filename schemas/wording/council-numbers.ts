@@ -1,4 +1,4 @@
-/** What a council reads of the numbers that clinicians ring, and of how fresh its data is. */
+/** What a council reads about the numbers that clinicians ring, and how fresh its data is. */
 export const NUMBERS = {
   title: 'Telephone numbers',
   lead: 'Clinicians ring these numbers while the child is still with them. After each change, ring both yourself to check that they work.',

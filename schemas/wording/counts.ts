@@ -1,4 +1,7 @@
-/** A number as people read it, its thousands apart: `1,234`. Never of a file, a line or a partition, which are names. */
+/**
+ * A number as people read it, with commas between thousands: `1,234`. Never for a file, a line or a
+ * partition, which are names.
+ */
 export const figure = (count: number): string => count.toLocaleString('en-GB');
 
 /** How many there are of something: `1 record`, `1,234 records`, `2 children`. */

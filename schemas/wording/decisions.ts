@@ -70,7 +70,7 @@ export const HELD_FILE_REASONS = {
     `It leaves out, ends or deletes ${ofInForce(count, inForce)} plans in force.`,
 } as const;
 
-/** What is unusual, and yet waits for nobody. */
+/** What is unusual, but holds nothing up. */
 export const UNUSUAL = {
   manyRefused: (refused: number, records: number) =>
     `${refusedOf(refused, records)}. Look for a common cause.`,

@@ -1,4 +1,4 @@
-/** What councils, privacy officers and operators read on every page of theirs. */
+/** What councils, privacy officers and operators read on every one of their pages. */
 export const DESK = {
   over: 'You are signed out',
   overThen: 'Nothing was done. Sign in and start again.',
@@ -37,7 +37,7 @@ export const DESK = {
   reasonWrong: (problem: string) => `The reason ${problem}`,
 } as const;
 
-/** Each desk: its name, and whom somebody asks who may not use it. */
+/** Each desk: its name, and whom to ask if somebody may not use it. */
 export const DESKS = {
   council: {
     name: 'Your council’s flags',

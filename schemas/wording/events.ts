@@ -1,8 +1,8 @@
 import type { UnreadableEvent, WrittenEvent } from '../audit/audit-event.ts';
 
 /**
- * What people call each kind of event. Files, commands and docs/audit.md have the identifiers, which pages show beside
- * the name.
+ * What people call each kind of event. Files, commands and docs/audit.md use the identifiers, which pages
+ * show beside the name.
  */
 const EVENT_NAMES: Record<WrittenEvent['type'] | UnreadableEvent['type'], string> = {
   lookup: 'Lookup',
@@ -70,7 +70,7 @@ export const EVENT_TYPES = Object.keys(EVENT_NAMES)
   .filter(isNamed)
   .toSorted((a, b) => EVENT_NAMES[a].localeCompare(EVENT_NAMES[b]));
 
-/** The name of a kind of event; the identifier of one that a later version wrote. */
+/** The name of a kind of event; the identifier if a later version wrote it. */
 export const eventName = (type: string): string => (isNamed(type) ? EVENT_NAMES[type] : type);
 
 /** The name and the identifier. */

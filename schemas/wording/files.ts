@@ -4,7 +4,7 @@ import { COLUMNS } from './council-columns.ts';
 
 const NAME_OF_CSV = 'ODS-sequence-yyyymmddHHMM-rows.csv (the rows may be left out)';
 
-/** The ways in which a file comes; each sender can say other things of it. */
+/** The ways in which a file arrives, which decide what its sender can add. */
 export type WayIn = 'command' | 'http' | 'page' | 'inbox' | 'mesh';
 
 const OPTIONS = {
@@ -22,7 +22,7 @@ export const UPLOAD_FIELDS = {
   rowCount: 'Number of rows',
 } as const satisfies Record<keyof typeof OPTIONS, string>;
 
-/** How a sender says it. */
+/** How a sender gives it. */
 function how(field: keyof typeof OPTIONS, way: WayIn): string {
   switch (way) {
     case 'command':
@@ -38,7 +38,7 @@ function how(field: keyof typeof OPTIONS, way: WayIn): string {
   }
 }
 
-/** What a file does not say about itself, by the way in which it came. */
+/** What a file does not say about itself, by how it arrived. */
 export const METADATA_HINTS = {
   sidecar:
     'The file NAME.json beside the CSV is not JSON with authority, sequence, createdAt, rowCount and full, all optional, and nothing else.',
@@ -83,7 +83,7 @@ export const FILE_HINTS = {
 
 const linesThat = (count: number): string => (count === 1 ? '1 line' : `${count} lines`);
 
-/** Where an authority says how its case system writes a CSV: by itself on a page, else by the operator. */
+/** Where an authority enters how its case system writes a CSV: on a page by itself, or else through the operator. */
 const ON_THE_PAGE = `on the page “${COLUMNS.title}”`;
 const BY_THE_OPERATOR =
   'or have the operator of the service enter it (cp-flags authority set CODE --columns FILE)';

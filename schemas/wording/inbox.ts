@@ -1,6 +1,6 @@
 import { uploadEndings } from '../uploads/formats.ts';
 
-/** What an operator reads of files in an inbox, and a council of a MESH file that was not read. */
+/** What an operator reads about files in an inbox, and a council about a MESH file that was not read. */
 
 const TAKEN = `.${uploadEndings.replaceAll('|', ', .')}`;
 
@@ -81,7 +81,7 @@ export const CONTROL_FILE = {
     `MESH reports on ${file === '' ? 'a file' : `file ${file}`}: ${said || 'nothing more'}.`,
 } as const;
 
-/** What the sender of a MESH file that was not read is answered. */
+/** The answer to the sender of a MESH file that was not read. */
 export const TO_SENDER = {
   /** @param todo one of the sentences below */
   refused: (wrong: string, todo: string) => `${wrong} Nothing was loaded. ${todo}`,

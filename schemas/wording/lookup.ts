@@ -38,14 +38,14 @@ export const DUE_DATE_PASSED =
 export const WHO_LOOKED_NOT_SHOWN =
   'Who has looked before cannot be shown. The flag itself is not affected: act on it.';
 
-/** For when a council keeps back where its child was looked up. */
+/** For a council that keeps back where its child was looked up. */
 export const WHERE_NOT_SHOWN =
   'Where this child was seen is not shown. If you need to know, ring the council.';
 
-/** Instead of a name, a role or a place. */
+/** In place of a name, a role or a place. */
 export const NOT_SHOWN = 'Not shown';
 
-/** How much an answer shows of who has looked. */
+/** How much an answer shows about who has looked. */
 export type WhoLooked = 'shown' | 'without-places' | 'not-shown';
 
 /** How many authorities a sentence names before it says how many more there are. */
@@ -58,7 +58,7 @@ const councils = (count: number): string => `${count} ${count === 1 ? 'council' 
 const enumerated = (names: readonly string[]): string =>
   names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 
-/** Whose plans a negative speaks of, and what to do for a child from elsewhere. */
+/** Whose plans a negative covers, and what to do for a child from elsewhere. */
 function covered({ area, expected }: Coverage): string {
   switch (area?.kind) {
     case undefined:
@@ -91,8 +91,8 @@ export const isUnderOne = (dateOfBirth: CalendarDate, now: number): boolean =>
   londonDate(now) < addYears(dateOfBirth, 1);
 
 /**
- * The advice of a negative: what it does not mean, that a wrong number looks the same, whose plans it speaks
- * of, whose may be missing, and the baby's mother.
+ * The advice of a negative: what it does not mean, that a wrong number looks the same, whose plans it covers,
+ * whose may be missing, and the baby's mother.
  */
 export function notFlaggedAdvice(
   coverage: Coverage,
@@ -108,7 +108,7 @@ export function notFlaggedAdvice(
   return advice;
 }
 
-/** How each of an authority's two numbers is called where a person reads it. */
+/** What each of an authority's two numbers is called where a person reads it. */
 export const OFFICE_HOURS = 'Office hours';
 export const EMERGENCY_DUTY_TEAM = 'Emergency duty team (out of hours)';
 
@@ -119,7 +119,7 @@ function whomToRing({ authority }: Flag): string {
     : `Ring ${authority.name}: office hours ${authority.officeHoursPhone}; ${emergency}.`;
 }
 
-/** Where the number is older than what else the authority sent: by a day, since files come by night. */
+/** If the number is older than the rest of the authority's data: by a day, since files arrive by night. */
 function ageOfPhone({ emergencyDutyTeamPhoneAsOf: asOf, dataAsOf }: Flag['authority']): string {
   if (asOf === undefined || dataAsOf === undefined) return '';
   const at = Date.parse(asOf);
@@ -148,8 +148,8 @@ function flagAdvice(flag: Flag): string[] {
 }
 
 /**
- * The advice of a positive: whom to ring for each plan in force, or that none is; then what to make of a
- * date of birth that differs and of an authority whose data is old; last, what is not shown of who has looked. `flags` are in the order shown.
+ * The advice of a positive: whom to ring for each plan in force, or that none is; then what a differing date
+ * of birth and old data mean; last, what is not shown about who has looked. `flags` are in the order shown.
  */
 export function flaggedAdvice(
   flags: readonly Flag[],
@@ -185,8 +185,8 @@ const londonMoment = new Intl.DateTimeFormat('en-GB', {
 });
 
 /**
- * What a person reads beside one plan, if plans are shown one by one: its status, whom to ring, and of
- * when its authority's data is.
+ * What a person reads beside one plan, if plans are shown one by one: its status, whom to ring, and how old
+ * its authority's data is.
  */
 export function planNote(flag: Flag): string {
   const { name, dataAsOf } = flag.authority;

@@ -1,6 +1,6 @@
-// One list, long only because it has every word of the pages of one desk.
+// One list, since it has every word of the pages of one desk.
 
-/** What a search was for, by the names that the audit has. */
+/** The criteria of a search, by the names that the audit has. */
 const CRITERIA_NAMES: Readonly<Record<string, string>> = {
   nhsNumber: 'NHS number',
   authority: 'council',
@@ -198,7 +198,7 @@ export const OFFICER_EVENT = {
     yes: 'Yes',
     no: 'No',
   },
-  /** Names of other fields of an event, if the field's own name, taken apart, would not say it. */
+  /** Names of other fields of an event, if the field's own name, split into words, would not do. */
   fields: {
     sha256: 'SHA-256 of the file',
     sequence: 'File number',
@@ -320,7 +320,7 @@ export const OFFICER_DRAFT = {
   page: (page: number) => `Page ${page} of the draft`,
 } as const;
 
-/** The state of the seal: what somebody without technical knowledge can repeat in court. */
+/** The state of the seal, in words that somebody without technical knowledge can repeat in court. */
 export const OFFICER_SEAL = {
   title: 'Is the record whole?',
   sealed: (events: string) => `${events} events are sealed.`,

@@ -304,7 +304,7 @@ export const SESSIONS = {
 const shareText = (upToDate: number, expected: number): string =>
   `${upToDate} of ${expected} authorities are up to date`;
 
-/** Which authorities there are to be, and how many are up to date. */
+/** Which authorities are expected, and how many are up to date. */
 export const COVERAGE = {
   notSet:
     'The expected authorities are not set, so a number without a flag is could-not-check. Set them with `cp-flags authority expect`.',

@@ -21,7 +21,7 @@ export const OPERATOR = {
   failed: 'This was not done',
 } as const;
 
-/** The first page: are we answering. */
+/** The first page: whether lookups are answered. */
 export const ANSWERING = {
   all: 'Lookups are answered',
   allAnd: (concerns: number) => `Lookups are answered. ${counted(concerns, 'thing')} to deal with`,

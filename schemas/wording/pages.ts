@@ -1,4 +1,4 @@
-// One list, since the states of the pages have to be worded alike, and no two of them may be taken for each other.
+// One list, since the states of the pages must be worded alike, and no two of them may be confused.
 
 import { type CalendarDate, longDateText } from '../calendar.ts';
 
@@ -19,7 +19,7 @@ const dateText = (date: CalendarDate): string => longDateText(date).replace(' ',
 
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
 
-/** A name within a sentence, so that one from right to left turns nothing round beside it. */
+/** A name within a sentence, isolated so that a right-to-left name reverses nothing beside it. */
 const named = (name: string): string => (RIGHT_TO_LEFT.test(name) ? `\u2068${name}\u2069` : name);
 
 const enumerated = (all: readonly string[], word = 'and'): string => {
@@ -186,7 +186,7 @@ export const LOOK_UP = {
 
 /** The page that an answer stands on. */
 export const RESULT = {
-  /** The same whatever it was: tabs and histories disclose. */
+  /** The same in every case, since tabs and histories disclose it. */
   title: 'Result',
   hide: 'Hide',
   number: 'NHS number',
@@ -321,7 +321,7 @@ export const NOT_CHECKED = {
   usedListThen: 'No new check was made. A list that was shown is hidden. Paste the list again.',
 } as const;
 
-/** Instead of an answer, or of a check that could not be made: the page does not say which of the two it was. */
+/** In place of an answer, or of a check that could not be made: the page does not say which of the two it was. */
 export const HIDDEN = {
   title: 'Hidden',
   heading: 'What was here is hidden',
@@ -385,7 +385,7 @@ export const LIST = {
     `Does a child live in ${eitherOf(councils, more)}?`,
 } as const;
 
-/** What came of a look. */
+/** The outcome of a look. */
 export const ATTENDANCE = {
   summary: 'What came of it? Tell the council',
   lead: 'This goes to the council with the record of your look. This is not a referral: ring as well.',
@@ -448,7 +448,7 @@ export const COUNCILS = {
     count === 0
       ? 'No council has that name. Try part of it, or the county.'
       : `${count} ${count === 1 ? 'council' : 'councils'}`,
-  /** With `#` where the number stands. */
+  /** With `#` in place of the number. */
   many: '# councils',
   given: (date: CalendarDate) => `Night number given on ${dateText(date)}`,
   givenUnknown: 'When the night number was given is not known',

@@ -7,7 +7,7 @@ const KNOWN_TYPES = planTypes
   .map((type) => `${PLAN_TYPES[type].label} (${PLAN_TYPES[type].cpis})`)
   .join(', ');
 
-/** By how a sentence begins that is about one of them. */
+/** The beginning of a sentence about one of them. */
 const FIELDS = {
   date_of_birth: 'The date of birth',
   local_id: 'The local id',
@@ -26,7 +26,7 @@ export const RECORD_HINTS = {
     'The local id must be at most 40 characters, without line breaks or other control characters.',
 
   twoNumbers: 'There are two NHS numbers. Send one.',
-  /** @param what how it is no number */
+  /** @param what how it fails as a number */
   number: (what: string, advice = '') =>
     `${what} Trace the number again, correct it in your system, and send the record in the next file.${advice === '' ? '' : ` ${advice}`}`,
 

@@ -6,7 +6,10 @@ export const RESTRICTION = {
     barred:
       'From now on this user is told that the check could not be made, whenever they look this child up. They are not told that they are barred.',
   },
-  /** Another council protects the child's whereabouts as well: before this council did, or after. Without its name, which may say where the child is. */
+  /**
+   * Another council protects the child's whereabouts as well: since before this council did, or after.
+   * Without its name, which may say where the child is.
+   */
   other: {
     first:
       'Another council has protected this child’s whereabouts for longer. Only that council is shown where the child is looked up, and yours is not. If that protection ends, yours takes over. If your council has to know where the child is, ring the team that runs this service.',
