@@ -139,7 +139,7 @@ test('follows the register: a number in use again is looked up again', async () 
   expect((await service.lookup({ nhsNumber: NEW })).status).toBe(503);
   // A register that cannot be used is no reason to believe that a number is in use.
   await writeRegister('nonsense');
-  await until(() => service.lines.join().includes('which NHS numbers are no longer in use'));
+  await until(() => service.lines.join().includes('numbers no longer in use could not be stored'));
   expect((await service.lookup({ nhsNumber: NEW })).status).toBe(503);
 });
 
