@@ -27,7 +27,7 @@ export type RecordAttendance = (
 
 const COUNTS_MS = ATTENDANCE_HOURS * 3_600_000;
 
-/** Records what came of a look, on disk when it resolves. Never rejects. */
+/** Records the outcome of a look, on disk when it resolves. Never rejects. */
 export function createAttendance(
   redis: Redis,
   readiness: Pick<Readiness, 'open' | 'dataset' | 'generation'>,

@@ -11,9 +11,9 @@ const blockSchema = z.object({
   user: z.string(),
   by: z.string(),
   reason: z.string(),
-  /** The account of the operating system that it was done under; blocks of earlier versions have none. */
+  /** The operating system account used; absent from blocks by earlier versions. */
   account: z.string().exactOptional(),
-  /** At which desk it was done; of commands and earlier versions it is not known. */
+  /** The desk at which it was done; unknown for commands and earlier versions. */
   desk: z.enum(['officer', 'operator']).exactOptional(),
   at: z.iso.datetime(),
 });
@@ -24,11 +24,11 @@ export type Blocks = {
   /** Audited first. False if the user was blocked already, or not blocked. */
   block(block: Omit<Block, 'at'>): Promise<boolean>;
   unblock(block: Omit<Block, 'at'>): Promise<boolean>;
-  /** In the order of their blocking. */
+  /** In the order in which they were blocked. */
   list(): Promise<Block[]>;
 };
 
-/** Users stopped by the operator. Every process reads whom within two seconds. */
+/** Users blocked by the operator. Every process learns of a change within two seconds. */
 export function createBlocks(redis: Redis, store: Pick<Store, 'appendEvent'>): Blocks {
   const isBlocked = async (field: string): Promise<boolean> =>
     (await redis.hexists(keys.blocked, field)) === 1;

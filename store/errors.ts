@@ -1,7 +1,7 @@
 import { COPY } from '#schemas/wording/copy.ts';
 import { STORE } from '#schemas/wording/store.ts';
 
-/** The store, or the part asked of, is not known to be whole. The message says what to do. */
+/** The store, or the part concerned, is not known to be whole. The message says what to do. */
 export class StoreNotWhole extends Error {
   override name = 'StoreNotWhole';
   constructor(message: string = STORE.notWhole) {
@@ -17,7 +17,7 @@ export class LockLost extends Error {
   }
 }
 
-/** Another worker has taken over, or nobody is known to be at work; nothing of this one counts any more. */
+/** Another worker has taken over, or no worker is known to be running; nothing this one does counts any more. */
 export class LeaseLost extends Error {
   override name = 'LeaseLost';
   override message = COPY.successor;

@@ -3,18 +3,18 @@ import { FUNCTIONS } from './functions/functions.ts';
 import { keys } from './keys.ts';
 
 /**
- * Numbers by name that all processes add to, a set of them a minute, kept for two hours. They go by the function and
- * under the key with which processes share their limits, so that the user of a lookup process needs no further right.
+ * Named numbers that all processes add to, one set each minute, kept for two hours. They use the function and
+ * the key with which processes share their limits, so that a lookup process's user needs no further right.
  */
 export type Figures = {
-  /** Rejects if the store did not answer; it may have taken them all the same. */
+  /** Rejects if the store did not answer; it may still have taken them. */
   add(minute: number, amounts: ReadonlyMap<string, number>): Promise<void>;
   /** Those of a minute; `undefined` if there are more names than processes would write. Rejects without an answer. */
   read(minute: number): Promise<ReadonlyMap<string, number> | undefined>;
 };
 
 const KEPT_MS = 2 * 3_600_000;
-/** Enough for hundreds of processes. Somebody with the password of a lookup process could write more. */
+/** Enough for hundreds of processes. Somebody with a lookup process's password could write more. */
 const NAMES_AT_MOST = 5_000;
 
 export function createFigures(redis: Redis): Figures {

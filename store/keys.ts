@@ -5,7 +5,7 @@ export type AuditPartition = number | 'system';
 
 export const partitions: readonly number[] = Array.from({ length: PARTITIONS }, (_, p) => p);
 
-/** Made once: a lookup names four, and a text that is put together again costs more to send as well. */
+/** Made once: a lookup names four, and a text put together again also costs more to send. */
 function ofPartition(name: string): (partition: number) => string {
   const keyOf = (partition: number): string => `cpf:{p${partition}}:${name}`;
   const made = partitions.map(keyOf);
@@ -13,7 +13,7 @@ function ofPartition(name: string): (partition: number) => string {
 }
 const auditOf = ofPartition('audit');
 
-/** Every key there is. Keys of one partition, and of one authority, share a hash slot. */
+/** Every key. Keys of one partition, and of one authority, share a hash slot. */
 export const keys = {
   children: ofPartition('children'),
   accessLists: ofPartition('seen'),
@@ -33,29 +33,29 @@ export const keys = {
   /** Lease of the worker, if the audit log has a second copy. Among the authorities' keys for the same reason. */
   workerLock: 'cpf:authority:{worker}:lock',
   workerFence: 'cpf:authority:{worker}:fence',
-  /** The number of the worker that was at work last. */
+  /** The number of the last worker to run. */
   workerAtWork: 'cpf:authority:{worker}:at-work',
-  /** How far each worker's state is in the log's second copy, by the worker's number. */
+  /** How much of each worker's state is in the log's second copy, by the worker's number. */
   workerState: 'cpf:authority:{worker}:state',
   dataset: 'cpf:dataset',
   open: 'cpf:open',
-  /** Which server this is; on its own disk alone. */
+  /** Identifies the server; on its own disk only. */
   server: 'cpf:server',
-  /** When a store verifier last looked. */
+  /** When a store verifier last checked. */
   heartbeat: 'cpf:heartbeat',
   blocked: 'cpf:blocked',
-  /** Sessions of browser pages that are over, by when they ended. */
+  /** Ended sessions of browser pages, by when they ended. */
   ended: 'cpf:ended',
   /** Something that may be done once: a form sent, a logout token used. */
   once: (what: string) => `cpf:{once}:${what}`,
   use: (window: number) => `cpf:{use}:${window}`,
-  /** What each process says about a minute, for the operator's page. */
+  /** What each process reports about a minute, for the operator's page. */
   figures: (minute: number) => `cpf:{use}:figures:${minute}`,
   /** Written to see whether replicas acknowledge. */
   probe: 'cpf:{once}:probe',
 } as const;
 
-/** How `cpf:open` begins where the store verifier has closed the store; what follows says why and what to do. */
+/** The beginning of `cpf:open` if the store verifier has closed the store; the rest says why and what to do. */
 export const CLOSED = 'closed: ';
 
 export const allChildrenKeys: readonly string[] = partitions.map(keys.children);

@@ -1,4 +1,4 @@
-// One file, since what is sent and how the reply is read have to agree, word by word, with lookup.lua.
+// One file, since sending and reading the reply must match lookup.lua word for word.
 
 import type { Redis } from 'ioredis';
 import type { RecordedEvent } from '#schemas/audit/audit-event.ts';
@@ -29,12 +29,12 @@ export type LookupInput = {
   auditId: string;
   /** JSON of a lookup event; opaque to the store. */
   event: string;
-  /** Days since 1970 of the date of birth given, if one was. */
+  /** Days since 1970 of the date of birth given, if any. */
   dateOfBirthDay?: number | undefined;
   access: Access;
-  /** Whether the answer has room for who looked before; the event says no more than is shown. */
+  /** Whether the answer has room for who looked before; the event lists no more than is shown. */
   showAccesses: boolean;
-  /** Who looks, one text for a user of an issuer: their looks within 24 hours are one entry. */
+  /** The person looking, one text for each user of an issuer: their looks within 24 hours are one entry. */
   userKey: string;
   /** JSON that later callers are shown of this access: name, role, roleCode, organisation (code, name). */
   accessEntry: string;
@@ -53,9 +53,9 @@ export type ShownPlan = {
 
 /** A user's looks at a child within 24 hours; name, role and organisation are those of the latest. */
 export type ListedAccess = {
-  /** The latest of them: milliseconds, the store's time. */
+  /** The time of the latest: milliseconds, by the store's clock. */
   at: number;
-  /** The first of them. */
+  /** The time of the first. */
   since: number;
   /** The number of looks. */
   count: number;
@@ -64,7 +64,7 @@ export type ListedAccess = {
   entry: string;
   name: string;
   role: string;
-  /** Where it was listed with one. */
+  /** If it was listed with one. */
   roleCode?: string;
   organisation: { code: string; name: string };
   /** A council keeps back where the child was looked up: all names and codes are empty. */
@@ -76,17 +76,20 @@ export type LookupResult =
       kind: 'flagged';
       at: number;
       plans: ShownPlan[];
-      /** `withheld`: the record of the child is sensitive. `unreadable`: somebody else has written to the list. The flag stands, and its event lists none. */
+      /**
+       * `withheld`: the child's record is sensitive. `unreadable`: somebody else has written to the list. The
+       * flag is still shown, and its event lists nobody.
+       */
       accesses: ListedAccess[] | 'unreadable' | 'withheld';
     }
   | { kind: 'not-flagged'; at: number }
   | {
       kind: 'could-not-check';
-      /** For a barred user, the same as if the store had not answered. */
+      /** For a barred user: the same as if the store had not answered. */
       cause: CouldNotCheckCause;
       /** Codes of the councils that bar the user from the child. For the audit alone. */
       barredBy?: string[];
-      /** Codes of the councils that keep back where that child is looked up, the oldest protection first. */
+      /** Codes of the councils that keep back where the child is looked up, the oldest protection first. */
       protectedBy?: string[];
     };
 
@@ -108,7 +111,7 @@ const LOOKUPS_A_CALL = 64;
 const KEYS_OF_A_LOOKUP = 4;
 const CLOCK_TOLERANCE_MS = 5_000;
 const COLLAPSE_MS = ACCESS_COLLAPSE_HOURS * 3_600_000;
-/** While every lane is at work, whether lookups may still be answered is looked at so often. */
+/** How often to check, while every lane is busy, whether lookups may still be answered. */
 const LOOKED_AT_EVERY_MS = 100;
 
 type Waiting = {
@@ -134,7 +137,7 @@ const couldNotCheck = (cause: CouldNotCheckCause): LookupResult => ({
 /** Lookups that wait for replicas. */
 export type ReplicatedLookups = {
   lanes: Lanes;
-  /** A connection whose writes are done once replicas have them. */
+  /** A connection whose writes count as done once replicas have them. */
   records: Redis;
 };
 
@@ -194,7 +197,7 @@ export function createLookupStore(
     for (const { resolve } of all) resolve(couldNotCheck(cause));
   }
 
-  /** Whatever waits goes with a free lane; if none is, it waits until one is. */
+  /** All waiting lookups go with a free lane; if none is free, they wait for one. */
   function flushLanes(lanes: Lanes): void {
     if (waiting.length === 0) return;
     const lane = readiness.open && readiness.run !== undefined ? lanes.free(readiness.run) : 'none';
@@ -274,21 +277,21 @@ export function createLookupStore(
       at = Number(replied[0]);
       failed = false;
     } catch {
-      // Each is answered could-not-check below. The next poll of readiness finds the reason.
+      // Each is answered could-not-check below. The next readiness poll finds the reason.
     }
     called?.(batch.length, performance.now() - sentAt, failed);
-    // Nothing that a replica may lack is remembered, or compared with what comes after.
+    // Nothing that a replica may lack is remembered or compared with later replies.
     if (acknowledged !== undefined && !(await acknowledged()) && !failed) {
       batch.forEach((waiter, i) =>
         waiter.resolve(withoutReplicas(waiter, replied[i + 1], at, readiness)),
       );
       return;
     }
-    // Before anything is waited for: what another call sees after this one is compared with it.
+    // Before any waiting: what later calls see is compared with this.
     const read = batch.map((waiter, i) => readResult(waiter, replied[i + 1], at, readiness));
-    // An authority's first rows are there a moment before the directory's next poll finds its name.
+    // An authority's first rows exist a moment before the directory's next poll finds its name.
     if (read.some((result) => namesUnknownAuthority(result, readiness))) await readiness.refresh();
-    // An answer that comes after the store's clock or the connection went into doubt is not given.
+    // An answer is not given if the store's clock or the connection came into doubt before it.
     const trusted = readiness.open && readiness.dataset?.id === dataset;
     batch.forEach(({ resolve }, i) =>
       resolve((trusted ? read[i] : undefined) ?? couldNotCheck('store')),
@@ -306,7 +309,7 @@ export function createLookupStore(
       }),
     underWay: () => sent + waiting.length,
     async idle() {
-      // Callers continue first, so that they have handed over what they have to record.
+      // Callers continue first, so that they have recorded what they must.
       do {
         await Promise.all(calls);
         await new Promise((resolve) => setImmediate(resolve));
@@ -321,8 +324,8 @@ export function createLookupStore(
 }
 
 /**
- * What a lookup comes to whose group no replica acknowledged in time. Its event may stay or be lost, so that
- * what is on record as shown is to be followed by word that it was not.
+ * What a lookup becomes if no replica acknowledged its group in time. Its event may stay or be lost, so an
+ * event that is on record as shown must be followed by one that it was not.
  */
 function withoutReplicas(
   { partition, expected }: Waiting,
@@ -338,8 +341,8 @@ function withoutReplicas(
 }
 
 /**
- * Reads one element of the function's reply. It must name the very event and number that were asked for;
- * whatever is not exactly as the function writes it is could-not-check.
+ * Reads one element of the function's reply. It must name exactly the event and number sent; anything not
+ * written exactly as the function writes it is could-not-check.
  */
 function readResult(
   { input, partition, expected }: Waiting,
@@ -347,7 +350,7 @@ function readResult(
   at: number,
   readiness: Readiness,
 ): LookupResult {
-  // By their places, since every lookup's is read: taken apart by an iterator, ten times as long.
+  // By position, since every lookup's is read: destructuring by an iterator takes ten times as long.
   const parts = list(reply);
   const tag = parts[0];
   const detail = parts[3];
@@ -429,7 +432,7 @@ const unchecked = (detail: unknown, by: unknown, protecting: unknown): LookupRes
       }
     : couldNotCheck(causeOf(detail));
 
-/** What the lookup function calls its causes; it tells a gap in the events from one in the rows. */
+/** What the lookup function calls its causes; it distinguishes a gap in the events from one in the rows. */
 const causeOf = (detail: unknown): CouldNotCheckCause =>
   detail === 'events-missing'
     ? 'incomplete'

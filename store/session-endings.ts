@@ -6,8 +6,8 @@ import { FUNCTIONS } from './functions/functions.ts';
 import { keys } from './keys.ts';
 
 /**
- * What ends sessions: one of them, those of a provider's session, all that a provider began for somebody, or those
- * of them in which it named no session of its own.
+ * What ends sessions: a session, those of a provider's session, all that a provider began for somebody, or
+ * those among them for which it named no session of its own.
  */
 type Ending =
   | { of: 'session'; id: string }
@@ -15,34 +15,35 @@ type Ending =
   | { of: 'subject' | 'subject-without-sid'; issuer: string; subject: string };
 
 export type SessionEndings = {
-  /** Whether what is known of endings is recent enough to judge a session by. */
+  /** Whether what is known about endings is recent enough to judge a session by. */
   readonly current: boolean;
-  /** What is known of endings, for the operator; `since` is ISO 8601. */
+  /** What is known about endings, for the operator; `since` is ISO 8601. */
   readonly state: { ok: boolean; detail: string; since: string };
   /**
-   * The time of the store's clock, in milliseconds: never ahead of it, so that what ends afterwards is later.
-   * `undefined` while it is not known: no session begins then.
+   * The time of the store's clock, in milliseconds: never ahead of it, so that later endings are later.
+   * `undefined` while unknown: then no session begins.
    */
   now: () => number | undefined;
   /**
-   * Whether a session of this time may have ended without its being read: there were more endings than are read.
+   * Whether a session of this age may have ended without its ending being read, since there were more than
+   * are read.
    */
   isLost: (issuedAt: number) => boolean;
   /**
-   * Whether something has ended; of a person, whether at or after a moment by `now`. A session once ended is ended
-   * for ever. Ask only while `current`.
+   * Whether something has ended; for a person, whether at or after a moment by `now`. A session once ended
+   * stays ended. Ask only while `current`.
    */
   hasEnded: (ending: Ending, since: number) => boolean;
   /** Ends a session, here at once and in every process within two seconds. Rejects if it is not recorded. */
   endSession: (id: string) => Promise<void>;
   /**
-   * Ends all that one token names, in one step, so that a token counts once and can be sent again until it is
-   * recorded. False if it was recorded before. Rejects if it is not recorded.
+   * Ends everything that one token names, in one step, so that a token counts once and can be sent again
+   * until it is recorded. False if it was recorded before. Rejects if it is not recorded.
    */
   endByToken: (token: string, endings: readonly Ending[]) => Promise<boolean>;
   /**
-   * True the first time that it is asked of a text, for as long as a session lasts at most or `forMs`. Rejects if
-   * Redis does not answer.
+   * True the first time that it is asked about a text, within the longest life of a session or `forMs`.
+   * Rejects if Redis does not answer.
    */
   once: (text: string, forMs?: number) => Promise<boolean>;
   stop: () => void;
@@ -53,17 +54,18 @@ const POLL_DEADLINE_MS = 800;
 const TRUSTED_FOR_MS = 3_000;
 /** What is read again each time: endings whose writing took long, and steps of the store's clock. */
 const READ_AGAIN_MS = 60_000;
-/** Everything is read again so often: whatever clocks did, no ending stays unread. */
+/** How often everything is read again: whatever clocks did, no ending stays unread. */
 const READ_WHOLE_EVERY_MS = 60_000;
 /**
- * The password of a lookup process can write any number of endings, none longer than the function passes on. Reading
- * this many takes some 70 ms of a process's time (measured): once a minute, or each second while all of them are of the
- * last minute. It is the sign-outs of 12 hours of a service with 50,000 people on its pages.
+ * Somebody with a lookup process's password can write any number of endings, none longer than the function
+ * passes on. Reading this many takes some 70 ms of a process's time (measured): once a minute, or each second
+ * while all of them are of the last minute. It is the sign-outs of 12 hours of a service with 50,000 people
+ * on its pages.
  */
 const ENDINGS_AT_MOST = 50_000;
-/** Entries of the future that are read, and put right, in one poll. */
+/** Entries from the future that are read, and put right, in one poll. */
 const FUTURE_AT_MOST = 500;
-/** How long the operator is told that there were too many, after there no longer are. */
+/** How long the operator is told that there were too many, once there no longer are. */
 const LOST_TOLD_FOR_MS = 3_600_000;
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('base64url');
@@ -86,11 +88,11 @@ const memberOf = (ending: Ending, token?: string): string =>
 const fieldIn = (member: string): string => member.split('.', 1)[0] ?? '';
 
 /**
- * The endings of sessions, which is all that is kept of them: a set in Redis, by the store's clock, that every
- * process polls as it polls blocks. Where reading begins depends on the store's clock alone and never on what is in
- * the set, so that no entry from the future can hide others; such an entry counts as of when it was found. While it
- * cannot be read no session is believed, since it may have ended. Of more endings than are read some are unknown:
- * then no session is believed that began before, and those who sign in afterwards are.
+ * The endings of sessions, which is all that is kept of them: a set in Redis, by the store's clock, that
+ * every process polls as it polls blocks. Where reading starts depends only on the store's clock and never on
+ * what is in the set, so that no entry from the future can hide others; such an entry counts from when it was
+ * found. While the set cannot be read, every session is refused, since it may have ended. If there are more
+ * endings than are read, some are unknown: then earlier sessions are refused, and later ones are accepted.
  *
  * @param options.keepMs how long a session lasts at most: an older ending ends nothing
  * @param options.atMost how many endings are read at a time
@@ -158,7 +160,7 @@ export function createSessionEndings(
     return state;
   }
 
-  /** Takes away what ended so long ago that it ends nothing any more. */
+  /** Removes endings too old to end anything. */
   const trim = (storeMs: number): Promise<number> =>
     redis.zremrangebyscore(keys.ended, '-inf', storeMs - keepMs - READ_AGAIN_MS);
 
@@ -169,7 +171,7 @@ export function createSessionEndings(
     const wentBack = clock !== undefined && storeMs < clock.storeMs;
     const isWhole = wentBack || askedAt - readWholeAt >= READ_WHOLE_EVERY_MS;
     if (isWhole) void trim(storeMs).catch(() => undefined);
-    // What ended before no session could begin that is believed ends nothing.
+    // What ended before any session that still counts could begin ends nothing.
     const oldest = Math.max(storeMs - keepMs, lostUntil) - READ_AGAIN_MS;
     const newest = storeMs + READ_AGAIN_MS;
     const from =
@@ -183,7 +185,7 @@ export function createSessionEndings(
     for (const [member] of future.entries) note(fieldIn(member), storeMs);
     if (future.entries.length > 0) {
       const righted = future.entries.flatMap(([member]) => [storeMs, member]);
-      // Where it fails the next reading does it.
+      // If it fails, the next reading does it.
       redis.zadd(keys.ended, 'XX', ...righted).catch(() => undefined);
     }
     const isFull = endedAt.size > 2 * atMost;
@@ -207,7 +209,7 @@ export function createSessionEndings(
     try {
       await Promise.race([readEndings(), late]);
     } catch (error) {
-      // Tried again; until then what was read counts for as long as it is trusted.
+      // Retried; until then what was read counts for as long as it is trusted.
       problem = SESSIONS.unreadable(/^[A-Z]+(?= )/.exec((error as Error).message)?.[0]);
     } finally {
       clearTimeout(deadline);
@@ -221,7 +223,7 @@ export function createSessionEndings(
   }
   tick();
 
-  /** Records endings, and says whether they are new. One that is there keeps its time. */
+  /** Records endings, and says whether they are new. An existing one keeps its time. */
   async function record(endings: readonly Ending[], token?: string): Promise<boolean> {
     const at = await askTime();
     const entries = endings.flatMap((ending) => [at, memberOf(ending, token)]);

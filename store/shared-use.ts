@@ -3,11 +3,11 @@ import { list } from './connection/reply.ts';
 import { FUNCTIONS } from './functions/functions.ts';
 import { keys } from './keys.ts';
 
-/** Counters that all processes add to, a set of them a window of time. */
+/** Counters that all processes add to, one set for each window of time. */
 export type SharedUse = {
   /**
-   * Adds amounts to a window's counters and gives their totals in the same order; `undefined` if the
-   * store did not answer. Never rejects.
+   * Adds amounts to a window's counters and returns their totals in the same order; `undefined` if the store
+   * did not answer. Never rejects.
    */
   add(
     window: number,

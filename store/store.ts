@@ -40,7 +40,7 @@ export type Store = ReturnType<typeof createStore>;
 /**
  * Each call is described where it is made.
  *
- * @param anchor what the store should hold; only the creation of a dataset writes it here.
+ * @param anchor what the store should hold; here only the creation of a dataset writes it.
  */
 export function createStore(redis: Redis, anchor: Anchor) {
   let dataset: Dataset | undefined;
@@ -56,12 +56,12 @@ export function createStore(redis: Redis, anchor: Anchor) {
 
   return {
     loadFunctions: (): Promise<void> => loadFunctions(redis),
-    /** True if the Redis holds nothing besides who the worker is. */
+    /** True if the Redis holds nothing except who the worker is. */
     isEmpty: async (): Promise<boolean> => (await redis.dbsize()) === (await workerKeys(redis)),
     isOpen: (): Promise<boolean> => isOpen(redis),
     /**
-     * The earlier of this machine's clock and the store's, milliseconds since 1970: what removes for good does not go by
-     * one that is ahead alone.
+     * The earlier of this machine's clock and the store's, milliseconds since 1970: permanent removals must
+     * not depend on a single clock that is ahead.
      */
     earlierClock: async (): Promise<number> => Math.min(Date.now(), await clockOf(redis)),
     /** The dataset held; `undefined` if the Redis holds none. */

@@ -26,17 +26,17 @@ export const AUDIT_LOG_FIELD = 'auditLog';
 const ENTRIES_A_READ = 128;
 const STREAMS_A_READ = 32;
 
-/** A stream whose events do not follow what is sealed of it. */
+/** A stream whose events do not follow what is sealed from it. */
 export type StreamGap = {
   stream: number;
   sealed: number;
-  /** The number of the next event that is there; the last ever given if the stream went back. */
+  /** The number of the next event present; the last ever given if the stream went back. */
   found: number;
 };
 
 export type StreamBatch = {
   events: StreamEvent[];
-  /** Those of `events` that are not events of this service, or acts of councils that no council has done. */
+  /** How many of `events` are not events of this service, or are acts that no council has done. */
   unreadable: { stream: number; number: number }[];
   /** There is more than was read. */
   more: boolean;
@@ -44,20 +44,20 @@ export type StreamBatch = {
   gaps: StreamGap[];
 };
 
-/** How far a stream has come. */
+/** How far a stream has got. */
 export type StreamState = {
   /** The number of the last event it was ever given, 0 if none. */
   last: number;
   /** How many events it holds. */
   held: number;
-  /** How many were ever added to it: `last`, unless somebody else has pushed the numbers on. */
+  /** How many were ever added to it: equal to `last`, unless somebody else has set the numbers ahead. */
   added: number;
 };
 
-/** The number of the last event that each stream had been given, no earlier than at a moment in milliseconds. */
+/** The number of the last event that each stream had been given, at or after a moment in milliseconds. */
 export type NumbersRead = { at: number; last: readonly number[] };
 
-/** How far each stream has come, in the order of `auditPartitions`. */
+/** How far each stream has got, in the order of `auditPartitions`. */
 export async function streamStates(redis: Redis): Promise<StreamState[]> {
   const streams = auditPartitions.map(keys.audit);
   const reply = list(await redis.fcall(FUNCTIONS.auditNumbers, streams.length, ...streams));
@@ -87,7 +87,7 @@ export function createAuditStreams(redis: Redis, replicated = false) {
     return states.flatMap(({ last, added }, stream) => (last > added ? [stream] : []));
   }
 
-  /** Entries of several streams from these numbers on, or after an error of one of them that error. */
+  /** Entries of several streams from these numbers on; for a stream that could not be read, the error. */
   async function entries(
     wanted: readonly { stream: number; from: number }[],
     count: number,
@@ -120,11 +120,11 @@ export function createAuditStreams(redis: Redis, replicated = false) {
     pushed,
 
     /**
-     * Gives the entries of a pushed stream their numbers by the order in which they were added, or looks what
-     * that would do. It takes the rights of the administrator.
+     * Renumbers the entries of a pushed stream in the order in which they were added, or finds what that
+     * would do. Needs the administrator's rights.
      *
      * @returns how many get another number; `unclear` if nothing was done, since the stream was changed in
-     * another manner too
+     * another way too
      */
     async repair(
       stream: number,
@@ -193,8 +193,8 @@ export function createAuditStreams(redis: Redis, replicated = false) {
     },
 
     /**
-     * Resolves once the replicas have whatever was read before: what is sealed must not be lost with a primary. A
-     * write of its own is waited for, since `WAIT` is for those of its connection.
+     * Resolves once the replicas have everything read before: what is sealed must not be lost with a primary.
+     * It makes a write of its own and waits for that, since `WAIT` covers only the writes of its connection.
      *
      * @throws {NotReplicated}
      */
@@ -245,10 +245,10 @@ export function createAuditStreams(redis: Redis, replicated = false) {
     append: (event: WrittenEvent): Promise<number> => appendEvent(redis, event),
 
     /**
-     * Takes away the events up to and with these numbers. Doing it again changes nothing.
+     * Removes the events up to and including these numbers. Doing it again changes nothing.
      *
-     * @param lease the token of the worker's lease, if one is needed for it
-     * @throws {LeaseLost} if that is somebody else's by now; nothing was taken away then
+     * @param lease the token of the worker's lease, if needed
+     * @throws {LeaseLost} if somebody else has it by now; then nothing was removed
      */
     async trim(upTo: readonly number[], streams: readonly number[], lease?: string): Promise<void> {
       if (streams.length === 0) return;

@@ -6,7 +6,7 @@ import { keys } from '../keys.ts';
 import { type StateMark, setMark } from '../locks/worker-lease.ts';
 import { appendEvent } from './events.ts';
 
-/** Field of `cpf:dataset`: whether the audit log has a second copy; by whose order it goes on without. */
+/** Field of `cpf:dataset`: whether the audit log has a second copy, or who ordered it to continue without. */
 const FIELD = 'auditCopy';
 const KEPT = 'kept';
 
@@ -22,13 +22,13 @@ export async function noteCopySigned(redis: Redis): Promise<void> {
   await redis.hset(keys.dataset, SIGNED_FIELD, '1');
 }
 
-/** `none`: the log never had a second copy. `single`: it goes on without, by order of a named person. */
+/** `none`: the log never had a second copy. `single`: it continues without, by order of a named person. */
 export type CopyOrder =
   | { kind: 'none' }
   | { kind: 'kept' }
   | { kind: 'single'; by: string; at: string };
 
-/** What is ordered of the log's second copy. What cannot be read orders nothing. */
+/** The orders about the log's second copy. An unreadable one orders nothing. */
 export async function readCopyOrder(redis: Redis): Promise<CopyOrder> {
   const text = await redis.hget(keys.dataset, FIELD);
   if (text === null) return { kind: 'none' };
@@ -40,16 +40,16 @@ export async function readCopyOrder(redis: Redis): Promise<CopyOrder> {
   }
 }
 
-/** From now on nothing is trimmed that the copy lacks, whatever a worker's settings are. */
+/** From now on nothing is trimmed that the copy does not have, whatever a worker's settings. */
 export async function keepCopy(redis: Redis): Promise<void> {
   await redis.hset(keys.dataset, FIELD, KEPT);
 }
 
 /**
- * From now on, by order of a named person, sealed events leave the store once they are in the log alone. Audited
+ * From now on, by order of a named person, sealed events leave the store once they are in the log. Audited
  * first.
  *
- * @returns false if it is so already
+ * @returns false if that was so already
  */
 export async function orderOneCopy(redis: Redis, named: NamedPerson): Promise<boolean> {
   if ((await readCopyOrder(redis)).kind === 'single') return false;
@@ -60,9 +60,9 @@ export async function orderOneCopy(redis: Redis, named: NamedPerson): Promise<bo
 }
 
 /**
- * The second copy is required again, by the word of a named person. Audited first.
+ * The second copy is required again, by order of a named person. Audited first.
  *
- * @returns false if it is already
+ * @returns false if it was already
  */
 export async function requireTwoCopies(redis: Redis, named: NamedPerson): Promise<boolean> {
   if ((await readCopyOrder(redis)).kind !== 'single') return false;
@@ -72,8 +72,8 @@ export async function requireTwoCopies(redis: Redis, named: NamedPerson): Promis
 }
 
 /**
- * From now on a worker takes over this state of a worker, though it is older than one that counted, by the word of a
- * named person. Audited first.
+ * From now on a worker may take over this state of a worker, although an older one than has counted, by order
+ * of a named person. Audited first.
  */
 export async function acceptState(
   redis: Redis,

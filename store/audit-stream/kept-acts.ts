@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { restrictionEventSchema } from '#schemas/audit/audit-event.ts';
 import { keys } from '../keys.ts';
 
-/** What an event claims of an act by which a council keeps something back: as much as a reader of the log goes by. */
+/** What an event says about an act by which a council keeps something back: as much as readers of the log use. */
 export const restrictionActSchema = restrictionEventSchema.pick({
   type: true,
   act: true,
@@ -14,7 +14,7 @@ export const restrictionActSchema = restrictionEventSchema.pick({
 });
 export type RestrictionAct = z.infer<typeof restrictionActSchema>;
 
-/** No more of what is kept than an act is compared by, so that what a newer version keeps can be read as well. */
+/** Only the part of a restriction with which an act is compared, so that a newer version's can be read as well. */
 const keptSchema = z.looseObject({
   kind: z.string(),
   nhsNumber: z.string(),
@@ -22,7 +22,7 @@ const keptSchema = z.looseObject({
   acting: z.looseObject({ next: z.looseObject({ ended: z.unknown().optional() }) }).optional(),
 });
 
-/** What is damaged is as what is not there: one of them must not keep others from being sealed. */
+/** A damaged one counts as absent: it must not keep others from being sealed. */
 function readKept(text: string | null): z.infer<typeof keptSchema> | undefined {
   try {
     return keptSchema.safeParse(JSON.parse(text ?? 'null')).data;
@@ -32,8 +32,9 @@ function readKept(text: string | null): z.infer<typeof keptSchema> | undefined {
 }
 
 /**
- * Whether an authority keeps something that an act of this kind has made, or is to make. It is kept before the act is
- * recorded, where no lookup process can write, so an event of which nothing is kept is by somebody else.
+ * Whether an authority keeps something back by an act of this kind, done or about to be done. It is stored
+ * before the act is recorded, where no lookup process can write, so an event without one was written by
+ * somebody else.
  */
 export async function isActKept(
   redis: Redis,

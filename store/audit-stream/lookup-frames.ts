@@ -30,7 +30,7 @@ const NUMBER_DIGITS = 10;
 /** A placeholder for an NHS number. It is not a valid one. */
 const NO_NUMBER = '----------';
 const FRAMES_REMEMBERED = 8_192;
-/** Of one user: more than anybody has roles, organisations and ways to ask. */
+/** Per user: more than anybody has roles, organisations and ways to ask. */
 const FRAMES_OF_A_USER = 16;
 const LENGTH_AT_MOST = 8_192;
 /** Bytes kept of all frames together; most frames have some 600. */
@@ -42,11 +42,11 @@ const BEFORE_CORRELATION_ID = Buffer.from('","correlationId":"');
 const AFTER_IDS = Buffer.from('",');
 const ID_LENGTH = 36;
 const USER_MEMBER = Buffer.from('"user":"');
-/** Tells most users from each other. */
+/** Distinguishes most users. */
 const USER_BYTES = 24;
 const ZERO = 0x30;
 
-/** What may stand in each place of an id, a bit each. */
+/** The characters allowed at each position of an id, a bit each. */
 const [LOWER, ANY_HEX, HYPHEN, VERSION, VARIANT] = [1, 2, 4, 8, 16];
 const KINDS = Uint8Array.from({ length: 256 }, (_, code) => {
   const one = String.fromCharCode(code);
@@ -80,7 +80,7 @@ function isId(bytes: Buffer, at: number, places: Uint8Array): boolean {
   return true;
 }
 
-/** Where the ids of a lookup's event end, of those that `IDS` finds; `undefined` for any other. */
+/** Where the ids of a lookup's event end, if `IDS` finds them; `undefined` for any other event. */
 function endOfIds(bytes: Buffer): number | undefined {
   let at = BEFORE_AUDIT_ID.length;
   if (!follows(bytes, 0, BEFORE_AUDIT_ID) || !isId(bytes, at, UUID_PLACES)) return undefined;
@@ -97,7 +97,7 @@ function endOfIds(bytes: Buffer): number | undefined {
   return follows(bytes, at, AFTER_IDS) ? at + AFTER_IDS.length : undefined;
 }
 
-/** Ten digits as a number; `undefined` where there are no ten. */
+/** Ten digits as a number; `undefined` if there are not ten. */
 function numberAt(bytes: Buffer, from: number): number | undefined {
   let value = 0;
   for (let i = from; i < from + NUMBER_DIGITS; i++) {
@@ -108,7 +108,7 @@ function numberAt(bytes: Buffer, from: number): number | undefined {
   return value;
 }
 
-/** The frame of an event, once it is certain that it is sound whatever the ids and the number are. */
+/** The frame of an event, once it is certain to be sound whatever the ids and the number are. */
 function frameOf(bytes: Buffer, idsEnd: number): Frame | undefined {
   if (!isUtf8(bytes)) return undefined;
   const text = bytes.toString('utf8');
@@ -140,14 +140,14 @@ function frameOf(bytes: Buffer, idsEnd: number): Frame | undefined {
 }
 
 /**
- * Reads events of lookups without parsing each, which is most of what a worker would do otherwise. A user's lookups
- * differ in their ids and the NHS number alone. The bytes around these are parsed once; with other ids and another number
- * in the same places and of the same form, they are as sound.
+ * Reads events of lookups without parsing each one, which would otherwise be most of a worker's work. A
+ * user's lookups differ in their ids and the NHS number alone. The bytes around these are parsed once; with
+ * other ids and another number in the same places and of the same form, they are as sound.
  *
  * @returns a function that reads an event's bytes; `undefined` if they have to be parsed to be judged
  */
 export function createLookupFrames(): (bytes: Buffer) => ReadLook | undefined {
-  /** By the beginning of the user's id, only to find them: what is equal is found by comparing all bytes. */
+  /** Keyed by the beginning of the user's id, only to find candidates: equality is decided by comparing all bytes. */
   const frames = new Map<string, Frame[]>();
   let remembered = 0;
   let kept = 0;

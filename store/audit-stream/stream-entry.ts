@@ -20,7 +20,7 @@ const anyEventSchema = z.looseObject({
   auditId: z.uuid(),
 });
 
-/** The time of an entry whose fields are these; `undefined` if it has none that a function wrote. */
+/** The time of an entry with these fields; `undefined` if it has none that a function wrote. */
 export function timeOf(fields: readonly string[]): number | undefined {
   const place = fields.indexOf('at');
   const text = place % 2 === 0 ? fields[place + 1] : undefined;

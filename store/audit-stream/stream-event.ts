@@ -20,15 +20,18 @@ export type StreamEvent = {
   at: number;
   /** The event as JSON: what the store added first, then the written event's own members in their order. */
   entry: Buffer;
-  /** What it says, if it is a look that found nothing and that is known already. */
+  /** What it says, if it is a look that found nothing and was read without parsing. */
   look?: ReadLook;
   /** Of an act by which a council keeps something back about a child. */
   act?: RestrictionAct;
 };
 
-/** An entry of a stream as it is read. It is outside of the memory that a thread is limited to, and made text one by one. */
+/**
+ * An entry of a stream as it is read. It lies outside the memory that a thread is limited to, and becomes
+ * text one by one.
+ */
 export type RawEntry = [id: Buffer, fields: Buffer[]];
-/** An entry of a stream; `fields` are empty where they are long, if it is too large for an event. */
+/** An entry of a stream; `fields` are empty if it is too large for an event. */
 type Entry = { fields: string[]; large?: readonly Buffer[] };
 
 export const idOf = ([id]: RawEntry): string => id.toString('latin1');
@@ -67,7 +70,7 @@ function* jsonOf(fields: readonly (string | Buffer)[]): Generator<string> {
 type ReadLookup = (bytes: Buffer) => ReadLook | undefined;
 
 const MOST_UNREADABLE_CHARACTERS = 8_192;
-/** No event comes near it. An entry of somebody else may be longer than a text may be once it is written as JSON. */
+/** No event comes near this size. An entry by somebody else may become longer as JSON than a string can be. */
 const LARGE_ENTRY_BYTES = 1_048_576;
 const PIECE_BYTES = 65_536;
 
@@ -75,10 +78,10 @@ const [EVENT, AT, OUTCOME, NOT_FLAGGED] = ['event', 'at', 'outcome', 'not-flagge
   Buffer.from(word),
 ) as [Buffer, Buffer, Buffer, Buffer];
 const ZERO = 0x30;
-/** More of them are read as any other time is. */
+/** Times beyond this are read as text. */
 const TIME_DIGITS_AT_MOST = 15;
 
-/** A time in digits; `undefined` if it is none, or is written at length. */
+/** A time in digits; `undefined` if it is not one, or is too long. */
 function timeIn(digits: Buffer): number | undefined {
   if (digits.length === 0 || digits.length > TIME_DIGITS_AT_MOST) return undefined;
   let value = 0;
@@ -91,8 +94,8 @@ function timeIn(digits: Buffer): number | undefined {
 }
 
 /**
- * The event of a lookup that found nothing, as most do; `undefined` for any other. What it takes, {@link joined} makes the
- * same bytes of.
+ * The event of a lookup that found nothing, as most do; `undefined` for any other. {@link joined} makes the
+ * same bytes from it.
  */
 function negative(
   stream: number,
@@ -122,7 +125,7 @@ function negative(
   return { stream, number, at, entry, look };
 }
 
-/** Any event, from its fields; `undefined` if they are none. */
+/** Any event, from its fields; `undefined` if they are not those of one. */
 function joined(stream: number, number: number, { fields, large }: Entry): StreamEvent | undefined {
   if (large !== undefined) return undefined;
   const partition = auditPartitions[stream] ?? 'system';

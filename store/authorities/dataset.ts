@@ -37,10 +37,10 @@ export function parseDataset(fields: Record<string, string>):
   return { dataset: { id, kind, createdAt }, codes: codes.toSorted(), expected, resourceKey };
 }
 
-/** What {@link parseDataset} gives of the store's. */
+/** What {@link parseDataset} reads from the store. */
 export const readDataset = async (redis: Redis) => parseDataset(await redis.hgetall(keys.dataset));
 
-/** If it cannot be read it counts as not set, and then live data gives no negatives. */
+/** If unreadable it counts as not set, and then live data gives no negatives. */
 function parseExpected(text: string | undefined): ExpectedAuthorities | undefined {
   if (text === undefined) return undefined;
   try {
@@ -50,7 +50,7 @@ function parseExpected(text: string | undefined): ExpectedAuthorities | undefine
   }
 }
 
-/** The dataset's field that says that an authority is known. */
+/** The dataset's field that records an authority as known. */
 export const knownField = (code: string): string => `${KNOWN}${code}`;
 
 /** An authority from its hash; `undefined` if there is none or it cannot be read. */
@@ -70,7 +70,7 @@ export function parseAuthority(
   return parsed.success ? parsed.data : undefined;
 }
 
-/** As the authority's hash holds it; what is undefined is left as it is. */
+/** As the authority's hash holds it; undefined fields are left as they are. */
 export function authorityFields(
   change: Readonly<Record<string, string | number | boolean | object | undefined>>,
 ): Record<string, string> {

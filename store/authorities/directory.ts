@@ -27,13 +27,13 @@ export type AuthorityDetails = {
   emergencyDutyTeamPhone?: string;
   /** When that number was given, ISO 8601. */
   emergencyDutyTeamPhoneAsOf?: string;
-  /** All that the authority has set for itself, instead of what it had. */
+  /** Replaces everything that the authority has set for itself. */
   breakers?: OwnBreakers;
-  /** What its case system calls its columns and plans, instead of what was set before. */
+  /** Replaces what its case system calls its columns and plans. */
   columns?: ColumnMapping;
 };
 
-/** What clinicians read and ring: the audit has what it was and what it became. */
+/** What clinicians read and ring: the audit has it before and after. */
 const CONTACT = ['name', 'officeHoursPhone', 'officeHours', 'emergencyDutyTeamPhone'] as const;
 
 function contactChanges(
@@ -49,7 +49,7 @@ function contactChanges(
   );
 }
 
-/** For the audit: the whole list that is expected from then on. */
+/** For the audit: the whole list expected from then on. */
 export const expectedDetail = ({ area, kind, authorities }: ExpectedAuthorities) => ({
   area,
   areaKind: kind,
@@ -60,11 +60,11 @@ export const expectedDetail = ({ area, kind, authorities }: ExpectedAuthorities)
 /** Which authorities are expected and known, with their names and telephone numbers. Changes are audited first. */
 export function createDirectory(redis: Redis) {
   return {
-    /** Which authorities the dataset is to hold plans of; `undefined` if it is not set. */
+    /** The authorities whose plans the dataset should hold; `undefined` if not set. */
     expected: async (): Promise<ExpectedAuthorities | undefined> =>
       (await readDataset(redis))?.expected,
 
-    /** Sets which those are, instead of those before. Audited first. */
+    /** Replaces that list. Audited first. */
     async setExpected(expected: ExpectedAuthorities, named: NamedPerson): Promise<void> {
       await appendEvent(redis, {
         type: 'authorities-expected',
@@ -86,8 +86,8 @@ export function createDirectory(redis: Redis) {
     },
 
     /**
-     * Adds an authority to those known, or changes its name and telephone numbers; what is not given
-     * stays. Audited first.
+     * Adds an authority to those known, or changes its name and telephone numbers; fields not given stay.
+     * Audited first.
      *
      * @throws if it would be left without a name or an emergency duty team number.
      */
@@ -125,7 +125,7 @@ export function createDirectory(redis: Redis) {
     },
 
     /**
-     * Takes the locked authority, which must never have loaded anything, off those known. Audited first.
+     * Removes the locked authority, which must never have loaded anything, from those known. Audited first.
      * Doing it again changes nothing.
      */
     async removeAuthority(lock: AuthorityLock, named: NamedPerson): Promise<void> {

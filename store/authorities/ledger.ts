@@ -27,13 +27,13 @@ export type FileLedgerEntry = {
   sha256: string;
   code: z.infer<typeof ledgerSchema>['code'];
   acknowledgement: string;
-  /** Where part of the file is held: the hold's id. The answer is provisional and the number not used up. */
+  /** If part of the file is held: the hold's id. The answer is provisional and the number not used up. */
   held?: string;
   /** When it was received, milliseconds since 1970. */
   at?: number;
 };
 
-/** What a load changes of what is known of its authority; what is not given stays. */
+/** What a load changes about its authority; fields not given stay. */
 type AuthorityChange = {
   dataAsOf?: string;
   officeHoursPhoneAsOf?: string;
@@ -46,7 +46,7 @@ type AuthorityChange = {
   inForce?: number;
   /** Sizes of the last loads, newest last. */
   recent?: readonly LoadSize[];
-  /** Files numbered up to here are not taken any more. */
+  /** Files numbered up to here are no longer accepted. */
   closed?: number;
   sequenceOffset?: number;
   numberedAfter?: string;
@@ -63,9 +63,9 @@ export type IntakeState = {
   /** `undefined` if it is not known here. */
   authority: Authority | undefined;
   sequenceOffset: number;
-  /** If numbering started again: no file made up to then is of the new numbering. ISO 8601. */
+  /** If numbering restarted: no file made up to then belongs to the new numbering. ISO 8601. */
   numberedAfter: string | undefined;
-  /** Files numbered up to here are not taken any more; -1 if all are. */
+  /** Files numbered up to here are no longer accepted; -1 if all are. */
   closed: number;
   inForce: number | undefined;
   recent: readonly LoadSize[];
@@ -99,7 +99,7 @@ function unpackLedger(sequence: number, text: string): FileLedgerEntry {
   };
 }
 
-/** What loaders keep of an authority: what it sent last, how much it holds, and its ledger of files. */
+/** What loaders keep about an authority: what it sent last, how much it holds, and its ledger of files. */
 export function createLedger(redis: Redis) {
   async function changeAuthority(
     lock: AuthorityLock,
@@ -155,15 +155,15 @@ export function createLedger(redis: Redis) {
     },
 
     /**
-     * Changes what is known of the locked authority and enters a file in its ledger, or strikes one out,
-     * in one step. The ledger keeps the newest 400 files; the number that leaves it is closed.
+     * Changes what is known of the locked authority and adds a file to its ledger, or removes one, in one
+     * step. The ledger keeps the newest 400 files; a number that leaves it is closed.
      *
      * @throws {LockLost} and then nothing was written.
      */
     changeAuthority,
 
     /**
-     * Enters a file in the ledger with what the authority now holds; see `changeAuthority`.
+     * Adds a file to the ledger with what the authority now holds; see `changeAuthority`.
      *
      * @throws {LockLost} and then nothing was written.
      */

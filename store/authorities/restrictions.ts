@@ -22,7 +22,7 @@ const standingSchema = z.strictObject({
 });
 
 const restrictionSchema = standingSchema.extend({
-  /** What is being done, to be done again after a crash: its event, and what this is to become. */
+  /** What is being done, so that it can be repeated after a crash: its event, and the resulting state. */
   acting: z.strictObject({ event: restrictionEventSchema, next: standingSchema }).optional(),
 });
 /** What an authority keeps back about one of its children, or did. */

@@ -7,7 +7,7 @@ import { planTypes } from '#schemas/plans/plan.ts';
 import { dateSchema } from '#schemas/plans/row.ts';
 import { keys } from '../keys.ts';
 
-/** Who did something, and when. The key tells two people of one name apart. */
+/** Who did something, and when. The key distinguishes two people with one name. */
 const personSchema = z.strictObject({ name: z.string(), key: z.string(), at: z.iso.datetime() });
 
 const standingSchema = z.strictObject({
@@ -23,16 +23,16 @@ const standingSchema = z.strictObject({
   urgent: z.boolean(),
   /** Who declined or withdrew it. */
   decided: personSchema.optional(),
-  /** The sequence of the plan's row then: above it, files have sent the plan again since. */
+  /** The sequence of the plan's row at that time: if it is higher now, files have sent the plan again since. */
   sequence: z.int().optional(),
   undone: personSchema.optional(),
 });
 
 const withdrawalSchema = standingSchema.extend({
-  /** What is being done, to be done again after a crash: its event, and what this is to become. */
+  /** What is being done, so that it can be repeated after a crash: its event, and the resulting state. */
   acting: z.strictObject({ event: withdrawalEventSchema, next: standingSchema }).optional(),
 });
-/** One flag that its authority wants withdrawn as another child's, or that it withdrew. */
+/** One flag that its authority wants to withdraw as another child's, or has withdrawn. */
 export type Withdrawal = z.infer<typeof withdrawalSchema>;
 
 /** What an authority has withdrawn, and what waits for a second person. */

@@ -7,10 +7,7 @@ import { information } from './reply.ts';
 import { type Sentinels, sameServer } from './sentinels.ts';
 import { SINGLE_FIELD, singleMode } from './single-mode.ts';
 
-/**
- * A write was made on the primary, and fewer replicas than are required have it: it may be lost with the
- * primary, and so does not count as done.
- */
+/** A write reached the primary but too few replicas: it may be lost with the primary, and so does not count as done. */
 export class NotReplicated extends Error {
   override name = 'NotReplicated';
   constructor(acknowledged: number, required: number) {
@@ -18,16 +15,16 @@ export class NotReplicated extends Error {
   }
 }
 
-/** Below the two seconds of silence after which a connection counts as mute: it blocks the whole connection. */
+/** Below the two seconds of silence after which a connection is replaced: `WAIT` blocks the whole connection. */
 export const WAIT_MS = 1_000;
-/** A replica says each second how far it is; one that is silent for longer is not waited for. */
+/** A replica reports its progress each second; one silent for longer is not waited for. */
 const LAG_AT_MOST_SECONDS = 1;
 
 /**
  * The replicas that are attached to a server and keep up.
  *
  * @param info with its section `replication`
- * @param lagAtMostSeconds how long ago they last said how far they are
+ * @param lagAtMostSeconds how long ago their last report may be
  */
 export function attachedReplicas(
   info: ReadonlyMap<string, string>,
@@ -48,11 +45,11 @@ export function attachedReplicas(
   });
 }
 
-/** What makes a write safe from a failover. */
+/** What protects a write from a failover. */
 export type ReplicaRule = {
   /** How many replicas may be promoted. */
   replicas: number;
-  /** Who promotes them; if nobody does, they are promoted by hand. */
+  /** Who promotes them; without this they are promoted by hand. */
   sentinels?: Pick<Sentinels, 'replicas' | 'agree'> | undefined;
 };
 
@@ -63,10 +60,10 @@ export type Requirement = { wait: number; agreement: boolean };
 export const majorityOf = (replicas: number): number => Math.floor((replicas + 1) / 2);
 
 /**
- * What a write needs with these replicas attached: all of them, since any may be promoted. Where each that
- * Sentinel may promote is among them, it cannot be lost. Where one is away, it may be because it was promoted: a
- * majority of all servers, and then the word of the sentinels that the primary is still the primary, are needed.
- * `undefined`: too few are attached. Nothing is needed by an operator's order.
+ * What a write needs with these replicas attached: all of them, since any may be promoted. If every replica
+ * that Sentinel may promote is among them, the write cannot be lost. If one is away, it may have been
+ * promoted: then a majority of all servers is needed, and after it the sentinels' confirmation of the
+ * primary. `undefined`: too few are attached. By an operator's order nothing is needed.
  */
 export function requirementOf(
   { replicas, sentinels }: ReplicaRule,
@@ -91,10 +88,10 @@ const READS = new Set(
 const READING: ReadonlySet<string> = new Set(READING_FUNCTIONS);
 
 /**
- * Lets every write on a connection resolve only once replicas have it, as the rule says; the replies of reads are
- * not held up. The writes of one turn wait together.
+ * Lets every write on a connection resolve only once replicas have it, as the rule requires; replies to reads
+ * are not delayed. The writes of one turn wait together.
  *
- * A write that was made and is not acknowledged within the deadline rejects with {@link NotReplicated}.
+ * A write that is not acknowledged within the deadline rejects with {@link NotReplicated}.
  */
 export function acknowledgeByReplicas(redis: Redis, rule: ReplicaRule, deadlineMs: number): void {
   const send = redis.sendCommand.bind(redis);
@@ -132,7 +129,7 @@ export function acknowledgeByReplicas(redis: Redis, rule: ReplicaRule, deadlineM
     if (reads) return reply;
     round ??= acknowledge();
     const acknowledged = round;
-    // Where the write itself is refused, nobody looks at the rest.
+    // If the write itself is refused, nobody reads the rest.
     acknowledged.catch(() => undefined);
     return (reply as Promise<unknown>).then(async (value) => {
       await acknowledged;

@@ -1,7 +1,7 @@
-/** Texts in PEM: whom a server is to be certified by, and by what a server knows this client. */
+/** PEM texts: the authority for the server's certificate, and the client's own certificate and key. */
 export type TlsTexts = { ca?: string; cert?: string; key?: string };
 
-/** Where a store is and as whom to speak to it. Either `socketPath` or `url`. */
+/** Where a store is and which user to connect as. Either `socketPath` or `url`. */
 export type StoreAddress = {
   socketPath?: string;
   url?: string;
@@ -9,7 +9,7 @@ export type StoreAddress = {
   password?: string;
   /** For connections by TLS (`rediss:`, `rediss+sentinel:`). */
   tls?: TlsTexts;
-  /** How sentinels know this client, if `url` names sentinels. */
+  /** The client's own credentials for sentinels, if `url` names sentinels. */
   sentinel?: { username?: string; password?: string; tls?: TlsTexts };
   /** How many replicas a write waits for before it counts as done. Default 0. */
   replicas?: number;
@@ -26,7 +26,7 @@ type Place = { username?: string; password?: string; tls: boolean } & (
 
 const STANDARD_PORT = 6379;
 const SENTINEL_PORT = 26_379;
-/** Not one that `new URL` reads, since it names several hosts. */
+/** `new URL` cannot read it, since it names several hosts. */
 const SENTINELS =
   /^rediss?\+sentinel:\/\/(?:(?<user>[^/@]*)@)?(?<hosts>[^/@]+)\/(?<master>[\w.-]+)$/;
 

@@ -7,26 +7,26 @@ import { replaceWhenSilent } from './silence.ts';
 
 export type { StoreAddress } from './address.ts';
 
-/** The server's own deadline for a lookup is 2 s; a command that takes longer than this is given up. */
+/** The server's own deadline for a lookup is 2 s; a command that takes longer than this is abandoned. */
 const COMMAND_TIMEOUT_MS = 1_500;
 const CONNECT_TIMEOUT_MS = 1_500;
 const RECONNECT_AT_MOST_MS = 250;
-/** A server that does not end its side of a connection that is ended here. */
+/** For a server that does not end its side of a connection ended here. */
 const DISCONNECT_TIMEOUT_MS = 250;
 
 export type ConnectionOptions = {
   /** For the server's list of connections. */
   name: string;
   commandTimeoutMs?: number | undefined;
-  /** Called for each connection that went mute and is replaced. */
+  /** Called for each connection that went silent and was replaced. */
   replaced?: (() => void) | undefined;
-  /** What follows the sentinels of the address for all connections of a process. */
+  /** Follows the sentinels of the address for all connections of a process. */
   sentinels?: Sentinels | undefined;
-  /** Its writes wait for no replica, whatever the address says: nobody is answered by them. */
+  /** Its writes wait for no replica, whatever the address says: no answer depends on them. */
   unacknowledged?: boolean | undefined;
 };
 
-/** What follows the sentinels that an address names; `undefined` if it names none. */
+/** Follows the sentinels that an address names; `undefined` if it names none. */
 export function openSentinels(address: StoreAddress): Sentinels | undefined {
   const place = address.url === undefined ? undefined : placeOf(address.url);
   if (place?.kind !== 'sentinels') return undefined;
@@ -38,9 +38,9 @@ export function openSentinels(address: StoreAddress): Sentinels | undefined {
 
 /**
  * A client that never does anything twice or late: nothing is queued while it is offline, nothing is sent
- * again after a break, every command has a deadline. It reconnects on its own, if the connection breaks
- * or goes mute, and if sentinels name another primary. A write is done only once as many replicas
- * have it as the address says.
+ * again after a break, and every command has a deadline. It reconnects by itself if the connection breaks or
+ * goes silent, and if sentinels name another primary. A write counts as done only once the number of replicas
+ * in the address has it.
  */
 export function connectStore(
   address: StoreAddress,
@@ -116,23 +116,26 @@ function target(address: StoreAddress, sentinels: Sentinels | undefined): Target
 const CONNECTION_FAULT =
   /^(?:Command timed out|Connection is closed|Stream isn't writeable|Reached the max retries|Command aborted)/;
 
-/** A fault of the connection in a sentence for people; `undefined` for any other error. */
+/** A connection fault as a sentence for people; `undefined` for any other error. */
 export const connectionFault = (error: unknown): string | undefined =>
   error instanceof Error && CONNECTION_FAULT.test(error.message)
     ? STORE.noConnection
     : rightsFault(error);
 
-/** Whether Redis knows its caller and refuses what was asked. */
+/** Whether Redis knows its caller and refuses the command. */
 export const lacksRights = (error: unknown): boolean =>
   error instanceof Error && /\bNOPERM\b/.test(error.message);
 
-/** Why something cannot be read: its caller may not, which the users of Redis mend, or Redis gave no answer. */
+/**
+ * Why something cannot be read: either the caller may not, which giving Redis its users puts right, or Redis
+ * did not answer.
+ */
 export type ReadFailure = 'notAllowed' | 'unanswered';
 
 export const readFailure = (error: unknown): ReadFailure =>
   lacksRights(error) ? 'notAllowed' : 'unanswered';
 
-/** What is wrong with who we are to Redis, in a sentence; `undefined` if it is something else. */
+/** What is wrong with our user or certificate, in a sentence; `undefined` if it is something else. */
 export function rightsFault(error: unknown): string | undefined {
   if (lacksRights(error)) {
     return STORE.noRights;
@@ -144,7 +147,7 @@ export function rightsFault(error: unknown): string | undefined {
 
 const OF_TLS = /^(?:ERR_TLS|ERR_SSL|EPROTO|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_)/;
 
-/** Why a server that is there does not serve us, in a sentence; `undefined` if it is not there. */
+/** Why a server that is present does not serve us, in a sentence; `undefined` if it is not present. */
 export function refusalFault(error: unknown): string | undefined {
   if (error instanceof Error && error.message.startsWith('BUSY ')) return STORE.busy;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';

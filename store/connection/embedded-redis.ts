@@ -32,8 +32,8 @@ export type EmbeddedRedis = {
   /** Process id of redis-server (tests send it signals); another one after a restart. */
   readonly pid: number;
   /**
-   * Resolves when redis-server is gone for good, by whatever cause: stopped, ended with
-   * `restart: false`, or ended so often that it was given up. Never rejects.
+   * Resolves when redis-server is gone for good, by whatever cause: stopped, ended with `restart: false`, or
+   * abandoned after ending too often. Never rejects.
    */
   exited: Promise<void>;
   /** Stops Redis cleanly, releases the lock. Idempotent. */
@@ -41,19 +41,19 @@ export type EmbeddedRedis = {
 };
 
 /**
- * Starts the private redis-server of a data folder: a Unix socket in a folder of its own, no TCP
- * port, every write on disk before it is answered.
+ * Starts the private redis-server of a data folder: a Unix socket in a folder of its own, no TCP port, every
+ * write on disk before it is answered.
  *
- * The folder is locked first, because two servers on one folder lose data. A redis-server left
- * behind by an owner that was killed is ended cleanly before the new one starts. One that ends
- * unasked is started again on the same socket; clients only have to reconnect.
+ * The folder is locked first, because two servers on one folder lose data. A redis-server left behind by an
+ * owner that was killed is ended cleanly before the new one starts. One that ends unasked is started again on
+ * the same socket; clients only have to reconnect.
  *
- * @param options.dataDir made if absent; what is Redis's is in its folder `redis`
+ * @param options.dataDir made if absent; the files of Redis are in its folder `redis`
  * @param options.maxmemoryMb megabytes, default 1024; beyond it writes are refused, none is evicted
  * @param options.restart default true
  * @throws DataFolderInUse when another process holds the folder
- * @throws Error with a sentence for the user, when there is no redis-server, the folder can't be
- * written, or Redis doesn't get ready
+ * @throws Error with a sentence for the user, when there is no redis-server, the folder can't be written, or
+ * Redis doesn't get ready
  */
 export async function startEmbeddedRedis(options: {
   dataDir: string;
@@ -103,9 +103,9 @@ export async function startEmbeddedRedis(options: {
 }
 
 /**
- * How a CLI process finds the running embedded Redis of a data folder.
+ * How a command finds the running embedded Redis of a data folder.
  *
- * @returns undefined when none is running there
+ * @returns undefined if none is running there
  */
 export async function findEmbeddedRedis(
   dataDir: string,

@@ -4,16 +4,16 @@ import { information } from './reply.ts';
 
 /**
  * A connection that carries one group of commands at a time and waits for the replicas after it, which blocks
- * it in the meantime. What comes in until then goes together with the next group: the busier, the larger.
+ * it meanwhile. Commands that arrive until then form the next group: the busier, the larger.
  */
 export type Lane = {
   readonly redis: Redis;
-  /** The run of the server it is connected to, if that is a primary; asked again at each connection. */
+  /** The run of the connected server, if it is a primary; read again at each connection. */
   readonly run: string | undefined;
   /** Whether a group is on its way. */
   readonly busy: boolean;
   /**
-   * Sends a group in one write, with `WAIT` behind it.
+   * Sends a group in one write, followed by `WAIT`.
    *
    * @param required what it needs to count
    * @param group sends the commands; called at once
@@ -29,9 +29,9 @@ export type Lane = {
 };
 
 export type Lanes = {
-  /** One that is free and connected to this run; `busy` if all that are carry something, else `none`. */
+  /** One that is free and connected to this run; `busy` if all of them are in use, else `none`. */
   free(run: string): Lane | 'busy' | 'none';
-  /** Calls this whenever one has become free, or is connected again. */
+  /** Calls this whenever one becomes free or is connected again. */
   onFree(listener: () => void): void;
 };
 
@@ -70,7 +70,8 @@ export function createLane(
     try {
       if ((await acknowledging) < wait) return false;
       if (!agreement) return true;
-      // By this a lane is left at once if another primary is named, so it is to the one that was confirmed.
+      // This makes a lane leave at once if another primary is named, so that it is connected to the confirmed
+      // one.
       return (await sentinels?.agree()) === true && stream === redis.stream && !stream.destroyed;
     } catch {
       return false;

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 
-/** The sentence's half that names what is needed, the same wherever it is said. */
+/** The half of the sentence that says what is needed, the same everywhere. */
 export const NEEDED_REDIS = 'redis-server 7.0 or later (or valkey-server 7.2 or later)';
 
 const CANDIDATES = /** @type {const} */ ([

@@ -1,5 +1,5 @@
-// Beside ioredis's own way by sentinels, which believes the first that answers, though it may be one that was
-// cut off and still names the former primary; and which subscribes again for every connection.
+// Replaces ioredis's own use of sentinels, which trusts the first that answers, although it may have been cut
+// off and still name the former primary, and which subscribes again for every connection.
 
 import { createConnection } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -10,9 +10,9 @@ import { list, wholeNumber } from './reply.ts';
 
 type SentinelReplica = HostPort & { priority: number };
 
-/** What the sentinels say, as far as they can be reached. */
+/** What the reachable sentinels say. */
 export type Sentinels = {
-  /** The primary that the newest word of any of them names; `undefined` before the first word. */
+  /** The primary that the newest report of any of them names; `undefined` before the first report. */
   readonly primary: HostPort | undefined;
   /** Why no primary is known, or fewer than half of them are reached, in a sentence. */
   readonly problem: string | undefined;
@@ -21,8 +21,8 @@ export type Sentinels = {
   /** The replicas that they know, reachable or not. */
   readonly replicas: readonly SentinelReplica[];
   /**
-   * Whether more than half of them say, asked after this was called, that the primary is up and stays it, and
-   * none that can be reached says otherwise. Never rejects.
+   * Whether more than half of them confirm, when asked after this call, that the primary is up and remains
+   * primary, and none that can be reached says otherwise. Never rejects.
    */
   agree(): Promise<boolean>;
   /** Calls this whenever another primary is named. Returns how to end that. */
@@ -37,7 +37,7 @@ const RECONNECT_AT_MOST_MS = 250;
 const CONFIRMED_WITHIN_MS = 300;
 
 type Word = { primary: HostPort; epoch: number };
-/** What one sentinel said last: about the primary, or why it cannot be asked. */
+/** The last report of one sentinel: the primary, or why it cannot be asked. */
 type Said = {
   redis: Redis;
   at: HostPort;
@@ -75,9 +75,9 @@ function problemOf(error: unknown, master: string): string {
 }
 
 /**
- * Follows which server is the primary, by asking every sentinel five times a second. The newest word counts:
- * that of the highest configuration epoch, which only a failover raises. A sentinel that was cut off from the
- * others names the former primary with an older one.
+ * Follows which server is the primary, by asking every sentinel five times a second. The newest report
+ * counts: the one with the highest configuration epoch, which only a failover raises. A sentinel that was cut
+ * off names the former primary with an older epoch.
  */
 export function watchSentinels(
   sentinels: readonly HostPort[],
@@ -153,7 +153,7 @@ export function watchSentinels(
     } catch (error) {
       said.word = undefined;
       said.problem = problemOf(error, master);
-      // A connection whose answers do not come is rebuilt.
+      // A connection without answers is replaced.
       if (said.problem === SENTINELS.unreachable) said.redis.stream?.destroy();
     } finally {
       said.asking = false;
@@ -176,7 +176,7 @@ export function watchSentinels(
         if (epoch < newest) return 'silent' as const;
         if (epoch > newest) return 'no' as const;
         if (!sameServer(addressOf(address), primary)) return 'no' as const;
-        // Where its fields still name the former one, it has promoted this one and is telling the replicas.
+        // While its fields still name the former one, it has promoted this one and is telling the replicas.
         const promoting = !sameServer(hostPortOf(fields), primary);
         return promoting || fields.get('flags') === 'master' ? ('yes' as const) : ('no' as const);
       },
@@ -228,10 +228,7 @@ export function watchSentinels(
   };
 }
 
-/**
- * How ioredis connects to whatever server is the primary, each time again. A server that calls itself a replica
- * is left again.
- */
+/** How ioredis connects to the current primary, every time. A server that calls itself a replica is left again. */
 export function primaryConnector(
   sentinels: Sentinels,
   { tls, disconnectTimeoutMs }: { tls: TlsTexts | undefined; disconnectTimeoutMs: number },
@@ -263,7 +260,7 @@ export function primaryConnector(
       stream.once('error', (error: Error) => {
         this.firstError = error;
       });
-      // By the time it breaks on its own, lookups may have waited for seconds.
+      // By the time it breaks by itself, lookups may have waited for seconds.
       const leave = sentinels.onChange((primary) => {
         if (!sameServer(primary, this.#target)) stream.destroy();
       });

@@ -1,23 +1,22 @@
-// By hand, since ioredis's socketTimeout drops a connection whose Redis is only busy, and looks at none that is
-// idle.
+// By hand, since ioredis's socketTimeout drops a connection whose Redis is only busy, and ignores idle ones.
 
 import type { Redis } from 'ioredis';
 
 type CommandItem = ReturnType<Redis['commandQueue']['shift']>;
 
 const ASKED_EVERY_MS = 500;
-/** Two seconds of silence. Counted and not timed: a process that was held up itself counts one. */
+/** Two seconds of silence. Counted rather than timed, so that a delay of this process counts once. */
 const UNANSWERED_AT_MOST = 4;
 const WITNESS_DEADLINE_MS = 2_000;
 
 /**
- * Replaces a connection that has gone mute: its packets vanish, without a reset, and the system would wait
- * for a quarter of an hour. What waits for an answer on it is refused, and nothing is sent again.
+ * Replaces a connection that has gone silent: its packets vanish, without a reset, and the system would wait
+ * for a quarter of an hour. Commands waiting on it are refused, and nothing is sent again.
  *
- * Redis is asked twice a second on every connection, at work or idle. After two seconds without a byte a
- * second connection is made. If that one is answered the first is dropped; if not, it is Redis (stopped, or
- * busy with one long command) or the whole way that is silent. Dropping the connection would help nobody
- * then, and what it waits for may still be answered. The second is rebuilt every two seconds.
+ * Redis is asked twice a second on every connection, busy or idle. After two seconds without a byte a second
+ * connection is made. If that one is answered the first is dropped; if not, then Redis (stopped, or busy with
+ * one long command) or the whole network is silent. Dropping the connection would not help then, and its
+ * commands may still be answered. The second is rebuilt every two seconds.
  *
  * A connection whose answers are out of step with its commands is dropped at once.
  *
@@ -90,7 +89,7 @@ export function replaceWhenSilent(redis: Redis, options: { replaced: () => void 
   redis.once('end', () => clearInterval(asking));
 }
 
-/** An answer to no command: over some of them the client would end the process. */
+/** An answer to no command: after some of these the client would end the process. */
 function refuseUnaskedAnswers(redis: Redis, refuse: () => void): void {
   const queue = redis.commandQueue;
   const shift = queue.shift.bind(queue);

@@ -1,6 +1,6 @@
 /**
- * Works on one thing after the other, so that whatever is wrong with one delays none of the others: a file that
- * another program has damaged, a folder that is in the way. Rejects with the first fault, once all were tried.
+ * Works on one thing after another, so that a fault in one (a file damaged by another program, a folder in
+ * the way) delays none of the others. Rejects with the first fault, once all were tried.
  */
 export async function eachAlone<T>(
   things: Iterable<T>,

@@ -7,11 +7,11 @@ const SQLITE_BUSY = 5;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOT_A_DATABASE = 26;
 
-/** Whether a call of SQLite's failed since another process holds the file. */
+/** Whether an SQLite call failed because another process holds the file. */
 export const isBusy = (error: unknown): boolean =>
   error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY;
 
-/** Whether a call of SQLite's failed since the file is damaged, or is none of SQLite's. */
+/** Whether an SQLite call failed because the file is damaged, or is not an SQLite file. */
 export function isDamaged(error: unknown): boolean {
   const { errcode } = error as { errcode?: unknown };
   const code = typeof errcode === 'number' ? errcode & 0xff : undefined;
@@ -19,8 +19,8 @@ export function isDamaged(error: unknown): boolean {
 }
 
 /**
- * Opens, or begins, a file (0600) in a folder that is there. What a call wrote is on disk when it returns,
- * and several processes may have the file open.
+ * Opens, or creates, a file (0600) in an existing folder. What a call wrote is on disk when it returns, and
+ * several processes may have the file open.
  *
  * @param schema run at every opening, so it creates only what is not there
  * @param options.pragmas besides those for durability
@@ -35,8 +35,8 @@ export function openDurable(
   try {
     // Not by umask, which a thread may not set. The journal gets the same mode.
     chmodSync(path, 0o600);
-    // A journal that was deleted may be back after a power cut and undo what was committed; one that was
-    // truncated is not, since FULL syncs that too. No write-ahead log: the folder may be on another machine.
+    // A deleted journal may reappear after a power cut and undo what was committed; a truncated one does not,
+    // since FULL syncs that too. No write-ahead log: the folder may be on another machine.
     db.exec(`PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL; ${pragmas}`);
     db.exec(schema);
     return db;
@@ -46,7 +46,7 @@ export function openDurable(
   }
 }
 
-/** Does all of some work on a file, or nothing of it; on disk when this returns. */
+/** Does all of some work on a file, or none of it; on disk when this returns. */
 export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
   db.exec('BEGIN IMMEDIATE');
   try {
@@ -60,9 +60,10 @@ export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
 }
 
 /**
- * Does several pieces of work on a file in one transaction, each of them whole or not at all; on disk when this returns.
+ * Does several pieces of work on a file in one transaction, each of them whole or not at all; on disk when
+ * this returns.
  *
- * @returns for each why nothing of it was done; `undefined` if it was
+ * @returns for each, why none of it was done; `undefined` if it was done
  */
 export function doEach(
   db: DatabaseSync,
@@ -76,7 +77,7 @@ export function doEach(
           work();
           return undefined;
         } catch (error) {
-          // If SQLite itself gave the transaction up, nothing of any piece is done, and this throws.
+          // If SQLite itself abandoned the transaction, no piece is done, and this throws.
           db.exec('ROLLBACK TO piece');
           return { error };
         } finally {
@@ -89,7 +90,7 @@ export function doEach(
   }
 }
 
-/** The statements of a file, each of which is prepared once. */
+/** The statements of a file, each prepared once. */
 export function statementsOf(db: DatabaseSync): (sql: string) => StatementSync {
   const prepared = new Map<string, StatementSync>();
   return (sql) => {
@@ -108,8 +109,8 @@ export type FileLock = Pick<DatabaseSync, 'isOpen' | 'close'>;
 /**
  * Takes a lock that ends with its process, however that ends; `undefined` if another process holds it.
  *
- * It is SQLite's on an empty file, since Node has no flock. The file must never be opened in any other way:
- * closing a second descriptor of it in this process would drop the lock.
+ * It is an SQLite lock on an empty file, since Node has no flock. Never open the file in any other way:
+ * closing a second descriptor in this process would drop the lock.
  */
 export function lockFile(path: string): FileLock | undefined {
   const lock = new DatabaseSync(path, { timeout: 0 });

@@ -4,10 +4,7 @@ import { lstat, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { IN_THE_WAY } from '#schemas/wording/store.ts';
 
-/**
- * Something else than a file, or than a folder, lies where one is to be written. The message is the
- * sentence for the user.
- */
+/** Something other than a file or folder lies where one is to be written. The message is the sentence for the user. */
 export class InTheWay extends Error {
   override name = 'InTheWay';
 }
@@ -21,7 +18,7 @@ export function kindOf(stats: Stats): string {
   return stats.isSocket() ? 'a socket' : 'a device';
 }
 
-/** What lies at a path itself, never what a link there points to. */
+/** What lies at a path itself, never the target of a link there. */
 export async function lstatOrNothing(path: string | Buffer): Promise<Stats | undefined> {
   try {
     return await lstat(path);
@@ -33,7 +30,7 @@ export async function lstatOrNothing(path: string | Buffer): Promise<Stats | und
 }
 
 /**
- * Makes sure that a file can be written at a path without losing a link, a device or a pipe.
+ * Makes sure that writing a file at a path would not destroy a link, a device or a pipe.
  *
  * @throws {InTheWay}
  */
@@ -44,8 +41,8 @@ export async function requireFileOrNothing(path: string): Promise<void> {
 }
 
 /**
- * Makes a folder within another if it is absent. The parent is made too, and may be reached by a link:
- * it is the folder that was asked for.
+ * Makes a folder within another if it is absent. The parent is made too, and may be reached by a link: that
+ * is the folder asked for.
  *
  * @throws {InTheWay} if a link would lead out of the parent
  */
@@ -64,7 +61,7 @@ export async function makeFolderIn(parent: string, name: string, mode: number): 
   return path;
 }
 
-/** For a name of its own: letters only, no digits that could be taken for a number. */
+/** For generated names: letters only, no digits that could be taken for a number. */
 export const randomLetters = (): string =>
   [...randomBytes(8)].map((byte) => String.fromCharCode(97 + (byte % 26))).join('');
 
@@ -110,7 +107,7 @@ export async function writeWhole(
   await syncFolder(dirname(path));
 }
 
-/** When this resolves, what a folder lists is on disk: new names and moved ones. */
+/** When this resolves, the names in a folder are on disk: new ones and moved ones. */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path);
   try {

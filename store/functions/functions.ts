@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
 
-/** Each beside the calls of its functions, by its path in `store/`. What others use comes first. */
+/** Each is beside the calls of its functions, by its path in `store/`. Files that others use come first. */
 const PARTS = [
   'functions/common',
   'lookup',
@@ -32,8 +32,8 @@ const body = PARTS.map((part) => readFileSync(new URL(`../${part}.lua`, import.m
 
 /**
  * The digest of the library's own text, which ends its name and its functions' names. Two versions of the
- * service live side by side on one Redis, each with its own functions, and a function that is not there is
- * an error rather than another version's answer.
+ * service can run side by side on one Redis, each with its own functions, and a missing function is an error
+ * rather than another version's answer.
  */
 export const FUNCTIONS_VERSION = createHash('sha256').update(body).digest('hex').slice(0, 12);
 
@@ -75,7 +75,7 @@ export const READING_FUNCTIONS: readonly string[] = [
   FUNCTIONS.unreadableLists,
 ];
 
-/** Puts this version's functions on the server, unless they are there. Others' stay. */
+/** Puts this version's functions on the server, unless they are already there. Those of other versions stay. */
 export async function loadFunctions(redis: Redis): Promise<void> {
   try {
     await redis.call('FUNCTION', 'LOAD', library);

@@ -9,7 +9,7 @@ import { keys } from '../keys.ts';
 
 export type AuthorityLock = {
   authority: OdsCode;
-  /** Higher than any loader's before; rows under an older fence are refused. */
+  /** Higher than that of any earlier loader; rows under an older fence are refused. */
   fence: number;
   token: string;
   /** @throws {LockLost} if the lease had run out and another took it. */
@@ -17,10 +17,10 @@ export type AuthorityLock = {
   release(): Promise<void>;
 };
 
-/** How long a lease counts that is not renewed. */
+/** How long a lease lasts without renewal. */
 const LEASE_MS = 30_000;
 
-/** A lease of something that one process at a time may work on. */
+/** A lease on something that only one process at a time may work on. */
 export type Lease = Pick<AuthorityLock, 'fence' | 'token' | 'release'> & {
   /** False if the lease had run out and another took it. */
   renew(): Promise<boolean>;
@@ -35,8 +35,8 @@ const orNone = (read: () => string): string => {
 };
 
 /**
- * Where a process's number is that of one process: the running machine and its space of process numbers, since machines and
- * containers may have one host name. Linux alone says so.
+ * Where process numbers are unique: the running machine and its process namespace, since machines and
+ * containers may share a host name. Only Linux gives this.
  */
 const SPACE = [
   hostname(),
@@ -45,10 +45,11 @@ const SPACE = [
 ].join(' ');
 
 /**
- * True of a lock's token whose process had its number from where this one has its own, and is gone. Of one in another
- * container nobody here knows that.
+ * True if a lock's token belongs to an ended process with the same number space as this one. Nobody here can
+ * know that about another container.
  *
- * @param once if a process takes it once only: one of this very number is then an earlier one
+ * @param once if a process takes it only once: then a token with this very number belongs to an earlier
+ * process
  */
 function hasDied(token: string, once: boolean): boolean {
   const [space, pid] = token.split('/');
@@ -64,8 +65,8 @@ function hasDied(token: string, once: boolean): boolean {
 
 /**
  * @param of.givenUp tokens of this process that Redis could not be told to forget
- * @param of.token of a lease that ran out and is taken again; default a new one
- * @param of.once a process takes it once only
+ * @param of.token of an expired lease to take again; default a new one
+ * @param of.once a process takes it only once
  */
 export async function takeLease(
   redis: Redis,
@@ -84,14 +85,14 @@ export async function takeLease(
     try {
       return await redis.fcall(FUNCTIONS.lockAuthority, 2, lock, fenceKey, token, leaseMs);
     } catch (error) {
-      // It may have been given all the same.
+      // It may have been given even so.
       givenUp.add(token);
       throw error;
     }
   }
   let fence = await take();
   if (fence === 0) {
-    // A process that was killed need not be waited for: its fence keeps it out, should it live after all.
+    // A killed process need not be waited for: its fence keeps it out, should it still be alive.
     const holder = await redis.get(lock);
     if (holder !== null && (givenUp.has(holder) || hasDied(holder, once))) {
       await redis.fcall(FUNCTIONS.renewLock, 1, lock, holder, '0');
@@ -114,9 +115,8 @@ export async function takeLease(
 }
 
 /**
- * `undefined` if another loader holds the authority. The lease is 30 s: renew it while at work.
- * One held by a process of this machine that is gone is taken over, and one that this process gave up while Redis
- * was away.
+ * `undefined` if another loader holds the authority. The lease is 30 s: renew it while at work. A lease of an
+ * ended process on this machine is taken over, and so is one that this process gave up while Redis was away.
  *
  * @param givenUp tokens of this process that Redis could not be told to forget
  */
@@ -161,9 +161,9 @@ export async function takeMailbox(
 }
 
 /**
- * Goes on with a lease, over whichever connection, or gives it back.
+ * Continues a lease over any connection, or gives it back.
  *
- * @returns false if it had run out
+ * @returns false if it had expired
  */
 export async function keepMailbox(
   redis: Redis,

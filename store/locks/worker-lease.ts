@@ -4,17 +4,17 @@ import { FUNCTIONS } from '../functions/functions.ts';
 import { keys } from '../keys.ts';
 import { type Lease, takeLease } from './authority-lock.ts';
 
-/** How long a lease counts that is not renewed. */
+/** How long a lease lasts without renewal. */
 const WORKER_LEASE_MS = 15_000;
 
-/** The right to work as the one worker, if the audit log has a second copy. */
+/** The right to be the one worker, if the audit log has a second copy. */
 export type WorkerLease = {
   /** The token of the lease, which trimming the audit streams needs. */
   token: string;
   /** Higher than any worker's before. */
   epoch: number;
   /**
-   * Where it has run out and nobody else had it since, it is taken again.
+   * If it has expired and nobody else had it since, it is taken again.
    *
    * @throws {LeaseLost} if somebody else had it
    */
@@ -23,19 +23,19 @@ export type WorkerLease = {
 };
 
 /**
- * The number of the worker that was at work last; 0 before the first. One that had the lease and found that it lacked
- * something was not.
+ * The number of the last worker to run; 0 before the first. A worker that got the lease and found that it
+ * lacked something does not count.
  */
 export const workedEpoch = async (redis: Redis): Promise<number> =>
   Number((await redis.get(keys.workerAtWork)) ?? 0);
 
-/** Who has the lease, by its token; `undefined` where nobody has. */
+/** Who has the lease, by its token; `undefined` if nobody has. */
 export const leaseHolder = async (redis: Redis): Promise<string | undefined> =>
   (await redis.get(keys.workerLock)) ?? undefined;
 
 /**
- * Whether another worker has begun its work since. This one then knows less than what was acknowledged and sealed:
- * what it misses is no sign that anything is lost.
+ * Whether another worker has started its work since. Then this one knows less than what was acknowledged and
+ * sealed: what it misses is no sign of a loss.
  */
 export async function isReplaced(
   redis: Redis,
@@ -45,16 +45,16 @@ export async function isReplaced(
   return holder !== token && worked > epoch;
 }
 
-/** How many keys say who the worker is. They are there before any dataset is. */
+/** The number of keys that identify the worker. They exist before any dataset does. */
 export const workerKeys = (redis: Redis): Promise<number> =>
   redis.exists(keys.workerLock, keys.workerFence, keys.workerAtWork, keys.workerState);
 
-/** A version of a worker's state that the log's second copy had in full, and which worker's. */
+/** A version of a worker's state that the second copy had in full, and whose it is. */
 export type StateMark = { epoch: number; version: number };
 
 /** From now on no worker takes over an older state than this. */
 export async function markState(redis: Redis, { epoch, version }: StateMark): Promise<void> {
-  // Each worker has a field of its own: one that was replaced and does not know it takes nothing back.
+  // Each worker has its own field, so that a replaced worker that does not know it takes nothing back.
   await redis.hset(keys.workerState, String(epoch), version);
 }
 
@@ -74,9 +74,9 @@ export async function markedState(redis: Redis): Promise<StateMark | undefined> 
 }
 
 /**
- * From now on this one is at work.
+ * From now on this is the running worker.
  *
- * @returns false, and nothing is changed, where its lease has run out since it was taken
+ * @returns false, and nothing is changed, if its lease has expired since it was taken
  */
 export async function beginWork(
   redis: Redis,
@@ -91,7 +91,7 @@ export async function beginWork(
 }
 
 /**
- * `undefined` if another worker has it. One held by a process of this machine that is gone is taken over.
+ * `undefined` if another worker has it. A lease of an ended process on this machine is taken over.
  *
  * @param givenUp tokens of this process that Redis could not be told to forget
  */

@@ -4,7 +4,7 @@ import { type NhsNumber, partitionOf } from '#schemas/nhs-number.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
 import { keys, partitions } from '../keys.ts';
 
-/** What a list of NHS numbers says of those on it. */
+/** What a list of NHS numbers says about those on it. */
 export type ListedNumbers = {
   /** Replaced or withdrawn. */
   notInUse: readonly NhsNumber[];
@@ -12,8 +12,9 @@ export type ListedNumbers = {
 };
 
 /**
- * Says which NHS numbers were replaced or withdrawn: where nothing is held for one, a lookup is could-not-check. What
- * is known of a number that is not listed stays, since it may be known from elsewhere. Doing it again changes nothing.
+ * Says which NHS numbers were replaced or withdrawn: where nothing is held for one, a lookup is
+ * could-not-check. What is known about unlisted numbers stays, since it may come from elsewhere. Doing it
+ * again changes nothing.
  */
 export async function setNotInUse(redis: Redis, listed: ListedNumbers): Promise<void> {
   const byPartition = (numbers: readonly NhsNumber[]) => Map.groupBy(numbers, partitionOf);
@@ -31,10 +32,11 @@ export async function setNotInUse(redis: Redis, listed: ListedNumbers): Promise<
 export type NumberState = 'in-use' | 'not-in-use' | 'sensitive';
 
 /**
- * Says what is so of one number. Of a sensitive one a lookup continues showing the flag, and not who has looked.
+ * Records the state of one number. For a sensitive one, a lookup still shows the flag, but not who has
+ * looked.
  *
  * @param state `?` only asks
- * @returns what was so before
+ * @returns the state before
  */
 export async function markNumber(
   redis: Redis,

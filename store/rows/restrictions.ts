@@ -21,13 +21,16 @@ const asciiLower = (text: string): string =>
 export const isSameUser = (one: string, other: string): boolean =>
   asciiLower(one) === asciiLower(other);
 
-/** Whether a packed row is a restriction, and no plan. */
+/** Whether a packed row is a restriction rather than a plan. */
 export function isRestriction(packed: string): boolean {
   const letter = packed[packed.indexOf(US) + 1];
   return letter === LETTERS.whereabouts || letter === LETTERS.barred;
 }
 
-/** The councils that keep back where the child was looked up, of a child's packed rows: the oldest protection first. */
+/**
+ * The councils that keep back where the child was looked up, from a child's packed rows: the oldest
+ * protection first.
+ */
 export const whereaboutsOf = (rows: readonly string[]): string[] =>
   rows.flatMap((packed) => {
     const [authority = '', letter] = packed.split(US);

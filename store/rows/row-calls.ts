@@ -9,10 +9,10 @@ import type { AuthorityLock } from '../locks/authority-lock.ts';
 import { isRestriction, type KeptBack, packRestriction, whereaboutsOf } from './restrictions.ts';
 import { type PackedRow, packRow, ROW_SEPARATOR, splitRows, unpackRow } from './rows.ts';
 
-/** What a row did: a newer file counts if it is `superseded`. */
+/** What a row did: if it is `superseded`, a newer file counts. */
 export type RowEffect = 'added' | 'changed' | 'unchanged' | 'superseded';
 
-/** What became of a row to be removed; one that is `changed` since it was seen stays. */
+/** What became of a row to be removed; one that has `changed` since it was read stays. */
 export type RemovalEffect = 'removed' | 'absent' | 'changed';
 
 const ROWS_A_CALL = 100;
@@ -44,7 +44,7 @@ function effectOf(
   );
 }
 
-/** Rows as `apply_rows` takes them: far fewer arguments are far less work for both sides. */
+/** Rows in the form for `apply_rows`: far fewer arguments are far less work on both sides. */
 function textOf(items: Group<PlanRow | PackedRow>['items']): string {
   let text = '';
   for (const { item } of items) {
@@ -78,8 +78,8 @@ function* batches<T>(items: readonly T[], size: number): Generator<readonly T[]>
 type Group<T> = { partition: number; items: { item: T; at: number }[] };
 
 /**
- * Items by partition, in calls of a bounded number of them, so that a partition's stamp is read and written
- * once a call and not once a row.
+ * Items by partition, in calls of limited size, so that a partition's stamp is read and written once for each
+ * call and not for each row.
  */
 function callsByPartition<T>(items: readonly T[], numberOf: (item: T) => NhsNumber): Group<T>[][] {
   const byPartition = new Map<number, Group<T>['items']>();
@@ -107,9 +107,9 @@ function callsByPartition<T>(items: readonly T[], numberOf: (item: T) => NhsNumb
 }
 
 /**
- * Rows by NHS number: those a file is about are read, written or taken away, a bounded number in each call.
+ * Rows by NHS number: those of a file are read, written or removed, a limited number in each call.
  *
- * @param datasetId whose rows they are to be
+ * @param datasetId the dataset that the rows must belong to
  */
 export function createRowCalls(redis: Redis, datasetId: () => Promise<string>) {
   /** All that is held for these numbers. @throws {StoreNotWhole} */
@@ -139,7 +139,7 @@ export function createRowCalls(redis: Redis, datasetId: () => Promise<string>) {
 
   return {
     /**
-     * Every plan's row held for these numbers, of all authorities, tombstones too.
+     * Every plan row held for these numbers, of all authorities, including tombstones.
      *
      * @throws {StoreNotWhole}
      */
@@ -168,8 +168,8 @@ export function createRowCalls(redis: Redis, datasetId: () => Promise<string>) {
 
     /**
      * Writes rows of the locked authority, each only if its file's sequence is above the stored one's.
-     * Effects are in the rows' order. Applying the same rows again changes nothing. `again`: the number
-     * of the file is processed again, so that its earlier word may be replaced.
+     * Effects are in the rows' order. Applying the same rows again changes nothing. `again`: the number of
+     * the file is processed again, so that it may replace its own earlier rows.
      *
      * @throws {LockLost} {@link StoreNotWhole}; what was applied before stays, to be resumed.
      */
@@ -204,8 +204,8 @@ export function createRowCalls(redis: Redis, datasetId: () => Promise<string>) {
     },
 
     /**
-     * Takes rows of the locked authority away, each only if it still is exactly as given. A child without
-     * rows left goes, and with it the list of those who looked. Doing it again changes nothing.
+     * Removes rows of the locked authority, each only if it is still exactly as given. A child without rows
+     * is removed, with its list of those who looked. Doing it again changes nothing.
      *
      * @throws {LockLost} {@link StoreNotWhole}
      */
@@ -235,8 +235,8 @@ export function createRowCalls(redis: Redis, datasetId: () => Promise<string>) {
     },
 
     /**
-     * What the locked authority keeps back about a child, instead of what it did before. Nothing is written if
-     * nothing is held of the child. Doing it again changes nothing.
+     * Replaces what the locked authority keeps back about a child. Nothing is written if nothing is held for
+     * the child. Doing it again changes nothing.
      *
      * @throws {LockLost} {@link StoreNotWhole}
      */

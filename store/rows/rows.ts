@@ -5,7 +5,7 @@ import { PLAN_TYPES, planTypeOfLetter, planWindow } from '#schemas/plans/plan.ts
 import type { PlanRow, RowFacts } from '#schemas/plans/row.ts';
 import { isRestriction } from './restrictions.ts';
 
-/** Between the rows of a child. */
+/** Separates the rows of a child. */
 export const ROW_SEPARATOR = '\u001e';
 const US = '\u001f';
 const FIELDS = 11;
@@ -18,7 +18,7 @@ class CorruptRow extends Error {
   override name = 'CorruptRow';
 }
 
-/** A row with the instants that say when it is shown. */
+/** A row with the instants between which it is shown. */
 export function planRow(facts: RowFacts): PlanRow {
   const { endDate, deleteDate } = facts;
   const { visibleFrom, currentUntil, visibleUntil } = planWindow(facts);
@@ -43,10 +43,10 @@ export function planRow(facts: RowFacts): PlanRow {
 }
 
 /**
- * A row as the store holds it: eleven fields in a fixed order, days since 1970 and seconds, parted by the
- * unit separator. The schemas keep control characters out of every field. A date of birth in doubt is its day
- * with a 0 before it, and so is the delete date of a plan that was withdrawn: versions that do not know of it read
- * the day.
+ * A row as the store holds it: eleven fields in a fixed order, days since 1970 and seconds, separated by the
+ * unit separator. The schemas keep control characters out of every field. A doubtful date of birth is its day
+ * with a leading 0, and so is the delete date of a withdrawn plan: versions that do not know this read the
+ * day.
  */
 export function packRow(row: PlanRow): string {
   const { letter } = PLAN_TYPES[row.type];
@@ -59,7 +59,7 @@ export function packRow(row: PlanRow): string {
   return `${authority}${US}${letter}${US}${start}${US}${end}${US}${deleted}${US}${visibleFrom}${US}${currentUntil}${US}${visibleUntil}${US}${birth}${US}${localId}${US}${sequence}`;
 }
 
-/** A day with a 0 before it, if there is something particular about it. */
+/** A day with a leading 0 if it is marked. */
 const marked = (day: number | '', mark: true | undefined): number | string =>
   mark === undefined || day === '' ? day : `${day < 0 ? '-' : ''}0${Math.abs(day)}`;
 const MARKED = /^-?0[0-9]/;
@@ -103,7 +103,7 @@ export function unpackRow(nhsNumber: NhsNumber, packed: string): PlanRow {
 export const withdrawnRow = (row: RowFacts, day: CalendarDate): PlanRow =>
   planRow({ ...row, deleteDate: day, withdrawn: true });
 
-/** A row as it would be had it not been withdrawn. */
+/** A row as it would be if it had not been withdrawn. */
 export function restoredRow(row: PlanRow): PlanRow {
   if (row.withdrawn === undefined) return row;
   const { deleteDate: _, withdrawn: __, ...facts } = row;
@@ -120,7 +120,7 @@ export function authorityOf(packed: string): string {
   return packed.slice(0, packed.indexOf(US));
 }
 
-/** Until when a packed row's plan is current, in seconds since 1970; one that is deleted never is. */
+/** Until when a packed row's plan is current, in seconds since 1970; a deleted one never is. */
 export function currentUntilOf(packed: string): number {
   let at = 0;
   for (let field = 0; field < 4; field++) at = packed.indexOf(US, at) + 1;
@@ -138,12 +138,12 @@ export function storedNumber(field: string): NhsNumber {
 
 /**
  * Count and order-free digest of an authority's rows: the sum, in four lanes modulo 2^32, of the first 16
- * bytes of each row's SHA-256. Rows can be added and removed one by one, in any order. What a council keeps back about a
- * child is in the digest, and is no row in the count.
+ * bytes of each row's SHA-256. Rows can be added and removed one by one, in any order. Restrictions are in
+ * the digest, but not in the count.
  */
 export class Tally {
   rows = 0;
-  /** How many of them are current now; counted only if the whole store is read. */
+  /** How many of them are current now; counted only when the whole store is read. */
   inForce = 0;
   readonly #lanes = new Uint32Array(4);
 
@@ -168,7 +168,7 @@ export class Tally {
     this.#mix(nhsNumber, packed, -1);
   }
 
-  /** Takes over what another tally counted. */
+  /** Adds what another tally counted. */
   plus(other: Tally): void {
     this.rows += other.rows;
     for (let lane = 0; lane < 4; lane++) {

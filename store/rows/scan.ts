@@ -17,7 +17,7 @@ import {
   unpackRow,
 } from './rows.ts';
 
-/** Enough that Redis has something to do while a partition is counted here. */
+/** Enough to keep Redis busy while a partition is counted here. */
 const PARTITIONS_IN_FLIGHT = 4;
 
 /** A partition's stamp; see `store/functions/common.lua`. */
@@ -33,9 +33,9 @@ function readStamp(text: string): Stamp | undefined {
 }
 
 /**
- * Reads the whole store, partition by partition, and finds it whole or throws.
+ * Reads the whole store, partition by partition, and throws unless it is whole.
  *
- * @param datasetId whose rows they are to be
+ * @param datasetId the dataset that the rows must belong to
  */
 export function createScan(redis: Redis, datasetId: () => Promise<string>) {
   /** One partition after the other: its generation, and its fields, each followed by its value. */
@@ -56,7 +56,7 @@ export function createScan(redis: Redis, datasetId: () => Promise<string>) {
       for (let i = 0; i < fields.length; i += 2) {
         if (fields[i] === STAMP_FIELD) stamp = readStamp(String(fields[i + 1]));
       }
-      // As `read_child` in common.lua says about every single child.
+      // Like `read_child` in common.lua for every child.
       if (stamp?.dataset !== id || stamp.children !== fields.length / 2 - 1) {
         throw new StoreNotWhole();
       }
@@ -64,7 +64,7 @@ export function createScan(redis: Redis, datasetId: () => Promise<string>) {
     }
   }
 
-  /** Calls `each` for the rows of one partition, which nothing but them and the stamp is in. */
+  /** Calls `each` for the rows of one partition, which contains nothing but them and the stamp. */
   function eachRow(
     fields: readonly unknown[],
     each: (number: NhsNumber, packed: string) => void,
@@ -109,7 +109,7 @@ export function createScan(redis: Redis, datasetId: () => Promise<string>) {
 
   async function count(): Tallies {
     await counting?.catch(() => undefined);
-    // Anybody who asks in the same turn of the event loop has written by now what is to be counted.
+    // Anybody who asks in the same turn of the event loop has already written what is to be counted.
     await immediate();
     counting = nextCount;
     nextCount = undefined;
@@ -118,7 +118,7 @@ export function createScan(redis: Redis, datasetId: () => Promise<string>) {
 
   return {
     /**
-     * Calls `each` for every packed row of a plan, tombstones too, partition by partition.
+     * Calls `each` for every packed row of a plan, including tombstones, partition by partition.
      *
      * @throws {StoreNotWhole}
      */
@@ -128,10 +128,10 @@ export function createScan(redis: Redis, datasetId: () => Promise<string>) {
       });
     },
     /**
-     * Every row held for one authority and of no other, tombstones too, as they are read: a partition at a
-     * time, in no order. What is loaded in the meantime may be among them or not.
+     * Every row held for one authority, including tombstones, as they are read: a partition at a time, in no
+     * order. Rows loaded meanwhile may or may not be included.
      *
-     * @throws {StoreNotWhole} perhaps after some rows: what came before is then not all there is
+     * @throws {StoreNotWhole} perhaps after some rows: those are then not all
      */
     async *rowsOf(code: OdsCode): AsyncGenerator<PlanRow[]> {
       for await (const { fields } of wholePartitions()) {
@@ -144,7 +144,7 @@ export function createScan(redis: Redis, datasetId: () => Promise<string>) {
       }
     },
     /**
-     * Reads the whole store: count and digest by authority, of what was written before the call. Those who
+     * Reads the whole store: count and digest by authority, of what was written before the call. Callers that
      * ask while the store is being read share the next reading.
      *
      * @throws {StoreNotWhole}

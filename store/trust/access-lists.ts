@@ -27,7 +27,7 @@ async function look(redis: Redis, partition: number, cursor: string): Promise<Fo
   return { next, looked: Number(looked), fields };
 }
 
-/** The fields of a partition's lists of accesses that cannot be read: NHS numbers, or anything at all. */
+/** The fields of a partition's unreadable lists of accesses: NHS numbers, or anything at all. */
 export async function unreadableLists(redis: Redis, partition: number): Promise<string[]> {
   const all = new Set<string>();
   let cursor = '0';
@@ -39,7 +39,7 @@ export async function unreadableLists(redis: Redis, partition: number): Promise<
   return [...all];
 }
 
-/** Takes lists that cannot be read away, so that new ones begin. It takes the rights of the administrator. */
+/** Removes unreadable lists, so that new ones begin. Needs the administrator's rights. */
 export async function removeLists(
   redis: Redis,
   partition: number,
@@ -50,18 +50,18 @@ export async function removeLists(
   }
 }
 
-/** What is known of the lists of those who looked. */
+/** What is known about the lists of those who looked. */
 export type AccessLists = {
-  /** That cannot be read, as of the last time that each was looked at. */
+  /** How many were unreadable when each was last checked. */
   readonly unreadable: number;
-  /** Why they cannot be looked through, if they cannot. */
+  /** Why they cannot be checked, if they cannot. */
   readonly failure: ReadFailure | undefined;
   stop(): Promise<void>;
 };
 
 /**
- * Looks through every list of accesses again and again, a little each second, for such as somebody else has
- * written: a child's own shows only when the child is looked up. One that was found is looked at each time.
+ * Checks every list of accesses again and again, a little each second, for entries written by somebody else:
+ * otherwise a child's list shows only when the child is looked up. One that was found is checked each time.
  */
 export function watchAccessLists(redis: Redis): AccessLists {
   const found = new Map<number, number>();

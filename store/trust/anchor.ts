@@ -1,4 +1,4 @@
-// One file, since its tables, what fills them and what asks them have to agree.
+// One file, since its tables, the code that fills them and the code that reads them must agree.
 
 import { mkdirSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
@@ -9,7 +9,7 @@ import { STORE } from '#schemas/wording/store.ts';
 import { DATASET_KINDS, type Dataset } from '../authorities/dataset.ts';
 import { doEach, inTransaction, openDurable } from '../files/sqlite.ts';
 
-/** A load that has begun to change the store and is not yet known to have ended. */
+/** A load that has started to change the store and is not yet known to have ended. */
 export type BegunLoad = {
   authority: string;
   sequence: number;
@@ -35,7 +35,7 @@ export type AnchoredHeldFile = {
   json: string;
 };
 
-/** The hold that begins, and the id of the one that is over. */
+/** The hold that begins, and the id of the one that ends. */
 type HeldFileChanges = { holds?: AnchoredHeldFile | undefined; drops?: string | undefined };
 
 /** A file that was applied in part and cannot be continued. `sequence` has the authority's offset, `number` has not. */
@@ -85,11 +85,11 @@ const holdRow = z.object({
   json: z.string(),
 });
 const acknowledgedSchema = z.object({ id: z.string(), offset: z.number(), heartbeat: z.number() });
-/** How far replicas had acknowledged: the primary's replication id and offset, and the worker's last sign of life. */
+/** How much replicas had acknowledged: the primary's replication id and offset, and the worker's last sign of life. */
 type Acknowledged = z.infer<typeof acknowledgedSchema>;
 const jsonRow = z.object({ json: z.string() });
 const marksSchema = z.array(z.object({ mark: z.string(), at: z.number() }));
-/** What a server was marked with, and when, milliseconds of the store's clock. */
+/** A server's mark, and when it was given, in milliseconds of the store's clock. */
 type ServerMark = z.infer<typeof marksSchema>[number];
 
 const SCHEMA = `
@@ -106,23 +106,23 @@ const SCHEMA = `
 
 /**
  * What the store should hold, kept outside Redis: which dataset, how many rows and what digest for each
- * authority, which loads are under way, and how far the audit had come. After a restart or a restore of
- * Redis the store opens only if it agrees.
+ * authority, which loads are under way, and how far the audit had got. After a restart or a restore of Redis
+ * the store opens only if it agrees.
  *
- * One SQLite file with synchronous FULL: what a method wrote is on disk when it returns or resolves, and several
- * processes may hold the file open.
+ * One SQLite file with synchronous FULL: what a method wrote is on disk when it returns or resolves, and
+ * several processes may hold the file open.
  */
 export class Anchor {
   readonly #db: DatabaseSync;
   #safeguard: (() => Promise<void>) | undefined;
-  /** What was asked for in this turn of the event loop and is to be committed together. */
+  /** What was asked for in this turn of the event loop and is committed together. */
   #together: { work: () => void; settle: (failure: { error: unknown } | undefined) => void }[] = [];
 
   private constructor(db: DatabaseSync) {
     this.#db = db;
   }
 
-  /** Opens, or begins, the anchor in a folder of its own. */
+  /** Opens, or creates, the anchor in its own folder. */
   static open(folder: string): Anchor {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     return new Anchor(openDurable(join(folder, 'anchor.sqlite'), SCHEMA));
@@ -138,16 +138,17 @@ export class Anchor {
   }
 
   /**
-   * Resolves once what is anchored, and the spools that it names, would survive the loss of this disk; at once
-   * if there is no second copy of it.
+   * Resolves once what is anchored, and its spools, would survive the loss of this disk; at once if there is
+   * no second copy.
    */
   async safeguard(): Promise<void> {
     await this.#safeguard?.();
   }
 
   /**
-   * Does some work, all or nothing of it, in one transaction with what else is asked for in the same turn of the event
-   * loop: of a transaction nearly everything is waiting for the disk. Resolves when it is on disk.
+   * Does some work, all of it or none, in one transaction with everything else asked for in the same turn of
+   * the event loop, since nearly all of a transaction's time is waiting for the disk. Resolves when it is on
+   * disk.
    */
   async #inTurn(work: () => void): Promise<void> {
     if (this.#together.length === 0) setImmediate(() => this.#commitTurn());
@@ -219,7 +220,7 @@ export class Anchor {
    * Before the first row of a file is applied. On disk when it resolves.
    *
    * @param base the authority's state that the load was decided on
-   * @throws {Overtaken} if that is not its state any more, or another load of it is under way
+   * @throws {Overtaken} if that is no longer its state, or another load of it is under way
    */
   beginLoad(load: BegunLoad, base: AnchoredAuthority | undefined): Promise<void> {
     return this.#inTurn(() => {
@@ -250,8 +251,8 @@ export class Anchor {
   }
 
   /**
-   * After reconciliation, before the acknowledgement: the authority's new state, no load under way, what of
-   * the file is held, and which hold is over. On disk when it resolves.
+   * After reconciliation, before the acknowledgement: the authority's new state, no load under way, what is
+   * held from the file, and which hold has ended. On disk when it resolves.
    */
   commitLoad(
     authority: string,
@@ -274,12 +275,12 @@ export class Anchor {
   }
 
   /**
-   * Gives up a load that can never be continued: what the store holds by now counts, and its file, if not all of it is
-   * there, is missing until it comes again.
+   * Abandons a load that can never be continued: what the store holds by now counts, and unless all of its
+   * file is there, the file is missing until it comes again.
    *
-   * @param state what the store holds, read under the authority's lock from a store that is open; `undefined` if the
-   * store does not know the authority, of which it holds nothing then
-   * @param changes.drops the ids of holds that are over
+   * @param state what the store holds, read under the authority's lock from a store that is open; `undefined`
+   * if the store does not know the authority, and so holds nothing of it
+   * @param changes.drops the ids of holds that end
    */
   giveUpLoad(
     authority: string,
@@ -302,17 +303,17 @@ export class Anchor {
     return missingFilesSchema.parse(this.#kept('missing') ?? {});
   }
 
-  /** What was given up and has not come again, of one authority. */
+  /** One authority's abandoned files that have not come again. */
   missingFiles(authority: string): MissingFile[] {
     return this.#allMissingFiles()[authority] ?? [];
   }
 
-  /** The authorities of which something was given up that has not come again. */
+  /** The authorities with abandoned files that have not come again. */
   lackingFiles(): string[] {
     return Object.keys(this.#allMissingFiles());
   }
 
-  /** These of an authority are still missing, and no others. */
+  /** Exactly these of an authority are still missing. */
   keepMissingFiles(authority: string, missing: readonly MissingFile[]): void {
     inTransaction(this.#db, () => this.#keepMissingFiles(authority, missing));
   }
@@ -345,7 +346,7 @@ export class Anchor {
       .map((row) => holdRow.parse(row));
   }
 
-  /** Folders of spools that are still needed: of loads under way, and of what is held. */
+  /** Folders of spools that are still needed, for loads under way and held files. */
   spoolsNeeded(): string[] {
     return [
       ...this.loadsInProgress().map(({ journal }) => journal),
@@ -353,7 +354,7 @@ export class Anchor {
     ];
   }
 
-  /** Spools are in another folder from now on; gives where each of them is. */
+  /** Moves the spools to another folder; says where each of them is. */
   moveSpools(to: string): string[] {
     const move = (folder: string): string => join(to, basename(folder));
     const loads = this.loadsInProgress().filter(({ journal }) => isAbsolute(journal));
@@ -375,7 +376,7 @@ export class Anchor {
     return row === undefined ? [] : numbersSchema.parse(JSON.parse(jsonRow.parse(row).json));
   }
 
-  /** Keeps the higher of each: what one process read before another wrote takes nothing back. */
+  /** Keeps the higher of each: a value that one process read before another wrote takes nothing back. */
   #remember(name: string, numbers: readonly number[]): void {
     inTransaction(this.#db, () => {
       const before = this.#seen(name);
@@ -397,7 +398,7 @@ export class Anchor {
     this.#remember('audit', numbers);
   }
 
-  /** The newest time of the store's clock that was remembered, milliseconds; 0 at first. */
+  /** The newest remembered time of the store's clock, milliseconds; 0 at first. */
   newestClock(): number {
     return this.#seen('clock')[0] ?? 0;
   }
@@ -406,7 +407,7 @@ export class Anchor {
     this.#remember('clock', [clock]);
   }
 
-  /** Counts from this time on, although a newer one was remembered. */
+  /** Counts from this time on, even if a newer one was remembered. */
   putClockBack(clock: number): void {
     this.#keep('clock', [clock]);
   }
@@ -431,7 +432,7 @@ export class Anchor {
     return row === undefined ? undefined : JSON.parse(jsonRow.parse(row).json);
   }
 
-  /** What every replica that may be promoted is known to have; `undefined` before that was ever so. */
+  /** What every replica that may be promoted is known to have; `undefined` before that was ever the case. */
   acknowledged(): Acknowledged | undefined {
     const kept = this.#kept('acknowledged');
     return kept === undefined ? undefined : acknowledgedSchema.parse(kept);
@@ -457,12 +458,12 @@ export class Anchor {
     return row === undefined ? [] : marksSchema.parse(JSON.parse(jsonRow.parse(row).json));
   }
 
-  /** Before the server is given the mark, so that it is known whichever way that ends. */
+  /** Before the server is given the mark, so that the mark is known however that ends. */
   addServerMark(mark: ServerMark): void {
     inTransaction(this.#db, () => this.#keepMarks([...this.serverMarks(), mark]));
   }
 
-  /** The server was given the mark: it has none from before. Another worker may have given it a later one. */
+  /** The server was given the mark and had none before. Another worker may have given it a later one. */
   settleServerMark(mark: ServerMark): void {
     inTransaction(this.#db, () => {
       const marks = this.serverMarks();
@@ -477,7 +478,7 @@ export class Anchor {
       .run(JSON.stringify(marks));
   }
 
-  /** The next server that is found is the one of this store. */
+  /** The next server found is the one of this store. */
   forgetServer(): void {
     this.#db.exec("DELETE FROM seen WHERE name = 'server'");
   }

@@ -16,9 +16,9 @@ import {
 } from './server.ts';
 import { CLOCK_TOLERANCE_MS } from './verdicts.ts';
 
-/** A copy that is older lacks at least one night's files, and the next would be put on top of it. */
+/** An older copy lacks at least one night's files, and the next would be loaded on top of it. */
 const OLD_AFTER_MS = 86_400_000;
-/** More than what a replica may lag behind by: it is a copy of long ago. */
+/** More than a replica may lag behind: such a copy is from long ago. */
 const MISSING_AT_MOST = 100_000;
 const EVENTS_A_STEP = 1_000;
 
@@ -32,13 +32,13 @@ export function ageOf(anchor: Anchor, now: number) {
 type PromotionConfirmed =
   | { kind: 'replica' | 'known' }
   | { kind: 'too-many'; missing: number }
-  /** What was answered after `lastAlive` may be missing; of what was known then, so many events are. */
+  /** Answers after `lastAlive` may be missing; of the events known then, this many are. */
   | { kind: 'confirmed'; lastAlive: number; missing: number };
 
 /**
- * Lets the store be opened on a server that was promoted, by the word of a named person. An event in the
- * place of each one that is known to be missing keeps the numbers without a gap, and says so. Audited
- * first; doing it again after a crash continues with it.
+ * Lets the store open on a promoted server, on the word of a named person. An event that replaces each
+ * missing one keeps the numbers without a gap, and says so. Audited first; doing it again after a crash
+ * continues it.
  *
  * @param sealed the last number of each audit stream that is sealed outside Redis
  */
@@ -90,11 +90,11 @@ export async function confirmPromotion(
 }
 
 /**
- * Lets the store be opened although it was last alive long ago, or although it is known elsewhere to be behind, by
- * the word of a named person. Audited first.
+ * Lets the store open although it was last alive long ago, or is known elsewhere to be behind, on the word of
+ * a named person. Audited first.
  *
  * @param known what is known elsewhere, in a sentence; `undefined` if nothing is
- * @returns when it was last alive, milliseconds; `undefined` if that was lately and nothing is known
+ * @returns when it was last alive, milliseconds; `undefined` if that was recent and nothing is known
  */
 export async function confirmOldCopy(
   redis: Redis,
@@ -127,8 +127,8 @@ type ClockConfirmed =
   | { kind: 'confirmed'; newest: number };
 
 /**
- * Lets the store be opened although its clock is behind a time that was seen, by the word of a named person: it was
- * ahead then, and is right now. Audited first; doing it again after a crash does what was left.
+ * Lets the store open although its clock is behind an earlier time, on the word of a named person: it was
+ * ahead then, and is right now. Audited first; doing it again after a crash does the rest.
  */
 export async function confirmClock(
   redis: Redis,

@@ -11,8 +11,8 @@ import { allChildrenKeys, keys } from '../keys.ts';
 import type { Anchor } from './anchor.ts';
 
 /**
- * Creates a dataset in a Redis without one and in the anchor, with the authorities that it is to hold. A creation that was interrupted is
- * finished. The store verifier opens the store afterwards.
+ * Creates a dataset in a Redis without one and in the anchor, with its expected authorities. An interrupted
+ * creation is finished. The store verifier opens the store afterwards.
  *
  * @throws if either holds a dataset already.
  */

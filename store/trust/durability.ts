@@ -26,7 +26,7 @@ const SAY_EVERY_MS = 1_000;
 const TRUSTED_FOR_MS = 3_000;
 
 const saidSchema = z.object({
-  /** The run of Redis it is true of. */
+  /** The run of Redis that it describes. */
   run: z.string(),
   /** Milliseconds, Redis's own time. */
   at: z.number(),
@@ -48,15 +48,15 @@ const SETTING_COMMANDS = ['config|set', 'config|resetstat'];
 const NO_CALLS = 'calls=0,usec=0';
 
 /**
- * What a worker's report on a server depends on, in one text that every process can read: as long as it is the same,
- * so is what was reported. Its settings change only by a command that Redis counts, or with a new run; a replica that
- * copies everything, with the mark of the primary, is counted there.
+ * What a worker's report on a server depends on, as one text that every process can read: while it is
+ * unchanged, the report holds. Settings change only by a command that Redis counts, or with a new run; a
+ * replica that copies everything is counted too.
  *
  * @param info what `INFO` says, with {@link CONDITIONS_SECTIONS}
  */
 export function conditionsOf(info: ReadonlyMap<string, string>): string {
   const changes = SETTING_COMMANDS.map(
-    // Calls that were refused change nothing, and anybody can make them.
+    // Refused calls change nothing, and anybody can make them.
     (name) => /^calls=\d+,usec=\d+/.exec(info.get(`cmdstat_${name}`) ?? '')?.[0] ?? NO_CALLS,
   );
   const copying = [...info].flatMap(([name, value]) =>
@@ -73,15 +73,15 @@ export function conditionsOf(info: ReadonlyMap<string, string>): string {
  * Tells every lookup process, through Redis itself, how this run of Redis writes to disk: each second, at
  * every change, and whenever `publish` is called. Before there is a dataset it says nothing.
  *
- * @param ours the dataset that this worker keeps; nothing is written into another's Redis
+ * @param ours the dataset that this worker keeps; nothing is written into the Redis of another
  */
 export function publishDurability(redis: Redis, ours: () => string | undefined) {
   let publishing: Promise<void> | undefined;
   let before: z.infer<typeof saidSchema> | undefined;
 
   async function say(always: boolean): Promise<void> {
-    // In one go, and so on one connection to one run; the time first, so that it is not later than the rest, and the
-    // settings after the conditions, which a change in between leaves behind.
+    // Together, and so on one connection to one run; the time first, so that it is not later than the rest,
+    // and the settings after the conditions, so that a change in between makes the conditions outdated.
     const [time, text, settings, dataset] = await Promise.all([
       redis.time(),
       redis.info(...CONDITIONS_SECTIONS),
@@ -123,8 +123,8 @@ export function publishDurability(redis: Redis, ours: () => string | undefined) 
 }
 
 /**
- * What is wrong with how Redis writes to disk, in a sentence that says what to do; `undefined` if nothing
- * is, by the word of a worker on this run that is not older than three seconds, or that nothing has changed since.
+ * What is wrong with how Redis writes to disk, in a sentence that says what to do; `undefined` if a worker's
+ * report on this run says that nothing is, and is at most three seconds old, or nothing has changed since.
  *
  * @param said the field of the dataset
  * @param info what `INFO` says, with {@link CONDITIONS_SECTIONS}
@@ -150,7 +150,7 @@ export function durabilityProblem(
   return wrong && DURABILITY.wrong(wrong, DURABLE[wrong]);
 }
 
-/** When a worker last said so, milliseconds of Redis's own time; `undefined` if none did. */
+/** When a worker last reported, milliseconds of Redis's own time; `undefined` if none did. */
 export const durabilitySaidAt = (said: string | undefined): number | undefined =>
   said === undefined ? undefined : parse(said)?.at;
 

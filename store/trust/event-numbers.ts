@@ -4,16 +4,16 @@ export type ExpectedEvent = { readonly after: number; number: number };
 const NEVER = -1;
 
 /**
- * The numbers of the audit events that this process has written, by partition. Several events may be on
- * their way together and be answered in any order, so what holds of a number is this: nobody was given it
- * before, and it is above the highest that was known when its event was sent.
+ * The numbers of the audit events that this process has written, by partition. Several events may be under
+ * way together and be answered in any order, so the rule for a number is: nobody was given it before, and it
+ * is above the highest known when its event was sent.
  */
 export class EventNumbers {
   readonly #highest = new Map<number, number>();
   /** Events without a number, and those whose number one of them could still be given wrongly. */
   readonly #recent = new Map<number, ExpectedEvent[]>();
 
-  /** To be called in the turn in which the event is sent. */
+  /** Call this in the turn in which the event is sent. */
   expect(partition: number): ExpectedEvent {
     const expected = { after: this.#highest.get(partition) ?? 0, number: 0 };
     const recent = this.#recent.get(partition);
@@ -23,8 +23,8 @@ export class EventNumbers {
   }
 
   /**
-   * To be called in the turn in which the reply is read. `undefined`: the event was given no number, as far
-   * as is known.
+   * Call this in the turn in which the reply is read. `undefined`: the event was given no number, as far as
+   * is known.
    *
    * @returns false if the number shows that events were taken away
    */
@@ -41,7 +41,7 @@ export class EventNumbers {
     return isNew;
   }
 
-  /** A number that every event on its way is above anyway need not be remembered. */
+  /** A number below those that every event under way must exceed need not be remembered. */
   #forget(partition: number, recent: ExpectedEvent[]): void {
     let lowest = Number.POSITIVE_INFINITY;
     for (const { after, number } of recent) if (number === 0 && after < lowest) lowest = after;

@@ -50,11 +50,11 @@ import {
 export type ReadinessCheck = {
   name: string;
   ok: boolean;
-  /** What is so, or what is wrong and what to do about it. Never an NHS number. */
+  /** The state, or what is wrong and what to do about it. Never an NHS number. */
   detail: string;
-  /** ISO 8601: since when it has been so. */
+  /** ISO 8601: since when. */
   since: string;
-  /** For somebody to see to; lookups are answered all the same. */
+  /** Needs attention; lookups are still answered. */
   advisory?: boolean;
 };
 
@@ -64,52 +64,52 @@ export type Readiness = {
   /** `open`, and no partition is in doubt. What readiness reports. */
   readonly ready: boolean;
   readonly dataset: Dataset | undefined;
-  /** The run of the server that the last look was at; `undefined` before the first. */
+  /** The run of the server at the last check; `undefined` before the first. */
   readonly run: string | undefined;
-  /** What an answer's event needs of replicas before it is given, as of the last look. */
+  /** What an answer's event needs from replicas before it is given, as of the last check. */
   readonly replicasRequired: Requirement;
   /** How often sentinels have named another primary since this began. */
   readonly failovers: number;
-  /** Tells it that replicas did not acknowledge in time: lookups stay closed until they do. */
+  /** Called when replicas did not acknowledge in time: lookups stay closed until they do. */
   notReplicated(): void;
-  /** Tells it that replicas acknowledged an answer's event just now. */
+  /** Called when replicas have just acknowledged an answer's event. */
   sawReplicated(): void;
   /** Keys the ids under which the dataset's resources are shown. */
   readonly resourceKey: string | undefined;
   /** The directory of authorities, replaced as a whole at each poll. */
   readonly authorities: ReadonlyMap<string, Authority>;
-  /** Which authorities are to be in it, as of the same poll; `undefined` if it is not set. */
+  /** The authorities that should be in it, as of the same poll; `undefined` if not set. */
   readonly expected: ExpectedAuthorities | undefined;
   /** Milliseconds; when the directory was last read. */
   readonly authoritiesAt: number;
-  /** How near the store is to what stops lookups, as of the last poll. */
+  /** How near the store is to the limits that stop lookups, as of the last poll. */
   readonly measures: StoreMeasures;
-  /** User keys of those whom the operator has stopped, as of the last poll. */
+  /** User keys of those blocked by the operator, as of the last poll. */
   readonly blocked: ReadonlySet<string>;
   /** The highest generation seen of a partition. */
   generation(partition: number): number;
-  /** Tells it what a lookup saw. */
+  /** Called with what a lookup saw. */
   sawGeneration(partition: number, generation: number): void;
-  /** Tells it that an event is sent now. What it returns is for {@link Readiness.sawEvent}. */
+  /** Called when an event is sent. The result is for {@link Readiness.sawEvent}. */
   expectEvent(partition: number): ExpectedEvent;
   /**
-   * Tells it the number of an event just written, in the turn in which it is read; `undefined` if
-   * none is known. False if the number is not new, or not above those seen when the event was sent: events
-   * were taken away, and lookups stay closed until a restart.
+   * Called with the number of an event just written, in the turn in which it is read; `undefined` if it is
+   * unknown. False if the number is not new, or not above those seen when the event was sent: events were
+   * removed, and lookups stay closed until a restart.
    */
   sawEvent(partition: number, expected: ExpectedEvent, number: number | undefined): boolean;
-  /** Tells it that a stream of events is gone. Lookups stay closed until a restart. */
+  /** Called if a stream of events is gone. Lookups stay closed until a restart. */
   missedEvents(): void;
   checks(): ReadinessCheck[];
   /** Reads everything again, the directory of authorities too. Never rejects. */
   refresh(): Promise<void>;
-  /** True as soon as it is open; false when it is not within the deadline. */
+  /** True as soon as it is open; false if it is not within the deadline. */
   whenOpen(deadlineMs: number): Promise<boolean>;
   stop(): Promise<void>;
 };
 
 const POLL_EVERY_MS = 1_000;
-/** While it is closed, so that nobody waits a second longer than there is need to. */
+/** While it is closed, so that nobody waits longer than necessary. */
 const POLL_CLOSED_EVERY_MS = 100;
 /** A poll that takes longer than this has failed; two of them fit into the two seconds promised. */
 const POLL_DEADLINE_MS = 800;
@@ -137,9 +137,9 @@ const CHECKS = [
   'worker',
 ] as const;
 type CheckName = (typeof CHECKS)[number];
-/** Doubt about one partition closes that partition (the lookup function sees to it), not the others. */
+/** Doubt about one partition closes only that partition (the lookup function does so). */
 const PARTIAL: CheckName = 'whole';
-/** Checks that are no reason to leave a clinician without an answer. */
+/** Checks whose failure must not leave a clinician without an answer. */
 const ADVISORY: ReadonlySet<CheckName> = new Set([
   'file-rewritten',
   'blocked-users',
@@ -157,9 +157,9 @@ const REPLICATED_LATELY_MS = 1_000;
 const EVENTS_MISSING = bad(READINESS.eventsMissing);
 
 /**
- * Watches, each second (more often while closed) and at every new connection, whether this Redis may be believed: reachable, opened
- * by the store verifier for this very run of the server, whole, durable, with memory and clock in order. Holds the
- * directory of authorities as of the last poll.
+ * Watches, each second (more often while closed) and at every new connection, whether this Redis can be
+ * trusted: reachable, opened by the store verifier for this very run of the server, whole, durable, with
+ * memory and clock in order. Holds the directory of authorities as of the last poll.
  *
  * A connection is trusted only after a poll on it has passed; a break withdraws it at once.
  *
@@ -174,13 +174,16 @@ export function watchStore(
     dataDir?: string;
     datasetProblem?: (held: Dataset) => string | undefined;
     /**
-     * Where answers wait for replicas: how many there are, a connection to see by whether they answer, and how to
-     * reach one of them.
+     * If answers wait for replicas: how many there are, a connection for probing whether they answer, and how
+     * to reach one of them.
      */
     replicas?:
       | { count: number; probe: Redis; connectTo: ReplicaWatchOptions['connectTo'] }
       | undefined;
-    /** Whether this process answers lookups; one that does not may not ask which numbers are in use. Default: it does. */
+    /**
+     * Whether this process answers lookups; one that does not may not read which numbers are in use. Default:
+     * it does.
+     */
     answersLookups?: boolean;
     /** Where the address names sentinels. */
     sentinels?: Pick<Sentinels, 'problem' | 'failovers' | 'replicas' | 'agree'> | undefined;
@@ -219,7 +222,7 @@ export function watchStore(
   let polling: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let again = false;
-  /** Counts polls and breaks, so that a poll that was given up cannot speak when its answers come late. */
+  /** Counts polls and breaks, so that an abandoned poll has no effect if its answers come late. */
   let turn = 0;
 
   function set(name: CheckName, verdict: Verdict): void {
@@ -238,7 +241,7 @@ export function watchStore(
 
   const passes = (name: CheckName): boolean => verdicts.get(name)?.ok === true;
 
-  /** Why the newest attempt to connect failed, if Redis is there. */
+  /** Why the newest attempt to connect failed, if Redis is present. */
   let refusal: string | undefined;
 
   function close(fault = refusal): void {
@@ -271,13 +274,13 @@ export function watchStore(
     set('replicas', bad(silence()));
   }
 
-  /** Whether the replicas acknowledge a write now. A poll that read before it has then read what they have. */
+  /** Whether the replicas acknowledge a write now. Then a poll that read before the write has read what they have. */
   async function areReplicasAnswering(server: ReadonlyMap<string, string>): Promise<boolean> {
     if (probe === undefined || replicasRequired.wait === 0) return true;
     if (probe.busy || probe.run !== server.get('run_id')) return false;
     const { sent, acknowledged } = probe.send(
       replicasRequired,
-      // Replaces whatever another holder of these rights has put there, and cannot fail by it.
+      // Replaces anything that another holder of these rights has put there, and cannot fail because of it.
       (redis) => redis.set(keys.probe, 1, 'PX', PROBE_KEPT_MS),
       PROBE_WAIT_MS,
     );
@@ -288,7 +291,7 @@ export function watchStore(
     return (await acknowledged) && written;
   }
 
-  /** What may be said about replicas before they are asked to acknowledge. */
+  /** What is known about replicas before they are asked to acknowledge. */
   function lookAtReplicas(
     server: ReadonlyMap<string, string>,
     fields: Readonly<Record<string, string>>,
@@ -304,7 +307,7 @@ export function watchStore(
     const rule = { replicas: replicas.count, sentinels };
     const required = requirementOf(rule, attached, single !== undefined);
     replicasRequired = required ?? { wait: replicas.count, agreement: false };
-    // Also those that lag for a moment: by the next look they may count again.
+    // Including those that lag for a moment: by the next check they may count again.
     conditions.ask(attachedReplicas(server, Number.POSITIVE_INFINITY));
     const word = replicasWord(fields[REPLICAS_FIELD], server, storeClock, conditions.of);
     const { verdict, servers } = judgeReplicas(replicas.count, attached, required, word);
@@ -313,7 +316,7 @@ export function watchStore(
   }
 
   /**
-   * @param least the generations that were known when the stamps were asked for
+   * @param least the generations known when the stamps were asked for
    * @param replicated whether what was read is on every replica too: nothing else is remembered
    */
   function checkStamps(
@@ -345,8 +348,8 @@ export function watchStore(
         redis.hgetall(keys.dataset),
         redis.time(),
         disk(options.dataDir),
-        // Rights that an older version's users lack; nothing else may depend on these three. Whole hashes are read
-        // here: no lookup process may write to any of them, so that none of them can be flooded by one.
+        // Rights that an older version's users lack; nothing else may depend on these three. Whole hashes are
+        // read here: no lookup process may write to them, so none can be flooded by one.
         redis.hkeys(keys.blocked).catch(() => undefined),
         redis.get(keys.heartbeat).catch(() => undefined),
         redis.sismember(keys.notInUse(0), '').then(
@@ -363,7 +366,7 @@ export function watchStore(
     set('file-rewritten', rewritten(server));
     set('primary', primary(server, fields[BELIEVED_SERVER]));
     if (fields[CONFIRMED_PROMOTION] !== confirmed) {
-      // What this process has seen is what somebody has answered for.
+      // A named person has answered for what this process has seen.
       if (dataset !== undefined) forgetEvents();
       confirmed = fields[CONFIRMED_PROMOTION];
     }
@@ -394,7 +397,7 @@ export function watchStore(
     if (apart <= CLOCK_TOLERANCE_MS) newestStoreClock = Math.max(newestStoreClock, storeClock);
     set('clock', clocks(apart, wentBack));
     const isOpen = opened !== null && opened === server.get('run_id');
-    // A worker that keeps the store closed gives no other sign of life: the heartbeat is what a replica is judged by.
+    // A worker that keeps the store closed gives no other sign of life: replicas are judged by the heartbeat.
     const saidAt = isOpen ? undefined : durabilitySaidAt(fields[DURABILITY_FIELD]);
     set('worker', worker(heartbeat, saidAt, storeClock));
     if (answersLookups) {
@@ -436,8 +439,8 @@ export function watchStore(
 
     // A lookup may see a newer generation before the reply that was made ahead of it is read here.
     const least = new Map(generations);
-    // What was numbered after the push is numbered again by the repair, and compared with the anchor before
-    // the store opens again.
+    // Events numbered after the push are renumbered by the repair, and compared with the anchor before the
+    // store opens again.
     if (opened === `${CLOSED}${VERIFIER.pushedOn}`) {
       eventNumbers = new EventNumbers();
       eventsMissing = false;
@@ -451,13 +454,13 @@ export function watchStore(
           (reply) => ({ reply }),
           (error: unknown) => ({ error }),
         ),
-      // A lookup of nothing: Redis refuses it for whatever would make it refuse every other.
+      // A lookup of nothing: Redis refuses it for any reason that would make it refuse every other.
       redis.fcall(FUNCTIONS.lookup, 0, held.dataset.id, sentAt, CLOCK_TOLERANCE_MS, 0, 0).then(
         () => undefined,
         (error: unknown) => error,
       ),
     ]);
-    // Nothing of a poll counts once the connection it began on has gone: the rest may be another server's.
+    // Nothing from a poll counts once its first connection has gone: the rest may come from another server.
     if (mine !== turn) return;
     if ('error' in stamps) {
       set('functions', bad(READINESS.noFunctions));
@@ -468,7 +471,7 @@ export function watchStore(
     const replicated = replicasVerdict.ok && (await areReplicasAnswering(server));
     if (mine !== turn) return;
     if (replicas !== undefined) {
-      // Every answer waits for them itself: a late reply to the probe alone stops none.
+      // Every answer waits for them itself, so a late reply to the probe by itself stops none.
       const lately = performance.now() - replicatedAt < REPLICATED_LATELY_MS;
       const silent = replicasVerdict.ok && !replicated && !lately;
       set('replicas', silent ? bad(silence()) : replicasVerdict);
@@ -492,7 +495,7 @@ export function watchStore(
 
   async function pollOnce(): Promise<void> {
     if (sentinels !== undefined) {
-      // Also where they name no primary, so that there is none to ask.
+      // Even if they name no primary, so that there is none to ask.
       const { problem } = sentinels;
       set('sentinels', problem === undefined ? good(SENTINELS.reached) : bad(problem));
     }
@@ -503,14 +506,14 @@ export function watchStore(
       await Promise.race([
         poll(),
         new Promise<never>((_, reject) => {
-          // In two halves: if this process itself was held up, the first is late and the second still
-          // leaves time for answers that are waiting to be read.
+          // In two halves: if this process itself was delayed, the first is late and the second still leaves
+          // time to read waiting answers.
           timer = setTimeout(() => {
             timer = setTimeout(() => reject(new Error('poll deadline')), POLL_DEADLINE_MS / 2);
           }, POLL_DEADLINE_MS / 2);
         }),
       ]);
-      // A poll that returned early left readiness as it found it; it must not last on old word.
+      // A poll that returned early left readiness unchanged; it must not rely on an old result for long.
       if (trustedAt === before) trustedAt = Number.NEGATIVE_INFINITY;
     } catch (error) {
       close(refusalFault(error));
@@ -601,7 +604,7 @@ export function watchStore(
     sawGeneration,
     checks: () => names.flatMap((name) => verdicts.get(name) ?? []),
     async refresh() {
-      // One under way may have begun before what the caller wants to see.
+      // A poll under way may have started before what the caller wants to see.
       await polling;
       pollNow();
       await polling;

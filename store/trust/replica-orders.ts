@@ -12,12 +12,12 @@ import { nameOf } from './replicas.ts';
 import { replicationOf } from './server.ts';
 
 /**
- * From now on nothing waits for replicas, by order of a named person. Audited first. The anchor knows it before
- * anything else does: a replica that is promoted from then on is not believed on its own.
+ * From now on nothing waits for replicas, by order of a named person. Audited first. The anchor knows it
+ * first: a replica promoted from then on is not trusted without confirmation.
  *
  * @param redis a connection whose writes wait for no replica
  * @param replicas how many there are to be
- * @returns false if it is so already
+ * @returns false if that was so already
  */
 export async function orderSingleMode(
   redis: Redis,
@@ -40,15 +40,15 @@ export async function orderSingleMode(
     away: attached.length < replicas,
   };
   await redis.hset(keys.dataset, SINGLE_FIELD, JSON.stringify(order));
-  // Once more: a worker that had just looked may have noted in the meantime that replicas had everything.
+  // Once more: a worker that had just checked may have noted meanwhile that replicas had everything.
   anchor.rememberSingle(true);
   return true;
 }
 
 /**
- * Replicas are waited for again, by the word of a named person. Audited first.
+ * Replicas are waited for again, by order of a named person. Audited first.
  *
- * @returns false if they are already
+ * @returns false if they were already
  */
 export async function requireReplicas(redis: Redis, named: NamedPerson): Promise<boolean> {
   if (singleMode(await redis.hget(keys.dataset, SINGLE_FIELD)) === undefined) return false;
@@ -65,12 +65,12 @@ export async function requireReplicas(redis: Redis, named: NamedPerson): Promise
 type ReplicaChanged = { kind: 'changed'; kept: boolean } | { kind: 'primary' | 'not-in-step' };
 
 /**
- * Says whether a replica may be promoted, by `replica-priority`, and has it written into the server's file. Audited
- * first. It takes the rights of the administrator.
+ * Sets whether a replica may be promoted, by `replica-priority`, and saves it in the server's file. Audited
+ * first. Needs the administrator's rights.
  *
  * @param replica a connection to it
  * @param priority 0: it is never promoted
- * @returns `kept: false` if the file cannot be written, so that a restart brings back what is there
+ * @returns `kept: false` if the file cannot be written, so that a restart restores the old value
  */
 export async function setReplicaPriority(
   redis: Redis,

@@ -16,7 +16,7 @@ import {
 import { createUserReader, differingUsers } from './users.ts';
 import { bad, good, type Verdict } from './verdicts.ts';
 
-/** Field of `cpf:dataset`: what the worker says about the replicas. */
+/** Field of `cpf:dataset`: the worker's report on the replicas. */
 export const REPLICAS_FIELD = 'replicas';
 
 const LOOK_EVERY_MS = 250;
@@ -28,22 +28,22 @@ const wordSchema = z.object({
   run: z.string(),
   /** Milliseconds, the primary's own time. */
   at: z.number(),
-  /** Those of the primary; absent from an older worker, as are those of the replicas. */
+  /** The conditions of the primary; absent from an older worker, as are those of the replicas. */
   conditions: z.string().optional(),
   replicas: z.array(
     z.object({
       server: z.string(),
       conditions: z.string().optional(),
-      /** Whether it has on its disk what it acknowledges. */
+      /** Whether it has on disk what it acknowledges. */
       fit: z.boolean(),
       /**
-       * This worker could not see it now. It was fit, and still is if these are its conditions and those of the
-       * primary are the report's. Older processes take it for unfit.
+       * This worker could not reach it now. It was fit, and still is if these are its conditions and the
+       * primary's are those of the report. Older processes take it for unfit.
        */
       fitWhile: z.string().optional(),
       /** Whether its users could be compared with the primary's; absent from an older worker. */
       usersCompared: z.boolean().optional(),
-      /** What somebody should see to, in a sentence. */
+      /** What needs attention, in a sentence. */
       problem: z.string().optional(),
     }),
   ),
@@ -93,7 +93,7 @@ export function replicasWord(
 const conditionsSeen = (replica: ReplicasWord['replicas'][number]): string | undefined =>
   replica.fit ? replica.conditions : replica.fitWhile;
 
-/** What is known of replicas by the report before, whichever worker made it, if nothing has changed on the primary. */
+/** What the previous report, by any worker, says about the replicas, if nothing has changed on the primary. */
 function seenBefore(text: string | null, run: string, conditions: string): Map<string, string> {
   const word = text === null ? undefined : parsed(wordSchema, text);
   if (word?.run !== run || word.conditions !== conditions) return new Map();
@@ -106,8 +106,8 @@ function seenBefore(text: string | null, run: string, conditions: string): Map<s
 }
 
 /**
- * Reads what a report on the replicas depends on from the replicas themselves, for when no worker reports. Nothing
- * waits for a replica: one that does not answer is not known.
+ * Reads what a report on the replicas depends on from the replicas themselves, for when no worker reports.
+ * Nothing waits for a replica: one that does not answer is unknown.
  */
 export function followConditions(connectTo: ReplicaWatchOptions['connectTo']) {
   const followed = new Map<string, { redis: Redis; read?: { conditions: string; at: number } }>();
@@ -116,7 +116,7 @@ export function followConditions(connectTo: ReplicaWatchOptions['connectTo']) {
     followed.delete(name);
   }
   return {
-    /** Asks these, and no others any more. */
+    /** Asks exactly these from now on. */
     ask(attached: readonly HostPort[]): void {
       const here = new Map(attached.map((server) => [nameOf(server), server] as const));
       for (const name of followed.keys()) if (!here.has(name)) end(name);
@@ -140,9 +140,9 @@ export function followConditions(connectTo: ReplicaWatchOptions['connectTo']) {
 }
 
 /**
- * Whether answers may be given with these replicas attached, and whether somebody should see to one of them.
+ * Whether answers may be given with these replicas attached, and whether one of them needs attention.
  *
- * @param count how many there are to be
+ * @param count how many there should be
  * @param required what a write needs with them; `undefined` if they are too few
  */
 export function judgeReplicas(
@@ -173,11 +173,11 @@ export function judgeReplicas(
 
 type Followed = {
   redis: Redis;
-  /** Resolves once it is connected for the first time, or has had its time. */
+  /** Resolves once it is connected for the first time, or after its time limit. */
   tried: Promise<unknown>;
-  /** It has been in step, with its file written again, since it last copied everything. */
+  /** It has been in step, with its file rewritten, since it last copied everything. */
   settled: boolean;
-  /** What the client last said was wrong with the connection. */
+  /** What the client last reported about the connection. */
   fault: string | undefined;
   readUsers: ReturnType<typeof createUserReader>;
 };
@@ -190,11 +190,11 @@ export type ReplicaWatchOptions = {
 };
 
 /**
- * Tells every lookup process, through Redis itself, four times a second whether the replicas of this run have on
- * disk what they acknowledge.
+ * Tells every lookup process, through Redis itself, four times a second whether the replicas of this run have
+ * on disk what they acknowledge.
  *
- * A replica that has just copied everything acknowledges before its own file holds it; it counts once its file
- * was written again.
+ * A replica that has just copied everything acknowledges before its own file holds it; it counts once its
+ * file has been rewritten.
  */
 export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
   const { ours, connectTo } = options;
@@ -237,10 +237,10 @@ export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
       ...unfit(problem),
       ...(seen !== undefined && { fitWhile: seen }),
     });
-    // Until then the report of the worker before is better: it may have known the replica.
+    // Until then the previous worker's report is better: it may have known the replica.
     await replica.tried;
     try {
-      // The settings after the conditions, which a change in between leaves behind.
+      // The settings after the conditions, so that a change in between makes the conditions outdated.
       const [text, settings, its] = await Promise.all([
         replica.redis.info(...CONDITIONS_SECTIONS),
         durableSettings(replica.redis),
@@ -266,7 +266,7 @@ export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
       if (!replica.settled) return unseen(REPLICAS.notSettled(name));
       const itsVersion = info.get('redis_version') ?? '';
       if (itsVersion !== version) {
-        // Another version may write the same users down in another way.
+        // Another version may write the same users differently.
         const problem = REPLICAS.otherVersion(name, itsVersion, version ?? '');
         return { server: name, conditions: conditionsOf(info), fit: true, problem };
       }
@@ -314,7 +314,7 @@ export function publishReplicas(redis: Redis, options: ReplicaWatchOptions) {
     const replicas = await Promise.all(
       attached.map((replica) => lookAt(replica, version, users, seen.get(nameOf(replica)))),
     );
-    // One that lags counts again as soon as it keeps up, also if no worker is there by then.
+    // A lagging replica counts again as soon as it keeps up, even if there is no worker by then.
     for (const [name, its] of seen) {
       if (!here.has(name)) replicas.push({ server: name, fit: false, fitWhile: its });
     }

@@ -6,16 +6,16 @@ import type { Anchor } from './anchor.ts';
 /** What a Redis says about where its data comes from. */
 export type Replication = {
   isReplica: boolean;
-  /** It has been a replica since it started. No restart keeps this (measured, see decision 28). */
+  /** Whether it has been a replica since it started. No restart keeps this (measured, see decision 28). */
   wasPromoted: boolean;
   /** Changes with each promotion and each restart. */
   id: string;
-  /** The id of the server that it was a replica of until it was promoted, and up to where it has what that had. */
+  /** The id of the primary that it followed until it was promoted, and how much it has from it. */
   former: { id: string; offset: number };
   hasReplicas: boolean;
 };
 
-/** Field of `cpf:dataset`: the replication id of a server that was promoted and may be believed. */
+/** Field of `cpf:dataset`: the replication id of a promoted server that can be trusted. */
 export const BELIEVED_SERVER = 'server';
 /** Field of `cpf:dataset`: the id of the last confirmation of a promotion. */
 export const CONFIRMED_PROMOTION = 'promotion';
@@ -58,7 +58,8 @@ export async function isKnownServer(
   anchor: Anchor,
   { wasPromoted, id }: Replication,
 ): Promise<boolean> {
-  // What it holds was copied, a mark with it: one that was made while no worker looked is still that of the other.
+  // Its data was copied, including a mark: one made while no worker checked still belongs to the other
+  // server.
   if (wasPromoted && (await redis.hget(keys.dataset, BELIEVED_SERVER)) !== id) return false;
   const marks = anchor.serverMarks();
   if (marks.length === 0) return true;

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { list } from '../connection/reply.ts';
 
-/** Those of the service and, with replicas, of the servers themselves. Sentinels have theirs to themselves. */
+/** Those of the service and, with replicas, of the servers themselves. Sentinels keep their own. */
 const USERS = [
   'cpf-lookup',
   'cpf-worker',
@@ -13,12 +13,12 @@ const USERS = [
 ] as const;
 const COMPARED_EVERY_MS = 1_000;
 
-/** By name, a digest of what a user may do and of the hashes of its passwords; none for one that is not there. */
+/** By name, a digest of what a user may do and of the hashes of its passwords; none for a missing user. */
 type Users = ReadonlyMap<string, string | undefined>;
 
 /**
- * Rights on commands, in an order of their own: each server writes single commands down in the order of its own hash
- * table. Categories stay in their order, and come first, as servers write them.
+ * Rights on commands, in a fixed order: each server lists single commands in the order of its own hash table.
+ * Categories keep their order and come first, as servers write them.
  */
 function canonicalCommands(text: string): string {
   const words = text.split(' ');
@@ -64,7 +64,7 @@ export function createUserReader(redis: Redis): () => Promise<Users | undefined>
         }),
       );
     } catch {
-      // Whether a server is there is judged elsewhere: this alone must stop no lookup.
+      // Whether a server is present is checked elsewhere: this by itself must stop no lookup.
       users = undefined;
     }
     readAt = performance.now();

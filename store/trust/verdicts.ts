@@ -9,10 +9,10 @@ const MEMORY_RESERVE = 0.1;
 const DISK_RESERVE = 0.1;
 const DISK_RESERVE_AT_MOST_BYTES = 1_073_741_824;
 
-/** A store verifier looks each second; a big load may hold one up. */
+/** A store verifier checks each second; a big load may delay one. */
 const WORKER_MISSED_AFTER_MS = 15_000;
 
-/** Whether something holds that must for the store to be trusted, and in one sentence what is so or what to do. */
+/** A condition for trusting the store: whether it holds and, in one sentence, the state or what to do. */
 export type Verdict = { ok: boolean; detail: string };
 export const good = (detail: string): Verdict => ({ ok: true, detail });
 export const bad = (detail: string): Verdict => ({ ok: false, detail });
@@ -94,8 +94,9 @@ export function memory(info: ReadonlyMap<string, string>): Verdict {
 }
 
 /**
- * @param heartbeat when a store verifier last found the store open; `undefined` if that cannot be read
- * @param saidAt of a store that is not open: when a worker last said how Redis writes to disk, `undefined` for never
+ * @param heartbeat when a store verifier last found the store open; `undefined` if unreadable
+ * @param saidAt for a store that is not open: when a worker last reported how Redis writes to disk,
+ * `undefined` if never
  */
 export function worker(
   heartbeat: string | null | undefined,
@@ -112,7 +113,7 @@ export function worker(
 
 /**
  * @param apart milliseconds between the clocks of service and store
- * @param wentBack milliseconds by which the store's clock is behind the newest that was believed
+ * @param wentBack milliseconds by which the store's clock is behind the newest trusted time
  */
 export function clocks(apart: number, wentBack: number): Verdict {
   if (wentBack > CLOCK_TOLERANCE_MS) return bad(READINESS.clockWentBack);

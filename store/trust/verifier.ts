@@ -1,4 +1,4 @@
-// One file, since it is one comparison from beginning to end, and what a step finds decides on the next.
+// One file, since it is one comparison from beginning to end, and each step decides on the next.
 
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
@@ -32,14 +32,11 @@ import { BELIEVED_SERVER, isKnownServer, type Replication, readReplication } fro
 export type StoreVerifier = {
   /** Audit streams whose numbers somebody else has set ahead. */
   readonly pushedStreams: number;
-  /**
-   * Whether the store is open, or why not and what to do, in one sentence; `problem` if somebody has to
-   * do it.
-   */
+  /** Whether the store is open, or why not and what to do, in one sentence; `problem` if somebody must act. */
   readonly state: { opened: boolean; problem: boolean; detail: string };
-  /** From now on calls this with each new state; an unchanged one that is not open, once an hour. */
+  /** Calls this with each new state from now on; an unchanged state that is not open is repeated once an hour. */
   onChange(listener: (state: StoreVerifier['state']) => void): void;
-  /** Looks at once, for instance after a dataset was created. Never rejects. */
+  /** Checks at once, for instance after a dataset was created. Never rejects. */
   look(): Promise<void>;
   stop(): Promise<void>;
 };
@@ -47,9 +44,9 @@ export type StoreVerifier = {
 const CLOCK_TOLERANCE_MS = 5_000;
 const REMEMBER_CLOCK_EVERY_MS = 60_000;
 const LOOK_EVERY_MS = 1_000;
-/** A store found not whole is not read again, all of it, each second. */
+/** A store found not whole is not read again in full each second. */
 const FAILED_VERIFICATION_REST_MS = 10_000;
-/** While replicas are waited for, so that nobody waits a second longer than there is need to. */
+/** While replicas are waited for, so that nobody waits longer than necessary. */
 const LOOK_FOR_REPLICAS_EVERY_MS = 100;
 const REPLICAS_ACKNOWLEDGE_WITHIN_MS = 500;
 
@@ -60,8 +57,9 @@ const OTHER_WORKER_SILENT_AFTER_MS = 3_000;
 const TOLD_AGAIN_AFTER_MS = 3_600_000;
 
 /**
- * What came of continuing a load. `behind`: it cannot be continued now, and its authority counts as not up to date.
- * `at work`: another process has its authority. `given up`: Redis has lost what was to be done, and nothing of it was.
+ * The result of continuing a load. `behind`: it cannot be continued now, and its authority counts as not up
+ * to date. `at work`: another process has its authority. `given up`: Redis has lost what was to be done, and
+ * none of it was done.
  */
 export type Resumption =
   | { kind: 'resumed' }
@@ -69,11 +67,11 @@ export type Resumption =
   | { kind: 'at work'; why: string }
   | { kind: 'behind'; why: string };
 
-/** Whether this data folder is the newest state, by those who are not on this machine. */
+/** Whether this data folder is the newest state, according to witnesses on other machines. */
 type CopyComparison = {
   /** False while they are being asked: nothing is opened until then. */
   readonly done: boolean;
-  /** What is wrong and what to do, in a sentence, if they know a newer or another one. */
+  /** What is wrong and what to do, in a sentence, if they know a newer or a different one. */
   problem(): string | undefined;
 };
 
@@ -136,21 +134,21 @@ export function startStoreVerifier(
   let tellAgainAt = Number.NEGATIVE_INFINITY;
   /** Streams whose numbers somebody else has set ahead. */
   let pushed = 0;
-  /** Whether the Redis looked at is the one of this anchor. */
+  /** Whether the Redis checked is the one of this anchor. */
   let isOurs = false;
   let lookingSoon: NodeJS.Timeout | undefined;
   let heartbeat = 0;
-  /** Seen at the opening, and perhaps not yet by every replica. */
+  /** Seen at the opening, and perhaps not yet on every replica. */
   let openedWith: number[] | undefined;
   /** In single mode: the replicas were away since it began. */
   let replicasWereAway = false;
-  /** The run of the server looked at last. */
+  /** The run of the server last checked. */
   let run: string | undefined;
   /** This worker has found the store whole since it started. */
   let foundWhole = false;
   /** The last sign of life of any worker, and when this one first saw it; `changed` if it saw another before. */
   let seenBeat: { beat: string | null; at: number; changed: boolean } | undefined;
-  /** Why loads that were cut short cannot be resumed, by their authorities. */
+  /** Why loads that were cut short cannot be resumed, by authority. */
   const behind = new Map<string, string>();
   let resuming: Promise<void> | undefined;
   let resumeAgainAt = Number.NEGATIVE_INFINITY;
@@ -167,15 +165,15 @@ export function startStoreVerifier(
     for (const listener of listeners) listener(state);
   }
 
-  /** The last number of each audit stream, once it is sure that nothing before it was taken away. */
+  /** The last number of each audit stream, once it is certain that nothing before it was removed. */
   async function auditNumbers(): Promise<number[]> {
-    // Before the streams are asked: another process may remember or seal what comes after this reply.
+    // Before the streams are read: another process may record or seal what comes after this reply.
     const known = anchor.auditNumbers();
     const sealedBefore = options.sealed?.()?.numbers ?? [];
     const states = await streamStates(redis);
     pushed = states.filter(({ last, added }) => last > added).length;
     if (pushed > 0) throw new StoreNotWhole(VERIFIER.pushedOn);
-    // Once more after them, so that it covers whatever had been trimmed from them.
+    // Once more after them, so that it covers anything trimmed from them.
     const log = options.sealed?.();
     const sealed = log?.numbers ?? [];
     const lost = ({ last, held }: StreamState, stream: number): boolean => {
@@ -190,7 +188,7 @@ export function startStoreVerifier(
     return states.map(({ last }) => last);
   }
 
-  /** On this machine a copy of everything looks like the newest state, except that time has passed. */
+  /** On this machine a copy of everything looks like the newest state, except for the time that has passed. */
   async function checkAge({ kind }: Dataset): Promise<void> {
     const { isOld, ageMs, lastAlive } = ageOf(anchor, await clockOf(redis));
     if (kind === 'demo' || !isOld) return;
@@ -231,8 +229,9 @@ export function startStoreVerifier(
   }
 
   /**
-   * Whether another worker keeps the store open which this one has not found whole since it started: then this one's
-   * folders are an old copy or not the right ones. It takes a few looks to tell, and nothing is shut before.
+   * Whether another worker keeps open a store that this one has not found whole since it started: then this
+   * one's folders are an old copy or the wrong ones. It takes a few checks to tell, and nothing is closed
+   * before then.
    */
   async function isKeptByAnother(): Promise<'yes' | 'no' | 'unclear'> {
     if (foundWhole) return 'no';
@@ -246,12 +245,12 @@ export function startStoreVerifier(
     return seenBeat.changed ? 'yes' : 'unclear';
   }
 
-  /** Closes the store for every process, with the reason for all of them to say. */
+  /** Closes the store for every process, with the reason for them to report. */
   async function shut(reason: string): Promise<void> {
     await redis.set(keys.open, `${CLOSED}${reason}`).catch(() => undefined);
   }
 
-  /** Nothing is written into a Redis before it is known to be this anchor's. */
+  /** Nothing is written into a Redis before it is known to belong to this anchor. */
   async function requireOurs(): Promise<Dataset> {
     const expected = anchor.dataset();
     const held = await store.dataset();
@@ -271,8 +270,8 @@ export function startStoreVerifier(
   }
 
   /**
-   * How a server is known to have everything that was acknowledged: by its mark, the offset at which it left the
-   * former primary, or, if a restart forgot that, a comparison of all it holds.
+   * How a server is known to have everything that was acknowledged: by its mark, by the offset at which it
+   * left the former primary, or, if a restart forgot that, by comparing all it holds.
    */
   async function proofOf(replication: Replication): Promise<Proof | undefined> {
     if (await isKnownServer(redis, anchor, replication)) return 'mark';
@@ -321,7 +320,7 @@ export function startStoreVerifier(
 
   async function resumeBeforeOpening(load: BegunLoad): Promise<void> {
     const resumption = await resume(load);
-    // Its lease runs out in seconds, or it is done by then.
+    // Its lease expires in seconds, or it has finished by then.
     if (resumption.kind === 'at work') throw new Error(resumption.why);
   }
 
@@ -361,7 +360,7 @@ export function startStoreVerifier(
     });
   }
 
-  /** Whether every partition is whole by its stamp. Returns the partitions' generations. */
+  /** Whether the stamps show every partition to be whole. Returns the partitions' generations. */
   async function readStamps(dataset: Dataset): Promise<number[]> {
     const stamps = list(
       await redis.fcall(FUNCTIONS.stamps, allChildrenKeys.length, ...allChildrenKeys, dataset.id),
@@ -392,7 +391,8 @@ export function startStoreVerifier(
         wrong.add(code);
       }
     }
-    // What another process has loaded since the resuming above it compares with the store itself.
+    // What another process has loaded since the resuming above is compared with the store by that process
+    // itself.
     for (const load of [...before.loads, ...anchor.loadsInProgress()]) wrong.delete(load.authority);
     for (const [code, { sequence, digest }] of anchor.authorities()) {
       const then = before.authorities.get(code);
@@ -437,7 +437,7 @@ export function startStoreVerifier(
     const attached = attachedReplicas(server);
     const required = rule && requirementOf(rule, attached, single !== undefined);
     if (opened !== runId || (replication.wasPromoted && believed !== replication.id)) {
-      // If the key is gone (null), somebody has put something right and wants it checked at once.
+      // If the key is gone (null), somebody has put something right and wants a check at once.
       if (performance.now() < restUntil && opened !== null) return;
       if (rule !== undefined && required === undefined) {
         become('waiting', VERIFIER.fewReplicas(attached.length, rule.replicas));
@@ -456,12 +456,12 @@ export function startStoreVerifier(
       try {
         proof = await verify(dataset, replication);
       } catch (error) {
-        // With replicas, what fails otherwise passes: one has just been promoted, and loads cut short by it continue.
+        // With replicas, other failures pass: one has just been promoted, and loads cut short by it continue.
         if (rule === undefined || error instanceof StoreNotWhole) rest();
         else lookSoon();
         throw error;
       }
-      // What is answered from now on is compared with this, so that it is known before the first answer.
+      // Later answers are compared with this, so it must be known before the first one.
       if (required !== undefined && single === undefined) {
         if (!(await carryOver(replication, required))) {
           lookSoon();
@@ -483,7 +483,7 @@ export function startStoreVerifier(
         },
       });
       await durability.publish();
-      // The run that was verified: had Redis started again in the meantime, this would not open it.
+      // The run that was verified: if Redis had restarted meanwhile, this would not open it.
       await redis.set(keys.open, runId);
     }
     await checkClock();
@@ -494,7 +494,7 @@ export function startStoreVerifier(
       await loadFunctions(redis);
       return auditNumbers();
     });
-    // Again and again while there are replicas: one of them may have copied everything just now.
+    // Again and again while there are replicas: one of them may just have copied everything.
     if (replication.hasReplicas || anchor.serverMarks().length === 0) await markServer();
     if (single !== undefined) {
       anchor.rememberSingle(true);
@@ -513,14 +513,14 @@ export function startStoreVerifier(
     }
   }
 
-  /** Says that this worker is alive. */
+  /** Reports that this worker is alive. */
   async function beat(): Promise<void> {
     // If two fall into one millisecond, or the clock went back, the later one is still higher.
     heartbeat = Math.max(Date.now(), heartbeat + 1);
     await redis.set(keys.heartbeat, heartbeat);
   }
 
-  /** Notes in the anchor what replicas have by now. False, and nothing is noted, if they do not say so. */
+  /** Records in the anchor what replicas have by now. False, and nothing is recorded, if they do not confirm. */
   async function carryOver(replication: Replication, required: Requirement): Promise<boolean> {
     const [, text] = await Promise.all([beat(), redis.info('replication')]);
     if (!(await acknowledge(required))) return false;
@@ -542,7 +542,7 @@ export function startStoreVerifier(
     return (await rule?.sentinels?.agree()) === true && stream === redis.stream;
   }
 
-  /** Ends single mode if the replicas were away and are back: nobody is to forget it. */
+  /** Ends single mode if the replicas were away and are back, so that it is not forgotten. */
   async function endSingleMode(attached: number): Promise<void> {
     if (rule === undefined || attached < rule.replicas) replicasWereAway = true;
     else if (replicasWereAway) {
@@ -571,12 +571,12 @@ export function startStoreVerifier(
           become('waiting', error.message);
           return;
         }
-        // A worker that was held up on the way compared with what was known before.
+        // A worker that was delayed compared with what was known earlier.
         if (await options.replaced?.().catch(() => false)) {
           become('waiting', COPY.successor);
           return;
         }
-        // Never into another dataset's Redis: that would close a store that is somebody else's.
+        // Never into another dataset's Redis, since that would close somebody else's store.
         if (isOurs && error instanceof StoreNotWhole) {
           rest();
           const kept = await isKeptByAnother().catch(() => 'no');

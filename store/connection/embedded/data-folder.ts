@@ -53,7 +53,7 @@ export async function lockFolder(folder: DataFolder): Promise<FileLock> {
   throw new DataFolderInUse(DATA_FOLDER.inUse(folder.root, owner));
 }
 
-/** Undefined when absent or not as it should be: these files can be written again. */
+/** Undefined if absent or invalid: these files can be written again. */
 async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
   try {
     return schema.parse(JSON.parse(await readFile(path, 'utf8')));

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { type DataFolder, REDIS_ROLES, type RedisUsers } from './data-folder.ts';
 
-/** The text of the embedded server's configuration: `store/redis.conf` and what is its own. */
+/** The configuration of the embedded server: `store/redis.conf` and its own settings. */
 export async function redisConfiguration(
   folder: DataFolder,
   socketPath: string,
@@ -16,8 +16,8 @@ export async function redisConfiguration(
     dir: folder.redis,
     logfile: folder.log,
     maxmemory: `${maxmemoryMb}mb`,
-    // The command line names this folder's configuration, which is how a later owner tells this
-    // server from whatever else may have got its process id.
+    // The command line names this folder's configuration, which distinguishes this server from another
+    // program that was given its process id.
     'set-proc-title': 'no',
   };
   const common = await readFile(new URL('../../redis.conf', import.meta.url), 'utf8');
@@ -27,14 +27,14 @@ export async function redisConfiguration(
 }
 
 /**
- * The default user: nobody can be it, since it is off, but it keeps every right. Redis 7.0 loads its
- * append-only file as that user and drops, without a word, whatever is in a transaction (as all that
- * functions wrote does) that the user may not do.
+ * The default user: nobody can connect as it, since it is off, but it keeps every right. Redis 7.0 loads its
+ * append-only file as that user and silently drops anything in a transaction (such as everything that
+ * functions wrote) that the user may not do.
  */
 const DEFAULT_USER = 'user default reset off ~* &* +@all';
 
 /**
- * The text of the ACL file: nobody by default, and a user a role from `store/acl/ROLE.acl`. Redis
+ * The text of the ACL file: nobody by default, and one user for each role from `store/acl/ROLE.acl`. Redis
  * wants one line a user; a template may take several, and comment lines that start with `# `.
  */
 export async function redisAcl(users: RedisUsers): Promise<string> {

@@ -16,7 +16,7 @@ const STOP_DEADLINE_MS = 5_000;
 
 const FIRST_RESTART_DELAY_MS = 20;
 const LAST_RESTART_DELAY_MS = 2_000;
-/** What ran for this long had no trouble starting: earlier restarts no longer count. */
+/** A server that ran for this long had no trouble starting: earlier restarts no longer count. */
 const RESTARTS_FORGOTTEN_MS = 30_000;
 
 type RedisProcess = {
@@ -27,8 +27,8 @@ type RedisProcess = {
 };
 
 /**
- * The shell waits for a word on its standard input, leaves a second one behind and becomes redis-server. The
- * second one ends Redis if the owner's other pipe closes without a word: the owner was killed.
+ * The shell waits for a message on its standard input, leaves a second one behind and becomes redis-server.
+ * The second one ends Redis if the owner's other pipe closes without a message, since the owner was killed.
  */
 const LAUNCH = `umask 077
 read -r go || exit
@@ -43,9 +43,9 @@ read -r go || exit
 exec "$0" "$1" </dev/null 3<&-`;
 
 /**
- * Starts redis-server and records it in `running.json` before it can touch the data: the shell
- * waits for a word that comes only then. An owner killed in between leaves a shell that ends by
- * itself, never a server that nobody knows of; one killed later takes Redis with it.
+ * Starts redis-server and records it in `running.json` before it can touch the data: the shell waits for a
+ * message that comes only then. An owner killed in between leaves a shell that ends by itself, never an
+ * unknown server; one killed later takes Redis with it.
  */
 export async function launchRedis(
   binary: string,
@@ -77,7 +77,7 @@ export async function launchRedis(
   const lifeline = child.stdio[3];
   if (lifeline instanceof Writable) {
     lifeline.on('error', () => {});
-    // Nothing is left to end, and its process id may be another's soon.
+    // Nothing is left to end, and another program may soon have its process id.
     child.once('exit', () => lifeline.end('ended\n'));
   }
   return { pid: child.pid, gone, kill: (signal) => child.kill(signal) };
@@ -146,7 +146,7 @@ export function ping(
   });
 }
 
-/** Ends Redis cleanly; by force when it doesn't listen, which loses nothing it acknowledged. */
+/** Ends Redis cleanly; by force if it does not listen, which loses nothing that it acknowledged. */
 async function endRedis(redis: RedisProcess): Promise<void> {
   redis.kill('SIGTERM');
   const force = setTimeout(() => redis.kill('SIGKILL'), STOP_DEADLINE_MS);
@@ -172,7 +172,7 @@ export async function endOrphan(folder: DataFolder): Promise<void> {
   await removeSocketFolder(orphan.socketPath);
 }
 
-/** Process ids are used again, so the command line has to tell that it is this folder's server. */
+/** Process ids are reused, so the command line must show that this is the folder's server. */
 async function isRedisOf(folder: DataFolder, pid: number): Promise<boolean> {
   const commandLine =
     process.platform === 'linux'
@@ -207,7 +207,7 @@ export function superviseRedis(
   process.once('exit', endWithOwner);
 
   async function keepRunning(): Promise<void> {
-    // Tried again without end: a full disk may get room again, and until then the service says what is wrong.
+    // Retried for ever: a full disk may have room again, and until then the service says what is wrong.
     for (let restarts = 0; ; restarts += 1) {
       const since = performance.now();
       await current.gone;
