@@ -4,7 +4,7 @@
  */
 
 import type { EnumerationAlertEvent } from '../audit/audit-event.ts';
-import { counted } from './counts.ts';
+import { counted, figure } from './counts.ts';
 import { durationText } from './durations.ts';
 
 const RESTORE_LOG =
@@ -39,6 +39,8 @@ export const SEALING = {
   inUse: 'Another process seals the log.',
   otherLog:
     'The events of this Redis are sealed by another log. Set AUDIT_DIR to the folder of that log; it must be on one file system for all workers.',
+  oldLog: ({ here, sealed }: { here: number; sealed: number }) =>
+    `The audit log in AUDIT_DIR has ${counted(here, 'event')}, and a worker has sealed ${figure(sealed)}: it is an old copy or another folder. Leave Redis as it is, and set DATA_DIR, ANCHOR_DIR and AUDIT_DIR to the folders of the worker that ran last. If they are lost for good, a named person can continue with this log: cp-flags audit accept-gap.`,
   none: (folder: string) =>
     `There is no audit log in ${folder} yet. A process with role all or worker creates it.`,
   nobody: (since: string | undefined) =>

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { OperatorEvent } from '#schemas/audit/audit-event.ts';
 import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import { counted, figure } from '#schemas/wording/counts.ts';
 import { VERIFIER } from '#schemas/wording/store.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions } from '#store/keys.ts';
@@ -20,7 +21,7 @@ import type { Signer } from '../audit/tlog/note.ts';
 import { auditFolder, auditKeyFile } from '../files/data-folder.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
-import { runningRedis, withStore } from './store.ts';
+import { runningRedis, withNewestStore } from './store.ts';
 
 const REDIS_ANSWERS_WITHIN_MS = 3_000;
 
@@ -31,7 +32,7 @@ async function record(
   by: string,
   detail: OperatorEvent['detail'],
 ): Promise<void> {
-  await withStore(configuration, 'worker', (store) =>
+  await withNewestStore(configuration, 'worker', (store) =>
     store.appendEvent({ type, auditId: randomUUID(), by, detail }),
   );
 }
@@ -146,7 +147,7 @@ export async function auditAcceptGap(
       if ((await streams.pushed()).length > 0) {
         throw new Failure(`No events are lost. ${VERIFIER.pushedOn}`);
       }
-      const gaps = await streams.gaps(() => commits.read()?.numbers ?? []);
+      const gaps = await streams.gaps(() => commits.readPastGaps()?.numbers ?? []);
       const back = gaps.find(({ sealed, found }) => found < sealed);
       if (back !== undefined) {
         throw new Failure(
@@ -154,7 +155,8 @@ export async function auditAcceptGap(
         );
       }
       const claimed = await streams.claim(commit.id);
-      if (gaps.length === 0 && claimed === commit.id) {
+      const beyond = await streams.sealedBeyond(() => commits.size());
+      if (gaps.length === 0 && claimed === commit.id && beyond === undefined) {
         throw new Failure('No events are missing between the log and Redis: there is no gap.');
       }
       for (const gap of gaps) {
@@ -174,6 +176,23 @@ export async function auditAcceptGap(
         commits.acceptGap(gap);
         console.log(
           `Accepted: events ${sealed + 1} to ${found - 1} of ${streamName(stream)} are lost.`,
+        );
+      }
+      if (beyond !== undefined) {
+        await streams.append({
+          type: 'audit-gap-accepted',
+          auditId: randomUUID(),
+          by,
+          detail: {
+            log: commit.id,
+            events: beyond.here,
+            sealed: beyond.sealed,
+            ...whyDetail(named),
+          },
+        });
+        await streams.noteSealedSize({ log: commit.id, size: beyond.here });
+        console.log(
+          `From now on this log seals the events, with ${counted(beyond.here, 'event')}. ${figure(beyond.sealed)} were sealed in the copy of it that is lost.`,
         );
       }
       if (claimed !== commit.id) {

@@ -6,7 +6,7 @@ import { type AccessCase, Cases } from '../audit/cases/cases.ts';
 import { auditCasesFile } from '../files/data-folder.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
-import { withStore } from './store.ts';
+import { withNewestStore } from './store.ts';
 
 const LISTED_AT_ONCE = 1_000;
 
@@ -14,7 +14,7 @@ async function withCases<T>(
   configuration: Configuration,
   work: (cases: Cases) => T | Promise<T>,
 ): Promise<T> {
-  return withStore(configuration, 'worker', async (store) => {
+  return withNewestStore(configuration, 'worker', async (store) => {
     const cases = Cases.open(auditCasesFile(configuration), (event) => store.appendEvent(event));
     try {
       return await work(cases);

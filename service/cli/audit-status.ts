@@ -7,6 +7,8 @@ import type { StoreConnection } from '../start/redis.ts';
 
 type AuditStatus = {
   ok: boolean;
+  /** A worker has sealed more: this log, and what else is in these folders, is an old copy. */
+  isOld: boolean;
   detail: string;
   sealed: number;
   unsealed: number;
@@ -32,12 +34,13 @@ export async function auditStatus(
   const none = { sealed: 0, unsealed: 0, holds: 0 };
   if (commits === undefined) {
     const detail = SEALING.none(folder);
-    return { ok: false, detail, ...none };
+    return { ok: false, isOld: false, detail, ...none };
   }
   try {
     const commit = commits.read();
     const sealing = commits.sealing();
     const streams = createAuditStreams(connection);
+    const beyond = await streams.sealedBeyond(() => commits.size());
     const last = await streams.numbers();
     const numbers = commit?.numbers ?? [];
     const unsealed = last.reduce((sum, n, i) => sum + Math.max(0, n - (numbers[i] ?? 0)), 0);
@@ -47,10 +50,12 @@ export async function auditStatus(
     const witnessing = isWitnessed ? commits.witnessing() : undefined;
     const silent =
       sealing === undefined || Math.abs(now - Date.parse(sealing.at)) > HEARD_OF_WITHIN_MS;
-    const detail = silent ? SEALING.nobody(sealing?.at) : sealing.detail;
+    const said = silent ? SEALING.nobody(sealing?.at) : sealing.detail;
+    const isOld = beyond !== undefined;
     return {
-      ok: !silent && !sealing.problem,
-      detail,
+      ok: !isOld && !silent && !sealing.problem,
+      isOld,
+      detail: isOld ? SEALING.oldLog(beyond) : said,
       sealed: commit?.size ?? 0,
       unsealed,
       ...(oldest !== undefined && { oldestUnsealed: new Date(oldest).toISOString() }),

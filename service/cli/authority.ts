@@ -19,7 +19,7 @@ import type { Anchor } from '#store/trust/anchor.ts';
 import { readSettingFile } from '../files/setting-file.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, osAccount, readNamed, readOption } from './named.ts';
-import { withStore } from './store.ts';
+import { withNewestStore, withStore } from './store.ts';
 
 type AuthorityOptions = {
   columns?: string;
@@ -199,7 +199,7 @@ async function decided(
 ): Promise<void> {
   const code = readOption('CODE', odsCodeSchema, codeText);
   const who = readNamed(named);
-  await withStore(configuration, role, async (store, anchor) => {
+  await withNewestStore(configuration, role, async (store, anchor) => {
     console.log(await work(store, anchor, code, who));
   });
 }

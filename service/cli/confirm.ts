@@ -12,7 +12,7 @@ import { auditFolder, auditSpoolFolder } from '../files/data-folder.ts';
 import { serveDataset, servedDataset } from '../files/served-dataset.ts';
 import { Failure } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
-import { withAnyStore, withStore } from './store.ts';
+import { withAnyStore, withNewestStore, withStore } from './store.ts';
 
 /** `cp-flags confirm promotion`: lets the store be opened on a server that was promoted. */
 export async function confirmPromotedServer(
@@ -20,7 +20,7 @@ export async function confirmPromotedServer(
   options: Named,
 ): Promise<void> {
   const confirmation = readNamed(options);
-  await withStore(configuration, 'worker', async (_, anchor, connection) => {
+  await withNewestStore(configuration, 'worker', async (_, anchor, connection) => {
     const sealed = sealedRange(auditFolder(configuration));
     const numbers = sealed?.dataset === anchor.dataset()?.id ? (sealed?.numbers ?? []) : [];
     const done = await confirmPromotion(connection, anchor, numbers, confirmation);
@@ -79,7 +79,7 @@ export async function confirmClockPutBack(
   options: Named,
 ): Promise<void> {
   const confirmation = readNamed(options);
-  await withStore(configuration, 'worker', async (_, anchor, connection) => {
+  await withNewestStore(configuration, 'worker', async (_, anchor, connection) => {
     const done = await confirmClock(connection, anchor, confirmation);
     switch (done.kind) {
       case 'not-behind':

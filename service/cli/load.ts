@@ -26,7 +26,7 @@ import { Failure, misused } from './failure.ts';
 import { osAccount } from './named.ts';
 import { createProgress } from './progress.ts';
 import { settingsHelp } from './settings-help.ts';
-import { withStore } from './store.ts';
+import { withNewestStore } from './store.ts';
 
 export type LoadOptions = {
   ack?: string;
@@ -213,7 +213,7 @@ async function load(
     target: written[i],
     notices: [] as string[],
   }));
-  return withStore(configuration, 'loader', async (store, anchor) => {
+  return withNewestStore(configuration, 'loader', async (store, anchor) => {
     const tracer = await openNumberTracer(configuration, anchor.dataset()?.kind);
     const common = {
       ...loadSettings(configuration, tracer),

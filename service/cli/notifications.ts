@@ -10,7 +10,7 @@ import { resendNotifications as resend } from '../notifications/resend.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
 import { settingsHelp } from './settings-help.ts';
-import { withStore } from './store.ts';
+import { withNewestStore } from './store.ts';
 
 type NotificationsListOptions = { json?: boolean };
 type NotificationsResendOptions = Named & { after?: string };
@@ -67,7 +67,7 @@ export async function resendNotifications(
   const outbox = outboxOf(configuration, anchor.dataset()?.kind);
   anchor.close();
   const folder = auditFolder(configuration);
-  const resent = await withStore(configuration, 'worker', (store) =>
+  const resent = await withNewestStore(configuration, 'worker', (store) =>
     resend(store, folder, { authority: code, after, named: who }),
   );
   switch (resent.kind) {

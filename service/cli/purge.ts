@@ -2,14 +2,14 @@ import type { Command } from 'commander';
 import { purge } from '#loaders/upkeep/purge.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { osAccount } from './named.ts';
-import { withStore } from './store.ts';
+import { withNewestStore } from './store.ts';
 
 /** `cp-flags purge`: removes the rows that no window can show again, or counts them. */
 export async function purgeRows(
   configuration: Configuration,
   { dryRun = false }: { dryRun?: boolean },
 ): Promise<void> {
-  await withStore(configuration, 'loader', async (store, anchor) => {
+  await withNewestStore(configuration, 'loader', async (store, anchor) => {
     const purged = await purge(store, anchor, { by: osAccount(), dryRun });
     const done = dryRun ? 'would be removed' : 'removed';
     if (purged.length === 0) console.log(`No row ${dryRun ? 'would be' : 'was'} removed.`);

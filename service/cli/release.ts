@@ -15,7 +15,7 @@ import type { Anchor } from '#store/trust/anchor.ts';
 import { Failure, misused } from './failure.ts';
 import { exitCodeOf } from './load.ts';
 import { type Named, readNamed, readOption } from './named.ts';
-import { withStore } from './store.ts';
+import { withNewestStore } from './store.ts';
 
 type ReleaseOptions = Partial<Named> & {
   list?: boolean;
@@ -81,7 +81,7 @@ export async function release(
   options: ReleaseOptions,
 ): Promise<number> {
   const decision = options.list === true ? undefined : readDecision(options);
-  return withStore(configuration, 'loader', async (store, anchor) => {
+  return withNewestStore(configuration, 'loader', async (store, anchor) => {
     if (decision === undefined) {
       const heldFiles = listHeldFiles(anchor);
       console.log(

@@ -10,7 +10,7 @@ import { gapsText, streamName } from '../audit/log/entry.ts';
 import { auditFolder } from '../files/data-folder.ts';
 import { Failure } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
-import { withStore } from './store.ts';
+import { withNewestStore } from './store.ts';
 
 const NOTHING = 'Nothing was found to repair.';
 
@@ -19,7 +19,7 @@ type RepairOptions = Partial<Named> & { list?: boolean };
 /** `cp-flags repair`: puts right what somebody with the password of a lookup process can damage. */
 export async function repair(configuration: Configuration, options: RepairOptions): Promise<void> {
   const who = options.list === true ? undefined : readNamed(options);
-  await withStore(configuration, 'admin', async (store, _, connection) => {
+  await withNewestStore(configuration, 'admin', async (store, _, connection) => {
     await store.loadFunctions();
     let found = 0;
 
@@ -86,7 +86,7 @@ export async function repair(configuration: Configuration, options: RepairOption
         );
       }
       // Events that are gone cannot be repaired, and the store stays closed.
-      const gaps = await streams.gaps(() => commits?.read()?.numbers ?? []);
+      const gaps = await streams.gaps(() => commits?.readPastGaps()?.numbers ?? []);
       const gone = gaps.length === 0 ? undefined : gapsText(gaps);
       if (who === undefined) {
         if (found > 0) console.log('Repaired with --by NAME --reason TEXT.');

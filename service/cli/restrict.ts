@@ -10,7 +10,7 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, namedActing, readNamed, readOdsCode, readOption } from './named.ts';
-import { withStore } from './store.ts';
+import { withNewestStore } from './store.ts';
 import { readChild } from './typed-nhs-number.ts';
 
 type RestrictOptions = Partial<Named> & {
@@ -92,7 +92,7 @@ async function restrict(
 ): Promise<void> {
   const code = readOdsCode(codeText);
   const wanted = await readWanted(options);
-  await withStore(configuration, 'loader', async (store, anchor) => {
+  await withNewestStore(configuration, 'loader', async (store, anchor) => {
     if (wanted.kind === 'list') await list(store, code);
     else await act(store, anchor, code, wanted);
   });

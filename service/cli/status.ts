@@ -227,7 +227,7 @@ export async function status(
     for (const { ok, detail, since } of checks)
       if (!ok) console.log(`  ${detail} (since ${since})`);
     printAuditStatus(audit);
-    printNotificationsStatus(notifications);
+    if (!audit.isOld) printNotificationsStatus(notifications);
     if (mesh !== undefined) printMeshStatus(mesh);
     printExpected(expected, authorities, dataset?.kind);
     if (authorities.length === 0) console.log('No authority is known here yet.');

@@ -1,9 +1,12 @@
 import type { Configuration } from '#schemas/configuration.ts';
+import { SEALING } from '#schemas/wording/operations.ts';
+import { sealedBeyond } from '#store/audit-stream/sealed-size.ts';
 import { lacksRights } from '#store/connection/connection.ts';
 import type { RedisRole } from '#store/connection/embedded-redis.ts';
 import { createStore, type Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { openAnchor } from '../files/data-folder.ts';
+import { CommitFile } from '../audit/log/commit.ts';
+import { auditFolder, openAnchor } from '../files/data-folder.ts';
 import { datasetProblem } from '../files/served-dataset.ts';
 import { guardAnchor } from '../standby/guard.ts';
 import { findRedis, type RedisServer, type StoreConnection } from '../start/redis.ts';
@@ -76,6 +79,32 @@ export function withStore<T>(
     }
     const problem = datasetProblem(configuration, anchor, held);
     if (problem !== undefined) throw new Failure(problem);
+    return work(store, anchor, connection, redis);
+  });
+}
+
+/** The log here is not an old copy. @throws {Failure} */
+async function requireNewestLog(
+  configuration: Configuration,
+  connection: StoreConnection,
+): Promise<void> {
+  const beyond = await sealedBeyond(connection, () =>
+    CommitFile.sizeIfThere(auditFolder(configuration)),
+  );
+  if (beyond !== undefined) throw new Failure(`Nothing was changed. ${SEALING.oldLog(beyond)}`);
+}
+
+/**
+ * As {@link withStore}, for a command that goes by what its folders say or changes them: it is refused where they are
+ * an old copy. One that needs Redis alone is not: to block a user must always be possible.
+ */
+export function withNewestStore<T>(
+  configuration: Configuration,
+  role: RedisRole,
+  work: Work<T>,
+): Promise<T> {
+  return withStore(configuration, role, async (store, anchor, connection, redis) => {
+    await requireNewestLog(configuration, connection);
     return work(store, anchor, connection, redis);
   });
 }

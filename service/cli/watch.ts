@@ -19,7 +19,7 @@ import { Failure, misused } from './failure.ts';
 import { createLease } from './lease.ts';
 import { settingsHelp } from './settings-help.ts';
 import { exitNow, whenToldToStop } from './signals.ts';
-import { withStore } from './store.ts';
+import { withNewestStore } from './store.ts';
 
 type WatchOptions = { out?: string };
 
@@ -43,7 +43,7 @@ export function datasetKind(configuration: Configuration): Dataset['kind'] | und
 /** A store and its anchor, open for as long as somebody uses them. */
 export function intakeLease(configuration: Configuration) {
   return createLease<{ store: Store; anchor: Anchor }>(async (use) => {
-    await withStore(configuration, 'loader', async (store, anchor) => {
+    await withNewestStore(configuration, 'loader', async (store, anchor) => {
       await use({ store, anchor });
     });
   });

@@ -21,7 +21,7 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, namedActing, readNamed, readOdsCode, readOption } from './named.ts';
-import { withStore } from './store.ts';
+import { withNewestStore, withStore } from './store.ts';
 import { readChild } from './typed-nhs-number.ts';
 
 type WithdrawOptions = Partial<Named> & {
@@ -116,7 +116,7 @@ async function withdrawFlag(
   const who = readNamed(options);
   const { undo } = options;
   if (undo !== undefined) {
-    await withStore(configuration, 'loader', async (store, anchor) => {
+    await withNewestStore(configuration, 'loader', async (store, anchor) => {
       const { kind } = await undoWithdrawal(
         store,
         anchor,
@@ -131,7 +131,7 @@ async function withdrawFlag(
     return;
   }
   const child = await readChild(options.child);
-  await withStore(configuration, 'loader', (store, anchor) =>
+  await withNewestStore(configuration, 'loader', (store, anchor) =>
     withdraw(store, anchor, code, child, who, options),
   );
 }

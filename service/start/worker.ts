@@ -14,7 +14,7 @@ import type { AdmissionContext } from '../admission/admission-context.ts';
 import { DEMO_OPERATOR } from '../admission/personas.ts';
 import type { Audit } from '../audit/audit.ts';
 import { Cases } from '../audit/cases/cases.ts';
-import { sealedRange } from '../audit/log/sealed.ts';
+import { CommitFile } from '../audit/log/commit.ts';
 import { createSearcher } from '../audit/search/searcher.ts';
 import { openVerifications } from '../audit/verifications/verifications.ts';
 import { contradictionIn } from '../audit/witness/contradictions.ts';
@@ -120,7 +120,7 @@ function openTools(
       return resumption;
     },
     sealed() {
-      const sealed = sealedRange(auditFolder(configuration));
+      const sealed = CommitFile.readPastGapsIfThere(auditFolder(configuration));
       return sealed?.dataset === anchor.dataset()?.id ? sealed : undefined;
     },
     copy: {

@@ -9,6 +9,7 @@ import { type CopyOrder, keepCopy, readCopyOrder } from './copy-orders.ts';
 import { appendEvent } from './events.ts';
 import { isActKept } from './kept-acts.ts';
 import { createLookupFrames } from './lookup-frames.ts';
+import { noteSealedSize, type SealedSize, sealedBeyond } from './sealed-size.ts';
 import { timeOf } from './stream-entry.ts';
 import {
   bytesOf,
@@ -283,6 +284,10 @@ export function createAuditStreams(redis: Redis, replicated = false) {
       await redis.hsetnx(keys.dataset, AUDIT_LOG_FIELD, log);
       return (await redis.hget(keys.dataset, AUDIT_LOG_FIELD)) ?? '';
     },
+
+    noteSealedSize: (sealed: SealedSize): Promise<void> => noteSealedSize(redis, sealed),
+    sealedBeyond: (read: Parameters<typeof sealedBeyond>[1]): ReturnType<typeof sealedBeyond> =>
+      sealedBeyond(redis, read),
 
     /** From now on `log` seals this store's events, whichever did before. */
     async adopt(log: string): Promise<void> {

@@ -7,6 +7,7 @@ import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import { SEALING } from '#schemas/wording/operations.ts';
 import { READINESS, VERIFIER } from '#schemas/wording/store.ts';
 import { AUDIT_LOG_FIELD, type StreamState, streamStates } from '../audit-stream/audit-stream.ts';
+import { sealedBeyond } from '../audit-stream/sealed-size.ts';
 import type { Dataset } from '../authorities/dataset.ts';
 import {
   attachedReplicas,
@@ -76,7 +77,7 @@ type CopyComparison = {
 };
 
 /** How far a log goes. */
-type SealedLog = { id: string; numbers: readonly number[] };
+type SealedLog = { id: string; size: number; numbers: readonly number[] };
 
 class NoDataset extends Error {
   override message = VERIFIER.noDatasetYet;
@@ -98,7 +99,8 @@ type Proof = 'mark' | 'offset' | 'comparison';
  * Where answers wait for replicas, what it carries over is what they acknowledged, and by that it knows a promoted
  * one: it opens on its own if it has all of it.
  *
- * @param sealed the log that is sealed outside Redis: its id, and its last number of each audit stream.
+ * @param sealed the log that is sealed outside Redis: its id, how many events it has, and its last number of each audit
+ * stream.
  *
  * @param copy what is known elsewhere of how far this data folder had come.
  *
@@ -183,6 +185,8 @@ export function startStoreVerifier(
     if (states.some(lost)) {
       const sealedBy = await redis.hget(keys.dataset, AUDIT_LOG_FIELD);
       const isOther = options.sealed !== undefined && sealedBy !== null && sealedBy !== log?.id;
+      const beyond = await sealedBeyond(redis, () => log && { log: log.id, size: log.size });
+      if (beyond !== undefined) throw new StoreNotWhole(SEALING.oldLog(beyond));
       throw new StoreNotWhole(isOther ? SEALING.otherLog : READINESS.eventsMissing);
     }
     return states.map(({ last }) => last);

@@ -140,6 +140,16 @@ export class CommitFile {
     return CommitFile.#lookIfThere(folder, (commits) => commits.read());
   }
 
+  /** As {@link CommitFile.size}, of a folder that may not have a log. */
+  static sizeIfThere(folder: string): ReturnType<CommitFile['size']> {
+    return CommitFile.#lookIfThere(folder, (commits) => commits.size());
+  }
+
+  /** What is committed, its numbers past the gaps that somebody has answered for. */
+  static readPastGapsIfThere(folder: string): Commit | undefined {
+    return CommitFile.#lookIfThere(folder, (commits) => commits.readPastGaps());
+  }
+
   /** As {@link CommitFile.contradictions}, of a folder that may not have a log. */
   static contradictionsIfThere(folder: string): Contradiction[] {
     return CommitFile.#lookIfThere(folder, (commits) => commits.contradictions()) ?? [];
@@ -196,6 +206,12 @@ export class CommitFile {
   read(): Commit | undefined {
     const row = this.#sql('SELECT * FROM log').get();
     return row === undefined ? undefined : commitRow.parse(row);
+  }
+
+  /** Which log it is, and how many events it has. */
+  size(): { log: string; size: number } | undefined {
+    const commit = this.read();
+    return commit && { log: commit.id, size: commit.size };
   }
 
   write(commit: Commit): void {
@@ -259,6 +275,22 @@ export class CommitFile {
     return this.#sql('SELECT stream, sealed, found FROM accepted')
       .all()
       .map((row) => gapRow.parse(row));
+  }
+
+  readPastGaps(): Commit | undefined {
+    const commit = this.read();
+    return commit && { ...commit, numbers: this.pastGaps(commit.numbers) };
+  }
+
+  /** These numbers of the streams' last events, past the gaps after them that somebody has answered for. */
+  pastGaps(sealed: readonly number[]): number[] {
+    const numbers = [...sealed];
+    for (const gap of this.acceptedGaps()) {
+      if (numbers[gap.stream] === gap.sealed && gap.found > gap.sealed) {
+        numbers[gap.stream] = gap.found - 1;
+      }
+    }
+    return numbers;
   }
 
   acceptGap({ stream, sealed, found }: SealingState['gaps'][number]): void {

@@ -130,6 +130,8 @@ export function createSealer(options: SealerOptions) {
   /** How far the streams had come in the last step, before it read them. */
   let numbersRead: NumbersRead | undefined;
   const waited = createWaiting();
+  /** How many events of this log Redis knows to be sealed; `undefined` before it is known that this is no old copy. */
+  let notedSize: number | undefined;
   /** What the last step has sealed. */
   let lately: { from: number; events: StreamBatch['events'] } = { from: 0, events: [] };
   /** The copy has what the log has, and the other way round. */
@@ -248,12 +250,22 @@ export function createSealer(options: SealerOptions) {
   }
 
   /** Where to read each stream on: after what is sealed, or after a gap that somebody has answered for. */
-  function sealedNumbers({ committed, commits }: LogWriter): number[] {
-    const numbers = [...committed.numbers];
-    for (const { stream, sealed, found } of commits.acceptedGaps()) {
-      if (numbers[stream] === sealed && found > sealed) numbers[stream] = found - 1;
-    }
-    return numbers;
+  const sealedNumbers = ({ committed, commits }: LogWriter): number[] =>
+    commits.pastGaps(committed.numbers);
+
+  /** What this log misses, its successor seals, or a newer copy of it has. */
+  async function requireNewest({ committed: { id, size } }: LogWriter): Promise<void> {
+    const beyond = await streams.sealedBeyond(() => ({ log: id, size }));
+    if (beyond === undefined) return;
+    if (copy !== undefined && (await streams.isReplaced(copy))) throw new LeaseLost();
+    throw new Stopped(SEALING.oldLog(beyond));
+  }
+
+  /** So that an old copy of this log is known as one. */
+  async function noteSize({ committed: { id, size } }: LogWriter): Promise<void> {
+    if (notedSize === size) return;
+    await streams.noteSealedSize({ log: id, size });
+    notedSize = size;
   }
 
   async function trim(writer: LogWriter): Promise<void> {
@@ -269,6 +281,7 @@ export function createSealer(options: SealerOptions) {
     }
     writer.useNewKeys();
     if (copy !== undefined) await keepCopy(writer, copy);
+    if (notedSize === undefined) await requireNewest(writer);
     const last = await readNumbers();
     const batch = await streams.read(sealedNumbers(writer), last, {
       mostEvents: EVENTS_A_BATCH,
@@ -278,6 +291,7 @@ export function createSealer(options: SealerOptions) {
       // What it misses is sealed by its successor.
       if (copy !== undefined && (await streams.isReplaced(copy))) throw new LeaseLost();
       if ((await streams.pushed()).length > 0) throw new Stopped(VERIFIER.pushedOn);
+      await requireNewest(writer);
       throw new Stopped(gapsText(batch.gaps), batch.gaps);
     }
     if (batch.events.length > 0) {
@@ -291,7 +305,7 @@ export function createSealer(options: SealerOptions) {
       );
     }
     for (const { stream } of batch.events) untrimmed.add(stream);
-    await trim(writer);
+    await Promise.all([trim(writer), noteSize(writer)]);
     return batch.more;
   }
 

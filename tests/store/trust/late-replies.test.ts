@@ -43,7 +43,7 @@ async function keepLate(
   );
   const verifier = startStoreVerifier(replies.redis, t.anchor, {
     resume: () => Promise.reject(new Error('nothing to resume is expected here')),
-    sealed: () => ({ id: 'log', numbers: sealedNumbers() }),
+    sealed: () => ({ id: 'log', size: 0, numbers: sealedNumbers() }),
   });
   verifier.onChange(({ problem, detail }) => void (problem && said.push(detail)));
   late = verifier;

@@ -211,7 +211,7 @@ async function keptOpen() {
   t = await startTestStore();
   await t.adminStore.createDataset('live', 'test');
   let numbers: readonly number[] = [];
-  const right = await t.keep(undefined, () => ({ id: 'the log', numbers }));
+  const right = await t.keep(undefined, () => ({ id: 'the log', size: 0, numbers }));
   await until(() => right.state.opened, 'the store opening');
   const streams = createAuditStreams(await t.connect('worker'));
   await streams.claim('the log');
@@ -224,7 +224,7 @@ test('a worker with an old copy of its folders closes no store that another find
   const { right, numbers } = await keptOpen();
   const opened = await t?.admin.get('cpf:open');
   const old = numbers.map((number) => Math.max(0, number - 1));
-  const wrong = await t?.keep(undefined, () => ({ id: 'the log', numbers: old }));
+  const wrong = await t?.keep(undefined, () => ({ id: 'the log', size: 0, numbers: old }));
   await until(() => wrong?.state.detail.includes('an old copy') === true, 'the sentence');
   expect(await t?.admin.get('cpf:open')).toBe(opened);
   expect(right.state).toMatchObject({ opened: true, problem: false });
@@ -234,7 +234,7 @@ test('a worker with an old copy of its folders closes no store that another find
 test('a lone worker with another AUDIT_DIR says so, and not that events are missing', async () => {
   const { right } = await keptOpen();
   await right.stop();
-  const wrong = await t?.keep(undefined, () => ({ id: 'another', numbers: [] }));
+  const wrong = await t?.keep(undefined, () => ({ id: 'another', size: 0, numbers: [] }));
   const isShut = async () => (await t?.admin.get('cpf:open'))?.startsWith('closed') === true;
   await until(isShut, 'the store being shut');
   expect(wrong?.state.detail).toContain('Set AUDIT_DIR to the folder of that log');

@@ -1,0 +1,119 @@
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { sealedRange } from '#service/audit/log/sealed.ts';
+import { streamStates } from '#store/audit-stream/audit-stream.ts';
+import { keys } from '#store/keys.ts';
+import { commandsInTurn } from '../support/commands.ts';
+import { testNumber } from '../support/rows.ts';
+import { startTestService, type TestService, testFolder, until } from '../support/service.ts';
+import { WAIT_MS } from '../support/test-store.ts';
+
+/** An old copy of the anchor and of the audit log, beside the Redis that a worker has gone on with since. */
+
+const run = commandsInTurn();
+const CHILD = testNumber(1);
+const BY = ['--by', 'A. Example', '--reason', 'test'];
+let folder: string;
+let service: TestService;
+
+const settings = (name: string) => ({
+  AUDIT_DIR: join(folder, name, 'audit'),
+  ANCHOR_DIR: join(folder, name, 'anchor'),
+});
+const command = (name: string, ...args: string[]) =>
+  run(args, { DATA_DIR: folder, ...settings(name) }, CHILD);
+
+async function look(): Promise<number> {
+  return (await service.lookup({ nhsNumber: CHILD })).status;
+}
+
+/** One more answer, whose event is sealed and gone from Redis. */
+async function lookAndSeal(name: string): Promise<void> {
+  const sizeOf = () => sealedRange(settings(name).AUDIT_DIR)?.size ?? 0;
+  const before = sizeOf();
+  await until(async () => (await look()) === 200, 'an answer');
+  await until(() => sizeOf() > before, 'its event being sealed');
+}
+
+/** How many events there ever were that are about no child. */
+const actsRecorded = async () => (await streamStates(service.admin)).at(-1)?.last;
+const said = async () => (await fetch(`${service.baseUrl}/_status`)).text();
+
+const start = (name: string, differing: Parameters<typeof startTestService>[0] = {}) =>
+  startTestService({ kind: 'none', dataDir: folder, environment: settings(name), ...differing });
+
+beforeAll(async () => {
+  folder = await testFolder();
+  const authorities = [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }];
+  service = await start('newest', { kind: 'demo', authorities });
+  await lookAndSeal('newest');
+  await service.stop();
+  cpSync(join(folder, 'newest'), join(folder, 'old'), { recursive: true });
+  service = await start('newest');
+  for (let i = 0; i < 3; i++) await lookAndSeal('newest');
+}, 2 * WAIT_MS);
+afterAll(() => service?.stopAndRemove());
+
+test.each([
+  ['load', join(import.meta.dirname, 'old-log.test.ts')],
+  ['release', 'ZZ101-1', ...BY],
+  ['release', 'ZZ101-1', '--discard', ...BY],
+  ['authority', 'reset-sequence', 'ZZ101', ...BY],
+  ['authority', 'remove', 'ZZ101', ...BY],
+  ['purge'],
+  ['withdraw', 'ZZ101', '--child', '-', '--urgent', ...BY],
+  ['repair', ...BY],
+  ['confirm', 'promotion', ...BY],
+  ['confirm', 'clock', ...BY],
+  ['audit', 'hold', ...BY],
+])(
+  'a command with an old copy of the folders is refused and changes nothing: %s %s',
+  async (...args) => {
+    const acts = await actsRecorded();
+    const { code, stdout, stderr } = await command('old', ...args);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(
+      /The audit log in AUDIT_DIR has [\d,]+ events?, and a worker has sealed/,
+    );
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(await actsRecorded()).toBe(acts);
+  },
+);
+
+test('the same commands with the folders of the worker are not refused for that', async () => {
+  expect(await command('newest', 'purge')).toMatchObject({ code: 0 });
+  expect((await command('newest', 'repair', '--list')).stdout).toContain('Nothing was found');
+});
+
+test('the status with an old copy of the folders says that, and not that no worker runs', async () => {
+  const { stdout, stderr } = await command('old', 'status');
+  expect(stderr).toBe('');
+  expect(stdout).toContain('it is an old copy or another folder');
+  expect(stdout).not.toContain('Start a process');
+});
+
+test(
+  'a worker with an old copy of its folders says so rather than to restore Redis, until a named person goes on with it',
+  async () => {
+    await service.stop();
+    service = await start('old');
+    await until(async () => /audit-sealed[^\]]*it is an old copy/.test(await said()), 'the log');
+    await until(async () => /store:opened[^\]]*it is an old copy/.test(await said()), 'the store');
+    expect(await said()).not.toContain('restore Redis');
+    expect(await look()).toBe(503);
+
+    expect(await command('old', 'audit', 'accept-gap', ...BY)).toMatchObject({ code: 0 });
+    // At once, rather than ten seconds after the last time.
+    await service.admin.del(keys.open);
+    await until(async () => (await look()) === 200, 'lookups being answered again');
+    await until(async () => /"audit-sealed":\[\{"status":"pass"/.test(await said()), 'sealing');
+    await lookAndSeal('old');
+    const verified = await command('old', 'audit', 'verify');
+    expect([verified.code, verified.stdout]).toEqual([0, expect.stringContaining('Explained:')]);
+    expect((await command('old', 'audit', 'accept-gap', ...BY)).stderr).toContain(
+      'there is no gap',
+    );
+  },
+  4 * WAIT_MS,
+);
