@@ -191,6 +191,8 @@ export function createPreviews(dependencies: PreviewsDependencies) {
   const { folder, store, anchor, loads, metrics, hasEnded, log } = dependencies;
   const { now = Date.now, lockWaitMs = LOCK_WAIT_MS } = dependencies;
   const underWay = new Set<Promise<void>>();
+  /** Checks of which the state cannot be read yet, by id. */
+  const beginning = new Map<string, Promise<void>>();
   const stopping = new AbortController();
   /** For files that are on their way. */
   const receiving = createSharedPlaces({ inAll: AT_ONCE, ofOne: OF_A_COUNCIL_AT_ONCE });
@@ -363,6 +365,54 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     }
   }
 
+  /** Begins to find out what a file would do; see the function that is given out. */
+  async function beginCheck(
+    id: string,
+    preview: Preview,
+    { metadata, typed }: Pick<Preview, 'metadata' | 'typed'>,
+    { by, caller, requestId }: PreviewedBy,
+    prepare: () => Promise<void>,
+  ): Promise<void> {
+    if (!(await claim(id))) return;
+    const { authority, sha256, sizeBytes } = preview;
+    const event = {
+      type: 'upload-previewed',
+      auditId: randomUUID(),
+      requestId,
+      authority,
+      caller,
+      by: caller.name,
+      sha256,
+      sizeBytes,
+    } as const;
+    try {
+      await prepare();
+      await store.appendEvent(event);
+    } catch (error) {
+      // Its sender can ask again.
+      await rm(pathOf(id, CLAIMED), { force: true });
+      throw error;
+    }
+    const state = { kind: 'checking', beganAt: now(), ...NOT_BEGUN } as const;
+    const { savedAt: _savedAt, ...kept } = preview;
+    const checked = { ...kept, metadata, typed, state };
+    await save(id, checked);
+    const source = { path: pathOf(id, FILE), name: preview.name };
+    work(
+      id,
+      checked,
+      'checking',
+      async (options) => {
+        const shown = await differFile(store, anchor, source, options);
+        if (shown.basis !== '') return { state: { kind: 'shown' }, shown };
+        const acknowledgement = asRefused(shown.acknowledgement);
+        const isKept = isTypedWrong(acknowledgement, metadata);
+        return { state: { kind: 'refused', acknowledgement, ...(isKept && { kept: true }) } };
+      },
+      by,
+    );
+  }
+
   const every = (milliseconds: number, swept: () => Promise<void>): NodeJS.Timeout =>
     setInterval(() => {
       swept().catch((error: unknown) =>
@@ -461,49 +511,22 @@ export function createPreviews(dependencies: PreviewsDependencies) {
 
     /**
      * Begins to find out what a file would do. Who asks, and about which content, is on record first. Resolves once its
-     * state can be read. A second time does nothing.
+     * state can be read. A second time does nothing, and resolves when the first does.
+     *
+     * @param prepare done once before: what decides how the file is read
      */
     async check(
       id: string,
       preview: Preview,
-      { metadata, typed }: Pick<Preview, 'metadata' | 'typed'>,
-      { by, caller, requestId }: PreviewedBy,
+      described: Pick<Preview, 'metadata' | 'typed'>,
+      by: PreviewedBy,
+      prepare: () => Promise<void> = () => Promise.resolve(),
     ): Promise<void> {
-      if (!(await claim(id))) return;
-      const { authority, sha256, sizeBytes } = preview;
-      const event = {
-        type: 'upload-previewed',
-        auditId: randomUUID(),
-        requestId,
-        authority,
-        caller,
-        by: caller.name,
-        sha256,
-        sizeBytes,
-      } as const;
-      await store.appendEvent(event).catch(async (error: unknown) => {
-        // Its sender can ask again.
-        await rm(pathOf(id, CLAIMED), { force: true });
-        throw error;
-      });
-      const state = { kind: 'checking', beganAt: now(), ...NOT_BEGUN } as const;
-      const { savedAt: _savedAt, ...kept } = preview;
-      const checked = { ...kept, metadata, typed, state };
-      await save(id, checked);
-      const source = { path: pathOf(id, FILE), name: preview.name };
-      work(
-        id,
-        checked,
-        'checking',
-        async (options) => {
-          const shown = await differFile(store, anchor, source, options);
-          if (shown.basis !== '') return { state: { kind: 'shown' }, shown };
-          const acknowledgement = asRefused(shown.acknowledgement);
-          const isKept = isTypedWrong(acknowledgement, metadata);
-          return { state: { kind: 'refused', acknowledgement, ...(isKept && { kept: true }) } };
-        },
-        by,
-      );
+      const begun =
+        beginning.get(id) ??
+        beginCheck(id, preview, described, by, prepare).finally(() => beginning.delete(id));
+      beginning.set(id, begun);
+      await begun;
     },
 
     find,

@@ -1,5 +1,6 @@
 // One file: choosing a file, choosing its columns and keeping them are the steps of one act.
 
+import { isDeepStrictEqual } from 'node:util';
 import {
   type CsvColumn,
   examplesOf,
@@ -306,7 +307,7 @@ const councilColumnsSave: Mountable<ColumnsDependencies> = {
   operation: { method: 'POST', path: `${PATH}/save`, letsIn: 'authority' },
   handler: (dependencies) =>
     guardedCouncil(dependencies, async (c, at) => {
-      const { store, previews, endings } = dependencies;
+      const { store, previews } = dependencies;
       const fields = await readForm(c.env);
       if (typeof fields === 'string') return { code: fields };
       const id = fields.get('file') ?? '';
@@ -329,10 +330,11 @@ const councilColumnsSave: Mountable<ColumnsDependencies> = {
         return choosePage(dependencies, at, choosing, fields, choice.errors);
       }
       const { columns, metadata, typed, reason } = choice;
-      // Sent twice, it is done once: the file may be on its way by now.
-      if (!(await endings.once(`${SAVE_FORM} ${id}`))) return redirect(`${UPLOAD_PATH}/${id}`);
-      await store.setAuthority(at.authority, { columns }, at.named(reason));
-      await previews.check(id, preview, { metadata, typed }, previewedBy(at));
+      await previews.check(id, preview, { metadata, typed }, previewedBy(at), async () => {
+        const held = await store.intakeState(at.authority);
+        if (isDeepStrictEqual(held.columns, columns)) return;
+        await store.setAuthority(at.authority, { columns }, at.named(reason));
+      });
       return redirect(`${UPLOAD_PATH}/${id}`);
     }),
 };

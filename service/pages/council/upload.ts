@@ -1,5 +1,6 @@
 // One file, since the form, what a file would do and what is then decided are steps of one upload.
 
+import { isDeepStrictEqual } from 'node:util';
 import { readInstant } from '#loaders/formats/common/dates.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
@@ -206,10 +207,10 @@ const councilUpload: Mountable<CouncilUploadDependencies> = {
     const { previews, loads } = dependencies;
     const { page } = createForm(dependencies);
 
-    /** The file that the form before this one had, if no other was chosen in its place. */
+    /** The file that the form before this one had, in whatever state it is now. */
     async function keptFile(at: AtCouncil, fields: Fields): Promise<KeptFile | undefined> {
       const [, id = '', sha256] = KEPT.exec(fields.get('kept') ?? '') ?? [];
-      const preview = await previews.unsent(id, senderOf(at));
+      const preview = await previews.find(id, ownerOf(at));
       return preview !== undefined && preview.sha256 === sha256 ? { id, preview } : undefined;
     }
 
@@ -227,8 +228,14 @@ const councilUpload: Mountable<CouncilUploadDependencies> = {
         if (taken?.kind === 'received') await previews.remove(taken.id);
         return page(at, status, described.typed, errors);
       };
-      const before = await keptFile(at, fields);
+      const kept = await keptFile(at, fields);
+      const unsent = kept && (await previews.unsent(kept.id, senderOf(at)));
+      const before = kept && unsent && { id: kept.id, preview: unsent };
       if (taken === undefined && before === undefined) {
+        // Sent twice, it is done once: the first has begun.
+        if (kept !== undefined && isChecked(kept.preview, described.typed)) {
+          return redirect(`${UPLOAD_PATH}/${kept.id}`);
+        }
         return refuse(400, atFile(fields.has('kept') ? UPLOAD.keptGone : UPLOAD.choose));
       }
       if (taken?.kind === 'busy') return refuse(503, atFile(UPLOAD.busy));
@@ -249,6 +256,10 @@ const councilUpload: Mountable<CouncilUploadDependencies> = {
     });
   },
 };
+
+/** Whether it was or is being found out what a file would do by what was typed, and nothing was decided since. */
+const isChecked = ({ state: { kind }, typed }: Preview, as: Record<string, string>): boolean =>
+  (kind === 'checking' || kind === 'shown' || kind === 'refused') && isDeepStrictEqual(typed, as);
 
 const idOf = (c: RouteContext): string => c.req.param('id') ?? '';
 

@@ -9,6 +9,7 @@ import { ods } from '../../support/upload-loading.ts';
 import {
   doubledHeadings,
   hiddenOf,
+  locationOf,
   type Visit,
   type Visitor,
   wordsOf,
@@ -78,6 +79,26 @@ const save = (visitor: Visitor, page: Visit, typed: Record<string, string> = {})
   });
 const mappingOf = async (authority = 'ZZ101') =>
   (await service.store.intakeState(ods(authority))).columns;
+
+test('columns sent twice at once are stored once, and both answers lead to what the file would do', async () => {
+  const page = await choose(ours, EXPORT);
+  const before = (await service.events()).length;
+  const pages = await Promise.all(
+    [1, 2].map(async () => ours.get(locationOf(await save(ours, page)))),
+  );
+  // Not the form, as though nothing had come of it.
+  for (const { status, text } of pages) {
+    expect([status, text.includes('name="kept"')]).toEqual([200, false]);
+  }
+  const types = (await service.events()).slice(before).map(({ type }) => type);
+  expect(
+    types.filter((type) => type === 'authority-set' || type === 'upload-previewed').toSorted(),
+  ).toEqual(['authority-set', 'upload-previewed']);
+  await ours.post(`${PATH}/reset`, {
+    ...hiddenOf(await ours.get(PATH), `${PATH}/reset`),
+    reason: REASON,
+  });
+});
 
 test('a file’s own headings are proposed, chosen and stored, and the file is previewed', async () => {
   const page = await choose(ours, EXPORT);

@@ -343,6 +343,29 @@ describe('a file with wrong form fields', () => {
     expect(seen).toEqual([once, once]);
   });
 
+  test('is checked once if its corrected form is sent twice, and both answers lead to what it would do', async () => {
+    const code = await newCouncil([planOf(1)]);
+    const wrong = await choose(csv, { name: 'export.csv', fields: { ...right, sequence: 'two' } });
+    const { kept = '' } = hiddenOf(wrong, '/council/upload');
+    const before = (await service.events()).length;
+    const [first, second] = await Promise.all([again(wrong, right), again(wrong, right)]);
+    const third = await again(wrong, right);
+    for (const visit of [first, second, third]) {
+      const page = await follow(visit);
+      expect([page.heading, page.path]).toEqual([
+        UPLOAD.shown,
+        `/council/upload/${kept.slice(0, 36)}`,
+      ]);
+    }
+    const previewed = (await service.events())
+      .slice(before)
+      .filter((event) => event.type === 'upload-previewed' && event.authority === code);
+    expect(previewed).toHaveLength(1);
+    // What was typed anew is not answered with what was typed before.
+    const other = await again(wrong, { ...right, sequence: '3' });
+    expect([other.status, wordsOf(other).includes(UPLOAD.keptGone)]).toEqual([400, true]);
+  });
+
   test('is kept even if a record in it cannot be used, and the record is named', async () => {
     await newCouncil([planOf(1)]);
     const unusable = { ...planOf(3), child: person(3, { nhsNumber: '9991000012' }) };

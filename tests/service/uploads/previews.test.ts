@@ -216,8 +216,14 @@ test('a CSV with only typed fields wrong is kept, corrected without being sent a
   expect(refused.state).toMatchObject({ kind: 'refused', kept: true });
   expect(await readdir(join(folder, id))).toContain('file');
   expect(await at.unsent(id, owner)).toEqual(refused);
-  // Sent twice at once, it is looked at once.
-  await Promise.all([1, 2].map(() => at.check(id, refused, typedAs(20), previewedBy)));
+  // Sent twice at once, it is looked at once, and each of both can read that it is.
+  const states = await Promise.all(
+    [1, 2].map(async () => {
+      await at.check(id, refused, typedAs(20), previewedBy);
+      return (await stateOf(at, id)).state.kind;
+    }),
+  );
+  expect(states.map((kind) => ['checking', 'shown'].includes(kind))).toEqual([true, true]);
   await until(async () => (await stateOf(at, id)).state.kind !== 'checking');
   expect((await stateOf(at, id)).state).toEqual({ kind: 'shown' });
   await at.discard(id);
@@ -299,6 +305,8 @@ test('a file still waits if its preview could not be recorded, and can be previe
   const id = await kept(one, fileXml(upload({ authority, sequence: 900 })), 'a.xml');
   const look = async (at: Process) =>
     at.check(id, await stateOf(at, id), { typed: {}, metadata: {} }, previewedBy);
+  const said = await Promise.allSettled([look(one), look(one)]);
+  expect(said.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
   await expect(look(one)).rejects.toThrow('the audit does not answer');
   expect((await stateOf(one, id)).state.kind).toBe('received');
   await look(other);
