@@ -35,7 +35,7 @@ async function signature(paths: readonly string[]): Promise<string> {
 /**
  * Reads something from files and reads it again whenever one of them changes. They are looked at rather
  * than watched by the kernel, which tells nothing of a mounted secret or a network folder. A bad state of
- * the files is told and the last good value stays.
+ * the files is told, the last good value stays, and they are read at each look until they can be used.
  *
  * @throws whatever `read` throws at the first reading; it must be a sentence for the operator
  */
@@ -54,7 +54,9 @@ export async function watchFiles<T>(
   async function look(): Promise<void> {
     // Taken before reading: a file that changes while it is read is read again at the next look.
     const now = await signature(paths);
-    if (now === seen || stopped) return;
+    const isNew = now !== seen;
+    // What could not be used may be by now, though no file has changed: there were too many open files, say.
+    if ((!isNew && problem === undefined) || stopped) return;
     seen = now;
     try {
       value = await read();
@@ -63,8 +65,9 @@ export async function watchFiles<T>(
       for (const listener of listeners) listener(value);
     } catch (error) {
       const sentence = error instanceof Error ? error.message : ADMISSION.filesUnreadable;
+      const before = problem;
       problem = ADMISSION.stillCounts(sentence);
-      onProblem?.(problem);
+      if (isNew || problem !== before) onProblem?.(problem);
     }
   }
 
