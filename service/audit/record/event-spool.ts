@@ -43,7 +43,8 @@ function openExclusively(path: string): DatabaseSync | undefined {
  * FULL, in a folder where the next process finds what one that died has left. Bounded; what does not fit is
  * counted, on disk as well.
  *
- * Every method writes before it returns and throws if the disk does not take it.
+ * Every method writes before it returns and throws if the disk does not take it. What is recorded elsewhere or
+ * reported is not given out again all the same: only the process that takes this spool over would do it once more.
  */
 export class EventSpool {
   readonly #folder: string;
@@ -52,6 +53,11 @@ export class EventSpool {
   readonly #db: DatabaseSync;
   #bytes = 0;
   #count = 0;
+  /** Events up to this one are recorded elsewhere; of those, so many bytes are still on disk. */
+  #recordedUpTo = 0;
+  #recordedBytes = 0;
+  /** So many of those lost are reported, and not yet taken off on disk. */
+  #settled = 0;
 
   private constructor(folder: string, path: string, mostBytes: number, db: DatabaseSync) {
     this.#folder = folder;
@@ -111,32 +117,40 @@ export class EventSpool {
   /** How many were lost since this was last settled; `undefined` if none. */
   lost(): Lost | undefined {
     const row = this.#db.prepare('SELECT count, "from", until FROM lost').get();
-    return row === undefined ? undefined : lostRow.parse(row);
+    if (row === undefined) return undefined;
+    const lost = lostRow.parse(row);
+    const count = lost.count - this.#settled;
+    return count > 0 ? { ...lost, count } : undefined;
   }
 
   /** So many of those lost are reported. */
   settle(told: Lost): void {
+    this.#settled += told.count;
     inTransaction(this.#db, () => {
-      this.#db.prepare('UPDATE lost SET count = count - ?').run(told.count);
+      this.#db.prepare('UPDATE lost SET count = count - ?').run(this.#settled);
       this.#db.exec('DELETE FROM lost WHERE count <= 0');
     });
+    this.#settled = 0;
   }
 
+  /** Those that wait, the oldest first. */
   oldest(atMost: number): { id: number; json: string }[] {
     return this.#db
-      .prepare('SELECT id, json FROM event ORDER BY id LIMIT ?')
-      .all(atMost)
+      .prepare('SELECT id, json FROM event WHERE id > ? ORDER BY id LIMIT ?')
+      .all(this.#recordedUpTo, atMost)
       .map((row) => eventRow.parse(row));
   }
 
-  /** These are recorded elsewhere now. */
+  /** The oldest, which these are, are recorded elsewhere now. */
   remove(events: readonly { id: number; json: string }[]): void {
-    inTransaction(this.#db, () => {
-      const remove = this.#db.prepare('DELETE FROM event WHERE id = ?');
-      for (const { id } of events) remove.run(id);
-    });
+    this.#recordedUpTo = events.at(-1)?.id ?? this.#recordedUpTo;
+    this.#recordedBytes += events.reduce((sum, { json }) => sum + Buffer.byteLength(json), 0);
     this.#count -= events.length;
-    this.#bytes -= events.reduce((sum, { json }) => sum + Buffer.byteLength(json), 0);
+    inTransaction(this.#db, () => {
+      this.#db.prepare('DELETE FROM event WHERE id <= ?').run(this.#recordedUpTo);
+    });
+    this.#bytes -= this.#recordedBytes;
+    this.#recordedBytes = 0;
   }
 
   /**
@@ -180,8 +194,10 @@ export class EventSpool {
 
   #recount(): void {
     const row = this.#db
-      .prepare('SELECT count(*) AS count, coalesce(sum(length(json)), 0) AS bytes FROM event')
-      .get();
+      .prepare(
+        'SELECT count(*) FILTER (WHERE id > ?) AS count, coalesce(sum(octet_length(json)), 0) AS bytes FROM event',
+      )
+      .get(this.#recordedUpTo);
     const { count, bytes } = sizeRow.parse(row);
     this.#bytes = bytes;
     this.#count = count;

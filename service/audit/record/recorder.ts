@@ -54,7 +54,8 @@ function parseKept(json: string): RecordedEvent | undefined {
  * time it happened, and from there to the store when that is back, in order; a process that died has left it
  * to the next one. What does not fit is counted, and the count becomes an event.
  *
- * An attempt whose reply was lost may leave an event twice, under the same id.
+ * An attempt whose reply was lost may leave an event twice, under the same id. So may a process that ends while the disk
+ * takes nothing.
  */
 export function createRecorder(
   store: Pick<LookupStore, 'record'>,
@@ -155,7 +156,11 @@ export function createRecorder(
           done++;
         }
       } finally {
-        spool.remove(events.slice(0, done));
+        try {
+          spool.remove(events.slice(0, done));
+        } catch {
+          // A full disk, say: they are taken off with the next ones, and those behind them need not wait for that.
+        }
       }
       if (events.length < TAKEN_AT_ONCE) break;
     }

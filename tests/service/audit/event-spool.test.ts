@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { RecordedEvent } from '#schemas/audit/audit-event.ts';
 import { EventSpool } from '#service/audit/record/event-spool.ts';
 import { createRecorder, type Occurrence } from '#service/audit/record/recorder.ts';
@@ -226,6 +227,41 @@ describe('the recorder', () => {
     await until(() => s.recorded.length === events.length);
     expect(ids(s.recorded)).toEqual(ids(events));
     await second.drain(1_000);
+  });
+
+  test('records each event once, and those that follow, while the disk takes nothing and the store is back', async () => {
+    const s = store();
+    s.state.open = false;
+    const recorder = createRecorder(s, s.readiness, silent, { folder, mostBytes: 20_000 });
+    const events = Array.from({ length: 150 }, event);
+    for (const one of events) recorder.record(one);
+    await until(() => recorder.lost > 0, 'an event that found no room');
+    const kept = events.length - recorder.lost;
+    expect(kept).toBeGreaterThan(70);
+
+    const full = vi.spyOn(DatabaseSync.prototype, 'exec').mockImplementation(() => {
+      throw new Error('database or disk is full');
+    });
+    const later = Array.from({ length: 3 }, event);
+    const first = ids(events.slice(0, kept));
+    try {
+      s.state.open = true;
+      await until(() => recorder.waiting === 0, 'the spool to be passed on');
+      for (const one of later) recorder.record(one);
+      const tries = full.mock.calls.length;
+      await until(() => full.mock.calls.length >= tries + 3, 'three more attempts');
+    } finally {
+      full.mockRestore();
+    }
+    expect(ids(s.recorded.filter(({ type }) => type !== 'events-lost'))).toEqual([
+      ...first,
+      ...ids(later),
+    ]);
+    expect(s.recorded.filter(({ type }) => type === 'events-lost')).toMatchObject([
+      { count: events.length - kept },
+    ]);
+    await recorder.drain(1_000);
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   test('keeps running if the disk takes nothing', async () => {
