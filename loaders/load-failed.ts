@@ -13,10 +13,7 @@ export class AuthorityBusy extends LoadFailed {
   override name = 'AuthorityBusy';
 }
 
-/**
- * The cause is put in words and dropped: a client's error carries the command it failed on, and with it
- * NHS numbers.
- */
+/** The cause is put into words and dropped: a client's error contains the failed command, and so NHS numbers. */
 export function asLoadFailed(error: unknown, begun: boolean): LoadFailed {
   if (error instanceof LoadFailed) return error;
   if (error instanceof SourceFailed)
@@ -36,7 +33,7 @@ export function unlessStopped(stopped: AbortSignal | undefined): void {
 
 /**
  * Nothing is written to a store that was not verified since Redis last started: it might be an older copy,
- * and what is loaded into one is lost when the right one is put back.
+ * and anything loaded into that is lost when the right one is restored.
  *
  * @throws {LoadFailed}
  */

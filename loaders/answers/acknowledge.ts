@@ -24,7 +24,7 @@ type Outcome = {
   /** As the authority is known after this file. */
   contact?: Contact | undefined;
   authorityAdded: boolean;
-  /** True of a load with nothing before it to compare it with. */
+  /** True for a load with nothing before it to compare with. */
   firstLoad?: boolean;
   dataAsOf?: string | undefined;
   /** For a full refresh: how many older rows were removed. */
@@ -101,8 +101,8 @@ export function acknowledge(
 }
 
 /**
- * Marks an answer as that of a file loaded before: its outcome was decided before this copy was sent.
- * A load that a crash cut short is not marked, since its file was sent once.
+ * Marks an answer as that of a file loaded before, whose outcome was decided before this copy was sent. A
+ * load that a crash cut short is not marked, since its file was sent once.
  *
  * @param sentAt milliseconds since 1970
  */
@@ -111,7 +111,7 @@ export const markRepeat = (acknowledgement: Acknowledgement, sentAt: number): Ac
     ? { ...acknowledgement, repeated: true }
     : acknowledgement;
 
-/** Adds to an answer that its file was still being written, so that it covers only what was read. */
+/** Adds to an answer that its file was still being written, so that the answer covers only what was read. */
 export function markChanged(acknowledgement: Acknowledgement): Acknowledgement {
   const { code, held, warnings } = acknowledgement;
   const isLoaded = held === undefined && (code === 'CPF02' || code === 'CPF03');
@@ -130,14 +130,14 @@ export function meaningOfHeld(
   return accepted > 0 ? HELD_MEANINGS.part : HELD_MEANINGS.nothing;
 }
 
-/** A remark on the whole file bears the file's code; one on a record keeps its own. */
+/** A remark on the whole file has the file's code; one on a record keeps its own. */
 function underCode(warning: Finding, code: FileCode): Finding {
   return warning.record === undefined ? { ...warning, code } : warning;
 }
 
 export const iso = (instant: number): string => new Date(instant).toISOString();
 
-/** Bytes of a name, so that it can be written with an ending of ours: file systems take 255. */
+/** The longest name in bytes that leaves room for our extension: file systems allow 255. */
 const NAME_AT_MOST_BYTES = 200;
 
 function cutToBytes(text: string, most: number): string {

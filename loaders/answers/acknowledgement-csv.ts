@@ -14,9 +14,9 @@ const COLUMNS = [
 ] as const;
 
 /**
- * An acknowledgement to work through in a spreadsheet: a line for each refused record with everything
- * wrong with it, then a line for each accepted record that has a remark. What concerns the whole file has
- * no record number and comes first.
+ * An acknowledgement to work through in a spreadsheet: a line for each refused record with everything wrong
+ * with it, then a line for each accepted record with a remark. Findings on the whole file have no record
+ * number and come first.
  */
 export function acknowledgementCsv(acknowledgement: Acknowledgement): string {
   const { code, failures, warnings, omitted } = acknowledgement;
@@ -45,7 +45,7 @@ export function acknowledgementCsv(acknowledgement: Acknowledgement): string {
   ]);
 }
 
-/** Findings come in the order of the file, so those of one record stand together. */
+/** Findings come in the order of the file, so those of one record are together. */
 function byRecord(findings: readonly Finding[]): [Finding, ...Finding[]][] {
   const groups: [Finding, ...Finding[]][] = [];
   for (const finding of findings) {

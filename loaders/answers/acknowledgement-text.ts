@@ -1,7 +1,7 @@
 import type { Acknowledgement, Finding } from '#schemas/uploads/acknowledgement.ts';
 import { ACKNOWLEDGEMENT, FILE_CODES, RECORD_CODES } from '#schemas/wording/answers.ts';
 
-/** What was done: the file was loaded, only checked on its own, or only compared with what is held. */
+/** What was done: the file was loaded, only checked by itself, or only compared with what is held. */
 type Done = 'loaded' | 'checked' | 'dry-run';
 
 /** An acknowledgement for a person to read. */

@@ -36,9 +36,9 @@ const UNKNOWN = 'unknown';
  * An acknowledgement as case systems read it: `FileResponse`, valid against REPC_MT000003GB01.
  *
  * What is wrong is in `acknowledgementRecord`: code, XPath, and the hint as `originalText`; remarks on
- * accepted records stand there under CPR06, and what concerns the whole file only if part of it is
- * held back, since case systems take that list for one of records. `message` repeats a refused record and only for an authority
- * that asked for it; names are not known any more and are marked as absent (`nullFlavor="NI"`).
+ * accepted records are there under CPR06, and findings on the whole file only if part of it is held, since
+ * case systems take that list for one of records. `message` repeats a refused record, only for an authority
+ * that asked for it; names are no longer known and are marked as absent (`nullFlavor="NI"`).
  */
 export function acknowledgementXml(acknowledgement: Acknowledgement): string {
   const { file, sequence, code, counts } = acknowledgement;
@@ -92,7 +92,7 @@ function detail({ code, place, localId, hint }: Finding): string {
   );
 }
 
-/** The schema wants a telephone number with a use; if none is known it has no digits. */
+/** The schema requires a telephone number with a use; if none is known it has no digits. */
 function receiver({ authority }: Acknowledgement): string {
   const phone = (digits: string | undefined, use: string): string[] =>
     digits === undefined ? [] : [element('telecom', { value: `tel:${digits}`, use })];

@@ -25,13 +25,13 @@ export function formatAcknowledgement(
   }
 }
 
-/** What an authority is sent for a file, by what it sent. */
+/** What an authority is sent for a file, by its format. */
 export const acknowledgementFormats = ({ file }: Acknowledgement): readonly AnswerFormat[] =>
   UPLOAD_FORMATS[file.format].answers;
 
 export const NOTICE_FORMATS = ['json', 'csv', 'xml'] as const satisfies readonly AnswerFormat[];
 
-/** A notice of inactive numbers. It holds NHS numbers: for the authority alone. */
+/** A notice of inactive numbers. It holds NHS numbers, so it is only for the authority. */
 export function formatNotice(
   notice: InactiveNumbersNotice,
   format: (typeof NOTICE_FORMATS)[number],

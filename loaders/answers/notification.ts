@@ -13,7 +13,7 @@ import {
   xmlText,
 } from './xml.ts';
 
-/** What a look has in a CSV, and on the page of its authority, by column. */
+/** What a CSV, and the page of its authority, show about a look, by column. */
 const LOOK_COLUMNS = {
   entry: ({ id }) => id,
   again: ({ again }) => (again ? 'yes' : ''),
@@ -43,7 +43,7 @@ export type LookColumn = keyof typeof LOOK_COLUMNS;
 /** The columns of a look, in the order of a CSV. */
 export const lookColumns = Object.keys(LOOK_COLUMNS) as LookColumn[];
 
-/** What concerns a whole notification stands behind the times of the look in its line. */
+/** Fields of the whole notification follow the times of the look in its line. */
 const BEFORE_REMARK = lookColumns.indexOf('last') + 1;
 const COLUMNS = [
   'notification',
@@ -53,13 +53,13 @@ const COLUMNS = [
   ...lookColumns.slice(BEFORE_REMARK),
 ];
 
-/** Where the schema wants something, and there is nothing or it is kept back. */
+/** Used if the schema requires something that is absent or kept back. */
 const NOT_KNOWN = '-1';
 
 /** On one line: cells of several lines are trouble in a CSV. */
 const packed = (checkpoint: string): string => Buffer.from(checkpoint).toString('base64');
 
-/** A notification in any of the formats. It holds NHS numbers: for its authority alone. */
+/** A notification in any of the formats. It holds NHS numbers, so it is only for its authority. */
 export function formatNotification(notification: Notification, format: NotificationFormat): string {
   switch (format) {
     case 'json':
@@ -71,7 +71,7 @@ export function formatNotification(notification: Notification, format: Notificat
   }
 }
 
-/** Several notifications of one authority as one CSV: a line an entry, oldest first. */
+/** Several notifications of one authority as one CSV: a line for each entry, oldest first. */
 export function notificationsCsv(notifications: readonly Notification[]): string {
   return csvText([COLUMNS, ...notifications.flatMap(lines)]);
 }
@@ -104,7 +104,7 @@ function line({ id = '', entry, remark, checkpoint }: Line): (string | number)[]
   ];
 }
 
-/** What concerns the whole notification is in its first line, or in one of its own; the checkpoint in base 64. */
+/** What concerns the whole notification is in its first line, or in a line of its own; the checkpoint in base 64. */
 function lines({ id, entries, unreadableEvents, checkpoint }: Notification): (string | number)[][] {
   const remark = unreadableEvents === 0 ? '' : NOTIFICATION.unreadable(unreadableEvents);
   if (entries.length === 0) {
@@ -115,17 +115,16 @@ function lines({ id, entries, unreadableEvents, checkpoint }: Notification): (st
   );
 }
 
-/** If a child's plans came from several files, the number of the newest: it has all of them. */
+/** If a child's plans came from several files, the number of the newest, which has all of them. */
 function newestFile(plans: NotificationEntry['plans']): number | undefined {
   const sequences = plans.flatMap(({ sequence }) => (sequence === undefined ? [] : [sequence]));
   return sequences.length === 0 ? undefined : Math.max(...sequences);
 }
 
 /**
- * CP-IS Access to Service Notification, valid against REPC_MT000004GB01: of each entry the first access and,
- * where it is another, the last; the schema has no place for a count. The id of an access is its audit id.
- * An entry that is sent again has its last access only. The checkpoint is in a processing instruction,
- * in base 64.
+ * CP-IS Access to Service Notification, valid against REPC_MT000004GB01: for each entry the first access and,
+ * if different, the last; the schema has no place for a count. The id of an access is its audit id. An entry
+ * that is sent again has its last access only. The checkpoint is in a processing instruction, in base 64.
  */
 function notificationXml(notification: Notification): string {
   const { uuid, createdAt, authority, entries, checkpoint } = notification;
@@ -152,7 +151,7 @@ function recordAccesses(entry: NotificationEntry, authority: string): string[] {
     ...(entry.again ? [] : [{ id: entry.id, at: entry.first }]),
     ...(entry.lastId === entry.id ? [] : [{ id: entry.lastId, at: entry.last }]),
   ];
-  // Sent again only because of an attendance, for which the schema has no place.
+  // Sent again only because of an outcome, for which the schema has no place.
   if (told.length === 0) return [];
   return [...localIds].map((localId) => {
     const plans = entry.plans.filter((plan) => plan.localId === localId);

@@ -1,5 +1,5 @@
-// By hand, since writing XML is two functions; a library for it would be a dependency on the way of every
-// answer to an authority.
+// By hand, since writing XML takes two functions; a library would be a dependency of every answer to an
+// authority.
 
 /** Text and attribute values escaped; a character that XML 1.0 cannot hold becomes U+FFFD. */
 export function xmlText(text: string): string {
@@ -37,7 +37,7 @@ export function spineDocument(root: string, ...children: readonly string[]): str
   return `<?xml version="1.0" encoding="UTF-8"?>\n${lines}\n`;
 }
 
-/** What a template's place in a message is marked with, for instance `COCT_TP145101GB01#Child`. */
+/** The marker of a template's place in a message, for instance `COCT_TP145101GB01#Child`. */
 export function contentId(template: string): string {
   return element('npfitlc:contentId', {
     root: '2.16.840.1.113883.2.1.3.2.4.18.16',

@@ -8,7 +8,7 @@ import type { Store } from '#store/store.ts';
 import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
 import { agreesWith, lacksFile } from './apply.ts';
 
-/** What is to be done to rows of the locked authority, beside its files. */
+/** What is to be done to rows of the locked authority, other than by its files. */
 type Act = {
   event: WrittenEvent;
   /** Doing it again changes nothing. */
@@ -17,19 +17,19 @@ type Act = {
   settle: () => Promise<void>;
 };
 
-/** `given up`: the store has lost what was to be done, and nothing of it was. */
+/** `given up`: the store has lost what was to be done, and none of it was done. */
 type End = 'done' | 'given up';
 
-/** How an act is begun: `keep` keeps in the store what is to be done, `change` makes of what is held what will be. */
+/** How an act begins: `keep` stores what is to be done, and `change` computes the new state from what is held. */
 type Beginning = { id: string; keep: () => Promise<void>; change: (tally: Tally) => void };
 
 /**
- * Acts of one kind: the anchor knows first, then the event is on disk, then the rows change; a crash in between is
- * carried to the same end.
+ * Acts of one kind: the anchor knows first, then the event is on disk, then the rows change; after a crash
+ * the act is finished with the same result.
  *
- * @param kind by which the anchor knows them
+ * @param kind the name under which the anchor knows them
  * @param lost what is said if the store has lost what was to be done
- * @param find what is to be done; `undefined` if it was finished before
+ * @param find what is to be done; `undefined` if already finished
  */
 export function actsOf(
   kind: string,
@@ -54,7 +54,7 @@ export function actsOf(
     const anchored = anchor.authority(authority);
     if (anchored === undefined) throw new Error('a row is held of which the anchor does not know');
     const { authority: known } = await store.intakeState(authority);
-    // Where the store was found to differ, the last word on what it holds is its own.
+    // If the store was found to differ, that finding is the last word on what it holds.
     const tally =
       known?.reconciled === false
         ? ((await store.tally()).get(authority)?.copy() ?? new Tally())
@@ -71,11 +71,11 @@ export function actsOf(
   }
 
   /**
-   * Carries an act that the anchor was told about to its end, from any point. One that the store has lost is given up, on
-   * record, if all that is held of the authority is as it was before: nobody was told that it was done, and it can be done
-   * again.
+   * Finishes an act that the anchor knows about, from any point. One that the store has lost is abandoned, on
+   * record, if everything held for the authority is as before: nobody was told that it was done, and it can
+   * be done again.
    *
-   * @throws {StoreNotWhole} if the store has lost what was to be done, and is not as it was before either
+   * @throws {StoreNotWhole} if the store has lost what was to be done, and is not as before either
    */
   async function finish(
     store: Store,
@@ -119,7 +119,7 @@ export function actsOf(
   return {
     isOf: ({ journal }: BegunLoad): boolean => journal.startsWith(`{"${kind}"`),
     finish,
-    /** Does one, from its beginning to its end. */
+    /** Does one act from beginning to end. */
     async act(
       store: Store,
       anchor: Anchor,

@@ -22,20 +22,20 @@ type Applying = {
   /** Called when every row is applied, instead of the store's: may wait for others and share one reading with them. */
   tally?: Store['tally'] | undefined;
   onRows?: ((rows: number) => void) | undefined;
-  /** Once aborted it ends between two steps. */
+  /** Once aborted, it ends between two steps. */
   stopped?: AbortSignal | undefined;
 };
 
 /**
- * Carries a decided load to its end: applies the accepted rows, compares what the store then holds with
- * what it should, enters the file in the ledger, records it, and lets the anchor know. Every step may be
- * taken again after a crash, and the acknowledgement is the one decided on, however often it was.
+ * Finishes a decided load: applies the accepted rows, compares what the store then holds with what it should,
+ * enters the file in the ledger, records it, and tells the anchor. Every step may be repeated after a crash,
+ * and the acknowledgement is always the one decided on.
  *
  * The anchor comes last: until then it knows the load as under way, so that a crash at any point leaves
  * something that says "resume", and never a store that is ahead of its anchor or behind it.
  *
- * @throws if the store cannot be reached, another loader has the authority or it was stopped; the load stays
- * resumable
+ * @throws if the store cannot be reached, another loader has the authority or it was told to stop; the load
+ * stays resumable
  */
 export async function applyJournal(
   applying: Applying,
@@ -45,13 +45,13 @@ export async function applyJournal(
   const { store, anchor, lock, tally: read = store.tally } = applying;
   const { authority, sequence, highestSequence, sha256, expected, by, consumption } = journal;
   const { details, dataAsOf, closed } = consumption;
-  // If rows of it are in the store, its journal is there too.
+  // If any of its rows are in the store, its journal is there too.
   await store.safeguard();
   // First, so that no plan is ever shown without a number to ring.
   if (details !== undefined) await store.setAuthority(authority, omitUndefined(details), by);
   const asDecided = await applyRows(applying, spool, journal.again);
 
-  // A lease that was lost in the meantime stops this load here or where it is to be entered in the ledger.
+  // A lease lost meanwhile stops this load here or where it is added to the ledger.
   const tally = (await read()).get(authority);
   await lock.renew();
   const reconciled = asDecided && agreesWith(tally, expected);
@@ -104,11 +104,14 @@ export function agreesWith(
   return rows === expected.rows && digest === expected.digest;
 }
 
-/** Whether a file of the authority was given up and has not come again, so that what is held is not what was sent. */
+/** Whether a file of the authority was abandoned and has not come again, so that what is held is not what was sent. */
 export const lacksFile = (anchor: Anchor, authority: string): boolean =>
   anchor.missingFiles(authority).length > 0;
 
-/** What was given up and will still be missing once this file is loaded; a full refresh says all that older files said. */
+/**
+ * The abandoned files that will still be missing once this file is loaded; a full refresh states everything
+ * that older files did.
+ */
 const missingAfter = (
   anchor: Anchor,
   authority: string,
@@ -150,7 +153,7 @@ export function anchoredHeldFile(
   };
 }
 
-/** False if the store did something else than was decided. */
+/** False if the store did something other than was decided. */
 async function applyRows(
   { store, lock, onRows, stopped }: Applying,
   spool: Spool,
@@ -169,7 +172,7 @@ async function applyRows(
   let asDecided = true;
   let done = 0;
   let last: Promise<boolean> = Promise.resolve(true);
-  // While Redis writes one step the next is made ready.
+  // While Redis writes one step the next is prepared.
   for (const rows of spool.decided(ROWS_A_STEP)) {
     if (stopped?.aborted === true) {
       await last;

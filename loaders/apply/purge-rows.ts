@@ -8,12 +8,12 @@ import { agreesWith, lacksFile } from './apply.ts';
 
 const ROWS_A_STEP = 2_000;
 
-/** Kept in the anchor instead of a journal: from it a purge that was cut short is done again. */
+/** Kept in the anchor instead of a journal: a purge that was cut short is repeated from it. */
 const purgeSchema = z.strictObject({
   purge: z.strictObject({
     /** Seconds since 1970. */
     now: z.int(),
-    /** Rows of files up to this one may go. */
+    /** Rows from files up to this one may be removed. */
     upTo: z.int(),
     auditId: z.uuid(),
     by: z.string(),
@@ -25,15 +25,15 @@ export type Purge = z.infer<typeof purgeSchema>['purge'];
 export const isPurge = ({ journal }: BegunLoad): boolean => journal.startsWith('{"purge"');
 
 /**
- * True if a row can never be shown again, and keeps no older file out that could still be loaded. One that was
- * withdrawn keeps every file away, as long as its plan would be shown.
+ * True if a row can never be shown again, and keeps out no older file that could still be loaded. A withdrawn
+ * one keeps out every file, as long as its plan would be shown.
  */
 export function mayGo(nhsNumber: NhsNumber, packed: string, now: number, upTo: number): boolean {
   const { visibleUntil, sequence } = restoredRow(unpackRow(nhsNumber, packed));
   return visibleUntil <= now && sequence <= upTo;
 }
 
-/** Ends a purge that was cut short: what it was to remove is found again by the same rule. */
+/** Ends a purge that was cut short: the same rule finds again what it was to remove. */
 export async function resumePurge(
   store: Store,
   anchor: Anchor,
@@ -54,7 +54,7 @@ export async function resumePurge(
   await removeForGood(store, anchor, lock, rows, details, { sequence, rows: expectedRows, digest });
 }
 
-/** Removes rows of the locked authority that the anchor was told about. */
+/** Removes rows of the locked authority that the anchor knows about. */
 export async function removeForGood(
   store: Store,
   anchor: Anchor,
@@ -66,7 +66,7 @@ export async function removeForGood(
   const { authority } = lock;
   await store.safeguard();
   const { closed } = await store.intakeState(authority);
-  // Before the first row goes, so that no older file comes in between.
+  // Before the first row is removed, so that no older file comes in between.
   await store.changeAuthority(lock, { closed: Math.max(closed, upTo) });
   for (let from = 0; from < rows.length; from += ROWS_A_STEP) {
     await lock.renew();

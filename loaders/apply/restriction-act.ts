@@ -19,7 +19,7 @@ export const isSame = (
 export const isInForce = ({ ended, acting }: Restriction): boolean =>
   ended === undefined && acting?.event.act !== 'set';
 
-/** What the locked authority keeps back about a child; each once. */
+/** What the locked authority keeps back about a child, without repeats. */
 export async function inForce(
   store: Store,
   { authority }: Pick<AuthorityLock, 'authority'>,
@@ -57,7 +57,7 @@ export const restrictionActs = actsOf('restriction', {
 /**
  * Keeps something back about a child of the locked authority, or ends that; see {@link actsOf}.
  *
- * @param restriction as it stands; of a new one as it is to become
+ * @param restriction as it is; for a new one, as it is to become
  */
 export async function actOnRestriction(
   store: Store,

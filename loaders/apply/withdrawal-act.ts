@@ -9,7 +9,7 @@ import type { Anchor } from '#store/trust/anchor.ts';
 import { sameIdentity } from '../check/check.ts';
 import { actsOf } from './anchored-act.ts';
 
-/** The row that a withdrawal is about; `undefined` if it is not held any more. */
+/** The row that a withdrawal is about; `undefined` if it is no longer held. */
 export async function rowOf(
   store: Store,
   { authority }: Pick<AuthorityLock, 'authority'>,
@@ -20,7 +20,7 @@ export async function rowOf(
   return held.find((row) => row.authority === authority && sameIdentity(row, withdrawal));
 }
 
-/** The row as it is to be. A row that is so already stays the same. */
+/** The row as it is to be. A row that is already so is unchanged. */
 function becomes(row: PlanRow, { state, decided }: Withdrawal): PlanRow {
   if (state !== 'withdrawn') return restoredRow(row);
   const at = Date.parse(decided?.at ?? '');
@@ -39,7 +39,7 @@ export const withdrawalActs = actsOf('withdrawal', {
       async change() {
         const row = await rowOf(store, lock, next);
         if (row === undefined) return;
-        // Its file's number stays on it: another word of the same number.
+        // The row keeps its file's number.
         await store.applyRows(lock, [becomes(row, next)], { again: true });
       },
       settle: () => store.keepWithdrawal(authority, next),

@@ -20,7 +20,7 @@ export type CheckedRecord = { subjects: readonly CheckedSubject[] } & (
   | { kind: 'refused'; failures: Finding[] }
 );
 
-/** A person of a record, as far as it could be read. */
+/** A person in a record, as far as readable. */
 export type CheckedSubject = {
   kind: RawSubject['kind'];
   place: string;
@@ -38,13 +38,13 @@ const PLANS_AT_MOST = 3;
 const SUBJECTS_AT_MOST = 2;
 
 /**
- * Checks one record on its own and makes its rows: all of them, or the list of everything wrong with it.
+ * Checks one record by itself and makes its rows: all of them, or the list of everything wrong with it.
  *
- * Each child protection or looked-after plan belongs to the child, each unborn child's plan to the
- * mother; never every plan to every subject.
+ * Each child protection or looked-after plan belongs to the child, each unborn child's plan to the mother;
+ * never every plan to every subject.
  *
- * Sources: CP-IS schemas (REPC_MT000002GB01, COCT_TP145100/145101/146100/146101/146102GB01); that a
- * record ends on the 18th birthday and later updates are rejected, case system guides.
+ * Sources: CP-IS schemas (REPC_MT000002GB01, COCT_TP145100/145101/146100/146101/146102GB01); that a record
+ * ends on the 18th birthday and later updates are rejected, case system guides.
  */
 export function checkRecord(record: RawRecord, context: CheckContext): CheckedRecord {
   return new RecordCheck(record, context).result();
@@ -96,7 +96,7 @@ class RecordCheck {
     this.#warnings.push(this.#finding('CPR06', place, field, hint));
   }
 
-  /** The one value there should be; `undefined` and a finding if there is none or more than one. */
+  /** The one value required; `undefined` and a finding if there is none or more than one. */
   #single(list: readonly Located[], place: string, field: NamedField): Located | undefined {
     const only = this.#optional(list, field);
     return list.length === 0 ? this.#fail(place, field, RECORD_HINTS.missing(field)) : only;
@@ -110,7 +110,7 @@ class RecordCheck {
   }
 
   #subject(raw: RawSubject): Subject {
-    // First, since it is by the local id that the authority finds the child in every other finding.
+    // First, since every other finding identifies the child to the authority by the local id.
     const localId = this.#readLocalId(raw);
     return {
       kind: raw.kind,
@@ -198,7 +198,7 @@ class RecordCheck {
   #row(plan: RawPlan, subjects: Subject[]): { row: CheckedRow; place: string }[] {
     if (plan.type === undefined) {
       this.#fail(plan.place, 'plan_type', RECORD_HINTS.planType);
-      // What was meant cannot be known, so no subject is blamed for having no plan.
+      // Nobody can know what was meant, so no subject is blamed for having no plan.
       for (const subject of subjects) subject.used = true;
       if (plan.isUnread === true) return [];
     }
@@ -297,7 +297,7 @@ class RecordCheck {
     return this.#fail(plan.place, 'subject', RECORD_HINTS.personNeeded(type));
   }
 
-  /** Something is there more often than the message allows, so some of it might have been skipped. */
+  /** Something occurs more often than the message allows, so some of it may have been skipped. */
   #shape(): void {
     const { place, plans, subjects, unclear } = this.#record;
     if (unclear !== undefined) this.#fail(unclear.place, unclear.field, unclear.hint);
@@ -342,7 +342,7 @@ class RecordCheck {
 /** Visible ASCII, as long as {@link localIdSchema} takes it. */
 const PLAIN_LOCAL_ID = /^[!-~]{1,40}$/;
 
-/** What a text such as `NULL` or `9999-12-31` says in place of a date; `undefined` for any other text. */
+/** What a text such as `NULL` or `9999-12-31` means in place of a date; `undefined` for any other text. */
 function standsFor(text: string): string | undefined {
   const said = tidy(text);
   if (said === '') return STANDS.noDate;
@@ -356,7 +356,7 @@ function standsFor(text: string): string | undefined {
     : undefined;
 }
 
-/** What is wrong with a number, as far as a person who sees ten right digits on the screen needs to hear it. */
+/** What is wrong with a number, as far as somebody who sees ten correct digits on the screen needs to know. */
 function notANumber(text: string): string {
   if (tidy(text) === '') return STANDS.noNumber;
   const digits = text.replaceAll(/[^0-9]/g, '');

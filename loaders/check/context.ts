@@ -2,14 +2,14 @@ import { addDays, type CalendarDate, londonDate } from '#schemas/calendar.ts';
 import { lastAdultBirth } from '#schemas/plans/plan.ts';
 import type { UploadFormat } from '#schemas/uploads/formats.ts';
 
-/** A plan is entered when it is decided on; one that begins later than this is probably a slip. */
+/** A plan is entered once it is decided; one that starts later than this is probably a mistake. */
 export const START_AHEAD_DAYS = 31;
 /** Ten months; no pregnancy is known about earlier. */
 const DUE_AHEAD_DAYS = 304;
-/** An end is sent when a plan has ended; one that lies further off is probably a slip in the year. */
+/** An end is sent when a plan has ended; one further off is probably a mistake in the year. */
 const END_AHEAD_DAYS = 365;
 
-/** What all records of a file are held against. */
+/** What all records of a file are checked against. */
 export type CheckContext = {
   format: UploadFormat;
   today: CalendarDate;
@@ -18,7 +18,7 @@ export type CheckContext = {
   lastStart: CalendarDate;
   lastEnd: CalendarDate;
   lastDue: CalendarDate;
-  /** Anybody born later is not eighteen yet. Only to compare with: its year may not have that day. */
+  /** Anybody born later is not yet 18. Use it only in comparisons: its year may not have that day. */
   lastAdultBirth: string;
 };
 

@@ -10,8 +10,8 @@ import { READERS } from '../formats/formats.ts';
 const YEARS_END = '2100-01-01';
 
 /**
- * A record as it can be sent back to its authority: numbers as they were sent, dates if they are dates.
- * `undefined` for one that lacks what the acknowledgement needs to repeat it, such as a date of birth.
+ * A record as it can be repeated to its authority: numbers as they were sent, dates if they are dates.
+ * `undefined` for one that lacks what the acknowledgement must repeat, such as a date of birth.
  */
 export function echoOf(record: RawRecord, format: UploadFormat): EchoedRecord | undefined {
   const reader = READERS[format];

@@ -2,8 +2,8 @@ import { parseNhsNumber, unspacedNhsNumber } from '#schemas/nhs-number.ts';
 import type { Finding } from '#schemas/uploads/acknowledgement.ts';
 
 /**
- * More than the largest authority has rows, so that each one refused is told why; and small enough to hold
- * and to keep. What lies beyond is counted only.
+ * More than the rows of the largest authority, so that each refusal is explained, and few enough to store.
+ * Those beyond are only counted.
  */
 export const LISTED_AT_MOST = 5_000;
 
@@ -19,14 +19,14 @@ export class Findings {
     }
   }
 
-  /** In the order of the file, what concerns the whole file first. */
+  /** In the order of the file, findings on the whole file first. */
   sorted(): Finding[] {
     return this.listed.toSorted((one, other) => (one.record ?? 0) - (other.record ?? 0));
   }
 }
 
 /**
- * The local id as a finding may show it: left out if an authority uses the NHS number as its own, since
+ * The local id as a finding may show it: left out if an authority uses the NHS number as its own id, since
  * findings are read in places where NHS numbers must not be.
  */
 export function shownLocalId(localId: string): { localId?: string } {

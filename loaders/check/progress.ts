@@ -1,6 +1,6 @@
 /**
- * How far a load has come. `reading` counts records and the bytes they came in, as sent; `deciding`
- * counts records and `applying` rows, out of all there are.
+ * How far a load has got. `reading` counts records and the bytes they came in, as sent; `deciding` counts
+ * records and `applying` rows, out of all there are.
  */
 export type LoadProgress =
   | { step: 'reading'; records: number; bytes: number }

@@ -31,14 +31,14 @@ type ReadOptions = {
   metadata: CsvMetadata;
   way?: WayIn | undefined;
   mappingOf?: MappingOf | undefined;
-  /** The authority that is known to send, where one is. */
+  /** The authority known to be sending, if any. */
   authority: OdsCode | undefined;
-  /** Absent: numbers are not traced, and names not read. */
+  /** If absent, numbers are not traced and names not read. */
   tracer?: NumberTracer | undefined;
   /** Codes of authorities that asked to have their refused records back. */
   echoTo?: readonly string[] | undefined;
   onProgress?: OnProgress | undefined;
-  /** Once aborted no more of the file is read, and nobody else is traced. */
+  /** Once aborted, no more of the file is read and nobody else is traced. */
   stopped?: AbortSignal | undefined;
 };
 
@@ -56,7 +56,7 @@ export type ReadUpload = {
   droppedColumns: string[];
   /** Numbers that tracing found to be no longer in use, each once. */
   inactive: { numbers: InactiveNumber[]; omitted: number };
-  /** Why nothing of the file can be loaded, whatever is held; `undefined` for one that can. */
+  /** Why nothing of the file can be loaded, whatever is held; `undefined` if it can. */
   refusal: Refusal | undefined;
   /** The header if the file can be loaded. */
   usable: WholeHeader | undefined;
@@ -64,17 +64,17 @@ export type ReadUpload = {
   birthDatesInDoubt: boolean;
   /** What waits to be traced: neither accepted nor refused. */
   waiting: { records: number; rows: number };
-  /** What of the authority's name and numbers cannot be taken over. */
+  /** The authority's name and numbers that cannot be used. */
   contactProblems: readonly FileProblem[];
 };
 
 export type Refusal = 'CPF01' | 'CPF05' | 'CPF06';
 
 /**
- * Reads and checks a whole file into a spool, one record in memory at a time. Everything wrong is found,
- * not just the first thing. Nothing is applied here, whatever the file holds.
+ * Reads and checks a whole file into a spool, one record in memory at a time. Every fault is found, not just
+ * the first. Nothing is applied here.
  *
- * @throws {SourceFailed} if its bytes could not be had, {LoadFailed} if it was stopped
+ * @throws {SourceFailed} if its bytes could not be read, {LoadFailed} if it was stopped
  */
 export async function readUpload(
   bytes: SourceBytes,
@@ -138,12 +138,12 @@ class Reading {
   }
 
   problem({ place, field, hint, code = 'CPF01' }: FileProblem): void {
-    // That it is not well-formed goes before its being of another version.
+    // Malformed XML is reported rather than another version.
     if (this.#refusal !== 'CPF01') this.#refusal = code;
     this.#failures.add({ code, place, ...(field !== undefined && { field }), hint });
   }
 
-  /** A promise if there is something to wait for before the next event. */
+  /** A promise if something must be waited for before the next event. */
   take(event: UploadEvent): Promise<void> | undefined {
     switch (event.kind) {
       case 'record':
@@ -239,7 +239,7 @@ class Reading {
       }
     } catch (error) {
       if (!(error instanceof NumberTracingUnavailable)) throw error;
-      // Not asked again for this file: each time might mean waiting for the deadline.
+      // Not asked again for this file, since each time might mean waiting for the deadline.
       this.#tracer = undefined;
       this.#failures.add(NOT_TRACED);
       this.#refusal ??= 'CPF05';
@@ -247,7 +247,7 @@ class Reading {
     batch.forEach(({ number, checked }, i) => this.#settle(number, checked, traces[i]));
   }
 
-  /** A record with nothing wrong is spooled, whole; any other leaves its findings only. */
+  /** A record with nothing wrong is spooled whole; any other leaves only its findings. */
   #settle(number: number, checked: CheckedRecord, trace?: NumberTrace): void {
     for (const inactive of trace?.inactive ?? NONE) this.#noteInactive(inactive);
     const failures =
@@ -350,7 +350,7 @@ function waitingPerson(record: number, subject: CheckedSubject): WaitingPerson[]
   return [{ record, place, nhsNumber, dateOfBirth, localId, givenName, familyName }];
 }
 
-/** Of nearly every record there is nothing to say. */
+/** Nearly every record has no remark. */
 const NONE: readonly never[] = [];
 
 type TakenRecord = { number: number; checked: CheckedRecord };

@@ -22,19 +22,19 @@ export type NumberTrace = {
   failures: Finding[];
   warnings: Finding[];
   inactive: InactiveNumber[];
-  /** People who could not be traced just now. If there are any, the record waits. */
+  /** People who could not be traced now. If there are any, the record waits. */
   untraced: CheckedSubject[];
 };
 
 /**
- * Traces the people of some records, those too that are refused already, so that everything wrong is known
- * at once. A person without a readable number or date of birth has been refused for that.
+ * Traces the people of some records, including those already refused, so that every fault is known at once. A
+ * person without a readable number or date of birth has been refused for that.
  *
- * A delete is never refused for what tracing finds: a plan entered under a wrong number must be possible to
- * take back, and a delete shows nothing to anyone.
+ * A delete is never refused for what tracing finds: it must be possible to take back a plan entered under a
+ * wrong number, and a delete shows nothing to anybody.
  *
  * @param ended once aborted, nobody else is asked about
- * @throws {NumberTracingUnavailable} if the tracer is, or does not answer in time
+ * @throws {NumberTracingUnavailable} if the tracer is unavailable, or does not answer in time
  */
 export async function traceNumbers(
   tracer: NumberTracer,
@@ -81,10 +81,10 @@ export async function traceNumbers(
 }
 
 /**
- * Traces people whose records waited for it; `undefined` for each who continues waiting.
+ * Traces people whose records waited for it; `undefined` for each person who still waits.
  *
  * @param ended once aborted, nobody else is asked about, and the others continue to wait
- * @throws {NumberTracingUnavailable} if the tracer is, or does not answer in time
+ * @throws {NumberTracingUnavailable} if the tracer is unavailable, or does not answer in time
  */
 export async function traceWaiting(
   tracer: NumberTracer,

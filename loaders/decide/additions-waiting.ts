@@ -3,9 +3,9 @@ import { heldFileSchema } from '../spool/journal.ts';
 
 /**
  * Whether additions of another file of an authority wait: to be traced, or, if a file is held whole, for a
- * decision. A flag may be among them, so that no file makes the authority's data fresher before.
+ * decision. They may include a flag, so until then no file makes the authority's data fresher.
  *
- * @param sequence of this file, with the authority's offset: what is held of it does not count
+ * @param sequence of this file, with the authority's offset: what it holds does not count
  * @param closed below this a full refresh has stated everything again
  */
 export const areAdditionsWaiting = (

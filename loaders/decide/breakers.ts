@@ -22,9 +22,9 @@ export type FileSizes = {
 };
 
 export type BreakerOutcome = {
-  /** What waits: nothing, the whole file, or its removals. */
+  /** What is held: nothing, the whole file, or its removals. */
   heldBack: { whole: boolean; removals: boolean; sweep: boolean };
-  /** Sentences: why something waits, and what is unusual. */
+  /** Sentences: why something is held, and what is unusual. */
   reasons: string[];
   remarks: string[];
 };
@@ -34,17 +34,17 @@ const REMOVALS_AT_LEAST = 5;
 const REFUSED_AT_LEAST = 5;
 const ROWS_AT_LEAST = 100;
 const ADDITIONS_OVER = 1_000;
-/** Fewer loads than this say nothing of what is usual; then what is held is the measure. */
+/** Fewer loads than this do not show what is usual; then the measure is what is held. */
 const LOADS_AT_LEAST = 3;
 
 /**
- * What of a file is too unusual to be applied unseen.
+ * What is too unusual in a file to be applied unseen.
  *
- * Additions are held in one case only, ten times the usual and over a thousand: a mistake on that scale
- * would bury what is true. Everything else that stops heldBack back what the file takes away and nothing more,
- * since absence is the dangerous direction. So does a file of which too many records are refused: what is
- * sound in it goes in, and what it takes away is not believed. A full refresh with any record refused waits
- * with its sweep, which would take away the very rows that the refused records were to keep.
+ * Additions are held in one case only, ten times the usual and over a thousand: a mistake on that scale would
+ * bury the truth. Every other stop holds only what the file takes away, since absence is the dangerous
+ * direction. So does a file with too many refused records: its sound records go in, and its removals are not
+ * trusted. A full refresh with any refused record holds its sweep, which would take away the very rows that
+ * the refused records were to keep.
  */
 export function applyBreakers(sizes: FileSizes, breakers: Breakers): BreakerOutcome {
   const reasons: string[] = [];
@@ -109,7 +109,7 @@ export function applyBreakers(sizes: FileSizes, breakers: Breakers): BreakerOutc
   return { heldBack, reasons, remarks };
 }
 
-/** The median of what was sent lately; until enough was sent to tell, what is held. */
+/** The median of recent files; until there are enough, what is held. */
 function usualOf({ recent, held }: FileSizes): LoadSize {
   if (recent.length < LOADS_AT_LEAST) return { rows: held, added: held };
   const middle = (of: (size: LoadSize) => number): number =>

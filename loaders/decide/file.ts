@@ -39,7 +39,7 @@ import {
 /** How many loads show what is usual: a fortnight of nightly files. */
 const RECENT_LOADS = 14;
 
-/** What is known of a file beside its bytes. */
+/** What is known about a file apart from its bytes. */
 type FileFacts = {
   name: string;
   /** Milliseconds since 1970. */
@@ -52,15 +52,15 @@ type FileFacts = {
   onProgress?: OnProgress | undefined;
 };
 
-/** What there is to say about a file before its records are decided on. */
+/** What there is to say about a file before its records are decided. */
 type Answered =
   | { kind: 'repeat'; acknowledgement: Acknowledgement }
   | { kind: 'refused'; acknowledgement: Acknowledgement }
   | { kind: 'new' };
 
 /**
- * How many rows a file adds, takes away and changes otherwise; and how many people have a plan in force that will be
- * so no longer.
+ * How many rows a file adds, takes away and changes otherwise; and how many people will no longer have a plan
+ * in force.
  */
 export type Difference = { added: number; removed: number; changed: number; stops: number };
 
@@ -68,20 +68,20 @@ type FileDecision = {
   difference: Difference;
   outcome:
     | { kind: 'load'; journal: Journal }
-    /** Nothing of it is applied until somebody says so. */
+    /** Nothing of it is applied until somebody decides so. */
     | { kind: 'held'; heldFile: HeldFile; drops: string | undefined }
-    /** Not one record is sound, or what cannot be traced keeps the others back. */
+    /** No record is sound, or records that cannot be traced delay the others. */
     | { kind: 'refuse'; code: 'CPF04' | 'CPF05' };
 };
 
-/** One file that has been read: refused, answered again, or decided on record by record. */
+/** A file that has been read: refused, answered again, or decided record by record. */
 export class FileDecider {
   readonly #store: Store;
   readonly #anchor: Anchor;
   readonly #read: ReadUpload;
   readonly #options: FileFacts;
   #state: IntakeState | undefined;
-  /** True if an earlier file of the same number was applied in part. */
+  /** True if an earlier file of the same number was partly applied. */
   #again = false;
 
   constructor(store: Store, anchor: Anchor, read: ReadUpload, options: FileFacts) {
@@ -95,7 +95,7 @@ export class FileDecider {
     return this.#state?.authority;
   }
 
-  /** Nothing of the file is taken. */
+  /** Nothing of the file is accepted. */
   refusal(code: Refusal | 'CPF04', finding?: Omit<Finding, 'code' | 'place'>): Acknowledgement {
     if (finding !== undefined) this.#read.failures.add({ code, place: 'file', ...finding });
     return acknowledge(this.#read, this.#options, {
@@ -108,7 +108,7 @@ export class FileDecider {
     });
   }
 
-  /** Records the outcome of a file of which nothing was applied. */
+  /** Records the outcome of a file from which nothing was applied. */
   async record(acknowledgement: Acknowledgement): Promise<void> {
     const { header, sha256 } = this.#read;
     await this.#store.appendEvent({
@@ -122,7 +122,10 @@ export class FileDecider {
     });
   }
 
-  /** The answer that follows from the ledger, the numbering or the directory alone, before any record is looked at. */
+  /**
+   * The answer that follows from the ledger, the numbering or the directory by themselves, before any record
+   * is examined.
+   */
   async answer({ authority, sequence: number, createdAt }: WholeHeader): Promise<Answered> {
     const state = await this.#store.intakeState(authority);
     this.#state = state;
@@ -133,7 +136,7 @@ export class FileDecider {
     });
 
     const entry = await this.#store.fileOf(authority, sequence);
-    // Held, but what was held is gone with its disk: such a file is loaded again.
+    // Held, but what was held was lost with its disk: such a file is loaded again.
     const isHeld = entry?.held !== undefined;
     const isLost = isHeld && !this.#anchor.heldFiles().some(({ id }) => id === entry.held);
     if (entry?.sha256 === this.#read.sha256 && !isLost) {
@@ -194,7 +197,8 @@ export class FileDecider {
   }
 
   /**
-   * Decides on every record and writes the decisions into the spool. After {@link FileDecider.answer}.
+   * Decides on every record and writes the decisions into the spool. Call it after {@link
+   * FileDecider.answer}.
    *
    * @param lock absent for a difference that changes nothing
    */
@@ -209,7 +213,7 @@ export class FileDecider {
     const { birthDatesInDoubt } = this.#read;
     const whose = { authority, sequence: number + state.sequenceOffset, birthDatesInDoubt };
     const highest = state.authority?.sequence;
-    // Where the store was found to differ, the last word on what it holds is its own.
+    // If the store was found to differ, that finding is the last word on what it holds.
     const tally = await this.#baseTally(authority, state.authority?.reconciled === false);
     const held = tally.rows;
     const { records } = this.#read;
@@ -268,7 +272,8 @@ export class FileDecider {
       leftOut,
       breakerOutcome,
     };
-    // What waits to be traced waits for no person: it goes in on its own, beside what is applied now.
+    // Records that wait to be traced wait for no person: they go in by themselves, in addition to what is
+    // applied now.
     if (waiting.records > 0 && (highest === undefined || breakerOutcome.reasons.length > 0)) {
       this.#read.failures.add({ code: 'CPF05', place: 'file', hint: FILE_HINTS.notTraced });
       return { difference, outcome: { kind: 'refuse', code: 'CPF05' } };
@@ -280,7 +285,7 @@ export class FileDecider {
       .find(
         (heldFile) => heldFile.authority === authority && heldFile.sequence === whose.sequence,
       )?.id;
-    // A rehearsal keeps nothing, so there is nothing to release later.
+    // A dry run keeps nothing, so there is nothing to release later.
     const id = lock === undefined ? NOT_HELD : basename(spool.folder).slice(-HELD_FILE_ID_LENGTH);
     if (heldBack.whole) {
       return { difference, outcome: { kind: 'held', heldFile: this.#heldFile(id, part), drops } };
@@ -305,7 +310,7 @@ export class FileDecider {
         journal: {
           authority,
           sequence: whose.sequence,
-          // A file that is held in part has not used up its number.
+          // A partly held file has not used up its number.
           highestSequence: Math.max(highest ?? 0, heldFile === undefined ? whose.sequence : 0),
           sha256: this.#read.sha256,
           by: this.#options.by,
@@ -358,7 +363,7 @@ export class FileDecider {
     const details = late ? undefined : detailsOf(header);
     const proposed = iso(Math.min(header.createdAt, this.#options.receivedAt));
     const known = state.authority?.dataAsOf;
-    // A full refresh states everything, whatever waits of the files before it.
+    // A full refresh states everything, whatever waits from earlier files.
     const { closed } = state;
     const waits =
       header.full !== true && areAdditionsWaiting(this.#anchor, { authority, sequence, closed });
@@ -370,7 +375,7 @@ export class FileDecider {
     };
   }
 
-  /** What changes at once, though the number is not used up yet. While additions wait the data is no fresher. */
+  /** What changes at once, although the number is not used up yet. While additions wait the data is no fresher. */
   #provisional(part: Part): Consumption {
     const { details, dataAsOf } = this.#consumption(part);
     const known = part.state.authority?.dataAsOf;
@@ -451,7 +456,7 @@ export class FileDecider {
     });
   }
 
-  /** Plans do not wait for a good telephone number: the one held is shown, with its age. */
+  /** Plans do not wait for a valid telephone number: the one held is shown, with its age. */
   #remarkOnContact({ emergencyDutyTeamPhoneAsOf: asOf }: Authority): void {
     for (const { hint, field, ...problem } of this.#read.contactProblems) {
       this.#read.warnings.add({
@@ -475,16 +480,16 @@ export class FileDecider {
   }
 }
 
-/** The highest number used, as files say it. A numbering that started again has none before its first file. */
+/** The highest number used, as in the files. A restarted numbering has none before its first file. */
 function lastNumber({ authority, sequenceOffset }: IntakeState): number | undefined {
   const highest = authority?.sequence;
   return highest !== undefined && highest >= sequenceOffset ? highest - sequenceOffset : undefined;
 }
 
 /**
- * Whether a number can be no neighbour of the last one. CP-IS numbers files one by one (domain of `File/id`:
- * "incrementing"), but some systems number by the day, `20261124`, or the minute, which leaps at the end of a
- * month or year. Neither doubles it; a digit too many does.
+ * Whether a number cannot be near the last one. CP-IS numbers files one by one (domain of `File/id`:
+ * "incrementing"), but some systems number by the day, `20261124`, or the minute, which jumps at the end of a
+ * month or year. Neither doubles the number; one digit too many does.
  */
 export const isFarFrom = (number: number, last: number): boolean =>
   Math.max(number, last) > 2 * Math.min(number, last) + LEAP_AT_MOST;
@@ -498,7 +503,7 @@ type Part = {
   sequence: number;
   state: IntakeState;
   decided: Decided;
-  /** With what waits to be traced. */
+  /** Including records that wait to be traced. */
   size: LoadSize;
   leftOut: readonly LeftOut[] | undefined;
   breakerOutcome: BreakerOutcome;
@@ -512,7 +517,7 @@ function sizeOf({ effects, removals }: Decided): LoadSize {
   return { rows: added + changed + unchanged + superseded + removals.rows, added };
 }
 
-/** What a file does with what of it waits. The tallies are not added up. */
+/** What a file does, including what is held. The tallies are not added up. */
 function together(decided: Decided, waiting: Decided | undefined): Decided {
   if (waiting === undefined) return decided;
   const [one, other] = [decided.effects, waiting.effects];
@@ -533,7 +538,7 @@ function together(decided: Decided, waiting: Decided | undefined): Decided {
   };
 }
 
-/** Stands for a spool if decisions are only counted. */
+/** Takes the place of a spool if decisions are only counted. */
 const countingOnly = (spool: Spool): DecideRecordsOptions['spool'] => ({
   plansOf: (number) => spool.plansOf(number),
   holdBack: () => undefined,
@@ -545,7 +550,7 @@ function codeOf(applied: number, records: number, held: boolean): Acknowledgemen
   return applied > 0 ? 'CPF03' : 'CPF04';
 }
 
-/** The sizes of the last loads with this one. */
+/** The sizes of the last loads including this one. */
 export function withSize(recent: readonly LoadSize[], size: LoadSize | undefined): LoadSize[] {
   return size === undefined ? [...recent] : [...recent, size].slice(-RECENT_LOADS);
 }
@@ -556,7 +561,7 @@ function detailsOf(header: WholeHeader): Consumption['details'] {
   return Object.keys(details).length === 0 ? undefined : details;
 }
 
-/** Never backwards: the fresher of two ISO instants in UTC. */
+/** Never backwards: the later of two ISO instants in UTC. */
 export function latest(held: string | undefined, proposed: string): string {
   return held !== undefined && Date.parse(held) > Date.parse(proposed) ? held : proposed;
 }

@@ -14,7 +14,7 @@ export type Decision =
   | { kind: 'accepted'; rows: RowDecision[]; warnings: Finding[] }
   | { kind: 'refused'; failures: Finding[] };
 
-/** What a row will do, the row it meets, and what will be held. */
+/** What a row will do, the row that it meets, and what will be held. */
 type RowDecision = { effect: RowEffect; match: PlanRow | undefined; facts: RowFacts };
 
 type DecisionContext = {
@@ -22,25 +22,26 @@ type DecisionContext = {
   today: CalendarDate;
   /** True if the authority has loaded nothing yet, so that there is nothing to compare with. */
   firstFile: boolean;
-  /** True if part of the file's number was applied before, and what it says now replaces that. */
+  /** True if part of the file's number was applied before, which this replaces. */
   again: boolean;
-  /** What the authority itself held for a number before this file, tombstones too. */
+  /** What the authority itself held for a number before this file, including tombstones. */
   held: (nhsNumber: NhsNumber) => readonly PlanRow[];
-  /** Every plan this file has for a number, or none if that is this row only. */
+  /** Every plan in this file for a number; none if there is only this row. */
   inFile: (nhsNumber: NhsNumber) => readonly IndexedPlan[];
 };
 
 /**
- * Accepts or refuses one record, whole, against what is held, and foretells what each row will do.
+ * Accepts or refuses one whole record, compared with what is held, and predicts what each row will do.
  *
  * Rows order themselves by their file's sequence: one that a newer file has written is left as it is
- * (superseded), with a warning if this file says something else of it; one that another file of the same number has
- * written is refused. A delete must match a row that is held by its start. So must an end, unless no plan of the
- * type is in force for the number: then it is a plan that began and ended between two files, and is
- * accepted with a warning. An end in the future does not end the plan yet. An authority's first file is accepted as it stands.
- * A plan that was withdrawn as another child's stays so, whatever is sent, until it is deleted or sent as another's.
+ * (superseded), with a warning if this file differs; one that another file of the same number has written is
+ * refused. A delete must match a held row by its start date. So must an end, unless no plan of the type is in
+ * force for the number: then the plan began and ended between two files, and is accepted with a warning. An
+ * end in the future does not end the plan yet. An authority's first file is accepted unchanged. A plan that
+ * was withdrawn as another child's stays withdrawn, whatever is sent, until it is deleted or sent as
+ * another's.
  *
- * What is compared is the state before the file, less the plans that the file itself speaks of, so the
+ * Rows are compared with the state before the file, without the plans that the file itself contains, so the
  * order of records within a file makes no difference.
  */
 export function decideRecord(
@@ -97,7 +98,7 @@ function decideRow(
     }
   }
   const differing = match && differsIn(row, match);
-  // The store refuses such a row, and would keep the load from ever coming to its end.
+  // The store refuses such a row, which would keep the load from ever finishing.
   if (differing !== undefined && match?.sequence === row.sequence && !context.again) {
     failures.push(finding('CPR07', differing, ROW_HINTS.sameNumber));
   }
@@ -130,8 +131,8 @@ function decideRow(
 }
 
 /**
- * What will be held of a row. A withdrawal outranks files until the case system itself deletes the plan, or sends it
- * under another local id: then it is a plan of somebody else's record, whose it may well be.
+ * What will be held for a row. A withdrawal outranks files until the case system itself deletes the plan, or
+ * sends it under another local id: then it belongs to another child's record, and may well be right.
  */
 export function asHeld(sent: SpooledRow, match: PlanRow | undefined): RowFacts {
   if (match?.withdrawn === undefined || match.deleteDate === undefined) return sent;
@@ -141,8 +142,8 @@ export function asHeld(sent: SpooledRow, match: PlanRow | undefined): RowFacts {
 }
 
 /**
- * True if a row takes something away that is shown: it deletes a plan, gives it the end it had not, or
- * otherwise makes one that is in force stop being so, such as by another date of birth.
+ * True if a row takes away something that is shown: it deletes a plan, gives it an end that it did not have,
+ * or in another way takes it out of force, such as by another date of birth.
  *
  * @param row as it will be held
  * @param match as it is held
@@ -154,11 +155,11 @@ export function isRemoval(row: PlanRow, match: PlanRow, now: number): boolean {
   return ends || (match.currentUntil > now && row.currentUntil <= now);
 }
 
-/** Whether a row takes a plan that is in force out of it at once; of one that ends later it does not. */
+/** Whether a row takes a plan out of force at once; one that ends it later does not. */
 export const isStop = (row: PlanRow, match: PlanRow, now: number): boolean =>
   match.currentUntil > now && (row.deleteDate !== undefined || row.currentUntil <= now);
 
-/** Plans of the row's person and type, other than the row itself, that are in force. */
+/** Plans for the row's person and type that are in force, except the row itself. */
 function plansInForce(
   row: RowFacts,
   held: readonly PlanRow[],
@@ -172,7 +173,7 @@ function plansInForce(
     (other) => relevant(other) && !sent.some((mentioned) => sameIdentity(mentioned, other)),
   );
   return {
-    // A plan that a newer file began says nothing about the starts an older, late file should name.
+    // A plan that a newer file started says nothing about the start dates in an older, late file.
     heldBefore: untouched.filter((other) => other.sequence <= row.sequence),
     all: [...untouched, ...sent.filter(relevant)],
   };
@@ -192,14 +193,14 @@ function hasEnded({ endDate }: Dates, today: CalendarDate): boolean {
   return endDate !== undefined && endDate <= today;
 }
 
-/** The store's own rule, foretold so that the load can be checked against it and counted once. */
+/** The store's own rule, predicted so that the load can be checked against it and counted once. */
 function effectOf(row: RowFacts, match: PlanRow | undefined): RowEffect {
   if (match === undefined) return 'added';
   if (match.sequence > row.sequence) return 'superseded';
   return differsIn(row, match) === undefined ? 'unchanged' : 'changed';
 }
 
-/** The column in which a row says something else than is held; `undefined` if it says the same. */
+/** The column in which a row differs from what is held; `undefined` if it is the same. */
 function differsIn(row: RowFacts, match: PlanRow): string | undefined {
   if (match.deleteDate !== row.deleteDate || match.withdrawn !== row.withdrawn) {
     return 'delete_date';

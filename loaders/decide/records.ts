@@ -25,19 +25,19 @@ const RECORDS_A_TURN = 100;
 
 export type DecideRecordsOptions = {
   store: Store;
-  /** Absent for a difference that changes nothing, and so keeps nobody waiting. */
+  /** Absent for a difference that changes nothing, and so delays nobody. */
   lock: AuthorityLock | undefined;
   authority: OdsCode;
-  /** The index of its plans, and where decisions go. */
+  /** The index of its plans, and the destination of decisions. */
   spool: Pick<Spool, 'plansOf' | 'holdBack' | 'decide'>;
   firstFile: boolean;
-  /** Part of the file's number was applied before: what it says now replaces that. */
+  /** Part of the file's number was applied before, which this replaces. */
   again: boolean;
   /** True if not one row of the authority is held, so that there is nothing to read. */
   holdsNothing: boolean;
   /** Milliseconds since 1970. */
   now: number;
-  /** What the authority holds; taken to what it will hold without the removals. */
+  /** What the authority holds; changed to what it will hold without the removals. */
   tally: Tally;
   /** Whether rows that take something away are kept apart in the spool (the default). */
   removals?: 'apart' | 'with the others';
@@ -46,14 +46,14 @@ export type DecideRecordsOptions = {
 
 export type Decided = {
   accepted: number;
-  /** What the rows do, removals apart. */
+  /** What the rows do, except removals. */
   effects: Record<RowEffect, number>;
-  /** Rows that take something away which is shown; kept apart in the spool. */
+  /** Rows that take away something shown; kept apart in the spool. */
   removals: {
     rows: number;
     records: number;
     tally: Tally;
-    /** People who have a plan in force that will no longer be in force. */
+    /** People with a plan in force who will no longer have one. */
     stops: Set<NhsNumber>;
   };
 };
@@ -62,8 +62,8 @@ export type Decided = {
 type FindingSink = { add(...findings: readonly Finding[]): void };
 
 /**
- * Decides on every record against what is held, and writes the decisions into the spool: rows to apply, and
- * apart from them the rows that take something away.
+ * Decides every record by comparing it with what is held, and writes the decisions into the spool: rows to
+ * apply, and separately the rows that take something away.
  */
 export async function decideRecords(
   records: Iterable<SpooledRecord>,
@@ -137,7 +137,7 @@ export async function decideRecords(
 
 type Held = Map<NhsNumber, PlanRow[]>;
 
-/** Records in batches, each with what the authority holds; the next is read while one is decided on. */
+/** Records in batches, each with what the authority holds; the next batch is read while one is decided. */
 async function* withHeld(
   records: Iterable<SpooledRecord>,
   { store, lock, authority, holdsNothing }: DecideRecordsOptions,
@@ -160,7 +160,7 @@ async function* withHeld(
   let last: { batch: SpooledRecord[]; reading: Promise<Held> } | undefined;
   for (const batch of inBatches(records, RECORDS_A_STEP)) {
     const reading = read(batch);
-    // Reported when its turn comes; until then it is not to end the process.
+    // Reported when its turn comes; until then it must not end the process.
     reading.catch(() => undefined);
     if (last !== undefined) yield { batch: last.batch, held: await last.reading };
     last = { batch, reading };
@@ -179,7 +179,7 @@ function* inBatches<T>(items: Iterable<T>, size: number): Generator<T[]> {
   if (batch.length > 0) yield batch;
 }
 
-/** Puts the rows that were kept apart to those that are applied. */
+/** Adds the rows that were kept apart to those that are applied. */
 export function decideHeld(spool: Spool, whose: Whose): void {
   for (const { rows } of spool.heldRecords(whose)) {
     for (const { row } of rows) spool.decide('changed', row.nhsNumber, packRow(planRow(row)));

@@ -19,16 +19,16 @@ type Reader = {
    * @throws {UnusableFile} if nothing of the file can be used
    */
   read(texts: AsyncIterable<string>, file: FileToRead): AsyncGenerator<UploadEvent[]>;
-  /** Whose a file is and which of theirs, from its beginning or from beside it. */
+  /** Which authority's file it is and its number, from its beginning or from beside it. */
   header(texts: AsyncIterable<string>, source: UploadSource): Promise<UploadHeader | undefined>;
-  /** A date of a plan, tidied; `undefined` for anything else. */
+  /** A plan date, tidied; `undefined` for anything else. */
   planDate(text: string): CalendarDate | undefined;
   birthDate(text: string): CalendarDate | undefined;
-  /** Whether a date is another day where it stands month first. */
+  /** Whether a date would be another day with the month first. */
   isReadTwoWays(text: string): boolean;
 };
 
-/** How each format is read. What else is known of it is in `UPLOAD_FORMATS`, `schemas/uploads/formats.ts`. */
+/** How each format is read. Everything else about it is in `UPLOAD_FORMATS`, `schemas/uploads/formats.ts`. */
 export const READERS: Record<UploadFormat, Reader> = {
   'spine-xml': {
     read: readSpineXml,
@@ -48,13 +48,13 @@ export const READERS: Record<UploadFormat, Reader> = {
 
 type Recognised = {
   format: UploadFormat;
-  /** True if nothing but blanks came. */
+  /** True if only blanks came. */
   empty: boolean;
-  /** All of the text; of a format that is known by its opening, from there. */
+  /** All of the text; for a format recognised by its opening, from there. */
   texts: AsyncIterable<string>;
 };
 
-/** Which format a text is in, by its first characters that are not blanks. */
+/** The format of a text, by its first characters that are not blanks. */
 export async function recognise(texts: AsyncGenerator<string>): Promise<Recognised> {
   let start = '';
   let ended = false;

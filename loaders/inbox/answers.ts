@@ -18,12 +18,12 @@ import { type MeshOptions, sourceName, workflowsOf } from './decision.ts';
 import type { Unit } from './files.ts';
 import { type MeshSender, writeControl } from './mesh-control.ts';
 
-/** Readable by the group: a MESH client collects them under a user of its own. */
+/** Readable by the group: a MESH client collects them under its own user. */
 const FILE_MODE = 0o640;
 
 /**
- * What an answer is called after. A name that cannot be repeated as it is might be that of another file too,
- * so the unit's own is added.
+ * The base name of an answer. A name that cannot be repeated unchanged might also be another file's, so the
+ * unit's own is added.
  */
 function answerName({ name, id }: Unit): string {
   const said = printableName(name);
@@ -34,7 +34,7 @@ export type Answers = ReturnType<typeof createAnswers>;
 
 /**
  * What an inbox sends: in every format for a plain file, as a pair to the mailbox it came from otherwise.
- * Names follow from the unit, so that an answer written again after a crash replaces the first.
+ * Names derive from the unit, so that an answer written again after a crash replaces the first.
  */
 export function createAnswers({ outbox, mesh }: { outbox: string; mesh: MeshOptions | undefined }) {
   async function answer(
@@ -60,7 +60,7 @@ export function createAnswers({ outbox, mesh }: { outbox: string; mesh: MeshOpti
     });
   }
 
-  /** Tells the authority which of its numbers are no longer in use. */
+  /** Informs the authority which of its numbers are no longer in use. */
   async function notify(
     unit: Unit,
     control: MeshSender | undefined,
@@ -94,7 +94,7 @@ export function createAnswers({ outbox, mesh }: { outbox: string; mesh: MeshOpti
     { subject, content }: { subject: string; content: string },
   ): Promise<void> {
     const path = join(outbox, name);
-    // Data before control file: the client sends as soon as it sees the latter.
+    // Data before control file, since the client sends as soon as it sees the latter.
     await writeWhole(`${path}.dat`, content, FILE_MODE);
     await writeWhole(
       `${path}.ctl`,
@@ -111,9 +111,9 @@ export function createAnswers({ outbox, mesh }: { outbox: string; mesh: MeshOpti
   }
 
   /**
-   * Tells the sender of a pair that was not read why it was not.
+   * Informs the sender of an unread pair why it was not read.
    *
-   * @param path where its data lies
+   * @param path where its data is
    */
   async function refuse(unit: Unit, sender: MeshSender, hint: string, path: string): Promise<void> {
     const name = sourceName(unit, sender);

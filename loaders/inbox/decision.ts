@@ -14,9 +14,9 @@ import {
 export type MeshOptions = {
   workflowId: string;
   acknowledgementWorkflowId: string;
-  /** Ours, if files for others come into the same folder. */
+  /** Our own mailbox, in case files for others arrive in the same folder. */
   mailbox?: string;
-  /** Which authority each mailbox sends for. `undefined`: a demo, in which the file alone says whose it is. */
+  /** Which authority each mailbox sends for. `undefined`: a demo, in which only the file says whose it is. */
   mailboxes: ReadonlyMap<string, SendingMailbox> | undefined;
 };
 
@@ -42,11 +42,11 @@ export const isUpload = (mesh: MeshOptions, workflowId: string, mailbox: string)
 export type Unused = {
   kind: 'failed';
   hint: string;
-  /** To whom it is answered, and what to do, if the control file says who has sent it. */
+  /** Whom to answer, and what to do, if the control file names the sender. */
   answer?: { sender: MeshSender; hint: string };
 };
 
-/** What a pair's control file makes of it. */
+/** What a pair's control file decides. */
 export type InboxDecision =
   | { kind: 'ours'; control: MeshControl; authority?: OdsCode }
   | { kind: 'wait' }
@@ -54,9 +54,9 @@ export type InboxDecision =
   | Unused;
 
 /**
- * What a pair's control file makes of it.
+ * What a pair's control file decides.
  *
- * @param settled whether more of the control file is not to be expected
+ * @param settled whether the control file is complete
  */
 export async function decideControl(
   path: string,
@@ -111,7 +111,7 @@ function refused(sender: MeshSender, wrong: string, todo: string): Unused {
   };
 }
 
-/** Whether a control file without data reports on a file that was sent. */
+/** Whether a control file without data reports on a sent file. */
 export async function decideReport(
   path: string,
   mesh: MeshOptions | undefined,
@@ -168,6 +168,6 @@ export function sourceName(unit: Unit, control: MeshSender | undefined): string 
   return uploadName(control?.subject ?? '') ?? unit.name;
 }
 
-/** A text that is a name of an upload, itself; `undefined` otherwise. */
+/** A text that is the name of an upload, unchanged; `undefined` otherwise. */
 export const uploadName = (text: string): string | undefined =>
   UPLOAD_NAME.test(text) ? text : undefined;

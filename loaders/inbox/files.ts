@@ -14,7 +14,7 @@ import {
   writeWhole,
 } from '#store/files/whole-file.ts';
 
-/** Files of the inbox that belong together: the data, and what describes it. */
+/** Files of the inbox that belong together: the data, and its description. */
 export type Found = {
   /** What the sender called the data file. */
   name: string;
@@ -24,7 +24,7 @@ export type Found = {
   control?: string;
 };
 
-/** Files that were taken in: a folder of their own, which is moved as one. */
+/** Files taken in: a folder of their own, which is moved as one. */
 export type Unit = {
   /** Name of the folder: when it was taken, and random letters. */
   id: string;
@@ -61,7 +61,7 @@ export class InboxInUse extends Error {
 const PLAIN = new RegExp(`\\.(?:${uploadEndings}|gz)$`, 'i');
 const CONTROL = /\.ctl$/i;
 const DATA = /\.dat$/i;
-/** Names that transfer programs give to a file on its way, and names that no upload has. */
+/** Names that transfer programs give to unfinished files, and names that no upload has. */
 const PASSED_OVER = /^\.|~$|\.(?:tmp|part|partial|filepart|crdownload)$/i;
 
 export type Seen = { name: string; size: number; mtimeMs: number; inode: number };
@@ -73,22 +73,22 @@ export type Listing = {
   seen: Map<string, Seen>;
 };
 
-/** What is not taken: half a pair, or nothing that an inbox takes. */
+/** What is not taken: half a pair, or nothing that an inbox accepts. */
 export type Alone =
   | { kind: 'data' | 'control' | 'other' | 'passed-over'; name: string }
-  /** No file, or none that can be looked at; in words. */
+  /** No file, or an unreadable one; in words. */
   | { kind: 'no-file'; name: string; is: string }
-  /** Its name is not UTF-8. `name` is a key of its own, for people it is called `shown`. */
+  /** Its name is not UTF-8. `name` is a unique key; people see `shown`. */
   | { kind: 'no-name'; name: string; shown: string };
 
-/** Folders that are the inbox's own. */
+/** The inbox's own folders. */
 const PLACES = ['processing', 'held', 'done', 'failed'] as const;
 type InboxPlace = (typeof PLACES)[number];
 
-/** What is in a folder of the inbox and cannot be worked on, by that folder's name. */
+/** What cannot be worked on in a folder of the inbox, by that folder's name. */
 export type Stuck = { place: string; hint: string };
 
-/** The folders of an inbox. All are in it, so that a file is moved by a rename and by nothing less. */
+/** The folders of an inbox. All are inside it, so that a file is only ever moved by a rename. */
 export class InboxFiles {
   readonly #dir: string;
   readonly #lock: FileLock;
@@ -104,8 +104,8 @@ export class InboxFiles {
   }
 
   /**
-   * Opens the inbox, makes its folders if they are absent, and keeps other watchers out until
-   * {@link close} or the end of the process.
+   * Opens the inbox, makes its missing folders, and keeps other watchers out until {@link close} or the end
+   * of the process.
    *
    * @param outbox where answers go, which may be in the inbox
    * @throws {InboxInUse}
@@ -132,7 +132,7 @@ export class InboxFiles {
     return join(this.#dir, name);
   }
 
-  /** Regular files are taken; all else that lies there is named, so that nothing lies there unseen. */
+  /** Regular files are taken; everything else is named, so that nothing there goes unseen. */
   async list(): Promise<Listing> {
     const seen = new Map<string, Seen>();
     const files: string[] = [];
@@ -142,7 +142,7 @@ export class InboxFiles {
     )) {
       const text = bytes.toString();
       const named = Buffer.from(text).equals(bytes);
-      // No file has this for its name: it cannot hold a zero byte.
+      // No file has this name: it cannot contain a zero byte.
       const name = named ? text : `\0${bytes.toString('latin1')}`;
       const path = Buffer.concat([Buffer.from(`${this.#dir}${sep}`), bytes]);
       const stats = await lstatOrNothing(path).catch((error: unknown) => error as Error);
@@ -160,8 +160,8 @@ export class InboxFiles {
   }
 
   /**
-   * Takes files in. What describes the data goes first, so that a folder with its data in it is whole
-   * wherever the process may have ended.
+   * Takes files in. The description goes before the data, so that a folder with its data is whole wherever
+   * the process ended.
    */
   async take({ name, files, kind, control }: Found): Promise<Unit> {
     const id = `${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}-${randomLetters()}`;
@@ -173,8 +173,8 @@ export class InboxFiles {
   }
 
   /**
-   * What an earlier process had taken in: units that are whole; of others every file is put back. One that
-   * can be neither is named, and keeps none of the others waiting.
+   * What an earlier process had taken in: whole units; the files of others are put back. One that can be
+   * neither is named, and delays no other.
    */
   async recover(): Promise<{ units: Unit[]; stuck: Stuck[] }> {
     const units: Unit[] = [];
@@ -207,22 +207,22 @@ export class InboxFiles {
 
   async #putBack(id: string, files: readonly string[]): Promise<void> {
     for (const file of files) {
-      // A newer file of that name is not written over: this one waits where it is for the next start.
+      // A newer file of that name is not overwritten: this one waits where it is for the next start.
       if ((await lstatOrNothing(this.inboxPath(file))) !== undefined) throw new PutBackOver();
       await rename(this.path('processing', id, file), this.inboxPath(file));
     }
     await rm(this.path('processing', id), { recursive: true });
   }
 
-  /** Puts a unit where a person has to look at it, with a file that says why. */
+  /** Puts a unit where a person must look at it, with a file that says why. */
   async fail(unit: Unit, why: string): Promise<void> {
     await writeWhole(this.path('processing', unit.id, 'why.txt'), `${why}\n`, 0o600);
     await rename(this.path('processing', unit.id), this.path('failed', unit.id));
   }
 
   /**
-   * Puts aside a unit that waits for somebody's decision. What was held is in the store's own spool, so
-   * that the source has done its work.
+   * Puts aside a unit that waits for a decision. The held part is in the store's own spool, so the source is
+   * no longer needed.
    */
   async hold(unit: Unit, acknowledgement: Acknowledgement, keepMs: number): Promise<void> {
     const { id, ...rest } = unit;
@@ -232,7 +232,7 @@ export class InboxFiles {
     if (keepMs === 0) await rm(this.path('held', id, unit.data), { force: true });
   }
 
-  /** The units that wait. What cannot be read stays, for a person to look at. */
+  /** The units that wait. Unreadable ones stay, for a person to look at. */
   async held(): Promise<{ units: HeldUnit[]; stuck: Stuck[] }> {
     const units: HeldUnit[] = [];
     const stuck: Stuck[] = [];
@@ -250,7 +250,7 @@ export class InboxFiles {
     return { units, stuck };
   }
 
-  /** Ends a unit that was answered. Moved first: a folder half removed must not look like one to do. */
+  /** Ends an answered unit. Moved first: a half-removed folder must not look like work to do. */
   async finish(
     unit: Unit,
     keepMs: number,
@@ -264,9 +264,9 @@ export class InboxFiles {
   async sweep(keepMs: number, now: number): Promise<void> {
     for (const id of await readdir(join(this.#dir, 'done'))) {
       const takenAt = Date.parse(`${id.slice(0, 10)}T${id.slice(11, 19).replaceAll('-', ':')}Z`);
-      // What cannot be dated was not put there by an inbox.
+      // An item without a date was not put there by an inbox.
       if (now - takenAt >= keepMs) {
-        // One that cannot be removed keeps none of the others.
+        // One that cannot be removed delays no other.
         await rm(this.path('done', id), { recursive: true, force: true }).catch(() => undefined);
       }
     }
@@ -303,12 +303,12 @@ function putTogether(names: readonly string[]): Pick<Listing, 'found' | 'alone'>
   return { found, alone };
 }
 
-/** A newer file lies where one is to be put back. */
+/** A newer file is where one is to be put back. */
 class PutBackOver extends Error {
   override message = INBOX.putBackOver;
 }
 
-/** What would change with every file put into a folder is left out for all but files. */
+/** Metadata that changes with every file put into a folder is used only for files. */
 function seenOf(name: string, found: Stats | Error): Seen {
   if (found instanceof Error) return { name, size: 0, mtimeMs: 0, inode: 0 };
   return found.isFile()
@@ -316,7 +316,7 @@ function seenOf(name: string, found: Stats | Error): Seen {
     : { name, size: 0, mtimeMs: 0, inode: found.ino };
 }
 
-/** Bytes that are no text, as an address has them: `caf%E9.xml`. */
+/** Invalid UTF-8 in percent-encoding: `caf%E9.xml`. */
 const percentEncoded = (bytes: Buffer): string =>
   bytes.toString('latin1').replaceAll(/[^ -~]/g, (byte) => {
     const hex = byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0');

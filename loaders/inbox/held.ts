@@ -6,9 +6,9 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 
 /**
- * The final answer to a file that was held in part; `undefined` while it still waits.
+ * The final answer to a partly held file; `undefined` while it still waits.
  *
- * If nothing of a file was applied and its hold was discarded, no ledger has it any more: it is CPF04,
+ * If no part of a file was applied and its hold was discarded, it is no longer in the ledger: it is CPF04,
  * and so is one that another file with the same number has replaced.
  */
 export async function finalAnswer(
@@ -21,7 +21,7 @@ export async function finalAnswer(
   if (held === undefined || authority === undefined) return provisional;
   if (anchor.heldFiles().some(({ id }) => id === held.id)) return undefined;
   const { sequenceOffset } = await store.intakeState(authority);
-  // With the offset, and as it was if numbering started again since.
+  // With the offset, as it was if numbering has restarted since.
   for (const sequence of new Set([rest.sequence + sequenceOffset, rest.sequence])) {
     const entry = await store.fileOf(authority, sequence);
     if (entry?.sha256 !== rest.file.sha256 || entry.held !== undefined) continue;

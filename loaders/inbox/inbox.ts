@@ -1,5 +1,4 @@
-// One file, since it is one loop and what that remembers; files, control files, decisions and answers have
-// their own.
+// One file, since it is one loop and its memory; files, control files, decisions and answers have their own.
 
 import { watch as watchFolder } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -39,9 +38,9 @@ export { InboxInUse } from './files.ts';
 export type InboxOptions = {
   /** The folder that is watched; `processing`, `done` and `failed` are made in it. */
   dir: string;
-  /** Where acknowledgements go. It exists. */
+  /** Where acknowledgements go. It must exist. */
   outbox: string;
-  /** How MESH pairs are decided on; without it they are left where they are. */
+  /** How MESH pairs are decided; without it they are left where they are. */
   mesh: MeshOptions | undefined;
   /** A file is read once it has not changed for this long. */
   settleMs: number;
@@ -52,12 +51,12 @@ export type InboxOptions = {
   keepMs: number;
   /** How many files are loaded at the same time. */
   parallel: number;
-  /** How often it is asked whether what was held has been decided on. Default 30 s. */
+  /** How often to check whether held files have been decided. Default 30 s. */
   heldPollMs?: number;
-  /** The first wait before a load that failed is tried again; doubled each time, at most 5 minutes. */
+  /** The first wait before a failed load is tried again; doubled each time, at most 5 minutes. */
   retryMs?: number;
   /**
-   * Loads a file as an inbox may: an authority that is not known here is not added.
+   * Loads a file as an inbox may: an unknown authority is not added.
    *
    * @throws {LoadFailed} if it may work later
    */
@@ -65,7 +64,7 @@ export type InboxOptions = {
     source: UploadSource,
     given: Pick<LoadOptions, 'onNotice' | 'by' | 'way' | 'stopped'> & { authority?: OdsCode },
   ): Promise<Acknowledgement>;
-  /** The final answer to a file that was held in part; `undefined` while it waits. */
+  /** The final answer to a partly held file; `undefined` while it waits. */
   finalAnswer(provisional: Acknowledgement): Promise<Acknowledgement | undefined>;
   report(report: InboxReport): void;
 };
@@ -73,18 +72,18 @@ export type InboxOptions = {
 /** What an inbox reports to its operator. Names and hints hold no NHS number. */
 export type InboxReport =
   | { kind: 'acknowledged'; name: string; acknowledgement: Acknowledgement }
-  /** Part of it waits for somebody's decision; the sender is answered when that is made. */
+  /** Part of it waits for a decision; the sender is answered once that is made. */
   | { kind: 'held'; name: string; acknowledgement: Acknowledgement }
-  /** Where it lay; nothing was done with it. */
+  /** Where it was; nothing was done with it. */
   | { kind: 'left'; name: string; hint: string }
   /** Moved to `failed`. */
   | { kind: 'failed'; name: string; hint: string; folder: string }
   | { kind: 'retried'; name: string; hint: string; againInMs: number }
-  /** The folder itself cannot be worked in. */
+  /** The folder itself cannot be used. */
   | { kind: 'unwell'; hint: string };
 
 export type Inbox = {
-  /** Takes nothing more in and resolves when the loads under way have ended, at the next step at which they can. */
+  /** Takes nothing more in and resolves when the loads under way have ended, each at its next possible step. */
   stop(): Promise<void>;
 };
 
@@ -92,13 +91,13 @@ const RETRY_MS = 5_000;
 const RETRY_AT_MOST_MS = 300_000;
 const HELD_POLL_MS = 30_000;
 const SWEEP_EVERY_MS = 3_600_000;
-/** A hint of a change is followed up this soon at most. */
+/** The shortest time before a hint of a change is followed up. */
 const LOOK_AT_MOST_EVERY_MS = 25;
 
 type Task = {
   unit: Unit;
   control?: MeshControl;
-  /** The one that the mailbox sends for. */
+  /** The authority that the mailbox sends for. */
   authority?: OdsCode;
   place: Place;
   /** Files of one lane are loaded one after the other. */
@@ -110,12 +109,13 @@ type Task = {
 /**
  * Watches a folder for uploads and loads each: pairs as a MESH client leaves them, and plain files.
  *
- * A file is settled before it is read, moved before it is loaded, acknowledged before it is removed; after
- * a crash at any point the next watcher continues from where the file lies. Files of one authority are loaded
- * one after the other in the order of their numbers, files of several at the same time.
+ * A file has stopped changing before it is read, is moved before it is loaded, and acknowledged before it is
+ * removed; after a crash at any point the next watcher continues from where the file is. Files of one
+ * authority are loaded one after the other in the order of their numbers, those of several authorities at the
+ * same time.
  *
  * @throws {InboxInUse} if another process watches the folder
- * @throws {InTheWay} if a folder of the inbox's own is something else, a link for instance
+ * @throws {InTheWay} if one of the inbox's own folders is something else, such as a link
  */
 export async function watchInbox(options: InboxOptions): Promise<Inbox> {
   const files = await InboxFiles.open(options.dir, options.outbox);
@@ -138,9 +138,12 @@ class Watcher {
   readonly #running = new Set<Promise<void>>();
   /** Units that this process is working on, so that they are not taken for units left behind. */
   readonly #known = new Set<string>();
-  /** Since when each name of the inbox has been there, and since when it has been as it is. */
+  /** Since when each name of the inbox has been there, and since when it has been unchanged. */
   readonly #unchanged = new Map<string, { seen: Seen; first: number; since: number }>();
-  /** What was reported about each name in the inbox (or path in it, or '' for all of it), so that it is reported once. */
+  /**
+   * What was reported about each name in the inbox (or path in it, or '' for the whole), so that it is
+   * reported once.
+   */
   readonly #told = new Map<string, string>();
   #unsettled = false;
   readonly #stop = new AbortController();
@@ -174,7 +177,7 @@ class Watcher {
     let recovered = false;
     while (!this.#stopping) {
       this.#woken = false;
-      // Each on its own: what cannot be swept away must not keep files from being loaded.
+      // Each separately: old files that cannot be removed must not stop loading.
       const unwell = [
         await this.#reasonAgainst(async () => {
           if (performance.now() - sweptAt < SWEEP_EVERY_MS) return;
@@ -280,7 +283,7 @@ class Watcher {
       }
     }
     for (const alone of listing.alone) {
-      // One that is gone again in the meantime does not matter.
+      // It does not matter if one is gone again meanwhile.
       await this.#considerAlone(alone).catch(() => undefined);
     }
   }
@@ -288,7 +291,7 @@ class Watcher {
   #noteChanges({ seen }: Listing): void {
     for (const name of this.#unchanged.keys()) if (!seen.has(name)) this.#unchanged.delete(name);
     for (const name of this.#told.keys()) {
-      // A path is of what is in a folder of the inbox's own.
+      // A path names something in one of the inbox's own folders.
       if (name !== '' && !name.includes('/') && !seen.has(name)) this.#told.delete(name);
     }
     for (const [name, now] of seen) {
@@ -367,7 +370,7 @@ class Watcher {
     }
   }
 
-  /** What became of an acknowledgement that was sent comes as a control file alone. */
+  /** A report on a sent acknowledgement arrives as a control file without data. */
   async #isReport(name: string): Promise<boolean> {
     const report = await decideReport(this.#files.inboxPath(name), this.#options.mesh);
     switch (report.kind) {
@@ -400,7 +403,7 @@ class Watcher {
     });
   }
 
-  /** Starts what can be started: the lowest number of each authority for which nothing is being loaded. */
+  /** Starts what can be started: the lowest number of each authority with no load under way. */
   #start(): void {
     const order = ({ place }: Task): number => place.sequence ?? Number.POSITIVE_INFINITY;
     this.#waiting.sort((one, other) =>
@@ -500,7 +503,7 @@ class Watcher {
     this.#options.report({ kind: 'acknowledged', name, acknowledgement });
   }
 
-  /** Sends the final answers of what was held and has been decided on. */
+  /** Sends the final answers of held files that have been decided. */
   async #answerHeld(): Promise<void> {
     const { units, stuck } = await this.#files.held();
     this.#tellStuck(stuck);
@@ -514,7 +517,7 @@ class Watcher {
         const name = printableName(unit.name);
         this.#options.report({ kind: 'acknowledged', name, acknowledgement });
       } catch (error) {
-        // Asked again at the next turn. If the store is away, the loads report it.
+        // Asked again next time. If the store is away, the loads report it.
         if (error instanceof LoadFailed) continue;
         const hint =
           error instanceof InTheWay ? error.message : INBOX.answerFailed(reasonOf(error));
@@ -530,7 +533,7 @@ class Watcher {
     return read.kind === 'control' ? read.control : undefined;
   }
 
-  /** Puts a pair aside that cannot be used, once its sender, if known, has been told why. */
+  /** Puts aside an unusable pair, once its sender, if known, has been told why. */
   async #refuse(unit: Unit, { hint, answer }: Unused): Promise<void> {
     if (answer === undefined) return this.#fail(unit, hint);
     const path = this.#files.path('processing', unit.id, unit.data);
@@ -550,7 +553,7 @@ class Watcher {
     for (const { place, hint } of stuck) this.#tell(place, hint, place);
   }
 
-  /** Reports once what is wrong with a file (or with the inbox, for an empty name); `undefined` if all is well. */
+  /** Reports once what is wrong with a file (or, for an empty name, with the inbox); `undefined` if all is well. */
   #tell(name: string, hint: string | undefined, shown = printableName(name)): void {
     if (hint === undefined) {
       this.#told.delete(name);

@@ -11,7 +11,7 @@ import { CONTROL_FILE } from '#schemas/wording/inbox.ts';
 export type MeshControl = {
   /** `report` says what became of a file sent earlier. */
   messageType: 'data' | 'report' | 'other';
-  /** The mailbox it comes from, and the one it was sent to; capitals, as MESH compares them. */
+  /** The mailbox it comes from, and the one it was sent to; in capitals, as MESH compares them. */
   from: string;
   to: string;
   workflowId: string;
@@ -20,11 +20,11 @@ export type MeshControl = {
   dtsId: string;
   partnerId: string;
   encrypted: boolean;
-  /** Absent from a file that has not been through MESH. */
+  /** Absent from a file that has not passed through MESH. */
   status?: { event: string; status: string; code: string; description: string };
 };
 
-/** To whom an answer goes. */
+/** Whom to answer. */
 export type MeshSender = Pick<
   MeshControl,
   'from' | 'to' | 'workflowId' | 'subject' | 'localId' | 'dtsId' | 'partnerId'
@@ -32,10 +32,10 @@ export type MeshSender = Pick<
 
 type ReadControl =
   | { kind: 'control'; control: MeshControl }
-  /** `cut` if more of it may still be on its way. `sender` is set if it says who sent it and for which workflow. */
+  /** `cut` if the rest may still be arriving. `sender` is set if it gives the sender and the workflow. */
   | { kind: 'unreadable'; cut: boolean; hint: string; sender?: MeshSender };
 
-/** The largest of real ones has a few kilobytes. */
+/** The largest real ones have a few kilobytes. */
 export const CONTROL_AT_MOST_BYTES = 65_536;
 const VALUE_AT_MOST = 255;
 
@@ -67,9 +67,8 @@ function messageTypeOf(text: string): MeshControl['messageType'] {
 }
 
 /**
- * Reads a control file. Values are compared by what they mean, however they are written: clients and published
- * examples differ in capitals, and in `1` and `1.0`. Elements that an inbox has no use for are passed
- * over.
+ * Reads a control file. Values are compared by meaning, however they are written: clients and published
+ * examples differ in capitals, and in `1` and `1.0`. Elements that an inbox does not use are ignored.
  */
 export function readControl(text: string): ReadControl {
   const values = new Map<string, string>();
@@ -153,7 +152,7 @@ export function readControl(text: string): ReadControl {
   };
 }
 
-/** What a file to be sent by a MESH client says about itself. */
+/** What a file for a MESH client to send says about itself. */
 type SentControl = Pick<
   MeshControl,
   'from' | 'to' | 'workflowId' | 'subject' | 'localId' | 'partnerId'
@@ -166,7 +165,7 @@ const escaped = (text: string): string =>
 export const writeControl = (control: SentControl): string =>
   controlText({ ...control, messageType: 'data', dtsId: '', encrypted: false });
 
-/** What a file that came by the API says about itself, as a MESH client would have written it. */
+/** What a file received by the API says about itself, as a MESH client would have written it. */
 export const writeReceivedControl = (control: Omit<MeshControl, 'status'>): string =>
   controlText(control);
 

@@ -7,7 +7,7 @@ import { type CsvMetadata, type LoadOptions, loadFile } from './load.ts';
 import { LoadSlots } from './load-slots.ts';
 import { placeOf } from './order.ts';
 
-/** A file to load, with what is known of it beside its name. */
+/** A file to load, with what is known about it apart from its name. */
 type FileToLoad = { path: string; name: string; metadata?: CsvMetadata };
 
 export type FileLoaded<F extends FileToLoad = FileToLoad> = { file: F } & (
@@ -20,12 +20,12 @@ const AT_ONCE = 4;
 
 /**
  * Loads files side by side: those of one authority one after the other in the order given, those of several
- * at the same time. One reading of the store serves all that wait to be reconciled.
+ * authorities at the same time. One reading of the store serves all that wait to be reconciled.
  *
- * After a file that failed, what follows of its authority is not loaded: it might depend on it.
+ * After a failed file, later files of its authority are not loaded, since they might depend on it.
  *
- * @param each called with each file in the order given, as soon as that can be. What it throws is thrown again
- *   once all files are done
+ * @param each called with each file in the order given, as soon as that can be. What it throws is thrown
+ * again once all files are done
  */
 export async function loadFiles<F extends FileToLoad>(
   store: Store,
@@ -81,7 +81,7 @@ export async function loadFiles<F extends FileToLoad>(
     try {
       await each(await loading);
     } catch (error) {
-      // One file failed. The others are loaded all the same, so they are reported too.
+      // One file failed. The others are still loaded, so they are reported too.
       failures.push(error);
     }
   }

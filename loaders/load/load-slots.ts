@@ -2,15 +2,14 @@
 
 import { setImmediate as immediate } from 'node:timers/promises';
 
-/** How long the first load that is ready to be reconciled waits for others at most while the store is small. */
+/** The longest time for which the first load ready for reconciliation waits for others while the store is small. */
 const WAITS_AT_MOST_MS = 10_000;
-/** And for how many times as long as the last reading took, so that a large store is not read most of the time. */
+/** The same as a multiple of the last reading's time, so that a large store is not being read most of the time. */
 const READINGS_WAITED = 4;
 
 /**
- * How many loads of one process read and apply at the same time. A load that is ready to be reconciled
- * gives its slot to another and waits until none is at work any more, so that one reading of the store
- * serves all of them.
+ * How many loads of one process read and apply at the same time. A load ready for reconciliation gives its
+ * slot to another and waits until no load is working, so that one reading of the store serves all of them.
  */
 export class LoadSlots {
   readonly #atOnce: number;
@@ -24,7 +23,7 @@ export class LoadSlots {
     this.#atOnce = atOnce;
   }
 
-  /** Resolves with what gives the slot back, once and only once, however often it is called. */
+  /** Resolves with a function that gives the slot back, only once, however often it is called. */
   async take(): Promise<() => void> {
     if (this.#taken >= this.#atOnce) await new Promise<void>((go) => this.#queue.push(go));
     else this.#taken += 1;
@@ -37,11 +36,11 @@ export class LoadSlots {
   }
 
   /**
-   * Reads the store once no load is at work any more, or once the first that waits has waited long: then for all that
-   * are ready, in one turn of the event loop.
+   * Reads the store once no load is working, or once the first in the queue has waited long enough: then for
+   * all that are ready, in one turn of the event loop.
    */
   async whenQuiet<T>(read: () => Promise<T>): Promise<T> {
-    // The load that was given the slot just now is already at work.
+    // The load that has just been given the slot is already working.
     await immediate();
     if (this.#taken > 0) {
       await new Promise<void>((resolve) => {

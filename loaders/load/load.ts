@@ -1,4 +1,4 @@
-// One file, since a load, its rehearsal and its resumption have to come to the same end by the same steps.
+// One file, since a load, its dry run and its resumption must reach the same end by the same steps.
 
 import { hash, randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
@@ -39,39 +39,39 @@ export type { CsvMetadata } from '../formats/common/metadata.ts';
 export type { UploadSource } from '../formats/common/source.ts';
 
 export type LoadOptions = {
-  /** Folder for spools, made if absent (0700). On the same machine for as long as loads are under way. */
+  /** Folder for spools, made if absent (0700). It must stay on the same machine while loads are under way. */
   spoolDir: string;
-  /** Whether a file may make an authority known here that was not; for an operator's own loads. */
+  /** Whether a file may add an unknown authority; for an operator's own loads. */
   addAuthority: boolean;
-  /** The authority that sends, if its token or mailbox tells; a file of another one is CPF01. */
+  /** The sending authority, if its token or mailbox gives it; a file of another one is CPF01. */
   authority?: OdsCode;
   /** For a CSV: what it does not say about itself. */
   metadata?: CsvMetadata;
-  /** The way in which it came, so that hints name what its sender can change. Default: the command line. */
+  /** How it arrived, so that hints name what its sender can change. Default: the command line. */
   way?: WayIn | undefined;
-  /** What the file calls its columns and plans, instead of what its authority has set. */
+  /** What the file calls its columns and plans, instead of its authority's settings. */
   columns?: ColumnMapping | undefined;
   /** Largest file, as sent and once unpacked. Default 64 MiB. */
   maxBytes?: number;
   /** Milliseconds since 1970; default the present. */
   now?: () => number;
-  /** Who loads: an operator's name, or how the file came in. Goes into the audit. */
+  /** Who loads: an operator's name, or how the file arrived. Recorded in the audit. */
   by: string;
-  /** Traces NHS numbers. Absent: they are not traced, which is for a demo only. */
+  /** Traces NHS numbers. If absent they are not traced, which is for a demo only. */
   tracer?: NumberTracer | undefined;
   /**
-   * Given the notice of numbers that are no longer in use, before anything of the file is applied, so that
-   * a crash cannot lose it; loading the file again gives it again. What it throws ends the load.
+   * Called with the notice of numbers no longer in use, before any part of the file is applied, so that a
+   * crash cannot lose it; loading the file again calls it again. An error that it throws ends the load.
    */
   onNotice?: ((notice: InactiveNumbersNotice) => Promise<void> | void) | undefined;
   /** Codes of the authorities whose acknowledgements repeat refused records (`ACK_ECHO`). */
   echoTo?: readonly string[] | undefined;
-  /** What is unusual, and what is too unusual to be applied unseen; an authority's own settings go first. */
+  /** What is unusual, and what is too unusual to be applied unseen; an authority's own settings come first. */
   breakers?: Breakers | undefined;
   /** Shared by the loads of one process that run side by side. */
   slots?: LoadSlots | undefined;
   onProgress?: OnProgress | undefined;
-  /** Once aborted the load ends where it can be loaded again, or be continued from its journal. */
+  /** Once aborted, the load ends where it can be loaded again or continued from its journal. */
   stopped?: AbortSignal | undefined;
   /** How long to wait for another loader of the same authority. Default 45 s, longer than a dead one's lease. */
   lockWaitMs?: number;
@@ -82,15 +82,14 @@ const MAX_BYTES = 67_108_864;
 /**
  * Loads one file of an authority, Spine XML or CSV, plain or gzip, and returns its acknowledgement.
  *
- * Either the whole file was sound enough to be loaded (CPF02, CPF03: every accepted record is in the
- * store, on disk, and the sequence number is used up) or nothing of it was (CPF01, CPF04: nothing changed
- * but the audit, and the number can be used again). What is too unusual waits, as `held` says: then the
- * acknowledgement is provisional, the number not used up, and `releaseHeldFile` continues with it. A repeat of a
- * loaded file is answered with its acknowledgement. A load that was cut short is carried to its end first,
- * whichever file comes.
+ * Either the file was sound enough to be loaded (CPF02, CPF03: every accepted record is in the store, on
+ * disk, and the sequence number is used up) or none of it was (CPF01, CPF04: only the audit changed, and the
+ * number can be used again). Anything too unusual is held, as `held` says: then the acknowledgement is
+ * provisional, the number is not used up, and `releaseHeldFile` continues the load. A repeat of a loaded file
+ * is answered with its acknowledgement. A load that was cut short is finished first, whichever file comes.
  *
- * @throws {LoadFailed} if the store, the disk or the source failed. A load that had begun to be
- * applied is resumed by the next load of the authority or by {@link resumeLoad}; any other left no trace.
+ * @throws {LoadFailed} if the store, the disk or the source failed. A load that had begun to be applied is
+ * resumed by the next load of the authority or by {@link resumeLoad}; any other leaves no trace.
  */
 export async function loadFile(
   store: Store,
@@ -109,8 +108,8 @@ export async function loadFile(
 }
 
 /**
- * Loads a file as {@link loadFile} does, if it is the file that was shown and would still do what the page said; else
- * nothing changes, not even the audit.
+ * Loads a file as {@link loadFile} does, if it is the previewed file and would still do what the page said;
+ * otherwise nothing changes, not even the audit.
  *
  * @throws {LoadFailed} as {@link loadFile}
  */
@@ -137,16 +136,16 @@ type FileDifference = {
   acknowledgement: Acknowledgement;
   difference: Difference;
   /**
-   * Names the file and all that it was compared with: the dataset, what its authority holds, has set and has waiting.
-   * Empty if nothing was compared.
+   * Identifies the file and everything that it was compared with: the dataset, and what its authority holds,
+   * has set and has waiting. Empty if nothing was compared.
    */
   basis: string;
 };
 
 /**
- * What {@link loadFile} would answer, and by how many rows the store would differ, without changing
- * anything: neither the store nor its ledger, audit or anchor. Nobody is kept waiting by it, so what it says
- * holds only as long as nobody else loads.
+ * What {@link loadFile} would answer, and how many rows of the store would change, without changing anything:
+ * neither the store nor its ledger, audit or anchor. It delays nobody, so the result holds only as long as
+ * nobody else loads.
  *
  * @throws {LoadFailed} if the store, the disk or the source failed
  */
@@ -168,7 +167,7 @@ export async function differFile(
 
 const NO_DIFFERENCE: Difference = { added: 0, removed: 0, changed: 0, stops: 0 };
 
-/** A file would do something else than was shown. */
+/** A file would do something other than what was shown. */
 class NotAsShown extends Error {
   override name = 'NotAsShown';
 }
@@ -181,7 +180,7 @@ const isSame = (one: Difference, other: Difference): boolean =>
 
 /** One file on its way. */
 class Loading {
-  /** True if the store has been changed and not all of it is done. */
+  /** True if the store has been changed but the load is not complete. */
   begun = false;
   readonly #store: Store;
   readonly #anchor: Anchor;
@@ -354,7 +353,7 @@ class Loading {
     const { onProgress, slots, stopped } = this.#options;
     unlessStopped(stopped);
     await spool.commitJournal(JSON.stringify(journal));
-    // A loader that was held up for longer than the lease has been overtaken, and its decisions are old.
+    // A loader delayed beyond its lease has been overtaken, and its decisions are old.
     await lock.renew();
     await anchor.beginLoad({ ...pick(journal), journal: spool.folder, ...journal.expected }, base);
     this.begun = true;
@@ -410,8 +409,8 @@ function removeFolder(folder: string | undefined): void {
 }
 
 /**
- * Carries a load that was cut short to the end it would have had, from its journal. Until then its authority counts
- * as not up to date, because a plan of its newest file may be missing.
+ * Finishes a load that was cut short, from its journal, as it would have ended. Until then its authority
+ * counts as not up to date, because a plan of its newest file may be missing.
  *
  * @throws {StoreNotWhole} if Redis has lost what was to be done
  * @throws {LoadFailed} if the store failed before the authority counted so
@@ -436,7 +435,7 @@ export async function resumeLoad(
       if (error instanceof StoreNotWhole) throw error;
       return { kind: 'behind', why: asLoadFailed(error, true).message };
     }
-    // In one that is not open the part that is held may be older than what was held.
+    // In one that is not open, the part held may be older than what was held.
     if (await store.isOpen()) {
       const isDone = await giveUp(store, anchor, load, lock);
       if (isDone && !lacksFile(anchor, authority)) return { kind: 'resumed' };
@@ -471,14 +470,14 @@ async function giveNotice(
   });
 }
 
-/** Adds to an answer the refused records that its authority asked to have back. They are never stored with it. */
+/** Adds to an answer the refused records that its authority asked for. They are never stored with it. */
 function withEcho(acknowledgement: Acknowledgement, spool: Spool): Acknowledgement {
   const refused = acknowledgement.failures.flatMap(({ record }) => record ?? []);
   const echo = spool.echoes([...new Set(refused)]);
   return echo.length === 0 ? acknowledgement : { ...acknowledgement, echo };
 }
 
-/** Removes a spool, unless the anchor counts on it for a load under way. */
+/** Removes a spool, unless the anchor needs it for a load under way. */
 function discard(spool: Spool, anchor: Anchor): void {
   spool.close();
   if (!anchor.spoolsNeeded().includes(spool.folder)) spool.remove();
@@ -486,7 +485,7 @@ function discard(spool: Spool, anchor: Anchor): void {
 
 const pick = ({ authority, sequence, sha256 }: Journal) => ({ authority, sequence, sha256 });
 
-/** Before anything else, so that not even the audit of a refusal is written to a Redis that is no store. */
+/** Before anything else, so that not even the audit of a refusal is written to a Redis that is not a store. */
 async function requireDataset(store: Store, tracer: NumberTracer | undefined): Promise<void> {
   const dataset = await store.dataset();
   if (dataset === undefined) {

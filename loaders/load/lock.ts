@@ -9,7 +9,7 @@ const LOCK_WAIT_MS = 45_000;
 const LOCK_RETRY_MS = 200;
 const RENEW_EVERY_MS = 10_000;
 
-/** Holds the authority while `work` runs, and keeps the lease alive beside it. */
+/** Holds the authority while `work` runs, and renews the lease meanwhile. */
 export async function withLock<T>(
   store: Store,
   authority: OdsCode,
@@ -18,7 +18,7 @@ export async function withLock<T>(
   stopped?: AbortSignal,
 ): Promise<T> {
   const lock = await waitForLock(store, authority, waitMs ?? LOCK_WAIT_MS, stopped);
-  // Work checks its lease itself at every step; this only covers long steps.
+  // The work checks its lease itself at every step; this only covers long steps.
   const renewing = setInterval(() => void lock.renew().catch(() => undefined), RENEW_EVERY_MS);
   try {
     const done = await work(lock);
@@ -26,7 +26,7 @@ export async function withLock<T>(
     return done;
   } finally {
     clearInterval(renewing);
-    // A lease that cannot be given back runs out.
+    // A lease that cannot be given back expires.
     await lock.release().catch(() => undefined);
   }
 }

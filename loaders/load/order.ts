@@ -2,17 +2,17 @@ import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import { SourceBytes } from '../formats/common/source.ts';
 import { READERS, recognise } from '../formats/formats.ts';
 
-/** What puts files in order: their authority and their sequence number. */
+/** What orders files: their authority and their sequence number. */
 export type Place = { authority?: OdsCode; sequence?: number };
 
 /** The header is within the first few kilobytes of every real file. */
 const LOOKED_AT_BYTES = 262_144;
 
 /**
- * Which authority's file it is and its number, by a look at its beginning. Decides nothing but the order in which
- * files are loaded: a file for which this is not clear is loaded all the same, and refused there if it is wrong.
+ * Which authority's file it is and its number, from its beginning. Decides only the order in which files are
+ * loaded: an unclear file is still loaded, and refused there if it is wrong.
  *
- * @param name what the file is called; a CSV may say by it which file it is
+ * @param name what the file is called; a CSV's name may give both
  */
 export async function placeOf(path: string, name: string): Promise<Place> {
   const source = { path, name };

@@ -12,8 +12,8 @@ import { type HeldFile, journalSchema } from '../spool/journal.ts';
 import { Spool, SpoolInUse } from '../spool/spool.ts';
 
 /**
- * Carries to its end whatever load of the authority was cut short, before anything else begins; or gives it up, if its
- * journal is gone. In a store that is open.
+ * Finishes any load of the authority that was cut short, before anything else begins; or abandons it, if its
+ * journal is gone. For a store that is open.
  */
 export async function endInterrupted(
   store: Store,
@@ -28,9 +28,10 @@ export async function endInterrupted(
 }
 
 /**
- * Gives up a load whose journal is gone: the part of it that is held counts as held, and its authority is behind until
- * its file has come again. What waits of another file of its number is over, as it would be with the load: it must not
- * be taken for the file that is missing. In a store that is open, so that it is not an older copy that counts.
+ * Abandons a load whose journal is gone: the part that reached the store counts, and its authority is behind
+ * until its file has come again. Anything held from another file of the same number ends, as it would with
+ * the load: it must not be taken for the missing file. For a store that is open, so that an older copy does
+ * not count.
  *
  * @returns whether all of the file is held
  */
@@ -44,7 +45,7 @@ export async function giveUp(
   const { sequence } = load;
   const { authority: known, sequenceOffset } = await store.intakeState(authority);
   const entry = await store.fileOf(authority, sequence);
-  // It had ended; only the anchor did not know yet.
+  // It had ended, but the anchor did not know yet.
   const isEntered = entry !== undefined && entry.held === undefined;
   const tally = (await store.tally()).get(authority) ?? new Tally();
   const isWhole = agreesWith(tally, load);
@@ -68,7 +69,7 @@ export async function giveUp(
   return isDone;
 }
 
-/** Removes the spool of a finished load, except for what of it is held. */
+/** Removes the spool of a finished load, except for what is held from it. */
 export async function keepWhatWaits(spool: Spool, hold: HeldFile | undefined): Promise<void> {
   if (hold?.untraced !== undefined) spool.keepWaiting(hold.untraced);
   else if (hold !== undefined) await spool.keepHeld(false);
@@ -77,7 +78,8 @@ export async function keepWhatWaits(spool: Spool, hold: HeldFile | undefined): P
 /**
  * Ends a load from its journal. The caller holds the authority.
  *
- * @returns `lost` if its journal is gone; `given up` if Redis has lost what was to be done, and nothing of it was done
+ * @returns `lost` if its journal is gone; `given up` if Redis has lost what was to be done, and none of it
+ * was done
  */
 export async function resumeUnderLock(
   store: Store,

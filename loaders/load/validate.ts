@@ -13,9 +13,9 @@ import type { LoadOptions } from './load.ts';
 const MAX_BYTES = 67_108_864;
 
 /**
- * Checks a file on its own, as a loader would before it looks at the store: whether it can be read to its
- * last byte, and each record. Needs neither Redis nor a network. What depends on what is held (a delete
- * without its plan, a number already used) shows when it is loaded.
+ * Checks a file by itself, as a loader would before it reads the store: whether it can be read to its last
+ * byte, and each record. Needs neither Redis nor a network. Faults that depend on what is held (a delete
+ * without its plan, a used number) show only when it is loaded.
  *
  * @returns what would be answered as far as can be told: CPF01 or CPF06, or CPF02 to CPF04 by the records
  * @throws {LoadFailed} if the file or the disk failed

@@ -31,7 +31,7 @@ type Extract = {
 };
 
 type ExtractOptions = {
-  /** Whose it is. A file that names another authority cannot be used. */
+  /** The file's authority. A file that names another one cannot be used. */
   authority: OdsCode;
   spoolDir: string;
   maxBytes: number;
@@ -43,8 +43,8 @@ type ExtractOptions = {
 };
 
 /**
- * Reads what a case system holds: Spine XML or CSV as for an upload, of which a number and a time of creation
- * are not asked. Nothing is traced, so names are not read.
+ * Reads what a case system holds: Spine XML or CSV as for an upload, but without a number and a creation
+ * time. Nothing is traced, so names are not read.
  *
  * @throws {LoadFailed} if the file or the disk failed
  */
@@ -91,9 +91,9 @@ const personOf = ({ nhsNumber, type }: Identity): string => `${nhsNumber} ${type
 const identityOf = (row: Identity): string => `${personOf(row)} ${row.startDate}`;
 
 /**
- * Compares an extract with what is held for its authority, plan by plan, and changes nothing. One plan of a
- * person and type that is only here, and one only there, are one that differs in its start: an end sent with
- * that start would be refused.
+ * Compares an extract with what is held for its authority, plan by plan, and changes nothing. If a person has
+ * one plan of a type only here and one only there, they are one plan with different start dates: an end sent
+ * with that start would be refused.
  *
  * @param held every row of the authority, in batches
  */
@@ -116,7 +116,7 @@ export async function reconcile(
       status: statusOf(row, seconds),
       place: placed.place,
       ...(found.length > 0 && { differences: found }),
-      // With another start it is another plan: nothing that is held applies to it.
+      // With another start date it is another plan: nothing that is held applies to it.
       ...(identityOf(row) === identityOf(placed.row) &&
         asHeld(placed.row, row).withdrawn === true && { withdrawn: true as const }),
     });

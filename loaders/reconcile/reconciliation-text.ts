@@ -15,7 +15,7 @@ import { csvText } from '../formats/common/csv-text.ts';
 export const RECONCILIATION_FORMATS = ['json', 'csv', 'txt'] as const;
 type ReconciliationFormat = (typeof RECONCILIATION_FORMATS)[number];
 
-/** A reconciliation in any of its formats. It holds NHS numbers: for the authority alone. */
+/** A reconciliation in any of its formats. It holds NHS numbers, so it is only for the authority. */
 export function formatReconciliation(
   reconciliation: Reconciliation,
   format: ReconciliationFormat,
@@ -39,7 +39,7 @@ const COLUMNS: Record<ComparedField, string> = {
   localId: 'local_id',
 };
 
-/** A line a plan, and one a problem of the extract. */
+/** A line for each plan, and one for each problem of the extract. */
 function asCsv({ rows, problems, omitted }: Reconciliation): string {
   const listed = (differences: ReconciledRow['differences'], side: 'here' | 'there'): string =>
     (differences ?? []).map((each) => `${COLUMNS[each.field]}=${each[side]}`).join('; ');
@@ -91,7 +91,7 @@ function adviceText(row: ReconciledRow): string {
   return advice === undefined ? '' : RECONCILE.results[advice];
 }
 
-/** For a person to read: all that is not the same. */
+/** For a person to read: everything that is not the same. */
 function asText({
   authority,
   file,

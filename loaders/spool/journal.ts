@@ -10,19 +10,19 @@ const detailsSchema = z.strictObject({
 
 const sizeSchema = z.strictObject({ rows: z.number(), added: z.number() });
 
-/** What the authority's state becomes once a file has used up its number. */
+/** The authority's state once a file has used up its number. */
 const consumptionSchema = z.strictObject({
   /** Name and numbers to take over; absent for a CSV, and for a file older than one already loaded. */
   details: detailsSchema.optional(),
   dataAsOf: z.iso.datetime(),
-  /** A full refresh: files numbered up to here are not taken any more. */
+  /** A full refresh: files numbered up to here are no longer accepted. */
   closed: z.int().optional(),
-  /** Kept as a measure for later files; absent for a full refresh and a first load. */
+  /** Kept for comparison with later files; absent for a full refresh and a first load. */
   size: sizeSchema.optional(),
 });
 export type Consumption = z.infer<typeof consumptionSchema>;
 
-/** Part or all of a file that waits: with its rows in the spool, all that is needed to continue with it. */
+/** A file held in part or whole: with its rows in the spool, everything needed to continue it. */
 export const heldFileSchema = z.strictObject({
   id: z.string(),
   authority: odsCodeSchema,
@@ -37,7 +37,7 @@ export const heldFileSchema = z.strictObject({
   whole: z.boolean(),
   /** Whether dates of birth that can be read two ways are in doubt. */
   birthDatesInDoubt: z.boolean().optional(),
-  /** What waits to be traced, and for no person's word: which of the spool's files it is in. */
+  /** What waits to be traced, and for no person's decision: which of the spool's files it is in. */
   untraced: z.int().min(1).optional(),
   /** A full refresh whose omitted rows are still to be removed. */
   sweep: z.boolean(),
@@ -50,30 +50,30 @@ export const heldFileSchema = z.strictObject({
 export type HeldFile = z.infer<typeof heldFileSchema>;
 
 /**
- * What a load needs to be carried to its end from its spool alone: written, with the decision on every
- * row, before the first row is applied.
+ * Everything needed to finish a load from its spool: written, with the decision on every row, before the
+ * first row is applied.
  */
 export const journalSchema = z.strictObject({
   authority: odsCodeSchema,
   /** With the authority's offset. */
   sequence: z.int().nonnegative(),
-  /** The highest sequence the authority will have consumed. */
+  /** The highest sequence that the authority will have used. */
   highestSequence: z.int().nonnegative(),
   sha256: z.string(),
   by: z.string(),
-  /** The id of the audit event: an event that a crash causes to be written twice is recognised by it. */
+  /** The id of the audit event: a second copy of the event caused by a crash is recognised by it. */
   auditId: z.uuid(),
   /** True if part of a file of this number was applied before. */
   again: z.boolean(),
-  /** True of what was held of a file, and is applied now. */
+  /** True if this was held from a file and is applied now. */
   heldPart: z.literal(true).optional(),
   consumption: consumptionSchema,
   recent: z.array(sizeSchema),
   /** What the authority will hold. */
   expected: z.strictObject({ rows: z.int().nonnegative(), digest: z.string() }),
-  /** What of the file is held, if part of it is. */
+  /** What is held from the file, if anything. */
   hold: heldFileSchema.optional(),
-  /** The hold that is over with this load. */
+  /** The hold that ends with this load. */
   drops: z.string().optional(),
   /** As it will be sent, if the store turns out to hold what is expected. */
   acknowledgement: acknowledgementSchema,

@@ -4,7 +4,7 @@ import { type PlanType, planTypes } from '#schemas/plans/plan.ts';
 import type { SpooledRow } from '#schemas/plans/row.ts';
 import { NONE, tableInMemory, tableOnDisk } from './plan-table.ts';
 
-/** What of a file's plan can bear on another row: which it is, and when it is over. */
+/** What matters to other rows about a plan in a file: which plan it is, and when it ends. */
 export type IndexedPlan = Pick<
   SpooledRow,
   'nhsNumber' | 'type' | 'startDate' | 'endDate' | 'deleteDate'
@@ -15,11 +15,11 @@ const DAYS = LAST_DAY - FIRST_DAY + 1;
 const PLANS_A_NUMBER = planTypes.length * DAYS;
 const NO_END = 2 ** 31 - 1;
 const DELETED = -(2 ** 31);
-/** Twenty-four megabytes: more than the largest file that is taken by default has. */
+/** Twenty-four megabytes: more than for the largest file accepted by default. */
 const IN_MEMORY_AT_MOST = 1_048_576;
 
 /**
- * Every plan of a file by its person: which record holds it, and what else the file says about that person.
+ * Every plan of a file by its person: which record has it, and what else the file says about that person.
  *
  * A plan's identity (number, type, start) fits into the 53 bits of a double. A million plans are kept in
  * memory; those of a larger file in a file, so that memory does not grow with it.
@@ -68,7 +68,7 @@ export class PlanIndex {
     return found > 1;
   }
 
-  /** Every plan of a person. Of a deleted one only that it is deleted, with its start as the day. */
+  /** Every plan of a person. For a deleted one only that it is deleted, with its start as the day. */
   plansOf(nhsNumber: NhsNumber): IndexedPlan[] {
     const first = Number(nhsNumber) * PLANS_A_NUMBER;
     const plans: IndexedPlan[] = [];

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 
-/** What is kept of a plan; `before` is the place of the one before it in its chain, or {@link NONE}. */
+/** What is kept about a plan; `before` is the position of the previous one in its chain, or {@link NONE}. */
 type PlanEntry = { identity: number; record: number; end: number; before: number };
 
 /** Plans in the order in which they came, in chains by a hash of their person. */
@@ -9,7 +9,7 @@ type PlanTable = {
   readonly count: number;
   /** The last plan of a chain, or {@link NONE}. @param hash 32 bits */
   last: (hash: number) => number;
-  /** Good until the next one is asked for. */
+  /** Valid until the next one is read. */
   entry: (at: number) => Readonly<PlanEntry>;
   add: (hash: number, identity: number, record: number, end: number) => void;
   close: () => void;
@@ -75,16 +75,16 @@ export function tableInMemory(hashOf: (identity: number) => number): PlanTable {
   };
 }
 
-/** Sixteen million, in 64 MiB of a file that is full of holes while they are empty. */
+/** Sixteen million, in 64 MiB of a sparse file while they are empty. */
 const CHAINS = 2 ** 24;
 const CHAIN_BYTES = 4;
 const ENTRY_BYTES = 24;
 
 /**
- * In a file (0600), for a file of more plans than should be in memory. It is read by the machine's page
- * cache; nothing of it outlives the process, so nothing is synced.
+ * In a file (0600), for an upload with more plans than should be in memory. It is read through the machine's
+ * page cache; nothing in it outlives the process, so nothing is synced.
  *
- * @param path of a file that is not there yet
+ * @param path of a file that does not exist yet
  */
 export function tableOnDisk(path: string): PlanTable {
   const file = openSync(path, 'wx+', 0o600);
@@ -95,7 +95,7 @@ export function tableOnDisk(path: string): PlanTable {
   const chainAt = (hash: number): number => (hash & (CHAINS - 1)) * CHAIN_BYTES;
   const entryAt = (at: number): number => CHAINS * CHAIN_BYTES + at * ENTRY_BYTES;
 
-  // One more than the place, so that a hole in the file is an empty chain.
+  // One more than the position, so that a hole in the file is an empty chain.
   function last(hash: number): number {
     const read = readSync(file, head, 0, CHAIN_BYTES, chainAt(hash));
     return read === CHAIN_BYTES ? head.getInt32(0) - 1 : NONE;

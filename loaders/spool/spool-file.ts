@@ -7,7 +7,7 @@ const flushed = promisify(fsync);
 const PIECE = 131_072;
 
 /**
- * A file of text lines (0600) that is only ever added to, and read from its beginning. What was added is on
+ * A file of text lines (0600) that is only appended to, and read from its beginning. Appended lines are on
  * disk after {@link SpoolFile.sync}, not before.
  */
 export class SpoolFile {
@@ -23,7 +23,7 @@ export class SpoolFile {
     this.#descriptor = descriptor;
   }
 
-  /** A file that is made when something is added to it. */
+  /** A file that is created when something is appended. */
   static create(path: string): SpoolFile {
     return new SpoolFile(path);
   }
@@ -58,7 +58,7 @@ export class SpoolFile {
     return this.#hash.copy().digest('hex');
   }
 
-  /** True if nothing was added, and so there may be no file. */
+  /** True if nothing was added, so that there may be no file. */
   get isUntouched(): boolean {
     return this.#descriptor === undefined && this.#waiting === '';
   }
@@ -81,7 +81,7 @@ export class SpoolFile {
     }
   }
 
-  /** What stands from a place on, if that is short. */
+  /** The text from a position on, if it is short. */
   text(from: number): string {
     const buffer = Buffer.alloc(PIECE);
     if (this.#descriptor === undefined || from < 0) return '';

@@ -21,10 +21,10 @@ const HELD = 'held';
 const ECHO = 'echo';
 const DECIDED = 'decided';
 const PLANS = 'plans';
-/** Followed by how often some of it was left waiting, so that a crash never mixes the one and the next. */
+/** Followed by how often some of it was left waiting, so that a crash never mixes one and the next. */
 const WAITING = 'waiting-';
 
-/** What a decided row is to do: what the store does to it, or that it is taken away. */
+/** What a decided row will do: its effect on the store, or that it is removed. */
 export type DecidedEffect = RowEffect | 'removed';
 export type DecidedRow = PackedRow & { effect: DecidedEffect };
 
@@ -40,21 +40,21 @@ const EFFECTS = new Map(
 );
 
 const NUMBER_LENGTH = 10;
-/** SHA-256 of all before it, in hex; where the journal begins, as sixteen digits; a line end. */
+/** SHA-256 of everything before it, in hex; the journal's position, as sixteen digits; a line end. */
 const FOOTER = /^([0-9a-f]{64})([0-9]{16})\n$/;
 const FOOTER_LENGTH = 81;
 
 const NO_PLANS: readonly IndexedPlan[] = [];
-/** Records, and decided rows, of a file of ordinary size need not be read back from the disk. */
+/** Records and decided rows of an ordinary file need not be read back from the disk. */
 const KEPT_IN_MEMORY = 20_000;
 
 /**
- * A load's own disk: the minimised rows of a file while it is checked, then the journal from which a load
- * is carried to its end whatever happens to the process; and what waits for somebody's decision.
+ * A load's own storage: the minimised rows of a file while it is checked, then the journal from which a load
+ * is finished whatever happens to the process; and rows held for a decision.
  *
- * A folder (0700) of files (0600) that are only added to; what an ordinary file has is kept in memory too,
- * and not read back. Which plans the file has is known to {@link PlanIndex}. The folder is locked for as long as the process that has it open lives, which is how
- * an abandoned one is told.
+ * A folder (0700) of files (0600) that are only appended to; the contents of an ordinary file are also kept
+ * in memory, and not read back. Which plans the file has is known to {@link PlanIndex}. The folder is locked
+ * for as long as the process that has it open lives, which distinguishes it from an abandoned one.
  */
 export class Spool {
   /** Absolute path. Its name is random letters: no digits that could be taken for a number. */
@@ -65,18 +65,18 @@ export class Spool {
   readonly #held: SpoolFile;
   readonly #echo: SpoolFile;
   readonly #decided: SpoolFile;
-  /** The records that still wait to be traced, with the people they are about. */
+  /** The records that still wait to be traced, with the people in them. */
   readonly #waiting: SpoolFile;
   readonly #people: SpoolFile;
   /** The records, as long as they are few. */
   #recordsHere: SpooledRecord[] | undefined = [];
-  /** The decided rows, as long as they are few and were decided on here. */
+  /** The decided rows, as long as they are few and were decided here. */
   #decidedHere: DecidedRow[] | undefined;
   /** How many records were added here. */
   addedRecords = 0;
   /** How many rows were decided on here. */
   decidedRows = 0;
-  /** Where the journal begins in the file of decided rows. */
+  /** The position of the journal in the file of decided rows. */
   #decidedLength: number | undefined;
 
   /** @param waited how often some of the file was left waiting before */
@@ -130,7 +130,7 @@ export class Spool {
   }
 
   /**
-   * Opens what is held, to be decided on again. Its plans are those that the index knows.
+   * Opens held rows, to be decided again. The index knows their plans.
    *
    * @throws {SpoolInUse} if another process has it open; or if there is no such spool
    */
@@ -144,7 +144,7 @@ export class Spool {
     return spool;
   }
 
-  /** The record that already holds this plan, if one does. */
+  /** The record that already has this plan, if one does. */
   recordOf(plan: Pick<SpooledRow, 'nhsNumber' | 'type' | 'startDate'>): number | undefined {
     return this.#index.recordOf(plan);
   }
@@ -179,7 +179,7 @@ export class Spool {
     this.#echo.add(`${JSON.stringify(echo)}\n`);
   }
 
-  /** What can be sent back of some records; only what was kept for it. */
+  /** What can be repeated from some records; only those it was kept for. */
   echoes(records: readonly number[]): EchoedRecord[] {
     const wanted = new Set(records);
     const found: EchoedRecord[] = [];
@@ -203,12 +203,12 @@ export class Spool {
     this.#held.add(lineOf(record, placed));
   }
 
-  /** The records of which rows are kept apart, each with those. */
+  /** The records with rows kept apart, each with those. */
   heldRecords(file: Whose): Generator<SpooledRecord> {
     return recordsOf(this.#held.lines(), file);
   }
 
-  /** Keeps a record apart, to be applied when the people it is of have been traced. */
+  /** Keeps a record apart, to be applied once its people have been traced. */
   wait(record: number, rows: readonly PlacedRow[], people: readonly WaitingPerson[]): void {
     for (const placed of rows) {
       this.#index.add(placed.row, record);
@@ -222,7 +222,7 @@ export class Spool {
     return recordsOf(this.#waiting.lines(), file);
   }
 
-  /** Keeps what a row will do, in the order in which they are to be done. */
+  /** Keeps what a row will do, in the order of application. */
   decide(effect: DecidedEffect, nhsNumber: NhsNumber, packed: string): void {
     this.decidedRows += 1;
     this.#decidedHere?.push({ effect, nhsNumber, packed });
@@ -255,7 +255,7 @@ export class Spool {
   }
 
   /**
-   * Writes the journal behind what was decided; it, every decision and what is held are on disk when this
+   * Writes the journal after the decisions; it, every decision and what is held are on disk when this
    * resolves. A journal that a crash cut short counts as none.
    */
   async commitJournal(json: string): Promise<void> {
@@ -265,12 +265,12 @@ export class Spool {
     this.#decided.add(`${digest}${String(this.#decidedLength).padStart(16, '0')}\n`);
     const waits = this.#waiting.isUntouched ? [] : [this.#waiting, this.#people];
     const used = [this.#decided, ...(this.#held.isUntouched ? [] : [this.#held]), ...waits];
-    // All names are there before their folders are synced.
+    // All names exist before their folders are synced.
     for (const file of used) file.flush();
     await Promise.all([...used.map((file) => file.sync()), ...this.#folders.map(syncFolder)]);
   }
 
-  /** `undefined` before {@link Spool.commitJournal}, or if it did not come to its end. */
+  /** `undefined` before {@link Spool.commitJournal}, or if it was not finished. */
   journal(): string | undefined {
     let size: number;
     try {
@@ -296,7 +296,7 @@ export class Spool {
     return Buffer.concat(journal).toString().trimEnd();
   }
 
-  /** Frees what is kept in memory of rows that are applied: they are not asked for again. */
+  /** Frees the memory of applied rows, which are not read again. */
   forgetRows(): void {
     this.#recordsHere = [];
     this.#decidedHere = [];
@@ -310,7 +310,7 @@ export class Spool {
     this.#index = new PlanIndex(path);
   }
 
-  /** Leaves nothing but what waits to be traced. @param waited which of the files it is in */
+  /** Leaves only what waits to be traced. @param waited which of the files it is in */
   keepWaiting(waited: number): void {
     this.#dropIndex();
     this.#closeFiles();
@@ -321,7 +321,7 @@ export class Spool {
     this.#syncFolders();
   }
 
-  /** Leaves nothing but the rows that are held; on disk when it resolves. @param whole all of the file's */
+  /** Leaves only the held rows; on disk when it resolves. @param whole all of the file's */
   async keepHeld(whole: boolean): Promise<void> {
     if (whole) {
       this.#spill();
@@ -339,7 +339,7 @@ export class Spool {
     this.#syncFolders();
   }
 
-  /** This one, and the one in which its name stands. */
+  /** This folder, and the one that contains its name. */
   get #folders(): string[] {
     return [this.folder, resolve(this.folder, '..')];
   }
@@ -366,7 +366,7 @@ export class Spool {
     if (this.#lock.isOpen) this.#lock.close();
   }
 
-  /** Closes the spool and removes all of it. */
+  /** Closes the spool and removes it completely. */
   remove(): void {
     this.close();
     rmSync(this.folder, { recursive: true, force: true });
@@ -376,7 +376,7 @@ export class Spool {
 export const isAbsent = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT';
 
-/** The process that has a spool open is alive, working or held up. */
+/** The process that has a spool open is alive, working or delayed. */
 export class SpoolInUse extends Error {
   override name = 'SpoolInUse';
 

@@ -8,12 +8,12 @@ import type { SpooledRow } from '#schemas/plans/row.ts';
 const SEPARATOR = '\u001f';
 const IN_DOUBT = '?';
 
-/** A row, and where in its file it stands. */
+/** A row, and its place in the file. */
 export type PlacedRow = { row: SpooledRow; place: string };
 /** A record of a file with its rows. */
 export type SpooledRecord = { record: number; rows: readonly PlacedRow[] };
 
-/** Whose rows they are, which a spool does not repeat in each of them. */
+/** The authority of the rows, which a spool does not repeat in each of them. */
 export type Whose = {
   authority: OdsCode;
   sequence: number;
@@ -39,7 +39,7 @@ export function lineOf(record: number, { row, place }: PlacedRow): string {
   ].join(SEPARATOR)}\n`;
 }
 
-/** Records as a file sends them, for the load whose they are. */
+/** Records as sent in a file, for their load. */
 export function* recordsAs(
   records: readonly SpooledRecord[],
   { authority, sequence, birthDatesInDoubt }: Whose,

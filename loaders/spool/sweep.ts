@@ -3,10 +3,10 @@ import { basename, join } from 'node:path';
 import { FOLDER_PREFIX, isAbsent, Spool } from './spool.ts';
 
 /**
- * Removes spools that no load needs any more: those of processes that died before they applied anything. One that
- * cannot be removed stays, and keeps none of the others and no start.
+ * Removes spools that no load needs any more: those of processes that died before they applied anything. One
+ * that cannot be removed stays, and delays no other and no start.
  *
- * @param needed folders of loads under way, and of what is held
+ * @param needed folders of loads under way and held files
  * @returns how many were removed
  */
 export function sweepSpools(spoolDir: string, needed: readonly string[]): number {

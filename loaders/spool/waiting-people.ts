@@ -3,7 +3,7 @@ import type { CalendarDate } from '#schemas/calendar.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { SpoolFile } from './spool-file.ts';
 
-/** The people of a record who wait to be traced. Names are kept nowhere else, and no longer than that. */
+/** The people in a record who wait to be traced. Names are stored nowhere else, and no longer than that. */
 export type WaitingPerson = {
   record: number;
   place: string;

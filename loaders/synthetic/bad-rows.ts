@@ -2,11 +2,11 @@ import { addDays, type CalendarDate } from '#schemas/calendar.ts';
 import type { RecordCode } from '#schemas/uploads/acknowledgement.ts';
 import type { WrittenPerson, WrittenPlan, WrittenRecord } from './text.ts';
 
-/** What an acknowledgement must say about a record that is wrong on purpose. */
+/** What an acknowledgement must say about a deliberately wrong record. */
 export type Expected = { kind: string; code: RecordCode; field: string };
 
 type BadRow = Expected & {
-  /** `later`: only if something of the authority is held already. */
+  /** `later`: only if something of the authority is already held. */
   where: 'anywhere' | 'xml' | 'later';
   record: WrittenRecord;
 };
@@ -15,10 +15,10 @@ type BadRow = Expected & {
 export type HeldPlan = { type: WrittenPlan['type']; startDate: string };
 
 /**
- * A record of each way to be wrong, all of the same person, each wrong in one thing alone.
+ * A record for each possible fault, all for the same person, each with one fault only.
  *
  * @param person the child, or else the mother
- * @param held of the child, if there is one
+ * @param held the child's plan, if there is one
  */
 export function badRows(
   { child, mother }: Pick<WrittenRecord, 'child' | 'mother'>,
@@ -112,7 +112,7 @@ export function badRows(
   ];
 }
 
-/** What is expected for a plan that the record before it has already. */
+/** The finding expected for a plan that the record before it already has. */
 export const REPEATED: Expected = {
   kind: 'repeated-plan',
   code: 'CPR07',

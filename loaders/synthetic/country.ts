@@ -29,7 +29,7 @@ export type CountryOptions = {
   numbers: NumberRange;
 };
 
-/** What a record of a later file reports. */
+/** What a record in a later file reports. */
 export type Change = 'new' | 'changed' | 'ended' | 'deleted';
 
 export type CountryAuthority = WrittenHeader['authority'] & { index: number };
@@ -50,7 +50,7 @@ export const PURPOSE = {
 const PAIR_EVERY = 16;
 const PAIR_AT = 7;
 
-/** Children are at most this old on the first day, so that none comes of age before the last file. */
+/** The greatest age of children on the first day, so that none comes of age before the last file. */
 const OLDEST_DAYS = 6_390;
 const YOUNGEST_DAYS = 30;
 export const DELTAS_AT_MOST = 100;
@@ -97,9 +97,9 @@ const FAMILY_AT_MOST = 5;
 type Life = { type: PlanType; start: number; end?: number; deleted?: number };
 
 /**
- * A made-up England: authorities of lifelike sizes, families, children of several authorities, mothers.
- * Only the authorities are kept: each record is worked out from the seed when it is asked for,
- * so memory is the same at any size.
+ * A made-up England: authorities of realistic sizes, families, children of several authorities, mothers. Only
+ * the authorities are kept: each record is computed from the seed when needed, so memory is the same at any
+ * size.
  */
 export class Country {
   readonly authorities: readonly CountryAuthority[];
@@ -110,11 +110,11 @@ export class Country {
   /** Records of each authority's first file, and the index of its first person. */
   readonly #records: readonly number[];
   readonly #base: readonly number[];
-  /** Those who come in later files are counted after all of them, so that no first file depends on them. */
+  /** People in later files are counted after all of these, so that no first file depends on them. */
   readonly #laterBase: readonly number[];
   readonly #firstDay: number;
 
-  /** @throws a sentence if there are not as many numbers as people */
+  /** @throws a sentence if there are fewer numbers than people */
   constructor(options: CountryOptions) {
     this.options = options;
     const { authorities, date, deltas, numbers } = options;
@@ -165,8 +165,8 @@ export class Country {
   }
 
   /**
-   * The records of the file of a later day (from 1): some of the first file's, each in one of the later
-   * files at most, and new ones.
+   * The records of a later day's file (from 1): some of the first file's, each in at most one later file, and
+   * new ones.
    */
   *later(
     { index }: CountryAuthority,
@@ -187,7 +187,7 @@ export class Country {
     }
   }
 
-  /** The index of the person whom a record is of. */
+  /** The index of the person in a record. */
   personOf({ index }: CountryAuthority, at: number): number {
     const owner = this.#owner(index, at);
     return this.#personIndex(owner.authority, owner.at);
@@ -204,7 +204,7 @@ export class Country {
     }
   }
 
-  /** The index of the person whom a record would be of, were it nobody else's too. */
+  /** The index of the person whom a record would have, if it were nobody else's too. */
   #personIndex(authority: number, at: number): number {
     const records = this.#records[authority] ?? 0;
     return at < records
@@ -212,7 +212,7 @@ export class Country {
       : (this.#laterBase[authority] ?? 0) + at - records;
   }
 
-  /** Whom a record is about: mostly the authority's own child, sometimes one that another authority has too. */
+  /** Whom a record is about: mostly the authority's own child, sometimes one that another authority also has. */
   #owner(authority: number, at: number): { authority: number; at: number } {
     const other = (authority + 1) % this.authorities.length;
     const own = { authority, at };
@@ -232,12 +232,12 @@ export class Country {
 
   #isPair(authority: number, at: number): boolean {
     if (at % PAIR_EVERY !== PAIR_AT) return false;
-    // A file has exactly the plans it was given: its last record may have no room for two.
+    // A file has exactly its number of plans: its last record may have no room for two.
     const records = this.#records[authority] ?? 0;
     return at !== records - 1 || plansIn(records) === this.#plans[authority];
   }
 
-  /** The record in whose family this one is: siblings stand behind one another. */
+  /** The record whose family this one belongs to: siblings follow one another. */
   #family(authority: number, at: number): number {
     let first = at;
     for (let i = 0; i < FAMILY_AT_MOST && first > 0; i += 1, first -= 1) {
@@ -246,7 +246,7 @@ export class Country {
     return first;
   }
 
-  /** How old, on the first day, the person is whom the record is of. */
+  /** The age, on the first day, of the person in the record. */
   #ageDays(authority: number, at: number): number {
     const kind = this.#kind(authority, at);
     const draw = draws(this.options.seed, PURPOSE.person, authority, at);
@@ -417,7 +417,7 @@ function authority(index: number): CountryAuthority {
   };
 }
 
-/** Many small authorities and a few large ones: a log-normal spread, cut off at nine times the median. */
+/** Many small authorities and a few large ones: a log-normal distribution, cut off at nine times the median. */
 function sizes({ seed, authorities, plans }: CountryOptions): number[] {
   const weights = Array.from({ length: authorities }, (_, i) =>
     Math.min(9, Math.exp(normalQuantile((i + 0.5) / authorities))),
@@ -447,7 +447,7 @@ function normalQuantile(share: number): number {
 const plansIn = (records: number): number =>
   records + Math.floor((records + PAIR_EVERY - 1 - PAIR_AT) / PAIR_EVERY);
 
-/** The fewest records that hold so many plans. */
+/** The fewest records with this many plans. */
 function recordsFor(plans: number): number {
   let records = Math.floor((plans * PAIR_EVERY) / (PAIR_EVERY + 1));
   while (records > 0 && plansIn(records - 1) >= plans) records -= 1;

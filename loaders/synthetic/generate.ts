@@ -31,13 +31,13 @@ export type GenerateOptions = CountryOptions & {
   /** `both`: every other authority sends Spine XML, the others CSV. */
   format: (typeof GENERATED_FORMATS)[number];
   /**
-   * Share of the records that are spoilt on purpose, each in one of the ways there are; and of the people
-   * of whom the register says something else than the files.
+   * Share of the records that are deliberately wrong, each in one way; and of the people for whom the
+   * register differs from the files.
    */
   badRate: number;
 };
 
-/** A record that is wrong on purpose: its position in the file from 1, as an acknowledgement gives it. */
+/** A deliberately wrong record: its position in the file from 1, as in an acknowledgement. */
 export type WrongRecord = Expected & {
   record: number;
   /** Refused only if numbers are traced, in this country's register. */
@@ -52,7 +52,7 @@ export type FileSummary = {
   records: number;
   expected: ExpectedCounts;
   expectedWhenTraced: ExpectedCounts;
-  /** Records, except for those spoilt, by what they report in a later file. */
+  /** Records without deliberate faults, by what they report in a later file. */
   changes: Record<Change, number>;
 };
 
@@ -67,9 +67,9 @@ export type GeneratedFile = {
   createdAt: number;
   day: CalendarDate;
   /**
-   * The file's text in pieces, and at its end what is in it.
+   * The file's text in pieces, and finally its contents.
    *
-   * @param wrong called with each record that is wrong, as it is written
+   * @param wrong called with each wrong record as it is written
    */
   text(wrong?: (record: WrongRecord) => void): Generator<string, FileSummary>;
 };
@@ -78,12 +78,12 @@ const PIECE = 65_536;
 const MADE_AT = '0005';
 
 /**
- * A synthetic England: for every authority a first file with all its plans, and a file a day of changes
- * after it. Repeatable to the byte, and made as it is read: memory is the same at any size.
+ * A synthetic England: for every authority a first file with all its plans, and then a daily file of changes.
+ * Repeatable byte for byte, and made as it is read: memory is the same at any size.
  *
- * Everything in it is made up. With `numbers: 'test'` every NHS number is of the range kept for tests.
+ * Everything in it is made up. With `numbers: 'test'` every NHS number is in the range kept for tests.
  *
- * @throws a sentence if there are not as many numbers as people
+ * @throws a sentence if there are fewer numbers than people
  */
 export function generateEngland(options: GenerateOptions) {
   const country = new Country(options);
@@ -119,7 +119,7 @@ export function generateEngland(options: GenerateOptions) {
     authorities: country.authorities,
     people: country.people,
     files,
-    /** A register to trace everybody in, in which `badRate` of them are not as the files say. */
+    /** A register to trace everybody in, in which `badRate` of them differ from the files. */
     register: (): Generator<string> => registerLines(country, options.badRate),
   };
 }
@@ -128,11 +128,11 @@ type Entry = {
   record: WrittenRecord;
   change?: Change | undefined;
   spoilt?: Expected;
-  /** What tracing has against it. */
+  /** What tracing finds wrong with it. */
   traced?: Expected | undefined;
 };
 
-/** The records of a file in their order, the spoilt ones instead of what they were. */
+/** The records of a file in order, with the deliberately wrong ones in place. */
 function* entries(
   country: Country,
   authority: CountryAuthority,
@@ -150,12 +150,12 @@ function* entries(
   for (const { at, record, change } of source) {
     const against = registeredAgainst(seed, badRate, country.personOf(authority, at));
     if (against !== undefined) {
-      // Where numbers are traced, there would be nothing to delete.
+      // If numbers are traced, there would be nothing to delete.
       if (change === 'deleted') continue;
       yield { record, change, traced: isDeleteOnly(record) ? undefined : against };
       continue;
     }
-    // A record that was refused at first is not held, so it cannot change.
+    // A record refused at first is not held, so it cannot change.
     if (day > 0 && change !== 'new' && isSpoilt(at, 0)) continue;
     if (!isSpoilt(at, day)) {
       yield { record, change };
@@ -242,7 +242,7 @@ function* fileText(
   };
 }
 
-/** It stands above the records of a Spine XML file, so they are gone through twice. */
+/** It is above the records of a Spine XML file, so the records are gone through twice. */
 function count(records: Iterable<unknown>): number {
   let found = 0;
   for (const _ of records) found += 1;

@@ -4,32 +4,32 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { type CryptoKey, jwtVerify } from 'jose';
 
-/** A person known to a made-up service. */
+/** A person known to a simulated service. */
 export type MadeUpPerson = {
   nhsNumber: string;
   dateOfBirth?: string;
-  /** Absent: a minimal record, which has neither names nor a date of birth. */
+  /** Absent for a minimal record, which has neither names nor a date of birth. */
   names?: readonly { use?: string; given: readonly string[]; family: string; end?: string }[];
   /** Confidentiality: `U`, `R` or `V`. */
   security?: string;
 };
 
-/** What is held under a number: a person, of another number if it was replaced, or that it was withdrawn. */
+/** What is held under a number: a person, with another number if it was replaced, or that it was withdrawn. */
 export type MadeUpRecord = MadeUpPerson | 'invalidated';
 
 export type MadeUpPds = {
   url: string;
   tokenUrl: string;
-  /** By the number that is asked for; may be changed at any time. */
+  /** By the number asked for; may be changed at any time. */
   records: Map<string, MadeUpRecord>;
   /** The records that were asked for, in order. */
   asked: { nhsNumber: string; requestId: string; organisation: string; at: number }[];
   tokensGiven: number;
-  /** Answers in its stead if it is set and says that it did. */
+  /** Answers instead of it if set and if it returns true. */
   instead:
     | ((request: IncomingMessage, response: ServerResponse, path: string) => boolean)
     | undefined;
-  /** Tokens that were given are good no longer. */
+  /** Tokens given before are no longer valid. */
   forgetTokens(): void;
   close(): Promise<void>;
 };
@@ -40,10 +40,10 @@ const BASE = '/personal-demographics/FHIR/R4';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /**
- * Serves a made-up Personal Demographics Service on loopback: the token address of the API platform and
+ * Simulates the Personal Demographics Service on loopback: the token address of the API platform and
  * retrieval by number, with the checks of the real one and none of its people. For rehearsals and tests.
  *
- * @param publicKey of the key by which anybody who asks shows who it is; RS512
+ * @param publicKey the public key of its client; RS512
  */
 export async function startMadeUpPds({
   port = 0,
@@ -83,7 +83,7 @@ export async function startMadeUpPds({
     pds.tokensGiven += 1;
     send(response, 200, {
       access_token: token,
-      // As the platform does: texts.
+      // As text, like the platform.
       expires_in: String(TOKEN_SECONDS),
       token_type: 'Bearer',
       issued_at: String(Date.now()),
@@ -150,7 +150,7 @@ function send(
   response.end(JSON.stringify(body));
 }
 
-/** As the service says why it gives no record. */
+/** How the service says why it gives no record. */
 export function sendOutcome(
   response: ServerResponse,
   status: number,
@@ -163,7 +163,7 @@ export function sendOutcome(
   send(response, status, { resourceType: 'OperationOutcome', issue }, headers);
 }
 
-/** As the service writes a record, in what matters here. */
+/** How the service writes a record, in what matters here. */
 export function patientOf({ nhsNumber, dateOfBirth, names, security = 'U' }: MadeUpPerson): object {
   return {
     resourceType: 'Patient',

@@ -1,8 +1,8 @@
 import { one } from './random.ts';
 
 /**
- * Made-up names, in the files so that their being dropped is put to the test: with accents, apostrophes,
- * hyphens, spaces, and a comma that a CSV has to quote.
+ * Made-up names, in the files so that tests show that they are dropped: with accents, apostrophes, hyphens,
+ * spaces, and a comma that a CSV has to quote.
  */
 // biome-ignore format: a list of words
 const GIVEN = [
@@ -39,7 +39,7 @@ const COUNCIL = ['Council', 'Borough Council', 'City Council', 'County Council']
 export const givenName = (draw: () => number): string => one(draw, GIVEN);
 export const familyName = (draw: () => number): string => one(draw, FAMILY);
 
-/** Another name for each index; says about itself that it is made up. */
+/** A different name for each index, which says itself that it is made up. */
 export function councilName(index: number): string {
   const place = PLACE[index % PLACE.length] ?? PLACE[0];
   const round = Math.floor(index / PLACE.length);

@@ -1,7 +1,7 @@
 /**
- * A stream of numbers from 0 (inclusive) to 1 (exclusive), known by a seed and some whole numbers. The same
- * name gives the same stream on every machine, and nothing has to be kept to come back to it: any record of
- * a synthetic country can be made on its own.
+ * A stream of numbers from 0 (inclusive) to 1 (exclusive), named by a seed and some whole numbers. The same
+ * name gives the same stream on every machine without any stored state: any record of a synthetic country can
+ * be made separately.
  */
 export function draws(seed: number, ...name: readonly number[]): () => number {
   let state = scrambled(seed);
@@ -26,7 +26,7 @@ export function whole(draw: () => number, least: number, most: number): number {
   return least + Math.floor(draw() * (Math.max(most, least) - least + 1));
 }
 
-/** One of a list. */
+/** An item of a list. */
 export function one<T>(draw: () => number, list: readonly [T, ...T[]]): T {
   return list[Math.floor(draw() * list.length)] ?? list[0];
 }

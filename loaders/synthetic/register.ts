@@ -5,7 +5,7 @@ import { numbersIn, syntheticNumber } from './numbers.ts';
 import { draws } from './random.ts';
 import { quoted, type WrittenPerson, type WrittenRecord } from './text.ts';
 
-/** Ways in which a register can speak against what an upload says about a person, and what is answered. */
+/** Ways in which a register can differ from an upload about a person, and the answer to each. */
 const AGAINST = [
   { kind: 'superseded', code: 'CPR05', field: 'nhs_number' },
   { kind: 'inactive', code: 'CPR01', field: 'nhs_number' },
@@ -17,7 +17,7 @@ const AGAINST = [
 ] as const satisfies readonly Expected[];
 type Against = (typeof AGAINST)[number];
 
-/** What a register has against a person, if anything: of so many as there are spoilt records. */
+/** How a register differs about a person, if it does: for the same share as of wrong records. */
 export function registeredAgainst(
   seed: number,
   rate: number,
@@ -29,13 +29,13 @@ export function registeredAgainst(
   return AGAINST[Math.floor(draw() * AGAINST.length)];
 }
 
-/** A record that only deletes is taken whatever tracing finds. */
+/** A record that only deletes is accepted whatever tracing finds. */
 export const isDeleteOnly = ({ plans }: WrittenRecord): boolean =>
   plans.every(({ deleteDate }) => deleteDate !== undefined && deleteDate !== '');
 
 /**
- * A register for tracing (`TRACING_REGISTER_FILE`) of everybody in a country's files, a line each, in the
- * order of nothing in particular.
+ * A register for tracing (`TRACING_REGISTER_FILE`) of everybody in a country's files, a line each, in no
+ * particular order.
  */
 export function* registerLines(country: Country, rate: number): Generator<string> {
   yield 'nhs_number,status,replaced_by,date_of_birth,given_name,family_name\n';

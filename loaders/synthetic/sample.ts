@@ -36,8 +36,8 @@ export type SampleUpload = {
 };
 
 /**
- * The first upload of each sample authority, with every state there is on the day of `now`. The two that
- * send CSV have to be added with their telephone numbers before.
+ * The first upload of each sample authority, with every possible state on the day of `now`. The two that send
+ * CSV must first be added with their telephone numbers.
  *
  * @param sequence of each file
  * @param now milliseconds since 1970
@@ -66,10 +66,10 @@ export function sampleUploads({
 }
 
 /**
- * A later upload of each sample authority that reports nothing: a CSV with no row, which says only that
- * what is held is still right.
+ * A later upload of each sample authority without records: a CSV with no rows, which says only that what is
+ * held is still right.
  *
- * @param sequence of each file, above that of any before
+ * @param sequence of each file, higher than before
  * @param now milliseconds since 1970
  */
 export function sampleRenewals({

@@ -1,6 +1,6 @@
 import { PLAN_TYPES, type PlanType } from '#schemas/plans/plan.ts';
 
-/** What is written of a person or a plan: days as `YYYY-MM-DD`, and '' for what is left out. */
+/** What is written about a person or a plan: days as `YYYY-MM-DD`, and '' for anything left out. */
 export type WrittenPerson = {
   nhsNumber: string;
   localId: string;
@@ -15,7 +15,7 @@ export type WrittenPlan = {
   endDate?: string | undefined;
   deleteDate?: string | undefined;
 };
-/** Plans and whose they are. A CSV takes the mother for an unborn child's plan, else the child. */
+/** Plans and their people. A CSV uses the mother for an unborn child's plan, otherwise the child. */
 export type WrittenRecord = {
   child?: WrittenPerson | undefined;
   mother?: WrittenPerson | undefined;

@@ -10,7 +10,7 @@ import { AuthorityBusy, asLoadFailed, requireOpen } from '../load-failed.ts';
 
 const LOCK_WAIT_MS = 10_000;
 
-/** Who acts. Two people are two keys, whatever their names. */
+/** Who acts. Two people have two keys, whatever their names. */
 export type Acting = {
   name: string;
   key: string;
@@ -23,11 +23,11 @@ export type Changing = Acting & { now?: () => number; lockWaitMs?: number };
 export const instantOf = (now: () => number): string => new Date(now()).toISOString();
 
 /**
- * Runs whatever a council changes by itself, under its lock and after whatever was cut short: of two people who act at
- * the same moment, the second sees what the first has done.
+ * Runs a change that a council makes by itself, under its lock and after anything that was cut short: if two
+ * people act at the same moment, the second sees what the first has done.
  *
- * @param work is given what it calls before it changes anything
- * @throws {LoadFailed} if the store failed; what was begun is ended by the next act, load or start
+ * @param work given a function to call before it changes anything
+ * @throws {LoadFailed} if the store failed; the next act, load or start finishes what was begun
  */
 export async function changing<T>(
   store: Store,
@@ -53,6 +53,6 @@ export async function changing<T>(
 
 const LETTERS = 'bcdfghjkmnpqrstvwxz';
 
-/** The name of an act: letters alone, no digits that could be taken for a number. */
+/** The name of an act: only letters, no digits that could be taken for a number. */
 export const newActId = (): string =>
   Array.from(randomBytes(12), (byte) => LETTERS[byte % LETTERS.length]).join('');

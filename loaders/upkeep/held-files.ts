@@ -1,4 +1,4 @@
-// One file, since a release, a discard and an expiry are one decision that ends in different ways.
+// One file, since a release, a discard and an expiry are one decision with different endings.
 
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
@@ -32,26 +32,26 @@ import type { WaitingPerson } from '../spool/waiting-people.ts';
 
 export type { HeldFile } from '../spool/journal.ts';
 
-/** Who lets a hold through or discards it, and why; both go into the audit. */
+/** Who releases or discards a hold, and why; recorded in the audit. */
 export type HeldFileDecision = NamedPerson & {
-  /** Who of the council confirmed it. */
+  /** The person at the council who confirmed it. */
   confirmedBy?: string;
   /** Milliseconds since 1970; default the present. */
   now?: () => number;
   lockWaitMs?: number;
 };
 
-/** What tracing found out of the records of a file that waited for it. */
+/** What tracing found about the records of a file that waited for it. */
 type TracedRecords = {
   /** Which of the spool's files they are in. */
   of: number;
-  /** By record. One that is not there continues waiting. */
+  /** By record. One that is missing still waits. */
   findings: ReadonlyMap<number, readonly Finding[]>;
-  /** The people who continue to wait. */
+  /** The people who still wait. */
   people: readonly WaitingPerson[];
 };
 
-/** What waits, for somebody's decision or to be traced, the oldest first. */
+/** What waits for a decision or to be traced, the oldest first. */
 export function listHeldFiles(anchor: Pick<Anchor, 'heldFiles'>): HeldFile[] {
   return anchor.heldFiles().map(({ json }) => heldFileSchema.parse(JSON.parse(json)));
 }
@@ -64,12 +64,12 @@ export function findHeldFiles(anchor: Anchor, text: string): HeldFile[] {
 }
 
 /**
- * Lets through what of a file was held, as of now: its rows are decided on again, against what is held by
- * now, and what a full refresh leaves out is looked for again. The file has used up its number then, and
- * its final acknowledgement replaces the provisional one.
+ * Releases the held part of a file, as of now: its rows are decided again by what is held now, and the rows
+ * that a full refresh leaves out are found again. Then the file has used up its number, and its final
+ * acknowledgement replaces the provisional one.
  *
- * @throws {LoadFailed} if there is no such hold any more, or the store failed; a release that had begun
- * is carried to its end by the next load or start
+ * @throws {LoadFailed} if the hold no longer exists, or the store failed; the next load or start finishes a
+ * release that had begun
  */
 export async function releaseHeldFile(
   store: Store,
@@ -123,10 +123,10 @@ export async function releaseHeldFile(
 }
 
 /**
- * Gives up what of a file was held: it is not done, and its records count as refused. A file of which
- * nothing was applied can be sent again with the same number.
+ * Discards the held part of a file: it is not applied, and its records count as refused. A file without any
+ * applied part can be sent again with the same number.
  *
- * @throws {LoadFailed} if there is no such hold any more, or the store failed
+ * @throws {LoadFailed} if the hold no longer exists, or the store failed
  */
 export async function discardHeldFile(
   store: Store,
@@ -150,7 +150,7 @@ export async function discardHeldFile(
 }
 
 /**
- * Discards what nobody has decided on for too long.
+ * Discards what nobody has decided in time.
  *
  * @param onDiscarded called with each
  * @throws the first fault, once all were tried
@@ -223,7 +223,7 @@ async function record(
   });
 }
 
-/** `nothing`: nothing of the file was applied, and by now none of its records is sound. */
+/** `nothing`: no part of the file was applied, and by now none of its records is sound. */
 async function decideRelease(
   store: Store,
   anchor: Anchor,
@@ -341,7 +341,7 @@ async function decideRelease(
   };
 }
 
-/** The records that were traced and found sound; the others are refused, or continue waiting. */
+/** The records that were traced and found sound; the others are refused, or still wait. */
 function* soundRecords(
   spool: Spool,
   heldFile: HeldFile,
@@ -420,7 +420,7 @@ function final(
   };
 }
 
-/** Ends a hold without applying anything. A file of which nothing was applied has not used up its number. */
+/** Ends a hold without applying anything. A file without any applied part has not used up its number. */
 async function endHeldFile(
   store: Store,
   anchor: Anchor,

@@ -12,8 +12,8 @@ import { forgetRestrictions } from './restrict.ts';
 import { forgetWithdrawals } from './withdraw.ts';
 
 /**
- * How long a late file is waited for: MESH keeps a message for thirty days at most, and three times that is
- * past any delivery that would still come.
+ * How long a late file is waited for: MESH keeps a message for at most thirty days, and three times that is
+ * beyond any late delivery.
  */
 export const LATE_FILES_DAYS = 90;
 const DAY_MS = 86_400_000;
@@ -27,19 +27,19 @@ type PurgeOptions = {
   lockWaitMs?: number;
 };
 
-/** What was, or would be, removed of one authority. */
+/** What was, or would be, removed from one authority. */
 type Purged = { authority: OdsCode; rows: number };
 
 /**
  * Removes the rows that no window can show again: ended, deleted or 18 so long ago that they are hidden for
- * good, and from a file so old that none older will be taken any more.
+ * good, and from a file so old that no older one will be accepted.
  *
  * A row keeps older files from bringing its plan back. So a row goes only if it came in a file that was
- * loaded over ninety days ago, and with it the numbers up to its file are closed: a file of such a number
- * that comes after all is refused. Each authority on its own, under its lock, announced in the anchor first
- * and carried to its end after a crash.
+ * loaded over ninety days ago, and with it the numbers up to its file are closed: a file with such a number
+ * that still arrives is refused. Each authority separately, under its lock, announced in the anchor first and
+ * finished after a crash.
  *
- * @throws {LoadFailed} if the store failed; what was begun is ended by the next load or start
+ * @throws {LoadFailed} if the store failed; the next load or start finishes what was begun
  */
 export async function purge(
   store: Store,
@@ -101,7 +101,7 @@ async function oldestKept(
   for (const { sequence, at = now } of await store.filesReceived(authority)) {
     if (at > since) upTo = Math.min(upTo, sequence - 1);
   }
-  // What was given up is to come again.
+  // An abandoned file is to come again.
   for (const { sequence } of anchor.missingFiles(authority)) upTo = Math.min(upTo, sequence - 1);
   return Math.max(upTo, closed);
 }

@@ -7,11 +7,11 @@ import { withLock } from '../load/lock.ts';
 import { asLoadFailed, LoadFailed, requireOpen } from '../load-failed.ts';
 
 /**
- * Takes an authority off the directory that was entered by mistake, so that it is not missed any more. One
- * that ever loaded a file stays: its children's plans must not go with it, and its silence must be noticed.
+ * Removes an authority from the directory that was added by mistake, so that it is no longer missed. One that
+ * ever loaded a file stays: its children's plans must not go with it, and its silence must be noticed.
  *
- * @throws {LoadFailed} if it is not known, has loaded or is loading a file, or the store failed; nothing
- * was changed
+ * @throws {LoadFailed} if it is not known, has loaded or is loading a file, or the store failed; nothing was
+ * changed
  */
 export async function removeAuthority(
   store: Store,

@@ -9,9 +9,9 @@ import { endInterrupted } from '../load/resume.ts';
 import { asLoadFailed, LoadFailed, requireOpen } from '../load-failed.ts';
 
 /**
- * Lets an authority's files be numbered again, as a new case system does. From now on an offset is added to
- * their numbers inside the store, so that they continue after those that were used; acknowledgements continue
- * saying the file's own number. What was made before the newest file loaded so far is of the old numbering,
+ * Restarts the numbering of an authority's files, for a new case system. From now on an offset is added to
+ * their numbers inside the store, so that they continue after those that were used; acknowledgements still
+ * give the file's own number. A file made before the newest one loaded so far belongs to the old numbering,
  * and is refused.
  *
  * @returns the highest number used in the old numbering

@@ -12,21 +12,25 @@ import { type Acting, type Changing, changing, instantOf, newActId } from './cha
 import { plansNotOver } from './plans-not-over.ts';
 
 const DAY_MS = 86_400_000;
-/** For how long one that has ended is kept on the list: the audit has it all. */
+/** How long an ended restriction stays on the list: the audit has everything. */
 const ENDED_LISTED_DAYS = 30;
-/** What one council keeps back about one child: more are no people that a child has to be kept from. */
+/** The most that one council may keep back about one child: a child has to be protected from fewer people than this. */
 export const RESTRICTIONS_A_CHILD = 20;
-/** Users that one council bars in a day: a bar delays care. */
+/** Users that one council may bar in a day: a bar delays care. */
 export const BARRED_A_DAY = 10;
-/** How often one council protects one child's whereabouts in a day: each time is an event, and more would only hide some. */
+/**
+ * How often one council may protect one child's whereabouts in a day: each time is an event, and more would
+ * only hide some.
+ */
 export const PROTECTED_A_DAY = 10;
 
 /** What is to be kept back, and about whom. */
 export type ToRestrict = Pick<Restriction, 'nhsNumber' | 'kind' | 'user'>;
 
 /**
- * Keeps back where a child was looked up, or everything about it from one user, until somebody ends that. Only of a child
- * of whom one of the council's own plans is shown, or will be. Audited first. Asking again gives the one that is in force.
+ * Keeps back where a child was looked up, or everything about the child from one user, until somebody ends
+ * that. Only for a child with a plan of the council's own that is shown, or will be. Audited first. Asking
+ * again returns the one in force.
  */
 export function setRestriction(
   store: Store,
@@ -97,7 +101,7 @@ export type StandingRestriction = {
   restriction: Restriction;
   /** `cut-short`: it was never set, and can be set again. */
   standing: 'in-force' | 'ended' | 'cut-short';
-  /** One of the council's own plans is shown of the child, or will be. */
+  /** The child has a plan of the council's own that is shown, or will be. */
   hasPlan: boolean;
   /**
    * Another council protects the child's whereabouts as well, since before this one (`first`) or after (`also`). Only the
@@ -106,7 +110,7 @@ export type StandingRestriction = {
   other?: 'first' | 'also';
 };
 
-/** What an authority keeps back about its children, and did until lately: the newest first. */
+/** What an authority keeps back about its children, or did until recently: the newest first. */
 export async function listRestrictions(
   store: Store,
   authority: OdsCode,
@@ -142,7 +146,7 @@ function standingOf(restriction: Restriction): StandingRestriction['standing'] {
   return isInForce(restriction) ? 'in-force' : 'cut-short';
 }
 
-/** Forgets what has ended and was listed for long enough. */
+/** Forgets restrictions that ended and were listed for long enough. */
 export async function forgetRestrictions(
   store: Store,
   authority: OdsCode,

@@ -9,37 +9,37 @@ import type { Retrieved } from '../check/tracing/pds/client.ts';
 import type { PdsTracer } from '../check/tracing/pds/pds-tracer.ts';
 import { NumberTracingUnavailable } from '../check/tracing/tracer.ts';
 
-/** A number that is no longer in use, for one of the authorities that hold plans under it. */
+/** A number no longer in use, for one of the authorities with plans under it. */
 export type FoundInactive = {
   authority: OdsCode;
-  /** The number of the file that its plan came in, with the authority's offset. */
+  /** The number of the file that brought its plan, with the authority's offset. */
   sequence: number;
   nhsNumber: NhsNumber;
   localId: string;
-  /** Only if name and birth date are those that this authority sent. */
+  /** Only if name and date of birth are those that this authority sent. */
   replacedBy: NhsNumber | undefined;
 };
 
 type ReverifyOptions = {
   tracer: Pick<PdsTracer, 'asking' | 'memory'>;
-  /** A number that was looked at since then is not due. Milliseconds since 1970. */
+  /** A number checked since then is not due. Milliseconds since 1970. */
   since: number;
   /** On disk when it resolves, because it is reported only once. */
   onInactive: (found: readonly FoundInactive[]) => Promise<void>;
   /** The number's record has become sensitive. On disk when it resolves. */
   onSensitive: (nhsNumber: NhsNumber, held: readonly PlanRow[]) => Promise<void>;
-  /** Once aborted no other number is looked at, and nothing is waited for. */
+  /** Once aborted, no other number is checked and nothing is waited for. */
   signal: AbortSignal;
   now?: () => number;
 };
 
 /**
- * Looks again at the number of each person of whom a plan is shown: one that was replaced or withdrawn, or whose
- * record has become sensitive, is told, and no plan is changed. New rows go before: each request waits for an idle
- * moment. What is due is found once; call it again for what comes due later.
+ * Checks again the number of each person with a plan shown: it reports one that was replaced or withdrawn, or
+ * whose record has become sensitive, and changes no plan. New rows go first: each request waits for an idle
+ * moment. The numbers due are found once; call it again for those that become due later.
  *
- * @returns how many were looked at, and how many are not known at all, which is told to nobody: a number that was
- * verified is not unknown later, so the service asked may be another than before
+ * @returns how many were checked, and how many are wholly unknown, which is not reported to authorities: a
+ * verified number does not become unknown, so this may be a different service from before
  * @throws {NumberTracingUnavailable} if it cannot continue
  */
 export async function reverifyNumbers(
@@ -60,7 +60,7 @@ export async function reverifyNumbers(
   for (const [nhsNumber, rows] of due) {
     const [first] = rows;
     if (first === undefined || signal.aborted) break;
-    // New rows may have brought it in the meantime.
+    // New rows may have brought it meanwhile.
     if (memory.wasLookedAt(nhsNumber, since)) continue;
     let found: Retrieved;
     try {
@@ -71,7 +71,7 @@ export async function reverifyNumbers(
     } catch (error) {
       if (signal.aborted) break;
       if (!(error instanceof NumberTracingUnavailable) || !('inARow' in error)) throw error;
-      // One record that cannot be had is looked at another time.
+      // A record that cannot be fetched is checked another time.
       continue;
     }
     counts.looked += 1;
@@ -92,7 +92,7 @@ export async function reverifyNumbers(
   return counts;
 }
 
-/** `undefined` if the number is not known at all. */
+/** `undefined` if the number is wholly unknown. */
 function stateOf(nhsNumber: NhsNumber, found: Retrieved): NumberState | undefined {
   switch (found.kind) {
     case 'unknown':
@@ -105,7 +105,10 @@ function stateOf(nhsNumber: NhsNumber, found: Retrieved): NumberState | undefine
   }
 }
 
-/** Once for each authority: an old number proves nothing about a council that did not send the birth date and name. */
+/**
+ * Separately for each authority: an old number proves nothing about a council that did not send the date of
+ * birth and name.
+ */
 function inactiveFor(
   nhsNumber: NhsNumber,
   rows: readonly PlanRow[],

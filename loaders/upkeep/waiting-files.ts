@@ -16,10 +16,10 @@ export const listWaitingFiles = (anchor: Anchor): HeldFile[] =>
 
 type TakeUpOptions = {
   tracer: NumberTracer;
-  /** Given the notice of numbers that are no longer in use before anything is applied. */
+  /** Called with the notice of numbers no longer in use before anything is applied. */
   onNotice: (notice: InactiveNumbersNotice) => Promise<void> | void;
   by: string;
-  /** Once aborted nobody else is traced; what was traced is loaded, or goes on from its journal. */
+  /** Once aborted, nobody else is traced; traced records are loaded, or continued from the journal. */
   signal: AbortSignal;
   /** Milliseconds since 1970; default the present. */
   now?: () => number;
@@ -27,11 +27,12 @@ type TakeUpOptions = {
 };
 
 /**
- * Traces the people of a file who wait for it, and loads the records that could be traced: as of now, as a release
- * does. The others continue waiting.
+ * Traces the waiting people of a file, and loads the records that could be traced: as of now, as a release
+ * does. The others still wait.
  *
- * @returns its acknowledgement, which is provisional as long as some wait; `undefined` if nobody could be traced
- * @throws {LoadFailed} if the store or the disk failed, or the file waits no more
+ * @returns its acknowledgement, which is provisional as long as some wait; `undefined` if nobody could be
+ * traced
+ * @throws {LoadFailed} if the store or the disk failed, or the file no longer waits
  */
 export async function takeUpWaitingFile(
   store: Store,
@@ -63,7 +64,7 @@ export async function takeUpWaitingFile(
   } catch (error) {
     throw asLoadFailed(error, false);
   }
-  // A record with somebody who could not be traced waits with all of its people.
+  // A record with somebody who could not be traced waits with all its people.
   for (const record of waits) findings.delete(record);
   if (findings.size === 0) return undefined;
   if (inactive.size > 0) {

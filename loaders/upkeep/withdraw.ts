@@ -18,9 +18,9 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** How long a request waits for a second person before it lapses. */
 export const WAITS_DAYS = 7;
-/** For how long a withdrawal can be undone, and is kept on the list once it is over. */
+/** How long a withdrawal can be undone, and stays on the list once it is over. */
 export const UNDONE_WITHIN_DAYS = 30;
-/** More than this in a day are not single mistakes, and a flag that is missing is the dangerous direction. */
+/** More than this in a day are not single mistakes, and a missing flag is the dangerous direction. */
 export const WITHDRAWN_A_DAY = 10;
 
 type PlanIdentity = Pick<PlanRow, 'nhsNumber' | 'type' | 'startDate'>;
@@ -34,8 +34,8 @@ const hasPassed = (since: string | undefined, ms: number, now: number): boolean 
   Date.parse(since ?? '') + ms <= now;
 
 /**
- * Asks for a plan to be withdrawn as another child's. Nothing changes before a second person has confirmed it.
- * Audited first. Asking again for the same plan gives the request that waits.
+ * Requests that a plan be withdrawn as another child's. Nothing changes before a second person has confirmed
+ * it. Audited first. Asking again for the same plan returns the waiting request.
  */
 export function askWithdrawal(
   store: Store,
@@ -56,7 +56,7 @@ export function askWithdrawal(
   });
 }
 
-/** Withdraws a plan at once, on the word of one person: for when a second one cannot be had. Audited as urgent. */
+/** Withdraws a plan at once, on the word of one person, for when no second person can be found. Audited as urgent. */
 export function withdrawUrgently(
   store: Store,
   anchor: Anchor,
@@ -69,7 +69,7 @@ export function withdrawUrgently(
     const { waiting, row } = await lookUp(store, authority, plan, now);
     if (row === undefined) return { kind: 'no-such-plan' };
     if (await isTooMany(store, authority, now)) return { kind: 'too-many' };
-    // A request that waits already becomes this urgent withdrawal.
+    // A waiting request becomes this urgent withdrawal.
     const asked = request(row, reason, true, by, now);
     const withdrawal = waiting === undefined ? asked : { ...asked, id: waiting.id };
     const next = withdrawn(withdrawal, row, by, now);
@@ -79,9 +79,9 @@ export function withdrawUrgently(
 }
 
 /**
- * The second person's word: the plan is withdrawn, and lookups do not show it from then on.
+ * The second person's confirmation: the plan is withdrawn, and lookups no longer show it.
  *
- * @param nhsNumber as the second person has typed it
+ * @param nhsNumber as the second person typed it
  */
 export function confirmWithdrawal(
   store: Store,
@@ -110,7 +110,7 @@ export function confirmWithdrawal(
   });
 }
 
-/** Takes a request back, or declines it; nothing was changed by it. Audited first. */
+/** Takes a request back, or declines it; it had changed nothing. Audited first. */
 export function declineWithdrawal(
   store: Store,
   anchor: Anchor,
@@ -134,9 +134,10 @@ export function declineWithdrawal(
 }
 
 /**
- * Shows a withdrawn plan again, as files have it by now. One person is enough: absence is the dangerous direction.
+ * Shows a withdrawn plan again, as files now have it. One person is enough: absence is the dangerous
+ * direction.
  *
- * `settled`: the case system has deleted the plan in the meantime, left it out of a full refresh, or sent it as
+ * `settled`: meanwhile the case system has deleted the plan, left it out of a full refresh, or sent it as
  * another child's, and there is nothing to undo.
  */
 export function undoWithdrawal(
@@ -177,7 +178,7 @@ export type StandingWithdrawal = {
   undoUntil: number | undefined;
 };
 
-/** What an authority asked for and withdrew, the newest first. */
+/** What an authority has requested and withdrawn, the newest first. */
 export async function listWithdrawals(
   store: Store,
   authority: OdsCode,
@@ -202,7 +203,7 @@ export async function listWithdrawals(
   });
 }
 
-/** Forgets what is over and was kept for long enough: the audit has it all. */
+/** Forgets what has ended and was kept for long enough: the audit has everything. */
 export async function forgetWithdrawals(
   store: Store,
   authority: OdsCode,
@@ -248,7 +249,7 @@ type Act = (
   event: WithdrawalEvent,
 ) => Promise<void>;
 
-/** Runs whatever changes a withdrawal of an authority. */
+/** Runs a change to a withdrawal of an authority. */
 const changingWithdrawal = <T>(
   store: Store,
   anchor: Anchor,
@@ -265,7 +266,7 @@ const changingWithdrawal = <T>(
     }),
   );
 
-/** An earlier withdrawal of the same plan is over: one plan has one withdrawal that can be undone. */
+/** An earlier withdrawal of the same plan has ended: one plan has one withdrawal that can be undone. */
 async function forgetEarlier(
   store: Store,
   authority: OdsCode,

@@ -1,4 +1,4 @@
-/** Letters that have no decomposition but are written plainly elsewhere. */
+/** Letters without a decomposition that are written plainly elsewhere. */
 const PLAIN: Readonly<Record<string, string>> = {
   æ: 'ae',
   œ: 'oe',
@@ -10,10 +10,10 @@ const PLAIN: Readonly<Record<string, string>> = {
   đ: 'd',
   ı: 'i',
 };
-/** What two given names must share if one is cut short: an initial proves nothing. */
+/** The letters that two given names must share if one is shortened: an initial proves nothing. */
 const TRUNCATED_AT_LEAST = 3;
 
-/** A name as it is compared: without accents, capitals, hyphens, apostrophes and spaces. */
+/** A name in the form in which names are compared: without accents, capitals, hyphens, apostrophes and spaces. */
 function plain(text: string): string {
   return text
     .normalize('NFKD')
@@ -22,7 +22,7 @@ function plain(text: string): string {
     .replaceAll(/[^\p{L}\p{N}]/gu, '');
 }
 
-/** A name that was made ready once, to be compared often. */
+/** A name prepared once, to be compared often. */
 export type PlainName = { family: string; given: readonly string[] };
 
 export function plainName(givenName: string, familyName: string): PlainName {
@@ -30,17 +30,17 @@ export function plainName(givenName: string, familyName: string): PlainName {
   return { family: plain(familyName), given: given.filter((name) => name !== '') };
 }
 
-/** Family names must be the same; how they are written makes no difference. */
+/** Family names must be the same; spelling variants of the same letters make no difference. */
 export function sameFamilyName(sent: PlainName, known: PlainName): boolean {
   return sent.family !== '' && sent.family === known.family;
 }
 
 /**
- * Given names agree where, tried in turn, all are the same, the first is the same, the first sent is any of
- * those known, or one of the firsts is the beginning of the other.
+ * Given names agree if all are the same; or the first is the same; or the first one sent is any of those
+ * known; or one of the first names is the beginning of the other.
  *
- * Source: the steps in which case system guides say that names are compared. How long a truncated name
- * must be is not stated there; here three letters.
+ * Source: the steps in which case system guides say that names are compared. They do not state how long a
+ * shortened name must be; here it is three letters.
  */
 export function sameGivenName(sent: PlainName, known: PlainName): boolean {
   const [first] = sent.given;

@@ -39,21 +39,21 @@ type Register = ReadonlyMap<NhsNumber, Entry>;
 
 const FILE_AT_MOST = 67_108_864;
 const LINE_AT_MOST = 4_096;
-/** All are held in memory, names with them. */
+/** Everything is held in memory, including names. */
 const NUMBERS_AT_MOST = 500_000;
 
-/** A register that cannot be used. The message is a sentence that says where, and repeats nothing of it. */
+/** A register that cannot be used. The message says where, and repeats none of its contents. */
 export class RegisterError extends Error {
   override name = 'RegisterError';
 }
 
 /**
  * Traces in a register file: CSV, UTF-8, also gzipped, with the columns `nhs_number`, `status` (`current`,
- * `superseded`, `inactive` or `sensitive`; empty is `current`), `replaced_by`, `date_of_birth`,
- * `given_name`, `family_name`.
+ * `superseded`, `inactive` or `sensitive`; empty is `current`), `replaced_by`, `date_of_birth`, `given_name`,
+ * `family_name`.
  *
- * The whole file is read and checked now, and again whenever it has changed; one that has become unusable
- * makes tracing unavailable until it is put right, since an older register may be wrong.
+ * The whole file is read and checked now, and again whenever it has changed; if it becomes unusable, tracing
+ * is unavailable until it is put right, since an older register may be wrong.
  *
  * @throws {RegisterError} if it cannot be read or is not sound
  */

@@ -13,15 +13,15 @@ export type Traced = {
   familyName: string;
 };
 
-/** What is known of an NHS number. Everything but `no-match` and `sensitive` implies a comparison. */
+/** What is known about an NHS number. Everything but `no-match` and `sensitive` implies a comparison. */
 export type TraceOutcome =
   | { kind: 'verified' }
   | { kind: 'no-match' }
   | { kind: 'sensitive' }
   | { kind: 'not-verified'; differs: readonly TracedField[] }
-  /** Verified, and no longer in use; `replacedBy` only if telling it is safe. */
+  /** Verified, and no longer in use; `replacedBy` only if revealing it is safe. */
   | { kind: 'inactive'; replacedBy?: NhsNumber }
-  /** Nothing is known of it just now, which is never the same as "not known": the record waits. */
+  /** Nothing is known about it at present, which never counts as "not known": the record waits. */
   | { kind: 'not-traced' };
 
 /** Where NHS numbers are traced: a register in a file, or a national service. The loader treats both alike. */
@@ -38,13 +38,13 @@ export type NumberTracer = {
     signal: AbortSignal,
     authority?: OdsCode,
   ): Promise<readonly TraceOutcome[]>;
-  /** How long the people asked for at once may take. Default a minute. */
+  /** How long tracing one group of people may take. Default a minute. */
   deadlineMs?: number;
-  /** Whether each person costs a request, so that a file that is refused anyway is not traced. */
+  /** Whether each person costs a request, so that a file to be refused anyway is not traced. */
   isCostly?: boolean;
   /**
-   * Every number that is known, and whether it is in use; the same lists for as long as nothing has changed. Absent
-   * where numbers can only be asked about one by one.
+   * Every number that is known, and whether it is in use; the same lists for as long as nothing has changed.
+   * Absent if numbers can only be asked about one by one.
    *
    * @throws {NumberTracingUnavailable}
    */
@@ -53,7 +53,7 @@ export type NumberTracer = {
 
 export const TRACED_AT_ONCE = 100;
 
-/** Numbers cannot be traced just now. The message is for the operator and holds nothing of a person. */
+/** Numbers cannot be traced at present. The message is for the operator and says nothing about a person. */
 export class NumberTracingUnavailable extends Error {
   override name = 'NumberTracingUnavailable';
 }

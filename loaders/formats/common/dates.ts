@@ -32,8 +32,8 @@ export function readSpineBirthDate(text: string): CalendarDate | undefined {
 }
 
 /**
- * What a date with slashes says about the order of day and month in its column; `undefined` for any other text,
- * and for one such as 05/05/2026, which is the same day either way.
+ * What a date with slashes shows about the order of day and month in its column; `undefined` for any other
+ * text, and for one such as 05/05/2026, which is the same day either way.
  */
 export function slashedOrder(text: string): 'day-first' | 'month-first' | 'either' | undefined {
   const parts = SLASHED.exec(text);

@@ -12,7 +12,7 @@ import type { UploadSource } from '../common/source.ts';
 import { type FileProblem, readCount, type UploadHeader } from '../common/upload.ts';
 
 /**
- * What a CSV does not say about itself. `createdAt` is ISO 8601 or `YYYYMMDDHHMM`, London time if it
+ * What a CSV does not contain about itself. `createdAt` is ISO 8601 or `YYYYMMDDHHMM`, London time if it
  * names no zone. Also the form of the sidecar file.
  */
 const csvMetadataSchema = z.strictObject({
@@ -20,17 +20,17 @@ const csvMetadataSchema = z.strictObject({
   sequence: z.int().nonnegative().max(999_999_999_999_999).optional(),
   createdAt: z.string().max(40).optional(),
   rowCount: z.int().nonnegative().optional(),
-  /** True of a full refresh: every plan that is to be held, so that what it leaves out is taken away. */
+  /** True for a full refresh: every plan to be held, so that what it leaves out is taken away. */
   full: z.boolean().optional(),
 });
 export type CsvMetadata = z.infer<typeof csvMetadataSchema>;
 
-/** What a reader is given of a file beside its text. */
+/** What a reader is given in addition to a file's text. */
 export type FileToRead = {
   source: UploadSource;
   metadata: CsvMetadata;
   way?: WayIn | undefined;
-  /** The authority that is known to send, where one is. */
+  /** The authority known to be sending, if any. */
   authority: OdsCode | undefined;
   /** Whether the names of people are wanted. */
   names: boolean;
@@ -38,9 +38,9 @@ export type FileToRead = {
 };
 
 /**
- * What a file's case system calls its columns and plans; `undefined` if it has nothing of its own.
+ * What a file's case system calls its columns and plans; `undefined` if it has no mapping.
  *
- * @param authority whose it is, if the file says so
+ * @param authority the file's authority, if the file gives it
  */
 export type MappingOf = (
   authority: OdsCode | undefined,
@@ -51,10 +51,10 @@ const SIDECAR_AT_MOST = 4_096;
 type CsvHeader = { header: UploadHeader; problems: FileProblem[]; warnings: FileProblem[] };
 
 /**
- * Authority, sequence, creation time and row count of a CSV: each by option, else from the sidecar
- * `NAME.json`, else from a file name `ODS-sequence-yyyymmddHHMM.csv`, or `-rows.csv` with the row count.
+ * Authority, sequence, creation time and row count of a CSV: each from an option, or else the sidecar
+ * `NAME.json`, or else a file name `ODS-sequence-yyyymmddHHMM.csv`, or `-rows.csv` with the row count.
  *
- * @param expected the authority that is known to send, used if nothing else names one
+ * @param expected the authority known to be sending, used if nothing else names one
  */
 export async function csvHeader(
   source: UploadSource,
@@ -144,9 +144,9 @@ async function readSidecar(source: UploadSource): Promise<CsvMetadata | 'unreada
   return {};
 }
 
-/** A little more of a file than a sidecar may have. */
+/** Slightly more than a sidecar may have. */
 async function readStart(path: string): Promise<string> {
-  // Without waiting: a pipe would keep the load until somebody writes to it.
+  // Without waiting: a pipe would block the load until somebody writes to it.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     if (!(await file.stat()).isFile()) throw new Error('no file');

@@ -7,7 +7,7 @@ import { FILE_HINTS } from '#schemas/wording/files.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import { UnusableFile } from './upload.ts';
 
-/** The file to load: `name` is what the acknowledgement calls it, its base name only. */
+/** The file to load: `name` is what the acknowledgement calls it, only its base name. */
 export type UploadSource = { name: string } & ({ path: string } | { stream: Readable });
 
 /** The machine, not the file, failed while the file was read. */
@@ -18,7 +18,7 @@ export class SourceFailed extends Error {
 const WHOLE_FILE = 'file';
 
 /**
- * The bytes of an upload as they arrive, hashed and counted as they are read; plain or gzip, told by
+ * The bytes of an upload as they arrive, hashed and counted as they are read; plain or gzip, recognised by
  * the first two bytes.
  */
 export class SourceBytes {
@@ -32,13 +32,13 @@ export class SourceBytes {
   constructor(source: UploadSource, maxBytes: number) {
     this.#ours = 'path' in source;
     this.#stream = 'path' in source ? createReadStream(source.path) : source.stream;
-    // A stream that breaks off between two reads would end the process; the next read reports it.
+    // A stream that breaks off between two reads would otherwise end the process; the next read reports it.
     this.#stream.on('error', () => undefined);
     this.#chunks = this.#stream[Symbol.asyncIterator]();
     this.#maxBytes = maxBytes;
   }
 
-  /** How many bytes came so far. */
+  /** How many bytes have arrived. */
   get received(): number {
     return this.#received;
   }
@@ -48,12 +48,12 @@ export class SourceBytes {
     return this.#hash.copy().digest('hex');
   }
 
-  /** Closes a file that was opened here; a stream given is its giver's. */
+  /** Closes a file opened here; a given stream is closed by its giver. */
   close(): void {
     if (this.#ours) this.#stream.destroy();
   }
 
-  /** Reads what is left, so that the hash covers the file even if its text was given up. */
+  /** Reads the rest, so that the hash covers the file even if its text was abandoned. */
   async drain(): Promise<void> {
     try {
       while ((await this.#next()) !== undefined);
@@ -66,7 +66,7 @@ export class SourceBytes {
    * The file's text. Strictly UTF-8, a byte order mark removed.
    *
    * @throws {UnusableFile} if it is not UTF-8, not whole gzip, or larger than allowed once unpacked
-   * @throws {SourceFailed} if the bytes could not be had
+   * @throws {SourceFailed} if the bytes could not be read
    */
   async *text(): AsyncGenerator<string> {
     const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -130,7 +130,7 @@ export class SourceBytes {
     });
   }
 
-  /** At least two bytes, if the file has them, to tell its kind by. */
+  /** At least two bytes, if the file has them, to recognise its kind. */
   async #start(): Promise<Buffer> {
     let start = Buffer.alloc(0);
     while (start.length < 4) {

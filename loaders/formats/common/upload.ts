@@ -3,10 +3,10 @@ import type { PlanType, Subject } from '#schemas/plans/plan.ts';
 
 /** What the formats have in common once read. Nothing here has been checked yet. */
 
-/** A text of the file and where it stood: an XPath for Spine XML, `line N` for CSV. */
+/** A text of the file and its place: an XPath for Spine XML, `line N` for CSV. */
 export type Located = { text: string; place: string };
 
-/** Lists hold what was found, so that "missing" and "given twice" can be told apart. */
+/** Lists hold what was found, so that "missing" and "given twice" can be distinguished. */
 export type RawPlan = {
   /** `undefined` for a type that is not one of the three. */
   type: PlanType | undefined;
@@ -14,7 +14,7 @@ export type RawPlan = {
   start: Located[];
   end: Located[];
   deleted: Located[];
-  /** Its dates could not be read, since they stand in an element of an unknown kind, or of two kinds. */
+  /** Its dates could not be read, since they are in an element of an unknown kind, or of two kinds. */
   isUnread?: true;
 };
 
@@ -25,7 +25,7 @@ export type RawSubject = {
   nhsNumbers: Located[];
   localIds: Located[];
   datesOfBirth: Located[];
-  /** Only while numbers are traced, and dropped once they are compared. */
+  /** Only while numbers are traced, and dropped once compared. */
   names?: { given: string; family: string };
 };
 
@@ -33,13 +33,13 @@ export type RawRecord = {
   /** Position in the file, from 1. */
   number: number;
   place: string;
-  /** Something in its structure that makes its meaning unclear. */
+  /** A structural fault that makes its meaning unclear. */
   unclear?: { place: string; field: string; hint: string };
   plans: RawPlan[];
   subjects: RawSubject[];
 };
 
-/** What the file says about itself, as far as it could be read. */
+/** What the file says about itself, as far as readable. */
 export type UploadHeader = {
   authority?: OdsCode;
   /** Spine XML only. */
@@ -51,17 +51,17 @@ export type UploadHeader = {
   createdAt?: number;
   /** How many records the sender counted. */
   recordCount?: number;
-  /** True of a full refresh; CSV only. */
+  /** True for a full refresh; CSV only. */
   full?: boolean;
 };
 
 /** Something that makes the whole file unusable (CPF01 unless another code is named), or a remark on it. */
 export type FileProblem = { place: string; field?: string; hint: string; code?: 'CPF01' | 'CPF06' };
 
-/** What the file shows of the order of day and month in its dates. */
+/** What the file shows about the order of day and month in its dates. */
 export type DateOrderFinding = {
   kind: 'date-order';
-  /** Most dates that can be read in one way only are month first. */
+  /** Most dates that can be read in only one way have the month first. */
   problems: FileProblem[];
   warnings: FileProblem[];
   /** Whether dates of birth that can be read two ways may have been read the wrong way. */
@@ -82,7 +82,7 @@ export type UploadEvent =
       recordsReadable: boolean;
     }
   | { kind: 'record'; record: RawRecord }
-  /** CSV only, last, if there were any: rows with nothing in their cells, which are not records. */
+  /** CSV only, last, if there were any: rows with only empty cells, which are not records. */
   | { kind: 'blank-rows'; count: number }
   /** CSV only, last. */
   | DateOrderFinding;
@@ -98,7 +98,7 @@ export class UnusableFile extends Error {
   }
 }
 
-/** More of one thing than any record has; what lies beyond is not kept. */
+/** More of one thing than any record has; anything beyond is not kept. */
 const KEPT_AT_MOST = 8;
 
 export function keep<T>(list: T[], item: T): void {

@@ -14,7 +14,7 @@ import {
 import { DateOrder } from './date-order.ts';
 import { MalformedCsv, parseCsv } from './lines.ts';
 
-/** Needed in every file: without a column for ends or deletes, ended plans would read as current. */
+/** Required in every file: without a column for ends or deletes, ended plans would read as current. */
 const REQUIRED = [
   'nhs_number',
   'date_of_birth',
@@ -24,11 +24,11 @@ const REQUIRED = [
   'delete_date',
 ] as const;
 const KEPT = [...REQUIRED, 'local_id'] as const;
-/** Expected, and passed over by the parser unless numbers are traced. */
+/** Expected, and skipped by the parser unless numbers are traced. */
 const NAMES = ['given_name', 'family_name'] as const;
 const EXPECTED: readonly string[] = [...KEPT, ...NAMES];
 const OURS: readonly string[] = [...HOLDINGS_COLUMNS, ...NAMES];
-/** Columns whose cells are empty for most plans, and matter all the more for the others. */
+/** Columns that are empty for most plans, so that a missing one would go unnoticed. */
 const LATER_DATES: readonly string[] = ['end_date', 'delete_date'];
 
 type Column = (typeof KEPT)[number] | (typeof NAMES)[number];
@@ -50,17 +50,16 @@ type CsvOptions = {
   names: boolean;
   /** What the case system calls its columns and plans. */
   mapping: ColumnMapping;
-  /** Whether the sender counted the rows, so that a row that is missing will be noticed. */
+  /** Whether the sender counted the rows, so that a missing row will be noticed. */
   counted: boolean;
 };
 
 /**
- * Reads a CSV upload as it streams in: a header line naming the columns in any order, then one plan a
- * line. Columns that are not needed are marked as skipped for the parser and reach no record; so are names,
- * unless they are wanted.
+ * Reads a CSV upload as it streams in: a header line naming the columns in any order, then one plan on each
+ * line. Unneeded columns are skipped by the parser and reach no record; so are names, unless they are wanted.
  *
- * A file whose last line is not ended may have been cut in the middle of its last field. It is read if
- * the rows were counted, and its last record then refused only if what is missing would not be noticed.
+ * A file without a line break at its end may have been cut in its last field. It is read if the rows were
+ * counted, and its last record is then refused only if a cut would not be noticed.
  *
  * @throws {UnusableFile} if it is not well-formed CSV
  */
@@ -153,13 +152,13 @@ export async function* readCsv(
   yield [{ kind: 'record', record: held.record }, ...atEnd];
 }
 
-/** A line for spreadsheets that says what separates the columns. */
+/** A line that tells spreadsheets the separator. */
 const SEPARATOR = /^sep=/i;
 /** A title and some lines about the export; a file without a header is not searched to its end. */
 const LINES_ABOVE_AT_MOST = 50;
 const SEPARATORS = /[;\t|]/;
 
-/** The lines above the line that names the columns. None of them is safe to repeat. */
+/** The lines above the one that names the columns. None of them is safe to repeat. */
 class LinesAbove {
   readonly #nameOf: (heading: string) => string;
   readonly #expected: number;
@@ -167,21 +166,21 @@ class LinesAbove {
   #count = 0;
 
   /**
-   * @param nameOf what a heading is called here
-   * @param expected how many lines the case system puts there
+   * @param nameOf our name for a heading
+   * @param expected how many such lines the case system writes
    */
   constructor(nameOf: (heading: string) => string, expected: number) {
     this.#nameOf = nameOf;
     this.#expected = expected;
   }
 
-  /** Whether nothing but blank lines and what says the separator was seen. */
+  /** Whether only blank lines and a separator line were seen. */
   get isEmpty(): boolean {
     return this.#count === 0;
   }
 
   /**
-   * Whether this line names any column, and so is the header.
+   * Whether this line names any column, which makes it the header.
    *
    * @throws {UnusableFile} if more or fewer lines stand above it than are expected
    */
@@ -218,7 +217,10 @@ class LinesAbove {
   }
 }
 
-/** A local id may be any text and a later date may be none; any other cell is whole or wrong by what it holds. */
+/**
+ * A local id may be any text and a later date may be absent; for any other cell, its contents show whether it
+ * is whole.
+ */
 function mayBeCut(lastColumn: Column | false | undefined, cells: Cells): boolean {
   if (lastColumn === 'local_id') return true;
   return (
@@ -231,8 +233,8 @@ function mayBeCut(lastColumn: Column | false | undefined, cells: Cells): boolean
 type Layout = { columns: (Column | false)[]; problems: FileProblem[]; dropped: string[] };
 
 /**
- * Whether a line has our own names and no others, as all that is held for an authority has. It is read by them whatever
- * its case system calls its columns: it was not written by that.
+ * Whether a line has only our own names, as the holdings of an authority do. It is read by them whatever its
+ * case system calls its columns, since that did not write it.
  */
 function isInOurNames(header: readonly string[]): boolean {
   const names = header.map(columnName);
@@ -264,7 +266,7 @@ function readLayout(header: readonly string[], line: number, options: CsvOptions
   // One cause, reported once: the headings are another system's, or the export leaves columns out.
   if (called.length > 0) add(CSV_HINTS.columnsMissing(called), missing[0]);
   if (names.length > COLUMNS_AT_MOST) add(CSV_HINTS.tooManyColumns(COLUMNS_AT_MOST));
-  // Only a line that names the columns is safe to repeat: in a file without one it is a child's.
+  // Only a line that names the columns is safe to repeat: in a file without one it is about a child.
   const dropped =
     problems.length > 0
       ? []
@@ -276,17 +278,17 @@ function readLayout(header: readonly string[], line: number, options: CsvOptions
   return { columns, problems, dropped };
 }
 
-/** What each heading is called here, the case system's own among them. */
+/** Our name for each heading, including the case system's own. */
 function namesOf({ columns }: ColumnMapping): (heading: string) => string {
   const own = new Map<string, string>();
   for (const [column, heading] of Object.entries(columns)) {
-    // A column that is not there is not the one without a heading.
+    // An absent column is not the same as one without a heading.
     if (heading !== null) own.set(columnName(heading), column);
   }
   return (heading) => own.get(columnName(heading)) ?? columnName(heading);
 }
 
-/** Which plan type each text is, the case system's own among them. */
+/** The plan type for each text, including the case system's own. */
 function typesOf({ planTypes: own }: ColumnMapping): (text: string) => PlanType | undefined {
   const types = new Map(
     Object.entries(own).map(([text, type]) => [tidy(text).toLowerCase(), type]),
@@ -337,7 +339,7 @@ function rawRecord(
         kind: type === undefined ? 'child' : PLAN_TYPES[type].subject,
         place,
         nhsNumbers: located('nhs_number'),
-        // As the holdings of an authority have it, which may be sent back.
+        // As in an authority's holdings, which may be sent back.
         localIds: located('local_id').map(({ text }) => ({ text: unguarded(text), place })),
         datesOfBirth: located('date_of_birth'),
         ...(names && {

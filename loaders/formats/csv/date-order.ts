@@ -15,9 +15,9 @@ type Seen = {
 };
 
 /**
- * Whether a file's dates may stand month first, as American systems write them. One cell such as 11/25/2026
- * shows it, and casts doubt on every date that can be read two ways in its column, and in columns in which none
- * shows the contrary: one export writes all of its dates in one way.
+ * Whether a file's dates may have the month first, as American systems write them. One cell such as
+ * 11/25/2026 shows it, and casts doubt on every date that can be read two ways in its column, and in columns
+ * where none proves otherwise: one export writes all its dates the same way.
  */
 export class DateOrder {
   readonly #seen = DATE_COLUMNS.map(
@@ -52,7 +52,7 @@ export class DateOrder {
     this.#rows[columns] = (this.#rows[columns] ?? 0) + 1;
   }
 
-  /** `undefined` if no date is month first, or none can be read two ways. */
+  /** `undefined` if no date has the month first, or none can be read two ways. */
   finding(): DateOrderFinding | undefined {
     const shown = this.#seen.findIndex(({ monthFirst }) => monthFirst > 0);
     if (shown < 0) return undefined;

@@ -3,7 +3,7 @@ import { csvHeader, type FileToRead } from '../common/metadata.ts';
 import type { UploadEvent } from '../common/upload.ts';
 import { readCsv } from './csv.ts';
 
-/** What a CSV upload holds, under a header that came from outside it. */
+/** What a CSV upload contains, under a header that came from outside it. */
 export async function* readCsvUpload(
   texts: AsyncIterable<string>,
   { source, metadata, way, authority, names, mappingOf }: FileToRead,

@@ -10,10 +10,10 @@ import { readPlanType } from './csv.ts';
 
 export type CsvColumn = (typeof CSV_COLUMNS)[number];
 
-/** How a CSV begins: its own headings, and rows to guess by what they are. */
+/** The beginning of a CSV: its own headings, and rows from which to guess what they are. */
 export type FileStart = {
   headings: readonly string[];
-  /** How many lines with anything in them stand above the headings. */
+  /** How many non-empty lines are above the headings. */
   linesAbove: number;
   rows: readonly (readonly string[])[];
 };
@@ -22,17 +22,17 @@ type ReadStart =
   | { kind: 'read'; start: FileStart }
   | { kind: 'compressed' | 'xml' | 'not-text' | 'no-headings' };
 
-/** How much of a file is looked at. */
+/** How much of a file is examined. */
 export const START_BYTES = 262_144;
 const HEADINGS_WITHIN_LINES = 20;
 const ROWS_AT_MOST = 500;
 const COLUMNS_AT_LEAST = 5;
 const COLUMNS_AT_MOST = 200;
 const PLAN_VALUES_AT_MOST = 30;
-/** The share of a column's cells that must look alike before the column is proposed for something. */
+/** The share of a column's cells that must look alike before the column is proposed. */
 const SHARE_AT_LEAST = 0.8;
 
-/** What case systems call each column, in small letters and digits alone. */
+/** What case systems call each column, in lower-case letters and digits only. */
 const NAMES: Record<CsvColumn, RegExp> = {
   nhs_number: /^nhs(?:number|no|num|id)?$/,
   date_of_birth: /^(?:dob|dateofbirth|birthdate|birthday|born)$/,
@@ -62,7 +62,7 @@ const named = (heading: string): string =>
 const columnNamed = (heading: string): CsvColumn | undefined =>
   CSV_COLUMNS.find((column) => NAMES[column].test(named(heading)));
 
-/** Reads how a CSV begins. Of one that is longer, the last line is left out: it may be cut. */
+/** Reads the beginning of a CSV. If there is more, the last line is left out, since it may be cut. */
 export function readStart(bytes: Buffer): ReadStart {
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) return { kind: 'compressed' };
   const end = bytes.length < START_BYTES ? bytes.length : bytes.lastIndexOf('\n') + 1;
@@ -97,7 +97,7 @@ export function readStart(bytes: Buffer): ReadStart {
   };
 }
 
-/** What is no CSV has no lines: then no headings are found. */
+/** A file that is not CSV has no lines, so no headings are found. */
 function linesOf(text: string): string[][] {
   try {
     return parse(text, {
@@ -119,8 +119,9 @@ const shareOf = (cells: readonly string[], is: (cell: string) => boolean): numbe
   cells.length === 0 ? 0 : cells.filter(is).length / cells.length;
 
 /**
- * Which of a file's columns each of ours may be, by place: first by their headings, then by what their values are.
- * A proposal, for a person to look at: a heading that says one thing and holds another is theirs to see.
+ * Which of a file's columns each of ours may be, by position: first by their headings, then by their values.
+ * This is a proposal for a person to check: they must notice a column that does not hold what its heading
+ * says.
  */
 export function proposeColumns(start: FileStart): Partial<Record<CsvColumn, number>> {
   const proposed: Partial<Record<CsvColumn, number>> = {};
@@ -164,21 +165,18 @@ function middleOf(start: FileStart, at: number): number {
   return days[Math.floor(days.length / 2)] ?? 0;
 }
 
-/** A value's form without what it says: capitals, small letters and digits, each as one sign. */
+/** The form of a value without its contents: capitals, lower-case letters and digits, each as one sign. */
 export const masked = (value: string): string =>
   (/^.{0,24}/su.exec(value.trim())?.[0] ?? '')
     .replaceAll(/\p{Lu}/gu, 'X')
     .replaceAll(/\p{L}/gu, (letter) => (letter === 'X' ? 'X' : 'x'))
     .replaceAll(/\p{N}/gu, '#');
 
-/** The forms of a column's values, three at most, each once. */
+/** The forms of a column's values, at most three, without repeats. */
 export const examplesOf = (start: FileStart, at: number): string[] =>
   [...new Set(cellsOf(start, at).map(masked))].slice(0, 3);
 
-/**
- * The different values of the column that says what kind of plan a row is, without those that are known anyhow;
- * `undefined` if there are too many for that.
- */
+/** The different values in the plan type column, without those known anyway; `undefined` if there are too many. */
 export function planValues(start: FileStart, at: number): string[] | undefined {
   const values = new Set(cellsOf(start, at).map(tidy));
   if (values.size > PLAN_VALUES_AT_MOST) return undefined;

@@ -1,11 +1,11 @@
-// By hand, since csv-parse took as long as all else of a load, and faster parsers let faults pass (decision
-// 15); the tests compare it with csv-parse.
+// By hand, since csv-parse took as long as the rest of a load, and faster parsers miss faults (decision 15);
+// the tests compare it with csv-parse.
 
 import { tidy } from '#schemas/tidy.ts';
 
 type CsvLine<Cells> = {
   cells: Cells;
-  /** The last line of the text that the record took up, from 1. */
+  /** The last line of the record's text, from 1. */
   line: number;
 };
 
@@ -13,13 +13,13 @@ export type CsvFault =
   /** More or fewer fields than the first line names. */
   | 'ragged'
   | 'quote-not-closed'
-  /** Something stands behind the quote that closes a field. */
+  /** Something follows the quote that closes a field. */
   | 'after-closing-quote'
   /** A quote is in a field that does not begin with one. */
   | 'quote-inside'
   | 'too-long';
 
-/** A CSV that is not well-formed. Holds nothing of what it says. */
+/** A malformed CSV. Holds none of its contents. */
 export class MalformedCsv extends Error {
   override name = 'MalformedCsv';
   readonly fault: CsvFault;
@@ -35,11 +35,11 @@ export class MalformedCsv extends Error {
 
 type CsvLinesOptions = {
   /**
-   * Is given the first line; `false` for a column that is to be skipped. `undefined` for a line that is not
-   * the header: then it is given the next one too.
+   * Given the first line; returns `false` for a column to be skipped, and `undefined` if the line is not the
+   * header: then it is given the next one too.
    */
   columns: (header: string[], line: number) => (string | false)[] | undefined;
-  /** Is called with each row that is passed over since nothing is in its cells, by its line. */
+  /** Called with the line number of each row skipped because its cells are empty. */
   onBlank?: (line: number) => void;
   /** Characters of one record. */
   lineAtMost: number;
@@ -47,10 +47,10 @@ type CsvLinesOptions = {
 
 /**
  * The records of a CSV as it streams in, in batches. RFC 4180, strictly, with any of the three line ends.
- * Empty lines are left out, and so are rows whose cells are all empty: spreadsheets write them where cells
- * were cleared.
+ * Empty lines are left out, and so are rows with only empty cells, which spreadsheets write for cleared
+ * cells.
  *
- * @throws {MalformedCsv} what `columns` throws, and what the text throws
+ * @throws {MalformedCsv} and anything that `columns` or the text throws
  */
 export async function* parseCsv<Cells>(
   texts: AsyncIterable<string>,
@@ -80,11 +80,11 @@ function isBlank(field: string): boolean {
 }
 
 class CsvScanner<Cells> {
-  /** Why nothing more is taken; what came before it was. */
+  /** Why nothing more is accepted; what came before it was. */
   failure: Error | undefined;
   readonly #options: CsvLinesOptions;
   #columns: readonly (string | false)[] | undefined;
-  /** What came and is not yet taken. */
+  /** What has arrived and is not yet taken. */
   #text = '';
   #at = 0;
   #line = 0;
@@ -122,7 +122,7 @@ class CsvScanner<Cells> {
       const from = this.#at;
       const line = this.#line;
       if (!this.#record()) {
-        // Nothing is taken before all of a record is there.
+        // Nothing is taken before a record is complete.
         this.#at = from;
         this.#line = line;
         if (this.#text.length - from > lineAtMost) throw new MalformedCsv('too-long', line + 1);
@@ -150,7 +150,7 @@ class CsvScanner<Cells> {
     return cells as Cells;
   }
 
-  /** Takes one record; false if its end has not come yet. */
+  /** Takes one record; false if its end has not arrived yet. */
   #record(): boolean {
     const text = this.#text;
     const end = text.indexOf('\n', this.#at);
@@ -185,7 +185,7 @@ class CsvScanner<Cells> {
     }
   }
 
-  /** Up to the comma or line end behind it; `undefined` if that has not come yet. */
+  /** Up to the following comma or line end; `undefined` if that has not arrived yet. */
   #field(): string | undefined {
     const text = this.#text;
     if (text.charCodeAt(this.#at) === QUOTE) return this.#quoted();

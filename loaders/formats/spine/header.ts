@@ -28,7 +28,7 @@ export class SpineHeader {
   readonly telecoms: (Located & { use: string })[] = [];
 }
 
-/** The elements of the header, wherever before the first record they stand. */
+/** The elements of the header, anywhere before the first record. */
 export function headerNode(header: SpineHeader): Node {
   const valueInto = (list: Located[], name: string): Node => ({
     open: (tag, path) =>
@@ -73,7 +73,7 @@ function organisationNode(header: SpineHeader): Node {
   });
 }
 
-/** Judges the header; every problem is named, not just the first. */
+/** Checks the header; every problem is named, not just the first. */
 export function readHeader(found: SpineHeader): Extract<UploadEvent, { kind: 'header' }> {
   const problems: FileProblem[] = [];
   const warnings: FileProblem[] = [];

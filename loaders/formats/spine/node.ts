@@ -1,9 +1,9 @@
 import type { SaxesTagNS } from 'saxes';
 
-/** The XPath of where the reader stands. */
+/** The XPath of the reader's position. */
 export type Path = () => string;
 
-/** One element that the reader knows. What it does not name among its children is skipped, unread. */
+/** One element that the reader knows. Unnamed children are skipped, unread. */
 export type Node = {
   child?(local: string, tag: SaxesTagNS): Node | undefined;
   open?(tag: SaxesTagNS, path: Path): void;
@@ -20,7 +20,7 @@ export function attribute(tag: SaxesTagNS, name: string): string | undefined {
   return tag.attributes[name]?.value;
 }
 
-/** Children by name, each made when it is met. */
+/** Children by name, each made when first met. */
 export function elements(children: Record<string, () => Node>): Node {
   return { child: (local) => (Object.hasOwn(children, local) ? children[local]?.() : undefined) };
 }

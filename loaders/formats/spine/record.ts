@@ -31,7 +31,7 @@ type RecordOptions = {
   names: boolean;
   /** Given the record when it closes. */
   done: (record: RawRecord) => void;
-  /** Called with each template in a version other than the one that is read here. */
+  /** Called with each template in a version other than the one read here. */
   unsupported: (template: string) => void;
 };
 
@@ -66,7 +66,7 @@ export function recordNode(number: number, options: RecordOptions): Node {
   };
 }
 
-/** Reports another version; the element itself is passed over, like any that is not known. */
+/** Reports another version; the element itself is skipped, like any unknown one. */
 function noteVersion(local: string, { unsupported }: RecordOptions): undefined {
   const [, template, version] = TEMPLATE.exec(local) ?? [];
   if (template !== undefined && version !== SUPPORTED_VERSION) unsupported(template);
@@ -81,7 +81,7 @@ function planHolder(record: RawRecord, options: RecordOptions): Node {
       const template = PLAN_TEMPLATES.get(local);
       if (template === undefined) return noteVersion(local, options);
       templates += 1;
-      // Two in one place are no plan: the dates of one would be taken for the other's.
+      // Two in one place make no plan: the dates of one would be taken for the other's.
       plan.type = templates === 1 ? template.type : undefined;
       return planNode(plan, template.prefix);
     },
@@ -92,7 +92,7 @@ function planHolder(record: RawRecord, options: RecordOptions): Node {
   };
 }
 
-/** The three dates are in `component`, `component1` and `component2`; their own names tell which is which. */
+/** The three dates are in `component`, `component1` and `component2`; their own names distinguish them. */
 function planNode(plan: RawPlan, prefix: string): Node {
   const component = (): Node =>
     elements({
@@ -103,7 +103,7 @@ function planNode(plan: RawPlan, prefix: string): Node {
   return elements({ component, component1: component, component2: component });
 }
 
-/** A date element that is empty, and does not say that it is by `xsi:nil`, was meant to hold a date. */
+/** A date element that is empty without `xsi:nil` was meant to hold a date. */
 function dateNode(list: Located[]): Node {
   let found = false;
   return {
@@ -196,7 +196,7 @@ function birthNode(subject: RawSubject): Node {
   };
 }
 
-/** Nothing if names are not wanted: the element is then passed over like any other. */
+/** Nothing if names are not wanted: the element is then skipped like any other. */
 function nameOf(subject: RawSubject, { names }: RecordOptions): Record<string, () => Node> {
   if (!names) return {};
   const part = (name: 'given' | 'family'): Node => ({

@@ -10,19 +10,19 @@ const HL7 = 'urn:hl7-org:v3';
 const DEPTH_AT_MOST = 32;
 /** One tag, comment or text; the largest of them in a real file has a few hundred characters. */
 const UNBROKEN_AT_MOST = 262_144;
-/** Kept of one text. */
+/** Kept from one text. */
 const TEXT_AT_MOST = 1_000;
-/** The parser sees this much at once, so that a bound is noticed before memory is. */
+/** The parser sees this much at once, so that a limit is noticed before memory runs out. */
 const SLICE = 65_536;
 
 /**
  * Reads a CP-IS local authority upload, REPC_MT000002GB01, as it streams in.
  *
  * Text is only ever taken from the authority's own name, and from the names of children and mothers if
- * numbers are traced; text anywhere else is passed over by the parser without being copied.
+ * numbers are traced; the parser skips any other text without copying it.
  *
- * @throws {UnusableFile} if it is not well-formed, has a document type, is not this message, or is
- * another version of it
+ * @throws {UnusableFile} if it is not well-formed, has a document type, is not this message, or is another
+ * version of it
  */
 export async function* readSpineXml(
   texts: AsyncIterable<string>,
@@ -37,7 +37,7 @@ export async function* readSpineXml(
   yield reader.end();
 }
 
-/** The header that stands above the first record, read without the records. */
+/** The header above the first record, read without the records. */
 export async function readSpineHeader(
   texts: AsyncIterable<string>,
 ): Promise<UploadHeader | undefined> {
@@ -50,7 +50,7 @@ export async function readSpineHeader(
 /** `names`: whether the names of people are wanted. */
 type SpineOptions = { names: boolean };
 
-/** `counts`: of the children that repeat, made when there is one. */
+/** `counts`: of the repeated children, made when there is one. */
 type Position = { node: Node; name: string; counts: Map<string, number> | undefined };
 
 class SpineReader {
@@ -75,8 +75,8 @@ class SpineReader {
     this.#parser.on('doctype', () => {
       this.#refuse(problem(SPINE_HINTS.doctype));
     });
-    // One handler more, and the engine keeps the parser as a dictionary: it reads at a third of its speed
-    // then. So the XML declaration is checked later, in `#declaration`.
+    // With one more handler, the engine keeps the parser as a dictionary and reads at a third of its speed.
+    // So the XML declaration is checked later, in `#declaration`.
     this.#parser.on('opentag', (tag) => this.#open(tag));
     this.#parser.on('closetag', () => this.#close());
     this.#parser.on('cdata', (text) => this.#take(text));
@@ -174,11 +174,11 @@ class SpineReader {
 
   #take(text: string): void {
     if (this.#skippedDepth > 0 || this.#stack.at(-1)?.node.text === undefined) return;
-    // A little over the longest name there is, so that what is too long is seen to be.
+    // Slightly over the longest allowed name, so that a longer one is noticed.
     if (this.#text.length < TEXT_AT_MOST) this.#text += text.slice(0, TEXT_AT_MOST);
   }
 
-  /** An XPath step; those that repeat carry their position. */
+  /** An XPath step; repeated elements carry their position. */
   #name(parent: Position | undefined, node: Node, local: string): string {
     if (node.repeats !== true || parent === undefined) return local;
     parent.counts ??= new Map();
@@ -195,7 +195,7 @@ class SpineReader {
         if (name === 'record') return this.#record();
         const node = header.child?.(name, tag);
         if (node !== undefined && this.#records > 0) {
-          // The rows above it were read under what the header said then.
+          // The rows above were read under the header as it was then.
           this.#refuse(problem(SPINE_HINTS.lateHeader));
         }
         return node;
@@ -219,8 +219,8 @@ function problem(hint: string): UnusableFile {
 }
 
 /**
- * Neither `File` nor anything in it names a version of its own, so it shows in the namespace or in the
- * number at the end of a template's identifier.
+ * Neither `File` nor anything in it gives a version of its own, so it shows in the namespace or in the number
+ * at the end of a template's identifier.
  */
 function otherVersion(found: string): UnusableFile {
   return new UnusableFile({
@@ -230,7 +230,7 @@ function otherVersion(found: string): UnusableFile {
   });
 }
 
-/** The parser's own words may repeat what the file holds, so only the place is passed on. */
+/** The parser's own words may repeat the file's contents, so only the place is passed on. */
 function malformed(parser: SaxesParser<{ xmlns: true }>, error: Error): UnusableFile {
   const cutShort = /unclosed|unexpected end|document must contain/i.test(error.message);
   return new UnusableFile({

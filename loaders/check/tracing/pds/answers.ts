@@ -1,4 +1,4 @@
-/** What no answer of the service comes near; longer ones are cut off. */
+/** No answer of the service comes near this; longer ones are cut off. */
 const BODY_AT_MOST_BYTES = 262_144;
 
 /** An HTTP answer, read whole. */
@@ -6,11 +6,11 @@ export type HttpAnswer = {
   status: number;
   /** Milliseconds that the service asked to wait; `undefined` if it did not, or in no known form. */
   retryAfterMs: number | undefined;
-  /** `undefined` for what is no JSON. */
+  /** `undefined` if it is not JSON. */
   json: unknown;
 };
 
-/** Why there is no answer. Never the fault's own message, which may repeat the address, and with it a number. */
+/** Why there is no answer. Never the fault's own message, which may repeat the address and so a number. */
 export type NoAnswer = 'late' | 'unreachable' | 'too large';
 
 /**

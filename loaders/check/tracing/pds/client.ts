@@ -16,7 +16,7 @@ export type Retrieved =
   /** Under another number than was asked for if that one was replaced. */
   | { kind: 'patient'; patient: PdsPatient }
   | { kind: 'unknown' }
-  /** Withdrawn, with nothing to move to. */
+  /** Withdrawn without a replacement. */
   | { kind: 'invalidated' };
 
 type PdsClientOptions = {
@@ -33,13 +33,13 @@ type PdsClientOptions = {
 
 export type PdsClient = {
   /**
-   * Retrieves a record by its number. What may pass is tried three times, under one request id.
+   * Retrieves a record by its number. A temporary fault is tried three times, under one request id.
    *
    * @param authority on whose behalf
-   * @param urgent whether it goes before what can wait
-   * @param signal ends every wait; whatever it then rejects with says nothing of the service
-   * @throws {NumberTracingUnavailable} if PDS does not say. A fault of the service, of its answer or of
-   * the way to it is never "not known".
+   * @param urgent whether it goes before requests that can wait
+   * @param signal ends every wait; whatever it then rejects with says nothing about the service
+   * @throws {NumberTracingUnavailable} if PDS does not say. A fault of the service, its answer or the network
+   * is never "not known".
    */
   retrieve(
     number: NhsNumber,
@@ -52,14 +52,14 @@ export type PdsClient = {
 const REQUEST_DEADLINE_MS = 10_000;
 const ATTEMPTS = 3;
 const BACK_OFF_MS = 1_000;
-/** Who asks for longer is given up for now. */
+/** A service that asks for longer is abandoned for now. */
 const WAIT_AT_MOST_MS = 30_000;
-/** What may pass: late in reaching the record, too many requests, any fault of the service. */
+/** Temporary faults: late in reaching the record, too many requests, any fault of the service. */
 const MAY_PASS: readonly number[] = [408, 425, 429, 500, 502, 503, 504];
 
 /**
- * A retrieval that failed. One record that the service cannot give must not keep the others waiting, so how many
- * in a row mean that the service is away depends on what failed.
+ * A retrieval that failed. One record that the service cannot give must not delay the others, so the number
+ * in a row that means that the service is away depends on the failure.
  */
 export class PdsFailure extends NumberTracingUnavailable {
   readonly inARow: number;
@@ -87,7 +87,7 @@ const outcomeSchema = z.object({
     .min(1),
 });
 
-/** The Personal Demographics Service's FHIR API, by retrieval alone. Source: its API description, 2026. */
+/** The Personal Demographics Service's FHIR API, used only for retrieval. Source: its API description, 2026. */
 export function createPdsClient({
   url,
   tokens,
@@ -141,7 +141,7 @@ export function createPdsClient({
           ? new PdsFailure(PDS.noAnswer(answer), answer === 'too large' ? OF_A_RECORD : OF_THE_WAY)
           : new PdsFailure(PDS.answered(status), meaningOf(status));
       const waitMs = retryAfterMs ?? backOffMs * 2 ** (attempt - 1) * (0.5 + Math.random());
-      // For everybody: anybody who asks in the meantime would be refused for the same reason.
+      // For everybody: any request meanwhile would be refused for the same reason.
       if (retryAfterMs !== undefined || status === 429) rate.pause(waitMs);
       // A token may have been withdrawn; a new one is tried once.
       if (status === 401 && !refused) {
@@ -155,13 +155,13 @@ export function createPdsClient({
     }
   }
 
-  /** `undefined` for what says nothing of the number. */
+  /** `undefined` if it says nothing about the number. */
   function read({ status, json }: HttpAnswer): Retrieved | undefined {
     if (status === 200) {
       const patient = readPatient(json, londonDate(now()));
       return patient === undefined ? undefined : { kind: 'patient', patient };
     }
-    // A gateway's own 404 or 400 has no such code, and says nothing of the number.
+    // A gateway's own 404 or 400 has no such code, and says nothing about the number.
     const code = outcomeSchema.safeParse(json).data?.issue[0]?.details.coding[0]?.code;
     if (status === 404 && code === 'RESOURCE_NOT_FOUND') return { kind: 'unknown' };
     if (status === 404 && code === 'INVALIDATED_RESOURCE') return { kind: 'invalidated' };

@@ -15,8 +15,8 @@ ${RATE_SCHEMA};`;
 
 /**
  * What was verified and when, so that a night of changes needs few requests. Keyed digests only: without the
- * key nobody learns of whom they are, and with it only whether a guess is right. What was not verified is never
- * kept.
+ * key nobody learns whom they concern, and with it only whether a guess is right. What was not verified is
+ * never stored.
  */
 export class TracingMemory {
   readonly path: string;
@@ -32,8 +32,8 @@ export class TracingMemory {
   }
 
   /**
-   * Opens the file, or begins it. One that is damaged is started again: it only saves requests, so a power cut may
-   * cost what it holds and nothing waits for the disk.
+   * Opens the file, or creates it. A damaged one is started again: it only saves requests, so a power cut may
+   * lose its contents and nothing waits for the disk.
    */
   static open(path: string, key: string): TracingMemory {
     const open = (): DatabaseSync =>
@@ -51,7 +51,7 @@ export class TracingMemory {
     return createRate(this.#db, perSecond);
   }
 
-  /** Whether the person was verified for this authority, as they are described now, since `since`. */
+  /** Whether the person was verified for this authority, as they are now described, since `since`. */
   wasVerified(authority: OdsCode, person: Traced, since: number): boolean {
     return (
       this.#isRemembered(this.#personDigest(authority, person, nameOf(person)), since) &&
@@ -60,8 +60,8 @@ export class TracingMemory {
   }
 
   /**
-   * Whether an authority sent, and had verified, this number with this birth date under a name that the record
-   * has. An authority may have sent fewer given names than there are.
+   * Whether an authority sent, and had verified, this number with this date of birth under a name in the
+   * record. An authority may have sent only some of the given names.
    */
   wasSentAs(authority: OdsCode, person: Identified, names: readonly PlainName[]): boolean {
     return names.some(({ family, given }) => {
@@ -80,7 +80,7 @@ export class TracingMemory {
     this.rememberLooked(person.nhsNumber, at, true);
   }
 
-  /** Whether the number's record was looked at since `since`. */
+  /** Whether the number's record was checked since `since`. */
   wasLookedAt(nhsNumber: NhsNumber, since: number): boolean {
     const found = this.#sql('SELECT 1 FROM looked WHERE digest = ? AND at >= ?');
     return found.get(this.#digest('number', nhsNumber), since) !== undefined;
@@ -93,7 +93,7 @@ export class TracingMemory {
     ).run(this.#digest('number', nhsNumber), at, usable ? 1 : 0);
   }
 
-  /** Removes what was kept before this. */
+  /** Removes everything older than this. */
   forget(before: number): void {
     this.#sql('DELETE FROM verified WHERE at < ?').run(before);
     this.#sql('DELETE FROM looked WHERE at < ?').run(before);

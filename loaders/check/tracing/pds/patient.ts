@@ -12,11 +12,11 @@ const nameSchema = z.object({
   period: z.object({ start: z.string().optional(), end: z.string().optional() }).optional(),
 });
 
-/** What is read of a Patient of the Personal Demographics Service; all else is passed over. */
+/** The parts of a PDS Patient that are read; all others are ignored. */
 const patientSchema = z.object({
   resourceType: z.literal('Patient'),
   id: z.string(),
-  // Who may know of a record is never guessed.
+  // Who may know about a record is never guessed.
   meta: z.object({ security: z.array(z.object({ code: z.string() })).min(1) }),
   birthDate: z.string().optional(),
   name: z.array(nameSchema).max(100).optional(),
@@ -30,12 +30,12 @@ export type PdsPatient = {
   names: readonly PlainName[];
 };
 
-/** Names under which a person is known now. A maiden or old name is not one of them. */
+/** Names by which a person is known now. A maiden or old name is not one of them. */
 const USES: readonly (string | undefined)[] = ['usual', 'nickname', 'temp', undefined];
 const UNRESTRICTED = 'U';
 
 /**
- * Reads a Patient; `undefined` for what is none. A minimal record has neither names nor a date of birth.
+ * Reads a Patient; `undefined` if it is not one. A minimal record has neither names nor a date of birth.
  *
  * @param today YYYY-MM-DD
  */
@@ -58,8 +58,8 @@ export function readPatient(json: unknown, today: string): PdsPatient | undefine
 }
 
 /**
- * What a record says about a person whose number was asked about. The number that has replaced it is given only
- * if birth date and name are those that were sent: who holds an old number has not proved whose it is.
+ * What a record says about a person whose number was asked about. The replacement is given only if date of
+ * birth and name are those sent: holding an old number does not prove whose it is.
  */
 export function compared(person: Traced, patient: PdsPatient): TraceOutcome {
   if (patient.sensitive) return { kind: 'sensitive' };
@@ -73,7 +73,7 @@ export function compared(person: Traced, patient: PdsPatient): TraceOutcome {
 function differencesOf(person: Traced, { dateOfBirth, names }: PdsPatient): TracedField[] {
   const sent = plainName(person.givenName, person.familyName);
   const sameFamily = names.filter((name) => sameFamilyName(sent, name));
-  // Without a name of that family the given ones are judged by any.
+  // If no name has that family name, the given names of any name are compared.
   const candidates = sameFamily.length > 0 ? sameFamily : names;
   return [
     ...(dateOfBirth === person.dateOfBirth ? [] : ['date_of_birth' as const]),

@@ -10,7 +10,7 @@ import { type PdsClient, PdsFailure } from './client.ts';
 import type { TracingMemory } from './memory.ts';
 import { compared } from './patient.ts';
 
-/** How the service does, as far as this process knows. The sentence is for the operator. */
+/** The state of the service, as far as this process knows. The sentence is for the operator. */
 type PdsState = { ok: boolean; detail: string; since: number; askedAt?: number };
 
 export type PdsTracer = NumberTracer & {
@@ -19,7 +19,8 @@ export type PdsTracer = NumberTracer & {
   /** Whether it may be asked, or has failed too recently. */
   readonly mayAsk: boolean;
   /**
-   * Asks the service, unless it failed too recently. What fails once the signal is aborted says nothing of the service.
+   * Asks the service, unless it failed too recently. A failure after the signal is aborted says nothing about
+   * the service.
    *
    * @throws {NumberTracingUnavailable}
    */
@@ -29,24 +30,24 @@ export type PdsTracer = NumberTracer & {
 export type PdsTracerOptions = {
   client: PdsClient;
   memory: TracingMemory;
-  /** How long who was verified need not be asked about again. */
+  /** For how long a verified person need not be asked about again. */
   rememberMs: number;
   perSecond: number;
-  /** After a request that failed nothing is asked for this long. */
+  /** After a failed request nothing is asked for this long. */
   awayMs?: number;
   now?: () => number;
 };
 
 const AWAY_MS = 30_000;
-/** One, except for what is lost in adding shares. */
+/** One, less what is lost in adding fractions. */
 const ENOUGH = 0.999;
 const AT_ONCE_AT_MOST = 32;
 /** A hundred people at one a second, behind the files of three other authorities. */
 const DEADLINE_MS = 900_000;
 
 /**
- * Traces in the Personal Demographics Service. While it is away, those who were verified before count as
- * verified; the others stay unknown.
+ * Traces in the Personal Demographics Service. While it is away, people verified before count as verified;
+ * the others stay unknown.
  */
 export function createPdsTracer({
   client,
@@ -58,10 +59,10 @@ export function createPdsTracer({
 }: PdsTracerOptions): PdsTracer {
   let state: PdsState = { ok: true, detail: PDS.notAsked, since: now() };
   let awayUntil = 0;
-  /** Failures since the last answer, each as a share of those that mean that the service is away. */
+  /** Failures since the last answer, each as a share of the number that means that the service is away. */
   let failed = 0;
 
-  /** No longer once the clock has been put back. */
+  /** No longer, once the clock has been put back. */
   function isAway(): boolean {
     const leftMs = awayUntil - now();
     return leftMs > 0 && leftMs <= awayMs;

@@ -2,8 +2,8 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * A token bucket, shared by all processes on a data folder: so many requests a second, and as many at once
- * after a pause. What can wait takes a turn only while nobody else does.
+ * A token bucket, shared by all processes on a data folder: so many requests a second, and a burst of as many
+ * after a pause. A request that can wait takes a turn only while no other wants one.
  */
 export type TracingRate = {
   /** Resolves when a request may be made; rejects once the signal is aborted. */
@@ -16,7 +16,7 @@ export const RATE_SCHEMA =
   'CREATE TABLE IF NOT EXISTS rate (id INTEGER PRIMARY KEY CHECK (id = 1), full_at INTEGER NOT NULL) STRICT; INSERT OR IGNORE INTO rate VALUES (1, 0)';
 
 const PAUSE_AT_MOST_MS = 600_000;
-/** The longest pause, and time for those who wait for its end. Anything later is from a clock that was put back. */
+/** The longest pause, plus time for those who wait for its end. Anything later comes from a clock that was put back. */
 const AHEAD_AT_MOST_MS = PAUSE_AT_MOST_MS + 60_000;
 
 /** @param db of {@link RATE_SCHEMA} */

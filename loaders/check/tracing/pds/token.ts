@@ -5,7 +5,7 @@ import { PDS } from '#schemas/wording/loads.ts';
 import { NumberTracingUnavailable } from '../tracer.ts';
 import { request } from './answers.ts';
 
-/** How this service shows who it is: the key registered with the API platform (application-restricted access). */
+/** How this service identifies itself: the key registered with the API platform (application-restricted access). */
 type PdsCredentials = {
   tokenUrl: string;
   apiKey: string;
@@ -15,11 +15,11 @@ type PdsCredentials = {
 };
 
 const TOKEN_DEADLINE_MS = 10_000;
-/** At most five minutes are taken. */
+/** At most five minutes are accepted. */
 const ASSERTION_LIFE = '3 minutes';
-/** A token is renewed this long before it ends, so that none ends on its way. */
+/** A token is renewed this long before it expires, so that none expires on its way. */
 const RENEWED_BEFORE_MS = 30_000;
-/** An expiry beyond a day is taken for a day. */
+/** A longer expiry counts as a day. */
 const LIFE_AT_MOST_SECONDS = 86_400;
 
 const tokenSchema = z.object({
@@ -33,9 +33,9 @@ const tokenSchema = z.object({
 
 export type Tokens = {
   /**
-   * A token that is good for some time yet. However many ask, one is fetched at a time.
+   * A token that stays valid for some time. However many callers ask, one is fetched at a time.
    *
-   * @throws {NumberTracingUnavailable} if none is to be had
+   * @throws {NumberTracingUnavailable} if none can be obtained
    */
   token(): Promise<string>;
   /** Not to be given again, since the service refused it. */
@@ -74,7 +74,7 @@ export function createTokens(credentials: PdsCredentials, now: () => number = Da
       throw new NumberTracingUnavailable(PDS.tokenRefused(answer.status));
     }
     const seconds = Math.min(granted.expires_in, LIFE_AT_MOST_SECONDS);
-    // One that lasts no longer than it is renewed early is used for half its time.
+    // One that lasts no longer than the renewal margin is used for half its time.
     const early = Math.min(RENEWED_BEFORE_MS, seconds * 500);
     held = { token: granted.access_token, until: asked + seconds * 1_000 - early };
     return granted.access_token;
