@@ -15,11 +15,11 @@ import { createRouteNames } from './telemetry/requests.ts';
 const isFhir = (path: string): boolean => path === FHIR_BASE || path.startsWith(`${FHIR_BASE}/`);
 
 /**
- * The app of the routes it is given, and of nothing else. Each has exactly one handler, and none a middleware,
- * so that Hono calls it directly.
+ * The app with exactly the given routes. Each has one handler and no middleware, so that Hono calls it
+ * directly.
  *
- * @throws of addresses that one regular expression cannot hold, unless they are said to be apart. Hono would
- * take a slower router for all of them then, which every lookup would pay for.
+ * @throws for addresses that one regular expression cannot hold, unless they are marked as separate.
+ * Otherwise Hono would use a slower router for all of them, at the cost of every lookup.
  */
 export function createApp(
   routes: readonly MountedRoute[],

@@ -31,16 +31,16 @@ type AdmissionContextDependencies = {
   identities: Identities;
   readiness: Readiness;
   connection: ReturnType<typeof connectStore>;
-  /** Where answers wait for replicas: what carries them. */
+  /** If answers wait for replicas: what carries them. */
   replicated: ReplicatedLookups | undefined;
   telemetry: Telemetry;
   log: Log;
-  /** Alerts of the last hour that the worker gave, if this process is one. */
+  /** Alerts by the worker in the last hour, if this process is one. */
   countedAlerts: () => number;
   add: (step: () => Promise<void> | void) => void;
 };
 
-/** What every route with a token needs: who is asking, how often, and what happens to a refusal. */
+/** What every route with a token needs: the caller, the limits, and how a refusal is recorded. */
 export async function createAdmissionContext(dependencies: AdmissionContextDependencies) {
   const { configuration, identities, readiness, connection, telemetry, log, countedAlerts, add } =
     dependencies;
@@ -95,7 +95,7 @@ export async function createAdmissionContext(dependencies: AdmissionContextDepen
   add(async () => {
     clearInterval(sharing);
     clearInterval(reviewing);
-    // A lookup whose client was cut off still has to say that it was not delivered.
+    // A lookup whose client was cut off must still report that it was not delivered.
     await store.idle();
     refusalSampling.flush();
     sampled.flush();

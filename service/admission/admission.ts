@@ -21,7 +21,7 @@ export type Refusal<Code extends ErrorCode = ErrorCode> = {
   code: Code;
   /** Who was refused, if the token was valid. */
   caller?: Caller;
-  /** False if the user has several roles and chose none: `caller` is then only the person. */
+  /** False if the user has several roles and chose none: then `caller` is only the person. */
   roleChosen: boolean;
   /** For `too-many-requests`: which limit. */
   limit?: LimitReached;
@@ -30,13 +30,13 @@ export type Refusal<Code extends ErrorCode = ErrorCode> = {
 type NamedRequest = RequestIds & { requestId: string };
 const isNamed = (ids: RequestIds): ids is NamedRequest => ids.requestId !== undefined;
 
-/** Somebody in one of their roles, within their limits, in a request with an id. */
+/** A caller in one role, within the limits, whose request has an id. */
 export type KnownCaller = { kind: 'admitted'; ids: NamedRequest; caller: Caller };
 
 export type Admission =
   | (KnownCaller & {
       access: Extract<AccessDecision, { kind: 'granted' }>;
-      /** How long the request waited for keys to verify its token by, if it did. */
+      /** How long the request waited for keys to verify its token, if it did. */
       waitedMs?: number;
     })
   | Refusal<CallerRefusal | AccessRefusal>;
@@ -45,8 +45,8 @@ export type Admission =
 export type TakeFromLimits = (caller: Caller) => LimitReached | undefined;
 
 /**
- * Who asks, judged by token and headers: what every route that a token opens has in common. Refused requests
- * count against the limits too, and are put down to somebody even if an id is wrong already.
+ * The caller, judged by token and headers: the part common to every route with a token. Refused requests
+ * count against the limits too, and are recorded with their caller even if an id is already wrong.
  */
 export function identifyCaller(
   authentication: Authentication,
@@ -62,7 +62,7 @@ export function identifyCaller(
     return {
       kind: 'refused',
       ids,
-      // If the token could not be verified, the client need not repair anything else first.
+      // If the token could not be verified, the client need not correct anything else first.
       code: code === 'could-not-check' ? code : (ids.refusal ?? code),
       ...(caller !== undefined && { caller }),
       roleChosen: false,
@@ -87,14 +87,14 @@ export function identifyCaller(
 
 type AdmissionDependencies = {
   authenticate: Authenticate;
-  /** The organisations registered, as they are now. */
+  /** The organisations registered at present. */
   organisations: () => ReadonlyMap<string, Organisation>;
   registeredOnly: () => boolean;
   take: TakeFromLimits;
 };
 
 /**
- * Whether a request may look up a flag, judged by its headers alone: ids, token, role, activity and
+ * Whether a request may look up a flag, judged only by its headers: ids, token, role, activity and
  * organisation, in this order.
  */
 export function createAdmission({
@@ -113,7 +113,7 @@ export function createAdmission({
       : { kind: 'admitted', ids, caller, access };
   }
 
-  /** At once for a token that was verified before: the hot path waits for no promise. */
+  /** At once for a token verified before: the hot path waits for no promise. */
   return function admit(head: RequestHead): Admission | Promise<Admission> {
     const authentication = authenticate(head.headers.authorization);
     if (!(authentication instanceof Promise)) return admitNow(authentication, head);

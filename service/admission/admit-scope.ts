@@ -13,7 +13,7 @@ type ScopedAdmission = KnownCaller | Refusal;
 
 export type ScopedAdmissionDependencies = { authenticate: Authenticate; take: TakeFromLimits };
 
-/** Whether a request's token has a scope, judged by its headers alone; `without` is the code if not. */
+/** Whether a request's token has a scope, judged only by its headers; `without` is the code if not. */
 export async function admitScope(
   { authenticate, take }: ScopedAdmissionDependencies,
   head: RequestHead,

@@ -22,8 +22,8 @@ import type { TrustedIssuer } from './issuers.ts';
 import type { Revocations } from './revocations.ts';
 
 /**
- * `could-not-check` if the fault is not the token's: it is not known yet whether demo tokens count, or
- * the issuer's keys cannot be had, or it takes too long. `user-blocked` of a token that is good.
+ * `could-not-check` if the fault is not the token's: it is not known yet whether demo tokens count, the
+ * issuer's keys cannot be fetched, or it takes too long. `user-blocked` for a good token.
  */
 export type TokenRefusal = Extract<
   ErrorCode,
@@ -35,12 +35,12 @@ export type Authentication =
   | {
       kind: 'refused';
       code: TokenRefusal;
-      /** Who was refused, if the token was good all the same. */
+      /** Who was refused, if the token was good. */
       caller?: Caller;
     };
 
 /**
- * Verifies the value of an Authorization header. Never rejects for what a client sent. One that was
+ * Verifies the value of an Authorization header. Never rejects because of what a client sent. A token
  * verified before is answered at once: the hot path waits for no promise.
  */
 export type Authenticate = (
@@ -51,31 +51,31 @@ type AuthenticatorOptions = {
   issuers: readonly TrustedIssuer[];
   /** Whether tokens of the demo issuer count, asked at every use; undefined while it is not known. */
   demoAllowed: () => boolean | undefined;
-  /** Tokens, users and clients trusted no longer. Default: none. */
+  /** Tokens, users and clients no longer trusted. Default: none. */
   revocations?: Pick<Revocations, 'has' | 'version'> | undefined;
-  /** Users whom the operator has stopped, asked at every use. */
+  /** Users blocked by the operator, read at every use. */
   blocked?: (userKey: string) => boolean;
   /** The registered name of an organisation, for tokens that do not give it. */
   organisationName?: (code: string) => string | undefined;
   now?: () => number;
 };
 
-/** As long as a lookup may take altogether: what verifies signatures may be held up by something else. */
+/** As long as a whole lookup may take: something else may delay the verification of signatures. */
 const VERIFIED_WITHIN_MS = 2_000;
 /** Verified tokens kept: some 50 MiB of the largest, in practice a tenth of that. */
 const KEPT_AT_MOST = 10_000;
 /** At most until the token expires. */
 const KEPT_FOR_MS = 60_000;
 const LONGEST_TOKEN = 8 * 1024;
-/** Anybody can make up a token for which all keys of a set would be tried. */
+/** Anybody can make up a token that would have every key of a set tried. */
 const KEYS_TRIED_AT_MOST = 10;
-/** A day: of an opaque token that does not say when it ends. It is asked about again each minute all the same. */
+/** A day: for an opaque token that gives no expiry. It is still asked about again each minute. */
 const LONGEST_SECONDS = 86_400;
 /** The `typ` of an access token. The same issuer may also sign JWTs of other kinds, such as logout tokens. */
 const ACCESS_TOKEN_TYPES = new Set([undefined, 'jwt', 'at+jwt', 'application/at+jwt']);
 const BEARER = /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)$/i;
 
-/** What a token that is no JWT may be (RFC 6750, section 2.1). */
+/** The form of a token that is not a JWT (RFC 6750, section 2.1). */
 const OPAQUE = /^Bearer +([A-Za-z0-9._~+/-]{8,}=*)$/i;
 
 const refused = (code: TokenRefusal): Authentication => ({ kind: 'refused', code });
@@ -93,7 +93,7 @@ function callersOf(claims: Claims): [Caller, ...Caller[]] {
 function refusalOf(error: unknown): TokenRefusal {
   if (error instanceof KeysUnavailable) return 'could-not-check';
   if (error instanceof errors.JWTExpired || error instanceof errors.JWTClaimValidationFailed) {
-    // A time or an audience that is none is neither late nor another's. The signature is good here.
+    // An invalid time or audience is neither late nor for others. The signature is good here.
     if (!registeredClaimsSchema.safeParse(error.payload).success) return 'token-claims';
     switch (error.claim) {
       case 'aud':
@@ -111,14 +111,14 @@ function refusalOf(error: unknown): TokenRefusal {
   if (error instanceof errors.JWSInvalid || error instanceof errors.JWTInvalid) {
     return 'token-malformed';
   }
-  // Signature, algorithm, key: nothing of the token can be believed.
+  // Signature, algorithm, key: nothing in the token can be trusted.
   if (error instanceof errors.JOSEError) return 'token-untrusted';
   throw error;
 }
 
 /**
- * Verifies by the key that the token names or, if several may be meant, by whichever of them signed it: a
- * `kid` is a hint and need be neither there nor unique (RFC 7515, section 4.1.4).
+ * Verifies with the key that the token names or, if several match, with the one that signed it: a `kid` is a
+ * hint and need be neither present nor unique (RFC 7515, section 4.1.4).
  */
 async function verifyByAny(
   token: string,
@@ -165,11 +165,11 @@ type Kept = {
 };
 
 /**
- * Verifies bearer tokens: signed by a key of the issuer they name, with an algorithm configured for
- * that issuer, for its audience, in force, not revoked, and saying who asks in which roles.
+ * Verifies bearer tokens: signed by a key of the issuer they name, with an algorithm configured for that
+ * issuer, for its audience, in force, not revoked, and naming the caller and roles.
  *
  * Only verified tokens are kept, by the whole header, so that nobody without one can fill the memory; a
- * kept one is used for at most a minute, never past its expiry, and not once keys or revocations changed.
+ * stored one is used for at most a minute, never past its expiry, and not once keys or revocations changed.
  */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticate {
   const { demoAllowed, revocations, now = Date.now } = options;
@@ -180,7 +180,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
   );
   const kept = new Map<string, Kept>();
 
-  /** Why no token of an issuer counts now, if none does. */
+  /** Why no token of an issuer counts at present, if none does. */
   function barred(issuer: TrustedIssuer): TokenRefusal | undefined {
     if (!issuer.demoOnly) return undefined;
     const allowed = demoAllowed();
@@ -256,7 +256,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
     const bar = issuer === undefined ? 'token-untrusted' : barred(issuer);
     if (issuer === undefined || bar !== undefined) return refused(bar ?? 'token-untrusted');
 
-    // As they are now: what changes while the token is verified counts as a change after it.
+    // The present values: any later change counts as a change after the verification.
     const { version: keys } = issuer.keys;
     const revocationsThen = revocations?.version ?? 0;
     const result = await verify(token, issuer);
@@ -267,7 +267,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
     return admit(authorization, issuer, payload, keys, revocationsThen);
   }
 
-  /** By asking the one issuer that resolves tokens which are no JWT. */
+  /** By asking the one issuer that resolves tokens other than JWTs. */
   async function authenticateOpaque(authorization: string): Promise<Authentication> {
     const token = OPAQUE.exec(authorization)?.[1];
     if (token === undefined || introspecting === undefined) return refused('token-malformed');
@@ -276,7 +276,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
     if (bar !== undefined) return refused(bar);
     const { version: keys } = issuer.keys;
     const revocationsThen = revocations?.version ?? 0;
-    // What was found out counts from when it was asked: the answer may have been long on its way.
+    // The answer counts from when it was asked for, since it may have been long on its way.
     const asked = now();
     const found = await introspection.inspect(token);
     switch (found.kind) {
@@ -306,7 +306,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
     }
   }
 
-  /** The result for a good token, which is then kept. */
+  /** The result for a good token, which is then stored. */
   function admit(
     authorization: string,
     issuer: TrustedIssuer,

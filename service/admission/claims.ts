@@ -9,7 +9,7 @@ import {
 } from '#schemas/people/identity.ts';
 
 /**
- * Where tokens of each kind say who asks. `cis2` are the claims of NHS CIS2 Authentication (scopes
+ * Where tokens of each kind name the caller. `cis2` are the claims of NHS CIS2 Authentication (scopes
  * profile, nationalrbacaccess, associatedorgs, selectedrole), in a token that a gateway signs.
  */
 const MAPPINGS: Record<Extract<Issuer['claims'], string>, ClaimMapping> = {
@@ -56,7 +56,7 @@ function at(value: unknown, name: string): unknown {
   return (value as Record<string, unknown>)[name];
 }
 
-/** The value of the first claim that is there. */
+/** The value of the first claim present. */
 function valueOf(holder: unknown, claim: Claim | undefined): unknown {
   if (claim === undefined) return undefined;
   for (const name of typeof claim === 'string' ? [claim] : claim) {
@@ -85,9 +85,9 @@ const textsSchema = z.array(z.unknown());
 const listOf = (value: unknown): unknown[] => textsSchema.safeParse(value).data ?? [];
 
 /**
- * The claims of a verified token in one form, whatever its issuer calls them, or what of that form is missing in it.
+ * The claims of a verified token in one form, whatever its issuer calls them, or the name of a missing one.
  *
- * @param nameOf an organisation's registered name, for tokens that have none
+ * @param nameOf an organisation's registered name, for tokens without one
  */
 export function parseClaims(
   payload: JWTPayload,
@@ -134,6 +134,6 @@ export function parseClaims(
   });
 }
 
-/** As {@link parseClaims}; `undefined` if the token does not say who asks. */
+/** Like {@link parseClaims}; `undefined` if the token does not name the caller. */
 export const readClaims = (...of: Parameters<typeof parseClaims>): Claims | undefined =>
   parseClaims(...of).data;

@@ -52,7 +52,10 @@ export type AccessDecision =
 /** The setting of an organisation that only a demo lets in. */
 const UNREGISTERED = 'unregistered';
 
-/** `undefined` of what is no care setting. Which of them a scheduled setting was (a clinic for terminations, say) is itself sensitive. */
+/**
+ * `undefined` if it is not a care setting. Which scheduled setting it was (a clinic for terminations, say) is
+ * itself sensitive.
+ */
 function settingText(organisation: Organisation | undefined): string | undefined {
   if (organisation === undefined) return UNREGISTERED;
   const { setting } = organisation;

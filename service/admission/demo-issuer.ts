@@ -21,7 +21,7 @@ const ALGORITHM = 'ES256';
 
 export type DemoClaims = Omit<Claims, 'iss' | 'exp' | 'scope'> & { scope?: string };
 
-/** The issuer of demo tokens: a random key of this data folder, good for nothing but a demo dataset. */
+/** The issuer of demo tokens: a random key of this data folder, valid only for a demo dataset. */
 type DemoIssuer = {
   trusted: TrustedIssuer;
   sign(claims: DemoClaims, lifetimeSeconds: number): Promise<string>;

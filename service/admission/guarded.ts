@@ -12,23 +12,23 @@ import type { KnownCaller, Refusal } from './admission.ts';
 /** What every route with a token needs. */
 export type GuardDependencies = { noteRefusal: NoteRefusal; traces: Pick<Traces, 'of'> };
 
-/** What sets one kind of guarded route apart from the others. */
+/** What distinguishes one kind of guarded route from another. */
 export type Guard<A extends KnownCaller> = {
-  /** Asked before anything else of a request is looked at: is it one too many for this process? */
+  /** Called before anything else in a request is read: is it one too many for this process? */
   overloaded?: () => boolean;
-  /** Judges who asks, by the head of a request alone. */
+  /** Judges the caller, only by the head of a request. */
   admit: (head: RequestHead) => A | Refusal | Promise<A | Refusal>;
-  /** The head to judge by, if it is not simply the one sent. */
+  /** The head to judge by, if different from the one sent. */
   headOf?: (sent: RequestHead) => RequestHead;
   /** Words a refusal. */
   refuse: (code: ErrorCode, options: ProblemOptions) => Response;
   /** What the event of a refusal calls this way of asking. */
   api: Api;
-  /** How a fault inside the service is answered, and how it is logged. */
+  /** How a fault inside the service is answered and logged. */
   fault: { code: ErrorCode; log: (fields: LogFields) => void };
 };
 
-/** Why an admitted request is refused; the guard knows who asked, and by which way. */
+/** Why an admitted request is refused; the guard knows the caller, and by which way. */
 export type WorkRefused = Pick<Refused, 'code' | 'number' | 'limit'>;
 
 /** What a route does for an admitted caller. */
@@ -39,12 +39,12 @@ export type GuardedWork<A extends KnownCaller> = (
 ) => Promise<Response | WorkRefused>;
 
 /**
- * The one skeleton of every route that a token opens: overload, identity, admission, work. A refusal at any
- * of these steps is noted for the audit, as is a fault of the work, and the handler never rejects: a fault is logged
- * and answered.
+ * The one skeleton of every route with a token: overload, identity, admission, work. A refusal at any of
+ * these steps is recorded for the audit, as is a fault of the work, and the handler never rejects: a fault is
+ * logged and answered.
  *
- * A HEAD is refused. The router would hand it to the handler of GET, and an answer that nobody reads would
- * be on record as one that was.
+ * A HEAD is refused. The router would hand it to the handler of GET, and an unread answer would be recorded
+ * as read.
  */
 export function guarded<A extends KnownCaller>(
   { noteRefusal, traces }: GuardDependencies,
@@ -55,7 +55,7 @@ export function guarded<A extends KnownCaller>(
     const { incoming } = c.env;
     const head = headOf === undefined ? incoming : headOf(incoming);
     const source = incoming.socket.remoteAddress;
-    /** Callers whose requests are under way and not on record yet. */
+    /** Callers whose requests are under way and not yet recorded. */
     let atWork: KnownCaller | undefined;
     try {
       if (incoming.method === 'HEAD') {
@@ -65,7 +65,7 @@ export function guarded<A extends KnownCaller>(
       const trace = traces.of(incoming);
       const token = trace?.child('token');
       const admitting = admit(head);
-      // Not awaited if it need not be: most tokens have been seen before.
+      // Not awaited unless necessary: most tokens have been seen before.
       const admission = admitting instanceof Promise ? await admitting : admitting;
       token?.end(admission.kind === 'refused' ? admission.code : undefined);
       let refused: Omit<Refused, 'api' | 'source'>;

@@ -12,7 +12,7 @@ import { type Revocations, readRevocations } from './revocations.ts';
 
 type Organisations = ReadonlyMap<string, Organisation>;
 
-/** Who is trusted and which settings are registered, as files say. */
+/** The trusted issuers and the registered settings, from files. */
 export type Identities = {
   issuers: readonly TrustedIssuer[];
   /** Undefined if no file is configured. */
@@ -22,7 +22,7 @@ export type Identities = {
 };
 
 /**
- * Reads the files of the configuration and follows their changes.
+ * Reads the configured files and follows their changes.
  *
  * @throws {ConfigurationError} one sentence that names the setting, the file and what is wrong
  */
@@ -58,8 +58,8 @@ export async function readIdentities(
 }
 
 /**
- * What the dataset's kind asks for. A live one must have issuers and organisations, and keys that come by
- * https; if it may be a demo, the demo issuer is added, which no live dataset ever believes.
+ * What the dataset's kind requires. A live one must have issuers and organisations, and keys from https; if
+ * it may be a demo, the demo issuer is added, which no live dataset ever accepts.
  *
  * @throws {ConfigurationError}
  */
@@ -88,13 +88,13 @@ export async function completeIdentities(
 
 const NONE: Organisations = new Map();
 
-/** The organisations registered now; those of the demo only for a demo without a file of its own. */
+/** The organisations registered now; those of the demo only for a demo without its own file. */
 export const organisationsOf = (
   { organisations }: Identities,
   demo: boolean | undefined,
 ): Organisations => organisations?.value ?? (demo === true ? DEMO_ORGANISATIONS : NONE);
 
-/** Whose tokens can be judged. One issuer without keys leaves its users without answers, not the others'. */
+/** Whose tokens can be judged. One issuer without keys leaves only its own users without answers. */
 function issuersCheck(issuers: readonly TrustedIssuer[]): OwnCheck {
   const name = 'access:issuers';
   const problems = issuers.flatMap(({ issuer, keys, introspection }) =>
@@ -138,8 +138,8 @@ function organisationsCheck(
 }
 
 /**
- * What `/_status` says about them. Nobody is left without an answer by a file that cannot be read again; if
- * nobody can be answered at all, the check says that it stops lookups.
+ * What `/_status` says about them. A file that cannot be read again leaves nobody without an answer; if
+ * nobody can be answered, the check says that it stops lookups.
  */
 export function identityChecks(identities: Identities, demo: boolean | undefined): OwnCheck[] {
   const { issuers, organisations, revocations } = identities;

@@ -5,18 +5,18 @@ import { registeredClaimsSchema } from '#schemas/people/identity.ts';
 import { ADMISSION } from '#schemas/wording/operations.ts';
 import { namesEachOnce } from '../http/json-members.ts';
 
-/** What an issuer says about an opaque token, checked as the signature of a signed one is. */
+/** What an issuer says about an opaque token, checked like the signature of a signed one. */
 type Introspected =
   | { kind: 'active'; payload: JWTPayload }
   /** Expired, withdrawn or never issued: the issuer does not say which. */
   | { kind: 'inactive' }
-  /** Made for somebody else. */
+  /** Issued for another service. */
   | { kind: 'other-audience' }
   /** Bound to a key or certificate of its holder, which a bearer does not show. */
   | { kind: 'bound' }
-  /** Its issuer does not give a user for it. */
+  /** Its issuer names no user for it. */
   | { kind: 'no-user' }
-  /** The issuer cannot be asked, or its answer cannot be used: nothing is known of the token. */
+  /** The issuer cannot be asked, or its answer cannot be used: nothing is known about the token. */
   | { kind: 'unavailable' };
 
 export type Introspection = {
@@ -28,16 +28,16 @@ export type Introspection = {
 export type IntrospectionOptions = {
   issuer: string;
   audience: string;
-  /** Clients whose tokens count though the answer names no audience. */
+  /** Clients whose tokens count even if the answer names no audience. */
   clients: readonly string[];
   url: string;
-  /** Adds what is known of the user, by the same token. */
+  /** Adds what is known about the user, with the same token. */
   userinfoUrl?: string | undefined;
   clientId: string;
   clientSecret: string;
   /** Deadline of each request. Default 1,500: a lookup may be waiting. */
   deadlineMs?: number;
-  /** How long nothing is asked after so many failures in a row. Default 10,000. */
+  /** How long nothing is asked after this many failures in a row. Default 10,000. */
   pauseMs?: number;
   now?: () => number;
 };
@@ -46,7 +46,7 @@ const FAILURES_IN_A_ROW = 5;
 /** How many tokens are asked about at once, since anybody can make tokens up. Further ones are could-not-check. */
 const AT_ONCE_AT_MOST = 64;
 const BODY_AT_MOST_BYTES = 65_536;
-/** How long a token that is not active is known to be none, so that it is not asked about again at once. */
+/** How long an inactive token is remembered, so that it is not asked about again at once. */
 const INACTIVE_MS = 10_000;
 const INACTIVE_AT_MOST = 1_000;
 
@@ -57,10 +57,10 @@ const answerSchema = z.looseObject({
   token_type: z.string().optional(),
 });
 
-/** An answer that cannot be used. The message says why, and repeats nothing of it. */
+/** An unusable answer. The message says why, and repeats none of it. */
 class Unusable extends Error {
   override name = 'Unusable';
-  /** Where the fault may be the token's: the issuer answers, so its other tokens are asked about as before. */
+  /** When the fault may be the token's: the issuer answers, so its other tokens are asked about as before. */
   readonly ofToken: boolean;
 
   constructor(message: string, { ofToken = false } = {}) {
@@ -82,12 +82,12 @@ class Refused extends Unusable {
 const REFUSES_TOKEN: readonly number[] = [400, 401, 403];
 
 /**
- * Resolves opaque tokens by asking the issuer (RFC 7662). For whom a token was made is read from that answer alone:
- * userinfo does not say it, and only adds to it.
+ * Resolves opaque tokens by asking the issuer (RFC 7662). The audience is read only from that answer:
+ * userinfo does not give it, and only adds to the answer.
  *
- * After five failures of the issuer in a row nothing is asked for ten seconds, then one token is tried. An answer
- * that only one token can be to blame for is no failure of the issuer: one caller closes it to nobody else. What is remembered, and
- * for how long, is decided by anybody who asks: a token is never believed on the strength of an older answer.
+ * After five failures of the issuer in a row nothing is asked for ten seconds, then one token is tried. An
+ * answer caused by one token is no failure of the issuer: one caller does not close it to others. The caller
+ * decides what is remembered, and for how long: here a token is never accepted because of an older answer.
  */
 export function createIntrospection(options: IntrospectionOptions): Introspection {
   const { issuer, audience, clients, url, userinfoUrl, clientId, clientSecret } = options;
@@ -127,7 +127,7 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
     } catch {
       throw new Unusable('the answer is not JSON');
     }
-    // If two members have one name, it is not clear which counts.
+    // If two members have the same name, it is not clear which counts.
     if (!z.looseObject({}).safeParse(json).success || !namesEachOnce(bytes, json)) {
       throw new Unusable('the answer is no object, or names a member twice');
     }
@@ -191,11 +191,11 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
     if (sub === undefined || (registered.sub !== undefined && sub !== registered.sub)) {
       throw new Unusable('userinfo is of another user than the token', { ofToken: true });
     }
-    // What the issuer says about the token goes before what it says about the user.
+    // What the issuer says about the token takes precedence over what it says about the user.
     return { kind: 'active', payload: { ...(user as object), ...omitUndefined(registered) } };
   }
 
-  /** A pause longer than the longest there is was set by a clock that has been put back since. */
+  /** A pause longer than the longest was set by a clock that has been put back since. */
   const isAhead = (until: number, byAtMostMs: number): boolean => {
     const leftMs = until - now();
     return leftMs > 0 && leftMs <= byAtMostMs;

@@ -1,28 +1,28 @@
 // By hand around jose's local key set, since its remote one (6.2) starts its cooldown only with a fetch that
-// succeeds, so that made-up tokens would have an issuer that is down asked once for each; it reads answers of
-// any size, and says neither when the keys change nor why they could not be had.
+// succeeds, so that each made-up token would cause a request to an issuer that is down; it reads answers of
+// any size, and reports neither changed keys nor why they could not be fetched.
 
 import { createLocalJWKSet, errors, type JWK, type JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
 import { ADMISSION } from '#schemas/wording/operations.ts';
 
-/** The keys of an issuer as they are now. */
+/** The present keys of an issuer. */
 export type IssuerKeys = {
   find: JWTVerifyGetKey;
-  /** Rises whenever the keys may have changed: what was verified with an earlier set is not trusted. */
+  /** Rises whenever the keys may have changed: anything verified with an earlier set is no longer trusted. */
   readonly version: number;
   /** Whether a token of this issuer can be judged now. */
   readonly usable: boolean;
-  /** Why newer keys could not be had, if so, and what that means for tokens: sentences. */
+  /** Why newer keys could not be fetched, if so, and what that means for tokens: sentences. */
   readonly problem: string | undefined;
-  /** Keys of the set that are not used: what each is. */
+  /** Unused keys of the set: what each is. */
   readonly passedOver: readonly string[];
-  /** How long these keys count though they can be fetched no more; absent if they are in a file. */
+  /** How long these keys count if they can no longer be fetched; absent if they are in a file. */
   readonly remainingMs?: number;
   stop: () => void;
 };
 
-/** No keys are available to judge a token by, and that is not the token's fault. */
+/** No keys are available to judge a token, which is not the token's fault. */
 export class KeysUnavailable extends Error {
   override name = 'KeysUnavailable';
 }
@@ -32,8 +32,8 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
- * A set of keys, each of any kind. A private or shared key among them is a mistake to stop at: anybody who
- * can read the set could sign tokens.
+ * A set of keys, each of any kind. A private or shared key among them is a mistake that stops the start:
+ * anybody who can read the set could sign tokens.
  */
 export const keySetSchema = z.object({
   keys: z
@@ -86,9 +86,8 @@ function described(key: unknown, index: number): string {
 }
 
 /**
- * The keys of a set that can verify tokens signed by one of the algorithms. What is not understood, lacks a
- * member or is for other uses is passed over (RFC 7517 section 5), so that a key of a new kind takes nothing
- * from the others.
+ * The keys of a set that can verify tokens signed by one of the algorithms. A key that is unknown, incomplete
+ * or for other uses is ignored (RFC 7517 section 5), so that a key of a new kind does not affect the others.
  *
  * @throws {UnusableKeys} if none is left
  */
@@ -111,7 +110,7 @@ export async function usableKeys(
 
 const LISTED_AT_MOST = 5;
 
-/** A list of keys in words, of a bounded length. */
+/** A list of keys in words, of limited length. */
 export function listed(keys: readonly string[]): string {
   const more = keys.length - LISTED_AT_MOST;
   return `${keys.slice(0, LISTED_AT_MOST).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
@@ -120,7 +119,7 @@ export function listed(keys: readonly string[]): string {
 type RemoteKeysOptions = {
   /** How often the keys are fetched again. Default 300,000. */
   refreshMs?: number;
-  /** Between fetches that tokens of unknown keys, or failures, bring about. Default 30,000. */
+  /** Between fetches caused by tokens with unknown keys, or by failures. Default 30,000. */
   cooldownMs?: number;
   /** Default 1,500: a lookup may be waiting. */
   fetchDeadlineMs?: number;
@@ -180,7 +179,7 @@ const UNREACHABLE: Record<string, string> = {
 };
 const OF_TLS = /^(?:ERR_TLS|ERR_SSL|EPROTO|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_)/;
 
-/** Why keys could not be fetched, as a sentence without its full stop. Nothing of what was sent is repeated. */
+/** Why keys could not be fetched, as a sentence without its full stop. Nothing received is repeated. */
 function reasonOf(error: unknown, deadlineMs: number): string {
   if (error instanceof UnusableKeys) return `the answer ${error.message}`;
   if (!(error instanceof Error)) return 'the request failed';
@@ -193,10 +192,10 @@ function reasonOf(error: unknown, deadlineMs: number): string {
 }
 
 /**
- * Keys published at an address: fetched at once and every few minutes, and when a token names a key that
- * is not among them, but not more often than the cooldown allows, since anybody can make up such a token.
- * While they cannot be fetched the last ones count, for a day; no request waits but one that names an
- * unknown key, and that only as long as a fetch may take.
+ * Keys published at an address: fetched at once and every few minutes, and when a token names an unknown key,
+ * but no more often than the cooldown allows, since anybody can make up such a token. While they cannot be
+ * fetched the last ones count, for a day. Only a request that names an unknown key waits, and only as long as
+ * a fetch may take.
  */
 export function remoteKeys(
   url: string,
@@ -245,7 +244,7 @@ export function remoteKeys(
         text = nowText;
         version++;
       } else if (keys !== undefined) {
-        // The same keys: what was imported of them stays.
+        // The same keys: their imported forms are kept.
         now.find = keys.find;
       }
       keys = now;

@@ -21,20 +21,20 @@ export type TrustedIssuer = {
   issuer: string;
   audience: string;
   algorithms: readonly Issuer['algorithms'][number][];
-  /** The `typ` that tokens must have; not set: one of those that access tokens have. */
+  /** The `typ` that tokens must have; if not set, one that access tokens have. */
   type?: string | undefined;
   clockToleranceSeconds: number;
   maxTokenAgeSeconds?: number | undefined;
   mapping: ClaimMapping;
   keys: IssuerKeys;
-  /** Resolves its tokens that are no JWT. */
+  /** Resolves its tokens other than JWTs. */
   introspection?: Introspection | undefined;
-  /** Accepted for a demo dataset only: the demo's own, and one whose keys or tokens' meaning come unprotected. */
+  /** Accepted for a demo dataset only: the demo's own, and one whose keys or token information come unprotected. */
   demoOnly: boolean;
 };
 
 export type FileOptions = {
-  /** How often files are looked at for changes. */
+  /** How often files are checked for changes. */
   rereadMs: number;
   onProblem: (sentence: string) => void;
 };
@@ -72,8 +72,9 @@ async function fileKeys(
 }
 
 /**
- * Reads ISSUERS_FILE and begins to follow the keys it names: files (relative to its own folder), and
- * addresses, which need not answer yet. The file itself is read once: whom to trust is a restart.
+ * Reads ISSUERS_FILE and starts to follow the keys it names: files (relative to its own folder), and
+ * addresses, which need not answer yet. The file itself is read once: changing who is trusted takes a
+ * restart.
  *
  * @throws {ConfigurationError} one sentence that names the setting, the file and what is wrong
  */

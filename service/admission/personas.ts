@@ -5,7 +5,7 @@ import {
 } from '#schemas/people/care-setting.ts';
 import type { DemoClaims } from './demo-issuer.ts';
 
-/** The people of a demo, each by what it can be used to try. Invented, as their organisations are. */
+/** The people of a demo, each for trying something. Invented, as their organisations are. */
 export type Persona =
   | 'emergencyDepartment'
   | 'ambulanceService'
@@ -52,7 +52,7 @@ function persona(
   };
 }
 
-/** What the token of each persona says; `authority` is one of those that the sample is loaded for. */
+/** What the token of each persona says; `authority` is one of the sample's authorities. */
 export function demoPersonas(authority: {
   code: string;
   name: string;

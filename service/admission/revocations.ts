@@ -4,10 +4,10 @@ import { readSettingFile } from '../files/setting-file.ts';
 import { watchFiles } from '../files/watched-files.ts';
 import type { FileOptions } from './issuers.ts';
 
-/** Who and what is trusted no longer. */
+/** The users, clients and tokens no longer trusted. */
 export type Revocations = {
   has(token: { issuer: string; jti: string | undefined; user: string; client: string }): boolean;
-  /** Rises with each change: what was verified before it is judged again. */
+  /** Rises with each change: anything verified before is judged again. */
   readonly version: number;
   readonly problem: string | undefined;
   stop: () => void;

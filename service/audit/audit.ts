@@ -13,28 +13,28 @@ import type { ThreadMessage, ThreadSettings } from './thread.ts';
 type AuditNumbers = {
   sealedEvents: number;
   unsealedEvents: number;
-  /** Entries by somebody else for which nobody has answered. */
+  /** Foreign entries for which nobody has answered. */
   foreignEntries: number;
-  /** Age of the oldest event that waits to be sealed; 0 if none does. */
+  /** Age of the oldest event waiting to be sealed; 0 if none is. */
   oldestUnsealedMs: number;
   /** How long ago the newest part of the log was read back and found whole; absent before the first time. */
   verifiedAgoMs?: number;
-  /** Sealed events that are in the log's second copy; absent if there is to be none. */
+  /** Sealed events in the log's second copy; absent if it has none. */
   copiedEvents?: number;
 };
 
 export type Audit = {
   /** Whether events are sealed, as a check of `/_status`. */
   check(): ReadinessCheck;
-  /** How its second copy is, if it is to have one. */
+  /** The state of its second copy, if it should have one. */
   copyChecks(): OwnCheck[];
   /** Whether the children that users look up are counted, and how many alerts that gave in the last hour. */
   readonly alerting: { check(): ReadinessCheck; readonly alerts: number };
-  /** Whether every entry of the log is one that this version knows. */
+  /** Whether this version knows every entry of the log. */
   unknownCheck(): OwnCheck;
   /** How far a search reaches. */
   readonly searchedUntil: Reach | undefined;
-  /** `undefined` before the first step, and where another process seals. */
+  /** `undefined` before the first step, and if another process seals. */
   readonly numbers: AuditNumbers | undefined;
   /** Seals what there is once more and ends. */
   stop(): Promise<void>;
@@ -44,10 +44,10 @@ const HEARD_OF_WITHIN_MS = 30_000;
 const MEMORY_MIB = 512;
 
 /**
- * Seals audit events into the log, in a thread of its own: hashing and waiting for the disk must not hold up
+ * Seals audit events into the log, in a thread of its own: hashing and waiting for the disk must not delay
  * lookups.
  *
- * @param options.after nothing is sealed before; it resolves by itself
+ * @param options.after nothing is sealed before it resolves
  */
 export function startAudit(
   settings: ThreadSettings,
@@ -70,7 +70,7 @@ export function startAudit(
     log,
   });
   let copySaid = new Set<string>();
-  /** What keeps the log from being sealed is said as that. */
+  /** What keeps the log from being sealed is reported as such. */
   function hearOfCopy({ copy, detail }: Sealing): void {
     const said = copy === undefined || copy.ok ? copy?.remarks : [copy.detail];
     for (const sentence of said ?? []) {

@@ -25,7 +25,7 @@ export type ThreadSettings = {
   retentionYears: number;
   anchorFolder: string;
   address: StoreAddress;
-  /** Where the log's second copy is, and the lease of the one worker. */
+  /** The location of the log's second copy, and the lease of the one worker. */
   copy?: { place: PlaceSettings; epoch: number; token: string };
   /** Whom to alert, and when. */
   alerting: AlertingSettings;
@@ -42,9 +42,9 @@ export type ThreadMessage =
 /** Sealing works in batches of any size and nobody waits for it. */
 const COMMAND_TIMEOUT_MS = 10_000;
 const SEALED_EVERY_MS = 1_000;
-/** Between two batches that are sealed: an index that is behind must not hold the sealing up. */
+/** Between two sealed batches: an index that is behind must not delay the sealing. */
 const INDEXING_A_STEP_MS = 100;
-/** Counting costs by the page that is written, and several seconds' lookups of one user share one. */
+/** Counting costs by the page written, and several seconds' lookups of one user share one. */
 const COUNTED_EVERY_MS = 5_000;
 const COUNTED_AT_ONCE = 8_192;
 
@@ -90,7 +90,7 @@ const alerter = createAlerting({
 let uncounted: Followed[] = [];
 let countAt = Number.NEGATIVE_INFINITY;
 
-/** Counts what was sealed, once in a while; true if there is more to count at once. */
+/** Counts what was sealed, at intervals; true if there is more to count at once. */
 async function count(lately: readonly Followed[]): Promise<boolean> {
   uncounted.push(...lately);
   if (performance.now() < countAt && uncounted.length < COUNTED_AT_ONCE) return false;
@@ -101,12 +101,12 @@ async function count(lately: readonly Followed[]): Promise<boolean> {
   return more;
 }
 
-/** Carries the index on a little; true if there is more. What goes wrong there stops no sealing. */
+/** Extends the index a little; true if there is more. A fault there does not stop the sealing. */
 async function index(lately: readonly Followed[]): Promise<boolean> {
   try {
     const indexing = follower.step(INDEXING_A_STEP_MS, lately);
     indexFailing = false;
-    // Without Redis it is not clear what is not sealed yet; what was reported before stays true.
+    // Without Redis it is unclear what is not sealed yet; the last report stays valid.
     const searchedUntil = await readSearchedUntil(indexing, sealer.numbersRead()).catch(
       () => undefined,
     );
@@ -125,7 +125,7 @@ async function index(lately: readonly Followed[]): Promise<boolean> {
 }
 
 for (;;) {
-  // Once more after the stop, for what was recorded until then.
+  // Once more after the stop, for events recorded until then.
   const last = stop.signal.aborted;
   const { more, sealing } = await sealer.step();
   tell({ kind: 'sealing', sealing });

@@ -11,27 +11,27 @@ export type EnumerationAlert = {
 };
 
 /**
- * Notices who tries numbers out in this process, from one request to the next: numbers that are none, and
- * neighbours. How many children a user looks up is counted from the audit (alerting.ts). It stops nobody: a
- * nurse in a crowded department at night must not be mistaken for a thief by a program.
+ * Notices users who guess numbers in this process: invalid numbers, and neighbouring ones. The children that
+ * a user looks up are counted from the audit (alerting.ts). It stops nobody: a program must not mistake a
+ * nurse in a crowded department at night for a thief.
  */
 type EnumerationWatch = {
   saw: (caller: Caller, nhsNumber: NhsNumber) => void;
   sawInvalid: (caller: Caller) => void;
-  /** Forgets who has not been seen for an hour; called each minute. */
+  /** Forgets users not seen for an hour; called each minute. */
   review: () => void;
   /** Alerts of the last hour. */
   readonly alerts: number;
 };
 
-/** Signs that somebody tries numbers out. */
+/** Signs that somebody is guessing numbers. */
 const SIGNS = { invalidAMinute: 10, invalidShare: 0.3, neighboursAMinute: 8 } as const;
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const USERS_AT_MOST = 20_000;
 
-/** What is remembered of a user: counters, and the last number except for its check digit. */
+/** What is remembered about a user: counters, and the last number except for its check digit. */
 type Sketch = {
   caller: Caller;
   minute: number;
@@ -90,7 +90,7 @@ export function createEnumerationWatch(
     return sketch;
   }
 
-  /** The user's sketch, with the counts of a minute or hour gone by forgotten. */
+  /** The user's record, without the counts of past minutes or hours. */
   function current(caller: Caller): Sketch {
     const sketch = ofCaller.get(caller) ?? sketchOf(caller);
     const minute = Math.floor(now() / MINUTE_MS);
@@ -109,7 +109,7 @@ export function createEnumerationWatch(
       const sketch = current(caller);
       sketch.looks++;
       const nine = Math.floor(Number(nhsNumber) / 10);
-      // Next to each other, or with one number between them that has no usable check digit.
+      // Next to each other, or with one number between them that has no valid check digit.
       const step = nine - sketch.lastNine;
       if (step !== 0 && step >= -2 && step <= 2) sketch.neighbours++;
       sketch.lastNine = nine;

@@ -1,5 +1,4 @@
-// By hand, since rate-limiter-flexible is three promises to wait for on every request, and this is none
-// (decision 18).
+// By hand, since rate-limiter-flexible means three promises on every request, and this none (decision 18).
 
 import { createHash } from 'node:crypto';
 import type { LimitReached } from '#schemas/errors.ts';
@@ -9,16 +8,16 @@ import type { SharedUse } from '#store/shared-use.ts';
 /** Requests a minute of one user, of one client and of one organisation; 0 is no limit. */
 export type LimitSettings = Record<LimitReached['of'], number>;
 
-/** Some three times what the busiest do: a user at two patients a minute, a hospital at one in three seconds. */
+/** Some three times the busiest use: a user with two patients a minute, a hospital with one every three seconds. */
 export const LIVE_LIMITS: LimitSettings = { user: 120, client: 6_000, organisation: 1_200 };
 
 export type Limits = {
   /**
-   * Takes `cost` requests off what a caller has left, or nothing and the limit that it ran into. A cost
-   * above a limit counts as all of it: a batch is never impossible.
+   * Takes `cost` requests from a caller's allowance, or takes nothing and returns the limit reached. A cost
+   * above a limit counts as the whole limit, so that a batch is never impossible.
    */
   take: (caller: Caller, cost?: number) => LimitReached | undefined;
-  /** Tells the other processes what was used here and takes off what was used there. Never rejects. */
+  /** Tells the other processes what was used here and deducts what was used there. Never rejects. */
   share: () => Promise<void>;
   /** Users, clients and organisations that are being counted. */
   readonly size: number;
@@ -26,7 +25,7 @@ export type Limits = {
 
 type Bucket = {
   of: LimitReached['of'];
-  /** Under which processes share its use: a hash, which names nobody. */
+  /** The name under which processes share its use: a hash, which identifies nobody. */
   name: string;
   tokens: number;
   /** When `tokens` was right, milliseconds. */
@@ -40,7 +39,7 @@ type Bucket = {
 
 const WINDOW_MS = 60_000;
 const BUCKETS_AT_MOST = 50_000;
-/** Longer than a verified token is kept, so that no caller in use holds a bucket that was dropped. */
+/** Longer than a verified token is kept, so that no active caller holds a bucket that was dropped. */
 const DROPPED_AFTER_MS = 2 * WINDOW_MS;
 const SHARED_AT_ONCE = 500;
 
@@ -51,11 +50,12 @@ const ownersOf = ({ identity, userKey }: Caller): [LimitReached['of'], string][]
 ];
 
 /**
- * Token buckets in memory, so that a lookup waits for nobody to be counted: each holds a minute's worth and
- * fills up evenly. What other processes use is taken off a moment later. A verified caller finds its
- * buckets without looking them up.
+ * Token buckets in memory, so that counting delays no lookup: each holds a minute's worth and refills evenly.
+ * What other processes use is deducted a moment later. A verified caller finds its buckets without looking
+ * them up.
  *
- * @param settings asked at every use: a demo has no limits, and what a dataset is may only turn out later
+ * @param settings asked at every use: a demo has no limits, and the kind of dataset may only become known
+ * later
  */
 export function createLimits(
   settings: () => LimitSettings,

@@ -22,13 +22,13 @@ export type AlertingSettings = {
 };
 
 export type AlertingOptions = AlertingSettings & {
-  /** The sealed log's. */
+  /** The folder of the sealed log. */
   folder: string;
-  /** Puts an alert into the audit. On disk when it resolves. */
+  /** Records an alert in the audit. On disk when it resolves. */
   record: (alert: EnumerationAlertEvent) => Promise<unknown>;
   /** Called with each alert once, as it is recorded. */
   onAlert: (alert: EnumerationAlertEvent) => void;
-  /** Called with how many sealed entries were found just now that this version does not know. */
+  /** Called with how many newly found sealed entries this version does not know. */
   onUnknown: (count: number) => void;
   /** Milliseconds since 1970; given in tests. */
   clock?: () => number;
@@ -39,7 +39,7 @@ export type Alerting = ThreadState & {
   alerts: number;
   /** Sealed events that have not been counted yet. */
   behind: number;
-  /** Entries found by this process that this version does not know, where the last was found within a day. */
+  /** Unknown entries found by this process, if the last was found within a day. */
   unknown: number;
 };
 
@@ -52,7 +52,8 @@ const EXPIRED_EVERY_MS = HOUR_MS;
 /**
  * Follows the sealed log, counts the children that each user looks up, and alerts: in the audit, and to the
  * privacy officer, who also gets the alerts of lookup processes. A step at a time; none throws. What could
- * not be recorded or written is tried again at the next, whichever process takes it: one at a time does.
+ * not be recorded or written is tried again at the next step, by whichever process is counting: one at a time
+ * does.
  */
 export function createAlerting(options: AlertingOptions) {
   const { folder, outbox, thresholds, numberKeyFile, record, onAlert, onUnknown } = options;
@@ -99,7 +100,10 @@ export function createAlerting(options: AlertingOptions) {
     return size - ((events.at(-1)?.index ?? from - 1) + 1);
   }
 
-  /** Notes entries that this version does not know. A newer version or an intruder wrote them: a person has to find out. */
+  /**
+   * Records entries that this version does not know. A newer version or an intruder wrote them: a person must
+   * find out.
+   */
   function noteUnknown(events: readonly Followed[]): void {
     const found = events.filter((one) => one.event !== undefined && one.isUnknown === true).length;
     if (found === 0) return;
@@ -107,7 +111,7 @@ export function createAlerting(options: AlertingOptions) {
     onUnknown(found);
   }
 
-  /** Entries that were sealed as events, and are found to be none once they are read. */
+  /** Entries sealed as events that turn out not to be events when read. */
   function noteForged(events: readonly Followed[]): void {
     const entries = events.flatMap((one) =>
       one.event !== undefined && one.isForged === true

@@ -1,4 +1,4 @@
-// One file, since its tables, what fills them and what asks them have to agree.
+// One file, since its tables, the code that fills them and the code that reads them must agree.
 
 import { hash, randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
@@ -27,14 +27,14 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 const QUARTER_HOUR_MS = 900_000;
-/** Silent reads of an hour out of hours: scheduled care is closed then. */
+/** Silent reads within an hour out of hours, when scheduled care is closed. */
 const OUT_OF_HOURS_AN_HOUR = 30;
 
 const DATABASE = 'enumeration.sqlite';
-/** Events are sealed late, and not in the order of their times: what is counted stays this much longer. */
+/** Events are sealed late, and not in the order of their times, so counts are kept this much longer. */
 const KEPT_MS = DAY_MS + HOUR_MS;
 const ALERTS_KEPT_MS = 90 * DAY_MS;
-/** For the pages of the users who are looking things up. */
+/** Cache pages for the users who are looking things up at present. */
 const CACHE_KIB = 16_384;
 const USERS_REMEMBERED = 50_000;
 /** Bytes kept of an NHS number's keyed hash: as many whole bytes as a JavaScript integer holds. */
@@ -90,7 +90,7 @@ const twiceRow = z.object({
 });
 
 type Access = 'unscheduled' | 'silent-read';
-/** Where more than `threshold` children in `windowMs` are worth an alert. */
+/** If more than `threshold` children in `windowMs` warrant an alert. */
 type Rule = Pick<EnumerationAlertEvent, 'sign' | 'threshold'> & {
   access?: Access;
   windowMs: number;
@@ -98,7 +98,7 @@ type Rule = Pick<EnumerationAlertEvent, 'sign' | 'threshold'> & {
   outOfHours?: boolean;
 };
 
-/** The longest time first, which says most. Their order is kept in the file. */
+/** The longest time first, since it says most. Their order is stored in the file. */
 const rulesOf = ({ unscheduled, all }: AlertThresholds): readonly Rule[] => [
   { sign: 'distinct-numbers', windowMs: DAY_MS, threshold: all.day },
   { sign: 'distinct-numbers', access: 'unscheduled', windowMs: DAY_MS, threshold: unscheduled.day },
@@ -140,7 +140,7 @@ function countingSql(rules: readonly Rule[]): string {
   return `SELECT ${counts.join(', ')} FROM looked WHERE user = ?1`;
 }
 
-/** What is known of a user's counts without asking the file. */
+/** What is known about a user's counts without reading the file. */
 type Tally = {
   /** When `counts` were right. */
   at: number;
@@ -162,10 +162,10 @@ type Restricted = Extract<AuditEvent, { type: 'restriction' }>;
 type CouldNotCheck = Extract<AuditEvent, { type: 'could-not-check' }>;
 
 /**
- * How many different children each user has looked up in the last minute, hour and day, at any
- * organisation, in any role and by whatever process: an SQLite file beside the sealed log that is counted
- * from. How far the log has been read is kept in one transaction with what was counted, so that each event
- * counts once wherever a process ends. NHS numbers are in it as keyed hashes.
+ * How many different children each user has looked up in the last minute, hour and day, at any organisation,
+ * in any role and by whatever process: an SQLite file beside the sealed log. The position in the log is
+ * stored in one transaction with the counts, so that each event counts once wherever a process ends. NHS
+ * numbers are stored as keyed hashes.
  */
 export class ChildrenCounted {
   readonly #db: DatabaseSync;
@@ -186,10 +186,10 @@ export class ChildrenCounted {
   }
 
   /**
-   * Opens, or begins, the file of a log's folder.
+   * Opens, or creates, the file in a log's folder.
    *
-   * @param options.numberKey keys the hashes of NHS numbers. Under another key nothing counted before can be
-   * told to be the same child: it is counted again.
+   * @param options.numberKey keys the hashes of NHS numbers. With another key children counted before cannot
+   * be recognised, so counting starts again.
    */
   static open(
     folder: string,
@@ -201,7 +201,7 @@ export class ChildrenCounted {
     return new ChildrenCounted(db, thresholds, numberKey);
   }
 
-  /** Takes the file away; what it held is counted again from the log. */
+  /** Removes the file; its contents are counted again from the log. */
   static remove(folder: string): void {
     for (const end of ['', '-journal']) rmSync(join(folder, `${DATABASE}${end}`), { force: true });
   }
@@ -230,8 +230,8 @@ export class ChildrenCounted {
   }
 
   /**
-   * How many events of a log have been counted; `undefined` if counting has to begin, a day before its
-   * end. What was counted of another log, or of one that was longer, is dropped.
+   * How many events of a log have been counted; `undefined` if counting must start, a day before its end.
+   * Counts of another log, or of a longer one, are dropped.
    */
   position(dataset: string, size: number): number | undefined {
     const row = this.#sql('SELECT dataset, keyedBy, position, youngest FROM cursor').get();
@@ -241,7 +241,7 @@ export class ChildrenCounted {
     return same && cursor.position <= size ? cursor.position : undefined;
   }
 
-  /** Drops what was counted, to begin at `position`. Alerts stay, and who has had one. */
+  /** Drops the counts, to start at `position`. Alerts stay, with the users they are about. */
   begin(dataset: string, position: number): void {
     this.#transaction(() => {
       this.#forget();
@@ -253,10 +253,9 @@ export class ChildrenCounted {
   }
 
   /**
-   * Counts the events that come next in the log, and keeps the alerts that they give rise to, and who tried to look
-   * up a child from whom they are barred.
+   * Counts the next events of the log, and stores the alerts that they cause and attempts by barred users.
    *
-   * @param now milliseconds: nothing is taken to be of later than this, also not what was counted before, so that a
+   * @param now milliseconds: no event, not even one counted before, is treated as later than this, so that a
    * clock that was ahead hides nothing that comes after
    */
   count(events: readonly Followed[], now: number): void {
@@ -351,7 +350,7 @@ export class ChildrenCounted {
     return Number.parseInt(hashed.slice(0, 2 * CHILD_BYTES), 16);
   }
 
-  /** Keeps an attempt by a barred user, at most one an hour for a user and a child. */
+  /** Records an attempt by a barred user, at most one an hour for a user and a child. */
   #keepBarred(tried: CouldNotCheck, councils: readonly string[], at: number): void {
     const { auditId, caller, nhsNumber } = tried;
     const attempt = JSON.stringify([caller.issuer, caller.user, this.#childOf(nhsNumber)]);
@@ -370,8 +369,9 @@ export class ChildrenCounted {
   }
 
   /**
-   * Records that a second council protects a child: it may do so to learn where the child is. The act names those that
-   * protected it before, but none of which the act had not come about yet: that one is known from its own act.
+   * Records that a second council protects a child: it may do so to learn where the child is. The act names
+   * the councils that protected it before, except one whose act had not yet taken effect: that one is known
+   * from its own act.
    */
   #keepTwice(event: Restricted, at: number): void {
     const { auditId, act, kind, restriction, authority, nhsNumber, protectedBy = [] } = event;
@@ -404,7 +404,7 @@ export class ChildrenCounted {
 
   #applies(tally: Tally, rule: Rule, i: number, at: number): boolean {
     const quietForMs = (tally.quietUntil[i] ?? 0) - at;
-    // Longer than any is quiet: a clock was ahead when that began.
+    // Longer than any quiet period: a clock was ahead when that began.
     const isQuiet = quietForMs > 0 && quietForMs <= QUIET_AT_MOST_MS;
     return !isQuiet && (rule.outOfHours !== true || this.#outOfHours(at));
   }
@@ -415,7 +415,7 @@ export class ChildrenCounted {
     return this.#quarter.outOfHours;
   }
 
-  /** Whether a rule's count may have come above its threshold since it was last known. */
+  /** Whether a rule's count may have passed its threshold since it was last known. */
   #mayExceed(tally: Tally, rule: Rule, i: number, at: number): boolean {
     const { counts, since } = tally;
     const { access, threshold } = rule;
@@ -434,7 +434,7 @@ export class ChildrenCounted {
     tally.since = { unscheduled: 0, 'silent-read': 0 };
   }
 
-  /** No other alert of the sign for an hour, and none of this rule as long as it would count the same. */
+  /** No other alert of this sign for an hour, and none by this rule while it would count the same. */
   #quieten(user: number, tally: Tally, alerted: number, at: number): void {
     for (const [i, { sign, windowMs }] of this.#rules.entries()) {
       if (sign !== this.#rules[alerted]?.sign) continue;
@@ -468,7 +468,7 @@ export class ChildrenCounted {
       const { rule, until } = quietRow.parse(row);
       quietUntil[rule] = until;
     }
-    // Nothing is known yet, and so any count may be above its threshold.
+    // Nothing is known yet, so any count may be above its threshold.
     const counts = this.#rules.map(() => Number.POSITIVE_INFINITY);
     const tally = { at: 0, counts, since: { unscheduled: 0, 'silent-read': 0 }, quietUntil };
     this.#tallies.set(user, tally);
@@ -476,14 +476,14 @@ export class ChildrenCounted {
   }
 
   #insertAlert(alert: EnumerationAlertEvent, at: number, counted: boolean): void {
-    // One of ours comes back from the log as it was put there.
+    // One of our own alerts comes back from the log unchanged.
     this.#sql(
       `INSERT INTO alert (auditId, at, json, counted, recorded, written) VALUES (?, ?, ?, ?, ?, 0)
        ON CONFLICT (auditId) DO NOTHING`,
     ).run(alert.auditId, at, JSON.stringify(alert), Number(counted), Number(!counted));
   }
 
-  /** An alert of a lookup process, which the privacy officer is to have as well. */
+  /** An alert of a lookup process, which the privacy officer also receives. */
   #keepAlert(alert: Extract<AuditEvent, { type: 'enumeration-alert' }>): void {
     this.#insertAlert(enumerationAlertEventSchema.parse(alert), happenedAt(alert), false);
   }
@@ -506,7 +506,7 @@ export class ChildrenCounted {
     this.#sql('UPDATE alert SET recorded = 1 WHERE auditId = ?').run(auditId);
   }
 
-  /** Alerts that the privacy officer has not been given yet. */
+  /** Alerts not yet given to the privacy officer. */
   unwritten(): { alert: EnumerationAlertEvent; at: number }[] {
     return this.#alerts('written = 0');
   }
@@ -515,7 +515,7 @@ export class ChildrenCounted {
     this.#sql('UPDATE alert SET written = 1 WHERE auditId = ?').run(auditId);
   }
 
-  /** Attempts by barred users that the privacy officer has not been given yet. */
+  /** Attempts by barred users not yet given to the privacy officer. */
   unwrittenBarred(): BarredAttempt[] {
     return this.#sql('SELECT json FROM barred WHERE written = 0 ORDER BY at, auditId')
       .all()
@@ -526,7 +526,7 @@ export class ChildrenCounted {
     this.#sql('UPDATE barred SET written = 1 WHERE auditId = ?').run(auditId);
   }
 
-  /** Second protections of a child that the Guardian has not been given yet. */
+  /** Second protections of a child not yet given to the Guardian. */
   unwrittenTwice(): ProtectedTwice[] {
     return this.#sql('SELECT json FROM twice WHERE written = 0 ORDER BY at, auditId')
       .all()
@@ -545,7 +545,7 @@ export class ChildrenCounted {
     return countRow.parse(row).count;
   }
 
-  /** Removes what no window reaches back to any more. Reckoned from the youngest event, not from a clock. */
+  /** Removes what no window reaches back to. Measured from the latest event, not from a clock. */
   expire(): void {
     this.#transaction(() => {
       const row = this.#sql('SELECT dataset, keyedBy, position, youngest FROM cursor').get();

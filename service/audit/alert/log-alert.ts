@@ -1,7 +1,7 @@
 import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
 import type { Log } from '../../telemetry/log.ts';
 
-/** Says in the log that there was an alert; who it is about, only the audit says. */
+/** Logs that there was an alert; only the audit says whom it is about. */
 export function logAlert(
   log: Log,
   { caller, sign, count }: Pick<EnumerationAlertEvent, 'caller' | 'sign' | 'count'>,

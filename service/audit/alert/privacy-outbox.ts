@@ -9,21 +9,21 @@ import { PDS } from '#schemas/wording/loads.ts';
 import { BARRED_ALERT, ENUMERATION_ALERT, PROTECTED_TWICE } from '#schemas/wording/operations.ts';
 import { writeWhole } from '#store/files/whole-file.ts';
 
-/** Readable by the group: a program that sends them on runs under a user of its own. */
+/** Readable by the group: a program that sends them on runs under its own user. */
 const FOLDER_MODE = 0o750;
 const FILE_MODE = 0o640;
 
-/** That a user tried to look up a child from whom they are barred, as it waits to be written. */
+/** An attempt by a user to look up a child from whom they are barred, waiting to be written. */
 export const barredAttemptSchema = enumerationAlertEventSchema
   .pick({ auditId: true, caller: true })
   .extend({
     at: z.iso.datetime(),
-    /** Codes of those who bar the user. */
+    /** Codes of the councils that bar the user. */
     councils: z.array(z.string()),
   });
 export type BarredAttempt = z.infer<typeof barredAttemptSchema>;
 
-/** That a council protects a child whom another has protected for longer, as it waits to be written. */
+/** A council's protection of a child whom another has protected for longer, waiting to be written. */
 export const protectedTwiceSchema = z.object({
   auditId: z.uuid(),
   at: z.iso.datetime(),
@@ -39,7 +39,7 @@ const userOf = ({ issuer, client, user, name, role, organisation }: BarredAttemp
   client,
 });
 
-/** A JSON file in a folder that is theirs alone, whole and on disk when this resolves. Written again, it replaces itself. */
+/** A JSON file in a folder of its own, whole and on disk when this resolves. Written again, it replaces itself. */
 async function write(
   outbox: string,
   kind: string,
@@ -52,8 +52,9 @@ async function write(
 }
 
 /**
- * Notifies the operating organisation's Caldicott Guardian, and through them the privacy officer of the user's
- * organisation, that somebody tried to look up a child from whom they are barred. The number is in the audit alone.
+ * Notifies the operating organisation's Caldicott Guardian, and through them the privacy officer of the
+ * user's organisation, that somebody tried to look up a child from whom they are barred. The number is only
+ * in the audit.
  */
 export async function writeBarredAlert(
   outbox: string,
@@ -67,7 +68,7 @@ export async function writeBarredAlert(
 
 /**
  * Notifies the operating organisation's Caldicott Guardian that the record of a child with a plan has become
- * sensitive. The number is in the audit alone, under the id that is given.
+ * sensitive. The number is only in the audit, under the given id.
  */
 export async function writeSensitiveAlert(
   outbox: string,
@@ -79,8 +80,8 @@ export async function writeSensitiveAlert(
 }
 
 /**
- * Notifies the operating organisation's Caldicott Guardian that a council protects the whereabouts of a child that
- * another has protected for longer. The number is in the audit alone, under the id that is given.
+ * Notifies the operating organisation's Caldicott Guardian that a council protects the whereabouts of a child
+ * that another has protected for longer. The number is only in the audit, under the given id.
  */
 export async function writeProtectedTwice(
   outbox: string,

@@ -24,7 +24,7 @@ const SCHEMA = `
     at TEXT NOT NULL, by TEXT NOT NULL, words TEXT, salt TEXT,
     PRIMARY KEY (caseNumber, number)) STRICT, WITHOUT ROWID;
 `;
-/** An officer waits for somebody who erases; lookups of the same process must not wait long. */
+/** An officer waits while somebody erases; lookups in the same process must not wait long. */
 const BUSY_TIMEOUT_MS = 1_000;
 
 const caseRow = z.object({
@@ -40,7 +40,7 @@ const caseRow = z.object({
   openedAt: z.string(),
   changedAt: z.string(),
 });
-/** A case on one access. Who made the access and what it showed is in the log. */
+/** A case on one access. The log has who made the access and what it showed. */
 export type AccessCase = z.infer<typeof caseRow>;
 
 const stepRow = z.object({
@@ -54,7 +54,7 @@ type CaseLine = z.infer<typeof stepRow>;
 /** The access that a case is opened on. */
 type CaseAccess = Pick<AccessCase, 'entry' | 'accessId' | 'organisation' | 'about'>;
 
-/** Who takes a step: their key, and what the audit holds of them. */
+/** Who takes a step: their key, and the audit's description of them. */
 export type CaseActor = {
   key: string;
   event: Pick<AccessCaseEvent, 'caller' | 'by' | 'account' | 'requestId'>;
@@ -63,10 +63,10 @@ export type CaseActor = {
 export type StepTaken =
   | { kind: 'taken'; id: string }
   | Extract<JudgedStep, { kind: 'refused' }>
-  /** There is a case on this access already. */
+  /** There is already a case on this access. */
   | { kind: 'open'; id: string };
 
-/** Puts a step on record. */
+/** Records a step. */
 type RecordStep = (event: AccessCaseEvent) => Promise<void>;
 
 type CasePage = { cases: AccessCase[]; next?: number };
@@ -75,8 +75,8 @@ const digestOf = (salt: string, words: string): string =>
   createHash('sha256').update(`${salt} ${words}`).digest('hex');
 
 /**
- * Cases on accesses, in a file of their own that is no index: their words can be erased, and the log keeps a salted
- * digest of them alone. A step is on record before it is here, or is in neither.
+ * Cases on accesses, in a file of their own that cannot be rebuilt: their words can be erased, and the log
+ * has only a salted digest of them. A step is recorded before it is stored here, or neither happens.
  */
 export class Cases {
   readonly #db: DatabaseSync;
@@ -118,7 +118,7 @@ export class Cases {
     return row === undefined ? undefined : caseRow.parse(row);
   }
 
-  /** The steps of a case, oldest first, with the words that are still there. */
+  /** The steps of a case, oldest first, with the words that remain. */
   steps({ number }: Pick<AccessCase, 'number'>): CaseLine[] {
     return this.#db
       .prepare('SELECT step, at, by, words FROM step WHERE caseNumber = ? ORDER BY number')
@@ -126,7 +126,7 @@ export class Cases {
       .map((row) => stepRow.parse(row));
   }
 
-  /** The case on an access that is open, or the last one that ended. */
+  /** The open case on the access, or the last one that ended. */
   on(entry: number): AccessCase | undefined {
     const row = this.#db
       .prepare('SELECT * FROM accessCase WHERE entry = ? ORDER BY number DESC LIMIT 1')
@@ -154,7 +154,7 @@ export class Cases {
     return caseRow.parse(row);
   }
 
-  /** Writes a step and records it, or does neither. One after the other, since the file is held meanwhile. */
+  /** Writes a step and records it, or does neither. One at a time, since the file is locked meanwhile. */
   async #write<T>(work: () => T, event: (written: T) => AccessCaseEvent | undefined): Promise<T> {
     const turn = this.#turn.then(async () => {
       this.#db.exec('BEGIN IMMEDIATE');
@@ -283,7 +283,7 @@ export class Cases {
       .map((row) => caseRow.parse(row));
   }
 
-  /** Erases the words of a case, and their salts with them, so that the digests in the log say nothing any more. */
+  /** Erases the words of a case with their salts, so that the digests in the log reveal nothing any more. */
   async erase(
     found: AccessCase,
     actor: Pick<AccessCaseEvent, 'by' | 'account' | 'reason'>,

@@ -19,7 +19,7 @@ const headerSchema = z.object({
   log: z.string(),
   dataset: z.string(),
   origin: z.string(),
-  /** The size that this one follows. */
+  /** The size that this commit follows. */
   from: z.int().nonnegative(),
   size: z.int().positive(),
   /** In hexadecimal. */
@@ -31,7 +31,7 @@ const headerSchema = z.object({
   sha256: z.string(),
 });
 
-/** What was sealed in one batch, as the copy has it. */
+/** What was sealed in one batch, as it is in the copy. */
 export type CopiedCommit = Pick<Commit, 'dataset' | 'origin' | 'size' | 'root' | 'numbers'> & {
   log: string;
   from: number;
@@ -42,11 +42,11 @@ export type CopiedCommit = Pick<Commit, 'dataset' | 'origin' | 'size' | 'root' |
 /** As it was read; `signed` with one of the audit keys. */
 type ReadCommit = CopiedCommit & { signed: boolean };
 
-/** How others who can write to the copy are told from a worker. */
+/** How a worker is distinguished from others who can write to the copy. */
 export type CommitSigning = {
   /** The audit keys; none if they cannot be read. */
   signers: () => readonly Signer[];
-  /** Whether what was sealed last is signed, as the store knows: by earlier versions nothing is. */
+  /** Whether the store knows that what was sealed last is signed: earlier versions sign nothing. */
   isSigned: () => Promise<boolean>;
   /** From now on it is. */
   noteSigned: () => Promise<void>;
@@ -63,10 +63,10 @@ const baseSchema = z.object({
   edge: z.array(z.string()),
 });
 
-/** What a log begins with whose first entries are pruned. */
+/** The beginning of a log whose first entries are pruned. */
 export type LogBase = Omit<z.infer<typeof baseSchema>, 'version' | 'edge'> & { edge: Buffer[] };
 
-/** The copy is not what it was. The message says what to do. */
+/** The copy has changed. The message says what to do. */
 export class CopyDamaged extends Error {
   override name = 'CopyDamaged';
 }
@@ -105,24 +105,25 @@ function decode(content: Buffer, from: number, signers: readonly Signer[]): Read
 }
 
 /**
- * The sealed log as its second copy has it: each size of the log has one successor, an object that is named by the
- * size it follows, holds the entries and what they make of the log, and can be created once only. So of two workers
- * that go on from one size, one is first and the other finds it there: the copy cannot fork.
+ * The sealed log as its second copy has it: each size of the log has one successor, an object that is named
+ * after the size it follows, contains the entries and the resulting state of the log, and can be created only
+ * once. So if two workers continue from the same size, one is first and the other finds its object: the copy
+ * cannot fork.
  *
- * @param signing absent for those who only look
+ * @param signing absent for callers that only read
  */
 export function createCommits(place: Place, signing?: CommitSigning) {
   let isNoted = false;
   const signers = (): readonly Signer[] => signing?.signers() ?? [];
   const nameOf = (from: number): string => `${FOLDER}/${numberPath(from)}`;
   const baseName = (size: number): string => `${BASES}/${numberPath(size)}`;
-  /** What a worker of an earlier version wrote is believed until something is signed. */
+  /** What a worker of an earlier version wrote is trusted until something is signed. */
   const mustBeSigned = async (): Promise<boolean> =>
     signing !== undefined && (await signing.isSigned());
-  /** The size that the newest commit follows that is there for certain: it was created, or read by its name. */
+  /** The size before the newest commit that certainly exists: it was created, or read by name. */
   let known = -1;
 
-  /** What follows the log of this size; `undefined` if nothing does yet. @throws {CopyDamaged} */
+  /** The commit after this size of the log; `undefined` if there is none yet. @throws {CopyDamaged} */
   async function after(size: number): Promise<ReadCommit | undefined> {
     const content = await place.read(nameOf(size));
     if (content === undefined) return undefined;
@@ -133,13 +134,13 @@ export function createCommits(place: Place, signing?: CommitSigning) {
   }
 
   /**
-   * The newest commit that a listing shows and that is not after this size. A listing may be behind, even without a
-   * name: the first one, and what follows any, is asked for by name.
+   * The newest commit in a listing that is not after this size. A listing may be behind and lack names: the
+   * first commit, and what follows any, is fetched by name.
    */
   const listed = async (atMost?: number): Promise<ReadCommit | undefined> =>
     after((await highest(place, FOLDER, atMost)) ?? 0);
 
-  /** The commit in which the entry of this index is; `undefined` if the copy has not come so far. */
+  /** The commit that contains the entry of this index; `undefined` if the copy does not go that far. */
   async function holding(index: number): Promise<ReadCommit | undefined> {
     let found = await listed(index);
     while (found !== undefined && found.size <= index) found = await after(found.size);
@@ -150,9 +151,10 @@ export function createCommits(place: Place, signing?: CommitSigning) {
     readSigned('pruned beginning', (await place.read(name))?.toString() ?? '', signers());
 
   /**
-   * What a log made from this copy begins with; `undefined` if that is its first entry.
+   * The beginning of a log made from this copy; `undefined` if that is its first entry.
    *
-   * @throws {CopyDamaged} if it cannot be read, or if no worker wrote it: the log would begin later than it should
+   * @throws {CopyDamaged} if it cannot be read, or if no worker wrote it: the log would begin later than it
+   * should
    */
   async function base(): Promise<LogBase | undefined> {
     const size = await highest(place, BASES);
@@ -168,7 +170,7 @@ export function createCommits(place: Place, signing?: CommitSigning) {
     return { ...rest, edge: edge.map((hex) => Buffer.from(hex, 'hex')) };
   }
 
-  /** Puts right what an earlier version or somebody else wrote under its name. */
+  /** Replaces what an earlier version or somebody else wrote under its name. */
   async function writeBase({ edge, ...rest }: LogBase): Promise<void> {
     const line: z.infer<typeof baseSchema> = {
       version: 1,
@@ -193,15 +195,15 @@ export function createCommits(place: Place, signing?: CommitSigning) {
     canPrune: place.remove !== undefined,
 
     /**
-     * Removes what is before a base: once the base is there, whole commits, oldest first, so that what is left after
-     * a crash has no hole.
+     * Removes everything before a base: once the base exists, whole commits, oldest first, so that a crash
+     * leaves no hole.
      *
      * @param until `performance.now()` at which it stops for now
-     * @returns whether all of it is gone
+     * @returns whether everything is gone
      */
     async prune(pruned: LogBase, until: number): Promise<boolean> {
       await writeBase(pruned);
-      // The commit in which the first entry is that stays, or that begins with it.
+      // The commit that contains, or begins with, the first entry that stays.
       const first = (await highest(place, FOLDER, pruned.size)) ?? 0;
       for (const [folder, limit] of [
         [FOLDER, first],
@@ -215,7 +217,7 @@ export function createCommits(place: Place, signing?: CommitSigning) {
       return true;
     },
 
-    /** The newest commit; `undefined` of an empty copy. */
+    /** The newest commit; `undefined` if the copy is empty. */
     async newest(): Promise<ReadCommit | undefined> {
       let found = await listed();
       for (let next = found; next !== undefined; next = await after(next.size)) found = next;
@@ -223,9 +225,9 @@ export function createCommits(place: Place, signing?: CommitSigning) {
     },
 
     /**
-     * Adds what follows the newest commit. False if another one does already.
+     * Adds a commit after the newest. False if another one already follows it.
      *
-     * One whose answer was lost is found there when it is added again, and is known for what it is by its content.
+     * A commit whose answer was lost is found when it is added again, and recognised by its content.
      */
     async add(commit: CopiedCommit): Promise<boolean> {
       const content = encode(commit, signers());
@@ -240,8 +242,8 @@ export function createCommits(place: Place, signing?: CommitSigning) {
     },
 
     /**
-     * Whether a worker wrote the newest commit, and so all that its root is of: then what is taken over is what was
-     * sealed. @throws {CopyDamaged} if somebody else did
+     * Whether a worker wrote the newest commit, and so everything under its root: then what is taken over is
+     * what was sealed. @throws {CopyDamaged} if somebody else did
      */
     async requireOwn({ signed, from }: ReadCommit): Promise<void> {
       if (signed || !(await mustBeSigned())) return;
@@ -249,11 +251,11 @@ export function createCommits(place: Place, signing?: CommitSigning) {
     },
 
     /**
-     * Whether the place can be trusted with it: creates one name twice, asks whether objects are deleted, and looks
-     * whether the newest commit is listed.
+     * Whether the place is suitable: creates one name twice, asks whether objects expire, and checks whether
+     * the newest commit is listed.
      *
-     * @returns whether the newest commit is there still, and what somebody should see to though the place can be used,
-     * in sentences
+     * @returns whether the newest commit still exists, and, in sentences, what needs attention even if the
+     * place can be used
      * @throws {CopyAway}
      */
     async check(): Promise<{ whole: boolean; remarks: string[] }> {
@@ -266,7 +268,7 @@ export function createCommits(place: Place, signing?: CommitSigning) {
       }
       const keeping = await place.keeping();
       if (keeping.kind === 'deleted') throw new CopyAway(keeping.why);
-      // Before the listing is asked for: only what was there by then has to be in it.
+      // Before the listing is read: it must contain only what existed by then.
       const least = known;
       const isListed = ((await highest(place, FOLDER)) ?? -1) >= least;
       const whole = isListed || (await place.read(nameOf(least))) !== undefined;

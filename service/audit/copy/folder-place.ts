@@ -10,18 +10,18 @@ const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException).cod
 const FILE_MODE = 0o600;
 
 /**
- * A folder that is there already, on another file system. It is not made: a mount that is absent would otherwise
- * be taken for an empty copy on this disk.
+ * An existing folder on another file system. It is not created: an absent mount would otherwise be taken for
+ * an empty copy on this disk.
  *
- * One call is made at a time, and none while an earlier one is late. Nothing ends a file call on a mount that went
- * away, and each keeps one of the four threads that the whole process has for files, addresses and keys.
+ * One call is made at a time, and none while an earlier one is late. Nothing ends a file call on a lost
+ * mount, and each occupies one of the four threads that the whole process has for files, addresses and keys.
  *
- * @param deadlineMs of one call, with its wait for the one before
+ * @param deadlineMs of one call, including its wait for the previous one
  */
 export function folderPlace(folder: string, deadlineMs: number): Place {
   const mute = (): CopyAway => new CopyAway(COPY.away(folder, `no answer within ${deadlineMs} ms`));
   let before: Promise<unknown> = Promise.resolve();
-  /** Calls that have had their time and have not ended. */
+  /** Calls that have passed their deadline and not ended. */
   let late = 0;
 
   async function within<T>(work: () => Promise<T>): Promise<T> {
@@ -115,7 +115,7 @@ export function folderPlace(folder: string, deadlineMs: number): Place {
     remove: (name) =>
       within(async () => {
         await rm(join(folder, name), { force: true });
-        // Folders that are left empty go as well.
+        // Empty folders are removed as well.
         for (let path = dirname(name); path !== '.'; path = dirname(path)) {
           try {
             await rmdir(join(folder, path));

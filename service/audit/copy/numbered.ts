@@ -1,10 +1,13 @@
 import type { Place } from './place.ts';
 
-/** Enough for every number that TypeScript tells from the next one, less the last digit. */
+/** Enough for every integer that TypeScript represents exactly, less the last digit. */
 const GROUPS = 5;
 const DIGITS = 3;
 
-/** The path of a number below a folder, in groups of three digits, so that no folder holds more than a thousand. */
+/**
+ * The path of a number below a folder, in groups of three digits, so that no folder has more than a thousand
+ * entries.
+ */
 export const numberPath = (number: number): string =>
   String(number)
     .padStart(GROUPS * DIGITS, '0')
@@ -27,7 +30,7 @@ export function numbersBelow(place: Place, folder: string, limit: number): Async
   return below(folder, '');
 }
 
-/** The highest number of a folder that is not above `atMost`; `undefined` if there is none. */
+/** The highest number in a folder up to `atMost`; `undefined` if there is none. */
 export async function highest(
   place: Place,
   folder: string,

@@ -3,7 +3,7 @@ import { folderPlace } from './folder-place.ts';
 import type { Place } from './place.ts';
 import { type BucketSettings, s3Place } from './s3-place.ts';
 
-/** Where the second copy is to be, for a thread as well. */
+/** The location of the second copy, in a form that a thread can be given. */
 export type PlaceSettings = { folder: string } | BucketSettings;
 
 const ANSWERS_WITHIN_MS = 10_000;
@@ -17,7 +17,7 @@ export const COPY_SETTINGS = [
   'AUDIT_COPY_PRUNE_CREDENTIALS_FILE',
 ] as const satisfies readonly (keyof Configuration)[];
 
-/** Where the configuration puts the second copy; `undefined` if there is to be none. */
+/** Where the configuration puts the second copy; `undefined` if there should be none. */
 export function placeSettings(
   configuration: Pick<Configuration, (typeof COPY_SETTINGS)[number]>,
 ): PlaceSettings | undefined {

@@ -12,7 +12,7 @@ export type BucketSettings = {
   /** Address of the server, without a slash at its end. */
   endpoint: string;
   region: string;
-  /** Access key, secret key and perhaps a session token, a line each; read again for each request. */
+  /** Access key, secret key and perhaps a session token, one on each line; read again for each request. */
   credentialsFile?: string;
   /** The same for the account that may delete objects; without it nothing is deleted. */
   pruneCredentialsFile?: string;
@@ -27,16 +27,16 @@ const NO_CONTENT = 204;
 const FORBIDDEN = new Set([401, 403]);
 const NOT_FOUND = 404;
 const THERE_ALREADY = 412;
-/** None is followed: what is signed for one server is not shown to another. */
+/** Redirects are not followed: what is signed for one server is not shown to another. */
 const isRedirect = (status: number): boolean => status >= 300 && status < 400;
-/** What a server says of a bucket that is another region's, or another address's. */
+/** What a server says about a bucket in another region, or at another address. */
 const ELSEWHERE = [
   'AuthorizationHeaderMalformed',
   'IllegalLocationConstraintException',
   'PermanentRedirect',
 ];
 
-/** Names are ours: nothing in them is ever escaped. */
+/** Names are our own: nothing in them needs escaping. */
 const NAME = /<(?:Key|Prefix)>([^<]+)<\/(?:Key|Prefix)>/g;
 
 async function credentialsOf(file: string | undefined): Promise<Credentials> {
@@ -57,8 +57,8 @@ async function credentialsOf(file: string | undefined): Promise<Credentials> {
 }
 
 /**
- * A bucket, by the protocol of S3. Created objects are created by `If-None-Match: *`. A request is never sent twice
- * by this: whether to try again is for its caller.
+ * A bucket, by the protocol of S3. Created objects are created by `If-None-Match: *`. This never sends a
+ * request twice: its caller decides whether to try again.
  *
  * @param deadlineMs of one request
  */
@@ -98,7 +98,7 @@ export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
     }
   }
 
-  /** What a status that was not expected means. */
+  /** The meaning of an unexpected status. */
   function refused({ status, content }: { status: number; content: Buffer }): CopyAway {
     if (isRedirect(status) || ELSEWHERE.some((code) => content.includes(`<Code>${code}<`))) {
       return new CopyAway(COPY.elsewhere(name));
@@ -154,7 +154,7 @@ export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
       const answer = await send('GET', '?lifecycle');
       if (FORBIDDEN.has(answer.status)) return { kind: 'unknown', why: COPY.expiryUnknown(name) };
       if (isRedirect(answer.status)) throw refused(answer);
-      // Any other status is that of a bucket, or of a server, that has no such rules.
+      // Any other status comes from a bucket, or a server, without such rules.
       if (answer.status !== OK) return { kind: 'kept' };
       const rules = answer.content.toString('utf8').split('<Rule>').slice(1);
       const deletes = rules.some((rule) => {

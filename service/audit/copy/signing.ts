@@ -4,11 +4,11 @@ import type { Signer } from '../tlog/note.ts';
 
 const signaturesSchema = z.array(z.object({ key: z.string(), mac: z.string() }));
 
-/** Before the signatures, which come last: what is before it, as it stands, is what they are of. */
+/** Before the signatures, which come last: everything before this mark, unchanged, is what they cover. */
 const SIGNATURES = ',"signatures":';
 const KEY_BYTES = 32;
 
-/** What is signed; each has a key of its own, so that one is never taken for the other. */
+/** What is signed; each kind has its own key, so that one is never taken for another. */
 type Purpose = "worker's state" | 'sealed events' | 'pruned beginning';
 
 function macOf(purpose: Purpose, body: string, { privateKey }: Signer): Buffer {
@@ -27,10 +27,10 @@ export function signJson(purpose: Purpose, value: object, signers: readonly Sign
   return `${body.slice(0, -1)}${SIGNATURES}${JSON.stringify(signatures)}}`;
 }
 
-/** By a worker with one of the audit keys; by nobody, as earlier versions wrote it; or by somebody else. */
+/** By a worker with one of the audit keys; unsigned, as earlier versions wrote it; or by somebody else. */
 type SignedBy = 'worker' | 'nobody' | 'others';
 
-/** What was signed, `undefined` if it is no JSON, and by whom. */
+/** What was signed, `undefined` if it is not JSON, and by whom. */
 export function readSigned(
   purpose: Purpose,
   text: string,

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { inTransaction, openDurable, statementsOf } from '#store/files/sqlite.ts';
 import type { Hash } from '../tlog/hash.ts';
 
-/** What of a log is sealed: the word that counts, whatever files there are. */
+/** How much of a log is sealed: this decides, whatever files there are. */
 export type Commit = {
   /** The id of this log, which no other log has. */
   id: string;
@@ -63,7 +63,7 @@ const toldRow = z.object({ json: z.string() });
 const sealingState = z.object({
   problem: z.boolean(),
   detail: z.string(),
-  /** ISO 8601: since when it has been so. */
+  /** ISO 8601: since when. */
   since: z.string(),
   /** ISO 8601: when the worker last said so. */
   at: z.string(),
@@ -87,8 +87,8 @@ const contradictionRow = z.object({
   at: z.string(),
 });
 /**
- * What a witness knows of this log contradicts what is here: it has `size` entries, more than the `ours` that are signed
- * here, or with another root than it has here.
+ * A witness's knowledge of this log contradicts what is here: it has `size` entries, more than the `ours`
+ * signed here, or a different root.
  */
 export type Contradiction = z.infer<typeof contradictionRow>;
 
@@ -103,7 +103,7 @@ const witnessingState = z.object({
     z.object({ name: z.string(), size: z.number().optional(), at: z.string().optional() }),
   ),
 });
-/** How the witnessing goes, as the worker publishes it. */
+/** The state of witnessing, as the worker publishes it. */
 export type WitnessingState = z.infer<typeof witnessingState>;
 
 const hex = (hash: Hash): string => Buffer.from(hash, 'latin1').toString('hex');
@@ -121,7 +121,7 @@ export class CommitFile {
     this.#sql = statementsOf(db);
   }
 
-  /** Opens, or begins, the file in a folder that is there. */
+  /** Opens, or creates, the file in an existing folder. */
   static open(folder: string): CommitFile {
     return new CommitFile(openDurable(join(folder, DATABASE), SCHEMA));
   }
@@ -135,7 +135,7 @@ export class CommitFile {
     return CommitFile.isThere(folder) ? CommitFile.open(folder) : undefined;
   }
 
-  /** What is committed; quicker than opening the file for all it can do, and without a trace. */
+  /** What is committed; quicker than opening the file for every use, and without leaving a trace. */
   static readIfThere(folder: string): Commit | undefined {
     return CommitFile.#lookIfThere(folder, (commits) => commits.read());
   }
@@ -150,7 +150,7 @@ export class CommitFile {
     return CommitFile.#lookIfThere(folder, (commits) => commits.readPastGaps());
   }
 
-  /** As {@link CommitFile.contradictions}, of a folder that may not have a log. */
+  /** Like {@link CommitFile.contradictions}, for a folder that may not have a log. */
   static contradictionsIfThere(folder: string): Contradiction[] {
     return CommitFile.#lookIfThere(folder, (commits) => commits.contradictions()) ?? [];
   }
@@ -163,8 +163,8 @@ export class CommitFile {
       db = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
       return look(new CommitFile(db));
     } catch {
-      // After a crash the journal has to be played back first, which takes the right to write; so does a table
-      // that an older version did not have.
+      // After a crash the journal must be replayed first, which needs the right to write; so does a missing
+      // table of an older version.
       const commits = CommitFile.open(folder);
       try {
         return look(commits);
@@ -176,7 +176,7 @@ export class CommitFile {
     }
   }
 
-  /** Adds what belongs to the log besides how far it goes, from another such file of the same log. */
+  /** Adds what belongs to the log besides its size, from another such file of the same log. */
   static addFrom(folder: string, path: string): void {
     const commits = CommitFile.open(folder);
     const db = commits.#db;
@@ -238,9 +238,9 @@ export class CommitFile {
   }
 
   /**
-   * Begins a hold and puts it on record, or does neither.
+   * Begins a hold and records it, or does neither.
    *
-   * @param record may take a second or two: nothing can be sealed in the meantime
+   * @param record may take a second or two: nothing can be sealed meanwhile
    */
   async addRetentionHold(
     by: string,
@@ -270,7 +270,7 @@ export class CommitFile {
     return done.changes === 1;
   }
 
-  /** Gaps that somebody has answered for, with which sealing continues. */
+  /** Gaps that somebody has answered for, past which sealing continues. */
   acceptedGaps(): SealingState['gaps'] {
     return this.#sql('SELECT stream, sealed, found FROM accepted')
       .all()
@@ -301,7 +301,7 @@ export class CommitFile {
     );
   }
 
-  /** Entries of the streams that were no events: somebody else writes to Redis. */
+  /** Entries of the streams that were not events: somebody else writes to Redis. */
   noteForeign(entries: readonly { stream: number; number: number }[]): void {
     if (entries.length === 0) return;
     const insert = this.#sql('INSERT OR IGNORE INTO foreignEntry (stream, number) VALUES (?, ?)');
@@ -326,7 +326,7 @@ export class CommitFile {
     return z.array(foreignRow).parse(rows);
   }
 
-  /** A named person knows of these. Of what was noted since they were read, nobody does. */
+  /** A named person answers for these, but not for any recorded since they were read. */
   answerForForeign(known: readonly ForeignEntries[]): void {
     const answer = this.#db.prepare(
       'UPDATE foreignEntry SET answered = 1 WHERE stream = ? AND number <= ?',
@@ -339,7 +339,7 @@ export class CommitFile {
   /** @returns false if a named person has answered for it */
   noteContradiction(witness: string, contradiction: Contradiction): boolean {
     const { name, size, ours, at } = contradiction;
-    // One that it named before is no longer what it knows.
+    // What it named before is no longer what it knows.
     this.#sql('DELETE FROM contradiction WHERE witness = ? AND size <> ? AND accepted = 0').run(
       witness,
       size,
@@ -362,7 +362,7 @@ export class CommitFile {
       .map((row) => contradictionRow.parse(row));
   }
 
-  /** The witness knows by now that the log continues what it knew, which was up to this size. */
+  /** The witness now knows that the log continues what it knew, up to this size. */
   withdrawContradictions(witness: string, size: number): void {
     this.#sql('DELETE FROM contradiction WHERE witness = ? AND size <= ? AND accepted = 0').run(
       witness,
@@ -370,7 +370,7 @@ export class CommitFile {
     );
   }
 
-  /** A named person knows of all that were noted. */
+  /** A named person answers for all that were recorded. */
   answerForContradictions(): void {
     this.#db.exec('UPDATE contradiction SET accepted = 1 WHERE accepted = 0');
   }
@@ -403,7 +403,7 @@ export class CommitFile {
     this.#tell('witnessing', state);
   }
 
-  /** The part of the log that the worker has verified last. */
+  /** The part of the log that the worker last verified. */
   verified(): VerifiedPart | undefined {
     return verifiedPart.optional().parse(this.#told('verified'));
   }

@@ -18,7 +18,7 @@ function follows(bytes: Buffer, at: number, word: Buffer): boolean {
 }
 
 /**
- * Reads the beginning that every entry has, without parsing the rest: verification reads a lot of them.
+ * Reads the common beginning of an entry without parsing the rest: verification reads many of them.
  * `undefined` if the entry does not begin so.
  */
 export function placeOf(bytes: Buffer, from: number, to: number): EntryPlace | undefined {
@@ -52,7 +52,7 @@ export function placeOf(bytes: Buffer, from: number, to: number): EntryPlace | u
   return Number.isNaN(number) || Number.isNaN(time) ? undefined : { stream, number, at: time };
 }
 
-/** A stream by the name people read. */
+/** A stream by the name that people read. */
 export const streamName = (stream: number): string =>
   stream === SYSTEM_STREAM ? 'the system partition' : `partition ${stream}`;
 

@@ -22,7 +22,7 @@ export const COSIGNED_CHECKPOINT = 'checkpoint.cosigned';
 const code = (error: unknown): unknown => (error as NodeJS.ErrnoException).code;
 const isAbsent = (error: unknown): boolean => code(error) === 'ENOENT' || code(error) === 'ENOTDIR';
 
-/** A file of the log, `undefined` if it is not there. */
+/** A file of the log, `undefined` if it does not exist. */
 export function readIfThere(path: string): Buffer | undefined {
   try {
     return readFileSync(path);
@@ -40,7 +40,7 @@ export const readCosignedFile = (folder: string): Buffer | undefined =>
 
 /**
  * A tile or bundle of a log's folder. A partial one that has since become full is found in the full one,
- * whose beginning it is, so what comes back may be longer.
+ * which begins with it, so the result may be longer.
  */
 export function readResource(
   folder: string,
@@ -53,11 +53,11 @@ export function readResource(
   return partial ?? readIfThere(join(folder, tilePath(level, index)));
 }
 
-/** The bundle of this index in a log of `size` entries, perhaps longer; `undefined` if it is not there. */
+/** The bundle with this index in a log of `size` entries, perhaps longer; `undefined` if it does not exist. */
 export const readBundle = (folder: string, index: number, size: number): Buffer | undefined =>
   readResource(folder, 'entries', index, widthOf('entries', index, size));
 
-/** A tile or bundle that has to be there is not, or is too short. */
+/** A required tile or bundle is missing, or too short. */
 export class ResourceMissing extends Error {
   override name = 'ResourceMissing';
   readonly path: string;
@@ -78,7 +78,7 @@ export const tilesOf =
     return tile;
   };
 
-/** Makes a folder and lets its parents know for good. */
+/** Makes a folder, with its name in the parent on disk. */
 function makeFolder(path: string, unsynced: Set<string>): void {
   const first = mkdirSync(path, { recursive: true, mode: 0o700 });
   if (first === undefined) return;
@@ -88,9 +88,9 @@ function makeFolder(path: string, unsynced: Set<string>): void {
 }
 
 /**
- * Writes files below `folder` and returns once they, and that they are there, are on disk.
+ * Writes files below `folder` and returns once they and their names are on disk.
  *
- * @throws if the disk does not take them; some may be there then, whole or in part
+ * @throws if the disk does not take them; some may then exist, whole or in part
  */
 export function writeDurably(
   folder: string,
@@ -108,7 +108,7 @@ export function writeDurably(
       unsynced.add(parent);
       writeFileSync(fd, content);
     }
-    // Once all is written: the disk then takes many at a time.
+    // Once everything is written: the disk then takes many at a time.
     for (const fd of written) fdatasyncSync(fd);
   } finally {
     for (const fd of written) closeSync(fd);
@@ -126,7 +126,7 @@ export function replaceDurably(folder: string, name: string, content: string): v
   } finally {
     closeSync(fd);
   }
-  // That the temporary file is there need not be on disk: its new name is.
+  // The temporary name need not be on disk: the new name is.
   renameSync(temporary, join(folder, name));
   syncFolderNow(folder);
 }

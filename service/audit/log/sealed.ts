@@ -19,13 +19,13 @@ export type SealedEvent = {
   /** From 0. */
   index: number;
   event: AuditEvent | UnreadableEvent;
-  /** It was sealed as an event, and no version of this service wrote it. */
+  /** It was sealed as an event, but no version of this service wrote it. */
   isForged?: true;
   /** It was sealed as an event of a type, or with a word, that this version does not know. A newer one may. */
   isUnknown?: true;
 };
 
-/** A look that found nothing, as far as those who follow the log ask about it. */
+/** A look that found nothing, with what the followers of the log need. */
 export type SealedLook = {
   index: number;
   event?: undefined;
@@ -33,14 +33,14 @@ export type SealedLook = {
   at: number;
   /** The NHS number, as a number. */
   child: number;
-  /** All that it has in common with others; the same object for those that were read alike. */
+  /** Everything that it has in common with others; the same object for all that were read alike. */
   common: CommonLook;
 };
 
-/** What those who follow the log are given. */
+/** What the followers of the log are given. */
 export type Followed = SealedEvent | SealedLook;
 
-/** How far a log goes: events from `minimumIndex` to before `size` are there. */
+/** The extent of a log: events from `minimumIndex` to before `size`. */
 export type SealedRange = {
   id: string;
   dataset: string;
@@ -50,17 +50,17 @@ export type SealedRange = {
   numbers: readonly number[];
 };
 
-/** What is sealed in the log of a folder; `undefined` before there is one. Another process may write it. */
+/** What is sealed in a folder's log; `undefined` before there is one. Another process may be writing it. */
 export function sealedRange(folder: string): SealedRange | undefined {
   return CommitFile.readIfThere(folder);
 }
 
-/** A log may hold times that an earlier version took from somebody else, and that are none. */
+/** A log may hold invalid times that an earlier version accepted from somebody else. */
 const placedOnly = unreadableEventSchema
   .pick({ partition: true, number: true })
   .extend({ at: eventTimeSchema.catch(0) });
 
-/** An event of a type that this version does not know is unreadable to it, not the end of the log. */
+/** To this version an event of an unknown type is unreadable, and not the end of the log. */
 export function parseEntry(text: string, index: number): SealedEvent {
   const json: unknown = JSON.parse(text);
   const event = auditEventSchema.safeParse(json);
@@ -86,8 +86,8 @@ function entriesOf(folder: string, bundle: number, size: number): Buffer[] {
 }
 
 /**
- * Where to begin to read the events since a moment, in milliseconds: at a bundle before the first that begins
- * later, since events are in the order of their times only except for those sealed late.
+ * Where to start reading the events since a moment, in milliseconds: at a bundle before the first that begins
+ * later, since events sealed late are out of order.
  *
  * @param bundleAt the entries of a bundle
  */
@@ -106,17 +106,16 @@ export function indexSince(
   return Math.max(minimumIndex, (first - 1) * TILE_WIDTH);
 }
 
-/** As {@link indexSince}, by the log's own bundles. @throws if one cannot be read */
+/** Like {@link indexSince}, from the log's own bundles. @throws if one cannot be read */
 export function sealedSince(folder: string, range: SealedRange, since: number): number {
   return indexSince(range, since, (bundle) => entriesOf(folder, bundle, range.size));
 }
 
 /**
- * As {@link sealedEvents}, for work in steps that waits for nothing: the events of a range, bundle by
- * bundle.
+ * Like {@link sealedEvents}, for work in steps that never waits: the events of a range, bundle by bundle.
  *
- * @param lately events in their order, as this process has just sealed them: they are not read again
- * @throws if a bundle that has to be there cannot be read
+ * @param lately events in order that this process has just sealed: they are not read again
+ * @throws if a required bundle cannot be read
  */
 export function* sealedRun<Known extends Followed = never>(
   folder: string,
@@ -129,7 +128,7 @@ export function* sealedRun<Known extends Followed = never>(
     const bundle = Math.floor(index / TILE_WIDTH);
     const end = Math.min(size, (bundle + 1) * TILE_WIDTH);
     const first = index;
-    // Both ends in their places: all between them are.
+    // Both ends are in place, so all between them are.
     const isKnown = lately[first - known]?.index === first;
     if (isKnown && lately[end - 1 - known]?.index === end - 1) {
       yield lately.slice(first - known, end - known);
@@ -143,16 +142,16 @@ export function* sealedRun<Known extends Followed = never>(
 }
 
 /**
- * Single events by their places, in the order asked for. Places that are pruned or not sealed are left out.
+ * Single events by position, in the order asked for. Pruned or unsealed positions are left out.
  *
- * @throws if a bundle that has to be there cannot be read
+ * @throws if a required bundle cannot be read
  */
 export function sealedAt(
   folder: string,
   { size, minimumIndex }: Pick<SealedRange, 'size' | 'minimumIndex'>,
   places: readonly number[],
 ): SealedEvent[] {
-  // One bundle at a time: places near each other mostly share it, and many bundles would fill the memory.
+  // One bundle at a time: neighbouring positions mostly share it, and many bundles would fill the memory.
   const found = new Map<number, SealedEvent>();
   let held: { bundle: number; entries: Buffer[] } | undefined;
   for (const index of places.toSorted((a, b) => a - b)) {
@@ -166,11 +165,11 @@ export function sealedAt(
 }
 
 /**
- * The sealed events from an index on, in order, up to what is sealed when this is called: to follow the log,
- * call it again with the index after the last. What was pruned is passed over. Only the worker's own folder
+ * The sealed events from an index on, in order, up to what is sealed at the time of the call: to follow the
+ * log, call it again with the index after the last. Pruned events are skipped. Only the worker's own folder
  * is read, without comparing hashes: verification does that.
  *
- * @throws if a bundle that has to be there cannot be read
+ * @throws if a required bundle cannot be read
  */
 export async function* sealedEvents(
   folder: string,

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { inTransaction, isBusy } from '#store/files/sqlite.ts';
 
-/** Events that found no room, or could not be written down. */
+/** Events for which there was no room, or that could not be written. */
 export type Lost = { count: number; from: string; until: string };
 
 const SCHEMA = `
@@ -19,7 +19,7 @@ const eventRow = z.object({ id: z.number(), json: z.string() });
 const lostRow = z.object({ count: z.number(), from: z.string(), until: z.string() });
 const sizeRow = z.object({ count: z.number(), bytes: z.number() });
 
-/** Opens a spool for this process alone; `undefined` if another process has it. */
+/** Opens a spool for this process; `undefined` if another process has it. */
 function openExclusively(path: string): DatabaseSync | undefined {
   const db = new DatabaseSync(path, { timeout: 0 });
   try {
@@ -81,7 +81,7 @@ export class EventSpool {
     return this.#count;
   }
 
-  /** Keeps events, in order, as long as there is room, and counts the others as lost. */
+  /** Stores events, in order, as long as there is room, and counts the others as lost. */
   keep(events: readonly { json: string; at: string }[]): { lost: number } {
     let [bytes, count, lost] = [this.#bytes, this.#count, 0];
     inTransaction(this.#db, () => {
@@ -123,7 +123,7 @@ export class EventSpool {
     return count > 0 ? { ...lost, count } : undefined;
   }
 
-  /** So many of those lost are reported. */
+  /** This many of the lost events are reported. */
   settle(told: Lost): void {
     this.#settled += told.count;
     inTransaction(this.#db, () => {
@@ -154,9 +154,9 @@ export class EventSpool {
   }
 
   /**
-   * Takes over what processes that are gone have left, and removes their files.
+   * Takes over the events of ended processes, and removes their files.
    *
-   * @returns the files that cannot be read: they stay, for a person to look at, and keep no other waiting
+   * @returns the files that cannot be read: they stay, for a person to look at, and delay no other
    */
   adopt(): { name: string; error: unknown }[] {
     const unread: { name: string; error: unknown }[] = [];
@@ -178,7 +178,7 @@ export class EventSpool {
     try {
       const events = other.prepare('SELECT id, json FROM event ORDER BY id').all();
       const lost = other.prepare('SELECT count, "from", until FROM lost').get();
-      // Whatever the bound: they are on disk already.
+      // Regardless of the limit: they are on disk already.
       inTransaction(this.#db, () => {
         const insert = this.#db.prepare('INSERT INTO event (json) VALUES (?)');
         for (const row of events) insert.run(eventRow.parse(row).json);
@@ -203,7 +203,7 @@ export class EventSpool {
     this.#count = count;
   }
 
-  /** Ends it; without anything in it its file goes too. */
+  /** Closes it; if it is empty its file is removed too. */
   close(): void {
     const empty = this.#count === 0 && this.lost() === undefined;
     this.#db.close();

@@ -10,15 +10,15 @@ import type { Readiness } from '#store/trust/readiness.ts';
 import { errorFields, type Log } from '../../telemetry/log.ts';
 import { EventSpool, type Lost } from './event-spool.ts';
 
-/** What may be recorded; how many were lost is for the recorder itself to say. */
+/** What may be recorded; the recorder itself reports how many were lost. */
 export type Occurrence = Exclude<RecordedEvent, { type: 'events-lost' }>;
 
 export type Recorder = {
-  /** Hands an event over, as of now if it does not say when; it is on disk soon, or counted as lost. */
+  /** Takes an event, dated now if it gives no time; it is on disk soon, or counted as lost. */
   record(event: Occurrence): void;
-  /** Waits for what was handed over, at most this long; what is left then stays in the spool. */
+  /** Waits for the events taken so far, at most this long; the rest stays in the spool. */
   drain(deadlineMs: number): Promise<void>;
-  /** Events that wait on disk, and those that found no room since this process started. */
+  /** Events that wait on disk, and those without room since this process started. */
   readonly waiting: number;
   readonly lost: number;
 };
@@ -40,7 +40,7 @@ type Timed = { event: RecordedEvent; at: string };
 function parseKept(json: string): RecordedEvent | undefined {
   try {
     const event = recordedEventSchema.parse(JSON.parse(json));
-    // An event that the store would never take must not hold up those behind it.
+    // An event that the store would never take must not delay those behind it.
     writtenJson(event);
     return event;
   } catch {
@@ -64,7 +64,7 @@ export function createRecorder(
   { folder, mostBytes }: SpoolSettings,
 ): Recorder {
   const underWay = new Map<Promise<void>, Timed>();
-  /** Those that were under way at the end, and are in the spool: what becomes of them then changes nothing. */
+  /** Events under way at the end, which are in the spool: their outcome no longer matters. */
   const left = new WeakSet<Timed>();
   let queue: Kept[] = [];
   let spool: EventSpool | undefined;
@@ -138,7 +138,7 @@ export function createRecorder(
     }
   }
 
-  /** Carries what waits in the spool to the store, as long as that takes it. */
+  /** Moves waiting events from the spool to the store for as long as the store takes them. */
   async function carry(): Promise<void> {
     if (spool === undefined) return;
     for (;;) {
@@ -189,7 +189,7 @@ export function createRecorder(
       }
     }
     carrying = carry()
-      // The store is away again, or the disk is full: there is a next time.
+      // The store is away again, or the disk is full: there will be another attempt.
       .catch(() => undefined)
       .finally(() => (carrying = undefined));
   }
@@ -205,7 +205,7 @@ export function createRecorder(
     record(event) {
       const at = new Date().toISOString();
       const timed = { event: { occurredAt: at, ...event }, at };
-      // What came first goes first, as far as it can be told.
+      // What came first goes first, as far as that is known.
       const direct =
         readiness.open && underWay.size < UNDER_WAY_AT_MOST && (spool?.count ?? 0) === 0;
       if (!direct) return toSpool(timed);

@@ -2,10 +2,10 @@ import type { RecordedEvent } from '#schemas/audit/audit-event.ts';
 
 type RefusalEvent = Extract<RecordedEvent, { type: 'refusal' }>;
 
-/** Audits refusals that may come thousandfold without letting them fill the audit. */
+/** Audits refusals that may arrive by the thousand without letting them fill the audit. */
 export type RefusalSampling = {
   note: (event: RefusalEvent) => void;
-  /** Records what was only counted so far. */
+  /** Records what has only been counted so far. */
   flush: () => void;
 };
 
@@ -14,8 +14,9 @@ const WINDOW_MS = 60_000;
 const CALLERS_AT_MOST = 1_000;
 
 /**
- * The first twenty refusals of a caller in a minute are events of their own; the others are one more, which
- * says how many they were and when the last was. So each is accounted for, and no client can write without bound.
+ * The first twenty refusals of a caller in a minute are separate events; the others share one more, which
+ * gives their number and the time of the last. So each is accounted for, and no client can write without
+ * limit.
  */
 export function createRefusalSampling(
   record: (event: RefusalEvent) => void,

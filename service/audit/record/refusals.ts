@@ -27,12 +27,12 @@ export type Refused = {
 
 type RefusalEvent = Extract<RecordedEvent, { type: 'refusal' }>;
 
-/** Notes a refusal: with a valid token an audit event each, without one a count and a sampled line. */
+/** Records a refusal: with a valid token as an audit event, without one as a count and a sampled log line. */
 export type NoteRefusal = (refused: Refused) => void;
 
 /**
- * @param numberKey keys the hash under which an invalid number is audited. Ten digits are few enough to
- * try them all, so that a hash without a secret would hide nothing.
+ * @param numberKey keys the hash under which an invalid number is audited. There are few enough ten-digit
+ * numbers to try them all, so a hash without a secret would hide nothing.
  */
 export function createRefusals({
   recorder,
@@ -59,7 +59,7 @@ export function createRefusals({
 
   return function noteRefusal({ code, ids, api, caller, roleChosen, number, source, limit }) {
     const { level } = ERRORS[code];
-    // Without a caller it is a token for which no keys are available: nobody knows whose it is.
+    // No caller: no keys are available for the token, so nobody knows whose it is.
     const unjudged = caller === undefined && code === 'could-not-check';
     metrics.refused(
       code,
@@ -88,7 +88,7 @@ export function createRefusals({
       code,
       ...numberFields(number),
     };
-    // All other refusals of a caller are bounded by their limits.
+    // All other refusals of a caller are limited by the caller's limits.
     if (code === 'too-many-requests') refusalSampling.note(event);
     else recorder.record(event);
     sampled.log(`${client} ${organisation.code} ${code}`, level, 'A request was refused.', {

@@ -8,7 +8,7 @@ import { TILE_WIDTH, tilePath } from '../tlog/tiles.ts';
 import { createTree, Edge } from '../tlog/tree.ts';
 import { type LogEntry, LogNotWhole, type LogWriter } from './log-writer.ts';
 
-/** Entries that are taken over, or copied, in one go. */
+/** Entries taken over, or copied, at a time. */
 const ENTRIES_AT_ONCE = 8_192;
 
 function eventOf(entry: Buffer): LogEntry {
@@ -19,10 +19,10 @@ function eventOf(entry: Buffer): LogEntry {
 }
 
 /**
- * Brings the log and its copy to the same size, whichever is behind: the log if another worker went on with it or
- * its disk is new, the copy if it was away or is new. The writer has the log to itself.
+ * Brings the log and its copy to the same size, whichever is behind: the log if another worker continued it
+ * or its disk is new, the copy if it was away or is new. The writer has exclusive use of the log.
  *
- * @param epoch of the worker that does it
+ * @param epoch of this worker
  * @throws {LogNotWhole} if they are not the same log; {CopyAway} {CopyDamaged}
  */
 export async function agree(writer: LogWriter, commits: Commits, epoch: number): Promise<void> {
@@ -31,8 +31,8 @@ export async function agree(writer: LogWriter, commits: Commits, epoch: number):
 }
 
 /**
- * What the log's root will be after each commit that leads from it to the newest, and the first of these commits. The
- * newest root covers them all, so no entry is written and signed that was only put into an object in between.
+ * The log's root after each commit from here to the newest, and the first of these commits. The newest root
+ * covers them all, so no entry is written and signed that was only inserted into an object in between.
  * `undefined` if they do not reach the newest, because the copy is being pruned.
  *
  * @throws {LogNotWhole} if they lead elsewhere
@@ -62,9 +62,9 @@ async function rootsTo(
   throw new LogNotWhole(COPY.differs(commits.place, size));
 }
 
-/** Appends what the copy has and the log lacks. As {@link agree} otherwise. */
+/** Appends what the copy has and the log lacks. Otherwise like {@link agree}. */
 export async function takeOver(writer: LogWriter, commits: Commits): Promise<void> {
-  // A log that was restored may end within what was sealed in one go.
+  // A restored log may end within what was sealed in one batch.
   const before = writer.committed.size;
   const first = (await commits.after(before)) ?? (await commits.holding(before));
   const newest = first && (await commits.newest());
@@ -81,7 +81,7 @@ export async function takeOver(writer: LogWriter, commits: Commits): Promise<voi
   function write(): void {
     const [end] = waiting.slice(-1);
     if (end === undefined) return;
-    // What was found to be a worker's counts, however often it is read.
+    // Once found to be a worker's, it counts, however often it is read.
     const last = end.size === newest?.size ? newest : end;
     const { size } = writer.committed;
     const entries = waiting.flatMap((commit) =>

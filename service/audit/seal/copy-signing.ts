@@ -3,7 +3,7 @@ import type { CommitSigning } from '../copy/commits.ts';
 import type { Signer } from '../tlog/note.ts';
 import { KeyFileWrong, watchedKeys } from './keys.ts';
 
-/** Signs what is copied with the audit keys, and has the store know that it is signed. */
+/** Signs copied objects with the audit keys, and records in the store that they are signed. */
 export function signingWith(
   redis: Parameters<typeof isCopySigned>[0],
   keyFile: string,

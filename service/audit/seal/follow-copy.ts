@@ -6,8 +6,8 @@ import { watchedKeys } from './keys.ts';
 import { LogInUse, LogNotWhole, LogWriter } from './log-writer.ts';
 
 /**
- * Takes over what the copy has. True if its beginning was pruned past what the log has come to, and all that the log
- * holds came from the copy just now: it is past the retention, and the log can begin again.
+ * Takes over what the copy has. True if its beginning was pruned past the end of the log, and everything in
+ * the log came from the copy just now: it is past the retention period, and the log can start again.
  */
 async function isOvertaken(writer: LogWriter, commits: Commits, size: number): Promise<boolean> {
   const { size: before, minimumIndex } = writer.committed;
@@ -24,8 +24,8 @@ async function isOvertaken(writer: LogWriter, commits: Commits, size: number): P
 }
 
 /**
- * Brings the log in a folder up to its copy, for a worker that stands by or takes over. A log that another
- * process of this machine writes is left to it.
+ * Brings the log in a folder up to date with its copy, for a worker that stands by or takes over. A log being
+ * written by another process on this machine is left to that.
  *
  * @returns how many events the log has
  * @throws {KeyFileWrong} {LogNotWhole} {CopyAway} {CopyDamaged}

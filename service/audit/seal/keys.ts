@@ -23,8 +23,8 @@ export class KeyFileWrong extends Error {
 export const defaultOrigin = (dataset: string): string => `cp-flags/${dataset}`;
 
 /**
- * Keys of a key file: one a line, the current one first. While there are two, every checkpoint is signed by
- * both, so that anybody who has the old public key has time to learn the new one.
+ * Keys of a key file: one on each line, the current one first. While there are two, every checkpoint is
+ * signed by both, so that holders of the old public key have time to learn the new one.
  */
 function parseKeyFile(path: string, text: string): Signer[] {
   const signers = text
@@ -51,10 +51,10 @@ export async function readKeys(path: string): Promise<Signer[]> {
   return parseKeyFile(path, text);
 }
 
-/** The keys of a file; a first one named `origin` is made if there is no file. */
+/** The keys of a file; if there is no file, a first one named `origin` is made. */
 export async function readOrMakeKeys(path: string, origin: string): Promise<Signer[]> {
   const text = await readOrMakePrivate(path, () => `${makeSigner(origin)}\n`);
-  // A log must not be signed with a key that a power cut can take back.
+  // A log must not be signed with a key that a power cut could undo.
   syncFolderNow(dirname(path));
   return parseKeyFile(path, text);
 }
@@ -83,10 +83,10 @@ const keyLines = async (path: string): Promise<string[]> => {
   return text.split('\n').filter((line) => line.trim() !== '');
 };
 
-/** Puts a change of keys on record; where it rejects, nothing is changed. */
+/** Records a change of keys; if it rejects, nothing is changed. */
 type RecordKeys = (keys: readonly Signer[]) => Promise<void>;
 
-/** Puts a new key first, once that is on record; the others continue signing. */
+/** Puts a new key first, once that is recorded; the others still sign. */
 export async function addKey(path: string, record: RecordKeys): Promise<void> {
   const [current] = await readKeys(path);
   const line = makeSigner(current?.verifierKey.name ?? '');
@@ -124,9 +124,9 @@ export function retiredKeysOf(path: string): RetiredKey[] {
 }
 
 /**
- * Removes every key but the current one, once that is on record, and keeps the public half of those removed.
+ * Removes every key but the current one, once that is recorded, and keeps the public keys of those removed.
  *
- * @param checkpoint the log's: without the current key's signature on it the others are still needed
+ * @param checkpoint the log's: unless the current key has signed it, the others are still needed
  * @returns false if there is no other
  * @throws {KeyFileWrong}
  */
@@ -148,7 +148,7 @@ export async function retireKeys(
   const retiredAt = new Date().toISOString();
   const now = retired.map(({ verifierKey }) => ({ verifierKey, retiredAt }));
   const lines = [...now, ...retiredKeysOf(path)].map(retiredKeyLine);
-  // First: a key that is retired twice after a crash does no harm, one that is lost does.
+  // First: a key retired twice after a crash does no harm, a lost one does.
   await writePrivate(retiredFile(path), `${lines.join('\n')}\n`);
   await writePrivate(path, `${line}\n`);
   return true;

@@ -1,4 +1,4 @@
-// One file, since what is committed, what is written before it and what a crash left have to agree on each step.
+// One file, since the commit, the writes before it and the remains of a crash must agree at each step.
 
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
@@ -46,7 +46,7 @@ export class LogNotWhole extends Error {
   override name = 'LogNotWhole';
 }
 
-/** How far past the committed size a batch that was cut short may have left files. */
+/** How far beyond the committed size an interrupted batch may have left files. */
 const TILES_LOOKED_PAST = 256;
 
 const LOCK = 'sealing.lock';
@@ -64,30 +64,30 @@ type LogOptions = {
   streams: number;
   /** Read at each signing, so that a new key is used at once. The first one names the log. */
   signers: () => readonly Signer[];
-  /** Set if the log is begun again from its copy: its id. A new log gets an id of its own. */
+  /** Set if the log is started again from its copy: its id. A new log gets its own id. */
   id?: string | undefined;
-  /** Where the beginning of that copy is pruned: a log that ends before and holds nothing is begun again there. */
+  /** If the beginning of that copy is pruned: a log that ends earlier and is empty is started again there. */
   base?: LogBase | undefined;
 };
 
-/** What events make of the log, before any of it is written. */
+/** What the log will be with these events, before any of it is written. */
 export type PlannedBatch = {
   commit: Readonly<Commit>;
   /** As they are in the log. */
   entries: readonly Buffer[];
   files: readonly { path: string; content: Buffer }[];
-  /** Paths of partial files that full files replace. */
+  /** Paths of partial files replaced by full ones. */
   filled: readonly string[];
   edge: Edge;
   bundle: Buffer[];
 };
 
 /**
- * The log as its one writer has it: appends events, commits, signs. Everything is synchronous: it runs in a
- * thread of its own.
+ * The log for its one writer: appends events, commits, signs. Everything is synchronous: it runs in a thread
+ * of its own.
  *
- * In this order things become true: entries and tiles are on disk; the commit says so; the checkpoint says so
- * to everybody; the store may forget the events. Whatever a crash leaves past the commit is written again.
+ * The order is: entries and tiles are on disk; the commit says so; the checkpoint says so to everybody; the
+ * store may forget the events. Whatever a crash leaves past the commit is written again.
  */
 export class LogWriter {
   readonly #options: LogOptions;
@@ -109,7 +109,7 @@ export class LogWriter {
   }
 
   /**
-   * Opens a log or begins one.
+   * Opens a log or creates one.
    *
    * @throws {LogInUse} {@link LogNotWhole}
    */
@@ -172,7 +172,7 @@ export class LogWriter {
     return commit;
   }
 
-  /** What the log is after the entries that are pruned. @throws {LogNotWhole} */
+  /** The state of the log after the pruned entries. @throws {LogNotWhole} */
   #beginAt({ log, size, numbers, edge }: LogBase, begun: Commit): Commit {
     const { folder } = this.#options;
     const files = edge.flatMap((content, level) => {
@@ -190,10 +190,10 @@ export class LogWriter {
     }
   }
 
-  /** Begins a log again that holds nothing past what is pruned: removes whatever the pruning left. */
+  /** Starts again a log that holds nothing after the pruned entries: removes whatever the pruning left. */
   #beginAgain(base: LogBase, held: Commit): Commit {
     const { folder } = this.#options;
-    // Signed again once it has begun.
+    // Signed again once it has started.
     removeIfThere(join(folder, CHECKPOINT));
     const commit = this.#beginAt(base, held);
     this.commits.write(commit);
@@ -207,7 +207,7 @@ export class LogWriter {
     return commit;
   }
 
-  /** What another log of this one's entries begins with, by as much as is pruned; `undefined` of nothing. */
+  /** The beginning of another log with this one's entries, as much as is pruned; `undefined` if nothing is. */
   base(): LogBase | undefined {
     const { id: log, size: ofSize, minimumIndex: size, prunedNumbers: numbers } = this.#commit;
     if (size === 0) return undefined;
@@ -219,8 +219,8 @@ export class LogWriter {
   }
 
   /**
-   * Compares the checkpoint with the commit and reads the log's right edge back; then signs again if need
-   * be. Nothing is taken away before it is certain that the commit is not behind what was signed.
+   * Compares the checkpoint with the commit and reads the log's right edge back; then signs again if
+   * necessary. Nothing is removed before it is certain that the commit is not behind what was signed.
    */
   #load(): [Edge, Buffer[]] {
     const { folder } = this.#options;
@@ -252,7 +252,7 @@ export class LogWriter {
     return [edge, entries.map(packEntry)];
   }
 
-  /** The entries of the last bundle, if that is not full. @throws {ResourceMissing} */
+  /** The entries of the last bundle, unless it is full. @throws {ResourceMissing} */
   #lastEntries(): Buffer[] | undefined {
     const { size } = this.#commit;
     const [index, width] = [Math.floor(size / TILE_WIDTH), size % TILE_WIDTH];
@@ -289,7 +289,7 @@ export class LogWriter {
     this.#signedWith = signers;
   }
 
-  /** Takes away what a batch that was cut short has left. */
+  /** Removes what an interrupted batch has left. */
   #removePast(size: number): void {
     const { folder } = this.#options;
     const remove = (level: TileLevel, hashes: number): void => {
@@ -311,15 +311,15 @@ export class LogWriter {
   }
 
   /**
-   * Seals events. When it returns they are in the log for good and the checkpoint covers them.
+   * Seals events. When it returns they are permanently in the log and the checkpoint covers them.
    *
-   * @throws if the disk does not take them: the log is as before then, and {@link reload} is due
+   * @throws if the disk does not take them: then the log is unchanged, and {@link reload} must be called
    */
   append(entries: readonly LogEntry[]): void {
     if (entries.length > 0) this.write(this.plan(entries));
   }
 
-  /** What the log becomes with these events, at least one. Nothing is written. */
+  /** The log with these events, at least one. Nothing is written. */
   plan(events: readonly LogEntry[]): PlannedBatch {
     const { folder } = this.#options;
     const files: { path: string; content: Buffer }[] = [];
@@ -361,7 +361,7 @@ export class LogWriter {
     return { commit, entries, files, filled, edge, bundle };
   }
 
-  /** Does what was planned last, as {@link append} does. */
+  /** Carries out the last plan, as {@link append} does. */
   write({ commit, files, filled, edge, bundle }: PlannedBatch): void {
     writeDurably(this.#options.folder, files);
     this.commits.write(commit);
@@ -369,7 +369,7 @@ export class LogWriter {
     this.#edge = edge;
     this.#bundle = bundle;
     this.#sign(edge.size);
-    // What they held is in the full tile now.
+    // Their contents are now in the full tile.
     for (const path of filled) removeIfThere(path);
   }
 
@@ -385,7 +385,7 @@ export class LogWriter {
   }
 
   /**
-   * From now on entries before `index` are pruned: full bundles and tiles that end by then go.
+   * From now on entries before `index` are pruned: full bundles and tiles that end by then are removed.
    *
    * @param numbers of every stream's last event before `index`
    */
@@ -402,7 +402,7 @@ export class LogWriter {
       const end = Math.floor(minimumIndex / span);
       let first = end;
       while (first > 0 && existsSync(pathOf(first - 1))) first--;
-      // Oldest first, so that what is left after a crash is a log without a hole.
+      // Oldest first, so that a crash leaves a log without a hole.
       for (let tile = first; tile < end; tile++) removeIfThere(pathOf(tile));
     };
     remove('entries', TILE_WIDTH);

@@ -4,7 +4,7 @@ import { readBundle } from '../log/log-folder.ts';
 import { splitBundle } from '../tlog/bundle.ts';
 import { TILE_WIDTH } from '../tlog/tiles.ts';
 
-/** Bundles looked at in one go; there is a next time. */
+/** Bundles examined at a time; the rest follows next time. */
 const BUNDLES_AT_MOST = 1_024;
 
 export type Prunable = { minimumIndex: number; numbers: number[] };
@@ -23,9 +23,9 @@ function placesIn(folder: string, index: number, size: number) {
 }
 
 /**
- * The beginning of a log whose events are all older than the retention, in whole bundles; `undefined` if
- * there is none. By the older of our clock and the youngest event, so that a clock that runs ahead alone
- * prunes nothing.
+ * The beginning of a log whose events are all past the retention period, in whole bundles; `undefined` if
+ * there is none. By the earlier of our clock and the latest event, so that one clock running ahead prunes
+ * nothing.
  */
 export function prunable(
   folder: string,

@@ -1,4 +1,4 @@
-// One file, since a step's batch, reading back and pruning share one state, and what one finds decides on the next.
+// One file, since a step's batch, reading back and pruning share one state, and each decides on the next.
 
 import { randomUUID } from 'node:crypto';
 import { setImmediate as immediate } from 'node:timers/promises';
@@ -30,48 +30,48 @@ import { defaultOrigin, KeyFileWrong, readOrMakeKeys, watchedKeys } from './keys
 import { LogInUse, LogNotWhole, LogWriter, type PlannedBatch } from './log-writer.ts';
 import { type Prunable, prunable } from './retention.ts';
 
-/** How the sealing goes. */
+/** The state of the sealing. */
 export type Sealing = Omit<SealingState, 'since' | 'at'> & {
   /** Another process does it. */
   standby: boolean;
   /** Events in the log. */
   sealed: number;
-  /** Events that wait for it. */
+  /** Events waiting to be sealed. */
   unsealed: number;
-  /** Milliseconds: since when the oldest of them waits. */
+  /** Milliseconds: since when the oldest of them has waited. */
   oldestUnsealed?: number;
-  /** Entries by somebody else, sealed as unreadable, for which nobody has answered. */
+  /** Foreign entries, sealed as unreadable, for which nobody has answered. */
   foreign: number;
   /** ISO 8601: when the newest part of the log was last read back and found as it was sealed. */
   verifiedAt?: string;
-  /** How its second copy is, if it is to have one. */
+  /** The state of its second copy, if it should have one. */
   copy?: CopyState;
 };
 
 type CopyState = {
   ok: boolean;
   detail: string;
-  /** What somebody should see to though it is well; part of `detail` too. */
+  /** What needs attention although the copy is well; also part of `detail`. */
   remarks?: readonly string[];
-  /** Events in it, as far as is known. */
+  /** Events in it, as far as known. */
   events: number;
 };
 
-/** The log's second copy, and the lease of the one worker that may go on with it. */
+/** The log's second copy, and the lease of the one worker that may continue it. */
 type SecondCopy = { commits: Commits; epoch: number; token: string };
 
 export type SealerOptions = {
   folder: string;
   keyFile: string;
-  /** The log's name where its key is made; default after the dataset. */
+  /** The log's name when its key is made; by default after the dataset. */
   origin?: string;
   retentionYears: number;
   streams: AuditStreams;
-  /** The dataset whose events these are; `undefined` before there is one. */
+  /** The dataset of these events; `undefined` before there is one. */
   dataset: () => string | undefined;
-  /** Without it events leave the store once they are in the log alone. */
+  /** Without it events leave the store once they are in the log. */
   copy?: SecondCopy | undefined;
-  /** Something to be reported once, beside what the state says. */
+  /** Something to be reported once, besides the state. */
   warn: (message: string, count: number) => void;
 };
 
@@ -89,9 +89,9 @@ const UNSEALED_AT_MOST_MS = 60_000;
 /** A reason that passes within this time, such as a restart of Redis, needs nobody. */
 const PASSES_WITHIN_MS = 10_000;
 
-/** A reason not to seal that may pass on its own. */
+/** A reason not to seal that may pass by itself. */
 class Waiting extends Error {}
-/** A reason not to seal that somebody has to look into. */
+/** A reason not to seal that somebody must investigate. */
 class Stopped extends Error {
   readonly gaps: StreamGap[];
   constructor(message: string, gaps: StreamGap[] = []) {
@@ -104,17 +104,16 @@ const OURS = [Stopped, LogNotWhole, KeyFileWrong, CopyDamaged];
 const PASSING = [Waiting, LogInUse, LeaseLost, NotReplicated];
 
 /**
- * Carries events from the store's streams into the log: a step at a time, each of which seals a batch, reads
- * a part of the log back, and prunes. No step throws; what goes wrong is in its state, and the next one tries
- * again.
+ * Moves events from the store's streams into the log: one step at a time, which seals a batch, reads part of
+ * the log back, and prunes. No step throws; a fault shows in its state, and the next step tries again.
  */
 export function createSealer(options: SealerOptions) {
   const { folder, keyFile, streams, copy } = options;
   const signers = watchedKeys(keyFile);
   let log: LogWriter | undefined;
-  /** What is on disk may not be what the writer believes. */
+  /** What is on disk may not be what the writer assumes. */
   let doubtful = false;
-  /** Streams that may still hold what is sealed. */
+  /** Streams that may still contain sealed events. */
   let untrimmed = new Set<number>();
   let damage: string | undefined;
   let scan: LogScan | undefined;
@@ -127,18 +126,18 @@ export function createSealer(options: SealerOptions) {
   let tellAt = Number.NEGATIVE_INFINITY;
   let standby = false;
   let failingSince: number | undefined;
-  /** How far the streams had come in the last step, before it read them. */
+  /** How far the streams had got in the last step, before it read them. */
   let numbersRead: NumbersRead | undefined;
   const waited = createWaiting();
   /** How many events of this log Redis knows to be sealed; `undefined` before it is known that this is no old copy. */
   let notedSize: number | undefined;
-  /** What the last step has sealed. */
+  /** What the last step sealed. */
   let lately: { from: number; events: StreamBatch['events'] } = { from: 0, events: [] };
-  /** The copy has what the log has, and the other way round. */
+  /** The copy and the log have the same entries. */
   let agreed = false;
   let checkCopyAt = Number.NEGATIVE_INFINITY;
   let pruneCopyAt = Number.NEGATIVE_INFINITY;
-  /** Entries of the copy that are pruned. */
+  /** Pruned entries of the copy. */
   let copyPruned = 0;
   let notPruned: string | undefined;
   let remarks: string[] = [];
@@ -183,7 +182,7 @@ export function createSealer(options: SealerOptions) {
     return opened;
   }
 
-  /** The id of the log that the copy is of; `undefined` if the log may begin. */
+  /** The id of the copied log; `undefined` if the log may start. */
   async function idOfCopy(): Promise<string | undefined> {
     const order = await streams.copyOrder();
     if (copy === undefined) {
@@ -194,10 +193,11 @@ export function createSealer(options: SealerOptions) {
     const newest = await copy.commits.newest();
     if (newest !== undefined) return newest.log;
     const begun = await streams.sealedBy();
-    // A copy that is kept has each event first. Without any, the worker that began the log was lost before its first.
+    // A copy in use gets each event first. If it has none, the worker that started the log was lost before
+    // its first event.
     if (begun !== undefined) return order.kind === 'kept' ? begun : undefined;
     if (order.kind === 'none' && sealedRange(folder) === undefined) {
-      // Before the log is begun, so that another worker knows of it that nothing was sealed.
+      // Before the log is started, so that another worker knows that nothing was sealed in it.
       await copy.commits.check();
       await streams.keepCopy();
     }
@@ -233,14 +233,14 @@ export function createSealer(options: SealerOptions) {
     copyState = { ok: notPruned === undefined, detail, remarks, events };
   }
 
-  /** First of all: from here on this is what follows the log's size, or something else does already. */
+  /** First of all: from here on this follows the log's size, unless something else already does. */
   async function addToCopy(writer: LogWriter, planned: PlannedBatch): Promise<void> {
     if (copy === undefined || !agreed) return;
     const { id: ofLog, size: from } = writer.committed;
     const { dataset, origin, size, root, numbers } = planned.commit;
     const { entries } = planned;
     const next = { log: ofLog, dataset, origin, from, size, root, numbers, entries };
-    // Not certain until it is known whether it succeeded.
+    // Uncertain until it is known whether it succeeded.
     agreed = false;
     if (!(await copy.commits.add({ ...next, epoch: copy.epoch }))) {
       throw new Waiting(COPY.behind(copy.commits.place, from));
@@ -249,7 +249,7 @@ export function createSealer(options: SealerOptions) {
     hasCopied(size);
   }
 
-  /** Where to read each stream on: after what is sealed, or after a gap that somebody has answered for. */
+  /** Where to continue reading each stream: after what is sealed, or after a gap that somebody has answered for. */
   const sealedNumbers = ({ committed, commits }: LogWriter): number[] =>
     commits.pastGaps(committed.numbers);
 
@@ -288,7 +288,7 @@ export function createSealer(options: SealerOptions) {
       mostBytes: BYTES_A_BATCH,
     });
     if (batch.gaps.length > 0) {
-      // What it misses is sealed by its successor.
+      // Its successor seals what it misses.
       if (copy !== undefined && (await streams.isReplaced(copy))) throw new LeaseLost();
       if ((await streams.pushed()).length > 0) throw new Stopped(VERIFIER.pushedOn);
       await requireNewest(writer);
@@ -325,7 +325,7 @@ export function createSealer(options: SealerOptions) {
     lately = { from, events };
   }
 
-  /** Reads some of the newest part back. If it is not as it was sealed, nothing is sealed any more. */
+  /** Reads part of the newest entries back. If they are not as they were sealed, nothing more is sealed. */
   function verify(writer: LogWriter): void {
     if (scan === undefined) {
       if (performance.now() < verifyAt) return;
@@ -356,7 +356,7 @@ export function createSealer(options: SealerOptions) {
     const first = verifiedAt === undefined;
     const until = first ? Number.POSITIVE_INFINITY : performance.now() + VERIFYING_A_STEP_MS;
     while (performance.now() < until) {
-      // The last bundle is read again the next time, when it holds more.
+      // The last bundle is read again next time, when it holds more.
       const next = scan.position % TILE_WIDTH === 0 ? scan.position : undefined;
       if (next !== undefined) scanned = { from: next, numbers: [...scan.numbers] };
       if (!scan.next()) {
@@ -405,7 +405,7 @@ export function createSealer(options: SealerOptions) {
       pruneAt = performance.now() + PRUNED_EVERY_MS;
       return;
     }
-    // The log says that it was pruned before it is: a beginning that is missing otherwise is a finding.
+    // The log says that it is pruned before it is: otherwise a missing beginning is a finding.
     const event = await streams.append({
       type: 'audit-pruned',
       auditId: randomUUID(),
@@ -415,7 +415,7 @@ export function createSealer(options: SealerOptions) {
     pruning = { ...found, event };
   }
 
-  /** Prunes the copy as far as the log is pruned. What cannot be deleted delays nothing. */
+  /** Prunes the copy as far as the log is pruned. Objects that cannot be deleted delay nothing. */
   async function pruneCopy(writer: LogWriter): Promise<void> {
     const { minimumIndex } = writer.committed;
     if (copy?.commits.canPrune !== true || !agreed || minimumIndex <= copyPruned) return;
@@ -441,7 +441,7 @@ export function createSealer(options: SealerOptions) {
     return last;
   }
 
-  /** What the last step has left: what came while it was at work is the next one's. */
+  /** What the last step left: events that arrived during it are for the next one. */
   async function unsealed(writer: LogWriter): Promise<{ count: number; oldest?: number }> {
     const last = numbersRead?.last ?? (await readNumbers());
     const sealed = sealedNumbers(writer);
@@ -451,7 +451,7 @@ export function createSealer(options: SealerOptions) {
     return { count, ...(oldest !== undefined && { oldest: Date.now() - waitedMs }) };
   }
 
-  /** Writes the state into the log's folder, for all who ask, and returns it. */
+  /** Writes the state into the log's folder, for all readers, and returns it. */
   function tell(sealing: Sealing): Sealing {
     const { problem, detail, gaps } = sealing;
     const at = new Date().toISOString();
@@ -519,7 +519,7 @@ export function createSealer(options: SealerOptions) {
       try {
         if (log !== undefined) waiting = await unsealed(log);
       } catch {
-        // Redis is away, which the state says already or the next step will.
+        // Redis is away, which the state already says or the next step will.
       }
       const tooOld =
         waiting.oldest !== undefined && Date.now() - waiting.oldest > UNSEALED_AT_MOST_MS;
@@ -546,7 +546,7 @@ export function createSealer(options: SealerOptions) {
         }),
       };
     },
-    /** The events that the last step has sealed, as they are read from the log, for those who follow it. */
+    /** The events that the last step sealed, as they read in the log, for its followers. */
     lately(): Followed[] {
       return lately.events.map(({ at, entry, look }, i) => {
         const index = lately.from + i;
@@ -554,7 +554,7 @@ export function createSealer(options: SealerOptions) {
         return { index, at, child: look.child, common: look.common };
       });
     },
-    /** How far the streams had come in the last step, before it read them; `undefined` if that could not be read. */
+    /** How far the streams had got in the last step, before it read them; `undefined` if that could not be read. */
     numbersRead: (): NumbersRead | undefined => numbersRead,
     close(): void {
       log?.close();

@@ -6,10 +6,10 @@ export type Cell = string | number;
 
 const UTC_INSTANT = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z$/;
 
-/** What would move a terminal's cursor, or hide a line in it. */
+/** Characters that would move a terminal's cursor, or hide a line. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** An instant as a person reads it: London's, with the zone in force there (GMT or BST). */
+/** An instant as a person reads it: in London, with the zone then in force (GMT or BST). */
 export function londonTime(at: number): string {
   const shown = londonIso(at);
   const zone = shown.endsWith('+01:00') ? 'BST' : 'GMT';
@@ -22,7 +22,7 @@ export function shownCell(cell: Cell): string {
   return UTC_INSTANT.test(text) ? londonTime(Date.parse(text)) : text.replaceAll(UNPRINTABLE, '?');
 }
 
-/** As a program reads it: times are London's, with their offset. */
+/** As a program reads it: London times with their offset. */
 export const withOffset = (cell: Cell): Cell =>
   typeof cell === 'string' && UTC_INSTANT.test(cell) ? londonIso(Date.parse(cell)) : cell;
 
@@ -46,7 +46,7 @@ const ATTENDED: Record<AttendanceEvent['attended'], string> = {
   'wrong-patient': 'wrong patient',
 };
 
-/** What came of a look, and where the child is. */
+/** The outcome of a look, and where the child is. */
 export const attendedOf = ({
   attended,
   ward,
@@ -75,7 +75,7 @@ export const SEARCH_COLUMNS = [
 const isAttendance = (shown: ShownEvent): shown is ShownEvent & AttendanceEvent =>
   shown.type === 'attendance';
 
-/** The cells of {@link SEARCH_COLUMNS}, of no more than the viewer may see. */
+/** The cells of {@link SEARCH_COLUMNS}, limited to what the viewer may see. */
 export const searchRow = (shown: ShownEvent): Cell[] => [
   shown.at,
   shown.type,

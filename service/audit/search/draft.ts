@@ -9,8 +9,8 @@ import { whereaboutsWarning } from './search.ts';
 export const SEARCHED = 'record of looks searched';
 
 /**
- * What a line of a draft is about. Whether a plan was shown is not for the requester to learn from it, so what is
- * recorded of the child beside accesses and searches has no line: that a flag was withdrawn says that there was one.
+ * What a line of a draft is about. The requester must not learn from it whether a plan was shown, so other
+ * records about the child have no line: a withdrawal would say that there was a flag.
  */
 function whatOf(event: SealedEvent['event'], places: boolean): string | undefined {
   switch (event.type) {
@@ -33,9 +33,9 @@ const isSilent = (event: SealedEvent['event']): boolean =>
   'access' in event && event.access === 'silent-read';
 
 /**
- * Accesses to one child, for the reviewer of a request by the people concerned: with as little in it as can be, since a
- * place says where a child or a parent has sought care, a silent read that they are in somebody's care, and a search
- * that somebody inquires into it.
+ * Accesses to one child, for the reviewer of a request by the people concerned: with as little as possible,
+ * since a place says where a child or a parent has sought care, a silent read that they are in somebody's
+ * care, and a search that somebody is investigating.
  */
 export const childDraft: EventReport = {
   about: 'accesses to one child, each line to be released by a reviewer',

@@ -15,7 +15,7 @@ const REVIEW = [
 
 const delivered = ({ shown }: Found): string => (shown['delivered'] === false ? 'no' : 'yes');
 
-/** What a person with the event before them would say that it was. */
+/** How a person would describe the event. */
 function whatOf(event: SealedEvent['event']): string {
   switch (event.type) {
     case 'lookup':
@@ -33,7 +33,7 @@ function whatOf(event: SealedEvent['event']): string {
   }
 }
 
-/** No more than the viewer may see. */
+/** Limited to what the viewer may see. */
 const shownPlans = z.array(shownPlanSchema).catch([]);
 const plansOf = ({ shown }: Found): string =>
   shownPlans
@@ -55,8 +55,8 @@ const fieldOf = (
 const REFUSED_FOR_RIGHTS: readonly number[] = [401, 403];
 
 /**
- * Whether a request was refused for its form or for load, and not for who sent it: nobody's right to look was
- * judged, and the child's people can draw nothing from it.
+ * Whether a request was refused for its form or for load, and not for its sender: nobody's right to look was
+ * judged, and it tells the child's family nothing.
  */
 export function isTechnical(event: SealedEvent['event']): boolean {
   if (event.type !== 'refusal') return false;

@@ -1,4 +1,4 @@
-// One file, since its tables, what fills them and what asks them have to agree.
+// One file, since its tables, the code that fills them and the code that reads them must agree.
 
 import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -13,14 +13,14 @@ import { type Followed, type SealedEvent, type SealedLook, sealedRun } from '../
 import { type Indexed, indexed, indexedLook } from './indexed.ts';
 import type { Viewer } from './view.ts';
 
-/** Version of the tables below and what is in them. An index of another version is rebuilt. */
+/** Version of the tables below and their contents. An index of another version is rebuilt. */
 const VERSION = 5;
 const BUSY_TIMEOUT_MS = 5_000;
-/** For the pages that events are moved into. */
+/** Cache for the pages that events are moved into. */
 const CACHE_KIB = 32_768;
 const TEXTS_REMEMBERED = 100_000;
 const QUARTER_HOUR_MS = 900_000;
-/** A search looks through all of them: 3 ms. */
+/** A search reads all of them, which takes 3 ms. */
 const RECENT_AT_MOST = 32_768;
 
 const OF_EVENT = `at INTEGER NOT NULL, type INTEGER NOT NULL, child INTEGER, issuer INTEGER, user INTEGER,
@@ -30,8 +30,8 @@ const OF_HELD = `(authority INTEGER NOT NULL, at INTEGER NOT NULL, entry INTEGER
     PRIMARY KEY (authority, at, entry)) STRICT, WITHOUT ROWID`;
 
 /**
- * Places of events by what is searched for, and nothing that is not in the log: the events themselves are
- * read from there. Texts stand once, in `text`; a lookup is text 1.
+ * Positions of events by search criterion, and nothing that is not in the log: the events themselves are read
+ * from there. Each text is stored once, in `text`; a lookup is text 1.
  */
 const SCHEMA = `
   CREATE TABLE log (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL,
@@ -47,8 +47,8 @@ const SCHEMA = `
   INSERT INTO text (id, value) VALUES (1, 'lookup');
 `;
 /**
- * The newest events wait in tables without indexes, until many go into the indexes together: then several of them
- * share a page, which is what adding them costs. What is asked is asked of both.
+ * The newest events wait in tables without indexes, until many are indexed together: then several share a
+ * page, and writing pages is the cost. Searches read both.
  */
 const RECENT = `
   CREATE TABLE recent (entry INTEGER PRIMARY KEY, ${OF_EVENT}) STRICT;
@@ -69,7 +69,7 @@ const MOVE_RECENT = `
 `;
 const LOOKUP = 1;
 const NO_TEXT = 0;
-/** Children of whom a council keeps something back, or did. */
+/** Children about whom a council keeps something back, or did. */
 const KEPT_BACK = `SELECT child FROM everyEvent WHERE type = ? AND type > ${LOOKUP} AND child IS NOT NULL`;
 
 const stateRow = z.object({ id: z.string(), size: z.number(), minimumIndex: z.number() });
@@ -79,12 +79,12 @@ const idRow = z.object({ id: z.number() });
 const firstRow = z.object({ entry: z.number().nullable() });
 const textRow = z.object({ value: z.string() });
 
-/** The file is not, or no longer, an index that can be used. It is rebuilt. */
+/** The file is not, or no longer, a usable index. It is rebuilt. */
 export class IndexDamaged extends Error {
   override name = 'IndexDamaged';
 }
 
-/** Runs work on the file; what shows that it is damaged becomes {@link IndexDamaged}. */
+/** Runs work on the file; any sign of damage becomes {@link IndexDamaged}. */
 function sound<T>(work: () => T): T {
   try {
     return work();
@@ -93,27 +93,27 @@ function sound<T>(work: () => T): T {
   }
 }
 
-/** Takes an index away, so that it is made again. */
+/** Removes an index, so that it is made again. */
 export function removeIndex(path: string): void {
   for (const end of ['', '-wal', '-shm', '-journal']) rmSync(`${path}${end}`, { force: true });
 }
 
-/** A place in the order of results: newest first, of equal times the later entry first. */
+/** A position in the order of results: newest first, and for equal times the later entry first. */
 export type Place = { entry: number; at: number };
 
 type Period = { from?: number | undefined; to?: number | undefined };
 
-/** How far an index goes. */
+/** How far an index reaches. */
 export type Indexing = {
   /** Entries before this one are in it. */
   size: number;
-  /** Sealed entries that are not. */
+  /** Sealed entries that are not in it. */
   behind: number;
   /** The number of every stream's last event that is sealed. */
   numbers: readonly number[];
 };
 
-/** What stands of an event beside its time and its child: texts by their ids. */
+/** What is stored about an event besides its time and its child: texts by their ids. */
 type Row = Record<
   'type' | 'issuer' | 'user' | 'organisation' | 'role' | 'access' | 'outcome' | 'code' | 'times',
   number | null
@@ -125,8 +125,8 @@ const numberOf = (child: string | undefined): number | null =>
   child !== undefined && /^[0-9]{10}$/.test(child) ? Number(child) : null;
 
 /**
- * The index of a sealed log: an SQLite file that only its owner can read, which can be thrown away at any
- * time. Several processes may have it open and carry it on.
+ * The index of a sealed log: an SQLite file that only its owner can read, which can be discarded at any time.
+ * Several processes may have it open and extend it.
  */
 export class AuditIndex {
   readonly #path: string;
@@ -148,8 +148,8 @@ export class AuditIndex {
   }
 
   /**
-   * Opens, or begins, the index of a log. One that is of another log or version, or damaged if that shows
-   * at once, is thrown away first.
+   * Opens, or creates, the index of a log. One of another log or version, or one visibly damaged, is
+   * discarded first.
    */
   static open(path: string, log: string, recentAtMost: number): AuditIndex {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -173,7 +173,7 @@ export class AuditIndex {
     throw new IndexDamaged(AUDIT_INDEX.notMade);
   }
 
-  /** For reading what there is; `undefined` if there is no index of this log. */
+  /** For reading an existing index; `undefined` if this log has none. */
   static openIfThere(path: string, log: string): AuditIndex | undefined {
     let db: DatabaseSync;
     try {
@@ -199,7 +199,7 @@ export class AuditIndex {
     if (this.#db.isOpen) this.#db.close();
   }
 
-  /** True once somebody has thrown the file away that this one has open. */
+  /** True once somebody has discarded the file that this one has open. */
   get thrownAway(): boolean {
     return statSync(this.#path, { throwIfNoEntry: false })?.ino !== this.#inode;
   }
@@ -220,7 +220,7 @@ export class AuditIndex {
     });
   }
 
-  /** How far it goes: entries from `minimumIndex` to before `size` are in it. */
+  /** Its extent: entries from `minimumIndex` to before `size`. */
   state(): { id: string; size: number; minimumIndex: number } {
     return sound(() => stateRow.parse(this.#sql('SELECT id, size, minimumIndex FROM log').get()));
   }
@@ -230,7 +230,7 @@ export class AuditIndex {
     return row === undefined ? undefined : idRow.parse(row).id;
   }
 
-  /** A text that a row of {@link sums} names by its id. */
+  /** A text that a row of {@link sums} refers to by id. */
   textOf(id: number | null): string | undefined {
     if (id === null) return undefined;
     const row = this.#sql('SELECT value FROM text WHERE id = ?').get(id);
@@ -326,7 +326,7 @@ export class AuditIndex {
     this.#rows = new WeakMap();
   }
 
-  /** Takes out what the log has pruned, texts that nothing else names too. */
+  /** Removes what the log has pruned, and texts that nothing else uses. */
   #prune(minimumIndex: number): void {
     for (const table of ['event', 'recent', 'held', 'recentHeld']) {
       this.#sql(`DELETE FROM ${table} WHERE entry < ?`).run(minimumIndex);
@@ -344,24 +344,24 @@ export class AuditIndex {
     this.#sql('UPDATE log SET minimumIndex = ?').run(minimumIndex);
   }
 
-  /** Puts the newest events into the indexes, if they are many by now. */
+  /** Moves the newest events into the indexes, if there are many by now. */
   #moveRecent(size: number): void {
     const first = firstRow.parse(this.#sql('SELECT min(entry) AS entry FROM recent').get()).entry;
     if (first !== null && size - first >= this.#recentAtMost) this.#db.exec(MOVE_RECENT);
   }
 
   /**
-   * Carries the index on for about `budgetMs`, in one transaction.
+   * Extends the index for about `budgetMs`, in one transaction.
    *
-   * @param lately as {@link sealedRun} takes it
-   * @throws {IndexDamaged} if it cannot be carried on, or goes further than the log does
+   * @param lately as for {@link sealedRun}
+   * @throws {IndexDamaged} if it cannot be extended, or reaches further than the log
    */
   update(folder: string, budgetMs: number, lately: readonly Followed[] = []): Indexing | undefined {
     return sound(() => {
       const until = performance.now() + budgetMs;
       try {
         return inTransaction(this.#db, () => {
-          // Not before: another process may have carried both on in the meantime.
+          // Not earlier: another process may have extended both meanwhile.
           const commit = CommitFile.readIfThere(folder);
           if (commit === undefined) return undefined;
           const { size, minimumIndex } = this.state();
@@ -407,7 +407,7 @@ export class AuditIndex {
       ['event.organisation', criteria.organisation],
     ];
     if (viewer.kind !== 'authority') texts.push(...who);
-    // By whose plan was shown it would learn whose it was.
+    // By the authority whose plan was shown, it would learn whose plan it was.
     if (viewer.kind === 'organisation' && criteria.authority !== undefined) return undefined;
     if (viewer.kind === 'organisation') texts.push(['event.organisation', viewer.organisation]);
     if (viewer.kind === 'authority') {
@@ -416,7 +416,7 @@ export class AuditIndex {
       where.push('event.access = 1');
       for (const [column, text] of who) {
         if (text === undefined) continue;
-        // What is looked through does not say whether somebody of whom nothing is shown looked at such a child.
+        // The rows examined do not show whether somebody hidden from the viewer looked at such a child.
         is(`(${column} = ? OR event.child IN (${KEPT_BACK}))`, this.#known(text) ?? NO_TEXT);
         values.push(this.#known('restriction') ?? NO_TEXT);
       }
@@ -426,7 +426,7 @@ export class AuditIndex {
       const id = this.#known(text);
       if (id === undefined) return undefined;
       is(`${column} = ?`, id);
-      // Said so that SQLite sees that the index of these alone will do.
+      // Stated so that SQLite sees that this index is enough.
       if (column === 'event.type' && id !== LOOKUP) where.push(`event.type > ${LOOKUP}`);
     }
     const byAuthority = criteria.authority !== undefined || viewer.kind === 'authority';
@@ -436,8 +436,8 @@ export class AuditIndex {
   }
 
   /**
-   * The places of the events that match, newest first, after `after`. At most `limit`. To an authority that asks who
-   * looked, all looks at a child of whom a council ever kept something back are among them.
+   * The positions of the matching events, newest first, after `after`. At most `limit`. For an authority that
+   * asks who looked, they include all looks at a child about whom a council ever kept something back.
    */
   find(
     criteria: AuditCriteria,
@@ -462,7 +462,7 @@ export class AuditIndex {
   }
 
   /**
-   * Sums over events, a row for each group. Those that nobody did are left out.
+   * Sums over events, a row for each group. Events without a person are left out.
    *
    * @param columns SQL of ours, with names
    * @param grouped SQL of ours: what makes a group, and which groups and how many of them count
@@ -485,7 +485,7 @@ export class AuditIndex {
     });
   }
 
-  /** Reads of `work` see the index as it is at one moment. */
+  /** All reads by `work` see the index at one moment. */
   atOneMoment<T>(work: () => T): T {
     return sound(() => {
       this.#db.exec('BEGIN');
@@ -499,7 +499,7 @@ export class AuditIndex {
 }
 
 /**
- * Keeps the index of a log up to date, whatever becomes of the file: a missing, damaged or foreign one is
+ * Keeps the index of a log up to date, whatever happens to the file: a missing, damaged or foreign one is
  * rebuilt.
  *
  * @param recentAtMost events that wait outside the indexes; given in tests
@@ -512,9 +512,9 @@ export function followLog(folder: string, path: string, recentAtMost = RECENT_AT
   };
   return {
     /**
-     * One step; `undefined` while there is no log, or if the index has to be rebuilt.
+     * One step; `undefined` while there is no log, or if the index must be rebuilt.
      *
-     * @param lately as {@link sealedRun} takes it
+     * @param lately as for {@link sealedRun}
      */
     step(budgetMs: number, lately?: readonly Followed[]): Indexing | undefined {
       if (index?.thrownAway === true) close();

@@ -4,7 +4,7 @@ import type { Access } from '#schemas/people/care-setting.ts';
 import type { SealedLook } from '../log/sealed.ts';
 import { happenedAt } from './view.ts';
 
-/** What of an event is searched for. */
+/** The searchable parts of an event. */
 export type Indexed = {
   at: number;
   type: string;
@@ -50,8 +50,9 @@ function codeOf(event: AuditEvent): string | undefined {
 }
 
 /**
- * Whatever names one authority is found by it: as a member of its own, or in the details of an operator's act, so that
- * a new kind of event needs no word here. Otherwise those whose plans were shown.
+ * An event that names one authority is found by it: as a member, or in the details of an operator's act, so
+ * that a new kind of event needs no code here. Other events are found by the authorities whose plans were
+ * shown.
  */
 function authoritiesOf(event: AuditEvent): string[] {
   const named =
@@ -76,7 +77,7 @@ export function indexedLook({
   return { type: 'lookup', ...who, access, outcome: 'not-flagged', times: 1 };
 }
 
-/** What of an event is searched for. */
+/** The searchable parts of an event. */
 export function indexed(event: AuditEvent | UnreadableEvent): Indexed {
   const at = happenedAt(event);
   if (event.type === 'unreadable') return { at, type: event.type, times: 1, authorities: [] };

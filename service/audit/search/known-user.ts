@@ -2,24 +2,24 @@ import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
 import { textAt } from './cells.ts';
 import type { ShownEvent } from './view.ts';
 
-/** What to consider before, or after, somebody is blocked. */
+/** What to consider before, or after, blocking somebody. */
 export type KnownUser =
   | 'known'
-  /** No request of theirs is in the audit: the id may be mistyped. */
+  /** The audit has no request of theirs: the id may be mistyped. */
   | 'unknown'
-  /** The user is one of those who watch what others do, operators included. */
+  /** The user watches what others do, including operators. */
   | 'watches'
   | 'not-told';
 
 /** The name under which such a look into the audit is on record. */
 export const BLOCK_REPORT = 'block';
-/** How many events are looked at. */
+/** How many events are examined. */
 export const BLOCK_EVENTS_AT_MOST = 100;
 
 /**
- * What the audit knows of a user of an issuer.
+ * What the audit knows about a user of an issuer.
  *
- * @param find the events that match; `undefined` if the audit cannot be searched
+ * @param find the matching events; `undefined` if the audit cannot be searched
  */
 export async function knownUser(
   find: (criteria: AuditCriteria) => Promise<readonly ShownEvent[] | undefined>,
@@ -28,7 +28,8 @@ export async function knownUser(
   const isTheirs = (event: ShownEvent): boolean =>
     textAt(event, 'caller', 'issuer') === issuer && textAt(event, 'report') !== BLOCK_REPORT;
   const all = await find({ user });
-  // After the others: a look that the index got in between would otherwise make them known, and no more than that.
+  // After the others: a look that the index added in between would otherwise make them known, and nothing
+  // more.
   const looks = all && (await find({ user, type: 'audit-search' }));
   if (looks === undefined) return 'not-told';
   if (looks.some(isTheirs)) return 'watches';

@@ -10,7 +10,7 @@ import { happenedAt, type Viewer } from './view.ts';
 
 export type Report = {
   title: string;
-  /** To be read before the rows are. */
+  /** To be read before the rows. */
   notes: string[];
   columns: string[];
   rows: Cell[][];
@@ -18,17 +18,17 @@ export type Report = {
 
 export type ReportOptions = {
   criteria: AuditCriteria;
-  /** How many refusals, or looks at one child, make a line of a report of them. */
+  /** How many refusals, or looks at one child, earn a line in a report of them. */
   least: number;
-  /** With the names of staff, if a report is without them otherwise. */
+  /** With the names of staff, in a report otherwise without them. */
   names: boolean;
-  /** With the organisations and kinds of setting, if a report is without them otherwise. */
+  /** With the organisations and kinds of setting, in a report otherwise without them. */
   places: boolean;
-  /** With silent reads, if a report is without them otherwise. */
+  /** With silent reads, in a report otherwise without them. */
   silentReads: boolean;
-  /** With searches of the audit, if a report is without them otherwise. */
+  /** With searches of the audit, in a report otherwise without them. */
   searches: boolean;
-  /** An authority has no reports: of other councils' children it would see that they were looked up. */
+  /** An authority has no reports: they would show that other councils' children were looked up. */
   viewer: Exclude<Viewer, { kind: 'authority' }>;
 };
 
@@ -46,9 +46,9 @@ export const callerIn = (event: SealedEvent['event']): WithCaller['caller'] =>
 
 type About = {
   about: string;
-  /** The criterion that it cannot do without. */
+  /** The criterion that it requires. */
   needs?: 'nhsNumber' | 'user' | 'organisation';
-  /** Covers all time if no time is asked for; otherwise the last 31 days. */
+  /** Covers all time if no time is given; otherwise the last 31 days. */
   allTime: boolean;
 };
 
@@ -61,13 +61,13 @@ export type EventReport = About & {
   type?: string;
   /** The line of an event; `undefined` if it has none. */
   row: (found: Found, options: ReportOptions) => Cell[] | 'left-out' | undefined;
-  /** What its reader has to know first, if anything. */
+  /** What its reader must know first, if anything. */
   warnings?: (places: AuditPlaces, options: ReportOptions) => string[];
   /** Says how many were left out. */
   leftOut?: (count: number) => string;
 };
 
-/** A report with a line for each of the groups that events are counted in. */
+/** A report with a line for each group in which events are counted. */
 export type SumReport = About & {
   make: (places: AuditPlaces, options: ReportOptions) => Report;
   /** The column whose figures a chart shows. */
@@ -77,10 +77,10 @@ export type SumReport = About & {
 /** How a report is made, and of what. */
 export type Maker = EventReport | SumReport;
 
-/** What a report covers that is not of all time, unless somebody says otherwise. */
+/** The period of a report that does not cover all time, by default. */
 export const REPORTED_DAYS = 31;
 
-/** From when on a report is made, in milliseconds; `undefined`: from the beginning. */
+/** The start of a report's period, in milliseconds; `undefined`: from the beginning. */
 export function reportFrom(
   { allTime }: Pick<Maker, 'allTime'>,
   { from, to }: AuditCriteria,
@@ -92,20 +92,20 @@ export function reportFrom(
 }
 
 const EVENTS_AT_MOST = 50_000;
-/** Held in memory at a time, with all that is in them. */
+/** Held in memory at a time, with everything in them. */
 const EVENTS_AT_ONCE = 1_000;
 
-/** A part of a report, and where the next one begins. */
+/** A part of a report, and where the next one starts. */
 export type ReportPage = Report & {
   next?: Place;
-  /** The entries that its rows are of, in their order; none in a report of sums. */
+  /** The entries behind its rows, in order; none in a report of sums. */
   entries?: number[];
-  /** Events that were looked at for this part, and those of them that were left out. */
+  /** Events examined for this part, and how many of them were left out. */
   looked: number;
   leftOut: number;
 };
 
-/** The next lines of a report of events, newest first. Events that are left out make no page shorter. */
+/** The next lines of a report of events, newest first. Events left out do not shorten a page. */
 function eventPage(
   places: AuditPlaces,
   maker: EventReport,
@@ -130,7 +130,7 @@ function eventPage(
       rows.push(row);
       entries.push(found.index);
       if (rows.length < limit) continue;
-      // A page that is full ends here, whatever this part had beyond it.
+      // A full page ends here, whatever else this part had.
       if (i + 1 < part.events.length) next = { at: happenedAt(found.event), entry: found.index };
       break;
     }
@@ -156,7 +156,7 @@ const withNote = (report: Report, maker: EventReport, leftOut: number): Report =
       : report.notes,
 });
 
-/** All of a report. @throws {TooMuch} if it would be of more events than there may be */
+/** All of a report. @throws {TooMuch} if it would cover more events than allowed */
 export function makeReport(places: AuditPlaces, maker: Maker, options: ReportOptions): Report {
   if ('make' in maker) return maker.make(places, options);
   let after: Place | undefined;
@@ -178,8 +178,8 @@ export function makeReport(places: AuditPlaces, maker: Maker, options: ReportOpt
 }
 
 /**
- * A part of a report. Where the next one begins is a place in the log, or of a report of sums how many lines have
- * been shown.
+ * A part of a report. The next part starts at a position in the log or, for a report of sums, after the
+ * number of lines shown.
  */
 export function makeReportPage(
   places: AuditPlaces,

@@ -20,29 +20,29 @@ type Reported = ReportOptions & { name: ReportName | 'child-draft' };
 
 export type SearchOrder = { criteria: AuditCriteria; viewer: Viewer } & Part;
 
-/** What is asked of the thread, by name. */
+/** What the thread is asked for, by name. */
 export type ThreadOrders = {
   search: SearchOrder;
-  /** All that a search finds, as a CSV. */
+  /** All results of a search, as a CSV. */
   searchFile: Omit<SearchOrder, keyof Part>;
   report: Reported & Part;
   /** All of a report, as a CSV. */
   reportFile: Reported;
-  /** One event by its place in the log. */
+  /** One event by its position in the log. */
   event: { entry: number; viewer: Viewer };
   /** Several at once. */
   events: { entries: readonly number[]; viewer: Viewer };
 };
 
 type File = { text: string; rows: number };
-/** What it finds. Of the events only what the viewer may see leaves the thread. */
+/** The result. Only what the viewer may see of the events leaves the thread. */
 export type ThreadFinds = {
   search: { events: ShownEvent[]; entries: number[]; next?: Place };
   searchFile: File;
   report: ReportPage;
   reportFile: File;
   event: { event?: ShownEvent };
-  /** By their places; those that are gone, or are not for the viewer, are missing. */
+  /** By their positions; those gone, or not for the viewer, are missing. */
   events: { events: ReadonlyMap<number, ShownEvent> };
 };
 

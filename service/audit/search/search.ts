@@ -9,7 +9,7 @@ import { AuditIndex, IndexDamaged, type Place, removeIndex } from './index-file.
 import { indexed } from './indexed.ts';
 import { type ShownEvent, type Viewer, viewOf } from './view.ts';
 
-/** Where a log and its index lie. */
+/** Where a log and its index are. */
 export type AuditPlaces = { folder: string; indexFile: string };
 
 export type Found = SealedEvent & {
@@ -17,23 +17,23 @@ export type Found = SealedEvent & {
   shown: ShownEvent;
 };
 
-/** A page of events, newest first, and after which place the next one begins. */
+/** A page of events, newest first, and the position after which the next one starts. */
 type Page = {
   events: Found[];
   next?: Place;
-  /** Entries before this one were looked through. */
+  /** Entries before this one were examined. */
   size: number;
 };
 
-/** Corrections of one child's answers that are looked at; nobody has more. */
+/** Corrections examined for one child's answers; nobody has more. */
 const NOT_DELIVERED_AT_MOST = 1_000;
 
-/** There is no index, or none that can be used: it is being made. */
+/** There is no usable index: it is being made. */
 export class NoIndex extends Error {
   override name = 'NoIndex';
 }
 
-/** Opens the index of a log for one piece of work. A damaged one is thrown away, to be rebuilt. */
+/** Opens the index of a log for one piece of work. A damaged one is discarded, to be rebuilt. */
 export function withIndex<T>(
   { folder, indexFile }: AuditPlaces,
   work: (index: AuditIndex, read: (places: readonly number[]) => SealedEvent[]) => T,
@@ -47,7 +47,7 @@ export function withIndex<T>(
     }
     const opened = index;
     return opened.atOneMoment(() => {
-      // Reads of the index are of this moment from here on, and a commit read later goes no less far.
+      // From here on reads of the index show this moment, and a commit read later reaches at least as far.
       opened.state();
       const { size, minimumIndex } = CommitFile.readIfThere(folder) ?? commit;
       return work(opened, (places) => sealedAt(folder, { size, minimumIndex }, places));
@@ -78,18 +78,18 @@ function notDelivered(
   return ids;
 }
 
-/** Acts by which councils keep back where a child was looked up, at a time. */
+/** Acts by which councils keep back where a child was looked up, read at a time. */
 const RESTRICTIONS_AT_ONCE = 1_000;
 
-/** Gives the events at places of the log. */
+/** Gives the events at positions of the log. */
 type Read = (places: readonly number[]) => SealedEvent[];
 
-/** The councils that keep back by now where the child was looked up, by the acts on record, the oldest first. */
+/** The councils that at present keep back where the child was looked up, by the recorded acts, the oldest first. */
 function whereaboutsKept(index: AuditIndex, read: Read, nhsNumber: NhsNumber): string[] {
   const criteria = { nhsNumber, type: 'restriction' } as const;
   const kept: string[] = [];
   const ended = new Set<string>();
-  // All of them, the newest first: one that many others have followed is in force all the same.
+  // All of them, newest first: one followed by many others is still in force.
   for (let after: Place | undefined; ; ) {
     const limit = RESTRICTIONS_AT_ONCE;
     const found = index.find(criteria, { kind: 'all' }, { limit, after });
@@ -103,7 +103,10 @@ function whereaboutsKept(index: AuditIndex, read: Read, nhsNumber: NhsNumber): s
   }
 }
 
-/** What a reviewer of one child's accesses has to know first, in these words, if councils keep back where it was looked up. */
+/**
+ * What a reviewer of one child's accesses must know first, in these words, if councils keep back where it was
+ * looked up.
+ */
 export const whereaboutsWarning =
   (words: (councils: readonly string[]) => string) =>
   (places: AuditPlaces, { criteria: { nhsNumber } }: { criteria: AuditCriteria }): string[] => {
@@ -112,7 +115,7 @@ export const whereaboutsWarning =
     return councils.length === 0 ? [] : [words(councils)];
   };
 
-/** Events as a viewer may see them; `undefined` of one that is not for them. */
+/** Events as a viewer may see them; `undefined` for one that is not for them. */
 export function viewEvents(
   index: AuditIndex,
   read: Read,
@@ -121,7 +124,7 @@ export function viewEvents(
 ): (ShownEvent | undefined)[] {
   const kept = new Map<string, string[]>();
   return events.map(({ event, index: entry }) => {
-    // Only a council is shown looks of others' people.
+    // Only a council is shown looks by others' people.
     if (event.type !== 'lookup' || viewer.kind !== 'authority') {
       return viewOf(viewer, event, entry);
     }
@@ -133,9 +136,9 @@ export function viewEvents(
 }
 
 /**
- * The events that match and that the viewer may see, newest first. A lookup whose answer could not be
- * written in full says so (`delivered: false`). What is kept back from the viewer cannot be searched by: else it would
- * show by whether there is an event, or by how many are read until there is none.
+ * The matching events that the viewer may see, newest first. A lookup whose answer could not be written in
+ * full says so (`delivered: false`). Nothing kept back from the viewer can be a criterion: otherwise it would
+ * show in whether there is an event, or in how many are read.
  *
  * @throws {NoIndex}, {@link IndexDamaged} if the index has to be made (again)
  */
@@ -164,7 +167,7 @@ export function searchAudit(
       const events = read(found.map(({ entry }) => entry));
       const views = viewEvents(index, read, viewer, events);
       const placeOf = new Map(found.map((place) => [place.entry, place]));
-      // What was pruned since is not among the events.
+      // Events pruned since are missing.
       for (const [i, sealed] of events.entries()) {
         const [shown, place] = [views[i], placeOf.get(sealed.index)];
         if (shown === undefined || place === undefined) throw new IndexDamaged(AUDIT_INDEX.wrong);
@@ -198,7 +201,7 @@ export function searchAudit(
 const digestOf = (criteria: AuditCriteria): string =>
   hash('sha256', JSON.stringify(criteria), 'base64url').slice(0, 16);
 
-/** Where a search continues, for the one who asked: it holds no more than a place, and fits that search alone. */
+/** Where a search continues, for its caller: it contains only a position, and fits only that search. */
 export const writeCursor = ({ at, entry }: Place, criteria: AuditCriteria): string =>
   Buffer.from(`${at} ${entry} ${digestOf(criteria)}`).toString('base64url');
 

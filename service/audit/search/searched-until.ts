@@ -3,16 +3,16 @@ import type { AuditStreams, NumbersRead } from '#store/audit-stream/audit-stream
 import { sealedRange } from '../log/sealed.ts';
 import type { Indexing } from './index-file.ts';
 
-/** Events carry the store's time; a difference from the service's over this is refused as could-not-check. */
+/** Events carry the store's time; a larger difference from the service's is refused as could-not-check. */
 const CLOCKS_DIFFER_AT_MOST_MS = 5_000;
 
-/** How far a search reaches that is made in an index of so many entries, or more. */
+/** How far a search reaches in an index of this many entries or more. */
 export type Reach = SearchedUntil & { size: number };
 
-/** What a search that was made in an index of `size` entries says about how far it reached. */
+/** How far a search in an index of `size` entries says that it reached. */
 export function searchedUntilOf(reach: Reach | undefined, size: number): SearchedUntil {
   const { completeUntil, notSearched } = reach ?? { notSearched: 0 };
-  // An index that was thrown away between the two says nothing of when it was complete.
+  // An index discarded in between does not say when it was complete.
   const holds = completeUntil !== undefined && reach !== undefined && size >= reach.size;
   return holds
     ? { completeUntil, notSearched }
@@ -20,10 +20,10 @@ export function searchedUntilOf(reach: Reach | undefined, size: number): Searche
 }
 
 /**
- * How far a search reaches: called with each step of the index, it says until when everything recorded has been
- * looked through. That only ever grows, so that an index which falls behind takes nothing back.
+ * How far a search reaches: called with each step of the index, it says up to when every recorded event has
+ * been examined. That only ever grows, so that an index which falls behind takes nothing back.
  *
- * @returns a function that may be given how far the streams had come, if the caller has just asked
+ * @returns a function that may be given how far the streams had got, if the caller has just read that
  */
 export function createSearchedUntil(
   folder: string,
@@ -38,14 +38,14 @@ export function createSearchedUntil(
 
   return async function cover(indexing: Indexing | undefined, read?: NumbersRead): Promise<Reach> {
     const { at: now, last } = read ?? (await readNow());
-    // It was thrown away and is rebuilt.
+    // It was discarded and is being rebuilt.
     if (indexing === undefined || indexing.size < size) completeUntil = undefined;
     size = indexing?.size ?? 0;
     const sealed = indexing?.numbers ?? [];
     const unsealed = last.reduce((sum, n, i) => sum + Math.max(0, n - (sealed[i] ?? 0)), 0);
     if (indexing?.behind === 0) {
       const oldest = unsealed === 0 ? now : await streams.oldest(sealed, last);
-      // What another process has sealed in the meantime is neither in the index nor in its stream any more.
+      // What another process has sealed meanwhile is neither in the index nor any longer in its stream.
       const sealedMeanwhile = sealedRange(folder)?.numbers.some((n, i) => n !== sealed[i]) ?? true;
       if (oldest !== undefined && !sealedMeanwhile) {
         const until = Math.min(now - CLOCKS_DIFFER_AT_MOST_MS, oldest);
@@ -60,14 +60,14 @@ export function createSearchedUntil(
   };
 }
 
-/** Longer than others take to seal once, many times over. */
+/** Many times longer than others take to seal once. */
 const LOOK_AGAIN_FOR_MS = 2_000;
 
 /**
- * How far a single search reaches. Where another process seals while it looks, it looks again, so that a search
- * made while others are at work says until when it is complete.
+ * How far a single search reaches. If another process seals meanwhile, it searches again, so that a search
+ * made while others are working says up to when it is complete.
  *
- * @param carryOn brings the index up to the end of the log
+ * @param carryOn extends the index to the end of the log
  */
 export async function reachOf(
   carryOn: () => Promise<Indexing | undefined>,

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { AuditPlaces } from './search.ts';
 import type { Searched, SearchOrder, ThreadOrders } from './search-thread.ts';
 
-/** Searches one after the other, in a thread: SQLite waits for nobody, and lookups must not wait for it. */
+/** Searches one after the other, in a thread: SQLite calls block, and lookups must not wait for them. */
 export type Searcher = {
   /** Never rejects. */
   ask<Kind extends keyof ThreadOrders>(
@@ -35,12 +35,12 @@ export function createSearcher(places: AuditPlaces): Searcher {
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: MEMORY_MIB },
     });
-    // Nobody is kept waiting for a process to end by a thread that has nothing to do.
+    // An idle thread must not keep a process from ending.
     started.unref();
     const forget = (): void => {
       if (worker === started) worker = undefined;
     };
-    // An error comes before the exit, and the next search is not for a thread that ends.
+    // An error comes before the exit, and the next search must not go to a thread that is ending.
     started.on('error', forget).on('exit', forget);
     return started;
   }

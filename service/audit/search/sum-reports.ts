@@ -33,7 +33,7 @@ const BY_USER = 'GROUP BY issuer, user, organisation, role';
 
 type Read = (places: readonly number[]) => SealedEvent[];
 
-/** Who a group is: texts of the index, and the name from the last of its events. */
+/** The person a group is about: texts of the index, and the name from the last of its events. */
 function who(index: AuditIndex, read: Read, groups: readonly Group[]) {
   const names = new Map(
     read(groups.map(({ lastEntry }) => lastEntry)).map(({ index: entry, event }) => [
@@ -124,7 +124,7 @@ export const refusalsReport: SumReport = {
     }),
 };
 
-/** The middle of some numbers, which a few busy people do not move. */
+/** The median of some numbers, which a few busy people do not move. */
 function medianOf(numbers: readonly number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);

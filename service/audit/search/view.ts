@@ -1,15 +1,15 @@
 import type { AuditEvent, UnreadableEvent } from '#schemas/audit/audit-event.ts';
 
 /**
- * Whose eyes look into the audit: the operating organisation sees all; an organisation its own people's
- * lookups, without plan details; an authority the accesses to children whose plan it holds.
+ * Who is viewing the audit: the operating organisation sees all; an organisation its own people's lookups,
+ * without plan details; an authority the accesses to children with a plan of its own.
  */
 export type Viewer =
   | { kind: 'all' }
   | {
       kind: 'organisation';
       organisation: string;
-      /** Set of an access that a case is about: with the plans that were shown. */
+      /** Set for an access with a case: with the plans that were shown. */
       inCase?: true;
     }
   | { kind: 'authority'; authority: string };
@@ -17,22 +17,24 @@ export type Viewer =
 /** An event as a viewer may see it. */
 export type ShownEvent = Record<string, unknown> & { type: string; at: string };
 
-/** When it happened, milliseconds: of what waited while the store was away, before it was recorded. */
+/** When it happened, milliseconds: for events that waited while the store was away, before they were recorded. */
 export function happenedAt(event: AuditEvent | UnreadableEvent): number {
   const occurred = 'occurredAt' in event ? event.occurredAt : undefined;
   return occurred === undefined ? event.at : Date.parse(occurred);
 }
 
 /**
- * If councils keep back where a child was looked up, the first of them alone is told where that was: another that has
- * a plan too could otherwise read the place by protecting the child itself. Nobody else is: not by a place, nor by a person.
+ * If councils keep back where a child was looked up, only the first of them is told where: otherwise another
+ * with a plan could learn the place by protecting the child itself. Nobody else is told the place or the
+ * person.
  *
- * The store keeps the order, and a look's event has it for good: its first council was notified then, so that what
- * comes later takes the place from no council that has it, and gives it to none. Acts may be recorded, and read, in another
- * order than they come about. By theirs another council could be the first, and neither would be told.
+ * The store keeps the order, and a look's event records it for good: its first council was notified then, so
+ * later acts take the place from no council that has it, and give it to none. Acts may be recorded, and read,
+ * in a different order from that in which they take effect. By that order another council could be the first,
+ * and neither would be told.
  *
  * @param own councils that the look's event names, the oldest protection first
- * @param kept councils of which acts are on record that have not ended, the oldest first: for looks that name none
+ * @param kept councils with recorded acts that have not ended, the oldest first: for looks that name none
  */
 export function isKeptFrom(
   authority: string,
@@ -44,14 +46,15 @@ export function isKeptFrom(
 }
 
 /**
- * An event as a viewer may see it, or `undefined` if it is not for them. Decided on the event itself,
- * so that no fault of an index shows anybody another's.
+ * An event as a viewer may see it, or `undefined` if it is not for them. Decided from the event itself, so
+ * that no fault of an index shows anybody another's.
  *
- * @param councils that keep back by now where the child was looked up, by the acts on record, the oldest first
+ * @param councils that at present keep back where the child was looked up, by the recorded acts, the oldest
+ * first
  *
- * An authority is told about unscheduled accesses that showed a plan of its own, with that plan alone: silent
- * reads are told to nobody (where a child is treated is sensitive), and other authorities' plans are theirs.
- * If a council keeps back where the child was looked up, no other is told who looked, or where.
+ * An authority is told about unscheduled accesses that showed a plan of its own, with only that plan: silent
+ * reads are shown to no authority (where a child is treated is sensitive), and other authorities' plans are
+ * theirs. If a council keeps back where the child was looked up, no other is told who looked, or where.
  * Source: Access to Service notification, REPC_MT000004GB01; docs/decisions, 23 and 24.
  */
 export function viewOf(
@@ -67,14 +70,15 @@ export function viewOf(
     case 'organisation': {
       const own = 'caller' in event && event.caller?.organisation?.code === viewer.organisation;
       if (!own) return undefined;
-      // Which plans were shown is not needed to judge most accesses, and where they came from is for their authority.
+      // Most accesses can be judged without the plans shown, and where those came from is for their
+      // authority.
       const {
         partition: _partition,
         number: _number,
         sources: _sources,
         shown: plans,
         accessesShown: _accessesShown,
-        // An organisation that looked a child up may not learn who else is concerned with the child.
+        // An organisation that looked a child up must not learn who else is concerned with the child.
         whereaboutsOf: _whereaboutsOf,
         barredBy: _barredBy,
         protectedBy: _protectedBy,

@@ -9,8 +9,8 @@ export type ViewerDependencies = {
 };
 
 /**
- * Whose eyes a caller looks through, by the API and on the pages. Nothing else than the organisation of the role in
- * use says what its holder sees.
+ * The viewer that a caller counts as, in the API and on the pages. Only the organisation of the role in use
+ * decides what its holder sees.
  */
 export function viewerOf(
   { role: { organisation } }: Pick<Identity, 'role'>,

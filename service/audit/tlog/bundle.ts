@@ -2,7 +2,7 @@
 const MOST_ENTRY_BYTES = 65_535;
 const LENGTH_BYTES = 2;
 
-/** Calls `each` with where every entry lies; false if the bytes are not a whole number of entries. */
+/** Calls `each` with the position of every entry; false if the bytes are not a whole number of entries. */
 export function scanBundle(
   bundle: Buffer,
   each: (from: number, to: number, position: number) => void,

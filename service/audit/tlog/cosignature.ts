@@ -4,7 +4,7 @@ import { type NoteSignature, parseSignatures, type WitnessKey } from './note.ts'
 /** A witness's statement that the log never went back or forked up to a checkpoint (C2SP tlog-cosignature). */
 export type Cosignature = {
   by: WitnessKey;
-  /** Milliseconds, the witness's clock: until then it knew of no larger tree. */
+  /** Milliseconds, by the witness's clock: until then it knew of no larger tree. */
   at: number;
   /** The signature line, without its newline. */
   line: string;
@@ -12,12 +12,12 @@ export type Cosignature = {
 
 const TIME_BYTES = 8;
 const SIGNATURE_BYTES = 64;
-/** Seconds; a later one is no time at all (the year 9999). */
+/** Seconds; a later time is invalid (the year 9999). */
 const TIME_AT_MOST = 253_402_300_799n;
 
 /**
- * Those of a checkpoint's signatures that are cosignatures by one of these keys, one for each key. `invalid`
- * has the keys whose lines are not over this text.
+ * A checkpoint's cosignatures by these keys, one for each key. `invalid` has the keys whose signatures are
+ * not over this text.
  *
  * @param text the signed text of the checkpoint, with its last newline
  */
@@ -41,17 +41,14 @@ export function cosignaturesOf(
 function verifiedTime(text: string, bytes: Buffer, { publicKey }: WitnessKey): number | undefined {
   if (bytes.length !== TIME_BYTES + SIGNATURE_BYTES) return undefined;
   const seconds = bytes.readBigUInt64BE();
-  // A witness's cosignature is never without a time. Source: C2SP tlog-witness, add-checkpoint.
+  // A witness's cosignature always has a time. Source: C2SP tlog-witness, add-checkpoint.
   if (seconds === 0n || seconds > TIME_AT_MOST) return undefined;
   const signed = Buffer.from(`cosignature/v1\ntime ${seconds}\n${text}`);
   const isSigned = verify(null, signed, publicKey, bytes.subarray(TIME_BYTES));
   return isSigned ? Number(seconds) * 1_000 : undefined;
 }
 
-/**
- * The cosignature by a key in what a witness answered, among any by others; `undefined` if there is none
- * over this text.
- */
+/** The cosignature by a key in a witness's answer, among any by others; `undefined` if there is none over this text. */
 export function answeredCosignature(
   text: string,
   answer: string,

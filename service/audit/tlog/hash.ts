@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 
 /**
  * 32 bytes of SHA-256, a character each (`latin1`): immutable, compared by `===`, and three times quicker to
- * come by than a Buffer.
+ * make than a Buffer.
  */
 export type Hash = string;
 
@@ -21,7 +21,7 @@ export function leafHash(entry: Uint8Array): Hash {
   return hash('sha256', prefixed.subarray(0, 1 + entry.length), 'binary');
 }
 
-/** The hash of the entry at `bytes[from..to)`, `from` at least 1, whose preceding byte it uses in the meantime. */
+/** The hash of the entry at `bytes[from..to)`, with `from` at least 1: it uses the preceding byte meanwhile. */
 export function leafHashInPlace(bytes: Buffer, from: number, to: number): Hash {
   const before = bytes[from - 1] ?? 0;
   bytes[from - 1] = 0;
@@ -39,7 +39,7 @@ export function nodeHash(left: Hash, right: Hash): Hash {
 
 export const toBase64 = (of: Hash): string => Buffer.from(of, 'latin1').toString('base64');
 
-/** `undefined` for what is not 32 bytes in standard base 64. */
+/** `undefined` if it is not 32 bytes in standard base 64. */
 export function fromBase64(text: string): Hash | undefined {
   const bytes = Buffer.from(text, 'base64');
   if (bytes.length !== HASH_BYTES || bytes.toString('base64') !== text) return undefined;

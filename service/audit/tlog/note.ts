@@ -18,7 +18,7 @@ type Algorithm = keyof typeof ALGORITHMS;
 type PublicKey<Signs extends Algorithm> = {
   signs: Signs;
   name: string;
-  /** Four bytes that tell keys of one name apart, in hexadecimal. */
+  /** Four bytes that distinguish keys with one name, in hexadecimal. */
   id: string;
   publicKey: KeyObject;
   /** The key as text (a `vkey`). */
@@ -41,7 +41,7 @@ const KEY_BYTES = 32;
 const MOST_BYTES = 65_536;
 const MOST_SIGNATURES = 64;
 const PRIVATE = 'PRIVATE+KEY+';
-/** What stands before the 32 bytes of a key in DER (RFC 8410). */
+/** The bytes before the 32 bytes of a key in DER (RFC 8410). */
 const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
 const SPKI = Buffer.from('302a300506032b6570032100', 'hex');
 
@@ -89,7 +89,7 @@ function parsePublic<Signs extends Algorithm>(
   text: string,
 ): PublicKey<Signs> | undefined {
   const [name = '', id = '', ...rest] = text.split('+');
-  // The key itself may hold the separator.
+  // The key itself may contain the separator.
   const key = typedKey(signs, rest.join('+'));
   if (!isName(name) || key === undefined) return undefined;
   const publicKey = publicKeyOf(signs, name, key);
@@ -149,7 +149,7 @@ export function signNote(text: string, signers: readonly Signer[]): string {
   return `${text}\n${lines.join('')}`;
 }
 
-/** A signature line. What is signed, and by which algorithm, is known from the key. */
+/** A signature line. The key determines what is signed, and with which algorithm. */
 export type NoteSignature = {
   name: string;
   /** The key's id, in hexadecimal. */
@@ -178,7 +178,7 @@ type SplitNote =
 
 const malformed = (detail: string) => ({ kind: 'malformed', detail }) as const;
 
-/** The lines of signatures by themselves, each with its newline; `undefined` if one is not a signature. */
+/** The lines of signatures without the note, each with its newline; `undefined` if one is not a signature. */
 export function parseSignatures(lines: string): NoteSignature[] | undefined {
   if (!lines.endsWith('\n')) return undefined;
   const signatures = lines.slice(0, -1).split('\n').map(parseSignature);
@@ -206,7 +206,7 @@ export function splitNote(note: Buffer): SplitNote {
   return { kind: 'note', text, signatures };
 }
 
-/** The text of a note that at least one of the keys has signed; signatures of other keys are passed over. */
+/** The text of a note that at least one of the keys has signed; signatures of other keys are ignored. */
 export function openNote(note: Buffer, verifierKeys: readonly VerifierKey[]): OpenedNote {
   const split = splitNote(note);
   if (split.kind === 'malformed') return split;

@@ -4,7 +4,7 @@ import { fromBase64, type Hash, toBase64 } from './hash.ts';
 type ProofText = {
   index: number;
   path: readonly Hash[];
-  /** The signed checkpoint, as it stands. */
+  /** The signed checkpoint, unchanged. */
   checkpoint: Buffer;
   /** What the format leaves to its users: here the entry itself. */
   extra?: Buffer;

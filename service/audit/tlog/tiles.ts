@@ -19,7 +19,7 @@ export function tilePath(level: TileLevel, index: number, width = TILE_WIDTH): s
 export const hashesAt = (level: number, size: number): number =>
   Math.floor(size / TILE_WIDTH ** level);
 
-/** How wide a tile is in a tree of `size` entries, 0 if it is not there. */
+/** The width of a tile in a tree of `size` entries, 0 if it does not exist. */
 export const widthOf = (level: TileLevel, index: number, size: number): number =>
   Math.max(
     0,

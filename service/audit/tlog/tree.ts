@@ -4,7 +4,7 @@
 import { EMPTY_ROOT, type Hash, nodeHash } from './hash.ts';
 import { hashesAt, hashesOfTile, levelsOf, TILE_WIDTH, widthOf } from './tiles.ts';
 
-/** A tile of a tree, at least `width` hashes of it. Throws if it cannot be read. */
+/** A tile of a tree, with at least `width` hashes. Throws if it cannot be read. */
 export type ReadTile = (level: number, index: number, width: number) => Buffer;
 
 /** The root of the subtree above a power of two of hashes. */
@@ -18,12 +18,12 @@ export function fold(hashes: readonly Hash[]): Hash {
   return row[0] ?? EMPTY_ROOT;
 }
 
-/** A full tile's hashes, once there are all of them. */
+/** A full tile's hashes, once they are all there. */
 type OnTile = (level: number, index: number, hashes: readonly Hash[]) => void;
 
 /**
- * The right edge of a tree: of every level the hashes of its last tile, not full yet. All that is needed to
- * append, and to know the root.
+ * The right edge of a tree: the hashes of every level's last tile, not yet full. This is all that is needed
+ * to append, and to know the root.
  */
 export class Edge {
   #size: number;
@@ -39,7 +39,7 @@ export class Edge {
   }
 
   /**
-   * The edge a tree had at `size` entries, from tiles of the tree as it is at `ofSize`.
+   * The edge of a tree at `size` entries, from tiles of the tree as it is at `ofSize`.
    *
    * @throws what `readTile` throws
    */
@@ -112,7 +112,7 @@ function splitOf(n: number): number {
   return split;
 }
 
-/** Roots and proofs of a tree of `size` entries, out of its tiles. */
+/** Roots and proofs of a tree of `size` entries, from its tiles. */
 export function createTree(size: number, readTile: ReadTile) {
   const BITS_A_TILE = 8;
 
@@ -150,7 +150,7 @@ export function createTree(size: number, readTile: ReadTile) {
   }
 
   return {
-    /** The root the tree had at `at` entries. */
+    /** The root of the tree at `at` entries. */
     root: (at = size): Hash => range(0, at),
     /** RFC 6962, 2.1.1: from the leaf's sibling up. */
     inclusionProof: (index: number): Hash[] => path(index, 0, size),

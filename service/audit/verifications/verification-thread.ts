@@ -9,9 +9,9 @@ import { readWitnesses } from '../witness/witnesses-file.ts';
 export type VerificationOrder = { folder: string; keyFile: string } & (
   | {
       kind: 'verify';
-      /** A checkpoint seen before, that the log has to continue. */
+      /** A checkpoint seen before, which the log must continue. */
       old?: string | undefined;
-      /** File of those who have to have cosigned. */
+      /** The file of the witnesses that must have cosigned. */
       witnessesFile: string | undefined;
     }
   | { kind: 'prove'; auditId: string }
@@ -25,7 +25,7 @@ export type VerificationMessage =
         Verification,
         'findings' | 'more' | 'explained' | 'unusable' | 'witnessed'
       > & { size: number };
-      /** The checkpoint as it was before the log was read. */
+      /** The checkpoint before the log was read. */
       checkpoint: string;
     }
   | { kind: 'proof'; text: string }

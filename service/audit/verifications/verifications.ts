@@ -24,15 +24,15 @@ const resultSchema = z.object({
   explained: z.array(z.string()),
   /** Up to which entry others have cosigned, and who. */
   witnessed: z.object({ size: z.int(), by: z.array(z.string()) }).optional(),
-  /** The last checkpoint for which the log was whole. */
+  /** The last checkpoint with which the log was whole. */
   checkpoint: z.string().optional(),
 });
-/** How a verification of the whole log went. */
+/** The result of a verification of the whole log. */
 type VerificationResult = z.infer<typeof resultSchema>;
 
 export type VerificationState = {
   running?: { by: string; read: number; of: number };
-  /** When one could not be finished after the last that was; ISO 8601. */
+  /** When one could not be finished, after the last that was; ISO 8601. */
   failedAt?: string;
   last?: VerificationResult;
 };
@@ -61,7 +61,7 @@ type VerificationsDependencies = {
   log: Log;
 };
 
-/** A file that cannot be read is as none: the next verification makes it again. */
+/** An unreadable file counts as none: the next verification makes it again. */
 async function readResult(path: string): Promise<VerificationResult | undefined> {
   const text = await readFile(path, 'utf8').catch(() => 'null');
   try {
@@ -72,8 +72,8 @@ async function readResult(path: string): Promise<VerificationResult | undefined>
 }
 
 /**
- * Verifies the whole log when somebody asks for it, as `cp-flags audit verify` does, in a thread of its own and one at
- * a time. The result is kept, and is an event.
+ * Verifies the whole log when somebody asks for it, as `cp-flags audit verify` does, in its own thread and
+ * one at a time. The result is stored and recorded.
  */
 export async function openVerifications({
   folder,
@@ -109,7 +109,7 @@ export async function openVerifications({
     return { thread, ended };
   }
 
-  /** Records that it was made, and keeps its result. */
+  /** Records that it was made, and stores its result. */
   async function keep(
     by: string,
     account: string | undefined,
@@ -144,7 +144,7 @@ export async function openVerifications({
     return result;
   }
 
-  /** It runs until it is on record: the end of one must not be taken for that of the next. */
+  /** It runs until it is recorded: the end of one must not be taken for that of the next. */
   async function conclude(
     verified: Promise<VerificationResult | undefined>,
     previous: VerificationResult | undefined,
@@ -168,7 +168,7 @@ export async function openVerifications({
           if (message.kind === 'progress') {
             state = { ...state, running: { by, read: message.read, of: message.of } };
           } else if (message.kind === 'verified') {
-            // Caught here, since its thread may end later than it fails.
+            // Caught here, since its thread may end after it has failed.
             kept = keep(by, account, previous?.checkpoint, message).catch((error: unknown) => {
               log.error('The result of a verification could not be recorded.', errorFields(error));
               return undefined;

@@ -1,9 +1,9 @@
 const UTF_16 = Buffer.from([0xff, 0xfe]);
 
 /**
- * A signed text as it was written, if mail, an editor or a checkout has changed what carries it: UTF-16,
- * a byte order mark, other line breaks, blank lines before or after it. None of these can be in a text that
- * was signed, so undoing them can make no other text of it; the signature is checked afterwards.
+ * The original of a signed text that mail, an editor or a checkout has changed in form: UTF-16, a byte order
+ * mark, other line breaks, blank lines before or after it. A signed text has none of these, so undoing them
+ * cannot produce a different one; the signature is checked afterwards.
  */
 export function asWritten(bytes: Buffer): Buffer {
   const wide = bytes.subarray(0, UTF_16.length).equals(UTF_16);

@@ -1,14 +1,14 @@
 import type { Hash } from '../tlog/hash.ts';
 
-/** What was done to the entries of a bundle, with the first position it concerns. */
+/** What was done to the entries of a bundle, with the first position affected. */
 type Difference = {
   kind: 'changed' | 'deleted' | 'inserted' | 'reordered';
   position: number;
 };
 
 /**
- * How entries differ from those that should be there, found by their hashes. A deleted or inserted one is
- * recognised by the others having moved up or down by one.
+ * How entries differ from the right ones, found by their hashes. A deleted or inserted one is recognised
+ * because the others have moved by one.
  */
 export function differences(expected: readonly Hash[], actual: readonly Hash[]): Difference[] {
   const length = Math.max(expected.length, actual.length);

@@ -23,10 +23,10 @@ function signedCheckpoint(folder: string, keys: readonly VerifierKey[]): Signed 
 }
 
 /**
- * Where in a log the events of an audit id are, in order: a lookup and, perhaps, that its answer did not
- * arrive.
+ * The positions in a log of the events with an audit id, in order: a lookup and, perhaps, that its answer did
+ * not arrive.
  *
- * @throws {NoProof} if there is no checkpoint of these keys
+ * @throws {NoProof} if there is no checkpoint signed with these keys
  */
 export function findEntries(
   folder: string,
@@ -48,10 +48,10 @@ export function findEntries(
 }
 
 /**
- * A proof that an entry is in the log as it is signed now, with the entry in it: a text that stands for
- * itself (C2SP tlog-proof).
+ * A proof that an entry is in the log as now signed, including the entry: a self-contained text (C2SP
+ * tlog-proof).
  *
- * @throws {NoProof} if the entry is not there, or there is no checkpoint of these keys
+ * @throws {NoProof} if the entry does not exist, or there is no checkpoint signed with these keys
  */
 export function proveEntry(folder: string, keys: readonly VerifierKey[], index: number): string {
   const { note, checkpoint } = signedCheckpoint(folder, keys);

@@ -1,4 +1,4 @@
-// One file, since it is one pass over the log that keeps count as it goes.
+// One file, since it is one pass over the log that keeps count.
 
 import { join } from 'node:path';
 import { operatorEventSchema } from '#schemas/audit/audit-event.ts';
@@ -38,22 +38,22 @@ export type Finding = {
     | 'root-differs';
   /** A sentence; never an NHS number. */
   detail: string;
-  /** The first entry it concerns. */
+  /** The first entry affected. */
   entry?: number;
-  /** The file it concerns, below the log's folder. */
+  /** The file affected, below the log's folder. */
   path?: string;
 };
 
-/** Numbers that a partition lacks. */
+/** Numbers missing from a partition. */
 type Gap = { stream: number; from: number; to: number; entry: number };
 
 const FINDINGS_AT_MOST = 1_000;
-/** Stands in the tree for an entry that is missing. */
+/** Takes the place of a missing entry in the tree. */
 const NOTHING: Hash = '\0'.repeat(HASH_BYTES);
 const AUDIT_ID = /"auditId":"([0-9a-f-]{36})"/;
 const AUDIT_ACT = Buffer.from('"type":"audit-');
 
-/** An act that somebody has answered for and that explains what would otherwise be a finding. */
+/** An act that somebody has answered for, which explains what would otherwise be a finding. */
 export type Explanation = { by: string; detail: string };
 
 type Pruning = { minimumIndex: number; numbers: number[] | undefined };
@@ -84,14 +84,14 @@ export class LogScan {
   readonly #edge: Edge;
   readonly #watched: number[];
   readonly #roots = new Map<number, Hash>();
-  /** The last number seen of each stream; `undefined` if none was and what came before is not known. */
+  /** The last number seen in each stream; `undefined` if none was and the earlier ones are unknown. */
   readonly #numbers: (number | undefined)[];
   readonly #firstNumbers: (number | undefined)[] = [];
   readonly #gaps: Gap[] = [];
   readonly #accepted: (Gap & { by: string; reason: string })[] = [];
   readonly #prunings: Pruning[] = [];
   #missingFrom: number | undefined;
-  /** Where all entries have moved by one from a bundle on: what its neighbour should begin with. */
+  /** If all entries have moved by one from a bundle on: what its neighbour should begin with. */
   #moved: Hash | undefined;
   #bytes = 0;
   #newest = 0;
@@ -103,12 +103,12 @@ export class LogScan {
 
   /**
    * @param options.start a multiple of 256, with everything before it taken from the tiles
-   * @param options.numbers the last number of each stream before `start`; not given: none if `start` is 0,
-   * not known otherwise
-   * @param options.accepted gaps that somebody has answered for, beside those the log itself reports
-   * @param options.latest milliseconds: what says that it is of later is not the youngest event
-   * @param options.watched sizes at which the tree's root is wanted, each above `start`
-   * @throws {ResourceMissing} if the tiles that stand for the entries before `start` cannot be read
+   * @param options.numbers the last number of each stream before `start`; if absent: none if `start` is 0,
+   * otherwise unknown
+   * @param options.accepted gaps that somebody has answered for, besides those the log itself reports
+   * @param options.latest milliseconds: an event dated later does not count as the latest
+   * @param options.watched sizes for which the tree's root is wanted, each above `start`
+   * @throws {ResourceMissing} if the tiles for the entries before `start` cannot be read
    */
   constructor(options: {
     folder: string;
@@ -153,7 +153,7 @@ export class LogScan {
     return this.#bytes;
   }
 
-  /** Milliseconds: the youngest event read. */
+  /** Milliseconds: the latest event read. */
   get newest(): number {
     return this.#newest;
   }
@@ -163,12 +163,12 @@ export class LogScan {
     return this.#numbers;
   }
 
-  /** Once all is read: whether the hashes that were read lead to the root that was signed. */
+  /** Once everything is read: whether the hashes lead to the signed root. */
   get leadsToRoot(): boolean {
     return this.#edge.root() === this.#root;
   }
 
-  /** The root the tree had at a watched size. */
+  /** The tree's root at a watched size. */
   rootAt(size: number): Hash | undefined {
     return this.#roots.get(size);
   }
@@ -200,7 +200,7 @@ export class LogScan {
     const hashes: Hash[] = [];
     const sound = scanBundle(read.bundle, (from, to, position) => {
       if (position >= width && !read.whole) return;
-      // Before the hash: it has the entry's bytes available then.
+      // Before the hash, which uses the entry's bytes.
       this.#look(read.bundle, from, to, first + position);
       hashes.push(leafHashInPlace(read.bundle, from, to));
     });
@@ -245,7 +245,7 @@ export class LogScan {
     return hashesOfTile(tile, width);
   }
 
-  /** Tells how entries differ from their tile, and returns the hashes of the two that the tree agrees with. */
+  /** Finds how entries differ from their tile, and returns those hashes of the two that the tree agrees with. */
   #compare(
     index: number,
     { path, bundle }: { path: string; bundle: Buffer },
@@ -263,7 +263,7 @@ export class LogScan {
       });
       return hashes;
     }
-    // Where an earlier bundle lost or gained an entry, the others have only moved.
+    // After an earlier bundle lost or gained an entry, the others have only moved.
     const movedOn =
       this.#moved !== undefined && (hashes.at(0) === this.#moved || tile.at(0) === this.#moved);
     const found = differences(tile, hashes);
@@ -286,7 +286,7 @@ export class LogScan {
     return tile;
   }
 
-  /** Whether the tree as it was signed has these hashes as its tile of this index. */
+  /** Whether the signed tree has these hashes as its tile with this index. */
   #agrees(index: number, hashes: readonly Hash[]): boolean {
     const above = hashesAt(1, this.#size);
     if (index < above) {
@@ -448,7 +448,7 @@ export class LogScan {
     }
   }
 
-  /** A log that begins later than at its first entry has to say itself that it was pruned. */
+  /** A log that begins after its first entry must say itself that it was pruned. */
   #checkStart(): void {
     if (this.#start === 0 || this.#continued) return;
     const pruned = this.#prunings.filter(({ minimumIndex }) => minimumIndex >= this.#start);

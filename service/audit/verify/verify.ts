@@ -24,7 +24,7 @@ import { asWritten } from './as-written.ts';
 import { type Explanation, type Finding, LogScan } from './scan.ts';
 
 export type Verification = {
-  /** What was signed; absent if no checkpoint could be believed. */
+  /** What was signed; absent if no checkpoint could be trusted. */
   checkpoint?: Checkpoint;
   /** Names of the keys that signed it, with their ids. */
   signedBy: string[];
@@ -34,11 +34,11 @@ export type Verification = {
   from: number;
   to: number;
   bytes: number;
-  /** Milliseconds: the youngest event. */
+  /** Milliseconds: the latest event. */
   newest: number;
-  /** Entries that lie past those the checkpoint covers: they are not judged. */
+  /** Entries after those the checkpoint covers: they are not judged. */
   uncovered: number;
-  /** Checkpoints given that could not be compared, and why. That says nothing about the log. */
+  /** Given checkpoints that could not be compared, and why. That says nothing about the log. */
   unusable: { name: string; detail: string }[];
   findings: Finding[];
   /** Findings beyond those listed. */
@@ -50,7 +50,7 @@ const CHECKPOINT_FOLLOWS_WITHIN_MS = 5_000;
 const LOOKED_EVERY_MS = 200;
 const HOUR_MS = 3_600_000;
 
-/** Entries, bundles or tiles that are in the folder past what the checkpoint covers. */
+/** Entries, bundles or tiles in the folder after what the checkpoint covers. */
 function pastCheckpoint(folder: string, size: number): string | undefined {
   const last = Math.floor(size / TILE_WIDTH);
   for (const level of ['entries', 0] as const) {
@@ -67,7 +67,7 @@ function pastCheckpoint(folder: string, size: number): string | undefined {
   return undefined;
 }
 
-/** How many of a bundle's entries are there, 0 if it is not. */
+/** How many of a bundle's entries exist, 0 if it does not. */
 function widthThere(folder: string, index: number): number {
   const path = join(folder, tilePath('entries', index));
   if (existsSync(path)) return TILE_WIDTH;
@@ -76,7 +76,7 @@ function widthThere(folder: string, index: number): number {
   return Math.max(0, ...widths.filter(Number.isInteger));
 }
 
-/** How many entries are in the folder past the `size` that the checkpoint covers. */
+/** How many entries are in the folder after the `size` that the checkpoint covers. */
 function entriesPast(folder: string, size: number): number {
   for (let index = Math.floor(size / TILE_WIDTH); ; index++) {
     const width = widthThere(folder, index);
@@ -84,7 +84,7 @@ function entriesPast(folder: string, size: number): number {
   }
 }
 
-/** The first entry whose bundle is there, where a beginning of the log is not. */
+/** The first entry with a bundle, if the beginning of the log has none. */
 function firstKept(folder: string, size: number): number {
   const isThere = (index: number): boolean =>
     existsSync(join(folder, tilePath('entries', index))) ||
@@ -97,31 +97,31 @@ function firstKept(folder: string, size: number): number {
     if (isThere(middle)) there = middle;
     else absent = middle;
   }
-  // If nothing at all is there, everything is missing from the first entry on.
+  // If nothing at all exists, everything is missing from the first entry on.
   return isThere(there) ? there * TILE_WIDTH : 0;
 }
 
 type VerifyOptions = {
   folder: string;
-  /** Keys that sign: one of them has to have signed the log's own checkpoint. */
+  /** Keys that sign: one of them must have signed the log's own checkpoint. */
   keys: readonly VerifierKey[];
-  /** Keys that signed in former times, and so perhaps a checkpoint seen before. Default none. */
+  /** Keys that signed earlier, and so perhaps a checkpoint seen before. Default none. */
   retiredKeys?: readonly VerifierKey[];
-  /** Checkpoints seen before, of which the log must be a continuation. */
+  /** Checkpoints seen before, which the log must continue. */
   old?: readonly { name: string; note: Buffer }[];
-  /** Who has to have cosigned the log. */
+  /** The witnesses that must have cosigned. */
   witnesses?: Witnesses | undefined;
-  /** The youngest event may be at most this old. */
+  /** The latest event may be at most this old. */
   newestWithinHours?: number;
   /** Milliseconds since 1970. */
   now?: number;
-  /** How long a worker at work may take to replace a checkpoint whose files are there already. Default 5 s. */
+  /** How long a running worker may take to replace a checkpoint whose files already exist. Default 5 s. */
   waitMs?: number;
   /** Called with how many entries have been read, and of how many. */
   onProgress?: (read: number, of: number) => void;
 };
 
-/** Notes who has cosigned, and whether that is enough. */
+/** Records who has cosigned, and whether that is enough. */
 function checkWitnesses(
   note: Buffer | undefined,
   { keys, retiredKeys = [], witnesses }: VerifyOptions,
@@ -202,8 +202,8 @@ function compareOld(
 }
 
 /**
- * The root that a log had at a size up to `start`, from tiles alone: the entries are pruned. `undefined` if
- * the tiles do not lead on to the root that was signed, and so prove nothing.
+ * The root of a log at a size up to `start`, from tiles only, since the entries are pruned. `undefined` if
+ * the tiles do not lead to the signed root, and so prove nothing.
  */
 function prunedRoot(folder: string, checkpoint: Checkpoint, at: number): Hash | undefined {
   try {
@@ -219,9 +219,9 @@ function prunedRoot(folder: string, checkpoint: Checkpoint, at: number): Hash | 
 }
 
 /**
- * Verifies a log from its public files and a public key alone: the checkpoint's signature, every entry
- * against the tiles, the tiles against the signed root, the numbers of each partition, and that the log
- * continues checkpoints seen before. Reads a log that is being written to as well.
+ * Verifies a log from only its public files and a public key: the checkpoint's signature, every entry against
+ * the tiles, the tiles against the signed root, the numbers of each partition, and that the log continues
+ * checkpoints seen before. Also reads a log that is being written.
  */
 export async function verifyLog(options: VerifyOptions): Promise<Verification> {
   const { folder, keys, newestWithinHours, now = Date.now(), onProgress } = options;
@@ -266,11 +266,11 @@ export async function verifyLog(options: VerifyOptions): Promise<Verification> {
 
   const start = size === 0 ? 0 : firstKept(folder, size);
   verification.from = start;
-  // A root counts only if what it was made of leads to the root that was signed: damage is no fork.
+  // A root counts only if it leads to the signed root: damage is not a fork.
   let rootAt = (at: number): Hash | undefined => prunedRoot(folder, checkpoint, at);
   try {
     const watched = old.map((one) => one.checkpoint.size);
-    // An hour, for clocks that differ. Anybody who can write to Redis can date an event as far ahead as they like.
+    // An hour, for clocks that differ. Anybody who can write to Redis can date an event far ahead.
     const latest = now + HOUR_MS;
     const scan = new LogScan({ folder, size, root, start, watched, latest });
     while (scan.next()) onProgress?.(scan.position, size);
@@ -307,8 +307,8 @@ export async function verifyLog(options: VerifyOptions): Promise<Verification> {
 }
 
 /**
- * Where the worker writes, a checkpoint that stays behind the files beside it is not the newest one. In a copy
- * of the public files it is merely the older of the two, since it is copied first.
+ * Where the worker writes, a checkpoint behind the files beside it is not the newest one. In a copy of the
+ * public files it is only the older of the two, since it is copied first.
  */
 async function checkAge(
   folder: string,
@@ -338,7 +338,7 @@ type ProofVerification =
   | { kind: 'proven'; checkpoint: Checkpoint; index: number; entry: string }
   | { kind: 'refuted'; detail: string };
 
-/** Verifies a proof that an event is in the log: the file and a public key are all it takes. */
+/** Verifies a proof that an event is in the log: it needs only the file and a public key. */
 export function verifyProof(bytes: Buffer, keys: readonly VerifierKey[]): ProofVerification {
   const proof = parseProof(asWritten(bytes).toString());
   if (proof === undefined) {

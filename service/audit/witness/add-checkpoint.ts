@@ -1,9 +1,9 @@
 import { type Hash, toBase64 } from '../tlog/hash.ts';
 
-/** What a witness answers to a checkpoint (C2SP tlog-witness, add-checkpoint). */
+/** A witness's answer to a checkpoint (C2SP tlog-witness, add-checkpoint). */
 type Answer =
   | { kind: 'cosigned'; body: string }
-  /** It knows this log at another size than the one that the proof began at. */
+  /** It knows this log at a different size from the one at which the proof began. */
   | { kind: 'knows'; size: number }
   /** The checkpoint does not continue what it knows. */
   | { kind: 'inconsistent' }
@@ -28,7 +28,7 @@ const OK = 200;
 const CONFLICT = 409;
 const UNPROCESSABLE = 422;
 
-/** The body of an answer, at most so much of it; `undefined` if there is more. */
+/** The body of an answer, at most this much of it; `undefined` if there is more. */
 async function readBody(response: Response): Promise<string | undefined> {
   const chunks: Uint8Array[] = [];
   let length = 0;

@@ -7,7 +7,7 @@ export type ThreadSettings = { folder: string; witnessesFile: string };
 
 const { folder, witnessesFile } = workerData as ThreadSettings;
 const parsed = readWitnesses(witnessesFile, 'ask');
-// Read by the process before, which did not start with a wrong one.
+// Read before by the process, which does not start with a faulty one.
 if (parsed.kind === 'wrong') throw new Error(parsed.detail);
 const witnessing = startWitnessing({
   folder,

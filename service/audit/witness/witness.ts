@@ -9,7 +9,7 @@ import type { Witnessing } from './witnessing.ts';
 type WitnessNumbers = {
   /** How long ago enough witnesses had cosigned a checkpoint; since the start if they never have. */
   witnessedAgoMs: number;
-  /** What a witness knows of the log contradicts what is here. */
+  /** A witness's knowledge of the log contradicts what is here. */
   contradicted: boolean;
   witnesses: Witnessing['witnesses'];
 };
@@ -18,7 +18,7 @@ export type WitnessedLog = {
   /** Whether enough witnesses cosign, as a check of `/_status`. */
   check(): ReadinessCheck;
   readonly numbers: WitnessNumbers;
-  /** Resolves once each witness has said how far the log had come, or has been waited for long enough. */
+  /** Resolves once each witness has said how far the log had got, or after the time limit. */
   readonly compared: Promise<void>;
   stop(): Promise<void>;
 };
@@ -29,8 +29,8 @@ const MEMORY_MIB = 128;
 const COMPARED_WITHIN_MS = 5_000;
 
 /**
- * Asks witnesses to cosign the log's checkpoints, in a thread of its own: reading the log's files and waiting for
- * the disk must hold up neither lookups nor the sealing.
+ * Asks witnesses to cosign the log's checkpoints, in a thread of its own: reading the log's files and waiting
+ * for the disk must delay neither lookups nor the sealing.
  */
 export function startWitnessedLog(settings: ThreadSettings, log: Log): WitnessedLog {
   const startedAt = Date.now();

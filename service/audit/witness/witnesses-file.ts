@@ -4,7 +4,7 @@ import { parseWitnessKey, type WitnessKey } from '../tlog/note.ts';
 
 export type Witness = {
   key: WitnessKey;
-  /** Its submission prefix, without a slash at the end; absent if a file is for verifying alone. */
+  /** Its submission prefix, without a slash at the end; absent in a file used only for verifying. */
   url?: string;
 };
 
@@ -28,14 +28,14 @@ const wrong = (line: number, detail: string): ParsedWitnesses => ({
   detail: WITNESSES_FILE.wrong(line, detail),
 });
 
-/** Elsewhere than on this machine never without TLS: what a witness says can close the store. */
+/** Other than on this machine never without TLS: what a witness says can close the store. */
 const ADDRESS =
   /^(https:\/\/[^\s/?#@]+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?)(\/[^\s?#]*)?$/;
 
 const parseAddress = (text: string): string | undefined =>
   ADDRESS.test(text) && URL.canParse(text) ? text.replace(/\/+$/, '') : undefined;
 
-/** 0 if it is none. */
+/** 0 if it is not one. */
 function thresholdOf(text: string, members: number): number {
   if (text === 'any') return 1;
   if (text === 'all') return members;
@@ -101,7 +101,7 @@ export function parseWitnesses(text: string): ParsedWitnesses {
   };
 }
 
-/** As {@link parseWitnesses}, of a file; if witnesses are to be asked, each needs its address. */
+/** Like {@link parseWitnesses}, from a file; if witnesses are to be asked, each needs its address. */
 export function readWitnesses(path: string, use: 'ask' | 'verify'): ParsedWitnesses {
   let text: string;
   try {

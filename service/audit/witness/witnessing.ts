@@ -1,4 +1,4 @@
-// One file, since it is one conversation: what a witness answers decides on what it is asked next.
+// One file, since it is one conversation: each answer from a witness decides the next question.
 
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -23,13 +23,13 @@ import { addCheckpoint } from './add-checkpoint.ts';
 import { contradictionProblem } from './contradictions.ts';
 import type { Witness, Witnesses } from './witnesses-file.ts';
 
-/** How the witnessing goes. */
+/** The state of the witnessing. */
 export type Witnessing = {
   problem: boolean;
   detail: string;
   /** Every witness has been asked since the start, or there is no log to ask about. */
   asked: boolean;
-  /** What a witness knows of the log contradicts what is here, and nobody has confirmed that. */
+  /** A witness's knowledge of the log contradicts what is here, and nobody has confirmed that. */
   contradicted: boolean;
   /** The newest checkpoint that enough witnesses have cosigned, and when they had, in milliseconds. */
   witnessed?: { size: number; at: number };
@@ -43,38 +43,38 @@ type WitnessingOptions = {
   tell: (witnessing: Witnessing) => void;
   /** Deadline of one request. Default 3,000. */
   deadlineMs?: number;
-  /** How often a new checkpoint is looked for. Default 1,000. */
+  /** How often to check for a new checkpoint. Default 1,000. */
   lookEveryMs?: number;
   /** How often a witness that did not cosign is asked again. Default 10,000. */
   retryMs?: number;
-  /** A checkpoint that stays the newest is cosigned again after so long. Default 60,000. */
+  /** After how long an unchanged newest checkpoint is cosigned again. Default 60,000. */
   renewMs?: number;
 };
 
 /** A checkpoint as it was signed. */
 type Signed = Checkpoint & {
   note: string;
-  /** What the signatures are over. */
+  /** What the signatures cover. */
   text: string;
 };
 
 type Outcome =
   | { kind: 'cosigned'; signed: Signed; cosignature: Cosignature }
-  /** What the witness knows, of a log that has `ours` entries here. */
+  /** What the witness knows about a log that has `ours` entries here. */
   | { kind: 'contradicts'; size: number; ours: number }
   | { kind: 'failed'; why: string };
 
-/** One of the witnesses, and how it goes with it. */
+/** One of the witnesses, and its state. */
 type Followed = {
   witness: Witness;
   asked: boolean;
-  /** Whether it has said since the start how far the log had come. */
+  /** Whether it has said since the start how far the log had got. */
   compared: boolean;
   /** The size at which it knows the log, as far as it said. */
   known?: number;
   cosigned?: { text: string; size: number; at: number };
   renewAt: number;
-  /** It knew the log otherwise when it was last asked. */
+  /** It contradicted the log when it was last asked. */
   contradicts: boolean;
   failing?: { since: string; why: string };
   /** A named person has answered for what it knows. */
@@ -83,9 +83,9 @@ type Followed = {
 
 const LOCK = 'sealing.witness-lock';
 const ASKED_AT_MOST = 4;
-/** Checkpoints for which a slower witness's cosignature may still come. */
+/** Checkpoints for which a slower witness's cosignature may still arrive. */
 const REMEMBERED_AT_MOST = 16;
-/** Several renewals: one that is late is no news. */
+/** Several renewals: a late one is no news. */
 const WITNESSED_WITHIN_RENEWALS = 3;
 const TOLD_EVERY_MS = 10_000;
 
@@ -101,7 +101,7 @@ function proofFrom(folder: string, old: number, { size, root }: Checkpoint): Has
   if (old === 0 || old === size) return [];
   const tree = createTree(size, tilesOf(folder));
   const proof = tree.consistencyProof(old);
-  // Files that are damaged here must not look like a witness that knows another log.
+  // Damaged files here must not look like a witness that knows a different log.
   if (!extendsTree(proof, { size: old, root: tree.root(old) }, { size, root })) {
     throw new ResourceMissing(folder);
   }
@@ -109,9 +109,9 @@ function proofFrom(folder: string, old: number, { size, root }: Checkpoint): Has
 }
 
 /**
- * Asks witnesses to cosign a log's checkpoints, and notes if what one of them knows contradicts the log here.
- * Reads the log's public files alone, so that nothing waits for it; each witness is asked on its own, one
- * request at a time, each with a deadline.
+ * Asks witnesses to cosign a log's checkpoints, and records if one of them contradicts the log here. Reads
+ * only the log's public files, so that nothing waits for it; each witness is asked separately, one request at
+ * a time, each with a deadline.
  */
 export function startWitnessing(options: WitnessingOptions) {
   const { folder, tell, deadlineMs = 3_000, lookEveryMs = 1_000 } = options;
@@ -146,7 +146,7 @@ export function startWitnessing(options: WitnessingOptions) {
     return signed;
   }
 
-  /** What an earlier process has kept. */
+  /** What an earlier process stored. */
   function readKept(): void {
     wasRead = true;
     const bytes = readCosignedFile(folder);
@@ -183,20 +183,20 @@ export function startWitnessing(options: WitnessingOptions) {
           return { kind: 'cosigned', signed, cosignature };
         }
         case 'inconsistent':
-          // Anything continues a log without entries.
+          // Any log continues one without entries.
           if (old === 0) return { kind: 'failed', why: WITNESSING.unsettled };
           return { kind: 'contradicts', size: old, ours: signed.size };
         case 'knows': {
           const { size } = answer;
           if (size > signed.size) {
-            // Another process may have sealed on in the meantime.
+            // Another process may have sealed more meanwhile.
             const now = readNewest();
             if (now === undefined || now.size < size) {
               return { kind: 'contradicts', size, ours: now?.size ?? signed.size };
             }
             signed = now;
           } else if (size === old && old === signed.size) {
-            // So some witnesses say that it has another root at this size.
+            // Some witnesses say in this way that they have another root at this size.
             return { kind: 'contradicts', size, ours: signed.size };
           }
           old = size;
@@ -232,7 +232,7 @@ export function startWitnessing(options: WitnessingOptions) {
     one.failing = { since: one.failing?.since ?? new Date().toISOString(), why };
   }
 
-  /** @returns how long until the next look, in milliseconds */
+  /** @returns how long until the next check, in milliseconds */
   async function visit(one: Followed): Promise<number> {
     const { key } = one.witness;
     try {
@@ -248,7 +248,7 @@ export function startWitnessing(options: WitnessingOptions) {
         case 'contradicts': {
           const { size, ours } = outcome;
           failed(one, WITNESSING.contradicts);
-          // A worker that was held up while another took over ends by itself before it is asked again.
+          // A worker that was delayed while another took over ends by itself before it is asked again.
           const isNew = one.cosigned !== undefined && !one.contradicts;
           one.contradicts = true;
           if (isNew) return retryMs;
@@ -275,7 +275,7 @@ export function startWitnessing(options: WitnessingOptions) {
         }
       }
     } catch (error) {
-      // A disk that is full, or files that are missing: no fault of the witness, and no word about the log.
+      // A full disk, or missing files: no fault of the witness, and no statement about the log.
       const fault = (error as NodeJS.ErrnoException).code ?? WITNESSING.noProof;
       failed(one, fault);
       return retryMs;
@@ -327,7 +327,7 @@ export function startWitnessing(options: WitnessingOptions) {
     };
   }
 
-  /** For anybody who asks, in the log's folder. */
+  /** For all readers, in the log's folder. */
   function tellInFolder({ problem, detail }: Witnessing): void {
     if (detail === toldInFolder && performance.now() < toldInFolderAt + TOLD_EVERY_MS) return;
     toldInFolder = detail;
@@ -355,7 +355,7 @@ export function startWitnessing(options: WitnessingOptions) {
       tellInFolder(state);
       tell(state);
     } catch {
-      // The log's folder cannot be read just now: the sealing says so.
+      // The log's folder cannot be read at present: the sealing reports that.
     }
   }
 
@@ -368,7 +368,7 @@ export function startWitnessing(options: WitnessingOptions) {
     }
   }
   const following = followed.map(follow);
-  // While every witness is waited for, too.
+  // While every witness is being waited for, too.
   const timer = setInterval(publish, TOLD_EVERY_MS);
 
   return {
