@@ -350,7 +350,7 @@ export const OFFICER_SEAL = {
   failed: (time: string) =>
     `The verification that was started at ${time} could not be finished. This does not mean that anything is wrong with the record. It can be started again.`,
   ownKey:
-    'The key was read on the same machine. For a court, have somebody else verify a copy. They should use a key that they were given before.',
+    'This service verifies with its own copy of the key. For a court, have somebody else verify a copy of the record. They should use a key that they were given before.',
   running: (read: string, of: string, by: string) =>
     `The record is being verified at the request of ${by}. ${read} of ${of} events have been read.`,
   runningTitle: 'Verifying',
@@ -361,6 +361,11 @@ export const OFFICER_SEAL = {
     'Only officers of the organisation that runs this service can verify the whole record or prove one event. Ask them if you need either.',
   startThen:
     'Every event is read and compared with what was signed. Lookups are still answered while this runs.',
+  key: 'Download the public key',
+  keyThen:
+    'This file is needed to check a checkpoint or a proof. It is not secret. Download it now, and give it to people who may have to check the record one day. A key that they have had for long shows more than one that is downloaded after something went wrong.',
+  noKey: 'This process does not have the key',
+  noKeyThen: 'Ask the team that runs this service for the public key.',
   checkpoint: 'Download the checkpoint',
   checkpointThen:
     'The checkpoint is a short text that fixes the whole record as it is now. It holds nothing about any person. Keep it with its date, away from this service. With it, you can show whether the record is ever replaced.',
@@ -397,7 +402,7 @@ export const OFFICER_CASES = {
     note: 'Note added',
     explain: 'Explained',
     'propose-breach': 'Breach proposed',
-    'withdraw-breach': 'Proposal of a breach withdrawn',
+    'withdraw-breach': 'Back under inquiry: not confirmed as a breach',
     'confirm-breach': 'Breach confirmed',
     erase: 'Note erased',
   },
@@ -409,6 +414,7 @@ export const OFFICER_CASES = {
     'withdraw-breach': 'Withdraw the proposal, and go back to the inquiry',
     'confirm-breach': 'Confirm that it is a breach, and end the case',
   },
+  sendBack: 'Do not confirm it, and send it back to the inquiry',
   columns: {
     state: 'State',
     user: 'User who looked',
@@ -437,13 +443,13 @@ export const OFFICER_CASES = {
   ownAccessThen: 'Somebody else has to open and end the case.',
   secondPerson: 'A second person has to confirm',
   secondPersonThen:
-    'You proposed that it is a breach. Somebody else has to confirm this or withdraw it.',
+    'You proposed that it is a breach. Somebody else has to confirm this or send it back.',
   alreadyOpen: 'Nothing was recorded: a case on this access is open already. This is the case.',
   onAccess: 'Case on this access',
   proposedBy: (by: string) => `Proposed by ${by}.`,
   waitsForYou: 'Waits for you',
   mayConfirm: (organisation: string) =>
-    `You proposed that it is a breach. Another privacy officer of ${organisation}, or the Caldicott Guardian of the organisation that runs this service, can confirm it.`,
+    `You proposed that it is a breach. Somebody else has to confirm it: a privacy officer of ${organisation}, or a privacy officer or Caldicott Guardian of the organisation that runs this service.`,
   notNow: 'You cannot do this to the case now',
   notNowThen: 'Somebody else may have changed the case. Nothing was done.',
 } as const;

@@ -9,14 +9,7 @@ import { auditPartitions } from '#store/keys.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { streamName } from '../audit/log/entry.ts';
 import { readCheckpointFile } from '../audit/log/log-folder.ts';
-import {
-  addKey,
-  KeyFileWrong,
-  readKeys,
-  retiredKeyLine,
-  retiredKeysOf,
-  retireKeys,
-} from '../audit/seal/keys.ts';
+import { addKey, KeyFileWrong, publicKeyLines, retireKeys } from '../audit/seal/keys.ts';
 import type { Signer } from '../audit/tlog/note.ts';
 import { auditFolder, auditKeyFile } from '../files/data-folder.ts';
 import { Failure, misused } from './failure.ts';
@@ -79,8 +72,7 @@ export async function auditKey(
         if (!done) throw new Failure('There is only one key, and it is in use.');
       }
     }
-    for (const { verifierKey } of await readKeys(path)) console.log(verifierKey.text);
-    for (const key of retiredKeysOf(path)) console.log(retiredKeyLine(key));
+    for (const line of await publicKeyLines(path)) console.log(line);
   } catch (error) {
     throw error instanceof KeyFileWrong ? new Failure(error.message) : error;
   }

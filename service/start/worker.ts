@@ -169,6 +169,7 @@ async function createWork(
     log,
     loads: { ...loadSettings(configuration, tracer), stopped: stopped.signal },
     auditFolder: auditFolder(configuration),
+    auditKeyFile: auditKeyFile(configuration),
     upToDateMs: configuration.UP_TO_DATE_HOURS * HOUR_MS,
     searcher,
     blocks: createBlocks(redis.connect('loader', PATIENT), loader),

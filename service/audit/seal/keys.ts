@@ -123,6 +123,15 @@ export function retiredKeysOf(path: string): RetiredKey[] {
     });
 }
 
+/** What somebody needs to verify checkpoints and proofs: a public key a line, retired ones last. @throws {KeyFileWrong} */
+export async function publicKeyLines(path: string): Promise<string[]> {
+  const signing = await readKeys(path);
+  return [
+    ...signing.map(({ verifierKey }) => verifierKey.text),
+    ...retiredKeysOf(path).map(retiredKeyLine),
+  ];
+}
+
 /**
  * Removes every key but the current one, once that is recorded, and keeps the public keys of those removed.
  *

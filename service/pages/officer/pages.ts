@@ -3,7 +3,13 @@ import { officerChild, officerCopy, officerDraft } from './child.ts';
 import { officerBlock, officerBlocked, officerEvent, officerUnblock } from './event.ts';
 import { officerPatterns, officerPatternsShown } from './patterns.ts';
 import { officerReport, officerReports } from './reports.ts';
-import { officerCheckpoint, officerProof, officerSeal, officerVerify } from './seal.ts';
+import {
+  officerCheckpoint,
+  officerProof,
+  officerPublicKey,
+  officerSeal,
+  officerVerify,
+} from './seal.ts';
 import { officerHome, officerSearch } from './search.ts';
 
 /** The pages of privacy officers and Caldicott Guardians. */
@@ -25,6 +31,7 @@ export const OFFICER_PAGES = [
   officerSeal,
   officerVerify,
   officerCheckpoint,
+  officerPublicKey,
   officerProof,
   officerBlock,
   officerBlocked,

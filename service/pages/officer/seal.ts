@@ -3,6 +3,7 @@ import { figure } from '#schemas/wording/counts.ts';
 import { OFFICER_SEAL } from '#schemas/wording/officer.ts';
 import type { Audit } from '../../audit/audit.ts';
 import { readCheckpointFile } from '../../audit/log/log-folder.ts';
+import { KeyFileWrong, publicKeyLines } from '../../audit/seal/keys.ts';
 import type { VerificationState, Verifications } from '../../audit/verifications/verifications.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { download } from '../desk/download.ts';
@@ -34,6 +35,7 @@ import {
 
 type SealPagesDependencies = OfficerDependencies & {
   auditFolder: string;
+  auditKeyFile: string;
   /** How the sealing goes; `undefined` if another process seals. */
   auditNumbers: () => Audit['numbers'];
   verifications: Verifications;
@@ -124,6 +126,9 @@ ${button(WORDS.start)}
 }
 ${!mayAct && paragraph(WORDS.onlyOperator)}
 ${paragraph(WORDS.ownKey)}
+<h2 class="nhsuk-heading-m">${WORDS.key}</h2>
+${paragraph(WORDS.keyThen)}
+<p>${buttonLink('/officer/seal/key', WORDS.key, true)}</p>
 <h2 class="nhsuk-heading-m">${WORDS.checkpoint}</h2>
 ${paragraph(WORDS.checkpointThen)}
 <p>${buttonLink('/officer/seal/checkpoint', WORDS.checkpoint, true)}</p>
@@ -173,6 +178,22 @@ export const officerCheckpoint: Mountable<SealPagesDependencies> = {
       }
       const name = `checkpoint-${new Date().toISOString()}.txt`;
       return download(name, TEXT, new Uint8Array(checkpoint));
+    }),
+};
+
+/** `GET /officer/seal/key`: the public keys, as `cp-flags audit key` prints them. */
+export const officerPublicKey: Mountable<SealPagesDependencies> = {
+  operation: { method: 'GET', path: '/officer/seal/key', letsIn: 'audit' },
+  handler: (dependencies) =>
+    guardedOfficer(dependencies, isPrivacy, async (_, at) => {
+      try {
+        const lines = await publicKeyLines(dependencies.auditKeyFile);
+        const name = `public-key-${new Date().toISOString()}.txt`;
+        return download(name, TEXT, `${lines.join('\n')}\n`);
+      } catch (error) {
+        if (!(error instanceof KeyFileWrong)) throw error;
+        return at.page({ ...deskMessage(WORDS.noKey, WORDS.noKeyThen, PATH), status: 503 });
+      }
     }),
 };
 

@@ -110,6 +110,7 @@ const PAGES: Record<string, Entry> = {
   },
   'GET /officer/seal': officer,
   'GET /officer/seal/checkpoint': officer,
+  'GET /officer/seal/key': officer,
   'POST /officer/seal/verify': officerForm,
   // A proof holds all of an event, which only the operating organisation sees.
   'POST /officer/seal/proof': { people: { privacyOfficer: 404, caldicottGuardian: 403 } },

@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { OFFICER_SEAL } from '#schemas/wording/officer.ts';
 import { FRAME } from '#schemas/wording/pages.ts';
-import { readKeys } from '#service/audit/seal/keys.ts';
+import { parsePublicKey, readKeys, retiredKeyLine } from '#service/audit/seal/keys.ts';
+import { makeSigner, openNote, parseSigner } from '#service/audit/tlog/note.ts';
 import { verifyProof } from '#service/audit/verify/verify.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
@@ -112,6 +113,33 @@ test('the checkpoint is a file without anybody’s details', async () => {
     expect(file.headers.get('content-disposition')).toMatch(/^attachment; filename="checkpoint-/);
     expect(file.text).toMatch(/^cp-flags\/[^\n]+\n[0-9]+\n[A-Za-z0-9+/=]+\n\n— /);
   }
+});
+
+test('the public keys are a file that verifies a proof and a checkpoint, later also the keys that were retired', async () => {
+  const keyFile = join(service.dataDir, 'audit-key');
+  const keysOf = async (visitor: Visitor) => {
+    const file = await visitor.get(`${SEAL}/key`);
+    expect(file.headers.get('content-disposition')).toMatch(/^attachment; filename="public-key-/);
+    expect(file.text).not.toContain('PRIVATE');
+    return file.text.trimEnd().split('\n').map(parsePublicKey);
+  };
+  const proof = Buffer.from((await prove(auditId)).text);
+  const checkpoint = Buffer.from((await guardian.get(`${SEAL}/checkpoint`)).text);
+  for (const visitor of [guardian, officer]) {
+    const keys = (await keysOf(visitor)).filter(
+      (key) => key !== undefined && !('retiredAt' in key),
+    );
+    expect(verifyProof(proof, keys)).toMatchObject({ kind: 'proven' });
+    expect(openNote(checkpoint, keys)).toMatchObject({ kind: 'signed' });
+  }
+  const earlier = parseSigner(makeSigner('cp-flags/earlier'))?.verifierKey;
+  if (earlier === undefined) throw new Error('a key that was just made is not one');
+  const retiredAt = '2026-01-31T08:00:00.000Z';
+  await writeFile(`${keyFile}.retired`, `${retiredKeyLine({ verifierKey: earlier, retiredAt })}\n`);
+  expect(await keysOf(guardian)).toMatchObject([
+    {},
+    { verifierKey: { text: earlier.text }, retiredAt },
+  ]);
 });
 
 test('an organisation’s officer sees the state, but cannot verify or prove, since a proof holds all of an event', async () => {
