@@ -34,12 +34,15 @@ export function caseForm(
     errors: readonly FieldError[];
   },
 ): Html {
+  // Who may confirm a proposal did not make it.
+  const judges = steps.includes('confirm-breach');
+  const texts = judges ? { ...WORDS.acts, 'withdraw-breach': WORDS.sendBack } : WORDS.acts;
   return html`${entry !== undefined && html`<h2 class="nhsuk-heading-m">${WORDS.open}</h2>${paragraph(WORDS.openThen)}`}
 <form method="post" action="${action}" novalidate autocomplete="off">
 ${at.hidden(CASE_FORM)}${entry !== undefined && typedHidden({ entry: String(entry) })}
 ${radios('step', {
   legend: WORDS.what,
-  options: steps.map((value) => ({ value, text: WORDS.acts[value] })),
+  options: steps.map((value) => ({ value, text: texts[value] })),
   chosen: typed.step,
   error: errors.find(({ field }) => field === 'step')?.text,
 })}

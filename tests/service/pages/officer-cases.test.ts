@@ -137,7 +137,13 @@ test('the list of cases says who looked, who proposed a breach, and who must act
   expect(wordsOf(await second.get(breach))).not.toContain(OFFICER_CASES.mayConfirm('ZZH01'));
   // What is asked is asked once.
   expect(wordsOf(await second.get(breach)).split(OFFICER_CASES.what)).toHaveLength(2);
+  // Of their own proposal somebody withdraws it; of another person's it is sent back.
+  expect(wordsOf(await officer.get(breach))).toContain(OFFICER_CASES.acts['withdraw-breach']);
+  const judged = wordsOf(await second.get(breach));
+  expect(judged).toContain(OFFICER_CASES.sendBack);
+  expect(judged).not.toContain(OFFICER_CASES.acts['withdraw-breach']);
   await second.send(breach, { step: 'withdraw-breach', words: 'Ask the ward first' });
+  expect(wordsOf(await officer.get(breach))).toContain('Back under inquiry: not confirmed');
 });
 
 test('a breach takes two people, and nobody records it alone', async () => {
