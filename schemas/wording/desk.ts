@@ -13,7 +13,8 @@ export const DESK = {
   lateThen:
     'The form did not arrive completely, or came too slowly. Open the page and fill in the form again.',
   usedUp: 'This form has already been sent',
-  usedUpThen: 'It was not acted on a second time.',
+  usedUpThen:
+    'It was not acted on a second time. Look whether it was done. If it was not, fill in the form again.',
   limited: 'Too many requests',
   limitedThen: (seconds: number) =>
     `Wait ${seconds === 1 ? '1 second' : `${seconds} seconds`}, then try again.`,

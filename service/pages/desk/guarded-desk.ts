@@ -19,6 +19,7 @@ import { buttonLink, heading, notFoundPage, paragraph } from '../html/parts.ts';
 import type { Cookies } from '../session/cookies.ts';
 import { type Fields, type Forms, readForm } from '../session/forms.ts';
 import type { Session, SessionState, Sessions } from '../session/sessions.ts';
+import { createTwice } from '../session/twice.ts';
 import { type Desk, desksOf } from './desks.ts';
 
 export type DeskDependencies = GuardDependencies & {
@@ -262,27 +263,9 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
 
 const FORM_ID = /^[0-9a-f-]{36}$/;
 
-type FormJudged =
-  | { kind: 'ours' }
-  /** The form was sent before, and is not acted on twice. */
-  | { kind: 'used' }
-  | { kind: 'refused'; code: ErrorCode };
-
-/** Whether a form with these fields was made for this session by {@link AtDesk.hidden}, and is sent the first time. */
-async function judgeForm(
-  { endings }: Pick<DeskDependencies, 'endings'>,
-  { refusalOf }: Pick<AtDesk, 'refusalOf'>,
-  form: string,
-  fields: Fields,
-  repeats = false,
-): Promise<FormJudged> {
-  const once = fields.get('form') ?? '';
-  const code =
-    refusalOf(fields, { form, once }) ?? (FORM_ID.test(once) ? undefined : 'form-untrusted');
-  if (code !== undefined) return { kind: 'refused', code };
-  const counts = repeats || (await endings.once(`${form} ${once}`));
-  return { kind: counts ? 'ours' : 'used' };
-}
+/** Whether an answer is a page: what is wrong with a form, or what it asked to see. An act that was done is a redirect. */
+const isPage = (answer: Response | WorkRefused): boolean =>
+  answer instanceof Response && answer.status !== 303;
 
 export type ActForm = { form: string; maxBytes?: number; repeats?: boolean };
 
@@ -297,20 +280,29 @@ export type ActForm = { form: string; maxBytes?: number; repeats?: boolean };
 export function deskAct(
   dependencies: DeskDependencies,
   desk: Desk,
-  { form, maxBytes, repeats }: ActForm,
+  { form, maxBytes, repeats = false }: ActForm,
   work: (
     c: RouteContext,
     at: AtDesk,
     fields: Fields,
   ) => Response | WorkRefused | Promise<Response | WorkRefused>,
 ): Handler {
+  const { endings } = dependencies;
+  // A double click shows the second answer: what is wrong with a form must not read as though it had been acted on.
+  const judgeOnce = createTwice<Response | WorkRefused>(isPage);
   return guardedDesk(dependencies, desk, async (c, at) => {
     const fields = await readForm(c.env, maxBytes === undefined ? {} : { maxBytes });
     if (typeof fields === 'string') return { code: fields };
-    const judged = await judgeForm(dependencies, at, form, fields, repeats);
-    if (judged.kind === 'refused') return { code: judged.code };
-    return judged.kind === 'used'
-      ? at.page({ ...deskMessage(DESK.usedUp, DESK.usedUpThen, desk.home), status: 409 })
-      : work(c, at, fields);
+    const once = fields.get('form') ?? '';
+    const code =
+      at.refusalOf(fields, { form, once }) ?? (FORM_ID.test(once) ? undefined : 'form-untrusted');
+    if (code !== undefined) return { code };
+    if (repeats) return work(c, at, fields);
+    const answer = await judgeOnce(JSON.stringify([c.req.path, ...fields]), async () =>
+      (await endings.once(`${form} ${once}`))
+        ? work(c, at, fields)
+        : at.page({ ...deskMessage(DESK.usedUp, DESK.usedUpThen, desk.home), status: 409 }),
+    );
+    return answer instanceof Response ? answer.clone() : answer;
   });
 }

@@ -37,10 +37,10 @@ import { type FormRefusal, type Forms, readForm } from '../session/forms.ts';
 import { FORMS_REFUSED } from '../session/forms-refused.ts';
 import type { Sealer } from '../session/seal.ts';
 import { type Session, type Sessions, type SignedIn, signedInSchema } from '../session/sessions.ts';
+import { createTwice } from '../session/twice.ts';
 import { FLOW_LASTS_MS, type Visits } from '../session/visits.ts';
 import { limited, type Provider, type Returned, type Sent } from './openid.ts';
 import { refusedPage, signInRefusalOf } from './refused.ts';
-import { createRepeats, type LetIn } from './repeats.ts';
 import { createSignOut } from './sign-out.ts';
 
 export type SignInDependencies = {
@@ -64,6 +64,9 @@ export type SignInDependencies = {
   sampled: Pick<SampledLog, 'log'>;
   now?: () => number;
 };
+
+/** Somebody is let in: into which session, where it takes them, and the cookies by which their browser has it. */
+type LetIn = { session: string; to: string; cookies: readonly string[] };
 
 const scopesOf = ({ scope }: Pick<Claims, 'scope'>): Scope[] => scope.split(' ').filter(isScope);
 
@@ -158,7 +161,10 @@ export function createSignIn(dependencies: SignInDependencies) {
 
   const refused = (...of: Parameters<typeof refusedPage>): Response => frame(refusedPage(...of));
 
-  const judgeOnce = createRepeats(sessions.isUnused);
+  // Once a browser has come with the session, it has the answer: nobody is let in by the same form again.
+  const judgeOnce = createTwice<LetIn | Page>(
+    (answer) => 'session' in answer && sessions.isUnused(answer.session),
+  );
 
   const shown = (answer: LetIn | Page): Response =>
     'session' in answer ? redirect(answer.to, answer.cookies) : frame(answer);

@@ -21,6 +21,8 @@ import { createVisitor, type Visitor } from '../../support/visitor.ts';
 
 const refused: string[] = [];
 const done: string[] = [];
+/** The reasons of forms that were looked at. */
+const judged: string[] = [];
 const used = new Set<string>();
 let ended = false;
 let isBlocked = false;
@@ -79,8 +81,12 @@ beforeAll(async () => {
       content: html`<h1>Act</h1><form method="post" action="/act">${hidden('act')}</form>`,
     }),
   );
-  const act = councilAct(dependencies, { form: 'act' }, (_, { authority, named }, fields) => {
+  const act = councilAct(dependencies, { form: 'act' }, (_, { authority, named, page }, fields) => {
     if (failing) throw new Error('broken');
+    judged.push(fields.get('reason') ?? '');
+    if (fields.get('reason') === 'wrong') {
+      return page({ title: 'Act', status: 400, content: html`<h1>What is wrong</h1>` });
+    }
     const { by, reason, account } = named(fields.get('reason') ?? '');
     done.push(`${authority} ${by} ${account} ${reason}`);
     return redirect('/act');
@@ -117,6 +123,22 @@ test('an act is done once, in the name of the person signed in, whatever was typ
   const again = await officer.post('/act', fields);
   expect([again.status, again.heading]).toEqual([409, DESK.usedUp]);
   expect(done).toHaveLength(1);
+});
+
+test('a form that is sent twice with something wrong in it is answered with that each time, and looked at once', async () => {
+  const fields = { ...(await formOf()), reason: 'wrong' };
+  const before = judged.length;
+  const visits = await Promise.all([officer.post('/act', fields), officer.post('/act', fields)]);
+  for (const visit of [...visits, await officer.post('/act', fields)]) {
+    expect([visit.status, visit.heading]).toEqual([400, 'What is wrong']);
+  }
+  expect(judged.slice(before)).toEqual(['wrong']);
+  // The same form with something else in it is another matter, and was sent before.
+  const other = await officer.post('/act', { ...fields, reason: 'right' });
+  expect([other.status, other.heading]).toEqual([409, DESK.usedUp]);
+  // Nobody else gets the answer.
+  const stranger = await (await newOfficer()).post('/act', fields);
+  expect(stranger.heading).toBe(DESK.untrusted);
 });
 
 test.each([
