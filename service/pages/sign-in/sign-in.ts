@@ -169,6 +169,10 @@ export function createSignIn(dependencies: SignInDependencies) {
   const shown = (answer: LetIn | Page): Response =>
     'session' in answer ? redirect(answer.to, answer.cookies) : frame(answer);
 
+  /** Where somebody is taken who is signed in. */
+  const wayIn = (session: Session): string =>
+    homeOf(session.scopes, decideAccess(session, {}, organisations(), registeredOnly())) ?? '/';
+
   function signInPage(incoming: IncomingMessage, problem?: string): Response {
     const visit = visits.read(incoming);
     const token = forms.token({ form: 'demo', owner: visit.id });
@@ -313,7 +317,7 @@ ${button(SIGN_IN.continue)}
         state.session.issuer === DEMO_ISSUER &&
         state.session.user === claims?.sub;
       // A double click, or another tab: it may have opened the page as well, or signed in.
-      return isThem ? redirect('/') : signInPage(incoming, SIGN_IN.stale);
+      return isThem ? redirect(wayIn(state.session)) : signInPage(incoming, SIGN_IN.stale);
     }
     if (claims === undefined) return signInPage(incoming, SIGN_IN.pick);
     const from = { provider: DEMO_PROVIDER, settings: DEMO_PROVIDER, subject: claims.sub };
@@ -473,7 +477,9 @@ ${button(SIGN_IN.continue)}
     const role = form.get('role') ?? '';
     const choice = choiceSchema.safeParse(sealer.open('role', role)).data;
     const state = sessions.read(incoming);
-    if ('session' in state && isOfChoice(state.session, choice)) return redirect('/');
+    if ('session' in state && isOfChoice(state.session, choice)) {
+      return redirect(wayIn(state.session));
+    }
     if (!forms.isOurs(incoming, form, { form: 'role', owner: visit.id })) {
       return refused('not-finished', '');
     }
