@@ -237,7 +237,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     constant('service/uploads/previews.ts', 'UNSENT_MS') / MINUTE,
     [
       ['docs/authorities.md', /the file is kept for (\w+) minutes, or until you sign out/],
-      ['docs/pages.md', /but the fields that were typed is kept for (\w+),/],
+      ['docs/pages.md', /the typed fields of a file are wrong, it is kept for (\w+),/],
       ['CHANGELOG.md', /number or time was mistyped is kept for (\w+) minutes/],
     ],
   ],
