@@ -28,6 +28,8 @@ export const COPY = {
     `The bucket of the second copy in ${place} has a lifecycle rule that deletes its objects. Remove the rule, or leave out AUDIT_COPY's prefix. ${WAITS}`,
   expiryUnknown: (place: string) =>
     `Whether the bucket of the second copy in ${place} has a lifecycle rule that deletes its objects cannot be read. Allow s3:GetLifecycleConfiguration.`,
+  expiryNotSaid: (place: string, status: number) =>
+    `Whether the bucket of the second copy in ${place} has a lifecycle rule that deletes its objects could not be read (status ${status}), so it is not known. The service asks again within a minute.`,
   listsLate: (place: string) =>
     `${place} does not list what it has had for some time. Nothing is missing, because what counts is asked for by its name. Use a server whose listings are complete at once: a worker takes over faster, and nothing stays past the retention.`,
   otherLog: (place: string) =>

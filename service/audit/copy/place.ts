@@ -24,7 +24,7 @@ export type Place = {
 };
 
 /** What a place does with its objects; why, in a sentence. */
-type Keeping =
+export type Keeping =
   | { kind: 'kept' }
   | { kind: 'unknown'; why: string }
   | { kind: 'deleted'; why: string };

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { AwsClient } from 'aws4fetch';
 import { COPY } from '#schemas/wording/copy.ts';
 import { errorCode } from '../../telemetry/log.ts';
-import { CopyAway, type Place } from './place.ts';
+import { CopyAway, type Keeping, type Place } from './place.ts';
 
 export type BucketSettings = {
   bucket: string;
@@ -27,6 +27,8 @@ const NO_CONTENT = 204;
 const FORBIDDEN = new Set([401, 403]);
 const NOT_FOUND = 404;
 const THERE_ALREADY = 412;
+/** A bucket without lifecycle rules, and servers that have none. */
+const HAS_NO_RULES = new Set([404, 405, 501]);
 /** Redirects are not followed: what is signed for one server is not shown to another. */
 const isRedirect = (status: number): boolean => status >= 300 && status < 400;
 /** What a server says about a bucket in another region, or at another address. */
@@ -120,6 +122,29 @@ export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
     throw refused(answer);
   }
 
+  let keeping: Keeping | undefined;
+  async function lifecycle(): Promise<Keeping> {
+    const answer = await send('GET', '?lifecycle');
+    const { status } = answer;
+    if (FORBIDDEN.has(status)) return { kind: 'unknown', why: COPY.expiryUnknown(name) };
+    if (isRedirect(status) || answer.content.includes('NoSuchBucket')) throw refused(answer);
+    if (HAS_NO_RULES.has(status)) return { kind: 'kept' };
+    const content = answer.content.toString('utf8');
+    if (status !== OK || !content.includes('<LifecycleConfiguration')) {
+      return { kind: 'unknown', why: COPY.expiryNotSaid(name, status) };
+    }
+    const rules = content.split('<Rule>').slice(1);
+    const deletes = rules.some((rule) => {
+      const [, of = ''] = /<Prefix>([^<]*)<\/Prefix>/.exec(rule) ?? [];
+      const concerns = KEPT.some((kept) => {
+        const folder = `${under}${kept}/`;
+        return of.startsWith(folder) || folder.startsWith(of);
+      });
+      return concerns && /<Status>Enabled/.test(rule) && /<Expiration>\s*<D/.test(rule);
+    });
+    return deletes ? { kind: 'deleted', why: COPY.expires(name) } : { kind: 'kept' };
+  }
+
   return {
     name,
     create: (object, content) => put(object, content, { 'if-none-match': '*' }),
@@ -151,21 +176,10 @@ export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
               throw refused(answer);
           },
     async keeping() {
-      const answer = await send('GET', '?lifecycle');
-      if (FORBIDDEN.has(answer.status)) return { kind: 'unknown', why: COPY.expiryUnknown(name) };
-      if (isRedirect(answer.status)) throw refused(answer);
-      // Any other status comes from a bucket, or a server, without such rules.
-      if (answer.status !== OK) return { kind: 'kept' };
-      const rules = answer.content.toString('utf8').split('<Rule>').slice(1);
-      const deletes = rules.some((rule) => {
-        const [, of = ''] = /<Prefix>([^<]*)<\/Prefix>/.exec(rule) ?? [];
-        const concerns = KEPT.some((kept) => {
-          const folder = `${under}${kept}/`;
-          return of.startsWith(folder) || folder.startsWith(of);
-        });
-        return concerns && /<Status>Enabled/.test(rule) && /<Expiration>\s*<D/.test(rule);
-      });
-      return deletes ? { kind: 'deleted', why: COPY.expires(name) } : { kind: 'kept' };
+      const now = await lifecycle();
+      // A rule that was seen stays known until the server says that it is gone.
+      if (now.kind !== 'unknown') keeping = now;
+      return keeping?.kind === 'deleted' ? keeping : now;
     },
     isOnDiskOf: async () => false,
   };

@@ -147,6 +147,37 @@ test.for([
   },
 );
 
+test.for([
+  ['503', 'unknown', { status: 503 }],
+  ['429', 'unknown', { status: 429 }],
+  ['400', 'unknown', { status: 400, body: '<Code>InvalidRequest</Code>' }],
+  ['200 without a configuration', 'unknown', { status: 200, body: '<html>Sign in</html>' }],
+  ['404 for no rules', 'kept', { status: 404, body: '<Code>NoSuchLifecycleConfiguration</Code>' }],
+  ['501 of a server that has no rules', 'kept', { status: 501 }],
+] as const)('an answer about lifecycle rules of %s counts as %s', async ([, kind, given]) => {
+  answer = () => given;
+  const keeping = await (await place()).keeping();
+  expect(keeping.kind).toBe(kind);
+  if (keeping.kind === 'unknown') {
+    expect(keeping.why).toContain(`could not be read (status ${given.status})`);
+  }
+});
+
+test('a rule that deletes stays known while the server does not say whether it is still there', async () => {
+  const bucket = await place();
+  answer = () => ({
+    status: 200,
+    body: `<LifecycleConfiguration>${rule('', EXPIRES)}</LifecycleConfiguration>`,
+  });
+  expect((await bucket.keeping()).kind).toBe('deleted');
+  for (const status of [503, 403]) {
+    answer = () => ({ status });
+    expect((await bucket.keeping()).kind).toBe('deleted');
+  }
+  answer = () => ({ status: 404, body: '<Code>NoSuchLifecycleConfiguration</Code>' });
+  expect((await bucket.keeping()).kind).toBe('kept');
+});
+
 test('a bucket with unreadable lifecycle rules is used and reported, and one without full credentials is not used', async () => {
   answer = () => ({ status: 403 });
   expect(await (await place()).keeping()).toMatchObject({ kind: 'unknown' });
