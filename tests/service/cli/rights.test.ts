@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type Configuration, readConfiguration } from '#schemas/configuration.ts';
 import { expectAuthorities } from '#service/cli/authority.ts';
 import { block } from '#service/cli/block.ts';
@@ -10,6 +10,7 @@ import { COMMANDS as COMMANDS_OF_CP_FLAGS } from '#service/cli/commands.ts';
 import { confirmPromotedServer } from '#service/cli/confirm.ts';
 import { purgeRows } from '#service/cli/purge.ts';
 import { repair } from '#service/cli/repair.ts';
+import { status } from '#service/cli/status.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
 
 const NAMED = { by: 'A. Example', reason: 'test' };
@@ -92,6 +93,36 @@ test('a wrong password is reported as such', async () => {
   await expect(confirmPromotedServer(configuration, NAMED)).rejects.toThrow(
     'Redis does not accept the user and password of REDIS_URL and REDIS_PASSWORD_FILE.',
   );
+});
+
+test.for(['lookup', 'worker', 'loader', 'admin'] as const)(
+  'the status of a new dataset that is whole has nothing to report about the store to the Redis user cpf-%s',
+  async (role) => {
+    const said: string[] = [];
+    const log = vi.spyOn(console, 'log').mockImplementation((line: string) => void said.push(line));
+    try {
+      expect(await status(as(role, store.server.users[role].password), {})).toBe(true);
+    } finally {
+      log.mockRestore();
+    }
+    expect(said[0]).toContain('Lookups are answered.');
+    expect(said[1]).toMatch(/^Audit: /);
+  },
+);
+
+test('a status that nothing is answered from gives the reason, and no check that was not made', async () => {
+  const said: string[] = [];
+  const log = vi.spyOn(console, 'log').mockImplementation((line: string) => void said.push(line));
+  try {
+    const elsewhere = join(folder, 'elsewhere');
+    const { password } = store.server.users.lookup;
+    expect(await status(as('lookup', password, elsewhere), {})).toBe(false);
+  } finally {
+    log.mockRestore();
+  }
+  const text = said.join('\n');
+  expect(text).toContain('Redis holds a different dataset from this data folder');
+  expect(text).not.toContain('Not checked yet');
 });
 
 /** Commands that speak to no Redis, in files of others that do. */
