@@ -11,11 +11,12 @@ import {
 } from '#schemas/uploads/acknowledgement.ts';
 import { type Breakers, DEFAULT_BREAKERS } from '#schemas/uploads/breakers.ts';
 import { UPLOAD_FORMATS } from '#schemas/uploads/formats.ts';
+import { STOPPED_LISTED_AT_MOST, type StoppedPlan } from '#schemas/uploads/stopped-plan.ts';
 import { FILE_REFUSALS, FILE_REMARKS, HELD_FILE_HINTS } from '#schemas/wording/decisions.ts';
 import { FILE_HINTS } from '#schemas/wording/files.ts';
 import type { IntakeState, LoadSize } from '#store/authorities/ledger.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
-import { Tally } from '#store/rows/rows.ts';
+import { Tally, unpackRow } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { acknowledge, auditedOutcome, iso, NO_EFFECTS } from '../answers/acknowledge.ts';
@@ -34,6 +35,7 @@ import {
   decideRecords,
   type LeftOut,
   rowsLeftOut,
+  stoppedPlan,
 } from './records.ts';
 
 /** How many loads show what is usual: a fortnight of nightly files. */
@@ -66,6 +68,8 @@ export type Difference = { added: number; removed: number; changed: number; stop
 
 type FileDecision = {
   difference: Difference;
+  /** The plans in force that it would take out of force, the first of them. */
+  stopped: readonly StoppedPlan[];
   outcome:
     | { kind: 'load'; journal: Journal }
     /** Nothing of it is applied until somebody decides so. */
@@ -256,8 +260,18 @@ export class FileDecider {
         ...(leftOut ?? []).flatMap(({ inForce, nhsNumber }) => (inForce ? nhsNumber : [])),
       ]).size,
     };
+    const stopped = [
+      ...decided.removals.stopped,
+      ...(leftOut ?? [])
+        .filter(({ inForce }) => inForce)
+        .slice(0, STOPPED_LISTED_AT_MOST - decided.removals.stopped.length)
+        .map(({ nhsNumber, packed }) => ({
+          ...stoppedPlan(unpackRow(nhsNumber, packed)),
+          by: 'left-out' as const,
+        })),
+    ];
     if (decided.accepted === 0 && waiting.records === 0 && records > 0) {
-      return { difference, outcome: { kind: 'refuse', code: 'CPF04' } };
+      return { difference, stopped, outcome: { kind: 'refuse', code: 'CPF04' } };
     }
 
     const breakerOutcome = this.#applyBreakers(state, held, all, leftOut);
@@ -276,7 +290,7 @@ export class FileDecider {
     // applied now.
     if (waiting.records > 0 && (highest === undefined || breakerOutcome.reasons.length > 0)) {
       this.#read.failures.add({ code: 'CPF05', place: 'file', hint: FILE_HINTS.notTraced });
-      return { difference, outcome: { kind: 'refuse', code: 'CPF05' } };
+      return { difference, stopped, outcome: { kind: 'refuse', code: 'CPF05' } };
     }
     this.#remarkOnOrder(number, lastNumber(state));
     for (const hint of breakerOutcome.remarks) this.#remark('unusual', hint);
@@ -288,7 +302,8 @@ export class FileDecider {
     // A dry run keeps nothing, so there is nothing to release later.
     const id = lock === undefined ? NOT_HELD : basename(spool.folder).slice(-HELD_FILE_ID_LENGTH);
     if (heldBack.whole) {
-      return { difference, outcome: { kind: 'held', heldFile: this.#heldFile(id, part), drops } };
+      const heldFile = this.#heldFile(id, part);
+      return { difference, stopped, outcome: { kind: 'held', heldFile, drops } };
     }
 
     if (!heldBack.removals) {
@@ -305,6 +320,7 @@ export class FileDecider {
     const { size } = consumption;
     return {
       difference,
+      stopped,
       outcome: {
         kind: 'load',
         journal: {
@@ -534,6 +550,7 @@ function together(decided: Decided, waiting: Decided | undefined): Decided {
       records: decided.removals.records + waiting.removals.records,
       tally: decided.removals.tally,
       stops: decided.removals.stops,
+      stopped: decided.removals.stopped,
     },
   };
 }

@@ -4,6 +4,7 @@ import { londonDate } from '#schemas/calendar.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import type { Finding } from '#schemas/uploads/acknowledgement.ts';
+import { STOPPED_LISTED_AT_MOST, type StoppedPlan } from '#schemas/uploads/stopped-plan.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { RowEffect } from '#store/rows/row-calls.ts';
 import {
@@ -55,6 +56,8 @@ export type Decided = {
     tally: Tally;
     /** People with a plan in force who will no longer have one. */
     stops: Set<NhsNumber>;
+    /** These plans, the first of them. */
+    stopped: StoppedPlan[];
   };
 };
 
@@ -76,7 +79,13 @@ export async function decideRecords(
   const decided = {
     accepted: 0,
     effects: { ...NO_EFFECTS },
-    removals: { rows: 0, records: 0, tally: new Tally(), stops: new Set<NhsNumber>() },
+    removals: {
+      rows: 0,
+      records: 0,
+      tally: new Tally(),
+      stops: new Set<NhsNumber>(),
+      stopped: new Array<StoppedPlan>(),
+    },
   };
   let seen = 0;
   for await (const { batch, held } of withHeld(records, options)) {
@@ -121,7 +130,16 @@ export async function decideRecords(
         if (isTakingAway) {
           removes = true;
           decided.removals.rows += 1;
-          if (isStop(row, match, seconds)) decided.removals.stops.add(nhsNumber);
+          if (isStop(row, match, seconds)) {
+            decided.removals.stops.add(nhsNumber);
+            if (decided.removals.stopped.length < STOPPED_LISTED_AT_MOST) {
+              decided.removals.stopped.push({
+                ...stoppedPlan(match),
+                by: stoppedBy(row, match),
+                place: placed.place,
+              });
+            }
+          }
           spool.holdBack(record, placed);
         } else {
           decided.effects[effect] += 1;
@@ -134,6 +152,25 @@ export async function decideRecords(
   onRecord?.(seen);
   return decided;
 }
+
+function stoppedBy(row: PlanRow, match: PlanRow): StoppedPlan['by'] {
+  if (row.deleteDate !== undefined) return 'delete';
+  const isOfBirth = row.endDate === match.endDate && row.dateOfBirth !== match.dateOfBirth;
+  return isOfBirth ? 'date-of-birth' : 'end';
+}
+
+/** A plan as a list of them names it: by its authority's own identifier, if there is one. */
+export const stoppedPlan = ({
+  localId,
+  nhsNumber,
+  type,
+  startDate,
+}: PlanRow): Pick<StoppedPlan, 'localId' | 'nhsNumber' | 'type' | 'startDate'> => ({
+  localId,
+  ...(localId === '' && { nhsNumber }),
+  type,
+  startDate,
+});
 
 type Held = Map<NhsNumber, PlanRow[]>;
 

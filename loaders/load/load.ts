@@ -7,6 +7,7 @@ import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import type { Breakers } from '#schemas/uploads/breakers.ts';
 import type { ColumnMapping } from '#schemas/uploads/columns.ts';
 import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
+import type { StoppedPlan } from '#schemas/uploads/stopped-plan.ts';
 import type { WayIn } from '#schemas/wording/files.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import { StoreNotWhole } from '#store/errors.ts';
@@ -135,6 +136,8 @@ export async function loadAsShown(
 type FileDifference = {
   acknowledgement: Acknowledgement;
   difference: Difference;
+  /** The plans in force that it would take out of force, the first of them. */
+  stopped: readonly StoppedPlan[];
   /**
    * Identifies the file and everything that it was compared with: the dataset, and what its authority holds,
    * has set and has waiting. Empty if nothing was compared.
@@ -234,18 +237,19 @@ class Loading {
     const nothing = (acknowledgement: Acknowledgement) => ({
       acknowledgement,
       difference: NO_DIFFERENCE,
+      stopped: [],
       basis: '',
     });
     if (header === undefined) return nothing(file.refusal(read.refusal ?? 'CPF01'));
     const basis = await this.#basis(read, header);
     const answer = await file.answer(header);
     if (answer.kind !== 'new') return nothing(answer.acknowledgement);
-    const { difference, outcome } = await file.decide(header, spool, undefined);
+    const { outcome, ...would } = await file.decide(header, spool, undefined);
     switch (outcome.kind) {
       case 'load':
-        return { basis, difference, acknowledgement: outcome.journal.acknowledgement };
+        return { basis, ...would, acknowledgement: outcome.journal.acknowledgement };
       case 'held':
-        return { basis, difference, acknowledgement: outcome.heldFile.acknowledgement };
+        return { basis, ...would, acknowledgement: outcome.heldFile.acknowledgement };
       case 'refuse':
         return nothing(file.refusal(outcome.code));
     }

@@ -1,6 +1,7 @@
 import { type CalendarDate, longDateText } from '../calendar.ts';
 import type { FileCode } from '../uploads/acknowledgement.ts';
 import type { Advice, ComparedField } from '../uploads/reconciliation.ts';
+import type { StoppedPlan } from '../uploads/stopped-plan.ts';
 import { counted, figure } from './counts.ts';
 import { UPLOAD_FIELDS } from './files.ts';
 
@@ -99,6 +100,16 @@ export const UPLOAD = {
   stops: (count: number) => `${counted(count, 'child', 'children')} will stop showing a plan`,
   stopsThen:
     'Clinicians will no longer see these plans as in force. Check that this is right. A plan that is missing protects nobody.',
+  stopped: 'Which plans these are',
+  stoppedColumns: ['Child', 'Plan', 'Started', 'Why', 'Place'],
+  stoppedBy: {
+    delete: 'Deleted',
+    end: 'Ended',
+    'date-of-birth': 'Other date of birth',
+    'left-out': 'Not in the file',
+  } satisfies Record<StoppedPlan['by'], string>,
+  stoppedMore:
+    'Only the first are listed. To see all, compare the file with what is held before you send it.',
   wouldWait:
     'The file removes more plans than usual. They would be held until you tell the team that runs this service that this is right.',
   wouldWaitWhole:
@@ -152,6 +163,12 @@ export const UPLOAD = {
     'A file is kept here for 30 minutes. This one was not loaded after that. “Files sent” lists every file that was loaded.',
 } as const;
 
+const heldParts = ({ records, leftOut }: { records: number; leftOut: number }): string =>
+  [
+    ...(records > 0 ? [counted(records, 'record')] : []),
+    ...(leftOut > 0 ? [`${counted(leftOut, 'plan')} to remove`] : []),
+  ].join(' and ');
+
 /** What became of a file. */
 export const OUTCOME = {
   name: 'File',
@@ -187,7 +204,7 @@ export const OUTCOME = {
   }) =>
     held.untraced === true
       ? `${counted(held.records, 'record')}, until NHS numbers can be traced. You do not need to do anything`
-      : `${held.whole ? 'the whole file' : `${counted(held.records, 'record')} and ${counted(held.leftOut, 'plan')} to remove`}, until you have told the team that runs this service whether it is right`,
+      : `${held.whole ? 'the whole file' : heldParts(held)}, until you have told the team that runs this service whether it is right`,
   firstLoad: 'This is your first file, so there was nothing to compare it with.',
   ignored: 'Columns that were ignored and not kept',
   refused: 'Records that cannot be used',
@@ -232,6 +249,8 @@ export const HELD = {
   whatToDo: 'What to do',
   ask: (reference: string) =>
     `Check whether it is right. Then tell the team that runs this service, and give them the reference ${reference}. They release or discard it, and record who at your council confirmed it. They do nothing until you tell them.`,
+  which:
+    'To see which plans these are, compare the file with what is held here. Plans that it leaves out are then listed as “Only here”, and plans that it ends or deletes as “Different”.',
   corrected: (isNumberUsed: boolean) =>
     `If it is wrong, you can send a new file with the same number until it is decided. ${isNumberUsed ? 'After that, use the next number.' : 'If it is released, use the next number after that. If it is discarded, use the same number.'}`,
   traced:

@@ -115,7 +115,10 @@ export const HELD = {
   forPds: 'Records are waiting to be traced in PDS. They are loaded automatically.',
   whole: (records: number) => `The whole file is held: ${counted(records, 'record')}.`,
   part: (rows: number, leftOut: number) =>
-    `${counted(rows, 'row')}${leftOut === 0 ? '' : `, and ${counted(leftOut, 'row')} to remove,`} ${rows + leftOut === 1 ? 'is' : 'are'} held. The rest of the file is applied.`,
+    `${[
+      ...(rows > 0 ? [counted(rows, 'row')] : []),
+      ...(leftOut > 0 ? [`${counted(leftOut, 'row')} to remove`] : []),
+    ].join(' and ')} ${rows + leftOut === 1 ? 'is' : 'are'} held. The rest of the file is applied.`,
   untraced: (records: number) =>
     `${counted(records, 'record')} ${records === 1 ? 'is' : 'are'} waiting to be traced.`,
   decide: 'What do you want to do with it?',

@@ -10,6 +10,7 @@ import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { auditedCaller } from '#schemas/people/caller.ts';
 import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { UPLOAD_FORMATS } from '#schemas/uploads/formats.ts';
+import { stoppedPlanSchema } from '#schemas/uploads/stopped-plan.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { writePrivate } from '../files/private-file.ts';
@@ -51,6 +52,8 @@ const differenceSchema = z.strictObject({
 const shownSchema = z.strictObject({
   acknowledgement: acknowledgementSchema,
   difference: differenceSchema,
+  /** Absent in what an earlier version left. */
+  stopped: z.array(stoppedPlanSchema).readonly().optional(),
   basis: z.string(),
 });
 const workSchema = { beganAt: z.int(), share: z.number(), records: z.int(), doing: z.string() };
@@ -561,10 +564,12 @@ export function createPreviews(dependencies: PreviewsDependencies) {
         'sending',
         async (options) => {
           const loaded = await loadAsShown(store, anchor, source, shown, options);
-          if (loaded.kind === 'changed') return { state: { kind: 'changed' } };
+          // Which plans it takes out of force was to be read before it was sent.
+          const { stopped: _stopped, ...kept } = shown;
+          if (loaded.kind === 'changed') return { state: { kind: 'changed' }, shown: kept };
           const { acknowledgement } = loaded;
           metrics.uploaded(acknowledgement.code);
-          return { state: { kind: 'answered', acknowledgement } };
+          return { state: { kind: 'answered', acknowledgement }, shown: kept };
         },
         by,
       );

@@ -1,15 +1,16 @@
 import { type HeldFile, listHeldFiles } from '#loaders/upkeep/held-files.ts';
 import { londonDate } from '#schemas/calendar.ts';
-import { HELD, HISTORY, OUTCOME } from '#schemas/wording/council.ts';
+import { HELD, HISTORY, OUTCOME, RECONCILE } from '#schemas/wording/council.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import type { Mountable } from '../../routes/route.ts';
 import type { DeskDependencies } from '../desk/guarded-desk.ts';
 import { summary } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
-import { heading, paragraph } from '../html/parts.ts';
+import { heading, link, paragraph } from '../html/parts.ts';
 import { timeOfYearText } from '../html/time.ts';
 import { guardedCouncil } from './guarded-council.ts';
 import { HELD_PATH, whatToDo } from './outcome.ts';
+import { RECONCILE_PATH } from './reconcile.ts';
 
 type CouncilHeldDependencies = DeskDependencies & {
   anchor: Pick<Anchor, 'heldFiles'>;
@@ -40,6 +41,7 @@ ${summary([
   [HELD.whatToDo, whatToDo(acknowledgement)],
 ])}
 ${paragraph(acknowledgement.counts.accepted === 0 ? HELD.nothingIsLoaded : HELD.restIsLoaded)}
+${!isTraced && held?.whole === false && html`<p>${HELD.which} ${link(RECONCILE_PATH, RECONCILE.title)}</p>`}
 ${!isTraced && paragraph(HELD.corrected(acknowledgement.counts.accepted > 0))}
 ${!isTraced && paragraph(HELD.expires(londonDate(since + heldDays * DAY_MS)))}`;
 }

@@ -45,7 +45,7 @@ type CouncilReconcileDependencies = DeskDependencies &
     comparisons: Comparisons;
   };
 
-const PATH = '/council/reconcile';
+export const RECONCILE_PATH = '/council/reconcile';
 const FORM = 'council-reconcile';
 const MIB = 1_048_576;
 const ON_A_PAGE = 50;
@@ -71,7 +71,7 @@ function createForm({ forms, loads }: CouncilReconcileDependencies) {
 ${errors.length === 0 ? heading(RECONCILE.title) : html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${RECONCILE.title}</h1>`}
 ${paragraph(RECONCILE.lead)}
 ${paragraph(RECONCILE.recorded)}
-<form method="post" action="${PATH}" enctype="multipart/form-data" novalidate autocomplete="off">
+<form method="post" action="${RECONCILE_PATH}" enctype="multipart/form-data" novalidate autocomplete="off">
 <input type="hidden" name="token" value="${forms.token({ form: FORM, owner: at.session.id })}">
 ${fileField(UPLOAD.fileHint(Math.floor(loads.maxBytes / MIB)), errors)}
 ${button(RECONCILE.submit)}
@@ -81,7 +81,7 @@ ${button(RECONCILE.submit)}
 
 /** `GET /council/reconcile`: the form that an extract of the case system is chosen in. */
 const councilReconcileForm: Mountable<CouncilReconcileDependencies> = {
-  operation: { method: 'GET', path: PATH, letsIn },
+  operation: { method: 'GET', path: RECONCILE_PATH, letsIn },
   handler(dependencies) {
     const form = createForm(dependencies);
     return guardedCouncil(dependencies, (_, at) => form(at));
@@ -90,7 +90,7 @@ const councilReconcileForm: Mountable<CouncilReconcileDependencies> = {
 
 /** `POST /council/reconcile`: compares an extract, and keeps what differs for a while; the extract itself it does not. */
 const councilReconcile: Mountable<CouncilReconcileDependencies> = {
-  operation: { method: 'POST', path: PATH, letsIn },
+  operation: { method: 'POST', path: RECONCILE_PATH, letsIn },
   handler(dependencies) {
     const { store, readiness, loads, comparisons, log } = dependencies;
     const form = createForm(dependencies);
@@ -141,7 +141,7 @@ const councilReconcile: Mountable<CouncilReconcileDependencies> = {
       if (taken === undefined) return wrong(UPLOAD.choose);
       if (typeof taken === 'string') return wrong(taken, 503);
       const id = await comparisons.keep(ownerOf(at), taken);
-      return redirect(`${PATH}/${id}`);
+      return redirect(`${RECONCILE_PATH}/${id}`);
     });
   },
 };
@@ -214,29 +214,29 @@ ${pager({
 })}
 ${problems.length > 0 && table(OUTCOME.wrong, OUTCOME.columns, problems.slice(0, ON_A_PAGE).map(findingCells))}
 ${problems.length > ON_A_PAGE && paragraph(OUTCOME.more(problems.length - ON_A_PAGE))}
-<p>${buttonLink(PATH, RECONCILE.another, true)}</p>`;
+<p>${buttonLink(RECONCILE_PATH, RECONCILE.another, true)}</p>`;
 }
 
 const idOf = (c: RouteContext): string => c.req.param('id') ?? '';
-const gone = () => ({ ...deskMessage(UPLOAD.gone, RECONCILE.kept, PATH), status: 404 });
+const gone = () => ({ ...deskMessage(UPLOAD.gone, RECONCILE.kept, RECONCILE_PATH), status: 404 });
 
 /** `GET /council/reconcile/{id}`: what differs, page by page. */
 const councilComparison: Mountable<CouncilReconcileDependencies> = {
-  operation: { method: 'GET', path: `${PATH}/:id`, letsIn },
+  operation: { method: 'GET', path: `${RECONCILE_PATH}/:id`, letsIn },
   handler: (dependencies) =>
     guardedCouncil(dependencies, async (c, at) => {
       const found = await dependencies.comparisons.find(idOf(c), ownerOf(at));
       if (found === undefined) return at.page(gone());
       return at.page({
         title: RECONCILE.title,
-        content: comparisonView(found, `${PATH}/${idOf(c)}`, pageOf(c.req.query('page'))),
+        content: comparisonView(found, `${RECONCILE_PATH}/${idOf(c)}`, pageOf(c.req.query('page'))),
       });
     }),
 };
 
 /** `GET /council/reconcile/{id}/csv`: every plan of a comparison, as a file. */
 const councilComparisonDownload: Mountable<CouncilReconcileDependencies> = {
-  operation: { method: 'GET', path: `${PATH}/:id/csv`, letsIn },
+  operation: { method: 'GET', path: `${RECONCILE_PATH}/:id/csv`, letsIn },
   handler: (dependencies) =>
     guardedCouncil(dependencies, async (c, at) => {
       const found = await dependencies.comparisons.find(idOf(c), ownerOf(at));

@@ -1,11 +1,15 @@
 import { printableName } from '#loaders/answers/acknowledge.ts';
+import { printedNhsNumber } from '#loaders/answers/notice.ts';
+import { longDateText } from '#schemas/calendar.ts';
+import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
+import { STOPPED_LISTED_AT_MOST, type StoppedPlan } from '#schemas/uploads/stopped-plan.ts';
 import { UPLOAD } from '#schemas/wording/council.ts';
 import { figure } from '#schemas/wording/counts.ts';
 import { shownCell } from '../../audit/search/cells.ts';
 import type { Preview } from '../../uploads/previews.ts';
 import { secondsLeft } from '../../uploads/progress.ts';
-import { textField } from '../desk/parts.ts';
+import { table, textField } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import {
   button,
@@ -136,6 +140,27 @@ function waits({ held }: Acknowledgement): string | undefined {
   return held.whole ? UPLOAD.wouldWaitWhole : UPLOAD.wouldWait;
 }
 
+/** A longer list is folded away, so that what is typed to confirm it is in sight. */
+const LISTED_OPEN = 10;
+
+const stoppedList = (stopped: readonly StoppedPlan[]): Html | false =>
+  stopped.length > 0 &&
+  html`<details class="nhsuk-details"${stopped.length <= LISTED_OPEN && html` open`}><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${UPLOAD.stopped}</span></summary>
+<div class="nhsuk-details__text">
+${table(
+  UPLOAD.stopped,
+  UPLOAD.stoppedColumns,
+  stopped.map(({ localId, nhsNumber, type, startDate, by, place = '' }) => [
+    nhsNumber === undefined ? html`<bdi>${localId}</bdi>` : printedNhsNumber(nhsNumber),
+    PLAN_TYPES[type].label,
+    longDateText(startDate),
+    UPLOAD.stoppedBy[by],
+    place,
+  ]),
+)}
+${stopped.length === STOPPED_LISTED_AT_MOST && paragraph(UPLOAD.stoppedMore)}
+</div></details>`;
+
 type ShownForm = {
   path: string;
   hidden: Html;
@@ -148,7 +173,7 @@ type ShownForm = {
 
 /** What a file would do, and the form that sends it. */
 export function shownView(
-  { acknowledgement, difference }: NonNullable<Preview['shown']>,
+  { acknowledgement, difference, stopped = [] }: NonNullable<Preview['shown']>,
   { path, hidden, details, errors, isBusy, isNumberTyped }: ShownForm,
 ): Html {
   const { added, changed, removed, stops } = difference;
@@ -165,7 +190,7 @@ ${numberRemarks(acknowledgement)}
 ${isNothing ? paragraph(UPLOAD.shownNothing) : html`<p>${UPLOAD.wouldDo}</p>${items([added > 0 && would.added(added), changed > 0 && would.changed(changed), removed > 0 && would.removed(removed), refused > 0 && would.refused(refused), superseded > 0 && html`<strong>${would.superseded(superseded)}</strong>`])}`}
 ${superseded > 0 && paragraph(UPLOAD.supersededThen)}
 ${waiting !== undefined && html`<p class="cpf-strong">${waiting}</p>${reasonList(acknowledgement)}`}
-${stops > 0 && html`<div class="cpf-plain"><p class="cpf-strong">${UPLOAD.stops(stops)}</p>${paragraph(UPLOAD.stopsThen)}</div>`}
+${stops > 0 && html`<div class="cpf-plain"><p class="cpf-strong">${UPLOAD.stops(stops)}</p>${paragraph(UPLOAD.stopsThen)}</div>${stoppedList(stopped)}`}
 <form method="post" action="${path}" novalidate autocomplete="off">
 ${hidden}
 ${

@@ -4,9 +4,11 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { printedNhsNumber } from '#loaders/answers/notice.ts';
 import { discardHeldFile, listHeldFiles, releaseHeldFile } from '#loaders/upkeep/held-files.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { londonDate } from '#schemas/calendar.ts';
+import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import {
   COUNCIL,
   HELD,
@@ -226,6 +228,53 @@ test('the number of children who stop showing a plan is shown, and must be typed
   }
   expect(await loadEvents(code)).toEqual(before);
   expect((await follow(await send(page, { stops: ' 2 ' }))).heading).toBe(UPLOAD.answered.CPF02);
+});
+
+test('a preview lists which plans stop, by what, so that somebody can check them before sending', async () => {
+  const code = await newCouncil([
+    ...[1, 2, 3].map((n) => planOf(n)),
+    { ...planOf(4), child: person(4, { localId: '' }) },
+  ]);
+  const page = await shown(
+    fileOf(code, 2, [
+      planOf(1, { endDate: yesterday() }),
+      planOf(2, { deleteDate: yesterday() }),
+      { ...planOf(4, { endDate: yesterday() }), child: person(4, { localId: '' }) },
+    ]),
+  );
+  const words = wordsOf(page);
+  expect(words).toContain(UPLOAD.stops(3));
+  const label = PLAN_TYPES['child-protection-plan'].label;
+  for (const [child, by] of [
+    ['LA-1', UPLOAD.stoppedBy.end],
+    ['LA-2', UPLOAD.stoppedBy.delete],
+    [printedNhsNumber(testNumber(4)), UPLOAD.stoppedBy.end],
+  ]) {
+    expect(words).toMatch(new RegExp(`${child}${label}\\d+ \\w+ \\d{4}${by}`));
+  }
+  expect(words).not.toContain('LA-3');
+  expect(page.text).not.toContain(printedNhsNumber(testNumber(1)));
+  const after = await follow(await send(page, { stops: '3' }));
+  expect(wordsOf(after)).not.toContain(printedNhsNumber(testNumber(4)));
+  const states = await Promise.all(
+    (await readdir(folder())).map((id) => readFile(join(folder(), id, 'state.json'), 'utf8')),
+  );
+  expect(states.filter((state) => state.includes(code)).join()).not.toContain(testNumber(4));
+});
+
+test('a preview of a full refresh lists which plans it leaves out', async () => {
+  const code = await newCouncil([1, 2, 3].map((n) => planOf(n)));
+  const page = await shown(fileCsv({ records: [planOf(1)] }), {
+    name: `${code}-2-${now()}-1.csv`,
+    fields: { full: 'true' },
+  });
+  const words = wordsOf(page);
+  expect(words).toContain(UPLOAD.stops(2));
+  for (const child of ['LA-2', 'LA-3']) {
+    expect(words).toMatch(new RegExp(`${child}.{0,60}${UPLOAD.stoppedBy['left-out']}`));
+  }
+  const discard = `${page.path}/discard`;
+  expect((await officer.post(discard, hiddenOf(page, discard))).status).toBe(303);
 });
 
 test('a sequence number that skips more than ten is pointed out, and must be typed again before sending', async () => {
@@ -862,6 +911,8 @@ test('of a partly held file, only that part is shown as waiting', async () => {
   expect(after.heading).toBe(UPLOAD.answeredHeld);
   const held = wordsOf(await officer.get('/council/held'));
   expect(held).toContain(HELD.restIsLoaded);
+  expect(held).toContain(HELD.which);
+  expect(held).not.toMatch(/\b0 (records|plans)\b/);
   expect(held).toContain(HELD.corrected(true));
   expect(held).not.toContain(HELD.nothingIsLoaded);
 });
