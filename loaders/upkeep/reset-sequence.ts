@@ -14,15 +14,22 @@ import { asLoadFailed, LoadFailed, requireOpen } from '../load-failed.ts';
  * give the file's own number. A file made before the newest one loaded so far belongs to the old numbering,
  * and is refused.
  *
- * @returns the highest number used in the old numbering
+ * A file that is missing is of the old numbering, and could then no longer be loaded: only a full refresh would replace
+ * it, which somebody has to accept.
+ *
+ * @returns the highest number used in the old numbering, and the numbers of it that are missing
  * @throws {LoadFailed} if the authority has loaded nothing, or the store failed; nothing was changed
  */
 export async function resetSequence(
   store: Store,
   anchor: Anchor,
   authority: OdsCode,
-  { lockWaitMs, ...named }: NamedPerson & { lockWaitMs?: number },
-): Promise<number> {
+  {
+    lockWaitMs,
+    fullRefreshFollows = false,
+    ...named
+  }: NamedPerson & { lockWaitMs?: number; fullRefreshFollows?: boolean },
+): Promise<{ highest: number; missing: number[] }> {
   try {
     return await withLock(store, authority, lockWaitMs, async (lock) => {
       await requireOpen(store);
@@ -31,18 +38,33 @@ export async function resetSequence(
       if (known?.sequence === undefined) {
         throw new LoadFailed(LOAD_FAILED.noNumbering(authority));
       }
+      const missingFiles = anchor.missingFiles(authority);
+      const missing = missingFiles.map(({ number }) => number);
+      const highest = known.sequence - sequenceOffset;
+      if (missing.length > 0 && !fullRefreshFollows) {
+        throw new LoadFailed(LOAD_FAILED.numberingLacks(missing, authority));
+      }
       await store.appendEvent({
         type: 'sequence-reset',
         auditId: randomUUID(),
         by: named.by,
-        detail: { authority, ...whyDetail(named), highest: known.sequence - sequenceOffset },
+        detail: {
+          authority,
+          ...whyDetail(named),
+          highest,
+          ...(missing.length > 0 && { missing: missing.join(',') }),
+        },
       });
       // One more than the highest, since a numbering may begin with 0.
       await store.changeAuthority(lock, {
         sequenceOffset: known.sequence + 1,
         ...(known.dataAsOf !== undefined && { numberedAfter: known.dataAsOf }),
       });
-      return known.sequence - sequenceOffset;
+      anchor.keepMissingFiles(
+        authority,
+        missingFiles.map((file) => ({ ...file, fullOnly: true })),
+      );
+      return { highest, missing };
     });
   } catch (error) {
     throw asLoadFailed(error, false);

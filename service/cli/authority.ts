@@ -5,6 +5,7 @@ import { councilPhoneSchema, type OdsCode, odsCodeSchema } from '#schemas/author
 import type { Configuration } from '#schemas/configuration.ts';
 import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
 import { officeHoursSchema } from '#schemas/office-hours.ts';
+import { omitUndefined } from '#schemas/omit-undefined.ts';
 import { shortTextSchema } from '#schemas/text.ts';
 import {
   type BreakerName,
@@ -13,6 +14,7 @@ import {
   ownBreakersSchema,
 } from '#schemas/uploads/breakers.ts';
 import { type ColumnMapping, columnMappingSchema, NO_MAPPING } from '#schemas/uploads/columns.ts';
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { RedisRole } from '#store/connection/embedded-redis.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
@@ -208,11 +210,15 @@ async function decided(
 export const resetAuthoritySequence = (
   configuration: Configuration,
   code: string,
-  decision: Named,
+  { fullRefreshFollows, ...decision }: Named & { fullRefreshFollows?: boolean },
 ): Promise<void> =>
   decided(configuration, code, decision, 'loader', async (store, anchor, authority, who) => {
-    const highest = await resetSequence(store, anchor, authority, who);
-    return `Files of authority ${authority} start a new numbering from now on; the old one ended with ${highest}.`;
+    const { highest, missing } = await resetSequence(store, anchor, authority, {
+      ...who,
+      ...omitUndefined({ fullRefreshFollows }),
+    });
+    const waits = missing.map((number) => ` ${LOAD_FAILED.fullRefreshNeeded(number, authority)}`);
+    return `Files of authority ${authority} start a new numbering from now on; the old one ended with ${highest}.${waits.join('')}`;
   });
 
 /**
@@ -314,16 +320,21 @@ Example:
     .argument('<code>', 'its ODS code')
     .requiredOption('--by <name>', 'who decides; goes into the audit')
     .requiredOption('--reason <text>', 'why; goes into the audit')
+    .option(
+      '--full-refresh-follows',
+      'also while a file is missing: only a full refresh then brings the authority up to date',
+    )
     .addHelpText(
       'after',
       `
-Files made before the newest one loaded so far are refused from then on.
+Files made before the newest one loaded so far are refused from then on. While a file is missing, because it was cut
+short and its journal is gone, nothing is changed without --full-refresh-follows.
 
 Example:
   cp-flags authority reset-sequence V145 --by "A. Example" --reason "new case system since Monday"
 `,
     )
-    .action((code: string, options: { by: string; reason: string }) =>
+    .action((code: string, options: Named & { fullRefreshFollows?: boolean }) =>
       resetAuthoritySequence(configuration(), code, options),
     );
 

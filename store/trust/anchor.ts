@@ -38,10 +38,15 @@ export type AnchoredHeldFile = {
 /** The hold that begins, and the id of the one that ends. */
 type HeldFileChanges = { holds?: AnchoredHeldFile | undefined; drops?: string | undefined };
 
+const missingFileSchema = z.object({
+  sequence: z.number(),
+  number: z.number(),
+  /** A new numbering has begun since: it cannot come again, and a full refresh replaces it. */
+  fullOnly: z.boolean().optional(),
+});
 /** A file that was applied in part and cannot be continued. `sequence` has the authority's offset, `number` has not. */
-export type MissingFile = { sequence: number; number: number };
+export type MissingFile = z.infer<typeof missingFileSchema>;
 
-const missingFileSchema = z.object({ sequence: z.number(), number: z.number() });
 const missingFilesSchema = z.record(
   z.string(),
   // Earlier versions kept one.

@@ -338,7 +338,13 @@ export function startStoreVerifier(
       const missing = anchor.missingFiles(code);
       behind.set(
         code,
-        missing.map(({ number }) => LOAD_FAILED.journalGone(number, code)).join(' '),
+        missing
+          .map(({ number, fullOnly = false }) =>
+            fullOnly
+              ? LOAD_FAILED.fullRefreshNeeded(number, code)
+              : LOAD_FAILED.journalGone(number, code),
+          )
+          .join(' '),
       );
     }
     if (loads.length === 0 || stopping.signal.aborted || performance.now() < resumeAgainAt) return;

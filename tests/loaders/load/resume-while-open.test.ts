@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { resumeLoad } from '#loaders/load/load.ts';
 import { LATE_FILES_DAYS, purge } from '#loaders/upkeep/purge.ts';
+import { resetSequence } from '#loaders/upkeep/reset-sequence.ts';
 import { setRestriction } from '#loaders/upkeep/restrict.ts';
 import { withdrawUrgently } from '#loaders/upkeep/withdraw.ts';
 import type { OdsCode } from '#schemas/authority.ts';
@@ -17,7 +18,7 @@ import { until } from '../../support/test-store.ts';
 import { startLoading } from '../../support/upload-loading.ts';
 import { planOf, RECEIVED_AT, TODAY } from '../../support/upload-model.ts';
 
-const { t, newAuthority, loadRecords, rowsOf, expectWhole } = await startLoading();
+const { t, newAuthority, loadRecords, rowsOf, events, expectWhole } = await startLoading();
 
 const DAY_MS = 86_400_000;
 const ADA = { name: 'Ada Officer', key: 'council ada', now: () => RECEIVED_AT };
@@ -160,4 +161,31 @@ describe('a load that cannot be continued', () => {
       expect(worker.state).toMatchObject({ opened: true, problem: false });
     },
   );
+
+  test('keeps its authority from a new numbering, after which only a full refresh helps, until somebody accepts that', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1);
+    await expect(loadRecords(authority, 2, [planOf(2)], endingAt(t, 'finishFile'))).rejects.toThrow(
+      /will be resumed/,
+    );
+    rmSync(t.anchor.loadInProgress(authority)?.journal ?? '', { recursive: true });
+
+    const named = { by: 'A. Example', reason: 'new case system' };
+    await expect(resetSequence(t.store, t.anchor, authority, named)).rejects.toThrow(
+      /File 2 .*only a full refresh.*--full-refresh-follows.*Nothing was changed/,
+    );
+    const resets = async () => (await events()).filter(({ type }) => type === 'sequence-reset');
+    expect(await resets()).toEqual([]);
+
+    const accepted = { ...named, fullRefreshFollows: true };
+    expect(await resetSequence(t.store, t.anchor, authority, accepted)).toEqual({
+      highest: 1,
+      missing: [2],
+    });
+    expect(await resets()).toMatchObject([{ detail: { authority, missing: '2' } }]);
+    const worker = await startWorker();
+    await until(() => worker.state.problem, 'the file being missed');
+    expect(worker.state.detail).toContain('Only a full refresh');
+    expect(worker.state.detail).not.toContain('Load that file again');
+  });
 });
