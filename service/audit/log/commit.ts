@@ -1,3 +1,4 @@
+// One file, since its tables, the code that fills them and the code that reads them must agree.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
