@@ -29,7 +29,7 @@ import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
 import { readReason, reasonField, select, table } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
-import { button, errorSummary, type FieldError, heading, paragraph } from '../html/parts.ts';
+import { button, type FieldError, heading, paragraph } from '../html/parts.ts';
 import { type Fields, readForm } from '../session/forms.ts';
 import { receiveFile } from './file-form.ts';
 import { type AtCouncil, councilAct, guardedCouncil } from './guarded-council.ts';
@@ -87,8 +87,9 @@ async function firstPage(
   const isOwn = JSON.stringify(columns) === JSON.stringify(NO_MAPPING);
   return at.page({
     title: COLUMNS.title,
+    errors,
     status,
-    content: html`${errorSummary(errors)}${heading(COLUMNS.title)}
+    content: html`${heading(COLUMNS.title)}
 ${note !== undefined && html`<p role="status"><strong>${note}</strong></p>`}
 ${paragraph(COLUMNS.lead)}
 <h2 class="nhsuk-heading-m">${COLUMNS.now}</h2>
@@ -161,8 +162,8 @@ async function choosePage(
   const headings = start.headings.map((text, place) => ({ value: String(place), text }));
   return at.page({
     title: COLUMNS.choose,
-    status: errors.length > 0 ? 400 : 200,
-    content: html`${errorSummary(errors)}${heading(COLUMNS.choose)}${paragraph(COLUMNS.chooseLead)}
+    errors,
+    content: html`${heading(COLUMNS.choose)}${paragraph(COLUMNS.chooseLead)}
 ${table(
   COLUMNS.headingsTitle,
   COLUMNS.headings,

@@ -19,7 +19,7 @@ import { download } from '../desk/download.ts';
 import type { DeskDependencies } from '../desk/guarded-desk.ts';
 import { textField } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
-import { button, errorSummary, heading, link, paragraph } from '../html/parts.ts';
+import { button, heading, link, paragraph } from '../html/parts.ts';
 import { readForm } from '../session/forms.ts';
 import { type AtCouncil, guardedCouncil } from './guarded-council.ts';
 import { looksTable, missingLooks } from './looks-table.ts';
@@ -107,8 +107,8 @@ ${Object.entries(fields).map(([name, value]) => html`<input type="hidden" name="
 <button class="nhsuk-button nhsuk-button--secondary" type="submit">${text}</button></form>`;
   return at.page({
     title: LOOKS.title,
-    ...(isMissing && { status: 400 }),
-    content: html`${errorSummary(errors)}${heading(LOOKS.title)}${paragraph(LOOKS.lead)}
+    errors,
+    content: html`${heading(LOOKS.title)}${paragraph(LOOKS.lead)}
 <form method="post" action="${PATH}" novalidate>${hidden}
 ${textField({ name: 'child', label: LOOKS.child, hint: LOOKS.childHint, value: child, errors, width: 20 })}
 ${button(LOOKS.show)}</form>

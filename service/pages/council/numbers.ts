@@ -13,7 +13,6 @@ import {
   button,
   buttonLink,
   errorMessage,
-  errorSummary,
   type FieldError,
   heading,
   paragraph,
@@ -109,8 +108,9 @@ function numbersPage(
     });
   return at.page({
     title: NUMBERS.title,
+    errors,
     ...(status !== undefined && { status }),
-    content: html`${errorSummary(errors)}${heading(NUMBERS.title)}
+    content: html`${heading(NUMBERS.title)}
 ${note !== undefined && html`<p role="status"><strong>${note}</strong></p>`}
 ${paragraph(NUMBERS.lead)}
 <h2 class="nhsuk-heading-m">${NUMBERS.now}</h2>
@@ -155,8 +155,8 @@ function confirmPage(
   const wrong = errors.find(({ field }) => field === 'rang')?.text;
   return at.page({
     title: NUMBERS.confirm,
-    ...(errors.length > 0 && { status: 400 }),
-    content: html`${errorSummary(errors)}${heading(NUMBERS.confirm)}${paragraph(NUMBERS.confirmLead)}
+    errors,
+    content: html`${heading(NUMBERS.confirm)}${paragraph(NUMBERS.confirmLead)}
 ${table(
   NUMBERS.changes,
   NUMBERS.columns,

@@ -25,14 +25,7 @@ import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
 import { pager, table } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
-import {
-  button,
-  buttonLink,
-  errorSummary,
-  type FieldError,
-  heading,
-  paragraph,
-} from '../html/parts.ts';
+import { button, buttonLink, type FieldError, heading, paragraph } from '../html/parts.ts';
 import { type ChosenFile, readFileForm } from './file-form.ts';
 import { type AtCouncil, admittedAs, guardedCouncil } from './guarded-council.ts';
 import { findingCells, pageOf } from './outcome.ts';
@@ -65,10 +58,10 @@ async function* asItComes(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer
 function createForm({ forms, loads }: CouncilReconcileDependencies) {
   return (at: AtCouncil, status = 200, errors: readonly FieldError[] = []): Response =>
     at.page({
-      title: errors.length > 0 ? `Error: ${RECONCILE.title}` : RECONCILE.title,
+      title: RECONCILE.title,
+      errors,
       status,
-      content: html`${errorSummary(errors)}
-${errors.length === 0 ? heading(RECONCILE.title) : html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${RECONCILE.title}</h1>`}
+      content: html`${errors.length === 0 ? heading(RECONCILE.title) : html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${RECONCILE.title}</h1>`}
 ${paragraph(RECONCILE.lead)}
 ${paragraph(RECONCILE.recorded)}
 <form method="post" action="${RECONCILE_PATH}" enctype="multipart/form-data" novalidate autocomplete="off">

@@ -23,7 +23,6 @@ import { html } from '../html/html.ts';
 import {
   button,
   buttonLink,
-  errorSummary,
   type FieldError,
   heading,
   link,
@@ -101,8 +100,8 @@ const rowOf = ({
 function numberPage(council: AtCouncil, typed = '', errors: readonly FieldError[] = []): Response {
   return council.page({
     title: RESTRICTIONS.begin,
-    ...(errors.length > 0 && { status: 400 }),
-    content: html`${errorSummary(errors)}${heading(RESTRICTIONS.begin)}
+    errors,
+    content: html`${heading(RESTRICTIONS.begin)}
 <form method="post" action="${BEGIN}/find" novalidate>${council.hidden('restriction-find')}
 ${textField({ name: 'number', label: RESTRICTIONS.number, hint: RESTRICTIONS.numberHint, value: typed, errors, width: 20, inputMode: 'numeric' })}
 ${textField({ name: 'again', label: RESTRICTIONS.again, hint: RESTRICTIONS.againHint, errors, width: 20, inputMode: 'numeric' })}
@@ -143,8 +142,8 @@ function choosePage(
 ): Response {
   return council.page({
     title: RESTRICTIONS.what,
-    ...(errors.length > 0 && { status: 400 }),
-    content: html`${errorSummary(errors)}${heading(RESTRICTIONS.begin)}
+    errors,
+    content: html`${heading(RESTRICTIONS.begin)}
 <form method="post" action="${BEGIN}" novalidate>${council.hidden('restriction-set')}
 <input type="hidden" name="number" value="${number}">
 ${radios('what', {
@@ -264,8 +263,8 @@ async function detailPage(
   const { errors = [] } = again;
   return council.page({
     title: RESTRICTIONS.title,
-    ...(errors.length > 0 && { status: 400 }),
-    content: html`${errorSummary(errors)}${heading(RESTRICTION.kinds[kind])}
+    errors,
+    content: html`${heading(RESTRICTION.kinds[kind])}
 ${inForce && other !== 'first' && paragraph(RESTRICTION.set[kind])}
 ${other && html`<p><strong>${RESTRICTION.other[other]}</strong></p>`}
 ${summary([

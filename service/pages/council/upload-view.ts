@@ -182,8 +182,7 @@ export function shownView(
   const isNothing = added + changed + removed + refused + superseded === 0;
   const would = UPLOAD.would;
   const waiting = waits(acknowledgement);
-  return html`${errorSummary(errors)}
-${errors.length === 0 ? heading(UPLOAD.shown) : html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${UPLOAD.shown}</h1>`}
+  return html`${errors.length === 0 ? heading(UPLOAD.shown) : html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${UPLOAD.shown}</h1>`}
 ${isBusy && html`<p class="cpf-strong">${UPLOAD.otherAtWork}</p>`}
 <p><strong>${UPLOAD.notYet}</strong> ${UPLOAD.waitsUntil}</p>
 ${numberRemarks(acknowledgement)}

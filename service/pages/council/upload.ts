@@ -15,7 +15,7 @@ import { type Preview, type PreviewedBy, type Previews, TYPED } from '../../uplo
 import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
-import { errorSummary, type FieldError, heading, paragraph } from '../html/parts.ts';
+import { type FieldError, heading, paragraph } from '../html/parts.ts';
 import { withShortTimes } from '../html/time.ts';
 import { type Fields, readForm } from '../session/forms.ts';
 import { receiveFile } from './file-form.ts';
@@ -176,13 +176,12 @@ function createForm(dependencies: CouncilUploadDependencies) {
     errors: readonly FieldError[] = [],
     kept?: KeptFile,
   ): Promise<Response> {
-    const title = errors.length > 0 ? `Error: ${UPLOAD.title}` : UPLOAD.title;
     const others = (await previews.waitingFor(senderOf(at))).filter(({ id }) => id !== kept?.id);
     return at.page({
-      title,
+      title: UPLOAD.title,
+      errors,
       status,
-      content: html`${errorSummary(errors)}
-${errors.length === 0 ? heading(UPLOAD.title) : html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${UPLOAD.title}</h1>`}
+      content: html`${errors.length === 0 ? heading(UPLOAD.title) : html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${UPLOAD.title}</h1>`}
 ${paragraph(UPLOAD.lead)}
 ${others.length > 0 && html`<ul class="nhsuk-list">${waitingItems(others)}</ul>`}
 ${uploadForm(await formOf(at, typed, errors, kept))}`,
@@ -311,10 +310,9 @@ function createPreviewPage(dependencies: CouncilUploadDependencies) {
         if (shown === undefined) return gone(at);
         const token = forms.token({ form: SEND_FORM, owner: at.session.id, once: id });
         const hidden = html`<input type="hidden" name="token" value="${token}">`;
-        const isWrong = errors.length > 0;
         return at.page({
-          title: isWrong ? `Error: ${UPLOAD.shown}` : UPLOAD.shown,
-          status: isWrong ? 400 : 200,
+          title: UPLOAD.shown,
+          errors,
           content: shownView(shown, {
             path,
             hidden,

@@ -25,7 +25,6 @@ import { type Html, html } from '../html/html.ts';
 import {
   button,
   buttonLink,
-  errorSummary,
   type FieldError,
   heading,
   link,
@@ -95,8 +94,8 @@ function numberPage(council: AtCouncil, typed = '', error?: string): Response {
   const errors = error === undefined ? [] : [{ field: 'number', text: error }];
   return council.page({
     title: WITHDRAWALS.begin,
-    ...(error !== undefined && { status: 400 }),
-    content: html`${errorSummary(errors)}${heading(WITHDRAWALS.begin)}
+    errors,
+    content: html`${heading(WITHDRAWALS.begin)}
 <form method="post" action="${BEGIN}/find" novalidate>${council.hidden('withdrawal-find')}
 ${textField({ name: 'number', label: WITHDRAWALS.number, hint: WITHDRAWALS.numberHint, value: typed, errors, width: 20, inputMode: 'numeric' })}
 ${button(WITHDRAWALS.find)}</form>`,
@@ -120,8 +119,8 @@ function choosePage(
   const others = plans.length - 1;
   return council.page({
     title: WITHDRAWALS.choose,
-    ...(errors.length > 0 && { status: 400 }),
-    content: html`${errorSummary(errors)}${heading(WITHDRAWALS.begin)}
+    errors,
+    content: html`${heading(WITHDRAWALS.begin)}
 <form method="post" action="${BEGIN}" novalidate>${council.hidden('withdrawal-ask')}
 <input type="hidden" name="number" value="${number}">
 ${radios('plan', {
@@ -271,8 +270,8 @@ async function detailPage(
   const { errors = [] } = again;
   return council.page({
     title: WITHDRAWALS.title,
-    ...(errors.length > 0 && { status: 400 }),
-    content: html`${errorSummary(errors)}${heading(planText(withdrawal))}
+    errors,
+    content: html`${heading(planText(withdrawal))}
 ${summary([
   [WITHDRAWALS.standing, html`<strong>${WITHDRAWAL.standing[standing]}</strong>`],
   [WITHDRAWALS.localId, localId === '' ? WITHDRAWALS.noLocalId : html`<bdi>${localId}</bdi>`],

@@ -15,7 +15,14 @@ import type { Handler, RouteContext } from '../../http/route.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { type Frame, type NavigationLink, type Page, redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
-import { buttonLink, heading, notFoundPage, paragraph } from '../html/parts.ts';
+import {
+  buttonLink,
+  errorSummary,
+  type FieldError,
+  heading,
+  notFoundPage,
+  paragraph,
+} from '../html/parts.ts';
 import type { Cookies } from '../session/cookies.ts';
 import { type Fields, type Forms, readForm } from '../session/forms.ts';
 import type { Session, SessionState, Sessions } from '../session/sessions.ts';
@@ -43,6 +50,8 @@ export type DeskDependencies = GuardDependencies & {
 export type DeskPage = Omit<Page, 'person' | 'navigation' | 'cookies'> & {
   /** False of a page that loads itself again: it keeps nobody signed in. */
   renews?: boolean;
+  /** What is wrong with its form: it is said first, in the title too, and by the status unless another is given. */
+  errors?: readonly FieldError[];
 };
 
 /** Somebody at a desk whom its scope lets in. */
@@ -157,10 +166,14 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
 
   function pageFor(session: Session, path: string): AtDesk['page'] {
     const owner = session.id;
-    return ({ renews = true, ...page }) => {
+    return ({ renews = true, errors = [], title, content, ...page }) => {
+      const isWrong = errors.length > 0;
       const endsAt = sessions.endsAt(renews ? { ...session, seenAt: Date.now() } : session);
       return frame({
+        ...(isWrong && { status: 400 }),
         ...page,
+        title: isWrong ? `Error: ${title}` : title,
+        content: html`${errorSummary(errors)}${content}`,
         endsWithSession: ENDED,
         person: {
           session,

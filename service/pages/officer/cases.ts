@@ -16,7 +16,7 @@ import { deskMessage } from '../desk/guarded-desk.ts';
 import { pager, summary, table } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
-import { errorSummary, type FieldError, heading, link, paragraph } from '../html/parts.ts';
+import { type FieldError, heading, link, paragraph } from '../html/parts.ts';
 import { shortTimeText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { CASE_FORM, caseForm, isAccess, type OfferedStep } from './case-form.ts';
@@ -152,10 +152,10 @@ async function casePage(
   const { at: time, what, by, words } = WORDS.historyColumns;
   const steps = stepsFor(at, found);
   return at.page({
-    title: errors.length > 0 ? `Error: ${WORDS.case}` : WORDS.case,
-    status: errors.length > 0 ? wrongStatus : 200,
-    content: html`${errorSummary(errors)}
-${heading(WORDS.case)}
+    title: WORDS.case,
+    errors,
+    ...(errors.length > 0 && { status: wrongStatus }),
+    content: html`${heading(WORDS.case)}
 ${summary([
   [WORDS.columns.state, WORDS.states[state]],
   [WORDS.columns.organisation, found.organisation],
@@ -254,9 +254,9 @@ export const officerCaseOpened: Mountable<CasePagesDependencies> = {
         const { errors } = read;
         const typed = { step: fields.get('step'), words: fields.get('words') };
         return at.page({
-          title: `Error: ${WORDS.open}`,
-          status: 400,
-          content: html`${errorSummary(errors)}${heading(WORDS.open)}
+          title: WORDS.open,
+          errors,
+          content: html`${heading(WORDS.open)}
 ${eventSummary(event)}
 ${caseForm(at, { action: PATH, steps: FIRST_STEPS, entry, typed, errors })}`,
         });

@@ -9,14 +9,7 @@ import { recordedCriteria } from '../../audit/search/viewer.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
-import {
-  button,
-  errorSummary,
-  type FieldError,
-  heading,
-  paragraph,
-  radios,
-} from '../html/parts.ts';
+import { button, type FieldError, heading, paragraph, radios } from '../html/parts.ts';
 import { shortTimeText, shownText } from '../html/time.ts';
 import { numberText } from '../look-up/result.ts';
 import type { Fields } from '../session/forms.ts';
@@ -118,7 +111,6 @@ function draftForm(
   typed: TypedDraft,
   errors: readonly FieldError[],
 ): Response {
-  const isWrong = errors.length > 0;
   const gate = (name: Gate): Html => {
     const { legend, answers, ...more } = GATES[name];
     return radios(name, {
@@ -130,10 +122,9 @@ function draftForm(
     });
   };
   return at.page({
-    title: isWrong ? `Error: ${WORDS.title}` : WORDS.title,
-    status: isWrong ? 400 : 200,
-    content: html`${errorSummary(errors)}
-${heading(WORDS.title)}
+    title: WORDS.title,
+    errors,
+    content: html`${heading(WORDS.title)}
 <p class="nhsuk-lede-text">${WORDS.lead}</p>
 <p class="cpf-strong">${WORDS.warning}</p>
 ${paragraph(`${seesText(at)} ${OFFICER.onRecord}`)}

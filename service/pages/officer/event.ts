@@ -12,7 +12,7 @@ import { deskMessage } from '../desk/guarded-desk.ts';
 import { readReason, reasonField, summary } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
-import { button, errorSummary, type FieldError, heading, link, paragraph } from '../html/parts.ts';
+import { button, type FieldError, heading, link, paragraph } from '../html/parts.ts';
 import { shownText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { caseForm, isAccess } from './case-form.ts';
@@ -152,10 +152,9 @@ function reasonAgain(
 ): Response {
   const { action, name, title, submit, hidden } = form;
   return at.page({
-    title: `Error: ${title}`,
-    status: 400,
-    content: html`${errorSummary([error])}
-${heading(title)}
+    title,
+    errors: [error],
+    content: html`${heading(title)}
 <form method="post" action="${action}" novalidate autocomplete="off">
 ${at.hidden(name)}${hidden}
 ${reasonField(typed, [error])}

@@ -4,7 +4,7 @@ import type { ReportName } from '../../audit/search/reports.ts';
 import { recordedCriteria } from '../../audit/search/viewer.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { type Html, html } from '../html/html.ts';
-import { button, errorSummary, type FieldError, heading, paragraph } from '../html/parts.ts';
+import { button, type FieldError, heading, paragraph } from '../html/parts.ts';
 import { criteriaFields, readCriteria, type Typed, typedHidden, typedOf } from './criteria.ts';
 import {
   type AtOfficer,
@@ -33,12 +33,10 @@ function patternsForm(
   typed: Typed,
   errors: readonly FieldError[],
 ): Response {
-  const isWrong = errors.length > 0;
   return at.page({
-    title: isWrong ? `Error: ${OFFICER.patterns}` : OFFICER.patterns,
-    status: isWrong ? 400 : 200,
-    content: html`${errorSummary(errors)}
-${heading(OFFICER.patterns)}
+    title: OFFICER.patterns,
+    errors,
+    content: html`${heading(OFFICER.patterns)}
 ${paragraph(WORDS.patternsLead)}
 ${paragraph(`${seesText(at)} ${OFFICER.onRecord}`)}
 <form method="post" action="/officer/patterns" novalidate autocomplete="off">

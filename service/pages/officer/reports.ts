@@ -10,7 +10,7 @@ import { barChart } from '../desk/charts.ts';
 import { download } from '../desk/download.ts';
 import { select, textField } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
-import { button, errorSummary, type FieldError, heading, paragraph } from '../html/parts.ts';
+import { button, type FieldError, heading, paragraph } from '../html/parts.ts';
 import { shortTimeText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import {
@@ -66,13 +66,11 @@ function reportForm(
   typed: TypedReport,
   errors: readonly FieldError[],
 ): Response {
-  const isWrong = errors.length > 0;
   const options = Object.entries(WORDS.names).map(([value, text]) => ({ value, text }));
   return at.page({
-    title: isWrong ? `Error: ${OFFICER.reports}` : OFFICER.reports,
-    status: isWrong ? 400 : 200,
-    content: html`${errorSummary(errors)}
-${heading(OFFICER.reports)}
+    title: OFFICER.reports,
+    errors,
+    content: html`${heading(OFFICER.reports)}
 ${paragraph(WORDS.lead)}
 ${paragraph(`${seesText(at)} ${OFFICER.onRecord}`)}
 <form method="post" action="/officer/reports" novalidate autocomplete="off">

@@ -11,14 +11,7 @@ import { deskMessage } from '../desk/guarded-desk.ts';
 import { readReason, reasonField, textField } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
-import {
-  button,
-  buttonLink,
-  errorSummary,
-  type FieldError,
-  heading,
-  paragraph,
-} from '../html/parts.ts';
+import { button, buttonLink, type FieldError, heading, paragraph } from '../html/parts.ts';
 import { shownText } from '../html/time.ts';
 import {
   type AtOfficer,
@@ -97,17 +90,14 @@ async function sealPage(
   const state = dependencies.verifications.state();
   const { running } = state;
   const mayAct = isAll(at.viewer);
-  const isWrong = errors.length > 0;
-  const title = isWrong ? `Error: ${WORDS.title}` : running ? WORDS.runningTitle : WORDS.title;
   return at.page({
-    title,
-    status: isWrong ? 400 : 200,
+    title: running ? WORDS.runningTitle : WORDS.title,
+    errors,
     ...(running && {
       leave: { afterSeconds: LOADS_AGAIN_AFTER_SECONDS, to: PATH },
       renews: false,
     }),
-    content: html`${errorSummary(errors)}
-${heading(WORDS.title)}
+    content: html`${heading(WORDS.title)}
 ${await sealedText(dependencies)}
 ${paragraph(WORDS.means)}
 ${

@@ -5,7 +5,7 @@ import { recordedCriteria } from '../../audit/search/viewer.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { download } from '../desk/download.ts';
 import { type Html, html } from '../html/html.ts';
-import { button, errorSummary, type FieldError, heading, link, paragraph } from '../html/parts.ts';
+import { button, type FieldError, heading, link, paragraph } from '../html/parts.ts';
 import {
   CRITERIA_FOR,
   criteriaFields,
@@ -35,12 +35,10 @@ export const fileButton = (): Html =>
   html`<button class="nhsuk-button nhsuk-button--secondary" type="submit" name="as" value="csv">${OFFICER.file}</button>`;
 
 function searchForm(at: AtOfficer, typed: Typed, errors: readonly FieldError[]): Response {
-  const isWrong = errors.length > 0;
   return at.page({
-    title: isWrong ? `Error: ${OFFICER.search}` : OFFICER.search,
-    status: isWrong ? 400 : 200,
-    content: html`${errorSummary(errors)}
-${heading(OFFICER.search)}
+    title: OFFICER.search,
+    errors,
+    content: html`${heading(OFFICER.search)}
 <p class="nhsuk-lede-text">${OFFICER.searchLead}</p>
 ${paragraph(`${seesText(at)} ${OFFICER.onRecord}`)}
 <form method="post" action="/officer/search" novalidate autocomplete="off">

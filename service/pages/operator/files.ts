@@ -10,15 +10,7 @@ import { type AtDesk, deskAct, deskMessage, guardedDesk } from '../desk/guarded-
 import { reasonField, table, textField } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
-import {
-  button,
-  errorSummary,
-  type FieldError,
-  heading,
-  link,
-  paragraph,
-  radios,
-} from '../html/parts.ts';
+import { button, type FieldError, heading, link, paragraph, radios } from '../html/parts.ts';
 import { timeOfYearText, withShortTimes } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { type OperatorDependencies, readName, readWhy, said } from './operator.ts';
@@ -111,9 +103,9 @@ function formPage(
     { value: 'discard', text: HELD.discard, hint: HELD.discardHint },
   ];
   return page({
-    title: errors.length === 0 ? title : `Error: ${title}`,
-    status: errors.length === 0 ? 200 : 400,
-    content: html`${errorSummary(errors)}${heading(html`<bdi>${title}</bdi>`)}
+    title: title,
+    errors,
+    content: html`${heading(html`<bdi>${title}</bdi>`)}
 <p class="nhsuk-lede-text">${whatWaits(file)}</p>
 <ul class="nhsuk-list nhsuk-list--bullet">${reasonsOf(file).map((reason) => html`<li>${reason}</li>`)}</ul>
 ${paragraph(HELD.lead)}

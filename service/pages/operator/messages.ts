@@ -11,15 +11,7 @@ import { type AtDesk, deskAct, deskMessage, guardedDesk } from '../desk/guarded-
 import { reasonField, table } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
-import {
-  button,
-  errorSummary,
-  type FieldError,
-  heading,
-  link,
-  paragraph,
-  radios,
-} from '../html/parts.ts';
+import { button, type FieldError, heading, link, paragraph, radios } from '../html/parts.ts';
 import { timeOfYearText } from '../html/time.ts';
 import { type OperatorDependencies, readWhy, said } from './operator.ts';
 
@@ -142,9 +134,9 @@ function formPage(
 ): Response {
   const title = said(titleOf(row));
   return page({
-    title: errors.length === 0 ? title : `Error: ${title}`,
-    status: errors.length === 0 ? 200 : 400,
-    content: html`${errorSummary(errors)}${heading(html`<bdi>${title}</bdi>`)}
+    title: title,
+    errors,
+    content: html`${heading(html`<bdi>${title}</bdi>`)}
 ${table(MESSAGES.caption, MESSAGES.columns, [[html`<bdi>${title}</bdi>`, ...messageRow(row).slice(1)]])}
 <form method="post" action="${HOME}/${localIdOf(row)}" novalidate>
 ${hidden(FORM)}

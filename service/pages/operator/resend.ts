@@ -8,7 +8,7 @@ import { type AtDesk, deskAct, guardedDesk } from '../desk/guarded-desk.ts';
 import { reasonField, select, textField } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { html } from '../html/html.ts';
-import { button, errorSummary, type FieldError, heading, paragraph } from '../html/parts.ts';
+import { button, type FieldError, heading, paragraph } from '../html/parts.ts';
 import { councilName, RESEND_PAGE } from './messages.ts';
 import { type OperatorDependencies, readWhy } from './operator.ts';
 
@@ -28,9 +28,9 @@ function resendPage(
     text: RESEND.council(councilName(readiness, code), code, kept),
   }));
   return page({
-    title: errors.length === 0 ? RESEND.title : `Error: ${RESEND.title}`,
-    status: errors.length === 0 ? 200 : 400,
-    content: html`${errorSummary(errors)}${heading(RESEND.title)}
+    title: RESEND.title,
+    errors,
+    content: html`${heading(RESEND.title)}
 ${paragraph(RESEND.lead)}
 ${
   councils.length === 0

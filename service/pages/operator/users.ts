@@ -8,14 +8,7 @@ import { type AtDesk, deskAct, deskMessage, guardedDesk } from '../desk/guarded-
 import { reasonField, summary, table, textField } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
-import {
-  button,
-  errorSummary,
-  type FieldError,
-  heading,
-  paragraph,
-  radios,
-} from '../html/parts.ts';
+import { button, type FieldError, heading, paragraph, radios } from '../html/parts.ts';
 import { timeOfYearText } from '../html/time.ts';
 import { lookForUser } from './known-user.ts';
 import { type OperatorDependencies, readWhy, said } from './operator.ts';
@@ -68,9 +61,9 @@ async function usersPage(
 ): Promise<Response> {
   const all = await blocks.list();
   return page({
-    title: errors.length === 0 ? BLOCKED.title : `Error: ${BLOCKED.title}`,
-    status: errors.length === 0 ? 200 : 400,
-    content: html`${errorSummary(errors)}${heading(BLOCKED.title)}
+    title: BLOCKED.title,
+    errors,
+    content: html`${heading(BLOCKED.title)}
 ${doneNote(all, done)}
 ${paragraph(BLOCKED.lead)}
 ${
@@ -167,9 +160,9 @@ function unblockPage(
   const cells = [user, issuer, ...whyOf(block)];
   const title = BLOCKED.unblock(user);
   return page({
-    title: errors.length === 0 ? title : `Error: ${title}`,
-    status: errors.length === 0 ? 200 : 400,
-    content: html`${errorSummary(errors)}${heading(title)}
+    title: title,
+    errors,
+    content: html`${heading(title)}
 ${summary(BLOCKED.columns.map((name, i) => [name, html`<bdi>${cells[i]}</bdi>`]))}
 ${block.desk === 'officer' && html`<p class="cpf-strong">${BLOCKED.byOfficer}</p>`}
 ${paragraph(BLOCKED.unblockThen(user, issuer))}

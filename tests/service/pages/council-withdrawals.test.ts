@@ -179,6 +179,7 @@ describe('a flag on the wrong child', () => {
     ];
     for (const [typed, field] of faults) {
       const page = await ask(officer, KEPT, typed);
+      expect(page.title).toMatch(/^Error: /);
       expect([page.status, page.text.includes(`href="#${field}"`)], field).toEqual([400, true]);
     }
     for (const number of ['', '999', '9990000000', `${KEPT}0`, '<script>', 'constructor']) {

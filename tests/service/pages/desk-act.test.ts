@@ -85,7 +85,8 @@ beforeAll(async () => {
     if (failing) throw new Error('broken');
     judged.push(fields.get('reason') ?? '');
     if (fields.get('reason') === 'wrong') {
-      return page({ title: 'Act', status: 400, content: html`<h1>What is wrong</h1>` });
+      const errors = [{ field: 'reason', text: 'Say why' }];
+      return page({ title: 'Act', errors, content: html`<h1>What is wrong</h1>` });
     }
     const { by, reason, account } = named(fields.get('reason') ?? '');
     done.push(`${authority} ${by} ${account} ${reason}`);
@@ -131,6 +132,8 @@ test('a form that is sent twice with something wrong in it is answered with that
   const visits = await Promise.all([officer.post('/act', fields), officer.post('/act', fields)]);
   for (const visit of [...visits, await officer.post('/act', fields)]) {
     expect([visit.status, visit.heading]).toEqual([400, 'What is wrong']);
+    expect(visit.title).toMatch(/^Error: Act - /);
+    expect(visit.text).toMatch(/nhsuk-error-summary[^]*href="#reason">Say why[^]*<h1/);
   }
   expect(judged.slice(before)).toEqual(['wrong']);
   // The same form with something else in it is another matter, and was sent before.
