@@ -13,8 +13,16 @@ export class AuthorityBusy extends LoadFailed {
   override name = 'AuthorityBusy';
 }
 
+/** The sentence for a person, if something had begun and if nothing had. */
+const OF_LOADS = { begun: LOAD_FAILED.willResume, notBegun: LOAD_FAILED.notLoaded };
+const OF_ACTS = { begun: LOAD_FAILED.actUnknown, notBegun: LOAD_FAILED.actNotDone };
+
+/** As {@link asLoadFailed}, for what a council changes by itself. */
+export const asActFailed = (error: unknown, begun: boolean): LoadFailed =>
+  asLoadFailed(error, begun, OF_ACTS);
+
 /** The cause is put into words and dropped: a client's error contains the failed command, and so NHS numbers. */
-export function asLoadFailed(error: unknown, begun: boolean): LoadFailed {
+export function asLoadFailed(error: unknown, begun: boolean, said = OF_LOADS): LoadFailed {
   if (error instanceof LoadFailed) return error;
   if (error instanceof SourceFailed)
     return new LoadFailed(LOAD_FAILED.nothingChanged(error.message));
@@ -22,8 +30,9 @@ export function asLoadFailed(error: unknown, begun: boolean): LoadFailed {
     connectionFault(error) ?? (error instanceof Error ? error.message : 'unknown failure');
   const safe = message
     .replaceAll(/[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}/g, '##########')
-    .slice(0, 300);
-  return new LoadFailed(begun ? LOAD_FAILED.willResume(safe) : LOAD_FAILED.notLoaded(safe));
+    .slice(0, 300)
+    .replace(/[^.]$/, '$&.');
+  return new LoadFailed(begun ? said.begun(safe) : said.notBegun(safe));
 }
 
 /** Ends a load before it has changed anything. @throws {LoadFailed} once the process was told to stop */

@@ -6,7 +6,7 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
-import { AuthorityBusy, asLoadFailed, requireOpen } from '../load-failed.ts';
+import { AuthorityBusy, asActFailed, requireOpen } from '../load-failed.ts';
 
 const LOCK_WAIT_MS = 10_000;
 
@@ -47,7 +47,7 @@ export async function changing<T>(
     });
   } catch (error) {
     if (error instanceof AuthorityBusy) return { kind: 'busy' };
-    throw asLoadFailed(error, begun);
+    throw asActFailed(error, begun);
   }
 }
 

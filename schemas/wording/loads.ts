@@ -16,6 +16,10 @@ export const LOAD_FAILED = {
   stoppedMidway: 'the process was told to stop.',
   notLoaded: (why: string) =>
     `The file was not loaded and nothing was changed: ${why} Correct that and load the file again.`,
+  /** What a council changes by itself: nobody may take it for done, since nothing is resumed that had not begun. */
+  actUnknown: (why: string) =>
+    `It failed before it was known to be done: ${why} Look at the list (--list) in a minute. If it does not show what you wanted, do it again.`,
+  actNotDone: (why: string) => `Nothing was changed: ${why} Correct that and do it again.`,
   loaderAtWork: (authority: string) =>
     `Another loader is working on authority ${authority}. Load the file again when it is done.`,
   loaderHeldUp: (authority: string) =>

@@ -77,7 +77,8 @@ export function doEach(
           work();
           return undefined;
         } catch (error) {
-          // If SQLite itself abandoned the transaction, no piece is done, and this throws.
+          // If SQLite itself abandoned the transaction, as on a full disk, no piece is done.
+          if (!db.isTransaction) throw error;
           db.exec('ROLLBACK TO piece');
           return { error };
         } finally {

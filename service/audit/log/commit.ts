@@ -258,7 +258,7 @@ export class CommitFile {
       this.#db.exec('COMMIT');
       return hold;
     } catch (error) {
-      this.#db.exec('ROLLBACK');
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       throw error;
     }
   }

@@ -447,6 +447,33 @@ test('one cut short before the anchor knew of it is not reported as in force, an
   await expectWhole(authority);
 });
 
+test.each(['beginLoad', 'appendEvent', 'commitLoad'] as const)(
+  'a protection that fails at %s is not promised to be done later: the person is sent to the list',
+  async (step) => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1, [planOf(235)]);
+    const { store, anchor } = endingAt(t, step);
+    const failing = setRestriction(store, anchor, authority, WHEREABOUTS(235), why, by);
+    await expect(failing).rejects.toThrow(
+      'It failed before it was known to be done: the process ended here. Look at the list (--list) in a minute.',
+    );
+    const isUnderWay = t.anchor.loadInProgress(authority) !== undefined;
+    if (isUnderWay) await resume(authority);
+    const standing = isUnderWay ? 'in-force' : 'cut-short';
+    expect(await listRestrictions(t.store, authority, now)).toMatchObject([{ standing }]);
+  },
+);
+
+test('a protection that fails before anything is begun says that nothing was changed', async () => {
+  const authority = newAuthority();
+  await loadRecords(authority, 1, [planOf(236)]);
+  const { store } = endingAt(t, 'readRows');
+  await expect(
+    setRestriction(store, t.anchor, authority, WHEREABOUTS(236), why, by),
+  ).rejects.toThrow('Nothing was changed: the process ended here. Correct that and do it again.');
+  expect(await listRestrictions(t.store, authority, now)).toEqual([]);
+});
+
 test.each(['appendEvent', 'restrict', 'changeAuthority'] as const)(
   'a bar not known to be on a replica at %s is not reported as set, and is set once resumed',
   async (step) => {

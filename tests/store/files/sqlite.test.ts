@@ -1,0 +1,21 @@
+import { DatabaseSync } from 'node:sqlite';
+import { expect, test } from 'vitest';
+import { doEach } from '#store/files/sqlite.ts';
+
+test('what is said of work that SQLite itself gave up, as on a full disk, is why, and nothing of it is done', () => {
+  const db = new DatabaseSync(':memory:');
+  db.exec('CREATE TABLE one (id INTEGER PRIMARY KEY) STRICT');
+  const insert = (how: string, id: number) => () =>
+    db.exec(`INSERT OR ${how} INTO one VALUES (${id})`);
+  const failures = doEach(db, [insert('ABORT', 1), insert('ROLLBACK', 1), insert('ABORT', 2)]);
+  for (const failure of failures) {
+    expect(failure?.error).toMatchObject({ message: 'UNIQUE constraint failed: one.id' });
+  }
+  expect(db.prepare('SELECT * FROM one').all()).toEqual([]);
+  expect(doEach(db, [insert('ABORT', 1), insert('ABORT', 1), insert('ABORT', 2)])).toMatchObject([
+    undefined,
+    { error: { message: 'UNIQUE constraint failed: one.id' } },
+    undefined,
+  ]);
+  db.close();
+});
