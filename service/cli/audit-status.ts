@@ -1,6 +1,7 @@
 import type { Configuration } from '#schemas/configuration.ts';
 import { SEALING } from '#schemas/wording/operations.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { lacksRights } from '#store/connection/connection.ts';
 import { CommitFile, type WitnessingState } from '../audit/log/commit.ts';
 import { auditFolder } from '../files/data-folder.ts';
 import type { StoreConnection } from '../start/redis.ts';
@@ -11,7 +12,8 @@ type AuditStatus = {
   isOld: boolean;
   detail: string;
   sealed: number;
-  unsealed: number;
+  /** `null` if the Redis user may not read it. */
+  unsealed: number | null;
   /** ISO 8601: since when the oldest unsealed event waits. */
   oldestUnsealed?: string;
   /** When the worker last read the newest part of the log back, and what it found. */
@@ -41,10 +43,14 @@ export async function auditStatus(
     const sealing = commits.sealing();
     const streams = createAuditStreams(connection);
     const beyond = await streams.sealedBeyond(() => commits.size());
-    const last = await streams.numbers();
+    const last = await streams.numbers().catch((error: unknown) => {
+      if (lacksRights(error)) return undefined;
+      throw error;
+    });
     const numbers = commit?.numbers ?? [];
-    const unsealed = last.reduce((sum, n, i) => sum + Math.max(0, n - (numbers[i] ?? 0)), 0);
-    const oldest = unsealed === 0 ? undefined : await streams.oldest(numbers, last);
+    const unsealed = last?.reduce((sum, n, i) => sum + Math.max(0, n - (numbers[i] ?? 0)), 0);
+    const oldest =
+      last === undefined || unsealed === 0 ? undefined : await streams.oldest(numbers, last);
     const verified = commits.verified();
     const isWitnessed = configuration.AUDIT_WITNESSES !== undefined;
     const witnessing = isWitnessed ? commits.witnessing() : undefined;
@@ -57,7 +63,7 @@ export async function auditStatus(
       isOld,
       detail: isOld ? SEALING.oldLog(beyond) : said,
       sealed: commit?.size ?? 0,
-      unsealed,
+      unsealed: unsealed ?? null,
       ...(oldest !== undefined && { oldestUnsealed: new Date(oldest).toISOString() }),
       ...(verified !== undefined && { verified }),
       holds: commits.retentionHolds().length,
@@ -70,10 +76,9 @@ export async function auditStatus(
 
 export function printAuditStatus(status: AuditStatus): void {
   const { ok, detail, sealed, unsealed, oldestUnsealed, verified, holds, witnessing } = status;
-  const waits =
-    unsealed === 0
-      ? ''
-      : `, ${unsealed} wait${oldestUnsealed === undefined ? '' : ` (since ${oldestUnsealed})`}`;
+  const since = oldestUnsealed === undefined ? '' : ` (since ${oldestUnsealed})`;
+  const some = unsealed === 0 ? '' : `, ${unsealed} wait${since}`;
+  const waits = unsealed === null ? ', how many wait is not known to this Redis user' : some;
   console.log(`Audit: ${sealed} events sealed${waits}. ${ok ? detail : `PROBLEM: ${detail}`}`);
   if (verified?.problem !== undefined) {
     console.log(`  Its newest part is NOT WHOLE (${verified.at}): ${verified.problem}`);

@@ -7,6 +7,7 @@ import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { READINESS } from '#schemas/wording/store.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import { type HostPort, placeOf } from '#store/connection/address.ts';
+import { lacksRights } from '#store/connection/connection.ts';
 import { createStore, type Store } from '#store/store.ts';
 import { type ReadinessCheck, watchStore } from '#store/trust/readiness.ts';
 import { auditFolder, openAnchor } from '../files/data-folder.ts';
@@ -35,7 +36,7 @@ type Line = {
   rows: number;
   upToDate: boolean;
   reconciled: boolean;
-  /** The share of accepted records in its last ten files, from 0 to 1. */
+  /** The share of accepted records in its last ten files, from 0 to 1; `null` also if the Redis user may not read it. */
   acceptedShare: number | null;
   /** Numbers of files that wait, in part or whole, for a release. */
   held: number[];
@@ -52,7 +53,12 @@ async function acceptedShare(
   const numbers = Array.from({ length: RECENT_FILES }, (_, i) => sequence - i).filter(
     (number) => number >= 0,
   );
-  const files = await Promise.all(numbers.map((number) => store.fileOf(code, number)));
+  const files = await Promise.all(numbers.map((number) => store.fileOf(code, number))).catch(
+    (error: unknown) => {
+      if (lacksRights(error)) return [];
+      throw error;
+    },
+  );
   let records = 0;
   let accepted = 0;
   for (const file of files) {

@@ -122,9 +122,12 @@ export const connectionFault = (error: unknown): string | undefined =>
     ? STORE.noConnection
     : rightsFault(error);
 
+/** What Redis says of a command that its caller may not give: by itself, or within a function, before and since 7.2. */
+const REFUSED = /\bNOPERM\b|\bThe user executing the script can't\b|\bACL failure in script\b/;
+
 /** Whether Redis knows its caller and refuses the command. */
 export const lacksRights = (error: unknown): boolean =>
-  error instanceof Error && /\bNOPERM\b/.test(error.message);
+  error instanceof Error && REFUSED.test(error.message);
 
 /**
  * Why something cannot be read: either the caller may not, which giving Redis its users puts right, or Redis

@@ -352,10 +352,11 @@ export function watchStore(
         // read here: no lookup process may write to them, so none can be flooded by one.
         redis.hkeys(keys.blocked).catch(() => undefined),
         redis.get(keys.heartbeat).catch(() => undefined),
-        redis.sismember(keys.notInUse(0), '').then(
-          () => true,
-          () => false,
-        ),
+        answersLookups &&
+          redis.sismember(keys.notInUse(0), '').then(
+            () => true,
+            () => false,
+          ),
       ],
     );
     if (mine !== turn) return;

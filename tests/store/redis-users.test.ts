@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { keys } from '#store/keys.ts';
-import { startTestStore, type TestStore } from '../support/test-store.ts';
+import { watchStore } from '#store/trust/readiness.ts';
+import { startTestStore, type TestStore, WAIT_MS } from '../support/test-store.ts';
 
 /** What the Redis user of a lookup process may do, as docs/threat-model.md says it. */
 
@@ -144,3 +145,16 @@ describe('a lookup process’s Redis user', () => {
     }
   });
 });
+
+test.for(['lookup', 'worker'] as const)(
+  'what a process of the role %s looks at each second is within the rights of its Redis user, so that a refusal in the ACL log is news',
+  async (role) => {
+    const redis = await t.connect(role);
+    await t.admin.call('ACL', 'LOG', 'RESET');
+    const readiness = watchStore(redis, { answersLookups: role === 'lookup' });
+    expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
+    await readiness.stop();
+    const refused = (await t.admin.call('ACL', 'LOG')) as unknown[][];
+    expect(refused.filter((entry) => entry.includes(`cpf-${role}`))).toEqual([]);
+  },
+);

@@ -1,9 +1,13 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { Command } from 'commander';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { loadFile } from '#loaders/load/load.ts';
+import type { OdsCode } from '#schemas/authority.ts';
 import { type Configuration, readConfiguration } from '#schemas/configuration.ts';
+import { CommitFile } from '#service/audit/log/commit.ts';
 import { expectAuthorities } from '#service/cli/authority.ts';
 import { block } from '#service/cli/block.ts';
 import { COMMANDS as COMMANDS_OF_CP_FLAGS } from '#service/cli/commands.ts';
@@ -11,6 +15,7 @@ import { confirmPromotedServer } from '#service/cli/confirm.ts';
 import { purgeRows } from '#service/cli/purge.ts';
 import { repair } from '#service/cli/repair.ts';
 import { status } from '#service/cli/status.ts';
+import { testNumber } from '../../support/rows.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
 
 const NAMED = { by: 'A. Example', reason: 'test' };
@@ -87,6 +92,42 @@ test.for(Object.entries(COMMANDS))(
     expect(sentence).not.toContain('NOPERM');
   },
 );
+
+test('cp-flags status as the user of a lookup process works once files are loaded, beside a log too, and leaves out what that user may not read', async () => {
+  const csv = `nhs_number,local_id,date_of_birth,given_name,family_name,plan_type,start_date,end_date,delete_date\n${testNumber(1)},L1,2019-03-05,A,B,child-protection-plan,2026-03-01,,\n`;
+  const source = (text: string) => ({
+    name: 'file.csv',
+    stream: Readable.from([Buffer.from(text)]),
+  });
+  await store.store.setAuthority(
+    'ZZ101' as OdsCode,
+    { name: 'A', emergencyDutyTeamPhone: '02079460001' },
+    'test',
+  );
+  const loaded = await loadFile(store.store, store.anchor, source(csv), {
+    by: 'test',
+    addAuthority: false,
+    spoolDir: join(folder, 'spool'),
+    metadata: { authority: 'ZZ101', sequence: 1, createdAt: new Date().toISOString(), rowCount: 1 },
+  });
+  expect(loaded.code).toBe('CPF02');
+  mkdirSync(join(store.dataDir, 'audit'));
+  CommitFile.open(join(store.dataDir, 'audit')).close();
+
+  const lines: string[] = [];
+  const printed = vi
+    .spyOn(console, 'log')
+    .mockImplementation((line: string) => void lines.push(line));
+  try {
+    expect(await said(() => status(asLookup, {}))).toBe('done');
+  } finally {
+    printed.mockRestore();
+  }
+  expect(lines.at(-1)).toMatch(/^ZZ101 .* {2}- {9}up to date$/);
+  expect(lines.find((line) => line.startsWith('Audit:'))).toContain(
+    '0 events sealed, how many wait is not known to this Redis user',
+  );
+});
 
 test('a wrong password is reported as such', async () => {
   const configuration = as('worker', 'wrong');
