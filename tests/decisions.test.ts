@@ -46,9 +46,9 @@ test('a replaced decision names the one that replaced it, on its own page and in
   }
 });
 
-test('every decision has its context, the decision and what decided it', () => {
+test('every decision has its context, the decision and what settled it', () => {
   for (const { name, text } of pages) {
-    for (const part of ['Context', 'Decision', 'What decided']) {
+    for (const part of ['Context', 'Decision', 'What settled it']) {
       expect(text, name).toContain(`**${part}.**`);
     }
   }
