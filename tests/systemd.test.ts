@@ -55,6 +55,15 @@ test.skipIf(!hasAnalyze).for(units)('%s gives the service only what it needs', (
   expect(status, stdout).toBe(0);
 });
 
+test.each(['cp-flags.service', 'cp-flags@.service'])(
+  '%s lets a thread say that lookups come before it, and take nothing else of the machine',
+  (unit) => {
+    const text = readFileSync(join(root, 'docs/operating/systemd', unit), 'utf8');
+    const filters = [...text.matchAll(/^SystemCallFilter=(.*)$/gm)].map(([, filter]) => filter);
+    expect(filters).toEqual(['@system-service', '~@privileged @resources', 'setpriority']);
+  },
+);
+
 test.each(units)('%s starts the program directly, so that a signal reaches it', (unit) => {
   const text = readFileSync(join(root, unit), 'utf8');
   expect(text).toMatch(

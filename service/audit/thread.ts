@@ -6,6 +6,7 @@ import { CONNECTION_REPLACED } from '#schemas/wording/store.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { connectStore, type StoreAddress } from '#store/connection/connection.ts';
 import { Anchor } from '#store/trust/anchor.ts';
+import { comeAfterLookups } from '../telemetry/after-lookups.ts';
 import { type Alerting, type AlertingSettings, createAlerting } from './alert/alerting.ts';
 import { createCommits } from './copy/commits.ts';
 import { openPlace, type PlaceSettings } from './copy/open-place.ts';
@@ -47,6 +48,8 @@ const INDEXING_A_STEP_MS = 100;
 /** Counting costs by the page written, and several seconds' lookups of one user share one. */
 const COUNTED_EVERY_MS = 5_000;
 const COUNTED_AT_ONCE = 8_192;
+
+comeAfterLookups();
 
 const settings = workerData as ThreadSettings;
 const { folder, indexFile, keyFile, origin, retentionYears, anchorFolder, address, copy } =

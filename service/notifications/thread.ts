@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
+import { comeAfterLookups } from '../telemetry/after-lookups.ts';
 import {
   createNotifier,
   type Directory,
@@ -11,6 +12,8 @@ import {
 export type NotifierOrder = { kind: 'directory'; directory: Directory } | { kind: 'stop' };
 
 const LOOKS_EVERY_MS = 1_000;
+
+comeAfterLookups();
 
 const options = workerData as Omit<NotifierOptions, 'clock'>;
 const stop = new AbortController();

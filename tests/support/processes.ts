@@ -47,6 +47,7 @@ export function cpFlags(
     child.once('close', (code) => resolve({ code, stdout, stderr }));
   });
   return {
+    pid: child.pid ?? 0,
     ended,
     stdout: () => stdout,
     stderr: () => stderr,

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { csvText } from '#loaders/formats/common/csv-text.ts';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
+import { comeAfterLookups } from '../../telemetry/after-lookups.ts';
 import { type Cell, SEARCH_COLUMNS, searchRow, withOffset } from './cells.ts';
 import { childDraft } from './draft.ts';
 import { IndexDamaged, type Place } from './index-file.ts';
@@ -14,6 +15,8 @@ import {
 import { REPORTS, type ReportName } from './reports.ts';
 import { type AuditPlaces, NoIndex, searchAudit, viewEvents, withIndex } from './search.ts';
 import type { ShownEvent, Viewer } from './view.ts';
+
+comeAfterLookups();
 
 type Part = { limit: number; after?: Place | undefined };
 type Reported = ReportOptions & { name: ReportName | 'child-draft' };

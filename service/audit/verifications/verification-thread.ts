@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { comeAfterLookups } from '../../telemetry/after-lookups.ts';
 import { CHECKPOINT, readCheckpointFile } from '../log/log-folder.ts';
 import { readKeys, retiredKeysOf } from '../seal/keys.ts';
 import { findEntries, NoProof, proveEntry } from '../verify/prove.ts';
@@ -32,6 +33,8 @@ export type VerificationMessage =
   | { kind: 'no-proof' };
 
 const TOLD_EVERY_MS = 500;
+
+comeAfterLookups();
 
 const order = workerData as VerificationOrder;
 const { folder, keyFile } = order;

@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
+import { getPriority } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -21,6 +23,18 @@ import { testFolder, until } from '../../support/service.ts';
 import { startTestStore } from '../../support/test-store.ts';
 
 const [ON_PLAN] = SAMPLE_NUMBERS.map(({ nhsNumber }) => nhsNumber);
+
+/** Where a thread's nice value stands in its line of /proc, counted from after its name. */
+const NICE = 16;
+
+/** How nice each thread of a process is, the main one first. */
+function niceOf(pid: number) {
+  return readdirSync(`/proc/${pid}/task`).map((thread) => {
+    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8');
+    const [does = '', rest = ''] = stat.split(/\((.*)\) /s).slice(1);
+    return { thread: Number(thread), does, nice: Number(rest.split(' ')[NICE]) };
+  });
+}
 
 const folders: string[] = [];
 const serving: Awaited<ReturnType<typeof startServing>>[] = [];
@@ -125,6 +139,22 @@ describe('a demo that runs', () => {
       ['Amina Demo', false, 2],
     ]);
   });
+
+  test.runIf(process.platform === 'linux')(
+    'lets lookups and Redis come before sealing, notifying and searching where both want one processor',
+    async () => {
+      const own = getPriority();
+      await until(() => niceOf(service.pid).filter(({ nice }) => nice > own).length >= 2);
+      const threads = niceOf(service.pid);
+      const [main, ...others] = threads;
+      expect(main).toMatchObject({ thread: service.pid, nice: own });
+      expect(new Set(others.map(({ nice }) => nice))).toEqual(new Set([own, own + 5]));
+      // Those are shared with lookups: a thread that a lowered one began would be lowered too.
+      expect(threads.filter(({ does, nice }) => /libuv|V8/.test(does) && nice > own)).toEqual([]);
+      const redis = niceOf(await redisOf(dataDir));
+      expect([...new Set(redis.map(({ nice }) => nice))]).toEqual([own]);
+    },
+  );
 
   test('does not let another demo use its data folder', async () => {
     const { code, stderr } = await run(['serve', '--demo'], { DATA_DIR: dataDir });
