@@ -25,11 +25,14 @@ export const OPERATOR = {
 export const ANSWERING = {
   all: 'Lookups are answered',
   allAnd: (concerns: number) => `Lookups are answered. ${counted(concerns, 'thing')} to deal with`,
+  withheld: 'Plans are shown, but no lookup is told that there is no plan',
   some: 'Some lookups are not answered',
   none: 'No lookup is answered',
   unknown: 'It is not known whether lookups are answered',
   noneThen:
     'Clinicians who look a child up now see “Could not check”. Tell the care settings that this does not mean “no plan”, and that they must ring the council where the child lives.',
+  withheldThen:
+    'Too few councils are up to date. Where no plan is found, clinicians see “Could not check”. Ask each council that is out of date for its newest file.',
   someThen:
     'Clinicians see “Could not check” if their request goes to a process that does not answer. Take that process out of the load balancer until it answers.',
   unknownThen:
@@ -73,6 +76,8 @@ export const ANSWERING = {
     millisecondsColumn: 'Milliseconds',
   },
   audit: 'The audit',
+  notCopied: 'No second copy of the audit is kept (AUDIT_COPY is not set).',
+  notWitnessed: 'No witness cosigns the audit (AUDIT_WITNESSES is not set).',
   checks: (passing: number, all: number) => `All checks: ${passing} of ${all} pass`,
   checkColumns: ['Check', 'State', 'Detail'] as const,
   passes: 'Passes',
@@ -92,8 +97,7 @@ export const FRESHNESS = {
   caption: 'How up to date each council’s data is',
   columns: ['Council', 'State', 'Data as of', 'Last file', 'Plans'] as const,
   upToDate: 'Up to date',
-  behind: (hours: number) =>
-    `Out of date for ${hours < 48 ? counted(hours, 'hour') : counted(Math.floor(hours / 24), 'day')}. Ask for its newest file`,
+  behind: (since: string) => `Out of date since ${since}. Ask for its newest file`,
   never: 'Never loaded. Ask for its first file',
   unknown: 'Expected, but not known here. Load its first file',
   differs: 'What is held differs from what was loaded. Load its newest file',

@@ -4,14 +4,15 @@ import { summary } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { timeOfYearText } from '../html/time.ts';
 
+/** By when an authority has to send more, in milliseconds; `undefined` if nothing of it has been loaded. */
+export const dueOf = ({ dataAsOf }: Authority, upToDateMs: number): number | undefined =>
+  dataAsOf === undefined ? undefined : Date.parse(dataAsOf) + upToDateMs;
+
 /** How old an authority's data is, when more is due, and what clinicians are told meanwhile. */
-export function freshness(
-  { dataAsOf, reconciled }: Authority,
-  upToDateMs: number,
-  now: number,
-): Html {
+export function freshness(authority: Authority, upToDateMs: number, now: number): Html {
+  const { dataAsOf, reconciled } = authority;
   const made = dataAsOf === undefined ? undefined : Date.parse(dataAsOf);
-  const due = made === undefined ? undefined : made + upToDateMs;
+  const due = dueOf(authority, upToDateMs);
   const isBehind = due === undefined || due <= now;
   const told = isBehind ? FRESHNESS.behind : reconciled ? FRESHNESS.upToDate : FRESHNESS.differs;
   return html`<h2 class="nhsuk-heading-m">${FRESHNESS.title}</h2>

@@ -1,4 +1,5 @@
 import { listWithdrawals } from '#loaders/upkeep/withdraw.ts';
+import type { Authority } from '#schemas/authority.ts';
 import { COUNCIL } from '#schemas/wording/council.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
@@ -9,11 +10,11 @@ import { summary } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { heading, link, paragraph } from '../html/parts.ts';
 import { timeOfYearText } from '../html/time.ts';
-import { freshness } from './freshness.ts';
+import { dueOf, freshness } from './freshness.ts';
 import { type AtCouncil, guardedCouncil } from './guarded-council.ts';
 import { HELD_PATH } from './outcome.ts';
 import { senderOf } from './upload.ts';
-import { waitingItems } from './upload-view.ts';
+import { UPLOAD_PATH, waitingItems } from './upload-view.ts';
 import { WITHDRAWALS_PATH } from './withdrawals.ts';
 
 type CouncilHomeDependencies = DeskDependencies & {
@@ -24,21 +25,25 @@ type CouncilHomeDependencies = DeskDependencies & {
   upToDateMs: number;
 };
 
-/** What waits for this person (their files) and for somebody of the council (held files, withdrawals), with links. */
+/** What waits for this person (their files) and for somebody of the council (a new file, held files, withdrawals), with links. */
 async function whatWaits(
-  { store, anchor, previews }: Pick<CouncilHomeDependencies, 'store' | 'anchor' | 'previews'>,
+  { store, anchor, previews, upToDateMs }: CouncilHomeDependencies,
   at: AtCouncil,
+  authority: Authority,
 ): Promise<Html | false> {
   const { authority: code } = at;
+  const due = dueOf(authority, upToDateMs);
+  const isLate = due === undefined || due <= Date.now();
   const unsent = await previews.waitingFor(senderOf(at));
   const files = anchor.heldFiles().filter(({ authority }) => authority === code).length;
   const withdrawals = (await listWithdrawals(store, code)).filter(
     ({ standing }) => standing === 'waiting',
   ).length;
   return (
-    files + withdrawals + unsent.length > 0 &&
+    (isLate || files + withdrawals + unsent.length > 0) &&
     html`<h2 class="nhsuk-heading-m">${COUNCIL.waiting}</h2>
 <ul class="nhsuk-list">
+${isLate && html`<li><strong>${due === undefined ? COUNCIL.noneLoaded : COUNCIL.overdue(timeOfYearText(due))}</strong> ${link(UPLOAD_PATH, COUNCIL.sendFile)}</li>`}
 ${waitingItems(unsent)}
 ${files > 0 && html`<li>${link(HELD_PATH, COUNCIL.heldFiles(files))}</li>`}
 ${withdrawals > 0 && html`<li>${link(WITHDRAWALS_PATH, COUNCIL.withdrawals(withdrawals))}</li>`}
@@ -65,7 +70,7 @@ export const councilHome: Mountable<CouncilHomeDependencies> = {
       return page({
         title,
         content: html`${heading(html`<bdi>${title}</bdi>`)}
-${await whatWaits(dependencies, at)}
+${await whatWaits(dependencies, at, authority)}
 <h2 class="nhsuk-heading-m">${COUNCIL.held}</h2>
 ${summary([
   [

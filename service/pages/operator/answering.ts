@@ -46,7 +46,8 @@ export const namedChecks = (
   })),
 ];
 
-export type Answering = 'all' | 'some' | 'none' | 'unknown';
+/** `withheld`: they are, but where no plan is found the answer is could-not-check. */
+export type Answering = 'all' | 'withheld' | 'some' | 'none' | 'unknown';
 
 type AnsweringOf = {
   /** Whether the store may be believed, as far as this process knows. */
@@ -54,6 +55,8 @@ type AnsweringOf = {
   /** Whether this process is ready, if it answers lookups itself. */
   isOwnReady: boolean | undefined;
   instance: string;
+  /** Whether enough councils are up to date to say that there is no plan. */
+  negativesAllowed: boolean;
   /** `undefined` if nobody can say what others report. */
   processes: readonly ProcessState[] | undefined;
 };
@@ -63,6 +66,7 @@ export function answering({
   isStoreReady,
   isOwnReady,
   instance,
+  negativesAllowed,
   processes = [],
 }: AnsweringOf): Answering {
   if (!isStoreReady) return 'none';
@@ -73,7 +77,7 @@ export function answering({
     .flatMap(({ state }) => (state === 'partly' ? [true, false] : [state === 'ready']));
   const all = isOwnReady === undefined ? others : [isOwnReady, ...others];
   if (all.length === 0) return 'unknown';
-  if (all.every(Boolean)) return 'all';
+  if (all.every(Boolean)) return negativesAllowed ? 'all' : 'withheld';
   return all.some(Boolean) ? 'some' : 'none';
 }
 
@@ -134,7 +138,8 @@ export function concernsOf(of: ConcernsOf): Concern[] {
   const concerns: Concern[] = [
     ...failing.map(
       ({ name, detail, since, stops }): Concern => ({
-        level: stops ? 'stops' : 'warns',
+        // Lookups that find a plan are answered.
+        level: stops ? 'stops' : name.startsWith('coverage:') ? 'partly' : 'warns',
         text: detail,
         since,
         to: whatToDo(name),

@@ -12,8 +12,6 @@ import { timeOfYearText } from '../html/time.ts';
 import { filePath } from './files.ts';
 import { type OperatorDependencies, said } from './operator.ts';
 
-const HOUR_MS = 3_600_000;
-
 /** Whether a council's data can be relied on, and what to do if it cannot. */
 function stateText(
   authority: Authority | undefined,
@@ -24,8 +22,8 @@ function stateText(
   if (authority === undefined) return FRESHNESS.unknown;
   if (authority.dataAsOf === undefined) return FRESHNESS.never;
   if (!authority.reconciled) return FRESHNESS.differs;
-  const behindMs = now - Date.parse(authority.dataAsOf) - upToDateMs;
-  return behindMs < 0 ? FRESHNESS.fromFuture : FRESHNESS.behind(Math.floor(behindMs / HOUR_MS));
+  const dueAt = Date.parse(authority.dataAsOf) + upToDateMs;
+  return dueAt > now ? FRESHNESS.fromFuture : FRESHNESS.behind(timeOfYearText(dueAt));
 }
 
 type Council = { code: string; name: string; authority: Authority | undefined };

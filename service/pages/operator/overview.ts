@@ -26,6 +26,8 @@ function headline(state: Answering, concerns: number): string {
   switch (state) {
     case 'all':
       return concerns === 0 ? ANSWERING.all : ANSWERING.allAnd(concerns);
+    case 'withheld':
+      return ANSWERING.withheld;
     case 'some':
       return ANSWERING.some;
     case 'none':
@@ -37,6 +39,7 @@ function headline(state: Answering, concerns: number): string {
 
 const THEN: Record<Answering, string | undefined> = {
   all: undefined,
+  withheld: ANSWERING.withheldThen,
   some: ANSWERING.someThen,
   none: ANSWERING.noneThen,
   unknown: ANSWERING.unknownThen,
@@ -59,10 +62,17 @@ ${table(
   ]),
 )}</div></details>`;
 
+/** Checks that there are only where it was set up, and what it means if it was not. */
+const NOT_SET_UP = [
+  ['audit-copy', ANSWERING.notCopied],
+  ['audit-witnessed', ANSWERING.notWitnessed],
+] as const;
+
 /** Whether the audit is sealed, copied and witnessed, and how far: whatever checks of it there are. */
 const auditPart = (checks: readonly NamedCheck[]): Html =>
   html`<h2 class="nhsuk-heading-m">${ANSWERING.audit}</h2>
-${checks.filter(({ name }) => name.startsWith('audit')).map(({ detail }) => paragraph(said(detail)))}`;
+${checks.filter(({ name }) => name.startsWith('audit')).map(({ detail }) => paragraph(said(detail)))}
+${checks.some(({ name, ok }) => name === 'audit-sealed' && ok) && NOT_SET_UP.map(([check, text]) => !checks.some(({ name }) => name === check) && paragraph(text))}`;
 
 /** `GET /operator`: are we answering, what is to be seen to, and how fast it goes. */
 export const operatorHome: Mountable<OperatorDependencies> = {
@@ -86,6 +96,7 @@ export const operatorHome: Mountable<OperatorDependencies> = {
         isStoreReady: readiness.ready && isDirectoryTrusted(readiness),
         isOwnReady: looksUp ? isReady(readiness, own) : undefined,
         instance,
+        negativesAllowed: coverage.negativesAllowed,
         processes: typeof processes === 'string' ? undefined : processes,
       });
       const concerns = concernsOf({

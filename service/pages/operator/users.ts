@@ -60,6 +60,7 @@ async function usersPage(
   { typed = {}, errors = [], warned, done }: Shown = {},
 ): Promise<Response> {
   const all = await blocks.list();
+  const [only, ...others] = issuers();
   return page({
     title: BLOCKED.title,
     errors,
@@ -85,7 +86,7 @@ ${textField({ name: 'user', label: BLOCKED.user, hint: BLOCKED.userHint, value: 
 ${radios('issuer', {
   legend: BLOCKED.issuer,
   options: issuers().map((issuer) => ({ value: issuer, text: issuer })),
-  chosen: typed.issuer,
+  chosen: typed.issuer ?? (others.length === 0 ? only : undefined),
   error: errors.find(({ field }) => field === 'issuer')?.text,
 })}
 ${reasonField(typed.reason, errors)}

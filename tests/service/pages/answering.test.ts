@@ -35,8 +35,15 @@ describe('that lookups are answered', () => {
         fc.boolean(),
         fc.option(fc.boolean(), { nil: undefined }),
         fc.option(processes, { nil: undefined }),
-        (isStoreReady, isOwnReady, known) => {
-          const state = answering({ isStoreReady, isOwnReady, instance: OWN, processes: known });
+        fc.boolean(),
+        (isStoreReady, isOwnReady, known, negativesAllowed) => {
+          const state = answering({
+            isStoreReady,
+            isOwnReady,
+            negativesAllowed,
+            instance: OWN,
+            processes: known,
+          });
           const atWork = (known ?? []).filter(
             ({ running, state: is }) =>
               running !== undefined &&
@@ -49,7 +56,8 @@ describe('that lookups are answered', () => {
             isOwnReady === false ||
             (isOwnReady === undefined && atWork.length === 0) ||
             atWork.some((each) => each.state !== 'ready');
-          expect(state === 'all').toBe(!doubt);
+          expect(state === 'all').toBe(!doubt && negativesAllowed);
+          expect(state === 'withheld').toBe(!doubt && !negativesAllowed);
         },
       ),
     );

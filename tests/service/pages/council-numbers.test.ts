@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { OdsCode } from '#schemas/authority.ts';
+import { COUNCIL } from '#schemas/wording/council.ts';
 import { FRESHNESS, NUMBERS } from '#schemas/wording/council-numbers.ts';
 import { DESK } from '#schemas/wording/desk.ts';
 import { visitorAs } from '../../support/desk.ts';
@@ -146,7 +147,16 @@ test('a council reads how fresh its data is, when more is due and what clinician
   const fresh = wordsOf(await ours.get('/council'));
   expect(fresh).toContain(FRESHNESS.upToDate);
   expect(fresh).toMatch(new RegExp(`${FRESHNESS.due} ?[0-9]{2}:[0-9]{2} on`));
-  const behind = wordsOf(await (await as('ZZ102')).get('/council'));
+  expect(fresh).not.toContain(COUNCIL.waiting);
+  const late = await (await as('ZZ102')).get('/council');
+  const behind = wordsOf(late);
   expect(behind).toContain(FRESHNESS.behind);
   expect(behind).toContain('It was due by');
+  // What to do about it comes first.
+  expect(behind).toMatch(
+    /What is not done yet\s?Your data has been out of date since \d\d:\d\d on/,
+  );
+  expect(late.text).toContain(
+    `<a class="nhsuk-link" href="/council/upload">${COUNCIL.sendFile}</a>`,
+  );
 });

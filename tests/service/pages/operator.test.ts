@@ -12,6 +12,7 @@ import { DEMO_ISSUER } from '#service/admission/demo-issuer.ts';
 import { startService } from '#service/main.ts';
 import { localIdOf, MeshFile, type Sent } from '#service/mesh/mesh-file.ts';
 import { DESK_PAGES } from '#service/pages/desk-pages.ts';
+import { timeOfYearText } from '#service/pages/html/time.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
 import { minuteOf } from '#service/telemetry/reports.ts';
 import { createBlocks } from '#store/blocks.ts';
@@ -109,6 +110,27 @@ describe('the page of whether lookups are answered', () => {
     expect(page.text).toContain('<a class="nhsuk-link" href="/operator/councils">');
   });
 
+  test('says in its heading that no lookup is told that there is no plan, while too few councils are up to date', async () => {
+    const strict = await startTestService({
+      authorities: [{ code: 'ZZ101' }, { code: 'ZZ102', hoursOld: 100 }],
+      environment: { MINIMUM_COVERAGE: '0.95' },
+    });
+    await strict.admin.hset(keys.authority(ods('ZZ101')), { rows: 1 });
+    const operator = await visitorAs(strict, { organisation: 'ZZX01', scopes: ['operate'] });
+    let page = await operator.get('/operator');
+    await until(async () => {
+      page = await operator.get('/operator');
+      return page.heading === ANSWERING.withheld;
+    }, 'the heading');
+    expect(wordsOf(page)).toContain(ANSWERING.withheldThen);
+    expect(wordsOf(page)).toContain(`${ANSWERING.concerns} ${ANSWERING.levels.partly}. 1 of 2`);
+    const councils = wordsOf(await operator.get('/operator/councils'));
+    // 100 hours old, and out of date after 72.
+    const since = timeOfYearText(Date.now() - 28 * 3_600_000).replace(/^\d+:\d+ on /, '');
+    expect(councils).toMatch(new RegExp(`Out of date since \\d+:\\d\\d on ${since}`));
+    await strict.stopAndRemove();
+  });
+
   test('says that none is answered, why, and what to do, once the store is closed', async () => {
     await service.admin.config('SET', 'appendfsync', 'everysec');
     await until(async () => (await visitor.get('/operator')).heading === ANSWERING.none);
@@ -127,6 +149,12 @@ describe('the page of whether lookups are answered', () => {
         wordsOf(await visitor.get('/operator')).split(ANSWERING.audit)[1] ?? '',
       ),
     );
+  });
+
+  test('says that the audit is neither copied nor witnessed, where it is not', async () => {
+    const audit = wordsOf(await visitor.get('/operator')).split(ANSWERING.audit)[1] ?? '';
+    expect(audit).toContain(ANSWERING.notCopied);
+    expect(audit).toContain(ANSWERING.notWitnessed);
   });
 
   test('links every check to a section of the page that says what to do', async () => {
@@ -454,6 +482,13 @@ describe('a user', () => {
     await unblock('other-1');
   });
 
+  test('is blocked at the only issuer there is without its being chosen', async () => {
+    const { text } = await visitor.get('/operator/users');
+    expect(text).toMatch(
+      new RegExp(`<input[^>]* name="issuer"[^>]* value="${DEMO_ISSUER}" checked`),
+    );
+  });
+
   test.for([
     ['of an issuer that nobody trusts', { issuer: 'https://other.example' }, OPERATOR.choose],
     ['with an id that no token has', { user: 'a b' }, 'The user id must be 1 to 40 letters'],
@@ -617,7 +652,7 @@ test('every page stays below 100 kB with 153 councils', async () => {
     for (const path of PAGES) {
       expect((await other.get(path)).text.length, path).toBeLessThan(100_000);
     }
-    expect(wordsOf(await other.get('/operator/councils'))).toContain('Out of date for 28 hours');
+    expect(wordsOf(await other.get('/operator/councils'))).toMatch(/Out of date since \d\d:\d\d on/);
   } finally {
     await many.stopAndRemove();
   }
