@@ -652,7 +652,9 @@ test('every page stays below 100 kB with 153 councils', async () => {
     for (const path of PAGES) {
       expect((await other.get(path)).text.length, path).toBeLessThan(100_000);
     }
-    expect(wordsOf(await other.get('/operator/councils'))).toMatch(/Out of date since \d\d:\d\d on/);
+    expect(wordsOf(await other.get('/operator/councils'))).toMatch(
+      /Out of date since \d\d:\d\d on/,
+    );
   } finally {
     await many.stopAndRemove();
   }
