@@ -166,6 +166,9 @@ export function createSignIn(dependencies: SignInDependencies) {
     (answer) => 'session' in answer && sessions.isUnused(answer.session),
   );
 
+  // While it is being judged, and no longer: a code and a state count once.
+  const judgeReturn = createTwice<LetIn | Page>(() => false);
+
   const shown = (answer: LetIn | Page): Response =>
     'session' in answer ? redirect(answer.to, answer.cookies) : frame(answer);
 
@@ -350,6 +353,40 @@ ${button(SIGN_IN.continue)}
     });
   };
 
+  /** What becomes of an answer of a provider, which counts once. */
+  async function broughtBack(
+    incoming: IncomingMessage,
+    provider: Provider,
+    search: string,
+    { flow, ended }: NonNullable<ReturnType<Visits['find']>>,
+  ): Promise<LetIn | Page> {
+    const { tries } = provider;
+    if (!tries.take()) {
+      sampled.log(
+        `tries ${provider.id}`,
+        'warn',
+        'Too many sign-ins by one provider failed, so others by it have to wait.',
+        {},
+      );
+      return refusedPage('busy', provider.name);
+    }
+    // Before the provider is asked who this is: what it ends from now on ends the session that follows.
+    const issuedAt = endings.now();
+    // A browser may keep its cookie and bring another code.
+    const isFirst = await endings.once(`flow ${flow.state}`, FLOW_LASTS_MS).catch(() => undefined);
+    const returned = isFirst === true ? await provider.finish(search, flow) : undefined;
+    if (returned?.kind !== 'refused') tries.giveBack();
+    if (returned === undefined) {
+      return refusedPage(isFirst === false ? 'not-finished' : 'store', provider.name);
+    }
+    const left = await leftFor(incoming, provider.id, returned);
+    const answer = await answerTo(incoming, provider, returned, { ended, issuedAt });
+    // Somebody who is let in has a new session instead.
+    if ('session' in answer) return answer;
+    const signsOut = left.length > 0;
+    return { ...answer, signsOut, cookies: [...(answer.cookies ?? []), ...left] };
+  }
+
   /** The browser is back from a provider. */
   const finish: Handler = async (c) => {
     const provider = providerOf(c);
@@ -367,32 +404,11 @@ ${button(SIGN_IN.continue)}
     const state = searchParams.get('state') ?? '';
     const underWay = visits.find(incoming, provider.id, state);
     if (underWay === undefined) return refused('not-finished', provider.name);
-    const { flow, ended } = underWay;
-    const { tries } = provider;
-    if (!tries.take()) {
-      sampled.log(
-        `tries ${provider.id}`,
-        'warn',
-        'Too many sign-ins by one provider failed, so others by it have to wait.',
-        {},
-      );
-      return refused('busy', provider.name);
-    }
-    // Before the provider is asked who this is: what it ends from now on ends the session that follows.
-    const issuedAt = endings.now();
-    // A browser may keep its cookie and bring another code.
-    const isFirst = await endings.once(`flow ${state}`, FLOW_LASTS_MS).catch(() => undefined);
-    const returned = isFirst === true ? await provider.finish(search, flow) : undefined;
-    if (returned?.kind !== 'refused') tries.giveBack();
-    if (returned === undefined) {
-      return refused(isFirst === false ? 'not-finished' : 'store', provider.name);
-    }
-    const left = await leftFor(incoming, provider.id, returned);
-    const answer = await answerTo(incoming, provider, returned, { ended, issuedAt });
-    // Somebody who is let in has a new session instead.
-    if ('session' in answer) return shown(answer);
-    const signsOut = left.length > 0;
-    return frame({ ...answer, signsOut, cookies: [...(answer.cookies ?? []), ...left] });
+    return shown(
+      await judgeReturn(`${provider.id} ${search}`, () =>
+        broughtBack(incoming, provider, search, underWay),
+      ),
+    );
   };
 
   /**

@@ -2,6 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { LOOK_UP, NOT_CHECKED, SIGN_IN, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
 import { refusedPage, signInRefusalOf } from '#service/pages/sign-in/refused.ts';
@@ -470,11 +471,11 @@ test('one of several roles is chosen, once for this browser', async () => {
   expect((await thief.post('/role', fields)).heading).toBe(SIGN_IN_REFUSED.notFinished);
 });
 
-describe('a choice that a double click sends twice leads into the one session that it makes', () => {
+describe('what a double click sends twice leads into the one session that it makes', () => {
   type Choosing = (visitor: Visitor) => Promise<[address: string, fields: Record<string, string>]>;
   const choices: [string, Choosing][] = [
     [
-      'of a role',
+      'a choice of a role',
       async (visitor) => {
         const roles = [{ id: '1' }, { id: '2' }];
         const page = await signIn(visitor, somebody(), { roles, selectedRole: undefined });
@@ -483,7 +484,7 @@ describe('a choice that a double click sends twice leads into the one session th
       },
     ],
     [
-      'of a made-up person',
+      'a choice of a made-up person',
       async (visitor) => {
         const fields = await visitor.form('/sign-in');
         return ['/sign-in', { ...fields, person: 'emergencyDepartment' }];
@@ -522,7 +523,26 @@ describe('a choice that a double click sends twice leads into the one session th
     expect(new Set(answers.flatMap(sessionsIn)).size).toBe(1);
   });
 
-  test('of a role, and no other role in the same moment', async () => {
+  test('an answer of the provider, while it is still asked who that is', async () => {
+    const visitor = createVisitor(service.baseUrl);
+    cis2.next(somebody());
+    const { pathname, search } = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
+    const before = cis2.tokensAsked;
+    let second: Promise<Visit> | undefined;
+    cis2.beforeClaims(async () => {
+      second = visitor.get(`${pathname}${search}`);
+      // It is answered at once, or it waits for the first.
+      await Promise.race([second, delay(300)]);
+    });
+    const answers = [await visitor.get(`${pathname}${search}`), await second];
+    for (const answer of answers) {
+      expect([answer?.status, answer?.headers.get('location')]).toEqual([303, '/look-up']);
+    }
+    expect(new Set(answers.flatMap((answer) => (answer ? sessionsIn(answer) : []))).size).toBe(1);
+    expect(cis2.tokensAsked).toBe(before + 1);
+  });
+
+  test('a choice of a role, and no other role in the same moment', async () => {
     const visitor = createVisitor(service.baseUrl);
     const roles = [{ id: '1' }, { id: '2' }];
     const page = await signIn(visitor, somebody(), { roles, selectedRole: undefined });
