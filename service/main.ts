@@ -32,12 +32,12 @@ import type { Log } from './telemetry/log.ts';
 import { createTelemetry } from './telemetry/telemetry.ts';
 
 const REQUESTS_FINISH_WITHIN_MS = 5_000;
-/** What was begun in the background ends in order for so long; then it ends as if Redis were gone. */
+/** How long background work may take to end in order; then it ends as if Redis were gone. */
 const REDIS_NEEDED_FOR_MS = 2_000;
 
 type StartOptions = {
   log: Log;
-  /** Done once the store can be worked with and before anything is served. Roles all and worker. */
+  /** Done once the store can be used and before anything is served. Roles all and worker. */
   prepare?: (tools: Tools) => Promise<void>;
   /** How long a stop lets requests in flight finish before it cuts them off. Default 5,000. */
   finishWithinMs?: number;
@@ -50,13 +50,13 @@ export type Service = {
   baseUrl: string;
   /** Where metrics are served, once they are; `undefined` if they are not. */
   metricsPort: Promise<number | undefined>;
-  /** Everything that can be asked for in this role; a path may have parameters (`/uploads/:sequence`). */
+  /** Every address in this role; a path may have parameters (`/uploads/:sequence`). */
   routes: readonly { method: string; path: string }[];
-  /** Resolves once another worker has taken over the work of this one, which is to stop then. */
+  /** Resolves once another worker has taken over, when this one must stop. */
   replaced: Promise<void>;
   /** Stops in order: requests, events, connections, Redis. Idempotent. */
   stop(): Promise<void>;
-  /** At once and without waiting: tells an embedded Redis to end, for a process about to exit. */
+  /** Tells an embedded Redis to end, at once and without waiting, for a process about to exit. */
   abandon(): void;
 };
 
@@ -69,12 +69,12 @@ function buildOf({ RELEASE_ID, COMMIT_ID }: Configuration): Build {
 }
 
 /**
- * Starts the service in the role configured: Redis (an embedded one unless REDIS_URL is set), the
- * store verifier, readiness, HTTP. A store that is not open yet, or not whole, does not stop the start: every
+ * Starts the service in the role configured: Redis (an embedded one unless REDIS_URL is set), the store
+ * verifier, readiness, HTTP. A store that is not open yet, or not whole, does not stop the start: every
  * lookup is could-not-check and `/_status` says why until it is.
  *
- * @throws an error whose message is a sentence for the operator (a setting, the port, the data folder);
- * everything begun has been ended then
+ * @throws an error whose message is a sentence for the operator (a setting, the port, the data folder); by
+ * then everything started has ended
  */
 export async function startService(
   configuration: Configuration,
@@ -97,7 +97,7 @@ export async function startService(
 
     const redis = await startRedis(start);
 
-    /** Waits until this process is the one worker, where there may be only one. */
+    /** Waits until this process is the one worker, if there may be only one. */
     async function takeTurn() {
       const standBy = createStandByServer(start, { build, tls: tls?.value });
       try {
@@ -113,10 +113,10 @@ export async function startService(
     const opened = runs('work', ROLE)
       ? await openWorkerStore(start, redis, prepare, oneWorker)
       : undefined;
-    // Only now, so that its first look at the directory finds what was prepared.
+    // Only now, so that its first poll of the directory finds what was prepared.
     const connection = redis.connect('lookup', { unacknowledged: true });
     const replicated = openLanes(redis);
-    // By which anything but a lookup is written: it is acknowledged once the replicas have it.
+    // The connection for everything but lookups: a write is acknowledged once the replicas have it.
     const records = replicated?.records ?? connection;
     const readiness = await startReadiness(start, redis, connection, opened);
     const kind = opened?.anchor.dataset()?.kind ?? readiness.dataset?.kind;
@@ -163,7 +163,7 @@ export async function startService(
     const browsers = await startBrowsers(start, {
       kind,
       readiness,
-      // A session that was ended must not become valid again on another primary.
+      // An ended session must not become valid again on another primary.
       connection: records,
       admissionContext,
       identities,

@@ -78,7 +78,7 @@ function ensureRedis() {
   const { binary, tooOld } = findRedisServer();
   if (binary !== undefined) return;
   const privilege = aptPrivilege();
-  // A version that is too old is somebody's: it is not ours to upgrade under them.
+  // An old version belongs to somebody: we must not upgrade it.
   if (tooOld.length === 0 && privilege !== undefined) {
     say('Installing redis-server with apt-get.');
     run(
@@ -98,8 +98,8 @@ function ensureRedis() {
 }
 
 /**
- * For the tests of the pages, which are skipped if there is none: a browser is nothing that the service needs, so
- * that its lack stops nothing.
+ * For the tests of the pages, which are skipped without one: the service needs no browser, so its absence
+ * stops nothing.
  */
 function ensureBrowser() {
   if (BROWSERS.some((name) => succeeds([name, '--version']))) return;
@@ -118,12 +118,12 @@ function ensureBrowser() {
   );
 }
 
-/** As `tests/support/browser.ts` looks for them. */
+/** Where `tests/support/browser.ts` looks for them. */
 const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome-stable'];
 
 /**
- * Installs a package without its service: a Redis of the distribution's own on port 6379 is not
- * what was asked for. policy-rc.d is Debian's own way to say so, and is removed however it ends.
+ * Installs a package without its service: nobody asked for the distribution's own Redis on port 6379.
+ * policy-rc.d is Debian's way to prevent that, and is removed however this ends.
  *
  * @param {'redis-server' | 'chromium'} name
  */
@@ -147,7 +147,7 @@ rm -f "$log"
 if command -v systemctl > /dev/null; then systemctl -q disable ${name} 2> /dev/null || true; fi
 `;
 
-/** How to run apt-get here: directly as root, by sudo if it asks nothing, else not at all. */
+/** How to run apt-get here: directly as root, by sudo without a password, or not at all. */
 function aptPrivilege() {
   if (!succeeds(['apt-get', '--version'])) return undefined;
   if (process.getuid?.() === 0) return [];
@@ -179,8 +179,8 @@ function say(sentence) {
 }
 
 /**
- * Runs the wanted command and resolves with its exit code. A stop is the command's to carry out:
- * this process only hands the signal on and waits.
+ * Runs the wanted command and resolves with its exit code. The command carries out a stop: this process only
+ * passes the signal on and waits.
  *
  * @param {string[]} commandLine
  * @returns {Promise<number>}
@@ -194,7 +194,7 @@ function runUnderNode24([command = 'node', ...args]) {
   });
   for (const signal of STOP_SIGNALS) {
     process.on(signal, () => {
-      // A terminal's Ctrl-C and Ctrl-\ have reached the child already: they go to the whole process group.
+      // A terminal's Ctrl-C and Ctrl-\ have already reached the child: they go to the whole process group.
       const typed = signal === 'SIGINT' || signal === 'SIGQUIT';
       if (!typed || !process.stdin.isTTY) child.kill(signal);
     });

@@ -18,7 +18,7 @@ import { runningRedis, withNewestStore } from './store.ts';
 
 const REDIS_ANSWERS_WITHIN_MS = 3_000;
 
-/** Records an act on the audit among its events. */
+/** Records an act on the audit as an event. */
 async function record(
   configuration: Configuration,
   type: OperatorEvent['type'],
@@ -100,7 +100,7 @@ export async function auditHold(
           `There is no hold ${options.end}. cp-flags audit hold --list names them.`,
         );
       }
-      // First: what may be removed after it must not be let go without a word.
+      // First: anything removable after it must not be released without a record.
       await record(configuration, 'audit-hold-ended', by, { hold, ...whyDetail(named) });
       commits.endRetentionHold(hold);
       const left = commits.retentionHolds().length;
@@ -117,7 +117,7 @@ export async function auditHold(
 }
 
 /**
- * `cp-flags audit accept-gap`: lets sealing continue if events are lost for good. The log then says which,
+ * `cp-flags audit accept-gap`: lets sealing continue if events are lost permanently. The log then says which,
  * who answered for it and why, and verification repeats it.
  */
 export async function auditAcceptGap(

@@ -17,7 +17,7 @@ import { Failure } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
 import { withAnyStore } from './store.ts';
 
-/** `cp-flags audit copy`: whether the second copy can be used, how far it has come, and what is ordered of it. */
+/** `cp-flags audit copy`: whether the second copy can be used, how far it has got, and the orders about it. */
 export async function showCopy(configuration: Configuration): Promise<void> {
   const order = await withAnyStore(configuration, 'worker', (_, __, connection) =>
     readCopyOrder(connection),
@@ -42,7 +42,7 @@ export async function showCopy(configuration: Configuration): Promise<void> {
 
 const SAID = [CopyAway, CopyDamaged, KeyFileWrong];
 
-/** `cp-flags audit copy accept-older`: a worker takes over the newest state that the copy has, older or not. */
+/** `cp-flags audit copy accept-older`: a worker takes over the newest state in the copy, even an older one. */
 export async function acceptOlder(configuration: Configuration, options: Named): Promise<void> {
   const named = readNamed(options);
   const settings = placeSettings(configuration);
@@ -66,7 +66,7 @@ export async function acceptOlder(configuration: Configuration, options: Named):
   });
 }
 
-/** `cp-flags audit copy single` and `require`: whether events may leave Redis that only the log has. */
+/** `cp-flags audit copy single` and `require`: whether events may leave Redis that are only in the log. */
 export async function orderCopies(
   configuration: Configuration,
   does: 'single' | 'require',

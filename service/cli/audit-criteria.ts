@@ -21,7 +21,7 @@ export type CriteriaOptions = {
 };
 export type FormatOptions = { json?: boolean; csv?: boolean; fhir?: boolean };
 
-/** @throws {Failure} if it is no time */
+/** @throws {Failure} if it is not a time */
 function instantOf(option: 'from' | 'to', text: string): string {
   const instant = readTypedInstant(text, option);
   if (instant !== undefined) return instant;

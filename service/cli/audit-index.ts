@@ -11,7 +11,7 @@ import { withStore } from './store.ts';
 
 const STEP_MS = 250;
 const TOLD_EVERY_MS = 2_000;
-/** A damaged index is rebuilt at most so often before somebody has to look at the disk. */
+/** How often a damaged index is rebuilt before somebody must check the disk. */
 const MADE_ANEW_AT_MOST = 5;
 
 const placesOf = (configuration: Configuration): AuditPlaces => ({
@@ -19,7 +19,7 @@ const placesOf = (configuration: Configuration): AuditPlaces => ({
   indexFile: auditIndexFile(configuration),
 });
 
-/** Carries the index on to the end of the log, and says so where that takes a while. */
+/** Extends the index to the end of the log, and says so if that takes a while. */
 async function bringUpToDate({ folder, indexFile }: AuditPlaces) {
   const follower = followLog(folder, indexFile);
   let tellAt = performance.now() + TOLD_EVERY_MS;
@@ -37,7 +37,7 @@ async function bringUpToDate({ folder, indexFile }: AuditPlaces) {
         tellAt = performance.now() + TOLD_EVERY_MS;
         console.error(`Indexing the audit log: ${indexing.behind} entries to go.`);
       }
-      // Others that carry the same index on get their turn.
+      // Others extending the same index get their turn.
       await new Promise((resolve) => setImmediate(resolve));
     }
   } finally {
@@ -45,10 +45,7 @@ async function bringUpToDate({ folder, indexFile }: AuditPlaces) {
   }
 }
 
-/**
- * Looks into the audit: brings the index up to date, works, and records what was looked for before
- * anything of it is shown.
- */
+/** Looks into the audit: brings the index up to date, works, and records the search before any result is shown. */
 export async function lookInto<T>(
   configuration: Configuration,
   work: (places: AuditPlaces) => T | Promise<T>,

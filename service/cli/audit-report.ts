@@ -33,7 +33,7 @@ type ReportCommandOptions = CriteriaOptions &
   Named &
   FormatOptions & { least: string; names?: boolean };
 
-/** What a report is of, and for whom it was made: somebody who finds it later has nothing else. */
+/** The subject of a report, and for whom it was made: somebody who finds it later has nothing else. */
 type ReportAbout = {
   auditId: string;
   coverage: SearchedUntil;
@@ -76,7 +76,7 @@ function printReport(report: Report, format: 'table' | 'json' | 'csv', about: Re
     console.log(JSON.stringify({ ...head, rows: lines, coverage: london }, null, 2));
     return;
   }
-  // A CSV is for a program or a spreadsheet: what a person has to read first goes beside it.
+  // A CSV is for a program or a spreadsheet, so notes for a person go beside it.
   const print = format === 'csv' ? console.error : console.log;
   print(title);
   for (const [name, value] of Object.entries(criteria))

@@ -16,16 +16,16 @@ type AuditStatus = {
   unsealed: number | null;
   /** ISO 8601: since when the oldest unsealed event waits. */
   oldestUnsealed?: string;
-  /** When the worker last read the newest part of the log back, and what it found. */
+  /** When the worker last read the newest part of the log back, and the result. */
   verified?: { at: string; from: number; to: number; problem?: string | undefined };
   holds: number;
-  /** How far witnesses have cosigned it, as the worker said last. */
+  /** How far witnesses have cosigned it, by the worker's last report. */
   witnessing?: WitnessingState;
 };
 
 const HEARD_OF_WITHIN_MS = 60_000;
 
-/** How the sealing goes, as far as the log's folder and Redis tell. */
+/** The state of sealing, as far as the log's folder and Redis show. */
 export async function auditStatus(
   configuration: Configuration,
   connection: StoreConnection,

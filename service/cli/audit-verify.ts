@@ -39,7 +39,7 @@ export const VERIFY_SETTINGS = [
 
 type VerifyConfiguration = Pick<Configuration, 'DATA_DIR' | (typeof VERIFY_SETTINGS)[number]>;
 
-/** The keys that sign, and those that did. */
+/** The keys that sign, and earlier ones. */
 type Keys = { keys: VerifierKey[]; retiredKeys: VerifierKey[] };
 
 function sortKeys(all: readonly (VerifierKey | RetiredKey)[]): Keys {
@@ -51,7 +51,7 @@ function sortKeys(all: readonly (VerifierKey | RetiredKey)[]): Keys {
   return sorted;
 }
 
-/** Keys as they were given: each one the text itself, or a file with one a line. */
+/** Keys as given: each is the text itself, or a file with one on each line. */
 function givenKeys(given: readonly string[]): Keys {
   const all = given.flatMap((text) => {
     const own = parsePublicKey(text);
@@ -79,7 +79,7 @@ async function keysFor(configuration: VerifyConfiguration, given: string[]): Pro
   }
 }
 
-/** Who has to have cosigned: those of a file that was given, else those of the settings. */
+/** The required witnesses: those of a given file, or else of the settings. */
 function witnessesFor({ AUDIT_WITNESSES }: VerifyConfiguration, given: string | undefined) {
   const path = given ?? AUDIT_WITNESSES;
   const read = path === undefined ? undefined : readWitnesses(path, 'verify');
@@ -152,8 +152,8 @@ function checkProof(proof: Buffer, keys: readonly VerifierKey[], json: boolean):
 }
 
 /**
- * `cp-flags audit verify`: a log, or a proof, from its public files and a public key alone. Returns the exit
- * code: 0 whole, 3 not, 4 whole as far as is known, but not compared with every checkpoint that was given.
+ * `cp-flags audit verify`: a log, or a proof, from only its public files and a public key. Returns the exit
+ * code: 0 whole, 3 not whole, 4 whole as far as known, but not compared with every given checkpoint.
  */
 export async function auditVerify(
   configuration: VerifyConfiguration,

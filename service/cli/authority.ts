@@ -39,7 +39,7 @@ const BREAKER_OPTIONS = (Object.keys(breakersSchema.shape) as BreakerName[]).map
 const AS_CONFIGURED = 'default';
 const NONE = 'none';
 
-/** What is given over what the authority had; `default` takes its own setting away. */
+/** Given values replace the authority's; `default` removes its own setting. */
 function breakersOf(given: AuthorityOptions, had: OwnBreakers): OwnBreakers | undefined {
   let changed = false;
   const breakers: OwnBreakers = { ...had };
@@ -56,7 +56,7 @@ function breakersOf(given: AuthorityOptions, had: OwnBreakers): OwnBreakers | un
 }
 
 /**
- * What a case system calls its columns and plans, of a file; `default` for this service's own names.
+ * What a case system calls its columns and plans, from a file; `default` for this service's own names.
  *
  * @throws {Failure} a sentence that says what is wrong with the file
  */
@@ -133,7 +133,7 @@ async function setAuthority(
   });
 }
 
-/** `cp-flags authority list`: a line for each that is known or expected. */
+/** `cp-flags authority list`: a line for each known or expected authority. */
 async function listAuthorities(
   configuration: Configuration,
   { json = false }: { json?: boolean },
@@ -191,7 +191,7 @@ function lineOf(line: {
   ].join('; ');
 }
 
-/** Does something to an authority on behalf of a named person, and prints the result. */
+/** Does something to an authority for a named person, and prints the result. */
 async function decided(
   configuration: Configuration,
   codeText: string,
@@ -206,7 +206,7 @@ async function decided(
   });
 }
 
-/** `cp-flags authority reset-sequence`: its files are numbered again from now on. */
+/** `cp-flags authority reset-sequence`: restarts the numbering of its files. */
 export const resetAuthoritySequence = (
   configuration: Configuration,
   code: string,
@@ -222,8 +222,8 @@ export const resetAuthoritySequence = (
   });
 
 /**
- * `cp-flags authority remove`: one that was entered by mistake is removed. As the store's
- * administrator: no running process may take an authority off the directory.
+ * `cp-flags authority remove`: removes one that was added by mistake. As the store's administrator: no
+ * running process may remove an authority from the directory.
  */
 export const removeAuthorityByMistake = (
   configuration: Configuration,
@@ -241,8 +241,8 @@ export const removeAuthorityByMistake = (
 type ExpectOptions = Named & { file: string };
 
 /**
- * `cp-flags authority expect`: sets which authorities are expected. As the store's administrator: what a
- * negative covers is not for a running process to change.
+ * `cp-flags authority expect`: sets which authorities are expected. As the store's administrator: no running
+ * process may change what a negative covers.
  */
 export async function expectAuthorities(
   configuration: Configuration,

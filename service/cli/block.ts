@@ -28,14 +28,14 @@ async function withBlocks<T>(
 
 function readBlock(user: string, options: BlockOptions): Omit<Block, 'at'> {
   return {
-    // As tokens have them: a block of anything else would stop nobody.
+    // As in tokens: a block of anything else would stop nobody.
     issuer: readOption('--issuer', issuerNameSchema, options.issuer),
     user: readOption('USER', userSchema, user),
     ...readNamed(options),
   };
 }
 
-/** Said once somebody has been blocked: nothing that is found keeps them from being blocked. */
+/** Printed once somebody has been blocked: no finding prevents the block. */
 const FOUND: Record<KnownUser, string | undefined> = {
   known: undefined,
   unknown:
@@ -46,7 +46,7 @@ const FOUND: Record<KnownUser, string | undefined> = {
     'The audit cannot be searched here, so whether this user is known in it cannot be said. Check the user id and the issuer.',
 };
 
-/** Searches the audit for somebody who was blocked. The search is on record. */
+/** Searches the audit for somebody who was blocked. The search is recorded. */
 async function lookForUser(
   configuration: Configuration,
   { issuer, user, by, reason, account }: Omit<Block, 'at'>,
@@ -117,7 +117,7 @@ export async function unblock(
   );
 }
 
-/** `cp-flags blocked`: who is, since when, by whom and why. */
+/** `cp-flags blocked`: who is blocked, since when, by whom and why. */
 async function blocked(
   configuration: Configuration,
   { json = false }: { json?: boolean },

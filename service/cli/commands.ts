@@ -17,8 +17,8 @@ const FAILED_ENDS_WITHIN_MS = 1_000;
 type AddCommands = (program: Command, configuration: () => Configuration) => void;
 
 /**
- * Every command, in the order of the help, with what loads it. Each declares itself, in the file of its work; only
- * the file of the command that is typed is loaded, since loading all of them takes longer than most have to do.
+ * Every command, in the order of the help, with the code that loads it. Each declares itself in its own file;
+ * only the file of the typed command is loaded, since loading all of them takes longer than most need to run.
  */
 export const COMMANDS: readonly { names: readonly string[]; load: () => Promise<AddCommands> }[] = [
   { names: ['init'], load: async () => (await import('./init.ts')).addInitCommand },
@@ -62,9 +62,9 @@ Every command has its own help: cp-flags load --help
 `;
 
 /**
- * The command line, with every command and option that it has.
+ * The command line, with every command and option.
  *
- * @param typed the first word that was typed: if it is a command, the line has no other
+ * @param typed the first word: if it is a command, only that one is declared
  */
 export async function commandLine(
   environment: NodeJS.ProcessEnv,
@@ -76,7 +76,7 @@ export async function commandLine(
     .version(packageJson.version)
     .addHelpText('after', ENVIRONMENT)
     .configureOutput({
-      // What was wrongly used is repeated, and may be a child's number.
+      // The wrong word is repeated, and may be a child's number.
       outputError: (text, write) =>
         write(printableLines(withoutNumbers(text.replace(/^error: /, 'cp-flags: ')))),
     })
@@ -89,7 +89,7 @@ export async function commandLine(
 
 /** What went wrong in a sentence, and the exit code. */
 function told(error: unknown): { sentence?: string; exitCode: number } {
-  // Commander has printed its own sentence, or the help that was asked for.
+  // Commander has printed its own sentence, or the requested help.
   if (error instanceof CommanderError) return { exitCode: error.exitCode === 0 ? 0 : USAGE };
   if (error instanceof Failure) return { sentence: error.message, exitCode: error.exitCode };
   const rights = rightsFault(error);
@@ -104,9 +104,9 @@ function told(error: unknown): { sentence?: string; exitCode: number } {
   return { sentence: wrongSetting ? `Wrong setting. ${sentence}` : sentence, exitCode: 1 };
 }
 
-/** Runs the command that was typed. What goes wrong is one sentence and an exit code. */
+/** Runs the typed command. An error becomes one sentence and an exit code. */
 export async function runCommandLine(): Promise<void> {
-  // Names of files, people and authorities are from outside, and a terminal obeys what it is sent.
+  // Names of files, people and authorities come from outside, and a terminal obeys what it is sent.
   for (const write of ['log', 'error'] as const) {
     const plain = console[write].bind(console);
     console[write] = (text: string) => plain(printableLines(text));
@@ -120,7 +120,7 @@ export async function runCommandLine(): Promise<void> {
     const { sentence, exitCode } = told(error);
     if (sentence !== undefined) console.error(`cp-flags: ${printable(sentence)}`);
     process.exitCode = exitCode;
-    // What failed may have left something that Node still waits for, such as a file call that hangs.
+    // A failure may have left something that Node still waits for, such as a hanging file call.
     setTimeout(() => exitNow(exitCode), FAILED_ENDS_WITHIN_MS).unref();
   }
 }

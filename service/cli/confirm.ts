@@ -14,7 +14,7 @@ import { Failure } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
 import { withAnyStore, withNewestStore, withStore } from './store.ts';
 
-/** `cp-flags confirm promotion`: lets the store be opened on a server that was promoted. */
+/** `cp-flags confirm promotion`: lets the store open on a promoted server. */
 export async function confirmPromotedServer(
   configuration: Configuration,
   options: Named,
@@ -43,7 +43,7 @@ export async function confirmPromotedServer(
   });
 }
 
-/** `cp-flags confirm old-copy`: lets the store be opened although it was last alive long ago. */
+/** `cp-flags confirm old-copy`: lets the store open although it was last alive long ago. */
 export async function confirmOldDataFolder(
   configuration: Configuration,
   options: Named,
@@ -73,7 +73,7 @@ export async function confirmOldDataFolder(
   });
 }
 
-/** `cp-flags confirm clock`: lets the store be opened although its clock was put back. */
+/** `cp-flags confirm clock`: lets the store open although its clock was put back. */
 export async function confirmClockPutBack(
   configuration: Configuration,
   options: Named,

@@ -2,7 +2,7 @@ import { InTheWay, requireFileOrNothing } from '#store/files/whole-file.ts';
 import { misused } from './failure.ts';
 
 /**
- * Refuses to write to what is no file, before any work is done for it: a device or a link would be replaced.
+ * Refuses a destination that is not a file, before any work is done: a device or a link would be replaced.
  *
  * @throws {Failure}
  */

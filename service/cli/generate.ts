@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { GenerateCommandOptions } from './write-country.ts';
 
-/** Declares `cp-flags generate`. What makes people up is loaded only if it is used. */
+/** Declares `cp-flags generate`. The code that makes people up is loaded only if it is used. */
 export function addGenerateCommand(program: Command): void {
   program
     .command('generate')

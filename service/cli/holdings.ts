@@ -23,7 +23,7 @@ export async function holdings(
   const code = readOdsCode(codeText);
   const why = readReason(reason);
   const toFile = out !== undefined && out !== STDOUT;
-  // Before the reading is on record: nothing is read that cannot be written.
+  // Before the reading is recorded: nothing is read that cannot be written.
   if (toFile) await requireDestination('--out', out);
   await withStore(configuration, 'loader', async (store) => {
     const authority = await store.authority(code);

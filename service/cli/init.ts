@@ -16,7 +16,7 @@ const NEXT = {
   live: 'Set ISSUERS_FILE, ORGANISATIONS_FILE, MINIMUM_COVERAGE and MINIMUM_COVERAGE_ACCEPTED_BY, and DATASET_ID for lookup processes, then start the service with: cp-flags serve (if it is running, stop it first).',
 };
 
-/** The authorities that a new dataset is to hold plans of. A demo may do without: it expects those it has. */
+/** The authorities whose plans a new dataset should hold. A demo may do without: it expects those it has. */
 async function readExpected(
   { EXPECTED_AUTHORITIES_FILE: path }: Configuration,
   kind: 'demo' | 'live',
@@ -30,7 +30,7 @@ async function readExpected(
   );
 }
 
-/** `cp-flags init`: creates the dataset, on the Redis that is running or on one started for this alone. */
+/** `cp-flags init`: creates the dataset, in the running Redis or in one started only for this. */
 async function init(
   configuration: Configuration,
   options: { live?: boolean; demo?: boolean; unlessThere?: boolean },
@@ -59,7 +59,7 @@ async function init(
         throw new Failure('The Redis at REDIS_URL holds other data. Use an empty one.');
       }
       const expected = held === undefined ? await readExpected(configuration, kind) : undefined;
-      // Before anything is made: what is made is put into the copy, and can be made once only.
+      // Before anything is made: it is put into the copy, and can be made only once.
       const copy = held === undefined ? placeSettings(configuration) : undefined;
       if (copy !== undefined) await createCommits(openPlace(copy)).check();
       ({ id } = await store.createDataset(kind, osAccount(), expected));

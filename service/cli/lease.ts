@@ -2,9 +2,9 @@ import { LoadFailed } from '#loaders/load-failed.ts';
 import { Failure } from './failure.ts';
 
 /**
- * Something opened once for all that use it, and opened again after one of them failed: the
- * store's Redis may have been started again elsewhere. Those that use what was open before keep it until
- * they have ended, so that one failed file does not cut others short.
+ * Something opened once for all its users, and opened again after one of them failed: the store's Redis may
+ * have restarted elsewhere. Users of the earlier one keep it until they end, so that one failed file does not
+ * cut others short.
  *
  * @param open opens it, gives it to its argument and closes it when that resolves
  */

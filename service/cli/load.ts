@@ -63,18 +63,18 @@ export function metadataOf({
   };
 }
 
-/** What a file calls its columns and plans, if that was given. */
+/** What a file calls its columns and plans, if given. */
 export const columnsOf = async ({
   columns,
 }: Pick<LoadOptions, 'columns'>): Promise<ColumnMapping | undefined> =>
   columns === undefined ? undefined : readColumns(columns);
 
-/** Where what is written about a file goes. */
+/** Where the texts about a file go. */
 type Target = { format: AnswerFormat; path: string } | { folder: string; stem: string };
 
 /**
- * A path that ends in the name of a format is a file. Any other is a folder, made if absent; one that is to
- * be made and looks like the name of a file must end in a slash.
+ * A path with the extension of a format is a file. Any other is a folder, made if absent; a new folder that
+ * looks like a file name must end in a slash.
  */
 async function targets(
   files: readonly string[],
@@ -116,14 +116,14 @@ async function targets(
   return names.map((stem) => ({ folder: path, stem }));
 }
 
-/** Also a link to nothing is there. */
+/** Even a link to nothing exists. */
 const isThere = async (path: string): Promise<boolean> =>
   (await lstatOrNothing(path)) !== undefined;
 
 const acknowledgementPath = (folder: string, stem: string, format: AnswerFormat): string =>
   join(folder, `${stem}.ack.${format}`);
 
-/** Before anything is loaded: what was loaded must not go without its acknowledgement. */
+/** Before anything is loaded, so that no load lacks its acknowledgement. */
 async function requireWritable(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -184,10 +184,10 @@ function differenceText({ added, removed, changed }: Difference): string {
 }
 
 /**
- * `cp-flags load`: loads files, those of one authority in the order given, and prints what became of each.
- * With `--dry-run` it tells what would become of each, and changes nothing.
+ * `cp-flags load`: loads files, those of one authority in the order given, and prints the result of each.
+ * With `--dry-run` it prints what the result would be, and changes nothing.
  *
- * @returns the exit code: of several files, that of the one that went worst
+ * @returns the exit code: for several files, that of the worst
  */
 async function load(
   configuration: Configuration,
@@ -240,7 +240,7 @@ async function load(
       return worst;
     }
     let failure: string | undefined;
-    // On standard error: what is printed of the files is for standard output alone.
+    // On standard error: standard output is only for the results.
     const progress = createProgress(process.stderr, toLoad);
     await loadFiles(
       store,
@@ -282,7 +282,7 @@ async function load(
   });
 }
 
-/** What a CSV's name, or a file beside it, may say as well. */
+/** What a CSV's name, or a file beside it, may also give. */
 export const withCsvOptions = (command: Command): Command =>
   command
     .option('--authority <code>', 'CSV: ODS code of the authority')

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-/** Declares `cp-flags made-up-pds`. What makes people up is loaded only if it is used. */
+/** Declares `cp-flags made-up-pds`. The code that makes people up is loaded only if it is used. */
 export function addMadeUpPdsCommand(program: Command): void {
   program
     .command('made-up-pds')

@@ -29,7 +29,7 @@ async function mesh(configuration: Configuration): Promise<void> {
       'Set MESH_URL to where the mailbox is, and what goes with it: cp-flags mesh --help.',
     );
   }
-  // Said at once, and not in the log of a process that nobody watches.
+  // Printed at once, and not in the log of a process that nobody watches.
   await settings.connection();
   const log = createLog(configuration.LOG_LEVEL ?? 'info');
   const lease = intakeLease(configuration);

@@ -8,20 +8,17 @@ import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import { shortTextSchema } from '#schemas/text.ts';
 import { misused } from './failure.ts';
 
-/** A command's options that say who answers for it. */
+/** A command's options for the person who answers for it. */
 export type Named = Pick<NamedPerson, 'by' | 'reason'>;
 
-/**
- * The account of the operating system that this process runs under, and whose it was before sudo. In a
- * container it may have a number only.
- */
+/** The operating system account of this process, and the one before sudo. In a container there may be only a number. */
 export function osAccount(): string {
   const uid = String(process.getuid?.() ?? '');
   let name = `uid ${uid}`;
   try {
     name = userInfo().username;
   } catch {
-    // No entry of that number.
+    // No entry for that number.
   }
   const before = process.env['SUDO_USER'];
   return uid === '0' && before !== undefined && before !== name
@@ -29,7 +26,7 @@ export function osAccount(): string {
     : name;
 }
 
-/** The event of an operator who reads all that is held for an authority, to be on disk before the first row is read. */
+/** The event of an operator who reads everything held for an authority, on disk before the first row is read. */
 export const holdingsReadHere = (authority: OdsCode, reason: string): WrittenEvent => ({
   type: 'holdings-read',
   auditId: randomUUID(),
@@ -52,7 +49,7 @@ export function readOption<S extends z.ZodType>(
 
 export const readReason = (text: string): string => readOption('--reason', shortTextSchema, text);
 
-/** @throws {Failure} if somebody or the reason is missing, or is none */
+/** @throws {Failure} if the person or the reason is missing or invalid */
 export function readNamed({ by, reason }: Partial<Named>): Required<NamedPerson> {
   if (by === undefined || reason === undefined) {
     throw misused('Say who and why: --by NAME --reason TEXT. Both go into the audit.');
@@ -64,14 +61,14 @@ export function readNamed({ by, reason }: Partial<Named>): Required<NamedPerson>
   };
 }
 
-/** A person at a council on whose written word an operator acts. Two people are two names. */
+/** A person at a council on whose written word an operator acts. Two people have two names. */
 export const namedActing = (name: string): Acting => ({
   name,
   key: `named ${name.toLowerCase()}`,
   account: osAccount(),
 });
 
-/** The argument CODE. @throws {Failure} if it is no ODS code */
+/** The argument CODE. @throws {Failure} if it is not an ODS code */
 export function readOdsCode(text: string): OdsCode {
   const code = odsCodeSchema.safeParse(text).data;
   if (code === undefined) throw misused('CODE must be an ODS code: 3 to 12 capitals and digits.');

@@ -35,7 +35,7 @@ function missing(configuration: Configuration): Failure {
   );
 }
 
-/** `cp-flags notifications list`: a line an authority. */
+/** `cp-flags notifications list`: a line for each authority. */
 function listNotifications(
   configuration: Configuration,
   { json = false }: NotificationsListOptions,
@@ -53,7 +53,7 @@ function listNotifications(
   }
 }
 
-/** `cp-flags notifications resend`: has what is kept written into the outbox once more, under the same ids. */
+/** `cp-flags notifications resend`: has the stored notifications written into the outbox again, under the same ids. */
 export async function resendNotifications(
   configuration: Configuration,
   code: string,

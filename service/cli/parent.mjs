@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * What tells a process to end in order: a supervisor's word, Ctrl-C, a terminal that was closed, and Ctrl-\, which
- * other servers take for the most orderly end of all.
+ * What tells a process to end in order: a supervisor's signal, Ctrl-C, a closed terminal, and Ctrl-\, which
+ * other servers take for the most orderly end.
  */
 export const STOP_SIGNALS = /** @type {const} */ (['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT']);
 
 const LOOKED_AT_EVERY_MS = 200;
 
 /**
- * The parent and the session of a process; `undefined` if the system does not tell.
+ * The parent and the session of a process; `undefined` if the system does not say.
  *
  * @param {number} pid
  */
@@ -25,8 +25,8 @@ function statOf(pid) {
 }
 
 /**
- * The parent of a process that is a shell with one command, as npm keeps it; otherwise, and if the system does not
- * tell, `undefined`.
+ * The parent of a process that is a shell with one command, as npm starts it; otherwise, and if the system
+ * does not say, `undefined`.
  *
  * @param {number} pid
  */
@@ -40,8 +40,8 @@ function parentOfShell(pid) {
 }
 
 /**
- * Whether a process has lost the one that started it: whatever takes orphans over is of another session, which no
- * parent is but that of a session's first process.
+ * Whether a process has lost the one that started it: whatever adopts orphans is in another session, as no
+ * parent is except that of a session's first process.
  *
  * @param {number} pid
  */
@@ -53,9 +53,9 @@ function isOrphan(pid) {
 }
 
 /**
- * Calls back once the process that started this one has ended, if npm started it; it may have ended already. npm
- * keeps a shell between itself and a command (npx always), which takes its SIGTERM, dies of it and hands nothing on,
- * and which lives on if npm itself is killed. What nobody started by npm may well outlive the shell it came from.
+ * Calls back once the process that started this one has ended, if npm started it; it may have ended already.
+ * npm keeps a shell between itself and a command (npx always), which dies of SIGTERM without passing it on,
+ * and survives if npm itself is killed. A process not started by npm may well outlive its shell.
  *
  * @param {() => void} callback
  */

@@ -10,7 +10,7 @@ type Progress = {
   reportOf(file: number): OnProgress;
   /** The file has been answered, or could not be loaded. */
   done(file: number): void;
-  /** Takes the bar off the terminal, before anything else is written there. The next report redraws it. */
+  /** Removes the bar from the terminal, before anything else is written there. The next report redraws it. */
   clear(): void;
 };
 
@@ -25,10 +25,10 @@ function timeText(seconds: number): string {
 }
 
 /**
- * Shows how far a load of files has come: on a terminal a bar that is redrawn in place, elsewhere a plain
- * line every few seconds, so that the log of a short load has none.
+ * Shows how far a load of files has got: on a terminal a bar that is redrawn in place, elsewhere a plain line
+ * every few seconds, so that the log of a short load has none.
  *
- * @param files with their sizes as sent, in bytes, by which the share of the work is reckoned
+ * @param files with their sizes as sent, in bytes, which weight the share of the work
  */
 export function createProgress(
   output: ProgressOutput,
@@ -36,7 +36,7 @@ export function createProgress(
   now: () => number = () => performance.now(),
 ): Progress {
   const terminal = output.isTTY === true;
-  // A pseudo-terminal may say that it has none.
+  // A pseudo-terminal may report a width of none.
   const columns = output.columns || 80;
   const everyMs = terminal ? REDRAWN_EVERY_MS : LINE_EVERY_MS;
   const states: FileProgress[] = files.map(() => NOT_BEGUN);

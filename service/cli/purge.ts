@@ -4,7 +4,7 @@ import type { Configuration } from '#schemas/configuration.ts';
 import { osAccount } from './named.ts';
 import { withNewestStore } from './store.ts';
 
-/** `cp-flags purge`: removes the rows that no window can show again, or counts them. */
+/** `cp-flags purge`: removes the rows that no window will show again, or counts them. */
 export async function purgeRows(
   configuration: Configuration,
   { dryRun = false }: { dryRun?: boolean },

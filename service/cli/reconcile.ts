@@ -31,8 +31,8 @@ function exitCodeOf({ compared, counts }: Reconciliation): number {
 }
 
 /**
- * `cp-flags reconcile`: a case system's extract against what is held for its authority. Audited before it is
- * compared, and changes nothing.
+ * `cp-flags reconcile`: compares a case system's extract with what is held for its authority. Audited before
+ * the comparison, and changes nothing.
  *
  * @returns the exit code
  */

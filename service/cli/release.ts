@@ -71,7 +71,7 @@ function only(anchor: Anchor, file: string): HeldFile {
 }
 
 /**
- * `cp-flags release`: lets through what of a file is held, or discards it; or lists what is.
+ * `cp-flags release`: releases or discards the held part of a file; or lists held files.
  *
  * @returns the exit code: that of the file once it is released
  */

@@ -16,14 +16,14 @@ const NOTHING = 'Nothing was found to repair.';
 
 type RepairOptions = Partial<Named> & { list?: boolean };
 
-/** `cp-flags repair`: puts right what somebody with the password of a lookup process can damage. */
+/** `cp-flags repair`: puts right what somebody with a lookup process's password can damage. */
 export async function repair(configuration: Configuration, options: RepairOptions): Promise<void> {
   const who = options.list === true ? undefined : readNamed(options);
   await withNewestStore(configuration, 'admin', async (store, _, connection) => {
     await store.loadFunctions();
     let found = 0;
 
-    /** Says what was found; if a person has it repaired, puts that on record and does it. */
+    /** Prints what was found; if a person orders the repair, records that and does it. */
     async function settle(
       what: string,
       detail: Record<string, string | number>,
@@ -44,7 +44,7 @@ export async function repair(configuration: Configuration, options: RepairOption
 
     const commits = CommitFile.openIfThere(auditFolder(configuration));
     try {
-      // Before anything is repaired: nobody has been told about entries that are sealed from then on.
+      // Before anything is repaired: nobody has been told about entries sealed from then on.
       const foreign = commits?.foreignByStream() ?? [];
       const streams = createAuditStreams(connection);
       const pushed = await streams.pushed();
@@ -85,7 +85,7 @@ export async function repair(configuration: Configuration, options: RepairOption
           () => commits?.answerForForeign(foreign),
         );
       }
-      // Events that are gone cannot be repaired, and the store stays closed.
+      // Lost events cannot be repaired, and the store stays closed.
       const gaps = await streams.gaps(() => commits?.readPastGaps()?.numbers ?? []);
       const gone = gaps.length === 0 ? undefined : gapsText(gaps);
       if (who === undefined) {
@@ -94,7 +94,7 @@ export async function repair(configuration: Configuration, options: RepairOption
         if (gone !== undefined) console.log(gone);
         return;
       }
-      // The verifier looks at once if nothing is said.
+      // The verifier checks at once if told nothing.
       if (pushed.length > 0) await connection.del(keys.open);
       if (gone !== undefined) {
         throw new Failure(

@@ -102,7 +102,7 @@ export async function setPromotable(
   });
 }
 
-/** `cp-flags replicas list`: what is attached to the primary. */
+/** `cp-flags replicas list`: the replicas attached to the primary. */
 export async function listReplicas(configuration: Configuration): Promise<void> {
   await withStore(configuration, 'worker', async (_, __, connection, { sentinels }) => {
     const attached = attachedReplicas(information(await connection.info('replication')));

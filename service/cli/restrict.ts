@@ -41,7 +41,7 @@ async function readWanted(options: RestrictOptions): Promise<Wanted> {
 async function list(store: Store, code: OdsCode): Promise<void> {
   const all = await listRestrictions(store, code);
   if (all.length === 0) console.log(`Authority ${code} keeps nothing back.`);
-  // Neither number nor local id, and nobody who is barred: operators are shown no child.
+  // Neither number nor local id, and no barred user: operators are shown no child.
   for (const { restriction, standing } of all) {
     const { id, kind, set, ended } = restriction;
     console.log(

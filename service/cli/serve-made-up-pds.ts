@@ -26,7 +26,7 @@ export async function serveMadeUpPds({
   if (!/^[0-9]{1,5}$/.test(port)) throw misused('--port must be a number.');
   const records = await readRecords(register);
   const keyFile = resolve(join(out, 'key.pem'));
-  // That of an earlier start: a service that runs continues with it.
+  // From an earlier start, so that a running service continues with it.
   const privateKey = await readOrMakePrivate(keyFile, async () => {
     const made = await promisify(generateKeyPair)('rsa', {
       modulusLength: 4096,

@@ -15,7 +15,7 @@ const FORCED_EXIT = 130;
 /** For the last lines of the log. */
 const EXITS_WITHIN_MS = 1_000;
 
-/** A path as a POSIX shell takes it. */
+/** A path quoted for a POSIX shell. */
 const quoted = (path: string): string =>
   /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 
@@ -49,7 +49,7 @@ Ctrl-C stops everything, and so does this command: kill ${process.pid}. The data
 `;
 }
 
-/** Stops on the first signal, at once on the second, and on a fault inside. Resolves with the exit code. */
+/** Stops on the first signal, at once on the second, and on an internal fault. Resolves with the exit code. */
 function untilStopped(
   starting: Promise<Service>,
   beforeStop: () => void,
@@ -60,13 +60,13 @@ function untilStopped(
     let started: Service | undefined;
     const end = (exitCode: number): void => {
       resolve(exitCode);
-      // Nothing is waited for any longer, for instance a collector that does not answer.
+      // Nothing more is waited for, such as a silent collector.
       setTimeout(() => exitNow(exitCode), EXITS_WITHIN_MS).unref();
     };
     const stop = (exitCode: number): void => {
       stopping = true;
       beforeStop();
-      // A start under way is let finish, so that what it has begun can be ended in order.
+      // A start under way may finish, so that what it began can end in order.
       starting
         .then((service) => service.stop())
         .then(
@@ -95,7 +95,7 @@ function untilStopped(
         exitNow(FORCED_EXIT);
       },
     );
-    // Node would print the error whole, and with it perhaps the arguments of a Redis command.
+    // Node would print the whole error, and with it perhaps the arguments of a Redis command.
     process.on('uncaughtException', (error) => {
       log.error('There was a fault inside the service.', errorFields(error));
       if (!stopping) stop(1);
@@ -116,7 +116,7 @@ export async function serve(
   const log = createLog(configuration.LOG_LEVEL ?? (options.demo === true ? 'warn' : 'info'));
   let demo: Demo | undefined;
   if (options.demo === true) {
-    // With all that makes people up, which no other start has a use for.
+    // With the code that makes people up, which no other start uses.
     const { createDemo } = await import('../start/demo.ts');
     demo = createDemo(configuration, log);
   }

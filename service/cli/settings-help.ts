@@ -16,10 +16,10 @@ function wrapped(text: string): string {
 }
 
 /**
- * Settings with their defaults and what they are, from the configuration's own schema, as a part of a
- * command's help. A terminal cannot follow the links of the documents, so the file of the page is shown beside its name.
+ * Settings with their defaults and meanings, from the configuration's own schema, as part of a command's
+ * help. A terminal cannot follow links, so the file of a page is shown beside its name.
  *
- * @param names default: all there are
+ * @param names default: all of them
  */
 export function settingsHelp(names?: readonly (keyof Configuration)[]): string {
   const entries = describedSettings()

@@ -1,6 +1,6 @@
 import { STOP_SIGNALS, whenNpmEnds } from './parent.mjs';
 
-/** One Ctrl-C comes twice if npm started the command: from the terminal, and handed on by npm. */
+/** One Ctrl-C arrives twice if npm started the command: from the terminal, and passed on by npm. */
 const SAME_PRESS_MS = 500;
 
 /**
@@ -24,21 +24,21 @@ export function whenToldToStop(stop: () => void, force: () => void): void {
 }
 
 /**
- * Ends the process at once, by having another program take its place that only exits.
+ * Ends the process at once, by replacing it with a program that only exits.
  *
- * `process.exit` waits for threads, and so for a file call that never ends, such as one on a lost mount: only SIGKILL
- * could end a process with one, and its exit code would be lost.
+ * `process.exit` waits for threads, and so for a file call that never ends, such as one on a lost mount: only
+ * SIGKILL could end such a process, and its exit code would be lost.
  */
 export function exitNow(exitCode: number): never {
-  // A shell is gone before another signal can come, which it would not take.
+  // A shell is gone before another signal can arrive, which it would not handle.
   process.execve?.('/bin/sh', ['sh', '-c', `exit ${exitCode}`], {});
   // If there is no such thing, as on Windows.
   process.exit(exitCode);
 }
 
 /**
- * Words that find no room on a disk, or no reader any more, end nothing: the service answers on, a load continues.
- * The exit code tells that they were lost, since they may have been the result that was asked for.
+ * Output that finds no room on a disk, or no reader, ends nothing: the service still answers, and a load
+ * continues. The exit code shows that it was lost, since it may have been the requested result.
  */
 export function noteLostOutput(): void {
   process.stderr.on('error', () => undefined);

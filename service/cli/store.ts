@@ -18,7 +18,7 @@ const COMMAND_TIMEOUT_MS = 10_000;
 const where = ({ REDIS_URL, DATA_DIR }: Configuration): string =>
   REDIS_URL === undefined ? `the data folder ${DATA_DIR}` : 'REDIS_URL';
 
-/** The Redis that is running, for a command that does not start one. */
+/** The running Redis, for a command that does not start one. */
 export async function runningRedis(configuration: Configuration): Promise<RedisServer> {
   const redis = await findRedis(configuration);
   if (redis !== undefined) return redis;
@@ -35,9 +35,9 @@ type Work<T> = (
 ) => Promise<T>;
 
 /**
- * Runs work on whatever store there is, and ends everything it opened.
+ * Runs work on the store, and ends everything that it opened.
  *
- * @param redis default: the one that is running
+ * @param redis default: the running one
  */
 export async function withAnyStore<T>(
   configuration: Configuration,
@@ -64,8 +64,8 @@ export async function withAnyStore<T>(
 }
 
 /**
- * Runs a command's work only on the store that this data folder's anchor belongs to: work done with
- * another's would be found out at the next start, as a store that is not what it should be.
+ * Runs a command's work only on the store that belongs to this data folder's anchor: work on another's would
+ * be found at the next start, as a store that differs from its anchor.
  */
 export function withStore<T>(
   configuration: Configuration,

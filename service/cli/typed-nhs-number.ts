@@ -3,7 +3,7 @@ import { text as readAll } from 'node:stream/consumers';
 import { type NhsNumber, parseNhsNumber, typedNhsNumber } from '#schemas/nhs-number.ts';
 import { misused } from './failure.ts';
 
-/** An NHS number from standard input, and on a terminal asked for. Never from an argument: `ps` shows those. */
+/** An NHS number from standard input, prompted for on a terminal. Never from an argument: `ps` shows those. */
 export async function readNhsNumber(option: string): Promise<string> {
   if (option !== '-') {
     throw misused(
@@ -19,7 +19,7 @@ export async function readNhsNumber(option: string): Promise<string> {
   }
 }
 
-/** The child that a command is about. @throws {Failure} if none is given, or it is no NHS number */
+/** The child that a command is about. @throws {Failure} if none is given, or it is not an NHS number */
 export async function readChild(option: string | undefined): Promise<NhsNumber> {
   if (option === undefined) throw misused('Say about whom: --child -');
   const child = parseNhsNumber(await readNhsNumber(option));

@@ -2,7 +2,7 @@ import { figure } from '#schemas/wording/counts.ts';
 import { misused } from './failure.ts';
 
 /**
- * A whole number as it was typed.
+ * A whole number as typed.
  *
  * @throws {Failure} a sentence that names the option and what it may be
  */

@@ -13,9 +13,9 @@ import {
 } from './load.ts';
 
 /**
- * `cp-flags validate`: checks a file on its own, with neither Redis nor a network.
+ * `cp-flags validate`: checks a file by itself, with neither Redis nor a network.
  *
- * @returns the exit code that loading it would have, as far as can be told
+ * @returns the exit code that loading it would have, as far as known
  */
 async function validate(
   { MAX_UPLOAD_MIB }: Configuration,

@@ -32,7 +32,7 @@ async function requireFolder(path: string): Promise<void> {
   if (found?.isDirectory() !== true) throw new Failure(`${path} is not a folder.`);
 }
 
-/** What the data folder says the dataset is decides what must be traced, and who may send. */
+/** The dataset's kind, from the data folder, decides what must be traced, and who may send. */
 export function datasetKind(configuration: Configuration): Dataset['kind'] | undefined {
   const anchor = openAnchor(configuration);
   const kind = anchor.dataset()?.kind;
@@ -49,7 +49,7 @@ export function intakeLease(configuration: Configuration) {
   });
 }
 
-/** Resolves once a signal came and the loads under way have ended, or had their time. */
+/** Resolves after a signal, once the loads under way have ended or run out of time. */
 export function untilStopped(inbox: Pick<Inbox, 'stop'>, log: Log): Promise<void> {
   return new Promise((resolve) => {
     const stop = (): void => {
@@ -65,7 +65,7 @@ export function untilStopped(inbox: Pick<Inbox, 'stop'>, log: Log): Promise<void
   });
 }
 
-/** `cp-flags watch`: loads what comes into a folder until it is told to stop. */
+/** `cp-flags watch`: loads what arrives in a folder until it is told to stop. */
 export async function watch(
   configuration: Configuration,
   dir: string,

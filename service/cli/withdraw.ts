@@ -36,7 +36,7 @@ type WithdrawOptions = Partial<Named> & {
 const planText = ({ type, startDate, localId }: Pick<PlanRow, 'type' | 'startDate' | 'localId'>) =>
   `${PLAN_TYPES[type].label}, started ${startDate}${localId === '' ? '' : `, local id ${localId}`}`;
 
-/** The one plan that is meant. */
+/** The one plan meant. */
 function only(plans: readonly PlanRow[], start: string | undefined): PlanRow {
   const day = start === undefined ? undefined : parseIsoDate(start);
   if (start !== undefined && day === undefined) throw misused('--start must be a day, 2026-09-14.');
@@ -49,7 +49,7 @@ function only(plans: readonly PlanRow[], start: string | undefined): PlanRow {
   );
 }
 
-/** Prints what it came to. */
+/** Prints the result. */
 function printDone(
   code: OdsCode,
   done: Withdrawn | { kind: 'same-person' | 'other-number' | 'gone' },

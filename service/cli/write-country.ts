@@ -62,7 +62,7 @@ function readOptions(options: GenerateCommandOptions): GenerateOptions {
   };
 }
 
-/** An empty folder of its own: what is made here must never be mixed with an authority's files. */
+/** An empty folder of its own: made-up files must never be mixed with an authority's. */
 function makeFolder(out: string): void {
   mkdirSync(out, { recursive: true });
   if (readdirSync(out).length > 0) {
@@ -70,7 +70,7 @@ function makeFolder(out: string): void {
   }
 }
 
-/** Writes a text as it is made; gives what the generator returns at its end. */
+/** Writes a text as it is made; returns what the generator returns at its end. */
 function writeText<T>(path: string, text: Generator<string, T>): { bytes: number; result: T } {
   const descriptor = openSync(path, 'wx');
   let bytes = 0;
@@ -90,7 +90,7 @@ function writeText<T>(path: string, text: Generator<string, T>): { bytes: number
   }
 }
 
-/** Says what a CSV cannot say about itself, its row count above all. */
+/** Gives what a CSV cannot say about itself, above all its row count. */
 function writeSidecar(path: string, file: GeneratedFile, { records }: FileSummary): void {
   writeFileSync(
     path.replace(/\.csv$/, '.json'),
@@ -104,8 +104,8 @@ function writeSidecar(path: string, file: GeneratedFile, { records }: FileSummar
 }
 
 /**
- * The manifest as it grows, a file at a time: what each holds, which records are wrong, and what the
- * acknowledgement must say. Written by hand, since a national one with many bad rows is larger than memory
+ * The manifest, extended a file at a time: what each holds, which records are wrong, and what the
+ * acknowledgement must say. Streamed by hand, since a national one with many bad rows is larger than memory
  * should be.
  */
 class Manifest {

@@ -10,8 +10,8 @@ export type ApiDescription = {
 };
 
 /**
- * `GET /openapi.json` and `GET /docs`. Both are made at the first request for one of them: they take some
- * milliseconds, which a start has better use for.
+ * `GET /openapi.json` and `GET /docs`. Both are made at the first request for either: making them at the
+ * start would delay it by some milliseconds.
  */
 export function createApiDescription(
   operations: readonly Operation[],

@@ -54,7 +54,7 @@ function typeOf(schema: JsonSchema): string {
 
 type Row = { name: string; required: boolean; schema: JsonSchema };
 
-/** The members of an object, and of those within it. */
+/** The members of an object, including nested ones. */
 function members(schema: JsonSchema, within = ''): Row[] {
   const { properties, required } = schema as {
     properties?: Record<string, JsonSchema>;
@@ -98,7 +98,7 @@ function parametersTable(of: string, parameters: readonly DescribedParameter[] =
   );
 }
 
-/** The members of an object that has no name of its own. */
+/** The members of an unnamed object. */
 const membersTable = (caption: string, schema: JsonSchema): string =>
   table(
     caption,
@@ -218,10 +218,10 @@ thead th { font-weight: 600; }
 @media print { nav, .skip, .anchor { display: none; } body { display: block; } pre { max-height: none; } }
 `;
 
-/** What lets the page have its own style, and nothing else at all. */
+/** Allows the page its own style, and nothing else. */
 export const PAGE_POLICY = `default-src 'none'; img-src data:; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
-/** The description as one page for people: no script, nothing fetched, keyboard and print alike. */
+/** The description as one page for people: no script, nothing fetched, for keyboard and print alike. */
 export function apiPage(api: OpenApi): string {
   const operations = Object.entries(api.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, described]) => ({ path, method, described })),

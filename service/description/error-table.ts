@@ -35,7 +35,7 @@ function routeTable(operations: readonly Operation[]): string {
 }
 
 /**
- * A page of documentation with the table in its place between two marks.
+ * A page of documentation with the table between two marks.
  *
  * @throws if the page lacks the marks
  */

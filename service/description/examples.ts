@@ -2,8 +2,8 @@ import type { Coverage } from '#schemas/lookup.ts';
 import { COULD_NOT_CHECK, notFlaggedAdvice } from '#schemas/wording/lookup.ts';
 
 /**
- * What the description shows, made up as the sample is. Each is held against its schema by the linter and,
- * of FHIR, against the R4 definitions by a test.
+ * What the description shows, made up like the sample. The linter checks each against its schema, and a test
+ * checks FHIR against the R4 definitions.
  */
 const NUMBER = { system: 'https://fhir.nhs.uk/Id/nhs-number', value: '9991000011' };
 const subject = { type: 'Patient', identifier: NUMBER };

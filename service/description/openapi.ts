@@ -1,4 +1,4 @@
-// By hand, since the libraries that make it from routes put validators between a request and its audited
+// By hand, since libraries that generate it from routes put validators between a request and its audited
 // refusal (decision 36).
 
 import { z } from 'zod';
@@ -59,7 +59,7 @@ export type OpenApi = {
   components: Record<string, Record<string, JsonSchema>>;
 };
 
-/** Those that have a name of their own in the description. */
+/** Those with their own name in the description. */
 const COMPONENTS: Record<string, z.ZodType> = {
   LookupRequest: lookupRequestSchema,
   LookupAnswer: lookupAnswerSchema,
@@ -78,15 +78,15 @@ const COMPONENTS: Record<string, z.ZodType> = {
   Status: statusSchema,
 };
 
-/** What generators and fuzzers of other languages read: not all of them know classes of Unicode. */
+/** What generators and fuzzers in other languages read: not all of them support Unicode classes. */
 const PLAIN_CLASSES: readonly (readonly [string, string])[] = [
   [String.raw`\p{Cc}`, String.raw`\u0000-\u001f\u007f-\u009f`],
   [String.raw`\p{Zl}\p{Zp}`, String.raw`\u2028\u2029`],
-  // Halves of characters, which no UTF-8 holds.
+  // Unpaired surrogates, which UTF-8 cannot contain.
   [String.raw`\p{Cs}`, ''],
 ];
 
-/** A pattern without classes of Unicode; undefined if it cannot be said without. */
+/** A pattern without Unicode classes; undefined if there is none. */
 function plainPattern(pattern: string): string | undefined {
   const plain = PLAIN_CLASSES.reduce((text, [a, b]) => text.replaceAll(a, b), pattern);
   return plain.includes(String.raw`\p{`) ? undefined : plain;
@@ -94,7 +94,7 @@ function plainPattern(pattern: string): string | undefined {
 
 const isEmpty = (value: unknown): boolean => JSON.stringify(value) === '{}';
 
-/** What of a schema is for a machine alone, says in many words what the format says in one, or breaks tools. */
+/** Parts of a schema that are only for a machine, say at length what the format says in a word, or break tools. */
 function withoutNoise(schema: JsonSchema): void {
   if (typeof schema['format'] === 'string') delete schema['pattern'];
   for (const bound of ['minimum', 'maximum']) {
@@ -111,7 +111,7 @@ function withoutNoise(schema: JsonSchema): void {
       return isEmpty(each) ? [] : [each];
     });
   }
-  // Generators for OpenAPI 3.0 make any boolean or text of a `const`.
+  // Generators for OpenAPI 3.0 turn a `const` into any boolean or text.
   if ('const' in schema) {
     schema['enum'] = [schema['const']];
     delete schema['const'];
@@ -123,8 +123,8 @@ const names = new Map(Object.entries(COMPONENTS).map(([id, schema]) => [schema, 
 const ref = (id: string): JsonSchema => ({ $ref: `#/components/schemas/${id}` });
 
 /**
- * A schema as JSON, with references instead of those that have a name. Answers may get further members
- * one day, and a client must not stumble over them: they are not closed, whatever a test holds them to.
+ * A schema as JSON, with references for those that have a name. Answers may get further members one day,
+ * which clients must tolerate: they are not closed, although tests check them strictly.
  */
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
   const { $schema: _draft, ...described } = z.toJSONSchema(schema, {
@@ -188,7 +188,7 @@ const ANY = [
   'headers-too-large',
   'method-not-allowed',
 ] as const;
-/** Records, so that the compiler misses none that may be given. */
+/** A record, so that the compiler requires every possible code. */
 const TOKEN = {
   'header-repeated': true,
   'request-id-required': true,
@@ -253,7 +253,7 @@ function responseHeaders(status: number): DescribedResponse['headers'] {
 function refusedResponse(status: number, codes: readonly ErrorCode[], fhir: boolean) {
   const headers = responseHeaders(status);
   const problem = { 'application/problem+json': { schema: ref('Problem') } };
-  // What is not HTTP enough to reach FHIR is refused before it.
+  // Requests that are not valid HTTP are refused before FHIR.
   const beforeFhir = codes.some((code) => (ANY as readonly string[]).includes(code));
   return {
     description: codes.map((code) => `\`${code}\`: ${ERRORS[code].title}.`).join(' '),
@@ -316,10 +316,10 @@ Anything that is not 200 is **not a negative result**: such an answer has \`chec
 The guide at /docs/integrating.md says when to look up, what to show, and which test numbers a demo has; /docs/lookup-examples.md has a lookup in JavaScript, Python and C#.`;
 
 /**
- * What this service answers, OpenAPI 3.1, made of the schemas that it works by.
+ * What this service answers, in OpenAPI 3.1, made from its own schemas.
  *
  * @param operations in the order of the description
- * @param publicUrl where clients reach it; without, addresses are relative to where this is served
+ * @param publicUrl where clients reach it; without it, addresses are relative to where this is served
  */
 export function openApi(
   operations: readonly Operation[],

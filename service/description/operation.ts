@@ -33,14 +33,14 @@ export type Operation = {
   description: string;
   /** `lookup`, `authority` and `audit` name who holds the token; `anybody` has none. */
   letsIn: 'anybody' | 'lookup' | 'authority' | 'audit';
-  /** Addresses at which an OPTIONS gets the same answer. HAProxy's `option httpchk` asks by it, and of `/` if it is given no other. */
+  /** Addresses at which OPTIONS gets the same answer. HAProxy's `option httpchk` uses it, by default for `/`. */
   optionsAt?: readonly string[];
-  /** Looked for after all others, since one regular expression cannot hold its address beside theirs. */
+  /** Matched after all others, since one regular expression cannot hold its address beside theirs. */
   apart?: boolean;
   parameters?: readonly Parameter[];
   body?: Content;
   answer: { description: string; content: Content };
-  /** Besides those of those it lets in, and of every request. */
+  /** In addition to those for the callers it admits, and for every request. */
   refusals?: readonly ErrorCode[];
 };
 

@@ -7,7 +7,7 @@ type SettingDescribed = {
   meaning: string;
 };
 
-/** Every setting with its default, as it would be written, and its meaning, from the configuration's own schema. */
+/** Every setting with its default, as written, and its meaning, from the configuration's own schema. */
 export function describedSettings(): SettingDescribed[] {
   const { shape } = configurationSchema;
   const { properties = {} } = z.toJSONSchema(configurationSchema, {
@@ -17,7 +17,7 @@ export function describedSettings(): SettingDescribed[] {
   return configurationSchema.keyof().options.map((name) => {
     const property = properties[name];
     const asRead: unknown = shape[name].safeParse(undefined).data;
-    // For a path, the text as it would be written, and not the place that it resolves to here.
+    // For a path, the text as written, and not the place that it resolves to here.
     const text = typeof property === 'object' ? property.default : undefined;
     const standard = text ?? (typeof asRead === 'number' ? asRead : undefined);
     return {

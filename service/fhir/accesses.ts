@@ -5,17 +5,18 @@ import { resourceId } from './ids.ts';
 import type { Child } from './plans.ts';
 import { JOB_ROLE_SYSTEM, ODS_SYSTEM, patient, ROLE_CLASS_SYSTEM } from './vocabulary.ts';
 
-/** R4 has no place of its own for how often something was done. */
+/** R4 has no field for how often something was done. */
 const OTHER_ENTITY = {
   system: 'http://terminology.hl7.org/CodeSystem/audit-entity-type',
   code: '4',
 };
-/** Codes of the national list of job roles; an issuer may have others, which are none of its. */
+/** Codes of the national list of job roles; another issuer's codes may not be on it. */
 const JOB_ROLE = /^R[0-9]{4}$/;
 
 /**
- * A user's looks from unscheduled care within 24 hours, and who it was: recorded at the latest of them. Without `supporting` the person is only named: a
- * reference would lead nowhere. If a council keeps back where the child was looked up, nobody is named. Source: draft CP-IS FHIR guide, data mapping.
+ * A user's looks from unscheduled care within 24 hours, and the user: recorded at the time of the latest.
+ * Without `supporting` the person is only named, since a reference would lead nowhere. If a council keeps
+ * back where the child was looked up, nobody is named. Source: draft CP-IS FHIR guide, data mapping.
  */
 export function access(
   { nhsNumber, key }: Child,

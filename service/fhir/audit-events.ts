@@ -12,7 +12,7 @@ import {
   patient,
 } from './vocabulary.ts';
 
-/** What of an event FHIR has a place for; a viewer that may not see a part is not shown it here either. */
+/** The parts of an event that FHIR has a place for; a viewer who may not see a part does not see it here either. */
 const shownSchema = z.object({
   type: z.string(),
   at: z.string(),
@@ -43,7 +43,7 @@ const DICOM = 'http://dicom.nema.org/resources/ontology/DCM';
 const ENTITY_TYPE = 'http://terminology.hl7.org/CodeSystem/audit-entity-type';
 const OBJECT_ROLE = 'http://terminology.hl7.org/CodeSystem/object-role';
 const JOB_ROLE = /^R[0-9]{4}$/;
-/** What looks somebody up; all others are acts on the service itself. */
+/** Events that look somebody up; all others are acts on the service itself. */
 const LOOKS: readonly WrittenEvent['type'][] = [
   'lookup',
   'could-not-check',

@@ -15,7 +15,7 @@ type Keyed = Checked & {
 };
 
 type Found = {
-  /** `unreadable`: what was searched for is there and cannot be shown, which is not the same as none. */
+  /** `unreadable`: the resources exist but cannot be shown, which is not the same as none. */
   matches: Resource[] | 'unreadable';
   included: Resource[];
   advice: string[];
@@ -58,10 +58,9 @@ function find(type: SearchType, search: Search, checked: Keyed): Found {
 }
 
 /**
- * The answer to a search: what matched, what it refers to if that was asked for, and last an outcome with
- * the words that a clinician is to read, which a negative must never be without. Nothing is paged, and
- * the `self` link leaves the number out. `id` is the audit id. `total` is left out if what was searched
- * for cannot be read.
+ * The answer to a search: the matches, what they refer to if that was asked for, and last an outcome with the
+ * words for a clinician, which a negative must always have. Nothing is paged, and the `self` link leaves the
+ * number out. `id` is the audit id. `total` is left out if the resources cannot be read.
  *
  * @param base absolute, of this FHIR service
  * @throws whatever is wrong with what is held: the caller then answers could-not-check

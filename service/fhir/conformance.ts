@@ -15,7 +15,7 @@ import {
   NHS_NUMBER_SYSTEM,
 } from './vocabulary.ts';
 
-/** When what is stated below last changed. */
+/** When the statement below last changed. */
 const STATED_ON = '2026-11-28';
 
 /** `code` is no search parameter of Flag in R4. Source: Patient Flags guide, England-FlagCode. */
@@ -36,7 +36,7 @@ export function flagCodeParameter(): SearchParameter {
   };
 }
 
-/** What the codes of refusals mean. */
+/** The meanings of the refusal codes. */
 export function errorCodes(): CodeSystem {
   return {
     resourceType: 'CodeSystem',
@@ -56,7 +56,7 @@ export function errorCodes(): CodeSystem {
   };
 }
 
-/** The kinds of event, as `AuditEvent.subtype` of a search of the audit has them. */
+/** The kinds of event, as in `AuditEvent.subtype` of an audit search. */
 export function auditEventCodes(): CodeSystem {
   const types = [...writtenEventSchema.options, unreadableEventSchema].flatMap(({ shape }) =>
     'options' in shape.type ? shape.type.options : [...shape.type.values],
@@ -88,7 +88,7 @@ const PATIENT_DOCUMENTATION = {
   AuditEvent: `Required: ${BY_IDENTIFIER}.`,
 } as const satisfies Record<SearchType, string>;
 
-/** CareTeam and AuditEvent are no part of the Patient Flags FHIR API. */
+/** CareTeam and AuditEvent are not part of the Patient Flags FHIR API. */
 const OLDER_DRAFT =
   'Follows the CP-IS draft of 2023, which the NHS no longer develops: prefer Flag.';
 
@@ -114,7 +114,7 @@ function searched(
   };
 }
 
-/** What this service can do, and what it asks of its callers. */
+/** What this service can do, and what it requires of its callers. */
 export function capabilityStatement(version: string, base: string): CapabilityStatement {
   return {
     resourceType: 'CapabilityStatement',

@@ -24,13 +24,13 @@ const allows = ({ type, params, q }: Accept): boolean =>
     ([name, value]) => name.toLowerCase() !== 'fhirversion' || value === '4.0',
   );
 
-/** Whether JSON is what was asked for: by `_format`, which wins, by Accept, or by neither. */
+/** Whether JSON was asked for: by `_format`, which takes precedence, by Accept, or by neither. */
 export function wantsJson({ accept }: IncomingHttpHeaders, format: string | null): boolean {
   if (format !== null) return FORMATS.has(format);
   return !accept || parseAccept(accept).some(allows);
 }
 
-/** True of `application/x-www-form-urlencoded`, in UTF-8 if it says, and without a content encoding. */
+/** True for `application/x-www-form-urlencoded`, in UTF-8 if stated, and without a content encoding. */
 export function isForm(headers: RequestHead['headers']): boolean {
   const type = headers['content-type'];
   return (

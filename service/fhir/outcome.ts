@@ -17,7 +17,7 @@ const SPINE_CODES = {
 } as const;
 type SpineCode = keyof typeof SPINE_CODES;
 
-/** The codes with status 400 that are about the search; the others are about headers and framing. */
+/** The codes with status 400 about the search; the others are about headers and framing. */
 const SEARCH_CODES: Partial<Record<ErrorCode, SpineCode>> = {
   'invalid-nhs-number': 'INVALID_SEARCH_DATA',
   'search-number-required': 'MISSING_VALUE',
@@ -77,7 +77,7 @@ export function refusalOutcome(code: ErrorCode, limit?: LimitReached): Operation
   };
 }
 
-/** A refusal, whole, with the headers of every other refusal. */
+/** A complete refusal, with the headers of every other refusal. */
 export function refusalResponse(code: ErrorCode, options: ProblemOptions): Response {
   return new Response(JSON.stringify(refusalOutcome(code, options.limit)), {
     status: ERRORS[code].status,
@@ -85,7 +85,7 @@ export function refusalResponse(code: ErrorCode, options: ProblemOptions): Respo
   });
 }
 
-/** What an answer tells anybody who reads it, a sentence an issue; a warning if something is missing. */
+/** What an answer tells every reader, one sentence for each issue; a warning if something is missing. */
 export function adviceOutcome(advice: readonly string[], complete: boolean): OperationOutcome {
   return {
     resourceType: 'OperationOutcome',

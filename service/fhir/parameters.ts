@@ -6,11 +6,11 @@ import { FLAG_CODING, NHS_NUMBER_SYSTEM, ROLE_CLASS_SYSTEM } from './vocabulary.
 export type Search = {
   kind: 'parsed';
   nhsNumber: NhsNumber;
-  /** Whether what the matches refer to comes with them. */
+  /** Whether the resources that matches refer to come with them. */
   supporting: boolean;
   /** The resource type as the address names it. */
   path: SearchPath;
-  /** The parameters as the `self` link repeats them: without the number, on purpose. */
+  /** The parameters as the `self` link repeats them: deliberately without the number. */
   query: string;
 };
 
@@ -34,14 +34,14 @@ export type SearchPath = keyof typeof SEARCH_PATHS;
 
 const IDENTIFIER = 'patient:identifier';
 const CONTROLS = ['_format', '_count'];
-/** Names of the patient. `patient` is the NHS number alone. Source: Patient Flags guide, 0.2.0. */
+/** Names for the patient. `patient` is only the NHS number. Source: Patient Flags guide, 0.2.0. */
 const PATIENT = {
   CareTeam: [IDENTIFIER],
   Flag: [IDENTIFIER, 'patient'],
   AuditEvent: [IDENTIFIER],
 } as const satisfies Record<SearchType, readonly string[]>;
 
-/** Which parameter brings what matches refer to, and its values that do. */
+/** The parameter that includes what matches refer to, and its accepted values. */
 const SUPPORTING = {
   CareTeam: undefined,
   AuditEvent: {
@@ -49,7 +49,7 @@ const SUPPORTING = {
     values: [
       'AuditEvent:agent',
       'AuditEvent:agent:PractitionerRole',
-      // As the draft CP-IS FHIR guide writes it; no parameter of R4.
+      // As the draft CP-IS FHIR guide writes it; not an R4 parameter.
       `AuditEvent:entity-type=${ROLE_CLASS_SYSTEM}|ASSIGNED`,
     ],
     refusal: 'search-include-unsupported',
@@ -64,7 +64,7 @@ const SUPPORTING = {
   { name: string; values: string[]; refusal: ErrorCode } | undefined
 >;
 
-/** An answer holds every match there is: at most 25 accesses, and no child has fifty plans. */
+/** An answer has every match: at most 25 accesses, and no child has fifty plans. */
 export const COUNT_AT_LEAST = 50;
 export const COUNT_AT_MOST = 999_999_999;
 
@@ -74,7 +74,7 @@ function numberSent(values: readonly string[]): string | undefined {
   return value.slice(value.indexOf('|') + 1).replace(/^Patient\//, '') || undefined;
 }
 
-/** Whether the patient is named as the parameter has it, so that a number of another kind is none. */
+/** Whether the patient is named in the parameter's form, so that a number of another kind does not count. */
 function namesPatient(name: string, value: string, number: string): boolean {
   const identified = `${NHS_NUMBER_SYSTEM}|${number}`;
   if (name === IDENTIFIER) return value === identified;
@@ -82,8 +82,8 @@ function namesPatient(name: string, value: string, number: string): boolean {
 }
 
 /**
- * Reads the parameters of a search. What is not supported is refused, never read over: a search that
- * silently was another one could come back empty and be taken for a negative.
+ * Reads the parameters of a search. Unsupported ones are refused, never ignored: a search that silently
+ * became another could come back empty and be taken for a negative.
  */
 export function parseSearch(path: SearchPath, parameters: URLSearchParams): ParsedSearch {
   const type = SEARCH_PATHS[path];

@@ -22,8 +22,8 @@ function category({ type }: Flag) {
 }
 
 /**
- * Start and end. A due date that has passed is left out: a plan with an end in the past reads as over,
- * and this one is to be treated as in force. The note says it.
+ * Start and end. A due date that has passed is left out: a plan with an end in the past reads as over, and
+ * this one must be treated as in force. The note gives the date.
  */
 function period({ status, startDate, endDate, dueOrEndDate }: Flag): Period {
   const end = endDate ?? (status === 'due-date-passed' ? undefined : dueOrEndDate);
@@ -36,8 +36,7 @@ function phones({ authority }: Flag) {
     ...(officeHoursPhone === undefined
       ? []
       : [{ use: 'work' as const, value: officeHoursPhone, label: OFFICE_HOURS }]),
-    // `mobile` is how the draft CP-IS FHIR guide tells the second number from the first; the label is
-    // what a person is to read.
+    // The draft CP-IS FHIR guide marks the second number by `mobile`; people read the label.
     { use: 'mobile' as const, value: emergencyDutyTeamPhone, label: EMERGENCY_DUTY_TEAM },
   ];
 }
@@ -87,8 +86,8 @@ export function carePlan(child: Child, flag: Flag): CarePlan {
 }
 
 /**
- * The one flag of a child with plans; active while any of them is in force, and its period is theirs (of
- * all, if none is). Refers to the plans only if they come with it: none can be read on its own.
+ * The one flag of a child with plans; active while any of them is in force, with their period (that of all,
+ * if none is). Refers to the plans only if they come with it: none can be read by itself.
  *
  * Source: Patient Flags guide, Flag-PatientFlag.
  */

@@ -11,7 +11,7 @@ export const createBaseOf =
   ({ req: { url } }) =>
     `${publicUrl ?? url.slice(0, url.indexOf('/', url.indexOf('//') + 2))}${FHIR_BASE}`;
 
-/** The head with `TraceID`, the draft CP-IS FHIR guide's name for a request id, instead of one. */
+/** The head with `TraceID`, the draft CP-IS FHIR guide's name for a request id, in place of `X-Request-ID`. */
 export function withTraceId({ headers, rawHeaders }: RequestHead): RequestHead {
   return headers['x-request-id'] === undefined && typeof headers['traceid'] === 'string'
     ? { headers: { ...headers, 'x-request-id': headers['traceid'] }, rawHeaders }

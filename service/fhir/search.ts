@@ -26,7 +26,7 @@ type ReadParameters =
   | { kind: 'read'; parameters: URLSearchParams }
   | { kind: 'refused'; code: ErrorCode };
 
-/** The parameters: of a GET those in its address, of a POST those in its form and no others. */
+/** The parameters: for a GET those in its address, for a POST only those in its form. */
 async function readParameters({ incoming, outgoing }: HttpBindings): Promise<ReadParameters> {
   const { url = '', method, headers } = incoming;
   const mark = url.indexOf('?');
@@ -36,7 +36,7 @@ async function readParameters({ incoming, outgoing }: HttpBindings): Promise<Rea
   if (!isForm(headers)) return { kind: 'refused', code: 'search-form-required' };
   const body = await readBody(incoming, outgoing, BODY_LIMITS);
   if (body.kind === 'refused') return body;
-  // A byte order mark and the line break at the end of a file are how the form was sent, not part of it.
+  // A byte order mark and the line break at the end of a file are part of the transfer, not of the form.
   const form = body.bytes
     .toString('utf8')
     .replace(/^\ufeff/, '')
@@ -45,8 +45,8 @@ async function readParameters({ incoming, outgoing }: HttpBindings): Promise<Rea
 }
 
 /**
- * Accesses are refused to silent reads, and not left out of an empty Bundle: total 0 would say that
- * nobody looked. They are refused before the check, so that no event says that they were shown.
+ * Accesses are refused to silent reads rather than answered by an empty Bundle: total 0 would say that nobody
+ * looked. They are refused before the check, so that no event says that they were shown.
  */
 async function readSearch(
   path: SearchPath,

@@ -1,8 +1,8 @@
-/** Where the FHIR R4 service lies. Source: draft CP-IS FHIR guide, base addresses. */
+/** The address of the FHIR R4 service. Source: draft CP-IS FHIR guide, base addresses. */
 export const FHIR_BASE = '/FHIR/R4';
 /**
- * What this service defines itself, by names that are the same at every address: a code from one host means
- * what it means from another.
+ * What this service defines itself, with the same names at every address: a code from one host means what it
+ * means from another.
  */
 const CANONICAL = 'https://cp-flags.example/fhir';
 export const ERROR_CODE_SYSTEM = `${CANONICAL}/CodeSystem/error-code`;
@@ -19,14 +19,14 @@ export const JOB_ROLE_SYSTEM =
   'https://fhir.hl7.org.uk/STU3/CodeSystem/CareConnect-SDSJobRoleName-1';
 export const SPINE_ERROR_SYSTEM = 'https://fhir.nhs.uk/R4/CodeSystem/Spine-ErrorOrWarningCode';
 
-/** The one kind of flag there is here. Source: code system England-FlagCategoryPatient. */
+/** The only kind of flag here. Source: code system England-FlagCategoryPatient. */
 export const FLAG_CODING = {
   system: 'https://fhir.nhs.uk/England/CodeSystem/England-FlagCategoryPatient',
   code: 'child-protection-information-system-flag',
   display: 'Child Protection Information System Flag',
 } as const;
 
-/** How a subject is given: by number alone, since no Patient can be read here. */
+/** How a subject is given: only by number, since no Patient can be read here. */
 export function patient(nhsNumber: string) {
   return {
     type: 'Patient' as const,

@@ -26,7 +26,7 @@ export const auditIndexFile = ({ DATA_DIR }: Place): string =>
 export const auditVerificationFile = ({ DATA_DIR }: Place): string =>
   join(DATA_DIR, 'audit-verification.json');
 
-/** Cases on accesses, with their words. Unlike the index it cannot be made again: back it up. */
+/** Cases on accesses, with their words. Unlike the index it cannot be rebuilt: back it up. */
 export const auditCasesFile = ({ DATA_DIR }: Place): string =>
   join(DATA_DIR, 'audit-cases', 'cases.sqlite');
 
@@ -43,7 +43,7 @@ export const workerFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'worke
 /** What was last put into the second copy from this folder. */
 export const stateCopyFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'state-copy.json');
 
-/** What of an earlier worker is in the second copy and has no place in this folder. */
+/** What an earlier worker left in the second copy that has no place in this folder. */
 export const carriedStateFile = ({ DATA_DIR }: Place): string =>
   join(DATA_DIR, 'state-carried.json');
 
@@ -53,19 +53,19 @@ export const auditSpoolFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 
 /** Spools of loads under way. */
 export const spoolFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'spool');
 
-/** Uploads from pages, until their senders have seen what they would do and sent or deleted them. */
+/** Uploads from pages, until their senders have seen the preview and sent or deleted them. */
 export const previewsFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'previews');
 
-/** What differed between case systems and what is held, for as long as somebody looks at it. */
+/** Differences between case systems and holdings, while somebody looks at them. */
 export const comparisonsFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'comparisons');
 
-/** Who was verified in PDS, by keyed digest, and when. May be removed: everybody is then verified again. */
+/** Who was verified in PDS, by keyed digest, and when. May be removed: then everybody is verified again. */
 export const tracingMemoryFile = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'tracing.sqlite');
 
-/** Notices of inactive NHS numbers, until they are handed to their authorities. */
+/** Notices of inactive NHS numbers, until they are given to their authorities. */
 export const noticesFolder = ({ DATA_DIR }: Place): string => join(DATA_DIR, 'notices');
 
-/** Final acknowledgements of files of `cp-flags load` that waited to be traced, until they are handed out. */
+/** Final acknowledgements of `cp-flags load` files that waited to be traced, until they are given out. */
 export const acknowledgementsFolder = ({ DATA_DIR }: Place): string =>
   join(DATA_DIR, 'acknowledgements');
 
@@ -89,7 +89,7 @@ export const privacyOutbox = ({
 }: Place & Pick<Configuration, 'PRIVACY_OUTBOX'>): string =>
   PRIVACY_OUTBOX ?? join(DATA_DIR, 'privacy-officer');
 
-/** What is received and sent for a MESH mailbox of ours. */
+/** Received and sent messages of our MESH mailbox. */
 export const meshFolder = ({ DATA_DIR }: Place, mailbox: string): string =>
   join(DATA_DIR, 'mesh', mailbox);
 

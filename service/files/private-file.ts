@@ -6,9 +6,9 @@ import { writeBeside, writeWhole } from '#store/files/whole-file.ts';
 const makeParent = (path: string) => mkdir(dirname(path), { recursive: true, mode: 0o700 });
 
 /**
- * Writes a file only its owner can read, whole or not at all.
+ * Writes a file that only its owner can read, whole or not at all.
  *
- * @throws {InTheWay} if something else than a file lies there
+ * @throws {InTheWay} if something other than a file is there
  */
 export async function writePrivate(
   path: string,
@@ -19,8 +19,8 @@ export async function writePrivate(
 }
 
 /**
- * The content of a private file, made at the first call. Of several processes that make it at the same
- * time one wins and all read the same.
+ * The content of a private file, made at the first call. If several processes make it at the same time, one
+ * wins and all read the same.
  */
 export async function readOrMakePrivate(
   path: string,
@@ -34,7 +34,7 @@ export async function readOrMakePrivate(
   await makeParent(path);
   const temporary = await writeBeside(path, await make(), 0o600);
   try {
-    // A link, unlike a rename, refuses to replace what another process has made in the meantime.
+    // A link, unlike a rename, refuses to replace what another process has just made.
     await link(temporary, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

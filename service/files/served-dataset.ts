@@ -32,7 +32,7 @@ export function serveDataset(place: Pick<Configuration, 'DATA_DIR'>, dataset: st
   renameSync(temporary, path);
 }
 
-/** Why this dataset is not the one to work on, and what to do; `undefined` if it is. */
+/** Why this dataset is the wrong one, and what to do; `undefined` if it is right. */
 export function datasetProblem(
   { DATASET_ID }: Pick<Configuration, 'DATASET_ID'>,
   anchor: Anchor,
@@ -48,8 +48,8 @@ export function datasetProblem(
 }
 
 /**
- * The same for a lookup process, which has no anchor: a live dataset must be named, and any other than the
- * one served before confirmed. What it serves first it remembers.
+ * The same for a lookup process, which has no anchor: a live dataset must be named, and a different one from
+ * before must be confirmed. It remembers the first that it serves.
  */
 export function lookupDatasetProblem(
   settings: Settings,

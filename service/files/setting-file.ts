@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 import { ConfigurationError } from '#schemas/configuration.ts';
 
-/** The text of a file that a setting names. @throws {ConfigurationError} one sentence that names both */
+/** The text of a file named by a setting. @throws {ConfigurationError} one sentence that names both */
 export async function readSettingText(setting: string, path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');

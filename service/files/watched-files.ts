@@ -4,9 +4,9 @@ import { ADMISSION } from '#schemas/wording/operations.ts';
 export type WatchedFiles<T> = {
   /** What was last read and found good. */
   readonly value: T;
-  /** Counts the values there have been, so that what was derived from one can tell that it is old. */
+  /** Counts the values, so that anything derived from one can tell that it is old. */
   readonly version: number;
-  /** Why what the files hold now is not in use, if so: a sentence. */
+  /** Why the present contents of the files are not in use, if so: a sentence. */
   readonly problem: string | undefined;
   /** From now on calls this with each new value. */
   onChange: (listener: (value: T) => void) => void;
@@ -19,7 +19,7 @@ type WatchOptions = {
   onProblem?: (sentence: string) => void;
 };
 
-/** Changes whenever a file does, and when another takes its place. */
+/** Changes whenever a file does, and when another replaces it. */
 async function signature(paths: readonly string[]): Promise<string> {
   const each = paths.map(async (path) => {
     try {
@@ -52,7 +52,7 @@ export async function watchFiles<T>(
   const listeners: ((value: T) => void)[] = [];
 
   async function look(): Promise<void> {
-    // Taken before reading: a file that changes while it is read is read again at the next look.
+    // Taken before reading: a file that changes while it is read is read again at the next check.
     const now = await signature(paths);
     const isNew = now !== seen;
     // What could not be used may be by now, though no file has changed: there were too many open files, say.

@@ -40,12 +40,11 @@ function readSlowly(
 }
 
 /**
- * Reads a body of at most `maxBytes`, counted as it streams so that neither a wrong Content-Length nor
- * chunks get past it, within `deadlineMs`.
+ * Reads a body of at most `maxBytes`, counted as it streams so that neither a wrong Content-Length nor chunks
+ * get past it, within `deadlineMs`.
  *
- * What is left unread is not this function's care: the server drains it for half a second, so that the
- * client can read its answer, then closes the connection. A client that went away counts as one that
- * took too long.
+ * The server deals with what is left unread: it drains it for half a second, so that the client can read its
+ * answer, then closes the connection. A client that left counts as one that took too long.
  */
 export async function readBody(
   incoming: IncomingMessage,
@@ -55,10 +54,10 @@ export async function readBody(
   if (Number(incoming.headers['content-length'] ?? 0) > limits.maxBytes) {
     return { kind: 'refused', code: 'body-too-large' };
   }
-  // A client that asked whether to continue is told so here, once it is known to be let in.
+  // A client that asked whether to continue is told so here, once it is admitted.
   if (incoming.headers.expect?.toLowerCase() === '100-continue') outgoing.writeContinue();
-  // Nearly every body comes in one packet with its headers and is there once the parser is done with that:
-  // then it takes no listeners and no timer, a fourteenth of a lookup's processor time.
+  // Nearly every body arrives in one packet with its headers and is complete once the parser is done: then it
+  // needs no listeners and no timer, which saves a fourteenth of a lookup's processor time.
   await new Promise((resolve) => setImmediate(resolve));
   if (!incoming.complete || incoming.readableLength > limits.maxBytes) {
     return readSlowly(incoming, limits);

@@ -1,4 +1,4 @@
-/** On every answer: nothing may keep it, guess its type or run it as a page. */
+/** On every answer: it must not be stored, its type must not be guessed, and it must not run as a page. */
 export const SAFE_HEADERS = {
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',

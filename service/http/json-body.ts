@@ -6,7 +6,7 @@ import type { RequestHead } from './request-head.ts';
 
 type JsonBody = Body | { kind: 'refused'; code: 'unsupported-media-type' };
 
-/** True of `application/json`, in UTF-8 if it says, and without a content encoding. */
+/** True for `application/json`, in UTF-8 if stated, and without a content encoding. */
 function isPlainJson(headers: RequestHead['headers']): boolean {
   const type = headers['content-type'];
   if (type === undefined || headers['content-encoding'] !== undefined) return false;
@@ -16,14 +16,14 @@ function isPlainJson(headers: RequestHead['headers']): boolean {
   );
 }
 
-/** The body of a request in JSON, or why it is not looked at. */
+/** The body of a request in JSON, or why it is not read. */
 export function readJsonBody({ incoming, outgoing }: HttpBindings): JsonBody | Promise<JsonBody> {
   return isPlainJson(incoming.headers)
     ? readBody(incoming, outgoing, BODY_LIMITS)
     : { kind: 'refused', code: 'unsupported-media-type' };
 }
 
-/** UTF-8's byte order mark is how it was sent, not what. Source: RFC 8259, section 8.1. */
+/** UTF-8's byte order mark is part of the transfer. Source: RFC 8259, section 8.1. */
 const withoutMark = (bytes: Buffer): Buffer =>
   bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
 

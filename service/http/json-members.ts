@@ -2,7 +2,7 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 
-/** How many members the objects of a JSON text have, as it is written: its colons outside strings. */
+/** How many members the objects of a JSON text have, as written: its colons outside strings. */
 function membersWritten(bytes: Buffer): number {
   let members = 0;
   let inside = false;
@@ -15,7 +15,7 @@ function membersWritten(bytes: Buffer): number {
   return members;
 }
 
-/** Nothing that is read here is nested deeper, and deeper nesting could exhaust the stack. */
+/** Nothing read here is nested deeper, and deeper nesting could exhaust the stack. */
 const DEEPEST = 10;
 
 function membersRead(value: unknown, depth = 0): number {
@@ -28,9 +28,9 @@ function membersRead(value: unknown, depth = 0): number {
 }
 
 /**
- * Whether a JSON text names each member of each object once; `value` is what was read from it. Readers
- * differ in which of two `nhsNumber` they take (ours the last, a gateway perhaps the first), and the wrong
- * one is the wrong child; in a token, the wrong user.
+ * Whether a JSON text names each member of each object once; `value` is its parsed value. Readers differ in
+ * which of two `nhsNumber` they take (ours the last, a gateway perhaps the first), and the wrong one is the
+ * wrong child; in a token, the wrong user.
  */
 export function namesEachOnce(bytes: Buffer, value: unknown): boolean {
   return membersWritten(bytes) === membersRead(value);

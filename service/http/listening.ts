@@ -7,17 +7,17 @@ import {
 } from 'node:net';
 import { LISTENING } from '#schemas/wording/operations.ts';
 
-/** The port is taken, or not this process's to take. The message is the sentence for the user. */
+/** The port is taken, or this process may not use it. The message is the sentence for the user. */
 export class CannotListen extends Error {
   override name = 'CannotListen';
 }
 
 /**
- * Each takes up one new connection a turn of the event loop, which is all that Node does: with one, clients
- * that connect while every turn is long would wait for seconds behind those that are connected already.
+ * Each accepts one new connection per turn of the event loop, which is all that Node does: with one, clients
+ * that connect while every turn is long would wait for seconds behind those already connected.
  */
 const SOCKETS = 16;
-/** One for which there is no room is tried again by its client only after one, three and seven seconds. */
+/** A client without room tries again only after one, three and seven seconds. */
 const CONNECTIONS_WAITING = 4_096;
 
 type Address = { host: string; port: number };
@@ -43,7 +43,7 @@ function cannotListen({ host, port }: Address, error: unknown): CannotListen {
   );
 }
 
-/** Sockets that share a port would share it with another program as well: it is asked for alone first. */
+/** Sockets that share a port would also share it with another program, so the port is first asked for exclusively. */
 async function reserve(address: Address): Promise<number> {
   const probe = createSocketServer();
   const port = await bind(probe, address, false);
@@ -55,7 +55,7 @@ async function reserve(address: Address): Promise<number> {
  * Makes a server listen at an address, on several sockets if the system lets them share a port.
  *
  * @param address port 0 for any free one
- * @returns its port, and what ends the listening and resolves when every connection has ended
+ * @returns its port, and a function that ends the listening and resolves when every connection has ended
  * @throws {CannotListen}
  */
 export async function listen(

@@ -1,5 +1,5 @@
-// By hand, since Hono and Fetch read a form whole into memory before they give any of it: here a council's
-// file goes to the disk as it comes, and what stands around it has a bound.
+// By hand, since Hono and Fetch read a whole form into memory before giving any of it: here a council's file
+// goes to the disk as it arrives, and everything around it is limited.
 
 import { isUtf8 } from 'node:buffer';
 
@@ -8,7 +8,7 @@ type Part =
   | { kind: 'field'; name: string; value: string }
   | { kind: 'file'; name: string; filename: string; content: AsyncGenerator<Buffer> };
 
-/** A body that no browser sends as a form, or one that ends before it should. */
+/** A body that no browser sends as a form, or one that ends too early. */
 export class NotAForm extends Error {
   override name = 'NotAForm';
 }
@@ -23,7 +23,7 @@ const PARTS_AT_MOST = 20;
 const LINE_END = Buffer.from('\r\n');
 const HEAD_END = Buffer.from('\r\n\r\n');
 
-/** The boundary that a content type names; `undefined` if it is no form with a file. */
+/** The boundary that a content type names; `undefined` if it is not a form with a file. */
 export function boundaryOf(contentType: string | undefined): string | undefined {
   const [, quoted, plain] = CONTENT_TYPE.exec(contentType ?? '') ?? [];
   return quoted ?? plain;
@@ -49,9 +49,9 @@ function readHead(bytes: Buffer): { name: string; filename: string | undefined }
   throw new NotAForm('a part has no name');
 }
 
-/** Bytes that come in pieces, up to marks in them. */
+/** Bytes that arrive in pieces, up to marks in them. */
 class Bytes {
-  // The first mark stands as if after a line end.
+  // The first mark counts as if after a line end.
   #held: Buffer = LINE_END;
   readonly #pieces: AsyncIterator<Buffer>;
 
@@ -72,7 +72,7 @@ class Bytes {
     return taken;
   }
 
-  /** What comes before a mark, in pieces; the mark itself is passed. */
+  /** What comes before a mark, in pieces; the mark itself is skipped. */
   async *upTo(mark: Buffer): AsyncGenerator<Buffer> {
     for (;;) {
       const at = this.#held.indexOf(mark);
@@ -98,8 +98,8 @@ class Bytes {
 }
 
 /**
- * The parts of a form with files, in their order, as browsers send it (RFC 7578). A file's content is read before the
- * next part is; what of it is left unread then is passed.
+ * The parts of a form with files, in their order, as browsers send it (RFC 7578). A file's content is read
+ * before the next part; the rest of it is skipped then.
  *
  * @throws {NotAForm}, and whatever the pieces throw
  */

@@ -15,7 +15,7 @@ export type ProblemOptions = {
   correlationId?: string | undefined;
   /** Methods of the address, for 405. */
   allow?: string;
-  /** False on routes on which nobody waits for a check; then the body says nothing of one. */
+  /** False on routes where nobody waits for a check; then the body does not mention one. */
   lookup?: boolean;
   /** For `too-many-requests`: which limit. */
   limit?: LimitReached | undefined;
@@ -55,7 +55,7 @@ export function problemHeaders(
   return headers;
 }
 
-/** A refusal, whole. */
+/** A complete refusal. */
 export function problemResponse(code: ErrorCode, options: ProblemOptions = {}): Response {
   return new Response(JSON.stringify(problem(code, options)), {
     status: ERRORS[code].status,

@@ -1,6 +1,9 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 
-/** Headers that say who asks, which request it is or what its body is: of two, a proxy may believe the other. */
+/**
+ * Headers that identify the caller, the request or the kind of body: if there are two, a proxy may believe
+ * the other.
+ */
 const SINGLE = [
   'authorization',
   'content-type',
@@ -17,12 +20,12 @@ const SINGLE = [
 ] as const;
 type SingleHeader = (typeof SINGLE)[number];
 
-/** A trace that stands twice is no trace, and no reason to refuse anything. */
+/** A repeated trace counts as none, and is no reason to refuse anything. */
 type Read = SingleHeader | 'traceparent';
 
 /**
- * What of a request is judged before its body, and no header that may stand twice unnoticed. `rawHeaders` are
- * as they were sent: Node keeps the first of some, and joins others.
+ * What is judged about a request before its body, without any header that must not be repeated. `rawHeaders`
+ * are as sent: Node keeps the first of some, and joins others.
  */
 export type RequestHead = {
   headers: Partial<Pick<IncomingHttpHeaders, Read>>;
@@ -30,11 +33,11 @@ export type RequestHead = {
 };
 
 const BITS = new Map<string, number>(SINGLE.map((name, i) => [name, 1 << i]));
-/** Most other headers are told apart by their length alone: this is on every lookup's way. */
+/** Most other headers are distinguished by their length alone, since every lookup passes here. */
 const LENGTHS = SINGLE.reduce((lengths, { length }) => lengths | (1 << length), 0);
 const AUTHORIZATION = 1 << SINGLE.indexOf('authorization');
 
-/** A header that must stand once stands twice: `authorization`, or another of them. */
+/** A single header is repeated: `authorization`, or another of them. */
 export function repeatedHeader({ rawHeaders }: RequestHead): 'authorization' | 'other' | undefined {
   let seen = 0;
   let repeated = 0;
@@ -49,11 +52,11 @@ export function repeatedHeader({ rawHeaders }: RequestHead): 'authorization' | '
   return (repeated & AUTHORIZATION) === 0 ? 'other' : 'authorization';
 }
 
-/** The hosts of nearly every request, which every parser reads in the same way. */
+/** The hosts of nearly every request, which every parser reads the same way. */
 const PLAIN_HOST = /^[a-z0-9._-]+(?::[1-9]\d{3})?$/;
 const PORT = /:\d*$/;
 
-/** Whether a host is one (999.1.1.1 is none), and the same however it is read. */
+/** Whether a host is valid (999.1.1.1 is not), and the same however it is read. */
 function isHost(host: string): boolean {
   const parsed = URL.parse(`http://${host}`);
   if (parsed === null) return false;
@@ -61,8 +64,8 @@ function isHost(host: string): boolean {
 }
 
 /**
- * Tells whether a request names one host, as HTTP/1.1 requires. HTTP/1.0 may leave it out, and the checks of
- * load balancers do (RFC 9112, section 3.2). The last one is remembered, since nearly all requests name the same.
+ * Checks whether a request names one host, as HTTP/1.1 requires. HTTP/1.0 may leave it out, as checks by load
+ * balancers do (RFC 9112, section 3.2). The last one is remembered, since nearly all requests name the same.
  */
 export function createHostCheck(): (incoming: IncomingMessage) => boolean {
   let last: string | undefined;
@@ -91,8 +94,8 @@ const PLAIN_PATH = /^(?:\/(?!\.\.?(?:[/?]|$))[\w.~$-]+)*\/?(?:\?[!"$-~]*)?$/;
 const ABSOLUTE = /^https?:\/\/([^/?]*)/;
 
 /**
- * Whether the address of a request is written so that it means the same to whatever is in front of the
- * service. A parser of URLs would resolve dots and decode, and so reach a route that a proxy keeps closed.
+ * Whether the address of a request means the same to every program in front of the service. A parser of URLs
+ * would resolve dots and decode, and so reach a route that a proxy keeps closed.
  */
 export function isPlainlyAddressed({ url = '', headers }: IncomingMessage): boolean {
   if (url.startsWith('/')) return PLAIN_PATH.test(url);

@@ -4,7 +4,7 @@ import type { LogFields } from '../telemetry/log.ts';
 import { readTraceparent, type TraceIds } from '../telemetry/trace-context.ts';
 import { type RequestHead, repeatedHeader } from './request-head.ts';
 
-/** What a request is refused for before anybody looks at who sent it. */
+/** Why a request is refused before its sender is checked. */
 export type HeadRefusal = Extract<
   ErrorCode,
   'header-repeated' | 'request-id-required' | 'request-id-invalid' | 'correlation-id-invalid'
@@ -18,7 +18,7 @@ export type RequestIds = {
   trace?: TraceIds;
   /** What is wrong with them or with the headers beside them, if anything. */
   refusal?: HeadRefusal;
-  /** Two tokens: the request is nobody's. */
+  /** Two tokens: the request has no caller. */
   twoTokens?: true;
 };
 
@@ -49,7 +49,7 @@ export function readRequestIds(head: RequestHead): RequestIds {
   return ids;
 }
 
-/** The ids by which a log line says which request it is about. */
+/** The ids by which a log line identifies its request. */
 export function idFields({ requestId, trace }: RequestIds): LogFields {
   return {
     ...(requestId !== undefined && { requestId }),

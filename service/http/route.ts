@@ -5,21 +5,21 @@ import type { Context } from 'hono';
 export type RouteContext = Context<{ Bindings: HttpBindings }>;
 export type Handler = (c: RouteContext) => Response | Promise<Response>;
 
-/** A handler with where it is mounted, and whether it asks for a token. */
+/** A handler with its mount point, and whether it asks for a token. */
 export type MountedRoute = {
   operation: {
     method: 'GET' | 'POST';
     path: string;
     letsIn: string;
     optionsAt?: readonly string[];
-    /** Looked for after all others: no regular expression can hold it beside them. */
+    /** Matched after all others: no regular expression can hold it beside them. */
     apart?: boolean;
   };
   handler: Handler;
 };
 
 /**
- * What is shown at an address that is not there, or is there for other methods; `undefined` for a program, which is
- * given a problem.
+ * What is shown at an address that does not exist, or exists for other methods; `undefined` for a program,
+ * which is given a problem.
  */
 export type NotFound = (c: RouteContext, isThere: boolean) => Response | undefined;

@@ -16,25 +16,25 @@ const IDLE_CHECKED_EVERY_MS = 20;
 
 /** Requests on one connection that wait for the answer before them. */
 const WAITING_AT_MOST = 16;
-/** A body that its handler left unread: for so long it is drained, so that the client can read its answer. */
+/** How long an unread body is drained, so that the client can read its answer. */
 const DRAINED_FOR_MS = 500;
-/** A declared body that is surely there soon, so that its connection can be kept. */
+/** A declared body small enough to arrive soon, so that its connection can be kept. */
 const SMALL_BODY_BYTES = 16 * 1024;
 
-/** How long and how many; each has a standard, and tests give smaller ones. */
+/** Times and numbers; each has a default, and tests give smaller ones. */
 export type ServerLimits = {
   /** From the first byte of a request to the end of its headers. Default 10,000. */
   headersMs?: number;
   /** To its last byte; the body of a lookup has a shorter deadline of its own. Default 300,000. */
   requestMs?: number;
   /**
-   * A client that takes no byte of its answer is cut off after at most so long, and not before half of it.
+   * After at most this long a client that reads nothing of its answer is cut off, and not before half of it.
    * Default 20,000.
    */
   unreadMs?: number;
   /** From connecting to the end of the TLS handshake. Default 5,000. */
   handshakeMs?: number;
-  /** How often the first two are looked at. Default 2,000. */
+  /** How often the first two are checked. Default 2,000. */
   checkedEveryMs?: number;
   /** Default 10,000. */
   connections?: number;
@@ -49,7 +49,7 @@ export type HttpServer = {
   useTls: (material: TlsMaterial) => void;
   /** Tells each client with its next answer that the connection ends; new ones are still accepted. */
   drain(): void;
-  /** Accepts nothing new, lets what is in flight finish until the deadline, then cuts it off. */
+  /** Accepts nothing new, lets requests in flight finish until the deadline, then cuts them off. */
   stop(deadlineMs: number): Promise<void>;
 };
 
@@ -62,8 +62,8 @@ const UNREADABLE: Partial<Record<string, ErrorCode>> = {
 const HTTP_FAULT = /^(?:HPE_|ERR_HTTP_)/;
 
 /**
- * Answers what is not HTTP enough to reach a handler. As Node's own handler does, nothing is written into
- * a response that has begun.
+ * Answers requests too malformed to reach a handler. As Node's own handler does, nothing is written into a
+ * response that has begun.
  */
 function refuseUnreadable(
   error: NodeJS.ErrnoException,
@@ -88,14 +88,14 @@ function refuseUnreadable(
 }
 
 /**
- * Ends a connection on which nothing happens: idle, or its client does not take its answer. One whose
- * request is still at work is left alone.
+ * Ends a connection on which nothing happens: idle, or its client does not read its answer. One whose request
+ * is still being handled is left alone.
  */
 function cutSilent(socket: Socket & { _httpMessage?: { headersSent: boolean } | null }): void {
   if (socket._httpMessage?.headersSent !== false) socket.destroy();
 }
 
-/** Whether a body, if it is left unread, costs its sender the connection. */
+/** Whether an unread body costs its sender the connection. */
 function endsWhereUnread({ headers }: IncomingMessage): boolean {
   return (
     headers.expect !== undefined ||
@@ -105,8 +105,8 @@ function endsWhereUnread({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * Answers before the request was read to its end, says that the connection ends, and ends it once the client
- * had time to read that: a connection closed on what it is still sending might lose the answer.
+ * Answers before the request was read to its end, announces the end of the connection, and ends it once the
+ * client had time to read that: closing a connection that is still sending might lose the answer.
  */
 async function answerEarly(
   response: Response,
@@ -129,7 +129,7 @@ async function answerEarly(
   return RESPONSE_ALREADY_SENT;
 }
 
-/** Finds what is wrong with a request before anybody asks what it wants. */
+/** Finds what is wrong with a request before anything else about it is read. */
 function createHeadCheck(): (incoming: IncomingMessage) => ErrorCode | undefined {
   const hasHost = createHostCheck();
   return (incoming) => {
@@ -139,8 +139,8 @@ function createHeadCheck(): (incoming: IncomingMessage) => ErrorCode | undefined
 }
 
 /**
- * Answers the requests of a connection one after the other. What comes in one packet would all begin in
- * one turn of the event loop otherwise, and every other client wait for it.
+ * Answers the requests of a connection one after the other. Otherwise all requests in one packet would start
+ * in one turn of the event loop, and every other client would wait for it.
  */
 function inTurn(answer: (incoming: IncomingMessage, outgoing: ServerResponse) => void) {
   const waiting = new WeakMap<Socket, number>();
@@ -150,7 +150,7 @@ function inTurn(answer: (incoming: IncomingMessage, outgoing: ServerResponse) =>
       return;
     }
     const { socket } = incoming;
-    // The rest of a packet that had one request too many.
+    // The rest of a packet with one request too many.
     if (socket.destroyed) return;
     const before = waiting.get(socket) ?? 0;
     if (before === WAITING_AT_MOST) {
@@ -169,14 +169,14 @@ function inTurn(answer: (incoming: IncomingMessage, outgoing: ServerResponse) =>
 }
 
 /**
- * Serves an app with Node's HTTP server, every limit set. A body that its handler left unread is drained
- * for half a second, so that the client gets to read its answer, and then the connection is closed. The
- * requests of a connection are answered one after the other; one with more than 16 that wait is cut off.
+ * Serves an app with Node's HTTP server, every limit set. An unread body is drained for half a second, so
+ * that the client can read its answer, and then the connection is closed. The requests of a connection are
+ * answered one after the other; one with more than 16 waiting is cut off.
  *
  * @param options.port 0 for any free one
  * @param options.observer called with each request
- * @param options.tls set: TLS 1.3 and nothing else; if it names client authorities, no client without
- * a certificate of theirs
+ * @param options.tls if set: only TLS 1.3; if it names client authorities, only clients with a certificate
+ * from them
  * @throws {CannotListen}
  */
 export async function serveHttp(
@@ -208,7 +208,7 @@ export async function serveHttp(
     {
       // For a request in HTTP/1.0 that names no host.
       hostname: 'localhost',
-      // What cannot be made a Request: an address that is none.
+      // What cannot become a Request: an invalid address.
       errorHandler: () => problemResponse('malformed-request'),
     },
   );
@@ -243,15 +243,15 @@ export async function serveHttp(
           },
           answer,
         );
-  // By default Node leaves out what comes after the thousandth; the bytes are bounded already.
+  // By default Node drops headers after the thousandth; the bytes are limited already.
   server.maxHeadersCount = 0;
-  // Node looks twice: if something of an answer has gone out since the last time, it waits once more.
+  // Node checks twice: if something of an answer has gone out since the last time, it waits once more.
   server.setTimeout((limits.unreadMs ?? 20_000) / 2, cutSilent);
   server.on('clientError', refuseUnreadable);
-  // By default Node invites the body before anybody knows who sends it.
+  // By default Node invites the body before anybody knows its sender.
   server.on('checkContinue', answer);
   server.on('checkExpectation', answer);
-  // Node's own list lacks those whose TLS handshake has not ended.
+  // Node's own list lacks connections whose TLS handshake has not ended.
   const sockets = new Set<Socket>();
   const { connections = 10_000 } = limits;
   server.on('connection', (socket: Socket) => {

@@ -9,7 +9,7 @@ import { type WatchedFiles, watchFiles } from '../files/watched-files.ts';
 type TlsFiles = {
   certFile: string;
   keyFile: string;
-  /** Set: clients must show a certificate of one of these authorities. */
+  /** If set: clients must show a certificate from one of these authorities. */
   clientCaFile?: string | undefined;
 };
 
@@ -22,7 +22,7 @@ export type TlsMaterial = {
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-/** @throws if one of them is none */
+/** @throws if one of them is invalid */
 export const certificatesIn = (pem: string): X509Certificate[] =>
   (pem.match(CERTIFICATE) ?? []).map((text) => new X509Certificate(text));
 
@@ -63,7 +63,7 @@ async function readMaterial({ certFile, keyFile, clientCaFile }: TlsFiles): Prom
 const DAY_MS = 86_400_000;
 const TOLD_BEFORE_DAYS = 30;
 
-/** What `/_status` says about the certificate, a month before it ends and after a renewal gone wrong. */
+/** What `/_status` says about the certificate, from a month before it ends and after a failed renewal. */
 export function tlsCheck({ value, problem }: WatchedFiles<TlsMaterial>): OwnCheck {
   const name = 'tls:certificate';
   if (problem !== undefined) return { name, ok: false, detail: problem };

@@ -7,7 +7,7 @@ import { negativeAdvice } from './coverage.ts';
 import type { Admitted } from './guarded-lookup.ts';
 import type { Checked, Form } from './lookup.ts';
 
-/** What is held says something that cannot be shown as it should be; nothing is shown then. */
+/** What is held cannot be shown as it should be; then nothing is shown. */
 class UnanswerableLookup extends Error {
   override name = 'UnanswerableLookup';
 }
@@ -80,15 +80,15 @@ function accessOf(access: ListedAccess) {
   return { at: new Date(at).toISOString(), count, name, role, organisation, own, withheld };
 }
 
-/** How much of who has looked is shown. */
+/** How much is shown of who has looked. */
 export function whoLookedOf(accesses: readonly ListedAccess[] | string): WhoLooked {
   if (typeof accesses === 'string') return 'not-shown';
   return accesses.some(({ withheld }) => withheld) ? 'without-places' : 'shown';
 }
 
 /**
- * The 200 answer as JSON, in the shape of `lookupAnswerSchema`. A negative is put together from texts
- * made in advance: nine of ten answers and more are negatives.
+ * The 200 answer as JSON, in the shape of `lookupAnswerSchema`. A negative is assembled from prepared texts,
+ * since more than nine of ten answers are negatives.
  */
 function answerJson(
   { auditId, result, coverage, authorities }: Checked,
@@ -107,7 +107,7 @@ function answerJson(
   const listed = result.accesses;
   const readable = typeof listed !== 'string';
   const advice = JSON.stringify(flaggedAdvice(flags, coverage.coverage, whoLookedOf(listed)));
-  // Left out if it cannot be read: an empty list would say that nobody looked.
+  // Left out if unreadable: an empty list would say that nobody looked.
   const accesses = silent || !readable ? '' : `"accesses":${JSON.stringify(listed.map(accessOf))},`;
   return `{"checked":true,"outcome":"flagged","current":${current},"checkedAt":"${checkedAt}","auditId":"${auditId}","advice":${advice},"flags":${JSON.stringify(flags)},${accesses}"coverage":${coverage.json}}`;
 }

@@ -30,7 +30,7 @@ export function createAttend({
     api: Api,
   ): Promise<Attended> {
     const { caller, access } = admitted;
-    // A silent read is not listed and nobody is notified of it, so there is nobody to tell.
+    // A silent read is not listed and nobody is notified of it, so nobody would be told.
     if (access.access === 'silent-read') return { kind: 'refused', code: 'look-not-found' };
     const requested = requestedBy(admitted);
     const recorded = await record(nhsNumber, caller.userKey, {

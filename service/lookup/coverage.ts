@@ -21,10 +21,10 @@ export type CoverageLimits = {
 const DEMO_MINIMUM_SHARE = 0.5;
 
 /**
- * The limits of the configuration. Live data has no standard share: when a clinician is told that nothing is
- * held is for a named Clinical Safety Officer to decide.
+ * The limits of the configuration. Live data has no default share: a named Clinical Safety Officer decides
+ * when a clinician may be told that nothing is held.
  *
- * @throws {ConfigurationError} if the dataset is live and nobody has
+ * @throws {ConfigurationError} if the dataset is live and nobody has decided
  */
 export function coverageLimits(
   { UP_TO_DATE_HOURS, MINIMUM_COVERAGE, MINIMUM_COVERAGE_ACCEPTED_BY }: Configuration,
@@ -46,16 +46,16 @@ export function coverageLimits(
     upToDateMs: UP_TO_DATE_HOURS * 3_600_000,
     minimumShare: {
       demo: MINIMUM_COVERAGE ?? DEMO_MINIMUM_SHARE,
-      // A process may start before its dataset is there, and learn only later that it is live.
+      // A process may start before its dataset exists, and only later learn that it is live.
       live: accepted ? MINIMUM_COVERAGE : undefined,
     },
   };
 }
 
-/** What is known of authorities: those that are here, and those that should be. */
+/** What is known about authorities: those present, and those expected. */
 export type Directory = Pick<Readiness, 'authorities' | 'expected' | 'dataset'>;
 
-/** How much of what is expected here is current, with the texts that every answer repeats. */
+/** How much of the expected data is current, with the texts that every answer repeats. */
 export type CoverageState = {
   coverage: Coverage;
   upToDate: ReadonlySet<string>;
@@ -70,13 +70,13 @@ export type CoverageState = {
 const CLOCK_TOLERANCE_MS = 5_000;
 
 /**
- * Whether what an authority last sent is recent enough to rely on: younger than the limit, and found in
- * the store as it was sent.
+ * Whether an authority's last data is recent enough to rely on: younger than the limit, and found in the
+ * store as it was sent.
  */
 export function isUpToDate(authority: Authority, now: number, upToDateMs: number): boolean {
   if (!authority.reconciled || authority.dataAsOf === undefined) return false;
   const age = now - Date.parse(authority.dataAsOf);
-  // Data from the future means that one of the clocks is wrong, and then nothing is known of its age.
+  // Data from the future means that a clock is wrong, so its age is unknown.
   return age > -CLOCK_TOLERANCE_MS && age < upToDateMs;
 }
 
@@ -138,7 +138,7 @@ export function coverageOf(
   };
 }
 
-/** The advice of a negative as JSON; only a date of birth makes it differ from one child to the next. */
+/** The advice of a negative as JSON; only a date of birth makes it differ between children. */
 export function negativeAdvice(
   state: CoverageState,
   dateOfBirth: CalendarDate | undefined,
@@ -151,7 +151,7 @@ export function negativeAdvice(
 
 const RECOMPUTE_AFTER_MS = 1_000;
 
-/** Coverage as of the directory's last poll, computed once for it and not for each lookup. */
+/** Coverage as of the directory's last poll, computed once for each poll and not for each lookup. */
 export function createCoverage(
   readiness: Directory,
   limits: CoverageLimits,
@@ -177,7 +177,7 @@ export function createCoverage(
   };
 }
 
-/** What `/_status` says about who is expected. Flags are shown all the same; a negative may not be given. */
+/** What `/_status` says about who is expected. Flags are still shown; a negative may not be given. */
 export function coverageCheck(directory: Directory, limits: CoverageLimits): OwnCheck {
   const name = 'coverage:expected';
   const { dataset, expected, authorities } = directory;
@@ -207,7 +207,7 @@ export function coverageCheck(directory: Directory, limits: CoverageLimits): Own
 
 /**
  * What `/_status` says about how many are up to date. Below the minimum share flags are still shown, so the
- * process must not be taken out of use; with nothing loaded there is no lookup left that is answered.
+ * process must stay in use; with nothing loaded no lookup can be answered.
  */
 export function shareCheck(
   authorities: ReadonlyMap<string, Authority>,

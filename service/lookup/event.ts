@@ -6,7 +6,7 @@ import type { Admitted } from './guarded-lookup.ts';
 /**
  * Writes the event of a lookup, which the store completes with what was found.
  *
- * @param versions as they are now; the same object as long as nothing changed
+ * @param versions the present ones; the same object as long as nothing has changed
  */
 export function createEventText(versions: () => LookupEvent['versions']) {
   let described: LookupEvent['versions'] | undefined;
@@ -28,7 +28,7 @@ export function createEventText(versions: () => LookupEvent['versions']) {
     { api, search }: Pick<LookupEvent, 'api' | 'search'>,
     state: CoverageState,
   ): string {
-    // By hand, since this is every lookup's: what is not JSON already is a UUID, a valid NHS number or
+    // By hand, since every lookup has one: anything that is not JSON already is a UUID, a valid NHS number or
     // one of our own constants, and none of those needs escaping.
     const correlation =
       ids.correlationId === undefined ? '' : `,"correlationId":"${ids.correlationId}"`;

@@ -18,7 +18,7 @@ export type LookupGuardDependencies = GuardDependencies & {
   sampled: Pick<SampledLog, 'log'>;
 };
 
-/** Guards a route by which flags are looked up: one beyond what a process can deal with is refused at once. */
+/** Guards a route by which flags are looked up: a lookup beyond what a process can handle is refused at once. */
 export function guardedLookup(
   dependencies: LookupGuardDependencies,
   way: Pick<Guard<Admitted>, 'api' | 'refuse' | 'headOf'>,

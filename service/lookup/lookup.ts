@@ -38,14 +38,14 @@ export type Checked = {
   result: Exclude<LookupResult, { kind: 'could-not-check' }>;
 };
 
-/** How a lookup is asked for and answered. */
+/** How a lookup is requested and answered. */
 export type Form = {
   api: Api;
-  /** That of FHIR; without one the answer shows everything. */
+  /** For FHIR; without one the answer shows everything. */
   search?: SearchType;
   /** Why the check cannot be made, if that is known without asking the store. */
   prevented?: CouldNotCheckCause | undefined;
-  /** @throws whatever is wrong with what is held: the answer then is could-not-check */
+  /** @throws if what is held cannot be shown: the answer is then could-not-check */
   words: (checked: Checked, admitted: Admitted, request: LookupRequest) => string;
 };
 
@@ -53,7 +53,7 @@ type LookedUp =
   | {
       kind: 'answered';
       body: string;
-      /** To be called if the answer does not reach its reader, although the audit says that it was shown. */
+      /** Call this if the answer does not reach its reader, although the audit says that it was shown. */
       notDelivered: () => void;
     }
   | { kind: 'could-not-check'; code: 'number-not-in-use' | 'could-not-check' };
@@ -65,7 +65,7 @@ type LookupDependencies = {
   recorder: Pick<Recorder, 'record'>;
   /** As they are now; the same object as long as nothing changed. */
   versions: () => LookupEvent['versions'];
-  /** Called with each number looked up, to notice who tries numbers out. */
+  /** Called with each number looked up, to notice users who guess numbers. */
   saw: (admitted: Admitted, nhsNumber: NhsNumber) => void;
   metrics: Pick<Metrics, 'lookedUp' | 'accessesUnreadable'>;
   sampled: Pick<SampledLog, 'log'>;
@@ -85,13 +85,13 @@ const DIRECTORY_TRUSTED_FOR_MS = 5_000;
 export const isDirectoryTrusted = ({ authoritiesAt }: Pick<Readiness, 'authoritiesAt'>): boolean =>
   Math.abs(Date.now() - authoritiesAt) <= DIRECTORY_TRUSTED_FOR_MS;
 
-/** From the request being read, its body too, to its answer; a wait for keys to judge its token by counts. */
+/** From reading the request, including its body, to its answer; a wait for keys to judge its token counts. */
 const LOOKUP_DEADLINE_MS = 2_000;
 
 /**
- * Looks a number up for an admitted caller, whatever the form of the answer: readiness and the directory are
- * judged, the store asked and what it found put into words. What could not be checked is audited as such and
- * logged; an answer that was authorised and is not going to be given is on record as not delivered.
+ * Looks a number up for an admitted caller, whatever the form of the answer: it judges readiness and the
+ * directory, asks the store and puts the result into words. A check that could not be made is audited as such
+ * and logged; an authorised answer that will not be given is recorded as not delivered.
  */
 export function createLookup(dependencies: LookupDependencies) {
   const { store, readiness, coverage, recorder, versions, saw, metrics, sampled } = dependencies;
@@ -160,7 +160,7 @@ export function createLookup(dependencies: LookupDependencies) {
     const late = found.kind !== 'could-not-check' && performance.now() > lateAt;
     const result: LookupResult = late ? { kind: 'could-not-check', cause: 'late' } : found;
     const outcome = result.kind === 'could-not-check' ? result.cause : result.kind;
-    // Only the audit has what was found: a trace, together with other records, could show whose it was.
+    // Only the audit has what was found: a trace, combined with other records, could reveal whose it was.
     span?.end(result.kind === 'could-not-check' ? result.cause : undefined);
     metrics.lookedUp(api, admitted.access.access, outcome);
     if (result.kind === 'flagged' && result.accesses === 'unreadable') metrics.accessesUnreadable();

@@ -1,29 +1,30 @@
 import type { LookupStore } from '#store/lookup.ts';
 import type { SampledLog } from '../telemetry/sampled-log.ts';
 
-/** Whether a request is to be refused because more are under way than a process can deal with. */
+/** Whether to refuse a request because more are under way than a process can handle. */
 export type IsOverloaded = () => boolean;
 
-/** From a request's arrival in one turn of the event loop to the end of the next turn: beyond it, a queue. */
+/** From a request's arrival in one turn of the event loop to the end of the next turn: beyond it, there is a queue. */
 const LATE_MS = 100;
 /** Weight of the newest turn in the mean. */
 const NEWEST = 0.25;
-/** So that no turn alone makes a process late, however long, and five short ones end it. */
+/** So that no single turn makes a process late, however long, and five short ones end it. */
 const COUNTED_AT_MOST_MS = LATE_MS / NEWEST;
 const FORGOTTEN_AFTER_MS = 1_000;
 /** The share of `atOnce` that a process takes on while its turns are late. */
 const SHARE_WHEN_LATE = 0.125;
 
 /**
- * Asked before anything else of a request is looked at, since what is refused must cost next to nothing:
- * its token is not verified, and so it leaves no event but is counted like a stranger's. Nothing was
- * checked for it and nothing shown; its sender is told so, and when to try again.
+ * Called before anything else in a request is read, since a refusal must cost next to nothing: its token is
+ * not verified, so it leaves no event and is counted like a stranger's. Nothing was checked and nothing
+ * shown; its sender is told so, and when to try again.
  *
- * What counts is what the store has, and what has arrived in this turn of the event loop and is on its way
- * there. One that waits for the rest of its body, or for a key to verify its token by, takes nobody's place.
+ * What counts is the requests in the store, and those that have arrived in this turn of the event loop and
+ * are on their way there. One that waits for the rest of its body, or for a key to verify its token, takes
+ * nobody's place.
  *
- * Beside their number the time counts that the event loop takes for a turn: a slow machine's queue
- * is in its sockets, where it is seen by nothing else, and a refusal that waits there comes too late.
+ * Besides their number, the length of a turn of the event loop counts: a slow machine's queue is in its
+ * sockets, where nothing else shows it, and a refusal that waits there comes too late.
  *
  * @param atOnce lookups under way beyond which the next one is refused
  * @param clock milliseconds; given in tests
@@ -44,7 +45,7 @@ export function createOverload(
     measuring = true;
     const beganAt = clock();
     if (beganAt - measuredAt > FORGOTTEN_AFTER_MS) turnMs = 0;
-    // Each runs before the bodies of its turn are read: what arrived is in the store when the turn ends.
+    // Runs before the bodies of its turn are read: what arrived is in the store when the turn ends.
     setImmediate(() => {
       arrived = 0;
       setImmediate(() => {

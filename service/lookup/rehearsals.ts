@@ -4,24 +4,24 @@ import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { SAMPLE_AUTHORITIES, SAMPLE_REHEARSALS } from '#schemas/sample.ts';
 import { type CoverageLimits, type CoverageState, coverageOf, type Directory } from './coverage.ts';
 
-/** What a demo answers for a number as though it had come about, since no upload can bring it about. */
+/** What a demo answers for a number as if it had happened, since no upload can cause it. */
 type Rehearsal =
   | { kind: 'unchecked' }
   | { kind: 'limited'; limit: LimitReached }
   | {
       kind: 'behind';
-      /** The directory, in which an authority has sent nothing for longer than it may. */
+      /** The directory, with an authority that has sent nothing for longer than allowed. */
       authorities: ReadonlyMap<string, Authority>;
       coverage: CoverageState;
     };
 
-/** What is rehearsed of a lookup that is made: a limit stops it before. */
+/** What is rehearsed in a lookup that is made: a limit stops it before. */
 export type Rehearsed = Exclude<Rehearsal, { kind: 'limited' }>;
 
-/** The rehearsal of a number; `undefined` of every number if there is no demo with the sample. */
+/** The rehearsal for a number; `undefined` for every number if there is no demo with the sample. */
 export type Rehearse = (nhsNumber: NhsNumber) => Rehearsal | undefined;
 
-/** Whether the sample was loaded here: of another demo, a load test's say, any number is like any other. */
+/** Whether the sample was loaded here: in another demo, such as a load test's, these numbers are ordinary. */
 const holdsSample = (authorities: ReadonlyMap<string, Authority>): boolean =>
   SAMPLE_AUTHORITIES.every(({ code }) => authorities.has(code));
 
@@ -44,9 +44,9 @@ function behind(directory: Directory, code: string, limits: CoverageLimits): Reh
 }
 
 /**
- * The states that a supplier has to handle and that a healthy demo never has, each by a number of the
- * sample: an authority that is behind, a limit reached, a check that cannot be made. All else about such
- * a request is real: who may ask, the audit, the form of the answer.
+ * The states that a supplier has to handle and that a healthy demo never has, each for a number of the
+ * sample: an authority that is behind, a limit reached, a check that cannot be made. Everything else about
+ * such a request is real: who may ask, the audit, the form of the answer.
  */
 export function createRehearsals({
   isDemo,

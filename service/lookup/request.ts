@@ -41,7 +41,7 @@ export function parseRequest(bytes: Buffer): ParsedRequest {
 
 const batchSchema = z.strictObject({ items: z.array(z.unknown()).min(1).max(BATCH_AT_MOST) });
 
-/** Reads the body of a batch. What is wrong with one of its items is that item's affair. */
+/** Reads the body of a batch. A fault in one item concerns only that item. */
 export function parseBatch(
   bytes: Buffer,
 ):

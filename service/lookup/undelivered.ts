@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /**
- * Calls `tell` once if an answer about to be written does not reach the operating system in full: the
- * client has gone already, or goes before the last byte.
+ * Calls `tell` once if an answer about to be written does not reach the operating system in full: the client
+ * has already left, or leaves before the last byte.
  */
 export function whenUndelivered(
   incoming: IncomingMessage,

@@ -11,20 +11,20 @@ import { chunksIn, SENDING_MODE } from './sender.ts';
 /** A folder of pairs to be sent. */
 export type MeshOutbox = {
   path: string;
-  /** What is written again, as it was, is to be sent again: an operator asked for it. */
+  /** Something written again unchanged is to be sent again, since an operator asked for it. */
   again: boolean;
 };
 
 type CollectorOptions = {
   file: MeshFile;
-  /** Ours: pairs from another one are left where they are. */
+  /** Our mailbox: pairs from another one are left where they are. */
   mailbox: string;
-  /** Where what is being sent lies until it is delivered. It is there. */
+  /** Where messages being sent are kept until delivered. It must exist. */
   folder: string;
   outboxes: readonly MeshOutbox[];
   /** The most bytes of plain data in one part. */
   chunkBytes: number;
-  /** Tells what stays as it is once, not each time. */
+  /** Reports an unchanged state once, not each time. */
   tellOnce: (sentence: string) => void;
   clock: () => number;
 };
@@ -32,13 +32,13 @@ type CollectorOptions = {
 const CONTROL = /\.ctl$/i;
 
 /**
- * Takes over what is in outboxes: to disk here, noted, and only then out of the outbox. A pair that was noted
- * before it could be taken away is the same one still.
+ * Takes over what is in outboxes: to disk here, recorded, and only then removed from the outbox. A pair that
+ * was recorded before it could be removed is still the same one.
  */
 export function createCollector(options: CollectorOptions) {
   const { file, mailbox, folder, outboxes, chunkBytes, tellOnce, clock } = options;
 
-  /** Takes a pair over, unless it was before. */
+  /** Takes a pair over, unless already done. */
   async function collect(outbox: MeshOutbox, control: string): Promise<void> {
     const stem = control.slice(0, -4);
     const controlPath = join(outbox.path, control);
@@ -51,7 +51,7 @@ export function createCollector(options: CollectorOptions) {
     if (read.kind !== 'control') return tellOnce(MESH.ofFile(control, MESH.pairUnreadable));
     const { from, to, workflowId, subject } = read.control;
     if (from !== mailbox) return tellOnce(MESH.ofFile(control, MESH.pairOfOtherMailbox));
-    // Data is written first, so this is what was left of a pair that was being taken away.
+    // Data is written first, so this is the rest of a pair that was being removed.
     if ((await lstatOrNothing(dataPath)) === undefined) return rm(controlPath, { force: true });
     const found = await lstat(dataPath, { bigint: true });
     if (!found.isFile()) return tellOnce(MESH.ofFile(control, MESH.pairUnreadable));
@@ -85,17 +85,17 @@ export function createCollector(options: CollectorOptions) {
         detail: '',
       });
     }
-    // The data first: without its control file nobody would know it for what is to be taken away.
+    // The data first: without its control file nobody would know what it is.
     await rm(dataPath, { force: true });
     await rm(controlPath, { force: true });
   }
 
-  /** Whatever is wrong with one pair or one outbox delays none of the others. Rejects with the first fault. */
+  /** A fault in one pair or one outbox delays none of the others. Rejects with the first fault. */
   async function collectAll(): Promise<void> {
     const faults: unknown[] = [];
     for (const outbox of outboxes) {
       const names = await readdir(outbox.path).catch((error: unknown) => {
-        // Begun by anybody who has something to send.
+        // Created by the first process with something to send.
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') faults.push(error);
         return [];
       });

@@ -4,18 +4,18 @@ import type { Store } from '#store/store.ts';
 import { localIdOf, MeshFile, type Sent, titleOf } from './mesh-file.ts';
 
 type DecidedMessage =
-  /** @param nextId the local id under which it is sent again; absent if it is given up */
+  /** @param nextId the local id under which it is sent again; absent if it is abandoned */
   | { kind: 'decided'; title: string; recipient: string; nextId?: string }
   /** No message with that id waits for a decision. */
   | { kind: 'not-waiting' }
   /** It has changed since it was read. */
   | { kind: 'changed' };
 
-/** The message with this local id in a mailbox's folder, if a person may decide on it. */
+/** The message with this local id in a mailbox's folder, if a person may decide about it. */
 export const messageToDecide = (file: MeshFile, localId: string): Sent | undefined =>
   file.sentIn('failed', 'unclear', 'waiting', 'sent').find((row) => localIdOf(row) === localId);
 
-/** Marks a message to be sent again or given up, as a named person decides. Audited first. */
+/** Marks a message to be sent again or abandoned, as a named person decides. Audited first. */
 export async function decideMessage(
   store: Pick<Store, 'appendEvent'>,
   folder: string,

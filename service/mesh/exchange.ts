@@ -9,7 +9,7 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** How a mailbox is reached, and by what it is known to be ours. */
+/** How a mailbox is reached, and how it knows us. */
 export type MeshConnection = {
   /** Base address without `/messageexchange`; `http:` for a rehearsal on this machine only. */
   url: string;
@@ -22,13 +22,13 @@ export type MeshConnection = {
 };
 
 export type MeshDeadlines = {
-  /** Until the connection stands, its certificates checked. */
+  /** Until the connection is made and its certificates are checked. */
   connectDeadlineMs: number;
   /** Without a byte in either direction. */
   idleDeadlineMs: number;
   /** Deadline of one request and its whole answer, however slowly that comes. */
   requestDeadlineMs: number;
-  /** The first wait before a request is made again; doubled each time, and less by chance. */
+  /** The first wait before a request is repeated; doubled each time, and randomly reduced. */
   retryMs: number;
 };
 
@@ -42,7 +42,7 @@ const ATTEMPTS = 4;
 /** A longer `Retry-After` ends the round instead of being waited for. */
 const WAIT_AT_MOST_MS = 20_000;
 const RETRY_AFTER_AT_MOST_MS = 3_600_000;
-/** Largest answer that is not a message: JSON of a listing of 5,000 has some 200 KiB. */
+/** The largest answer other than a message: a JSON listing of 5,000 has some 200 KiB. */
 const ANSWER_AT_MOST_BYTES = 4_194_304;
 /** Answers after which the same request may succeed. Source: mesh-client, `retry_status_force_list`; 408 likewise. */
 const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
@@ -53,7 +53,7 @@ type Fault = string;
 export type MeshReply =
   /** `body` is empty if it went to a sink. */
   | { kind: 'reply'; status: number; headers: IncomingHttpHeaders; body: Buffer }
-  /** Whether the request arrived is not known. */
+  /** Whether the request arrived is unknown. */
   | { kind: 'lost'; fault: Fault };
 
 /** Takes a body as it comes, and says whether it wants more. */
@@ -65,7 +65,7 @@ export type MeshRequest = {
   path: string;
   headers?: Record<string, string>;
   body?: Buffer;
-  /** Where the body of this answer goes; `undefined` to have it collected. */
+  /** The destination of this answer's body; `undefined` to have it collected. */
   sinkFor?: (status: number, headers: IncomingHttpHeaders) => Sink | undefined;
 };
 
@@ -93,7 +93,7 @@ const faultOf = (error: unknown): Fault => {
   return error.name;
 };
 
-/** What ends a request here, by the name it is told under. */
+/** What can end a request here, with the name under which it is reported. */
 class Ended extends Error {
   readonly code: string;
   constructor(code: string) {
@@ -102,7 +102,7 @@ class Ended extends Error {
   }
 }
 
-/** `Retry-After` in milliseconds, in either form; `undefined` if there is none that can be read. */
+/** `Retry-After` in milliseconds, in either form; `undefined` if absent or unreadable. */
 export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number | undefined {
   const text = headers['retry-after'];
   if (text === undefined) return undefined;
@@ -110,7 +110,7 @@ export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number 
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(0, ms), RETRY_AFTER_AT_MOST_MS);
 }
 
-/** Between half of it and all of it, so that many clients do not come back together; whole milliseconds. */
+/** Between half of it and all of it, so that many clients do not return together; whole milliseconds. */
 export const jittered = (ms: number): number => Math.round(ms * (0.5 + Math.random() / 2));
 
 /** The disk, not the network, failed while a body was stored. */
@@ -125,15 +125,15 @@ async function stored(sink: Sink, bytes: Buffer): Promise<boolean> {
 }
 
 export type Exchange = {
-  /** Makes a request once. What it did is not known where it is lost. */
+  /** Makes a request once. If it is lost, its effect is unknown. */
   once(request: MeshRequest): Promise<MeshReply>;
   /** Makes a request that may be repeated until it is answered, but not for ever. */
   repeated(request: MeshRequest): Promise<MeshReply>;
-  /** Ends every connection, and with it the requests under way: what those did is not known. */
+  /** Ends every connection, and with it the requests under way, whose effect is then unknown. */
   close(): void;
 };
 
-/** Requests to a mailbox, each with a token of its own and deadlines; redirects are answers like any other. */
+/** Requests to a mailbox, each with its own token and deadlines; redirects are treated as answers. */
 export function createExchange(
   connection: MeshConnection,
   given: Partial<MeshDeadlines> = {},
@@ -179,7 +179,7 @@ export function createExchange(
   const answerTo = (request: ClientRequest): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
       request.once('response', resolve);
-      // Also after the answer began, where the reader hears of it.
+      // Even after the answer began, so that its reader learns of it.
       request.on('error', reject);
     });
 
@@ -192,7 +192,7 @@ export function createExchange(
         if (length > ANSWER_AT_MOST_BYTES) throw new Ended('answer too long');
         parts.push(bytes);
       } else if (!(await stored(sink, bytes))) {
-        // Leaving the loop ends the connection: the rest is not wanted.
+        // Leaving the loop ends the connection, since the rest is not wanted.
         return Buffer.alloc(0);
       }
     }
@@ -200,7 +200,7 @@ export function createExchange(
       response.headers['content-length'] !== undefined ||
       response.headers['transfer-encoding'] !== undefined ||
       response.statusCode === 204;
-    // One that merely ends with its connection may have been cut, and nobody would know.
+    // An answer that merely ends with its connection may have been cut off, which nobody would notice.
     if (!response.complete || !framed) throw new Ended('answer cut short');
     return Buffer.concat(parts);
   }

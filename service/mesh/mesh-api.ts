@@ -33,8 +33,8 @@ import {
 export type MeshApi = ReturnType<typeof createMeshApi>;
 
 /**
- * The calls of the MESH API that a mailbox needs. Every call but the first one of sending is made again
- * until it is answered; that one never is, since MESH would take the message twice.
+ * The calls of the MESH API that a mailbox needs. Every call is repeated until it is answered, except the
+ * first one of sending, since MESH would take the message twice.
  *
  * Every call throws {@link MeshAway}.
  */
@@ -85,7 +85,7 @@ export function createMeshApi({ once, repeated, close }: Exchange, version: stri
     /**
      * Tells MESH that this mailbox is in use, and finds out whether it lets us in.
      *
-     * @returns why it is not pleased, if it lets us in all the same
+     * @returns its complaint, if it lets us in nevertheless
      */
     async handshake(): Promise<MeshAway | undefined> {
       const headers = {
@@ -96,16 +96,14 @@ export function createMeshApi({ once, repeated, close }: Exchange, version: stri
       };
       const path = '';
       let { status } = await answered({ method: 'POST', path, headers });
-      // As older servers have it.
+      // The form in older servers.
       if (status === 404 || status === 405) {
         ({ status } = await answered({ method: 'GET', path, headers }));
       }
       return status === 200 ? undefined : new MeshAway(MESH.answered(status));
     },
 
-    /**
-     * A page of what waits, and where the next one begins. Ids that cannot be one are counted and left out.
-     */
+    /** A page of waiting messages, and where the next one starts. Invalid ids are counted and left out. */
     async list(
       from: string | undefined,
     ): Promise<{ ids: string[]; unusable: number; next: string | undefined }> {
@@ -126,7 +124,7 @@ export function createMeshApi({ once, repeated, close }: Exchange, version: stri
     /**
      * Fetches a chunk of a message, from 1.
      *
-     * @param sinkFor where its bytes go, as they are stored at MESH; asked again for each attempt
+     * @param sinkFor the destination of its bytes, as stored by MESH; called again for each attempt
      */
     async fetch(
       id: string,
@@ -176,14 +174,14 @@ export function createMeshApi({ once, repeated, close }: Exchange, version: stri
         : { kind: 'wrong', why: MESH.answered(status) };
     },
 
-    /** Tells MESH that a message is stored here. Whether it is there any more makes no difference. */
+    /** Tells MESH that a message is stored here. It makes no difference whether it is still there. */
     async acknowledge(id: string): Promise<void> {
       const path = `inbox/${id}/status/acknowledged`;
       const { status } = await answered({ method: 'PUT', path });
       if (status !== 200 && !gone(status)) throw new MeshAway(MESH.answered(status));
     },
 
-    /** Begins to send: made once, and never again on its own. */
+    /** Starts to send: made once, and never repeated automatically. */
     async post(outgoing: Outgoing, chunks: number, data: Buffer): Promise<Posted> {
       const headers = headersOf(outgoing, chunks);
       const reply = await once({ method: 'POST', path: 'outbox', headers, body: data });
@@ -200,7 +198,7 @@ export function createMeshApi({ once, repeated, close }: Exchange, version: stri
       };
     },
 
-    /** Sends another chunk of a message that was begun. */
+    /** Sends another chunk of a started message. */
     async postChunk(
       messageId: string,
       { chunk, of }: { chunk: number; of: number },
@@ -223,7 +221,7 @@ export function createMeshApi({ once, repeated, close }: Exchange, version: stri
       throw new MeshAway(MESH.answered(status));
     },
 
-    /** What became of a message, by the local id that it was sent under. */
+    /** What became of a message, by the local id under which it was sent. */
     trackLocal: (localId: string): Promise<Tracked> =>
       tracked(`outbox/tracking/${encodeURIComponent(localId)}`),
     track: (messageId: string): Promise<Tracked> =>
@@ -243,7 +241,7 @@ function refused(status: number, body: Buffer): { code: string; description: str
 
 const passedOver: Sink = () => Promise.resolve(false);
 
-/** A part of an address as it was before it was escaped; itself if it was not rightly escaped. */
+/** A part of an address before escaping; unchanged if it was not escaped correctly. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -3,14 +3,14 @@ import { errorCode } from '../telemetry/log.ts';
 import { type MeshReply, retryAfterMs } from './exchange.ts';
 
 /**
- * MESH cannot be worked with for now: it is away, does not let this mailbox in, or answers what cannot be
- * understood. The message is the sentence for the operator.
+ * MESH cannot be used for now: it is away, does not let this mailbox in, or answers unintelligibly. The
+ * message is the sentence for the operator.
  */
 export class MeshAway extends Error {
   override name = 'MeshAway';
-  /** It asked for so long a pause. */
+  /** It asked for a pause of this length. */
   readonly retryAfterMs: number | undefined;
-  /** So of every request, whatever message it concerns. */
+  /** True of every request, whatever message it concerns. */
   readonly ofAll: boolean;
   constructor(
     message: string,
@@ -22,15 +22,15 @@ export class MeshAway extends Error {
   }
 }
 
-/** So many in a row, and it is not for the messages that MESH cannot be worked with. */
+/** This many in a row mean that MESH itself cannot be used. */
 const AWAY_IN_A_ROW = 3;
 
 /**
- * Works on one message after the other, so that one that MESH cannot give or take keeps none of the others.
+ * Works on one message after the other, so that one that MESH cannot give or take delays no other.
  *
- * @param onAway with each for which MESH could not be worked with, before the next one's turn
- * @returns the last reason, if there were some
- * @throws {MeshAway} if MESH cannot be worked with at all
+ * @param onAway called with each for which MESH could not be used, before the next
+ * @returns the last reason, if any
+ * @throws {MeshAway} if MESH cannot be used at all
  */
 export async function eachApart<T>(
   items: readonly T[],
@@ -54,7 +54,7 @@ export async function eachApart<T>(
   return last;
 }
 
-/** More than our clock and that of MESH may be apart before tokens are refused. Source: MESH API, two hours. */
+/** More than our clock and that of MESH may differ before tokens are refused. Source: MESH API, two hours. */
 const CLOCKS_APART_MS = 3_600_000;
 
 export function away(reply: MeshReply): MeshAway {

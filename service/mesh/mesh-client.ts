@@ -13,7 +13,7 @@ import type { MessageHead } from './mesh-messages.ts';
 import { createReceiver } from './receiver.ts';
 import { createSender } from './sender.ts';
 
-/** Something for the operator: to see to, unless it is said for information. */
+/** Something for the operator to deal with, unless it is only for information. */
 type Tell = (sentence: string, level?: 'info') => void;
 
 export type MeshClientOptions = {
@@ -22,7 +22,7 @@ export type MeshClientOptions = {
   mailbox: string;
   /** A folder that exists and that no other client uses. */
   folder: string;
-  /** The intake's, there, on the same file system. */
+  /** The folder of the intake, which must exist, on the same file system. */
   inbox: string;
   outboxes: readonly MeshOutbox[];
   /** See the receiver. */
@@ -30,7 +30,7 @@ export type MeshClientOptions = {
   isOurs: (head: Pick<MessageHead, 'workflowId' | 'from'>) => boolean;
   /** See the sender. */
   currentContent: (name: string) => Buffer | undefined;
-  /** How often the mailbox is asked what there is, while there is not a full page. */
+  /** How often the mailbox is listed, unless there is a full page. */
   pollMs: number;
   tell: Tell;
   /** See the receiver. */
@@ -45,27 +45,27 @@ export type MeshClientOptions = {
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
-/** MESH forgets a message after 30 days; until then it may give it, or report on it, once more. */
+/** MESH forgets a message after 30 days; until then it may deliver it, or report on it, again. */
 const KEPT_MS = 40 * DAY_MS;
-/** So long an answer that is written again, as it was, is not sent again. */
+/** For this long an answer written again unchanged is not sent again. */
 const ENDED_KEPT_MS = 2 * DAY_MS;
-/** Over the internet some have not taken more in one request. Source: MESH API, chunking. */
+/** The most that some networks have carried in one request. Source: MESH API, chunking. */
 const CHUNK_BYTES = 20 * 1_048_576;
 const SETTLE_MS = 60_000;
 const TRACK_MS = 300_000;
 const FIRST_PAUSE_MS = 30_000;
 const PAUSE_AT_MOST_MS = 900_000;
-/** Pages in one round: a listing that never ends is not one. */
+/** Pages in one round: a listing longer than this never ends. */
 const PAGES_AT_MOST = 200;
 /** A poll may come early by chance, and must not come before its time. */
 const SPREAD = 0.1;
 const TOLD_EVERY_MS = 10_000;
-/** A smaller step back only makes waits longer by as much. */
+/** A smaller step back only lengthens waits by as much. */
 const CLOCK_STEP_MS = 60_000;
 
 /**
- * The client of one mailbox. Each step does what is due: it sends, polls and shakes hands; each in its own time.
- * No step throws: what goes wrong is in the state, and is tried again after a pause that grows.
+ * The client of one mailbox. Each step does what is due: sending, polling and handshakes, each at its own
+ * interval. No step throws: a fault shows in the state, and is tried again after growing pauses.
  *
  * Source: MESH API: poll at most every five minutes unless a page was full, a handshake a day.
  */
@@ -109,7 +109,7 @@ export async function openMeshClient(options: MeshClientOptions) {
   });
 
   async function poll(client: Parts): Promise<MeshAway | undefined> {
-    // Before the request: the next process keeps the time too.
+    // Before the request, so that the next process keeps the interval too.
     file.setTimes({ polledAt: clock() });
     nextPollAt = clock() + pollMs * (1 + Math.random() * SPREAD);
     const listed = new Set<string>();
@@ -175,7 +175,7 @@ export async function openMeshClient(options: MeshClientOptions) {
     sweptAt = clock();
   }
 
-  /** One that is refused keeps no upload from being fetched. */
+  /** A refused handshake delays no upload. */
   async function shakeHands({ api }: Parts): Promise<MeshAway | undefined> {
     const away = await api.handshake();
     nextHandshakeAt = clock() + (away === undefined ? DAY_MS : HOUR_MS);
@@ -201,7 +201,7 @@ export async function openMeshClient(options: MeshClientOptions) {
     }
   }
 
-  /** What keeps answers from being sent keeps no upload from being fetched. */
+  /** A failure to send answers delays no upload. */
   async function collected(): Promise<string> {
     try {
       await collect();
@@ -240,7 +240,7 @@ export async function openMeshClient(options: MeshClientOptions) {
     async step(): Promise<void> {
       ofOutbox = await collected();
       const now = clock();
-      // The clock was put back: what was to be done by the former time is done now.
+      // The clock was put back: what was due by the former time is done now.
       if (now < steppedAt - CLOCK_STEP_MS) [nextPollAt, nextHandshakeAt, pausedUntil] = [0, 0, 0];
       steppedAt = now;
       const due = now >= Math.min(nextPollAt, nextHandshakeAt) || file.due(now, 1).length > 0;
@@ -249,7 +249,7 @@ export async function openMeshClient(options: MeshClientOptions) {
     },
     /** Writes a sign of life, also in the middle of a long step. */
     stillAtWork: tellState,
-    /** Ends the requests under way, so that a step ends soon. No other is to be begun. */
+    /** Ends the requests under way, so that a step ends soon. No other may start. */
     stop(): void {
       stopping = true;
       current?.api.close();
@@ -260,13 +260,13 @@ export async function openMeshClient(options: MeshClientOptions) {
 }
 export type MeshClient = Awaited<ReturnType<typeof openMeshClient>>;
 
-/** The sentence of what was expected; of the rest its code alone, since a message may hold anything. */
+/** The sentence of an expected fault; for any other only its code, since a message may hold anything. */
 function reasonOf(error: unknown): string {
   if (error instanceof MeshAway || error instanceof UnusableSecret) return error.message;
   return MESH.failed(errorCode(error));
 }
 
-/** A certificate or password that cannot be read. The message is the sentence for the operator. */
+/** An unreadable certificate or password. The message is the sentence for the operator. */
 export class UnusableSecret extends Error {
   override name = 'UnusableSecret';
 }

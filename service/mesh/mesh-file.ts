@@ -12,9 +12,10 @@ const RECEIVED = ['stored', 'handed', 'done', 'left', 'wrong', 'gone'] as const;
 type ReceivedState = (typeof RECEIVED)[number];
 
 /**
- * `waiting`: to be sent. `asked`: the first part was sent, and whether it was taken is not known. `sending`: taken,
- * with parts to come. `sent`: all of it taken. `delivered`: fetched by its recipient. `failed`: not delivered,
- * and not tried again on its own. `unclear`: nobody can say whether it was taken. `dropped`: by a person.
+ * `waiting`: to be sent. `asked`: the first part was sent, and it is unknown whether it was taken. `sending`:
+ * taken, with parts to come. `sent`: all of it taken. `delivered`: fetched by its recipient. `failed`: not
+ * delivered, and not retried automatically. `unclear`: nobody knows whether it was taken. `dropped`: by a
+ * person.
  */
 const SENT = [
   'waiting',
@@ -61,16 +62,16 @@ const sentRow = z.object({
 /** A message that is sent, or was. */
 export type Sent = z.infer<typeof sentRow>;
 
-/** The same for the same attempt, so that MESH can be asked whether it has taken it. */
+/** The same for the same attempt, so that MESH can be asked whether it has the message. */
 export const localIdOf = ({ key, attempt }: Pick<Sent, 'key' | 'attempt'>): string =>
   `cpf-${key}-${attempt}`;
 
-/** What a person knows it by. */
+/** The name by which a person knows it. */
 export const titleOf = ({ subject, name }: Pick<Sent, 'subject' | 'name'>): string =>
   subject === '' ? name : subject;
 
 const reportRow = z.object({ id: z.string(), at: z.number(), text: z.string() });
-/** A report of MESH's on something that this service does not know of. */
+/** A report from MESH on something unknown to this service. */
 type StrayReport = z.infer<typeof reportRow>;
 
 const times = z.object({ polledAt: z.number(), handshakeAt: z.number() });
@@ -81,17 +82,17 @@ const stateSchema = z.object({
   /** ISO 8601: when it was said. */
   at: z.iso.datetime(),
 });
-/** How the client does, for anybody who asks. */
+/** The state of the client, for all readers. */
 type MeshState = z.infer<typeof stateSchema>;
 
 const countRow = z.object({ state: z.string(), count: z.number() });
 export type MeshCounts = {
   /** Ready to be fetched, or fetched and not yet with the intake. */
   unfetched: number;
-  /** In the mailbox, and not for this service as it is set up. */
+  /** In the mailbox, and not for this service by its settings. */
   left: number;
   waiting: number;
-  /** Milliseconds since 1970: the oldest that is not with MESH yet. */
+  /** Milliseconds since 1970: the oldest that MESH does not have yet. */
   oldestWaiting: number | undefined;
   /** Taken by MESH, and not fetched by its recipient yet. */
   undelivered: number;
@@ -119,7 +120,7 @@ const READER_WAITS_MS = 500;
 
 /**
  * What was received and sent by MESH: one SQLite file with synchronous FULL, without anything of a child. One
- * process at a time works by it; any number read, and a person's word may be written beside it.
+ * process at a time writes it; any number read it, and a person's decision may be written too.
  */
 export class MeshFile {
   readonly #db: DatabaseSync;
@@ -128,7 +129,7 @@ export class MeshFile {
     this.#db = db;
   }
 
-  /** Opens, or begins, the file in a folder that is there. */
+  /** Opens, or creates, the file in an existing folder. */
   static open(folder: string, timeoutMs?: number): MeshFile {
     const options = timeoutMs === undefined ? {} : { timeoutMs };
     return new MeshFile(openDurable(join(folder, DATABASE), SCHEMA, options));
@@ -169,7 +170,7 @@ export class MeshFile {
       .parse(this.#all('SELECT * FROM received WHERE state = ? ORDER BY at, id', state));
   }
 
-  /** Whether a message is for this service is asked again: its settings may be others by now. */
+  /** Whether a message is for this service is decided again, since its settings may have changed. */
   forgetLeft(): void {
     this.#run("DELETE FROM received WHERE state = 'left'", {});
   }
@@ -194,9 +195,8 @@ export class MeshFile {
   }
 
   /**
-   * What there is to do something about at this instant: first what MESH has not taken yet, the oldest first, then
-   * what may have been fetched by now. What was changed by a clock that has been put back since waits for none of the
-   * times that it gave.
+   * What is due at this instant: first what MESH has not taken yet, the oldest first, then what may have been
+   * fetched by now. Times set by a clock that has been put back since are ignored.
    */
   due(now: number, atMost: number): Sent[] {
     const sql = `SELECT * FROM sent WHERE state IN ('waiting', 'asked', 'sending', 'sent')
@@ -219,7 +219,7 @@ export class MeshFile {
   }
 
   /**
-   * Changes a row unless somebody has changed it since it was read: a person's word counts.
+   * Changes a row unless somebody has changed it since it was read, since a person's decision counts.
    *
    * @returns whether it was changed
    */
@@ -299,7 +299,8 @@ export class MeshFile {
   }
 
   /**
-   * Removes what ended before these instants: what is finished, and what MESH may still report on.
+   * Removes what ended before these instants: one for finished messages, one for those that MESH may still
+   * report on.
    *
    * @returns the keys of what was sent
    */

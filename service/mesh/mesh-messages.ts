@@ -9,7 +9,7 @@ export const messageIdSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,99}
 /** What a message says about itself. Texts have no control characters and at most 255 characters. */
 export type MessageHead = {
   type: 'data' | 'report' | 'other';
-  /** `undefined` if it is no mailbox: a report has none. */
+  /** `undefined` if it is not a mailbox: a report has none. */
   from: string | undefined;
   to: string | undefined;
   workflowId: string;
@@ -30,14 +30,14 @@ export type FetchedChunk =
   | { kind: 'chunk'; head: MessageHead; last: boolean }
   /** It is not there any more. */
   | { kind: 'gone' }
-  /** What came cannot be right, whichever side is to blame for it. */
+  /** What arrived cannot be right, whichever side caused it. */
   | { kind: 'wrong'; why: string };
 
 export type Posted =
   | { kind: 'taken'; messageId: string }
-  /** It was not taken, and will not be as it is. */
+  /** It was not taken, and will not be unless changed. */
   | { kind: 'refused'; code: string; description: string }
-  /** It may have been taken or not. */
+  /** It may or may not have been taken. */
   | { kind: 'unknown'; why: string; retryAfterMs?: number | undefined };
 
 export type PostedChunk =
@@ -73,7 +73,7 @@ export type Outgoing = {
 };
 
 const TEXT_AT_MOST = 255;
-/** What headers may hold: a sender's own words come as they are. */
+/** What headers may contain: a sender's own words arrive unchanged. */
 export const clean = (text: string): string =>
   text
     .replaceAll(/[^\x20-\x7e\xa0-\xff]/g, '')
@@ -133,7 +133,7 @@ export const listSchema = z.object({
   messages: z.array(z.string()),
   links: z.object({ next: z.string().optional() }).optional(),
 });
-/** Keys of version 2, and of version 1, in which tracking by local id answers. */
+/** Keys of version 2, and of version 1, which is what tracking by local id answers. */
 export const trackedSchema = z.object({
   message_id: messageIdSchema.optional(),
   messageId: messageIdSchema.optional(),
@@ -153,7 +153,7 @@ export function json<T>(body: Buffer, schema: z.ZodType<T>): T | undefined {
   }
 }
 
-/** The code and words of a refusal, in whichever of its shapes it comes; empty if it has none. */
+/** The code and words of a refusal, in any of its forms; empty if it has none. */
 export function refusalOf(body: Buffer): { code: string; description: string } {
   const found = json(body, detailSchema);
   const [first] = found?.detail ?? [];

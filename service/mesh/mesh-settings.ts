@@ -72,14 +72,14 @@ async function secretIn(setting: string, path: string): Promise<string> {
   return text;
 }
 
-/** What the configuration says about a mailbox that is worked on by the MESH API. */
+/** The configuration of a mailbox that is used through the MESH API. */
 export type MailboxSettings = Pick<
   MeshClientOptions,
   'connection' | 'mailbox' | 'folder' | 'maxBytes' | 'isOurs' | 'currentContent' | 'pollMs'
 > & {
   url: string;
   mesh: MeshOptions;
-  /** Where notifications lie, those to mailboxes among them. */
+  /** Where notifications are kept, including those for mailboxes. */
   notifications: string | undefined;
 };
 
@@ -117,7 +117,7 @@ export async function mailboxSettings(
       return {
         url,
         mailbox,
-        // A file that an editor wrote ends with a line break, which is no part of it.
+        // A file written by an editor ends with a line break, which does not count.
         password: password.replace(/\r?\n$/, ''),
         sharedKey: sharedKey.replace(/\r?\n$/, ''),
         ...(MESH_CERT_FILE !== undefined &&

@@ -16,7 +16,7 @@ import type { MailboxSettings } from './mesh-settings.ts';
 /** Plain numbers of the mailbox, for metrics. */
 type MeshNumbers = MeshCounts & {
   problem: boolean;
-  /** Milliseconds since the mailbox was asked what there is; `undefined` before the first time. */
+  /** Milliseconds since the mailbox was last listed; `undefined` before the first time. */
   polledAgoMs: number | undefined;
 };
 
@@ -25,7 +25,7 @@ export type Mesh = {
   check(): OwnCheck;
   /** `undefined` if another process works on it. */
   readonly numbers: MeshNumbers | undefined;
-  /** Begins nothing more, and resolves when loads under way have ended. */
+  /** Starts nothing more, and resolves when loads under way have ended. */
   stop(): Promise<void>;
 };
 
@@ -49,9 +49,9 @@ const COUNTED_FOR_MS = 5_000;
 type Opened = { client: MeshClient; inbox: Inbox; lock: FileLock };
 
 /**
- * Works on a mailbox of MESH: fetches what is for this service into a folder, has it loaded as from any inbox, and
- * sends the answers, notices and notifications. One process at a time does, by a lease in the store and a lock
- * in the folder; others stand by.
+ * Works on a MESH mailbox: fetches messages for this service into a folder, has them loaded as from any
+ * inbox, and sends the answers, notices and notifications. One process at a time does so, by a lease in the
+ * store and a lock in the folder; others stand by.
  */
 export function startMesh(options: MeshStartOptions): Mesh {
   const { settings, log, leases } = options;

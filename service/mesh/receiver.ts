@@ -20,11 +20,11 @@ type ReceiverOptions = {
   file: MeshFile;
   /** Ours. */
   mailbox: string;
-  /** Where messages lie until the intake has them. It is there, on the file system of `inbox`. */
+  /** Where messages are kept until the intake has them. It must exist, on the file system of `inbox`. */
   folder: string;
   /** The intake's: pairs are put into it whole. */
   inbox: string;
-  /** Largest upload once unpacked. A larger one is handed over cut short, and the intake refuses it. */
+  /** Largest upload once unpacked. A larger one is handed over truncated, and the intake refuses it. */
   maxBytes: number;
   /** Whether a message of this workflow is for this service. */
   isOurs: (head: Pick<MessageHead, 'workflowId' | 'from'>) => boolean;
@@ -32,22 +32,22 @@ type ReceiverOptions = {
   onReport: (id: string, head: MessageHead, now: number) => void;
   tell: (sentence: string, level?: 'info') => void;
   clock: () => number;
-  /** What has been fetched would survive the loss of this disk once it resolves. */
+  /** Resolves once what has been fetched would survive the loss of this disk. */
   safeguard?: (() => Promise<void>) | undefined;
 };
 
 const MODE = 0o600;
 const FIRST_RETRY_MS = 300_000;
 const RETRY_AT_MOST_MS = 21_600_000;
-/** Above this many parts a message of `maxBytes` is not one that a sender makes. */
+/** A message of `maxBytes` in more parts than this does not come from a real sender. */
 const CHUNKS_AT_MOST = 10_000;
 
 type Stored = { kind: 'stored'; head: MessageHead } | Exclude<FetchedChunk, { kind: 'chunk' }>;
 
 /**
- * Fetches messages: to disk, then to the intake, then acknowledged; in that order, each step on disk before the
- * next. So wherever the process ends a message is either still at MESH or with the intake, and the intake has
- * it once however often MESH gives it.
+ * Fetches messages: to disk, then to the intake, then acknowledged; in that order, each step on disk before
+ * the next. So wherever the process ends, a message is either still in MESH or with the intake, and the
+ * intake has it once however often MESH delivers it.
  */
 export function createReceiver(options: ReceiverOptions) {
   const { api, file, mailbox, folder, inbox, maxBytes, clock } = options;
@@ -68,7 +68,7 @@ export function createReceiver(options: ReceiverOptions) {
     if (detail !== '' && detail !== known?.detail) options.tell(MESH.ofMessage(id, detail));
   }
 
-  /** Fetches what is for this service into the folder of the message; nothing of it counts until it is noted. */
+  /** Fetches what is for this service into the message's folder; nothing counts until it is recorded. */
   async function store(id: string): Promise<Stored | { kind: 'left'; why: string }> {
     await rm(pathOf(id), { recursive: true, force: true });
     await mkdir(pathOf(id), { mode: 0o700 });
@@ -81,7 +81,7 @@ export function createReceiver(options: ReceiverOptions) {
   }
 
   async function storeInto(id: string, raw: FileHandle) {
-    // What a chunk begins at, so that it is written over if it comes again.
+    // The offset of a chunk, so that it is overwritten if it comes again.
     let begun = 0;
     let length = 0;
     let first: MessageHead | undefined;
@@ -125,8 +125,8 @@ export function createReceiver(options: ReceiverOptions) {
   }
 
   /**
-   * Unpacks what was packed for the way. What cannot be unpacked, or is too large for that, goes to the intake as
-   * it came: it refuses it, and tells the sender why.
+   * Unpacks what was compressed for transport. Data that cannot be unpacked, or is too large for that, goes
+   * unchanged to the intake, which refuses it and tells the sender why.
    */
   async function unpack(id: string, { gzip }: MessageHead): Promise<void> {
     const data = pathOf(id, 'data');
@@ -146,7 +146,7 @@ export function createReceiver(options: ReceiverOptions) {
       limit,
       createWriteStream(data, { flags: 'w', mode: MODE, flush: true }),
     ).then(
-      // zlib passes over whatever follows the packed part.
+      // zlib ignores whatever follows the compressed part.
       () => gunzip.bytesWritten === packed,
       (error: unknown) => {
         if (isOfDisk(error)) throw error;
@@ -181,7 +181,7 @@ export function createReceiver(options: ReceiverOptions) {
     await syncFolder(folder);
   }
 
-  /** Gives a stored message to the intake: what describes it first, the data last and by a rename. */
+  /** Gives a stored message to the intake: its description first, the data last and by a rename. */
   async function handOver(id: string, known: Received): Promise<void> {
     for (const [name, ending] of [
       ['control', 'ctl'],
@@ -204,7 +204,7 @@ export function createReceiver(options: ReceiverOptions) {
 
   async function take(id: string, before: Received | undefined): Promise<void> {
     const stored = await store(id).catch((error: unknown) => {
-      // Whatever it is, it is not tried in each round: there are others.
+      // Whatever the fault, it is not retried in each round, since there are other messages.
       if (error instanceof MeshAway && !error.ofAll) note(id, 'wrong', error.message, before);
       throw error;
     });
@@ -227,13 +227,13 @@ export function createReceiver(options: ReceiverOptions) {
   }
 
   return {
-    /** Does what is to be done about a message that MESH lists. */
+    /** Deals with a message that MESH lists. */
     async receive(id: string): Promise<void> {
       let known = file.received(id);
       if (known?.state === 'left') return;
       if (known?.state === 'wrong') {
         const waitMs = known.notBefore - clock();
-        // A longer one was noted by a clock that has been put back.
+        // A longer one was set by a clock that has been put back.
         if (waitMs > 0 && waitMs <= RETRY_AT_MOST_MS) return;
       }
       if (known === undefined || known.state === 'wrong' || known.state === 'gone') {
@@ -246,14 +246,14 @@ export function createReceiver(options: ReceiverOptions) {
       }
       if (known?.state === 'handed' || known?.state === 'done') await acknowledge(id, known);
     },
-    /** Hands over what an earlier process had stored, whether MESH can be reached or not. */
+    /** Hands over what an earlier process had stored, whether or not MESH can be reached. */
     async recover(): Promise<void> {
-      // What cannot be handed over now is tried again at the next poll, and keeps no other.
+      // What cannot be handed over now is tried again at the next poll, and delays no other.
       await eachAlone(file.receivedIn('stored'), (known) => handOver(known.id, known)).catch(
         (error: unknown) => options.tell(MESH.notHandedOver(errorCode(error))),
       );
     },
-    /** Acknowledges what the intake has and MESH was not told about, though it may not list it any more. */
+    /** Acknowledges what the intake has without MESH being told, even if MESH no longer lists it. */
     async acknowledgeRest(listed: ReadonlySet<string>): Promise<void> {
       for (const known of file.receivedIn('handed')) {
         if (!listed.has(known.id)) await acknowledge(known.id, known);

@@ -14,29 +14,29 @@ import type { MessageHead, Tracked } from './mesh-messages.ts';
 type SenderOptions = {
   api: MeshApi;
   file: MeshFile;
-  /** Where what is being sent lies until it is delivered. It is there. */
+  /** Where messages being sent are kept until delivered. It must exist. */
   folder: string;
   /** The most bytes of plain data in one part. */
   chunkBytes: number;
-  /** What a pair of this name holds by now, where that may have changed since it was taken over. */
+  /** The present contents of a pair with this name, if they may have changed since it was taken over. */
   currentContent: (name: string) => Buffer | undefined;
-  /** How long MESH may take to list what it has taken, when the answer to that was lost. */
+  /** How long MESH may take to list what it has taken, if the answer to that was lost. */
   settleMs: number;
-  /** How soon it is asked whether a message was fetched by its recipient; longer each time. */
+  /** How soon to ask whether a message was fetched by its recipient; longer each time. */
   trackMs: number;
   tell: (sentence: string, level?: 'info') => void;
   clock: () => number;
 };
 
 const packed = promisify(gzip);
-/** How often a message that was not delivered is sent in all, by MESH's code; others are not sent again. */
+/** How often an undelivered message is sent altogether, by MESH's code; others are not sent again. */
 const SENDINGS = new Map([
-  // Not fetched within five days: it is worth another five.
+  // Not fetched within five days: another five may help.
   ['14', 2],
 ]);
-/** How often a message is sent whose failure has no known code: the fault may have been MESH's own. */
+/** How often a message is sent if its failure has no known code: the fault may have been MESH's own. */
 const SENDINGS_OTHERWISE = 3;
-/** MESH would say the same of the same message. Source: MESH API, error codes. */
+/** MESH would refuse the same message again. Source: MESH API, error codes. */
 const FOR_GOOD = new Set([
   '02',
   '06',
@@ -56,15 +56,15 @@ const FOR_GOOD = new Set([
 ]);
 const AGAIN_AFTER_MS = 3_600_000;
 const TRACK_AT_MOST_MS = 86_400_000;
-/** So often in a row MESH does not know of a message before that is believed. */
+/** After this many times in a row MESH's not knowing a message is believed. */
 const ABSENT_TIMES = 2;
 const UNCLEAR_TIMES = 5;
-/** In one round, so that what is to be fetched does not wait for all that is to be sent. */
+/** In one round, so that fetching does not wait for everything to be sent. */
 const AT_ONCE = 100;
 
 /**
- * Sends what is in outboxes. What is to be sent is noted before a request is made, and the result after it.
- * Where an answer is lost MESH is asked, by the local id, whether it has the message: absent twice, it is sent
+ * Sends what is in outboxes. Each message is recorded before a request is made, and the result after it. If
+ * an answer is lost, MESH is asked by the local id whether it has the message: if absent twice, it is sent
  * again; if that stays unclear a person decides.
  */
 export function createSender(options: SenderOptions) {
@@ -83,10 +83,10 @@ export function createSender(options: SenderOptions) {
     }
   }
 
-  /** Changes a row, unless a person has decided about it in the meantime. */
+  /** Changes a row, unless a person has decided about it meanwhile. */
   const change = (row: Sent, to: Partial<Sent>): boolean => file.changeSent(row, to, clock());
 
-  /** What was sent has not arrived: it is sent again by rule, or a person is told. */
+  /** The message did not arrive: it is sent again by rule, or a person is told. */
   function fail(row: Sent, code: string, description: string): void {
     const detail = MESH.failure(code, description);
     const most = SENDINGS.get(code) ?? (FOR_GOOD.has(code) ? 1 : SENDINGS_OTHERWISE);
@@ -102,7 +102,7 @@ export function createSender(options: SenderOptions) {
     }
   }
 
-  /** Replaces what was taken over by what is to be sent by now. @returns in how many parts it is sent */
+  /** Replaces what was taken over with the present contents. @returns in how many parts it is sent */
   async function bringUpToDate({ key, name }: Sent): Promise<number> {
     const path = join(folder, key);
     const current = currentContent(name);
@@ -117,7 +117,7 @@ export function createSender(options: SenderOptions) {
     const data = await chunkOf(row, 1);
     const begun = { notBefore: clock() + settleMs, tries: 0, detail: '' };
     const asked = { state: 'asked', chunks, ...begun } as const;
-    // Noted first: from here on it may have been taken.
+    // Recorded first: from here on it may have been taken.
     if (!change(row, asked)) return;
     const now = { ...row, ...asked };
     const posted = await api
@@ -127,7 +127,7 @@ export function createSender(options: SenderOptions) {
         data,
       )
       .catch((error: unknown) => {
-        // It was not let in, so it was not taken.
+        // We were not let in, so it was not taken.
         if (error instanceof MeshAway) change(now, { state: 'waiting', notBefore: 0 });
         throw error;
       });
@@ -162,7 +162,7 @@ export function createSender(options: SenderOptions) {
     tell(MESH.sent(titleOf(sent), sent.recipient), 'info');
   }
 
-  /** Whether MESH has taken what it was asked to take. */
+  /** Whether MESH has taken the message. */
   async function resolve(row: Sent): Promise<void> {
     const found = await api.trackLocal(localIdOf(row));
     const tries = row.tries + 1;
@@ -231,7 +231,7 @@ export function createSender(options: SenderOptions) {
   }
 
   return {
-    /** Does what is due, the oldest first. @returns why not all of it, if MESH could not be worked with */
+    /** Does what is due, the oldest first. @returns why not all of it, if MESH could not be used */
     async send(): Promise<MeshAway | undefined> {
       return eachApart(file.due(clock(), AT_ONCE), work, (row) => {
         const now = file.sent(row.key);
@@ -254,7 +254,7 @@ export function createSender(options: SenderOptions) {
       }
       const current =
         head.linkedId === row.messageId || (row.messageId === '' && attempt === `${row.attempt}`);
-      // A second one on the same sending, or one on a sending that was made again since.
+      // A second report on the same sending, or one on a sending repeated since.
       if (!current || !['asked', 'sending', 'sent', 'unclear'].includes(row.state)) return;
       fail(row, head.code, head.description);
     },

@@ -11,7 +11,7 @@ import { odsCodeSchema } from '#schemas/authority.ts';
 import type { NotificationEntry } from '#schemas/notification.ts';
 import { NOT_SHOWN } from '#schemas/wording/lookup.ts';
 
-/** One access to plans of one authority, as a sealed event tells it. */
+/** One access to plans of one authority, from a sealed event. */
 export type NotifiedAccess = Pick<
   NotificationEntry,
   | 'nhsNumber'
@@ -28,15 +28,15 @@ export type NotifiedAccess = Pick<
   /** Milliseconds, the store's time. */
   at: number;
   authority: string;
-  /** Who looked at whom: repeats of one within 24 hours are one entry. */
+  /** Who looked at whom: repeats within 24 hours are one entry. */
   key: string;
-  /** The authority keeps something back about the child: it is notified of each look at once, also of a repeat. */
+  /** The authority keeps something back about the child: it is notified of each look at once, even of a repeat. */
   atOnce: boolean;
   /** The councils that the event says keep back where this was, the oldest protection first. */
   keptBy: readonly string[];
 };
 
-/** What came of an access, for one authority. */
+/** The outcome of an access, for one authority. */
 export type NotifiedAttendance = Pick<
   NotifiedAccess,
   'authority' | 'key' | 'nhsNumber' | 'keptBy'
@@ -55,7 +55,7 @@ export type ReadEntry =
   | {
       kind: 'attendances';
       attendances: NotifiedAttendance[];
-      /** The child left or was not seen, which the authority is told at once and not at the end of a window. */
+      /** The child left or was not seen, so the authority is told at once and not at the end of a window. */
       atOnce: boolean;
     }
   | { kind: 'unreadable' };
@@ -67,7 +67,7 @@ const BEGINNING_BYTES = 120;
 
 const kindSchema = z.object({ type: z.unknown().optional(), outcome: z.unknown().optional() });
 
-/** No more of an event than a notification takes, so that one of a newer version can be read as well. */
+/** Only the parts of an event that a notification needs, so that a newer version's can be read as well. */
 const shownLookupSchema = lookupEventSchema
   .pick({ type: true, auditId: true, access: true, nhsNumber: true, setting: true, caller: true })
   .extend({
@@ -113,10 +113,10 @@ const keyOf = (
   nhsNumber: string,
 ): string => JSON.stringify([issuer, user, organisation.code, nhsNumber]);
 
-/** The key of looks that are notified without who and where: they are never added to an entry that names them. */
+/** The key of looks notified without who and where: they are never added to an entry that names them. */
 export const withheldKey = (key: string): string => `${key} withheld`;
 
-/** Who looked and where, as the others are notified while a council keeps that back. */
+/** Who looked and where, as others see it while a council keeps that back. */
 const WITHHELD = {
   user: { id: '', name: NOT_SHOWN },
   role: { code: '', name: NOT_SHOWN },
@@ -137,7 +137,7 @@ export const withheldAccess = (access: NotifiedAccess): NotifiedAccess => ({
   key: withheldKey(access.key),
 });
 
-/** What came of a look, without where. */
+/** The outcome of a look, without where. */
 export const withoutPlace = ({
   ward: _ward,
   switchboard: _switchboard,
@@ -145,8 +145,8 @@ export const withoutPlace = ({
 }: NotifiedAttendance['attendance']): NotifiedAttendance['attendance'] => rest;
 
 /**
- * Somebody was answered as if the check could not be made, since councils bar them from the child: those are told, and
- * the council that protects where the child is looked up.
+ * Somebody was answered as if the check could not be made, since councils bar them from the child: those
+ * councils are told, and the one that protects where the child is looked up.
  */
 function readBarred(json: unknown): ReadEntry {
   const event = barredSchema.safeParse(json).data;
@@ -208,11 +208,11 @@ function readAttendance(json: unknown): ReadEntry {
 }
 
 /**
- * Reads an entry of the log. Authorities are notified of a lookup that showed a plan and was no silent read, and of what
- * came of it: every one with a plan among those shown. The councils that bar a user are notified of each attempt. A
- * lookup whose answer could not be delivered counts: part of it may have been read.
+ * Reads an entry of the log. Authorities with a plan among those shown are notified of every lookup that
+ * showed one and was not a silent read, and of its outcome. The councils that bar a user are notified of each
+ * attempt. A lookup whose answer could not be delivered counts: part of it may have been read.
  *
- * @throws if the entry is not JSON, which no writer of the log has written
+ * @throws if the entry is not JSON, which no writer of the log writes
  */
 export function readEntry(entry: Buffer): ReadEntry {
   if (NOT_FLAGGED.test(entry.toString('latin1', 0, BEGINNING_BYTES))) return { kind: 'nothing' };

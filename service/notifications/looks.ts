@@ -22,14 +22,14 @@ export type Looks = {
 };
 
 const LOOKS_A_PAGE = 50;
-/** An event may be read later than others of its time by as much. */
+/** An event may be read this much later than others of its time. */
 export const SEALED_WITHIN_MS = 5_000;
-/** Each is read and parsed in one go, and lookups may wait for the same process. */
+/** Each is read and parsed at once, and lookups may wait for the same process. */
 const NOTIFICATIONS_A_STEP = 50;
-/** Behind every instant. */
+/** Later than every instant. */
 const AFTER_ALL = '~';
 
-/** Looks that have changed since they were notified, which is notified later, the newest first. */
+/** Looks changed since they were notified, whose change is notified later, the newest first. */
 export function changedLooks(
   auditFolder: string,
   authority: OdsCode,
@@ -65,9 +65,9 @@ async function* notificationsBefore(
 }
 
 /**
- * One page of an authority's looks, the newest first, as its notifications hold them; those that changed since are as
- * they are by now ({@link changedLooks}), on the page of the time of their latest look. A page ends with a notification,
- * so it may be longer. Notifications without looks of the child are passed over.
+ * One page of an authority's looks, the newest first, as its notifications hold them; changed ones are shown
+ * in their present state ({@link changedLooks}), on the page of their latest look. A page ends with a
+ * notification, so it may be longer. Notifications without looks at the child are skipped.
  */
 export async function newestLooks(
   auditFolder: string,
@@ -79,7 +79,7 @@ export async function newestLooks(
   const entries: NotificationEntry[] = [];
   let read: Looks['read'];
   let at = before;
-  // Where a page ends is when the first notification of the next was made, which both pages know.
+  // A page ends at the time of the first notification of the next, which both pages know.
   let until = before === undefined ? AFTER_ALL : '';
   const changedFrom = (from: string): NotificationEntry[] =>
     changed.entries.filter(({ last }) => last >= from && last < until);
@@ -116,8 +116,8 @@ export async function newestLooks(
 }
 
 /**
- * The NHS numbers that an authority's notifications have with its own id of a child, and those that they have without
- * any plan, since the user was barred.
+ * The NHS numbers in an authority's notifications with its own id of a child, and those without any plan,
+ * since the user was barred.
  */
 export async function notifiedNumbers(
   auditFolder: string,
@@ -136,7 +136,7 @@ export async function notifiedNumbers(
   return { numbers, barred };
 }
 
-/** If nothing more is sealed, the time of the last event is as far as anything is known. */
+/** If nothing more is sealed, nothing is known beyond the time of the last event. */
 const readUntil = ({ windowAt, logAt }: Cursor): number | undefined =>
   windowAt === 0 ? undefined : Math.min(windowAt - SEALED_WITHIN_MS, logAt);
 
@@ -150,13 +150,13 @@ const chosen = (
 ): readonly NotificationEntry[] =>
   of === undefined ? entries : entries.filter(({ nhsNumber }) => of.has(nhsNumber));
 
-/** A notification with the looks at one child alone; none if it has none. */
+/** A notification with only the looks at one child; none if it has none. */
 export const onlyOf = (notification: Notification, of: OfChild): Notification[] => {
   const entries = chosen(notification.entries, of);
   return entries.length === 0 ? [] : [{ ...notification, entries: [...entries] }];
 };
 
-/** An authority is given notifications: to be on disk before the first of them leaves. */
+/** An authority is given notifications: on disk before the first of them is sent. */
 export const notificationsRead = (
   reader: { ids: RequestIds; caller: Caller; authority: OdsCode },
   read: { after?: string | undefined; upTo: string; count: number },

@@ -1,4 +1,4 @@
-// One file, since its tables, what fills them and what asks them have to agree.
+// One file, since its tables, the code that fills them and the code that reads them must agree.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,9 +30,9 @@ import {
 export type Cursor = {
   /** Every event before it has been read. */
   position: number;
-  /** Milliseconds: when the window began that is told about next. */
+  /** Milliseconds: the start of the window to be notified next. */
   windowAt: number;
-  /** Milliseconds: the youngest event read so far. */
+  /** Milliseconds: the latest event read so far. */
   logAt: number;
 };
 
@@ -45,7 +45,7 @@ type StoredEntry = {
 };
 
 const DATABASE = 'notifications.sqlite';
-/** Behind every id of a notification. */
+/** Later than every id of a notification. */
 const AFTER_ALL = '~';
 const WRITER_WAITS_MS = 5_000;
 /** A request can be made again; the process that answers it has others to answer. */
@@ -141,10 +141,10 @@ const stateSchema = z.object({
   oldestUntold: z.iso.datetime().optional(),
   /** Notifications waiting to be written into the outbox. */
   unwritten: z.int(),
-  /** Events that could not be read, among those of the time that notifications are kept. */
+  /** Unreadable events from the time for which notifications are kept. */
   unreadable: z.int(),
 });
-/** How the notifying goes, for anybody who asks. */
+/** The state of the notifying, for all readers. */
 export type NotifierState = z.infer<typeof stateSchema>;
 
 function withoutWhere(whole: NotificationEntry): NotificationEntry {
@@ -156,8 +156,8 @@ function withoutWhere(whole: NotificationEntry): NotificationEntry {
 const iso = (instant: number): string => new Date(instant).toISOString();
 
 /**
- * Notifications and how far the log was read for them, beside the log: one SQLite file with synchronous FULL.
- * One process writes it (see the notifier); any number read. What was removed is overwritten.
+ * Notifications and the position in the log, beside the log: one SQLite file with synchronous FULL. One
+ * process writes it (see the notifier); any number read. Removed contents are overwritten.
  */
 export class NotificationFile {
   readonly #db: DatabaseSync;
@@ -168,9 +168,9 @@ export class NotificationFile {
     this.#sql = statementsOf(db);
   }
 
-  /** Opens, or begins, the file in a folder that is there. */
+  /** Opens, or creates, the file in an existing folder. */
   static open(folder: string, waitsMs = WRITER_WAITS_MS): NotificationFile {
-    // Without spilling, anybody who reads waits for no more of a transaction than its commit.
+    // Without spilling, a reader waits only for the commit of a transaction.
     const pragmas = 'PRAGMA secure_delete = ON; PRAGMA cache_spill = OFF;';
     const options = { pragmas, timeoutMs: waitsMs };
     return new NotificationFile(openDurable(join(folder, DATABASE), SCHEMA, options));
@@ -219,7 +219,7 @@ export class NotificationFile {
       .map((row) => authorityOfRow.parse(row).authority);
   }
 
-  /** An access may be recorded between a council's act and its effect: the event of the access then names no council. */
+  /** An access may be recorded between a council's act and its effect: then its event names no council. */
   #isKept({
     authority,
     nhsNumber,
@@ -228,7 +228,7 @@ export class NotificationFile {
     return isKeptFrom(authority, keptBy, this.#keptBy(nhsNumber));
   }
 
-  /** Counts an access: of the entry that it repeats, or as the first of a new one. */
+  /** Counts an access: in the entry that it repeats, or as the first of a new one. */
   add(access: NotifiedAccess): void {
     const isKept = this.#isKept(access);
     const { authority, key, auditId, at, atOnce, keptBy, ...rest } = isKept
@@ -248,7 +248,7 @@ export class NotificationFile {
       );
     }
     if (entry !== undefined) {
-      // A clock that stepped back makes the later access the older one; what was sent first stays.
+      // If a clock stepped back, the later access looks older; what was sent first stays.
       this.#sql(
         'UPDATE entry SET count = count + 1, lastId = ?, lastAt = ?, json = ? WHERE row = ?',
       ).run(auditId, Math.max(at, entry.lastAt), json, entry.row);
@@ -260,7 +260,7 @@ export class NotificationFile {
     ).run(authority, key, auditId, at, auditId, at, json);
   }
 
-  /** Keeps the outcome of a known access; a later word replaces an earlier one. */
+  /** Stores the outcome of a known access; a later one replaces an earlier one. */
   attended(said: NotifiedAttendance): void {
     const { authority, key, attendance } = said;
     const found = this.#sql(
@@ -276,9 +276,9 @@ export class NotificationFile {
   }
 
   /**
-   * A council keeps back where a child is looked up, or does so no longer. What is kept here for others than the council
-   * whose protection is the oldest says from then on neither who looked nor where, but for looks of which another was the
-   * first to be told; what they were given before cannot be taken back.
+   * A council keeps back where a child is looked up, or does so no longer. From then on what is stored here
+   * for councils other than the one with the oldest protection says neither who looked nor where, except for
+   * looks of which another was told first; what they were given before cannot be taken back.
    */
   keepWhereabouts({ act, authority, nhsNumber }: KeptWhereabouts): void {
     const { changes } = this.#sql(
@@ -333,7 +333,7 @@ export class NotificationFile {
     }
   }
 
-  /** Entries, in the order they began. */
+  /** Entries, in the order in which they began. */
   #entries(which: string, ...values: (number | string)[]): StoredEntry[] {
     return this.#sql(
       `SELECT entry.*, attendance.json AS attendance FROM entry
@@ -358,8 +358,8 @@ export class NotificationFile {
   }
 
   /**
-   * What is due: entries not sent yet, and those that were, if there were more accesses since, once their 24 hours are
-   * over or if each access is notified at once.
+   * What is due: entries not sent yet; and sent ones with more accesses since, once their 24 hours are over
+   * or if each access is notified at once.
    *
    * @param now milliseconds
    */
@@ -371,7 +371,7 @@ export class NotificationFile {
     );
   }
 
-  /** An authority's entries that were sent and have changed since, by more accesses or an outcome, as they are now. */
+  /** An authority's sent entries that have changed since, by more accesses or an outcome, in their present state. */
   changedSince(authority: string): NotificationEntry[] {
     return this.#entries(
       'authority = ? AND entry.told > 0 AND (count > entry.told OR attendance.told = 0)',
@@ -379,7 +379,7 @@ export class NotificationFile {
     ).map(({ entry }) => entry);
   }
 
-  /** Keeps a notification, and that its entries are sent. */
+  /** Stores a notification, with the fact that its entries are sent. */
   tell(notification: Notification, position: number, entries: readonly StoredEntry[]): void {
     const { id, createdAt, authority } = notification;
     this.#sql(
@@ -400,7 +400,7 @@ export class NotificationFile {
     }
   }
 
-  /** An authority's last notification, kept or not. */
+  /** An authority's last notification, still stored or not. */
   lastOf(authority: string): z.infer<typeof authorityRow> | undefined {
     const row = this.#sql('SELECT last, lastPosition, removed FROM authority WHERE code = ?').get(
       authority,
@@ -438,7 +438,7 @@ export class NotificationFile {
     );
   }
 
-  /** Milliseconds: the oldest access of an entry that is not sent. */
+  /** Milliseconds: the oldest access of an unsent entry. */
   oldestUntold(): number | undefined {
     return this.#number('SELECT min(firstAt) AS number FROM entry WHERE count > told AND told = 0');
   }
@@ -468,7 +468,7 @@ export class NotificationFile {
     });
   }
 
-  /** Notifications that say less than the files do which were written of them. */
+  /** Notifications that now say less than their written files. */
   changed(atMost: number): Notification[] {
     return this.#sql(
       'SELECT authority, id, json FROM changed JOIN notification USING (authority, id) LIMIT ?',
@@ -477,12 +477,12 @@ export class NotificationFile {
       .map((row) => notificationRow.parse(row).json);
   }
 
-  /** Notes that the files of a notification that were not collected yet now say what it says. */
+  /** Records that the uncollected files of a notification now say what it says. */
   rewritten({ authority, id }: Notification): void {
     this.#sql('DELETE FROM changed WHERE authority = ? AND id = ?').run(authority.code, id);
   }
 
-  /** Marks an authority's notifications after one, or all that are kept, to be written into the outbox once more. */
+  /** Marks an authority's notifications after one, or all that are kept, to be written into the outbox again. */
   writeAgain(authority: string, after: string): number {
     const done = this.#sql(
       'UPDATE notification SET written = 0 WHERE authority = ? AND id > ?',
@@ -490,7 +490,7 @@ export class NotificationFile {
     return Number(done.changes);
   }
 
-  /** An authority's notifications after one, in order: as many as fit, at least one if there is one. */
+  /** An authority's notifications after one, in order: as many as fit, and at least one if there is one. */
   page(
     authority: string,
     after: string,
@@ -528,8 +528,8 @@ export class NotificationFile {
   }
 
   /**
-   * Removes notifications made before `before` or of a part of the log that is pruned, and what else is not
-   * needed any more.
+   * Removes notifications made before `before` or from a pruned part of the log, and anything else no longer
+   * needed.
    *
    * @returns those removed
    */
@@ -562,7 +562,7 @@ export class NotificationFile {
     });
   }
 
-  /** One line for each authority that was ever notified. */
+  /** One line for each authority ever notified. */
   list(): z.infer<typeof listRow>[] {
     return this.#sql(
       'SELECT code, last, min(id) AS oldest, count(id) AS kept, count(id) - coalesce(sum(written), 0) AS unwritten FROM authority LEFT JOIN notification ON authority = code GROUP BY code ORDER BY code',

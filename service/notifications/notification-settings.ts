@@ -10,7 +10,7 @@ import type { NotifierOptions } from './notifier.ts';
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 const WINDOW_MINUTES = 15;
-/** People who try it out see the notification of their lookup while they are still there. */
+/** So that people who try it out see the notification of their lookup while they are still there. */
 const DEMO_WINDOW_MINUTES = 1;
 
 /** Where notifications are written as files; a demo has a folder by default. */

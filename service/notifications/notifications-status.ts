@@ -5,7 +5,7 @@ const HEARD_OF_WITHIN_MS = 60_000;
 
 export type NotificationsStatus = Omit<NotifierState, 'problem' | 'at'> & { ok: boolean };
 
-/** How far authorities are notified, as the folder of the log shows it. */
+/** How far authorities are notified, from the folder of the log. */
 export function notificationsStatus(auditFolder: string, now: number): NotificationsStatus {
   const state = NotificationFile.read(auditFolder, (file) => file.state());
   if (state === undefined) {

@@ -20,7 +20,7 @@ type NotificationNumbers = {
 export type Notifications = {
   /** Whether authorities are notified, as a check of `/_status`. */
   check(): ReadinessCheck;
-  /** `undefined` before the first step, and where another process does it. */
+  /** `undefined` before the first step, and if another process does it. */
   readonly numbers: NotificationNumbers | undefined;
   stop(): Promise<void>;
 };
@@ -36,7 +36,7 @@ const MEMORY_MIB = 256;
 
 /**
  * Notifies authorities of accesses to their children, in a thread of its own: reading the log and waiting for
- * the disk must hold up neither lookups nor the sealing.
+ * the disk must delay neither lookups nor the sealing.
  */
 export function startNotifications(
   { directory, ...options }: NotificationsOptions,

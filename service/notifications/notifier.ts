@@ -28,7 +28,7 @@ import {
   writeNotification,
 } from './outbox.ts';
 
-/** What of an authority is in its notifications. */
+/** What notifications say about an authority. */
 type NotifiedAuthority = { code: string; name: string; sequenceOffset: number };
 /** What changes while the service runs. */
 export type Directory = {
@@ -37,9 +37,9 @@ export type Directory = {
 };
 
 export type NotifierOptions = {
-  /** The sealed log's. */
+  /** The folder of the sealed log. */
   folder: string;
-  /** Notifications are written into it as files; without it they are only given when asked for. */
+  /** Notifications are written into it as files; without it they are given only on request. */
   outbox?: string;
   windowMs: number;
   keepMs: number;
@@ -54,22 +54,22 @@ export type Notifying = NotifierState & {
 };
 
 const LOCK = 'notifications.lock';
-/** In one transaction, after which a stop is heard. */
+/** In one transaction, after which a stop takes effect. */
 const EVENTS_A_STEP = 4_096;
 const ENTRIES_A_NOTIFICATION = 1_000;
 const WRITTEN_A_STEP = 50;
 const TOLD_EVERY_MS = 10_000;
 const PRUNED_EVERY_MS = 3_600_000;
-/** How long after its window an access may be not notified before somebody has to look into it. */
+/** How long after its window an access may wait before somebody must investigate. */
 const LATE_AFTER_MS = 300_000;
 const DAY_MS = 86_400_000;
-/** Where no window has begun yet. */
+/** Before any window has begun. */
 const NEVER = 0;
 const UNREADABLE_TOLD_FOR_MS = DAY_MS;
 
-/** A reason not to continue that passes on its own. */
+/** A reason to pause that passes by itself. */
 class Waiting extends Error {}
-/** A reason not to continue that somebody has to look into. */
+/** A reason to pause that somebody must investigate. */
 class Stopped extends Error {}
 
 /** The same for the same notification, wherever it is made: a UUID (version 8) of our own. */
@@ -79,7 +79,7 @@ function uuidOf(dataset: string, authority: string, id: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
-/** The entries of a bundle that has to be there. @throws {Stopped} */
+/** The entries of a required bundle. @throws {Stopped} */
 function entriesOf(folder: string, bundle: number, size: number): Buffer[] {
   const width = widthOf('entries', bundle, size);
   const entries = splitBundle(readBundle(folder, bundle, size) ?? Buffer.alloc(0));
@@ -98,7 +98,7 @@ function readAt(entry: Buffer, position: number): ReadEntry {
   }
 }
 
-/** Keeps what an entry of the log means. True if somebody is to be notified at once. */
+/** Stores what an entry of the log means. True if somebody must be notified at once. */
 function keep(opened: NotificationFile, read: ReadEntry): boolean {
   switch (read.kind) {
     case 'accesses':
@@ -117,10 +117,10 @@ function keep(opened: NotificationFile, read: ReadEntry): boolean {
 }
 
 /**
- * Follows the sealed log and notifies each authority of the accesses to its children: a step at a time, each of
- * which reads some events, keeps what they mean together with how far it has read, in one transaction, and
- * writes what is due into the outbox. So wherever a process ends, the next one continues from there: nothing is
- * left out, and a file may be written twice. No step throws; what goes wrong is in its state.
+ * Follows the sealed log and notifies each authority of the accesses to its children: in steps, each of which
+ * reads some events, stores their meaning and the position in one transaction, and writes what is due into
+ * the outbox. So wherever a process ends, the next one continues from there: nothing is left out, and a file
+ * may be written twice. No step throws; a fault shows in its state.
  */
 export function createNotifier(options: NotifierOptions) {
   const { folder, outbox, windowMs, keepMs, mesh } = options;
@@ -134,7 +134,7 @@ export function createNotifier(options: NotifierOptions) {
   let told = '';
   const waited = createWaiting(clock);
   let standby = false;
-  /** How far the log goes, as this step has found. */
+  /** The end of the log, as this step has found it. */
   let range: SealedRange | undefined;
 
   function open(): NotificationFile {
@@ -150,7 +150,7 @@ export function createNotifier(options: NotifierOptions) {
     }
   }
 
-  /** What one version of this program could not read another may. */
+  /** Another version of this program may be able to read what this one could not. */
   function readOnceMore(opened: NotificationFile): void {
     for (const { position, count } of opened.unread()) {
       if (range === undefined || count !== 1 || position < range.minimumIndex) continue;
@@ -173,15 +173,15 @@ export function createNotifier(options: NotifierOptions) {
   const windowOf = (instant: number): number => Math.floor(instant / windowMs) * windowMs;
 
   /**
-   * Where to begin in a log of which nothing has been read yet: what is older than notifications are kept is
-   * not notified any more. A day early, since events are in order except for those sealed late.
+   * Where to start in a log that has not been read yet: events older than the time for which notifications
+   * are kept are not notified. A day early, since events sealed late are out of order.
    */
   function beginning(range: SealedRange): number {
     const since = clock() - keepMs - DAY_MS;
     return indexSince(range, since, (bundle) => entriesOf(folder, bundle, range.size));
   }
 
-  /** Ends a window: a notification for each authority that something is due for, or wants an empty one. */
+  /** Ends a window: a notification for each authority with something due, or that wants an empty one. */
   function endWindow(
     opened: NotificationFile,
     position: number,
@@ -197,14 +197,14 @@ export function createNotifier(options: NotifierOptions) {
     }
     for (const code of codes) {
       const due = dueOf.get(code) ?? [];
-      // An access to a withdrawn plan is notified all the same.
+      // An access to a plan withdrawn since is still notified.
       const { name, sequenceOffset } = authorities.get(code) ?? { name: code, sequenceOffset: 0 };
       const asNumbered = (sequence: number): number =>
         sequence >= sequenceOffset ? sequence - sequenceOffset : sequence;
       for (let from = 0; from === 0 || from < due.length; from += ENTRIES_A_NOTIFICATION) {
         const last = opened.lastOf(code);
         const id = nextNotificationId(position, last?.last);
-        // As many as an id can tell apart: those after them come once the log continues.
+        // As many as there are ids for; the rest come once the log continues.
         if (id === undefined) break;
         const entries = due.slice(from, from + ENTRIES_A_NOTIFICATION);
         const notification: Notification = {
@@ -233,7 +233,7 @@ export function createNotifier(options: NotifierOptions) {
     range = sealedRange(folder);
     if (range === undefined) throw new Waiting(NOTIFYING.noLog);
     const checkpoint = readCheckpointFile(folder)?.toString() ?? '';
-    // Past its text and the empty line come the signatures.
+    // The signatures follow its text and the empty line.
     const text = checkpoint.slice(0, checkpoint.lastIndexOf('\n\n') + 1);
     const signed = parseCheckpoint(text)?.size;
     if (signed === undefined) throw new Waiting(NOTIFYING.noCheckpoint);
@@ -248,14 +248,15 @@ export function createNotifier(options: NotifierOptions) {
     if (log.size < before.position) {
       throw new Stopped(NOTIFYING.logWentBack(log.size, before.position));
     }
-    // Only what a checkpoint covers, so that the one a notification carries does.
+    // Only what a checkpoint covers, so that a notification's checkpoint covers its accesses.
     const limit = Math.max(before.position, Math.min(log.size, log.signed));
     return opened.transaction(() => {
       const now = clock();
       let { position, windowAt, logAt }: Cursor = before;
       let atOnce = false;
       if (position < log.minimumIndex) {
-        // Pruned before they were notified, which takes a worker that did not run for the whole retention.
+        // Pruned before they were notified, which can only happen if no worker ran for the whole retention
+        // period.
         opened.unreadAt(position, log.minimumIndex - position, now);
         position = log.minimumIndex;
       }
@@ -292,7 +293,7 @@ export function createNotifier(options: NotifierOptions) {
     });
   }
 
-  /** Writes what waits for it into the outbox. True if there is more. */
+  /** Writes what waits for the outbox. True if there is more. */
   async function write(opened: NotificationFile): Promise<boolean> {
     const waiting = opened.unwritten(WRITTEN_A_STEP);
     const written: Notification[] = [];
@@ -304,7 +305,7 @@ export function createNotifier(options: NotifierOptions) {
       written.push(notification);
     }
     try {
-      // Each authority's in their order; what is in the way of one authority's keeps none of another's.
+      // Each authority's in order; an obstacle for one authority delays no other.
       await eachAlone(
         Map.groupBy(waiting, ({ authority }) => authority.code).values(),
         async (of) => {
@@ -319,7 +320,7 @@ export function createNotifier(options: NotifierOptions) {
     return waiting.length === WRITTEN_A_STEP;
   }
 
-  /** Removes from files that are still in the outbox what a council now keeps back. True if there is more. */
+  /** Removes what a council now keeps back from files still in the outbox. True if there is more. */
   async function rewrite(opened: NotificationFile): Promise<boolean> {
     const changed = opened.changed(WRITTEN_A_STEP);
     try {
@@ -336,7 +337,7 @@ export function createNotifier(options: NotifierOptions) {
   async function prune(opened: NotificationFile): Promise<void> {
     if (performance.now() < pruneAt) return;
     pruneAt = performance.now() + PRUNED_EVERY_MS;
-    // By the older of our clock and the youngest event, so that a clock that runs ahead alone removes nothing.
+    // By the earlier of our clock and the latest event, so that one clock running ahead removes nothing.
     const now = Math.min(clock(), opened.cursor().logAt);
     const minimumIndex = sealedRange(folder)?.minimumIndex ?? 0;
     const removed = opened.prune(now - keepMs, minimumIndex, now);
@@ -373,7 +374,7 @@ export function createNotifier(options: NotifierOptions) {
     };
   }
 
-  /** As {@link stateNow}, or without numbers if the file cannot be read just now. */
+  /** Like {@link stateNow}, or without numbers if the file cannot be read at present. */
   function stateOf(problem: boolean, said: string): NotifierState {
     try {
       return stateNow(problem, said);
@@ -398,7 +399,7 @@ export function createNotifier(options: NotifierOptions) {
   }
 
   return {
-    /** From now on these are the authorities, and what each wants. Before the first time nothing is notified. */
+    /** From now on these are the authorities, and what each wants. Before the first call nothing is notified. */
     use(newest: Directory): void {
       directory = newest;
       authorities = new Map(newest.authorities.map((one) => [one.code, one]));
@@ -420,7 +421,7 @@ export function createNotifier(options: NotifierOptions) {
         standby = error instanceof LogInUse;
         problem = !(error instanceof Waiting || standby);
         const own = error instanceof Waiting || error instanceof Stopped;
-        // What is open may not be what it was: it is opened again, here or in another process.
+        // The open file may have been replaced: it is opened again, here or in another process.
         if (!own && !standby) release();
         const ofError = own ? error.message : NOTIFYING.failed(errorCode(error));
         detail = standby ? NOTIFYING.standby : own ? ofError : NOTIFYING.nothingLeftOut(ofError);

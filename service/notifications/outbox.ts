@@ -22,15 +22,16 @@ type Named = { authority: string; id: string };
 
 const stemOf = ({ authority, id }: Named): string => `notification-${authority}-${id}`;
 
-/** The path of a pair. Its name begins with the format, since a MESH client takes no other ending. */
+/** The path of a pair. Its name begins with the format, since a MESH client allows no other extension. */
 const pairOf = (outbox: string, named: Named, format: NotificationFormat): string =>
   join(outbox, `${stemOf(named)}-${format}`);
 const fileOf = (outbox: string, named: Named, format: NotificationFormat): string =>
   join(outbox, named.authority, `${stemOf(named)}.${format}`);
 
 /**
- * Writes a notification as its authority has it: files in a folder of the authority, or pairs for a MESH
- * client. Each is whole and on disk under its name when this resolves, and replaces itself when written again.
+ * Writes a notification as its authority wants it: files in a folder of the authority, or pairs for a MESH
+ * client. Each is whole and on disk under its name when this resolves, and replaces itself when written
+ * again.
  */
 export async function writeNotification(
   outbox: string,
@@ -54,7 +55,7 @@ export async function writeNotification(
   await mkdir(outbox, { recursive: true, mode: FOLDER_MODE });
   for (const format of formats) {
     const path = pairOf(outbox, named, format);
-    // Data before control file: the client sends as soon as it sees the latter.
+    // Data before control file, since the client sends as soon as it sees the latter.
     await writeWhole(`${path}.dat`, formatNotification(notification, format), FILE_MODE);
     await writeWhole(
       `${path}.ctl`,
@@ -75,8 +76,8 @@ export async function writeNotification(
 const STEM = /^notification-([A-Z0-9]+)-([0-9]{12}\.[0-9]{4})-([a-z]+)$/;
 
 /**
- * What a pair of this name holds by now, if it is a notification that is kept: a council may have begun to keep something
- * back since it was written.
+ * The present contents of a pair with this name, if it is a stored notification: a council may have started
+ * to keep something back since it was written.
  *
  * @param auditFolder where the notifications are kept
  */
@@ -92,8 +93,8 @@ const isThere = async (path: string): Promise<boolean> =>
   (await lstatOrNothing(path)) !== undefined;
 
 /**
- * Puts a notification as it is by now into those of its files that nobody has collected, whatever its authority has
- * asked for since. What was collected is not written again.
+ * Writes the present form of a notification into those of its files that nobody has collected, whatever its
+ * authority has asked for since. Collected files are not written again.
  */
 export async function rewriteNotification(
   outbox: string,
@@ -106,16 +107,16 @@ export async function rewriteNotification(
       if (!(await isThere(path))) continue;
       await writeWhole(path, formatNotification(notification, format), FILE_MODE);
     }
-    // Collected in the meantime: alone, the data is nothing that a client sends.
+    // Collected meanwhile: without its control file, the data is not sent by a client.
     if (!(await isThere(`${pair}.ctl`))) await rm(`${pair}.dat`, { force: true });
   }
 }
 
-/** Removes what nobody has collected of a notification that is not kept any more. */
+/** Removes the uncollected files of a notification that is no longer kept. */
 export async function removeNotification(outbox: string, named: Named): Promise<void> {
   for (const format of NOTIFICATION_FORMATS) {
     const pair = pairOf(outbox, named, format);
-    // The control file first: alone, the data is nothing that a client sends.
+    // The control file first: without it, the data is not sent by a client.
     for (const path of [fileOf(outbox, named, format), `${pair}.ctl`, `${pair}.dat`]) {
       await rm(path, { force: true });
     }

@@ -6,17 +6,16 @@ import { NotificationFile } from './notification-file.ts';
 type Resent =
   /** No notification was ever made in this folder. */
   | { kind: 'absent' }
-  /** None of this authority is kept that comes after the one that was named. */
+  /** No stored notification of this authority comes after the named one. */
   | { kind: 'none' }
   | { kind: 'resent'; count: number };
 
 const ONE = { most: 1, mostCharacters: 1 };
 
 /**
- * Marks an authority's notifications to be written into the outbox once more, under the same ids; audited
- * first.
+ * Marks an authority's notifications to be written into the outbox again, under the same ids; audited first.
  *
- * @param after the id of the last that its receiver has; all that are kept if it is absent
+ * @param after the id of the last that its receiver has; if absent, all that are kept
  */
 export async function resendNotifications(
   store: Pick<Store, 'appendEvent'>,

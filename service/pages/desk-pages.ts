@@ -23,7 +23,7 @@ import type { DeskDependencies } from './desk/guarded-desk.ts';
 import { OFFICER_PAGES } from './officer/pages.ts';
 import { OPERATOR_PAGES } from './operator/pages.ts';
 
-/** Every page there is of councils, privacy officers and operators. They are no part of the API. */
+/** Every page for councils, privacy officers and operators. They are not part of the API. */
 export const DESK_PAGES = [
   councilHome,
   ...UPLOAD_PAGES,
@@ -51,7 +51,7 @@ export const DESK_PAGES = [
   ...OPERATOR_PAGES,
 ] as const;
 
-/** What they work with, beside what all pages have in common and what is made for them alone. */
+/** What they work with, besides what all pages have in common. */
 export type DeskWorkDependencies = Omit<
   DependenciesOf<typeof DESK_PAGES>,
   keyof DeskDependencies | 'isDemo' | 'previews' | 'comparisons' | 'heldDays' | 'notifiedEveryMs'

@@ -22,7 +22,7 @@ type PagesDependencies = SignInDependencies &
   LookUpPagesDependencies & {
     assets: Assets;
     councils: CouncilNumbers;
-    /** Whether there are pages: where people can sign in, and in a demo. */
+    /** Whether there are pages: if people can sign in, and in a demo. */
     isOn: () => boolean;
     log: Log;
   };
@@ -39,7 +39,7 @@ const page = (
   answeredBy: PageRoute['answeredBy'],
 ): PageRoute => ({ operation: { method, path, letsIn: 'anybody' }, answeredBy });
 
-/** Every page there is for browsers. They are no part of the API, and not of its description. */
+/** Every page for browsers. They are not part of the API or its description. */
 export const PAGES: readonly PageRoute[] = [
   page('GET', '/', 'home'),
   page('GET', '/sign-in', 'signIn'),
@@ -150,7 +150,7 @@ export const absentPages = (pages: readonly Pick<MountedRoute, 'operation'>[]): 
   }));
 
 /**
- * What a browser is shown at an address that is not there; `undefined` for a program. One that opens the address of a
+ * What a browser is shown at an unknown address; `undefined` for a program. One that opens the address of a
  * form, as from its history, is taken to the nearest page above it.
  */
 export function createNotFound(
@@ -173,7 +173,7 @@ export function createNotFound(
   };
 }
 
-/** The pages of a running service; if there are none, their addresses are like any other that is not there. */
+/** The pages of a running service; if there are none, their addresses are unknown like any other. */
 export function createPages(dependencies: PagesDependencies): {
   routes: MountedRoute[];
   stop: () => void;

@@ -53,7 +53,7 @@ export function acknowledged(
   });
 }
 
-/** `GET /uploads/{sequence}`: what became of a file of the authority's own. */
+/** `GET /uploads/{sequence}`: what became of one of the authority's own files. */
 export const acknowledgement: Route<AcknowledgementDependencies> = {
   operation: {
     method: 'GET',

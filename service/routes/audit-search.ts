@@ -24,13 +24,13 @@ type AuditSearchDependencies = ScopedAdmissionDependencies &
   ViewerDependencies & {
     log: Log;
     searcher: Pick<Searcher, 'search'>;
-    /** How far the index goes, as the worker's thread last reported. */
+    /** How far the index reaches, by the worker's thread's last report. */
     indexed: () => Reach | undefined;
     store: Pick<Store, 'appendEvent'>;
     baseOf: BaseOf;
   };
 
-/** `POST /audit/search`: a page of events that the caller may see, on record before it leaves. */
+/** `POST /audit/search`: a page of events that the caller may see, recorded before it is sent. */
 export const auditSearch: Route<AuditSearchDependencies> = {
   operation: {
     method: 'POST',
@@ -92,7 +92,7 @@ export const auditSearch: Route<AuditSearchDependencies> = {
         if (cursor !== undefined && after === undefined) return { code: 'audit-cursor-invalid' };
 
         const viewer = viewerOf(identity, dependencies);
-        // As it was before the search, which reaches at least as far.
+        // The extent before the search, which reaches at least as far.
         const before = indexed();
         const found = await searcher.search({ criteria, viewer, limit, after });
         if (found.kind !== 'found') {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ApiDescription } from '../description/description.ts';
 import type { Route } from './route.ts';
 
-/** `GET /docs`: what describes the API to people. */
+/** `GET /docs`: the API description for people. */
 export const docs: Route<{ description: ApiDescription }> = {
   operation: {
     method: 'GET',

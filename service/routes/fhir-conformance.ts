@@ -56,7 +56,7 @@ function conformance(
   };
 }
 
-/** What describes the FHIR service: its shapes are those of the draft CP-IS and the Patient Flags guides. */
+/** What describes the FHIR service, in the shapes of the draft CP-IS and the Patient Flags guides. */
 export const fhirConformance = [
   conformance(
     '/metadata',

@@ -99,7 +99,7 @@ const FLAG = {
   ],
   refusals: ['search-code-unsupported'],
 } as const satisfies Search;
-/** CareTeam and AuditEvent are no part of the Patient Flags FHIR API. */
+/** CareTeam and AuditEvent are not part of the Patient Flags FHIR API. */
 const OLDER_DRAFT =
   'Follows the CP-IS draft of 2023, which the NHS no longer develops: prefer Flag.';
 
@@ -195,8 +195,8 @@ function operations(path: SearchPath): Operation[] {
 
 /**
  * The searches by NHS number, by POST to `_search` and by GET: the same check as `POST /lookup`, audited,
- * listed, notified and refused alike, and answered as a Bundle. Whatever is not a complete, audited answer
- * is an OperationOutcome that says that nothing was checked.
+ * listed, notified and refused alike, and answered as a Bundle. Anything but a complete, audited answer is an
+ * OperationOutcome that says that nothing was checked.
  */
 export const fhirSearches: readonly Route<FhirSearchDependencies>[] = (
   Object.keys(SEARCHES) as SearchPath[]

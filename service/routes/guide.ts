@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { SAFE_HEADERS } from '../http/headers.ts';
 import type { Route } from './route.ts';
 
-/** A page of `docs/` as it is there, for suppliers who have only the running service. */
+/** A page of `docs/`, unchanged, for suppliers who have only the running service. */
 const pageOf = (
   name: 'integrating.md' | 'lookup-examples.md',
   { id, summary, description }: { id: string; summary: string; description: string },

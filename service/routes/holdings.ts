@@ -13,7 +13,7 @@ import type { Route } from './route.ts';
 
 type HoldingsDependencies = AuthorityGuardDependencies & HoldingsReaderDependencies;
 
-/** `GET /holdings`: all that is held for the authority, on record before the first row leaves. */
+/** `GET /holdings`: everything held for the authority, recorded before the first row is sent. */
 export const holdings: Route<HoldingsDependencies> = {
   operation: {
     method: 'GET',

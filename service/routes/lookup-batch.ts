@@ -26,7 +26,7 @@ type Item =
   | Extract<ParsedRequest, { kind: 'refused' }>
   | (Extract<ParsedRequest, { kind: 'parsed' }> & { rehearsal: Rehearsed | undefined });
 
-/** A limit stops all of a batch, and so does one that is rehearsed. */
+/** A limit stops the whole batch, and so does a rehearsed one. */
 function rehearseAll(
   items: readonly ParsedRequest[],
   rehearse: Rehearse,
@@ -46,11 +46,11 @@ function rehearseAll(
 
 /**
  * `POST /lookup/batch`: up to fifty silent reads. Every item has an outcome, in the order sent: an answer,
- * the refusal of that item, or could-not-check; each leaves its own audit event. Never for unscheduled
- * care: fifty registered children are not fifty attendances.
+ * the refusal of that item, or could-not-check; each leaves its own audit event. Never for unscheduled care:
+ * fifty registered children are not fifty attendances.
  *
- * 200 says that the items were dealt with; `checked`, above them and in each, says what was checked. Where
- * nothing at all could be checked the answer is the 503 of every lookup.
+ * 200 says that the items were dealt with; `checked`, for all and for each, says what was checked. If nothing
+ * at all could be checked the answer is the 503 of every lookup.
  */
 export const lookupBatch: Route<BatchDependencies> = {
   operation: {
@@ -99,7 +99,7 @@ export const lookupBatch: Route<BatchDependencies> = {
         const looked = await lookUp(of, item.request, PLAIN, item.rehearsal, trace);
         if (looked.kind === 'could-not-check') {
           const { code } = looked;
-          // A number that is no longer in use is that item's own; the service is well.
+          // A number no longer in use concerns only its item; the service is well.
           const kind = code === 'could-not-check' ? code : 'refused';
           return { kind, json: JSON.stringify(problem(code, ids)) };
         }

@@ -20,7 +20,7 @@ export type PlainLookupDependencies = LookupGuardDependencies & {
 /**
  * `POST /lookup`: is there a flag for this NHS number, whom to ring, who looked before.
  *
- * Whatever is not a complete, audited answer is a problem with `checked: false`.
+ * Anything but a complete, audited answer is a problem with `checked: false`.
  */
 export const lookup: Route<PlainLookupDependencies> = {
   operation: {

@@ -10,13 +10,13 @@ import { sequenceInPath, sequenceOf } from './acknowledgement.ts';
 import type { Route } from './route.ts';
 
 type NoticeDependencies = AuthorityGuardDependencies & {
-  /** Where notices lie. */
+  /** The folder of notices. */
   loads: { noticesDir: string };
 };
 
 /**
- * `GET /uploads/{sequence}/notice`: what an upload over HTTP has to say about numbers no longer in use, since
- * nobody watches a folder for its sender.
+ * `GET /uploads/{sequence}/notice`: the notice of numbers no longer in use for an upload over HTTP, whose
+ * sender watches no folder.
  */
 export const notice: Route<NoticeDependencies> = {
   operation: {

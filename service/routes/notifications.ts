@@ -16,7 +16,7 @@ import { type AuthorityGuardDependencies, guardedAuthority } from '../uploads/gu
 import type { Route } from './route.ts';
 
 type NotificationsDependencies = AuthorityGuardDependencies & {
-  /** Where the sealed log lies, and notifications with it. */
+  /** The folder of the sealed log and the notifications. */
   auditFolder: string;
   store: Pick<Store, 'appendEvent'>;
 };
@@ -35,7 +35,7 @@ const querySchema = z.strictObject({
     .default(PAGE),
 });
 
-/** `undefined` if a parameter is not one of ours, is given twice or has no such value. */
+/** `undefined` if a parameter is unknown, repeated or has an invalid value. */
 function readQuery(url: string) {
   const given = [...new URL(url).searchParams];
   if (new Set(given.map(([name]) => name)).size < given.length) return undefined;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ApiDescription } from '../description/description.ts';
 import type { Route } from './route.ts';
 
-/** `GET /openapi.json`: what describes the API to programs. */
+/** `GET /openapi.json`: the API description for programs. */
 export const openapi: Route<{ description: ApiDescription }> = {
   operation: {
     method: 'GET',

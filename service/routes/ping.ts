@@ -2,7 +2,7 @@ import { type Build, buildSchema } from '#schemas/status.ts';
 import { SAFE_HEADERS } from '../http/headers.ts';
 import type { Route } from './route.ts';
 
-/** `GET /_ping`: the process answers. Does not say whether it can look anything up. */
+/** `GET /_ping`: the process answers. It does not say whether it can look anything up. */
 export const ping: Route<{ build: Build }> = {
   operation: {
     method: 'GET',

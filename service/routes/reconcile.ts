@@ -24,10 +24,10 @@ type ReconcileDependencies = AuthorityGuardDependencies &
     readiness: Pick<Readiness, 'open'>;
   };
 
-/** Each reads the whole store, and has an authority's rows in memory; of one authority, one at a time. */
+/** Each reads the whole store, with an authority's rows in memory; one at a time for each authority. */
 const AT_ONCE = 2;
 
-/** `POST /reconcile`: a case system's extract against what is held for its authority; changes nothing. */
+/** `POST /reconcile`: compares a case system's extract with what is held for its authority; changes nothing. */
 export const reconcile: Route<ReconcileDependencies> = {
   operation: {
     method: 'POST',
@@ -67,7 +67,7 @@ export const reconcile: Route<ReconcileDependencies> = {
       const { ids, authority: code } = admitted;
       const file = fileOf(incoming, loads.maxBytes);
       if (typeof file === 'string') return { code: file };
-      // What is not known to be whole would have an authority repair what is not broken.
+      // A store not known to be whole would make an authority repair what is not broken.
       if (!readiness.open) return { code: 'store-unavailable' };
       const authority = await store.authority(code);
       if (authority === undefined) return { code: 'authority-unknown' };

@@ -1,7 +1,7 @@
 import type { Operation } from '../description/operation.ts';
 import type { Handler, MountedRoute } from '../http/route.ts';
 
-/** Where a handler is mounted, and how it is made of what it depends on. */
+/** A handler's mount point, and how it is made from its dependencies. */
 export type Mountable<Dependencies> = {
   operation: MountedRoute['operation'];
   handler: (dependencies: Dependencies) => Handler;
@@ -10,7 +10,7 @@ export type Mountable<Dependencies> = {
 /** An endpoint: what the description says about it, and its handler. */
 export type Route<Dependencies> = Mountable<Dependencies> & { operation: Operation };
 
-/** What all of several routes depend on. */
+/** Dependencies shared by several routes. */
 export type DependenciesOf<Routes extends readonly Mountable<never>[]> = (
   Routes[number] extends infer Each
     ? Each extends Mountable<infer Dependencies>
@@ -28,7 +28,7 @@ export const mount = <Dependencies>(
 ): MountedRoute[] =>
   routes.map(({ operation, handler }) => ({ operation, handler: handler(dependencies) }));
 
-/** The methods of each address, as the Allow header names them. A HEAD is answered if no token is asked for. */
+/** The methods of each address, as in the Allow header. HEAD is answered if no token is required. */
 export function allowedMethods(
   routes: readonly Pick<MountedRoute, 'operation'>[],
 ): ReadonlyMap<string, string> {

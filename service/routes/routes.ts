@@ -18,7 +18,7 @@ import type { DependenciesOf } from './route.ts';
 import { status } from './status.ts';
 import { upload } from './uploads.ts';
 
-/** Everything that can be asked for, in the order that a reader wants it, by the part that serves it; see `start/roles.ts`. */
+/** Every address, in the order in which a reader wants it, by the part that serves it; see `start/roles.ts`. */
 export const ROUTES = {
   lookups: [lookup, lookupBatch, attendance, ...fhirSearches, ...fhirConformance],
   work: [upload, acknowledgement, notice, holdings, reconcile, auditSearch, notifications],

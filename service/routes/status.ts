@@ -7,7 +7,7 @@ import type { Route } from './route.ts';
 
 type StatusReadiness = Pick<Readiness, 'ready' | 'checks' | 'authoritiesAt'>;
 
-/** Whether a lookup that is right in every respect would be answered now, as far as can be known. */
+/** Whether a correct lookup would be answered now, as far as can be known. */
 export const isReady = (readiness: StatusReadiness, own: readonly OwnCheck[]): boolean =>
   readiness.ready && isDirectoryTrusted(readiness) && !own.some(({ stops }) => stops);
 
@@ -23,9 +23,9 @@ const HEADERS = { ...SAFE_HEADERS, 'content-type': 'application/json' };
 const LINKS = { self: '/_status' };
 
 /**
- * `GET /_status`: readiness. 200 only while lookups are answered from all of the store, somebody may ask,
- * and the process was not told to stop; 503 and `fail` on any doubt, each check saying what is so or what to do. `warn` if
- * lookups are answered and something wants seeing to all the same.
+ * `GET /_status`: readiness. 200 only while lookups are answered from all of the store, somebody may ask, and
+ * the process was not told to stop; 503 and `fail` on any doubt, each check giving its state or what to do.
+ * `warn` if lookups are answered but something needs attention.
  */
 export const status: Route<StatusDependencies> = {
   operation: {

@@ -27,14 +27,14 @@ type UploadDependencies = AuthorityGuardDependencies & {
   /** With a loader's rights. */
   store: Store;
   anchor: Anchor;
-  /** As configured for every load, whichever way a file comes in. */
+  /** As configured for every load, however a file arrives. */
   loads: LoadSettings;
   metrics: Pick<Metrics, 'uploaded'>;
 };
 
 /** Each has a spool on disk and a file's worth of work in this process, which also answers lookups. */
 const UPLOADS_AT_ONCE = 32;
-/** For a file that came another way. A client waits for an answer, so not for long. */
+/** For a file that arrived another way. A client waits for an answer, so not for long. */
 const LOCK_WAIT_MS = 5_000;
 
 const uploadParameters: Parameter[] = [
@@ -65,7 +65,7 @@ const uploadParameters: Parameter[] = [
   },
 ];
 
-/** Makes what loads the file of a request, one of each authority at a time. */
+/** Makes what loads the file of a request, one at a time for each authority. */
 function createLoad({ store, anchor, loads, log }: UploadDependencies) {
   const underWay = new Set<OdsCode>();
   return async function load(
@@ -113,7 +113,7 @@ function createLoad({ store, anchor, loads, log }: UploadDependencies) {
   };
 }
 
-/** `POST /uploads`: a file of the authority's own, answered with its acknowledgement, whatever its code. */
+/** `POST /uploads`: one of the authority's own files, answered with its acknowledgement, whatever its code. */
 export const upload: Route<UploadDependencies> = {
   operation: {
     method: 'POST',

@@ -6,8 +6,8 @@ import { filesOf } from './restore-state.ts';
 import { pathOf, placedOf, putFile, rootOf, type StatePlaces } from './worker-state.ts';
 
 /**
- * What an earlier worker left in the copy and has no place here: each worker's state has it again, so that it is not
- * lost on its way to one that has a place for it.
+ * What an earlier worker left in the copy that has no place here: each worker's state includes it again, so
+ * that it reaches one with a place for it.
  *
  * @param path in the data folder
  */
@@ -29,8 +29,8 @@ export function openCarried(path: string) {
     },
 
     /**
-     * Puts here what has a place here by now, as where a mailbox has been set since. Where something lies in its
-     * place, all of it stays in the copy.
+     * Restores what now has a place here, for instance once a mailbox is set. If its place is taken, all of
+     * it stays in the copy.
      *
      * @throws {CopyAway} {CopyDamaged}
      */

@@ -27,15 +27,15 @@ type Connection = Parameters<typeof readCopyOrder>[0];
 
 const workerSchema = z.object({
   epoch: z.int(),
-  /** Of the lease; absent of an earlier version. */
+  /** Token of the lease; absent from an earlier version. */
   token: z.string().optional(),
-  /** The worker before, where it worked on this folder too: the last one, if this one had not begun. */
+  /** The worker before, if it also used this folder: the last one, if this one had not started. */
   before: z.int().optional(),
 });
-/** The lease under which a data folder was last worked on, or was to be. */
+/** The lease under which a data folder was last used, or was going to be. */
 type LastLease = z.infer<typeof workerSchema>;
 
-/** How long a worker that takes over, or tries to, is waited for: longer than its lease. */
+/** How long to wait for a worker that takes over, or tries to: longer than its lease. */
 const WAITS_FOR_TAKEOVER_MS = 20_000;
 const LOOKS_FOR_TAKEOVER_EVERY_MS = 100;
 
@@ -54,17 +54,17 @@ export const keepLease = (
 ): Promise<void> =>
   writePrivate(workerFile(configuration), `${JSON.stringify({ epoch, token, before })}\n`);
 
-/** Whether nobody has been at work since this data folder's worker, whose number was `worked`. */
+/** Whether no worker has run since this data folder's, whose number was `worked`. */
 export const isOfLast = ({ epoch, before }: LastLease, worked: number): boolean =>
   epoch === worked || before === worked;
 
 /**
- * Puts what is loaded, held or created with this data folder into the second copy before it counts, if there is to be
- * one: whatever changes the anchor asks for it. Only the data folder of the worker is copied.
+ * Puts what is loaded, held or created with this data folder into the second copy before it counts, if there
+ * is one: every change to the anchor requests it. Only the worker's data folder is copied.
  *
- * @param place the copy, if this thread has opened it: a folder is asked one thing at a time only by one place
- * @returns puts the state into the copy now; `all` with large files. `undefined` if there is to be none
- * @throws {CopyAway} what is returned, and {@link Anchor.safeguard} from then on
+ * @param place the copy, if this thread has opened it: calls to a folder are serialised only within one place
+ * @returns a function that copies the state now; `all` includes large files. `undefined` if there is no copy
+ * @throws {CopyAway} from that function, and from {@link Anchor.safeguard} from then on
  */
 export function guardAnchor(
   configuration: Configuration,
@@ -84,7 +84,7 @@ export function guardAnchor(
     carried: openCarried(carriedStateFile(configuration)).read,
   });
 
-  /** The audit keys. The first is made by whichever is first to need it, this or the log. */
+  /** The audit keys. The first user, this or the log, makes the first key. */
   async function signers(): Promise<readonly Signer[]> {
     const file = auditKeyFile(configuration);
     try {
@@ -101,16 +101,16 @@ export function guardAnchor(
   }
 
   /**
-   * The number of this data folder's worker. While another one has the lease and may take over, it is waited for: it
-   * may have read the state already.
+   * The number of this data folder's worker. If another one has the lease and may take over, this waits for
+   * it, since it may have read the state already.
    *
-   * @throws {CopyAway} where another one has been at work since
+   * @throws {CopyAway} if another one has run since
    */
   async function ownEpoch(): Promise<number> {
     const giveUpAt = performance.now() + WAITS_FOR_TAKEOVER_MS;
     for (;;) {
       const own: LastLease = lastLease(configuration) ?? { epoch: 0 };
-      // In this order: one that takes over gives its lease back only once it is at work.
+      // In this order: one that takes over gives its lease back only once it is running.
       const holder = await leaseHolder(connection);
       const worked = await workedEpoch(connection);
       if (!isOfLast(own, worked)) throw new CopyAway(COPY.notTheWorker);
@@ -124,12 +124,12 @@ export function guardAnchor(
   }
 
   async function save(all = false): Promise<void> {
-    // Before there is a dataset, nothing that counts is there.
+    // Before there is a dataset, nothing there counts.
     if (anchor.dataset() === undefined) return;
     if ((await readCopyOrder(connection)).kind === 'single') return;
     const epoch = await ownEpoch();
     await copy.save(epoch, all);
-    // Another one that has taken over in the meantime does not know of this.
+    // Another one that has taken over meanwhile does not know of this.
     await ownEpoch();
   }
   anchor.guardWith(() => save());

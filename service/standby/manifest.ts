@@ -6,7 +6,7 @@ import type { Signer } from '../audit/tlog/note.ts';
 
 export const STATE = 'state';
 export const FILES = 'files';
-/** Objects that are written in turn, so that a request which arrives late hides none that is newer. */
+/** Objects that are written alternately, so that a late request hides no newer one. */
 export const SLOTS = 16;
 export const slotOf = (version: number): string => `-${version % SLOTS}`;
 /** Each worker has a folder of its own in the copy. */
@@ -16,7 +16,7 @@ export const manifestPath = (epoch: number, slot: string): string =>
 export const digestOf = (content: Uint8Array): string => hash('sha256', content);
 
 export const contentsSchema = z.object({
-  /** Files of SQLite, packed, and the objects that they are in, which may be written again later. */
+  /** SQLite files, compressed, and their objects, which may be written again later. */
   databases: z.array(z.object({ name: z.string(), object: z.string(), sha256: z.string() })),
   /** Files that do not change, in objects named by their digest. */
   files: z.array(z.object({ name: z.string(), sha256: z.string() })),
@@ -30,23 +30,23 @@ const manifestSchema = contentsSchema.extend({
   version: z.int(),
   at: z.iso.datetime(),
 });
-/** What a worker's state consists of, in one of its versions. */
+/** The contents of one version of a worker's state. */
 export type Manifest = z.infer<typeof manifestSchema>;
 
-/** Which keys sign; other ones have the state signed again. */
+/** Which keys sign; with different keys the state is signed again. */
 export const signersText = (signers: readonly Signer[]): string =>
   signers.map(({ verifierKey }) => verifierKey.id).join(' ');
 
-/** A manifest as it lies in the copy. */
+/** A manifest as it is in the copy. */
 export const signManifest = (
   manifest: Manifest & { epoch: number },
   signers: readonly Signer[],
 ): Buffer => Buffer.from(signJson("worker's state", manifest, signers));
 
-/** What lies where a manifest should, and by whom it is. */
+/** What is in the place of a manifest, and who wrote it. */
 export type ReadManifest = { manifest: Manifest; by: ReturnType<typeof readSigned>['by'] };
 
-/** `undefined` if it is no manifest at all. */
+/** `undefined` if it is not a manifest. */
 export function readManifest(
   content: Buffer,
   signers: readonly Signer[],

@@ -26,19 +26,19 @@ import {
   unpackDatabase,
 } from './worker-state.ts';
 
-/** What a state is known to be by, apart from the copy that it is in. */
+/** What identifies a state, independently of its copy. */
 export type StateKnown = {
-  /** The number of the worker that was at work last, which a listing may lack; 0 if it is not known. */
+  /** The number of the last worker to run, which a listing may lack; 0 if unknown. */
   worked: number;
   /** A state that the copy has had. */
   mark: StateMark | undefined;
   /** The audit keys. @throws {KeyFileWrong} */
   signers: () => Promise<readonly Signer[]>;
-  /** Whether the store shows that no state was ever signed: then one that an earlier version left counts. */
+  /** Whether the store shows that no state was ever signed: then an earlier version's unsigned one counts. */
   beforeSigning: boolean;
 };
 
-/** The newest state that is there under a worker's number, even if no worker wrote it. */
+/** The newest state under a worker's number, even if no worker wrote it. */
 async function newestOf(
   place: Place,
   epoch: number,
@@ -58,9 +58,9 @@ async function newestOf(
 }
 
 /**
- * Of the last worker that had any of its own there: one that died before had changed nothing.
+ * The state of the last worker that has one: a worker that died earlier had changed nothing.
  *
- * @throws {CopyDamaged} where what is there was not written by a worker, or is older than what was once there
+ * @throws {CopyDamaged} if it was not written by a worker, or is older than one that was there before
  */
 export async function newestState(
   place: Place,
@@ -91,7 +91,7 @@ export async function newestState(
   }
 }
 
-/** What the copy has under a name, as it was put there. @throws {CopyAway} {CopyDamaged} */
+/** What the copy has under a name, unchanged. @throws {CopyAway} {CopyDamaged} */
 async function contentOf(place: Place, object: string, sha256: string): Promise<Buffer> {
   const read = await place.read(object);
   if (read === undefined || digestOf(read) !== sha256) {
@@ -113,11 +113,11 @@ export async function filesOf(place: Place, { databases, files }: Contents): Pro
 }
 
 /**
- * Replaces the state in this data folder by the newest that the copy has. What has no place here stays in the copy:
- * files of a mailbox that is not set, or of a later version.
+ * Replaces the state in this data folder with the newest in the copy. Files without a place here stay in the
+ * copy: those of a mailbox that is not set, or of a later version.
  *
- * @returns `nothing` where the copy has none, and nothing was changed; else what has no place here, in objects that
- * no worker writes again
+ * @returns `nothing` if the copy has none, and nothing was changed; otherwise the files without a place here,
+ * in objects that no worker writes again
  * @throws {CopyAway} {CopyDamaged} {KeyFileWrong}
  */
 export async function restoreState(

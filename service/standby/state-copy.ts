@@ -34,12 +34,12 @@ const WAITS_FOR_LOCK_MS = 30_000;
 const LOOKS_FOR_LOCK_EVERY_MS = 20;
 const TRIES = 5;
 const MIB = 1_048_576;
-/** A large file of SQLite is copied less often: it can be made again from the log, or is asked for again. */
+/** A large SQLite file is copied less often: it can be rebuilt from the log, or is asked for again. */
 const DATABASE_EVERY_MS_A_MIB = 30_000;
-/** What is still needed is written again, so that a bucket may delete by age what is not. */
+/** Objects still needed are written again, so that a bucket may delete the rest by age. */
 const FILES_AGAIN_EVERY_MS = 86_400_000;
 
-/** What was copied last from this data folder, and the last version that was begun. */
+/** What was last copied from this data folder, and the last version started. */
 const memorySchema = z.object({
   /** Where it was copied to, and which keys signed it. */
   place: z.string(),
@@ -56,8 +56,8 @@ const memorySchema = z.object({
 type Memory = z.infer<typeof memorySchema>;
 
 /**
- * The version after the last that was begun, complete or not, which does not write to an object that the newest
- * manifest names: a worker that dies before the next manifest is there leaves that one whole.
+ * The version after the last one started, complete or not. It does not write to an object that the newest
+ * manifest names, so that a worker that dies before the next manifest leaves that one whole.
  */
 function nextVersion({ version, databases }: Pick<Memory, 'version' | 'databases'>): number {
   const next = version + 1;
@@ -65,7 +65,7 @@ function nextVersion({ version, databases }: Pick<Memory, 'version' | 'databases
   return isNeeded ? nextVersion({ version: next, databases }) : next;
 }
 
-/** A file went while it was to be read: the state is read once more. */
+/** A file vanished before it was read: the state is read once more. */
 class Gone extends Error {}
 
 function readMemory(path: string, place: string, epoch: number): Memory {
@@ -82,14 +82,14 @@ function readMemory(path: string, place: string, epoch: number): Memory {
 }
 
 /**
- * Keeps what a worker needs besides the log in the second copy: anchor, journals of loads under way, held files,
- * notices, how far authorities are notified. Each worker has a folder of its own, by its number, so that one that was
- * replaced spoils nothing.
+ * Keeps what a worker needs besides the log in the second copy: anchor, journals of loads under way, held
+ * files, notices, how far authorities are notified. Each worker has its own folder, by its number, so that a
+ * replaced one spoils nothing.
  *
  * @param of.memoryFile in the data folder; several processes share it
- * @param of.signers the audit keys, by which another worker knows that it was one that wrote the state
- * @param of.mark puts where no one who can write to the copy can how far the state is there
- * @param of.carried what of an earlier worker has no place here, and is kept for a later one
+ * @param of.signers the audit keys, which show another worker that a worker wrote the state
+ * @param of.mark records the newest state out of reach of those who can write to the copy
+ * @param of.carried an earlier worker's files without a place here, kept for a later one
  */
 export function createStateCopy({
   place,
@@ -203,7 +203,7 @@ export function createStateCopy({
     const keys = await keysOf();
     const memory = readMemory(memoryFile, place.name, epoch);
     const version = nextVersion(memory);
-    // The anchor first: whatever it needs is there at least as long as it says so.
+    // The anchor first: whatever it needs exists at least as long as it says so.
     const databases = await copyDatabases(memory, version, all);
     const kept = carried();
     const { files, writtenAt } = await copyFiles(memory, {
@@ -243,15 +243,15 @@ export function createStateCopy({
   let running: Promise<unknown> = Promise.resolve();
 
   /**
-   * The state as it is now is in the copy when this resolves.
+   * When this resolves, the present state is in the copy.
    *
    * @param epoch of the worker whose data folder this is
    * @param all large files too, however recently they were copied
-   * @returns false if it was there already
+   * @returns false if it was already there
    * @throws {CopyAway}
    */
   function save(epoch: number, all = false): Promise<boolean> {
-    // A copy that has not begun yet also serves those who ask meanwhile.
+    // A copy that has not started yet also serves callers that ask meanwhile.
     queued ??= (async () => {
       await running.catch(() => undefined);
       queued = undefined;

@@ -19,21 +19,21 @@ import {
   spoolFolder,
 } from '../files/data-folder.ts';
 
-/** A file of the worker's state, by a name that is the same on every machine; the name that earlier versions gave it. */
+/** A file of the worker's state, by a name that is the same on every machine; the name used by earlier versions. */
 export type StateFile = { name: string; path: string; former?: string };
 
-/** Files that belong to a running process, or can be made again. */
+/** Files that belong to a running process, or can be rebuilt. */
 const NOT_STATE = /(?:^|\/)(?:lock|[\w-]+\.lock|plans|\.[^/]*)$|-journal$/;
 
 const SPOOL = 'spool';
-/** What stands for bytes of a name that are not UTF-8: by such a name nobody finds the file, and it is none of ours. */
+/** The replacement for invalid UTF-8 in a name: nobody finds the file by such a name, and it is not ours. */
 const NOT_UTF8 = '\ufffd';
 
 /** Where the worker's state is, besides the log itself. */
 export type StatePlaces = {
   /** Files of SQLite, by name. */
   databases: StateFile[];
-  /** Folders of files that do not change once they are there, by name. */
+  /** Folders of files that do not change once written, by name. */
   folders: StateFile[];
   /** Single files like those. */
   files: StateFile[];
@@ -120,11 +120,14 @@ export function unchangingFiles(places: StatePlaces, anchored: readonly string[]
   ];
 }
 
-/** Whether a name stays below the folder that it is put in, so that no copy writes elsewhere. */
+/** Whether a name stays below its folder, so that no copy writes elsewhere. */
 export const isStateName = (name: string): boolean =>
   name.split('/').every((part) => !['', '.', '..'].includes(part) && !part.includes('\0'));
 
-/** Where a file of that name is here, and whether by the name of an earlier version; `undefined` where it has no place. */
+/**
+ * Where a file with that name belongs here, and whether the name is an earlier version's; `undefined` if it
+ * has no place.
+ */
 function placeOf(
   { databases, files, folders, spools }: StatePlaces,
   name: string,
@@ -142,13 +145,13 @@ function placeOf(
   return folder && { path: join(folder.path, ...rest), isFormer: folder.name !== root };
 }
 
-/** Where a file of that name is here; `undefined` where it has no place. */
+/** Where a file with that name belongs here; `undefined` if it has no place. */
 export const pathOf = (places: StatePlaces, name: string): string | undefined =>
   placeOf(places, name)?.path;
 
 /**
- * Which of these names have a place here. One that an earlier version gave has none beside those of this version: it is
- * then of another worker before.
+ * Which of these names have a place here. One given by an earlier version has none beside this version's: it
+ * then belongs to an earlier worker.
  */
 export function placedOf(places: StatePlaces, names: readonly string[]): Set<string> {
   const found = names.flatMap((name) => {
@@ -165,7 +168,7 @@ export function placedOf(places: StatePlaces, names: readonly string[]): Set<str
 /** What a name begins with: the folder, or the file itself. */
 export const rootOf = (name: string): string => name.split('/', 1)[0] ?? '';
 
-/** A mark of a file that changes with its content; `undefined` if it is not there. */
+/** A mark that changes with a file's content; `undefined` if the file does not exist. */
 export function signatureOf(path: string): string | undefined {
   try {
     const { mtimeMs, ctimeMs, size, ino } = lstatSync(path);
@@ -176,7 +179,7 @@ export function signatureOf(path: string): string | undefined {
   }
 }
 
-/** A file of SQLite as one of its transactions left it, packed. Others may write to it in the meantime. */
+/** An SQLite file at the end of a transaction, compressed. Others may write to it meanwhile. */
 export function packDatabase(path: string, scratch: string): Buffer {
   rmSync(scratch, { force: true });
   const db = new DatabaseSync(path, { timeout: 5_000 });
@@ -194,12 +197,12 @@ export function packDatabase(path: string, scratch: string): Buffer {
 
 export const unpackDatabase = (packed: Buffer): Buffer => gunzipSync(packed);
 
-/** A file that was restored: its name, and what is in it. */
+/** A restored file: its name and contents. */
 export type Restored = { name: string; content: Buffer };
 
 /**
- * Replaces whatever is here with the state, so that this machine's worker continues where another one was.
- * The log itself is not touched; what belongs to it is put to it.
+ * Replaces everything here with the state, so that this machine's worker continues where another one stopped.
+ * The log itself is not touched; what belongs to it is added.
  */
 export function putState(places: StatePlaces, restored: readonly Restored[]): void {
   const found = new Map(restored.map((file) => [file.name, file.content]));
@@ -221,7 +224,7 @@ export function putState(places: StatePlaces, restored: readonly Restored[]): vo
   if (sealing !== undefined && ofLog !== undefined) addToLog(sealing.path, ofLog);
 }
 
-/** Puts one file where it has its place here. */
+/** Puts one file into its place here. */
 export function putFile(places: StatePlaces, { name, content }: Restored): void {
   const path = pathOf(places, name);
   if (path !== undefined) put(path, content);
@@ -245,7 +248,7 @@ function moveSpools(path: string, { spools }: StatePlaces): void {
   }
 }
 
-/** Holds, gaps that were accepted and the like, which are the log's and not in its entries. */
+/** Holds, accepted gaps and the like, which belong to the log and are not in its entries. */
 function addToLog(path: string, content: Buffer): void {
   if (!existsSync(path)) return;
   const beside = `${path}.restored`;

@@ -51,7 +51,7 @@ export async function readProviders(
   );
 }
 
-/** Live data goes nowhere unprotected, and nobody is believed who could be anybody. */
+/** Live data is never sent unprotected, and nobody is trusted who could be anybody. */
 function refuseUnprotected(providers: readonly Provider[], publicUrl: string | undefined): void {
   if (providers.length === 0) return;
   if (publicUrl?.startsWith('https:') !== true) {
@@ -79,8 +79,8 @@ type BrowsersStart = {
 /**
  * What all pages for browsers have in common: who is signed in, and how a page looks.
  *
- * @returns `undefined` of live data if nobody can sign in: no key is made, no file written, and Redis asked for
- * nothing
+ * @returns `undefined` for live data if nobody can sign in: no key is made, no file written, and Redis is not
+ * asked
  */
 export async function startBrowsers(
   { configuration, log, add }: StartContext,

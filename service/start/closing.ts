@@ -1,9 +1,9 @@
 import { errorFields, type Log } from '../telemetry/log.ts';
 
-/** Adds a step that ends something which was begun. */
+/** Adds a step that ends something that was started. */
 export type Add = (step: () => Promise<void> | void) => void;
 
-/** Ends things in the opposite order of their beginning, each whatever became of the others. */
+/** Ends things in reverse order, each whatever became of the others. */
 export function createClosing(log: Log) {
   const steps: (() => Promise<void> | void)[] = [];
   let closed: Promise<void> | undefined;

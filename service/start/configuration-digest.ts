@@ -7,8 +7,8 @@ import { type Identities, organisationsOf } from '../admission/identities.ts';
 import type { TrustedIssuer } from '../admission/issuers.ts';
 
 /**
- * The part of a configuration that decides who may look and what is answered, and its digest, by which every
- * audit event names it. No address, path or secret is part of it.
+ * The part of a configuration that decides who may look and what is answered, and its digest, which every
+ * audit event names. It includes no address, path or secret.
  */
 function digestConfiguration(
   configuration: Configuration,

@@ -17,9 +17,8 @@ type Daily = {
 };
 
 /**
- * What the worker does once a day, on a store that is open: removes rows that can never be shown again, and
- * discards what was held for too long. When it was last done is kept in the anchor, so that a restart does
- * not do it again.
+ * The worker's daily work, on a store that is open: removes rows that can never be shown again, and discards
+ * files held for too long. The anchor stores when it was last done, so that a restart does not repeat it.
  *
  * @param heldMs how long a hold waits for somebody's decision
  */
@@ -44,9 +43,9 @@ export function startDaily({
     if (!verifier.state.opened) return;
     const at = now?.() ?? (await store.earlierClock());
     const last = anchor.lastPurgedAt();
-    // Also if the clock has been put back since.
+    // Even if the clock has been put back since.
     if (Math.abs(at - last) < DAY_MS) return;
-    // As of the last time: both clocks may be ahead, and what they take away is gone for good.
+    // As of the last time: both clocks may be ahead, and removals are permanent.
     const asOf = last === 0 ? at : Math.min(at, last);
     const lock = { lockWaitMs: LOCK_WAIT_MS, now: () => asOf };
     const expiring = expireHeldFiles(store, anchor, {
@@ -58,7 +57,7 @@ export function startDaily({
           sequence: number,
         }),
     });
-    // One that cannot be discarded keeps nothing from being purged.
+    // One that cannot be discarded does not prevent the purge.
     const fault = await expiring.then(
       () => undefined,
       (error: unknown) => ({ error }),

@@ -42,7 +42,7 @@ async function upload(
   log.warn(sentence);
 }
 
-/** Loads each sample file that the ledger does not hold, so that a first start cut short is finished. */
+/** Loads each sample file that is not in the ledger, so that an interrupted first start is finished. */
 async function loadSample(tools: Tools, configuration: Configuration, log: Log): Promise<void> {
   for (const file of sampleUploads({ sequence: FIRST_SEQUENCE, now: Date.now() })) {
     const { code, name, officeHoursPhone, officeHours, emergencyDutyTeamPhone } = file.authority;
@@ -78,7 +78,7 @@ async function ensureDataset(tools: Tools, { REDIS_URL }: Configuration): Promis
   if (anchored?.kind === 'live') {
     throw new NoDemo(DEMO.live);
   }
-  // What the store verifier finds wrong with the store of a dataset that exists, it says; nothing is rebuilt.
+  // The store verifier reports what is wrong with the store of an existing dataset; nothing is rebuilt.
   if (anchored !== undefined || (await administrator.dataset()) !== undefined) return;
   if (REDIS_URL !== undefined && !(await administrator.isEmpty())) {
     throw new NoDemo(DEMO.otherData);
@@ -95,8 +95,8 @@ export type Demo = {
 };
 
 /**
- * A synthetic sample in a demo dataset, loaded by the real loader and kept from going stale for as long as
- * the process runs.
+ * A synthetic sample in a demo dataset, loaded by the real loader and kept up to date for as long as the
+ * process runs.
  */
 export function createDemo(configuration: Configuration, log: Log): Demo {
   let renewing: NodeJS.Timeout | undefined;

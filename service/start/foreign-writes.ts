@@ -4,10 +4,10 @@ import type { AccessLists } from '#store/trust/access-lists.ts';
 import type { StoreVerifier } from '#store/trust/verifier.ts';
 import type { Audit } from '../audit/audit.ts';
 
-/** How much there is that somebody other than this service has written to Redis. */
+/** How much others have written to Redis. */
 export type ForeignWrites = Record<'audit-stream' | 'audit-entry' | 'access-list', number>;
 
-/** Whether somebody else writes to Redis, as a check of `/_status` and in numbers. */
+/** Whether others write to Redis, as a check of `/_status` and in numbers. */
 export function createForeignWrites(
   verifier: Pick<StoreVerifier, 'pushedStreams'>,
   audit: Pick<Audit, 'numbers'>,

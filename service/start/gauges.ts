@@ -1,4 +1,4 @@
-// One list, long only because each gauge says what it means.
+// One list, since each gauge says what it means.
 
 import { statfs } from 'node:fs/promises';
 import type { OwnCheck } from '#schemas/status.ts';
@@ -214,7 +214,7 @@ export function watchChecks(readiness: Readiness, own: () => readonly OwnCheck[]
   ];
 }
 
-/** What somebody other than this service has written to Redis, by what it damaged. Of a worker. */
+/** What others have written to Redis, by what it damaged. In a worker. */
 export function watchForeignWrites(read: () => ForeignWrites): Source {
   return () => [
     gauge(
@@ -229,7 +229,7 @@ export function watchForeignWrites(read: () => ForeignWrites): Source {
   ];
 }
 
-/** The sealing of audit events. Of a process that does it, or stands by. */
+/** The sealing of audit events. In a process that seals, or stands by. */
 export function watchAudit(audit: Pick<Audit, 'check' | 'numbers'>): Source {
   return () => {
     const { numbers } = audit;
@@ -374,7 +374,7 @@ export function watchNotifications(notifications: Pick<Notifications, 'numbers'>
   };
 }
 
-/** The mailbox in MESH. Of the process that works on it. */
+/** The mailbox in MESH. In the process that works on it. */
 export function watchMesh(mesh: Pick<Mesh, 'numbers'>): Source {
   return () => {
     const { numbers } = mesh;
@@ -497,7 +497,7 @@ export function watchAccessContext({
   ];
 }
 
-/** What ends on its own: the certificate shown, and issuers' keys that can be fetched no more. */
+/** What expires: the certificate shown, and issuers' keys that can no longer be fetched. */
 export function watchExpiry(
   certificate: (() => number) | undefined,
   issuers: readonly Pick<TrustedIssuer, 'issuer' | 'keys'>[],
@@ -527,7 +527,7 @@ export function watchExpiry(
   ];
 }
 
-/** Room on the disks under folders; one that is not there yet is left out. */
+/** Room on the disks under folders; a missing folder is left out. */
 export function watchFolders(folders: Readonly<Record<string, string>>): Source {
   async function look([folder, path]: [string, string]) {
     try {

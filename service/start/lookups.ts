@@ -17,15 +17,15 @@ import type { StartContext } from './context.ts';
 import type { StoreConnection } from './redis.ts';
 
 type LookupsDependencies = {
-  /** The dataset's, as far as it is known. */
+  /** The dataset's, as far as known. */
   kind: Dataset['kind'] | undefined;
   readiness: Readiness;
-  /** What is written by it is acknowledged once the replicas have it. */
+  /** The connection whose writes are acknowledged once the replicas have them. */
   records: StoreConnection;
   admissionContext: AdmissionContext;
   identities: Identities;
   limits: CoverageLimits;
-  /** The versions of what an answer is made by, for its event. */
+  /** The versions of what an answer is made from, for its event. */
   versions: () => LookupEvent['versions'];
   baseOf: BaseOf;
 };

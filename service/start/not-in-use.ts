@@ -5,11 +5,11 @@ import type { StoreVerifier } from '#store/trust/verifier.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 
 /**
- * Writes to the store, whenever it opens and whenever it has changed, which NHS numbers are no longer in use: a lookup by
- * one of those finds nothing, whatever is held of the child under the present one. While they cannot be read, those
- * written before count. A store that is not open may be another's, or lack the function for it.
+ * Writes to the store, whenever it opens and whenever they change, the NHS numbers no longer in use: a lookup
+ * of one of those finds nothing, whatever is held for the child under the present one. While they cannot be
+ * read, those written before count. A store that is not open may be another's, or lack the function for it.
  *
- * @returns how to stop; in a store that is open, once the first telling is over
+ * @returns how to stop; if the store is open, once the first writing is over
  */
 export async function tellNotInUse({
   tracer,

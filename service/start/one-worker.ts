@@ -46,7 +46,7 @@ export class StoppedStandingBy extends Error {
   override name = 'StoppedStandingBy';
 }
 
-/** Reasons to stand by that come with a sentence of their own. */
+/** Reasons to stand by that have their own sentence. */
 const SAID = [CopyAway, CopyDamaged, KeyFileWrong, LogNotWhole];
 
 /** That this process is the one worker of its dataset, if the audit log has a second copy. */
@@ -55,16 +55,16 @@ export type OneWorker = {
   lease: Pick<WorkerLease, 'epoch' | 'token'>;
   /** Resolves once another worker has taken over. */
   replaced: Promise<void>;
-  /** From now on what the anchor knows, and what else a worker needs, is put into the copy. */
+  /** From now on what the anchor knows, and everything else a worker needs, is put into the copy. */
   guard: (anchor: Anchor) => void;
   /** Whether it is there, as a check of `/_status`. */
   check: () => OwnCheck;
 };
 
-/** It is this one's turn; whether another one was at work before. */
+/** It is this one's turn; whether another one ran before. */
 type Begun = { lease: WorkerLease; tookOver: boolean };
 
-/** What a worker waits for before it is at work: nothing here is known to have come as far as the copy. */
+/** What a worker waits for before it runs: that its own state is known to be as new as the copy. */
 type StandBy = {
   /** Called each time the reason to stand by changes. */
   onStandBy: (why: string) => Promise<void>;
@@ -72,7 +72,7 @@ type StandBy = {
 };
 
 /**
- * Resolves once this process is the one worker: it has the lease, and what it works on has come as far as any
+ * Resolves once this process is the one worker: it has the lease, and its state is as new as that of any
  * worker before it. `undefined` if the audit log has no second copy.
  *
  * @throws {StoppedStandingBy}
@@ -98,7 +98,7 @@ async function waitForTurn(
   const commits = createCommits(place, signingWith(connection, logFiles.keyFile));
   const places = statePlaces(configuration);
   const carried = openCarried(carriedStateFile(configuration));
-  // Nobody waits for it. Whether the place can be used is said where it is used.
+  // Nothing waits for it. Its users report whether the place can be used.
   place.isOnDiskOf(configuration.DATA_DIR).then(
     (same) => same && log.warn(COPY.sameDisk(place.name)),
     () => undefined,
@@ -117,7 +117,7 @@ async function waitForTurn(
     await delay(TRIED_EVERY_MS, undefined, { signal: stopped }).catch(() => undefined);
   }
 
-  /** This data folder's worker was the last: nobody can know more, whether the copy is there or not. */
+  /** This data folder's worker was the last: nobody can know more, whether or not the copy is available. */
   async function wasLast(worked: number): Promise<boolean> {
     const own = lastLease(configuration);
     if (own !== undefined) return isOfLast(own, worked);
@@ -125,7 +125,7 @@ async function waitForTurn(
     return worked === 0 && held !== undefined && anchoredDataset(configuration) === held;
   }
 
-  /** What is here has come as far as the worker before, or a sentence why that cannot be said. */
+  /** Whether the state here is as new as the previous worker's, or a sentence why that is unknown. */
   async function catchUp(worked: number): Promise<string | undefined> {
     const order = await readCopyOrder(connection);
     if (order.kind === 'single') return COPY.singleElsewhere;
@@ -151,7 +151,7 @@ async function waitForTurn(
     try {
       copied ??= (await commits.newest())?.dataset;
     } catch (error) {
-      // It is asked again wherever it counts.
+      // It is checked again wherever it counts.
       if (!(error instanceof CopyAway)) throw error;
     }
     return held !== undefined && copied !== undefined && held !== copied;
@@ -168,7 +168,7 @@ async function waitForTurn(
       }
       return COPY.standingBy;
     }
-    // A large state takes longer than a lease counts.
+    // A large state takes longer than a lease lasts.
     const renewing = setInterval(() => void taken.renew().catch(() => undefined), RENEWED_EVERY_MS);
     try {
       const worked = await workedEpoch(connection);
@@ -192,7 +192,7 @@ async function waitForTurn(
     }
   }
 
-  /** Why there is no connection, where sentinels name no primary. */
+  /** Why there is no connection, if sentinels name no primary. */
   const notReached = (): string | undefined =>
     connection.status === 'ready' ? undefined : redis.sentinels?.problem;
 

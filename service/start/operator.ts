@@ -77,7 +77,7 @@ async function providerSecrets({ SIGN_IN_FILE }: Configuration): Promise<File[]>
   });
 }
 
-/** What ends of what this process is configured with, and how old its keys are. */
+/** What expires in this process's configuration, and how old its keys are. */
 function expiriesOf(configuration: Configuration, { issuers }: Identities) {
   const files = (names: readonly (keyof Configuration)[]): File[] =>
     names.flatMap((name) => {
@@ -115,7 +115,7 @@ async function serverState(connection: StoreConnection) {
   }
 }
 
-/** What the operator's pages have beside what all desks and the worker's routes work with. */
+/** What the operator's pages have besides what all desks and the worker's routes use. */
 export type OperatorStarted = Pick<
   OperatorDependencies,
   | 'own'

@@ -20,14 +20,14 @@ import type { OperatorStarted } from './operator.ts';
 
 type Started = {
   routes: readonly MountedRoute[];
-  /** What a browser is shown at an address that is not there. */
+  /** What a browser is shown at an unknown address. */
   notFound?: NotFound;
 };
 
-/** A process that serves both kinds has one answer for addresses that are not there. */
+/** A process that serves both kinds has one answer for unknown addresses. */
 const ALL_PAGES = [...PAGES, ...DESK_PAGES];
 
-/** The pages that a child is looked up on, by the same parts as the API's lookups. */
+/** The pages on which a child is looked up, using the same parts as the API's lookups. */
 export async function startPages(
   { configuration, log, add }: StartContext,
   browsers: Browsers | undefined,
@@ -42,7 +42,7 @@ export async function startPages(
   return { routes, notFound: createNotFound(browsers, ALL_PAGES) };
 }
 
-/** The pages of councils, officers and operators, by the same parts as the API's routes of their systems. */
+/** The pages of councils, officers and operators, using the same parts as the API's routes for their systems. */
 export async function startDesks(
   { configuration, log, add }: StartContext,
   browsers: Browsers | undefined,

@@ -24,19 +24,19 @@ const REVERIFY_EVERY_MS = 3_600_000;
 const LOCK_WAIT_MS = 1_000;
 
 export type PdsWork = {
-  /** What waits, and how the service does. */
+  /** What waits, and the state of PDS. */
   check(): OwnCheck;
   /** Takes up what can be taken up now. Never rejects. */
   takeUp(): Promise<void>;
-  /** Looks again at the numbers that are due. Never rejects. */
+  /** Checks again the numbers that are due. Never rejects. */
   reverify(): Promise<void>;
-  /** Ends in a moment, however long the service has asked to wait. */
+  /** Ends promptly, however long the service has asked to wait. */
   stop(): Promise<void>;
 };
 
 /**
- * What a worker does with the Personal Demographics Service beside loads: it takes up records that waited to be
- * traced, and looks again at the numbers of everybody who is held.
+ * A worker's work with the Personal Demographics Service besides loads: it takes up records that waited to be
+ * traced, and checks again the numbers of everybody held.
  */
 export function startPdsWork({
   tracer,
@@ -62,7 +62,7 @@ export function startPdsWork({
   privacyOutbox: string;
   reverifyMs: number;
   rememberMs: number;
-  /** How often it is asked whether what waits can be taken up. */
+  /** How often to check whether waiting records can be taken up. */
   lookEveryMs: number;
   log: Log;
   now?: () => number;
@@ -71,7 +71,7 @@ export function startPdsWork({
   let takingUp: Promise<void> | undefined;
   let reverifying: Promise<void> | undefined;
   let reverifiedAt = Number.NEGATIVE_INFINITY;
-  /** What was reported of a file, until something else is wrong with it. */
+  /** What was reported about a file, until something else is wrong with it. */
   const reported = new Map<string, string>();
 
   function reportOnce(file: string, says: string, error: unknown, fields: LogFields = {}): void {
@@ -111,7 +111,7 @@ export function startPdsWork({
           count,
         });
       } catch (error) {
-        // It continues waiting, whatever failed, is tried again, and keeps no other file waiting.
+        // It still waits after any failure, is tried again, and delays no other file.
         const says = PDS.takeUpFailed;
         if (error instanceof LoadFailed) log.warn(says, { authority, sequence });
         else reportOnce(`${authority} ${sequence}`, says, error, { authority, sequence });
@@ -119,14 +119,14 @@ export function startPdsWork({
     }
   }
 
-  /** Also of files that were given up, or decided while nobody looked. */
+  /** Including files that were abandoned, or decided while nobody looked. */
   async function answerFiles(): Promise<void> {
     if (!verifier.state.opened) return;
     const written = await writeFinals(
       acknowledgementsDir,
       (provisional) => finalAnswer(store, anchor, provisional),
       (name, error) => {
-        // A name that is not ours is not repeated: it may hold anything.
+        // A name that is not ours is not repeated: it may contain anything.
         const [, authority, sequence] = /^([A-Z0-9]+)-([0-9]+)-/.exec(name) ?? [];
         reportOnce(
           `waiting/${name}`,
@@ -242,7 +242,7 @@ export function startPdsWork({
 
   const timer = setInterval(() => {
     void takeUp();
-    // Also if the clock has been put back since.
+    // Even if the clock has been put back since.
     if (Math.abs(now() - reverifiedAt) >= REVERIFY_EVERY_MS) void reverify();
   }, lookEveryMs);
   return {

@@ -2,12 +2,12 @@ import type { Readiness, ReadinessCheck } from '#store/trust/readiness.ts';
 import type { Log } from '../telemetry/log.ts';
 
 const LOOKED_AT_EVERY_MS = 1_000;
-/** What passes sooner is nothing to see to, as a Redis that is busy for a moment. */
+/** Anything shorter needs no attention, such as a Redis that is busy for a moment. */
 const ADVISED_AFTER_MS = 3_000;
 
 /**
- * Logs each change of readiness, and of what somebody should see to though lookups are answered: what fails and what
- * to do. Returns how to stop.
+ * Logs each change of readiness, and of what needs attention although lookups are answered: what fails and
+ * what to do. Returns how to stop.
  */
 export function logReadiness(readiness: Pick<Readiness, 'ready' | 'checks'>, log: Log): () => void {
   let said: string | undefined;

@@ -12,7 +12,7 @@ import type { StartContext } from './context.ts';
 const TRIED_EVERY_MS = 1_000;
 
 /**
- * Records once, as soon as the store is open, with what configuration this process answers.
+ * Records once, as soon as the store is open, the configuration with which this process answers.
  *
  * @returns how to stop trying
  */
@@ -49,7 +49,7 @@ type ConfigurationDependencies = {
   admissionContext: AdmissionContext;
   identities: Identities;
   build: Build;
-  /** What of the providers that people sign in by decides who is let in. */
+  /** The part of the sign-in providers that decides who is let in. */
   signIn: readonly unknown[];
 };
 

@@ -23,29 +23,29 @@ import type { StartContext } from './context.ts';
 export type StoreConnection = ReturnType<typeof connectStore>;
 type ConnectOptions = Pick<ConnectionOptions, 'commandTimeoutMs' | 'unacknowledged'>;
 
-/** A Redis to work with: who speaks to it as what. */
+/** A Redis to work with, and the user to connect as. */
 export type RedisServer = {
   /** True if this process started it. */
   embedded: boolean;
-  /** How many replicas at least must have a write before it counts. */
+  /** The least number of replicas that must have a write before it counts. */
   replicas: number;
   /** What the sentinels of its address say; `undefined` if it names none. */
   sentinels: Sentinels | undefined;
-  /** Unless told otherwise, its writes resolve once replicas have them. */
+  /** By default its writes resolve once replicas have them. */
   connect(role: RedisRole, options?: ConnectOptions): StoreConnection;
-  /** To one server of those that copy each other, whichever is the primary. Not among those of `ready`. */
+  /** To one server of a replicated set, whichever is the primary. Not among those of `ready`. */
   connectTo(role: RedisRole, server: HostPort): StoreConnection;
   /** For a connection that is made elsewhere, in another thread. */
   address(role: RedisRole): StoreAddress;
   /** @throws a sentence, if not every connection made so far is usable within the deadline */
   ready(deadlineMs: number): Promise<void>;
-  /** Ends the connections after a while, so that nothing waits longer for a server that does not answer. */
+  /** Ends the connections after a while, so that nothing waits longer for a silent server. */
   endConnectionsWithin(deadlineMs: number): void;
   /** Ends the connections, then an embedded server. */
   stop(): Promise<void>;
   /** Tells an embedded server to end, without waiting for it. */
   abandon(): void;
-  /** Resolves when an embedded server has ended for good; never for another's. */
+  /** Resolves when an embedded server has ended for good; never for one run by others. */
   exited: Promise<void>;
 };
 
@@ -162,7 +162,7 @@ async function configuredServer(
 /**
  * The Redis of the configuration: REDIS_URL, or an embedded one started for the data folder.
  *
- * @param replaced called with each connection that went mute and is replaced
+ * @param replaced called with each connection that went silent and was replaced
  */
 export async function openRedis(
   configuration: Configuration,
@@ -178,7 +178,7 @@ export async function openRedis(
 }
 
 /**
- * The Redis of the configuration, for as long as the service runs. What is lost of it is logged.
+ * The Redis of the configuration, for as long as the service runs. Faults are logged.
  *
  * @throws a sentence, if an embedded one cannot be started
  */
@@ -197,7 +197,7 @@ export async function startRedis({ configuration, log, add }: StartContext): Pro
   return redis;
 }
 
-/** The Redis that is running already: REDIS_URL, or the embedded one of the data folder if any. */
+/** The running Redis: REDIS_URL, or the embedded one of the data folder if any. */
 export async function findRedis(configuration: Configuration): Promise<RedisServer | undefined> {
   const { REDIS_URL, DATA_DIR } = configuration;
   if (REDIS_URL !== undefined) return configuredServer(REDIS_URL, configuration);
@@ -206,7 +206,10 @@ export async function findRedis(configuration: Configuration): Promise<RedisServ
   return serverAt((role) => ({ socketPath: found.socketPath, ...found.users[role] }));
 }
 
-/** Busy ones gather what comes in the meantime: more of them wait for a disk in turn, fewer make larger groups. */
+/**
+ * Busy lanes gather what arrives meanwhile: more of them wait for a disk one after another, fewer make larger
+ * groups.
+ */
 const LANES = 3;
 
 /** What carries lookups that wait for replicas; `undefined` if none do. */

@@ -9,7 +9,10 @@ import type { StartContext } from './context.ts';
 
 const ENDS_WITHIN_MS = 1_000;
 
-/** While a worker stands by it says so in `/_status`, and that the process is there, also in its metrics. Nothing else is answered. */
+/**
+ * While a worker stands by it says so in `/_status` and its metrics, and that the process is running. It
+ * answers nothing else.
+ */
 export function createStandByServer(
   { configuration, log, telemetry }: StartContext,
   { build, tls }: { build: Build; tls: TlsMaterial | undefined },

@@ -52,12 +52,12 @@ import type { RedisServer } from './redis.ts';
 import { startSealing, startWitnesses } from './sealing.ts';
 import type { Tools } from './tools.ts';
 
-/** The store verifier tries again on its own, so it need not outwait the lease of a loader that died. */
+/** The store verifier tries again by itself, so it need not outwait the lease of a loader that died. */
 const RESUME_LOCK_WAIT_MS = 1_000;
 const REDIS_ANSWERS_WITHIN_MS = 5_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
-/** Loads answer nobody who waits: a busy Redis gets more time than for a lookup. */
+/** Nobody waits for the answer of a load, so a busy Redis gets more time than for a lookup. */
 const PATIENT = { commandTimeoutMs: 10_000 };
 
 /** What a worker works on from the beginning, before it is known whether lookups can be answered. */
@@ -68,7 +68,7 @@ type WorkerStore = Tools & {
 };
 
 /**
- * Begins to verify the store and, once what is to be prepared is, to seal its audit.
+ * Starts to verify the store and, once the preparations are done, to seal its audit.
  *
  * @throws whatever `prepare` throws, and a sentence if Redis does not answer it in time
  */
@@ -233,7 +233,7 @@ function startDailyWork({ configuration, log, add }: StartContext, tools: Tools)
   tell(verifier.state);
 }
 
-/** What records are traced with, if there is something; the store follows which numbers it withdraws. */
+/** What records are traced with, if anything; the store follows which numbers it withdraws. */
 async function startNumberTracing(
   { configuration, log, add }: StartContext,
   { loader: store, verifier }: Pick<Tools, 'loader' | 'verifier'>,
@@ -247,7 +247,7 @@ async function startNumberTracing(
   return tracer;
 }
 
-/** The work on a mailbox of MESH, if there is one; its loads are those of any inbox. */
+/** The work on a MESH mailbox, if there is one; its loads are those of any inbox. */
 async function startMailbox(
   { configuration, log, add }: StartContext,
   { loader: store, anchor }: WorkerStore,
@@ -267,7 +267,7 @@ async function startMailbox(
   return mesh;
 }
 
-/** What waits to be traced, and numbers that are to be looked at again, if they are traced in PDS. */
+/** Records that wait to be traced, and numbers to be checked again, if they are traced in PDS. */
 function startPds(
   { configuration, log, add }: StartContext,
   { loader: store, anchor, verifier }: Tools,
@@ -291,21 +291,21 @@ function startPds(
   return work;
 }
 
-/** Whether something that changes the store was cut short and cannot be continued, as a check of `/_status`. */
+/** Whether a change to the store was cut short and cannot be continued, as a check of `/_status`. */
 function cutShortCheck({ opened, problem, detail }: StoreVerifier['state']): OwnCheck {
   const ok = !opened || !problem;
   return { name: 'store:cut-short', ok, detail: ok ? VERIFIER.nothingCutShort : detail };
 }
 
 type WorkerDependencies = {
-  /** The dataset's, as far as it is known. */
+  /** The dataset's, as far as known. */
   kind: Dataset['kind'] | undefined;
   readiness: Readiness;
   admissionContext: AdmissionContext;
   baseOf: BaseOf;
 };
 
-/** Begins the rest of a worker's work, with what its routes need. */
+/** Starts the rest of a worker's work, with what its routes need. */
 export async function startWorker(
   start: StartContext,
   opened: WorkerStore,

@@ -1,22 +1,26 @@
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 
-/** For both halves of V8's space for new objects. By itself it grows to 128 MiB, and under load gives nothing back. */
+/** For both halves of V8's space for new objects. By default it grows to 128 MiB, and under load gives nothing back. */
 const SMALL_BYTES = 16 * 1_048_576;
-/** Up to this a small space costs no time that can be measured; above it, it is collected so often that it does. */
+/** Up to this a small space costs no measurable time; above it, it is collected so often that it does. */
 const MANY_LOOKUPS_A_SECOND = 2_000;
 const LOOKED_AT_EVERY_MS = 1_000;
-/** While it is below its limit, so that it doubles only once from one look to the next. */
+/** While it is below its limit, so that it doubles only once between two checks. */
 const GROWING_LOOKED_AT_EVERY_MS = 50;
 
-/** V8 reads this each time that it would let the space grow: 2, its own, lets it double, and 1 leaves it as it is. */
+/**
+ * V8 reads this each time that it would let the space grow: its default 2 lets it double, and 1 leaves it
+ * unchanged.
+ */
 const growBy = (factor: 1 | 2): void => setFlagsFromString(`--semi-space-growth-factor=${factor}`);
 
 /**
- * Keeps the space for new objects small until many lookups a second are answered, so that a lookup process takes
- * little memory at an ordinary rate and no more time at a high one. `cli.mjs` forbids it to grow until this begins.
+ * Keeps the space for new objects small until many lookups a second are answered, so that a lookup process
+ * takes little memory at an ordinary rate and no more time at a high one. `cli.mjs` forbids it to grow until
+ * this begins.
  *
  * @param lookups how many there were since the process started
- * @returns what ends it, and leaves V8 as it is by itself
+ * @returns how to end it, which restores V8's default
  */
 export function limitYoungSpace(lookups: () => number): () => void {
   let before = lookups();

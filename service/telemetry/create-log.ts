@@ -23,17 +23,17 @@ const FIELDS = Object.keys({
   where: true,
 } satisfies Record<keyof LogFields, true>) as (keyof LogFields)[];
 
-/** Ids that were read as such, a UUID or so many hex digits, whose digits may look like anything. */
+/** Ids recognised as such, a UUID or a fixed number of hex digits, whose digits may look like anything. */
 const CHECKED: ReadonlySet<string> = new Set(['requestId', 'trace_id', 'span_id']);
 const LONGEST_FIELD = 300;
 
 /** The last defence for words that come from elsewhere (a sentence about a file, an error's class). */
 const scrubbed = (text: string): string => printable(withoutNumbers(text.slice(0, LONGEST_FIELD)));
 
-/** What a disk without room holds back; further lines are dropped. */
+/** How much a full disk may hold back; further lines are dropped. */
 const HELD_BACK_BYTES = 1_048_576;
 
-/** An answer matters more than a line in a log that cannot be written. */
+/** An answer matters more than a log line that cannot be written. */
 function createStderr(): DestinationStream {
   const stderr = pino.destination({ dest: 2, sync: true, maxLength: HELD_BACK_BYTES });
   return stderr.on('error', () => undefined);

@@ -1,5 +1,5 @@
-// By hand, since OpenTelemetry's exporter for Prometheus has the whole SDK in memory of every process
-// (decision 26); promtool checks what is written here.
+// By hand, since OpenTelemetry's exporter for Prometheus keeps the whole SDK in memory in every process
+// (decision 26); promtool checks the output.
 
 import type { Distribution, Labels, Reading } from './instruments.ts';
 
@@ -39,7 +39,7 @@ function histogramOf(name: string, labels: Labels, { bounds, counts, sum }: Dist
   return `${text}${seriesOf(`${name}_sum`, labels, sum)}${seriesOf(`${name}_count`, labels, count)}`;
 }
 
-/** A page for Prometheus. A metric that has no value now is left out. */
+/** A page for Prometheus. A metric without a value at present is left out. */
 export function exposition(readings: readonly Reading[]): string {
   let page = '';
   for (const reading of readings) {

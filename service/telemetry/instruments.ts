@@ -1,7 +1,7 @@
-// By hand, since OpenTelemetry's own instruments cost as much as all else that a lookup is measured by (docs/decisions, 26):
-// here recording is plain arithmetic, and the SDK only exports.
+// By hand, since OpenTelemetry's own instruments cost as much as everything else in measuring a lookup
+// (docs/decisions, 26): here recording is plain arithmetic, and the SDK only exports.
 
-/** Labels of a point. Each value is from a closed list, a number's or one of the directory's codes. */
+/** Labels of a point. Each value is from a closed list, a number or a code of the directory. */
 export type Labels = Readonly<Record<string, string>>;
 
 type Described = { name: string; description: string; unit: string };
@@ -9,8 +9,8 @@ export type Point = { labels: Labels; value: number };
 type DistributionPoint = { labels: Labels; distribution: Distribution };
 
 /**
- * A metric as it is now, in the terms of OpenTelemetry and without its classes: names, units (UCUM) and
- * cumulative values. What exports them turns these into what it speaks.
+ * A metric at present, in OpenTelemetry's terms and without its classes: names, units (UCUM) and cumulative
+ * values. Exporters convert these.
  */
 export type Reading = Described &
   (
@@ -18,12 +18,12 @@ export type Reading = Described &
     | { kind: 'histogram'; points: readonly DistributionPoint[] }
   );
 
-/** Whatever has something to say when metrics are read. One that fails takes no other with it. */
+/** Whatever has metrics to report. A failing one affects no other. */
 export type Source = () => readonly Reading[] | Promise<readonly Reading[]>;
 
 /** A histogram of fixed buckets: recording is a few comparisons and three additions. */
 export class Distribution {
-  /** Upper bounds, ascending, each belonging to its own bucket; one more bucket is for all above. */
+  /** Upper bounds, ascending, each included in its bucket; one more bucket is for everything above. */
   readonly bounds: readonly number[];
   readonly counts: number[];
   sum = 0;

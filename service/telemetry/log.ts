@@ -2,9 +2,9 @@ import type { Configuration } from '#schemas/configuration.ts';
 import { numbersIn } from '#schemas/nhs-number.ts';
 
 /**
- * Everything a log line may say besides its message. There is no field for a body, a token, a name or
- * an NHS number, and an error is given by {@link errorFields}, never whole: Redis errors carry the
- * arguments of the call that failed.
+ * Everything a log line may hold besides its message. There is no field for a body, a token, a name or an NHS
+ * number, and an error is logged by {@link errorFields}, never whole: Redis errors carry the arguments of the
+ * call that failed.
  */
 export type LogFields = {
   code?: string;
@@ -31,7 +31,7 @@ export type Log = Record<
   (message: string, fields?: LogFields) => void
 >;
 
-/** A text with whatever could be an NHS number taken out; any other text as it is. */
+/** A text without anything that could be an NHS number; any other text unchanged. */
 export function withoutNumbers(text: string): string {
   const normal = text.normalize('NFKC');
   let [rest, at] = ['', 0];
@@ -42,7 +42,7 @@ export function withoutNumbers(text: string): string {
   return at === 0 ? text : rest + normal.slice(at);
 }
 
-/** What may be logged of an error: its class and where it arose, not its message. */
+/** What may be logged about an error: its class and where it arose, not its message. */
 export function errorFields(error: unknown): Pick<LogFields, 'error' | 'where'> {
   if (!(error instanceof Error)) return { error: typeof error };
   const frame = error.stack?.split('\n').find((line) => /^\s+at /.test(line));
@@ -51,7 +51,7 @@ export function errorFields(error: unknown): Pick<LogFields, 'error' | 'where'> 
   return { error: error.name, ...where };
 }
 
-/** The code of a fault alone, or else its kind: its message may hold anything. */
+/** Only the code of a fault, or else its kind: its message may contain anything. */
 export function errorCode(error: unknown): string {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   return code ?? (error instanceof Error ? error.name : 'unknown');

@@ -15,8 +15,8 @@ type MetricsPage = {
 };
 
 /**
- * Serves `GET /metrics` on a port of its own, which is never the public one. A port that cannot be had is
- * said once and tried again: what measures the service must not keep it from answering.
+ * Serves `GET /metrics` on a port of its own, which is never the public one. An unavailable port is reported
+ * once and tried again: measuring must not keep the service from answering.
  */
 export function serveMetrics(
   { host, port }: { host: string; port: number },
@@ -51,7 +51,7 @@ export function serveMetrics(
     },
   );
   server.maxConnections = CONNECTIONS_AT_MOST;
-  // A page that nobody takes must not keep its text for ever.
+  // A page that nobody reads must not keep its text for ever.
   server.setTimeout(HEADERS_WITHIN_MS * 2);
   server.unref();
 

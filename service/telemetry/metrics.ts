@@ -31,16 +31,16 @@ type TokenState = 'valid' | 'none' | 'unknown';
 /** From the start, since an alert watches their rate. */
 const UNJUDGED = ['could-not-check plain unknown', 'could-not-check fhir unknown'];
 
-/** What lookups came to since the process started. */
+/** The results of lookups since the process started. */
 export type Looked = {
   /** Checks asked for by callers who may ask, those that could not be made among them. */
   lookups: number;
   couldNotCheck: number;
-  /** Requests by how long they took, in the buckets of {@link SECONDS}; without those refused for what they said. */
+  /** Requests by how long they took, in the buckets of {@link SECONDS}; without those refused for their content. */
   took: readonly number[];
 };
 
-/** Adds up under keys of closed lists; a key is a text only if it is counted seldom. */
+/** Adds up under keys of closed lists; a key is a text only if it is counted rarely. */
 function tally(known: readonly string[] = []) {
   const counts = new Map<string, number>(known.map((key) => [key, 0]));
   return {
@@ -50,7 +50,7 @@ function tally(known: readonly string[] = []) {
   };
 }
 
-/** All from the start: a rate is blind to the first increase of a counter that was not there before. */
+/** All from the start: a rate misses the first increase of a counter that did not exist before. */
 function createOutcomes(): Record<Api, Record<Access, Record<Outcome, number>>> {
   const none = () =>
     Object.fromEntries(OUTCOMES.map((outcome) => [outcome, 0])) as Record<Outcome, number>;
@@ -59,8 +59,8 @@ function createOutcomes(): Record<Api, Record<Access, Record<Outcome, number>>> 
 }
 
 /**
- * What requests are counted by, where they pass. In plain numbers: nothing here waits, allocates much or can
- * fail. No NHS number, user or text of a caller is ever a label.
+ * Counts requests where they pass, in plain numbers: nothing here waits, allocates much or can fail. No NHS
+ * number, user or text of a caller is ever a label.
  */
 export function createMetrics(scheme: 'http' | 'https') {
   const answers = new Map<string, Map<string, Map<number, Distribution>>>();
@@ -247,7 +247,7 @@ export function createMetrics(scheme: 'http' | 'https') {
       outcomes[api][access][outcome]++;
     },
     accessesUnreadable: (): void => void accessesUnreadable++,
-    /** @param token `unknown` of one that could not be judged */
+    /** @param token `unknown` if it could not be judged */
     refused(code: ErrorCode, api: Api, token: TokenState, limit?: LimitReached): void {
       refusals.add(`${code} ${api} ${token}`);
       if (limit !== undefined) limits.add(limit.of);

@@ -30,8 +30,8 @@ import type { Distribution, Labels, Reading } from './instruments.ts';
 import type { SpanMaker } from './traces.ts';
 
 /**
- * Everything of OpenTelemetry's own, in one module that is loaded only if something is sent by OTLP: it
- * takes a tenth of a second and 16 MiB that another start need not pay for.
+ * Everything from OpenTelemetry itself, in one module that is loaded only if something is sent by OTLP: it
+ * takes a tenth of a second and 16 MiB that another start should not pay for.
  */
 
 const SCOPE = 'cp-flags';
@@ -76,7 +76,7 @@ function metricOf(reading: Reading, endTime: Moment): MetricData {
     : { ...common, dataPointType: DataPointType.SUM, isMonotonic: true, dataPoints };
 }
 
-/** What is read now, as exporters take it. */
+/** The present values, in the form that exporters take. */
 function resourceMetrics(resource: Resource, readings: readonly Reading[]): ResourceMetrics {
   const endTime = momentOf(Date.now());
   const metrics = readings
@@ -85,7 +85,7 @@ function resourceMetrics(resource: Resource, readings: readonly Reading[]): Reso
   return { resource, scopeMetrics: [{ scope: { name: SCOPE }, metrics }] };
 }
 
-/** What runs here, as exports name it; `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` go before. */
+/** What runs here, as exports name it; `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` take precedence. */
 export function openResource(own: { version: string; instance: string; role: string }): Resource {
   return resourceFromAttributes({
     'service.name': 'cp-flags',
@@ -125,8 +125,8 @@ function watched<T, E extends Exporter<T>>(
 }
 
 /**
- * Connections for one export each, that end by its deadline: the exporter's own starts again with each byte, so
- * that an answer which drips would never end.
+ * Connections for one export each, which end at its deadline: the exporter's own deadline restarts with each
+ * byte, so that a trickling answer would never end.
  */
 const bounded =
   (deadlineMs: number) =>
@@ -142,7 +142,7 @@ const bounded =
     return agent;
   };
 
-/** Sends metrics by OTLP at an interval. `stop` sends what there is once more. */
+/** Sends metrics by OTLP at an interval. `stop` sends them once more. */
 export function pushMetrics(
   url: string,
   read: () => Promise<readonly Reading[]>,
@@ -169,7 +169,7 @@ export function pushMetrics(
 
 const KINDS = { internal: SpanKind.INTERNAL, client: SpanKind.CLIENT };
 
-/** Makes spans that go out by OTLP in batches; what finds no room there is dropped. */
+/** Makes spans that go out by OTLP in batches; those without room are dropped. */
 export function openSpans(
   url: string,
   { resource, attempted, timeoutMillis }: ExportOptions,
@@ -182,7 +182,7 @@ export function openSpans(
   );
   const provider = new TracerProvider({
     resource,
-    // Whether a request is traced has been decided before anything is made for it.
+    // Whether a request is traced is decided before anything is made for it.
     sampler: new AlwaysOnSampler(),
     spanProcessors: [new BatchSpanProcessor({ exporter, scheduledDelayMillis: everyMs })],
   });

@@ -2,14 +2,14 @@ import type { OwnCheck } from '#schemas/status.ts';
 import type { Figures } from '#store/figures.ts';
 import { type Looked, SECONDS } from './metrics.ts';
 
-/** What runs in a process: a role, and versions. None has white space in it. */
+/** What runs in a process: a role, and versions, without white space. */
 export type Running = { role: string; version: string; node: string; openssl: string };
 
 /** What one process says about one minute. */
 export type ProcessMinute = Looked & {
   instance: string;
   running: Running | undefined;
-  /** How often it reported, and how often a lookup would have been answered then. */
+  /** How often it reported, and how often a lookup would have been answered at that time. */
   reports: number;
   ready: number;
   /** Checks of its `/_status` that did not pass, by name. */
@@ -20,7 +20,7 @@ export type ProcessMinute = Looked & {
 
 const MINUTE_MS = 60_000;
 const REPORTED_EVERY_MS = 10_000;
-/** While the store is away each minute is kept, so that what could not be checked is seen afterwards. */
+/** While the store is away each minute is kept, so that checks not made show up afterwards. */
 const MINUTES_KEPT = 60;
 /** At a stop. */
 const REPORTED_WITHIN_MS = 1_000;
@@ -40,9 +40,9 @@ type ReportsOptions = {
 };
 
 /**
- * Reports every ten seconds how a process's lookups ended, whether it is ready and which of its checks fail: in
- * numbers alone, and by names from closed lists. What the store does not take is reported later, for the minute it belongs
- * to; if the store's answer was lost, it may be reported twice.
+ * Reports every ten seconds how a process's lookups ended, whether it is ready and which of its checks fail:
+ * only in numbers, and by names from closed lists. A report that the store does not take is sent later, for
+ * its own minute; if the store's answer was lost, it may be reported twice.
  */
 export function startReports(options: ReportsOptions) {
   const { figures, instance, looked, isReady, checks, now = Date.now } = options;
@@ -88,7 +88,7 @@ export function startReports(options: ReportsOptions) {
     }
   }
 
-  /** Resolves when the store has taken it, or has not. */
+  /** Resolves whether or not the store has taken it. */
   function report(ended = false): Promise<void> {
     note(ended);
     sending ??= send().finally(() => (sending = undefined));
@@ -96,7 +96,7 @@ export function startReports(options: ReportsOptions) {
   }
 
   const timer = setInterval(() => void report(), REPORTED_EVERY_MS).unref();
-  // One that is starting says nothing of itself yet: nobody is sent to it.
+  // A starting process says nothing about itself yet, since nobody is sent to it.
   if (isReady()) void report();
 
   return {
@@ -169,6 +169,6 @@ export function readReports(minute: ReadonlyMap<string, number>): ProcessMinute[
       }
     }
   }
-  // What nobody reports was made up.
+  // Anything without a report was made up.
   return [...found.values()].filter(({ reports }) => reports > 0);
 }

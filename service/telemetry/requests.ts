@@ -2,18 +2,18 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Metrics } from './metrics.ts';
 import type { Traces } from './traces.ts';
 
-/** What the HTTP server calls with each request, before anything of it is looked at. */
+/** Called by the HTTP server with each request, before anything in it is read. */
 export type RequestObserver = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
 
 /** The status of an answer that was broken off before it began. */
 const BROKEN_OFF = 0;
 
 /**
- * The route of an address, from the list of routes there are: an address as it was sent may hold anything,
- * an NHS number too, and there are as many as strangers like to send.
+ * The route of an address, from the list of routes: an address as sent may contain anything, even an NHS
+ * number, and strangers can send any number of them.
  *
- * @param paths as the router knows them, `:name` for a part that differs
- * @returns gives '' for an address of no route
+ * @param paths as the router knows them, `:name` for a variable part
+ * @returns gives '' for an address without a route
  */
 export function createRouteNames(paths: readonly string[]): (url: string) => string {
   const exact = new Set(paths.filter((path) => !path.includes(':')));

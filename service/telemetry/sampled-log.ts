@@ -6,16 +6,16 @@ const KEYS_AT_MOST = 1_000;
 const OTHERS = '';
 
 export type SampledLog = {
-  /** Logs the first of a key in each minute; the others are counted and said in one line later. */
+  /** Logs the first of a key in each minute; the others are counted and logged in one line later. */
   log(key: string, level: keyof Log, message: string, fields: LogFields): void;
-  /** Says what was counted in a minute that is over; the last minute of a flood has no next line to do so. */
+  /** Logs the count of a minute that is over; the last minute of a flood has no next line to do so. */
   review(): void;
-  /** Says what was counted so far. */
+  /** Logs the count so far. */
   flush(): void;
 };
 
 /**
- * A log that a flood cannot fill: at most one line a key and minute, and a bounded number of keys.
+ * A log that a flood cannot fill: at most one line for each key and minute, and a limited number of keys.
  *
  * @param now milliseconds; a test gives its own clock
  */

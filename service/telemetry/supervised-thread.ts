@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { ReadinessCheck } from '#store/trust/readiness.ts';
 import { errorFields, type Log } from './log.ts';
 
-/** How the work of a thread goes, as it says itself. */
+/** The state of a thread's work, as it reports it. */
 export type ThreadState = { problem: boolean; detail: string };
 
 type SupervisedThreadOptions<Message> = {
@@ -12,9 +12,9 @@ type SupervisedThreadOptions<Message> = {
   settings: unknown;
   memoryMib: number;
   onMessage: (message: Message) => void;
-  /** Called whenever it has been started, again or for the first time. */
+  /** Called whenever it has been started, for the first time or again. */
   onStart?: (() => void) | undefined;
-  /** What the log says when it ended by a fault. */
+  /** What is logged when it ended by a fault. */
   failed: string;
   log: Log;
 };
@@ -32,7 +32,7 @@ async function withinMs(ended: Promise<unknown>, patienceMs: number): Promise<vo
   patience.abort();
 }
 
-/** A thread for work that must hold up neither lookups nor other work. One that ends unasked is started again. */
+/** A thread for work that must delay neither lookups nor other work. One that ends unasked is started again. */
 export function superviseThread<Message, Order>(options: SupervisedThreadOptions<Message>) {
   const { url, settings, memoryMib, onMessage, onStart, failed, log } = options;
   let stopping = false;
@@ -61,8 +61,8 @@ export function superviseThread<Message, Order>(options: SupervisedThreadOptions
     start,
     send,
     /**
-     * Asks it to end, and ends it if it does not within five seconds. One in which a file call hangs cannot be
-     * ended, and is left to the end of the process.
+     * Asks it to end, and ends it if it does not within five seconds. One with a hanging file call cannot be
+     * ended, and is left until the process ends.
      */
     async stop(order: Order): Promise<void> {
       stopping = true;
@@ -74,10 +74,10 @@ export function superviseThread<Message, Order>(options: SupervisedThreadOptions
 }
 
 /**
- * Follows what a thread says about its work, for the log and as a check of `/_status`.
+ * Follows a thread's reports, for the log and as a check of `/_status`.
  *
- * @param options.starting said before the thread has said anything
- * @param options.silent said if it has not been heard of for too long
+ * @param options.starting used before the thread's first report
+ * @param options.silent used if it has not reported for too long
  */
 export function followThread<State extends ThreadState>(options: {
   name: string;
@@ -102,7 +102,7 @@ export function followThread<State extends ThreadState>(options: {
         log[told.problem ? 'error' : 'info'](told.detail);
       state = told;
     },
-    /** @param more put to what the thread said last */
+    /** @param more added to the thread's last report */
     check(more: string): ReadinessCheck {
       if (performance.now() - heardAt > heardOfWithinMs) {
         return { name, ok: false, detail: silent, since };

@@ -26,7 +26,7 @@ export type Telemetry = {
   traces: Traces;
   /** Adds something to be read whenever metrics are exported. */
   watch(source: Source): void;
-  /** Begins to export what the configuration asks for. Gives the port of the page; never rejects. */
+  /** Starts the configured exports. Gives the port of the page; never rejects. */
   start(): Promise<number | undefined>;
   stop(): Promise<void>;
 };
@@ -52,9 +52,8 @@ function ratioOf({ OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG }: Configuration
 }
 
 /**
- * Measures this process. What is counted on the way of a request is always counted, in plain numbers;
- * OpenTelemetry is loaded if an address says that somebody wants to be sent them, and takes no part in
- * answering: whatever fails in it is a line in the log.
+ * Measures this process. Requests are always counted, in plain numbers; OpenTelemetry is loaded only if an
+ * address to send them to is set, and takes no part in answering: its failures are log lines.
  */
 export function createTelemetry(
   configuration: Configuration,

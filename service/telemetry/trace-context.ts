@@ -11,8 +11,8 @@ const ALL_ZERO = /^0+$/;
 const SAMPLED = 1;
 
 /**
- * Reads a W3C `traceparent` header; whatever is not exactly one is none. `tracestate` and `baggage` are never
- * read: they hold whatever a caller likes, and would carry it into every trace.
+ * Reads a W3C `traceparent` header; anything else does not count. `tracestate` and `baggage` are never read:
+ * callers can put anything into them, which would then be in every trace.
  */
 export function readTraceparent(header: string | string[] | undefined): TraceContext | undefined {
   if (typeof header !== 'string') return undefined;

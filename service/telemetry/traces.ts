@@ -9,16 +9,16 @@ import {
 
 /** A piece of a trace under way. */
 type Span = {
-  /** @param error of a closed list: why the work did not succeed */
+  /** @param error from a closed list: why the work did not succeed */
   end(error?: string): void;
 };
 
-/** The trace of one request, which is there only if it is sampled. */
+/** The trace of one request, which exists only if it is sampled. */
 export type Trace = {
   child(name: string, labels?: Labels, kind?: 'internal' | 'client'): Span;
 };
 
-/** What makes spans of a request. Loaded only if traces are exported. */
+/** Makes spans of a request. Loaded only if traces are exported. */
 export type SpanMaker = (
   name: string,
   labels: Labels,
@@ -27,12 +27,12 @@ export type SpanMaker = (
 
 type ServerTrace = ReturnType<SpanMaker>;
 
-/** Sampled requests a second. Bounded, because a stranger's header can ask for a trace too. */
+/** Sampled requests a second. Limited, because a stranger's header can also ask for a trace. */
 const TRACES_A_SECOND = 100;
 
 /**
- * Decides, request by request, which are traced, so that one that is not costs a look at a header. Parent
- * based: a caller that sent a `traceparent` has decided; of the others a share is traced.
+ * Decides for each request whether it is traced, so that an untraced one costs only reading a header. Parent
+ * based: a caller that sent a `traceparent` has decided; a share of the others is traced.
  *
  * @param random from 0 to 1; a test gives its own
  */
@@ -55,8 +55,8 @@ export function createTraces(ratio: number, random: () => number = Math.random) 
     /** From now on spans are made. */
     use: (maker: SpanMaker | undefined): void => void (make = maker),
     /**
-     * Begins the trace of a request, if it is to have one. Its own `traceparent` then stands instead of
-     * the one it came with, so that whatever reads its headers later belongs to its span.
+     * Starts the trace of a request, if it has one. Its own `traceparent` then replaces the received one, so
+     * that anything that reads its headers later belongs to its span.
      */
     begin(incoming: IncomingMessage, method: string, route: string): ServerTrace | undefined {
       if (make === undefined) return undefined;

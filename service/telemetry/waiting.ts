@@ -1,6 +1,7 @@
 /**
- * For how long the oldest of what waits has waited, milliseconds: by its time, or for as long as it was seen to wait,
- * whichever is longer. Its time alone would say nothing where a clock was ahead when it was given, and was put back.
+ * How long the oldest waiting item has waited, milliseconds: by its time, or for as long as it was seen to
+ * wait, whichever is longer. Its time by itself would be useless if a clock was ahead when it was set, and
+ * then put back.
  */
 export function createWaiting(clock = Date.now) {
   let seen: { at: number; since: number } | undefined;

@@ -3,14 +3,14 @@ import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 
 type UploadBody = {
-  /** The body as it was before it was encoded. */
+  /** The body before it was encoded. */
   stream: Readable;
   /** What was wrong with it, if that is why the stream broke off. */
   problem(): 'upload-cut-short' | 'upload-encoding-invalid' | undefined;
 };
 
 export type BodyLimits = {
-  /** How long the sender is waited for: for the next piece, and in all. */
+  /** How long to wait for the sender: for the next piece, and in all. */
   idleMs: number;
   deadlineMs: number;
 };
@@ -19,8 +19,8 @@ class CutShort extends Error {}
 class WrongEncoding extends Error {}
 
 /**
- * A body as a stream, of which only one piece at a time is in memory. A sender that falls silent, or takes too
- * long in all, is not waited for any more; the time that this side takes does not count.
+ * A body as a stream, with only one piece at a time in memory. A sender that falls silent, or takes too long
+ * in all, is abandoned; time taken by this side does not count.
  */
 export function openBody(
   incoming: IncomingMessage,
@@ -28,7 +28,7 @@ export function openBody(
   gzip: boolean,
   limits: BodyLimits,
 ): UploadBody {
-  // A client that asked whether to continue is told so here, once it is known to be let in.
+  // A client that asked whether to continue is told so here, once it is admitted.
   if (incoming.headers.expect?.toLowerCase() === '100-continue') outgoing.writeContinue();
   let problem: ReturnType<UploadBody['problem']>;
   const told = (async function* () {
@@ -53,7 +53,7 @@ async function* arriving(
   for (;;) {
     const askedAt = performance.now();
     const next: Promise<IteratorResult<unknown>> = pieces.next();
-    // A failure after it was given up no longer matters.
+    // A failure after it was abandoned no longer matters.
     next.catch(() => undefined);
     const { promise: late, resolve, reject } = Promise.withResolvers<undefined>();
     const timer = setTimeout(() => reject(new CutShort()), Math.min(idleMs, leftMs));
@@ -72,7 +72,7 @@ async function* arriving(
 
 async function* unpacked(pieces: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   const gunzip = createGunzip();
-  // Its failure is met where the result is read.
+  // Its failure shows where the result is read.
   pipeline(Readable.from(pieces, { objectMode: false }), gunzip, () => undefined);
   try {
     for await (const piece of gunzip as AsyncIterable<Buffer>) yield piece;

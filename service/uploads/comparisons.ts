@@ -21,14 +21,14 @@ const keptSchema = z.strictObject({
 const NAME = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.([\w-]{43})\.json$/;
 
 /**
- * What differed between a case system and what is held, for as long as its council looks at it: in a private folder,
- * since it holds NHS numbers, and of nobody else's sight. Its user is part of the name of a file.
+ * The differences between a case system and the holdings, while its council looks at them: in a private
+ * folder, since they contain NHS numbers, and visible to nobody else. The user is part of the name of a file.
  */
 export function createComparisons(folder: string, onProblem: (error: unknown) => void) {
   const pathOf = (id: string, { userKey }: PreviewOwner): string =>
     join(folder, `${id}.${userKey}.json`);
 
-  /** True also of what was kept while the clock was ahead. */
+  /** True also for anything saved while the clock was ahead. */
   const isOver = (at: number): boolean => Math.abs(Date.now() - at) >= KEPT_MS;
 
   async function list(): Promise<{ path: string; userKey: string; at: number }[]> {

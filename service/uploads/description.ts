@@ -16,7 +16,7 @@ const isField = (name: string): name is Field => Object.hasOwn(FIELDS, name);
 
 /**
  * What a CSV does not say about itself, from the query or from headers. Names are a closed list, so that
- * nothing of a child can get into an address by mistake and pass unnoticed.
+ * nothing about a child can get into an address unnoticed.
  */
 export function readDescription(
   query: URLSearchParams,

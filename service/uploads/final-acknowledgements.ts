@@ -4,7 +4,7 @@ import { acknowledgementFormats, formatAcknowledgement } from '#loaders/answers/
 import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { writePrivate } from '../files/private-file.ts';
 
-/** Provisional acknowledgements, one a file that waits. */
+/** Provisional acknowledgements, one for each waiting file. */
 const waitingFolder = (folder: string): string => join(folder, 'waiting');
 
 const pathsOf = (folder: string, acknowledgement: Acknowledgement) => {
@@ -17,8 +17,8 @@ const pathsOf = (folder: string, acknowledgement: Acknowledgement) => {
 };
 
 /**
- * Notes that the command which loaded a file ends before its final acknowledgement is known, so that a worker
- * writes it once it is.
+ * Records that the command that loaded a file ends before its final acknowledgement is known, so that a
+ * worker writes it later.
  *
  * @returns the paths at which it will be
  */
@@ -32,11 +32,11 @@ export async function expectFinal(folder: string, provisional: Acknowledgement):
 }
 
 /**
- * Writes the final acknowledgements that are expected and known by now, in every format that applies. One that was
- * written before a crash is written again, the same.
+ * Writes the expected final acknowledgements that are now known, in every format that applies. One written
+ * before a crash is written again unchanged.
  *
  * @param finalOf `undefined` while the file still waits
- * @param onFault called with the name of each that could not be, which keeps none of the others
+ * @param onFault called with the name of each that could not be written, which delays no other
  * @returns those written
  */
 export async function writeFinals(

@@ -20,7 +20,7 @@ const OTHER_THAN_JSON = ['text/csv', 'application/xml', 'text/xml', 'text/plain'
 
 export const mediaType = (format: AnswerFormat): string => MEDIA_TYPES[format];
 
-/** The format that a client likes best of those there are; JSON if it does not say, or wants another. */
+/** The available format that a client prefers; JSON if it states none, or wants another. */
 export function preferredFormat(c: RouteContext, formats: readonly AnswerFormat[]): AnswerFormat {
   const others = OTHER_THAN_JSON.filter((type) => formats.includes(ACCEPTED[type]));
   return ACCEPTED[preferredType<Accepted>(c, ['application/json', ...others])];

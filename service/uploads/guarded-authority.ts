@@ -8,7 +8,7 @@ import type { RequestHead } from '../http/request-head.ts';
 import type { Handler } from '../http/route.ts';
 import type { Log } from '../telemetry/log.ts';
 
-/** `authority`: for which alone the caller acts, the organisation of the role in use. */
+/** `authority`: the only one for which the caller acts, the organisation of the role in use. */
 export type AdmittedAuthority = KnownCaller & { authority: OdsCode };
 
 export type AuthorityGuardDependencies = GuardDependencies &
@@ -30,7 +30,7 @@ async function admitAuthority(
 }
 
 /**
- * Guards a route of an authority's own systems, which are let in by the authority's own token.
+ * Guards a route for an authority's own systems, which use the authority's own token.
  *
  * @param failure what a fault inside is answered with
  */

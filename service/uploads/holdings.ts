@@ -20,7 +20,7 @@ const BYTE_ORDER_MARK = /^\u{feff}/u;
 
 const instant = (seconds: number): string => new Date(seconds * 1000).toISOString();
 
-/** The number of the file as its authority gave it, of the old numbering if it was of that. */
+/** The number of the file as in the authority's file, in the old numbering if it was part of that. */
 const numberOf = ({ sequence }: PlanRow, offset: number): number =>
   sequence >= offset ? sequence - offset : sequence;
 
@@ -51,12 +51,12 @@ const asCells = (row: PlanRow, offset: number): (string | number)[] => [
 
 /**
  * All that is held for an authority, piece by piece, to compare a case system with: every plan, ended and
- * deleted ones too. A deleted plan is visible until it begins, which is to say never.
+ * deleted ones too. A deleted plan is visible until it begins, that is, never.
  *
- * JSON ends with the number of rows, so that a copy cut short is noticed; a CSV has the form of an
- * upload, and may be loaded back: so it has dates of birth, which JSON leaves out.
+ * JSON ends with the number of rows, so that a copy cut short is noticed; a CSV has the form of an upload,
+ * and may be loaded back: so it has dates of birth, which JSON leaves out.
  *
- * @param batches the rows, all of this authority
+ * @param batches the rows, all belonging to this authority
  */
 export async function* holdingsText(
   { code, name, dataAsOf, sequenceOffset = 0 }: Authority,
@@ -82,7 +82,7 @@ export async function* holdingsText(
   yield `\n],"count":${count}}\n`;
 }
 
-/** The event of an authority that reads all that is held for it, to be on disk before the first row is read. */
+/** The event of an authority that reads everything held for it, on disk before the first row is read. */
 export const holdingsRead = (
   reader: Pick<AdmittedAuthority, 'ids' | 'caller' | 'authority'>,
   reason?: string,
@@ -102,10 +102,10 @@ export type HoldingsReaderDependencies = {
 
 /** Each reads the whole store. */
 const HOLDINGS_AT_ONCE = 4;
-/** Of those, how many answers one authority may take as slowly as it likes. */
+/** How many of those one authority may read as slowly as it likes. */
 const OF_AN_AUTHORITY_AT_ONCE = 2;
 
-/** An answer that cannot be given whole breaks off, so that it cannot be taken for one that was. */
+/** An answer that cannot be completed breaks off, so that it cannot be taken for a complete one. */
 async function* orBrokenOff(
   text: AsyncIterable<string>,
   { log, outgoing, authority }: { log: Log; outgoing: ServerResponse; authority: OdsCode },
@@ -119,9 +119,9 @@ async function* orBrokenOff(
 }
 
 /**
- * Makes what reads all that is held for an authority, on record before the first row leaves.
+ * Makes the reader of everything held for an authority, recorded before the first row is sent.
  *
- * @returns why it is not read, or its text, which ends with the answer that it goes into
+ * @returns why it is not read, or its text, which ends with its answer
  */
 export function createHoldingsReader({ store, readiness, log }: HoldingsReaderDependencies) {
   const places = createSharedPlaces({ inAll: HOLDINGS_AT_ONCE, ofOne: OF_AN_AUTHORITY_AT_ONCE });
@@ -131,14 +131,14 @@ export function createHoldingsReader({ store, readiness, log }: HoldingsReaderDe
     outgoing: ServerResponse,
   ): Promise<ReadableStream | 'store-unavailable' | 'authority-unknown'> {
     const { authority: code } = admitted;
-    // What is not known to be whole would have an authority repair what is not broken.
+    // A store not known to be whole would make an authority repair what is not broken.
     const ended = readiness.open ? places.take(code) : undefined;
     if (ended === undefined) return 'store-unavailable';
     let text: Readable | undefined;
     try {
       const authority = await store.authority(code);
       if (authority === undefined) return 'authority-unknown';
-      // On disk before the first row leaves.
+      // On disk before the first row is sent.
       await store.appendEvent(holdingsRead(admitted));
       const whole = holdingsText(authority, store.rowsOf(code), format);
       text = Readable.from(orBrokenOff(whole, { log, outgoing, authority: code }), {
@@ -148,7 +148,7 @@ export function createHoldingsReader({ store, readiness, log }: HoldingsReaderDe
       if (text === undefined) ended();
     }
     text.once('close', ended);
-    // Runs also if the client went away before the first byte.
+    // Also runs if the client left before the first byte.
     outgoing.once('close', () => text.destroy());
     return Readable.toWeb(text) as ReadableStream;
   };

@@ -22,12 +22,12 @@ export const INBOX_SETTINGS = [
   'INBOX_PARALLEL',
 ] as const satisfies readonly (keyof Configuration)[];
 
-/** How whatever comes into an inbox is loaded, except for where it lies. */
+/** How everything in an inbox is loaded, except for its location. */
 export function inboxIntake(
   configuration: Pick<Configuration, (typeof INBOX_SETTINGS)[number]>,
   { using, loads, log }: { using: Using; loads: LoadSettings; log: Log },
 ): Omit<InboxOptions, 'dir' | 'outbox' | 'mesh' | 'settleMs'> {
-  // Shared by loads that run side by side, and with it one reading of all rows.
+  // Shared by loads that run side by side, with one reading of all rows.
   const slots = new LoadSlots(configuration.INBOX_PARALLEL);
   return {
     pollMs: configuration.INBOX_POLL_SECONDS * 1000,

@@ -6,7 +6,7 @@ import { writeNotice } from './notices.ts';
 
 const MIB = 1_048_576;
 
-/** The settings of a load, whichever way its file comes in, for the help. Code that reads another does not compile. */
+/** The settings of a load, however its file arrives, for the help. Code that reads another does not compile. */
 export const LOAD_SETTINGS = [
   'TRACING',
   'TRACING_REGISTER_FILE',
@@ -30,7 +30,7 @@ export const LOAD_SETTINGS = [
 
 export type LoadConfiguration = Pick<Configuration, 'DATA_DIR' | (typeof LOAD_SETTINGS)[number]>;
 
-/** What the configuration says about every load, whichever way a file comes in. */
+/** The configuration of every load, however a file arrives. */
 export type LoadSettings = Pick<
   LoadOptions,
   'spoolDir' | 'tracer' | 'echoTo' | 'onNotice' | 'breakers' | 'stopped'
@@ -41,8 +41,8 @@ export type LoadSettings = Pick<
 };
 
 /**
- * @param tracer as `openNumberTracer` gives it. Notices of inactive numbers go into the data folder unless a way
- * in has a place of its own for them.
+ * @param tracer from `openNumberTracer`. Notices of inactive numbers go into the data folder unless a way of
+ * arrival has its own place for them.
  */
 export function loadSettings(
   configuration: LoadConfiguration,

@@ -14,7 +14,7 @@ import { writePrivate } from '../files/private-file.ts';
 const stemOf = (authority: string, sequence: number): string =>
   `inactive-numbers-${authority}-${sequence}`;
 
-/** The notice that was last written for an upload of an authority; `undefined` if there is none. */
+/** The last notice for an upload of an authority; `undefined` if there is none. */
 export async function readNotice(
   folder: string,
   authority: OdsCode,
@@ -31,9 +31,9 @@ export async function readNotice(
 }
 
 /**
- * Adds numbers that were found not to be in use after their upload to those that the notice has already.
+ * Adds numbers found to be no longer in use after their upload to those already in the notice.
  *
- * @param onDamaged called if the notice that was there cannot be read: it is kept beside, under another name
+ * @param onDamaged called if the existing notice cannot be read: it is kept beside, under another name
  */
 export async function addToNotice(
   folder: string,
@@ -45,7 +45,8 @@ export async function addToNotice(
   const before = await readNotice(folder, code, notice.sequence).then(
     (read) => read?.numbers ?? [],
     async (error: unknown) => {
-      // A fault of the disk is tried again. A file that somebody has changed must not stop the notice of other numbers.
+      // A disk fault is tried again. A file that somebody has changed must not stop the notice of other
+      // numbers.
       if (error instanceof Error && 'code' in error) throw error;
       await rename(path, `${path}.damaged`);
       onDamaged();
@@ -58,7 +59,7 @@ export async function addToNotice(
 }
 
 /**
- * Tells an authority, as JSON and in words, that the record of one of its numbers has become sensitive.
+ * Informs an authority, as JSON and in words, that the record of one of its numbers has become sensitive.
  *
  * @returns the paths
  */
@@ -73,8 +74,8 @@ export async function writeSensitiveNotice(
 }
 
 /**
- * Writes a notice of inactive numbers into a folder, in every format. The names follow from the upload, so
- * that a notice given again replaces the first.
+ * Writes a notice of inactive numbers into a folder, in every format. The names derive from the upload, so
+ * that a repeated notice replaces the first.
  *
  * @returns the paths
  */

@@ -6,9 +6,10 @@ import type { Dataset } from '#store/authorities/dataset.ts';
 import type { LoadConfiguration } from './load-settings.ts';
 
 /**
- * What NHS numbers in uploads are traced with; `undefined` if they are not, which only a demo may do.
+ * The tracer of NHS numbers in uploads; `undefined` if they are not traced, which only a demo may do.
  *
- * @throws {ConfigurationError} for a live dataset without tracing, and for a register or key that cannot be used
+ * @throws {ConfigurationError} for a live dataset without tracing, and for a register or key that cannot be
+ * used
  */
 export async function openNumberTracer(
   configuration: LoadConfiguration,
@@ -16,7 +17,7 @@ export async function openNumberTracer(
 ): Promise<NumberTracer | PdsTracer | undefined> {
   const { TRACING, TRACING_REGISTER_FILE } = configuration;
   if (TRACING === 'pds') {
-    // With all that signs tokens, which takes a tenth of the start of a command.
+    // With the code that signs tokens, which takes a tenth of a command's start.
     const { openPdsTracer } = await import('./pds-tracing.ts');
     return openPdsTracer(configuration);
   }

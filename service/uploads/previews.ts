@@ -23,7 +23,7 @@ import { createSharedPlaces } from './shared-places.ts';
 /** How long a file waits for its sender, and how long its outcome can be seen. */
 const KEPT_MS = 30 * 60_000;
 const SWEPT_EVERY_MS = 5 * 60_000;
-/** How long one waits whose sender has more to enter: no longer than their session lasts without use. */
+/** How long a file waits for further fields from its sender: no longer than an idle session lasts. */
 const UNSENT_MS = 10 * 60_000;
 const UNSENT_SWEPT_EVERY_MS = 2_000;
 /** Files kept for one user; a further file replaces the oldest. */
@@ -34,10 +34,10 @@ const OF_A_COUNCIL_AT_MOST = 6;
 const KEPT_AT_MOST = 16;
 /** Files that this process works on at once. */
 const AT_ONCE = 8;
-/** Of those that are on their way, which a council may send as slowly as it likes. */
+/** How many of those may be arriving at once from one council, as slowly as it likes. */
 const OF_A_COUNCIL_AT_ONCE = 3;
 const SAVED_EVERY_MS = 1_000;
-/** A process that says nothing for so long has ended. */
+/** A process silent for this long has ended. */
 const SILENT_MS = 30_000;
 /** Somebody waits for the answer, so not for long. */
 const LOCK_WAIT_MS = 5_000;
@@ -58,10 +58,10 @@ const shownSchema = z.strictObject({
 });
 const workSchema = { beganAt: z.int(), share: z.number(), records: z.int(), doing: z.string() };
 
-/** What may be typed beside a file that does not say it itself. */
+/** What may be typed for a file that does not say it itself. */
 export const TYPED = ['sequence', 'createdAt', 'rowCount', 'full'] as const;
 
-/** What it takes to know that a session has ended. */
+/** What is needed to know that a session has ended. */
 const ownerSessionSchema = z.object({
   id: z.uuid(),
   issuer: z.string(),
@@ -87,16 +87,16 @@ const previewSchema = z.strictObject({
     rowCount: z.int().exactOptional(),
     full: z.boolean().exactOptional(),
   }),
-  /** What its sender was shown that it would do. */
+  /** The preview that its sender was shown. */
   shown: shownSchema.exactOptional(),
   state: z.discriminatedUnion('kind', [
-    /** It is here, and its sender has more to enter before it is checked. */
+    /** It has arrived, and its sender must fill in more fields before it is checked. */
     z.strictObject({ kind: z.literal('received') }),
     z.strictObject({ kind: z.literal('checking'), ...workSchema }),
-    /** It waits for its sender's word; `busy` if it was given, and another file was being loaded. */
+    /** It waits for its sender to confirm; `busy` if they did, and another file was being loaded. */
     z.strictObject({ kind: z.literal('shown'), busy: z.literal(true).exactOptional() }),
     z.strictObject({ kind: z.literal('sending'), ...workSchema }),
-    /** Nothing of it would be loaded: the file is gone, unless it is `kept` since only what was typed is wrong. */
+    /** None of it would be loaded: the file is gone, unless it is `kept` because only typed fields are wrong. */
     z.strictObject({
       kind: z.literal('refused'),
       acknowledgement: acknowledgementSchema,
@@ -110,16 +110,16 @@ const previewSchema = z.strictObject({
   savedAt: z.int(),
 });
 export type Preview = z.infer<typeof previewSchema>;
-/** What comes of working on one. */
+/** The result of working on one. */
 type Ended = Pick<Preview, 'state' | 'shown'>;
 
-/** Whose an upload is: of this user of this authority alone. */
+/** The owner of an upload: only this user of this authority. */
 export type PreviewOwner = { authority: OdsCode; userKey: string };
 
 /** The same, in one of their sessions. */
 type PreviewSender = PreviewOwner & { session: z.infer<typeof ownerSessionSchema> };
 
-/** Who looks at what a file would do, as the audit has them. */
+/** Who sees a preview, as the audit has them. */
 export type PreviewedBy = {
   by: string;
   caller: ReturnType<typeof auditedCaller>;
@@ -147,10 +147,10 @@ type PreviewsDependencies = {
 const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const FILE = 'file';
 const STATE = 'state.json';
-/** There once it is sent or deleted: the one who sends or deletes makes it, and nobody a second time. */
+/** Exists once it is sent or deleted: the request that does so makes it, and no second one can. */
 const CLAIMED = 'claimed';
 
-/** Whether its sender has more to enter. */
+/** Whether its sender has more fields to fill in. */
 const isUnsent = ({ state }: Pick<Preview, 'state'>): boolean =>
   state.kind === 'received' || (state.kind === 'refused' && state.kept === true);
 
@@ -159,9 +159,9 @@ const isUnsentIn = (preview: Preview, { session }: PreviewSender): boolean =>
   isUnsent(preview) && preview.session.id === session.id;
 
 /**
- * Whether only what was typed beside a file is wrong with it as a whole, as far as it was checked: records that cannot be
- * used are left out of it anyway. If the number of rows is not the one
- * typed, the file is in doubt: to let its sender correct the number would be to turn a check off.
+ * Whether only typed fields are wrong with a file as a whole, as far as it was checked: unusable records are
+ * left out anyway. If the row count differs from the typed one, the file is in doubt: letting its sender
+ * correct the count would disable a check.
  */
 const isTypedWrong = (
   { file, failures, repeated }: Acknowledgement,
@@ -179,7 +179,7 @@ const isTypedWrong = (
   );
 };
 
-/** The acknowledgement of a file that would not be loaded. A file that was loaded before is answered as it was then. */
+/** The acknowledgement of a file that would not be loaded. A file loaded before is answered as it was then. */
 function asRefused(acknowledgement: Acknowledgement): Acknowledgement {
   const { code, held } = acknowledgement;
   const wasLoaded = held !== undefined || code === 'CPF02' || code === 'CPF03';
@@ -187,8 +187,8 @@ function asRefused(acknowledgement: Acknowledgement): Acknowledgement {
 }
 
 /**
- * Uploads that somebody sends from a page: each waits in a private folder until it is known what it would do and its
- * sender has said that it shall. All processes on a data folder see them, and all is there after a restart.
+ * Uploads that somebody sends from a page: each waits in a private folder until its preview is known and its
+ * sender has confirmed it. All processes on a data folder see them, and they survive a restart.
  */
 export function createPreviews(dependencies: PreviewsDependencies) {
   const { folder, store, anchor, loads, metrics, hasEnded, log } = dependencies;
@@ -200,7 +200,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
   /** For files that are on their way. */
   const receiving = createSharedPlaces({ inAll: AT_ONCE, ofOne: OF_A_COUNCIL_AT_ONCE });
 
-  /** A time in the future, saved while the clock was ahead, is not just now either. */
+  /** A time in the future, saved while the clock was ahead, does not count as recent either. */
   const agoMs = (at: number): number => Math.abs(now() - at);
   const pathOf = (id: string, name: string): string => join(folder, id, name);
   const remove = (id: string): Promise<void> =>
@@ -224,7 +224,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     return names.filter((name) => ID.test(name));
   }
 
-  /** Those that have not ended: what has ended has no file any more, and may have a long answer. */
+  /** Those that have not ended: an ended one has no file any more, and may have a long answer. */
   async function idsWithFile(): Promise<string[]> {
     const all = await ids();
     const present = await Promise.all(
@@ -238,7 +238,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     return all.filter((_, i) => present[i]);
   }
 
-  /** When something was last heard of one, of whatever process. */
+  /** When any process last reported on one. */
   async function heardAt(id: string): Promise<number> {
     const saved = (await read(id).catch(() => undefined))?.savedAt;
     return saved ?? (await stat(join(folder, id)).catch(() => undefined))?.mtimeMs ?? 0;
@@ -248,7 +248,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     for (const id of await ids()) if (agoMs(await heardAt(id)) >= KEPT_MS) await remove(id);
   }
 
-  /** Removes files whose sender has more to enter, once they have signed out or their time is over. */
+  /** Removes files that wait for fields, once their sender has signed out or their time is over. */
   async function sweepUnsent(): Promise<void> {
     for (const id of await idsWithFile()) {
       const preview = await read(id);
@@ -257,7 +257,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     }
   }
 
-  /** Whether there is room for one more of a user, which the oldest of theirs makes where it must. */
+  /** Whether there is room for one more file of a user, if necessary by removing their oldest. */
   async function makeRoom({ authority, userKey }: PreviewOwner): Promise<boolean> {
     await sweep();
     const all = await ids();
@@ -289,7 +289,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     );
   }
 
-  /** Works on a file, and has its state say how far it has come for as long as that takes. */
+  /** Works on a file, with its progress in its state meanwhile. */
   function work(
     id: string,
     preview: Omit<Preview, 'savedAt'>,
@@ -349,14 +349,14 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     });
   }
 
-  /** The upload of an id; `undefined` if there is none any more, or it is somebody else's. */
+  /** The upload with an id; `undefined` if there is none any more, or it is somebody else's. */
   async function find(id: string, owner: PreviewOwner): Promise<Preview | undefined> {
     const preview = ID.test(id) ? await read(id) : undefined;
     const isTheirs = preview?.authority === owner.authority && preview.userKey === owner.userKey;
     return isTheirs && agoMs(preview.savedAt) < KEPT_MS ? preview : undefined;
   }
 
-  /** True for the first alone who is to do something with a file, of all processes. */
+  /** True only for the first of all processes to do something with a file. */
   async function claim(id: string): Promise<boolean> {
     try {
       await (await open(pathOf(id, CLAIMED), 'wx', 0o600)).close();
@@ -429,10 +429,10 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     sweep,
 
     /**
-     * Keeps the content of a file as it comes, to be given to {@link check} or removed; for ten minutes at most, or
-     * until its sender signs out.
+     * Stores a file as it arrives, to be given to {@link check} or removed; for at most ten minutes, or until
+     * its sender signs out.
      *
-     * @returns `busy` if there is no room for it, and else its id and what came
+     * @returns `busy` if there is no room for it, otherwise its id and what arrived
      */
     async receive(
       { authority, userKey, session }: PreviewSender,
@@ -453,7 +453,8 @@ export function createPreviews(dependencies: PreviewsDependencies) {
           for await (const piece of content) {
             sizeBytes += piece.length;
             digest.update(piece);
-            // What is too large is read to its end, so that its sender can read the answer, and not kept.
+            // A file that is too large is read to its end, so that its sender can read the answer, and not
+            // stored.
             if (sizeBytes <= loads.maxBytes) await file.writeFile(piece);
           }
         } finally {
@@ -486,7 +487,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       if (ID.test(id)) await remove(id);
     },
 
-    /** How a received file begins, and how large it is; `undefined` if it is gone. */
+    /** The beginning of a received file, and its size; `undefined` if it is gone. */
     async start(
       id: string,
       bytes: number,
@@ -506,7 +507,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       }
     },
 
-    /** A file whose sender has more to enter, in the session that it came in; else `undefined`. */
+    /** A file whose sender has more fields to fill in, in the session in which it arrived; otherwise `undefined`. */
     async unsent(id: string, owner: PreviewSender): Promise<Preview | undefined> {
       const preview = await find(id, owner);
       return preview && isUnsentIn(preview, owner) ? preview : undefined;
@@ -534,7 +535,10 @@ export function createPreviews(dependencies: PreviewsDependencies) {
 
     find,
 
-    /** The files that wait for somebody: to be sent, or to enter more in the session that the file came in. Oldest first. */
+    /**
+     * The files that wait for somebody: to be sent, or for more fields in the session in which the file
+     * arrived. Oldest first.
+     */
     async waitingFor(sender: PreviewSender): Promise<{ id: string; preview: Preview }[]> {
       const found: { id: string; preview: Preview }[] = [];
       for (const id of await idsWithFile()) {
@@ -550,7 +554,10 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     isInterrupted: ({ state: { kind }, savedAt }: Preview): boolean =>
       (kind === 'checking' || kind === 'sending') && agoMs(savedAt) > SILENT_MS,
 
-    /** Sends one that was shown, in the background, if it still does what its sender was shown. A second time does nothing. */
+    /**
+     * Sends a previewed file, in the background, if it still does what its sender was shown. A second call
+     * does nothing.
+     */
     async send(id: string, preview: Preview, by: string): Promise<void> {
       const { shown } = preview;
       if (shown === undefined || preview.state.kind !== 'shown' || !(await claim(id))) return;
@@ -575,7 +582,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       );
     },
 
-    /** Deletes one that was shown; false if it was sent, or deleted, before. */
+    /** Deletes a previewed file; false if it was already sent or deleted. */
     async discard(id: string): Promise<boolean> {
       if (!(await claim(id))) return false;
       await remove(id);

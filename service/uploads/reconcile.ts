@@ -13,7 +13,7 @@ export type ComparingDependencies = {
 };
 
 /**
- * Compares an extract of a case system with what is held for its authority, on record before anything that is held is
+ * Compares an extract of a case system with what is held for its authority, recorded before any holdings are
  * read. Changes nothing.
  *
  * @throws {LoadFailed} if the extract or the disk failed

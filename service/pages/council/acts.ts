@@ -28,7 +28,8 @@ export const numberIn = (fields: Fields, name: string): NhsNumber | undefined =>
   parseNhsNumber(typedNhsNumber(fields.get(name) ?? ''));
 
 /**
- * Does something that may fail halfway, and says so if it does: it may be done already, or be done by itself later.
+ * Does something that may fail halfway, and says so if it does: it may already be done, or be finished
+ * automatically later.
  *
  * @param list the page on which that can be seen
  */
@@ -48,14 +49,14 @@ export async function orFailed(
   }
 }
 
-/** What was typed in a form that is shown again, and what is wrong with it. */
+/** What was typed in a form that is shown again, with its faults. */
 export type Again = { fields?: Fields; errors?: readonly FieldError[] };
 
 /** Who did something, and when. */
 export const personAt = ({ name, at }: { name: string; at: string }): Html =>
   html`<bdi>${name}</bdi>, ${timeOfYearText(Date.parse(at))}`;
 
-/** A form that asks for a reason alone. */
+/** A form that asks only for a reason. */
 export const reasonForm = (
   council: AtCouncil,
   { action, form, submit }: { action: string; form: string; submit: string },
@@ -85,7 +86,7 @@ export const actOnOne = <D extends DeskDependencies>(
     ),
 });
 
-/** An act on one by {@link reasonForm}. @param page of that one, on which the form stands */
+/** An act on one, with {@link reasonForm}. @param page the page with the form */
 export const actWithReason = <D extends DeskDependencies>(
   at: { path: string; act: string; form: string },
   page: (dependencies: D, council: AtCouncil, id: string, again: Again) => Promise<Response>,

@@ -1,4 +1,4 @@
-// One file: choosing a file, choosing its columns and keeping them are the steps of one act.
+// One file: choosing a file, choosing its columns and saving them are the steps of one act.
 
 import { isDeepStrictEqual } from 'node:util';
 import {
@@ -109,12 +109,12 @@ ${reasonField(undefined, resetErrors)}
   });
 }
 
-/** A file that was received, and how it begins. */
+/** A received file, and its beginning. */
 type Choosing = { id: string; name: string; start: FileStart };
 
 const columnField = (column: CsvColumn): string => `column-${column}`;
 
-/** The place that is chosen for a column; `undefined` for none. */
+/** The position chosen for a column; `undefined` for none. */
 function chosenAt({ headings }: FileStart, text: string | undefined): number | undefined {
   const at = /^[0-9]{1,3}$/.test(text ?? '') ? Number(text) : undefined;
   return at !== undefined && at < headings.length ? at : undefined;
@@ -125,7 +125,7 @@ function withoutColumn(column: CsvColumn): string {
   return OPTIONAL.includes(column) ? COLUMNS.notKept : COLUMNS.pick;
 }
 
-/** What each of the file's own names of plans is, where the service does not know them anyhow. */
+/** The meaning of each of the file's own plan names that the service does not know. */
 const typeFields = (
   values: readonly string[],
   chosen: (field: string) => string | undefined,
@@ -155,7 +155,7 @@ async function choosePage(
     fields === undefined ? String(proposed[column] ?? '') : (fields.get(columnField(column)) ?? '');
   const typesAt = chosenAt(start, chosen('plan_type'));
   const values = typesAt === undefined ? [] : (planValues(start, typesAt) ?? []);
-  // If the same column is chosen as before, what was chosen for its values still counts.
+  // If the same column is chosen again, the choices for its values still count.
   const areSame = fields?.get('types-of') === String(typesAt ?? '');
   const hidden = (field: string, value: string): Html =>
     html`<input type="hidden" name="${field}" value="${value}">`;
@@ -191,7 +191,7 @@ ${button(COLUMNS.save)}</form>`,
 
 type Columns = Partial<Record<CsvColumn, string | null>>;
 
-/** The heading of each column as it was chosen; what is wrong with the choice is added to `errors`. */
+/** The heading chosen for each column; faults in the choice are added to `errors`. */
 function readColumns(start: FileStart, fields: Fields, errors: FieldError[]): Columns {
   const columns: Columns = {};
   const taken = new Set<number>();
@@ -236,7 +236,7 @@ function readChoice({ start, name }: Choosing, fields: Fields): ReadChoice {
   const described = readDescription(fields);
   const { typed } = described;
   if (described.kind === 'wrong') errors.push(...described.errors);
-  // Looked for before anything is kept: the file itself would be refused without them, and deleted.
+  // Checked before anything is saved: otherwise the file itself would be refused, and deleted.
   for (const field of SAYS_WHICH.test(name) ? [] : (['sequence', 'createdAt'] as const)) {
     if (typed[field] === undefined) errors.push({ field, text: METADATA_HINTS[field]('page') });
   }
@@ -272,7 +272,7 @@ const councilColumns: Mountable<ColumnsDependencies> = {
     ),
 };
 
-/** `POST /council/columns`: takes a file and shows its headings. Nothing is changed by it. */
+/** `POST /council/columns`: takes a file and shows its headings. It changes nothing. */
 const councilColumnsFile: Mountable<ColumnsDependencies> = {
   operation: { method: 'POST', path: PATH, letsIn: 'authority' },
   handler(dependencies) {
@@ -292,7 +292,7 @@ const councilColumnsFile: Mountable<ColumnsDependencies> = {
       const { id, filename: name } = taken;
       const found = await previews.start(id, START_BYTES);
       const start = found && readStart(found.start);
-      // Its sender signed out as soon as it was here.
+      // Its sender signed out as soon as it had arrived.
       if (start === undefined) return { code: 'token-expired' };
       if (start.kind === 'read') {
         return choosePage(dependencies, at, { id, name, start: start.start });
@@ -303,7 +303,7 @@ const councilColumnsFile: Mountable<ColumnsDependencies> = {
   },
 };
 
-/** `POST /council/columns/save`: keeps what was chosen, and begins to look what the file would do. */
+/** `POST /council/columns/save`: saves the choices, and starts the preview. */
 const councilColumnsSave: Mountable<ColumnsDependencies> = {
   operation: { method: 'POST', path: `${PATH}/save`, letsIn: 'authority' },
   handler: (dependencies) =>
@@ -312,11 +312,11 @@ const councilColumnsSave: Mountable<ColumnsDependencies> = {
       const fields = await readForm(c.env);
       if (typeof fields === 'string') return { code: fields };
       const id = fields.get('file') ?? '';
-      // By the token it is known that this session sent the file: nobody else can name it.
+      // The token shows that this session sent the file: nobody else can name it.
       const code = at.refusalOf(fields, { form: SAVE_FORM, once: id });
       if (code !== undefined) return { code };
       const preview = await previews.unsent(id, senderOf(at));
-      // Sent twice, it is done once: the file is on its way by now.
+      // Sent twice, it acts once: the file is already on its way.
       if (preview === undefined && (await previews.find(id, ownerOf(at))) !== undefined) {
         return redirect(`${UPLOAD_PATH}/${id}`);
       }

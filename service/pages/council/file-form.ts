@@ -10,7 +10,7 @@ import { FILE_LIMITS } from '../../uploads/request.ts';
 import type { Fields } from '../session/forms.ts';
 import type { AtCouncil } from './guarded-council.ts';
 
-/** A file that was chosen in a form, with the fields that stand before it. */
+/** A file chosen in a form, with the fields before it. */
 export type ChosenFile = { filename: string; content: AsyncIterable<Buffer> };
 
 type FileForm<Taken> =
@@ -19,30 +19,30 @@ type FileForm<Taken> =
   | { kind: 'refused'; code: ErrorCode }
   /** So large that it is not read at all. */
   | { kind: 'too-large' }
-  /** It ended before it should, or its sender fell silent. */
+  /** It ended too early, or its sender fell silent. */
   | { kind: 'cut-short' };
 
-/** Beside the file: fields and the heads of parts. */
+/** Besides the file: fields and the headers of parts. */
 const AROUND_BYTES = 64 * 1024;
-/** What is read of a file that is too large, so that its sender's browser gets to the answer. */
+/** How much of a too large file is read, so that its sender's browser gets the answer. */
 const READ_AT_MOST_TIMES = 4;
 
 /** How a form with a file is read. */
 type FileFormReader<Taken> = {
-  /** Largest file. Of a larger one only as much is read as its browser needs to get to the answer. */
+  /** Largest file. From a larger one only as much is read as its browser needs to get the answer. */
   maxBytes: number;
   /**
-   * Judges the fields that come before the file, of which nothing is taken if there is anything against them, and all
-   * fields once the file is here.
+   * Checks the fields before the file, which is not taken if they are faulty, and all fields once the file
+   * has arrived.
    */
   refusalOf: (fields: Fields) => ErrorCode | undefined;
   /** Is given the file, and reads it to its end. */
   take: (file: ChosenFile) => Promise<Taken>;
-  /** Takes back what was taken of a form that turns out to be none. */
+  /** Undoes what was taken from a form that turns out to be invalid. */
   drop?: (taken: Taken) => Promise<void>;
 };
 
-/** Reads a form with one file, which is handed on as it comes: nothing of it is kept here. */
+/** Reads a form with one file, which is passed on as it arrives: nothing is stored here. */
 export async function readFileForm<Taken>(
   { incoming, outgoing }: { incoming: IncomingMessage; outgoing: ServerResponse },
   { maxBytes, refusalOf, take, drop }: FileFormReader<Taken>,
@@ -95,7 +95,7 @@ export async function readFileForm<Taken>(
   return form;
 }
 
-/** Reads a form of somebody's session with one file, which is kept among the uploads that wait. */
+/** Reads a form of somebody's session with one file, which is stored among the waiting uploads. */
 export const receiveFile = (
   { previews, loads }: { previews: Previews; loads: Pick<LoadSettings, 'maxBytes'> },
   env: HttpBindings,

@@ -14,7 +14,7 @@ import { RECONCILE_PATH } from './reconcile.ts';
 
 type CouncilHeldDependencies = DeskDependencies & {
   anchor: Pick<Anchor, 'heldFiles'>;
-  /** After how many days what nobody has decided on is discarded. */
+  /** The number of days after which undecided files are discarded. */
   heldDays: number;
 };
 
@@ -46,7 +46,7 @@ ${!isTraced && paragraph(HELD.corrected(acknowledgement.counts.accepted > 0))}
 ${!isTraced && paragraph(HELD.expires(londonDate(since + heldDays * DAY_MS)))}`;
 }
 
-/** `GET /council/held`: what of the council's files waits, why, and what to do. */
+/** `GET /council/held`: what is held from the council's files, why, and what to do. */
 export const councilHeld: Mountable<CouncilHeldDependencies> = {
   operation: { method: 'GET', path: HELD_PATH, letsIn: 'authority' },
   handler: (dependencies) =>

@@ -46,7 +46,7 @@ type CouncilHistoryDependencies = DeskDependencies & {
 const ON_A_PAGE = 25;
 const letsIn = 'authority';
 
-/** What the audit has of a file. */
+/** What the audit has about a file. */
 const listedFile = z.object({
   at: z.iso.datetime(),
   sequence: z.int(),
@@ -64,8 +64,8 @@ const listedFile = z.object({
 type Waiting = readonly Pick<HeldFile, 'number' | 'sha256'>[];
 
 /**
- * A file as a row of the list. The audit says for ever that a file was held; the list says so only while it is, and
- * after that what the answer to it says, if that is kept.
+ * A file as a row of the list. The audit says for ever that a file was held; the list says so only while it
+ * is, and afterwards what its answer says, if that is kept.
  */
 async function rowOf(
   { store }: Pick<CouncilHistoryDependencies, 'store'>,
@@ -100,7 +100,7 @@ async function rowOf(
   ];
 }
 
-/** `GET /council/history`: every file of the council's, by whichever way it came, newest first. */
+/** `GET /council/history`: every file of the council, however it arrived, newest first. */
 const councilHistory: Mountable<CouncilHistoryDependencies> = {
   operation: { method: 'GET', path: HISTORY_PATH, letsIn },
   handler: (dependencies) =>
@@ -108,7 +108,7 @@ const councilHistory: Mountable<CouncilHistoryDependencies> = {
       const criteria: AuditCriteria = { authority, type: 'load' };
       const cursor = c.req.query('after');
       const after = cursor === undefined ? undefined : readCursor(cursor, criteria);
-      // Whose files they are is in what is asked for, and is never what the address says.
+      // The query names the council; the address never does.
       const found = await dependencies.searcher.search({
         criteria,
         viewer: { kind: 'all' },

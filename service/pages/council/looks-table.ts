@@ -31,11 +31,11 @@ type ShownColumn = {
   /** What it has of the columns of the CSV. */
   of: readonly LookColumn[];
   cell: (entry: NotificationEntry) => Html | string;
-  /** Of one that is left out where all is empty, since it takes the room of the others. */
+  /** One that is left out if all are empty, since it takes room from the others. */
   isSaid?: (entry: NotificationEntry) => boolean;
 };
 
-/** What is shown of a look. All of it is in the CSV, which has besides what only systems need. */
+/** What is shown about a look. All of it is in the CSV, which also has what only systems need. */
 export const SHOWN_COLUMNS: readonly ShownColumn[] = [
   {
     heading: LOOKS.columns.when,
@@ -79,7 +79,7 @@ export const SHOWN_COLUMNS: readonly ShownColumn[] = [
   },
 ];
 
-/** Looks at an authority's children, as {@link Looks} has them. */
+/** Looks at an authority's children, as in {@link Looks}. */
 export function looksTable(caption: string, entries: readonly NotificationEntry[]): Html {
   const columns = SHOWN_COLUMNS.filter(
     ({ isSaid }) => isSaid === undefined || entries.some(isSaid),
@@ -94,10 +94,10 @@ export function looksTable(caption: string, entries: readonly NotificationEntry[
 const MINUTE_MS = 60_000;
 
 /**
- * That looks may be missing from a list, and when to look again; `undefined` if every look until a time is listed.
- * All times in milliseconds.
+ * That looks may be missing from a list, and when to look again; `undefined` if every look until a time is
+ * listed. All times in milliseconds.
  *
- * @param listedUntil as {@link Looks} has it
+ * @param listedUntil as in {@link Looks}
  */
 export function missingLooks(
   listedUntil: Looks['listedUntil'],

@@ -25,7 +25,7 @@ import { type AtCouncil, guardedCouncil } from './guarded-council.ts';
 import { looksTable, missingLooks } from './looks-table.ts';
 
 export type LooksDependencies = DeskDependencies & {
-  /** Where the sealed log lies, and notifications with it. */
+  /** The folder of the sealed log and the notifications. */
   auditFolder: string;
   store: Pick<Store, 'appendEvent' | 'restrictions' | 'readRows'>;
   /** What one notification covers, in milliseconds; it differs between live and demo data. */
@@ -37,7 +37,7 @@ const FORM = 'council-looks';
 const NOTIFICATIONS_A_PIECE = 100;
 const CHARACTERS_A_PIECE = 1_048_576;
 
-/** Looks that somebody is about to be shown; on record as given to their authority. */
+/** Looks about to be shown; recorded as given to their authority. */
 export async function readLooks(
   { auditFolder, store }: Pick<LooksDependencies, 'auditFolder' | 'store'>,
   at: Pick<AtCouncil, 'ids' | 'caller' | 'authority'>,
@@ -56,9 +56,8 @@ export const numberTyped = (typed: string): NhsNumber | undefined =>
   parseNhsNumber(typedNhsNumber(typed));
 
 /**
- * Whose looks are asked for by what was typed: a number, or an id of the council's own, which may look like one. Looks
- * of users who were barred have no plan, and so no such id: what the council keeps back, and its plans, say whose they
- * are.
+ * Whose looks the typed text asks for: a number, or the council's own id, which may look like a number. Looks
+ * by barred users have no plan, and so no such id: they are matched by the council's restrictions and plans.
  */
 async function childOf(
   { auditFolder, store }: Pick<LooksDependencies, 'auditFolder' | 'store'>,
@@ -87,7 +86,7 @@ type Shown = {
   looks: Looks | undefined;
 };
 
-/** The form has no part in an act: it may be sent again. */
+/** The form belongs to no act, so it may be sent again. */
 function looksPage(
   at: AtCouncil,
   { forms, notifiedEveryMs }: LooksDependencies,
@@ -174,14 +173,14 @@ async function* bytesOf(text: AsyncGenerator<string>): AsyncGenerator<Uint8Array
 /** The lines after the first, which names the columns. */
 const withoutHead = (text: string): string => text.slice(text.indexOf('\n') + 1);
 
-/** An authority's notifications from the oldest on, then what has changed since; each piece on record before it leaves. */
+/** An authority's notifications from the oldest on, then later changes; each piece recorded before it is sent. */
 async function* pieces(
   { auditFolder, store }: LooksDependencies,
   at: AtCouncil,
   of?: OfChild,
 ): AsyncGenerator<string> {
   yield notificationsCsv([]);
-  // Read first: what is notified in the meantime is in both, and missing from neither.
+  // Read first: what is notified meanwhile is in both, and missing from neither.
   const changed = changedLooks(auditFolder, at.authority, of);
   let after = '';
   for (let more = true; more; ) {

@@ -51,7 +51,7 @@ type Read =
   | { kind: 'read'; numbers: Numbers; reason: string }
   | { kind: 'wrong'; errors: FieldError[] };
 
-/** What was typed, over what is held: an empty number keeps its own, empty hours are none. */
+/** The typed text over what is held: an empty number keeps the held one, empty hours mean none. */
 function readNumbers(fields: Fields, held: Numbers): Read {
   const errors: FieldError[] = [];
   const numbers = { ...held };
@@ -135,7 +135,7 @@ ${button(NUMBERS.check)}</form>`,
   });
 }
 
-/** The change shown back, bound to what it was made from. */
+/** The change for checking, bound to the values that it was made from. */
 function confirmPage(
   at: AtCouncil,
   held: Numbers,
@@ -188,7 +188,7 @@ export const councilNumbers: Mountable<NumbersDependencies> = {
     }),
 };
 
-/** `POST /council/numbers/check`: what was typed, shown back before it counts. */
+/** `POST /council/numbers/check`: what was typed, shown before it counts. */
 export const councilNumbersCheck: Mountable<NumbersDependencies> = {
   operation: { method: 'POST', path: `${PATH}/check`, letsIn: 'authority' },
   handler: ({ store, ...dependencies }) =>
@@ -214,7 +214,7 @@ export const councilNumbersSet: Mountable<NumbersDependencies> = {
       if (NAMES.some((name) => (fields.get(`${name}-before`) ?? '') !== held[name])) {
         return numbersPage(at, authority, { note: NUMBERS.overtaken, status: 409 });
       }
-      // Checked again: a form can hold values that the page before it never showed.
+      // Checked again: a form can hold values that the previous page never showed.
       const read = readNumbers(fields, held);
       if (read.kind === 'wrong') {
         return numbersPage(at, authority, { fields, errors: read.errors, status: 400 });

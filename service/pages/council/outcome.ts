@@ -13,7 +13,7 @@ export const HELD_PATH = '/council/held';
 const ON_A_PAGE = 50;
 const REMARKS_AT_MOST = 50;
 
-/** Where the pages of a list of findings are, and which of them is shown, from 1. */
+/** Where the pages of a list of findings are, and which one is shown, from 1. */
 type FindingsPage = { path: string; page: number };
 
 /** The number of the page that an address asks for; 1 if it asks for none. */
@@ -39,7 +39,7 @@ type AuditedOutcome = {
   superseded?: number | undefined;
 };
 
-/** The same, from what the audit has. */
+/** The same, from the audit. */
 export function auditedOutcomeText({ code, accepted, held, superseded }: AuditedOutcome): string {
   if (held === true) return accepted === 0 ? UPLOAD.answeredHeldWhole : UPLOAD.answeredHeld;
   if (code === 'CPF02' && superseded !== undefined) return UPLOAD.answeredInPart;
@@ -55,7 +55,7 @@ export const findingCells = ({ record, place, localId, field, hint }: Finding) =
   withShortTimes(hint),
 ];
 
-/** What cannot be used of a file, page by page. */
+/** The unusable records of a file, page by page. */
 function refusedTable(
   { failures, omitted }: Acknowledgement,
   { path, page }: FindingsPage,
@@ -78,7 +78,7 @@ ${pager({
 ${omitted.failures > 0 && paragraph(OUTCOME.more(omitted.failures))}`;
 }
 
-/** A remark on the number of the file: by a mistyped one, what later files end is not done. */
+/** A remark on the number of the file: if it is mistyped, ends in later files are not done. */
 const isOnNumber = ({ record, field }: Finding): boolean =>
   record === undefined && field === 'sequence';
 
@@ -86,7 +86,7 @@ const isOnNumber = ({ record, field }: Finding): boolean =>
 export const numberRemarks = ({ warnings }: Acknowledgement): Html =>
   html`${warnings.filter(isOnNumber).map(({ hint }) => html`<p class="cpf-strong">${withShortTimes(hint)}</p>`)}`;
 
-/** Why part of this file waits, without the sentence that every such file has. */
+/** Why part of this file is held, without the sentence common to all. */
 export function reasonList({ held, warnings, authority, sequence }: Acknowledgement): Html | false {
   if (held === undefined) return false;
   const ofEvery = [
@@ -104,7 +104,7 @@ export function reasonList({ held, warnings, authority, sequence }: Acknowledgem
   );
 }
 
-/** What its sender does about what waits of a file. */
+/** What its sender can do about the held part of a file. */
 export const whatToDo = ({ held, authority, sequence }: Acknowledgement): string =>
   held?.untraced === true ? HELD.traced : HELD.ask(`${authority?.code}-${sequence}`);
 
@@ -114,7 +114,7 @@ const waits = (acknowledgement: Acknowledgement): Html | false =>
 ${paragraph(whatToDo(acknowledgement))}
 <p>${link(HELD_PATH, HELD.title)}</p>`;
 
-/** What was not done of a file, for the top of its page. */
+/** What was not done from a file, for the top of its page. */
 export const notDone = (acknowledgement: Acknowledgement): Html => {
   const { superseded } = acknowledgement.rows;
   return html`${superseded > 0 && html`<p class="cpf-strong">${OUTCOME.superseded(superseded)}</p>`}
@@ -130,7 +130,7 @@ function remarks({ warnings, omitted }: Acknowledgement): Html | false {
 ${more > 0 && paragraph(OUTCOME.more(more))}`;
 }
 
-/** What became of a file, or would, with everything that its sender can do something about. */
+/** What became of a file, or would, with everything that its sender can act on. */
 export function outcomeDetails(
   acknowledgement: Acknowledgement,
   isDemo: boolean,

@@ -42,12 +42,12 @@ export const RECONCILE_PATH = '/council/reconcile';
 const FORM = 'council-reconcile';
 const MIB = 1_048_576;
 const ON_A_PAGE = 50;
-/** Each reads the whole store, and has an authority's rows in memory; of one authority one is made at a time. */
+/** Each reads the whole store, with an authority's rows in memory; one at a time for each authority. */
 const AT_ONCE = 2;
 const letsIn = 'authority';
 const ownerOf = ({ authority, caller }: AtCouncil) => ({ authority, userKey: caller.userKey });
 
-/** Content whose reader may stop before its end; the rest can then still be read and dropped. */
+/** Content whose reader may stop early; the rest can then still be read and dropped. */
 async function* asItComes(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const pieces = content[Symbol.asyncIterator]();
   for (let step = await pieces.next(); step.done !== true; step = await pieces.next()) {
@@ -72,7 +72,7 @@ ${button(RECONCILE.submit)}
     });
 }
 
-/** `GET /council/reconcile`: the form that an extract of the case system is chosen in. */
+/** `GET /council/reconcile`: the form for choosing an extract of the case system. */
 const councilReconcileForm: Mountable<CouncilReconcileDependencies> = {
   operation: { method: 'GET', path: RECONCILE_PATH, letsIn },
   handler(dependencies) {
@@ -81,7 +81,7 @@ const councilReconcileForm: Mountable<CouncilReconcileDependencies> = {
   },
 };
 
-/** `POST /council/reconcile`: compares an extract, and keeps what differs for a while; the extract itself it does not. */
+/** `POST /council/reconcile`: compares an extract, and keeps the differences for a while, but not the extract. */
 const councilReconcile: Mountable<CouncilReconcileDependencies> = {
   operation: { method: 'POST', path: RECONCILE_PATH, letsIn },
   handler(dependencies) {
@@ -89,13 +89,13 @@ const councilReconcile: Mountable<CouncilReconcileDependencies> = {
     const form = createForm(dependencies);
     const places = createSharedPlaces({ inAll: AT_ONCE, ofOne: 1 });
 
-    /** What differs, or a sentence for the field. */
+    /** The differences, or a sentence for the field. */
     async function compare(
       at: AtCouncil,
       { content, filename }: ChosenFile,
     ): Promise<Reconciliation | string> {
       const authority = await store.authority(at.authority);
-      // What is not known to be whole would have an authority repair what is not broken.
+      // A store not known to be whole would make an authority repair what is not broken.
       if (!readiness.open || authority === undefined) return UPLOAD.busy;
       const ended = places.take(at.authority);
       if (ended === undefined) return UPLOAD.busy;
@@ -213,7 +213,7 @@ ${problems.length > ON_A_PAGE && paragraph(OUTCOME.more(problems.length - ON_A_P
 const idOf = (c: RouteContext): string => c.req.param('id') ?? '';
 const gone = () => ({ ...deskMessage(UPLOAD.gone, RECONCILE.kept, RECONCILE_PATH), status: 404 });
 
-/** `GET /council/reconcile/{id}`: what differs, page by page. */
+/** `GET /council/reconcile/{id}`: the differences, page by page. */
 const councilComparison: Mountable<CouncilReconcileDependencies> = {
   operation: { method: 'GET', path: `${RECONCILE_PATH}/:id`, letsIn },
   handler: (dependencies) =>

@@ -49,7 +49,7 @@ type RestrictionsDependencies = DeskDependencies &
   Pick<LooksDependencies, 'auditFolder'> & { store: Store; anchor: Anchor };
 
 const PATH = '/council/restrictions';
-/** Where one begins: the router takes no fixed address beside one with a parameter. */
+/** The start of one: the router allows no fixed address beside one with a parameter. */
 const BEGIN = '/council/restrict';
 const ON_A_PAGE = 25;
 /** How many of those who looked are offered, the newest first. */
@@ -61,7 +61,7 @@ const USER = 'user ';
 
 const at = (instant: string): string => timeOfYearText(Date.parse(instant));
 
-/** `GET /council/restrictions`: what the council keeps back, and did until lately. */
+/** `GET /council/restrictions`: what the council keeps back, or did until recently. */
 const list: Mountable<RestrictionsDependencies> = {
   operation: { method: 'GET', path: PATH, letsIn: 'authority' },
   handler: (dependencies) =>
@@ -115,7 +115,7 @@ const begin: Mountable<RestrictionsDependencies> = {
   handler: (dependencies) => guardedCouncil(dependencies, (_, council) => numberPage(council)),
 };
 
-/** Those who looked at a child, each once, the newest first; on record as given to the council. */
+/** Those who looked at a child, each once, the newest first; recorded as given to the council. */
 async function usersOf(
   dependencies: RestrictionsDependencies,
   council: AtCouncil,
@@ -191,7 +191,7 @@ const find: Mountable<RestrictionsDependencies> = {
     }),
 };
 
-/** Reads what was chosen. For somebody who looked, with the name that the council was notified of. */
+/** Reads the choice. For somebody who looked, with the name of which the council was notified. */
 function readWhat(
   fields: Fields,
   nhsNumber: NhsNumber,
@@ -202,7 +202,7 @@ function readWhat(
   if (what === OTHER) {
     const id = userSchema.safeParse((fields.get('user') ?? '').trim()).data;
     if (id === undefined) return { field: 'user', text: RESTRICTIONS.userWrong };
-    // There are ids of ten digits: one that could be an NHS number is sent twice.
+    // Some ids have ten digits: one that could be an NHS number is sent twice.
     const couldBeNumber = numbersIn(id.normalize('NFKC')).some(({ isValid }) => isValid);
     return couldBeNumber && fields.get('typed') !== id
       ? { field: 'user', text: RESTRICTIONS.userLikeNumber }

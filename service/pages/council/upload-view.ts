@@ -29,7 +29,7 @@ export const HISTORY_PATH = '/council/history';
 export const filePath = (sequence: number): string => `${HISTORY_PATH}/${sequence}`;
 const MIB = 1_048_576;
 
-/** A file that is kept, so that only what was typed has to be put right. */
+/** A file that is kept, so that only the typed fields need correcting. */
 export type KeptFile = { id: string; preview: Preview };
 
 /** Links to the files that wait for somebody, as items of a list. */
@@ -49,7 +49,7 @@ type UploadForm = {
   kept?: KeptFile | undefined;
 };
 
-/** The field in which a file is chosen. What is dropped beside it goes nowhere; see `assets/pages.js`. */
+/** The field for choosing a file. Anything dropped beside it is ignored; see `assets/pages.js`. */
 export function fileField(hint: string, errors: readonly FieldError[]): Html {
   const wrong = errors.find(({ field }) => field === 'file')?.text;
   return html`<div class="nhsuk-form-group${wrong !== undefined && ' nhsuk-form-group--error'}">
@@ -86,7 +86,7 @@ const sizeText = (bytes: number): string =>
     ? `${figure(Math.max(1, Math.round(bytes / 1024)))} KB`
     : `${(bytes / MIB).toFixed(1)} MB`;
 
-/** The form that a file is chosen in. Its hidden fields come first, so that they are judged before the file is read. */
+/** The form for choosing a file. Its hidden fields come first, so that they are checked before the file is read. */
 export function uploadForm({
   hidden,
   maxBytes,
@@ -117,7 +117,7 @@ ${button(UPLOAD.submit)}
 </form>`;
 }
 
-/** How far a file has come. */
+/** The progress of a file. */
 export function progressView(
   { state }: Preview & { state: Extract<Preview['state'], { share: number }> },
   now: number,
@@ -224,7 +224,7 @@ ${details}`;
 export const onward = (): Html =>
   html`<p>${buttonLink(UPLOAD_PATH, UPLOAD.another)} ${buttonLink(HISTORY_PATH, UPLOAD.toHistory, true)}</p>`;
 
-/** Nothing of the file was loaded: what is wrong, and the form to choose another one. */
+/** None of the file was loaded: what is wrong, and the form for choosing another one. */
 export const refusedView = (
   form: UploadForm,
   details: Html | false,

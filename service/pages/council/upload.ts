@@ -1,4 +1,4 @@
-// One file, since the form, what a file would do and what is then decided are steps of one upload.
+// One file, since the form, the preview and the decision are steps of one upload.
 
 import { isDeepStrictEqual } from 'node:util';
 import { readInstant } from '#loaders/formats/common/dates.ts';
@@ -43,10 +43,10 @@ type CouncilUploadDependencies = DeskDependencies & {
 
 const MIB = 1_048_576;
 const SOON_MS = 20_000;
-/** Files that may have been made and never sent, without anybody being asked whether the number is right. */
+/** How many files may have been made and not sent before somebody is asked whether the number is right. */
 const SKIPPED_AT_MOST = 10;
 
-/** A long load is looked at less often: each look counts against its user's limit. */
+/** A long load is checked less often, since each check counts against its user's limit. */
 const reloadedAfterSeconds = (beganAt: number): number => (Date.now() - beganAt < SOON_MS ? 2 : 5);
 
 const FORM = 'council-upload';
@@ -62,7 +62,7 @@ export const ownerOf = ({ authority, caller }: AtCouncil) => ({
 /** The same, in the session in which the file comes. */
 export const senderOf = (at: AtCouncil) => ({ ...ownerOf(at), session: at.session });
 
-/** Who looks at what a file would do, for the audit and for the load. */
+/** Who sees a preview, for the audit and for the load. */
 export const previewedBy = (at: AtCouncil): PreviewedBy => ({
   by: sentBy(at),
   caller: auditedCaller(at.caller.identity),
@@ -109,8 +109,8 @@ export function readDescription(fields: Fields): Described {
 }
 
 /**
- * What is wrong with a whole file, each at the field where it can be put right; else what to do about its records. A
- * file that is gone is to be chosen again, whatever was wrong.
+ * What is wrong with a whole file, each fault at its field; otherwise what to do about its records. A file
+ * that is gone must be chosen again, whatever was wrong.
  */
 function fieldErrors({ failures }: Acknowledgement, isKept: boolean): FieldError[] {
   const ofWhole: FieldError[] = failures
@@ -124,7 +124,7 @@ function fieldErrors({ failures }: Acknowledgement, isKept: boolean): FieldError
   return [...ofWhole, { field: 'file', text }];
 }
 
-/** The highest number that a council's files have used, as files say it. */
+/** The highest number that a council's files have used, as in the files. */
 export async function lastOf(
   { store }: Pick<CouncilUploadDependencies, 'store'>,
   authority: OdsCode,
@@ -136,7 +136,7 @@ export async function lastOf(
     : sequence - sequenceOffset;
 }
 
-/** Whether a file skips so many numbers that its own is more likely mistyped. */
+/** Whether a file skips so many numbers that its own is probably mistyped. */
 async function isNumberTyped(
   dependencies: Pick<CouncilUploadDependencies, 'store'>,
   { authority }: AtCouncil,
@@ -147,7 +147,7 @@ async function isNumberTyped(
   return last !== undefined && number !== undefined && number - last - 1 > SKIPPED_AT_MOST;
 }
 
-/** The form, and its answer if nothing of a file was taken. */
+/** The form, and its answer if no file was taken. */
 function createForm(dependencies: CouncilUploadDependencies) {
   const { loads, forms, previews } = dependencies;
   const tokenOf = ({ session }: AtCouncil): string =>
@@ -190,7 +190,7 @@ ${uploadForm(await formOf(at, typed, errors, kept))}`,
   return { formOf, page };
 }
 
-/** `GET /council/upload`: the form that a file is chosen in. */
+/** `GET /council/upload`: the form for choosing a file. */
 const councilUploadForm: Mountable<CouncilUploadDependencies> = {
   operation: { method: 'GET', path: UPLOAD_PATH, letsIn },
   handler(dependencies) {
@@ -199,7 +199,7 @@ const councilUploadForm: Mountable<CouncilUploadDependencies> = {
   },
 };
 
-/** `POST /council/upload`: takes a file, and begins to look what it would do. Nothing is changed by it. */
+/** `POST /council/upload`: takes a file, and starts its preview. It changes nothing. */
 const councilUpload: Mountable<CouncilUploadDependencies> = {
   operation: { method: 'POST', path: UPLOAD_PATH, letsIn },
   handler(dependencies) {
@@ -240,13 +240,13 @@ const councilUpload: Mountable<CouncilUploadDependencies> = {
       if (taken?.kind === 'busy') return refuse(503, atFile(UPLOAD.busy));
       if (taken?.kind === 'too-large') return refuse(413, atFile(UPLOAD.tooLarge(mib)));
       if (taken?.sizeBytes === 0) return refuse(400, atFile(UPLOAD.empty));
-      // Another file was chosen in its place.
+      // Another file was chosen instead.
       if (taken !== undefined && before !== undefined) await previews.remove(before.id);
       const received = taken && (await previews.unsent(taken.id, senderOf(at)));
       const file = taken && received ? { id: taken.id, preview: received } : before;
       // Its sender signed out as soon as it was here.
       if (file === undefined) return { code: 'token-expired' };
-      // What was typed can be put right without choosing the file again.
+      // The typed fields can be corrected without choosing the file again.
       if (described.kind === 'wrong') {
         return page(at, 400, described.typed, described.errors, file);
       }
@@ -266,7 +266,7 @@ function gone({ page }: AtCouncil): Response {
   return page({ ...deskMessage(UPLOAD.gone, UPLOAD.goneThen, HISTORY_PATH), status: 404 });
 }
 
-/** The page of an upload in whatever state it is. */
+/** The page of an upload, in any state. */
 function createPreviewPage(dependencies: CouncilUploadDependencies) {
   const { previews, forms, isDemo } = dependencies;
   const { formOf, page } = createForm(dependencies);
@@ -364,7 +364,7 @@ function createPreviewPage(dependencies: CouncilUploadDependencies) {
   };
 }
 
-/** `GET /council/upload/{id}`: how far a file has come, what it would do, or what became of it. */
+/** `GET /council/upload/{id}`: the progress of a file, its preview, or its result. */
 const councilPreview: Mountable<CouncilUploadDependencies> = {
   operation: { method: 'GET', path: `${UPLOAD_PATH}/:id`, letsIn },
   handler(dependencies) {
@@ -376,7 +376,7 @@ const councilPreview: Mountable<CouncilUploadDependencies> = {
   },
 };
 
-/** An act on an upload of the person's own, by the form of its page. */
+/** An act on the person's own upload, by the form on its page. */
 const previewAct = (
   dependencies: CouncilUploadDependencies,
   work: (c: RouteContext, at: AtCouncil, fields: Fields, preview: Preview) => Promise<Response>,
@@ -390,7 +390,7 @@ const previewAct = (
     return preview === undefined ? gone(at) : work(c, at, fields, preview);
   });
 
-/** `POST /council/upload/{id}`: sends a file that was shown, once what is unusual about it was typed. */
+/** `POST /council/upload/{id}`: sends a previewed file, once anything unusual about it was typed. */
 const councilSend: Mountable<CouncilUploadDependencies> = {
   operation: { method: 'POST', path: `${UPLOAD_PATH}/:id`, letsIn },
   handler(dependencies) {
@@ -418,13 +418,13 @@ const councilSend: Mountable<CouncilUploadDependencies> = {
   },
 };
 
-/** `POST /council/upload/{id}/discard`: deletes a file that was shown. */
+/** `POST /council/upload/{id}/discard`: deletes a previewed file. */
 const councilDiscard: Mountable<CouncilUploadDependencies> = {
   operation: { method: 'POST', path: `${UPLOAD_PATH}/:id/discard`, letsIn },
   handler: (dependencies) =>
     previewAct(dependencies, async (c) => {
       const isDiscarded = await dependencies.previews.discard(idOf(c));
-      // One that was sent is not there to be deleted any more.
+      // A sent file can no longer be deleted.
       return redirect(isDiscarded ? UPLOAD_PATH : `${UPLOAD_PATH}/${idOf(c)}`);
     }),
 };

@@ -1,4 +1,4 @@
-// One file: the pages are the steps of one act, each of which leads to the next.
+// One file: the pages are the steps of one act.
 
 import { plansNotOver } from '#loaders/upkeep/plans-not-over.ts';
 import {
@@ -61,7 +61,7 @@ const planText = ({ type, startDate }: Pick<PlanRow, 'type' | 'startDate'>): str
 const valueOf = ({ type, startDate }: Pick<PlanRow, 'type' | 'startDate'>): string =>
   `${type} ${startDate}`;
 
-/** `GET /council/withdrawals`: what was asked for and withdrawn. */
+/** `GET /council/withdrawals`: requests and withdrawals. */
 export const councilWithdrawals: Mountable<WithdrawalsDependencies> = {
   operation: { method: 'GET', path: PATH, letsIn: 'authority' },
   handler: (dependencies) =>
@@ -145,7 +145,7 @@ ${button(WITHDRAWALS.ask)}</form>`,
   });
 }
 
-/** `POST /council/withdraw/find`: the council's own plans under a number; on record as read. */
+/** `POST /council/withdraw/find`: the council's own plans under a number; recorded as read. */
 export const councilWithdrawalFind: Mountable<WithdrawalsDependencies> = {
   operation: { method: 'POST', path: `${BEGIN}/find`, letsIn: 'authority' },
   handler: (dependencies) =>
@@ -253,7 +253,7 @@ async function detailPage(
   const { withdrawal, standing } = found;
   const { asked, decided, undone, urgent, reason, localId, state, nhsNumber } = withdrawal;
   const isOver = standing === 'declined' || standing === 'lapsed';
-  // Who looked is of use once the flag was taken off; before that, the number is for two people to type.
+  // Who looked is useful once the flag has been withdrawn; before that, two people have to type the number.
   const looks =
     standing === 'waiting' || isOver
       ? undefined
@@ -262,7 +262,7 @@ async function detailPage(
   const missing =
     looks &&
     missingLooks(looks.listedUntil, {
-      // Once the flag is off, nobody is shown it any more.
+      // Once the flag is withdrawn, nobody is shown it any more.
       until: standing === 'in-force' && decided !== undefined ? Date.parse(decided.at) : now,
       windowMs: dependencies.notifiedEveryMs(),
       now,

@@ -46,7 +46,7 @@ ${councils.filter((council) => letterOf(council) === letter).map(councilEntry)}
 )}`;
 }
 
-/** Every council's public duty numbers, for anybody, also while nothing can be checked. */
+/** Every council's public duty numbers, for anybody, even while nothing can be checked. */
 export function createCouncilsPage(frame: Frame, numbers: CouncilNumbers): Handler {
   return () => {
     const { councils, at, current } = numbers.read();

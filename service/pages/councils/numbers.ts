@@ -15,15 +15,15 @@ const councilSchema = authoritySchema
     emergencyDutyTeamPhoneAsOf: true,
   })
   .partial({ emergencyDutyTeamPhone: true });
-/** A council with its public duty numbers; none if it was only ever expected. */
+/** A council with its public duty numbers; none if it is only expected. */
 export type Council = z.infer<typeof councilSchema>;
 
 const knownSchema = z.object({ at: z.int(), councils: z.array(councilSchema) });
-/** Councils in the order of their names, and when they were known to be so (milliseconds). */
+/** Councils in the order of their names, and when this was known (milliseconds). */
 type KnownCouncils = z.infer<typeof knownSchema>;
 
 export type CouncilNumbers = {
-  /** As they are, or as they last were known; `current` says which. */
+  /** Present or last known; `current` says which. */
   read: () => KnownCouncils & { current: boolean };
   stop: () => void;
 };
@@ -43,8 +43,8 @@ function councilsOf({
 }
 
 /**
- * Councils' numbers for a page that works when nothing else does: those of the directory, which is in memory, and
- * if a process starts without its store those that a file still has.
+ * Councils' numbers for a page that works when nothing else does: those of the directory, which is in memory,
+ * or, in a process started without its store, those still in a file.
  */
 export async function openCouncilNumbers(
   readiness: Pick<Readiness, 'authorities' | 'expected' | 'authoritiesAt'>,

@@ -5,7 +5,7 @@ import { type Html, html } from '../html/html.ts';
 export type ChartPoint = { label: string; value: number | undefined };
 
 type Chart = {
-  /** What it shows, in words: the picture says nothing to those who do not see it. */
+  /** What it shows, in words, for people who cannot see the picture. */
   title: string;
   /** Headings of the figures beside it. */
   columns: readonly [label: string, value: string];
@@ -16,7 +16,7 @@ type Chart = {
 
 const WIDTH = 720;
 const HEIGHT = 230;
-/** On a small screen words are 28 high: these leave room for them. */
+/** On a small screen words are 28 high, and this leaves room for them. */
 const LEFT = 100;
 const TOP = 30;
 const BOTTOM = 40;
@@ -25,7 +25,7 @@ const LABELS_AT_MOST = 6;
 const INK = '#212b32';
 const DRAWN = '#005eb8';
 
-/** What is less than this cannot be seen. */
+/** Anything smaller would be invisible. */
 const BAR_LEAST = 2;
 const DOT_RADIUS = 5;
 
@@ -59,7 +59,7 @@ ${points.map(({ label }, i) => i % every === 0 && html`<text x="${round(x(i) + s
 <path d="M${LEFT} ${TOP}V${HEIGHT - BOTTOM}H${WIDTH}" fill="none" stroke="${INK}"/>`;
 }
 
-/** Two short columns, which fit any screen as they are. */
+/** Two short columns, which fit any screen. */
 const figures = ({ title, columns, points, text = String }: Chart): Html =>
   html`<table class="nhsuk-table cpf-figures"><caption class="nhsuk-u-visually-hidden">${title}</caption>
 <thead class="nhsuk-table__head"><tr>${columns.map((column) => html`<th class="nhsuk-table__header" scope="col">${column}</th>`)}</tr></thead>
@@ -95,7 +95,7 @@ export function barChart(chart: Chart): Html {
   return drawn(chart, scale, bars);
 }
 
-/** A line through the values, broken if there is none; a value between two that are missing is a dot. */
+/** A line through the values, broken where one is missing; a value between two missing ones is a dot. */
 export function lineChart(chart: Chart): Html {
   const scale = scaleOf(chart.points);
   const { x, y, step } = scale;

@@ -11,7 +11,7 @@ import { WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import type { AccessDecision } from '../../admission/decide.ts';
 import type { Viewer } from '../../audit/search/view.ts';
 
-/** A page that is in a menu; for those alone who look through these eyes, where some are named. */
+/** A page in a menu; only for the named views, if any are named. */
 type Link = { href: string; text: string; for?: readonly Viewer['kind'][] };
 
 const COUNCILS = ['authority'] as const;
@@ -22,9 +22,9 @@ const PRIVACY = ['all', 'organisation'] as const;
 export type Desk = {
   name: 'council' | 'officer' | 'operator';
   scope: Scope;
-  /** Where somebody who has signed in is taken. All its other addresses begin with this one. */
+  /** Where somebody who has signed in is taken. All its other addresses begin with it. */
   home: string;
-  /** Why somebody is refused who lacks the scope. */
+  /** The reason given to somebody who lacks the scope. */
   without: ErrorCode;
   /** Where its people can go, from every page of it. */
   links: readonly Link[];
@@ -82,7 +82,7 @@ export const OPERATOR_DESK: Desk = {
   ],
 };
 
-/** Those that there are, in the order in which somebody with the rights to several comes to them. */
+/** All of them, in the order of preference for somebody with the rights to several. */
 const ALL_DESKS: readonly Desk[] = [COUNCIL_DESK, OFFICER_DESK, OPERATOR_DESK];
 
 /** The desks that somebody's scopes open. */

@@ -1,9 +1,9 @@
 import { PAGE_POLICY } from '../html/frame.ts';
 
-/** Characters that a file's name may have on every system. */
+/** Characters that a file name may have on every system. */
 const NAME = /[^A-Za-z0-9._-]+/g;
 
-/** A file that a browser saves and never shows, and that nobody keeps on the way. */
+/** A file that a browser saves and never displays, and that nothing stores on the way. */
 export function download(
   name: string,
   type: string,

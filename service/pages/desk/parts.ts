@@ -4,7 +4,7 @@ import { withoutNumbers } from '../../telemetry/log.ts';
 import { type Html, html } from '../html/html.ts';
 import { type Cell, errorMessage, type FieldError, plainTable } from '../html/parts.ts';
 
-/** A table that, between a small screen and one that has room for it, scrolls by itself and can be scrolled by keyboard. */
+/** A table that scrolls by itself, even by keyboard, on screens too narrow for it but not small. */
 export const table = (
   caption: string,
   heads: readonly string[],
@@ -24,7 +24,10 @@ ${rows.map(
 `,
 )}</dl>`;
 
-/** Links to the neighbouring pages of a long list, newest first unless `words` say else, each if there is one. */
+/**
+ * Links to the neighbouring pages of a long list, newest first unless `words` say otherwise, each only if
+ * there is one.
+ */
 export const pager = ({
   newer,
   older,
@@ -67,7 +70,7 @@ ${errorMessage(`${name}-error`, wrong)}
 
 export type Option = { value: string; text: string };
 
-/** A list from which one can be chosen. */
+/** A list of choices. */
 export function select(
   name: string,
   label: string,
@@ -95,7 +98,10 @@ export const reasonField = (value: string | undefined, errors: readonly FieldErr
 
 type ReadReason = { kind: 'read'; reason: string } | { kind: 'wrong'; error: FieldError };
 
-/** What is wrong with a text for the audit that holds anything like an NHS number: no child is named there by one. */
+/**
+ * What is wrong with a text for the audit that contains anything like an NHS number, since no child may be
+ * named by one there.
+ */
 export const numberError = (field: string, text: string): FieldError | undefined =>
   withoutNumbers(text) === text ? undefined : { field, text: DESK.numberInText };
 

@@ -12,49 +12,46 @@ const TYPES = {
   svg: 'image/svg+xml',
 } as const;
 
-/** An answer goes from the screen on its own, whether or not scripts run. */
+/** An answer leaves the screen by itself, whether or not scripts run. */
 export const SHOWN_FOR_SECONDS = 120;
 
-/** A page of a session that nobody uses any more goes with it. */
+/** An unused session's page leaves with it. */
 const LONGEST_SECONDS = IDLE_MS / 1_000;
-/** Beyond the time of an answer not every second has a style of its own. */
+/** Beyond the time of an answer not every second has its own style. */
 const STEP_SECONDS = 10;
 
-/** The seconds after which something is hidden that may be seen for so many: not one more. */
+/** The seconds after which to hide something that may be seen for this many: not one more. */
 export function hiddenAfter(seconds: number): number {
   const within = Math.max(1, Math.min(LONGEST_SECONDS, Math.floor(seconds)));
   return within <= SHOWN_FOR_SECONDS ? within : Math.floor(within / STEP_SECONDS) * STEP_SECONDS;
 }
 
-/** A style for each time after which something may be hidden: a page may hold no style of its own. */
+/** A style for each time after which something may be hidden, since a page may contain no style of its own. */
 const HIDES_AFTER = Array.from({ length: LONGEST_SECONDS + 1 }, (_, seconds) => seconds)
   .filter((seconds) => seconds === 0 || seconds === hiddenAfter(seconds))
   .map((seconds) => `.cpf-hides--${seconds}{--cpf-hides-after:${seconds}s}\n`)
   .join('');
 
-/** A file that pages fetch: it never changes under its name, which holds its digest. */
+/** A file that pages fetch: it never changes under its name, which contains its digest. */
 type Asset = { type: string; bytes: Buffer; gzipped: Buffer };
 
 export type Assets = {
   /** Addresses by which pages name them. */
   styles: readonly string[];
   script: string;
-  /** `isNamed` unless the name is that of another version: then what is in the file today. */
+  /** `isNamed` unless the name is that of another version: then the present contents of the file. */
   find: (name: string) => (Asset & { isNamed: boolean }) | undefined;
 };
 
 export const ASSETS_PATH = '/assets';
 
-/** Fonts that are licensed to the NHS alone, at an address of its own. Source: NHS identity guidelines. */
+/** Fonts licensed only to the NHS, at an address of its own. Source: NHS identity guidelines. */
 const FONT_FACES = /@font-face\{[^}]*\}/g;
 const IMAGES = /\/assets\/images\/([a-z-]+\.svg)/g;
 const DIGEST = /\.[0-9a-f]{16}\.(?=[a-z]+$)/;
 const SOURCE_MAPS = /\n?(?:\/\*|\/\/)# sourceMappingURL=\S*(?: \*\/)?\s*$/;
 
-/**
- * The design system of the NHS as its package has it, less what it would fetch from elsewhere, and the few rules of
- * our own.
- */
+/** The NHS design system as in its package, without what it would fetch from elsewhere, and our own few rules. */
 export function readAssets(): Assets {
   const assets = new Map<string, Asset>();
   const today = new Map<string, Asset>();
@@ -87,7 +84,7 @@ export function readAssets(): Assets {
     script,
     find(name) {
       const named = assets.get(name);
-      // While one version follows another, each may be asked for what a page of the other names.
+      // While one version follows another, each may be asked for what the other's pages name.
       const found = named ?? today.get(name.replace(DIGEST, '.'));
       return found && { ...found, isNamed: named !== undefined };
     },

@@ -13,12 +13,12 @@ import { type Assets, hiddenAfter } from './assets.ts';
 import { type Html, html } from './html.ts';
 import { buttonLink } from './parts.ts';
 
-/** Who is signed in, and the token by which their forms are known. */
+/** Who is signed in, and the token that identifies their forms. */
 export type Person = {
   session: Session;
   token: string;
   canChangeRole: boolean;
-  /** When the session ends if nothing more happens: whole seconds from now. */
+  /** When the session ends unless it is used: whole seconds from now. */
   endsAfterSeconds: number;
 };
 
@@ -27,7 +27,7 @@ export type NavigationLink = { href: string; text: string; current: boolean };
 /** What stands where something was hidden. */
 type SaidThen = { heading: string; says: string; another: { href: string; text: string } };
 
-/** Where an answer was: the page that says so, and where the next one is looked up. */
+/** In place of an answer: the page that says so, and where the next one is looked up. */
 export type Hidden = SaidThen & { to: string };
 
 export type Page = {
@@ -39,9 +39,9 @@ export type Page = {
   person?: Person | undefined;
   /** Where else this person can go. */
   navigation?: readonly NavigationLink[] | undefined;
-  /** Takes the content from the screen, by a button beside the person and after a time that {@link hiddenAfter} gives. */
+  /** Hides the content, by a button beside the person and after a time that {@link hiddenAfter} gives. */
   hide?: Hidden & { afterSeconds: number };
-  /** Takes all that is on the page from the screen once the session of its person is over, in this tab or another. */
+  /** Hides everything on the page once the session of its person is over, in this tab or another. */
   endsWithSession?: SaidThen;
   /** Nobody is signed in any more, so that other tabs show nothing either. */
   signsOut?: boolean;
@@ -55,8 +55,8 @@ export type Page = {
 export type Frame = (page: Page) => Response;
 
 /**
- * What a page may do: show itself with its own style and script, and send forms to where it came from. Nothing
- * is in it that a policy would have to make an exception for.
+ * What a page may do: show itself with its own style and script, and send forms to where it came from.
+ * Nothing in it needs an exception from a policy.
  */
 export const PAGE_POLICY =
   "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -89,7 +89,7 @@ const personBar = (
   ${hide !== undefined && html`<p class="cpf-hide">${buttonLink(hide.to, RESULT.hide, true)}</p>`}
 </div>`;
 
-/** Where else somebody can go: a line of links, or, where that would push the page off a small screen, folded away. */
+/** Where else somebody can go: a line of links, or, if that would push the page off a small screen, folded away. */
 function navigationBar(links: readonly NavigationLink[]): Html {
   const list = html`<nav class="cpf-navigation" aria-label="${FRAME.navigation}"><ul role="list">
 ${links.map(({ href, text, current }) => html`<li><a class="nhsuk-link" href="${href}"${current && html` aria-current="page"`}>${text}</a></li>`)}
@@ -99,16 +99,16 @@ ${links.map(({ href, text, current }) => html`<li><a class="nhsuk-link" href="${
 ${list}`;
 }
 
-/** What is hidden after a time, by a style that needs no script, and what then stands in its place. */
+/** What is hidden after a time, by a style that needs no script, and what then replaces it. */
 const hiding = (content: Html, { heading, says, another }: SaidThen, isLate = false): Html =>
   html`<div class="cpf-hides__content">${content}</div>
 <p class="cpf-hides__then${isLate && ' cpf-hides__late'}" data-says="${`${heading}. ${says}`}">${buttonLink(another.href, another.text)}</p>`;
 
-/** By which tabs of one session know each other; the session cannot be had from it. */
+/** By which tabs of one session know each other; it does not reveal the session. */
 const markOf = ({ id }: Session): string =>
   createHash('sha256').update(id).digest('base64url').slice(0, 22);
 
-/** When what is on a page is hidden, and until when its session lasts; see `assets/pages.js`. */
+/** When the contents of a page are hidden, and until when its session lasts; see `assets/pages.js`. */
 function mainAttributes(
   { hide, person, signsOut = false }: Pick<Page, 'hide' | 'person' | 'signsOut'>,
   afterSeconds: number | undefined,
@@ -163,10 +163,10 @@ ${ends === undefined ? all : hiding(all, ends, true)}
 }
 
 /**
- * Puts the frame around a page: who is signed in, danger, what to do without a system, and headers by which nobody
- * keeps it, frames it or learns where a reader came from.
+ * Puts the frame around a page: who is signed in, danger, what to do without a system, and headers so that
+ * nobody stores it, frames it or learns where a reader came from.
  *
- * @param onlyTls browsers are told to come over TLS only, for a year
+ * @param onlyTls browsers are told to use only TLS, for a year
  */
 export function createFrame(assets: Assets, isDemo: () => boolean, onlyTls = false): Frame {
   return (page) => {
@@ -174,7 +174,7 @@ export function createFrame(assets: Assets, isDemo: () => boolean, onlyTls = fal
     if (onlyTls) headers.set('strict-transport-security', 'max-age=31536000');
     for (const cookie of page.cookies ?? []) headers.append('set-cookie', cookie);
     const { hide, leave = hide, retryAfterSeconds, allow } = page;
-    // By a header, since it is no part of the page: it goes also if no script runs.
+    // By a header, since it is not part of the page: it works even if no script runs.
     if (leave !== undefined) headers.set('refresh', `${leave.afterSeconds}; url=${leave.to}`);
     if (retryAfterSeconds !== undefined) headers.set('retry-after', String(retryAfterSeconds));
     if (allow !== undefined) headers.set('allow', allow);

@@ -20,7 +20,7 @@ export const button = (text: string): Html =>
 
 export type FieldError = { field: string; text: string };
 
-/** What is wrong with a form, each a link to its field; the focus goes here. */
+/** What is wrong with a form, each fault linked to its field; the focus goes here. */
 export const errorSummary = (errors: readonly FieldError[]): Html | false =>
   errors.length > 0 &&
   html`<div class="nhsuk-error-summary" aria-labelledby="error-summary-title" role="alert" tabindex="-1" autofocus data-module="nhsuk-error-summary">
@@ -33,7 +33,7 @@ export const errorMessage = (id: string, text: string | undefined): Html | false
   text !== undefined &&
   html`<span class="nhsuk-error-message" id="${id}"><span class="nhsuk-u-visually-hidden">${LOOK_UP.error}</span>${text}</span>`;
 
-/** Radio buttons, none of them chosen unless `chosen` says so. */
+/** Radio buttons, none chosen unless `chosen` is given. */
 export function radios(
   name: string,
   {
@@ -79,10 +79,10 @@ ${about !== undefined && html`<div class="nhsuk-hint nhsuk-radios__hint" id="${i
 export type Cell = string | number | Html | undefined;
 
 /**
- * A table that becomes a list on a small screen, where each cell has its heading beside it. A screen reader still has a
- * table.
+ * A table that becomes a list on a small screen, where each cell has its heading beside it. A screen reader
+ * still has a table.
  *
- * @param foot stands on each sheet that it is printed on, and nowhere else
+ * @param foot only printed, on each sheet
  */
 export const plainTable = (
   caption: string,
@@ -100,7 +100,7 @@ ${cells.map((cell, i) => html`<td role="cell" data-heading="${heads[i]}"><span>$
 `,
 )}</tbody>${foot !== undefined && html`<tfoot class="cpf-print-only"><tr><td colspan="${heads.length}">${foot}</td></tr></tfoot>`}</table>`;
 
-/** A telephone number as it is read: 020 7946 0110. Other forms stand as they were given. */
+/** A telephone number as it is read: 020 7946 0110. Other forms are unchanged. */
 export function phoneText(phone: string): string {
   const national = phone.replace(/^\+44/, '0');
   if (/^02[0-9]{9}$/.test(national)) return national.replace(/^(...)(....)(....)$/, '$1 $2 $3');
@@ -121,10 +121,10 @@ const phone = (label: string, number: string, isNow: boolean): Html =>
   html`<li${isNow && html` class="cpf-phones__now"`}><span class="cpf-phones__label">${isNow && html`<strong>${RESULT.ringNow}</strong> `}${label}</span><a class="nhsuk-link cpf-phones__number" href="tel:${number}">${phoneText(number).replaceAll(' ', '\u00a0')}</a></li>`;
 
 /**
- * Both numbers of a council. Where it said when its office is open, the one that answers at this moment comes first
- * and is marked; else both stand alike.
+ * Both numbers of a council. If it gave its office hours, the one that answers at this moment comes first and
+ * is marked; otherwise both look alike.
  *
- * @param at milliseconds; none on a page that may be printed
+ * @param at milliseconds; absent on a page that may be printed
  */
 export function phones(
   { officeHoursPhone, officeHours, emergencyDutyTeamPhone }: Phones,

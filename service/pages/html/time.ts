@@ -3,7 +3,7 @@ import { type Cell, shownCell } from '../../audit/search/cells.ts';
 
 const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'long', timeZone: 'UTC' });
 
-/** `14:05 on 3 May`, as London's clocks show it; of the hour that they repeat in autumn, with which one it is. */
+/** `14:05 on 3 May`, in London time; in the hour repeated in autumn, with which one it is. */
 export function timeText(at: number): string {
   const iso = londonIso(at);
   return `${iso.slice(11, 16)}${zoneText(at)} on ${day.format(Date.parse(iso.slice(0, 10)))}`;
@@ -26,11 +26,11 @@ export function shortTimeText(at: number): string {
 
 const INSTANT = /\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/g;
 
-/** A text with its instants as {@link shortTimeText}. */
+/** A text with its instants in the form of {@link shortTimeText}. */
 export const withShortTimes = (text: string): string =>
   text.replaceAll(INSTANT, (instant) => shortTimeText(Date.parse(instant)));
 
-/** What the audit has, as text for a page: with its instants as {@link shortTimeText}. */
+/** Text from the audit for a page: with its instants in the form of {@link shortTimeText}. */
 export const shownText = (cell: Cell): string => shownCell(withShortTimes(String(cell)));
 
 const HOUR_MS = 3_600_000;

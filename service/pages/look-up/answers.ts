@@ -9,18 +9,18 @@ type Held<Answer> = {
   timer?: NodeJS.Timeout;
 };
 
-/** For a form that is sent twice by a double click: the browser shows the answer to the second. */
+/** For a form sent twice by a double click: the browser shows the answer to the second. */
 const HELD_FOR_MS = 5_000;
 const HELD_AT_MOST = 1_000;
 
 /**
- * Answers for the moment in which a form may come again: the second gets what the first got, and nothing is done
- * a second time. Whether an answer arrived is recorded once, when no other can follow.
+ * Answers for as long as a form may come again: the second gets what the first got, and nothing is done
+ * twice. Whether an answer arrived is recorded once, when no other can follow.
  */
 export class Answers<Answer> {
   readonly #held = new Map<string, Held<Answer>>();
 
-  /** What a form with these contents was or is being answered with; `undefined` if it was not sent lately. */
+  /** The answer, finished or not, to a form with these contents; `undefined` if it was not sent recently. */
   find(asked: string): Promise<Answer> | undefined {
     return this.#held.get(asked)?.answer;
   }
@@ -38,7 +38,7 @@ export class Answers<Answer> {
     answer.then(begin, begin);
   }
 
-  /** Sets what is called if an answer that the audit says was shown does not arrive. */
+  /** Sets what is called if an answer does not arrive although the audit says that it was shown. */
   onUndelivered(asked: string, notDelivered: () => void): void {
     const held = this.#held.get(asked);
     if (held === undefined) notDelivered();

@@ -40,7 +40,7 @@ const lookSchema = z.strictObject({
 
 type Said = { words: string; attended: Attended };
 
-/** What came of a look: offered below an answer, and recorded when it is said. */
+/** The outcome of a look: offered below an answer, and recorded when given. */
 export function createAttendancePages(
   { frame, forms, attend, sealer }: AttendancePagesDependencies,
   { signedIn, noLongerSignedIn, readSignedIn, asSession }: SignedInPages,
@@ -55,7 +55,7 @@ export function createAttendancePages(
     };
   }
 
-  /** The look of this session that a form is about, and what the form says came of it. */
+  /** The look of this session that a form is about, and the outcome given. */
   function lookOf(session: Session, form: Fields): (Look & { typed: Typed }) | undefined {
     const look = lookSchema.safeParse(sealer.open('look', form.get('of') ?? '')).data;
     if (look?.owner !== session.id) return undefined;
@@ -64,8 +64,8 @@ export function createAttendancePages(
   }
 
   /**
-   * Records what came of a look, and only once if a double click says the same twice. What could not be recorded, and a
-   * correction, are recorded anew.
+   * Records the outcome of a look, only once if a double click sends the same twice. Failed records, and
+   * corrections, are recorded again.
    */
   async function sayOnce(
     lookupId: string,
@@ -76,7 +76,7 @@ export function createAttendancePages(
       const held = attendances.find(lookupId);
       const last = await held?.catch(() => undefined);
       if (last?.words === words && last.attended.kind === 'recorded') return last.attended;
-      // If another outcome was recorded in the meantime, that is the last one.
+      // If another outcome was recorded meanwhile, that is the last one.
       if (attendances.find(lookupId) === held) break;
     }
     attendances.forget(lookupId);

@@ -44,7 +44,7 @@ const WORDS: Record<string, string> = {
   switchboard: ATTENDANCE.switchboardWrong,
 };
 
-/** Reads what was typed, as the API would take it. */
+/** Reads what was typed, as the API would. */
 export function readAttendance(
   typed: Typed,
   nhsNumber: NhsNumber,
@@ -128,8 +128,8 @@ type WhyNot = keyof typeof ATTENDANCE.failedThen;
 type NotRecorded = { why: WhyNot; status: number };
 
 /**
- * Why an outcome that is refused with this code was not recorded. Those of a form and those of a person each have
- * their words; for any other the service could not record it.
+ * Why an outcome refused with this code was not recorded. Faults of a form and of a person each have their
+ * words; for any other the service could not record it.
  */
 export function whyNotRecorded(code: ErrorCode): NotRecorded {
   const { status } = ERRORS[code];
@@ -141,9 +141,9 @@ export function whyNotRecorded(code: ErrorCode): NotRecorded {
 }
 
 /**
- * The page of an outcome that was not recorded, whatever it was refused for.
+ * The page for an outcome that was not recorded, for whatever reason.
  *
- * @param again what was chosen, to be sent again, if that may help
+ * @param again the choice, to be sent again, if that may help
  */
 export const attendanceNotRecorded = ({ why, status }: NotRecorded, again?: Html): Page => ({
   title: ATTENDANCE.failedTitle,

@@ -15,7 +15,7 @@ import {
 } from '../html/parts.ts';
 import type { Fields } from '../session/forms.ts';
 
-/** How the look of somebody counts; `choice` if their role lets them say. */
+/** How somebody's look counts; `choice` if their role lets them decide. */
 export type Counts = Access | 'choice';
 
 /** The fields of the form, and what is hidden in it. */
@@ -54,7 +54,7 @@ function readDate({ day, month, year }: Typed, now: number): CalendarDate | 'non
   return date !== undefined && date <= londonDate(now) ? date : undefined;
 }
 
-/** Reads what was typed as a lookup, as the API would take it. */
+/** Reads what was typed as a lookup, as the API would. */
 export function readTyped(typed: Typed, now: number): ReadTyped {
   const number = typedNhsNumber(typed.number ?? '');
   const nhsNumber = parseNhsNumber(number);

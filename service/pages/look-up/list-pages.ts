@@ -42,7 +42,7 @@ export type ListPagesDependencies = {
   now?: () => number;
 };
 
-/** More than a list may have, so that a list that is too long is kept on the page and can be shortened. */
+/** More than a list may have, so that a list that is too long stays on the page and can be shortened. */
 const LIST_AT_MOST_BYTES = 64 * 1024;
 const LIST_HIDDEN: Hidden = {
   to: '/list/hidden',
@@ -53,7 +53,7 @@ const LIST_HIDDEN: Hidden = {
 /** A day of London has 25 hours in October, and clocks may be apart. */
 const DAY_OUTLIVED_MS = 26 * 3_600_000;
 
-/** The pages of a pasted list, for those whose looks may be silent. Each line is a lookup of its own. */
+/** The pages of a pasted list, for users whose looks may be silent. Each line is a separate lookup. */
 export function createListPages(
   {
     frame,
@@ -84,7 +84,7 @@ export function createListPages(
   } = signedInPages;
   const answers = new Answers<Page | undefined>();
 
-  /** Whether somebody's looks may be silent, so that a list of them is no list of attendances. */
+  /** Whether somebody's looks may be silent, so that a list of them is not a list of attendances. */
   function mayPaste(session: Session): boolean {
     const counting = countsOf(session);
     return listsADay > 0 && 'counts' in counting && counting.counts !== 'unscheduled';
@@ -110,7 +110,7 @@ export function createListPages(
     });
   };
 
-  /** Takes one of the lists of a day, whichever process is asked; false if all are taken. */
+  /** Uses up one of a day's lists, whichever process is asked; false if all are used. */
   async function takeList({ userKey }: Caller): Promise<boolean> {
     const today = londonDate(now());
     for (let nth = 0; nth < listsADay; nth++) {
@@ -137,7 +137,7 @@ export function createListPages(
     const isFirst =
       prevented === undefined ? await endings.once(`look ${id}`).catch(() => undefined) : undefined;
     if (isFirst === false) return undefined;
-    // What has no number in it is no list: most often something else was pasted.
+    // Text without a number is not a list: most often something else was pasted.
     const isList = lines.some(({ read }) => read.kind === 'read');
     const isTaken =
       isFirst && (!isList || (await takeList(admitted.caller).catch(() => undefined)));

@@ -33,7 +33,7 @@ const DASH = '\\u2010-\\u2015\\u2212-';
 const BY = `(?: ?[/.${DASH}] ?| )`;
 const DATE = `[0-9]{1,4}${BY}[0-9]{1,2}${BY}[0-9]{1,4}`;
 const TEN_DIGITS = `[0-9](?:${SEPARATOR}*[0-9]){9}`;
-/** A number in any form that is taken on its own, and after it, if anything, a date. */
+/** A number in any form accepted by itself, and after it, if anything, a date. */
 const LINE = new RegExp(`^${SEPARATOR}*(${TEN_DIGITS})${SEPARATOR}*(?:[ ,;]+(${DATE}))?[ ,;]*$`);
 const NUMBERS = new RegExp(`(?<![0-9])${TEN_DIGITS}(?![0-9])`, 'g');
 const WRITTEN_DATE = `[0-9]{1,2}${BY}[0-9]{1,2}${BY}(?:[0-9]{4}|[0-9]{2})|[0-9]{4}${BY}[0-9]{1,2}${BY}[0-9]{1,2}`;
@@ -42,7 +42,7 @@ const DATE_LAST = new RegExp(`(?:^|[ ,;])(${WRITTEN_DATE})[ ,;.${DASH}]*$`);
 /** The same with digits too few or too many. */
 const LIKE_A_LINE = new RegExp(`^[0-9](?:${SEPARATOR}|[0-9]){0,40}(?:[ ,;]+${DATE})?[ ,;]*$`);
 
-/** The groups of a date's digits, whichever end its year is at. */
+/** The groups of a date's digits, with the year at either end. */
 function partsOf(written: string): { year: string; month: string; day: string } {
   const [first = '', month = '', last = ''] = written.match(/[0-9]+/g) ?? [];
   return first.length === 4 ? { year: first, month, day: last } : { year: last, month, day: first };
@@ -53,18 +53,18 @@ function dateOf(written: string): CalendarDate | undefined {
   return calendarDate(Number(year), Number(month), Number(day));
 }
 
-/** Whether somebody may mean a date: one with a full year is one although its day does not exist. */
+/** Whether somebody may mean a date: one with a full year counts even if its day does not exist. */
 function isDate(written: string): boolean {
   const { year, month, day } = partsOf(written);
   if (/^(?:19|2[01])[0-9]{2}$/.test(year)) return true;
-  // 20yy has a 29 February wherever 19yy has one.
+  // 20yy has a 29 February whenever 19yy has one.
   const fullYear = Number(year.length === 4 ? year : `20${year}`);
   return calendarDate(fullYear, Number(month), Number(day)) !== undefined;
 }
 
 const digitsIn = (text: string): number => text.replaceAll(/[^0-9]/g, '').length;
 
-/** How many digits there are beside a date at either end of a line; `undefined` if there is no date. */
+/** How many digits there are besides a date at either end of a line; `undefined` if there is no date. */
 function digitsBesideDate(text: string): number | undefined {
   const blank = (all: string, date: string): string => (isDate(date) ? ' ' : all);
   const rest = text.replace(DATE_LAST, blank).replace(DATE_FIRST, blank);
@@ -73,7 +73,7 @@ function digitsBesideDate(text: string): number | undefined {
 
 type Fault = Extract<ReadLine, { kind: 'refused' }>['fault'];
 
-/** What is wrong in a line that is no number with a date after it. */
+/** What is wrong in a line that is not a number followed by a date. */
 function faultOf(text: string, hasDate: boolean): Fault {
   const [first, second] = text.match(NUMBERS) ?? [];
   if (second !== undefined) return 'several';
@@ -99,7 +99,7 @@ function readLine(text: string, now: number): ReadLine {
     : refused('wrongDate');
 }
 
-/** The lines of a list that hold anything, in their order. */
+/** The non-empty lines of a list, in order. */
 export const readList = (list: string, now: number): Line[] =>
   list.split(/\r\n|\n|\r/).flatMap((each, i) => {
     const text = tidy(each).replaceAll(/\s+/g, ' ');
@@ -113,7 +113,7 @@ export const readList = (list: string, now: number): Line[] =>
 export type Outcome = keyof typeof LIST.outcomes;
 export type Listed = Line & { outcome: Outcome };
 
-/** What a check of one line comes to. @throws as every answer does if what is held cannot be shown */
+/** The result of checking one line. @throws like every answer if what is held cannot be shown */
 export function outcomeOf({ result, authorities, coverage }: Checked): Outcome {
   if (result.kind === 'not-flagged') {
     return coverage.coverage.notUpToDate.length > 0 ? 'noneBehind' : 'none';
@@ -166,9 +166,9 @@ const items = (lines: readonly Listed[]): Html =>
   html`<ul class="nhsuk-list nhsuk-list--bullet">${lines.map((each) => html`<li><bdi>${LIST.lineOf(each.line, nameOf(each))}</bdi>. ${LIST.outcomes[each.outcome]}</li>`)}</ul>`;
 
 /**
- * The list in its own order; what was not checked and what is flagged stand above it once more.
+ * The list in its own order; unchecked and flagged lines are repeated above it.
  *
- * @param covered of any line that was checked; of one for which councils were out of date, if there is one
+ * @param covered from any checked line; from one with out-of-date councils, if there is one
  */
 export function listResult(lines: readonly Listed[], covered: Covered | undefined): Page {
   const notChecked = lines.filter((line) => !isChecked(line));

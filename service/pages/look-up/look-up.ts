@@ -41,8 +41,8 @@ export type LookUpPagesDependencies = SignedInDependencies &
   AttendancePagesDependencies;
 
 /**
- * The page that a child is looked up on. The lookup itself is the one of the API: the same admission, limits, store,
- * audit and refusals, by a caller that a session stands for and not a token.
+ * The page that a child is looked up on. The lookup is the API's: the same admission, limits, store, audit
+ * and refusals, by a caller that comes from a session instead of a token.
  */
 export function createLookUpPages(dependencies: LookUpPagesDependencies) {
   const {
@@ -83,7 +83,7 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
     const isWrong = errors.length > 0;
     return {
       ...signedIn(session),
-      // What was typed stands on it again.
+      // What was typed is shown on it again.
       ...(isWrong ? hides(session, ANSWER_HIDDEN) : { endsWithSession: FORM_ENDED }),
       title: isWrong ? `${LOOK_UP.error}${LOOK_UP.title}` : LOOK_UP.title,
       status: isWrong ? 400 : 200,
@@ -110,7 +110,7 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
     return redirect('/sign-in', noLongerSignedIn(state));
   };
 
-  /** Makes the look that a form asks for. */
+  /** Makes the look requested by a form. */
   async function look(
     session: Session,
     admitted: Admitted,
@@ -183,7 +183,7 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
     if (rehearsal?.kind === 'limited') {
       return { code: 'too-many-requests', limit: rehearsal.limit };
     }
-    // With what it asks for: somebody may have gone back and typed another number into it.
+    // With its request: somebody may have gone back and typed another number into it.
     const asked = JSON.stringify([id, request, typed.care]);
     let answer = answers.find(asked);
     if (answer === undefined) {

@@ -6,7 +6,7 @@ import { buttonLink, heading, link, paragraph } from '../html/parts.ts';
 import type { FormRefusal } from '../session/forms.ts';
 import { FORMS_REFUSED } from '../session/forms-refused.ts';
 
-/** A check that was not made: another shape than any that was, and the same first words in all of them. */
+/** A check that was not made: a different layout from any that was, always with the same first words. */
 function page(heading1: string, then: Html, more: Partial<Page> = {}): Page {
   return {
     title: NOT_CHECKED.title,
@@ -50,10 +50,10 @@ export const overPage = (cookies: readonly string[]): Page =>
 export const isFormRefusal = (code: ErrorCode): code is FormRefusal =>
   Object.hasOwn(FORMS_REFUSED, code);
 
-/** The address that a form is opened at. */
+/** The address at which a form is opened. */
 type FormOf = '/look-up' | '/list';
 
-/** The page for a form that has to be opened again, with what to do for one child and for a list. */
+/** The page for a form that must be opened again, with what to do for one child and for a list. */
 function anewPage(
   says: string,
   form: FormOf,
@@ -78,12 +78,12 @@ export const formRefusedPage = (code: FormRefusal, form: FormOf): Page =>
   );
 
 /**
- * Of a form that was sent before and whose answer is not to be shown again: nobody knows whether this browser saw it,
- * or whether it now asks about another child. No number stands on it.
+ * For a form sent before whose answer must not be shown again: nobody knows whether this browser saw it, or
+ * whether it now asks about another child. It shows no number.
  */
 export const usedPage = (form: FormOf): Page =>
   anewPage(NOT_CHECKED.used, form, [NOT_CHECKED.usedThen, NOT_CHECKED.usedListThen], 409);
 
-/** The page for a form made for another session, most often the same person's before they signed in again. */
+/** The page for a form made for another session, mostly the same person's before they signed in again. */
 export const stalePage = (form: FormOf): Page =>
   anewPage(NOT_CHECKED.stale, form, [NOT_CHECKED.staleThen, NOT_CHECKED.staleListThen], 403);

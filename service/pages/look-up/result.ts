@@ -13,7 +13,7 @@ import { timeOfYearText, timeText } from '../html/time.ts';
 /** The number and date of birth of an answer, as they were typed, and the time of the look. */
 type Subject = Pick<LookupRequest, 'nhsNumber' | 'dateOfBirth'> & { at: number };
 
-/** In groups that are read aloud, and kept on one line. */
+/** In groups for reading aloud, and kept on one line. */
 export const numberText = (nhsNumber: string): string =>
   nhsNumber.replace(/^(...)(...)(....)$/, '$1\u00a0$2\u00a0$3');
 
@@ -28,7 +28,7 @@ export const subjectBar = ({ nhsNumber, dateOfBirth, at }: Subject, wasChecked: 
 <div><dt>${RESULT.time}</dt><dd>${wasChecked ? RESULT.checkedAt(keptTime(at)) : RESULT.notCheckedAt(keptTime(at))}</dd></div>
 </dl>`;
 
-/** The numbers of a council as they are to be rung at the time of the answer. */
+/** The numbers of a council, in the order for ringing at the time of the answer. */
 type Ring = (authority: Flag['authority']) => Html;
 
 const councilName = ({ name }: Flag['authority']): Html => html`<bdi>${name}</bdi>`;
@@ -39,7 +39,7 @@ const isInCare = ({ type }: Flag): boolean => PLAN_TYPES[type].inCare;
 const endOf = (flag: Flag): CalendarDate =>
   (flag.endDate ?? flag.dueOrEndDate ?? flag.startDate) as CalendarDate;
 
-/** What plans in force come to, in one line. */
+/** A summary of plans in force, in one line. */
 function headingOf(flags: readonly Flag[]): string {
   const councils = new Set(flags.map(({ authority }) => authority.code)).size;
   if (councils > 1) {
@@ -61,20 +61,20 @@ function headingOf(flags: readonly Flag[]): string {
 const planTitle = (flag: Flag): string =>
   isOverdue(flag) ? RESULT.dueDatePassed : PLAN_TYPES[flag.type].heading;
 
-/** Whom to ring, before all else. Of several plans, the one that leaves least time decides. */
+/** Whom to ring, before everything else. Of several plans, the most urgent decides. */
 function ringTitle(flags: readonly Flag[], council: string): string {
   if (flags.every(isUnborn)) return RESULT.ringBeforeMother(council);
   return flags.every(isInCare) ? RESULT.ringFar(council) : RESULT.ringBefore(council);
 }
 
-/** What else there is to do about one plan. */
+/** What else to do about one plan. */
 function alsoDo(flag: Flag): Html | false {
   if (isOverdue(flag)) return html`<p class="cpf-strong">${RESULT.duePassed(endOf(flag))}</p>`;
   if (flag.dueOrEndDate !== undefined) return paragraph(RESULT.due(endOf(flag)));
   return isInCare(flag) && html`<p class="cpf-strong">${RESULT.whoAgrees}</p>`;
 }
 
-/** Where a night number is a day or more older than what else the council sent. */
+/** If a night number is a day or more older than the rest of the council's data. */
 function phoneAge({ emergencyDutyTeamPhoneAsOf: asOf, dataAsOf }: Flag['authority']): Html | false {
   if (asOf === undefined || dataAsOf === undefined) return false;
   const at = Date.parse(asOf);
@@ -91,7 +91,7 @@ function behindWarning({ authority }: Flag): Html | false {
 /**
  * A council's plans in force: whom to ring, what to do.
  *
- * @param isOnly the heading of the page says already what they are
+ * @param isOnly the heading of the page already names them
  */
 function inForceCard(flags: readonly Flag[], isOnly: boolean, ring: Ring): Html {
   const [first] = flags;
@@ -115,7 +115,7 @@ ${paragraph(RESULT.notAReferral)}
 </div></div>`;
 }
 
-/** A council's plans that have ended: plain, since nothing is to be done at once, and nothing is to be ruled out. */
+/** A council's ended plans: plain, since nothing is urgent and nothing is ruled out. */
 function endedCard(flags: readonly Flag[], ring: Ring): Html {
   const [first] = flags;
   if (first === undefined) return html``;
@@ -137,7 +137,7 @@ function byCouncil(flags: readonly Flag[]): Flag[][] {
   return [...groups.values()];
 }
 
-/** Before all else if a date of birth differs: it may be another child, and it may be a slip of a pen. */
+/** Before everything else if a date of birth differs: it may be another child, and it may be a slip. */
 function mismatchWarning(flags: readonly Flag[]): Html | false {
   const differing = flags.filter(({ dateOfBirth }) => dateOfBirth === 'mismatch');
   if (differing.length === 0) return false;
@@ -173,7 +173,7 @@ function coveredText({ area, expected }: Coverage): string {
   }
 }
 
-/** What no plan does not mean, and what to check beside it: the same of one child and of a list. */
+/** What no plan does not mean, and what to check as well: the same for one child and for a list. */
 export const cautions = (coverage: Coverage, notSafe: string, asksForMother: boolean): Html =>
   html`<p>${coveredText(coverage)}${coverage.complete && ` ${RESULT.allUpToDate}`}</p>
 <p><strong>${notSafe}</strong> ${RESULT.notHere}</p>
@@ -189,7 +189,7 @@ type Behind = {
   at: number;
 };
 
-/** The councils that are out of date, each with whom to ring, and where those are that are only counted. */
+/** The out-of-date councils, each with whom to ring, and where to find those only counted. */
 export function behindCouncils(
   { coverage, authorities, at }: Behind,
   liveIn: (councils: readonly string[], more: number) => string,
@@ -208,7 +208,7 @@ ${held === undefined ? false : phones(held, at)}
 </div>`;
 }
 
-/** What the councils had sent when a check was made. */
+/** The councils' data when a check was made. */
 export type Covered = Behind & { coverage: Coverage };
 type NegativeOf = Covered & { dateOfBirth: CalendarDate | undefined };
 
@@ -257,7 +257,7 @@ const accessesTable = (accesses: readonly ListedAccess[]): Html =>
     ]),
   );
 
-/** What is missing from the list of who has looked, so that nobody takes it to be complete. */
+/** What is missing from the list of who has looked, so that nobody takes it for complete. */
 function notShown(accesses: DetailsOf['accesses']): Html | false {
   const who = whoLookedOf(accesses);
   if (who === 'shown') return false;
@@ -313,8 +313,8 @@ ${behind}`;
 }
 
 /**
- * The answer to a check that was made, in the order of the first two seconds: whom it is about, what it is, what to do,
- * whom to ring, what to be careful about; the rest folded away.
+ * The answer to a check that was made, in the order of the first two seconds: the patient, the result, what
+ * to do, whom to ring, cautions; the rest folded away.
  *
  * @throws {UnanswerableLookup} if a plan's authority is not in the directory
  */

@@ -51,13 +51,13 @@ export const ANSWER_HIDDEN: HiddenAnswer = {
   says: HIDDEN.noCheck,
   another: { href: '/look-up', text: RESULT.another },
 };
-/** Where a form was that somebody may have typed a number into, once their session is over. */
+/** In place of a form that may hold a typed number, once the session is over. */
 export const FORM_ENDED = {
   heading: SIGN_IN.signedOut,
   says: SIGN_IN.signedOutThen,
   another: { href: '/sign-in', text: SIGN_IN.title },
 };
-/** How long to wait if the refusal does not name a limit. */
+/** How long to wait if the refusal names no limit. */
 const WAIT_SECONDS = 60;
 
 /** The id of a form, by which it counts once. */
@@ -103,11 +103,11 @@ export function createSignedIn(dependencies: SignedInDependencies) {
     return { hide: { ...hidden, afterSeconds } };
   }
 
-  /** Takes away the cookie that a browser sent; of one that sent none nothing is known. */
+  /** Removes the cookie that a browser sent; if it sent none, nothing is known about it. */
   const noLongerSignedIn = ({ kind }: SessionState): string[] =>
     kind === 'over' ? [cookies.set('session', undefined)] : [];
 
-  /** Where an answer was: nothing of it is left, and no look is made. It keeps nobody signed in. */
+  /** In place of an answer: nothing of it is left, and no look is made. It does not keep anybody signed in. */
   const showHidden =
     ({ heading: title, says, another }: HiddenAnswer): Handler =>
     ({ env }) => {
@@ -119,10 +119,10 @@ export function createSignedIn(dependencies: SignedInDependencies) {
       });
     };
 
-  /** A look at one child, as it was typed and read, or a list as it was pasted. */
+  /** A look at one child, as typed and read, or a list as pasted. */
   type Asked = { typed: Typed; request?: LookupRequest | undefined } | { list: string };
 
-  /** Why a look of somebody signed in was not made, in words. */
+  /** Why somebody's look was not made, in words. */
   function notChecked(
     session: Session,
     code: ErrorCode,
@@ -157,8 +157,8 @@ export function createSignedIn(dependencies: SignedInDependencies) {
   }
 
   /**
-   * Who sends a form, and what it says. Nobody's body is read before it is known who they are; that is judged again
-   * once all of it is here, since the session may have ended while it was on its way.
+   * Who sends a form, and what it says. The body is read only once the sender is known; that is judged again
+   * once everything has arrived, since the session may have ended meanwhile.
    */
   async function readSignedIn(env: RouteContext['env'], maxBytes: number = BODY_LIMITS.maxBytes) {
     const isKnown = 'session' in sessions.read(env.incoming);
@@ -181,8 +181,8 @@ export function createSignedIn(dependencies: SignedInDependencies) {
   }
 
   /**
-   * While it is not clear whether a session was ended, a look is recorded as a check that could not be made: the
-   * store is not asked, and nothing is shown.
+   * While it is unclear whether a session was ended, a look is recorded as a check that could not be made:
+   * the store is not asked, and nothing is shown.
    */
   const preventedBy = ({ kind }: SessionState): 'store' | undefined =>
     kind === 'unknown' ? 'store' : undefined;
@@ -190,7 +190,7 @@ export function createSignedIn(dependencies: SignedInDependencies) {
     state.kind === 'unknown' ? { ...state, kind: 'open' } : state;
 
   /**
-   * A handler of the API's own guard, in which a session stands where the API has a token.
+   * A handler of the API's own guard, with a session in place of the API's token.
    *
    * @param state through {@link orPrevented} if the work heeds {@link preventedBy}
    */

@@ -10,7 +10,7 @@ import type { AtOfficer } from './officer.ts';
 const WORDS = OFFICER_CASES;
 export const CASE_FORM = 'case';
 
-/** What somebody did to learn of a child, whether or not they did. */
+/** How somebody learnt about a child, whether or not it succeeded. */
 const ACCESSES = ['lookup', 'could-not-check', 'refusal', 'attendance'];
 export const isAccess = ({ type }: ShownEvent): boolean => ACCESSES.includes(type);
 

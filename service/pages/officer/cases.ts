@@ -55,7 +55,10 @@ function caseOf({ cases }: CasePagesDependencies, at: AtPrivacy, id: string | un
   return own === undefined || found?.organisation === own ? found : undefined;
 }
 
-/** By entry, who made the accesses that cases are about: on record before it is shown, and nobody while the audit cannot be read. */
+/**
+ * By entry, who made the accesses that cases are about: recorded before it is shown, and nobody while the
+ * audit cannot be read.
+ */
 async function usersOf(
   dependencies: CasePagesDependencies,
   at: AtPrivacy,
@@ -127,7 +130,7 @@ const stepsFor = (at: AtPrivacy, { state, about, proposedBy }: AccessCase): Offe
 
 type Typed = { step?: string | undefined; words?: string | undefined };
 
-/** A case with its access, plan details included: what a case is about has to be known to judge it. */
+/** A case with its access, including plan details, which are needed to judge it. */
 async function casePage(
   dependencies: CasePagesDependencies,
   at: AtPrivacy,

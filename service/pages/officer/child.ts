@@ -44,7 +44,7 @@ const WORDS = OFFICER_DRAFT;
 const PATH = '/officer/child';
 const COPY_PATH = `${PATH}/copy`;
 const LINES_A_PAGE = 25;
-/** Looked through for a copy. */
+/** Examined for a copy. */
 const LINES_AT_ONCE = 1_000;
 
 /** What is judged before a draft is made. Source: Data Protection Act 2018, schedule 3, parts 2 and 5. */
@@ -167,7 +167,7 @@ const recordOf = ({ criteria, gates, shows }: Draft) => ({
 type Part = { cursor: string | undefined; page: number };
 const pageSchema = z.coerce.number().int().min(1).max(100_000).catch(1);
 
-/** Which page of the draft somebody wants: the one that they are on, unless they go to another. */
+/** Which page of the draft is wanted: the present one, unless the reader goes to another. */
 function partOf(fields: Fields): Part {
   const page = pageSchema.parse(fields.get('page') ?? 1);
   switch (fields.get('go')) {
@@ -184,14 +184,14 @@ const LINE = /^line-([0-9]{1,15})$/;
 const lineName = (entry: number): string => `line-${entry}`;
 const RELEASED = /^[0-9]{1,15}(?:,[0-9]{1,15})*$/;
 
-/** The lines that a reviewer has released so far, on whatever pages of the draft. */
+/** The lines that a reviewer has released so far, on any pages of the draft. */
 function releasedIn(fields: Fields): Set<number> {
   const others = fields.get('released') ?? '';
   const here = [...fields.keys()].flatMap((name) => LINE.exec(name)?.[1] ?? []);
   return new Set([...(RELEASED.test(others) ? others.split(',') : []), ...here].map(Number));
 }
 
-/** A line begins with when it was. */
+/** A line begins with its time. */
 const timeOf = ([at = '']: readonly Cell[]): string => shortTimeText(Date.parse(String(at)));
 
 const tableCells = (row: readonly Cell[]): Html[] =>
@@ -201,7 +201,7 @@ type Line = { row: readonly Cell[]; entry: number };
 const linesOf = ({ rows, entries = [] }: ReportPage): Line[] =>
   rows.map((row, i) => ({ row, entry: entries[i] ?? -1 }));
 
-/** Accesses, and apart from them what was done to review them, each if there is one. */
+/** Accesses, and separately the reviews of them, each if there are any. */
 const sections = (
   head: readonly string[],
   lines: readonly Line[],
@@ -219,14 +219,14 @@ const releaseLabel = (lines: readonly Line[], line: Line): Html =>
   html`<span class="nhsuk-u-visually-hidden">${WORDS.releases(lines.indexOf(line) + 1, lines.length, timeOf(line.row))}</span>`;
 
 /**
- * `POST /officer/child`: a page of the draft of one child's accesses, for the controller's review: never to be handed
- * over as it is.
+ * `POST /officer/child`: a page of the draft of one child's accesses, for the controller's review: never to
+ * be handed over unreviewed.
  */
 export const officerDraft: Mountable<OfficerDependencies> = {
   operation: { method: 'POST', path: PATH, letsIn: 'audit' },
   handler: (dependencies) =>
     officerLook(dependencies, isPrivacy, async (_, at, fields) => {
-      // What is recorded from now on would move the lines from page to page.
+      // Later records would move the lines from page to page.
       const typed = { to: new Date().toISOString(), ...typedDraft(fields) };
       const read = readDraft(typed);
       if (isEdit(fields)) return draftForm(at, typedDraft(fields), []);

@@ -32,7 +32,7 @@ export type Typed = Partial<Record<Criterion | 'reason', string>>;
 
 const WORDS = OFFICER.fields;
 
-/** Which of the fields somebody can use: what can only ever find their own, or nothing, is not asked. */
+/** The fields that somebody can use: those that could only find their own events, or none, are left out. */
 export const CRITERIA_FOR: Record<Viewer['kind'], readonly Criterion[]> = {
   all: CRITERIA,
   organisation: ['number', 'user', 'activity', 'outcome', 'type', 'from', 'to'],
@@ -156,6 +156,6 @@ export function criteriaFields(
 ${reasonField(typed.reason, errors)}`;
 }
 
-/** What was typed once more, unseen, for the next page of the same. */
+/** What was typed before, hidden, for the next page of the same. */
 export const typedHidden = (typed: Partial<Record<string, string>>): Html =>
   html`${Object.entries(typed).map(([name, value]) => value !== undefined && html`<input type="hidden" name="${name}" value="${value}">`)}`;

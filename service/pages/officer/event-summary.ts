@@ -28,8 +28,8 @@ export const some = (text: string): Html | undefined =>
   text === '' ? undefined : html`<bdi>${shownText(text)}</bdi>`;
 
 /**
- * Fields that are no rows by their own names: {@link eventSummary} shows some under another name, and the others say
- * nothing to a person. The CSV and the proof of the event hold them.
+ * Fields not shown under their own names: {@link eventSummary} shows some under another name, and the others
+ * mean nothing to a person. The CSV and the proof of the event contain them.
  */
 const LEFT_OUT: ReadonlySet<string> = new Set([
   'type',
@@ -92,7 +92,7 @@ function fieldText(path: string, value: unknown): string {
   }
 }
 
-/** Every other field of an event as a row, with what is inside of some of them. */
+/** Every other field of an event as a row, including nested ones. */
 function fieldRows(fields: Readonly<Record<string, unknown>>, inside = ''): [string, Html][] {
   return Object.entries(fields).flatMap(([name, value]): [string, Html][] => {
     const path = `${inside}${name}`;

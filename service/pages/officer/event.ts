@@ -45,7 +45,7 @@ const entrySchema = z
 export const entryOf = (fields: Fields): number | undefined =>
   entrySchema.safeParse(fields.get('entry')).data;
 
-/** Reads one event as the officer may see it, and puts on record that it was looked at. */
+/** Reads one event as the officer may see it, and records that. */
 export async function lookAtEvent(
   dependencies: OfficerDependencies,
   at: AtOfficer,
@@ -203,7 +203,7 @@ const DONE: Record<string, string> = {
   'unblocked-before': WORDS.unblockedBefore,
 };
 
-/** Those whom somebody may let in again: all of them, or at an organisation whom they blocked themselves. */
+/** Those whom somebody may unblock: all of them, or at an organisation those they blocked themselves. */
 async function blocksOf(blocks: Blocks, at: AtOfficer<PrivacyViewer>): Promise<Block[]> {
   const all = await blocks.list();
   const { account } = at.named('');
@@ -244,7 +244,7 @@ ${button(WORDS.unblock)}
     }),
 };
 
-/** `POST /officer/unblock`: lets a user in again, as `cp-flags unblock` does. */
+/** `POST /officer/unblock`: unblocks a user, as `cp-flags unblock` does. */
 export const officerUnblock: Mountable<EventPagesDependencies> = {
   operation: { method: 'POST', path: '/officer/unblock', letsIn: 'audit' },
   handler: (dependencies) =>

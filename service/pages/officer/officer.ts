@@ -29,21 +29,21 @@ import { typedHidden } from './criteria.ts';
 export type OfficerDependencies = DeskDependencies &
   ViewerDependencies & {
     searcher: Pick<Searcher, 'ask'>;
-    /** How far the index goes, as the worker's thread last reported. */
+    /** How far the index reaches, by the worker's thread's last report. */
     indexed: () => Reach | undefined;
     store: Pick<Store, 'appendEvent'>;
   };
 
-/** A person who may look into the audit, and whose view of it they have. */
+/** A person who may look into the audit, and their view of it. */
 export type AtOfficer<V extends Viewer = Viewer> = AtDesk & {
   viewer: V;
-  /** The way back from a page that came from a form that was sent: going back to one fails in a browser. */
+  /** The way back from a page reached by sending a form, since going back to one fails in a browser. */
   back?: Html;
 };
 
 type Answer = Response | WorkRefused | Promise<Response | WorkRefused>;
 
-/** Who sees more than that children of theirs were looked up: privacy officers and the operating Guardian. */
+/** Who sees more than looks at their own children: privacy officers and the operating Guardian. */
 export type PrivacyViewer = Exclude<Viewer, { kind: 'authority' }>;
 
 export const isAll = (viewer: Viewer): viewer is Extract<Viewer, { kind: 'all' }> =>
@@ -76,7 +76,7 @@ export const guardedOfficer = <V extends Viewer>(
 const FORM_MOST_BYTES = 16_384;
 export const LOOK_FORM = 'audit';
 
-/** What a way back does not send again: who sent it, and what was done on the page. */
+/** Fields that a way back does not send again: the sender, and what was done on the page. */
 const NOT_TYPED = new Set(['form', 'token', 'entry', 'as', 'edit', 'go', 'next']);
 
 /** A form that goes to another page with all that was typed so far. */
@@ -88,7 +88,7 @@ ${at.hidden(LOOK_FORM)}${typedHidden({ ...Object.fromEntries(typed), ...(edit &&
 </form>`;
 }
 
-/** From an event to its results, from a copy to its draft, and from what was found to the form. */
+/** From an event to its results, from a copy to its draft, and from the results to the form. */
 function backFrom(at: AtOfficer, path: string, fields: Fields): Html {
   switch (path) {
     case '/officer/event': {
@@ -102,12 +102,12 @@ function backFrom(at: AtOfficer, path: string, fields: Fields): Html {
   }
 }
 
-/** Whether somebody wants the form again with what they typed, and nothing looked for. */
+/** Whether somebody wants the form again with what they typed, without a search. */
 export const isEdit = (fields: Fields): boolean => fields.get('edit') === 'yes';
 
 /**
- * Guards a form that only looks. It may be sent again, by going back to it: each time is a search of its own, on
- * record.
+ * Guards a form that only looks. It may be sent again by going back to it: each time is a separate, recorded
+ * search.
  */
 export const officerLook = <V extends Viewer>(
   dependencies: OfficerDependencies,
@@ -147,7 +147,7 @@ const FAILURES = {
   failed: { status: 503, title: FAILED.failed, says: FAILED.failedThen },
 } as const;
 
-/** What is put on record of a look into the audit, beside who made it. */
+/** What is recorded about a look into the audit, besides who made it. */
 type OnRecord = {
   reason: string;
   report?: string;
@@ -155,7 +155,7 @@ type OnRecord = {
   eventsShown: number;
 };
 
-/** Puts a look into the audit on record, and returns its id. */
+/** Records a look into the audit, and returns its id. */
 export async function onRecordAs(
   { store }: Pick<OfficerDependencies, 'store'>,
   at: AtOfficer,
@@ -187,7 +187,7 @@ type Asked<Kind extends keyof ThreadOrders> =
   | { kind: 'found'; found: ThreadFinds[Kind] & { size: number } }
   | { kind: 'refused'; response: Response };
 
-/** Looks into the audit, for what is put on record before it is shown. */
+/** Looks into the audit, for what is recorded before it is shown. */
 export async function ask<Kind extends keyof ThreadOrders>(
   { searcher, log }: Pick<OfficerDependencies, 'searcher' | 'log'>,
   at: AtOfficer,
@@ -202,7 +202,7 @@ export async function ask<Kind extends keyof ThreadOrders>(
   return { kind: 'refused', response: at.page({ ...officerMessage(at, title, says), status }) };
 }
 
-/** Looks into the audit and puts that on record, before anything is shown. */
+/** Looks into the audit and records that, before anything is shown. */
 export async function look<Kind extends keyof ThreadOrders>(
   dependencies: OfficerDependencies,
   at: AtOfficer,
@@ -210,7 +210,7 @@ export async function look<Kind extends keyof ThreadOrders>(
   order: ThreadOrders[Kind],
   onRecord: (found: ThreadFinds[Kind]) => OnRecord | undefined,
 ): Promise<Looked<Kind>> {
-  // As it was before the search, which reaches at least as far.
+  // The extent before the search, which reaches at least as far.
   const before = dependencies.indexed();
   const asked = await ask(dependencies, at, kind, order);
   if (asked.kind === 'refused') return asked;
@@ -221,13 +221,13 @@ export async function look<Kind extends keyof ThreadOrders>(
   return { kind: 'found', found, auditId, reach: searchedUntilOf(before, found.size) };
 }
 
-/** What the reader of a result has to know: that it is on record, and how far it reached. */
+/** What the reader of a result must know: that it is recorded, and how far it reached. */
 export const reachNote = (auditId: string, { completeUntil, notSearched }: SearchedUntil): Html =>
   html`<p class="nhsuk-body-s">${OFFICER.recordedAs(auditId)}
 ${completeUntil === undefined ? OFFICER.searchedUntilUnknown : OFFICER.searchedUntil(withShortTimes(completeUntil))}
 ${notSearched > 0 && OFFICER.notSearched(notSearched)}</p>`;
 
-/** Whose eyes somebody looks through, in words. */
+/** Somebody's view of the audit, in words. */
 export function seesText({ viewer, session }: AtOfficer): string {
   if (viewer.kind === 'all') return OFFICER.sees.all;
   return OFFICER.sees[viewer.kind](session.role.organisation.name);

@@ -22,7 +22,7 @@ import {
 import { chartOf, narrowed, periodText } from './reports.ts';
 import { resultTable } from './results.ts';
 
-/** What may give somebody away who looks without a reason, in the order of the page. */
+/** Signs of somebody who looks without a reason, in the order of the page. */
 const PATTERNS = ['out-of-hours', 'repeats', 'refusals', 'alerts'] as const satisfies ReportName[];
 const LINES_SHOWN = 10;
 const LEAST = 3;

@@ -139,7 +139,7 @@ function readReport(typed: TypedReport, viewer: PrivacyViewer): ReadReport {
   return { kind: 'read', name: report, options, reason: read.reason };
 }
 
-/** What a report of sums looks like at a glance: its first lines, by the figure that it is about. */
+/** A report of sums at a glance: its first lines, by its main figure. */
 export function chartOf(name: ReportName, { title, columns, rows }: Report): Html | false {
   const maker = REPORTS[name];
   const figure = 'figure' in maker ? maker.figure : name === 'alerts' ? 'count' : undefined;
@@ -161,7 +161,7 @@ export const periodText = ({ from, to }: AuditCriteria): string =>
     to === undefined ? WORDS.now : shortTimeText(to),
   );
 
-/** The time that a report covers begins for its next pages where it began for the first. */
+/** The period of a report starts for its next pages where it started for the first. */
 const fromText = ({ from }: AuditCriteria): { from?: string } =>
   from === undefined ? {} : { from: new Date(from).toISOString() };
 

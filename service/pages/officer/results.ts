@@ -9,7 +9,7 @@ import { type Html, html } from '../html/html.ts';
 import { shortDateText, shownText } from '../html/time.ts';
 import { numberText } from '../look-up/result.ts';
 
-/** What people call a value, by a table of names; a value that no name is known for stays as it is. */
+/** What people call a value, by a table of names; a value without a known name is unchanged. */
 const named =
   (names: Readonly<Record<string, string>>) =>
   (value: string): string =>
@@ -56,7 +56,7 @@ export const criteriaText = (text: string): string =>
     )
     .join(', ');
 
-/** By the column of the command line: whose values a page shows by what people call them. */
+/** By the column of the command line: columns for which a page shows people's names for values. */
 const NAMES: Readonly<Record<string, (value: string) => string>> = {
   [NUMBER]: numberText,
   event: eventName,
@@ -75,8 +75,8 @@ const NAMES: Readonly<Record<string, (value: string) => string>> = {
 };
 
 /**
- * Columns of the command line that are lines of one cell on a page, in the order of its lines: so there is room for
- * them, and they read as a person would write them. A file keeps them apart.
+ * Columns of the command line that share one cell on a page, in the order of its lines: this makes room for
+ * them, and they read as a person would write them. A file keeps them separate.
  */
 const MERGED = [
   { columns: ['event', 'what', 'sign', 'outcome', 'activity', 'delivered', 'answer delivered'] },
@@ -111,12 +111,12 @@ export const hasNumbers = (
     ),
   );
 
-/** What a table has no room for: it stands on the page of each event, or in another column. */
+/** What a table has no room for: it is on the page of each event, or in another column. */
 const LEFT_OUT = new Set(['audit id', 'date']);
 
 type Columns = { heading: string; of: readonly number[] };
 
-/** The columns of a table on a page, without empty ones, and without the issuer if it is the same in every row. */
+/** The columns of a table on a page, without empty ones, and without the issuer if every row has the same. */
 function columnsOf(columns: readonly string[], rows: readonly (readonly Cell[])[]): Columns[] {
   const says = (column: string, i: number): boolean =>
     column === 'issuer'
@@ -148,7 +148,7 @@ function cellOf(row: readonly Cell[], { of }: Columns, columns: readonly string[
     const cell = row[i] ?? '';
     const column = columns[i] ?? '';
     const text = lineOf(cell, column);
-    // An account of the pages says again which user it is.
+    // An account of the pages repeats which user it is.
     if (text === '' || (column === 'account' && row[columns.indexOf('user')])) return [];
     return isTime(cell) || column === NUMBER
       ? html`<span class="cpf-one-line">${text}</span>`
@@ -164,7 +164,7 @@ export const columnHeading = (column: string): string =>
 /**
  * Rows of the audit as a table.
  *
- * @param entries of each row the event that it is about, which then can be opened; the table has to stand in a form
+ * @param entries the event of each row, which can then be opened; the table must be in a form
  */
 export function resultTable(
   caption: string,

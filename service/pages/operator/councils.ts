@@ -36,7 +36,7 @@ export const operatorCouncils: Mountable<OperatorDependencies> = {
 
     async function lastFile({ authority }: Council): Promise<string> {
       const { code, sequence, sequenceOffset = 0 } = authority ?? {};
-      // Before a numbering that started again has its first file, no number of it was used.
+      // Before a restarted numbering has its first file, none of its numbers was used.
       if (code === undefined || sequence === undefined || sequence < sequenceOffset) return '';
       const number = sequence - sequenceOffset;
       const file = await store.fileOf(code, sequence);

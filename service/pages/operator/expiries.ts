@@ -1,7 +1,7 @@
-/** Something that ends, or grows old. Times are milliseconds since 1970. */
+/** Something that expires, or grows old. Times are milliseconds since 1970. */
 export type Expiry = {
   what: string;
-  /** Absent of what has no end of its own, or one that nobody here can read. */
+  /** Absent if it has no end of its own, or none that can be read here. */
   endsAt?: number;
   /** When its file was last changed. */
   changedAt?: number;

@@ -37,7 +37,7 @@ const reasonsOf = ({ reasons, untraced }: HeldFile): readonly string[] =>
 
 type Typed = { decision?: string; confirmedBy?: string; reason?: string };
 
-/** What somebody's decision is about: a file of an authority, which may wait or not any more. */
+/** The subject of a decision: a file of an authority, which may or may not still wait. */
 type Subject = {
   authority: ReturnType<typeof odsCodeSchema.parse>;
   sequence: number;
@@ -160,7 +160,7 @@ function readDecision(
   const what = fields.get('decision');
   const isChoice = what === 'discard' || (what === 'release' && file.untraced === undefined);
   const confirmer = fields.get('confirmedBy');
-  // To discard applies nothing, and the command does not ask for it either.
+  // Discarding applies nothing, and the command does not ask for it either.
   const confirmedBy =
     what === 'discard' && (confirmer ?? '').trim() === ''
       ? ({ kind: 'read', value: undefined } as const)
@@ -199,7 +199,7 @@ export const operatorFile: Mountable<OperatorDependencies> = {
     }),
 };
 
-/** `POST /operator/files/:authority/:sequence`: lets what waits through, or discards it. */
+/** `POST /operator/files/:authority/:sequence`: releases or discards the held part. */
 export const operatorDecideFile: Mountable<OperatorDependencies> = {
   operation: { method: 'POST', path: FILE_PAGE, letsIn: 'operate' },
   handler: (dependencies) =>
@@ -210,7 +210,7 @@ export const operatorDecideFile: Mountable<OperatorDependencies> = {
       const file = heldOf(dependencies, subject);
       const path = filePath(subject);
       if (file === undefined || heldFileWork.isUnderWay(file.id)) return redirect(path);
-      // Another file with the same number has replaced the one that was shown: nobody has decided on that.
+      // Another file with the same number has replaced the one shown: nobody has decided about that.
       if (fields.get('held') !== file.id) {
         return at.page({ ...deskMessage(HELD.replaced, HELD.overtaken, path), status: 409 });
       }

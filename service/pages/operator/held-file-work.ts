@@ -11,15 +11,15 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import type { Log } from '../../telemetry/log.ts';
 
-/** A large file takes minutes; its page says so then. */
+/** A large file takes minutes, and its page says so. */
 const ANSWERED_WITHIN_MS = 10_000;
 
 export type HeldFileWork = {
   /** Whether this process is carrying out a decision on it. */
   isUnderWay: (id: string) => boolean;
   /**
-   * Carries out a decision, and waits ten seconds for it at most: it goes on to its end all the same. A sentence
-   * if it was not done.
+   * Carries out a decision, and waits at most ten seconds for it; it continues to its end in any case. A
+   * sentence if it was not done.
    */
   decide: (
     file: HeldFile,

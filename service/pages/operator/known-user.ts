@@ -9,7 +9,7 @@ import {
 import type { AtDesk } from '../desk/guarded-desk.ts';
 import type { OperatorDependencies } from './operator.ts';
 
-/** Looks into the audit for a user, which is on record; no more of it comes out than this. */
+/** Looks into the audit for a user, which is recorded; only this result comes out. */
 export async function lookForUser(
   { searcher, store }: Pick<OperatorDependencies, 'searcher' | 'store'>,
   { caller, ids, named }: AtDesk,

@@ -20,7 +20,7 @@ export const RESEND_PAGE = '/operator/notifications';
 const MESSAGE_PAGE = `${HOME}/:message`;
 const FORM = 'operator-message';
 const SHOWN_AT_MOST = 100;
-/** In the order in which they are seen to. */
+/** In order of urgency. */
 const SHOWN = ['failed', 'unclear', 'waiting', 'asked', 'sending', 'sent', 'dropped'] as const;
 const DECIDED_ON: ReadonlySet<Sent['state']> = new Set(['failed', 'unclear', 'waiting', 'sent']);
 
@@ -87,12 +87,12 @@ ${list.length > 0 && html`<p>${link(RESEND_PAGE, MESSAGES.resendNotifications)}<
 ${command('cp-flags notifications list')}`;
 }
 
-/** What was just done, by the address that the act leads to. */
+/** What was just done, from the address that the act redirects to. */
 const rewrittenNote = (count = ''): Html | false =>
   /^[0-9]{1,9}$/.test(count) &&
   html`<p role="status"><strong>${RESEND.done(Number(count))}.</strong> ${RESEND.doneThen}</p>`;
 
-/** What a council is called; nothing if it is not known here any more. */
+/** What a council is called; nothing if it is no longer known here. */
 export function councilName({ authorities }: Pick<Readiness, 'authorities'>, code: string): string {
   return said([...authorities.values()].find((each) => each.code === code)?.name ?? '');
 }
@@ -118,7 +118,7 @@ ${notificationsPart(dependencies, now())}`,
 
 const LOCAL_ID = /^cpf-[0-9a-f]{1,64}-[0-9]{1,9}$/;
 
-/** The message of an address, if somebody may decide on it. */
+/** The message of an address, if somebody may decide about it. */
 function messageOf({ meshFolder }: OperatorDependencies, localId = ''): Sent | undefined {
   if (meshFolder === undefined || !LOCAL_ID.test(localId)) return undefined;
   return MeshFile.use(meshFolder, (file) => messageToDecide(file, localId));
@@ -166,7 +166,7 @@ export const operatorMessage: Mountable<OperatorDependencies> = {
     }),
 };
 
-/** `POST /operator/messages/:message`: sends a message again, or gives it up. */
+/** `POST /operator/messages/:message`: sends a message again, or abandons it. */
 export const operatorDecideMessage: Mountable<OperatorDependencies> = {
   operation: { method: 'POST', path: MESSAGE_PAGE, letsIn: 'operate' },
   handler: (dependencies) =>

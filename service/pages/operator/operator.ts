@@ -20,7 +20,7 @@ import type { Runbook } from './runbook.ts';
 /** What Redis says about itself. */
 type ServerState = { version: string; attached: readonly string[] };
 
-/** What the operator's pages show, and work with. */
+/** What the operator's pages show and use. */
 export type OperatorDependencies = DeskDependencies & {
   readiness: Readiness;
   /** What this process says in `/_status` besides the store. */
@@ -54,8 +54,8 @@ export type OperatorDependencies = DeskDependencies & {
 };
 
 /**
- * Words from elsewhere (a council's name, a file's, what MESH or a check says) with whatever could be an NHS number taken
- * out, and times as people write them.
+ * Words from elsewhere (a council's name, a file's, from MESH or a check) without anything that could be an
+ * NHS number, and with times as people write them.
  */
 export const said = (text: string): string => withShortTimes(withoutNumbers(text));
 

@@ -75,6 +75,6 @@ export function processesOf(lastHour: LastHour, now: number): ProcessState[] {
 export const isForLookups = ({ running }: Pick<ProcessState, 'running'>): boolean =>
   running !== undefined && running.role !== 'worker';
 
-/** How people name a process: by the beginning of its instance id, and its role. */
+/** What people call a process: the beginning of its instance id, and its role. */
 export const nameOf = ({ instance, running }: ProcessState): string =>
   `${instance.slice(0, 8)}${running === undefined ? '' : ` (${running.role})`}`;

@@ -47,7 +47,7 @@ ${button(RESEND.submit)}
   });
 }
 
-/** `GET /operator/notifications`: a form to have a council's notifications written once more. */
+/** `GET /operator/notifications`: a form to have a council's notifications written again. */
 export const operatorNotifications: Mountable<OperatorDependencies> = {
   operation: { method: 'GET', path: RESEND_PAGE, letsIn: 'operate' },
   handler: (dependencies) =>

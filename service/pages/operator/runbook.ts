@@ -31,7 +31,7 @@ function textOf(file: URL): string {
   try {
     return readFileSync(file, 'utf8');
   } catch {
-    // A missing page of words is no reason for a worker not to start.
+    // A missing page of advice is no reason for a worker not to start.
     return '';
   }
 }
@@ -51,7 +51,7 @@ export function readRunbook(): Runbook {
 
 const INLINE = /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*]+)\*|\[([^\]]+)\]\(([^)]+)\)/g;
 
-/** A line of Markdown. A link to a place on this page stays one; of any other the words stay. */
+/** A line of Markdown. A link within this page stays one; of any other the words stay. */
 function inline(line: string): Html {
   const parts: Html[] = [];
   let from = 0;

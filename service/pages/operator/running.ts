@@ -42,7 +42,7 @@ export const operatorRunning: Mountable<OperatorDependencies> = {
   handler: (dependencies) => {
     const { figures, instance, replicas, readiness, now = Date.now } = dependencies;
 
-    /** What the checks of replicas and sentinels say, as of the last look at the store. */
+    /** What the checks of replicas and sentinels say, as of the last poll of the store. */
     const replicaChecks = (): string[] =>
       readiness
         .checks()

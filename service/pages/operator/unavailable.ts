@@ -6,8 +6,8 @@ import { namedChecks } from './answering.ts';
 import { type OperatorDependencies, said } from './operator.ts';
 
 /**
- * What an operator reads if a page cannot be made: the checks that fail, which everybody may read at `/_status`,
- * and what to tell clinicians.
+ * What an operator reads if a page cannot be made: the failing checks, which everybody may read at
+ * `/_status`, and what to tell clinicians.
  */
 export const unavailableAt =
   ({ readiness, own }: Pick<OperatorDependencies, 'readiness' | 'own'>) =>

@@ -36,7 +36,7 @@ const WARNINGS: Record<KnownUser, string | undefined> = {
   'not-told': BLOCKED.notTold,
 };
 
-/** What was just done, by the address that the act leads to. */
+/** What was just done, from the address that the act redirects to. */
 function doneNote(blocks: readonly Block[], done: string | undefined): Html | false {
   const block = blocks.find(({ issuer, user }) => userKeyOf(issuer, user) === done);
   const says =
@@ -49,7 +49,7 @@ function doneNote(blocks: readonly Block[], done: string | undefined): Html | fa
 type Shown = {
   typed?: Typed;
   errors?: readonly FieldError[];
-  /** The user that the form has warned about; sent again, the form blocks them. */
+  /** The user about whom the form has warned; sent again, the form blocks them. */
   warned?: string;
   done?: string | undefined;
 };
@@ -176,7 +176,7 @@ ${button(BLOCKED.unblockSubmit)}
   });
 }
 
-/** `GET /operator/users/:key`: a blocked user, with a form to let them in again. */
+/** `GET /operator/users/:key`: a blocked user, with a form to unblock them. */
 export const operatorUser: Mountable<OperatorDependencies> = {
   operation: { method: 'GET', path: USER_PAGE, letsIn: 'operate' },
   handler: (dependencies) =>
@@ -186,7 +186,7 @@ export const operatorUser: Mountable<OperatorDependencies> = {
     }),
 };
 
-/** `POST /operator/users/:key`: lets a blocked user in again. */
+/** `POST /operator/users/:key`: unblocks a user. */
 export const operatorUnblock: Mountable<OperatorDependencies> = {
   operation: { method: 'POST', path: USER_PAGE, letsIn: 'operate' },
   handler: (dependencies) =>

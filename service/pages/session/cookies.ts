@@ -1,14 +1,14 @@
-// By hand, since Hono's reader believes the first of two cookies of one name, and decodes what it reads: here a cookie that
-// stands twice counts as absent, because one of the two may be somebody else's.
+// By hand, since Hono's reader takes the first of two cookies with one name, and decodes what it reads: here
+// a repeated cookie counts as absent, because one of the two may be somebody else's.
 
 import type { IncomingMessage } from 'node:http';
 
-/** Which cookies there are; on https each has the prefix by which no other host can set it. */
+/** The cookies; on https each has the prefix by which no other host can set it. */
 type CookieName = 'session' | 'visit' | `flow-${string}`;
 
 /**
- * What may stand around a cookie, and no more: to a browser a name that begins with any other blank is another name,
- * without the prefix. Source: RFC 6265, section 5.2.
+ * What may surround a cookie, and no more: to a browser a name that begins with any other blank is a
+ * different name, without the prefix. Source: RFC 6265, section 5.2.
  */
 const AROUND = /^[ \t]+|[ \t]+$/g;
 
@@ -16,18 +16,18 @@ const AROUND = /^[ \t]+|[ \t]+$/g;
 const NAME = /^[\w-]+$/;
 
 export type Cookies = {
-  /** The value of a cookie; `undefined` if it is not there, or stands more than once. */
+  /** The value of a cookie; `undefined` if it is absent or repeated. */
   read: (incoming: Pick<IncomingMessage, 'headers'>, name: CookieName) => string | undefined;
-  /** The names that begin with these letters, of cookies that are there. */
+  /** The names of present cookies that begin with these letters. */
   named: <Prefix extends 'flow-'>(
     incoming: Pick<IncomingMessage, 'headers'>,
     prefix: Prefix,
   ) => `${Prefix}${string}`[];
-  /** A Set-Cookie header that sets it until the browser closes, or takes it away. */
+  /** A Set-Cookie header that sets it until the browser closes, or removes it. */
   set: (name: CookieName, value: string | undefined) => string;
 };
 
-/** @param secure asked at every use: whether the pages are reached by https */
+/** @param secure called at every use: whether the pages are reached by https */
 export function createCookies(secure: () => boolean): Cookies {
   const before = (): string => `${secure() ? '__Host-' : ''}cp-flags-`;
   const nameOf = (name: CookieName): string => `${before()}${name}`;

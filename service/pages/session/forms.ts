@@ -17,8 +17,8 @@ export type FormRefusal = Extract<
 const FORM_TYPE = /^application\/x-www-form-urlencoded *(?:; *charset *= *"?utf-8"? *)?$/i;
 
 /**
- * Reads the body of a request as a form, within the limits of every body unless others are given. One that is none,
- * or has a field twice, is refused whole.
+ * Reads the body of a request as a form, within the limits of every body unless others are given. An invalid
+ * one, or one with a repeated field, is refused whole.
  */
 export async function readForm(
   { incoming, outgoing }: HttpBindings,
@@ -45,13 +45,13 @@ type Of = { form: string; owner: string; once?: string };
 const textOf = ({ form, owner, once = '' }: Of): string => JSON.stringify([form, owner, once]);
 
 export type Forms = {
-  /** Whether the browser says that it was sent from a page of ours, as far as it says anything. */
+  /** Whether the browser says that it was sent from one of our pages, as far as it says anything. */
   isSentFromHere: (incoming: Pick<IncomingMessage, 'headers' | 'socket'>) => boolean;
   /** The token that a form carries. */
   token: (of: Of) => string;
   /**
-   * Whether a form comes from a page of ours that was made for the same browser: by its token, and by where the
-   * browser says it was sent from.
+   * Whether a form comes from one of our pages made for the same browser: by its token, and by the origin
+   * that the browser gives.
    */
   isOurs: (
     incoming: Pick<IncomingMessage, 'headers' | 'socket'>,
@@ -61,8 +61,8 @@ export type Forms = {
 };
 
 /**
- * A browser that was told to send no referrer says `null` for its origin, and newer ones say beside it whether the
- * page was ours. One that says neither has the token alone, and a cookie that does not come with others' forms.
+ * A browser that was told to send no referrer gives `null` as its origin, and newer ones add whether the page
+ * was ours. One that gives neither has only the token, and a cookie that is not sent with other sites' forms.
  */
 function isSentFromHere(
   { headers }: Pick<IncomingMessage, 'headers'>,

@@ -11,15 +11,15 @@ import { readOrMakeKey } from '../../files/private-file.ts';
 import { readSettingText } from '../../files/setting-file.ts';
 import { type WatchedFiles, watchFiles } from '../../files/watched-files.ts';
 
-/** What is sealed under one purpose opens under no other. */
+/** What is sealed for one purpose opens for no other. */
 type Purpose = 'session' | 'visit' | 'role' | 'look';
 
 export type Sealer = {
   /** JSON of a value, encrypted and authenticated, as base64url. */
   seal: (purpose: Purpose, value: unknown) => string;
-  /** The value that was sealed here for this purpose; `undefined` of anything else. */
+  /** The value sealed here for this purpose; `undefined` for anything else. */
   open: (purpose: Purpose, sealed: string) => unknown;
-  /** A text that only this service can make of another. */
+  /** A text that only this service can derive from another. */
   sign: (text: string) => string;
   /** Whether a text is what {@link Sealer.sign} makes, by any of the keys in force. */
   isSigned: (text: string, signature: string) => boolean;
@@ -78,8 +78,8 @@ async function readKeys(path: string): Promise<[Key, ...Key[]]> {
 }
 
 /**
- * Seals by the first key of a file and opens by each, so that keys can be changed without signing anybody out: the
- * new one is put first, the old one removed twelve hours later. Made where it is the process's own to make.
+ * Seals by the first key of a file and opens by each, so that keys can be changed without signing anybody
+ * out: the new one is put first, the old one removed twelve hours later. Created if it is the process's own.
  *
  * @throws {ConfigurationError} if the file cannot be used
  */

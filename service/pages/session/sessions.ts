@@ -9,9 +9,9 @@ import type { Authentication } from '../../admission/authenticate.ts';
 import type { Cookies } from './cookies.ts';
 import type { Sealer } from './seal.ts';
 
-/** A clinician walks away from a screen: it takes no longer than this until nobody is signed in on it. */
+/** A clinician walks away from a screen: after this time at most nobody is signed in on it. */
 export const IDLE_MS = 10 * 60_000;
-/** More than the clocks of two processes are. A clock put back would otherwise lengthen every session. */
+/** More than the clocks of two processes differ. Otherwise a clock put back would lengthen every session. */
 const CLOCKS_APART_MS = 60_000;
 /** In which a browser comes with a session that it was given. */
 const UNUSED_FOR_MS = 5_000;
@@ -22,7 +22,7 @@ const sessionSchema = z.strictObject({
   id: z.uuid(),
   /** The id of a provider of SIGN_IN_FILE, or `demo`. */
   provider: z.string(),
-  /** The digest of what the provider is set to be, as it was when they signed in. */
+  /** The digest of the provider's settings when they signed in. */
   settings: z.string(),
   issuer: issuerNameSchema,
   client: z.string(),
@@ -33,13 +33,13 @@ const sessionSchema = z.strictObject({
   name: shortTextSchema,
   role: roleSchema,
   scopes: z.array(z.enum(SCOPES)),
-  /** By the store's clock, as what ends it. */
+  /** By the store's clock, like endings. */
   issuedAt: z.int(),
   seenAt: z.int(),
 });
 export type Session = z.infer<typeof sessionSchema>;
 
-/** Who somebody was found to be when they signed in. */
+/** Who somebody turned out to be when they signed in. */
 export const signedInSchema = sessionSchema.omit({ id: true, issuedAt: true, seenAt: true });
 export type SignedIn = z.infer<typeof signedInSchema>;
 
@@ -47,13 +47,13 @@ export type SessionState =
   | { kind: 'open'; session: Session; caller: Caller }
   /** The session's time is over, or it was ended. */
   | { kind: 'over' }
-  /** It is not known at the moment whether it was ended. */
+  /** It is unknown at present whether it was ended. */
   | { kind: 'unknown'; session: Session; caller: Caller }
   | { kind: 'none' };
 
 export type Sessions = {
   read: (incoming: Pick<IncomingMessage, 'headers'>) => SessionState;
-  /** What a session is worth to a lookup: the same caller as a bearer token of this person. */
+  /** What a session means to a lookup: the same caller as a bearer token of this person. */
   authenticate: (state: SessionState) => Authentication;
   /**
    * A new session, whose id nobody knew before, and its cookie; `undefined` while the store's clock is not known, by
@@ -68,15 +68,15 @@ export type Sessions = {
   ) => { id: string; cookie: string } | undefined;
   /** Whether one began here a moment ago, and no browser has come with it yet. */
   isUnused: (id: string) => boolean;
-  /** Whether a session that began then, or now, would be over: its provider has ended it. */
+  /** Whether a session that began then, or now, would be over because its provider has ended it. */
   isOver: (signedIn: SignedIn, issuedAt?: number) => boolean;
   /** The cookie of a session in use. */
   renew: (session: Session) => string;
-  /** Whether one is known to have ended before its time. */
+  /** Whether one is known to have ended early. */
   hasEnded: (session: Pick<Session, 'id' | 'issuer' | 'subject' | 'sid' | 'issuedAt'>) => boolean;
   /** Ends it in every process. Rejects if that cannot be recorded. */
   end: (session: Session) => Promise<void>;
-  /** When a session ends if nothing more happens, in milliseconds since 1970. */
+  /** When a session ends unless it is used, in milliseconds since 1970. */
   endsAt: (session: Session) => number;
 };
 
@@ -84,7 +84,7 @@ type SessionDependencies = {
   sealer: Sealer;
   cookies: Cookies;
   endings: SessionEndings;
-  /** Whether people of a provider are let in now, and it is set to be what it was. */
+  /** Whether people of a provider are let in at present, and its settings are unchanged. */
   isProvider: (of: Pick<SignedIn, 'provider' | 'settings'>) => boolean;
   blocked: (userKey: string) => boolean;
   /** Revoked by file: a user or a client. */
@@ -93,8 +93,8 @@ type SessionDependencies = {
 };
 
 /**
- * Sessions of browsers: a sealed cookie says whose it is, in which role and since when. No token is kept, and
- * nothing at all on the server but what has ended.
+ * Sessions of browsers: a sealed cookie holds whose it is, in which role and since when. No token is stored,
+ * and nothing on the server except what has ended.
  */
 export function createSessions(dependencies: SessionDependencies): Sessions {
   const { sealer, cookies, endings, isProvider, blocked, revoked, now = Date.now } = dependencies;

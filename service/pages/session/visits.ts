@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Cookies } from './cookies.ts';
 import type { Sealer } from './seal.ts';
 
-/** A sign-in under way: what its answer is compared with. */
+/** A sign-in under way, with which its answer is compared. */
 const flowSchema = z.strictObject({
   provider: z.string(),
   state: z.string(),
@@ -28,9 +28,9 @@ export type Visits = {
   /** That of the browser's cookie, or a new one. */
   read: (incoming: Asked) => Visit;
   cookie: (visit: Visit) => string;
-  /** The cookies of one more sign-in under way, in place of the oldest if there are too many. */
+  /** The cookies of one more sign-in under way, replacing the oldest if there are too many. */
   begin: (incoming: Asked, flow: Omit<Flow, 'begunAt'>) => string[];
-  /** The sign-in of a state, with what takes its cookie away; `undefined` if there is none, or it took too long. */
+  /** The sign-in with this state, and the removal of its cookie; `undefined` if there is none, or it took too long. */
   find: (
     incoming: Asked,
     provider: string,
@@ -39,8 +39,8 @@ export type Visits = {
 };
 
 /**
- * What is known of a browser in which nobody is signed in yet. Each sign-in under way has a cookie of its own: tabs
- * that begin at the same moment would write over one another's in a common one.
+ * What is known about a browser in which nobody is signed in yet. Each sign-in under way has its own cookie:
+ * tabs that start at the same moment would overwrite each other's in a shared one.
  */
 export function createVisits(sealer: Sealer, cookies: Cookies): Visits {
   const nameOf = (state: string) => `flow-${state}` as const;

@@ -5,14 +5,14 @@ import { z } from 'zod';
 import { ConfigurationError } from '#schemas/configuration.ts';
 import type { SignInProvider } from '#schemas/people/sign-in.ts';
 
-/** How the service proves to a provider who it is, and by which public keys the provider sees that. */
+/** How the service proves to a provider who it is, and the public keys with which the provider checks that. */
 export type ClientProof = {
   authentication: openid.ClientAuth;
   /** The key in use first, then the next one; `undefined` if there is a secret instead. */
   publicKeys: readonly JWK[] | undefined;
 };
 
-/** What is public of keys of every kind there is for signing. Nothing else of a key leaves this file. */
+/** The public members of every kind of signing key. Nothing else of a key leaves this file. */
 const PUBLIC_MEMBERS = ['kty', 'n', 'e', 'crv', 'x', 'y', 'kid', 'alg'] as const;
 
 const keySchema = z.looseObject({ kty: z.string(), alg: z.string() });

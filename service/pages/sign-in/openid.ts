@@ -14,11 +14,11 @@ import { type ClientProof, readClientProof } from './client-keys.ts';
 import { createProviderHealth, faultOf, type ProviderState } from './provider-health.ts';
 import { createTries, type Tries } from './tries.ts';
 
-/** What a provider said about somebody, as far as a page of refusal repeats it. */
+/** What a provider said about somebody, as far as a refusal page repeats it. */
 export type Sent = {
   identityAssurance?: string | undefined;
   authenticationAssurance?: string | undefined;
-  /** What is missing or has another form than expected, by our own names of it. */
+  /** What is missing or has an unexpected form, by our own names for it. */
   unreadable?: string | undefined;
 };
 
@@ -36,7 +36,7 @@ export type Returned =
       sent: Sent;
     };
 
-/** A session that a provider says is over. `jti` counts once. */
+/** A session that a provider has ended. `jti` counts once. */
 type LoggedOut = {
   issuer: string;
   jti: string;
@@ -52,7 +52,7 @@ export type Provider = Pick<SignInProvider, 'id' | 'name' | 'for' | 'issuer'> & 
   publicKeys: ClientProof['publicKeys'];
   /** What decides who is let in, for the digest of the configuration. */
   described: unknown;
-  /** Its digest, by which a session knows whether the provider is still what it was. */
+  /** Its digest, by which a session knows whether the provider is unchanged. */
   settings: string;
   /** Where the browser is sent; `undefined` if the provider does not answer. */
   start: (changeRole: boolean) => Promise<{ url: URL; flow: Omit<Flow, 'begunAt'> } | undefined>;
@@ -61,7 +61,7 @@ export type Provider = Pick<SignInProvider, 'id' | 'name' | 'for' | 'issuer'> & 
   /** Judges what the browser brings back. Never rejects. */
   finish: (search: string, flow: Flow) => Promise<Returned>;
   /**
-   * What a logout token ends; `undefined` if it is not one of this provider's, for us; `unavailable` if that
+   * What a logout token ends; `undefined` if it is not one from this provider for us; `unavailable` if that
    * cannot be judged now, and it should be sent again.
    */
   readLogoutToken: (token: string) => Promise<LoggedOut | 'unavailable' | undefined>;
@@ -71,7 +71,10 @@ export type Provider = Pick<SignInProvider, 'id' | 'name' | 'for' | 'issuer'> & 
 };
 
 const DEADLINE_SECONDS = 5;
-/** What a provider says about the person; any other error is of the provider or of this service. Source: OpenID Connect Core, section 3.1.2.6. */
+/**
+ * What a provider says about the person; any other error concerns the provider or this service. Source:
+ * OpenID Connect Core, section 3.1.2.6.
+ */
 const DENIED: ReadonlySet<string> = new Set([
   'access_denied',
   'login_required',
@@ -79,7 +82,7 @@ const DENIED: ReadonlySet<string> = new Set([
   'account_selection_required',
   'consent_required',
 ]);
-/** How many useless codes are tried, however many strangers bring them. A real sign-in takes none of these. */
+/** How many useless codes are tried, however many strangers bring them. A real sign-in uses up none. */
 const TRIES = { atMost: 50, perSecond: 5 };
 const DISCOVERED_FOR_MS = 3_600_000;
 /** Whether or not anybody signs in. */
@@ -87,14 +90,14 @@ const LOOK_EVERY_MS = 60_000;
 const DISCOVERED_AGAIN_AFTER_MS = 2_000;
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 const LOGOUT_TOKEN_LASTS_SECONDS = 300;
-/** The first by the specification; providers of before it name the plain one, or none. */
+/** The first by the specification; older providers name the plain one, or none. */
 const LOGOUT_TOKEN_TYPES: ReadonlySet<string | undefined> = new Set([
   'logout+jwt',
   'jwt',
   undefined,
 ]);
 const ALGORITHMS = ['RS256', 'PS256', 'ES256'] as const;
-/** Under which the claims of everybody have the client; tokens name it in various ways. */
+/** The claim that names the client for everybody; tokens name it in various ways. */
 const CLIENT = 'cp-flags-client';
 
 const CIS2_SCOPE = 'openid profile email nationalrbacaccess associatedorgs';
@@ -143,12 +146,12 @@ const levelOf = (text: string | undefined): number =>
   /^[0-9]$/.test(text ?? '') ? Number(text) : 0;
 
 /**
- * An OpenID provider, spoken to by the authorization code flow with PKCE, state and nonce. It is asked what it can do
+ * An OpenID provider, used by the authorization code flow with PKCE, state and nonce. Its metadata is fetched
  * when somebody first signs in, so that one that is down keeps nobody else out.
  *
- * @param redirectUri where it sends browsers back to: of the configuration
+ * @param redirectUri where it sends browsers back to, from the configuration
  * @param nameOf the registered name of an organisation, if the provider gives none
- * @throws {ConfigurationError} if a file of it cannot be used
+ * @throws {ConfigurationError} if one of its files cannot be used
  */
 export async function openProvider(
   settings: SignInProvider,
@@ -159,7 +162,7 @@ export async function openProvider(
   }: {
     redirectUri: string;
     nameOf: (organisation: string) => string | undefined;
-    /** Called once for each change in what is wrong with it, and when all is well again. */
+    /** Called once for each change in its faults, and when all is well again. */
     onHealth: (ok: boolean, sentence: string) => void;
   },
 ): Promise<Provider> {
@@ -195,7 +198,7 @@ export async function openProvider(
         authentication,
         {
           timeout: DEADLINE_SECONDS,
-          // A connection to the provider is no proof of what it says: a proxy may stand in between.
+          // A connection to the provider proves nothing about what it says: a proxy may be in between.
           execute: [
             openid.enableNonRepudiationChecks,
             ...(demoOnly ? [openid.allowInsecureRequests] : []),
@@ -212,12 +215,15 @@ export async function openProvider(
         });
       }
     } catch (error) {
-      // What was discovered before counts on; without it nobody of this provider can sign in for now.
+      // Metadata fetched before still counts; without it nobody of this provider can sign in for now.
       health.failed('discovery', faultOf(error) ?? SIGN_IN_PROVIDERS.notUnderstood);
     }
   }
 
-  /** Asks a token endpoint that did not answer whether it does now, without a code: nobody may try to sign in for hours. */
+  /**
+   * Asks a token endpoint that did not answer whether it does now, without a code, since nobody may try to
+   * sign in for hours.
+   */
   async function askTokenEndpoint(): Promise<void> {
     const endpoint = discovered?.configuration.serverMetadata().token_endpoint;
     if (!wasMute || endpoint === undefined) return;
@@ -226,7 +232,7 @@ export async function openProvider(
     if (status < 500) noteTokens(undefined);
   }
 
-  /** What somebody's sign-in showed of the token endpoint. */
+  /** What a sign-in showed about the token endpoint. */
   function noteTokens(fault: string | undefined): void {
     wasMute = fault !== undefined;
     if (fault === undefined) health.answered('tokens');
@@ -252,7 +258,7 @@ export async function openProvider(
   }
 
   function judge(tokenClaims: openid.IDToken, userInfo: openid.UserInfoResponse): Returned {
-    // What the signed token says counts before what was fetched.
+    // What the signed token says takes precedence over what was fetched.
     const all = { ...userInfo, ...tokenClaims, [CLIENT]: clientId };
     const read = parseClaims(all, mapping, nameOf);
     const { name: given, ...levels } = sentSchema.parse(all);
@@ -361,7 +367,7 @@ export async function openProvider(
         if (error instanceof openid.AuthorizationResponseError) {
           return { kind: 'refused', cause: DENIED.has(error.error) ? 'denied' : 'unavailable' };
         }
-        // A code that was used, or is too old: the browser went back, or loaded the address again.
+        // A code that was used, or is too old: the browser went back, or reloaded the address.
         const used = error instanceof openid.ResponseBodyError && error.error === 'invalid_grant';
         return { kind: 'refused', cause: used ? 'not-finished' : 'unavailable' };
       }

@@ -2,23 +2,26 @@ import * as openid from 'openid-client';
 import { SIGN_IN_PROVIDERS } from '#schemas/wording/operations.ts';
 import { errorCode } from '../../telemetry/log.ts';
 
-/** What of a provider is needed: how to sign in by it, what it says about the person who comes back, and by what it signs. */
+/**
+ * What is needed from a provider: how to sign in with it, what it says about the person who comes back, and
+ * its signing keys.
+ */
 const PARTS = ['discovery', 'tokens', 'keys'] as const;
 type Part = (typeof PARTS)[number];
 
-/** What is so of one provider or of several, for the operator; `since` is ISO 8601. */
+/** The state of one provider or of several, for the operator; `since` is ISO 8601. */
 export type ProviderState = { ok: boolean; detail: string; since: string };
 
 type ProviderHealth = {
   answered: (part: Part) => void;
-  /** @param fault what went wrong, in a few words that hold nothing of what was sent */
+  /** @param fault what went wrong, in a few words that repeat nothing received */
   failed: (part: Part, fault: string) => void;
   readonly state: ProviderState;
 };
 
 /**
- * Notes which parts of a provider answer, so that the operator hears of one that is mute before those do who cannot
- * sign in.
+ * Records which parts of a provider answer, so that the operator learns of a silent one before people who
+ * cannot sign in do.
  *
  * @param onChange called with a sentence whenever that changes
  */
@@ -60,7 +63,7 @@ export function createProviderHealth(
   };
 }
 
-/** Those of several in one: what is wrong with each. */
+/** Several in one: what is wrong with each. */
 export function statesTogether(states: readonly ProviderState[]): ProviderState {
   const wrong = states.filter(({ ok }) => !ok);
   const shown = wrong.length > 0 ? wrong : states;
@@ -71,12 +74,12 @@ export function statesTogether(states: readonly ProviderState[]): ProviderState 
   };
 }
 
-/** Errors of a token endpoint that no code brings about, however it was made up. Source: RFC 6749 section 5.2. */
+/** Errors of a token endpoint that no code can cause, however it was made up. Source: RFC 6749 section 5.2. */
 const OURS_TO_MEND = new Set(['invalid_client', 'unauthorized_client', 'unsupported_grant_type']);
 
 /**
- * What is wrong with a provider that did not say who somebody is; `undefined` if it answered, and what the browser
- * brought was no good: anybody can bring that.
+ * What is wrong with a provider that did not say who somebody is; `undefined` if it answered and the
+ * browser's code was bad, since anybody can bring that.
  */
 export function faultOf(error: unknown): string | undefined {
   if (error instanceof openid.ResponseBodyError) {
@@ -86,7 +89,7 @@ export function faultOf(error: unknown): string | undefined {
   }
   if (error instanceof openid.ClientError) {
     if (error.code === 'OAUTH_TIMEOUT') return SIGN_IN_PROVIDERS.silent;
-    // What came instead is no answer of OpenID Connect.
+    // The response is not an OpenID Connect answer.
     return error.code === 'OAUTH_RESPONSE_IS_NOT_CONFORM' || error.code === 'OAUTH_PARSE_ERROR'
       ? SIGN_IN_PROVIDERS.notUnderstood
       : undefined;

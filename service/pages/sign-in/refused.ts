@@ -22,7 +22,7 @@ type SignInRefusal =
   | 'blocked'
   | 'nothing-here';
 
-/** The refusal of a sign-in that an error of the table stands for; `undefined` of any other. */
+/** The refusal of a sign-in for an error of the table; `undefined` for any other. */
 export function signInRefusalOf(code: ErrorCode): SignInRefusal | undefined {
   switch (code) {
     case 'activity-required':
@@ -39,7 +39,7 @@ export function signInRefusalOf(code: ErrorCode): SignInRefusal | undefined {
   }
 }
 
-/** What was sent of somebody, as far as anything was. */
+/** What was sent about somebody, as far as anything was. */
 type RefusedPerson = Partial<Pick<SignedIn, 'name' | 'user' | 'role'>> & { sent?: Sent };
 
 const W = SIGN_IN_REFUSED;
@@ -116,9 +116,9 @@ const ringFirst = html`<p>${buttonLink('/councils', FRAME.councils)}</p>
 <p>${buttonLink('/sign-in', W.tryAgain, true)}</p>`;
 
 /**
- * The page that says why somebody is not let in, what was sent of them, and whom to ask.
+ * The page that says why somebody is not let in, what was sent about them, and whom to ask.
  *
- * @param provider `undefined` in place of an answer, to somebody who was signed in
+ * @param provider `undefined` in place of an answer, for somebody who was signed in
  */
 export function refusedPage(
   why: SignInRefusal,
@@ -126,7 +126,7 @@ export function refusedPage(
   person: RefusedPerson = {},
 ): Page {
   const { title, says, status } = words(why, provider ?? W.provider, person);
-  // Who is blocked in the middle of a look signs in again.
+  // Somebody blocked in the middle of a look signs in again.
   const isInPlaceOfAnswer = provider === undefined || why === 'blocked';
   return {
     title,

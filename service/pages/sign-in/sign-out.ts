@@ -20,11 +20,11 @@ type SignOutDependencies = {
   providerOf: (c: RouteContext) => Provider | undefined;
   /** Records a refusal. */
   note: (incoming: IncomingMessage, code: ErrorCode, signedIn: SignedIn | undefined) => void;
-  /** The page of a form that is not taken. */
+  /** The page for a form that is not accepted. */
   notTaken: (code?: FormRefusal) => Response;
 };
 
-/** Signing out: by the person, or by their provider behind the browser's back. */
+/** Signing out: by the person, or by their provider directly. */
 export function createSignOut(dependencies: SignOutDependencies) {
   const { frame, cookies, sessions, forms, endings, providerOf, note, notTaken } = dependencies;
 
@@ -33,7 +33,7 @@ export function createSignOut(dependencies: SignOutDependencies) {
     return frame({
       title,
       signsOut: kind !== 'none',
-      // A browser that sent no session may still have one: others' forms come without it.
+      // A browser that sent no session may still have one: other sites' forms come without it.
       cookies:
         kind === 'none' ? [] : [cookies.set('session', undefined), cookies.set('visit', undefined)],
       content: html`${heading(title)}
@@ -83,10 +83,10 @@ ${paragraph(SIGN_IN.stillSignedInThen)}
     });
 
   /**
-   * A provider says that a session of it is over. A token that came before ends nothing, so that nobody who keeps one
-   * ends what begins later. One that names somebody else did not come before, whatever its id: only the provider can
-   * sign it, and what it says is over must not stay open. Source: OpenID Connect Back-Channel Logout 1.0, section 2.6
-   * (whether an id was seen before is for the recipient to judge).
+   * A provider ends a session. A token used before ends nothing, so that nobody who keeps one can end later
+   * sessions. One that names somebody else was not used before, whatever its id: only the provider can sign
+   * it, and a session that it ends must not stay open. Source: OpenID Connect Back-Channel Logout 1.0,
+   * section 2.6 (whether an id was seen before is for the recipient to judge).
    */
   const loggedOut: Handler = async (c) => {
     const provider = providerOf(c);

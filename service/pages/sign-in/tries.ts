@@ -1,14 +1,11 @@
 export type Tries = {
   /** Takes one; false if none is left now. */
   take: () => boolean;
-  /** Gives one back that turned out to be in good faith. */
+  /** Gives back one that turned out to be in good faith. */
   giveBack: () => void;
 };
 
-/**
- * How often something may be tried that strangers can begin: `atMost` at once, and as many again as `perSecond`
- * lets grow.
- */
+/** How often strangers may try something: `atMost` at once, recovering at `perSecond`. */
 export function createTries({
   atMost,
   perSecond,
