@@ -24,7 +24,7 @@ const REDIS_ANSWERS_WITHIN_MS = 3_000;
 const OPENS_WITHIN_MS = 3_000;
 const HOUR_MS = 3_600_000;
 
-/** Files by which the share of accepted records is measured. */
+/** Files over which the share of accepted records is measured. */
 const RECENT_FILES = 10;
 
 type Line = {
@@ -38,13 +38,13 @@ type Line = {
   reconciled: boolean;
   /** The share of accepted records in its last ten files, from 0 to 1; `null` also if the Redis user may not read it. */
   acceptedShare: number | null;
-  /** Numbers of files that wait, in part or whole, for a release. */
+  /** Numbers of files held in part or whole. */
   held: number[];
   /** Numbers of files with records that wait to be traced. */
   untraced: number[];
 };
 
-/** What share of the records of its last files was accepted; of those that used up a number. */
+/** The share of accepted records in its last files that used up a number. */
 async function acceptedShare(
   store: Store,
   { code, sequence }: Authority,
@@ -83,7 +83,7 @@ async function lineOf(
   upToDateMs: number,
 ): Promise<Line> {
   const { code, name, sequence, sequenceOffset = 0, dataAsOf, rows, reconciled } = authority;
-  // Before a numbering that started again has its first file, no number of it was used.
+  // Before a restarted numbering has its first file, none of its numbers was used.
   const used = sequence !== undefined && sequence >= sequenceOffset;
   return {
     code,
@@ -149,7 +149,7 @@ function printTable(lines: readonly Line[]): void {
   }
 }
 
-/** Who is expected: how many, who of them is not even known here, and who is here without being expected. */
+/** The expected authorities: how many, which of them are unknown here, and which authorities here are not expected. */
 function printExpected(
   expected: ExpectedAuthorities | null,
   lines: readonly Line[],
@@ -195,7 +195,7 @@ function printChecks(checks: readonly ReadinessCheck[]): void {
   }
 }
 
-/** `cp-flags status`: is the store trusted, and how fresh is each authority. True if lookups are answered. */
+/** `cp-flags status`: whether the store is trusted, and how fresh each authority is. True if lookups are answered. */
 export async function status(
   configuration: Configuration,
   { json = false }: { json?: boolean },

@@ -37,18 +37,18 @@ export type DeskDependencies = GuardDependencies & {
   endings: Pick<SessionEndings, 'once'>;
   canChangeRole: (provider: string) => boolean;
   take: TakeFromLimits;
-  /** Whether there are pages: where people can sign in, and in a demo. */
+  /** Whether there are pages: if people can sign in, and in a demo. */
   isOn: () => boolean;
-  /** Through whose eyes somebody looks into the audit: the menu leaves out pages that are not for them. */
+  /** Whose view of the audit somebody has: the menu leaves out pages that are not for them. */
   viewer: (session: Session) => Viewer['kind'];
-  /** What a desk shows while its pages cannot be made, beside saying so. */
+  /** What a desk shows while its pages cannot be made, besides saying so. */
   unavailable?: (desk: Desk) => Html | undefined;
   log: Log;
 };
 
 /** A page at a desk. The desk adds who is signed in and where they can go. */
 export type DeskPage = Omit<Page, 'person' | 'navigation' | 'cookies'> & {
-  /** False of a page that loads itself again: it keeps nobody signed in. */
+  /** False for a page that reloads itself: it does not keep anybody signed in. */
   renews?: boolean;
   /** What is wrong with its form: it is said first, in the title too, and by the status unless another is given. */
   errors?: readonly FieldError[];
@@ -64,11 +64,11 @@ export type AtDesk = {
   page: (page: DeskPage) => Response;
   /** The same answer for what does not exist and for what is not theirs. */
   notFound: () => Response;
-  /** The hidden fields of a form, by which {@link deskAct} knows it; it counts once. */
+  /** The hidden fields of a form, by which {@link deskAct} recognises it; it counts once. */
   hidden: (form: string) => Html;
   /**
-   * Why a form is not taken once it is here; `undefined` if it is. While it was on its way its sender may have signed
-   * out or been blocked, and it may be of no page that was made for this session.
+   * Why an arrived form is not accepted; `undefined` if it is. While it was on its way its sender may have
+   * signed out or been blocked, and it may come from a page not made for this session.
    */
   refusalOf: (fields: Fields, of: { form: string; once?: string }) => ErrorCode | undefined;
 };
@@ -80,7 +80,7 @@ type DeskWork = (
 
 const WAIT_SECONDS = 60;
 
-/** Where a page was of somebody whose session is over. */
+/** In place of a page of somebody whose session is over. */
 const ENDED = {
   heading: DESK.over,
   says: DESK.overHidden,
@@ -155,8 +155,8 @@ function refusedPage(
 }
 
 /**
- * Guards a page of a desk: whose session it is, in which role and whether its scope opens the desk, judged at each
- * request. A refusal is audited like any other; a fault inside is a page that says so.
+ * Guards a page of a desk: the session, its role and whether its scope opens the desk are judged at each
+ * request. A refusal is audited like any other; an internal fault is a page that says so.
  *
  * @param work makes the page, or says why not
  */
@@ -200,11 +200,11 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
   const refuse =
     (incoming: IncomingMessage, path: string) =>
     (code: ErrorCode, seconds = WAIT_SECONDS): Response => {
-      // As it is now: it may have ended since the request began.
+      // Its present state: it may have ended since the request began.
       const state = sessions.read(incoming);
       if (state.kind !== 'open' && state.kind !== 'unknown') return overPage(state);
       const page = refusedPage(desk, code, seconds, unavailable?.(desk));
-      // Whose access is not known to be good is shown nothing that is theirs.
+      // Somebody whose access is not known to be good is shown nothing of theirs.
       return state.kind === 'open' && code !== desk.without && code !== 'user-blocked'
         ? pageFor(state.session, path)(page)
         : frame(page);
@@ -283,12 +283,12 @@ const isPage = (answer: Response | WorkRefused): boolean =>
 export type ActForm = { form: string; maxBytes?: number; repeats?: boolean };
 
 /**
- * Guards an act at a desk: a form that a page of it made for this session, sent from there, once.
+ * Guards an act at a desk: a form made by one of its pages for this session, and sent from there once.
  *
  * @param options.form the name that {@link AtDesk.hidden} was given
- * @param options.repeats of a form that only reads, and may be sent again from the same page
- * @param work does it; it answers with a redirect, so that loading the page again repeats nothing, or with the form
- * again and what is wrong in it
+ * @param options.repeats for a form that only reads, and may be sent again from the same page
+ * @param work does it; it answers with a redirect, so that loading the page again repeats nothing, or with
+ * the form again and what is wrong in it
  */
 export function deskAct(
   dependencies: DeskDependencies,

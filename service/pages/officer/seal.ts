@@ -29,7 +29,7 @@ import {
 type SealPagesDependencies = OfficerDependencies & {
   auditFolder: string;
   auditKeyFile: string;
-  /** How the sealing goes; `undefined` if another process seals. */
+  /** The state of sealing; `undefined` if another process seals. */
   auditNumbers: () => Audit['numbers'];
   verifications: Verifications;
 };
@@ -49,7 +49,7 @@ async function sealedText({ auditNumbers, searcher }: SealPagesDependencies): Pr
   const numbers = auditNumbers();
   if (numbers === undefined) return paragraph(WORDS.sealedElsewhere);
   const { sealedEvents, unsealedEvents } = numbers;
-  // Only its time is shown, which is nobody's.
+  // Only its time is shown, which identifies nobody.
   const last = await searcher.ask('event', { entry: sealedEvents - 1, viewer: { kind: 'all' } });
   const youngest = last.kind === 'found' ? last.event?.at : undefined;
   const sealed = sealedEvents === 1 ? WORDS.sealedOne : WORDS.sealed(figure(sealedEvents));
@@ -58,7 +58,7 @@ ${youngest !== undefined && WORDS.youngest(shownText(youngest))}
 ${unsealedEvents > 0 && WORDS.waiting(figure(unsealedEvents))}</p>`;
 }
 
-/** How the last verification went, as somebody repeats it. */
+/** The result of the last verification, in words that can be repeated. */
 function lastText({ last, failedAt }: VerificationState, sealed: number | undefined): Html {
   const failed = failedAt !== undefined && paragraph(WORDS.failed(shownText(failedAt)));
   if (last === undefined) return html`${failed}${paragraph(WORDS.neverVerified)}`;
@@ -136,7 +136,7 @@ ${button(WORDS.proofSubmit)}
   });
 }
 
-/** `GET /officer/seal`: what is sealed, and when it was last seen that nothing was changed. */
+/** `GET /officer/seal`: what is sealed, and when it was last found unchanged. */
 export const officerSeal: Mountable<SealPagesDependencies> = {
   operation: { method: 'GET', path: PATH, letsIn: 'audit' },
   handler: (dependencies) =>
