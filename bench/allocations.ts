@@ -1,6 +1,7 @@
 /**
- * Loaded beside a program by `--import`: at SIGUSR2 it begins to sample what the program allocates, what is
- * collected again included, and at the next it leaves the profile in ALLOCATIONS_FOLDER, named by its process.
+ * Loaded beside a program by `--import`: at SIGUSR2 it begins to sample what the program allocates, including
+ * what is collected again, and at the next one it writes the profile into ALLOCATIONS_FOLDER, named after its
+ * process.
  */
 import { renameSync, writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector';

@@ -23,7 +23,7 @@ import { machine } from './machine.ts';
 import { readOptions } from './options.ts';
 import { median, root, startProcess } from './processes.ts';
 
-/** `npm run bench:audit`: what the sealed log promises of its speed and size, each figure beside its limit. */
+/** `npm run bench:audit`: the promised speed and size of the sealed log, each figure beside its limit. */
 
 const HELP = `npm run bench:audit -- [options]
 
@@ -201,7 +201,7 @@ async function measureBacklog(): Promise<number> {
   }
 }
 
-/** Lookups at a steady rate over HTTP with service, Redis and sealer on this machine: does the log keep up? */
+/** Lookups at a steady rate over HTTP with service, Redis and sealer on this machine: whether the log keeps up. */
 async function measureEverything() {
   const perSecond = Number(options['per-second']);
   const seconds = Number(options.seconds);

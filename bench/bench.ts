@@ -1,4 +1,4 @@
-// One file, since its scenarios share the service that they load and the figures that they are judged by.
+// One file, since its scenarios share the service that they load and the figures by which they are judged.
 
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -17,8 +17,8 @@ import { sampleProcesses } from './sampler.ts';
 import { TAIL_PROBE, traceTail } from './tail.ts';
 
 /**
- * `npm run bench`: k6 against a service of separate processes with a national data set. Exits with 1
- * where a threshold is missed or a run is void.
+ * `npm run bench`: k6 against a service of separate processes with a national data set. Exits with 1 if a
+ * threshold is missed or a run is void.
  */
 
 const SCENARIOS = {
@@ -78,12 +78,12 @@ const OVERLOADED_SHARE = 0.25;
 const OVERLOAD_P99_MS = 250;
 const NIGHTLY_OVER_QUIET = 2;
 const UPLOADS_AT_ONCE = 4;
-/** What traces costs time, so this is a run of its own. */
+/** Traces cost time, so they are a separate run. */
 const TRACED_FOR = '20s';
 const MAX_WAIT_S = 60;
 
 const on = machine();
-/** The promise: 3 ms and three times what the disk takes to keep 4 KiB. */
+/** The promise: 3 ms plus three times what the disk takes to keep 4 KiB. */
 const p99LimitMs = 3 + (3 * on.fsync.p99Microseconds) / 1000;
 
 type Options = {
@@ -124,7 +124,7 @@ async function run(
 const answeredPerSecond = ({ summary }: K6Run): number =>
   summary['lookups_answered']?.values['rate'] ?? 0;
 
-/** The highest rate that holds, to a tenth, and the most that were answered in a second at any; every step is kept. */
+/** The highest rate that holds, to a tenth, and the most answered in a second at any rate; every step is kept. */
 async function searchKnee(
   environment: Environment,
   p99Ms: number,

@@ -13,14 +13,14 @@ import { startProcess } from './processes.ts';
 
 type Settings = Record<string, string>;
 
-/** What a service has to be started with so that it uses a capability; those outside it run in this process. */
+/** The settings with which a service uses a capability; external services run in this process. */
 export type Started = {
   settings?: Settings;
   /** Answers wait for a replica. */
   replicated?: boolean;
-  /** Makes of a data folder what it is once the capability has been on for a while. */
+  /** Turns a data folder into what it is once the capability has been on for a while. */
   prepare?: (dataDir: string, children: readonly string[]) => Promise<void>;
-  /** Told where the service keeps its data once it runs. */
+  /** Called with the service's data folder once it runs. */
   runs?: (dataDir: string) => void;
   /** What a worker does once, which is no lookup's price, has begun so many milliseconds after its start. */
   begunAfterMs?: number;
@@ -48,7 +48,7 @@ export function pagesSettings(folder: string): Settings {
   };
 }
 
-/** Settings as a file of them has them, a line each. */
+/** Settings in the form of a file, a line each. */
 const readSettings = (path: string): Settings =>
   Object.fromEntries(
     readFileSync(path, 'utf8')
@@ -63,7 +63,7 @@ const readSettings = (path: string): Settings =>
 /** A worker reads all rows for numbers that are due to be traced, once `REREAD_SECONDS` have passed. */
 const READING_BEGUN_AFTER_MS = 6_000;
 
-/** The worker traces each number once a month: for one that begins with it, all at once, at 5 a second for half a day. */
+/** The worker traces each number once a month: at first all at once, at 5 a second for half a day. */
 async function lookedAtAll(dataDir: string, children: readonly string[]): Promise<void> {
   const place = { DATA_DIR: dataDir };
   const key = await readOrMakeKey(numberKeyFile(place));
@@ -75,7 +75,7 @@ async function lookedAtAll(dataDir: string, children: readonly string[]): Promis
   memory.close();
 }
 
-/** Each is given a folder of its own, which is removed with it. */
+/** Each is given its own folder, which is removed with it. */
 const STARTS = {
   replica: async () => ({ replicated: true }),
 
@@ -122,7 +122,7 @@ const STARTS = {
   },
 } satisfies Record<string, (folder: string) => Promise<Started>>;
 
-/** What can be measured with and without; pages by themselves, since a service with made-up data always has them. */
+/** What can be measured with and without; pages separately, since a service with made-up data always has them. */
 export const CAPABILITIES = [...Object.keys(STARTS), 'pages'] as readonly Capability[];
 export type Capability = keyof typeof STARTS | 'pages';
 

@@ -1,4 +1,4 @@
-// One file, since it is one measurement from beginning to end, whose subjects have to be treated alike.
+// One file, since it is one measurement from beginning to end, whose subjects must be treated alike.
 
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,9 +23,9 @@ import { type RivalStore, startPlainRedis, startPostgres } from './rival-stores.
 import { HELD_ONE_IN, send } from './sending.ts';
 
 /**
- * `npm run bench:compare`: the lookup beside a bare server, and beside the same thing as it would be
- * written in an afternoon on Redis and on PostgreSQL. One generator, one machine, by turns, in fresh processes each
- * time; and cp-flags twice, so that a difference that is none can be seen for what it is.
+ * `npm run bench:compare`: the lookup beside a bare server, and beside the same thing written in an afternoon
+ * on Redis and on PostgreSQL. One generator, one machine, alternating, in fresh processes each time; and
+ * cp-flags twice, so that noise can be recognised as such.
  */
 
 const { values: given } = parseArgs({
@@ -72,7 +72,7 @@ const SETTLED_SHARE = 0.08;
 const RESTED_FOR_MS = 2_000;
 
 const OURS = 'cp-flags';
-/** The same once more: what differs between the two is what this machine cannot tell apart. */
+/** The same again: the difference between the two is what this machine cannot distinguish. */
 const CONTROL = 'cp-flags, again';
 const BARE = 'node:http, hello';
 const NAIVE = 'naive, Redis';
@@ -91,7 +91,7 @@ const liveSchema = z.object({
 });
 
 type Pids = { service: number[]; store: number[]; worker: number[] };
-/** A service at work. Redis as a child of the worker is in `store`, and in no other part. */
+/** A running service. Redis as a child of the worker counts only as `store`. */
 type Running = { order: Order; pids: Pids; stop(): Promise<void> };
 type Subject = { name: string; start(): Promise<Running> };
 
@@ -119,7 +119,10 @@ type Figures = {
   refused: number;
 };
 
-/** Of processes and those they have started, but for some: PostgreSQL has one a connection, and a worker has its Redis. */
+/**
+ * Of processes and their children, with exceptions: PostgreSQL has one for each connection, and a worker has
+ * its Redis.
+ */
 function cpuOf(pids: readonly number[], except: readonly number[] = []): number {
   let sum = 0;
   const parents = new Map<number, number>();
@@ -144,7 +147,7 @@ function cpuOf(pids: readonly number[], except: readonly number[] = []): number 
   return sum;
 }
 
-/** Until the audit is sealed and indexed, which continues after the last answer and is part of a lookup's price. */
+/** Until the audit is sealed and indexed, which continues after the last answer and is part of a lookup's cost. */
 async function settled({ worker, store }: Pids): Promise<void> {
   if (worker.length === 0) return;
   for (let waited = 0; waited < SETTLED_WITHIN_MS; waited += SETTLED_AFTER_MS) {
@@ -156,8 +159,8 @@ async function settled({ worker, store }: Pids): Promise<void> {
 }
 
 /**
- * Of a processor: what each part takes while nobody looks anything up, which is no lookup's price. Only of capabilities:
- * beside others the service pays for all that it does.
+ * Of a processor: what each part takes while nobody looks anything up, which is not part of a lookup's cost.
+ * Only for capabilities: beside other services, everything that the service does counts.
  */
 async function restingShares(used: () => number[]): Promise<number[]> {
   if (capabilities.length === 0) return [];
@@ -168,7 +171,7 @@ async function restingShares(used: () => number[]): Promise<number[]> {
   return used().map((after, part) => (after - (before[part] ?? 0)) / tookUs);
 }
 
-/** One service, started for it: warmed up, then measured at saturation and at a rate. */
+/** One service, started for this: warmed up, then measured at saturation and at a rate. */
 async function measure({ start }: Subject): Promise<Measured> {
   const { order, pids, stop } = await start();
   try {
@@ -212,7 +215,7 @@ async function measure({ start }: Subject): Promise<Measured> {
   }
 }
 
-/** The subjects take turns, so that a noisy machine is so for all. */
+/** The subjects alternate, so that a noisy machine affects all alike. */
 async function measureAll(subjects: readonly Subject[]): Promise<Figures[]> {
   const rounds = subjects.map(() => [] as Measured[]);
   for (let round = 0; round < Number(given.rounds); round++) {
@@ -237,7 +240,7 @@ async function measureAll(subjects: readonly Subject[]): Promise<Figures[]> {
   });
 }
 
-/** What is promised, each in times of another subject's median. */
+/** The promises, each as a multiple of another subject's median. */
 function goals(figures: readonly Figures[], fdatasyncP99Ms: number): Fact[] {
   const of = (name: string) => figures.find((figure) => figure.name === name);
   const [ours, bare, cached] = [of(OURS), of(BARE), of(CACHED)];
@@ -279,7 +282,7 @@ function goals(figures: readonly Figures[], fdatasyncP99Ms: number): Fact[] {
   return facts;
 }
 
-/** How far apart the two that are the same are: what differs by less is no difference. */
+/** How far apart the two identical ones are: a smaller difference is no difference. */
 function control(figures: readonly Figures[]): Fact[] {
   const [ours, again] = [OURS, CONTROL].map((name) => figures.find((each) => each.name === name));
   if (ours === undefined || again === undefined) return [];
@@ -295,7 +298,7 @@ function control(figures: readonly Figures[]): Fact[] {
   ];
 }
 
-/** What each capability costs: in times of the same without it. */
+/** The cost of each capability: as a multiple of the same without it. */
 function prices(figures: readonly Figures[]): Fact[] {
   const of = (name: string) => figures.find((figure) => figure.name === name);
   return capabilities.flatMap((capability): Fact[] => {
@@ -314,7 +317,7 @@ function prices(figures: readonly Figures[]): Fact[] {
   });
 }
 
-/** A refusal is no answer, however quick: with any of them the figures mean nothing. */
+/** A refusal is not an answer, however quick: with any refusal the figures mean nothing. */
 function refusals(figures: readonly Figures[]): Fact[] {
   return figures
     .filter(({ refused }) => refused > 0)

@@ -15,10 +15,10 @@ export function pin(pids: readonly number[], processor: number): void {
 }
 
 /**
- * Gives processes together no more than a share of one processor, as on a machine that is as much slower:
+ * Gives processes together no more than a share of one processor, as on a correspondingly slower machine:
  * otherwise one generator on this machine could not send a service three times what it can take.
  *
- * @returns undefined where this machine does not allow it (no cgroup that can be written)
+ * @returns undefined if this machine does not allow it (no writable cgroup)
  */
 export function slow(pids: readonly number[], share: number): { undo(): void } | undefined {
   const unified = existsSync(join(CGROUPS, 'cgroup.controllers'));

@@ -17,7 +17,7 @@ const REDIS_ANSWERS_WITHIN_MS = 10_000;
 const COMMAND_TIMEOUT_MS = 60_000;
 const MAXMEMORY_MB = 16_384;
 
-/** A folder of a measurement's own, gone when it ends however it does. */
+/** A temporary folder of a measurement, removed however it ends. */
 export async function withFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'cpf-bench-'));
   try {
@@ -116,7 +116,7 @@ export type Used = { milliseconds: number; cpuMs: number; peakMib: number };
  * Runs a command of the command line to its end.
  *
  * @returns how long it took, from before its start to after its end, its processor time and peak memory
- * @throws what it complained of, where its exit code is not 0
+ * @throws its error output, if its exit code is not 0
  */
 export async function cpFlags(
   args: readonly string[],
@@ -139,7 +139,7 @@ export async function cpFlags(
   });
 }
 
-/** As {@link cpFlags}, for any program; `input` is a file descriptor to read from. */
+/** Like {@link cpFlags}, for any program; `input` is a file descriptor to read from. */
 export async function timed(
   program: string,
   args: readonly string[],

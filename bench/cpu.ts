@@ -24,11 +24,11 @@ const { values: options } = parseArgs({
     profile: { type: 'string' },
     /** Measures the lookup once more, in a process that measures and exports nothing. */
     unmeasured: { type: 'boolean', default: false },
-    /** Measures another checkout of this repository in turn with this one, and this one twice. */
+    /** Measures another checkout of this repository alternately with this one, and this one twice. */
     beside: { type: 'string' },
     /** Instead of time, counts the bytes that a lookup allocates, which repeats on a busy machine too. */
     bytes: { type: 'boolean', default: false },
-    /** Measures a refusal for overload too, by a process that takes on one lookup at once. */
+    /** Also measures a refusal for overload, by a process that takes on one lookup at a time. */
     refused: { type: 'boolean', default: false },
   },
 });
@@ -133,7 +133,7 @@ async function startAll() {
   };
 }
 
-/** Tells how much a request allocates, once nothing new is compiled; of a lookup, by functions. */
+/** Prints how much a request allocates, once nothing new is compiled; for a lookup, by function. */
 async function tellBytes({ subjects }: All): Promise<void> {
   for (const subject of subjects) {
     const { name, pid, order } = subject;
@@ -154,7 +154,7 @@ async function tellBytes({ subjects }: All): Promise<void> {
 
 type Taken = Record<Subject['name'], number[]>;
 
-/** So many rounds, the subjects by turns, after some to warm up. */
+/** This many rounds, with the subjects alternating, after some to warm up. */
 async function rounds({ subjects }: All): Promise<Taken> {
   const taken: Taken = {
     lookup: [],

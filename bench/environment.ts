@@ -25,13 +25,13 @@ export type Environment = {
   tokens: string[];
   /** As the k6 scripts read it. */
   numbersFile: string;
-  /** Where the first lookup process leaves what `tail-probe.ts` noted. */
+  /** Where the first lookup process writes what `tail-probe.ts` recorded. */
   tailFile: string;
   dataDir: string;
   /** From a process's start until it answers: the first lookup process, and the worker with its Redis. */
   readyMs: number;
   workerReadyMs: number;
-  /** Process ids by what they are; Redis has another one after it was killed. */
+  /** Process ids by what they are; Redis has a new one after it was killed. */
   pids(): Promise<Record<string, number>>;
   /** A token with which an authority sends its uploads. */
   uploadToken(authority: { code: string; name: string }): Promise<string>;

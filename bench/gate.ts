@@ -17,9 +17,9 @@ import {
 } from './subjects.ts';
 
 /**
- * `npm run bench:gate`: whether a lookup, sealing it, or loading a row has become dearer than recorded. Each is
- * processor time in times of what the naive lookup with its token cached takes in the same run, since what
- * else the machine does is felt by both; a lookup also in times of bare `node:http`.
+ * `npm run bench:gate`: whether a lookup, sealing it, or loading a row has become more expensive than
+ * recorded. Each is processor time as a multiple of the naive lookup with a cached token in the same run,
+ * since other work on the machine affects both; a lookup also as a multiple of bare `node:http`.
  */
 
 const HELP = `npm run bench:gate -- [options]
@@ -139,11 +139,11 @@ async function withAll<T>(work: (all: All) => Promise<T>): Promise<T> {
   }
 }
 
-/** No looser than a fifth, and what runs of the same differed by when it was recorded. */
+/** No tighter than a fifth, and the spread of identical runs when it was recorded. */
 const limitOf = ({ ratio, control }: { ratio: number; control: number }): number =>
   ratio * (1 + WORSE_AT_MOST + control);
 
-/** Whether each price was within its limit in one of the tries, of which a busy machine is given several. */
+/** Whether each cost was within its limit in one of the attempts, of which a busy machine gets several. */
 async function keepsBaseline(all: All): Promise<boolean> {
   const missed = new Set(prices);
   for (let attempt = 0; attempt < ATTEMPTS && missed.size > 0; attempt++) {

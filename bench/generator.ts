@@ -5,9 +5,9 @@ import { percentile } from './percentile.ts';
 import { HELD_ONE_IN } from './sending.ts';
 
 /**
- * The other end of the wire, a process of its own so that its work is not counted: sends a number of
- * requests over some connections kept alive, each waiting for its answer before the next, and tells its
- * parent when it is done. Raw sockets: a client library would take more of a small machine than the server.
+ * The other end of the wire, a process of its own so that its work is not counted: sends a number of requests
+ * over some connections kept alive, each waiting for its answer before the next, and reports to its parent
+ * when it is done. Raw sockets: a client library would take more of a small machine than the server.
  */
 
 export type Order = {
@@ -20,7 +20,7 @@ export type Order = {
   perSecond?: number;
   /** NHS numbers that are held: one lookup in HELD_ONE_IN is for one of them, and the others are for numbers of `notHeld`. */
   held?: readonly string[];
-  /** Absent: any of the test range, of which the store holds few. */
+  /** If absent: any of the test range, of which the store holds few. */
   notHeld?: readonly string[];
   /** Refusals are what is measured: none is reported. */
   quiet?: boolean;
@@ -31,13 +31,13 @@ export type Done = {
   flagged: number;
   refused: number;
   tookMs: number;
-  /** From when a request was due, and not only from when it was sent, to its answer; milliseconds. */
+  /** From when a request was due, rather than sent, to its answer; milliseconds. */
   latency: { p50: number; p99: number; p999: number; most: number };
 };
 type Due = { request: Buffer; dueAt: number; paced: boolean };
 type Counts = { answered: number; flagged: number; refused: number; latencies: number[] };
 
-/** As every service that is compared says it. */
+/** The wording of every service compared. */
 const FLAGGED = '"outcome":"flagged"';
 
 function anyTestNumber(): string {

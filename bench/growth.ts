@@ -29,7 +29,7 @@ const given = readOptions(HELP, {
   out: { type: 'string', default: join(root, 'reports') },
 });
 
-/** Many, so that a saturated service is kept from its work by no disk: those that wait share its writes. */
+/** Many, so that no disk delays a saturated service: those that wait share its writes. */
 const CONNECTIONS = 256;
 const SATURATING_REQUESTS = 30_000;
 const WARM_UP_REQUESTS = 15_000;
@@ -77,7 +77,7 @@ async function measureSize(rows: number) {
   }
 }
 
-/** Lookups a second that so many processes answer, and what each part of the machine does in the meantime. */
+/** Lookups a second that this many processes answer, and the load of each part of the machine meanwhile. */
 async function measureProcesses(nation: Nation, processes: number) {
   const environment = await startEnvironment(nation, { lookups: processes });
   const balancer = await startProcess(

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 
-/** What a lookup is measured against: `node bench/hello.ts node-http | hono` answers hello, and no more. */
+/** The baseline for a lookup: `node bench/hello.ts node-http | hono` answers hello, and nothing else. */
 
 const say = (port: number): void => console.log(`hello on ${port}`);
 

@@ -28,7 +28,7 @@ export type K6Run = {
   version: string;
   /** All thresholds kept. */
   met: boolean;
-  /** A request was not sent when it was due: the figures count for nothing. */
+  /** A request was not sent when it was due: the figures are void. */
   isVoid: boolean;
   summary: Summary;
   seconds: Second[];

@@ -6,8 +6,9 @@ import { testNumber } from '../tests/support/rows.ts';
 import { claims, startTestService } from '../tests/support/service.ts';
 
 /**
- * A service with a small live dataset, to which lookup processes can be put that have pages or have none: a demo
- * always has them. Says where its data is, by which settings they share it, and a token. Writes into a folder given.
+ * A service with a small live dataset, to which lookup processes with or without pages can be added, since a
+ * demo always has pages. Prints where its data is, the settings for sharing it, and a token. Writes into a
+ * given folder.
  */
 
 const [, , folder = ''] = process.argv;

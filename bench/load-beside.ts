@@ -8,8 +8,8 @@ type Cost = { ms: number[]; loaderCpuMs: number[]; storeCpuMs: number[] };
 type Loading = Pick<typeof import('./country.ts'), 'startStore' | 'cpFlags'>;
 
 /**
- * What a country costs this checkout, another one, and this one again, in turn and in fresh processes: a difference that
- * is no larger than that between the two of this checkout is none.
+ * The cost of a country for this checkout, another one, and this one again, alternately and in fresh
+ * processes: a difference no larger than between the two of this checkout is none.
  */
 export async function measureBeside(
   country: Country,

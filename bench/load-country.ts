@@ -7,7 +7,7 @@ import { median } from './processes.ts';
 
 type CountryFigures = {
   loadMs: number[];
-  /** Processor time of the loader alone: what the wall says on a machine that has nothing else to do. */
+  /** Processor time of the loader only: on an otherwise idle machine, what the clock says. */
   loadCpuMs: number[];
   pipeMs: number[];
   children: number;
@@ -18,8 +18,8 @@ const bulk = (text: string): string => `$${Buffer.byteLength(text)}\r\n${text}\r
 
 /**
  * A whole country through the command line into an empty store, beside the same keys, fields and values
- * written by `redis-cli --pipe` to a server of the same configuration: one HSET a child. The two take
- * turns, so that a noisy machine is as noisy for one as for the other.
+ * written by `redis-cli --pipe` to a server of the same configuration: one HSET a child. The two alternate,
+ * so that a noisy machine affects both alike.
  */
 export async function measureCountry(country: Country, runs: number): Promise<CountryFigures> {
   const figures: CountryFigures = { loadMs: [], loadCpuMs: [], pipeMs: [], children: 0, ratio: 0 };

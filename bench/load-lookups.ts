@@ -42,8 +42,8 @@ const QUIET_MS = 10_000;
 const ANSWERS_WITHIN_MS = 20_000;
 
 /**
- * Lookups that arrive at a steady rate, whatever becomes of those before them, at a service of its own
- * process: while nothing else happens, and while the command line loads a whole country.
+ * Lookups that arrive at a steady rate, whatever becomes of earlier ones, at a service in its own process:
+ * while nothing else happens, and while the command line loads a whole country.
  */
 export async function measureLookups(
   country: Country,

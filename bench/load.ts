@@ -9,8 +9,8 @@ import { readOptions } from './options.ts';
 import { median } from './processes.ts';
 
 /**
- * `npm run bench:load`: what the intake promises of its speed, each figure beside its limit, medians of
- * several runs. Exits with 1 where a limit is missed.
+ * `npm run bench:load`: the promised speed of the intake, each figure beside its limit, medians of several
+ * runs. Exits with 1 if a limit is missed.
  */
 
 const PARTS = ['csv', 'xml', 'lookups'] as const;

@@ -5,7 +5,7 @@ import { connectStore, whenReady } from '#store/connection/connection.ts';
 import { keys } from '#store/keys.ts';
 import { lookupEventOf } from '../tests/support/lookup-event.ts';
 
-/** Puts as many lookups of a country into Redis as it is asked for, in a process of its own, and says when they are. */
+/** Puts the requested number of lookups of a country into Redis, in a process of its own, and reports when done. */
 
 const CHILDREN = 200_000;
 const USERS = 3_000;

@@ -5,9 +5,9 @@ import { machine } from './machine.ts';
 import { readOptions } from './options.ts';
 
 /**
- * `npm run bench:memory`: peak memory of the loader for files of an eighth, a half and one gibibyte. The
- * last two must be the same; exits with 1 where they are not. Takes long, and several times the largest size on the disk
- * of the temporary folder and in memory (Redis holds what is loaded).
+ * `npm run bench:memory`: peak memory of the loader for files of an eighth, a half and one gibibyte. The last
+ * two must be the same; exits with 1 if they are not. Takes long, and several times the largest size on the
+ * disk of the temporary folder and in memory (Redis holds what is loaded).
  */
 
 const HELP = `npm run bench:memory -- [options]
@@ -17,8 +17,8 @@ const HELP = `npm run bench:memory -- [options]
   --json`;
 
 /**
- * The largest may cost no more than this over the one before. Smaller ones do not tell: the heap grows as
- * long as garbage need not be collected.
+ * The largest may use no more than this beyond the one before. Smaller ones do not show it: the heap grows
+ * while no garbage needs collecting.
  */
 const GROWTH_AT_MOST = 1.1;
 const PLANS_TO_SIZE_BY = 20_000;

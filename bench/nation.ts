@@ -14,7 +14,7 @@ import { syntheticNumber } from '#loaders/synthetic/numbers.ts';
 import { FUNCTIONS } from '#store/functions/functions.ts';
 import { cpFlags, NATION, startStore, writeCountry } from './country.ts';
 
-/** A loaded country, made once and kept for a day: its authorities' data would not be up to date tomorrow. */
+/** A loaded country, made once and kept for a day: tomorrow its authorities' data would be out of date. */
 export type Nation = {
   /** To be copied before it is used. */
   dataDir: string;
@@ -22,7 +22,7 @@ export type Nation = {
   held: string[];
   notHeld: string[];
   authorities: { code: string; name: string }[];
-  /** Files of the night after, one an authority. */
+  /** Files of the night after, one for each authority. */
   later: { path: string; authority: string; sequence: number }[];
   rows: number;
   children: number;

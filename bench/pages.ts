@@ -9,8 +9,8 @@ import { cpuMicroseconds, median, spread, startProcess } from './processes.ts';
 import { send } from './sending.ts';
 
 /**
- * `npm run bench:pages`: processor time of a lookup by the API in a process that also serves pages for browsers, beside
- * two processes that serve none. What the two differ by is what the machine alone makes of it.
+ * `npm run bench:pages`: processor time of a lookup by the API in a process that also serves pages for
+ * browsers, beside two processes that serve none. The difference between those two is the machine's noise.
  */
 
 const { values: options } = parseArgs({
@@ -55,7 +55,7 @@ try {
   }
   const taken: Record<Name, number[]> = { off: [], control: [], on: [] };
   for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
-    // Each comes first, in the middle and last in turn.
+    // Each is first, in the middle and last alternately.
     for (const i of NAMES.keys()) {
       const name = NAMES[(i + round + WARM_UP_ROUNDS) % NAMES.length] ?? 'off';
       const { child, said } = started[name];

@@ -8,10 +8,9 @@ export const root: string = dirname(dirname(fileURLToPath(import.meta.url)));
 const STARTS_WITHIN_MS = 60_000;
 
 /**
- * Starts a TypeScript program with the Node that runs this one and waits until a line of its output
- * matches.
+ * Starts a TypeScript program with the Node that runs this one and waits until a line of its output matches.
  *
- * @throws where it ends, or says nothing of the kind within a minute
+ * @throws if it ends, or prints no such line within a minute
  */
 export async function startProcess(
   script: string,

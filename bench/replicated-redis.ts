@@ -16,8 +16,8 @@ async function freePort(): Promise<number> {
 }
 
 /**
- * The Redis of a data folder as a server of its own, and one replica that copies it, on this machine: what an answer
- * costs that waits for another's disk as well.
+ * The Redis of a data folder as a separate server, and one replica of it, on this machine: the cost of an
+ * answer that also waits for another's disk.
  */
 export async function startReplicated(dataDir: string, maxmemoryMib: number) {
   const folder = dataFolder(dataDir);

@@ -3,7 +3,7 @@ import type { K6Run } from './k6.ts';
 import type { machine } from './machine.ts';
 import type { Used } from './sampler.ts';
 
-/** A figure beside its limit; without `met` there is none. */
+/** A figure beside its limit; without `met` it has none. */
 export type Fact = { what: string; value: string; met?: boolean };
 
 export type Run = {
@@ -65,7 +65,7 @@ export function machineLine(on: Report['machine']): string {
 export const shell = (title: string, body: string): string =>
   `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escape(title)}</title><style>${STYLE}</style><body>${body}</body></html>\n`;
 
-/** A report of one scenario, one file that needs nothing else. No NHS number comes near it. */
+/** A report of one scenario, in one self-contained file. It never contains an NHS number. */
 export function page(report: Report): string {
   const { scenario, what, at, country, met, isVoid, facts, runs } = report;
   const badge = isVoid ? 'void' : met ? 'met' : 'missed';

@@ -42,7 +42,7 @@ export function start(program: string, args: readonly string[]) {
   };
 }
 
-/** Under the settings of `store/redis.conf` that cost something. */
+/** With those settings of `store/redis.conf` that cost something. */
 export async function startPlainRedis(
   folder: string,
   numbers: readonly string[],
@@ -89,7 +89,7 @@ export async function startPostgres(
   const as: string[] = asRoot
     ? ['setpriv', `--reuid=${id('-u')}`, `--regid=${id('-g')}`, '--clear-groups']
     : [];
-  // Its user has to come through the folders above, of which we made one.
+  // Its user must pass the folders above, of which we made one.
   if (asRoot) chmodSync(dirname(folder), 0o711);
   if (asRoot) for (const path of [folder, data]) chownSync(path, id('-u'), id('-g'));
   const command = [...as, join(bin, 'initdb'), '-D', data, '-U', 'postgres', '-A', 'trust'];

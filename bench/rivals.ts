@@ -11,9 +11,9 @@ import { z } from 'zod';
 import { parseNhsNumber } from '#schemas/nhs-number.ts';
 
 /**
- * The lookup as it would be written in an afternoon, to be measured against:
- * `node bench/rivals.ts redis | postgres SOCKET ISSUER_FILE [cached]`. Both keep their audit on disk before they
- * answer. `cached` verifies each token once only, as cp-flags does.
+ * The lookup as somebody would write it in an afternoon, for comparison: `node bench/rivals.ts redis |
+ * postgres SOCKET ISSUER_FILE [cached]`. Both keep their audit on disk before they answer. `cached` verifies
+ * each token only once, as cp-flags does.
  */
 
 const [store, socket = '', issuerFile = '', cached] = process.argv.slice(2);

@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
-/** Microseconds of processor time an event, by the part of sealing that took them; `worker` is their sum, without `redis`. */
+/** Microseconds of processor time for each event, by part of the sealing; `worker` is their sum, without `redis`. */
 export type SealCost = Record<string, number>;
 
-/** What it costs a checkout to seal so many lookups a step, in a process of its own. */
+/** The cost for a checkout of sealing this many lookups in each step, in a process of its own. */
 export function sealCost(
   checkout: string,
   { events, steps, before }: { events: string; steps: string; before: string },

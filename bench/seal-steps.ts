@@ -12,10 +12,11 @@ import { startTestStore } from '../tests/support/test-store.ts';
 import { cpuMicroseconds } from './processes.ts';
 
 /**
- * Seals lookups as the worker does, so many a step: those of a country, one in a hundred of which shows a plan.
- * Prints, as JSON, the microseconds of processor time that each part takes an event, and Redis for it.
+ * Seals lookups as the worker does, a given number in each step: those of a country, one in a hundred of
+ * which shows a plan. Prints, as JSON, the microseconds of processor time that each part, and Redis, takes
+ * for each event.
  *
- * Arguments: events a step, steps that count, events that are sealed before.
+ * Arguments: events in a step, steps that count, events sealed before.
  */
 
 const [aStep = 1_000, steps = 40, before = 100_000] = process.argv.slice(2).map(Number);
@@ -86,7 +87,7 @@ async function fill(events: number): Promise<void> {
 
 let uncounted: Followed[] = [];
 
-/** What the worker does of each step, to the end; it counts every few seconds. */
+/** Everything that the worker does in each step; it counts every few seconds. */
 async function sealStep(counts: boolean): Promise<void> {
   for (;;) {
     const { more, sealing } = await sealer.step();

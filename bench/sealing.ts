@@ -2,7 +2,7 @@ import { readOptions } from './options.ts';
 import { root, spread } from './processes.ts';
 import { type SealCost, sealCost } from './seal-cost.ts';
 
-/** `npm run bench:sealing`: what it costs to seal a lookup to the end, by parts, beside another checkout. */
+/** `npm run bench:sealing`: the complete cost of sealing a lookup, by part, beside another checkout. */
 
 const HELP = `npm run bench:sealing -- [options]
 
@@ -22,7 +22,7 @@ const options = readOptions(HELP, {
   json: { type: 'boolean', default: false },
 });
 
-/** This checkout twice: what differs between the two is what this machine cannot tell apart. */
+/** This checkout twice: the difference between the two is what this machine cannot distinguish. */
 const subjects = [
   { name: 'here', checkout: root },
   { name: 'here, again', checkout: root },

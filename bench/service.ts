@@ -2,7 +2,7 @@ import { parseNhsNumber } from '#schemas/nhs-number.ts';
 import { testNumber } from '../tests/support/rows.ts';
 import { startTestService } from '../tests/support/service.ts';
 
-/** The service to be measured, with a small dataset of its own; says where it answers, and a token. */
+/** The service to be measured, with a small dataset of its own; prints where it answers, and a token. */
 
 const HELD = 20;
 

@@ -16,7 +16,7 @@ const profileSchema = z.object({
   timeDeltas: z.array(z.number()),
 });
 
-/** The innermost frame that a line here describes says to which stage a sample belongs: function and address. */
+/** The innermost frame described here decides to which stage a sample belongs: function and address. */
 const STAGES: readonly [stage: string, frame: RegExp][] = [
   ['garbage collected', /^\(garbage collector\)/],
   ['answer written', /^(end|writeHead|_send\w*) node:_http_outgoing|^resOnFinish/],

@@ -7,7 +7,7 @@ import { startLookups } from './lookups.ts';
 import { cpuMicroseconds, startProcess } from './processes.ts';
 import { send } from './sending.ts';
 
-/** Processes whose processor time a request is measured, each alone: what sends to them, and Redis, are others. */
+/** Processes measured for their processor time per request, each separately: the sender and Redis do not count. */
 
 export const ISSUER_FILE = 'demo-issuer.json';
 
@@ -51,9 +51,9 @@ export const startHello = (
   });
 
 /**
- * Microseconds of processor time that a request takes a process, all its threads.
+ * Microseconds of a process's processor time for a request, in all its threads.
  *
- * @param refused refusals are what is measured: nearly all have to be
+ * @param refused refusals are measured: nearly all requests must be refused
  * @throws if others were refused, or not all were answered
  */
 export async function requestCost(

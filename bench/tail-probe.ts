@@ -1,6 +1,6 @@
 /**
- * Loaded beside a lookup process by `--import`: from SIGUSR2 to the next it notes what may hold a request up, and then
- * leaves that in the file that TAIL_FILE names. Until then it costs nothing.
+ * Loaded beside a lookup process by `--import`: between two SIGUSR2 it records what may delay a request, and
+ * then writes that into the file named by TAIL_FILE. Until then it costs nothing.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { renameSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ export type Probed = {
   calls: { span: Span; lookups: number }[];
   /** While garbage was collected. */
   collecting: Span[];
-  /** While the event loop did not come round. */
+  /** While the event loop was blocked. */
   stalled: Span[];
 };
 

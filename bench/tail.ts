@@ -5,7 +5,7 @@ import { root } from './processes.ts';
 import type { Fact } from './report.ts';
 import type { Probed, Span } from './tail-probe.ts';
 
-/** What holds up the slowest requests, in words of the report. */
+/** What delays the slowest requests, in the words of the report. */
 
 export const TAIL_PROBE: string = join(root, 'bench', 'tail-probe.ts');
 
@@ -68,7 +68,7 @@ function firstEndingFrom(at: number, spans: readonly Span[]): number {
   return low;
 }
 
-/** How much of what is spread evenly over each span fell into a request. */
+/** How much of something spread evenly over each span fell into a request. */
 function within([from, to]: Span, spans: readonly Span[], amount: (i: number) => number): number {
   let sum = 0;
   for (let i = firstEndingFrom(from, spans); i < spans.length; i++) {
@@ -83,7 +83,7 @@ function within([from, to]: Span, spans: readonly Span[], amount: (i: number) =>
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 
-/** Means over the slowest requests beside those over all: a request's time, and how much of it each thing took up. */
+/** Means over the slowest requests beside those over all: a request's time, and how much of it each cause took. */
 export function explain(
   { requests, calls, collecting, stalled }: Probed,
   waits: Record<'lookup' | 'redis', Waits>,

@@ -4,8 +4,8 @@ import { Counter, Trend } from 'k6/metrics';
 import type { ConstantArrivalRateScenario, Options, RampingArrivalRateScenario } from 'k6/options';
 
 /**
- * What every load script here has in common: a lifelike lookup, what counts as a right answer, and what a
- * run must hold. `bench/README.md` tells how to aim it at an environment of one's own.
+ * What every load script here has in common: a realistic lookup, what counts as a correct answer, and what a
+ * run must achieve. `bench/README.md` says how to aim it at your own environment.
  *
  * Arrival rates only: a request is sent when it is due, whatever became of those before it. One that could
  * not be sent (no virtual user was free) is a dropped iteration, and makes the run void.
@@ -21,7 +21,7 @@ const TOKENS = setting('TOKEN', '').split(',');
 const FHIR_SHARE = number('FHIR_SHARE', 0.2);
 const FLAGGED_SHARE = number('FLAGGED_SHARE', 0.01);
 const INVALID_SHARE = number('INVALID_SHARE', 0.005);
-/** Answers whose body is read, of those that are not flags: reading costs the generator more than sending. */
+/** Of answers other than flags, how many have their bodies read: reading costs the generator more than sending. */
 const READ_SHARE = 0.02;
 const FHIR_SEARCH = 'patient:identifier=https%3A%2F%2Ffhir.nhs.uk%2FId%2Fnhs-number%7C';
 
@@ -82,7 +82,7 @@ export function steady(
 /**
  * The options of a script. What always holds: nothing dropped, nothing wrong.
  *
- * @param thresholds by metric, as k6 takes them; what is not kept makes k6 exit non-zero
+ * @param thresholds by metric, as k6 takes them; a missed one makes k6 exit non-zero
  */
 export function options(
   scenarios: Record<string, ConstantArrivalRateScenario | RampingArrivalRateScenario>,
@@ -113,7 +113,7 @@ export function options(
   };
 }
 
-/** The same number with another last digit, which then does not check. */
+/** The same number with a different last digit, which then fails the check. */
 const spoilt = (nhsNumber: string): string =>
   nhsNumber.slice(0, 9) + String((Number(nhsNumber[9]) + 1) % 10);
 

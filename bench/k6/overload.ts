@@ -1,8 +1,8 @@
 import { number, options as optionsOf, steady } from './lookups.ts';
 
 /**
- * Three times what the service can take (RATE): it continues answering nearly as many as it can (at least
- * GOODPUT a second), and refuses the rest at once and in good order.
+ * Three times what the service can take (RATE): it still answers nearly as many as it can (at least GOODPUT a
+ * second), and refuses the rest at once and properly.
  */
 export { default, handleSummary } from './lookups.ts';
 

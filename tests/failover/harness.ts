@@ -27,9 +27,9 @@ import { CLOCK_RIGHT, canTurnClocks, clockFrom } from '../support/turned-clock.t
 import { fileCsv, person, planOf } from '../support/upload-model.ts';
 
 /**
- * Lookups and uploads that continue while machines, sentinels and processes are killed, paused and cut off from each
- * other, in an order drawn from a seed. Whatever was answered or acknowledged is there in the end, nobody was told
- * "no flag" wrongly, and a primary that was cut off with its lookup process answered nothing.
+ * Lookups and uploads that continue while machines, sentinels and processes are killed, paused and cut off
+ * from each other, in an order drawn from a seed. In the end everything answered or acknowledged is there,
+ * nobody was wrongly told "no flag", and a primary cut off with its lookup process answered nothing.
  */
 
 type FailoverOptions = {
@@ -37,7 +37,7 @@ type FailoverOptions = {
   rounds: number;
   /** A redis-server or valkey-server of another version. */
   binary?: string | undefined;
-  /** Only these faults, in turn. */
+  /** Only these faults, one after another. */
   only?: readonly string[] | undefined;
   say?: (line: string) => void;
 };
@@ -61,13 +61,13 @@ type Scene = {
   replica: Machine;
   lookup: Kept;
   worker: Kept;
-  /** Has the clock of the lookup process differ, or be right again. */
+  /** Makes the clock of the lookup process wrong, or right again. */
   turnClock: (by: string) => void;
 };
 type Fault = {
-  /** Does it; resolves when what is to last is over and everything was put back. */
+  /** Causes the fault; resolves once it is over and everything was put back. */
   befall: (scene: Scene) => Promise<void>;
-  /** Nobody is to be answered while it lasts; the time without answers counts from its end. */
+  /** Nobody may be answered while it lasts; the time without answers counts from its end. */
   isolates?: true;
 };
 
@@ -101,7 +101,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   'manual failover': {
     async befall({ machines, replica }) {
       const sentinel = machines.sentinelOf(replica.place);
-      // It refuses for a moment after a failover that it has not seen the end of.
+      // It refuses for a moment after a failover whose end it has not seen.
       await until(
         () =>
           sentinel.call('SENTINEL', 'FAILOVER', 'cp-flags').then(
@@ -165,7 +165,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 };
 export const FAULT_NAMES = Object.keys(FAULTS);
 
-/** In an order of the seed, each once before any comes again. */
+/** In an order from the seed, each once before any is repeated. */
 function faultsOf(seed: number, rounds: number, names: readonly string[]): string[] {
   const all: string[] = [];
   for (let turn = 0; all.length < rounds; turn++) {
@@ -177,7 +177,7 @@ function faultsOf(seed: number, rounds: number, names: readonly string[]): strin
 }
 
 type FailoverOutcome = {
-  /** What is wrong in the end; nothing, if all is well. */
+  /** What is wrong in the end; empty if all is well. */
   wrong: string[];
   answered: number;
   /** By fault: the longest time without an answer, milliseconds, of each round. */
@@ -230,7 +230,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
   const nurse = await issuer.sign(claims(), 36_000);
   const sender = await issuer.sign(officer(AUTHORITY), 36_000);
   const answers: { auditId: string; sentAt: number; at: number }[] = [];
-  /** Of whom a plan was acknowledged. */
+  /** The people whose plan was acknowledged. */
   const flagged: NhsNumber[] = [...CHILDREN];
   let refused = 0;
   let falseNegatives = 0;
@@ -309,7 +309,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
     }
   }
 
-  /** Asks once more of everybody whose plan was acknowledged, each until there is an answer. */
+  /** Asks once more about everybody whose plan was acknowledged, each until there is an answer. */
   async function askOfAll(patienceMs: number): Promise<void> {
     let answeredAt = performance.now();
     // One by one, so that no lookup shares its moment with another.
@@ -346,7 +346,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
     }
   }
 
-  /** Whether everything that was answered so far is in the sealed log, once, and the log is whole. */
+  /** Whether everything answered so far is in the sealed log, once, and the log is whole. */
   async function compare(): Promise<void> {
     const streams = createAuditStreams(admin);
     const answered = answers.map(({ auditId }) => auditId);
@@ -358,7 +358,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
       );
     }, 'events being sealed');
     const waiting = new Set<string>();
-    // Another primary may be named meanwhile, also by sentinels that a busy machine holds up.
+    // Another primary may be named meanwhile, even by sentinels delayed on a busy machine.
     await until(
       () =>
         allWaiting().then(
@@ -437,7 +437,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
     done.abort();
     await Promise.all([...lookers, uploading]);
     say(`comparing: ${flagged.length} children are looked up`);
-    // What no round could have answered is not waited for again.
+    // A state in which no round could have been answered is not waited for again.
     await askOfAll(wrong.length === 0 ? RECOVERS_WITHIN_MS : LOOKUP_DEADLINE_MS).catch(
       (error: unknown) => wrong.push(String(error)),
     );

@@ -40,17 +40,18 @@ import { fileCsv, type ModelRecord, person, planOf } from '../support/upload-mod
 import { startWitness, witnessesText } from '../support/witness.ts';
 
 /**
- * A worker is killed and its disk emptied while it seals, loads, holds a file or notifies, at a moment drawn from a
- * seed, or before each step of a purge in turn, or stands still for longer than its lease, with a second worker standing
- * by on another disk. With three machines for Redis, its primary or a replica is lost at the same time. Whatever was
- * answered, acknowledged or held is there in the end, what is gone was purged and has its event, the log has one
- * history, which a witness outside has cosigned throughout, and authorities were notified of every access.
+ * A worker is killed and its disk emptied while it seals, loads, holds a file or notifies, at a moment drawn
+ * from a seed, or before each step of a purge in turn, or stands still for longer than its lease, with a
+ * second worker standing by on another disk. With three machines for Redis, its primary or a replica is lost
+ * at the same time. In the end everything answered, acknowledged or held is there, anything gone was purged
+ * and has its event, the log has one history, which a witness outside has cosigned throughout, and
+ * authorities were notified of every access.
  */
 
 type LostDiskOptions = {
   seed: number;
   rounds: number;
-  /** Settings of the second copy; default a folder of its own. */
+  /** Settings of the second copy; default its own folder. */
   copy?: Record<string, string>;
   /** Only these steps, in turn; default all that need no machines. */
   steps?: readonly Step[];
@@ -103,7 +104,7 @@ const WITHOUT_WORKER_MS = 4_000;
 
 /** A report of a worker, and when it was made, milliseconds. */
 const reportSchema = z.object({ at: z.number() });
-/** A file of the ledger, and when it came, milliseconds. */
+/** A file of the ledger, and when it arrived, milliseconds. */
 const fileSchema = z.looseObject({ at: z.number() });
 const purgeSchema = z.object({ rows: z.number() });
 
@@ -172,7 +173,7 @@ export async function runLostDisks(options: LostDiskOptions) {
   const answered: string[] = [];
   const shown = new Set<string>();
   const loaded: NhsNumber[] = [];
-  /** Everybody of whom a row was ever loaded. */
+  /** Everybody with a row that was ever loaded. */
   const everLoaded: NhsNumber[] = [];
   let sequence = 0;
   let purges = 0;
@@ -212,7 +213,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     }
   }
 
-  /** Sends a file to whichever worker is at work until it is acknowledged. */
+  /** Sends a file to whichever worker is running until it is acknowledged. */
   async function send(records: ModelRecord[]): Promise<Acknowledgement> {
     sequence += 1;
     const body = fileCsv({ records });
@@ -311,7 +312,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     return numbers.filter((number) => (rows.get(number) ?? []).length > 0);
   }
 
-  /** Whether Redis holds what the worker at work knows of. */
+  /** Whether Redis holds what the running worker knows. */
   async function differences(): Promise<string[]> {
     const [held, anchored] = await withAnchor(join(atWork.dataDir, 'anchor'), async (anchor) => [
       (await createStore(admin, anchor).tallyWithGenerations()).tallies.get(AUTHORITY),
@@ -335,7 +336,10 @@ export async function runLostDisks(options: LostDiskOptions) {
     standsBy = start(lost.dataDir);
   }
 
-  /** The worker stands still until another one has taken over, and goes on: it is to find its successor and end. */
+  /**
+   * The worker stands still until another one has taken over, and then continues: it must find its successor
+   * and end.
+   */
   async function standStill(): Promise<void> {
     const [still, pid] = [atWork, atWork.worker.pid()];
     process.kill(pid, 'SIGSTOP');
@@ -352,7 +356,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     }
   }
 
-  /** The machine of Redis's primary is killed, and with it whatever this says of the worker; then it comes back. */
+  /** The machine of Redis's primary is killed, with everything that it says about the worker; then it comes back. */
   async function losePrimary(ofWorker: () => Promise<void>): Promise<void> {
     const primary = await machines?.primary();
     if (primary === undefined) throw new Error('there are no machines');
@@ -362,7 +366,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     sentinel.start();
   }
 
-  /** Neither the worker that stands by nor a replica is missed, also where the worker is lost after them. */
+  /** Neither the standby worker nor a replica is missed, even if the worker is lost after them. */
   async function loseStandby(): Promise<void> {
     const replica = await replicaOf();
     await Promise.all([standsBy.worker.abandon(), replica.redis.kill()]);
@@ -377,7 +381,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     replica.redis.start();
   }
 
-  /** Both replicas are lost, lookups go on by order, and then the worker is lost. */
+  /** Both replicas are lost, lookups continue by order, and then the worker is lost. */
   async function loseInSingleMode(): Promise<void> {
     const primary = await machines?.primary();
     const replicas = machines?.machines.filter(({ place }) => place !== primary?.place) ?? [];
@@ -431,7 +435,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     silence = 0;
     let under: Promise<void> = Promise.resolve();
     if (step === 'load') under = load(ROWS_A_FILE);
-    // Where the round ends before it, that is what is said.
+    // If the round ends before it, that is the message.
     under.catch(() => undefined);
     if (step === 'hold') {
       const gone = loaded.splice(0, Math.max(REMOVED, Math.ceil(loaded.length / 3)));
@@ -490,7 +494,7 @@ export async function runLostDisks(options: LostDiskOptions) {
   }
   return { wrong, answered: answered.length, silences };
 
-  /** Whether the worker that is left has everything. */
+  /** Whether the remaining worker has everything. */
   async function compare(): Promise<void> {
     const log = join(atWork.dataDir, 'audit');
     const streams = createAuditStreams(admin);
@@ -546,7 +550,7 @@ async function withAnchor<T>(folder: string, work: (anchor: Anchor) => T | Promi
   }
 }
 
-/** The children of whom a notification tells. */
+/** The children in a notification. */
 const notified = (log: string): Set<string> =>
   NotificationFile.read(log, (file) => {
     const found = new Set<string>();

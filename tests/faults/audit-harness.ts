@@ -22,8 +22,8 @@ import { CLOCK_RIGHT, canTurnClocks, clockFrom } from '../support/turned-clock.t
 
 /**
  * Lookups that continue while the workers, the lookup process and Redis are killed, stopped and left without
- * disk, and connections to Redis go mute, in mixes and at moments drawn from a seed; afterwards every one that was answered is in the sealed
- * log, once, and of every one that showed a plan its authority was told.
+ * disk, and connections to Redis go silent, in mixes and at moments drawn from a seed; afterwards every
+ * answered one is in the sealed log, once, and the authority of every plan shown was notified.
  */
 
 type AuditFaultOptions = { seed: number; points: number; say?: (line: string) => void };
@@ -41,7 +41,7 @@ type WayFault = {
   name: (typeof WAYS)[number];
   act: (typeof WAY_ACTS)[number];
   afterMs: number;
-  /** How long new connections are mute too; those there were are so for good. */
+  /** How long new connections are silent too; existing ones are so for good. */
   newOnesForMs: number;
 };
 const WAYS_FAIL = 0.25;
@@ -79,7 +79,7 @@ function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-/** What is wrong in the end; nothing, if all is well. */
+/** What is wrong in the end; empty if all is well. */
 export async function runAuditFaults(options: AuditFaultOptions): Promise<string[]> {
   const { seed, points, say = () => undefined } = options;
   const { draw, below } = seededDraws(seed);
@@ -183,7 +183,7 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
     else limitFiles(pid, 'unlimited');
   }
 
-  /** Of one point in four: how the way between a process and Redis fails beside whatever else happens. */
+  /** In one point of four: how the connection between a process and Redis also fails. */
   function drawWayFault(point: number): WayFault | undefined {
     const drawWay = draws(seed, point);
     if (drawWay() >= WAYS_FAIL) return undefined;
@@ -297,7 +297,7 @@ async function compare(
   return [...wrong, ...findings.map(({ detail }) => detail)];
 }
 
-/** Whether every entry that is due was told, and written, in order and under ids of its own. */
+/** Whether every entry due was notified, and written, in order and under its own id. */
 async function compareNotifications(folder: string, outbox: string): Promise<string[]> {
   const due = new Map<string, { id: string; first: number }>();
   const dueIds: string[] = [];

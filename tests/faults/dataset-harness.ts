@@ -30,7 +30,7 @@ const ENTRY = JSON.stringify({
   organisation: { code: 'ZZX', name: 'Test Hospital' },
 });
 
-/** What is wrong in the end; nothing, if all is well. */
+/** What is wrong in the end; empty if all is well. */
 export async function runDatasetFaults(options: DatasetFaultOptions): Promise<string[]> {
   const { seed, points, say = () => undefined } = options;
   const draw = draws(seed);

@@ -31,29 +31,29 @@ type FaultOptions = {
   points: number;
   /** Plans of the first file of an authority, on average. */
   plansAFile?: number;
-  /** Services that are worked on side by side. */
+  /** Services used side by side. */
   lanes?: number;
   say?: (line: string) => void;
 };
 
 type Victim = 'loader' | 'service' | 'redis';
-/** How the file that is cut short comes in: by a process of its own, or into the service. */
+/** How the interrupted file arrives: by its own process, or into the service. */
 type Way = 'cp-flags load' | 'POST /uploads';
 
-/** What happens at one point, all of it drawn from the seed. */
+/** The events of one point, all drawn from the seed. */
 type Point = {
   number: number;
   victim: Victim;
   way: Way;
-  /** Which of the authority's two files is cut short. */
+  /** Which of the authority's two files is interrupted. */
   kind: GeneratedFile['kind'];
   /** When, as a share of how long the undisturbed load took. */
   moment: number;
   /** A service that was killed comes back at once, or after somebody tried to load the file without it. */
   serviceReturns: 'at once' | 'after';
-  /** The second attempt is cut short too, at this share. */
+  /** The second attempt is interrupted too, at this share. */
   again: number | undefined;
-  /** A service is told to stop first, so much of its stop earlier. */
+  /** A service is told to stop first, this much earlier for its stop. */
   stopping: number | undefined;
 };
 
@@ -66,7 +66,7 @@ const AGAIN = 0.3;
 /** Of services that are killed, while they stop, and how long the stop of one takes. */
 const STOPPING = 0.5;
 const STOP_MS = 600;
-/** Past 1: what comes just after the end is a moment as well. */
+/** Beyond 1: just after the end is a moment as well. */
 const LATEST_MOMENT = 1.1;
 /** A process that has just started works slower than the one the undisturbed loads were timed in. */
 const SLOWER = 2;
@@ -77,7 +77,7 @@ const LOADED = [0, 3, 4];
 
 function pointOf(seed: number, number: number): Point {
   const draw = draws(seed, number);
-  // In turn, so that a few points have something of everything.
+  // In rotation, so that a few points cover everything.
   const victim = VICTIMS[(seed + number) % VICTIMS.length] ?? 'loader';
   return {
     number,
@@ -91,7 +91,7 @@ function pointOf(seed: number, number: number): Point {
   };
 }
 
-/** What loads leave of one authority, without what another time makes different. */
+/** What loads leave for one authority, without parts that depend on the time. */
 type Outcome = {
   acknowledgements: unknown[];
   authority: unknown;
@@ -99,7 +99,7 @@ type Outcome = {
   digest: string | undefined;
   rows: number | undefined;
   loadsRecorded: number[];
-  /** Parts that wait for somebody's decision. */
+  /** Parts that wait for a decision. */
   holds: number;
 };
 
@@ -149,7 +149,7 @@ async function outcomeOf(
   };
 }
 
-/** A file and its neighbours on the disk, and how long it took to load undisturbed. */
+/** A file and where it is on disk, and how long it took to load undisturbed. */
 type Written = {
   file: GeneratedFile;
   path: string;
@@ -183,7 +183,7 @@ async function addAuthority(store: Store, { authority }: GeneratedFile): Promise
   await store.setAuthority(odsCodeSchema.parse(code), details, 'test');
 }
 
-/** Loads a file in this process, to which nothing happens. */
+/** Loads a file in this process, undisturbed. */
 async function loadHere(
   store: Store,
   anchor: Anchor,
@@ -194,7 +194,7 @@ async function loadHere(
   return timeless(await loadFile(store, anchor, { path, name: file.name }, options));
 }
 
-/** Lets through whatever is held of a file's authority, an hour after the file was made. */
+/** Releases everything held from a file's authority, an hour after the file was made. */
 async function releaseAll(
   store: Store,
   anchor: Anchor,
@@ -206,7 +206,7 @@ async function releaseAll(
   }
 }
 
-/** Loads every file in its turn where nothing happens to it. */
+/** Loads every file undisturbed, one after another. */
 async function undisturbed(
   folder: string,
   { seed, points, plansAFile = 400 }: FaultOptions,
@@ -309,7 +309,7 @@ class Lane {
     }, 'lookups to be answered again');
   }
 
-  /** Works on the lane's store as it is now; the socket is another one after each start. */
+  /** Uses the present store of the lane; the socket changes with each start. */
   async withStore<T>(work: (store: Store, anchor: Anchor) => Promise<T>): Promise<T> {
     const found = await findEmbeddedRedis(this.dataDir);
     if (found === undefined) throw new Error('no Redis is running');
@@ -327,7 +327,7 @@ class Lane {
     }
   }
 
-  /** As the authority's own system would; resolves with what became of it. */
+  /** As the authority's own system would; resolves with the result. */
   async post({ file, path, records }: Written): Promise<string> {
     const { sequence, createdAt, authority, format } = file;
     const isCsv = format === 'csv';
@@ -406,7 +406,7 @@ async function cutShort(
   return load.ended;
 }
 
-/** Loads a file as a person would who is told that it failed: again, until it is answered. */
+/** Loads a file like a person who is told that it failed: again, until it is answered. */
 async function loadUntilAnswered(lane: Lane, path: string, ack: string): Promise<unknown> {
   let last = '';
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
@@ -438,7 +438,7 @@ async function runPoint(
   if (first === undefined || later === undefined) throw new Error('an authority has two files');
   const ack = join(lane.dataDir, `${first.file.authority.code}.ack.json`);
   const cut = point.kind === 'first' ? first : later;
-  // Whatever became of the point before.
+  // Whatever became of the previous point.
   await lane.serve();
   await lane.withStore(async (store, anchor) => {
     await addAuthority(store, first.file);
@@ -472,7 +472,7 @@ async function runPoint(
   return ended;
 }
 
-/** Where two values differ, as far down as can be said. */
+/** Where two values differ, as far down as possible. */
 function differing(where: string, found: unknown, expected: unknown): string[] {
   if (isRecord(found) && isRecord(expected)) {
     const names = new Set([...Object.keys(found), ...Object.keys(expected)]);
@@ -496,7 +496,7 @@ const described = ({ victim, way, kind, moment, serviceReturns, again, stopping 
 /**
  * Runs so many points.
  *
- * @returns what went wrong, a text for each point that did; empty where all came to the same end
+ * @returns what went wrong, a text for each failed point; empty if all ended the same
  */
 export async function runFaults(options: FaultOptions): Promise<string[]> {
   const { seed, points, lanes = 2, say = () => undefined } = options;

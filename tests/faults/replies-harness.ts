@@ -14,7 +14,7 @@ import { startTestStore, WAIT_MS } from '../support/test-store.ts';
 
 /**
  * Lookups of one partition and polls of readiness whose replies are read in an order drawn from a seed, while
- * rows are loaded. In every third round, read in the order of a connection, audit events are taken away: from
+ * rows are loaded. In every third round, read in the order of a connection, audit events are removed: from
  * then on nothing may be answered.
  */
 
@@ -39,7 +39,7 @@ function childrenOf(partition: number, count: number): NhsNumber[] {
   return found;
 }
 
-/** What is wrong in the end; nothing, if all is well. */
+/** What is wrong in the end; empty if all is well. */
 export async function runReplyFaults(options: ReplyFaultOptions): Promise<string[]> {
   const { seed, points, say = () => undefined } = options;
   const draw = draws(seed);
@@ -50,7 +50,7 @@ export async function runReplyFaults(options: ReplyFaultOptions): Promise<string
   try {
     await store.adminStore.createDataset('demo', 'test');
     const runId = /^run_id:([0-9a-f]+)/m.exec(await store.admin.info('server'))?.[1] ?? '';
-    // By hand: a worker would close the store itself where events are taken away.
+    // By hand: a worker would close the store itself if events were removed.
     const durability = publishDurability(store.admin, () => store.anchor.dataset()?.id);
     ending.push(() => durability.stop());
     await durability.publish();
@@ -106,7 +106,7 @@ export async function runReplyFaults(options: ReplyFaultOptions): Promise<string
         };
         results.push(lookups.lookup(asked).then((result) => ({ call, result })));
       };
-      // Of events that were taken away the first reply after them tells, which a connection gives first.
+      // The first reply after it shows that events were removed, and a connection delivers that first.
       const release = (): void => replies.held[loses ? 0 : below(replies.held.length)]?.release();
 
       // What was seen is seen before anything is lost.

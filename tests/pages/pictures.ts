@@ -44,7 +44,7 @@ type Picture = {
   name: string;
   take: (page: Page) => Promise<void>;
   width?: number;
-  /** Of a long page no more than this is taken. */
+  /** No more than this of a long page is taken. */
   height?: number;
 };
 
@@ -68,7 +68,7 @@ const desk = (name: string, who: string, take: Picture['take']): Picture => ({
   },
 });
 
-/** A file of the demo's council, with a plan that has ended and a record that cannot be used. */
+/** A file of the demo's council, with an ended plan and an unusable record. */
 function councilFile(): { name: string; mimeType: string; buffer: Buffer } {
   const records = [
     planOf(8_101),

@@ -20,8 +20,8 @@ const AT_ONCE = 20;
 const DEADLINE_MS = 10_000;
 
 /**
- * The second copy of the audit log in a bucket of somebody else's server: what is created once is created once, bad
- * settings are told apart, and a worker whose disk is lost is taken over from it.
+ * The second copy of the audit log in a bucket of somebody else's server: what is created once is created
+ * once, wrong settings are distinguished, and a worker whose disk is lost is replaced from it.
  */
 export async function bucket(cache: string, seed: number): Promise<Finding[]> {
   const program = join(cache, `versitygw-${VERSION}`, 'versitygw');

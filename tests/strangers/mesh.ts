@@ -40,7 +40,7 @@ async function install(cache: string): Promise<{ bin: string } | { failed: Ran }
 }
 
 const API_KEY = 'made-up';
-/** Children of whom PDS says what goes with the code, in this order. */
+/** Children for whom PDS answers with each code, in this order. */
 const REFUSED = [70_003, 70_004, 70_005, 70_006] as const;
 const CODES = ['CPR01', 'CPR02', 'CPR05', 'CPR03'];
 
@@ -60,9 +60,9 @@ function knownToPds(): Map<string, MadeUpRecord> {
 }
 
 /**
- * Everything together: an upload that a council sends with mesh-client, through the sandbox, is in, traced by a
- * made-up PDS, and found by a lookup; its acknowledgement and the notification of that lookup are back in the
- * council's mailbox.
+ * Everything together: an upload that a council sends with mesh-client, through the sandbox, is in, traced by
+ * a simulated PDS, and found by a lookup; its acknowledgement and the notification of that lookup are back in
+ * the council's mailbox.
  */
 export async function mesh(cache: string): Promise<Finding[]> {
   const installed = await install(cache);

@@ -11,7 +11,7 @@ const WRONG = '9991000010';
 
 /**
  * Every kind of FHIR resource that a demo answers with, a file each: searches of every sample child, by every
- * address and with everything that can come with them, refusals, what describes the service, and the audit.
+ * address and with everything that can be included, refusals, the service metadata, and the audit.
  *
  * @returns the folder
  */

@@ -11,7 +11,7 @@ export type Ran = { code: number | undefined; output: string };
 
 const DEADLINE_MS = 600_000;
 
-/** @param args in groups of what belongs together */
+/** @param args in groups that belong together */
 export function run(
   program: string,
   args: readonly (string | readonly string[])[],
@@ -36,7 +36,7 @@ export function run(
 export const lastLines = (text: string, lines = 30): string =>
   text.trim().split('\n').slice(-lines).join('\n');
 
-/** What came of a tool that ends with 0 where it finds nothing. */
+/** The result of a tool that ends with 0 if it finds nothing. */
 export const judged = (tool: string, { code, output }: Ran, passed: string): Finding =>
   code === 0
     ? { kind: 'passed', tool, text: passed }
@@ -46,7 +46,7 @@ export const absent = (tool: string, { output }: Ran): Finding[] => [
   { kind: 'absent', tool, text: `could not be installed: ${lastLines(output, 3)}` },
 ];
 
-/** HAPI's own validator, on every resource in a folder. Takes Java 17 and Maven. */
+/** HAPI's own validator, on every resource in a folder. Needs Java 17 and Maven. */
 export async function hapi(cache: string, resources: string): Promise<Finding[]> {
   const tool = 'HAPI FHIR validation 8.4.0';
   const library = join(cache, 'hapi-8.4.0');
@@ -81,7 +81,7 @@ const NPM_TOOLS = {
   typescript: '5.9.3',
 };
 
-/** Tools of npm, in a folder of their own: what this service is built of stays as it is. */
+/** npm tools, in a folder of their own: the dependencies of this service stay unchanged. */
 async function npmTools(cache: string): Promise<{ bin: string } | { failed: Ran }> {
   const folder = join(cache, 'npm');
   const bin = join(folder, 'node_modules/.bin');
@@ -118,7 +118,7 @@ export async function linters(cache: string, openapi: string): Promise<Finding[]
   ];
 }
 
-/** Whether clients can be made of the description, and compile. */
+/** Whether clients can be generated from the description, and compile. */
 export async function generators(
   cache: string,
   openapi: string,
@@ -153,7 +153,7 @@ export async function generators(
   ];
 }
 
-/** Who asks for what, in which role: a route that refuses everything to its caller tries nothing. */
+/** The caller and role for each request: a route that refuses its caller everything tests nothing. */
 const CALLERS = [
   { tag: 'Lookup', persona: 'emergencyDepartment', role: 'demo-nurse-1' },
   { tag: 'Lookup', persona: 'scheduledCare', role: 'demo-gp-1' },
@@ -165,17 +165,14 @@ const CALLERS = [
 
 /**
  * What the tool expects and this service does not promise: that a number with a wrong check digit, a query
- * without a patient or a CSV in words passes, and that a token is looked at before the request id that its
- * refusal is recorded under.
+ * without a patient or a CSV in words is accepted, and that a token is checked before the request id under
+ * which its refusal is recorded.
  */
 const EXCLUDED = ['positive_data_acceptance', 'ignored_auth'];
-/** A batch refuses an item within its 200, and an upload is answered with its acknowledgement, CPF01 too. */
+/** A batch refuses an item within its 200, and an upload is answered with its acknowledgement, even CPF01. */
 const EXCLUDED_OF_PARTS = [...EXCLUDED, 'negative_data_rejection'];
 
-/**
- * Requests made from the description, right ones and wrong ones: no answer may be a fault, or one that the
- * description does not know.
- */
+/** Requests made from the description, valid and invalid: no answer may be a fault, or unknown to the description. */
 export async function fuzz(
   cache: string,
   openapi: string,

@@ -12,7 +12,7 @@ import {
 import { FILE_CODES, RECORD_CODES } from '#schemas/wording/answers.ts';
 import { testNumber } from './rows.ts';
 
-/** An acknowledgement of a Spine XML file with a refused and a remarked record, except for what is said. */
+/** An acknowledgement of a Spine XML file with a refused and a remarked record, with given changes. */
 export function acknowledgement(differing: Partial<Acknowledgement> = {}): Acknowledgement {
   const code = differing.code ?? 'CPF03';
   return acknowledgementSchema.parse({

@@ -12,7 +12,7 @@ export const officer = (authority: string, differing: Partial<DemoClaims> = {}):
     ...differing,
   });
 
-/** Requests of an authority, right in every respect except for what is said. */
+/** Requests of an authority, correct except for given changes. */
 export function authorityClient(service: TestService) {
   return async function request(
     path: string,

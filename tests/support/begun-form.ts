@@ -4,8 +4,8 @@ import { text } from 'node:stream/consumers';
 import type { Visitor } from './visitor.ts';
 
 /**
- * Begins to send a form. Resolves once the service has let its sender in and asks for the body, with what sends it and
- * gives the answer.
+ * Starts to send a form. Resolves once the service has admitted its sender and asks for the body, with a
+ * function that sends it and gives the answer.
  */
 export async function beginForm(
   baseUrl: string,

@@ -8,7 +8,7 @@ import { testFolder } from './service.ts';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable'];
 
-/** The browser of the system; `undefined` where it has none. */
+/** The system's browser; `undefined` if it has none. */
 function findBrowser(): string | undefined {
   for (const name of NAMES) {
     const { status, stdout } = spawnSync('which', [name], { encoding: 'utf8' });
@@ -18,7 +18,7 @@ function findBrowser(): string | undefined {
 }
 
 const executablePath = findBrowser();
-/** Where it is false, tests in a browser are skipped. */
+/** If false, tests in a browser are skipped. */
 export const hasBrowser = executablePath !== undefined;
 
 const NO_BROWSER =
@@ -26,8 +26,9 @@ const NO_BROWSER =
 if (!hasBrowser) console.warn(NO_BROWSER);
 
 /**
- * What Chromium does without. The first are those that Playwright turns off, whose list this one replaces. The last two
- * are what the address bar suggests: two pages for each window, which take more processor time than one of ours.
+ * What Chromium does without. The first are turned off by Playwright, whose list this one replaces. The last
+ * two are suggestions of the address bar: two pages for each window, which take more processor time than one
+ * of ours.
  */
 const TURNED_OFF = [
   'AvoidUnnecessaryBeforeUnloadCheckSync',
@@ -47,13 +48,13 @@ const TURNED_OFF = [
   'WebUIOmniboxAimPopup',
 ];
 
-/** Whether what takes long is tried as well: `npm run test:pages` does. */
+/** Whether long tests run as well, as with `npm run test:pages`. */
 export const triesAll = process.env['PAGES'] === 'all';
 
 /**
  * Starts the system's Chromium without a window.
  *
- * @throws where there is none
+ * @throws if there is none
  */
 export async function startBrowser(): Promise<Browser> {
   if (executablePath === undefined) throw new Error(NO_BROWSER);
@@ -64,13 +65,13 @@ export async function startBrowser(): Promise<Browser> {
       // Chromium's own sandbox does not start as root.
       ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
     ],
-    // People's browsers keep whole pages for going back, those that must not be stored too.
+    // People's browsers keep whole pages for going back, even those that must not be stored.
     ignoreDefaultArgs: ['--disable-back-forward-cache'],
   });
 }
 
 /**
- * The demo that `npm start` shows and a browser to look at it with, for the tests of a file.
+ * The demo that `npm start` shows and a browser for it, for the tests of a file.
  *
  * @param needed whether there is such a test
  */
@@ -94,7 +95,7 @@ export function demoInBrowser(needed = hasBrowser): { browser: Browser; baseUrl:
   return demo;
 }
 
-/** A browser of somebody on their own, and what it complained of: of errors and of what a policy forbade. */
+/** A separate browser for one person, and its complaints: errors and what a policy forbade. */
 export async function openPage(
   browser: Browser,
   options: BrowserContextOptions = {},
@@ -111,7 +112,7 @@ export async function openPage(
   return { page, complaints, close: () => context.close() };
 }
 
-/** What goes on beyond an edge of what shows it; of a page, the edge of the window. */
+/** What extends beyond an edge of its container; for a page, the edge of the window. */
 const BEYOND = `[...document.querySelectorAll('html, main *')].flatMap((each) => {
   const scrolls = ['auto', 'scroll'].includes(getComputedStyle(each).overflowX);
   return (scrolls || each === document.documentElement) && each.scrollWidth > each.clientWidth
@@ -119,13 +120,13 @@ const BEYOND = `[...document.querySelectorAll('html, main *')].flatMap((each) =>
     : [];
 })`;
 
-/** That nobody has to scroll a page or a part of it sideways. */
+/** That nobody has to scroll a page or part of it sideways. */
 export async function expectFits(page: Page): Promise<void> {
   const at = page.url();
   expect({ at, beyond: await page.evaluate(BEYOND) }).toEqual({ at, beyond: [] });
 }
 
-/** That what a page of a desk is about begins on the first screen, and can be skipped to with the first key. */
+/** That the main content of a desk's page begins on the first screen, and that the first key skips to it. */
 export async function expectHeadingInSight(page: Page): Promise<void> {
   const at = page.url();
   const { top, first } = await page.evaluate<{ top: number; first: string | null }>(`({
@@ -136,7 +137,7 @@ export async function expectHeadingInSight(page: Page): Promise<void> {
   expect(top, at).toBeLessThan(0.67);
 }
 
-/** What a machine can find of what keeps people out, and whether all of the page is on a small screen. */
+/** The accessibility faults that a machine can find, and whether the whole page fits a small screen. */
 export async function expectAccessible(page: Page): Promise<void> {
   const { violations } = await new AxeBuilder({ page })
     .setLegacyMode()
@@ -147,7 +148,7 @@ export async function expectAccessible(page: Page): Promise<void> {
   await expectFits(page);
 }
 
-/** Opens what is folded away, but not the list of pages. */
+/** Opens what is folded away, except the list of pages. */
 export const unfold = (page: Page): Promise<unknown> =>
   page.evaluate(
     'for (const each of document.querySelectorAll("main details:not(.cpf-menu)")) each.open = true',

@@ -6,7 +6,7 @@ export const BUCKET = 'cp-flags-audit';
 
 type Answer = { status: number; body?: string | Buffer };
 
-/** A bucket on loopback, by as much of the S3 protocol as the second copy uses; nobody's signature is checked. */
+/** A bucket on loopback, with as much of the S3 protocol as the second copy uses; signatures are not checked. */
 export async function startBucket() {
   const objects = new Map<string, Buffer>();
   /** Every request by what it asks the right for. */
@@ -18,9 +18,9 @@ export async function startBucket() {
     /** Names of objects that were removed. */
     deleted,
     endpoint: '',
-    /** Refuses these, as a bucket does to those without rights. */
+    /** Refuses these, as a bucket does without rights. */
     refuses: (_action: string): boolean => false,
-    /** The rules that it would answer with; without them it says that there are none. */
+    /** The rules that it answers with; without them it says that there are none. */
     lifecycle: undefined as string | undefined,
     /** Whether a listing has an object yet. */
     lists: (_name: string): boolean => true,

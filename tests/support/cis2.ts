@@ -9,7 +9,7 @@ import type { Certified } from './certificates.ts';
 import { freePort } from './ports.ts';
 import type { Visit } from './visitor.ts';
 
-/** Somebody as NHS CIS2 Authentication would send them, except for what is said. */
+/** Somebody as NHS CIS2 Authentication would send them, with given changes. */
 export type Cis2Person = {
   name?: string;
   identityAssurance?: string;
@@ -66,8 +66,8 @@ const listening = (server: Pick<Server, 'listen' | 'address'>): Promise<number> 
   });
 
 /**
- * An OpenID provider shaped as CIS2: roles come by userinfo alone. Everybody who signs in is the person of
- * {@link Cis2.next}, at once.
+ * An OpenID provider like CIS2: roles come only from userinfo. Everybody who signs in is the person of {@link
+ * Cis2.next}, at once.
  */
 export async function startCis2({ tls }: { tls?: Certified } = {}) {
   const people = new Map<string, Cis2Person>();
@@ -167,7 +167,7 @@ export async function startCis2({ tls }: { tls?: Certified } = {}) {
     get tokensAsked(): number {
       return tokensAsked;
     },
-    /** To be called once it is known where the service is. */
+    /** Called once the service's address is known. */
     open(redirectUri: string, client: Partial<ClientMetadata> = BY_SECRET): void {
       begin([redirectUri], client);
     },
@@ -186,7 +186,7 @@ export async function startCis2({ tls }: { tls?: Certified } = {}) {
     refuse(): void {
       refuses = true;
     },
-    /** A token that says that sessions are over, except for what is said. */
+    /** A token that ends sessions, with given changes. */
     logoutToken: (differing: Record<string, unknown> = {}, typ = 'logout+jwt'): Promise<string> =>
       new SignJWT({
         iss: issuer,
@@ -250,7 +250,7 @@ export async function openFor(
   return { baseUrl, environment };
 }
 
-/** Goes where the provider sends a browser, until it is back. */
+/** Follows the provider's redirects until the browser is back. */
 export async function throughCis2({ issuer }: Pick<Cis2, 'issuer'>, start: Visit): Promise<URL> {
   const cookies = new Map<string, string>();
   let url = new URL(start.headers.get('location') ?? '');

@@ -16,8 +16,8 @@ type RunCommand = (
 ) => Promise<Ended>;
 
 /**
- * Runs commands one after the other in one process, for the tests of a file that are made of many: to begin a process
- * takes longer than most commands do. Where the process is the point, as how it ends, `run` begins one.
+ * Runs commands one after the other in one process, for test files with many: starting a process takes longer
+ * than most commands. If the process itself matters, such as how it ends, `run` starts one.
  */
 export function commandsInTurn(): RunCommand {
   let child: ChildProcess | undefined;

@@ -12,7 +12,7 @@ import { createVisitor, type Visitor } from './visitor.ts';
 /** Somebody whom no demo offers. */
 type Somebody = { user?: string; organisation: string; scopes: readonly Scope[] };
 
-/** A browser in which somebody is signed in to a demo, with whatever rights a test needs. */
+/** A browser in which somebody is signed in to a demo, with any rights that a test needs. */
 export async function visitorAs(
   { baseUrl, dataDir }: { baseUrl: string; dataDir: string },
   { user = `user-${randomUUID().slice(0, 8)}`, organisation, scopes }: Somebody,

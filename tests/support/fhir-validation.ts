@@ -65,7 +65,7 @@ function readElements(): Map<string, ElementDefinition> {
   return elements;
 }
 
-/** What no validator available finds: a resource that says nothing where it should say something. */
+/** What no available validator finds: an empty value in a resource. */
 function emptiness(value: unknown, place: string): string[] {
   if (value === '' || value === null) return [`${place} is empty`];
   if (typeof value === 'string' && value.trim() !== value) return [`${place} has spaces around it`];

@@ -21,7 +21,7 @@ type FhirRequest = {
   headers?: Record<string, string | undefined>;
 };
 
-/** Speaks FHIR to a service under test. Whatever comes back is validated before a test sees it. */
+/** Speaks FHIR to a service under test. Every answer is validated before a test sees it. */
 export function fhirOf(service: TestService) {
   async function send(
     path: string,

@@ -73,7 +73,7 @@ const site = (
 
 /** Ten sites of one area: who sees how many children is as such places report it, rounded up. */
 const SITES: readonly Site[] = [
-  // A children's hospital, with one clerk at the desk: the busiest user there is in unscheduled care.
+  // A children's hospital, with one clerk at the desk: the busiest user in unscheduled care.
   site('ZZE01', 190, 220, 1, 8),
   site('ZZE02', 95, 105, 2, 5),
   site('ZZE03', 60, 70, 1, 4),

@@ -1,13 +1,13 @@
 import type { Redis } from 'ioredis';
 
 type HeldReplies = {
-  /** The connection, whose chosen replies are kept back. Commands are sent as they come. */
+  /** The connection, with chosen replies held back. Commands are sent as they come. */
   redis: Redis;
-  /** Calls whose replies are kept back, in the order in which they were sent. */
+  /** Calls whose replies are held back, in the order in which they were sent. */
   readonly held: readonly { release: () => void }[];
 };
 
-/** A real connection to a real Redis, some of whose replies are delivered only when the test says so. */
+/** A real connection to a real Redis, with some replies delivered only when the test says so. */
 export function holdReplies(
   redis: Redis,
   holds: (command: string, args: readonly unknown[]) => boolean,

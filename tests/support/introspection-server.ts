@@ -6,11 +6,11 @@ import { text } from 'node:stream/consumers';
 export type IntrospectionServer = {
   url: string;
   userinfoUrl: string;
-  /** What it says of each token; of others that they are not active. */
+  /** What it says about each token; other tokens are not active. */
   tokens: Map<string, Record<string, unknown>>;
   users: Map<string, Record<string, unknown>>;
   asked: { path: string; authorization: string; form: URLSearchParams }[];
-  /** Answers in its stead where it is set. */
+  /** Answers instead of it if set. */
   instead: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   close(): Promise<void>;
 };

@@ -3,7 +3,7 @@ import { CLI } from './processes.ts';
 
 const ERRORS_KEPT = 6_000;
 
-/** A process of the service that is started again whenever it ends, as a supervisor would. */
+/** A process of the service that is restarted whenever it ends, as by a supervisor. */
 export type Kept = {
   pid: () => number;
   kill: () => void;

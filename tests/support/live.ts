@@ -26,7 +26,7 @@ type LiveFiles = {
   child: string;
 };
 
-/** What a live dataset is not served without, beside its issuers: settings, their files in a test's folder. */
+/** What live data requires to be served, besides its issuers: settings, with their files in a test's folder. */
 export const liveSettings = async (
   write: WriteSettingFile,
   { organisations, child }: LiveFiles,

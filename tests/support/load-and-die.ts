@@ -6,7 +6,7 @@ import { createStore, type Store } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { RECEIVED_AT } from './upload-model.ts';
 
-/** Loads what comes in on standard input, and is killed once the first batch of rows is applied. */
+/** Loads standard input, and is killed once the first batch of rows is applied. */
 const [dataDir = '', spoolDir = ''] = process.argv.slice(2);
 const found = await findEmbeddedRedis(dataDir);
 if (found === undefined) throw new Error('no Redis is running for this folder');

@@ -1,4 +1,4 @@
-/** Takes an authority's lock and is killed while it holds it. */
+/** Takes an authority's lock and is killed while holding it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { odsCodeSchema } from '#schemas/authority.ts';

@@ -1,8 +1,8 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
- * What takes longest on two cores. A clean checkout remembers no durations, and vitest would begin with the files that
- * have most lines: a short file that runs for a minute would be left alone at the end.
+ * What takes longest on two cores. A clean checkout remembers no durations, and vitest would start with the
+ * longest files by lines: a short file that runs for a minute would be left to the end.
  */
 export const LONGEST = [
   'failover/failover',
@@ -44,13 +44,13 @@ export const LONGEST = [
   'service/description/integrating',
 ].map((name) => `tests/${name}.test.ts`);
 
-/** How early a file begins; those that are not among the longest are equal. */
+/** How early a file starts; those that are not among the longest are equal. */
 export function turnOf(path: string): number {
   const place = LONGEST.findIndex((file) => path.endsWith(`/${file}`));
   return place === -1 ? LONGEST.length : place;
 }
 
-/** Begins with the longest files, so that the workers end together. */
+/** Starts with the longest files, so that the workers end together. */
 export default class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     // oxlint-disable-next-line unicorn/no-array-sort -- a sequencer's, which sorts a copy

@@ -1,4 +1,4 @@
-/** A lookup's event, right in every respect, and as long as those of a hospital's system. */
+/** A lookup's event, correct and as long as those of a hospital's system. */
 export const lookupEventOf = <T extends object>(differing: T) => ({
   type: 'lookup' as const,
   auditId: '00000000-0000-4000-8000-000000000000',

@@ -65,7 +65,7 @@ const ASKED_TO_END_EVERY_MS = 500;
 
 type Pair = { client: Socket; server: Socket; from: End | undefined };
 
-/** What stands between a server and all who call it. */
+/** What is between a server and all its callers. */
 async function startGate(host: string, target: number, passes: (from: End | undefined) => boolean) {
   const pairs = new Set<Pair>();
   const listener = createServer({ noDelay: true }, (client) => {
@@ -91,7 +91,7 @@ async function startGate(host: string, target: number, passes: (from: End | unde
   await once(listener, 'listening');
   return {
     port: (listener.address() as AddressInfo).port,
-    /** Connections that swallowed bytes are out of step for good, as after a real partition they time out. */
+    /** Connections that swallowed bytes stay out of step, as they time out after a real partition. */
     breakCut(): void {
       for (const { client, server, from } of pairs) {
         if (passes(from)) continue;
@@ -155,7 +155,7 @@ export type Machine = {
 
 /**
  * Three machines, each with a server and a sentinel: a primary and two replicas that copy it, everything on
- * disk at once. All that one has to say to another goes through gates that a partition closes.
+ * disk at once. All traffic between them goes through gates that a partition closes.
  *
  * @param options.binary a redis-server or valkey-server of another version
  */

@@ -5,8 +5,8 @@ import { StatementSync } from 'node:sqlite';
 import { z } from 'zod';
 
 /**
- * Works a mailbox off, and is killed before the step of this number: a change of a file, a commit or a request.
- * Says how many steps there were where it comes to its end.
+ * Works a mailbox, and is killed before the step of this number: a change of a file, a commit or a request.
+ * Prints how many steps there were if it reaches the end.
  */
 const [folder = '', connectionFile = '', dieAt = '0'] = process.argv.slice(2);
 let steps = 0;

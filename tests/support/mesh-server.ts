@@ -20,11 +20,11 @@ type MeshFault =
   | { kind: 'answer'; status: number; headers?: OutgoingHttpHeaders; body?: string | Buffer }
   /** It is done, and the answer is changed. */
   | { kind: 'change'; change: (answer: Answer) => Answer }
-  /** The answer ends after so many bytes of its body. */
+  /** The answer ends after this many bytes of its body. */
   | { kind: 'cut-body'; bytes: number }
-  /** Nothing is ever said. */
+  /** No answer ever comes. */
   | { kind: 'mute' }
-  /** The answer comes, a byte at a time, and never ends. */
+  /** The answer trickles, a byte at a time, and never ends. */
   | { kind: 'drip' };
 
 type Answer = { status: number; headers: OutgoingHttpHeaders; body: Buffer };
@@ -45,8 +45,8 @@ const TWO_HOURS_MS = 7_200_000;
 const PAGE_OF_TEST = 500;
 
 /**
- * A MESH server that is stricter than the real one: a token is good for one request, and for two hours; only a
- * client with a certificate of its authority is let in; every header and every order is checked.
+ * A MESH server that is stricter than the real one: a token is good for one request, and for two hours; only
+ * a client with a certificate from its authority is admitted; every header and every order is checked.
  */
 export async function startMeshServer(
   mailboxes: Record<string, string> = {
@@ -319,7 +319,7 @@ export async function startMeshServer(
     fault(given: typeof faultOf | undefined): void {
       faultOf = given ?? (() => undefined);
     },
-    /** Sets its clock so much ahead of ours. */
+    /** Sets its clock ahead of ours by this much. */
     clockAhead(ms: number): void {
       aheadMs = ms;
     },
@@ -354,7 +354,7 @@ export async function startMeshServer(
       messages.set(id, stored);
       return stored;
     },
-    /** The recipient fetches, and says that it has, all that is in its mailbox. */
+    /** The recipient fetches and acknowledges everything in its mailbox. */
     collect(mailbox: string): { headers: Record<string, string>; text: string }[] {
       return [...messages.values()]
         .filter(({ to, status }) => to === mailbox && status === 'accepted')

@@ -3,7 +3,7 @@ import type { MeshConnection } from '#service/mesh/exchange.ts';
 import { type MeshClient, openMeshClient } from '#service/mesh/mesh-client.ts';
 import { until, WAIT_MS } from './until.ts';
 
-/** A client that does all that is due as soon as it can, in a folder laid out as a service lays it out. */
+/** A client that does everything due as soon as it can, in a folder laid out like a service's. */
 export function openQuickClient(folder: string, connection: MeshConnection): Promise<MeshClient> {
   return openMeshClient({
     connection: async () => connection,

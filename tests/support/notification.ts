@@ -163,7 +163,7 @@ export function notifiedLog(folder: string) {
       made.use(directory);
       return made;
     },
-    /** Everything an authority can read, by the pages. */
+    /** Everything that an authority can read, by the pages. */
     read(authority: string): Notification[] {
       const all: Notification[] = [];
       for (;;) {
@@ -193,7 +193,7 @@ export function outboxOf(outbox: string, authority: string): Notification[] {
     .map((name) => notificationSchema.parse(JSON.parse(readFileSync(join(folder, name), 'utf8'))));
 }
 
-/** Steps until there is nothing more to do at once; the last state. */
+/** Steps until there is nothing more to do at once; returns the last state. */
 export async function settle(notifier: ReturnType<typeof createNotifier>) {
   for (;;) {
     const { more, notifying } = await notifier.step();

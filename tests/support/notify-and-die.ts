@@ -1,7 +1,8 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import { createNotifier } from '#service/notifications/notifier.ts';
 
-// Tells authorities of what is sealed in a folder, until it is killed; the test does that at random moments.
+// Notifies authorities of what is sealed in a folder, until it is killed; the test does that at random
+// moments.
 const [folder = '', outbox = ''] = process.argv.slice(2);
 const notifier = createNotifier({ folder, outbox, windowMs: 5, keepMs: 86_400_000 });
 notifier.use({

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 type Received = { path: string; headers: IncomingHttpHeaders; body: Buffer };
 
 /**
- * Takes what is sent by OTLP and keeps it as it came. Texts are in protobuf as they are, and ids as their
- * bytes, so that a test finds either without decoding.
+ * Stores what is sent by OTLP unchanged. Texts are unencoded in protobuf, and ids as their bytes, so that a
+ * test finds either without decoding.
  *
  * @param behaviour `silent` never answers
  */

@@ -41,7 +41,7 @@ export type TestPds = {
   stop(): Promise<void>;
 };
 
-/** A made-up PDS, and tracers that ask it. */
+/** A simulated PDS, and tracers that ask it. */
 export async function startTestPds(): Promise<TestPds> {
   const keys = await keyPair();
   const pds = await startMadeUpPds({ apiKey: 'test-key', publicKey: keys.publicKey });

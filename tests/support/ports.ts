@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /**
- * Below those from which systems give connections theirs: a port that a program is told, and takes only later or
- * once more after a restart, is not taken in between by a connection of another test.
+ * Below those from which systems give connections theirs: a port given to a program, which takes it later or
+ * again after a restart, is not taken meanwhile by a connection of another test.
  */
 const FIRST = 12_000;
 const END = 32_000;
@@ -14,10 +14,10 @@ const OWN = (END - FIRST) / PROCESSES;
 const OWN_FIRST = FIRST + (Number(process.env['VITEST_POOL_ID'] ?? 0) % PROCESSES) * OWN;
 const ATTEMPTS = 20;
 
-/** Anywhere among its own, since somebody else's tests may run on this machine. */
+/** Anywhere among its own, since other tests may run on this machine. */
 let given = randomInt(OWN);
 
-/** A port of loopback that is free, for a program that has to be told one. */
+/** A free port of loopback, for a program that must be told one. */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     given = (given + 1) % OWN;

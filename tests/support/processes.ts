@@ -14,7 +14,7 @@ export const CLI = cliOf(root);
 
 export type Ended = { code: number | null; stdout: string; stderr: string };
 
-/** Settings of a process, with nothing of the test's own. */
+/** Settings of a process, with nothing from the test's own environment. */
 export const environmentOf = (environment: Record<string, string>) => ({
   PATH: process.env['PATH'],
   PORT: '0',
@@ -31,7 +31,7 @@ export function cpFlags(
 ) {
   const child: ChildProcess = spawn(process.execPath, [cliOf(tree), ...args], {
     env: environmentOf({
-      // What was compiled of a tree in a folder of a test goes with it.
+      // Compiled code of a copy in a test's folder is removed with it.
       ...(tree !== root && { NODE_COMPILE_CACHE: join(tree, 'compiled') }),
       ...environment,
     }),

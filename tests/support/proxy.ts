@@ -1,18 +1,18 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** What becomes of the bytes of a connection, either way. */
+/** What happens to the bytes of a connection, either way. */
 type Manner = {
   muteUp: boolean;
   muteDown: boolean;
   delayMs: number;
   repeatNext: boolean;
-  /** Packets from the server that still pass before the connection is mute. */
+  /** Packets from the server that still pass before the connection goes silent. */
   answersLeft: number;
 };
 type Pair = { client: Socket; server: Socket; manner: Manner };
 type Connections = {
-  /** Connections that are made from now on as well. Default: only those there are. */
+  /** Including connections made from now on. Default: only existing ones. */
   newOnes?: boolean;
 };
 
@@ -46,7 +46,7 @@ export async function startProxy(socketPath: string) {
       if (manner.delayMs > 0) setTimeout(send, manner.delayMs);
       else send();
     });
-    // As over a network that forwards nothing, neither an end nor a break is passed on by a mute proxy.
+    // As over a network that forwards nothing, a silent proxy passes on neither an end nor a break.
     from.on('end', () => pair.manner[mute] || to.end());
     from.on('close', () => {
       if (!pair.manner[mute]) to.destroy();
@@ -75,16 +75,16 @@ export async function startProxy(socketPath: string) {
     port: (listener.address() as AddressInfo).port,
     /** Connections taken so far. */
     accepted: () => accepted,
-    /** Forwards nothing any more: to the server, from it, or neither way. */
+    /** Forwards nothing more: to the server, from it, or in both directions. */
     mute(way: 'up' | 'down' | 'both' = 'both', connections: Connections = {}): void {
       change(
         { ...(way !== 'down' && { muteUp: true }), ...(way !== 'up' && { muteDown: true }) },
         connections,
       );
     },
-    /** New connections work again; those that were mute stay so. */
+    /** New connections work again; silent ones stay so. */
     healNewOnes: () => void Object.assign(forNew, { muteUp: false, muteDown: false }),
-    /** Connections made from now on are mute after so many packets from the server. */
+    /** Connections made from now on go silent after this many packets from the server. */
     muteNewOnesAfter: (answers: number) => void (forNew.answersLeft = answers),
     delay: (delayMs: number) => change({ delayMs }, { newOnes: true }),
     /** The next answer on each connection comes twice. */

@@ -7,8 +7,8 @@ import { Anchor } from '#store/trust/anchor.ts';
 
 /**
  * Runs `cp-flags purge`, and is killed before the step of that name and number: what is written to the anchor
- * (`journal`, `anchor`), a change of a file of the second copy (`copy`), or a call to Redis. Ends as the command does
- * where there is no such step.
+ * (`journal`, `anchor`), a change of a file of the second copy (`copy`), or a call to Redis. Ends as the
+ * command does if there is no such step.
  */
 const [point = '', nth = '1'] = process.argv.slice(2);
 const steps = new Map<string, number>();

@@ -11,7 +11,7 @@ import { until, WAIT_MS } from './test-store.ts';
 
 const CONFIGURATION = fileURLToPath(new URL('../../store/redis.conf', import.meta.url));
 
-/** A redis-server on a port and a folder of its own, without users, as others are run that REDIS_URL names. */
+/** A separate redis-server on a port and a folder of its own, without users, like those that REDIS_URL names. */
 export async function startRedisServer() {
   const { binary = 'redis-server' } = findRedisServer();
   const folder = await mkdtemp(join(tmpdir(), 'cpf-redis-'));
@@ -60,7 +60,7 @@ export async function startRedisServer() {
       await kill();
       await start();
     },
-    /** Copies another server until it is told otherwise. */
+    /** Copies another server until told otherwise. */
     async replicate(primary: { port: number; admin: typeof admin }): Promise<void> {
       await admin.replicaof('127.0.0.1', primary.port);
       await until(
@@ -79,7 +79,10 @@ export async function startRedisServer() {
         );
       }, 'the copy being on disk');
     },
-    /** Until all that the primary had written when this was called is copied, whichever connection wrote it. */
+    /**
+     * Until everything that the primary had written at the time of the call is copied, whichever connection
+     * wrote it.
+     */
     async catchUp(primary: { admin: typeof admin }): Promise<void> {
       const offset = (info: string, name: string) =>
         Number(new RegExp(`${name}:(\\d+)`).exec(info)?.[1]);

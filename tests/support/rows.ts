@@ -23,7 +23,7 @@ export function day(text: string): CalendarDate {
 
 export const AUTHORITY = odsCodeSchema.parse('ZZ101');
 
-/** A current child protection plan of a child aged about seven, except for what is said. */
+/** A current child protection plan of a child aged about seven, with given changes. */
 export function testRow(nhsNumber: NhsNumber, differing: Partial<SpooledRow> = {}): PlanRow {
   return planRow({
     nhsNumber,

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { runCommandLine } from '#service/cli/commands.ts';
 import type { CommandOrder } from './commands.ts';
 
-/** Runs the commands that its parent asks for, each as if this process were begun for it. */
+/** Runs the commands that its parent asks for, each as if this process had been started for it. */
 
 // A command that failed ends its process a second later, whatever it still waits for. This one goes on.
 process.execve = undefined as never;

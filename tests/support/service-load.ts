@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { z } from 'zod';
 
-/** What became of one lookup: an answer read in full, a refusal, or nothing that can be known. */
+/** The result of one lookup: an answer read in full, a refusal, or unknown. */
 export type Sent = { requestId: string; nhsNumber: string; status?: number; auditId?: string };
 
 const TRIED_AGAIN_AT_MOST = 20;
@@ -44,9 +44,9 @@ function sendOne(agent: Agent, baseUrl: string, token: string, nhsNumber: string
 }
 
 /**
- * Looks numbers up over some connections kept alive, one after the other on each, until it is stopped.
- * Where to is asked before each lookup, so that a load can be moved. As clients do, it tries again where a
- * check could not be made, as happens on a machine too busy to look after its store.
+ * Looks numbers up over some connections kept alive, one after the other on each, until it is stopped. The
+ * address is asked for before each lookup, so that a load can be moved. Like clients, it tries again if a
+ * check could not be made, as happens on a machine too busy to poll its store.
  */
 export function startLoad(
   baseUrl: () => string,
@@ -72,7 +72,7 @@ export function startLoad(
   }
   const workers = Array.from({ length: connections }, (_, i) => work(i));
   return {
-    /** What has come to an end so far. */
+    /** What has ended so far. */
     all: all as readonly Sent[],
     answered: (): number => all.filter(({ auditId }) => auditId !== undefined).length,
     async stop(): Promise<readonly Sent[]> {

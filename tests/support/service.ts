@@ -81,7 +81,7 @@ export async function fill(
   await lock.release();
 }
 
-/** Claims of a nurse in an emergency department, except for what is said. */
+/** Claims of a nurse in an emergency department, with given changes. */
 export function claims(
   differing: Partial<DemoClaims> & { activities?: string[]; organisation?: string } = {},
 ): DemoClaims {
@@ -180,9 +180,9 @@ export async function startTestService(
     store,
     connect,
     token: (of: DemoClaims = claims(), lifetimeSeconds = 600) => demo.sign(of, lifetimeSeconds),
-    /** A lookup that is right in every respect, except for what is said. */
+    /** A correct lookup, with given changes. */
     lookup,
-    /** The same, asked again if it could not be checked just now, as its answer says to. */
+    /** The same, asked again if it could not be checked, as its answer says. */
     async answered(...of: Parameters<typeof lookup>): Promise<Response> {
       let answer = await lookup(...of);
       await until(
@@ -191,7 +191,7 @@ export async function startTestService(
       );
       return answer;
     },
-    /** Every audit event there is, of all partitions: those sealed, and those that wait for it in Redis. */
+    /** Every audit event, of all partitions: sealed ones, and those that wait in Redis. */
     events: (): Promise<AuditEvent[]> => allEvents(dataDir, store),
     async stopAndRemove(): Promise<void> {
       for (const redis of connections) redis.disconnect();

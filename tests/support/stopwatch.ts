@@ -10,7 +10,7 @@ const TICK_MS = 10;
  * under test waits for and what it computes are counted in full, and what the machine withheld is not. On a
  * quiet machine it is the time on the clock.
  *
- * @returns what reads it; to be called once, which also ends it
+ * @returns a function that reads it; call it once, which also ends it
  */
 export function startStopwatch(): () => number {
   let countedMs = 0;

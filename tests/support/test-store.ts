@@ -37,7 +37,7 @@ export async function startTestStore(
     return redis;
   }
 
-  // The test's own hands: however slow the machine is, what they do is done.
+  // The test's own connection: however slow the machine is, its commands are carried out.
   const admin = await connect('admin', WAIT_MS);
   const store = createStore(await connect('loader', WAIT_MS), anchor);
   const adminStore = createStore(admin, anchor);

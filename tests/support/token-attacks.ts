@@ -12,11 +12,11 @@ import type { TokenRefusal } from '#service/admission/authenticate.ts';
 
 type Pair = Awaited<ReturnType<typeof generateKeyPair>>;
 
-/** Whom the attacks are made against: an issuer that signs by ES256 with the key `key-1`. */
+/** The target of the attacks: an issuer that signs by ES256 with the key `key-1`. */
 type Victim = {
   issuer: string;
   audience: string;
-  /** Of an issuer that is trusted as well, with another key of the same id. */
+  /** Of another trusted issuer, with another key of the same id. */
   otherIssuer: string;
   pair: Pair;
   otherPair: Pair;
@@ -31,7 +31,7 @@ type Victim = {
 export type TokenAttack = {
   name: string;
   make: () => string | Promise<string>;
-  /** As the token is refused where it is judged; a server may refuse its size before that. */
+  /** How the token is refused where it is judged; a server may refuse its size earlier. */
   refused: TokenRefusal;
 };
 
@@ -52,7 +52,7 @@ export async function signText(
   return `${text}.${Buffer.from(signature).toString('base64url')}`;
 }
 
-/** Everything known to be tried on a verifier of tokens, and how each is to be refused. */
+/** Every known attack on a verifier of tokens, and how each must be refused. */
 export function tokenAttacks(victim: Victim): TokenAttack[] {
   const { pair, otherPair, issuer, audience, attackersAddress } = victim;
   const base = () => ({
@@ -260,7 +260,7 @@ export function tokenAttacks(victim: Victim): TokenAttack[] {
       return JSON.stringify({ protected: head, payload, signature });
     }),
 
-    // Claims that are to end up in logs, answers and the audit.
+    // Claims that would end up in logs, answers and the audit.
     ...Object.entries({
       'a line break in the name': { name: 'Nora\r\nNurse' },
       'a terminal’s escape in the name': { name: '\u001b[2JNora' },

@@ -1,10 +1,10 @@
-/** How long a test waits for something that happens on its own before it fails. */
+/** How long a test waits for something that happens by itself before it fails. */
 export const WAIT_MS = 30_000;
 
-/** A long wait looks less often: what is asked on the way takes time from what is waited for. */
+/** A long wait checks less often, since checking takes time from what is waited for. */
 const LOOKS_EVERY_MS = 25;
 
-/** Resolves once `condition` holds, looking every few milliseconds. */
+/** Resolves once `condition` holds, checking every few milliseconds. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what = 'the condition',

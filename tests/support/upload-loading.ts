@@ -45,7 +45,7 @@ export function metadata(rowCount: number, differing: CsvMetadata = {}): CsvMeta
   };
 }
 
-/** Reads a file without a store, and gives what was spooled of it, in the order of its rows' identities. */
+/** Reads a file without a store, and returns its spooled rows, in the order of their identities. */
 export async function read(
   bytes: Buffer | string,
   options: {
@@ -135,7 +135,7 @@ export function loader(t: Pick<TestStore, 'store' | 'anchor' | 'dataDir'>) {
   };
 }
 
-/** Everything that a look without consequences must leave as it was, the store verifier's own signs of life apart. */
+/** Everything that a dry run must leave unchanged, except the store verifier's own signs of life. */
 async function everythingIn(t: TestStore): Promise<Record<string, unknown>> {
   const kept = (await t.admin.keys('*')).filter(
     (name) => !name.endsWith(':lock') && name !== 'cpf:heartbeat',
@@ -161,8 +161,8 @@ async function everythingIn(t: TestStore): Promise<Record<string, unknown>> {
 }
 
 /**
- * A store for the tests of one file, until they are over, and a loader into it. Each test has an authority of
- * its own, and so a ledger of its own.
+ * A store for the tests of one file, until they are over, and a loader into it. Each test has its own
+ * authority, and so its own ledger.
  */
 export async function startLoading() {
   const t = await startTestStore({ kind: 'demo' });
@@ -193,7 +193,7 @@ export async function startLoading() {
         .filter((row) => row.authority === authority),
     events: () => t.adminStore.readEvents('system'),
     everything: () => everythingIn(t),
-    /** What a restart of Redis asks: does all that is held of an authority agree with the anchor? */
+    /** The question at a restart of Redis: does everything held for an authority agree with the anchor? */
     async expectWhole(authority: OdsCode): Promise<void> {
       const tally = (await t.store.tally()).get(authority);
       expect(t.anchor.authority(authority)).toMatchObject({
@@ -202,7 +202,7 @@ export async function startLoading() {
       });
       expect(t.anchor.loadInProgress(authority)).toBeUndefined();
     },
-    /** Has the store verifier compare all there is, as after a restart of Redis. */
+    /** Has the store verifier compare everything, as after a restart of Redis. */
     async expectOpensAgain(): Promise<void> {
       await t.admin.del(keys.open);
       await until(() => t.store.isOpen(), 'the store opening after a comparison of all it holds');

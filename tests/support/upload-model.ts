@@ -41,7 +41,7 @@ export function person(n: number, differing: Partial<ModelPerson> = {}): ModelPe
   };
 }
 
-/** A current child protection plan of child `n`, except for what is said. */
+/** A current child protection plan of child `n`, with given changes. */
 export function planOf(n: number, differing: Partial<ModelPlan> = {}): ModelRecord {
   return {
     child: person(n),
@@ -49,7 +49,7 @@ export function planOf(n: number, differing: Partial<ModelPlan> = {}): ModelReco
   };
 }
 
-/** An unborn child's plan of mother `n`, due a month from now, except for what is said. */
+/** An unborn child's plan of mother `n`, due a month from now, with given changes. */
 export function unbornOf(n: number, differing: Partial<ModelPlan> = {}): ModelRecord {
   return {
     mother: person(n, { dateOfBirth: day('1998-09-11') }),
@@ -165,7 +165,7 @@ type CsvStyle = {
   further?: Record<string, string>;
 };
 
-/** One line a plan; a record of two plans becomes two lines. */
+/** One line for each plan; a record of two plans becomes two lines. */
 export function fileCsv(model: Pick<ModelUpload, 'records'>, style: CsvStyle = {}): string {
   const { columns = CSV_COLUMNS, lineEnd = '\n', date = (d) => d, number = (n) => n } = style;
   const lines = model.records.flatMap(({ plans, child, mother }) =>

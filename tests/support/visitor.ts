@@ -75,7 +75,10 @@ export function createVisitor(baseUrl: string) {
       body: new URLSearchParams(fields).toString(),
     });
 
-  /** The hidden fields of a page's form. A page that cannot be made just now is opened again, as a person would. */
+  /**
+   * The hidden fields of a page's form. If the page cannot be made at the moment it is opened again, as a
+   * person would.
+   */
   async function form(path: string, action = path): Promise<ReturnType<typeof hiddenOf>> {
     let page = await ask(path);
     await until(async () => page.status !== 503 || (page = await ask(path)).status !== 503, path);
@@ -89,7 +92,7 @@ export function createVisitor(baseUrl: string) {
     from = action,
   ): Promise<Visit> => post(action, { ...(await form(from, action)), ...typed });
 
-  /** Looks a number up, and once more if it could not be checked just now, as its page says to. */
+  /** Looks a number up, and once more if it could not be checked, as its page says. */
   async function lookUp(number: string, more: Record<string, string> = {}): Promise<Visit> {
     const look = (): Promise<Visit> => send('/look-up', { number, ...more });
     let answer = await look();
@@ -125,7 +128,7 @@ export async function signedIn(
 /**
  * The hidden fields of a page's form.
  *
- * @throws if the page has no such form: one sent without its fields would be refused for another reason
+ * @throws if the page has no such form: without its fields it would be refused for another reason
  */
 export function hiddenOf(
   { status, title, text }: Visit,
@@ -141,7 +144,7 @@ export function hiddenOf(
   return { form: '', token: '', ...found };
 }
 
-/** Captions of tables that say again what a heading of the page says. */
+/** Captions of tables that repeat a heading of the page. */
 export function doubledHeadings({ text }: Visit): string[] {
   const all = (tag: string): string[] =>
     [...text.matchAll(new RegExp(`<${tag}[^>]*>([^]*?)</${tag}`, 'g'))].map(([, inside = '']) =>
@@ -154,6 +157,6 @@ export function doubledHeadings({ text }: Visit): string[] {
 /** Where an answer sends its visitor. */
 export const locationOf = ({ headers }: Visit): string => headers.get('location') ?? '';
 
-/** What a page says, without its markup. */
+/** The words of a page, without its markup. */
 export const wordsOf = ({ text }: Pick<Visit, 'text'>): string =>
   words(text.replace(/<head>[\s\S]*<\/head>/, ''));

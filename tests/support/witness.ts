@@ -51,7 +51,7 @@ export type TestWitness = {
   mostAtOnce: number;
   /** What each answer waits for. */
   hold: Promise<void> | undefined;
-  /** Answers in its stead where it is set. */
+  /** Answers instead of it if set. */
   instead: ((response: ServerResponse, checkpoint: string) => void | Promise<void>) | undefined;
   close(): Promise<void>;
 };
