@@ -86,8 +86,8 @@ export function addAuditCasesCommands(audit: Command, configuration: () => Confi
     .addHelpText(
       'after',
       `
-The words cannot be had back, except from a backup. The audit keeps what was done, when and by whom, and a digest
-that says nothing once the words are gone. The rest of a case stays.
+The words can be recovered only from a backup. The audit keeps what was done, when and by whom, and a digest that
+reveals nothing once the words are gone. The rest of a case stays.
 
 Example:
   cp-flags audit erase-cases --ended-before 27/11/2024 --by 'A. Guardian' --reason 'retention schedule'

@@ -117,7 +117,7 @@ export function addAuditSearchCommand(audit: Command, configuration: () => Confi
       'after',
       `
 Newest first; an event must match everything given. The search is itself an event, recorded before anything is shown,
-with --by, --reason and what was asked for. What is shown holds NHS numbers: treat it as the record it is.
+with --by, --reason and what was asked for. The results have NHS numbers: treat them as patient records.
 
 Examples:
   cp-flags audit search --child - --by 'A. Guardian' --reason 'complaint 12/2026'

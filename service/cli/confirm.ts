@@ -163,7 +163,7 @@ export function addConfirmCommands(program: Command, configuration: () => Config
       'after',
       `
 A replica may lack the last answers given. First try to get the former primary back: set REDIS_URL
-to it. This prints the time after which events may be missing, and how many of those known are.
+to it. This prints the time after which events may be missing, and how many known events are.
 
 Example:
   cp-flags confirm promotion --by "A. Example" --reason "the primary's disk is lost, ticket 1234"

@@ -11,7 +11,7 @@ export function addGenerateCommand(program: Command): void {
     .option('--authorities <count>', 'local authorities', '153')
     .option('--plans <count>', 'plans in their first files together', '230000')
     .option('--format <format>', 'xml, csv, or both: every other authority sends XML', 'both')
-    .option('--bad-rate <share>', 'share of records spoilt on purpose, each in one way', '0')
+    .option('--bad-rate <share>', 'share of deliberately wrong records, each with one fault', '0')
     .option(
       '--date <day>',
       'day of the newest files, such as 27/11/2026 or 2026-11-27 (default: today in London)',
@@ -23,13 +23,13 @@ export function addGenerateCommand(program: Command): void {
     .addHelpText(
       'after',
       `
-Everything is made up, including names, which are there to be dropped. Files are in a folder for each day, to be
-loaded in that order, and need no options. manifest.json lists every spoilt record with the code and field
+Everything is made up, including names, which the service drops. Files are in a folder for each day, to be
+loaded in that order, and need no options. manifest.json lists every wrong record with the code and field
 that the acknowledgement must name. In register.csv, for TRACING_REGISTER_FILE, the same share of people is
 superseded, inactive, unknown, sensitive or somebody else; the manifest lists those records too.
 
 The range kept for tests has 899,901 numbers. --numbers wide is for load tests beyond that, and never for
-a store that real lookups are made in.
+a store that answers real lookups.
 
 Examples:
   cp-flags generate --out england

@@ -89,7 +89,7 @@ export function addInitCommand(program: Command, configuration: () => Configurat
     .addHelpText(
       'after',
       `
-A live dataset needs EXPECTED_AUTHORITIES_FILE, in JSON: an area, and the authorities there whose plans it is to
+A live dataset needs EXPECTED_AUTHORITIES_FILE, in JSON: an area, and the authorities there whose plans it should
 hold. kind is all (every council of the area) or pilot (only those listed, and each negative names them):
   { "area": "England", "kind": "all", "authorities": [{ "code": "V145", "name": "Example Borough Council" }] }
 It is changed later with cp-flags authority expect.

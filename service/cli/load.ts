@@ -322,10 +322,10 @@ Files of several authorities are loaded at the same time, those of one authority
 The first four CSV options are not needed if the file is named ODS-sequence-yyyymmddHHMM.csv or has a
 FILE.json beside it with authority, sequence, createdAt, rowCount and full.
 
---columns takes the headings and plan names of a case system, so that its own export is loaded as it is; what
-is not named keeps its name here, delete_date may be null, and linesAbove counts the lines of a title:
+--columns takes the headings and plan names of a case system, so that its own export is loaded unchanged. Any
+other keeps the name it has here, delete_date may be null, and linesAbove counts the lines of a title:
   { "columns": { "nhs_number": "NHS No", "delete_date": null }, "planTypes": { "CLA": "looked-after-child" } }
-cp-flags authority set CODE --columns FILE keeps it for all ways in.
+cp-flags authority set CODE --columns FILE stores it for every file of that authority.
 
 NHS numbers that are no longer in use go into a notice for the authority, inactive-numbers-ODS-SEQUENCE in
 JSON, CSV and XML: beside the acknowledgement, or in notices/ of the data folder.
@@ -338,8 +338,8 @@ ${settingsHelp(LOAD_SETTINGS)}An authority may have settings of its own: cp-flag
 A new authority is added by its first XML file; one that sends CSV is added with
 cp-flags authority set, since a CSV has no telephone numbers.
 
-Exit code: 0 everything loaded (CPF02), 3 some records refused (CPF03), 4 nothing loaded of a file
-(CPF01, CPF04 and others), or nothing so far, 1 the load could not be made, 2 wrong usage. Of several files the highest
+Exit code: 0 everything loaded (CPF02), 3 some records refused (CPF03), 4 nothing loaded from a file
+(CPF01, CPF04 and others), or nothing yet, 1 the load could not be made, 2 wrong usage. For several files the highest
 of 0, 3 and 4.
 
 Examples:

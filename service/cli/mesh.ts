@@ -168,7 +168,7 @@ export function addMeshCommands(program: Command, configuration: () => Configura
       'after',
       () => `
 Fetches uploads, loads them as from any inbox, and sends acknowledgements, notices and notifications. A worker
-with MESH_URL does the same automatically; one process at a time does, and others wait.
+with MESH_URL does the same automatically. Only one process works at a time, and others wait.
 
 ${settingsHelp([...MAILBOX_SETTINGS, ...INBOX_SETTINGS, ...LOAD_SETTINGS])}
 Examples:

@@ -27,8 +27,8 @@ export function addPurgeCommand(program: Command, configuration: () => Configura
       'after',
       `
 It removes plans that can never be shown again, because they ended, were deleted or their child turned 18 long
-ago, once the file that they came in was loaded more than 90 days ago. Files of its number and lower are then
-refused, so that a late one cannot bring them back.
+ago, once their file was loaded more than 90 days ago. Files with that number or a lower one are then refused,
+so that a late one cannot bring them back.
 
 Example:
   cp-flags purge --dry-run

@@ -90,10 +90,10 @@ export function addReconcileCommand(program: Command, configuration: () => Confi
       'after',
       `
 It says for each plan whether it is the same, differs (and in what), is only here or only there. The file needs
-no number, time of creation or names. What is printed has NHS numbers: it is for the authority alone. Each
+no number, time of creation or names. The output has NHS numbers, so it is only for the authority. Each
 comparison is audited. An authority does the same with POST /reconcile.
 
-Exit code: 0 all is the same, 3 something is not, 4 the file cannot be read, 1 the comparison failed.
+Exit code: 0 everything is the same, 3 something differs, 4 the file cannot be read, 1 the comparison failed.
 
 Example:
   cp-flags reconcile V145 extract.csv --csv --out differences.csv --reason "asked for by V145, ticket 1234"

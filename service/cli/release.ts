@@ -118,10 +118,10 @@ export function addReleaseCommand(program: Command, configuration: () => Configu
     .addHelpText(
       'after',
       `
-A file that is released is decided on again, against what is held now. If nobody decides, it is discarded
+A released file is decided again, against what is held now. If nobody decides, it is discarded
 after HELD_DAYS (30), by a process with role all or worker.
 
-Exit code: 0 all of the file is in, 3 all but refused records, 4 nothing of it.
+Exit code: 0 the whole file is loaded, 3 all but refused records, 4 none of it.
 
 Examples:
   cp-flags release --list

@@ -125,7 +125,7 @@ export function addRepairCommand(program: Command, configuration: () => Configur
       'after',
       `
 Entries of audit streams whose numbers were set ahead get the numbers that they should have; none is lost.
-Lists of who looked that cannot be read begin again; the audit has who looked. Entries that are not events
+Unreadable lists of who looked start again; the audit has who looked. Entries that are not events
 stay in the log as they were, and the alert ends. It needs the rights of Redis's administrator. Change the
 password of the lookup processes first.
 

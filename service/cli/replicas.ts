@@ -138,8 +138,8 @@ export function addReplicasCommands(program: Command, configuration: () => Confi
     .addHelpText(
       'after',
       `
-Run it with the settings and the data folder of the worker. It ends automatically once the replicas are back. A replica that
-is promoted in that time answers nothing before cp-flags confirm promotion.
+Run it with the settings and the data folder of the worker. It ends automatically once the replicas are back. A replica
+promoted meanwhile answers nothing before cp-flags confirm promotion.
 
 Example:
   cp-flags replicas single --by "A. Example" --reason "the replica's machine is away for two days, change 1234"

@@ -269,7 +269,7 @@ export function addStatusCommand(program: Command, configuration: () => Configur
     .addHelpText(
       'after',
       `
-Exit code: 0 lookups are answered, 1 they are not (and why is printed).
+Exit code: 0 lookups are answered, 1 they are not (the reason is printed).
 
 Example:
   cp-flags status

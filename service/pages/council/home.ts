@@ -51,7 +51,7 @@ ${withdrawals > 0 && html`<li>${link(WITHDRAWALS_PATH, COUNCIL.withdrawals(withd
   );
 }
 
-/** `GET /council`: how a council's own plans stand here. */
+/** `GET /council`: the state of a council's own plans here. */
 export const councilHome: Mountable<CouncilHomeDependencies> = {
   operation: { method: 'GET', path: '/council', letsIn: 'authority' },
   handler: (dependencies) =>

@@ -7,7 +7,7 @@ import type { Expiry } from './expiries.ts';
 import { isForLookups, nameOf, type ProcessState } from './processes.ts';
 import { RUNBOOK_PATH, type Runbook } from './runbook.ts';
 
-/** One thing for somebody to see to. */
+/** One thing that needs attention. */
 export type Concern = {
   level: keyof typeof ANSWERING.levels;
   text: string;
@@ -50,14 +50,14 @@ export const namedChecks = (
 export type Answering = 'all' | 'withheld' | 'some' | 'none' | 'unknown';
 
 type AnsweringOf = {
-  /** Whether the store may be believed, as far as this process knows. */
+  /** Whether the store can be trusted, as far as this process knows. */
   isStoreReady: boolean;
   /** Whether this process is ready, if it answers lookups itself. */
   isOwnReady: boolean | undefined;
   instance: string;
   /** Whether enough councils are up to date to say that there is no plan. */
   negativesAllowed: boolean;
-  /** `undefined` if nobody can say what others report. */
+  /** `undefined` if nobody knows what others report. */
   processes: readonly ProcessState[] | undefined;
 };
 
@@ -73,7 +73,7 @@ export function answering({
   const others = processes
     .filter((each) => each.instance !== instance && isForLookups(each))
     .filter(({ state }) => state !== 'silent' && state !== 'ended')
-    // Within its last minute it did and did not: which came last, its numbers do not say.
+    // In its last minute it both did and did not: its numbers do not say which came last.
     .flatMap(({ state }) => (state === 'partly' ? [true, false] : [state === 'ready']));
   const all = isOwnReady === undefined ? others : [isOwnReady, ...others];
   if (all.length === 0) return 'unknown';
@@ -122,7 +122,7 @@ type ConcernsOf = {
 const WARNED_BEFORE_MS = 30 * 86_400_000;
 const LEVELS = Object.keys(ANSWERING.levels);
 
-/** Everything that somebody has to see to, worst first. */
+/** Everything that needs attention, worst first. */
 export function concernsOf(of: ConcernsOf): Concern[] {
   const { checks, runbook, instance, processes, behind, expected, held, expiries, now } = of;
   const whatToDo: WhatToDo = (check) => ({

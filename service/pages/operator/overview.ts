@@ -68,13 +68,13 @@ const NOT_SET_UP = [
   ['audit-witnessed', ANSWERING.notWitnessed],
 ] as const;
 
-/** Whether the audit is sealed, copied and witnessed, and how far: whatever checks of it there are. */
+/** Whether the audit is sealed, copied and witnessed, and how far: all of its checks. */
 const auditPart = (checks: readonly NamedCheck[]): Html =>
   html`<h2 class="nhsuk-heading-m">${ANSWERING.audit}</h2>
 ${checks.filter(({ name }) => name.startsWith('audit')).map(({ detail }) => paragraph(said(detail)))}
 ${checks.some(({ name, ok }) => name === 'audit-sealed' && ok) && NOT_SET_UP.map(([check, text]) => !checks.some(({ name }) => name === check) && paragraph(text))}`;
 
-/** `GET /operator`: are we answering, what is to be seen to, and how fast it goes. */
+/** `GET /operator`: whether lookups are answered, what needs attention, and how fast answers are. */
 export const operatorHome: Mountable<OperatorDependencies> = {
   operation: { method: 'GET', path: '/operator', letsIn: 'operate' },
   handler: (dependencies) => {
@@ -88,7 +88,7 @@ export const operatorHome: Mountable<OperatorDependencies> = {
       ]);
       const own = dependencies.own();
       const coverage = coverageOf(readiness, at, limits);
-      // A worker alone does not say how many councils are up to date: it answers no lookup.
+      // A worker by itself does not say how many councils are up to date, since it answers no lookup.
       const share = looksUp ? [] : [shareCheck(readiness.authorities, coverage)];
       const checks = namedChecks(readiness.checks(), [...own, ...share]);
       const processes = typeof lastHour === 'string' ? lastHour : processesOf(lastHour, at);
