@@ -47,6 +47,9 @@ const heading = (page: Page): Promise<string> => page.locator('h1').innerText();
 const expectSeen = (page: Page, always = false): Promise<void> =>
   triesAll || always ? expectAccessible(page) : expectFits(page);
 
+/** 210 mm without the margins of `@page`, at 96 px an inch. */
+const A4_WITHIN_MARGINS_PX = 688;
+
 /** Which parts of a page are printed. */
 async function printed(page: Page, selector: string): Promise<boolean> {
   await page.emulateMedia({ media: 'print' });
@@ -155,6 +158,7 @@ describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () =>
     await goTo('/officer/child');
     await expectSeen(page);
     const gates = { requester: 'child', protectedFrom: 'no', harm: 'no', abuse: 'no' };
+    for (const each of ['names', 'places']) await page.locator(`[name="${each}"]`).check();
     await answer(page, '/officer/child', { number: CHILD, reason: 'request 7', ...gates });
     expect(await heading(page)).toBe(OFFICER_DRAFT.draft);
     await expectSeen(page, true);
@@ -169,6 +173,20 @@ describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () =>
     await page.emulateMedia({ media: 'print' });
     const frame = "getComputedStyle(document.querySelector('h1'))";
     expect(await page.evaluate(`${frame}.outlineStyle + ${frame}.boxShadow`)).toBe('nonenone');
+    // On sheets of A4 the lines begin on the first one, so that it has the reference too, and no word is broken.
+    const size = page.viewportSize();
+    await page.setViewportSize({ width: A4_WITHIN_MARGINS_PX, height: 1_000 });
+    const inTable = "getComputedStyle(document.querySelector('table'))";
+    expect(await page.evaluate(`${inTable}.breakInside`)).toBe('auto');
+    const brokenWords = `[...document.querySelectorAll('table bdi')].flatMap(({ firstChild }) =>
+      [...firstChild.data.matchAll(/[^\\s-]+/g)].filter(({ 0: word, index }) => {
+        const range = new Range();
+        range.setStart(firstChild, index);
+        range.setEnd(firstChild, index + word.length);
+        return range.getClientRects().length > 1;
+      }).map(([word]) => word))`;
+    expect(await page.evaluate(brokenWords)).toEqual([]);
+    if (size !== null) await page.setViewportSize(size);
     await page.emulateMedia({ media: 'screen' });
 
     await goTo('/officer/seal');
