@@ -205,6 +205,10 @@ const digestOf = (criteria: AuditCriteria): string =>
 export const writeCursor = ({ at, entry }: Place, criteria: AuditCriteria): string =>
   Buffer.from(`${at} ${entry} ${digestOf(criteria)}`).toString('base64url');
 
+/** Where a page of events begins, so that it can be shown again without those that were recorded since. */
+export const cursorFrom = (first: Place | undefined, criteria: AuditCriteria): string | undefined =>
+  first && writeCursor({ ...first, entry: first.entry + 1 }, criteria);
+
 export function readCursor(cursor: string, criteria: AuditCriteria): Place | undefined {
   const text = Buffer.from(cursor, 'base64url').toString('latin1');
   const [, at, entry, digest] = /^([0-9]{1,15}) ([0-9]{1,15}) ([\w-]{16})$/.exec(text) ?? [];

@@ -12,20 +12,18 @@ import { numberText } from '../look-up/result.ts';
 import {
   activityName,
   columnHeading,
-  criteriaText,
+  criteriaIn,
   outcomeName,
   planName,
   reportName,
   signName,
+  some,
   statusName,
 } from './results.ts';
 
 const WORDS = OFFICER_EVENT;
 
 const plans = z.array(shownPlanSchema).catch([]);
-
-export const some = (text: string): Html | undefined =>
-  text === '' ? undefined : html`<bdi>${shownText(text)}</bdi>`;
 
 /**
  * Fields not shown under their own names: {@link eventSummary} shows some under another name, and the others
@@ -106,13 +104,7 @@ function fieldRows(fields: Readonly<Record<string, unknown>>, inside = ''): [str
 }
 
 const criteriaOf = ({ criteria }: ShownEvent): string =>
-  typeof criteria === 'object' && criteria !== null
-    ? criteriaText(
-        Object.entries(criteria)
-          .map(([name, value]) => `${name} ${value}`)
-          .join(', '),
-      )
-    : '';
+  typeof criteria === 'object' && criteria !== null ? criteriaIn({ ...criteria }) : '';
 
 /** What an event says, with the plans shown if the viewer may see them. */
 export function eventSummary(event: ShownEvent): Html {

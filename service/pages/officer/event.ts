@@ -17,7 +17,7 @@ import { shownText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { caseForm, isAccess } from './case-form.ts';
 import { typedHidden } from './criteria.ts';
-import { eventSummary, some } from './event-summary.ts';
+import { eventSummary } from './event-summary.ts';
 import {
   type AtOfficer,
   guardedOfficer,
@@ -31,6 +31,7 @@ import {
   type PrivacyViewer,
   reachNote,
 } from './officer.ts';
+import { some } from './results.ts';
 
 type EventPagesDependencies = OfficerDependencies & { blocks: Blocks; cases: Cases };
 

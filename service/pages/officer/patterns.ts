@@ -20,7 +20,7 @@ import {
   seesText,
 } from './officer.ts';
 import { chartOf, narrowed, periodText } from './reports.ts';
-import { resultTable } from './results.ts';
+import { asked, resultTable } from './results.ts';
 
 /** Signs of somebody who looks without a reason, in the order of the page. */
 const PATTERNS = ['out-of-hours', 'repeats', 'refusals', 'alerts'] as const satisfies ReportName[];
@@ -91,6 +91,7 @@ export const officerPatternsShown: Mountable<OfficerDependencies> = {
       return at.page({
         title: OFFICER.patterns,
         content: html`${heading(OFFICER.patterns)}
+${asked({}, reason)}
 ${paragraph(WORDS.patternsLead)}
 ${parts.map(
   ({ name, report, note }) => html`<h2 class="nhsuk-heading-m">${WORDS.names[name]}</h2>

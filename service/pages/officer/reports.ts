@@ -1,9 +1,15 @@
 import { z } from 'zod';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
 import { OFFICER, OFFICER_REPORTS } from '#schemas/wording/officer.ts';
-import { type Report, type ReportOptions, reportFrom } from '../../audit/search/report.ts';
+import type { Place } from '../../audit/search/index-file.ts';
+import {
+  type Report,
+  type ReportOptions,
+  type ReportPage,
+  reportFrom,
+} from '../../audit/search/report.ts';
 import { isReport, REPORTS, type ReportName } from '../../audit/search/reports.ts';
-import { readCursor, writeCursor } from '../../audit/search/search.ts';
+import { cursorFrom, readCursor, writeCursor } from '../../audit/search/search.ts';
 import { recordedCriteria } from '../../audit/search/viewer.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { barChart } from '../desk/charts.ts';
@@ -35,7 +41,7 @@ import {
   reachNote,
   seesText,
 } from './officer.ts';
-import { hasNumbers, resultTable } from './results.ts';
+import { asked, hasNumbers, resultTable } from './results.ts';
 import { CSV, fileButton, ROWS_A_PAGE } from './search.ts';
 
 const WORDS = OFFICER_REPORTS;
@@ -161,6 +167,13 @@ export const periodText = ({ from, to }: AuditCriteria): string =>
     to === undefined ? WORDS.now : shortTimeText(to),
   );
 
+/** Of a page of events, the first one. */
+function firstPlace({ columns, rows, entries }: ReportPage): Place | undefined {
+  const at = Date.parse(String(rows[0]?.[columns.indexOf('time')]));
+  const entry = entries?.[0];
+  return entry === undefined || Number.isNaN(at) ? undefined : { at, entry };
+}
+
 /** The period of a report starts for its next pages where it started for the first. */
 const fromText = ({ from }: AuditCriteria): { from?: string } =>
   from === undefined ? {} : { from: new Date(from).toISOString() };
@@ -206,18 +219,23 @@ export const officerReport: Mountable<OfficerDependencies> = {
       if (looked.kind === 'refused') return looked.response;
       const { found } = looked;
       const title = WORDS.names[name];
+      const chart = after === undefined && chartOf(name, found);
+      // A chart is of the first page only: what has one is never about its reader.
+      const begins = chart === false ? cursorFrom(firstPlace(found), criteria) : undefined;
+      const { from: _from, to: _to, ...about } = recordedCriteria(criteria);
       return at.page({
         title,
         content: html`${heading(title)}
+${asked(about, reason)}
 ${paragraph(periodText(criteria))}
 ${found.notes.map(paragraph)}
-${hasNumbers(found.columns, found.rows) && paragraph(OFFICER.confidential)}
-${after === undefined && chartOf(name, found)}
+${(criteria.nhsNumber !== undefined || hasNumbers(found.columns, found.rows)) && paragraph(OFFICER.confidential)}
+${chart}
 <p class="cpf-strong">${found.rows.length === 0 ? OFFICER.none : OFFICER.lines(found.rows.length)}</p>
 ${
   found.rows.length > 0 &&
   html`<form method="post" action="/officer/event" novalidate>
-${at.hidden(LOOK_FORM)}${typedHidden({ ...typed, ...fromText(criteria), cursor })}
+${at.hidden(LOOK_FORM)}${typedHidden({ ...typed, ...fromText(criteria), cursor: cursor ?? begins })}
 ${resultTable(title, found.columns, found.rows, found.entries)}
 </form>`
 }

@@ -1,10 +1,10 @@
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import { figure } from '#schemas/wording/counts.ts';
 import { eventName } from '#schemas/wording/events.ts';
-import { OFFICER, OFFICER_REPORTS } from '#schemas/wording/officer.ts';
+import { OFFICER, OFFICER_EVENT, OFFICER_REPORTS } from '#schemas/wording/officer.ts';
 import { RESULT } from '#schemas/wording/pages.ts';
 import { type Cell, withOffset } from '../../audit/search/cells.ts';
-import { table } from '../desk/parts.ts';
+import { summary, table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { shortDateText, shownText } from '../html/time.ts';
 import { numberText } from '../look-up/result.ts';
@@ -16,6 +16,9 @@ const named =
     Object.hasOwn(names, value) ? (names[value] ?? value) : value;
 
 const WORDS = OFFICER.cells;
+
+export const some = (text: string): Html | undefined =>
+  text === '' ? undefined : html`<bdi>${shownText(text)}</bdi>`;
 
 export const outcomeName = named(OFFICER.outcomes);
 export const activityName = named(OFFICER.activities);
@@ -45,16 +48,39 @@ const NUMBER = 'nhs number';
 
 const NUMBER_SEARCHED = /\bnhsNumber\b/;
 
+/** By criterion: what people call its values. */
+const VALUES: Readonly<Record<string, (value: string) => string>> = {
+  nhsNumber: numberText,
+  activity: activityName,
+  outcome: outcomeName,
+  type: eventName,
+};
+
+const criterionText = (name: string, value: string): string =>
+  WORDS.criterion(name, VALUES[name]?.(value) ?? value);
+
 /** What somebody searched for, in words: `NHS number 999 100 0011, as a file`. */
-export const criteriaText = (text: string): string =>
+const criteriaText = (text: string): string =>
   text
     .split(', ')
     .map((each) =>
       each.replace(/^(\w+):? (.*)$/s, (_, name: string, value: string) =>
-        WORDS.criterion(name, name === 'nhsNumber' ? numberText(value) : value),
+        criterionText(name, value),
       ),
     )
     .join(', ');
+
+export const criteriaIn = (criteria: Readonly<Record<string, unknown>>): string =>
+  Object.entries(criteria)
+    .map(([name, value]) => criterionText(name, String(value)))
+    .join(', ');
+
+/** What results are about and why they were asked for: several pages of results may be open. */
+export const asked = (criteria: Readonly<Record<string, string>>, reason: string): Html =>
+  summary([
+    [OFFICER_EVENT.rows.criteria, some(criteriaIn(criteria))],
+    [OFFICER_EVENT.rows.reason, some(reason)],
+  ]);
 
 /** By the column of the command line: columns for which a page shows people's names for values. */
 const NAMES: Readonly<Record<string, (value: string) => string>> = {

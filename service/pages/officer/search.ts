@@ -1,6 +1,6 @@
 import { OFFICER } from '#schemas/wording/officer.ts';
 import { SEARCH_COLUMNS, searchRow } from '../../audit/search/cells.ts';
-import { readCursor, writeCursor } from '../../audit/search/search.ts';
+import { cursorFrom, readCursor, writeCursor } from '../../audit/search/search.ts';
 import { recordedCriteria } from '../../audit/search/viewer.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { download } from '../desk/download.ts';
@@ -26,7 +26,7 @@ import {
   reachNote,
   seesText,
 } from './officer.ts';
-import { hasNumbers, resultTable } from './results.ts';
+import { asked, hasNumbers, resultTable } from './results.ts';
 
 export const ROWS_A_PAGE = 50;
 export const CSV = 'text/csv; charset=utf-8';
@@ -94,16 +94,23 @@ export const officerSearch: Mountable<OfficerDependencies> = {
       if (looked.kind === 'refused') return looked.response;
       const { events, entries, next } = looked.found;
       const rows = events.map(searchRow);
+      const [first] = events;
+      const [entry] = entries;
+      const begins =
+        first !== undefined && entry !== undefined
+          ? cursorFrom({ at: Date.parse(first.at), entry }, criteria)
+          : undefined;
       return at.page({
         title: OFFICER.results,
         content: html`${heading(OFFICER.results)}
+${asked(recorded, reason)}
 <p class="cpf-strong">${events.length === 0 ? OFFICER.none : OFFICER.count(events.length)}</p>
 ${reachNote(looked.auditId, looked.reach)}
-${hasNumbers(SEARCH_COLUMNS, rows) && paragraph(OFFICER.confidential)}
+${(criteria.nhsNumber !== undefined || hasNumbers(SEARCH_COLUMNS, rows)) && paragraph(OFFICER.confidential)}
 ${
   events.length > 0 &&
   html`<form method="post" action="/officer/event" novalidate>
-${at.hidden(LOOK_FORM)}${typedHidden({ ...typed, cursor })}
+${at.hidden(LOOK_FORM)}${typedHidden({ ...typed, cursor: cursor ?? begins })}
 ${resultTable(OFFICER.results, SEARCH_COLUMNS, rows, entries)}
 </form>`
 }

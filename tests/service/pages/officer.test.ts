@@ -30,6 +30,8 @@ const NOBODYS = testNumber(8104);
 const OTHERS = testNumber(8102);
 const HOSTILE = '"><script>alert(1)</script>';
 const REASON = 'complaint 12/2026';
+/** A number as the words of a page have it. */
+const spaced = (number: string): string => numberText(number).replaceAll('\u00a0', ' ');
 
 let service: TestService;
 let guardian: Visitor;
@@ -113,6 +115,24 @@ describe('a search', () => {
     }
     expect((await searches()).at(-1)).toMatchObject({ view: 'organisation' });
     expect(wordsOf(await search(stranger, { number: SHARED }))).toContain(OFFICER.none);
+  });
+
+  test('says what was searched for and why, beside what was found or not', async () => {
+    const typed = { number: SHARED, type: 'lookup', outcome: 'flagged', activity: 'silent-read' };
+    for (const user of ['gp-1', 'nobody']) {
+      const words = wordsOf(await search(officer, { ...typed, user }));
+      expect(words).toContain(
+        `Searched forNHS number ${spaced(SHARED)}, user ${user}, activity ${OFFICER.activities['silent-read']}, outcome ${OFFICER.outcomes.flagged}, kind of event Lookup`,
+      );
+      expect(words).toContain(`Reason given${REASON}`);
+    }
+    const child = wordsOf(await report(officer, { report: 'child', number: SHARED }));
+    expect(child).toContain(`Searched forNHS number ${spaced(SHARED)}`);
+    expect(child).toContain(OFFICER.confidential);
+    const user = wordsOf(await report(officer, { report: 'user', user: 'nurse-1' }));
+    expect(user).toContain('Searched foruser nurse-1');
+    const patterns = wordsOf(await officer.send('/officer/patterns', { reason: 'monthly review' }));
+    expect(patterns).toContain('Reason givenmonthly review');
   });
 
   test('gives its results and choices in ordinary words', async () => {
@@ -251,9 +271,7 @@ describe('a report', () => {
     await until(async () => {
       const words = wordsOf(await report(guardian, { report: 'searches' }));
       expect(words).not.toContain('as a file: true');
-      return words.includes(
-        `NHS number ${numberText(SHARED).replaceAll('\u00a0', ' ')}, as a file`,
-      );
+      return words.includes(`NHS number ${spaced(SHARED)}, as a file`);
     }, 'the search in the index');
   });
 
@@ -565,6 +583,32 @@ describe('a page reached by sending a form has a working way back', () => {
       const had = entriesOf(page).map(([, entry]) => entry);
       expect(entriesOf(back).map(([, entry]) => entry)).toEqual(expect.arrayContaining(had));
     }
+  });
+
+  test('from an event to the results as they were, without what its reader has put on record since', async () => {
+    const shownBy = async (visitor: Visitor, page: Visit, action: string) => {
+      const entriesIn = ({ text }: Visit) =>
+        [...text.matchAll(/name="entry" value="([0-9]+)"/g)].map(([, entry]) => entry);
+      const entries = entriesIn(page);
+      expect(entries.length).toBeGreaterThan(1);
+      const event = await visitor.post('/officer/event', {
+        ...hiddenOf(page, '/officer/event'),
+        entry: entries[1] ?? '',
+      });
+      const newest = entryOf(page);
+      await until(
+        async () => entryOf(await search(visitor, { number: SHARED })) !== newest,
+        'what its reader did in the index',
+      );
+      const back = await visitor.post(action, hiddenOf(event, action));
+      return [entries, entriesIn(back)];
+    };
+    const found = await search(officer, { number: SHARED });
+    const [before, after] = await shownBy(officer, found, '/officer/search');
+    expect(after).toEqual(before);
+    const made = await report(officer, { report: 'child', number: SHARED });
+    const [lines, linesAfter] = await shownBy(officer, made, '/officer/reports');
+    expect(linesAfter).toEqual(lines);
   });
 
   test('from a copy, or an empty one, to the draft with its answers and lines unchanged', async () => {
