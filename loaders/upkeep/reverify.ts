@@ -39,13 +39,14 @@ type ReverifyOptions = {
  * moment. The numbers due are found once; call it again for those that become due later.
  *
  * @returns how many were checked, and how many are wholly unknown, which is not reported to authorities: a
- * verified number does not become unknown, so this may be a different service from before
+ * verified number does not become unknown, so this may be a different service from before; and what the
+ * first report threw that failed, which is made at the next call
  * @throws {NumberTracingUnavailable} if it cannot continue
  */
 export async function reverifyNumbers(
   store: Pick<Store, 'scan' | 'markNumber'>,
   { tracer, since, onInactive, onSensitive, signal, now = Date.now }: ReverifyOptions,
-): Promise<{ looked: number; unknown: number }> {
+): Promise<{ looked: number; unknown: number; failure?: { error: unknown } }> {
   const { memory } = tracer;
   const due = new Map<NhsNumber, PlanRow[]>();
   const seconds = now() / 1000;
@@ -57,6 +58,7 @@ export async function reverifyNumbers(
     else if (!memory.wasLookedAt(nhsNumber, since)) due.set(nhsNumber, [row]);
   });
   const counts = { looked: 0, unknown: 0 };
+  let failure: { error: unknown } | undefined;
   for (const [nhsNumber, rows] of due) {
     const [first] = rows;
     if (first === undefined || signal.aborted) break;
@@ -80,16 +82,22 @@ export async function reverifyNumbers(
     else {
       const before = await store.markNumber(nhsNumber, '?');
       if (state !== before) {
-        if (state === 'sensitive') await onSensitive(nhsNumber, rows);
-        if (state === 'not-in-use') {
-          await onInactive(inactiveFor(nhsNumber, rows, found, memory));
+        try {
+          if (state === 'sensitive') await onSensitive(nhsNumber, rows);
+          if (state === 'not-in-use') {
+            await onInactive(inactiveFor(nhsNumber, rows, found, memory));
+          }
+        } catch (error) {
+          // A notice that something is in the way of, say: reported another time.
+          failure ??= { error };
+          continue;
         }
         await store.markNumber(nhsNumber, state);
       }
     }
     memory.rememberLooked(nhsNumber, now(), state === 'in-use');
   }
-  return counts;
+  return { ...counts, ...(failure !== undefined && { failure }) };
 }
 
 /** `undefined` if the number is wholly unknown. */

@@ -21,6 +21,8 @@ import { writeFinals } from '../uploads/final-acknowledgements.ts';
 import { addToNotice, writeSensitiveNotice } from '../uploads/notices.ts';
 
 const REVERIFY_EVERY_MS = 3_600_000;
+/** After this many looks a check that failed is tried again, since PDS is asked each time. */
+const LOOKS_BETWEEN_TRIES = 12;
 const LOCK_WAIT_MS = 1_000;
 
 export type PdsWork = {
@@ -71,6 +73,9 @@ export function startPdsWork({
   let takingUp: Promise<void> | undefined;
   let reverifying: Promise<void> | undefined;
   let reverifiedAt = Number.NEGATIVE_INFINITY;
+  let reverifyAgainAt = Number.NEGATIVE_INFINITY;
+  /** Numbers whose sensitive records are in the audit, and not yet reported. */
+  const recordedSensitive = new Map<NhsNumber, { auditId: string; at: string }>();
   /** What was reported about a file, until something else is wrong with it. */
   const reported = new Map<string, string>();
 
@@ -170,15 +175,21 @@ export function startPdsWork({
   }
 
   async function tellSensitive(nhsNumber: NhsNumber, rows: readonly PlanRow[]): Promise<void> {
-    const auditId = randomUUID();
-    const at = new Date(now()).toISOString();
     const authorities = [...new Set(rows.map(({ authority }) => authority))];
-    await store.appendEvent({
-      type: 'number-sensitive',
-      auditId,
-      by: 'service',
-      detail: { nhsNumber, authorities: authorities.join(',') },
-    });
+    const again = recordedSensitive.get(nhsNumber);
+    const { auditId, at } = again ?? {
+      auditId: randomUUID(),
+      at: new Date(now()).toISOString(),
+    };
+    if (again === undefined) {
+      await store.appendEvent({
+        type: 'number-sensitive',
+        auditId,
+        by: 'service',
+        detail: { nhsNumber, authorities: authorities.join(',') },
+      });
+      recordedSensitive.set(nhsNumber, { auditId, at });
+    }
     for (const code of authorities) {
       const name = (await store.authority(odsCodeSchema.parse(code)))?.name;
       const localId = rows.find(({ authority }) => authority === code)?.localId ?? '';
@@ -191,13 +202,14 @@ export function startPdsWork({
       });
     }
     await writeSensitiveAlert(privacyOutbox, { auditId, at, authorities });
+    recordedSensitive.delete(nhsNumber);
     log.warn('A child’s record has become sensitive. The authority and the Guardian were told.');
   }
 
   async function reverifyDue(): Promise<void> {
     if (stopping.signal.aborted || !verifier.state.opened || !tracer.mayAsk) return;
     const at = now();
-    const { looked, unknown } = await reverifyNumbers(store, {
+    const { looked, unknown, failure } = await reverifyNumbers(store, {
       tracer,
       since: at - reverifyMs,
       onInactive: tellInactive,
@@ -205,7 +217,7 @@ export function startPdsWork({
       signal: stopping.signal,
       now,
     });
-    reverifiedAt = at;
+    if (failure === undefined) reverifiedAt = at;
     tracer.memory.forget(at - 2 * Math.max(rememberMs, reverifyMs));
     if (looked > 0) log.info('NHS numbers were checked again.', { count: looked });
     if (unknown > 0) {
@@ -214,6 +226,7 @@ export function startPdsWork({
         { count: unknown },
       );
     }
+    if (failure !== undefined) throw failure.error;
   }
 
   const guarded = (work: () => Promise<void>, failed: string) => (): Promise<void> =>
@@ -223,7 +236,14 @@ export function startPdsWork({
     });
   const takeUpOnce = guarded(takeUpFiles, PDS.takeUpFailed);
   const answerOnce = guarded(answerFiles, PDS.finalFailed);
-  const reverifyOnce = guarded(reverifyDue, PDS.recheckFailed);
+  const reverifyOnce = guarded(
+    () =>
+      reverifyDue().catch((error: unknown) => {
+        reverifyAgainAt = performance.now() + LOOKS_BETWEEN_TRIES * lookEveryMs;
+        throw error;
+      }),
+    PDS.recheckFailed,
+  );
 
   function takeUp(): Promise<void> {
     takingUp ??= takeUpOnce()
@@ -243,7 +263,8 @@ export function startPdsWork({
   const timer = setInterval(() => {
     void takeUp();
     // Even if the clock has been put back since.
-    if (Math.abs(now() - reverifiedAt) >= REVERIFY_EVERY_MS) void reverify();
+    const isDue = Math.abs(now() - reverifiedAt) >= REVERIFY_EVERY_MS;
+    if (isDue && performance.now() >= reverifyAgainAt) void reverify();
   }, lookEveryMs);
   return {
     check() {

@@ -94,20 +94,30 @@ test('a change is reported once, and the new number only to those who sent the d
   expect(await t.store.markNumber(testNumber(4), '?')).toBe('in-use');
 });
 
-test('a change that could not be reported is reported at the next check', async () => {
-  know(1, 1, { security: 'V' });
-  const failing = reverifyNumbers(t.store, {
+test('a change that could not be reported is reported at the next check, and delays no other', async () => {
+  const all = [1, 2, 3, 4, 5, 6];
+  for (const n of all) know(n, n, { security: 'V' });
+  let first: string | undefined;
+  const { looked, failure } = await reverifyNumbers(t.store, {
     tracer,
     since: LATER,
     onInactive: () => Promise.resolve(),
-    onSensitive: () => Promise.reject(new Error('the disk is full')),
+    onSensitive(nhsNumber) {
+      first ??= nhsNumber;
+      return nhsNumber === first
+        ? Promise.reject(new Error('the disk is full'))
+        : Promise.resolve();
+    },
     signal: new AbortController().signal,
     now: () => RECEIVED_AT,
   });
-  await expect(failing).rejects.toThrow('the disk is full');
-  expect(await t.store.markNumber(testNumber(1), '?')).toBe('in-use');
+  expect([looked, failure]).toEqual([6, { error: new Error('the disk is full') }]);
+  for (const nhsNumber of all.map(testNumber)) {
+    const expected = nhsNumber === first ? 'in-use' : 'sensitive';
+    expect(await t.store.markNumber(nhsNumber, '?')).toBe(expected);
+  }
   await reverify();
-  expect(sensitive).toEqual([testNumber(1)]);
+  expect(sensitive).toEqual([first]);
 });
 
 test('it ends while PDS is away, and one record that cannot be fetched delays no other', async () => {

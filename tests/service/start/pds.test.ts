@@ -50,8 +50,11 @@ beforeAll(async () => {
     PDS_KEY_ID: 'k1',
     PDS_KEY_FILE: join(folder, 'key.pem'),
     PDS_PER_SECOND: '1000',
-    REREAD_SECONDS: '0.05',
+    REREAD_SECONDS: '0.01',
+    PRIVACY_OUTBOX: join(folder, 'officer'),
   };
+  // In the way of the outbox, until a test removes it.
+  await writeFile(join(folder, 'officer'), '');
   service = await startTestService({
     environment: settings,
     authorities: [
@@ -83,8 +86,15 @@ const check = async () =>
     .object({ checks: z.object({ 'tracing:pds': z.array(checkSchema) }) })
     .parse(await (await fetch(`${service.baseUrl}/_status`)).json()).checks['tracing:pds'][0];
 
-test('numbers replaced, withdrawn or made sensitive since are reported once, and the flags stay', async () => {
-  await until(async () => (await files('privacy-officer')).length > 0, 'the alert');
+test('numbers replaced, withdrawn or made sensitive since are reported once, also if one could not be at first, and the flags stay', async () => {
+  const asked = (number: string) =>
+    p.pds.asked.filter(({ nhsNumber }) => nhsNumber === number).length;
+  await until(() => asked(SENSITIVE) >= 3, 'another attempt at the alert');
+  for (const number of [USED, REPLACED, WITHDRAWN, UNKNOWN]) expect(asked(number)).toBe(1);
+  await rm(join(folder, 'officer'));
+  const alerts = () => readdir(join(folder, 'officer')).catch((): string[] => []);
+  const written = async () => (await alerts()).filter((name) => !name.startsWith('.'));
+  await until(async () => (await written()).length > 0, 'the alert');
   const told = async () => {
     const name = (await files('notices')).find((each) => /^inactive-.*\.json$/.test(each));
     if (name === undefined) return [];
@@ -100,26 +110,27 @@ test('numbers replaced, withdrawn or made sensitive since are reported once, and
     { nhsNumber: REPLACED, localId: 'L-1' },
     { nhsNumber: WITHDRAWN, localId: 'L-1' },
   ]);
-  const sensitive = async () =>
-    (await files('notices')).find((name) => /^sensitive-.*\.txt$/.test(name));
-  await until(async () => (await sensitive()) !== undefined, 'the notice of the sensitive one');
-  expect(await read('notices', (await sensitive()) ?? '')).toContain(SENSITIVE);
+  const [notice = '', ...copies] = (await files('notices')).filter((name) =>
+    /^sensitive-.*\.txt$/.test(name),
+  );
+  expect(copies).toEqual([]);
+  expect(await read('notices', notice)).toContain(SENSITIVE);
 
-  const [alert = ''] = await files('privacy-officer');
-  const text = await read('privacy-officer', alert);
+  const [alert = '', ...others] = await written();
+  expect(others).toEqual([]);
+  const text = await readFile(join(folder, 'officer', alert), 'utf8');
   expect(text).not.toContain(SENSITIVE);
   const { auditId } = z.object({ auditId: z.string() }).parse(JSON.parse(text));
-  expect((await service.events()).find((event) => event.auditId === auditId)).toMatchObject({
-    type: 'number-sensitive',
-    detail: { nhsNumber: SENSITIVE, authorities: 'ZZ101' },
-  });
+  const recorded = (await service.events()).filter(({ type }) => type === 'number-sensitive');
+  expect(recorded).toMatchObject([
+    { auditId, detail: { nhsNumber: SENSITIVE, authorities: 'ZZ101' } },
+  ]);
   for (const number of [REPLACED, WITHDRAWN, SENSITIVE]) {
     expect(await look(number)).toMatchObject({ outcome: 'flagged', current: true });
   }
 });
 
 test('who looked at a child with a sensitive record is shown to nobody, and stays on record', async () => {
-  await until(async () => (await files('privacy-officer')).length > 0, 'the alert');
   await until(async () => (await look(SENSITIVE)).accesses === undefined, 'the mark');
   const answer = await look(SENSITIVE);
   expect(answer).not.toHaveProperty('accesses');
