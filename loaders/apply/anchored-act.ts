@@ -30,15 +30,19 @@ type Beginning = { id: string; keep: () => Promise<void>; change: (tally: Tally)
  * @param kind the name under which the anchor knows them
  * @param lost what is said if the store has lost what was to be done
  * @param find what is to be done; `undefined` if already finished
+ * @param givenUp is called if the act is given up, for those who go by the record, on which it may be; doing it again
+ * changes nothing
  */
 export function actsOf(
   kind: string,
   {
     lost,
     find,
+    givenUp = () => Promise.resolve(),
   }: {
     lost: (authority: string) => string;
     find: (store: Store, lock: AuthorityLock, id: string) => Promise<Act | undefined>;
+    givenUp?: (store: Store, anchor: Anchor, lock: AuthorityLock, id: string) => Promise<void>;
   },
 ) {
   /** Kept in the anchor instead of a file's journal: it names no child, and the rest is in the store. */
@@ -98,6 +102,7 @@ export function actsOf(
       throw new StoreNotWhole(lost(authority));
     }
     if (isLost) {
+      await givenUp(store, anchor, lock, id);
       await store.appendEvent({
         type: 'store-repaired',
         auditId: randomUUID(),

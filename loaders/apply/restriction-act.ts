@@ -1,4 +1,8 @@
+import { randomUUID } from 'node:crypto';
+import type { RestrictionEvent } from '#schemas/audit/audit-event.ts';
+import { omitUndefined } from '#schemas/omit-undefined.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
+import { RESTRICTION } from '#schemas/wording/restrictions.ts';
 import type { Restriction } from '#store/authorities/restrictions.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { isSameUser, type KeptBack, packRestriction } from '#store/rows/restrictions.ts';
@@ -52,6 +56,29 @@ export const restrictionActs = actsOf('restriction', {
       settle: () => store.keepRestriction(authority, next),
     };
   },
+  // Those who go by the record hide too much rather than too little: a place that was shown cannot be taken back.
+  async givenUp(store, anchor, { authority }, id) {
+    const held = await store.restriction(authority, id);
+    if (held === undefined) anchor.doubtAct({ authority, act: id });
+    else if (held.ended === undefined) await store.appendEvent(stillInForce(authority, held));
+  },
+});
+
+/** Comes on record after the end that the store has lost. */
+const stillInForce = (
+  authority: string,
+  { id, kind, nhsNumber, user }: Restriction,
+): RestrictionEvent => ({
+  type: 'restriction',
+  auditId: randomUUID(),
+  act: 'set',
+  restriction: id,
+  kind,
+  authority,
+  nhsNumber,
+  ...omitUndefined({ barredUser: user?.id }),
+  by: 'keeper',
+  reason: RESTRICTION.endLost,
 });
 
 /**

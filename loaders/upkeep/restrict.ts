@@ -96,6 +96,43 @@ export function endRestriction(
   });
 }
 
+/**
+ * Ends an act that was given up because the store had lost it. One person is enough. Audited.
+ *
+ * @param recorded the act as it is sealed; `undefined` if it is not, and then nothing is recorded now
+ */
+export function endActInDoubt(
+  store: Store,
+  anchor: Anchor,
+  doubted: { authority: OdsCode; act: string },
+  recorded: (RestrictionEvent & { at: number }) | undefined,
+  reason: string,
+  { now = Date.now, lockWaitMs, ...by }: Changing,
+): Promise<{ kind: 'ended' | 'busy' }> {
+  const { authority } = doubted;
+  return changing(store, anchor, authority, lockWaitMs, async (_, begins) => {
+    begins();
+    if (recorded !== undefined) {
+      const { restriction: id, kind, barredUser } = recorded;
+      const user = barredUser === undefined ? undefined : { id: barredUser };
+      const ended: Restriction = {
+        id,
+        kind,
+        nhsNumber: recorded.nhsNumber as NhsNumber,
+        localId: '',
+        ...omitUndefined({ user }),
+        set: { name: recorded.by, at: instantOf(() => recorded.at), reason: recorded.reason },
+        ended: { name: by.name, at: instantOf(now), reason },
+      };
+      // First: an act that the store does not have is not sealed as one.
+      await store.keepRestriction(authority, ended);
+      await store.appendEvent(eventOf(authority, ended, 'ended', reason, by));
+    }
+    anchor.settleAct(doubted);
+    return { kind: 'ended' };
+  });
+}
+
 /** The present state of a restriction. */
 export type StandingRestriction = {
   restriction: Restriction;

@@ -31,7 +31,7 @@ export const LOAD_FAILED = {
   fullRefreshNeeded: (number: number, authority: string) =>
     `File ${number} of authority ${authority} was cut short, so only a part of it is held, and a new numbering has begun since. Only a full refresh brings the authority up to date.`,
   actGivenUp: (authority: string) =>
-    `Something that a person of authority ${authority} was changing about one child was cut short, and Redis has lost what was to be done. Nothing of it was done, and it was given up. Ask the authority to look at its withdrawals and protected children, and to do it again.`,
+    `Something that a person of authority ${authority} was changing about one child was cut short, and Redis has lost what was to be done. Nothing of it was done, and it was given up. Ask the authority to look at its withdrawals and protected children, and to do it again. cp-flags status names what may still be hidden by it.`,
   withdrawalLost: (authority: string) =>
     `A withdrawal of authority ${authority} was cut short, and Redis has lost what was to be done and more of what it held. Stop the service and restore Redis from its last good copy.`,
   restrictionLost: (authority: string) =>

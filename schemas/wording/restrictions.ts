@@ -28,6 +28,14 @@ export const RESTRICTION = {
     busy: 'A file from your council is being loaded, or a colleague is changing an entry. Try again in a minute. Nothing was changed.',
     gone: 'There is no such entry. Nothing was changed.',
   },
+  /** Why a protection is on record again. */
+  endLost: 'Redis lost its end before that took effect, so it is still in force',
+  /** An act that was given up because Redis had lost it. */
+  inDoubt: (code: string, id: string) =>
+    `Redis lost an entry of authority ${code} that keeps something back about a child (${id}) before it took effect. It may be on record: then notifications and searches hide where that child was looked up, and lookups do not. Ask the authority. If the child is to be protected, the authority protects the child again. In either case end the lost entry afterwards: cp-flags restrict ${code} --end ${id} --by NAME --reason TEXT`,
+  lostEnded:
+    'The lost entry is ended. If nothing else protects the child, notifications and searches show again where it was looked up.',
+  lostNotRecorded: 'The lost entry was not on record, so nothing was hidden by it.',
   kinds: {
     whereabouts: 'Whereabouts are protected',
     barred: 'A user is barred',

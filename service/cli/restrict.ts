@@ -1,6 +1,12 @@
 import type { Command } from 'commander';
 import type { Acting } from '#loaders/upkeep/changing.ts';
-import { endRestriction, listRestrictions, setRestriction } from '#loaders/upkeep/restrict.ts';
+import {
+  endActInDoubt,
+  endRestriction,
+  listRestrictions,
+  setRestriction,
+} from '#loaders/upkeep/restrict.ts';
+import type { AuditEvent } from '#schemas/audit/audit-event.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
@@ -8,10 +14,17 @@ import { userSchema } from '#schemas/people/identity.ts';
 import { RESTRICTION } from '#schemas/wording/restrictions.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
+import type { Place } from '../audit/search/index-file.ts';
+import { NoIndex, searchAudit } from '../audit/search/search.ts';
+import { auditFolder, auditIndexFile } from '../files/data-folder.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, namedActing, readNamed, readOdsCode, readOption } from './named.ts';
 import { withNewestStore } from './store.ts';
 import { readChild } from './typed-nhs-number.ts';
+
+const EVENTS_AT_ONCE = 1_000;
+
+type RecordedRestriction = Extract<AuditEvent, { type: 'restriction' }>;
 
 type RestrictOptions = Partial<Named> & {
   child?: string;
@@ -54,14 +67,49 @@ async function list(store: Store, code: OdsCode): Promise<void> {
   }
 }
 
+/** How an act was recorded in the log; `undefined` if it was not. @throws {Failure} if that cannot be said */
+function recordedAct(
+  configuration: Configuration,
+  authority: OdsCode,
+  id: string,
+): RecordedRestriction | undefined {
+  const places = {
+    folder: auditFolder(configuration),
+    indexFile: auditIndexFile(configuration),
+  };
+  const criteria = { authority, type: 'restriction' };
+  try {
+    for (let after: Place | undefined; ; ) {
+      const options = { limit: EVENTS_AT_ONCE, after };
+      const { events, next } = searchAudit(places, criteria, { kind: 'all' }, options);
+      for (const { event } of events) {
+        if (event.type === 'restriction' && event.restriction === id) return event;
+      }
+      if (next === undefined) return undefined;
+      after = next;
+    }
+  } catch (error) {
+    throw error instanceof NoIndex ? new Failure(error.message) : error;
+  }
+}
+
 async function act(
   store: Store,
   anchor: Anchor,
   code: OdsCode,
   wanted: Exclude<Wanted, { kind: 'list' }>,
+  recordedOf: (id: string) => RecordedRestriction | undefined,
 ): Promise<void> {
   if (wanted.kind === 'end') {
     const { id, by, reason } = wanted;
+    if (anchor.actsInDoubt().some((each) => each.authority === code && each.act === id)) {
+      const recorded = recordedOf(id);
+      const doubted = { authority: code, act: id };
+      const done = await endActInDoubt(store, anchor, doubted, recorded, reason, by);
+      if (done.kind !== 'ended') throw new Failure(RESTRICTION.refused[done.kind]);
+      console.log(recorded === undefined ? RESTRICTION.lostNotRecorded : RESTRICTION.lostEnded);
+      return;
+    }
     const kept = (await store.restriction(code, id))?.kind;
     const { kind } = await endRestriction(store, anchor, code, id, reason, by);
     if (kind !== 'ended' || kept === undefined) {
@@ -94,7 +142,7 @@ async function restrict(
   const wanted = await readWanted(options);
   await withNewestStore(configuration, 'loader', async (store, anchor) => {
     if (wanted.kind === 'list') await list(store, code);
-    else await act(store, anchor, code, wanted);
+    else await act(store, anchor, code, wanted, (id) => recordedAct(configuration, code, id));
   });
 }
 

@@ -4,6 +4,7 @@ import type { Authority } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { RESTRICTION } from '#schemas/wording/restrictions.ts';
 import { READINESS } from '#schemas/wording/store.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import { type HostPort, placeOf } from '#store/connection/address.ts';
@@ -237,8 +238,19 @@ export async function status(
     const audit = await auditStatus(configuration, worker, now);
     const notifications = notificationsStatus(auditFolder(configuration), now);
     const mesh = meshStatus(configuration, now);
+    const actsInDoubt = anchor.actsInDoubt();
     if (json) {
-      const all = { ready, dataset, checks, audit, notifications, mesh, expected, authorities };
+      const all = {
+        ready,
+        dataset,
+        checks,
+        audit,
+        actsInDoubt,
+        notifications,
+        mesh,
+        expected,
+        authorities,
+      };
       console.log(JSON.stringify(all, null, 2));
       return ready;
     }
@@ -247,6 +259,9 @@ export async function status(
     console.log(`Store: ${kind}. Lookups ${ready ? 'are' : 'are NOT'} answered.`);
     printChecks(checks);
     printAuditStatus(audit);
+    for (const { authority, act } of actsInDoubt) {
+      console.log(`PROBLEM: ${RESTRICTION.inDoubt(authority, act)}`);
+    }
     if (!audit.isOld) printNotificationsStatus(notifications);
     if (mesh !== undefined) printMeshStatus(mesh);
     printExpected(expected, authorities, dataset?.kind);

@@ -38,6 +38,11 @@ export type AnchoredHeldFile = {
 /** The hold that begins, and the id of the one that ends. */
 type HeldFileChanges = { holds?: AnchoredHeldFile | undefined; drops?: string | undefined };
 
+/** What an authority was doing about one of its children, by the act's id. */
+const actInDoubtSchema = z.object({ authority: z.string(), act: z.string() });
+const actsInDoubtSchema = z.array(actInDoubtSchema);
+type ActInDoubt = z.infer<typeof actInDoubtSchema>;
+
 const missingFileSchema = z.object({
   sequence: z.number(),
   number: z.number(),
@@ -316,6 +321,26 @@ export class Anchor {
   /** The authorities with abandoned files that have not come again. */
   lackingFiles(): string[] {
     return Object.keys(this.#allMissingFiles());
+  }
+
+  /** Acts that were given up because the store had lost them, though they may be on record: they still hide looks. */
+  actsInDoubt(): ActInDoubt[] {
+    return actsInDoubtSchema.parse(this.#kept('actsInDoubt') ?? []);
+  }
+
+  doubtAct(doubted: ActInDoubt): void {
+    inTransaction(this.#db, () =>
+      this.#keep('actsInDoubt', [...this.#otherActs(doubted), doubted]),
+    );
+  }
+
+  /** A named person has answered for it. */
+  settleAct(doubted: ActInDoubt): void {
+    inTransaction(this.#db, () => this.#keep('actsInDoubt', this.#otherActs(doubted)));
+  }
+
+  #otherActs({ authority, act }: ActInDoubt): ActInDoubt[] {
+    return this.actsInDoubt().filter((each) => each.authority !== authority || each.act !== act);
   }
 
   /** Exactly these of an authority are still missing. */

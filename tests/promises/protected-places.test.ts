@@ -10,6 +10,7 @@ import { type AuditPartition, keys } from '#store/keys.ts';
 import type { Store } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { authorityClient, officer } from '../support/authority.ts';
+import { commandsInTurn } from '../support/commands.ts';
 import { visitorAs } from '../support/desk.ts';
 import { testNumber } from '../support/rows.ts';
 import { claims, role, startTestService, type TestService, until } from '../support/service.ts';
@@ -17,9 +18,10 @@ import { hiddenOf, wordsOf } from '../support/visitor.ts';
 
 /** What a council protects cannot be found out by another council that has a plan for the child too, whatever it does. */
 
+const run = commandsInTurn();
 type Council = Parameters<typeof setRestriction>[2];
 const [FIRST, SECOND] = ['ZZ101', 'ZZ102'] as [Council, Council];
-const [ASKED, TWICE, WRITTEN, BETWEEN, BARRED, RACE, FORGED, ENDED] = [
+const [ASKED, TWICE, WRITTEN, BETWEEN, BARRED, RACE, FORGED, ENDED, LOST, UNENDED] = [
   testNumber(9_601),
   testNumber(9_602),
   testNumber(9_603),
@@ -28,7 +30,10 @@ const [ASKED, TWICE, WRITTEN, BETWEEN, BARRED, RACE, FORGED, ENDED] = [
   testNumber(9_606),
   testNumber(9_607),
   testNumber(9_608),
+  testNumber(9_609),
+  testNumber(9_610),
 ];
+const CHILDREN = Array.from({ length: 10 }, (_, i) => testNumber(9_601 + i));
 /** In every word by which the place could be known. */
 const CANARY = /canary|ZZH66|R0260/i;
 const nurse = (sub: string) =>
@@ -55,9 +60,7 @@ beforeAll(async () => {
     environment: { NOTIFICATIONS_WINDOW_MINUTES: '0.005' },
     authorities: [FIRST, SECOND].map((code) => ({
       code,
-      rows: [ASKED, TWICE, WRITTEN, BETWEEN, BARRED, RACE, FORGED, ENDED].map((nhsNumber) => ({
-        nhsNumber,
-      })),
+      rows: CHILDREN.map((nhsNumber) => ({ nhsNumber })),
     })),
   });
   request = authorityClient(service);
@@ -354,4 +357,78 @@ test('an act forged with a lookup process’s password keeps nothing back, shows
     2,
   );
   expect(places((await search(SECOND, { nhsNumber: ENDED })).events)).toEqual([false, false]);
+});
+
+/** The store of an act that is sealed, and that Redis then loses, before any of it takes effect. */
+const losing = (lose: (id: string) => Promise<void>): Store =>
+  beforeRestricting(async () => {
+    const sealed = await look(ASKED, 'canary-9');
+    await until(() => isFound(FIRST, ASKED, sealed), 'the act being sealed');
+    const begun = (await service.store.restrictions(FIRST)).find(({ acting }) => acting);
+    await lose(begun?.id ?? '');
+    throw new Error('Redis was lost');
+  });
+const givenUp = (times: number) =>
+  until(
+    () => service.lines.filter((line) => line.includes('and it was given up')).length === times,
+    'the worker giving the act up',
+  );
+const statusOf = async () => (await run(['status'], { DATA_DIR: service.dataDir })).stdout;
+const isShown = async (nhsNumber: string) =>
+  CANARY.test(JSON.stringify(await search(SECOND, { nhsNumber })));
+
+test('an act that is sealed and then lost by Redis goes on hiding the place until a named person ends it, and the status says how', async () => {
+  await look(LOST, 'canary-1');
+  await until(() => isShown(LOST), 'the place being shown');
+  let id = '';
+  const lost = losing(async (begun) => {
+    id = begun;
+    await service.store.dropRestrictions(FIRST, [begun]);
+  });
+  await expect(protect(FIRST, LOST, lost)).rejects.toThrow(/Redis was lost/);
+  await givenUp(1);
+  const later = await look(LOST, 'canary-2');
+  await until(() => isFound(SECOND, LOST, later), 'the look after it being in the index');
+  expect(await isShown(LOST)).toBe(false);
+  const status = await statusOf();
+  const end = ['restrict', FIRST, '--end', id, '--by'];
+  expect(status).toContain(`cp-flags ${end.join(' ')} NAME --reason TEXT`);
+  expect(status).not.toContain(LOST);
+
+  // What the council sets again is an entry of its own.
+  const again = await protect(FIRST, LOST);
+  await endRestriction(service.store, anchor, FIRST, again, 'over', by);
+  const still = await look(LOST, 'canary-3');
+  await until(() => isFound(SECOND, LOST, still), 'the look after its end being in the index');
+  expect(await isShown(LOST)).toBe(false);
+
+  const environment = { DATA_DIR: service.dataDir };
+  const ended = await run([...end, 'A. Example', '--reason', 'asked the council'], environment);
+  expect(ended).toMatchObject({ code: 0, stderr: '', stdout: `${RESTRICTION.lostEnded}\n` });
+  await until(() => isShown(LOST), 'the place being shown again');
+  expect(await statusOf()).not.toContain(id);
+  const event = (await service.events()).findLast(({ type }) => type === 'restriction');
+  expect(event).toMatchObject({ act: 'ended', restriction: id, by: 'A. Example' });
+});
+
+test('an end that is sealed and then lost by Redis shows no place: the protection counts until it is ended again', async () => {
+  await look(UNENDED, 'canary-1');
+  const id = await protect(FIRST, UNENDED);
+  await until(async () => {
+    const { events } = await search(SECOND, { nhsNumber: UNENDED });
+    return events.length > 0 && !CANARY.test(JSON.stringify(events));
+  }, 'the place being hidden');
+  const before = await service.store.restriction(FIRST, id);
+  if (before === undefined) throw new Error('it is not set');
+  const lost = losing(() => service.store.keepRestriction(FIRST, before));
+  await expect(endRestriction(lost, anchor, FIRST, id, 'over', by)).rejects.toThrow(
+    /Redis was lost/,
+  );
+  await givenUp(2);
+  const later = await look(UNENDED, 'canary-2');
+  await until(() => isFound(SECOND, UNENDED, later), 'the look after it being in the index');
+  expect(await isShown(UNENDED)).toBe(false);
+
+  expect((await endRestriction(service.store, anchor, FIRST, id, 'over', by)).kind).toBe('ended');
+  await until(() => isShown(UNENDED), 'the place being shown');
 });

@@ -87,7 +87,7 @@ type Read = (places: readonly number[]) => SealedEvent[];
 /** The councils that at present keep back where the child was looked up, by the recorded acts, the oldest first. */
 function whereaboutsKept(index: AuditIndex, read: Read, nhsNumber: NhsNumber): string[] {
   const criteria = { nhsNumber, type: 'restriction' } as const;
-  const kept: string[] = [];
+  let kept: { restriction: string; authority: string }[] = [];
   const ended = new Set<string>();
   // All of them, newest first: one followed by many others is still in force.
   for (let after: Place | undefined; ; ) {
@@ -95,10 +95,17 @@ function whereaboutsKept(index: AuditIndex, read: Read, nhsNumber: NhsNumber): s
     const found = index.find(criteria, { kind: 'all' }, { limit, after });
     for (const { event } of read(found.map(({ entry }) => entry))) {
       if (event.type !== 'restriction' || event.kind !== 'whereabouts') continue;
-      if (event.act === 'ended') ended.add(event.restriction);
-      else if (!ended.has(event.restriction)) kept.unshift(event.authority);
+      const { restriction, authority } = event;
+      if (event.act === 'ended') ended.add(restriction);
+      else if (!ended.has(restriction)) {
+        // One that is on record twice is as old as its first record.
+        kept = [
+          { restriction, authority },
+          ...kept.filter((one) => one.restriction !== restriction),
+        ];
+      }
     }
-    if (found.length < limit) return kept;
+    if (found.length < limit) return kept.map(({ authority }) => authority);
     after = found.at(-1);
   }
 }
