@@ -66,8 +66,9 @@ async function* notificationsBefore(
 
 /**
  * One page of an authority's looks, the newest first, as its notifications hold them; changed ones are shown
- * in their present state ({@link changedLooks}), on the page of their latest look. A page ends with a
- * notification, so it may be longer. Notifications without looks at the child are skipped.
+ * in their present state ({@link changedLooks}), on the page of their latest look, and one that was
+ * notified again on that of the newest notification that has it. A page ends with a notification, so it
+ * may be longer. Notifications without looks at the child are skipped.
  */
 export async function newestLooks(
   auditFolder: string,
@@ -76,6 +77,10 @@ export async function newestLooks(
 ): Promise<Looks> {
   const changed = changedLooks(auditFolder, authority, of);
   const known = new Set(changed.entries.map(({ id }) => id));
+  // On an older page, what was notified again since is on a newer one.
+  const again =
+    before && NotificationFile.read(auditFolder, (file) => file.sentAgainFrom(authority, before));
+  for (const id of again ?? []) known.add(id);
   const entries: NotificationEntry[] = [];
   let read: Looks['read'];
   let at = before;

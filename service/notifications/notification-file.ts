@@ -51,6 +51,7 @@ const WRITER_WAITS_MS = 5_000;
 /** A request can be made again; the process that answers it has others to answer. */
 const READER_WAITS_MS = 500;
 const ENTRY_MS = ENTRY_HOURS * 3_600_000;
+const SENT_AGAIN_WITHIN_MS = 3 * 86_400_000;
 /** How long an entry can still be added to, because an event may be sealed long after it happened. */
 const ENTRY_KEPT_MS = ENTRY_MS + 7 * 86_400_000;
 
@@ -117,6 +118,7 @@ const authorityRow = z.object({
 });
 const keptEntryRow = z.object({ row: z.number(), key: z.string(), json: z.string() });
 const authorityOfRow = z.object({ authority: z.string() });
+const idRow = z.object({ id: z.string() });
 const jsonRow = z.object({ json: z.string() });
 const numberRow = z.object({ number: z.number().nullable() });
 const listRow = z.object({
@@ -525,6 +527,22 @@ export class NotificationFile {
     )
       .all(authority, before ?? AFTER_ALL, most)
       .map((row) => notificationRow.parse(row).json);
+  }
+
+  /**
+   * The ids of entries that an authority was sent again in a notification or within three days after it: a look is
+   * sent again a day later at most, and what came of it another day later.
+   */
+  sentAgainFrom(authority: string, id: NotificationId): string[] {
+    return this.#sql(
+      // Notifications are long, and few of them have any.
+      `SELECT DISTINCT json_extract(entry.value, '$.id') AS id FROM (
+         SELECT json FROM notification WHERE authority = ?1 AND id >= ?2 AND instr(json, '"again":true') > 0
+           AND at <= ?3 + (SELECT at FROM notification WHERE authority = ?1 AND id = ?2)) AS later,
+         json_each(later.json, '$.entries') AS entry WHERE json_extract(entry.value, '$.again')`,
+    )
+      .all(authority, id, SENT_AGAIN_WITHIN_MS)
+      .map((row) => idRow.parse(row).id);
   }
 
   /**

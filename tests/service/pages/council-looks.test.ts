@@ -286,12 +286,33 @@ test('a hundred thousand looks are shown page by page, each as quick as the firs
   expect(took).toBeLessThan(2 * readingAll);
 });
 
-function manyLooks(n: number, at: number): Notification {
+test('a look that was notified again is listed once, as it is now, however far back somebody pages', async () => {
+  const visitor = await visitorAs(service, { organisation: 'ZZ106', scopes: ['upload'] });
+  const at = Date.now() - 40 * 3_600_000;
+  const [first, second] = [
+    manyLooks(1, at, 'ZZ106'),
+    manyLooks(2, at + 25 * 3_600_000, 'ZZ106'),
+  ] as const;
+  const [once] = first.entries;
+  const [late] = second.entries;
+  if (once === undefined || late === undefined) throw new Error('there are no looks');
+  second.entries.push({ ...once, again: true, count: 2, last: late.last });
+  const file = NotificationFile.open(join(service.dataDir, 'audit'));
+  file.transaction(() => [first, second].forEach((each, i) => file.tell(each, i + 1, [])));
+  file.close();
+  const newest = await visitor.get('/council/looks');
+  expect(newest.text).toMatch(/2 times since[^]{0,500}Nurse 1</);
+  const older = await visitor.get(/rel="next" href="([^"]+)"/.exec(newest.text)?.[1] ?? '');
+  const nurses = [...older.text.matchAll(/Nurse ([0-9]+)/g)].map(([, n]) => Number(n));
+  expect(nurses).toEqual(Array.from({ length: 99 }, (_, i) => 100 - i));
+});
+
+function manyLooks(n: number, at: number, code = 'ZZ105'): Notification {
   return {
     id: notificationIdSchema.parse(`${String(n).padStart(12, '0')}.0000`),
     uuid: randomUUID(),
     createdAt: new Date(at).toISOString(),
-    authority: { code: 'ZZ105', name: 'Council ZZ105' },
+    authority: { code, name: `Council ${code}` },
     entries: Array.from({ length: 100 }, (_, i) => {
       const look = (n - 1) * 100 + i + 1;
       const time = new Date(at + look).toISOString();
