@@ -104,7 +104,6 @@ export const FRESHNESS = {
   fromFuture: 'Its data is dated in the future. Check the clocks',
   file: (number: number, received: string, code: string) =>
     `${number}, received ${received}: ${code}`,
-  fileUnknown: (number: number) => String(number),
   waits: (number: number) => `File ${number} is held`,
 } as const;
 

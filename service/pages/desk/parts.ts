@@ -2,7 +2,13 @@ import { shortTextSchema } from '#schemas/text.ts';
 import { DESK } from '#schemas/wording/desk.ts';
 import { withoutNumbers } from '../../telemetry/log.ts';
 import { type Html, html } from '../html/html.ts';
-import { type Cell, errorMessage, type FieldError, plainTable } from '../html/parts.ts';
+import {
+  type Cell,
+  describedBy,
+  errorMessage,
+  type FieldError,
+  plainTable,
+} from '../html/parts.ts';
 
 /** A table that scrolls by itself, even by keyboard, on screens too narrow for it but not small. */
 export const table = (
@@ -57,14 +63,11 @@ type TextField = {
 export function textField(field: TextField): Html {
   const { name, label, hint, value = '', errors, width, inputMode = 'text' } = field;
   const wrong = errors.find((error) => error.field === name)?.text;
-  const describedBy = [hint !== undefined && `${name}-hint`, wrong !== undefined && `${name}-error`]
-    .filter((id) => id !== false)
-    .join(' ');
   return html`<div class="nhsuk-form-group${wrong !== undefined && ' nhsuk-form-group--error'}">
 <label class="nhsuk-label nhsuk-label--s" for="${name}">${label}</label>
 ${hint !== undefined && html`<div class="nhsuk-hint" id="${name}-hint">${hint}</div>`}
 ${errorMessage(`${name}-error`, wrong)}
-<input class="nhsuk-input${width !== undefined && ` nhsuk-input--width-${width}`}${wrong !== undefined && ' nhsuk-input--error'}" id="${name}" name="${name}" type="text" inputmode="${inputMode}" autocomplete="off"${describedBy !== '' && html` aria-describedby="${describedBy}"`} value="${value}">
+<input class="nhsuk-input${width !== undefined && ` nhsuk-input--width-${width}`}${wrong !== undefined && ' nhsuk-input--error'}" id="${name}" name="${name}" type="text" inputmode="${inputMode}" autocomplete="off"${describedBy(name, hint, wrong)} value="${value}">
 </div>`;
 }
 

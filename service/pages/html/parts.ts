@@ -33,6 +33,17 @@ export const errorMessage = (id: string, text: string | undefined): Html | false
   text !== undefined &&
   html`<span class="nhsuk-error-message" id="${id}"><span class="nhsuk-u-visually-hidden">${LOOK_UP.error}</span>${text}</span>`;
 
+/** The attribute by which a field has its hint and its error read out. */
+export function describedBy(
+  name: string,
+  hint: string | undefined,
+  error: string | undefined,
+): Html | false {
+  const ids = [hint !== undefined && `${name}-hint`, error !== undefined && `${name}-error`];
+  const by = ids.filter((id) => id !== false).join(' ');
+  return by !== '' && html` aria-describedby="${by}"`;
+}
+
 /** Radio buttons, none chosen unless `chosen` is given. */
 export function radios(
   name: string,
@@ -56,11 +67,8 @@ export function radios(
     required?: boolean;
   },
 ): Html {
-  const describedBy = [hint !== undefined && `${name}-hint`, error !== undefined && `${name}-error`]
-    .filter((id) => id !== false)
-    .join(' ');
   return html`<div class="nhsuk-form-group${error !== undefined && ' nhsuk-form-group--error'}">
-<fieldset class="nhsuk-fieldset"${describedBy !== '' && html` aria-describedby="${describedBy}"`}>
+<fieldset class="nhsuk-fieldset"${describedBy(name, hint, error)}>
 <legend class="nhsuk-fieldset__legend nhsuk-fieldset__legend--${large ? 'l' : 's'}">${large ? html`<h1 class="nhsuk-fieldset__heading"${error === undefined && html` tabindex="-1" autofocus`}>${legend}</h1>` : legend}</legend>
 ${hint !== undefined && html`<div class="nhsuk-hint" id="${name}-hint">${hint}</div>`}
 ${errorMessage(`${name}-error`, error)}

@@ -11,6 +11,7 @@ import { type Html, html } from '../html/html.ts';
 import {
   button,
   buttonLink,
+  describedBy,
   errorMessage,
   errorSummary,
   type FieldError,
@@ -64,14 +65,11 @@ function textField(
   error: string | undefined,
   hint?: string,
 ): Html {
-  const describedBy = [hint !== undefined && `${name}-hint`, error !== undefined && `${name}-error`]
-    .filter((id) => id !== false)
-    .join(' ');
   return html`<div class="nhsuk-form-group${error !== undefined && ' nhsuk-form-group--error'}">
 <label class="nhsuk-label" for="${name}">${label}</label>
 ${hint !== undefined && html`<div class="nhsuk-hint" id="${name}-hint">${hint}</div>`}
 ${errorMessage(`${name}-error`, error)}
-<input class="nhsuk-input nhsuk-input--width-20${error !== undefined && ' nhsuk-input--error'}" id="${name}" name="${name}" type="${name === 'ward' ? 'text' : 'tel'}" maxlength="${name === 'ward' ? 30 : 40}" autocomplete="off"${describedBy !== '' && html` aria-describedby="${describedBy}"`} value="${value ?? ''}">
+<input class="nhsuk-input nhsuk-input--width-20${error !== undefined && ' nhsuk-input--error'}" id="${name}" name="${name}" type="${name === 'ward' ? 'text' : 'tel'}" maxlength="${name === 'ward' ? 30 : 40}" autocomplete="off"${describedBy(name, hint, error)} value="${value ?? ''}">
 </div>`;
 }
 

@@ -70,7 +70,7 @@ type LetIn = { session: string; to: string; cookies: readonly string[] };
 
 const scopesOf = ({ scope }: Pick<Claims, 'scope'>): Scope[] => scope.split(' ').filter(isScope);
 
-/** The made-up people that pages are tried with, in the order offered, each by what provider they might have. */
+/** The made-up people for trying the pages, in the order offered, each by the provider they might have. */
 const OFFERED = {
   emergencyDepartment: 'staff',
   ambulanceService: 'staff',
@@ -86,7 +86,7 @@ const OFFERED = {
 /** A made-up person, with the rights of their provider. */
 const personOf = (person: Persona) => limited({ scope: '', ...people()[person] }, OFFERED[person]);
 
-/** Those for whom there are pages: of staff also one who is refused. */
+/** Those for whom there are pages; for staff also one who is refused. */
 const OFFERED_NOW = (Object.keys(OFFERED) as Persona[]).filter(
   (person) => OFFERED[person] === 'staff' || desksOf(scopesOf(personOf(person))).length > 0,
 );
@@ -101,7 +101,7 @@ const choiceSchema = z.strictObject({
   /** Shared by all roles of one sign-in, of which only one can be taken, once: it is the id of the session then. */
   id: z.uuid(),
   at: z.int(),
-  /** When the browser came back from the provider, by the store's clock: what has ended since ends the session. */
+  /** When the browser came back from the provider, by the store's clock: anything ended since ends the session. */
   issuedAt: z.int(),
   signedIn: signedInSchema,
 });
@@ -261,17 +261,18 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     if (blocked(callerOf(signedIn).userKey)) {
       return notLetIn(incoming, signedIn, provider, 'user-blocked', sent);
     }
-    // A session of theirs would be over at once.
+    // Their session would be over at once.
     if (revoked(signedIn)) return notLetIn(incoming, signedIn, provider, 'token-revoked', sent);
     if (access.kind === 'refused' && home === undefined) {
       return notLetIn(incoming, signedIn, provider, access.code, sent);
     }
-    // The provider has ended the very session that it lets in: it would be over at once, and the browser led in a circle.
+    // The provider has ended the very session that it lets in: it would be over at once, and the browser
+    // would go in circles.
     if (sessions.isOver(signedIn, issuedAt)) return refusedPage('not-finished', provider);
     const session = sessions.begin(signedIn, issuedAt, id);
     if (session === undefined) return notLetIn(incoming, signedIn, provider, 'could-not-check');
     const former = sessions.read(incoming);
-    // An answer of it may be on its way still, and would bring its cookie back.
+    // Its answer may still be on its way, and would restore its cookie.
     if ('session' in former) await sessions.end(former.session).catch(() => undefined);
     // A new visit, so that no other page of this browser can answer for this one.
     const cookies = [session.cookie, visits.cookie({ id: randomUUID() }), ...ended];
@@ -340,7 +341,7 @@ ${button(SIGN_IN.continue)}
     return redirect(started.url.href, visits.begin(incoming, started.flow));
   };
 
-  /** For a provider that fetches the keys by which this service proves who it is. */
+  /** For a provider that fetches the keys with which this service proves who it is. */
   const keys: Handler = (c) => {
     const publicKeys = providerOf(c)?.publicKeys;
     if (publicKeys === undefined) return noSuchPage();
@@ -370,7 +371,7 @@ ${button(SIGN_IN.continue)}
       );
       return refusedPage('busy', provider.name);
     }
-    // Before the provider is asked who this is: what it ends from now on ends the session that follows.
+    // Before the provider is asked who this is: anything it ends from now on ends the session that follows.
     const issuedAt = endings.now();
     // A browser may keep its cookie and bring another code.
     const isFirst = await endings.once(`flow ${flow.state}`, FLOW_LASTS_MS).catch(() => undefined);
@@ -397,7 +398,8 @@ ${button(SIGN_IN.continue)}
       return new Response(null, { status: 405, headers: { ...PAGE_HEADERS, allow: 'GET' } });
     }
     const { search, searchParams } = new URL(c.req.url);
-    // If a parameter is there twice, it is not clear which counts: nothing is asked of the provider, and the sign-in stays under way.
+    // If a parameter is repeated, it is unclear which counts: the provider is not asked, and the sign-in
+    // stays under way.
     if (new Set(searchParams.keys()).size < searchParams.size) {
       return refused('not-finished', provider.name);
     }
@@ -412,8 +414,8 @@ ${button(SIGN_IN.continue)}
   };
 
   /**
-   * Somebody whom the provider has named sits at this browser now: a session of anybody else ends, whether they are let
-   * in or not, so that they do not look anybody up in another's name.
+   * The person named by the provider now uses this browser: anybody else's session ends, whether or not this
+   * person is let in, so that they look nobody up in another's name.
    *
    * @returns cookies that go with the answer
    */
@@ -432,7 +434,7 @@ ${button(SIGN_IN.continue)}
     return [cookies.set('session', undefined)];
   }
 
-  /** The way on for somebody whom the provider named: in, to the choice of a role, or why they are not let in. */
+  /** What follows for somebody whom the provider named: in, a choice of role, or why they are not let in. */
   function answerTo(
     incoming: IncomingMessage,
     provider: Provider,
@@ -514,5 +516,5 @@ ${button(SIGN_IN.continue)}
   return { show, choosePerson, begin, keys, finish, takeRole, signOut, loggedOut };
 }
 
-/** Room for fifty roles with the longest names there are. */
+/** Room for fifty roles with the longest possible names. */
 const ROLES_AT_MOST_BYTES = 32 * 1024;

@@ -19,13 +19,13 @@ import { auditedCaller, type Caller } from '#schemas/people/caller.ts';
 import { heldTextSchema, shortTextSchema } from '#schemas/text.ts';
 import { readRequestIds } from '#service/http/request-ids.ts';
 import { PLAIN } from '#service/lookup/answer.ts';
-import { coverageOf } from '#service/lookup/coverage.ts';
 import { createLookup } from '#service/lookup/lookup.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { FUNCTIONS } from '#store/functions/functions.ts';
 import { auditPartitions, keys } from '#store/keys.ts';
 import type { LookupInput } from '#store/lookup.ts';
 import { authenticatorOf, ISSUER } from '../../support/authenticator.ts';
+import { lookupParts } from '../../support/lookup-parts.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, role } from '../../support/service.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
@@ -338,6 +338,7 @@ describe('an audit event', () => {
   test('of a lookup reads back, whatever the route accepted', async () => {
     let given: LookupInput | undefined;
     const lookUp = createLookup({
+      ...lookupParts(),
       store: {
         lookup: (input) => {
           given = input;
@@ -347,23 +348,8 @@ describe('an audit event', () => {
         idle: () => Promise.resolve(),
         record: () => Promise.resolve(),
       },
-      readiness: {
-        open: true,
-        get authoritiesAt() {
-          return Date.now();
-        },
-        authorities: new Map(),
-      },
-      coverage: () =>
-        coverageOf({ authorities: new Map(), expected: undefined, dataset: undefined }, 0, {
-          upToDateMs: 1,
-          minimumShare: { demo: 0, live: 0 },
-        }),
       recorder: { record: () => undefined },
       versions: () => versions,
-      saw: () => undefined,
-      sampled: { log: () => undefined },
-      metrics: { lookedUp: () => undefined, accessesUnreadable: () => undefined },
     });
     let letIn = 0;
     await fc.assert(

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import type { RecordedEvent } from '#schemas/audit/audit-event.ts';
 import { callerOf } from '#schemas/people/caller.ts';
 import { PLAIN } from '#service/lookup/answer.ts';
-import { coverageOf } from '#service/lookup/coverage.ts';
 import { createLookup } from '#service/lookup/lookup.ts';
+import { lookupParts } from '../../support/lookup-parts.ts';
 import { testNumber } from '../../support/rows.ts';
 import { role } from '../../support/service.ts';
 
@@ -11,6 +11,7 @@ import { role } from '../../support/service.ts';
 function barredLookup(record: (event: RecordedEvent) => Promise<void>) {
   const spooled: RecordedEvent[] = [];
   const lookUp = createLookup({
+    ...lookupParts(),
     store: {
       lookup: () =>
         Promise.resolve({ kind: 'could-not-check', cause: 'store', barredBy: ['ZZ101'] }),
@@ -18,23 +19,8 @@ function barredLookup(record: (event: RecordedEvent) => Promise<void>) {
       idle: () => Promise.resolve(),
       record,
     },
-    readiness: {
-      open: true,
-      get authoritiesAt() {
-        return Date.now();
-      },
-      authorities: new Map(),
-    },
-    coverage: () =>
-      coverageOf({ authorities: new Map(), expected: undefined, dataset: undefined }, 0, {
-        upToDateMs: 1,
-        minimumShare: { demo: 0, live: 0 },
-      }),
     recorder: { record: (event) => void spooled.push(event) },
     versions: () => ({ functions: 'f', configuration: 'c' }),
-    saw: () => undefined,
-    sampled: { log: () => undefined },
-    metrics: { lookedUp: () => undefined, accessesUnreadable: () => undefined },
   });
   const identity = {
     issuer: 'issuer',
