@@ -367,6 +367,26 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await close();
   });
 
+  test('no digit of a number runs out of its card, enlarged four times, with letters apart, however long it is', async () => {
+    const { page, close } = await openPage(demo.browser, { viewport: { width: 320, height: 256 } });
+    await signInAs(page, demo.baseUrl);
+    for (const text of ['020\u00a07946\u00a00119', '+447700900123456']) {
+      await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.onPlan);
+      const beyond = await page.evaluate(`(() => {
+        const apart = new CSSStyleSheet();
+        apart.replaceSync('* { letter-spacing: 0.12em !important; word-spacing: 0.16em !important; }');
+        document.adoptedStyleSheets = [apart];
+        return [...document.querySelectorAll('.cpf-phones__number, .cpf-subject__number')].filter((each) => {
+          if (each.localName === 'a') each.textContent = ${JSON.stringify(text)};
+          return each.getBoundingClientRect().right > each.closest('ul, dl').getBoundingClientRect().right;
+        }).map(({ textContent }) => textContent);
+      })()`);
+      expect(beyond).toEqual([]);
+      await expectFits(page);
+    }
+    await close();
+  });
+
   test('with forced colours, and at 400% zoom, everything can still be read and told apart', async () => {
     const { page, close } = await openPage(demo.browser, {
       viewport: { width: 320, height: 256 },

@@ -399,13 +399,9 @@ describe('a file with wrong form fields', () => {
     const before = (await service.events()).length;
     const [first, second] = await Promise.all([again(wrong, right), again(wrong, right)]);
     const third = await again(wrong, right);
-    for (const visit of [first, second, third]) {
-      const page = await follow(visit);
-      expect([page.heading, page.path]).toEqual([
-        UPLOAD.shown,
-        `/council/upload/${kept.slice(0, 36)}`,
-      ]);
-    }
+    const path = `/council/upload/${kept.slice(0, 36)}`;
+    const pages = await Promise.all([first, second, third].map((visit) => follow(visit)));
+    for (const page of pages) expect([page.heading, page.path]).toEqual([UPLOAD.shown, path]);
     const previewed = (await service.events())
       .slice(before)
       .filter((event) => event.type === 'upload-previewed' && event.authority === code);
@@ -413,6 +409,9 @@ describe('a file with wrong form fields', () => {
     // What was typed anew is not answered with what was typed before.
     const other = await again(wrong, { ...right, sequence: '3' });
     expect([other.status, wordsOf(other).includes(UPLOAD.keptGone)]).toEqual([400, true]);
+    const [page] = pages;
+    if (page !== undefined) await follow(await send(page));
+    expect(await waiting(code)).toEqual([]);
   });
 
   test('is kept even if a record in it cannot be used, and the record is named', async () => {
