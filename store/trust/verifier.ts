@@ -513,14 +513,16 @@ export function startStoreVerifier(
     }
     foundWhole = true;
     resumeCutShort();
-    if (behind.size === 0) become('open', VERIFIER.open);
-    else become('behind', VERIFIER.behind([...behind.keys()], [...behind.values()].join(' ')));
+    // Before it is reported: a disk that takes nothing would be reported in turn with an open store, each second.
+    let isAcknowledged = true;
     if (rule === undefined || single !== undefined) await beat();
-    else if (required === undefined || !(await carryOver(replication, required))) return;
+    else isAcknowledged = required !== undefined && (await carryOver(replication, required));
     const before = anchor.auditNumbers();
-    if (numbers.some((number, stream) => number !== before[stream])) {
+    if (isAcknowledged && numbers.some((number, stream) => number !== before[stream])) {
       anchor.rememberAuditNumbers(numbers);
     }
+    if (behind.size === 0) become('open', VERIFIER.open);
+    else become('behind', VERIFIER.behind([...behind.keys()], [...behind.values()].join(' ')));
   }
 
   /** Reports that this worker is alive. */

@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { afterEach, expect, test, vi } from 'vitest';
-import { READINESS } from '#schemas/wording/store.ts';
+import { READINESS, VERIFIER } from '#schemas/wording/store.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { keys } from '#store/keys.ts';
 import { beginWork, isReplaced, takeWorkerLease } from '#store/locks/worker-lease.ts';
@@ -7,6 +8,8 @@ import { Anchor } from '#store/trust/anchor.ts';
 import { confirmClock, confirmOldCopy } from '#store/trust/confirm.ts';
 import { DURABILITY_FIELD } from '#store/trust/durability.ts';
 import { watchStore } from '#store/trust/readiness.ts';
+import { startStoreVerifier } from '#store/trust/verifier.ts';
+import { endingAt } from '../../support/cut-short.ts';
 import { startTestStore, type TestStore, until, WAIT_MS } from '../../support/test-store.ts';
 
 const DAY_MS = 86_400_000;
@@ -32,6 +35,25 @@ test('a worker says what is wrong once, however often it checks', async () => {
   // This worker and the one that opened the store.
   expect(wrong.length).toBeLessThanOrEqual(2);
   expect(verifying.length).toBeLessThanOrEqual(3);
+});
+
+test('a worker whose anchor takes nothing says so once, and does not say in between that the store is open', async () => {
+  t = await startTestStore({ kind: 'demo' });
+  const { store, anchor } = endingAt(t, 'rememberAuditNumbers');
+  const verifier = startStoreVerifier(await t.connect('worker'), anchor, {
+    resume: () => Promise.reject(new Error('nothing to resume is expected here')),
+  });
+  const said: string[] = [];
+  verifier.onChange(({ detail }) => said.push(detail));
+  for (let i = 0; i < 5; i++) {
+    await store.appendEvent({ type: 'purge', auditId: randomUUID(), by: 'test', detail: {} });
+    await verifier.look();
+  }
+  await verifier.stop();
+  expect(said.filter((detail) => detail === VERIFIER.open)).toEqual([]);
+  expect(
+    said.filter((detail) => detail === VERIFIER.failed('the process ended here')),
+  ).toHaveLength(1);
 });
 
 test('a worker that keeps the store closed for missing events counts as alive, and one that is gone does not', async () => {
