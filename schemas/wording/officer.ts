@@ -1,5 +1,7 @@
 // One list, since it has every word of the pages of one desk.
 
+import type { BARRED, CouldNotCheckCause } from '../lookup.ts';
+
 /** The criteria of a search, by the names that the audit has. */
 const CRITERIA_NAMES: Readonly<Record<string, string>> = {
   nhsNumber: 'NHS number',
@@ -61,7 +63,46 @@ export const OFFICER = {
     refused: 'Refused',
     'not-delivered': 'Answer not delivered',
   },
+  /** Why a check could not be made. */
+  causes: {
+    closed: 'The store was not open',
+    incomplete: 'Part of the data was missing',
+    corrupt: 'The child’s data could not be read',
+    clock: 'The clocks did not agree',
+    'not-in-use': 'The NHS number was replaced or withdrawn',
+    coverage: 'Too few councils were up to date',
+    store: 'The store did not answer',
+    'not-replicated': 'The record of the look was not copied in time',
+    directory: 'The list of councils was out of date',
+    rehearsal: 'A rehearsal with a test number',
+    late: 'The answer came too late',
+    barred: 'A council bars this user from the child',
+  } satisfies Record<CouldNotCheckCause | typeof BARRED, string>,
+  /** Of scheduled care, which kind is not recorded. */
+  settings: {
+    'emergency-department': 'Emergency department',
+    'walk-in-centre': 'Walk-in centre',
+    'out-of-hours-gp': 'Out-of-hours GP',
+    'minor-injury-unit': 'Minor injury unit',
+    'paediatric-ward': 'Children’s ward',
+    maternity: 'Maternity',
+    ambulance: 'Ambulance',
+    'nhs-111': 'NHS 111',
+    scheduled: 'Scheduled care',
+  },
   cells: {
+    /** By how a report begins to say what happened. */
+    what: {
+      attendance: 'What came of a look',
+      refused: 'Request refused',
+      'could not check': 'Could not check',
+      'audit report': 'Report',
+      'audit searched': 'Search of the audit',
+    } as Readonly<Record<string, string>>,
+    headings: {
+      'alert above': 'Alert threshold',
+      'within seconds': 'Within (seconds)',
+    } as Readonly<Record<string, string>>,
     userLine: (user: string) => `User ${user}`,
     notDelivered: 'Answer not delivered',
     signs: {
@@ -224,6 +265,11 @@ export const OFFICER_EVENT = {
     'detail.authority': 'Council',
     'detail.authorities': 'Councils',
   } as Readonly<Record<string, string>>,
+  views: {
+    all: 'Everything',
+    organisation: 'Their own organisation',
+    authority: 'Children with a plan from their council',
+  },
   block: 'Block this user',
   blockThen:
     'Within two seconds, this user can no longer sign in or look anybody up here, wherever they work. The page asks them to have a colleague check the patient.',

@@ -38,7 +38,7 @@ import {
   seesText,
 } from './officer.ts';
 import { periodText } from './reports.ts';
-import { columnHeading } from './results.ts';
+import { columnHeading, settingName } from './results.ts';
 
 const WORDS = OFFICER_DRAFT;
 const PATH = '/officer/child';
@@ -133,9 +133,9 @@ ${at.hidden(LOOK_FORM)}
 ${criteriaFields(['number', 'from', 'to'], typed, errors)}
 <h2 class="nhsuk-heading-m">${WORDS.gates}</h2>
 ${GATE_NAMES.map(gate)}
-<fieldset class="nhsuk-fieldset" aria-describedby="shows-hint"><legend class="nhsuk-fieldset__legend nhsuk-fieldset__legend--m">${WORDS.shows}</legend>
+<div class="nhsuk-form-group"><fieldset class="nhsuk-fieldset" aria-describedby="shows-hint"><legend class="nhsuk-fieldset__legend nhsuk-fieldset__legend--m">${WORDS.shows}</legend>
 <div class="nhsuk-hint" id="shows-hint">${WORDS.showsHint}</div>
-<div class="nhsuk-checkboxes">${SHOWS.map((name) => checkbox(name, WORDS[name], typed[name] === 'yes'))}</div></fieldset>
+<div class="nhsuk-checkboxes">${SHOWS.map((name) => checkbox(name, WORDS[name], typed[name] === 'yes'))}</div></fieldset></div>
 ${button(WORDS.submit)}
 </form>`,
   });
@@ -194,8 +194,11 @@ function releasedIn(fields: Fields): Set<number> {
 /** A line begins with its time. */
 const timeOf = ([at = '']: readonly Cell[]): string => shortTimeText(Date.parse(String(at)));
 
-const tableCells = (row: readonly Cell[]): Html[] =>
-  row.map((cell, i) => html`<bdi>${i === 0 ? timeOf(row) : shownText(cell)}</bdi>`);
+const tableCells = (columns: readonly string[], row: readonly Cell[]): Html[] =>
+  row.map((cell, i) => {
+    const text = columns[i] === 'setting' ? settingName(String(cell)) : shownText(cell);
+    return html`<bdi>${i === 0 ? timeOf(row) : text}</bdi>`;
+  });
 
 type Line = { row: readonly Cell[]; entry: number };
 const linesOf = ({ rows, entries = [] }: ReportPage): Line[] =>
@@ -272,7 +275,7 @@ ${
     ? paragraph(next === undefined && page === 1 ? WORDS.none : WORDS.noneHere)
     : sections(head, lines, (line) => {
         const { row, entry } = line;
-        const cells = tableCells(row);
+        const cells = tableCells(columns, row);
         return open
           ? [checkbox(lineName(entry), releaseLabel(lines, line), released.has(entry)), ...cells]
           : cells;
@@ -341,7 +344,7 @@ export const officerCopy: Mountable<OfficerDependencies> = {
         printable: true,
         content: html`${heading(WORDS.copyTitle)}
 <p>${OFFICER.fields.number} <strong>${numberText(draft.criteria.nhsNumber)}</strong>. ${WORDS.copyLead}</p>
-${sections(columns.map(columnHeading), lines, ({ row }) => tableCells(row), reference)}
+${sections(columns.map(columnHeading), lines, ({ row }) => tableCells(columns, row), reference)}
 ${paragraph(periodText(draft.criteria))}
 <p>${WORDS.copyReleased(`${name} (${code})`, shortTimeText(Date.now()))} ${reference}</p>
 <p class="cpf-screen-only">${WORDS.copyNotDelivery}</p>

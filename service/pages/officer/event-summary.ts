@@ -16,9 +16,11 @@ import {
   outcomeName,
   planName,
   reportName,
+  settingName,
   signName,
   some,
   statusName,
+  viewName,
 } from './results.ts';
 
 const WORDS = OFFICER_EVENT;
@@ -81,6 +83,8 @@ function fieldText(path: string, value: unknown): string {
   switch (path) {
     case 'plan.type':
       return planName(text);
+    case 'view':
+      return viewName(text);
     case 'sign':
       return signName(text);
     case 'detail.nhsNumber':
@@ -123,7 +127,7 @@ export function eventSummary(event: ShownEvent): Html {
     [rows.role, some(textAt(event, 'caller', 'role', 'name'))],
     [rows.organisation, some(textAt(event, 'caller', 'organisation', 'name'))],
     [rows.issuer, some(textAt(event, 'caller', 'issuer'))],
-    [rows.setting, some(textAt(event, 'setting'))],
+    [rows.setting, some(settingName(textAt(event, 'setting')))],
     [rows.reason, some(textAt(event, 'reason'))],
     [rows.report, some(reportName(textAt(event, 'report')))],
     [rows.criteria, some(criteriaOf(event))],

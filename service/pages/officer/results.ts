@@ -1,7 +1,13 @@
+import { ERRORS } from '#schemas/errors.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import { figure } from '#schemas/wording/counts.ts';
 import { eventName } from '#schemas/wording/events.ts';
-import { OFFICER, OFFICER_EVENT, OFFICER_REPORTS } from '#schemas/wording/officer.ts';
+import {
+  OFFICER,
+  OFFICER_CASES,
+  OFFICER_EVENT,
+  OFFICER_REPORTS,
+} from '#schemas/wording/officer.ts';
 import { RESULT } from '#schemas/wording/pages.ts';
 import { type Cell, withOffset } from '../../audit/search/cells.ts';
 import { summary, table } from '../desk/parts.ts';
@@ -20,7 +26,15 @@ const WORDS = OFFICER.cells;
 export const some = (text: string): Html | undefined =>
   text === '' ? undefined : html`<bdi>${shownText(text)}</bdi>`;
 
-export const outcomeName = named(OFFICER.outcomes);
+/** Also why a check could not be made, why a request was refused, and which step of a case it was. */
+export const outcomeName = named({
+  ...Object.fromEntries(Object.entries(ERRORS).map(([code, { title }]) => [code, title])),
+  ...OFFICER.causes,
+  ...OFFICER_CASES.steps,
+  ...OFFICER.outcomes,
+});
+export const settingName = named(OFFICER.settings);
+export const viewName = named(OFFICER_EVENT.views);
 export const activityName = named(OFFICER.activities);
 export const statusName = named(RESULT.statuses);
 export const signName = named(WORDS.signs);
@@ -82,13 +96,23 @@ export const asked = (criteria: Readonly<Record<string, string>>, reason: string
     [OFFICER_EVENT.rows.reason, some(reason)],
   ]);
 
+/** What happened, as a report of the command line describes it: `could not check: coverage`. */
+function whatName(what: string): string {
+  const [kind = '', ...rest] = what.split(': ');
+  if (!Object.hasOwn(WORDS.what, kind)) return eventName(outcomeName(what));
+  const of = rest.join(': ');
+  return [WORDS.what[kind], ...(of === '' ? [] : [reportName(outcomeName(of))])].join(': ');
+}
+
 /** By the column of the command line: columns for which a page shows people's names for values. */
 const NAMES: Readonly<Record<string, (value: string) => string>> = {
   [NUMBER]: numberText,
   event: eventName,
   outcome: outcomeName,
   activity: activityName,
-  what: (what) => eventName(outcomeName(what)),
+  what: whatName,
+  'refused because': outcomeName,
+  setting: settingName,
   sign: signName,
   delivered: notDelivered,
   'answer delivered': notDelivered,
@@ -185,6 +209,7 @@ function cellOf(row: readonly Cell[], { of }: Columns, columns: readonly string[
 
 /** A column of the command line as a heading. */
 export const columnHeading = (column: string): string =>
+  WORDS.headings[column] ??
   column.replace(/^nhs\b/, 'NHS').replace(/^[a-z]/, (letter) => letter.toUpperCase());
 
 /**

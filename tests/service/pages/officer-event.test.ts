@@ -1,8 +1,12 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { writtenEventSchema } from '#schemas/audit/audit-event.ts';
+import { ERRORS } from '#schemas/errors.ts';
+import { CARE_SETTINGS } from '#schemas/people/care-setting.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
+import { OFFICER, OFFICER_CASES, OFFICER_EVENT } from '#schemas/wording/officer.ts';
 import { eventSummary } from '#service/pages/officer/event-summary.ts';
+import { resultTable } from '#service/pages/officer/results.ts';
 
 /** What the page of an event does not show: technical, of no meaning to a person, or said in another way. */
 const LEFT_OUT = new Set([
@@ -94,4 +98,52 @@ test('the page of an event gives its time as other pages do: London time, in wor
   const page = eventSummary({ type: 'load', at, from: at });
   expect(String(page).match(/28 Jul 2026, 13:50/g)).toHaveLength(2);
   expect(String(page)).not.toMatch(/2026-07-28/);
+});
+
+const caller = { user: 'nurse-1', organisation: { name: 'Northgate General Hospital' } };
+const at = '2026-11-24T03:02:11.000Z';
+
+test.each([
+  [{ type: 'could-not-check', cause: 'coverage' }, OFFICER.causes.coverage],
+  [{ type: 'could-not-check', cause: 'barred' }, OFFICER.causes.barred],
+  [{ type: 'refusal', code: 'invalid-nhs-number' }, ERRORS['invalid-nhs-number'].title],
+  [{ type: 'access-case', step: 'propose-breach' }, OFFICER_CASES.steps['propose-breach']],
+  [{ type: 'lookup', setting: 'emergency-department' }, OFFICER.settings['emergency-department']],
+  [{ type: 'audit-search', view: 'organisation' }, OFFICER_EVENT.views.organisation],
+])('%o is shown in words, without its code', (fields, words) => {
+  const page = String(eventSummary({ at, caller, ...fields }));
+  expect(page).toContain(words);
+  for (const code of Object.values(fields).slice(1)) expect(page).not.toContain(`>${code}<`);
+});
+
+test('every setting of unscheduled care has a name, and so has scheduled care', () => {
+  const unscheduled = Object.entries(CARE_SETTINGS).flatMap(([name, of]) =>
+    of.unscheduled ? [name] : [],
+  );
+  expect(Object.keys(OFFICER.settings).toSorted()).toEqual([...unscheduled, 'scheduled'].toSorted());
+});
+
+test('a line of a report has no code where there is a word', () => {
+  const columns = ['time', 'what', 'setting', 'refused because', 'alert above'];
+  const rows = [
+    ['could not check: coverage', 'ambulance', '', 8],
+    ['refused: invalid-nhs-number', 'scheduled', 'request-id-invalid', 8],
+    ['attendance: left before being seen', '', '', 8],
+    ['audit searched', '', '', 8],
+    ['audit report: child-draft', '', '', 8],
+  ].map((row) => [at, ...row]);
+  const page = String(resultTable('x', columns, rows));
+  for (const words of [
+    `Could not check: ${OFFICER.causes.coverage}`,
+    `Request refused: ${ERRORS['invalid-nhs-number'].title}`,
+    'What came of a look: left before being seen',
+    'Search of the audit',
+    `Report: ${OFFICER.cells.reports['child-draft']}`,
+    OFFICER.settings.ambulance,
+    OFFICER.settings.scheduled,
+    ERRORS['request-id-invalid'].title,
+  ]) {
+    expect(page).toContain(words);
+  }
+  expect(page).not.toMatch(/Alert above|>[^<]*(?:coverage|invalid-nhs-number|child-draft)</);
 });

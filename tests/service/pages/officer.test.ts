@@ -351,11 +351,12 @@ describe('a draft of one child’s accesses', () => {
       'Olga',
       'ZZH01',
       'emergency-department',
+      OFFICER.settings['emergency-department'],
       'flagged',
       'child-protection-plan',
       'nurse-1',
     ]) {
-      expect(said.replace('emergency-department', '')).not.toContain(hidden);
+      expect(said).not.toContain(hidden);
     }
     expect(page.text.split('name="line-')).toHaveLength(5);
     const full = await draft(guardian, {
@@ -366,6 +367,8 @@ describe('a draft of one child’s accesses', () => {
     });
     expect(wordsOf(full)).toContain('Nora Nurse');
     expect(wordsOf(full)).toContain('Organisation ZZH01');
+    expect(wordsOf(full)).toContain(OFFICER.settings['emergency-department']);
+    expect(wordsOf(full)).not.toContain('emergency-department');
     expect(countOf(full, 'looked up')).toBe(5);
     expect(countOf(page, 'looked up')).toBe(4);
   });
