@@ -120,7 +120,9 @@ test('every setting of unscheduled care has a name, and so has scheduled care', 
   const unscheduled = Object.entries(CARE_SETTINGS).flatMap(([name, of]) =>
     of.unscheduled ? [name] : [],
   );
-  expect(Object.keys(OFFICER.settings).toSorted()).toEqual([...unscheduled, 'scheduled'].toSorted());
+  expect(Object.keys(OFFICER.settings).toSorted()).toEqual(
+    [...unscheduled, 'scheduled'].toSorted(),
+  );
 });
 
 test('a line of a report has no code where there is a word', () => {
