@@ -41,6 +41,10 @@ export const SEALING = {
     'The events of this Redis are sealed by another log. Set AUDIT_DIR to the folder of that log; it must be on one file system for all workers.',
   oldLog: ({ here, sealed }: { here: number; sealed: number }) =>
     `The audit log in AUDIT_DIR has ${counted(here, 'event')}, and a worker has sealed ${figure(sealed)}: it is an old copy or another folder. Leave Redis as it is, and set DATA_DIR, ANCHOR_DIR and AUDIT_DIR to the folders of the worker that ran last. If they are lost for good, a named person can continue with this log: cp-flags audit accept-gap.`,
+  elsewhere: (folder: string) =>
+    `The audit log is not in ${folder}. It is on the machine of the worker: run this there, with its DATA_DIR and AUDIT_DIR, to see how sealing and notifications go. If this is that machine, the log is lost or AUDIT_DIR is wrong.`,
+  newerAtWork:
+    'The store is open, so a worker is running, and its audit log has more events than this one. Nothing was accepted. Use the folders of that worker.',
   none: (folder: string) =>
     `There is no audit log in ${folder} yet. A process with role all or worker creates it.`,
   nobody: (since: string | undefined) =>

@@ -3,9 +3,11 @@ import type { OperatorEvent } from '#schemas/audit/audit-event.ts';
 import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { counted, figure } from '#schemas/wording/counts.ts';
+import { SEALING } from '#schemas/wording/operations.ts';
 import { VERIFIER } from '#schemas/wording/store.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions } from '#store/keys.ts';
+import { isOpen } from '#store/trust/server.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { streamName } from '../audit/log/entry.ts';
 import { readCheckpointFile } from '../audit/log/log-folder.ts';
@@ -130,7 +132,8 @@ export async function auditAcceptGap(
     const commit = commits.read();
     if (commit === undefined) throw new Failure('There is no audit log yet.');
     const redis = await runningRedis(configuration);
-    const streams = createAuditStreams(redis.connect('worker'));
+    const connection = redis.connect('worker');
+    const streams = createAuditStreams(connection);
     try {
       await redis.ready(REDIS_ANSWERS_WITHIN_MS);
       if ((await streams.dataset()) !== commit.dataset) {
@@ -148,6 +151,9 @@ export async function auditAcceptGap(
       }
       const claimed = await streams.claim(commit.id);
       const beyond = await streams.sealedBeyond(() => commits.size());
+      if (beyond !== undefined && (await isOpen(connection))) {
+        throw new Failure(SEALING.newerAtWork);
+      }
       if (gaps.length === 0 && claimed === commit.id && beyond === undefined) {
         throw new Failure('No events are missing between the log and Redis: there is no gap.');
       }

@@ -8,8 +8,8 @@ import type { StoreConnection } from '../start/redis.ts';
 
 type AuditStatus = {
   ok: boolean;
-  /** A worker has sealed more: this log, and what else is in these folders, is an old copy. */
-  isOld: boolean;
+  /** The log that is sealed is another one than here: these folders are an old copy, or not those of the worker. */
+  isElsewhere: boolean;
   detail: string;
   sealed: number;
   /** `null` if the Redis user may not read it. */
@@ -35,8 +35,9 @@ export async function auditStatus(
   const commits = CommitFile.openIfThere(folder);
   const none = { sealed: 0, unsealed: 0, holds: 0 };
   if (commits === undefined) {
-    const detail = SEALING.none(folder);
-    return { ok: false, isOld: false, detail, ...none };
+    const isElsewhere = (await createAuditStreams(connection).sealedBy()) !== undefined;
+    const detail = isElsewhere ? SEALING.elsewhere(folder) : SEALING.none(folder);
+    return { ok: false, isElsewhere, detail, ...none };
   }
   try {
     const commit = commits.read();
@@ -60,7 +61,7 @@ export async function auditStatus(
     const isOld = beyond !== undefined;
     return {
       ok: !isOld && !silent && !sealing.problem,
-      isOld,
+      isElsewhere: isOld,
       detail: isOld ? SEALING.oldLog(beyond) : said,
       sealed: commit?.size ?? 0,
       unsealed: unsealed ?? null,

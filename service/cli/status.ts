@@ -258,11 +258,12 @@ export async function status(
       dataset === null ? 'no dataset' : `a ${dataset.kind} dataset (DATASET_ID=${dataset.id})`;
     console.log(`Store: ${kind}. Lookups ${ready ? 'are' : 'are NOT'} answered.`);
     printChecks(checks);
-    printAuditStatus(audit);
+    if (audit.isElsewhere) console.log(`Audit: ${audit.detail}`);
+    else printAuditStatus(audit);
     for (const { authority, act } of actsInDoubt) {
       console.log(`PROBLEM: ${RESTRICTION.inDoubt(authority, act)}`);
     }
-    if (!audit.isOld) printNotificationsStatus(notifications);
+    if (!audit.isElsewhere) printNotificationsStatus(notifications);
     if (mesh !== undefined) printMeshStatus(mesh);
     printExpected(expected, authorities, dataset?.kind);
     if (authorities.length === 0) console.log('No authority is known here yet.');

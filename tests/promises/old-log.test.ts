@@ -93,6 +93,20 @@ test('the status with an old copy of the folders says that, and not that no work
   expect(stdout).not.toContain('Start a process');
 });
 
+test('while a worker is running with a newer log, no gap can be accepted with an old copy', async () => {
+  const acts = await actsRecorded();
+  const { code, stderr } = await command('old', 'audit', 'accept-gap', ...BY);
+  expect([code, stderr]).toEqual([1, expect.stringContaining('a worker is running')]);
+  expect(await actsRecorded()).toBe(acts);
+});
+
+test('the status on a machine without the audit log says where it is, and not that nobody seals or notifies', async () => {
+  const { stdout } = await command('nowhere', 'status');
+  expect(stdout).toContain('It is on the machine of the worker');
+  expect(stdout).not.toContain('PROBLEM');
+  expect(stdout).not.toContain('Start a process');
+});
+
 test(
   'a worker with an old copy of its folders says so rather than to restore Redis, until a named person goes on with it',
   async () => {
