@@ -73,6 +73,8 @@ export const FILE_HINTS = {
     'The file holds NUL characters, so it is not plain text; it may be UTF-16 ("Unicode text"). Save or export it as UTF-8 and send it again.',
   archive:
     'This is a spreadsheet or zip archive, not a CSV or XML file. In the spreadsheet choose "CSV UTF-8" when saving.',
+  picture:
+    'This is a PDF or a picture, not a CSV or XML file. Choose the file that your case system wrote.',
   notUtf8: 'The file is not UTF-8 text. Save or export it as UTF-8 and send it again.',
   bytesAfterGzip:
     'The gzip file has extra bytes after its end. Compress the file again and send it.',

@@ -92,6 +92,7 @@ export class SourceBytes {
         hint: FILE_HINTS.archive,
       });
     }
+    if (isPicture(start)) throw new UnusableFile({ place: WHOLE_FILE, hint: FILE_HINTS.picture });
     if (start[0] === 0x1f && start[1] === 0x8b) yield* this.#gunzipped(start);
     else yield* this.#plain(start);
   }
@@ -177,6 +178,12 @@ function isArchive(start: Buffer): boolean {
   const magic = start.toString('latin1', 0, 4);
   return magic === 'PK\u0003\u0004' || magic === '\u00d0\u00cf\u0011\u00e0';
 }
+
+/** A PDF, a PNG or a JPEG. */
+const isPicture = (start: Buffer): boolean =>
+  ['%PDF', '\u0089PNG', '\u00ff\u00d8\u00ff'].some((magic) =>
+    start.toString('latin1', 0, 4).startsWith(magic),
+  );
 
 function tooLarge(maxBytes: number): UnusableFile {
   return new UnusableFile({
