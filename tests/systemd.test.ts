@@ -56,7 +56,7 @@ test.skipIf(!hasAnalyze).for(units)('%s gives the service only what it needs', (
 });
 
 test.each(['cp-flags.service', 'cp-flags@.service'])(
-  '%s lets a thread say that lookups come before it, and take nothing else of the machine',
+  '%s lets a thread yield to lookups, and grants nothing else on the machine',
   (unit) => {
     const text = readFileSync(join(root, 'docs/operating/systemd', unit), 'utf8');
     const filters = [...text.matchAll(/^SystemCallFilter=(.*)$/gm)].map(([, filter]) => filter);

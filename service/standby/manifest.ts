@@ -43,7 +43,7 @@ export const signManifest = (
   signers: readonly Signer[],
 ): Buffer => Buffer.from(signJson("worker's state", manifest, signers));
 
-/** What is in the place of a manifest, and who wrote it. */
+/** What is found as a manifest, and who wrote it. */
 export type ReadManifest = { manifest: Manifest; by: ReturnType<typeof readSigned>['by'] };
 
 /** `undefined` if it is not a manifest. */

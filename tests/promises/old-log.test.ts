@@ -81,12 +81,12 @@ test.each([
   },
 );
 
-test('the same commands with the folders of the worker are not refused for that', async () => {
+test('the same commands with the worker’s folders are not refused for that', async () => {
   expect(await command('newest', 'purge')).toMatchObject({ code: 0 });
   expect((await command('newest', 'repair', '--list')).stdout).toContain('Nothing was found');
 });
 
-test('the status with an old copy of the folders says that, and not that no worker runs', async () => {
+test('the status with an old copy of the folders says so, and not that no worker runs', async () => {
   const { stdout, stderr } = await command('old', 'status');
   expect(stderr).toBe('');
   expect(stdout).toContain('it is an old copy or another folder');
@@ -108,7 +108,7 @@ test('the status on a machine without the audit log says where it is, and not th
 });
 
 test(
-  'a worker with an old copy of its folders says so rather than to restore Redis, until a named person goes on with it',
+  'a worker with an old copy of its folders says so, and not to restore Redis, until a named person continues with it',
   async () => {
     await service.stop();
     service = await start('old');

@@ -147,7 +147,7 @@ describe('a lookup process’s Redis user', () => {
 });
 
 test.for(['lookup', 'worker'] as const)(
-  'what a process of the role %s looks at each second is within the rights of its Redis user, so that a refusal in the ACL log is news',
+  'a process of the role %s reads each second only what its Redis user may, so that a refusal in the ACL log is news',
   async (role) => {
     const redis = await t.connect(role);
     await t.admin.call('ACL', 'LOG', 'RESET');

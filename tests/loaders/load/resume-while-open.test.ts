@@ -162,7 +162,7 @@ describe('a load that cannot be continued', () => {
     },
   );
 
-  test('keeps its authority from a new numbering, after which only a full refresh helps, until somebody accepts that', async () => {
+  test('keeps its authority from restarting its numbering, after which only a full refresh helps, until somebody accepts that', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
     await expect(loadRecords(authority, 2, [planOf(2)], endingAt(t, 'applyRows'))).rejects.toThrow(

@@ -448,7 +448,7 @@ test('one cut short before the anchor knew of it is not reported as in force, an
 });
 
 test.each(['beginLoad', 'appendEvent', 'commitLoad'] as const)(
-  'a protection that fails at %s is not promised to be done later: the person is sent to the list',
+  'a protection that fails at %s is not promised for later: the person is sent to the list',
   async (step) => {
     const authority = newAuthority();
     await loadRecords(authority, 1, [planOf(235)]);
@@ -464,7 +464,7 @@ test.each(['beginLoad', 'appendEvent', 'commitLoad'] as const)(
   },
 );
 
-test('a protection that fails before anything is begun says that nothing was changed', async () => {
+test('a protection that fails before it starts says that nothing was changed', async () => {
   const authority = newAuthority();
   await loadRecords(authority, 1, [planOf(236)]);
   const { store } = endingAt(t, 'readRows');

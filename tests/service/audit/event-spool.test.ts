@@ -229,7 +229,7 @@ describe('the recorder', () => {
     await second.drain(1_000);
   });
 
-  test('records each event once, and those that follow, while the disk takes nothing and the store is back', async () => {
+  test('records each event once, and later ones too, while the disk takes nothing and the store is back', async () => {
     const s = store();
     s.state.open = false;
     const recorder = createRecorder(s, s.readiness, silent, { folder, mostBytes: 20_000 });

@@ -163,7 +163,7 @@ test.for([
   }
 });
 
-test('a rule that deletes stays known while the server does not say whether it is still there', async () => {
+test('a known rule that deletes still counts while the server does not say whether it exists', async () => {
   const bucket = await place();
   answer = () => ({
     status: 200,

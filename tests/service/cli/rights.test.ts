@@ -93,7 +93,7 @@ test.for(Object.entries(COMMANDS))(
   },
 );
 
-test('cp-flags status as the user of a lookup process works once files are loaded, beside a log too, and leaves out what that user may not read', async () => {
+test('cp-flags status as a lookup process’s user works once files are loaded, even beside a log, and leaves out what that user may not read', async () => {
   const csv = `nhs_number,local_id,date_of_birth,given_name,family_name,plan_type,start_date,end_date,delete_date\n${testNumber(1)},L1,2019-03-05,A,B,child-protection-plan,2026-03-01,,\n`;
   const source = (text: string) => ({
     name: 'file.csv',
@@ -151,7 +151,7 @@ test.for(['lookup', 'worker', 'loader', 'admin'] as const)(
   },
 );
 
-test('a status that nothing is answered from gives the reason, and no check that was not made', async () => {
+test('a status that says that nothing is answered gives the reason, and no check that was not made', async () => {
   const said: string[] = [];
   const log = vi.spyOn(console, 'log').mockImplementation((line: string) => void said.push(line));
   try {

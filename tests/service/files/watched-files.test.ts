@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-test('a changed file that could not be read for a moment counts as soon as it can be read, though it does not change again', async () => {
+test('a changed file that could not be read for a moment counts once it can be read, without changing again', async () => {
   const path = join(folder, 'revocations.json');
   await writeFile(path, 'nobody');
   let isReadable = true;

@@ -230,7 +230,7 @@ test('the number of children who stop showing a plan is shown, and must be typed
   expect((await follow(await send(page, { stops: ' 2 ' }))).heading).toBe(UPLOAD.answered.CPF02);
 });
 
-test('a preview lists which plans stop, by what, so that somebody can check them before sending', async () => {
+test('a preview lists which plans end, and by what, so that they can be checked before sending', async () => {
   const code = await newCouncil([
     ...[1, 2, 3].map((n) => planOf(n)),
     { ...planOf(4), child: person(4, { localId: '' }) },

@@ -115,7 +115,7 @@ test('the checkpoint is a file without anybody’s details', async () => {
   }
 });
 
-test('the public keys are a file that verifies a proof and a checkpoint, later also the keys that were retired', async () => {
+test('the file of public keys verifies a proof and a checkpoint, and later has the retired keys too', async () => {
   const keyFile = join(service.dataDir, 'audit-key');
   const keysOf = async (visitor: Visitor) => {
     const file = await visitor.get(`${SEAL}/key`);

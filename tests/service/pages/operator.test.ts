@@ -110,7 +110,7 @@ describe('the page of whether lookups are answered', () => {
     expect(page.text).toContain('<a class="nhsuk-link" href="/operator/councils">');
   });
 
-  test('says in its heading that no lookup is told that there is no plan, while too few councils are up to date', async () => {
+  test('says in its heading that no lookup gets a negative while too few councils are up to date', async () => {
     const strict = await startTestService({
       authorities: [{ code: 'ZZ101' }, { code: 'ZZ102', hoursOld: 100 }],
       environment: { MINIMUM_COVERAGE: '0.95' },
@@ -151,7 +151,7 @@ describe('the page of whether lookups are answered', () => {
     );
   });
 
-  test('says that the audit is neither copied nor witnessed, where it is not', async () => {
+  test('says if the audit is not copied or not witnessed', async () => {
     const audit = wordsOf(await visitor.get('/operator')).split(ANSWERING.audit)[1] ?? '';
     expect(audit).toContain(ANSWERING.notCopied);
     expect(audit).toContain(ANSWERING.notWitnessed);
@@ -482,7 +482,7 @@ describe('a user', () => {
     await unblock('other-1');
   });
 
-  test('is blocked at the only issuer there is without its being chosen', async () => {
+  test('is blocked at the only issuer without choosing it', async () => {
     const { text } = await visitor.get('/operator/users');
     expect(text).toMatch(
       new RegExp(`<input[^>]* name="issuer"[^>]* value="${DEMO_ISSUER}" checked`),
