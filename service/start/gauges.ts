@@ -138,7 +138,7 @@ export function watchReadiness(readiness: Readiness, limits: CoverageLimits): So
         {
           name: 'cp_flags.negatives.allowed',
           description:
-            '0 where so few authorities are up to date, or none are set as expected, that a negative is could-not-check.',
+            '0 if a negative is could-not-check, because too few authorities are up to date or none are set as expected.',
           unit: '',
         },
         truth(negativesAllowed),
@@ -147,7 +147,7 @@ export function watchReadiness(readiness: Readiness, limits: CoverageLimits): So
         {
           name: 'cp_flags.authority.up_to_date',
           description:
-            '1 where the last good file of an authority is young enough and is held as sent.',
+            '1 if the last good file of an authority is recent enough and is held as sent.',
           unit: '',
         },
         [
@@ -221,7 +221,7 @@ export function watchForeignWrites(read: () => ForeignWrites): Source {
       {
         name: 'cp_flags.store.foreign_writes',
         description:
-          'Streams, entries and lists that somebody other than this service has written.',
+          'Streams, entries and lists written by somebody other than this service.',
         unit: '',
       },
       Object.entries(read()).map(([part, value]) => ({ labels: { 'cp_flags.part': part }, value })),
@@ -237,7 +237,7 @@ export function watchAudit(audit: Pick<Audit, 'check' | 'numbers'>): Source {
       gauge(
         {
           name: 'cp_flags.audit.problem',
-          description: '1 if audit events are not sealed and somebody has to act.',
+          description: '1 if audit events are not sealed and somebody must act.',
           unit: '',
         },
         truth(!audit.check().ok),
@@ -384,7 +384,7 @@ export function watchMesh(mesh: Pick<Mesh, 'numbers'>): Source {
       gauge(
         {
           name: 'cp_flags.mesh.problem',
-          description: '1 where the mailbox in MESH cannot be worked on.',
+          description: '1 if the MESH mailbox cannot be used.',
           unit: '',
         },
         truth(numbers.problem),
@@ -392,7 +392,7 @@ export function watchMesh(mesh: Pick<Mesh, 'numbers'>): Source {
       gauge(
         {
           name: 'cp_flags.mesh.poll.age',
-          description: 'Since the mailbox was last asked what there is.',
+          description: 'Time since the mailbox was last checked.',
           unit: 's',
         },
         inSeconds(numbers.polledAgoMs),
@@ -416,7 +416,7 @@ export function watchMesh(mesh: Pick<Mesh, 'numbers'>): Source {
       gauge(
         {
           name: 'cp_flags.mesh.waiting.age',
-          description: 'Since the oldest of them was written.',
+          description: 'Time since the oldest of them was written.',
           unit: 's',
         },
         oldestWaiting === undefined ? 0 : Math.max(0, -secondsUntil(oldestWaiting)),
@@ -440,7 +440,7 @@ export function watchMesh(mesh: Pick<Mesh, 'numbers'>): Source {
       gauge(
         {
           name: 'cp_flags.mesh.unclear',
-          description: 'Messages of which nobody can say whether MESH has taken them.',
+          description: 'Messages that MESH may or may not have taken.',
           unit: '{message}',
         },
         numbers.unclear,
