@@ -220,8 +220,7 @@ export function watchForeignWrites(read: () => ForeignWrites): Source {
     gauge(
       {
         name: 'cp_flags.store.foreign_writes',
-        description:
-          'Streams, entries and lists written by somebody other than this service.',
+        description: 'Streams, entries and lists written by somebody other than this service.',
         unit: '',
       },
       Object.entries(read()).map(([part, value]) => ({ labels: { 'cp_flags.part': part }, value })),
