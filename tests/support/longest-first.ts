@@ -33,6 +33,7 @@ export const LONGEST = [
   'service/pages/session-end-browser',
   'service/standby/state-copy',
   'promises/old-copy',
+  'promises/old-log',
   'promises/foreign-dataset',
   'promises/waiting-records',
   'service/pages/other-tabs-browser',
