@@ -29,7 +29,7 @@ export const COLUMNS = {
     'Choose what each one means, and check what is chosen already. Rows with a kind of plan that you leave out are refused.',
   leaveOut: 'none of these: refuse these rows',
   save: 'Save this and show what the file would do',
-  again: 'You chose another column. Choose what each of its values means',
+  again: 'Choose what each value in the column for the kind of plan means',
   names: {
     nhs_number: 'NHS number',
     date_of_birth: 'Date of birth',

@@ -40,7 +40,8 @@ const NAMES: Record<CsvColumn, RegExp> = {
   start_date: /^(?:plan)?(?:start|startdate|started|datestarted|begin|begindate|from|fromdate)$/,
   end_date: /^(?:plan)?(?:end|enddate|ended|dateended|to|todate|until|closed|closedate|duedate)$/,
   delete_date: /^(?:plan)?(?:delete|deletedate|deleted|datedeleted|deletiondate|withdrawn)$/,
-  local_id: /^(?:local)?(?:id|identifier|personid|clientid|caseid|childid|personref|reference)$/,
+  local_id:
+    /^(?:(?:local)?(?:id|identifier|reference)|(?:person|client|case|child)(?:id|ref|reference|number|no))$/,
   given_name: /^(?:givennames?|given|forenames?|firstnames?)$/,
   family_name: /^(?:familyname|family|surname|lastname)$/,
 };

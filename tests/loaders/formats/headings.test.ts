@@ -35,6 +35,13 @@ const EXPORT = [
 ].join('\n');
 
 describe('the columns of a file are proposed', () => {
+  test.each(['Person ID', 'Case ref', 'Client No.', 'Child reference', 'Case number', 'Local id'])(
+    'from what case systems call their own id of a child: %s',
+    (heading) => {
+      expect(proposed(EXPORT.replace('Person ID', heading))).toMatchObject({ local_id: heading });
+    },
+  );
+
   test('from its headings, whatever lines stand above them', () => {
     expect(startOf(EXPORT).linesAbove).toBe(2);
     expect(proposed(EXPORT)).toEqual({
