@@ -94,6 +94,8 @@ export function readCriteria(typed: Typed, allowed: readonly Criterion[]): ReadC
   if (each.success && !ordered.success) {
     errors.push({ field: 'from', text: OFFICER.wrong.order });
   }
+  const places: readonly string[] = allowed;
+  errors.sort((a, b) => places.indexOf(a.field) - places.indexOf(b.field));
   const reason = readReason(typed.reason);
   if (reason.kind === 'wrong') errors.push(reason.error);
   if (errors.length > 0 || !ordered.success || reason.kind === 'wrong') {

@@ -154,6 +154,14 @@ describe('a search', () => {
     expect(page.text).not.toContain('gp-1');
   });
 
+  test('lists mistakes in the order of its fields', async () => {
+    const wrong = { number: '9991000012', from: '31/02/2026', to: 'x', reason: '' };
+    const { status, text } = await search(guardian, wrong);
+    expect(status).toBe(400);
+    const listed = [...text.matchAll(/<li><a href="#(\w+)">/g)].map(([, field]) => field);
+    expect(listed).toEqual(['number', 'from', 'to', 'reason']);
+  });
+
   test('goes page by page without losing or repeating an event', async () => {
     const seen = new Set<string>();
     let page = await search(guardian, { user: 'bulk-1' });
