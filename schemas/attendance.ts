@@ -82,7 +82,6 @@ export const attendanceRequestSchema = z.strictObject({
 });
 export type AttendanceRequest = z.infer<typeof attendanceRequestSchema>;
 
-/** The answer to it. */
 export const attendanceAnswerSchema = z.strictObject({
   attendanceId: z.uuid().meta({ description: 'The audit id of what was recorded.' }),
   recordedAt: z.iso.datetime(),

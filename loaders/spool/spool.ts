@@ -72,7 +72,6 @@ export class Spool {
   #recordsHere: SpooledRecord[] | undefined = [];
   /** The decided rows, as long as they are few and were decided here. */
   #decidedHere: DecidedRow[] | undefined;
-  /** How many records were added here. */
   addedRecords = 0;
   /** How many rows were decided on here. */
   decidedRows = 0;

@@ -22,7 +22,6 @@ export type WrittenRecord = {
   plans: readonly WrittenPlan[];
 };
 
-/** Whose a plan is. */
 export const subjectOf = (type: WrittenPlan['type']): 'child' | 'mother' =>
   type === 'unknown' ? 'child' : PLAN_TYPES[type].subject;
 

@@ -69,7 +69,6 @@ async function eraseCases(configuration: Configuration, options: EraseOptions): 
   });
 }
 
-/** Declares `cp-flags audit cases` and `cp-flags audit erase-cases`. */
 export function addAuditCasesCommands(audit: Command, configuration: () => Configuration): void {
   audit
     .command('cases')

@@ -73,7 +73,6 @@ async function auditIndex(
   console.log(`The index of the audit is complete, up to entry ${size} of the log.`);
 }
 
-/** Declares `cp-flags audit index`. */
 export function addAuditIndexCommand(audit: Command, configuration: () => Configuration): void {
   audit
     .command('index')

@@ -158,7 +158,6 @@ async function auditReport(
   });
 }
 
-/** Declares `cp-flags audit report`. */
 export function addAuditReportCommand(audit: Command, configuration: () => Configuration): void {
   withCriteria(
     audit

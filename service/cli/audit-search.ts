@@ -103,7 +103,6 @@ async function auditSearch(configuration: Configuration, options: SearchOptions)
   if (next !== undefined) print(`There are more: repeat with --cursor ${next}`);
 }
 
-/** Declares `cp-flags audit search`. */
 export function addAuditSearchCommand(audit: Command, configuration: () => Configuration): void {
   withCriteria(
     audit

@@ -267,7 +267,6 @@ export async function expectAuthorities(
   });
 }
 
-/** Declares `cp-flags authority ...`. */
 export function addAuthorityCommands(program: Command, configuration: () => Configuration): void {
   const authority = program.command('authority').description('List, add and change authorities.');
   const set = authority

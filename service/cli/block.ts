@@ -130,7 +130,6 @@ async function blocked(
   }
 }
 
-/** Declares `cp-flags block`, `unblock` and `blocked`. */
 export function addBlockCommands(program: Command, configuration: () => Configuration): void {
   program
     .command('block')

@@ -145,7 +145,6 @@ export async function confirmDataset(
   });
 }
 
-/** Declares `cp-flags confirm ...`. */
 export function addConfirmCommands(program: Command, configuration: () => Configuration): void {
   const confirm = program
     .command('confirm')

@@ -36,7 +36,6 @@ export async function holdings(
   });
 }
 
-/** Declares `cp-flags holdings`. */
 export function addHoldingsCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('holdings')

@@ -78,7 +78,6 @@ async function init(
   );
 }
 
-/** Declares `cp-flags init`. */
 export function addInitCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('init')

@@ -298,7 +298,6 @@ export const withCsvOptions = (command: Command): Command =>
       'CSV: a full refresh, every plan that is to be held; plans it leaves out are taken away. Needs --rows',
     );
 
-/** Declares `cp-flags load`. */
 export function addLoadCommand(program: Command, configuration: () => Configuration): void {
   withCsvOptions(
     program

@@ -159,7 +159,6 @@ async function decide(
   }
 }
 
-/** Declares `cp-flags mesh ...`. */
 export function addMeshCommands(program: Command, configuration: () => Configuration): void {
   const command = program
     .command('mesh')

@@ -80,7 +80,6 @@ export async function resendNotifications(
   }
 }
 
-/** Declares `cp-flags notifications ...`. */
 export function addNotificationsCommands(
   program: Command,
   configuration: () => Configuration,

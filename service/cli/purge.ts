@@ -17,7 +17,6 @@ export async function purgeRows(
   });
 }
 
-/** Declares `cp-flags purge`. */
 export function addPurgeCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('purge')

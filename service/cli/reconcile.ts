@@ -69,7 +69,6 @@ async function reconcileFile(
   });
 }
 
-/** Declares `cp-flags reconcile`. */
 export function addReconcileCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('reconcile')

@@ -101,7 +101,6 @@ export async function release(
   });
 }
 
-/** Declares `cp-flags release`. */
 export function addReleaseCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('release')

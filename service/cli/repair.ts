@@ -113,7 +113,6 @@ export async function repair(configuration: Configuration, options: RepairOption
   });
 }
 
-/** Declares `cp-flags repair`. */
 export function addRepairCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('repair')

@@ -146,7 +146,6 @@ async function restrict(
   });
 }
 
-/** Declares `cp-flags restrict`. */
 export function addRestrictCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('restrict')

@@ -142,7 +142,6 @@ export async function serve(
   return stopped;
 }
 
-/** Declares `cp-flags serve`. */
 export function addServeCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('serve')

@@ -276,7 +276,6 @@ export async function status(
   }
 }
 
-/** Declares `cp-flags status`. */
 export function addStatusCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('status')

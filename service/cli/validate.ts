@@ -38,7 +38,6 @@ async function validate(
   return exitCodeOf(acknowledgement);
 }
 
-/** Declares `cp-flags validate`. */
 export function addValidateCommand(program: Command, configuration: () => Configuration): void {
   withCsvOptions(
     program

@@ -94,7 +94,6 @@ export async function watch(
   lease.end();
 }
 
-/** Declares `cp-flags watch`. */
 export function addWatchCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('watch')

@@ -136,7 +136,6 @@ async function withdrawFlag(
   );
 }
 
-/** Declares `cp-flags withdraw`. */
 export function addWithdrawCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('withdraw')

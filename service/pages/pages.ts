@@ -29,7 +29,6 @@ type PagesDependencies = SignInDependencies &
 
 type PageRoute = {
   operation: MountedRoute['operation'];
-  /** Which of the handlers answers. */
   answeredBy: keyof ReturnType<typeof createHandlers>['handlers'];
 };
 

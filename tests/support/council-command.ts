@@ -1,30 +1,38 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { commandsInTurn } from './commands.ts';
 import { startServing } from './processes.ts';
 import { testFolder } from './service.ts';
 import { fileXml, planOf, upload } from './upload-model.ts';
 
-/** Runs a command for a council that has one plan, beside a service, until the tests of the file are over. */
-export function councilCommand(command: string) {
+/** A demo that runs beside commands until the tests of a file are over, with a folder for their files. */
+export function commandsBesideDemo() {
   const run = commandsInTurn();
-  let files: string;
-  let environment: Record<string, string>;
+  const demo = { files: '', environment: {} as Record<string, string>, run };
   let service: Awaited<ReturnType<typeof startServing>>;
   beforeAll(async () => {
-    files = await testFolder();
-    environment = { DATA_DIR: join(files, 'data'), LOG_LEVEL: 'warn' };
-    await run(['init', '--demo'], environment);
-    service = await startServing([], environment);
-    const path = join(files, 'one.xml');
-    const records = [planOf(1)];
-    await writeFile(path, fileXml(upload({ authority: 'ZZ301', sequence: 1, records })));
-    await run(['load', path], environment);
+    demo.files = await testFolder();
+    demo.environment = { DATA_DIR: join(demo.files, 'data'), LOG_LEVEL: 'warn' };
+    expect((await run(['init', '--demo'], demo.environment)).stderr).toBe('');
+    service = await startServing([], demo.environment);
   });
   afterAll(async () => {
     await service?.stop();
-    await rm(files, { recursive: true, force: true, maxRetries: 5 });
+    await rm(demo.files, { recursive: true, force: true, maxRetries: 5 });
   });
-  return (args: string[], input?: string) => run([command, 'ZZ301', ...args], environment, input);
+  return demo;
+}
+
+/** Runs a command for a council that has one plan, beside a service, until the tests of the file are over. */
+export function councilCommand(command: string) {
+  const demo = commandsBesideDemo();
+  beforeAll(async () => {
+    const path = join(demo.files, 'one.xml');
+    const records = [planOf(1)];
+    await writeFile(path, fileXml(upload({ authority: 'ZZ301', sequence: 1, records })));
+    await demo.run(['load', path], demo.environment);
+  });
+  return (args: string[], input?: string) =>
+    demo.run([command, 'ZZ301', ...args], demo.environment, input);
 }

@@ -66,7 +66,6 @@ export type StepTaken =
   /** There is already a case on this access. */
   | { kind: 'open'; id: string };
 
-/** Records a step. */
 type RecordStep = (event: AccessCaseEvent) => Promise<void>;
 
 type CasePage = { cases: AccessCase[]; next?: number };

@@ -157,7 +157,6 @@ const orderOf = ({ criteria, shows }: Draft, viewer: PrivacyViewer) => ({
   viewer,
 });
 
-/** What is recorded of one. */
 const recordOf = ({ criteria, gates, shows }: Draft) => ({
   ...recordedCriteria(criteria),
   ...gates,

@@ -1,36 +1,21 @@
 import { execFileSync } from 'node:child_process';
-import { lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { sampleUploads } from '#loaders/synthetic/sample.ts';
 import { configurationSchema } from '#schemas/configuration.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
-import { commandsInTurn } from '../../support/commands.ts';
-import { startServing } from '../../support/processes.ts';
-import { testFolder, until } from '../../support/service.ts';
+import { commandsBesideDemo } from '../../support/council-command.ts';
+import { until } from '../../support/service.ts';
 
-const run = commandsInTurn();
-
-let files: string;
-let environment: Record<string, string>;
-let service: Awaited<ReturnType<typeof startServing>>;
-
-beforeAll(async () => {
-  files = await testFolder();
-  environment = { DATA_DIR: join(files, 'data'), LOG_LEVEL: 'warn' };
-  expect((await run(['init', '--demo'], environment)).stderr).toBe('');
-  service = await startServing([], environment);
-});
-afterAll(async () => {
-  await service?.stop();
-  await rm(files, { recursive: true, force: true, maxRetries: 5 });
-});
+const demo = commandsBesideDemo();
+const { run } = demo;
 
 const COLUMNS =
   'nhs_number,local_id,date_of_birth,given_name,family_name,plan_type,start_date,end_date,delete_date';
 
 async function file(name: string, text: string): Promise<string> {
-  const path = join(files, name);
+  const path = join(demo.files, name);
   await writeFile(path, text);
   return path;
 }
@@ -44,7 +29,8 @@ const BAD_NUMBER = '9990000019,L2,2019-03-05,Given,Family,child-protection-plan,
 
 describe('authority set', () => {
   test('adds an authority only with a name and an emergency number, and changes it later', async () => {
-    const set = (...args: string[]) => run(['authority', 'set', 'ZZ201', ...args], environment);
+    const set = (...args: string[]) =>
+      run(['authority', 'set', 'ZZ201', ...args], demo.environment);
     const without = await set('--name', 'Somewhere Council');
     expect(without).toMatchObject({ code: 1, stdout: '' });
     expect(without.stderr).toContain('--emergency');
@@ -69,7 +55,7 @@ describe('load', () => {
   beforeAll(() =>
     run(
       ['authority', 'set', 'ZZ202', '--name', 'Elsewhere', '--emergency', '02079460199'],
-      environment,
+      demo.environment,
     ),
   );
   const describedAs = (sequence: number) => [
@@ -82,10 +68,10 @@ describe('load', () => {
   ];
 
   test('that accepts every record exits 0 and writes the acknowledgement', async () => {
-    const ack = join(files, 'whole.json');
+    const ack = join(demo.files, 'whole.json');
     const { code, stdout, stderr } = await run(
       ['load', await csv('whole.csv', SOUND), '--ack', ack, '--rows', '1', ...describedAs(1)],
-      environment,
+      demo.environment,
     );
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toContain('CPF02');
@@ -94,10 +80,10 @@ describe('load', () => {
   });
 
   test('that refuses some exits 3 and says which, where, and what to do', async () => {
-    const ack = join(files, 'partly.json');
+    const ack = join(demo.files, 'partly.json');
     const { code, stdout } = await run(
       ['load', await csv('partly.csv', SOUND, BAD_NUMBER), '--ack', ack, ...describedAs(2)],
-      environment,
+      demo.environment,
     );
     expect(code).toBe(3);
     const { failures } = await acknowledgement(ack);
@@ -110,17 +96,17 @@ describe('load', () => {
 
   test('that accepts nothing exits 4', async () => {
     const refused = ['load', await csv('refused.csv', BAD_NUMBER), ...describedAs(3)];
-    expect(await run(refused, environment)).toMatchObject({ code: 4 });
+    expect(await run(refused, demo.environment)).toMatchObject({ code: 4 });
     const cut = ['load', await file('cut.xml', '<File')];
-    expect(await run(cut, environment)).toMatchObject({ code: 4 });
+    expect(await run(cut, demo.environment)).toMatchObject({ code: 4 });
   });
 
   test.each(['json', 'csv', 'xml', 'txt'])(
     'writes the acknowledgement as %s if the path ends so',
     async (format) => {
-      const ack = join(files, `one.${format}`);
+      const ack = join(demo.files, `one.${format}`);
       const refused = await csv('format.csv', BAD_NUMBER);
-      await run(['load', refused, '--ack', ack, ...describedAs(4)], environment);
+      await run(['load', refused, '--ack', ack, ...describedAs(4)], demo.environment);
       const text = await readFile(ack, 'utf8');
       expect(text).toContain('CPF04');
       expect(text).toContain('CPR04');
@@ -129,9 +115,9 @@ describe('load', () => {
   );
 
   test('writes every format that applies into a folder, which it makes', async () => {
-    const acks = join(files, 'new-folder');
+    const acks = join(demo.files, 'new-folder');
     const refused = await csv('folder.csv', BAD_NUMBER);
-    await run(['load', refused, '--ack', acks, ...describedAs(4)], environment);
+    await run(['load', refused, '--ack', acks, ...describedAs(4)], demo.environment);
     expect((await readdir(acks)).toSorted()).toEqual([
       'folder.csv.ack.csv',
       'folder.csv.ack.json',
@@ -145,10 +131,10 @@ describe('load', () => {
       'nhs_number,status,replaced_by,date_of_birth,given_name,family_name\n9990000018,superseded,9990000026,2019-03-05,Given,Family\n',
     );
     const tracing = { TRACING: 'register', TRACING_REGISTER_FILE: registered, ACK_ECHO: 'ZZ202' };
-    const acks = join(files, 'traced');
+    const acks = join(demo.files, 'traced');
     const { code, stdout } = await run(
       ['load', await csv('traced.csv', SOUND), '--ack', acks, ...describedAs(5)],
-      { ...environment, ...tracing },
+      { ...demo.environment, ...tracing },
     );
     expect(code).toBe(4);
     expect(stdout).toContain('CPR05');
@@ -167,11 +153,11 @@ describe('load', () => {
 
   test('of several files writes an acknowledgement each into a folder and exits as the worst', async () => {
     const [xml] = sampleUploads({ sequence: 1, now: Date.now() });
-    const acks = join(files, 'acks');
+    const acks = join(demo.files, 'acks');
     await mkdir(acks);
     const { code } = await run(
       ['load', await file('sound.xml', xml?.text ?? ''), await file('bad.xml', 'x'), '--ack', acks],
-      environment,
+      demo.environment,
     );
     expect(code).toBe(4);
     expect(await acknowledgement(join(acks, 'sound.xml.ack.json'))).toMatchObject({
@@ -193,7 +179,7 @@ describe('load', () => {
     ['of two files under one number', ['load', 'a.csv', 'b.csv', '--sequence', '1'], 2],
     ['with a number that is none', ['load', 'a.csv', '--rows', 'many'], 2],
   ])('%s is refused with a message', async ([, args, expected]) => {
-    const { code, stderr } = await run(args, environment);
+    const { code, stderr } = await run(args, demo.environment);
     expect(code).toBe(expected);
     expect(stderr).toMatch(/^cp-flags: .*\n$/);
   });
@@ -203,16 +189,16 @@ describe('a destination', () => {
   let folder: string;
   let source: string;
   beforeAll(async () => {
-    folder = join(files, 'destinations');
+    folder = join(demo.files, 'destinations');
     await mkdir(folder);
-    await symlink(join(files, 'elsewhere'), join(folder, 'link.json'));
-    await symlink(join(files, 'elsewhere'), join(folder, 'link'));
+    await symlink(join(demo.files, 'elsewhere'), join(folder, 'link.json'));
+    await symlink(join(demo.files, 'elsewhere'), join(folder, 'link'));
     await run(
       ['authority', 'set', 'ZZ203', '--name', 'N', '--emergency', '02079460199'],
-      environment,
+      demo.environment,
     );
     source = await csv('ZZ203-1-202611242130.csv', SOUND);
-    await symlink(join(files, 'elsewhere'), join(folder, 'ZZ203-1-202611242130.csv.ack.json'));
+    await symlink(join(demo.files, 'elsewhere'), join(folder, 'ZZ203-1-202611242130.csv.ack.json'));
     execFileSync('mkfifo', [join(folder, 'pipe.json')]);
   });
 
@@ -220,7 +206,7 @@ describe('a destination', () => {
     const before = await readdir(folder);
     const refused = async (name: string, hint: string) => {
       const ack = name === '-' ? name : join(folder, name);
-      const { code, stdout, stderr } = await run(['load', source, '--ack', ack], environment);
+      const { code, stdout, stderr } = await run(['load', source, '--ack', ack], demo.environment);
       expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
       expect(stderr).toContain(hint);
     };
@@ -237,13 +223,13 @@ describe('a destination', () => {
 
   test('of an acknowledgement is never the file being loaded', async () => {
     const whole = await file('own.xml', 'not XML');
-    expect(await run(['load', whole, '--ack', whole], environment)).toMatchObject({ code: 2 });
+    expect(await run(['load', whole, '--ack', whole], demo.environment)).toMatchObject({ code: 2 });
     expect(await readFile(whole, 'utf8')).toBe('not XML');
   });
 
   test('of holdings that is a link or a pipe is refused before anything is read, - is standard output', async () => {
     const outs = ['link', 'pipe.json'].map((name) =>
-      run(['holdings', 'ZZ203', '--reason', 'test', '--out', join(folder, name)], environment),
+      run(['holdings', 'ZZ203', '--reason', 'test', '--out', join(folder, name)], demo.environment),
     );
     for (const { code, stderr } of await Promise.all(outs)) {
       expect(code).toBe(2);
@@ -252,69 +238,70 @@ describe('a destination', () => {
     expect((await lstat(join(folder, 'pipe.json'))).isFIFO()).toBe(true);
     const printed = await run(
       ['holdings', 'ZZ203', '--reason', 'test', '--csv', '--out', '-'],
-      environment,
+      demo.environment,
     );
     expect(printed.stdout).toContain('nhs_number');
   });
 
   test('with a new name in capitals, or a folder named like a file, is accepted', async () => {
     const ack = join(folder, 'ACK.JSON');
-    await run(['load', source, '--ack', ack], environment);
+    await run(['load', source, '--ack', ack], demo.environment);
     expect(await acknowledgement(ack)).toMatchObject({ code: 'CPF02' });
     const acks = join(folder, 'acks.2026');
-    await run(['load', source, '--ack', `${acks}/`], environment);
+    await run(['load', source, '--ack', `${acks}/`], demo.environment);
     expect(await readdir(acks)).toContain('ZZ203-1-202611242130.csv.ack.json');
   });
 });
 
 test('what a terminal would obey is escaped, wherever it came from', async () => {
-  const evil = join(files, 'a\u001b[31m\u202eb\n.csv');
-  const missing = await run(['load', evil], environment);
+  const evil = join(demo.files, 'a\u001b[31m\u202eb\n.csv');
+  const missing = await run(['load', evil], demo.environment);
   expect(missing.stderr).toMatch(
     /^cp-flags: .*a\\u001b\[31m\\u202eb\\u000a\.csv is not a file.*\n$/,
   );
-  const unknown = await run(['load', 'x', '--\u001b[31m'], environment);
+  const unknown = await run(['load', 'x', '--\u001b[31m'], demo.environment);
   expect(unknown.stderr).not.toContain('\u001b');
-  const by = await run(['audit', 'hold', '--by', 'A\u001b[31m', '--reason', 'r'], environment);
+  const by = await run(['audit', 'hold', '--by', 'A\u001b[31m', '--reason', 'r'], demo.environment);
   expect(by.code).toBe(2);
   expect(by.stderr).toContain('--by must have no control');
 });
 
 describe('status', () => {
   test('has a line for each authority, and the same for programs', async () => {
-    let text = await run(['status'], environment);
+    let text = await run(['status'], demo.environment);
     await until(async () => {
-      if (!text.stdout.includes('Lookups are answered')) text = await run(['status'], environment);
+      if (!text.stdout.includes('Lookups are answered'))
+        text = await run(['status'], demo.environment);
       return text.stdout.includes('Lookups are answered');
     }, 'lookups being answered');
     expect(text.code).toBe(0);
     expect(text.stdout).toMatch(/^ZZ202 .*up to date$/m);
     expect(text.stdout).toMatch(/^ZZ201 .*NOT UP TO DATE: never loaded$/m);
-    const { stdout } = await run(['status', '--json'], environment);
+    const { stdout } = await run(['status', '--json'], demo.environment);
     expect(JSON.parse(stdout)).toMatchObject({ ready: true, dataset: { kind: 'demo' } });
   });
 
   test('without a service says how to start one', async () => {
-    const { code, stderr } = await run(['status'], { DATA_DIR: join(files, 'nothing') });
+    const { code, stderr } = await run(['status'], { DATA_DIR: join(demo.files, 'nothing') });
     expect(code).toBe(1);
     expect(stderr).toContain('npm start');
   });
 });
 
 test('init never replaces a dataset', async () => {
-  const { code, stderr } = await run(['init', '--live'], environment);
+  const { code, stderr } = await run(['init', '--live'], demo.environment);
   expect(code).toBe(1);
   expect(stderr).toContain('exists already');
 });
 
 test('init for start scripts accepts the dataset that it would make, and no other', async () => {
-  const again = await run(['init', '--demo', '--unless-there'], environment);
+  const again = await run(['init', '--demo', '--unless-there'], demo.environment);
   expect(again).toMatchObject({ code: 0, stderr: '' });
-  expect((await run(['init', '--live', '--unless-there'], environment)).code).toBe(1);
+  expect((await run(['init', '--live', '--unless-there'], demo.environment)).code).toBe(1);
 });
 
 test('serve --help explains each setting and its default', async () => {
-  const { stdout } = await run(['serve', '--help'], environment);
+  const { stdout } = await run(['serve', '--help'], demo.environment);
   for (const name of configurationSchema.keyof().options) {
     expect(stdout).toMatch(new RegExp(`^  ${name}(?: \\(.+\\))?\n      [A-Z]`, 'm'));
   }
@@ -325,7 +312,7 @@ test('serve --help explains each setting and its default', async () => {
 test.for([['init'], ['serve'], ['load'], ['authority', 'set'], ['status']])(
   '%s has help with an example',
   async (command) => {
-    const { code, stdout } = await run([...command, '--help'], environment);
+    const { code, stdout } = await run([...command, '--help'], demo.environment);
     expect(code).toBe(0);
     expect(stdout).toMatch(/Examples?:\n/);
   },

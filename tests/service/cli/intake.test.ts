@@ -1,33 +1,17 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { commandsInTurn } from '../../support/commands.ts';
-import { startServing } from '../../support/processes.ts';
+import { describe, expect, test } from 'vitest';
+import { commandsBesideDemo } from '../../support/council-command.ts';
 import { day } from '../../support/rows.ts';
-import { testFolder } from '../../support/service.ts';
 import { fileXml, type ModelRecord, planOf, upload } from '../../support/upload-model.ts';
 
-const run = commandsInTurn();
+const demo = commandsBesideDemo();
+const { run } = demo;
 
-let files: string;
-let environment: Record<string, string>;
-let service: Awaited<ReturnType<typeof startServing>>;
-
-beforeAll(async () => {
-  files = await testFolder();
-  environment = { DATA_DIR: join(files, 'data'), LOG_LEVEL: 'warn' };
-  await run(['init', '--demo'], environment);
-  service = await startServing([], environment);
-});
-afterAll(async () => {
-  await service?.stop();
-  await rm(files, { recursive: true, force: true, maxRetries: 5 });
-});
-
-const cpFlags = (...args: string[]) => run(args, environment);
+const cpFlags = (...args: string[]) => run(args, demo.environment);
 
 async function file(authority: string, sequence: number, records: ModelRecord[]): Promise<string> {
-  const path = join(files, `${authority}-${sequence}.xml`);
+  const path = join(demo.files, `${authority}-${sequence}.xml`);
   await writeFile(path, fileXml(upload({ authority, sequence, records })));
   return path;
 }
@@ -90,7 +74,7 @@ describe('a dry run', () => {
     expect(dry.stdout).toContain('+3 -0 ~0  NOTHING WAS CHANGED');
     expect((await cpFlags('status', '--json')).stdout).not.toContain('ZZ304');
 
-    const nowhere = { DATA_DIR: join(files, 'nowhere') };
+    const nowhere = { DATA_DIR: join(demo.files, 'nowhere') };
     const alone = await run(['validate', path], nowhere);
     expect(alone).toMatchObject({ code: 0, stderr: '' });
     expect(alone.stdout).toContain('3 with no fault, 0 with faults');
@@ -103,7 +87,7 @@ describe('a dry run', () => {
     expect((await cpFlags('authority', 'list')).stdout).toMatch(
       /^ZZ304 {2}.*emergency duty team \d+, given 20\d\d-.*data as of/m,
     );
-    const expected = join(files, 'expected.json');
+    const expected = join(demo.files, 'expected.json');
     await writeFile(
       expected,
       JSON.stringify({
