@@ -470,7 +470,11 @@ describe('nothing is changed, the file is gone, and a message says why, if it', 
 
   test.each<[string, (code: string) => string | Uint8Array<ArrayBuffer>, string]>([
     ['is a spreadsheet', () => new Uint8Array([0x50, 0x4b, 3, 4, 20]), 'spreadsheet'],
-    ['is a picture', () => new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0xff, 0xfe]), 'UTF-8'],
+    [
+      'is a picture',
+      () => new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0xff, 0xfe]),
+      'a PDF or a picture',
+    ],
     [
       'is XML that ends in the middle',
       (code) => fileOf(code, 1, [planOf(1)]).slice(0, -30),
