@@ -203,7 +203,7 @@ export const OFFICER_REPORTS = {
   period: (from: string, to: string) => `From ${from} to ${to}.`,
   fromBeginning: 'the beginning',
   now: 'now',
-  chart: (title: string, figure: string) => `${title}: the ten lines with the most ${figure}`,
+  chart: (title: string) => `${title}: the highest figures on this page`,
   who: 'User',
   patternsLead:
     'These four patterns may mean that somebody is looking without a reason. A pattern is a question to ask. It is not a finding.',

@@ -153,9 +153,10 @@ export function chartOf(name: ReportName, { title, columns, rows }: Report): Htm
   const value = columns.indexOf(figure);
   const user = columns.indexOf('user');
   return barChart({
-    title: WORDS.chart(title, figure),
+    title: WORDS.chart(title),
     columns: [WORDS.who, figure],
     points: rows
+      .toSorted((a, b) => Number(b[value]) - Number(a[value]))
       .slice(0, CHARTED)
       .map((row) => ({ label: String(row[user]), value: Number(row[value]) })),
   });

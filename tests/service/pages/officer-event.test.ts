@@ -6,6 +6,7 @@ import { CARE_SETTINGS } from '#schemas/people/care-setting.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import { OFFICER, OFFICER_CASES, OFFICER_EVENT } from '#schemas/wording/officer.ts';
 import { eventSummary } from '#service/pages/officer/event-summary.ts';
+import { chartOf } from '#service/pages/officer/reports.ts';
 import { resultTable } from '#service/pages/officer/results.ts';
 
 /** What the page of an event does not show: technical, of no meaning to a person, or said in another way. */
@@ -148,4 +149,17 @@ test('a line of a report has no code where there is a word', () => {
     expect(page).toContain(words);
   }
   expect(page).not.toMatch(/Alert above|>[^<]*(?:coverage|invalid-nhs-number|child-draft)</);
+});
+
+test('a chart of alerts, which are listed by time, has the highest figures and calls them that', () => {
+  const counts = [9, 8, 30, 9, 9, 9, 9, 9, 9, 9, 21];
+  const rows = counts.map((count, i) => [at, `u${i}`, count]);
+  const chart = String(
+    chartOf('alerts', { title: 'Alerts', notes: [], columns: ['time', 'user', 'count'], rows }),
+  );
+  const figures = [...chart.matchAll(/<td>(u[0-9]+)<\/td><td>([0-9]+)<\/td>/g)];
+  expect(figures.map(([, , count]) => Number(count))).toEqual(
+    counts.toSorted((a, b) => b - a).slice(0, 10),
+  );
+  expect(chart).toContain('the highest figures on this page');
 });
