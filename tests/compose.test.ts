@@ -143,8 +143,8 @@ const SETTINGS = '/run/cp-flags/settings';
 const CHILD = testNumber(601);
 
 /**
- * The services as the compose file describes them, as processes: what it mounts is in a folder, and its
- * Redis is one with the same users.
+ * The services as the compose file describes them, as processes: its mounts are in a folder, and its Redis
+ * has the same users.
  */
 async function composed() {
   const store = await startTestStore();

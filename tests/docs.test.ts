@@ -16,7 +16,7 @@ test('every code file that the documentation names exists, and so does every tes
   const missing: string[] = [];
   // The changelog also names files of earlier versions.
   for (const page of pages.filter((each) => each !== 'CHANGELOG.md')) {
-    // In a line a name without its folder is one of the folder named before it.
+    // Within a line, a name without a folder belongs to the folder named before it.
     for (const line of read(page).split('\n')) {
       let folder = '';
       for (const [, name = ''] of line.matchAll(NAMED)) {

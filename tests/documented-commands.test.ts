@@ -53,7 +53,7 @@ test('every command and option of cp-flags that a page or a message names exists
   expect(wrong).toEqual([]);
 });
 
-/** What a line to run leaves out of what its command needs. */
+/** What a line to run lacks that its command needs. */
 function missingIn(words: readonly string[], program: Command): string[] {
   let command = program;
   let rest = [...words];

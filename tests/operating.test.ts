@@ -64,7 +64,7 @@ const panels = dashboard.panels.flatMap(({ title, targets }) =>
   targets.map(({ expr }) => ({ title, expr })),
 );
 
-/** What Prometheus makes on its own. */
+/** What Prometheus itself adds. */
 const OWN_TO_PROMETHEUS = new Set(['up', 'ALERTS']);
 const WORDS = /[a-z_][a-z0-9_]*/gi;
 
@@ -152,7 +152,7 @@ describe('a running service', () => {
     const asked = [...rules, ...panels].flatMap(({ expr }) =>
       metricsOf(expr.replaceAll('$__rate_interval', '5m')),
     );
-    // Some are there only once that was done which they measure. Which are not, the tests say.
+    // Some exist only once the event that they measure has happened. The tests say which do not.
     await until(async () => {
       page = await (await fetch(url)).text();
       for (const [, name = '', type] of page.matchAll(/^# TYPE (\S+) (\S+)$/gm)) {

@@ -83,7 +83,7 @@ test('the event is written and synced to disk before the answer is sent, as the 
 
   const response = await service.lookup({ nhsNumber: HELD[0] });
   const { auditId } = lookupAnswerSchema.parse(await response.json());
-  // It writes its log in full when it is told to stop, and has seen the reply before we have.
+  // It writes its whole log when told to stop, and has seen the reply before we have.
   strace.kill('SIGINT');
   await once(strace, 'exit');
 

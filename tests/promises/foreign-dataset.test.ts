@@ -14,7 +14,7 @@ import { startTestService, type TestService, testFolder, until } from '../suppor
 
 const run = commandsInTurn();
 
-/** A process answers from the dataset that is meant, whatever REDIS_URL names. */
+/** A process answers only from the intended dataset, whatever REDIS_URL names. */
 
 const HELD = testNumber(1);
 const seed = Number(process.env['FAULT_SEED'] ?? '1');

@@ -21,8 +21,8 @@ import { claims, role, startTestService, type TestService, until } from '../supp
 import { createVisitor, hiddenOf, type Visit, wordsOf } from '../support/visitor.ts';
 
 /**
- * What a council keeps back about a child leaves by no way: where it was looked up for anybody but that council, and
- * everything about it for a user who is barred.
+ * What a council keeps back about a child is not revealed in any way: where it was looked up for anybody but
+ * that council, and everything about it for a user who is barred.
  */
 
 const [HIDDEN, BARRED, OPEN, UNREADABLE, UNSEEN] = [
@@ -166,7 +166,7 @@ describe('the place of a look that a council keeps back', () => {
     const answer = await nurse.lookUp(HIDDEN);
     expect(answer.text).not.toMatch(CANARY);
     expect(wordsOf(answer)).toContain(WHERE_NOT_SHOWN);
-    // And of another child all is as before.
+    // And everything about another child is as before.
     await look(OPEN, claims(NINA));
     const open = (await look(OPEN)).text;
     expect(open).toMatch(CANARY);
@@ -223,7 +223,7 @@ describe('the place of a look that a council keeps back', () => {
     const theirs = await search('ZZ102');
     expect(theirs).toContain(later);
     expect(theirs).not.toMatch(CANARY);
-    // Nor on the pages for that: found among others, and one by one.
+    // Nor on the pages, among others and one by one.
     const council = await visitorAs(service, { organisation: 'ZZ102', scopes: ['audit'] });
     const form = await council.form('/officer', '/officer/search');
     const found = await council.post('/officer/search', {
@@ -289,7 +289,7 @@ describe('a user barred from a child', () => {
     for (const { sub } of [PEOPLE.emergencyDepartment, PEOPLE.scheduledCare]) {
       await restrict({ kind: 'barred', nhsNumber: BARRED, user: { id: sub } });
     }
-    // As a look that is not possible for another reason.
+    // Like a look that is not possible for another reason.
     await service.admin.hset(keys.children(partitionOf(UNREADABLE)), UNREADABLE, 'not a row');
   });
 
@@ -383,7 +383,7 @@ describe('a user barred from a child', () => {
     }, 'the alert');
     const alerts = files().map((name) => readFileSync(join(outbox, name), 'utf8'));
     for (const alert of alerts) expect(alert).not.toMatch(/999[0-9]{7}/);
-    // Again and again within an hour is one.
+    // Repeated within an hour, it counts once.
     expect(alerts.filter((alert) => alert.includes(PARENT))).toHaveLength(1);
     await until(
       async () =>

@@ -25,7 +25,7 @@ let services: TestService[] = [];
 let folders: string[] = [];
 
 afterEach(async () => {
-  // The latest first: it may run on the folder of an earlier one, which has ended.
+  // The latest first: it may use the folder of an earlier one, which has ended.
   for (const service of services.toReversed()) await service.stopAndRemove();
   for (const folder of folders) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   services = [];
@@ -57,7 +57,7 @@ async function ask(service: TestService, nhsNumber: string): Promise<Answer> {
   return { status: response.status, body };
 }
 
-/** Asks once for a held number, which must never be called not flagged. */
+/** Asks once about a held number, which must never be called not flagged. */
 async function askHeld(service: TestService): Promise<'flagged' | 'could-not-check'> {
   const { status, body } = await ask(service, HELD);
   if (status === 200) {

@@ -9,7 +9,7 @@ import { startTestService, type TestService, testFolder, until } from '../suppor
 import { WAIT_MS } from '../support/test-store.ts';
 import { startWitness, type TestWitness, witnessesText } from '../support/witness.ts';
 
-/** A copy of the whole data folder, its anchor included, is told from the newest state by those outside alone. */
+/** Only outsiders can distinguish a copy of the whole data folder, including its anchor, from the newest state. */
 
 const closing: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -94,7 +94,7 @@ test(
     witness.hold = asked.promise;
     const sealed = readFileSync(join(copy, 'audit', 'checkpoint'));
     const old = await start(copy, 'none');
-    // No more: a worker that is not answered within five seconds goes on, and seals.
+    // No more: a worker without an answer within five seconds continues, and seals.
     for (let i = 0; i < 5; i++) expect(await answered(old)).toBe(503);
     asked.resolve();
     await until(async () => (await checks(old))['audit-witnessed']?.includes('old copy') === true);

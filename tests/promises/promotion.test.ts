@@ -16,7 +16,7 @@ import { startRedisServer, type TestRedisServer } from '../support/redis-server.
 import { testNumber } from '../support/rows.ts';
 import { until, WAIT_MS } from '../support/test-store.ts';
 
-/** A replica that is promoted may lack the last answers. Nobody is to find that out afterwards. */
+/** A promoted replica may lack the last answers. Nobody must find that out only afterwards. */
 
 const NUMBER = testNumber(1);
 const ENTRY = JSON.stringify({
@@ -171,7 +171,8 @@ test('a primary that was a replica for a while answers nothing, even if it never
   expect(said(readiness)).toContain('cp-flags confirm promotion');
   // Nor is anything loaded into it.
   expect(await createStore(first.admin, anchor).isOpen()).toBe(false);
-  // Nor does a worker open it, though it has the mark of the server that answered: it was copied there and back.
+  // Nor does a worker open it, although it has the mark of the server that answered, since that was copied
+  // there and back.
   expect(await staysClosed(first)).toContain('cp-flags confirm promotion');
 });
 

@@ -16,7 +16,7 @@ import { testNumber } from '../support/rows.ts';
 import { claims, role, startTestService, type TestService, until } from '../support/service.ts';
 import { hiddenOf, wordsOf } from '../support/visitor.ts';
 
-/** What a council protects cannot be found out by another council that has a plan for the child too, whatever it does. */
+/** Another council with a plan for the child cannot find out what a council protects, whatever it does. */
 
 const run = commandsInTurn();
 type Council = Parameters<typeof setRestriction>[2];
@@ -116,7 +116,7 @@ async function told(as: Council, nhsNumber: string): Promise<NotificationEntry[]
 const isTold = async (as: Council, nhsNumber: string, auditId: string | undefined) =>
   (await told(as, nhsNumber)).some(({ id, lastId }) => id === auditId || lastId === auditId);
 
-/** The store of an act between whose record and effect something happens. */
+/** The store of an act, with something happening between its record and its effect. */
 const beforeRestricting = (happens: () => Promise<void>): Store => ({
   ...service.store,
   async restrict(...act) {
@@ -198,7 +198,7 @@ test('while one council protects a child, a later one learns no place, and those
   expect(JSON.parse(file)).toMatchObject({ first: FIRST, council: SECOND });
   expect(file).not.toMatch(/999[0-9]{7}/);
 
-  // It takes over: what is looked up from then on is for the second council, and what was before stays kept from it.
+  // It takes over: later looks are for the second council, and earlier ones stay kept from it.
   expect((await endRestriction(service.store, anchor, FIRST, id, 'over', by)).kind).toBe('ended');
   let taken: string | undefined;
   await until(async () => {
@@ -221,7 +221,7 @@ test('if two councils protect a child at the same moment, one is told the place,
   await until(() => isFound(FIRST, RACE, early), 'the look before');
   let meanwhile: string | undefined;
   const acts: Parameters<Store['appendEvent']>[0][] = [];
-  // The acts are recorded in one order, and come about in the other.
+  // The acts are recorded in one order, and take effect in the other.
   const slow = beforeRestricting(async () => {
     await protect(SECOND, RACE);
     const sealed = await look(ASKED, 'canary-8');

@@ -13,7 +13,7 @@ import { claims, fill } from '../support/service.ts';
 import { startStopwatch } from '../support/stopwatch.ts';
 import { startTestStore, type TestStore, until } from '../support/test-store.ts';
 
-/** Every wait on something outside has a deadline and a consequence: a Redis whose packets vanish. */
+/** Every wait on something outside has a deadline and a consequence, even for a Redis whose packets vanish. */
 
 const CHILD = testNumber(811);
 const AUTHORITY = 'ZZ101';

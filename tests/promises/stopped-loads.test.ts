@@ -29,8 +29,8 @@ const KILLED = new Error('the process was killed here');
 type Called = { names: string[]; wasKilled: boolean };
 
 /**
- * The store and the anchor as a process has them that is told to stop at one of its calls, and killed at another,
- * before or after it did what it is for: none of its calls does anything from then on.
+ * The store and the anchor of a process that is told to stop at one of its calls, and killed at another,
+ * before or after the call has its effect: from then on none of its calls does anything.
  */
 function watched(
   stopAt: number,

@@ -119,7 +119,7 @@ test(
       const answer = acknowledgementSchema.parse(await (await ask('/uploads/2')).json());
       return answer.held === undefined && answer.counts.accepted === 3;
     }, 'the final acknowledgement');
-    // What was loaded is as it was decided, and nothing waits any more.
+    // What was loaded is as decided, and nothing waits any more.
     expect(await send(2, [2, 3, 4])).toMatchObject({ repeated: true, code: 'CPF02' });
     expect(await send(3, [2, 3, 4])).toMatchObject({ code: 'CPF02', rows: { unchanged: 3 } });
     await until(async () => !(await status()).includes('to be traced'), 'the check');

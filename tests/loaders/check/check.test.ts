@@ -44,7 +44,7 @@ function check(
   return checkRecord(record, checkContext(format, RECEIVED_AT));
 }
 
-/** Codes and fields of what is wrong. */
+/** Codes and fields of the faults. */
 function failures(checked: CheckedRecord): string[] {
   return checked.kind === 'sound'
     ? []

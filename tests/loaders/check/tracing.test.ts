@@ -54,7 +54,7 @@ function register(...lines: string[]): string {
   return path;
 }
 
-/** A tracer that answers as it is told, and keeps what it was asked. */
+/** A tracer that answers as told, and records what it was asked. */
 function scripted(answer: (person: Traced) => TraceOutcome): NumberTracer & { asked: Traced[][] } {
   const asked: Traced[][] = [];
   return {

@@ -4,7 +4,7 @@ import { DEFAULT_BREAKERS } from '#schemas/uploads/breakers.ts';
 
 const usual = (rows: number, added: number) => Array.from({ length: 5 }, () => ({ rows, added }));
 
-/** A night like any other, except for what is said. */
+/** An ordinary night, with given changes. */
 const sizes = (differing: Partial<FileSizes> = {}): FileSizes => ({
   firstLoad: false,
   inForce: 1_000,

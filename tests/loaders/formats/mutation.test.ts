@@ -9,7 +9,7 @@ import { uploadArbitrary } from '../../support/upload-arbitrary.ts';
 import { loader, metadata, read } from '../../support/upload-loading.ts';
 import { fileCsv, fileXml, type ModelUpload } from '../../support/upload-model.ts';
 
-/** One thing done to a file on its way. */
+/** One change to a file on its way. */
 type Mutation = (bytes: Buffer) => Buffer;
 
 const share = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });

@@ -7,7 +7,7 @@ import { cpFlags, readDemo, startServing } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { testFolder, until } from '../../support/service.ts';
 
-/** A third format, and nothing else that is changed: what is known of it, and how it is read. */
+/** A third format with no other change: its description, and how it is read. */
 const ENTRY = `
   'json-lines': {
     called: 'JSON lines',

@@ -87,7 +87,7 @@ describe('any upload', () => {
   test('a file cut anywhere before its end is never usable', async () => {
     const model = upload({ records: [planOf(1), unbornOf(2), planOf(3)] });
     const xml = Buffer.from(fileXml(model).trimEnd());
-    // The line break at its end is a matter of its own, below.
+    // The line break at its end is tested separately, below.
     const csv = Buffer.from(fileCsv(model).trimEnd());
     const packed = gzipSync(xml);
     await fc.assert(
@@ -586,7 +586,7 @@ describe('CSV', () => {
     expect(result.warnings.listed.map(({ hint }) => hint).join()).toContain('6 rows with nothing');
     const counted = await whyRefused(text, { metadata: metadata(8) });
     expect(counted).toContain('Its 6 rows with nothing in their cells are not records');
-    // One that was cut short is no reason to doubt the record before it.
+    // A record that was cut short is no reason to doubt the one before it.
     const cut = [header, ...rows, ',,'].join('\n');
     expect((await read(cut, { metadata: metadata(2) })).rows).toHaveLength(2);
     // A row that lost all but a name is a record that is wrong.

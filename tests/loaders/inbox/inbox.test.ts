@@ -178,7 +178,7 @@ describe('a plain file', () => {
   test('is not read until it has stopped changing', async () => {
     put('slow.xml', xml());
     const inbox = await watch({ settleMs: 3_600_000 });
-    // A pair need not come to rest, and tells that the inbox has been looked at.
+    // A pair need not stop changing first, and shows that the inbox has been checked.
     pair('0001', xml(A, sequence + 1));
     await until(() => codes().length === 1);
     expect(codes()).toEqual(['0001.dat CPF02']);
@@ -437,7 +437,7 @@ describe('a partly held file', () => {
 
   test('is answered finally only once the operator has released it', async () => {
     const id = await hold();
-    // Every later file goes its way in the meantime, and the source is not kept for it.
+    // Meanwhile every later file is processed, and the source is not kept for it.
     put('after.xml', xml(A));
     await until(() => codes().length === 2);
     expect(answers()).toEqual([]);
@@ -475,7 +475,7 @@ describe('many files', () => {
       load: async (source, given) => {
         together += 1;
         most = Math.max(most, together);
-        // Until files of both have begun, so that one after the other would never end.
+        // Until files of both have begun, so that loading one after the other would never end.
         await until(() => most >= 2);
         const acknowledgement = await load(source, given);
         together -= 1;

@@ -48,7 +48,7 @@ function files(authority: OdsCode): { first: string; second: string } {
 
 const CRASH = new Error('the process ended here');
 
-/** Steps that change something, in the order in which a load takes them. */
+/** Steps that change something, in the order of a load. */
 const STEPS = [
   'beginLoad',
   'setAuthority',
@@ -100,7 +100,7 @@ function ending(step: Step, moment: 'before' | 'after'): { store: Store; anchor:
   return { store, anchor };
 }
 
-/** All that a load leaves behind, without what names the authority. */
+/** Everything that a load leaves behind, without what names the authority. */
 async function outcome(authority: OdsCode): Promise<unknown> {
   const held = await t.store.readRows([1, 2, 3, 4, 5, 6, 7].map(testNumber));
   const rows = [...held.values()].flat().filter((row) => row.authority === authority);

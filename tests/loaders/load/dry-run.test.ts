@@ -104,7 +104,7 @@ describe('a file previewed first', () => {
     now: () => RECEIVED_AT,
   };
 
-  /** All there is but the counters of locks, which a look under the lock takes on. */
+  /** Everything except the counters of locks, which a dry run under the lock increases. */
   const kept = async () =>
     Object.entries(await everything()).filter(([key]) => !key.endsWith(':fence'));
 

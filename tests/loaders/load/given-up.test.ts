@@ -14,7 +14,7 @@ const { t, l, newAuthority, rowsOf, expectWhole, expectOpensAgain } = await star
 const file = (authority: OdsCode, sequence: number, children: readonly number[]) =>
   fileXml(upload({ authority, sequence, records: children.map((n) => planOf(n)) }));
 
-/** Ends in the middle of a file, loses its journal, and has the worker find that. */
+/** Ends in the middle of a file, loses its journal, and lets the worker find that. */
 async function giveUp(authority: OdsCode, bytes: Buffer | string, step: Partial<Store>) {
   const store = { ...t.store, ...step };
   await expect(l.load(bytes, { store })).rejects.toThrow(LoadFailed);

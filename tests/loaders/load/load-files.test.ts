@@ -196,7 +196,7 @@ describe('loads side by side', () => {
     const store: Store = {
       ...t.store,
       applyRows: async (lock, rows, options) => {
-        // The lease runs out while this loader is held up, and another takes the authority over.
+        // The lease runs out while this loader is delayed, and another takes the authority over.
         await t.admin.del(keys.lock(authority));
         const other = await t.store.lockAuthority(authority);
         if (other === undefined) throw new Error('the authority is locked');

@@ -371,7 +371,7 @@ describe('a refused file', () => {
     expect(acknowledgement.warnings[1]?.hint).toMatch(
       /no extension.*The number held of 23 November 2026 stays/,
     );
-    // The data is newer than the number, and the number does not pass for as new.
+    // The data is newer than the number, and the number does not count as equally new.
     expect(await t.store.authority(authority)).toMatchObject({
       dataAsOf: '2026-11-24T05:30:00.000Z',
       emergencyDutyTeamPhoneAsOf: given,

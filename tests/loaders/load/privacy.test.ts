@@ -33,7 +33,7 @@ const named = (record: ModelRecord): ModelRecord => {
     ...(record.mother && { mother: { ...record.mother, ...names } }),
   };
 };
-/** One of them refused, so that findings are looked at too. */
+/** One of them refused, so that findings are checked too. */
 const records = [
   planOf(1),
   unbornOf(2),
@@ -91,7 +91,7 @@ describe.each([
     };
     const acknowledgement = await l.load(bytes, { ...options, store });
     expect(acknowledgement).toMatchObject({ code: 'CPF03', sequence, counts: { accepted: 2 } });
-    // That the looking works: what is kept is seen.
+    // Proof that the check works: what is kept is found.
     expect(whileLoading).toContain('LA-1');
     expectNoCanary(whileLoading);
     expectNoCanary(JSON.stringify(acknowledgement));

@@ -43,7 +43,7 @@ async function startWorker(store: Store = t.store): Promise<StoreVerifier> {
 type Ending = { store: Store; anchor: Anchor };
 const LONG_AGO = RECEIVED_AT - (LATE_FILES_DAYS + 1) * DAY_MS;
 
-/** Whatever the anchor knows as under way, cut short before its end. */
+/** Anything that the anchor knows as under way, cut short before its end. */
 const CUT_SHORT: Record<string, (authority: OdsCode, ending: Ending) => Promise<unknown>> = {
   'a load': (authority, ending) =>
     loadRecords(authority, 2, [planOf(1, { endDate: day('2026-11-20') })], ending),

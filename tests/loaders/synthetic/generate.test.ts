@@ -38,7 +38,7 @@ const OPTIONS: GenerateOptions = {
   badRate: 0,
 };
 
-/** Small files are unusual in many ways; it is not that which is looked at here. */
+/** Small files are unusual in many ways, which is not tested here. */
 const NEVER: Breakers = {
   removalsWarnShare: 1,
   removalsStopShare: 1,

@@ -13,7 +13,7 @@ let p: TestPds;
 let tracer: ReturnType<TestPds['tracer']>;
 let inactive: FoundInactive[];
 let sensitive: string[];
-/** Everybody who was looked at before is due. */
+/** Everybody checked before is due. */
 const LATER = RECEIVED_AT + 100 * 86_400_000;
 
 const know = (n: number, as = n, differing: { security?: string; family?: string } = {}): void => {

@@ -58,7 +58,7 @@ const know = (n: number, as = n, security = 'U'): void =>
     names: [{ given: ['Ada'], family: 'Example' }],
     security,
   });
-/** From now on nobody's record can be had, but those of some. */
+/** From now on no record can be fetched, except some. */
 function goAway(...but: number[]): void {
   p.pds.instead = (_request, response, path) => {
     if (!path.includes('/Patient/') || but.some((n) => path.endsWith(testNumber(n)))) return false;

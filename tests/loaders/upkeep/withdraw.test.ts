@@ -277,7 +277,7 @@ const STEPS: Step[] = [
   'undo',
 ];
 
-/** What the rules come to, in a few words: the last word of the case system, and whether it is outranked. */
+/** The rules in brief: the last state from the case system, and whether it is outranked. */
 function model() {
   let sent: 'nothing' | 'plan' | 'deleted' = 'nothing';
   let isWithdrawn = false;
@@ -350,7 +350,7 @@ test('in any order of files, withdrawals and undoings, what is shown is what the
           await expectWhole(authority);
         }
         expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
-        // Of a day of its own, so that no limit is met.
+        // On a day of its own, so that no limit is reached.
         await t.store.dropWithdrawals(authority, id === undefined ? [] : [id]);
       },
     ),
@@ -359,7 +359,7 @@ test('in any order of files, withdrawals and undoings, what is shown is what the
   await expectOpensAgain();
 });
 
-/** The store, with something that is done by others just before a step, or just after it. */
+/** The store, with something done by others just before or just after a step. */
 function meanwhile(
   step: 'appendEvent' | 'keepWithdrawal' | 'safeguard' | 'applyRows' | 'changeAuthority',
   moment: 'before' | 'after',

@@ -19,7 +19,7 @@ import { day } from '../../support/rows.ts';
 /** What a tired clinician reads at night without reading it twice. */
 const OLDEST = 11;
 
-/** What an officer or an operator, who reads by day and for a living, takes in at once. */
+/** What an officer or an operator, who reads by day and for work, understands at once. */
 const OLDEST_BY_DAY = 13;
 
 const now = Date.parse('2026-11-24T03:00:00Z');

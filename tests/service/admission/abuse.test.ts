@@ -27,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => service?.stopAndRemove());
 
 let users = 0;
-/** A user of the test's own, whose limit nobody has used. */
+/** A user used only by the test, whose limit is untouched. */
 const newUser = (): string => `nurse-${++users}`;
 const tokenOf = (user: string, more: Parameters<typeof claims>[0] = {}) =>
   service.token(claims({ ...more, sub: user }));

@@ -13,7 +13,7 @@ import {
   until,
 } from '../../support/service.ts';
 
-/** Who may ask, as files say it while the service runs. */
+/** Who may ask, by files that change while the service runs. */
 
 const CHILD = testNumber(601);
 const ISSUER = 'https://identity.example';

@@ -72,7 +72,7 @@ const look = (at: number, child: number, differing: Partial<Look> = {}): Look =>
   ...differing,
 });
 
-/** So many children one after the other. */
+/** This many children one after the other. */
 const looks = (children: number, everyMs: number, differing: Partial<Look> = {}, from = NOON) =>
   Array.from({ length: children }, (_, i) => look(from + i * everyMs, i, differing));
 
@@ -270,7 +270,7 @@ type Counted = {
   windowSeconds: number;
 };
 
-/** What the rules say, by counting everything again at each lookup. */
+/** What the rules say, counting everything again at each lookup. */
 function model(of: readonly Look[], thresholds: typeof STANDARD): (Counted & { at: number })[] {
   const { unscheduled, all } = thresholds;
   const rules = [

@@ -138,7 +138,7 @@ test('a log whose disk is lost comes back whole from the copy, signed by the sam
   expect((await verification(folder)).findings).toEqual([]);
 });
 
-/** What somebody writes after the newest commit who has no key, and knows all that is in the copy. */
+/** What somebody without a key, who knows everything in the copy, writes after the newest commit. */
 async function forgeNext(signers: readonly Signer[]): Promise<string> {
   const newest = await commitsIn(copyFolder).newest();
   if (newest === undefined) throw new Error('the copy is empty');
@@ -774,7 +774,7 @@ test('if two workers continue from the same size, one goes first, the other foll
           ...place,
           async create(name, content) {
             const created = await place.create(name, content);
-            // As if the answer had been lost and the request made again.
+            // As if the answer had been lost and the request repeated.
             return lose ? place.create(name, content).finally(() => (lose = false)) : created;
           },
         });

@@ -268,7 +268,7 @@ const viewerArbitrary: fc.Arbitrary<Viewer> = fc.oneof(
   fc.constantFrom(...AUTHORITIES).map((authority) => ({ kind: 'authority' as const, authority })),
 );
 
-/** Who sees what, as design and docs/audit.md say it, on the event itself. */
+/** Who sees what, by the design and docs/audit.md, judged on the event itself. */
 function maySee(viewer: Viewer, event: AuditEvent): boolean {
   if (viewer.kind === 'all') return true;
   if (viewer.kind === 'organisation') {
@@ -676,7 +676,7 @@ describe('the index file', () => {
     // Closed, so that all of it is in the one file.
     follower.close();
     damage(places.indexFile);
-    // Either it shows at once, or to anybody who reads; then it is thrown away, never half believed.
+    // Either it shows at once, or to every reader; then it is discarded, never half trusted.
     let answered: number | undefined;
     try {
       answered = count(places);

@@ -7,7 +7,7 @@ const at = '2026-11-24T03:00:00.000Z';
 const SEARCH = { type: 'audit-search', at, caller };
 const LOOKUP = { type: 'lookup', at, caller };
 
-/** What is known of somebody while the index gets on with every question it is asked. */
+/** What is known about somebody while the index gets further with every question. */
 const asked = (events: readonly (typeof SEARCH)[], indexed: number): Promise<KnownUser> => {
   let until = indexed;
   return knownUser(async ({ type }) => {

@@ -239,7 +239,7 @@ describe('pruning', () => {
     expect([indexes[0], indexes.length]).toEqual([512, 1_589]);
     expect(sealedRange(folder)?.minimumIndex).toBe(512);
 
-    // Somebody who takes more than the log says it pruned is found out.
+    // Removing more than the log says it pruned is detected.
     rmSync(join(folder, tilePath('entries', 2)));
     expect((await findingsOf(folder))[0]).toMatchObject({ kind: 'entries-missing', entry: 512 });
   });

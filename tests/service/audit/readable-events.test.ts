@@ -96,7 +96,7 @@ function idsOf({ requestId, correlationId }: { requestId: string; correlationId?
   return readRequestIds({ headers, rawHeaders: Object.entries(headers).flat() });
 }
 
-/** What the sealer makes of these texts in a stream, and readers of what it makes. */
+/** What the sealer makes of these texts in a stream, and what readers make of that. */
 async function sealed(...written: readonly string[]) {
   const streams = createAuditStreams(redis);
   const before = await streams.numbers();

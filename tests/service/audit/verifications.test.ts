@@ -43,7 +43,7 @@ test('a verification runs until it is on record, and the next one is never taken
   expect(verifications.state()).toMatchObject({ last: { by: 'the second', continues: true } });
   expect(verifications.state().failedAt).toBeUndefined();
 
-  // What cannot be recorded was not made, and what was known before is still known.
+  // An unrecorded verification does not count, and the earlier result stays.
   expect(verifications.start('the third', undefined)).toBe(true);
   await until(() => asked.length === 3, 'the end of the third');
   asked[2]?.reject(new Error('Redis is away'));

@@ -296,7 +296,7 @@ describe('a witness that contradicts the log', () => {
     commits.close();
     await going.said('cosigns nothing more');
     expect(going.last()).toMatchObject({ contradicted: false, problem: true });
-    // Although it was lately, by what the copy has kept.
+    // Although that was recent, by what the copy has.
     expect(going.last()?.detail).toContain('has not been witnessed since');
     append(old, 60, 8);
     await delay(60);

@@ -78,7 +78,7 @@ describe('a dry run', () => {
     const alone = await run(['validate', path], nowhere);
     expect(alone).toMatchObject({ code: 0, stderr: '' });
     expect(alone.stdout).toContain('3 with no fault, 0 with faults');
-    // Nothing was, so nothing is said to have been.
+    // Nothing was done, so nothing is reported as done.
     const [, ...said] = alone.stdout.split('\n');
     expect(said.join('\n')).not.toMatch(/loaded|accepted|added/);
     expect(dry.stdout).toContain('would be CPF02');

@@ -28,7 +28,7 @@ import { repair } from '#service/cli/repair.ts';
 let configuration: Configuration;
 let folder: string;
 beforeAll(() => {
-  // Nothing is here: anybody who looks at more than the options fails in another way.
+  // There is nothing here: a command that reads more than its options fails in another way.
   folder = mkdtempSync(join(tmpdir(), 'cpf-named-'));
   configuration = readConfiguration({ DATA_DIR: folder });
 });

@@ -13,8 +13,8 @@ import { claims, startTestService, type TestService, until } from '../../support
 const run = commandsInTurn();
 
 /**
- * What somebody with the password of a lookup process can damage is noticed, told, and repaired by a named
- * person, without a restore and without the loss of an event.
+ * What somebody with a lookup process's password can damage is noticed, reported, and repaired by a named
+ * person, without a restore and without losing an event.
  */
 
 const CHILD = testNumber(801);

@@ -15,7 +15,7 @@ import { COULD_NOT_CHECK } from '#schemas/wording/lookup.ts';
 import { readDemo, root, startServing } from '../../support/processes.ts';
 import { testFolder, until } from '../../support/service.ts';
 
-/** What the guide for suppliers and its page of examples say, done as they say it, with the demo that they are about. */
+/** What the guide for suppliers and its page of examples say, done as described, with the demo that they use. */
 
 let guide: string;
 let examples: string;

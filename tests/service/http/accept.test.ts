@@ -16,7 +16,7 @@ async function formatFor(
   return response.text();
 }
 
-/** What a client asks for by its Accept header, in the manner of RFC 9110. */
+/** What a client asks for by its Accept header, as in RFC 9110. */
 
 test.for([
   [undefined, 'json'],

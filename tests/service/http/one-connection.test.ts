@@ -3,7 +3,7 @@ import { httpServers } from '../../support/http-servers.ts';
 import { until } from '../../support/service.ts';
 import { startStopwatch } from '../../support/stopwatch.ts';
 
-/** What a single connection may make of the service. */
+/** What a single connection may do to the service. */
 
 const { serve, client } = httpServers();
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;

@@ -4,7 +4,7 @@ import { problemSchema } from '#schemas/errors.ts';
 import { type HttpServer, serveHttp } from '#service/http/server.ts';
 import { rawRequest } from '../../support/raw-http.ts';
 
-/** What a proxy in front has let through by its address reaches that address here, and no other. */
+/** An address that a proxy in front has let through reaches that address here, and no other. */
 
 let server: HttpServer;
 let reached: string[] = [];

@@ -67,7 +67,7 @@ async function killAt(dieAt: number): Promise<number | undefined> {
     const client = await openQuickClient(folder, server.connection());
     await workItOff(client, 2);
     await takeIn(join(folder, 'inbox'), taken);
-    // Listed once more, as if the acknowledgement had been lost at MESH.
+    // Listed once more, as if MESH had lost the acknowledgement.
     for (const message of messages) message.status = 'accepted';
     await until(async () => {
       await client.step();

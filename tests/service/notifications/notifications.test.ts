@@ -264,7 +264,7 @@ describe('repeats within 24 hours', () => {
     notifier.close();
   });
 
-  /** What should be told, in the plainest way: without windows, batches or a file. */
+  /** What should be notified, computed in the simplest way: without windows, batches or a file. */
   function model(looked: readonly (Looked & { auditId: string })[]) {
     const entries: { id: string; key: string; first: number; count: number; lastId: string }[] = [];
     for (const { auditId, at, child, user } of looked) {

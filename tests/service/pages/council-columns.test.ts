@@ -86,7 +86,7 @@ test('columns sent twice at once are stored once, and both answers lead to what 
   const pages = await Promise.all(
     [1, 2].map(async () => ours.get(locationOf(await save(ours, page)))),
   );
-  // Not the form, as though nothing had come of it.
+  // Not the form, as if nothing had happened.
   for (const { status, text } of pages) {
     expect([status, text.includes('name="kept"')]).toEqual([200, false]);
   }

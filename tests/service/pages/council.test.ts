@@ -42,7 +42,7 @@ import {
   wordsOf,
 } from '../../support/visitor.ts';
 
-/** What a council's data officer does in a browser, and what somebody could do against it. */
+/** What a council's data officer does in a browser, and what an attacker could do against it. */
 
 const HOSTILE = '"><script>alert(1).xml';
 let service: TestService;
@@ -120,7 +120,7 @@ async function follow(visit: Visit, visitor = officer): Promise<Visit & { path: 
   let page = await visitor.get(path);
   while (page.headers.has('refresh')) {
     expect(page.headers.get('refresh')).toBe(`2; url=${path}`);
-    // What loads itself again keeps nobody signed in.
+    // A page that reloads itself keeps nobody signed in.
     expect(page.headers.getSetCookie()).toEqual([]);
     await delay(20);
     page = await visitor.get(path);

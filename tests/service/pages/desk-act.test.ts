@@ -17,7 +17,7 @@ import { visitorAs } from '../../support/desk.ts';
 import { testFolder } from '../../support/service.ts';
 import { createVisitor, type Visitor } from '../../support/visitor.ts';
 
-/** What every act of a council, an officer or an operator passes, by one that does nothing. */
+/** The checks that every act of a council, an officer or an operator passes, using one that does nothing. */
 
 const refused: string[] = [];
 const done: string[] = [];

@@ -54,9 +54,9 @@ const officer: Entry = { people: { privacyOfficer: 200, caldicottGuardian: 200 }
 /** A form that has no token. */
 const officerForm: Entry = { people: { privacyOfficer: 403, caldicottGuardian: 403 } };
 
-/** Of what nobody has compared. */
+/** A comparison that nobody has made. */
 const COMPARED = '/council/reconcile/00000000-0000-4000-8000-000000000000';
-/** Of a file that nobody has waiting. */
+/** A file that nobody has waiting. */
 const WAITING = '/council/upload/00000000-0000-4000-8000-000000000000';
 const operator: Entry = { people: { operations: 200 } };
 /** Without a token. */
@@ -99,7 +99,7 @@ const PAGES: Record<string, Entry> = {
   'POST /officer/child/copy': officerForm,
   'GET /officer/cases': officer,
   'POST /officer/cases': officerForm,
-  // Of a case that is not there, or not theirs.
+  // A case that does not exist, or is not theirs.
   'GET /officer/cases/:id': {
     path: '/officer/cases/00000000-0000-4000-8000-000000000000',
     people: { privacyOfficer: 404, caldicottGuardian: 404 },

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { signInFileSchema } from '#schemas/people/sign-in.ts';
 import { openProvider, type Provider } from '#service/pages/sign-in/openid.ts';
 
-/** What a provider's tokens have to be, whichever way they come. */
+/** What a provider's tokens must be, however they arrive. */
 
 const SECRET = 'made-up-secret-made-up-secret-made-up';
 const LOGOUT = 'http://schemas.openid.net/event/backchannel-logout';

@@ -23,9 +23,9 @@ import { nurseSession, signedInPages } from '../../support/nurse-session.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { wordsOf } from '../../support/visitor.ts';
 
-/** Two answers that must never be taken for one another: nothing was found, and nothing was looked for. */
+/** Two answers that must never be confused: nothing was found, and nothing was looked up. */
 
-/** What is said where a check was made and nothing found, as far as it is said nowhere else. */
+/** The words for a check that found nothing, as far as they are used nowhere else. */
 const OF_NEGATIVES = [
   RESULT.noPlan,
   RESULT.checkTheNumber,

@@ -9,7 +9,7 @@ import { refusedPage } from '#service/pages/sign-in/refused.ts';
 import { nurseSession, signedInPages } from '../../support/nurse-session.ts';
 import { testNumber } from '../../support/rows.ts';
 
-/** Whatever comes in place of an answer, a nurse must not take it for one. */
+/** A nurse must not take anything shown instead of an answer for one. */
 
 const at = Date.now();
 const session = nurseSession(at);

@@ -34,7 +34,7 @@ import {
   wordsOf,
 } from '../../support/visitor.ts';
 
-/** The operator's pages over HTTP, on a real store: what they say, what they do, and what must never stand on them. */
+/** The operator's pages over HTTP, on a real store: what they say, what they do, and what must never appear on them. */
 
 const MAILBOX = 'X26CPF1';
 const HOSTILE = '<script>alert(1)</script>\u202e" onclick="x';

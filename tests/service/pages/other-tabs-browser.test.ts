@@ -8,7 +8,7 @@ import { lookUp } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder } from '../../support/service.ts';
 
-/** What other tabs show once one tab learns that the session of all of them is over. */
+/** What other tabs show once one tab learns that their common session is over. */
 
 const PLAN = testNumber(7_401);
 const NURSE = '555000021001';

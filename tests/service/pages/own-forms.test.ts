@@ -17,7 +17,7 @@ import {
   wordsOf,
 } from '../../support/visitor.ts';
 
-/** What people do by themselves with forms of ours: nobody is told that theirs was not sent from here. */
+/** What people do with their own forms: nobody is told that theirs was not sent from here. */
 
 const PLAN = testNumber(7_901);
 let service: TestService;

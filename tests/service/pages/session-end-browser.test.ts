@@ -10,7 +10,7 @@ import { FRAME, SIGN_IN } from '#schemas/wording/pages.ts';
 import { demoInBrowser, expectFits, hasBrowser, openPage } from '../../support/browser.ts';
 import { lookUp, signInAs } from '../../support/pages.ts';
 
-/** What becomes of a page of a council, an officer or an operator once the session of its reader is over. */
+/** What happens to a page of a council, an officer or an operator once its reader's session is over. */
 
 const demo = demoInBrowser();
 

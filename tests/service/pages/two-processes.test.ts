@@ -11,7 +11,10 @@ import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
 import { createVisitor, hiddenOf, signedIn, type Visitor } from '../../support/visitor.ts';
 
-/** A balancer may bring the two requests of a double click to two processes, which share Redis and the keys alone. */
+/**
+ * A load balancer may send the two requests of a double click to two processes, which share only Redis and
+ * the keys.
+ */
 
 const PLAN = testNumber(7_501);
 const OTHER = testNumber(7_502);

@@ -6,7 +6,7 @@ import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
 import { createVisitor, hiddenOf, signedIn, wordsOf } from '../../support/visitor.ts';
 
-/** While it cannot be told which sessions have ended: nothing is shown, and everybody who was refused is on record. */
+/** While it is unknown which sessions have ended, nothing is shown, and every refused person is on record. */
 
 const PLAN = testNumber(7_801);
 const LISTED = [testNumber(7_802), testNumber(7_803)] as const;

@@ -94,7 +94,7 @@ const ROUTES: Record<string, Entry> = {
     people: { practitioner: 200 },
     lookup: true,
   },
-  // Of a number at which nobody here has looked.
+  // A number at which nobody here has looked.
   'POST /lookup/:auditId/attendance': {
     path: `/lookup/${randomUUID()}/attendance`,
     body: json({ nhsNumber: testNumber(4_009), attended: 'seen' }),
@@ -296,7 +296,7 @@ const HEADERS = new Set([
   'x-correlation-id',
   'x-request-id',
 ]);
-/** In whatever is sent to be found again where it must not be. */
+/** Included in everything sent, to be searched for where it must not be. */
 const MARK = 'INJECTED';
 
 /** Holds of every answer there is: headers known, nothing kept, nothing run, nothing repeated. */
