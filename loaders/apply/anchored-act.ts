@@ -6,7 +6,7 @@ import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
-import { agreesWith, lacksFile } from './apply.ts';
+import { agreesWith, lacksFile, rememberDifference } from './apply.ts';
 
 /** What is to be done to rows of the locked authority, other than by its files. */
 type Act = {
@@ -110,11 +110,15 @@ export function actsOf(
         detail: { part: kind, authority, act: id },
       });
     }
+    if (!reconciled && !isLost) {
+      const { sequenceOffset } = await store.intakeState(lock.authority);
+      rememberDifference(anchor, authority, { sequence, number: sequence - sequenceOffset });
+    }
     await store.changeAuthority(lock, {
       rows: held.rows,
       digest: held.digest,
       inForce: tally?.inForce ?? 0,
-      reconciled: (reconciled || isLost) && !lacksFile(anchor, authority),
+      reconciled: !lacksFile(anchor, authority),
     });
     await act?.settle();
     await anchor.commitLoad(authority, { sequence, rows: held.rows, digest: held.digest });

@@ -59,7 +59,11 @@ export async function applyJournal(
     ? journal.acknowledgement
     : withDifference(journal.acknowledgement, expected.rows, tally?.rows ?? 0);
 
-  const missing = missingAfter(anchor, authority, { sequence, closed });
+  const after = missingAfter(anchor, authority, { sequence, closed });
+  const { sequence: number } = acknowledgement;
+  const missing = agreesWith(tally, expected)
+    ? after
+    : withDiffering(after, { sequence: highestSequence, number });
   await store.finishFile(lock, {
     dataAsOf,
     // A file that gives the number is the newest of its authority.
@@ -104,7 +108,29 @@ export function agreesWith(
   return rows === expected.rows && digest === expected.digest;
 }
 
-/** Whether a file of the authority was abandoned and has not come again, so that what is held is not what was sent. */
+/** These, and that the store held something else than what was loaded up to this file. */
+const withDiffering = (
+  missing: readonly MissingFile[],
+  file: Pick<MissingFile, 'sequence' | 'number'>,
+): MissingFile[] => [
+  ...missing.filter(({ fullOnly }) => fullOnly !== 'difference'),
+  { ...file, fullOnly: 'difference' },
+];
+
+/**
+ * Remembers that the store holds something else than what was loaded, so that the next file, which is compared with what
+ * is held then, does not make its authority count as up to date. Only a full refresh does.
+ */
+export const rememberDifference = (
+  anchor: Anchor,
+  authority: string,
+  file: Pick<MissingFile, 'sequence' | 'number'>,
+): void => anchor.keepMissingFiles(authority, withDiffering(anchor.missingFiles(authority), file));
+
+/**
+ * Whether what is held is not what was sent: a file of the authority was abandoned and has not come again, or the store
+ * was found to differ.
+ */
 export const lacksFile = (anchor: Anchor, authority: string): boolean =>
   anchor.missingFiles(authority).length > 0;
 
@@ -119,7 +145,10 @@ const missingAfter = (
 ): MissingFile[] =>
   anchor
     .missingFiles(authority)
-    .filter((each) => each.sequence !== sequence && each.sequence > closed);
+    .filter(
+      (each) =>
+        (each.sequence !== sequence || each.fullOnly !== undefined) && each.sequence > closed,
+    );
 
 export function ledgerEntry(
   sequence: number,

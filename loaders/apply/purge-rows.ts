@@ -4,7 +4,7 @@ import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { authorityOf, type PackedRow, restoredRow, unpackRow } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
-import { agreesWith, lacksFile } from './apply.ts';
+import { agreesWith, lacksFile, rememberDifference } from './apply.ts';
 
 const ROWS_A_STEP = 2_000;
 
@@ -65,7 +65,7 @@ export async function removeForGood(
 ): Promise<void> {
   const { authority } = lock;
   await store.safeguard();
-  const { closed } = await store.intakeState(authority);
+  const { closed, sequenceOffset } = await store.intakeState(authority);
   // Before the first row is removed, so that no older file comes in between.
   await store.changeAuthority(lock, { closed: Math.max(closed, upTo) });
   for (let from = 0; from < rows.length; from += ROWS_A_STEP) {
@@ -73,10 +73,14 @@ export async function removeForGood(
     await store.removeRows(lock, rows.slice(from, from + ROWS_A_STEP));
   }
   const tally = (await store.tally()).get(authority);
+  const { sequence } = expected;
+  if (!agreesWith(tally, expected)) {
+    rememberDifference(anchor, authority, { sequence, number: sequence - sequenceOffset });
+  }
   await store.changeAuthority(lock, {
     rows: expected.rows,
     digest: expected.digest,
-    reconciled: agreesWith(tally, expected) && !lacksFile(anchor, authority),
+    reconciled: !lacksFile(anchor, authority),
   });
   await store.appendEvent({
     type: 'purge',

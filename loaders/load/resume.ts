@@ -3,7 +3,7 @@ import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
-import { agreesWith, applyJournal, lacksFile } from '../apply/apply.ts';
+import { agreesWith, applyJournal, lacksFile, rememberDifference } from '../apply/apply.ts';
 import { isPurge, resumePurge } from '../apply/purge-rows.ts';
 import { restrictionActs } from '../apply/restriction-act.ts';
 import { withdrawalActs } from '../apply/withdrawal-act.ts';
@@ -50,6 +50,8 @@ export async function giveUp(
   const tally = (await store.tally()).get(authority) ?? new Tally();
   const isWhole = agreesWith(tally, load);
   const highest = anchor.authority(authority)?.sequence ?? 0;
+  const file = { sequence, number: sequence - sequenceOffset };
+  if (isEntered && !isWhole) rememberDifference(anchor, authority, file);
   await store.changeAuthority(lock, { reconciled: isWhole && !lacksFile(anchor, authority) });
   const held = {
     sequence: isEntered ? Math.max(highest, sequence) : highest,
@@ -57,7 +59,7 @@ export async function giveUp(
     digest: tally.digest,
   };
   const isDone = isEntered || isWhole;
-  const missing = isDone ? undefined : { sequence, number: sequence - sequenceOffset };
+  const missing = isDone ? undefined : file;
   // The directory comes before any row: an authority that it does not know yet must not be missed in it.
   anchor.giveUpLoad(authority, known && held, {
     missing: known && missing,

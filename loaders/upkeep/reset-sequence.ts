@@ -39,7 +39,9 @@ export async function resetSequence(
         throw new LoadFailed(LOAD_FAILED.noNumbering(authority));
       }
       const missingFiles = anchor.missingFiles(authority);
-      const missing = missingFiles.map(({ number }) => number);
+      const missing = missingFiles
+        .filter(({ fullOnly }) => fullOnly === undefined)
+        .map(({ number }) => number);
       const highest = known.sequence - sequenceOffset;
       if (missing.length > 0 && !fullRefreshFollows) {
         throw new LoadFailed(LOAD_FAILED.numberingLacks(missing, authority));
@@ -62,7 +64,7 @@ export async function resetSequence(
       });
       anchor.keepMissingFiles(
         authority,
-        missingFiles.map((file) => ({ ...file, fullOnly: true })),
+        missingFiles.map((file) => ({ fullOnly: 'new-numbering', ...file })),
       );
       return { highest, missing };
     });

@@ -46,7 +46,7 @@ export const FILE_REMARKS = {
   contactUnknown: (hint: string) =>
     `${hint} If one is held, it stays; an authority's first file would be refused.`,
   storeDiffers: (expected: number, held: number) =>
-    `After this load the store does not hold what it should for this authority (${figure(expected)} rows expected, ${figure(held)} held). The authority is shown as not up to date. Tell the operator of the service; the file itself is in order.`,
+    `After this load the store does not hold what it should for this authority (${figure(expected)} rows expected, ${figure(held)} held). The authority counts as not up to date until a full refresh is loaded. Tell the operator of the service; the file itself is in order.`,
 } as const;
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`;

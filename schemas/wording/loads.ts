@@ -30,6 +30,8 @@ export const LOAD_FAILED = {
     `${numbers.length === 1 ? 'File' : 'Files'} ${numbers.join(', ')} of authority ${authority} ${numbers.length === 1 ? 'was' : 'were'} cut short and must be loaded again. After a new numbering that is no longer possible: only a full refresh would then bring the authority up to date. Load what is missing first. If that cannot be done, and a full refresh will come, give --full-refresh-follows. Nothing was changed.`,
   fullRefreshNeeded: (number: number, authority: string) =>
     `File ${number} of authority ${authority} was cut short, so only a part of it is held, and a new numbering has begun since. Only a full refresh brings the authority up to date.`,
+  differs: (number: number, authority: string) =>
+    `After file ${number} of authority ${authority} the store did not hold what had been loaded, so plans may be missing. Find out why. Only a full refresh brings the authority up to date.`,
   actGivenUp: (authority: string) =>
     `Something that a person of authority ${authority} was changing about one child was cut short, and Redis has lost what was to be done. Nothing of it was done, and it was given up. Ask the authority to look at its withdrawals and protected children, and to do it again. cp-flags status names what may still be hidden by it.`,
   withdrawalLost: (authority: string) =>

@@ -46,10 +46,16 @@ type ActInDoubt = z.infer<typeof actInDoubtSchema>;
 const missingFileSchema = z.object({
   sequence: z.number(),
   number: z.number(),
-  /** A new numbering has begun since: it cannot come again, and a full refresh replaces it. */
-  fullOnly: z.boolean().optional(),
+  /**
+   * Only a full refresh replaces it: a new numbering has begun since, so it cannot come again; or, once it was loaded,
+   * the store held something else than what was loaded.
+   */
+  fullOnly: z.enum(['new-numbering', 'difference']).optional(),
 });
-/** A file that was applied in part and cannot be continued. `sequence` has the authority's offset, `number` has not. */
+/**
+ * A file that was applied in part and cannot be continued, or after which the store differed. `sequence` has the
+ * authority's offset, `number` has not.
+ */
 export type MissingFile = z.infer<typeof missingFileSchema>;
 
 const missingFilesSchema = z.record(
@@ -303,7 +309,7 @@ export class Anchor {
       for (const id of drops) this.#changeHeldFiles({ drops: id });
       if (missing === undefined) return;
       const others = this.missingFiles(authority).filter(
-        ({ sequence }) => sequence !== missing.sequence,
+        ({ sequence, fullOnly }) => sequence !== missing.sequence || fullOnly !== undefined,
       );
       this.#keepMissingFiles(authority, [...others, missing]);
     });

@@ -42,6 +42,12 @@ export type StoreVerifier = {
   stop(): Promise<void>;
 };
 
+/** Why what is held of an authority is not what was sent, by what brings it up to date. */
+const LACKING = {
+  again: LOAD_FAILED.journalGone,
+  'new-numbering': LOAD_FAILED.fullRefreshNeeded,
+  difference: LOAD_FAILED.differs,
+};
 const CLOCK_TOLERANCE_MS = 5_000;
 const REMEMBER_CLOCK_EVERY_MS = 60_000;
 const LOOK_EVERY_MS = 1_000;
@@ -338,13 +344,7 @@ export function startStoreVerifier(
       const missing = anchor.missingFiles(code);
       behind.set(
         code,
-        missing
-          .map(({ number, fullOnly = false }) =>
-            fullOnly
-              ? LOAD_FAILED.fullRefreshNeeded(number, code)
-              : LOAD_FAILED.journalGone(number, code),
-          )
-          .join(' '),
+        missing.map(({ number, fullOnly }) => LACKING[fullOnly ?? 'again'](number, code)).join(' '),
       );
     }
     if (loads.length === 0 || stopping.signal.aborted || performance.now() < resumeAgainAt) return;
