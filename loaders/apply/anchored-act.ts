@@ -3,9 +3,10 @@ import { z } from 'zod';
 import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
 import { StoreNotWhole } from '#store/errors.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
-import { Tally } from '#store/rows/rows.ts';
+import type { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
+import { baseTally } from '../base-tally.ts';
 import { agreesWith, lacksFile, rememberDifference } from './apply.ts';
 
 /** What is to be done to rows of the locked authority, other than by its files. */
@@ -58,11 +59,7 @@ export function actsOf(
     const anchored = anchor.authority(authority);
     if (anchored === undefined) throw new Error('a row is held of which the anchor does not know');
     const { authority: known } = await store.intakeState(authority);
-    // If the store was found to differ, that finding is the last word on what it holds.
-    const tally =
-      known?.reconciled === false
-        ? ((await store.tally()).get(authority)?.copy() ?? new Tally())
-        : Tally.from(anchored);
+    const tally = await baseTally(store, anchor, authority, known);
     change(tally);
     await keep();
     await lock.renew();

@@ -113,7 +113,8 @@ const withDiffering = (
   missing: readonly MissingFile[],
   file: Pick<MissingFile, 'sequence' | 'number'>,
 ): MissingFile[] => [
-  ...missing.filter(({ fullOnly }) => fullOnly !== 'difference'),
+  // One older than the last such file does not move it back.
+  ...missing.filter((each) => each.fullOnly !== 'difference' || each.sequence > file.sequence),
   { ...file, fullOnly: 'difference' },
 ];
 

@@ -20,6 +20,7 @@ import { Tally, unpackRow } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { acknowledge, auditedOutcome, iso, NO_EFFECTS } from '../answers/acknowledge.ts';
+import { baseTally } from '../base-tally.ts';
 import { Findings } from '../check/findings.ts';
 import type { OnProgress } from '../check/progress.ts';
 import type { ReadUpload, Refusal, WholeHeader } from '../check/read.ts';
@@ -217,8 +218,7 @@ export class FileDecider {
     const { birthDatesInDoubt } = this.#read;
     const whose = { authority, sequence: number + state.sequenceOffset, birthDatesInDoubt };
     const highest = state.authority?.sequence;
-    // If the store was found to differ, that finding is the last word on what it holds.
-    const tally = await this.#baseTally(authority, state.authority?.reconciled === false);
+    const tally = await baseTally(this.#store, this.#anchor, authority, state.authority);
     const held = tally.rows;
     const { records } = this.#read;
     const deciding = {
@@ -340,12 +340,6 @@ export class FileDecider {
         },
       },
     };
-  }
-
-  async #baseTally(authority: OdsCode, recount: boolean): Promise<Tally> {
-    if (recount) return (await this.#store.tally()).get(authority)?.copy() ?? new Tally();
-    const anchored = this.#anchor.authority(authority);
-    return anchored === undefined ? new Tally() : Tally.from(anchored);
   }
 
   #applyBreakers(

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
-import { authorityOf, type PackedRow, packRow, Tally } from '#store/rows/rows.ts';
+import { authorityOf, type PackedRow, packRow } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { mayGo, type Purge, removeForGood } from '../apply/purge-rows.ts';
+import { baseTally } from '../base-tally.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
 import { asLoadFailed, requireOpen } from '../load-failed.ts';
@@ -101,8 +102,10 @@ async function oldestKept(
   for (const { sequence, at = now } of await store.filesReceived(authority)) {
     if (at > since) upTo = Math.min(upTo, sequence - 1);
   }
-  // An abandoned file is to come again.
-  for (const { sequence } of anchor.missingFiles(authority)) upTo = Math.min(upTo, sequence - 1);
+  // An abandoned file is to come again, unless only a full refresh replaces it.
+  for (const { sequence, fullOnly } of anchor.missingFiles(authority)) {
+    if (fullOnly === undefined) upTo = Math.min(upTo, sequence - 1);
+  }
   return Math.max(upTo, closed);
 }
 
@@ -123,7 +126,8 @@ async function purgeAuthority(
     held.get(nhsNumber)?.some((row) => packRow(row) === packed),
   );
   if (rows.length === 0) return;
-  const tally = Tally.from(anchored);
+  const { authority: known } = await store.intakeState(authority);
+  const tally = await baseTally(store, anchor, authority, known);
   for (const { nhsNumber, packed } of rows) tally.remove(nhsNumber, packed);
   const expected = { rows: tally.rows, digest: tally.digest };
   const details: Purge = { ...options, rows: rows.length };

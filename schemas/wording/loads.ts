@@ -31,7 +31,7 @@ export const LOAD_FAILED = {
   fullRefreshNeeded: (number: number, authority: string) =>
     `File ${number} of authority ${authority} was cut short, so only a part of it is held, and a new numbering has begun since. Only a full refresh brings the authority up to date.`,
   differs: (number: number, authority: string) =>
-    `After file ${number} of authority ${authority} the store did not hold what had been loaded, so plans may be missing. Find out why. Only a full refresh brings the authority up to date.`,
+    `After ${number < 0 ? 'the last file' : `file ${number}`} of authority ${authority} the store did not hold what had been loaded, so plans may be missing. Find out why. Only a full refresh brings the authority up to date.`,
   actGivenUp: (authority: string) =>
     `Something that a person of authority ${authority} was changing about one child was cut short, and Redis has lost what was to be done. Nothing of it was done, and it was given up. Ask the authority to look at its withdrawals and protected children, and to do it again. cp-flags status names what may still be hidden by it.`,
   withdrawalLost: (authority: string) =>

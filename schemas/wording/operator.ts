@@ -100,7 +100,7 @@ export const FRESHNESS = {
   behind: (since: string) => `Out of date since ${since}. Ask for its newest file`,
   never: 'Never loaded. Ask for its first file',
   unknown: 'Expected, but not known here. Load its first file',
-  differs: 'What is held differs from what was loaded. Ask for a full refresh',
+  differs: 'What is held is not what was sent. The checks say which file to ask for',
   fromFuture: 'Its data is dated in the future. Check the clocks',
   file: (number: number, received: string, code: string) =>
     `${number}, received ${received}: ${code}`,

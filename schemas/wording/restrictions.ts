@@ -35,6 +35,8 @@ export const RESTRICTION = {
     `Redis lost an entry of authority ${code} that keeps something back about a child (${id}) before it took effect. It may be on record: then notifications and searches hide where that child was looked up, and lookups do not. Ask the authority. If the child is to be protected, the authority protects the child again. In either case end the lost entry afterwards: cp-flags restrict ${code} --end ${id} --by NAME --reason TEXT`,
   lostEnded:
     'The lost entry is ended. If nothing else protects the child, notifications and searches show again where it was looked up.',
+  notIndexed:
+    'Whether the lost entry was recorded cannot be said yet, since the index of the audit has not reached the end of the log. Nothing was changed. A worker continues the index; do this again when cp-flags audit search finds the newest events.',
   lostNotRecorded: 'The lost entry was not on record, so nothing was hidden by it.',
   kinds: {
     whereabouts: 'Whereabouts are protected',

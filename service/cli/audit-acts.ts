@@ -7,7 +7,7 @@ import { SEALING } from '#schemas/wording/operations.ts';
 import { VERIFIER } from '#schemas/wording/store.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions } from '#store/keys.ts';
-import { isOpen } from '#store/trust/server.ts';
+import { isWorkerAtWork } from '#store/trust/server.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { streamName } from '../audit/log/entry.ts';
 import { readCheckpointFile } from '../audit/log/log-folder.ts';
@@ -151,11 +151,29 @@ export async function auditAcceptGap(
       }
       const claimed = await streams.claim(commit.id);
       const beyond = await streams.sealedBeyond(() => commits.size());
-      if (beyond !== undefined && (await isOpen(connection))) {
+      if (beyond !== undefined && (await isWorkerAtWork(connection))) {
         throw new Failure(SEALING.newerAtWork);
       }
       if (gaps.length === 0 && claimed === commit.id && beyond === undefined) {
         throw new Failure('No events are missing between the log and Redis: there is no gap.');
+      }
+      // First: with its gaps accepted, an old copy would open the store, and none could be accepted beside it.
+      if (beyond !== undefined) {
+        await streams.append({
+          type: 'audit-gap-accepted',
+          auditId: randomUUID(),
+          by,
+          detail: {
+            log: commit.id,
+            events: beyond.here,
+            sealed: beyond.sealed,
+            ...whyDetail(named),
+          },
+        });
+        await streams.noteSealedSize({ log: commit.id, size: beyond.here });
+        console.log(
+          `From now on this log seals the events, with ${counted(beyond.here, 'event')}. ${figure(beyond.sealed)} were sealed in the copy of it that is lost.`,
+        );
       }
       for (const gap of gaps) {
         const { stream, sealed, found } = gap;
@@ -174,23 +192,6 @@ export async function auditAcceptGap(
         commits.acceptGap(gap);
         console.log(
           `Accepted: events ${sealed + 1} to ${found - 1} of ${streamName(stream)} are lost.`,
-        );
-      }
-      if (beyond !== undefined) {
-        await streams.append({
-          type: 'audit-gap-accepted',
-          auditId: randomUUID(),
-          by,
-          detail: {
-            log: commit.id,
-            events: beyond.here,
-            sealed: beyond.sealed,
-            ...whyDetail(named),
-          },
-        });
-        await streams.noteSealedSize({ log: commit.id, size: beyond.here });
-        console.log(
-          `From now on this log seals the events, with ${counted(beyond.here, 'event')}. ${figure(beyond.sealed)} were sealed in the copy of it that is lost.`,
         );
       }
       if (claimed !== commit.id) {

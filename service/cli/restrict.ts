@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { Acting } from '#loaders/upkeep/changing.ts';
 import {
@@ -14,6 +15,7 @@ import { userSchema } from '#schemas/people/identity.ts';
 import { RESTRICTION } from '#schemas/wording/restrictions.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
+import { CommitFile } from '../audit/log/commit.ts';
 import type { Place } from '../audit/search/index-file.ts';
 import { NoIndex, searchAudit } from '../audit/search/search.ts';
 import { auditFolder, auditIndexFile } from '../files/data-folder.ts';
@@ -23,6 +25,8 @@ import { withNewestStore } from './store.ts';
 import { readChild } from './typed-nhs-number.ts';
 
 const EVENTS_AT_ONCE = 1_000;
+const INDEXED_WITHIN_MS = 10_000;
+const LOOKED_AT_EVERY_MS = 200;
 
 type RecordedRestriction = Extract<AuditEvent, { type: 'restriction' }>;
 
@@ -67,26 +71,34 @@ async function list(store: Store, code: OdsCode): Promise<void> {
   }
 }
 
-/** How an act was recorded in the log; `undefined` if it was not. @throws {Failure} if that cannot be said */
-function recordedAct(
+/**
+ * How an act was recorded in the log; `undefined` if it was not. An index that has not got to the end of the log yet is
+ * waited for.
+ *
+ * @throws {Failure} if that cannot be said
+ */
+async function recordedAct(
   configuration: Configuration,
   authority: OdsCode,
   id: string,
-): RecordedRestriction | undefined {
-  const places = {
-    folder: auditFolder(configuration),
-    indexFile: auditIndexFile(configuration),
-  };
+): Promise<RecordedRestriction | undefined> {
+  const folder = auditFolder(configuration);
+  const places = { folder, indexFile: auditIndexFile(configuration) };
   const criteria = { authority, type: 'restriction' };
+  const sealed = CommitFile.sizeIfThere(folder)?.size ?? 0;
+  const until = performance.now() + INDEXED_WITHIN_MS;
   try {
     for (let after: Place | undefined; ; ) {
       const options = { limit: EVENTS_AT_ONCE, after };
-      const { events, next } = searchAudit(places, criteria, { kind: 'all' }, options);
+      const { events, next, size } = searchAudit(places, criteria, { kind: 'all' }, options);
       for (const { event } of events) {
         if (event.type === 'restriction' && event.restriction === id) return event;
       }
-      if (next === undefined) return undefined;
       after = next;
+      if (next !== undefined) continue;
+      if (size >= sealed) return undefined;
+      if (performance.now() >= until) throw new Failure(RESTRICTION.notIndexed);
+      await delay(LOOKED_AT_EVERY_MS);
     }
   } catch (error) {
     throw error instanceof NoIndex ? new Failure(error.message) : error;
@@ -98,12 +110,12 @@ async function act(
   anchor: Anchor,
   code: OdsCode,
   wanted: Exclude<Wanted, { kind: 'list' }>,
-  recordedOf: (id: string) => RecordedRestriction | undefined,
+  recordedOf: (id: string) => Promise<RecordedRestriction | undefined>,
 ): Promise<void> {
   if (wanted.kind === 'end') {
     const { id, by, reason } = wanted;
     if (anchor.actsInDoubt().some((each) => each.authority === code && each.act === id)) {
-      const recorded = recordedOf(id);
+      const recorded = await recordedOf(id);
       const doubted = { authority: code, act: id };
       const done = await endActInDoubt(store, anchor, doubted, recorded, reason, by);
       if (done.kind !== 'ended') throw new Failure(RESTRICTION.refused[done.kind]);

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { information } from '../connection/reply.ts';
 import { keys } from '../keys.ts';
@@ -14,6 +15,10 @@ export type Replication = {
   former: { id: string; offset: number };
   hasReplicas: boolean;
 };
+
+/** A worker says each second that it finds the store whole. */
+const WORKER_SAYS_WITHIN_MS = 3_000;
+const LOOKED_AT_EVERY_MS = 200;
 
 /** Field of `cpf:dataset`: the replication id of a promoted server that can be trusted. */
 export const BELIEVED_SERVER = 'server';
@@ -50,6 +55,18 @@ export async function isOpen(redis: Redis): Promise<boolean> {
   const { isReplica, wasPromoted, id } = readReplication(info);
   const believed = !isReplica && (!wasPromoted || dataset[BELIEVED_SERVER] === id);
   return believed && opened !== null && opened === info.get('run_id');
+}
+
+/** Whether a worker keeps the store open, and not only did before it was lost. Takes some seconds if none does. */
+export async function isWorkerAtWork(redis: Redis): Promise<boolean> {
+  if (!(await isOpen(redis))) return false;
+  const before = await redis.get(keys.heartbeat);
+  const until = performance.now() + WORKER_SAYS_WITHIN_MS;
+  while (performance.now() < until) {
+    await delay(LOOKED_AT_EVERY_MS);
+    if ((await redis.get(keys.heartbeat)) !== before) return true;
+  }
+  return false;
 }
 
 /** Whether this is the server that gave the last answers, or one that a named person has confirmed. */

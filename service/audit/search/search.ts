@@ -98,7 +98,7 @@ function whereaboutsKept(index: AuditIndex, read: Read, nhsNumber: NhsNumber): s
       const { restriction, authority } = event;
       if (event.act === 'ended') ended.add(restriction);
       else if (!ended.has(restriction)) {
-        // One that is on record twice is as old as its first record.
+        // One that is on record twice is as old as its first record, unless it was ended in between.
         kept = [
           { restriction, authority },
           ...kept.filter((one) => one.restriction !== restriction),

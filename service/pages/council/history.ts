@@ -60,23 +60,6 @@ const listedFile = z.object({
   superseded: z.int().optional(),
 });
 
-type ListedFile = z.infer<typeof listedFile>;
-
-/**
- * Events as files of a page of the list, the newest first. An earlier version recorded that a held part was loaded as
- * it recorded a file; but a file that was held has no other event, so that it is known by the one before.
- */
-function listedFiles(events: readonly ShownEvent[]): ListedFile[] {
-  const files = events.map((event) => listedFile.parse(event));
-  const before = new Set<string>();
-  for (const file of files.toReversed()) {
-    const key = `${file.sequence} ${file.sha256}`;
-    if (before.has(key)) file.heldPart = true;
-    if (file.held === true) before.add(key);
-  }
-  return files;
-}
-
 /** By number and digest: what waits, of one council. */
 type Waiting = readonly Pick<HeldFile, 'number' | 'sha256'>[];
 
@@ -88,8 +71,9 @@ async function rowOf(
   { store }: Pick<CouncilHistoryDependencies, 'store'>,
   authority: OdsCode,
   waiting: Waiting,
-  { at, sequence, sha256, heldPart, ...audited }: ListedFile,
+  event: ShownEvent,
 ) {
+  const { at, sequence, sha256, heldPart, ...audited } = listedFile.parse(event);
   const number = sequence < 0 ? undefined : sequence;
   const time = timeOfYearText(Date.parse(at));
   // Its records are counted where the file itself is listed.
@@ -140,7 +124,7 @@ const councilHistory: Mountable<CouncilHistoryDependencies> = {
         (each) => each.authority === authority,
       );
       const rows = await Promise.all(
-        listedFiles(events).map((file) => rowOf(dependencies, authority, waiting, file)),
+        events.map((event) => rowOf(dependencies, authority, waiting, event)),
       );
       return page({
         title: HISTORY.title,

@@ -103,7 +103,7 @@ function formPage(
     { value: 'discard', text: HELD.discard, hint: HELD.discardHint },
   ];
   return page({
-    title: title,
+    title,
     errors,
     content: html`${heading(html`<bdi>${title}</bdi>`)}
 <p class="nhsuk-lede-text">${whatWaits(file)}</p>

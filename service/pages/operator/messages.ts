@@ -134,7 +134,7 @@ function formPage(
 ): Response {
   const title = said(titleOf(row));
   return page({
-    title: title,
+    title,
     errors,
     content: html`${heading(html`<bdi>${title}</bdi>`)}
 ${table(MESSAGES.caption, MESSAGES.columns, [[html`<bdi>${title}</bdi>`, ...messageRow(row).slice(1)]])}

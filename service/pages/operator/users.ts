@@ -161,7 +161,7 @@ function unblockPage(
   const cells = [user, issuer, ...whyOf(block)];
   const title = BLOCKED.unblock(user);
   return page({
-    title: title,
+    title,
     errors,
     content: html`${heading(title)}
 ${summary(BLOCKED.columns.map((name, i) => [name, html`<bdi>${cells[i]}</bdi>`]))}

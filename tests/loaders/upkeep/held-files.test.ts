@@ -14,6 +14,7 @@ import {
 import type { OdsCode } from '#schemas/authority.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { HELD_MEANINGS } from '#schemas/wording/answers.ts';
+import { packRow } from '#store/rows/rows.ts';
 import { endingAt } from '../../support/cut-short.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { metadata, startLoading } from '../../support/upload-loading.ts';
@@ -70,6 +71,25 @@ async function withRemovalsHeld(authority: OdsCode) {
   await loadRecords(authority, 1, children(10));
   return loadRecords(authority, 2, [...children(6, END), planOf(11)]);
 }
+
+test('a full refresh that is held and then released ends a difference that was found before', async () => {
+  const authority = newAuthority();
+  await loadRecords(authority, 1, children(10));
+  const [row] = (await t.store.readRows([testNumber(9)])).get(testNumber(9)) ?? [];
+  const lock = await t.store.lockAuthority(authority);
+  if (row === undefined || lock === undefined) throw new Error('no row or no lock');
+  await t.store.removeRows(lock, [{ nhsNumber: row.nhsNumber, packed: packRow(row) }]);
+  await lock.release();
+  const found = await loadRecords(authority, 2, [planOf(11)]);
+  expect(found.warnings[0]?.hint).toContain('11 rows expected, 10 held');
+  expect((await loadCsv(authority, 3, children(1_100), { full: true })).held?.whole).toBe(true);
+  expect(await t.store.authority(authority)).toMatchObject({ reconciled: false });
+  const id = heldFileOf(authority)?.id ?? '';
+  const released = await releaseHeldFile(t.store, t.anchor, id, DECISION);
+  expect(JSON.stringify(released)).not.toContain('does not hold what it should');
+  expect(t.anchor.missingFiles(authority)).toEqual([]);
+  await expectReconciled(authority);
+});
 
 describe('a delta that takes too much away', () => {
   test('is applied except for its removals, which are held, and says so', async () => {

@@ -61,6 +61,17 @@ describe('a purge', () => {
     expect(of(await run(), authority)).toBe(0);
   });
 
+  test('waits for an abandoned file that is to come again, but for none that only a full refresh replaces', async () => {
+    const authority = newAuthority();
+    await old(authority);
+    t.anchor.keepMissingFiles(authority, [{ sequence: 5, number: 5 }]);
+    expect(of(await run(), authority)).toBe(0);
+    t.anchor.keepMissingFiles(authority, [{ sequence: 5, number: 5, fullOnly: 'difference' }]);
+    expect(of(await run(), authority)).toBe(2);
+    expect(await t.store.authority(authority)).toMatchObject({ reconciled: false });
+    t.anchor.keepMissingFiles(authority, []);
+  });
+
   test('as a dry run counts, and changes nothing', async () => {
     const authority = newAuthority();
     await old(authority);

@@ -873,24 +873,6 @@ describe('the history', () => {
     expect([other.status, wordsOf(other)]).toEqual([200, expect.stringContaining(HISTORY.none)]);
   });
 
-  test('lists a held file once whose release an earlier version recorded without saying so', async () => {
-    const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
-    const ended = Array.from({ length: 6 }, (_, n) => planOf(n, { endDate: yesterday() }));
-    await follow(await send(await shown(fileOf(code, 2, ended)), { stops: '6' }));
-    const [held] = (await loadEvents(code)).slice(-1);
-    const { at: _at, sealedAt: _sealedAt, held: _held, ...event } = held as Record<string, unknown>;
-    await service.store.appendEvent({
-      ...event,
-      auditId: randomUUID(),
-      code: 'CPF02',
-      accepted: 6,
-      by: 'earlier version',
-    } as never);
-    const page = await historyOf(3);
-    expect(wordsOf(page).split(HISTORY.heldPart(true))).toHaveLength(2);
-    expect(wordsOf(page)).not.toContain(`${UPLOAD.answered.CPF02}60`);
-  });
-
   test('is visible with its answers to that council only', async () => {
     await newCouncil([planOf(1)]);
     await newCouncil();
