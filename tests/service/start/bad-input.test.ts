@@ -20,8 +20,8 @@ import { testNumber } from '../../support/rows.ts';
 import { claims, fill, testFolder, until } from '../../support/service.ts';
 
 /**
- * What is wrong with sentinels, replicas or the bucket of the second copy is a sentence in the log of the start and in
- * /_status, and no lookup is answered in doubt.
+ * A fault in the sentinels, the replicas or the bucket for the second copy is reported in the start-up log and in
+ * /_status, and no lookup is answered while the store is in doubt.
  */
 
 const CHILD = testNumber(1);
@@ -43,7 +43,7 @@ async function folder(): Promise<string> {
   return path;
 }
 
-/** Starts it, whether or not it gets as far as to serve lookups. */
+/** Starts a service, whether or not it gets as far as serving lookups. */
 async function start(
   dataDir: string,
   environment: Record<string, string>,
@@ -85,7 +85,7 @@ async function start(
     );
   return {
     stop,
-    /** Until a check of /_status and the log say it. */
+    /** Waits until a check in /_status and the log both say it. */
     async says(check: string, state: 'fail' | 'warn' | 'pass', sentence: string): Promise<void> {
       let now: string | undefined;
       const inStatus = async (): Promise<boolean> => {
@@ -97,13 +97,13 @@ async function start(
         throw new Error(`${String(error)}; it is ${now}, ${String(failure)}`);
       });
       const inLog = JSON.stringify(sentence).slice(1, -1);
-      // Levels from 40 on are for somebody to look at.
+      // Levels 40 and above need somebody's attention.
       await until(
         () => lines.some((line) => line.includes(inLog) && /"level":[4-9]/.test(line)),
         `${sentence} in the log, which is ${lines.join('')}`,
       );
     },
-    /** Until a lookup is answered with that. */
+    /** Waits until lookups are answered with this code. */
     async answers(code: 200 | 503): Promise<void> {
       const issuer = await openDemoIssuer(dataDir);
       const token = await issuer.sign(claims(), 600);
@@ -163,7 +163,7 @@ describe('sentinels', () => {
   });
 });
 
-/** A server as another sees it: of another version. */
+/** A proxy that makes a server look as if it ran another version. */
 async function asOtherVersion(port: number): Promise<number> {
   const proxy = createServer((client) => {
     const server = connect(port, '127.0.0.1');
@@ -181,7 +181,7 @@ async function asOtherVersion(port: number): Promise<number> {
   return (proxy.address() as AddressInfo).port;
 }
 
-/** A service whose answers wait for one replica, of which something is wrong before it starts. */
+/** A service whose answers wait for one replica, which already has a fault before the service starts. */
 async function startWithReplica(
   worsen: (second: TestRedisServer, first: TestRedisServer) => Promise<unknown>,
 ) {
@@ -248,7 +248,7 @@ const commitsOf = ({ objects }: TestBucket): number =>
   [...objects.keys()].filter((name) => name.startsWith('live/log/')).length;
 
 describe('a bucket', () => {
-  test.concurrent('without rights: a first worker stands by and answers nothing, one already at work answers and seals nothing', async () => {
+  test.concurrent('without access rights: a new worker stands by and answers nothing, and one already at work answers but seals nothing', async () => {
     const { bucket, environment } = await startBucketOf((its) => (its.refuses = () => true));
     const first = await start(await folder(), environment, prepare);
     await first.says('worker', 'warn', COPY.noRights(PLACE));
@@ -268,7 +268,7 @@ describe('a bucket', () => {
     expect(bucket.objects.size).toBe(count);
   });
 
-  test.concurrent('with a lifecycle rule that deletes: lookups are answered, and nothing is sealed', async () => {
+  test.concurrent('with a lifecycle rule that deletes objects: lookups are answered, and nothing is sealed', async () => {
     const rule =
       '<Rule><Filter><Prefix></Prefix></Filter><Status>Enabled</Status><Expiration><Days>30</Days></Expiration></Rule>';
     const { bucket, environment } = await startBucketOf(
@@ -280,7 +280,7 @@ describe('a bucket', () => {
     expect(commitsOf(bucket)).toBe(0);
   });
 
-  test.concurrent('with late listings and unreadable lifecycle rules: the log continues from the named objects, and both are reported', async () => {
+  test.concurrent('with delayed listings and unreadable lifecycle rules: the log continues from the named objects, and both faults are reported', async () => {
     const { bucket, environment } = await startBucketOf((its) => {
       its.lists = () => false;
       its.refuses = (action) => action === 's3:GetLifecycleConfiguration';

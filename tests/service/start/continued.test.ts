@@ -37,7 +37,7 @@ beforeAll(async () => {
   }
   rmSync(t.anchor.loadInProgress(LOST)?.journal ?? '', { recursive: true });
   token = await (await openDemoIssuer(t.dataDir)).sign(claims(), 600);
-  // Another Redis than the service's own: it continues, and is not verified again.
+  // This Redis is not the one the service would start itself, so the service joins it without verifying it again.
   const { username, password } = t.server.users.admin;
   service = await startServing([], {
     DATA_DIR: t.dataDir,
@@ -71,7 +71,7 @@ async function statusOf(): Promise<string> {
   return (await fetch(`${service.baseUrl}/_status`)).text();
 }
 
-test('a start continues interrupted work even if Redis did not restart, and names those whose file it lacks', async () => {
+test('a start continues interrupted loads even if Redis did not restart, and names the councils whose file is gone', async () => {
   await until(async () => (await lookUp(2)).outcome === 'flagged', 'the rest of the file');
   await until(() => t.anchor.loadInProgress(CONTINUED) === undefined, 'the end of the load');
   await until(async () => (await statusOf()).includes('its journal is gone'), 'the alarm');

@@ -10,7 +10,7 @@ const { t, newAuthority, loadRecords, rowsOf } = await startLoading();
 
 const DAY_MS = 86_400_000;
 
-/** @param now default: by the earlier of two clocks */
+/** @param now defaults to the earlier of the two clocks */
 const dailyOf = (now?: () => number) =>
   startDaily({
     store: t.store,
@@ -21,7 +21,7 @@ const dailyOf = (now?: () => number) =>
     ...(now && { now }),
   });
 
-test('daily work is done once a day, and on the day on which a clock that was ahead is put right', async () => {
+test('daily work is done once a day, and again on the day when a clock that was ahead is corrected', async () => {
   const at = Date.now();
   let now = at + 30 * DAY_MS;
   const daily = dailyOf(() => now);
@@ -50,7 +50,7 @@ test('daily work is not done because only this machine’s clock is ahead', asyn
   await daily.stop();
 });
 
-test('both clocks being ahead for less than a day remove nothing that may be shown again', async () => {
+test('two clocks that are both less than a day ahead remove nothing that may be shown again', async () => {
   const at = Date.now();
   const authority = newAuthority();
   const day = (days: number) => addDays(londonDate(at), days);

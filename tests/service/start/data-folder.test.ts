@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stopAndRemove());
 
-/** The paths of the table in docs/operating/data-folder.md. */
+/** The paths listed in the table in docs/operating/data-folder.md. */
 const documented = new Set(
   [
     ...readFileSync(
@@ -25,7 +25,7 @@ const documented = new Set(
   ].flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)].map(([, path = '']) => path)),
 );
 
-/** The table's line for a file or folder: its own, or one with a `*` for what differs. */
+/** Whether the table lists this file or folder, either by name or by a pattern with a `*`. */
 const isDocumented = (path: string): boolean =>
   [...documented].some((pattern) =>
     new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('*', '[^/]*')}$`).test(path),
@@ -44,7 +44,7 @@ test('docs/operating/data-folder.md names every file that a running service make
   expect(paths.filter((path) => !isDocumented(path))).toEqual([]);
 });
 
-/** The log's levels as numbers: from a warning on somebody should look. */
+/** In the log's numeric levels, a warning or anything above it needs attention. */
 const WARNING = 40;
 const lineSchema = z.object({ level: z.number() }).loose();
 

@@ -57,7 +57,7 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stopAndRemove());
 
-/** Of a user of its own: a test that waits asks often, and limits are by user. */
+/** Each token is for a new user, because tests that poll make many requests and limits are per user. */
 const tokenFor = (organisation: string, activities = ['B0107']) =>
   new SignJWT({ ...claims({ organisation, activities, sub: randomUUID() }) })
     .setProtectedHeader({ alg: 'ES256' })
@@ -91,7 +91,7 @@ describe('live data without a list of expected authorities', () => {
     expect(await status()).toContain('cp-flags authority expect');
   });
 
-  test('says whose plans a negative covers once a named person has set it, on record', async () => {
+  test('says whose plans a negative covers once a named person has set the list, on record', async () => {
     const file = await write('expected.json', {
       area: 'North Yorkshire',
       kind: 'pilot',
@@ -118,14 +118,15 @@ describe('live data without a list of expected authorities', () => {
       const answer = await service.lookup({ nhsNumber: CHILD }, { token: await tokenFor('RJ1') });
       return lookupAnswerSchema.parse(await answer.json()).coverage;
     };
-    // A machine that is busy with the command may hold the worker's word up past its three seconds.
+    // While the command keeps the machine busy, the worker's report may be older than the three seconds for which it
+    // counts.
     const coverageWhenTrusted = () => coverageNow().catch(() => undefined);
     let coverage: Awaited<ReturnType<typeof coverageWhenTrusted>>;
     await until(async () => {
       coverage = await coverageWhenTrusted();
       return coverage?.area !== undefined;
     }, 'the list counting');
-    // One never loaded a file: it is behind, and with MINIMUM_COVERAGE at 1 that is no negative.
+    // One council has never loaded a file, so it is behind, and with MINIMUM_COVERAGE at 1 no negative is given.
     expect(coverage).toMatchObject({
       expected: 2,
       upToDate: 1,
@@ -161,7 +162,7 @@ describe('live data without a list of expected authorities', () => {
     expect(await status()).not.toContain('cp-flags authority expect');
   });
 
-  test('tells an operator who is expected and missing, and who is present and not expected', async () => {
+  test('tells an operator which authorities are expected and missing, and which are present but not expected', async () => {
     const cli = (...args: string[]) => run(args, { DATA_DIR: service.dataDir });
     const phone = ['--name', 'C Council', '--emergency', '02079460199'];
     expect((await cli('authority', 'set', 'ZZ103', ...phone)).stdout).toContain(
@@ -184,13 +185,13 @@ describe('live data without a list of expected authorities', () => {
   });
 });
 
-test('an authority’s holdings are given only to somebody who says why', async () => {
+test('an authority’s holdings are given only to somebody who gives a reason', async () => {
   const { code, stdout, stderr } = await run(['holdings', 'ZZ101'], { DATA_DIR: service.dataDir });
   expect([code, stdout]).toEqual([2, '']);
   expect(stderr).toContain('--reason');
 });
 
-test('the start’s record names who accepted the minimum share of up-to-date authorities', async () => {
+test('the start-up record names who accepted the minimum share of up-to-date authorities', async () => {
   const started = (await service.events()).find(({ type }) => type === 'configuration-start');
   expect(started).toMatchObject({
     detail: { minimumCoverage: 1, minimumCoverageAcceptedBy: 'C. Officer' },

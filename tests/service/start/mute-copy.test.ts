@@ -8,10 +8,10 @@ import { numberPath } from '#service/audit/copy/numbered.ts';
 import { readDemo, startServing } from '../../support/processes.ts';
 import { testFolder, until } from '../../support/service.ts';
 
-/** The thread that seals is given five seconds to end, and one more; then come the last lines of the log. */
+/** The sealing thread is given five seconds to end and one more after that; then come the last lines of the log. */
 const STOPS_WITHIN_MS = 20_000;
 
-// It waits for most of the time: `npm run test:faults` runs it.
+// This test spends most of its time waiting, so only `npm run test:faults` runs it.
 test.skipIf(process.env['MUTE_COPY'] === undefined)(
   'a service whose second copy hangs answers lookups, and stops with the exit code of any other stop',
   { timeout: 90_000 },
@@ -42,7 +42,7 @@ test.skipIf(process.env['MUTE_COPY'] === undefined)(
         size = (await commits.newest())?.size ?? -1;
         return size > 0 && size === before;
       }, 'the copy to have everything');
-      // A process that opens it waits for somebody to write, as any call on a mount that went away does.
+      // Opening a FIFO blocks until somebody writes to it, as any call does on a mount that has gone away.
       const next = join(copy, 'log', numberPath(size));
       mkdirSync(join(next, '..'), { recursive: true });
       execFileSync('mkfifo', [next]);

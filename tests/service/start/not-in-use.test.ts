@@ -30,7 +30,7 @@ test('the numbers not in use are loaded each time the store opens, and a worker 
   await until(isKnown, 'the number being known');
   expect(verifier.state.opened).toBe(true);
 
-  // As in an older copy that is put back.
+  // This is how an older copy that has been restored looks.
   await admin.set(keys.open, `${CLOSED}for a test`);
   await admin.del(known);
   await until(isKnown, 'the number being known again');

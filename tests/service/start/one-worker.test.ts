@@ -19,7 +19,7 @@ afterEach(async () => {
   for (const step of steps.splice(0).toReversed()) await step();
 });
 
-/** A worker of a data folder that waits for its turn, and what it says meanwhile. */
+/** A worker on this data folder, waiting for its turn, and the reasons it gives meanwhile. */
 async function wait(dataDir: string, copy: string) {
   const configuration = readConfiguration({
     DATA_DIR: dataDir,
@@ -50,7 +50,7 @@ async function wait(dataDir: string, copy: string) {
   return { turn, said, stop, configuration };
 }
 
-test('a worker that lacks something stands by, and does not hinder the last one while the copy is away', async () => {
+test('a worker that lacks something stands by, and does not stop the previous worker from returning while the copy is away', async () => {
   server = await startRedisServer();
   steps.push(() => server.stop());
   const folder = await testFolder();
@@ -78,7 +78,7 @@ test('a worker that lacks something stands by, and does not hinder the last one 
   await expect(another.turn).rejects.toThrow(StoppedStandingBy);
 });
 
-test('a Redis where a worker waits for the first dataset counts as empty, and one with anything else does not', async () => {
+test('a Redis where a worker waits for the first dataset counts as empty, and one that holds anything else does not', async () => {
   server = await startRedisServer();
   steps.push(() => server.stop());
   const folder = await testFolder();

@@ -6,12 +6,12 @@ import { until } from '../../support/test-store.ts';
 import { startLoading, temporaryFolder } from '../../support/upload-loading.ts';
 import { planOf } from '../../support/upload-model.ts';
 
-/** Longer than a request waits before it gives up, and short enough that waiting it out ends in this test. */
+/** Longer than a request waits before it gives up, and short enough for this test to wait it out. */
 const PAUSE_SECONDS = '31';
 
 const { t, newAuthority, loadRecords } = await startLoading();
 
-test('work with PDS stops before the wait that PDS asked for is over, and asks no more', async () => {
+test('work with PDS stops without waiting out a pause that PDS asked for, and asks nothing more', async () => {
   const p = await startTestPds();
   onTestFinished(() => p.stop());
   await loadRecords(newAuthority(), 1, [planOf(1), planOf(2)]);
@@ -38,11 +38,11 @@ test('work with PDS stops before the wait that PDS asked for is over, and asks n
     lookEveryMs: 60_000,
     log,
   });
-  // The second of two people waits for the end of the pause.
+  // The request about the second person waits for the pause to end.
   const waiting = work.reverify();
   await until(() => !tracer.state.ok, 'PDS asking to wait');
   await work.stop();
   await waiting;
-  // A stop that waited for the end of the pause would have let the second one be asked about.
+  // If the stop had waited for the pause to end, the second person would have been asked about too.
   expect(asked).toBe(1);
 });

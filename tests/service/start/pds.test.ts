@@ -17,7 +17,7 @@ import { fileCsv, planOf } from '../../support/upload-model.ts';
 
 const run = commandsInTurn();
 
-/** A whole service whose numbers are traced in a made-up PDS. */
+/** A whole service that traces its numbers in a made-up PDS. */
 
 const USED = testNumber(801);
 const REPLACED = testNumber(802);
@@ -53,7 +53,7 @@ beforeAll(async () => {
     REREAD_SECONDS: '0.01',
     PRIVACY_OUTBOX: join(folder, 'officer'),
   };
-  // In the way of the outbox, until a test removes it.
+  // This file blocks the outbox until a test removes it.
   await writeFile(join(folder, 'officer'), '');
   service = await startTestService({
     environment: settings,
@@ -72,7 +72,7 @@ const look = async (nhsNumber: string) =>
   lookupAnswerSchema.parse(await (await service.lookup({ nhsNumber })).json());
 const files = async (name: string): Promise<string[]> => {
   const found = await readdir(join(service.dataDir, name)).catch((): string[] => []);
-  // Not those that are being written.
+  // Files that are still being written start with a dot.
   return found.filter((each) => !each.startsWith('.')).toSorted();
 };
 const read = (...path: string[]): Promise<string> =>
@@ -86,7 +86,7 @@ const check = async () =>
     .object({ checks: z.object({ 'tracing:pds': z.array(checkSchema) }) })
     .parse(await (await fetch(`${service.baseUrl}/_status`)).json()).checks['tracing:pds'][0];
 
-test('numbers replaced, withdrawn or made sensitive since are reported once, also if one could not be at first, and the flags stay', async () => {
+test('numbers since replaced, withdrawn or made sensitive are reported once, even after a failed first attempt, and the flags stay', async () => {
   const asked = (number: string) =>
     p.pds.asked.filter(({ nhsNumber }) => nhsNumber === number).length;
   await until(() => asked(SENSITIVE) >= 3, 'another attempt at the alert');
@@ -105,7 +105,7 @@ test('numbers replaced, withdrawn or made sensitive since are reported once, als
     (await files('notices')).filter((name) => name.startsWith('inactive'));
   await until(async () => (await inactive()).length >= 3, 'every format of it');
   expect(await inactive()).toHaveLength(3);
-  // What this council sent was never verified here, so the new number is not given.
+  // The number this council sent was never verified, so the council is not given the new one.
   expect((await told()).toSorted((a, b) => a.nhsNumber.localeCompare(b.nhsNumber))).toEqual([
     { nhsNumber: REPLACED, localId: 'L-1' },
     { nhsNumber: WITHDRAWN, localId: 'L-1' },
@@ -140,14 +140,14 @@ test('who looked at a child with a sensitive record is shown to nobody, and stay
   expect(event).toMatchObject({ outcome: 'flagged', accessesShown: [] });
 });
 
-test('a wholly unknown number is reported only to the operator', async () => {
+test('a number that PDS does not know at all is reported only to the operator', async () => {
   await until(() => service.lines.some((line) => line.includes('another environment')), 'the log');
   for (const name of await files('notices')) {
     expect(await read('notices', name)).not.toContain(UNKNOWN);
   }
 });
 
-test('records wait while PDS is away, the status says so, and they are taken up without help', async () => {
+test('records wait while PDS is away, the status says so, and they are loaded without help once it is back', async () => {
   for (let n = 810; n <= 812; n++) know(testNumber(n));
   const send = async (sequence: number, numbers: number[]) => {
     const query = `sequence=${sequence}&createdAt=${new Date().toISOString()}&rowCount=${numbers.length}`;
@@ -182,7 +182,7 @@ test('records wait while PDS is away, the status says so, and they are taken up 
   });
 });
 
-test('a command-line load made while PDS is away gets its final acknowledgement where it said', async () => {
+test('a command-line load made while PDS is away gets its final acknowledgement where the command said it would', async () => {
   for (const n of [813, 814]) know(testNumber(n));
   p.pds.instead = (_request, response) => {
     sendOutcome(response, 403, 'ACCESS_DENIED');

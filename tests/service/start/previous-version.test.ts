@@ -12,7 +12,7 @@ import { testNumber } from '../../support/rows.ts';
 import { claims, fill, testFolder, until } from '../../support/service.ts';
 import { startTestStore } from '../../support/test-store.ts';
 
-/** The last version whose data folders and processes this one promises to live with. */
+/** The oldest version whose data folders and processes must still work with this one. */
 const PREVIOUS = '2ebcbc9';
 
 const shownSchema = z.object({ flags: z.array(z.object({ type: z.string() })) });
@@ -27,7 +27,7 @@ const git = (...args: readonly string[]): Buffer =>
     maxBuffer: 64 * 1_048_576,
   });
 
-/** Not in a clone that lacks its history, nor where there is no git. */
+/** Whether git and that version are both here: a shallow clone has no history. */
 function isAtHand(): boolean {
   try {
     git('cat-file', '-e', `${PREVIOUS}^{commit}`);
@@ -62,7 +62,7 @@ async function serve(args: string[], environment: Record<string, string>, tree?:
   return service;
 }
 
-/** The answer once there is one: on a busy machine a process may not hear of its worker for a while. */
+/** The first answer that is not a 503: on a busy machine a process may not hear from its worker for a while. */
 async function lookup(baseUrl: string, token: string, nhsNumber: string) {
   let answer = await ask(baseUrl, token, nhsNumber);
   await until(async () => {
@@ -129,7 +129,7 @@ test.skipIf(!atHand)(
       DATA_DIR: store.dataDir,
       REDIS_URL: `unix://${username}:${password}@localhost${store.server.socketPath}`,
     });
-    // Each version's worker brings the functions of its own lookup processes.
+    // Each version's worker installs the functions that its own lookup processes call.
     const oldWorker = await serve([], environment('worker'), previous);
     const oldLookup = await serve([], environment('lookup'), previous);
     await until(() => isReady(oldLookup.baseUrl), 'the previous version being ready');
@@ -152,7 +152,7 @@ test.skipIf(!atHand)(
       }
     }
 
-    // Each version lists its looks where the other finds them: nobody goes missing.
+    // Each version records who looked where the other can find it, so nobody goes missing.
     const issuer = await openDemoIssuer(store.dataDir);
     const as = (name: string) => issuer.sign(claims({ sub: name.replace(' ', '-'), name }), 3_600);
     const seen = async (baseUrl: string, name: string) => {

@@ -24,7 +24,7 @@ async function statusOf({ baseUrl }: Pick<TestService, 'baseUrl'>) {
   return { http: response.status, text: await response.text() };
 }
 
-/** `/_status` and a lookup by somebody who may ask: whether both say yes, and whether both say no. */
+/** The status codes of `/_status` and of a lookup by somebody who may ask. */
 async function both(service: TestService, token?: string): Promise<string> {
   const lookup = await service.lookup({ nhsNumber: CHILD }, token === undefined ? {} : { token });
   return `status ${(await statusOf(service)).http}, lookup ${lookup.status}`;
@@ -81,7 +81,7 @@ describe('a live service', () => {
   });
   afterAll(() => service?.stopAndRemove());
 
-  test('without the keys of one of its issuers is ready, warns about that one, and answers the others', async () => {
+  test('without the keys of one of its issuers is ready, warns about that issuer, and answers users of the others', async () => {
     await becomesReady(service, await tokenOf('https://good.example'));
     const { text } = await statusOf(service);
     expect(text).toContain(`https://silent.example: The keys at ${nowhere} have not been fetched`);

@@ -10,7 +10,7 @@ import { certify } from '../../support/certificates.ts';
 import { until } from '../../support/service.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
 
-/** Where Redis is there and no connection to it comes about, /_status says why, and what to set. */
+/** When Redis is running but no connection can be made, /_status says why and which setting to change. */
 
 const authority = certify('An authority');
 const good = certify('redis', { issuer: authority });
@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 afterAll(() => store?.stop());
 
-/** The store's Redis by TLS. @returns its port */
+/** Puts TLS in front of the store's Redis. @returns its port */
 async function serveTls({ cert, key }: { cert: string; key: string }): Promise<number> {
   const server = createServer({ cert, key }, (socket) => {
     const redis = connect(store.server.socketPath);
@@ -62,10 +62,10 @@ test('a certificate from the configured authority is accepted', async () => {
   await until(async () => (await said()).includes('Redis answers.'), 'Redis being reached');
 });
 
-test('a refused certificate or password is given as the reason, with what to set', async () => {
+test('a refused certificate or password is given as the reason, with the setting to change', async () => {
   const expired = certify('redis', { issuer: authority, days: -1 });
   const strange = certify('redis', { issuer: certify('Another') });
-  // Side by side, since a start waits for its connection.
+  // They start together, because each start waits for its connection.
   const said = await Promise.all([
     start(await serveTls(expired)),
     start(await serveTls(strange)),

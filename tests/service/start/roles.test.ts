@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => worker.stopAndRemove());
 
-/** A process of this role beside the worker, on its Redis. */
+/** A process with this role, beside the worker and on its Redis. */
 async function startBeside(role: 'lookup' | 'all', dataDir: string): Promise<Service> {
   const found = await findEmbeddedRedis(worker.dataDir);
   if (found === undefined) throw new Error('no Redis is running');

@@ -11,13 +11,13 @@ import { isAlive, redisOf, root } from '../../support/processes.ts';
 import { until } from '../../support/service.ts';
 import { startStopwatch } from '../../support/stopwatch.ts';
 
-/** Whatever the documents run ends by the pid it gave, and takes what it started with it. */
+/** Each command in the documents can be stopped by the pid it gave, and everything it started stops with it. */
 
 const COMMAND = join(root, 'service', 'cp-flags');
 const SETUP = join(root, 'service', 'setup.mjs');
-/** As docs/operating.md has it. */
+/** The limit stated in docs/operating.md. */
 const STOPS_WITHIN_MS = 20_000;
-/** As npm runs a command: a shell that does not hand signals on is in between. */
+/** npm puts a shell in between that does not pass signals on. */
 const BY_NPM = ['sh', '-c', '"$@"; exit $?', 'sh'] as const;
 
 let folder: string;
@@ -32,7 +32,7 @@ beforeEach(async () => {
   redis = undefined;
 });
 afterEach(async () => {
-  // Only what a failed test leaves behind.
+  // These are left only if a test failed.
   for (const { pid } of started) if (pid !== undefined) endGroup(pid);
   if (redis !== undefined && isAlive(redis)) process.kill(redis, 'SIGKILL');
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
@@ -42,7 +42,7 @@ function endGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // It has ended, as it should.
+    // It has already ended.
   }
 }
 
@@ -68,7 +68,7 @@ function start(
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on('data', (chunk: Buffer) => (said += chunk.toString()));
   }
-  // Not before every process that writes there has ended.
+  // The streams close only once every process that writes to them has ended.
   const allEnded = once(child, 'close') as Promise<[number | null]>;
   return {
     child,
@@ -84,7 +84,7 @@ function start(
 
 const ANSWERS = /http:\/\/127\.0\.0\.1:[0-9]+/;
 
-/** The status of the check of the process, or nothing once it is gone. */
+/** The status of the process check, or nothing once the process has gone. */
 async function statusOf(baseUrl: string) {
   const response = await fetch(`${baseUrl}/_status`);
   const { checks } = statusSchema.parse(await response.json());
@@ -96,7 +96,7 @@ async function redisRuns(): Promise<void> {
   expect(isAlive(redis)).toBe(true);
 }
 
-/** An orderly stop also takes away what says where Redis is. */
+/** An orderly stop also removes the file that says where Redis is. */
 async function stoppedInOrder(): Promise<void> {
   await until(() => !existsSync(join(dataDir, 'redis', 'running.json')), 'the stop to be over');
   expect(isAlive(redis ?? 0)).toBe(false);
@@ -105,7 +105,7 @@ async function stoppedInOrder(): Promise<void> {
 describe('serve', () => {
   test.for([
     ['is told to', 'SIGTERM'],
-    // It leaves its shell behind.
+    // This leaves npx's shell running.
     ['is killed', 'SIGKILL'],
   ] as const)('started as npx cp-flags stops in order once npx %s', async ([, signal]) => {
     const npx = start(['npx', 'cp-flags', 'serve'], {
@@ -127,7 +127,7 @@ describe('serve', () => {
     async ([, command]) => {
       const npm = `sh -c 'kill -9 "$PPID"; ${command}' "$0" & wait`;
       const orphan = start(['sh', '-c', npm, COMMAND], { npm_lifecycle_event: 'npx' });
-      // Its Redis, too, if it came to that: all of them hold what this reads.
+      // If its Redis started, that holds the output open too, so this waits for both.
       await orphan.allEnded;
       expect(existsSync(join(dataDir, 'redis', 'running.json'))).toBe(false);
     },
@@ -140,7 +140,7 @@ describe('serve', () => {
       const baseUrl = await service.says(ANSWERS);
       await redisRuns();
       service.child.kill(signal);
-      // As npm hands it on; one of the same kind might be lost in the first.
+      // npm passes the signal on. A second signal of the same kind might be merged with the first.
       service.child.kill('SIGTERM');
       await until(async () => (await statusOf(baseUrl)).process === 'fail', 'the drain');
       expect((await service.allEnded)[0]).toBe(0);
@@ -148,7 +148,7 @@ describe('serve', () => {
     },
   );
 
-  test('stops within the stated time if its Redis no longer answers, and ends it too', async () => {
+  test('stops within the stated time if its Redis no longer answers, and ends Redis too', async () => {
     const service = start([COMMAND, 'serve', '--demo']);
     await service.says(/Ctrl-C stops everything/);
     await redisRuns();
@@ -173,14 +173,14 @@ describe('serve', () => {
       const read = startStopwatch();
       service.child.kill('SIGTERM');
       expect((await service.allEnded)[0]).toBe(0);
-      // Each sending would wait for ten seconds.
+      // Each attempt to send would wait ten seconds.
       expect(read()).toBeLessThan(9_000);
     } finally {
       mute.close();
     }
   });
 
-  test('that is killed ends a Redis that no longer answers', async () => {
+  test('that is killed also ends a Redis that no longer answers', async () => {
     const service = start([COMMAND, 'serve']);
     await service.says(ANSWERS);
     await redisRuns();
@@ -250,7 +250,7 @@ describe('when nothing can be written', () => {
     },
   );
 
-  test('a command whose output is lost says so and fails', async () => {
+  test('a command whose output is lost fails and says so', async () => {
     const disk = openSync('/dev/full', 'w');
     const command = start([COMMAND, '--version'], {}, ['ignore', disk, 'pipe']);
     closeSync(disk);
@@ -259,7 +259,7 @@ describe('when nothing can be written', () => {
   });
 });
 
-test('a process started by npm ends with it, such as watch; any other outlives its shell, such as serve', async () => {
+test('a process started by npm, such as watch, ends with it; any other, such as serve, outlives its shell', async () => {
   const inbox = join(folder, 'inbox');
   await mkdir(inbox);
   const both = 'npm_lifecycle_event=npx "$0" watch "$1" & echo "watch is $!"; "$0" serve; exit $?';
@@ -276,7 +276,7 @@ test('a process started by npm ends with it, such as watch; any other outlives i
   await stoppedInOrder();
 });
 
-test('before set-up the command says what to do', async () => {
+test('before set-up, the command says what to do', async () => {
   await mkdir(join(folder, 'service'));
   await copyFile(COMMAND, join(folder, 'service', 'cp-flags'));
   const command = start([join(folder, 'service', 'cp-flags'), 'serve']);

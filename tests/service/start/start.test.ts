@@ -24,10 +24,10 @@ import { startTestStore } from '../../support/test-store.ts';
 
 const [ON_PLAN] = SAMPLE_NUMBERS.map(({ nhsNumber }) => nhsNumber);
 
-/** Where a thread's nice value stands in its line of /proc, counted from after its name. */
+/** Where the nice value stands in a thread's line in /proc, counting from after the name. */
 const NICE = 16;
 
-/** How nice each thread of a process is, the main one first. */
+/** The nice value of each thread in a process, the main thread first. */
 function niceOf(pid: number) {
   return readdirSync(`/proc/${pid}/task`).map((thread) => {
     const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8');
@@ -75,7 +75,7 @@ async function lookUp(
   return { status: response.status, body: await response.json() };
 }
 
-/** The answer once there is one: on a busy machine a process may not hear of its worker for a while. */
+/** The first answer that is not a 503: on a busy machine a process may not hear from its worker for a while. */
 async function answered(dataDir: string, persona?: string, number?: string) {
   let answer = await lookUp(dataDir, persona, number);
   await until(async () => {
@@ -110,7 +110,7 @@ describe('a demo that runs', () => {
     });
   });
 
-  test('answers for each number of the sample as it says', async () => {
+  test('answers each sample number as the sample says', async () => {
     for (const { nhsNumber, shows } of SAMPLE_NUMBERS) {
       const { outcome } = await answered(dataDir, 'scheduledCare', nhsNumber);
       expect([nhsNumber, outcome]).toEqual([
@@ -149,7 +149,7 @@ describe('a demo that runs', () => {
       const [main, ...others] = threads;
       expect(main).toMatchObject({ thread: service.pid, nice: own });
       expect(new Set(others.map(({ nice }) => nice))).toEqual(new Set([own, own + 5]));
-      // Those are shared with lookups: a thread that a lowered one began would be lowered too.
+      // Lookups share these threads, and a thread started by one with low priority would have low priority too.
       expect(threads.filter(({ does, nice }) => /libuv|V8/.test(does) && nice > own)).toEqual([]);
       const redis = niceOf(await redisOf(dataDir));
       expect([...new Set(redis.map(({ nice }) => nice))]).toEqual([own]);
@@ -176,7 +176,7 @@ describe('a demo', () => {
     const second = await start(['--demo'], { DATA_DIR: dataDir });
     await until(() => second.stdout().includes('Ctrl-C'));
     const after = await answered(dataDir);
-    // Within a day the same user's looks are one entry: the first start's is counted.
+    // The same user's looks within a day share one entry, which already counts the look before the restart.
     expect(before.accesses).toMatchObject([{ count: 1, at: before.checkedAt }]);
     expect(after.accesses).toMatchObject([{ count: 2, at: after.checkedAt }]);
     expect(after.flags).toHaveLength(before.flags.length);
@@ -200,7 +200,7 @@ describe('a demo', () => {
     expect((await answered(dataDir)).coverage.complete).toBe(true);
   });
 
-  test('whose Redis lost its data is not rebuilt: nothing is answered and it says why', async () => {
+  test('whose Redis lost its data is not rebuilt: nothing is answered, and the log says why', async () => {
     const dataDir = await folder();
     const first = await start(['--demo'], { DATA_DIR: dataDir });
     await until(() => first.stdout().includes('Ctrl-C'));
@@ -214,7 +214,7 @@ describe('a demo', () => {
     await until(() => second.stderr().includes('lost its data'), 'the log saying why');
   });
 
-  test('can run beside another in its own folder, without effect on it', async () => {
+  test('can run beside another in its own folder, without affecting it', async () => {
     const [one, other] = [await folder(), await folder()];
     const services = await Promise.all([
       start(['--demo'], { DATA_DIR: one }),
@@ -249,7 +249,7 @@ test('a second Ctrl-C does not wait for a request in flight, and leaves no Redis
   socket.write(
     `POST /lookup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokens['emergencyDepartment']}\r\nX-Request-ID: ${randomUUID()}\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n{`,
   );
-  // It has been taken in.
+  // The service has accepted the request.
   await once(socket, 'data');
   const redis = await redisOf(dataDir);
   service.kill('SIGINT');
@@ -261,7 +261,7 @@ test('a second Ctrl-C does not wait for a request in flight, and leaves no Redis
       ),
     'new connections to be refused',
   );
-  // One that comes within half a second is the same press, handed on by npm; people press no faster than this.
+  // npm passes a key press on, so a second signal within half a second counts as the same press; people are slower.
   let pressedAt = Number.NEGATIVE_INFINITY;
   await until(() => {
     if (performance.now() - pressedAt > 300) {
@@ -275,7 +275,7 @@ test('a second Ctrl-C does not wait for a request in flight, and leaves no Redis
   socket.destroy();
 });
 
-describe('an impossible start is one sentence, and leaves nothing running', () => {
+describe('an impossible start is reported in one sentence, and leaves nothing running', () => {
   let taken: ReturnType<typeof createServer>;
   let port: string;
   beforeAll(async () => {
@@ -299,7 +299,7 @@ describe('an impossible start is one sentence, and leaves nothing running', () =
     await expect(redisOf(dataDir)).rejects.toThrow('ENOENT');
   });
 
-  test('a wrong setting is named', async () => {
+  test('a wrong setting, which is named', async () => {
     const { code, stderr } = await run(['serve'], { DATA_DIR: await folder(), PORT: 'http' });
     expect(stderr).toMatch(/^cp-flags: .*PORT: must be a number from 0 to 65535\.\n$/);
     expect(code).toBe(1);
@@ -340,7 +340,7 @@ describe('an impossible start is one sentence, and leaves nothing running', () =
     });
   });
 
-  test('a live dataset without a list of the expected authorities is not created', async () => {
+  test('a live dataset without a list of the expected authorities, which is not created', async () => {
     const dataDir = await folder();
     const environment = { DATA_DIR: dataDir, LOG_LEVEL: 'silent' };
     const { code, stderr } = await run(['init', '--live'], environment);
@@ -354,7 +354,7 @@ describe('an impossible start is one sentence, and leaves nothing running', () =
     });
     expect(wrong.stderr).toContain('EXPECTED_AUTHORITIES_FILE: ');
     expect(wrong.stderr).toContain('authorities.0.code');
-    // Nothing was begun: another kind can be made.
+    // Nothing was started, so another kind of dataset can still be made.
     expect(await run(['init', '--demo'], environment)).toMatchObject({ code: 0 });
   });
 
@@ -372,7 +372,7 @@ describe('an impossible start is one sentence, and leaves nothing running', () =
       code: 1,
       stderr: `cp-flags: ${COPY.notThere(AUDIT_COPY)}\n`,
     });
-    // Nothing was begun: the same command makes it later, and says its id.
+    // Nothing was started, so the same command makes the dataset later and prints its id.
     await mkdir(AUDIT_COPY, { mode: 0o700 });
     expect(await run(['init', '--live'], environment)).toMatchObject({
       code: 0,

@@ -9,7 +9,7 @@ import { claims, fill, startTestService, until } from '../../support/service.ts'
 import { startLoad } from '../../support/service-load.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
 
-/** `npm run test:faults` asks for a hundred. */
+/** `npm run test:faults` runs a hundred. */
 const CYCLES = Number(process.env['STOP_CYCLES'] ?? 20);
 const HELD = Array.from({ length: 10 }, (_, i) => testNumber(800 + i));
 const NUMBERS = [...HELD, ...Array.from({ length: 30 }, (_, i) => testNumber(5_000 + i))];
@@ -46,7 +46,7 @@ describe('a service stopped under load', () => {
   }, async () => {
     const sent = [];
     for (let cycle = 0; cycle < CYCLES; cycle++) {
-      // Every other time nothing in flight is waited for.
+      // Every second stop does not wait for requests in flight.
       const service = await start(cycle % 2 === 0 ? undefined : 0);
       const load = startLoad(() => service.baseUrl, token, NUMBERS);
       await until(() => load.answered() >= 5 + (cycle % 7), 'some answers');
@@ -78,11 +78,11 @@ describe('a service stopped under load', () => {
   });
 });
 
-test('a stop logs how many refusals of its last minute were not logged', async () => {
+test('a stop logs how many refusals of its last minute were left out of the log', async () => {
   const service = await startTestService();
   for (let i = 0; i < 4; i++) await service.lookup({}, { token: 'none' });
   await service.stopAndRemove();
-  // Three, or one less where a minute ended in between.
+  // It is three, or two if a minute ended in between.
   const counts = service.lines.flatMap((line) =>
     line.includes('not logged') ? [Number(/"count":(\d+)/.exec(line)?.[1])] : [],
   );

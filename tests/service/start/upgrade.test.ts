@@ -9,7 +9,7 @@ import { claims, fill, testFolder, until } from '../../support/service.ts';
 import { startLoad } from '../../support/service-load.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
 
-/** Two versions beside each other on one Redis. */
+/** Two versions run side by side on one Redis. */
 
 const PARTS = ['service', 'store', 'loaders', 'schemas', 'package.json'];
 const HELD = Array.from({ length: 10 }, (_, i) => testNumber(900 + i));
@@ -61,7 +61,7 @@ test('an upgrade loses no lookup: the old version answers until the new one can,
   const load = startLoad(() => target, token, HELD, 8);
   await until(() => load.answered() > 50, 'answers of the old version');
 
-  // A lookup process cannot bring its functions along, and says that it is not ready.
+  // A lookup process cannot install its functions, and says that it is not ready.
   const lookups = await start('lookup', newTree);
   await until(async () => {
     const status = await fetch(`${lookups.baseUrl}/_status`);
@@ -71,7 +71,7 @@ test('an upgrade loses no lookup: the old version answers until the new one can,
   const whole = await start('all', newTree);
   await until(() => isReady(whole.baseUrl), 'the new version being ready');
   await until(() => isReady(lookups.baseUrl), 'the new lookup process being ready');
-  // On a busy machine a look at the store may fail, and the next one succeeds.
+  // On a busy machine a check of the store may fail, and then the next one succeeds.
   await until(() => isReady(old.baseUrl), 'the old version being ready beside it');
 
   const before = load.answered();
@@ -89,6 +89,6 @@ test('an upgrade loses no lookup: the old version answers until the new one can,
   const recorded = new Set(looked.map(({ auditId }) => auditId));
   expect(recorded.size).toBe(all.length);
   expect(all.filter(({ auditId = '' }) => !recorded.has(auditId))).toEqual([]);
-  // Both versions did answer, each with functions of its own.
+  // Both versions answered, each with its own functions.
   expect(new Set(looked.map(({ versions }) => versions.functions)).size).toBe(2);
 });

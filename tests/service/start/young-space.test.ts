@@ -6,9 +6,10 @@ const MIB = 1_048_576;
 const YOUNG_SPACE = new URL('../../../service/start/young-space.ts', import.meta.url).href;
 
 /**
- * The space for new objects in a process that makes as many as 1,000 lookups a second do, some of which stay a while.
+ * The space for new objects in a process that makes as many of them as 1,000 lookups a second, some of which stay alive
+ * for a while.
  *
- * @param perSecond how many lookups a second it is shown
+ * @param perSecond the rate of lookups that the process is told
  */
 async function spaceAfterLookups(perSecond: number): Promise<number> {
   const program = `
