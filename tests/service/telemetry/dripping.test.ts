@@ -10,7 +10,7 @@ afterEach(async () => {
   for (const end of ends.splice(0).toReversed()) await end();
 });
 
-test('a collector whose answer trickles in for ever is abandoned at its deadline, each time', async () => {
+test('a collector whose answer trickles in for ever is abandoned at its deadline, every time', async () => {
   let taken = 0;
   let ended = 0;
   const server = createServer((incoming, outgoing) => {
@@ -42,6 +42,6 @@ test('a collector whose answer trickles in for ever is abandoned at its deadline
   ends.push(metrics.stop);
   const read = startStopwatch();
   await until(() => taken > 2 && ended > 1, 'the second answer being given up');
-  // The library's own patience is 30 s.
+  // The library itself would wait 30 s.
   expect(read()).toBeLessThan(10_000);
 });

@@ -18,14 +18,14 @@ describe('the log', () => {
     expect(lines.join('')).not.toMatch(/9990000018|body/);
   });
 
-  test('replaces what looks like an NHS number in any form', () => {
+  test('replaces anything that looks like an NHS number, in any form', () => {
     const { lines, log } = captured();
     log.warn('about 9990000018', { cause: '999 000 0018 and 999-000-0018', source: '10.0.0.1' });
     expect(lines.join('')).not.toMatch(/999.?000.?0018/);
     expect(lines.join('')).toContain('10.0.0.1');
   });
 
-  test('replaces an NHS number with anything between its digits, and leaves other numbers', () => {
+  test('replaces an NHS number whatever separates its digits, and leaves other numbers', () => {
     const digits = fc.array(fc.nat(9), { minLength: 9, maxLength: 9 }).map((all) => all.join(''));
     const between = fc.constantFrom('', '.', '–', '  ', '\u00a0', '/', ' - ', '_', '·', '\u200b');
     fc.assert(
@@ -57,14 +57,14 @@ describe('the log', () => {
     }
   });
 
-  test('escapes what a terminal would obey, more than JSON does', () => {
+  test('escapes every character that a terminal would act on, including those that JSON leaves alone', () => {
     const { lines, log } = captured();
     log.warn('\u009b31m\u202e\u007f', { where: 'a\u2028b' });
     expect(lines.join('')).not.toMatch(/[\u007f-\u009f\u202e\u2028]/);
     expect(lines.join('')).toContain('u009b31m');
   });
 
-  test('gives the class and place of an error, never its message', () => {
+  test('gives the class of an error and where it happened, never its message', () => {
     const error = new TypeError('FCALL lookup 9990000018 failed');
     expect(JSON.stringify(errorFields(error))).not.toContain('FCALL');
     expect(errorFields(error)).toMatchObject({ error: 'TypeError' });
@@ -80,7 +80,7 @@ describe('a sampled log', () => {
     return { said, sampled, turn: () => void (now += 60_000) };
   };
 
-  test('writes the first of a key and minute, and counts the others in one line', () => {
+  test('writes the first line for each key in a minute, and counts the others in one line', () => {
     const { said, sampled, turn } = counting();
     for (let i = 0; i < 5; i++) sampled.log('a', 'info', 'refused', {});
     sampled.log('b', 'info', 'refused', {});
@@ -93,7 +93,7 @@ describe('a sampled log', () => {
     ]);
   });
 
-  test('says how many the last minute of a flood had, once it is over and at a stop', () => {
+  test('says how many lines the last minute of a flood had, once it is over or the service stops', () => {
     const { said, sampled, turn } = counting();
     for (let i = 0; i < 5; i++) sampled.log('a', 'info', 'refused', {});
     sampled.review();
@@ -108,7 +108,7 @@ describe('a sampled log', () => {
     expect(said.slice(3)).toEqual([[expect.stringContaining('not logged'), 2]]);
   });
 
-  test('stays bounded whatever keys a stranger makes up', () => {
+  test('stays within its bounds whatever keys a stranger makes up', () => {
     const { said, sampled } = counting();
     for (let i = 0; i < 5_000; i++) sampled.log(`key ${i}`, 'info', 'refused', {});
     expect(said.length).toBeLessThanOrEqual(1_001);

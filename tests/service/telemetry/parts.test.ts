@@ -19,7 +19,7 @@ const hex = (length: number) =>
     .map((digits) => digits.join(''));
 
 describe('a traceparent', () => {
-  test('reads back as written, and is sampled only by its last bit', () => {
+  test('reads back as written, and only its last bit says whether it is sampled', () => {
     fc.assert(
       fc.property(hex(32), hex(16), hex(2), (traceId, spanId, flags) => {
         const read = readTraceparent(`00-${traceId}-${spanId}-${flags}`);
@@ -33,7 +33,7 @@ describe('a traceparent', () => {
     );
   });
 
-  test('is only ids, whatever is sent', () => {
+  test('yields only ids, whatever is sent', () => {
     fc.assert(
       fc.property(
         fc.oneof(
@@ -55,7 +55,7 @@ describe('a traceparent', () => {
     ['capitals', `00-${'A'.repeat(32)}-${'b'.repeat(16)}-01`],
     ['more after version 00', `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01-x`],
     ['two headers', `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01, 00-x`],
-  ])('with %s is not one', (_, header) => {
+  ])('with %s is not read', (_, header) => {
     expect(readTraceparent(header)).toBeUndefined();
   });
 
@@ -93,16 +93,16 @@ describe('sampling', () => {
     [undefined, 0.1, 0.5, 0],
     [parent('01'), 0, 0.5, 1],
     [parent('00'), 1, 0, 0],
-  ])('of %s at a ratio of %d, with %d drawn, makes %d', (traceparent, ratio, drawn, count) => {
+  ])('with parent %s and ratio %d, a draw of %d makes %d', (traceparent, ratio, drawn, count) => {
     const { made, ask } = begin(traceparent, ratio, drawn);
     ask();
     expect(made).toHaveLength(count);
   });
 
-  test('is limited, however many ask to be traced', () => {
+  test('is limited, however many requests ask to be traced', () => {
     const { made, ask } = begin(parent('01'), 0, 0);
     for (let i = 0; i < 2_000; i++) ask();
-    // Two seconds may have been touched.
+    // The loop may have run into a second second, each with its own limit.
     expect(made.length).toBeGreaterThanOrEqual(100);
     expect(made.length).toBeLessThanOrEqual(200);
   });
@@ -130,7 +130,7 @@ describe('the routes of metrics', () => {
   const paths = ['/lookup', '/uploads', '/uploads/:sequence', '/problems/:code'];
   const routeOf = createRouteNames(paths);
 
-  test('are only those that exist, whatever address is sent', () => {
+  test('are only those that exist, whatever path is requested', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.webPath(), fc.constantFrom(...paths)), (url) => {
         expect(['', ...paths]).toContain(routeOf(url));
@@ -144,9 +144,9 @@ describe('the routes of metrics', () => {
     ['/uploads/9990000018', '/uploads/:sequence'],
     ['/uploads/1/2', ''],
     ['/lookup/9990000018', ''],
-  ])('name %s %s', (url, route) => expect(routeOf(url)).toBe(route));
+  ])('are named by their pattern: %s is %s', (url, route) => expect(routeOf(url)).toBe(route));
 
-  test('do not grow with methods and addresses made up by strangers', () => {
+  test('do not multiply with methods and paths made up by strangers', () => {
     const metrics = createMetrics('http');
     for (let i = 0; i < 1_000; i++) {
       metrics.began();
@@ -157,7 +157,7 @@ describe('the routes of metrics', () => {
   });
 });
 
-describe('the settings of telemetry', () => {
+describe('the telemetry settings', () => {
   test.each([
     [{ METRICS_PORT: '8080' }, /METRICS_PORT: must not be PORT/],
     [{ METRICS_PORT: 'x' }, /METRICS_PORT: must be a whole number/],
@@ -170,7 +170,7 @@ describe('the settings of telemetry', () => {
       /OTEL_EXPORTER_OTLP_PROTOCOL: must be http\/protobuf/,
     ],
     [{ OTEL_TRACES_SAMPLER_ARG: '2' }, /OTEL_TRACES_SAMPLER_ARG: must be at most 1/],
-  ])('%o is refused with what to do', (environment, sentence) => {
+  ])('%o is refused with a message that says what to do', (environment, sentence) => {
     const read = (): unknown => readConfiguration(environment);
     expect(read).toThrow(ConfigurationError);
     expect(read).toThrow(sentence);
@@ -181,7 +181,7 @@ describe('the settings of telemetry', () => {
 
   test('send nothing anywhere by default', () => expect(addresses({})).toEqual({}));
 
-  test('give each signal its own path under one address, or an address of its own', () => {
+  test('give each signal its own path under a shared address, or its own address', () => {
     const OTEL_EXPORTER_OTLP_ENDPOINT = 'http://collector.example:4318/';
     expect(addresses({ OTEL_EXPORTER_OTLP_ENDPOINT })).toEqual({
       traces: 'http://collector.example:4318/v1/traces',

@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => store?.stop());
 
-/** A process that counts as every process does, at a time that the test sets. */
+/** A process that counts as real ones do, with a clock that the test sets. */
 async function aProcess(as: 'lookup' | 'worker' = 'lookup', ready = true) {
   const figures = createFigures(await store.connect(as));
   const metrics = createMetrics('http');
@@ -48,7 +48,7 @@ async function said(at: number) {
   return readReports((await figures.read(minuteOf(at))) ?? new Map());
 }
 
-test('a worker reads each process’s counts for a minute, with the rights that both have', async () => {
+test('a worker reads the counts of every process for a minute, with only the rights that each has', async () => {
   const one = await aProcess();
   const two = await aProcess('worker');
   one.look(2);
@@ -84,7 +84,7 @@ test('a worker reads each process’s counts for a minute, with the rights that 
   expect(left).toBeLessThanOrEqual(2 * 3_600_000);
 });
 
-test('checks not made while the store was away show up afterwards, in their own minute', async () => {
+test('checks that could not be made while the store was away are reported afterwards, in their own minute', async () => {
   const one = await aProcess();
   await one.reports.report();
   Object.assign(one.state, { away: true, ready: false, now: START + 60_000 });
@@ -101,7 +101,7 @@ test('checks not made while the store was away show up afterwards, in their own 
   expect(await of(START + 180_000)).toMatchObject({ reports: 1, ready: 1, couldNotCheck: 0 });
 });
 
-test('a process not ready at its start is not counted as having left lookups unanswered', async () => {
+test('a process that was not ready when it started is not counted as having left lookups unanswered', async () => {
   const one = await aProcess('lookup', false);
   one.state.ready = true;
   await one.reports.stop();
@@ -109,7 +109,7 @@ test('a process not ready at its start is not counted as having left lookups una
   expect(own).toMatchObject({ reports: 1, ready: 1 });
 });
 
-test('response times leave out requests refused for their content, and those that are not lookups', async () => {
+test('response times leave out requests refused for their content, and requests that are not lookups', async () => {
   const { metrics, reports } = await aProcess();
   metrics.answered('POST', '/lookup', 401, 1);
   metrics.answered('GET', '/_ping', 200, 1);
@@ -117,14 +117,14 @@ test('response times leave out requests refused for their content, and those tha
   await reports.stop();
 });
 
-test('a store full of made-up names is not read', async () => {
+test('a minute full of made-up names is not read', async () => {
   const minute = minuteOf(START) - 500;
   const fields = Array.from({ length: 5_001 }, (_, i) => [`made-up-${i}`, '1']).flat();
   await store.admin.hset(keys.figures(minute), ...fields);
   expect(await createFigures(await store.connect('worker')).read(minute)).toBeUndefined();
 });
 
-test('of anything others write there, only listed words and short words without spaces are read', () => {
+test('only listed words, and short words without spaces, are read from what others write there', () => {
   const instance = randomUUID();
   const name = fc.oneof(
     fc.string(),

@@ -25,7 +25,7 @@ async function pageOf({ metricsPort }: TestService): Promise<() => Promise<strin
   return async () => (await fetch(url)).text();
 }
 
-/** The value of a series, or of the sum of those that match. */
+/** The value of a series, or the sum of all series that match. */
 function valueOf(text: string, name: string, ...labels: string[]): number {
   return text
     .split('\n')
@@ -79,7 +79,7 @@ describe('what is exported', () => {
     expect(valueOf(after, 'http_server_active_requests')).toBe(0);
   });
 
-  test('counts a client that left in the middle of its body as broken off, and not as active for good', async () => {
+  test('counts a client that left in the middle of its body as broken off, and not as active for ever', async () => {
     const brokenOff = async (): Promise<number> =>
       valueOf(
         await page(),
@@ -101,7 +101,7 @@ describe('what is exported', () => {
     expect(await active()).toBe(0);
   });
 
-  test('says which authority is behind, by how much, and the state of the store and the audit', async () => {
+  test('says which authority is behind and by how much, and the state of the store and the audit', async () => {
     await until(async () => valueOf(await page(), 'cp_flags_audit_sealing') === 1, 'the sealing');
     const text = await page();
     expect(valueOf(text, 'cp_flags_authority_up_to_date', '"ZZ101"')).toBe(1);
@@ -121,7 +121,7 @@ describe('what is exported', () => {
     await until(() => names.every((name) => collector.of('metrics').includes(name)), 'metrics');
   });
 
-  test('holds no NHS number, user, name, token or text of a caller, whatever was asked', async () => {
+  test('holds no NHS number, user, name, token or text sent by a caller, whatever was asked', async () => {
     const token = await service.token(
       claims({ sub: 'distinctive-user', name: 'Distinctive Name' }),
     );
@@ -188,9 +188,9 @@ describe('what is exported', () => {
     for (const exported of everything) {
       for (const secret of secrets) expect(exported.includes(secret)).toBe(false);
     }
-    // An id of the request would lead from a trace to somebody who knows the patient.
+    // A request id in a trace would lead to somebody who knows the patient.
     expect(collector.of('traces').includes(requestId)).toBe(false);
-    // What was found is the audit's to say.
+    // Only the audit may say what was found.
     expect(collector.of('traces').includes('flagged')).toBe(false);
     expect(text).not.toMatch(/route="[^"]*999/);
   });
@@ -201,7 +201,7 @@ describe('the page for Prometheus', () => {
     expect((await fetch(`${service.baseUrl}/metrics`)).status).toBe(404);
   });
 
-  test('is bound to this machine only unless told otherwise', async () => {
+  test('is bound to this machine only, unless set otherwise', async () => {
     const port = await service.metricsPort;
     const outside = Object.values(networkInterfaces())
       .flat()
@@ -235,7 +235,7 @@ describe('a trace', () => {
       .map((line) => JSON.parse(line) as Record<string, unknown>)
       .filter((line) => line['requestId'] === requestId);
 
-  /** A refusal, which leaves a line in the log; each of another kind, since repeats are only counted. */
+  /** Makes a refusal, which is logged. Each comes from a new client, since repeats are only counted. */
   async function refusedWith(traceparent: string | undefined, nhsNumber: unknown) {
     const requestId = randomUUID();
     await service.lookup(nhsNumber, {
@@ -246,7 +246,7 @@ describe('a trace', () => {
     return linesOf(requestId)[0];
   }
 
-  test('that a caller has begun continues, and the log gives its id and that of this service’s span', async () => {
+  test('that a caller has started continues, and the log gives its id and that of this service’s span', async () => {
     const traceId = '1af7651916cd43dd8448eb211c80319c';
     const line = await refusedWith(`00-${traceId}-${PARENT}-01`, {});
     expect(line?.['trace_id']).toBe(traceId);
@@ -257,7 +257,7 @@ describe('a trace', () => {
     expect(traces.includes(Buffer.from(PARENT, 'hex'))).toBe(true);
   });
 
-  test('that is not sampled leaves its id in the log, and no span', async () => {
+  test('that is not sampled leaves its id in the log, but no span', async () => {
     const traceId = '2af7651916cd43dd8448eb211c80319c';
     const line = await refusedWith(`00-${traceId}-${PARENT}-00`, {});
     expect(line).toMatchObject({ trace_id: traceId, span_id: PARENT });
@@ -267,7 +267,7 @@ describe('a trace', () => {
     expect(collector.of('traces').includes(Buffer.from(traceId, 'hex'))).toBe(false);
   });
 
-  test('is begun for nobody by default, and an invalid header is ignored', async () => {
+  test('is not started by default, and an invalid header is ignored', async () => {
     expect(await refusedWith(undefined, {})).not.toHaveProperty('trace_id');
     expect(await refusedWith(`00-${'0'.repeat(32)}-${PARENT}-01`, {})).not.toHaveProperty(
       'trace_id',
@@ -289,7 +289,7 @@ describe('an exporter that does not work', () => {
     return server;
   }
 
-  test('is reported in one line, and lookups are answered', async () => {
+  test('is reported in one line, and lookups are still answered', async () => {
     const port = await freePort();
     const s = await startTestService({
       authorities: [{ code: 'ZZ101' }],
@@ -307,12 +307,12 @@ describe('an exporter that does not work', () => {
   });
 
   test(
-    'does not delay the stop',
+    'does not delay a stop',
     async () => {
       const silent = await startCollector('silent');
       const s = await startTestService({
         authorities: [{ code: 'ZZ101' }],
-        // Longer than this test may take: the stop has a deadline of its own.
+        // These are longer than this test may take: the stop has its own deadline.
         environment: {
           ...quick,
           OTEL_EXPORTER_OTLP_ENDPOINT: silent.url,
@@ -330,7 +330,7 @@ describe('an exporter that does not work', () => {
     WAIT_MS,
   );
 
-  test('does not prevent the start if the metrics port is taken', async () => {
+  test('does not prevent a start if the metrics port is taken', async () => {
     const taken = await takePort();
     const { port } = taken.address() as AddressInfo;
     const s = await startTestService({

@@ -23,7 +23,7 @@ const notice = (nth: number) => ({
   omitted: 0,
 });
 
-test('a damaged or obstructing file prevents no other final acknowledgement, and is named', async () => {
+test('a file that is damaged or in the way is named, and holds up no other final acknowledgement', async () => {
   const held = acknowledgement();
   const [first = '', second = '', third = ''] = await Promise.all(
     [401, 402, 403].map(async (sequence) => (await expectFinal(folder, { ...held, sequence }))[0]),
@@ -48,7 +48,7 @@ test('a damaged or obstructing file prevents no other final acknowledgement, and
   expect(first).not.toBe(third);
 });
 
-test('a damaged notice keeps no number from being told, and is kept aside', async () => {
+test('a damaged notice is set aside, and every number is still reported', async () => {
   const authority = odsCodeSchema.parse('ZZ101');
   let damaged = 0;
   const add = (nth: number) => addToNotice(folder, notice(nth), () => (damaged += 1));

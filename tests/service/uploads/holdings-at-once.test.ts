@@ -8,7 +8,7 @@ import type { AdmittedAuthority } from '#service/uploads/guarded-authority.ts';
 import { createHoldingsReader } from '#service/uploads/holdings.ts';
 import { ods } from '../../support/upload-loading.ts';
 
-/** Somebody of an authority whose client takes nothing of its answer, as the reader of holdings sees them. */
+/** A user of an authority whose client never reads the answer, as the reader of holdings sees them. */
 const of = (code: string): AdmittedAuthority =>
   ({
     ids: {},
@@ -16,7 +16,7 @@ const of = (code: string): AdmittedAuthority =>
     caller: { identity: { name: 'A Person', role: { organisation: {} } } },
   }) as unknown as AdmittedAuthority;
 
-test('no authority prevents others from reading their holdings by reading its own slowly', async () => {
+test('no authority keeps others from reading their holdings by reading its own slowly', async () => {
   const read = createHoldingsReader({
     readiness: { open: true },
     log: createLog('silent'),

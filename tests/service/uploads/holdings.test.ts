@@ -66,7 +66,7 @@ const reads = async () =>
   (await service.events()).filter((event) => event.type === 'holdings-read');
 
 describe('GET /holdings', () => {
-  test('gives an authority every row held for it, and none of another', async () => {
+  test('gives an authority every row held for it, and no other authority’s rows', async () => {
     const response = await request('/holdings');
     expect(response.status).toBe(200);
     expect(response.headers.get('cache-control')).toBe('no-store');
@@ -86,7 +86,7 @@ describe('GET /holdings', () => {
     expect(JSON.stringify(rows)).not.toContain('2019-03-05');
   });
 
-  test('gives the same as CSV, with the columns of an upload', async () => {
+  test('gives the same rows as CSV, with the columns of an upload', async () => {
     const response = await request('/holdings', { headers: { accept: 'text/csv' } });
     expect(response.headers.get('content-type')).toContain('text/csv');
     const rows = z
@@ -106,7 +106,7 @@ describe('GET /holdings', () => {
     });
   });
 
-  test('as CSV can be loaded again unchanged, and changes nothing', async () => {
+  test('gives a CSV that changes nothing when it is loaded again unchanged', async () => {
     const csv = await (await request('/holdings', { headers: { accept: 'text/csv' } })).text();
     const sent = await request(
       `/uploads?sequence=2&createdAt=${new Date().toISOString()}&rowCount=4`,
@@ -118,7 +118,7 @@ describe('GET /holdings', () => {
     });
   });
 
-  test('is audited before it is read, with who read it', async () => {
+  test('is audited before anything is read, with who reads it', async () => {
     const before = (await reads()).length;
     const response = await request('/holdings');
     const events = await reads();
@@ -130,7 +130,7 @@ describe('GET /holdings', () => {
     await response.text();
   });
 
-  test('is audited under its request id, whatever the version of that UUID', async () => {
+  test('is audited under its request id, whichever UUID version that is', async () => {
     const requestId = '60e0b220-8136-0ca5-0e46-1d97ef59d068';
     const response = await request('/holdings', { headers: { 'x-request-id': requestId } });
     expect(response.headers.get('x-request-id')).toBe(requestId);
@@ -138,14 +138,14 @@ describe('GET /holdings', () => {
     await response.text();
   });
 
-  test('for an authority without rows is empty and whole', async () => {
+  test('is empty and complete for an authority without rows', async () => {
     expect(await read(await request('/holdings', { as: 'ZZ103' }))).toMatchObject({
       rows: [],
       count: 0,
     });
   });
 
-  test('for an unknown authority is refused', async () => {
+  test('is refused for an unknown authority', async () => {
     const response = await request('/holdings', { as: 'ZZ999' });
     expect(response.status).toBe(404);
     expect(await response.json()).toMatchObject({ code: 'authority-unknown' });
@@ -158,7 +158,7 @@ describe('GET /holdings', () => {
       () => service.token(officer('ZZ101', { scope: '' })),
     ],
     ['the scope for another purpose', () => service.token(officer('ZZ101', { scope: 'audit' }))],
-  ])('is not for %s, and the refusal is audited', async ([, token]) => {
+  ])('is not open to %s, and the refusal is audited', async ([, token]) => {
     const response = await request('/holdings', { token: await token() });
     expect(response.status).toBe(403);
     const problem: unknown = await response.json();
@@ -169,7 +169,7 @@ describe('GET /holdings', () => {
     );
   });
 
-  test('serves no other authority, whatever the request says', async () => {
+  test('gives no other authority’s rows, whatever the request says', async () => {
     for (const path of ['/holdings?authority=ZZ102', '/holdings?code=ZZ102']) {
       const { rows } = await read(await request(path, { headers: { 'x-authority': 'ZZ102' } }));
       expect(rows.some(({ localId }) => localId === 'theirs')).toBe(false);
@@ -178,12 +178,12 @@ describe('GET /holdings', () => {
     expect((await request('/holdings', { method: 'HEAD' })).status).toBe(405);
   });
 
-  test('is given to a few at a time, and again when they have read it or left', async () => {
+  test('is given to only a few at a time, and to others once those have read it or left', async () => {
     for (let turn = 0; turn < 3; turn++) {
       const first = await request('/holdings');
       const second = await request('/holdings');
       await until(async () => {
-        // Small answers are out before anybody asks: what matters is that none keeps its place.
+        // A small answer is complete before the next request, so this checks only that none keeps its place.
         const response = await request('/holdings');
         await response.body?.cancel();
         return response.status === 200;
@@ -193,12 +193,12 @@ describe('GET /holdings', () => {
     }
   });
 
-  test('breaks off, and never just ends, if the store turns out not to be whole', async () => {
+  test('breaks off rather than ending normally if the store turns out not to be whole', async () => {
     const whole = await service.admin.hget('cpf:{p200}:children', '_');
     await service.admin.hdel('cpf:{p200}:children', '_');
     try {
       let response = await request('/holdings');
-      // Those of the tests before may not all have been put away yet.
+      // Answers from earlier tests may still hold their places.
       await until(async () => {
         if (response.status !== 200) response = await request('/holdings');
         return response.status === 200;
@@ -223,7 +223,7 @@ describe('cp-flags holdings', () => {
     });
   });
 
-  test('gives an operator the rows of one authority, and records who and why', async () => {
+  test('gives an operator the rows of one authority, and records who asked and why', async () => {
     const environment = { DATA_DIR: service.dataDir };
     expect(await run(['holdings', 'ZZ102'], environment)).toMatchObject({ code: 2, stdout: '' });
     const { code, stdout, stderr } = await run(
@@ -243,7 +243,7 @@ describe('a case system', () => {
       .text()
       .then((text) => text.replace(/"2026-06-01"/, '""'));
 
-  test('is compared with the holdings by its authority itself, on record and changing nothing', async () => {
+  test('can be compared with the holdings by its own authority, which is recorded and changes nothing', async () => {
     const before = (await reads()).length;
     const tally = (await service.store.tally()).get('ZZ101')?.digest;
     const response = await request('/reconcile', {
@@ -258,7 +258,7 @@ describe('a case system', () => {
     });
     expect((await service.store.tally()).get('ZZ101')?.digest).toBe(tally);
     const events = await reads();
-    // The extract of this test is a reading of its own.
+    // Downloading the extract for this test is recorded as well.
     expect(events).toHaveLength(before + 2);
     expect(events.at(-1)).toMatchObject({
       authority: 'ZZ101',
@@ -267,7 +267,7 @@ describe('a case system', () => {
     });
   });
 
-  test('is compared by an operator for a reason, in text, and the exit code says whether everything matches', async () => {
+  test('can be compared by an operator who gives a reason, as text, and the exit code says whether everything matches', async () => {
     const path = join(service.dataDir, 'extract.csv');
     await writeFile(path, await extract());
     const environment = { DATA_DIR: service.dataDir };
@@ -286,7 +286,7 @@ describe('a case system', () => {
     ).toMatchObject({ code: 4 });
   });
 
-  test('is read by its authority’s settings, however the comparison is asked for', async () => {
+  test('is read with its authority’s settings, however the comparison is made', async () => {
     const [header = '', ...lines] = (await extract()).split('\r\n');
     const own = [header.replace('nhs_number', 'NHS No'), ...lines].join('\r\n');
     const path = join(service.dataDir, 'own.csv');
@@ -304,7 +304,7 @@ describe('a case system', () => {
       DATA_DIR: service.dataDir,
     });
     expect(asked.stdout).toContain('3 the same, 1 differ');
-    // What was downloaded here has our own names, whatever is set for the case system's export.
+    // A file downloaded from this service has its own headings, whatever is set for the case system's export.
     const titled = { ...mapping, linesAbove: 2 };
     await service.store.setAuthority(code, { columns: titled }, 'test');
     const back = await request('/reconcile', {

@@ -30,7 +30,7 @@ async function register(text: string): Promise<Configuration> {
 }
 
 describe('tracing', () => {
-  test('may be left out for a demo and never for a live dataset', async () => {
+  test('may be left out for a demo, but never for a live dataset', async () => {
     const none = readConfiguration({});
     expect(await openNumberTracer(none, 'demo')).toBeUndefined();
     expect(await refusal(openNumberTracer(none, 'live'))).toMatch(
@@ -38,7 +38,7 @@ describe('tracing', () => {
     );
   });
 
-  test('by an unusable register stops with a message that names the setting and the line', async () => {
+  test('stops if the register is unusable, with a message that names the setting and the line', async () => {
     const bad = await register('nhs_number\n');
     for (const kind of ['demo', 'live'] as const) {
       expect(await refusal(openNumberTracer(bad, kind))).toMatch(
@@ -47,7 +47,7 @@ describe('tracing', () => {
     }
   });
 
-  test('by a sound register works for both', async () => {
+  test('works for both with a sound register', async () => {
     const good = await register(
       `nhs_number,status,replaced_by,date_of_birth,given_name,family_name\n${testNumber(1)},,,2019-03-05,Ada,Example\n`,
     );
@@ -68,7 +68,7 @@ describe('tracing by PDS', () => {
       DATA_DIR: folder,
     });
 
-  test('works with an RSA key, and for any other a message says what the key must be', async () => {
+  test('works with an RSA key, and for any other key a message says what it must be', async () => {
     const path = (name: string) => join(folder, name);
     const rsa = (modulusLength: number) =>
       generateKeyPairSync('rsa', { modulusLength }).privateKey.export({
@@ -113,7 +113,7 @@ describe('settings', () => {
     [{ PDS_PER_SECOND: '0' }, /^PDS_PER_SECOND: must be at least 0.1/],
     [{ TRACING: 'no' }, /^TRACING: /],
     [{ ACK_ECHO: 'V145;V146' }, /^ACK_ECHO: must be ODS codes separated by commas\.$/],
-  ])('%j are refused with a message', (environment, says) => {
+  ])('%j is refused with a message', (environment, says) => {
     expect(() => readConfiguration(environment)).toThrow(says);
   });
 

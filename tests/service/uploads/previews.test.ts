@@ -13,7 +13,7 @@ import type { Store } from '#store/store.ts';
 import { startTestStore, type TestStore, until } from '../../support/test-store.ts';
 import { fileXml, planOf, upload } from '../../support/upload-model.ts';
 
-/** Uploads from a page in several processes, and in ones that end. */
+/** Files uploaded from a page are handled by several processes, some of which end. */
 
 let t: TestStore;
 const authority: OdsCode = odsCodeSchema.parse('ZZ101');
@@ -51,7 +51,7 @@ beforeAll(async () => {
 });
 afterAll(() => t.stop());
 
-/** One of the processes on a data folder. */
+/** One of several processes that share a data folder. */
 const process = (store: Store = t.store) =>
   createPreviews({
     folder,
@@ -75,14 +75,14 @@ async function* bytes(text: string): AsyncGenerator<Buffer> {
   yield Buffer.from(text);
 }
 
-/** Has a file kept; its id. */
+/** Uploads a file that is kept, and returns its id. */
 async function kept(at: Process, text: string, name: string, by = owner): Promise<string> {
   const received = await at.receive(by, name, bytes(text));
   if (received.kind !== 'received') throw new Error(received.kind);
   return received.id;
 }
 
-/** Has a file shown; its id. */
+/** Uploads a file, waits for its preview, and returns its id. */
 async function shown(at: Process, sequence: number): Promise<string> {
   const text = fileXml(
     upload({ authority, sequence, createdAt: '202611232130+0000', records: [planOf(sequence)] }),
@@ -98,7 +98,7 @@ const stateOf = async (at: Process, id: string): Promise<Preview> =>
 const isOver = (at: Process, id: string) =>
   until(async () => !['shown', 'sending'].includes((await stateOf(at, id)).state.kind));
 
-test('of several processes told to send a file, one does', async () => {
+test('if several processes are told to send a file, only one does', async () => {
   const [one, other] = [process(), process()];
   const id = await shown(one, 1);
   const preview = await stateOf(other, id);
@@ -113,7 +113,7 @@ test('of several processes told to send a file, one does', async () => {
   await Promise.all([one.stop(), other.stop()]);
 });
 
-test('a file still waits if another of its council is being loaded, and can be sent again', async () => {
+test('a file still waits, and can be sent again, if another of its council is being loaded', async () => {
   const at = process();
   const id = await shown(at, 2);
   const lock = await t.store.lockAuthority(authority);
@@ -129,7 +129,7 @@ test('a file still waits if another of its council is being loaded, and can be s
   await at.stop();
 });
 
-test('a preview whose process ended is recognised as such, and not taken for one under way', async () => {
+test('a preview whose process has ended is recognised as interrupted, and not taken for one in progress', async () => {
   const at = process();
   const id = await shown(at, 3);
   const preview = await stateOf(at, id);
@@ -137,14 +137,14 @@ test('a preview whose process ended is recognised as such, and not taken for one
   expect(at.isInterrupted({ ...preview, state })).toBe(false);
   ahead = 31_000;
   expect(at.isInterrupted({ ...preview, state })).toBe(true);
-  // One that waits for its sender waits for no process.
+  // A preview that waits for its sender waits for no process.
   expect(at.isInterrupted(preview)).toBe(false);
   ahead = 0;
   await at.discard(id);
   await at.stop();
 });
 
-test('a start removes what nobody waits for, even if its process ended while it arrived', async () => {
+test('a start removes files that nobody waits for, even if their process ended while they arrived', async () => {
   const at = process();
   const id = await shown(at, 4);
   const half = '00000000-0000-4000-8000-000000000001';
@@ -161,7 +161,7 @@ test('a start removes what nobody waits for, even if its process ended while it 
   await at.stop();
 });
 
-test('what cannot be kept whole leaves nothing behind', async () => {
+test('a file that cannot be kept whole leaves nothing behind', async () => {
   const at = process();
   const before = await readdir(folder);
   async function* broken(): AsyncGenerator<Buffer> {
@@ -176,7 +176,7 @@ test('what cannot be kept whole leaves nothing behind', async () => {
   await at.stop();
 });
 
-test('a file saved while the clock was ahead is not kept for longer once it is put right', async () => {
+test('a file saved while the clock was ahead is not kept for longer once the clock is corrected', async () => {
   const at = process();
   ahead = 3_600_000;
   const id = await shown(at, 9);
@@ -207,7 +207,7 @@ const typedAs = (sequence: number) => ({
   metadata: { sequence, createdAt: '2026-11-23T21:30:00Z', rowCount: 0 },
 });
 
-test('a CSV with only typed fields wrong is kept, corrected without being sent again, and then shown', async () => {
+test('a CSV with only its form fields wrong is kept, corrected without being uploaded again, and then previewed', async () => {
   const at = process();
   const id = await kept(at, CSV, 'export.csv');
   await at.check(id, await stateOf(at, id), { typed: {}, metadata: {} }, previewedBy);
@@ -216,7 +216,7 @@ test('a CSV with only typed fields wrong is kept, corrected without being sent a
   expect(refused.state).toMatchObject({ kind: 'refused', kept: true });
   expect(await readdir(join(folder, id))).toContain('file');
   expect(await at.unsent(id, owner)).toEqual(refused);
-  // Sent twice at once, it is looked at once, and each of both can read that it is.
+  // Sent twice at once, it is checked once, and both senders can read that it is being checked.
   const states = await Promise.all(
     [1, 2].map(async () => {
       await at.check(id, refused, typedAs(20), previewedBy);
@@ -230,7 +230,7 @@ test('a CSV with only typed fields wrong is kept, corrected without being sent a
   await at.stop();
 });
 
-test('a CSV that is itself wrong is deleted at once', async () => {
+test('a CSV that is wrong itself is deleted at once', async () => {
   const at = process();
   const id = await kept(at, `${CSV}"`, 'export.csv');
   await at.check(id, await stateOf(at, id), typedAs(21), previewedBy);
@@ -241,7 +241,7 @@ test('a CSV that is itself wrong is deleted at once', async () => {
   await at.stop();
 });
 
-test('a kept file belongs to its sender and session, and goes with the session or after ten minutes', async () => {
+test('a kept file belongs to its sender and session, and is deleted with the session or after ten minutes', async () => {
   const at = process();
   const others = { ...owner, session: { ...session, id: randomUUID() } };
   const mine = await kept(at, CSV, 'export.csv');
@@ -262,14 +262,14 @@ test('a kept file belongs to its sender and session, and goes with the session o
   await at.stop();
 });
 
-test('a council keeps at most six files, and a person three, whatever its people send', async () => {
+test('a council keeps at most six files, and a person three, however many are sent', async () => {
   const at = process();
   const people = ['c', 'd', 'e'].map((letter) => ({ ...owner, userKey: letter.repeat(43) }));
   const ids: string[] = [];
   for (const by of [...people, ...people]) ids.push(await kept(at, CSV, 'export.csv', by));
   const more = { ...owner, userKey: 'f'.repeat(43) };
   expect(await at.receive(more, 'export.csv', bytes(CSV))).toEqual({ kind: 'busy' });
-  // Of another council there is room, and of a person a further file takes the place of the oldest.
+  // Another council still has room, and a person's fourth file replaces their oldest.
   const elsewhere = { ...more, authority: odsCodeSchema.parse('ZZ102') };
   for (let i = 0; i < 4; i++) ids.push(await kept(at, CSV, 'export.csv', elsewhere));
   const there = new Set(await readdir(folder));
@@ -278,7 +278,7 @@ test('a council keeps at most six files, and a person three, whatever its people
   await at.stop();
 });
 
-test('a preview is recorded with who saw it and its digest before anything is shown, and with none of its content', async () => {
+test('a preview is recorded before anything is shown, with who saw it and its digest but none of its content', async () => {
   const at = process();
   const id = await kept(at, CSV, 'export-9991000012.csv');
   const { sha256 } = await stateOf(at, id);
@@ -299,7 +299,7 @@ test('a preview is recorded with who saw it and its digest before anything is sh
   await at.stop();
 });
 
-test('a file still waits if its preview could not be recorded, and can be previewed again', async () => {
+test('a file still waits, and can be previewed again, if its preview could not be recorded', async () => {
   const appendEvent = () => Promise.reject(new Error('the audit does not answer'));
   const [one, other] = [process({ ...t.store, appendEvent }), process()];
   const id = await kept(one, fileXml(upload({ authority, sequence: 900 })), 'a.xml');

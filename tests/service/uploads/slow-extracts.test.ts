@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stopAndRemove());
 
-test('no authority prevents others from comparing by sending its own extract slowly', async () => {
+test('no authority keeps others from comparing by sending its own extract slowly', async () => {
   const request = authorityClient(service);
   const headers = { 'content-type': 'text/csv' };
   const given = new AbortController();
@@ -19,7 +19,7 @@ test('no authority prevents others from comparing by sending its own extract slo
     const { signal } = given;
     return request('/reconcile', { method: 'POST', headers, body, signal, duplex: 'half' });
   };
-  // One of them is read; the other is refused at once.
+  // One of them is being read; the other is refused at once.
   const refused = await Promise.race([slow(), slow()]);
   expect(refused.status).toBe(503);
   expect(await refused.json()).toMatchObject({ type: '/problems/uploads-busy' });

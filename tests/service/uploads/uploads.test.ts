@@ -19,7 +19,7 @@ import { fileCsv, fileXml, person, planOf, upload } from '../../support/upload-m
 
 let service: TestService;
 let request: ReturnType<typeof authorityClient>;
-/** Every test uses numbers of its own, so that none depends on another. */
+/** Every test uses its own sequence numbers, so that none depends on another. */
 let sequence = 0;
 
 beforeAll(async () => {
@@ -64,7 +64,7 @@ async function refused(response: Response): Promise<string> {
   expect(response.headers.get('content-type')).toBe('application/problem+json');
   const problem = problemSchema.parse(await response.json());
   expect(problem.status).toBe(response.status);
-  // Nobody waits at a bedside for this answer.
+  // No clinician is waiting for this answer.
   expect(problem).not.toHaveProperty('checked');
   return `${response.status} ${problem.code}`;
 }
@@ -82,7 +82,7 @@ test('one urgent row sent at five in the afternoon is in the next lookup', async
     outcome: 'flagged',
     flags: [{ startDate: '2026-11-23', authority: { code: 'ZZ101' } }],
   });
-  // "In seconds": a hang, or a cache, would be noticed.
+  // The promise is "in seconds". This would notice a hang or a cache.
   expect(Date.now() - began).toBeLessThan(15_000);
 });
 
@@ -106,7 +106,7 @@ describe('POST /uploads', () => {
     });
   });
 
-  test('tells a sender by HTTP how to give what is missing', async () => {
+  test('tells an HTTP sender how to give what is missing', async () => {
     const { failures } = await acknowledged(await sendCsv(fileCsv({ records: [planOf(1)] })));
     expect(failures.map(({ hint }) => hint).join()).toMatch(/\?sequence=.*\?createdAt=/);
     expect(failures.map(({ hint }) => hint).join()).not.toMatch(/--|NAME|Subject/);
@@ -123,7 +123,7 @@ describe('POST /uploads', () => {
     expect(await response.text()).toContain(contains);
   });
 
-  test('also takes from headers what a CSV does not say', async () => {
+  test('also takes what a CSV does not say from headers', async () => {
     const number = next();
     const headers = {
       'x-upload-sequence': String(number),
@@ -138,7 +138,7 @@ describe('POST /uploads', () => {
     });
   });
 
-  test('accepts gzip, and answers a repeat however it was compressed', async () => {
+  test('accepts gzip, and answers a repeated file however it was compressed', async () => {
     const text = xml(next());
     const headers = { 'content-encoding': 'gzip' };
     const first = await acknowledged(await sendXml(gzipSync(text), { headers }));
@@ -149,7 +149,7 @@ describe('POST /uploads', () => {
     expect(await acknowledged(await sendXml(text))).toEqual(repeated);
   });
 
-  test('answers a file of another authority with CPF01, changes nothing and records who tried', async () => {
+  test('answers another authority’s file with CPF01, changes nothing and records who tried', async () => {
     const number = next();
     const before = (await service.store.tally()).get('ZZ102')?.digest;
     const requestId = randomUUID();
@@ -167,13 +167,13 @@ describe('POST /uploads', () => {
     });
   });
 
-  test('takes no authority from the address or a header', async () => {
+  test('never takes the authority from the address or a header', async () => {
     const csv = fileCsv({ records: [planOf(1)] });
     const response = await sendCsv(csv, '?sequence=1&authority=ZZ102');
     expect(await refused(response)).toBe('400 upload-description-invalid');
   });
 
-  test('for an unknown authority adds nobody', async () => {
+  test('adds no authority if it is unknown', async () => {
     const response = await sendXml(xml(next(), 'ZZ150'), { as: 'ZZ150' });
     expect(await acknowledged(response)).toMatchObject({ code: 'CPF04' });
     const known = await service.store.authorities();
@@ -207,7 +207,7 @@ describe('POST /uploads', () => {
     ['of another type', '', { 'content-type': 'application/json' }, '415 upload-media-type'],
     ['without a type', '', { 'content-type': '' }, '415 upload-media-type'],
     ['in another encoding', '', { 'content-encoding': 'br' }, '415 upload-media-type'],
-    ['with a sequence that is none', '?sequence=-1', {}, '400 upload-description-invalid'],
+    ['with an invalid sequence', '?sequence=-1', {}, '400 upload-description-invalid'],
     ['with a sequence twice', '?sequence=1&sequence=2', {}, '400 upload-description-invalid'],
     [
       'with an NHS number in the address',
@@ -216,7 +216,7 @@ describe('POST /uploads', () => {
       '400 upload-description-invalid',
     ],
     [
-      'with a sequence here and there',
+      'with a sequence in the address and a header',
       '?sequence=1',
       { 'x-upload-sequence': '1' },
       '400 upload-description-invalid',
@@ -227,10 +227,10 @@ describe('POST /uploads', () => {
   });
 
   test.for<[string, Buffer]>([
-    ['that is no gzip', Buffer.from(xml(1))],
+    ['that is not gzip', Buffer.from(xml(1))],
     ['that is cut short', gzipSync(xml(1)).subarray(0, 300)],
-    ['with something after its end', Buffer.concat([gzipSync(xml(1)), Buffer.from('and more')])],
-  ])('of gzip %s is refused and nothing is changed', async ([, body]) => {
+    ['and followed by something else', Buffer.concat([gzipSync(xml(1)), Buffer.from('and more')])],
+  ])('sent as gzip %s is refused and nothing is changed', async ([, body]) => {
     const headers = { 'content-encoding': 'gzip' };
     const response = await sendXml(new Uint8Array(body), { headers });
     expect(await refused(response)).toBe('400 upload-encoding-invalid');
@@ -244,7 +244,7 @@ describe('POST /uploads', () => {
     expect(await acknowledged(packed)).toMatchObject({ code: 'CPF01' });
   });
 
-  test('while another of the same authority is read is told to wait, and another authority is not', async () => {
+  test('is told to wait while another of the same authority is read, and another authority is not', async () => {
     const mine = next();
     const theirs = next();
     let release = (): void => undefined;
@@ -294,7 +294,7 @@ describe('POST /uploads', () => {
     expect((await acknowledged(await sendXml(xml(number)))).code).toBe('CPF02');
   });
 
-  test('is read as it arrives, and not held in memory', async () => {
+  test('is read as it arrives, not held in memory', async () => {
     const number = next();
     const [head = '', row = ''] = fileCsv({ records: [planOf(1)] }).split('\n');
     let sent = 0;
@@ -309,13 +309,13 @@ describe('POST /uploads', () => {
     const response = await sendCsv(body, `?sequence=${number}&createdAt=202611232130`, {
       duplex: 'half',
     });
-    // Eight megabytes are on offer, and a megabyte is the limit.
+    // Eight megabytes are offered, and the limit is one.
     expect((await acknowledged(response)).code).toBe('CPF01');
     expect(sent).toBeLessThan(2000);
   });
 });
 
-test('the worker, which may load, answers authorities and no lookups', async () => {
+test('the worker, which may load files, answers authorities and no lookups', async () => {
   const worker = await startTestService({
     authorities: [{ code: 'ZZ101' }],
     environment: { ROLE: 'worker', USER_LIMIT: '5' },
@@ -325,7 +325,7 @@ test('the worker, which may load, answers authorities and no lookups', async () 
     const response = await authorityClient(worker)('/uploads', sent);
     expect((await acknowledged(response)).code).toBe('CPF02');
     expect((await worker.lookup({ nhsNumber: testNumber(1) })).status).toBe(404);
-    // Limits count here too.
+    // The limits apply here too.
     let last = response;
     for (let n = 0; n < 10; n++) last = await authorityClient(worker)('/uploads/7');
     expect(await refused(last)).toBe('429 too-many-requests');
@@ -362,7 +362,7 @@ describe('a body', () => {
     }
   }
 
-  test('that falls silent is abandoned', async () => {
+  test('that goes silent is abandoned', async () => {
     const limits = { idleMs: 30, deadlineMs: 60_000 };
     expect(await cut(() => undefined, limits)).toContain('upload-cut-short');
   });
@@ -394,7 +394,7 @@ describe('GET /uploads/{sequence}/notice', () => {
   };
   beforeAll(() => writeNotice(join(service.dataDir, 'notices'), notice));
 
-  test('gives an authority the numbers of its own file that are no longer in use', async () => {
+  test('gives an authority the numbers in its own file that are no longer in use', async () => {
     const response = await request('/uploads/7/notice');
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual(notice);
@@ -404,11 +404,11 @@ describe('GET /uploads/{sequence}/notice', () => {
     expect(await csv.text()).toContain('999 000 0018');
   });
 
-  test('shows another authority, or a nurse, no more than if there were none', async () => {
+  test('shows another authority, or a nurse, no more than if there were no notice', async () => {
     const theirs = await request('/uploads/7/notice', { as: 'ZZ102' });
     expect(await refused(theirs)).toBe('404 notice-not-found');
     expect(await refused(await request('/uploads/8/notice'))).toBe('404 notice-not-found');
-    // An address that a proxy might read in another way gets to no route.
+    // A proxy might read this address in another way, so it reaches no route.
     expect((await request('/uploads/..%2f7/notice')).status).toBe(400);
     const token = await service.token(claims());
     expect(await refused(await request('/uploads/7/notice', { token }))).toBe(
@@ -426,7 +426,7 @@ describe('GET /uploads/{sequence}', () => {
     expect(await csv.text()).toContain('file_code');
   });
 
-  test('shows another authority no more than if there were no such file', async () => {
+  test('shows another authority no more than if there were no file', async () => {
     const number = next();
     await acknowledged(await sendXml(xml(number)));
     const theirs = await request(`/uploads/${number}`, { as: 'ZZ102' });
@@ -436,7 +436,7 @@ describe('GET /uploads/{sequence}', () => {
     expect(await refused(await request('/uploads/many'))).toBe('404 acknowledgement-not-found');
   });
 
-  test('is not for a nurse, and accepts no other method', async () => {
+  test('is not open to a nurse, and accepts no other method', async () => {
     const token = await service.token(claims());
     expect(await refused(await request('/uploads/1', { token }))).toBe(
       '403 authority-token-required',
