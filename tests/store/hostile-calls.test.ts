@@ -10,7 +10,7 @@ import { lookupEvent } from '../support/lookup-event.ts';
 import { testNumber, testRow } from '../support/rows.ts';
 import { startTestStore, type TestStore, until } from '../support/test-store.ts';
 
-/** Anybody who has the password of a lookup process can call functions with anything: none of them may run for ever. */
+/** Anybody with a lookup process's password can call functions with any arguments. No call may run for ever. */
 
 const FLAGGED = testNumber(801);
 const NOT_FLAGGED = testNumber(802);
@@ -63,7 +63,7 @@ test.each([-1, 0, 'nan', '-inf', 'inf', 1e15, 101, ''])(
   },
 );
 
-test('no function open to a lookup process runs for ever, whatever it is given', async () => {
+test('no function that a lookup process may call runs for ever, whatever its arguments', async () => {
   const attacker = await t.connect('lookup');
   const argument = fc.constantFrom('-1', '0', '1', '1e18', 'nan', 'inf', '', FLAGGED, '2', 'x');
   await fc.assert(
@@ -84,7 +84,7 @@ test('no function open to a lookup process runs for ever, whatever it is given',
   expect(await t.admin.ping()).toBe('PONG');
 });
 
-test('a Redis busy with one command is given as the reason, with what to do', async () => {
+test('if one command keeps Redis busy, that is given as the reason, with what to do', async () => {
   const readiness = watchStore(await t.connect('lookup'));
   await until(() => readiness.open, 'lookups opening');
   const killer = await t.connect('admin');

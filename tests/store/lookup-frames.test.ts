@@ -23,7 +23,7 @@ const callers = fc.record({
   organisation: fc.record({ code: text, name: text }),
 });
 
-/** A lookup's event as the service writes it, with its members in that order. */
+/** A lookup's event as the service writes it, with the members in the order in which they were drawn. */
 const lookups = fc
   .record(
     {
@@ -58,7 +58,7 @@ const others = fc.record({
   nhsNumber: fc.stringMatching(/^[0-9]{10}$/),
 });
 
-/** What may be done to a text by somebody who wants an entry read otherwise than it stands. */
+/** Changes that an attacker might make to a text so that an entry is misread. */
 const tamperings = fc.oneof(
   fc.constant((json: string) => json),
   text.map((more) => (json: string) => json.replace('{', `{"${more}":1,`)),
@@ -91,7 +91,7 @@ const tamperings = fc.oneof(
     ),
 );
 
-/** The same in bytes, some of which may be no text at all. */
+/** The same kind of change made to bytes, which may then no longer be text at all. */
 const byteTamperings = fc.oneof(
   { weight: 3, arbitrary: fc.constant((bytes: Buffer) => bytes) },
   fc.tuple(fc.nat(700), fc.nat(255)).map(([at, one]) => (bytes: Buffer) => {
@@ -105,7 +105,7 @@ const byteTamperings = fc.oneof(
 );
 const bytesOf = (one: string): Buffer => Buffer.from(one);
 const usual = ['event', '', 'at', '1764000000000', 'outcome', 'not-flagged'];
-/** What stands beside an event in an entry of the stream. */
+/** The other fields that may be in an entry of the stream, beside the event. */
 const beside = fc.oneof(
   { weight: 4, arbitrary: fc.constant(usual) },
   fc
@@ -128,7 +128,7 @@ const beside = fc.oneof(
 
 const bySlowWay = (): undefined => undefined;
 
-test('an event read without parsing is sealed in the same bytes as a parsed one, and means what they say', () => {
+test('an event read without parsing is sealed as the same bytes as a parsed one, and is read with the same meaning', () => {
   let read = 0;
   fc.assert(
     fc.property(
@@ -139,7 +139,7 @@ test('an event read without parsing is sealed in the same bytes as a parsed one,
       fc.array(others, { maxLength: 3 }),
       (event, tamper, tamperBytes, fields, same) => {
         const readLookup = createLookupFrames();
-        // The second and later ones are of a frame that is known.
+        // The first event makes the frame known; the later ones are read by it.
         for (const own of [{}, ...same]) {
           const json = JSON.stringify({ ...event, ...own });
           for (const bytes of [tamperBytes(bytesOf(tamper(json))), bytesOf(json)]) {
@@ -170,20 +170,20 @@ test('an event read without parsing is sealed in the same bytes as a parsed one,
   expect(read).toBeGreaterThan(500);
 });
 
-/** A lookup's text with a caller of so many characters more than it needs. */
+/** The text of a lookup, padded with extra characters in its caller. */
 const padded = (pad: string, user = 'u', looked = '9990000018', versions = '') =>
   bytesOf(
     `{"type":"lookup","auditId":"${randomUUID()}","requestId":"${randomUUID()}","caller":{"issuer":"i","client":"c","user":"${user}","name":"n","role":{"code":"r","name":"r"},"organisation":{"code":"o","name":"o"},"pad":"${pad}"},"api":"plain","setting":"s","access":"unscheduled","decidedBy":"activity","nhsNumber":"${looked}","coverage":{"expected":1,"upToDate":1},"versions":{"functions":"f","configuration":"c"${versions}}}`,
   );
 
-test('another number beside the one looked up is not taken for it', () => {
+test('another number beside the one looked up is not mistaken for it', () => {
   const readLookup = createLookupFrames();
   const beside = (nested: string) => padded('', 'u', '9990000018', `,"nhsNumber":"${nested}"`);
   expect(readLookup(beside('9990000018'))).toBeUndefined();
   expect(readLookup(beside('9990000026'))).toBeUndefined();
 });
 
-test('a look whose number is not ten digits is parsed, even if everything else in it is known', () => {
+test('a look whose number is not ten digits is parsed, even if the rest of it is known', () => {
   const readLookup = createLookupFrames();
   expect(readLookup(padded(''))?.child).toBe(9990000018);
   for (const looked of ['999000001', '99900000180', '999000001x', ' 990000018', '"990000018']) {
@@ -192,7 +192,7 @@ test('a look whose number is not ten digits is parsed, even if everything else i
   expect(readLookup(padded('', 'u', '0000000018'))?.child).toBe(18);
 });
 
-test('a look with an id not made by this service is parsed, even if everything else in it is known', () => {
+test('a look with an id that this service did not make is parsed, even if the rest of it is known', () => {
   const readLookup = createLookupFrames();
   const bytes = padded('');
   const at = bytes.indexOf('"auditId":"') + 11;
@@ -210,7 +210,7 @@ test('a look with an id not made by this service is parsed, even if everything e
   }
 });
 
-test('invalid bytes are sealed as the text that is read for them, wherever they are', () => {
+test('invalid bytes are sealed as the text that they are read as, wherever they are', () => {
   for (const wrong of ['ff', 'c0af', 'eda080', 'f4908080', '80', 'c3']) {
     for (const place of ['pad', 'configuration']) {
       const bytes = padded('x');
@@ -228,14 +228,14 @@ test('invalid bytes are sealed as the text that is read for them, wherever they 
   }
 });
 
-test('a long text is parsed and not remembered', () => {
+test('a long text is parsed, and not remembered', () => {
   const readLookup = createLookupFrames();
   const rest = padded('').length;
   expect(readLookup(padded('x'.repeat(8_192 - rest)))).toBeDefined();
   expect(readLookup(padded('x'.repeat(8_193 - rest)))).toBeUndefined();
 });
 
-test('remembered text takes at most a few million characters, and little for one user', () => {
+test('remembered text takes at most a few million characters, and only a few of them for one user', () => {
   const readLookup = createLookupFrames();
   const commonOf = (user: string, length: number) =>
     readLookup(padded('x'.repeat(length), user))?.common;

@@ -4,12 +4,12 @@ import { keys } from '#store/keys.ts';
 import { watchStore } from '#store/trust/readiness.ts';
 import { startTestStore, type TestStore, WAIT_MS } from '../support/test-store.ts';
 
-/** What the Redis user of a lookup process may do, as docs/threat-model.md says it. */
+/** What a lookup process's Redis user may do, as docs/threat-model.md lists it. */
 
 const textOf = (path: string): string =>
   readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
-/** A set of commands, and the patterns of the keys that it goes with. */
+/** A set of commands, and the patterns of the keys that they may use. */
 type Right = { commands: string[]; patterns: string[] };
 
 function writtenDown(): Right[] {
@@ -46,7 +46,7 @@ const inOrder = (rights: readonly Right[]): string[] =>
     )
     .toSorted();
 
-/** Whatever the user, Redis lets these through: they are how one becomes a user. */
+/** Redis always allows these, since a connection logs in with them. */
 const FREE = new Set(['auth', 'hello', 'quit', 'reset']);
 
 const EVERY_KEY = [
@@ -84,7 +84,7 @@ afterAll(() => t?.stop());
 
 type Command = { name: string; arity: number };
 
-/** Every command the server knows; of one with subcommands, those. */
+/** Every command that the server knows, with subcommands in place of the commands that have them. */
 async function everyCommand(): Promise<Command[]> {
   const reply = (await t.admin.call('COMMAND')) as unknown[][];
   return reply.flatMap(([name, arity, , , , , , , , subcommands]) => {
@@ -95,7 +95,7 @@ async function everyCommand(): Promise<Command[]> {
   });
 }
 
-/** Whether the user may say this, by Redis's own word. */
+/** Whether Redis itself says that the user may run this command. */
 async function allowed({ name, arity }: Command, key: string): Promise<boolean> {
   const words = name.split('|');
   const least = Math.max(Math.abs(arity), name === 'fcall' ? 4 : 0);
@@ -131,7 +131,7 @@ describe('a lookup process’s Redis user', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('is refused settings and passwords, and a ledger of files', async () => {
+  test('is refused settings, passwords and the ledger of files', async () => {
     const redis = await t.connect('lookup');
     for (const [name, ...args] of [
       ['config', 'get', 'masterauth'],
@@ -147,7 +147,7 @@ describe('a lookup process’s Redis user', () => {
 });
 
 test.for(['lookup', 'worker'] as const)(
-  'a process of the role %s reads each second only what its Redis user may, so that a refusal in the ACL log is news',
+  'a process with the role %s reads each second only what its Redis user may, so any refusal in the ACL log is worth a look',
   async (role) => {
     const redis = await t.connect(role);
     await t.admin.call('ACL', 'LOG', 'RESET');

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => store?.stop());
 
-/** Two processes, both of which have read what there was. */
+/** Two processes, both of which have read the endings so far. */
 async function processes(): Promise<[SessionEndings, SessionEndings]> {
   const one = createSessionEndings(await store.connect('lookup'), { keepMs: KEEP_MS });
   const two = createSessionEndings(await store.connect('lookup'), { keepMs: KEEP_MS });
@@ -20,7 +20,7 @@ async function processes(): Promise<[SessionEndings, SessionEndings]> {
   return [one, two];
 }
 
-test('an entry from the future hides no later sign-out, and is put right', async () => {
+test('an entry from the future hides no later sign-out, and is corrected', async () => {
   await store.admin.zadd(keys.ended, Date.now() + YEARS_MS, 'from-a-clock-gone-wrong');
   const [one, two] = await processes();
   await one.endSession('x');
@@ -33,7 +33,7 @@ test('an entry from the future hides no later sign-out, and is put right', async
   two.stop();
 });
 
-test('an ended session, ours or the provider’s, stays ended, whenever it began', async () => {
+test('an ended session stays ended, whether it was ours or the provider’s and whenever it began', async () => {
   const [one, two] = await processes();
   const later = Date.now() + 4_000;
   await one.endSession('y');
@@ -46,7 +46,7 @@ test('an ended session, ours or the provider’s, stays ended, whenever it began
   two.stop();
 });
 
-test('a token ends what it names once, and nothing that began after it', async () => {
+test('a token ends what it names only once, and nothing that began after it', async () => {
   const [one, two] = await processes();
   const ofPerson = { of: 'subject', issuer: 'i', subject: 'p' } as const;
   const before = one.now() ?? 0;
@@ -80,7 +80,7 @@ test('if there are too many endings to read, earlier sessions are refused and la
   expect(one.isLost(earlier)).toBe(true);
   expect(one.state).toMatchObject({ ok: false });
   expect(one.state.detail).toContain('must sign in again');
-  // Of somebody who signs in now, what ends is read, and they are believed for good.
+  // Endings of sessions that begin from now on are read, so those sessions can be trusted for as long as they last.
   const later = (one.now() ?? 0) + 1;
   await one.endSession('z');
   const other = createSessionEndings(await store.connect('lookup'), {
@@ -95,7 +95,7 @@ test('if there are too many endings to read, earlier sessions are refused and la
   await store.admin.del(keys.ended);
 });
 
-test('while endings lie in the future, sessions that they may have ended are refused, they are put right, and later sessions continue', async () => {
+test('while endings lie in the future, sessions that they may have ended are refused; the endings are corrected, and later sessions continue', async () => {
   for (const score of [String(Date.now() + YEARS_MS), '+inf']) {
     await store.admin.eval(
       `for i = 1, 600 do redis.call('ZADD', KEYS[1], ARGV[1], ARGV[1] .. i) end`,
@@ -118,7 +118,7 @@ test('while endings lie in the future, sessions that they may have ended are ref
   one.stop();
 });
 
-test('no session begins before the store’s clock is known, or by any other clock', async () => {
+test('no session begins before the store’s clock is known, or by any clock but that one', async () => {
   const redis = await store.connect('lookup');
   const local = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 3_600_000);
   const one = createSessionEndings(redis, { keepMs: KEEP_MS });
@@ -150,7 +150,7 @@ test('the operator is told why endings cannot be read, and when they can be agai
 test('entries larger than any ending are not sent to the processes, and are removed', async () => {
   const connection = await store.connect('lookup');
   const large = Array.from({ length: 8 }, (_, i) => String(i).repeat(1_048_576));
-  // By what the password of a lookup process may do.
+  // A lookup process's password is enough to write these.
   for (const [i, member] of large.entries()) {
     await connection.zadd(keys.ended, Date.now() + (i % 2) * YEARS_MS, member);
   }

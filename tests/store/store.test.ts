@@ -40,7 +40,7 @@ afterAll(async () => {
   await readiness.stop();
   await t.stop();
 });
-// Its lease is shorter than all of these tests may take.
+// These tests together may take longer than the lease lasts.
 beforeEach(() => lock.renew());
 
 const entryOf = (name: string): string =>
@@ -66,7 +66,7 @@ const eventOf = async (number: ReturnType<typeof testNumber>, auditId: string) =
   (await t.adminStore.readEvents(partitionOf(number))).find((event) => event.auditId === auditId);
 
 describe('a lookup', () => {
-  test('of a number held is flagged, and its event says what was shown', async () => {
+  test('of a held number is flagged, and its event says what was shown', async () => {
     const number = testNumber(1);
     await t.store.applyRows(lock, [testRow(number)]);
     const asked = input(number, { dateOfBirthDay: epochDay(day('2019-03-05')) });
@@ -94,7 +94,7 @@ describe('a lookup', () => {
     });
   });
 
-  test('compares no doubtful date of birth, and keeps the doubt when the row is written again', async () => {
+  test('compares no doubtful date of birth, and keeps it doubtful when the row is written again', async () => {
     for (const [n, born] of [
       [3_201, '2018-02-01'],
       [3_202, '1969-02-01'],
@@ -111,14 +111,14 @@ describe('a lookup', () => {
         plans: [{ dateOfBirth: 'not-checked' }],
       });
       expect((await t.store.readRows([number])).get(number)).toEqual([row]);
-      // A file that gives the day in one way ends the doubt.
+      // The doubt ends with a file that gives the date in an unambiguous way.
       await t.store.applyRows(lock, [testRow(number, { type, ...dates, sequence: 2 })]);
       const again = input(number, { dateOfBirthDay: epochDay(day(born)) });
       expect(await lookups.lookup(again)).toMatchObject({ plans: [{ dateOfBirth: 'match' }] });
     }
   });
 
-  test('that is a silent read leaves nothing by which an authority could learn of it', async () => {
+  test('that is a silent read leaves nothing that could tell an authority of it', async () => {
     const number = testNumber(3_100);
     await t.store.applyRows(lock, [testRow(number)]);
     const asked = input(number, { access: 'silent-read' });
@@ -126,7 +126,7 @@ describe('a lookup', () => {
     expect(await eventOf(number, asked.auditId)).not.toHaveProperty('sources');
   });
 
-  test('of a child with more plans than fit into its event is could-not-check', async () => {
+  test('of a child with more plans than fit in its event is could-not-check', async () => {
     const number = testNumber(3_001);
     const rows = Array.from({ length: 121 }, (_, i) =>
       testRow(number, { startDate: addDays(day('2025-01-05'), i) }),
@@ -140,21 +140,21 @@ describe('a lookup', () => {
     });
   });
 
-  test('of a number not held is not flagged, and has its event too', async () => {
+  test('of a number that is not held is not flagged, and also has its event', async () => {
     const number = testNumber(2);
     const asked = input(number);
     expect(await lookups.lookup(asked)).toMatchObject({ kind: 'not-flagged' });
     expect(await eventOf(number, asked.auditId)).toMatchObject({ outcome: 'not-flagged' });
   });
 
-  test('is never negative if coverage is too low for it, and then leaves no event of an answer', async () => {
+  test('is never negative if coverage is too low, and then leaves no event of an answer', async () => {
     const number = testNumber(3);
     const asked = input(number, { negativesAllowed: false });
     expect(await lookups.lookup(asked)).toEqual({ kind: 'could-not-check', cause: 'coverage' });
     expect(await eventOf(number, asked.auditId)).toBeUndefined();
   });
 
-  test('shows each plan in its own window and state', async () => {
+  test('shows each plan with its own dates and state', async () => {
     const number = testNumber(4);
     const today = londonDate(Date.now());
     const ago = (days: number) => {
@@ -189,7 +189,7 @@ describe('a lookup', () => {
     ]);
   });
 
-  test('lists a user once in 24 hours, at the time of the latest look and with how many, and a silent read never', async () => {
+  test('lists a user once in 24 hours, with the time and number of their looks, and never for a silent read', async () => {
     const number = testNumber(5);
     await t.store.applyRows(lock, [testRow(number)]);
     const silent = await lookups.lookup(input(number, { access: 'silent-read' }));
@@ -243,7 +243,7 @@ describe('a lookup', () => {
     expect(await lookups.lookup(input(number))).toMatchObject({
       accesses: [{ count: 1 }, { count: 7, at: now - hourMs }],
     });
-    // As the versions before wrote it: no count, and the time of the first look.
+    // Earlier versions wrote an entry without a count, with the time of the first look.
     await list(seen(23 * hourMs));
     expect(await lookups.lookup(input(number))).toMatchObject({
       accesses: [{ count: 2, since: now - 23 * hourMs }],
@@ -268,7 +268,7 @@ describe('a lookup', () => {
     expect(names).toEqual(Array.from({ length: 25 }, (_, i) => `${29 - i}`));
   });
 
-  test('of a corrupt child is could-not-check and leaves the other items of the batch right', async () => {
+  test('of a corrupt child is could-not-check, and the rest of its batch is answered correctly', async () => {
     const numbers = Array.from({ length: 100 }, (_, i) => testNumber(100 + i));
     await t.store.applyRows(
       lock,
@@ -287,7 +287,7 @@ describe('a lookup', () => {
     expect(await lookups.lookup(input(corrupt))).toMatchObject({ kind: 'flagged' });
   });
 
-  test('of a child whose partition lost another child is could-not-check until it is back', async () => {
+  test('of a child is could-not-check while another child is missing from its partition', async () => {
     const number = testNumber(7);
     await t.store.applyRows(lock, [testRow(number)]);
     const key = keys.children(partitionOf(number));
@@ -301,7 +301,7 @@ describe('a lookup', () => {
     expect(await lookups.lookup(input(number))).toMatchObject({ kind: 'flagged' });
   });
 
-  test('in a partition whose state went back is could-not-check', async () => {
+  test('in a partition whose state has gone back in time is could-not-check', async () => {
     const number = testNumber(8);
     const key = keys.children(partitionOf(number));
     const before = await t.admin.dumpBuffer(key);
@@ -313,7 +313,7 @@ describe('a lookup', () => {
     await t.admin.restore(key, 0, after, 'REPLACE');
   });
 
-  test('made while the caller’s clock is an hour off is could-not-check and leaves no event', async () => {
+  test('made while the caller’s clock is an hour wrong is could-not-check and leaves no event', async () => {
     const number = testNumber(9);
     const skewed = createLookupStore(await t.connect('lookup'), readiness, {
       clock: () => Date.now() + 3_600_000,
@@ -332,7 +332,7 @@ describe('a lookup', () => {
 });
 
 describe('applying rows', () => {
-  test('is decided row by row by the file sequence, and repeating it changes nothing', async () => {
+  test('is decided for each row by the sequence of its file, and repeating it changes nothing', async () => {
     const number = testNumber(20);
     const row = (sequence: number, localId: string) => testRow(number, { sequence, localId });
     const effects = async (...rows: Parameters<typeof t.store.applyRows>[1]) =>
@@ -371,7 +371,7 @@ describe('applying rows', () => {
     await second.release();
   });
 
-  test('and restricting a child are refused once another has taken over or the partition is not whole', async () => {
+  test('and restricting a child are refused once another loader has taken over or if the partition is not whole', async () => {
     const code = 'ZZ304' as typeof AUTHORITY;
     const first = await t.store.lockAuthority(code);
     await t.admin.del(keys.lock(code));
@@ -392,7 +392,7 @@ describe('applying rows', () => {
     await second.release();
   });
 
-  test('removes the list of those who looked with a child’s last plan, even if something is kept back about the child', async () => {
+  test('removes the list of who looked with the child’s last plan, even if something else about the child is kept back', async () => {
     const number = testNumber(27);
     const [children, lists] = [keys.children, keys.accessLists].map((of) =>
       of(partitionOf(number)),
@@ -409,7 +409,7 @@ describe('applying rows', () => {
     await expect(t.store.tally()).resolves.toBeDefined();
   });
 
-  test('is undone only for a row still unchanged, and a child without rows goes', async () => {
+  test('is undone only for rows unchanged since, and a child without rows is removed', async () => {
     const number = testNumber(23);
     const other = testRow(number, { startDate: day('2026-02-02') });
     const [first, second] = [testRow(number), testRow(number, { sequence: 2, localId: 'two' })];
@@ -425,7 +425,7 @@ describe('applying rows', () => {
     expect(again).toMatchObject({ kind: 'flagged', accesses: [{ own: true }] });
   });
 
-  test('leaves a tally that does not depend on the order of the rows', async () => {
+  test('gives the same tally whatever the order of the rows', async () => {
     const rows = Array.from({ length: 50 }, (_, i) => testRow(testNumber(300 + i)));
     const forwards = new Tally();
     const backwards = new Tally();
@@ -459,12 +459,12 @@ describe('the lock of an authority', () => {
   });
 });
 
-/** As in a container: with a process of its own number 1. */
+/** As in a container, the process sees itself as number 1. */
 const UNSHARE = ['--user', '--map-root-user', '--pid', '--fork', '--kill-child'];
 const hasContainers = spawnSync('unshare', [...UNSHARE, 'true']).status === 0;
 
 test.skipIf(!hasContainers)(
-  'held in one container is not taken by a process in another with the same host name and process number',
+  'held in one container is not taken by a process in another with the same host name and process id',
   async () => {
     const code = odsCodeSchema.parse('ZZ405');
     const loader = fileURLToPath(new URL('../support/lock-and-die.ts', import.meta.url));
@@ -476,7 +476,7 @@ test.skipIf(!hasContainers)(
         timeout: WAIT_MS,
         killSignal: 'SIGKILL',
       });
-    // Its number is above those that the other one's threads have.
+    // This makes the holder's id higher than any thread id of the other process.
     inContainer('sh', '-c', 'for i in $(seq 60); do (:); done; "$@"; true', 'sh');
     const holder = await t.admin.get(keys.lock(code));
     expect(holder).not.toBeNull();
@@ -515,7 +515,7 @@ describe('a lookup process’s Redis user', () => {
     }
   });
 
-  test('cannot apply rows by the loader’s function', async () => {
+  test('cannot apply rows through the loader’s function', async () => {
     const redis = await t.connect('lookup');
     const { createStore } = await import('#store/store.ts');
     const store = createStore(redis, t.anchor);

@@ -40,16 +40,16 @@ function client(redis: Pick<EmbeddedRedis, 'socketPath' | 'users'>): Redis {
     path: redis.socketPath,
     ...redis.users.admin,
     retryStrategy: () => 10,
-    // However long Redis takes to start again.
+    // Redis may take any length of time to start again.
     maxRetriesPerRequest: null,
   });
-  // Redis ends under these clients on purpose.
+  // These tests end Redis while its clients are connected.
   made.on('error', () => {});
   clients.push(made);
   return made;
 }
 
-/** Another process that starts Redis on the same folder, and is then at the test's mercy. */
+/** Starts Redis on the same folder from another process, which the test can then kill. */
 async function otherOwner() {
   const store = new URL('../../../store/connection/embedded-redis.ts', import.meta.url).href;
   const program = `
@@ -64,7 +64,7 @@ async function otherOwner() {
   return { child, redisPid: Number(pid.toString()) };
 }
 
-/** A process that has ended but that nobody has waited for (a zombie) has ended all the same. */
+/** A zombie, a process that has ended but has not been waited for, counts as ended. */
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -82,7 +82,7 @@ test('a second start on a folder in use by this process is refused with a messag
   await expect(second).rejects.toThrow(DataFolderInUse);
   await expect(second).rejects.toThrow(`${dataDir} is in use by another process (${process.pid})`);
   expect(await client(first).ping()).toBe('PONG');
-  // The refused start must not have dropped the lock of the first.
+  // The refused start must not have released the first one's lock.
   await expect(startEmbeddedRedis({ dataDir })).rejects.toThrow(DataFolderInUse);
 });
 
@@ -103,7 +103,7 @@ test('a folder held by another process is refused, and free once that process is
   await expect(stat(dirname(found.socketPath))).rejects.toThrow('ENOENT');
 });
 
-test('a process id reused by another program is left alone', async () => {
+test('if another program has reused the process id, it is left alone', async () => {
   await start().then((redis) => redis.stop());
   const record = { pid: process.pid, ownerPid: process.pid, socketPath: '/nowhere/redis.sock' };
   await writeFile(join(dataDir, 'redis', 'running.json'), JSON.stringify(record));
@@ -121,7 +121,7 @@ test('after kill -9, Redis runs again on the same socket with every acknowledged
   expect(redis.pid).not.toBe(killed);
 });
 
-test('writes by functions are there after a restart', async () => {
+test('writes by functions are still there after a restart', async () => {
   const redis = await start();
   const before = client(redis);
   await before.call(
@@ -149,14 +149,14 @@ test('stop() right after a kill leaves no Redis behind', async () => {
   expect(await findEmbeddedRedis(dataDir)).toBeUndefined();
 });
 
-test('without a restart, the end of Redis is reported and final', async () => {
+test('with restarts turned off, the end of Redis is reported and final', async () => {
   const redis = await start({ restart: false });
   process.kill(redis.pid, 'SIGKILL');
   await redis.exited;
   expect(await findEmbeddedRedis(dataDir)).toBeUndefined();
 });
 
-test('stop() may be called twice and at once, keeps the data and frees the folder', async () => {
+test('stop() may be called twice at once, keeps the data and frees the folder', async () => {
   const first = await start();
   await client(first).set('kept', 'yes');
   await Promise.all([first.stop(), first.stop()]);
@@ -169,7 +169,7 @@ test('stop() may be called twice and at once, keeps the data and frees the folde
   expect(await client(second).get('kept')).toBe('yes');
 });
 
-test('only the owner of the process can read what Redis keeps', async () => {
+test('only the owner of the process can read the files that Redis keeps', async () => {
   const redis = await start();
   await client(redis).set('a', 'write');
   expect(await modeOf(join(dataDir, 'store.lock'))).toBe('600');
@@ -188,7 +188,7 @@ test('only the owner of the process can read what Redis keeps', async () => {
   expect(entries.map((entry) => entry.name)).toContain('appendonly.aof.manifest');
 });
 
-test('the settings that the promises depend on are in force', async () => {
+test('the settings that our promises depend on are in force', async () => {
   const redis = await start({ maxmemoryMb: 64 });
   const admin = client(redis);
   const inForce = {
@@ -215,7 +215,7 @@ test('the settings that the promises depend on are in force', async () => {
   }
 });
 
-test('nobody connects without a password', async () => {
+test('nobody can connect without a password', async () => {
   const redis = await start();
   const stranger = new Redis({ path: redis.socketPath, lazyConnect: true });
   clients.push(stranger);
@@ -233,14 +233,14 @@ test('every role connects with its own password', async () => {
   }
 });
 
-test('a data folder whose path is longer than a socket address works', async () => {
+test('a data folder works even if its path is too long for a socket address', async () => {
   const long = join(dataDir, 'long '.repeat(40), 'path');
   const redis = await startEmbeddedRedis({ dataDir: long });
   running.push(redis);
   expect(await client(redis).ping()).toBe('PONG');
 });
 
-test('the refusal names a folder that cannot be written', async () => {
+test('the message of a refused start names a folder that cannot be written', async () => {
   await writeFile(join(dataDir, 'file'), '');
   const inside = join(dataDir, 'file', 'data');
   await expect(startEmbeddedRedis({ dataDir: inside })).rejects.toThrow(
@@ -248,14 +248,14 @@ test('the refusal names a folder that cannot be written', async () => {
   );
 });
 
-test('without redis-server on PATH, the refusal says what is needed and what to do', async () => {
+test('without redis-server on PATH, the message of the refused start says what is needed and what to do', async () => {
   vi.stubEnv('PATH', dataDir);
   await expect(startEmbeddedRedis({ dataDir })).rejects.toThrow(
     /redis-server 7\.0 or later .* is not on PATH\. Run "npm run setup"/,
   );
 });
 
-test('a Redis that cannot start is refused with the words of its own log, and frees its folder', async () => {
+test('a Redis that cannot start is refused with the reason from its own log, and its folder is freed', async () => {
   const first = await start();
   await client(first).set('a', 'b');
   await first.stop();

@@ -24,7 +24,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
-/** A Redis and a sentinel that watches it, with more lines in the file of each. */
+/** Starts a Redis and a sentinel that watches it, each with extra lines in its configuration. */
 async function startPair(lines: { redis?: string; sentinel?: string; tls?: boolean } = {}) {
   const { binary = 'redis-server' } = findRedisServer();
   const [redis, sentinel] = [await freePort(), await freePort()];
@@ -56,7 +56,7 @@ async function connect(address: StoreAddress): Promise<string> {
   return redis.ping();
 }
 
-/** That the wait for a connection that never comes about ends with this, once that is known. */
+/** Expects that waiting for a connection fails with these words. */
 async function refused(redis: ReturnType<typeof connectStore>, words: string): Promise<void> {
   ending.push(() => redis.disconnect());
   await until(
@@ -69,7 +69,7 @@ async function refused(redis: ReturnType<typeof connectStore>, words: string): P
   );
 }
 
-/** What the sentinels' follower complains of, once it does. */
+/** The fault that the follower of the sentinels reports, once it reports one. */
 async function complaint(address: StoreAddress): Promise<string> {
   const sentinels = openSentinels(address);
   if (sentinels === undefined) throw new Error('the address names no sentinels');
@@ -123,7 +123,7 @@ describe('an address that names sentinels', () => {
     },
   );
 
-  test('needs no port if it is the usual one', () => {
+  test('needs no port if the port is the default', () => {
     expect(placeOf('redis+sentinel://a,b:1/m')).toMatchObject({
       sentinels: [
         { host: 'a', port: 26_379 },
@@ -133,7 +133,7 @@ describe('an address that names sentinels', () => {
   });
 });
 
-test('REDIS_REPLICAS without a Redis of its own is refused at the start', () => {
+test('REDIS_REPLICAS without a separate Redis is refused at the start', () => {
   expect(() => readConfiguration({ REDIS_REPLICAS: '1' })).toThrow(
     'REDIS_URL: required, because REDIS_REPLICAS is set',
   );
@@ -163,7 +163,7 @@ test('sentinels that nobody can reach are named as the reason', async () => {
   await refused(redis, '0 of 1 sentinels of REDIS_URL are reached');
 });
 
-test('servers and sentinels that speak TLS are reached by it, each with its own certificate', async () => {
+test('servers and sentinels are reached over TLS, each with its own certificate', async () => {
   const authority = certify('authority');
   const others = certify('authority of the sentinels');
   const server = certify('server', { issuer: authority });
@@ -188,7 +188,7 @@ test('servers and sentinels that speak TLS are reached by it, each with its own 
     sentinel: { tls: { ca: others.cert, cert: ours.cert, key: ours.key } },
   };
   expect(await connect(address)).toBe('PONG');
-  // With the servers' certificates alone no sentinel answers.
+  // No sentinel answers if only the servers' certificates are trusted.
   const redis = connectStore({ ...address, sentinel: {} }, { name: 'test' });
   await refused(redis, 'sentinels');
 });
@@ -204,7 +204,7 @@ test.skipIf(process.platform !== 'linux')(
     await until(() => sentinels.primary !== undefined, 'the primary being known');
     await until(() => sentinels.agree(), 'all agreeing');
     const former = sentinels.primary;
-    // The harness itself calls from no machine, and so reaches all of them.
+    // The test process runs on none of the machines, so it can still reach all of them.
     machines.partition([0]);
     await until(() => sentinels.primary !== former, 'another being named');
     expect(sentinels.failovers).toBe(1);
@@ -213,14 +213,15 @@ test.skipIf(process.platform !== 'linux')(
       .sentinelOf(0)
       .call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'cp-flags');
     expect(words).toEqual([former?.host, String(former?.port)]);
-    // It is behind, which the others outweigh.
+    // That sentinel is out of date, and the others outvote it.
     await until(() => sentinels.agree(), 'the others agreeing');
     expect(sentinels.primary).toBe(primary);
     machines.heal();
     await until(machines.knowEachOther, 'the sentinels knowing each other');
     await until(machines.inStep, 'the replicas being in step');
-    // A failover that one of them has begun makes the primary doubtful for all. It refuses where it still sees the
-    // one before, and another is begun where this one was over before all were asked.
+    // While one sentinel runs a failover, no answer about the primary is certain. The command is refused while this
+    // sentinel still sees the previous primary. If the failover ends before all sentinels have been asked, the loop
+    // starts another.
     await until(async () => {
       const begun = await machines
         .sentinelOf(1)

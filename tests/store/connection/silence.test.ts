@@ -10,9 +10,9 @@ beforeAll(async () => {
 });
 afterAll(() => store?.stop());
 
-/** Two seconds of silence, a new connection, and what a busy machine adds. */
+/** Two seconds of silence, the time to connect again, and an allowance for a busy machine. */
 const REPLACED_WITHIN_MS = 6_000;
-/** Replacement is to happen before these would end by their own deadlines. */
+/** Commands with this deadline are still waiting when the connection is replaced. */
 const PATIENT_MS = 60_000;
 
 async function connectByProxy({ server } = store) {
@@ -52,16 +52,16 @@ describe.concurrent('a connection', () => {
       await until(() => redis.status === 'ready', 'the connection being replaced');
       expect(read()).toBeLessThan(REPLACED_WITHIN_MS);
       expect(await id()).not.toBe(before);
-      // Sent once: where it vanished on its way there, it was not sent again.
+      // The command is sent only once: if it was lost on its way, it is not sent again.
       expect(await redis.get(`mute:${way}`)).toBe(way === 'down' ? '1' : null);
       await stop();
     },
   );
 
-  test('that goes silent before its first use is replaced', async () => {
+  test('that is silent from its start is replaced', async () => {
     const { proxy, redis, stop } = await connectByProxy();
     proxy.mute('both', { newOnes: true });
-    // Cut, so that it connects again and hears nothing from the first moment.
+    // Cutting the connection makes the client connect again and hear nothing from the first moment.
     redis.stream.destroy();
     await until(() => proxy.accepted() >= 2);
     proxy.healNewOnes();
@@ -71,7 +71,7 @@ describe.concurrent('a connection', () => {
     await stop();
   });
 
-  test('that goes silent together with every new one is replaced once new ones are answered', async () => {
+  test('that goes silent, as does every new one, is replaced once new ones are answered', async () => {
     const { proxy, redis, id, stop } = await connectByProxy();
     const before = await id();
     proxy.mute('both', { newOnes: true });
@@ -85,7 +85,7 @@ describe.concurrent('a connection', () => {
   test('whose answers are out of step is replaced', async () => {
     const { proxy, redis, id, stop } = await connectByProxy();
     const before = await id();
-    // Two commands wait, so that the repeated answer of the first would be taken for the second's.
+    // With two commands waiting, the repeated answer to the first would be taken for the answer to the second.
     proxy.repeatNext();
     await Promise.all([redis.get('a'), redis.get('b')]);
     await until(() => proxy.accepted() > 1, 'the connection being replaced');
@@ -103,7 +103,7 @@ describe.concurrent('a connection', () => {
     await stop();
   });
 
-  test('with late answers is kept', async () => {
+  test('whose answers are late is kept', async () => {
     const { proxy, redis, id, stop } = await connectByProxy();
     const before = await id();
     proxy.delay(1_000);
@@ -115,18 +115,18 @@ describe.concurrent('a connection', () => {
   });
 });
 
-test.concurrent('a delayed Redis keeps its connections and answers what waits', async () => {
+test.concurrent('a Redis that is slow keeps its connections, and answers the commands that wait', async () => {
   const busy = await startTestStore();
   const { proxy, redis, id, stop } = await connectByProxy(busy);
   const before = await id();
-  // Longer than silence lasts and a second connection is waited for.
+  // This takes longer than the allowed silence and the wait for a second connection.
   const answered = await redis.eval(
     "local function now() local t = redis.call('TIME') return t[1] * 1000 + t[2] / 1000 end local till = now() + 5000 repeat until now() > till return 'done'",
     0,
   );
   expect(answered).toBe('done');
   expect(await id()).toBe(before);
-  // The connection itself, and those that asked whether Redis answers others.
+  // One is the connection itself, and the others asked whether Redis answers anybody else.
   expect(proxy.accepted()).toBeGreaterThan(1);
   expect(proxy.accepted()).toBeLessThanOrEqual(3);
   await stop();

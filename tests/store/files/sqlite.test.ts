@@ -2,7 +2,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { doEach } from '#store/files/sqlite.ts';
 
-test('work that SQLite itself abandoned, as on a full disk, is not done, and the reason is given', () => {
+test('a transaction that SQLite abandons itself, as on a full disk, is not done, and the reason is given', () => {
   const db = new DatabaseSync(':memory:');
   db.exec('CREATE TABLE one (id INTEGER PRIMARY KEY) STRICT');
   const insert = (how: string, id: number) => () =>

@@ -20,7 +20,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dir, { recursive: true, force: true, maxRetries: 5 }));
 
-describe('a file written under a name from outside', () => {
+describe('a file whose name comes from outside', () => {
   const inTheWay: [string, (path: string) => void][] = [
     ['a named pipe', (path) => execFileSync('mkfifo', [path])],
     ['a folder', (path) => mkdirSync(path)],
@@ -48,7 +48,7 @@ describe('a file written under a name from outside', () => {
     server.close();
   });
 
-  test('replaces a file whole, or leaves nothing behind', async () => {
+  test('replaces a file as a whole, or leaves nothing behind', async () => {
     const path = join(dir, 'answer');
     await writeWhole(path, 'first', 0o600);
     const broken = async function* () {
@@ -63,7 +63,7 @@ describe('a file written under a name from outside', () => {
   });
 });
 
-test('a folder made in another is never a link out of it', async () => {
+test('a folder made inside another never leads out of it through a link', async () => {
   const elsewhere = join(dir, 'elsewhere');
   const asked = join(dir, 'asked');
   mkdirSync(elsewhere);

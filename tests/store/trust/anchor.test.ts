@@ -6,7 +6,7 @@ import { Anchor, type BegunLoad } from '#store/trust/anchor.ts';
 
 let folder: string;
 let anchor: Anchor;
-/** As another process has it open: it sees what is committed. */
+/** Opened as another process would open it, so that it sees only what is committed. */
 let other: Anchor;
 
 beforeEach(() => {
@@ -32,8 +32,8 @@ const load = (authority: string, digest = '0'.repeat(32)): BegunLoad => ({
 const state = { sequence: 1, rows: 1, digest: '0'.repeat(32) };
 const begun = (): string[] => other.loadsInProgress().map(({ authority }) => authority);
 
-describe('loads that begin or end in the same turn', () => {
-  test('are all known to other processes once each has resolved', async () => {
+describe('loads that begin or end in the same turn of the event loop', () => {
+  test('are all known to other processes once their promises have resolved', async () => {
     await Promise.all(['A', 'B', 'C'].map((code) => anchor.beginLoad(load(code), undefined)));
     expect(begun()).toEqual(['A', 'B', 'C']);
     const ending = ['A', 'B'].map((code) => anchor.commitLoad(code, state));
@@ -43,7 +43,7 @@ describe('loads that begin or end in the same turn', () => {
     expect([...other.authorities().keys()]).toEqual(['A', 'B']);
   });
 
-  test('succeed or fail separately: one that was overtaken is refused, and the others begin', async () => {
+  test('succeed or fail separately: one that was overtaken is refused, while the others begin', async () => {
     await other.commitLoad('B', state);
     const outcomes = await Promise.allSettled([
       anchor.beginLoad(load('A'), undefined),
@@ -62,11 +62,11 @@ describe('loads that begin or end in the same turn', () => {
     expect(begun()).toEqual(['A', 'B', 'C']);
   });
 
-  test('leave nothing behind of one that fails halfway', async () => {
+  test('leave nothing behind of a load that fails halfway', async () => {
     await anchor.beginLoad(load('A'), undefined);
     const held = { id: 'h', authority: 'A', sequence: 1, folder: '/spools/A', at: 1, json: '{}' };
     const outcomes = await Promise.allSettled([
-      // Its state is written before what is held is found to be none.
+      // The state is written before the held file turns out to be invalid.
       anchor.commitLoad('A', state, { holds: { ...held, json: null as unknown as string } }),
       anchor.beginLoad(load('B'), undefined),
     ]);
@@ -75,7 +75,7 @@ describe('loads that begin or end in the same turn', () => {
     expect(other.authority('A')).toBeUndefined();
   });
 
-  test('are all refused, and none is there, if they cannot be committed', async () => {
+  test('are all refused, and none is recorded, if they cannot be committed', async () => {
     const beginning = [
       anchor.beginLoad(load('A'), undefined),
       anchor.beginLoad(load('B'), undefined),

@@ -11,8 +11,8 @@ import { startStoreVerifier } from '#store/trust/verifier.ts';
 import { startTestStore, type TestStore, until, WAIT_MS } from '../../support/test-store.ts';
 
 /**
- * A lookup process may not read Redis's settings. It believes what a worker says of them, for the run of Redis of
- * which it was said: for three seconds, and for longer while Redis's own counts show that nothing can have changed.
+ * A lookup process may not read Redis's settings, so it relies on a worker's report about the current run of Redis. A
+ * report counts for three seconds, and for longer while Redis's own counters show that nothing can have changed.
  */
 
 let t: TestStore;
@@ -50,17 +50,17 @@ const say = async (differing: object): Promise<unknown> =>
 
 test('nothing is answered if no worker of this version reports, and the check says so', async () => {
   await worker.stop();
-  // As the worker of an earlier version, which opens the store and says nothing of this.
+  // A worker of an earlier version opens the store without reporting this.
   await t.admin.hdel(keys.dataset, DURABILITY_FIELD);
   await readiness.refresh();
   expect(readiness.open).toBe(false);
   expect(durable()).toContain('No worker of this version has reported how Redis writes to disk.');
 });
 
-/** As if the worker had ended this long ago. */
+/** Changes the last report as if the worker had ended this long ago. */
 const ago = async (ms: number): Promise<unknown> => say({ at: (await said()).at - ms });
 
-test('a report on another run, or by an older worker three seconds ago, no longer counts', async () => {
+test('a report about another run, or an older worker’s report that is three seconds old, does not count', async () => {
   await worker.stop();
   await say({ at: Date.now() - 10_000, conditions: undefined });
   await readiness.refresh();
@@ -88,7 +88,7 @@ test('lookups continue without a worker, even if somebody without the right trie
   expect(readiness.open).toBe(true);
 });
 
-describe('without a worker, lookups end once', () => {
+describe('without a worker, lookups stop if', () => {
   const CHANGES: Record<string, () => Promise<unknown>> = {
     'a setting was changed': () => t.admin.config('SET', 'appendfsync', 'everysec'),
     'a setting was changed and set back': async () => {
@@ -97,9 +97,9 @@ describe('without a worker, lookups end once', () => {
     },
     'a setting was changed in a transaction': () =>
       t.admin.multi().config('SET', 'appendfsync', 'no').exec(),
-    'the counts of commands were begun anew': () => t.admin.config('RESETSTAT'),
+    'the command counts were reset': () => t.admin.config('RESETSTAT'),
   };
-  test.for(Object.keys(CHANGES))('%s, and continue once one is back', async (name) => {
+  test.for(Object.keys(CHANGES))('%s, and continue once a worker is back', async (name) => {
     await worker.stop();
     await ago(10_000);
     await readiness.refresh();
@@ -140,14 +140,14 @@ test('an old report counts only while everything that it depends on is unchanged
   }
 });
 
-test('a worker never reports settings as unchanged if they changed while it read them', async () => {
+test('a worker never reports settings as unchanged if they changed while it was reading them', async () => {
   const { conditions } = await said();
   await t.admin.config('SET', 'appendfsync', 'everysec');
   await until(async () => (await said()).settings['appendfsync'] === 'everysec', 'the report');
   expect((await said()).conditions).not.toBe(conditions);
 });
 
-test('the previous version’s lookup user is enough, so that it can be replaced last', async () => {
+test('the previous version’s lookup user has enough rights, so it can be replaced last', async () => {
   const { username, password } = t.server.users.lookup;
   const before =
     'resetkeys resetchannels clearselectors -@all +ping +info +time +client|setname +config|get (+fcall ~cpf:{p*}:* ~cpf:{system}:audit) (+hmget +hlen %R~cpf:{p*}:children) (+xadd %W~cpf:{*}:audit) (+hget +hset ~cpf:{p*}:seen) (+hgetall %R~cpf:dataset %R~cpf:authority:*) (+get %R~cpf:open %R~cpf:heartbeat) (+hkeys %R~cpf:blocked) (+fcall +hincrby +pexpire ~cpf:{use}:*)';
@@ -155,7 +155,7 @@ test('the previous version’s lookup user is enough, so that it can be replaced
   await t.admin.call('ACL', 'SETUSER', username, ...rules, `>${password}`);
   await readiness.refresh();
   expect(readiness.open).toBe(true);
-  // It may not ask whether a number is in use, which stops no lookup; the changelog says so.
+  // That user may not ask whether a number is in use. The changelog says so, and no lookup stops because of it.
   const wanting = readiness.checks().filter(({ ok }) => !ok);
   expect(wanting.filter(({ advisory }) => advisory !== true)).toEqual([]);
   expect(wanting.map(({ name }) => name)).toContain('numbers-in-use');

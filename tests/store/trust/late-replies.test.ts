@@ -9,7 +9,7 @@ import { holdReplies } from '../../support/held-replies.ts';
 import { AUTHORITY, testNumber, testRow } from '../../support/rows.ts';
 import { startTestStore, type TestStore, until } from '../../support/test-store.ts';
 
-/** Two workers keep one store. What one of them is told late, the other has moved on from. */
+/** Two workers verify one store. By the time a late reply reaches one of them, the other has changed the store. */
 
 const SYSTEM = auditPartitions.length - 1;
 const EARLY = 10;
@@ -30,7 +30,7 @@ const numberIn = (partition: number) => {
   for (let n = 0; ; n++) if (partitionOf(testNumber(n)) === partition) return testNumber(n);
 };
 
-/** A second store verifier, told late what is asked for. */
+/** Starts a second store verifier, whose replies are held back as the test asks. */
 async function keepLate(
   holds: Parameters<typeof holdReplies>[1],
   sealedNumbers: () => readonly number[] = () => [],
@@ -66,7 +66,7 @@ const event = () => ({
   detail: {},
 });
 
-test('events recorded, known and sealed while a worker waits are not missing to it', async () => {
+test('events that are recorded, known and sealed while a worker waits do not look missing to it', async () => {
   let sealed: number[] = [];
   const keeping = await keepLate(
     (command, [name]) => command === 'fcall' && name === FUNCTIONS.auditNumbers,
@@ -83,7 +83,7 @@ test('events recorded, known and sealed while a worker waits are not missing to 
   expect(await t.store.isOpen()).toBe(true);
 });
 
-test('a worker’s late update takes back nothing that another recorded', () => {
+test('a worker’s late update does not undo what another recorded', () => {
   const other = Anchor.open(`${t.dataDir}/anchor`);
   other.rememberAuditNumbers([5, 9]);
   t.anchor.rememberAuditNumbers([7, 8]);
@@ -91,7 +91,7 @@ test('a worker’s late update takes back nothing that another recorded', () => 
   other.close();
 });
 
-test('an authority’s first load while a worker waits is not missing to it', async () => {
+test('an authority first loaded while a worker waits does not look missing to it', async () => {
   const keeping = await keepLate((command, [key]) => command === 'hgetall' && key === keys.dataset);
   await t.store.setAuthority(
     AUTHORITY,

@@ -27,7 +27,7 @@ import { startRedisServer, type TestRedisServer } from '../../support/redis-serv
 import { testNumber } from '../../support/rows.ts';
 import { until, WAIT_MS } from '../../support/test-store.ts';
 
-/** With REDIS_REPLICAS=1: an answer, and every other write, counts once a replica has it on its disk. */
+/** With REDIS_REPLICAS=1, an answer or any other write counts only once a replica has it on disk. */
 
 const NUMBER = testNumber(1);
 const NAMED = { by: 'A. Example', reason: 'the replica is away' };
@@ -45,7 +45,7 @@ beforeEach(async () => {
   [first, second] = await Promise.all([startRedisServer(), startRedisServer()]);
   await second.replicate(first);
   await createStore(first.admin, anchor).createDataset('live', 'test');
-  // A dataset is there only once a replica that may be promoted has it: `cp-flags init` waits for that as well.
+  // The dataset counts only once a replica that may be promoted has it; `cp-flags init` waits for that too.
   await until(async () => (await first.admin.wait(1, 1_000)) === 1, 'the replica having it');
 });
 afterEach(async () => {
@@ -65,7 +65,7 @@ async function connect(server: TestRedisServer, unacknowledged: boolean) {
 const connectTo = ({ host, port }: HostPort) =>
   connectStore({ url: `redis://${host}:${port}` }, { name: 'test' });
 
-/** What a replica says of itself, as if it were of another version. */
+/** Makes a replica report another version. */
 function connectToOtherVersion(server: HostPort) {
   const redis = connectTo(server);
   redis.once('ready', () => {
@@ -138,7 +138,7 @@ const said = (readiness: Readiness): string =>
     .join(' ');
 const isAnswered = async (look: () => Promise<LookupResult>): Promise<boolean> =>
   (await look()).kind === 'not-flagged';
-/** One of them is: a busy machine may withdraw readiness, or keep a replica from acknowledging, for a moment. */
+/** Waits for an answer: on a busy machine the store may be unready for a moment, or a replica slow to acknowledge. */
 const answered = (look: () => Promise<LookupResult>): Promise<void> =>
   until(() => isAnswered(look), 'a lookup being answered');
 
@@ -152,7 +152,7 @@ async function openedOn(server: TestRedisServer, username?: string) {
 
 const eventsOf = (store: Pick<Store, 'readEvents'>) => store.readEvents(partitionOf(NUMBER));
 
-test('an answered lookup is on the replica before it is answered', async () => {
+test('a lookup is on the replica before it is answered', async () => {
   const { look } = await openedOn(first);
   const answers: string[] = [];
   await until(async () => {
@@ -216,7 +216,7 @@ test('a replica without an append-only file does not count, and the message says
   expect(readiness.open).toBe(false);
 });
 
-test('lookups end the moment a check that they depend on is said to fail', async () => {
+test('lookups stop as soon as a check that they depend on is reported to fail', async () => {
   const { readiness } = await openedOn(first);
   await second.admin.config('SET', 'appendfsync', 'everysec');
   const isFit = () => readiness.checks().some(({ name, ok }) => name === 'replicas' && ok);
@@ -236,7 +236,7 @@ test('a replica of another version is named, and lookups continue', async () => 
 });
 
 describe('without a worker', () => {
-  /** Stops it, and has an hour pass for what it reported. */
+  /** Stops the worker, and makes its reports an hour old. */
   async function endWorker(verifier: StoreVerifier): Promise<void> {
     await verifier.stop();
     for (const field of [DURABILITY_FIELD, REPLICAS_FIELD]) {
@@ -258,7 +258,7 @@ describe('without a worker', () => {
   const isAnyFit = async (): Promise<boolean> =>
     (await first.admin.hget(keys.dataset, REPLICAS_FIELD))?.includes('"fit":true') === true;
 
-  test('lookups continue with a replica that had stalled when the worker was lost', async () => {
+  test('lookups continue with a replica that stalled when the worker was lost', async () => {
     const { verifier, readiness, look } = await openedOn(first);
     second.signal('SIGSTOP');
     await until(async () => !(await isAnyFit()), 'the worker reporting it');
@@ -296,7 +296,7 @@ describe('without a worker', () => {
     expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
   });
 
-  test('they end with a replica that copies everything, even the primary’s mark', async () => {
+  test('lookups stop if there is another replica that copies everything, even the primary’s mark', async () => {
     const { readiness } = await workerGone();
     const third = await startRedisServer();
     ending.push(() => third.stop());
@@ -308,7 +308,7 @@ describe('without a worker', () => {
   });
 });
 
-test('nothing that a lookup process may write outside the audit keeps lookups stopped', async () => {
+test('nothing that a lookup process may write outside the audit can keep lookups stopped', async () => {
   const rules = readFileSync(new URL('../../../store/acl/lookup.acl', import.meta.url), 'utf8')
     .trim()
     .replace('user cpf-lookup', '')
@@ -342,7 +342,7 @@ test('nothing that a lookup process may write outside the audit keeps lookups st
   expect(said(readiness)).not.toContain('acknowledge');
 });
 
-test('a write by a loader or an operator is done only once a replica has it; reads continue', async () => {
+test('a write by a loader or an operator counts only once a replica has it; reads continue', async () => {
   const redis = await connect(first, false);
   const store = createStore(redis, anchor);
   const event = { type: 'purge', auditId: randomUUID(), by: 'test', detail: {} } as const;
@@ -353,7 +353,7 @@ test('a write by a loader or an operator is done only once a replica has it; rea
 });
 
 describe('a promoted replica', () => {
-  /** Promotes the second, and has the first copy it. */
+  /** Promotes the second server and makes the first a replica of it. */
   async function swap(): Promise<void> {
     await second.promote();
     await first.kill();
@@ -385,7 +385,7 @@ describe('a promoted replica', () => {
     await answered(look);
   });
 
-  test('opens without help if it was promoted the moment the store was first opened', async () => {
+  test('opens without help if it was promoted just as the store was first opened', async () => {
     const verifier = await keep(first);
     await until(async () => (await first.admin.get(keys.open)) !== null, 'the store being opened');
     expect(anchor.acknowledged()).toBeDefined();
@@ -395,7 +395,7 @@ describe('a promoted replica', () => {
     await answered(look);
   });
 
-  test('opens after a comparison of all it holds if a restart made it forget whom it copied', async () => {
+  test('opens after all its data is compared if a restart made it forget which server it copied', async () => {
     const { verifier, readiness, look } = await openedOn(first);
     await answered(look);
     await until(() => anchor.acknowledged() !== undefined, 'the worker noting what replicas have');
@@ -412,10 +412,10 @@ describe('a promoted replica', () => {
     );
   });
 
-  test('stays closed if it lacks what was acknowledged, and says what to do', async () => {
+  test('stays closed if it lacks acknowledged writes, and says what to do', async () => {
     const { verifier, readiness, look } = await openedOn(first);
     await second.promote();
-    // Another takes its place for a time, so that what is answered now is acknowledged.
+    // A third server takes its place for now, so that the next answers are acknowledged.
     const third = await startRedisServer();
     ending.push(() => third.stop());
     await third.replicate(first);
@@ -441,7 +441,7 @@ describe('a promoted replica', () => {
 });
 
 describe('single mode', () => {
-  test('answers without a replica by order of a named person, is shown, and ends once the replica is back', async () => {
+  test('answers without a replica by order of a named person, shows in the status, and ends once the replica is back', async () => {
     const { readiness, look } = await openedOn(first);
     await second.promote();
     await until(() => !readiness.open, 'lookups ending');
@@ -460,7 +460,7 @@ describe('single mode', () => {
     );
   });
 
-  test('leaves no replica that can be promoted without a named person’s confirmation', async () => {
+  test('leaves no replica that could be promoted without a named person’s confirmation', async () => {
     const { verifier, readiness, look } = await openedOn(first);
     await until(() => anchor.acknowledged() !== undefined, 'the worker noting what replicas have');
     expect(await orderSingleMode(await connect(first, true), anchor, 1, NAMED)).toBe(true);
@@ -490,7 +490,7 @@ describe('Redis users, which are not replicated,', () => {
   const servers = ({ readiness }: { readiness: Readiness }): string =>
     readiness.checks().find(({ name }) => name === 'replica-servers')?.detail ?? '';
 
-  test('are reported if one of ours is missing or differs on a replica, and lookups continue', async () => {
+  test('are reported if one of ours is missing or different on a replica, and lookups continue', async () => {
     const opened = await openedOn(first);
     for (const rules of [[], ['>two', '+get', '~a'], ['>one', '+get', '~b']]) {
       await users(first, '>one', '+get', '~a');
@@ -503,7 +503,7 @@ describe('Redis users, which are not replicated,', () => {
     }
   });
 
-  test('are the same on every server with the same file, in whatever order the server writes rights', async () => {
+  test('are the same on every server that has the same file, in whatever order the server writes the rights', async () => {
     const files = ['store/acl', 'docs/operating/two-rooms/servers.acl'].map(
       (path) => new URL(`../../../${path}`, import.meta.url),
     );
@@ -530,7 +530,7 @@ describe('Redis users, which are not replicated,', () => {
       .replace('+acl|getuser', '')
       .split(' ')
       .slice(2);
-    // Selectors are one word each.
+    // Each selector is a single word.
     const words = rules.join(' ').match(/\([^)]*\)|\S+/g) ?? [];
     await second.admin.call('ACL', 'SETUSER', 'cpf-worker', ...words);
     const opened = await openedOn(first, 'cpf-worker');
@@ -539,7 +539,7 @@ describe('Redis users, which are not replicated,', () => {
   });
 });
 
-test('a replica is set aside and put back by a named person, on record and in its own file', async () => {
+test('a replica is set aside and put back by a named person, on record and in the replica’s own file', async () => {
   const redis = await connect(first, false);
   const server = { host: '127.0.0.1', port: second.port };
   const change = (priority: number) =>
@@ -556,7 +556,7 @@ test('a replica is set aside and put back by a named person, on record and in it
   );
 });
 
-test('without REDIS_REPLICAS nothing ever waits', async () => {
+test('without REDIS_REPLICAS nothing waits for a replica', async () => {
   const redis = first.connect();
   await whenReady(redis, WAIT_MS);
   await first.admin.config('RESETSTAT');

@@ -32,12 +32,12 @@ test('a worker says what is wrong once, however often it checks', async () => {
   for (let i = 0; i < 5; i++) await verifier.look();
   const wrong = t.problems.filter((detail) => detail.startsWith('The store is not whole'));
   const verifying = t.problems.filter((detail) => detail === 'The store is being verified.');
-  // This worker and the one that opened the store.
+  // One is from this worker, and the others are from the one that opened the store.
   expect(wrong.length).toBeLessThanOrEqual(2);
   expect(verifying.length).toBeLessThanOrEqual(3);
 });
 
-test('a worker whose anchor takes nothing says so once, and does not say in between that the store is open', async () => {
+test('a worker whose anchor cannot be written says so once, and does not say in between that the store is open', async () => {
   t = await startTestStore({ kind: 'demo' });
   const { store, anchor } = endingAt(t, 'rememberAuditNumbers');
   const verifier = startStoreVerifier(await t.connect('worker'), anchor, {
@@ -66,7 +66,7 @@ test('a worker that keeps the store closed for missing events counts as alive, a
   const is = (name: string) => readiness.checks().find((check) => check.name === name);
   await admin.del(keys.audit('system'));
   await until(() => is('opened')?.detail === READINESS.eventsMissing, 'the store being closed');
-  // As once it has been closed for longer than a sign of life counts.
+  // As if the store had been closed for longer than a sign of life counts.
   const longAgo = Date.now() - 3_600_000;
   await admin.set(keys.heartbeat, longAgo);
   const said = async (): Promise<{ at: number }> =>
@@ -110,16 +110,16 @@ test('a live data folder last alive days ago opens only once a named person conf
   expect(events.map(({ type }) => type)).toContain('old-copy-confirmed');
 });
 
-test('a store whose clock was ahead and put right opens once a named person confirms it, but not while clocks differ', async () => {
+test('a store whose clock was ahead and has been corrected opens once a named person confirms it, but not while clocks differ', async () => {
   t = await startTestStore({ kind: 'demo' });
   const ahead = Date.now() + 3_600_000;
   t.anchor.rememberClock(ahead);
   await t.admin.set('cpf:open', 'another run');
-  // A lookup process that saw the clock ahead, too.
+  // The lookup process's clock was ahead as well.
   let aheadSeconds = 3_600;
   const lookup = await t.connect('lookup');
   const time = lookup.time.bind(lookup);
-  // Texts, whatever their type says.
+  // The client returns strings, although its types say numbers.
   lookup.time = async () => {
     const [seconds, microseconds] = await time();
     return [Number(seconds) + aheadSeconds, Number(microseconds)];
@@ -156,7 +156,7 @@ test('a store whose clock was ahead and put right opens once a named person conf
   });
 });
 
-test('a demo, or a live data folder alive yesterday, opens without help and on record', async () => {
+test('a demo, or a live data folder last alive yesterday, opens without help, on record', async () => {
   for (const [kind, ago] of [
     ['demo', 30 * DAY_MS],
     ['live', DAY_MS - 3_600_000],
@@ -176,7 +176,7 @@ test('a demo, or a live data folder alive yesterday, opens without help and on r
   }
 });
 
-test('a mark given by another worker meanwhile is not forgotten', async () => {
+test('a mark that another worker gave meanwhile is not forgotten', async () => {
   t = await startTestStore();
   const other = Anchor.open(`${t.dataDir}/anchor`);
   const [mine, theirs] = [
@@ -194,7 +194,7 @@ test('a mark given by another worker meanwhile is not forgotten', async () => {
   other.close();
 });
 
-test('a replaced worker closes no store for what it misses, and opens none', async () => {
+test('a worker that has been replaced neither closes the store for events it does not know of, nor opens it', async () => {
   t = await startTestStore();
   await t.adminStore.createDataset('live', 'test');
   const first = await t.keep();
@@ -210,7 +210,7 @@ test('a replaced worker closes no store for what it misses, and opens none', asy
   const held = await work();
   await held.release();
   const successor = await work();
-  // As if its successor had sealed and taken away what this one knows of.
+  // As if the successor had sealed and removed events that this worker knows of.
   t.anchor.rememberAuditNumbers(t.anchor.auditNumbers().map((number) => number + 5));
 
   const opened = await t.admin.get('cpf:open');
@@ -228,7 +228,7 @@ test('a replaced worker closes no store for what it misses, and opens none', asy
   expect(running.state.detail).toContain('Audit events that were recorded are missing');
 });
 
-/** A live store that a worker keeps open, of whose events those so far are sealed. */
+/** A live store kept open by a worker; the test says which events are sealed so far. */
 async function keptOpen() {
   t = await startTestStore();
   await t.adminStore.createDataset('live', 'test');
@@ -242,7 +242,7 @@ async function keptOpen() {
   return { right, numbers };
 }
 
-test('a worker with an old copy of its folders closes no store that another finds whole, and says what to set', async () => {
+test('a worker with an old copy of its folders does not close a store that another worker finds whole, and says what to set', async () => {
   const { right, numbers } = await keptOpen();
   const opened = await t?.admin.get('cpf:open');
   const old = numbers.map((number) => Math.max(0, number - 1));
