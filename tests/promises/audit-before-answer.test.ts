@@ -8,7 +8,7 @@ import { lookupAnswerSchema } from '#schemas/lookup.ts';
 import { testNumber } from '../support/rows.ts';
 import { startTestService, type TestService, until } from '../support/service.ts';
 
-/** No answer leaves without its audit event on disk. */
+/** No answer is sent before its audit event is on disk. */
 
 const HELD = Array.from({ length: 20 }, (_, i) => testNumber(i));
 const NOT_HELD = Array.from({ length: 80 }, (_, i) => testNumber(1_000 + i));
@@ -18,14 +18,14 @@ let service: TestService;
 beforeAll(async () => {
   service = await startTestService({
     authorities: [{ code: 'ZZ1', rows: HELD.map((nhsNumber) => ({ nhsNumber })) }],
-    // An eighth of them are taken on while the machine is slow, and a hundred come together.
+    // A slow machine takes on an eighth as many lookups at once, and here a hundred arrive together.
     environment: { LOOKUPS_AT_ONCE: '1000' },
   });
 });
 
 afterAll(() => service.stopAndRemove());
 
-test('under concurrent load, answers received match audit events one to one', async () => {
+test('under concurrent load, there is one audit event for each answer received', async () => {
   const token = await service.token();
   const numbers = [...HELD, ...NOT_HELD];
   const asked = Array.from({ length: 3_000 }, (_, i) => ({
@@ -83,7 +83,7 @@ test('the event is written and synced to disk before the answer is sent, as the 
 
   const response = await service.lookup({ nhsNumber: HELD[0] });
   const { auditId } = lookupAnswerSchema.parse(await response.json());
-  // It writes its whole log when told to stop, and has seen the reply before we have.
+  // It writes its log only when told to stop, and it saw the reply before this test did.
   strace.kill('SIGINT');
   await once(strace, 'exit');
 

@@ -2,11 +2,11 @@ import { expect, test } from 'vitest';
 import { runAuditFaults } from '../faults/audit-harness.ts';
 import { WAIT_MS } from '../support/until.ts';
 
-/** `FAULT_SEED` gives other faults; `npm run test:faults` makes a hundred mixes, others each time. */
+/** Set `FAULT_SEED` for other faults. `npm run test:faults` makes a hundred mixes, different each time. */
 const seed = Number(process.env['FAULT_SEED'] ?? '1');
 
 const POINTS = 10;
-/** Some twenty seconds alone; this machine may run other tests beside it. */
+/** About twenty seconds alone, and longer if the machine runs other tests at the same time. */
 const DEADLINE_MS = 10 * WAIT_MS;
 
 test(

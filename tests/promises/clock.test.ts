@@ -39,7 +39,7 @@ test('a process whose clock is an hour ahead answers nothing, and says what to d
       DATA_DIR: dataDir,
     },
     stdio: ['ignore', 'pipe', 'inherit'],
-    // `faketime` keeps the program as its child: both are ended as a group.
+    // `faketime` runs the program as a child, so both are ended as a group.
     detached: true,
   });
   let said = '';
@@ -67,7 +67,8 @@ test('a process whose clock is an hour ahead answers nothing, and says what to d
     }
   } finally {
     process.kill(-(ahead.pid ?? 0), 'SIGTERM');
-    // Its output ends with the program; `faketime` itself may be gone while that still writes to its folder.
+    // The output closes only when the program has ended. `faketime` may end earlier, while the program still writes
+    // files.
     await once(ahead, 'close');
     await rm(dataDir, { recursive: true, maxRetries: 5 });
   }

@@ -14,7 +14,7 @@ import { startTestService, type TestService, testFolder, until } from '../suppor
 
 const run = commandsInTurn();
 
-/** A process answers only from the intended dataset, whatever REDIS_URL names. */
+/** A process answers only from the dataset it is meant for, whichever Redis REDIS_URL names. */
 
 const HELD = testNumber(1);
 const seed = Number(process.env['FAULT_SEED'] ?? '1');
@@ -50,8 +50,8 @@ async function newFolder(): Promise<string> {
 }
 
 /**
- * Everything that the process answers for a child that its own dataset holds, until it has given an answer or its
- * `/_status` has said this.
+ * Collects what the process answers about a child in its own dataset, until it gives an answer or its `/_status` says
+ * the expected words.
  */
 async function answersOf(environment: Record<string, string>, expected: string) {
   const log = createLog('silent', { write: () => undefined });
@@ -83,7 +83,7 @@ test(`whatever a process is pointed at, a child in its dataset is never reported
   expect(await runDatasetFaults({ seed, points: POINTS })).toEqual([]);
 });
 
-test('a lookup process does not answer from a different dataset until a named person confirms it', async () => {
+test('a lookup process does not answer from another dataset until a named person confirms it', async () => {
   const DATA_DIR = await newFolder();
   const lookups = { ROLE: 'lookup', DATA_DIR };
   const mine = { ...lookups, REDIS_URL: await urlOf(own, 'lookup') };
@@ -96,7 +96,7 @@ test('a lookup process does not answer from a different dataset until a named pe
   const misnamed = await run(['confirm', 'dataset', servedDataset(mine) ?? '', ...words], theirs);
   expect(misnamed.code).toBe(1);
   expect(misnamed.stderr).toContain(`Redis holds dataset ${id}`);
-  // What waits for the dataset that it is about does not go into another.
+  // An event that waits for one dataset must not be written into another.
   await writeFile(join(DATA_DIR, 'audit-spool', 'waits.sqlite'), '');
   const waits = await run(['confirm', 'dataset', id, ...words], theirs);
   expect(waits.code).toBe(1);
@@ -111,7 +111,7 @@ test('a lookup process does not answer from a different dataset until a named pe
   );
 });
 
-test('a process of every role keeps to the dataset of its data folder, and does not close another', async () => {
+test('a process of any role keeps to the dataset of its data folder, and does not close another', async () => {
   const REDIS_URL = await urlOf(other, 'admin');
   await own.stop();
   for (const ROLE of ['all', 'worker']) {

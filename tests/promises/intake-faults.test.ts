@@ -2,11 +2,11 @@ import { expect, test } from 'vitest';
 import { runFaults } from '../faults/harness.ts';
 import { WAIT_MS } from '../support/until.ts';
 
-/** `FAULT_SEED` gives other kills; `npm run test:faults` makes a hundred of them, another each time. */
+/** Set `FAULT_SEED` for other kills. `npm run test:faults` makes a hundred of them, different each time. */
 const seed = Number(process.env['FAULT_SEED'] ?? '1');
 
 const POINTS = 10;
-/** Dozens of processes, on a machine that runs other tests beside them. */
+/** This test runs dozens of processes, on a machine that may run other tests at the same time. */
 const DEADLINE_MS = 10 * WAIT_MS;
 
 test(

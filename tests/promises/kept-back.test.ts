@@ -21,8 +21,8 @@ import { claims, role, startTestService, type TestService, until } from '../supp
 import { createVisitor, hiddenOf, type Visit, wordsOf } from '../support/visitor.ts';
 
 /**
- * What a council keeps back about a child is not revealed in any way: where it was looked up for anybody but
- * that council, and everything about it for a user who is barred.
+ * What a council keeps back about a child never comes out. Nobody but that council learns where the child was looked
+ * up, and a barred user learns nothing at all about the child.
  */
 
 const [HIDDEN, BARRED, OPEN, UNREADABLE, UNSEEN] = [
@@ -32,7 +32,7 @@ const [HIDDEN, BARRED, OPEN, UNREADABLE, UNSEEN] = [
   testNumber(9_304),
   testNumber(9_305),
 ];
-/** In every word by which the place could be known. */
+/** Matches everything that could give the place away. */
 const CANARY = /canary|ZZH66|R0260|0209998877/i;
 const NINA = {
   sub: 'canary-nina',
@@ -88,7 +88,7 @@ async function say(auditId: string, nhsNumber: string): Promise<void> {
 
 async function notifications(as: string) {
   const response = await request('/notifications?limit=100', { as });
-  // Until the first are made.
+  // There is no page until the first notifications have been made.
   return notificationsPageSchema.safeParse(await response.json()).data?.notifications ?? [];
 }
 const told = async (as: string, id: string): Promise<boolean> =>
@@ -131,7 +131,7 @@ describe('the place of a look that a council keeps back', () => {
     );
   });
 
-  test('is in no clinician’s answer, in any format, and the answer says so in plain words', async () => {
+  test('is in no answer to a clinician, in any format, and the answer says so in plain words', async () => {
     const { text } = await look(HIDDEN);
     expect(text).not.toMatch(CANARY);
     const { accesses = [], advice } = lookupAnswerSchema.parse(JSON.parse(text));
@@ -166,7 +166,7 @@ describe('the place of a look that a council keeps back', () => {
     const answer = await nurse.lookUp(HIDDEN);
     expect(answer.text).not.toMatch(CANARY);
     expect(wordsOf(answer)).toContain(WHERE_NOT_SHOWN);
-    // And everything about another child is as before.
+    // Answers about another child still show everything.
     await look(OPEN, claims(NINA));
     const open = (await look(OPEN)).text;
     expect(open).toMatch(CANARY);
@@ -174,7 +174,7 @@ describe('the place of a look that a council keeps back', () => {
     expect(open).not.toContain('withheld');
   });
 
-  test('is sent to that council only: no other council learns of later looks or of any more earlier ones', async () => {
+  test('is sent to that council only: no other council learns of later looks or of further earlier ones', async () => {
     const ours = await notifications('ZZ101');
     expect(JSON.stringify(ours)).toContain('Canary Ward');
     const theirs = await notifications('ZZ102');
@@ -190,7 +190,7 @@ describe('the place of a look that a council keeps back', () => {
         const only = { ...each, entries: each.entries.filter((e) => e.nhsNumber === HIDDEN) };
         const text = formatNotification(only, format);
         expect(text).not.toMatch(CANARY);
-        // The schema of CP-IS takes no empty identifier.
+        // The CP-IS schema does not allow an empty identifier.
         expect(text).not.toContain('extension=""');
       }
     }
@@ -223,7 +223,7 @@ describe('the place of a look that a council keeps back', () => {
     const theirs = await search('ZZ102');
     expect(theirs).toContain(later);
     expect(theirs).not.toMatch(CANARY);
-    // Nor on the pages, among others and one by one.
+    // Nor is it on the council's pages, in a list or for a single event.
     const council = await visitorAs(service, { organisation: 'ZZ102', scopes: ['audit'] });
     const form = await council.form('/officer', '/officer/search');
     const found = await council.post('/officer/search', {
@@ -289,11 +289,11 @@ describe('a user barred from a child', () => {
     for (const { sub } of [PEOPLE.emergencyDepartment, PEOPLE.scheduledCare]) {
       await restrict({ kind: 'barred', nhsNumber: BARRED, user: { id: sub } });
     }
-    // Like a look that is not possible for another reason.
+    // A lookup that cannot be made for another reason, to compare with.
     await service.admin.hset(keys.children(partitionOf(UNREADABLE)), UNREADABLE, 'not a row');
   });
 
-  /** An answer without what differs from one request to the next. */
+  /** An answer without the parts that differ between requests. */
   const alike = (text: string): string =>
     text
       .replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/gi, 'ID')
@@ -324,7 +324,7 @@ describe('a user barred from a child', () => {
     );
   }
 
-  test('gets every answer exactly as if the check could not be made, and others are answered', async () => {
+  test('gets exactly the answers of a check that could not be made, and other users are answered', async () => {
     const barred = await answers(BARRED);
     expect(barred).toEqual(await answers(UNREADABLE));
     expect(barred.join()).not.toMatch(/barred|ZZ101|Council/);
@@ -333,7 +333,7 @@ describe('a user barred from a child', () => {
     await nurse.signIn();
     const once = (number: string): Promise<Visit> => nurse.send('/look-up', { number });
     const [page, other] = [await once(BARRED), await once(UNREADABLE)];
-    // In a pasted list of a silent reader, both are among those that were not checked.
+    // In a silent reader's pasted list, both numbers are among those that were not checked.
     const reader = createVisitor(service.baseUrl);
     await reader.signIn('scheduledCare');
     const pasted = await reader.post('/list', {
@@ -348,7 +348,7 @@ describe('a user barred from a child', () => {
     );
   });
 
-  test('is recorded for the council before being answered, and looks in logs and metrics like a store that does not answer', async () => {
+  test('is recorded for the council before being answered, and in logs and metrics looks like a store that does not answer', async () => {
     const lines = service.lines.length;
     const before = await (
       await fetch(`http://127.0.0.1:${await service.metricsPort}/metrics`)
@@ -371,7 +371,7 @@ describe('a user barred from a child', () => {
     expect(after).not.toBe(before);
   });
 
-  test('is reported to the council at once, and by file to the officers of both organisations, without the number', async () => {
+  test('is reported to the council at once, and to the officers of both organisations in a file without the number', async () => {
     const outbox = join(service.dataDir, 'privacy-officer');
     const files = () => readdirSync(outbox).filter((name) => name.startsWith('barred-'));
     await until(() => {
@@ -383,7 +383,7 @@ describe('a user barred from a child', () => {
     }, 'the alert');
     const alerts = files().map((name) => readFileSync(join(outbox, name), 'utf8'));
     for (const alert of alerts) expect(alert).not.toMatch(/999[0-9]{7}/);
-    // Repeated within an hour, it counts once.
+    // Attempts repeated within an hour are reported once.
     expect(alerts.filter((alert) => alert.includes(PARENT))).toHaveLength(1);
     await until(
       async () =>
@@ -398,7 +398,7 @@ describe('a user barred from a child', () => {
     expect(wordsOf(await council.get('/council/looks'))).toContain('Barred: was told nothing');
   });
 
-  test('is found by the council by its own id of the child, even if nobody else looked', async () => {
+  test('is found by the council through its own id for the child, even if nobody else looked', async () => {
     const sub = 'parent-10';
     await restrict({ kind: 'barred', nhsNumber: UNSEEN, user: { id: sub } });
     const token = await service.token(claims({ sub, organisation: 'ZZH01' }));
@@ -419,13 +419,13 @@ describe('a user barred from a child', () => {
     };
     expect(await found('LA-UNSEEN')).toEqual([true, true]);
     expect(await found('LA-OTHER')).toEqual([false, false]);
-    // As the plan had it when the user was barred.
+    // By the id in the plan when the user was barred.
     const restrictions = await service.store.restrictions(officerCode);
     const set = restrictions.find(({ nhsNumber }) => nhsNumber === UNSEEN);
     if (set === undefined) throw new Error('nothing is kept back');
     await service.store.keepRestriction(officerCode, { ...set, localId: 'LA-BEFORE' });
     expect(await found('LA-BEFORE')).toEqual([true, true]);
-    // By the plan alone, as long after the end of the bar.
+    // By the plan alone, for as long as the bar has been over.
     await service.store.dropRestrictions(officerCode, [set.id]);
     expect(await found('LA-UNSEEN')).toEqual([true, true]);
   });

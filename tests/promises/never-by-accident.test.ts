@@ -11,21 +11,21 @@ import { fill, startTestService, type TestService, testFolder, until } from '../
 import { startStopwatch } from '../support/stopwatch.ts';
 
 /**
- * "No flag" is never said by accident: whatever happens to the store, a held number is flagged or could
- * not be checked. Each fault is made for real, on a real Redis, and looked at over HTTP.
+ * "No flag" is never said by accident: whatever happens to the store, a held number is either flagged or could not be
+ * checked. Each fault is made on a real Redis and observed over HTTP.
  */
 
 const HELD = testNumber(1);
 const NOT_HELD = testNumber(2);
 const ALSO_HELD = testNumber(3);
-/** The promise is two seconds; the rest is for asking. */
+/** The promise is two seconds; the rest is for making the requests. */
 const AT_ONCE_MS = 2_000 + 1_000;
 
 let services: TestService[] = [];
 let folders: string[] = [];
 
 afterEach(async () => {
-  // The latest first: it may use the folder of an earlier one, which has ended.
+  // The latest service goes first, since it may use the folder of an earlier one that has ended.
   for (const service of services.toReversed()) await service.stopAndRemove();
   for (const folder of folders) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   services = [];
@@ -71,7 +71,7 @@ async function askHeld(service: TestService): Promise<'flagged' | 'could-not-che
   return 'could-not-check';
 }
 
-/** Within two seconds of now nothing is answered any more. */
+/** Expects that within two seconds lookups are no longer answered. */
 async function becomesCouldNotCheck(service: TestService): Promise<void> {
   const read = startStopwatch();
   await until(async () => (await askHeld(service)) === 'could-not-check', 'could-not-check');
@@ -101,17 +101,19 @@ async function whatToDo(service: TestService): Promise<string> {
   return (await status(service)).text + service.lines.join('');
 }
 
-/** The same, once the store verifier has found out why. */
+/** Waits until `/_status` or the log says this, once the store verifier has found the reason. */
 async function tells(service: TestService, text: string): Promise<void> {
   await until(async () => (await whatToDo(service)).includes(text), `"${text}" being said`);
 }
 
-/** The store verifier may take a look longer than readiness to know why. */
+/**
+ * Waits until `/_status` says this: the store verifier may take longer to know the reason than readiness to be lost.
+ */
 async function says(service: TestService, text: string): Promise<void> {
   await until(async () => (await status(service)).text.includes(text), `/_status saying "${text}"`);
 }
 
-/** Stops a service, does something to the files of its Redis, and starts it again on them. */
+/** Stops a service, changes the files of its Redis, and starts it again on them. */
 async function restartWith(
   service: TestService,
   change: (redisFolder: string) => Promise<void>,
@@ -142,7 +144,7 @@ async function redisPid(service: TestService): Promise<number> {
   return Number(/process_id:([0-9]+)/.exec(info)?.[1]);
 }
 
-describe('could-not-check, then an answer again without help, follows', () => {
+describe('lookups are could-not-check, and are answered again without help, after', () => {
   test('turning appendfsync down', async () => {
     const service = await start();
     await recovers(service);
@@ -209,7 +211,7 @@ describe('could-not-check, then an answer again without help, follows', () => {
   });
 });
 
-describe('could-not-check, with what to do, follows', () => {
+describe('lookups are could-not-check, with what to do, after', () => {
   const RESTORE = 'restore Redis from its last good copy';
 
   test('FLUSHALL', async () => {
@@ -249,7 +251,7 @@ describe('could-not-check, with what to do, follows', () => {
     await says(service, 'no longer knows ZZ2');
   });
 
-  test('a Redis clock earlier than before', async () => {
+  test('a Redis clock that has gone back', async () => {
     const service = await start();
     await service.stop();
     const anchor = Anchor.open(join(service.dataDir, 'anchor'));
@@ -268,7 +270,7 @@ describe('could-not-check, with what to do, follows', () => {
     await tells(service, RESTORE);
   });
 
-  test.each([0.3, 0.6, 0.9])('an append-only file with only %d left', async (share) => {
+  test.each([0.3, 0.6, 0.9])('an append-only file with only a share of %d left', async (share) => {
     const service = await restartWith(await start(), async (folder) => {
       const files = await readdir(appendOnlyFolder(folder));
       for (const file of files.filter((name) => name.endsWith('.incr.aof'))) {
@@ -280,7 +282,7 @@ describe('could-not-check, with what to do, follows', () => {
     await tells(service, RESTORE);
   });
 
-  test('yesterday’s copy of Redis’s data', async () => {
+  test('yesterday’s copy of the Redis data', async () => {
     const before = await startTestService({ authorities: [{ code: 'ZZ1' }] });
     services.push(before);
     await before.stop();
@@ -296,7 +298,7 @@ describe('could-not-check, with what to do, follows', () => {
     await tells(service, RESTORE);
   });
 
-  test('a copy without only its audit events', async () => {
+  test('a copy that lacks only its audit events', async () => {
     const before = await start();
     await before.stop();
     const copy = await copyOf(before);

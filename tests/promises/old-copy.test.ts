@@ -9,7 +9,7 @@ import { startTestService, type TestService, testFolder, until } from '../suppor
 import { WAIT_MS } from '../support/test-store.ts';
 import { startWitness, type TestWitness, witnessesText } from '../support/witness.ts';
 
-/** Only outsiders can distinguish a copy of the whole data folder, including its anchor, from the newest state. */
+/** Only somebody outside can tell an old copy of the whole data folder, including its anchor, from the newest one. */
 
 const closing: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -53,7 +53,7 @@ async function checks(service: TestService): Promise<Record<string, string>> {
 const answered = async (service: TestService): Promise<number> =>
   (await service.lookup({ nhsNumber: '9990000018' })).status;
 
-/** One more lookup, and its event sealed and witnessed. */
+/** Makes one more lookup, whose event is then sealed and witnessed. */
 async function lookUp(service: TestService, { known }: TestWitness): Promise<number> {
   const before = known.size;
   await until(async () => (await answered(service)) === 200, 'an answer');
@@ -61,7 +61,7 @@ async function lookUp(service: TestService, { known }: TestWitness): Promise<num
 }
 
 test(
-  'an old copy of the whole data folder is refused until a named person confirms it on record',
+  'an old copy of the whole data folder is refused until a named person confirms it, on record',
   async () => {
     const { folder, witness, start, environment } = await place();
     const [newest, copy] = [join(folder, 'newest'), join(folder, 'copy')];
@@ -75,7 +75,7 @@ test(
     const before = witness.known.size;
     await lookUp(second, witness);
     await until(() => witness.known.size > before, 'a newer cosignature');
-    // The witness knows before its cosignature has arrived.
+    // The witness knows the checkpoint before its cosignature arrives.
     await until(
       async () =>
         /^pass: .*1 of 1 witness is needed/.test((await checks(second))['audit-witnessed'] ?? ''),
@@ -94,7 +94,7 @@ test(
     witness.hold = asked.promise;
     const sealed = readFileSync(join(copy, 'audit', 'checkpoint'));
     const old = await start(copy, 'none');
-    // No more: a worker without an answer within five seconds continues, and seals.
+    // No more than five: a worker that has had no answer for five seconds continues, and seals.
     for (let i = 0; i < 5; i++) expect(await answered(old)).toBe(503);
     asked.resolve();
     await until(async () => (await checks(old))['audit-witnessed']?.includes('old copy') === true);
@@ -111,7 +111,7 @@ test(
     const confirm = ['confirm', 'old-copy', '--by', 'A. Example', '--reason', 'the newest is lost'];
     const { code, stderr } = await run(confirm, { DATA_DIR: copy, ...environment });
     expect([code, stderr]).toEqual([0, '']);
-    // At once, rather than ten seconds after the last time.
+    // This makes the worker look now, rather than up to ten seconds later.
     await old.admin.del(keys.open);
     await until(async () => (await answered(old)) === 200, 'an answer once it is confirmed');
     const event = (await old.events()).find(({ type }) => type === 'old-copy-confirmed');
@@ -142,7 +142,7 @@ test(
   4 * WAIT_MS,
 );
 
-test('a faulty file of witnesses stops the start with a message that names the line', async () => {
+test('a faulty witnesses file stops the start with a message that names the line', async () => {
   const { folder, start, environment } = await place();
   await writeFile(environment.AUDIT_WITNESSES, 'witness A x https://a.test\nquorum A\n');
   await expect(start(join(folder, 'data'), 'demo')).rejects.toThrow(

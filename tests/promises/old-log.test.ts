@@ -9,7 +9,7 @@ import { testNumber } from '../support/rows.ts';
 import { startTestService, type TestService, testFolder, until } from '../support/service.ts';
 import { WAIT_MS } from '../support/test-store.ts';
 
-/** An old copy of the anchor and of the audit log, beside the Redis that a worker has gone on with since. */
+/** An old copy of the anchor and the audit log, used with a Redis that a worker has since written to. */
 
 const run = commandsInTurn();
 const CHILD = testNumber(1);
@@ -28,7 +28,7 @@ async function look(): Promise<number> {
   return (await service.lookup({ nhsNumber: CHILD })).status;
 }
 
-/** One more answer, whose event is sealed and gone from Redis. */
+/** Makes one more lookup, whose event is then sealed and removed from Redis. */
 async function lookAndSeal(name: string): Promise<void> {
   const sizeOf = () => sealedRange(settings(name).AUDIT_DIR)?.size ?? 0;
   const before = sizeOf();
@@ -36,7 +36,7 @@ async function lookAndSeal(name: string): Promise<void> {
   await until(() => sizeOf() > before, 'its event being sealed');
 }
 
-/** How many events there ever were that are about no child. */
+/** How many events that are not about a child were ever recorded. */
 const actsRecorded = async () => (await streamStates(service.admin)).at(-1)?.last;
 const said = async () => (await fetch(`${service.baseUrl}/_status`)).text();
 
@@ -81,26 +81,26 @@ test.each([
   },
 );
 
-test('the same commands with the worker’s folders are not refused for that', async () => {
+test('the same commands are not refused with the worker’s own folders', async () => {
   expect(await command('newest', 'purge')).toMatchObject({ code: 0 });
   expect((await command('newest', 'repair', '--list')).stdout).toContain('Nothing was found');
 });
 
-test('the status with an old copy of the folders says so, and not that no worker runs', async () => {
+test('the status with an old copy of the folders says so, and does not say that no worker runs', async () => {
   const { stdout, stderr } = await command('old', 'status');
   expect(stderr).toBe('');
   expect(stdout).toContain('it is an old copy or another folder');
   expect(stdout).not.toContain('Start a process');
 });
 
-test('while a worker is running with a newer log, no gap can be accepted with an old copy', async () => {
+test('while a worker runs with a newer log, no gap can be accepted with an old copy', async () => {
   const acts = await actsRecorded();
   const { code, stderr } = await command('old', 'audit', 'accept-gap', ...BY);
   expect([code, stderr]).toEqual([1, expect.stringContaining('a worker is running')]);
   expect(await actsRecorded()).toBe(acts);
 });
 
-test('the status on a machine without the audit log says where it is, and not that nobody seals or notifies', async () => {
+test('the status on a machine without the audit log says where the log is, and does not say that nobody seals or notifies', async () => {
   const { stdout } = await command('nowhere', 'status');
   expect(stdout).toContain('It is on the machine of the worker');
   expect(stdout).not.toContain('PROBLEM');
@@ -108,7 +108,7 @@ test('the status on a machine without the audit log says where it is, and not th
 });
 
 test(
-  'a worker with an old copy of its folders says so, and not to restore Redis, until a named person continues with it',
+  'a worker with an old copy of its folders says so, and does not say to restore Redis, until a named person continues with it',
   async () => {
     await service.stop();
     service = await start('old');
@@ -118,7 +118,7 @@ test(
     expect(await look()).toBe(503);
 
     expect(await command('old', 'audit', 'accept-gap', ...BY)).toMatchObject({ code: 0 });
-    // At once, rather than ten seconds after the last time.
+    // This makes the worker look now, rather than up to ten seconds later.
     await service.admin.del(keys.open);
     await until(async () => (await look()) === 200, 'lookups being answered again');
     await until(async () => /"audit-sealed":\[\{"status":"pass"/.test(await said()), 'sealing');

@@ -16,7 +16,7 @@ import { startRedisServer, type TestRedisServer } from '../support/redis-server.
 import { testNumber } from '../support/rows.ts';
 import { until, WAIT_MS } from '../support/test-store.ts';
 
-/** A promoted replica may lack the last answers. Nobody must find that out only afterwards. */
+/** A promoted replica may lack the latest answers, and nobody may discover that only afterwards. */
 
 const NUMBER = testNumber(1);
 const ENTRY = JSON.stringify({
@@ -78,7 +78,7 @@ function openLookups(server: TestRedisServer) {
 
 const isAnswered = async (look: () => Promise<LookupResult>): Promise<boolean> =>
   (await look()).kind === 'not-flagged';
-/** One of them is: a busy machine may withdraw readiness for a moment because a poll came late. */
+/** Waits for an answer: on a busy machine readiness may be lost for a moment because a poll came late. */
 const answered = (look: () => Promise<LookupResult>): Promise<void> =>
   until(() => isAnswered(look), 'a lookup being answered');
 
@@ -89,7 +89,7 @@ const said = (readiness: Readiness): string =>
     .map(({ detail }) => detail)
     .join(' ');
 
-/** Answers on the first server, the last three of them after the second has stopped copying it. */
+/** Makes lookups on the first server, the last three after the second has stopped copying it. */
 async function answerAndPromote(): Promise<void> {
   const verifier = await keep(first);
   await until(() => verifier.state.opened, 'the store opening');
@@ -98,7 +98,7 @@ async function answerAndPromote(): Promise<void> {
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
   await answered(look);
   await second.catchUp(first);
-  // The worker has looked since the copy was made.
+  // By now the worker has looked at the store since the copy was made.
   await verifier.look();
   await verifier.look();
   await second.promote();
@@ -108,7 +108,7 @@ async function answerAndPromote(): Promise<void> {
   await first.kill();
 }
 
-/** Looks at the server as long as it takes to be sure that the store stays closed. */
+/** Looks for long enough to be sure that the store stays closed. */
 async function staysClosed(server: TestRedisServer): Promise<string> {
   const verifier = await keep(server);
   const { readiness, look } = openLookups(server);
@@ -166,13 +166,13 @@ test('a primary that was a replica for a while answers nothing, even if it never
   await first.replicate(second);
   await first.promote();
   await readiness.refresh();
-  // By itself, before any worker has looked.
+  // Lookups are refused even before a worker has looked.
   expect(await isAnswered(look)).toBe(false);
   expect(said(readiness)).toContain('cp-flags confirm promotion');
-  // Nor is anything loaded into it.
+  // Nothing may be loaded into it either.
   expect(await createStore(first.admin, anchor).isOpen()).toBe(false);
-  // Nor does a worker open it, although it has the mark of the server that answered, since that was copied
-  // there and back.
+  // A worker does not open it either. The server has the mark of the one that answered, but only because the mark was
+  // copied there and back.
   expect(await staysClosed(first)).toContain('cp-flags confirm promotion');
 });
 
@@ -188,7 +188,7 @@ test('a named person can continue with a promoted replica, and the audit says wh
   await verifier.look();
   await second.promote();
   for (let i = 0; i < 3; i++) await answered(before.look);
-  // At least two of the three are known outside Redis.
+  // At least two of the three events are known outside Redis.
   await verifier.stop();
   const known = anchor.auditNumbers();
   known[partitionOf(NUMBER)] = 3;
@@ -219,7 +219,7 @@ test('a named person can continue with a promoted replica, and the audit says wh
   const { readiness, look } = openLookups(second);
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
   await answered(look);
-  // What was confirmed holds over a restart, which leaves no trace of the promotion.
+  // The confirmation still holds after a restart, which leaves no trace of the promotion.
   await after.look();
   await second.restart();
   await until(() => !readiness.open, 'the restart being noticed');

@@ -16,7 +16,7 @@ import { testNumber } from '../support/rows.ts';
 import { claims, role, startTestService, type TestService, until } from '../support/service.ts';
 import { hiddenOf, wordsOf } from '../support/visitor.ts';
 
-/** Another council with a plan for the child cannot find out what a council protects, whatever it does. */
+/** Another council with a plan for the child cannot find out a place that one council protects, whatever it does. */
 
 const run = commandsInTurn();
 type Council = Parameters<typeof setRestriction>[2];
@@ -34,7 +34,7 @@ const [ASKED, TWICE, WRITTEN, BETWEEN, BARRED, RACE, FORGED, ENDED, LOST, UNENDE
   testNumber(9_610),
 ];
 const CHILDREN = Array.from({ length: 10 }, (_, i) => testNumber(9_601 + i));
-/** In every word by which the place could be known. */
+/** Matches everything that could give the place away. */
 const CANARY = /canary|ZZH66|R0260/i;
 const nurse = (sub: string) =>
   claims({
@@ -96,7 +96,7 @@ async function search(as: Council, criteria: Record<string, unknown>) {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ reason: 'a test', ...criteria }),
   });
-  // While the index is being made there is none.
+  // There is no answer while the index is being made.
   return answerSchema.safeParse(await response.json()).data ?? { events: [] };
 }
 const isFound = async (as: Council, nhsNumber: string, auditId: string | undefined) =>
@@ -116,7 +116,7 @@ async function told(as: Council, nhsNumber: string): Promise<NotificationEntry[]
 const isTold = async (as: Council, nhsNumber: string, auditId: string | undefined) =>
   (await told(as, nhsNumber)).some(({ id, lastId }) => id === auditId || lastId === auditId);
 
-/** The store of an act, with something happening between its record and its effect. */
+/** The store for an act, with something that happens between its record and its effect. */
 const beforeRestricting = (happens: () => Promise<void>): Store => ({
   ...service.store,
   async restrict(...act) {
@@ -132,7 +132,7 @@ function ofGuardian(): string[] {
   return files.map((name) => readFileSync(join(outbox, name), 'utf8'));
 }
 
-test('a search by user or organisation finds no look whose place is kept back, and its pages show no gap', async () => {
+test('a search by user or organisation does not find a look whose place is kept back, and its pages show no gap', async () => {
   const open = [await look(ASKED, 'canary-1'), await look(ASKED, 'canary-2')];
   await until(() => isFound(SECOND, ASKED, open[1]), 'both looks being in the index');
   expect((await search(SECOND, { nhsNumber: ASKED, organisation: 'ZZH66' })).events).toHaveLength(
@@ -147,10 +147,10 @@ test('a search by user or organisation finds no look whose place is kept back, a
       expect(await search(SECOND, { ...criteria, ...more })).toEqual({ events: [] });
     }
   }
-  // The same on the pages, and as a file.
+  // The same applies to the pages and the downloaded file.
   const council = await visitorAs(service, { organisation: SECOND, scopes: ['audit'] });
   const begun = await council.get('/officer');
-  // What is not for a council is not in its menu.
+  // A council's menu has only the pages that a council may open.
   expect(begun.text).not.toMatch(/href="\/officer\/(reports|patterns|child|cases|seal|blocked)"/);
   const form = hiddenOf(begun, '/officer/search');
   const pageOf = async (organisation: string, as?: string) => {
@@ -162,11 +162,11 @@ test('a search by user or organisation finds no look whose place is kept back, a
   expect(await pageOf('ZZH66', 'csv')).toBe(await pageOf('ZZH67', 'csv'));
 });
 
-test('while one council protects a child, a later one learns no place, and those concerned are told', async () => {
+test('while one council protects a child, a later one learns no place, and those concerned are told so', async () => {
   const id = await protect(FIRST, TWICE);
   const before = await look(TWICE, 'canary-1');
   await protect(SECOND, TWICE);
-  // What else the first council does about the child makes it no younger.
+  // Something else that the first council does about the child does not make its protection a newer one.
   await set(FIRST, { kind: 'barred', nhsNumber: TWICE, user: { id: 'somebody' } });
   const after = await look(TWICE, 'canary-2');
   await until(
@@ -198,7 +198,7 @@ test('while one council protects a child, a later one learns no place, and those
   expect(JSON.parse(file)).toMatchObject({ first: FIRST, council: SECOND });
   expect(file).not.toMatch(/999[0-9]{7}/);
 
-  // It takes over: later looks are for the second council, and earlier ones stay kept from it.
+  // The second council takes over: it learns the place of later looks, and earlier ones stay kept from it.
   expect((await endRestriction(service.store, anchor, FIRST, id, 'over', by)).kind).toBe('ended');
   let taken: string | undefined;
   await until(async () => {
@@ -215,13 +215,13 @@ test('while one council protects a child, a later one learns no place, and those
   expect(ours.events.find((event) => event.auditId === taken)).toMatchObject({ withheld: true });
 });
 
-test('if two councils protect a child at the same moment, one is told the place, and the Guardian of both', async () => {
+test('if two councils protect a child at the same moment, one is told the place, and the Guardian is told about both', async () => {
   const before = ofGuardian().length;
   const early = await look(RACE, 'canary-1');
   await until(() => isFound(FIRST, RACE, early), 'the look before');
   let meanwhile: string | undefined;
   const acts: Parameters<Store['appendEvent']>[0][] = [];
-  // The acts are recorded in one order, and take effect in the other.
+  // The acts are recorded in one order and take effect in the other.
   const slow = beforeRestricting(async () => {
     await protect(SECOND, RACE);
     const sealed = await look(ASKED, 'canary-8');
@@ -236,7 +236,7 @@ test('if two councils protect a child at the same moment, one is told the place,
       return service.store.appendEvent(event);
     },
   });
-  // As by an act that was cut short and is carried to its end.
+  // The event is recorded again, as when an interrupted act is completed.
   for (const act of acts) await service.store.appendEvent(act);
   expect(acts).toHaveLength(1);
   const after = await look(RACE, 'canary-3');
@@ -259,7 +259,7 @@ test('if two councils protect a child at the same moment, one is told the place,
   expect(ofGuardian()).toHaveLength(before + 1);
 });
 
-test('notification files still in the outbox no longer show the place, and collected ones are not written again', async () => {
+test('notification files still in the outbox stop showing the place, and files already collected are not written again', async () => {
   const first = await look(WRITTEN, 'canary-1');
   const folder = join(service.dataDir, 'outbox', SECOND);
   const lying = () =>
@@ -279,7 +279,7 @@ test('notification files still in the outbox no longer show the place, and colle
   expect(lying().map(({ name }) => name)).toEqual(left.map(({ name }) => name));
 });
 
-test('a look between a council’s act and its effect reaches no other council with its place', async () => {
+test('the place of a look made between a council’s act and its effect reaches no other council', async () => {
   let between: string | undefined;
   const slow = beforeRestricting(async () => {
     const sealed = await look(ASKED, 'canary-9');
@@ -291,7 +291,7 @@ test('a look between a council’s act and its effect reaches no other council w
   expect(JSON.stringify(await told(SECOND, BETWEEN))).not.toMatch(CANARY);
 });
 
-test('a barred user’s attempt is reported to the council that protects the child, and without its place to the one that bars them', async () => {
+test('a barred user’s attempt is reported to the council that protects the child and, without its place, to the one that bars them', async () => {
   await protect(FIRST, BARRED);
   await set(SECOND, { kind: 'barred', nhsNumber: BARRED, user: { id: 'canary-parent' } });
   expect(await look(BARRED, 'canary-parent')).toBeUndefined();
@@ -307,7 +307,7 @@ test('a barred user’s attempt is reported to the council that protects the chi
   expect(JSON.stringify(theirs)).not.toMatch(CANARY);
 });
 
-test('an act forged with a lookup process’s password keeps nothing back, shows nothing, and is reported', async () => {
+test('an act forged with a lookup process’s password hides nothing, shows nothing, and is reported', async () => {
   const before = await look(ENDED, 'canary-1');
   const id = await protect(FIRST, ENDED);
   const early = await look(FORGED, 'canary-1');
@@ -336,7 +336,7 @@ test('an act forged with a lookup process’s password keeps nothing back, shows
   const made = { act: 'set', restriction: 'bcdfghjkmnpq', nhsNumber: FORGED };
   await forge('system', made);
   await forge(partitionOf(FORGED), made);
-  // With the id of an act on another child, and of one that has not ended.
+  // Using the id of an act on another child, and of an act that has not ended.
   await forge('system', { ...made, restriction: id });
   await forge('system', { ...made, act: 'ended', restriction: id, nhsNumber: ENDED });
   await until(async () => {
@@ -359,7 +359,7 @@ test('an act forged with a lookup process’s password keeps nothing back, shows
   expect(places((await search(SECOND, { nhsNumber: ENDED })).events)).toEqual([false, false]);
 });
 
-/** The store of an act that is sealed, and that Redis then loses, before any of it takes effect. */
+/** The store for an act that is sealed, and that Redis then loses before the act takes effect. */
 const losing = (lose: (id: string) => Promise<void>): Store =>
   beforeRestricting(async () => {
     const sealed = await look(ASKED, 'canary-9');
@@ -377,7 +377,7 @@ const statusOf = async () => (await run(['status'], { DATA_DIR: service.dataDir 
 const isShown = async (nhsNumber: string) =>
   CANARY.test(JSON.stringify(await search(SECOND, { nhsNumber })));
 
-test('an act that is sealed and then lost by Redis goes on hiding the place until a named person ends it, and the status says how', async () => {
+test('an act that is sealed and then lost by Redis still hides the place until a named person ends it, and the status says how', async () => {
   await look(LOST, 'canary-1');
   await until(() => isShown(LOST), 'the place being shown');
   let id = '';
@@ -395,7 +395,7 @@ test('an act that is sealed and then lost by Redis goes on hiding the place unti
   expect(status).toContain(`cp-flags ${end.join(' ')} NAME --reason TEXT`);
   expect(status).not.toContain(LOST);
 
-  // What the council sets again is an entry of its own.
+  // If the council protects the child again, that is a separate entry.
   const again = await protect(FIRST, LOST);
   await endRestriction(service.store, anchor, FIRST, again, 'over', by);
   const still = await look(LOST, 'canary-3');
@@ -411,7 +411,7 @@ test('an act that is sealed and then lost by Redis goes on hiding the place unti
   expect(event).toMatchObject({ act: 'ended', restriction: id, by: 'A. Example' });
 });
 
-test('an end that is sealed and then lost by Redis shows no place: the protection counts until it is ended again', async () => {
+test('an end that is sealed and then lost by Redis reveals no place: the protection counts until it is ended again', async () => {
   await look(UNENDED, 'canary-1');
   const id = await protect(FIRST, UNENDED);
   await until(async () => {

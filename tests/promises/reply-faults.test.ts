@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { runReplyFaults } from '../faults/replies-harness.ts';
 
-/** `FAULT_SEED` gives other orders; `npm run test:faults` draws five hundred rounds, others each time. */
+/** Set `FAULT_SEED` for other orders. `npm run test:faults` draws five hundred rounds, different each time. */
 const seed = Number(process.env['FAULT_SEED'] ?? '1');
 
 const POINTS = 30;

@@ -13,13 +13,13 @@ import { claims, fill } from '../support/service.ts';
 import { startStopwatch } from '../support/stopwatch.ts';
 import { startTestStore, type TestStore, until } from '../support/test-store.ts';
 
-/** Every wait on something outside has a deadline and a consequence, even for a Redis whose packets vanish. */
+/** Every wait for something outside has a deadline and a defined outcome, even if Redis's packets vanish. */
 
 const CHILD = testNumber(811);
 const AUTHORITY = 'ZZ101';
-/** Two seconds of silence and a new connection, on a machine that runs other tests beside. */
+/** Two seconds of silence and a new connection, on a machine that may run other tests at the same time. */
 const ANSWERED_AGAIN_WITHIN_MS = 8_000;
-/** The server's own deadline for a lookup, and what a busy machine adds. */
+/** The server's own deadline for a lookup, and an allowance for a busy machine. */
 const REFUSED_WITHIN_MS = 4_000;
 
 let store: TestStore;
@@ -74,7 +74,7 @@ async function isSealed(requestId: string): Promise<boolean> {
 }
 
 let sequence = 1;
-/** A file with nothing to report. */
+/** Uploads a file with no records. */
 async function upload(): Promise<number> {
   const description = new URLSearchParams({
     sequence: String(++sequence),
@@ -118,7 +118,7 @@ test.concurrent('if every connection to Redis goes silent, lookups, sealing, ver
     'the store verifier at work',
   );
   await until(() => isSealed(answered?.requestId ?? ''), 'the lookup being sealed');
-  // Sent once and no more, whatever became of it.
+  // Each lookup was sent only once, whatever its outcome.
   const events = await allEvents(store.dataDir, store.adminStore);
   const sent = events.flatMap((event) => (event.type === 'lookup' ? [event.requestId] : []));
   expect(new Set(sent).size).toBe(sent.length);

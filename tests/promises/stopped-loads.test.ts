@@ -13,12 +13,12 @@ import { WAIT_MS } from '../support/test-store.ts';
 import { startLoading } from '../support/upload-loading.ts';
 import { fileXml, planOf, upload } from '../support/upload-model.ts';
 
-/** `FAULT_SEED` gives other orders; `npm run test:faults` tries `LOAD_STOPS` of them, others each time. */
+/** Set `FAULT_SEED` for other orders. `npm run test:faults` tries `LOAD_STOPS` of them, different each time. */
 const seed = Number(process.env['FAULT_SEED'] ?? '1');
 const ORDERS = Number(process.env['LOAD_STOPS'] ?? '4');
 const MS_AN_ORDER = 4_000;
 
-/** Rows are applied in steps of 2,000, between which a load that is told to stop ends. */
+/** Rows are applied in steps of 2,000, and a load that is told to stop ends between two steps. */
 const ROWS = 2_050;
 const CALLS_OF_A_STOP = 8;
 
@@ -29,8 +29,8 @@ const KILLED = new Error('the process was killed here');
 type Called = { names: string[]; wasKilled: boolean };
 
 /**
- * The store and the anchor of a process that is told to stop at one of its calls, and killed at another,
- * before or after the call has its effect: from then on none of its calls does anything.
+ * The store and the anchor of a process that is told to stop at one of its calls and killed at a later one, before or
+ * after that call takes effect. Once killed, it can call nothing more.
  */
 function watched(
   stopAt: number,
@@ -62,7 +62,7 @@ function watched(
   return { store: watch(t.store), anchor: watch(t.anchor), stopped: stop.signal, called };
 }
 
-/** A first file, and a second that adds, changes, ends and deletes, in more than one step. */
+/** A first file, and a second that adds, changes, ends and deletes plans in more than one step. */
 function files(authority: OdsCode): { first: string; second: string } {
   const all = Array.from({ length: ROWS }, (_, n) => n + 1);
   const first = upload({ authority, records: all.slice(0, 300).map((n) => planOf(n)) });
@@ -109,12 +109,12 @@ test(
       const authority = newAuthority();
       const { first, second } = files(authority);
       await l.load(first);
-      // Every other one while rows are applied, where a stop is left to the next step.
+      // Every second stop comes while rows are applied, where it waits for the end of the step.
       const stopAt =
         number % 2 === 0 ? applying - Math.floor(draw() * 2) : Math.floor(draw() * names.length);
       const at = stopAt + 1 + Math.floor(draw() * CALLS_OF_A_STOP);
       const when = draw() < 0.5 ? 'before' : 'after';
-      // Some stops are left to come to their end.
+      // Some stops are allowed to finish.
       const process = watched(stopAt, number % 4 === 2 ? undefined : { at, when });
       await l.load(second, process).then(
         () => undefined,
@@ -127,7 +127,7 @@ test(
       );
       if (process.called.wasKilled) {
         killed++;
-        // The lease of a process that was killed runs out on its own; a test does not wait for it.
+        // The lease of a killed process expires by itself; deleting it saves the wait.
         await t.admin.del(keys.lock(authority));
       }
       const begun = t.anchor.loadInProgress(authority);
@@ -137,7 +137,7 @@ test(
     }
     expect(stopped).toBeGreaterThan(0);
     expect(killed).toBeGreaterThan(0);
-    // What a killed process leaves is swept later.
+    // Files left behind by a killed process are cleared away later.
     expect(readdirSync(l.spoolDir).length).toBeLessThanOrEqual(killed);
   },
   WAIT_MS + ORDERS * MS_AN_ORDER,

@@ -75,7 +75,7 @@ test(
       const answer = await ask(`/uploads?${query}`, undefined, { method: 'POST', body });
       return acknowledgementSchema.parse(await answer.json());
     };
-    /** `undefined` while lookups are could-not-check. */
+    /** `undefined` if the lookup is could-not-check. */
     const outcomeOf = async (n: number) => {
       const body = JSON.stringify({ nhsNumber: testNumber(n) });
       const answer = await ask('/lookup', claims(), { method: 'POST', body });
@@ -87,7 +87,7 @@ test(
       until(async () => (await status()).includes(`${what} wait`), `${what} waiting`);
 
     expect(await send(1, [1])).toMatchObject({ code: 'CPF02' });
-    /** How many requests PDS still answers. */
+    /** How many more requests PDS answers. */
     let answers = 0;
     p.pds.instead = (_request, response) => {
       if (answers-- > 0) return false;
@@ -102,7 +102,7 @@ test(
     await waiting('3 records of 1 file');
     await until(async () => (await outcomeOf(1)) === 'flagged', 'lookups');
 
-    // It answers a little, and goes away before all are known.
+    // PDS answers two requests, and goes away before all records are traced.
     answers = 2;
     await until(() => answers <= 0, 'PDS being asked');
     service.kill('SIGKILL');
@@ -119,7 +119,7 @@ test(
       const answer = acknowledgementSchema.parse(await (await ask('/uploads/2')).json());
       return answer.held === undefined && answer.counts.accepted === 3;
     }, 'the final acknowledgement');
-    // What was loaded is as decided, and nothing waits any more.
+    // What was loaded stays as decided, and nothing waits any longer.
     expect(await send(2, [2, 3, 4])).toMatchObject({ repeated: true, code: 'CPF02' });
     expect(await send(3, [2, 3, 4])).toMatchObject({ code: 'CPF02', rows: { unchanged: 3 } });
     await until(async () => !(await status()).includes('to be traced'), 'the check');
