@@ -28,8 +28,8 @@ const processes = fc.array(
   { maxLength: 5 },
 );
 
-describe('that lookups are answered', () => {
-  test('is never said while the store is in doubt, nobody answers, or a working process does not answer or lately did not', () => {
+describe('saying that lookups are answered', () => {
+  test('never happens while the store is in doubt, nobody answers, or a working process does not answer or recently did not', () => {
     fc.assert(
       fc.property(
         fc.boolean(),
@@ -63,7 +63,7 @@ describe('that lookups are answered', () => {
     );
   });
 
-  test('is said with everything that is wrong, what stops lookups first, and where to go for each', () => {
+  test('comes with everything that is wrong, what stops lookups first, and where to go for each', () => {
     const checks = fc.array(
       fc.record({
         name: fc.constantFrom('store:whole', 'store:opened', 'audit-sealed', 'made-up'),
@@ -103,7 +103,7 @@ test.each([
   ['unanswered', false],
   ['notAllowed', true],
 ] as const)(
-  'reports that cannot be read since Redis says %s name the Redis users only if those are the cause: %s',
+  'reports that cannot be read because Redis says %s: the Redis users are named only if they are the cause: %s',
   (processes, isOfUsers) => {
     const [concern] = concernsOf({
       checks: [],
@@ -136,7 +136,7 @@ test.each([
   expect(runbook.text.toLowerCase()).toContain(`### ${section}\n`);
 });
 
-test('a response time is never shown shorter than it was', () => {
+test('a response time is never rounded down', () => {
   const counts = fc.array(fc.nat(50), {
     minLength: SECONDS.length + 1,
     maxLength: SECONDS.length + 1,

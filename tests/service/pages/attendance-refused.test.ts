@@ -21,7 +21,7 @@ function expectNotRecorded(said: Visit): void {
   expect(wordsOf(said)).not.toContain('look-ups');
 }
 
-test('over a limit, a page says that a child who left was not recorded, and the choice can be sent again', async () => {
+test('if a limit is reached, a page says that a child who left was not recorded, and the choice can be sent again', async () => {
   const nurse = await signedIn(service);
   const fields = hiddenOf(await nurse.lookUp(PLAN), '/look-up/attendance');
   for (let i = 0; i < 5; i++) await nurse.lookUp(NONE);
@@ -30,12 +30,12 @@ test('over a limit, a page says that a child who left was not recorded, and the 
   expect(said.status).toBe(429);
   expect(said.headers.get('retry-after')).toMatch(/^[0-9]+$/);
   expect(said.text).toMatch(/value="left-before-seen"[^>]* checked/);
-  // It goes with the session.
+  // The page is hidden when the session ends.
   expect(said.text).toContain('cpf-hides__content');
   expect(hiddenOf(said, '/look-up/attendance')['of']).toBeTruthy();
 });
 
-test('after the session, a page says that a child who left was not recorded', async () => {
+test('once the session is over, a page says that a child who left was not recorded', async () => {
   const medic = await signedIn(service, 'ambulanceService');
   const answer = await medic.lookUp(PLAN);
   const jar = new Map(medic.jar);

@@ -17,24 +17,24 @@ import { testNumber } from '../../support/rows.ts';
 import { startTestService } from '../../support/service.ts';
 
 /**
- * The pages in a real Chromium, against the demo that `npm start` shows. `npm run test:pages` tries all of it; the
- * journey and the states are in `npm test` as well.
+ * The pages in a real Chromium, using the demo that `npm start` shows. `npm run test:pages` tries everything; `npm
+ * test` includes only the journey and the states of the pages.
  */
 
 const demo = demoInBrowser();
 
 const heading = (page: Page): Promise<string> => page.locator('h1').innerText();
-/** A page puts the focus where it belongs once it has come. */
+/** Waits until the page has loaded and put the focus on this element. */
 const focusOn = (page: Page, tag: string): Promise<unknown> =>
   page.waitForFunction(`document.activeElement?.tagName === "${tag}"`);
 const focused = (page: Page): Promise<string> =>
   page.evaluate('document.activeElement?.tagName + " " + (document.activeElement?.id ?? "")');
 
-/** The form has come, with the focus where the number is typed. */
+/** Waits until the form has loaded, with the focus on the number field. */
 const formFocused = (page: Page): Promise<unknown> =>
   page.waitForFunction('document.activeElement?.id === "number"');
 
-/** Words that are spread over several lines; beside a number, a day and its month are one. */
+/** Words broken across lines. A day and its month beside a number count as one word. */
 const brokenWords = (page: Page): Promise<unknown> =>
   page.evaluate(`[...document.querySelectorAll('h1, dd, th, td span, footer p')].flatMap((of) => {
     const text = document.createTreeWalker(of, NodeFilter.SHOW_TEXT);
@@ -51,7 +51,7 @@ const brokenWords = (page: Page): Promise<unknown> =>
     return found;
   })`);
 
-/** What a screen reader has of a page, less the title of the tab. */
+/** What a screen reader gets from a page, without the title of the tab. */
 async function readOut(page: Page): Promise<string> {
   const reader = await page.context().newCDPSession(page);
   const { nodes } = await reader.send('Accessibility.getFullAXTree');
@@ -71,7 +71,7 @@ async function stopping(page: Page): Promise<void> {
   await browsing.detach();
 }
 
-/** Presses Tab until something has the focus, as somebody without a mouse does. */
+/** Presses Tab until this text has the focus, as somebody without a mouse does. */
 async function tabTo(page: Page, text: string): Promise<void> {
   for (let i = 0; i < 40; i++) {
     await page.keyboard.press('Tab');
@@ -85,7 +85,7 @@ async function tabTo(page: Page, text: string): Promise<void> {
 
 describe.skipIf(!hasBrowser)('in a browser', () => {
   test.each([320, 1000])(
-    'no word, and no date beside a number, is broken if it fits, at %i pixels',
+    'no word, and no date beside a number, is broken if it could fit on one line, at %i pixels',
     async (width) => {
       const { page, close } = await openPage(demo.browser, { viewport: { width, height: 900 } });
       await signInAs(page, demo.baseUrl);
@@ -98,7 +98,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     },
   );
 
-  test('an unknown address is a page for a browser, and a problem for a program', async () => {
+  test('for an unknown address, a browser gets a page and a program gets a problem', async () => {
     const { page, close } = await openPage(demo.browser);
     const shown = await page.goto(`${demo.baseUrl}/look-upp`);
     expect(shown?.status()).toBe(404);
@@ -134,7 +134,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await tabTo(page, RESULT.another);
     await page.keyboard.press('Enter');
     await formFocused(page);
-    // A wrong number: the focus goes to what is wrong, and from there to the field.
+    // After a wrong number the focus goes to the error, and from there to the field.
     await page.keyboard.type('9991000012');
     await page.keyboard.press('Enter');
     await page.getByRole('alert').waitFor();
@@ -153,7 +153,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     ['a stopped load', SAMPLE_PEOPLE.onPlan, stopping],
     ['a stopped load of a check that was not made', SAMPLE_PEOPLE.unchecked, stopping],
   ])(
-    'after two minutes nothing of an answer is shown or read out, without a script, despite %s',
+    'after two minutes no part of an answer is shown or read out, without a script, despite %s',
     async (_, person, act) => {
       const { page, complaints, close } = await openPage(demo.browser, {
         javaScriptEnabled: false,
@@ -173,7 +173,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
         ),
       ).toBe('120s');
 
-      // The clock of what is drawn goes two thousand times as fast; no other does.
+      // Only animations run two thousand times as fast.
       const drawing = await page.context().newCDPSession(page);
       await drawing.send('Animation.enable');
       await drawing.send('Animation.setPlaybackRate', { playbackRate: 2_000 });
@@ -195,12 +195,12 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     },
   );
 
-  test('after two minutes a script leaves an answer whose number was rung', async () => {
+  test('after two minutes a script leaves an answer page whose number was rung', async () => {
     const { page, close } = await openPage(demo.browser);
     await signInAs(page, demo.baseUrl);
     const opened = Date.now();
     await page.clock.install({ time: opened });
-    // An installed clock still runs beside the real one, which a slow machine spends freely.
+    // An installed clock goes on with real time, and on a slow machine a lot of that passes.
     await page.clock.pauseAt(opened + 60 * 60_000);
     await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.onPlan);
     await ringing(page);
@@ -212,7 +212,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await close();
   });
 
-  test('every state of a page is accessible, and fits a small screen', async () => {
+  test('every state of a page is accessible and fits a small screen', async () => {
     const { page, complaints, close } = await openPage(demo.browser, {
       viewport: { width: 320, height: 640 },
     });
@@ -263,7 +263,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await close();
   });
 
-  test('going back to a hidden answer shows nothing, and reloading it makes no second look', async () => {
+  test('going back to a hidden answer shows nothing, and reloading it does not make a second look', async () => {
     const { page, close } = await openPage(demo.browser);
     await signInAs(page, demo.baseUrl);
     await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.onPlan);
@@ -275,7 +275,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await page.getByRole('heading', { level: 1, name: HEADINGS.inCare }).waitFor();
     await page.reload();
     expect([HEADINGS.inCare, NOT_CHECKED.used]).toContain(await heading(page));
-    // Once the moment of a double click has passed, nothing is shown.
+    // Nothing is shown once the time allowed for a double click is over.
     await expect.poll(async () => (await page.reload(), heading(page))).toBe(NOT_CHECKED.used);
     await close();
   });
@@ -299,7 +299,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await close();
   });
 
-  test('a double click shows the answer, from one look', async () => {
+  test('a double click shows the answer, and makes one look', async () => {
     for (const javaScriptEnabled of [true, false]) {
       const { page, close } = await openPage(demo.browser, { javaScriptEnabled });
       await signInAs(page, demo.baseUrl);
@@ -312,8 +312,8 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     }
   });
 
-  test('two tabs of one person each show their own child, and signing out in one ends both', async () => {
-    // With a script the other tab is emptied at once, and there is nothing to send.
+  test('two tabs of one person each show their own child, and signing out in one signs out both', async () => {
+    // A script would empty the other tab at once and leave nothing to send.
     const { page, close } = await openPage(demo.browser, { javaScriptEnabled: false });
     await signInAs(page, demo.baseUrl);
     const other = await page.context().newPage();
@@ -331,7 +331,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await close();
   });
 
-  test('no page of another site can frame ours', async () => {
+  test('no other site’s page can frame ours', async () => {
     const framing = createServer((_, response) =>
       response
         .setHeader('content-type', 'text/html')
@@ -350,7 +350,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await new Promise((resolve) => void framing.close(resolve));
   });
 
-  test('an answer is never printed, and a list of numbers is', async () => {
+  test('an answer is never printed, and a list of phone numbers is', async () => {
     const { page, close } = await openPage(demo.browser);
     await signInAs(page, demo.baseUrl);
     await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.onPlan);
@@ -358,7 +358,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     expect((await page.locator('body').innerText()).trim()).toBe('Do not print.');
     await page.goto(`${demo.baseUrl}/councils`);
     expect(await page.locator('body').innerText()).toContain('020\u00a07946\u00a00119');
-    // Each number once, as it is rung: not with the address of its link behind it.
+    // Each number is printed once, as it is dialled, without the address of its link after it.
     expect(
       await page.evaluate(
         '[...new Set([...document.querySelectorAll("main a")].map((each) => getComputedStyle(each, "::after").content))]',
@@ -367,7 +367,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await close();
   });
 
-  test('no digit of a number runs out of its card, enlarged four times, with letters apart, however long it is', async () => {
+  test('no digit leaves its card at four times the size and with wide letter spacing, however long the number is', async () => {
     const { page, close } = await openPage(demo.browser, { viewport: { width: 320, height: 256 } });
     await signInAs(page, demo.baseUrl);
     for (const text of ['020\u00a07946\u00a00119', '+447700900123456']) {
@@ -387,7 +387,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await close();
   });
 
-  test('with forced colours, and at 400% zoom, everything can still be read and told apart', async () => {
+  test('with forced colours and at 400% zoom, everything can still be read and told apart', async () => {
     const { page, close } = await openPage(demo.browser, {
       viewport: { width: 320, height: 256 },
       forcedColors: 'active',
@@ -404,7 +404,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await close();
   });
 
-  test('names that are long, unbroken or right to left widen nothing and reverse nothing', async () => {
+  test('names that are long, unbroken or right to left do not widen a page or reverse any text', async () => {
     const child = testNumber(7_501);
     const other = await startTestService({
       authorities: [

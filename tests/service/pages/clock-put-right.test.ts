@@ -9,7 +9,7 @@ import { openSealer } from '#service/pages/session/seal.ts';
 import { createSessions } from '#service/pages/session/sessions.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
 
-/** A clock that was ahead and is put right keeps nothing alive that is over. */
+/** Correcting a clock that was ahead keeps nothing alive that is over. */
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;

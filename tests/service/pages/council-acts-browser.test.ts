@@ -16,14 +16,14 @@ import {
 } from '../../support/browser.ts';
 import { goByMenu, lookUp, signInAs } from '../../support/pages.ts';
 
-/** A council's own acts, in a real Chromium on a small screen, against the demo that `npm start` shows. */
+/** What a council does itself, in a real Chromium on a small screen, using the demo that `npm start` shows. */
 
 const { nhsNumber } = SAMPLE_PEOPLE.onPlan;
 const SMALL = { viewport: { width: 320, height: 800 } };
 
 const demo = demoInBrowser();
 
-/** In `npm run test:pages` alone: it takes as long as all the rest. */
+/** Checked only by `npm run test:pages`, because it takes as long as the rest of the test. */
 const accessible = (page: Page): Promise<void> | undefined =>
   triesAll ? expectAccessible(page) : undefined;
 
@@ -55,7 +55,7 @@ describe.skipIf(!hasBrowser)('a council in a browser', () => {
     await officer.page.getByRole('radio').first().check();
     await officer.page.getByLabel(DESK.reason).fill('typed under the number of a twin');
     await press(officer.page, WITHDRAWALS.ask);
-    // The number is asked for twice.
+    // The number must be typed twice.
     await officer.page.getByText(WITHDRAWALS.againWrong).first().waitFor();
     await accessible(officer.page);
     await officer.page.getByLabel(WITHDRAWALS.again).fill(nhsNumber);
@@ -117,7 +117,7 @@ describe.skipIf(!hasBrowser)('a council in a browser', () => {
   });
 
   test.skipIf(!triesAll)(
-    'its looks and its numbers can be read and changed by keyboard, and are accessible',
+    'its page of looks and its numbers can be read and changed by keyboard, and are accessible',
     async () => {
       const { page, close } = await somebody('Carys Demo');
       await accessible(page);

@@ -15,13 +15,13 @@ import { goByMenu, signInAs } from '../../support/pages.ts';
 import { day } from '../../support/rows.ts';
 import { fileCsv, person, planOf } from '../../support/upload-model.ts';
 
-/** A data officer's week in a real Chromium, against the demo that `npm start` shows; `npm run test:pages` runs it. */
+/** A data officer's week in a real Chromium, using the demo that `npm start` shows. `npm run test:pages` runs it. */
 
 const demo = demoInBrowser(hasBrowser && triesAll);
 
 const heading = (page: Page): Promise<string> => page.locator('h1').innerText();
 
-/** With what is folded away. */
+/** Includes the parts of the page that are folded away. */
 async function expectAllAccessible(page: Page): Promise<void> {
   await expectHeadingInSight(page);
   await unfold(page);
@@ -33,7 +33,7 @@ const NAME = 'Carys Demo';
 const csvEnd = day('2026-11-20');
 const code = SAMPLE_AUTHORITIES[0]?.code ?? '';
 
-/** A file of the demo's council, with a record that cannot be used. */
+/** A file from the demo's council, with one record that cannot be used. */
 const csvOf = (sequence: number) => ({
   name: `${code}-${sequence}-202611262130-3.csv`,
   mimeType: 'text/csv',
@@ -48,7 +48,7 @@ const csvOf = (sequence: number) => ({
   ),
 });
 
-/** Waits until a page that loads itself again has come to its end. */
+/** Waits until a page that reloads itself shows this title. */
 async function comeTo(page: Page, title: string): Promise<void> {
   await page.getByRole('heading', { level: 1, name: title }).waitFor();
 }
@@ -63,7 +63,7 @@ describe.skipIf(!hasBrowser || !triesAll)('a data officer in a browser', () => {
     await expectAllAccessible(page);
     await goByMenu(page, UPLOAD.title);
     await expectAllAccessible(page);
-    // A file that is dropped beside the box is not opened in place of the page.
+    // The browser does not open a file that is dropped beside the box.
     await page.evaluate(
       `document.querySelector('h1').dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true }))`,
     );

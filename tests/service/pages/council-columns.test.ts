@@ -57,7 +57,7 @@ async function choose(
     body: await body.arrayBuffer(),
   });
 }
-/** What the page proposes, as a browser would send it. */
+/** The form as the page proposes it, with the values that a browser would send. */
 function fieldsOf({ text }: Visit): Record<string, string> {
   const fields: Record<string, string> = { ...hiddenOf({ text } as Visit, `${PATH}/save`) };
   for (const [, name = '', inside = ''] of text.matchAll(
@@ -80,13 +80,13 @@ const save = (visitor: Visitor, page: Visit, typed: Record<string, string> = {})
 const mappingOf = async (authority = 'ZZ101') =>
   (await service.store.intakeState(ods(authority))).columns;
 
-test('columns sent twice at once are stored once, and both answers lead to what the file would do', async () => {
+test('columns sent twice at once are stored once, and both answers lead to the preview of the file', async () => {
   const page = await choose(ours, EXPORT);
   const before = (await service.events()).length;
   const pages = await Promise.all(
     [1, 2].map(async () => ours.get(locationOf(await save(ours, page)))),
   );
-  // Not the form, as if nothing had happened.
+  // Neither answer is the form again, as if nothing had been sent.
   for (const { status, text } of pages) {
     expect([status, text.includes('name="kept"')]).toEqual([200, false]);
   }
@@ -103,7 +103,7 @@ test('columns sent twice at once are stored once, and both answers lead to what 
 test('a file’s own headings are proposed, chosen and stored, and the file is previewed', async () => {
   const page = await choose(ours, EXPORT);
   expect([page.status, page.heading]).toEqual([200, COLUMNS.choose]);
-  // The form of the values alone, and headings as text.
+  // Values are masked, and the headings are shown as text.
   expect(page.text).not.toMatch(/999000|Examplename|<b>Surname/);
   expect(wordsOf(page)).toContain('##########');
   expect(wordsOf(page)).toContain('CLA - s20');
@@ -134,7 +134,7 @@ test('a file’s own headings are proposed, chosen and stored, and the file is p
   expect((await service.events()).findLast(({ type }) => type === 'authority-set')).toMatchObject({
     detail: { authority: 'ZZ101', fields: 'columns', reason: REASON },
   });
-  // Sent twice, it leads to the same, and does nothing twice.
+  // Sent a second time, it leads to the same page and does nothing more.
   const again = await save(ours, page, { 'type-0': 'child-protection-plan' });
   expect(again.headers.get('location')).toBe(at);
   expect(await mappingOf()).toEqual(mapping);
@@ -150,7 +150,7 @@ test('a file’s own headings are proposed, chosen and stored, and the file is p
   expect(await mappingOf()).toEqual({ columns: {}, planTypes: {}, linesAbove: 0 });
 });
 
-test('what the file does not say is asked for, so that its data never looks too fresh', async () => {
+test('the page asks for what the file does not say, so that its data never looks newer than it is', async () => {
   const code = 'ZZ103';
   const visitor = await as(code);
   const page = await choose(visitor, EXPORT);
@@ -167,14 +167,14 @@ test('what the file does not say is asked for, so that its data never looks too 
   expect(wordsOf(made)).toContain('Made21:30 on 26 November 2026');
   const cutShort = await preview({ rowCount: '3' }, await choose(visitor, EXPORT));
   expect(cutShort.heading).toBe(UPLOAD.refusedTitle);
-  // A name that says it is not asked again.
+  // If the file name says it, the page does not ask again.
   const named = await choose(visitor, EXPORT, `${code}-8-202611262130-2.csv`);
   expect(wordsOf(named)).not.toContain(UPLOAD.createdAt);
   const shown = await preview({ sequence: '', createdAt: '', rowCount: '' }, named);
   expect(wordsOf(shown)).toContain('Made21:30 on 26 November 2026');
 });
 
-test('a kind of plan is proposed by its name, and rows of any other are refused until one is chosen', async () => {
+test('a known kind of plan is proposed from its name, and rows of any other kind are refused until one is chosen', async () => {
   const rows = ['Child Protection', 'LAC - s20', 'CIN'].map(
     (kind, n) => `P-${n},${testNumber(n + 1)},A,05/03/2019,${kind},14/09/2026,`,
   );
@@ -214,7 +214,7 @@ test.each([
   ['a compressed file', new Uint8Array([0x1f, 0x8b, 8, 0])],
   ['a workbook', new Uint8Array([0x50, 0x4b, 3, 4, 0, 0, 0])],
   ['no headings', 'a;b;c;d;e\n1;2;3;4;5\n'],
-])('%s is reported at the field and leaves no file', async (_what, content) => {
+])('%s is reported at the field, and no file is left behind', async (_what, content) => {
   const page = await choose(ours, content, '../../etc/passwd');
   expect(page.status).toBe(400);
   expect(page.text).toContain('href="#file"');

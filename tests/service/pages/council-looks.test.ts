@@ -17,10 +17,10 @@ import { claims, startTestService, type TestService, until } from '../../support
 import { createVisitor, type Visitor, wordsOf } from '../../support/visitor.ts';
 
 const [CHILD, SHARED, OTHERS] = [testNumber(1), testNumber(2), testNumber(3)];
-/** A council's own id of a child, and no number of anybody's. */
+/** A council's own id for a child, which looks like an NHS number but is nobody's. */
 const LIKE_A_NUMBER = testNumber(4);
 const HOSTILE = '<script>"&\u202e';
-/** Columns of the CSV that a page has no room for. */
+/** Columns in the CSV for which the page has no room. */
 const FOR_SYSTEMS: LookColumn[] = [
   'entry',
   'again',
@@ -87,7 +87,7 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stopAndRemove());
 
-test('the operator has a council’s notifications written again, once, with a reason, as by command', async () => {
+test('the operator has a council’s notifications written again, once and with a reason, as by command', async () => {
   const operator = createVisitor(service.baseUrl);
   await operator.signIn('operations');
   const path = '/operator/notifications';
@@ -129,7 +129,7 @@ const ofChild = async (visitor: Visitor, fields: Record<string, string>) =>
   });
 
 describe('who looked at a council’s children', () => {
-  test('shows the child, who it was and the outcome; never a silent read or another council’s', async () => {
+  test('lists the child, who looked and the outcome, but never a silent read or another council’s child', async () => {
     const page = await ours.get('/council/looks');
     const words = wordsOf(page);
     expect(page.status).toBe(200);
@@ -145,7 +145,7 @@ describe('who looked at a council’s children', () => {
     }
     expect(words).toContain(`${CHILD.slice(0, 3)} ${CHILD.slice(3, 6)} ${CHILD.slice(6)}`);
     expect(words).not.toMatch(/Silent Reader|Nurse three|B-2/);
-    // What a council sent itself is no markup.
+    // Text sent by the council is never treated as markup.
     expect(page.text).not.toContain('<script>"');
     expect(words).toContain('<script>"&');
     const other = wordsOf(await theirs.get('/council/looks'));
@@ -174,7 +174,7 @@ describe('who looked at a council’s children', () => {
     });
   });
 
-  test('can be searched by a child’s number or local id, which never appear in an address', async () => {
+  test('can be searched by a child’s number or local id, neither of which ever appears in an address', async () => {
     for (const child of [
       CHILD,
       ` ${CHILD.slice(0, 3)} ${CHILD.slice(3, 6)} ${CHILD.slice(6)} `,
@@ -189,7 +189,7 @@ describe('who looked at a council’s children', () => {
       expect(wordsOf(page)).not.toContain('Nurse two');
       expect(page.text).not.toMatch(/(?:href|action)="[^"]*999/);
     }
-    // Another council's child is like one whom nobody looked at.
+    // Another council's child is shown like a child whom nobody looked up.
     expect(wordsOf(await ofChild(ours, { child: OTHERS }))).toContain(LOOKS.noneOfChild);
     expect(wordsOf(await ofChild(ours, { child: testNumber(77) }))).toContain(LOOKS.noneOfChild);
     const missing = await ofChild(ours, { child: ' ' });
@@ -202,7 +202,7 @@ describe('who looked at a council’s children', () => {
     expect(wordsOf(page)).not.toContain('Nurse two');
   });
 
-  test('can be downloaded with the columns of GET /notifications, whole or for one child', async () => {
+  test('can be downloaded with the columns of GET /notifications, in full or for one child', async () => {
     const all = await ours.get('/council/looks/download');
     expect(all.headers.get('content-disposition')).toBe('attachment; filename="looks-ZZ101.csv"');
     expect(all.headers.get('x-content-type-options')).toBe('nosniff');
@@ -214,7 +214,7 @@ describe('who looked at a council’s children', () => {
     expect(one.text).not.toContain('Nurse two');
   });
 
-  test('can be downloaded with everything on the page, even looks repeated since they were notified', async () => {
+  test('can be downloaded with everything on the page, including looks repeated since they were notified', async () => {
     const shown = SHOWN_COLUMNS.flatMap(({ of }) => of);
     expect([...shown, ...FOR_SYSTEMS].toSorted()).toEqual(lookColumns.toSorted());
     const token = await service.token(claims({ sub: 'two', name: 'Nurse two' }));
@@ -249,7 +249,7 @@ describe('who looked at a council’s children', () => {
     },
   );
 
-  test('gives nothing for a form without its token', async () => {
+  test('gives nothing in return for a form without its token', async () => {
     const page = await ours.post('/council/looks', { child: CHILD });
     expect([page.status, page.heading]).toEqual([403, DESK.untrusted]);
     const stolen = (await theirs.form('/council/looks')).token;
@@ -257,14 +257,14 @@ describe('who looked at a council’s children', () => {
   });
 });
 
-test('a hundred thousand looks are shown page by page, each as quick as the first', async () => {
+test('a hundred thousand looks are shown page by page, each page as quickly as the first', async () => {
   const visitor = await visitorAs(service, { organisation: 'ZZ105', scopes: ['upload'] });
   const file = NotificationFile.open(join(service.dataDir, 'audit'));
   const at = Date.now();
   file.transaction(() => {
     for (let n = 1; n <= 1_000; n++) file.tell(manyLooks(n, at), n, []);
   });
-  // By the processor's time of this thread, which a busy machine does not lengthen.
+  // The processor time of this thread does not grow on a busy machine.
   const readingBegan = process.threadCpuUsage();
   expect(file.newest('ZZ105', undefined, 1_000)).toHaveLength(1_000);
   const readingAll = process.threadCpuUsage(readingBegan).user;
@@ -282,11 +282,12 @@ test('a hundred thousand looks are shown page by page, each as quick as the firs
   expect(seen).toEqual(Array.from({ length: 300 }, (_, i) => 100_000 - i));
   const deep = await visitor.get('/council/looks?before=000000000002.0000');
   expect(wordsOf(deep)).toContain('Nurse 100');
-  // Three pages together; each that reads them all would take as long.
+  // The three pages together take less than twice one reading of the file; reading all of it for each would take
+  // longer.
   expect(took).toBeLessThan(2 * readingAll);
 });
 
-test('a look that was notified again is listed once, as it is now, however far back somebody pages', async () => {
+test('a look that was notified again is listed once, in its latest state, however far back somebody pages', async () => {
   const visitor = await visitorAs(service, { organisation: 'ZZ106', scopes: ['upload'] });
   const at = Date.now() - 40 * 3_600_000;
   const [first, second] = [

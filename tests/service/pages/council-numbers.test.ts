@@ -51,7 +51,7 @@ const events = async (authority: string) =>
     event.type === 'authority-set' && event.detail['authority'] === authority ? event : [],
   );
 
-test('a change is shown for checking, counts once confirmed, and is on record with the former value', async () => {
+test('a change is shown for checking, counts once confirmed, and is recorded with the previous value', async () => {
   const before = (await events(OURS)).length;
   const page = await check(ours, { emergency: '020 7946 0188', hours: 'Mon-Fri 08:45-17:15' });
   expect([page.status, page.heading]).toEqual([200, NUMBERS.confirm]);
@@ -84,7 +84,7 @@ test('a change is shown for checking, counts once confirmed, and is on record wi
       account: expect.stringContaining('demo') as unknown,
     },
   });
-  // Sent again, it does nothing a second time.
+  // Sent a second time, it changes nothing more.
   expect((await save(ours, unrung)).status).toBe(409);
   await until(
     async () => (await ours.get('/councils')).text.includes('8:45am to 5:15pm'),
@@ -117,7 +117,7 @@ test.each([
   });
 });
 
-test('one number for office and nights is shown with what that means', async () => {
+test('one number for both office hours and nights is shown with what that means', async () => {
   const visitor = await as('ZZ103');
   const both = await check(visitor, { emergency: '020 7946 0130' });
   expect([both.status, wordsOf(both).includes(NUMBERS.same)]).toEqual([200, true]);
@@ -143,7 +143,7 @@ test('nobody changes another council’s numbers, whatever the form says', async
   expect((await service.store.authority(ods('ZZ102')))?.emergencyDutyTeamPhone).toBe('02079460199');
 });
 
-test('a council reads how fresh its data is, when more is due and what clinicians are told', async () => {
+test('a council reads how fresh its data is, when its next data is due and what clinicians are told', async () => {
   const fresh = wordsOf(await ours.get('/council'));
   expect(fresh).toContain(FRESHNESS.upToDate);
   expect(fresh).toMatch(new RegExp(`${FRESHNESS.due} ?[0-9]{2}:[0-9]{2} on`));
@@ -152,7 +152,7 @@ test('a council reads how fresh its data is, when more is due and what clinician
   const behind = wordsOf(late);
   expect(behind).toContain(FRESHNESS.behind);
   expect(behind).toContain('It was due by');
-  // What to do about it comes first.
+  // It starts with what to do about it.
   expect(behind).toMatch(
     /What is not done yet\s?Your data has been out of date since \d\d:\d\d on/,
   );

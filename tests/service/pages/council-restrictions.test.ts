@@ -58,7 +58,7 @@ async function end(visitor: Visitor, at: string, reason = 'it is over'): Promise
 const events = async () =>
   (await service.events()).flatMap((event) => (event.type === 'restriction' ? event : []));
 
-test('a council protects its child’s whereabouts, and ends that, with who, when and why on record', async () => {
+test('a council protects its child’s whereabouts and later ends that, with who, when and why on record', async () => {
   await lookedUp(CHILD, 'nina', 'Nina Nurse');
   const page = await find(officer, ` ${CHILD.slice(0, 3)} ${CHILD.slice(3, 6)} ${CHILD.slice(6)}`);
   expect(page.text).not.toMatch(/name="what"[^>]* checked/);
@@ -76,7 +76,7 @@ test('a council protects its child’s whereabouts, and ends that, with who, whe
   expect(wordsOf(detail)).toContain(WHY);
   expect(wordsOf(await colleague.get(PATH))).toContain(RESTRICTION.kinds.whereabouts);
 
-  // Nobody of another council sees or ends it.
+  // Another council can neither see nor end it.
   expect((await other.get(at)).status).toBe(404);
   expect(wordsOf(await other.get(PATH))).toContain(RESTRICTIONS.none);
   const mine = await set(OTHER_CHILD, { what: 'whereabouts' });
@@ -114,7 +114,7 @@ test('a council bars somebody who looked, or anybody by their id', async () => {
   expect((await lookedUp(CHILD, 'parent-2')).outcome).toBe('flagged');
 });
 
-test('nothing is set by a wrong number, a number typed once, another council’s child, no choice or no reason', async () => {
+test('nothing is set if the number is wrong or typed once, the child is another council’s, or a choice or reason is missing', async () => {
   const before = (await events()).length;
   const refused = async (visit: Visit, words: string): Promise<void> => {
     expect([visit.status, wordsOf(visit).includes(words)]).toEqual([400, true]);
@@ -128,7 +128,7 @@ test('nothing is set by a wrong number, a number typed once, another council’s
   await refused(await set(CHILD, { what: 'other', user: ' ' }), RESTRICTIONS.userWrong);
   await refused(await set(CHILD, { what: 'other', user: CHILD }), RESTRICTIONS.userLikeNumber);
   await refused(await set(CHILD, { what: 'whereabouts', reason: CHILD }), DESK.numberInText);
-  // A form that names another council's child.
+  // A forged form that names another council's child.
   const page = await find(officer, CHILD);
   const forged = await officer.post(BEGIN, {
     ...hiddenOf(page, BEGIN),
@@ -143,7 +143,7 @@ test('nothing is set by a wrong number, a number typed once, another council’s
   expect((await events()).length).toBe(before);
 });
 
-test('an id of ten digits is barred, and one that could be an NHS number only when sent again', async () => {
+test('an id of ten digits is barred, and one that could be an NHS number is barred only when sent a second time', async () => {
   const typed = { what: 'other', user: '5551234567', reason: WHY };
   expect((await set(CHILD, typed)).status).toBe(303);
   const page = await set(CHILD, { ...typed, user: '9990000018' });
@@ -152,7 +152,7 @@ test('an id of ten digits is barred, and one that could be an NHS number only wh
   expect((await officer.post(BEGIN, again)).status).toBe(303);
 });
 
-test('a long list is paged', async () => {
+test('a long list is shown page by page', async () => {
   const at = new Date().toISOString();
   const { restriction: form } = {
     restriction: {

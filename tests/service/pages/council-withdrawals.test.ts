@@ -107,12 +107,12 @@ describe('a flag on the wrong child', () => {
     expect(at).toMatch(/^\/council\/withdrawals\/[a-z]+$/);
     expect((await lookedUp(WRONG)).outcome).toBe('flagged');
 
-    // The person who asked is offered nothing to confirm, and is refused if they send it all the same.
+    // The person who asked is not offered the form to confirm, and is refused if they send it all the same.
     const own = await officer.get(at);
     expect(wordsOf(own)).toContain(WITHDRAWALS.waiting);
     expect(own.text).not.toContain(`${at}/confirm`);
     const form = await colleague.get(at);
-    // The second person looks the number up: it is not shown.
+    // The page does not show the number, because the second person must look it up for themselves.
     expect(form.text).not.toContain(WRONG.slice(6));
     const wrong = await act(colleague, at, 'confirm', { number: KEPT });
     expect([wrong.status, wordsOf(wrong).includes(WITHDRAWAL.refused['other-number'])]).toEqual([
@@ -131,7 +131,7 @@ describe('a flag on the wrong child', () => {
     ]);
   });
 
-  test('leaves its council’s other plans shown, and says so beforehand', async () => {
+  test('leaves its council’s other plans in place, and says so beforehand', async () => {
     expect(wordsOf(await find(officer, TWO_PLANS))).toContain(WITHDRAWALS.thenOthers(1));
     const at = locationOf(await ask(officer, TWO_PLANS));
     await act(colleague, at, 'confirm', { number: TWO_PLANS });
@@ -139,7 +139,7 @@ describe('a flag on the wrong child', () => {
     expect([outcome, flags]).toMatchObject(['flagged', [{ startDate: '2026-02-02' }]]);
   });
 
-  test('is withdrawn at once by one person who says that it is urgent, which the audit records', async () => {
+  test('is withdrawn at once by one person who says that it is urgent, and the audit records that', async () => {
     const at = locationOf(await ask(officer, URGENT, { urgent: 'yes' }));
     expect((await lookedUp(URGENT)).outcome).toBe('not-flagged');
     expect(wordsOf(await colleague.get(at))).toContain(WITHDRAWALS.decided.urgent);
@@ -152,7 +152,7 @@ describe('a flag on the wrong child', () => {
     expect((await lookedUp(URGENT)).outcome).toBe('flagged');
   });
 
-  test('leaves another council’s plan shown, and shows its council who looked, but no silent read', async () => {
+  test('leaves another council’s plan in place, and shows its own council who looked, but no silent read', async () => {
     await lookedUp(SHARED, 'seen', 'Seen Nurse');
     const silent = await service.token(
       claims({ sub: 'gp', name: 'Silent Reader', activities: ['B0170'], organisation: 'ZZP01' }),
@@ -167,7 +167,7 @@ describe('a flag on the wrong child', () => {
     expect(words).not.toMatch(/Silent Reader|Later Nurse|B-4/);
   });
 
-  test('stays if the form is wrong, and each fault is shown at its field', async () => {
+  test('stays if the form is wrong, and each mistake is shown at its field', async () => {
     const faults: [Record<string, string>, string][] = [
       [{ again: WRONG }, 'again'],
       [{ again: '' }, 'again'],
@@ -207,7 +207,7 @@ describe('a flag on the wrong child', () => {
     const theirs = await other.get(at);
     expect([theirs.status, theirs.heading]).toEqual([404, missing.heading]);
     expect((await other.get(PATH)).text).not.toContain(at);
-    // With a token of their own, taken from a page of theirs.
+    // They use their own token, taken from one of their own pages.
     const token = await colleague.form(at, `${at}/confirm`);
     expect((await other.post(`${at}/confirm`, { ...token, number: KEPT })).status).toBe(403);
     expect((await lookedUp(KEPT)).outcome).toBe('flagged');
@@ -219,7 +219,7 @@ describe('a flag on the wrong child', () => {
     expect((await lookedUp(THEIRS)).outcome).toBe('flagged');
   });
 
-  test('is in no address by its number, and a form sent twice acts once', async () => {
+  test('never appears in an address by its number, and a form sent twice acts once', async () => {
     const page = await find(officer, KEPT);
     expect(page.text).not.toMatch(new RegExp(`(?:href|action)="[^"]*${KEPT}`));
     const fields = {
@@ -274,14 +274,14 @@ describe('a period with unlisted looks', () => {
     LOOKS.missing(since === undefined ? undefined : timeOfYearText(since), timeOfYearText(again));
   test.each([
     ['soon', 890_000, 890_000, 960_000],
-    // What was looked up then may be sealed in the window after.
+    // A lookup at that time may be sealed in the next window.
     ['a window later, at the end of one', 899_000, 899_000, 1_260_000],
     ['in a minute, where it should have been', 890_000, 2_000_000, 2_060_000],
   ])('is reported with when to look again: %s', (_, until, now, again) => {
     expect(missingLooks(595_000, { until, windowMs, now })).toBe(missing(595_000, again));
     expect(missingLooks(undefined, { until, windowMs, now })).toBe(missing(undefined, again));
   });
-  test('is no longer reported once they are listed', () => {
+  test('is no longer reported once the looks are listed', () => {
     const asked = { until: 890_000, windowMs, now: 960_000 };
     expect(missingLooks(890_000, asked)).toBeUndefined();
     expect(missingLooks(889_999, asked)).toBeDefined();

@@ -42,7 +42,7 @@ import {
   wordsOf,
 } from '../../support/visitor.ts';
 
-/** What a council's data officer does in a browser, and what an attacker could do against it. */
+/** What a council's data officer does in a browser, and what an attacker might try against it. */
 
 const HOSTILE = '"><script>alert(1).xml';
 let service: TestService;
@@ -54,7 +54,7 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stopAndRemove());
 
-/** A council of the test's own, with what it has sent before, and its data officer. */
+/** A new council for one test, with plans that it has already sent, and its data officer. */
 async function newCouncil(records: readonly ModelRecord[] = []): Promise<string> {
   authorities += 1;
   const code = `ZZ${authorities}`;
@@ -78,7 +78,7 @@ const now = (): string =>
 const fileOf = (authority: string, sequence: number, records: readonly ModelRecord[]): string =>
   fileXml(upload({ authority, sequence, createdAt: `${now()}+0000`, records: [...records] }));
 
-/** Sends the form with a file, as a browser does. */
+/** Sends the form and a file as a browser does. */
 async function choose(
   content: string | Uint8Array<ArrayBuffer>,
   {
@@ -113,14 +113,14 @@ async function choose(
   });
 }
 
-/** Goes where a redirect leads, and on until the page is one that stays. */
+/** Follows a redirect until the page no longer reloads itself. */
 async function follow(visit: Visit, visitor = officer): Promise<Visit & { path: string }> {
   const path = visit.headers.get('location') ?? '';
   expect([visit.status, path]).toEqual([303, expect.stringMatching(/^\/council\/upload\//)]);
   let page = await visitor.get(path);
   while (page.headers.has('refresh')) {
     expect(page.headers.get('refresh')).toBe(`2; url=${path}`);
-    // A page that reloads itself keeps nobody signed in.
+    // A page that reloads itself must not keep anybody signed in.
     expect(page.headers.getSetCookie()).toEqual([]);
     await delay(20);
     page = await visitor.get(path);
@@ -138,18 +138,18 @@ const send = (
   visitor = officer,
 ) => visitor.post(page.path, { ...hiddenOf(page, page.path), ...fields });
 
-/** Chooses a file, sends it, and gives the page of what became of it. */
+/** Chooses a file, sends it, and returns the page with the result. */
 async function loaded(...of: Parameters<typeof choose>): Promise<Visit & { path: string }> {
   return follow(await send(await shown(...of)), of[1]?.visitor);
 }
 
 const folder = () => join(service.dataDir, 'previews');
 
-/** The uploads of a council of which the file is still there. */
+/** The uploads of a council whose file is still there. */
 async function waiting(code: string): Promise<string[]> {
   const found: string[] = [];
   for (const id of await readdir(folder()).catch(() => [])) {
-    // Those of other tests are removed in the meantime.
+    // Files from other tests may be removed meanwhile.
     const names = await readdir(join(folder(), id)).catch((): string[] => []);
     if (!names.includes('file') || !names.includes('state.json')) continue;
     const state = await readFile(join(folder(), id, 'state.json'), 'utf8').catch(() => '{}');
@@ -204,7 +204,7 @@ test('a file is previewed first, and nothing changes until it is sent', async ()
   expect(await waiting(code)).toEqual([]);
 });
 
-test('a file is sent once, however often its form is', async () => {
+test('a file is sent once, however often its form is sent', async () => {
   const code = await newCouncil();
   const page = await shown(fileOf(code, 1, [planOf(1)]));
   const answers = await Promise.all([send(page), send(page), send(page)]);
@@ -214,7 +214,7 @@ test('a file is sent once, however often its form is', async () => {
   expect(await loadEvents(code)).toHaveLength(1);
 });
 
-test('the number of children who stop showing a plan is shown, and must be typed before sending', async () => {
+test('the number of children who would stop showing a plan is shown, and must be typed before sending', async () => {
   const code = await newCouncil([1, 2, 3].map((n) => planOf(n)));
   const ended = [1, 2].map((n) => planOf(n, { endDate: yesterday() }));
   const page = await shown(fileOf(code, 2, ended));
@@ -230,7 +230,7 @@ test('the number of children who stop showing a plan is shown, and must be typed
   expect((await follow(await send(page, { stops: ' 2 ' }))).heading).toBe(UPLOAD.answered.CPF02);
 });
 
-test('a preview lists which plans end, and by what, so that they can be checked before sending', async () => {
+test('a preview lists which plans would end and which rows end them, so that they can be checked before sending', async () => {
   const code = await newCouncil([
     ...[1, 2, 3].map((n) => planOf(n)),
     { ...planOf(4), child: person(4, { localId: '' }) },
@@ -262,7 +262,7 @@ test('a preview lists which plans end, and by what, so that they can be checked 
   expect(states.filter((state) => state.includes(code)).join()).not.toContain(testNumber(4));
 });
 
-test('a preview of a full refresh lists which plans it leaves out', async () => {
+test('a preview of a full refresh lists the plans that the file leaves out', async () => {
   const code = await newCouncil([1, 2, 3].map((n) => planOf(n)));
   const page = await shown(fileCsv({ records: [planOf(1)] }), {
     name: `${code}-2-${now()}-1.csv`,
@@ -277,7 +277,7 @@ test('a preview of a full refresh lists which plans it leaves out', async () => 
   expect((await officer.post(discard, hiddenOf(page, discard))).status).toBe(303);
 });
 
-test('a sequence number that skips more than ten is pointed out, and must be typed again before sending', async () => {
+test('a sequence number more than ten ahead is pointed out, and must be typed again before sending', async () => {
   const code = await newCouncil([planOf(1)]);
   const plain = await shown(fileOf(code, 12, [planOf(2)]));
   expect(wordsOf(plain)).not.toContain(UPLOAD.confirmNumber);
@@ -296,7 +296,7 @@ test('a sequence number that skips more than ten is pointed out, and must be typ
   expect(wordsOf(after)).toContain(FILE_REMARKS.gap(13, 1));
 });
 
-test('an end that a newer file prevents is named before and after, with the local id', async () => {
+test('an end that a newer file prevents is named before and after sending, with the local id', async () => {
   const code = await newCouncil([planOf(1)]);
   expect((await loaded(fileOf(code, 5, [planOf(1), planOf(2)]))).heading).toBe(
     UPLOAD.answered.CPF02,
@@ -312,7 +312,7 @@ test('an end that a newer file prevents is named before and after, with the loca
   for (const said of [OUTCOME.superseded(1), FILE_REMARKS.late(4, 5), ROW_HINTS.notDone, 'LA-1']) {
     expect(wordsOf(after)).toContain(said);
   }
-  // Also where it is all that the file would do.
+  // The same holds if it is the only record in the file.
   const alone = await shown(fileOf(code, 3, late.slice(0, 1)));
   expect(wordsOf(alone)).toContain(UPLOAD.would.superseded(1));
   expect(wordsOf(alone)).not.toContain(UPLOAD.shownNothing);
@@ -351,7 +351,7 @@ test('form fields supply what a CSV’s name does not say', async () => {
   ]) {
     const visit = await choose(csv, { name: 'export.csv', fields: wrong });
     expect([visit.status, visit.heading]).toEqual([400, UPLOAD.title]);
-    // It was given: what is said is that it cannot be read, with an example.
+    // A value was typed, so the message says that it cannot be read, with an example.
     expect(wordsOf(visit).includes(UPLOAD.createdAtWrong)).toBe('createdAt' in wrong);
   }
 });
@@ -359,20 +359,20 @@ test('form fields supply what a CSV’s name does not say', async () => {
 describe('a file with wrong form fields', () => {
   const csv = fileCsv({ records: [planOf(1), planOf(2)] });
   const right = { sequence: '2', createdAt: '27/11/2026 21:30', rowCount: '2' };
-  /** Sends the form of a page again, with no file chosen. */
+  /** Sends a page's form again without choosing a file. */
   const again = (page: Visit, fields: Record<string, string>, content = '', visitor = officer) => {
     const { kept = '' } = hiddenOf(page, '/council/upload');
     const name = content === '' ? '' : 'other.csv';
     return choose(content, { name, fields: { kept, ...fields }, visitor });
   };
 
-  test('is kept, so that only the field needs correcting, as often as it takes', async () => {
+  test('is kept, so that only the field needs correcting, however often it is wrong', async () => {
     const code = await newCouncil([planOf(1)]);
     const wrong = await choose(csv, { name: 'export.csv', fields: { ...right, sequence: 'two' } });
     expect([wrong.status, wordsOf(wrong).includes('export.csv')]).toEqual([400, true]);
     const still = await again(wrong, { ...right, createdAt: 'yesterday' });
     expect([still.status, wordsOf(still).includes(UPLOAD.createdAtWrong)]).toEqual([400, true]);
-    // What only the whole check finds keeps the file as well.
+    // The file is also kept if only the full check finds the fault.
     const { sequence: _sequence, ...less } = right;
     const checked = await follow(await again(still, less));
     expect(checked.heading).toBe(UPLOAD.keptTitle);
@@ -381,18 +381,18 @@ describe('a file with wrong form fields', () => {
     expect([page.heading, page.path]).toEqual([UPLOAD.shown, checked.path]);
     expect((await follow(await send(page))).heading).toBe(UPLOAD.answered.CPF02);
     expect(await waiting(code)).toEqual([]);
-    // Once it was sent there is nothing to put right.
+    // Once the file has been sent, there is nothing left to correct.
     expect(wordsOf(await again(checked, right))).toContain(UPLOAD.keptGone);
     const events = (await service.events()).filter(
       (event) => event.type === 'upload-previewed' && event.authority === code,
     );
-    // The first was of the file that the council was made with.
+    // The first event is for the file that the council was set up with.
     const seen = events.slice(1).map((event) => 'sha256' in event && [event.by, event.sha256]);
     const once = [`Person officer-${code}`, hash('sha256', csv)];
     expect(seen).toEqual([once, once]);
   });
 
-  test('is checked once if its corrected form is sent twice, and both answers lead to what it would do', async () => {
+  test('is checked once if the corrected form is sent twice, and both answers lead to its preview', async () => {
     const code = await newCouncil([planOf(1)]);
     const wrong = await choose(csv, { name: 'export.csv', fields: { ...right, sequence: 'two' } });
     const { kept = '' } = hiddenOf(wrong, '/council/upload');
@@ -406,7 +406,7 @@ describe('a file with wrong form fields', () => {
       .slice(before)
       .filter((event) => event.type === 'upload-previewed' && event.authority === code);
     expect(previewed).toHaveLength(1);
-    // What was typed anew is not answered with what was typed before.
+    // Newly typed values never get the answer to values typed before.
     const other = await again(wrong, { ...right, sequence: '3' });
     expect([other.status, wordsOf(other).includes(UPLOAD.keptGone)]).toEqual([400, true]);
     const [page] = pages;
@@ -427,7 +427,7 @@ describe('a file with wrong form fields', () => {
     expect((await follow(await send(page))).heading).toBe(UPLOAD.answered.CPF03);
   });
 
-  test('belongs to its sender, and makes room for another that is chosen', async () => {
+  test('belongs to its sender, and is replaced if another is chosen', async () => {
     const code = await newCouncil([planOf(1)]);
     const wrong = await choose(csv, { name: 'export.csv', fields: { ...right, sequence: 'two' } });
     const colleague = await visitorAs(service, { organisation: code, scopes: ['upload'] });
@@ -453,7 +453,7 @@ describe('a file with wrong form fields', () => {
   });
 });
 
-describe('nothing is changed, the file is gone, and a message says why, if it', () => {
+describe('nothing is changed, the file is deleted, and a message says why, if it', () => {
   test.each<[string, Parameters<typeof choose>[0], Parameters<typeof choose>[1], number, string]>([
     ['is missing', '', { name: '' }, 400, UPLOAD.choose],
     ['is empty', '', {}, 400, UPLOAD.empty],
@@ -491,7 +491,7 @@ describe('nothing is changed, the file is gone, and a message says why, if it', 
     const page = await shown(contentOf(code), { name: 'upload.xml' });
     expect(page.heading).toBe(UPLOAD.refusedTitle);
     expect(wordsOf(page)).toContain(words);
-    // What to do is said in the summary, which leads to the field, and there again.
+    // The error summary says what to do and links to the field, which says it again.
     const [, toDo = ''] = /<li><a href="#file">([^<]+)<\/a>/.exec(page.text) ?? [];
     expect(toDo).not.toBe('');
     expect(page.text).toContain(`${toDo}</span>\n<input class="nhsuk-input cpf-file" id="file"`);
@@ -500,7 +500,7 @@ describe('nothing is changed, the file is gone, and a message says why, if it', 
     expect(await loadEvents(code)).toEqual([]);
   });
 
-  test('is cut off on its way', async () => {
+  test('is cut off while being sent', async () => {
     const code = await newCouncil();
     const { token } = await officer.form('/council/upload');
     const start = `--B\r\nContent-Disposition: form-data; name="token"\r\n\r\n${token}\r\n--B\r\nContent-Disposition: form-data; name="file"; filename="a.xml"\r\n\r\n<File`;
@@ -522,7 +522,7 @@ describe('nothing is changed, the file is gone, and a message says why, if it', 
     expect(await loadEvents(code)).toEqual([]);
   });
 
-  test('was sent by another site’s form, before any of it was kept', async () => {
+  test('was sent by a form on another site, before any of it was kept', async () => {
     const code = await newCouncil();
     const file = fileOf(code, 1, [planOf(1)]);
     const other = await visitorAs(service, { organisation: code, scopes: ['upload'] });
@@ -595,7 +595,7 @@ describe('nothing is changed, the file is gone, and a message says why, if it', 
   });
 });
 
-test('a file loaded before is answered as it was then, and cannot be sent again', async () => {
+test('a file that was loaded before gets the same answer as then, and cannot be sent again', async () => {
   const code = await newCouncil();
   const file = fileOf(code, 1, [planOf(1)]);
   await loaded(file);
@@ -637,7 +637,7 @@ test('nobody else sees, sends or deletes a waiting file: neither another council
   await officer.post(`${page.path}/discard`, hiddenOf(page, `${page.path}/discard`));
 });
 
-test('a waiting file is found again from Home and from Send a file, by its sender only', async () => {
+test('only its sender finds a waiting file again, from Home and from Send a file', async () => {
   const code = await newCouncil([planOf(1)]);
   const colleague = await visitorAs(service, { organisation: code, scopes: ['upload'] });
   const linksOf = async (visitor: Visitor, path: string) =>
@@ -662,7 +662,7 @@ test('a waiting file is found again from Home and from Send a file, by its sende
   expect(wordsOf(still)).toContain(UPLOAD.kept);
   expect(hiddenOf(still, '/council/upload')['kept']).toContain(id);
   expect((await colleague.get(entered.href)).heading).toBe(UPLOAD.gone);
-  // What is to be entered is of the session in which the file came; what it would do is its sender's.
+  // Form values belong to the session in which the file came; the preview belongs to its sender.
   const later = await visitorAs(service, {
     user: `officer-${code}`,
     organisation: code,
@@ -683,7 +683,7 @@ test('a user has at most three waiting files: a fourth replaces the oldest', asy
   expect(statuses).toEqual([404, 200, 200, 200]);
 });
 
-test('a file that waited too long is gone, with its page', async () => {
+test('a file that has waited too long is deleted, with its page', async () => {
   const code = await newCouncil();
   const page = await shown(fileOf(code, 1, [planOf(1)]));
   const state = join(
@@ -695,7 +695,7 @@ test('a file that waited too long is gone, with its page', async () => {
   const saved = JSON.parse(await readFile(state, 'utf8')) as { savedAt: number };
   await writeFile(state, JSON.stringify({ ...saved, savedAt: saved.savedAt - 31 * 60_000 }));
   expect((await officer.get(page.path)).heading).toBe(UPLOAD.gone);
-  // The next sender sweeps.
+  // The next upload clears it away.
   const path = (await shown(fileOf(code, 1, [planOf(1)]))).path;
   expect(await waiting(code)).not.toContain(page.path.slice('/council/upload/'.length));
   expect((await officer.get(path)).status).toBe(200);
@@ -715,7 +715,7 @@ test('many unusable records are shown page by page', async () => {
   expect((await officer.get(`${first.path}?page=99`)).status).toBe(200);
 });
 
-test('a stranger’s browser does not wait for a file to be read', async () => {
+test('somebody who is not signed in is refused without waiting for their file to be read', async () => {
   const visit = await createVisitor(service.baseUrl).ask('/council/upload', {
     method: 'POST',
     headers: { 'content-type': 'multipart/form-data; boundary=B' },
@@ -725,7 +725,7 @@ test('a stranger’s browser does not wait for a file to be read', async () => {
 });
 
 describe('the history', () => {
-  /** Once the audit has sealed and indexed as many files of a council. */
+  /** Waits until this many of a council's files have been sealed and indexed. */
   async function historyOf(count: number): Promise<Visit> {
     let page = await officer.get('/council/history');
     await until(async () => {
@@ -738,7 +738,7 @@ describe('the history', () => {
     return page;
   }
 
-  test('has every file newest first, even refused ones, each with its answer to download', async () => {
+  test('lists every file newest first, even refused ones, each with its answer to download', async () => {
     const code = await newCouncil([planOf(1)]);
     await loaded(
       fileOf(code, 2, [planOf(2), { ...planOf(3), child: person(3, { nhsNumber: '1' }) }]),
@@ -763,7 +763,7 @@ describe('the history', () => {
     expect((await officer.get('/council/history/2/exe')).status).toBe(404);
   });
 
-  test('says of a held file that it is held, and of one overruled by a newer file that it is, and links to each answer', async () => {
+  test('says that a file is held, or was overruled by a newer file, and links to each answer', async () => {
     const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
     const ended = Array.from({ length: 6 }, (_, n) => planOf(n, { endDate: yesterday() }));
     for (const [number, records] of [
@@ -798,7 +798,7 @@ describe('the history', () => {
     }
   });
 
-  test('says what became of a held file once that is decided', async () => {
+  test('says what became of a held file once that has been decided', async () => {
     const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
     const ended = Array.from({ length: 6 }, (_, n) => planOf(n, { endDate: yesterday() }));
     for (const [number, records] of [
@@ -829,7 +829,7 @@ describe('the history', () => {
     expect(wordsOf(file)).not.toMatch(/[0-9]T[0-9]{2}:/);
   });
 
-  test('lists a held and released file once, with its result and a note that the held part is loaded', async () => {
+  test('lists a file that was held and released once, with its result and a note that the held part is loaded', async () => {
     const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
     const ended = Array.from({ length: 6 }, (_, n) => planOf(n, { endDate: yesterday() }));
     const sent = await shown(fileOf(code, 2, [...ended, planOf(20)]));
@@ -848,7 +848,7 @@ describe('the history', () => {
     expect(page.text.match(new RegExp(UPLOAD.answered.CPF02, 'g'))).toHaveLength(2);
   });
 
-  test('goes page by page, and its cursor is useless to another council', async () => {
+  test('is shown page by page, and its cursor is useless to another council', async () => {
     const code = await newCouncil();
     for (let n = 0; n < 30; n++) {
       await service.store.appendEvent({
@@ -873,7 +873,7 @@ describe('the history', () => {
     expect([other.status, wordsOf(other)]).toEqual([200, expect.stringContaining(HISTORY.none)]);
   });
 
-  test('is visible with its answers to that council only', async () => {
+  test('is visible, with its answers, to that council only', async () => {
     await newCouncil([planOf(1)]);
     await newCouncil();
     for (const path of ['/council/history/1', '/council/history/1/csv', '/council/history/x']) {
@@ -882,7 +882,7 @@ describe('the history', () => {
   });
 });
 
-test('what waits is shown with why and what to do, to its council only', async () => {
+test('waiting files are shown with why they wait and what to do, to their council only', async () => {
   const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
   expect((await officer.get('/council/held')).heading).toBe(HELD.none);
   const ended = Array.from({ length: 6 }, (_, n) => planOf(n, { endDate: yesterday() }));
@@ -891,7 +891,7 @@ test('what waits is shown with why and what to do, to its council only', async (
   const after = await follow(await send(page, { stops: '6' }));
   expect(after.heading).toBe(UPLOAD.answeredHeldWhole);
   const held = await officer.get('/council/held');
-  // What became of the file says why and what to do as the list of what waits does, and leads there.
+  // The result of the file gives the same reason and advice as the list of waiting files, and links to it.
   for (const visit of [held, after, await officer.get('/council/history/2')]) {
     const main = visit.text.slice(visit.text.indexOf('<h1'));
     expect(wordsOf({ ...visit, text: main })).toContain(HELD.ask(`${code}-2`));
@@ -900,13 +900,13 @@ test('what waits is shown with why and what to do, to its council only', async (
   }
   expect(wordsOf(held)).toContain(HELD.nothingIsLoaded);
   expect(wordsOf(held)).not.toContain(HELD.restIsLoaded);
-  // Nothing in it has used its number.
+  // None of its records is loaded, so its number is still free.
   expect(wordsOf(held)).toContain(HELD.corrected(false));
   await newCouncil();
   expect((await officer.get('/council/held')).heading).toBe(HELD.none);
 });
 
-test('of a partly held file, only that part is shown as waiting', async () => {
+test('if part of a file is held, only that part is shown as waiting', async () => {
   const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
   const ended = Array.from({ length: 6 }, (_, n) => planOf(n, { endDate: yesterday() }));
   const page = await shown(fileOf(code, 2, [...ended, planOf(20)]));
@@ -920,7 +920,7 @@ test('of a partly held file, only that part is shown as waiting', async () => {
   expect(held).not.toContain(HELD.nothingIsLoaded);
 });
 
-test('the first page says what of the council’s is waiting, and links to it', async () => {
+test('the first page says what of the council’s is waiting, with a link', async () => {
   const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
   const links = async () =>
     [
@@ -951,7 +951,7 @@ test('the first page says what of the council’s is waiting, and links to it', 
   ]);
 });
 
-test('every page says the same about who decides on a waiting file', () => {
+test('every page gives the same answer about who decides on a waiting file', () => {
   const held = { whole: true, records: 1, leftOut: 0 };
   for (const sentence of [
     UPLOAD.wouldWait,
@@ -964,7 +964,7 @@ test('every page says the same about who decides on a waiting file', () => {
   }
 });
 
-test('all holdings can be saved as a file, on record each time', async () => {
+test('all holdings can be saved as a file, which is recorded each time', async () => {
   const code = await newCouncil([planOf(1), planOf(2)]);
   const page = await officer.get('/council/holdings');
   expect(page.text).not.toContain(testNumber(1));
@@ -990,7 +990,7 @@ test('all holdings can be saved as a file, on record each time', async () => {
 describe('comparing the case system', () => {
   const action = '/council/reconcile';
 
-  test('shows what differs, page by page and to save, and keeps nothing of the file', async () => {
+  test('shows the differences, page by page and as a file, and keeps nothing of the upload', async () => {
     const code = await newCouncil(Array.from({ length: 60 }, (_, n) => planOf(n)));
     const visit = await choose(fileOf(code, 9, [planOf(1), planOf(100)]), { action });
     const path = visit.headers.get('location') ?? '';
@@ -1011,7 +1011,7 @@ describe('comparing the case system', () => {
         (event) => event.type === 'holdings-read' && event.authority === code,
       ),
     ).toEqual([expect.objectContaining({ reason: 'compared with an extract of the case system' })]);
-    // Of nobody else: not of a colleague, and not of another council.
+    // Nobody else can see it, neither a colleague nor another council.
     for (const organisation of [code, 'ZZ101']) {
       const other = await visitorAs(service, { organisation, scopes: ['upload'] });
       expect((await other.get(path)).status).toBe(404);
@@ -1019,7 +1019,7 @@ describe('comparing the case system', () => {
     }
   });
 
-  test('says what differs in words and dates, and has no empty columns', async () => {
+  test('describes the differences in words and dates, and has no empty columns', async () => {
     const code = await newCouncil([planOf(1), planOf(2)]);
     const csv = fileCsv({
       records: [planOf(1, { endDate: day('2026-11-20') }), planOf(3)],
@@ -1030,7 +1030,7 @@ describe('comparing the case system', () => {
     const words = wordsOf(page);
     expect(words).toContain(`${RECONCILE.fields.endDate}: 20 November 2026`);
     expect(page.text).not.toMatch(/endDate|>\d{4}-\d{2}-\d{2}</);
-    // Numbers stand as on every other page, and can be compared group by group.
+    // Numbers are grouped as on every other page, so that they can be compared group by group.
     expect(words).toMatch(/\b999 \d{3} \d{4}/);
     expect(words).not.toMatch(/\b999\d{7}/);
     const headsOf = (caption: string) =>
@@ -1040,7 +1040,7 @@ describe('comparing the case system', () => {
     expect(headsOf(RECONCILE.results['only-there'])).toContain(RECONCILE.columns.place);
   });
 
-  test.each([['none', '', { name: '' }, UPLOAD.choose]])(
+  test.each([['no file', '', { name: '' }, UPLOAD.choose]])(
     'with %s says so',
     async (_, content, options, sentence) => {
       await newCouncil([planOf(1)]);
@@ -1057,8 +1057,8 @@ describe('comparing the case system', () => {
       'larger than',
     ],
     ['a spreadsheet', () => new Uint8Array([0x50, 0x4b, 3, 4, 20]), 'spreadsheet'],
-    ['another council’s', () => fileOf('ZZ101', 1, [planOf(1)]), 'another authority'],
-  ])('with %s says what is wrong, and compares nothing', async (_, contentOf, words) => {
+    ['another council’s file', () => fileOf('ZZ101', 1, [planOf(1)]), 'another authority'],
+  ])('with %s, says what is wrong and compares nothing', async (_, contentOf, words) => {
     const code = await newCouncil([planOf(1)]);
     const name = words === 'larger than' ? 'all.csv' : 'all.xml';
     const visit = await choose(contentOf(code), { action, name });
@@ -1078,7 +1078,7 @@ test.each([
     60_000,
     'Comparing with what is held. 99% done, 1,000 records so far. About 1 second left.',
   ],
-  // Of what has hardly begun nobody knows how long it takes.
+  // Nothing can be said about the time left for a file that has only just begun.
   ['reading', 0.01, 1_000, 'Reading. 1% done, 1,000 records so far.'],
 ])('a file that is %s shows its progress and the time left: %d', (doing, share, took, words) => {
   const state = { kind: 'sending', beganAt: 0, share, records: 1_000, doing } as const;

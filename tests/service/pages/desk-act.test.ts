@@ -17,11 +17,11 @@ import { visitorAs } from '../../support/desk.ts';
 import { testFolder } from '../../support/service.ts';
 import { createVisitor, type Visitor } from '../../support/visitor.ts';
 
-/** The checks that every act of a council, an officer or an operator passes, using one that does nothing. */
+/** The checks that apply to every act of a council, an officer or an operator, tried with an act that does nothing. */
 
 const refused: string[] = [];
 const done: string[] = [];
-/** The reasons of forms that were looked at. */
+/** The reasons in the forms that were examined. */
 const judged: string[] = [];
 const used = new Set<string>();
 let ended = false;
@@ -109,13 +109,13 @@ afterAll(async () => {
   sealer?.stop();
 });
 
-/** A session of the same person each time. */
+/** Each call gives a new session of the same person. */
 const newOfficer = (): Promise<Visitor> =>
   visitorAs({ baseUrl, dataDir }, { user: 'officer', organisation: 'ZZ101', scopes: ['upload'] });
 
 const formOf = (visitor = officer) => visitor.form('/act');
 
-test('an act is done once, in the name of the person signed in, whatever was typed, and ends in a redirect', async () => {
+test('an act is done once, in the name of the person signed in whatever was typed, and ends in a redirect', async () => {
   const form = await formOf();
   const fields = { ...form, reason: 'because', by: 'Somebody Else', authority: 'ZZ999' };
   const first = await officer.post('/act', fields);
@@ -126,7 +126,7 @@ test('an act is done once, in the name of the person signed in, whatever was typ
   expect(done).toHaveLength(1);
 });
 
-test('a form that is sent twice with something wrong in it is answered with that each time, and looked at once', async () => {
+test('a form sent twice with a mistake in it gets the same answer both times, and is examined once', async () => {
   const fields = { ...(await formOf()), reason: 'wrong' };
   const before = judged.length;
   const visits = await Promise.all([officer.post('/act', fields), officer.post('/act', fields)]);
@@ -136,10 +136,10 @@ test('a form that is sent twice with something wrong in it is answered with that
     expect(visit.text).toMatch(/nhsuk-error-summary[^]*href="#reason">Say why[^]*<h1/);
   }
   expect(judged.slice(before)).toEqual(['wrong']);
-  // The same form with something else in it is another matter, and was sent before.
+  // The same form with other contents is a different request, and the form has already been used.
   const other = await officer.post('/act', { ...fields, reason: 'right' });
   expect([other.status, other.heading]).toEqual([409, DESK.usedUp]);
-  // Nobody else gets the answer.
+  // The answer is given to nobody else.
   const stranger = await (await newOfficer()).post('/act', fields);
   expect(stranger.heading).toBe(DESK.untrusted);
 });
@@ -170,27 +170,27 @@ test('a form with a repeated field does nothing', async () => {
   expect(done).toHaveLength(before);
 });
 
-test('a form from another session of the same person does nothing', async () => {
+test('a form from another session, even of the same person, does nothing', async () => {
   const visit = await officer.post('/act', await formOf(await newOfficer()));
   expect(visit.heading).toBe(DESK.untrusted);
 });
 
 test.each([
   ['a scope of another desk', { organisation: 'ZZ101', scopes: ['audit', 'operate'] }],
-  ['a role at an organisation that is no authority', { organisation: 'zz', scopes: ['upload'] }],
+  ['a role whose organisation is not an authority', { organisation: 'zz', scopes: ['upload'] }],
 ] as const)(
-  'somebody who has %s is refused as others are, and reads whom to ask',
+  'somebody who has %s is refused as others are, and is told whom to ask',
   async (_, somebody) => {
     const visitor = await visitorAs({ baseUrl, dataDir }, somebody);
     for (const visit of [await visitor.get('/act'), await visitor.post('/act', {})]) {
-      // A role that no token could have is nobody's.
+      // No token could have this role, so it signs nobody in.
       if (somebody.organisation === 'zz') expect([303, 401]).toContain(visit.status);
       else expect([visit.status, visit.heading]).toEqual([403, DESK.notYours]);
     }
   },
 );
 
-test('an ended session does nothing more, and neither does a stranger', async () => {
+test('an ended session can do nothing more, and neither can somebody who never signed in', async () => {
   const leaving = await newOfficer();
   const form = await formOf(leaving);
   const before = done.length;
@@ -222,7 +222,7 @@ test.each([
   },
 );
 
-test('too many requests and an internal fault are pages that say so, and what to do next', async () => {
+test('too many requests and an internal fault each get a page that says so, and what to do next', async () => {
   limited = true;
   const slow = await officer.get('/act');
   limited = false;

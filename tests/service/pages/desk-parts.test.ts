@@ -4,7 +4,7 @@ import { download } from '#service/pages/desk/download.ts';
 import { pager, readReason, reasonField, table } from '#service/pages/desk/parts.ts';
 import { html } from '#service/pages/html/html.ts';
 
-/** What all pages of councils, officers and operators are made of. */
+/** The building blocks of all pages for councils, officers and operators. */
 
 const HOSTILE = '"><script>alert(1)</script>';
 const points = [
@@ -18,14 +18,14 @@ test.each([
   ['a bar chart', barChart],
   ['a line chart', lineChart],
 ])(
-  '%s gives the figures of its picture, even if empty, and no text in it is markup',
+  '%s gives the figures behind its picture, even if empty, and treats no text in it as markup',
   (_, chart) => {
     const drawn = String(chart({ title: `Look-ups ${HOSTILE}`, columns, points }));
     expect(drawn).not.toContain('<script>');
     expect(drawn).toMatch(/<svg[^>]*role="img" aria-label="Look-ups /);
     const cells = [...drawn.matchAll(/<td[^>]*>([^<]*)<\/td>/g)].map(([, text]) => text);
     expect(cells.filter((_text, i) => i % 2 === 1)).toEqual(['4', 'none', '7']);
-    // A policy forbids styles in the page.
+    // The security policy does not allow inline styles.
     expect(drawn).not.toContain('style=');
   },
 );
@@ -68,7 +68,7 @@ test('a chart of nothing, or of zeros, can be drawn', () => {
   }
 });
 
-test('a file is saved and never displayed, under a name that no system misreads', async () => {
+test('a file is saved and never displayed, with a name that every system reads correctly', async () => {
   const answer = download('../ack "1"\r\nx: y.csv', 'text/csv', 'a,b');
   expect(answer.headers.get('content-disposition')).toBe('attachment; filename="..-ack-1-x-y.csv"');
   expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
@@ -81,7 +81,7 @@ test.each([
   ['x'.repeat(121), 'at most 120'],
   ['...', 'a letter or a digit'],
   ['a\u202eb', 'direction of text'],
-])('%j is not a reason, by the same rule as on the command line', (text, problem) => {
+])('%j is not accepted as a reason, by the same rule as on the command line', (text, problem) => {
   const read = readReason(text);
   expect(read).toMatchObject({ kind: 'wrong', error: { field: 'reason' } });
   if (read.kind !== 'wrong') return;
@@ -91,11 +91,11 @@ test.each([
   );
 });
 
-test('a reason is read without the space around it', () => {
+test('a reason is read without spaces around it', () => {
   expect(readReason(' wrong child ')).toEqual({ kind: 'read', reason: 'wrong child' });
 });
 
-test('a table has a caption, and other people’s words in it are text', () => {
+test('a table has a caption, and shows other people’s words as text', () => {
   const made = String(table('Files', ['Name'], [[HOSTILE], [html`<b>ours</b>`], [undefined]]));
   expect(made).toContain('&lt;script&gt;');
   expect(made).toContain('<b>ours</b>');

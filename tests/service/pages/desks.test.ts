@@ -23,11 +23,11 @@ import {
 } from '../../support/visitor.ts';
 
 /**
- * Who may open which page of a council, a privacy officer or an operator. The pages are those of the running
- * service: one that is not in the table fails the suite, so that none can be added without saying whom it is for.
+ * Who may open which page of a council, a privacy officer or an operator. The pages are those of the running service. A
+ * page missing from the table fails the suite, so none can be added without saying whom it is for.
  */
 
-/** The made-up people of a demo, and one who is not signed in. */
+/** The made-up people of a demo, and somebody who is not signed in. */
 const PEOPLE = [
   'emergencyDepartment',
   'scheduledCare',
@@ -40,28 +40,28 @@ const PEOPLE = [
 type Person = (typeof PEOPLE)[number];
 
 type Entry = {
-  /** An address that there is, of a page with parameters. */
+  /** An existing address, for a page whose path has parameters. */
   path?: string;
-  /** Who is let in, and with what status; of a form that has no token, 403. */
+  /** Who is let in, and with which status: 403 for a form that is sent without its token. */
   people: Partial<Record<Person, number>>;
 };
 
 const council: Entry = { people: { authority: 200 } };
-/** One that has no token. */
+/** A form sent without its token. */
 const form: Entry = { people: { authority: 403 } };
 
 const officer: Entry = { people: { privacyOfficer: 200, caldicottGuardian: 200 } };
-/** A form that has no token. */
+/** A form sent without its token. */
 const officerForm: Entry = { people: { privacyOfficer: 403, caldicottGuardian: 403 } };
 
-/** A comparison that nobody has made. */
+/** The id of a comparison that does not exist. */
 const COMPARED = '/council/reconcile/00000000-0000-4000-8000-000000000000';
-/** A file that nobody has waiting. */
+/** The id of an uploaded file that does not exist. */
 const WAITING = '/council/upload/00000000-0000-4000-8000-000000000000';
 const operator: Entry = { people: { operations: 200 } };
-/** Without a token. */
+/** A form sent without its token. */
 const operatorForm: Entry = { people: { operations: 403 } };
-/** Of something that there is not. */
+/** A page about something that does not exist. */
 const operatorNothing: Entry = { people: { operations: 404 } };
 
 const PAGES: Record<string, Entry> = {
@@ -99,7 +99,7 @@ const PAGES: Record<string, Entry> = {
   'POST /officer/child/copy': officerForm,
   'GET /officer/cases': officer,
   'POST /officer/cases': officerForm,
-  // A case that does not exist, or is not theirs.
+  // A case that does not exist looks like another organisation's.
   'GET /officer/cases/:id': {
     path: '/officer/cases/00000000-0000-4000-8000-000000000000',
     people: { privacyOfficer: 404, caldicottGuardian: 404 },
@@ -112,7 +112,7 @@ const PAGES: Record<string, Entry> = {
   'GET /officer/seal/checkpoint': officer,
   'GET /officer/seal/key': officer,
   'POST /officer/seal/verify': officerForm,
-  // A proof holds all of an event, which only the operating organisation sees.
+  // A proof contains the whole event, which only the operating organisation may see.
   'POST /officer/seal/proof': { people: { privacyOfficer: 404, caldicottGuardian: 403 } },
   'GET /officer/blocked': officer,
   'POST /officer/block': officerForm,
@@ -128,7 +128,7 @@ const PAGES: Record<string, Entry> = {
   'GET /council/withdraw': council,
   'POST /council/withdraw/find': form,
   'POST /council/withdraw': form,
-  // One that there is not, as for everybody else's.
+  // A withdrawal that does not exist looks like another council's.
   'GET /council/withdrawals/:id': { path: '/council/withdrawals/bcdf', people: { authority: 404 } },
   'POST /council/withdrawals/:id/confirm': { ...form, path: '/council/withdrawals/bcdf/confirm' },
   'POST /council/withdrawals/:id/decline': { ...form, path: '/council/withdrawals/bcdf/decline' },
@@ -181,14 +181,14 @@ beforeAll(async () => {
     visitors.set(person, visitor);
     if (person !== 'stranger') expect((await visitor.signIn(person)).status).toBe(303);
   }
-  // The history is read from the index of the audit, which is made after the start.
+  // The history comes from the audit index, which is built after the start.
   await until(async () => (await visitorOf('authority').get('/council/history')).status === 200);
 });
 afterAll(() => service?.stopAndRemove());
 
 const visitorOf = (person: Person): Visitor => visitors.get(person) as Visitor;
 
-test('a browser that opens a form’s address, as from its history, goes to the page it was on, and a program gets a problem', async () => {
+test('a browser that opens the address of a form, as from its history, is sent to the page of the form, and a program gets a problem', async () => {
   const forms = [...OTHER_PAGES, ...DESK_PAGES].map(({ operation }) => operation);
   const reads = new Set(forms.filter(({ method }) => method === 'GET').map(({ path }) => path));
   const only = forms.filter(({ method, path }) => method === 'POST' && !reads.has(path));
@@ -215,7 +215,7 @@ test('a browser that opens a form’s address, as from its history, goes to the 
   expect((await visitor.get('/look-up/attendance')).headers.get('location')).toBe('/look-up');
 });
 
-test('the table of who may open pages has every page of a desk', () => {
+test('the table of who may open which page has every page of a desk', () => {
   const served = DESK_PAGES.map(({ operation: { method, path } }) => `${method} ${path}`);
   expect(Object.keys(PAGES).toSorted()).toEqual(served.toSorted());
 });
@@ -240,7 +240,7 @@ test.for(Object.entries(PAGES))('%s opens only for the people it is for', async 
   expect(outcomes).toEqual(expected);
 });
 
-test('somebody refused at a desk is audited with the kind of page', async () => {
+test('a refusal at a desk is audited with the kind of page', async () => {
   const visitor = await signedIn(service, 'ambulanceService');
   await visitor.get('/council');
   expect(await service.events()).toContainEqual(
@@ -306,7 +306,7 @@ test.for([
   },
 );
 
-test('an ended session gets a page that says so, and nothing more is shown', async () => {
+test('after a session ends, its cookie opens nothing more, and the browser is sent to sign in', async () => {
   const visitor = await signedIn(service, 'authority');
   const page = await visitor.get('/council');
   expect(page.heading).toBe('Northmoor Council');
@@ -319,7 +319,7 @@ test('an ended session gets a page that says so, and nothing more is shown', asy
 
 const FILE_FORMS = ['/council/upload', '/council/reconcile', '/council/columns'];
 
-/** Forms of which nothing can be taken, since they have no token. */
+/** Forms that give nothing away, since they have no token. */
 const formOf = (address: string): { body: string; type?: string } =>
   FILE_FORMS.includes(address)
     ? {
@@ -370,12 +370,12 @@ test('a desk answers no HEAD', async () => {
   expect([visit.status, visit.headers.get('allow')]).toEqual([405, 'GET']);
 });
 
-test('nobody acts for an authority by a role with no organisation', async () => {
+test('nobody acts for an authority in a role at another organisation', async () => {
   const visitor = await visitorAs(service, { organisation: 'ZZ999', scopes: ['upload'] });
   expect((await visitor.get('/council')).heading).toBe(COUNCIL.unknown);
 });
 
-test('somebody signed in at a lookup process is also signed in at a worker', async () => {
+test('somebody who signs in at a lookup process is also signed in at a worker', async () => {
   const dataDir = await testFolder();
   const keysFile = join(dataDir, 'keys');
   await writeFile(keysFile, SESSION_KEYS);
@@ -405,7 +405,7 @@ test('somebody signed in at a lookup process is also signed in at a worker', asy
     for (const [name, value] of visitor.jar) atWorker.jar.set(name, value);
     const page = await atWorker.get('/council');
     expect(page.heading).toBe('Northmoor Council');
-    // Signed out there, they are signed out here.
+    // Signing out at the other process signs them out here too.
     await visitor.post('/sign-out', hiddenOf(page, '/sign-out'));
     await until(async () => (await atWorker.get('/council')).status === 303);
   } finally {

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { signInFileSchema } from '#schemas/people/sign-in.ts';
 import { openProvider, type Provider } from '#service/pages/sign-in/openid.ts';
 
-/** What a provider's tokens must be, however they arrive. */
+/** What a provider's tokens must be, whichever way they arrive. */
 
 const SECRET = 'made-up-secret-made-up-secret-made-up';
 const LOGOUT = 'http://schemas.openid.net/event/backchannel-logout';
@@ -20,7 +20,7 @@ let issuer: string;
 let own: Keys;
 let others: Keys;
 let provider: Provider;
-/** Of the token that is given next. */
+/** Makes the next token that the provider returns. */
 let sign: (claims: JWTPayload) => Promise<string> | string;
 let nonce: string;
 let more: JWTPayload;
@@ -135,14 +135,14 @@ test.each<[string, typeof sign]>([
   expect(await signIn(by)).toEqual({ kind: 'refused', cause: 'unavailable' });
 });
 
-test('a session id that no cookie could hold is refused by name, and the person is not sent in circles', async () => {
+test('a session id too long for a cookie is refused by name, and the person is not sent round in circles', async () => {
   expect(await signIn(signedBy(own), { sid: 'x'.repeat(256) })).toMatchObject({
     kind: 'refused',
     cause: 'unreadable',
     sent: { unreadable: 'sid' },
   });
   expect(await signIn(signedBy(own), { sid: 'x'.repeat(255) })).toMatchObject({ kind: 'known' });
-  // A cookie holds bytes, and not letters.
+  // The limit of a cookie is in bytes, not letters.
   expect(await signIn(signedBy(own), { sid: 'é'.repeat(128) })).toMatchObject({
     kind: 'refused',
     cause: 'unreadable',
@@ -150,7 +150,7 @@ test('a session id that no cookie could hold is refused by name, and the person 
   });
 });
 
-test('an activity that a provider repeats is kept once, so that a cookie holds the role', async () => {
+test('an activity that a provider repeats is stored once, so that the role fits in a cookie', async () => {
   const role = {
     id: '1',
     code: 'R8001',

@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stopAndRemove());
 
-/** What may be said beside a negative; a list says some of it about several children. */
+/** What may be said beside a negative. A list says some of it about several children. */
 const CAUTIONS = [
   RESULT.covered.notSet,
   'This is a sample of',
@@ -46,7 +46,7 @@ test.each([
   ['no plan, for an older child', NONE, OLD],
   ['only an ended plan', OVER, OLD],
   ['only an ended plan, with another date of birth', OVER, YOUNG],
-])('a list is as careful about a negative as a single answer: %s', async (_, number, born) => {
+])('a list warns about a negative just as a single answer does: %s', async (_, number, born) => {
   const [year = '', month = '', day = ''] = born?.split('-') ?? [];
   const single = wordsOf(await gp.lookUp(number, born === undefined ? {} : { day, month, year }));
   const listed = wordsOf(await gp.send('/list', { list: born ? `${number}, ${born}` : number }));
@@ -55,13 +55,13 @@ test.each([
   expect(saidBy(listed)).toEqual(saidBy(single));
 });
 
-test('a list in which nothing was checked is not called a result', async () => {
+test('a list is not called a result if nothing was checked', async () => {
   const answer = await gp.send('/list', { list: '999 000 0000' });
   expect(answer.title).toContain(NOT_CHECKED.title);
   expect(answer.status).toBe(400);
 });
 
-test('a list that ran into a limit keeps its text, is retried as a list, and leaves the screen in time', async () => {
+test('a list that hit a limit keeps its text, is tried again as a list, and leaves the screen in time', async () => {
   const text = Array.from({ length: 50 }, (_, i) => (i === 0 ? PLAN : NONE)).join('\n');
   const refused = await gp.send('/list', { list: text });
   expect([refused.status, refused.heading]).toEqual([429, NOT_CHECKED.limited]);

@@ -50,7 +50,7 @@ async function paste(visitor: Visitor, list: string): Promise<Visit> {
 const looks = async (): Promise<number> =>
   (await service.events()).filter(({ type }) => type === 'lookup').length;
 
-test('a pasted list keeps its order, says first what was not checked and what is flagged, and never that all is clear', async () => {
+test('a pasted list keeps its order, starts with what was not checked and what is flagged, and never says that all is clear', async () => {
   const visitor = await practitioner();
   expect(wordsOf(await visitor.get('/look-up'))).toContain(LIST.link);
   const before = await looks();
@@ -84,7 +84,7 @@ test('a pasted list keeps its order, says first what was not checked and what is
   );
 });
 
-test('a list names the out-of-date councils with their numbers, and says so in each line without a plan', async () => {
+test('a list names the councils that are out of date, with their numbers, and says so in each line without a plan', async () => {
   const answer = await paste(await practitioner(), `${NONE}\n${PLAN}`);
   const said = wordsOf(answer);
   expect(said).toContain(
@@ -99,7 +99,7 @@ test('a list names the out-of-date councils with their numbers, and says so in e
   expect(table).not.toMatch(/No plan found(?!, but)/);
 });
 
-test('nobody in unscheduled care is offered a list, or can send one', async () => {
+test('nobody in unscheduled care is offered a list or can send one', async () => {
   const nurse = await signedIn(service);
   const form = await nurse.get('/look-up');
   expect(wordsOf(form)).not.toContain(LIST.link);
@@ -108,7 +108,7 @@ test('nobody in unscheduled care is offered a list, or can send one', async () =
   expect(sent.status).toBe(404);
 });
 
-test('too many lines, none, or one list too many for the day are refused, and the typed text stays', async () => {
+test('too many lines, none, or one list too many for the day are refused, and the typed text is kept', async () => {
   const visitor = await practitioner();
   const many = Array.from({ length: 51 }, () => NONE).join('\n');
   const tooMany = await paste(visitor, many);
@@ -127,13 +127,13 @@ test('too many lines, none, or one list too many for the day are refused, and th
   expect(await looks()).toBe(before);
 });
 
-test('a list counts for the whole day on which it was pasted, even a day of 25 hours', async () => {
+test('a list counts for the whole day when it was pasted, even a day of 25 hours', async () => {
   const once = await service.admin.keys(keys.once('*'));
   const lives = await Promise.all(once.map((key) => service.admin.pttl(key)));
   expect(lives.filter((life) => life > 25 * 3_600_000)).toHaveLength(4);
 });
 
-test('a form sent again as other care shows no answer made for the first', async () => {
+test('a form sent again for another kind of care does not show the answer made for the first', async () => {
   const visitor = await practitioner();
   const fields = await visitor.form('/look-up');
   const planned = await visitor.post('/look-up', { ...fields, number: PLAN, care: 'planned' });
@@ -161,7 +161,7 @@ test('a list leaves the screen for a page of its own, from which another can be 
   }
 });
 
-test('a list sent again from another tab shows nothing and looks nothing up', async () => {
+test('a list sent again from another tab shows nothing and looks up nothing', async () => {
   const visitor = await practitioner();
   const page = await visitor.get('/list');
   const fields = hiddenOf(page, '/list');
@@ -171,7 +171,7 @@ test('a list sent again from another tab shows nothing and looks nothing up', as
   expect(again.heading).toBe(NOT_CHECKED.used);
 });
 
-test('a look and a list while Redis cannot write are on record, each number as not checked', async () => {
+test('a look and a list sent while Redis cannot write are recorded, with each number as not checked', async () => {
   const visitor = await practitioner();
   const list = await visitor.form('/list');
   const look = await visitor.form('/look-up');
@@ -201,7 +201,7 @@ test.each([
   [`${NONE} 31 2 2019`, LIST.outcomes.wrongDate],
   [`${NONE} 5/3/19`, LIST.outcomes.wrongDate],
   [`Ann ${NONE}`, LIST.outcomes.wrong],
-  // The number is right, and what is beside it is not where or how it should be.
+  // The number is correct, and the date beside it is in the wrong place or the wrong form.
   [`${NONE} 05032019`, LIST.outcomes.wrong],
   [`${NONE} 5-Mar-2019`, LIST.outcomes.wrong],
   [`5 3 2019 ${NONE}`, LIST.outcomes.wrong],
@@ -209,7 +209,7 @@ test.each([
   ['5 3 2019', LIST.outcomes.wrong],
   ['5/3/2019', LIST.outcomes.wrong],
   ['999 000 000 5 3 2019', LIST.outcomes.wrongDigit],
-  // Ten digits in all: a number in pairs, or an id with a date.
+  // These have ten digits in all: a number in pairs, or an id and a date.
   ['12 05 03 2019', LIST.outcomes.unclear],
   ['12 31 02 2019', LIST.outcomes.unclear],
   ['05 03 2019 12', LIST.outcomes.unclear],
@@ -220,12 +220,12 @@ test.each([
   ['12 05 03 2019, 5/3/2019', LIST.outcomes.unclear],
   ['Ann 12 05 03 2019', LIST.outcomes.wrong],
   ['999 000 0000, 31/2/2019', LIST.outcomes.wrongDigit],
-])('a line that reads “%s” is reported wrong in the right part', (text, said) => {
+])('in a line that reads “%s” the right part is reported as wrong', (text, said) => {
   const [line] = readList(text, Date.now());
   expect(line?.read.kind === 'refused' && LIST.outcomes[line.read.fault]).toBe(said);
 });
 
-/** Whether the digits at the beginning or the end of a line are in groups such as those of a date. */
+/** Whether the digits at either end of a line are in groups that could be a date. */
 function hasDateGroups(line: string): boolean {
   const groups = line.match(/[0-9]+/g) ?? [];
   return [groups.slice(0, 3), groups.slice(-3)].some((three) =>
@@ -253,7 +253,7 @@ test('a list accepts a number in every form in which it is accepted alone', () =
   const written = fc
     .array(gap, { minLength: 11, maxLength: 11 })
     .map((gaps) => gaps.map((all, i) => `${all.join('')}${PLAN[i] ?? ''}`).join(''))
-    // Of these, part may be a date.
+    // Part of these could be a date.
     .filter((text) => !hasDateGroups(tidy(text)));
   const anything = fc.string({
     unit: fc.constantFrom(...'0123456789 -.,/x'.split(''), ...invisible),
@@ -286,7 +286,7 @@ test('a list accepts a number in every form in which it is accepted alone', () =
   );
 });
 
-test('a line of fewer than ten digits and a date is never read as a number, wherever and however the date is written', () => {
+test('a date and too few digits for a number are never read as a number, wherever and however the date is written', () => {
   const one = fc.integer({ min: 1, max: 12 }).map(String);
   const oneOrTwo = fc.oneof(
     one,
@@ -324,7 +324,7 @@ test('a line of fewer than ten digits and a date is never read as a number, wher
   const digitsOf = (text: string): string => text.replaceAll(/[^0-9]/g, '');
   fc.assert(
     fc.property(line, fc.stringMatching(/^[0-9]{9}$/), ({ born, gap, after, isFirst }, id) => {
-      // Together they have ten digits, and most often the right check digit.
+      // The digits of both add up to ten, and one of these lines always has the right check digit.
       const rest = id.slice(0, Math.max(0, 9 - digitsOf(born).length));
       const lines = '0123456789'
         .split('')
@@ -342,7 +342,7 @@ test('a line of fewer than ten digits and a date is never read as a number, wher
   }
 });
 
-test('a number in groups that cannot be a date is a number', () => {
+test('digits in groups that cannot be a date are a number', () => {
   const [, ...pairs] = /^(..)(..)(..)(..)(..)$/.exec(PLAN) ?? [];
   const [first, second, third, ...last] = pairs;
   for (const text of [
@@ -357,7 +357,7 @@ test('a number in groups that cannot be a date is a number', () => {
 });
 
 test('a number whose digits are displayed in another order is not read, alone or in a list', () => {
-  // By these a browser shows what follows from right to left, or its groups.
+  // These marks make a browser show what follows, or its groups, from right to left.
   for (const mark of ['\u202e', '\u202b', '\u2067', '\u200f', '\u061c']) {
     const number = `${mark}${PLAN.slice(0, 3)} ${PLAN.slice(3, 6)} ${PLAN.slice(6)}`;
     expect(readTyped({ number }, Date.now()).kind).toBe('refused');
@@ -365,7 +365,7 @@ test('a number whose digits are displayed in another order is not read, alone or
   }
 });
 
-test('a figure displayed reversed is not read in any field, and is reported at its own', () => {
+test('a figure displayed in reverse is not read in any field, and is reported at its own field', () => {
   for (const mark of ['\u202e', '\u202b', '\u2067', '\u200f', '\u061c']) {
     const born = { day: '21', month: '3', year: '2019' };
     for (const field of ['day', 'month', 'year'] as const) {
@@ -404,7 +404,7 @@ test('a figure displayed reversed is not read in any field, and is reported at i
 test('a line of any length is read at once', () => {
   for (const part of [' ', '-', ' -', '\t', ', ', '1', '1 ', '1-', '\u200b', '1/1/1 ']) {
     const line = `${PLAN}${part.repeat(65_536 / part.length)}x`;
-    // By the processor's time, which a busy machine does not lengthen.
+    // The processor time does not grow on a busy machine.
     const begun = process.threadCpuUsage();
     expect(readList(line, Date.now())[0]?.read.kind).toBe('refused');
     expect(process.threadCpuUsage(begun).user).toBeLessThan(500_000);

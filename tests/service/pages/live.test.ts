@@ -24,7 +24,9 @@ import {
   wordsOf,
 } from '../../support/visitor.ts';
 
-/** A live dataset, everything over TLS of a private authority, and a client known by keys that are fetched from it. */
+/**
+ * A live dataset, with a private authority for all TLS, and a provider that knows this service by keys fetched from it.
+ */
 
 const PLAN = testNumber(7_401);
 const AUTHORITIES = getCACertificates('default');
@@ -106,7 +108,7 @@ async function signIn(visitor: Visitor, sub: string, organisation = 'ZZH01'): Pr
   return visitor.get(`${back.pathname}${back.search}`);
 }
 
-test('the service’s public keys can be fetched, including the next one, and no private part', async () => {
+test('the service’s public keys can be fetched, including the next one, and no private part is given out', async () => {
   const response = await fetch(`${baseUrl}/sign-in/cis2/keys`);
   expect(response.headers.get('content-type')).toBe('application/jwk-set+json');
   expect(response.headers.get('cache-control')).toBe('public, max-age=300');
@@ -130,13 +132,13 @@ describe('a key file is refused at the start', () => {
     ['with a shared key', { kty: 'oct', k: 'c2VjcmV0', alg: 'HS256' }],
     ['with no key', { keys: [] }],
     ['with three keys', { keys: [CURRENT, NEXT, { ...NEXT, kid: 'third' }] }],
-    ['with two keys of one id', { keys: [CURRENT, { ...NEXT, kid: 'current' }] }],
+    ['with two keys that share an id', { keys: [CURRENT, { ...NEXT, kid: 'current' }] }],
     ['with two keys without ids', { keys: [CURRENT, { ...NEXT, kid: undefined }] }],
     [
       'with a next key that is public',
       { keys: [CURRENT, { kty: 'RSA', n: NEXT.n, e: NEXT.e, kid: 'n', alg: 'RS256' }] },
     ],
-    ['that is none', 'no JSON'],
+    ['that is not a key file', 'no JSON'],
   ])('%s', async ([, content]) => {
     const clientKeyFile = await write('wrong-key.json', content);
     await expect(readClientProof({ clientKeyFile })).rejects.toThrow(ConfigurationError);
@@ -154,7 +156,7 @@ test('the address of an unknown provider has no keys', async () => {
   expect((await fetch(`${baseUrl}/sign-in/other/keys`)).status).toBe(404);
 });
 
-test('a provider that fetches those keys signs somebody in over TLS, who looks up a child in live data', async () => {
+test('after a provider fetches those keys over TLS, somebody signs in and looks up a child in live data', async () => {
   const visitor = createVisitor(baseUrl);
   const back = await signIn(visitor, '555000000021');
   expect([back.status, back.headers.get('location')]).toEqual([303, '/look-up']);
@@ -171,7 +173,7 @@ test('a provider that fetches those keys signs somebody in over TLS, who looks u
   expect(late.heading).toBe(NOT_CHECKED.over);
 });
 
-test('somebody from an unregistered organisation is told its code, and to ask the operator of the service', async () => {
+test('somebody from an unregistered organisation is told its code, and that they should ask the operator of the service', async () => {
   const visitor = createVisitor(baseUrl);
   const page = await signIn(visitor, '555000000022', 'ZZX99');
   expect([page.status, page.heading]).toEqual([403, SIGN_IN_REFUSED.organisation]);
@@ -180,7 +182,7 @@ test('somebody from an unregistered organisation is told its code, and to ask th
   expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
 });
 
-test('a browser that has used TLS keeps to it for a year', async () => {
+test('a browser that has used TLS must use it for a year', async () => {
   const { headers } = await fetch(`${baseUrl}/sign-in`);
   expect(headers.get('strict-transport-security')).toBe('max-age=31536000');
 });

@@ -74,7 +74,7 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stopAndRemove());
 
-test('at the root a browser is sent to sign in, and a program still gets JSON', async () => {
+test('at the root, a browser is sent to sign in and a program still gets JSON', async () => {
   const visitor = createVisitor(service.baseUrl);
   const root = await visitor.get('/');
   expect([root.status, root.headers.get('location')]).toEqual([303, '/look-up']);
@@ -106,14 +106,14 @@ describe('what a clinician reads first', () => {
     },
   );
 
-  test('names both of the council’s numbers as links that can be rung', async () => {
+  test('names both of the council’s numbers, as links that dial them', async () => {
     const { text } = await nurse.lookUp(PLAN);
     expect(text).toContain('href="tel:02079460110"');
     expect(text).toContain('href="tel:02079460199"');
     expect(text).toContain('020\u00a07946\u00a00110');
   });
 
-  test('for a differing date of birth is the plan, and then to check who this is', async () => {
+  test('is the plan if the date of birth differs, and then that they should check who this is', async () => {
     const answer = await nurse.lookUp(PLAN, { day: '1', month: '1', year: '2018' });
     expect(answer.heading).toBe(HEADINGS.onPlan);
     expect(wordsOf(answer)).toContain('Northmoor Council sent a different date of birth');
@@ -121,7 +121,7 @@ describe('what a clinician reads first', () => {
     expect(wordsOf(same)).not.toContain(RESULT.whoIsThis);
   });
 
-  test('for a negative never says that all is clear, and is never green', async () => {
+  test('never says that all is clear for a negative, and is never green', async () => {
     const answer = await nurse.lookUp(NOBODY);
     const said = wordsOf(answer);
     expect(said).toContain(RESULT.notSafe);
@@ -129,7 +129,7 @@ describe('what a clinician reads first', () => {
     expect(answer.text).not.toMatch(/nhsuk-card--care--non-urgent|nhsuk-tag--green|nhsuk-panel/);
   });
 
-  test('says that who looked cannot be shown, if so, and still shows the flag', async () => {
+  test('says so if who looked cannot be shown, and still shows the flag', async () => {
     await service.admin.hset(keys.accessLists(partitionOf(AGAIN)), AGAIN, 'damaged');
     const answer = await nurse.lookUp(AGAIN);
     expect(answer.heading).toBe(HEADINGS.onPlan);
@@ -137,7 +137,7 @@ describe('what a clinician reads first', () => {
   });
 });
 
-test('a look in a browser is audited like one by the API, and says that it was a page', async () => {
+test('a look in a browser is audited like one through the API, and recorded as made on a page', async () => {
   const answer = await nurse.lookUp(PLAN, { reason: 'attendance' });
   const auditId = /[0-9a-f-]{36}(?=<\/span><\/p>)/.exec(answer.text)?.[0];
   const event = (await service.events()).find(
@@ -153,7 +153,7 @@ test('a look in a browser is audited like one by the API, and says that it was a
   });
 });
 
-test('a silent reader is not shown who looked, and is told that the council is not told', async () => {
+test('a silent reader is not shown who looked, and learns that the council is not told', async () => {
   const practitioner = await signedIn(service, 'scheduledCare');
   expect(wordsOf(await practitioner.get('/look-up'))).toContain(LOOK_UP.recorded);
   const answer = await practitioner.lookUp(PLAN);
@@ -163,7 +163,7 @@ test('a silent reader is not shown who looked, and is told that the council is n
 });
 
 describe('typed text', () => {
-  test('that is wrong is shown again, with what to do at the field and in the summary', async () => {
+  test('that is wrong is shown again, with what to do both at the field and in the summary', async () => {
     const answer = await nurse.lookUp('999 000 0000', { day: '31', month: '2', year: '2019' });
     expect(answer.status).toBe(400);
     expect(answer.title).toMatch(/^Error: /);
@@ -182,7 +182,7 @@ describe('typed text', () => {
     expect(answer.text).toContain('&lt;script&gt;alert');
   });
 
-  test('is accepted with spaces and hyphens, as numbers are printed', async () => {
+  test('is accepted with spaces and hyphens, as on printed numbers', async () => {
     const printed = `${PLAN.slice(0, 3)}-${PLAN.slice(3, 6)}${PLAN.slice(6)}`;
     expect((await nurse.lookUp(`  ${printed} `)).heading).toBe(HEADINGS.onPlan);
   });
@@ -225,11 +225,11 @@ describe('typed text', () => {
   });
 });
 
-describe('nothing sent is silently ignored:', () => {
+describe('nothing that was sent is silently ignored:', () => {
   test.for([
     ['a number with more after a hundred characters', `${PLAN}${' '.repeat(100)}${CARE}`, {}],
-    ['a reason that is none', PLAN, { reason: 'curiosity' }],
-    ['care that is none', PLAN, { care: 'urgent' }],
+    ['an unknown reason', PLAN, { reason: 'curiosity' }],
+    ['an unknown kind of care', PLAN, { care: 'urgent' }],
     ['a part of a date after a hundred characters', PLAN, { day: `${' '.repeat(100)}x` }],
   ] as const)('%s is refused, and nothing is looked up', async ([, number, more]) => {
     const before = (await service.events()).filter(({ type }) => type === 'lookup').length;
@@ -243,7 +243,7 @@ describe('nothing sent is silently ignored:', () => {
     ['content-type', ['application/x-www-form-urlencoded', 'application/json']],
     ['x-request-id', [randomUUID(), randomUUID()]],
     ['authorization', ['Bearer a', 'Bearer b']],
-  ] as const)('two headers %s are refused, as by the API', async ([name, twice]) => {
+  ] as const)('a repeated %s header is refused, as by the API', async ([name, twice]) => {
     const form = await nurse.form('/look-up');
     const asked = request(new URL('/look-up', service.baseUrl), {
       method: 'POST',
@@ -287,7 +287,7 @@ test.each([
     const fields = { number: PLAN, attended: 'seen', ...hiddenOf(page, action) };
     const before = await recorded();
     for (const name of names) {
-      // The same value and another: of two nobody knows which counts.
+      // Whether the value is repeated or another, nobody could know which one counts.
       for (const value of [new Map(Object.entries(fields)).get(name) ?? '', CARE]) {
         const twice = await visitor.post(path, [
           ...Object.entries(fields),
@@ -303,7 +303,7 @@ test.each([
   },
 );
 
-test('an outcome being typed leaves the screen with its session', async () => {
+test('the outcome on a form leaves the screen when the session ends', async () => {
   const visitor = await signedIn(service);
   const fields = hiddenOf(await visitor.lookUp(PLAN), '/look-up/attendance');
   const ward = `Ward 4 Ann ${PLAN}`;
@@ -315,7 +315,7 @@ test('an outcome being typed leaves the screen with its session', async () => {
   expect(hides).toBeLessThan(wrong.text.indexOf(ward));
 });
 
-test('an outcome is the last answer given, even if given before', async () => {
+test('the last answer about an outcome counts, even if it was also given before', async () => {
   const visitor = await signedIn(service);
   const fields = hiddenOf(await visitor.lookUp(PLAN), '/look-up/attendance');
   const said = async (): Promise<string[]> =>
@@ -351,7 +351,7 @@ test.each([
         cookie: [...visitor.jar].map(([key, value]) => `${key}=${value}`).join('; '),
       },
     });
-    // It may come before the rest of the body is sent.
+    // The response may come before the rest of the body is sent.
     const answered = once(asked, 'response');
     asked.write(body.slice(0, 5));
     await visitor.post('/sign-out', hiddenOf(page, '/sign-out'));
@@ -361,11 +361,11 @@ test.each([
   },
 );
 
-describe('one form is one look', () => {
+describe('one form makes one look', () => {
   const looks = async (): Promise<number> =>
     (await service.events()).filter(({ type }) => type === 'lookup').length;
 
-  test('sent twice at once it shows the same answer twice', async () => {
+  test('and sent twice at once, it shows the same answer twice', async () => {
     const fields = { ...(await nurse.form('/look-up')), number: PLAN };
     const before = await looks();
     const [first, second] = await Promise.all([
@@ -376,7 +376,7 @@ describe('one form is one look', () => {
     expect(await looks()).toBe(before + 1);
   });
 
-  test('sent again with another number it shows neither child, and says that this is no “no”', async () => {
+  test('and sent again with another number, it shows neither child, and says that this is no “no”', async () => {
     const fields = await nurse.form('/look-up');
     expect((await nurse.post('/look-up', { ...fields, number: PLAN })).heading).toBe(
       HEADINGS.onPlan,
@@ -392,7 +392,7 @@ describe('one form is one look', () => {
     expect(await looks()).toBe(before);
   });
 
-  test('in a browser that never saw its answer it shows none, and nothing is looked up', async () => {
+  test('and in a browser that never saw its answer, it shows none and looks up nothing', async () => {
     const fields = { ...(await nurse.form('/look-up')), number: PLAN };
     expect(await sentToAnother(fields.form)).toBe(true);
     const before = await looks();
@@ -402,7 +402,7 @@ describe('one form is one look', () => {
     expect(await looks()).toBe(before);
   });
 
-  /** As another process does that was sent the form before. */
+  /** Marks a form as used, as another process would that received it earlier. */
   async function sentToAnother(form: string): Promise<boolean> {
     const endings = createSessionEndings(service.admin, { keepMs: 60_000 });
     try {
@@ -413,7 +413,7 @@ describe('one form is one look', () => {
   }
 });
 
-test('an answer leaves the screen within two minutes without a script, and cannot be stored', async () => {
+test('an answer leaves the screen within two minutes even without a script, and cannot be stored', async () => {
   const answer = await nurse.lookUp(PLAN);
   const [seconds, to] = (answer.headers.get('refresh') ?? '').split('; url=');
   expect(Number(seconds)).toBeLessThanOrEqual(120);
@@ -477,7 +477,7 @@ describe('a check that cannot be made', () => {
   });
 });
 
-test('no page exceeds 100 kB with everything that it loads', async () => {
+test('no page exceeds 100 kB, including everything it loads', async () => {
   const answer = await nurse.lookUp(TWO);
   const fetched = [...answer.text.matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)];
   expect(fetched.length).toBe(3);
@@ -489,13 +489,13 @@ test('no page exceeds 100 kB with everything that it loads', async () => {
     const text = await response.text();
     bytes += gzipSync(text).length;
     for (const [, inner = ''] of text.matchAll(/from *'(\/assets\/[^']+)'/g)) paths.push(inner);
-    // Of what is fetched from elsewhere there is nothing: no font, no picture, no script.
+    // Nothing is fetched from another site: no font, picture or script.
     expect(text).not.toMatch(/url\(["']?https?:/);
   }
   expect(bytes).toBeLessThan(100_000);
 });
 
-test('a demo request without a session is told that it is signed out, and that nothing was checked', async () => {
+test('in a demo, a lookup without a session says that the person is signed out and that nothing was checked', async () => {
   const stranger = createVisitor(service.baseUrl);
   const answer = await stranger.post('/look-up', { form: randomUUID(), token: 'x', number: PLAN });
   expect(answer.status).toBe(401);

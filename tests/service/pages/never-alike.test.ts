@@ -23,9 +23,9 @@ import { nurseSession, signedInPages } from '../../support/nurse-session.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { wordsOf } from '../../support/visitor.ts';
 
-/** Two answers that must never be confused: nothing was found, and nothing was looked up. */
+/** Two answers must never be confused: that nothing was found, and that nothing was looked up. */
 
-/** The words for a check that found nothing, as far as they are used nowhere else. */
+/** Words for a check that found nothing, which are used nowhere else. */
 const OF_NEGATIVES = [
   RESULT.noPlan,
   RESULT.checkTheNumber,
@@ -35,7 +35,7 @@ const OF_NEGATIVES = [
   LIST.notSafe,
   'Checked at',
 ];
-/** Each state of a check that was not made begins with one of these, or says it beside the time. */
+/** Every message about a check that was not made begins with one of these, or says it beside the time. */
 const OF_UNCHECKED = ['could not check', 'not checked', 'no new check', 'not a “no”', 'try again'];
 
 const said = (content: unknown): string => wordsOf({ text: String(content) }).toLowerCase();
@@ -59,7 +59,7 @@ test.for(Object.keys(ERRORS) as ErrorCode[])(
 );
 
 const again = subjectBar({ ...request, at }, false);
-/** Every page of a check that was not made. */
+/** Every page about a check that was not made. */
 const NOT_MADE = [
   couldNotCheckPage(again),
   notInUsePage(),
@@ -76,11 +76,11 @@ const NOT_MADE = [
   ]),
 ].map(({ content }) => wordsOf({ text: String(content) }));
 
-test('no page of a check not made contains words of “No plan found”', () => {
+test('no page about a check that was not made contains words of “No plan found”', () => {
   for (const words of NOT_MADE) expectNone(words.toLowerCase(), OF_NEGATIVES);
 });
 
-test('a hidden page of a check not made does not call it an answer', () => {
+test('once hidden, a page about a check that was not made does not call it an answer', () => {
   for (const page of [notChecked(session, 'could-not-check', { typed: {}, request })]) {
     const { heading = '', says = '' } = page.hide ?? {};
     expect(says).toContain(NOT_A_NO);
@@ -88,7 +88,7 @@ test('a hidden page of a check not made does not call it an answer', () => {
   }
 });
 
-test('every page of a check not made says that it is not a “no”, what to do, and whom to ring', () => {
+test('every page about a check that was not made says that it is not a “no”, what to do, and whom to ring', () => {
   for (const words of NOT_MADE) {
     expect(words).toContain(NOT_A_NO);
     expect(words).toContain(`${NOT_CHECKED.ring} ${FRAME.councils}`);
@@ -123,7 +123,7 @@ const coverages = fc
     }),
   );
 
-test('“No plan found” never uses the words of a check not made, whatever is covered and out of date', () => {
+test('“No plan found” never uses words about a check that was not made, whatever is covered or out of date', () => {
   fc.assert(
     fc.property(coverages, fc.boolean(), fc.boolean(), (coverage, isBorn, silent) => {
       const { dateOfBirth, nhsNumber } = request;

@@ -9,7 +9,7 @@ import { refusedPage } from '#service/pages/sign-in/refused.ts';
 import { nurseSession, signedInPages } from '../../support/nurse-session.ts';
 import { testNumber } from '../../support/rows.ts';
 
-/** A nurse must not take anything shown instead of an answer for one. */
+/** A nurse must not mistake anything shown instead of an answer for an answer. */
 
 const at = Date.now();
 const session = nurseSession(at);
@@ -18,7 +18,7 @@ let endsAt = at + 3_600_000;
 const { notChecked, hides } = signedInPages(at, () => endsAt);
 
 test.for(Object.keys(ERRORS) as ErrorCode[])(
-  'a look refused with %s is not taken for a “no”',
+  'a look refused with %s is not mistaken for a “no”',
   (code) => {
     const content = String(notChecked(session, code, { typed: {} }).content);
     expect(content).toContain(NOT_A_NO);
@@ -27,7 +27,7 @@ test.for(Object.keys(ERRORS) as ErrorCode[])(
   },
 );
 
-test('nothing about a child is shown for longer than the session, and each duration has its own style', async () => {
+test('nothing about a child is shown after the session ends, and each time limit has its own style', async () => {
   const assets = readAssets();
   const style = String(assets.find(assets.styles.at(-1)?.split('/').at(-1) ?? '')?.bytes);
   const frame = createFrame(assets, () => false);
@@ -53,7 +53,7 @@ test('nothing about a child is shown for longer than the session, and each durat
   expect(shown).toEqual([120, 120, 45, 9, 1, 1].flatMap((each) => [`${each}`, `${each}`]));
 });
 
-test('somebody blocked while signing in also reads that somebody else must check, and not that the operator blocked them', () => {
+test('somebody blocked while signing in is also told that somebody else must check, and not that the operator blocked them', () => {
   const content = String(refusedPage('blocked', 'NHS Care Identity', session).content);
   expect(content).toContain(NOT_A_NO);
   expect(content).toContain('somebody else must check now');

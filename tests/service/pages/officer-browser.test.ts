@@ -43,14 +43,14 @@ afterAll(async () => {
 
 const heading = (page: Page): Promise<string> => page.locator('h1').innerText();
 
-/** The longer part of it is for `npm run test:pages`, except of pages with a table or several forms. */
+/** The slower check, which `npm test` makes only on pages with a table or several forms. */
 const expectSeen = (page: Page, always = false): Promise<void> =>
   triesAll || always ? expectAccessible(page) : expectFits(page);
 
-/** 210 mm without the margins of `@page`, at 96 px an inch. */
+/** 210 mm less the margins of `@page`, at 96 px an inch. */
 const A4_WITHIN_MARGINS_PX = 688;
 
-/** Which parts of a page are printed. */
+/** Whether this part of a page is printed. */
 async function printed(page: Page, selector: string): Promise<boolean> {
   await page.emulateMedia({ media: 'print' });
   const is = await page.locator(selector).first().isVisible();
@@ -72,7 +72,7 @@ async function answer(page: Page, action: string, fields: Record<string, string>
 }
 
 describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () => {
-  test('finds an access, opens a case on it, reports, drafts a copy and verifies, accessibly and without a script', async () => {
+  test('finds an access, opens a case on it, makes a report, drafts a copy and verifies the log, accessibly and without a script', async () => {
     const { page, complaints, close } = await openPage(browser, {
       viewport: { width: 320, height: 700 },
       javaScriptEnabled: true,
@@ -98,7 +98,7 @@ describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () =>
     await expectSeen(page, true);
     expect(await printed(page, 'main')).toBe(false);
 
-    // On a wider screen a time or a number is one line, and beyond what fits in between an edge can be seen.
+    // On a wider screen a time or number takes one line, and a table that is too wide shows an edge.
     await page.setViewportSize({ width: 1_000, height: 700 });
     const tableNow = `(() => {
       const scroll = document.querySelector('.cpf-scroll');
@@ -110,7 +110,7 @@ describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () =>
     })()`;
     expect(await page.evaluate(tableNow)).toEqual({ hasEdge: true, lines: [1, 1, 1, 1, 1, 1] });
     expect(await page.locator('tbody').innerText()).toContain(numberText(CHILD));
-    // It stands on the page of the event.
+    // The audit id is on the page of the event.
     expect(await page.locator('th').allInnerTexts()).not.toContain('Audit id');
     await page.setViewportSize({ width: 320, height: 700 });
 
@@ -122,7 +122,7 @@ describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () =>
     await expectSeen(page);
     await goTo('/officer/cases');
     expect(await page.locator('tbody tr').count()).toBe(1);
-    // No heading is broken inside a word: it has the room of its longest.
+    // No heading is broken inside a word: its column is as wide as its longest word.
     const broken = `[...document.querySelectorAll('.cpf-table td')].filter((cell) => {
       const probe = document.createElement('span');
       probe.style.cssText = 'position:absolute;white-space:nowrap;font:' + getComputedStyle(cell, '::before').font;
@@ -140,7 +140,7 @@ describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () =>
     await answer(page, '/officer/reports', { report: 'repeats', reason: 'monthly review' });
     expect(await heading(page)).toBe(OFFICER_REPORTS.names.repeats);
     expect(await page.locator('svg.cpf-chart').count()).toBe(1);
-    // All of its words are within the picture.
+    // All the words are inside the picture.
     const outside = `(() => {
       const box = document.querySelector('svg.cpf-chart').getBoundingClientRect();
       return [...document.querySelectorAll('svg.cpf-chart text')].filter((text) => {
@@ -166,14 +166,14 @@ describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () =>
     await page.getByRole('button', { name: OFFICER_DRAFT.copy }).click();
     expect(await heading(page)).toBe(OFFICER_DRAFT.copyTitle);
     await expectSeen(page);
-    // The copy is what is printed, without who sits at the screen.
+    // The copy is printed, without the name of the person signed in.
     expect(await printed(page, 'table')).toBe(true);
     expect(await printed(page, '.cpf-person')).toBe(false);
     await page.locator('h1').focus();
     await page.emulateMedia({ media: 'print' });
     const frame = "getComputedStyle(document.querySelector('h1'))";
     expect(await page.evaluate(`${frame}.outlineStyle + ${frame}.boxShadow`)).toBe('nonenone');
-    // On sheets of A4 the lines begin on the first one, so that it has the reference too, and no word is broken.
+    // On A4 the lines start on the first sheet, so that it also has the reference, and no word is broken.
     const size = page.viewportSize();
     await page.setViewportSize({ width: A4_WITHIN_MARGINS_PX, height: 1_000 });
     const inTable = "getComputedStyle(document.querySelector('table'))";

@@ -23,7 +23,7 @@ let officer: Visitor;
 let second: Visitor;
 let guardian: Visitor;
 let stranger: Visitor;
-/** The officer's own look is among them: they are a clinician too. */
+/** Also a clinician, with a lookup of their own among the accesses. */
 let self: Visitor;
 
 beforeAll(async () => {
@@ -37,7 +37,7 @@ beforeAll(async () => {
   stranger = await visitorAs(service, { organisation: 'ZZH99', ...audit });
   self = await visitorAs(service, { user: 'nurse-1', organisation: 'ZZH01', ...audit });
   for (const user of ['nurse-1', 'nurse-2', 'nurse-3']) {
-    // By the issuer of the people of a demo, so that a user is the same person in both.
+    // The issuer is the demo's, so that a user is the same person on the pages and in the API.
     const token = await service.token(claims({ sub: user }));
     expect((await service.answered({ nhsNumber: CHILD }, { token })).status).toBe(200);
   }
@@ -76,7 +76,7 @@ test('a case is opened on an access, with its words beside the log and their dig
   expect([page.status, page.heading]).toEqual([200, OFFICER_CASES.case]);
   expect(wordsOf(page)).toContain(HOSTILE);
   expect(page.text).not.toContain('<script>alert');
-  // Which plans were shown is known inside a case.
+  // Somebody who can open the case may know which plans were shown.
   expect(page.text).toContain(PLAN_TYPES['child-protection-plan'].label);
   expect(page.title).not.toContain(CHILD);
   const [event] = await steps();
@@ -98,14 +98,14 @@ test('a case is opened on an access, with its words beside the log and their dig
   });
 });
 
-test('an access has one open case, and its event shows that instead of a form for another', async () => {
+test('an access has one open case, and its event then shows that case instead of a form', async () => {
   const event = await openEvent(second, 'nurse-1');
   expect(event.text).toContain(`href="${breach}"`);
   expect(wordsOf(event)).toContain(OFFICER_CASES.states['under-inquiry']);
   expect(event.text).not.toContain(`action="${CASES}"`);
 });
 
-test('if a case was opened meanwhile the page says so, and the typed text is kept and not recorded', async () => {
+test('if a case has been opened meanwhile, the page says so, and the typed text is kept but not recorded', async () => {
   const before = await steps();
   const entry = entryIn(await search(second, 'nurse-1'));
   const form = hiddenOf(await openEvent(second, 'nurse-2'), CASES);
@@ -118,7 +118,7 @@ test('if a case was opened meanwhile the page says so, and the typed text is kep
   expect(await steps()).toEqual(before);
 });
 
-/** The row of a case in the list. */
+/** The row for a case in the list. */
 const listed = async (visitor: Visitor): Promise<string> => {
   const page = await visitor.get(CASES);
   const row = page.text
@@ -135,9 +135,9 @@ test('the list of cases says who looked, who proposed a breach, and who must act
   expect(await listed(self)).not.toContain(OFFICER_CASES.waitsForYou);
   expect(wordsOf(await officer.get(breach))).toContain(OFFICER_CASES.mayConfirm('ZZH01'));
   expect(wordsOf(await second.get(breach))).not.toContain(OFFICER_CASES.mayConfirm('ZZH01'));
-  // What is asked is asked once.
+  // Each question is asked only once.
   expect(wordsOf(await second.get(breach)).split(OFFICER_CASES.what)).toHaveLength(2);
-  // Of their own proposal somebody withdraws it; of another person's it is sent back.
+  // People may withdraw their own proposal, and send back another person's.
   expect(wordsOf(await officer.get(breach))).toContain(OFFICER_CASES.acts['withdraw-breach']);
   const judged = wordsOf(await second.get(breach));
   expect(judged).toContain(OFFICER_CASES.sendBack);
@@ -146,13 +146,13 @@ test('the list of cases says who looked, who proposed a breach, and who must act
   expect(wordsOf(await officer.get(breach))).toContain('Back under inquiry: not confirmed');
 });
 
-test('a breach takes two people, and nobody records it alone', async () => {
+test('a breach takes two people, and nobody can record it alone', async () => {
   await officer.send(breach, { step: 'propose-breach', words: 'No attendance that day' });
   const page = await officer.get(breach);
   expect(page.text).not.toContain('value="confirm-breach"');
   const alone = await officer.send(breach, { step: 'confirm-breach', words: 'me too' });
   expect([alone.status, alone.heading]).toEqual([409, OFFICER_CASES.secondPerson]);
-  // Nor by a note in between, or from another window of the same person.
+  // A note in between or another window does not help the same person.
   await officer.send(breach, { step: 'note', words: 'Rang the ward' });
   expect((await officer.send(breach, { step: 'confirm-breach', words: 'x' })).status).toBe(409);
   const form = await guardian.form(breach);
@@ -172,10 +172,10 @@ test('a breach takes two people, and nobody records it alone', async () => {
   ]);
 });
 
-test('nobody opens or ends a case about their own access', async () => {
+test('nobody can open or end a case about their own access', async () => {
   const event = await openEvent(self, 'nurse-1');
   expect(event.text).not.toContain(`action="${CASES}"`);
-  // With the form of another access, and the own one put into it.
+  // Their own access, put into the form of another one.
   const other = hiddenOf(await openEvent(self, 'nurse-2'), CASES);
   const own = entryIn(await search(self, 'nurse-1'));
   const tried = await self.post(CASES, {
@@ -187,7 +187,7 @@ test('nobody opens or ends a case about their own access', async () => {
   expect([tried.status, tried.heading]).toEqual([409, OFFICER_CASES.ownAccess]);
 });
 
-test('a mistake is reported at its field, and does nothing', async () => {
+test('a mistake is reported at its field, and nothing is done', async () => {
   const before = (await steps()).length;
   for (const [typed, field] of [
     [{ words: 'fine' }, 'step'],
@@ -201,7 +201,7 @@ test('a mistake is reported at its field, and does nothing', async () => {
   expect(await steps()).toHaveLength(before);
 });
 
-test('a case of another organisation is not found, in the list or by its address', async () => {
+test('another organisation’s case cannot be found, in the list or by its address', async () => {
   expect((await officer.get(CASES)).text).toContain(breach);
   expect((await guardian.get(CASES)).text).toContain(breach);
   expect((await stranger.get(CASES)).text).not.toContain(breach);
@@ -214,7 +214,7 @@ test('a case of another organisation is not found, in the list or by its address
   expect(tried.status).toBe(403);
 });
 
-test('a command erases the words, and what was done stays on record', async () => {
+test('a command erases the words, and the steps taken stay on record', async () => {
   const env = { DATA_DIR: service.dataDir };
   const named = ['--by', 'A. Guardian', '--reason', 'retention'];
   const id = breach.slice(CASES.length + 1);

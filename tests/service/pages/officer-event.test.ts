@@ -9,7 +9,10 @@ import { eventSummary } from '#service/pages/officer/event-summary.ts';
 import { chartOf } from '#service/pages/officer/reports.ts';
 import { resultTable } from '#service/pages/officer/results.ts';
 
-/** What the page of an event does not show: technical, of no meaning to a person, or said in another way. */
+/**
+ * What the page of an event leaves out: technical values, and those that mean nothing to a person or are shown in
+ * another way.
+ */
 const LEFT_OUT = new Set([
   'type',
   'occurredAt',
@@ -36,7 +39,7 @@ function inner(schema: unknown): unknown {
     : schema;
 }
 
-/** An event in which every field says its own name, and the paths of all of them. */
+/** An event with its own name in every field, and the paths of all its fields. */
 function filled(schema: z.ZodObject, inside = ''): { event: object; paths: string[] } {
   const paths: string[] = [];
   const entries = Object.entries(schema.shape).map(([name, field]): [string, unknown] => {
@@ -49,7 +52,7 @@ function filled(schema: z.ZodObject, inside = ''): { event: object; paths: strin
     }
     paths.push(path);
     if (of instanceof z.ZodRecord) return [name, { user: `is-${path}` }];
-    // Who did it is said once.
+    // Who did it is shown only once.
     return [name, name === 'by' ? 'is-caller.name' : `is-${path}`];
   });
   return { event: Object.fromEntries<unknown>(entries), paths };
@@ -79,7 +82,7 @@ test.each(kinds)(
   },
 );
 
-test('the page of a look says in ordinary words which plan was shown, and when it began', () => {
+test('the page of a look says in ordinary words which plan was shown and when it began', () => {
   const plan = {
     authority: 'ZZ101',
     type: 'child-protection-plan',
@@ -94,7 +97,7 @@ test('the page of a look says in ordinary words which plan was shown, and when i
   for (const text of ['child-protection-plan', '2026-01-05']) expect(page).not.toContain(text);
 });
 
-test('the page of an event gives its time as other pages do: London time, in words', () => {
+test('the page of an event gives its time as other pages do, as London time in words', () => {
   const at = '2026-07-28T12:50:27.113Z';
   const page = eventSummary({ type: 'load', at, from: at });
   expect(String(page).match(/28 Jul 2026, 13:50/g)).toHaveLength(2);
@@ -126,7 +129,7 @@ test('every setting of unscheduled care has a name, and so has scheduled care', 
   );
 });
 
-test('a line of a report has no code where there is a word', () => {
+test('a line of a report has words instead of codes wherever there are any', () => {
   const columns = ['time', 'what', 'setting', 'refused because', 'alert above'];
   const rows = [
     ['could not check: coverage', 'ambulance', '', 8],
@@ -151,7 +154,7 @@ test('a line of a report has no code where there is a word', () => {
   expect(page).not.toMatch(/Alert above|>[^<]*(?:coverage|invalid-nhs-number|child-draft)</);
 });
 
-test('a chart of alerts, which are listed by time, has the highest figures and calls them that', () => {
+test('a chart of alerts, which are listed by time, shows the highest figures and says so', () => {
   const counts = [9, 8, 30, 9, 9, 9, 9, 9, 9, 9, 21];
   const rows = counts.map((count, i) => [at, `u${i}`, count]);
   const chart = String(

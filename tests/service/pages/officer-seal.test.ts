@@ -41,7 +41,7 @@ async function verify(): Promise<Visit> {
   expect([started.status, started.headers.get('location')]).toEqual([303, SEAL]);
   const running = await guardian.get(SEAL);
   if (running.title.startsWith(OFFICER_SEAL.runningTitle)) {
-    // One at a time: there is no second to start, and the page shows how it goes by itself.
+    // Only one runs at a time: the page offers no second one, and follows the progress by itself.
     expect(running.text).not.toContain(`action="${SEAL}/verify"`);
     expect(running.headers.get('refresh')).toBe(`3; url=${SEAL}`);
     expect(running.headers.getSetCookie()).toEqual([]);
@@ -54,7 +54,7 @@ async function verify(): Promise<Visit> {
   return page;
 }
 
-test('the state is given in words, and a verification is started, followed, stored and on record', async () => {
+test('the state is described in words, and a verification is started, followed, stored and recorded', async () => {
   let before = '';
   await until(async () => {
     before = wordsOf(await guardian.get(SEAL));
@@ -66,7 +66,7 @@ test('the state is given in words, and a verification is started, followed, stor
   const page = wordsOf(await verify());
   expect(page).toMatch(/Nothing was changed\. All [0-9]+ events .* at the request of Esi Demo\./);
   expect(page).not.toContain(OFFICER_SEAL.continues);
-  // The next one also compares the log with the checkpoint of this one.
+  // The next verification also compares the log with the checkpoint of this one.
   expect(wordsOf(await verify())).toContain(OFFICER_SEAL.continues);
   expect((await service.events()).filter(({ type }) => type === 'audit-verified')).toMatchObject([
     {
@@ -79,7 +79,7 @@ test('the state is given in words, and a verification is started, followed, stor
   expect(JSON.parse(kept)).toMatchObject({ whole: true, by: 'Esi Demo' });
 });
 
-test('a proof contains the event, is valid by the public key alone, and is on record with its reason', async () => {
+test('a proof contains the event, can be checked with the public key alone, and is recorded with its reason', async () => {
   const proof = await prove(auditId.toUpperCase());
   expect(proof.headers.get('content-disposition')).toBe(
     `attachment; filename="${auditId.toUpperCase()}.tlog-proof"`,
@@ -107,7 +107,7 @@ test('an event that cannot be proven gets a page that says so, and a mistake is 
   expect(wrong.text).not.toContain('"><script>');
 });
 
-test('the checkpoint is a file without anybody’s details', async () => {
+test('the checkpoint file contains nobody’s details', async () => {
   for (const visitor of [guardian, officer]) {
     const file = await visitor.get(`${SEAL}/checkpoint`);
     expect(file.headers.get('content-disposition')).toMatch(/^attachment; filename="checkpoint-/);
@@ -115,7 +115,7 @@ test('the checkpoint is a file without anybody’s details', async () => {
   }
 });
 
-test('the file of public keys verifies a proof and a checkpoint, and later has the retired keys too', async () => {
+test('the file of public keys verifies a proof and a checkpoint, and later includes the retired keys too', async () => {
   const keyFile = join(service.dataDir, 'audit-key');
   const keysOf = async (visitor: Visitor) => {
     const file = await visitor.get(`${SEAL}/key`);
@@ -142,7 +142,7 @@ test('the file of public keys verifies a proof and a checkpoint, and later has t
   ]);
 });
 
-test('an organisation’s officer sees the state, but cannot verify or prove, since a proof holds all of an event', async () => {
+test('an organisation’s officer sees the state, but cannot verify or prove, since a proof contains a whole event', async () => {
   const page = await officer.get(SEAL);
   expect(page.status).toBe(200);
   expect(page.text).not.toContain(`action="${SEAL}/verify"`);
@@ -154,10 +154,10 @@ test('an organisation’s officer sees the state, but cannot verify or prove, si
   expect([tried.status, tried.heading]).toEqual([404, FRAME.notFound]);
 });
 
-test('a changed record is reported, with the place, and the last good state is kept', async () => {
+test('a changed record is reported, with where it is, and the last good state is kept', async () => {
   const entries = join(service.dataDir, 'audit', 'tile', 'entries', '000.p');
   let page = '';
-  // What is sealed in between is written whole again.
+  // Sealing rewrites the whole file, so the change is made again until it is noticed.
   await until(async () => {
     for (const name of readdirSync(entries)) {
       const bytes = readFileSync(join(entries, name));

@@ -30,7 +30,7 @@ const NOBODYS = testNumber(8104);
 const OTHERS = testNumber(8102);
 const HOSTILE = '"><script>alert(1)</script>';
 const REASON = 'complaint 12/2026';
-/** A number as the words of a page have it. */
+/** A number as it appears in the words of a page. */
 const spaced = (number: string): string => numberText(number).replaceAll('\u00a0', ' ');
 
 let service: TestService;
@@ -66,7 +66,7 @@ beforeAll(async () => {
     const { text } = await search(guardian, { type: 'lookup' });
     return text.split('name="entry"').length - 1 === LOOKS;
   }, 'the lookups in the index');
-  // More events than a page has.
+  // More events than fit on a page.
   for (let i = 0; i < BULK; i++) await look('bulk-1', 'ZZH98', OTHERS);
   const bulk = { user: 'bulk-1', as: 'csv' };
   await until(async () => rowsOf(await search(guardian, bulk)).length === BULK + 1, 'the bulk');
@@ -85,11 +85,11 @@ async function searches() {
   return (await service.events()).filter((event) => event.type === 'audit-search');
 }
 
-/** The entry of the first event that a page lists. */
+/** The entry number of the first event on a page. */
 const entryOf = ({ text }: Visit): string => /name="entry" value="([0-9]+)"/.exec(text)?.[1] ?? '';
 
 describe('a search', () => {
-  test('finds what the API finds, and is recorded with who and why before it is shown', async () => {
+  test('finds what the API finds, and is recorded with who searched and why before it is shown', async () => {
     const page = await search(guardian, { number: SHARED, outcome: 'flagged' });
     expect([page.status, page.heading]).toEqual([200, OFFICER.results]);
     expect(page.text.split('name="entry"')).toHaveLength(6);
@@ -106,7 +106,7 @@ describe('a search', () => {
     expect(page.text).toContain(last?.auditId);
   });
 
-  test('shows an organisation’s officer its own people, silent reads included, without plans', async () => {
+  test('shows an organisation’s officer its own people, including silent reads, without plans', async () => {
     const page = await search(officer, { number: SHARED, type: 'lookup' });
     expect(page.text.split('name="entry"')).toHaveLength(5);
     expect(page.text).toContain('gp-1');
@@ -117,7 +117,7 @@ describe('a search', () => {
     expect(wordsOf(await search(stranger, { number: SHARED }))).toContain(OFFICER.none);
   });
 
-  test('says what was searched for and why, beside what was found or not', async () => {
+  test('says what was searched for and why, whether or not anything was found', async () => {
     const typed = { number: SHARED, type: 'lookup', outcome: 'flagged', activity: 'silent-read' };
     for (const user of ['gp-1', 'nobody']) {
       const words = wordsOf(await search(officer, { ...typed, user }));
@@ -183,7 +183,7 @@ describe('a search', () => {
     expect([pages, seen.size]).toEqual([2, BULK]);
   });
 
-  test('as a file has the same rows, is safe in a spreadsheet and is recorded as a file', async () => {
+  test('has the same rows as a file, is safe in a spreadsheet, and is recorded as a file', async () => {
     const file = await search(officer, { type: 'lookup', as: 'csv' });
     expect(file.status).toBe(200);
     expect(file.headers.get('content-disposition')).toMatch(/^attachment; filename="audit-search-/);
@@ -199,8 +199,8 @@ describe('a search', () => {
   test.for([
     ['no reason', { reason: '' }, 'reason'],
     ['a wrong number', { number: '9990000000' }, 'number'],
-    ['a time that is none', { from: 'yesterday' }, 'from'],
-    ['an end before its beginning', { from: '2/1/2026', to: '1/1/2026' }, 'from'],
+    ['an invalid time', { from: 'yesterday' }, 'from'],
+    ['an end before the start', { from: '2/1/2026', to: '1/1/2026' }, 'from'],
     ['an unknown outcome', { outcome: 'x' }, 'outcome'],
     ['an unknown kind', { type: 'X!' }, 'type'],
   ] as const)(
@@ -262,7 +262,7 @@ describe('a report', () => {
       }
       expect((await searches()).at(-1)).toMatchObject({ report: name, view: 'organisation' });
       const foreign = await report(stranger, { ...typed, ...narrow, as: 'csv' });
-      // What they searched for themselves is theirs to see.
+      // Their own searches are theirs to see.
       if (name !== 'searches') expect(foreign.text).not.toMatch(new RegExp(`nurse-1|${SHARED}`));
     },
   );
@@ -274,7 +274,7 @@ describe('a report', () => {
     expect(wordsOf(child)).toContain(OFFICER.confidential);
   });
 
-  test('on searches gives their criteria in words, with the number in groups', async () => {
+  test('on searches gives what was searched for in words, with the number in groups', async () => {
     await search(guardian, { number: SHARED, as: 'csv' });
     await until(async () => {
       const words = wordsOf(await report(guardian, { report: 'searches' }));
@@ -289,7 +289,7 @@ describe('a report', () => {
     expect(words).not.toContain('child-protection-plan');
   });
 
-  test('that needs a child or a user asks for one', async () => {
+  test('that needs a child or a user asks for them', async () => {
     for (const [name, field] of [
       ['child', 'number'],
       ['user', 'user'],
@@ -302,14 +302,14 @@ describe('a report', () => {
     expect((await report(guardian, { report: 'refusals', least: '0' })).status).toBe(400);
   });
 
-  test('with totals has its figures as a picture and as text', async () => {
+  test('with totals gives its figures as a picture and as text', async () => {
     const page = await report(guardian, { report: 'repeats', least: '3' });
     expect(page.text).toContain('<svg class="cpf-chart"');
     expect(wordsOf(page)).toContain('nurse-1');
     expect(page.text).toContain(numberText(SHARED));
   });
 
-  test('is not open to a council, nor is any page but the search', async () => {
+  test('is not open to a council, which may open only the search', async () => {
     for (const path of [
       '/officer/reports',
       '/officer/patterns',
@@ -322,7 +322,7 @@ describe('a report', () => {
   });
 });
 
-test('patterns are shown together, each on record, for one’s own organisation only', async () => {
+test('patterns are shown together, each is recorded, and they cover only one’s own organisation', async () => {
   const typed = { reason: REASON, from: '', to: '' };
   const page = await guardian.send('/officer/patterns', typed);
   expect([page.status, page.heading]).toEqual([200, OFFICER.patterns]);
@@ -333,7 +333,7 @@ test('patterns are shown together, each on record, for one’s own organisation 
   expect(reports).toEqual(['out-of-hours', 'repeats', 'refusals', 'alerts']);
   const own = await officer.send('/officer/patterns', typed);
   expect(own.text).not.toContain('other-1');
-  // The rest of a pattern is a report.
+  // A report gives the rest of a pattern.
   const whole = await guardian.post('/officer/reports', hiddenOf(page, '/officer/reports'));
   expect(whole.status).toBe(200);
 });
@@ -350,7 +350,7 @@ describe('a draft of one child’s accesses', () => {
       expect(page.text).toContain(`href="#${field}"`);
   });
 
-  test('shows neither names nor places nor silent reads unless asked, nor whether a plan was found', async () => {
+  test('shows no names, places or silent reads unless asked, and never whether a plan was found', async () => {
     const page = await draft(guardian, OPEN);
     expect([page.status, page.heading]).toEqual([200, OFFICER_DRAFT.draft]);
     const said = wordsOf(page);
@@ -381,7 +381,7 @@ describe('a draft of one child’s accesses', () => {
     expect(countOf(page, 'looked up')).toBe(4);
   });
 
-  test('includes reviews of the accesses only if asked, and then separately', async () => {
+  test('includes the reviews of the accesses only if asked, and then separately', async () => {
     const found = await search(guardian, { number: SHARED, type: 'lookup' });
     await guardian.post('/officer/event', {
       ...hiddenOf(found, '/officer/event'),
@@ -389,7 +389,7 @@ describe('a draft of one child’s accesses', () => {
     });
     const narrow = { ...OPEN, to: new Date().toISOString() };
     await until(async () => {
-      // By a file and of no child, so that waiting puts no further line into the draft.
+      // As a file and about no child, so that polling adds no lines to the draft.
       const asked = { report: 'user', user: 'demo-guardian', as: 'csv' };
       return (await report(guardian, asked)).text.includes('audit report: event');
     }, 'the opened event in the index');
@@ -419,8 +419,8 @@ describe('a draft of one child’s accesses', () => {
   });
 
   test.for([
-    ['somebody not known', { requester: 'other' }],
-    ['who may be the person the child is protected from', { protectedFrom: 'unknown' }],
+    ['an unknown requester', { requester: 'other' }],
+    ['somebody who may be the person the child is protected from', { protectedFrom: 'unknown' }],
     ['serious harm', { harm: 'yes' }],
     ['child abuse data', { abuse: 'unknown' }],
   ] as const)(
@@ -435,7 +435,7 @@ describe('a draft of one child’s accesses', () => {
     },
   );
 
-  test('gives a copy of the released lines only, on record', async () => {
+  test('gives a copy with only the released lines, which is recorded', async () => {
     const page = await draft(guardian, OPEN);
     const fields = hiddenOf(page, '/officer/child/copy');
     const names = [...page.text.matchAll(/name="(line-[0-9]+)"/g)].map(([, name = '']) => name);
@@ -445,13 +445,13 @@ describe('a draft of one child’s accesses', () => {
     );
     expect([labels.length, new Set(labels).size]).toEqual([names.length, names.length]);
     const copy = await guardian.post('/officer/child/copy', { ...fields, [last]: 'yes' });
-    // Of nothing that was left out, and not as if the family had searched.
+    // The copy mentions nothing that was left out, and does not read as if the family had searched.
     expect(wordsOf(copy)).not.toMatch(/Page \d|Your search/);
     expect(wordsOf(copy)).toMatch(/Reference: [0-9a-f-]{36}\./);
     expect([copy.status, copy.heading]).toEqual([200, OFFICER_DRAFT.copyTitle]);
     expect(copy.text.split('<tr class="nhsuk-table__row" role="row">')).toHaveLength(2);
     expect(copy.text).toContain('cpf-printable');
-    // A sheet of paper says by itself when and by which organisation it was released, and which time it covers.
+    // The paper itself says when and by which organisation it was released, and which period it covers.
     const said = wordsOf(copy);
     expect(said).toMatch(/Released by .+ \(ZZX01\) on [0-9]{1,2} [A-Z][a-z]+ [0-9]{4}, /);
     expect(said).toMatch(/From the beginning to [0-9]{1,2} [A-Z][a-z]+ [0-9]{4}, [0-9:]{5}/);
@@ -466,7 +466,7 @@ describe('a draft of one child’s accesses', () => {
     expect(foreign.status).toBe(409);
   });
 
-  test('has full pages whatever is left out, and the same released copy on each', async () => {
+  test('has full pages whatever is left out, and the released copy has the lines of all pages', async () => {
     const child = testNumber(8104);
     for (let i = 0; i < 30; i++) {
       await look('paged-1', 'ZZH01', child);
@@ -497,13 +497,13 @@ describe('a draft of one child’s accesses', () => {
     const copy = await go(second, { [other]: 'yes' }, '/officer/child/copy');
     expect([copy.status, copy.heading]).toEqual([200, OFFICER_DRAFT.copyTitle]);
     expect(countOf(copy, 'looked up')).toBe(2);
-    // Each sheet that is printed says which copy it is of.
+    // Each printed sheet says which copy it belongs to.
     const { auditId } = (await searches()).at(-1) ?? { auditId: '' };
     expect(copy.text).toContain(
       `<tfoot class="cpf-print-only"><tr><td colspan="3">${OFFICER_DRAFT.copyReference(auditId)}</td></tr></tfoot>`,
     );
     expect((await searches()).at(-1)).toMatchObject({ report: 'child-copy', eventsShown: 2 });
-    // The way back keeps both pages' lines, and on the first one a line can be taken back.
+    // Going back keeps the chosen lines of both pages, and a line on the first page can be unticked.
     const back = await guardian.post('/officer/child', hiddenOf(copy, '/officer/child'));
     expect(linesOf(back).map(({ isChecked }) => isChecked)).toEqual([
       false,
@@ -520,12 +520,12 @@ describe('a draft of one child’s accesses', () => {
     ).toEqual([one]);
     const rest = await go(again, {}, '/officer/child/copy');
     expect([rest.status, countOf(rest, 'looked up')]).toEqual([200, 1]);
-    // Lines of somebody else's draft are none.
+    // Lines from somebody else's draft are not accepted.
     const foreign = await go(again, { released: '1,99999' }, '/officer/child/copy');
     expect(foreign.status).toBe(409);
   });
 
-  test('by an organisation’s officer has only its own people’s looks', async () => {
+  test('by an organisation’s officer contains only lookups by its own people', async () => {
     const all = { ...OPEN, names: 'yes', places: 'yes', silentReads: 'yes' };
     expect(countOf(await draft(officer, all), 'looked up')).toBe(4);
     expect(wordsOf(await draft(officer, all))).not.toContain('Olga');
@@ -540,7 +540,7 @@ describe('one event', () => {
   const open = async (visitor: Visitor, page: Visit, entry = entryOf(page)): Promise<Visit> =>
     visitor.post('/officer/event', { ...hiddenOf(page, '/officer/event'), entry });
 
-  test('is shown to those who may see it, with plans to the operating organisation only, on record', async () => {
+  test('is shown to those who may see it, with its plans only to the operating organisation, and is recorded', async () => {
     const page = await search(guardian, { user: 'nurse-1', type: 'lookup', number: SHARED });
     const event = await open(guardian, page);
     expect([event.status, event.heading]).toEqual([200, OFFICER_EVENT.title]);
@@ -557,7 +557,7 @@ describe('one event', () => {
     expect(seen.text).not.toMatch(/child[- ]protection[- ]plan/i);
   });
 
-  test('that one may not see looks like one that does not exist', async () => {
+  test('that somebody may not see looks like one that does not exist', async () => {
     const page = await search(guardian, { user: 'other-1', type: 'lookup' });
     const own = await search(officer, { type: 'lookup' });
     const before = (await searches()).length;
@@ -596,7 +596,7 @@ describe('a page reached by sending a form has a working way back', () => {
     }
   });
 
-  test('from an event to the results as they were, without what its reader has put on record since', async () => {
+  test('from an event to the results as they were, without what its reader has recorded since', async () => {
     const shownBy = async (visitor: Visitor, page: Visit, action: string) => {
       const entriesIn = ({ text }: Visit) =>
         [...text.matchAll(/name="entry" value="([0-9]+)"/g)].map(([, entry]) => entry);
@@ -686,7 +686,7 @@ describe('blocking a user from an event', () => {
   const acts = async (type: string) =>
     (await service.events()).filter((event) => event.type === type);
 
-  test('does what the command does, once, with the reason and who did it', async () => {
+  test('does what the command does, once, and records the reason and who did it', async () => {
     const form = await formOf(officer, 'gp-1');
     const unreasoned = await officer.post('/officer/block', form);
     expect([unreasoned.status, unreasoned.text.includes('href="#reason"')]).toEqual([400, true]);
@@ -745,7 +745,7 @@ describe('blocking a user from an event', () => {
     ]);
   });
 
-  test('is not offered for oneself', async () => {
+  test('is not offered on one’s own event', async () => {
     await until(async () => {
       const page = await search(officer, { user: 'demo-privacy-officer' });
       if (entryOf(page) === '') return false;
@@ -759,7 +759,7 @@ describe('blocking a user from an event', () => {
   });
 });
 
-test('a form from another session, another site or none finds nothing', async () => {
+test('a form from another session, another site or no session finds nothing', async () => {
   const fields = { ...(await officer.form('/officer', '/officer/search')), reason: REASON };
   const before = (await searches()).length;
   const tries = [

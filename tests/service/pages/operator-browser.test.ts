@@ -43,10 +43,10 @@ afterAll(async () => {
 });
 
 describe.skipIf(!hasBrowser)('in a browser', () => {
-  test('an operator goes by keyboard from the to-do list to a held file, and releases it', async () => {
+  test('an operator gets from the to-do list to a held file by keyboard, and releases it', async () => {
     const { page, complaints, close } = await openPage(browser);
     await signInAs(page, service.baseUrl, 'Farid Demo');
-    // A busy machine may hold a process's report up for a moment.
+    // On a busy machine a process's report may be late.
     await expect
       .poll(
         async () => (
@@ -75,7 +75,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await close();
   });
 
-  test('every operator’s page is accessible, and fits a screen of 320 pixels with all its tables open', async () => {
+  test('every operator’s page is accessible, and fits a screen 320 pixels wide with all its tables open', async () => {
     const { page, complaints, close } = await openPage(browser, {
       viewport: { width: 320, height: 640 },
     });
@@ -84,7 +84,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
       await page.goto(`${service.baseUrl}${href}`);
       await unfold(page);
       await expectAccessible(page);
-      // Of a chart that scrolls only the first half hour would be seen.
+      // If a chart scrolled, only its first half hour would be seen.
       const charts = '.cpf-figure .cpf-scroll:has(> svg)';
       const hidden = await page.evaluate(
         `[...document.querySelectorAll('${charts}')].map((each) => each.scrollWidth - each.clientWidth)`,

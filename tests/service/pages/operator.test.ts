@@ -34,7 +34,7 @@ import {
   wordsOf,
 } from '../../support/visitor.ts';
 
-/** The operator's pages over HTTP, on a real store: what they say, what they do, and what must never appear on them. */
+/** The operator's pages over HTTP, on a real store: what they say and do, and what must never appear on them. */
 
 const MAILBOX = 'X26CPF1';
 const HOSTILE = '<script>alert(1)</script>\u202e" onclick="x';
@@ -65,7 +65,7 @@ beforeEach(async () => {
   await visitor.signIn('operations');
 });
 
-/** Every page of the operator that has no parameter, as it is now. */
+/** Every operator page without parameters. */
 const PAGES = DESK_PAGES.map(({ operation: { method, path } }) => `${method} ${path}`)
   .filter((each) => /^GET \/operator[^:]*$/.test(each))
   .map((each) => each.slice(4));
@@ -77,7 +77,7 @@ const children = (count: number, differing = {}) =>
   Array.from({ length: count }, (_, i) => planOf(i + 1, differing));
 
 let sequence = 1;
-/** A file whose removals wait for a decision: the page of it. */
+/** Makes a file whose removals wait for a decision, and returns the path of its page. */
 async function heldFile(authority = 'ZZ101'): Promise<string> {
   const { load } = loader({ ...service, anchor });
   const loadNext = (records: ReturnType<typeof children>) => {
@@ -99,8 +99,8 @@ const DECISION = {
   reason: 'a service has moved',
 };
 
-describe('the page of whether lookups are answered', () => {
-  test('says in its heading that they are, and what needs attention', async () => {
+describe('the page that says whether lookups are answered', () => {
+  test('says in its heading if they are, and what needs attention', async () => {
     let page = await visitor.get('/operator');
     await until(async () => {
       page = await visitor.get('/operator');
@@ -110,7 +110,7 @@ describe('the page of whether lookups are answered', () => {
     expect(page.text).toContain('<a class="nhsuk-link" href="/operator/councils">');
   });
 
-  test('says in its heading that no lookup gets a negative while too few councils are up to date', async () => {
+  test('says in its heading if no lookup gets a negative because too few councils are up to date', async () => {
     const strict = await startTestService({
       authorities: [{ code: 'ZZ101' }, { code: 'ZZ102', hoursOld: 100 }],
       environment: { MINIMUM_COVERAGE: '0.95' },
@@ -125,13 +125,13 @@ describe('the page of whether lookups are answered', () => {
     expect(wordsOf(page)).toContain(ANSWERING.withheldThen);
     expect(wordsOf(page)).toContain(`${ANSWERING.concerns} ${ANSWERING.levels.partly}. 1 of 2`);
     const councils = wordsOf(await operator.get('/operator/councils'));
-    // 100 hours old, and out of date after 72.
+    // The data is 100 hours old, and was out of date after 72.
     const since = timeOfYearText(Date.now() - 28 * 3_600_000).replace(/^\d+:\d+ on /, '');
     expect(councils).toMatch(new RegExp(`Out of date since \\d+:\\d\\d on ${since}`));
     await strict.stopAndRemove();
   });
 
-  test('says that none is answered, why, and what to do, once the store is closed', async () => {
+  test('says that none is answered, why and what to do, once the store is closed', async () => {
     await service.admin.config('SET', 'appendfsync', 'everysec');
     await until(async () => (await visitor.get('/operator')).heading === ANSWERING.none);
     const page = await visitor.get('/operator');
@@ -157,7 +157,7 @@ describe('the page of whether lookups are answered', () => {
     expect(audit).toContain(ANSWERING.notWitnessed);
   });
 
-  test('links every check to a section of the page that says what to do', async () => {
+  test('links every check to the section of the page that says what to do', async () => {
     const { text } = await visitor.get('/operator/runbook');
     const anchors = [...text.matchAll(/ id="([a-z0-9-]+)"/g)].map(([, id]) => id);
     const links = [...text.matchAll(/href="#([a-z0-9-]+)"/g)].map(([, to]) => to);
@@ -166,8 +166,8 @@ describe('the page of whether lookups are answered', () => {
   });
 });
 
-describe('the last hour of all processes', () => {
-  /** A lookup process beside another, on the same Redis. */
+describe('the last hour of all the processes', () => {
+  /** A lookup process beside the service, on the same Redis. */
   async function startBeside({ dataDir: of }: TestService = service) {
     const found = await findEmbeddedRedis(of);
     const dataDir = await testFolder();
@@ -189,7 +189,7 @@ describe('the last hour of all processes', () => {
     };
   }
 
-  test('counts the lookups of an ended process, and names it', async () => {
+  test('counts the lookups of a process that has ended, and names it', async () => {
     const beside = await startBeside();
     const other = createVisitor(beside.baseUrl);
     await until(async () => {
@@ -207,7 +207,7 @@ describe('the last hour of all processes', () => {
     expect(text).toMatch(/<code>[0-9a-f-]{36}<\/code>.*lookup.*Ended at/);
   });
 
-  test('without a report from a lookup process says that it is not known whether lookups are answered', async () => {
+  test('says that nobody knows whether lookups are answered if there is no report from a lookup process', async () => {
     const worker = await startTestService({
       authorities: [{ code: 'ZZ101' }],
       environment: { ROLE: 'worker' },
@@ -223,7 +223,7 @@ describe('the last hour of all processes', () => {
     await worker.stopAndRemove();
   });
 
-  /** Takes what made-up processes said out again. */
+  /** Removes the reports of made-up processes. */
   async function forget(...instances: string[]): Promise<void> {
     for (const key of await service.admin.keys('cpf:{use}:figures:*')) {
       const fields = await service.admin.hkeys(key);
@@ -267,7 +267,7 @@ describe('the last hour of all processes', () => {
     await forget(silent, doubtful);
   });
 
-  test('shows no markup that others write into the figures', async () => {
+  test('shows no markup that others put into the figures', async () => {
     const minute = keys.figures(minuteOf(Date.now()));
     const instance = randomUUID();
     await service.admin.hset(
@@ -291,7 +291,7 @@ describe('a held file', () => {
     }
   });
 
-  test('is shown with its reasons, and released once, with the names of the person signed in and the person who confirmed it', async () => {
+  test('is shown with its reasons, and released once, with the names of the person signed in and of the one who confirmed it', async () => {
     const path = await heldFile();
     const list = await visitor.get('/operator/files');
     expect(list.text).toContain(`href="${path}"`);
@@ -330,7 +330,7 @@ describe('a held file', () => {
     expect(listHeldFiles(anchor)).toEqual([]);
   });
 
-  test('is discarded without the council’s contact, as by command', async () => {
+  test('is discarded without naming the council’s contact, as by command', async () => {
     const path = await heldFile();
     const decision = { ...DECISION, decision: 'discard', confirmedBy: ' ' };
     const done = await visitor.send(path, decision);
@@ -340,7 +340,7 @@ describe('a held file', () => {
     expect(event).not.toHaveProperty('detail.confirmedBy');
   });
 
-  test('is not decided if another has taken its number since its page was shown', async () => {
+  test('is not decided if another file has taken its number since its page was shown', async () => {
     const path = await heldFile();
     const form = await visitor.form(path);
     const [shown] = listHeldFiles(anchor);
@@ -357,7 +357,7 @@ describe('a held file', () => {
 
   test.for([
     ['without a choice', { decision: '' }, OPERATOR.choose],
-    ['with a choice that is none', { decision: 'delete' }, OPERATOR.choose],
+    ['with an unknown choice', { decision: 'delete' }, OPERATOR.choose],
     ['without the council’s contact', { confirmedBy: '' }, OPERATOR.named('must not be empty')],
     ['without a reason', { reason: '' }, 'The reason must not be empty'],
     ['with an NHS number as a reason', { reason: 'about 999 000 0018' }, DESK.numberInText],
@@ -385,10 +385,10 @@ describe('a user', () => {
   const path = `/operator/users/${userKeyOf(DEMO_ISSUER, user)}`;
   const reason = 'card reported stolen';
 
-  test('is blocked and unblocked in the name of the person who did it, and is refused in between', async () => {
+  test('is blocked and unblocked in the name of the person who did it, and refused in between', async () => {
     await service.lookup({ nhsNumber: testNumber(900) });
     let blocked: Visit | undefined;
-    // Somebody who has asked is known once that is sealed and indexed.
+    // Users are known once one of their requests has been sealed and indexed.
     await until(async () => {
       blocked = await visitor.send('/operator/users', { user, issuer: DEMO_ISSUER, reason });
       return blocked.status === 303;
@@ -415,7 +415,7 @@ describe('a user', () => {
     expect((await visitor.get(path)).status).toBe(404);
   });
 
-  /** Sends what somebody typed, and sends it once more from the page that warns of it. */
+  /** Sends what somebody typed, and then sends it again from the page with the warning. */
   async function warnedThenSent(of: string, warning: string): Promise<Visit> {
     const typed = { user: of, issuer: DEMO_ISSUER, reason };
     let warned: Visit | undefined;
@@ -431,7 +431,7 @@ describe('a user', () => {
   const unblock = (of: string) =>
     visitor.send(`/operator/users/${userKeyOf(DEMO_ISSUER, of)}`, { reason: 'wrong user' });
 
-  test('without any known request is blocked only after a warning, since the id may be mistyped', async () => {
+  test('who has made no known request is blocked only after a warning, since the id may be mistyped', async () => {
     const sent = await warnedThenSent('nobody-such', BLOCKED.unknown);
     const location = sent.headers.get('location') ?? '';
     expect(wordsOf(await visitor.get(location))).toContain(
@@ -443,14 +443,14 @@ describe('a user', () => {
     );
   });
 
-  test('who searches the audit is blocked only after a warning, so that nobody stops an auditor unawares', async () => {
+  test('who searches the audit is blocked only after a warning, so that nobody stops an auditor by mistake', async () => {
     const searched = async (user: string): Promise<number> => {
       const scopes = ['audit'] as const;
       const officer = await visitorAs(service, { user, organisation: 'ZZH01', scopes });
       const form = await officer.form('/officer', '/officer/search');
       return (await officer.post('/officer/search', { ...form, reason })).status;
     };
-    // Of the officer nothing else is on record than a search: what is known of them first is that.
+    // The officers' only events are searches, so this waits until those are in the index.
     await until(async () => (await searched('officer-2')) === 200, 'the index');
     expect(await searched('officer-1')).toBe(200);
     expect((await warnedThenSent('officer-1', BLOCKED.watches)).status).toBe(303);
@@ -466,7 +466,7 @@ describe('a user', () => {
     expect([page.status, wordsOf(page).includes(BLOCKED.self)]).toEqual([400, true]);
   });
 
-  test('is unblocked only after the page shows who blocked them, when and why, and that it was an officer', async () => {
+  test('is unblocked only after the page has shown who blocked them, when and why, and that it was an officer', async () => {
     const blocks = createBlocks(service.admin, service.store);
     const inquiry = { by: 'Esi Demo', reason: 'inquiry 7', issuer: DEMO_ISSUER };
     await blocks.block({ ...inquiry, user: 'watched-1', desk: 'officer' });
@@ -482,7 +482,7 @@ describe('a user', () => {
     await unblock('other-1');
   });
 
-  test('is blocked at the only issuer without choosing it', async () => {
+  test('is blocked at the only issuer, which need not be chosen', async () => {
     const { text } = await visitor.get('/operator/users');
     expect(text).toMatch(
       new RegExp(`<input[^>]* name="issuer"[^>]* value="${DEMO_ISSUER}" checked`),
@@ -491,7 +491,7 @@ describe('a user', () => {
 
   test.for([
     ['of an issuer that nobody trusts', { issuer: 'https://other.example' }, OPERATOR.choose],
-    ['with an id that no token has', { user: 'a b' }, 'The user id must be 1 to 40 letters'],
+    ['with an id that no token could have', { user: 'a b' }, 'The user id must be 1 to 40 letters'],
     ['for no reason', { reason: ' ' }, 'The reason must not be empty'],
   ] as const)('is not blocked %s', async ([, differing, sentence]) => {
     const page = await visitor.send('/operator/users', {
@@ -535,7 +535,7 @@ function addMessage(differing: Partial<Sent> = {}): Sent {
 const stateOf = (row: Sent) => MeshFile.use(folder, (file) => file.sent(row.key)?.state);
 
 describe('a message in MESH', () => {
-  test('is sent again, or abandoned, for a reason and on record', async () => {
+  test('is sent again, or abandoned, with a reason and on record', async () => {
     const again = addMessage();
     const lost = addMessage({ state: 'unclear' });
     const path = (row: Sent) => `/operator/messages/${localIdOf(row)}`;
@@ -557,7 +557,7 @@ describe('a message in MESH', () => {
 });
 
 describe('the operator’s pages', () => {
-  test('show no NHS number, local id of a child or machine-written time, whatever is held and whatever its name', async () => {
+  test('show no NHS number, child’s local id or machine-written time, whatever is held and whatever its name', async () => {
     const number = testNumber(3);
     const printed = `${number.slice(0, 3)} ${number.slice(3, 6)} ${number.slice(6)}`;
     const held = await heldFile();
@@ -601,7 +601,7 @@ describe('the operator’s pages', () => {
     await visitor.send(held, { ...DECISION, decision: 'discard' });
   });
 
-  test('never show names of councils, files or mailboxes as markup, or let them reverse the words beside them', async () => {
+  test('never show the name of a council, file or mailbox as markup, or let it reverse the words beside it', async () => {
     await service.store.setAuthority(
       ods('ZZ104'),
       { name: 'a', emergencyDutyTeamPhone: '02079460199' },
@@ -620,7 +620,7 @@ describe('the operator’s pages', () => {
     await service.admin.del(keys.authority('ZZ104'));
   });
 
-  test('change nothing when opened: no event, and no decision on a held file', async () => {
+  test('change nothing when opened: they record no event and decide on no held file', async () => {
     const before = await service.events();
     for (const path of PAGES) await visitor.get(path);
     expect((await service.events()).length).toBe(before.length);
@@ -660,7 +660,7 @@ test('every page stays below 100 kB with 153 councils', async () => {
   }
 });
 
-test('everything running is shown with its version, and everything that expires with its date', async () => {
+test('everything that runs is shown with its version, and everything that expires with its date', async () => {
   const words = wordsOf(await visitor.get('/operator/running'));
   expect(words).toContain(process.versions.node);
   expect(words).toContain(process.versions.openssl);
@@ -671,7 +671,7 @@ test('everything running is shown with its version, and everything that expires 
   expect(words).toContain(HELD.title);
 });
 
-test('while Redis does not answer, an operator reads which checks fail and what to tell clinicians', async () => {
+test('while Redis does not answer, an operator can read which checks fail and what to tell clinicians', async () => {
   const { pid } = JSON.parse(
     await readFile(join(service.dataDir, 'redis', 'running.json'), 'utf8'),
   ) as { pid: number };
@@ -685,7 +685,7 @@ test('while Redis does not answer, an operator reads which checks fail and what 
     const page = await visitor.get('/operator');
     expect(wordsOf(page)).toContain(DESKS.operator.unavailableThen);
     expect(page.text).toContain('<a class="nhsuk-link" href="/_status">');
-    // Nobody is told that lookups are answered, or to change what is not wrong.
+    // Nobody is told that lookups are answered, or told to change what is not wrong.
     const status = await (await fetch(`${service.baseUrl}/_status`)).text();
     for (const said of [wordsOf(page), status]) {
       expect(said).not.toContain('lookups of the API');
@@ -693,7 +693,7 @@ test('while Redis does not answer, an operator reads which checks fail and what 
       expect(said).not.toContain('Give Redis the users');
     }
     expect(page.text).toContain(`<a class="nhsuk-button" href="/operator">${DESK.tryAgain}</a>`);
-    // In the words that the checks have themselves.
+    // The page uses the words of the checks themselves.
     const checksSchema = z.object({
       checks: z.record(z.string(), z.array(z.object({ status: z.string(), outcome: z.string() }))),
     });

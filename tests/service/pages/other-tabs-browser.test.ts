@@ -8,7 +8,7 @@ import { lookUp } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder } from '../../support/service.ts';
 
-/** What other tabs show once one tab learns that their common session is over. */
+/** What other tabs show once one tab learns that the session they share is over. */
 
 const PLAN = testNumber(7_401);
 const NURSE = '555000021001';
@@ -39,7 +39,7 @@ afterAll(async () => {
   if (dataDir !== undefined) await rm(dataDir, { recursive: true, force: true });
 });
 
-/** The provider ends the session behind the browser's back. */
+/** The provider ends the session without the browser being told. */
 async function endSession(): Promise<void> {
   const body = new URLSearchParams({ logout_token: await cis2.logoutToken({ sub: NURSE }) });
   const ended = await fetch(`${baseUrl}/sign-in/cis2/logged-out`, { method: 'POST', body });

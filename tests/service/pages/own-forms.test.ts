@@ -17,7 +17,7 @@ import {
   wordsOf,
 } from '../../support/visitor.ts';
 
-/** What people do with their own forms: nobody is told that theirs was not sent from here. */
+/** What people do with their own forms. Nobody is told that a form of theirs was not sent from here. */
 
 const PLAN = testNumber(7_901);
 let service: TestService;
@@ -37,7 +37,7 @@ async function signedIn(person?: string): Promise<Visitor> {
 const lookups = async (): Promise<number> =>
   (await service.events()).filter(({ type }) => type === 'lookup' || type === 'attendance').length;
 
-test('a person signing in in three tabs at once ends in each on the page it asked for', async () => {
+test('a person who signs in in three tabs at once ends on the page that each tab asked for', async () => {
   const nurse = createVisitor(service.baseUrl);
   const tabs = await Promise.all([1, 2, 3].map(() => nurse.get('/sign-in')));
   for (const tab of tabs) {
@@ -52,7 +52,7 @@ test('a person signing in in three tabs at once ends in each on the page it aske
   }
 });
 
-test('a form opened before its sender signed in again says so, and does nothing', async () => {
+test('a form opened before its sender signed in again does nothing and says so', async () => {
   const person = 'scheduledCare';
   const practitioner = await signedIn(person);
   const [look, list] = [await practitioner.get('/look-up'), await practitioner.get('/list')];
@@ -81,7 +81,7 @@ test('the outcome of a look made before its sender signed in again is not record
   expect(await lookups()).toBe(before);
 });
 
-test('somebody signing out from a page older than their session is told that they are still signed in, and can then sign out', async () => {
+test('somebody who signs out from a page older than their session is told that they are still signed in, and can then sign out', async () => {
   const nurse = await signedIn();
   const old = await nurse.get('/look-up');
   await nurse.signIn();
@@ -92,7 +92,7 @@ test('somebody signing out from a page older than their session is told that the
   expect((await nurse.get('/look-up')).headers.get('location')).toBe('/sign-in');
 });
 
-test('a list that is too long stays on its form with the limit; one far too long is reported as not kept', async () => {
+test('a list that is too long stays on its form, with the limit; one that is far too long is reported as not kept', async () => {
   const practitioner = await signedIn('scheduledCare');
   const paste = async (list: string): Promise<Visit> =>
     practitioner.post('/list', { ...(await practitioner.form('/list')), list });
@@ -120,7 +120,7 @@ test.each([
   expect(wordsOf(answer)).toContain('oo much was typed');
 });
 
-test('a form that does not arrive completely is reported as late, and not as another’s', async () => {
+test('a form that does not arrive completely is reported as late, not as somebody else’s', async () => {
   const read: Promise<Awaited<ReturnType<typeof readForm>>>[] = [];
   const listener = getRequestListener((_, env) => {
     read.push(readForm(env as HttpBindings, { deadlineMs: 20 }));

@@ -13,7 +13,7 @@ import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder } from '../../support/service.ts';
 import { createVisitor } from '../../support/visitor.ts';
 
-/** What becomes of sessions if SIGN_IN_FILE is put right while they last. */
+/** What happens to running sessions when SIGN_IN_FILE is corrected. */
 
 const PLAN = testNumber(7_401);
 let dataDir: string;
@@ -30,7 +30,7 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-test('a session ends once its provider is set for other people, or trusted less', async () => {
+test('a session ends once its provider is set for other people, or is trusted less', async () => {
   const { baseUrl, environment } = await openFor(cis2, dataDir);
   const visitor = createVisitor(baseUrl);
   let look: Record<string, string> = {};
@@ -68,7 +68,7 @@ test('a session ends once its provider is set for other people, or trusted less'
   }
 }, 60_000);
 
-test('no provider has the id of the demo’s people', () => {
+test('no provider may have the id of the demo’s people', () => {
   const named = (id: string): boolean =>
     signInFileSchema.safeParse([
       {

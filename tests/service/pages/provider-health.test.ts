@@ -74,7 +74,7 @@ async function open(): Promise<Provider> {
   return provider;
 }
 
-/** Somebody comes back with a code. */
+/** Somebody returns from the provider with a code. */
 async function comeBack(provider: Provider): Promise<void> {
   const started = await provider.start(false);
   if (started === undefined) throw new Error('the provider is away');
@@ -86,7 +86,7 @@ async function comeBack(provider: Provider): Promise<void> {
   expect(returned.kind).toBe('refused');
 }
 
-test('a silent provider is reported before anybody tries to sign in, once, and again when it answers', async () => {
+test('a silent provider is reported once, before anybody tries to sign in, and again when it answers', async () => {
   const discovery = answers.get(wellKnown);
   answers.set(wellKnown, 'mute');
   const provider = await open();

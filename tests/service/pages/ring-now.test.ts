@@ -17,7 +17,7 @@ const council = {
   officeHours: 'Mon-Fri 08:30-17:00',
 };
 
-/** The numbers in their order, and those of them that are marked. */
+/** The numbers in their order, and which of them are marked. */
 function shown(markup: string): { order: string[]; marked: string[] } {
   const items = [...markup.matchAll(/<li[^>]*>[\s\S]*?<\/li>/g)].flatMap(([item]) => {
     const number = /tel:([0-9]+)/.exec(item)?.[1];
@@ -51,18 +51,18 @@ describe('both numbers are shown alike', () => {
   test.for([
     ['where the council gave no hours', { ...council, officeHours: undefined }, night],
     ['where its hours cannot be read', { ...council, officeHours: 'always' }, night],
-    ['where nobody says what time it is, as on a page to print', council, undefined],
+    ['where the time is not given, as on a page to print', council, undefined],
   ] as const)('%s', ([, of, time]) => {
     expect(shown(phones(of, time))).toEqual(ALIKE);
   });
 
-  test('if there is only one', () => {
+  test('a single number is shown without a mark', () => {
     const only = phones({ ...council, officeHoursPhone: undefined }, night);
     expect(shown(only)).toEqual({ order: [EMERGENCY], marked: [] });
   });
 });
 
-describe('hours that a council gave', () => {
+describe('hours given by a council', () => {
   const PLAN = testNumber(7_601);
   const ENDED = testNumber(7_602);
   let service: TestService;
@@ -108,7 +108,7 @@ describe('hours that a council gave', () => {
     );
   });
 
-  test('in another form are refused', async () => {
+  test('are refused in any other form', async () => {
     expect(await set('nine to five')).toMatchObject({ code: 2 });
   });
 });

@@ -6,7 +6,7 @@ import { lookUp, signInAs } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService } from '../../support/service.ts';
 
-/** What stays on a clinician's screen, and until when. */
+/** What stays on a clinician's screen, and for how long. */
 
 const PLAN = testNumber(7_401);
 let service: TestService;
@@ -26,7 +26,7 @@ afterAll(async () => {
   await service?.stopAndRemove();
 });
 
-test('a page from another version of this service finds its style and script, which are not cached', async () => {
+test('a page from another version of this service gets its own style and script, which are not cached', async () => {
   const page = await (await fetch(`${service.baseUrl}/councils`)).text();
   const names = [...page.matchAll(/"(\/assets\/[a-z-]+\.)[0-9a-f]{16}(\.[a-z]+)"/g)];
   expect(names.length).toBeGreaterThan(2);
@@ -43,20 +43,20 @@ test('a page without TLS says nothing about TLS', async () => {
 });
 
 describe.skipIf(!hasBrowser)('in a browser', () => {
-  test('an answer is hidden at once if the machine slept for longer than it may be shown', async () => {
+  test('an answer is hidden at once if the machine slept for longer than the answer may be shown', async () => {
     const { page, close } = await openPage(browser);
     await signInAs(page, service.baseUrl);
     await page.clock.install();
     await lookUp(page, service.baseUrl, { nhsNumber: PLAN });
     await page.getByText('Checked at').waitFor();
-    // As after a sleep: the time of day went on, and that of timers did not.
+    // After a sleep the time of day has moved on, and timers have not.
     await page.clock.setSystemTime(Date.now() + 3_600_000);
     await page.evaluate('window.dispatchEvent(new Event("focus"))');
     await page.waitForURL('**/look-up/hidden', { timeout: 5_000 });
     await close();
   });
 
-  test('an answer is hidden within a second of a sleep that no event reports, even without a channel between tabs', async () => {
+  test('an answer is hidden within a second of a sleep that no event announces, even if tabs cannot reach each other', async () => {
     const { page, complaints, close } = await openPage(browser);
     await page.addInitScript('delete window.BroadcastChannel');
     await signInAs(page, service.baseUrl);
@@ -70,13 +70,13 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await close();
   });
 
-  test('an answer is gone even if the next page is slow to come', async () => {
+  test('an answer is gone even if the next page is slow to load', async () => {
     const { page, close } = await openPage(browser);
     await signInAs(page, service.baseUrl);
     await lookUp(page, service.baseUrl, { nhsNumber: PLAN });
     await page.getByText('Checked at').waitFor();
     await page.route('**/look-up/hidden', () => undefined);
-    // Playwright reads nothing of a page that is on its way to another.
+    // Playwright can read nothing from a page that is leaving for another.
     const gone = Promise.withResolvers<void>();
     await page.exposeFunction('gone', gone.resolve);
     await page.evaluate(`new MutationObserver(() => {
@@ -89,7 +89,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await close();
   });
 
-  test('an answer and a half-typed number go at once if their reader signs out in another tab', async () => {
+  test('an answer and a half-typed number disappear at once if their reader signs out in another tab', async () => {
     const { page, complaints, close } = await openPage(browser);
     await signInAs(page, service.baseUrl);
     await lookUp(page, service.baseUrl, { nhsNumber: PLAN });
@@ -107,7 +107,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await close();
   });
 
-  test('a form with errors leaves the screen as an answer does', async () => {
+  test('a form with errors leaves the screen just as an answer does', async () => {
     const { page, close } = await openPage(browser, { javaScriptEnabled: false });
     await signInAs(page, service.baseUrl);
     const [response] = await Promise.all([
@@ -118,7 +118,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await close();
   });
 
-  test('no browser sends what is shown or typed away to be translated, spell-checked or completed', async () => {
+  test('no browser sends what is shown or typed to be translated, spell-checked or completed', async () => {
     const { page, close } = await openPage(browser);
     await signInAs(page, service.baseUrl);
     await lookUp(page, service.baseUrl, { nhsNumber: PLAN });
@@ -131,7 +131,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await close();
   });
 
-  test('councils are found whatever character their name begins with', async () => {
+  test('councils are found whichever character their name begins with', async () => {
     const { page, complaints, close } = await openPage(browser);
     await page.goto(`${service.baseUrl}/councils`);
     await page.locator('[data-filter] input').fill('acorn');

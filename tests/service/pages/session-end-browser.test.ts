@@ -10,19 +10,19 @@ import { FRAME, SIGN_IN } from '#schemas/wording/pages.ts';
 import { demoInBrowser, expectFits, hasBrowser, openPage } from '../../support/browser.ts';
 import { lookUp, signInAs } from '../../support/pages.ts';
 
-/** What happens to a page of a council, an officer or an operator once its reader's session is over. */
+/** What happens to a page of a council, an officer or an operator once its reader's session ends. */
 
 const demo = demoInBrowser();
 
 const OVER = `${DESK.over}. ${DESK.overHidden}`;
-/** What is said by a style is no text of the page. */
+/** Text that comes from a style is not in the text of the page. */
 const said = (page: Page): Promise<unknown> =>
   page.evaluate(`(() => {
     const style = getComputedStyle(document.querySelector('.cpf-hides__then'), '::before');
     return style.visibility === 'visible' ? JSON.parse(style.content) : '';
   })()`);
 
-/** Whether anything but the way to sign in is seen below the head of a page. */
+/** Expects that below the head of the page only the link to sign in is left. */
 async function expectNothingLeft(page: Page): Promise<void> {
   await page.getByRole('link', { name: DESK.signIn, exact: true }).waitFor();
   expect((await page.locator('main').innerText()).trim()).toBe(DESK.signIn);
@@ -43,7 +43,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     ['Dev Demo', '/officer', OFFICER.results, searchAudit],
     ['Farid Demo', '/operator', OPERATOR.home],
   ])(
-    'once the session of %s is over, nothing of %s is on the screen, without a script',
+    'once the session of %s is over, nothing of %s is left on the screen, without a script',
     async ([name, path, title, go]) => {
       const { page, complaints, close } = await openPage(demo.browser, {
         javaScriptEnabled: false,
@@ -63,7 +63,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
           'getComputedStyle(document.querySelector(".cpf-hides__content")).animationDelay',
         ),
       ).toBe('600s');
-      // The clock of what is drawn goes ten thousand times as fast; no other does.
+      // Only animations run ten thousand times as fast.
       const drawing = await page.context().newCDPSession(page);
       await drawing.send('Animation.enable');
       await drawing.send('Animation.setPlaybackRate', { playbackRate: 10_000 });
@@ -74,7 +74,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     },
   );
 
-  test('a form being filled in stays while its session goes on in another tab, and goes with it', async () => {
+  test('a half-filled form stays while its session goes on in another tab, and disappears with the session', async () => {
     const { page, complaints, close } = await openPage(demo.browser);
     await signInAs(page, demo.baseUrl, 'Carys Demo');
     await page.clock.install();
@@ -93,7 +93,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     expect(await reason.inputValue()).toBe('the duty desk has moved');
     await page.clock.runFor(300_000);
     await expectNothingLeft(page);
-    // It is gone, and not only hidden.
+    // The form has been removed, not only hidden.
     expect(await page.content()).not.toContain('/council/numbers');
     expect(complaints).toEqual([]);
     await close();
@@ -108,8 +108,8 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
         await other.getByRole('heading', { level: 1, name: SIGN_IN.signedOut }).waitFor();
       },
     ],
-    ['gives way to somebody else', (other) => signInAs(other, demo.baseUrl, 'Farid Demo')],
-  ])('a page goes at once if its reader %s in another tab', async ([, act]) => {
+    ['is replaced by somebody else', (other) => signInAs(other, demo.baseUrl, 'Farid Demo')],
+  ])('a page disappears at once if its reader %s in another tab', async ([, act]) => {
     const { page, complaints, close } = await openPage(demo.browser);
     await signInAs(page, demo.baseUrl, 'Carys Demo');
     await page.goto(`${demo.baseUrl}/council/looks`);

@@ -35,7 +35,7 @@ import {
   wordsOf,
 } from '../../support/visitor.ts';
 
-/** Signing in with a real OpenID provider that is shaped as CIS2, and what somebody could do against it. */
+/** Signing in with a real OpenID provider that is built like CIS2, and what somebody might try against it. */
 
 const PLAN = testNumber(7_201);
 let service: TestService;
@@ -72,7 +72,7 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
 });
 
-/** The least of a provider: it knows no code. */
+/** A provider that does as little as possible: it knows no code. */
 async function startRefusing() {
   let tokensAsked = 0;
   const server = createHttpServer((request, response) => {
@@ -121,7 +121,7 @@ async function writeOrganisations(): Promise<string> {
   return path;
 }
 
-/** Somebody signs in with the provider; the page or redirect they get. */
+/** Signs somebody in with the provider, and returns the page or redirect they get. */
 async function signIn(visitor: Visitor, sub: string, person: Cis2Person = {}): Promise<Visit> {
   cis2.next(sub, person);
   const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
@@ -131,7 +131,7 @@ async function signIn(visitor: Visitor, sub: string, person: Cis2Person = {}): P
 let counted = 0;
 const somebody = (): string => `5550000${String(10_000 + ++counted)}`;
 
-test('somebody signed in by the provider looks up a child, and is audited as with a token', async () => {
+test('somebody signed in by the provider looks up a child, and is audited as if they had used a token', async () => {
   const visitor = createVisitor(service.baseUrl);
   const sub = somebody();
   const back = await signIn(visitor, sub);
@@ -152,7 +152,7 @@ test('somebody signed in by the provider looks up a child, and is audited as wit
   });
 });
 
-test('the provider is asked for a code with PKCE, state and nonce, new each time, and for the role to be chosen', async () => {
+test('the provider is asked for a code with PKCE, state and nonce, new each time, and asked to have a role chosen', async () => {
   const visitor = createVisitor(service.baseUrl);
   const asked = async (path: string) =>
     new URL((await visitor.get(path)).headers.get('location') ?? '').searchParams;
@@ -192,7 +192,7 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
       'registration authority',
     ],
     [
-      'a role at an organisation whose code is none',
+      'a role at an organisation with an invalid code',
       { roles: [{ id: '1', organisation: 'rj 1' }] },
       SIGN_IN_REFUSED.unreadable,
       'roles.0.organisation.code',
@@ -211,7 +211,7 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
       'Nurse Access Role (R8001)',
     ],
     [
-      'an organisation that is no care setting',
+      'an organisation that is not a care setting',
       { roles: [{ id: '1', organisation: 'ZZS01' }] },
       SIGN_IN_REFUSED.notCare,
       'ZZS01',
@@ -234,11 +234,11 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
   });
 
   test.for<[string, Cis2Person]>([
-    ['refused', { roles: [{ id: '1', organisation: 'ZZS01' }] }],
-    ['of a role that cannot be read', { name: '' }],
-    ['still to choose a role', { roles: [{ id: '1' }, { id: '2' }], selectedRole: undefined }],
+    ['who is refused', { roles: [{ id: '1', organisation: 'ZZS01' }] }],
+    ['whose role cannot be read', { name: '' }],
+    ['who must choose a role first', { roles: [{ id: '1' }, { id: '2' }], selectedRole: undefined }],
   ])(
-    'nobody continues as the person signed in before, once the provider has named another: %s',
+    'nobody continues as the person who was signed in before, once the provider has named somebody else: %s',
     async ([, person]) => {
       const visitor = createVisitor(service.baseUrl);
       await signIn(visitor, somebody());
@@ -246,13 +246,13 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
       const former = new Map(visitor.jar);
       expect((await signIn(visitor, somebody(), person)).status).not.toBe(303);
       expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
-      // Nor by a copy of the cookie that was.
+      // A copy of the earlier cookie does not help.
       for (const [name, value] of former) visitor.jar.set(name, value);
       await until(async () => (await visitor.get('/look-up')).status !== 200);
     },
   );
 
-  test('somebody whose organisation cannot look up flags is shown whom to ring before how to sign in again', () => {
+  test('somebody whose organisation cannot look up flags is shown whom to ring before being shown how to sign in again', () => {
     const person = { name: 'Nora Nurse', user: 'nurse-1', role: role('1', ['B0107'], 'ZZS01') };
     const text = String(refusedPage('not-care', 'NHS Care Identity', person).content);
     expect(text).toMatch(
@@ -271,7 +271,7 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
     }
   });
 
-  test('a user blocked by the operator, and one blocked later loses the session in use', async () => {
+  test('a user whom the operator has blocked; blocked later, they lose the session in use', async () => {
     const sub = somebody();
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, sub);
@@ -285,7 +285,7 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
     expect(again.heading).toBe(SIGN_IN_REFUSED.blocked);
   });
 
-  test('a user revoked by file, on a page that does not send them in circles', async () => {
+  test('a user revoked by file, on a page that does not send them round in circles', async () => {
     const sub = somebody();
     const path = join(dataDir, 'revocations.json');
     await writeFile(path, JSON.stringify([{ issuer: cis2.issuer, user: sub }]));
@@ -373,7 +373,7 @@ describe('the provider’s answer for another browser does not sign this one in'
     expect([page.status, page.heading]).toEqual([400, SIGN_IN_REFUSED.notFinished]);
   });
 
-  test('it is refused from another issuer', async () => {
+  test('from another issuer', async () => {
     const visitor = createVisitor(service.baseUrl);
     cis2.next(somebody());
     const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
@@ -383,7 +383,7 @@ describe('the provider’s answer for another browser does not sign this one in'
   });
 });
 
-test('each of several tabs that start to sign in at once finishes, and old attempts do not pile up', async () => {
+test('if several tabs start to sign in at once, each finishes, and old attempts do not pile up', async () => {
   const visitor = createVisitor(service.baseUrl);
   const sub = somebody();
   cis2.next(sub);
@@ -430,7 +430,7 @@ describe('a provider is asked about no more than', () => {
     const seconds = (performance.now() - begun) / 1_000;
     expect(strangers.tokensAsked).toBeGreaterThanOrEqual(50);
     expect(strangers.tokensAsked).toBeLessThanOrEqual(50 + 5 * seconds);
-    // So many as the provider was not asked about, which on a slow machine may be none.
+    // These are the codes the provider was not asked about. On a slow machine there may be none.
     const busy = made.filter(({ heading }) => heading === SIGN_IN_REFUSED.busy);
     expect(busy).toHaveLength(100 - strangers.tokensAsked);
     for (const { status } of busy) expect(status).toBe(503);
@@ -440,7 +440,7 @@ describe('a provider is asked about no more than', () => {
     expect(back.headers.get('location')).toBe('/look-up');
   });
 
-  test('a limit that recovers, and that nobody signing in uses up', () => {
+  test('a limit that recovers, and that people signing in do not use up', () => {
     let seconds = 0;
     const tries = createTries({ atMost: 2, perSecond: 1, now: () => seconds * 1_000 });
     expect([tries.take(), tries.take(), tries.take()]).toEqual([true, true, false]);
@@ -456,7 +456,7 @@ describe('a provider is asked about no more than', () => {
 test('one of several roles is chosen, once for this browser', async () => {
   const visitor = createVisitor(service.baseUrl);
   const roles = [{ id: '1' }, { id: '2', organisation: 'ZZP01', activities: ['B0170'] }];
-  // A provider that does not say which role was chosen.
+  // This provider does not say which role was chosen.
   const page = await signIn(visitor, somebody(), { roles, selectedRole: undefined });
   expect(page.heading).toBe(SIGN_IN.chooseRole);
   const offered = [...page.text.matchAll(/name="role" type="radio" value="([^"]+)"/g)];
@@ -471,7 +471,7 @@ test('one of several roles is chosen, once for this browser', async () => {
   expect((await thief.post('/role', fields)).heading).toBe(SIGN_IN_REFUSED.notFinished);
 });
 
-describe('what a double click sends twice leads into the one session that it makes', () => {
+describe('a double click leads into one session if it sends twice', () => {
   type Choosing = (visitor: Visitor) => Promise<[address: string, fields: Record<string, string>]>;
   const choices: [string, Choosing][] = [
     [
@@ -494,7 +494,7 @@ describe('what a double click sends twice leads into the one session that it mak
   const twice: [string, (visitor: Visitor, send: () => Promise<Visit>) => Promise<Visit[]>][] = [
     ['at the same moment', (_, send) => Promise.all([send(), send()])],
     [
-      'before the first answer is here, which is lost',
+      'before the first answer arrives, which is lost',
       async (visitor, send) => {
         const kept = new Map(visitor.jar);
         const first = await send();
@@ -523,7 +523,7 @@ describe('what a double click sends twice leads into the one session that it mak
     expect(new Set(answers.flatMap(sessionsIn)).size).toBe(1);
   });
 
-  test('an answer of the provider, while it is still asked who that is', async () => {
+  test('an answer from the provider, while the provider is still being asked who that is', async () => {
     const visitor = createVisitor(service.baseUrl);
     cis2.next(somebody());
     const { pathname, search } = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
@@ -531,7 +531,7 @@ describe('what a double click sends twice leads into the one session that it mak
     let second: Promise<Visit> | undefined;
     cis2.beforeClaims(async () => {
       second = visitor.get(`${pathname}${search}`);
-      // It is answered at once, or it waits for the first.
+      // The second request is either answered at once, or waits for the first.
       await Promise.race([second, delay(300)]);
     });
     const answers = [await visitor.get(`${pathname}${search}`), await second];
@@ -542,7 +542,7 @@ describe('what a double click sends twice leads into the one session that it mak
     expect(cis2.tokensAsked).toBe(before + 1);
   });
 
-  test('a choice of a role, and no other role in the same moment', async () => {
+  test('a choice of a role, but not a different role at the same moment', async () => {
     const visitor = createVisitor(service.baseUrl);
     const roles = [{ id: '1' }, { id: '2' }];
     const page = await signIn(visitor, somebody(), { roles, selectedRole: undefined });
@@ -564,7 +564,7 @@ describe('what a double click sends twice leads into the one session that it mak
   });
 });
 
-test('a role is not taken once the provider has ended its session', async () => {
+test('a role is not accepted once the provider has ended its session', async () => {
   const visitor = createVisitor(service.baseUrl);
   const sub = somebody();
   const roles = [{ id: '1' }, { id: '2', organisation: 'ZZP01', activities: ['B0170'] }];
@@ -573,7 +573,7 @@ test('a role is not taken once the provider has ended its session', async () => 
   const logout = { logout_token: await cis2.logoutToken({ sub }) };
   const ended = await createVisitor(service.baseUrl).post('/sign-in/cis2/logged-out', logout);
   expect(ended.status).toBe(200);
-  // Once a session of theirs can begin, the clock by which sessions begin is past the ending.
+  // Once a session of theirs can begin, the clock that dates sessions is past the ending.
   const elsewhere = createVisitor(service.baseUrl);
   await until(async () => {
     await signIn(elsewhere, sub);
@@ -597,7 +597,7 @@ describe('a session', () => {
     expect(wordsOf(await attacker.get('/look-up'))).not.toContain(sub);
   });
 
-  test('is over everywhere once signed out of, and its cookie opens nothing', async () => {
+  test('is over everywhere once its user signs out, and its cookie opens nothing', async () => {
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, somebody());
     const kept = visitor.jar.get('cp-flags-session') ?? '';
@@ -611,7 +611,7 @@ describe('a session', () => {
     expect([late.status, late.heading]).toEqual([401, NOT_CHECKED.over]);
   });
 
-  test('is over once somebody signs in again in its browser, so that no late answer brings it back', async () => {
+  test('is over once somebody signs in again in its browser, and a late answer does not bring it back', async () => {
     const visitor = createVisitor(service.baseUrl);
     const sub = somebody();
     await signIn(visitor, sub);
@@ -624,7 +624,7 @@ describe('a session', () => {
     expect((await visitor.get('/look-up')).status).toBe(200);
   });
 
-  test('with a changed, cut or made-up cookie does not exist', async () => {
+  test('does not exist if its cookie is changed, cut short or made up', async () => {
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, somebody());
     const good = visitor.jar.get('cp-flags-session') ?? '';
@@ -643,8 +643,8 @@ describe('a form', () => {
   test.for<[string, Record<string, string>]>([
     ['sent from another site', { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }],
     ['sent from a frame of another site', { origin: 'null', 'sec-fetch-site': 'cross-site' }],
-    ['of which a browser says both', { origin: '', 'sec-fetch-site': 'cross-site' }],
-    ['sent from a neighbour', { origin: 'null', 'sec-fetch-site': 'same-site' }],
+    ['whose headers contradict each other', { origin: '', 'sec-fetch-site': 'cross-site' }],
+    ['sent from a neighbouring site', { origin: 'null', 'sec-fetch-site': 'same-site' }],
   ])('%s makes no look and ends no session', async ([, headers]) => {
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, somebody());
@@ -656,7 +656,7 @@ describe('a form', () => {
     const out = await visitor.post('/sign-out', hiddenOf(page, '/sign-out'), headers);
     expect(out.status).toBe(403);
     expect((await visitor.get('/look-up')).status).toBe(200);
-    // As browsers send it from another site: without the cookies.
+    // A browser sends it from another site without the cookies.
     const without = createVisitor(service.baseUrl);
     for (const path of ['/look-up', '/list', '/look-up/attendance', '/sign-out', '/sign-in']) {
       const refused = await without.post(path, fields, headers);
@@ -664,7 +664,7 @@ describe('a form', () => {
     }
   });
 
-  test('without a session removes no cookie, whatever origin the browser gives', async () => {
+  test('without a session never removes a cookie, whatever origin the browser gives', async () => {
     const stranger = createVisitor(service.baseUrl);
     for (const path of ['/look-up', '/list', '/look-up/attendance', '/sign-out']) {
       const answer = await stranger.post(path, { token: 'x' });
@@ -672,7 +672,7 @@ describe('a form', () => {
     }
   });
 
-  test('of a sign-in with a repeated field signs nobody in', async () => {
+  test('to sign in signs nobody in if it has a repeated field', async () => {
     const visitor = createVisitor(service.baseUrl);
     const fields = Object.entries({
       ...(await visitor.form('/sign-in')),
@@ -685,7 +685,7 @@ describe('a form', () => {
     expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
   });
 
-  test('with no token, another’s, or one for another form makes no look', async () => {
+  test('with no token, somebody else’s, or one for another form makes no look', async () => {
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, somebody());
     const other = createVisitor(service.baseUrl);
@@ -734,14 +734,14 @@ describe('a provider ends sessions', () => {
       { origin: cis2.issuer, 'sec-fetch-site': 'cross-site' },
     );
 
-  test('of a person, and no later ones by the same token', async () => {
+  test('of a person, and not their later ones by the same token', async () => {
     const sub = somebody();
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, sub);
     const token = await cis2.logoutToken({ sub });
     expect((await send(token)).status).toBe(200);
     expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
-    // A sign-in within milliseconds of the ending may still count as before it, since clocks are never read ahead.
+    // A sign-in within milliseconds of the ending may still count as earlier, since clocks are never read ahead.
     await until(async () => {
       await signIn(visitor, sub);
       return (await visitor.get('/look-up')).status === 200;
@@ -750,14 +750,14 @@ describe('a provider ends sessions', () => {
     expect((await visitor.get('/look-up')).status).toBe(200);
   });
 
-  test('of a person still being asked about, who is then not signed in', async () => {
+  test('of a person it is still being asked about, who is then not signed in', async () => {
     const sub = somebody();
     const visitor = createVisitor(service.baseUrl);
     cis2.next(sub);
     const { pathname, search } = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
     cis2.beforeClaims(async () => {
       expect((await send(await cis2.logoutToken({ sub }))).status).toBe(200);
-      // Until a session that begins now is one that begins after the ending.
+      // Waits until a session that begins now counts as later than the ending.
       const later = createVisitor(service.baseUrl);
       await until(async () => {
         await signIn(later, sub);
@@ -769,7 +769,7 @@ describe('a provider ends sessions', () => {
     expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
   });
 
-  test('of each person whom it names, even by a token id already used for another person', async () => {
+  test('of each person it names, even by a token id already used for another person', async () => {
     const jti = 'not-so-unique';
     for (const sub of [somebody(), somebody()]) {
       const visitor = createVisitor(service.baseUrl);
@@ -781,7 +781,7 @@ describe('a provider ends sessions', () => {
     }
   });
 
-  test('by no token that is sent twice', async () => {
+  test('not by a token that is sent a second time', async () => {
     const sub = somebody();
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, sub);
@@ -794,7 +794,7 @@ describe('a provider ends sessions', () => {
     expect((await visitor.get('/look-up')).status).toBe(200);
   });
 
-  test('of a person for whom it never named its own session, by a token that names one', async () => {
+  test('of a person for whom it never named its own session, by a token that does name one', async () => {
     const sub = somebody();
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, sub);
@@ -802,7 +802,7 @@ describe('a provider ends sessions', () => {
     expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
   });
 
-  test('by a token sent again after it could not be recorded', async () => {
+  test('by a token that is sent again because it could not be recorded', async () => {
     const sub = somebody();
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, sub);
@@ -818,12 +818,12 @@ describe('a provider ends sessions', () => {
   test.for<[string, Record<string, unknown>, string?]>([
     ['of another issuer', { iss: 'https://evil.example' }],
     ['for another client', { aud: 'another' }],
-    ['of long ago', { iat: Math.floor(Date.now() / 1_000) - 600 }],
+    ['from long ago', { iat: Math.floor(Date.now() / 1_000) - 600 }],
     ['without an event', { events: {} }],
     ['that is an ID token', { nonce: 'x' }],
-    ['of nobody', { sub: undefined }],
-    ['that cannot be used once', { jti: undefined }],
-  ])('by no token %s', async ([, differing]) => {
+    ['about nobody', { sub: undefined }],
+    ['without an id, which could be used twice', { jti: undefined }],
+  ])('not by a token %s', async ([, differing]) => {
     const sub = somebody();
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, sub);
@@ -832,7 +832,7 @@ describe('a provider ends sessions', () => {
   });
 });
 
-test('a sign-out by a provider whose keys cannot be fetched gets an answer that asks for it again', async () => {
+test('a sign-out by a provider whose keys cannot be fetched is answered with a request to send it again', async () => {
   const sent = await createVisitor(service.baseUrl).post(
     '/sign-in/gone/logged-out',
     { logout_token: await cis2.logoutToken({ sub: somebody() }) },
@@ -841,7 +841,7 @@ test('a sign-out by a provider whose keys cannot be fetched gets an answer that 
   expect([sent.status, sent.text]).toEqual([503, '{"error":"temporarily_unavailable"}']);
 });
 
-test('none of our addresses redirects elsewhere', async () => {
+test('none of our addresses redirects to another site', async () => {
   const visitor = createVisitor(service.baseUrl);
   for (const path of [
     '/sign-in?next=https://evil.example',
@@ -875,7 +875,7 @@ test('the operator is told once about a provider that does not answer, and looku
   expect(service.lines.filter((line) => line.includes('Gone Identity'))).toHaveLength(1);
 });
 
-test('a demo offers its made-up people beside its providers', async () => {
+test('a demo offers its made-up people as well as its providers', async () => {
   const page = await createVisitor(service.baseUrl).get('/sign-in');
   expect(wordsOf(page)).toContain('Sign in with NHS Care Identity');
   expect(wordsOf(page)).toContain('Amina Demo');

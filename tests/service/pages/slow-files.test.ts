@@ -5,7 +5,7 @@ import { visitorAs } from '../../support/desk.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
 import { hiddenOf, type Visit, type Visitor, wordsOf } from '../../support/visitor.ts';
 
-/** What the councils share: how many files can be on their way at once. */
+/** All councils share a limit on how many files can be on their way at once. */
 
 let service: TestService;
 beforeAll(async () => {
@@ -16,7 +16,7 @@ afterAll(() => service?.stopAndRemove());
 const part = (name: string, rest: string): string =>
   `--B\r\nContent-Disposition: form-data; name="${name}"${rest}`;
 
-/** Begins to send a file, and says nothing more. */
+/** Begins to send a file, and then sends nothing more. */
 async function begin(visitor: Visitor, action: string): Promise<ClientRequest> {
   const { token } = hiddenOf(await visitor.get(action), action);
   const sent = request(new URL(action, service.baseUrl), {
@@ -48,7 +48,7 @@ async function send(visitor: Visitor, action: string): Promise<Visit> {
 }
 
 test.for(['/council/upload', '/council/reconcile'])(
-  'no council prevents others from %s by sending files slowly',
+  'no council keeps others from %s by sending files slowly',
   async (action) => {
     const [theirs, ours] = await Promise.all(
       ['ZZ101', 'ZZ102'].map((organisation) =>

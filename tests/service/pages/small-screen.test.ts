@@ -29,7 +29,7 @@ import { claims, startTestService, type TestService, until } from '../../support
 import { loader } from '../../support/upload-loading.ts';
 import { fileCsv, fileXml, person, planOf, upload } from '../../support/upload-model.ts';
 
-/** Pages of the desks in a real Chromium on a small and a middling screen, with long names that have no break. */
+/** Pages of the desks in a real Chromium on a small and a medium screen, with long names that cannot be broken. */
 
 const LONG = `Ünbreakable${'name'.repeat(20)}`;
 const USER = `user-${'x'.repeat(31)}`;
@@ -83,7 +83,7 @@ afterAll(async () => {
   await service?.stopAndRemove();
 });
 
-/** A browser of somebody of a long name at a desk. */
+/** A browser in which somebody with a long name is signed in at a desk. */
 async function somebody({ scope }: Desk, organisation: string) {
   const { jar } = await visitorAs(service, { user: USER, organisation, scopes: [scope] });
   const opened = await openPage(browser, { viewport: SMALL });
@@ -92,7 +92,7 @@ async function somebody({ scope }: Desk, organisation: string) {
   return opened;
 }
 
-/** That all of the page as it stands can be seen on both screens, with what is folded away. */
+/** Expects that the whole page, including what is folded away, can be seen on both screens. */
 async function expectSeen(page: Page): Promise<void> {
   await expectHeadingInSight(page);
   await unfold(page);
@@ -119,7 +119,7 @@ const csv = (name: string, text: string) => ({
   buffer: Buffer.from(text),
 });
 
-describe.skipIf(!hasBrowser)('on a screen of 320 pixels, and of 1024', () => {
+describe.skipIf(!hasBrowser)('on screens 320 and 1024 pixels wide', () => {
   test('a council’s pages stay within the screen, and every heading is visible', async () => {
     const { page, close } = await somebody(COUNCIL_DESK, CODE);
     await until(async () => {
@@ -135,7 +135,7 @@ describe.skipIf(!hasBrowser)('on a screen of 320 pixels, and of 1024', () => {
     await page.getByLabel(WITHDRAWALS.number).fill(CHILD);
     await press(page, WITHDRAWALS.find);
     await expectSeen(page);
-    // Its records cannot be used, and say why; its name, too, has no break.
+    // Its records cannot be used, and say why. Its name cannot be broken either.
     const records = [1, 2, 3].map((n) => ({
       ...planOf(8_700 + n),
       child: person(8_700 + n, { nhsNumber: '9991000012', localId: `${n}-${LONG}`.slice(0, 40) }),

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { phoneText } from '#service/pages/html/parts.ts';
 import { timeText } from '#service/pages/html/time.ts';
 
-test('a time in the hour that London’s clocks repeat says which one it is, and no other time does', () => {
+test('a time in the hour that London’s clocks repeat says which one it is, and other times do not', () => {
   expect(timeText(Date.parse('2026-10-25T00:30:00Z'))).toBe('01:30 (summer time) on 25 October');
   expect(timeText(Date.parse('2026-10-25T01:30:00Z'))).toBe('01:30 (winter time) on 25 October');
   expect(timeText(Date.parse('2026-10-25T02:30:00Z'))).toBe('02:30 on 25 October');

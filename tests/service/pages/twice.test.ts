@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createTwice } from '#service/pages/session/twice.ts';
 
-/** What a double click sends again. */
+/** What happens when a double click sends a form twice. */
 
 const setUp = () => {
   const judged: string[] = [];
@@ -14,7 +14,7 @@ const setUp = () => {
   return { judged, judge };
 };
 
-test('a form that comes again while it is being judged gets the same answer, and another form its own', async () => {
+test('a form that comes again while it is being judged gets the same answer, and another form gets its own', async () => {
   const { judged, judge } = setUp();
   const first = Promise.withResolvers<{ says: string }>();
   const answers = [
@@ -28,8 +28,8 @@ test('a form that comes again while it is being judged gets the same answer, and
 });
 
 test.each([
-  ['that may be given again is', 'wrong', ['wrong', 'wrong']],
-  ['that may not is followed by another', 'done', ['done', 'used']],
+  ['that may be given again is given again', 'wrong', ['wrong', 'wrong']],
+  ['that may not be given again is followed by another', 'done', ['done', 'used']],
 ])('an answer %s', async (_, says, expected) => {
   const { judge } = setUp();
   const first = await judge('a', Promise.resolve({ says }));
@@ -37,7 +37,7 @@ test.each([
   expect([first.says, second.says]).toEqual(expected);
 });
 
-test('a form whose judgement failed is judged again', async () => {
+test('a form is judged again if its judgement failed', async () => {
   const { judge } = setUp();
   await expect(judge('a', Promise.reject(new Error('Redis is away')))).rejects.toThrow('away');
   await new Promise((resolve) => setTimeout(resolve));

@@ -12,8 +12,7 @@ import { startTestService, type TestService, testFolder, until } from '../../sup
 import { createVisitor, hiddenOf, signedIn, type Visitor } from '../../support/visitor.ts';
 
 /**
- * A load balancer may send the two requests of a double click to two processes, which share only Redis and
- * the keys.
+ * A load balancer may send the two requests of a double click to two processes, which share only Redis and the keys.
  */
 
 const PLAN = testNumber(7_501);
@@ -60,7 +59,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
-/** One browser, whose requests come to both processes. */
+/** One browser whose requests go to both processes. */
 async function signedInAtBoth(person?: string): Promise<[Visitor, Visitor]> {
   const here = await signedIn(first, person);
   const there = createVisitor(second.baseUrl);
@@ -73,7 +72,7 @@ const looked = async (nhsNumber: string): Promise<number> =>
   (await first.events()).filter((event) => event.type === 'lookup' && event.nhsNumber === nhsNumber)
     .length;
 
-test('a look sent to two processes at once is made and recorded once, and the other shows nothing', async () => {
+test('a look sent to two processes at once is made and recorded once, and one process shows nothing', async () => {
   const [here, there] = await signedInAtBoth();
   const fields = { ...(await here.form('/look-up')), number: PLAN };
   const before = await looked(PLAN);
@@ -104,7 +103,7 @@ test('an outcome sent to two processes at once is recorded by each for the same 
   const looks = (await first.events()).filter(
     (event) => event.type === 'attendance' && event.nhsNumber === PLAN,
   );
-  // A council's notification has the latest of a look: it is told the same as by one.
+  // A notification has only the latest outcome of a look, so the council learns the same as from one process.
   expect(looks).toHaveLength(2);
   expect(new Set(looks.map((event) => 'lookupId' in event && event.lookupId)).size).toBe(1);
 });

@@ -6,7 +6,7 @@ import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
 import { createVisitor, hiddenOf, signedIn, wordsOf } from '../../support/visitor.ts';
 
-/** While it is unknown which sessions have ended, nothing is shown, and every refused person is on record. */
+/** While nobody knows which sessions have ended, nothing is shown, and everybody who is refused is recorded. */
 
 const PLAN = testNumber(7_801);
 const LISTED = [testNumber(7_802), testNumber(7_803)] as const;
@@ -37,7 +37,7 @@ async function notCheckedOf(nhsNumber: string): Promise<number> {
   return events.filter((event) => event.type === 'could-not-check' && event.nhsNumber === nhsNumber)
     .length;
 }
-/** Whose refusals there are, and why. */
+/** Who was refused, and why. */
 async function refusals(): Promise<string[]> {
   const events = await service.events();
   return events.flatMap((event) =>
@@ -45,7 +45,7 @@ async function refusals(): Promise<string[]> {
   );
 }
 
-test('unreadable session endings are reported in the status, and API lookups are answered', async () => {
+test('unreadable session endings are reported in the status, and lookups through the API are answered', async () => {
   await until(async () => (await sessionsCheck()).status === 'pass', 'endings being known');
   await service.admin.set(keys.ended, 'damaged');
   await until(async () => (await sessionsCheck()).status === 'warn', 'the warning');
@@ -57,7 +57,7 @@ test('unreadable session endings are reported in the status, and API lookups are
   await until(async () => (await sessionsCheck()).status === 'pass', 'endings being known');
 });
 
-test('somebody who then asks for anything is refused, and recorded with the number they asked for', async () => {
+test('somebody who then asks for anything is refused, and recorded with the number that they asked about', async () => {
   const nurse = await signedIn(service);
   const practitioner = await signedIn(service, 'scheduledCare');
   const look = await nurse.form('/look-up');
@@ -123,7 +123,7 @@ test('a look or list sent while Redis is frozen is answered as not checked, and 
   }, 'the look and the list');
 });
 
-test('a mistake by somebody signed in is recorded like one by the API', async () => {
+test('a mistake by somebody signed in is recorded like one through the API', async () => {
   const nurse = await signedIn(service);
   const practitioner = await signedIn(service, 'scheduledCare');
   const attendance = hiddenOf(await nurse.lookUp(PLAN), '/look-up/attendance');

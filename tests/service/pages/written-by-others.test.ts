@@ -20,7 +20,9 @@ import {
   wordsOf,
 } from '../../support/visitor.ts';
 
-/** Script in each field that somebody else wrote: councils, providers, colleagues and who pasted a list. */
+/**
+ * Puts a script in each field that somebody else writes: councils, providers, colleagues and people who paste a list.
+ */
 
 const markupIn = (where: string): string =>
   `${where}"><script>alert(1)</script><img src=x onerror=alert(2)>`;
@@ -82,7 +84,7 @@ const role = (activities: string[], id = '1') => ({
   activities,
 });
 
-test('other people’s words are shown as text in every state of an answer', async () => {
+test('other people’s words are shown as text in every kind of answer', async () => {
   const colleague = createVisitor(service.baseUrl);
   await signIn(colleague, '555000000031', {
     name: markupIn('colleague'),
