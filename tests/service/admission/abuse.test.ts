@@ -14,7 +14,7 @@ import { claims, startTestService, type TestService, until } from '../../support
 const run = commandsInTurn();
 
 const CHILD = testNumber(701);
-/** So few a minute that none comes back while a test runs. */
+/** So few a minute that none of them is given back while a test runs. */
 const LIMIT = 3;
 
 let service: TestService;
@@ -27,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => service?.stopAndRemove());
 
 let users = 0;
-/** A user used only by the test, whose limit is untouched. */
+/** A new user for each test, with their limit unused. */
 const newUser = (): string => `nurse-${++users}`;
 const tokenOf = (user: string, more: Parameters<typeof claims>[0] = {}) =>
   service.token(claims({ ...more, sub: user }));
@@ -43,7 +43,7 @@ async function exhaust(token: string): Promise<Response> {
 }
 
 describe('a user who asks too often', () => {
-  test('is refused with the limit, its window and when to continue', async () => {
+  test('is refused with the limit, its period and when to continue', async () => {
     const response = await exhaust(await tokenOf(newUser()));
     expect(response.status).toBe(429);
     const wait = Number(response.headers.get('retry-after'));
@@ -58,7 +58,7 @@ describe('a user who asks too often', () => {
     expect(problem.detail).toContain(`The limit of this user is ${LIMIT} requests in 60 seconds.`);
   });
 
-  test('is refused in FHIR as FHIR says it', async () => {
+  test('is refused in FHIR as a FHIR outcome', async () => {
     const token = await tokenOf(newUser());
     await exhaust(token);
     const response = await fetch(`${service.baseUrl}/FHIR/R4/CareTeam/_search`, {
@@ -84,7 +84,7 @@ describe('a user who asks too often', () => {
     expect(text).toContain(`${LIMIT} requests in 60 seconds`);
   });
 
-  test('gets no more by another token, and slows nobody else down', async () => {
+  test('gets no more with another token, and slows nobody else down', async () => {
     const user = newUser();
     await exhaust(await tokenOf(user));
     const again = await service.token(claims({ sub: user }), 601);
@@ -93,7 +93,7 @@ describe('a user who asks too often', () => {
     expect((await service.lookup({ nhsNumber: CHILD }, { token: other })).status).toBe(200);
   });
 
-  test('uses up the limit with refused requests as well', async () => {
+  test('uses up the limit with refused requests too', async () => {
     const token = await tokenOf(newUser());
     await until(
       async () => (await service.lookup({ nhsNumber: '1' }, { token })).status === 429,
@@ -119,7 +119,7 @@ describe('a user who asks too often', () => {
     expect((await send(1)).status).toBe(429);
   });
 
-  test('is audited: each refusal, or how many there were', async () => {
+  test('is audited, either as each refusal or as how many there were', async () => {
     const user = newUser();
     const token = await tokenOf(user);
     await exhaust(token);
@@ -229,7 +229,7 @@ test('a user who looks up many children in several roles is reported to the priv
       return checks['access:enumeration']?.[0]?.status === 'warn';
     }, 'the status');
     expect(open.lines.filter((line) => line.includes('unusual way'))).toHaveLength(1);
-    // A report is of what is sealed, and the alert is sealed in its turn.
+    // A report covers only what is sealed, and the alert itself has to be sealed first.
     await until(async () => {
       const { stdout, code } = await run(
         ['audit', 'report', 'alerts', '--json', '--by', 'A. Guardian', '--reason', 'weekly'],
@@ -259,7 +259,7 @@ describe('a user blocked by the operator', () => {
       { DATA_DIR: service.dataDir },
     );
 
-  test('is refused in words within seconds, audited, and accepted again once unblocked', async () => {
+  test('is refused with an explanation within seconds, audited, and accepted again once unblocked', async () => {
     const user = newUser();
     const token = await tokenOf(user);
     expect((await service.lookup({ nhsNumber: CHILD }, { token })).status).toBe(200);
@@ -310,14 +310,14 @@ describe('a user blocked by the operator', () => {
     expect((await run(['blocked'], { DATA_DIR: service.dataDir })).stdout).toContain('Nobody');
   });
 
-  test('is blocked even if unknown to the audit, and the command says so', async () => {
+  test('is blocked even if the audit does not know them, and the command says so', async () => {
     const user = newUser();
     const { code, stdout, stderr } = await block(user);
     expect([code, stdout]).toEqual([0, expect.stringContaining('is blocked')]);
     expect(stderr).toContain('The audit has no request by this user.');
     const known = newUser();
     await service.lookup({ nhsNumber: CHILD }, { token: await tokenOf(known) });
-    // Somebody who has asked is known once that is sealed and in the index.
+    // Users are known once one of their requests has been sealed and indexed.
     await until(async () => {
       if ((await block(known)).stderr === '') return true;
       await block(known, 'unblock');
@@ -326,12 +326,12 @@ describe('a user blocked by the operator', () => {
     expect(await service.events()).toContainEqual(
       expect.objectContaining({ type: 'audit-search', report: 'block', criteria: { user: known } }),
     );
-    // Nothing is asked of the audit where nothing was done.
+    // The audit is not asked if nothing was done.
     expect((await block(user)).stderr).toBe('');
     for (const each of [user, known]) await block(each, 'unblock');
   });
 
-  test('is blocked from searching the audit too, and the command says who they may be', async () => {
+  test('is also blocked from searching the audit, and the command says who they may be', async () => {
     const watcher = newUser();
     const token = await tokenOf(watcher, { scope: 'audit', activities: [], organisation: 'ZZH01' });
     const search = () =>
@@ -342,7 +342,7 @@ describe('a user blocked by the operator', () => {
         body: JSON.stringify({ reason: 'a test' }),
       });
     await until(async () => (await search()).status === 200, 'a search of theirs');
-    // One that has asked is known once that is sealed and in the index.
+    // Users are known once one of their requests has been sealed and indexed.
     await until(async () => {
       const { code, stdout, stderr } = await block(watcher);
       expect([code, stdout]).toEqual([0, expect.stringContaining('is blocked')]);
@@ -351,7 +351,7 @@ describe('a user blocked by the operator', () => {
     }, 'the sentence of who they may be');
   });
 
-  test('must be named with issuer, decider and reason', async () => {
+  test('must be named, with their issuer, who decided it and why', async () => {
     const environment = { DATA_DIR: service.dataDir };
     const { code, stderr } = await run(['block', 'x', '--issuer', 'i', '--by', 'B'], environment);
     expect(code).toBe(2);

@@ -13,7 +13,7 @@ import {
   until,
 } from '../../support/service.ts';
 
-/** Who may ask, by files that change while the service runs. */
+/** Who may ask, as set in files that change while the service runs. */
 
 const CHILD = testNumber(601);
 const ISSUER = 'https://identity.example';
@@ -23,7 +23,7 @@ let folder: string;
 let first: Awaited<ReturnType<typeof generateKeyPair>>;
 let second: Awaited<ReturnType<typeof generateKeyPair>>;
 
-/** Puts a file in its place whole, as a deployment does. */
+/** Replaces a file in one step, as a deployment does. */
 async function put(name: string, content: unknown): Promise<string> {
   const path = join(folder, name);
   await writeFile(`${path}.new`, typeof content === 'string' ? content : JSON.stringify(content));
@@ -102,7 +102,7 @@ test.for(['education', 'housing', 'police', 'social-care', 'other'])(
   },
 );
 
-test('a changed list of organisations counts without a restart, and the audit names it', async () => {
+test('a changed list of organisations takes effect without a restart, and the audit names the new list', async () => {
   const token = await sign();
   await put('organisations.json', [HOSPITAL]);
   await until(async () => (await outcome(token)) === '200');
@@ -137,7 +137,7 @@ test('a faulty list leaves the last good one in force, and is reported', async (
   await until(async () => !(await status()).includes('0.setting'), 'the good file being read');
 });
 
-test('a change to a keys file is followed: an added key counts, a removed key does not', async () => {
+test('changes to a keys file are followed: an added key counts and a removed key does not', async () => {
   const old = await sign();
   const renewed = await sign(claims(), second, 'two');
   expect(await outcome(old)).toBe('200');
@@ -176,7 +176,7 @@ test('an unreadable revocations file leaves earlier revocations in force', async
   await until(async () => (await outcome(token)) === '200');
 });
 
-test('a process started before its dataset lets nobody into a live one without files', async () => {
+test('a process started before its dataset exists lets nobody into a live one without its files', async () => {
   const early = await startTestService({ kind: 'none' });
   try {
     await early.store.createDataset('live', 'test');
@@ -191,14 +191,14 @@ test('a process started before its dataset lets nobody into a live one without f
   }
 });
 
-test('a process started before its dataset accepts demo tokens once that is a demo', async () => {
+test('a process started before its dataset exists accepts demo tokens once it is a demo', async () => {
   const early = await startTestService({ kind: 'none' });
   try {
     expect((await early.lookup({ nhsNumber: CHILD })).status).toBe(503);
     await early.store.createDataset('demo', 'test');
     await until(async () => {
       const { code } = problemSchema.parse(await (await early.lookup({ nhsNumber: CHILD })).json());
-      // Nothing has been loaded, so that a negative is not given; but the token was believed.
+      // No file has been loaded, so there is no negative, but the token was accepted.
       return (
         code === 'could-not-check' &&
         (await textOf(`${early.baseUrl}/_status`)).includes('no plan is held')

@@ -104,7 +104,7 @@ describe('with a set of several candidate keys', () => {
     expect(await outcome(authenticate, late)).toBe('token-expired');
   });
 
-  test('a token signed by none of them is refused', async () => {
+  test('a token signed by none of these keys is refused', async () => {
     const authenticate = authenticator([
       trusted({
         keys: await several([[pair], [await generateKeyPair('ES256', { extractable: true })]]),
@@ -127,7 +127,7 @@ describe('a token that was tampered with is refused:', () => {
       now: () => seconds,
       attackersAddress: 'https://attacker.example/keys',
     });
-  test('each as its own case', async () => {
+  test('each attack for its own reason', async () => {
     const issuers = [trusted(), trusted({ issuer: OTHER_ISSUER, keys: otherKeys })];
     const outcomes: Record<string, string> = {};
     const expected: Record<string, string> = {};
@@ -152,7 +152,7 @@ describe('a token that was tampered with is refused:', () => {
 });
 
 describe('for each issuer,', () => {
-  test('keys, audience and algorithms are its own', async () => {
+  test('its own keys, audience and algorithms apply', async () => {
     const other = trusted({ issuer: OTHER_ISSUER, audience: 'others', keys: otherKeys });
     const authenticate = authenticator([trusted(), other]);
     const theirs = { ...base(), iss: OTHER_ISSUER, aud: 'others' };
@@ -189,7 +189,7 @@ describe('for each issuer,', () => {
     expect(await outcome(authenticate, await sign({ ...base(), ...differing }))).toBe(expected);
   });
 
-  test('a remembered token does not outlive the age allowed', async () => {
+  test('a remembered token does not outlive the allowed age', async () => {
     let now = NOW;
     const authenticate = authenticator([trusted({ maxTokenAgeSeconds: 60 })], { now: () => now });
     const token = await sign({ ...base(), iat: seconds - 40 });
@@ -198,7 +198,7 @@ describe('for each issuer,', () => {
     expect(await outcome(authenticate, token)).toBe('token-expired');
   });
 
-  test('the type of token may be required', async () => {
+  test('a token type may be required', async () => {
     const authenticate = authenticator([trusted({ type: 'at+jwt' })]);
     expect(await outcome(authenticate, await sign(base(), { ...header, typ: 'at+jwt' }))).toBe(
       'verified',
@@ -209,7 +209,7 @@ describe('for each issuer,', () => {
     expect(await outcome(authenticate, await sign(base()))).toBe('token-malformed');
   });
 
-  test('keys that cannot be fetched are could-not-check, and not the token’s fault', async () => {
+  test('keys that cannot be fetched mean could-not-check, and not a fault in the token', async () => {
     const none = { ...keys, find: () => Promise.reject(new KeysUnavailable()) };
     expect(await outcome(authenticator([trusted({ keys: none })]), await sign(base()))).toBe(
       'could-not-check',
@@ -226,7 +226,7 @@ describe('for each issuer,', () => {
     expect(await Promise.race([verifying, delay(500, 'waited for')])).toBe('could-not-check');
   });
 
-  test('keys fetched without TLS are for a demo only', async () => {
+  test('keys may be fetched without TLS only in a demo', async () => {
     for (const [allowed, expected] of [
       [true, 'verified'],
       [false, 'token-untrusted'],
@@ -240,8 +240,8 @@ describe('for each issuer,', () => {
   });
 });
 
-describe('a verified token is judged again', () => {
-  test('once the keys of its issuer change', async () => {
+describe('a verified token is checked again', () => {
+  test('once its issuer’s keys change', async () => {
     let version = 1;
     let find = keys.find;
     const turning: IssuerKeys = {
@@ -292,7 +292,7 @@ describe('a verified token is judged again', () => {
     ).toBe('verified');
   });
 
-  test('as soon as its user is blocked, and the refusal says who it is', async () => {
+  test('as soon as its user is blocked, and the refusal says who that is', async () => {
     let blocked = false;
     const authenticate = authenticator([trusted()], { blocked: () => blocked });
     const token = await sign(base());

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { issuerSchema } from '#schemas/people/identity.ts';
 import { mappingOf, readClaims } from '#service/admission/claims.ts';
 
-/** Claims as NHS CIS2 Authentication documents them, of a made-up user. */
+/** Claims as documented by NHS CIS2 Authentication, for a made-up user. */
 const cis2 = () => ({
   iss: 'https://gateway.example',
   exp: 1_795_000_000,
@@ -73,7 +73,7 @@ describe('a CIS2 token', () => {
     expect(read(cis2())?.roles[1]?.organisation).toEqual({ code: 'ZZH02', name: 'ZZH02' });
   });
 
-  test('gives no name to an organisation that it names in two ways', () => {
+  test('gives no name to an organisation for which it has two', () => {
     const [organisation] = cis2().nhsid_user_orgs;
     const named = (org_name: string) =>
       read({ ...cis2(), nhsid_user_orgs: [organisation, { ...organisation, org_name }] });
@@ -115,7 +115,7 @@ describe('a CIS2 token', () => {
   });
 });
 
-test('an issuer may call its claims anything, even nested', () => {
+test('an issuer may use any names for its claims, even nested ones', () => {
   const { claims } = issuerSchema.parse({
     issuer: 'https://id.example',
     audience: 'flags',

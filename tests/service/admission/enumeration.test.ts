@@ -43,11 +43,11 @@ function watch(start = NOON) {
   };
 }
 
-/** One after the other. */
+/** Consecutive numbers. */
 const neighbours = (from: number): NhsNumber[] =>
   Array.from({ length: 12 }, (_, i) => testNumber(from + i));
 
-/** Far apart from each other. */
+/** Numbers far apart from each other. */
 const scattered = (count: number, from = 0): NhsNumber[] =>
   Array.from({ length: count }, (_, i) => testNumber(((from + i) * 7_919) % 1_000_000));
 
@@ -55,7 +55,7 @@ function look(of: ReturnType<typeof watch>, who: Caller, numbers: NhsNumber[]) {
   for (const number of numbers) of.saw(who, number);
 }
 
-test('numbers guessed by one user in several roles count for that one user', () => {
+test('numbers guessed by one user in several roles count against that one user', () => {
   const watched = watch();
   const roles = ['ZZH01', 'ZZH02', 'ZZH03', 'ZZH04'].map((code) => caller('thief', code));
   for (const [i, number] of neighbours(500).entries()) {
@@ -102,13 +102,13 @@ describe('nobody is suspected for', () => {
 });
 
 describe('a user is reported who', () => {
-  test('tries numbers one after the other', () => {
+  test('tries one number after another', () => {
     const watched = watch();
     look(watched, caller('thief'), neighbours(1_000));
     expect(watched.signs()).toEqual(['sequential-numbers']);
   });
 
-  test('guesses, and so gets many wrong', () => {
+  test('guesses, and so gets many numbers wrong', () => {
     const watched = watch();
     look(watched, caller('thief'), scattered(2));
     for (let i = 0; i < 12; i++) watched.sawInvalid(caller('thief'));
@@ -116,7 +116,7 @@ describe('a user is reported who', () => {
   });
 });
 
-test('a user is reported once an hour for the same sign', () => {
+test('a user is reported once an hour for the same sign of guessing', () => {
   const watched = watch();
   for (let minute = 0; minute < 50; minute++) {
     look(watched, caller('thief'), neighbours(minute * 100));
@@ -135,7 +135,7 @@ test('a new token does not restart a user’s count', () => {
   expect(watched.signs()).toEqual(['sequential-numbers']);
 });
 
-test('beyond its limit of users the count forgets some, and memory stays bounded', () => {
+test('beyond its limit of users the count forgets some of them, and memory stays bounded', () => {
   const watched = watch();
   const before = process.memoryUsage().arrayBuffers;
   for (let user = 0; user < 30_000; user++) {

@@ -18,7 +18,7 @@ type Parts = Partial<Pick<Guard<KnownCaller>, 'overloaded' | 'admit'>> & {
   note?: () => void;
 };
 
-/** Asks a route guarded in this way; what happened, in order, and how it was answered. */
+/** Calls a route guarded with these parts, and returns the steps in order and the response. */
 async function ask(parts: Parts, method = 'GET') {
   const steps: string[] = [];
   const noted: Refused[] = [];
@@ -63,7 +63,7 @@ const refusal: Refusal = {
   roleChosen: true,
 };
 
-test('overload is checked before the caller, and both before anything is done', async () => {
+test('overload is checked before the caller, and both are checked before anything is done', async () => {
   const { steps, response } = await ask({});
   expect(steps).toEqual(['overload', 'admit', 'work']);
   expect(await response.text()).toBe('done');
@@ -117,7 +117,7 @@ test.for([
   expect(noted).toMatchObject([{ code: 'could-not-check', ids, caller, roleChosen: true }]);
 });
 
-test('a HEAD is refused before its caller is checked, since nobody would read the answer', async () => {
+test('a HEAD is refused before its caller is checked, since nobody would read an answer', async () => {
   const { steps, response } = await ask({}, 'HEAD');
   expect(steps).toEqual([]);
   expect(response.status).toBe(405);

@@ -97,7 +97,7 @@ const outcome = async (authenticate: Authenticate, token = TOKEN): Promise<strin
 };
 
 describe('an opaque token', () => {
-  test('is shown to its issuer only, with our credentials, and the issuer says who asks', async () => {
+  test('is shown only to its issuer, with our credentials, and the issuer says who is asking', async () => {
     server.tokens.set(TOKEN, active());
     const found = await (await authenticator())(`Bearer ${TOKEN}`);
     expect(found).toMatchObject({
@@ -107,7 +107,7 @@ describe('an opaque token', () => {
     const [asked] = server.asked;
     expect(asked?.form.get('token')).toBe(TOKEN);
     expect(asked?.form.get('token_type_hint')).toBe('access_token');
-    // Form-encoded before they are put together (RFC 6749, section 2.3.1).
+    // Each part is form-encoded before they are joined (RFC 6749, section 2.3.1).
     expect(Buffer.from(asked?.authorization.slice(6) ?? '', 'base64').toString()).toBe(
       'our+client:s%25%3A%C3%A9',
     );
@@ -134,7 +134,7 @@ describe('an opaque token', () => {
     expect(await outcome(await authenticator())).toBe(code);
   });
 
-  test('counts by its client only if no audience is named', async () => {
+  test('counts by its client only if it names no audience', async () => {
     const authenticate = () => authenticator({ clients: [claims().client_id] });
     server.tokens.set(TOKEN, active({ aud: undefined }));
     expect(await outcome(await authenticate())).toBe('verified');
@@ -146,7 +146,7 @@ describe('an opaque token', () => {
     expect(await outcome(await authenticate())).toBe('verified');
   });
 
-  test('is refused beyond the age that its issuer allows', async () => {
+  test('is refused if it is older than its issuer allows', async () => {
     const differing = { maxTokenAgeSeconds: 60 };
     server.tokens.set(TOKEN, active({ iat: seconds() - 30 }));
     expect(await outcome(await authenticator({}, differing))).toBe('verified');
@@ -162,14 +162,14 @@ describe('an opaque token', () => {
     server.users.set(TOKEN, { sub: token['sub'], name, roles, aud: 'x', client_id: 'other' });
     const { userinfoUrl } = server;
     const found = await (await authenticator({ userinfoUrl }))(`Bearer ${TOKEN}`);
-    // What the issuer says of the token goes before.
+    // What the issuer says about the token takes precedence.
     expect(found).toMatchObject({
       kind: 'verified',
       callers: [{ identity: { client: claims().client_id } }],
     });
     server.users.set(TOKEN, { sub: 'somebody-else', name, roles });
     expect(await outcome(await authenticator({ userinfoUrl }))).toBe('could-not-check');
-    // Userinfo alone opens nothing: it does not say for whom the token was made.
+    // Userinfo alone is never enough, since it does not say for whom the token was made.
     server.tokens.set(TOKEN, { ...token, aud: 'others' });
     server.users.set(TOKEN, { sub: token['sub'], name, roles, aud: 'cp-flags' });
     expect(await outcome(await authenticator({ userinfoUrl }))).toBe('token-audience');
@@ -195,7 +195,7 @@ describe('an opaque token', () => {
 });
 
 describe('an answer about a token', () => {
-  test('counts for a minute from when it was asked for, and never beyond the token', async () => {
+  test('counts for a minute from when it was asked for, and never for longer than the token is valid', async () => {
     server.tokens.set(TOKEN, active({ exp: seconds() + 90 }));
     const authenticate = await authenticator();
     expect(await outcome(authenticate)).toBe('verified');
@@ -210,7 +210,7 @@ describe('an answer about a token', () => {
     expect(await outcome(authenticate)).toBe('token-expired');
   });
 
-  test('is never used beyond that, even while the issuer is away', async () => {
+  test('is never used for longer, even while the issuer is away', async () => {
     server.tokens.set(TOKEN, active());
     const authenticate = await authenticator();
     await outcome(authenticate);
@@ -221,7 +221,7 @@ describe('an answer about a token', () => {
     expect(await outcome(authenticate)).toBe('could-not-check');
   });
 
-  test('is asked for once, however many requests come with the token at once', async () => {
+  test('is asked for once, however many requests bring the token at once', async () => {
     server.tokens.set(TOKEN, active());
     const authenticate = await authenticator();
     const all = await Promise.all(Array.from({ length: 20 }, () => outcome(authenticate)));
@@ -229,7 +229,7 @@ describe('an answer about a token', () => {
     expect(server.asked).toHaveLength(1);
   });
 
-  test('that it is invalid is kept for a moment, so that it is not asked for again and again', async () => {
+  test('that calls it invalid is kept for a moment, so that it is not asked for again and again', async () => {
     const authenticate = await authenticator();
     for (let i = 0; i < 5; i++)
       expect(await outcome(authenticate, 'made-up-token')).toBe('token-expired');
@@ -260,7 +260,7 @@ describe('an issuer that cannot be asked', () => {
     ['cuts the connection', (response) => response.destroy()],
     ['does not answer', () => undefined],
     ['stops halfway', (response) => void response.writeHead(200).write('{')],
-  ])('and %s says nothing about the token', async (_what, answer) => {
+  ])('and %s tells us nothing about the token', async (_what, answer) => {
     server.instead = (_request, response) => answer(response);
     const issuer = await trusted({ deadlineMs: 300 });
     const authenticate = createAuthenticator({
@@ -275,7 +275,7 @@ describe('an issuer that cannot be asked', () => {
     expect(issuer.introspection?.problem).not.toContain(TOKEN);
   });
 
-  test('is not followed if it redirects: a token goes to its issuer only', async () => {
+  test('is not followed if it redirects: a token goes only to its issuer', async () => {
     server.tokens.set(TOKEN, active());
     server.instead = (_request, response) => {
       server.instead = undefined;
@@ -285,7 +285,7 @@ describe('an issuer that cannot be asked', () => {
     expect(server.asked).toHaveLength(1);
   });
 
-  test('is left alone after five failures, then tried with one token, and used again', async () => {
+  test('is left alone after five failures, then tried with a single token, and then used again', async () => {
     server.instead = (_request, response) => response.writeHead(500).end();
     const issuer = await trusted();
     const authenticate = createAuthenticator({
@@ -348,7 +348,7 @@ describe('an issuer that cannot be asked', () => {
     expect(await outcome(authenticate)).toBe('verified');
   });
 
-  test('has its own count of failures at userinfo too', async () => {
+  test('has a separate count of failures at userinfo', async () => {
     const issuer = await trusted({ userinfoUrl: server.userinfoUrl });
     server.instead = (request, response) =>
       request.url === '/userinfo'
@@ -358,7 +358,7 @@ describe('an issuer that cannot be asked', () => {
     expect(server.asked).toHaveLength(10);
   });
 
-  test('leaves signed tokens unaffected, and is never shown them', async () => {
+  test('does not affect signed tokens, and is never shown them', async () => {
     server.instead = (_request, response) => response.destroy();
     const token = await new SignJWT({ ...claims(), iss: ISSUER, aud: 'cp-flags' })
       .setProtectedHeader({ alg: 'ES256', kid: 'k' })
@@ -407,7 +407,7 @@ describe('the issuers file', () => {
     }
   };
 
-  test('names a secret beside it, without which the start stops with a message', async () => {
+  test('names a secret file beside it, without which the start stops with a message', async () => {
     server.tokens.set(TOKEN, { ...active({ exp: 9_999_999_999 }) });
     const issuer = await read({ url: server.url });
     expect(await issuer?.introspection?.inspect(TOKEN)).toMatchObject({ kind: 'active' });
@@ -425,7 +425,7 @@ describe('the issuers file', () => {
     expect((await read({ userinfoUrl: server.userinfoUrl }))?.demoOnly).toBe(true);
   });
 
-  test('lets only one issuer resolve tokens, so that no other sees them', () => {
+  test('lets only one issuer resolve tokens, so that no other issuer sees them', () => {
     expect(issuersFileSchema.safeParse([entry('a')]).success).toBe(true);
     expect(issuersFileSchema.safeParse([entry('a'), entry('b')]).success).toBe(false);
   });
@@ -440,7 +440,7 @@ describe('the issuers file', () => {
   });
 });
 
-describe('once a clock that was ahead is put right', () => {
+describe('once a clock that was ahead is corrected', () => {
   test('an issuer that did not answer is asked again, and a token that it has ended stops counting', async () => {
     server.tokens.set(TOKEN, active({ exp: seconds() + 36_000 }));
     const authenticate = await authenticator({ pauseMs: 10_000 });

@@ -23,7 +23,7 @@ let first: Pair;
 let second: Pair;
 let server: Server | undefined;
 let keys: IssuerKeys | undefined;
-/** How often the keys were asked for. */
+/** How often the keys were fetched. */
 let asked = 0;
 
 beforeAll(async () => {
@@ -65,7 +65,7 @@ async function verifies(find: IssuerKeys['find'], pair: Pair, kid: string): Prom
   );
 }
 
-test('an added key is found at the first token that names it', async () => {
+test('an added key is found when the first token names it', async () => {
   const published = { keys: [await jwk(first, 'one')] };
   const url = await publish((_, outgoing) => outgoing.end(JSON.stringify(published)));
   keys = remoteKeys(url, ES256, { cooldownMs: 0 });
@@ -76,7 +76,7 @@ test('an added key is found at the first token that names it', async () => {
   expect(keys.version).toBeGreaterThan(version);
 });
 
-test('a removed key is not accepted once the keys have been fetched again', async () => {
+test('a removed key is no longer accepted once the keys have been fetched again', async () => {
   let published = { keys: [await jwk(first, 'one'), await jwk(second, 'two')] };
   const url = await publish((_, outgoing) => outgoing.end(JSON.stringify(published)));
   const followed = remoteKeys(url, ES256, { refreshMs: 10 });
@@ -173,11 +173,11 @@ test.for<[string, RequestListener, string]>([
     },
     'has status 302',
   ],
-])('a fetch that %s is abandoned, and the reason is given', async ([, answer, reason]) => {
+])('a fetch whose answer %s is abandoned, and the reason is given', async ([, answer, reason]) => {
   const url = await publish(answer);
   const said: string[] = [];
   const followed = remoteKeys(url, ES256, {
-    // Only what never comes is waited out.
+    // Only an answer that never comes is worth a short deadline.
     fetchDeadlineMs: reason.startsWith('no whole answer') ? 300 : WAIT_MS,
     onProblem: (sentence) => said.push(sentence),
   });
@@ -190,7 +190,7 @@ test.for<[string, RequestListener, string]>([
   await expect(jwtVerify(await sign(first, 'one'), followed.find)).rejects.toThrow(KeysUnavailable);
 });
 
-test('if nothing listens, or TLS fails, the reason is given', async () => {
+test('if nothing listens or TLS fails, the reason is given', async () => {
   const closed = await publish(() => undefined);
   await new Promise<void>((resolve) => server?.close(() => resolve()));
   const refused = remoteKeys(closed, ES256);
@@ -212,7 +212,7 @@ test('if nothing listens, or TLS fails, the reason is given', async () => {
 });
 
 describe('a set with unsupported keys', () => {
-  test('is accepted and used for its other keys, and says which were ignored', async () => {
+  test('is accepted and used for its other keys, and says which keys were ignored', async () => {
     const published = {
       keys: [
         foreign,
@@ -237,7 +237,7 @@ describe('a set with unsupported keys', () => {
     ]);
   });
 
-  test('keeps its good keys usable, unless it has a private key', async () => {
+  test('keeps its good keys usable, unless it contains a private key', async () => {
     const good = await jwk(first, 'one');
     const secret = (key: unknown): boolean =>
       typeof key === 'object' &&
@@ -256,7 +256,7 @@ describe('a set with unsupported keys', () => {
     );
   });
 
-  test('is useless if all its keys are for other algorithms, or too short', async () => {
+  test('is useless if all its keys are too short or for other algorithms', async () => {
     const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
     const short = { ...publicKey.export({ format: 'jwk' }), kid: 'short' };
     await expect(usableKeys({ keys: [short] }, ['RS256'])).rejects.toThrow('short (RSA)');

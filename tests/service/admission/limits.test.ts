@@ -48,7 +48,7 @@ const refusals = (take: (caller: Caller) => LimitReached | undefined, who: Calle
   Array.from({ length: times }, () => take(who)).filter((reached) => reached !== undefined).length;
 
 describe('a limit', () => {
-  test('lets through exactly its number, and says when to continue', () => {
+  test('lets through exactly its number of requests, and says when to continue', () => {
     const { take, clock } = limits({ user: 60 });
     const nurse = caller('nurse');
     expect(refusals(take, nurse, 60)).toBe(0);
@@ -60,7 +60,7 @@ describe('a limit', () => {
     expect(refusals(take, nurse, 61)).toBe(1);
   });
 
-  test('counts for the user whatever the token, for the client and for the organisation', () => {
+  test('counts for the user whatever their token, for the client and for the organisation', () => {
     const { take } = limits({ user: 3, client: 5, organisation: 7 });
     expect(refusals(take, caller('one'), 3)).toBe(0);
     expect(take(caller('one'))?.of).toBe('user');
@@ -71,7 +71,7 @@ describe('a limit', () => {
     expect(take(caller('five', 'client-3', 'ZZH02'))).toBeUndefined();
   });
 
-  test('that was reached takes nothing from the others', () => {
+  test('that has been reached uses up none of the others', () => {
     const { take } = limits({ user: 1, organisation: 3 });
     expect(refusals(take, caller('one'), 50)).toBe(49);
     expect(take(caller('two'))).toBeUndefined();
@@ -92,7 +92,7 @@ describe('a limit', () => {
     expect(take(caller('one'), 50)).toBeUndefined();
   });
 
-  test('holds over any period: its number, plus what had filled up before', () => {
+  test('holds over any period, as its number plus what had been saved up before', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 200 }),
@@ -113,7 +113,7 @@ describe('a limit', () => {
     );
   });
 
-  test('says how long to wait, and no longer than needed', () => {
+  test('says how long to wait, which is never longer than needed', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 600 }),
@@ -150,7 +150,7 @@ describe('several processes', () => {
   });
   afterAll(() => store?.stop());
 
-  test('share a limit once they have told each other, with a lookup process’s rights', async () => {
+  test('share a limit once they have told each other, with only a lookup process’s rights', async () => {
     const shared = createSharedUse(await store.connect('lookup'));
     const one = limits({ user: 60 }, shared);
     const two = limits({ user: 60 }, shared);
@@ -159,7 +159,7 @@ describe('several processes', () => {
     expect(refusals(two.take, nurse, 10)).toBe(0);
     await one.share();
     await two.share();
-    // Forty were used there, ten here.
+    // Forty were used in the other process, and ten in this one.
     expect(refusals(two.take, nurse, 11)).toBe(1);
     expect(refusals(one.take, nurse, 1)).toBe(0);
     await two.share();
@@ -167,7 +167,7 @@ describe('several processes', () => {
     expect(refusals(one.take, nurse, 1)).toBe(1);
   });
 
-  test('keep counting alone while they cannot, and tell each other later', async () => {
+  test('count alone while they cannot, and tell each other later', async () => {
     let reachable = false;
     const real = createSharedUse(await store.connect('lookup'));
     const flaky: SharedUse = {
@@ -185,7 +185,7 @@ describe('several processes', () => {
     expect(refusals(two.take, nurse, 1)).toBe(1);
   });
 
-  test('leave nothing behind that identifies anybody, and nothing for long', async () => {
+  test('leave behind nothing that identifies anybody, and nothing for long', async () => {
     const shared = createSharedUse(await store.connect('lookup'));
     const { take, share } = limits({ user: 5 }, shared);
     take(caller('named-nurse'));
@@ -222,12 +222,12 @@ describe('a flood of refusals', () => {
     expect(total).toBe(5_003);
     const counted = written.find(({ count }) => count !== undefined);
     const at = Date.parse(counted?.occurredAt ?? '');
-    // Of the last of them, not of when they were written down.
+    // This is when the last of them happened, and not when they were written.
     expect(at).toBeGreaterThan(0);
     expect(at).toBeLessThan(now - 3);
   });
 
-  test('from many callers takes bounded memory, and none is lost', () => {
+  test('from many callers takes a bounded amount of memory, and none is lost', () => {
     const written: { count?: number | undefined }[] = [];
     const { note, flush } = createRefusalSampling(
       (each) => written.push(each),

@@ -37,7 +37,7 @@ async function outcome(head: object, body: object): Promise<string> {
   return authentication.kind === 'verified' ? 'verified' : authentication.code;
 }
 
-/** Every JSON value but texts, as `JSON.parse` may give it. */
+/** Any JSON value that `JSON.parse` may give, except text. */
 const notText = fc.oneof(
   fc.constantFrom(null, true, false, 0, 5, -1, 1.5, 1e308, [], {}, [null], ['a'], { a: 1 }),
   fc.jsonValue({ maxDepth: 2 }).filter((value) => typeof value !== 'string'),
@@ -48,7 +48,7 @@ const notNumber = fc.oneof(
 );
 
 describe('a validly signed token', () => {
-  test('is accepted as it is here', async () => {
+  test('is accepted unchanged', async () => {
     expect(await outcome(header, payload)).toBe('verified');
   });
 
@@ -65,7 +65,7 @@ describe('a validly signed token', () => {
   );
 
   test.for(['crit', 'b64', 'jwk', 'x5c', 'enc', 'zip', 'anything'])(
-    'is judged whatever its header member %s holds',
+    'is judged the same whatever its header member %s holds',
     async (member) => {
       await fc.assert(
         fc.asyncProperty(fc.jsonValue({ maxDepth: 2 }), async (value) => {
@@ -123,7 +123,7 @@ describe('a validly signed token', () => {
     },
   );
 
-  test('is judged by its claims only once its signature was', async () => {
+  test('is judged by its claims only once its signature has been verified', async () => {
     const other = await generateKeyPair('ES256');
     for (const more of [{}, { nbf: '5' }, { exp: seconds - 600 }, { roles: [] }]) {
       const text = JSON.stringify({ ...payload, ...more });
@@ -132,7 +132,7 @@ describe('a validly signed token', () => {
     }
   });
 
-  test('with two roles of the same id is refused, even if they are the same', async () => {
+  test('with two roles of the same id is refused, even if the roles are identical', async () => {
     const [role] = payload.roles;
     const another = { ...role, activities: ['B0170'], organisation: { code: 'ZZP01', name: 'P' } };
     for (const second of [role, another]) {

@@ -30,7 +30,7 @@ const thresholds = {
   all: { hour: 300, day: 600 },
 };
 
-/** A log that lookups are sealed in, and what follows it. */
+/** A log in which lookups are sealed, and the alerting that follows it. */
 function alertingOn() {
   const folder = auditFolder();
   const keys = auditFolder();
@@ -70,7 +70,7 @@ function alertingOn() {
       log.append(entries);
       now = Math.max(now, ...looks.map((each) => each.at));
     },
-    /** An alert of a lookup process, as it is sealed. */
+    /** Seals an alert from a lookup process. */
     seal: (alert: object) => log.append([source.act(alert)]),
     wait: (ms: number) => void (now += ms),
     alerting: (differing: Partial<AlertingOptions> = {}) =>
@@ -103,7 +103,7 @@ async function all(alerting: ReturnType<typeof createAlerting>, lately: SealedEv
 }
 
 describe('the privacy officer', () => {
-  test('gets each alert in words once, and the audit has it under the same id', async () => {
+  test('gets each alert once, in words, and the audit has it under the same id', async () => {
     const on = alertingOn();
     on.look(30);
     const alerting = on.alerting();
@@ -142,13 +142,13 @@ describe('the privacy officer', () => {
     ]);
   });
 
-  test('gets the alerts of lookup processes too, which are already audited', async () => {
+  test('also gets alerts from lookup processes, which are already audited', async () => {
     const on = alertingOn();
     on.look(30);
     const alerting = on.alerting();
     await all(alerting);
     const [own] = on.recorded;
-    // It waited while the store was away.
+    // It waited because the store was away.
     const occurredAt = '2026-11-24T11:00:00.000Z';
     const other = {
       ...own,
@@ -167,7 +167,7 @@ describe('the privacy officer', () => {
   });
 });
 
-test('an alert waits until both the audit and the officer’s folder can take it', async () => {
+test('an alert waits until the audit and the officer’s folder can both take it', async () => {
   const on = alertingOn();
   on.look(30);
   writeFileSync(on.outbox, 'in the way');
@@ -185,14 +185,14 @@ test('an alert waits until both the audit and the officer’s folder can take it
   expect(on.files()).toHaveLength(1);
 });
 
-/** An attempt by a user whom a council bars from the child. */
+/** An attempt by a user whom a council has barred from the child. */
 const attempt = (differing: object = {}) => ({
   ...lookupEventOf({ auditId: crypto.randomUUID(), cause: 'barred', barredBy: ['ZZ101'] }),
   type: 'could-not-check',
   ...differing,
 });
 
-test('users are counted while the officer’s folder takes nothing, and an attempt by a barred user reaches the officer later', async () => {
+test('users are still counted while nothing can be written to the officer’s folder, and a barred user’s attempt is reported there later', async () => {
   const on = alertingOn();
   writeFileSync(on.outbox, 'in the way');
   const tried = attempt();
@@ -230,14 +230,14 @@ test('a barred user’s repeated attempts for one child give one alert an hour, 
   await tryAt(NOON - 2 * HOUR - 1, false);
   await tryAt(NOON - 2 * HOUR - 1, true, { nhsNumber: '9990000026' });
   await tryAt(NOON - 2 * HOUR, true);
-  // By a clock that is ahead it happened now, and hides nothing that comes later.
+  // A clock that is ahead says it happened now, and it must hide nothing that comes later.
   await tryAt(NOON + 1_000 * HOUR, true);
   on.wait(HOUR);
   await tryAt(NOON + HOUR, true);
   expect(on.files().map(idOf).toSorted()).toEqual(given.toSorted());
 });
 
-test('one process counts, another stands by and takes over when the first ends', async () => {
+test('one process counts, while another stands by and takes over when the first ends', async () => {
   const on = alertingOn();
   on.look(15);
   const first = on.alerting();
@@ -255,14 +255,14 @@ test('one process counts, another stands by and takes over when the first ends',
   expect(on.recorded).toMatchObject([{ count: 21 }]);
 });
 
-test('before there is a log, nothing is counted and nothing is wrong', async () => {
+test('before there is a log, nothing is counted and nothing is reported as wrong', async () => {
   const on = alertingOn();
   const alerting = on.alerting({ folder: join(on.folder, 'none') });
   expect(await all(alerting)).toMatchObject({ problem: false, alerts: 0 });
   alerting.close();
 });
 
-test('newly sealed events are not read again, and nothing is counted twice or left out', async () => {
+test('newly sealed events are not read a second time, and none is counted twice or left out', async () => {
   const on = alertingOn();
   const alerting = on.alerting();
   let sealed = 0;
@@ -271,7 +271,7 @@ test('newly sealed events are not read again, and nothing is counted twice or le
     const lately: SealedEvent[] = [];
     for await (const one of sealedEvents(on.folder, sealed)) lately.push(one);
     sealed += lately.length;
-    // Now and then somebody else has sealed them, or they have been counted.
+    // Now and then another process has sealed them, or they have been counted already.
     await all(alerting, part === 2 ? [] : lately);
     await all(alerting, lately);
   }
@@ -284,7 +284,7 @@ test('newly sealed events are not read again, and nothing is counted twice or le
 
 test('a damaged file is rebuilt from a day before the end of the log', async () => {
   const on = alertingOn();
-  // An alert, if it were read from the beginning.
+  // These would give an alert if the log were read from its beginning.
   on.look(30, { user: 'long-ago', at: NOON - 60 * HOUR });
   on.look(1_000, { user: 'long-ago', at: NOON - 59 * HOUR, child: 1 });
   on.look(15, { at: NOON });

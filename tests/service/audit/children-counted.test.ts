@@ -43,7 +43,7 @@ function open(
 
 const asHandedOn = handingOn();
 
-/** Counts lookups as they are sealed, some at a time. */
+/** Counts lookups as they are sealed, a few at a time. */
 function count(
   file: ChildrenCounted,
   looks: readonly Look[],
@@ -72,7 +72,7 @@ const look = (at: number, child: number, differing: Partial<Look> = {}): Look =>
   ...differing,
 });
 
-/** This many children one after the other. */
+/** Lookups of this many children, one after another. */
 const looks = (children: number, everyMs: number, differing: Partial<Look> = {}, from = NOON) =>
   Array.from({ length: children }, (_, i) => look(from + i * everyMs, i, differing));
 
@@ -94,12 +94,12 @@ describe('a fortnight at ten sites', () => {
     expect(new Set(honest.map(({ user }) => user)).size).toBeGreaterThan(200);
   });
 
-  test('gives at most one alert for ordinary work: for the lookup of a whole school’s list', () => {
+  test('gives at most one alert for ordinary work, for looking up a whole school’s list', () => {
     const wrongly = alerts.filter(({ caller }) => !thieves.has(caller.user));
     expect(wrongly.map(({ caller }) => caller.user)).toEqual(['ZZC01-list-0']);
   });
 
-  test.each(Object.entries(THEFTS))('%s: noticed within three minutes', (_, make) => {
+  test.each(Object.entries(THEFTS))('%s is noticed within three minutes', (_, make) => {
     const [first] = make(1);
     const found = alerts.find(({ caller }) => caller.user === first?.user);
     const minutes = (Date.parse(found?.occurredAt ?? '') - (first?.at ?? 0)) / MINUTE;
@@ -144,7 +144,7 @@ describe('a user is noticed who', () => {
     file.close();
   });
 
-  test('spreads the children over roles, organisations and kinds of lookup', () => {
+  test('looks children up in several roles, organisations and kinds of lookup', () => {
     const file = open();
     const spread = looks(301, 11_000).map(
       (each, i): Look => ({
@@ -166,7 +166,7 @@ describe('a check that could not be made', () => {
       if (event.type !== 'lookup') throw new Error('only lookups are made here');
       const { outcome: _outcome, ...rest } = event;
       const occurredAt = new Date(event.at).toISOString();
-      // Recorded later, all at one moment.
+      // All recorded later, at the same moment.
       return {
         index,
         event: { ...rest, type: 'could-not-check', cause, at: NOON + HOUR, occurredAt },
@@ -174,7 +174,7 @@ describe('a check that could not be made', () => {
     });
 
   test.each(['coverage', 'not-in-use'])(
-    'counts, at its own time, if it says that nothing is held: %s',
+    'counts, at its own time, if it tells the user that nothing is held: %s',
     (cause) => {
       const file = open();
       file.count(unanswered(cause), NOON + HOUR);
@@ -270,7 +270,7 @@ type Counted = {
   windowSeconds: number;
 };
 
-/** What the rules say, counting everything again at each lookup. */
+/** What the rules say, counted from scratch at each lookup. */
 function model(of: readonly Look[], thresholds: typeof STANDARD): (Counted & { at: number })[] {
   const { unscheduled, all } = thresholds;
   const rules = [
@@ -308,7 +308,7 @@ function model(of: readonly Look[], thresholds: typeof STANDARD): (Counted & { a
   );
 }
 
-test('children are counted exactly once each, wherever a process ends and the next continues', () => {
+test('each child is counted exactly once, wherever one process ends and the next continues', () => {
   const thresholds = { unscheduled: { minute: 2, hour: 4, day: 6 }, all: { hour: 5, day: 8 } };
   const gap = fc.oneof(fc.nat(MINUTE), fc.nat(HOUR / 4), fc.nat(3 * HOUR));
   const one = fc.record({
@@ -323,7 +323,7 @@ test('children are counted exactly once each, wherever a process ends and the ne
       fc.integer({ min: 9, max: 40 }),
       fc.infiniteStream(fc.boolean()),
       (drawn, aStep, draws) => {
-        // At noon, so that no silent read is out of hours: those are tried above.
+        // The time is noon, so that no silent read is out of hours; other tests try those.
         let at = NOON;
         const of = drawn.map(({ gap: after, ...rest }) => {
           at += after;
@@ -332,7 +332,7 @@ test('children are counted exactly once each, wherever a process ends and the ne
         let folder = auditFolder();
         for (let i = 0; i < of.length; i += aStep) {
           const file = open(folder, { thresholds });
-          // What a process that was killed had not kept is counted again.
+          // Whatever a killed process had not saved is counted again.
           const from = file.position(DATASET, of.length) ?? 0;
           count(file, of.slice(from, i + aStep), 7, () => draws.next().value === true);
           if (draws.next().value === true)
@@ -361,7 +361,7 @@ test('children are counted exactly once each, wherever a process ends and the ne
   );
 });
 
-test('events are counted in the order of their times, in whatever order they are sealed', () => {
+test('events are counted in the order of their times, whatever the order in which they are sealed', () => {
   const file = open();
   const of = looks(40, 1_000);
   count(file, [...of.slice(20), ...of.slice(0, 20)]);
@@ -369,7 +369,7 @@ test('events are counted in the order of their times, in whatever order they are
   file.close();
 });
 
-test('a clock that was ahead hides nothing that comes after', () => {
+test('a clock that was ahead hides nothing that happens later', () => {
   const file = open();
   const ahead = sealedLooks(looks(5, 1_000, {}, NOON + 30 * DAY));
   file.count(ahead, NOON);
@@ -381,7 +381,7 @@ test('a clock that was ahead hides nothing that comes after', () => {
   file.close();
 });
 
-test('counts made while a clock was ahead hide nothing after it is put right', () => {
+test('counts made while a clock was ahead hide nothing once it is corrected', () => {
   const file = open();
   const ahead = NOON + 30 * DAY;
   file.count(sealedLooks(looks(401, 1_000, {}, ahead)), ahead + HOUR);
@@ -389,7 +389,7 @@ test('counts made while a clock was ahead hide nothing after it is put right', (
   expect(first).not.toEqual([]);
   for (const { auditId } of first) file.recorded(auditId);
   file.expire();
-  // The same children by the same user, so slowly that only the day shows it.
+  // The same user and children, so slowly that only the count for the day notices.
   const slowly = sealedLooks(looks(401, 3 * MINUTE), 401);
   for (let from = 0; from < slowly.length; from += 40) {
     const some = slowly.slice(from, from + 40);
@@ -415,13 +415,13 @@ test('the file holds no NHS number, and a changed key starts the count again', (
   other.close();
   const again = ChildrenCounted.open(folder, { thresholds: STANDARD, numberKey: KEY });
   expect(again.position(DATASET, 1_000)).toBe(15);
-  // A log restored from an older copy, and another dataset's.
+  // A log restored from an older copy, and one of another dataset.
   expect(again.position(DATASET, 14)).toBeUndefined();
   expect(again.position('another', 1_000)).toBeUndefined();
   again.close();
 });
 
-test('only what no window reaches back to is removed', () => {
+test('only entries outside every window are removed', () => {
   const folder = auditFolder();
   const file = open(folder);
   count(file, looks(3_000, 1_000, { access: 'silent-read' }));
@@ -439,7 +439,7 @@ test('only what no window reaches back to is removed', () => {
   expect(byDay).toEqual([]);
 });
 
-describe('alert thresholds are within reach of a user’s limit', () => {
+describe('alert thresholds stay within reach of a user’s limit', () => {
   test.each([LIVE_LIMITS.user, 40, 10, 1])(
     'for an hour and a day, at %i requests a minute',
     (limit) => {
@@ -451,12 +451,12 @@ describe('alert thresholds are within reach of a user’s limit', () => {
     },
   );
 
-  test('with every default', () => {
+  test('unchanged with every default', () => {
     expect(withinLimit(STANDARD, LIVE_LIMITS.user)).toEqual(STANDARD);
     expect(STANDARD.unscheduled.minute).toBeLessThanOrEqual(LIVE_LIMITS.user / 2);
   });
 
-  test('and without a limit, as configured', () => {
+  test('and as configured if there is no limit', () => {
     expect(withinLimit(STANDARD, 0)).toEqual(STANDARD);
     const { ALERT_CHILDREN: configured } = readConfiguration({ ALERT_CHILDREN: '900/5000' });
     expect(configured).toEqual({ hour: 900, day: 5_000 });
@@ -497,7 +497,7 @@ describe('two councils protecting one child', () => {
   const both = [{ council: 'ZZ102', first: 'ZZ101' }];
 
   test.each([1, 2, 3])(
-    'are reported once if neither act knew of the other, even if one act is repeated; %s a step',
+    'are reported once if neither act knew of the other, even if one act is repeated; %s at a time',
     (aStep) => {
       const first = act('ZZ101', 1, 'a');
       expect(reported([first, act('ZZ102', 1, 'b'), first], aStep)).toEqual(both);
@@ -508,7 +508,7 @@ describe('two councils protecting one child', () => {
     expect(reported([act('ZZ102', 1, 'b', ['ZZ101'])])).toEqual(both);
   });
 
-  test('are not reported for two children, for one council, or after the first has ended', () => {
+  test('are not reported for two children, for one council, or after the first protection has ended', () => {
     const first = act('ZZ101', 1, 'a');
     expect(reported([first, act('ZZ102', 2, 'b'), act('ZZ101', 1, 'c')])).toEqual([]);
     const ended = { ...first, auditId: crypto.randomUUID(), act: 'ended' as const };

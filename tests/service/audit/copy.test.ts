@@ -50,7 +50,7 @@ afterEach(async () => {
 });
 
 const commitsIn = (at: string): Commits => createCommits(folderPlace(at, DEADLINE_MS));
-/** As a worker has it. */
+/** The commits as a worker uses them. */
 const ownCommits = (): Commits =>
   createCommits(
     folderPlace(copyFolder, DEADLINE_MS),
@@ -122,7 +122,7 @@ test('events leave Redis only once they are in the log and in its second copy', 
   one.close();
 });
 
-test('a log whose disk is lost comes back whole from the copy, signed by the same key', async () => {
+test('a log whose disk is lost is restored whole from the copy, signed with the same key', async () => {
   await record(700, 1);
   const one = await sealer();
   const { sealed } = await step(one);
@@ -138,12 +138,12 @@ test('a log whose disk is lost comes back whole from the copy, signed by the sam
   expect((await verification(folder)).findings).toEqual([]);
 });
 
-/** What somebody without a key, who knows everything in the copy, writes after the newest commit. */
+/** What somebody without a key, who knows everything in the copy, might write after the newest commit. */
 async function forgeNext(signers: readonly Signer[]): Promise<string> {
   const newest = await commitsIn(copyFolder).newest();
   if (newest === undefined) throw new Error('the copy is empty');
   const scratch = auditFolder();
-  // The log as it is in the copy, in a folder of their own, with a key of their own.
+  // The log as it is in the copy, in their own folder and with their own key.
   const own = LogWriter.open({
     folder: scratch,
     dataset: newest.dataset,
@@ -183,7 +183,7 @@ test.each([
     expect(stopped).toMatchObject({ problem: true, sealed, unsealed: 2 });
     expect(stopped.detail).toMatch(/is not signed with the audit key.*remove it there/);
     expect(await held(4)).toBe(2);
-    // Neither does a worker on another disk take them over.
+    // A worker on another disk does not accept them either.
     const other = join(t.dataDir, 'other');
     const files = { folder: other, keyFile: join(t.dataDir, 'audit-key') };
     await expect(followCopy(files, ownCommits())).rejects.toThrow('is not signed');
@@ -196,7 +196,7 @@ test.each([
   },
 );
 
-test('a changed older object is detected before any of it enters the log of a worker on a new disk', async () => {
+test('a changed older object is detected before any of it reaches the log of a worker on a new disk', async () => {
   const dataset = t.anchor.dataset()?.id ?? '';
   const keyFile = join(t.dataDir, 'audit-key');
   await readOrMakeKeys(keyFile, 'cp-flags/test');
@@ -210,7 +210,7 @@ test('a changed older object is detected before any of it enters the log of a wo
       id,
     });
   const right = open(auditFolder());
-  // More than are taken over in one go.
+  // More than one step takes over.
   for (const source = eventSource(); right.committed.size < 9_000; )
     right.append(source.take(3_000));
   await agree(right, ownCommits(), 1);
@@ -241,7 +241,7 @@ test('a changed older object is detected before any of it enters the log of a wo
   for (const log of [right, scratch]) log.close();
 });
 
-test('an earlier version’s unsigned copy is accepted until something is signed, and only for its own log', async () => {
+test('an earlier version’s unsigned copy is accepted until something has been signed, and only for its own log', async () => {
   await record(30, 4);
   const earlier = await sealer();
   const { sealed } = await step(earlier);
@@ -315,7 +315,7 @@ describe('a copy that starts before the retention period', () => {
     }
     await pipeline.exec();
   }
-  /** What was recorded when the store was made is as old. */
+  /** Makes the events that were recorded with the store as old as the others. */
   async function makeOld(): Promise<void> {
     const stream = keys.audit('system');
     const entries = await t.admin.xrange(stream, '-', '+');
@@ -331,7 +331,7 @@ describe('a copy that starts before the retention period', () => {
     commits.close();
     return index;
   }
-  /** Seals in two objects, and has the log pruned within the second. */
+  /** Seals two objects, and prunes the log within the second. */
   async function sealAndPrune(commits?: Commits): Promise<number> {
     await makeOld();
     await recordOld(300);
@@ -355,7 +355,7 @@ describe('a copy that starts before the retention period', () => {
       /^(?:log|base)\/(?:\d{3}\/){4}\d{3}$/.test(name),
     );
 
-  test('is pruned with the log, and a worker with a new disk continues from what is left, whole', async () => {
+  test('is pruned with the log, and a worker with a new disk continues from everything that is left', async () => {
     const sealed = await sealAndPrune();
     const from = pruned();
     expect(objects()).not.toContain(`log/${numberPath(0)}`);
@@ -372,7 +372,7 @@ describe('a copy that starts before the retention period', () => {
     expect([findings, start]).toEqual([[], from]);
   });
 
-  test('gives a standby its log, and a standby whose own log ends earlier says so', async () => {
+  test('gives a standby its log, and a standby whose own log ends before it starts says so', async () => {
     const sealed = await sealAndPrune();
     const keyFile = join(t.dataDir, 'audit-key');
     const other = join(t.dataDir, 'other');
@@ -407,7 +407,7 @@ describe('a copy that starts before the retention period', () => {
     expect(await followCopy(other, ownCommits())).toBe(sealed);
   });
 
-  test('keeps its start while a hold is in force, even what the log has already lost', async () => {
+  test('keeps its start during a retention hold, even what the log itself has lost', async () => {
     const { remove: _, ...kept } = folderPlace(copyFolder, DEADLINE_MS);
     await sealAndPrune(createCommits(kept));
     const acts = CommitFile.open(folder);
@@ -425,7 +425,7 @@ describe('a copy that starts before the retention period', () => {
     one.close();
   });
 
-  test('keeps its start if nothing may be deleted; sealing continues, and the state says why', async () => {
+  test('keeps its start if nothing may be deleted, while sealing continues and the state says why', async () => {
     const { remove: _, ...kept } = folderPlace(copyFolder, DEADLINE_MS);
     await sealAndPrune(createCommits(kept));
     expect(objects()).toContain(`log/${numberPath(0)}`);
@@ -445,7 +445,7 @@ describe('a copy that starts before the retention period', () => {
 });
 
 describe('a standby, while the worker prunes the copy,', () => {
-  /** A copy of 1,536 entries, a commit to each half bundle, and what prunes it. */
+  /** A copy of 1,536 entries with a commit for each half bundle, and the function that prunes it. */
   async function copied(commits = commitsIn(copyFolder)) {
     const keyFile = join(t.dataDir, 'audit-key');
     const signers = await readOrMakeKeys(keyFile, 'example.org/log');
@@ -476,7 +476,7 @@ describe('a standby, while the worker prunes the copy,', () => {
       commits.prune(await base(size), Number.POSITIVE_INFINITY);
     return { commits, prune, base, other: { folder: join(t.dataDir, 'other'), keyFile } };
   }
-  /** Of this log too, since no entry says that its beginning was pruned. */
+  /** This also covers a log in which no entry says that its beginning was pruned. */
   async function found(of: string) {
     const { findings, from } = await verification(of);
     return { kinds: findings.map(({ kind }) => kind), from };
@@ -484,7 +484,7 @@ describe('a standby, while the worker prunes the copy,', () => {
   const entriesOf = (of: string): string[] =>
     readdirSync(join(of, 'tile', 'entries'), { recursive: true, encoding: 'utf8' }).toSorted();
 
-  test('starts where an earlier version’s unsigned mark says', async () => {
+  test('starts at the place in an earlier version’s unsigned mark', async () => {
     const { prune, other } = await copied();
     await prune(512);
     expect(await followCopy(other, ownCommits())).toBe(1_536);
@@ -520,7 +520,7 @@ describe('a standby, while the worker prunes the copy,', () => {
         isSigned: async () => false,
         noteSigned: async () => undefined,
       });
-      // What is before it goes as well: as it would be if the worker had pruned it.
+      // Everything before it is deleted as well, as if the worker had pruned it.
       await forger.prune(later, Number.POSITIVE_INFINITY);
       await expect(followCopy(other, own)).rejects.toThrow(
         COPY.baseNotSigned(copyFolder, `base/${numberPath(512)}`),
@@ -532,10 +532,10 @@ describe('a standby, while the worker prunes the copy,', () => {
     },
   );
 
-  test('replaces an empty log left by an earlier attempt, however often', async () => {
+  test('replaces an empty log left by an earlier attempt, however often that happens', async () => {
     const { commits, prune, other } = await copied();
     for (const size of [256, 768]) {
-      // The worker ends once its log is begun.
+      // The worker ends just after it has started its log.
       const ending: Commits = { ...commits, after: () => Promise.reject(new CopyAway('ended')) };
       await expect(followCopy(other, ending)).rejects.toThrow('ended');
       await prune(size);
@@ -544,7 +544,7 @@ describe('a standby, while the worker prunes the copy,', () => {
     expect(await found(other.folder)).toEqual(await found(folder));
   });
 
-  test('starts again if pruning overtakes its reading, and keeps nothing past the retention period', async () => {
+  test('starts again if pruning overtakes its reading, and keeps nothing beyond the retention period', async () => {
     const { commits, prune, other } = await copied();
     let isOvertaken = false;
     const overtaken: Commits = {
@@ -564,7 +564,7 @@ describe('a standby, while the worker prunes the copy,', () => {
   });
 });
 
-test('no new key is made if the copy holds a log signed by a missing key', async () => {
+test('no new key is made if the copy holds a log signed with a missing key', async () => {
   await record(1, 1);
   const one = await sealer();
   await step(one);
@@ -576,7 +576,7 @@ test('no new key is made if the copy holds a log signed by a missing key', async
   two.close();
 });
 
-test('a worker whose lease another worker has trims nothing', async () => {
+test('a worker trims nothing once another worker has its lease', async () => {
   const redis = await t.connect('worker');
   const lease = await takeWorkerLease(redis, new Set());
   await record(5, 1);
@@ -614,7 +614,7 @@ test('a replaced worker does not report as lost what its successor has sealed', 
   two.close();
 });
 
-test('an expired lease is taken again only if nobody else had it since', async () => {
+test('an expired lease is taken again only if nobody else has had it since', async () => {
   const redis = await t.connect('worker');
   const lease = await takeWorkerLease(redis, new Set());
   await t.admin.del(keys.workerLock);
@@ -625,7 +625,7 @@ test('an expired lease is taken again only if nobody else had it since', async (
   await expect(lease?.renew()).rejects.toThrow('Another worker has taken over');
 });
 
-test('going on with one copy is done by name, shown in the state, and the copy catches up afterwards', async () => {
+test('continuing with one copy takes a named person and shows in the state, and the copy catches up afterwards', async () => {
   await record(5, 1);
   const one = await sealer();
   await step(one);
@@ -694,7 +694,7 @@ test('a copy that creates one name twice, or deletes after a time, is refused be
   }
 });
 
-test('a copy emptied while the worker runs is made again, and one that lists nothing is not', async () => {
+test('a copy emptied while the worker runs is made again, and one that only lists nothing is not', async () => {
   let lists = true;
   const place = folderPlace(copyFolder, DEADLINE_MS);
   const commits = createCommits({
@@ -716,7 +716,7 @@ test('a copy emptied while the worker runs is made again, and one that lists not
   lists = true;
   rmSync(copyFolder, { recursive: true });
   mkdirSync(copyFolder);
-  // The sealer looks each minute.
+  // The sealer looks once a minute.
   const now = performance.now();
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => now + 120_000);
   await step(one);
@@ -756,7 +756,7 @@ test('a copy of another log, and a changed copy, are detected and left alone', a
   three.close();
 });
 
-test('if two workers continue from the same size, one goes first, the other follows, and the log never forks', async () => {
+test('if two workers continue from the same size, one goes first and the other follows, and the log never forks', async () => {
   const signer = signerOf();
   await fc.assert(
     fc.asyncProperty(
@@ -774,7 +774,7 @@ test('if two workers continue from the same size, one goes first, the other foll
           ...place,
           async create(name, content) {
             const created = await place.create(name, content);
-            // As if the answer had been lost and the request repeated.
+            // As if the answer had been lost and the request sent again.
             return lose ? place.create(name, content).finally(() => (lose = false)) : created;
           },
         });
@@ -816,7 +816,7 @@ test('if two workers continue from the same size, one goes first, the other foll
   );
 });
 
-test('the newest number of a folder is found with few reads, at every size', async () => {
+test('the newest number in a folder is found with few reads, whatever its size', async () => {
   const place = folderPlace(auditFolder(), DEADLINE_MS);
   await fc.assert(
     fc.asyncProperty(

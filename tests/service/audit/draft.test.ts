@@ -20,11 +20,11 @@ const eventOf = (type: string): Found => {
   return { index: 0, event, shown: event } as unknown as Found;
 };
 
-/** The kinds of events that a draft has a line for. */
+/** The kinds of events that get a line in a draft. */
 const linesOf = (options: ReportOptions): string[] =>
   EVENT_TYPES.filter((type) => Array.isArray(childDraft.row(eventOf(type), options)));
 
-test('a draft has one line for each time people learnt of the child, and none for other events', () => {
+test('a draft has one line for each time that people learnt about the child, and none for other events', () => {
   const accesses = ['attendance', 'could-not-check', 'lookup', 'refusal'];
   expect(linesOf(AS_ASKED).toSorted()).toEqual(accesses);
   expect(linesOf({ ...AS_ASKED, names: true, places: true, silentReads: true }).toSorted()).toEqual(

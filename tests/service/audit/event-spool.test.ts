@@ -29,7 +29,7 @@ const event = (): Occurrence => ({
 const silent = createLog('silent');
 
 describe('the spool', () => {
-  test('keeps as much as fits, in order, and counts the rest on disk', () => {
+  test('keeps as many events as fit, in order, and counts the rest on disk', () => {
     const spool = EventSpool.open(folder, 1_000);
     const json = JSON.stringify({ padding: 'x'.repeat(280) });
     const events = Array.from({ length: 5 }, (_, i) => ({ json, at: at(i) }));
@@ -44,7 +44,7 @@ describe('the spool', () => {
     spool.close();
   });
 
-  test('of an ended process is taken over, and one in use is left alone', () => {
+  test('of a process that has ended is taken over, and one in use is left alone', () => {
     const living = EventSpool.open(folder, 10_000);
     const gone = EventSpool.open(folder, 10_000);
     living.keep([{ json: '1', at: at(1) }]);
@@ -53,7 +53,7 @@ describe('the spool', () => {
       { json: '3', at: at(3) },
     ]);
     gone.lose({ count: 7, from: at(1), until: at(2) });
-    // Its file stays, since it is not empty.
+    // The file stays because it is not empty.
     gone.close();
     const next = EventSpool.open(folder, 10_000);
     expect(next.oldest(10).map(({ json }) => json)).toEqual(['2', '3']);
@@ -69,7 +69,7 @@ describe('the spool', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('of an ended process delays no other if it is damaged, and stops no process', () => {
+  test('of a process that has ended delays no other spool if it is damaged, and stops no process', () => {
     const gone = EventSpool.open(folder, 10_000);
     gone.keep([{ json: '2', at: at(2) }]);
     gone.close();
@@ -84,7 +84,7 @@ describe('the spool', () => {
 });
 
 describe('the recorder', () => {
-  /** A store that can be away, and what it was given. */
+  /** A store that can be away, and the events it was given. */
   function store() {
     const recorded: RecordedEvent[] = [];
     const state = { open: true, failing: false };
@@ -123,7 +123,7 @@ describe('the recorder', () => {
     spool.close();
   });
 
-  test('keeps events while the store is away, with their time, and passes them on in order', async () => {
+  test('keeps events with their times while the store is away, and passes them on in order', async () => {
     const s = store();
     const recorder = createRecorder(s, s.readiness, silent, { folder, mostBytes: 100_000 });
     const events = Array.from({ length: 150 }, event);
@@ -140,7 +140,7 @@ describe('the recorder', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('keeps every kind of event, with the time at which it happened', async () => {
+  test('keeps every kind of event, with the time when it happened', async () => {
     const s = store();
     s.state.open = false;
     const auditId = randomUUID();
@@ -214,7 +214,7 @@ describe('the recorder', () => {
     await recorder.drain(1_000);
   });
 
-  test('leaves to the next process what it could not pass on', async () => {
+  test('leaves what it could not pass on to the next process', async () => {
     const s = store();
     s.state.open = false;
     const events = Array.from({ length: 20 }, event);
@@ -229,7 +229,7 @@ describe('the recorder', () => {
     await second.drain(1_000);
   });
 
-  test('records each event once, and later ones too, while the disk takes nothing and the store is back', async () => {
+  test('records each event once, including later ones, while nothing can be written to disk and the store is back', async () => {
     const s = store();
     s.state.open = false;
     const recorder = createRecorder(s, s.readiness, silent, { folder, mostBytes: 20_000 });
@@ -264,11 +264,11 @@ describe('the recorder', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('keeps running if the disk takes nothing', async () => {
+  test('keeps running if nothing can be written to disk', async () => {
     const s = store();
     s.state.open = false;
     const recorder = createRecorder(s, s.readiness, silent, {
-      // A path through a file: nothing can be made there.
+      // This path goes through a file, so nothing can be created there.
       folder: join(process.execPath, 'spool'),
       mostBytes: 100_000,
     });

@@ -10,7 +10,7 @@ import { startStopwatch } from '../../support/stopwatch.ts';
 import { WAIT_MS } from '../../support/until.ts';
 
 const DEADLINE_MS = 200;
-/** As many as the threads that a process has for files and keys. */
+/** As many calls as a process has threads for files and keys. */
 const CALLS = 4;
 
 let folder: string;
@@ -18,7 +18,7 @@ let mute: string[];
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'folder-place-'));
   mute = Array.from({ length: CALLS }, (_, i) => `mute-${i}`);
-  // Opening one blocks for as long as nobody writes to it, as any call on a mount that went away does.
+  // Opening a FIFO blocks until somebody writes to it, as any call does on a mount that has gone away.
   for (const name of mute) execFileSync('mkfifo', [join(folder, name)]);
 });
 afterEach(() => {
@@ -26,13 +26,13 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** Lets the calls that hang end. */
+/** Lets the hanging calls end. */
 function answer(): void {
   for (const name of mute) {
     try {
       closeSync(openSync(join(folder, name), constants.O_WRONLY | constants.O_NONBLOCK));
     } catch {
-      // Nobody reads it.
+      // Nobody is reading it.
     }
   }
 }

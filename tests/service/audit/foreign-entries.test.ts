@@ -4,7 +4,7 @@ import { auditFolder, removeAuditFolders } from '../../support/audit.ts';
 
 afterAll(removeAuditFolders);
 
-test('a named person answers only for the foreign entries reported to them, not for those sealed since', () => {
+test('a named person answers only for the foreign entries that were reported to them, not for those sealed since', () => {
   const commits = CommitFile.open(auditFolder());
   commits.noteForeign([
     { stream: 1, number: 4 },

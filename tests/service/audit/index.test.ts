@@ -50,7 +50,7 @@ const AUTHORITIES = ['ZZ101', 'ZZ102'];
 const START = Date.UTC(2026, 10, 24);
 const RECENT_AT_MOST = 400;
 
-/** What a service writes, of every kind that a search tells apart, drawn at random. */
+/** A random event as a service writes it, of any kind that a search distinguishes. */
 function randomEvent(random: (below: number) => number): object {
   const pick = <T>(of: readonly T[]): T => of[random(of.length)] as T;
   const organisation = pick(ORGANISATIONS);
@@ -174,7 +174,7 @@ function makeAuditLog(count: number, seed: number, from = START) {
   return { places, log, append, write, follower, catchUp };
 }
 
-/** All that an index has, texts in words. */
+/** All the rows of an index, with its texts in words. */
 function rowsOf(indexFile: string): unknown[] {
   const db = new DatabaseSync(indexFile, { readOnly: true });
   const words = ['type', 'issuer', 'user', 'organisation', 'role', 'code']
@@ -214,7 +214,7 @@ const fieldsSchema = z.looseObject({
     .optional(),
 });
 
-/** The criteria as docs/audit.md has them, on an event itself, written apart from the index. */
+/** The criteria as docs/audit.md describes them, applied to the event itself and written independently of the index. */
 function fits(event: AuditEvent, criteria: AuditCriteria): boolean {
   const json = fieldsSchema.parse(event);
   const at = json.occurredAt === undefined ? event.at : Date.parse(json.occurredAt);
@@ -243,7 +243,7 @@ function fits(event: AuditEvent, criteria: AuditCriteria): boolean {
   return tests.every(([given, is]) => given === undefined || is);
 }
 
-/** Seldom given, so that what is given together is often there together. */
+/** Rarely given, so that criteria given together often find something. */
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) =>
   fc.oneof({ weight: 4, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
 const time = fc.integer({ min: START - 1_000, max: START + 14_000 });
@@ -268,7 +268,7 @@ const viewerArbitrary: fc.Arbitrary<Viewer> = fc.oneof(
   fc.constantFrom(...AUTHORITIES).map((authority) => ({ kind: 'authority' as const, authority })),
 );
 
-/** Who sees what, by the design and docs/audit.md, judged on the event itself. */
+/** Who may see what, by the design and docs/audit.md, judged on the event itself. */
 function maySee(viewer: Viewer, event: AuditEvent): boolean {
   if (viewer.kind === 'all') return true;
   if (viewer.kind === 'organisation') {
@@ -281,10 +281,10 @@ function maySee(viewer: Viewer, event: AuditEvent): boolean {
   );
 }
 
-test('a search finds what reading the whole log finds, for every criterion and viewer, page by page', async () => {
+test('a search finds what reading the whole log would find, for every criterion and viewer, page by page', async () => {
   const { places, append, catchUp, follower } = makeAuditLog(500, 11);
   catchUp();
-  // Some are in the indexes by now, and some wait.
+  // By now some events are in the indexes and some are waiting.
   append(150);
   catchUp();
   const events = await everything(places.folder);
@@ -307,7 +307,7 @@ test('a search finds what reading the whole log finds, for every criterion and v
         }
         const expected = events
           .filter(({ event }) => fits(event, criteria) && maySee(viewer, event))
-          // Which authority holds a plan of the child is not told by what is found either.
+          // A result does not tell anybody else which authority holds a plan for the child.
           .filter(
             () =>
               viewer.kind === 'all' ||
@@ -331,7 +331,7 @@ test('a search finds what reading the whole log finds, for every criterion and v
 });
 
 describe('privacy', () => {
-  test('an authority sees no plan, number or person of another, and no silent read', async () => {
+  test('an authority sees no plan, number or person of another authority, and no silent read', async () => {
     const { places, catchUp, follower } = makeAuditLog(800, 12);
     catchUp();
     const { events } = searchAudit(
@@ -362,7 +362,7 @@ describe('privacy', () => {
     follower.close();
   });
 
-  test('a wrong index shows nobody another’s events', async () => {
+  test('a faulty index shows nobody another’s events', async () => {
     const { places, catchUp, follower } = makeAuditLog(600, 13);
     catchUp();
     follower.close();
@@ -371,7 +371,7 @@ describe('privacy', () => {
     db.close();
     const viewer: Viewer = { kind: 'organisation', organisation: 'ZZH01' };
     expect(() => searchAudit(places, {}, viewer, { limit: 500 })).toThrow('names the wrong events');
-    // It is thrown away with that, and there is none until it is rebuilt.
+    // The index is discarded, so there is none until it has been rebuilt.
     expect(() => searchAudit(places, {}, viewer, { limit: 500 })).toThrow(NoIndex);
     catchUp();
     for (const { event } of searchAudit(places, {}, viewer, { limit: 500 }).events) {
@@ -432,7 +432,7 @@ describe('what a council keeps back', () => {
   });
   const council: Viewer = { kind: 'authority', authority: SECOND };
 
-  test('stays kept back however many acts have followed', () => {
+  test('stays kept back however many acts follow', () => {
     const { places, write, catchUp, follower } = makeAuditLog(0, 31);
     write([look(CHILD, 'nurse-1', 'ZZH66'), restriction('kept', 'set')]);
     write(
@@ -459,7 +459,7 @@ describe('what a council keeps back', () => {
       write([restriction('kept', 'set')]);
       for (let i = 0; i < 40; i++) write([look(CHILD, 'canary', 'ZZH66')]);
       for (let i = 0; i < 30; i++) write([look(OTHER, 'nurse-1', 'ZZH01')]);
-      // Known from another child of another council alone.
+      // Known to the searcher only through another child, of another council.
       write([{ ...look(OTHER, 'elsewhere', 'ZZH67'), shown: [], outcome: 'not-flagged' }]);
       if (ended) write([restriction('kept', 'ended'), restriction('again', 'set')]);
       catchUp();
@@ -495,7 +495,7 @@ describe('what a council keeps back', () => {
 });
 
 describe('how far a search reaches', () => {
-  test('is given up to the oldest waiting event, and not at all while an index is rebuilt', async () => {
+  test('is given as the oldest waiting event, and not at all while an index is being rebuilt', async () => {
     const { places, catchUp, follower } = makeAuditLog(300, 22);
     catchUp();
     const sealed = sealedRange(places.folder)?.numbers ?? [];
@@ -506,7 +506,7 @@ describe('how far a search reaches', () => {
       oldest: async () => oldest,
     });
     const whole = { size: 300, behind: 0, numbers: sealed };
-    // Something is sealed and not in the index: when that was is not known.
+    // Something has been sealed and not indexed, and nobody knows when it happened.
     expect(await readSearchedUntil({ ...whole, size: 100, behind: 200 })).toEqual({
       size: 100,
       notSearched: 200,
@@ -517,7 +517,7 @@ describe('how far a search reaches', () => {
     waiting = 0;
     const { completeUntil = '' } = await readSearchedUntil(whole);
     expect(Date.parse(completeUntil)).toBeLessThanOrEqual(Date.now() - 5_000);
-    // An index that falls behind takes nothing back; one that is started again does.
+    // If the index falls behind, the time stays; if the index is started again, it does not.
     const behind = await readSearchedUntil({ size: 300, behind: 50, numbers: sealed });
     expect(behind).toEqual({ size: 300, completeUntil, notSearched: 50 });
     expect(searchedUntilOf(behind, 300)).toEqual({ completeUntil, notSearched: 50 });
@@ -529,7 +529,7 @@ describe('how far a search reaches', () => {
     follower.close();
   });
 
-  test('is reported as of when the streams were read, by whichever process', async () => {
+  test('is reported as it was when the streams were read, whichever process read them', async () => {
     const { places, catchUp, follower } = makeAuditLog(20, 23);
     catchUp();
     follower.close();
@@ -569,7 +569,7 @@ describe('how far a search reaches', () => {
     follower.close();
   });
 
-  test('a search looks again if another process has sealed meanwhile, and then says until when', async () => {
+  test('a search looks again if another process has sealed more meanwhile, and then says up to when it is complete', async () => {
     const { places, follower, append } = makeAuditLog(100, 24);
     let interruptions = 3;
     const readSearchedUntil = createSearchedUntil(places.folder, {
@@ -593,13 +593,13 @@ describe('how far a search reaches', () => {
   });
 });
 
-test('the search after one that crashed its thread is answered', async () => {
+test('the search after one that crashed the thread is answered', async () => {
   const { places, catchUp, follower } = makeAuditLog(50, 19);
   catchUp();
   follower.close();
   const searcher = createSearcher(places);
   const order = { criteria: {}, viewer: ALL, limit: 10 };
-  // What this finds is functions, which cannot leave the thread.
+  // This finds functions, which cannot be passed out of the thread.
   const fatal = searcher.ask('valueOf' as string as 'search', order);
   const next = searcher.search(order);
   expect(await fatal).toMatchObject({ kind: 'failed' });
@@ -611,7 +611,7 @@ describe('the index file', () => {
   const count = (places: { folder: string; indexFile: string }): number =>
     searchAudit(places, {}, ALL, { limit: 10_000 }).events.length;
 
-  test('is readable by its owner only, and so are the files beside it', () => {
+  test('can be read only by its owner, and so can the files beside it', () => {
     const { places, catchUp, follower } = makeAuditLog(10, 14);
     catchUp();
     expect(statSync(dirname(places.indexFile)).mode & 0o777).toBe(0o700);
@@ -621,7 +621,7 @@ describe('the index file', () => {
     follower.close();
   });
 
-  test('is the same from the sealer’s events as from the log, even once a part is pruned', async () => {
+  test('is the same from the sealer’s events as from the log, even once part of the log has been pruned', async () => {
     const { places, log, append, catchUp, follower } = makeAuditLog(0, 24);
     const indexFile = join(auditFolder(), 'index.sqlite');
     const handed = followLog(places.folder, indexFile, RECENT_AT_MOST);
@@ -642,7 +642,7 @@ describe('the index file', () => {
     follower.close();
   });
 
-  test('follows a growing log, whichever process writes it', () => {
+  test('follows a growing log, whichever process writes the log', () => {
     const { places, append, catchUp, follower } = makeAuditLog(300, 15);
     catchUp();
     const other = followLog(places.folder, places.indexFile);
@@ -670,13 +670,13 @@ describe('the index file', () => {
         closeSync(file);
       },
     ],
-  ])('that %s is made again, and no search answers from it', (_, damage) => {
+  ])('that %s is rebuilt, and no search answers from it', (_, damage) => {
     const { places, catchUp, follower } = makeAuditLog(800, 16);
     catchUp();
-    // Closed, so that all of it is in the one file.
+    // It is closed, so that everything is in one file.
     follower.close();
     damage(places.indexFile);
-    // Either it shows at once, or to every reader; then it is discarded, never half trusted.
+    // The damage shows either here or to every reader; then the index is discarded, never half trusted.
     let answered: number | undefined;
     try {
       answered = count(places);
@@ -748,7 +748,7 @@ describe('the index file', () => {
         256,
         source.numbers.map(() => 0),
       );
-      // Before the index knows: what the log does not hold is not shown.
+      // Even before the index notices, nothing is shown that the log does not hold.
       expect(
         searchAudit(places, { user: 'somebody-long-gone' }, ALL, { limit: 500 }).events,
       ).toHaveLength(0);

@@ -23,7 +23,9 @@ const caller = {
 const ids = { auditId: randomUUID(), authority: AUTHORITY, by: 'A. Guardian' };
 const nhsNumber = testNumber(7_001);
 
-/** One of each kind that names its authority: a kind that is added to the schema does not compile without one here. */
+/**
+ * One event of each kind that names its authority. A kind added to the schema does not compile until it has one here.
+ */
 const EVENTS: { [Type in OfOneAuthority['type']]: Extract<OfOneAuthority, { type: Type }> } = {
   load: {
     ...ids,
@@ -59,7 +61,7 @@ const EVENTS: { [Type in OfOneAuthority['type']]: Extract<OfOneAuthority, { type
 const placed = (event: WrittenEvent) =>
   auditEventSchema.parse({ ...event, partition: 'system', number: 1, at: Date.now() });
 
-describe('an event that names one authority is found by it', () => {
+describe('an event that names one authority is found by that authority', () => {
   test.each(Object.values(EVENTS))('$type', (event) => {
     expect(indexed(placed(event)).authorities).toEqual([AUTHORITY]);
   });

@@ -7,7 +7,7 @@ const at = '2026-11-24T03:00:00.000Z';
 const SEARCH = { type: 'audit-search', at, caller };
 const LOOKUP = { type: 'lookup', at, caller };
 
-/** What is known about somebody while the index gets further with every question. */
+/** What is known about somebody while the index gets further with every query. */
 const asked = (events: readonly (typeof SEARCH)[], indexed: number): Promise<KnownUser> => {
   let until = indexed;
   return knownUser(async ({ type }) => {
@@ -16,7 +16,7 @@ const asked = (events: readonly (typeof SEARCH)[], indexed: number): Promise<Kno
   }, OF);
 };
 
-test('nobody who searches the audit is taken for somebody else, however far the index has come', async () => {
+test('nobody who searches the audit is mistaken for anybody else, however far the index has got', async () => {
   expect(await asked([SEARCH], 0)).not.toBe('known');
   expect(await asked([SEARCH], 1)).toBe('watches');
   expect(await asked([LOOKUP, SEARCH], 1)).toBe('watches');

@@ -41,12 +41,12 @@ const filesOf = (folder: string): string[] =>
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
     .toSorted();
 
-/** Puts files of `before` back, as if the log had been killed before it replaced them. */
+/** Puts back earlier files, as if the log had been killed before replacing them. */
 function putBack(before: string, folder: string, ...names: string[]): void {
   for (const name of names) copyFileSync(join(before, name), join(folder, name));
 }
 
-test('a log is the same whatever batches it was sealed in', () => {
+test('a log is the same whatever the batches in which it was sealed', () => {
   const events = eventSource(1).take(1_300);
   const [one, many] = [auditFolder(), auditFolder()];
   const log = openLog(one, signer);
@@ -54,7 +54,7 @@ test('a log is the same whatever batches it was sealed in', () => {
   log.close();
   const random = seeded(3);
   for (let from = 0; from < events.length; ) {
-    // Opened again for each: what is in memory must not matter.
+    // Opened again for each batch, so that nothing depends on what is in memory.
     const other = openLog(many, signer);
     const to = from + 1 + random(200);
     other.append(events.slice(from, to));
@@ -62,7 +62,7 @@ test('a log is the same whatever batches it was sealed in', () => {
     from = to;
   }
   expect(checkpointOf(many)).toEqual(checkpointOf(one));
-  // Partial tiles of sizes in between may stay; every file of the one is in the other.
+  // Partial tiles of sizes in between may stay, but every file of the first log must be in the other.
   for (const file of filesOf(one)) {
     expect(readFileSync(join(many, file)).equals(readFileSync(join(one, file)))).toBe(true);
   }
@@ -70,7 +70,7 @@ test('a log is the same whatever batches it was sealed in', () => {
 
 describe('a log that was killed', () => {
   const size = 700;
-  /** A log, a copy from before its last batch, and that batch. */
+  /** A log, a copy of it from before its last batch, and that batch. */
   function killed() {
     const { folder, source } = makeLog(size, signer);
     const before = copyOf(folder);
@@ -81,10 +81,10 @@ describe('a log that was killed', () => {
     return { folder, before, batch };
   }
 
-  test('before the commit writes the batch again, even if it is now a different one', async () => {
+  test('before the commit writes the batch again, even if the batch is now different', async () => {
     const { folder, before, batch } = killed();
     putBack(before, folder, 'sealing.sqlite', 'checkpoint');
-    // Partial tiles are removed after that only.
+    // Partial tiles are removed only after that.
     cpSync(join(before, 'tile'), join(folder, 'tile'), { recursive: true });
     expect((await findingsOf(folder)).map(({ kind }) => kind)).toContain('stale-checkpoint');
 
@@ -112,7 +112,7 @@ describe('a log that was killed', () => {
     expect(filesOf(folder)).toEqual(files);
   });
 
-  test('is not written to if its files are not those committed', () => {
+  test('is not written to if its files are not the committed ones', () => {
     for (const path of [tilePath('entries', 2, 188), tilePath(0, 2, 188), tilePath(1, 0, 2)]) {
       const { folder } = makeLog(size, signer);
       const bytes = readFileSync(join(folder, path));
@@ -148,7 +148,7 @@ test('a log is not continued with another key or another name', () => {
 test('a full disk leaves the log as it was, and the log continues when there is room', async () => {
   const { folder, source } = makeLog(500, signer);
   const log = openLog(folder, signer);
-  // Where a file is to be written there is a folder: the write fails half way through the batch.
+  // A folder stands where a file is to be written, so the write fails halfway through the batch.
   const obstacle = join(folder, tilePath('entries', 2));
   mkdirSync(obstacle);
   const batch = source.take(600);
@@ -162,7 +162,7 @@ test('a full disk leaves the log as it was, and the log continues when there is 
   expect([to, findings]).toEqual([1_100, []]);
 });
 
-test('while there are two keys both sign, and either is enough', async () => {
+test('while there are two keys both sign, and either signature is enough', async () => {
   const { folder, source } = makeLog(300, signer);
   const next = signerOf();
   const both = openLog(folder, next, signer);
@@ -181,7 +181,7 @@ test('while there are two keys both sign, and either is enough', async () => {
   expect(await findingsOf(folder, [next])).toEqual([]);
 });
 
-test('sealed events are read from any index on, each once and in order', async () => {
+test('sealed events are read from any index onwards, each once and in order', async () => {
   const { folder } = makeLog(1_000, signer);
   for (const from of [0, 1, 255, 256, 700, 999, 1_000, 5_000]) {
     const indexes: number[] = [];
@@ -197,7 +197,7 @@ describe('pruning', () => {
   const YEAR_MS = 365.25 * 86_400_000;
   const now = Date.UTC(2026, 10, 24);
 
-  /** 600 old events, 1,000 of today. */
+  /** A log of 600 old events and 1,000 from today. */
   function oldLog() {
     const folder = auditFolder();
     const log = openLog(folder, signer);
@@ -209,7 +209,7 @@ describe('pruning', () => {
     return { folder, log, today };
   }
 
-  test('removes whole bundles older than the retention period, and the rest verifies', async () => {
+  test('removes whole bundles older than the retention period, and the rest still verifies', async () => {
     const { folder, log, today } = oldLog();
     const old = checkpointOf(folder);
     const found = prunable(folder, log.committed, { years: 26, now });
@@ -239,12 +239,12 @@ describe('pruning', () => {
     expect([indexes[0], indexes.length]).toEqual([512, 1_589]);
     expect(sealedRange(folder)?.minimumIndex).toBe(512);
 
-    // Removing more than the log says it pruned is detected.
+    // If more is removed than the log says it pruned, that is detected.
     rmSync(join(folder, tilePath('entries', 2)));
     expect((await findingsOf(folder))[0]).toMatchObject({ kind: 'entries-missing', entry: 512 });
   });
 
-  test('cut short is finished the next time', async () => {
+  test('that is cut short is completed next time', async () => {
     const { folder, log, today } = oldLog();
     const found = prunable(folder, log.committed, { years: 26, now });
     log.append([
@@ -270,7 +270,7 @@ describe('pruning', () => {
   });
 });
 
-test('recently sealed events are trusted in their place, and read from the log anywhere else', () => {
+test('recently sealed events are trusted where they are, and read from the log everywhere else', () => {
   const { folder } = makeLog(1_200, signer);
   const range = sealedRange(folder);
   if (range === undefined) throw new Error('there is no log');

@@ -12,8 +12,8 @@ import { makeLog, openLog, removeAuditFolders, signerOf } from '../../support/au
 import { startWitness, witnessesText } from '../../support/witness.ts';
 
 /**
- * A program of public libraries for transparency logs (tests/public-tools, in Go) verifies our log. Fetching
- * and building it takes a while the first time, and is skipped where it cannot be done.
+ * A program made of public libraries for transparency logs (tests/public-tools, in Go) verifies our log. Fetching and
+ * building it takes a while the first time, and the tests are skipped where that cannot be done.
  */
 
 const BUILT_WITHIN_MS = 240_000;
@@ -72,7 +72,7 @@ describe.skipIf(built?.status !== 0)(`public tools for transparency logs (${why}
     });
   });
 
-  test('verify witnesses’ cosignatures, and refuse those over another checkpoint', async () => {
+  test('verify witnesses’ cosignatures, and refuse cosignatures of another checkpoint', async () => {
     const all = [
       await startWitness(() => [signer.verifierKey], 'a.test/w'),
       await startWitness(() => [signer.verifierKey], 'b.test/w'),
@@ -107,7 +107,7 @@ describe.skipIf(built?.status !== 0)(`public tools for transparency logs (${why}
     expect(verify(witnessed, key, '', '', witnessKeys).status).toBe(1);
   });
 
-  test('verify a log of a few entries, and an empty one', () => {
+  test('verify a log with a few entries, and an empty one', () => {
     for (const size of [0, 1, 256, 257]) {
       expect(verify(makeLog(size, signer).folder, key)).toMatchObject({ status: 0 });
     }

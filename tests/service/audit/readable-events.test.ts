@@ -55,7 +55,7 @@ beforeAll(async () => {
 });
 afterAll(() => store?.stop());
 
-/** As they may be sent: any character there is, halves of characters among them. */
+/** Text as somebody may send it, with any characters and even halves of characters. */
 const anyText = fc.oneof(
   fc.string({ unit: 'binary', minLength: 1, maxLength: 130 }),
   fc.string({ minLength: 1, maxLength: 120 }),
@@ -75,7 +75,7 @@ const anyText = fc.oneof(
     'Ann',
   ),
 );
-/** Those of them that a route lets in. */
+/** The texts among them that a route accepts. */
 const taken = anyText.map((text) => shortTextSchema.safeParse(`A${text}`).data ?? 'Ann');
 const anyIds = fc.record(
   {
@@ -87,7 +87,7 @@ const anyIds = fc.record(
   },
   { requiredKeys: ['requestId'] },
 );
-/** Headers as they came in, read as every route reads them. */
+/** Headers as they arrive, read as every route reads them. */
 function idsOf({ requestId, correlationId }: { requestId: string; correlationId?: string }) {
   const headers = {
     'x-request-id': requestId,
@@ -96,7 +96,7 @@ function idsOf({ requestId, correlationId }: { requestId: string; correlationId?
   return readRequestIds({ headers, rawHeaders: Object.entries(headers).flat() });
 }
 
-/** What the sealer makes of these texts in a stream, and what readers make of that. */
+/** What the sealer makes of these texts in a stream, and what readers then make of that. */
 async function sealed(...written: readonly string[]) {
   const streams = createAuditStreams(redis);
   const before = await streams.numbers();
@@ -153,7 +153,7 @@ const detail = fc.dictionary(CODE, fc.oneof(taken, count, fc.boolean()), { maxKe
 type Type = WrittenEvent['type'];
 type OperatorType = (typeof operatorEventSchema)['_zod']['output']['type'];
 
-/** One of every kind but an operator's, which are all alike. */
+/** One of every kind except operators' events, which are all alike. */
 const KINDS: { [T in Exclude<Type, OperatorType>]: fc.Arbitrary<unknown> } = {
   lookup: fc.record({ auditId, ...looked }),
   'not-delivered': fc.record({ auditId, nhsNumber: anyNumber, occurredAt }),
@@ -303,7 +303,7 @@ describe('an audit event', () => {
             event.type === 'restriction' ? { ...event, restriction: randomUUID() } : event,
           ),
         );
-        // What a council keeps back is there before its act is recorded.
+        // What a council keeps back is in the store before its act is recorded.
         for (const event of events) {
           if (event.type !== 'restriction') continue;
           const { authority, restriction, nhsNumber, kind, act } = event;
@@ -322,7 +322,7 @@ describe('an audit event', () => {
     );
   });
 
-  test('that would not read back is not written', async () => {
+  test('that could not be read back is not written', async () => {
     const streams = createAuditStreams(redis);
     const before = await streams.numbers();
     const event = { type: 'purge', auditId: randomUUID(), by: 'A', detail: {} } as const;

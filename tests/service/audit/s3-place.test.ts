@@ -7,7 +7,9 @@ import { CopyAway } from '#service/audit/copy/place.ts';
 import { s3Place } from '#service/audit/copy/s3-place.ts';
 import { auditFolder, removeAuditFolders } from '../../support/audit.ts';
 
-/** `npm run test:strangers -- --only bucket` tries it on a real server. Here: what such a server seldom says. */
+/**
+ * `npm run test:strangers -- --only bucket` uses a real server. These are the answers that such a server rarely gives.
+ */
 
 let server: Server;
 let answer: (request: IncomingMessage) => { status: number; body?: string } | undefined;
@@ -55,7 +57,7 @@ const why = (work: Promise<unknown>): Promise<string> =>
     (error: unknown) => (error instanceof CopyAway ? error.message : String(error)),
   );
 
-test('an object is created by a signed request that succeeds only if there is none yet', async () => {
+test('an object is created by a signed request that succeeds only if the object is not there yet', async () => {
   answer = () => ({ status: 200 });
   expect(await (await place()).create('log/000', Buffer.from('entries'))).toBe(true);
   const [{ method, url, headers } = { method: '', url: '', headers: {} }] = seen;
@@ -110,7 +112,7 @@ test('a bucket that does not answer counts as away after the deadline, and nothi
   expect(seen).toHaveLength(1);
 });
 
-test('a missing object is distinguished from a missing bucket', async () => {
+test('a missing object is not confused with a missing bucket', async () => {
   answer = () => ({ status: 404, body: '<Code>NoSuchKey</Code>' });
   expect(await (await place()).read('a')).toBeUndefined();
   answer = () => ({ status: 404, body: '<Code>NoSuchBucket</Code>' });
@@ -163,7 +165,7 @@ test.for([
   }
 });
 
-test('a known rule that deletes still counts while the server does not say whether it exists', async () => {
+test('a known rule that deletes still counts while the server does not say whether the rule exists', async () => {
   const bucket = await place();
   answer = () => ({
     status: 200,

@@ -76,7 +76,7 @@ test('events of every stream are sealed once, in order, and then leave Redis', a
   expect(numbers).toEqual(Array.from({ length: 405 }, (_, i) => i + 1));
 });
 
-test('sealed events are passed on exactly as they read in the log', async () => {
+test('sealed events are passed on exactly as they are in the log', async () => {
   const one = await sealer();
   await step(one);
   const look = (i: number) =>
@@ -111,7 +111,7 @@ test('sealed events are passed on exactly as they read in the log', async () => 
   one.close();
 });
 
-test('events not sealed for a minute are a problem, even if a clock was ahead and put back', async () => {
+test('events not sealed for a minute are a problem, even if a clock was ahead and has been corrected', async () => {
   await record(1, 3);
   vi.useFakeTimers({ toFake: ['Date', 'performance'], now: Date.now() - 3_600_000 });
   try {
@@ -131,7 +131,7 @@ test('events not sealed for a minute are a problem, even if a clock was ahead an
   }
 });
 
-test('numbering continues after events have left Redis, across its restart', async () => {
+test('numbering continues after events have left Redis, and across a restart of Redis', async () => {
   await record(3, 7);
   const one = await sealer();
   await step(one);
@@ -179,7 +179,7 @@ describe('sealing stops and says why', () => {
     one.close();
   });
 
-  test('if Redis has gone back behind the seal, and the store verifier keeps it closed', async () => {
+  test('if Redis has gone back to before the seal, and the store verifier keeps the store closed', async () => {
     await record(10, 1);
     const one = await sealer();
     await step(one);
@@ -228,7 +228,7 @@ describe('sealing stops and says why', () => {
     two.close();
   });
 
-  test('if the key is gone, instead of making another', async () => {
+  test('if the key has gone, rather than making another', async () => {
     const one = await sealer();
     await step(one);
     one.close();
@@ -259,7 +259,7 @@ describe('sealing stops and says why', () => {
   });
 });
 
-test('of two sealers one seals and the other waits, and takes over when the first is gone', async () => {
+test('of two sealers, one seals while the other waits, and takes over when the first has gone', async () => {
   const [one, two] = [await sealer(), await sealer()];
   await step(one);
   expect(await step(two)).toMatchObject({ standby: true, problem: false });
@@ -320,7 +320,7 @@ test('a council’s act with a damaged row in the store is sealed as unreadable,
   expect(types).toEqual(['unreadable', 'not-delivered']);
 });
 
-test('an entry longer than a text may be is sealed as it is, and so is what follows it', async () => {
+test('an entry longer than a text may be is sealed as it is, and so is what follows', async () => {
   const at = String(Date.now());
   const text = `\ufeff${'a\u0001"\ud83d\ude00é'.repeat(200_000)}`;
   const mixed = Buffer.concat([Buffer.from(text), Buffer.from([0xff, 0xe2, 0x82])]);
@@ -350,7 +350,7 @@ test('an entry longer than a text may be is sealed as it is, and so is what foll
   ]);
 });
 
-test('an accepted gap lets sealing continue, and the log says who answered for it', async () => {
+test('an accepted gap lets sealing continue, and the log says who answered for the gap', async () => {
   await record(10, 1);
   const one = await sealer();
   await step(one);
@@ -389,7 +389,7 @@ test('events past the retention period are pruned, unless there is a hold', asyn
   const { sealed } = await step(one);
   for (let i = 0; i < 4; i++) await step(one);
   expect(pruned()).toBe(0);
-  // Nor does the log say that it was.
+  // The log does not say that it was pruned either.
   expect((await step(one)).sealed).toBe(sealed);
   commits.endRetentionHold(hold.id);
   await until(async () => {
@@ -402,7 +402,7 @@ test('events past the retention period are pruned, unless there is a hold', asyn
   expect([findings, from]).toEqual([[], 256]);
 });
 
-test('events are sealed in the order of their numbers, whatever the clock did between them', async () => {
+test('events are sealed in the order of their numbers, whatever the clock did in between', async () => {
   for (const time of [Date.now(), Date.now() - 86_400_000, 5, Date.now() + 86_400_000, 6]) {
     const fields = ['event', JSON.stringify(event(1)), 'at', String(time)];
     await t.admin.xadd(keys.audit(1), '0-*', ...fields);

@@ -23,7 +23,7 @@ const OTHERS = testNumber(402);
 const NOBODYS = testNumber(403);
 const NAMED = ['--by', 'A. Guardian', '--reason', 'review'];
 
-/** util-linux's, which gives a command a terminal of its own. */
+/** The `script` of util-linux, which gives a command its own terminal. */
 const hasScript = spawnSync('script', ['--version']).stdout?.includes('util-linux');
 
 let service: TestService;
@@ -108,7 +108,7 @@ const lookups = async (as?: DemoClaims) => (await search({ type: 'lookup' }, as)
 const searches = async () =>
   (await service.events()).filter((event) => event.type === 'audit-search');
 
-/** Waits until everything that is recorded by now is sealed and in the index. */
+/** Waits until everything recorded so far has been sealed and indexed. */
 async function searchable(): Promise<void> {
   const ids = new Set(
     (await service.events()).flatMap((event) => (event.type === 'lookup' ? event.auditId : [])),
@@ -133,7 +133,7 @@ describe('who sees what', () => {
       [SHARED, NOBODYS].toSorted(byText),
     );
     expect(JSON.stringify(events)).not.toContain('ZZH02');
-    // Nor an authority's own identifier of a child, which no lookup shows.
+    // An authority's own id for a child is not shown either, since no lookup shows it.
     expect(JSON.stringify(events)).not.toContain('LA-1');
     const all = await search({ nhsNumber: OTHERS }, officer('ZZH01'));
     expect(all.events.filter(({ type }) => type === 'lookup')).toEqual([]);
@@ -148,7 +148,7 @@ describe('who sees what', () => {
       expect(text).not.toContain(hidden);
     }
     expect(events[0]).toMatchObject({ caller: { organisation: { code: 'ZZH02' } } });
-    // Criteria narrow what may be seen, and never widen it.
+    // Criteria narrow what somebody may see, and never widen it.
     for (const criteria of [{ authority: 'ZZ102' }, { nhsNumber: OTHERS }, { type: 'load' }]) {
       expect((await search(criteria, officer('ZZ101'))).events).toEqual([]);
     }
@@ -158,7 +158,7 @@ describe('who sees what', () => {
     ['operations', officer('ZZX01', { scope: 'operate' })],
     ['an upload', officer('ZZ101', { scope: 'upload' })],
     ['a clinician', claims()],
-  ])('a token of %s opens nothing, and the refusal is on record', async (_, as) => {
+  ])('a token for %s opens nothing, and the refusal is on record', async (_, as) => {
     const response = await send({ reason: 'x', nhsNumber: SHARED }, { as });
     expect(response.status).toBe(403);
     const body = await response.text();
@@ -179,7 +179,7 @@ describe('who sees what', () => {
 });
 
 describe('POST /audit/search', () => {
-  test('is on record, with who, why, what was asked and how much was shown, before the answer is sent', async () => {
+  test('is recorded before the answer is sent, with who, why, what was asked and how much was shown', async () => {
     const { auditId, events } = await search({ nhsNumber: SHARED, outcome: 'flagged', limit: 2 });
     expect((await searches()).find((event) => event.auditId === auditId)).toMatchObject({
       partition: 'system',
@@ -192,7 +192,7 @@ describe('POST /audit/search', () => {
     });
   });
 
-  test('shows nothing if it cannot be recorded', async () => {
+  test('shows nothing if the search cannot be recorded', async () => {
     await service.admin.config('SET', 'maxmemory', '1');
     const response = await send({ reason: 'review', nhsNumber: SHARED });
     await service.admin.config('SET', 'maxmemory', String(128 * 1_048_576));
@@ -220,7 +220,7 @@ describe('POST /audit/search', () => {
     expect(found).toEqual(whole);
   });
 
-  test('says up to when it is complete', async () => {
+  test('says up to when its answer is complete', async () => {
     const before = Date.now();
     await until(async () => {
       const { coverage } = await search({ limit: 1 });
@@ -249,7 +249,7 @@ describe('POST /audit/search', () => {
       'malformed-json',
     ],
     ['a made-up cursor', { reason: 'x', cursor: 'abc' }, 'audit-cursor-invalid'],
-  ])('refuses %s in constant words', async (_, body, code) => {
+  ])('refuses %s with a fixed message', async (_, body, code) => {
     const response = await send(body);
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({ code });
@@ -315,7 +315,7 @@ describe('POST /audit/search', () => {
 
 describe('the command line', () => {
   const audit = (...args: string[]) => run(['audit', ...args], { DATA_DIR: service.dataDir });
-  /** With a number on standard input, where no list of processes shows it. */
+  /** The number goes to standard input, where no list of processes shows it. */
   const auditOf = (number: string, ...args: string[]) =>
     run(['audit', ...args], { DATA_DIR: service.dataDir }, number);
 
@@ -337,7 +337,7 @@ describe('the command line', () => {
     const rows = z
       .array(z.record(z.string(), z.string()))
       .parse(parse(csv?.stdout ?? '', { columns: true, bom: true }));
-    // What a caller's name would have a spreadsheet do, it does not.
+    // A caller's name cannot become a formula in a spreadsheet.
     expect(rows.map((row) => row['name'])).toContain(`'=HYPERLINK("x")`);
     expect(rows.map((row) => row['user'])).toContain(`'-cmd`);
     expect(FHIR_DEFINITIONS.faults(JSON.parse(fhir?.stdout ?? '') as Bundle)).toEqual([]);
@@ -351,7 +351,7 @@ describe('the command line', () => {
     });
   });
 
-  test('a number in the arguments, visible to every user of the machine, is refused and not repeated', async () => {
+  test('a number among the arguments, where every user of the machine could see it, is refused and not repeated', async () => {
     const before = (await searches()).length;
     const refused = await Promise.all([
       audit('search', '--child', SHARED, ...NAMED),
@@ -408,12 +408,12 @@ describe('the command line', () => {
     expect(await searches()).toHaveLength(before);
   });
 
-  test('the report on a child is marked for review and names no member of staff unless asked', async () => {
+  test('the report on a child is marked for review, and names no member of staff unless asked', async () => {
     const report = await auditOf(SHARED, 'report', 'child', '--child', '-', ...NAMED);
     expect(report.stdout).toContain("FOR THE CONTROLLER'S REVIEW");
     expect(report.stdout).toContain('ZZP01');
     expect(report.stdout).not.toContain('Nora Nurse');
-    // Who asks for it stands above the lines, and in none of them.
+    // The person who asks for the report is named above the lines, and not in them.
     expect(report.stdout.split('A. Guardian')).toHaveLength(2);
     const named = await auditOf(SHARED, 'report', 'child', '--child', '-', '--names', ...NAMED);
     expect(named.stdout).toContain('Nora Nurse');
@@ -423,7 +423,7 @@ describe('the command line', () => {
     });
   });
 
-  test('the report on a child says about whom, for whom and why, for which period, and in which time zone', async () => {
+  test('the report on a child says whom it is about, for whom and why it was made, for which period, and in which time zone', async () => {
     const args = ['--child', '-', '--from', '1/6/2026', '--to', '27 Nov 2036', ...NAMED];
     const table = await auditOf(SHARED, 'report', 'child', ...args);
     const csv = await auditOf(SHARED, 'report', 'child', '--csv', ...args);
@@ -446,7 +446,7 @@ describe('the command line', () => {
       criteria: { nhsNumber: SHARED },
       requestedBy: { by: 'A. Guardian', account, reason: 'review' },
     });
-    // The zone is in every time of every form.
+    // Every time has its zone, in each format.
     for (const { time } of report.rows) expect(time).toMatch(/\+0[01]:00$/);
     expect(csv.stdout).toMatch(/\+0[01]:00/);
     expect(csv.stdout + json.stdout).not.toMatch(/\dZ/);
@@ -511,7 +511,7 @@ describe('the command line', () => {
     expect(await rows('repeats', '--least', '2', '--user', 'nurse-1')).toEqual([]);
   });
 
-  test('an event is listed everywhere with the outcome of the look: what happened, and where the child is', async () => {
+  test('every list shows an event with the outcome of the look: what happened, and where the child is', async () => {
     const token = await service.token(claims({ sub: 'nurse-2', organisation: 'ZZH02' }));
     const answer = await service.lookup({ nhsNumber: OTHERS }, { token });
     const { auditId } = z

@@ -31,7 +31,7 @@ beforeAll(() => {
 });
 afterAll(removeAuditFolders);
 
-/** What verification says of a copy of the log that somebody has tampered with. */
+/** What verification finds in a copy of the log after somebody has tampered with it. */
 async function after(tamper: (folder: string) => void, old: Buffer[] = []): Promise<Finding[]> {
   const folder = copyOf(whole);
   tamper(folder);
@@ -43,7 +43,7 @@ async function after(tamper: (folder: string) => void, old: Buffer[] = []): Prom
   return findings;
 }
 
-/** The same for places chosen by a seed, each with its own. */
+/** The same at places chosen by a seed, each in its own copy. */
 async function atPlaces(
   what: (folder: string, place: number) => void,
   expected: (place: number) => Partial<Finding>[],
@@ -68,7 +68,7 @@ const checkpointOf = (folder: string): Buffer => readFileSync(join(folder, 'chec
 const sizeOf = (folder: string): number =>
   parseCheckpoint(checkpointOf(folder).toString().split('\n\n')[0] + '\n')?.size ?? -1;
 
-test('an untouched log verifies, wherever its end lies', async () => {
+test('an untouched log verifies, whatever its size', async () => {
   expect(await after(() => undefined)).toEqual([]);
   for (const size of [0, 1, 255, 256, 257, 512]) {
     const { folder } = makeLog(size, signer, size);
@@ -104,7 +104,7 @@ describe('verification names the place of', () => {
       (folder, place) => rewrite(folder, (entries) => entries.splice(place, 1)),
       (place) => [
         { kind: 'entry-deleted', entry: place },
-        // A partition's newest event leaves no gap in its numbers.
+        // If it is the newest event of its partition, its number leaves no gap.
         ...(isLastOfPartition(place) ? [] : [{ kind: 'numbers-missing' as const }]),
       ],
       SIZE - 1,
@@ -196,7 +196,7 @@ describe('verification names the place of', () => {
     expect(findings[0]?.detail).toContain('Entries 0 to 511');
   });
 
-  test('a changed or missing tile whose entries are those that were signed', async () => {
+  test('a changed or missing tile whose entries are still those that were signed', async () => {
     const changed = await after((folder) => {
       const path = join(folder, tilePath(0, 3));
       const tile = readFileSync(path);
@@ -247,7 +247,7 @@ describe('verification names the place of', () => {
     ]);
   });
 
-  test('numbers never sealed, even if everything else is whole', async () => {
+  test('numbers that were never sealed, even if everything else is whole', async () => {
     const folder = auditFolder();
     const log = openLog(folder, signer);
     const source = eventSource(3);
@@ -295,7 +295,7 @@ describe('an older checkpoint shows', () => {
     }
   });
 
-  test('nothing if the log continues it, at any size', async () => {
+  test('nothing if the log continues from it, at any size', async () => {
     const folder = auditFolder();
     const source = eventSource(5);
     const log = openLog(folder, signer);
@@ -326,15 +326,15 @@ describe('an older checkpoint shows', () => {
     ['UTF-16', (note) => Buffer.from(`\uFEFF${note.toString()}`, 'utf16le')],
     ['no final line break', (note) => note.subarray(0, -1)],
     ['an extra line break', (note) => Buffer.from(`${note.toString()}\n`)],
-  ])('the same if its copy has got %s on its way', async (_, carried) => {
+  ])('the same if its copy has acquired %s on the way', async (_, carried) => {
     expect(await compare(carried(checkpointOf(whole)))).toEqual([]);
-    // A copy of another log is still told from this one's.
+    // A copy from another log is still distinguished from this one's.
     const fork = carried(checkpointOf(makeLog(256, signer, 9).folder));
     const { findings } = await verifyLog({ folder: whole, keys, old: [{ name: 'x', note: fork }] });
     expect(findings).toEqual([expect.objectContaining({ kind: 'forked' })]);
   });
 
-  test('nothing about the log if the copy is damaged, or of another log', async () => {
+  test('nothing about the log if the copy is damaged or belongs to another log', async () => {
     const note = checkpointOf(whole).toString();
     for (const bad of [
       'checkpoint',
@@ -385,7 +385,7 @@ test('a copy made while the log is being written verifies, and says what its che
   log.close();
 });
 
-test('an old checkpoint put beside a newer log is stale', async () => {
+test('an old checkpoint beside a newer log is stale', async () => {
   const folder = copyOf(whole);
   const old = checkpointOf(folder);
   const log = openLog(folder, signer);
@@ -442,7 +442,7 @@ describe('a proof of one event', () => {
   });
 });
 
-/** Whether no later entry of the untouched log is of the same partition. */
+/** Whether no later entry in the untouched log belongs to the same partition. */
 function isLastOfPartition(place: number): boolean {
   const partitionOf = (entry: Buffer): unknown =>
     (JSON.parse(entry.toString()) as { partition: unknown }).partition;
@@ -451,7 +451,7 @@ function isLastOfPartition(place: number): boolean {
   return !entries.slice(place + 1).some((entry) => partitionOf(entry) === own);
 }
 
-test('two writers at once are refused, and the second may follow the first', () => {
+test('two writers cannot write at once, and the second may follow the first', () => {
   const folder = auditFolder();
   const first = openLog(folder, signer);
   expect(() => openLog(folder, signer)).toThrow('Another process seals the log.');

@@ -30,7 +30,7 @@ import { createTree, Edge, type ReadTile } from '#service/audit/tlog/tree.ts';
 const hex = (hash: Hash): string => Buffer.from(hash, 'latin1').toString('hex');
 const unhex = (text: string): Hash => Buffer.from(text, 'hex').toString('latin1');
 
-/** The entries that the public implementations of RFC 6962 test with. */
+/** The entries with which public implementations of RFC 6962 are tested. */
 const LEAVES = [
   '',
   '00',
@@ -41,7 +41,7 @@ const LEAVES = [
   '5051525354555657',
   '606162636465666768696a6b6c6d6e6f',
 ].map((text) => Buffer.from(text, 'hex'));
-/** Their trees' roots, by size. */
+/** The roots of their trees, by size. */
 const ROOTS = [
   'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
   '6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d',
@@ -54,7 +54,7 @@ const ROOTS = [
   '5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328',
 ];
 
-/** A tree in memory, with its tiles as a log would serve them. */
+/** A tree in memory, with the tiles that a log would serve. */
 function grow(entries: readonly Buffer[]) {
   const tiles = new Map<string, Buffer>();
   const edge = Edge.empty();
@@ -76,7 +76,7 @@ function grow(entries: readonly Buffer[]) {
   return { edge, tiles, tree: createTree(entries.length, readTile), readTile };
 }
 
-/** RFC 6962, 2.1, word for word. */
+/** RFC 6962, section 2.1, taken literally. */
 function reference(entries: readonly Buffer[]): Hash {
   const [only] = entries;
   if (only === undefined) return EMPTY_ROOT;
@@ -90,7 +90,7 @@ const numbered = (count: number): Buffer[] =>
   Array.from({ length: count }, (_, i) => Buffer.from(`entry ${i}`));
 
 describe('the tree', () => {
-  test('has the roots of RFC 6962 for the entries that public implementations test with', () => {
+  test('has the roots of RFC 6962 for the entries with which public implementations are tested', () => {
     for (const [size, root] of ROOTS.entries()) {
       const { edge, tree } = grow(LEAVES.slice(0, size));
       expect(hex(edge.root())).toBe(root);
@@ -132,7 +132,7 @@ describe('the tree', () => {
     ]);
   });
 
-  test('is the same by appending, by its tiles and by the definition, at every size', () => {
+  test('is the same whether appended to, read from tiles or computed by the definition, at every size', () => {
     const entries = numbered(70_000);
     for (const size of [
       1, 2, 255, 256, 257, 511, 512, 513, 1_000, 65_535, 65_536, 65_537, 70_000,
@@ -166,7 +166,7 @@ describe('the tree', () => {
         const before = { size: old, root: tree.root(old) };
         const consistency = tree.consistencyProof(old);
         expect(extendsTree(consistency, before, whole)).toBe(true);
-        // A tree of one entry has that entry's hash for its root.
+        // The root of a tree with one entry is that entry's hash.
         if (before.root !== leaf) {
           expect(extendsTree(consistency, { ...before, root: leaf }, whole)).toBe(false);
         }
@@ -224,7 +224,7 @@ describe('notes', () => {
     expect(signer(PETER).verifierKey.text).toBe(PETERS);
   });
 
-  test('of the specification and of Go are accepted', () => {
+  test('from the specification and from Go are accepted', () => {
     expect(openNote(Buffer.from(NOTE), [verifierKey(PETERS)])).toMatchObject({
       kind: 'signed',
       text: TEXT,
@@ -249,7 +249,7 @@ describe('notes', () => {
     );
   });
 
-  test('keys cut or changed anywhere are refused', () => {
+  test('cannot be made with keys that are cut or changed anywhere', () => {
     for (let i = 0; i < PETERS.length; i++) {
       const changed = String.fromCharCode(PETERS.charCodeAt(i) + 1);
       expect(parseVerifierKey(PETERS.slice(0, i) + changed + PETERS.slice(i + 1))).toBeUndefined();
@@ -257,7 +257,7 @@ describe('notes', () => {
       if (i > 0) expect(parseVerifierKey(PETERS.slice(i))).toBeUndefined();
     }
     expect(parseSigner(PETER.slice(0, -1))).toBeUndefined();
-    // A key of the right hash but of another length, or another algorithm.
+    // Keys with the right hash, but with another length or another algorithm.
     expect(
       parseVerifierKey(
         'PeterNeumann+cc469956+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TWBADKEY==',
@@ -286,7 +286,7 @@ describe('notes', () => {
     });
   });
 
-  test('the checkpoint of the specification is read', () => {
+  test('the checkpoint in the specification is read', () => {
     expect(
       parseCheckpoint(
         'example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n',
@@ -303,7 +303,7 @@ describe('notes', () => {
     expect(openCheckpoint(Buffer.from(note), [key.verifierKey]).kind).toBe('unknown');
   });
 
-  test('two keys sign side by side, and either is enough', () => {
+  test('two keys sign side by side, and either signature is enough', () => {
     const [one, two] = [signer(makeSigner('log')), signer(makeSigner('log'))];
     const note = Buffer.from(signNote('text\n', [one, two]));
     for (const key of [one, two]) expect(openNote(note, [key.verifierKey]).kind).toBe('signed');

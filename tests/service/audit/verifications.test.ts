@@ -8,7 +8,7 @@ import { until } from '../../support/until.ts';
 
 afterEach(removeAuditFolders);
 
-test('a verification runs until it is on record, and the next one is never taken for unfinished', async () => {
+test('a verification runs until it is on record, and the next one is never mistaken for an unfinished one', async () => {
   const place = auditFolder();
   const keyFile = join(place, 'audit-key');
   const [signer] = await readOrMakeKeys(keyFile, ORIGIN);
@@ -43,7 +43,7 @@ test('a verification runs until it is on record, and the next one is never taken
   expect(verifications.state()).toMatchObject({ last: { by: 'the second', continues: true } });
   expect(verifications.state().failedAt).toBeUndefined();
 
-  // An unrecorded verification does not count, and the earlier result stays.
+  // A verification that is not recorded does not count, and the earlier result stays.
   expect(verifications.start('the third', undefined)).toBe(true);
   await until(() => asked.length === 3, 'the end of the third');
   asked[2]?.reject(new Error('Redis is away'));

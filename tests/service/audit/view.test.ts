@@ -3,7 +3,7 @@ import type { AuditEvent } from '#schemas/audit/audit-event.ts';
 import { isKeptFrom, type Viewer, viewOf } from '#service/audit/search/view.ts';
 import { testNumber } from '../../support/rows.ts';
 
-/** A lookup that showed plans of two authorities, as it is in the log. */
+/** A lookup that showed plans from two authorities, as the log has it. */
 const lookup = (access: 'unscheduled' | 'silent-read', type = 'lookup') =>
   ({
     type,
@@ -33,7 +33,7 @@ const lookup = (access: 'unscheduled' | 'silent-read', type = 'lookup') =>
 
 const authority = (code: string): Viewer => ({ kind: 'authority', authority: code });
 
-test('an authority sees its own plan in an access, and nothing of another’s', () => {
+test('an authority sees its own plan in an access, and nothing of another authority’s', () => {
   const seen = viewOf(authority('ZZ101'), lookup('unscheduled'), 3);
   expect(seen?.['shown']).toEqual([
     {

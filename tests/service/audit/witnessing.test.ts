@@ -45,10 +45,10 @@ async function witness(name?: string): Promise<TestWitness> {
   return started;
 }
 
-/** For tests of what comes about once they have passed; for all others they are longer than a slow machine takes. */
+/** For tests in which these deadlines have to pass. All other deadlines are longer than a slow machine needs. */
 const SOON = { deadlineMs: 500, renewMs: 400 };
 
-/** The witnessing of a log's folder, with what it said last. */
+/** The witnessing of the log in a folder, and what it said last. */
 function witnessing(
   folder: string,
   witnesses: readonly TestWitness[],
@@ -82,7 +82,7 @@ function append(folder: string, count: number, seed = 7, source = eventSource(se
   log.close();
 }
 
-/** What the cosigned checkpoint shows to somebody with the keys: its size, and who cosigned it. */
+/** What the cosigned checkpoint shows somebody who has the keys: its size and who cosigned it. */
 function cosigned(folder: string, witnesses: readonly TestWitness[]) {
   const note = readFileSync(join(folder, COSIGNED_CHECKPOINT));
   const opened = openCheckpoint(note, keys);
@@ -107,7 +107,7 @@ describe('a witness that works', () => {
     expect(going.last()).toMatchObject({ problem: false, contradicted: false });
   });
 
-  test('is brought up to the newest checkpoint by a proof from the size that it gives', async () => {
+  test('is brought up to date by a proof from the size that it gives', async () => {
     const { folder } = makeLog(300, signer);
     const one = await witness();
     const first = witnessing(folder, [one]);
@@ -119,7 +119,7 @@ describe('a witness that works', () => {
     expect(one.asked).toContain(300);
   });
 
-  test('cosigns an unchanged newest checkpoint again, so that its silence would show', async () => {
+  test('cosigns the newest checkpoint again even if it has not changed, so that silence would be noticed', async () => {
     const { folder } = makeLog(3, signer);
     const one = await witness();
     const going = witnessing(folder, [one], 1, { renewMs: SOON.renewMs });
@@ -154,7 +154,7 @@ describe('a witness that works', () => {
   });
 });
 
-describe('of several witnesses', () => {
+describe('if there are several witnesses', () => {
   test('as many as needed must cosign the same checkpoint, and a silent one does not delay the others', async () => {
     const { folder } = makeLog(20, signer);
     const all = [await witness('a.test/w'), await witness('b.test/w'), await witness('c.test/w')];
@@ -167,7 +167,7 @@ describe('of several witnesses', () => {
     expect(going.last()).toMatchObject({ problem: false });
   });
 
-  test('too few are reported, and the newest checkpoint that enough had cosigned is kept', async () => {
+  test('and too few cosign, that is reported, and the newest checkpoint cosigned by enough is kept', async () => {
     const { folder } = makeLog(20, signer);
     const all = [await witness('a.test/w'), await witness('b.test/w')];
     const going = witnessing(folder, all, 2, { renewMs: SOON.renewMs });
@@ -185,7 +185,7 @@ describe('of several witnesses', () => {
 describe('a witness that contradicts the log', () => {
   const contradictions = (folder: string) => CommitFile.contradictionsIfThere(folder);
 
-  test('shows an old copy by the size that it knows', async () => {
+  test('reveals an old copy by the size that it knows', async () => {
     const { folder } = makeLog(50, signer);
     const old = copyOf(folder);
     append(folder, 25);
@@ -203,7 +203,7 @@ describe('a witness that contradicts the log', () => {
     ['beyond', 60],
     ['exactly to', 25],
     ['not as far as', 10],
-  ])('shows a fork that was continued %s the size that it knows', async (_, more) => {
+  ])('reveals a fork that was continued %s the size that it knows', async (_, more) => {
     const { folder } = makeLog(50, signer);
     const old = copyOf(folder);
     append(folder, 25);
@@ -214,7 +214,7 @@ describe('a witness that contradicts the log', () => {
     expect(contradictions(old)).toMatchObject([{ size: 75, ours: 50 + more }]);
   });
 
-  test('shows another root at its own size by 409 too, as some witnesses answer', async () => {
+  test('reveals another root at its own size with a 409 as well, as some witnesses answer', async () => {
     const { folder } = makeLog(50, signer);
     const one = await witness();
     one.instead = (response) => void response.writeHead(409).end('50\n');
@@ -235,7 +235,7 @@ describe('a witness that contradicts the log', () => {
     expect(contradictions(folder)).toEqual([]);
   });
 
-  test('is not confused with files damaged here', async () => {
+  test('is not confused with files that were damaged here', async () => {
     const { folder } = makeLog(300, signer);
     const one = await witness();
     await witnessing(folder, [one]).witnessedUpTo(300);
@@ -251,7 +251,7 @@ describe('a witness that contradicts the log', () => {
     expect(contradictions(folder)).toEqual([]);
   });
 
-  test('is believed the second time if this process had its cosignature before, since a replaced worker ends first', async () => {
+  test('is believed the second time if this process had its cosignature before, because a replaced worker ends first', async () => {
     const { folder } = makeLog(50, signer);
     const one = await witness();
     const going = witnessing(folder, [one], 1, { renewMs: SOON.renewMs });
@@ -281,7 +281,7 @@ describe('a witness that contradicts the log', () => {
     expect(contradictions(folder)).toMatchObject([{ name: 'another' }]);
   });
 
-  test('can be overruled by a named person once, and again if it then knows still more', async () => {
+  test('can be overruled once by a named person, and again if it then knows even more', async () => {
     const { folder } = makeLog(50, signer);
     const one = await witness();
     await witnessing(folder, [one]).witnessedUpTo(50);
@@ -296,12 +296,12 @@ describe('a witness that contradicts the log', () => {
     commits.close();
     await going.said('cosigns nothing more');
     expect(going.last()).toMatchObject({ contradicted: false, problem: true });
-    // Although that was recent, by what the copy has.
+    // The copy itself would call that recent.
     expect(going.last()?.detail).toContain('has not been witnessed since');
     append(old, 60, 8);
     await delay(60);
     expect(contradictions(old)).toEqual([]);
-    // The newer copy is still at work somewhere.
+    // The newer copy is still in use somewhere.
     append(folder, 5, 9);
     await newer.witnessedUpTo(80);
     await going.said('knows the first 80 entries');
@@ -396,7 +396,7 @@ describe('verifying a log', () => {
     for (const { at } of witnessed?.by ?? []) expect(Date.parse(at)).toBeGreaterThan(before);
   });
 
-  test('prints the witnesses by cp-flags audit verify --witnesses, and exits with 3 if too few have cosigned', async () => {
+  test('lists the witnesses with cp-flags audit verify --witnesses, and exits with 3 if too few have cosigned', async () => {
     const { folder, source } = makeLog(30, signer);
     const [one, other] = [await witness('a.test/w'), await witness('b.test/w')];
     await witnessing(folder, [one]).witnessedUpTo(30);
@@ -433,7 +433,7 @@ describe('verifying a log', () => {
     }
   });
 
-  test('finds a log that went back or was forked since witnesses cosigned it, even without their keys', async () => {
+  test('finds that a log went back or forked after witnesses cosigned it, even without their keys', async () => {
     const { folder } = makeLog(50, signer);
     const old = copyOf(folder);
     append(folder, 25);
@@ -464,7 +464,7 @@ describe('cosignatures', () => {
     );
   const textOf = (note: string): string => note.slice(0, note.lastIndexOf('\n\n') + 1);
 
-  test('are found over their own checkpoint, with their time, among any others', () => {
+  test('are found for their own checkpoint, with their time, among any others', () => {
     const others = witnessSigner('witness.example/w2');
     fc.assert(
       fc.property(checkpoint, fc.integer({ min: 1, max: 253_402_300_799 }), (note, seconds) => {
@@ -476,13 +476,13 @@ describe('cosignatures', () => {
         const split = splitNote(Buffer.from(note + line));
         if (split.kind !== 'note') throw new Error('not a note');
         expect(cosignaturesOf(split.text, split.signatures, [key]).cosignatures).toHaveLength(1);
-        // Readers who do not know the witness pass its line over.
+        // Readers who do not know the witness skip its line.
         expect(openCheckpoint(Buffer.from(note + line), keys).kind).toBe('signed');
       }),
     );
   });
 
-  test('do not count with any byte changed, or without a valid time', () => {
+  test('do not count if any byte is changed or the time is invalid', () => {
     fc.assert(
       fc.property(checkpoint, fc.nat(), fc.integer({ min: 1, max: 255 }), (note, at, flip) => {
         const text = textOf(note);
@@ -524,7 +524,7 @@ describe('cosignatures', () => {
     );
   });
 
-  test('are never mistaken for signatures of a log, nor the other way round', () => {
+  test('are never mistaken for a log’s signatures, or the other way round', () => {
     expect(parseVerifierKey(key.text)).toBeUndefined();
     expect(parseWitnessKey(signer.verifierKey.text)).toBeUndefined();
     expect(parseWitnessKey(key.text)?.id).toBe(key.id);
@@ -535,7 +535,7 @@ describe('a file of witnesses', () => {
   const [a, b] = [witnessSigner('a.test/w').key.text, witnessSigner('b.test/w').key.text];
   const read = (text: string) => parseWitnesses(text);
 
-  test('names witnesses and how many are needed: one, any, all or a number of a group', () => {
+  test('names witnesses and how many are needed: one, any, all or some of a group', () => {
     const both = `# ours\n\nlog x\nwitness A ${a} https://a.test/\n  witness\tB ${b} http://localhost:7380\n`;
     for (const [quorum, required, of] of [
       ['quorum A', 1, 1],
@@ -574,7 +574,7 @@ describe('a file of witnesses', () => {
     ['a repeated member', `witness A ${a} https://a.test\ngroup g 2 A A\nquorum g`],
     ['a group of nobody', `witness A ${a} https://a.test\ngroup g all\nquorum g`],
     ['an unknown word', `witnesses A ${a}\nquorum A`],
-  ])('with %s is refused by a message', (_, text) => {
+  ])('with %s is refused with a message', (_, text) => {
     const parsed = read(text);
     expect(parsed.kind === 'wrong' && parsed.detail).toMatch(/\.$/);
   });
