@@ -297,8 +297,8 @@ describe('a pair from a MESH client', () => {
   });
 
   test.for<[string, Record<string, string>, string]>([
-    ['of a mailbox that sends for nobody', { From_DTS: 'X26XYZ9' }, 'MESH_MAILBOXES_FILE'],
-    ['that MESH did not deliver whole', { Status: 'ERROR', StatusCode: '14' }, 'ERROR'],
+    ['from a mailbox that sends for nobody', { From_DTS: 'X26XYZ9' }, 'MESH_MAILBOXES_FILE'],
+    ['that MESH did not fully deliver', { Status: 'ERROR', StatusCode: '14' }, 'ERROR'],
     ['that is encrypted', { Encrypted: 'Y' }, 'encrypted'],
     ['of another message type', { MessageType: 'Other' }, 'MessageType'],
     ['of another version', { Version: '2.0' }, 'Version'],

@@ -48,7 +48,7 @@ describe('a control file is refused', () => {
   test.for<[string, string]>([
     ['with a document type', `<!DOCTYPE DTSControl [<!ENTITY x "y">]>${controlXml()}`],
     ['with an entity of its own', controlXml({ Subject: '&x;' }, (value) => value)],
-    ['of another root', controlXml().replaceAll('DTSControl', 'Control')],
+    ['with another root', controlXml().replaceAll('DTSControl', 'Control')],
     ['of another version', controlXml({ Version: '2.0' })],
     ['without a sender', controlXml({ From_DTS: '' })],
     ['without a workflow', controlXml({ WorkflowId: '' })],
@@ -56,8 +56,8 @@ describe('a control file is refused', () => {
       'with a sender twice',
       controlXml().replace('<Subject>', '<From_DTS>X26ABC2</From_DTS><Subject>'),
     ],
-    ['with a text too long', controlXml({ Subject: 'x'.repeat(300) })],
-    ['with a line in a text', controlXml({ LocalId: 'a\nb' })],
+    ['with too long a text', controlXml({ Subject: 'x'.repeat(300) })],
+    ['with a line break in a text', controlXml({ LocalId: 'a\nb' })],
     ['with something after its end', `${controlXml()}<x/>`],
   ])('%s', ([, xml]) => {
     expect(readControl(xml)).toMatchObject({ kind: 'unreadable', cut: false });

@@ -83,7 +83,7 @@ describe('a CIS2 token', () => {
 
   test.for([
     [
-      'two roles of one id',
+      'two roles with the same id',
       {
         nhsid_nrbac_roles: cis2().nhsid_nrbac_roles.map((role) => ({
           ...role,
@@ -92,7 +92,7 @@ describe('a CIS2 token', () => {
       },
     ],
     [
-      'two roles of the id that was selected',
+      'two roles with the id that was selected',
       {
         selected_roleid: '1',
         nhsid_nrbac_roles: cis2().nhsid_nrbac_roles.map((role) => ({
@@ -104,8 +104,8 @@ describe('a CIS2 token', () => {
     ['no user', { nhsid_useruid: undefined, sub: undefined }],
     ['no client', { azp: undefined }],
     ['no roles', { nhsid_nrbac_roles: undefined }],
-    ['roles that are no list', { nhsid_nrbac_roles: 'R8001' }],
-    ['a role that is no object', { nhsid_nrbac_roles: ['R8001'] }],
+    ['roles that are not a list', { nhsid_nrbac_roles: 'R8001' }],
+    ['a role that is not an object', { nhsid_nrbac_roles: ['R8001'] }],
     [
       'a role without an organisation',
       { nhsid_nrbac_roles: [{ person_roleid: '1', role_code: 'a', role_name: 'b' }] },
@@ -174,9 +174,9 @@ test('an issuer may use any names for its claims, even nested ones', () => {
 });
 
 test.for([
-  ['neither a file nor an address of keys', { jwksUrl: undefined }, 'either jwksFile or jwksUrl'],
+  ['neither a file nor an address for keys', { jwksUrl: undefined }, 'either jwksFile or jwksUrl'],
   ['both', { jwksFile: 'keys.json' }, 'either jwksFile or jwksUrl'],
-  ['an address that is none', { jwksUrl: 'file:///etc/passwd' }, 'must be an https address'],
+  ['an invalid address', { jwksUrl: 'file:///etc/passwd' }, 'must be an https address'],
   ['an address with a password', { jwksUrl: 'https://a:b@id.example/' }, 'must not hold'],
   ['a tolerance of an hour', { clockToleranceSeconds: 3_600 }, 'Too big'],
   ['an unknown member', { jwks: 'x' }, 'jwks'],

@@ -116,7 +116,7 @@ describe('an opaque token', () => {
   test.each<[string, Record<string, unknown>, string]>([
     ['not active', { active: false }, 'token-expired'],
     ['for another service', { aud: 'others' }, 'token-audience'],
-    ['for several services, not this one', { aud: ['a', 'b'] }, 'token-audience'],
+    ['for several other services', { aud: ['a', 'b'] }, 'token-audience'],
     ['that names no service', { aud: undefined }, 'token-audience'],
     ['expired', { exp: 1 }, 'token-expired'],
     ['not valid yet', { nbf: 9_999_999_999 }, 'token-expired'],
@@ -256,7 +256,7 @@ describe('an issuer that cannot be asked', () => {
     ['answers a list', json(200, '[{"active":true}]')],
     ['does not say whether it is active', json(200, '{}')],
     ['says it twice', json(200, '{"active":false,"active":true}')],
-    ['answers at too great length', json(200, `${' '.repeat(70_000)}{"active":false}`)],
+    ['gives too long an answer', json(200, `${' '.repeat(70_000)}{"active":false}`)],
     ['cuts the connection', (response) => response.destroy()],
     ['does not answer', () => undefined],
     ['stops halfway', (response) => void response.writeHead(200).write('{')],

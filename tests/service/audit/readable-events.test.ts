@@ -401,17 +401,17 @@ describe('an audit event', () => {
 describe('a name or a reason', () => {
   test.for([
     ['blanks', ' \u00a0\u2003'],
-    ['controls of direction', '\u202e\u200f'],
+    ['direction marks', '\u202e\u200f'],
     ['combining marks', '\u0301\u0308\u20dd'],
-    ['letters that show nothing', '\u3164\u115f'],
+    ['invisible letters', '\u3164\u115f'],
     ['joiners', '\u200b\u200d\ufeff'],
     ['punctuation', '...'],
     ['half a character', 'A\ud800'],
     ['a control character', 'A\u001b[31m'],
-    ['a line end', 'A\u2028B'],
-    ['what turns the text after it', 'A\u202e'],
-    ['what XML cannot hold', 'A\ufffe'],
-    ['more than there is room for', 'A'.repeat(121)],
+    ['a line break', 'A\u2028B'],
+    ['a mark that reverses text', 'A\u202e'],
+    ['what XML cannot contain', 'A\ufffe'],
+    ['too many characters', 'A'.repeat(121)],
   ])('of %s is refused in a token, an option and a search', async ([, text = '']) => {
     expect(shortTextSchema.safeParse(text).success).toBe(false);
     const base = role('role-1', ['B0107']);

@@ -155,7 +155,7 @@ test.for([
   ['400', 'unknown', { status: 400, body: '<Code>InvalidRequest</Code>' }],
   ['200 without a configuration', 'unknown', { status: 200, body: '<html>Sign in</html>' }],
   ['404 for no rules', 'kept', { status: 404, body: '<Code>NoSuchLifecycleConfiguration</Code>' }],
-  ['501 of a server that has no rules', 'kept', { status: 501 }],
+  ['501 from a server without rules', 'kept', { status: 501 }],
 ] as const)('an answer about lifecycle rules of %s counts as %s', async ([, kind, given]) => {
   answer = () => given;
   const keeping = await (await place()).keeping();

@@ -7,7 +7,7 @@ import { lookInto } from '#service/cli/audit-index.ts';
 import { startTestService } from '../../support/service.ts';
 import { until } from '../../support/test-store.ts';
 
-test('an audit search that loses its index on the way fails for that reason, and leaves no event that it was made', async () => {
+test('an audit search that loses its index while it runs fails for that reason, and leaves no event saying that it was made', async () => {
   const service = await startTestService();
   try {
     const configuration = readConfiguration({ DATA_DIR: service.dataDir });

@@ -45,7 +45,7 @@ async function isSealed(auditId: string): Promise<boolean> {
   return false;
 }
 
-/** Looks a child up and waits until that is sealed. */
+/** Looks up a child and waits until the lookup has been sealed. */
 async function sealedLookup(): Promise<string> {
   let auditId = '';
   await until(async () => {
@@ -58,7 +58,7 @@ async function sealedLookup(): Promise<string> {
   return auditId;
 }
 
-test('init makes the log’s key once, readable by its owner only', async () => {
+test('init makes the log’s key once, and only its owner can read it', async () => {
   const dataDir = await testFolder();
   try {
     const environment = {
@@ -79,7 +79,7 @@ test('init makes the log’s key once, readable by its owner only', async () => 
   }
 });
 
-test('the log of a running service verifies, and says what it covers', async () => {
+test('the log of a running service verifies, and the verification says what it covers', async () => {
   await sealedLookup();
   const { code, stdout } = await audit('verify', '--key', await publicKey(), '--json');
   expect(code).toBe(0);
@@ -113,14 +113,14 @@ describe('a proof', () => {
     await rm(elsewhere, { recursive: true, force: true, maxRetries: 5 });
   });
 
-  test('is not made of anything that does not exist', async () => {
+  test('is not made for anything that does not exist', async () => {
     const nobody = await audit('prove', '00000000-0000-4000-8000-000000000000');
     expect(nobody.code).toBe(1);
     expect(nobody.stderr).toContain('No sealed event has this audit id');
   });
 });
 
-test('a damaged log exits with 3 and is named, wrong usage with 2, and no log with 1', async () => {
+test('a damaged log is named and exits with 3, wrong usage exits with 2, and no log with 1', async () => {
   const signer = signerOf();
   const { folder: log } = makeLog(600, signer);
   const bundle = join(log, tilePath('entries', 1));
@@ -147,7 +147,7 @@ test('a copy of a running log, checkpoint first, is whole, and says what it does
   expect(stdout).toMatch(/^Not covered: \d+ entr(y|ies) past the checkpoint/m);
   expect(stdout).toContain('WHOLE: nothing is missing');
 
-  // What happened to a kept copy says nothing about the log.
+  // Damage to a kept copy of the checkpoint says nothing about the log.
   writeFileSync(kept, readFileSync(join(copy, 'checkpoint'), 'utf8').replaceAll('\n', '\r\n'));
   expect((await audit('verify', '--checkpoint', kept, copy)).code).toBe(0);
   writeFileSync(kept, readFileSync(kept, 'utf8').replace('\n', '\nx'));
@@ -158,7 +158,7 @@ test('a copy of a running log, checkpoint first, is whole, and says what it does
   await rm(copy, { recursive: true, force: true, maxRetries: 5 });
 });
 
-test('a new key signs beside the old one, which is retired once it does, both on record', async () => {
+test('a new key signs beside the old one, which is retired once the new one signs, both on record', async () => {
   const old = await publicKey();
   const ofOldKey = readFileSync(join(folder, 'checkpoint'));
   const named = ['--by', 'A. Guardian', '--reason', 'yearly change'];
@@ -190,7 +190,7 @@ test('a new key signs beside the old one, which is retired once it does, both on
   expect(types).toContain('audit-key-added');
   expect(types).toContain('audit-key-retired');
 
-  // The retired key is needed for what was kept of its time, and believed of nothing younger.
+  // Checkpoints kept from that time still need the retired key, and nothing newer is accepted with it.
   const keyFile = join(dirname(kept), 'key.txt');
   writeFileSync(keyFile, printed.stdout);
   const verified = await audit('verify', '--key', keyFile, '--checkpoint', kept);
@@ -200,7 +200,7 @@ test('a new key signs beside the old one, which is retired once it does, both on
   await rm(dirname(kept), { recursive: true, force: true, maxRetries: 5 });
 });
 
-test('a key is added or retired, and a hold begins, only if it can be recorded', async () => {
+test('a key is added or retired, and a hold started, only if that can be recorded', async () => {
   const path = join(service.dataDir, 'audit-key');
   const before = readFileSync(path, 'utf8');
   const retired = readFileSync(`${path}.retired`, 'utf8');
@@ -229,7 +229,7 @@ test('a key is added or retired, and a hold begins, only if it can be recorded',
   );
 });
 
-test('a hold says who and why, is on record, and can be ended', async () => {
+test('a hold says who set it and why, is on record, and can be ended', async () => {
   const holds = () => {
     const commits = CommitFile.open(folder);
     const found = commits.retentionHolds();
@@ -239,7 +239,7 @@ test('a hold says who and why, is on record, and can be ended', async () => {
   expect((await audit('hold', '--by', 'A. Guardian', '--reason', 'inquiry')).code).toBe(0);
   expect(holds()).toMatchObject([{ by: 'A. Guardian', reason: 'inquiry' }]);
   expect((await audit('hold', '--list')).stdout).toContain('A. Guardian: inquiry');
-  // Without a Redis that can record it no hold ends.
+  // If Redis cannot record it, no hold is ended.
   const unrecorded = await run(
     ['audit', 'hold', '--end', '1', '--by', 'A. Guardian', '--reason', 'closed'],
     { DATA_DIR: service.dataDir, REDIS_URL: 'redis://127.0.0.1:1' },
@@ -250,7 +250,7 @@ test('a hold says who and why, is on record, and can be ended', async () => {
   expect((await audit(...end)).code).toBe(0);
   expect((await audit(...end)).code).toBe(1);
   expect(holds()).toEqual([]);
-  // Anybody can give a name: the account that gave it stands beside it.
+  // Anybody can give any name, so the user account is recorded beside it.
   const { username: account } = userInfo();
   const acts = (await service.events()).filter(({ type }) => type.startsWith('audit-hold'));
   expect(acts).toMatchObject([
@@ -275,10 +275,10 @@ test('status and /_status say how the sealing is going', async () => {
   );
 });
 
-test('events that disappear from Redis turn the check to warn, and lookups stop', async () => {
+test('if events disappear from Redis, the check warns and lookups stop', async () => {
   await sealedLookup();
   const stream = 'cpf:{system}:audit';
-  // Between two events numbers are used up that are in no stream, as by Redis's own count.
+  // The next event number jumps ahead, as if Redis had counted events that are in no stream.
   const used = (sealedRange(folder)?.numbers.at(-1) ?? 0) + 5;
   await service.admin.call('XSETID', stream, `0-${used}`, 'ENTRIESADDED', used);
   await service.store.appendEvent({
@@ -295,7 +295,7 @@ test('events that disappear from Redis turn the check to warn, and lookups stop'
     () => service.lines.some((line) => line.includes("The audit's numbers are not whole")),
     'the log saying so',
   );
-  // Somebody answers for it, and sealing continues.
+  // Once a named person answers for the gap, sealing continues.
   const accepted = await audit('accept-gap', '--by', 'A. Guardian', '--reason', 'disk lost');
   expect(accepted.code).toBe(0);
   await until(async () => {

@@ -79,7 +79,7 @@ describe('load', () => {
     expect(await acknowledgement(ack)).toMatchObject({ code: 'CPF02', sequence: 1 });
   });
 
-  test('that refuses some exits 3 and says which, where, and what to do', async () => {
+  test('that refuses some records exits 3 and says which, where, and what to do', async () => {
     const ack = join(demo.files, 'partly.json');
     const { code, stdout } = await run(
       ['load', await csv('partly.csv', SOUND, BAD_NUMBER), '--ack', ack, ...describedAs(2)],
@@ -114,7 +114,7 @@ describe('load', () => {
     },
   );
 
-  test('writes every format that applies into a folder, which it makes', async () => {
+  test('writes every applicable format into a folder, which it creates', async () => {
     const acks = join(demo.files, 'new-folder');
     const refused = await csv('folder.csv', BAD_NUMBER);
     await run(['load', refused, '--ack', acks, ...describedAs(4)], demo.environment);
@@ -151,7 +151,7 @@ describe('load', () => {
     );
   });
 
-  test('of several files writes an acknowledgement each into a folder and exits as the worst', async () => {
+  test('of several files writes each acknowledgement into a folder, and exits with the worst code', async () => {
     const [xml] = sampleUploads({ sequence: 1, now: Date.now() });
     const acks = join(demo.files, 'acks');
     await mkdir(acks);
@@ -168,16 +168,16 @@ describe('load', () => {
   });
 
   test.for<[string, string[], number]>([
-    ['of no file', ['load'], 2],
+    ['without a file', ['load'], 2],
     [
-      'into an acknowledgement of an unknown kind',
+      'with an acknowledgement of an unknown kind',
       ['load', process.execPath, '--ack', process.execPath],
       2,
     ],
-    ['into a folder that cannot be', ['load', process.execPath, '--ack', '/dev/null/acks'], 1],
+    ['into a folder that cannot exist', ['load', process.execPath, '--ack', '/dev/null/acks'], 1],
     ['of a file that is not there', ['load', '/nonexistent.csv'], 1],
     ['of two files under one number', ['load', 'a.csv', 'b.csv', '--sequence', '1'], 2],
-    ['with a number that is none', ['load', 'a.csv', '--rows', 'many'], 2],
+    ['with an invalid number', ['load', 'a.csv', '--rows', 'many'], 2],
   ])('%s is refused with a message', async ([, args, expected]) => {
     const { code, stderr } = await run(args, demo.environment);
     expect(code).toBe(expected);
@@ -202,7 +202,7 @@ describe('a destination', () => {
     execFileSync('mkfifo', [join(folder, 'pipe.json')]);
   });
 
-  test('of an acknowledgement that is not a file is refused before anything is loaded', async () => {
+  test('for an acknowledgement is refused before anything is loaded if it is not a file', async () => {
     const before = await readdir(folder);
     const refused = async (name: string, hint: string) => {
       const ack = name === '-' ? name : join(folder, name);
@@ -221,13 +221,13 @@ describe('a destination', () => {
     expect(await readdir(folder)).toEqual(before);
   });
 
-  test('of an acknowledgement is never the file being loaded', async () => {
+  test('for an acknowledgement is never the file being loaded', async () => {
     const whole = await file('own.xml', 'not XML');
     expect(await run(['load', whole, '--ack', whole], demo.environment)).toMatchObject({ code: 2 });
     expect(await readFile(whole, 'utf8')).toBe('not XML');
   });
 
-  test('of holdings that is a link or a pipe is refused before anything is read, - is standard output', async () => {
+  test('for holdings is refused before anything is read if it is a link or a pipe; - is standard output', async () => {
     const outs = ['link', 'pipe.json'].map((name) =>
       run(['holdings', 'ZZ203', '--reason', 'test', '--out', join(folder, name)], demo.environment),
     );
@@ -243,7 +243,7 @@ describe('a destination', () => {
     expect(printed.stdout).toContain('nhs_number');
   });
 
-  test('with a new name in capitals, or a folder named like a file, is accepted', async () => {
+  test('is accepted if its name is new and in capitals, or if it is a folder named like a file', async () => {
     const ack = join(folder, 'ACK.JSON');
     await run(['load', source, '--ack', ack], demo.environment);
     expect(await acknowledgement(ack)).toMatchObject({ code: 'CPF02' });
@@ -253,7 +253,7 @@ describe('a destination', () => {
   });
 });
 
-test('what a terminal would obey is escaped, wherever it came from', async () => {
+test('characters that a terminal would act on are escaped, wherever they came from', async () => {
   const evil = join(demo.files, 'a\u001b[31m\u202eb\n.csv');
   const missing = await run(['load', evil], demo.environment);
   expect(missing.stderr).toMatch(
@@ -267,7 +267,7 @@ test('what a terminal would obey is escaped, wherever it came from', async () =>
 });
 
 describe('status', () => {
-  test('has a line for each authority, and the same for programs', async () => {
+  test('has a line for each authority, and the same content as JSON', async () => {
     let text = await run(['status'], demo.environment);
     await until(async () => {
       if (!text.stdout.includes('Lookups are answered'))
@@ -281,7 +281,7 @@ describe('status', () => {
     expect(JSON.parse(stdout)).toMatchObject({ ready: true, dataset: { kind: 'demo' } });
   });
 
-  test('without a service says how to start one', async () => {
+  test('says how to start a service if there is none', async () => {
     const { code, stderr } = await run(['status'], { DATA_DIR: join(demo.files, 'nothing') });
     expect(code).toBe(1);
     expect(stderr).toContain('npm start');
@@ -294,7 +294,7 @@ test('init never replaces a dataset', async () => {
   expect(stderr).toContain('exists already');
 });
 
-test('init for start scripts accepts the dataset that it would make, and no other', async () => {
+test('init in a start script accepts the dataset that it would make, and no other', async () => {
   const again = await run(['init', '--demo', '--unless-there'], demo.environment);
   expect(again).toMatchObject({ code: 0, stderr: '' });
   expect((await run(['init', '--live', '--unless-there'], demo.environment)).code).toBe(1);

@@ -20,7 +20,7 @@ const children = (count: number, differing = {}): ModelRecord[] =>
   Array.from({ length: count }, (_, i) => planOf(i + 1, differing));
 const END = { endDate: day('2026-11-20') };
 
-describe('what waits', () => {
+describe('a held file', () => {
   test('is listed, and released or discarded by somebody who gives a reason', async () => {
     const first = await file('ZZ301', 1, children(10));
     const second = await file('ZZ301', 2, children(6, END));
@@ -51,7 +51,7 @@ describe('what waits', () => {
     expect((await cpFlags('release', '--list')).stdout).toBe('Nothing is held.\n');
   });
 
-  test('is decided by the authority’s own settings, if it has any', async () => {
+  test('depends on the authority’s own settings, if it has any', async () => {
     await cpFlags('load', await file('ZZ303', 1, children(10)));
     expect(await cpFlags('authority', 'set', 'ZZ303', '--removals-stop-share', '2')).toMatchObject({
       code: 2,
@@ -67,7 +67,7 @@ describe('what waits', () => {
 });
 
 describe('a dry run', () => {
-  test('checks a file, with the store and without it', async () => {
+  test('checks a file with and without the store', async () => {
     const path = await file('ZZ304', 1, children(3));
     const dry = await cpFlags('load', '--dry-run', path);
     expect(dry).toMatchObject({ code: 0, stderr: '' });
@@ -78,7 +78,7 @@ describe('a dry run', () => {
     const alone = await run(['validate', path], nowhere);
     expect(alone).toMatchObject({ code: 0, stderr: '' });
     expect(alone.stdout).toContain('3 with no fault, 0 with faults');
-    // Nothing was done, so nothing is reported as done.
+    // Nothing was done, so nothing may be reported as done.
     const [, ...said] = alone.stdout.split('\n');
     expect(said.join('\n')).not.toMatch(/loaded|accepted|added/);
     expect(dry.stdout).toContain('would be CPF02');
@@ -109,7 +109,7 @@ describe('a dry run', () => {
   });
 });
 
-test('a numbering is restarted by somebody who says why', async () => {
+test('a numbering is restarted by somebody who gives a reason', async () => {
   await cpFlags('load', await file('ZZ305', 41, children(1)));
   expect(await cpFlags('authority', 'reset-sequence', 'ZZ305')).toMatchObject({ code: 2 });
   const who = ['--by', 'A. Example', '--reason', 'new system'];

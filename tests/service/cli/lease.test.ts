@@ -14,7 +14,7 @@ function counted() {
   return { lease, open };
 }
 
-test('a failed load does not stop the others, and the next one starts again', async () => {
+test('a failed load does not stop the others, and the next load opens again', async () => {
   const { lease, open } = counted();
   const { promise: going, resolve: goOn } = Promise.withResolvers<void>();
   const other = lease.use(async (number) => {
@@ -25,7 +25,7 @@ test('a failed load does not stop the others, and the next one starts again', as
   expect(await lease.use((number) => Promise.resolve(number))).toBe(2);
   goOn();
   expect(await other).toEqual({ number: 1, stillOpen: true });
-  // Nobody is at work on the first any more.
+  // Nobody is using the first one any more.
   await expect.poll(() => [...open]).toEqual([2]);
   lease.end();
   await expect.poll(() => [...open]).toEqual([]);

@@ -25,7 +25,7 @@ const REGISTER = [
   '',
 ].join('\n');
 
-test('a rehearsal knows the people in the register, and its settings trace with it', async () => {
+test('a rehearsal knows the people in its register, and its settings trace numbers with it', async () => {
   const register = join(folder, 'register.csv');
   await writeFile(register, REGISTER);
   const out = join(folder, 'pds');
@@ -39,7 +39,7 @@ test('a rehearsal knows the people in the register, and its settings trace with 
   const key = await readFile(join(out, 'key.pem'), 'utf8');
   first.kill('SIGTERM');
   await first.ended;
-  // A service that runs continues with its key once PDS is back.
+  // A running service can continue with its key once the made-up PDS is back.
   const served = await start();
   expect(await readFile(join(out, 'key.pem'), 'utf8')).toBe(key);
   expect(served.stdout()).toContain('knows 4 numbers');
@@ -73,12 +73,12 @@ test('a rehearsal knows the people in the register, and its settings trace with 
   expect(await served.ended).toMatchObject({ code: 0, stderr: '' });
 });
 
-test('the documented rehearsal has a second day, and every kind of person', async () => {
+test('the documented rehearsal has a second day, with every kind of person', async () => {
   const text = await readFile(join(root, 'docs', 'tracing.md'), 'utf8');
   const command = /npx cp-flags (generate --out small .*)/.exec(text)?.[1] ?? '';
   const out = join(folder, 'small');
   const args = command.replace('--out small', `--out ${out}`).split(' ');
-  // Whichever day it is rehearsed on.
+  // The result must not depend on the day of the rehearsal.
   expect(await run([...args, '--date', '2027-03-01'], {})).toMatchObject({ code: 0 });
   const manifest = z
     .object({
@@ -103,7 +103,7 @@ test('the documented rehearsal has a second day, and every kind of person', asyn
 test.each([
   ['gone.csv', undefined, 'cannot be read'],
   ['none.csv', 'a,"b\n', 'is not a register'],
-])('of %s it says what is wrong', async (name, text, says) => {
+])('it says what is wrong with %s', async (name, text, says) => {
   const register = join(folder, name);
   if (text !== undefined) await writeFile(register, text);
   const ended = await run(['made-up-pds', '--register', register, '--out', folder], {});

@@ -28,13 +28,13 @@ import { repair } from '#service/cli/repair.ts';
 let configuration: Configuration;
 let folder: string;
 beforeAll(() => {
-  // There is nothing here: a command that reads more than its options fails in another way.
+  // This folder is empty, so a command that reads more than its options fails in another way.
   folder = mkdtempSync(join(tmpdir(), 'cpf-named-'));
   configuration = readConfiguration({ DATA_DIR: folder });
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** `cp-flags audit ...`, for those commands that only their options reach. */
+/** A `cp-flags audit ...` command that can only be reached through its options. */
 function audit(...args: string[]) {
   return async ({ by, reason }: Named): Promise<void> => {
     const command = new Command().exitOverride();
@@ -43,7 +43,7 @@ function audit(...args: string[]) {
   };
 }
 
-/** Every command that somebody answers for. */
+/** Every command for which somebody must answer. */
 const COMMANDS: Record<string, (named: Named) => Promise<unknown>> = {
   'audit key --add': (named) => auditKey(configuration, { ...named, add: true }),
   'audit key --retire': (named) => auditKey(configuration, { ...named, retire: true }),

@@ -12,7 +12,7 @@ function shown(
   return {
     written,
     progress,
-    /** So long after the last, a file has been read so far. */
+    /** This long after the last report, this much of a file has been read. */
     after: (ms: number, records: number, bytes: number, file = 0): void => {
       at += ms;
       progress.reportOf(file)({ step: 'reading', records, bytes });
@@ -20,7 +20,7 @@ function shown(
   };
 }
 
-test('on a terminal the bar is redrawn in place, with records, rate and time left, and then removed', () => {
+test('on a terminal the bar is redrawn in place with records, rate and time left, and then removed', () => {
   const { written, progress, after } = shown({ isTTY: true, columns: 100 });
   after(0, 0, 0);
   after(2_000, 1_500, 500);
@@ -41,13 +41,13 @@ test('a line never wraps, however narrow the terminal', () => {
   }
 });
 
-test('the bar is redrawn no faster than can be seen', () => {
+test('the bar is redrawn no faster than anybody can see', () => {
   const { written, after } = shown({ isTTY: true });
   for (let i = 0; i < 1_000; i++) after(1, i, i);
   expect(written.length).toBeLessThanOrEqual(11);
 });
 
-test('elsewhere a long load reports its progress in plain lines, and a short one says nothing', () => {
+test('elsewhere a long load reports its progress in plain lines, and a short load says nothing', () => {
   const { written, progress, after } = shown({});
   after(1_000, 100, 100);
   progress.clear();
@@ -56,7 +56,7 @@ test('elsewhere a long load reports its progress in plain lines, and a short one
   expect(written).toEqual(['a.csv: 20 %, reading, 500 records, 100 a second, 20 s left\n']);
 });
 
-test('the share never goes back from one step to the next', () => {
+test('the share done never goes back between steps', () => {
   const { written, progress } = shown({ isTTY: true, columns: 100 });
   progress.reportOf(0)({ step: 'reading', records: 10, bytes: 1_000 });
   expect(written.at(-1)).toContain('40 %, reading, 10 records');

@@ -13,8 +13,8 @@ import { claims, startTestService, type TestService, until } from '../../support
 const run = commandsInTurn();
 
 /**
- * What somebody with a lookup process's password can damage is noticed, reported, and repaired by a named
- * person, without a restore and without losing an event.
+ * Whatever somebody with a lookup process's password can damage is noticed, reported, and repaired by a named person,
+ * without a restore and without losing an event.
  */
 
 const CHILD = testNumber(801);
@@ -46,7 +46,7 @@ async function alarm(part: string): Promise<number> {
   return Number(pattern.exec(page)?.[1]);
 }
 
-/** What is sealed of the child's partition. */
+/** The sealed events of the child's partition. */
 async function sealed(): Promise<{ number: number; type: string }[]> {
   const found: { number: number; type: string }[] = [];
   for await (const { event } of sealedEvents(join(service.dataDir, 'audit'), 0)) {
@@ -57,7 +57,7 @@ async function sealed(): Promise<{ number: number; type: string }[]> {
 const repairs = async () =>
   (await service.events()).flatMap((event) => (event.type === 'store-repaired' ? [event] : []));
 
-test('shifted streams are reported, repaired in place, and lose no event', async () => {
+test('shifted streams are reported, and repaired in place without losing an event', async () => {
   for (let i = 0; i < 3; i++) {
     await until(async () => (await look()).status === 200, 'an answer');
   }
@@ -71,7 +71,7 @@ test('shifted streams are reported, repaired in place, and lose no event', async
   await until(async () => (await look()).status === 503, 'nothing being answered');
   await until(async () => (await said()).includes('set its event numbers ahead'), 'the reason');
   await until(async () => (await alarm('audit-stream')) === 3, 'the streams being counted');
-  // It does not say that a restore is needed, nor can the jump be accepted as lost events.
+  // It must not say that a restore is needed, or let the jump be accepted as lost events.
   expect(await said()).not.toContain('restore Redis');
   const accepted = await run(['audit', 'accept-gap', ...NAMED], { DATA_DIR: service.dataDir });
   expect([accepted.code, accepted.stderr]).toEqual([1, expect.stringContaining('cp-flags repair')]);
@@ -135,10 +135,10 @@ test('an entry without what every event has is foreign, and the log can still be
   expect(await said()).not.toMatch(/Invalid time|RangeError/);
 });
 
-test('an entry with only the time, type and id of an event is foreign, and one that may be from a newer version is unknown', async () => {
+test('an entry with only an event’s time, type and id is foreign, and one that may come from a newer version is unknown', async () => {
   await until(async () => (await look()).status === 200, 'an answer');
   const [real] = (await service.events()).filter(({ type }) => type === 'lookup');
-  // Without what the store adds.
+  // The parts that the store adds are left out.
   const written = lookupEventSchema.parse(real);
   const { caller } = written;
   const auditId = randomUUID();
@@ -183,7 +183,7 @@ test('an entry with only the time, type and id of an event is foreign, and one t
   await until(async () => (await alarm('audit-entry')) === 0, 'the alarm ending');
 });
 
-test('an unreadable list of accesses is found without a lookup, and started again', async () => {
+test('an unreadable list of accesses is found without a lookup, and emptied', async () => {
   const attacker = await service.connect('lookup');
   await attacker.hset(keys.accessLists(PARTITION), CHILD, 'nonsense');
   await until(async () => (await said()).includes('lists of who looked'), '/_status');
@@ -214,7 +214,7 @@ test('nothing is repaired unless it can be recorded first', async () => {
 
   await attacker.call('XADD', STREAM, '0-1000000', 'event', 'x');
   await until(async () => (await alarm('audit-stream')) === 1, 'the stream being seen');
-  // As many as somebody likes to write.
+  // An attacker may write any number of these.
   for (let from = 0; from < 130_000; from += 10_000) {
     const fields = Array.from({ length: 10_000 }, (_, i) => [`x${from + i}`, 'nonsense']);
     await attacker.hset(lists, ...fields.flat());
@@ -230,13 +230,13 @@ test('nothing is repaired unless it can be recorded first', async () => {
   ]);
 });
 
-test('a shortened stream is not repaired, and the command says what opens the store again', async () => {
+test('a shortened stream is not repaired, and the command says what will open the store again', async () => {
   await until(async () => (await look()).status === 200, 'an answer');
   await until(async () => (await service.admin.xlen(STREAM)) === 0, 'all being sealed');
   const attacker = await service.connect('lookup');
   await attacker.call('XADD', STREAM, '0-1000000', 'event', 'x');
   await until(async () => (await said()).includes('set its event numbers ahead'), '/_status');
-  // What cannot be sealed goes.
+  // This removes an event that can then never be sealed.
   await attacker.call('XADD', STREAM, 'MAXLEN', '1', '0-1000001', 'event', 'x');
   const repaired = await repair(...NAMED);
   expect([repaired.code, repaired.stderr]).toEqual([1, expect.stringContaining('stays closed')]);

@@ -34,7 +34,7 @@ const configuration = (differing: Record<string, string> = {}) =>
     ...differing,
   });
 
-/** What a command prints, or the sentence that it ends with. */
+/** What a command prints, or the message with which it fails. */
 async function said(command: () => Promise<void>): Promise<string> {
   const log = vi.spyOn(console, 'log').mockReturnValue();
   try {
@@ -47,7 +47,7 @@ async function said(command: () => Promise<void>): Promise<string> {
   }
 }
 
-test('replicas are listed, set aside and put back by the address that the list gives', async () => {
+test('replicas are listed, set aside and put back, using the address from the list', async () => {
   const listed = await said(() => listReplicas(configuration()));
   expect(listed).toBe(`127.0.0.1:${second.port}: attached\n1 attached, 1 required.`);
   const server = `127.0.0.1:${second.port}`;
@@ -67,7 +67,7 @@ test('replicas are listed, set aside and put back by the address that the list g
   );
 });
 
-test('single mode is turned on and off once, and only if something waits', async () => {
+test('single mode is turned on and off once, and turned on only if something waits', async () => {
   expect(await said(() => goSingle(configuration(), NAMED))).toContain('Ordered.');
   expect(await said(() => goSingle(configuration(), NAMED))).toContain('ordered already');
   const anchor = Anchor.open(join(folder, 'anchor'));

@@ -8,7 +8,7 @@ const WHY = ['--by', 'A. Example', '--reason', 'moved to safety'];
 
 const restrict = councilCommand('restrict');
 
-test('an operator protects whereabouts and bars a user for a council, lists both without the child or user, and ends them', async () => {
+test('an operator protects whereabouts and bars a user for a council, lists both without naming child or user, and ends them', async () => {
   expect((await restrict(['--child', CHILD, '--whereabouts', ...WHY])).code).toBe(2);
   expect((await restrict(['--child', '-', ...WHY], CHILD)).code).toBe(2);
   expect((await restrict(['--child', '-', '--whereabouts'], CHILD)).code).toBe(2);

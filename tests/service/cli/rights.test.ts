@@ -43,7 +43,7 @@ function as(user: string, password: string, dataDir = store.dataDir): Configurat
   });
 }
 
-/** What a command says, whatever way it ends. */
+/** What a command says, however it ends. */
 const said = (command: () => Promise<unknown>): Promise<unknown> =>
   command().then(
     () => 'done',
@@ -59,7 +59,7 @@ const expected = () => {
   return path;
 };
 
-/** The commands of the table in docs/operating/installing.md that are tried here, and how. */
+/** The commands in the table of docs/operating/installing.md that are tried here, and how to run them. */
 const COMMANDS: Record<string, () => Promise<unknown>> = {
   'authority expect': () => expectAuthorities(asLookup, { ...NAMED, file: expected() }),
   repair: () => repair(asLookup, NAMED),
@@ -68,7 +68,7 @@ const COMMANDS: Record<string, () => Promise<unknown>> = {
   'confirm promotion': () => confirmPromotedServer(asLookup, NAMED),
 };
 
-/** Which Redis user a command is for, as docs/operating/installing.md says. */
+/** The Redis user for each command, as docs/operating/installing.md gives it. */
 const documented = new Map(
   [
     ...readFileSync(
@@ -87,13 +87,13 @@ test.for(Object.entries(COMMANDS))(
     expect(role).toBeDefined();
     const sentence = await said(command);
     expect(sentence).toEqual(expect.stringMatching(/^[A-Z].*REDIS_PASSWORD_FILE.*\.$/));
-    // A load says what becomes of the file as well, and leaves the user to the page.
+    // The message of a load also says what becomes of the file, and leaves the user to the documentation.
     expect(sentence).toContain(name === 'purge' ? '"Redis users"' : `cpf-${role}`);
     expect(sentence).not.toContain('NOPERM');
   },
 );
 
-test('cp-flags status as a lookup process’s user works once files are loaded, even beside a log, and leaves out what that user may not read', async () => {
+test('cp-flags status works as a lookup process’s user once files are loaded, even where there is a log, and leaves out what that user may not read', async () => {
   const csv = `nhs_number,local_id,date_of_birth,given_name,family_name,plan_type,start_date,end_date,delete_date\n${testNumber(1)},L1,2019-03-05,A,B,child-protection-plan,2026-03-01,,\n`;
   const source = (text: string) => ({
     name: 'file.csv',
@@ -137,7 +137,7 @@ test('a wrong password is reported as such', async () => {
 });
 
 test.for(['lookup', 'worker', 'loader', 'admin'] as const)(
-  'the status of a new dataset that is whole has nothing to report about the store to the Redis user cpf-%s',
+  'the status of a whole new dataset reports no problem with the store to the Redis user cpf-%s',
   async (role) => {
     const said: string[] = [];
     const log = vi.spyOn(console, 'log').mockImplementation((line: string) => void said.push(line));
@@ -151,7 +151,7 @@ test.for(['lookup', 'worker', 'loader', 'admin'] as const)(
   },
 );
 
-test('a status that says that nothing is answered gives the reason, and no check that was not made', async () => {
+test('a status that says that nothing is answered gives the reason, and lists no check that was not made', async () => {
   const said: string[] = [];
   const log = vi.spyOn(console, 'log').mockImplementation((line: string) => void said.push(line));
   try {
@@ -166,10 +166,10 @@ test('a status that says that nothing is answered gives the reason, and no check
   expect(text).not.toContain('Not checked yet');
 });
 
-/** Commands that speak to no Redis, in files of others that do. */
+/** Commands that do not use Redis, in files with others that do. */
 const WITHOUT_REDIS = new Set(['audit verify', 'audit prove', 'mesh list', 'notifications list']);
 
-/** The Redis users as which the commands of a file connect: those that its code, and that of its parts, names. */
+/** The Redis users named in a command's file and the files it is made of. */
 function rolesIn(name: string): string[] {
   const folder = new URL('../../../service/cli/', import.meta.url);
   const files = readdirSync(folder).filter(
@@ -179,7 +179,7 @@ function rolesIn(name: string): string[] {
   return [...new Set([...text.matchAll(/'(lookup|worker|loader|admin)'/g)].map(([, r = '']) => r))];
 }
 
-test('docs/operating/installing.md names the Redis user for every command that uses Redis, as the code has it', async () => {
+test('docs/operating/installing.md names the Redis user of every command that uses Redis, and agrees with the code', async () => {
   const paths = (command: Command, before: string[] = []): string[] => {
     const path = [...before, command.name()];
     return [path.join(' '), ...command.commands.flatMap((inner) => paths(inner, path))];
@@ -191,7 +191,7 @@ test('docs/operating/installing.md names the Redis user for every command that u
     const roles = rolesIn(names[0] === 'unblock' ? 'block' : (names[0] ?? ''));
     const all = program.commands.flatMap((command) => paths(command));
     const leaves = all.filter((path) => !all.some((other) => other.startsWith(`${path} `)));
-    // What applies to a command applies to its subcommands too.
+    // What applies to a command also applies to its subcommands.
     const roleOf = (path: string) =>
       documented.get(path) ?? documented.get(path.replace(/ [a-z-]+$/, ''));
     for (const path of roles.length === 0 ? [] : leaves) {

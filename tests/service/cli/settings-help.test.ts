@@ -35,7 +35,7 @@ const CONFIGURATION = readConfiguration({
   NOTIFICATIONS_FILE: '/nowhere/notifications.json',
 });
 
-/** What a command has its work read of the configuration, whatever comes of it. */
+/** The parts of each command that read the configuration. What becomes of the values does not matter. */
 const READS: Record<string, ((configuration: Configuration) => unknown)[]> = {
   load: [(read) => loadSettings(read, undefined), (read) => openNumberTracer(read, 'live')],
   watch: [
@@ -88,7 +88,7 @@ test.for(Object.entries(READS))(
     const named = new Set(
       [...helpOf(command).matchAll(/^ {2}([A-Z][A-Z_]+)\b/gm)].map(([, setting = '']) => setting),
     );
-    // The help of the program names the data folder, for all commands.
+    // The data folder is described once for all commands, in the help of the program.
     expect(read.size).toBeGreaterThan(4);
     expect([...read].filter((setting) => setting !== 'DATA_DIR' && !named.has(setting))).toEqual(
       [],
@@ -96,12 +96,12 @@ test.for(Object.entries(READS))(
   },
 );
 
-test('help refers to other pages by name, and not by a Markdown link', () => {
+test('help refers to other pages by name, not by a Markdown link', () => {
   expect(settingsHelp()).toContain('See Topologies (docs/topologies.md).');
   expect(settingsHelp()).not.toMatch(/\]\(/);
 });
 
-test('the live-data example in the help of serve is that of docs/operating.md, and it starts', async () => {
+test('the live-data example in the help of serve is the one in docs/operating.md, and it starts', async () => {
   const program = await commandLine({}, 'serve');
   const page = readFileSync(join(root, 'docs', 'operating.md'), 'utf8');
   const [, block = ''] = /\n## Live dataset\n[^]*?```sh\n([^]*?)```/.exec(page) ?? [];

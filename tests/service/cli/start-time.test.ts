@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { CLI } from '../../support/processes.ts';
 
-/** Says at the end whether the compiler of TypeScript was loaded, and where threads find what was compiled. */
+/** Reports, at the end, whether the TypeScript compiler was loaded and where threads look for compiled code. */
 const REPORT = `process.on('exit', () => process.stderr.write(JSON.stringify({
   compiled: process.moduleLoadList.some((name) => name.includes('amaro')),
   threadsFind: process.env.NODE_COMPILE_CACHE ?? null,
@@ -15,7 +15,7 @@ const REPORT = `process.on('exit', () => process.stderr.write(JSON.stringify({
 
 const reportSchema = z.object({ compiled: z.boolean(), threadsFind: z.string().nullable() });
 
-/** Runs a command whose files nobody changes meanwhile. */
+/** Runs a command whose source files do not change during the test. */
 async function start(environment: Record<string, string> = {}) {
   const { stderr } = await promisify(execFile)(
     process.execPath,
@@ -25,7 +25,7 @@ async function start(environment: Record<string, string> = {}) {
   return reportSchema.parse(JSON.parse(stderr));
 }
 
-test('a command and its threads compile nothing that the last one compiled', async () => {
+test('a command and its threads do not compile again what the last command compiled', async () => {
   await start();
   const { compiled, threadsFind } = await start();
   expect(compiled).toBe(false);

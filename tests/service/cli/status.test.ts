@@ -36,7 +36,7 @@ const statusSchema = z.object({
   ),
 });
 
-test('a status line shows how fresh an authority is, how much of its data is accepted, and what waits', async () => {
+test('a status line shows how fresh an authority’s data is, how much of it is accepted, and what waits', async () => {
   const wrong = { ...planOf(2), child: person(2, { nhsNumber: '9990000019' }) };
   const children = Array.from({ length: 9 }, (_, n) => planOf(10 + n));
   await load(fileXml(upload({ sequence: 2, records: [...children, wrong] })));

@@ -46,7 +46,7 @@ async function answers(dir: string): Promise<string[]> {
   return names.filter((name) => name.endsWith('.json') || name.endsWith('.ctl'));
 }
 
-test('a watcher killed again and again answers every file, and every row is there', async () => {
+test('a watcher that is killed again and again answers every file and loads every row', async () => {
   const dir = await inbox('killed');
   const files = 12;
   for (let n = 0; n < files; n++) {
@@ -106,7 +106,7 @@ test('a watcher logs what it does, and nothing about a child', async () => {
 });
 
 test.for<[string, string[], number, string]>([
-  ['of no folder', ['watch', '/nonexistent'], 1, 'is not a folder'],
+  ['of a missing folder', ['watch', '/nonexistent'], 1, 'is not a folder'],
   ['that would read its own answers', ['watch', '/tmp', '--out', '/tmp'], 2, '--out'],
 ])('a watcher %s does not start', async ([, args, expected, sentence]) => {
   const { code, stderr } = await run(args, environment);
@@ -114,7 +114,7 @@ test.for<[string, string[], number, string]>([
   expect(stderr).toContain(sentence);
 });
 
-test('a watcher of pairs needs to know the mailboxes unless the dataset is a demo', async () => {
+test('a watcher of MESH pairs needs to know the mailboxes, unless the dataset is a demo', async () => {
   const dir = await inbox('live');
   const nothing = { ...environment, DATA_DIR: join(folder, 'nothing') };
   const { code, stderr } = await run(['watch', dir], nothing);

@@ -8,7 +8,7 @@ const WHY = ['--by', 'A. Example', '--reason', 'typed under a twin’s number'];
 
 const withdraw = councilCommand('withdraw');
 
-test('an operator withdraws a flag for two people, lists it without the child, and undoes it', async () => {
+test('an operator withdraws a flag for two people, lists it without naming the child, and undoes it', async () => {
   expect((await withdraw(['--child', CHILD, ...WHY])).code).toBe(2);
   expect((await withdraw(['--child', '-', ...WHY], CHILD)).code).toBe(2);
   const alone = await withdraw(['--child', '-', '--confirmed-by', 'a. example', ...WHY], CHILD);

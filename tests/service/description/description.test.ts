@@ -40,7 +40,7 @@ test('docs/routes-and-errors.md has the code’s table of routes (npm run docs w
   expect(withRouteTable(page, OPERATIONS)).toBe(page);
 });
 
-test('docs/audit.md explains every kind of event, and no other', async () => {
+test('docs/audit.md explains every kind of event, and nothing else', async () => {
   const [, section = ''] = /\n## What is recorded\n([^]*?)\n## /.exec(await read('audit.md')) ?? [];
   const explained = [...section.matchAll(/^\| (`[^|]*) \|/gm)].flatMap(([, cell = '']) =>
     [...cell.matchAll(/`([a-z-]+)`/g)].map(([, type]) => type),
@@ -70,7 +70,7 @@ test('the page of settings explains every setting (npm run docs writes it)', asy
   expect(rows.map(([, name]) => name)).toEqual(Object.keys(configurationSchema.shape));
 });
 
-test('every setting that a page names is on the page of settings', async () => {
+test('every setting named on any page is on the page of settings', async () => {
   for (const page of [
     'operating.md',
     'operating/settings.md',
@@ -116,7 +116,7 @@ test('the description has nothing that generators and fuzzers in other languages
       }),
     ),
   );
-  // Text that only the token's issuer or the list of errors bounds.
+  // The length of this text is limited only by the token's issuer or the list of errors.
   expect(new Set(open.map((each) => each.split(' ')[1]))).toEqual(
     new Set(['NHSD-Session-URID', 'code']),
   );
@@ -139,14 +139,14 @@ test('every refusal belongs to a route, or to the pages for browsers', () => {
   expect(Object.keys(ERRORS).filter((code) => !described.has(code))).toEqual([]);
 });
 
-test('addresses are relative to the service, or as its operator says clients use them', () => {
+test('addresses are relative to the service, unless its operator says which address clients use', () => {
   expect(openApi(OPERATIONS, '1').servers).toMatchObject([{ url: '/' }]);
   expect(openApi(OPERATIONS, '1', 'https://flags.example/cpf').servers).toMatchObject([
     { url: 'https://flags.example/cpf' },
   ]);
 });
 
-test('the page loads nothing from elsewhere and runs no script', async () => {
+test('the page loads nothing from other sites and runs no script', async () => {
   const { page } = createApiDescription(OPERATIONS, '1', undefined);
   const response = page();
   const html = await response.text();
@@ -157,7 +157,7 @@ test('the page loads nothing from elsewhere and runs no script', async () => {
   expect(response.headers.get('content-security-policy')).toMatch(
     /^default-src 'none'; img-src data:; style-src 'sha256-[\w+/]{43}='; base-uri 'none'; form-action 'none'; frame-ancestors 'none'$/,
   );
-  // Each link within the page leads somewhere, and no two places have one name.
+  // Every link within the page leads somewhere, and no two places share a name.
   const ids = [...html.matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id);
   expect(new Set(ids).size).toBe(ids.length);
   const targets = [...html.matchAll(/href="#([^"]+)"/g)].map(([, to]) => to);

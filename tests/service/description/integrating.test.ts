@@ -15,7 +15,7 @@ import { COULD_NOT_CHECK } from '#schemas/wording/lookup.ts';
 import { readDemo, root, startServing } from '../../support/processes.ts';
 import { testFolder, until } from '../../support/service.ts';
 
-/** What the guide for suppliers and its page of examples say, done as described, with the demo that they use. */
+/** Does what the guide for suppliers and its page of examples say, with the demo that they use. */
 
 let guide: string;
 let examples: string;
@@ -45,7 +45,7 @@ afterAll(async () => {
   if (folder !== undefined) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
-/** Ours, and the one that the machine had before set-up, with which a supplier runs what the guide has. */
+/** The PATH that the machine had before set-up, which a supplier would use to run the guide's examples. */
 const outer = (process.env['PATH'] ?? '')
   .split(delimiter)
   .filter((path) => !path.includes('node_modules'))
@@ -112,7 +112,7 @@ describe('the calls to paste', () => {
         look('9991000135'),
         look('9991000143'),
         look('9991000011', { ...environment, TOKEN: 'x' }),
-        // Nobody listens there.
+        // Nothing listens at this address.
         look('9991000011', { ...environment, BASE: 'http://127.0.0.1:9' }),
       ]);
       expect(flagged).toMatchObject({ kind: 'flagged', answer: { checked: true } });
@@ -127,7 +127,7 @@ describe('the calls to paste', () => {
     ]);
   });
 
-  test('do not repeat a 503 without Retry-After, and repeat one with it once', async () => {
+  test('do not repeat a 503 without Retry-After, and repeat one with it only once', async () => {
     const programs = [
       ...nodes.map((node) => ({ language: 'js', name: 'again.mjs', command: node })),
       { language: 'python', name: 'again.py', command: 'python3' },
@@ -166,7 +166,7 @@ describe('the calls to paste', () => {
     }
   });
 
-  test('for another demo user make a token that is accepted and listed as somebody else', async () => {
+  test('for another demo user make a token that is accepted, and that is listed as somebody else', async () => {
     const program = blocks('js').find((each) => each.includes('SignJWT')) ?? '';
     await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
     await writeFile(join(folder, 'demo-user.mjs'), program);
@@ -234,7 +234,7 @@ describe('the test numbers', () => {
   const lookup = (nhsNumber: string, dateOfBirth?: string) =>
     ask('/lookup', JSON.stringify({ nhsNumber, dateOfBirth }), 'application/json');
 
-  test('are all in the sample, and each answers as its row says', async () => {
+  test('are all in the sample, and each gets the answer in its row', async () => {
     const listed = [...SAMPLE_NUMBERS, ...SAMPLE_REHEARSALS].map(({ nhsNumber }) => nhsNumber);
     expect(
       rows()
@@ -255,7 +255,7 @@ describe('the test numbers', () => {
     }
   });
 
-  test('show what they are there for', async () => {
+  test('show what they are there to show', async () => {
     const shown = async (number: string, born?: string) =>
       lookupAnswerSchema.parse(await (await lookup(number, born)).json());
     const authorities = (await shown('9991000070')).flags.map(({ authority }) => authority.code);
@@ -275,7 +275,7 @@ describe('the test numbers', () => {
     expect((await shown('9991000127')).advice.join()).toContain(
       '1 of the 3 councils covered is not up to date',
     );
-    // Of every other number the demo is well.
+    // For every other number the demo has complete coverage.
     expect((await shown('9991000011')).coverage.complete).toBe(true);
 
     const limited = await lookup('9991000135');
@@ -286,7 +286,7 @@ describe('the test numbers', () => {
     expect((await lookup('9991000143')).headers.get('retry-after')).toBe('5');
   });
 
-  test('rehearse the same in batches and in FHIR', async () => {
+  test('give the same rehearsals in batches and in FHIR', async () => {
     const batch = (...numbers: string[]) =>
       ask(
         '/lookup/batch',

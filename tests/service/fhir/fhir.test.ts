@@ -138,21 +138,21 @@ describe('CareTeam', () => {
     expect(texts(issues)[0]).toContain('emergency duty team (out of hours) 02079460199');
   });
 
-  test('is given for each plan and authority, those in force first; an ended one is inactive', async () => {
+  test('is given for each plan and authority, those in force first; one that has ended is inactive', async () => {
     const { matches } = await fhir.found('CareTeam', SEVERAL);
     expect(matches.map(({ name, status, period }) => [name, status, period])).toEqual([
       ['Eastborough Council', 'active', { start: '2026-06-01' }],
       ['Westborough Council', 'active', { start: '2026-03-01' }],
       ['Eastborough Council', 'inactive', { start: '2025-02-01', end: '2026-10-01' }],
     ]);
-    // An ended plan beside others in force does not say that there is none.
+    // If other plans are in force, the ended one does not say that there is none.
     expect(matches[2]?.note?.[0]?.text).toMatch(/^This plan ended on 1 October 2026/);
     expect(matches[1]?.telecom).toEqual([
       { system: 'phone', value: '02079460199', use: 'mobile', rank: 1 },
     ]);
   });
 
-  test('with a future due date ends then; with a passed one stays active and has no end', async () => {
+  test('ends on a due date in the future, and after a due date that has passed stays active without an end', async () => {
     const [before] = (await fhir.found('CareTeam', MOTHER)).matches;
     expect(before).toMatchObject({ status: 'active', period: { start: '2026-01-05', end: DUE } });
     expect(before?.note?.[0]?.text).toContain('The due date or end is');
@@ -165,7 +165,7 @@ describe('CareTeam', () => {
 });
 
 describe('Flag', () => {
-  test('is given once for each child, without broken references', async () => {
+  test('is given once per child, and none of its references is broken', async () => {
     const { matches, included } = await fhir.found('Flag', SEVERAL);
     expect(matches).toMatchObject([
       {
@@ -238,7 +238,7 @@ describe('Flag', () => {
       { status: 'completed', period: { start: '2025-02-01', end: '2026-10-01' } },
     ]);
     const teams = included.filter(({ resourceType }) => resourceType === 'CareTeam');
-    // The very resources that a search for CareTeam finds.
+    // These are the same resources that a search for CareTeam finds.
     expect(teams).toEqual((await fhir.found('CareTeam', SEVERAL)).matches);
   });
 });
@@ -301,7 +301,7 @@ describe('AuditEvent', () => {
     expect(names).toEqual(Array.from({ length: 25 }, (_, i) => `User ${26 - i}`));
   });
 
-  test('is refused to a silent read, which then counts as no look', async () => {
+  test('is refused to a silent read, which then does not count as a look', async () => {
     const token = await service.token(claims({ activities: ['B0170'], organisation: 'ZZP01' }));
     const requestId = randomUUID();
     const headers = { 'x-request-id': requestId };
@@ -334,7 +334,7 @@ describe('a negative', () => {
     },
   );
 
-  test('without up-to-date data from every authority is a warning that names those missing', async () => {
+  test('is a warning that names the missing authorities if data from any authority is out of date', async () => {
     const behind = await startTestService({
       authorities: [{ code: 'ZZ101' }, { code: 'ZZ102', name: 'Slow Council', hoursOld: 200 }],
     });
@@ -359,7 +359,7 @@ describe('a search', () => {
     expect(got.bundle.entry).toEqual(posted.bundle.entry);
   });
 
-  test('repeats no number outside the subjects, and no address with one', async () => {
+  test('repeats no number except for the subjects, and no address that contains one', async () => {
     const { bundle } = await fhir.found('CareTeam', CHILD, { _count: '50' }, { method: 'GET' });
     const { entry, ...rest } = bundle;
     expect(rest.link).toEqual([{ relation: 'self', url: `${service.baseUrl}/FHIR/R4/CareTeam` }]);
@@ -368,7 +368,7 @@ describe('a search', () => {
     expect(JSON.stringify(urls)).not.toContain(CHILD);
   });
 
-  test('echoes the ids, and is dated', async () => {
+  test('returns the ids of the request, and is dated', async () => {
     const ids = { 'x-request-id': randomUUID(), 'x-correlation-id': randomUUID() };
     const { response } = await fhir.found('CareTeam', CHILD, {}, { headers: ids });
     for (const [name, id] of Object.entries(ids)) expect(response.headers.get(name)).toBe(id);
@@ -469,7 +469,7 @@ describe('a search', () => {
     expect(seen.matches).toHaveLength(1);
   });
 
-  test('gives the same ids in every process, and different ids for different children', async () => {
+  test('gives the same ids from every process, and different ids for different children', async () => {
     const found = await findEmbeddedRedis(service.dataDir);
     const dataDir = await testFolder();
     const passwordFile = join(dataDir, 'password');
@@ -507,7 +507,7 @@ describe('a search', () => {
   });
 });
 
-test('no address or number of a search is logged', async () => {
+test('no address or number from a search is logged', async () => {
   await fhir.search('CareTeam', CHILD, {}, { method: 'GET' });
   await fhir.search('CareTeam', CHILD, { name: 'x' }, { method: 'GET' });
   await fhir.search('CareTeam', CHILD, {}, { method: 'GET', token: 'x' });
@@ -520,7 +520,7 @@ test('no address or number of a search is logged', async () => {
 });
 
 describe('links', () => {
-  /** The address of the Bundle itself, as told to a client that names this host. */
+  /** The Bundle's own address, as given to a client that calls this host. */
   async function selfLink(method: 'GET' | 'POST', host: string): Promise<string> {
     const { hostname, port } = new URL(service.baseUrl);
     const parameters = `patient:identifier=${encodeURIComponent(`${NHS_NUMBER}|${CHILD}`)}`;

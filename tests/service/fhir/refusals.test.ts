@@ -42,7 +42,7 @@ afterAll(() => service?.stopAndRemove());
 const isErrorCode = (code: string | undefined): code is ErrorCode =>
   code !== undefined && Object.hasOwn(ERRORS, code);
 
-/** Status and codes of a refusal, which must be whole: sound, one issue, and the words to act on. */
+/** The status and codes of a refusal, which must be valid FHIR with one issue and say what to do. */
 async function refusal(response: Response): Promise<string> {
   const { issue } = await fhir.sound<OperationOutcome>(response);
   expect(issue).toHaveLength(1);
@@ -96,24 +96,24 @@ describe('a search is refused', () => {
     ['with a status', 'CareTeam', `${PATIENT}&status=active`, unsupported],
     ['with a modifier on a control', 'CareTeam', `${PATIENT}&_count:exact=50`, unsupported],
     ['with a summary', 'CareTeam', `${PATIENT}&_summary=count`, unsupported],
-    ['with an include of no use', 'CareTeam', `${PATIENT}&_include=CareTeam:subject`, unsupported],
-    ['with a code of no use', 'CareTeam', `${PATIENT}&code=x`, unsupported],
+    ['with an unusable include', 'CareTeam', `${PATIENT}&_include=CareTeam:subject`, unsupported],
+    ['with an unusable code', 'CareTeam', `${PATIENT}&code=x`, unsupported],
     ['with a small page', 'CareTeam', `${PATIENT}&_count=49`, count],
     ['with no page', 'CareTeam', `${PATIENT}&_count=0`, count],
-    ['with a page that is no number', 'CareTeam', `${PATIENT}&_count=all`, count],
+    ['with a page that is not a number', 'CareTeam', `${PATIENT}&_count=all`, count],
     ['with another include', 'AuditEvent', `${PATIENT}&_include=AuditEvent:entity`, include],
     ['with an iterated include', 'AuditEvent', `${PATIENT}&_include:iterate=*`, unsupported],
     ['with another code', 'Flag', `${PATIENT}&code=female-genital-mutilation-flag`, code],
     [
-      'with a code of another system',
+      'with a code from another system',
       'Flag',
       `${PATIENT}&code=http://x.example|child-protection-information-system-flag`,
       code,
     ],
     ['with the patient named twice', 'Flag', `${PATIENT}&patient=${CHILD}`, several],
-    ['with a patient of another system', 'Flag', `patient=https://x.example|${CHILD}`, system],
+    ['with a patient from another system', 'Flag', `patient=https://x.example|${CHILD}`, system],
     [
-      'with a patient that is none',
+      'with an invalid patient',
       'Flag',
       `patient=Practitioner/${CHILD}`,
       `400 value ${SEARCH} invalid-nhs-number`,
@@ -140,7 +140,7 @@ describe('a search is refused', () => {
     expect(await refusal(posted)).toBe(expected);
   });
 
-  test('never for a byte order mark or a line break around a form', async () => {
+  test('but never for a byte order mark or a line break around a form', async () => {
     for (const body of [`${PATIENT}\n`, `${PATIENT}\r\n`, `\ufeff${PATIENT}`]) {
       const response = await fhir.send('/CareTeam/_search', { method: 'POST' }, body);
       expect(response.status).toBe(200);
@@ -149,7 +149,7 @@ describe('a search is refused', () => {
     expect(inside.status).toBe(400);
   });
 
-  test('for an unknown parameter even if leniency is preferred', async () => {
+  test('for an unknown parameter, even if leniency is preferred', async () => {
     const headers = { prefer: 'handling=lenient' };
     const response = await fhir.send(`/CareTeam?${PATIENT}&name=x`, { headers });
     expect(await refusal(response)).toBe(unsupported);
@@ -192,7 +192,7 @@ describe('a search is refused', () => {
     expect(await refusal(await send())).toBe(expected);
   });
 
-  test('whose body does not come', async () => {
+  test('if its body does not arrive', async () => {
     const { hostname, port } = new URL(service.baseUrl);
     const socket = connect(Number(port), hostname);
     let received = '';
@@ -225,7 +225,7 @@ describe('a search is refused', () => {
     ],
     ['no token', { authorization: undefined }, '401 login ACCESS_DENIED token-required'],
     [
-      'a token that is none',
+      'a token that is malformed',
       { authorization: 'Bearer x' },
       '401 login ACCESS_DENIED token-malformed',
     ],
@@ -235,14 +235,14 @@ describe('a search is refused', () => {
     expect(response.headers.has('www-authenticate')).toBe(response.status === 401);
   });
 
-  test('with an expired token, as expired', async () => {
+  test('with an expired token, and says that it has expired', async () => {
     const token = await service.token(claims(), -60);
     expect(await refusal(await fhir.send(`/CareTeam?${PATIENT}`, { token }))).toBe(
       '401 expired ACCESS_DENIED token-expired',
     );
   });
 
-  test('to people who may not look', async () => {
+  test('to people who may not look anybody up', async () => {
     const ask = async (of: Parameters<typeof claims>[0], headers = {}) => {
       const token = await service.token(claims(of));
       return refusal(await fhir.send(`/Flag?${PATIENT}`, { token, headers }));
@@ -274,7 +274,7 @@ describe('a search is refused', () => {
   });
 });
 
-test('a plan with an unnamed authority is not shown, and the audit says so', async () => {
+test('a plan from an unnamed authority is not shown, and the audit says so', async () => {
   const children = keys.children(partitionOf(UNKEPT));
   const held = (await service.admin.hget(children, UNKEPT)) ?? '';
   await service.admin.hset(children, UNKEPT, held.replace('ZZ102', 'ZZ199'));
@@ -288,18 +288,18 @@ test('a plan with an unnamed authority is not shown, and the audit says so', asy
   expect((await fhir.search('Flag', UNKEPT)).status).toBe(200);
 });
 
-test('an answer to a client that has gone is followed by a not-delivered event with the same id', async () => {
+test('an answer whose client has gone is followed by a not-delivered event with the same id', async () => {
   const { hostname, port } = new URL(service.baseUrl);
   const token = await service.token();
   const running = await readFile(join(service.dataDir, 'redis', 'running.json'), 'utf8');
   const { pid } = JSON.parse(running) as { pid: number };
   const ping = () => fetch(`${service.baseUrl}/_ping`);
-  // On a busy machine readiness may be withdrawn in the meantime: there is no lookup then, and another try.
+  // On a busy machine readiness may be lost meanwhile. Then there is no lookup, and this tries again.
   await until(async () => {
     await until(async () => (await fhir.search('Flag', CHILD)).status === 200);
     const requestId = randomUUID();
-    // Redis is held up, so that the client is certain to be gone before there is an answer. What was
-    // sent before a ping is at work when the ping is answered.
+    // Redis is paused, so the client is certain to have gone before there is an answer. A request sent before a ping is
+    // being worked on by the time the ping is answered.
     process.kill(pid, 'SIGSTOP');
     const socket = connect(Number(port), hostname);
     socket.on('error', () => undefined);
@@ -319,7 +319,7 @@ test('an answer to a client that has gone is followed by a not-delivered event w
   });
 });
 
-test('a refusal is audited as FHIR, with an invalid number only as a hash', async () => {
+test('a refusal is audited as a FHIR request, and an invalid number appears only as a hash', async () => {
   const ask = async (query: string) => {
     const requestId = randomUUID();
     await fhir.send(`/CareTeam?${query}`, { headers: { 'x-request-id': requestId } });
@@ -399,7 +399,7 @@ describe('the FHIR metadata', () => {
     );
   });
 
-  test('names local definitions the same at every address', async () => {
+  test('gives local definitions the same name at every address', async () => {
     const { hostname, port } = new URL(service.baseUrl);
     const other = `http://${hostname === 'localhost' ? '127.0.0.1' : 'localhost'}:${port}`;
     for (const path of [
@@ -446,7 +446,7 @@ describe("a stranger's FHIR client", () => {
     });
   });
 
-  test('reads a negative and what it does not mean', async () => {
+  test('reads a negative, and what it does not mean', async () => {
     const bundle = await (await client()).search({
       resourceType: 'Flag',
       searchParams: searchParams(UNKNOWN),
@@ -467,7 +467,7 @@ describe("a stranger's FHIR client", () => {
     });
   });
 
-  test('reads an error, its code and its words', async () => {
+  test('reads an error with its code and words', async () => {
     const search = (await client()).search({
       resourceType: 'CareTeam',
       searchParams: searchParams('9990000019'),

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-test('a changed file that could not be read for a moment counts once it can be read, without changing again', async () => {
+test('a changed file that could not be read for a moment counts once it can be read, without another change', async () => {
   const path = join(folder, 'revocations.json');
   await writeFile(path, 'nobody');
   let isReadable = true;
@@ -39,7 +39,7 @@ test('a changed file that could not be read for a moment counts once it can be r
     await until(() => files.value === 'nobody but one', 'the new content');
     expect(files.problem).toBeUndefined();
     expect([files.version, heard]).toEqual([2, ['nobody but one']]);
-    // What is wrong is said once, however often it is tried.
+    // The problem is reported once, however often reading is tried.
     expect(problems).toHaveLength(1);
   } finally {
     files.stop();

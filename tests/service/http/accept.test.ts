@@ -16,7 +16,7 @@ async function formatFor(
   return response.text();
 }
 
-/** What a client asks for by its Accept header, as in RFC 9110. */
+/** Which format a client asks for with its Accept header (RFC 9110). */
 
 test.for([
   [undefined, 'json'],

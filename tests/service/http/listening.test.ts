@@ -19,7 +19,7 @@ const CONNECTING = `
   parentPort.once('message', () => sockets.forEach((socket) => socket.destroy()));
 `;
 
-test('clients that connect while the service is busy are accepted many at a time', async () => {
+test('many clients that connect while the service is busy are accepted at once', async () => {
   const server = createServer();
   let accepted = 0;
   server.on('connection', () => (accepted += 1));
@@ -30,7 +30,7 @@ test('clients that connect while the service is busy are accepted many at a time
     workerData: { port, clients: CLIENTS, connected },
   });
   await once(clients, 'online');
-  // This turn is as long as it takes them all to connect.
+  // This turn of the event loop lasts until all of them have connected.
   for (let seen = 0; seen < CLIENTS; seen = Atomics.load(connected, 0)) {
     Atomics.wait(connected, 0, seen, 5_000);
   }

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { boundaryOf, NotAForm, readParts } from '#service/http/multipart.ts';
 
-/** Forms with files, as browsers send them and as somebody else might. */
+/** Forms with files, as browsers send them and as an attacker might. */
 
 async function* inPieces(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
@@ -24,7 +24,7 @@ async function readAll(bytes: Buffer, boundary: string, size = 7): Promise<Read[
   return read;
 }
 
-/** What the browser of this Node makes of a form. */
+/** A form as the FormData of this Node encodes it. */
 async function formOf(
   fields: [string, string | File][],
 ): Promise<{ bytes: Buffer; boundary: string }> {
@@ -49,7 +49,7 @@ test('a browser’s form reads back as sent, in whatever pieces it arrives', asy
           ['after', 'x'],
         ]);
         const [token, file, after] = await readAll(bytes, boundary, size);
-        // Line ends of fields are made those of the internet by the browser.
+        // The browser turns line breaks in fields into CRLF.
         expect(token?.content.toString()).toBe(value.replaceAll(/\r\n|\r|\n/g, '\r\n'));
         expect(file?.content.equals(Buffer.from(content))).toBe(true);
         expect(file?.name).toBe('file');
@@ -60,7 +60,7 @@ test('a browser’s form reads back as sent, in whatever pieces it arrives', asy
   );
 });
 
-test('content that looks like a boundary, or nearly, is content', async () => {
+test('content that looks like a boundary, or almost like one, is still content', async () => {
   const content = '\r\n--B\r\n--BOUND\r\n\r\n--';
   const bytes = Buffer.from(
     `--BOUNDARY\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n${content}\r\n--BOUNDARY--\r\n`,

@@ -3,13 +3,13 @@ import { httpServers } from '../../support/http-servers.ts';
 import { until } from '../../support/service.ts';
 import { startStopwatch } from '../../support/stopwatch.ts';
 
-/** What a single connection may do to the service. */
+/** What a client can do to the service with a single connection. */
 
 const { serve, client } = httpServers();
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
 const refuse = () => new Response('refused', { status: 401 });
 
-test('requests sent together on one connection are answered one after the other, in order', async () => {
+test('requests sent together on one connection are answered one after another, in order', async () => {
   let atWork = 0;
   let most = 0;
   const { port } = await serve(async (request) => {
@@ -26,7 +26,7 @@ test('requests sent together on one connection are answered one after the other,
   expect(closed()).toBe(false);
 });
 
-test('a flood on one connection is cut off before it holds others up', async () => {
+test('a flood on one connection is cut off before it delays others', async () => {
   let flooded = 0;
   const { port } = await serve((request) => {
     if (!request.url.endsWith('/other')) flooded++;
@@ -39,7 +39,7 @@ test('a flood on one connection is cut off before it holds others up', async () 
   expect(flooded).toBeLessThan(20);
 });
 
-test('a client that leaves has none of its waiting requests carried out', async () => {
+test('if a client leaves, none of its waiting requests is carried out', async () => {
   const done: string[] = [];
   const answers: (() => void)[] = [];
   const { port } = await serve(async (request) => {
@@ -106,11 +106,11 @@ test.for([
 });
 
 test.for([
-  ['a coding beside chunked', 'HTTP/1.1', 'gzip, chunked', 400],
-  ['a coding that means none', 'HTTP/1.1', 'identity, chunked', 400],
-  ['no coding that it knows', 'HTTP/1.1', 'xchunked', 400],
-  ['a version that it does not speak', 'HTTP/2.0', 'chunked', 400],
-  ['what it speaks', 'HTTP/1.1', 'Chunked', 200],
+  ['another coding as well as chunked', 'HTTP/1.1', 'gzip, chunked', 400],
+  ['the coding that means none', 'HTTP/1.1', 'identity, chunked', 400],
+  ['an unknown coding', 'HTTP/1.1', 'xchunked', 400],
+  ['an unsupported version', 'HTTP/2.0', 'chunked', 400],
+  ['a supported version and coding', 'HTTP/1.1', 'Chunked', 200],
 ] as const)('a request in %s is answered with its status', async ([, version, coding, status]) => {
   const { port } = await serve(async (request) => new Response(await request.text()));
   const head = `POST / ${version}\r\nHost: x\r\nTransfer-Encoding: ${coding}\r\n`;
@@ -122,7 +122,7 @@ test.for([
   expect(received()).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
 });
 
-test('a refusal before a small body is read keeps the connection open', async () => {
+test('a refusal before a small body is read leaves the connection open', async () => {
   const { port } = await serve(refuse);
   const head = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n';
   const { socket, received, closed } = client(port, head);
@@ -154,7 +154,7 @@ test('an answer that its client does not read is cut off within the stated time'
   });
   await until(() => ended !== undefined, 'the connection being cut');
   expect((ended?.at ?? 0) - pausedAt).toBeGreaterThan(unreadMs / 2 - 100);
-  // It would be 2,000 if Node looked twice at the whole time.
+  // If Node had counted the whole time twice, it would be 2,000.
   expect(ended?.countedMs).toBeLessThan(1.75 * unreadMs);
 });
 
@@ -163,7 +163,7 @@ test.for([
   ['HTTP/1.0 with a Host is answered', 'HTTP/1.0\r\nHost: x\r\n', 200],
   ['HTTP/1.1 without a Host is refused', 'HTTP/1.1\r\nConnection: close\r\n', 400],
   ['HTTP/1.0 with an empty Host is refused', 'HTTP/1.0\r\nHost:\r\n', 400],
-  ['HTTP/1.0 with two is refused', 'HTTP/1.0\r\nHost: x\r\nHost: y\r\n', 400],
+  ['HTTP/1.0 with two Hosts is refused', 'HTTP/1.0\r\nHost: x\r\nHost: y\r\n', 400],
 ] as const)('%s', async ([, text, status]) => {
   const { port } = await serve(({ url }) => new Response(new URL(url).pathname));
   for (const method of ['GET', 'HEAD', 'OPTIONS']) {

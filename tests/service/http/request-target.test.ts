@@ -4,7 +4,7 @@ import { problemSchema } from '#schemas/errors.ts';
 import { type HttpServer, serveHttp } from '#service/http/server.ts';
 import { rawRequest } from '../../support/raw-http.ts';
 
-/** An address that a proxy in front has let through reaches that address here, and no other. */
+/** An address that a proxy in front has let through reaches exactly that route here, and no other. */
 
 let server: HttpServer;
 let reached: string[] = [];
@@ -53,7 +53,7 @@ test.for([
   '/x;/../lookup',
   '/lookup#x',
   '/lookup?x#y',
-])('%j is refused, whatever it would mean', async (path) => {
+])('%j is refused, whatever it might mean', async (path) => {
   expect(await ask(path)).toBe('400 address-not-plain');
   expect(await ask(`http://${host()}${path}`)).toBe('400 address-not-plain');
   expect(reached).toEqual([]);
@@ -74,7 +74,7 @@ test.for([
   ['names another port', 'http://127.0.0.1/lookup', 'HOST', '400 address-not-plain'],
   ['names a user', 'http://user@HOST/lookup', 'HOST', '400 address-not-plain'],
   ['names a host with a path', 'http://HOST/x/lookup', 'HOST/x', '400 malformed-request'],
-  ['names none', 'http:///lookup', 'HOST', '400 address-not-plain'],
+  ['names no host', 'http:///lookup', 'HOST', '400 address-not-plain'],
 ] as const)('an absolute address that %s: %s', async ([, path, name, outcome]) => {
   const named = (text: string): string => text.replace('HOST', host());
   expect(await ask(named(path), [['Host', named(name)]])).toBe(outcome);

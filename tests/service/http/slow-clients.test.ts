@@ -8,7 +8,7 @@ import { until } from '../../support/service.ts';
 
 const SHORT_MS = 30;
 const QUICK: ServerLimits = { checkedEveryMs: 10 };
-/** More than the buffers of both ends take. */
+/** More than the buffers at both ends can hold. */
 const LARGE = 'x'.repeat(64 * 1024 * 1024);
 
 const { serve: serveWith, client } = httpServers();
@@ -49,14 +49,14 @@ test('a client that does not read its answer is cut off', async () => {
   const { port } = await serve({ unreadMs: SHORT_MS }, () => new Response(LARGE));
   const slow = client(port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   slow.socket.pause();
-  // The operating system of a client that reads nothing does not tell it, so the server is asked.
+  // A client that reads nothing is not told by its operating system, so this asks the server.
   await until(async () => {
     slow.socket.write('x');
     return slow.closed() || slow.socket.destroyed;
   }, 'the connection being cut');
 });
 
-test('a client whose answer takes longer than that to make is not cut off', async () => {
+test('a client is not cut off because its answer takes longer than that to make', async () => {
   let answer: ((response: Response) => void) | undefined;
   const { port } = await serve(
     { unreadMs: SHORT_MS },
@@ -64,11 +64,11 @@ test('a client whose answer takes longer than that to make is not cut off', asyn
   );
   let waiting = client(port, '');
   await until(async () => {
-    // On a busy machine the request itself may come too late.
+    // On a busy machine the request itself may arrive too late.
     if (waiting.closed()) waiting = client(port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     return answer !== undefined;
   }, 'the request');
-  // Others come and go in the meantime, each silent for as long as is allowed.
+  // Meanwhile others come and go, each silent for as long as it may be.
   for (let i = 0; i < 3; i++) {
     await until(client(port, '').closed, 'an idle connection being ended');
   }
@@ -98,7 +98,7 @@ test('a stop does not wait for an endless TLS handshake', async () => {
   await until(silent.closed);
 });
 
-test('connections beyond the limit are refused, and ended ones make room', async () => {
+test('connections beyond the limit are refused, and make room when they end', async () => {
   const { port } = await serve({ connections: 2 });
   const request = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
   const first = client(port, request);
@@ -123,7 +123,7 @@ test('headers over 16 KiB are refused with a message', async () => {
   expect(large.received()).toContain('"checked":false');
 });
 
-test('a draining server still answers, and ends each connection with its next answer', async () => {
+test('a draining server still answers, and closes each connection after its next answer', async () => {
   const server = await serve({});
   const request = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
   const kept = client(server.port, request);

@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
 
-/** One GET over TLS: what came back, or the code of what went wrong. */
+/** Makes one GET over TLS, and returns the response or the code of the error. */
 function get(baseUrl: string, path: string, options: ConnectionOptions): Promise<string> {
   const { hostname, port } = new URL(baseUrl);
   return new Promise((resolve) => {
@@ -42,7 +42,7 @@ function get(baseUrl: string, path: string, options: ConnectionOptions): Promise
   });
 }
 
-/** The name on the certificate that the server shows now. */
+/** The name on the certificate that the server presents now. */
 function shown(baseUrl: string): Promise<string> {
   const { hostname, port } = new URL(baseUrl);
   return new Promise((resolve, reject) => {
@@ -67,20 +67,20 @@ describe('a service with a certificate', () => {
   });
   afterAll(() => service?.stopAndRemove());
 
-  test('answers over TLS 1.3 and HTTP/1.1, and says so', async () => {
+  test('answers over TLS 1.3 and HTTP/1.1 and says so', async () => {
     expect(service.baseUrl).toMatch(/^https:/);
     expect(await get(service.baseUrl, '/_ping', { ca: authority.cert })).toMatch(
       /^HTTP\/1\.1 200 /,
     );
   });
 
-  test('refuses older TLS, and HTTP without it', async () => {
+  test('refuses older TLS, and HTTP without TLS', async () => {
     const old = await get(service.baseUrl, '/_ping', { ca: authority.cert, maxVersion: 'TLSv1.2' });
     expect(old).toMatch(/PROTOCOL_VERSION|UNSUPPORTED/);
     await expect(fetch(service.baseUrl.replace('https', 'http'))).rejects.toThrow('fetch failed');
   });
 
-  test('shows a renewed certificate without a restart, and keeps the last good one', async () => {
+  test('presents a renewed certificate without a restart, and keeps the last good one', async () => {
     const renewed = certify('flags renewed', { issuer: authority });
     await write('server.pem', renewed.cert);
     await until(() => service.lines.some((line) => line.includes('is not the key of')));
@@ -89,7 +89,7 @@ describe('a service with a certificate', () => {
     await until(async () => (await shown(service.baseUrl)) === 'flags renewed', 'the renewal');
   });
 
-  test('gives its certificate’s expiry in its status', async () => {
+  test('gives the expiry of its certificate in its status', async () => {
     const status = await get(service.baseUrl, '/_status', { ca: authority.cert });
     expect(status).toMatch(
       /"tls:certificate":\[\{"status":"pass","outcome":"[^"]*36[45] more days/,
@@ -97,7 +97,7 @@ describe('a service with a certificate', () => {
   });
 });
 
-/** An alert or a reset, which one depends on who is quicker; never an answer. */
+/** An alert or a reset, depending on which side is quicker, but never an answer. */
 const REFUSED = /^(?!HTTP)/;
 
 describe('a service that asks for client certificates', () => {
@@ -138,11 +138,11 @@ test.for<[string, () => [string, string, string?], string]>([
   ['a key of another certificate', () => [server.cert, client.key], 'is not the key of'],
   ['a key file with a certificate in it', () => [server.cert, server.cert], 'holds no private key'],
   [
-    'client authorities that are none',
+    'client authorities that are not certificates',
     () => [server.cert, server.key, 'x'],
     'TLS_CLIENT_CA_FILE: ',
   ],
-])('%s is refused by a message that names the setting', async ([, files, words]) => {
+])('%s is refused with a message that names the setting', async ([, files, words]) => {
   const [cert, key, ca] = files();
   const configuration = readConfiguration({
     TLS_CERT_FILE: cert === 'none.pem' ? join(folder, cert) : await write('a.pem', cert),

@@ -19,7 +19,7 @@ const [HELD, OTHER, NOT_HELD, PAGE, REPEATED] = [
 let service: TestService;
 beforeAll(async () => {
   service = await startTestService({
-    // So long that nothing is told in time but what is told at once.
+    // The window is so long that only what is notified at once is notified during the test.
     environment: { NOTIFICATIONS_WINDOW_MINUTES: '600' },
     authorities: [
       {
@@ -95,7 +95,7 @@ test('a child who left before being seen is reported to the authority at once, w
   expect(head).toMatch(/,"attended","attended_at","ward","switchboard","barred"$/);
   expect(line).toMatch(/,"left-before-seen","[^,]+Z","","02079460200",""$/);
 
-  // A correction is a further event, and takes no access back.
+  // A correction is another event, and does not take back the access.
   expect((await say(auditId, { ...said, attended: 'admitted', ward: 'Ward 4' })).status).toBe(200);
   const events = (await service.events()).filter((event) => event.type === 'attendance');
   expect(events.map((event) => event.attended)).toEqual(['left-before-seen', 'admitted']);
@@ -107,7 +107,7 @@ test('a child who left before being seen is reported to the authority at once, w
   expect('outcome' in (events[0] ?? {})).toBe(false);
 });
 
-test('any of the last five looks of a day may be named, and no made-up id', async () => {
+test('any of the last five looks of a day can be named, and a made-up id cannot', async () => {
   const token = await service.token(claims({ sub: 'nurse-3' }));
   const seen = { nhsNumber: REPEATED, attended: 'seen' };
   const ids: string[] = [];
@@ -119,7 +119,7 @@ test('any of the last five looks of a day may be named, and no made-up id', asyn
   const [oldest = '', ...later] = ids;
   for (const id of later) expect((await say(id, seen, token)).status).toBe(200);
   expect(await codeOf(await say(oldest, seen, token))).toBe('404 look-not-found');
-  // An id that another child's look, or another user's look at this child, has.
+  // The id of a look at another child, or of another user's look at this child.
   const other = await looked(OTHER, token);
   expect(await codeOf(await say(other, seen, token))).toBe('404 look-not-found');
   expect(await codeOf(await say(await looked(REPEATED), seen, token))).toBe('404 look-not-found');
@@ -128,7 +128,7 @@ test('any of the last five looks of a day may be named, and no made-up id', asyn
 describe('nothing is recorded for', () => {
   test.for<[string, () => Promise<Response>, string]>([
     [
-      'a look of somebody else',
+      'somebody else’s look',
       async () =>
         say(
           await looked(OTHER),
@@ -138,7 +138,7 @@ describe('nothing is recorded for', () => {
       '404 look-not-found',
     ],
     [
-      'a child of whom nothing was shown',
+      'a child about whom nothing was shown',
       async () => say(await looked(NOT_HELD), { nhsNumber: NOT_HELD, attended: 'seen' }),
       '404 look-not-found',
     ],
@@ -152,23 +152,23 @@ describe('nothing is recorded for', () => {
       '404 look-not-found',
     ],
     [
-      'a look that never was',
+      'a look that was never made',
       async () => say(randomUUID(), { nhsNumber: PAGE, attended: 'seen' }),
       '404 look-not-found',
     ],
     [
-      'another word',
+      'an unknown outcome',
       async () => say(randomUUID(), { nhsNumber: HELD, attended: 'fine' }),
       '400 invalid-attendance',
     ],
     [
-      'a story',
+      'a ward that is a sentence',
       async () =>
         say(randomUUID(), { nhsNumber: HELD, attended: 'seen', ward: 'He said: "help me"' }),
       '400 invalid-attendance',
     ],
     [
-      'something else besides',
+      'an extra member',
       async () => say(randomUUID(), { nhsNumber: HELD, attended: 'seen', note: 'x' }),
       '400 invalid-attendance',
     ],
@@ -182,18 +182,18 @@ describe('nothing is recorded for', () => {
   });
 });
 
-describe('the ward and its telephone cannot carry a patient’s details:', () => {
+describe('the ward and its telephone number cannot carry a patient’s details:', () => {
   test.for<[string, Record<string, string>]>([
     ['an NHS number', { ward: 'Ward 999 000 0018' }],
     ['an NHS number alone', { ward: '9990000018' }],
-    ['an NHS number with marks', { ward: '999.000.0018' }],
+    ['an NHS number with dots', { ward: '999.000.0018' }],
     ['an NHS number with letters between', { ward: '999 a 000 b 0018' }],
     ['an NHS number in other digits', { ward: '٩٩٩٠٠٠٠٠١٨' }],
-    ['a name that nobody sees', { ward: '\u{3164}' }],
+    ['an invisible name', { ward: '\u{3164}' }],
     ['a date of birth', { ward: 'Ann 05-03-19' }],
     ['more than a name', { ward: 'Ann Example is in bed by the door' }],
-    ['a mark of sentences', { ward: 'Ward 4, Ann' }],
-    ['an NHS number for a telephone number', { switchboard: '999 000 0018' }],
+    ['a comma', { ward: 'Ward 4, Ann' }],
+    ['an NHS number as the telephone number', { switchboard: '999 000 0018' }],
   ])('%s is refused, by the API and by the page', async ([, where]) => {
     const said = { nhsNumber: HELD, attended: 'admitted', ...where };
     expect(await codeOf(await say(randomUUID(), said))).toBe('400 invalid-attendance');
@@ -220,7 +220,7 @@ describe('the ward and its telephone cannot carry a patient’s details:', () =>
   });
 });
 
-test('on the page it can be recorded only for one’s own look', async () => {
+test('on the page, an outcome can be recorded only for one’s own look', async () => {
   const nurse = await signedIn(service);
   const answer = await nurse.lookUp(PAGE);
   const form = hiddenOf(answer, '/look-up/attendance');
@@ -244,7 +244,7 @@ test('on the page it can be recorded only for one’s own look', async () => {
   expect([done.status, done.heading]).toEqual([200, ATTENDANCE.recorded]);
   expect(wordsOf(done)).toContain('Northmoor Council is told.');
 
-  // A double click, or three: one event, and each is answered.
+  // Two or three clicks make one event, and each gets an answer.
   const attendances = async (): Promise<number> =>
     (await service.events()).filter(({ type }) => type === 'attendance').length;
   const before = await attendances();

@@ -7,7 +7,7 @@ import { lookupParts } from '../../support/lookup-parts.ts';
 import { testNumber } from '../../support/rows.ts';
 import { role } from '../../support/service.ts';
 
-/** A lookup of a user who is barred, whose store records an event when it is told to, or fails. */
+/** A lookup by a user who is barred. The store records the event when the test lets it, or fails. */
 function barredLookup(record: (event: RecordedEvent) => Promise<void>) {
   const spooled: RecordedEvent[] = [];
   const lookUp = createLookup({
@@ -70,7 +70,7 @@ test('an attempt by a barred user is on disk before it is answered', async () =>
   expect(spooled).toEqual([]);
 });
 
-test('an attempt that the store does not take is answered the same, and waits on disk for the store', async () => {
+test('an attempt that the store does not take gets the same answer, and waits on disk for the store', async () => {
   const { answer, spooled } = barredLookup(() => Promise.reject(new Error('away')));
   expect(await answer).toEqual(ANSWER);
   expect(spooled).toMatchObject([ATTEMPT]);

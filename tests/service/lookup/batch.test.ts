@@ -97,13 +97,13 @@ test('each item is answered as a silent read, in order, and audited separately',
   ).toHaveLength(1);
 });
 
-test('fifty registered children are listed nowhere', async () => {
+test('looks at fifty children in one batch are listed nowhere', async () => {
   await send(Array.from({ length: 50 }, () => ({ nhsNumber: CHILD })));
   const seen = lookupAnswerSchema.parse(await (await service.lookup({ nhsNumber: CHILD })).json());
   expect(seen.accesses?.map(({ own }) => own)).toEqual([true]);
 });
 
-test('a bad item is refused in its place, and audited', async () => {
+test('an invalid item is refused in its place, and audited', async () => {
   const requestId = randomUUID();
   const response = await send(
     [
@@ -135,7 +135,7 @@ test('a bad item is refused in its place, and audited', async () => {
   expect(JSON.stringify(refusals)).not.toContain('9990000019');
 });
 
-test('an item that cannot be checked says so beside those that can', async () => {
+test('an item that cannot be checked says so, beside those that can', async () => {
   const partition = `cpf:{p${partitionOf(DAMAGED_CHILD)}}:children`;
   const whole = (await service.admin.hget(partition, DAMAGED_CHILD)) ?? '';
   await service.admin.hset(partition, DAMAGED_CHILD, 'unreadable');
@@ -175,9 +175,9 @@ describe('a batch is refused as a whole', () => {
   test.for([
     ['of no items', [], '400 invalid-batch'],
     ['of 51', Array.from({ length: 51 }, () => ({ nhsNumber: CHILD })), '400 invalid-batch'],
-    ['that is no list', { nhsNumber: CHILD }, '400 invalid-batch'],
-    ['with more than items', `{"items":[{"nhsNumber":"${CHILD}"}],"x":1}`, '400 invalid-batch'],
-    ['that is no JSON', '{"items":[', '400 malformed-json'],
+    ['that is not a list', { nhsNumber: CHILD }, '400 invalid-batch'],
+    ['with an extra member', `{"items":[{"nhsNumber":"${CHILD}"}],"x":1}`, '400 invalid-batch'],
+    ['that is not JSON', '{"items":[', '400 malformed-json'],
     [
       'with a number twice in one item',
       `{"items":[{"nhsNumber":"${UNKNOWN}","nhsNumber":"${CHILD}"}]}`,
@@ -194,7 +194,7 @@ describe('a batch is refused as a whole', () => {
     expect(await code(await send(items))).toBe(expected);
   });
 
-  test('in unscheduled care, and from users with both activities who do not choose', async () => {
+  test('if it comes from unscheduled care, or from a user with both activities who does not choose', async () => {
     const requestId = randomUUID();
     const unscheduled = await service.token(claims());
     const response = await send([{ nhsNumber: CHILD }], {
@@ -221,11 +221,11 @@ describe('a batch is refused as a whole', () => {
     expect(silent.status).toBe(200);
   });
 
-  test('without a token', async () => {
+  test('if it has no token', async () => {
     expect(await code(await send([{ nhsNumber: CHILD }], { as: 'x' }))).toBe('401 token-malformed');
   });
 
-  test('by another method', async () => {
+  test('if it uses another method', async () => {
     const response = await fetch(`${service.baseUrl}/lookup/batch`);
     expect(response.headers.get('allow')).toBe('POST');
     expect(await code(response)).toBe('405 method-not-allowed');

@@ -51,7 +51,7 @@ describe('coverage', () => {
     expect([at(0), at(71.99), at(72), at(73)]).toEqual([1, 1, 0, 0]);
   });
 
-  test('names the others, with the age of what is held, or none if they never loaded', () => {
+  test('names the others with the age of their data, or without one if they have never loaded', () => {
     const { coverage } = coverageOf(
       directory(authority('ZZ1', 1), authority('ZZ2', 100), authority('ZZ3')),
       NOW,
@@ -74,11 +74,11 @@ describe('coverage', () => {
     expect(coverageOf(directory(doubtful), NOW, limits).coverage.upToDate).toBe(0);
   });
 
-  test('does not trust data from the future, since one of the clocks is wrong', () => {
+  test('does not trust data from the future, since one of the clocks must be wrong', () => {
     expect(coverageOf(directory(authority('ZZ1', -1)), NOW, limits).coverage.upToDate).toBe(0);
   });
 
-  test('allows negatives from the minimum share up, and never with no authority at all', () => {
+  test('allows negatives from the minimum share upwards, and never without any authority', () => {
     const allowed = (...authorities: Authority[]) =>
       coverageOf(directory(...authorities), NOW, limits).negativesAllowed;
     expect(allowed(authority('ZZ1', 1), authority('ZZ2'))).toBe(true);
@@ -91,7 +91,7 @@ describe('coverage', () => {
     });
   });
 
-  test('asks for the mother’s number until the first birthday', () => {
+  test('asks for the mother’s number until a child’s first birthday', () => {
     const state = coverageOf(directory(authority('ZZ1', 1)), NOW, limits);
     expect(negativeAdvice(state, undefined, NOW)).not.toContain(CHECK_THE_MOTHER);
     expect(negativeAdvice(state, day('2025-11-25'), NOW)).toContain(CHECK_THE_MOTHER);
@@ -115,7 +115,7 @@ describe('coverage', () => {
 describe('coverage of live data', () => {
   const one = authority('ZZ1', 1);
 
-  test('is that of the listed authorities: one never added here is not up to date, by its listed name', () => {
+  test('is that of the listed authorities: one never added here is not up to date, and has its name from the list', () => {
     const { coverage } = coverageOf(live(expecting('all', 'ZZ1', 'ZZ2'), one), NOW, limits);
     expect(coverageSchema.parse(coverage)).toEqual({
       area: { name: 'North Yorkshire', kind: 'all' },
@@ -126,14 +126,14 @@ describe('coverage of live data', () => {
     });
   });
 
-  test('ignores unlisted authorities, but still says whether their flags are up to date', () => {
+  test('ignores authorities that are not listed, but still says whether their flags are up to date', () => {
     const state = coverageOf(live(expecting('all', 'ZZ2'), one), NOW, limits);
     expect(state.coverage).toMatchObject({ expected: 1, upToDate: 0, complete: false });
     expect(state.negativesAllowed).toBe(false);
     expect(state.upToDate).toEqual(new Set(['ZZ1']));
   });
 
-  test('of a pilot names who is covered, by the names that clinicians know', () => {
+  test('of a pilot names who is covered, with the names that clinicians know', () => {
     const first = authority('ZZ3', 1, { name: 'A Council' });
     const { coverage } = coverageOf(live(expecting('pilot', 'ZZ2', 'ZZ3'), first), NOW, limits);
     expect(coverage.area).toEqual({
@@ -157,7 +157,7 @@ describe('coverage of live data', () => {
     });
   });
 
-  test('has no minimum share except one accepted by name', () => {
+  test('has no minimum share except one that somebody has accepted by name', () => {
     const of = (environment: Record<string, string>) =>
       coverageOf(
         live(expecting('all', 'ZZ1', 'ZZ2'), one),
@@ -173,7 +173,7 @@ describe('coverage of live data', () => {
     expect(of({ MINIMUM_COVERAGE: '0.5', ...BY })).toBe(true);
   });
 
-  test('stops the start without it, with a message that says whose decision it is', () => {
+  test('stops the start if there is none, with a message that says whose decision it is', () => {
     const start = (environment: Record<string, string>) => () =>
       coverageLimits(readConfiguration(environment), 'live');
     expect(start({})).toThrow(ConfigurationError);
@@ -198,9 +198,9 @@ describe('a list of expected authorities', () => {
     ...differing,
   });
   test.for<[string, object, string, string]>([
-    ['of no kind', { kind: undefined }, 'kind', 'must be all'],
-    ['of no area', { area: ' ' }, 'area', 'must not be empty'],
-    ['of nobody', { authorities: [] }, 'authorities', 'at least one'],
+    ['without a kind', { kind: undefined }, 'kind', 'must be all'],
+    ['without an area', { area: ' ' }, 'area', 'must not be empty'],
+    ['without authorities', { authorities: [] }, 'authorities', 'at least one'],
     [
       'with a code twice',
       { authorities: [...list({}).authorities, { code: 'ZZ1', name: 'Three' }] },
@@ -214,13 +214,13 @@ describe('a list of expected authorities', () => {
       'of an earlier authority too',
     ],
     [
-      'with a code that is none',
+      'with an invalid code',
       { authorities: [{ code: 'z', name: 'One' }] },
       'authorities.0.code',
       'ODS code',
     ],
     [
-      'with more than is known',
+      'with an unknown member',
       { authorities: [{ code: 'ZZ1', name: 'One', phone: '1' }] },
       'authorities.0',
       'phone',

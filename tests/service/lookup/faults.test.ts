@@ -37,11 +37,11 @@ async function redisPid(): Promise<number> {
 const ready = async () => (await fetch(`${service.baseUrl}/_status`)).status === 200;
 const ping = () => fetch(`${service.baseUrl}/_ping`);
 
-/** Writes to a socket and resolves once the operating system has it. */
+/** Writes to a socket, and resolves once the operating system has the text. */
 const write = (socket: Socket, text: string) =>
   new Promise<void>((resolve) => socket.write(text, () => resolve()));
 
-/** A lookup sent by hand; what is held back of its body is returned. */
+/** Sends a lookup by hand, and returns the part of its body that was held back. */
 async function begin(
   baseUrl: string,
   token: string,
@@ -62,13 +62,13 @@ async function begin(
   return { socket, rest: body.slice(cut), received: () => received };
 }
 
-test('an answer to a client that has gone is followed by a not-delivered event with the same id', async () => {
+test('an answer whose client has gone is followed by a not-delivered event with the same id', async () => {
   const token = await service.token();
   const leave = async (requestId: string): Promise<void> => {
     await until(ready);
     await service.lookup({ nhsNumber: CHILD }, { token });
-    // Redis is held up, so that the client is certain to be gone before there is an answer. What was
-    // sent before a ping is at work when the ping is answered.
+    // Redis is paused, so the client is certain to have gone before there is an answer. A request sent before a ping is
+    // being worked on by the time the ping is answered.
     const pid = await redisPid();
     process.kill(pid, 'SIGSTOP');
     const { socket } = await begin(service.baseUrl, token, CHILD, { requestId });
@@ -81,7 +81,7 @@ test('an answer to a client that has gone is followed by a not-delivered event w
   await until(async () => {
     const requestId = randomUUID();
     await leave(requestId);
-    // On a busy machine readiness may have been withdrawn in the meantime: there is no lookup then, and another try.
+    // On a busy machine readiness may have been lost meanwhile. Then there is no lookup, and this tries again.
     await service.lookup({ nhsNumber: CHILD }, { token });
     const events = await service.events();
     const lookup = events.find((event) => event.type === 'lookup' && event.requestId === requestId);
@@ -97,18 +97,18 @@ test('an answer to a client that has gone is followed by a not-delivered event w
   });
 });
 
-test('an answer read in full has no such event', async () => {
+test('an answer that is read in full has no such event', async () => {
   await until(ready);
   const { auditId } = lookupAnswerSchema.parse(
     await (await service.lookup({ nhsNumber: CHILD })).json(),
   );
-  // A later event of the same stream is there, so an earlier one would be too.
+  // A later event in the same stream is there, so an earlier one would be too.
   await service.lookup({ nhsNumber: CHILD });
   const events = (await service.events()).filter((event) => event.auditId === auditId);
   expect(events.map(({ type }) => type)).toEqual(['lookup']);
 });
 
-test('a store that hangs is could-not-check within two seconds, and is used again when it is back', async () => {
+test('a store that hangs makes lookups could-not-check within two seconds, and is used again once it is back', async () => {
   await until(ready);
   const pid = await redisPid();
   process.kill(pid, 'SIGSTOP');
@@ -129,7 +129,7 @@ test('a store that hangs is could-not-check within two seconds, and is used agai
   expect((await service.lookup({ nhsNumber: CHILD })).status).toBe(200);
 });
 
-test('a store that died is could-not-check until it is started and verified again', async () => {
+test('a store that has died makes lookups could-not-check until it is started and verified again', async () => {
   await until(ready);
   process.kill(await redisPid(), 'SIGKILL');
   await until(async () => (await service.lookup({ nhsNumber: CHILD })).status === 503);
@@ -138,7 +138,7 @@ test('a store that died is could-not-check until it is started and verified agai
   expect(answer).toMatchObject({ outcome: 'flagged' });
 });
 
-test('a plan with an unnamed authority is not shown, and the audit says so', async () => {
+test('a plan from an unnamed authority is not shown, and the audit says so', async () => {
   await until(ready);
   const admin = await service.connect('admin');
   const children = keys.children(partitionOf(UNKEPT_CHILD));
@@ -155,7 +155,7 @@ test('a plan with an unnamed authority is not shown, and the audit says so', asy
   await admin.hset(children, UNKEPT_CHILD, held);
 });
 
-test('with too few authorities up to date, a negative is could-not-check and a positive is not', async () => {
+test('if too few authorities are up to date, a negative is could-not-check and a positive is not', async () => {
   const stale = await startTestService({
     authorities: [
       { code: 'ZZ101', hoursOld: 1, rows: [{ nhsNumber: CHILD }] },
@@ -182,7 +182,7 @@ test('with too few authorities up to date, a negative is could-not-check and a p
   }
 });
 
-test('a stop lets a request in flight finish, and accepts no other', async () => {
+test('a stop lets a request in flight finish, and accepts no others', async () => {
   const stopped = await startTestService({
     authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
   });
@@ -203,7 +203,7 @@ test('a stop lets a request in flight finish, and accepts no other', async () =>
   await stopping;
 });
 
-test('without a dataset every lookup is could-not-check and readiness says what to do', async () => {
+test('without a dataset every lookup is could-not-check, and readiness says what to do', async () => {
   const empty = await startTestService({ kind: 'none' });
   try {
     const response = await empty.lookup({ nhsNumber: CHILD });
@@ -252,7 +252,7 @@ describe('the log', () => {
     }
   });
 
-  test('counts a stranger’s repeated attempts, and says so once', async () => {
+  test('counts a stranger’s repeated attempts, and reports them once', async () => {
     const lines = () => service.lines.filter((line) => line.includes('token-required')).length;
     const knock = () =>
       fetch(`${service.baseUrl}/lookup`, {
@@ -261,7 +261,7 @@ describe('the log', () => {
       });
     const before = lines();
     for (let i = 0; i < 30; i++) await knock();
-    // One line a minute; the minute may turn while this runs.
+    // It is one line a minute, and the minute may change during the test.
     expect(lines() - before).toBeGreaterThanOrEqual(1);
     expect(lines() - before).toBeLessThanOrEqual(2);
   });

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stopAndRemove());
 
-/** The process is held up for longer than the deadline between the lookup being read and being sent on. */
+/** Holds up the process for longer than the deadline, after a lookup has been read and before it is sent on. */
 async function lookUpLate(): Promise<Response> {
   const { now } = performance;
   const immediate = globalThis.setImmediate;
@@ -33,7 +33,7 @@ async function lookUpLate(): Promise<Response> {
 }
 
 test('an answer past its deadline is not given, and the audit says so', async () => {
-  // Where the store had not been looked at for a second, it is the store that is not trusted any more.
+  // If a second passes without a look at the store, the store is no longer trusted, so this tries again.
   await until(async () => {
     await until(async () => (await service.lookup({ nhsNumber: CHILD })).status === 200);
     const response = await lookUpLate();

@@ -107,7 +107,7 @@ describe('an answer', () => {
     expect(response.headers.get('x-content-type-options')).toBe('nosniff');
   });
 
-  test('for a number with nothing held is a negative that says what it does not mean', async () => {
+  test('for a number with no plan is a negative that says what it does not mean', async () => {
     const found = await answer(await service.lookup({ nhsNumber: UNKNOWN }));
     expect(found).toMatchObject({ outcome: 'not-flagged', current: false, flags: [] });
     expect(found.advice).toEqual([
@@ -124,7 +124,7 @@ describe('an answer', () => {
     expect((await service.lookup(`{\ufeff"nhsNumber":"${UNKNOWN}"}`)).status).toBe(400);
   });
 
-  test('for a baby directs the clinician to the mother as well', async () => {
+  test('for a baby sends the clinician to the mother’s number as well', async () => {
     const born = new Date(Date.now() - 30 * 86_400_000).toISOString().slice(0, 10);
     const found = await answer(await service.lookup({ nhsNumber: UNKNOWN, dateOfBirth: born }));
     expect(found.advice).toHaveLength(4);
@@ -146,7 +146,7 @@ describe('an answer', () => {
     expect(found.flags[2]).toHaveProperty('endDate', '2026-10-01');
   });
 
-  test('for an unborn child with a passed due date counts the plan as in force and gives that date', async () => {
+  test('for an unborn child whose due date has passed counts the plan as in force, and gives that date', async () => {
     const found = await answer(await service.lookup({ nhsNumber: MOTHER }));
     expect(found.current).toBe(true);
     expect(found.flags[0]).toMatchObject({ status: 'due-date-passed' });
@@ -154,7 +154,7 @@ describe('an answer', () => {
     expect(found.flags[0]).not.toHaveProperty('endDate');
   });
 
-  test('says whether the date of birth agrees, hides nothing and never reveals the one held', async () => {
+  test('says whether the date of birth agrees, hides nothing and never reveals the date held', async () => {
     const same = await answer(
       await service.lookup({ nhsNumber: CHILD, dateOfBirth: '2019-03-05' }),
     );
@@ -168,7 +168,7 @@ describe('an answer', () => {
 });
 
 describe('accesses', () => {
-  test('of two users are both listed, latest first, each once within a day with how many looks', async () => {
+  test('of two users are both listed, latest first, each once a day with the number of looks', async () => {
     const nurse = await service.token();
     const doctor = await service.token(claims({ sub: 'doctor-2', name: 'Dan Doctor' }));
     await service.lookup({ nhsNumber: SEEN_BY_TWO }, { token: nurse });
@@ -181,7 +181,7 @@ describe('accesses', () => {
     expect(found.accesses?.[0]?.at).toBe(found.checkedAt);
   });
 
-  test('are neither shown to a silent read nor added to by it', async () => {
+  test('are not shown to a silent read, which adds none', async () => {
     const gp = await service.token(
       claims({ sub: 'gp-3', activities: ['B0170'], organisation: 'ZZP01' }),
     );
@@ -198,7 +198,7 @@ describe('accesses', () => {
 });
 
 describe('the audit', () => {
-  test('reads back whatever form of UUID a request had', async () => {
+  test('reads back whichever version of UUID a request had', async () => {
     const requestId = '11111111-2222-0333-c444-555555555555';
     const response = await service.lookup(
       { nhsNumber: testNumber(990) },
@@ -208,7 +208,7 @@ describe('the audit', () => {
     expect(await service.events()).toContainEqual(expect.objectContaining({ requestId }));
   });
 
-  test('holds the event of every answer, with who asked, in what role, and what was shown', async () => {
+  test('has an event for every answer, with who asked, in which role, and what was shown', async () => {
     const requestId = randomUUID();
     const found = await answer(
       await service.lookup(
@@ -218,7 +218,7 @@ describe('the audit', () => {
     );
     const event = (await service.events()).find(({ auditId }) => auditId === found.auditId);
     expect(lookupEventSchema.strict().safeParse(event).error?.issues[0]).toMatchObject({
-      // What the store adds, and nothing else, goes beyond what the service writes.
+      // Only what the store adds goes beyond what the service writes.
       keys: ['partition', 'number', 'at', 'outcome', 'shown', 'sources', 'accessesShown'],
     });
     expect(event).toMatchObject({
@@ -255,7 +255,7 @@ describe('the audit', () => {
   });
 });
 
-describe('the role and access that a lookup counts as', () => {
+describe('the role and access under which a lookup counts', () => {
   const ask = async (token: string, headers: Record<string, string> = {}) => {
     const response = await service.lookup({ nhsNumber: UNKNOWN }, { token, headers });
     const body: unknown = await response.json();
@@ -278,14 +278,14 @@ describe('the role and access that a lookup counts as', () => {
     ['both, false, unscheduled', both, 'ZZH01', 'false', 'silent-read-not-allowed'],
     ['both, false, unregistered', both, 'ZZQ99', 'false', 'silent-read-not-allowed'],
     ['neither', ['B0999'], 'ZZH01', undefined, 'activity-required'],
-    ['header that is no boolean', both, 'ZZH01', 'yes', 'access-header-invalid'],
+    ['header that is not a boolean', both, 'ZZH01', 'yes', 'access-header-invalid'],
   ])('%s', async ([, activities, organisation, header, expected]) => {
     const token = await service.token(claims({ activities, organisation }));
     const headers = header === undefined ? {} : { isunscheduledaccessevent: header };
     expect(await ask(token, headers)).toBe(expected);
   });
 
-  test('with several roles the one named is used, and none is guessed', async () => {
+  test('with several roles the named one is used, and none is guessed', async () => {
     const token = await service.token(
       claims({ roles: [role('first', ['B0107']), role('second', ['B0170'], 'ZZP01')] }),
     );
@@ -297,7 +297,7 @@ describe('the role and access that a lookup counts as', () => {
   });
 });
 
-test('every answer but a 200 says in words and as data that nothing was checked', async () => {
+test('every answer but a 200 says in words and in data that nothing was checked', async () => {
   const response = await service.lookup({ nhsNumber: '9990000019' });
   expect(problemSchema.parse(await response.json())).toMatchObject({
     checked: false,

@@ -73,7 +73,7 @@ test('a replaced or withdrawn number is could-not-check, and the answer says why
       checked: false,
       advice: [NUMBER_NOT_IN_USE],
     });
-    // Trying again does not help, and the new number may be that of an adopted child.
+    // Trying again does not help, and the new number may belong to an adopted child.
     expect(response.headers.get('retry-after')).toBeNull();
     expect(text).not.toContain(NEW);
     await until(
@@ -93,7 +93,7 @@ test('a plan held under such a number is shown', async () => {
   expect(await outcomeOf(REPLACED_HELD)).toBe('flagged');
 });
 
-test('a number in use is a negative, and so is a sensitive one, which nothing reveals', async () => {
+test('a number in use is a negative, and so is that of a sensitive record, which nothing reveals', async () => {
   expect(await outcomeOf(NEW)).toBe('not-flagged');
   expect(await outcomeOf(SENSITIVE)).toBe('not-flagged');
 });
@@ -133,17 +133,17 @@ test('in a batch, only that item could not be checked', async () => {
   });
 });
 
-test('follows the register: a number in use again is looked up again', async () => {
+test('if the register says that a number is in use again, it is looked up again', async () => {
   await writeRegister(`${REPLACED},current,,${person}`, `${NEW},superseded,${REPLACED},${person}`);
   await until(async () => (await service.lookup({ nhsNumber: REPLACED })).status === 200);
   expect((await service.lookup({ nhsNumber: NEW })).status).toBe(503);
-  // A register that cannot be used is no reason to believe that a number is in use.
+  // An unusable register is no reason to believe that a number is in use.
   await writeRegister('nonsense');
   await until(() => service.lines.join().includes('numbers no longer in use could not be stored'));
   expect((await service.lookup({ nhsNumber: NEW })).status).toBe(503);
 });
 
-test('what PDS said about numbers that a register does not list is kept: replaced ones, and those of sensitive records', async () => {
+test('what PDS said about numbers that the register does not list is kept, for both replaced numbers and sensitive records', async () => {
   await markNumber(service.admin, UNLISTED, 'not-in-use');
   await markNumber(service.admin, HELD_SENSITIVE, 'sensitive');
   await writeRegister(

@@ -5,14 +5,14 @@ import { createOverload } from '#service/lookup/overload.ts';
 const AT_ONCE = 8;
 const silent = { log: () => undefined };
 
-/** An overload rule whose clock only advances when told to. */
+/** An overload rule whose clock moves only when told to. */
 function startOverload() {
   let now = 0;
   let inStore = 0;
   const isOverloaded = createOverload({ underWay: () => inStore }, AT_ONCE, silent, () => now);
   const takenOn = (requests: number): number =>
     Array.from({ length: requests }, () => isOverloaded()).filter((refused) => !refused).length;
-  /** Turns of the event loop that take so long each, in which a request comes. */
+  /** Turns of the event loop that take this long each, with one request in each. */
   async function turns(milliseconds: number, count = 1): Promise<void> {
     for (let turn = 0; turn < count; turn++) {
       isOverloaded();
@@ -30,11 +30,11 @@ function startOverload() {
   };
 }
 
-test('a process takes on no more simultaneous requests than it works on at once', () => {
+test('a process takes on no more requests at a time than it can work on at once', () => {
   expect(startOverload().takenOn(50)).toBe(AT_ONCE);
 });
 
-test('requests under way in the store count, and those waiting elsewhere do not', async () => {
+test('requests in the store count, and those waiting elsewhere do not', async () => {
   const { takenOn, turns, holdInStore } = startOverload();
 
   expect(takenOn(50)).toBe(AT_ONCE);
@@ -43,7 +43,7 @@ test('requests under way in the store count, and those waiting elsewhere do not'
   expect(takenOn(50)).toBe(AT_ONCE - 3);
 });
 
-test('a process with late turns takes on an eighth, and all again once they are not late', async () => {
+test('a process whose turns are late takes on an eighth, and all again once they are not late', async () => {
   const { takenOn, turns } = startOverload();
 
   await turns(150, 10);
@@ -54,7 +54,7 @@ test('a process with late turns takes on an eighth, and all again once they are 
 });
 
 test.each([350, 5_000, 60_000])(
-  'one long turn of %d ms alone refuses nothing',
+  'a single long turn of %d ms refuses nothing',
   async (milliseconds) => {
     const { takenOn, turns } = startOverload();
 
@@ -71,7 +71,7 @@ test('late turns are forgotten after a second without requests', async () => {
   expect(takenOn(AT_ONCE)).toBe(AT_ONCE);
 });
 
-test('a late process takes on the few that it can', async () => {
+test('a process whose turns are late takes on the few that it can', async () => {
   const { takenOn, turns } = startOverload();
 
   await turns(60_000, 20);

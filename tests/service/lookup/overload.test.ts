@@ -23,7 +23,7 @@ afterAll(() => service?.stopAndRemove());
 
 const ready = async () => (await fetch(`${service.baseUrl}/_status`)).status === 200;
 
-/** While the store is held up, with as many lookups under way as a process takes on. */
+/** Runs while the store is paused, with as many lookups under way as a process takes on. */
 async function whileBusy<T>(work: (underWay: Promise<Response>) => Promise<T>): Promise<T> {
   await until(ready);
   const token = await service.token();
@@ -35,7 +35,7 @@ async function whileBusy<T>(work: (underWay: Promise<Response>) => Promise<T>): 
     const sent = Array.from({ length: AT_ONCE }, () =>
       service.lookup({ nhsNumber: CHILD }, { token }),
     );
-    // Sent before a ping, at work when the ping is answered.
+    // What was sent before a ping is being worked on by the time the ping is answered.
     for (let i = 0; i < 3; i++) await fetch(`${service.baseUrl}/_ping`);
     const outcome = await work(Promise.race(sent));
     process.kill(pid, 'SIGCONT');
@@ -66,7 +66,7 @@ test('a lookup beyond what a process takes on is refused before any of the other
   expect((await service.lookup({ nhsNumber: CHILD })).status).toBe(200);
 });
 
-test('a FHIR search beyond that is refused too, as an OperationOutcome', async () => {
+test('a FHIR search beyond the limit is also refused, with an OperationOutcome', async () => {
   const first = await whileBusy(async (underWay) =>
     Promise.race([
       fetch(`${service.baseUrl}/FHIR/R4/CareTeam/_search`, {
@@ -87,11 +87,11 @@ test('a FHIR search beyond that is refused too, as an OperationOutcome', async (
   expect(await first?.json()).toMatchObject({ resourceType: 'OperationOutcome' });
 });
 
-/** A POST to /lookup as it goes over the wire, with a body of so many bytes to follow. */
+/** A POST to /lookup as sent over the wire, announcing a body of this length. */
 const requestOf = (token: string, length: number): string =>
   `POST /lookup HTTP/1.1\r\nHost: ${new URL(service.baseUrl).host}\r\nAuthorization: Bearer ${token}\r\nX-Request-ID: ${randomUUID()}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
 
-test('clients that do not send their bodies take nobody’s place', async () => {
+test('clients that do not send their bodies take up no places', async () => {
   await until(ready);
   const token = await service.token();
   const { hostname, port } = new URL(service.baseUrl);
@@ -101,14 +101,14 @@ test('clients that do not send their bodies take nobody’s place', async () => 
     return socket;
   });
   await Promise.all(slow.map((socket) => once(socket, 'connect')));
-  // Sent after them, answered after they were looked at.
+  // By the time these pings are answered, the requests sent before them have been looked at.
   for (let i = 0; i < 3; i++) await fetch(`${service.baseUrl}/_ping`);
 
   expect((await service.lookup({ nhsNumber: CHILD }, { token })).status).toBe(200);
   for (const socket of slow) socket.destroy();
 });
 
-test('lookups in one packet are made one after the other, and refuse nobody', async () => {
+test('lookups in one packet are made one after another, and refuse nobody', async () => {
   await until(ready);
   const body = JSON.stringify({ nhsNumber: CHILD });
   const token = await service.token();

@@ -41,7 +41,7 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stopAndRemove());
 
-/** Status and code of a refusal, which must be whole: problem, words, and nothing cached. */
+/** The status and code of a refusal, which must be a problem with all its words and must not be cached. */
 async function refusal(response: Response): Promise<string> {
   expect(response.headers.get('content-type')).toBe('application/problem+json');
   expect(response.headers.get('cache-control')).toBe('no-store');
@@ -57,7 +57,7 @@ async function refusal(response: Response): Promise<string> {
 
 describe('a body', () => {
   test.for<[string, string | Uint8Array<ArrayBuffer>, string]>([
-    ['that is no JSON', '{"nhsNumber":', '400 malformed-json'],
+    ['that is not JSON', '{"nhsNumber":', '400 malformed-json'],
     ['that is empty', '', '400 malformed-json'],
     ['of two objects', `{"nhsNumber":"${CHILD}"}{}`, '400 malformed-json'],
     ['that is an array', `[{"nhsNumber":"${CHILD}"}]`, '400 malformed-json'],
@@ -78,7 +78,7 @@ describe('a body', () => {
     ['with an unknown field', `{"nhsNumber":"${CHILD}","name":"x"}`, '400 invalid-request'],
     ['with __proto__', `{"nhsNumber":"${CHILD}","__proto__":{}}`, '400 invalid-request'],
     [
-      'with no such day',
+      'with a day that does not exist',
       `{"nhsNumber":"${CHILD}","dateOfBirth":"2023-02-29"}`,
       '400 invalid-request',
     ],
@@ -92,7 +92,7 @@ describe('a body', () => {
     expect(await refusal(response)).toBe(expected);
   });
 
-  test('over 16 KiB is refused in chunks too, before it has all been sent', async () => {
+  test('over 16 KiB is also refused in chunks, before all of it has been sent', async () => {
     const sent = { chunks: 0 };
     const body = new ReadableStream<Uint8Array>({
       pull(controller) {
@@ -130,16 +130,16 @@ describe('ids', () => {
   const UUID = randomUUID();
   test.for([
     ['no request id', { 'x-request-id': '' }, '400 request-id-required'],
-    ['no UUID', { 'x-request-id': 'abc' }, '400 request-id-invalid'],
+    ['an id that is not a UUID', { 'x-request-id': 'abc' }, '400 request-id-invalid'],
     ['two UUIDs', { 'x-request-id': `${UUID}, ${UUID}` }, '400 request-id-invalid'],
-    ['more than a UUID', { 'x-request-id': `${UUID}0` }, '400 request-id-invalid'],
+    ['a UUID with an extra digit', { 'x-request-id': `${UUID}0` }, '400 request-id-invalid'],
     ['a bad correlation id', { 'x-correlation-id': CHILD }, '400 correlation-id-invalid'],
   ] as const)('%s is refused', async ([, headers, expected]) => {
     const response = await service.lookup({ nhsNumber: CHILD }, { headers });
     expect(await refusal(response)).toBe(expected);
   });
 
-  test('are echoed by a refusal, but only valid ones', async () => {
+  test('are returned in a refusal, but only if they are valid', async () => {
     const headers = { 'x-request-id': UUID, 'x-correlation-id': 'not-one' };
     const response = await service.lookup({ nhsNumber: CHILD }, { headers });
     expect(response.headers.get('x-request-id')).toBe(UUID);
@@ -159,7 +159,7 @@ describe('a token', () => {
     key = keys.privateKey,
   ) => new SignJWT(payload).setProtectedHeader(protectedHeader).sign(key);
 
-  test('of a configured issuer is accepted', async () => {
+  test('from a configured issuer is accepted', async () => {
     const token = await sign(base());
     expect((await service.lookup({ nhsNumber: CHILD }, { token })).status).toBe(200);
   });
@@ -224,7 +224,7 @@ describe('a token', () => {
       '431 headers-too-large',
     ],
   ];
-  test.for(cases)('%s is refused as its own case', async ([, make, expected]) => {
+  test.for(cases)('%s is refused for its own reason', async ([, make, expected]) => {
     const response = await service.lookup({ nhsNumber: CHILD }, { token: await make() });
     expect(await refusal(response)).toBe(expected);
     expect(response.headers.get('www-authenticate')).toBe(
@@ -250,7 +250,7 @@ describe('a token', () => {
   });
 
   test('that was verified does not outlive its expiry', async () => {
-    // Five seconds of tolerance: this one has under two seconds left.
+    // With the five seconds of tolerance, this one has less than two seconds left.
     const token = await sign({ ...base(), exp: now() - 4 });
     expect((await service.lookup({ nhsNumber: CHILD }, { token })).status).toBe(200);
     await until(async () => (await service.lookup({ nhsNumber: CHILD }, { token })).status === 401);
@@ -286,7 +286,7 @@ describe('without a valid token', () => {
     socket.destroy();
   });
 
-  test('nothing is audited, however often', async () => {
+  test('nothing is audited, however often it happens', async () => {
     const before = (await service.events()).length;
     await Promise.all(
       Array.from({ length: 20 }, () => service.lookup({ nhsNumber: CHILD }, { token: 'x' })),
@@ -301,7 +301,7 @@ describe('with a valid token', () => {
       (event) => event.type === 'refusal' && event.requestId === requestId,
     );
 
-  test('a refusal is audited, with an invalid number only as a hash', async () => {
+  test('a refusal is audited, and an invalid number appears only as a hash', async () => {
     const requestId = randomUUID();
     const headers = { 'x-request-id': requestId };
     await service.lookup({ nhsNumber: '9990000019' }, { headers });
@@ -341,8 +341,8 @@ describe('any other request', () => {
   });
 
   test.for([
-    ['no HTTP', 'hello\r\n\r\n', '400 malformed-request'],
-    ['no host that is one', 'POST /lookup HTTP/1.1\r\nHost: a b\r\n\r\n', '400 malformed-request'],
+    ['anything but HTTP', 'hello\r\n\r\n', '400 malformed-request'],
+    ['an invalid host', 'POST /lookup HTTP/1.1\r\nHost: a b\r\n\r\n', '400 malformed-request'],
     [
       'two lengths',
       'POST /lookup HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',

@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stopAndRemove());
 
-test('only a demo with the sample rehearses: elsewhere those numbers are ordinary', () => {
+test('only a demo with the sample rehearses: elsewhere its numbers are ordinary ones', () => {
   const sample = new Map(
     SAMPLE_AUTHORITIES.map(({ format: _format, ...authority }) => [
       authority.code,

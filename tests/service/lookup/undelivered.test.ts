@@ -4,11 +4,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { whenUndelivered } from '#service/lookup/undelivered.ts';
 import { until } from '../../support/service.ts';
 
-/** More than the socket buffers of both ends take, so that an unread answer cannot be written in full. */
+/** More than the socket buffers at both ends can hold, so that an unread answer cannot be written in full. */
 const LARGE = 'x'.repeat(64 * 1024 * 1024);
 
 let server: Server;
-/** What became of the answers, by the path of their request. */
+/** What happened to the answers, by the path of the request. */
 const arrived: string[] = [];
 const told: string[] = [];
 const finished: string[] = [];
@@ -53,7 +53,7 @@ test('an answer whose client left first is reported', async () => {
   await until(() => told.includes('/small/late'));
 });
 
-test('answers that were written are not reported', async () => {
+test('answers that were written in full are not reported', async () => {
   const { socket, received } = send('/small/3', '/small/4');
   await until(() => received().split('small').length === 3);
   await until(() => finished.includes('/small/4'));

@@ -11,8 +11,8 @@ import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService } from '../../support/service.ts';
 
 /**
- * A lookup process may write the lists of who looked, so anybody who has its password may write anything there.
- * A list that cannot be read is said to be so; it never costs the flag.
+ * A lookup process may write the lists of who looked, so anybody with its password may write anything there. A list
+ * that cannot be read is reported as unreadable, and never hides the flag.
  */
 
 const CHILD = testNumber(701);
@@ -31,7 +31,7 @@ afterAll(() => service?.stopAndRemove());
 beforeEach(() => service.admin.del(LIST));
 
 const poison = (value: string | Buffer): Promise<unknown> => service.admin.hset(LIST, CHILD, value);
-/** Puts there what the functions themselves would make of it. */
+/** Writes a list there, packed as the functions would pack it. */
 const poisonPacked = (value: unknown): Promise<unknown> =>
   service.admin.eval(
     "return redis.call('HSET', KEYS[1], ARGV[1], cmsgpack.pack(cjson.decode(ARGV[2])))",
@@ -69,7 +69,7 @@ async function eventOf(auditId: string | undefined) {
   return (await service.events()).find((event) => event.auditId === auditId);
 }
 
-test('a list written by the service is read, with and without the code of a role', async () => {
+test('a list written by the service is read, with or without a role code', async () => {
   const { roleCode: _, ...older } = WHO;
   await poisonPacked([listed(), listed({ user: 'other', entry: JSON.stringify(older) })]);
   const { accesses, advice } = await look();
@@ -81,7 +81,7 @@ test('a list written by the service is read, with and without the code of a role
   expect(advice).not.toContain(WHO_LOOKED_NOT_SHOWN);
 });
 
-test('a list with the longest names that a token may have is read', async () => {
+test('a list with the longest names that a token may contain is read', async () => {
   const longest = '\u0939'.repeat(120);
   const entry = JSON.stringify({
     name: longest,
@@ -93,7 +93,7 @@ test('a list with the longest names that a token may have is read', async () => 
   expect((await look()).accesses).toMatchObject([{ own: true }, { name: longest }]);
 });
 
-describe('an unreadable list hides no flag, is reported as unreadable and stays as evidence', () => {
+describe('an unreadable list hides no flag, is reported as unreadable, and stays as evidence', () => {
   test.each<[string, () => Promise<unknown>]>([
     ['bytes', () => poison('nonsense')],
     ['nothing', () => poison('')],
@@ -184,7 +184,7 @@ describe('an unreadable list hides no flag, is reported as unreadable and stays 
 });
 
 test.each(['CareTeam', 'Flag'] as const)(
-  'a search for %s shows its plans and says that who looked cannot be shown',
+  'a search for %s shows its plans, and says that who looked cannot be shown',
   async (type) => {
     await poison('nonsense');
     const { matches, issues } = await fhir.found(type, CHILD);
@@ -199,7 +199,7 @@ test.each(['CareTeam', 'Flag'] as const)(
   },
 );
 
-test('a search for accesses says that they cannot be shown, and not that there are none', async () => {
+test('a search for accesses says that they cannot be shown, not that there are none', async () => {
   await poison('nonsense');
   const response = await fhir.search('AuditEvent', CHILD);
   expect(response.status).toBe(200);
@@ -217,7 +217,7 @@ test('a search for accesses says that they cannot be shown, and not that there a
   expect(await eventOf(bundle.id)).toMatchObject({ search: 'AuditEvent', accessesShown: [] });
 });
 
-test('a silent read, which shows no accesses, is answered as before', async () => {
+test('a silent read, which shows no accesses, is answered as usual', async () => {
   await poison('nonsense');
   const token = await service.token(claims({ activities: ['B0170'], organisation: 'ZZP01' }));
   const response = await service.lookup({ nhsNumber: CHILD }, { token });

@@ -18,7 +18,7 @@ const seed = Number(process.env['FAULT_SEED'] ?? '1');
 const KILLS = Number(process.env['MESH_KILLS'] ?? '4');
 const AT_ONCE = 2;
 
-/** Takes whole pairs out of the inbox as the intake does. */
+/** Takes complete pairs out of the inbox, as the intake does. */
 async function takeIn(inbox: string, taken: Map<string, string[]>): Promise<void> {
   const names = await readdir(inbox);
   for (const data of names.filter((name) => name.endsWith('.dat'))) {
@@ -31,7 +31,9 @@ async function takeIn(inbox: string, taken: Map<string, string[]>): Promise<void
   }
 }
 
-/** Kills a client before its step `dieAt`, lets another finish, and compares. @returns the steps there were, if it lived */
+/**
+ * Kills a client before its step `dieAt`, lets another finish, and compares. @returns the number of steps, if it lived
+ */
 async function killAt(dieAt: number): Promise<number | undefined> {
   const server = await startMeshServer();
   const folder = await mkdtemp(join(tmpdir(), 'cpf-mesh-killed-'));
@@ -67,7 +69,7 @@ async function killAt(dieAt: number): Promise<number | undefined> {
     const client = await openQuickClient(folder, server.connection());
     await workItOff(client, 2);
     await takeIn(join(folder, 'inbox'), taken);
-    // Listed once more, as if MESH had lost the acknowledgement.
+    // The messages are listed again, as if MESH had lost the acknowledgements.
     for (const message of messages) message.status = 'accepted';
     await until(async () => {
       await client.step();
@@ -94,7 +96,7 @@ async function killAt(dieAt: number): Promise<number | undefined> {
 }
 
 test.runIf(KILLS > 4)(
-  'cp-flags mesh, killed again and again, loads every upload and answers each once',
+  'cp-flags mesh, killed again and again, loads every upload and answers each one once',
   async () => {
     const server = await startMeshServer();
     const folder = await testFolder();
@@ -146,7 +148,7 @@ test.runIf(KILLS > 4)(
   300_000,
 );
 
-test(`a client killed before any of its steps continues with nothing lost or repeated (seed ${seed})`, async () => {
+test(`a client killed before any of its steps continues without losing or repeating anything (seed ${seed})`, async () => {
   const steps = await killAt(0);
   if (steps === undefined) throw new Error('it was not to be killed');
   expect(steps).toBeGreaterThan(40);

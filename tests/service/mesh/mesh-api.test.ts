@@ -36,7 +36,7 @@ const value = oneof(
   string({ unit: 'binary', maxLength: 600 }),
   constantFrom('1:1', '1:2', '2:2', '1:0', '0:1', 'DATA', 'REPORT', 'gzip', 'X26ABC1', '00', '14'),
 );
-/** JSON of any kind, and such as is nearly right. */
+/** Any JSON, and JSON that is nearly right. */
 const body = oneof(
   string({ unit: 'binary' }),
   json(),
@@ -50,7 +50,7 @@ const body = oneof(
     detail: constantFrom([], [{}], [{ code: 12 }], [{ code: '12', msg: '999 000 0018' }], 'text'),
   }).map((found) => JSON.stringify(found)),
 );
-/** So that what comes after the first checks is tried too. */
+/** With these headers an answer passes the first checks, so that the later ones are tried too. */
 const SOUND = { 'mex-chunk-range': '1:1', 'content-encoding': 'gzip', 'mex-messagetype': 'DATA' };
 const answer = record({
   kind: constantFrom('reply' as const),
@@ -66,7 +66,7 @@ const answer = record({
 const lost = record({ kind: constantFrom('lost' as const), fault: string() });
 const reply = oneof({ weight: 9, arbitrary: answer }, { weight: 1, arbitrary: lost });
 
-/** An exchange that gives this answer to everything, its body to the sink that is there for it. */
+/** An exchange that gives this answer to everything, writing the body to the sink for it. */
 function answering(given: MeshReply): Exchange {
   async function once({ sinkFor }: MeshRequest): Promise<MeshReply> {
     if (given.kind === 'lost') return given;

@@ -27,14 +27,14 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const MAX_BYTES = 100_000;
 
-/** However slow the machine is, an answer that comes is in time. */
+/** Deadlines so long that an answer on a slow machine is always in time. */
 const PATIENT = {
   connectDeadlineMs: WAIT_MS,
   idleDeadlineMs: WAIT_MS,
   requestDeadlineMs: WAIT_MS,
   retryMs: 1,
 };
-/** For a server whose silence is waited out. */
+/** For a server whose silence the test waits out. */
 const HASTY = { ...PATIENT, idleDeadlineMs: 150, requestDeadlineMs: 600 };
 
 let server: MeshServer;
@@ -86,7 +86,7 @@ async function open(
   return client;
 }
 
-/** A step after so much time. */
+/** Makes a step after this much time. */
 async function step(client: MeshClient, laterMs = 0): Promise<void> {
   now += laterMs;
   await client.step();
@@ -116,7 +116,7 @@ const POST_OUTBOX = /\/outbox$/;
 const LIST = /\/inbox\?/;
 
 describe('receiving', () => {
-  test('a message is acknowledged to MESH only once the second copy has it, and it is taken once', async () => {
+  test('a message is acknowledged to MESH only once the second copy has it, and is taken once', async () => {
     const message = server.put({ data: '<File/>' });
     let away = true;
     const client = await open({
@@ -154,7 +154,7 @@ describe('receiving', () => {
     expect(said).toEqual([]);
   });
 
-  test('chunks are joined in order, each compressed by itself or not at all', async () => {
+  test('chunks are joined in order, whether each is compressed or not', async () => {
     const packed = server.put({ data: ['one ', 'two ', 'three'] });
     const plain = server.put({
       data: [Buffer.from('one '), Buffer.from('two')],
@@ -179,7 +179,7 @@ describe('receiving', () => {
     expect(inInbox()).toEqual([]);
   });
 
-  test('a message too large, or that cannot be unpacked, goes unchanged to the intake, which refuses it', async () => {
+  test('a message that is too large or cannot be unpacked goes unchanged to the intake, which refuses it', async () => {
     const damaged = server.put({ data: [Buffer.from('1f8b no gzip', 'latin1')] });
     const trailing = server.put({ data: [Buffer.concat([gzipSync('data'), Buffer.from('more')])] });
     const cut = server.put({ data: [gzipSync(randomBytes(500)).subarray(0, 300)] });
@@ -201,7 +201,7 @@ describe('receiving', () => {
     );
   });
 
-  test('a message for another program stays in the mailbox, and is fetched once', async () => {
+  test('a message for another program stays in the mailbox, and is fetched only once', async () => {
     const other = server.put({ headers: { 'mex-workflowid': 'PATHOLOGY' } });
     const elsewhere = server.put({ headers: { 'mex-to': 'X26CPF9' } });
     const client = await open();
@@ -231,7 +231,7 @@ describe('receiving', () => {
   });
 
   test.each(['the same process', 'another process'])(
-    'an upload waits no longer once a clock that was ahead is put right (%s)',
+    'an upload waits no longer once a clock that was ahead is corrected (%s)',
     async (who) => {
       let client = await open();
       await step(client, DAY);
@@ -248,7 +248,7 @@ describe('receiving', () => {
     },
   );
 
-  test('a message that failed while the clock was ahead is tried again once it is put right', async () => {
+  test('a message that failed while the clock was ahead is tried again once the clock is corrected', async () => {
     const client = await open();
     const message = server.put({ data: '<File/>' });
     server.fault(({ path }) =>
@@ -262,14 +262,14 @@ describe('receiving', () => {
   });
 
   test.each(['the same process', 'another process'])(
-    'an answer waits no longer, and a silent client is reported, once a clock that was ahead is put right (%s)',
+    'an answer waits no longer, and a silent client is reported, once a clock that was ahead is corrected (%s)',
     async (who) => {
       let client = await open();
       await putAnswer('A1', 'an answer');
       server.fault(({ method, path }) =>
         method === 'POST' && POST_OUTBOX.test(path) ? { kind: 'cut-before' } : undefined,
       );
-      // Less than the longest wait, so that no length of one shows it.
+      // This is less than the longest wait, so the length of a wait alone does not give it away.
       await step(client, 5 * HOUR);
       expect(client.file.sentIn('asked')).toHaveLength(1);
       server.fault(undefined);
@@ -298,7 +298,7 @@ describe('receiving', () => {
     expect(said).toHaveLength(1);
   });
 
-  test('a malformed message is not taken, not acknowledged, and tried again', async () => {
+  test('a malformed message is not taken or acknowledged, and is tried again', async () => {
     const wrongs: Record<string, Record<string, string> | number> = {
       'the range of another part': { 'mex-chunk-range': '2:2' },
       'a range of no parts': { 'mex-chunk-range': '1:0' },
@@ -341,7 +341,7 @@ describe('receiving', () => {
     expect(inInbox()).toHaveLength(2 * messages.size + 2);
   });
 
-  test.for([404, 410])('a message that is gone (%i) delays no other', async (status) => {
+  test.for([404, 410])('a message that is gone (%i) does not delay others', async (status) => {
     const message = server.put();
     const good = server.put();
     server.fault(({ path }) =>
@@ -425,7 +425,7 @@ describe('receiving', () => {
     expect(inInbox()).toEqual(ids.flatMap((id) => [`${id}.ctl`, `${id}.dat`]).toSorted());
   });
 
-  test('a list that repeats itself ends', async () => {
+  test('reading a list that repeats itself ends', async () => {
     server.put();
     server.fault(({ path }) =>
       LIST.test(path)
@@ -452,13 +452,13 @@ describe('the rules of MESH', () => {
   test('a token matches the one that MESH documents', () => {
     const connection = { mailbox: 'X26ABC1', password: 'password', sharedKey: 'TestKey' };
     const at = new Date('2026-11-28T01:02:59.999Z');
-    // Made with mesh-client 5.0.2, `AuthTokenGenerator`, at that time.
+    // Made with `AuthTokenGenerator` of mesh-client 5.0.2 at that time.
     expect(authorization(connection, at, 'b6ae8b1f-0b1d-4a3e-9a60-1e31bd3f0e0b')).toBe(
       'NHSMESH X26ABC1:b6ae8b1f-0b1d-4a3e-9a60-1e31bd3f0e0b:0:202611280102:ba90c89f6829f368799296cc84b2ea694bbfab854a7911f008ddcf549be19653',
     );
   });
 
-  test('no two requests share a token, not even a repeated one', async () => {
+  test('no two requests share a token, not even when one is repeated', async () => {
     server.put();
     let times = 0;
     server.fault(({ path }) =>
@@ -484,7 +484,7 @@ describe('the rules of MESH', () => {
     expect(callsOf('GET', LIST)).toBe(before + 1);
   });
 
-  test('a handshake is made at the start and once a day', async () => {
+  test('a handshake is made at the start and then once a day', async () => {
     const handshakes = (): number => callsOf('POST', /X26CPF1$/);
     const client = await open();
     for (let time = 0; time < 7; time++) await step(client, 6.5 * HOUR);
@@ -493,7 +493,7 @@ describe('the rules of MESH', () => {
     expect(handshakes()).toBe(3);
   });
 
-  test('a refused handshake is reported, and delays no upload', async () => {
+  test('a refused handshake is reported and delays no upload', async () => {
     const message = server.put();
     server.fault(({ path, method }) =>
       method === 'POST' && path.endsWith('X26CPF1') ? { kind: 'answer', status: 400 } : undefined,
@@ -536,12 +536,12 @@ describe('the rules of MESH', () => {
     expect(client.file.state()).toMatchObject({ problem: false });
   });
 
-  test('while MESH is away it is asked less and less often', async () => {
+  test('while MESH is away, it is asked less and less often', async () => {
     server.fault(() => ({ kind: 'answer', status: 503 }));
     const client = await open();
     for (let minute = 0; minute < 120; minute++) await step(client, MINUTE);
     const handshakes = callsOf('POST', /X26CPF1$/);
-    // Four attempts each time.
+    // There are four attempts each time.
     expect(handshakes / 4).toBeLessThan(20);
     expect(handshakes / 4).toBeGreaterThan(7);
   });
@@ -602,7 +602,7 @@ describe('when MESH refuses', () => {
     expect(server.sentTo('X26ABC1')).toHaveLength(1);
   });
 
-  test('a clock that is hours wrong is named', async () => {
+  test('a clock that is hours wrong is named as the cause', async () => {
     const client = await open();
     server.clockAhead(3 * HOUR);
     await step(client);
@@ -630,24 +630,24 @@ describe('when MESH refuses', () => {
   });
 
   test.for<[string, (count: number) => ReturnType<Parameters<MeshServer['fault']>[0] & {}>]>([
-    ['that is mute', () => ({ kind: 'mute' })],
-    ['that never comes to an end', () => ({ kind: 'drip' })],
+    ['that says nothing', () => ({ kind: 'mute' })],
+    ['that answers endlessly slowly', () => ({ kind: 'drip' })],
     ['that ends every connection', () => ({ kind: 'cut-before' })],
     ['that answers nonsense', () => ({ kind: 'answer', status: 200, body: '<html>' })],
     [
-      'that answers without end',
+      'that answers with 5 MB of spaces',
       () => ({ kind: 'answer', status: 200, body: Buffer.alloc(5_000_000, 32) }),
     ],
     [
-      'that answers a list of something else',
+      'that answers with another list',
       () => ({ kind: 'answer', status: 200, body: '{"messages":[1,{}]}' }),
     ],
     [
-      'in which everything fails',
+      'that always fails',
       () => ({ kind: 'answer', status: 500, body: '{"detail":"999 000 0018"}' }),
     ],
     [
-      'that sends us elsewhere',
+      'that redirects us',
       () => ({ kind: 'answer', status: 307, headers: { location: 'https://127.0.0.1:9/' } }),
     ],
   ])('a server %s is reported, and delays nothing for good', async ([, fault]) => {
@@ -660,7 +660,7 @@ describe('when MESH refuses', () => {
     expect(said.join()).not.toContain('0018');
     expect(inInbox()).toEqual([]);
     server.fault(undefined);
-    // As often as a busy machine is slower than its deadlines.
+    // Retried, because a busy machine may miss the deadlines several times.
     await until(async () => {
       await step(client, HOUR);
       return client.file.state()?.problem === false && message.status === 'acknowledged';
@@ -670,7 +670,7 @@ describe('when MESH refuses', () => {
 });
 
 describe('sending', () => {
-  test('what is in an outbox is sent, followed until it is fetched, and then removed', async () => {
+  test('the content of an outbox is sent, followed until it is fetched, and then removed', async () => {
     await putAnswer('acknowledgement-1', 'the answer');
     const client = await open();
     await step(client);
@@ -690,7 +690,7 @@ describe('sending', () => {
     expect(readdirSync(join(folder, 'mesh', 'sending'))).toEqual([]);
   });
 
-  test('a long message is sent in chunks, each compressed by itself', async () => {
+  test('a long message is sent in chunks, each compressed separately', async () => {
     const text = randomBytes(5_000).toString('hex');
     await putAnswer('long', text);
     await step(await open({ chunkBytes: 3_000 }));
@@ -698,7 +698,7 @@ describe('sending', () => {
     expect(server.collect('X26ABC1').map((each) => each.text)).toEqual([text]);
   });
 
-  test('an answer written again is not sent again; a notification is, if somebody asked', async () => {
+  test('an answer written again is not sent again; a notification is, if somebody asked for it', async () => {
     const client = await open();
     for (let i = 0; i < 2; i++) {
       await putAnswer('answer', 'the answer');
@@ -729,7 +729,7 @@ describe('sending', () => {
       const client = await open({
         outboxes: [{ path: t.outbox, again: true }],
         currentContent: (name) => currentContent(t.folder, name),
-        // So that it is sent in another number of parts.
+        // With this size it would be sent in a different number of chunks.
         chunkBytes: 300,
       });
       server.fault((call) =>
@@ -766,7 +766,7 @@ describe('sending', () => {
     },
   );
 
-  test('pairs not for this mailbox stay, and are reported once', async () => {
+  test('pairs that are not for this mailbox stay, and are reported once', async () => {
     await putAnswer('other', 'x', { from: 'X26CPF9' });
     await writeFile(join(folder, 'outbox', 'broken.dat'), 'x');
     await writeFile(join(folder, 'outbox', 'broken.ctl'), '<DTSControl>');
@@ -779,7 +779,7 @@ describe('sending', () => {
     expect(said).toHaveLength(2);
   });
 
-  test('a pair that cannot be taken out delays no other, in its outbox or the next', async () => {
+  test('a pair that cannot be taken out delays no other, in the same outbox or the next', async () => {
     const nameless = Buffer.from([0x61, 0xff, 0x2e, 0x63, 0x74, 0x6c]);
     await writeFile(Buffer.concat([Buffer.from(`${join(folder, 'outbox')}/`), nameless]), 'x');
     await putAnswer('z-answer', 'the answer');
@@ -815,7 +815,7 @@ describe('sending', () => {
     expect(client.file.counts()).toMatchObject({ waiting: 0, undelivered: 1 });
   });
 
-  test('nothing is sent again by itself, whatever the answer: MESH is asked first', async () => {
+  test('nothing is sent again without asking MESH first, whatever the answer was', async () => {
     const statuses = [408, 425, 429, 500, 502, 503, 504, 302, 418];
     for (const status of statuses) await putAnswer(`answer-${status}`, `text ${status}`);
     const answered = new Set<number>();
@@ -843,7 +843,7 @@ describe('sending', () => {
     expect(server.sentTo('X26ABC1')).toHaveLength(statuses.length);
   });
 
-  test('if it stays unclear a person is asked, and nothing is sent until they decide', async () => {
+  test('if it stays unclear, a person is asked, and nothing is sent until they decide', async () => {
     await putAnswer('answer', 'text');
     server.fault(({ path }) => {
       if (POST_OUTBOX.test(path)) return { kind: 'cut-after' };
@@ -861,7 +861,7 @@ describe('sending', () => {
     ).toBe(true);
   });
 
-  test('chunks lost on the way are sent again, and one that had arrived is no fault', async () => {
+  test('chunks that were lost are sent again, and sending one that had arrived is no error', async () => {
     const text = randomBytes(3_000).toString('hex');
     await putAnswer('long', text);
     let lost = 0;
@@ -879,7 +879,7 @@ describe('sending', () => {
 
   test.for<[string, { to?: string; workflowId?: string }, RegExp]>([
     ['to a mailbox that does not exist', { to: 'X26NONE' }, /Code 12.*not registered/],
-    ['of a workflow that there is not', { workflowId: 'UNREGISTERED' }, /Code 17.*workflow/],
+    ['with an unknown workflow', { workflowId: 'UNREGISTERED' }, /Code 17.*workflow/],
   ])('a message %s is not sent again, and the operator is told why', async ([, differing, why]) => {
     await putAnswer('answer', 'text', differing);
     const client = await open();
@@ -889,7 +889,7 @@ describe('sending', () => {
     expect(said).toEqual([expect.stringMatching(why)]);
   });
 
-  test('a report is not read as an upload: its message is sent again, then abandoned, by rule', async () => {
+  test('a report is not read as an upload: the message it is about is sent again, and abandoned later, by rule', async () => {
     await putAnswer('answer', 'text');
     const client = await open();
     await step(client);
@@ -902,7 +902,7 @@ describe('sending', () => {
     await step(client, 2 * HOUR);
     const again = server.sentTo('X26ABC1');
     expect(again.map(({ headers }) => headers['mex-localid']?.slice(-2))).toEqual(['-1', '-2']);
-    // Once more about the first, which is no word on the second.
+    // Another report about the first message says nothing about the second.
     server.reportOn(first, '14', 'not collected');
     await step(client, 2 * HOUR);
     expect(client.file.counts()).toMatchObject({ failed: 0, undelivered: 1 });
@@ -919,7 +919,7 @@ describe('sending', () => {
     expect(said.at(-1)).toMatch(/is not sent again automatically. Code 14: /);
   });
 
-  test('a report on something that this service never sent is reported and kept for the operator', async () => {
+  test('a report about a message that this service never sent is reported and kept for the operator', async () => {
     const stranger = server.put({ from: 'X26CPF1', to: 'X26ABC1' });
     server.reportOn(stranger, '12', 'who');
     const client = await open();
@@ -929,7 +929,7 @@ describe('sending', () => {
     expect(said).toHaveLength(1);
   });
 
-  test('one message that MESH cannot take delays no other', async () => {
+  test('a message that MESH cannot take delays no other', async () => {
     for (const name of ['a', 'b', 'c']) await putAnswer(name, `text ${name}`.repeat(500));
     const bad = new Set<string>();
     server.fault(({ path, method }) => {

@@ -72,7 +72,7 @@ const answersTo = (mailbox: string, workflowId: string) =>
   server.sentTo(mailbox).filter(({ headers }) => headers['mex-workflowid'] === workflowId);
 
 describe('a worker with a mailbox', () => {
-  test('takes an upload in, has it traced, answers lookups from it, and sends its answers and notifications', async () => {
+  test('takes in an upload, traces its numbers, answers lookups from it, and sends its answers and notifications', async () => {
     server.put({
       data: [xml(CHILDREN[0] ?? 0, 11).slice(0, 400), xml(CHILDREN[0] ?? 0, 11).slice(400)],
     });
@@ -137,9 +137,9 @@ describe('a worker with a mailbox', () => {
     expect((await check())?.outcome).toContain(`Mailbox: ${environment['MESH_MAILBOX']}.`);
   });
 
-  test('says in its status that MESH is away, and when it is back', async () => {
+  test('says in its status when MESH is away, and when it is back', async () => {
     await until(async () => (await check())?.status === 'pass', 'the mailbox to be well');
-    // One that is not asked again at once, which would only take time.
+    // This status is not retried at once, which would only take time.
     server.fault(() => ({ kind: 'answer', status: 418 }));
     await until(
       async () => (await check())?.outcome?.startsWith('MESH answered 418') === true,
@@ -187,7 +187,7 @@ describe('one process at a time', () => {
     const other = start('two');
     await until(() => other.check().detail.startsWith('Another process'), 'the second to stand by');
     expect(other.numbers).toBeUndefined();
-    // Another machine takes the lease, as after a long pause of this one.
+    // Another machine takes the lease, as it would after a long pause of this one.
     const lock = 'cpf:authority:{mesh.X26ABC9}:lock';
     await service.admin.set(lock, 'somebody/1/x');
     await until(() => one.numbers === undefined, 'the first to notice');
@@ -225,7 +225,7 @@ describe('one process at a time', () => {
     await one.stop();
   });
 
-  test('two on one disk never work together, whatever the store says', async () => {
+  test('two on one disk never work at the same time, whatever the store says', async () => {
     const settings = await mailboxSettings(readConfiguration(environment), 'demo');
     if (settings === undefined) throw new Error('no settings');
     await mkdir(join(folder, 'shared'));
@@ -255,7 +255,7 @@ const listed = z.object({
 });
 
 describe('cp-flags mesh', () => {
-  test('processes the mailbox of a service that does not, and shows and repeats what was not delivered', async () => {
+  test('processes the mailbox of a service that does not do so itself, and shows and repeats what was not delivered', async () => {
     const own = await startMeshServer();
     const files = await testFolder();
     const data = await startTestService({ authorities: [{ code: 'ZZ101' }] });
@@ -268,7 +268,7 @@ describe('cp-flags mesh', () => {
       const before = await run(['mesh', 'list'], settings);
       expect(before.code).toBe(1);
       expect(before.stderr).toContain('No process has worked');
-      // The council's mailbox is closed for now.
+      // For now nothing can be sent to the council's mailbox.
       own.fault(({ path }) =>
         path.endsWith('/outbox')
           ? {
@@ -329,7 +329,7 @@ describe('cp-flags mesh', () => {
     ['a workflow', { MESH_WORKFLOW_ID: '' }, /MESH_WORKFLOW_ID: required/],
     ['TLS', { MESH_URL: 'http://mesh.example' }, /MESH_URL: must be an address/],
     [
-      'patience with the NHS',
+      'a long enough poll interval',
       { MESH_URL: 'https://mesh-sync.spineservices.nhs.uk' },
       /MESH_POLL_SECONDS: must be at least 300/,
     ],

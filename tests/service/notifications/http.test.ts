@@ -21,7 +21,10 @@ const WINDOW_MINUTES = '0.005';
 
 let service: TestService;
 let request: ReturnType<typeof authorityClient>;
-/** Audit ids of what was looked up, in this order, in three windows: the child, both authorities', the child. */
+/**
+ * The audit ids of the lookups in order, in three windows: the first child, the child of both authorities, the first
+ * child.
+ */
 let looked: string[] = [];
 
 beforeAll(async () => {
@@ -51,7 +54,7 @@ async function page(query = '', as = 'ZZ101') {
   expect(response.status).toBe(200);
   return notificationsPageSchema.parse(await response.json());
 }
-/** Looks as a user of that name, and waits until ZZ101 is told. */
+/** Looks the child up as this user, and waits until ZZ101 is notified. */
 async function lookAndHear(user: string, nhsNumber: string): Promise<string> {
   const token = await service.token(claims({ sub: user }));
   const response = await service.lookup({ nhsNumber }, { token });
@@ -68,7 +71,7 @@ async function refused(response: Response): Promise<string> {
 }
 
 describe('GET /notifications', () => {
-  test('leaves an event that is found again, whatever form of UUID its request has', async () => {
+  test('leaves an event that can be found again, whichever version of UUID its request has', async () => {
     const sent = [
       '00000000-0000-0000-0000-000000000000',
       'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF',
@@ -90,7 +93,7 @@ describe('GET /notifications', () => {
     expect(found).toEqual(expect.arrayContaining(sent));
   });
 
-  test('gives an authority its own, in order, page by page, and each once', async () => {
+  test('gives an authority its own notifications in order, page by page, and each once', async () => {
     const heard: string[] = [];
     let after = '';
     for (;;) {
@@ -108,7 +111,7 @@ describe('GET /notifications', () => {
     });
   });
 
-  test('shows another authority none of it', async () => {
+  test('shows another authority none of them', async () => {
     const [, both] = looked;
     const others = JSON.stringify(await page('?limit=100', 'ZZ102'));
     expect(others).toContain(both);
@@ -145,13 +148,13 @@ describe('GET /notifications', () => {
     );
   });
 
-  test('says so if the log is older than what the authority has', async () => {
+  test('says so if the log is older than what the authority already has', async () => {
     expect(await refused(await request('/notifications?after=999999999999.0000'))).toBe(
       '409 notifications-after-unknown',
     );
   });
 
-  test('gives CSV that a spreadsheet treats as text, and XML one at a time', async () => {
+  test('gives CSV that a spreadsheet treats as text, and XML one notification at a time', async () => {
     const csv = await request('/notifications?limit=100', { headers: { accept: 'text/csv' } });
     expect(csv.headers.get('content-type')).toBe('text/csv; charset=utf-8');
     expect(await csv.text()).toContain(`"'=1+1"`);
@@ -167,7 +170,7 @@ describe('GET /notifications', () => {
     expect(none.status).toBe(204);
   });
 
-  test('is recorded before anything is sent, and not if there is nothing', async () => {
+  test('is recorded before anything is sent, and not at all if there is nothing to send', async () => {
     const requestId = randomUUID();
     const headers = { 'x-request-id': requestId };
     const response = await request('/notifications?limit=1', { headers });
@@ -187,7 +190,7 @@ describe('GET /notifications', () => {
   });
 });
 
-test('an operator sees how far authorities are notified, and has an outbox written again', async () => {
+test('an operator sees how far authorities have been notified, and has an outbox written again', async () => {
   const cli = (...args: string[]) => run(args, { DATA_DIR: service.dataDir });
   const folder = join(service.dataDir, 'outbox', 'ZZ101');
   await until(async () => readdirSync(folder).length > 0, 'the outbox');

@@ -13,7 +13,7 @@ const AUTHORITIES = ['ZZ101', 'ZZ102'];
 const KILLS = 6;
 const seed = Number(process.env['FAULT_SEED'] ?? '1');
 
-/** Every file of the outbox that is whole, by its name. */
+/** Every complete file in the outbox, by name. */
 function filesIn(outbox: string): Map<string, string> {
   const files = new Map<string, string>();
   for (const authority of readdirSync(outbox)) {
@@ -49,7 +49,7 @@ test(`killed at any moment, it continues with every access notified once, under 
     child.kill('SIGKILL');
     await gone;
     for (const [name, content] of filesIn(t.outbox)) {
-      // Whole, and the same as ever.
+      // Each file is complete, and never changes.
       expect(content).toBe(seen.get(name) ?? content);
       seen.set(name, content);
     }
@@ -57,7 +57,7 @@ test(`killed at any moment, it continues with every access notified once, under 
   t.at(Date.now() + 2 * WINDOW);
   const notifier = t.notifier();
   await settle(notifier);
-  // What is counted twice is told again in the end.
+  // Accesses that were only counted are notified in the end.
   t.at(Date.now() + 26 * HOUR);
   await settle(notifier);
   notifier.close();

@@ -10,7 +10,7 @@ afterAll(removeAuditFolders);
 const ours = odsCodeSchema.parse('ZZ101');
 const LATER = NINE + 2 * HOUR;
 
-test('a list of looks keeps each look for its whole time, and repeats not yet notified', async () => {
+test('a list of looks keeps each look for its whole time, and has repeats that are not yet notified', async () => {
   const t = notifiedLog(auditFolder());
   const notifier = t.notifier();
   const at = async (instant: number): Promise<void> => {
@@ -35,12 +35,12 @@ test('a list of looks keeps each look for its whole time, and repeats not yet no
   expect((await ofChild(0)).entries).toMatchObject([repeated]);
   expect((await ofChild(1)).entries).toMatchObject([{ id: first, count: 1 }]);
   expect((await ofChild(2)).read).toBeUndefined();
-  // Of another authority.
+  // Another authority sees none of it.
   expect((await newestLooks(t.folder, odsCodeSchema.parse('ZZ102'), {})).entries).toEqual([]);
   notifier.close();
 });
 
-test('repeats beyond a page leave out no earlier look', async () => {
+test('repeats that go beyond a page leave out no earlier look', async () => {
   const t = notifiedLog(auditFolder());
   const notifier = t.notifier();
   const users = Array.from({ length: 60 }, (_, i) => `user-${i}`);
@@ -65,18 +65,18 @@ test('repeats beyond a page leave out no earlier look', async () => {
   notifier.close();
 });
 
-test('looks are listed by their latest time, and the pages together have each once, even those repeated since', async () => {
+test('looks are listed by their latest time, and the pages together have each one once, even those repeated since', async () => {
   const t = notifiedLog(auditFolder());
   const notifier = t.notifier();
   const firsts: string[] = [];
-  // Sixty users in each of three windows: a page for each.
+  // Sixty users in each of three windows, which makes a page for each window.
   for (let window = 0; window < 3; window++) {
     const at = NINE + 2 * window * WINDOW;
     const users = Array.from({ length: 60 }, (_, i) => `user-${window}-${i}`);
     firsts.push(...t.look(...users.map((user, i) => ({ at: at + i, user }))));
     t.at(at + WINDOW);
     await settle(notifier);
-    // The one of the window before comes again, in the middle of this one's time.
+    // A user from the window before looks again in the middle of this one.
     if (window > 0) t.look({ at: at + 30, user: `user-${window - 1}-0` });
     t.at(at + 2 * WINDOW);
     await settle(notifier);

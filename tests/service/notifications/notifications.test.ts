@@ -29,7 +29,7 @@ const entriesOf = (notifications: readonly Notification[]) =>
   notifications.flatMap(({ entries }) => entries);
 
 describe('a notification', () => {
-  test('says who looked, in what role, from where and when, at which child of which file', async () => {
+  test('says who looked, in which role, from where and when, and at which child in which file', async () => {
     const t = fresh();
     const [first, second] = t.look({ at: NINE + 1_000, child: 3 }, { at: NINE + 61_000, child: 3 });
     const notifier = t.notifier();
@@ -75,7 +75,7 @@ describe('a notification', () => {
     notifier.close();
   });
 
-  test('is never about a silent read, a lookup that showed nothing, or an authority not shown', async () => {
+  test('is never about a silent read, a lookup that showed nothing, or an authority whose plan was not shown', async () => {
     const t = fresh();
     t.look(
       { at: NINE, access: 'silent-read' },
@@ -90,7 +90,7 @@ describe('a notification', () => {
     notifier.close();
   });
 
-  test('about a child with plans of two authorities gives each only its own, in its own numbering', async () => {
+  test('about a child with plans of two authorities gives each authority only its own, in its own numbering', async () => {
     const t = fresh();
     const [auditId] = t.look({
       at: NINE,
@@ -137,7 +137,7 @@ describe('a notification', () => {
     notifier.close();
   });
 
-  test('goes to an authority withdrawn since, about the plan as it was shown then', async () => {
+  test('goes even to an authority that has since withdrawn the plan, and says what was shown', async () => {
     const t = fresh();
     t.look({ at: NINE, plans: [{ authority: 'ZZ109', status: 'ended' }] });
     t.at(NINE + WINDOW);
@@ -149,7 +149,7 @@ describe('a notification', () => {
     notifier.close();
   });
 
-  test('is split if it would be too long, in order and without a repeat', async () => {
+  test('is split if it would be too long, in order and without repeating anything', async () => {
     const t = fresh();
     const ids = t.look(
       ...Array.from({ length: 2_300 }, (_, i): Looked => ({ at: NINE, user: `user-${i}` })),
@@ -164,7 +164,7 @@ describe('a notification', () => {
     notifier.close();
   });
 
-  test('without entries is made only for an authority that wants it', async () => {
+  test('without entries is made only for an authority that wants one', async () => {
     const t = fresh();
     t.look({ at: NINE, outcome: 'not-flagged' });
     const preferences = { ZZ102: { formats: ['json' as const], empty: true } };
@@ -175,7 +175,7 @@ describe('a notification', () => {
       await settle(notifier);
     }
     expect(t.read('ZZ101')).toEqual([]);
-    // The log stood still: ids of one place in it, told apart and in order.
+    // The log did not grow, so the ids name the same place in it, and still differ and are in order.
     expect(t.read('ZZ102').map(({ id, entries }) => [id, entries])).toEqual([
       ['000000000001.0000', []],
       ['000000000001.0001', []],
@@ -208,7 +208,7 @@ describe('repeats within 24 hours', () => {
     notifier.close();
   });
 
-  test('are those of one user, at one organisation, for one child', async () => {
+  test('are by one user, at one organisation, for one child', async () => {
     const t = fresh();
     t.look(
       { at: NINE },
@@ -228,7 +228,7 @@ describe('repeats within 24 hours', () => {
   test.each([
     ['attempts by a barred user', false],
     ['looks at a child with protected whereabouts', true],
-    ['looks of which only the first was before the protection', false],
+    ['looks, of which only the first came before the protection', false],
     ['looks at a child whom another council has protected for longer', true],
   ])('within a minute are notified at once: %s', async (kind, protectedFirst) => {
     const t = fresh();
@@ -250,7 +250,7 @@ describe('repeats within 24 hours', () => {
     t.at(NINE + WINDOW);
     await settle(notifier);
     const [{ id, withheld } = {}] = entriesOf(t.read('ZZ101'));
-    // At once is not in full: of several councils, the first alone is told where.
+    // Notified at once does not mean in full: of several councils, only the first is told where.
     expect(withheld).toBe(kind.includes('another council') ? true : undefined);
     for (const second of [10, 20]) await lookAgain(NINE + WINDOW + second * 1_000, true);
     expect(entriesOf(t.read('ZZ101'))).toMatchObject([
@@ -264,7 +264,7 @@ describe('repeats within 24 hours', () => {
     notifier.close();
   });
 
-  /** What should be notified, computed in the simplest way: without windows, batches or a file. */
+  /** What should be notified, computed in the simplest way, without windows, batches or a file. */
   function model(looked: readonly (Looked & { auditId: string })[]) {
     const entries: { id: string; key: string; first: number; count: number; lastId: string }[] = [];
     for (const { auditId, at, child, user } of looked) {
@@ -278,7 +278,7 @@ describe('repeats within 24 hours', () => {
     return entries;
   }
 
-  test('match the simplest model, whatever the windows, batches and restarts', async () => {
+  test('agree with the simplest model, whatever the windows, batches and restarts', async () => {
     const step = fc.record({
       minutes: fc.oneof(fc.integer({ min: 0, max: 20 }), fc.integer({ min: -30, max: 1_500 })),
       child: fc.integer({ min: 0, max: 2 }),
@@ -323,7 +323,7 @@ describe('repeats within 24 hours', () => {
         for (const { id, count, lastId } of expected) {
           const tellings = all.filter((entry) => entry.id === id);
           expect(tellings.at(-1)).toMatchObject({ count, lastId });
-          // Each telling says more than the one before.
+          // Each notification says more than the one before.
           const counts = tellings.map((telling) => telling.count);
           expect(counts).toEqual([...new Set(counts)].toSorted((a, b) => a - b));
         }
@@ -335,13 +335,13 @@ describe('repeats within 24 hours', () => {
 
 describe('councils that keep back where a child is looked up', () => {
   const COUNCILS = ['ZZ101', 'ZZ102', 'ZZ103'];
-  /** Of a council in turn: an act is recorded, comes about, its end is recorded, and it is over. */
+  /** What happens to a council in turn: its act is recorded and takes effect, its end is recorded and takes effect. */
   const STEPS = ['set', 'comes about', 'ended', 'is over'] as const;
 
-  test('miss no look, in any order of acts and looks: the first council learns who looked and where, the others neither', () => {
+  test('miss no look, in any order of acts and looks: the first council learns who looked and where, the others learn neither', () => {
     const file = NotificationFile.open(auditFolder());
     let passes = 0;
-    /** What the sealer reads in one go, and what the notifier makes of it. */
+    /** What the sealer reads in one go, and what the notifier then makes of it. */
     function read(sealed: readonly (() => void)[]): void {
       for (const happens of sealed) happens();
       passes++;
@@ -423,7 +423,7 @@ describe('councils that keep back where a child is looked up', () => {
     file.close();
   });
 
-  test('learn the outcome of a look, even if another is the first by then', async () => {
+  test('learn the outcome of a look, even if another council is the first by then', async () => {
     const t = fresh();
     const notifier = t.notifier();
     const act = (authority: string, what: 'set' | 'ended') =>
@@ -506,7 +506,7 @@ describe('nothing is left out:', () => {
     expect(state.detail).toContain('Events 0, 1 of the audit log could not be read');
     expect(t.read('ZZ101')).toMatchObject([{ unreadableEvents: 2 }]);
     expect(t.read('ZZ102')).toMatchObject([{ unreadableEvents: 2 }]);
-    // Once.
+    // They are reported only once.
     t.look({ at: NINE + WINDOW, child: 1 });
     t.at(NINE + 2 * WINDOW);
     await settle(notifier);
@@ -514,7 +514,7 @@ describe('nothing is left out:', () => {
     notifier.close();
   });
 
-  test('an event that another version could not read is notified by one that can', async () => {
+  test('an event that another version could not read is notified by a version that can', async () => {
     const t = fresh();
     t.look({ at: NINE });
     const file = NotificationFile.open(t.folder);
@@ -569,7 +569,7 @@ describe('nothing is left out:', () => {
     notifier.close();
   });
 
-  test('a problem with one authority’s notifications delays no other’s', async () => {
+  test('a problem with one authority’s notifications does not delay another’s', async () => {
     const t = fresh();
     t.look({ at: NINE });
     t.look({ at: NINE, child: 2, plans: [{ authority: 'ZZ102' }] });
@@ -582,7 +582,7 @@ describe('nothing is left out:', () => {
   });
 });
 
-test('a lost notification file is made again, and an authority that continues from an id misses nothing', async () => {
+test('a lost notification file is rebuilt, and an authority that continues from an id misses nothing', async () => {
   const t = fresh();
   const looked = t.look(
     ...Array.from({ length: 40 }, (_, i): Looked => ({ at: NINE + i * MINUTE, user: `u-${i}` })),
@@ -618,13 +618,13 @@ test('accesses in an existing log are notified as far back as notifications are 
   await settle(notifier);
   const told = entriesOf(t.read('ZZ101')).map(({ id }) => id);
   expect(told.at(-1)).toBe(young);
-  // What is in its bundle and the one before goes with it.
+  // Looks in its bundle and the one before are removed with it.
   expect(told.length).toBeLessThan(512);
   notifier.close();
 });
 
 describe('a notification file', () => {
-  test('is removed after its time, even if uncollected, and leaves a mark', async () => {
+  test('is removed when its time is over, even if nobody collected it, and leaves a mark', async () => {
     const t = fresh();
     t.look({ at: NINE });
     t.at(NINE + WINDOW);
@@ -647,7 +647,7 @@ describe('a notification file', () => {
     notifier.close();
   });
 
-  test('is not kept longer than its part of the log', async () => {
+  test('is not kept for longer than its part of the log', async () => {
     const t = fresh();
     t.look(...Array.from({ length: 300 }, (_, i): Looked => ({ at: NINE + i, user: `u-${i}` })));
     t.at(NINE + WINDOW);
@@ -665,7 +665,7 @@ describe('a notification file', () => {
     notifier.close();
   });
 
-  test('reports events pruned before they were notified', async () => {
+  test('reports events that were pruned before they were notified', async () => {
     const t = fresh();
     t.look({ at: NINE });
     const before = t.notifier();
@@ -681,7 +681,7 @@ describe('a notification file', () => {
   });
 });
 
-test('an authority with a mailbox gets a pair, with its control file written last', async () => {
+test('an authority with a mailbox gets a pair of files, and the control file is written last', async () => {
   const t = fresh();
   t.look({ at: NINE });
   t.at(NINE + WINDOW);

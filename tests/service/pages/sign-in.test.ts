@@ -236,7 +236,7 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
   test.for<[string, Cis2Person]>([
     ['who is refused', { roles: [{ id: '1', organisation: 'ZZS01' }] }],
     ['whose role cannot be read', { name: '' }],
-    ['who must choose a role first', { roles: [{ id: '1' }, { id: '2' }], selectedRole: undefined }],
+    ['who must choose a role', { roles: [{ id: '1' }, { id: '2' }], selectedRole: undefined }],
   ])(
     'nobody continues as the person who was signed in before, once the provider has named somebody else: %s',
     async ([, person]) => {

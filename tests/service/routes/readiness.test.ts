@@ -36,7 +36,7 @@ test.for([
   'OPTIONS /_status HTTP/1.0\r\n\r\n',
   'OPTIONS /_ping HTTP/1.0\r\n\r\n',
   'GET /_status HTTP/1.0\r\n\r\n',
-])('a load balancer that asks by %j learns that the process may be used', async (request) => {
+])('a load balancer that asks with %j learns that the process may be used', async (request) => {
   await until(async () => (await status()).http === 200, 'readiness');
   const { hostname, port } = new URL(service.baseUrl);
   const socket = connect(Number(port), hostname);
@@ -111,7 +111,7 @@ test('a file that Redis cannot rewrite is reported, and lookups continue', async
   );
 });
 
-test('without durability the process is not ready, but alive', async () => {
+test('without durability the process is alive, but not ready', async () => {
   const admin = await service.connect('admin');
   await admin.config('SET', 'appendfsync', 'everysec');
   await until(async () => (await status()).http === 503, 'readiness being withdrawn');

@@ -5,7 +5,7 @@ import { openApi } from '#service/description/openapi.ts';
 import { mount, type Route } from '#service/routes/route.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
 
-/** All that there is to an endpoint: one file, and one line in `service/routes/routes.ts`. */
+/** Everything an endpoint needs: one file, and one line in `service/routes/routes.ts`. */
 const greeting: Route<{ name: string }> = {
   operation: {
     method: 'GET',
@@ -54,7 +54,7 @@ test('a route is served and described as its one file says', async () => {
 
 test.for([
   ['/greetings/en', 'GET, HEAD, POST'],
-  // An answer to a HEAD would be on record as one that was read.
+  // An answer to a HEAD would be recorded as if it had been read.
   ['/guarded', 'GET'],
   ['/probed', 'GET, HEAD, OPTIONS'],
 ] as const)('the allowed methods of %s are those of its routes', async ([path, allow]) => {
@@ -75,15 +75,15 @@ test('OPTIONS is answered like GET where a load balancer uses it, and nowhere el
   expect([get.status, get.headers.get('allow')]).toEqual([404, null]);
 });
 
-test('an unknown address is refused in the form of its part of the service', async () => {
+test('an unknown address is refused in the format of its part of the service', async () => {
   const plain = await app.request('/nowhere', {}, env);
   expect(await plain.json()).toMatchObject({ code: 'not-found', checked: false });
-  // Without a FHIR route there is no FHIR service that could say so.
+  // Without a FHIR route there is no FHIR service that could refuse it.
   const fhir = await app.request('/FHIR/R4/Patient', {}, env);
   expect(await fhir.json()).toMatchObject({ code: 'not-found' });
 });
 
-test('addresses that the router could only match one by one at every request stop the start', () => {
+test('addresses that the router could only match one by one at each request stop the start', () => {
   const at = (path: string) => ({
     ...posted,
     operation: { ...posted.operation, path },

@@ -29,8 +29,8 @@ import { type TokenAttack, tokenAttacks } from '../../support/token-attacks.ts';
 import { fileXml, planOf, upload } from '../../support/upload-model.ts';
 
 /**
- * What every route must pass. The routes are those of the running service: one that is not in the table
- * fails the suite, so that none can be added without saying whom it lets in.
+ * What every route must pass. The routes are those of the running service. A route missing from the table fails the
+ * suite, so none can be added without saying whom it lets in.
  */
 
 const CHILD = testNumber(4_001);
@@ -39,13 +39,13 @@ const ISSUER = 'https://identity.example';
 const OTHER_ISSUER = 'https://other.example';
 const AUDIENCE = 'flags';
 
-/** Who tries every route. */
+/** The people who try every route. */
 const PEOPLE = {
   nurse: claims(),
   practitioner: claims({ sub: 'gp-1', activities: ['B0170'], organisation: 'ZZP01' }),
   officer: officer('ZZ101'),
   otherOfficer: officer('ZZ102', { sub: 'officer-2' }),
-  /** Of an authority that has sent nothing and is not known here. */
+  /** From an authority that has sent nothing and is not known here. */
   strangeOfficer: officer('ZZ999', { sub: 'officer-3' }),
   auditor: claims({ sub: 'auditor-1', activities: [], scope: 'audit' }),
   operator: claims({ sub: 'operator-1', activities: [], scope: 'operate' }),
@@ -56,14 +56,14 @@ const PEOPLE = {
 type Person = keyof typeof PEOPLE;
 
 type Entry = {
-  /** An address that there is, of a route with parameters. */
+  /** An existing address, for a route whose path has parameters. */
   path?: string;
   body?: { type: string; text: string };
-  /** Whose token is let in and with what status; everybody else's is 403. */
+  /** Whose token is let in, and with which status. Everybody else gets 403. */
   people: Partial<Record<Person, number>> | 'anybody without a token';
-  /** Its refusals are OperationOutcomes. */
+  /** Whether its refusals are OperationOutcomes. */
   fhir?: boolean;
-  /** A clinician waits for the answer, so that each refusal says that nothing was checked. */
+  /** Whether a clinician waits for the answer, so that each refusal must say that nothing was checked. */
   lookup?: boolean;
 };
 
@@ -94,7 +94,7 @@ const ROUTES: Record<string, Entry> = {
     people: { practitioner: 200 },
     lookup: true,
   },
-  // A number at which nobody here has looked.
+  // Nobody here has looked up this number.
   'POST /lookup/:auditId/attendance': {
     path: `/lookup/${randomUUID()}/attendance`,
     body: json({ nhsNumber: testNumber(4_009), attended: 'seen' }),
@@ -152,7 +152,7 @@ const openRoutes = routes.filter(({ people }) => people === 'anybody without a t
 const posts = routes.filter(({ method }) => method === 'POST');
 const named = (list: readonly Route[]) => list.map((route) => [route.name, route] as const);
 
-/** Somebody whom a route with a body lets in; an auditor is shown who looked at whom in its organisation. */
+/** Somebody whom a route with a body lets in. An auditor is shown who looked at whom in their organisation. */
 function senderOf({ lookup, people }: Route): Person {
   const isClinical = people !== 'anybody without a token' && people.practitioner !== undefined;
   if (lookup === true || isClinical) return 'practitioner';
@@ -212,7 +212,7 @@ afterAll(() => service?.stopAndRemove());
 
 const tokenOf = new Map<Person, Promise<string>>();
 
-/** One for each person, used for all of their requests as their system would. */
+/** One token for each person, used for all their requests as their system would. */
 function token(person: Person): Promise<string> {
   const held = tokenOf.get(person) ?? newToken(person);
   tokenOf.set(person, held);
@@ -230,11 +230,11 @@ const newToken = (person: Person): Promise<string> =>
 type Sent = Partial<RawRequest> & {
   as?: Person;
   token?: string;
-  /** Instead of, or beside, those that a good request has. */
+  /** Headers instead of those of a good request, or in addition to them. */
   more?: readonly (readonly [string, string])[];
 };
 
-/** A request that is right in every respect except for what is said, and judged as every answer is. */
+/** A request that is correct except for the given parts. Its response is checked as every response is. */
 async function ask(
   route: Entry & { name?: string; method?: string; path: string },
   sent: Sent = {},
@@ -246,7 +246,7 @@ async function ask(
     'X-Request-ID': randomUUID(),
     ...(bearer !== undefined && { Authorization: `Bearer ${bearer}` }),
     ...(route.body !== undefined && { 'Content-Type': route.body.type }),
-    // On every request, since the log says only the first of a kind in a minute.
+    // Sent with every request, since the log has only the first of a kind in a minute.
     ...Object.fromEntries(UNREAD.map((name) => [name, `\u009b31m${MARK}\u0085`])),
   }).filter(([name]) => !replaced.has(name.toLowerCase()));
   const response = await rawRequest(service.baseUrl, {
@@ -256,7 +256,7 @@ async function ask(
     body: sent.body ?? route.body?.text ?? '',
   });
   expectSafe(response);
-  // Of another address or method it is not this route that answers.
+  // At another address or with another method, this route is not the one that answers.
   if (sent.path === undefined && sent.method === undefined && route.name !== undefined) {
     answered.add(`${route.name} ${response.status}`);
     if (response.status === 200) expectDescribed(route.name, response);
@@ -264,10 +264,10 @@ async function ask(
   return response;
 }
 
-/** Which route answered with which status, in all of the suite. */
+/** Which route has answered with which status, in the whole suite. */
 const answered = new Set<string>();
 
-/** An answer has the members that its description names and no others. */
+/** An answer has only the members that its description names. */
 function expectDescribed(name: string, { headers, body }: RawResponse): void {
   const operation = OPERATIONS.find(({ method, path }) => name === `${method} ${path}`);
   const type = headers.get('content-type')?.split(';')[0] ?? '';
@@ -278,7 +278,7 @@ function expectDescribed(name: string, { headers, body }: RawResponse): void {
   expect(described.schema.parse(content)).toEqual(content);
 }
 
-/** What nobody here reads, and what a careless log would repeat. */
+/** Headers that no code here reads, and that a careless log would repeat. */
 const UNREAD = ['User-Agent', 'Referer', 'Cookie', 'Traceparent', 'X-Forwarded-For', 'Via'];
 const HEADERS = new Set([
   'allow',
@@ -296,10 +296,10 @@ const HEADERS = new Set([
   'x-correlation-id',
   'x-request-id',
 ]);
-/** Included in everything sent, to be searched for where it must not be. */
+/** Part of everything that is sent, so that it can be searched for where it must not appear. */
 const MARK = 'INJECTED';
 
-/** Holds of every answer there is: headers known, nothing kept, nothing run, nothing repeated. */
+/** Checks that apply to every response: known headers, nothing cached, nothing that could run, nothing repeated. */
 function expectSafe({ headers, raw }: RawResponse): void {
   expect([...headers.keys()].filter((name) => !HEADERS.has(name))).toEqual([]);
   expect(headers.get('cache-control')).toBe('no-store');
@@ -309,7 +309,7 @@ function expectSafe({ headers, raw }: RawResponse): void {
   expect(raw.toUpperCase()).not.toContain(MARK);
 }
 
-/** Status and code of a refusal, which must be whole, in the form of its route. */
+/** The status and code of a refusal, which must be complete and in the format of its route. */
 function refusal({ fhir, lookup }: Entry, { status, headers, body }: RawResponse): string {
   const content: unknown = JSON.parse(body);
   if (headers.get('content-type') === 'application/fhir+json') {
@@ -330,7 +330,7 @@ function refusal({ fhir, lookup }: Entry, { status, headers, body }: RawResponse
   return `${status} ${problem.code}`;
 }
 
-/** Of a child and an authority, which only those who are let in may see. */
+/** Details of a child and an authority, which only those who are let in may see. */
 const SECRETS = [CHILD, 'LOCAL-ZZ101', 'Ours Council', '02079460199'];
 function expectNoSecret({ raw }: RawResponse): void {
   expect(SECRETS.filter((secret) => raw.includes(secret))).toEqual([]);
@@ -338,7 +338,7 @@ function expectNoSecret({ raw }: RawResponse): void {
 
 test('every route of the service is in the table, and the rest are only pages for browsers', () => {
   const served = service.routes.map(({ method, path }) => `${method} ${path}`);
-  // What a balancer asks by, with the answers of two routes that let anybody in.
+  // A load balancer asks with these, and they give the answers of two routes that are open to anybody.
   const options = ['OPTIONS /', 'OPTIONS /_ping', 'OPTIONS /_status'];
   const pages = [...PAGES, ...DESK_PAGES].map(
     ({ operation: { method, path } }) => `${method} ${path}`,
@@ -359,7 +359,7 @@ test('every route is in the API description, with who may use it', () => {
 });
 
 describe('without a token', () => {
-  test.for(named(guarded))('%s is 401, and says how to ask', async ([, route]) => {
+  test.for(named(guarded))('%s is 401 and says how to ask', async ([, route]) => {
     for (const more of [[], [['Authorization', 'Basic bnVyc2U6cGFzcw==']]] as const) {
       const response = await ask(route, { more });
       expect(refusal(route, response)).toBe('401 token-required');
@@ -407,7 +407,7 @@ describe('with a good token', () => {
     expect(outcomes).toEqual(expected);
   });
 
-  test('nobody loads a file for another authority', async () => {
+  test('nobody can load a file for another authority', async () => {
     const held = async () => (await ask(holdings, { as: 'officer' })).body;
     const holdings = routes.find(({ name }) => name === 'GET /holdings') as Route;
     const before = await held();
@@ -443,7 +443,7 @@ describe('with a good token', () => {
     expect(refusal({ ...route, fhir: false }, elsewhere)).toBe('400 address-not-plain');
   });
 
-  test.for(named(guarded))('%s accepts no single header twice', async ([, route]) => {
+  test.for(named(guarded))('%s accepts no once-only header twice', async ([, route]) => {
     const as = senderOf(route);
     const bearer = `Bearer ${await token(as)}`;
     const id = randomUUID();
@@ -462,7 +462,7 @@ describe('with a good token', () => {
     ] as const) {
       const more = [
         [name, first],
-        // Beyond the number of headers that Node keeps by default.
+        // More headers than Node keeps by default.
         ...Array.from({ length: 1_100 }, () => ['V', ''] as const),
         [name.toUpperCase(), second],
       ] as const;
@@ -488,7 +488,7 @@ describe('with a good token', () => {
     }
   });
 
-  test('a repeated header is on record with the caller, and without one if it was the token', async () => {
+  test('a repeated header is recorded with the caller, or without one if it was the token', async () => {
     const route = ROUTES['POST /lookup'] as Route;
     const id = randomUUID();
     const twice = [
@@ -576,7 +576,7 @@ describe('a token that was tampered with', () => {
   });
   afterAll(() => attackers?.close());
 
-  test.for(named(guarded))('opens %s in none of the known ways', async ([, route]) => {
+  test.for(named(guarded))('does not open %s in any of the known ways', async ([, route]) => {
     const outcomes: Record<string, string> = {};
     const expected: Record<string, string> = {};
     for (const { name, make, refused } of attacks) {
@@ -624,7 +624,7 @@ describe('too much', () => {
         more: [['Transfer-Encoding', 'chunked']],
         body: `${chunk}${chunk}0\r\n\r\n`,
       });
-      // Of an upload only so much is read that it is known to be too large, and that is its outcome.
+      // Only as much of an upload is read as shows that it is too large, and its outcome says so.
       if (route.name === 'POST /uploads') {
         expect(JSON.parse(streamed.body)).toMatchObject({ code: 'CPF01' });
       } else if (route.name === 'POST /reconcile') {
@@ -638,7 +638,7 @@ describe('too much', () => {
 
 describe('another method', () => {
   const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND'];
-  test.for(named(routes))('than that of %s is 405, with what is allowed', async ([, route]) => {
+  test.for(named(routes))('than those of %s is 405, with what is allowed', async ([, route]) => {
     const isOpen = route.people === 'anybody without a token';
     const own = route.method === 'GET' && isOpen ? ['GET', 'HEAD'] : [route.method];
     if (/^GET \/_(ping|status)$/.test(route.name)) own.push('OPTIONS');
@@ -722,7 +722,7 @@ describe('text sent', () => {
     'Range',
     'X-Upload-Sequence',
   ];
-  /** What would break a line, colour a terminal or add a header, as far as HTTP lets it through. */
+  /** Text that would break a line, colour a terminal or add a header, as far as HTTP lets it through. */
   const TEXTS = [
     `%0d%0aSet-Cookie:%20x=${MARK}`,
     `\\r\\nSet-Cookie: x=${MARK}`,
@@ -731,7 +731,7 @@ describe('text sent', () => {
     `\${jndi:ldap://${MARK}}`,
     `<script>${MARK}</script>`,
   ];
-  /** What HTTP does not let through: a header within a header, or bytes that no header has. */
+  /** Text that HTTP does not let through: a header inside a header, or bytes that no header may have. */
   const BROKEN = [
     `a\r\n Set-Cookie: x=${MARK}`,
     `a\nSet-Cookie: x=${MARK}`,
@@ -740,7 +740,7 @@ describe('text sent', () => {
     `a\0${MARK}`,
   ];
 
-  test.for(named(routes))('in a header of %s is repeated in none', async ([, route]) => {
+  test.for(named(routes))('in a header of %s is repeated in no header', async ([, route]) => {
     for (const place of PLACES) {
       for (const text of TEXTS) await ask(route, { as: 'nurse', more: [[place, text]] });
     }
@@ -750,7 +750,7 @@ describe('text sent', () => {
     }
   });
 
-  test.for(named(routes))('as the host of %s is refused if it is not one', async ([, route]) => {
+  test.for(named(routes))('as the host of %s is refused if it is not a host', async ([, route]) => {
     for (const host of [
       `a/${MARK}`,
       `a%0d%0a${MARK}`,
@@ -769,7 +769,7 @@ describe('text sent', () => {
   test.for(named(routes))('as the host of %s is repeated only to its sender', async ([, route]) => {
     const more = [['Host', `${MARK.toLowerCase()}.example`]] as const;
     if (route.fhir === true) {
-      // Links begin as the client calls the service, unless PUBLIC_URL says otherwise; nothing keeps them.
+      // Links start with the host that the client called, unless PUBLIC_URL is set. Nothing stores them.
       const response = await rawRequest(service.baseUrl, {
         method: route.method,
         path: route.path,
@@ -805,14 +805,14 @@ describe('text sent', () => {
     }
   });
 
-  test('is in no log line, and every line is a single one', () => {
+  test('appears in no log line, and every log line is a single line', () => {
     expect(service.lines.length).toBeGreaterThan(0);
     for (const line of service.lines) {
       expect(line.endsWith('}\n')).toBe(true);
       expect(line.slice(0, -1)).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}]/u);
       expect(() => JSON.parse(line) as unknown).not.toThrow();
       expect(line.toUpperCase()).not.toContain(MARK);
-      // Nor is anything else that somebody looks for in a log: a token, a person, a child.
+      // The log has nothing else that somebody might look for in it: no token, person or child.
       expect(line).not.toMatch(/eyJ|Nora Nurse|nurse-1/);
       expect(line).not.toContain(CHILD);
     }

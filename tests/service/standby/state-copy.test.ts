@@ -67,7 +67,7 @@ const here = () => configurationOf(t.dataDir);
 const elsewhere = () => configurationOf(join(t.dataDir, 'elsewhere'));
 
 const key = signerOf();
-/** How far the copy has the state, as the store knows it. */
+/** How much of the state has been copied, according to the store. */
 let mark: StateMark | undefined;
 beforeEach(() => (mark = undefined));
 
@@ -141,7 +141,7 @@ test('an object that a bucket does not list yet is still found', async () => {
   }
 });
 
-test('another machine gets the anchor, the spools in use, notices and what belongs to the log', async () => {
+test('another machine gets the anchor, the spools in use, the notices, and the files that belong to the log', async () => {
   hold('held-1', spool('load-abc', 'rows'));
   spool('load-unneeded', 'nobody needs it');
   mkdirSync(join(t.dataDir, 'notices'));
@@ -202,14 +202,14 @@ test('neither a late request nor a later worker that died at once hides the newe
   };
   const copy = stateCopy(slow);
   await copy.save(EPOCH);
-  // The store verifier writes to the anchor now and then.
+  // The store verifier writes to the anchor from time to time.
   await until(async () => !(await copy.save(EPOCH)), 'nothing to copy');
   for (let i = 0; i < 5; i++) {
     hold(`held-${i}`, spool(`load-${i}`, String(i)));
     expect(await copy.save(EPOCH)).toBe(true);
   }
   await delayed?.();
-  // A later worker that died before it had copied all of its own.
+  // A later worker that died before it had copied all of its own state.
   await place.replace(`state/${numberPath(EPOCH + 2)}/0-1`, Buffer.from('x'));
   await restoreState(place, statePlaces(elsewhere()), known());
   const anchor = anchorElsewhere();
@@ -217,7 +217,7 @@ test('neither a late request nor a later worker that died at once hides the newe
   anchor.close();
 });
 
-test('a worker that dies between two writes, or misses an answer, leaves a whole state, however long a database was unchanged', async () => {
+test('a worker that dies between two writes, or misses an answer, leaves a whole state, however long a database has not changed', async () => {
   let dies: 'before' | 'after' | undefined;
   const dying: Place = {
     ...place,
@@ -271,7 +271,7 @@ test('a changed object is detected, and replaces nothing here', async () => {
   anchor.close();
 });
 
-test('no row of a file is applied before its journal is in the copy, unless a named person goes on with one', async () => {
+test('no row of a file is applied before its journal is in the copy, unless a named person continues with one copy', async () => {
   const redis = await t.connect('worker');
   guardAnchor(here(), redis, t.anchor);
   await t.store.setAuthority(
@@ -303,7 +303,7 @@ test('no row of a file is applied before its journal is in the copy, unless a na
   expect((await load(1)).code).toBe('CPF02');
 });
 
-test('the data folder of a replaced worker changes nothing any more', async () => {
+test('the data folder of a replaced worker can change nothing more', async () => {
   const redis = await t.connect('worker');
   await keepLease(here(), { epoch: 1 });
   await t.admin.set(keys.workerAtWork, '1');
@@ -313,7 +313,7 @@ test('the data folder of a replaced worker changes nothing any more', async () =
   await expect(t.anchor.safeguard()).rejects.toThrow('Another worker has taken over');
 });
 
-test('a large file copied while the clock was ahead is copied again once it is put right', async () => {
+test('a large file copied while the clock was ahead is copied again once the clock is corrected', async () => {
   mkdirSync(join(t.dataDir, 'audit'), { recursive: true });
   const db = new DatabaseSync(join(t.dataDir, 'audit', 'notifications.sqlite'));
   db.exec('CREATE TABLE told (text TEXT); INSERT INTO told VALUES (hex(randomblob(1000000)))');
@@ -332,7 +332,7 @@ test('a large file copied while the clock was ahead is copied again once it is p
   there.close();
 });
 
-test('a worker without the mailbox, or of an earlier version, takes over the rest, and says what it leaves', async () => {
+test('a worker without the mailbox, or of an earlier version, takes over the rest and says what it leaves', async () => {
   const mailbox = 'X26HC005';
   const withMesh = readConfiguration({
     DATA_DIR: t.dataDir,
@@ -362,7 +362,7 @@ test('a worker without the mailbox, or of an earlier version, takes over the res
   anchor.close();
   expect(COPY.stateLeft(place.name, ['mesh.x26hc005'])).toContain('MESH_MAILBOX');
 
-  // The worker before may still write where it wrote.
+  // The previous worker may still write to the places where it wrote before.
   await place.replace(`state/${numberPath(EPOCH)}/4-1`, Buffer.from('x'));
   const anchorThere = anchorElsewhere();
   await stateCopy(place, {
@@ -383,7 +383,7 @@ test('a worker without the mailbox, or of an earlier version, takes over the res
   expect(readFileSync(join(meshFolder(third, mailbox), 'sent', 'one.dat'), 'utf8')).toBe('x');
   expect(existsSync(join(meshFolder(third, mailbox), 'mesh.sqlite'))).toBe(true);
 
-  // The mailbox is set where it was left out.
+  // The mailbox is now set where it had been left out.
   const now = readConfiguration({
     DATA_DIR: join(t.dataDir, 'elsewhere'),
     AUDIT_COPY: copyFolder,
@@ -395,7 +395,7 @@ test('a worker without the mailbox, or of an earlier version, takes over the res
 });
 
 describe('mailbox state', () => {
-  /** A worker's settings, with the folder of its mailbox; `sent` is a message that it keeps. */
+  /** A worker's settings and the folder of its mailbox; `sent` is a message that the mailbox keeps. */
   function worker(name: string, mailbox: string, sent?: string) {
     const settings = readConfiguration({
       DATA_DIR: name === '' ? t.dataDir : join(t.dataDir, name),
@@ -423,7 +423,7 @@ describe('mailbox state', () => {
     await carried.keep(restored.left);
     expect(carried.roots()).toEqual(['mesh.x26hc005']);
 
-    // It has a mailbox's state of its own by then.
+    // By now it has the state of a mailbox of its own.
     const own = worker('elsewhere', 'X26HC006', 'of the second');
     const anchor = anchorElsewhere();
     await stateCopy(place, {
@@ -462,7 +462,7 @@ const manifests = (epoch: number): string[] => {
     .filter((name) => name.startsWith('manifest-'))
     .map((name) => join(folder, name));
 };
-/** What the newest of them is, and where. */
+/** The path and text of the newest manifest. */
 function newestManifest(epoch: number): { path: string; text: string } {
   const versionOf = (text: string): number => Number(/"version":(\d+)/.exec(text)?.[1]);
   const [newest] = manifests(epoch)
@@ -474,7 +474,7 @@ function newestManifest(epoch: number): { path: string; text: string } {
 const slotted = (path: string, version: number): string =>
   path.replace(/-\d+$/, `-${version % 16}`);
 
-/** What somebody does who can write to the copy and has no key. */
+/** What somebody without a key can do who is able to write to the copy. */
 const FORGERIES: Record<string, () => Promise<void> | void> = {
   'names an older object': () => {
     const { path, text } = newestManifest(EPOCH);
@@ -606,7 +606,7 @@ test('an earlier version’s unsigned state is taken over only until the store k
   await expect(restoreState(place, statePlaces(third), known())).rejects.toThrow('is not signed');
 });
 
-test('while the audit key is being changed both sign, and what only the former one signed is signed again', async () => {
+test('while the audit key is being changed both keys sign, and what only the former key signed is signed again', async () => {
   const next = signerOf();
   const isKnownTo = (signer: Signer) =>
     restoreState(place, statePlaces(elsewhere()), known({ signers: async () => [signer] }));
@@ -617,7 +617,7 @@ test('while the audit key is being changed both sign, and what only the former o
   await isKnownTo(key);
 });
 
-test('a copy in another place is complete by itself', async () => {
+test('a copy in another place is complete in itself', async () => {
   hold('held-1', spool('load-abc', 'rows'));
   await stateCopy().save(EPOCH);
   const other = join(t.dataDir, 'other-copy');
@@ -630,7 +630,7 @@ test('a copy in another place is complete by itself', async () => {
   anchor.close();
 });
 
-test('changes during another worker’s takeover do not count, since it may have read the state already', async () => {
+test('changes during another worker’s takeover do not count, since that worker may already have read the state', async () => {
   const redis = await t.connect('worker');
   const lease = await takeWorkerLease(redis, new Set());
   if (lease === undefined) throw new Error('no lease');
@@ -642,7 +642,7 @@ test('changes during another worker’s takeover do not count, since it may have
     ...place,
     async replace(name, content) {
       if (stalls && name.includes('manifest')) {
-        // Its lease runs out, and another one reads the state.
+        // The worker's lease runs out, and another worker reads the state.
         await lease.release();
         other = await takeWorkerLease(redis, new Set());
       }
@@ -681,7 +681,7 @@ test('a worker whose lease expired during its takeover does not work, since the 
   expect(await redis.get(keys.workerAtWork)).toBeNull();
 });
 
-test('the key that signs a state is made with the dataset, and never beside another’s log', async () => {
+test('the key that signs a state is made with the dataset, and never beside another dataset’s log', async () => {
   const redis = await t.connect('worker');
   guardAnchor(here(), redis, t.anchor);
   await t.anchor.safeguard();

@@ -168,7 +168,7 @@ describe('a store', () => {
       'Too few replicas are connected',
     ],
     [
-      'that holds back what writes',
+      'that pauses writes',
       ['CLIENT', 'PAUSE', '60000', 'WRITE'],
       ['CLIENT', 'UNPAUSE'],
       'cannot be reached',
