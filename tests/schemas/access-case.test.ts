@@ -22,7 +22,7 @@ test('in any order of acts, nobody acts on their own access, and a breach takes 
         const judged = judgeStep({ state, about: 'looker', proposedBy }, step, actor);
         if (actor === 'looker') expect(judged.kind).toBe('refused');
         if (judged.kind === 'refused') continue;
-        // What has ended stays so, and begins with nothing but a first step.
+        // A case that has ended stays ended, and a case can only begin with a first step.
         expect(state === 'explained' || state === 'breach').toBe(false);
         if (state === undefined) expect(FIRST_STEPS).toContain(step);
         if (judged.state === 'breach') {
@@ -41,7 +41,7 @@ test('in any order of acts, nobody acts on their own access, and a breach takes 
 const separated = (number: string, by: string): string =>
   [number.slice(0, 3), number.slice(3, 6), number.slice(6)].join(by);
 
-test('the words of a case hold no NHS number in any form, and no second line', () => {
+test('the words of a case contain no NHS number in any form, and no second line', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 100_000 }),

@@ -7,14 +7,14 @@ import { testNumber } from '../support/rows.ts';
 const read = (fields: object) =>
   attendanceRequestSchema.safeParse({ nhsNumber: testNumber(1), attended: 'seen', ...fields });
 
-/** NHS numbers as they are given out, and those of tests. */
+/** NHS numbers as they are issued, and test numbers. */
 const nhsNumbers = fc
   .tuple(fc.constantFrom('3', '4', '44', '6', '7', '9', '999'), fc.nat(99_999_999))
   .map(([begins, n]) => `${begins}${String(n).padStart(8, '0')}`.slice(0, 9))
   .map((nine) => `${nine}${nhsNumberCheckDigit(nine) ?? ''}`)
   .filter((number) => parseNhsNumber(number) !== undefined);
 
-/** With whatever a person or a field's rule puts before, between and after the digits. */
+/** With anything that a person or the rule of a field allows before, between and after the digits. */
 const spellings = fc
   .record({
     number: nhsNumbers,
@@ -27,7 +27,7 @@ const spellings = fc
     text: `${before}${number.slice(0, 3)}${between}${number.slice(3, 6)}${between}${number.slice(6)}${after}`,
   }));
 
-test('no field of an outcome holds an NHS number in any form', () => {
+test('no field of an outcome can contain an NHS number in any form', () => {
   fc.assert(
     fc.property(spellings, ({ number, text }) => {
       for (const field of ['ward', 'switchboard']) {

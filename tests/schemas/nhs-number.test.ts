@@ -22,7 +22,7 @@ test('an invisible character of a right-to-left script is never skipped in a num
     [0xfe70, 0xfefe],
     [0x1_0800, 0x1_0fff],
     [0x1_e800, 0x1_efff],
-    // Marks, embeddings, overrides and isolates.
+    // Right-to-left marks, embeddings, overrides and isolates.
     [0x200f, 0x200f],
     [0x202b, 0x202b],
     [0x202e, 0x202e],
@@ -88,7 +88,7 @@ describe('an NHS number', () => {
     );
   });
 
-  test('that is not exactly ten digits is never accepted', () => {
+  test('that does not have exactly ten digits is never accepted', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         fc.pre(!/^[0-9]{10}$/.test(text));
@@ -107,7 +107,7 @@ describe('an NHS number', () => {
     );
   });
 
-  test('in sequence is spread evenly over the partitions', () => {
+  test('in a sequence are spread evenly over the partitions', () => {
     const counts = Array.from({ length: PARTITIONS }, () => 0);
     let made = 0;
     for (let i = 0; made < 25_600; i++) {

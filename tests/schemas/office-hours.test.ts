@@ -26,7 +26,7 @@ describe('an office is open by London time', () => {
 
   test('through the hour that the clocks skip and the hour that they repeat', () => {
     const sunday = 'Sun 01:30-02:30';
-    // In spring 01:00 GMT is 02:00; in autumn 01:30 is shown twice.
+    // In spring 01:00 GMT is 02:00 on the clock; in autumn the clock shows 01:30 twice.
     expect(isOfficeOpen(sunday, at('2026-03-29T00:59:00Z'))).toBe(false);
     expect(isOfficeOpen(sunday, at('2026-03-29T01:00:00Z'))).toBe(true);
     expect(isOfficeOpen(sunday, at('2026-03-29T01:30:00Z'))).toBe(false);
@@ -36,8 +36,8 @@ describe('an office is open by London time', () => {
   });
 });
 
-test('the bank holidays of England are known, and so are their substitute days', () => {
-  // As published for England and Wales by the government.
+test('the bank holidays in England are known, and so are their substitute days', () => {
+  // As published by the government for England and Wales.
   const published = [
     '2025-01-01 2025-04-18 2025-04-21 2025-05-05 2025-05-26 2025-08-25 2025-12-25 2025-12-26',
     '2026-01-01 2026-04-03 2026-04-06 2026-05-04 2026-05-25 2026-08-31 2026-12-25 2026-12-28',
@@ -55,7 +55,7 @@ test('the bank holidays of England are known, and so are their substitute days',
   expect(closed).toEqual(published);
 });
 
-test('several periods are accepted, in the ways people write days and times', () => {
+test('several periods are accepted, in the ways in which people write days and times', () => {
   const hours = 'Mon-Thu 08:45-17:00, Fri 08:45-12:00';
   expect(officeHoursSchema.parse(hours)).toBe(hours);
   expect(isOfficeOpen(hours, at('2026-11-26T16:00:00Z'))).toBe(true);

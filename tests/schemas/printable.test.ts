@@ -4,7 +4,7 @@ import { printable, printableLines } from '#schemas/printable.ts';
 
 const texts = fc.string({ unit: 'binary' });
 
-test('any text loses what a terminal would obey or hide, and keeps the rest', () => {
+test('any text loses what a terminal would act on or hide, and keeps the rest', () => {
   fc.assert(
     fc.property(texts, (text) => {
       expect(printable(text)).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u);

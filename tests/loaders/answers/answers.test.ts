@@ -25,7 +25,7 @@ import { fileCsv, fileXml, person, planOf, unbornOf, upload } from '../../suppor
 
 const cells = (csv: string): string[][] => parse(csv, { bom: true, skip_empty_lines: true });
 
-/** Texts of the elements of a name, in their order; throws where it is not well-formed. */
+/** The texts of all elements with this name, in order. Throws if the XML is not well-formed. */
 function texts(xml: string, name: string): string[] {
   const found: string[] = [];
   let inside = false;
@@ -53,7 +53,7 @@ const values = (xml: string, name: string): string[] =>
   );
 
 describe('a CSV for people', () => {
-  test('has no cell that a spreadsheet would run, and keeps every text as it was', () => {
+  test('has no cell that a spreadsheet would run, and keeps every text unchanged', () => {
     const dangerous = fc.tuple(
       fc.constantFrom('', ' ', '\t', '\r', '\n', '\u{feff}', '\u00a0'),
       fc.constantFrom('=', '+', '-', '@', '|', '%', '\uFF1D', 'x', '"', ','),
@@ -124,7 +124,7 @@ describe('an acknowledgement', () => {
       expect(text).not.toMatch(/Successful|has been added|abcdefgh/);
   });
 
-  test('as text names an authority by its code if nothing else is known, and uses the singular for one', () => {
+  test('as text names an authority by its code if it has no name, and uses the singular for one', () => {
     const one = {
       ...acknowledgement(),
       authority: { code: 'ZZ101' },
@@ -174,7 +174,7 @@ describe('an acknowledgement', () => {
     expect(formatAcknowledgement(one, 'csv')).toContain('7 more');
   });
 
-  test('as XML counts records, and gives -1 for what could not be read', () => {
+  test('as XML counts records, and gives -1 for a count that could not be read', () => {
     const xml = formatAcknowledgement(acknowledgement(), 'xml');
     expect(values(xml, 'transmissionQuantity')).toEqual(['3']);
     expect(xml).toContain('<failedReturnedCP-ISRecords><value value="1"/>');
@@ -277,7 +277,7 @@ describe('a notice of inactive numbers', () => {
     expect(second?.slice(0, 4)).toEqual(['412', '', printed(3), '']);
   });
 
-  test('as XML gives the new number for a replaced one, and none for a withdrawn one', () => {
+  test('as XML gives the new number for one that was replaced, and none for one that was withdrawn', () => {
     const xml = formatNotice(notice(), 'xml');
     const [first = '', second = ''] =
       xml.match(/<pDSInactivePatient>.*?<\/pDSInactivePatient>/g) ?? [];

@@ -16,7 +16,7 @@ const xmlOf = (name: string): string => {
 };
 const count = (xml: string, part: string): number => xml.split(part).length - 1;
 
-test('the CSV has one line for each entry, is plain text to a spreadsheet, and carries the checkpoint', () => {
+test('the CSV has one line for each entry, is plain text to a spreadsheet, and includes the checkpoint', () => {
   const csv = formatNotification(notification([{}, { count: 3 }]), 'csv');
   const rows: Record<string, string>[] = parse(csv, { columns: true, bom: true });
   expect(rows).toMatchObject([
@@ -52,7 +52,7 @@ test('a CSV without entries says that it has none, and every format says what co
   }
 });
 
-test('the XML is always well-formed and counts its own accesses', () => {
+test('the XML is always well-formed and has the right count of its accesses', () => {
   for (const [name, one] of Object.entries(all)) {
     const xml = formatNotification(one, 'xml');
     const parser = new SaxesParser({ xmlns: true });
@@ -65,7 +65,7 @@ test('the XML is always well-formed and counts its own accesses', () => {
   }
 });
 
-test('the XML has the first access and the last, and only the last of a repeated entry', () => {
+test('the XML has the first and last access, and only the last of a repeated entry', () => {
   expect(count(xmlOf('one'), '<pertinentCP-ISNHSQuery>')).toBe(1);
   const xml = xmlOf('repeated');
   expect(count(xml, '<pertinentCP-ISNHSQuery>')).toBe(3);
@@ -73,7 +73,7 @@ test('the XML has the first access and the last, and only the last of a repeated
   expect(count(xml, '0F8FAD5B-D9CB-469F-A165-70867728950E')).toBe(2);
 });
 
-test('the XML names the file of each of the authority’s own identifiers', () => {
+test('the XML names the file for each of the authority’s own identifiers', () => {
   const xml = xmlOf('mother');
   expect(count(xml, '<pertinentCP-ISRecordAccess>')).toBe(2);
   expect(xml).toContain('assigningAuthorityName="ZZ101" extension="M-1"');
@@ -87,7 +87,7 @@ test('the CSV example in docs/council-notifications.md is what the service makes
   const made = notificationsCsv(notificationsPageSchema.parse(JSON.parse(json)).notifications);
   const [madeHeader, madeLine] = made.replace('\uFEFF', '').split('\r\n');
   expect(header).toBe(madeHeader);
-  // A checkpoint is too long for a page.
+  // A whole checkpoint is too long for the page.
   const short = (text = ''): string => text.replace(/"(Y3At\w{12})[^"]*"/, '"$1..."');
   expect(short(line)).toBe(short(madeLine));
 });

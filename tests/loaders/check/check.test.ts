@@ -44,7 +44,7 @@ function check(
   return checkRecord(record, checkContext(format, RECEIVED_AT));
 }
 
-/** Codes and fields of the faults. */
+/** The codes and fields of the faults. */
 function failures(checked: CheckedRecord): string[] {
   return checked.kind === 'sound'
     ? []
@@ -65,13 +65,13 @@ test('everything wrong with a record is listed at once, even if its plan type is
   ]);
   const reversed = plan({ type: undefined, start: at('2026-09-14'), end: at('2026-09-13') });
   expect(failures(check([reversed], [child()]))).toEqual(['CPR07 plan_type', 'CPR07 end_date']);
-  // Nothing is said about dates that the format could not read.
+  // Dates that the format could not read are not mentioned again.
   const unread = plan({ type: undefined, start: [], isUnread: true });
   expect(failures(check([unread], [child()]))).toEqual(['CPR07 plan_type']);
 });
 
 describe('whose plan it is', () => {
-  test('a child’s plans go to the child, an unborn child’s plan to the mother, and never the other way round', () => {
+  test('a child’s plans go to the child and an unborn child’s plan to the mother, and never the other way round', () => {
     const checked = check(
       [plan(), plan({ type: 'looked-after-child' }), unborn()],
       [child(), mother()],
@@ -97,12 +97,12 @@ describe('whose plan it is', () => {
     expect(new Set(failures(check(plans, subjects)))).toContain('CPR07 subject');
   });
 
-  test('a record without a plan, or with an unknown type, is refused for that reason only', () => {
+  test('a record without a plan or with an unknown type is refused for that reason only', () => {
     expect(failures(check([], [child()]))).toEqual(['CPR07 plan_type']);
     expect(failures(check([plan({ type: undefined })], [child()]))).toEqual(['CPR07 plan_type']);
   });
 
-  test('a record with too many plans or people is refused whole', () => {
+  test('a record with too many plans or people is refused as a whole', () => {
     const plans = ['2026-01-01', '2026-02-01', '2026-03-01', '2026-04-01'].map((start) =>
       plan({ start: at(start) }),
     );
@@ -116,7 +116,7 @@ describe('whose plan it is', () => {
     ]);
   });
 
-  test('one bad plan refuses every plan of its record', () => {
+  test('one faulty plan refuses every plan in its record', () => {
     const checked = check([plan(), unborn({ end: [] })], [child(), mother()]);
     expect(failures(checked)).toEqual(['CPR07 end_date']);
   });
@@ -176,7 +176,7 @@ describe('NHS numbers', () => {
     expect(checked.kind === 'refused' && checked.failures[0]?.hint).toContain(hint);
   });
 
-  test('a local id is the same however its white space was written', () => {
+  test('a local id is the same, however its white space was written', () => {
     const ids = ['A 1', 'A\u00a01', ' A\u200b \u2009 1\ufeff'].map((text) => {
       const checked = check([plan()], [child({ localIds: at(text) })]);
       return checked.kind === 'sound' && checked.rows[0]?.row.localId;
@@ -203,7 +203,7 @@ describe('a placeholder date', () => {
     expect(started.kind === 'refused' && started.failures[0]?.hint).toContain('must be given');
   });
 
-  test('any other date that does not exist gets the range of days that do', () => {
+  test('for any other date that does not exist, the message gives the range of days that do', () => {
     const checked = check([plan({ end: at('01/13/2026') })], [child()]);
     expect(checked.kind === 'refused' && checked.failures[0]?.hint).toContain(
       'between 1900 and 2199',
@@ -243,7 +243,7 @@ describe('dates', () => {
     ['before 1900', at('1899-03-05')],
     ['missing', []],
     ['given twice', [...at('2019-03-05'), ...at('2019-03-06')]],
-  ])('a date of birth %s is refused, and never repeated', (_what, datesOfBirth) => {
+  ])('a date of birth %s is refused, and never repeated in the answer', (_what, datesOfBirth) => {
     const checked = check([plan()], [child({ datesOfBirth })]);
     expect(failures(checked)).toEqual(['CPR07 date_of_birth']);
     for (const { text } of datesOfBirth) expect(JSON.stringify(checked)).not.toContain(text);
@@ -304,13 +304,13 @@ describe('the shape of a record', () => {
 });
 
 describe('the rest of a record', () => {
-  test('the same plan twice in one record refuses the record', () => {
+  test('the same plan twice in a record refuses the record', () => {
     expect(failures(check([plan(), plan({ end: at('2026-10-01') })], [child()]))).toEqual([
       'CPR07 start_date',
     ]);
   });
 
-  test.each(['x'.repeat(41), 'LA\u0007', 'L\u2028A'])('a local id %j is refused', (text) => {
+  test.each(['x'.repeat(41), 'LA\u0007', 'L\u2028A'])('the local id %j is refused', (text) => {
     expect(failures(check([plan()], [child({ localIds: at(text) })]))).toEqual(['CPR07 local_id']);
   });
 

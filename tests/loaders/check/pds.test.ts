@@ -135,7 +135,7 @@ describe('a record', () => {
     expect(await trace(person(1, sent))).toEqual(outcome);
   });
 
-  test('with only the minimum is not verified, and breaks nothing', async () => {
+  test('with only the minimum of data is not verified, and breaks nothing', async () => {
     t.pds.records.set(testNumber(1), { nhsNumber: testNumber(1) });
     expect(await trace(person(1))).toEqual({
       kind: 'not-verified',
@@ -143,7 +143,7 @@ describe('a record', () => {
     });
   });
 
-  test('of a replaced number gives the new one only to a council that knows the date of birth and the name', async () => {
+  test('for a replaced number gives the new number only to a council that knows the date of birth and the name', async () => {
     t.pds.records.set(testNumber(1), known(2));
     expect(await trace(person(1))).toEqual({ kind: 'inactive', replacedBy: testNumber(2) });
     expect(await trace(person(1, { dateOfBirth: day('2019-03-06') }))).toEqual({
@@ -164,7 +164,7 @@ describe('a record', () => {
   });
 });
 
-describe('an answer that does not concern the number is never "no match"', () => {
+describe('an answer that says nothing about the number is never "no match"', () => {
   const wrong = (body: unknown) => (response: ServerResponse) => json(response, 200, body);
   test.each<[string, (response: ServerResponse) => void]>([
     ...[301, 302, 400, 401, 403, 404, 405, 408, 410, 418, 429, 500, 502, 503, 504].map(
@@ -222,7 +222,7 @@ describe('an answer that does not concern the number is never "no match"', () =>
     expect(await trace(person(1))).toEqual({ kind: 'not-traced' });
   });
 
-  test('an answer that does not come, or stops halfway', async () => {
+  test('an answer that does not arrive, or stops halfway', async () => {
     const tracer = () => t.tracer({ requestDeadlineMs: 40 });
     answering(() => undefined);
     expect(await trace(person(1), tracer())).toEqual({ kind: 'not-traced' });
@@ -290,7 +290,7 @@ describe('a request', () => {
     for (const { at } of t.pds.asked) expect(at - refusedAt).toBeGreaterThan(950);
   });
 
-  test('is not repeated if Retry-After is longer than the longest wait', async () => {
+  test('is not repeated if Retry-After is longer than the longest allowed wait', async () => {
     let asked = 0;
     answering((response) => {
       asked += 1;
@@ -328,12 +328,12 @@ describe('a request', () => {
       ),
     );
     expect(t.pds.asked).toHaveLength(14);
-    // Ten at once, then one each tenth of a second.
+    // Ten at once, and then one every tenth of a second.
     expect(performance.now() - began).toBeGreaterThan(350);
   });
 
-  test('that can wait lets new rows go first', async () => {
-    // No time passes by the clock that turns are counted by until the new rows have had theirs.
+  test('that can wait lets those for new rows go first', async () => {
+    // The clock that counts turns stands still until the new rows have had theirs.
     let at: number | undefined = Date.now();
     const rate = rateWith(() => at ?? Date.now(), 20);
     const order: string[] = [];
@@ -350,7 +350,7 @@ describe('a request', () => {
 
 describe('no wait outlasts', () => {
   test.each([true, false])(
-    'a clock that was ahead and is put right (urgent: %s)',
+    'a clock that was ahead and is corrected (urgent: %s)',
     async (urgent) => {
       let clock = Date.now();
       const rate = rateWith(() => clock);
@@ -396,7 +396,7 @@ describe('no wait outlasts', () => {
     t.pds.instead = (_request, response, path) => {
       if (!path.includes('/Patient/')) return false;
       asked += 1;
-      // The first waits to ask again, the second for an answer.
+      // The first request waits before asking again, and the second waits for an answer.
       if (asked === 1) sendOutcome(response, 503, 'SERVICE_UNAVAILABLE');
       if (asked === 2) ended.abort();
       return true;
@@ -436,7 +436,7 @@ describe('a token', () => {
     expect(await trace(person(2), tracer)).toEqual({ kind: 'verified' });
   });
 
-  test('cannot be obtained with another key, and the operator is shown where to look', async () => {
+  test('cannot be obtained with the wrong key, and the operator is shown where to look', async () => {
     const tracer = t.tracer({ apiKey: 'another' });
     expect(await trace(person(1), tracer)).toEqual({ kind: 'not-traced' });
     expect(tracer.state.detail).toMatch(/401.*PDS_API_KEY/);
@@ -451,7 +451,7 @@ describe('a token', () => {
     ['an expiry in the past', { access_token: 'a', expires_in: '-1' }],
     ['an expiry of now', { access_token: 'a', expires_in: '0' }],
     ['something other than JSON', 'a'],
-  ])('answer with %s gives no token', async (_what, body) => {
+  ])('is not accepted from an answer with %s', async (_what, body) => {
     t.pds.instead = (_request, response, path) => {
       if (path.includes('/Patient/')) return false;
       json(response, 200, body);
@@ -463,8 +463,8 @@ describe('a token', () => {
   });
 });
 
-describe('what was verified', () => {
-  test('is remembered as it was sent, for each authority, for the time set', async () => {
+describe('a verified person', () => {
+  test('is remembered as sent, for each authority, for the configured time', async () => {
     let now = Date.now();
     const tracer = t.tracer({ rememberMs: 60_000, now: () => now });
     put(1);
@@ -508,7 +508,7 @@ describe('what was verified', () => {
     other.close();
   });
 
-  test('still counts while the service is away, and nobody else is judged', async () => {
+  test('still counts while PDS is away, and nobody else is judged', async () => {
     const tracer = t.tracer();
     put(1);
     await trace(person(1), tracer);
@@ -535,8 +535,8 @@ describe('what was verified', () => {
   });
 });
 
-describe('the service away', () => {
-  test('is not asked again at once, and is used again once it answers', async () => {
+describe('PDS being away', () => {
+  test('means that it is not asked again at once, and is used again once it answers', async () => {
     let asked = 0;
     answering((response) => {
       asked += 1;
@@ -573,7 +573,7 @@ describe('the service away', () => {
   });
 });
 
-test('no failure message contains the number', async () => {
+test('no failure message contains the NHS number', async () => {
   const number: NhsNumber = testNumber(5);
   for (const answer of [
     (response: ServerResponse) => json(response, 403, `no ${number}`),

@@ -54,7 +54,7 @@ function register(...lines: string[]): string {
   return path;
 }
 
-/** A tracer that answers as told, and records what it was asked. */
+/** A tracer that gives the scripted answers, and records what it was asked. */
 function scripted(answer: (person: Traced) => TraceOutcome): NumberTracer & { asked: Traced[][] } {
   const asked: Traced[][] = [];
   return {
@@ -97,7 +97,7 @@ describe('names', () => {
     expect(given(sent, known)).toBe(false);
   });
 
-  test('family names match however they are written, and never on a part', () => {
+  test('family names match however they are written, but never on a part', () => {
     expect(family("O'Brien", 'OBRIEN')).toBe(true);
     expect(family('O’Brien', "O'Brien")).toBe(true);
     expect(family('Smith-Jones', 'Smith Jones')).toBe(true);
@@ -128,7 +128,7 @@ describe('a register', () => {
   const ask = async (path: string, ...people: Traced[]) =>
     (await openRegister(path)).trace(people, AbortSignal.timeout(WAIT_MS));
 
-  test('gives what is known about each number, in the order asked', async () => {
+  test('gives what is known about each number, in the order in which they were asked about', async () => {
     const path = register(
       line(1),
       line(2, 'superseded', testNumber(3)),
@@ -162,7 +162,7 @@ describe('a register', () => {
     expect(outcome).toEqual({ kind: 'not-verified', differs: ['given_name'] });
   });
 
-  test('follows replacements to the last one, and never to a sensitive record', async () => {
+  test('follows replacements to the last one, but never to a sensitive record', async () => {
     const chain = [line(1, 'superseded', testNumber(2)), line(2, 'superseded', testNumber(3))];
     expect(await ask(register(...chain, line(3)), traced(1))).toEqual([
       { kind: 'inactive', replacedBy: testNumber(3) },
@@ -198,7 +198,7 @@ describe('a register', () => {
       /circle/,
     ],
   ])(
-    'that %s is refused by a message that repeats none of its contents',
+    'that %s is refused with a message that repeats none of its contents',
     async (_what, path, says) => {
       const opening = openRegister(typeof path === 'string' ? path : path());
       await expect(opening).rejects.toThrow(RegisterError);
@@ -208,7 +208,7 @@ describe('a register', () => {
     },
   );
 
-  test('without a column is refused by the column’s name', async () => {
+  test('without a column is refused with the name of the column', async () => {
     const path = join(folder, 'columns.csv');
     writeFileSync(path, `${HEADER.replace(',status', '')}\n`);
     await expect(openRegister(path)).rejects.toThrow(/column status/);
@@ -276,7 +276,7 @@ describe.each(bothFormats)('tracing an upload in %s', (_format, file) => {
     ['CPR03', { kind: 'not-verified', differs: ['family_name'] }, 'family_name'],
     ['CPR05', { kind: 'inactive', replacedBy: testNumber(7) }, 'nhs_number'],
   ])(
-    'refuses with %s what comes back as %j, and accepts the others',
+    'refuses with %s a person for whom %j comes back, and accepts the others',
     async (code, outcome, field) => {
       const tracer = scripted(({ nhsNumber }) =>
         nhsNumber === testNumber(2) ? outcome : { kind: 'verified' },
@@ -302,7 +302,7 @@ describe.each(bothFormats)('tracing an upload in %s', (_format, file) => {
     expect((await trace([ended], always({ kind: 'sensitive' }))).rows).toEqual([]);
   });
 
-  test('traces a record that is already wrong too, so that every fault is known at once', async () => {
+  test('also traces a record that already has a fault, so that every fault is known at once', async () => {
     const wrong = planOf(1, { endDate: day('2020-01-01') });
     const result = await trace([wrong], always({ kind: 'sensitive' }));
     expect(result.failures.listed.map(({ code }) => code).toSorted()).toEqual(['CPR02', 'CPR07']);
@@ -314,7 +314,7 @@ describe.each(bothFormats)('tracing an upload in %s', (_format, file) => {
     expect(tracer.asked).toEqual([]);
   });
 
-  test('asks about at most a hundred people at once and covers every record', async () => {
+  test('asks about at most a hundred people at a time, and covers every record', async () => {
     const tracer = always({ kind: 'verified' });
     const records = Array.from({ length: 250 }, (_, n) => planOf(n + 1));
     const result = await trace(records, tracer);
@@ -322,12 +322,12 @@ describe.each(bothFormats)('tracing an upload in %s', (_format, file) => {
     expect(result.rows).toHaveLength(250);
   });
 
-  test('a plan repeated in the file is refused even if both are within the same hundred', async () => {
+  test('a plan repeated in the file is refused even if both are among the same hundred', async () => {
     const result = await trace([planOf(1), planOf(1)], always({ kind: 'verified' }));
     expect(result.failures.listed).toMatchObject([{ code: 'CPR07', record: 2 }]);
   });
 
-  test('without the register gives CPF05, and asks no more for that file', async () => {
+  test('if the register is away gives CPF05, and asks no more for that file', async () => {
     let asked = 0;
     const tracer: NumberTracer = {
       trace() {
@@ -342,7 +342,7 @@ describe.each(bothFormats)('tracing an upload in %s', (_format, file) => {
     expect(asked).toBe(1);
   });
 
-  test('collects numbers no longer in use, each once', async () => {
+  test('collects the numbers no longer in use, each once', async () => {
     const tracer = scripted(({ nhsNumber }) => ({
       kind: 'inactive',
       ...(nhsNumber === testNumber(1) && { replacedBy: testNumber(7) }),
@@ -383,7 +383,7 @@ test('readers pass names on only if they are needed', async () => {
 });
 
 describe('tracing', () => {
-  test('a CSV without name columns cannot be traced, and the answer names the missing ones', async () => {
+  test('a CSV without name columns cannot be traced, and the answer names the missing columns', async () => {
     const columns = CSV_COLUMNS.filter((name) => !name.endsWith('_name'));
     const result = await read(fileCsv({ records: [planOf(1)] }, { columns }), {
       metadata: metadata(1),
@@ -395,7 +395,7 @@ describe('tracing', () => {
     ]);
   });
 
-  test('a record of a child and a mother is refused whole for either of them', async () => {
+  test('a record of a child and a mother is refused as a whole for either of them', async () => {
     const both = recordXml(
       planXml({ type: 'child-protection-plan', startDate: day('2026-02-02') }) +
         planXml(unbornOf(1).plans[0] as never) +
@@ -424,7 +424,7 @@ describe('tracing', () => {
     expect(result.failures.listed).toMatchObject([{ code: 'CPR02' }]);
   });
 
-  test('a tracer that fails in another way, or leaves out an answer, ends the reading and its words are not repeated', async () => {
+  test('a tracer that fails in another way, or leaves out an answer, ends the reading, and its words are not repeated', async () => {
     const failing: NumberTracer = { trace: () => Promise.reject(new Error('Ada Example is odd')) };
     const short: NumberTracer = { trace: () => Promise.resolve([]) };
     for (const tracer of [failing, short]) {
@@ -437,7 +437,7 @@ describe('tracing', () => {
     }
   });
 
-  test('a tracer that never answers is unavailable after a minute', async () => {
+  test('a tracer that never answers counts as unavailable after a minute', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
       let signalled = false;
@@ -475,7 +475,7 @@ describe('a load', () => {
     notices = [];
   });
 
-  test('whose numbers could not be traced changes nothing and leaves its file number unused', async () => {
+  test('whose numbers could not be traced changes nothing, and its file number can be used again', async () => {
     const unavailable: NumberTracer = {
       trace: () => Promise.reject(new NumberTracingUnavailable('down')),
     };
@@ -490,7 +490,7 @@ describe('a load', () => {
     expect(await l.load(bytes, { tracer: verified })).toMatchObject({ code: 'CPF02' });
   });
 
-  test('gives a notice before it applies anything, again for a repeat, and none if it accepts nothing', async () => {
+  test('gives a notice before it applies anything, and again for a repeated file, but none if it accepts nothing', async () => {
     const tracer = always({ kind: 'inactive', replacedBy: testNumber(9) });
     const bytes = fileXml(upload({ sequence: 2, records: [planOf(11), planOf(12)] }));
     const mixed = scripted(({ nhsNumber }) =>

@@ -4,7 +4,7 @@ import { DEFAULT_BREAKERS } from '#schemas/uploads/breakers.ts';
 
 const usual = (rows: number, added: number) => Array.from({ length: 5 }, () => ({ rows, added }));
 
-/** An ordinary night, with given changes. */
+/** The sizes of an ordinary night's file, with given changes. */
 const sizes = (differing: Partial<FileSizes> = {}): FileSizes => ({
   firstLoad: false,
   inForce: 1_000,
@@ -37,14 +37,14 @@ describe('a delta', () => {
     expect(remarks).toHaveLength(waits ? 0 : 1);
   });
 
-  test('from a small authority that ends a few plans is nothing unusual', () => {
+  test('in which a small authority ends a few plans is nothing unusual', () => {
     expect(outcomeOf({ inForce: 4, removals: 4, recent: usual(3, 1) }).heldBack).toEqual(NOTHING);
     expect(outcomeOf({ inForce: 10, removals: 5, recent: usual(3, 1) }).heldBack.removals).toBe(
       true,
     );
   });
 
-  test('with most of its records refused applies its additions and holds what it takes away', () => {
+  test('with most records refused applies its additions and holds its removals', () => {
     const { heldBack, reasons } = outcomeOf({ records: 40, refused: 21, removals: 1 });
     expect(heldBack).toEqual({ ...NOTHING, removals: true });
     expect(reasons[0]).toContain('21 of 40 records are refused (53 %)');
@@ -77,7 +77,7 @@ describe('a delta', () => {
     expect(outcomeOf({ rows: 1_200, recent, records: 1_200 }).remarks).toEqual([]);
   });
 
-  test('that takes a lot away is never held with its additions', () => {
+  test('that takes a lot away never has its additions held with its removals', () => {
     expect(outcomeOf({ removals: 1_000, added: 1_000 }).heldBack.whole).toBe(false);
   });
 });
@@ -85,7 +85,7 @@ describe('a delta', () => {
 describe('a full refresh', () => {
   const leftOut = (inForce: number) => ({ leftOut: { rows: inForce, inForce } });
 
-  test('holds its sweep by what it leaves out, ends and deletes together', () => {
+  test('holds its sweep by how much it leaves out, counting ends and deletes together', () => {
     expect(outcomeOf({ removals: 50, ...leftOut(200) }).heldBack).toEqual(NOTHING);
     expect(outcomeOf({ removals: 50, ...leftOut(201) }).heldBack).toEqual({
       ...NOTHING,
@@ -116,7 +116,7 @@ test('an authority’s first file has nothing to be compared with', () => {
   expect(outcomeOf({ ...first, added: 50_000, rows: 50_000 }).heldBack).toEqual(NOTHING);
 });
 
-test('a stop of 1 stops nothing', () => {
+test('a limit of 1 stops nothing', () => {
   const breakers = { ...DEFAULT_BREAKERS, removalsStopShare: 1, refusedStopShare: 1 };
   expect(outcomeOf({ removals: 1_000, refused: 40 }, breakers).heldBack).toEqual(NOTHING);
 });

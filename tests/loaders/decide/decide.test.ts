@@ -47,7 +47,7 @@ const summary = (decision: Decision) =>
       ]
     : decision.failures.map(({ code, field }) => `${code} ${field}`);
 
-describe('a row changes the store as its sequence allows', () => {
+describe('a row changes the store as far as its sequence allows', () => {
   test.each([
     ['nothing held', spooled(), [], ['added']],
     ['the same held from an older file', spooled(), [held()], ['unchanged']],
@@ -101,7 +101,7 @@ describe('a delete or an end must match', () => {
     ]);
   });
 
-  test('an end is refused if a plan of the type is in force with another start date, which is named', () => {
+  test('an end is refused if a plan of the type is in force with another start date, which the message gives', () => {
     const decision = decide([end], [held({ startDate: OTHER_START })]);
     expect(summary(decision)).toEqual(['CPR07 start_date']);
     expect(JSON.stringify(decision)).toContain('no row with this start');
@@ -121,7 +121,7 @@ describe('a delete or an end must match', () => {
     },
   );
 
-  test('an end is accepted if the same file has the plan in force, anywhere in the file', () => {
+  test('an end is accepted if the same file has the plan in force, wherever it is in the file', () => {
     const other = spooled({ startDate: OTHER_START, endDate: day('2026-06-01') });
     const options = { inFile: [other, end] };
     expect(summary(decide([end], [held({ startDate: OTHER_START })], options))).toEqual([
@@ -140,7 +140,7 @@ describe('a delete or an end must match', () => {
     const without = PLAN_TYPES[type].end === 'end' ? [undefined] : [];
     for (const endDate of [...without, day('2026-12-24')]) {
       const inForce = [held({ type, startDate: OTHER_START, ...(endDate && { endDate }) })];
-      // As a plan without an end.
+      // It counts as a plan without an end.
       expect(summary(decide([planned], inForce))).toEqual(['added', 'warn start_date']);
       expect(summary(decide([ended], inForce))).toEqual(['CPR07 start_date']);
     }
@@ -148,14 +148,14 @@ describe('a delete or an end must match', () => {
     expect(summary(decide([ended], []))).toEqual(['added', 'warn end_date']);
   });
 
-  test('one refused row refuses its record', () => {
+  test('one refused row refuses its whole record', () => {
     const decision = decide([spooled({ type: 'looked-after-child' }), deletion], []);
     expect(decision.kind).toBe('refused');
   });
 });
 
 describe('a second plan in force', () => {
-  test('is accepted with a warning that names the start of the other', () => {
+  test('is accepted with a warning that gives the start of the other', () => {
     const decision = decide([spooled()], [held({ startDate: OTHER_START })]);
     expect(summary(decision)).toEqual(['added', 'warn start_date']);
     expect(JSON.stringify(decision)).toContain('2 February 2026');

@@ -37,7 +37,7 @@ describe('a case system’s own export', () => {
     ]);
   });
 
-  test('is read by the mapping given for it before its authority is known', async () => {
+  test('is read by the mapping given for it, even before its authority is known', async () => {
     const { failures } = await read(OWN, { columns: MAPPING });
     expect(failures.sorted().map(({ field }) => field)).toEqual([
       'authority',
@@ -46,7 +46,7 @@ describe('a case system’s own export', () => {
     ]);
   });
 
-  test('may have a title above its headings, of as many lines as the mapping says', async () => {
+  test('may have a title above its headings, with as many lines as the mapping says', async () => {
     const above = 'Plans in force,,\nDuty team: 020 7946 0110\n';
     const columns = { ...MAPPING, linesAbove: 2 };
     const { rows, failures } = await read(above + OWN, { metadata: metadata(2), columns });
@@ -74,7 +74,7 @@ describe('a case system’s own export', () => {
     expect(rows.map(({ deleteDate }) => deleteDate)).toEqual([undefined, undefined]);
   });
 
-  test('may also use the names of this service, but each column once', async () => {
+  test('may also use the names of this service, but each column only once', async () => {
     const own = OWN.replace('NHS No', 'nhs_number');
     expect((await read(own, { metadata: metadata(2), columns: MAPPING })).rows).toHaveLength(2);
     const twice = OWN.replace('Ward', 'nhs_number');
@@ -91,7 +91,7 @@ describe('a case system’s own export', () => {
       },
     ],
   ])(
-    'does not change how a file with only the names of this service is read: %s',
+    'does not change how a file that has only our own names is read: %s',
     async (_what, own) => {
       const held = `${HOLDINGS_COLUMNS.join(',')}
 ${testNumber(1)},M-1,2019-03-05,CPP,2026-09-01,2026-09-20,,4,2026-10-20T00:00:00.000Z
@@ -113,7 +113,7 @@ ${testNumber(1)},M-1,2019-03-05,CPP,2026-09-01,2026-09-20,,4,2026-10-20T00:00:00
       /columns plan_type, end_date, delete_date are missing.*Columns of your CSV.*--columns/s,
     );
     expect(others.every(({ place }) => place === 'file')).toBe(true);
-    // No heading at all that is known: the line may be a child's, so nothing of it is repeated.
+    // No heading is recognised, so the line may be a child's, and none of it is repeated.
     const [unknown] = (
       await read(OWN.replace('Date of Birth', 'DOB'), { metadata: metadata(2) })
     ).failures.sorted();
@@ -126,7 +126,7 @@ ${testNumber(1)},M-1,2019-03-05,CPP,2026-09-01,2026-09-20,,4,2026-10-20T00:00:00
     ['no such plan type', { planTypes: { CIN: 'child-in-need' } }],
     ['one heading for two columns', { columns: { start_date: 'Date', end_date: 'date' } }],
     ['no column for ends', { columns: { end_date: null } }],
-  ])('is not read by a mapping with %s', (_what, mapping) => {
+  ])('is not read with a mapping that has %s', (_what, mapping) => {
     expect(columnMappingSchema.safeParse(mapping).success).toBe(false);
   });
 });

@@ -35,7 +35,7 @@ const FAULTS: Partial<Record<CsvError['code'], CsvFault>> = {
   INVALID_OPENING_QUOTE: 'quote-inside',
 };
 
-/** The same by a parser that is known for its strictness. */
+/** The same with a parser that is known to be strict. */
 async function parsed(text: string): Promise<Outcome> {
   const rows: Row[] = [];
   const lines: number[] = [];
@@ -69,7 +69,7 @@ async function parsed(text: string): Promise<Outcome> {
   return { rows, lines };
 }
 
-/** Columns by their place, so that two of the same name are two. */
+/** Names for columns by position, so that two with the same name stay apart. */
 function names(header: string[]): string[] {
   return header.map((_, i) => `c${i}`);
 }
@@ -80,7 +80,7 @@ const cell = fc.string({ unit: fc.constantFrom('a', ',', '"', '\n', ' ', '7'), m
 const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
 
 describe('any text', () => {
-  test('is read, or refused for the same fault, as by csv-parse, in pieces of any size', async () => {
+  test('is read, or refused for the same fault, as csv-parse does it, in pieces of any size', async () => {
     await fc.assert(
       fc.asyncProperty(anyText, fc.integer({ min: 1, max: 9 }), async (text, pieces) => {
         const [one, other] = [await scanned(text, pieces), await parsed(text)];
@@ -94,7 +94,7 @@ describe('any text', () => {
 });
 
 describe('cells', () => {
-  test('that were quoted come back as they were', async () => {
+  test('that were quoted come back unchanged', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.array(cell, { minLength: 2, maxLength: 2 }), { maxLength: 5 }),

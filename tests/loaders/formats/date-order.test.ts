@@ -7,7 +7,7 @@ import { metadata, read } from '../../support/upload-loading.ts';
 
 const HEADER = 'nhs_number,local_id,date_of_birth,plan_type,start_date,end_date,delete_date';
 
-/** A file of rows, each a date of birth and a start. */
+/** A file of rows with a date of birth and a start date each. */
 function file(...rows: [birth: string, start: string][]): string {
   const lines = rows.map(
     ([birth, start], i) => `${testNumber(i + 1)},U${i},${birth},CPP,${start},,`,
@@ -18,7 +18,7 @@ const reading = (...rows: [string, string][]) =>
   read(file(...rows), { metadata: metadata(rows.length) });
 
 describe('dates with the month first', () => {
-  test('refuse the file if most dates that can be read only one way have it, and say so', async () => {
+  test('refuse the file, with this reason, if most dates that can be read only one way have the month first', async () => {
     const result = await reading(['01/02/2018', '11/02/2026'], ['01/02/2018', '11/25/2026']);
     expect(result.usable).toBeUndefined();
     const [first] = result.failures.sorted();
@@ -30,7 +30,7 @@ describe('dates with the month first', () => {
     expect(first?.hint).toMatch(/month first/);
   });
 
-  test('get a remark if they are few, with how many rows are in doubt and how they were read', async () => {
+  test('get a remark if there are few of them, which says how many rows are in doubt and how they were read', async () => {
     const result = await reading(
       ['13/02/2018', '14/03/2026'],
       ['01/02/2018', '15/03/2026'],
@@ -40,12 +40,12 @@ describe('dates with the month first', () => {
     expect(result.usable).toBeDefined();
     const [warning] = result.warnings.listed;
     expect(findingSchema.parse(warning)).toMatchObject({ place: 'line 5', field: 'start_date' });
-    // Not the second row: another date of birth shows that its own column stands day first.
+    // The second row is not in doubt, because another date of birth shows that its column has the day first.
     expect(warning?.hint).toMatch(/1 row has a date .*read day first/);
     expect(result.rows.filter((row) => row.dateOfBirthInDoubt)).toEqual([]);
   });
 
-  test('cast doubt on dates of birth in their column, and in a column that proves nothing by itself', async () => {
+  test('make dates of birth doubtful in their own column, and in a column that proves nothing by itself', async () => {
     const own = await reading(
       ['13/02/2018', '14/03/2026'],
       ['01/02/2018', '15/03/2026'],
@@ -61,7 +61,7 @@ describe('dates with the month first', () => {
     expect(other.rows.map((row) => row.dateOfBirthInDoubt)).toEqual([true, undefined]);
   });
 
-  test('one slip in a column with no doubtful date refuses only its own row', async () => {
+  test('one slip in a column without doubtful dates refuses only its own row', async () => {
     const result = await reading(['13/02/2018', '2026-03-14'], ['2018-02-13', '11/25/2025']);
     expect(result.usable).toBeDefined();
     expect(result.warnings.listed).toEqual([]);

@@ -19,7 +19,7 @@ function startOf(text: string) {
   if (read.kind !== 'read') throw new Error(read.kind);
   return read.start;
 }
-/** What is proposed, by headings. */
+/** The proposed columns, by their headings. */
 const proposed = (text: string) => {
   const start = startOf(text);
   return Object.fromEntries(
@@ -36,7 +36,7 @@ const EXPORT = [
 
 describe('the columns of a file are proposed', () => {
   test.each(['Person ID', 'Case ref', 'Client No.', 'Child reference', 'Case number', 'Local id'])(
-    'from what case systems call their own id of a child: %s',
+    'from what case systems call their own id for a child: %s',
     (heading) => {
       expect(proposed(EXPORT.replace('Person ID', heading))).toMatchObject({ local_id: heading });
     },
@@ -68,7 +68,7 @@ describe('the columns of a file are proposed', () => {
     });
   });
 
-  test('as they are for a file with our own headings, in any order', () => {
+  test('unchanged for a file with our own headings, in any order', () => {
     fc.assert(
       fc.property(fc.shuffledSubarray([...CSV_COLUMNS], { minLength: 9 }), (columns) => {
         const text = fileCsv({ records: [planOf(1), planOf(2)] }, { columns });
@@ -77,7 +77,7 @@ describe('the columns of a file are proposed', () => {
     );
   });
 
-  test('never two of ours for one of the file’s, whatever it holds', () => {
+  test('never two of ours for one of the file’s, whatever the file contains', () => {
     const cell = fc.constantFrom(
       'NHS No',
       'DOB',
@@ -102,7 +102,7 @@ describe('the columns of a file are proposed', () => {
   });
 });
 
-test('a file that is not CSV is named as what it is', () => {
+test('a file that is not CSV is reported as what it is', () => {
   const kind = (bytes: Buffer) => readStart(bytes).kind;
   expect(kind(gzipSync(EXPORT))).toBe('compressed');
   expect(kind(Buffer.from('<File/>'))).toBe('xml');
@@ -129,7 +129,7 @@ test('an example shows the form of a value, and none of its letters or digits', 
   );
 });
 
-test('plans are listed by the file’s own names for them, unless the column is not one of plan types', () => {
+test('plans are listed by the file’s own names for them, unless the column does not contain plan types', () => {
   expect(planValues(startOf(EXPORT), 4)).toEqual(['CLA - s20']);
   const many = ['a,b,c,d,plan', ...Array.from({ length: 31 }, (_, n) => `1,2,3,4,Name ${n}`)];
   expect(planValues(startOf(many.join('\n')), 4)).toBeUndefined();
@@ -146,6 +146,6 @@ test.each([
   ['Previously looked after', undefined],
   ['CIN', undefined],
   ['', undefined],
-])('no more is proposed for “%s” than its name says', (text, type) => {
+])('for “%s” no more is proposed than its name says', (text, type) => {
   expect(planTypeNamed(text)).toBe(type);
 });

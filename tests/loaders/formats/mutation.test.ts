@@ -9,7 +9,7 @@ import { uploadArbitrary } from '../../support/upload-arbitrary.ts';
 import { loader, metadata, read } from '../../support/upload-loading.ts';
 import { fileCsv, fileXml, type ModelUpload } from '../../support/upload-model.ts';
 
-/** One change to a file on its way. */
+/** A change that may happen to a file on its way. */
 type Mutation = (bytes: Buffer) => Buffer;
 
 const share = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
@@ -53,7 +53,7 @@ const mutation: fc.Arbitrary<Mutation> = fc.oneof(
   fc.tuple(share, share).map(
     ([from, size]): Mutation =>
       (bytes) => {
-        // Whole lines twice: a record run together with its copy, or a header with another.
+        // Repeats whole lines, which joins a record to its copy, or a header to another.
         const parts = lines(bytes);
         const i = Math.floor(parts.length * from);
         const copy = parts.slice(i, i + Math.ceil(4 * size));
@@ -113,7 +113,7 @@ const csv = fc
     return { bytes, metadata: counted ? { ...rest, rowCount: rows } : rest, rowCount };
   });
 
-/** The plans that each record of a well-formed document has, counted by other means. */
+/** How many plans each record of a well-formed document has, counted in another way. */
 function plansOf(bytes: Buffer): number[] {
   const plans: number[] = [];
   const parser = new SaxesParser();
@@ -121,12 +121,12 @@ function plansOf(bytes: Buffer): number[] {
     if (name === 'record') plans.push(0);
     if (name === 'pertinentInformation') plans.push((plans.pop() ?? 0) + 1);
   });
-  // Blank lines before the declaration are no fault of what is sent.
+  // Blank lines before the declaration are allowed.
   parser.write(bytes.toString('utf8').trimStart()).close();
   return plans;
 }
 
-test('Spine XML damaged in any way is read by whole records or not at all', async () => {
+test('Spine XML damaged in any way is read as whole records or not at all', async () => {
   await fc.assert(
     fc.asyncProperty(xml, async (bytes) => {
       const result = await read(bytes, { pieces: 997 });
@@ -142,7 +142,7 @@ test('Spine XML damaged in any way is read by whole records or not at all', asyn
   );
 });
 
-test('CSV damaged in any way is read by whole lines or not at all', async () => {
+test('CSV damaged in any way is read as whole lines or not at all', async () => {
   await fc.assert(
     fc.asyncProperty(csv, async ({ bytes, ...given }) => {
       const result = await read(bytes, { metadata: given.metadata, pieces: 997 });
@@ -158,7 +158,7 @@ test('CSV damaged in any way is read by whole lines or not at all', async () => 
   );
 });
 
-describe('loaded into a store', () => {
+describe('when loaded into a store', () => {
   let t: TestStore;
   beforeAll(async () => {
     t = await startTestStore({ kind: 'demo' });

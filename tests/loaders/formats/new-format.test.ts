@@ -7,7 +7,7 @@ import { cpFlags, readDemo, startServing } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { testFolder, until } from '../../support/service.ts';
 
-/** A third format with no other change: its description, and how it is read. */
+/** A third format that needs no other change: its description and its reader. */
 const ENTRY = `
   'json-lines': {
     called: 'JSON lines',
@@ -76,7 +76,7 @@ const line = (index: number, differing: Record<string, string> = {}): string =>
     ...differing,
   })}\n`;
 
-test('a format added as one entry and its reader loads from the command line and over HTTP', async () => {
+test('a format added as one entry and a reader loads from the command line and over HTTP', async () => {
   const { tokens } = await readDemo(environment().DATA_DIR);
   const token = tokens['authority'] ?? '';
   const send = (query: string, body: string) =>
@@ -95,7 +95,7 @@ test('a format added as one entry and its reader loads from the command line and
     `?sequence=50&createdAt=${createdAt}&rowCount=2`,
     line(1) + line(2, { start: '14.09.2026' }),
   );
-  // Its sender gets no XML, which an entry may leave out.
+  // The sender of this format gets no XML, which an entry may leave out.
   expect(sent.headers.get('content-type')).toBe('application/json');
   const acknowledgement: unknown = await sent.json();
   expect(acknowledgement).toMatchObject({

@@ -26,11 +26,11 @@ import {
 const lines = (model: Pick<ModelUpload, 'records'>): number =>
   model.records.reduce((sum, { plans }) => sum + plans.length, 0);
 
-/** Hints of the findings on the whole file. */
+/** The hints of findings about the whole file. */
 const fileProblems = (result: Awaited<ReturnType<typeof read>>): string[] =>
   result.failures.listed.filter(({ code }) => code === 'CPF01').map(({ hint }) => hint);
 
-/** Why a file cannot be used; throws for one that can. */
+/** Why a file cannot be used. Throws if it can. */
 async function whyRefused(
   bytes: Buffer | string,
   options: Parameters<typeof read>[1] = {},
@@ -84,10 +84,10 @@ describe('any upload', () => {
     );
   });
 
-  test('a file cut anywhere before its end is never usable', async () => {
+  test('a file cut anywhere before its end can never be used', async () => {
     const model = upload({ records: [planOf(1), unbornOf(2), planOf(3)] });
     const xml = Buffer.from(fileXml(model).trimEnd());
-    // The line break at its end is tested separately, below.
+    // The line break at the end is tested separately, below.
     const csv = Buffer.from(fileCsv(model).trimEnd());
     const packed = gzipSync(xml);
     await fc.assert(
@@ -107,7 +107,7 @@ describe('any upload', () => {
     );
   });
 
-  test('gzip is read as its contents', async () => {
+  test('gzip is read as what it contains', async () => {
     const model = upload({ records: [planOf(1), unbornOf(2)] });
     const plain = await read(fileXml(model));
     const packed = await read(gzipSync(fileXml(model)), { pieces: 7 });
@@ -122,7 +122,7 @@ describe('any upload', () => {
     expect(before.rows).toEqual(plain.rows);
   });
 
-  test('the authority is known by its code, whatever white space surrounds it', async () => {
+  test('the authority is recognised by its code, whatever white space surrounds it', async () => {
     const model = upload({ authority: 'ZZ101 \u00a0\u200b' });
     expect((await read(fileXml(model))).header.authority).toBe('ZZ101');
     const given = { ...metadata(1), authority: ' ZZ101\u200b' };
@@ -157,14 +157,14 @@ describe('any upload', () => {
     expect(await whyRefused(bytes, { metadata: metadata(1) })).toMatch(hint);
   });
 
-  test('a file too large as sent or once unpacked is refused, and a compression bomb is not unpacked', async () => {
+  test('a file that is too large, as sent or unpacked, is refused, and a compression bomb is not unpacked', async () => {
     expect(await whyRefused(fileXml(upload()), { maxBytes: 500 })).toMatch(/larger than/);
     expect(
       await whyRefused(gzipSync(Buffer.alloc(200_000_000, ' ')), { maxBytes: 1_000_000 }),
     ).toMatch(/larger than/);
   });
 
-  test('a file of another authority than its sender is refused', async () => {
+  test('a file from a different authority than its sender is refused', async () => {
     expect(await whyRefused(fileXml(upload()), { authority: ods('ZZ999') })).toMatch(
       /another authority/,
     );
@@ -206,7 +206,7 @@ describe('any upload', () => {
     expect(result.rows).toEqual([]);
   });
 
-  test('a list of findings is capped and counts those that it leaves out', async () => {
+  test('a list of findings has a limit, and counts those that it leaves out', async () => {
     const records = Array.from({ length: 5200 }, (_, n) =>
       planOf(n + 1, { startDate: 'x' as never }),
     );
@@ -328,7 +328,7 @@ describe('Spine XML', () => {
     expect(result.contactProblems).toMatchObject([{ field: 'name' }]);
   });
 
-  test('every problem of the header is named', async () => {
+  test('every problem in the header is named', async () => {
     const result = await read(fileXml(upload({ phones: [], createdAt: 'x', authority: '?' })));
     expect(result.failures.listed.map(({ place }) => place)).toEqual([
       '/File/creationTime/@value',
@@ -358,7 +358,7 @@ describe('Spine XML', () => {
     },
   );
 
-  test('a record of three plans and two people becomes three rows, each for its own person', async () => {
+  test('a record of three plans and two people becomes three rows, each for the right person', async () => {
     const record =
       planXml({ type: 'child-protection-plan', startDate: '2026-02-02' as never }) +
       planXml({ type: 'looked-after-child', startDate: '2026-03-03' as never }) +
@@ -437,14 +437,14 @@ describe('Spine XML', () => {
     expect(result.failures.listed.map(({ code }) => code)).toContain('CPR07');
   });
 
-  test('the parser is asked for the text of one element only, the authority’s name', async () => {
+  test('the parser is asked for the text of only one element, the authority’s name', async () => {
     const listening = vi.spyOn(SaxesParser.prototype, 'on');
     const result = await read(fileXml(upload({ records: [planOf(1), unbornOf(2), planOf(3)] })));
     expect(result.usable?.authorityName).toBe('Test Council');
     expect(listening.mock.calls.filter(([event]) => event === 'text')).toHaveLength(1);
   });
 
-  test('a finding gives its place by XPath', async () => {
+  test('a finding gives its place as an XPath', async () => {
     const records = [planOf(1), { ...planOf(2), child: person(2, { nhsNumber: '9990000019' }) }];
     const result = await read(fileXml(upload({ records })));
     expect(result.failures.listed).toMatchObject([
@@ -457,7 +457,7 @@ describe('Spine XML', () => {
     ]);
   });
 
-  test('elements of another namespace, and names that every object has, are ignored', async () => {
+  test('elements in another namespace, and names that every object has, are ignored', async () => {
     const strange =
       '<constructor/><__proto__/><toString/><x:record xmlns:x="urn:x"><x:CP-ISRecord/></x:record>';
     const result = await read(xml.replace('<record>', `${strange}<record>`));
@@ -519,7 +519,7 @@ describe('CSV', () => {
       ]);
     });
 
-    test('is accepted whole if another column is the last, or the date is complete', async () => {
+    test('is accepted in full if another column is the last, or the date is complete', async () => {
       const columns = [...CSV_COLUMNS.filter((name) => name !== 'plan_type'), 'plan_type'];
       const typeLast = fileCsv(model, { columns }).trimEnd();
       expect((await read(typeLast, { metadata: metadata(2) })).perRecord).toEqual([1, 1]);
@@ -586,10 +586,10 @@ describe('CSV', () => {
     expect(result.warnings.listed.map(({ hint }) => hint).join()).toContain('6 rows with nothing');
     const counted = await whyRefused(text, { metadata: metadata(8) });
     expect(counted).toContain('Its 6 rows with nothing in their cells are not records');
-    // A record that was cut short is no reason to doubt the one before it.
+    // A record that was cut short casts no doubt on the one before it.
     const cut = [header, ...rows, ',,'].join('\n');
     expect((await read(cut, { metadata: metadata(2) })).rows).toHaveLength(2);
-    // A row that lost all but a name is a record that is wrong.
+    // A row that has lost everything but a name is a faulty record.
     const named = header
       .split(',')
       .map((name) => (name === 'given_name' ? 'Ada' : ''))
@@ -602,7 +602,7 @@ describe('CSV', () => {
     ['a title', 'Plans of Example Council', 1],
     ['a title and lines of any length', 'Plans,Council\n\nExported by,nobody,today', 1],
     ['a title below a blank row', ',,,\nPlans', 2],
-  ])('%s above the header is named, with where the header is', async (_what, title, line) => {
+  ])('%s above the header is reported, with where the header is', async (_what, title, line) => {
     const at = title.split('\n').length + 1;
     expect(await whyRefused(`${title}\n${csv}`, { metadata: metadata(2) })).toContain(
       `Line ${line} is not the header: the columns are named on line ${at}. Remove the lines above it.`,
@@ -616,7 +616,7 @@ describe('CSV', () => {
     },
   );
 
-  test('a header not separated by commas is reported as such', async () => {
+  test('a header that is not separated by commas is reported as such', async () => {
     const text = csv.replaceAll(',', ';');
     expect(await whyRefused(text, { metadata: metadata(2) })).toContain('with commas');
     expect(await whyRefused(`sep=;\n${text}`, { metadata: metadata(2) })).toContain('with commas');
@@ -628,7 +628,7 @@ describe('CSV', () => {
     expect(result.records).toBe(0);
   });
 
-  test('unneeded columns are named', async () => {
+  test('unneeded columns are listed', async () => {
     const columns = [...CSV_COLUMNS, 'Social Worker', 'postcode'];
     const result = await read(fileCsv(model, { columns }), { metadata: metadata(2) });
     expect(result.droppedColumns).toEqual(['Social Worker', 'postcode']);
@@ -672,7 +672,7 @@ describe('CSV', () => {
     });
   });
 
-  test('without authority, sequence or time it is refused, and told how to give each', async () => {
+  test('without authority, sequence or time it is refused, and the sender is told how to give each', async () => {
     const result = await read(csv);
     expect(result.failures.listed.map(({ field }) => field)).toEqual([
       'authority',

@@ -45,7 +45,7 @@ let dir: string;
 let outbox: string;
 let reports: InboxReport[];
 let inboxes: Inbox[];
-/** Every test uses numbers of its own, so that none depends on another. */
+/** Every test uses its own sequence numbers, so that none depends on another. */
 let sequence = 0;
 
 beforeAll(async () => {
@@ -135,7 +135,7 @@ const hints = (): string =>
     .join('\n');
 const folder = (name: string): string[] =>
   readdirSync(join(dir, name)).filter((file) => !file.startsWith('inbox.lock'));
-/** Files that are in the inbox itself. */
+/** The files in the inbox itself, without its folders. */
 const lying = (): string[] =>
   readdirSync(dir, { withFileTypes: true })
     .filter((entry) => !entry.isDirectory())
@@ -158,7 +158,7 @@ describe('a plain file', () => {
     expect((await t.store.fileOf(A, sequence))?.code).toBe('CPF02');
   });
 
-  test('of any kind an authority sends is accepted: CSV with its description, gzip', async () => {
+  test('of any kind that an authority sends is accepted: CSV with its description, or gzip', async () => {
     const csv = (number: number): string => fileCsv({ records: [planOf(number)] });
     put('a.csv', csv(sequence));
     const describes = { authority: A, sequence, createdAt: '2026-11-23T21:30:00Z', rowCount: 1 };
@@ -178,7 +178,7 @@ describe('a plain file', () => {
   test('is not read until it has stopped changing', async () => {
     put('slow.xml', xml());
     const inbox = await watch({ settleMs: 3_600_000 });
-    // A pair need not stop changing first, and shows that the inbox has been checked.
+    // A pair need not stop changing first, so it shows that the inbox has been checked.
     pair('0001', xml(A, sequence + 1));
     await until(() => codes().length === 1);
     expect(codes()).toEqual(['0001.dat CPF02']);
@@ -189,7 +189,7 @@ describe('a plain file', () => {
     expect(codes()).toContain('slow.xml CPF02');
   });
 
-  test('that comes again is answered from the ledger, and nothing changes', async () => {
+  test('that arrives again is answered from the ledger, and nothing changes', async () => {
     await watch();
     const text = xml();
     put('first.xml', text);
@@ -201,7 +201,7 @@ describe('a plain file', () => {
     expect((await t.store.tally()).get(A)?.digest).toBe(held.get(A)?.digest);
   });
 
-  test('that cannot be loaded is answered with the reason, and removed too', async () => {
+  test('that cannot be loaded is answered with the reason, and also removed', async () => {
     put('cut.xml', xml().slice(0, 500));
     await watch();
     await until(() => codes().length === 1);
@@ -243,7 +243,7 @@ describe('a plain file', () => {
 });
 
 describe('a pair from a MESH client', () => {
-  test('is answered by a pair to the mailbox it came from, data before control file', async () => {
+  test('is answered with a pair to the mailbox it came from, data before control file', async () => {
     const named: string[] = [];
     const observer = watchFolder(outbox, (_, name) => void named.push(name ?? ''));
     pair('X26CPF1_0001', xml(), { PartnerId: 'V1', Subject: 'V1-1.xml' });
@@ -270,7 +270,7 @@ describe('a pair from a MESH client', () => {
     expect(lying()).toEqual([]);
   });
 
-  test('is known by the name that its sender gave it', async () => {
+  test('is recognised by the name that its sender gave it', async () => {
     const name = `${A}-${sequence}-202611232130.csv`;
     pair('0001', fileCsv({ records: [planOf(sequence)] }), { Subject: name });
     await watch();
@@ -314,7 +314,7 @@ describe('a pair from a MESH client', () => {
     expect(folder(join('failed', id))).toEqual(['bad.ctl', 'bad.dat', 'why.txt']);
     expect(readFileSync(join(dir, 'failed', id, 'why.txt'), 'utf8')).toContain(hint);
     expect(await t.store.fileOf(A, sequence)).toBeUndefined();
-    // The sender is told too, if the control file says who that is.
+    // The sender is also told, if the control file says who that is.
     const { From_DTS: from = 'X26ABC1', MessageType: type = 'Data' } = control;
     const [answer, sent] = folder('outbox');
     if (from === '' || type === 'Report') return expect(answer).toBeUndefined();
@@ -324,7 +324,7 @@ describe('a pair from a MESH client', () => {
     expect(readFileSync(join(outbox, sent ?? ''), 'utf8')).toContain('CPF01');
   });
 
-  test('is accepted in every spelling of its control file', async () => {
+  test('is accepted with every spelling of its control file', async () => {
     const control = {
       MessageType: 'DATA',
       Version: '1',
@@ -337,7 +337,7 @@ describe('a pair from a MESH client', () => {
     expect(codes()).toEqual(['0001.dat CPF02']);
   });
 
-  test('with a CSV is described by its Subject, and a sender who gives none is asked to', async () => {
+  test('with a CSV is described by its Subject, and a sender who gives no Subject is asked for one', async () => {
     const csv = fileCsv({ records: [planOf(sequence)] });
     pair('0001', csv, { Subject: 'Nightly extract' });
     pair('0002', csv, { Subject: `ZZ101-${sequence}-202611232130-1.csv` });
@@ -377,7 +377,7 @@ describe('a pair from a MESH client', () => {
     expect(codes()).toEqual(['late.dat CPF02']);
   });
 
-  test('with an unfinished control file is waited for', async () => {
+  test('with an unfinished control file waits until it is complete', async () => {
     const control = controlXml();
     put('0001.dat', xml());
     put('0001.ctl', control.slice(0, 100));
@@ -435,9 +435,9 @@ describe('a partly held file', () => {
   }
   const answers = () => folder('outbox').filter((name) => name.startsWith('acknowledgement-'));
 
-  test('is answered finally only once the operator has released it', async () => {
+  test('gets its final answer only once the operator has released it', async () => {
     const id = await hold();
-    // Meanwhile every later file is processed, and the source is not kept for it.
+    // Meanwhile every later file is processed, and the source of the held file is not kept.
     put('after.xml', xml(A));
     await until(() => codes().length === 2);
     expect(answers()).toEqual([]);
@@ -463,7 +463,7 @@ describe('a partly held file', () => {
 });
 
 describe('many files', () => {
-  test('of one authority are loaded in the order of their numbers, and several authorities at the same time', async () => {
+  test('from one authority are loaded in the order of their numbers, and those of several authorities at the same time', async () => {
     const order: string[] = [];
     let together = 0;
     let most = 0;
@@ -475,7 +475,7 @@ describe('many files', () => {
       load: async (source, given) => {
         together += 1;
         most = Math.max(most, together);
-        // Until files of both have begun, so that loading one after the other would never end.
+        // This waits until both have begun, so loading one after another would never end.
         await until(() => most >= 2);
         const acknowledgement = await load(source, given);
         together -= 1;
@@ -511,7 +511,7 @@ describe('many files', () => {
     expect(lying()).toEqual(lies);
   });
 
-  test('with names that are not UTF-8 are named by their bytes, and loaded once renamed', async () => {
+  test('whose names are not UTF-8 are named by their bytes, and loaded once renamed', async () => {
     const name = Buffer.concat([
       Buffer.from(`${dir}/caf`),
       Buffer.from([0xe9]),
@@ -542,7 +542,7 @@ describe('many files', () => {
     expect(hints()).toContain('endless.xml: It is still being written to');
   });
 
-  test('are each answered, however alike or long their names', async () => {
+  test('are each answered, however similar or long their names', async () => {
     const names = ['9990000018.xml', '9990000026.xml', `${'好'.repeat(83)}.xml`, 'a\u001b[31m.xml'];
     for (const [i, name] of names.entries()) put(name, xml(A, sequence + i));
     await watch();
@@ -557,8 +557,8 @@ describe('many files', () => {
   });
 });
 
-describe('a file where an answer belongs', () => {
-  test('is neither replaced nor followed, and the answer is written once it is gone', async () => {
+describe('a file in the place of an answer', () => {
+  test('is neither replaced nor followed, and the answer is written once it has gone', async () => {
     const answer = join(outbox, 'a.xml.ack.json');
     const elsewhere = join(dir, 'done', 'theirs');
     mkdirSync(join(dir, 'done'));
@@ -575,7 +575,7 @@ describe('a file where an answer belongs', () => {
     expect(codes()).toEqual(['a.xml CPF02']);
   });
 
-  test('a folder of the inbox that is a link is refused', async () => {
+  test('a folder in the inbox that is a link is refused', async () => {
     mkdirSync(join(dir, 'theirs'));
     symlinkSync(join(dir, 'theirs'), join(dir, 'failed'));
     await expect(watch()).rejects.toThrow(/failed is a link and must be a folder/);
@@ -627,7 +627,7 @@ describe('whatever goes wrong', () => {
     put('c.ctl', controlXml({ LocalId: 'newer' }));
     put('a.xml', xml());
     await watch();
-    // Nothing else waits for it.
+    // Nothing else waits for this file.
     await until(() => codes().length === 1 && of('left').length === 2);
     expect(hints()).toContain(`processing/${id}: It was only half taken in`);
     expect(readFileSync(join(dir, 'c.ctl'), 'utf8')).toContain('newer');
@@ -714,7 +714,7 @@ describe('whatever goes wrong', () => {
     await expect(watch()).rejects.toThrow(InboxInUse);
   });
 
-  test('a stopped watcher answers what has been loaded and takes nothing more', async () => {
+  test('a stopped watcher answers what has been loaded and takes in nothing more', async () => {
     put('a.xml', xml());
     let release = (): void => undefined;
     let begun = false;
@@ -744,7 +744,7 @@ describe('whatever goes wrong', () => {
 describe('a stopped watcher', () => {
   test('does not wait for tracing, and the next one loads the file', async () => {
     const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
-    // As a national service that is asked for a hundred people may take a quarter of an hour.
+    // Asking a national service about a hundred people may take a quarter of an hour.
     const slow: NumberTracer = {
       deadlineMs: 900_000,
       trace: (people, signal) =>
@@ -767,7 +767,7 @@ describe('a stopped watcher', () => {
     expect(codes()).toEqual(['a.xml CPF02']);
   });
 
-  test('ends between two steps of applying a file, and the next one continues from there', async () => {
+  test('ends between two steps of applying a file, and the next watcher continues from there', async () => {
     const own = ods('ZZ105');
     await t.store.setAuthority(own, { name: own, emergencyDutyTeamPhone: '02079460199' }, 'test');
     const records = Array.from({ length: 6_500 }, (_, at) => planOf(50_000 + at));
@@ -802,7 +802,7 @@ describe('numbers no longer in use', () => {
   };
   const traced = loadWith({ tracer });
 
-  test('get a notice beside the acknowledgement, in the mailbox that the file came from', async () => {
+  test('are reported in a notice beside the acknowledgement, in the mailbox that the file came from', async () => {
     await watch({ load: traced });
     put('plain.xml', xml(A, sequence));
     pair('0001', xml(B, sequence + 1), { From_DTS: 'X26ABC2' });

@@ -8,7 +8,7 @@ const text = fc
   .map((value) => value.replaceAll(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, '').trim());
 const id = fc.stringMatching(/^[A-Z0-9]{3,20}$/);
 
-test('a control file reads back as it was written, whatever its texts', () => {
+test('a control file reads back as written, whatever its texts', () => {
   fc.assert(
     fc.property(
       fc.record({
@@ -63,7 +63,7 @@ describe('a control file is refused', () => {
     expect(readControl(xml)).toMatchObject({ kind: 'unreadable', cut: false });
   });
 
-  test('but waited for while the rest may still be arriving', () => {
+  test('but not yet, while the rest may still be arriving', () => {
     const whole = controlXml().trimEnd();
     fc.assert(
       fc.property(fc.integer({ min: 0, max: whole.length - 1 }), (length) => {
@@ -75,7 +75,7 @@ describe('a control file is refused', () => {
     );
   });
 
-  test('or read, and never throws', () => {
+  test('or read, and reading never throws', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (noise) => {
         readControl(noise);

@@ -27,7 +27,7 @@ import {
 
 const { t, l, newAuthority, expectWhole, expectOpensAgain } = await startLoading();
 
-/** A first file, and a second that adds, changes, ends, deletes and has a record refused. */
+/** A first file, and a second that adds, changes, ends and deletes plans, with one record refused. */
 function files(authority: OdsCode): { first: string; second: string } {
   const first = upload({ authority, records: [1, 2, 3, 4].map((n) => planOf(n)) });
   const second = upload({
@@ -48,7 +48,7 @@ function files(authority: OdsCode): { first: string; second: string } {
 
 const CRASH = new Error('the process ended here');
 
-/** Steps that change something, in the order of a load. */
+/** The steps that change something, in the order in which a load takes them. */
 const STEPS = [
   'beginLoad',
   'setAuthority',
@@ -60,7 +60,7 @@ const STEPS = [
 ] as const;
 type Step = (typeof STEPS)[number];
 
-/** A store and an anchor that end at a step: before it has done anything, in its middle, or after it. */
+/** A store and an anchor that end at this step: before it has any effect, in its middle, or after it. */
 function ending(step: Step, moment: 'before' | 'after'): { store: Store; anchor: Anchor } {
   const at = async <T>(name: Step, work: () => T): Promise<Awaited<T>> => {
     if (name !== step) return await work();
@@ -71,7 +71,7 @@ function ending(step: Step, moment: 'before' | 'after'): { store: Store; anchor:
     ...t.store,
     setAuthority: (...given) => at('setAuthority', () => t.store.setAuthority(...given)),
     applyRows: (lock, rows, options) =>
-      // A batch that ends in its middle is what a batch may do.
+      // A batch may end in its middle.
       at('applyRows', () =>
         t.store.applyRows(
           lock,
@@ -100,7 +100,7 @@ function ending(step: Step, moment: 'before' | 'after'): { store: Store; anchor:
   return { store, anchor };
 }
 
-/** Everything that a load leaves behind, without what names the authority. */
+/** Everything that a load leaves behind, except what names the authority. */
 async function outcome(authority: OdsCode): Promise<unknown> {
   const held = await t.store.readRows([1, 2, 3, 4, 5, 6, 7].map(testNumber));
   const rows = [...held.values()].flat().filter((row) => row.authority === authority);
@@ -159,7 +159,7 @@ describe('a load that is cut short', () => {
       await expect(l.load(second, broken)).rejects.toThrow(LoadFailed);
 
       const begun = t.anchor.loadInProgress(authority);
-      // At the very first moment nothing had begun, at the very last nothing is left to do.
+      // Before the first step nothing had begun, and after the last nothing is left to do.
       const edge = `${moment} ${step}`;
       expect(begun === undefined).toBe(edge === 'before beginLoad' || edge === 'after commitLoad');
       if (begun !== undefined) await resumeLoad(t.store, t.anchor, begun);
@@ -170,7 +170,7 @@ describe('a load that is cut short', () => {
     },
   );
 
-  test('is finished by the next file of the authority, whichever it is', async () => {
+  test('is finished by the next file of the authority, whichever that is', async () => {
     const authority = newAuthority();
     const { first, second } = files(authority);
     await l.load(first);
@@ -218,7 +218,7 @@ describe('a load that is cut short', () => {
     ['other content under its number', { sequence: 2 }],
     ['a full refresh', { sequence: 3, full: true }],
   ])(
-    'without its journal is put right by %s, and its council can act meanwhile',
+    'without its journal is completed by %s, and its council can act meanwhile',
     async (_, differing) => {
       const authority = newAuthority();
       await l.load(fileXml(upload({ authority, sequence: 1, records: [planOf(1), planOf(2)] })));
@@ -227,7 +227,7 @@ describe('a load that is cut short', () => {
       const begun = t.anchor.loadInProgress(authority);
       rmSync(begun?.journal ?? '', { recursive: true });
       expect(await resumeLoad(t.store, t.anchor, { authority })).toMatchObject({ kind: 'resumed' });
-      // All of its rows had been applied: nothing is missing but its acknowledgement.
+      // All its rows had been applied, so only its acknowledgement is missing.
       expect(await t.store.authority(authority)).toMatchObject({ sequence: 1, reconciled: true });
 
       const partly = {
@@ -273,7 +273,7 @@ describe('a load that is cut short', () => {
     ['another end', { endDate: day('2026-11-20') }],
     ['an end that takes it away', { deleteDate: day('2026-11-20') }],
   ])(
-    'without a ledger entry refuses another file of its number with %s, and accepts the rest',
+    'without a ledger entry refuses another file under its number that has %s, and accepts the rest',
     async (_, differing) => {
       const authority = newAuthority();
       await l.load(fileXml(upload({ authority, sequence: 1, records: [planOf(1)] })));
@@ -318,7 +318,7 @@ describe('a load that is cut short', () => {
     expect([signal, stdout]).toEqual(['SIGKILL', '2000 rows applied\n']);
     const begun = t.anchor.loadInProgress(authority);
     if (begun === undefined) throw new Error('the anchor knows of no load');
-    // The step that was killed, and at most the one behind it.
+    // The killed step was applied, and perhaps the one that followed.
     const applied = (await t.store.tally()).get(authority)?.rows;
     expect(applied).toBeGreaterThanOrEqual(2000);
     expect(applied).toBeLessThanOrEqual(4000);
@@ -333,7 +333,7 @@ describe('a load that is cut short', () => {
       ),
     ).toBe(0);
 
-    // The dead loader's lease would run out on its own; a test does not wait for it.
+    // The lease of the dead loader would expire by itself; deleting it saves the wait.
     await t.admin.del(keys.lock(authority));
     await resumeLoad(t.store, t.anchor, begun);
     expect(await l.load(bytes)).toMatchObject({
@@ -364,7 +364,7 @@ describe('spools left behind', () => {
     rmSync(folder, { recursive: true });
   });
 
-  test('are known as whole, cut short by a crash, or changed', async () => {
+  test('are recognised as whole, cut short by a crash, or changed', async () => {
     const folder = temporaryFolder();
     const spool = Spool.create(folder);
     for (let n = 1; n <= 3; n++) spool.decide('added', testNumber(n), `row ${n}`);
@@ -397,7 +397,7 @@ describe('spools left behind', () => {
     rmSync(folder, { recursive: true });
   });
 
-  test('have names without a digit, so that none can hold an NHS number', () => {
+  test('have names without digits, so that none can contain an NHS number', () => {
     const folder = temporaryFolder();
     for (let i = 0; i < 20; i++) Spool.create(folder).close();
     for (const name of readdirSync(folder)) expect(name).toMatch(/^load-[a-p]{24}$/);

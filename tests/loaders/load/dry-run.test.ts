@@ -54,7 +54,7 @@ describe('a dry run', () => {
     );
   });
 
-  test('counts what a full refresh would take away, and says that it would be held', async () => {
+  test('counts what a full refresh would take away, and says that this would be held', async () => {
     const authority = newAuthority();
     await loadRecords(
       authority,
@@ -104,11 +104,11 @@ describe('a file previewed first', () => {
     now: () => RECEIVED_AT,
   };
 
-  /** Everything except the counters of locks, which a dry run under the lock increases. */
+  /** Everything except the lock counters, which a dry run increases because it takes the lock. */
   const kept = async () =>
     Object.entries(await everything()).filter(([key]) => !key.endsWith(':fence'));
 
-  /** A file that ends one of two plans, as it was looked at, and what would change what it does. */
+  /** Previews a file that ends one of two plans, and returns what may then change its effect. */
   async function looked() {
     const authority = newAuthority();
     await loadRecords(authority, 1, [planOf(1), planOf(2)]);

@@ -14,7 +14,7 @@ const { t, l, newAuthority, rowsOf, expectWhole, expectOpensAgain } = await star
 const file = (authority: OdsCode, sequence: number, children: readonly number[]) =>
   fileXml(upload({ authority, sequence, records: children.map((n) => planOf(n)) }));
 
-/** Ends in the middle of a file, loses its journal, and lets the worker find that. */
+/** Ends in the middle of a file, loses its journal, and lets the worker discover that. */
 async function giveUp(authority: OdsCode, bytes: Buffer | string, step: Partial<Store>) {
   const store = { ...t.store, ...step };
   await expect(l.load(bytes, { store })).rejects.toThrow(LoadFailed);
@@ -22,7 +22,7 @@ async function giveUp(authority: OdsCode, bytes: Buffer | string, step: Partial<
   return resumeLoad(t.store, t.anchor, { authority });
 }
 
-/** One row is applied, and no other. */
+/** Applies one row and then ends. */
 const partly: Pick<Store, 'applyRows'> = {
   async applyRows(lock, rows, options) {
     await t.store.applyRows(lock, rows.slice(0, 1), options);
@@ -30,7 +30,7 @@ const partly: Pick<Store, 'applyRows'> = {
   },
 };
 
-test('each of several abandoned files is missing until it comes again', async () => {
+test('each of several abandoned files counts as missing until it comes again', async () => {
   const authority = newAuthority();
   await l.load(file(authority, 1, [1]));
   await giveUp(authority, file(authority, 2, [2, 3]), partly);
@@ -44,7 +44,7 @@ test('each of several abandoned files is missing until it comes again', async ()
   await expectWhole(authority);
 });
 
-test('rows held from an earlier file are not taken for those of the corrected file of the same number', async () => {
+test('rows held from an earlier file are not mistaken for those of a corrected file with the same number', async () => {
   const authority = newAuthority();
   const children = [1, 2, 3, 4, 5, 6];
   await l.load(file(authority, 1, children));

@@ -17,7 +17,7 @@ import { fileCsv, fileXml, planOf, RECEIVED_AT, upload } from '../../support/upl
 
 const { t, l, newAuthority, loadRecords, rowsOf } = await startLoading();
 
-test('a pipe beside a CSV delays nothing', async () => {
+test('a pipe beside a CSV causes no delay', async () => {
   const path = join(t.dataDir, 'ZZ999-1-202611232130.csv');
   await writeFile(path, fileCsv(upload()));
   execFileSync('mkfifo', [`${path}.json`]);
@@ -45,10 +45,10 @@ describe('loads side by side', () => {
     now: () => RECEIVED_AT,
   });
 
-  test('keep each authority’s order, report each in the order given, and share readings of the store', async () => {
+  test('keep each authority’s order, report each file in the order given, and share readings of the store', async () => {
     const authorities = Array.from({ length: 8 }, newAuthority);
     const given = await files(authorities, [1, 2]);
-    // The same promise twice is the same reading of the store.
+    // Loads that share a reading of the store get the same promise.
     const readings: unknown[] = [];
     const store: Store = {
       ...t.store,
@@ -98,7 +98,7 @@ describe('loads side by side', () => {
     expect(readings.size).toBe(1);
   });
 
-  test('leave out what follows a file of the same authority that could not be loaded', async () => {
+  test('leave out files that follow one of the same authority that could not be loaded', async () => {
     const [one, other] = [newAuthority(), newAuthority()];
     const given = await files([one, other], [1, 2]);
     const store: Store = {
@@ -114,7 +114,7 @@ describe('loads side by side', () => {
     expect(await rowsOf(one, 1)).toEqual([]);
   });
 
-  test('are all reported even if one cannot be', async () => {
+  test('are all reported, even if one could not be made', async () => {
     const authorities = [newAuthority(), newAuthority(), newAuthority()];
     const told: string[] = [];
     const loading = loadFiles(
@@ -131,7 +131,7 @@ describe('loads side by side', () => {
     expect(told).toEqual(['acknowledged', 'acknowledged', 'acknowledged']);
   });
 
-  test('hand their slots on, and say when none is in use', async () => {
+  test('pass their slots on, and say when none is in use', async () => {
     const slots = new LoadSlots(2);
     const order: string[] = [];
     const [first, second] = [await slots.take(), await slots.take()];
@@ -167,7 +167,7 @@ describe('loads side by side', () => {
         return loads;
       };
 
-      // The first waits ten seconds, and those that have waited less go with it.
+      // The first load waits ten seconds, and those that have waited for less are reconciled with it.
       const first = await ready(30_000, 1);
       await vi.advanceTimersByTimeAsync(9_000);
       first.push(...(await ready(30_000, 2)));
@@ -177,7 +177,7 @@ describe('loads side by side', () => {
       await vi.advanceTimersByTimeAsync(30_000);
       await Promise.all(first);
 
-      // A reading took half a minute, so the next waits for two.
+      // A reading took half a minute, so the next one waits for two minutes.
       const second = await ready(1_000, 1);
       await vi.advanceTimersByTimeAsync(119_000);
       expect(readings).toBe(3);
@@ -196,7 +196,7 @@ describe('loads side by side', () => {
     const store: Store = {
       ...t.store,
       applyRows: async (lock, rows, options) => {
-        // The lease runs out while this loader is delayed, and another takes the authority over.
+        // The lease expires while this loader is delayed, and another loader takes over the authority.
         await t.admin.del(keys.lock(authority));
         const other = await t.store.lockAuthority(authority);
         if (other === undefined) throw new Error('the authority is locked');
@@ -216,7 +216,7 @@ describe('loads side by side', () => {
     expect((await rowsOf(authority, 1))[0]?.endDate).toBe('2026-11-20');
   });
 
-  test('delayed past the lease at any point never undo a newer file', async () => {
+  test('that are delayed past the lease at any point never undo a newer file', async () => {
     const newer = [planOf(1, { endDate: day('2026-11-21') })];
     const told: string[] = [];
     for (let at = 1, overtaken = true; overtaken; at++) {
@@ -248,7 +248,7 @@ describe('loads side by side', () => {
       const [loaded] = await Promise.allSettled([loadRecords(authority, 2, records, { store })]);
       const refused = loaded?.status === 'rejected' && String(loaded.reason);
       if (overtaken) expect(refused).toMatch(/taken over authority|working on the authority/);
-      // The one that was told to wait does it again, once the other has ended.
+      // The load that was told to wait is made again, once the other has ended.
       expect((await loadRecords(authority, 3, newer)).code).toBe('CPF02');
       const [row] = await rowsOf(authority, 1);
       const tally = (await t.store.tally()).get(authority);
@@ -256,7 +256,7 @@ describe('loads side by side', () => {
       expect(t.anchor.authority(authority)).toMatchObject({ rows: 1, digest: tally?.digest });
       expect(t.anchor.loadInProgress(authority)).toBeUndefined();
     }
-    // Before and after the load had begun.
+    // Both happened: overtaken before the load had begun, and after.
     expect(told.some((text) => text.includes('CPF02'))).toBe(true);
     expect(told.some((text) => text.includes('and was held up'))).toBe(true);
   });

@@ -29,7 +29,7 @@ const { t, l, newAuthority, rowsOf } = await startLoading();
 const loadXml = (model: Partial<ModelUpload>, options?: Parameters<typeof l.load>[1]) =>
   l.load(fileXml(upload(model)), options);
 
-/** Everything that a refused file must leave as it was. */
+/** Everything that a refused file must leave unchanged. */
 async function state(authority: OdsCode): Promise<string> {
   const tallies = await t.store.tally();
   return JSON.stringify([
@@ -42,7 +42,7 @@ async function state(authority: OdsCode): Promise<string> {
 }
 
 describe('a sound file', () => {
-  test('is loaded whole: rows, authority, ledger, anchor and audit, and its spool is gone', async () => {
+  test('is loaded in full: rows, authority, ledger, anchor and audit, and its spool is removed', async () => {
     const authority = newAuthority();
     const records: ModelRecord[] = [
       planOf(1),
@@ -118,7 +118,7 @@ describe('a sound file', () => {
     expect(await state(authority)).toBe(before);
   });
 
-  test('accepts the sound records among others, and says exactly which are refused (CPF03)', async () => {
+  test('has its sound records accepted among others, and says exactly which are refused (CPF03)', async () => {
     const authority = newAuthority();
     const acknowledgement = await loadXml({
       authority,
@@ -149,7 +149,7 @@ describe('a sound file', () => {
     expect((await t.store.authority(authority))?.dataAsOf).toBe('2026-11-24T06:00:00.000Z');
   });
 
-  test('cannot be an authority’s first if it is empty, since it would look up to date', async () => {
+  test('cannot be an authority’s first if it is empty, since the authority would look up to date', async () => {
     const authority = newAuthority();
     await t.store.setAuthority(
       authority,
@@ -163,7 +163,7 @@ describe('a sound file', () => {
     expect((await t.store.authority(authority))?.dataAsOf).toBeUndefined();
   });
 
-  test('may be a header line alone, which reports nothing and renews data-as-of', async () => {
+  test('may consist of a header line alone, which reports nothing and renews data-as-of', async () => {
     const authority = newAuthority();
     await loadXml({ authority, sequence: 1, createdAt: '202611202130+0000' });
     const acknowledgement = await l.load(fileCsv({ records: [] }), {
@@ -230,7 +230,7 @@ describe('files that follow', () => {
     expect(await t.store.authority(authority)).toMatchObject({ sequence: 3, name: 'New Name' });
   });
 
-  test('that skip a number name it, and still renew data-as-of', async () => {
+  test('that skip a number are told which, and still renew data-as-of', async () => {
     const authority = newAuthority();
     await loadXml({ authority, sequence: 11, createdAt: '202611222130+0000' });
     const { warnings } = await loadXml({
@@ -283,7 +283,7 @@ describe('files that follow', () => {
     );
   });
 
-  test('of two authorities hold the same child side by side', async () => {
+  test('from two authorities hold the same child side by side', async () => {
     const [one, other] = [newAuthority(), newAuthority()];
     await loadXml({ authority: one, records: [planOf(900)] });
     await loadXml({ authority: other, records: [planOf(900)] });
@@ -318,7 +318,7 @@ describe('a refused file', () => {
     expect(l.spools()).toEqual([]);
   });
 
-  test('may be refused for an unknown authority, unless an operator loads it', async () => {
+  test('may be refused because its authority is unknown, unless an operator loads it', async () => {
     const authority = newAuthority();
     const before = await state(authority);
     const refused = await loadXml({ authority }, { addAuthority: false });
@@ -350,7 +350,7 @@ describe('a refused file', () => {
     expect((await l.load(bytes, options)).code).toBe('CPF02');
   });
 
-  test('does not include one with an unusable name or telephone number, if good ones are held', async () => {
+  test('does not include one with an unusable name or telephone number if good ones are held', async () => {
     const authority = newAuthority();
     await loadXml({ authority });
     const { emergencyDutyTeamPhoneAsOf: given } = (await t.store.authority(authority)) ?? {};
@@ -371,14 +371,14 @@ describe('a refused file', () => {
     expect(acknowledgement.warnings[1]?.hint).toMatch(
       /no extension.*The number held of 23 November 2026 stays/,
     );
-    // The data is newer than the number, and the number does not count as equally new.
+    // The data is newer than the telephone number, which must not appear equally new.
     expect(await t.store.authority(authority)).toMatchObject({
       dataAsOf: '2026-11-24T05:30:00.000Z',
       emergencyDutyTeamPhoneAsOf: given,
     });
   });
 
-  test('cut at any byte is acknowledged, and none of it is applied', async () => {
+  test('that is cut at any byte is acknowledged, and none of it is applied', async () => {
     const authority = newAuthority();
     const model = upload({ authority, records: [planOf(1), unbornOf(2)] });
     const files = [
@@ -396,7 +396,7 @@ describe('a refused file', () => {
             bytes.subarray(0, Math.floor(bytes.length * share)),
             options,
           );
-          // Without its last line break alone it is whole; but its authority has no telephone number.
+          // If only the last line break is missing, the file is whole; but its authority has no telephone number.
           expect(['CPF01', 'CPF04']).toContain(acknowledgementSchema.parse(acknowledgement).code);
         },
       ),
@@ -445,7 +445,7 @@ describe('when the machine fails', () => {
     await expect(l.load(fileXml(upload()), { store })).rejects.toThrow(/cp-flags init/);
   });
 
-  test('an error never repeats the content being written', async () => {
+  test('an error never repeats the content that was being written', async () => {
     const authority = newAuthority();
     const store = {
       ...t.store,
@@ -457,7 +457,7 @@ describe('when the machine fails', () => {
     expect(error).not.toHaveProperty('cause');
   });
 
-  test('a loader waits its turn, and says so if it does not come', async () => {
+  test('a loader waits for its turn, and says so if the turn does not come', async () => {
     const authority = newAuthority();
     const lock = await t.store.lockAuthority(authority);
     await expect(l.load(fileXml(upload({ authority })), { lockWaitMs: 50 })).rejects.toThrow(
@@ -501,7 +501,7 @@ describe('when the machine fails', () => {
     expect(acknowledgement.warnings[0]).toMatchObject({ place: 'file' });
     expect(acknowledgement.warnings[0]?.hint).toContain('3 rows expected, 2 held');
     expect(await isReconciled()).toBe(false);
-    // Compared with what is held now, it changes nothing about what was lost before.
+    // This file is compared with what is held now, which does not change what was lost before.
     expect((await loadXml({ authority, sequence: 3, records: [planOf(4)] })).warnings).toEqual([]);
     expect(await isReconciled()).toBe(false);
     const differing = { sequence: 2, number: 2, fullOnly: 'difference' };
@@ -514,7 +514,7 @@ describe('when the machine fails', () => {
     expect(t.anchor.missingFiles(authority)).toEqual([]);
   });
 
-  test('a path is read like a stream, with its sidecar', async () => {
+  test('a file given by its path is read like a stream, with its sidecar', async () => {
     const authority = newAuthority();
     await t.store.setAuthority(
       authority,

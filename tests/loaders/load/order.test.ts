@@ -15,7 +15,7 @@ const { t, newAuthority, loadRecords, rowsOf, events, everything } = await start
 
 const DAY_MS = 86_400_000;
 describe('the order of files', () => {
-  test('decides row by row, whatever order they arrive in', async () => {
+  test('decides row by row, whatever the order in which they arrive', async () => {
     const words = [
       { sequence: 1, records: [planOf(1), planOf(2)] },
       { sequence: 2, records: [planOf(1, { endDate: day('2026-11-01') }), planOf(3)] },
@@ -42,7 +42,7 @@ describe('the order of files', () => {
     expect(ends[0]).toHaveLength(3);
   });
 
-  test('keeps a tombstone against a late file, and lets a newer one restore the plan', async () => {
+  test('keeps a tombstone against a late file, and lets a newer file restore the plan', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
     await loadRecords(authority, 5, [planOf(1, { deleteDate: day('2026-11-20') })]);
@@ -104,7 +104,7 @@ describe('the order of files', () => {
 describe('a restarted numbering', () => {
   const RESET = { by: 'A. Example', reason: 'new case system' };
 
-  test('continues after the old one, echoes the file’s own numbers, and refuses the old ones', async () => {
+  test('continues after the old one, gives the file’s own numbers in answers, and refuses the old ones', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 412);
     expect((await loadRecords(authority, 1)).code).toBe('CPF02');
@@ -153,13 +153,13 @@ describe('a store that is not open', () => {
       /not been verified since Redis last started.*cp-flags status/,
     );
     await expect(purge(store, t.anchor, { by: 'test' })).rejects.toThrow(/not been verified/);
-    // A loader that took the authority's lock leaves its fence behind, and nothing else.
+    // A loader that took the authority's lock leaves behind its fence, and nothing else.
     const fence = keys.lockFence(authority);
     expect({ ...(await everything()), [fence]: '' }).toEqual({ ...before, [fence]: '' });
     expect((await loadRecords(authority, 2, [planOf(2)])).code).toBe('CPF02');
   });
 
-  test('includes one not verified in this run of Redis', async () => {
+  test('includes one that has not been verified since Redis started', async () => {
     const unkept = await startTestStore();
     try {
       expect(await unkept.store.isOpen()).toBe(false);
@@ -193,7 +193,7 @@ describe('a number far from the last one', () => {
     expect((await loadRecords(authority, 413, [planOf(2)])).code).toBe('CPF02');
   });
 
-  test('caused by a mistyped first number is accepted from a named operator, and its files take effect', async () => {
+  test('is accepted from a named operator if a mistyped first number caused it, and its files then take effect', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 999_999_999_999_999);
     const END = [planOf(1, { endDate: day('2026-11-20') })];

@@ -21,7 +21,7 @@ import {
   upload,
 } from '../../support/upload-model.ts';
 
-/** Each stands where something is that must be dropped while the file is read. */
+/** Each of these words is in a place whose content must be dropped while the file is read. */
 const CANARIES = ['Zwickelmann', 'Quokkabella', 'Snorkelgasse', 'Neglectomania', 'Commentaria'];
 const [FAMILY = '', GIVEN = '', ADDRESS = '', REASON = '', COMMENT = ''] = CANARIES;
 
@@ -33,7 +33,7 @@ const named = (record: ModelRecord): ModelRecord => {
     ...(record.mother && { mother: { ...record.mother, ...names } }),
   };
 };
-/** One of them refused, so that findings are checked too. */
+/** One of the records is refused, so that the findings are checked too. */
 const records = [
   planOf(1),
   unbornOf(2),
@@ -78,7 +78,7 @@ describe.each([
   ['Spine XML', XML, {}, 1],
   ['CSV', CSV, { metadata: metadata(3, { sequence: 2 }) }, 2],
 ] as const)('names, addresses and unneeded columns, in %s', (_format, bytes, options, sequence) => {
-  test('are found neither on disk, during the load or after it, nor in the acknowledgement', async () => {
+  test('are found neither on disk, during or after the load, nor in the acknowledgement', async () => {
     let whileLoading = '';
     const store: Store = {
       ...t.store,
@@ -91,7 +91,7 @@ describe.each([
     };
     const acknowledgement = await l.load(bytes, { ...options, store });
     expect(acknowledgement).toMatchObject({ code: 'CPF03', sequence, counts: { accepted: 2 } });
-    // Proof that the check works: what is kept is found.
+    // A word that is kept is found, which proves that the check works.
     expect(whileLoading).toContain('LA-1');
     expectNoCanary(whileLoading);
     expectNoCanary(JSON.stringify(acknowledgement));
@@ -100,7 +100,7 @@ describe.each([
     expectNoCanary(after);
   });
 
-  test('are found neither on disk nor in the acknowledgement of a file that breaks off', async () => {
+  test('are found neither on disk nor in the acknowledgement if the file breaks off', async () => {
     for (const share of [0.5, 0.9]) {
       const acknowledgement = await l.load(bytes.slice(0, bytes.length * share), options);
       expect(acknowledgement.code).toBe('CPF01');
@@ -154,12 +154,12 @@ test('an echo is not stored with its acknowledgement', async () => {
   const entry = await t.store.fileOf(odsCodeSchema.parse('ZZ101'), 40);
   expect(entry?.acknowledgement).toContain('CPR04');
   expect(entry?.acknowledgement).not.toContain('9990000019');
-  // A repeat is answered from what is stored and from the file.
+  // A repeat is answered from what is stored, together with the file itself.
   expect((await l.load(bytes, { echoTo: ['ZZ101'] })).echo).toEqual(echo);
   expect(await l.load(bytes)).not.toHaveProperty('echo');
 });
 
-test('no finding holds an NHS number or a date of birth, and no folder or acknowledged file name holds a number', async () => {
+test('no finding contains an NHS number or a date of birth, and no folder or acknowledged file name contains a number', async () => {
   const wrong = '9990000019';
   const acknowledgement = await l.load(
     fileXml(

@@ -30,7 +30,7 @@ afterEach(async () => {
   verifiers = [];
 });
 
-/** A worker that continues what was cut short. */
+/** A worker that continues interrupted work. */
 async function startWorker(store: Store = t.store): Promise<StoreVerifier> {
   const verifier = startStoreVerifier(await t.connect('worker'), t.anchor, {
     resume: (load, stopped) => resumeLoad(store, t.anchor, load, { lockWaitMs: 0, stopped }),
@@ -43,7 +43,7 @@ async function startWorker(store: Store = t.store): Promise<StoreVerifier> {
 type Ending = { store: Store; anchor: Anchor };
 const LONG_AGO = RECEIVED_AT - (LATE_FILES_DAYS + 1) * DAY_MS;
 
-/** Anything that the anchor knows as under way, cut short before its end. */
+/** All kinds of work that the anchor knows as under way, each cut short before its end. */
 const CUT_SHORT: Record<string, (authority: OdsCode, ending: Ending) => Promise<unknown>> = {
   'a load': (authority, ending) =>
     loadRecords(authority, 2, [planOf(1, { endDate: day('2026-11-20') })], ending),
@@ -162,7 +162,7 @@ describe('a load that cannot be continued', () => {
     },
   );
 
-  test('keeps its authority from restarting its numbering, after which only a full refresh helps, until somebody accepts that', async () => {
+  test('keeps its authority from restarting its numbering, after which only a full refresh would help, until somebody accepts that', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
     await expect(loadRecords(authority, 2, [planOf(2)], endingAt(t, 'applyRows'))).rejects.toThrow(

@@ -42,7 +42,7 @@ async function csvOf(rows: readonly PlanRow[]): Promise<string> {
 const HEADER = 'nhs_number,local_id,date_of_birth,plan_type,start_date,end_date,delete_date';
 
 describe('a case system compared with what is held', () => {
-  test('says whether each plan is the same, differs, or is only on one side', async () => {
+  test('says for each plan whether it is the same, differs, or is on one side only', async () => {
     const held = [
       testRow(testNumber(1)),
       testRow(testNumber(2)),
@@ -75,7 +75,7 @@ describe('a case system compared with what is held', () => {
     expect(result.rows[0]?.differences).toEqual([
       { field: 'endDate', here: '', there: '2026-11-20' },
     ]);
-    // An end sent with the start that the case system has would be refused.
+    // An end sent with the case system's start date would be refused.
     expect(result.rows[1]?.differences).toEqual([
       { field: 'startDate', here: '2026-01-05', there: '2026-02-05' },
     ]);
@@ -102,7 +102,7 @@ describe('a case system compared with what is held', () => {
     ]);
   });
 
-  test('takes no plan for another if a person has several of the type', async () => {
+  test('does not mistake one plan for another if a person has several of the type', async () => {
     const starts = (...days: string[]) =>
       days.map((start) => testRow(testNumber(1), { startDate: day(start) }));
     const text = (...days: string[]) =>
@@ -133,7 +133,7 @@ describe('a case system compared with what is held', () => {
     ]);
   });
 
-  test('has a heading for each kind in its text, and says how many problems it leaves out', async () => {
+  test('has a heading for each kind of difference in its text, and says how many problems it leaves out', async () => {
     const held = [testRow(testNumber(1))];
     const wrong = Array.from({ length: 5_001 }, () => '1,,2019-03-05,CPP,2026-01-05,,');
     const result = await against(
@@ -152,7 +152,7 @@ describe('a case system compared with what is held', () => {
     }
   });
 
-  test('advises nothing that would leave a plan unchanged, or show it twice', async () => {
+  test('never advises anything that would leave a plan unchanged, or show it twice', async () => {
     const withdrawn = { deleteDate: day('2026-11-20'), withdrawn: true } as const;
     const held = [
       planRow({ ...testRow(testNumber(1)), ...withdrawn }),
@@ -168,7 +168,7 @@ describe('a case system compared with what is held', () => {
       `${[
         HEADER,
         line(1),
-        // What ends a withdrawal differs as anything else does: it is to be sent.
+        // A change that ends a withdrawal is a difference like any other, and is to be sent.
         line(2, { deleted: '2026-11-21' }),
         line(3, { local: 'LA-9' }),
         line(4, { start: '2026-02-05' }),
@@ -192,7 +192,7 @@ describe('a case system compared with what is held', () => {
     expect(first).toContain(RECONCILE.results.withdrawn);
   });
 
-  test('accepts Spine XML, and refuses a file of another authority or one that cannot be read', async () => {
+  test('accepts Spine XML, and refuses a file from another authority or one that cannot be read', async () => {
     const xml = fileXml(upload({ authority: AUTHORITY, records: [planOf(1)] }));
     expect((await against([], xml)).counts).toMatchObject({ onlyThere: 1 });
     const held = [testRow(testNumber(1))];
@@ -205,7 +205,7 @@ describe('a case system compared with what is held', () => {
     }
   });
 
-  test('matches throughout if it is the holdings themselves, as CSV', async () => {
+  test('finds no difference if the extract is the holdings themselves, as CSV', async () => {
     const local = fc
       .string({ unit: 'grapheme', maxLength: 30 })
       .map((text) => text.replaceAll(/[\p{C}\p{Z}]/gu, ''))

@@ -25,14 +25,14 @@ const planArbitrary = fc.record(
   { requiredKeys: ['nhsNumber', 'type', 'startDate'], noNullPrototype: true },
 );
 
-test('every plan of a file is found by its identity, and every plan of a person', () => {
+test('every plan in a file is found by its identity, and so is every plan of a person', () => {
   fc.assert(
     fc.property(
       fc.array(planArbitrary, { maxLength: 60 }),
       planArbitrary,
       fc.constantFrom(0, 20, 1_000),
       (plans, other, limit) => {
-        // Some of them in memory and then in a file.
+        // Some plans are in memory and, beyond the limit, some in a file.
         const index = newIndex(limit);
         const known = new Map<string, { plan: IndexedPlan; record: number }>();
         const identity = ({ nhsNumber, type, startDate }: IndexedPlan): string =>

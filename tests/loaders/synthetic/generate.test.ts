@@ -38,7 +38,7 @@ const OPTIONS: GenerateOptions = {
   badRate: 0,
 };
 
-/** Small files are unusual in many ways, which is not tested here. */
+/** A small file is unusual in many ways, which this file does not test. */
 const NEVER: Breakers = {
   removalsWarnShare: 1,
   removalsStopShare: 1,
@@ -66,7 +66,7 @@ const digest = (options: GenerateOptions): string => {
   return hash.digest('hex');
 };
 
-/** Loads every file in its turn, each on its own day. */
+/** Loads every file in turn, each on the right day. */
 async function loadAll(
   t: TestStore,
   options: GenerateOptions,
@@ -132,7 +132,7 @@ describe('synthetic numbers', () => {
 });
 
 describe('a synthetic England', () => {
-  test('is identical, byte for byte, for the same seed, and differs for another', () => {
+  test('is identical, byte for byte, for the same seed, and different for another', () => {
     const options = { ...OPTIONS, deltas: 2, badRate: 0.1 };
     expect(digest(options)).toBe(digest({ ...options }));
     expect(digest(options)).not.toBe(digest({ ...options, seed: 8 }));
@@ -206,7 +206,7 @@ describe('the command', () => {
 
   const options = ['--seed', '5', '--authorities', '2', '--plans', '90', '--date', '2026-11-24'];
 
-  test('writes files that need no options, and a manifest of what is in them', async () => {
+  test('writes files that need no options, and a manifest of what they contain', async () => {
     const out = join(folder, 'england');
     const wanted = [...options, '--deltas', '1', '--bad-rate', '0.1', '--register'];
     expect(await run(['generate', '--out', out, ...wanted], {})).toMatchObject({
@@ -327,7 +327,7 @@ describe('its files', () => {
 });
 
 describe.each([{ traced: false }, { traced: true }])(
-  'deliberately wrong records, traced: $traced',
+  'deliberately faulty records, traced: $traced',
   ({ traced }) => {
     const options = { ...OPTIONS, deltas: 4, badRate: 0.15 };
     let t: TestStore;
@@ -340,7 +340,7 @@ describe.each([{ traced: false }, { traced: true }])(
     });
     afterAll(() => t.stop());
 
-    test('are refused with the expected code and field, and all others accepted', async () => {
+    test('are refused with the expected code and field, and all others are accepted', async () => {
       const kinds = new Set<string>();
       for (const { file, written, ack } of await loadAll(t, options, tracer)) {
         const foretold = written.wrong.filter(({ whenTraced }) => traced || !whenTraced);
@@ -349,7 +349,7 @@ describe.each([{ traced: false }, { traced: true }])(
         const { code, ...counts } = traced ? summary.expectedWhenTraced : summary.expected;
         expect([file.name, ack.code]).toEqual([file.name, code]);
         expect(ack.counts).toMatchObject({ records: summary.records, ...counts });
-        // A delete is only warned of what tracing has against it; a file of which nothing was taken is missing.
+        // A delete only gets warnings from tracing. A file of which nothing was accepted counts as missing.
         const warned = ack.warnings.filter(
           ({ code: own, field }) => (!traced || own !== 'CPR06') && field !== 'sequence',
         );
@@ -361,7 +361,7 @@ describe.each([{ traced: false }, { traced: true }])(
   },
 );
 
-/** What was found wrong, each thing once, in the order of the file. */
+/** What was found wrong, each fault once, in the order of the file. */
 function findings(
   list: readonly { record?: number | undefined; code: string; field?: string | undefined }[],
 ): string[] {

@@ -39,7 +39,7 @@ beforeAll(async () => {
 afterAll(() => t.stop());
 
 describe('the sample', () => {
-  test('holds only numbers of its own part of the test range, and drama telephone numbers', () => {
+  test('has only numbers from its own part of the test range, and telephone numbers reserved for drama', () => {
     for (const { nhsNumber } of SAMPLE_NUMBERS) {
       expect(parseNhsNumber(nhsNumber)).toBe(nhsNumber);
       expect(nhsNumber).toMatch(/^9991/);

@@ -57,7 +57,7 @@ const inForce = async (authority: OdsCode, people: number) =>
 const heldFileOf = (authority: OdsCode) =>
   listHeldFiles(t.anchor).find((heldFile) => heldFile.authority === authority);
 
-/** What must agree once a load is over. */
+/** Checks everything that must agree once a load is over. */
 async function expectReconciled(authority: OdsCode): Promise<void> {
   const known = await t.store.authority(authority);
   const tally = (await t.store.tally()).get(authority);
@@ -66,7 +66,7 @@ async function expectReconciled(authority: OdsCode): Promise<void> {
   expect(t.anchor.loadInProgress(authority)).toBeUndefined();
 }
 
-/** Ten children, then a file that ends six of them and adds one. */
+/** Loads ten children, and then a file that ends six of their plans and adds one. */
 async function withRemovalsHeld(authority: OdsCode) {
   await loadRecords(authority, 1, children(10));
   return loadRecords(authority, 2, [...children(6, END), planOf(11)]);
@@ -92,7 +92,7 @@ test('a full refresh that is held and then released ends a difference that was f
 });
 
 describe('a delta that takes too much away', () => {
-  test('is applied except for its removals, which are held, and says so', async () => {
+  test('is applied except for its removals, which are held, and its acknowledgement says so', async () => {
     const authority = newAuthority();
     const acknowledgement = await withRemovalsHeld(authority);
     expect(acknowledgementSchema.parse(acknowledgement)).toMatchObject({
@@ -109,7 +109,7 @@ describe('a delta that takes too much away', () => {
     await expectReconciled(authority);
   });
 
-  test('stores only what is held, readable by its owner only', async () => {
+  test('stores only what is held, readable only by its owner', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
     const folder =
@@ -123,7 +123,7 @@ describe('a delta that takes too much away', () => {
     expect(existsSync(folder)).toBe(true);
   });
 
-  test('is answered provisionally when repeated, and finally once released', async () => {
+  test('gets a provisional answer when repeated, and a final one once released', async () => {
     const authority = newAuthority();
     const provisional = await withRemovalsHeld(authority);
     const repeat = () => loadRecords(authority, 2, [...children(6, END), planOf(11)]);
@@ -169,7 +169,7 @@ describe('a delta that takes too much away', () => {
     await expectReconciled(authority);
   });
 
-  test('has an audit event that names who released it, who at the council confirmed it, and why', async () => {
+  test('has an audit event that says who released it, who at the council confirmed it, and why', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
     await releaseHeldFile(t.store, t.anchor, heldFileOf(authority)?.id ?? '', {
@@ -183,7 +183,7 @@ describe('a delta that takes too much away', () => {
     });
   });
 
-  test('may be discarded: its removals are not made, and the acknowledgement says so', async () => {
+  test('may be discarded: its removals are then not made, and the acknowledgement says so', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
     const final = await discardHeldFile(
@@ -204,7 +204,7 @@ describe('a delta that takes too much away', () => {
     await expectReconciled(authority);
   });
 
-  test('can be sent again corrected under the same number, which replaces what is held', async () => {
+  test('can be sent again, corrected, under the same number, which replaces what is held', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
     const folder =
@@ -237,7 +237,7 @@ describe('a delta that takes too much away', () => {
     expect(heldFileOf(authority)).toBeUndefined();
   });
 
-  test('may have nothing else left: then its number is free once it is discarded', async () => {
+  test('may contain nothing else: its number is then free once it is discarded', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1, children(10));
     expect(await loadRecords(authority, 2, children(6, END))).toMatchObject({
@@ -259,7 +259,7 @@ describe('a file that adds far more than usual', () => {
   const many = (from: number, count: number) =>
     Array.from({ length: count }, (_, i) => planOf(from + i));
 
-  test('is held whole, and can be released', async () => {
+  test('is held as a whole, and can be released', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1, children(10));
     const provisional = await loadRecords(authority, 2, many(100, 1_001));
@@ -282,7 +282,7 @@ describe('a file that adds far more than usual', () => {
     await expectReconciled(authority);
   });
 
-  test('leaves the data no fresher while it is held, whatever follows it but a full refresh', async () => {
+  test('leaves the data no fresher while it is held, whatever follows it except a full refresh', async () => {
     const authority = newAuthority();
     const freshness = async () => Date.parse((await t.store.authority(authority))?.dataAsOf ?? '');
     const load = (sequence: number, records: ModelRecord[], createdAt: string, full = false) =>
@@ -379,7 +379,7 @@ describe('a full refresh', () => {
       held: { records: 0, leftOut: 7 },
     });
     expect(await held(authority, 11)).toHaveLength(11);
-    // Nothing is closed until it is let through.
+    // No number is closed until the sweep is released.
     expect((await loadRecords(authority, 4, [planOf(12)])).code).toBe('CPF02');
     const final = await releaseHeldFile(
       t.store,
@@ -479,7 +479,7 @@ describe('a crash', () => {
     },
   );
 
-  test('that loses the folder of a release is put right by the same file', async () => {
+  test('that loses the folder of a release is repaired by sending the same file', async () => {
     const authority = newAuthority();
     await withRemovalsHeld(authority);
     const { id = '' } = heldFileOf(authority) ?? {};

@@ -18,7 +18,7 @@ const DAY_MS = 86_400_000;
 describe('a purge', () => {
   const OLD = RECEIVED_AT - (LATE_FILES_DAYS + 1) * DAY_MS;
   const past = (days: number) => addDays(TODAY, -days);
-  /** Loaded so long ago that no older file is waited for; what it holds is hidden, except for the first. */
+  /** Loads plans so long ago that no older file is expected. All of them except the first are hidden. */
   async function old(authority: OdsCode) {
     const startDate = past(900);
     await loadRecords(
@@ -44,7 +44,7 @@ describe('a purge', () => {
   const numbers = async (authority: OdsCode) =>
     (await rowsOf(authority, 1, 2, 3, 4)).map(({ nhsNumber }) => nhsNumber);
 
-  test('removes what no window will show again, closes the numbers up to it, and is audited', async () => {
+  test('removes what will never be shown again, closes the numbers up to it, and is audited', async () => {
     const authority = newAuthority();
     await old(authority);
     expect(of(await run(), authority)).toBe(2);
@@ -80,7 +80,7 @@ describe('a purge', () => {
     expect(await everything()).toEqual(before);
   });
 
-  test('keeps what arrived recently, however long ago it ended: a late file could bring it back', async () => {
+  test('keeps what arrived recently, however long ago it ended, because a late file could bring it back', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 5, [planOf(2, { startDate: past(900), endDate: past(500) })]);
     expect(of(await run(), authority)).toBe(0);

@@ -8,7 +8,7 @@ describe('an authority added by mistake', () => {
   const WHO = { by: 'A. Example', reason: 'mistyped' };
   const details = { name: 'Example Council', emergencyDutyTeamPhone: '02079460199' };
 
-  test('can be removed from the directory, audited, and added again', async () => {
+  test('can be removed from the directory, which is audited, and added again', async () => {
     const authority = newAuthority();
     await t.store.setAuthority(authority, details, 'test');
     await removeAuthority(t.adminStore, t.anchor, authority, WHO);
@@ -26,7 +26,7 @@ describe('an authority added by mistake', () => {
     expect((await loadRecords(authority, 1)).code).toBe('CPF02');
   });
 
-  test('cannot be removed by a process with a loader’s rights', async () => {
+  test('cannot be removed by a process that has only a loader’s rights', async () => {
     const authority = newAuthority();
     await t.store.setAuthority(authority, details, 'test');
     await expect(removeAuthority(t.store, t.anchor, authority, WHO)).rejects.toThrow(

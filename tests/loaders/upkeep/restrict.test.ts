@@ -54,7 +54,7 @@ const BAR = (id: string, n = 1): ToRestrict => ({
   user: { id },
 });
 
-/** A look, by a user at a hospital. */
+/** A look by a user at a hospital. */
 async function look(
   user: string,
   n = 1,
@@ -90,7 +90,9 @@ const eventsOf = async (authority: OdsCode) =>
     event.type === 'restriction' && event.authority === authority ? event : [],
   );
 
-/** What a clinician is told about who else has looked: with or without where; or that the check could not be made. */
+/**
+ * What a clinician is told about who else has looked: with places, without them, or that the check could not be made.
+ */
 async function told(user: string, n = 1): Promise<'places' | 'no-places' | 'unchecked' | 'none'> {
   const result = await look(user, n);
   if (result.kind === 'could-not-check') return 'unchecked';
@@ -158,7 +160,7 @@ describe('the place of a look that a council keeps back', () => {
 });
 
 describe('a user barred from a child', () => {
-  test('is answered as if the store had not answered, under every issuer and in any case of their id', async () => {
+  test('is answered as if the store had not answered, under every issuer and however their id is capitalised', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1, [planOf(4)]);
     const id = await set(authority, BAR('Parent-77', 4));
@@ -237,7 +239,7 @@ test('repeating a request or its end has no further effect, and their number is 
   await lock?.release();
 });
 
-test('whereabouts can be protected several times a day, since each time is an event', async () => {
+test('whereabouts can be protected several times a day, since each time is a separate event', async () => {
   const authority = newAuthority();
   await loadRecords(authority, 1, [planOf(12), planOf(13)]);
   for (let i = 0; i < PROTECTED_A_DAY; i++)
@@ -269,7 +271,7 @@ test('the restrictions in force for one child are limited, however many days the
   await expectWhole(authority);
 });
 
-test('ended restrictions are listed for thirty days, and those in force while they last', async () => {
+test('ended restrictions are listed for thirty days, and those in force for as long as they last', async () => {
   const authority = newAuthority();
   await loadRecords(authority, 1, [planOf(14)]);
   const [ended, standing] = [BAR('user 1', 14), BAR('user 2', 14)];
@@ -302,7 +304,7 @@ const STEPS = [
   'let-in',
 ] as const;
 
-test('in any order of files, withdrawals, marks, bars and their ends, what is in force is what was set and not ended, and the anchor agrees', async () => {
+test('whatever the order of files, withdrawals, marks, bars and their ends, what is in force is what was set and not ended, and the anchor agrees', async () => {
   let n = 20;
   await fc.assert(
     fc.asyncProperty(
@@ -375,7 +377,7 @@ test('in any order of files, withdrawals, marks, bars and their ends, what is in
           await expectWhole(authority);
         }
         expect((await look('parent', n)).kind === 'could-not-check').toBe(barred !== undefined);
-        // Another council's plan shows who has looked, whatever became of the first's.
+        // Another council's plan shows who has looked, whatever became of the first council's plan.
         await send([{}], { of: ++others, from: other });
         await look('nina', n);
         expect(await told('omar', n)).toBe(marked === undefined ? 'places' : 'no-places');
@@ -396,7 +398,7 @@ async function resume(authority: OdsCode): Promise<void> {
 }
 
 test.each(['appendEvent', 'restrict', 'tally', 'changeAuthority', 'commitLoad'] as const)(
-  'a setting and its end, cut short at %s, end the same when resumed',
+  'a restriction and its end, cut short at %s, end the same when resumed',
   async (step) => {
     const n = 200 + step.length;
     const authority = newAuthority();
@@ -421,7 +423,7 @@ test.each(['appendEvent', 'restrict', 'tally', 'changeAuthority', 'commitLoad'] 
   },
 );
 
-test('one cut short before the anchor knew of it is not reported as in force, and can be set again', async () => {
+test('one that was cut short before the anchor knew of it is not reported as in force, and can be set again', async () => {
   const authority = newAuthority();
   await loadRecords(authority, 1, [planOf(230)]);
   const { store } = endingAt(t, 'intakeState');
@@ -448,7 +450,7 @@ test('one cut short before the anchor knew of it is not reported as in force, an
 });
 
 test.each(['beginLoad', 'appendEvent', 'commitLoad'] as const)(
-  'a protection that fails at %s is not promised for later: the person is sent to the list',
+  'a protection that fails at %s is not promised for later: the person is referred to the list',
   async (step) => {
     const authority = newAuthority();
     await loadRecords(authority, 1, [planOf(235)]);
@@ -491,7 +493,7 @@ test.each(['appendEvent', 'restrict', 'changeAuthority'] as const)(
   },
 );
 
-test('a restriction that the store lost before any of it was done is abandoned on record', async () => {
+test('a restriction that the store lost before any of it took effect is abandoned, on record', async () => {
   const authority = newAuthority();
   await loadRecords(authority, 1, [planOf(270)]);
   await set(authority, BAR('parent', 270));

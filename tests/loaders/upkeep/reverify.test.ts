@@ -13,7 +13,7 @@ let p: TestPds;
 let tracer: ReturnType<TestPds['tracer']>;
 let inactive: FoundInactive[];
 let sensitive: string[];
-/** Everybody checked before is due. */
+/** By then everybody who was checked before is due again. */
 const LATER = RECEIVED_AT + 100 * 86_400_000;
 
 const know = (n: number, as = n, differing: { security?: string; family?: string } = {}): void => {
@@ -56,7 +56,7 @@ const reverify = (since = LATER) =>
     now: () => RECEIVED_AT,
   });
 
-test('a number checked recently, or with nothing to show, is not checked again', async () => {
+test('a number that was checked recently, or has nothing to show, is not checked again', async () => {
   expect(await reverify(RECEIVED_AT)).toEqual({ looked: 0, unknown: 0 });
   expect(await reverify()).toEqual({ looked: 6, unknown: 0 });
   expect(p.pds.asked.map(({ nhsNumber }) => nhsNumber)).not.toContain(testNumber(7));
@@ -79,7 +79,7 @@ test('a change is reported once, and the new number only to those who sent the d
   });
   expect(inactive.toSorted((a, b) => a.localId.localeCompare(b.localId))).toEqual([
     of(2, 12),
-    // Its record has another name by now than the one that this council had verified.
+    // The record now has a different name from the one that this council had verified.
     of(3),
     of(5),
   ]);
@@ -94,7 +94,7 @@ test('a change is reported once, and the new number only to those who sent the d
   expect(await t.store.markNumber(testNumber(4), '?')).toBe('in-use');
 });
 
-test('a change that could not be reported is reported at the next check, and delays no other', async () => {
+test('a change that could not be reported is reported at the next check, and delays no others', async () => {
   const all = [1, 2, 3, 4, 5, 6];
   for (const n of all) know(n, n, { security: 'V' });
   let first: string | undefined;
@@ -120,7 +120,7 @@ test('a change that could not be reported is reported at the next check, and del
   expect(sensitive).toEqual([first]);
 });
 
-test('it ends while PDS is away, and one record that cannot be fetched delays no other', async () => {
+test('checking ends while PDS is away, and a record that cannot be fetched delays no others', async () => {
   p.pds.instead = (_request, response, path) => {
     if (!path.endsWith(testNumber(2))) return false;
     response.writeHead(200).end('{}');

@@ -58,7 +58,7 @@ const know = (n: number, as = n, security = 'U'): void =>
     names: [{ given: ['Ada'], family: 'Example' }],
     security,
   });
-/** From now on no record can be fetched, except some. */
+/** From now on no records can be fetched except these. */
 function goAway(...but: number[]): void {
   p.pds.instead = (_request, response, path) => {
     if (!path.includes('/Patient/') || but.some((n) => path.endsWith(testNumber(n)))) return false;
@@ -99,7 +99,7 @@ describe('while PDS is away', () => {
     await load(1, children(1, 4));
     goAway();
     await load(2, children(21, 1), LATER);
-    // Of people who were verified before, so that nothing of it waits.
+    // These people were verified before, so none of their records has to wait.
     const third = await load(3, children(1, 1, { endDate: day('2027-01-05') }), LATEST);
     expect(third).toMatchObject({ code: 'CPF02', dataAsOf: '2026-11-23T21:30:00.000Z' });
     expect(await freshness()).toBe('2026-11-23T21:30:00.000Z');
@@ -110,7 +110,7 @@ describe('while PDS is away', () => {
     expect(await freshness()).toBe('2026-11-24T05:00:00.000Z');
   });
 
-  test('people verified before and deletes go in, and the rest waits, counted and reported', async () => {
+  test('people verified before and deletes are loaded, and the rest waits, counted and reported', async () => {
     await load(1, children(1, 4));
     goAway();
     const answer = await load(
@@ -128,7 +128,7 @@ describe('while PDS is away', () => {
       counts: { records: 5, accepted: 2, refused: 0 },
       held: { untraced: true, records: 3, rows: 3, whole: false },
       failures: [],
-      // New flags are not in, so the data is no fresher than it was.
+      // New flags have not been loaded, so the data is no fresher than it was.
       dataAsOf: '2026-11-23T21:30:00.000Z',
     });
     expect(answer.warnings.map(({ hint }) => hint).join()).toMatch(/^3 records wait because/);
@@ -154,13 +154,13 @@ describe('while PDS is away', () => {
     expect(await t.store.authority(A)).toMatchObject({ sequence: 2, reconciled: true });
     expect(waiting()).toEqual([]);
     expect(await finalAnswer(t.store, t.anchor, answer)).toEqual(final);
-    // Who was verified then need not be asked about again.
+    // People who were verified then need not be asked about again.
     const asked = p.pds.asked.length;
     expect(await load(3, children(11, 3))).toMatchObject({ code: 'CPF02' });
     expect(p.pds.asked.length).toBe(asked);
   });
 
-  test('a delete goes in even for somebody not verified before', async () => {
+  test('a delete is loaded even for somebody who was not verified before', async () => {
     await load(1, children(1, 2));
     goAway();
     tracer = p.tracer({ awayMs: 0 });
@@ -169,7 +169,7 @@ describe('while PDS is away', () => {
     expect([await inForce(1), await inForce(2)]).toEqual([false, true]);
   });
 
-  test('nobody is "no match", and nobody can release what was not traced', async () => {
+  test('nobody gets "no match", and nobody can release what was not traced', async () => {
     await load(1, children(1, 2));
     goAway();
     const answer = await load(2, children(21, 2));
@@ -190,14 +190,14 @@ describe('while PDS is away', () => {
     expect(await load(2, children(21, 2))).toMatchObject({ held: { records: 2 } });
   });
 
-  test('an authority’s first file is CPF05, and so is one that something unusual would hold', async () => {
+  test('an authority’s first file is CPF05, and so is one that would be held as unusual', async () => {
     goAway();
     expect(await load(1, children(1, 3))).toMatchObject({ code: 'CPF05', counts: { accepted: 0 } });
     expect(await t.store.authority(A)).toBeUndefined();
     comeBack();
     await load(1, children(1, 12));
     goAway();
-    // Of people who are new here: their ends are judged with the others, though they wait.
+    // These people are new here. Their ends are judged together with the others, although they wait.
     tracer = p.tracer({ awayMs: 0 });
     expect(await load(2, children(1, 9, { endDate: day('2026-11-20') }))).toMatchObject({
       code: 'CPF05',
@@ -206,7 +206,7 @@ describe('while PDS is away', () => {
     expect(await inForce(1)).toBe(true);
   });
 
-  test('a full refresh takes away what it leaves out, and not what waits', async () => {
+  test('a full refresh takes away what it leaves out, but not what waits', async () => {
     await load(1, children(1, 20));
     goAway();
     tracer = p.tracer({ awayMs: 0 });
@@ -225,7 +225,7 @@ describe('while PDS is away', () => {
 });
 
 describe('a waiting record', () => {
-  test('is taken up by itself: refused for what is found, and reported', async () => {
+  test('is loaded without help, or refused for what tracing finds, and reported', async () => {
     await load(1, children(1, 2));
     goAway();
     await load(2, children(31, 5));
@@ -250,7 +250,7 @@ describe('a waiting record', () => {
       { sequence: 2, numbers: [{ nhsNumber: testNumber(33), replacedBy: testNumber(34) }] },
     ]);
     expect([await inForce(34), await inForce(35)]).toEqual([true, false]);
-    // The inbox continues asking for the final answer.
+    // The inbox goes on asking for the final answer.
     if (provisional !== undefined) {
       expect(await finalAnswer(t.store, t.anchor, provisional)).toBeUndefined();
     }
@@ -281,7 +281,7 @@ describe('a waiting record', () => {
     expect(await inForce(45)).toBe(true);
   });
 
-  test('gets CPF04 with every reason if no record of its file is sound', async () => {
+  test('gets CPF04 with every reason if no record in its file is sound', async () => {
     await load(1, children(1, 2));
     goAway();
     await load(2, children(31, 2));
@@ -304,7 +304,7 @@ describe('a waiting record', () => {
     expect(await t.store.authority(A)).toMatchObject({ sequence: 3, reconciled: true });
   });
 
-  test('is in a file readable by its owner only, with names only while it waits', async () => {
+  test('is in a file that only its owner can read, with names only while it waits', async () => {
     await load(1, children(1, 2));
     goAway();
     const name = { given: 'Zebedee', family: 'Canary' };
@@ -329,7 +329,7 @@ describe('a waiting record', () => {
     }
   });
 
-  test('abandoned after an interrupted take-up is answered by its state then: what went in counts', async () => {
+  test('that is abandoned after an interrupted attempt is answered as it then stands: what was loaded counts', async () => {
     await load(1, children(1, 2));
     goAway();
     const provisional = await load(2, [planOf(43), planOf(44)]);
@@ -350,13 +350,13 @@ describe('a waiting record', () => {
     expect(await inForce(44)).toBe(true);
   });
 
-  test('is taken up once and wholly after a crash at any step', async () => {
+  test('is loaded once and in full after a crash at any step', async () => {
     await load(1, children(1, 2));
     goAway();
     await load(2, [planOf(43), planOf(44)]);
     comeBack();
     goAway(43);
-    // The anchor is written last: a take-up that ends before is done again from its journal.
+    // The anchor is written last, so an attempt that ends earlier is repeated from its journal.
     const commit = t.anchor.commitLoad.bind(t.anchor);
     Object.assign(t.anchor, {
       commitLoad: () => {

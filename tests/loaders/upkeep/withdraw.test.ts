@@ -49,7 +49,7 @@ const plan = (n = 1) => ({
 });
 const why = 'entered for the wrong child';
 
-/** Asked for by one and confirmed by another. @returns its id */
+/** Asks for a withdrawal as one person and confirms it as another. @returns its id */
 async function withdraw(authority: OdsCode, n = 1, at = now): Promise<string> {
   const asked = await askWithdrawal(t.store, t.anchor, authority, plan(n), why, {
     ...ADA,
@@ -78,7 +78,7 @@ const eventsOf = async (authority: OdsCode) =>
   );
 
 describe('a flag on the wrong child', () => {
-  test('is shown until a second person of the council has confirmed its withdrawal, and never after', async () => {
+  test('is shown until a second person at the council has confirmed its withdrawal, and never after', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1, [planOf(1), planOf(2)]);
     const asked = await askWithdrawal(t.store, t.anchor, authority, plan(), why, { ...ADA, now });
@@ -106,7 +106,7 @@ describe('a flag on the wrong child', () => {
     ]);
   });
 
-  test('can be withdrawn by one person at once, and the audit says that it was urgent', async () => {
+  test('can be withdrawn at once by one person, and the audit says that it was urgent', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
     const done = await withdrawUrgently(t.store, t.anchor, authority, plan(), why, { ...ADA, now });
@@ -115,7 +115,7 @@ describe('a flag on the wrong child', () => {
     expect(await eventsOf(authority)).toMatchObject([{ act: 'urgent', by: 'Ada Officer' }]);
   });
 
-  test('is shown again by one person, within thirty days and no later', async () => {
+  test('can be shown again by one person within thirty days, and no later', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
     const id = await withdraw(authority);
@@ -129,7 +129,7 @@ describe('a flag on the wrong child', () => {
     expect((await rowsOf(authority, 1))[0]?.deleteDate).toBeUndefined();
     await expectWhole(authority);
     expect((await eventsOf(authority)).at(-1)).toMatchObject({ act: 'undone', by: 'Ada Officer' });
-    // And may be withdrawn once more.
+    // It can then be withdrawn again.
     await withdraw(authority);
     expect(await shown(authority)).toBe(false);
   });
@@ -177,7 +177,7 @@ describe('a flag on the wrong child', () => {
     expect(await shown(authority)).toBe(true);
   });
 
-  test('is withdrawn only if few others were on the same day', async () => {
+  test('is withdrawn only if few others were withdrawn that day', async () => {
     const authority = newAuthority();
     const children = Array.from({ length: WITHDRAWN_A_DAY + 1 }, (_, i) => i + 1);
     await loadRecords(
@@ -219,7 +219,7 @@ describe('a withdrawal outranks files', () => {
     await expectWhole(authority);
   });
 
-  test('until the case system deletes the plan; then its files count', async () => {
+  test('until the case system deletes the plan; then its files count again', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
     const id = await withdraw(authority);
@@ -243,7 +243,7 @@ describe('a withdrawal outranks files', () => {
     await expectWhole(authority);
   });
 
-  test('and an end sent meanwhile is shown once it is undone', async () => {
+  test('and an end sent meanwhile is shown once the withdrawal is undone', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
     const id = await withdraw(authority);
@@ -277,7 +277,7 @@ const STEPS: Step[] = [
   'undo',
 ];
 
-/** The rules in brief: the last state from the case system, and whether it is outranked. */
+/** The rules in brief: the last state sent by the case system, and whether a withdrawal outranks it. */
 function model() {
   let sent: 'nothing' | 'plan' | 'deleted' = 'nothing';
   let isWithdrawn = false;
@@ -301,7 +301,7 @@ function model() {
   };
 }
 
-test('in any order of files, withdrawals and undoings, what is shown is what the last of each says, and the anchor agrees', async () => {
+test('whatever the order of files, withdrawals and undoings, what is shown follows the last of each, and the anchor agrees', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.constantFrom(...STEPS), { minLength: 1, maxLength: 6 }),
@@ -340,7 +340,7 @@ test('in any order of files, withdrawals and undoings, what is shown is what the
           if (step === 'add') await send([{}]);
           if (step === 'end') await send([{ endDate: day('2026-11-01') }]);
           if (step === 'delete') await send([{ deleteDate: day('2026-11-20') }]);
-          // Older than all that was sent: it says nothing about a plan that is held.
+          // This file is older than everything sent so far, so it says nothing about a plan that is held.
           if (step === 'late') await send([{ deleteDate: day('2026-11-20') }], { of: late-- });
           if (step === 'full-with') await send([{}], { full: true });
           if (step === 'full-without') await send([], { full: true });
@@ -350,7 +350,7 @@ test('in any order of files, withdrawals and undoings, what is shown is what the
           await expectWhole(authority);
         }
         expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
-        // On a day of its own, so that no limit is reached.
+        // Each round counts as a day of its own, so that no limit is reached.
         await t.store.dropWithdrawals(authority, id === undefined ? [] : [id]);
       },
     ),
@@ -359,7 +359,7 @@ test('in any order of files, withdrawals and undoings, what is shown is what the
   await expectOpensAgain();
 });
 
-/** The store, with something done by others just before or just after a step. */
+/** The store, with something that others do just before or just after a step. */
 function meanwhile(
   step: 'appendEvent' | 'keepWithdrawal' | 'safeguard' | 'applyRows' | 'changeAuthority',
   moment: 'before' | 'after',
@@ -382,7 +382,7 @@ function meanwhile(
   };
 }
 
-describe('when two people act on one request at the same moment, one act counts and the other person is told so', () => {
+describe('if two people act on one request at the same moment, one act counts and the other person is told so', () => {
   const CAT: Acting = { name: 'Cat Clerk', key: 'council cat' };
   async function asked() {
     const authority = newAuthority();
@@ -441,7 +441,7 @@ describe('when two people act on one request at the same moment, one act counts 
     await expectWhole(authority);
   });
 
-  test('two requests for the same plan are one', async () => {
+  test('two requests for the same plan count as one', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
     const ask = (by: Acting) =>
@@ -452,7 +452,7 @@ describe('when two people act on one request at the same moment, one act counts 
   });
 });
 
-describe('a withdrawal cut short, whose details the store has lost,', () => {
+describe('a withdrawal that was cut short, and whose details the store has lost,', () => {
   /** As in a copy of Redis from just before. */
   async function lost(): Promise<{
     authority: OdsCode;
@@ -472,7 +472,7 @@ describe('a withdrawal cut short, whose details the store has lost,', () => {
     return { authority, load, putBack: () => t.store.keepWithdrawal(authority, held) };
   }
 
-  test('is abandoned on record if none of it was done: the store opens, the plan is shown, and it can be withdrawn again', async () => {
+  test('is abandoned, on record, if none of it was done: the store opens, the plan is shown, and it can be withdrawn again', async () => {
     const { authority, load } = await lost();
     const { id } = z
       .object({ withdrawal: z.object({ id: z.string() }) })
@@ -498,7 +498,7 @@ describe('a withdrawal cut short, whose details the store has lost,', () => {
     await expectWhole(authority);
   });
 
-  test('is taken neither for done nor for abandoned if the store is not as it was before either', async () => {
+  test('counts neither as done nor as abandoned if the store is not as it was before either', async () => {
     const { authority, load, putBack } = await lost();
     const change = async (kept: KeptBack[]): Promise<void> => {
       const lock = await t.store.lockAuthority(authority);

@@ -10,7 +10,7 @@ import { cpFlags, readDemo, root, startServing } from '../../support/processes.t
 import { testFolder } from '../../support/service.ts';
 import { fileXml, planOf, upload } from '../../support/upload-model.ts';
 
-/** A fourth plan type, and nothing else that is changed. */
+/** A fourth plan type, which needs no other change. */
 const ENTRY = `
   'special-guardianship': {
     letter: 'G',
@@ -89,7 +89,7 @@ test('a plan type added as one entry can be uploaded, shown with its own words, 
 });
 
 test('only its entry decides how a plan type is treated', () => {
-  // What makes people up, and an example in the description of the API, have to choose one.
+  // The generator of made-up people and the examples in the API description have to choose a plan type.
   const choosing = /^(?:schemas\/plans\/plan|loaders\/synthetic\/|service\/description\/examples)/;
   const deciding = globSync('{schemas,store,loaders,service}/**/*.ts', { cwd: root })
     .filter((file) => !choosing.test(file))

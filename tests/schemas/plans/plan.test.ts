@@ -74,7 +74,7 @@ describe('a day in London', () => {
     },
   );
 
-  test('is counted the same forwards and back, for every day of three hundred years', () => {
+  test('counts the same forwards and backwards, for every day of three hundred years', () => {
     for (let at = FIRST_DAY; at <= LAST_DAY; at++) {
       const date = fromEpochDay(at);
       if (epochDay(date) === at && Date.parse(date) === at * 86_400_000) continue;
@@ -117,7 +117,7 @@ describe('a child’s own plan', () => {
     );
   });
 
-  test('of somebody born on 29 February stops on 1 March', () => {
+  test('for somebody born on 29 February stops on 1 March', () => {
     expect(eighteenthBirthday(day('2008-02-29'))).toBe('2026-03-01');
     const { visibleUntil } = planWindow({
       type: 'looked-after-child',
@@ -142,7 +142,7 @@ describe('a child’s own plan', () => {
     );
   });
 
-  test('of somebody born in summer stops at midnight London time, an hour before midnight UTC', () => {
+  test('for somebody born in summer stops at midnight London time, an hour before midnight UTC', () => {
     const { visibleUntil } = planWindow({
       type: 'child-protection-plan',
       startDate: day('2020-01-01'),
@@ -170,14 +170,14 @@ describe('a child’s own plan', () => {
     );
   });
 
-  test('is current until its end and ended after it', () => {
+  test('is current until its end and then ended', () => {
     expect(planStatus('looked-after-child', 100, 99)).toBe('current');
     expect(planStatus('looked-after-child', 100, 100)).toBe('ended');
   });
 });
 
 describe('an unborn child’s plan', () => {
-  test('is shown until 28 days after the due date, however old the mother', () => {
+  test('is shown until 28 days after the due date, however old the mother is', () => {
     fc.assert(
       fc.property(recent, fc.nat(300), days('1950-01-01', '2012-01-01'), (start, length, birth) => {
         const endDate = addDays(start, length);

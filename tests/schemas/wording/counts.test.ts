@@ -31,7 +31,7 @@ test('a count is written the same way wherever a person reads it', () => {
   );
 });
 
-test('one file only decides how a number is written', () => {
+test('only one file decides how a number is written', () => {
   const files = globSync('{schemas,loaders,store,service}/**/*.ts', { cwd: root });
   const own = files.filter((file) =>
     /toLocaleString\('en-GB'\)|Intl\.NumberFormat/.test(readFileSync(join(root, file), 'utf8')),

@@ -18,7 +18,7 @@ test.each([
   expect(durationText(milliseconds)).toBe(text);
 });
 
-test('no duration is shown in milliseconds, or as 0 of a unit', () => {
+test('no duration is shown in milliseconds, or as 0 of any unit', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 10 ** 12 }), (milliseconds) => {
       expect(durationText(milliseconds)).toMatch(
@@ -28,6 +28,6 @@ test('no duration is shown in milliseconds, or as 0 of a unit', () => {
   );
 });
 
-test('plenty of disk space is shown in the larger unit', () => {
+test('large amounts of disk space are shown in the larger unit', () => {
   expect([spaceText(10_239), spaceText(56_371)]).toEqual(['10239 MiB', '55 GiB']);
 });

@@ -32,12 +32,12 @@ function flag(differing: Partial<Flag> = {}): Flag {
   };
 }
 
-describe('the advice of a negative', () => {
+describe('the advice for a negative', () => {
   test('says what a negative does not mean', () => {
     expect(wording.notFlaggedAdvice(complete, undefined, now)[0]).toBe(wording.NOT_FLAGGED);
   });
 
-  test('asks to check the number, since a wrong one looks the same', () => {
+  test('asks the clinician to check the number, since a wrong one looks the same', () => {
     expect(wording.notFlaggedAdvice(complete, undefined, now)).toContain(wording.CHECK_THE_NUMBER);
   });
 
@@ -67,7 +67,7 @@ describe('the advice of a negative', () => {
     expect(covers(pilot('A Council'))).toContain('It covers plans of A Council, and of no other');
   });
 
-  test('in a pilot too long to read aloud gives its size, and takes no council for granted', () => {
+  test('in a pilot that is too long to read aloud gives its size, and takes no council for granted', () => {
     const names = Array.from({ length: 40 }, (_, i) => `Council ${i}`);
     expect(covers(pilot(...names))).toBe(
       "This is a pilot in North Yorkshire. It covers plans of 40 councils, and of no other council. Unless you know that the child's council is one of them, ring children's social care where the child lives.",
@@ -101,7 +101,7 @@ describe('the advice of a negative', () => {
     expect(ask('2025-11-24')).not.toContain(wording.CHECK_THE_MOTHER);
   });
 
-  test('stays short however many authorities are behind', () => {
+  test('stays short, however many authorities are behind', () => {
     const many: Coverage = {
       area,
       expected: 153,
@@ -115,8 +115,8 @@ describe('the advice of a negative', () => {
   });
 });
 
-describe('the advice of a positive', () => {
-  test('says whom to ring, by day and by night', () => {
+describe('the advice for a positive', () => {
+  test('says whom to ring by day and by night', () => {
     expect(wording.flaggedAdvice([flag()], complete)).toEqual([
       'This child is on a child protection plan. Ring Quick Council: office hours 02079460100; emergency duty team (out of hours) 02079460199.',
     ]);
@@ -148,7 +148,7 @@ describe('the advice of a positive', () => {
     );
   });
 
-  test('treats a passed due date as in force', () => {
+  test('treats a due date that has passed as in force', () => {
     const [advice] = wording.flaggedAdvice(
       [
         flag({
@@ -195,7 +195,7 @@ describe('the advice of a positive', () => {
   });
 });
 
-describe('the note on one plan', () => {
+describe('the note on a plan', () => {
   const authority = { ...flag().authority, dataAsOf: '2026-07-24T03:02:00.000Z' };
 
   test('says its status, whom to ring, and how old the data is in London time', () => {
@@ -205,13 +205,13 @@ describe('the note on one plan', () => {
     expect(note).toMatch(/Data of Quick Council as of 24 July 2026 at 04:02\.$/);
   });
 
-  test('that has ended does not say that no other is in force', () => {
+  test('does not say that no other is in force if the plan has ended', () => {
     const note = wording.planNote(flag({ status: 'ended', endDate: '2026-10-01' }));
     expect(note).toMatch(/^This plan ended on 1 October 2026 and is shown for information\. Ring/);
     expect(note).not.toContain('No current plan');
   });
 
-  test('of an unborn child gives the due date or end, before it and after', () => {
+  test('for an unborn child gives the due date or end, both before it and after', () => {
     const unborn = { type: 'unborn-child-protection-plan', dueOrEndDate: '2026-12-01' } as const;
     expect(wording.planNote(flag(unborn))).toContain('due date or end is 1 December 2026');
     const passed = wording.planNote(flag({ ...unborn, status: 'due-date-passed' }));

@@ -3,17 +3,17 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { root } from '../../support/processes.ts';
 
-/** Words that are read elsewhere: the command line's own help, descriptions of the API, reports of the audit. */
+/** Words read elsewhere: the help of the command line, descriptions of the API, and audit reports. */
 const OWN_WORDS =
   /^service\/(?:cli|description|fhir|routes)\/|^service\/audit\/search\/(?:event-|sum-)?reports\.ts$|^loaders\/synthetic\//;
 const COMMENT = /\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm;
-/** A text in quotes of several words that begins with a capital or a value and ends as a sentence does. */
+/** A quoted text of several words that starts with a capital or a value and ends like a sentence. */
 const SENTENCE = /(['"`])((?:[A-Z]|\$\{)(?:(?!\1)[^\\\n]|\\.)*? (?:(?!\1)[^\\\n]|\\.)*[.!?])\1/g;
-/** What a fault of the program says, what describes a metric or an address, and what is logged at once. */
+/** Messages about faults in the program, descriptions of metrics and addresses, and text that is logged at once. */
 const NOT_FOR_READERS = /(?:new Error\(|description:|summary:)\s*$|\b(?:log|sampled)\.\w+\([^;]*$/;
 const LOGGED = /\blog\.(?:info|warn|error)\(\s*(['"`])((?:(?!\1)[^\\]|\\.)*)\1/g;
 const SQL = /^(?:SELECT|UPDATE|DELETE|INSERT|PRAGMA|CREATE|VACUUM) |^\$\{column\} = \?$/;
-/** A setting that cannot be used is named first; `schemas/configuration.ts` has most of these. */
+/** A message about an unusable setting starts with its name; most of these are in `schemas/configuration.ts`. */
 const OF_A_SETTING = /^(?:[A-Z_]+(?:, [A-Z_]+)*|\$\{(?:setting|names)\}): /;
 
 function sentencesIn(text: string): string[] {
@@ -36,7 +36,7 @@ test('every sentence for a council or an operator is in schemas/wording', () => 
       sentencesIn(readFileSync(join(root, file), 'utf8')).map((sentence) => `${file}: ${sentence}`),
     );
   expect(found).toEqual([]);
-  // The pattern finds what it is to find.
+  // The pattern must find the sentences that are there.
   const wording = readFileSync(join(root, 'schemas/wording/records.ts'), 'utf8');
   expect(sentencesIn(wording).length).toBeGreaterThan(30);
 });

@@ -16,10 +16,10 @@ import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import { readingAge } from '../../support/reading-age.ts';
 import { day } from '../../support/rows.ts';
 
-/** What a tired clinician reads at night without reading it twice. */
+/** What a tired clinician at night understands without reading it twice. */
 const OLDEST = 11;
 
-/** What an officer or an operator, who reads by day and for work, understands at once. */
+/** What an officer or operator, who reads at work and by day, understands at once. */
 const OLDEST_BY_DAY = 13;
 
 const now = Date.parse('2026-11-24T03:00:00Z');
@@ -72,7 +72,7 @@ const sentences = [
   wording.BATCH_INCOMPLETE,
 ];
 
-/** Every constant sentence of a table of words, however deep. */
+/** Every constant sentence in a table of words, however deep. */
 const constantsOf = (words: unknown): string[] =>
   typeof words === 'string'
     ? [words].filter((text) => /[.?]$/.test(text))
@@ -80,10 +80,10 @@ const constantsOf = (words: unknown): string[] =>
       ? Object.values(words).flatMap(constantsOf)
       : [];
 
-/** The constant sentences of the pages that an answer, or none, stands on. */
+/** The constant sentences on the pages that show an answer, or show that there is none. */
 const onPages = [pages.LOOK_UP, pages.RESULT, pages.NOT_CHECKED, pages.HIDDEN, pages.COUNCILS];
 
-/** Those of a council's own pages, and of every page for people at a desk. */
+/** The constant sentences on a council's own pages, and on every page for people at a desk. */
 const onDesks = [
   council,
   looks,

@@ -12,7 +12,7 @@ import { day } from '../../../support/rows.ts';
 const anyDay = fc.integer({ min: 0, max: 72_000 }).map((days) => addDays(day('1900-01-01'), days));
 
 describe('dates of an upload', () => {
-  test('every day since 1900 is read back from each form that it may be written in', () => {
+  test('every day since 1900 reads back from every form in which it may be written', () => {
     fc.assert(
       fc.property(anyDay, fc.integer({ min: 0, max: 1439 }), (date, minute) => {
         const [year, month, dayOfMonth] = date.split('-');
@@ -77,7 +77,7 @@ describe('dates of an upload', () => {
     ['20261122213015.5+0000', '2026-11-22T21:30:15.500Z'],
     ['2026-11-22T21:30:00Z', '2026-11-22T21:30:00.000Z'],
     ['2026-11-22T21:30:00.250+01:00', '2026-11-22T20:30:00.250Z'],
-    // Without a zone: London's clock, in winter, in summer, and in the hours around its changes.
+    // Without a zone, the time is London's: in winter, in summer, and in the hours around the clock changes.
     ['202611222130', '2026-11-22T21:30:00.000Z'],
     ['202607012130', '2026-07-01T20:30:00.000Z'],
     ['202610250030', '2026-10-24T23:30:00.000Z'],
