@@ -91,7 +91,7 @@ describe('a case system’s own export', () => {
       },
     ],
   ])(
-    'does not change how a file that has only our own names is read: %s',
+    'does not change how a file that has only our own column names is read: %s',
     async (_what, own) => {
       const held = `${HOLDINGS_COLUMNS.join(',')}
 ${testNumber(1)},M-1,2019-03-05,CPP,2026-09-01,2026-09-20,,4,2026-10-20T00:00:00.000Z
