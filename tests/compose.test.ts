@@ -91,7 +91,7 @@ test.each(services)('%s in the compose file is published to this machine only', 
   for (const port of ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:/);
 });
 
-test('Prometheus scrapes the metrics port of every process of the service', () => {
+test('Prometheus scrapes the metrics port of every process in the service', () => {
   const prometheus = z
     .object({
       scrape_configs: z.tuple([
@@ -132,7 +132,7 @@ test.each(
 });
 
 test('two workers and two lookup processes run, and none can use up the machine', () => {
-  // `pids_limit` and `mem_limit` are required of each service by the shape above.
+  // The schema above requires `pids_limit` and `mem_limit` of each service.
   for (const name of ['lookup', 'worker']) {
     expect(compose.services[name]?.deploy?.replicas).toBe(2);
     expect(compose.services[name]?.healthcheck?.test.join()).toContain('/metrics');
@@ -143,8 +143,7 @@ const SETTINGS = '/run/cp-flags/settings';
 const CHILD = testNumber(601);
 
 /**
- * The services as the compose file describes them, as processes: its mounts are in a folder, and its Redis
- * has the same users.
+ * Runs the services of the compose file as processes, with its mounts in a folder and a Redis that has the same users.
  */
 async function composed() {
   const store = await startTestStore();
@@ -254,7 +253,7 @@ test('with its settings in place and nothing else changed, it answers lookups of
         return z.object({ status: z.string() }).parse(said).status === 'pass';
       }, 'a process of which nothing wants seeing to');
     }
-    // Levels from 40 on are for somebody to look at: a first start that goes well has none.
+    // Levels 40 and above need somebody's attention; a good first start logs none of them.
     const logged = serving.flatMap((each) => `${each.stdout()}${each.stderr()}`.split('\n'));
     expect(logged.filter((line) => line.includes('"level":30'))).not.toEqual([]);
     expect(logged.filter((line) => /"level":[4-9]/.test(line))).toEqual([]);

@@ -12,7 +12,7 @@ const read = (page: string): string => readFileSync(join(root, page), 'utf8');
 const NAMED =
   /`((?:(?:schemas|store|loaders|service|bench|tests|docs)\/[\w./-]+|[\w-]+(?:\.test)?)\.(?:ts|lua))`/g;
 
-test('every code file that the documentation names exists, and so does every test that it cites as proof', () => {
+test('every code file that the documentation names exists, and so does every test cited as proof', () => {
   const missing: string[] = [];
   // The changelog also names files of earlier versions.
   for (const page of pages.filter((each) => each !== 'CHANGELOG.md')) {
@@ -29,7 +29,7 @@ test('every code file that the documentation names exists, and so does every tes
   expect(missing).toEqual([]);
 });
 
-/** The anchors of a page: its headings, as GitHub names them. */
+/** The anchors of a page: its headings, named as on GitHub. */
 function anchorsOf(page: string): Set<string> {
   const headings = read(page)
     .replaceAll(/^```[^]*?^```/gm, '')

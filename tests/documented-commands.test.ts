@@ -9,7 +9,7 @@ import { root } from './support/processes.ts';
 const PAGES = ['*.md', 'docs/**/*.md', 'bench/*.md', 'schemas/wording/*.ts', 'docker-compose.yml'];
 const files = PAGES.flatMap((pattern) => globSync(pattern, { cwd: root }));
 
-/** Commands to type: lines of blocks and what is between backticks; a backslash carries a line on. */
+/** Commands to type: the lines of code blocks and the text between backticks. A backslash continues a line. */
 function typed(file: string): string[] {
   const text = readFileSync(join(root, file), 'utf8').replaceAll(/ *\\\n */g, ' ');
   if (!file.endsWith('.md')) return [...text.matchAll(/cp-flags [^`'".$]*/g)].map(([part]) => part);
@@ -27,7 +27,7 @@ const argumentsIn = (line: string): string[][] =>
     rest.trim().split(/\s+/),
   );
 
-/** The first thing that a command line would not know, or `undefined`. */
+/** The first word that the command line would not know, or `undefined`. */
 function unknownIn(words: readonly string[], program: Command): string | undefined {
   let command = program;
   for (const word of words) {
@@ -53,7 +53,7 @@ test('every command and option of cp-flags that a page or a message names exists
   expect(wrong).toEqual([]);
 });
 
-/** What a line to run lacks that its command needs. */
+/** What a line to be run lacks that its command needs. */
 function missingIn(words: readonly string[], program: Command): string[] {
   let command = program;
   let rest = [...words];
@@ -69,7 +69,7 @@ function missingIn(words: readonly string[], program: Command): string[] {
     (word, i) => !word.startsWith('--') && optionOf(rest[i - 1] ?? '')?.required !== true,
   );
   const has = (long: string): boolean => rest.includes(long);
-  // Such a command either shows what there is, or is an act of a named person.
+  // Such a command either lists what there is, or is an act by a named person.
   const named = optionOf('--list') !== undefined && !has('--list') ? ['--by', '--reason'] : [];
   const mandatory = command.options.flatMap((one) => (one.mandatory ? [one.long ?? ''] : []));
   return [
@@ -81,7 +81,7 @@ function missingIn(words: readonly string[], program: Command): string[] {
   ];
 }
 
-test('every command on a page has all the options that it needs, such as who decides and why', async () => {
+test('every command on a page has all the options it needs, such as who decides and why', async () => {
   const program = await commandLine({});
   const wrong = files
     .filter((file) => file.endsWith('.md') && !/CHANGELOG|decisions/.test(file))
@@ -127,7 +127,7 @@ test('a command works the same whether it is loaded alone or with all the others
   );
 });
 
-test('every npm script that a page names exists', () => {
+test('every npm script named on a page exists', () => {
   const named = files.flatMap((file) =>
     typed(file).flatMap((line) =>
       [...line.matchAll(/npm (?:run )?(?:--silent )?(start|test|[a-z]+:[a-z]+)?\b/g)]

@@ -5,7 +5,7 @@ import { readConfiguration } from '#schemas/configuration.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import { root } from './support/processes.ts';
 
-/** Sentences that repeat a figure of the program, held to it: a figure that changes changes on every page. */
+/** Sentences that repeat a figure from the code, so that a figure cannot change without changing on every page. */
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -17,7 +17,7 @@ const FURTHER_WORDS: Record<string, number> = { twelve: 12, twenty: 20 };
 
 const textOf = (file: string): string => readFileSync(join(root, file), 'utf8');
 
-/** The constant of a file, where it is numbers that are multiplied. */
+/** The constant in a file, whose value is a product of numbers. */
 function constant(file: string, name: string): number {
   const [, said] = new RegExp(`const ${name} = ([0-9_* .]+);`).exec(textOf(file)) ?? [];
   if (said === undefined) throw new Error(`${file} has no ${name}`);
@@ -289,7 +289,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     [['docs/threat-model.md', /Write any number of endings: ([\d,]+) are read at a time/]],
   ],
   [
-    'session endings in the future put right at a time',
+    'session endings in the future corrected at a time',
     constant('store/session-endings.ts', 'FUTURE_AT_MOST'),
     [
       ['docs/operating/alerts.md', /or more than (\w+) with a time that has not come yet/],

@@ -64,11 +64,11 @@ const panels = dashboard.panels.flatMap(({ title, targets }) =>
   targets.map(({ expr }) => ({ title, expr })),
 );
 
-/** What Prometheus itself adds. */
+/** The names that Prometheus itself adds. */
 const OWN_TO_PROMETHEUS = new Set(['up', 'ALERTS']);
 const WORDS = /[a-z_][a-z0-9_]*/gi;
 
-/** Metrics an expression asks for: its names, without labels, functions, keywords and what is quoted. */
+/** The metrics in an expression: its names, without labels, functions, keywords and quoted text. */
 function metricsOf(expression: string): string[] {
   const bare = expression
     .replaceAll(/"[^"]*"/g, '')
@@ -80,7 +80,7 @@ function metricsOf(expression: string): string[] {
     .filter((word) => word.includes('_') && !/^(?:histogram_quantile)$/.test(word));
 }
 
-/** Of the package `prometheus`, or by `go install github.com/prometheus/prometheus/cmd/promtool@latest`. */
+/** Comes with the package `prometheus`, or by `go install github.com/prometheus/prometheus/cmd/promtool@latest`. */
 async function promtool(...args: string[]): Promise<string> {
   const { stdout } = await promisify(execFile)('promtool', args);
   return stdout;
@@ -122,7 +122,7 @@ describe('a running service', () => {
         TLS_CERT_FILE: await write('cert', cert),
         TLS_KEY_FILE: await write('key', key),
         ISSUERS_FILE: await write('issuers', JSON.stringify([issuer])),
-        // Nobody is there, which is measured too.
+        // Nothing listens there, which is measured too.
         MESH_URL: 'http://127.0.0.1:9',
         MESH_MAILBOX: 'X26CPF1',
         MESH_WORKFLOW_ID: 'TEST_WORKFLOW',
@@ -139,7 +139,7 @@ describe('a running service', () => {
       keys.close();
       await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     };
-    // A refusal, so that there is one.
+    // Makes a refusal, so that there is one to count.
     await new Promise<void>((resolve, reject) => {
       const options = { method: 'POST', rejectUnauthorized: false };
       request(`${service.baseUrl}/lookup`, options, (incoming) => {
@@ -152,7 +152,7 @@ describe('a running service', () => {
     const asked = [...rules, ...panels].flatMap(({ expr }) =>
       metricsOf(expr.replaceAll('$__rate_interval', '5m')),
     );
-    // Some exist only once the event that they measure has happened. The tests say which do not.
+    // Some metrics exist only once the event they measure has happened. The tests say which do not.
     await until(async () => {
       page = await (await fetch(url)).text();
       for (const [, name = '', type] of page.matchAll(/^# TYPE (\S+) (\S+)$/gm)) {
@@ -185,7 +185,7 @@ describe('a running service', () => {
     expect(names.filter((name) => !known(name))).toEqual([]);
   });
 
-  test.skipIf(!hasPromtool)('gives a page in which Prometheus finds no fault', async () => {
+  test.skipIf(!hasPromtool)('gives a page in which Prometheus finds nothing wrong', async () => {
     const checking = promisify(execFile)('promtool', ['check', 'metrics']);
     checking.child.stdin?.end(page);
     expect(await checking).toEqual({ stdout: '', stderr: '' });
@@ -214,7 +214,7 @@ describe('the alerts', () => {
   });
 });
 
-/** Of these alerts those that fire on what a process exports, once it has for half an hour. */
+/** Which of these alerts fire if a process exports this page for half an hour. */
 async function firing(
   page: string,
   alerts: readonly string[],
@@ -228,7 +228,7 @@ async function firing(
         'instance="a:9464"',
         'job="cp-flags"',
       ].join();
-      // In minutes: ages grow, a failover happens in the last few, everything else stays as it is.
+      // One value a minute: ages grow, a failover happens in the last few minutes, and everything else stays the same.
       let values = `${value}x60`;
       if (name.endsWith('_age_seconds')) values = `${value}+60x60`;
       if (name === 'cp_flags_store_failovers_total' && failsOver) {
@@ -323,7 +323,7 @@ test.skipIf(!hasPromtool)(
       await becomes('store:replica-servers', '1');
 
       await rename(copy, `${copy}-away`);
-      // Something to be sealed, which finds it away.
+      // An event to seal, whose copying finds the second copy away.
       await createStore(first.admin, anchor).appendEvent({
         type: 'purge',
         auditId: randomUUID(),

@@ -6,14 +6,14 @@ import { expect, test } from 'vitest';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const IMPORT = /(?:from|import) '((?:\.|#)[^']+)'|import\('((?:\.|#)[^']+)'\)/g;
 
-/** The files of ours that one imports, also by type alone or where it needs them. */
+/** The files of ours that a file imports, including types and imports made only where they are needed. */
 const importsOf = (file: string): string[] =>
   [...readFileSync(join(root, file), 'utf8').matchAll(IMPORT)].map(([, once, lazily]) => {
     const target = once ?? lazily ?? '';
     return target.startsWith('#') ? target.slice(1) : join(dirname(file), target);
   });
 
-/** Which folders of a layer each of its folders imports from. Files of the layer itself are no folder. */
+/** Which folders of a layer each of its folders imports from. Files directly in the layer are not counted. */
 function imports(layer: string): Map<string, Set<string>> {
   const found = new Map<string, Set<string>>();
   for (const file of globSync(`${layer}/*/**/*.ts`, { cwd: root })) {
@@ -27,7 +27,7 @@ function imports(layer: string): Map<string, Set<string>> {
   return found;
 }
 
-/** The way from a folder or a file back to itself, if there is one. */
+/** The path from a folder or file back to itself, if there is one. */
 function wayBack(start: string, graph: Map<string, Set<string>>): string[] | undefined {
   const ways = [[start]];
   const seen = new Set<string>();
@@ -44,7 +44,7 @@ function wayBack(start: string, graph: Map<string, Set<string>>): string[] | und
 
 const NEEDED = /^(?:import|export) (?!type )(?:[^;']*? from )?'((?:\.|#)[^']+)';$/gm;
 
-/** Every file that is loaded with one, without what is imported only where it is used. */
+/** Every file that is loaded with a file, without what is imported only where it is used. */
 function loadedWith(file: string, loaded = new Set<string>()): Set<string> {
   loaded.add(file);
   for (const [, target = ''] of readFileSync(join(root, file), 'utf8').matchAll(NEEDED)) {
@@ -73,7 +73,7 @@ const THREADS = globSync('service/**/{thread,*-thread}.ts', { cwd: root }).filte
   (file) => !file.endsWith('supervised-thread.ts'),
 );
 
-test('only commands that make up people load the code for it', () => {
+test('only commands that make up people load the code for that', () => {
   const files = COMMANDS.filter((file) => !/generate|made-up-pds/.test(file));
   const loaded = [...new Set(files.flatMap((file) => [...loadedWith(file)]))];
   expect(loaded.length).toBeGreaterThan(150);

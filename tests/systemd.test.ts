@@ -7,16 +7,16 @@ import { root } from './support/processes.ts';
 
 const units = globSync('docs/operating/systemd/*.service', { cwd: root }).toSorted();
 const analyze = (...args: string[]) => spawnSync('systemd-analyze', args, { encoding: 'utf8' });
-/** `--offline`, by which a unit is judged without being installed, came with version 250. */
+/** `--offline`, which judges a unit without installing it, came with version 250. */
 const version = Number(/^systemd ([0-9]+)/.exec(analyze('--version').stdout ?? '')?.[1] ?? 0);
 const hasAnalyze = version >= 250;
 
-/** Of ten: what systemd itself calls a unit that is well protected. */
+/** Tenths of a point: below this systemd itself calls a unit well protected. */
 const EXPOSED_AT_MOST_TENTHS = 20;
 
 let folder: string;
 beforeAll(() => {
-  // Where they say that the program lies, on this machine; a template as one of its instances.
+  // Puts the units in a folder with the program where they expect it, and a template as one of its instances.
   folder = mkdtempSync(join(tmpdir(), 'cpf-systemd-'));
   for (const unit of units) {
     const text = readFileSync(join(root, unit), 'utf8').replaceAll('/opt/cp-flags', root);
@@ -27,7 +27,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const installed = (unit: string): string => basename(unit).replace('@.', '@worker.');
 
-test('there are units for the service, for one role, for the inbox, and for a Redis and a sentinel of several', () => {
+test('there are units for the service, for one role, for the inbox, and for a Redis and a sentinel among several', () => {
   expect(units.map((unit) => basename(unit))).toEqual([
     'cp-flags-inbox.service',
     'cp-flags-redis.service',
@@ -39,7 +39,7 @@ test('there are units for the service, for one role, for the inbox, and for a Re
 
 test.skipIf(!hasAnalyze).for(units)('systemd finds nothing wrong with %s', (unit) => {
   const { status, stdout, stderr } = analyze('verify', '--man=no', join(folder, installed(unit)));
-  // What is wrong with other units of this machine is not ours.
+  // Faults in other units on this machine do not matter here.
   const own = `${stdout}${stderr}`.split('\n').filter((line) => line.includes('cp-flags'));
   expect({ status, own }).toEqual({ status: 0, own: [] });
 });

@@ -19,7 +19,7 @@ import { freePort } from './support/ports.ts';
 import { root } from './support/processes.ts';
 import { until } from './support/test-store.ts';
 
-/** The files of docs/topologies.md, "Two rooms": what they name is there, and they fit together. */
+/** The files for "Two rooms" in docs/topologies.md fit together, and everything they name exists. */
 
 const FOLDER = join(root, 'docs/operating/two-rooms');
 const ONE_MACHINE = '../one-machine/cp-flags.env';
@@ -27,7 +27,7 @@ const textOf = (name: string): string => readFileSync(join(FOLDER, name), 'utf8'
 const page = readFileSync(join(root, 'docs/topologies.md'), 'utf8');
 const KNOWN = new Set(Object.keys(configurationSchema.shape));
 
-/** The settings of a file as systemd, a shell and Compose read them. */
+/** The settings in a file, read as systemd, a shell and Compose read them. */
 function settingsOf(name: string): Record<string, string> {
   const lines = textOf(name)
     .split('\n')
@@ -63,7 +63,7 @@ test.for([
   },
 );
 
-test('every setting that the page shows is known to the program', () => {
+test('every setting shown on the page is known to the program', () => {
   const blocks = [...page.matchAll(/^```sh\n([^]*?)^```/gm)].map(([, block = '']) => block);
   const shown = [...blocks.join('').matchAll(/^([A-Z][A-Z_]+)=/gm)].map(([, name = '']) => name);
   const named = [...page.matchAll(/`((?:REDIS|AUDIT|DATASET|METRICS|MESH)_[A-Z_]+)/g)].map(
@@ -99,7 +99,7 @@ test('a worker accepts the witnesses file', () => {
   expect(parseWitnesses(textOf('witnesses'))).toMatchObject({ kind: 'witnesses' });
 });
 
-test('the compose file runs both processes with these settings, and a data folder that they may write', () => {
+test('the compose file runs both processes with these settings, and a data folder that they can write to', () => {
   const process = z.object({
     env_file: z.tuple([z.string()]),
     environment: z.record(z.string(), z.string()),
@@ -193,7 +193,7 @@ const allowedBy = (name: string) =>
     resources: [Resource].flat(),
   }));
 
-test('the bucket’s rights are those that the second copy uses: only the pruner may delete, and only from the log', async () => {
+test('the bucket’s rights are the ones that the second copy uses: only the pruner may delete, and only from the log', async () => {
   const bucket = await startBucket();
   ending.push(() => bucket.close());
   const file = join(folder, 'credentials');

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { explain } from '../../bench/tail.ts';
 import type { Span } from '../../bench/tail-probe.ts';
 
-test('the tail report shows what delayed the slowest requests, next to the figures for all requests', () => {
+test('the tail report shows what delayed the slowest requests, beside the figures for all requests', () => {
   const quick = Array.from({ length: 99 }, (_, i): Span => [10 * i, 10 * i + 1]);
   const slow: Span = [2_000, 2_040];
   const call = { span: [2_010, 2_038] as Span, lookups: 7 };

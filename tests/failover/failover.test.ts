@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { WAIT_MS } from '../support/until.ts';
 import { runFailovers } from './harness.ts';
 
-/** `npm run test:failover` goes through every fault. Only Linux gives each machine an address of its own. */
+/** `npm run test:failover` tries every fault. Only Linux can give each machine its own address. */
 test.skipIf(process.platform !== 'linux')(
   'killing a primary, or cutting one off with its lookup process, loses no event or row and keeps the log in order',
   async () => {

@@ -27,9 +27,9 @@ import { CLOCK_RIGHT, canTurnClocks, clockFrom } from '../support/turned-clock.t
 import { fileCsv, person, planOf } from '../support/upload-model.ts';
 
 /**
- * Lookups and uploads that continue while machines, sentinels and processes are killed, paused and cut off
- * from each other, in an order drawn from a seed. In the end everything answered or acknowledged is there,
- * nobody was wrongly told "no flag", and a primary cut off with its lookup process answered nothing.
+ * Lookups and uploads continue while machines, sentinels and processes are killed, paused and cut off from each other,
+ * in an order drawn from a seed. In the end everything answered or acknowledged is still there, nobody was wrongly told
+ * "no flag", and a primary cut off with its lookup process answered nothing.
  */
 
 type FailoverOptions = {
@@ -47,9 +47,9 @@ const AUTHORITY = 'ZZ101';
 const ROWS_A_FILE = 10;
 const LOOKUP_DEADLINE_MS = 5_000;
 const RECOVERS_WITHIN_MS = 60_000;
-/** Longer than it takes Sentinel to promote another. */
+/** Longer than Sentinel takes to promote another server. */
 const LASTS_MS = 4_000;
-/** Whatever an append-only file writes is larger. */
+/** Anything that an append-only file writes is larger than this. */
 const FILE_BYTES_WITHOUT_DISK = 4_096;
 
 const CHILDREN = Array.from({ length: 20 }, (_, i) => testNumber(i));
@@ -65,9 +65,9 @@ type Scene = {
   turnClock: (by: string) => void;
 };
 type Fault = {
-  /** Causes the fault; resolves once it is over and everything was put back. */
+  /** Causes the fault, and resolves once it is over and everything is restored. */
   befall: (scene: Scene) => Promise<void>;
-  /** Nobody may be answered while it lasts; the time without answers counts from its end. */
+  /** Nobody may be answered while the fault lasts, so the time without answers counts from its end. */
   isolates?: true;
 };
 
@@ -101,7 +101,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   'manual failover': {
     async befall({ machines, replica }) {
       const sentinel = machines.sentinelOf(replica.place);
-      // It refuses for a moment after a failover whose end it has not seen.
+      // A sentinel refuses for a moment after a failover whose end it has not seen.
       await until(
         () =>
           sentinel.call('SENTINEL', 'FAILOVER', 'cp-flags').then(
@@ -165,7 +165,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 };
 export const FAULT_NAMES = Object.keys(FAULTS);
 
-/** In an order from the seed, each once before any is repeated. */
+/** The faults in an order from the seed, each once before any is repeated. */
 function faultsOf(seed: number, rounds: number, names: readonly string[]): string[] {
   const all: string[] = [];
   for (let turn = 0; all.length < rounds; turn++) {
@@ -177,10 +177,10 @@ function faultsOf(seed: number, rounds: number, names: readonly string[]): strin
 }
 
 type FailoverOutcome = {
-  /** What is wrong in the end; empty if all is well. */
+  /** What is wrong in the end. Empty if all is well. */
   wrong: string[];
   answered: number;
-  /** By fault: the longest time without an answer, milliseconds, of each round. */
+  /** By fault: the longest time without an answer in each round, in milliseconds. */
   silences: ReadonlyMap<string, number[]>;
 };
 
@@ -194,7 +194,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
   const wrong: string[] = [];
   const silences = new Map<string, number[]>();
 
-  // Waits for no replica: what is set up here, they have before the first lookup is answered.
+  // This connection waits for no replica. The replicas will have what it writes before the first lookup is answered.
   const admin = connectStore(
     { ...machines.addressOf('admin'), replicas: 0 },
     { name: 'harness', commandTimeoutMs: WAIT_MS },
@@ -230,7 +230,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
   const nurse = await issuer.sign(claims(), 36_000);
   const sender = await issuer.sign(officer(AUTHORITY), 36_000);
   const answers: { auditId: string; sentAt: number; at: number }[] = [];
-  /** The people whose plan was acknowledged. */
+  /** The people whose plans were acknowledged. */
   const flagged: NhsNumber[] = [...CHILDREN];
   let refused = 0;
   let falseNegatives = 0;
@@ -273,7 +273,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
     }
   }
 
-  /** Sends files one after the other, each until it is acknowledged. */
+  /** Sends files one after another, repeating each until it is acknowledged. */
   async function upload(): Promise<void> {
     for (let sequence = 2; !done.signal.aborted; sequence++) {
       const indexes = Array.from({ length: ROWS_A_FILE }, (_, i) => sequence * ROWS_A_FILE + i);
@@ -309,10 +309,10 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
     }
   }
 
-  /** Asks once more about everybody whose plan was acknowledged, each until there is an answer. */
+  /** Asks again about everybody whose plan was acknowledged, repeating each lookup until it is answered. */
   async function askOfAll(patienceMs: number): Promise<void> {
     let answeredAt = performance.now();
-    // One by one, so that no lookup shares its moment with another.
+    // One at a time, so that each lookup is answered at a different moment.
     for (const [i, number] of flagged.entries()) {
       let outcome: Awaited<ReturnType<typeof ask>> | undefined;
       while (outcome === undefined) {
@@ -346,7 +346,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
     }
   }
 
-  /** Whether everything answered so far is in the sealed log, once, and the log is whole. */
+  /** Checks that everything answered so far is in the sealed log once, and that the log is whole. */
   async function compare(): Promise<void> {
     const streams = createAuditStreams(admin);
     const answered = answers.map(({ auditId }) => auditId);
@@ -358,7 +358,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
       );
     }, 'events being sealed');
     const waiting = new Set<string>();
-    // Another primary may be named meanwhile, even by sentinels delayed on a busy machine.
+    // Another primary may be named meanwhile, for instance by sentinels delayed on a busy machine.
     await until(
       () =>
         allWaiting().then(
@@ -405,7 +405,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
     }
     await until(machines.inStep, 'the replicas being in step');
     await until(machines.knowEachOther, 'the sentinels knowing each other');
-    // Lookups go on without it, and a busy machine takes long to start one.
+    // Lookups continue without the worker, and a busy machine takes a long time to start one.
     await until(() => worker.address() !== undefined, 'the worker being back');
     await untilAnswered();
     const from = fault.isolates ? ended : began;
@@ -437,7 +437,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
     done.abort();
     await Promise.all([...lookers, uploading]);
     say(`comparing: ${flagged.length} children are looked up`);
-    // A state in which no round could have been answered is not waited for again.
+    // If no round could have been answered in this state, it is not worth waiting again.
     await askOfAll(wrong.length === 0 ? RECOVERS_WITHIN_MS : LOOKUP_DEADLINE_MS).catch(
       (error: unknown) => wrong.push(String(error)),
     );

@@ -40,22 +40,22 @@ import { fileCsv, type ModelRecord, person, planOf } from '../support/upload-mod
 import { startWitness, witnessesText } from '../support/witness.ts';
 
 /**
- * A worker is killed and its disk emptied while it seals, loads, holds a file or notifies, at a moment drawn
- * from a seed, or before each step of a purge in turn, or stands still for longer than its lease, with a
- * second worker standing by on another disk. With three machines for Redis, its primary or a replica is lost
- * at the same time. In the end everything answered, acknowledged or held is there, anything gone was purged
- * and has its event, the log has one history, which a witness outside has cosigned throughout, and
- * authorities were notified of every access.
+ * A worker is killed and its disk emptied, at a moment drawn from a seed, while it seals, loads, holds a file or
+ * notifies, or before each step of a purge in turn. Or it stands still for longer than its lease. A second worker
+ * stands by on another disk. With three machines for Redis, the primary or a replica is lost at the same time. In the
+ * end everything answered, acknowledged or held is still there, and anything that has gone was purged and has its
+ * event. The log has one history, which a witness outside has cosigned throughout, and authorities were notified of
+ * every access.
  */
 
 type LostDiskOptions = {
   seed: number;
   rounds: number;
-  /** Settings of the second copy; default its own folder. */
+  /** Settings of the second copy. By default it is in a folder of its own. */
   copy?: Record<string, string>;
-  /** Only these steps, in turn; default all that need no machines. */
+  /** Only these steps, in turn. By default all that need no machines. */
   steps?: readonly Step[];
-  /** A redis-server or valkey-server of another version, where there are machines. */
+  /** A redis-server or valkey-server of another version, if there are machines. */
   binary?: string | undefined;
   say?: (line: string) => void;
 };
@@ -64,10 +64,13 @@ const AUTHORITY = 'ZZ101';
 const ROWS_A_FILE = 200;
 const FIRST = 30;
 const REMOVED = 20;
-/** In three calls, so that a purge is also cut short between two. */
+/** These rows take three calls, so that a purge can also be cut short between two calls. */
 const ENDED_ROWS = 250;
 const LONG_AGO_MS = 100 * 86_400_000;
-/** Before what a purge is cut short, one after the other; which time it comes to that is drawn. Last: after it has ended. */
+/**
+ * The steps before which a purge is cut short, in turn. How often the step has happened is drawn, and the last is after
+ * its end.
+ */
 const PURGE_POINTS = [
   { name: 'journal', times: 1 },
   { name: 'copy', times: 12 },
@@ -82,7 +85,7 @@ const PURGE_POINTS = [
 const DEADLINE_MS = 20_000;
 const ACKNOWLEDGED_WITHIN_MS = 120_000;
 const PAGE = { most: 100, mostCharacters: 10_000_000 };
-/** What needs machines for Redis comes last. */
+/** The steps that need machines for Redis come last. */
 export const STEPS = [
   'seal',
   'load',
@@ -99,12 +102,12 @@ type Step = (typeof STEPS)[number];
 const NEEDS_MACHINES: ReadonlySet<Step> = new Set(STEPS.slice(STEPS.indexOf('primary too')));
 const WITHOUT_MACHINES = STEPS.filter((step) => !NEEDS_MACHINES.has(step));
 const BEGINS_WITHIN_MS: Partial<Record<Step, number>> = { seal: 1_500, load: 600, notify: 1_500 };
-/** Longer than a report of a worker counts on its own. */
+/** Longer than a worker's report counts by itself. */
 const WITHOUT_WORKER_MS = 4_000;
 
-/** A report of a worker, and when it was made, milliseconds. */
+/** A worker's report, with the time when it was made in milliseconds. */
 const reportSchema = z.object({ at: z.number() });
-/** A file of the ledger, and when it arrived, milliseconds. */
+/** A file in the ledger, with the time when it arrived in milliseconds. */
 const fileSchema = z.looseObject({ at: z.number() });
 const purgeSchema = z.object({ rows: z.number() });
 
@@ -173,7 +176,7 @@ export async function runLostDisks(options: LostDiskOptions) {
   const answered: string[] = [];
   const shown = new Set<string>();
   const loaded: NhsNumber[] = [];
-  /** Everybody with a row that was ever loaded. */
+  /** Everybody whose row was ever loaded. */
   const everLoaded: NhsNumber[] = [];
   let sequence = 0;
   let purges = 0;
@@ -207,13 +210,13 @@ export async function runLostDisks(options: LostDiskOptions) {
         if (outcome === 'flagged') shown.add(nhsNumber);
         else if (isHeld) wrong.push('"no flag" of a child with a plan');
       } catch {
-        // Could not check.
+        // The lookup could not be made.
       }
       await pause(10);
     }
   }
 
-  /** Sends a file to whichever worker is running until it is acknowledged. */
+  /** Sends a file to whichever worker is running, until it is acknowledged. */
   async function send(records: ModelRecord[]): Promise<Acknowledgement> {
     sequence += 1;
     const body = fileCsv({ records });
@@ -260,7 +263,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     loaded.push(...(await sendPlans(count)));
   }
 
-  /** Plans that were over long ago, in files that came long ago: each file so far is said to be that old. */
+  /** Loads plans that ended long ago. All files so far are then dated as if they had come long ago. */
   async function loadEnded(): Promise<NhsNumber[]> {
     const ended = { startDate: day('2023-10-02'), endDate: day('2024-06-28') };
     const numbers = await sendPlans(ENDED_ROWS, ended);
@@ -273,7 +276,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     return numbers;
   }
 
-  /** A purge is cut short, and its disk lost with it. What it was to remove is all there afterwards, or none of it. */
+  /** Cuts a purge short and loses its disk. Afterwards everything it was to remove is still there, or none of it. */
   async function losePurge(draw: () => number): Promise<string> {
     const ended = await loadEnded();
     const point = PURGE_POINTS[(seed + purges++) % PURGE_POINTS.length] ?? { name: '', times: 1 };
@@ -304,7 +307,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     return `${code === null ? 'before' : 'after'} ${point.name} ${nth}, ${left.length} rows left`;
   }
 
-  /** Of these numbers those of which there is a row. */
+  /** Those of these numbers that have a row. */
   async function heldOf(numbers: readonly NhsNumber[]): Promise<NhsNumber[]> {
     const rows = await withAnchor(join(atWork.dataDir, 'anchor'), (anchor) =>
       createStore(admin, anchor).readRows(numbers),
@@ -312,7 +315,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     return numbers.filter((number) => (rows.get(number) ?? []).length > 0);
   }
 
-  /** Whether Redis holds what the running worker knows. */
+  /** The differences between what Redis holds and what the running worker knows. */
   async function differences(): Promise<string[]> {
     const [held, anchored] = await withAnchor(join(atWork.dataDir, 'anchor'), async (anchor) => [
       (await createStore(admin, anchor).tallyWithGenerations()).tallies.get(AUTHORITY),
@@ -322,7 +325,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     return isSame ? [] : ['Redis holds other rows than were acknowledged'];
   }
 
-  /** The worker's machine is lost with its disk; another machine stands by from then on. */
+  /** Loses the worker's machine with its disk. From then on another machine stands by. */
   async function loseDisk(): Promise<void> {
     const lost = atWork;
     await lost.worker.abandon();
@@ -336,10 +339,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     standsBy = start(lost.dataDir);
   }
 
-  /**
-   * The worker stands still until another one has taken over, and then continues: it must find its successor
-   * and end.
-   */
+  /** Pauses the worker until another has taken over, and then lets it continue. It must find its successor and end. */
   async function standStill(): Promise<void> {
     const [still, pid] = [atWork, atWork.worker.pid()];
     process.kill(pid, 'SIGSTOP');
@@ -356,7 +356,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     }
   }
 
-  /** The machine of Redis's primary is killed, with everything that it says about the worker; then it comes back. */
+  /** Kills the machine of Redis's primary, with everything it says about the worker, and then brings it back. */
   async function losePrimary(ofWorker: () => Promise<void>): Promise<void> {
     const primary = await machines?.primary();
     if (primary === undefined) throw new Error('there are no machines');
@@ -366,7 +366,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     sentinel.start();
   }
 
-  /** Neither the standby worker nor a replica is missed, even if the worker is lost after them. */
+  /** Losing the standby worker or a replica makes no difference, even if the worker is lost after them. */
   async function loseStandby(): Promise<void> {
     const replica = await replicaOf();
     await Promise.all([standsBy.worker.abandon(), replica.redis.kill()]);
@@ -381,7 +381,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     replica.redis.start();
   }
 
-  /** Both replicas are lost, lookups continue by order, and then the worker is lost. */
+  /** Loses both replicas. Lookups continue by order, and then the worker is lost. */
   async function loseInSingleMode(): Promise<void> {
     const primary = await machines?.primary();
     const replicas = machines?.machines.filter(({ place }) => place !== primary?.place) ?? [];
@@ -406,7 +406,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     return replica;
   }
 
-  /** Everything that can be lost is there. */
+  /** Checks that everything that can be lost is there. */
   async function isWhole(): Promise<void> {
     if (machines === undefined) return;
     await until(machines.inStep, 'the replicas being in step');
@@ -435,7 +435,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     silence = 0;
     let under: Promise<void> = Promise.resolve();
     if (step === 'load') under = load(ROWS_A_FILE);
-    // If the round ends before it, that is the message.
+    // If the round ends earlier, that is the error to report.
     under.catch(() => undefined);
     if (step === 'hold') {
       const gone = loaded.splice(0, Math.max(REMOVED, Math.ceil(loaded.length / 3)));
@@ -494,7 +494,7 @@ export async function runLostDisks(options: LostDiskOptions) {
   }
   return { wrong, answered: answered.length, silences };
 
-  /** Whether the remaining worker has everything. */
+  /** Checks that the remaining worker has everything. */
   async function compare(): Promise<void> {
     const log = join(atWork.dataDir, 'audit');
     const streams = createAuditStreams(admin);
@@ -515,7 +515,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     wrong.push(...CommitFile.contradictionsIfThere(log).map(({ name }) => `${name} contradicts`));
     const parsed = parseWitnesses(witnesses);
     const signers = await readKeys(keyFile);
-    // What is sealed meanwhile is cosigned a moment later.
+    // An event sealed meanwhile is cosigned a moment later.
     await until(async () => {
       const { findings } = await verifyLog({
         folder: log,

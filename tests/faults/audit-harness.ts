@@ -21,9 +21,9 @@ import { startTestStore, until, WAIT_MS } from '../support/test-store.ts';
 import { CLOCK_RIGHT, canTurnClocks, clockFrom } from '../support/turned-clock.ts';
 
 /**
- * Lookups that continue while the workers, the lookup process and Redis are killed, stopped and left without
- * disk, and connections to Redis go silent, in mixes and at moments drawn from a seed; afterwards every
- * answered one is in the sealed log, once, and the authority of every plan shown was notified.
+ * Lookups continue while the workers, the lookup process and Redis are killed, stopped and left without disk space, and
+ * connections to Redis go silent, in mixes and at moments drawn from a seed. Afterwards every answered lookup is in the
+ * sealed log once, and the authority of every plan shown was notified.
  */
 
 type AuditFaultOptions = { seed: number; points: number; say?: (line: string) => void };
@@ -35,20 +35,20 @@ type Act = (typeof ACTS)[number];
 type Fault = { name: Name; act: Act; afterMs: number; forMs: number };
 
 const WAYS = ['worker', 'other worker', 'lookup'] as const;
-/** Connections stay and forward nothing, either way or one; or the next answer comes twice. */
+/** A connection stays open and forwards nothing, in one direction or both, or delivers its next answer twice. */
 const WAY_ACTS = ['mute', 'mute there', 'mute back', 'answers twice'] as const;
 type WayFault = {
   name: (typeof WAYS)[number];
   act: (typeof WAY_ACTS)[number];
   afterMs: number;
-  /** How long new connections are silent too; existing ones are so for good. */
+  /** For how long new connections are silent too. Existing ones stay silent. */
   newOnesForMs: number;
 };
 const WAYS_FAIL = 0.25;
 
 const FAULTS_AT_MOST = 3;
 const WITHIN_MS = 400;
-/** Longer than the sealing takes, and than a lookup waits. */
+/** Longer than sealing takes, and longer than a lookup waits. */
 const LASTS_AT_MOST_MS = 1_200;
 const LOOKERS = 4;
 const USERS = 25;
@@ -57,7 +57,7 @@ const AUTHORITY = 'ZZ101';
 const WINDOW_MINUTES = '0.01';
 const LOOKUP_DEADLINE_MS = 5_000;
 const RECOVERS_WITHIN_MS = 2 * WAIT_MS;
-/** Whatever the log writes is larger; what SQLite writes to the first page of a file is not. */
+/** Anything that the log writes is larger than this. What SQLite writes to the first page of a file is not. */
 const FILE_BYTES_WITHOUT_DISK = 4_096;
 
 const CHILDREN = Array.from({ length: 20 }, (_, i) => testNumber(i));
@@ -65,7 +65,7 @@ const OTHERS = Array.from({ length: 200 }, (_, i) => testNumber(5_000 + i));
 
 const AN_HOUR_BACK = '-1h';
 
-/** Soft limit on the size of files a process writes: with it the disk is full to all but small files. */
+/** A soft limit on the size of files that a process writes, so that the disk looks full for all but small files. */
 function limitFiles(pid: number, bytes: number | 'unlimited'): void {
   spawnSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:`]);
 }
@@ -75,11 +75,11 @@ function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch {
-    // It has been killed in the meantime.
+    // It has been killed meanwhile.
   }
 }
 
-/** What is wrong in the end; empty if all is well. */
+/** What is wrong in the end. Empty if all is well. */
 export async function runAuditFaults(options: AuditFaultOptions): Promise<string[]> {
   const { seed, points, say = () => undefined } = options;
   const { draw, below } = seededDraws(seed);
@@ -130,7 +130,8 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
 
   async function look(): Promise<void> {
     const numbers = [...CHILDREN, ...OTHERS];
-    // Each child is asked about until answered: on a slow machine the first would all be over by the first answer.
+    // Each child is asked about until there is an answer. Otherwise, on a slow machine, the first answer would come too
+    // late for the first children.
     let child = 0;
     for (let i = 0; !done.signal.aborted; i++) {
       const address = processes.lookup.address();
@@ -183,7 +184,7 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
     else limitFiles(pid, 'unlimited');
   }
 
-  /** In one point of four: how the connection between a process and Redis also fails. */
+  /** For one point in four: how the connection between a process and Redis fails as well. */
   function drawWayFault(point: number): WayFault | undefined {
     const drawWay = draws(seed, point);
     if (drawWay() >= WAYS_FAIL) return undefined;
@@ -212,7 +213,7 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
     return Array.from({ length: count }, () => {
       const name = one(draw, NAMES);
       const drawn = one(draw, ACTS);
-      // Redis without disk ends, and a lookup process has no log and answers nothing with a wrong clock.
+      // Redis ends if it has no disk space. A lookup process has no log, and answers nothing if its clock is wrong.
       const isWorker = name === 'worker' || name === 'other worker';
       const can = { 'without disk': canLimitFiles, 'an hour back': canTurnClocks };
       const act =
@@ -297,7 +298,7 @@ async function compare(
   return [...wrong, ...findings.map(({ detail }) => detail)];
 }
 
-/** Whether every entry due was notified, and written, in order and under its own id. */
+/** Checks that every entry due was notified and written, in order and under its own id. */
 async function compareNotifications(folder: string, outbox: string): Promise<string[]> {
   const due = new Map<string, { id: string; first: number }>();
   const dueIds: string[] = [];

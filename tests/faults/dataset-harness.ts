@@ -16,9 +16,9 @@ import { fill } from '../support/service.ts';
 import { startTestStore, until, WAIT_MS } from '../support/test-store.ts';
 
 /**
- * Lookup processes and workers are pointed at one of two datasets, with settings and data folders of one of
- * them or of none, as drawn from a seed. A child that one dataset holds is never called not flagged by the
- * other, and no dataset is closed by the other's worker.
+ * Lookup processes and workers are pointed at one of two datasets, with settings and data folders from one of them or
+ * from neither, as drawn from a seed. A child held by one dataset is never called not flagged by the other, and no
+ * worker closes the other dataset.
  */
 
 type DatasetFaultOptions = { seed: number; points: number; say?: (line: string) => void };
@@ -30,7 +30,7 @@ const ENTRY = JSON.stringify({
   organisation: { code: 'ZZX', name: 'Test Hospital' },
 });
 
-/** What is wrong in the end; empty if all is well. */
+/** What is wrong in the end. Empty if all is well. */
 export async function runDatasetFaults(options: DatasetFaultOptions): Promise<string[]> {
   const { seed, points, say = () => undefined } = options;
   const draw = draws(seed);
@@ -79,7 +79,7 @@ export async function runDatasetFaults(options: DatasetFaultOptions): Promise<st
       }
       const lookups = createLookupStore(connection, readiness);
       let kind: LookupResult['kind'] = 'could-not-check';
-      // A busy machine may withdraw readiness for a moment because a poll came late.
+      // On a busy machine readiness may be lost for a moment because a poll came late.
       await until(async () => {
         ({ kind } = await lookups.lookup({
           nhsNumber: HELD,

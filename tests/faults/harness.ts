@@ -22,38 +22,38 @@ import { cpFlags, isAlive, redisOf, run, startServing } from '../support/process
 import { startTestStore, until, WAIT_MS } from '../support/test-store.ts';
 
 /**
- * Loads that are cut short by `kill -9` of the loader, the service or Redis at a moment drawn from a seed,
- * in real processes, then loaded again; compared with the same files loaded undisturbed.
+ * Loads in real processes are cut short by `kill -9` of the loader, the service or Redis at a moment drawn from a seed,
+ * and then made again. The result is compared with that of the same files loaded undisturbed.
  */
 
 type FaultOptions = {
   seed: number;
   points: number;
-  /** Plans of the first file of an authority, on average. */
+  /** The average number of plans in an authority's first file. */
   plansAFile?: number;
-  /** Services used side by side. */
+  /** How many services run side by side. */
   lanes?: number;
   say?: (line: string) => void;
 };
 
 type Victim = 'loader' | 'service' | 'redis';
-/** How the interrupted file arrives: by its own process, or into the service. */
+/** How the interrupted file arrives: in a process of its own, or through the service. */
 type Way = 'cp-flags load' | 'POST /uploads';
 
-/** The events of one point, all drawn from the seed. */
+/** What happens at one point, all drawn from the seed. */
 type Point = {
   number: number;
   victim: Victim;
   way: Way;
   /** Which of the authority's two files is interrupted. */
   kind: GeneratedFile['kind'];
-  /** When, as a share of how long the undisturbed load took. */
+  /** When it is interrupted, as a share of the time the undisturbed load took. */
   moment: number;
-  /** A service that was killed comes back at once, or after somebody tried to load the file without it. */
+  /** A killed service comes back either at once, or after somebody has tried to load the file without it. */
   serviceReturns: 'at once' | 'after';
-  /** The second attempt is interrupted too, at this share. */
+  /** If set, the second attempt is interrupted too, at this share. */
   again: number | undefined;
-  /** A service is told to stop first, this much earlier for its stop. */
+  /** If set, the service is first told to stop, and killed this share of a stop later. */
   stopping: number | undefined;
 };
 
@@ -61,14 +61,14 @@ const VICTIMS = ['loader', 'service', 'redis'] as const;
 const WAYS = ['cp-flags load', 'POST /uploads'] as const;
 const KINDS = ['first', 'later'] as const;
 const RETURNS = ['at once', 'after'] as const;
-/** Of a load under way that is killed a second time. */
+/** The share of loads that are killed a second time. */
 const AGAIN = 0.3;
-/** Of services that are killed, while they stop, and how long the stop of one takes. */
+/** The share of killed services that are killed while they stop, and how long a stop takes. */
 const STOPPING = 0.5;
 const STOP_MS = 600;
-/** Beyond 1: just after the end is a moment as well. */
+/** Greater than 1, so that the moment may also be just after the end. */
 const LATEST_MOMENT = 1.1;
-/** A process that has just started works slower than the one the undisturbed loads were timed in. */
+/** A process that has just started is slower than the one in which the undisturbed loads were timed. */
 const SLOWER = 2;
 const BY_COMMAND = { victim: 'loader', way: 'cp-flags load' } as const;
 const TOKEN_SECONDS = 600;
@@ -77,7 +77,7 @@ const LOADED = [0, 3, 4];
 
 function pointOf(seed: number, number: number): Point {
   const draw = draws(seed, number);
-  // In rotation, so that a few points cover everything.
+  // In rotation, so that even a few points cover everything.
   const victim = VICTIMS[(seed + number) % VICTIMS.length] ?? 'loader';
   return {
     number,
@@ -91,7 +91,7 @@ function pointOf(seed: number, number: number): Point {
   };
 }
 
-/** What loads leave for one authority, without parts that depend on the time. */
+/** What loads leave behind for one authority, without the parts that depend on the time. */
 type Outcome = {
   acknowledgements: unknown[];
   authority: unknown;
@@ -99,13 +99,13 @@ type Outcome = {
   digest: string | undefined;
   rows: number | undefined;
   loadsRecorded: number[];
-  /** Parts that wait for a decision. */
+  /** The number of parts that wait for a decision. */
   holds: number;
 };
 
 const timeless = ({ file, repeated: _repeated, ...rest }: Acknowledgement): unknown => {
-  // A load that was cut short may have been ended by another process before the file came again.
-  // Into the service a file comes without its name.
+  // A load that was cut short may have been finished by another process before the file came again. A file sent to the
+  // service has no name.
   const { receivedAt: _, name: __, ...about } = file;
   const { id: ___, since: ____, ...held } = rest.held ?? {};
   return { ...rest, file: about, held };
@@ -136,7 +136,7 @@ async function outcomeOf(
     anchored: { state: anchor.authority(code), inProgress: anchor.loadInProgress(code) },
     digest: tally?.digest,
     rows: tally?.rows,
-    // An event written twice around a crash has one id.
+    // An event written twice because of a crash has the same id both times.
     loadsRecorded: files.map(
       ({ sequence }) =>
         new Set(
@@ -149,7 +149,7 @@ async function outcomeOf(
   };
 }
 
-/** A file and where it is on disk, and how long it took to load undisturbed. */
+/** A file, where it is on disk, and how long it took to load undisturbed. */
 type Written = {
   file: GeneratedFile;
   path: string;
@@ -211,7 +211,7 @@ async function undisturbed(
   folder: string,
   { seed, points, plansAFile = 400 }: FaultOptions,
 ): Promise<Expected[]> {
-  // Of every other authority so much ends at once that the later file's removals are held.
+  // For every second authority so many plans end at once that the later file's removals are held.
   const [calm, unusual] = [0.2, 0.7].map((changes) =>
     generateEngland({
       seed,
@@ -250,7 +250,7 @@ async function undisturbed(
   }
 }
 
-/** A service with a data folder of its own, and the command line beside it. */
+/** A service with its own data folder, and the command line for it. */
 class Lane {
   readonly dataDir: string;
   readonly #environment: Record<string, string>;
@@ -261,7 +261,7 @@ class Lane {
     this.#environment = {
       DATA_DIR: dataDir,
       LOG_LEVEL: 'warn',
-      // Dozens of processes start: compiling the same files for each would take most of the time.
+      // Dozens of processes start, and compiling the same files in each would take most of the time.
       NODE_COMPILE_CACHE: join(dirname(dataDir), 'compiled'),
     };
   }
@@ -277,7 +277,7 @@ class Lane {
     this.#service = await startServing([], this.#environment);
   }
 
-  /** Ends it, by force if it must be. */
+  /** Ends the service, by force if necessary. */
   async end(): Promise<void> {
     await this.serve();
     await this.#service?.stop();
@@ -309,7 +309,7 @@ class Lane {
     }, 'lookups to be answered again');
   }
 
-  /** Uses the present store of the lane; the socket changes with each start. */
+  /** Uses the lane's current store, whose socket changes with each start. */
   async withStore<T>(work: (store: Store, anchor: Anchor) => Promise<T>): Promise<T> {
     const found = await findEmbeddedRedis(this.dataDir);
     if (found === undefined) throw new Error('no Redis is running');
@@ -327,7 +327,7 @@ class Lane {
     }
   }
 
-  /** As the authority's own system would; resolves with the result. */
+  /** Sends a file as the authority's own system would, and resolves with the result. */
   async post({ file, path, records }: Written): Promise<string> {
     const { sequence, createdAt, authority, format } = file;
     const isCsv = format === 'csv';
@@ -381,7 +381,7 @@ function begin(lane: Lane, way: Way, written: Written, ack: string): UnderWay {
   return { ended, gone: () => answered, kill: () => undefined };
 }
 
-/** Lets a load run until its moment and kills; resolves when the loader has ended. */
+/** Lets a load run until its moment and then kills. Resolves when the loader has ended. */
 async function cutShort(
   lane: Lane,
   written: Written,
@@ -396,7 +396,7 @@ async function cutShort(
 ): Promise<string> {
   const before = lane.spools();
   const load = begin(lane, way, written, ack);
-  // The start of the process is not what is to be cut short.
+  // The load itself is to be cut short, not the start of its process.
   const hasBegun = (): boolean => lane.spools().some((name) => !before.includes(name));
   await until(() => hasBegun() || load.gone(), 'the load to begin');
   await pause(moment * written.milliseconds * (way === 'cp-flags load' ? SLOWER : 1));
@@ -406,7 +406,7 @@ async function cutShort(
   return load.ended;
 }
 
-/** Loads a file like a person who is told that it failed: again, until it is answered. */
+/** Loads a file as somebody would who is told that it failed: again and again, until it is answered. */
 async function loadUntilAnswered(lane: Lane, path: string, ack: string): Promise<unknown> {
   let last = '';
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
@@ -414,7 +414,7 @@ async function loadUntilAnswered(lane: Lane, path: string, ack: string): Promise
     if (code !== null && LOADED.includes(code)) {
       return timeless(JSON.parse(await readFile(ack, 'utf8')) as Acknowledgement);
     }
-    // A fault is told in a sentence, never by a stack.
+    // A fault must be reported in a sentence, never with a stack trace.
     if (/\n\s+at /.test(stderr)) throw new Error(`the loader threw: ${stderr}`);
     last = stderr;
     await pause(100);
@@ -422,7 +422,7 @@ async function loadUntilAnswered(lane: Lane, path: string, ack: string): Promise
   throw new Error(`the file could not be loaded again: ${last}`);
 }
 
-/** Loads a file while no service runs, and so no Redis. */
+/** Tries to load a file while no service, and so no Redis, is running. */
 async function failToLoad(lane: Lane, path: string, ack: string): Promise<void> {
   const { code, stderr } = await lane.load(path, ack).ended;
   if (code === null || LOADED.includes(code)) throw new Error('a file was loaded without a Redis');
@@ -438,7 +438,7 @@ async function runPoint(
   if (first === undefined || later === undefined) throw new Error('an authority has two files');
   const ack = join(lane.dataDir, `${first.file.authority.code}.ack.json`);
   const cut = point.kind === 'first' ? first : later;
-  // Whatever became of the previous point.
+  // Starts the service again, whatever happened to it at the previous point.
   await lane.serve();
   await lane.withStore(async (store, anchor) => {
     await addAuthority(store, first.file);
@@ -449,7 +449,7 @@ async function runPoint(
   if (point.again !== undefined) {
     await cutShort(lane, cut, ack, { ...point, ...BY_COMMAND }, point.again);
   }
-  // An embedded Redis ends with the service that it belongs to, so a loader is told to start that first.
+  // An embedded Redis ends with its service, so a loader is told to start the service first.
   if (point.victim === 'service' && point.serviceReturns === 'after')
     await failToLoad(lane, cut.path, ack);
   await lane.serve();
@@ -472,7 +472,7 @@ async function runPoint(
   return ended;
 }
 
-/** Where two values differ, as far down as possible. */
+/** Where two values differ, as deep inside as possible. */
 function differing(where: string, found: unknown, expected: unknown): string[] {
   if (isRecord(found) && isRecord(expected)) {
     const names = new Set([...Object.keys(found), ...Object.keys(expected)]);
@@ -494,9 +494,9 @@ const described = ({ victim, way, kind, moment, serviceReturns, again, stopping 
   ].join(', ');
 
 /**
- * Runs so many points.
+ * Runs this many points.
  *
- * @returns what went wrong, a text for each failed point; empty if all ended the same
+ * @returns what went wrong, with a text for each failed point; empty if all ended the same
  */
 export async function runFaults(options: FaultOptions): Promise<string[]> {
   const { seed, points, lanes = 2, say = () => undefined } = options;

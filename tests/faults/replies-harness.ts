@@ -13,9 +13,9 @@ import { AUTHORITY, testNumber, testRow } from '../support/rows.ts';
 import { startTestStore, WAIT_MS } from '../support/test-store.ts';
 
 /**
- * Lookups of one partition and polls of readiness whose replies are read in an order drawn from a seed, while
- * rows are loaded. In every third round, read in the order of a connection, audit events are removed: from
- * then on nothing may be answered.
+ * Makes lookups in one partition and polls of readiness while rows are loaded, and reads their replies in an order
+ * drawn from a seed. In every third round, in which replies are read in the order of a connection, audit events are
+ * removed. From then on nothing may be answered.
  */
 
 type ReplyFaultOptions = { seed: number; points: number; say?: (line: string) => void };
@@ -39,7 +39,7 @@ function childrenOf(partition: number, count: number): NhsNumber[] {
   return found;
 }
 
-/** What is wrong in the end; empty if all is well. */
+/** What is wrong in the end. Empty if all is well. */
 export async function runReplyFaults(options: ReplyFaultOptions): Promise<string[]> {
   const { seed, points, say = () => undefined } = options;
   const draw = draws(seed);
@@ -50,7 +50,7 @@ export async function runReplyFaults(options: ReplyFaultOptions): Promise<string
   try {
     await store.adminStore.createDataset('demo', 'test');
     const runId = /^run_id:([0-9a-f]+)/m.exec(await store.admin.info('server'))?.[1] ?? '';
-    // By hand: a worker would close the store itself if events were removed.
+    // Reported by hand, because a worker would close the store itself if events were removed.
     const durability = publishDurability(store.admin, () => store.anchor.dataset()?.id);
     ending.push(() => durability.stop());
     await durability.publish();
@@ -106,10 +106,10 @@ export async function runReplyFaults(options: ReplyFaultOptions): Promise<string
         };
         results.push(lookups.lookup(asked).then((result) => ({ call, result })));
       };
-      // The first reply after it shows that events were removed, and a connection delivers that first.
+      // The first reply after the loss shows that events were removed, and a connection delivers that one first.
       const release = (): void => replies.held[loses ? 0 : below(replies.held.length)]?.release();
 
-      // What was seen is seen before anything is lost.
+      // These lookups are answered before anything is lost.
       for (let i = 0; i < 5; i++) look(-1, numbers[i % numbers.length] ?? testNumber(1));
       await Promise.all(results);
       const before = loses ? await store.admin.dumpBuffer(stream) : undefined;
@@ -147,7 +147,7 @@ export async function runReplyFaults(options: ReplyFaultOptions): Promise<string
       const each = await Promise.all(results);
       for (const { call, result } of each) {
         const answer = result.kind !== 'could-not-check';
-        // A busy machine may withdraw readiness because a poll came late, which is not a fault of the order.
+        // On a busy machine readiness may be lost because a poll came late, which is not a fault of the order.
         const excused = !answer && (result.cause === 'closed' || result.cause === 'store');
         if (call < lossAt && !answer && !excused && !loses) {
           wrong.push(`round ${point}: call ${call} was refused (${result.cause})`);

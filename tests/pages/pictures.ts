@@ -27,7 +27,7 @@ const dataDir = await testFolder();
 const service = await startServing(['--demo'], { DATA_DIR: dataDir, PASTED_LISTS_A_DAY: '10' });
 const { baseUrl } = service;
 
-/** Of the page, down to a height, in a format that keeps words sharp in a third of a PNG's size. */
+/** Captures the page down to a height, in a format that keeps words sharp at a third of the size of a PNG. */
 async function pictureOf(page: Page, most: number): Promise<Buffer> {
   const browserSession = await page.context().newCDPSession(page);
   const { cssContentSize } = await browserSession.send('Page.getLayoutMetrics');
@@ -44,7 +44,7 @@ type Picture = {
   name: string;
   take: (page: Page) => Promise<void>;
   width?: number;
-  /** No more than this of a long page is taken. */
+  /** The most that is captured of a long page. */
   height?: number;
 };
 
@@ -57,7 +57,7 @@ const looked = (
   take: (page) => lookUp(page, baseUrl, { nhsNumber: SAMPLE_PEOPLE[person].nhsNumber, ...typed }),
 });
 
-/** A page of people at a desk, on a screen as they have. */
+/** A page of a desk, on a screen of the usual size. */
 const desk = (name: string, who: string, take: Picture['take']): Picture => ({
   name,
   width: 1000,
@@ -68,7 +68,7 @@ const desk = (name: string, who: string, take: Picture['take']): Picture => ({
   },
 });
 
-/** A file of the demo's council, with an ended plan and an unusable record. */
+/** A file from the demo's council, with an ended plan and an unusable record. */
 function councilFile(): { name: string; mimeType: string; buffer: Buffer } {
   const records = [
     planOf(8_101),
@@ -184,7 +184,7 @@ const PICTURES: readonly Picture[] = [
     await page.getByRole('heading', { level: 1, name: UPLOAD.shown }).waitFor();
   }),
   desk('council-looks', 'Carys Demo', async (page) => {
-    // Looks are listed once they are sealed and notified.
+    // Looks are listed only once they have been sealed and notified.
     for (let rows = 0; rows === 0; rows = await page.getByRole('table').count()) {
       await page.goto(`${baseUrl}/council/looks`);
     }

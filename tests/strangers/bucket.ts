@@ -10,7 +10,7 @@ import { freePort } from '../support/ports.ts';
 import { testFolder, until } from '../support/service.ts';
 import { absent, type Finding, run } from './tools.ts';
 
-/** A server of the S3 protocol. */
+/** A server for the S3 protocol. */
 const VERSION = 'v1.8.0';
 const TOOL = `versitygw ${VERSION}`;
 const BUCKET = 'cp-flags-audit';
@@ -20,8 +20,8 @@ const AT_ONCE = 20;
 const DEADLINE_MS = 10_000;
 
 /**
- * The second copy of the audit log in a bucket of somebody else's server: what is created once is created
- * once, wrong settings are distinguished, and a worker whose disk is lost is replaced from it.
+ * The second copy of the audit log in a bucket on somebody else's server. An object is created only once, wrong
+ * settings are told apart, and a worker whose disk is lost is replaced from the copy.
  */
 export async function bucket(cache: string, seed: number): Promise<Finding[]> {
   const program = join(cache, `versitygw-${VERSION}`, 'versitygw');

@@ -12,7 +12,7 @@ import { startTestService, testFolder, until } from '../support/service.ts';
 import { fileXml, person, planOf, upload } from '../support/upload-model.ts';
 import { absent, type Finding, judged, lastLines, type Ran, run } from './tools.ts';
 
-/** The NHS's own sandbox and client of MESH. */
+/** The NHS's own sandbox and client for MESH. */
 const SANDBOX = '1.0.137';
 const CLIENT = '5.0.2';
 const TOOL = `mesh-sandbox ${SANDBOX} and mesh-client ${CLIENT}`;
@@ -44,7 +44,7 @@ const API_KEY = 'made-up';
 const REFUSED = [70_003, 70_004, 70_005, 70_006] as const;
 const CODES = ['CPR01', 'CPR02', 'CPR05', 'CPR03'];
 
-/** Two children as their council knows them, and one of each case in which a record is refused. */
+/** Two children as their council knows them, and one for each case in which a record is refused. */
 function knownToPds(): Map<string, MadeUpRecord> {
   const known = (n: number) => {
     const { nhsNumber, dateOfBirth, given, family } = person(n);
@@ -60,9 +60,8 @@ function knownToPds(): Map<string, MadeUpRecord> {
 }
 
 /**
- * Everything together: an upload that a council sends with mesh-client, through the sandbox, is in, traced by
- * a simulated PDS, and found by a lookup; its acknowledgement and the notification of that lookup are back in
- * the council's mailbox.
+ * Everything together. A council sends an upload with mesh-client through the sandbox, it is traced by a simulated PDS,
+ * and a lookup finds it. Its acknowledgement and the notification about that lookup arrive in the council's mailbox.
  */
 export async function mesh(cache: string): Promise<Finding[]> {
   const installed = await install(cache);

@@ -10,8 +10,8 @@ const UNKNOWN = '9991000100';
 const WRONG = '9991000010';
 
 /**
- * Every kind of FHIR resource that a demo answers with, a file each: searches of every sample child, by every
- * address and with everything that can be included, refusals, the service metadata, and the audit.
+ * Writes every kind of FHIR resource with which a demo answers, each to its own file: searches for every sample child,
+ * at every address and with everything that can be included, and the refusals, the service metadata and the audit.
  *
  * @returns the folder
  */

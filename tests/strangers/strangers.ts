@@ -9,7 +9,7 @@ import { asked } from './resources.ts';
 import { type Finding, fuzz, generators, hapi, linters } from './tools.ts';
 import { witness } from './witness.ts';
 
-/** `npm run test:strangers`: this service tested by other people's tools. */
+/** `npm run test:strangers` tests this service with other people's tools. */
 
 const HELP = `npm run test:strangers -- [options]
 
@@ -36,7 +36,7 @@ async function runAll(): Promise<void> {
   const work = await testFolder();
   const dataDir = join(work, 'data');
   await mkdir(cache, { recursive: true });
-  // Many requests a second, by a few people: limits are tested elsewhere.
+  // A few people make many requests a second here; other tests cover the limits.
   const limits = {
     USER_LIMIT: '0',
     CLIENT_LIMIT: '0',

@@ -4,7 +4,7 @@ import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { root } from '../support/processes.ts';
 
-/** `absent`: the tool is not here and could not be installed, so nothing was found out. */
+/** `absent`: the tool is not here and could not be installed, so nothing is known. */
 export type Finding = { kind: 'passed' | 'failed' | 'absent'; tool: string; text: string };
 
 export type Ran = { code: number | undefined; output: string };
@@ -36,7 +36,7 @@ export function run(
 export const lastLines = (text: string, lines = 30): string =>
   text.trim().split('\n').slice(-lines).join('\n');
 
-/** The result of a tool that ends with 0 if it finds nothing. */
+/** The result of a tool that exits with 0 if it finds nothing wrong. */
 export const judged = (tool: string, { code, output }: Ran, passed: string): Finding =>
   code === 0
     ? { kind: 'passed', tool, text: passed }
@@ -46,7 +46,7 @@ export const absent = (tool: string, { output }: Ran): Finding[] => [
   { kind: 'absent', tool, text: `could not be installed: ${lastLines(output, 3)}` },
 ];
 
-/** HAPI's own validator, on every resource in a folder. Needs Java 17 and Maven. */
+/** HAPI's own validator, run on every resource in a folder. Needs Java 17 and Maven. */
 export async function hapi(cache: string, resources: string): Promise<Finding[]> {
   const tool = 'HAPI FHIR validation 8.4.0';
   const library = join(cache, 'hapi-8.4.0');
@@ -81,7 +81,7 @@ const NPM_TOOLS = {
   typescript: '5.9.3',
 };
 
-/** npm tools, in a folder of their own: the dependencies of this service stay unchanged. */
+/** Installs npm tools in a folder of their own, so that the dependencies of this service stay unchanged. */
 async function npmTools(cache: string): Promise<{ bin: string } | { failed: Ran }> {
   const folder = join(cache, 'npm');
   const bin = join(folder, 'node_modules/.bin');
@@ -96,7 +96,7 @@ async function npmTools(cache: string): Promise<{ bin: string } | { failed: Ran 
   return { bin };
 }
 
-/** Whether the description is clean by the rules of two linters, warnings too. */
+/** Whether two linters find nothing wrong with the description, not even a warning. */
 export async function linters(cache: string, openapi: string): Promise<Finding[]> {
   const tools = await npmTools(cache);
   if ('failed' in tools) return absent('spectral, redocly', tools.failed);
@@ -118,7 +118,7 @@ export async function linters(cache: string, openapi: string): Promise<Finding[]
   ];
 }
 
-/** Whether clients can be generated from the description, and compile. */
+/** Whether clients can be generated from the description and compiled. */
 export async function generators(
   cache: string,
   openapi: string,
@@ -153,7 +153,7 @@ export async function generators(
   ];
 }
 
-/** The caller and role for each request: a route that refuses its caller everything tests nothing. */
+/** The caller and role for each request. A route that refuses its caller everything would test nothing. */
 const CALLERS = [
   { tag: 'Lookup', persona: 'emergencyDepartment', role: 'demo-nurse-1' },
   { tag: 'Lookup', persona: 'scheduledCare', role: 'demo-gp-1' },
@@ -164,15 +164,18 @@ const CALLERS = [
 ] as const;
 
 /**
- * What the tool expects and this service does not promise: that a number with a wrong check digit, a query
- * without a patient or a CSV in words is accepted, and that a token is checked before the request id under
- * which its refusal is recorded.
+ * Things that the tool expects and this service does not promise: that it accepts a number with a wrong check digit, a
+ * query without a patient or a CSV that is only words, and that it checks a token before the request id under which the
+ * refusal is recorded.
  */
 const EXCLUDED = ['positive_data_acceptance', 'ignored_auth'];
-/** A batch refuses an item within its 200, and an upload is answered with its acknowledgement, even CPF01. */
+/**
+ * A batch refuses a single item within its 200, and an upload is answered with its acknowledgement, even if that is
+ * CPF01.
+ */
 const EXCLUDED_OF_PARTS = [...EXCLUDED, 'negative_data_rejection'];
 
-/** Requests made from the description, valid and invalid: no answer may be a fault, or unknown to the description. */
+/** Makes valid and invalid requests from the description. No answer may be a fault or missing from the description. */
 export async function fuzz(
   cache: string,
   openapi: string,

@@ -26,7 +26,7 @@ async function install(cache: string): Promise<{ litewitness: string } | { faile
   return failed.code === 0 ? { litewitness } : { failed };
 }
 
-/** The witness as docs/verifying.md has it run, with its key in its own agent. */
+/** The witness, run as docs/verifying.md says, with its key in its own agent. */
 async function startLitewitness(litewitness: string, folder: string) {
   const socket = join(folder, 'agent');
   const key = join(folder, 'witness-key');
@@ -68,7 +68,7 @@ async function startLitewitness(litewitness: string, folder: string) {
     vkey,
     start,
     stop,
-    /** Makes a log known to it, as docs/verifying.md does. */
+    /** Tells the witness about a log, as docs/verifying.md does. */
     addLog(logKey: string): void {
       const db = new DatabaseSync(database, { timeout: 5_000 });
       const origin = logKey.slice(0, logKey.indexOf('+'));
@@ -76,7 +76,7 @@ async function startLitewitness(litewitness: string, folder: string) {
       db.prepare('INSERT INTO key VALUES (?, ?)').run(origin, logKey);
       db.close();
     },
-    /** What it knows about the one log. */
+    /** What size the witness knows for the one log. */
     size(): number {
       const db = new DatabaseSync(database, { readOnly: true, timeout: 5_000 });
       const row = db.prepare('SELECT tree_size FROM log').get();
@@ -100,9 +100,9 @@ const lookUp = async (service: TestService): Promise<number> =>
   (await service.lookup({ nhsNumber: '9990000018' })).status;
 
 /**
- * A witness written by others cosigns our log, refuses a forged one and one that went back, and has an old
- * copy of the whole data folder refused at the start; what it cosigned verifies by our command and by other
- * tools.
+ * A witness written by others cosigns our log, and refuses a forged log and one that went back. With its help an old
+ * copy of the whole data folder is refused at the start. What it cosigned can be verified with our command and with
+ * other tools.
  */
 export async function witness(cache: string): Promise<Finding[]> {
   const installed = await install(cache);
