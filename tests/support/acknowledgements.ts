@@ -12,7 +12,7 @@ import {
 import { FILE_CODES, RECORD_CODES } from '#schemas/wording/answers.ts';
 import { testNumber } from './rows.ts';
 
-/** An acknowledgement of a Spine XML file with a refused and a remarked record, with given changes. */
+/** An acknowledgement of a Spine XML file with a refused record and one with a remark, with given changes. */
 export function acknowledgement(differing: Partial<Acknowledgement> = {}): Acknowledgement {
   const code = differing.code ?? 'CPF03';
   return acknowledgementSchema.parse({
@@ -64,7 +64,7 @@ export function acknowledgement(differing: Partial<Acknowledgement> = {}): Ackno
   });
 }
 
-/** Of every file code, every record code, and what else changes how one is written. */
+/** One for every file code, every record code, and everything else that changes how an acknowledgement is written. */
 export function everyAcknowledgement(): Record<string, Acknowledgement> {
   const [failure] = acknowledgement().failures;
   const finding = { ...failure, place: '/File/record[1]', record: 1, hint: 'Do this.' };
@@ -141,7 +141,7 @@ export function notice(differing: Partial<InactiveNumbersNotice> = {}): Inactive
   });
 }
 
-/** Notices that differ in how they are written. */
+/** Notices that are each written differently. */
 export function everyNotice(): Record<string, InactiveNumbersNotice> {
   return {
     both: notice(),
@@ -189,7 +189,7 @@ export function notification(entries: object[], differing: Partial<Notification>
 
 const later = { last: '2026-11-24T09:05:00.000Z', lastId: '0f8fad5b-d9cb-469f-a165-70867728950e' };
 
-/** Notifications that differ in how they are written. */
+/** Notifications that are each written differently. */
 export function everyNotification(): Record<string, Notification> {
   const [plan] = whole.plans;
   const mother = { ...plan, type: 'unborn-child-protection-plan', localId: 'M-1', sequence: 413 };

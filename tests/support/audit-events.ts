@@ -4,13 +4,13 @@ import { sealedEvents } from '#service/audit/log/sealed.ts';
 import { auditPartitions } from '#store/keys.ts';
 import type { Store } from '#store/store.ts';
 
-/** Every audit event of a data folder and its Redis: sealed ones, and waiting ones. */
+/** Every audit event of a data folder and its Redis, whether sealed or still waiting. */
 export async function allEvents(
   dataDir: string,
   store: Pick<Store, 'readEvents'>,
   streams = auditPartitions,
 ): Promise<AuditEvent[]> {
-  // Redis first: events sealed and trimmed meanwhile are then found in the log.
+  // Redis is read first, so events sealed and trimmed meanwhile are then found in the log.
   const waiting = await Promise.all(streams.map((partition) => store.readEvents(partition)));
   const events = new Map<string, AuditEvent>();
   const add = (event: AuditEvent) => events.set(`${event.partition} ${event.number}`, event);

@@ -10,7 +10,7 @@ import { auditPartitions } from '#store/keys.ts';
 export const ORIGIN = 'cp-flags/test';
 const SYSTEM = auditPartitions.length - 1;
 
-/** A generator of whole numbers from 0 on, below a bound, the same for the same seed (mulberry32). */
+/** A generator of whole numbers from 0 up to a bound, the same for the same seed (mulberry32). */
 export function seeded(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -42,7 +42,7 @@ export function copyOf(folder: string): string {
   return copy;
 }
 
-/** Events of many partitions, numbered without gaps, each about as long as one of a lookup. */
+/** Events in many partitions, numbered without gaps, each about as long as a lookup's event. */
 export function eventSource(seed = 1, firstAt = Date.UTC(2026, 10, 24)) {
   const random = seeded(seed);
   const numbers = Array<number>(auditPartitions.length).fill(0);
@@ -66,7 +66,7 @@ export function eventSource(seed = 1, firstAt = Date.UTC(2026, 10, 24)) {
   return {
     next,
     take: (many: number): LogEntry[] => Array.from({ length: many }, () => next()),
-    /** Of the system's stream. */
+    /** An event for the system's stream. */
     act: (written: object): LogEntry => next(SYSTEM, { outcome: undefined, ...written }),
     numbers,
   };
@@ -101,7 +101,7 @@ export function makeLog(count: number, signer: Signer, seed = 1) {
 const bundlePath = (folder: string, index: number, size: number): string =>
   join(folder, tilePath('entries', index, widthOf('entries', index, size)));
 
-/** Every entry of a log's folder, for somebody who tampers with it. */
+/** Every entry in a log's folder, for a test that tampers with it. */
 export function readEntries(folder: string, size: number): Buffer[] {
   const entries: Buffer[] = [];
   for (let index = 0; index * TILE_WIDTH < size; index++) {
@@ -110,7 +110,7 @@ export function readEntries(folder: string, size: number): Buffer[] {
   return entries;
 }
 
-/** Writes the bundles of entries again, without touching the tiles. */
+/** Rewrites the bundles of entries without touching the tiles. */
 export function writeEntries(folder: string, size: number, entries: readonly Buffer[]): void {
   for (let index = 0; index * TILE_WIDTH < size; index++) {
     const width = widthOf('entries', index, size);

@@ -5,7 +5,7 @@ import { mappingOf } from '#service/admission/claims.ts';
 export const ISSUER = 'https://identity.example';
 const AUDIENCE = 'flags';
 
-/** An authenticator of live data that trusts one issuer, with these keys. */
+/** An authenticator for live data that trusts one issuer with these keys. */
 export const authenticatorOf = (
   keys: JWK[],
   more: Partial<Parameters<typeof createAuthenticator>[0]> = {},

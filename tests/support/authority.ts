@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { DemoClaims } from '#service/admission/demo-issuer.ts';
 import { claims, type TestService } from './service.ts';
 
-/** Claims of an authority's data officer, or of its case system. */
+/** Claims of an authority's data officer or of its case system. */
 export const officer = (authority: string, differing: Partial<DemoClaims> = {}): DemoClaims =>
   claims({
     sub: 'officer-1',
@@ -12,7 +12,7 @@ export const officer = (authority: string, differing: Partial<DemoClaims> = {}):
     ...differing,
   });
 
-/** Requests of an authority, correct except for given changes. */
+/** Makes requests as an authority, correct except for given changes. */
 export function authorityClient(service: TestService) {
   return async function request(
     path: string,

@@ -4,8 +4,8 @@ import { text } from 'node:stream/consumers';
 import type { Visitor } from './visitor.ts';
 
 /**
- * Starts to send a form. Resolves once the service has admitted its sender and asks for the body, with a
- * function that sends it and gives the answer.
+ * Starts to send a form. Resolves once the service has admitted the sender and asks for the body, with a function that
+ * sends the body and returns the answer.
  */
 export async function beginForm(
   baseUrl: string,

@@ -8,7 +8,7 @@ import { testFolder } from './service.ts';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable'];
 
-/** The system's browser; `undefined` if it has none. */
+/** The system's browser, or `undefined` if there is none. */
 function findBrowser(): string | undefined {
   for (const name of NAMES) {
     const { status, stdout } = spawnSync('which', [name], { encoding: 'utf8' });
@@ -18,7 +18,7 @@ function findBrowser(): string | undefined {
 }
 
 const executablePath = findBrowser();
-/** If false, tests in a browser are skipped. */
+/** If this is false, tests in a browser are skipped. */
 export const hasBrowser = executablePath !== undefined;
 
 const NO_BROWSER =
@@ -26,9 +26,9 @@ const NO_BROWSER =
 if (!hasBrowser) console.warn(NO_BROWSER);
 
 /**
- * What Chromium does without. The first are turned off by Playwright, whose list this one replaces. The last
- * two are suggestions of the address bar: two pages for each window, which take more processor time than one
- * of ours.
+ * What is turned off in Chromium. The first are the ones that Playwright turns off, whose list this one replaces. The
+ * last two are suggestions in the address bar: two pages for each window, which use more processor time than one of
+ * ours.
  */
 const TURNED_OFF = [
   'AvoidUnnecessaryBeforeUnloadCheckSync',
@@ -48,7 +48,7 @@ const TURNED_OFF = [
   'WebUIOmniboxAimPopup',
 ];
 
-/** Whether long tests run as well, as with `npm run test:pages`. */
+/** Whether the long tests run as well, as with `npm run test:pages`. */
 export const triesAll = process.env['PAGES'] === 'all';
 
 /**
@@ -65,15 +65,15 @@ export async function startBrowser(): Promise<Browser> {
       // Chromium's own sandbox does not start as root.
       ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
     ],
-    // People's browsers keep whole pages for going back, even those that must not be stored.
+    // People's browsers keep whole pages for going back, even pages that must not be stored.
     ignoreDefaultArgs: ['--disable-back-forward-cache'],
   });
 }
 
 /**
- * The demo that `npm start` shows and a browser for it, for the tests of a file.
+ * The demo that `npm start` shows and a browser for it, for the tests in one file.
  *
- * @param needed whether there is such a test
+ * @param needed whether the file has such tests
  */
 export function demoInBrowser(needed = hasBrowser): { browser: Browser; baseUrl: string } {
   const demo = {} as { browser: Browser; baseUrl: string };
@@ -95,7 +95,7 @@ export function demoInBrowser(needed = hasBrowser): { browser: Browser; baseUrl:
   return demo;
 }
 
-/** A separate browser for one person, and its complaints: errors and what a policy forbade. */
+/** A separate browser for one person, with its complaints: errors and anything that a policy has forbidden. */
 export async function openPage(
   browser: Browser,
   options: BrowserContextOptions = {},
@@ -112,7 +112,7 @@ export async function openPage(
   return { page, complaints, close: () => context.close() };
 }
 
-/** What extends beyond an edge of its container; for a page, the edge of the window. */
+/** Anything that extends beyond an edge of its container, or for a page, beyond the edge of the window. */
 const BEYOND = `[...document.querySelectorAll('html, main *')].flatMap((each) => {
   const scrolls = ['auto', 'scroll'].includes(getComputedStyle(each).overflowX);
   return (scrolls || each === document.documentElement) && each.scrollWidth > each.clientWidth
@@ -120,13 +120,15 @@ const BEYOND = `[...document.querySelectorAll('html, main *')].flatMap((each) =>
     : [];
 })`;
 
-/** That nobody has to scroll a page or part of it sideways. */
+/** Expects that nobody has to scroll a page or part of it sideways. */
 export async function expectFits(page: Page): Promise<void> {
   const at = page.url();
   expect({ at, beyond: await page.evaluate(BEYOND) }).toEqual({ at, beyond: [] });
 }
 
-/** That the main content of a desk's page begins on the first screen, and that the first key skips to it. */
+/**
+ * Expects that the main content of a desk's page begins on the first screen, and that the first key press skips to it.
+ */
 export async function expectHeadingInSight(page: Page): Promise<void> {
   const at = page.url();
   const { top, first } = await page.evaluate<{ top: number; first: string | null }>(`({
@@ -137,18 +139,18 @@ export async function expectHeadingInSight(page: Page): Promise<void> {
   expect(top, at).toBeLessThan(0.67);
 }
 
-/** The accessibility faults that a machine can find, and whether the whole page fits a small screen. */
+/** Expects no accessibility faults that a machine can find, and that the whole page fits a small screen. */
 export async function expectAccessible(page: Page): Promise<void> {
   const { violations } = await new AxeBuilder({ page })
     .setLegacyMode()
-    // Of the rest one place each, rather than all of the page.
+    // For the other results, one place each is enough.
     .options({ resultTypes: ['violations'] })
     .analyze();
   expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
   await expectFits(page);
 }
 
-/** Opens what is folded away, except the list of pages. */
+/** Opens everything that is folded away, except the list of pages. */
 export const unfold = (page: Page): Promise<unknown> =>
   page.evaluate(
     'for (const each of document.querySelectorAll("main details:not(.cpf-menu)")) each.open = true',

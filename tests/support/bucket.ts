@@ -6,23 +6,23 @@ export const BUCKET = 'cp-flags-audit';
 
 type Answer = { status: number; body?: string | Buffer };
 
-/** A bucket on loopback, with as much of the S3 protocol as the second copy uses; signatures are not checked. */
+/** A bucket on loopback with the parts of the S3 protocol that the second copy uses. It does not check signatures. */
 export async function startBucket() {
   const objects = new Map<string, Buffer>();
-  /** Every request by what it asks the right for. */
+  /** The right that each request needed. */
   const actions = new Set<string>();
   const deleted: string[] = [];
   const bucket = {
     objects,
     actions,
-    /** Names of objects that were removed. */
+    /** The names of objects that were removed. */
     deleted,
     endpoint: '',
-    /** Refuses these, as a bucket does without rights. */
+    /** Refuses these actions, as a bucket does without the rights to them. */
     refuses: (_action: string): boolean => false,
-    /** The rules that it answers with; without them it says that there are none. */
+    /** The rules it answers with. Without any it says that there are none. */
     lifecycle: undefined as string | undefined,
-    /** Whether a listing has an object yet. */
+    /** Whether a listing includes an object yet. */
     lists: (_name: string): boolean => true,
     async close(): Promise<void> {
       http.closeAllConnections();
@@ -43,7 +43,7 @@ export async function startBucket() {
     return { status: 200, body };
   }
 
-  /** What a request asks the right for, and what it is answered. */
+  /** The right that a request needs, and its answer. */
   function answered(
     method: string,
     url: URL,

@@ -1,6 +1,6 @@
 import { createSign, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 
-/** Certificates for tests, made here: Node reads X.509 and does not write it. */
+/** Makes certificates for tests, since Node can read X.509 but not write it. */
 
 export type Certified = { cert: string; key: string; privateKey: KeyObject; name: string };
 
@@ -30,9 +30,9 @@ const SUBJECT_ALTERNATIVE_NAME = oid(0x55, 0x1d, 0x11);
 const LOOPBACK = sequence(der(0x87, Buffer.from([127, 0, 0, 1])));
 
 /**
- * A certificate for 127.0.0.1, signed by `issuer` or, without one, on its own and then an authority.
+ * A certificate for 127.0.0.1 signed by `issuer`. Without an issuer it signs itself and is an authority.
  *
- * @param options.days how long it is still valid; less than 0 has expired
+ * @param options.days how long it is still valid; if less than 0 it has expired
  */
 export function certify(
   name: string,

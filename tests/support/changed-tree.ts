@@ -4,7 +4,7 @@ import { root } from './processes.ts';
 
 type Addition = { file: string; after: string; text: string };
 
-/** Copies the program into a folder and adds to some of its files, to see the effect of such a change. */
+/** Copies the program into a folder and adds to some of its files, to see the effect of the change. */
 export async function changedTree(folder: string, additions: readonly Addition[]): Promise<string> {
   const tree = join(folder, 'tree');
   for (const part of ['service', 'store', 'loaders', 'schemas', 'package.json']) {

@@ -9,12 +9,12 @@ import type { Certified } from './certificates.ts';
 import { freePort } from './ports.ts';
 import type { Visit } from './visitor.ts';
 
-/** Somebody as NHS CIS2 Authentication would send them, with given changes. */
+/** Somebody as NHS CIS2 Authentication would describe them, with given changes. */
 export type Cis2Person = {
   name?: string;
   identityAssurance?: string;
   authenticationAssurance?: string;
-  /** None: CIS2 was not told which role. */
+  /** If missing, CIS2 was not told which role was chosen. */
   selectedRole?: string | undefined;
   roles?: readonly {
     id: string;
@@ -66,8 +66,8 @@ const listening = (server: Pick<Server, 'listen' | 'address'>): Promise<number> 
   });
 
 /**
- * An OpenID provider like CIS2: roles come only from userinfo. Everybody who signs in is the person of {@link
- * Cis2.next}, at once.
+ * An OpenID provider like CIS2, where roles come only from userinfo. Everybody who signs in is at once the person set
+ * with {@link Cis2.next}.
  */
 export async function startCis2({ tls }: { tls?: Certified } = {}) {
   const people = new Map<string, Cis2Person>();
@@ -127,7 +127,7 @@ export async function startCis2({ tls }: { tls?: Certified } = {}) {
           }
         );
       },
-      // Its own way of fetching goes nowhere near the loopback.
+      // The provider's own way of fetching cannot reach loopback.
       fetch(url, options) {
         const { dispatcher: _, ...plain } = { ...options };
         return fetch(url, plain);
@@ -144,7 +144,7 @@ export async function startCis2({ tls }: { tls?: Certified } = {}) {
         return grant;
       },
     });
-    // Loopback without TLS is what tests have.
+    // The provider reports an error because tests use loopback without TLS.
     provider.on('server_error', () => undefined);
     const callback = provider.callback();
     handle = (request, response) => {
@@ -161,28 +161,28 @@ export async function startCis2({ tls }: { tls?: Certified } = {}) {
 
   return {
     issuer,
-    /** What browsers were sent there with. */
+    /** The requests with which browsers were sent there. */
     asked,
     /** How often a code was brought to it. */
     get tokensAsked(): number {
       return tokensAsked;
     },
-    /** Called once the service's address is known. */
+    /** Called once the address of the service is known. */
     open(redirectUri: string, client: Partial<ClientMetadata> = BY_SECRET): void {
       begin([redirectUri], client);
     },
-    /** Who signs in from now on. */
+    /** Sets who signs in from now on. */
     next(sub: string, person: Cis2Person = {}): void {
       people.set(sub, person);
       next = sub;
       refuses = false;
       beforeClaims = () => Promise.resolve();
     },
-    /** What happens while it is asked who that is. */
+    /** Sets what happens while the provider is asked who somebody is. */
     beforeClaims(what: () => Promise<void>): void {
       beforeClaims = what;
     },
-    /** Nobody is let in there from now on. */
+    /** From now on nobody is let in there. */
     refuse(): void {
       refuses = true;
     },
@@ -206,7 +206,7 @@ export async function startCis2({ tls }: { tls?: Certified } = {}) {
 }
 export type Cis2 = Awaited<ReturnType<typeof startCis2>>;
 
-/** It in SIGN_IN_FILE, but for what the client proves itself with. */
+/** Its entry in SIGN_IN_FILE, except for what the client proves its identity with. */
 export const providerOf = ({ issuer }: Pick<Cis2, 'issuer'>) => ({
   id: 'cis2',
   name: 'NHS Care Identity',
@@ -222,10 +222,10 @@ export const providerBySecret = (cis2: Pick<Cis2, 'issuer'>) => ({
 });
 
 /**
- * Opens it for a service to be started, whose files are written into a folder.
+ * Opens the provider for a service that is about to be started, and writes the service's files into a folder.
  *
- * @param providers what SIGN_IN_FILE holds, where it is more than this one
- * @returns where the service will be, and its settings
+ * @param providers the content of SIGN_IN_FILE, if it is more than this provider
+ * @returns the address the service will have, and its settings
  */
 export async function openFor(
   cis2: Cis2,
@@ -250,7 +250,7 @@ export async function openFor(
   return { baseUrl, environment };
 }
 
-/** Follows the provider's redirects until the browser is back. */
+/** Follows the provider's redirects until the browser comes back. */
 export async function throughCis2({ issuer }: Pick<Cis2, 'issuer'>, start: Visit): Promise<URL> {
   const cookies = new Map<string, string>();
   let url = new URL(start.headers.get('location') ?? '');

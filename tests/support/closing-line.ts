@@ -1,9 +1,9 @@
 import type { Reporter, TestModule } from 'vitest/node';
 
 /**
- * Prints `N passed, N failed` (and `, N skipped`) as the last line of a run, so that a person or any tool can
- * read the result. A failure outside a test (a file that could not be loaded, a hook, an unhandled rejection)
- * counts as failed: a green line must mean that nothing was wrong.
+ * Prints `N passed, N failed` (and `, N skipped`) as the last line of a run, so that a person or a tool can read the
+ * result. A failure outside a test, such as a file that could not be loaded, a hook or an unhandled rejection, counts
+ * as failed: a green line must mean that nothing went wrong.
  */
 export default class ClosingLine implements Reporter {
   onTestRunEnd(modules: ReadonlyArray<TestModule>, unhandledErrors: ReadonlyArray<unknown>): void {

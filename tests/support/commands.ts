@@ -16,8 +16,8 @@ type RunCommand = (
 ) => Promise<Ended>;
 
 /**
- * Runs commands one after the other in one process, for test files with many: starting a process takes longer
- * than most commands. If the process itself matters, such as how it ends, `run` starts one.
+ * Runs commands one after another in a single process, for test files with many commands: starting a process takes
+ * longer than most commands. If the process itself matters, such as how it ends, use `run`, which starts one.
  */
 export function commandsInTurn(): RunCommand {
   let child: ChildProcess | undefined;

@@ -6,7 +6,7 @@ import { startServing } from './processes.ts';
 import { testFolder } from './service.ts';
 import { fileXml, planOf, upload } from './upload-model.ts';
 
-/** A demo that runs beside commands until the tests of a file are over, with a folder for their files. */
+/** A demo that runs until the tests in a file are over, with commands beside it and a folder for their files. */
 export function commandsBesideDemo() {
   const run = commandsInTurn();
   const demo = { files: '', environment: {} as Record<string, string>, run };
@@ -24,7 +24,7 @@ export function commandsBesideDemo() {
   return demo;
 }
 
-/** Runs a command for a council that has one plan, beside a service, until the tests of the file are over. */
+/** Runs a command for a council with one plan, beside a service, until the tests in the file are over. */
 export function councilCommand(command: string) {
   const demo = commandsBesideDemo();
   beforeAll(async () => {

@@ -5,7 +5,7 @@ import type { TestStore } from './test-store.ts';
 
 const isOfStore = (store: Store, step: string): step is keyof Store => step in store;
 
-/** A store and an anchor whose process ends at a step, before it has done anything. */
+/** A store and an anchor whose process ends at this step, before the step has any effect. */
 export function endingAt(
   { store, anchor }: Pick<TestStore, 'store' | 'anchor'>,
   step: keyof Store | keyof Anchor,
@@ -28,7 +28,7 @@ export function endingAt(
   };
 }
 
-/** A store of which a step is done and not acknowledged by replicas: it is there, and counts as not done. */
+/** A store in which one step takes effect but is not acknowledged by replicas, so it counts as not done. */
 export const unreplicatedAt = (store: Store, step: keyof Store): Store => ({
   ...store,
   async [step](...args: never[]) {

@@ -9,10 +9,10 @@ import type { Session } from '#service/pages/session/sessions.ts';
 import { role } from './service.ts';
 import { createVisitor, type Visitor } from './visitor.ts';
 
-/** Somebody whom no demo offers. */
+/** Somebody who is not among the people of a demo. */
 type Somebody = { user?: string; organisation: string; scopes: readonly Scope[] };
 
-/** A browser in which somebody is signed in to a demo, with any rights that a test needs. */
+/** A browser in which somebody is signed in to a demo, with whatever rights a test needs. */
 export async function visitorAs(
   { baseUrl, dataDir }: { baseUrl: string; dataDir: string },
   { user = `user-${randomUUID().slice(0, 8)}`, organisation, scopes }: Somebody,
@@ -44,7 +44,7 @@ export async function visitorAs(
   return visitor;
 }
 
-/** An officer of a council, a colleague of theirs, and somebody of another council, each in a browser of their own. */
+/** An officer of a council, a colleague of theirs and somebody from another council, each in their own browser. */
 export async function councilPeople(service: {
   baseUrl: string;
   dataDir: string;

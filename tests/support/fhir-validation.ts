@@ -11,7 +11,7 @@ import { z } from 'zod';
 
 /** Checks resources against the definitions of FHIR R4: shapes, invariants, bindings, references. */
 type FhirValidation = {
-  /** Every fault there is, each with its place; empty for a sound resource. */
+  /** Every fault with its place. Empty if the resource is sound. */
   faults(resource: Resource): string[];
 };
 
@@ -28,7 +28,7 @@ function codesOf(concepts: readonly CodeSystemConcept[] = []): string[] {
   return concepts.flatMap(({ code, concept }) => [code ?? '', ...codesOf(concept)]);
 }
 
-/** The codes of each code system that is published with R4, and of each value set made of those. */
+/** The codes of each code system published with R4, and of each value set made of those. */
 function readTerminology() {
   const systems = new Map<string, Set<string>>();
   const sets = new Map<string, Set<string>>();
@@ -45,7 +45,7 @@ function readTerminology() {
         ? [...(systems.get(system ?? '') ?? [])]
         : concept.map(({ code }) => code ?? ''),
     );
-    // Those of codes from elsewhere (languages, media types) are not checked.
+    // Value sets with codes from elsewhere (languages, media types) are not checked.
     if (codes.length > 0) sets.set(resource.url ?? '', new Set(codes));
   }
   return { systems, sets };
@@ -65,7 +65,7 @@ function readElements(): Map<string, ElementDefinition> {
   return elements;
 }
 
-/** What no available validator finds: an empty value in a resource. */
+/** Empty values in a resource, which no available validator finds. */
 function emptiness(value: unknown, place: string): string[] {
   if (value === '' || value === null) return [`${place} is empty`];
   if (typeof value === 'string' && value.trim() !== value) return [`${place} has spaces around it`];
@@ -86,7 +86,7 @@ function periods(value: unknown, place: string): string[] {
   ];
 }
 
-/** Every `reference` in it, with the resource it is in. */
+/** Every `reference` in a value, with the resource that contains it. */
 function references(value: unknown): string[] {
   if (Array.isArray(value)) return value.flatMap(references);
   if (!isNode(value)) return [];
@@ -95,7 +95,7 @@ function references(value: unknown): string[] {
   );
 }
 
-/** Relative references resolve against the full URL of their entry, as FHIR has it. */
+/** Relative references are resolved against the full URL of their entry, as FHIR says. */
 function unresolved(bundle: Bundle): string[] {
   const entries: BundleEntry[] = bundle.entry ?? [];
   const urls = entries.flatMap(({ fullUrl }) => fullUrl ?? []);
@@ -131,7 +131,7 @@ function readFhirDefinitions(): FhirValidation {
   const { systems, sets } = readTerminology();
   const elements = readElements();
 
-  /** Codes that a required binding or their own code system does not have. `path` is the definition's. */
+  /** Codes that are not in a required binding or in their own code system. `path` is the path in the definition. */
   function wrongCodes(value: unknown, path: string): string[] {
     if (Array.isArray(value)) return value.flatMap((part) => wrongCodes(part, path));
     const { binding, type, contentReference } = elements.get(path) ?? {};
@@ -186,7 +186,7 @@ function readFhirDefinitions(): FhirValidation {
 }
 
 /**
- * The definitions of FHIR R4. Read when this file is imported: it takes seconds, for which a service in the
- * same process would be held up, and would then not believe its store until it has looked at it again.
+ * The definitions of FHIR R4. They are read when this file is imported, which takes seconds. A service in the same
+ * process would be held up by that, and would then not trust its store until it had checked it again.
  */
 export const FHIR_DEFINITIONS = readFhirDefinitions();

@@ -21,7 +21,7 @@ type FhirRequest = {
   headers?: Record<string, string | undefined>;
 };
 
-/** Speaks FHIR to a service under test. Every answer is validated before a test sees it. */
+/** Makes FHIR requests to a service under test. Every answer is validated before a test sees it. */
 export function fhirOf(service: TestService) {
   async function send(
     path: string,
@@ -44,7 +44,7 @@ export function fhirOf(service: TestService) {
     });
   }
 
-  /** The resource of a response, sound in every respect. */
+  /** The resource in a response, which must be sound in every respect. */
   async function sound<T extends Resource>(response: Response): Promise<T> {
     expect(response.headers.get('content-type')).toBe('application/fhir+json');
     expect(response.headers.get('cache-control')).toBe('no-store');
@@ -53,7 +53,7 @@ export function fhirOf(service: TestService) {
     return resource;
   }
 
-  /** A search by number, by POST unless it is said otherwise. */
+  /** Makes a search by number, by POST unless told otherwise. */
   function search(
     type: string,
     nhsNumber: string,

@@ -9,18 +9,18 @@ export type Look = {
   user: string;
   organisation: string;
   access: LookupEvent['access'];
-  /** Which child, from 0 on. */
+  /** Which child, counted from 0. */
   child: number;
 };
 
 const MINUTE = 60_000;
 const HOUR = 3_600_000;
 const DAY = 86_400_000;
-/** Midnight in London of a Monday in winter, when London's time is UTC. */
+/** Midnight in London on a Monday in winter, when London's time is UTC. */
 const FORTNIGHT_BEGINS = Date.UTC(2026, 10, 16);
 const DAYS = 14;
 
-/** A generator of numbers from 0 to below 1, the same for the same seed (mulberry32). */
+/** A generator of numbers from 0 up to 1, the same for the same seed (mulberry32). */
 function randomOf(seed: number): () => number {
   let state = seed;
   return () => {
@@ -31,7 +31,7 @@ function randomOf(seed: number): () => number {
   };
 }
 
-/** Children's arrivals by the hour, of an emergency department: few at night, most after school. */
+/** Children's arrivals in an emergency department by the hour: few at night, and most after school. */
 const EMERGENCY = [2, 2, 1, 1, 1, 1, 2, 3, 4, 5, 6, 6, 6, 6, 6, 7, 8, 9, 9, 8, 7, 5, 4, 3];
 /** Open from eight to eight. */
 const DAYTIME = EMERGENCY.map((share, hour) => (hour >= 8 && hour < 20 ? share : 0));
@@ -40,14 +40,14 @@ const EVENINGS = EMERGENCY.map((share, hour) => (hour >= 18 || hour < 8 ? share 
 
 type Site = {
   organisation: string;
-  /** Children a day, on a weekday and at the weekend, and when they come. */
+  /** Children a day on weekdays and at weekends, and when they come. */
   weekday: number;
   weekend: number;
   weekdayHours: readonly number[];
   weekendHours: readonly number[];
-  /** Who registers them in each shift of twelve hours; each child is looked up by one of them. */
+  /** How many clerks register children in each twelve-hour shift. Each child is looked up by one of them. */
   clerks: number;
-  /** Who sees them; a share of the children is looked up by one of them again. */
+  /** How many nurses see them. One of the nurses looks up a share of the children again. */
   nurses: number;
   again: number;
 };
@@ -71,27 +71,27 @@ const site = (
   ...differing,
 });
 
-/** Ten sites of one area: who sees how many children is as such places report it, rounded up. */
+/** Ten sites in one area. How many children each sees is what such places report, rounded up. */
 const SITES: readonly Site[] = [
-  // A children's hospital, with one clerk at the desk: the busiest user in unscheduled care.
+  // A children's hospital with one clerk at the desk, who is the busiest user in unscheduled care.
   site('ZZE01', 190, 220, 1, 8),
   site('ZZE02', 95, 105, 2, 5),
   site('ZZE03', 60, 70, 1, 4),
   site('ZZW01', 70, 90, 1, 4, { weekdayHours: DAYTIME, weekendHours: DAYTIME }),
   site('ZZW02', 40, 45, 1, 2, { weekdayHours: DAYTIME, weekendHours: DAYTIME }),
   site('ZZG01', 60, 190, 3, 8, { weekdayHours: EVENINGS }),
-  // An ambulance control: a navigator looks every child up, crews some again.
+  // An ambulance control room: a navigator looks up every child, and crews look up some again.
   site('ZZA01', 260, 300, 2, 30, { again: 0.5 }),
   site('ZZP01', 28, 20, 1, 4, { again: 1 }),
   site('ZZM01', 45, 15, 1, 6, { weekdayHours: DAYTIME, again: 0.8 }),
 ];
-/** The tenth is community paediatrics: clerks look up lists before clinics, clinicians a child now and then. */
+/** The tenth is community paediatrics: clerks look up lists before clinics, and clinicians a child now and then. */
 const LISTS = { organisation: 'ZZC01', clerks: 4, least: 30, most: 200, clinicians: 8, anHour: 2 };
 
 /**
- * A fortnight at ten sites in which nobody steals anything, in the order of its times. A weekend is busier, one
- * evening is the worst of the winter, a clerk keys in what came while the network was down, a ward checks
- * everybody at handover, families come together, users look twice, and a school's list is long.
+ * A fortnight at ten sites where nobody steals anything, in order of time. Weekends are busier, one evening is the
+ * worst of the winter, a clerk keys in what came while the network was down, a ward checks everybody at handover,
+ * families come together, users look twice, and a school's list is long.
  */
 export function fortnight(seed: number): Look[] {
   const random = randomOf(seed);
@@ -110,7 +110,7 @@ export function fortnight(seed: number): Look[] {
       });
     }
   };
-  /** Early, late and their teams; the same people work some days on end. */
+  /** Early shift, late shift and their teams; the same people work for several days in a row. */
   const onShift = (of: Site, at: number, what: string, many: number): string => {
     const shift = Math.floor((at - FORTNIGHT_BEGINS - 7 * HOUR) / (DAY / 2)) + 1;
     const team = shift % 2 === 0 ? Math.floor(shift / 6) % 2 : 2 + (Math.floor(shift / 6) % 2);
@@ -126,10 +126,10 @@ export function fortnight(seed: number): Look[] {
       for (const [hour, share] of hours.entries()) {
         const worst = day === 8 && hour >= 16 && hour < 22 ? 1.8 : 1;
         const expected = ((weekend ? of.weekend : of.weekday) * share * worst) / all;
-        // Poisson, by its gaps.
+        // A Poisson process, drawn by the gaps between arrivals.
         for (let t = -Math.log(1 - random()); t < expected; t -= Math.log(1 - random())) {
           const down = of.organisation === 'ZZE02' && day === 3 && hour >= 10 && hour < 12;
-          // What came in two hours is keyed in from noon on, two a minute.
+          // What came in those two hours is keyed in from noon onwards, two children a minute.
           const at = down
             ? midnight + 12 * HOUR + (hour - 10 + t / expected) * 6 * MINUTE
             : midnight + (hour + t / expected) * HOUR;
@@ -148,7 +148,7 @@ export function fortnight(seed: number): Look[] {
         }
       }
       if (of.organisation === 'ZZP01') {
-        // Twice a day a nurse looks every child of the ward up again.
+        // Twice a day a nurse looks up every child on the ward again.
         for (const hour of [7.5, 19.5]) {
           const nurse = onShift(of, midnight + hour * HOUR, 'nurse', of.nurses);
           for (let i = 0; i < 28; i++) {
@@ -169,7 +169,7 @@ export function fortnight(seed: number): Look[] {
       }
     }
     for (let clerk = 0; clerk < LISTS.clerks; clerk++) {
-      // Once the list of a whole school.
+      // Once it is the list of a whole school.
       const school = day === 9 && clerk === 0;
       const many = school ? 320 : LISTS.least + below(LISTS.most - LISTS.least);
       const begins = midnight + (9 + random() * 8) * HOUR;
@@ -181,10 +181,10 @@ export function fortnight(seed: number): Look[] {
   return looks.toSorted((a, b) => a.at - b.at);
 }
 
-/** The Wednesday of the second week, at half past seven: scheduled care is open. */
+/** The Wednesday of the second week at half past seven, when scheduled care is open. */
 const THEFT_BEGINS = FORTNIGHT_BEGINS + 9 * DAY + 7.5 * HOUR;
 
-/** Thefts of numbers by one user each, none of whom takes more than a user's limit lets through. */
+/** Thefts of numbers, each by one user who never takes more than a user's limit allows. */
 export const THEFTS = {
   '36,000 in a day, 25 a minute': (hours = 24) =>
     theft('patient', hours * 60, (minute) =>
@@ -212,7 +212,7 @@ export const THEFTS = {
     ),
 } satisfies Record<string, (hours?: number) => Look[]>;
 
-/** Made-up children that nobody else looks up. */
+/** Made-up children whom nobody else looks up. */
 const STOLEN = 300_000;
 
 export function theft(
@@ -233,7 +233,10 @@ export function theft(
   ).flat();
 }
 
-/** Of a made-up child, in the 999 range and far from the next child's; with an X where no check digit can be made. */
+/**
+ * The number of a made-up child, in the 999 range and far from the next child's, with an X if it can have no check
+ * digit.
+ */
 export function numberOf(child: number): string {
   const nine = `999${String((child * 7_919) % 1_000_000).padStart(6, '0')}`;
   return `${nine}${nhsNumberCheckDigit(nine) ?? 'X'}`;

@@ -1,6 +1,6 @@
 import type { Followed, SealedEvent, SealedLook } from '#service/audit/log/sealed.ts';
 
-/** Gives sealed events as the sealer passes them on: looks that found nothing without their own parts. */
+/** Passes on sealed events as the sealer does: a look that found nothing comes without parts of its own. */
 export function handingOn(): (sealed: SealedEvent) => Followed {
   const commons = new Map<string, SealedLook['common']>();
   return (sealed) => {

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 
 type HeldReplies = {
-  /** The connection, with chosen replies held back. Commands are sent as they come. */
+  /** The connection, with chosen replies held back. Commands are sent at once. */
   redis: Redis;
   /** Calls whose replies are held back, in the order in which they were sent. */
   readonly held: readonly { release: () => void }[];

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { afterEach } from 'vitest';
 import { type HttpServer, serveHttp } from '#service/http/server.ts';
 
-/** Servers of one test file and raw connections to them, which end after each of its tests. */
+/** Servers for one test file, and raw connections to them, which end after each test. */
 export function httpServers() {
   const ends: (() => unknown)[] = [];
   afterEach(async () => {
@@ -17,7 +17,7 @@ export function httpServers() {
       ends.push(() => server.stop(0));
       return server;
     },
-    /** Connects and sends a text as it is. */
+    /** Connects and sends this text unchanged. */
     client(port: number, text: string) {
       const socket: Socket = connect(port, '127.0.0.1', () => socket.write(text));
       let received = '';

@@ -2,15 +2,15 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-/** An issuer's introspection and userinfo, on loopback. */
+/** An issuer's introspection and userinfo endpoints on loopback. */
 export type IntrospectionServer = {
   url: string;
   userinfoUrl: string;
-  /** What it says about each token; other tokens are not active. */
+  /** What it says about each token. Any other token is not active. */
   tokens: Map<string, Record<string, unknown>>;
   users: Map<string, Record<string, unknown>>;
   asked: { path: string; authorization: string; form: URLSearchParams }[];
-  /** Answers instead of it if set. */
+  /** If set, this answers in its place. */
   instead: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   close(): Promise<void>;
 };

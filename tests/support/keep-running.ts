@@ -3,13 +3,13 @@ import { CLI } from './processes.ts';
 
 const ERRORS_KEPT = 6_000;
 
-/** A process of the service that is restarted whenever it ends, as by a supervisor. */
+/** A process of the service that is restarted whenever it ends, as a supervisor would do. */
 export type Kept = {
   pid: () => number;
   kill: () => void;
-  /** Where it answers; `undefined` until it says so. */
+  /** Its address, or `undefined` until it has reported one. */
   address: () => string | undefined;
-  /** The last of what it wrote to stderr. */
+  /** The last part of what it wrote to stderr. */
   errors: () => string;
   stop: () => Promise<void>;
   /** Kills it, and does not start it again. */

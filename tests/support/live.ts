@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 type WriteSettingFile = (name: string, content: unknown) => Promise<string>;
 
-/** Writes files that settings name into a folder: texts as they are, the rest as JSON. Gives the path. */
+/** Writes files named by settings into a folder, text as it is and anything else as JSON. Returns the path. */
 export const settingFiles =
   (folder: () => string): WriteSettingFile =>
   async (name, content) => {
@@ -12,7 +12,7 @@ export const settingFiles =
     return path;
   };
 
-/** An issuer that a test is itself, with its keys in `jwks.json` unless said otherwise. */
+/** An entry for an issuer that the test itself plays, with its keys in `jwks.json` unless told otherwise. */
 export const liveIssuer = (issuer: string, differing: object = { jwksFile: 'jwks.json' }) => ({
   issuer,
   audience: 'flags',
@@ -22,11 +22,11 @@ export const liveIssuer = (issuer: string, differing: object = { jwksFile: 'jwks
 
 type LiveFiles = {
   organisations: { code: string; name: string; setting: string }[];
-  /** The one person whom the register knows: Ada Example, born on 5 March 2019. */
+  /** The only person in the register: Ada Example, born on 5 March 2019. */
   child: string;
 };
 
-/** What live data requires to be served, besides its issuers: settings, with their files in a test's folder. */
+/** The settings that a service for live data requires, besides its issuers, with their files in a test's folder. */
 export const liveSettings = async (
   write: WriteSettingFile,
   { organisations, child }: LiveFiles,

@@ -1,8 +1,8 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
- * What takes longest on two cores. A clean checkout remembers no durations, and vitest would start with the
- * longest files by lines: a short file that runs for a minute would be left to the end.
+ * The files that take longest on two cores. In a clean checkout no durations are remembered, and vitest would start
+ * with the files that have the most lines. A short file that runs for a minute would then be left to the end.
  */
 export const LONGEST = [
   'failover/failover',
@@ -45,13 +45,13 @@ export const LONGEST = [
   'service/description/integrating',
 ].map((name) => `tests/${name}.test.ts`);
 
-/** How early a file starts; those that are not among the longest are equal. */
+/** How early a file starts. Files that are not among the longest are all equal. */
 export function turnOf(path: string): number {
   const place = LONGEST.findIndex((file) => path.endsWith(`/${file}`));
   return place === -1 ? LONGEST.length : place;
 }
 
-/** Starts with the longest files, so that the workers end together. */
+/** Starts with the longest files, so that all workers end at about the same time. */
 export default class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     // oxlint-disable-next-line unicorn/no-array-sort -- a sequencer's, which sorts a copy

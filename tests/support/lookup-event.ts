@@ -1,4 +1,4 @@
-/** A lookup's event, correct and as long as those of a hospital's system. */
+/** A lookup's event, correct and as long as one from a hospital's system. */
 export const lookupEventOf = <T extends object>(differing: T) => ({
   type: 'lookup' as const,
   auditId: '00000000-0000-4000-8000-000000000000',
@@ -21,6 +21,6 @@ export const lookupEventOf = <T extends object>(differing: T) => ({
   ...differing,
 });
 
-/** The same as a process writes it. */
+/** The same event as a process writes it. */
 export const lookupEvent = (nhsNumber: string, auditId: string): string =>
   JSON.stringify(lookupEventOf({ nhsNumber, auditId }));

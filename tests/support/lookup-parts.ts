@@ -1,6 +1,6 @@
 import { coverageOf } from '#service/lookup/coverage.ts';
 
-/** What a lookup works with in a test without a service, except for its store, its recorder and its versions. */
+/** What a lookup needs in a test without a service, except its store, its recorder and its versions. */
 export const lookupParts = () => ({
   readiness: {
     open: true,

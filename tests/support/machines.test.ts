@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { createProcess } from './machines.ts';
 import { until } from './until.ts';
 
-test('a server that refuses to end once is asked again', async () => {
+test('a server that refuses to end the first time is asked again', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'cpf-refuses-'));
   const ready = join(folder, 'ready');
   const refuses = `process.once('SIGTERM', () => undefined);

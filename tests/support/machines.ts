@@ -19,10 +19,10 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 /** The files that docs/topologies.md gives to operators. */
 const exampleOf = (name: string): string =>
   readFileSync(join(root, 'docs/operating/two-rooms', name), 'utf8');
-/** The name that sentinels know the primary by. */
+/** The name by which the sentinels know the primary. */
 const MASTER = 'cp-flags';
 
-/** A password of each user, by its name. */
+/** A user's password, made from the user's name. */
 const passwordOf = (user: string): string => `the password of ${user}`.replaceAll(' ', '-');
 const ROLE_USERS: RedisUsers = {
   lookup: { username: 'cpf-lookup', password: passwordOf('cpf-lookup') },
@@ -30,7 +30,7 @@ const ROLE_USERS: RedisUsers = {
   loader: { username: 'cpf-loader', password: passwordOf('cpf-loader') },
   admin: { username: 'cpf-admin', password: passwordOf('cpf-admin') },
 };
-/** Passwords and their digests, where an example has a name in capitals for them. */
+/** Puts passwords and their digests in place of the names in capitals that an example has for them. */
 const withSecrets = (text: string): string =>
   text
     .replaceAll(/#([A-Z_]+)_SHA256/g, (_, name: string) => {
@@ -41,10 +41,10 @@ const withSecrets = (text: string): string =>
     .replaceAll('FAILOVER_PASSWORD', passwordOf('cpf-failover'))
     .replaceAll('SENTINELS_PASSWORD', passwordOf('sentinels'));
 
-/** A machine by its place; each has an address of its own on the loopback, by which others see who calls. */
+/** A machine's address. Each has its own on loopback, so the others see who is calling. */
 const addressOf = (machine: number): string => `127.0.1.${machine + 1}`;
 
-/** Ends whose packets a partition may swallow: machines, and other callers with an address of their own. */
+/** The ends whose packets a partition may swallow: machines, and other callers with an address of their own. */
 type End = number | 'lookup' | 'worker';
 const CALLERS = { lookup: '127.0.2.1', worker: '127.0.2.2' } as const;
 const endOf = (address: string | undefined): End | undefined => {
@@ -54,7 +54,7 @@ const endOf = (address: string | undefined): End | undefined => {
   return plain === CALLERS.lookup ? 'lookup' : plain === CALLERS.worker ? 'worker' : undefined;
 };
 
-/** An option of Node that has a process call from an address of its own, as a machine of its own does. */
+/** An option for Node that makes a process call from its own address, as a separate machine would. */
 export const callsFrom = (end: 'lookup' | 'worker'): string =>
   `--import=data:text/javascript,${encodeURIComponent(
     `import net from 'node:net';const c=net.Socket.prototype.connect;net.Socket.prototype.connect=function(...a){const [o]=Array.isArray(a[0])?a[0]:a;if(o&&typeof o==='object'&&o.port&&!o.path)o.localAddress='${CALLERS[end]}';return c.apply(this,a)};`,
@@ -65,7 +65,7 @@ const ASKED_TO_END_EVERY_MS = 500;
 
 type Pair = { client: Socket; server: Socket; from: End | undefined };
 
-/** What is between a server and all its callers. */
+/** The gate between a server and all its callers. */
 async function startGate(host: string, target: number, passes: (from: End | undefined) => boolean) {
   const pairs = new Set<Pair>();
   const listener = createServer({ noDelay: true }, (client) => {
@@ -78,7 +78,7 @@ async function startGate(host: string, target: number, passes: (from: End | unde
     const carry = (from: Socket, to: Socket): void => {
       from.on('data', (bytes) => void (passes(pair.from) && to.write(bytes)));
       from.on('error', () => undefined);
-      // A partition passes on neither an end nor a break.
+      // During a partition neither the end of a connection nor a break is passed on.
       from.on('close', () => {
         if (passes(pair.from)) to.destroy();
         if (client.destroyed && pair.server.destroyed) pairs.delete(pair);
@@ -91,7 +91,7 @@ async function startGate(host: string, target: number, passes: (from: End | unde
   await once(listener, 'listening');
   return {
     port: (listener.address() as AddressInfo).port,
-    /** Connections that swallowed bytes stay out of step, as they time out after a real partition. */
+    /** Connections that have swallowed bytes stay out of step, as after a real partition, where they time out. */
     breakCut(): void {
       for (const { client, server, from } of pairs) {
         if (passes(from)) continue;
@@ -111,7 +111,7 @@ async function startGate(host: string, target: number, passes: (from: End | unde
 }
 type Gate = Awaited<ReturnType<typeof startGate>>;
 
-/** A server process that is started, stopped and started again. */
+/** A server process that can be started, stopped and started again. */
 export function createProcess(binary: string, args: readonly string[], log: string) {
   let child: ChildProcess | undefined;
   let gone: Promise<unknown> = Promise.resolve();
@@ -134,7 +134,7 @@ export function createProcess(binary: string, args: readonly string[], log: stri
         child?.kill(name);
       };
       ask();
-      // Redis does not end while it writes its first append-only file.
+      // Redis does not end while it is writing its first append-only file.
       const again = setInterval(ask, ASKED_TO_END_EVERY_MS);
       await gone;
       clearInterval(again);
@@ -145,17 +145,17 @@ type ServerProcess = ReturnType<typeof createProcess>;
 
 export type Machine = {
   place: number;
-  /** The server, by the address that all others call it by. */
+  /** The server, at the address that all others use for it. */
   at: { host: string; port: number };
   redis: ServerProcess;
   sentinel: ServerProcess;
-  /** To the server itself, past every partition. */
+  /** Connects to the server itself, whatever is partitioned. */
   admin: Redis;
 };
 
 /**
- * Three machines, each with a server and a sentinel: a primary and two replicas that copy it, everything on
- * disk at once. All traffic between them goes through gates that a partition closes.
+ * Three machines, each with a server and a sentinel: a primary and two replicas that copy it, with everything on disk
+ * at once. All traffic between them goes through gates, which a partition closes.
  *
  * @param options.binary a redis-server or valkey-server of another version
  */
@@ -243,7 +243,7 @@ export async function startMachines(options: { binary?: string; count?: number }
   const ask = async (machine: Machine, section: string): Promise<string> =>
     machine.admin.info(section).catch(() => '');
 
-  /** The machine of the primary, if one says at this moment that it is one and is copied. */
+  /** The primary's machine, if one of them says right now that it is the primary and is being copied. */
   async function findPrimary(): Promise<Machine | undefined> {
     for (const machine of machines) {
       const replication = await ask(machine, 'replication');
@@ -253,7 +253,7 @@ export async function startMachines(options: { binary?: string; count?: number }
     return undefined;
   }
 
-  /** The machine of the primary, once there is one. */
+  /** Waits for a primary, and returns its machine. */
   async function primary(): Promise<Machine> {
     let found: Machine | undefined;
     await until(async () => (found = await findPrimary()) !== undefined, 'a primary');
@@ -297,7 +297,7 @@ export async function startMachines(options: { binary?: string; count?: number }
   };
   await until(knowEachOther, 'the sentinels knowing each other');
 
-  /** What each server says of its place among them, and the last that it and its sentinel logged. */
+  /** What each server says about its role, and the last lines that it and its sentinel logged. */
   async function describe(): Promise<string> {
     const all = machines.map(async (machine) => {
       const logs = ['redis.log', 'sentinel.log'].map((name) =>
@@ -312,14 +312,14 @@ export async function startMachines(options: { binary?: string; count?: number }
   return {
     machines,
     folder,
-    /** As whom a process of a role reaches the primary, and the sentinels. */
+    /** How a process with this role reaches the primary, and the sentinels. */
     addressOf: (role: RedisRole): StoreAddress => ({
       url: `redis+sentinel://${ROLE_USERS[role].username}@${addresses.join(',')}/${MASTER}`,
       password: ROLE_USERS[role].password,
       sentinel: { username: 'cpf-sentinel', password: passwordOf('cpf-sentinel') },
       replicas: count - 1,
     }),
-    /** The settings by which a process of the service does the same, with its secrets in a folder. */
+    /** The settings with which a process of the service does the same, with its secrets in a folder. */
     settingsOf(role: RedisRole, secrets: string): Record<string, string> {
       const { url = '', password = '', sentinel, replicas } = this.addressOf(role);
       const inFile = (name: string, secret: string): string => {
@@ -339,9 +339,9 @@ export async function startMachines(options: { binary?: string; count?: number }
     describe,
     inStep,
     knowEachOther,
-    /** To a machine's sentinel, past every partition. */
+    /** Connects to a machine's sentinel, whatever is partitioned. */
     sentinelOf: (place: number): Redis => sentinelClients[place] as Redis,
-    /** Swallows every byte between these ends and all others, both ways. */
+    /** Swallows every byte between these ends and all others, in both directions. */
     partition(some: readonly End[]): void {
       const all: End[] = [...places, 'lookup', 'worker'];
       for (const one of some) {

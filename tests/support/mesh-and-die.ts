@@ -5,8 +5,8 @@ import { StatementSync } from 'node:sqlite';
 import { z } from 'zod';
 
 /**
- * Works a mailbox, and is killed before the step of this number: a change of a file, a commit or a request.
- * Prints how many steps there were if it reaches the end.
+ * Processes a mailbox, and is killed before the step with this number: a change to a file, a commit or a request. If it
+ * reaches the end, it prints how many steps there were.
  */
 const [folder = '', connectionFile = '', dieAt = '0'] = process.argv.slice(2);
 let steps = 0;
@@ -30,7 +30,7 @@ counted(https, ['request']);
 counted(StatementSync.prototype, ['run']);
 syncBuiltinESMExports();
 
-// Only now, so that it has the functions that count.
+// Imported only now, so that it gets the functions that count.
 const { openQuickClient, workItOff } = await import('./mesh-work.ts');
 const connectionSchema = z.object({
   url: z.string(),

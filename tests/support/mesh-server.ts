@@ -10,21 +10,21 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import type { MeshConnection } from '#service/mesh/exchange.ts';
 import { certify } from './certificates.ts';
 
-/** What the server does to a request instead of, or besides, answering it. */
+/** What the server does to a request, either instead of answering it or as well. */
 type MeshFault =
   /** The connection ends before anything is done. */
   | { kind: 'cut-before' }
-  /** It is done, and the connection ends before the answer. */
+  /** The request is carried out, and the connection ends before the answer. */
   | { kind: 'cut-after' }
-  /** It is not done, and answered so. */
+  /** The request is not carried out, and is answered like this. */
   | { kind: 'answer'; status: number; headers?: OutgoingHttpHeaders; body?: string | Buffer }
-  /** It is done, and the answer is changed. */
+  /** The request is carried out, and the answer is changed. */
   | { kind: 'change'; change: (answer: Answer) => Answer }
   /** The answer ends after this many bytes of its body. */
   | { kind: 'cut-body'; bytes: number }
   /** No answer ever comes. */
   | { kind: 'mute' }
-  /** The answer trickles, a byte at a time, and never ends. */
+  /** The answer arrives one byte at a time and never ends. */
   | { kind: 'drip' };
 
 type Answer = { status: number; headers: OutgoingHttpHeaders; body: Buffer };
@@ -45,8 +45,8 @@ const TWO_HOURS_MS = 7_200_000;
 const PAGE_OF_TEST = 500;
 
 /**
- * A MESH server that is stricter than the real one: a token is good for one request, and for two hours; only
- * a client with a certificate from its authority is admitted; every header and every order is checked.
+ * A MESH server that is stricter than the real one. A token is good for one request only, and for two hours. Only a
+ * client with a certificate from its authority is admitted, and every header and the order of requests are checked.
  */
 export async function startMeshServer(
   mailboxes: Record<string, string> = {
@@ -234,7 +234,7 @@ export async function startMeshServer(
     if (fault?.kind === 'cut-after') return void incoming.socket.destroy();
     const { status, headers, body } = answered;
     const framed = !('content-length' in headers && headers['content-length'] === undefined);
-    // Of version 1.0: the body ends with the connection.
+    // As in HTTP 1.0, the body ends when the connection does.
     if (!framed) Object.assign(outgoing, { useChunkedEncodingByDefault: false });
     const length = framed ? { 'content-length': body.length } : {};
     outgoing.writeHead(
@@ -280,7 +280,7 @@ export async function startMeshServer(
     sharedKey,
     authority,
     client,
-    /** How this service reaches its mailbox there. */
+    /** How this service reaches its mailbox on the server. */
     connection: (differing: Partial<MeshConnection> = {}): MeshConnection => ({
       url,
       mailbox: 'X26CPF1',
@@ -289,7 +289,7 @@ export async function startMeshServer(
       tls: { cert: client.cert, key: client.key, ca: authority.cert },
       ...differing,
     }),
-    /** The settings of a service whose mailbox this is; its secrets are in a folder. */
+    /** The settings of a service with this mailbox, whose secrets are put in a folder. */
     async environment(folder: string): Promise<Record<string, string>> {
       const write = async (name: string, text: string): Promise<string> => {
         await writeFile(join(folder, name), text, { mode: 0o600 });
@@ -315,18 +315,18 @@ export async function startMeshServer(
         ),
       };
     },
-    /** What to do wrong, by call and by how many there were. */
+    /** Sets what to do wrong, depending on the call and on how many there were. */
     fault(given: typeof faultOf | undefined): void {
       faultOf = given ?? (() => undefined);
     },
-    /** Sets its clock ahead of ours by this much. */
+    /** Sets the server's clock ahead of ours by this much. */
     clockAhead(ms: number): void {
       aheadMs = ms;
     },
     pages(size: number): void {
       pageSize = size;
     },
-    /** Puts a message into a mailbox, as if its sender had. */
+    /** Puts a message into a mailbox, as if its sender had done so. */
     put(
       message: Partial<StoredMessage> & { data?: string | readonly (string | Buffer)[] } = {},
     ): StoredMessage {
@@ -354,7 +354,7 @@ export async function startMeshServer(
       messages.set(id, stored);
       return stored;
     },
-    /** The recipient fetches and acknowledges everything in its mailbox. */
+    /** Fetches and acknowledges everything in a mailbox, as its recipient. */
     collect(mailbox: string): { headers: Record<string, string>; text: string }[] {
       return [...messages.values()]
         .filter(({ to, status }) => to === mailbox && status === 'accepted')
@@ -364,7 +364,7 @@ export async function startMeshServer(
           return { headers: message.headers, text };
         });
     },
-    /** What was sent to a mailbox, whether it was fetched or not. */
+    /** Everything that was sent to a mailbox, whether or not it was fetched. */
     sentTo: (mailbox: string): StoredMessage[] =>
       [...messages.values()].filter(({ to, type }) => to === mailbox && type === 'DATA'),
     /** Reports that a message was not delivered. */

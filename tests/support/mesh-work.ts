@@ -3,7 +3,7 @@ import type { MeshConnection } from '#service/mesh/exchange.ts';
 import { type MeshClient, openMeshClient } from '#service/mesh/mesh-client.ts';
 import { until, WAIT_MS } from './until.ts';
 
-/** A client that does everything due as soon as it can, in a folder laid out like a service's. */
+/** A client that does everything due as soon as it can, in a folder laid out like that of a service. */
 export function openQuickClient(folder: string, connection: MeshConnection): Promise<MeshClient> {
   return openMeshClient({
     connection: async () => connection,
@@ -23,7 +23,7 @@ export function openQuickClient(folder: string, connection: MeshConnection): Pro
   });
 }
 
-/** Has it work until nothing waits to be fetched or sent. */
+/** Lets the client work until nothing waits to be fetched or sent. */
 export async function workItOff(client: MeshClient, messages: number): Promise<void> {
   await until(async () => {
     await client.step();

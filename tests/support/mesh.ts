@@ -1,6 +1,6 @@
 const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 
-/** A control file as a MESH client leaves one beside a file it has received, except for what is said. */
+/** A control file as a MESH client leaves it beside a received file, with given changes. */
 export function controlXml(
   differing: Record<string, string> = {},
   text: (value: string) => string = escaped,

@@ -10,7 +10,7 @@ import { testNumber } from './rows.ts';
 export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
 export const WINDOW = 15 * MINUTE;
-/** Nine in the morning, when a window begins. */
+/** Nine in the morning, when a window starts. */
 export const NINE = Date.UTC(2026, 10, 24, 9);
 
 export const DIRECTORY = {
@@ -51,7 +51,7 @@ const callerOf = (user: string, organisation: string) => ({
   organisation: { code: organisation, name: `Organisation ${organisation}` },
 });
 
-/** A log to which lookups are added, and what reads it. Each access has the audit id of its number. */
+/** A log to which lookups are added, and a notifier that reads it. Each access has its number as its audit id. */
 export function notifiedLog(folder: string) {
   const signer = signerOf();
   const source = eventSource();
@@ -106,14 +106,14 @@ export function notifiedLog(folder: string) {
     outbox,
     source,
     log,
-    /** Seals accesses, and returns their audit ids. */
+    /** Seals accesses and returns their audit ids. */
     look(...looked: Looked[]): string[] {
       const entries = looked.map(lookup);
       log.append(entries);
       now = Math.max(now, ...looked.map(({ at }) => at));
       return entries.map(({ auditId }) => auditId);
     },
-    /** Seals a look by somebody whom councils bar from the child. */
+    /** Seals a look by somebody whom councils have barred from the child. */
     try({ at, barredBy }: { at: number; barredBy: string[] }): void {
       now = Math.max(now, at);
       log.append([
@@ -130,7 +130,7 @@ export function notifiedLog(folder: string) {
         }),
       ]);
     },
-    /** Seals that somebody who was looked up left before being seen. */
+    /** Seals an event saying that a child who was looked up left before being seen. */
     leave({ at, child = 0, user = 'nurse-1', plans = [], whereaboutsOf }: Looked): void {
       now = Math.max(now, at);
       log.append([
@@ -163,7 +163,7 @@ export function notifiedLog(folder: string) {
       made.use(directory);
       return made;
     },
-    /** Everything that an authority can read, by the pages. */
+    /** Everything that an authority can read, page by page. */
     read(authority: string): Notification[] {
       const all: Notification[] = [];
       for (;;) {
@@ -193,7 +193,7 @@ export function outboxOf(outbox: string, authority: string): Notification[] {
     .map((name) => notificationSchema.parse(JSON.parse(readFileSync(join(folder, name), 'utf8'))));
 }
 
-/** Steps until there is nothing more to do at once; returns the last state. */
+/** Steps until nothing more can be done at once, and returns the last state. */
 export async function settle(notifier: ReturnType<typeof createNotifier>) {
   for (;;) {
     const { more, notifying } = await notifier.step();

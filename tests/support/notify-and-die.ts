@@ -1,8 +1,7 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import { createNotifier } from '#service/notifications/notifier.ts';
 
-// Notifies authorities of what is sealed in a folder, until it is killed; the test does that at random
-// moments.
+// Notifies authorities of what is sealed in a folder until the test kills it, which happens at random moments.
 const [folder = '', outbox = ''] = process.argv.slice(2);
 const notifier = createNotifier({ folder, outbox, windowMs: 5, keepMs: 86_400_000 });
 notifier.use({
@@ -12,7 +11,7 @@ notifier.use({
   ],
   preferences: {},
 });
-// Not longer than the test itself, however that ends.
+// Never outlives the test, however that ends.
 process.stdin.on('end', () => process.exit()).resume();
 process.stdout.write('ready\n');
 for (;;) {

@@ -2,7 +2,7 @@ import { createSignedIn, type SignedInDependencies } from '#service/pages/look-u
 import type { Session } from '#service/pages/session/sessions.ts';
 import { role } from './service.ts';
 
-/** A session of a nurse that began at this time. */
+/** A nurse's session that began at this time. */
 export const nurseSession = (at: number): Session => ({
   provider: 'cis2',
   settings: 'digest',
@@ -18,7 +18,7 @@ export const nurseSession = (at: number): Session => ({
   seenAt: at,
 });
 
-/** What pages say to somebody signed in, as far as it takes no service. */
+/** What pages tell somebody who is signed in, as far as that needs no service. */
 export const signedInPages = (at: number, endsAt: () => number) =>
   createSignedIn({
     forms: { token: () => 'token' },

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 type Received = { path: string; headers: IncomingHttpHeaders; body: Buffer };
 
 /**
- * Stores what is sent by OTLP unchanged. Texts are unencoded in protobuf, and ids as their bytes, so that a
- * test finds either without decoding.
+ * Stores whatever is sent by OTLP unchanged. In protobuf text is not encoded and ids are plain bytes, so a test can
+ * find either without decoding.
  *
  * @param behaviour `silent` never answers
  */
@@ -27,7 +27,7 @@ export async function startCollector(behaviour: 'taking' | 'silent' = 'taking') 
   return {
     url: `http://127.0.0.1:${port}`,
     received,
-    /** Everything that came for a signal so far. */
+    /** Everything that has come for a signal so far. */
     of: (signal: 'traces' | 'metrics'): Buffer =>
       Buffer.concat(
         received.filter(({ path }) => path === `/v1/${signal}`).map(({ body }) => body),

@@ -4,7 +4,7 @@ import { FRAME } from '#schemas/wording/pages.ts';
 
 const CHILDS = PLAN_TYPES['child-protection-plan'];
 const IN_CARE = PLAN_TYPES['looked-after-child'];
-/** Headings of answers. */
+/** The headings of answers. */
 export const HEADINGS = {
   onPlan: CHILDS.heading,
   inCare: IN_CARE.heading,
@@ -12,14 +12,14 @@ export const HEADINGS = {
   both: `${CHILDS.heading} and ${IN_CARE.alsoHeading}`,
 };
 
-/** Signs in as a made-up person of a demo, by the label of the choice. */
+/** Signs in as one of a demo's made-up people, chosen by their label. */
 export async function signInAs(page: Page, baseUrl: string, name = 'Amina Demo'): Promise<void> {
   await page.goto(`${baseUrl}/sign-in`);
   await page.getByLabel(name).check();
   await page.getByRole('button', { name: 'Continue' }).click();
 }
 
-/** Goes to another page of a desk, by the menu of a small screen. */
+/** Goes to another page of a desk through the menu on a small screen. */
 export async function goByMenu(page: Page, name: string): Promise<void> {
   await page.getByText(FRAME.menu, { exact: true }).click();
   await page.getByRole('link', { name, exact: true }).first().click();
@@ -27,7 +27,7 @@ export async function goByMenu(page: Page, name: string): Promise<void> {
 
 export type Typed = { nhsNumber: string; dateOfBirth?: string };
 
-/** Looks a number up, from wherever the page is. */
+/** Looks up a number, from whichever page is open. */
 export async function lookUp(
   page: Page,
   baseUrl: string,

@@ -13,7 +13,7 @@ import { temporaryFolder } from './upload-loading.ts';
 type KeyPair = { pem: string; privateKey: CryptoKey; publicKey: CryptoKey };
 
 export async function keyPair(): Promise<KeyPair> {
-  // As short as RS512 takes: a longer one would only take time.
+  // RS512 does not accept a shorter key, and a longer one would only take more time.
   const { privateKey, publicKey } = generateKeyPairSync('rsa', {
     modulusLength: 2048,
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
@@ -29,7 +29,7 @@ export async function keyPair(): Promise<KeyPair> {
 export type TestPds = {
   pds: MadeUpPds;
   keys: KeyPair;
-  /** A tracer with a memory of its own unless it is given one. */
+  /** A tracer that has its own memory unless it is given one. */
   tracer(
     options?: Partial<PdsTracerOptions> & {
       requestDeadlineMs?: number;
@@ -41,7 +41,7 @@ export type TestPds = {
   stop(): Promise<void>;
 };
 
-/** A simulated PDS, and tracers that ask it. */
+/** A simulated PDS, and tracers that use it. */
 export async function startTestPds(): Promise<TestPds> {
   const keys = await keyPair();
   const pds = await startMadeUpPds({ apiKey: 'test-key', publicKey: keys.publicKey });

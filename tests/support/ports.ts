@@ -3,21 +3,21 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /**
- * Below those from which systems give connections theirs: a port given to a program, which takes it later or
- * again after a restart, is not taken meanwhile by a connection of another test.
+ * These are below the ports that systems give to outgoing connections. A program takes its port later, or again after a
+ * restart, and meanwhile no other test's connection can have it.
  */
 const FIRST = 12_000;
 const END = 32_000;
-/** Each process of a run of tests has ports of its own, and gives none twice: no other test is told the same one. */
+/** Each process of a test run has its own ports and gives none out twice, so no two tests are told the same port. */
 const PROCESSES = 10;
 const OWN = (END - FIRST) / PROCESSES;
 const OWN_FIRST = FIRST + (Number(process.env['VITEST_POOL_ID'] ?? 0) % PROCESSES) * OWN;
 const ATTEMPTS = 20;
 
-/** Anywhere among its own, since other tests may run on this machine. */
+/** Starts anywhere among its own ports, since other test runs may use this machine. */
 let given = randomInt(OWN);
 
-/** A free port of loopback, for a program that must be told one. */
+/** A free port on loopback, for a program that has to be told one. */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     given = (given + 1) % OWN;

@@ -14,7 +14,7 @@ export const CLI = cliOf(root);
 
 export type Ended = { code: number | null; stdout: string; stderr: string };
 
-/** Settings of a process, with nothing from the test's own environment. */
+/** The settings of a process, with nothing from the test's own environment. */
 export const environmentOf = (environment: Record<string, string>) => ({
   PATH: process.env['PATH'],
   PORT: '0',
@@ -22,7 +22,7 @@ export const environmentOf = (environment: Record<string, string>) => ({
   ...environment,
 });
 
-/** A process of the command line. */
+/** A process running the command line. */
 export function cpFlags(
   args: readonly string[],
   environment: Record<string, string>,
@@ -31,13 +31,13 @@ export function cpFlags(
 ) {
   const child: ChildProcess = spawn(process.execPath, [cliOf(tree), ...args], {
     env: environmentOf({
-      // Compiled code of a copy in a test's folder is removed with it.
+      // The compiled code of a copy in a test's folder is removed with the copy.
       ...(tree !== root && { NODE_COMPILE_CACHE: join(tree, 'compiled') }),
       ...environment,
     }),
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
-  // A command that does not read it may have ended before it is written.
+  // A command that does not read its input may have ended before the input is written.
   child.stdin?.on('error', () => undefined).end(input);
   let stdout = '';
   let stderr = '';
@@ -56,7 +56,7 @@ export function cpFlags(
   };
 }
 
-/** Runs a command to its end, with `input` on its standard input. */
+/** Runs a command until it ends, with `input` on its standard input. */
 export const run = (
   args: readonly string[],
   environment: Record<string, string>,
@@ -65,7 +65,7 @@ export const run = (
 
 const demoSchema = z.object({ baseUrl: z.string(), tokens: z.record(z.string(), z.string()) });
 
-/** Starts `serve` and waits until it says where it answers. */
+/** Starts `serve`, and waits until it reports its address. */
 export async function startServing(
   args: readonly string[],
   environment: Record<string, string>,
@@ -75,7 +75,7 @@ export async function startServing(
   const address = (): string | undefined => /http:\/\/[\w.]+:[0-9]+/.exec(service.stdout())?.[0];
   await until(() => address() !== undefined || service.gone(), 'the service to answer').catch(
     async (error: unknown) => {
-      // Nobody else could end it.
+      // Nothing else could end it.
       service.kill('SIGTERM');
       await service.ended;
       throw error;
@@ -93,11 +93,11 @@ export async function startServing(
   };
 }
 
-/** What a demo wrote for those who try it. */
+/** What a demo has written for people who try it. */
 export const readDemo = async (dataDir: string) =>
   demoSchema.parse(JSON.parse(await readFile(join(dataDir, 'demo.json'), 'utf8')));
 
-/** The process id of the redis-server of a data folder. */
+/** The process id of a data folder's redis-server. */
 export async function redisOf(dataDir: string): Promise<number> {
   const text = await readFile(join(dataDir, 'redis', 'running.json'), 'utf8');
   return z.object({ pid: z.int() }).parse(JSON.parse(text)).pid;
@@ -112,7 +112,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Writes a list of one expected authority into a folder, as `init --live` asks for; gives its path. */
+/** Writes a list with one expected authority into a folder, as `init --live` requires. Returns its path. */
 export async function writeExpected(folder: string): Promise<string> {
   const path = join(folder, 'expected.json');
   const authorities = [{ code: 'ZZ101', name: 'A Council' }];

@@ -1,24 +1,24 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** What happens to the bytes of a connection, either way. */
+/** What happens to the bytes of a connection in each direction. */
 type Manner = {
   muteUp: boolean;
   muteDown: boolean;
   delayMs: number;
   repeatNext: boolean;
-  /** Packets from the server that still pass before the connection goes silent. */
+  /** How many more packets from the server pass before the connection goes silent. */
   answersLeft: number;
 };
 type Pair = { client: Socket; server: Socket; manner: Manner };
 type Connections = {
-  /** Including connections made from now on. Default: only existing ones. */
+  /** Also applies to connections made from now on. By default only to existing ones. */
   newOnes?: boolean;
 };
 
 /**
- * A TCP proxy in front of a Unix socket, for faults of a network that no signal to a process makes: bytes
- * that vanish while the connection stays, one end closed and not the other, delay, bytes that come twice.
+ * A TCP proxy in front of a Unix socket, for network faults that no signal to a process can make: bytes that vanish
+ * while the connection stays open, one end closed but not the other, delays, and bytes that arrive twice.
  */
 export async function startProxy(socketPath: string) {
   const pairs = new Set<Pair>();
@@ -46,7 +46,7 @@ export async function startProxy(socketPath: string) {
       if (manner.delayMs > 0) setTimeout(send, manner.delayMs);
       else send();
     });
-    // As over a network that forwards nothing, a silent proxy passes on neither an end nor a break.
+    // A silent proxy passes on neither an end nor a break, like a network that forwards nothing.
     from.on('end', () => pair.manner[mute] || to.end());
     from.on('close', () => {
       if (!pair.manner[mute]) to.destroy();
@@ -73,23 +73,23 @@ export async function startProxy(socketPath: string) {
 
   return {
     port: (listener.address() as AddressInfo).port,
-    /** Connections taken so far. */
+    /** The number of connections accepted so far. */
     accepted: () => accepted,
-    /** Forwards nothing more: to the server, from it, or in both directions. */
+    /** Stops forwarding to the server, from it, or in both directions. */
     mute(way: 'up' | 'down' | 'both' = 'both', connections: Connections = {}): void {
       change(
         { ...(way !== 'down' && { muteUp: true }), ...(way !== 'up' && { muteDown: true }) },
         connections,
       );
     },
-    /** New connections work again; silent ones stay so. */
+    /** New connections work again, while silent ones stay silent. */
     healNewOnes: () => void Object.assign(forNew, { muteUp: false, muteDown: false }),
     /** Connections made from now on go silent after this many packets from the server. */
     muteNewOnesAfter: (answers: number) => void (forNew.answersLeft = answers),
     delay: (delayMs: number) => change({ delayMs }, { newOnes: true }),
-    /** The next answer on each connection comes twice. */
+    /** The next answer on each connection arrives twice. */
     repeatNext: () => change({ repeatNext: true }, {}),
-    /** Tells clients that the server has nothing more to say, and continues taking what they send. */
+    /** Tells clients that the server has nothing more to say, and goes on accepting what they send. */
     endDown(): void {
       for (const { client } of pairs) client.end();
     },

@@ -6,9 +6,9 @@ import { keys } from '#store/keys.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 
 /**
- * Runs `cp-flags purge`, and is killed before the step of that name and number: what is written to the anchor
- * (`journal`, `anchor`), a change of a file of the second copy (`copy`), or a call to Redis. Ends as the
- * command does if there is no such step.
+ * Runs `cp-flags purge`, and is killed before the step with this name and number: a write to the anchor (`journal`,
+ * `anchor`), a change to a file of the second copy (`copy`), or a call to Redis. If there is no such step, it ends as
+ * the command does.
  */
 const [point = '', nth = '1'] = process.argv.slice(2);
 const steps = new Map<string, number>();
@@ -52,6 +52,6 @@ before(Redis.prototype, 'sendCommand', ([command]) => {
 syncBuiltinESMExports();
 
 process.argv.splice(2, 2, 'purge');
-// Only now, so that it has the functions that count.
+// Imported only now, so that it gets the functions that count.
 const { runCommandLine } = await import('#service/cli/commands.ts');
 await runCommandLine();

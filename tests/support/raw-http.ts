@@ -2,9 +2,9 @@ import { connect } from 'node:net';
 
 export type RawRequest = {
   method: string;
-  /** The address as it is sent, encoded or not. */
+  /** The address exactly as sent, encoded or not. */
   path: string;
-  /** As they are sent, in latin1; Host and Connection are added if missing. */
+  /** Exactly as sent, in latin1. Host and Connection are added if missing. */
   headers?: readonly (readonly [name: string, value: string])[];
   body?: string | Buffer;
 };
@@ -49,8 +49,8 @@ function parse(raw: string): RawResponse {
 }
 
 /**
- * Sends exactly these bytes, which no well-behaved client would, and resolves with the answer; status NaN if
- * the server closed the connection without one.
+ * Sends exactly these bytes, as no well-behaved client would, and resolves with the answer. The status is NaN if the
+ * server closed the connection without an answer.
  */
 export function rawRequest(
   baseUrl: string,
@@ -71,7 +71,7 @@ export function rawRequest(
     const chunks: Buffer[] = [];
     const socket = connect(Number(port), hostname);
     socket.on('data', (chunk) => chunks.push(chunk));
-    // The server may close while a body is still arriving: what it said before counts.
+    // The server may close while a body is still arriving, and what it said before that counts.
     socket.on('error', () => undefined);
     socket.on('close', () => resolve(parse(Buffer.concat(chunks).toString('latin1'))));
     socket.write(Buffer.from(head, 'latin1'));

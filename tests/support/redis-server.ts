@@ -11,7 +11,7 @@ import { until, WAIT_MS } from './test-store.ts';
 
 const CONFIGURATION = fileURLToPath(new URL('../../store/redis.conf', import.meta.url));
 
-/** A separate redis-server on a port and a folder of its own, without users, like those that REDIS_URL names. */
+/** A separate redis-server with its own port and folder and no users, like the ones that REDIS_URL names. */
 export async function startRedisServer() {
   const { binary = 'redis-server' } = findRedisServer();
   const folder = await mkdtemp(join(tmpdir(), 'cpf-redis-'));
@@ -26,7 +26,7 @@ export async function startRedisServer() {
     return redis;
   }
   async function start(): Promise<void> {
-    // A file of its own, which `CONFIG REWRITE` may change.
+    // It has its own file, which `CONFIG REWRITE` may change.
     const file = join(folder, 'redis.conf');
     writeFileSync(file, `include ${CONFIGURATION}\n`, { flag: 'a' });
     const placed = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder];
@@ -67,8 +67,8 @@ export async function startRedisServer() {
         async () => /slave0:[^\r]*state=online/.test(await primary.admin.info('replication')),
         'the replica being in step',
       );
-      // The primary calls it online before it has read the copy. From then on, and until what it copied is in its own
-      // file, a restart would leave it empty.
+      // The primary reports the replica as online before the replica has read the copy. Until the copy is in the
+      // replica's own file, a restart would leave it empty.
       await until(async () => {
         const replication = await admin.info('replication');
         const persistence = await admin.info('persistence');
@@ -80,7 +80,7 @@ export async function startRedisServer() {
       }, 'the copy being on disk');
     },
     /**
-     * Until everything that the primary had written at the time of the call is copied, whichever connection
+     * Waits until everything that the primary had written at the time of the call has been copied, whichever connection
      * wrote it.
      */
     async catchUp(primary: { admin: typeof admin }): Promise<void> {

@@ -4,7 +4,7 @@ import { type NhsNumber, nhsNumberCheckDigit, parseNhsNumber } from '#schemas/nh
 import type { PlanRow, SpooledRow } from '#schemas/plans/row.ts';
 import { planRow } from '#store/rows/rows.ts';
 
-/** The test number made of 999 and the six digits of `n`, moved on until its check digit can be made. */
+/** The test number made of 999 and the six digits of `n`, moved on until there is a check digit for it. */
 export function testNumber(n: number): NhsNumber {
   for (let six = n; ; six += 1_000_000 / 4) {
     const nine = `999${String(Math.floor(six) % 1_000_000).padStart(6, '0')}`;
@@ -14,7 +14,7 @@ export function testNumber(n: number): NhsNumber {
   }
 }
 
-/** A calendar day of a test, which must be one. */
+/** A calendar day for a test, which must exist. */
 export function day(text: string): CalendarDate {
   const date = parseIsoDate(text);
   if (date === undefined) throw new Error(`${text} is not a day`);
@@ -23,7 +23,7 @@ export function day(text: string): CalendarDate {
 
 export const AUTHORITY = odsCodeSchema.parse('ZZ101');
 
-/** A current child protection plan of a child aged about seven, with given changes. */
+/** A current child protection plan for a child aged about seven, with given changes. */
 export function testRow(nhsNumber: NhsNumber, differing: Partial<SpooledRow> = {}): PlanRow {
   return planRow({
     nhsNumber,

@@ -4,11 +4,11 @@ import type { CommandOrder } from './commands.ts';
 
 /** Runs the commands that its parent asks for, each as if this process had been started for it. */
 
-// A command that failed ends its process a second later, whatever it still waits for. This one goes on.
+// A failed command ends its process a second later, whatever it is still waiting for. This process must go on.
 process.execve = undefined as never;
 process.exit = (() => undefined) as never;
 
-/** An encoding, and what is called once it is written. */
+/** An encoding, and a function that is called once the text is written. */
 type Writing = string | (() => void) | undefined;
 
 const { log, error } = console;

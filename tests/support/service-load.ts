@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { z } from 'zod';
 
-/** The result of one lookup: an answer read in full, a refusal, or unknown. */
+/** The result of one lookup: an answer that was read in full, a refusal, or unknown. */
 export type Sent = { requestId: string; nhsNumber: string; status?: number; auditId?: string };
 
 const TRIED_AGAIN_AT_MOST = 20;
@@ -44,9 +44,9 @@ function sendOne(agent: Agent, baseUrl: string, token: string, nhsNumber: string
 }
 
 /**
- * Looks numbers up over some connections kept alive, one after the other on each, until it is stopped. The
- * address is asked for before each lookup, so that a load can be moved. Like clients, it tries again if a
- * check could not be made, as happens on a machine too busy to poll its store.
+ * Looks up numbers over several kept-alive connections, one after another on each, until it is stopped. It asks for the
+ * address before each lookup, so that a load can be moved. Like a client, it tries again if a check could not be made,
+ * as happens when a machine is too busy to poll its store.
  */
 export function startLoad(
   baseUrl: () => string,
@@ -66,13 +66,13 @@ export function startLoad(
         sent = await sendOne(agent, baseUrl(), token, number);
       }
       all.push(sent);
-      // Nobody is there: a moment's rest, so that it is a load and not a flood of failures.
+      // If nobody answers, a short rest keeps this from becoming a flood of failures.
       if (sent.status === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
   const workers = Array.from({ length: connections }, (_, i) => work(i));
   return {
-    /** What has ended so far. */
+    /** The lookups that have ended so far. */
     all: all as readonly Sent[],
     answered: (): number => all.filter(({ auditId }) => auditId !== undefined).length,
     async stop(): Promise<readonly Sent[]> {

@@ -20,22 +20,22 @@ import { until, WAIT_MS } from './test-store.ts';
 
 export { until };
 
-/** A folder that {@link startTestService} and tests of processes use; removed by the test. */
+/** A folder for {@link startTestService} and for tests of processes, which the test removes. */
 export const testFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'cpf-service-'));
 
 type TestRow = Partial<SpooledRow> & Pick<SpooledRow, 'nhsNumber'>;
 
-/** One authority of a test's dataset, loaded with these rows. */
+/** One authority in a test's dataset, loaded with these rows. */
 type TestAuthority = {
   code: string;
   name?: string;
   officeHoursPhone?: string;
-  /** Hours since its last good file. Default 1. */
+  /** Hours since its last good file. The default is 1. */
   hoursOld?: number;
   rows?: readonly TestRow[];
 };
 
-/** Fills a store as a loader would, without a file. */
+/** Fills a store as a loader would, but without a file. */
 export async function fill(
   store: ReturnType<typeof createStore>,
   anchor: Anchor,
@@ -81,7 +81,7 @@ export async function fill(
   await lock.release();
 }
 
-/** Claims of a nurse in an emergency department, with given changes. */
+/** The claims of a nurse in an emergency department, with given changes. */
 export function claims(
   differing: Partial<DemoClaims> & { activities?: string[]; organisation?: string } = {},
 ): DemoClaims {
@@ -106,8 +106,8 @@ export function role(id: string, activities: string[], organisation = 'ZZH01'): 
 }
 
 /**
- * The service on a Redis, a port and a data folder of its own, with a dataset and what is given of
- * authorities. Started by the composition root, spoken to over HTTP.
+ * The service with its own Redis, port and data folder, a dataset and the given authorities. It is started by the
+ * composition root, and tests talk to it over HTTP.
  */
 export async function startTestService(
   options: {
@@ -174,7 +174,7 @@ export async function startTestService(
   return {
     ...service,
     dataDir,
-    /** What was logged, a line of JSON each. */
+    /** The log, one line of JSON each. */
     lines,
     admin,
     store,
@@ -182,7 +182,7 @@ export async function startTestService(
     token: (of: DemoClaims = claims(), lifetimeSeconds = 600) => demo.sign(of, lifetimeSeconds),
     /** A correct lookup, with given changes. */
     lookup,
-    /** The same, asked again if it could not be checked, as its answer says. */
+    /** The same lookup, repeated if it could not be checked, as its answer says. */
     async answered(...of: Parameters<typeof lookup>): Promise<Response> {
       let answer = await lookup(...of);
       await until(
@@ -191,7 +191,7 @@ export async function startTestService(
       );
       return answer;
     },
-    /** Every audit event, of all partitions: sealed ones, and those that wait in Redis. */
+    /** Every audit event in all partitions, whether sealed or still waiting in Redis. */
     events: (): Promise<AuditEvent[]> => allEvents(dataDir, store),
     async stopAndRemove(): Promise<void> {
       for (const redis of connections) redis.disconnect();

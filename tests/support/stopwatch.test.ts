@@ -12,12 +12,12 @@ test('a wait and a computation are counted, and time taken by other programs is 
   await new Promise((resolve) => setTimeout(resolve, 150));
   const till = usedMs() + 150;
   while (usedMs() < till);
-  // As if another process had the processor.
+  // As if another process were using the processor.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
   const counted = read();
   expect(counted).toBeGreaterThan(150 + TICKS_COUNTED_AT_LEAST);
   expect(counted).toBeLessThan(performance.now() - from - 900);
 });
 
-/** Of the wait of 150 ms, even where a busy machine lets few ticks through. */
+/** How much of the wait of 150 ms is counted even if a busy machine allows few ticks. */
 const TICKS_COUNTED_AT_LEAST = 10;

@@ -1,16 +1,16 @@
-/** How often it looks, so what it may miss of a wait that ends between two looks. */
+/** How often it looks, and so how much it may miss of a wait that ends between two looks. */
 const TICK_MS = 10;
 
 /**
- * Measures how long something took in milliseconds that this process could have used: a promise of "within
- * two seconds" is kept by timers, and those of a process that waits for its turn on a busy machine are late
- * through no fault of its own.
+ * Measures how long something took, in milliseconds that this process could have used. Timers keep a promise such as
+ * "within two seconds", and on a busy machine the timers of a process that waits for its turn are late through no fault
+ * of its own.
  *
- * Between two ticks it counts no more than a tick and the processor time that was used, so what the code
- * under test waits for and what it computes are counted in full, and what the machine withheld is not. On a
- * quiet machine it is the time on the clock.
+ * Between two ticks it counts at most one tick plus the processor time used. So what the code under test waits for or
+ * computes is counted in full, and what the machine withheld is not. On a quiet machine the result is the time on the
+ * clock.
  *
- * @returns a function that reads it; call it once, which also ends it
+ * @returns a function that reads the result; call it once, since it also stops the watch
  */
 export function startStopwatch(): () => number {
   let countedMs = 0;

@@ -12,8 +12,8 @@ import { until, WAIT_MS } from './until.ts';
 export { until, WAIT_MS };
 
 /**
- * A Redis of the test's own with its data folder, anchor, and connections by role; `kind` makes a dataset
- * and opens it. Ended with `stop`, which also removes the folder.
+ * A Redis for one test, with its data folder, its anchor and connections by role. `kind` creates a dataset and opens
+ * it. `stop` ends everything and removes the folder.
  */
 export async function startTestStore(
   options: { kind?: 'demo' | 'live'; maxmemoryMb?: number; dataDir?: string } = {},
@@ -37,7 +37,7 @@ export async function startTestStore(
     return redis;
   }
 
-  // The test's own connection: however slow the machine is, its commands are carried out.
+  // The test's own connection waits long enough for its commands to be carried out on any machine.
   const admin = await connect('admin', WAIT_MS);
   const store = createStore(await connect('loader', WAIT_MS), anchor);
   const adminStore = createStore(admin, anchor);
@@ -76,14 +76,14 @@ export async function startTestStore(
     server,
     anchor,
     admin,
-    /** As the loader's user. */
+    /** The store as the loader's user sees it. */
     store,
     adminStore,
     /** What the store verifiers said, in order. */
     problems,
     connect,
     keep,
-    /** Ends everything and keeps the data folder. */
+    /** Ends everything, and keeps the data folder. */
     disconnect,
     async stop(): Promise<void> {
       await disconnect();

@@ -12,33 +12,33 @@ import type { TokenRefusal } from '#service/admission/authenticate.ts';
 
 type Pair = Awaited<ReturnType<typeof generateKeyPair>>;
 
-/** The target of the attacks: an issuer that signs by ES256 with the key `key-1`. */
+/** The target of the attacks: an issuer that signs with ES256 and the key `key-1`. */
 type Victim = {
   issuer: string;
   audience: string;
-  /** Of another trusted issuer, with another key of the same id. */
+  /** Another trusted issuer, which has a different key with the same id. */
   otherIssuer: string;
   pair: Pair;
   otherPair: Pair;
-  /** Claims that are good except for those the verifier itself checks. */
+  /** Valid claims, except for those that the verifier itself checks. */
   claims: () => Record<string, unknown>;
   /** Seconds since 1970. */
   now: () => number;
-  /** An address that answers with the attacker's keys; fetching it is already a fault. */
+  /** An address that answers with the attacker's keys. Fetching it is already a fault. */
   attackersAddress: string;
 };
 
 export type TokenAttack = {
   name: string;
   make: () => string | Promise<string>;
-  /** How the token is refused where it is judged; a server may refuse its size earlier. */
+  /** How the token is refused when it is judged. A server may refuse it earlier because of its size. */
   refused: TokenRefusal;
 };
 
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 const header = { alg: 'ES256', kid: 'key-1' };
 
-/** Signs by ES256 texts that are no JSON, or not what a signer would make of a token. */
+/** Signs with ES256 text that is not JSON, or not what a signer would make of a token. */
 export async function signText(
   privateKey: CryptoKey,
   payload: string | Buffer,
@@ -52,7 +52,7 @@ export async function signText(
   return `${text}.${Buffer.from(signature).toString('base64url')}`;
 }
 
-/** Every known attack on a verifier of tokens, and how each must be refused. */
+/** Every known attack on a verifier of tokens, and how each one must be refused. */
 export function tokenAttacks(victim: Victim): TokenAttack[] {
   const { pair, otherPair, issuer, audience, attackersAddress } = victim;
   const base = () => ({
@@ -83,7 +83,7 @@ export function tokenAttacks(victim: Victim): TokenAttack[] {
   });
 
   return [
-    // No signature, or none of a key that counts.
+    // There is no signature, or none by a key that counts.
     attack('token-unsigned', 'alg none', () => unsigned('none')),
     attack('token-unsigned', 'alg None', () => unsigned('None')),
     attack('token-unsigned', 'alg nOnE', () => unsigned('nOnE')),
@@ -127,7 +127,7 @@ export function tokenAttacks(victim: Victim): TokenAttack[] {
       return [head, encode({ ...base(), sub: 'somebody-else' }), signature].join('.');
     }),
 
-    // A key of the attacker's own.
+    // The key is the attacker's own.
     attack('token-untrusted', 'its own key in the header', async () =>
       sign(
         base(),
@@ -195,7 +195,7 @@ export function tokenAttacks(victim: Victim): TokenAttack[] {
       signed(JSON.stringify(base()), JSON.stringify({ ...header, crit: ['x'], x: 1 })),
     ),
 
-    // Good signatures of what is not a token for this, now.
+    // The signature is good, but the token is not meant for this service or this time.
     attack('token-audience', 'another audience', () => sign({ ...base(), aud: 'another' })),
     attack('token-audience', 'no audience', () => sign({ ...base(), aud: undefined })),
     attack('token-audience', 'an audience that only begins alike', () =>
@@ -229,7 +229,7 @@ export function tokenAttacks(victim: Victim): TokenAttack[] {
     ),
     attack('token-malformed', 'the type of a DPoP proof', () => sign(base(), { typ: 'dpop+jwt' })),
 
-    // Two readings of one text.
+    // One text can be read in two ways.
     attack('token-malformed', 'a claim twice', () =>
       signed(JSON.stringify(base()).replace('{', '{"sub":"somebody-else",')),
     ),
@@ -260,7 +260,7 @@ export function tokenAttacks(victim: Victim): TokenAttack[] {
       return JSON.stringify({ protected: head, payload, signature });
     }),
 
-    // Claims that would end up in logs, answers and the audit.
+    // These claims would end up in logs, answers and the audit.
     ...Object.entries({
       'a line break in the name': { name: 'Nora\r\nNurse' },
       'a terminal’s escape in the name': { name: '\u001b[2JNora' },
@@ -275,7 +275,7 @@ export function tokenAttacks(victim: Victim): TokenAttack[] {
       'no user': { sub: undefined },
     }).map(([name, claims]) => attack('token-claims', name, () => sign({ ...base(), ...claims }))),
 
-    // Too much of it.
+    // There is too much of it.
     attack('token-malformed', 'over 8 KiB', () => sign({ ...base(), more: 'x'.repeat(8_192) })),
     attack('token-malformed', 'a payload nested deeply', () =>
       signed(JSON.stringify(base()).replace('{', `{"more":${'['.repeat(900)}${']'.repeat(900)},`)),

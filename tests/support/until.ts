@@ -1,7 +1,7 @@
-/** How long a test waits for something that happens by itself before it fails. */
+/** How long a test waits for something that happens by itself before the test fails. */
 export const WAIT_MS = 30_000;
 
-/** A long wait checks less often, since checking takes time from what is waited for. */
+/** A long wait checks less often, since checking takes time away from what is being waited for. */
 const LOOKS_EVERY_MS = 25;
 
 /** Resolves once `condition` holds, checking every few milliseconds. */

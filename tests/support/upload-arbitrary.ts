@@ -40,7 +40,7 @@ function planArbitrary(type: PlanType): fc.Arbitrary<ModelPlan> {
     }));
 }
 
-/** A record that breaks no rule; records of different `n` share no person. */
+/** A record that breaks no rule. Records with different `n` have no person in common. */
 function recordArbitrary(n: number): fc.Arbitrary<ModelRecord> {
   return fc
     .subarray<PlanType>(
@@ -63,7 +63,7 @@ function recordArbitrary(n: number): fc.Arbitrary<ModelRecord> {
     );
 }
 
-/** An authority's first file, every record of which should be accepted. */
+/** An authority's first file, in which every record should be accepted. */
 export const uploadArbitrary: fc.Arbitrary<ModelUpload> = fc
   .integer({ min: 1, max: 6 })
   .chain((count) => fc.tuple(...Array.from({ length: count }, (_, n) => recordArbitrary(n + 1))))

@@ -23,7 +23,7 @@ export function temporaryFolder(): string {
   return mkdtempSync(join(tmpdir(), 'cpf-loads-'));
 }
 
-/** Bytes in pieces of a given size, as a network would bring them. */
+/** Bytes in pieces of a given size, as a network would deliver them. */
 function inPieces(bytes: Buffer | string, size = 1000): Readable {
   const whole = Buffer.from(bytes);
   return Readable.from(
@@ -34,7 +34,7 @@ function inPieces(bytes: Buffer | string, size = 1000): Readable {
   );
 }
 
-/** What is known of a CSV's rows from outside it. */
+/** What is known about a CSV from outside the file. */
 export function metadata(rowCount: number, differing: CsvMetadata = {}): CsvMetadata {
   return {
     authority: 'ZZ101',
@@ -45,7 +45,7 @@ export function metadata(rowCount: number, differing: CsvMetadata = {}): CsvMeta
   };
 }
 
-/** Reads a file without a store, and returns its spooled rows, in the order of their identities. */
+/** Reads a file without a store, and returns its spooled rows in the order of their identities. */
 export async function read(
   bytes: Buffer | string,
   options: {
@@ -97,7 +97,7 @@ export async function read(
   }
 }
 
-/** Loads text into a test's store, as an operator would. */
+/** Loads text into a test's store as an operator would. */
 export function loader(t: Pick<TestStore, 'store' | 'anchor' | 'dataDir'>) {
   const spoolDir = join(t.dataDir, 'spool');
   return {
@@ -135,7 +135,7 @@ export function loader(t: Pick<TestStore, 'store' | 'anchor' | 'dataDir'>) {
   };
 }
 
-/** Everything that a dry run must leave unchanged, except the store verifier's own signs of life. */
+/** Everything that a dry run must leave unchanged, which excludes the store verifier's own signs of life. */
 async function everythingIn(t: TestStore): Promise<Record<string, unknown>> {
   const kept = (await t.admin.keys('*')).filter(
     (name) => !name.endsWith(':lock') && name !== 'cpf:heartbeat',
@@ -143,7 +143,7 @@ async function everythingIn(t: TestStore): Promise<Record<string, unknown>> {
   const digests = await Promise.all(
     kept.toSorted().map(async (name) => {
       if (name === keys.dataset) {
-        // Said again each second, by the worker that keeps the store; and fields come in any order.
+        // The worker that keeps the store reports this every second, and fields come in any order.
         const { [DURABILITY_FIELD]: _, ...dataset } = await t.admin.hgetall(name);
         return [name, Object.entries(dataset).map(String).toSorted().join()] as const;
       }
@@ -160,10 +160,7 @@ async function everythingIn(t: TestStore): Promise<Record<string, unknown>> {
   };
 }
 
-/**
- * A store for the tests of one file, until they are over, and a loader into it. Each test has its own
- * authority, and so its own ledger.
- */
+/** A store for the tests in one file, and a loader into it. Each test has its own authority, and so its own ledger. */
 export async function startLoading() {
   const t = await startTestStore({ kind: 'demo' });
   afterAll(() => t.stop());
@@ -177,7 +174,7 @@ export async function startLoading() {
     t,
     l,
     newAuthority,
-    /** A file of an authority; its first plan, where nothing else is given. */
+    /** Loads a file of an authority. Unless told otherwise it contains the authority's first plan. */
     loadRecords: (
       authority: OdsCode,
       sequence: number,
@@ -193,7 +190,7 @@ export async function startLoading() {
         .filter((row) => row.authority === authority),
     events: () => t.adminStore.readEvents('system'),
     everything: () => everythingIn(t),
-    /** The question at a restart of Redis: does everything held for an authority agree with the anchor? */
+    /** Asks what a restart of Redis asks: does everything held for an authority agree with the anchor? */
     async expectWhole(authority: OdsCode): Promise<void> {
       const tally = (await t.store.tally()).get(authority);
       expect(t.anchor.authority(authority)).toMatchObject({
@@ -202,7 +199,7 @@ export async function startLoading() {
       });
       expect(t.anchor.loadInProgress(authority)).toBeUndefined();
     },
-    /** Has the store verifier compare everything, as after a restart of Redis. */
+    /** Makes the store verifier compare everything, as after a restart of Redis. */
     async expectOpensAgain(): Promise<void> {
       await t.admin.del(keys.open);
       await until(() => t.store.isOpen(), 'the store opening after a comparison of all it holds');

@@ -2,7 +2,7 @@ import type { CalendarDate } from '#schemas/calendar.ts';
 import type { PlanType } from '#schemas/plans/plan.ts';
 import { day, testNumber } from './rows.ts';
 
-/** The moment at which the uploads of the tests are received, unless a test says otherwise. */
+/** The moment when uploads in tests are received, unless a test says otherwise. */
 export const RECEIVED_AT = Date.parse('2026-11-24T06:00:00Z');
 export const TODAY = day('2026-11-24');
 
@@ -25,7 +25,7 @@ export type ModelUpload = {
   authorityName: string;
   phones: { use: string; value: string }[];
   sequence: number;
-  /** HL7 time stamp. */
+  /** An HL7 time stamp. */
   createdAt: string;
   records: ModelRecord[];
 };
@@ -41,7 +41,7 @@ export function person(n: number, differing: Partial<ModelPerson> = {}): ModelPe
   };
 }
 
-/** A current child protection plan of child `n`, with given changes. */
+/** A current child protection plan for child `n`, with given changes. */
 export function planOf(n: number, differing: Partial<ModelPlan> = {}): ModelRecord {
   return {
     child: person(n),
@@ -49,7 +49,7 @@ export function planOf(n: number, differing: Partial<ModelPlan> = {}): ModelReco
   };
 }
 
-/** An unborn child's plan of mother `n`, due a month from now, with given changes. */
+/** A plan for the unborn child of mother `n`, due in a month, with given changes. */
 export function unbornOf(n: number, differing: Partial<ModelPlan> = {}): ModelRecord {
   return {
     mother: person(n, { dateOfBirth: day('1998-09-11') }),
@@ -161,11 +161,11 @@ type CsvStyle = {
   date?: (date: CalendarDate) => string;
   number?: (number: string) => string;
   type?: (type: PlanType) => string;
-  /** Cells of columns that no upload needs. */
+  /** Cells in columns that an upload does not need. */
   further?: Record<string, string>;
 };
 
-/** One line for each plan; a record of two plans becomes two lines. */
+/** One line for each plan, so that a record with two plans becomes two lines. */
 export function fileCsv(model: Pick<ModelUpload, 'records'>, style: CsvStyle = {}): string {
   const { columns = CSV_COLUMNS, lineEnd = '\n', date = (d) => d, number = (n) => n } = style;
   const lines = model.records.flatMap(({ plans, child, mother }) =>

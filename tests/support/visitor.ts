@@ -1,11 +1,11 @@
 import { until } from './until.ts';
 
-/** A browser without scripts: cookies, forms, and redirects that the test follows itself. */
+/** A browser without scripts: it has cookies and forms, and the test follows redirects itself. */
 export type Visit = {
   status: number;
   headers: Headers;
   text: string;
-  /** What the first heading says. */
+  /** The text of the first heading. */
   heading: string;
   title: string;
 };
@@ -76,8 +76,8 @@ export function createVisitor(baseUrl: string) {
     });
 
   /**
-   * The hidden fields of a page's form. If the page cannot be made at the moment it is opened again, as a
-   * person would.
+   * The hidden fields of a page's form. If the page cannot be made at the moment, it is opened again, as a person would
+   * do.
    */
   async function form(path: string, action = path): Promise<ReturnType<typeof hiddenOf>> {
     let page = await ask(path);
@@ -85,14 +85,14 @@ export function createVisitor(baseUrl: string) {
     return hiddenOf(page, action);
   }
 
-  /** Opens a page, and sends one of its forms with what is typed into it. */
+  /** Opens a page, and sends one of its forms with these values typed in. */
   const send = async (
     action: string,
     typed: Record<string, string> = {},
     from = action,
   ): Promise<Visit> => post(action, { ...(await form(from, action)), ...typed });
 
-  /** Looks a number up, and once more if it could not be checked, as its page says. */
+  /** Looks up a number, and tries once more if it could not be checked, as the page says. */
   async function lookUp(number: string, more: Record<string, string> = {}): Promise<Visit> {
     const look = (): Promise<Visit> => send('/look-up', { number, ...more });
     let answer = await look();
@@ -144,7 +144,7 @@ export function hiddenOf(
   return { form: '', token: '', ...found };
 }
 
-/** Captions of tables that repeat a heading of the page. */
+/** The captions of tables that repeat a heading on the page. */
 export function doubledHeadings({ text }: Visit): string[] {
   const all = (tag: string): string[] =>
     [...text.matchAll(new RegExp(`<${tag}[^>]*>([^]*?)</${tag}`, 'g'))].map(([, inside = '']) =>

@@ -16,7 +16,7 @@ const COSIGNATURE = 4;
 
 type WitnessSigner = { key: WitnessKey; privateKey: KeyObject };
 
-/** A witness's key, made as C2SP signed-note and tlog-cosignature say. */
+/** A witness's key, made as C2SP signed-note and tlog-cosignature specify. */
 export function witnessSigner(name: string): WitnessSigner {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const raw = Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url');
@@ -27,7 +27,7 @@ export function witnessSigner(name: string): WitnessSigner {
   return { key, privateKey };
 }
 
-/** A cosignature line over a checkpoint's text, with its newline. */
+/** A cosignature line for the text of a checkpoint, with its newline. */
 export function cosign(
   { key, privateKey }: WitnessSigner,
   checkpoint: string,
@@ -43,20 +43,20 @@ export function cosign(
 export type TestWitness = {
   signer: WitnessSigner;
   url: string;
-  /** What it last cosigned. */
+  /** The last checkpoint that it cosigned. */
   known: { size: number; root: string };
-  /** Old sizes of the requests it got. */
+  /** The old sizes in the requests it received. */
   asked: number[];
   /** The most requests that it had at the same time. */
   mostAtOnce: number;
-  /** What each answer waits for. */
+  /** Each answer waits for this. */
   hold: Promise<void> | undefined;
-  /** Answers instead of it if set. */
+  /** If set, this answers in its place. */
   instead: ((response: ServerResponse, checkpoint: string) => void | Promise<void>) | undefined;
   close(): Promise<void>;
 };
 
-/** A witness by C2SP tlog-witness, on loopback, for one log. */
+/** A witness as in C2SP tlog-witness, on loopback, for one log. */
 export async function startWitness(
   log: () => readonly VerifierKey[],
   name = 'witness.test/w1',
@@ -119,7 +119,7 @@ export async function startWitness(
   return witness;
 }
 
-/** A file of witnesses in the form of C2SP tlog-policy. */
+/** The text of a witnesses file in the format of C2SP tlog-policy. */
 export function witnessesText(
   witnesses: readonly Pick<TestWitness, 'signer' | 'url'>[],
   required: number,

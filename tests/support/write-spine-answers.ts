@@ -4,8 +4,7 @@ import { formatAcknowledgement, formatNotice } from '#loaders/answers/answers.ts
 import { formatNotification } from '#loaders/answers/notification.ts';
 import { everyAcknowledgement, everyNotice, everyNotification } from './acknowledgements.ts';
 
-// Writes one XML of each kind into a folder for each message type, to be checked against the published
-// schemas.
+// Writes one XML of each kind into a folder for its message type, to be checked against the published schemas.
 const [out = '.'] = process.argv.slice(2);
 const write = (type: string, name: string, xml: string): void => {
   mkdirSync(join(out, type), { recursive: true });
