@@ -226,7 +226,7 @@ describe('repeats within 24 hours', () => {
   });
 
   test.each([
-    ['attempts by a barred user', false],
+    ['tries by a barred user', false],
     ['looks at a child with protected whereabouts', true],
     ['looks, of which only the first came before the protection', false],
     ['looks at a child whom another council has protected for longer', true],
