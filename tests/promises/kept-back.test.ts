@@ -419,13 +419,13 @@ describe('a user barred from a child', () => {
     };
     expect(await found('LA-UNSEEN')).toEqual([true, true]);
     expect(await found('LA-OTHER')).toEqual([false, false]);
-    // By the id in the plan when the user was barred.
+    // Under the id that the plan had when the user was barred.
     const restrictions = await service.store.restrictions(officerCode);
     const set = restrictions.find(({ nhsNumber }) => nhsNumber === UNSEEN);
     if (set === undefined) throw new Error('nothing is kept back');
     await service.store.keepRestriction(officerCode, { ...set, localId: 'LA-BEFORE' });
     expect(await found('LA-BEFORE')).toEqual([true, true]);
-    // By the plan alone, for as long as the bar has been over.
+    // Under the plan's own id, once the restriction has been removed, as it is long after its end.
     await service.store.dropRestrictions(officerCode, [set.id]);
     expect(await found('LA-UNSEEN')).toEqual([true, true]);
   });

@@ -23,7 +23,7 @@ const callers = fc.record({
   organisation: fc.record({ code: text, name: text }),
 });
 
-/** A lookup's event as the service writes it, with the members in the order in which they were drawn. */
+/** A lookup's event as the service writes it, with its members in the same order. */
 const lookups = fc
   .record(
     {

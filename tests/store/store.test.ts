@@ -189,7 +189,7 @@ describe('a lookup', () => {
     ]);
   });
 
-  test('lists a user once in 24 hours, with the time and number of their looks, and never for a silent read', async () => {
+  test('lists a user once in 24 hours, with the time of the latest look and their number, and never for a silent read', async () => {
     const number = testNumber(5);
     await t.store.applyRows(lock, [testRow(number)]);
     const silent = await lookups.lookup(input(number, { access: 'silent-read' }));

@@ -459,7 +459,7 @@ describe('what a council keeps back', () => {
       write([restriction('kept', 'set')]);
       for (let i = 0; i < 40; i++) write([look(CHILD, 'canary', 'ZZH66')]);
       for (let i = 0; i < 30; i++) write([look(OTHER, 'nurse-1', 'ZZH01')]);
-      // Known to the searcher only through another child, of another council.
+      // This user is known only from another child, of another council.
       write([{ ...look(OTHER, 'elsewhere', 'ZZH67'), shown: [], outcome: 'not-flagged' }]);
       if (ended) write([restriction('kept', 'ended'), restriction('again', 'set')]);
       catchUp();

@@ -319,7 +319,7 @@ test('after a session ends, its cookie opens nothing more, and the browser is se
 
 const FILE_FORMS = ['/council/upload', '/council/reconcile', '/council/columns'];
 
-/** Forms that give nothing away, since they have no token. */
+/** Forms from which nothing is accepted, since they have no token. */
 const formOf = (address: string): { body: string; type?: string } =>
   FILE_FORMS.includes(address)
     ? {
@@ -370,7 +370,7 @@ test('a desk answers no HEAD', async () => {
   expect([visit.status, visit.headers.get('allow')]).toEqual([405, 'GET']);
 });
 
-test('nobody acts for an authority in a role at another organisation', async () => {
+test('nobody acts for an authority in a role at an unknown organisation', async () => {
   const visitor = await visitorAs(service, { organisation: 'ZZ999', scopes: ['upload'] });
   expect((await visitor.get('/council')).heading).toBe(COUNCIL.unknown);
 });

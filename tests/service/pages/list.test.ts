@@ -324,7 +324,7 @@ test('a date and too few digits for a number are never read as a number, whereve
   const digitsOf = (text: string): string => text.replaceAll(/[^0-9]/g, '');
   fc.assert(
     fc.property(line, fc.stringMatching(/^[0-9]{9}$/), ({ born, gap, after, isFirst }, id) => {
-      // The digits of both add up to ten, and one of these lines always has the right check digit.
+      // Together both have ten digits, and usually one of these lines has the right check digit.
       const rest = id.slice(0, Math.max(0, 9 - digitsOf(born).length));
       const lines = '0123456789'
         .split('')

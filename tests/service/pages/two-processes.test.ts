@@ -72,7 +72,7 @@ const looked = async (nhsNumber: string): Promise<number> =>
   (await first.events()).filter((event) => event.type === 'lookup' && event.nhsNumber === nhsNumber)
     .length;
 
-test('a look sent to two processes at once is made and recorded once, and one process shows nothing', async () => {
+test('a look sent to two processes at once is made and recorded once, and the other process shows nothing', async () => {
   const [here, there] = await signedInAtBoth();
   const fields = { ...(await here.form('/look-up')), number: PLAN };
   const before = await looked(PLAN);

@@ -50,7 +50,7 @@ test('daily work is not done because only this machine’s clock is ahead', asyn
   await daily.stop();
 });
 
-test('two clocks that are both less than a day ahead remove nothing that may be shown again', async () => {
+test('if both clocks are ahead for less than a day, nothing is removed that may be shown again', async () => {
   const at = Date.now();
   const authority = newAuthority();
   const day = (days: number) => addDays(londonDate(at), days);

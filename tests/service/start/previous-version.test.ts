@@ -12,7 +12,7 @@ import { testNumber } from '../../support/rows.ts';
 import { claims, fill, testFolder, until } from '../../support/service.ts';
 import { startTestStore } from '../../support/test-store.ts';
 
-/** The oldest version whose data folders and processes must still work with this one. */
+/** The version before this one, whose data folders and processes must still work with it. */
 const PREVIOUS = '2ebcbc9';
 
 const shownSchema = z.object({ flags: z.array(z.object({ type: z.string() })) });

@@ -102,7 +102,7 @@ describe('sampling', () => {
   test('is limited, however many requests ask to be traced', () => {
     const { made, ask } = begin(parent('01'), 0, 0);
     for (let i = 0; i < 2_000; i++) ask();
-    // The loop may have run into a second second, each with its own limit.
+    // The loop may span two seconds, each with its own limit.
     expect(made.length).toBeGreaterThanOrEqual(100);
     expect(made.length).toBeLessThanOrEqual(200);
   });

@@ -32,7 +32,7 @@ test('a worker says what is wrong once, however often it checks', async () => {
   for (let i = 0; i < 5; i++) await verifier.look();
   const wrong = t.problems.filter((detail) => detail.startsWith('The store is not whole'));
   const verifying = t.problems.filter((detail) => detail === 'The store is being verified.');
-  // One is from this worker, and the others are from the one that opened the store.
+  // Both this worker and the one that opened the store may say so.
   expect(wrong.length).toBeLessThanOrEqual(2);
   expect(verifying.length).toBeLessThanOrEqual(3);
 });
@@ -88,7 +88,7 @@ test('a worker that keeps the store closed for missing events counts as alive, a
   await readiness.stop();
 });
 
-test('a live data folder last alive days ago opens only once a named person confirms it', async () => {
+test('a live data folder that was last alive days ago opens only once a named person confirms it', async () => {
   t = await startTestStore();
   await t.adminStore.createDataset('live', 'test');
   const alive = Date.now() - 3 * DAY_MS - 60_000;
