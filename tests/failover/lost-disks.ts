@@ -550,7 +550,6 @@ async function withAnchor<T>(folder: string, work: (anchor: Anchor) => T | Promi
   }
 }
 
-/** The children in a notification. */
 const notified = (log: string): Set<string> =>
   NotificationFile.read(log, (file) => {
     const found = new Set<string>();

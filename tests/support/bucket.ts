@@ -15,7 +15,6 @@ export async function startBucket() {
   const bucket = {
     objects,
     actions,
-    /** The names of objects that were removed. */
     deleted,
     endpoint: '',
     /** Refuses these actions, as a bucket does without the rights to them. */

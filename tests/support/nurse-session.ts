@@ -2,7 +2,6 @@ import { createSignedIn, type SignedInDependencies } from '#service/pages/look-u
 import type { Session } from '#service/pages/session/sessions.ts';
 import { role } from './service.ts';
 
-/** A nurse's session that began at this time. */
 export const nurseSession = (at: number): Session => ({
   provider: 'cis2',
   settings: 'digest',

@@ -4,7 +4,6 @@ import { FRAME } from '#schemas/wording/pages.ts';
 
 const CHILDS = PLAN_TYPES['child-protection-plan'];
 const IN_CARE = PLAN_TYPES['looked-after-child'];
-/** The headings of answers. */
 export const HEADINGS = {
   onPlan: CHILDS.heading,
   inCare: IN_CARE.heading,

@@ -22,7 +22,6 @@ export const environmentOf = (environment: Record<string, string>) => ({
   ...environment,
 });
 
-/** A process running the command line. */
 export function cpFlags(
   args: readonly string[],
   environment: Record<string, string>,

@@ -73,7 +73,6 @@ export async function startProxy(socketPath: string) {
 
   return {
     port: (listener.address() as AddressInfo).port,
-    /** The number of connections accepted so far. */
     accepted: () => accepted,
     /** Stops forwarding to the server, from it, or in both directions. */
     mute(way: 'up' | 'down' | 'both' = 'both', connections: Connections = {}): void {

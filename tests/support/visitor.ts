@@ -154,7 +154,6 @@ export function doubledHeadings({ text }: Visit): string[] {
   return all('caption').filter((caption) => headings.has(caption));
 }
 
-/** Where an answer sends its visitor. */
 export const locationOf = ({ headers }: Visit): string => headers.get('location') ?? '';
 
 /** The words of a page, without its markup. */

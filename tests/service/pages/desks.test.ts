@@ -51,7 +51,6 @@ const council: Entry = { people: { authority: 200 } };
 const form: Entry = { people: { authority: 403 } };
 
 const officer: Entry = { people: { privacyOfficer: 200, caldicottGuardian: 200 } };
-/** A form sent without its token. */
 const officerForm: Entry = { people: { privacyOfficer: 403, caldicottGuardian: 403 } };
 
 /** The id of a comparison that does not exist. */
@@ -59,7 +58,6 @@ const COMPARED = '/council/reconcile/00000000-0000-4000-8000-000000000000';
 /** The id of an uploaded file that does not exist. */
 const WAITING = '/council/upload/00000000-0000-4000-8000-000000000000';
 const operator: Entry = { people: { operations: 200 } };
-/** A form sent without its token. */
 const operatorForm: Entry = { people: { operations: 403 } };
 /** A page about something that does not exist. */
 const operatorNothing: Entry = { people: { operations: 404 } };

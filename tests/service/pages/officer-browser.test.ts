@@ -50,7 +50,6 @@ const expectSeen = (page: Page, always = false): Promise<void> =>
 /** 210 mm less the margins of `@page`, at 96 px an inch. */
 const A4_WITHIN_MARGINS_PX = 688;
 
-/** Whether this part of a page is printed. */
 async function printed(page: Page, selector: string): Promise<boolean> {
   await page.emulateMedia({ media: 'print' });
   const is = await page.locator(selector).first().isVisible();
