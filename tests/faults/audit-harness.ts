@@ -130,8 +130,8 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
 
   async function look(): Promise<void> {
     const numbers = [...CHILDREN, ...OTHERS];
-    // Each child is asked about until there is an answer. Otherwise, on a slow machine, the first answer would come too
-    // late for the first children.
+    // Each child is asked about until there is an answer. Otherwise a slow machine would be past the first children
+    // before it gave its first answer.
     let child = 0;
     for (let i = 0; !done.signal.aborted; i++) {
       const address = processes.lookup.address();

@@ -21,7 +21,7 @@ import { claims, role, startTestService, type TestService, until } from '../supp
 import { createVisitor, hiddenOf, type Visit, wordsOf } from '../support/visitor.ts';
 
 /**
- * What a council keeps back about a child never comes out. Nobody but that council learns where the child was looked
+ * What a council keeps back about a child is never revealed. Nobody but that council learns where the child was looked
  * up, and a barred user learns nothing at all about the child.
  */
 

@@ -17,8 +17,8 @@ import { testNumber } from '../../support/rows.ts';
 import { startTestService } from '../../support/service.ts';
 
 /**
- * The pages in a real Chromium, using the demo that `npm start` shows. `npm run test:pages` tries everything; `npm
- * test` includes only the journey and the states of the pages.
+ * The pages in a real Chromium, using the demo that `npm start` shows. `npm run test:pages` tries everything, and
+ * `npm test` only the journey and the states of the pages.
  */
 
 const demo = demoInBrowser();
