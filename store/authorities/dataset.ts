@@ -1,4 +1,3 @@
-import { setImmediate as immediate } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { type Authority, authoritySchema } from '#schemas/authority.ts';
 import {
@@ -84,11 +83,8 @@ export function authorityFields(
   );
 }
 
-/** Every process reads them all each second: in one piece, that would hold lookups up for milliseconds. */
-const AUTHORITIES_AT_ONCE = 16;
-
 /**
- * Every known authority, by code. Other work of this process comes in between.
+ * Every known authority, by code.
  *
  * @throws if one that is known cannot be read: an unreadable directory is not a shorter one.
  */
@@ -96,18 +92,12 @@ export async function readAuthorities(
   redis: Redis,
   codes: readonly string[],
 ): Promise<Map<string, Authority>> {
-  async function read(code: string): Promise<[string, Authority]> {
-    const authority = parseAuthority(code, await redis.hgetall(keys.authority(code)));
+  const replies = await Promise.all(codes.map((code) => redis.hgetall(keys.authority(code))));
+  const authorities = new Map<string, Authority>();
+  for (const [i, code] of codes.entries()) {
+    const authority = parseAuthority(code, replies[i] ?? {});
     if (authority === undefined) throw new Error(`what is held of authority ${code} is unreadable`);
-    return [code, authority];
+    authorities.set(code, authority);
   }
-  const reading: Promise<[string, Authority][]>[] = [];
-  for (let from = 0; from < codes.length; from += AUTHORITIES_AT_ONCE) {
-    if (from > 0) await immediate();
-    const some = Promise.all(codes.slice(from, from + AUTHORITIES_AT_ONCE).map(read));
-    // It may fail before anybody waits for it.
-    some.catch(() => undefined);
-    reading.push(some);
-  }
-  return new Map((await Promise.all(reading)).flat());
+  return authorities;
 }
