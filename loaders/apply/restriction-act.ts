@@ -60,25 +60,32 @@ export const restrictionActs = actsOf('restriction', {
   async givenUp(store, anchor, { authority }, id) {
     const held = await store.restriction(authority, id);
     if (held === undefined) anchor.doubtAct({ authority, act: id });
-    else if (held.ended === undefined) await store.appendEvent(stillInForce(authority, held));
+    else if (held.ended === undefined) {
+      // Recorded after the end that the store has lost.
+      const by = { name: 'keeper' };
+      await store.appendEvent(restrictionEvent(authority, held, 'set', RESTRICTION.endLost, by));
+    }
   },
 });
 
-/** Comes on record after the end that the store has lost. */
-const stillInForce = (
+/** What is recorded of an act. It is sealed as one only if the store has it too. */
+export const restrictionEvent = (
   authority: string,
   { id, kind, nhsNumber, user }: Restriction,
+  act: RestrictionEvent['act'],
+  reason: string,
+  { name, caller, account }: { name: string } & Pick<RestrictionEvent, 'caller' | 'account'>,
 ): RestrictionEvent => ({
   type: 'restriction',
   auditId: randomUUID(),
-  act: 'set',
+  act,
   restriction: id,
   kind,
   authority,
   nhsNumber,
-  ...omitUndefined({ barredUser: user?.id }),
-  by: 'keeper',
-  reason: RESTRICTION.endLost,
+  by: name,
+  reason,
+  ...omitUndefined({ barredUser: user?.id, caller, account }),
 });
 
 /**

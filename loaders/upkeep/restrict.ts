@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { RestrictionEvent } from '#schemas/audit/audit-event.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
@@ -7,8 +6,14 @@ import { isOver } from '#schemas/plans/plan.ts';
 import type { Restriction } from '#store/authorities/restrictions.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { actOnRestriction, inForce, isInForce, isSame } from '../apply/restriction-act.ts';
-import { type Acting, type Changing, changing, instantOf, newActId } from './changing.ts';
+import {
+  actOnRestriction,
+  inForce,
+  isInForce,
+  isSame,
+  restrictionEvent,
+} from '../apply/restriction-act.ts';
+import { type Changing, changing, instantOf, newActId } from './changing.ts';
 import { plansNotOver } from './plans-not-over.ts';
 
 const DAY_MS = 86_400_000;
@@ -64,7 +69,7 @@ export function setRestriction(
         ? (await othersProtecting(store, authority, [next])).get(nhsNumber)?.councils
         : undefined;
     const event = {
-      ...eventOf(authority, next, 'set', reason, by),
+      ...restrictionEvent(authority, next, 'set', reason, by),
       ...omitUndefined({ protectedBy }),
     };
     await actOnRestriction(store, anchor, lock, next, { event, next });
@@ -90,7 +95,7 @@ export function endRestriction(
     const { acting: _, ...standing } = held;
     const next = { ...standing, ended: { name: by.name, at: instantOf(now), reason } };
     begins();
-    const event = eventOf(authority, next, 'ended', reason, by);
+    const event = restrictionEvent(authority, next, 'ended', reason, by);
     await actOnRestriction(store, anchor, lock, standing, { event, next });
     return { kind: 'ended' };
   });
@@ -126,7 +131,7 @@ export function endActInDoubt(
       };
       // First: an act that the store does not have is not sealed as one.
       await store.keepRestriction(authority, ended);
-      await store.appendEvent(eventOf(authority, ended, 'ended', reason, by));
+      await store.appendEvent(restrictionEvent(authority, ended, 'ended', reason, by));
     }
     anchor.settleAct(doubted);
     return { kind: 'ended' };
@@ -226,25 +231,4 @@ async function othersProtecting(
     if (councils.length > 0) others.set(nhsNumber, { councils, isFirst: all[0] === authority });
   }
   return others;
-}
-
-function eventOf(
-  authority: OdsCode,
-  { id, kind, nhsNumber, user }: Restriction,
-  act: RestrictionEvent['act'],
-  reason: string,
-  { name, caller, account }: Acting,
-): RestrictionEvent {
-  return {
-    type: 'restriction',
-    auditId: randomUUID(),
-    act,
-    restriction: id,
-    kind,
-    authority,
-    nhsNumber,
-    by: name,
-    reason,
-    ...omitUndefined({ barredUser: user?.id, caller, account }),
-  };
 }

@@ -557,7 +557,7 @@ describe('many files', () => {
   });
 });
 
-describe('a file in the place of an answer', () => {
+describe('a file where an answer would be written', () => {
   test('is neither replaced nor followed, and the answer is written once it has gone', async () => {
     const answer = join(outbox, 'a.xml.ack.json');
     const elsewhere = join(dir, 'done', 'theirs');

@@ -49,7 +49,7 @@ test('a client that does not read its answer is cut off', async () => {
   const { port } = await serve({ unreadMs: SHORT_MS }, () => new Response(LARGE));
   const slow = client(port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   slow.socket.pause();
-  // A client that reads nothing is not told by its operating system, so this asks the server.
+  // A client that reads nothing does not notice the end of its connection, so it writes until that fails.
   await until(async () => {
     slow.socket.write('x');
     return slow.closed() || slow.socket.destroyed;
