@@ -7,7 +7,7 @@ const YOUNG_SPACE = new URL('../../../service/start/young-space.ts', import.meta
 
 /**
  * The space for new objects in a process that makes as many of them as 1,000 lookups a second, some of which stay alive
- * for a while.
+ * for a while: once it is large, or its rate has been worked out twice.
  *
  * @param perSecond the rate of lookups that the process is told
  */
@@ -17,15 +17,20 @@ async function spaceAfterLookups(perSecond: number): Promise<number> {
     setFlagsFromString('--semi-space-growth-factor=1');
     const { limitYoungSpace } = await import(${JSON.stringify(YOUNG_SPACE)});
     const began = performance.now();
-    limitYoungSpace(() => ((performance.now() - began) * ${perSecond}) / 1_000);
+    let asked = 0;
+    limitYoungSpace(() => {
+      asked++;
+      return ((performance.now() - began) * ${perSecond}) / 1_000;
+    });
+    const size = () =>
+      getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space').space_size;
     const held = Array.from({ length: 40_000 });
     let next = 0;
-    for (let turn = 0; turn < 100; turn++) {
+    for (let turn = 0; asked < 3 && size() <= ${16 * MIB}; turn++) {
       for (let i = 0; i < 8_000; i++) held[next++ % held.length] = { turn, text: [i, 'x' + next] };
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
-    const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space');
-    console.log(young.space_size);`;
+    console.log(size());`;
   const { stdout } = await promisify(execFile)(process.execPath, [
     '--input-type=module',
     '--eval',
