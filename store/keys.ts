@@ -46,7 +46,7 @@ export const keys = {
   blocked: 'cpf:blocked',
   /** Ended sessions of browser pages, by when they ended. */
   ended: 'cpf:ended',
-  /** Something that may be done once: a form sent, a logout token used. */
+  /** Something that may be done once: a form sent, a role chosen. */
   once: (what: string) => `cpf:{once}:${what}`,
   use: (window: number) => `cpf:{use}:${window}`,
   /** What each process reports about a minute, for the operator's page. */

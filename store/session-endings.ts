@@ -46,6 +46,11 @@ export type SessionEndings = {
    * Rejects if Redis does not answer.
    */
   once: (text: string, forMs?: number) => Promise<boolean>;
+  /**
+   * Makes a choice where only the first counts, within the longest life of a session: whether this is the first, or
+   * the same as a first made at most `againMs` ago. Rejects if Redis does not answer.
+   */
+  choose: (of: string, choice: string, againMs: number) => Promise<'first' | 'again' | 'refused'>;
   stop: () => void;
 };
 
@@ -256,6 +261,16 @@ export function createSessionEndings(
     endByToken: (token, endings) => record(endings, token),
     async once(text, forMs = keepMs) {
       return (await redis.set(keys.once(digest(text)), '1', 'PX', forMs, 'NX')) === 'OK';
+    },
+    async choose(of, choice, againMs) {
+      const at = await askTime();
+      const chosen = digest(JSON.stringify([of, choice]));
+      // A digest has no blank.
+      const given = `${at} ${chosen}`;
+      const first = await redis.set(keys.once(digest(of)), given, 'PX', keepMs, 'NX', 'GET');
+      if (first === null) return 'first';
+      const [firstAt, what] = first.split(' ');
+      return what === chosen && Math.abs(at - Number(firstAt)) <= againMs ? 'again' : 'refused';
     },
     stop() {
       stopped = true;

@@ -164,3 +164,14 @@ test('entries larger than any ending are not sent to the processes, and are remo
   expect(Math.max(...lengths)).toBeLessThan(100);
   endings.stop();
 });
+
+test('the first of several choices counts, and counts again only for a moment and for the same choice', async () => {
+  const [one, two] = await processes();
+  expect(await one.choose('c', 'this', 60_000)).toBe('first');
+  expect(await two.choose('c', 'this', 60_000)).toBe('again');
+  expect(await two.choose('c', 'other', 60_000)).toBe('refused');
+  expect(await one.choose('c', 'this', 60_000)).toBe('again');
+  await until(async () => (await two.choose('c', 'this', 1)) === 'refused');
+  one.stop();
+  two.stop();
+});

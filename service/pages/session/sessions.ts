@@ -66,10 +66,10 @@ export type Sessions = {
     issuedAt?: number,
     id?: string,
   ) => { id: string; cookie: string } | undefined;
-  /** Whether one began here a moment ago, and no browser has come with it yet. */
-  isUnused: (id: string) => boolean;
-  /** Whether a session that began then, or now, would be over because its provider has ended it. */
-  isOver: (signedIn: SignedIn, issuedAt?: number) => boolean;
+  /** Whether a browser has come with one that began here a moment ago; `undefined` of any other. */
+  isUsed: (id: string) => boolean | undefined;
+  /** Whether a session that began then, or now, would be over: it has ended, or its provider has ended it. */
+  isOver: (signedIn: SignedIn, issuedAt?: number, id?: string) => boolean;
   /** The cookie of a session in use. */
   renew: (session: Session) => string;
   /** Whether one is known to have ended early. */
@@ -99,7 +99,7 @@ type SessionDependencies = {
 export function createSessions(dependencies: SessionDependencies): Sessions {
   const { sealer, cookies, endings, isProvider, blocked, revoked, now = Date.now } = dependencies;
 
-  const unused = new Set<string>();
+  const used = new Map<string, boolean>();
 
   const endsAt = ({ issuedAt, seenAt }: Session): number =>
     Math.min(issuedAt + LONGEST_MS, seenAt + IDLE_MS);
@@ -123,7 +123,7 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
       if (cookie === undefined) return { kind: 'none' };
       const session = sessionSchema.safeParse(sealer.open('session', cookie)).data;
       if (session === undefined) return { kind: 'none' };
-      unused.delete(session.id);
+      if (used.has(session.id)) used.set(session.id, true);
       const isOfTheFuture = session.seenAt > now() + CLOCKS_APART_MS;
       if (now() >= endsAt(session) || isOfTheFuture || !isProvider(session) || revoked(session)) {
         return { kind: 'over' };
@@ -146,19 +146,19 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
           return { kind: 'refused', code: 'token-required' };
       }
     },
-    isOver(signedIn, issuedAt = endings.now()) {
+    isOver(signedIn, issuedAt = endings.now(), id = '') {
       return (
         issuedAt !== undefined &&
-        (hasEnded({ ...signedIn, id: '', issuedAt }) || endings.isLost(issuedAt))
+        (hasEnded({ ...signedIn, id, issuedAt }) || endings.isLost(issuedAt))
       );
     },
     begin(signedIn, issuedAt = endings.now(), id = randomUUID()) {
       if (issuedAt === undefined || endings.now() === undefined) return undefined;
-      unused.add(id);
-      setTimeout(() => unused.delete(id), UNUSED_FOR_MS).unref();
+      used.set(id, false);
+      setTimeout(() => used.delete(id), UNUSED_FOR_MS).unref();
       return { id, cookie: cookieOf({ ...signedIn, id, issuedAt, seenAt: now() }) };
     },
-    isUnused: (id) => unused.has(id),
+    isUsed: (id) => used.get(id),
     renew: (session) => cookieOf({ ...session, seenAt: now() }),
     hasEnded,
     end: ({ id }) => endings.endSession(id),

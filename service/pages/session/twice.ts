@@ -2,7 +2,7 @@
 type Held<Answer> = { answer: Promise<Answer>; given?: Answer };
 
 /** For a form that a double click sends twice: the browser shows the answer to the second. */
-const HELD_FOR_MS = 5_000;
+export const HELD_FOR_MS = 5_000;
 
 /**
  * Judges forms. One that comes again in the same moment gets the answer to the first: while that is being judged, and

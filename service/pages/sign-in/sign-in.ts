@@ -37,7 +37,7 @@ import { type FormRefusal, type Forms, readForm } from '../session/forms.ts';
 import { FORMS_REFUSED } from '../session/forms-refused.ts';
 import type { Sealer } from '../session/seal.ts';
 import { type Session, type Sessions, type SignedIn, signedInSchema } from '../session/sessions.ts';
-import { createTwice } from '../session/twice.ts';
+import { createTwice, HELD_FOR_MS } from '../session/twice.ts';
 import { FLOW_LASTS_MS, type Visits } from '../session/visits.ts';
 import { limited, type Provider, type Returned, type Sent } from './openid.ts';
 import { refusedPage, signInRefusalOf } from './refused.ts';
@@ -163,7 +163,7 @@ export function createSignIn(dependencies: SignInDependencies) {
 
   // Once a browser has come with the session, it has the answer: nobody is let in by the same form again.
   const judgeOnce = createTwice<LetIn | Page>(
-    (answer) => 'session' in answer && sessions.isUnused(answer.session),
+    (answer) => 'session' in answer && sessions.isUsed(answer.session) === false,
   );
 
   // While it is being judged, and no longer: a code and a state count once.
@@ -268,7 +268,7 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     }
     // The provider has ended the very session that it lets in: it would be over at once, and the browser
     // would go in circles.
-    if (sessions.isOver(signedIn, issuedAt)) return refusedPage('not-finished', provider);
+    if (sessions.isOver(signedIn, issuedAt, id)) return refusedPage('not-finished', provider);
     const session = sessions.begin(signedIn, issuedAt, id);
     if (session === undefined) return notLetIn(incoming, signedIn, provider, 'could-not-check');
     const former = sessions.read(incoming);
@@ -470,15 +470,20 @@ ${button(SIGN_IN.continue)}
       : chooseRole(each, ended, issuedAt);
   }
 
-  /** Lets somebody in by the first choice that comes of those of one sign-in. */
+  /**
+   * Lets somebody in by the first choice that comes of those of one sign-in. If it comes again, as to another process by
+   * a double click, it leads into the session that it made: all that makes one is in the form.
+   */
   async function takeOnce(
     incoming: IncomingMessage,
     { id, signedIn, issuedAt }: Choice,
     provider: string,
   ): Promise<LetIn | Page> {
-    const isFirst = await endings.once(`role ${id}`).catch(() => undefined);
-    if (isFirst === undefined) return notLetIn(incoming, signedIn, provider, 'could-not-check');
-    if (!isFirst) {
+    const taken = await endings
+      .choose(`role ${id}`, signedIn.role.id, HELD_FOR_MS)
+      .catch(() => undefined);
+    if (taken === undefined) return notLetIn(incoming, signedIn, provider, 'could-not-check');
+    if (taken === 'refused' || sessions.isUsed(id)) {
       note(incoming, 'form-untrusted', signedIn);
       return refusedPage('not-finished', provider);
     }

@@ -72,6 +72,7 @@ test('an idle session still ends after ten minutes', async () => {
       endSession: () => Promise.resolve(),
       endByToken: () => Promise.resolve(true),
       once: () => Promise.resolve(true),
+      choose: () => Promise.resolve('first'),
       stop: () => undefined,
     },
     isProvider: () => true,

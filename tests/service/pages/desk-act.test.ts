@@ -50,6 +50,7 @@ beforeAll(async () => {
     endSession: () => Promise.resolve(),
     endByToken: () => Promise.resolve(true),
     once: (text: string) => Promise.resolve(!used.has(text) && used.add(text).has(text)),
+    choose: () => Promise.resolve('first' as const),
     stop: () => undefined,
   };
   const log = createLog('silent');

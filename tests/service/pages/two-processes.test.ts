@@ -1,15 +1,22 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readConfiguration } from '#schemas/configuration.ts';
-import { ATTENDANCE, LIST, NOT_CHECKED } from '#schemas/wording/pages.ts';
+import { ATTENDANCE, LIST, NOT_CHECKED, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
 import { type Service, startService } from '#service/main.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
+import { type Cis2, openFor, startCis2, throughCis2 } from '../../support/cis2.ts';
 import { HEADINGS } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
-import { createVisitor, hiddenOf, signedIn, type Visitor } from '../../support/visitor.ts';
+import {
+  createVisitor,
+  hiddenOf,
+  locationOf,
+  signedIn,
+  type Visitor,
+} from '../../support/visitor.ts';
 
 /**
  * A load balancer may send the two requests of a double click to two processes, which share only Redis and the keys.
@@ -20,13 +27,14 @@ const OTHER = testNumber(7_502);
 
 let first: TestService;
 let second: Service;
+let cis2: Cis2;
 let folder: string;
 
 beforeAll(async () => {
   folder = await testFolder();
-  const keysFile = join(folder, 'keys');
-  await writeFile(keysFile, 'c5'.repeat(32));
-  const environment = { SESSION_KEYS_FILE: keysFile, PASTED_LISTS_A_DAY: '5' };
+  cis2 = await startCis2();
+  const opened = await openFor(cis2, folder);
+  const environment = { ...opened.environment, PASTED_LISTS_A_DAY: '5' };
   first = await startTestService({
     environment,
     authorities: [
@@ -56,14 +64,21 @@ beforeAll(async () => {
 afterAll(async () => {
   await second?.stop();
   await first?.stopAndRemove();
+  await cis2?.stop();
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
+
+/** The same browser, as far as its cookies go, whose requests go to the other process. */
+function atSecond(here: Visitor): Visitor {
+  const there = createVisitor(second.baseUrl);
+  for (const [name, value] of here.jar) there.jar.set(name, value);
+  return there;
+}
 
 /** One browser whose requests go to both processes. */
 async function signedInAtBoth(person?: string): Promise<[Visitor, Visitor]> {
   const here = await signedIn(first, person);
-  const there = createVisitor(second.baseUrl);
-  for (const [name, value] of here.jar) there.jar.set(name, value);
+  const there = atSecond(here);
   await until(async () => (await there.get('/look-up')).status === 200, 'the second process');
   return [here, there];
 }
@@ -106,4 +121,55 @@ test('an outcome sent to two processes at once is recorded by each for the same 
   // A notification has only the latest outcome of a look, so the council learns the same as from one process.
   expect(looks).toHaveLength(2);
   expect(new Set(looks.map((event) => 'lookupId' in event && event.lookupId)).size).toBe(1);
+});
+
+describe('a choice of a role sent to two processes', () => {
+  let counted = 0;
+
+  /** One browser at both processes, and the fields of its form for each of two roles. */
+  async function choosing() {
+    const here = createVisitor(first.baseUrl);
+    const roles = [{ id: '1' }, { id: '2', role: 'Other Nurse Role' }];
+    cis2.next(`5550000${20_000 + ++counted}`, { roles, selectedRole: undefined });
+    const { pathname, search } = await throughCis2(cis2, await here.get('/sign-in/cis2'));
+    const page = await here.get(`${pathname}${search}`);
+    const [one = '', other = ''] = [
+      ...page.text.matchAll(/name="role" type="radio" value="([^"]+)"/g),
+    ].map(([, role = '']) => role);
+    const there = atSecond(here);
+    await until(async () => (await there.get('/sign-in')).status === 200, 'the second process');
+    const fields = hiddenOf(page, '/role');
+    return { here, there, one: { ...fields, role: one }, other: { ...fields, role: other } };
+  }
+
+  test('leads into one session, at the same moment or once the first answer is lost', async () => {
+    for (const isAtOnce of [true, false]) {
+      const { here, there, one } = await choosing();
+      const answers = isAtOnce
+        ? await Promise.all([here.post('/role', one), there.post('/role', one)])
+        : [await here.post('/role', one), await there.post('/role', one)];
+      expect(answers.map(locationOf)).toEqual(['/look-up', '/look-up']);
+      expect((await there.get('/look-up')).status).toBe(200);
+      const form = hiddenOf(await there.get('/look-up'), '/sign-out');
+      await there.post('/sign-out', form);
+      await until(async () => (await here.get('/look-up')).status === 303, 'the session to end');
+    }
+  });
+
+  test('counts for the first role only', async () => {
+    const { here, there, one, other } = await choosing();
+    expect(locationOf(await here.post('/role', one))).toBe('/look-up');
+    const second = await there.post('/role', other);
+    expect(second.heading).toBe(SIGN_IN_REFUSED.notFinished);
+    expect((await there.get('/look-up')).headers.get('location')).toBe('/sign-in');
+  });
+
+  test('does not bring back a session that has ended meanwhile', async () => {
+    const { here, there, one } = await choosing();
+    await here.post('/role', one);
+    const ended = atSecond(here);
+    await here.post('/sign-out', hiddenOf(await here.get('/look-up'), '/sign-out'));
+    await until(async () => (await ended.get('/look-up')).status === 303, 'the second process');
+    expect((await there.post('/role', one)).heading).toBe(SIGN_IN_REFUSED.notFinished);
+  });
 });
