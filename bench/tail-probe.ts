@@ -6,6 +6,8 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { renameSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { PerformanceObserver } from 'node:perf_hooks';
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Redis } from 'ioredis';
 
 /** From when to when, milliseconds since 1970. */
@@ -18,6 +20,10 @@ export type Probed = {
   collecting: Span[];
   /** While the event loop was blocked. */
   stalled: Span[];
+  /** V8's spaces at the beginning, bytes: in memory, and of that in use. */
+  heap: { name: string; resident: number; used: number }[];
+  /** What is still needed at the end, bytes: the rest of what is in use waits to be collected. */
+  needed: number;
 };
 
 const TURN_MS = 2;
@@ -25,9 +31,23 @@ const KEYS_A_LOOKUP = 4;
 
 const now = (): number => performance.timeOrigin + performance.now();
 
+const heap = (): Probed['heap'] =>
+  getHeapSpaceStatistics().map((space) => ({
+    name: space.space_name,
+    resident: space.physical_space_size,
+    used: space.space_used_size,
+  }));
+
 /** @param client the class of the connections that the process has already */
 function begin(client: typeof Redis): () => Probed {
-  const probed: Probed = { requests: [], calls: [], collecting: [], stalled: [] };
+  const probed: Probed = {
+    requests: [],
+    calls: [],
+    collecting: [],
+    stalled: [],
+    heap: heap(),
+    needed: 0,
+  };
   const startedAt = new WeakMap<IncomingMessage, number>();
   const started = (message: unknown): void => {
     startedAt.set((message as { request: IncomingMessage }).request, now());
@@ -69,6 +89,9 @@ function begin(client: typeof Redis): () => Probed {
     unsubscribe('http.server.response.finish', finished);
     observer.disconnect();
     clearInterval(turning);
+    setFlagsFromString('--expose-gc');
+    runInNewContext('gc')();
+    probed.needed = heap().reduce((sum, { used }) => sum + used, 0);
     return probed;
   };
 }

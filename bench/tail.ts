@@ -5,7 +5,7 @@ import { root } from './processes.ts';
 import type { Fact } from './report.ts';
 import type { Probed, Span } from './tail-probe.ts';
 
-/** What delays the slowest requests, in the words of the report. */
+/** What delays the slowest requests, and what a lookup process's memory holds, in the words of the report. */
 
 export const TAIL_PROBE: string = join(root, 'bench', 'tail-probe.ts');
 
@@ -20,6 +20,37 @@ type Waits = { span: Span; waitedMs: number }[];
 function waitedMs(pid: number): number {
   const [, waited] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ');
   return Number(waited) / 1e6;
+}
+
+/** A process's resident memory, MiB: mapped files, which processes share, and its own. */
+function residentOf(pid: number) {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const mib = (field: string) => Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) / 1024;
+  return { files: mib('RssFile'), own: mib('RssAnon') };
+}
+
+/** Where memory goes, MiB. */
+function explainMemory(
+  { heap, needed }: Probed,
+  { files, own }: ReturnType<typeof residentOf>,
+): Fact {
+  const mib = (bytes: number) => bytes / 1_048_576;
+  const resident = (spaces: Probed['heap']) =>
+    spaces.reduce((total, space) => total + mib(space.resident), 0);
+  const fresh = heap.filter(({ name }) => name.startsWith('new_'));
+  const older = heap.filter(({ name }) => !name.startsWith('new_'));
+  const parts = {
+    'mapped files, shared by processes': files,
+    'new objects': resident(fresh),
+    [`older objects and code (${mib(needed).toFixed(0)} after a full collection)`]: resident(older),
+    'all else': own - resident(heap),
+  };
+  return {
+    what: 'memory of a lookup process, before it was traced, MiB',
+    value: Object.entries(parts)
+      .map(([name, part]) => `${name} ${part.toFixed(0)}`)
+      .join('; '),
+  };
 }
 
 /** Traces a lookup process started with `tail-probe.ts`, and how long it and Redis wait for a processor, until asked. */
@@ -39,6 +70,7 @@ export function traceTail(pids: { lookup: number; redis: number }, file: string)
     }
     beforeAt = at;
   }, SAMPLED_EVERY_MS);
+  const resident = residentOf(pids.lookup);
   process.kill(pids.lookup, 'SIGUSR2');
   return {
     async end(): Promise<Fact[]> {
@@ -49,7 +81,8 @@ export function traceTail(pids: { lookup: number; redis: number }, file: string)
         if (performance.now() > giveUpAt) throw new Error('the lookup process left no trace');
         await pause(10);
       }
-      return explain(JSON.parse(readFileSync(file, 'utf8')) as Probed, waits);
+      const probed = JSON.parse(readFileSync(file, 'utf8')) as Probed;
+      return [...explain(probed, waits), explainMemory(probed, resident)];
     },
   };
 }
@@ -85,7 +118,7 @@ const mean = (values: readonly number[]): number =>
 
 /** Means over the slowest requests beside those over all: a request's time, and how much of it each cause took. */
 export function explain(
-  { requests, calls, collecting, stalled }: Probed,
+  { requests, calls, collecting, stalled }: Omit<Probed, 'heap' | 'needed'>,
   waits: Record<'lookup' | 'redis', Waits>,
 ): Fact[] {
   const slowest = requests
