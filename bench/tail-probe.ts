@@ -90,7 +90,8 @@ function begin(client: typeof Redis): () => Probed {
     observer.disconnect();
     clearInterval(turning);
     setFlagsFromString('--expose-gc');
-    runInNewContext('gc')();
+    const collect = runInNewContext('gc') as () => void;
+    collect();
     probed.needed = heap().reduce((sum, { used }) => sum + used, 0);
     return probed;
   };
