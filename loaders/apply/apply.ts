@@ -55,12 +55,15 @@ export async function applyJournal(
   const tally = (await read()).get(authority);
   await lock.renew();
   const reconciled = asDecided && agreesWith(tally, expected);
-  const acknowledgement = reconciled
-    ? journal.acknowledgement
-    : withDifference(journal.acknowledgement, expected.rows, tally?.rows ?? 0);
-
-  const after = missingAfter(anchor, authority, { sequence, closed });
-  const { sequence: number } = acknowledgement;
+  const { sequence: number, counts } = journal.acknowledgement;
+  const refused = counts.refused > 0;
+  const after = missingAfter(anchor, authority, { sequence, number, closed, refused });
+  const acknowledgement = withRemarks(journal.acknowledgement, [
+    ...(reconciled ? [] : [FILE_REMARKS.storeDiffers(expected.rows, tally?.rows ?? 0)]),
+    ...(closed !== undefined && after.some(({ refusedIn }) => refusedIn === number)
+      ? [FILE_REMARKS.refusedAfterDifference]
+      : []),
+  ]);
   const missing = agreesWith(tally, expected)
     ? after
     : withDiffering(after, { sequence: highestSequence, number });
@@ -136,20 +139,25 @@ export const lacksFile = (anchor: Anchor, authority: string): boolean =>
   anchor.missingFiles(authority).length > 0;
 
 /**
- * The abandoned files that will still be missing once this file is loaded; a full refresh states everything
- * that older files did.
+ * What will still be missing once this file is loaded. A full refresh states everything that older files did. But if any
+ * of its records is refused, that may be what the store had lost, and then it does not end a difference.
  */
 const missingAfter = (
   anchor: Anchor,
   authority: string,
-  { sequence, closed = -1 }: { sequence: number; closed: number | undefined },
+  {
+    sequence,
+    number,
+    closed = -1,
+    refused,
+  }: { sequence: number; number: number; closed: number | undefined; refused: boolean },
 ): MissingFile[] =>
-  anchor
-    .missingFiles(authority)
-    .filter(
-      (each) =>
-        (each.sequence !== sequence || each.fullOnly !== undefined) && each.sequence > closed,
-    );
+  anchor.missingFiles(authority).flatMap((each) => {
+    if (each.sequence > closed) {
+      return each.sequence === sequence && each.fullOnly === undefined ? [] : [each];
+    }
+    return refused && each.fullOnly === 'difference' ? [{ ...each, refusedIn: number }] : [];
+  });
 
 export function ledgerEntry(
   sequence: number,
@@ -226,20 +234,8 @@ function agrees(decided: DecidedEffect, done: RowEffect | RemovalEffect | undefi
   return done === decided || (done === 'unchanged' && decided !== 'superseded');
 }
 
-function withDifference(
-  acknowledgement: Acknowledgement,
-  expected: number,
-  held: number,
-): Acknowledgement {
-  return {
-    ...acknowledgement,
-    warnings: [
-      {
-        code: acknowledgement.code,
-        place: 'file',
-        hint: FILE_REMARKS.storeDiffers(expected, held),
-      },
-      ...acknowledgement.warnings,
-    ],
-  };
+function withRemarks(acknowledgement: Acknowledgement, hints: readonly string[]): Acknowledgement {
+  const { code, warnings } = acknowledgement;
+  const remarks = hints.map((hint) => ({ code, place: 'file', hint }));
+  return { ...acknowledgement, warnings: [...remarks, ...warnings] };
 }

@@ -14,8 +14,9 @@ import { StoreNotWhole } from '#store/errors.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
+import { whyLacking } from '#store/trust/lacking.ts';
 import type { Resumption } from '#store/trust/verifier.ts';
-import { anchoredHeldFile, applyJournal, lacksFile, ledgerEntry } from '../apply/apply.ts';
+import { anchoredHeldFile, applyJournal, ledgerEntry } from '../apply/apply.ts';
 import type { OnProgress } from '../check/progress.ts';
 import { type ReadUpload, readUpload, type WholeHeader } from '../check/read.ts';
 import type { NumberTracer } from '../check/tracing/tracer.ts';
@@ -442,7 +443,9 @@ export async function resumeLoad(
     // In one that is not open, the part held may be older than what was held.
     if (await store.isOpen()) {
       const isDone = await giveUp(store, anchor, load, lock);
-      if (isDone && !lacksFile(anchor, authority)) return { kind: 'resumed' };
+      const lacking = whyLacking(anchor, authority);
+      if (lacking !== '') return { kind: 'behind', why: lacking };
+      if (isDone) return { kind: 'resumed' };
     }
     const { sequenceOffset } = await store.intakeState(authority);
     const why = LOAD_FAILED.journalGone(load.sequence - sequenceOffset, authority);

@@ -22,9 +22,24 @@ export async function endInterrupted(
   stopped?: AbortSignal,
 ): Promise<void> {
   const load = anchor.loadInProgress(lock.authority);
-  if (load === undefined) return;
+  if (load === undefined) return rememberEarlierDifference(store, anchor, lock);
   if ((await resumeUnderLock(store, anchor, load, lock, stopped)) !== 'lost') return;
   await giveUp(store, anchor, load, lock);
+}
+
+/**
+ * A difference of which only the store knows, found by a version that kept no note of it in the anchor or before an older
+ * anchor was put back: the next file must not end it.
+ */
+async function rememberEarlierDifference(
+  store: Store,
+  anchor: Anchor,
+  { authority }: AuthorityLock,
+): Promise<void> {
+  const { authority: known, sequenceOffset } = await store.intakeState(authority);
+  if (known?.sequence === undefined || known.reconciled || lacksFile(anchor, authority)) return;
+  const { sequence } = known;
+  rememberDifference(anchor, authority, { sequence, number: sequence - sequenceOffset });
 }
 
 /**

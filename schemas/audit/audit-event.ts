@@ -326,6 +326,7 @@ export const operatorEventSchema = z.object({
     'hold-discarded',
     'number-sensitive',
     'sequence-reset',
+    'plans-confirmed',
     'notifications-resent',
     'mesh-resent',
     'mesh-dropped',

@@ -29,6 +29,7 @@ const EVENT_NAMES: Record<WrittenEvent['type'] | UnreadableEvent['type'], string
   'hold-released': 'Held file released',
   'hold-discarded': 'Held file discarded',
   'sequence-reset': 'File numbering started again',
+  'plans-confirmed': 'Plans of a council confirmed after a difference',
   'holdings-read': 'Plans held read or compared',
   withdrawal: 'Withdrawal of a flag',
   restriction: 'Protected whereabouts or barred user',

@@ -31,7 +31,13 @@ export const LOAD_FAILED = {
   fullRefreshNeeded: (number: number, authority: string) =>
     `File ${number} of authority ${authority} was cut short, so only a part of it is held, and a new numbering has begun since. Only a full refresh brings the authority up to date.`,
   differs: (number: number, authority: string) =>
-    `After ${number < 0 ? 'the last file' : `file ${number}`} of authority ${authority} the store did not hold what had been loaded, so plans may be missing. Find out why. Only a full refresh brings the authority up to date.`,
+    `After ${number < 0 ? 'the last file' : `file ${number}`} of authority ${authority} the store did not hold what had been loaded, so plans may be missing. Find out why. Only a full refresh of which no record is refused brings the authority up to date.`,
+  refusedAfterDifference: (number: number, authority: string) =>
+    `The store had lost plans of authority ${authority}. Full refresh ${number} brought what it has, but records of it were refused, and a lost plan may be among them. The authority corrects them and sends another full refresh. If none of them is of a plan to be held, a named person who has asked the authority runs cp-flags authority confirm-plans.`,
+  nothingToConfirm: (authority: string) =>
+    `Nothing of authority ${authority} waits to be confirmed. Nothing was changed.`,
+  refreshFirst: (authority: string) =>
+    `Authority ${authority} has to send a full refresh first, since what the store has lost is not known. Nothing was changed.`,
   actGivenUp: (authority: string) =>
     `Something that a person of authority ${authority} was changing about one child was cut short, and Redis has lost what was to be done. Nothing of it was done, and it was given up. Ask the authority to look at its withdrawals and protected children, and to do it again. cp-flags status names what may still be hidden by it.`,
   withdrawalLost: (authority: string) =>

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { confirmPlans } from '#loaders/upkeep/confirm-plans.ts';
 import { removeAuthority } from '#loaders/upkeep/remove-authority.ts';
 import { resetSequence } from '#loaders/upkeep/reset-sequence.ts';
 import { councilPhoneSchema, type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
@@ -221,6 +222,17 @@ export const resetAuthoritySequence = (
     return `Files of authority ${authority} start a new numbering from now on; the old one ended with ${highest}.${waits.join('')}`;
   });
 
+/** `cp-flags authority confirm-plans`: no plan that it wants to be held is missing any more. */
+export const confirmAuthorityPlans = (
+  configuration: Configuration,
+  code: string,
+  decision: Named,
+): Promise<void> =>
+  decided(configuration, code, decision, 'loader', async (store, anchor, authority, who) => {
+    await confirmPlans(store, anchor, authority, who);
+    return `It is recorded that authority ${authority} misses no plan here.`;
+  });
+
 /**
  * `cp-flags authority remove`: removes one that was added by mistake. As the store's administrator: no
  * running process may remove an authority from the directory.
@@ -335,6 +347,26 @@ Example:
     )
     .action((code: string, options: Named & { fullRefreshFollows?: boolean }) =>
       resetAuthoritySequence(configuration(), code, options),
+    );
+
+  authority
+    .command('confirm-plans')
+    .description('Record that an authority whose plans the store had lost misses none any more.')
+    .argument('<code>', 'its ODS code')
+    .requiredOption('--by <name>', 'who decides; goes into the audit')
+    .requiredOption('--reason <text>', 'why, and who at the authority said so; goes into the audit')
+    .addHelpText(
+      'after',
+      `
+Only after a full refresh some of whose records were refused. Ask the authority whether any of these records is of
+a plan to be held. If one is, it corrects it and sends another full refresh instead.
+
+Example:
+  cp-flags authority confirm-plans V145 --by "A. Example" --reason "B. Council: the refused record is of an adult"
+`,
+    )
+    .action((code: string, options: Named) =>
+      confirmAuthorityPlans(configuration(), code, options),
     );
 
   authority

@@ -119,7 +119,7 @@ function freshness({ upToDate, reconciled, dataAsOf }: Line): string {
   if (dataAsOf === null) return 'NOT UP TO DATE: never loaded';
   return reconciled
     ? 'NOT UP TO DATE: load its newest file'
-    : 'NOT UP TO DATE: the store differs from what was loaded, load its newest file';
+    : 'NOT UP TO DATE: the store differs from what was loaded, see store:cut-short';
 }
 
 function printTable(lines: readonly Line[]): void {

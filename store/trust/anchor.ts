@@ -51,6 +51,8 @@ const missingFileSchema = z.object({
    * the store held something else than what was loaded.
    */
   fullOnly: z.enum(['new-numbering', 'difference']).optional(),
+  /** After a difference: the number of a full refresh some of whose records were refused, perhaps what the store had lost. */
+  refusedIn: z.number().optional(),
 });
 /**
  * A file that was applied in part and cannot be continued, or after which the store differed. `sequence` has the

@@ -3,7 +3,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { COPY } from '#schemas/wording/copy.ts';
-import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import { SEALING } from '#schemas/wording/operations.ts';
 import { READINESS, VERIFIER } from '#schemas/wording/store.ts';
 import { AUDIT_LOG_FIELD, type StreamState, streamStates } from '../audit-stream/audit-stream.ts';
@@ -27,6 +26,7 @@ import { createStore } from '../store.ts';
 import type { Anchor, BegunLoad } from './anchor.ts';
 import { ageOf } from './confirm.ts';
 import { publishDurability } from './durability.ts';
+import { whyLacking } from './lacking.ts';
 import { publishReplicas, type ReplicaWatchOptions } from './replicas.ts';
 import { BELIEVED_SERVER, isKnownServer, type Replication, readReplication } from './server.ts';
 
@@ -42,12 +42,6 @@ export type StoreVerifier = {
   stop(): Promise<void>;
 };
 
-/** Why what is held of an authority is not what was sent, by what brings it up to date. */
-const LACKING = {
-  again: LOAD_FAILED.journalGone,
-  'new-numbering': LOAD_FAILED.fullRefreshNeeded,
-  difference: LOAD_FAILED.differs,
-};
 const CLOCK_TOLERANCE_MS = 5_000;
 const REMEMBER_CLOCK_EVERY_MS = 60_000;
 const LOOK_EVERY_MS = 1_000;
@@ -340,13 +334,7 @@ export function startStoreVerifier(
     for (const code of behind.keys()) {
       if (!loads.some(({ authority }) => authority === code)) behind.delete(code);
     }
-    for (const code of anchor.lackingFiles()) {
-      const missing = anchor.missingFiles(code);
-      behind.set(
-        code,
-        missing.map(({ number, fullOnly }) => LACKING[fullOnly ?? 'again'](number, code)).join(' '),
-      );
-    }
+    for (const code of anchor.lackingFiles()) behind.set(code, whyLacking(anchor, code));
     if (loads.length === 0 || stopping.signal.aborted || performance.now() < resumeAgainAt) return;
     resuming ??= resumeEach(loads).finally(() => {
       resuming = undefined;

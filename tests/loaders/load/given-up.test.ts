@@ -75,3 +75,20 @@ test('a first file that ended before its council was known does not close the st
   expect((await t.store.readRows([testNumber(1)])).size).toBe(1);
   await expectWhole(authority);
 });
+
+test('a file that was done and differs is not called cut short, and is not asked for again', async () => {
+  const authority = newAuthority();
+  await l.load(file(authority, 1, [1]));
+  const differing: Pick<Store, 'applyRows' | 'appendEvent'> = {
+    async applyRows(lock, rows, options) {
+      await t.store.applyRows(lock, rows.slice(0, 1), options);
+      return rows.map(() => 'added');
+    },
+    appendEvent: () => Promise.reject(new Error('the process ended here')),
+  };
+  const { kind, ...rest } = await giveUp(authority, file(authority, 2, [2, 3]), differing);
+  expect(kind).toBe('behind');
+  const why = 'why' in rest ? rest.why : '';
+  expect(why).toContain('Only a full refresh');
+  expect(why).not.toContain('journal is gone');
+});

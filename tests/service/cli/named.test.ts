@@ -8,6 +8,7 @@ import { type Configuration, readConfiguration } from '#schemas/configuration.ts
 import { addAuditCommands } from '#service/cli/audit.ts';
 import { auditAcceptGap, auditHold, auditKey } from '#service/cli/audit-acts.ts';
 import {
+  confirmAuthorityPlans,
   expectAuthorities,
   removeAuthorityByMistake,
   resetAuthoritySequence,
@@ -53,6 +54,7 @@ const COMMANDS: Record<string, (named: Named) => Promise<unknown>> = {
   'audit search': audit('search'),
   'audit report': audit('report', 'lookers'),
   'authority reset-sequence': (named) => resetAuthoritySequence(configuration, 'ZZ101', named),
+  'authority confirm-plans': (named) => confirmAuthorityPlans(configuration, 'ZZ101', named),
   'authority remove': (named) => removeAuthorityByMistake(configuration, 'ZZ101', named),
   'authority expect': (named) => expectAuthorities(configuration, { ...named, file: 'none' }),
   block: (named) => block(configuration, 'nurse-1', { ...named, issuer: 'i' }),
