@@ -61,7 +61,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     [
       ['docs/pages.md', /answer disappears after (\w+) minutes/],
       ['docs/pages.md', /goes after (\w+) minutes like every answer/],
-      ['docs/threat-model.md', /Answers go after (\w+) minutes/],
+      ['docs/threat-model.md', /Answers disappear after (\w+) minutes/],
       ['schemas/wording/pages.ts', /from the screen after (\w+) minutes/],
     ],
   ],
@@ -164,7 +164,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     [
       ['docs/withdrawing-and-protecting.md', /Within (\w+) days one person can undo it/],
       ['docs/clinical-safety.md', /One person can undo it for (\w+) days/],
-      ['docs/threat-model.md', /undone within (\w+) days/],
+      ['docs/threat-model.md', /undo the withdrawal within (\w+) days/],
       ['schemas/wording/withdrawals.ts', /withdrawn more than (\w+) days ago/],
     ],
   ],
@@ -246,7 +246,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     constant('service/uploads/previews.ts', 'OF_A_USER_AT_MOST'),
     [
       ['docs/authorities.md', /You can have (\w+) such files at once/],
-      ['docs/threat-model.md', /at most (\w+) of each and 16 in all/],
+      ['docs/threat-model.md', /at most (\w+) of each user and 16 in all/],
     ],
   ],
   [
@@ -257,7 +257,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   [
     'waiting files in all',
     constant('service/uploads/previews.ts', 'KEPT_AT_MOST'),
-    [['docs/threat-model.md', /of each and (\w+) in all/]],
+    [['docs/threat-model.md', /of each user and (\w+) in all/]],
   ],
   [
     'users that a council may bar in a day',
@@ -286,7 +286,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   [
     'session endings read at a time',
     constant('store/session-endings.ts', 'ENDINGS_AT_MOST'),
-    [['docs/threat-model.md', /Write any number of endings: ([\d,]+) are read at a time/]],
+    [['docs/threat-model.md', /The service reads ([\d,]+) at a time/]],
   ],
   [
     'session endings in the future corrected at a time',
