@@ -26,7 +26,7 @@ import type { Mountable } from '../../routes/route.ts';
 import type { LoadSettings } from '../../uploads/load-settings.ts';
 import type { Preview, Previews } from '../../uploads/previews.ts';
 import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
-import { readReason, reasonField, select, table } from '../desk/parts.ts';
+import { fileField, readReason, reasonField, select, table } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, type FieldError, heading, paragraph } from '../html/parts.ts';
@@ -34,7 +34,7 @@ import { type Fields, readForm } from '../session/forms.ts';
 import { receiveFile } from './file-form.ts';
 import { type AtCouncil, councilAct, guardedCouncil } from './guarded-council.ts';
 import { lastOf, ownerOf, previewedBy, readDescription, senderOf } from './upload.ts';
-import { detailFields, fileField, UPLOAD_PATH } from './upload-view.ts';
+import { detailFields, UPLOAD_PATH } from './upload-view.ts';
 
 type ColumnsDependencies = DeskDependencies & {
   store: Pick<Store, 'authority' | 'intakeState' | 'setAuthority'>;
@@ -97,7 +97,7 @@ ${mappingText(columns)}
 <h2 class="nhsuk-heading-m">${COLUMNS.file}</h2>
 <form method="post" action="${PATH}" enctype="multipart/form-data" novalidate autocomplete="off">
 <input type="hidden" name="token" value="${token}">
-${fileField(COLUMNS.hint(Math.floor(loads.maxBytes / MIB)), errors)}
+${fileField(UPLOAD.file, COLUMNS.hint(Math.floor(loads.maxBytes / MIB)), errors)}
 ${button(COLUMNS.look)}</form>
 ${
   !isOwn &&

@@ -21,15 +21,15 @@ import { mediaType } from '../../uploads/format.ts';
 import { type ComparingDependencies, compareExtract } from '../../uploads/reconcile.ts';
 import { createSharedPlaces } from '../../uploads/shared-places.ts';
 import { download } from '../desk/download.ts';
+import { type ChosenFile, readFileForm } from '../desk/file-form.ts';
 import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
-import { pager, table } from '../desk/parts.ts';
+import { fileField, pager, table } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, buttonLink, type FieldError, heading, paragraph } from '../html/parts.ts';
-import { type ChosenFile, readFileForm } from './file-form.ts';
+
 import { type AtCouncil, admittedAs, guardedCouncil } from './guarded-council.ts';
 import { findingCells, pageOf } from './outcome.ts';
-import { fileField } from './upload-view.ts';
 
 type CouncilReconcileDependencies = DeskDependencies &
   ComparingDependencies & {
@@ -66,7 +66,7 @@ ${paragraph(RECONCILE.lead)}
 ${paragraph(RECONCILE.recorded)}
 <form method="post" action="${RECONCILE_PATH}" enctype="multipart/form-data" novalidate autocomplete="off">
 <input type="hidden" name="token" value="${forms.token({ form: FORM, owner: at.session.id })}">
-${fileField(UPLOAD.fileHint(Math.floor(loads.maxBytes / MIB)), errors)}
+${fileField(UPLOAD.file, UPLOAD.fileHint(Math.floor(loads.maxBytes / MIB)), errors)}
 ${button(RECONCILE.submit)}
 </form>`,
     });

@@ -9,7 +9,7 @@ import { figure } from '#schemas/wording/counts.ts';
 import { shownCell } from '../../audit/search/cells.ts';
 import type { Preview } from '../../uploads/previews.ts';
 import { secondsLeft } from '../../uploads/progress.ts';
-import { table, textField } from '../desk/parts.ts';
+import { fileField, table, textField } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import {
   button,
@@ -48,17 +48,6 @@ type UploadForm = {
   errors?: readonly FieldError[];
   kept?: KeptFile | undefined;
 };
-
-/** The field for choosing a file. Anything dropped beside it is ignored; see `assets/pages.js`. */
-export function fileField(hint: string, errors: readonly FieldError[]): Html {
-  const wrong = errors.find(({ field }) => field === 'file')?.text;
-  return html`<div class="nhsuk-form-group${wrong !== undefined && ' nhsuk-form-group--error'}">
-<label class="nhsuk-label nhsuk-label--s" for="file">${UPLOAD.file}</label>
-<div class="nhsuk-hint" id="file-hint">${hint}</div>
-${errorMessage('file-error', wrong)}
-<input class="nhsuk-input cpf-file" id="file" name="file" type="file" aria-describedby="file-hint${wrong !== undefined && ' file-error'}">
-</div>`;
-}
 
 /** The fields for what a CSV may not say about itself. */
 export function detailFields(
@@ -102,7 +91,7 @@ export function uploadForm({
   return html`<form method="post" action="${UPLOAD_PATH}" enctype="multipart/form-data" novalidate autocomplete="off">
 ${hidden}
 ${kept !== undefined && html`<input type="hidden" name="kept" value="${kept.id}.${kept.preview.sha256}"><p>${UPLOAD.kept} <bdi>${shownCell(kept.preview.name)}</bdi> (${sizeText(kept.preview.sizeBytes)}). ${UPLOAD.keptFor}</p>`}
-${fileField(UPLOAD.fileHint(Math.floor(maxBytes / MIB)), errors)}
+${fileField(UPLOAD.file, UPLOAD.fileHint(Math.floor(maxBytes / MIB)), errors)}
 <details class="nhsuk-details"${hasDetails && html` open`}><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${UPLOAD.csv}</span></summary>
 <div class="nhsuk-details__text">
 ${detailFields(last, typed, errors)}

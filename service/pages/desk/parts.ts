@@ -71,6 +71,17 @@ ${errorMessage(`${name}-error`, wrong)}
 </div>`;
 }
 
+/** The field `file`, for choosing one. Anything dropped beside it is ignored; see `assets/pages.js`. */
+export function fileField(label: string, hint: string, errors: readonly FieldError[]): Html {
+  const wrong = errors.find(({ field }) => field === 'file')?.text;
+  return html`<div class="nhsuk-form-group${wrong !== undefined && ' nhsuk-form-group--error'}">
+<label class="nhsuk-label nhsuk-label--s" for="file">${label}</label>
+<div class="nhsuk-hint" id="file-hint">${hint}</div>
+${errorMessage('file-error', wrong)}
+<input class="nhsuk-input cpf-file" id="file" name="file" type="file" aria-describedby="file-hint${wrong !== undefined && ' file-error'}">
+</div>`;
+}
+
 export type Option = { value: string; text: string };
 
 /** A list of choices. */
