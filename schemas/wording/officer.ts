@@ -1,6 +1,7 @@
 // One list, since it has every word of the pages of one desk.
 
 import type { BARRED, CouldNotCheckCause } from '../lookup.ts';
+import { figure } from './counts.ts';
 
 /** The criteria of a search, by the names that the audit has. */
 const CRITERIA_NAMES: Readonly<Record<string, string>> = {
@@ -122,6 +123,7 @@ export const OFFICER = {
       case: 'One case',
       cases: 'List of cases',
       proof: 'Proof of one event',
+      'proof-check': 'Check of a proof',
       block: 'Check before a user is blocked',
       'child-draft': 'Draft of one child’s accesses',
       'child-copy': 'Released copy of one child’s accesses',
@@ -429,6 +431,78 @@ export const OFFICER_SEAL = {
   notProven: 'There is no sealed event with this audit id',
   notProvenThen:
     'An event is sealed within seconds. Events that are older than the time they are kept for are gone.',
+} as const;
+
+/** Whether a proof that somebody brings is good. */
+export const OFFICER_PROOF = {
+  title: 'Check a proof',
+  lead: 'Choose a proof that was downloaded here, or that somebody else gave you. The file is checked and not kept. The check is recorded with your name.',
+  file: 'Proof',
+  fileHint: 'A small text file whose name ends in .tlog-proof, at most 512 KiB.',
+  submit: 'Check this proof',
+  choose: 'Choose a file',
+  tooLarge: 'The file is larger than any proof. Choose the file that ends in .tlog-proof',
+  notRead: 'The file did not arrive completely. Choose it again',
+  noKey: 'This process does not have the key',
+  noKeyThen: 'Nothing was checked. Ask the team that runs this service.',
+  proven: 'The proof is good',
+  provenThen: (index: number, size: number) =>
+    `This event is in the record at position ${figure(index)}, counted from 0, under a signed checkpoint of ${figure(size)} events. Neither has been changed since.`,
+  rows: {
+    position: 'Position',
+    checkpoint: 'Checkpoint',
+    record: 'Name of the record',
+    signedBy: 'Signed with the key',
+    time: 'Time of the checkpoint',
+    witnesses: 'Outside witnesses',
+    falseWitnesses: 'Not witnessed',
+  },
+  covers: (size: number) =>
+    size === 1 ? 'Covers 1 event' : `Covers the first ${figure(size)} events`,
+  keyInUse: 'This service signs with it now.',
+  keyRetired: (time: string) =>
+    `This service stopped signing with it on ${time}. Somebody who got hold of it could have signed later.`,
+  noTime:
+    'No witness says. A checkpoint has no time of its own, so only the event itself says when it happened.',
+  existedAt: (time: string) =>
+    `It existed at ${time}, as a witness says. A checkpoint has no time of its own.`,
+  at: (time: string) => `at ${time} by its own clock`,
+  noWitnesses: 'This service has no outside witnesses.',
+  notWitnessed: 'No outside witness that this service knows has cosigned this checkpoint.',
+  falseWitness: 'Its signature is not over this checkpoint. Ask where the file came from.',
+  shows:
+    'This shows what this service recorded. It does not show that what it recorded is true, or that nothing else was recorded.',
+  event: 'The event',
+  eventNotYours:
+    'The event is in the file, but it is not from your organisation. This page does not show it.',
+  ownKey:
+    'This page checks with the service’s own copy of the key. A court should have somebody else check the file, with a key that they were given before.',
+  outside: 'How somebody outside checks a proof',
+  outsideSteps: [
+    'They need the file of the proof, and the public key of this service. Best is a key that they have had since before there was a question.',
+    'They install this program on a machine of their own, or use another tool for C2SP tlog-proof. They need neither this service nor a network.',
+    'They run the command below. It prints PROVEN with the event, or NOT PROVEN and why.',
+  ],
+  outsideThen:
+    'The file public-key.txt is the one that “Download the public key” gives. EVENT.tlog-proof is the proof.',
+  notProven: 'The proof is NOT good',
+  notProvenThen:
+    'This is about the file. It does not mean that anything is wrong with the record. Keep the file as it is, and ask for it again from the person who made it.',
+  byCommand: 'The command says:',
+  another: 'Check another proof',
+  why: {
+    'no-proof':
+      'The file is not a proof of an event, or part of it is missing or was changed. It proves nothing.',
+    'no-event': 'The file has no event in it, so it proves nothing.',
+    'checkpoint-malformed':
+      'The signed checkpoint at the end of the file is damaged or cut short. It proves nothing.',
+    'checkpoint-changed':
+      'The checkpoint in the file is not the one that was signed. Somebody changed it, or the file is damaged.',
+    'other-key':
+      'The file is not signed with any key of this service. It may be from another service, or made up.',
+    'not-in-log':
+      'The event in the file is not the one that was signed at this position. The event, its position or its path was changed.',
+  },
 } as const;
 
 /** Cases on an access. */

@@ -5,8 +5,9 @@ import { parsePublicKey, type RetiredKey, readKeys, retiredKeysOf } from '../aud
 import type { VerifierKey } from '../audit/tlog/note.ts';
 import { asWritten } from '../audit/verify/as-written.ts';
 import { findEntries, NoProof, proveEntry } from '../audit/verify/prove.ts';
-import { type Verification, verifyLog, verifyProof } from '../audit/verify/verify.ts';
-import { readWitnesses } from '../audit/witness/witnesses-file.ts';
+import { type Verification, verifyLog } from '../audit/verify/verify.ts';
+import { verifyProof } from '../audit/verify/verify-proof.ts';
+import { readWitnesses, type Witnesses } from '../audit/witness/witnesses-file.ts';
 import { auditFolder, auditKeyFile } from '../files/data-folder.ts';
 import { Failure, misused } from './failure.ts';
 
@@ -133,17 +134,33 @@ function print(verification: Verification, tookMs: number, ownKey: boolean): voi
   if (hidden > 0) console.log(`  and ${figure(hidden)} more; --json lists them.`);
 }
 
-function checkProof(proof: Buffer, keys: readonly VerifierKey[], json: boolean): number {
-  const verified = verifyProof(proof, keys);
+function checkProof(
+  proof: Buffer,
+  keys: readonly VerifierKey[],
+  { witnesses, json }: { witnesses: Witnesses | undefined; json: boolean },
+): number {
+  const verified = verifyProof(
+    proof,
+    keys,
+    witnesses?.all.map(({ key }) => key),
+  );
   if (json) {
     console.log(
       JSON.stringify(verified, (key, value: unknown) => (key === 'root' ? undefined : value), 2),
     );
   } else if (verified.kind === 'proven') {
-    const { checkpoint, index, entry } = verified;
+    const { checkpoint, signedBy, witnessedBy, falselyWitnessedBy, index, entry } = verified;
     console.log(
       `PROVEN: this event is entry ${index} of ${checkpoint.origin}, signed at ${checkpoint.size} entries.`,
     );
+    console.log(`Signed by ${signedBy.join(' and ')}.`);
+    if (witnesses !== undefined) {
+      const by = witnessedBy.map(({ name, at }) => `${name} at ${at}`).join(' and ');
+      console.log(`Witnessed by ${by || 'nobody'}.`);
+    }
+    for (const name of falselyWitnessedBy) {
+      console.log(`The signature of witness ${name} is not over this checkpoint.`);
+    }
     console.log(entry);
   } else {
     console.log(`NOT PROVEN: ${verified.detail}`);
@@ -164,7 +181,10 @@ export async function auditVerify(
   const { keys, retiredKeys } = await keysFor(configuration, key);
   const stats = statSync(place, { throwIfNoEntry: false });
   if (stats === undefined) throw new Failure(`There is no log in ${place}.`);
-  if (stats.isFile()) return checkProof(readFile(place), [...keys, ...retiredKeys], json);
+  const required = witnessesFor(configuration, witnesses);
+  if (stats.isFile()) {
+    return checkProof(readFile(place), [...keys, ...retiredKeys], { witnesses: required, json });
+  }
 
   const hours = newestWithin === undefined ? undefined : Number(newestWithin);
   if (hours !== undefined && !(hours > 0))
@@ -175,7 +195,7 @@ export async function auditVerify(
     keys,
     retiredKeys,
     old: checkpoint.map((name) => ({ name, note: readFile(name) })),
-    witnesses: witnessesFor(configuration, witnesses),
+    witnesses: required,
     ...(hours !== undefined && { newestWithinHours: hours }),
   });
   const tookMs = performance.now() - before;

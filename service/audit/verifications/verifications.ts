@@ -5,6 +5,9 @@ import { z } from 'zod';
 import type { OperatorEvent } from '#schemas/audit/audit-event.ts';
 import { writePrivate } from '../../files/private-file.ts';
 import { errorFields, type Log } from '../../telemetry/log.ts';
+import { readKeys, retiredKeysOf } from '../seal/keys.ts';
+import { keyName, verifyProof } from '../verify/verify-proof.ts';
+import { readWitnesses } from '../witness/witnesses-file.ts';
 import type { VerificationMessage, VerificationOrder } from './verification-thread.ts';
 
 const FINDINGS_KEPT = 100;
@@ -43,7 +46,18 @@ export type Verifications = {
   start(by: string, account: string | undefined): boolean;
   /** A proof that the first event of an audit id is in the log; `undefined` if there is none. */
   prove(auditId: string): Promise<string | undefined>;
+  /** Checks a proof with the keys of this log, retired ones too. @throws {KeyFileWrong} */
+  check(proof: Buffer): Promise<CheckedProof>;
   stop(): Promise<void>;
+};
+
+/** What a proof shows, and what is known here about those who signed it. */
+export type CheckedProof = {
+  verified: ReturnType<typeof verifyProof>;
+  /** Since when keys no longer sign, ISO 8601, by their names. */
+  retired: ReadonlyMap<string, string>;
+  /** How many witnesses were looked for. */
+  witnesses: number;
 };
 
 /** Longer than the largest log takes to read. */
@@ -194,6 +208,21 @@ export async function openVerifications({
       clearTimeout(timer);
       if (!answered) throw new Error('a proof could not be made');
       return text;
+    },
+    async check(proof) {
+      const keys = (await readKeys(keyFile)).map(({ verifierKey }) => verifierKey);
+      const retired = retiredKeysOf(keyFile);
+      const read = witnessesFile === undefined ? undefined : readWitnesses(witnessesFile, 'verify');
+      if (read?.kind === 'wrong') throw new Error(read.detail);
+      const witnesses = read?.witnesses.all.map(({ key }) => key) ?? [];
+      const all = [...keys, ...retired.map(({ verifierKey }) => verifierKey)];
+      return {
+        verified: verifyProof(proof, all, witnesses),
+        retired: new Map(
+          retired.map(({ verifierKey, retiredAt }) => [keyName(verifierKey), retiredAt]),
+        ),
+        witnesses: witnesses.length,
+      };
     },
     async stop() {
       await Promise.all([...threads].map((thread) => thread.terminate()));

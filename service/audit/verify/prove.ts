@@ -1,8 +1,16 @@
 import { LOG_FINDINGS, PROOF } from '#schemas/wording/audit.ts';
-import { readBundle, readCheckpointFile, tilesOf } from '../log/log-folder.ts';
+import {
+  ResourceMissing,
+  readBundle,
+  readCheckpointFile,
+  readCosignedFile,
+  tilesOf,
+} from '../log/log-folder.ts';
 import { splitBundle } from '../tlog/bundle.ts';
 import { type Checkpoint, openCheckpoint } from '../tlog/checkpoint.ts';
+import { type Hash, leafHash } from '../tlog/hash.ts';
 import type { VerifierKey } from '../tlog/note.ts';
+import { includes } from '../tlog/proof.ts';
 import { formatProof } from '../tlog/proof-text.ts';
 import { TILE_WIDTH } from '../tlog/tiles.ts';
 import { createTree } from '../tlog/tree.ts';
@@ -13,6 +21,30 @@ export class NoProof extends Error {
 }
 
 type Signed = { note: Buffer; checkpoint: Checkpoint };
+
+/**
+ * The newest checkpoint that witnesses have cosigned, if it is signed with these keys and covers the entry: a
+ * proof with it also shows when it existed. `undefined` if there is none, or it is of a log that was lost.
+ */
+function cosignedFor(
+  folder: string,
+  keys: readonly VerifierKey[],
+  index: number,
+  entry: Buffer,
+): { note: Buffer; path: Hash[] } | undefined {
+  const note = readCosignedFile(folder);
+  const opened = note && openCheckpoint(note, keys);
+  if (note === undefined || opened?.kind !== 'signed') return undefined;
+  const { checkpoint } = opened;
+  if (index >= checkpoint.size) return undefined;
+  try {
+    const path = createTree(checkpoint.size, tilesOf(folder)).inclusionProof(index);
+    return includes(path, checkpoint, index, leafHash(entry)) ? { note, path } : undefined;
+  } catch (error) {
+    if (error instanceof ResourceMissing) return undefined;
+    throw error;
+  }
+}
 
 function signedCheckpoint(folder: string, keys: readonly VerifierKey[]): Signed {
   const note = readCheckpointFile(folder);
@@ -48,8 +80,8 @@ export function findEntries(
 }
 
 /**
- * A proof that an entry is in the log as now signed, including the entry: a self-contained text (C2SP
- * tlog-proof).
+ * A proof that an entry is in the log as now signed, or as witnesses last cosigned it, including the entry: a
+ * self-contained text (C2SP tlog-proof).
  *
  * @throws {NoProof} if the entry does not exist, or there is no checkpoint signed with these keys
  */
@@ -60,6 +92,10 @@ export function proveEntry(folder: string, keys: readonly VerifierKey[], index: 
   const entry = bundle && splitBundle(bundle)?.[index % TILE_WIDTH];
   if (index >= size || entry === undefined) {
     throw new NoProof(PROOF.noEntry(index, folder, size));
+  }
+  const cosigned = cosignedFor(folder, keys, index, entry);
+  if (cosigned !== undefined) {
+    return formatProof({ index, path: cosigned.path, checkpoint: cosigned.note, extra: entry });
   }
   const path = createTree(size, tilesOf(folder)).inclusionProof(index);
   return formatProof({ index, path, checkpoint: note, extra: entry });

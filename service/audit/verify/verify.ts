@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { LOG_FINDINGS, PROOF } from '#schemas/wording/audit.ts';
+import { LOG_FINDINGS } from '#schemas/wording/audit.ts';
 import { CommitFile } from '../log/commit.ts';
 import {
   CHECKPOINT,
@@ -13,15 +13,15 @@ import {
 } from '../log/log-folder.ts';
 import { type Checkpoint, openCheckpoint } from '../tlog/checkpoint.ts';
 import { cosignaturesOf } from '../tlog/cosignature.ts';
-import { type Hash, leafHash } from '../tlog/hash.ts';
+import type { Hash } from '../tlog/hash.ts';
 import { splitNote, type VerifierKey } from '../tlog/note.ts';
-import { extendsTree, includes } from '../tlog/proof.ts';
-import { parseProof } from '../tlog/proof-text.ts';
+import { extendsTree } from '../tlog/proof.ts';
 import { TILE_WIDTH, tilePath } from '../tlog/tiles.ts';
 import { createTree } from '../tlog/tree.ts';
 import type { Witnesses } from '../witness/witnesses-file.ts';
 import { asWritten } from './as-written.ts';
 import { type Explanation, type Finding, LogScan } from './scan.ts';
+import { keyName, witnessed } from './verify-proof.ts';
 
 export type Verification = {
   /** What was signed; absent if no checkpoint could be trusted. */
@@ -136,11 +136,7 @@ function checkWitnesses(
     ? cosignaturesOf(split.text, split.signatures, quorum)
     : { cosignatures: [] };
   if (isOurs) {
-    const by = cosignatures.map(({ by: { name, id }, at }) => ({
-      name: `${name} (${id})`,
-      at: new Date(at).toISOString(),
-    }));
-    verification.witnessed = { size: opened.checkpoint.size, by };
+    verification.witnessed = { size: opened.checkpoint.size, by: cosignatures.map(witnessed) };
   }
   if (cosignatures.length >= required) return;
   verification.findings.push({
@@ -262,7 +258,7 @@ export async function verifyLog(options: VerifyOptions): Promise<Verification> {
   const { size, root } = checkpoint;
   checkWitnesses(cosigned, options, verification);
   verification.checkpoint = checkpoint;
-  verification.signedBy = by.map(({ name, id }) => `${name} (${id})`);
+  verification.signedBy = by.map(keyName);
 
   const start = size === 0 ? 0 : firstKept(folder, size);
   verification.from = start;
@@ -332,28 +328,4 @@ async function checkAge(
     entry: size,
     path: past,
   });
-}
-
-type ProofVerification =
-  | { kind: 'proven'; checkpoint: Checkpoint; index: number; entry: string }
-  | { kind: 'refuted'; detail: string };
-
-/** Verifies a proof that an event is in the log: it needs only the file and a public key. */
-export function verifyProof(bytes: Buffer, keys: readonly VerifierKey[]): ProofVerification {
-  const proof = parseProof(asWritten(bytes).toString());
-  if (proof === undefined) {
-    return { kind: 'refuted', detail: PROOF.noProof };
-  }
-  if (proof.extra === undefined) {
-    return { kind: 'refuted', detail: PROOF.noEvent };
-  }
-  const opened = openCheckpoint(proof.checkpoint, keys);
-  if (opened.kind !== 'signed') {
-    return { kind: 'refuted', detail: PROOF.checkpointNotBelieved(opened.detail) };
-  }
-  if (!includes(proof.path, opened.checkpoint, proof.index, leafHash(proof.extra))) {
-    return { kind: 'refuted', detail: PROOF.notInLog };
-  }
-  const entry = proof.extra.toString('utf8');
-  return { kind: 'proven', checkpoint: opened.checkpoint, index: proof.index, entry };
 }

@@ -6,6 +6,7 @@ import { officerReport, officerReports } from './reports.ts';
 import {
   officerCheckpoint,
   officerProof,
+  officerProofCheck,
   officerPublicKey,
   officerSeal,
   officerVerify,
@@ -33,6 +34,7 @@ export const OFFICER_PAGES = [
   officerCheckpoint,
   officerPublicKey,
   officerProof,
+  officerProofCheck,
   officerBlock,
   officerBlocked,
   officerUnblock,

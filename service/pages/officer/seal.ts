@@ -19,14 +19,14 @@ import {
   isAll,
   isPrivacy,
   LOOK_FORM,
-  type OfficerDependencies,
   officerAct,
   officerLook,
   onRecordAs,
   type PrivacyViewer,
 } from './officer.ts';
+import { type ProofCheckDependencies, proofCheck, proofCheckForm } from './proof-check.ts';
 
-type SealPagesDependencies = OfficerDependencies & {
+type SealPagesDependencies = ProofCheckDependencies & {
   auditFolder: string;
   auditKeyFile: string;
   /** The state of sealing; `undefined` if another process seals. */
@@ -76,24 +76,28 @@ ${later > 0 && WORDS.since(figure(later))}</p>
 ${list(WORDS.explained, explained)}`;
 }
 
-type Proof = {
-  typed: Record<'auditId' | 'reason', string | undefined>;
-  errors: readonly FieldError[];
+/** What was typed to have an event proven, and what is wrong on the page. */
+type Sent = {
+  typed?: Partial<Record<'auditId' | 'reason', string | undefined>>;
+  errors?: readonly FieldError[];
+  status?: number;
 };
-const NO_PROOF: Proof = { typed: { auditId: undefined, reason: undefined }, errors: [] };
 
 async function sealPage(
   dependencies: SealPagesDependencies,
   at: AtOfficer<PrivacyViewer>,
-  { typed, errors }: Proof = NO_PROOF,
+  { typed = {}, errors = [], status }: Sent = {},
 ): Promise<Response> {
   const state = dependencies.verifications.state();
   const { running } = state;
+  // A page that reloads itself would lose the file that somebody has chosen.
+  const reloads = running !== undefined && errors.length === 0;
   const mayAct = isAll(at.viewer);
   return at.page({
     title: running ? WORDS.runningTitle : WORDS.title,
     errors,
-    ...(running && {
+    ...(status !== undefined && { status }),
+    ...(reloads && {
       leave: { afterSeconds: LOADS_AGAIN_AFTER_SECONDS, to: PATH },
       renews: false,
     }),
@@ -132,7 +136,8 @@ ${textField({ name: 'auditId', label: WORDS.auditId, hint: WORDS.auditIdHint, va
 ${reasonField(typed.reason, errors)}
 ${button(WORDS.proofSubmit)}
 </form>`
-}`,
+}
+${!reloads && proofCheckForm(dependencies, at, errors)}`,
   });
 }
 
@@ -213,3 +218,8 @@ export const officerProof: Mountable<SealPagesDependencies> = {
         : download(`${auditId}.tlog-proof`, TEXT, proof);
     }),
 };
+
+/** `POST /officer/seal/check` */
+export const officerProofCheck = proofCheck<SealPagesDependencies>(
+  (dependencies, at, errors, status) => sealPage(dependencies, at, { errors, status }),
+);

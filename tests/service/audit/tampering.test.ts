@@ -1,12 +1,14 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LogEntry } from '#service/audit/seal/log-writer.ts';
 import { parseCheckpoint } from '#service/audit/tlog/checkpoint.ts';
 import { TILE_WIDTH, tilePath, widthOf } from '#service/audit/tlog/tiles.ts';
 import { proveEntry } from '#service/audit/verify/prove.ts';
 import type { Finding } from '#service/audit/verify/scan.ts';
-import { verifyLog, verifyProof } from '#service/audit/verify/verify.ts';
+import { verifyLog } from '#service/audit/verify/verify.ts';
+import { verifyProof } from '#service/audit/verify/verify-proof.ts';
 import {
   auditFolder,
   copyOf,
@@ -440,6 +442,24 @@ describe('a proof of one event', () => {
       expect(verifyProof(Buffer.from(changed), keys).kind).toBe('refuted');
     }
   });
+});
+
+test('no file makes the check of a proof fail in any other way than by saying what is wrong', () => {
+  const proof = Buffer.from(proveEntry(whole, keys, 5));
+  const cut = fc.tuple(fc.nat(proof.length), fc.nat(40), fc.uint8Array({ maxLength: 40 }));
+  const changed = cut.map(([at, length, by]) =>
+    Buffer.concat([proof.subarray(0, at), by, proof.subarray(at + length)]),
+  );
+  const junk = fc.uint8Array({ maxLength: 500 }).map((bytes) => Buffer.from(bytes));
+  const { entry } = { entry: '', ...verifyProof(proof, keys) };
+  fc.assert(
+    fc.property(fc.oneof(changed, junk), (file) => {
+      const verified = verifyProof(file, keys);
+      // What does count proves the same event.
+      if (verified.kind === 'proven') expect([verified.index, verified.entry]).toEqual([5, entry]);
+    }),
+    { numRuns: 300 },
+  );
 });
 
 /** Whether no later entry in the untouched log belongs to the same partition. */

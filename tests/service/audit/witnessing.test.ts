@@ -9,7 +9,9 @@ import { openCheckpoint, signCheckpoint } from '#service/audit/tlog/checkpoint.t
 import { answeredCosignature, cosignaturesOf } from '#service/audit/tlog/cosignature.ts';
 import { parseVerifierKey, parseWitnessKey, splitNote } from '#service/audit/tlog/note.ts';
 import { tilePath } from '#service/audit/tlog/tiles.ts';
+import { proveEntry } from '#service/audit/verify/prove.ts';
 import { verifyLog } from '#service/audit/verify/verify.ts';
+import { verifyProof } from '#service/audit/verify/verify-proof.ts';
 import { parseWitnesses } from '#service/audit/witness/witnesses-file.ts';
 import { startWitnessing, type Witnessing } from '#service/audit/witness/witnessing.ts';
 import {
@@ -450,6 +452,45 @@ describe('verifying a log', () => {
       const found = findings.find((one) => one.kind === kind);
       expect(found?.detail).toContain('checkpoint.cosigned');
     }
+  });
+});
+
+describe('a proof of one event', () => {
+  test('is made with the checkpoint that witnesses have cosigned, as long as that covers the event', async () => {
+    const { folder, source } = makeLog(300, signer);
+    const [one, stranger] = [await witness('a.test/w'), witnessSigner('a.test/stranger')];
+    await witnessing(folder, [one]).witnessedUpTo(300);
+    await closing.pop()?.();
+    append(folder, 20, 0, source);
+    const of = (index: number, place = folder) =>
+      verifyProof(Buffer.from(proveEntry(place, keys, index)), keys, [
+        one.signer.key,
+        stranger.key,
+      ]);
+    const { name, id } = one.signer.key;
+    expect(of(7)).toMatchObject({
+      kind: 'proven',
+      checkpoint: { size: 300 },
+      signedBy: [`${signer.verifierKey.name} (${signer.verifierKey.id})`],
+      witnessedBy: [{ name: `${name} (${id})`, at: expect.stringMatching(/Z$/) as unknown }],
+      falselyWitnessedBy: [],
+    });
+    expect(of(310)).toMatchObject({ kind: 'proven', checkpoint: { size: 320 }, witnessedBy: [] });
+    // What witnesses cosigned of a log that was lost proves nothing about an event of this one.
+    const { folder: fork } = makeLog(310, signer, 9);
+    copyFileSync(join(folder, COSIGNED_CHECKPOINT), join(fork, COSIGNED_CHECKPOINT));
+    expect(of(7, fork)).toMatchObject({ kind: 'proven', checkpoint: { size: 310 } });
+  });
+
+  test('names a witness whose signature in it is not over its checkpoint', () => {
+    const { folder } = makeLog(10, signer);
+    const one = witnessSigner('a.test/w');
+    const forged = proveEntry(folder, keys, 3) + cosign(one, 'another text\n');
+    expect(verifyProof(Buffer.from(forged), keys, [one.key])).toMatchObject({
+      kind: 'proven',
+      witnessedBy: [],
+      falselyWitnessedBy: [`a.test/w (${one.key.id})`],
+    });
   });
 });
 

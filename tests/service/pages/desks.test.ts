@@ -111,6 +111,7 @@ const PAGES: Record<string, Entry> = {
   'GET /officer/seal/key': officer,
   'POST /officer/seal/verify': officerForm,
   // A proof contains the whole event, which only the operating organisation may see.
+  'POST /officer/seal/check': officerForm,
   'POST /officer/seal/proof': { people: { privacyOfficer: 404, caldicottGuardian: 403 } },
   'GET /officer/blocked': officer,
   'POST /officer/block': officerForm,
@@ -315,7 +316,12 @@ test('after a session ends, its cookie opens nothing more, and the browser is se
   expect([after.status, after.headers.get('location')]).toEqual([303, '/sign-in']);
 });
 
-const FILE_FORMS = ['/council/upload', '/council/reconcile', '/council/columns'];
+const FILE_FORMS = [
+  '/council/upload',
+  '/council/reconcile',
+  '/council/columns',
+  '/officer/seal/check',
+];
 
 /** Forms from which nothing is accepted, since they have no token. */
 const formOf = (address: string): { body: string; type?: string } =>

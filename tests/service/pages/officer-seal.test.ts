@@ -6,7 +6,7 @@ import { OFFICER_SEAL } from '#schemas/wording/officer.ts';
 import { FRAME } from '#schemas/wording/pages.ts';
 import { parsePublicKey, readKeys, retiredKeyLine } from '#service/audit/seal/keys.ts';
 import { makeSigner, openNote, parseSigner } from '#service/audit/tlog/note.ts';
-import { verifyProof } from '#service/audit/verify/verify.ts';
+import { verifyProof } from '#service/audit/verify/verify-proof.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
 import { signedIn, type Visit, type Visitor, wordsOf } from '../../support/visitor.ts';
