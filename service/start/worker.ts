@@ -14,7 +14,7 @@ import type { AdmissionContext } from '../admission/admission-context.ts';
 import { DEMO_OPERATOR } from '../admission/personas.ts';
 import type { Audit } from '../audit/audit.ts';
 import { Cases } from '../audit/cases/cases.ts';
-import { CommitFile } from '../audit/log/commit.ts';
+import { createCommitReader } from '../audit/log/commit-reader.ts';
 import { createSearcher } from '../audit/search/searcher.ts';
 import { openVerifications } from '../audit/verifications/verifications.ts';
 import { contradictionIn } from '../audit/witness/contradictions.ts';
@@ -104,6 +104,8 @@ function openTools(
   const { replicas, sentinels } = redis;
   const connectTo = (server: HostPort) => redis.connectTo('worker', server);
   const connection = redis.connect('worker', { ...PATIENT, unacknowledged: true });
+  const commits = createCommitReader(auditFolder(configuration));
+  add(() => commits.close());
   let compared = witnessed === undefined;
   void witnessed?.compared.then(() => (compared = true));
   const verifier = startStoreVerifier(connection, anchor, {
@@ -120,14 +122,14 @@ function openTools(
       return resumption;
     },
     sealed() {
-      const sealed = CommitFile.readPastGapsIfThere(auditFolder(configuration));
+      const sealed = commits.read((each) => each.readPastGaps());
       return sealed?.dataset === anchor.dataset()?.id ? sealed : undefined;
     },
     copy: {
       get done() {
         return compared;
       },
-      problem: () => contradictionIn(auditFolder(configuration)),
+      problem: () => contradictionIn(commits),
     },
   });
   add(() => verifier.stop());

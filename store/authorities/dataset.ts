@@ -4,6 +4,7 @@ import {
   type ExpectedAuthorities,
   expectedAuthoritiesSchema,
 } from '#schemas/expected-authorities.ts';
+import { inOneWrite } from '../connection/one-write.ts';
 import { keys } from '../keys.ts';
 
 /** What a store holds the flags of. `kind` never changes: demo tokens never read live data. */
@@ -83,21 +84,46 @@ export function authorityFields(
   );
 }
 
+/** Every known authority, by code. */
+export type Directory = ReadonlyMap<string, Authority>;
+
+type Fields = Readonly<Record<string, string>>;
+
+function haveSameFields(one: Fields, other: Fields): boolean {
+  const names = Object.keys(one);
+  return (
+    names.length === Object.keys(other).length && names.every((name) => one[name] === other[name])
+  );
+}
+
 /**
- * Every known authority, by code.
+ * Reads the directory again and again: an authority whose hash has not changed is not parsed again.
  *
- * @throws if one that is known cannot be read: an unreadable directory is not a shorter one.
+ * @throws (the function returned) if an authority that is known cannot be read: an unreadable directory is not
+ * a shorter one.
  */
-export async function readAuthorities(
+export function createDirectoryReader(
   redis: Redis,
-  codes: readonly string[],
-): Promise<Map<string, Authority>> {
-  const replies = await Promise.all(codes.map((code) => redis.hgetall(keys.authority(code))));
-  const authorities = new Map<string, Authority>();
-  for (const [i, code] of codes.entries()) {
-    const authority = parseAuthority(code, replies[i] ?? {});
-    if (authority === undefined) throw new Error(`what is held of authority ${code} is unreadable`);
-    authorities.set(code, authority);
-  }
-  return authorities;
+): (codes: readonly string[]) => Promise<Directory> {
+  let before = new Map<string, { fields: Fields; authority: Authority }>();
+  return async (codes) => {
+    const replies = await Promise.all(
+      inOneWrite(redis, () => codes.map((code) => redis.hgetall(keys.authority(code)))),
+    );
+    const now: typeof before = new Map();
+    for (const [i, code] of codes.entries()) {
+      const fields = replies[i] ?? {};
+      const known = before.get(code);
+      const authority =
+        known !== undefined && haveSameFields(known.fields, fields)
+          ? known.authority
+          : parseAuthority(code, fields);
+      if (authority === undefined) {
+        throw new Error(`what is held of authority ${code} is unreadable`);
+      }
+      now.set(code, { fields, authority });
+    }
+    before = now;
+    return new Map([...now].map(([code, { authority }]) => [code, authority]));
+  };
 }

@@ -10,10 +10,10 @@ import { keys } from '../keys.ts';
 import type { AuthorityLock } from '../locks/authority-lock.ts';
 import {
   authorityFields,
+  createDirectoryReader,
   EXPECTED_FIELD,
   knownField,
   parseAuthority,
-  readAuthorities,
   readDataset,
 } from './dataset.ts';
 
@@ -59,6 +59,8 @@ export const expectedDetail = ({ area, kind, authorities }: ExpectedAuthorities)
 
 /** Which authorities are expected and known, with their names and telephone numbers. Changes are audited first. */
 export function createDirectory(redis: Redis) {
+  const readDirectory = createDirectoryReader(redis);
+
   return {
     /** The authorities whose plans the dataset should hold; `undefined` if not set. */
     expected: async (): Promise<ExpectedAuthorities | undefined> =>
@@ -78,7 +80,7 @@ export function createDirectory(redis: Redis) {
     /** The directory, by code. */
     async authorities(): Promise<Authority[]> {
       const held = await readDataset(redis);
-      return held === undefined ? [] : [...(await readAuthorities(redis, held.codes)).values()];
+      return held === undefined ? [] : [...(await readDirectory(held.codes)).values()];
     },
 
     async authority(code: OdsCode): Promise<Authority | undefined> {

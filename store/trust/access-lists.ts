@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { type ReadFailure, readFailure } from '../connection/connection.ts';
+import { inOneWrite } from '../connection/one-write.ts';
 import { list } from '../connection/reply.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
 import { keys, partitions } from '../keys.ts';
@@ -10,6 +11,8 @@ const LISTS_A_CALL = 100;
 const LISTS_A_LOOK = 1_000;
 const CALLS_A_LOOK = 64;
 const LOOK_EVERY_MS = 1_000;
+/** Calls sent together hold Redis up together, so only partitions without many lists are looked through so. */
+const TOGETHER_AT_MOST = 16;
 
 type Found = { next: string; looked: number; fields: string[] };
 
@@ -76,17 +79,37 @@ export function watchAccessLists(redis: Redis): AccessLists {
       found.set(damaged, (await unreadableLists(redis, damaged)).length);
       if (found.get(damaged) === 0) found.delete(damaged);
     }
+    let together = 1;
     let lists = 0;
-    for (let call = 0; call < CALLS_A_LOOK && lists < LISTS_A_LOOK; call++) {
-      const { next, fields, looked: seen } = await look(redis, partition, cursor);
+    for (let calls = 0; calls < CALLS_A_LOOK && lists < LISTS_A_LOOK; ) {
+      const seen = await lookOn(Math.min(together, CALLS_A_LOOK - calls));
+      calls += together;
       lists += seen;
+      together = seen < LISTS_A_CALL ? Math.min(2 * together, TOGETHER_AT_MOST) : 1;
+    }
+  }
+
+  /** Continues in so many partitions at once; gives how many lists were looked at. */
+  async function lookOn(count: number): Promise<number> {
+    const replies = await Promise.all(
+      inOneWrite(redis, () =>
+        Array.from({ length: count }, (_, i) =>
+          look(redis, (partition + i) % partitions.length, i === 0 ? cursor : '0'),
+        ),
+      ),
+    );
+    let lists = 0;
+    for (const { next, fields, looked } of replies) {
+      lists += looked;
       soFar += fields.length;
       if (soFar > 0) found.set(partition, Math.max(soFar, found.get(partition) ?? 0));
       cursor = next;
-      if (cursor !== '0') continue;
+      // Those after it are looked through again, once this one has been to its end.
+      if (cursor !== '0') break;
       soFar = 0;
       partition = (partition + 1) % partitions.length;
     }
+    return lists;
   }
 
   const timer = setInterval(() => {

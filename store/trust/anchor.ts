@@ -2,12 +2,12 @@
 
 import { mkdirSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers';
 import { z } from 'zod';
 import { STORE } from '#schemas/wording/store.ts';
 import { DATASET_KINDS, type Dataset } from '../authorities/dataset.ts';
-import { doEach, inTransaction, openDurable } from '../files/sqlite.ts';
+import { doEach, inTransaction, openDurable, statementsOf } from '../files/sqlite.ts';
 
 /** A load that has started to change the store and is not yet known to have ended. */
 export type BegunLoad = {
@@ -84,7 +84,8 @@ const datasetRow = z.object({
   created: z.number(),
 });
 const authorityRow = z.object({ sequence: z.number(), rows: z.number(), digest: z.string() });
-const codedAuthorityRow = authorityRow.extend({ code: z.string() });
+const codeRow = z.object({ code: z.string() });
+const codedAuthorityRow = authorityRow.extend(codeRow.shape);
 const numbersSchema = z.array(z.number());
 const loadRow = z.object({
   authority: z.string(),
@@ -132,12 +133,14 @@ const SCHEMA = `
  */
 export class Anchor {
   readonly #db: DatabaseSync;
+  readonly #sql: (text: string) => StatementSync;
   #safeguard: (() => Promise<void>) | undefined;
   /** What was asked for in this turn of the event loop and is committed together. */
   #together: { work: () => void; settle: (failure: { error: unknown } | undefined) => void }[] = [];
 
   private constructor(db: DatabaseSync) {
     this.#db = db;
+    this.#sql = statementsOf(db);
   }
 
   /** Opens, or creates, the anchor in its own folder. */
@@ -187,7 +190,7 @@ export class Anchor {
   }
 
   #dataset(): (Dataset & { created: boolean }) | undefined {
-    const row = this.#db.prepare('SELECT id, kind, createdAt, created FROM dataset').get();
+    const row = this.#sql('SELECT id, kind, createdAt, created FROM dataset').get();
     if (row === undefined) return undefined;
     const { created, ...dataset } = datasetRow.parse(row);
     return { ...dataset, created: created === 1 };
@@ -202,11 +205,9 @@ export class Anchor {
 
   /** The dataset to create: the one whose creation was interrupted, else the one proposed. */
   beginDataset(proposed: Dataset): Dataset {
-    this.#db
-      .prepare(
-        'INSERT OR IGNORE INTO dataset (one, id, kind, createdAt, created) VALUES (1, ?, ?, ?, 0)',
-      )
-      .run(proposed.id, proposed.kind, proposed.createdAt);
+    this.#sql(
+      'INSERT OR IGNORE INTO dataset (one, id, kind, createdAt, created) VALUES (1, ?, ?, ?, 0)',
+    ).run(proposed.id, proposed.kind, proposed.createdAt);
     const { id, kind, createdAt } = this.#dataset() ?? proposed;
     return { id, kind, createdAt };
   }
@@ -216,16 +217,21 @@ export class Anchor {
   }
 
   authority(code: string): AnchoredAuthority | undefined {
-    const row = this.#db
-      .prepare('SELECT sequence, rows, digest FROM authority WHERE authority = ?')
-      .get(code);
+    const row = this.#sql('SELECT sequence, rows, digest FROM authority WHERE authority = ?').get(
+      code,
+    );
     return row === undefined ? undefined : authorityRow.parse(row);
+  }
+
+  authorityCodes(): string[] {
+    return this.#sql('SELECT authority AS code FROM authority')
+      .all()
+      .map((row) => codeRow.parse(row).code);
   }
 
   authorities(): Map<string, AnchoredAuthority> {
     return new Map(
-      this.#db
-        .prepare('SELECT authority AS code, sequence, rows, digest FROM authority')
+      this.#sql('SELECT authority AS code, sequence, rows, digest FROM authority')
         .all()
         .map((row) => {
           const { code, ...rest } = codedAuthorityRow.parse(row);
@@ -249,17 +255,14 @@ export class Anchor {
         now?.rows === base?.rows &&
         now?.digest === base?.digest;
       if (!same || other !== undefined) throw new Overtaken();
-      this.#db
-        .prepare(
-          'INSERT OR REPLACE INTO load (authority, sequence, sha256, journal, rows, digest) VALUES (?, ?, ?, ?, ?, ?)',
-        )
-        .run(load.authority, load.sequence, load.sha256, load.journal, load.rows, load.digest);
+      this.#sql(
+        'INSERT OR REPLACE INTO load (authority, sequence, sha256, journal, rows, digest) VALUES (?, ?, ?, ?, ?, ?)',
+      ).run(load.authority, load.sequence, load.sha256, load.journal, load.rows, load.digest);
     });
   }
 
   loadsInProgress(): BegunLoad[] {
-    return this.#db
-      .prepare('SELECT authority, sequence, sha256, journal, rows, digest FROM load')
+    return this.#sql('SELECT authority, sequence, sha256, journal, rows, digest FROM load')
       .all()
       .map((row) => loadRow.parse(row));
   }
@@ -284,12 +287,10 @@ export class Anchor {
   }
 
   #endLoad(authority: string, { sequence, rows, digest }: AnchoredAuthority): void {
-    this.#db
-      .prepare(
-        'INSERT OR REPLACE INTO authority (authority, sequence, rows, digest) VALUES (?, ?, ?, ?)',
-      )
-      .run(authority, sequence, rows, digest);
-    this.#db.prepare('DELETE FROM load WHERE authority = ?').run(authority);
+    this.#sql(
+      'INSERT OR REPLACE INTO authority (authority, sequence, rows, digest) VALUES (?, ?, ?, ?)',
+    ).run(authority, sequence, rows, digest);
+    this.#sql('DELETE FROM load WHERE authority = ?').run(authority);
   }
 
   /**
@@ -307,7 +308,7 @@ export class Anchor {
   ): void {
     inTransaction(this.#db, () => {
       if (state !== undefined) this.#endLoad(authority, state);
-      else this.#db.prepare('DELETE FROM load WHERE authority = ?').run(authority);
+      else this.#sql('DELETE FROM load WHERE authority = ?').run(authority);
       for (const id of drops) this.#changeHeldFiles({ drops: id });
       if (missing === undefined) return;
       const others = this.missingFiles(authority).filter(
@@ -367,19 +368,16 @@ export class Anchor {
   }
 
   #changeHeldFiles({ drops, holds }: HeldFileChanges): void {
-    if (drops !== undefined) this.#db.prepare('DELETE FROM hold WHERE id = ?').run(drops);
+    if (drops !== undefined) this.#sql('DELETE FROM hold WHERE id = ?').run(drops);
     if (holds === undefined) return;
-    this.#db
-      .prepare(
-        'INSERT OR REPLACE INTO hold (id, authority, sequence, folder, at, json) VALUES (?, ?, ?, ?, ?, ?)',
-      )
-      .run(holds.id, holds.authority, holds.sequence, holds.folder, holds.at, holds.json);
+    this.#sql(
+      'INSERT OR REPLACE INTO hold (id, authority, sequence, folder, at, json) VALUES (?, ?, ?, ?, ?, ?)',
+    ).run(holds.id, holds.authority, holds.sequence, holds.folder, holds.at, holds.json);
   }
 
   /** What is held, the oldest first. */
   heldFiles(): AnchoredHeldFile[] {
-    return this.#db
-      .prepare('SELECT id, authority, sequence, folder, at, json FROM hold ORDER BY at, id')
+    return this.#sql('SELECT id, authority, sequence, folder, at, json FROM hold ORDER BY at, id')
       .all()
       .map((row) => holdRow.parse(row));
   }
@@ -398,19 +396,17 @@ export class Anchor {
     const loads = this.loadsInProgress().filter(({ journal }) => isAbsolute(journal));
     inTransaction(this.#db, () => {
       for (const { authority, journal } of loads) {
-        this.#db
-          .prepare('UPDATE load SET journal = ? WHERE authority = ?')
-          .run(move(journal), authority);
+        this.#sql('UPDATE load SET journal = ? WHERE authority = ?').run(move(journal), authority);
       }
       for (const { id, folder } of this.heldFiles()) {
-        this.#db.prepare('UPDATE hold SET folder = ? WHERE id = ?').run(move(folder), id);
+        this.#sql('UPDATE hold SET folder = ? WHERE id = ?').run(move(folder), id);
       }
     });
     return this.spoolsNeeded().filter(isAbsolute);
   }
 
   #seen(name: string): number[] {
-    const row = this.#db.prepare('SELECT json FROM seen WHERE name = ?').get(name);
+    const row = this.#sql('SELECT json FROM seen WHERE name = ?').get(name);
     return row === undefined ? [] : numbersSchema.parse(JSON.parse(jsonRow.parse(row).json));
   }
 
@@ -421,9 +417,10 @@ export class Anchor {
       const highest = Array.from({ length: Math.max(before.length, numbers.length) }, (_, i) =>
         Math.max(before[i] ?? 0, numbers[i] ?? 0),
       );
-      this.#db
-        .prepare('INSERT OR REPLACE INTO seen (name, json) VALUES (?, ?)')
-        .run(name, JSON.stringify(highest));
+      this.#sql('INSERT OR REPLACE INTO seen (name, json) VALUES (?, ?)').run(
+        name,
+        JSON.stringify(highest),
+      );
     });
   }
 
@@ -460,13 +457,14 @@ export class Anchor {
   }
 
   #keep(name: string, value: unknown): void {
-    this.#db
-      .prepare('INSERT OR REPLACE INTO seen (name, json) VALUES (?, ?)')
-      .run(name, JSON.stringify(value));
+    this.#sql('INSERT OR REPLACE INTO seen (name, json) VALUES (?, ?)').run(
+      name,
+      JSON.stringify(value),
+    );
   }
 
   #kept(name: string): unknown {
-    const row = this.#db.prepare('SELECT json FROM seen WHERE name = ?').get(name);
+    const row = this.#sql('SELECT json FROM seen WHERE name = ?').get(name);
     return row === undefined ? undefined : JSON.parse(jsonRow.parse(row).json);
   }
 
@@ -492,7 +490,7 @@ export class Anchor {
 
   /** The marks that the server of this store may have, the newest last; see `store/trust/server.lua`. */
   serverMarks(): ServerMark[] {
-    const row = this.#db.prepare("SELECT json FROM seen WHERE name = 'server'").get();
+    const row = this.#sql("SELECT json FROM seen WHERE name = 'server'").get();
     return row === undefined ? [] : marksSchema.parse(JSON.parse(jsonRow.parse(row).json));
   }
 
@@ -511,9 +509,9 @@ export class Anchor {
   }
 
   #keepMarks(marks: readonly ServerMark[]): void {
-    this.#db
-      .prepare("INSERT OR REPLACE INTO seen (name, json) VALUES ('server', ?)")
-      .run(JSON.stringify(marks));
+    this.#sql("INSERT OR REPLACE INTO seen (name, json) VALUES ('server', ?)").run(
+      JSON.stringify(marks),
+    );
   }
 
   /** The next server found is the one of this store. */

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { DURABILITY } from '#schemas/wording/store.ts';
+import { inOneWrite } from '../connection/one-write.ts';
 import { information, list } from '../connection/reply.ts';
 import { keys } from '../keys.ts';
 
@@ -77,17 +78,31 @@ export function conditionsOf(info: ReadonlyMap<string, string>): string {
  */
 export function publishDurability(redis: Redis, ours: () => string | undefined) {
   let publishing: Promise<void> | undefined;
-  let before: z.infer<typeof saidSchema> | undefined;
+  /** The last report, and the connection on which it was made. */
+  let last:
+    | { stream: Redis['stream']; sayAgainAt: number; settings: ReadonlyMap<string, string> }
+    | undefined;
 
   async function say(always: boolean): Promise<void> {
+    if (!always && last?.stream === redis.stream && performance.now() < last.sayAgainAt) {
+      const now = await durableSettings(redis);
+      if (SETTINGS.every((setting) => now.get(setting) === last?.settings.get(setting))) return;
+    }
     // Together, and so on one connection to one run; the time first, so that it is not later than the rest,
     // and the settings after the conditions, so that a change in between makes the conditions outdated.
-    const [time, text, settings, dataset] = await Promise.all([
-      redis.time(),
-      redis.info(...CONDITIONS_SECTIONS),
-      durableSettings(redis),
-      redis.hget(keys.dataset, 'id'),
-    ]);
+    const { stream } = redis;
+    const [time, text, settings, dataset] = await Promise.all(
+      inOneWrite(
+        redis,
+        () =>
+          [
+            redis.time(),
+            redis.info(...CONDITIONS_SECTIONS),
+            durableSettings(redis),
+            redis.hget(keys.dataset, 'id'),
+          ] as const,
+      ),
+    );
     const info = information(text);
     const run = info.get('run_id');
     if (dataset === null || dataset !== ours() || run === undefined) return;
@@ -98,10 +113,8 @@ export function publishDurability(redis: Redis, ours: () => string | undefined) 
       settings: Object.fromEntries(settings),
       conditions: conditionsOf(info),
     };
-    const same = JSON.stringify({ ...said, at: before?.at }) === JSON.stringify(before);
-    if (same && before !== undefined && at - before.at < SAY_EVERY_MS && !always) return;
     await redis.hset(keys.dataset, DURABILITY_FIELD, JSON.stringify(said));
-    before = said;
+    last = { stream, settings, sayAgainAt: performance.now() + SAY_EVERY_MS };
   }
 
   const timer = setInterval(() => {

@@ -5,7 +5,7 @@ import type { Redis } from 'ioredis';
 import type { Authority } from '#schemas/authority.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import { READINESS, REPLICAS, SENTINELS, VERIFIER } from '#schemas/wording/store.ts';
-import { type Dataset, parseDataset, readAuthorities } from '../authorities/dataset.ts';
+import { createDirectoryReader, type Dataset, parseDataset } from '../authorities/dataset.ts';
 import { attachedReplicas, type Requirement, requirementOf } from '../connection/acknowledged.ts';
 import { refusalFault } from '../connection/connection.ts';
 import { createLane } from '../connection/lanes.ts';
@@ -198,6 +198,7 @@ export function watchStore(
   );
   const probe = replicas && createLane(replicas.probe, sentinels);
   const conditions = replicas && followConditions(replicas.connectTo);
+  const readDirectory = createDirectoryReader(redis);
   const clock = options.clock ?? Date.now;
   const verdicts = new Map<CheckName, ReadinessCheck>();
   const generations = new Map<number, number>();
@@ -448,7 +449,7 @@ export function watchStore(
     }
 
     const [directory, stamps, refusal] = await Promise.all([
-      readAuthorities(redis, held.codes).catch(() => undefined),
+      readDirectory(held.codes).catch(() => undefined),
       redis
         .fcall(FUNCTIONS.stamps, allChildrenKeys.length, ...allChildrenKeys, held.dataset.id)
         .then(

@@ -7,7 +7,7 @@ import { SEALING } from '#schemas/wording/operations.ts';
 import { READINESS, VERIFIER } from '#schemas/wording/store.ts';
 import { AUDIT_LOG_FIELD, type StreamState, streamStates } from '../audit-stream/audit-stream.ts';
 import { sealedBeyond } from '../audit-stream/sealed-size.ts';
-import type { Dataset } from '../authorities/dataset.ts';
+import { type Dataset, readDataset } from '../authorities/dataset.ts';
 import {
   attachedReplicas,
   type ReplicaRule,
@@ -218,10 +218,13 @@ export function startStoreVerifier(
     if (clock > newest + REMEMBER_CLOCK_EVERY_MS) anchor.rememberClock(clock);
   }
 
-  /** An authority that fell out of the directory would be neither expected nor missed. */
+  /**
+   * An authority that fell out of the directory would be neither expected nor missed. What is held of each is
+   * read by every process that answers from it.
+   */
   async function checkDirectory(): Promise<void> {
-    const loaded = [...anchor.authorities().keys()];
-    const expected = new Set<string>((await store.authorities()).map(({ code }) => code));
+    const loaded = anchor.authorityCodes();
+    const expected = new Set((await readDataset(redis))?.codes);
     const missing = loaded.filter((code) => !expected.has(code));
     if (missing.length > 0) {
       throw new StoreNotWhole(VERIFIER.directoryLacks(missing));

@@ -512,7 +512,11 @@ export async function runLostDisks(options: LostDiskOptions) {
     const absent = answered.filter((id) => !times.has(id));
     if (absent.length > 0) wrong.push(`${absent.length} answers have no event`);
     if ([...times.values()].some((count) => count > 1)) wrong.push('an event is there twice');
-    wrong.push(...CommitFile.contradictionsIfThere(log).map(({ name }) => `${name} contradicts`));
+    wrong.push(
+      ...(CommitFile.lookIfThere(log, (commits) => commits.contradictions()) ?? []).map(
+        ({ name }) => `${name} contradicts`,
+      ),
+    );
     const parsed = parseWitnesses(witnesses);
     const signers = await readKeys(keyFile);
     // An event sealed meanwhile is cosigned a moment later.

@@ -523,3 +523,23 @@ describe('a lookup process’s Redis user', () => {
     expect((await t.store.readRows([testNumber(500)])).get(testNumber(500))).toEqual([]);
   });
 });
+
+test('what changed of an authority since the directory was last read is read, and damage to it stops lookups', async () => {
+  await readiness.refresh();
+  const key = keys.authority(AUTHORITY);
+  const nameNow = () => readiness.authorities.get(AUTHORITY)?.name;
+  await t.admin.hset(key, 'name', 'Another Name');
+  await readiness.refresh();
+  expect(nameNow()).toBe('Another Name');
+  for (const damage of [
+    () => t.admin.hdel(key, 'name'),
+    () => t.admin.hset(key, 'name', 'Another Name', 'rows', 'x'),
+  ]) {
+    await damage();
+    await readiness.refresh();
+    expect(readiness.open).toBe(false);
+  }
+  await t.admin.hdel(key, 'rows');
+  await readiness.refresh();
+  expect([readiness.open, nameNow()]).toEqual([true, 'Another Name']);
+});

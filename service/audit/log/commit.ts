@@ -124,12 +124,16 @@ export class CommitFile {
 
   /** Opens, or creates, the file in an existing folder. */
   static open(folder: string): CommitFile {
-    return new CommitFile(openDurable(join(folder, DATABASE), SCHEMA));
+    return new CommitFile(openDurable(CommitFile.pathIn(folder), SCHEMA));
+  }
+
+  static pathIn(folder: string): string {
+    return join(folder, DATABASE);
   }
 
   /** Whether a folder is one that a worker writes, rather than a copy of a log's public files. */
   static isThere(folder: string): boolean {
-    return existsSync(join(folder, DATABASE));
+    return existsSync(CommitFile.pathIn(folder));
   }
 
   static openIfThere(folder: string): CommitFile | undefined {
@@ -138,31 +142,28 @@ export class CommitFile {
 
   /** What is committed; quicker than opening the file for every use, and without leaving a trace. */
   static readIfThere(folder: string): Commit | undefined {
-    return CommitFile.#lookIfThere(folder, (commits) => commits.read());
+    return CommitFile.lookIfThere(folder, (commits) => commits.read());
   }
 
   /** As {@link CommitFile.size}, of a folder that may not have a log. */
   static sizeIfThere(folder: string): ReturnType<CommitFile['size']> {
-    return CommitFile.#lookIfThere(folder, (commits) => commits.size());
+    return CommitFile.lookIfThere(folder, (commits) => commits.size());
   }
 
-  /** What is committed, its numbers past the gaps that somebody has answered for. */
-  static readPastGapsIfThere(folder: string): Commit | undefined {
-    return CommitFile.#lookIfThere(folder, (commits) => commits.readPastGaps());
+  /** Opens an existing file for reading only; fails where its journal must be replayed first. */
+  static openToRead(folder: string): CommitFile {
+    return new CommitFile(
+      new DatabaseSync(CommitFile.pathIn(folder), { readOnly: true, timeout: BUSY_TIMEOUT_MS }),
+    );
   }
 
-  /** Like {@link CommitFile.contradictions}, for a folder that may not have a log. */
-  static contradictionsIfThere(folder: string): Contradiction[] {
-    return CommitFile.#lookIfThere(folder, (commits) => commits.contradictions()) ?? [];
-  }
-
-  static #lookIfThere<T>(folder: string, look: (commits: CommitFile) => T): T | undefined {
-    const path = join(folder, DATABASE);
-    if (!existsSync(path)) return undefined;
-    let db: DatabaseSync | undefined;
+  /** Reads the file of a folder that may not have a log. */
+  static lookIfThere<T>(folder: string, look: (commits: CommitFile) => T): T | undefined {
+    if (!CommitFile.isThere(folder)) return undefined;
+    let opened: CommitFile | undefined;
     try {
-      db = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
-      return look(new CommitFile(db));
+      opened = CommitFile.openToRead(folder);
+      return look(opened);
     } catch {
       // After a crash the journal must be replayed first, which needs the right to write; so does a missing
       // table of an older version.
@@ -173,7 +174,7 @@ export class CommitFile {
         commits.close();
       }
     } finally {
-      if (db?.isOpen === true) db.close();
+      opened?.close();
     }
   }
 

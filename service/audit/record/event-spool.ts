@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { z } from 'zod';
-import { inTransaction, isBusy } from '#store/files/sqlite.ts';
+import { inTransaction, isBusy, statementsOf } from '#store/files/sqlite.ts';
 
 /** Events for which there was no room, or that could not be written. */
 export type Lost = { count: number; from: string; until: string };
@@ -51,6 +51,7 @@ export class EventSpool {
   readonly #path: string;
   readonly #mostBytes: number;
   readonly #db: DatabaseSync;
+  readonly #sql: (text: string) => StatementSync;
   #bytes = 0;
   #count = 0;
   /** Events up to this one are recorded elsewhere; of those, so many bytes are still on disk. */
@@ -64,6 +65,7 @@ export class EventSpool {
     this.#path = path;
     this.#mostBytes = mostBytes;
     this.#db = db;
+    this.#sql = statementsOf(db);
   }
 
   static open(folder: string, mostBytes: number): EventSpool {
@@ -116,7 +118,7 @@ export class EventSpool {
 
   /** How many were lost since this was last settled; `undefined` if none. */
   lost(): Lost | undefined {
-    const row = this.#db.prepare('SELECT count, "from", until FROM lost').get();
+    const row = this.#sql('SELECT count, "from", until FROM lost').get();
     if (row === undefined) return undefined;
     const lost = lostRow.parse(row);
     const count = lost.count - this.#settled;
@@ -135,6 +137,7 @@ export class EventSpool {
 
   /** Those that wait, the oldest first. */
   oldest(atMost: number): { id: number; json: string }[] {
+    if (this.#count === 0) return [];
     return this.#db
       .prepare('SELECT id, json FROM event WHERE id > ? ORDER BY id LIMIT ?')
       .all(this.#recordedUpTo, atMost)
@@ -143,6 +146,7 @@ export class EventSpool {
 
   /** The oldest, which these are, are recorded elsewhere now. */
   remove(events: readonly { id: number; json: string }[]): void {
+    if (events.length === 0 && this.#recordedBytes === 0) return;
     this.#recordedUpTo = events.at(-1)?.id ?? this.#recordedUpTo;
     this.#recordedBytes += events.reduce((sum, { json }) => sum + Buffer.byteLength(json), 0);
     this.#count -= events.length;

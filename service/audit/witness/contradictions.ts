@@ -1,5 +1,6 @@
 import { WITNESSING } from '#schemas/wording/operations.ts';
-import { CommitFile, type Contradiction } from '../log/commit.ts';
+import type { Contradiction } from '../log/commit.ts';
+import type { CommitReader } from '../log/commit-reader.ts';
 
 /** What is wrong with a log that witnesses contradict, and what to do; `undefined` if none does. */
 export function contradictionProblem([first]: readonly Contradiction[]): string | undefined {
@@ -8,5 +9,5 @@ export function contradictionProblem([first]: readonly Contradiction[]): string 
 }
 
 /** Like {@link contradictionProblem}, for the log in a folder, if there is one. */
-export const contradictionIn = (folder: string): string | undefined =>
-  contradictionProblem(CommitFile.contradictionsIfThere(folder));
+export const contradictionIn = (reader: CommitReader): string | undefined =>
+  contradictionProblem(reader.read((commits) => commits.contradictions()) ?? []);

@@ -5,12 +5,15 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
+import { CommitFile } from '#service/audit/log/commit.ts';
+import { createCommitReader } from '#service/audit/log/commit-reader.ts';
 import { sealedEvents, sealedRange, sealedRun } from '#service/audit/log/sealed.ts';
 import { prunable } from '#service/audit/seal/retention.ts';
 import { openCheckpoint } from '#service/audit/tlog/checkpoint.ts';
@@ -288,4 +291,35 @@ test('recently sealed events are trusted where they are, and read from the log e
     ),
     { numRuns: 20 },
   );
+});
+
+describe('a reader that keeps the commit file open', () => {
+  const sizeIn = (reader: ReturnType<typeof createCommitReader>) =>
+    reader.read((commits) => commits.size()?.size);
+
+  test('reads what was committed since, and a file that was put in its place', () => {
+    const { folder, source } = makeLog(20, signer);
+    const reader = createCommitReader(folder);
+    expect(sizeIn(reader)).toBe(20);
+    const log = openLog(folder, signer);
+    log.append(source.take(5));
+    log.close();
+    expect(sizeIn(reader)).toBe(25);
+    const other = makeLog(40, signer, 7).folder;
+    renameSync(CommitFile.pathIn(other), CommitFile.pathIn(folder));
+    expect(sizeIn(reader)).toBe(40);
+    reader.close();
+  });
+
+  test('finds no log once the file is gone, and fails if what is there cannot be read', () => {
+    const { folder } = makeLog(20, signer);
+    const reader = createCommitReader(folder);
+    expect(sizeIn(reader)).toBe(20);
+    const path = CommitFile.pathIn(folder);
+    rmSync(path);
+    expect(sizeIn(reader)).toBeUndefined();
+    writeFileSync(path, 'no database'.repeat(1_000));
+    expect(() => sizeIn(reader)).toThrow('not a database');
+    reader.close();
+  });
 });

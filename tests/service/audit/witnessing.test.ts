@@ -185,7 +185,8 @@ describe('if there are several witnesses', () => {
 });
 
 describe('a witness that contradicts the log', () => {
-  const contradictions = (folder: string) => CommitFile.contradictionsIfThere(folder);
+  const contradictions = (folder: string) =>
+    CommitFile.lookIfThere(folder, (commits) => commits.contradictions());
 
   test('reveals an old copy by the size that it knows', async () => {
     const { folder } = makeLog(50, signer);
@@ -374,7 +375,7 @@ describe('a witness that does not work is reported, and says nothing about the l
     await going.said('could not be compared');
     expect(going.last()).toMatchObject({ problem: true, contradicted: false, asked: true });
     expect(readCosignedFile(folder)).toBeUndefined();
-    expect(CommitFile.contradictionsIfThere(folder)).toEqual([]);
+    expect(CommitFile.lookIfThere(folder, (commits) => commits.contradictions())).toEqual([]);
   });
 });
 

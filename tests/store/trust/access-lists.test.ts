@@ -1,0 +1,27 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { keys } from '#store/keys.ts';
+import { watchAccessLists } from '#store/trust/access-lists.ts';
+import { testNumber } from '../../support/rows.ts';
+import { startTestStore, type TestStore, until } from '../../support/test-store.ts';
+
+let t: TestStore;
+beforeAll(async () => {
+  t = await startTestStore();
+  await t.adminStore.createDataset('demo', 'test');
+});
+afterAll(() => t.stop());
+
+test('every unreadable list is counted once, in partitions without others and in one with many', async () => {
+  // More than one call looks through, which is continued before the partitions after it.
+  const many = Array.from({ length: 400 }, (_, i) => [testNumber(i), 'foreign'] as const);
+  await t.admin.hset(keys.accessLists(6), Object.fromEntries(many));
+  for (const partition of [0, 3, 7, 20, 40]) {
+    await t.admin.hset(keys.accessLists(partition), testNumber(partition), 'foreign');
+  }
+  const lists = watchAccessLists(await t.connect('worker'));
+  await until(() => lists.unreadable === many.length + 5, 'all lists');
+  await t.admin.del(keys.accessLists(6));
+  await until(() => lists.unreadable === 5, 'the removal');
+  expect(lists.failure).toBeUndefined();
+  await lists.stop();
+});
