@@ -86,8 +86,11 @@ export function createStore(redis: Redis, anchor: Anchor) {
     ): Promise<boolean> => keepMailbox(redis, mailbox, lease, keep),
     ...createRowCalls(redis, datasetId),
     ...createScan(redis, datasetId),
-    markNumber: (number: NhsNumber, state: NumberState | '?'): Promise<NumberState> =>
-      markNumber(redis, number, state),
+    markNumber: (
+      number: NhsNumber,
+      state: NumberState | '?',
+      options?: { told?: boolean },
+    ): Promise<NumberState | 'untold'> => markNumber(redis, number, state, options),
     setNotInUse: (listed: ListedNumbers): Promise<void> => setNotInUse(redis, listed),
     /** As {@link Anchor.safeguard}. */
     safeguard: (): Promise<void> => anchor.safeguard(),

@@ -35,7 +35,8 @@ type ReverifyOptions = {
 
 /**
  * Checks again the number of each person with a plan shown: it reports one that was replaced or withdrawn, or
- * whose record has become sensitive, and changes no plan. New rows go first: each request waits for an idle
+ * whose record has become sensitive, and changes no plan. Lookups go by what was found at once; a report that fails is
+ * made at the next call. New rows go first: each request waits for an idle
  * moment. The numbers due are found once; call it again for those that become due later.
  *
  * @returns how many were checked, and how many are wholly unknown, which is not reported to authorities: a
@@ -82,6 +83,8 @@ export async function reverifyNumbers(
     else {
       const before = await store.markNumber(nhsNumber, '?');
       if (state !== before) {
+        // First: what a lookup hides, or does not call a negative, must not wait for a report that cannot be written.
+        if (state !== 'in-use') await store.markNumber(nhsNumber, state, { told: false });
         try {
           if (state === 'sensitive') await onSensitive(nhsNumber, rows);
           if (state === 'not-in-use') {

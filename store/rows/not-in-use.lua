@@ -18,10 +18,12 @@ end
 redis.register_function('cpf_set_not_in_use_' .. VERSION, set_not_in_use)
 
 -- mark_number: what is known of one number: in use, 'not-in-use', or 'sensitive'.
--- KEYS  numbers not in use    ARGV  NHS number, what is so
--- reply what was known before
+-- KEYS  numbers not in use    ARGV  NHS number, what is so, 1 if those concerned are not told yet
+-- reply what was known before, or 'untold'
 
 local MARKS = { ['not-in-use'] = '', sensitive = SENSITIVE }
+-- Before a number whose last change is still to be told. Lookups do not read it.
+local UNTOLD = 'U'
 
 local function mark_number(keys, args)
   local number, state = args[1], args[2]
@@ -31,6 +33,9 @@ local function mark_number(keys, args)
     if redis.call('SISMEMBER', keys[1], member) == 1 then before = name end
     if state == name then redis.call('SADD', keys[1], member) elseif state ~= '?' then redis.call('SREM', keys[1], member) end
   end
+  local untold = UNTOLD .. number
+  if redis.call('SISMEMBER', keys[1], untold) == 1 then before = 'untold' end
+  if args[3] == '1' then redis.call('SADD', keys[1], untold) elseif state ~= '?' then redis.call('SREM', keys[1], untold) end
   return before
 end
 

@@ -36,15 +36,17 @@ export type NumberState = 'in-use' | 'not-in-use' | 'sensitive';
  * looked.
  *
  * @param state `?` only asks
- * @returns the state before
+ * @param told false while those concerned have not been told of the change
+ * @returns the state before; `untold` if those concerned were not told of it
  */
 export async function markNumber(
   redis: Redis,
   number: NhsNumber,
   state: NumberState | '?',
-): Promise<NumberState> {
+  { told = true }: { told?: boolean } = {},
+): Promise<NumberState | 'untold'> {
   const key = keys.notInUse(partitionOf(number));
   return z
-    .enum(['in-use', 'not-in-use', 'sensitive'])
-    .parse(await redis.fcall(FUNCTIONS.markNumber, 1, key, number, state));
+    .enum(['in-use', 'not-in-use', 'sensitive', 'untold'])
+    .parse(await redis.fcall(FUNCTIONS.markNumber, 1, key, number, state, told ? '' : '1'));
 }

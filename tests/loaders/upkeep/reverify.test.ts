@@ -2,6 +2,8 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { NumberTracingUnavailable } from '#loaders/check/tracing/tracer.ts';
 import { sendOutcome } from '#loaders/synthetic/made-up-pds.ts';
 import { type FoundInactive, reverifyNumbers } from '#loaders/upkeep/reverify.ts';
+import { partitionOf } from '#schemas/nhs-number.ts';
+import { keys } from '#store/keys.ts';
 import { startTestPds, type TestPds } from '../../support/pds.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
@@ -94,31 +96,48 @@ test('a change is reported once, and the new number only to those who sent the d
   expect(await t.store.markNumber(testNumber(4), '?')).toBe('in-use');
 });
 
-test('a change that could not be reported is reported at the next check, and delays no others', async () => {
-  const all = [1, 2, 3, 4, 5, 6];
-  for (const n of all) know(n, n, { security: 'V' });
-  let first: string | undefined;
-  const { looked, failure } = await reverifyNumbers(t.store, {
-    tracer,
-    since: LATER,
-    onInactive: () => Promise.resolve(),
-    onSensitive(nhsNumber) {
+test.each([
+  ['sensitive', 'V', 'S'],
+  ['not in use', 'invalidated', ''],
+])(
+  'a number found to be %s counts as that at once, even if it cannot be reported, and is reported at the next check',
+  async (_, becomes, prefix) => {
+    const all = [1, 2, 3, 4, 5, 6];
+    for (const n of all) know(n);
+    await reverify();
+    for (const n of all) {
+      if (becomes === 'invalidated') p.pds.records.set(testNumber(n), becomes);
+      else know(n, n, { security: becomes });
+    }
+    let first: string | undefined;
+    const tell = (nhsNumber: string | undefined): Promise<void> => {
       first ??= nhsNumber;
       return nhsNumber === first
         ? Promise.reject(new Error('the disk is full'))
         : Promise.resolve();
-    },
-    signal: new AbortController().signal,
-    now: () => RECEIVED_AT,
-  });
-  expect([looked, failure]).toEqual([6, { error: new Error('the disk is full') }]);
-  for (const nhsNumber of all.map(testNumber)) {
-    const expected = nhsNumber === first ? 'in-use' : 'sensitive';
-    expect(await t.store.markNumber(nhsNumber, '?')).toBe(expected);
-  }
-  await reverify();
-  expect(sensitive).toEqual([first]);
-});
+    };
+    const { looked, failure } = await reverifyNumbers(t.store, {
+      tracer,
+      since: LATER,
+      onInactive: ([found]) => tell(found?.nhsNumber),
+      onSensitive: tell,
+      signal: new AbortController().signal,
+      now: () => RECEIVED_AT,
+    });
+    expect([looked, failure]).toEqual([6, { error: new Error('the disk is full') }]);
+    for (const nhsNumber of all.map(testNumber)) {
+      const key = keys.notInUse(partitionOf(nhsNumber));
+      expect(await t.admin.sismember(key, `${prefix}${nhsNumber}`)).toBe(1);
+      const state = prefix === '' ? 'not-in-use' : 'sensitive';
+      const expected = nhsNumber === first ? 'untold' : state;
+      expect(await t.store.markNumber(nhsNumber, '?')).toBe(expected);
+    }
+    await reverify();
+    expect([...sensitive, ...inactive.map(({ nhsNumber }) => nhsNumber)]).toEqual([first]);
+    await reverify();
+    expect(sensitive.length + inactive.length).toBe(1);
+  },
+);
 
 test('checking ends while PDS is away, and a record that cannot be fetched delays no others', async () => {
   p.pds.instead = (_request, response, path) => {
