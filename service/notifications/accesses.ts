@@ -7,6 +7,7 @@ import {
   shownPlanSchema,
   sourceSchema,
 } from '#schemas/audit/audit-event.ts';
+import type { ProtectionAct } from '#schemas/audit/protections.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import type { NotificationEntry } from '#schemas/notification.ts';
 import { NOT_SHOWN } from '#schemas/wording/lookup.ts';
@@ -45,7 +46,11 @@ export type NotifiedAttendance = Pick<
 };
 
 /** A council keeps back where one of its children is looked up, or does so no longer. */
-export type KeptWhereabouts = { act: 'set' | 'ended'; authority: string; nhsNumber: string };
+export type KeptWhereabouts = ProtectionAct & {
+  nhsNumber: string;
+  /** Milliseconds. */
+  at: number;
+};
 
 /** What an entry of the log means for notifications. `unreadable`: it may have been an access. */
 export type ReadEntry =
@@ -93,12 +98,9 @@ const barredSchema = lookupEventSchema
     protectedBy: z.array(odsCodeSchema).default([]),
   });
 
-const whereaboutsSchema = restrictionEventSchema.pick({
-  act: true,
-  kind: true,
-  authority: true,
-  nhsNumber: true,
-});
+const whereaboutsSchema = restrictionEventSchema
+  .pick({ act: true, restriction: true, kind: true, authority: true, nhsNumber: true })
+  .extend({ at: z.number() });
 
 const shownAttendanceSchema = attendanceEventSchema
   .pick({ caller: true, nhsNumber: true, attended: true, ward: true, switchboard: true })

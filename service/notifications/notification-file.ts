@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { z } from 'zod';
 import { notifiedAttendanceSchema } from '#schemas/attendance.ts';
+import { councilsProtecting } from '#schemas/audit/protections.ts';
 import {
   ENTRY_HOURS,
   type Notification,
@@ -73,8 +74,9 @@ const SCHEMA = `
     lastPosition INTEGER NOT NULL, removed TEXT) STRICT;
   CREATE TABLE IF NOT EXISTS unread (position INTEGER PRIMARY KEY, count INTEGER NOT NULL,
     at INTEGER NOT NULL) STRICT;
-  CREATE TABLE IF NOT EXISTS whereabouts (child TEXT NOT NULL, authority TEXT NOT NULL,
-    PRIMARY KEY (child, authority)) STRICT;
+  CREATE TABLE IF NOT EXISTS protection (restriction TEXT PRIMARY KEY, child TEXT NOT NULL,
+    authority TEXT NOT NULL, act TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+  CREATE INDEX IF NOT EXISTS protection_of ON protection (child);
   CREATE TABLE IF NOT EXISTS in_full (authority TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL,
     PRIMARY KEY (authority, id)) STRICT;
   CREATE TABLE IF NOT EXISTS changed (authority TEXT NOT NULL, id TEXT NOT NULL,
@@ -117,7 +119,11 @@ const authorityRow = z.object({
   removed: notificationIdSchema.nullable(),
 });
 const keptEntryRow = z.object({ row: z.number(), key: z.string(), json: z.string() });
-const authorityOfRow = z.object({ authority: z.string() });
+const protectionRow = z.object({
+  restriction: z.string(),
+  authority: z.string(),
+  act: z.enum(['set', 'ended']),
+});
 const idRow = z.object({ id: z.string() });
 const jsonRow = z.object({ json: z.string() });
 const numberRow = z.object({ number: z.number().nullable() });
@@ -155,6 +161,23 @@ function withoutWhere(whole: NotificationEntry): NotificationEntry {
   return { ...withoutWho(whole), ...said };
 }
 
+/** The id of a protection that an earlier version stored without its own. */
+const withoutId = (nhsNumber: string, authority: string): string => `${nhsNumber} ${authority}`;
+
+/** Protections as an earlier version stored them: by child and council. */
+function takeOverWhereabouts(db: DatabaseSync): void {
+  const table = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'whereabouts'";
+  if (db.prepare(table).get() === undefined) return;
+  inTransaction(db, () => {
+    if (db.prepare(table).get() === undefined) return;
+    db.exec(
+      `INSERT INTO protection (restriction, child, authority, act, at)
+         SELECT child || ' ' || authority, child, authority, 'set', 0 FROM whereabouts ORDER BY rowid;
+       DROP TABLE whereabouts;`,
+    );
+  });
+}
+
 const iso = (instant: number): string => new Date(instant).toISOString();
 
 /**
@@ -175,7 +198,9 @@ export class NotificationFile {
     // Without spilling, a reader waits only for the commit of a transaction.
     const pragmas = 'PRAGMA secure_delete = ON; PRAGMA cache_spill = OFF;';
     const options = { pragmas, timeoutMs: waitsMs };
-    return new NotificationFile(openDurable(join(folder, DATABASE), SCHEMA, options));
+    const db = openDurable(join(folder, DATABASE), SCHEMA, options);
+    takeOverWhereabouts(db);
+    return new NotificationFile(db);
   }
 
   /** Reads from the file of a folder; `undefined` before there is one. @throws while it cannot be read */
@@ -216,9 +241,11 @@ export class NotificationFile {
 
   /** The councils that keep back where a child is looked up, by the acts read so far, the oldest first. */
   #keptBy(nhsNumber: string): string[] {
-    return this.#sql('SELECT authority FROM whereabouts WHERE child = ? ORDER BY rowid')
-      .all(nhsNumber)
-      .map((row) => authorityOfRow.parse(row).authority);
+    return councilsProtecting(
+      this.#sql('SELECT restriction, authority, act FROM protection WHERE child = ? ORDER BY rowid')
+        .all(nhsNumber)
+        .map((row) => protectionRow.parse(row)),
+    );
   }
 
   /** An access may be recorded between a council's act and its effect: then its event names no council. */
@@ -282,12 +309,17 @@ export class NotificationFile {
    * for councils other than the one with the oldest protection says neither who looked nor where, except for
    * looks of which another was told first; what they were given before cannot be taken back.
    */
-  keepWhereabouts({ act, authority, nhsNumber }: KeptWhereabouts): void {
+  keepWhereabouts({ restriction, act, authority, nhsNumber, at }: KeptWhereabouts): void {
+    // What an earlier version stored has no id: it is of the first act that comes.
+    this.#sql('UPDATE OR IGNORE protection SET restriction = ? WHERE restriction = ?').run(
+      restriction,
+      withoutId(nhsNumber, authority),
+    );
     const { changes } = this.#sql(
-      act === 'ended'
-        ? 'DELETE FROM whereabouts WHERE child = ? AND authority = ?'
-        : 'INSERT OR IGNORE INTO whereabouts (child, authority) VALUES (?, ?)',
-    ).run(nhsNumber, authority);
+      `INSERT INTO protection (restriction, child, authority, act, at) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (restriction) DO UPDATE SET act = excluded.act, at = excluded.at
+         WHERE act <> excluded.act`,
+    ).run(restriction, nhsNumber, authority, act, at);
     // An act that was cut short is recorded once more: what another council was told since stays.
     if (changes === 0) return;
     const [first] = this.#keptBy(nhsNumber);
@@ -575,6 +607,8 @@ export class NotificationFile {
       this.#sql(
         'DELETE FROM in_full WHERE at < ? AND (authority, id) NOT IN (SELECT authority, firstId FROM entry)',
       ).run(before);
+      // Until then it keeps its place, if its end turns out to be lost.
+      this.#sql("DELETE FROM protection WHERE act = 'ended' AND at < ?").run(before);
       this.#sql('DELETE FROM unread WHERE at < ?').run(before);
       return removed;
     });

@@ -11,6 +11,7 @@ import {
   type EnumerationAlertEvent,
   enumerationAlertEventSchema,
 } from '#schemas/audit/audit-event.ts';
+import { councilsProtecting, type ProtectionAct } from '#schemas/audit/protections.ts';
 import { saysNothingHeld } from '#schemas/lookup.ts';
 import { isOutOfHours } from '#schemas/people/out-of-hours.ts';
 import { inTransaction, openDurable, statementsOf } from '#store/files/sqlite.ts';
@@ -64,6 +65,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS protected (restriction TEXT PRIMARY KEY, child INTEGER NOT NULL,
     authority TEXT NOT NULL) STRICT;
   CREATE INDEX IF NOT EXISTS protected_child ON protected (child);
+  CREATE TABLE IF NOT EXISTS protection_ended (restriction TEXT PRIMARY KEY) STRICT;
 `;
 
 const cursorRow = z.object({
@@ -73,7 +75,11 @@ const cursorRow = z.object({
   youngest: z.number(),
 });
 const idRow = z.object({ id: z.number() });
-const authorityRow = z.object({ authority: z.string() });
+const protectionRow = z.object({
+  restriction: z.string(),
+  authority: z.string(),
+  act: z.enum(['set', 'ended']),
+});
 const quietRow = z.object({ rule: z.number(), until: z.number() });
 const countRow = z.object({ count: z.number() });
 const alertRow = z.object({
@@ -245,7 +251,7 @@ export class ChildrenCounted {
   begin(dataset: string, position: number): void {
     this.#transaction(() => {
       this.#forget();
-      this.#db.exec('DELETE FROM looked; DELETE FROM protected');
+      this.#db.exec('DELETE FROM looked; DELETE FROM protected; DELETE FROM protection_ended');
       this.#sql(
         'INSERT OR REPLACE INTO cursor (one, dataset, keyedBy, position, youngest) VALUES (1, ?, ?, ?, 0)',
       ).run(dataset, this.#keyedBy, position);
@@ -376,30 +382,45 @@ export class ChildrenCounted {
   #keepTwice(event: Restricted, at: number): void {
     const { auditId, act, kind, restriction, authority, nhsNumber, protectedBy = [] } = event;
     if (kind !== 'whereabouts') return;
-    if (act === 'ended') {
-      this.#sql('DELETE FROM protected WHERE restriction = ?').run(restriction);
-      return;
-    }
     const child = this.#childOf(nhsNumber);
-    const { changes } = this.#sql(
+    const before = this.#protections(child);
+    this.#sql(
       'INSERT OR IGNORE INTO protected (restriction, child, authority) VALUES (?, ?, ?)',
     ).run(restriction, child, authority);
+    this.#sql(
+      act === 'ended'
+        ? 'INSERT OR IGNORE INTO protection_ended (restriction) VALUES (?)'
+        : 'DELETE FROM protection_ended WHERE restriction = ?',
+    ).run(restriction);
     // An act that was cut short is recorded once more.
-    if (changes === 0) return;
-    const before = this.#sql(
-      'SELECT authority FROM protected WHERE child = ? AND authority <> ? ORDER BY rowid LIMIT 1',
-    ).get(child, authority);
-    const first = protectedBy[0] ?? (before && authorityRow.parse(before).authority);
-    if (first === undefined) return;
+    const isRepeat = before.some((each) => each.restriction === restriction && each.act === act);
+    if (act === 'ended' || isRepeat) return;
+    const [oldest = authority, next = authority] = councilsProtecting(this.#protections(child));
+    // Only one whose end was lost can be the oldest of several again.
+    const [first, council] =
+      protectedBy[0] === undefined && oldest === authority
+        ? [authority, next]
+        : [protectedBy[0] ?? oldest, authority];
+    if (first === council) return;
     const row: ProtectedTwice = {
       auditId,
       at: new Date(at).toISOString(),
-      council: authority,
+      council,
       first,
     };
     this.#sql(
       'INSERT INTO twice (auditId, at, json, written) VALUES (?, ?, ?, 0) ON CONFLICT (auditId) DO NOTHING',
     ).run(auditId, at, JSON.stringify(row));
+  }
+
+  /** What is on record about the protections of a child, the oldest record first. */
+  #protections(child: number): ProtectionAct[] {
+    return this.#sql(
+      `SELECT restriction, authority, iif(restriction IN (SELECT restriction FROM protection_ended), 'ended', 'set') AS act
+         FROM protected WHERE child = ? ORDER BY rowid`,
+    )
+      .all(child)
+      .map((row) => protectionRow.parse(row));
   }
 
   #applies(tally: Tally, rule: Rule, i: number, at: number): boolean {

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { AuditEvent, UnreadableEvent } from '#schemas/audit/audit-event.ts';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
+import { councilsProtecting, type ProtectionAct } from '#schemas/audit/protections.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { AUDIT_INDEX } from '#schemas/wording/audit.ts';
 import { CommitFile } from '../log/commit.ts';
@@ -87,25 +88,15 @@ type Read = (places: readonly number[]) => SealedEvent[];
 /** The councils that at present keep back where the child was looked up, by the recorded acts, the oldest first. */
 function whereaboutsKept(index: AuditIndex, read: Read, nhsNumber: NhsNumber): string[] {
   const criteria = { nhsNumber, type: 'restriction' } as const;
-  let kept: { restriction: string; authority: string }[] = [];
-  const ended = new Set<string>();
+  const acts: ProtectionAct[] = [];
   // All of them, newest first: one followed by many others is still in force.
   for (let after: Place | undefined; ; ) {
     const limit = RESTRICTIONS_AT_ONCE;
     const found = index.find(criteria, { kind: 'all' }, { limit, after });
     for (const { event } of read(found.map(({ entry }) => entry))) {
-      if (event.type !== 'restriction' || event.kind !== 'whereabouts') continue;
-      const { restriction, authority } = event;
-      if (event.act === 'ended') ended.add(restriction);
-      else if (!ended.has(restriction)) {
-        // One that is on record twice is as old as its first record, unless it was ended in between.
-        kept = [
-          { restriction, authority },
-          ...kept.filter((one) => one.restriction !== restriction),
-        ];
-      }
+      if (event.type === 'restriction' && event.kind === 'whereabouts') acts.push(event);
     }
-    if (found.length < limit) return kept.map(({ authority }) => authority);
+    if (found.length < limit) return councilsProtecting(acts.toReversed());
     after = found.at(-1);
   }
 }

@@ -508,6 +508,13 @@ describe('two councils protecting one child', () => {
     expect(reported([act('ZZ102', 1, 'b', ['ZZ101'])])).toEqual(both);
   });
 
+  test('are reported in the order in which they began, if one is on record again since its end was lost', () => {
+    const first = act('ZZ101', 1, 'a');
+    const ended = { ...first, auditId: crypto.randomUUID(), act: 'ended' as const };
+    const again = { ...first, auditId: crypto.randomUUID() };
+    expect(reported([first, ended, act('ZZ102', 1, 'b'), again])).toEqual(both);
+  });
+
   test('are not reported for two children, for one council, or after the first protection has ended', () => {
     const first = act('ZZ101', 1, 'a');
     expect(reported([first, act('ZZ102', 2, 'b'), act('ZZ101', 1, 'c')])).toEqual([]);

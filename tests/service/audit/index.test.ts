@@ -388,13 +388,14 @@ describe('what a council keeps back', () => {
     id: string,
     act: 'set' | 'ended',
     kind: 'whereabouts' | 'barred' = 'whereabouts',
+    authority = FIRST,
   ) => ({
     type: 'restriction',
     auditId: crypto.randomUUID(),
     act,
     restriction: id,
     kind,
-    authority: FIRST,
+    authority,
     nhsNumber: CHILD,
     by: 'Ada Officer',
     reason: 'why',
@@ -449,6 +450,20 @@ describe('what a council keeps back', () => {
     catchUp();
     const after = searchAudit(places, {}, council, { limit: 50 }).events;
     expect(after.map(({ shown }) => shown['withheld'])).toEqual([undefined, undefined]);
+    follower.close();
+  });
+
+  test('is told to the council whose protection is the oldest, also once that is on record again since its end was lost', () => {
+    const { places, write, catchUp, follower } = makeAuditLog(0, 33);
+    write([look(CHILD, 'nurse-1', 'ZZH66'), restriction('older', 'set')]);
+    write([restriction('newer', 'set', 'whereabouts', SECOND)]);
+    write([restriction('older', 'ended'), restriction('older', 'set')]);
+    catchUp();
+    const withheldFrom = (authority: string) =>
+      searchAudit(places, {}, { kind: 'authority', authority }, { limit: 50 }).events.map(
+        ({ shown }) => shown['withheld'],
+      );
+    expect([withheldFrom(FIRST), withheldFrom(SECOND)]).toEqual([[undefined], [true]]);
     follower.close();
   });
 

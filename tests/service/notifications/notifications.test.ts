@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import {
@@ -382,7 +383,10 @@ describe('councils that keep back where a child is looked up', () => {
           if (act === 'comes about') inForce.push(authority);
           if (act === 'is over') inForce.splice(inForce.indexOf(authority), 1);
           if (act !== 'set' && act !== 'ended') continue;
-          waiting.acts.push(() => file.keepWhereabouts({ act, authority, nhsNumber }));
+          const restriction = `${authority} ${child}`;
+          waiting.acts.push(() =>
+            file.keepWhereabouts({ restriction, act, authority, nhsNumber, at: NINE }),
+          );
         } else {
           const [id, user, keptBy] = [crypto.randomUUID(), `user-${looks.length}`, [...inForce]];
           looks.push({ id, user, first: keptBy[0] });
@@ -455,6 +459,70 @@ describe('councils that keep back where a child is looked up', () => {
     ]);
     expect(JSON.stringify(told)).not.toContain('Canary Ward');
     notifier.close();
+  });
+});
+
+describe('protections of one child', () => {
+  const [nhsNumber, at] = [testNumber(0), NINE];
+  const kept = { nhsNumber, at };
+  const look = (file: NotificationFile, authority: string, id: string): string | undefined => {
+    file.add({
+      auditId: id,
+      at,
+      authority,
+      key: `${id} ${nhsNumber}`,
+      atOnce: false,
+      keptBy: [],
+      nhsNumber,
+      plans: [],
+      user: { id: 'nurse-1', name: 'Nora Nurse' },
+      role: { code: 'R8000', name: 'Nurse' },
+      organisation: { code: 'ZZH01', name: 'Hospital' },
+      setting: 'emergency-department',
+    });
+    return file.due(at).find(({ authority: of, entry }) => of === authority && entry.id === id)
+      ?.entry.user.id;
+  };
+
+  test('keep their order if one is on record again since its end was lost', () => {
+    const file = NotificationFile.open(auditFolder());
+    const of = (authority: string, act: 'set' | 'ended') =>
+      file.keepWhereabouts({ ...kept, restriction: `of-${authority}`, authority, act });
+    of('ZZ101', 'set');
+    of('ZZ102', 'set');
+    of('ZZ101', 'ended');
+    of('ZZ101', 'set');
+    expect([look(file, 'ZZ101', 'a'), look(file, 'ZZ102', 'a')]).toEqual(['nurse-1', '']);
+    file.close();
+  });
+
+  test('end one by one, even if one council has two', () => {
+    const file = NotificationFile.open(auditFolder());
+    const of = (restriction: string, act: 'set' | 'ended') =>
+      file.keepWhereabouts({ ...kept, restriction, authority: 'ZZ101', act });
+    of('lost', 'set');
+    of('new', 'set');
+    of('lost', 'ended');
+    expect(look(file, 'ZZ102', 'a')).toBe('');
+    of('new', 'ended');
+    expect(look(file, 'ZZ102', 'b')).toBe('nurse-1');
+    file.close();
+  });
+
+  test('are taken over as an earlier version stored them, and end with their own end', () => {
+    const folder = auditFolder();
+    const earlier = new DatabaseSync(join(folder, 'notifications.sqlite'));
+    earlier.exec(`CREATE TABLE whereabouts (child TEXT NOT NULL, authority TEXT NOT NULL,
+      PRIMARY KEY (child, authority)) STRICT;`);
+    for (const authority of ['ZZ101', 'ZZ102']) {
+      earlier.prepare('INSERT INTO whereabouts VALUES (?, ?)').run(nhsNumber, authority);
+    }
+    earlier.close();
+    const file = NotificationFile.open(folder);
+    expect([look(file, 'ZZ101', 'a'), look(file, 'ZZ102', 'a')]).toEqual(['nurse-1', '']);
+    file.keepWhereabouts({ ...kept, restriction: 'x', authority: 'ZZ101', act: 'ended' });
+    expect([look(file, 'ZZ101', 'b'), look(file, 'ZZ102', 'b')]).toEqual(['', 'nurse-1']);
+    file.close();
   });
 });
 
