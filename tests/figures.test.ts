@@ -176,7 +176,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   [
     'days before a certificate ends',
     constant('service/http/tls.ts', 'TOLD_BEFORE_DAYS'),
-    [['docs/operating/installing.md', /warns from (\w+) days before a certificate ends/]],
+    [['docs/operating/installing.md', /warns from (\w+) days before a certificate expires/]],
   ],
   [
     'MiB of a log that nobody reads',
