@@ -17,9 +17,10 @@ export function httpServers() {
       ends.push(() => server.stop(0));
       return server;
     },
-    /** Connects and sends this text unchanged. */
+    /** Connects and sends this text unchanged, before anything else that is written. */
     client(port: number, text: string) {
-      const socket: Socket = connect(port, '127.0.0.1', () => socket.write(text));
+      const socket: Socket = connect(port, '127.0.0.1');
+      socket.write(text);
       let received = '';
       let closed = false;
       socket.on('data', (chunk) => (received += chunk.toString()));
