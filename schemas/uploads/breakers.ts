@@ -22,6 +22,10 @@ export const breakersSchema = z.strictObject({
 export type Breakers = z.infer<typeof breakersSchema>;
 export type BreakerName = keyof Breakers;
 
+/** The setting of all authorities that one has of its own: `REMOVALS_WARN_SHARE`. */
+export const settingOf = (name: BreakerName): string =>
+  name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+
 export const DEFAULT_BREAKERS: Breakers = {
   removalsWarnShare: 0.1,
   removalsStopShare: 0.25,

@@ -13,6 +13,7 @@ import {
   breakersSchema,
   type OwnBreakers,
   ownBreakersSchema,
+  settingOf,
 } from '#schemas/uploads/breakers.ts';
 import { type ColumnMapping, columnMappingSchema, NO_MAPPING } from '#schemas/uploads/columns.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
@@ -35,7 +36,7 @@ type AuthorityOptions = {
 /** The settings of breakers by their options: `--removals-stop-share` and so on. */
 const BREAKER_OPTIONS = (Object.keys(breakersSchema.shape) as BreakerName[]).map((name) => ({
   name,
-  flag: `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+  flag: `--${settingOf(name).replaceAll('_', '-').toLowerCase()}`,
 }));
 const AS_CONFIGURED = 'default';
 const NONE = 'none';
@@ -253,8 +254,8 @@ export const removeAuthorityByMistake = (
 type ExpectOptions = Named & { file: string };
 
 /**
- * `cp-flags authority expect`: sets which authorities are expected. As the store's administrator: no running
- * process may change what a negative covers.
+ * `cp-flags authority expect`: sets which authorities are expected. A worker does the same for its operator's
+ * page, so that it takes no more rights than those of a loader.
  */
 export async function expectAuthorities(
   configuration: Configuration,
@@ -262,7 +263,7 @@ export async function expectAuthorities(
 ): Promise<void> {
   const who = readNamed(named);
   const expected = await readSettingFile('--file', file, expectedAuthoritiesSchema);
-  await withStore(configuration, 'admin', async (store) => {
+  await withStore(configuration, 'loader', async (store) => {
     const before = (await store.expected())?.authorities ?? [];
     await store.setExpected(expected, who);
     const without = (all: typeof before, others: typeof before) =>
@@ -296,9 +297,8 @@ export function addAuthorityCommands(program: Command, configuration: () => Conf
       '--columns <file>',
       'JSON: what its CSVs call columns and plans, for every way in; or default',
     );
-  for (const { flag } of BREAKER_OPTIONS) {
-    const setting = flag.slice(2).replaceAll('-', '_').toUpperCase();
-    set.option(`${flag} <number>`, `its own ${setting}: see cp-flags load --help`);
+  for (const { name, flag } of BREAKER_OPTIONS) {
+    set.option(`${flag} <number>`, `its own ${settingOf(name)}: see cp-flags load --help`);
   }
   set
     .addHelpText(

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { type Authority, authoritySchema } from '#schemas/authority.ts';
 import {
@@ -13,7 +14,28 @@ export type Dataset = { id: string; kind: (typeof DATASET_KINDS)[number]; create
 
 const KNOWN = 'authority:';
 /** The dataset's field that holds which authorities are expected. */
-export const EXPECTED_FIELD = 'expected';
+const EXPECTED_FIELD = 'expected';
+/** Since when, with the digest of the list: an earlier version sets the list alone. */
+const EXPECTED_SINCE_FIELD = 'expectedSince';
+
+/** By which two lists are told apart: the first 16 hexadecimal digits of the SHA-256 of the list. */
+export const expectedDigest = (expected: ExpectedAuthorities): string =>
+  createHash('sha256').update(JSON.stringify(expected)).digest('hex').slice(0, 16);
+
+/** The dataset's fields with a list that counts from now on. */
+export const expectedFields = (expected: ExpectedAuthorities): Record<string, string> => ({
+  [EXPECTED_FIELD]: JSON.stringify(expected),
+  [EXPECTED_SINCE_FIELD]: `${expectedDigest(expected)} ${new Date().toISOString()}`,
+});
+
+/** Since when a list counts, ISO 8601; `undefined` if an earlier version set it. */
+export async function readExpectedSince(
+  redis: Redis,
+  expected: ExpectedAuthorities,
+): Promise<string | undefined> {
+  const [digest, at] = ((await redis.hget(keys.dataset, EXPECTED_SINCE_FIELD)) ?? '').split(' ');
+  return digest === expectedDigest(expected) ? at : undefined;
+}
 
 /**
  * The dataset, the codes of the authorities known to it, which are expected to load into it, and the key of the ids under which

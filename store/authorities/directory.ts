@@ -11,10 +11,11 @@ import type { AuthorityLock } from '../locks/authority-lock.ts';
 import {
   authorityFields,
   createDirectoryReader,
-  EXPECTED_FIELD,
+  expectedFields,
   knownField,
   parseAuthority,
   readDataset,
+  readExpectedSince,
 } from './dataset.ts';
 
 export type AuthorityDetails = {
@@ -66,6 +67,10 @@ export function createDirectory(redis: Redis) {
     expected: async (): Promise<ExpectedAuthorities | undefined> =>
       (await readDataset(redis))?.expected,
 
+    /** Since when such a list counts, ISO 8601; `undefined` if an earlier version set it. */
+    expectedSince: (expected: ExpectedAuthorities): Promise<string | undefined> =>
+      readExpectedSince(redis, expected),
+
     /** Replaces that list. Audited first. */
     async setExpected(expected: ExpectedAuthorities, named: NamedPerson): Promise<void> {
       await appendEvent(redis, {
@@ -74,7 +79,7 @@ export function createDirectory(redis: Redis) {
         by: named.by,
         detail: { ...expectedDetail(expected), ...whyDetail(named) },
       });
-      await redis.hset(keys.dataset, EXPECTED_FIELD, JSON.stringify(expected));
+      await redis.hset(keys.dataset, expectedFields(expected));
     },
 
     /** The directory, by code. */

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import { DATASET } from '#schemas/wording/store.ts';
 import { appendEvent } from '../audit-stream/events.ts';
-import { type Dataset, EXPECTED_FIELD, readDataset } from '../authorities/dataset.ts';
+import { type Dataset, expectedFields, readDataset } from '../authorities/dataset.ts';
 import { expectedDetail } from '../authorities/directory.ts';
 import { StoreNotWhole } from '../errors.ts';
 import { FUNCTIONS, loadFunctions } from '../functions/functions.ts';
@@ -45,7 +45,7 @@ export async function createDataset(
   await redis.hset(keys.dataset, {
     ...created,
     resourceKey,
-    ...(expected !== undefined && { [EXPECTED_FIELD]: JSON.stringify(expected) }),
+    ...(expected !== undefined && expectedFields(expected)),
   });
   await appendEvent(redis, {
     type: 'dataset-created',

@@ -6,13 +6,12 @@ import type { AuthorityDetails } from '#store/authorities/directory.ts';
 import type { Store } from '#store/store.ts';
 import type { Mountable } from '../../routes/route.ts';
 import type { DeskDependencies } from '../desk/guarded-desk.ts';
-import { readReason, reasonField, summary, table, textField } from '../desk/parts.ts';
+import { checkbox, readReason, reasonField, summary, table, textField } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import {
   button,
   buttonLink,
-  errorMessage,
   type FieldError,
   heading,
   paragraph,
@@ -152,7 +151,6 @@ function confirmPage(
       ? html`<strong>${text}</strong>`
       : html`<a class="nhsuk-link" href="tel:${numbers[name]}"><strong>${text}</strong></a>`;
   };
-  const wrong = errors.find(({ field }) => field === 'rang')?.text;
   return at.page({
     title: NUMBERS.confirm,
     errors,
@@ -166,11 +164,7 @@ ${numbers.office === numbers.emergency && html`<p class="cpf-strong">${NUMBERS.s
 <form method="post" action="${PATH}" novalidate>${at.hidden('council-numbers')}
 ${NAMES.map((name) => [kept(name, numbers[name]), kept(`${name}-before`, held[name])])}
 ${kept('reason', reason)}
-<div class="nhsuk-form-group${wrong !== undefined && ' nhsuk-form-group--error'}">${errorMessage('rang-error', wrong)}
-<div class="nhsuk-checkboxes"><div class="nhsuk-checkboxes__item">
-<input class="nhsuk-checkboxes__input" id="rang" name="rang" type="checkbox" value="yes"${wrong !== undefined && html` aria-describedby="rang-error"`}>
-<label class="nhsuk-label nhsuk-checkboxes__label" for="rang">${NUMBERS.rang}</label>
-</div></div></div>
+${checkbox({ name: 'rang', label: NUMBERS.rang, errors })}
 ${button(NUMBERS.save)}</form>
 <p>${buttonLink(PATH, NUMBERS.cancel, true)}</p>`,
   });

@@ -82,6 +82,44 @@ ${errorMessage('file-error', wrong)}
 </div>`;
 }
 
+/** A field of several lines. */
+export function textArea({
+  name,
+  label,
+  hint,
+  value = '',
+  errors,
+  rows,
+}: Omit<TextField, 'width' | 'inputMode' | 'hint'> & { hint: string; rows: number }): Html {
+  const wrong = errors.find((error) => error.field === name)?.text;
+  return html`<div class="nhsuk-form-group${wrong !== undefined && ' nhsuk-form-group--error'}">
+<label class="nhsuk-label nhsuk-label--s" for="${name}">${label}</label>
+<div class="nhsuk-hint" id="${name}-hint">${hint}</div>
+${errorMessage(`${name}-error`, wrong)}
+<textarea class="nhsuk-textarea${wrong !== undefined && ' nhsuk-textarea--error'}" id="${name}" name="${name}" rows="${rows}" autocomplete="off"${describedBy(name, hint, wrong)}>
+${value}</textarea>
+</div>`;
+}
+
+/** One box to tick; its value is `yes`. */
+export function checkbox({
+  name,
+  label,
+  errors,
+}: Pick<TextField, 'name' | 'label' | 'errors'>): Html {
+  const wrong = errors.find((error) => error.field === name)?.text;
+  return html`<div class="nhsuk-form-group${wrong !== undefined && ' nhsuk-form-group--error'}">${errorMessage(`${name}-error`, wrong)}
+<div class="nhsuk-checkboxes"><div class="nhsuk-checkboxes__item">
+<input class="nhsuk-checkboxes__input" id="${name}" name="${name}" type="checkbox" value="yes"${describedBy(name, undefined, wrong)}>
+<label class="nhsuk-label nhsuk-checkboxes__label" for="${name}">${label}</label>
+</div></div></div>`;
+}
+
+/** What is folded away until somebody asks for it. */
+export const folded = (says: string, content: Html, isOpen = false): Html =>
+  html`<details class="nhsuk-details"${isOpen && html` open`}><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${says}</span></summary>
+<div class="nhsuk-details__text">${content}</div></details>`;
+
 export type Option = { value: string; text: string };
 
 /** A list of choices. */

@@ -1,30 +1,18 @@
 import { listHeldFiles } from '#loaders/upkeep/held-files.ts';
 import type { Authority } from '#schemas/authority.ts';
 import { FRESHNESS, OPERATOR } from '#schemas/wording/operator.ts';
+import { COUNCIL_SETTINGS, EXPECTED } from '#schemas/wording/operator-councils.ts';
 import { coverageOf } from '../../lookup/coverage.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { OPERATOR_DESK } from '../desk/desks.ts';
 import { guardedDesk } from '../desk/guarded-desk.ts';
 import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
-import { heading, link, paragraph } from '../html/parts.ts';
+import { buttonLink, heading, link, paragraph } from '../html/parts.ts';
 import { timeOfYearText } from '../html/time.ts';
+import { lastFileText, stateText } from './council-state.ts';
 import { filePath } from './files.ts';
 import { type OperatorDependencies, said } from './operator.ts';
-
-/** Whether a council's data can be relied on, and what to do if it cannot. */
-function stateText(
-  authority: Authority | undefined,
-  isUpToDate: boolean,
-  { now, upToDateMs }: { now: number; upToDateMs: number },
-): string {
-  if (isUpToDate) return FRESHNESS.upToDate;
-  if (authority === undefined) return FRESHNESS.unknown;
-  if (authority.dataAsOf === undefined) return FRESHNESS.never;
-  if (!authority.reconciled) return FRESHNESS.differs;
-  const dueAt = Date.parse(authority.dataAsOf) + upToDateMs;
-  return dueAt > now ? FRESHNESS.fromFuture : FRESHNESS.behind(timeOfYearText(dueAt));
-}
 
 type Council = { code: string; name: string; authority: Authority | undefined };
 
@@ -32,18 +20,7 @@ type Council = { code: string; name: string; authority: Authority | undefined };
 export const operatorCouncils: Mountable<OperatorDependencies> = {
   operation: { method: 'GET', path: '/operator/councils', letsIn: 'operate' },
   handler: (dependencies) => {
-    const { readiness, limits, store, anchor, now = Date.now } = dependencies;
-
-    async function lastFile({ authority }: Council): Promise<string> {
-      const { code, sequence, sequenceOffset = 0 } = authority ?? {};
-      // Before a restarted numbering has its first file, none of its numbers was used.
-      if (code === undefined || sequence === undefined || sequence < sequenceOffset) return '';
-      const number = sequence - sequenceOffset;
-      const file = await store.fileOf(code, sequence);
-      return file?.at === undefined
-        ? String(number)
-        : FRESHNESS.file(number, timeOfYearText(file.at), file.code);
-    }
+    const { readiness, limits, anchor, now = Date.now } = dependencies;
 
     return guardedDesk(dependencies, OPERATOR_DESK, async (_, { page }) => {
       const { authorities, expected } = readiness;
@@ -70,10 +47,10 @@ export const operatorCouncils: Mountable<OperatorDependencies> = {
             (file): Html => html`<br>${link(filePath(file), FRESHNESS.waits(file.number))}`,
           );
           return [
-            html`<bdi>${said(name)}</bdi> ${code}`,
+            html`<a class="nhsuk-link" href="/operator/councils/${code}"><bdi>${said(name)}</bdi></a> ${code}`,
             html`${isUpToDate ? state : html`<strong>${state}</strong>`}${waits}`,
             authority?.dataAsOf === undefined ? '' : timeOfYearText(Date.parse(authority.dataAsOf)),
-            await lastFile(council),
+            await lastFileText(dependencies, authority),
             authority?.rows ?? '',
           ];
         }),
@@ -83,7 +60,9 @@ export const operatorCouncils: Mountable<OperatorDependencies> = {
         content: html`${heading(FRESHNESS.title)}
 ${paragraph(councils.length === 0 ? FRESHNESS.none : FRESHNESS.lead(coverage.upToDate, coverage.expected))}
 ${rows.length > 0 && table(FRESHNESS.caption, FRESHNESS.columns, rows)}
-<p>${OPERATOR.byCommand} <code>cp-flags status</code></p>`,
+<p>${buttonLink('/operator/set-up', COUNCIL_SETTINGS.begin)}</p>
+<p>${link('/operator/expected', EXPECTED.title)}</p>
+<p>${OPERATOR.byCommand} <code>cp-flags status</code>, <code>cp-flags authority list</code></p>`,
       });
     });
   },

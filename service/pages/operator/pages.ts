@@ -1,4 +1,12 @@
+import {
+  operatorCouncil,
+  operatorCouncilCheck,
+  operatorCouncilSet,
+  operatorNumbering,
+  operatorSetUp,
+} from './council.ts';
 import { operatorCouncils } from './councils.ts';
+import { operatorExpected, operatorExpectedCheck, operatorExpectedSet } from './expected.ts';
 import { operatorDecideFile, operatorFile, operatorFiles } from './files.ts';
 import { operatorDecideMessage, operatorMessage, operatorMessages } from './messages.ts';
 import { operatorHome } from './overview.ts';
@@ -11,6 +19,14 @@ import { operatorBlock, operatorUnblock, operatorUser, operatorUsers } from './u
 export const OPERATOR_PAGES = [
   operatorHome,
   operatorCouncils,
+  operatorSetUp,
+  operatorCouncil,
+  operatorCouncilCheck,
+  operatorCouncilSet,
+  operatorNumbering,
+  operatorExpected,
+  operatorExpectedCheck,
+  operatorExpectedSet,
   operatorFiles,
   operatorFile,
   operatorDecideFile,

@@ -57,6 +57,8 @@ const officerForm: Entry = { people: { privacyOfficer: 403, caldicottGuardian: 4
 const COMPARED = '/council/reconcile/00000000-0000-4000-8000-000000000000';
 /** The id of an uploaded file that does not exist. */
 const WAITING = '/council/upload/00000000-0000-4000-8000-000000000000';
+/** The page of a council, for the operator. */
+const COUNCIL_PAGE = `/operator/councils/${SAMPLE_AUTHORITIES[0]?.code}`;
 const operator: Entry = { people: { operations: 200 } };
 const operatorForm: Entry = { people: { operations: 403 } };
 /** A page about something that does not exist. */
@@ -143,6 +145,17 @@ const PAGES: Record<string, Entry> = {
   'POST /council/restrictions/:id/end': { ...form, path: '/council/restrictions/bcdf/end' },
   'GET /operator': operator,
   'GET /operator/councils': operator,
+  'GET /operator/set-up': operator,
+  'GET /operator/councils/:authority': { ...operator, path: COUNCIL_PAGE },
+  'POST /operator/councils/:authority': { ...operatorForm, path: COUNCIL_PAGE },
+  'POST /operator/councils/:authority/check': { ...operatorForm, path: `${COUNCIL_PAGE}/check` },
+  'POST /operator/councils/:authority/numbering': {
+    ...operatorForm,
+    path: `${COUNCIL_PAGE}/numbering`,
+  },
+  'GET /operator/expected': operator,
+  'POST /operator/expected/check': operatorForm,
+  'POST /operator/expected': operatorForm,
   'GET /operator/files': operator,
   'GET /operator/files/:authority/:sequence': {
     ...operator,

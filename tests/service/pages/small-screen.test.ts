@@ -8,6 +8,7 @@ import { LOOKS } from '#schemas/wording/council-looks.ts';
 import { DESK } from '#schemas/wording/desk.ts';
 import { OFFICER, OFFICER_DRAFT, OFFICER_REPORTS } from '#schemas/wording/officer.ts';
 import { BLOCKED } from '#schemas/wording/operator.ts';
+import { COUNCIL_SETTINGS, EXPECTED } from '#schemas/wording/operator-councils.ts';
 import { WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import { DEMO_ISSUER } from '#service/admission/demo-issuer.ts';
 import { COUNCIL_DESK, type Desk, OFFICER_DESK, OPERATOR_DESK } from '#service/pages/desk/desks.ts';
@@ -210,6 +211,21 @@ describe.skipIf(!hasBrowser)('on screens 320 and 1024 pixels wide', () => {
     await expectLinksSeen(page, OPERATOR_DESK);
     const [held] = listHeldFiles(anchor);
     await goTo(page, `/operator/files/${held?.authority}/${held?.number}`);
+    await expectSeen(page);
+    await goTo(page, `/operator/councils/${CODE}`);
+    await expectSeen(page);
+    await page.getByLabel(COUNCIL_SETTINGS.fields.name, { exact: true }).fill(`New ${LONG}`);
+    await press(page, COUNCIL_SETTINGS.check);
+    await page.getByRole('heading', { level: 1, name: COUNCIL_SETTINGS.confirm }).waitFor();
+    await expectSeen(page);
+    for (const path of ['/operator/set-up', '/operator/councils/ZZ199', '/operator/expected']) {
+      await goTo(page, path);
+      await expectSeen(page);
+    }
+    await page.getByLabel(EXPECTED.area, { exact: true }).fill(LONG);
+    await page.locator('[name="kind"][value="pilot"]').check();
+    await press(page, EXPECTED.check);
+    await page.getByRole('heading', { level: 1, name: EXPECTED.confirm }).waitFor();
     await expectSeen(page);
     await goTo(page, '/operator/users');
     await page.getByRole('link', { name: BLOCKED.unblock(`${USER}-2`) }).click();

@@ -1,0 +1,33 @@
+import type { Authority } from '#schemas/authority.ts';
+import { FRESHNESS } from '#schemas/wording/operator.ts';
+import { timeOfYearText } from '../html/time.ts';
+import type { OperatorDependencies } from './operator.ts';
+
+/** Whether a council's data can be relied on, and what to do if it cannot. */
+export function stateText(
+  authority: Authority | undefined,
+  isUpToDate: boolean,
+  { now, upToDateMs }: { now: number; upToDateMs: number },
+): string {
+  if (isUpToDate) return FRESHNESS.upToDate;
+  if (authority === undefined) return FRESHNESS.unknown;
+  if (authority.dataAsOf === undefined) return FRESHNESS.never;
+  if (!authority.reconciled) return FRESHNESS.differs;
+  const dueAt = Date.parse(authority.dataAsOf) + upToDateMs;
+  return dueAt > now ? FRESHNESS.fromFuture : FRESHNESS.behind(timeOfYearText(dueAt));
+}
+
+/** The council's own number of its last file, when it came and its result; empty if the numbering has none yet. */
+export async function lastFileText(
+  { store }: Pick<OperatorDependencies, 'store'>,
+  authority: Authority | undefined,
+): Promise<string> {
+  const { code, sequence, sequenceOffset = 0 } = authority ?? {};
+  // Before a restarted numbering has its first file, none of its numbers was used.
+  if (code === undefined || sequence === undefined || sequence < sequenceOffset) return '';
+  const number = sequence - sequenceOffset;
+  const file = await store.fileOf(code, sequence);
+  return file?.at === undefined
+    ? String(number)
+    : FRESHNESS.file(number, timeOfYearText(file.at), file.code);
+}
