@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { jwtVerify } from 'jose';
+import { errors, jwtVerify } from 'jose';
 import * as openid from 'openid-client';
 import { z } from 'zod';
 import { ACTIVITY_SILENT, ACTIVITY_UNSCHEDULED } from '#schemas/people/care-setting.ts';
@@ -11,7 +11,12 @@ import { mappingOf, parseClaims } from '../../admission/claims.ts';
 import { type IssuerKeys, KeysUnavailable, remoteKeys } from '../../admission/issuer-keys.ts';
 import type { Flow } from '../session/visits.ts';
 import { type ClientProof, readClientProof } from './client-keys.ts';
-import { createProviderHealth, faultOf, type ProviderState } from './provider-health.ts';
+import {
+  createProviderHealth,
+  faultOf,
+  type ProviderState,
+  refusedTimesOf,
+} from './provider-health.ts';
 import { createTries, type Tries } from './tries.ts';
 
 /** What a provider said about somebody, as far as a refusal page repeats it. */
@@ -90,6 +95,8 @@ const LOOK_EVERY_MS = 60_000;
 const DISCOVERED_AGAIN_AFTER_MS = 2_000;
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 const LOGOUT_TOKEN_LASTS_SECONDS = 300;
+/** More than a provider's clock and ours differ. A sign-out is no less meant if the clocks do. */
+const CLOCKS_APART_SECONDS = 60;
 /** The first by the specification; older providers name the plain one, or none. */
 const LOGOUT_TOKEN_TYPES: ReadonlySet<string | undefined> = new Set([
   'logout+jwt',
@@ -239,6 +246,14 @@ export async function openProvider(
     else health.failed('tokens', fault);
   }
 
+  /** What a new ID token showed about the clocks. @returns whether they differ */
+  function noteClock(issuedAtSeconds: number): boolean {
+    const differs = Math.abs(Date.now() / 1_000 - issuedAtSeconds) > CLOCKS_APART_SECONDS;
+    if (differs) health.failed('clock', SIGN_IN_PROVIDERS.apart(CLOCKS_APART_SECONDS));
+    else health.answered('clock');
+    return differs;
+  }
+
   async function look(): Promise<void> {
     discovering ??= discover().finally(() => (discovering = undefined));
     await Promise.all([discovering, askTokenEndpoint().catch(() => undefined)]);
@@ -354,6 +369,7 @@ export async function openProvider(
         );
         const tokenClaims = tokens.claims();
         if (tokenClaims === undefined) return { kind: 'refused', cause: 'unavailable' };
+        noteClock(tokenClaims.iat);
         const userInfo = await openid.fetchUserInfo(
           configuration,
           tokens.access_token,
@@ -369,7 +385,11 @@ export async function openProvider(
         }
         // A code that was used, or is too old: the browser went back, or reloaded the address.
         const used = error instanceof openid.ResponseBodyError && error.error === 'invalid_grant';
-        return { kind: 'refused', cause: used ? 'not-finished' : 'unavailable' };
+        const times = refusedTimesOf(error);
+        const differs = times !== undefined && noteClock(times.claims.iat);
+        // They signed in there too long ago, as by choosing a role slowly.
+        const isLate = times?.claim === 'auth_time' && !differs;
+        return { kind: 'refused', cause: used || isLate ? 'not-finished' : 'unavailable' };
       }
     },
     async readLogoutToken(token) {
@@ -381,13 +401,15 @@ export async function openProvider(
           audience: clientId,
           algorithms: [...ALGORITHMS],
           maxTokenAge: LOGOUT_TOKEN_LASTS_SECONDS,
-          clockTolerance: 5,
+          clockTolerance: CLOCKS_APART_SECONDS,
         });
         if (!LOGOUT_TOKEN_TYPES.has(protectedHeader.typ?.toLowerCase())) return undefined;
         const { jti, sub, sid } = logoutClaimsSchema.parse(payload);
         return { issuer: metadata.issuer, jti, subject: sub, sid };
       } catch (error) {
-        return error instanceof KeysUnavailable ? 'unavailable' : undefined;
+        // Keys are not fetched for each unknown one: it may be a new key of the provider, and a refusal is final.
+        const mayBeNew = error instanceof errors.JWKSNoMatchingKey;
+        return mayBeNew || error instanceof KeysUnavailable ? 'unavailable' : undefined;
       }
     },
     stop() {

@@ -1,12 +1,13 @@
 import * as openid from 'openid-client';
+import { z } from 'zod';
 import { SIGN_IN_PROVIDERS } from '#schemas/wording/operations.ts';
 import { errorCode } from '../../telemetry/log.ts';
 
 /**
- * What is needed from a provider: how to sign in with it, what it says about the person who comes back, and
- * its signing keys.
+ * What is needed from a provider: how to sign in with it, what it says about the person who comes back, its
+ * signing keys, and a clock like ours.
  */
-const PARTS = ['discovery', 'tokens', 'keys'] as const;
+const PARTS = ['discovery', 'tokens', 'keys', 'clock'] as const;
 type Part = (typeof PARTS)[number];
 
 /** The state of one provider or of several, for the operator; `since` is ISO 8601. */
@@ -99,3 +100,14 @@ export function faultOf(error: unknown): string | undefined {
   const { cause } = error;
   return SIGN_IN_PROVIDERS.unreachable(cause === undefined ? 'fetch' : errorCode(cause));
 }
+
+const refusedTimesSchema = z.object({
+  code: z.literal('OAUTH_JWT_TIMESTAMP_CHECK_FAILED'),
+  cause: z.object({
+    cause: z.object({ claim: z.string(), claims: z.object({ iat: z.number() }) }),
+  }),
+});
+
+/** Which time of an ID token was refused, and when the token was made, in seconds; `undefined` for other errors. */
+export const refusedTimesOf = (error: unknown) =>
+  refusedTimesSchema.safeParse(error).data?.cause.cause;

@@ -183,3 +183,51 @@ test.each([
   const read = await provider.readLogoutToken(token);
   expect(read).toEqual(ends ? expect.objectContaining({ subject: 'user-1' }) : undefined);
 });
+
+/** What becomes of a sign-out token by the provider, with given changes. */
+async function signOut(differing: JWTPayload = {}, kid = 'own', { privateKey }: Keys = own) {
+  const now = Math.floor(Date.now() / 1_000);
+  const claims = { sub: 'user-1', jti: crypto.randomUUID(), events: { [LOGOUT]: {} }, iat: now };
+  const token = await new SignJWT({ iss: issuer, aud: 'client', ...claims, ...differing })
+    .setProtectedHeader({ alg: 'RS256', kid, typ: 'logout+jwt' })
+    .sign(privateKey);
+  return provider.readLogoutToken(token);
+}
+
+test('a sign-out signed with a key that is not known yet is asked for again, since the provider may just have begun to use it', async () => {
+  expect(await signOut()).toMatchObject({ subject: 'user-1' });
+  expect(await signOut({}, 'new', others)).toBe('unavailable');
+  expect(await signOut({}, 'own', others)).toBeUndefined();
+});
+
+test.each([
+  [59, true],
+  [-59, true],
+  [-600, false],
+])(
+  'a sign-out by a provider whose clock is %i seconds ahead is accepted: %s',
+  async (seconds, is) => {
+    const read = await signOut({ iat: Math.floor(Date.now() / 1_000) + seconds });
+    expect(read).toEqual(is ? expect.objectContaining({ subject: 'user-1' }) : undefined);
+  },
+);
+
+test('the operator is told if the clock of the provider differs, whether or not somebody is let in by it', async () => {
+  const clocks = 'The clocks of Test Identity and of this machine differ (by more than 60 s)';
+  for (const seconds of [90, -90, -400]) {
+    const iat = Math.floor(Date.now() / 1_000) + seconds;
+    await signIn(signedBy(own), { iat, auth_time: iat });
+    expect([seconds, provider.state.detail]).toEqual([seconds, expect.stringContaining(clocks)]);
+    await signIn(signedBy(own));
+    expect(provider.state).toMatchObject({ ok: true, detail: 'Test Identity answers.' });
+  }
+});
+
+test('somebody who stays too long at the provider begins again, and nobody is told that it does not work', async () => {
+  const longAgo = Math.floor(Date.now() / 1_000) - 400;
+  expect(await signIn(signedBy(own), { auth_time: longAgo })).toEqual({
+    kind: 'refused',
+    cause: 'not-finished',
+  });
+  expect(provider.state.ok).toBe(true);
+});
