@@ -12,8 +12,11 @@ const DEPTH_AT_MOST = 32;
 const UNBROKEN_AT_MOST = 262_144;
 /** Kept from one text. */
 const TEXT_AT_MOST = 1_000;
-/** The parser sees this much at once, so that a limit is noticed before memory runs out. */
-const SLICE = 65_536;
+/**
+ * The parser sees this much at once, so that a limit is noticed before it has taken much memory, or time: for each tag
+ * it looks through all that are open.
+ */
+const SLICE = 8_192;
 
 /**
  * Reads a CP-IS local authority upload, REPC_MT000002GB01, as it streams in.

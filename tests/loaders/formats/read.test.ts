@@ -437,6 +437,13 @@ describe('Spine XML', () => {
     expect(result.failures.listed.map(({ code }) => code)).toContain('CPR07');
   });
 
+  test('elements that never end cost next to no time, since the parser looks through all of them at each', async () => {
+    const deep = `<File xmlns="urn:hl7-org:v3">${'<a>'.repeat(20_000)}`;
+    const before = process.threadCpuUsage();
+    expect(await whyRefused(deep, { pieces: 65_536 })).toContain('nested');
+    expect(process.threadCpuUsage(before).user / 1_000).toBeLessThan(500);
+  });
+
   test('the parser is asked for the text of only one element, the authority’s name', async () => {
     const listening = vi.spyOn(SaxesParser.prototype, 'on');
     const result = await read(fileXml(upload({ records: [planOf(1), unbornOf(2), planOf(3)] })));
