@@ -20,6 +20,8 @@ export const DESK = {
     `Wait ${seconds === 1 ? '1 second' : `${seconds} seconds`}, then try again.`,
   unavailable: 'This page cannot be shown at the moment',
   unavailableThen: 'The service cannot reach something it needs. Try again in a minute.',
+  unavailableSent:
+    'If you sent a form, it may have been acted on. Look whether it was before you send it again.',
   blocked: 'You have been stopped from using this service',
   blockedThen:
     'Your access was stopped. Ask your privacy officer or the team that runs this service.',

@@ -113,12 +113,16 @@ function navigationOf(
   ];
 }
 
-/** Why somebody is refused at a desk, as a page. */
+/**
+ * Why somebody is refused at a desk, as a page.
+ *
+ * @param more what else is shown while pages cannot be made
+ */
 function refusedPage(
   desk: Desk,
   code: ErrorCode,
   retryAfterSeconds: number,
-  more: Html | undefined,
+  more: Html,
 ): DeskPage & { status: number } {
   const { name, home } = desk;
   const say = (status: number, title: string, then: string, to = home) => ({
@@ -203,7 +207,8 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
       // Its present state: it may have ended since the request began.
       const state = sessions.read(incoming);
       if (state.kind !== 'open' && state.kind !== 'unknown') return overPage(state);
-      const page = refusedPage(desk, code, seconds, unavailable?.(desk));
+      const sent = incoming.method === 'POST' && paragraph(DESK.unavailableSent);
+      const page = refusedPage(desk, code, seconds, html`${sent}${unavailable?.(desk)}`);
       // Somebody whose access is not known to be good is shown nothing of theirs.
       return state.kind === 'open' && code !== desk.without && code !== 'user-blocked'
         ? pageFor(state.session, path)(page)

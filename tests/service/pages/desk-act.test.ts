@@ -15,7 +15,7 @@ import { createLog } from '#service/telemetry/create-log.ts';
 import { beginForm } from '../../support/begun-form.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testFolder } from '../../support/service.ts';
-import { createVisitor, type Visitor } from '../../support/visitor.ts';
+import { createVisitor, type Visitor, wordsOf } from '../../support/visitor.ts';
 
 /** The checks that apply to every act of a council, an officer or an operator, tried with an act that does nothing. */
 
@@ -25,6 +25,7 @@ const done: string[] = [];
 const judged: string[] = [];
 const used = new Set<string>();
 let ended = false;
+let isUnknown = false;
 let isBlocked = false;
 let failing = false;
 let limited = false;
@@ -42,7 +43,9 @@ beforeAll(async () => {
   });
   const cookies = createCookies(() => false);
   const endings = {
-    current: true,
+    get current() {
+      return !isUnknown;
+    },
     state: { ok: true, detail: '', since: '' },
     isLost: () => false,
     now: Date.now,
@@ -237,4 +240,11 @@ test('too many requests and an internal fault each get a page that says so, and 
   const broken = await officer.post('/act', form);
   failing = false;
   expect([broken.status, broken.heading]).toEqual([503, DESK.unavailable]);
+  // The fault may have come after the act.
+  expect(wordsOf(broken)).toContain(DESK.unavailableSent);
+  isUnknown = true;
+  const page = await officer.get('/act');
+  isUnknown = false;
+  expect([page.status, page.heading]).toEqual([503, DESK.unavailable]);
+  expect(wordsOf(page)).not.toContain(DESK.unavailableSent);
 });
