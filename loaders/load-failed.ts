@@ -1,3 +1,4 @@
+import { durationText } from '#schemas/wording/durations.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import { connectionFault } from '#store/connection/connection.ts';
 import type { Store } from '#store/store.ts';
@@ -49,4 +50,19 @@ export function unlessStopped(stopped: AbortSignal | undefined): void {
 export async function requireOpen(store: Store): Promise<void> {
   if (await store.isOpen()) return;
   throw new LoadFailed(LOAD_FAILED.notVerified);
+}
+
+/** More than machines differ by that a time server sets, and too little to take one day for another. */
+const CLOCKS_APART_AT_MOST_MS = 5 * 60_000;
+
+/**
+ * By this machine's clock a child is an adult, a plan lies too far ahead, or is over: by a wrong one, children would be
+ * refused whom their council was right to send. Checked when the time is taken, and before it decides on anything.
+ *
+ * @throws {LoadFailed}
+ */
+export async function requireClock(store: Store): Promise<void> {
+  const apartMs = await store.clocksApart();
+  if (apartMs <= CLOCKS_APART_AT_MOST_MS) return;
+  throw new LoadFailed(LOAD_FAILED.clocksApart(durationText(apartMs)));
 }

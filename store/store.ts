@@ -64,6 +64,8 @@ export function createStore(redis: Redis, anchor: Anchor) {
      * not depend on a single clock that is ahead.
      */
     earlierClock: async (): Promise<number> => Math.min(Date.now(), await clockOf(redis)),
+    /** How far this machine's clock and the store's are apart, milliseconds. */
+    clocksApart: async (): Promise<number> => Math.abs(Date.now() - (await clockOf(redis))),
     /** The dataset held; `undefined` if the Redis holds none. */
     dataset: async (): Promise<Dataset | undefined> => (await readDataset(redis))?.dataset,
     createDataset: (

@@ -27,6 +27,7 @@ import {
   AuthorityBusy,
   asLoadFailed,
   LoadFailed,
+  requireClock,
   requireOpen,
   unlessStopped,
 } from '../load-failed.ts';
@@ -264,6 +265,7 @@ class Loading {
 
   async #read(): Promise<{ read: ReadUpload; file: FileDecider; spool: Spool }> {
     await requireDataset(this.#store, this.#options.tracer);
+    await requireClock(this.#store);
     const spool = Spool.create(this.#options.spoolDir);
     this.#spool = spool;
     const {
@@ -298,6 +300,7 @@ class Loading {
   ): Promise<Acknowledgement> {
     const [store, anchor] = [this.#store, this.#anchor];
     await requireOpen(store);
+    await requireClock(store);
     const { authority } = header;
     const { stopped } = this.#options;
     await endInterrupted(store, anchor, lock, stopped);

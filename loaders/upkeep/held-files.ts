@@ -24,7 +24,7 @@ import { latest, withSize } from '../decide/file.ts';
 import { decideRecords, rowsLeftOut } from '../decide/records.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted, keepWhatWaits } from '../load/resume.ts';
-import { asLoadFailed, LoadFailed, requireOpen } from '../load-failed.ts';
+import { asLoadFailed, LoadFailed, requireClock, requireOpen } from '../load-failed.ts';
 import { type HeldFile, heldFileSchema, type Journal } from '../spool/journal.ts';
 import { Spool } from '../spool/spool.ts';
 import type { SpooledRecord } from '../spool/spooled-rows.ts';
@@ -85,6 +85,7 @@ export async function releaseHeldFile(
     }
     return await withLock(store, authority, options.lockWaitMs, async (lock) => {
       await requireOpen(store);
+      await requireClock(store);
       await endInterrupted(store, anchor, lock);
       // Another process may have been quicker.
       const { folder, heldFile } = anchoredOf(anchor, id);

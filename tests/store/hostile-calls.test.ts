@@ -63,6 +63,32 @@ test.each([-1, 0, 'nan', '-inf', 'inf', 1e15, 101, ''])(
   },
 );
 
+test.each([
+  ['1000000000', '0'],
+  ['1', '1e18'],
+  ['1', 'inf'],
+  ['1', 'nan'],
+  ['1', '50001'],
+])(
+  'a call that would read %s endings of sessions, or %s if there are more, is refused and removes none',
+  async (most, ofMore) => {
+    const attacker = await t.connect('lookup');
+    await attacker.zadd(keys.ended, 1, 'one', 2, 'two', 3, 'three');
+    const read = attacker.call(
+      'fcall',
+      FUNCTIONS.readEndings,
+      1,
+      keys.ended,
+      '-inf',
+      '+inf',
+      most,
+      ofMore,
+    );
+    await expect(read).rejects.toThrow('too many endings');
+    expect(await attacker.zrangebyscore(keys.ended, '-inf', '+inf')).toHaveLength(3);
+  },
+);
+
 test('no function that a lookup process may call runs for ever, whatever its arguments', async () => {
   const attacker = await t.connect('lookup');
   const argument = fc.constantFrom('-1', '0', '1', '1e18', 'nan', 'inf', '', FLAGGED, '2', 'x');
