@@ -22,6 +22,8 @@ export const OFFICER = {
   patterns: 'Patterns',
   child: 'One child’s accesses',
   cases: 'Cases',
+  erase: 'Erase notes',
+  holds: 'Keep every event',
   seal: 'Is the record whole?',
   blocked: 'Blocked users',
   onRecord: 'Each search and download is recorded first, with your name and your reason.',
@@ -503,6 +505,67 @@ export const OFFICER_PROOF = {
     'not-in-log':
       'The event in the file is not the one that was signed at this position. The event, its position or its path was changed.',
   },
+} as const;
+
+/** Keeping every event, however old. */
+export const OFFICER_HOLDS = {
+  title: 'Keep every event',
+  lead: 'Events that are older than the time they are kept for are deleted for good. A hold stops this for all events, until somebody ends the hold. Use it while an inquiry or a court may need them.',
+  none: 'No hold is in force. Events that are too old are deleted.',
+  caption: 'Holds in force',
+  columns: { since: 'Since', by: 'Set by', why: 'Reason' },
+  begin: 'Keep every event from now on',
+  beginThen: 'A hold brings back nothing that is deleted already.',
+  begun: 'The hold is in force. Nothing is deleted until it is ended.',
+  end: 'End this hold',
+  endLast:
+    'This is the only hold in force. Once it is ended, events that are too old are deleted for good, within minutes.',
+  endOthers: 'Other holds are in force, so nothing is deleted yet.',
+  ended: 'The hold is ended.',
+  notInForce: 'This hold is no longer in force',
+  notInForceThen: 'Somebody else may have ended it. Nothing was done.',
+  byCommand: 'By command, on the machine of a worker:',
+} as const;
+
+/** Erasing what was written in cases. */
+export const OFFICER_ERASE = {
+  title: 'Erase the notes of cases',
+  lead: 'A case keeps its notes until somebody erases them. Erase them when your retention rules say so, or when they must not be kept. What was done, when and by whom stays in the case and in the audit.',
+  before: 'All cases that ended before',
+  beforeHint: 'A day, such as 27/11/2024. You see first which cases these are.',
+  dayWrong: 'Enter a day, such as 27/11/2024',
+  find: 'Show these cases',
+  oneCase: 'To erase the notes of one case, open the case.',
+  byCommand: 'By command, on the machine of a worker:',
+  nothing: 'There are no notes to erase',
+  would: (count: number) =>
+    count === 1
+      ? 'The notes of 1 case would be erased'
+      : `The notes of ${figure(count)} cases would be erased`,
+  endedBefore: (day: string) => `Cases that ended before ${day}.`,
+  own: (count: number) =>
+    count === 1
+      ? '1 case about an access of your own is left out. Somebody else has to erase its notes.'
+      : `${figure(count)} cases about accesses of your own are left out. Somebody else has to erase their notes.`,
+  forGood: 'This cannot be undone. Only a backup still has the notes, until it is deleted too.',
+  more: (count: number, now: number) =>
+    `There are ${figure(count)} such cases. The oldest ${figure(now)} come first. Then do the same again.`,
+  holds: 'Every event is being kept at the moment. Make sure that nobody needs these notes:',
+  hold: (time: string, by: string, reason: string) => `since ${time}, by ${by}: ${reason}`,
+  open: 'At least one of these cases has not ended yet.',
+  which: 'Cases whose notes would be erased',
+  type: (count: number) => `Type ${count} to confirm`,
+  countWrong: (count: number) => `Type ${count}, the number of cases`,
+  submit: 'Erase these notes for good',
+  other: 'Choose other cases',
+  changed: 'The cases have changed since you looked',
+  changedThen: 'Nothing was erased. Look again which cases these are.',
+  failed: 'The notes could not all be erased',
+  failedThen: (erased: number) =>
+    `${erased === 1 ? 'The notes of 1 case are' : `The notes of ${erased} cases are`} erased. Look again which are left.`,
+  done: (count: number) =>
+    count === 1 ? 'The notes of 1 case are erased.' : `The notes of ${count} cases are erased.`,
+  ofThisCase: 'Erase the notes of this case',
 } as const;
 
 /** Cases on an access. */

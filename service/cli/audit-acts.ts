@@ -11,6 +11,7 @@ import { isWorkerAtWork } from '#store/trust/server.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { streamName } from '../audit/log/entry.ts';
 import { readCheckpointFile } from '../audit/log/log-folder.ts';
+import { beginHold, endHold } from '../audit/seal/holds.ts';
 import { addKey, KeyFileWrong, publicKeyLines, retireKeys } from '../audit/seal/keys.ts';
 import type { Signer } from '../audit/tlog/note.ts';
 import { auditFolder, auditKeyFile } from '../files/data-folder.ts';
@@ -94,26 +95,21 @@ export async function auditHold(
       for (const { id, at, by, reason } of holds) console.log(`${id}  ${at}  ${by}: ${reason}`);
       return;
     }
-    const { by, reason } = named;
+    const recordAs = (event: OperatorEvent) =>
+      withNewestStore(configuration, 'worker', (store) => store.appendEvent(event));
     if (options.end !== undefined) {
-      const hold = Number(options.end);
-      if (!commits.retentionHolds().some(({ id }) => id === hold)) {
+      if (!(await endHold(commits, Number(options.end), named, recordAs))) {
         throw new Failure(
           `There is no hold ${options.end}. cp-flags audit hold --list names them.`,
         );
       }
-      // First: anything removable after it must not be released without a record.
-      await record(configuration, 'audit-hold-ended', by, { hold, ...whyDetail(named) });
-      commits.endRetentionHold(hold);
       const left = commits.retentionHolds().length;
       console.log(
         `Hold ${options.end} is ended. ${left === 0 ? 'Pruning continues.' : `${left} others are in force.`}`,
       );
       return;
     }
-    const { id } = await commits.addRetentionHold(by, reason, ({ id: hold }) =>
-      record(configuration, 'audit-hold', by, { hold, ...whyDetail(named) }),
-    );
+    const { id } = await beginHold(commits, named, recordAs);
     console.log(`Hold ${id}: nothing is pruned from the audit log until it is ended.`);
   });
 }

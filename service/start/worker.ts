@@ -15,6 +15,7 @@ import { DEMO_OPERATOR } from '../admission/personas.ts';
 import type { Audit } from '../audit/audit.ts';
 import { Cases } from '../audit/cases/cases.ts';
 import { createCommitReader } from '../audit/log/commit-reader.ts';
+import { createHolds } from '../audit/seal/holds.ts';
 import { createSearcher } from '../audit/search/searcher.ts';
 import { openVerifications } from '../audit/verifications/verifications.ts';
 import { contradictionIn } from '../audit/witness/contradictions.ts';
@@ -176,6 +177,7 @@ async function createWork(
     searcher,
     blocks: createBlocks(redis.connect('loader', PATIENT), loader),
     cases,
+    holds: createHolds(auditFolder(configuration), (event) => loader.appendEvent(event)),
     verifications,
     auditNumbers: () => audit.numbers,
     indexed: () => audit.searchedUntil,

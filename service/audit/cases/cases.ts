@@ -285,7 +285,7 @@ export class Cases {
   /** Erases the words of a case with their salts, so that the digests in the log reveal nothing any more. */
   async erase(
     found: AccessCase,
-    actor: Pick<AccessCaseEvent, 'by' | 'account' | 'reason'>,
+    actor: Pick<AccessCaseEvent, 'caller' | 'by' | 'account' | 'requestId' | 'reason'>,
   ): Promise<void> {
     await this.#write(
       () =>

@@ -22,7 +22,7 @@ export type Commit = {
   prunedNumbers: number[];
 };
 
-type RetentionHold = { id: number; at: string; by: string; reason: string };
+export type RetentionHold = { id: number; at: string; by: string; reason: string };
 
 const DATABASE = 'sealing.sqlite';
 const BUSY_TIMEOUT_MS = 5_000;
@@ -123,8 +123,8 @@ export class CommitFile {
   }
 
   /** Opens, or creates, the file in an existing folder. */
-  static open(folder: string): CommitFile {
-    return new CommitFile(openDurable(CommitFile.pathIn(folder), SCHEMA));
+  static open(folder: string, options: { timeoutMs?: number } = {}): CommitFile {
+    return new CommitFile(openDurable(CommitFile.pathIn(folder), SCHEMA, options));
   }
 
   static pathIn(folder: string): string {
@@ -249,27 +249,44 @@ export class CommitFile {
     reason: string,
     record: (hold: RetentionHold) => Promise<void>,
   ): Promise<RetentionHold> {
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
+    return this.#recorded(async () => {
       const row = this.#db
         .prepare('INSERT INTO hold (at, by, reason) VALUES (?, ?, ?) RETURNING id, at, by, reason')
         .get(new Date().toISOString(), by, reason);
       const hold = holdRow.parse(row);
       await record(hold);
-      this.#db.exec('COMMIT');
       return hold;
+    });
+  }
+
+  /**
+   * Ends a hold and records it, or does neither: nothing becomes removable without a record.
+   *
+   * @param record as for {@link CommitFile.addRetentionHold}
+   * @returns false if it is not in force
+   */
+  async endRetentionHold(id: number, record: () => Promise<void>): Promise<boolean> {
+    return this.#recorded(async () => {
+      const done = this.#db
+        .prepare('UPDATE hold SET ended = ? WHERE id = ? AND ended IS NULL')
+        .run(new Date().toISOString(), id);
+      if (done.changes === 0) return false;
+      await record();
+      return true;
+    });
+  }
+
+  /** Work that waits for its record. */
+  async #recorded<T>(work: () => Promise<T>): Promise<T> {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      const done = await work();
+      this.#db.exec('COMMIT');
+      return done;
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       throw error;
     }
-  }
-
-  endRetentionHold(id: number): boolean {
-    const done = this.#sql('UPDATE hold SET ended = ? WHERE id = ? AND ended IS NULL').run(
-      new Date().toISOString(),
-      id,
-    );
-    return done.changes === 1;
   }
 
   /** Gaps that somebody has answered for, past which sealing continues. */

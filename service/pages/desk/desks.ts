@@ -17,6 +17,7 @@ type Link = { href: string; text: string; for?: readonly Viewer['kind'][] };
 const COUNCILS = ['authority'] as const;
 /** Privacy officers and the operating Guardian. */
 const PRIVACY = ['all', 'organisation'] as const;
+const GUARDIAN = ['all'] as const;
 
 /** The pages of one kind of work, opened by one scope. */
 export type Desk = {
@@ -62,6 +63,8 @@ export const OFFICER_DESK: Desk = {
     { href: '/officer/child', text: OFFICER.child, for: PRIVACY },
     { href: '/officer/cases', text: OFFICER.cases, for: PRIVACY },
     { href: '/officer/seal', text: OFFICER.seal, for: PRIVACY },
+    { href: '/officer/holds', text: OFFICER.holds, for: GUARDIAN },
+    { href: '/officer/erase', text: OFFICER.erase, for: GUARDIAN },
     { href: '/officer/blocked', text: OFFICER.blocked, for: PRIVACY },
   ],
 };

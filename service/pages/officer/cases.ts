@@ -8,7 +8,7 @@ import {
 } from '#schemas/audit/access-case.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
 import { userKeyOf } from '#schemas/people/identity.ts';
-import { OFFICER_CASES } from '#schemas/wording/officer.ts';
+import { OFFICER_CASES, OFFICER_ERASE } from '#schemas/wording/officer.ts';
 import type { AccessCase, CaseActor, Cases, StepTaken } from '../../audit/cases/cases.ts';
 import { shownCell, textAt } from '../../audit/search/cells.ts';
 import type { Mountable } from '../../routes/route.ts';
@@ -20,6 +20,7 @@ import { type FieldError, heading, link, paragraph } from '../html/parts.ts';
 import { shortTimeText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { CASE_FORM, caseForm, isAccess, type OfferedStep } from './case-form.ts';
+import { ERASE_PATH } from './erase.ts';
 import { entryOf, lookAtEvent, userOf } from './event.ts';
 import { eventSummary } from './event-summary.ts';
 import {
@@ -181,6 +182,7 @@ ${table(
 ${isEnded(state) && paragraph(WORDS.ended)}
 ${state === 'breach-proposed' && found.proposedBy === at.caller.userKey && paragraph(WORDS.mayConfirm(found.organisation))}
 ${!isEnded(state) && found.about === at.caller.userKey && paragraph(WORDS.ownAccessThen)}
+${at.viewer.kind === 'all' && dependencies.cases.steps(found).some((line) => line.words !== null) && html`<p>${link(`${ERASE_PATH}?case=${id}`, OFFICER_ERASE.ofThisCase)}</p>`}
 ${steps.length > 0 && caseForm(at, { action: pathOf(id), steps, typed, errors })}
 <p>${link(PATH, WORDS.title)}</p>`,
   });

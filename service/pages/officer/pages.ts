@@ -1,6 +1,8 @@
 import { officerCase, officerCaseOpened, officerCaseStep, officerCases } from './cases.ts';
 import { officerChild, officerCopy, officerDraft } from './child.ts';
+import { ERASE_PAGES } from './erase.ts';
 import { officerBlock, officerBlocked, officerEvent, officerUnblock } from './event.ts';
+import { HOLDS_PAGES } from './holds.ts';
 import { officerPatterns, officerPatternsShown } from './patterns.ts';
 import { officerReport, officerReports } from './reports.ts';
 import {
@@ -35,6 +37,8 @@ export const OFFICER_PAGES = [
   officerPublicKey,
   officerProof,
   officerProofCheck,
+  ...HOLDS_PAGES,
+  ...ERASE_PAGES,
   officerBlock,
   officerBlocked,
   officerUnblock,

@@ -416,7 +416,7 @@ describe('a copy that starts before the retention period', () => {
     for (let i = 0; i < 3; i++) await step(one);
     expect(objects()).toContain(`log/${numberPath(0)}`);
 
-    acts.endRetentionHold(id);
+    await acts.endRetentionHold(id, async () => undefined);
     acts.close();
     await until(async () => {
       await step(one);

@@ -51,6 +51,8 @@ const council: Entry = { people: { authority: 200 } };
 const form: Entry = { people: { authority: 403 } };
 
 const officer: Entry = { people: { privacyOfficer: 200, caldicottGuardian: 200 } };
+/** What only officers of the operating organisation may do. */
+const guardian: Entry = { people: { privacyOfficer: 404, caldicottGuardian: 200 } };
 const officerForm: Entry = { people: { privacyOfficer: 403, caldicottGuardian: 403 } };
 
 /** The id of a comparison that does not exist. */
@@ -115,6 +117,15 @@ const PAGES: Record<string, Entry> = {
   // A proof contains the whole event, which only the operating organisation may see.
   'POST /officer/seal/check': officerForm,
   'POST /officer/seal/proof': { people: { privacyOfficer: 404, caldicottGuardian: 403 } },
+  'GET /officer/holds': guardian,
+  'POST /officer/holds': officerForm,
+  'GET /officer/holds/:id': {
+    path: '/officer/holds/9999',
+    people: { privacyOfficer: 404, caldicottGuardian: 404 },
+  },
+  'POST /officer/holds/:id': { ...officerForm, path: '/officer/holds/9999' },
+  'GET /officer/erase': guardian,
+  'POST /officer/erase': officerForm,
   'GET /officer/blocked': officer,
   'POST /officer/block': officerForm,
   'POST /officer/unblock': officerForm,

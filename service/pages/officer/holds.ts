@@ -1,0 +1,156 @@
+import { OFFICER_HOLDS } from '#schemas/wording/officer.ts';
+import type { RetentionHold } from '../../audit/log/commit.ts';
+import type { Holds } from '../../audit/seal/holds.ts';
+import type { Mountable } from '../../routes/route.ts';
+import { deskMessage } from '../desk/guarded-desk.ts';
+import { readReason, reasonField, summary, table } from '../desk/parts.ts';
+import { redirect } from '../html/frame.ts';
+import { html } from '../html/html.ts';
+import { button, type FieldError, heading, link, paragraph } from '../html/parts.ts';
+import { shownText } from '../html/time.ts';
+import {
+  type AtOfficer,
+  guardedOfficer,
+  isAll,
+  type OfficerDependencies,
+  officerAct,
+} from './officer.ts';
+import { some } from './results.ts';
+
+type HoldsDependencies = OfficerDependencies & { holds: Holds };
+
+const WORDS = OFFICER_HOLDS;
+const PATH = '/officer/holds';
+const BEGIN_FORM = 'hold';
+const END_FORM = 'hold-end';
+const DONE: Record<string, string> = { begun: WORDS.begun, ended: WORDS.ended };
+
+type Typed = { reason?: string | undefined; errors?: readonly FieldError[]; done?: string };
+
+const pathOf = ({ id }: RetentionHold): string => `${PATH}/${id}`;
+
+function holdsPage(
+  { holds }: HoldsDependencies,
+  at: AtOfficer,
+  { reason, errors = [], done }: Typed = {},
+): Response {
+  const all = holds.list();
+  const { since, by, why } = WORDS.columns;
+  return at.page({
+    title: WORDS.title,
+    errors,
+    content: html`${heading(WORDS.title)}
+${done !== undefined && html`<p class="cpf-strong" role="status">${done}</p>`}
+${paragraph(WORDS.lead)}
+${
+  all.length === 0
+    ? paragraph(WORDS.none)
+    : table(
+        WORDS.caption,
+        [since, by, why],
+        all.map((hold) => [
+          link(pathOf(hold), shownText(hold.at)),
+          some(hold.by),
+          some(hold.reason),
+        ]),
+      )
+}
+<form method="post" action="${PATH}" novalidate autocomplete="off">
+<h2 class="nhsuk-heading-m">${WORDS.begin}</h2>
+${at.hidden(BEGIN_FORM)}
+${paragraph(WORDS.beginThen)}
+${reasonField(reason, errors)}
+${button(WORDS.begin)}
+</form>
+<p>${WORDS.byCommand} <code>cp-flags audit hold</code></p>`,
+  });
+}
+
+/** `GET /officer/holds`: the holds in force, and a form to begin one. */
+export const officerHolds: Mountable<HoldsDependencies> = {
+  operation: { method: 'GET', path: PATH, letsIn: 'audit' },
+  handler: (dependencies) =>
+    guardedOfficer(dependencies, isAll, (c, at) => {
+      const done = DONE[c.req.query('done') ?? ''];
+      return holdsPage(dependencies, at, done === undefined ? {} : { done });
+    }),
+};
+
+/** `POST /officer/holds`: keeps every event from now on, as `cp-flags audit hold` does. */
+export const officerHoldBegun: Mountable<HoldsDependencies> = {
+  operation: { method: 'POST', path: PATH, letsIn: 'audit' },
+  handler: (dependencies) =>
+    officerAct(dependencies, isAll, BEGIN_FORM, async (_, at, fields) => {
+      const read = readReason(fields.get('reason'));
+      if (read.kind === 'wrong') {
+        return holdsPage(dependencies, at, {
+          reason: fields.get('reason'),
+          errors: [read.error],
+        });
+      }
+      await dependencies.holds.begin(at.named(read.reason));
+      return redirect(`${PATH}?done=begun`);
+    }),
+};
+
+const holdOf = ({ holds }: HoldsDependencies, id: string | undefined): RetentionHold | undefined =>
+  holds.list().find((hold) => String(hold.id) === id);
+
+function endPage(
+  { holds }: HoldsDependencies,
+  at: AtOfficer,
+  hold: RetentionHold,
+  { reason, errors = [] }: Typed = {},
+): Response {
+  const { since, by, why } = WORDS.columns;
+  return at.page({
+    title: WORDS.end,
+    errors,
+    content: html`${heading(WORDS.end)}
+${summary([
+  [since, shownText(hold.at)],
+  [by, some(hold.by)],
+  [why, some(hold.reason)],
+])}
+<p class="cpf-strong">${holds.list().length === 1 ? WORDS.endLast : WORDS.endOthers}</p>
+<form method="post" action="${pathOf(hold)}" novalidate autocomplete="off">
+${at.hidden(END_FORM)}
+${reasonField(reason, errors)}
+<button class="nhsuk-button nhsuk-button--warning" type="submit">${WORDS.end}</button>
+</form>
+<p>${link(PATH, WORDS.title)}</p>
+<p>${WORDS.byCommand} <code>cp-flags audit hold --end ${hold.id}</code></p>`,
+  });
+}
+
+/** `GET /officer/holds/:id`: a hold in force, with a form to end it. */
+export const officerHold: Mountable<HoldsDependencies> = {
+  operation: { method: 'GET', path: `${PATH}/:id`, letsIn: 'audit' },
+  handler: (dependencies) =>
+    guardedOfficer(dependencies, isAll, (c, at) => {
+      const hold = holdOf(dependencies, c.req.param('id'));
+      return hold === undefined ? at.notFound() : endPage(dependencies, at, hold);
+    }),
+};
+
+/** `POST /officer/holds/:id`: ends a hold, as `cp-flags audit hold --end` does. */
+export const officerHoldEnded: Mountable<HoldsDependencies> = {
+  operation: { method: 'POST', path: `${PATH}/:id`, letsIn: 'audit' },
+  handler: (dependencies) =>
+    officerAct(dependencies, isAll, END_FORM, async (c, at, fields) => {
+      const hold = holdOf(dependencies, c.req.param('id'));
+      const gone = () =>
+        at.page({ ...deskMessage(WORDS.notInForce, WORDS.notInForceThen, PATH), status: 409 });
+      if (hold === undefined) return gone();
+      const read = readReason(fields.get('reason'));
+      if (read.kind === 'wrong') {
+        const reason = fields.get('reason');
+        return endPage(dependencies, at, hold, { reason, errors: [read.error] });
+      }
+      const isEnded = await dependencies.holds.end(hold.id, at.named(read.reason));
+      return isEnded ? redirect(`${PATH}?done=ended`) : gone();
+    }),
+};
+
+/** The pages on which the operating organisation's Guardian keeps events from being deleted. */
+export const HOLDS_PAGES = [officerHolds, officerHoldBegun, officerHold, officerHoldEnded] as const;
