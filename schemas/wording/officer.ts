@@ -527,6 +527,26 @@ export const OFFICER_HOLDS = {
   byCommand: 'By command, on the machine of a worker:',
 } as const;
 
+/** What is done to the audit only on the machine of a worker. */
+export const OFFICER_BY_COMMAND = {
+  title: 'What is done by command only',
+  lead: 'The team that runs this service does this on the machine of a worker. They give the name of the person who decided, and the audit records it.',
+  key: 'Change the key that signs the record',
+  keys: 'The record is signed with',
+  noKeys: 'This process does not have the key.',
+  keyThen:
+    'A new key must be backed up on its machine before it is needed, and given to everybody who checks the record. Only then may the old one be retired. No page can see that this was done.',
+  gap: 'Accept that events are lost',
+  noGap: 'No events are missing between the store and the record.',
+  gapThen:
+    'Only when neither the store nor the record can be brought back from a copy. The team finds that out on the machines. You decide with them, and they give your name.',
+  index: 'Make the index for searches again',
+  indexed: (time: string) => `Searches cover everything that was recorded before ${time}.`,
+  indexing: 'The index is being built, so a search may miss events.',
+  indexThen:
+    'The service keeps the index up to date, and makes it again by itself if it is lost or damaged. The command does the same at once.',
+} as const;
+
 /** Erasing what was written in cases. */
 export const OFFICER_ERASE = {
   title: 'Erase the notes of cases',

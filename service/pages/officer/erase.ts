@@ -152,7 +152,7 @@ ${reasonField(reason, errors)}
 }
 
 /** `GET /officer/erase`: asks which cases, or shows what would be erased. */
-export const officerErase: Mountable<EraseDependencies> = {
+const officerErase: Mountable<EraseDependencies> = {
   operation: { method: 'GET', path: ERASE_PATH, letsIn: 'audit' },
   handler: (dependencies) =>
     guardedOfficer(dependencies, isAll, (c, at) => {
@@ -193,7 +193,7 @@ async function eraseEach(
 }
 
 /** `POST /officer/erase`: erases the words of the cases that were shown, as `cp-flags audit erase-cases` does. */
-export const officerErased: Mountable<EraseDependencies> = {
+const officerErased: Mountable<EraseDependencies> = {
   operation: { method: 'POST', path: ERASE_PATH, letsIn: 'audit' },
   handler: (dependencies) =>
     officerAct(dependencies, isAll, FORM, async (_, at, fields) => {

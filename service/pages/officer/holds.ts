@@ -67,7 +67,7 @@ ${button(WORDS.begin)}
 }
 
 /** `GET /officer/holds`: the holds in force, and a form to begin one. */
-export const officerHolds: Mountable<HoldsDependencies> = {
+const officerHolds: Mountable<HoldsDependencies> = {
   operation: { method: 'GET', path: PATH, letsIn: 'audit' },
   handler: (dependencies) =>
     guardedOfficer(dependencies, isAll, (c, at) => {
@@ -77,7 +77,7 @@ export const officerHolds: Mountable<HoldsDependencies> = {
 };
 
 /** `POST /officer/holds`: keeps every event from now on, as `cp-flags audit hold` does. */
-export const officerHoldBegun: Mountable<HoldsDependencies> = {
+const officerHoldBegun: Mountable<HoldsDependencies> = {
   operation: { method: 'POST', path: PATH, letsIn: 'audit' },
   handler: (dependencies) =>
     officerAct(dependencies, isAll, BEGIN_FORM, async (_, at, fields) => {
@@ -124,7 +124,7 @@ ${reasonField(reason, errors)}
 }
 
 /** `GET /officer/holds/:id`: a hold in force, with a form to end it. */
-export const officerHold: Mountable<HoldsDependencies> = {
+const officerHold: Mountable<HoldsDependencies> = {
   operation: { method: 'GET', path: `${PATH}/:id`, letsIn: 'audit' },
   handler: (dependencies) =>
     guardedOfficer(dependencies, isAll, (c, at) => {
@@ -134,7 +134,7 @@ export const officerHold: Mountable<HoldsDependencies> = {
 };
 
 /** `POST /officer/holds/:id`: ends a hold, as `cp-flags audit hold --end` does. */
-export const officerHoldEnded: Mountable<HoldsDependencies> = {
+const officerHoldEnded: Mountable<HoldsDependencies> = {
   operation: { method: 'POST', path: `${PATH}/:id`, letsIn: 'audit' },
   handler: (dependencies) =>
     officerAct(dependencies, isAll, END_FORM, async (c, at, fields) => {

@@ -13,6 +13,7 @@ import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, buttonLink, type FieldError, heading, paragraph } from '../html/parts.ts';
 import { shownText } from '../html/time.ts';
+import { byCommandOnly } from './by-command.ts';
 import {
   type AtOfficer,
   guardedOfficer,
@@ -137,7 +138,8 @@ ${reasonField(typed.reason, errors)}
 ${button(WORDS.proofSubmit)}
 </form>`
 }
-${!reloads && proofCheckForm(dependencies, at, errors)}`,
+${!reloads && proofCheckForm(dependencies, at, errors)}
+${mayAct && (await byCommandOnly(dependencies))}`,
   });
 }
 
