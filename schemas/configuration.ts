@@ -58,7 +58,9 @@ export const configurationSchema = z
     ROLE: z
       .enum(['all', 'lookup', 'worker'])
       .default('all')
-      .describe('What this process does: `all`, `lookup` (stateless, scales out) or `worker`.'),
+      .describe(
+        'What this process does: `all`; `lookup`, of which you can run as many as you need; or `worker`.',
+      ),
     HOST: z.string().min(1).default('127.0.0.1').describe('The address to listen on.'),
     PORT: number(0, 65_535, 8080)
       .pipe(z.int({ error: 'must be a whole number' }))
@@ -71,7 +73,7 @@ export const configurationSchema = z
       .transform((url) => url.replace(/\/+$/, ''))
       .optional()
       .describe(
-        'The address that clients use; FHIR links begin with it. Not set: they begin with the Host header of each request.',
+        'The address that clients use. FHIR links begin with it. If it is not set, they begin with the Host header of each request.',
       ),
     DATA_DIR: z
       .string()
@@ -85,7 +87,7 @@ export const configurationSchema = z
       .transform((path) => resolve(path))
       .optional()
       .describe(
-        'The folder of the anchor, for a disk or backup of its own. Default: `anchor` in the data folder.',
+        'The folder of the anchor. Set it to keep the anchor on another disk or in another backup. Default: `anchor` in DATA_DIR.',
       ),
     REDIS_URL: z
       .string()
@@ -95,12 +97,12 @@ export const configurationSchema = z
       })
       .optional()
       .describe(
-        'If set, that Redis is used, and none is started. `redis+sentinel://USER@HOST:PORT,HOST:PORT,HOST:PORT/NAME` asks sentinels which server is the primary.',
+        'If set, the service uses that Redis and starts none. `redis+sentinel://USER@HOST:PORT,HOST:PORT,HOST:PORT/NAME` asks sentinels which server is the primary.',
       ),
     REDIS_REPLICAS: number(0, 8, 0)
       .pipe(z.int({ error: 'must be a whole number' }))
       .describe(
-        'How many replicas may be promoted. Every write, and so the event of every answer, counts only once they have it. See [Topologies](../topologies.md).',
+        'How many replicas may be promoted. A write, such as the event of an answer, counts only once the replicas have it. See [Topologies](../topologies.md).',
       ),
     REDIS_CA_FILE: z
       .string()
@@ -127,12 +129,12 @@ export const configurationSchema = z
       .string()
       .min(1)
       .optional()
-      .describe('As REDIS_CA_FILE, for sentinels. Default: REDIS_CA_FILE.'),
+      .describe('The same as REDIS_CA_FILE, but for sentinels. Default: REDIS_CA_FILE.'),
     REDIS_SENTINEL_CERT_FILE: z
       .string()
       .min(1)
       .optional()
-      .describe('As REDIS_CERT_FILE, for sentinels. Default: REDIS_CERT_FILE.'),
+      .describe('The same as REDIS_CERT_FILE, but for sentinels. Default: REDIS_CERT_FILE.'),
     REDIS_SENTINEL_KEY_FILE: z
       .string()
       .min(1)
@@ -147,7 +149,7 @@ export const configurationSchema = z
       .uuid({ error: 'must be the id that cp-flags init and status print' })
       .optional()
       .describe(
-        'The dataset that REDIS_URL is to hold. Required for a lookup process with a live dataset.',
+        'The id of the dataset that REDIS_URL must hold. Required for a lookup process with a live dataset.',
       ),
     ISSUERS_FILE: z
       .string()
@@ -169,7 +171,7 @@ export const configurationSchema = z
       .min(1)
       .optional()
       .describe(
-        'JSON file: OpenID providers with which people sign in to the pages for browsers. Not set: no pages, except in a demo.',
+        'JSON file: OpenID providers with which people sign in to the pages for browsers. If it is not set there are no pages, except in a demo.',
       ),
     PASTED_LISTS_A_DAY: number(0, 100, 0)
       .pipe(z.int({ error: 'must be a whole number' }))
@@ -181,25 +183,25 @@ export const configurationSchema = z
       .min(1)
       .optional()
       .describe(
-        'File of one or two lines of 64 hexadecimal digits, the same for all processes behind one address: keys of browser sessions. The first is used for new sessions. Default: `session-keys` in DATA_DIR.',
+        'File with the keys of browser sessions: one or two lines of 64 hexadecimal digits, the same for all processes behind one address. The first key is used for new sessions. Default: `session-keys` in DATA_DIR.',
       ),
     REREAD_SECONDS: number(0.01, 60, 5).describe(
-      'How often, in seconds, the files that settings name are checked for changes, and PDS is tried again if records wait to be traced.',
+      'How often, in seconds, the files that settings name are checked for changes. While records wait to be traced, also how often PDS is tried again.',
     ),
     USER_LIMIT: limit().describe(
-      'Requests a minute for one user; 0 is no limit. Not set: 120 for live data, no limit for a demo.',
+      'How many requests a minute one user may make; 0 means no limit. Not set: 120 for live data, no limit for a demo.',
     ),
     CLIENT_LIMIT: limit().describe(
-      'Requests a minute for one client; 0 is no limit. Not set: 6,000 for live data, no limit for a demo.',
+      'How many requests a minute one client may make; 0 means no limit. Not set: 6,000 for live data, no limit for a demo.',
     ),
     ORGANISATION_LIMIT: limit().describe(
-      'Requests a minute for one organisation; 0 is no limit. Not set: 1,200 for live data, no limit for a demo.',
+      'How many requests a minute one organisation may make; 0 means no limit. Not set: 1,200 for live data, no limit for a demo.',
     ),
     ALERT_UNSCHEDULED_CHILDREN: unscheduledThresholdsSchema.describe(
-      'An alert fires when a user looks up more children than this in a minute, hour and day in unscheduled care. Default: 20/60/400.',
+      'An alert fires when a user looks up more children in unscheduled care than this: in a minute/an hour/a day. Default: 20/60/400.',
     ),
     ALERT_CHILDREN: allThresholdsSchema.describe(
-      'An alert fires when a user looks up more children than this in an hour and day, in all lookups. Default: 300/600.',
+      'An alert fires when a user looks up more children in all than this: in an hour/a day. Default: 300/600.',
     ),
     PRIVACY_OUTBOX: z
       .string()
@@ -213,78 +215,86 @@ export const configurationSchema = z
       .string()
       .min(1)
       .optional()
-      .describe('PEM file: with TLS_KEY_FILE, the service speaks TLS 1.3 itself.'),
+      .describe(
+        'PEM file: the certificate. With it and TLS_KEY_FILE, the service itself serves https (TLS 1.3).',
+      ),
     TLS_KEY_FILE: z.string().min(1).optional().describe('PEM file: the key of TLS_CERT_FILE.'),
     TLS_CLIENT_CA_FILE: z
       .string()
       .min(1)
       .optional()
       .describe(
-        'PEM file: only clients with a certificate from one of these authorities are let in.',
+        'PEM file: if set, the service accepts only clients with a certificate from one of these certificate authorities.',
       ),
     DRAIN_SECONDS: number(0, 300, 0).describe(
-      'When told to stop, the service says so in `/_status` and still answers for this long.',
+      'For how many seconds the service still answers after it is told to stop. `/_status` says at once that it is stopping.',
     ),
     LOOKUPS_AT_ONCE: number(1, 100_000, 256)
       .pipe(z.int({ error: 'must be a whole number' }))
       .describe(
-        'Lookups that a process works on at the same time; an eighth of them while it is slow. Further ones are refused at once.',
+        'How many lookups a process works on at the same time. While it is slow, it works on an eighth of that. Further lookups are refused at once.',
       ),
     UP_TO_DATE_HOURS: number(1, 8784, 72).describe(
-      'An authority is up to date while its last good file is younger than this.',
+      'An authority is up to date while its last good file is younger than this number of hours.',
     ),
     MINIMUM_COVERAGE: numberOf(0, 1)
       .optional()
       .describe(
-        'If a smaller share of the expected authorities is up to date, a negative becomes could-not-check. Required for a live dataset; not set: 0.5 for a demo.',
+        'If a smaller share of the expected authorities is up to date, a negative becomes could-not-check. Required for a live dataset. Default for a demo: 0.5.',
       ),
     MINIMUM_COVERAGE_ACCEPTED_BY: shortTextSchema
       .optional()
       .describe(
-        'The Clinical Safety Officer who accepted MINIMUM_COVERAGE. Required for a live dataset.',
+        'The name of the Clinical Safety Officer who accepted MINIMUM_COVERAGE. Required for a live dataset.',
       ),
     EXPECTED_AUTHORITIES_FILE: z
       .string()
       .min(1)
       .optional()
       .describe(
-        'JSON file: the authorities whose plans a dataset is to hold. Required to create a live one.',
+        'JSON file: the authorities that are expected to send plans. Required to create a live dataset.',
       ),
     TRACING: z
       .enum(['none', 'register', 'pds'])
       .default('none')
       .describe(
-        'How NHS numbers in uploads are traced: none (a demo only), register, in TRACING_REGISTER_FILE, or pds, in the Personal Demographics Service.',
+        'How NHS numbers in uploads are traced: `none` (only in a demo), `register` (in TRACING_REGISTER_FILE) or `pds` (in the Personal Demographics Service).',
       ),
     TRACING_REGISTER_FILE: z
       .string()
       .min(1)
       .optional()
       .describe(
-        'CSV: nhs_number, status, replaced_by, date_of_birth, given_name, family_name. Required if TRACING is register.',
+        'CSV file: nhs_number, status, replaced_by, date_of_birth, given_name, family_name. Required if TRACING is `register`.',
       ),
     PDS_URL: pdsAddress().describe(
-      'The base of the PDS FHIR API, such as https://api.service.nhs.uk/personal-demographics/FHIR/R4. Required where TRACING is pds.',
+      'The base address of the PDS FHIR API, such as https://api.service.nhs.uk/personal-demographics/FHIR/R4. Required if TRACING is `pds`.',
     ),
     PDS_TOKEN_URL: pdsAddress().describe(
-      'Where access tokens for it are fetched. Default: /oauth2/token on the host of PDS_URL.',
+      'The address from which access tokens for PDS are fetched. Default: /oauth2/token on the host of PDS_URL.',
     ),
     PDS_API_KEY: shortTextSchema
       .optional()
-      .describe('The API key of this service on the API platform. Required where TRACING is pds.'),
+      .describe(
+        'The API key of this service on the NHS API platform. Required if TRACING is `pds`.',
+      ),
     PDS_KEY_ID: shortTextSchema
       .optional()
-      .describe('The `kid` of the public key registered there. Required where TRACING is pds.'),
+      .describe(
+        'The `kid` of the public key that is registered on the API platform. Required if TRACING is `pds`.',
+      ),
     PDS_KEY_FILE: z
       .string()
       .min(1)
       .optional()
-      .describe('PEM file (PKCS #8): its private key, RSA. Required where TRACING is pds.'),
+      .describe(
+        'PEM file (PKCS #8): the private key of that public key, RSA. Required if TRACING is `pds`.',
+      ),
     PDS_PER_SECOND: number(0.1, 1_000, 5).describe(
-      'Requests a second to PDS, by all processes on a data folder together. What was agreed with the API platform.',
+      'How many requests a second all processes on a data folder together may make to PDS, as agreed with the API platform.',
     ),
     PDS_REMEMBER_DAYS: number(0, 3_650, 90).describe(
-      'For how many days a person who was verified, and is sent again with the same name and date of birth, is not traced again.',
+      'For how many days a person who was verified is not traced again, if the council sends the same name and date of birth.',
     ),
     PDS_REVERIFY_DAYS: number(1, 3_650, 30).describe(
       'Within how many days each number with a plan is checked in PDS again, because it may have been replaced, withdrawn or made sensitive.',
@@ -299,11 +309,11 @@ export const configurationSchema = z
       .describe(
         'ODS codes, separated by commas, of authorities whose acknowledgements repeat refused records with their NHS numbers.',
       ),
-    MAX_UPLOAD_MIB: number(1, 4096, 64).describe('Largest upload, MiB.'),
+    MAX_UPLOAD_MIB: number(1, 4096, 64).describe('How many MiB an upload may have at most.'),
     MESH_WORKFLOW_ID: workflowSchema
       .optional()
       .describe(
-        'The workflow id of uploads in MESH; without it an inbox takes no `.dat`/`.ctl` pairs.',
+        'The workflow id of uploads in MESH. Without it an inbox takes no `.dat`/`.ctl` pairs.',
       ),
     MESH_ACK_WORKFLOW_ID: workflowSchema
       .optional()
@@ -313,14 +323,14 @@ export const configurationSchema = z
     MESH_MAILBOX: mailboxSchema
       .optional()
       .describe(
-        'Our mailbox. With MESH_URL, the mailbox that is read; otherwise it says which pairs in a folder are ours.',
+        'The service’s own mailbox. With MESH_URL, it is the mailbox that is read. Otherwise it says which pairs in a folder are for this service.',
       ),
     MESH_MAILBOXES_FILE: z
       .string()
       .min(1)
       .optional()
       .describe(
-        'JSON file: which authority each mailbox sends for, { "X26ABC1": "V145" }, or with workflow ids of its own, { "X26ABC1": { "authority": "V145", "workflowId": "...", "acknowledgementWorkflowId": "..." } }. Required for pairs and messages outside a demo dataset.',
+        'JSON file: which authority each mailbox sends for, { "X26ABC1": "V145" }. A mailbox may have workflow ids of its own: { "X26ABC1": { "authority": "V145", "workflowId": "...", "acknowledgementWorkflowId": "..." } }. Required for pairs and messages outside a demo dataset.',
       ),
     MESH_URL: z
       .string()
@@ -334,18 +344,20 @@ export const configurationSchema = z
       .transform((url) => url.replace(/\/$/, ''))
       .optional()
       .describe(
-        'The address of the MESH API. If it is set, a worker or `cp-flags mesh` works on MESH_MAILBOX there; if not, nothing does.',
+        'The address of the MESH API. If it is not set, no process connects to MESH. If it is, a worker or `cp-flags mesh` works on MESH_MAILBOX there.',
       ),
     MESH_PASSWORD_FILE: z
       .string()
       .min(1)
       .optional()
-      .describe('A file holding the password of MESH_MAILBOX. Required with MESH_URL.'),
+      .describe('A file that holds the password of MESH_MAILBOX. Required with MESH_URL.'),
     MESH_SHARED_KEY_FILE: z
       .string()
       .min(1)
       .optional()
-      .describe('A file holding the shared key of the MESH environment. Required with MESH_URL.'),
+      .describe(
+        'A file that holds the shared key of the MESH environment. Required with MESH_URL.',
+      ),
     MESH_CERT_FILE: z
       .string()
       .min(1)
@@ -366,41 +378,43 @@ export const configurationSchema = z
         'PEM file: the certificate authorities, one of which must have issued MESH’s certificate. Not set: those that Node comes with.',
       ),
     MESH_POLL_SECONDS: number(1, 86_400, 300).describe(
-      'How often, in seconds, the mailbox is checked. MESH allows no more than once in 300 seconds: set less only for a rehearsal.',
+      'How often, in seconds, the mailbox is checked. MESH allows this once in 300 seconds at most: set less only for a rehearsal.',
     ),
     INBOX_SETTLE_SECONDS: number(0, 3600, 5).describe(
-      'A file in the inbox is read once it has not changed for this long.',
+      'A file in the inbox is read once it has not changed for this number of seconds.',
     ),
-    INBOX_POLL_SECONDS: number(0.05, 3600, 5).describe('How often the inbox is checked.'),
+    INBOX_POLL_SECONDS: number(0.05, 3600, 5).describe(
+      'How often, in seconds, the inbox is checked.',
+    ),
     INBOX_PAIR_WAIT_MINUTES: number(0, 1440, 15).describe(
-      'How long half a `.dat`/`.ctl` pair may wait for the other half before the log says so.',
+      'For how many minutes one file of a `.dat`/`.ctl` pair may wait for the other before the log says so.',
     ),
     INBOX_KEEP_DAYS: number(0, 366, 0).describe(
-      'How long files stay in the folder `done` once acknowledged.',
+      'For how many days files stay in the folder `done` after they are acknowledged.',
     ),
     INBOX_PARALLEL: number(1, 32, 4)
       .pipe(z.int({ error: 'must be a whole number' }))
       .describe('How many authorities’ files are loaded at the same time.'),
     REMOVALS_WARN_SHARE: number(0, 1, DEFAULT_BREAKERS.removalsWarnShare).describe(
-      'Share of an authority’s plans in force that a file may end, delete or leave out before the acknowledgement remarks on it.',
+      'If a file ends, deletes or leaves out a larger share than this of an authority’s plans in force, the acknowledgement remarks on it.',
     ),
     REMOVALS_STOP_SHARE: number(0, 1, DEFAULT_BREAKERS.removalsStopShare).describe(
-      'Above this share of them, the removals wait for a named person.',
+      'If a file ends, deletes or leaves out a larger share than this of an authority’s plans in force, the removals wait for a named person.',
     ),
     REFUSED_WARN_SHARE: number(0, 1, DEFAULT_BREAKERS.refusedWarnShare).describe(
-      'Share of a file’s records that may be refused before the acknowledgement remarks on it.',
+      'If a larger share than this of a file’s records is refused, the acknowledgement remarks on it.',
     ),
     REFUSED_STOP_SHARE: number(0, 1, DEFAULT_BREAKERS.refusedStopShare).describe(
-      'Above this share of them, the removals wait for a named person.',
+      'If a larger share than this of a file’s records is refused, its removals wait for a named person.',
     ),
     ROWS_WARN_TIMES: number(1, 1_000_000, DEFAULT_BREAKERS.rowsWarnTimes).describe(
-      'How many times the usual rows a file may have before the acknowledgement remarks on it.',
+      'If a file has more than this many times the usual number of rows, the acknowledgement remarks on it.',
     ),
     ADDITIONS_STOP_TIMES: number(1, 1_000_000, DEFAULT_BREAKERS.additionsStopTimes).describe(
-      'How many times the usual additions a file may have, if over 1,000, before all of it waits.',
+      'If a file adds over 1,000 plans, and more than this many times the usual number, all of it waits for a named person.',
     ),
     HELD_DAYS: number(1, 366, 30).describe(
-      'How long a held file waits for a decision before it is discarded.',
+      'For how many days a held file waits for a decision before it is discarded.',
     ),
     AUDIT_DIR: z
       .string()
@@ -408,7 +422,7 @@ export const configurationSchema = z
       .transform((path) => resolve(path))
       .optional()
       .describe(
-        'The folder of the sealed audit log. Default: `audit` in DATA_DIR. One file system for all workers.',
+        'The folder of the sealed audit log, on one file system for all workers. Default: `audit` in DATA_DIR.',
       ),
     AUDIT_COPY: z
       .string()
@@ -417,7 +431,7 @@ export const configurationSchema = z
       })
       .optional()
       .describe(
-        'Where the second copy of the audit log is: a folder on another file system, or `s3://BUCKET/PREFIX`. Events leave Redis once they are in both. The same for all workers. See [Second copy of the audit log](../topologies.md#second-copy-of-the-audit-log).',
+        'Where the second copy of the audit log is: a folder on another file system, or `s3://BUCKET/PREFIX`. Events leave Redis only once they are in the log and in the copy. Set it to the same place for all workers. See [Second copy of the audit log](../topologies.md#second-copy-of-the-audit-log).',
       ),
     AUDIT_COPY_ENDPOINT: z
       .string()
@@ -429,7 +443,9 @@ export const configurationSchema = z
       )
       .transform((url) => url.replace(/\/$/, ''))
       .optional()
-      .describe('The server of a bucket in AUDIT_COPY. Default: that of AWS in AUDIT_COPY_REGION.'),
+      .describe(
+        'The server of a bucket in AUDIT_COPY. Default: the server of AWS in AUDIT_COPY_REGION.',
+      ),
     AUDIT_COPY_REGION: z
       .string()
       .regex(/^[a-z0-9-]{1,40}$/, { error: 'must be the name of a region' })
@@ -441,7 +457,7 @@ export const configurationSchema = z
       .transform((path) => resolve(path))
       .optional()
       .describe(
-        'File with the access key of a bucket in AUDIT_COPY on its first line, the secret key on its second and a session token, if any, on its third; read at each request. Default: AWS_ACCESS_KEY_ID and the other variables of AWS.',
+        'File with the credentials of a bucket in AUDIT_COPY: the access key on its first line, the secret key on its second, and a session token, if any, on its third. It is read at each request. Default: AWS_ACCESS_KEY_ID and the other variables of AWS.',
       ),
     AUDIT_COPY_PRUNE_CREDENTIALS_FILE: z
       .string()
@@ -449,7 +465,7 @@ export const configurationSchema = z
       .transform((path) => resolve(path))
       .optional()
       .describe(
-        'As AUDIT_COPY_CREDENTIALS_FILE, with the right to delete objects, and used for nothing else: events past the retention are then deleted from a bucket in AUDIT_COPY too. Default: they stay there.',
+        'File of the same form as AUDIT_COPY_CREDENTIALS_FILE, with credentials that may delete objects. They are used only to delete events older than AUDIT_RETENTION_YEARS from a bucket in AUDIT_COPY. If it is not set, such events stay in the bucket.',
       ),
     AUDIT_KEY_FILE: z
       .string()
@@ -462,7 +478,7 @@ export const configurationSchema = z
       .regex(/^[^\s+]{1,200}$/, { error: 'must be a name without spaces and plus signs' })
       .optional()
       .describe(
-        'The log’s name, which its key is made with and which never changes: an address without its scheme. Default: cp-flags/ and the id of the dataset.',
+        'The name of the log, in the form of an address without its scheme. The log’s key is made with it, so it can never change. Default: cp-flags/ and the id of the dataset.',
       ),
     AUDIT_WITNESSES: z
       .string()
@@ -470,11 +486,11 @@ export const configurationSchema = z
       .transform((path) => resolve(path))
       .optional()
       .describe(
-        'File: witnesses that cosign the audit log, and how many of them are needed, in the form of c2sp.org/tlog-policy. See [Witnesses](../verifying.md#witnesses).',
+        'File that names the witnesses that cosign the audit log, and says how many of them are needed, in the form of c2sp.org/tlog-policy. See [Witnesses](../verifying.md#witnesses).',
       ),
     AUDIT_RETENTION_YEARS: number(1, 100, 26)
       .pipe(z.int({ error: 'must be a whole number' }))
-      .describe('How long audit events are kept.'),
+      .describe('For how many years audit events are kept.'),
     OPERATOR_ODS_CODE: z
       .string()
       .regex(/^[A-Z0-9]{3,12}$/, { error: 'must be an ODS code' })
@@ -483,15 +499,15 @@ export const configurationSchema = z
         'ODS code of the operating organisation, whose privacy officers see the whole audit.',
       ),
     AUDIT_SPOOL_MIB: number(1, 4096, 64).describe(
-      'Disk space for events other than answers while Redis is away, MiB for each process.',
+      'How many MiB of disk each process may use for events other than answers while Redis is away.',
     ),
     NOTIFICATIONS_WINDOW_MINUTES: numberOf(0.001, 1440)
       .optional()
       .describe(
-        'How many minutes one notification to an authority covers. Not set: 15; for a demo 1.',
+        'How many minutes one notification to an authority covers. Default: 15, or 1 for a demo.',
       ),
     NOTIFICATIONS_KEEP_DAYS: number(1, 366, 90).describe(
-      'How long notifications can be read again.',
+      'For how many days notifications can be read again.',
     ),
     NOTIFICATIONS_OUTBOX: z
       .string()
@@ -499,21 +515,21 @@ export const configurationSchema = z
       .transform((path) => resolve(path))
       .optional()
       .describe(
-        'Folder for notifications as files. Not set: none; for a demo `outbox` in DATA_DIR.',
+        'Folder for notifications as files. If it is not set no files are written, except in a demo, into `outbox` in DATA_DIR.',
       ),
     NOTIFICATIONS_FILE: z
       .string()
       .min(1)
       .optional()
       .describe(
-        'JSON file by ODS code, * for all others: formats (json, csv, xml; default all), mailbox (a .dat/.ctl pair for each format, for a MESH client), empty (also if nobody looked), { "V145": { "formats": ["xml"], "mailbox": "X26ABC1" } }.',
+        'JSON file with an entry for each ODS code, and * for all others: formats (json, csv, xml; all if left out), mailbox (writes a .dat/.ctl pair for each format, for MESH), empty (notifies even if nobody looked): { "V145": { "formats": ["xml"], "mailbox": "X26ABC1" } }.',
       ),
     MESH_NOTIFICATION_WORKFLOW_ID: workflowSchema
       .optional()
       .describe('The workflow id of notifications sent by MESH.'),
     REDIS_MAXMEMORY_MIB: number(16, 1_048_576, 1024)
       .pipe(z.int())
-      .describe('Embedded Redis: memory limit, MiB.'),
+      .describe('How many MiB of memory the embedded Redis may use.'),
     METRICS_PORT: z
       .string()
       .regex(/^[0-9]{1,5}$/, { error: 'must be a whole number from 0 to 65535' })
@@ -521,34 +537,34 @@ export const configurationSchema = z
       .pipe(z.int().max(65_535, { error: 'must be at most 65535' }))
       .optional()
       .describe(
-        'If set, metrics for Prometheus are at `/metrics` on this port, which must not be PORT; 0 for any free one.',
+        'If set, metrics for Prometheus are at `/metrics` on this port, which must not be PORT. 0 means any free port.',
       ),
     METRICS_HOST: z
       .string()
       .min(1)
       .default('127.0.0.1')
       .describe(
-        'The address that only metrics are served on. They hold no NHS number, but say much about how this service works.',
+        'The address to listen on for metrics. Metrics hold no NHS number, but say much about how this service works.',
       ),
     OTEL_EXPORTER_OTLP_ENDPOINT: otlpAddress().describe(
-      'If set, traces and metrics are sent there (OTLP over HTTP, in protobuf). OpenTelemetry’s `OTEL_EXPORTER_OTLP_HEADERS`, `_COMPRESSION`, `_CERTIFICATE` and the like, `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` count as well.',
+      'If set, traces and metrics are sent there (OTLP over HTTP, in protobuf). OpenTelemetry’s `OTEL_EXPORTER_OTLP_HEADERS`, `_COMPRESSION`, `_CERTIFICATE` and the like, `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` also apply.',
     ),
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: otlpAddress().describe('The address for traces only.'),
     OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: otlpAddress().describe('The address for metrics only.'),
     OTEL_EXPORTER_OTLP_PROTOCOL: z
       .literal('http/protobuf', {
-        error: 'must be http/protobuf, which is all that is spoken here',
+        error: 'must be http/protobuf, the only protocol supported',
       })
       .default('http/protobuf')
       .describe('The only protocol supported.'),
     OTEL_EXPORTER_OTLP_TIMEOUT: number(10, 60_000, 10_000).describe(
-      'Deadline for one attempt with its repeats, milliseconds.',
+      'How many milliseconds one export, with its repeats, may take.',
     ),
     OTEL_METRIC_EXPORT_INTERVAL: number(100, 3_600_000, 60_000).describe(
-      'How often metrics are sent, milliseconds.',
+      'How many milliseconds there are between two exports of metrics.',
     ),
     OTEL_BSP_SCHEDULE_DELAY: number(10, 60_000, 5_000).describe(
-      'How often traces are sent, milliseconds.',
+      'How many milliseconds there are between two exports of traces.',
     ),
     OTEL_TRACES_SAMPLER: z
       .enum([
@@ -560,13 +576,13 @@ export const configurationSchema = z
       .default('parentbased_traceidratio')
       .describe('Which requests are traced, apart from those whose `traceparent` asks for it.'),
     OTEL_TRACES_SAMPLER_ARG: number(0, 1, 0).describe(
-      'The share of other requests that parentbased_traceidratio traces.',
+      'The share of other requests that `parentbased_traceidratio` traces.',
     ),
     OTEL_SDK_DISABLED: z
       .string()
       .transform((text) => text.toLowerCase() === 'true')
       .default(false)
-      .describe('If true, OpenTelemetry sends nothing.'),
+      .describe('If true, requests are not measured, and no metrics or traces are given out.'),
     RELEASE_ID: z
       .string()
       .min(1)
@@ -583,13 +599,13 @@ export const configurationSchema = z
       .enum(['debug', 'info', 'warn', 'error', 'silent'])
       .optional()
       .describe(
-        'The log goes to stderr. Not set: info; warn for a demo, whose output a person reads.',
+        'From which level lines go to the log, on stderr. Default: info, or warn for a demo, whose output a person reads.',
       ),
   })
   .refine(
     ({ TLS_CERT_FILE, TLS_KEY_FILE, TLS_CLIENT_CA_FILE }) =>
       TLS_CERT_FILE !== undefined || (TLS_KEY_FILE ?? TLS_CLIENT_CA_FILE) === undefined,
-    { path: ['TLS_CERT_FILE'], error: 'required, because another TLS setting is there' },
+    { path: ['TLS_CERT_FILE'], error: 'required, because another TLS setting is set' },
   )
   .refine(
     ({ TLS_CERT_FILE, TLS_KEY_FILE }) => TLS_CERT_FILE === undefined || TLS_KEY_FILE !== undefined,
@@ -623,20 +639,20 @@ export const configurationSchema = z
   .refine(
     ({ REDIS_CERT_FILE, REDIS_KEY_FILE }) =>
       (REDIS_CERT_FILE === undefined) === (REDIS_KEY_FILE === undefined),
-    { path: ['REDIS_CERT_FILE'], error: 'REDIS_CERT_FILE and REDIS_KEY_FILE go together' },
+    { path: ['REDIS_CERT_FILE'], error: 'set both REDIS_CERT_FILE and REDIS_KEY_FILE, or neither' },
   )
   .refine(
     ({ REDIS_SENTINEL_CERT_FILE, REDIS_SENTINEL_KEY_FILE }) =>
       (REDIS_SENTINEL_CERT_FILE === undefined) === (REDIS_SENTINEL_KEY_FILE === undefined),
     {
       path: ['REDIS_SENTINEL_CERT_FILE'],
-      error: 'REDIS_SENTINEL_CERT_FILE and REDIS_SENTINEL_KEY_FILE go together',
+      error: 'set both REDIS_SENTINEL_CERT_FILE and REDIS_SENTINEL_KEY_FILE, or neither',
     },
   )
   .refine(
     ({ PORT, METRICS_PORT }) =>
       METRICS_PORT === undefined || METRICS_PORT === 0 || METRICS_PORT !== PORT,
-    { path: ['METRICS_PORT'], error: 'must not be PORT: metrics are not for those who look up' },
+    { path: ['METRICS_PORT'], error: 'must not be PORT, because metrics must not be public' },
   )
   .refine(
     ({ SIGN_IN_FILE, PUBLIC_URL }) =>

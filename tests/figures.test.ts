@@ -292,8 +292,11 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     'session endings in the future corrected at a time',
     constant('store/session-endings.ts', 'FUTURE_AT_MOST'),
     [
-      ['docs/operating/alerts.md', /or more than (\w+) with a time that has not come yet/],
-      ['docs/operating/alerts.md', /(\w+) endings with a time to come are put right each second/],
+      ['docs/operating/alerts.md', /or more than (\w+) endings whose time is in the future/],
+      [
+        'docs/operating/alerts.md',
+        /(\w+) endings with a time in the future are put right each second/,
+      ],
     ],
   ],
   [
