@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { until } from './service.ts';
+import { START_MS, until } from './until.ts';
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
@@ -72,14 +72,13 @@ export async function startServing(
 ) {
   const service = cpFlags(['serve', ...args], environment, tree);
   const address = (): string | undefined => /http:\/\/[\w.]+:[0-9]+/.exec(service.stdout())?.[0];
-  await until(() => address() !== undefined || service.gone(), 'the service to answer').catch(
-    async (error: unknown) => {
-      // Nothing else could end it.
-      service.kill('SIGTERM');
-      await service.ended;
-      throw error;
-    },
-  );
+  const answers = () => address() !== undefined || service.gone();
+  await until(answers, 'the service to answer', START_MS).catch(async (error: unknown) => {
+    // Nothing else could end it.
+    service.kill('SIGTERM');
+    await service.ended;
+    throw error;
+  });
   const baseUrl = address();
   if (baseUrl === undefined) throw new Error(`the service did not start: ${service.stderr()}`);
   return {

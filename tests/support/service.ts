@@ -17,6 +17,7 @@ import { createStore } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { allEvents } from './audit-events.ts';
 import { until, WAIT_MS } from './test-store.ts';
+import { untilAnswered } from './until.ts';
 
 export { until };
 
@@ -183,14 +184,8 @@ export async function startTestService(
     /** A correct lookup, with given changes. */
     lookup,
     /** The same lookup, repeated if it could not be checked, as its answer says. */
-    async answered(...of: Parameters<typeof lookup>): Promise<Response> {
-      let answer = await lookup(...of);
-      await until(
-        async () => answer.status !== 503 || (answer = await lookup(...of)).status !== 503,
-        'an answer',
-      );
-      return answer;
-    },
+    answered: (...of: Parameters<typeof lookup>): Promise<Response> =>
+      untilAnswered(() => lookup(...of)),
     /** Every audit event in all partitions, whether sealed or still waiting in Redis. */
     events: (): Promise<AuditEvent[]> => allEvents(dataDir, store),
     async stopAndRemove(): Promise<void> {

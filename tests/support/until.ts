@@ -4,14 +4,28 @@ export const WAIT_MS = 30_000;
 /** A long wait checks less often, since checking takes time away from what is being waited for. */
 const LOOKS_EVERY_MS = 25;
 
+/** A process takes seconds of a processor to start, and on a busy machine has a twentieth of one. */
+export const START_MS = 2 * WAIT_MS;
+
 /** Resolves once `condition` holds, checking every few milliseconds. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what = 'the condition',
+  withinMs = WAIT_MS,
 ): Promise<void> {
-  const deadline = performance.now() + WAIT_MS;
+  const deadline = performance.now() + withinMs;
   for (let pauseMs = 1; !(await condition()); pauseMs = Math.min(pauseMs + 1, LOOKS_EVERY_MS)) {
     if (performance.now() > deadline) throw new Error(`${what} did not come about in time`);
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
+}
+
+/** The first answer that is not a 503: on a busy machine a process may not hear from its worker for a while. */
+export async function untilAnswered<T extends { status: number }>(
+  ask: () => Promise<T>,
+  what = 'an answer',
+): Promise<T> {
+  let answer = await ask();
+  await until(async () => answer.status !== 503 || (answer = await ask()).status !== 503, what);
+  return answer;
 }

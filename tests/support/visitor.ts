@@ -1,4 +1,4 @@
-import { until } from './until.ts';
+import { untilAnswered } from './until.ts';
 
 /** A browser without scripts: it has cookies and forms, and the test follows redirects itself. */
 export type Visit = {
@@ -75,15 +75,12 @@ export function createVisitor(baseUrl: string) {
       body: new URLSearchParams(fields).toString(),
     });
 
-  /**
-   * The hidden fields of a page's form. If the page cannot be made at the moment, it is opened again, as a person would
-   * do.
-   */
-  async function form(path: string, action = path): Promise<ReturnType<typeof hiddenOf>> {
-    let page = await ask(path);
-    await until(async () => page.status !== 503 || (page = await ask(path)).status !== 503, path);
-    return hiddenOf(page, action);
-  }
+  /** A page. If it cannot be made at the moment, it is opened again, as a person would do. */
+  const open = (path: string): Promise<Visit> => untilAnswered(() => ask(path), path);
+
+  /** The hidden fields of a page's form. */
+  const form = async (path: string, action = path): Promise<ReturnType<typeof hiddenOf>> =>
+    hiddenOf(await open(path), action);
 
   /** Opens a page, and sends one of its forms with these values typed in. */
   const send = async (
@@ -93,19 +90,13 @@ export function createVisitor(baseUrl: string) {
   ): Promise<Visit> => post(action, { ...(await form(from, action)), ...typed });
 
   /** Looks up a number, and tries once more if it could not be checked, as the page says. */
-  async function lookUp(number: string, more: Record<string, string> = {}): Promise<Visit> {
-    const look = (): Promise<Visit> => send('/look-up', { number, ...more });
-    let answer = await look();
-    await until(
-      async () => answer.status !== 503 || (answer = await look()).status !== 503,
-      'an answer',
-    );
-    return answer;
-  }
+  const lookUp = (number: string, more: Record<string, string> = {}): Promise<Visit> =>
+    untilAnswered(() => send('/look-up', { number, ...more }));
 
   return {
     jar,
     get: (path: string) => ask(path),
+    open,
     ask,
     post,
     form,

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { truncateSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Bundle } from '@medplum/fhirtypes';
@@ -296,10 +296,11 @@ describe('POST /audit/search', () => {
   test('a damaged index is rebuilt, and no incomplete answer looks complete', async () => {
     const size = sealedRange(join(service.dataDir, 'audit'))?.size ?? 0;
     const path = join(service.dataDir, 'audit-index', 'index.sqlite');
-    for (const end of ['-wal', '-shm', '']) {
-      truncateSync(`${path}${end}`, 0);
-      writeFileSync(`${path}${end}`, 'no database'.repeat(1_000));
-    }
+    const damage = 'no database'.repeat(1_000);
+    writeFileSync(`${path}-wal`, damage);
+    // Over what is there: SQLite has this file mapped into memory, and cutting it short would end the process.
+    writeFileSync(`${path}-shm`, damage, { flag: 'r+' });
+    writeFileSync(path, damage);
     let answered = false;
     await until(async () => {
       const response = await send({ reason: 'review', type: 'lookup' });

@@ -7,6 +7,7 @@ import { readAttendance } from '#service/pages/look-up/attendance.ts';
 import { officer } from '../../support/authority.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+import { untilAnswered } from '../../support/until.ts';
 import { hiddenOf, signedIn, wordsOf } from '../../support/visitor.ts';
 
 const [HELD, OTHER, NOT_HELD, PAGE, REPEATED] = [
@@ -39,20 +40,23 @@ beforeAll(async () => {
 afterAll(() => service?.stopAndRemove());
 
 async function looked(nhsNumber: string, token?: string): Promise<string> {
-  const answer = await service.lookup({ nhsNumber }, token === undefined ? {} : { token });
+  const answer = await service.answered({ nhsNumber }, token === undefined ? {} : { token });
   return ((await answer.json()) as { auditId: string }).auditId;
 }
 
-async function say(auditId: string, body: unknown, token?: string): Promise<Response> {
-  return fetch(`${service.baseUrl}/lookup/${auditId}/attendance`, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      'x-request-id': randomUUID(),
-      authorization: `Bearer ${token ?? (await service.token())}`,
-    },
-    body: JSON.stringify(body),
-  });
+async function say(auditId: string, body: unknown, as?: string): Promise<Response> {
+  const token = as ?? (await service.token());
+  return untilAnswered(() =>
+    fetch(`${service.baseUrl}/lookup/${auditId}/attendance`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'x-request-id': randomUUID(),
+        authorization: `Bearer ${token}`,
+      },
+      body: JSON.stringify(body),
+    }),
+  );
 }
 const codeOf = async (response: Response): Promise<string> =>
   `${response.status} ${((await response.json()) as { code: string }).code}`;

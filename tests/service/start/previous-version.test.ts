@@ -11,6 +11,7 @@ import { readDemo, root, run, startServing } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, fill, testFolder, until } from '../../support/service.ts';
 import { startTestStore } from '../../support/test-store.ts';
+import { untilAnswered } from '../../support/until.ts';
 
 /** The version before this one, whose data folders and processes must still work with it. */
 const PREVIOUS = '2ebcbc9';
@@ -56,21 +57,17 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
+const isReady = async (baseUrl: string) => (await fetch(`${baseUrl}/_status`)).status === 200;
+
 async function serve(args: string[], environment: Record<string, string>, tree?: string) {
   const service = await startServing(args, { LOG_LEVEL: 'warn', ...environment }, tree);
   ending.push(() => service.stop());
+  await until(() => isReady(service.baseUrl), 'the process being ready');
   return service;
 }
 
-/** The first answer that is not a 503: on a busy machine a process may not hear from its worker for a while. */
-async function lookup(baseUrl: string, token: string, nhsNumber: string) {
-  let answer = await ask(baseUrl, token, nhsNumber);
-  await until(async () => {
-    if (answer.status === 503) answer = await ask(baseUrl, token, nhsNumber);
-    return answer.status !== 503;
-  }, 'an answer');
-  return answer;
-}
+const lookup = (baseUrl: string, token: string, nhsNumber: string) =>
+  untilAnswered(() => ask(baseUrl, token, nhsNumber));
 
 async function ask(baseUrl: string, token: string, nhsNumber: string) {
   const answer = await fetch(`${baseUrl}/lookup`, {
@@ -87,8 +84,6 @@ async function ask(baseUrl: string, token: string, nhsNumber: string) {
 
 const typesShown = (body: unknown): string[] =>
   shownSchema.parse(body).flags.map(({ type }) => type);
-
-const isReady = async (baseUrl: string) => (await fetch(`${baseUrl}/_status`)).status === 200;
 
 test.skipIf(!atHand)(
   'a previous version’s data folder opens with its flags, audit and tokens unchanged',
@@ -132,11 +127,9 @@ test.skipIf(!atHand)(
     // Each version's worker installs the functions that its own lookup processes call.
     const oldWorker = await serve([], environment('worker'), previous);
     const oldLookup = await serve([], environment('lookup'), previous);
-    await until(() => isReady(oldLookup.baseUrl), 'the previous version being ready');
     await oldWorker.stop();
     await serve([], environment('worker'));
     const newLookup = await serve([], environment('lookup'));
-    await until(() => isReady(newLookup.baseUrl), 'this version being ready');
 
     const token = await (await openDemoIssuer(store.dataDir)).sign(claims(), 3_600);
     for (let round = 0; round < 5; round++) {
