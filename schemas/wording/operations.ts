@@ -185,6 +185,12 @@ export const PROTECTED_TWICE = {
     `Council ${council} protects where a child is looked up that council ${first} has protected for longer. Only ${first} is told where. Neither was told the other’s name, which may say where the child is. Find out why: ${council} may have good reason, or somebody there may be looking for the child. The audit has the number, under the id ${auditId}.`,
 } as const;
 
+/** Looks at protected children of which no council is told the place. */
+export const PLACE_UNTOLD = {
+  summary: (auditId: string, first: string) =>
+    `A child was looked up whose whereabouts council ${first} protects, and before any other council. ${first} has no plan of the child that is shown any more, so it was not notified, and no other council was told where. Ask ${first} whether its protection is to end: then the next council that protects the child is told of later looks. Decide whether anybody has to know the place of this one. The audit has it, under the id ${auditId}.`,
+} as const;
+
 /** Entries of the log that are events of a type, or with a word, that this version does not know. */
 export const UNKNOWN_ENTRIES = {
   none: 'Every entry that was sealed lately is of a type that this version knows.',

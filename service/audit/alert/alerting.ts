@@ -11,7 +11,12 @@ import type { ThreadState } from '../../telemetry/supervised-thread.ts';
 import { CommitFile } from '../log/commit.ts';
 import { type Followed, sealedRange, sealedRun, sealedSince } from '../log/sealed.ts';
 import { ChildrenCounted } from './children-counted.ts';
-import { writeBarredAlert, writePrivacyAlert, writeProtectedTwice } from './privacy-outbox.ts';
+import {
+  writeBarredAlert,
+  writePrivacyAlert,
+  writeProtectedTwice,
+  writeUntoldLook,
+} from './privacy-outbox.ts';
 
 export type AlertingSettings = {
   thresholds: AlertThresholds;
@@ -148,7 +153,11 @@ export function createAlerting(options: AlertingOptions) {
       await writeProtectedTwice(outbox, second);
       file.writtenTwice(second.auditId);
     });
-    await eachAlone([...alerts, ...barred, ...twice], (write) => write());
+    const untold = file.unwrittenUntold().map((look) => async () => {
+      await writeUntoldLook(outbox, look);
+      file.writtenUntold(look.auditId);
+    });
+    await eachAlone([...alerts, ...barred, ...twice, ...untold], (write) => write());
   }
 
   return {

@@ -22,6 +22,8 @@ import {
   barredAttemptSchema,
   type ProtectedTwice,
   protectedTwiceSchema,
+  type UntoldLook,
+  untoldLookSchema,
 } from './privacy-outbox.ts';
 
 const MINUTE_MS = 60_000;
@@ -62,6 +64,9 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS barred_open ON barred (at) WHERE written = 0;
   CREATE TABLE IF NOT EXISTS twice (auditId TEXT PRIMARY KEY, at INTEGER NOT NULL, json TEXT NOT NULL,
     written INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS untold (auditId TEXT PRIMARY KEY, child INTEGER NOT NULL, at INTEGER NOT NULL,
+    json TEXT NOT NULL, written INTEGER NOT NULL) STRICT;
+  CREATE INDEX IF NOT EXISTS untold_child ON untold (child, at);
   CREATE TABLE IF NOT EXISTS protected (restriction TEXT PRIMARY KEY, child INTEGER NOT NULL,
     authority TEXT NOT NULL) STRICT;
   CREATE INDEX IF NOT EXISTS protected_child ON protected (child);
@@ -93,6 +98,10 @@ const barredRow = z.object({
 
 const twiceRow = z.object({
   json: z.string().transform((json) => protectedTwiceSchema.parse(JSON.parse(json))),
+});
+
+const untoldRow = z.object({
+  json: z.string().transform((json) => untoldLookSchema.parse(JSON.parse(json))),
 });
 
 type Access = 'unscheduled' | 'silent-read';
@@ -164,6 +173,7 @@ type Lookup = Extract<AuditEvent, { type: 'lookup' | 'could-not-check' }>;
 const keyOf = ({ caller: { issuer, user } }: Pick<Lookup, 'caller'>): string =>
   JSON.stringify([issuer, user]);
 
+type Answered = Extract<AuditEvent, { type: 'lookup' }>;
 type Restricted = Extract<AuditEvent, { type: 'restriction' }>;
 type CouldNotCheck = Extract<AuditEvent, { type: 'could-not-check' }>;
 
@@ -285,8 +295,10 @@ export class ChildrenCounted {
   }
 
   #countEvent(event: SealedEvent['event'], at: number, now: number): void {
-    if (event.type === 'lookup') this.#countLookup(event, at, now);
-    else if (event.type === 'could-not-check' && saysNothingHeld(event.cause)) {
+    if (event.type === 'lookup') {
+      this.#countLookup(event, at, now);
+      this.#keepUntold(event, at);
+    } else if (event.type === 'could-not-check' && saysNothingHeld(event.cause)) {
       this.#countLookup(event, Math.min(happenedAt(event), now), now);
     } else if (event.type === 'enumeration-alert') this.#keepAlert(event);
     if (event.type === 'could-not-check' && event.barredBy !== undefined) {
@@ -372,6 +384,23 @@ export class ChildrenCounted {
        WHERE NOT EXISTS (SELECT 1 FROM barred WHERE attempt = ?2 AND at > ?3 - ${HOUR_MS} AND at < ?3 + ${HOUR_MS})
        ON CONFLICT (auditId) DO NOTHING`,
     ).run(auditId, attempt, at, JSON.stringify(row));
+  }
+
+  /**
+   * Records a look whose place no council is told, at most one a day for a child: the council that has protected the
+   * child the longest has no plan that is shown any more, so it is not notified, and the place is kept from the others.
+   */
+  #keepUntold({ auditId, access, nhsNumber, shown, whereaboutsOf }: Answered, at: number): void {
+    const first = whereaboutsOf?.[0];
+    if (first === undefined || access === 'silent-read') return;
+    if (shown?.some(({ authority }) => authority === first) === true) return;
+    const row: UntoldLook = { auditId, at: new Date(at).toISOString(), first };
+    this.#sql(
+      `INSERT INTO untold (auditId, child, at, json, written)
+       SELECT ?1, ?2, ?3, ?4, 0
+       WHERE NOT EXISTS (SELECT 1 FROM untold WHERE child = ?2 AND at > ?3 - ${DAY_MS} AND at < ?3 + ${DAY_MS})
+       ON CONFLICT (auditId) DO NOTHING`,
+    ).run(auditId, this.#childOf(nhsNumber), at, JSON.stringify(row));
   }
 
   /**
@@ -558,6 +587,17 @@ export class ChildrenCounted {
     this.#sql('UPDATE twice SET written = 1 WHERE auditId = ?').run(auditId);
   }
 
+  /** Looks whose place no council is told, not yet given to the Guardian. */
+  unwrittenUntold(): UntoldLook[] {
+    return this.#sql('SELECT json FROM untold WHERE written = 0 ORDER BY at, auditId')
+      .all()
+      .map((row) => untoldRow.parse(row).json);
+  }
+
+  writtenUntold(auditId: string): void {
+    this.#sql('UPDATE untold SET written = 1 WHERE auditId = ?').run(auditId);
+  }
+
   /** Alerts for children counted, since a moment. */
   alertsSince(at: number): number {
     const row = this.#sql('SELECT count(*) AS count FROM alert WHERE counted = 1 AND at > ?').get(
@@ -580,6 +620,7 @@ export class ChildrenCounted {
         youngest - ALERTS_KEPT_MS,
       );
       this.#sql('DELETE FROM barred WHERE written = 1 AND at < ?').run(youngest - KEPT_MS);
+      this.#sql('DELETE FROM untold WHERE written = 1 AND at < ?').run(youngest - KEPT_MS);
       this.#sql('DELETE FROM twice WHERE written = 1 AND at < ?').run(youngest - KEPT_MS);
       this.#db.exec(
         'DELETE FROM user WHERE id NOT IN (SELECT user FROM looked) AND id NOT IN (SELECT user FROM quiet)',

@@ -6,7 +6,12 @@ import {
   enumerationAlertEventSchema,
 } from '#schemas/audit/audit-event.ts';
 import { PDS } from '#schemas/wording/loads.ts';
-import { BARRED_ALERT, ENUMERATION_ALERT, PROTECTED_TWICE } from '#schemas/wording/operations.ts';
+import {
+  BARRED_ALERT,
+  ENUMERATION_ALERT,
+  PLACE_UNTOLD,
+  PROTECTED_TWICE,
+} from '#schemas/wording/operations.ts';
 import { writeWhole } from '#store/files/whole-file.ts';
 
 /** Readable by the group: a program that sends them on runs under its own user. */
@@ -31,6 +36,15 @@ export const protectedTwiceSchema = z.object({
   first: z.string(),
 });
 export type ProtectedTwice = z.infer<typeof protectedTwiceSchema>;
+
+/** A look at a child whose whereabouts are protected, of which no council is told the place; waiting to be written. */
+export const untoldLookSchema = z.object({
+  auditId: z.uuid(),
+  at: z.iso.datetime(),
+  /** The council that has protected the child the longest. */
+  first: z.string(),
+});
+export type UntoldLook = z.infer<typeof untoldLookSchema>;
 
 const userOf = ({ issuer, client, user, name, role, organisation }: BarredAttempt['caller']) => ({
   user: { id: user, name, issuer },
@@ -90,6 +104,19 @@ export async function writeProtectedTwice(
   const summary = PROTECTED_TWICE.summary(auditId, council, first);
   const content = { type: 'protected-twice', auditId, at, summary, council, first };
   await write(outbox, 'protected', content);
+}
+
+/**
+ * Notifies the operating organisation's Caldicott Guardian that no council is told where a child was looked up. The place
+ * and the number are only in the audit, under the given id.
+ */
+export async function writeUntoldLook(
+  outbox: string,
+  { auditId, at, first }: UntoldLook,
+): Promise<void> {
+  const summary = PLACE_UNTOLD.summary(auditId, first);
+  const content = { type: 'place-untold', auditId, at, summary, first };
+  await write(outbox, 'untold', content);
 }
 
 /** Notifies the operating organisation's privacy officer of an alert. */

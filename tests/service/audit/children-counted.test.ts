@@ -1,4 +1,4 @@
-import { cpSync, readFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -7,6 +7,7 @@ import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
 import { readConfiguration } from '#schemas/configuration.ts';
 import { LIVE_LIMITS } from '#service/admission/limits/limits.ts';
 import { ChildrenCounted } from '#service/audit/alert/children-counted.ts';
+import { writeUntoldLook } from '#service/audit/alert/privacy-outbox.ts';
 import type { SealedEvent } from '#service/audit/log/sealed.ts';
 import { auditFolder, removeAuditFolders } from '../../support/audit.ts';
 import {
@@ -522,5 +523,65 @@ describe('two councils protecting one child', () => {
     expect(reported([first, ended, act('ZZ102', 1, 'b')])).toEqual([]);
     const bar = { ...first, kind: 'barred' as const, barredUser: 'somebody' };
     expect(reported([bar as unknown as typeof first, act('ZZ102', 1, 'b')])).toEqual([]);
+  });
+});
+
+describe('a look whose place no council is told', () => {
+  /** A look at a child by which these councils' plans were shown, and whose place these keep back. */
+  const shown = (
+    child: number,
+    plansOf: readonly string[],
+    keptBy: string[],
+    differing: Partial<Look> = {},
+  ) => {
+    const [sealed] = sealedLooks([look(NOON, child, differing)]);
+    const event = {
+      ...sealed?.event,
+      outcome: 'flagged',
+      whereaboutsOf: keptBy,
+      shown: plansOf.map((authority) => ({
+        authority,
+        type: 'child-protection-plan',
+        startDate: '2026-01-05',
+        status: 'current',
+        dateOfBirth: 'not-checked',
+      })),
+    };
+    return event as SealedEvent['event'];
+  };
+  function reported(events: readonly SealedEvent['event'][]) {
+    const file = open();
+    file.count(
+      events.map((event, index) => ({ index, event })),
+      NOON + DAY,
+    );
+    const untold = file.unwrittenUntold();
+    file.close();
+    return untold;
+  }
+
+  test('is reported to the Guardian once a day for a child, and the report says neither place nor number', async () => {
+    const unheard = shown(1, ['ZZ102'], ['ZZ101', 'ZZ102']);
+    const [untold, ...more] = reported([unheard, shown(1, ['ZZ102'], ['ZZ101'])]);
+    expect(more).toEqual([]);
+    expect(untold).toMatchObject({ first: 'ZZ101' });
+    const outbox = auditFolder();
+    if (untold !== undefined) await writeUntoldLook(outbox, untold);
+    const [name = ''] = readdirSync(outbox);
+    expect(name).toMatch(/^untold-/);
+    const text = readFileSync(join(outbox, name), 'utf8');
+    expect(text).toContain('ZZ101');
+    expect(text).not.toMatch(/ZZH01|ZZ102|nurse|[0-9]{10}/);
+  });
+
+  test('is not reported if the first council is told, nothing is kept back, or nobody is told of the look', () => {
+    const silent = { access: 'silent-read' } as const;
+    expect(
+      reported([
+        shown(1, ['ZZ101', 'ZZ102'], ['ZZ101', 'ZZ102']),
+        shown(2, ['ZZ102'], []),
+        shown(3, ['ZZ102'], ['ZZ101'], silent),
+      ]),
+    ).toEqual([]);
   });
 });
