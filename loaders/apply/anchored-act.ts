@@ -98,7 +98,9 @@ export function actsOf(
     if (held === undefined || (isLost && !agreesWith(tally, held))) {
       throw new StoreNotWhole(lost(authority));
     }
-    if (isLost) {
+    const endRecorded = `given up: ${id}`;
+    // Recorded before, if the anchor could not be written then.
+    if (isLost && (await store.intakeState(lock.authority)).recorded !== endRecorded) {
       await givenUp(store, anchor, lock, id);
       await store.appendEvent({
         type: 'store-repaired',
@@ -115,6 +117,7 @@ export function actsOf(
       rows: held.rows,
       digest: held.digest,
       inForce: tally?.inForce ?? 0,
+      ...(isLost && { recorded: endRecorded }),
       reconciled: !lacksFile(anchor, authority),
     });
     await act?.settle();

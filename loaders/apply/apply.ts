@@ -28,8 +28,9 @@ type Applying = {
 
 /**
  * Finishes a decided load: applies the accepted rows, compares what the store then holds with what it should,
- * enters the file in the ledger, records it, and tells the anchor. Every step may be repeated after a crash,
- * and the acknowledgement is always the one decided on.
+ * records it, enters the file in the ledger, and tells the anchor. Every step may be repeated after a crash,
+ * and the acknowledgement is always the one decided on. It is not recorded again once it is in the ledger, however
+ * often the anchor cannot be written.
  *
  * The anchor comes last: until then it knows the load as under way, so that a crash at any point leaves
  * something that says "resume", and never a store that is ahead of its anchor or behind it.
@@ -67,6 +68,18 @@ export async function applyJournal(
   const missing = agreesWith(tally, expected)
     ? after
     : withDiffering(after, { sequence: highestSequence, number });
+  if ((await store.intakeState(authority)).recorded !== journal.auditId) {
+    await store.appendEvent({
+      type: 'load',
+      auditId: journal.auditId,
+      authority,
+      sequence: acknowledgement.sequence,
+      sha256,
+      ...auditedOutcome(acknowledgement),
+      ...(journal.heldPart && { heldPart: true }),
+      by,
+    });
+  }
   await store.finishFile(lock, {
     dataAsOf,
     // A file that gives the number is the newest of its authority.
@@ -78,17 +91,8 @@ export async function applyJournal(
     inForce: tally?.inForce ?? 0,
     recent: journal.recent,
     ...(closed !== undefined && { closed }),
+    recorded: journal.auditId,
     ledger: ledgerEntry(sequence, sha256, acknowledgement),
-  });
-  await store.appendEvent({
-    type: 'load',
-    auditId: journal.auditId,
-    authority,
-    sequence: acknowledgement.sequence,
-    sha256,
-    ...auditedOutcome(acknowledgement),
-    ...(journal.heldPart && { heldPart: true }),
-    by,
   });
   anchor.keepMissingFiles(authority, missing);
   await anchor.commitLoad(

@@ -65,7 +65,7 @@ export async function removeForGood(
 ): Promise<void> {
   const { authority } = lock;
   await store.safeguard();
-  const { closed, sequenceOffset } = await store.intakeState(authority);
+  const { closed, sequenceOffset, recorded } = await store.intakeState(authority);
   // Before the first row is removed, so that no older file comes in between.
   await store.changeAuthority(lock, { closed: Math.max(closed, upTo) });
   for (let from = 0; from < rows.length; from += ROWS_A_STEP) {
@@ -77,16 +77,19 @@ export async function removeForGood(
   if (!agreesWith(tally, expected)) {
     rememberDifference(anchor, authority, { sequence, number: sequence - sequenceOffset });
   }
+  if (recorded !== auditId) {
+    await store.appendEvent({
+      type: 'purge',
+      auditId,
+      by,
+      detail: { authority, rows: count, filesClosedUpTo: upTo },
+    });
+  }
   await store.changeAuthority(lock, {
     rows: expected.rows,
     digest: expected.digest,
+    recorded: auditId,
     reconciled: !lacksFile(anchor, authority),
-  });
-  await store.appendEvent({
-    type: 'purge',
-    auditId,
-    by,
-    detail: { authority, rows: count, filesClosedUpTo: upTo },
   });
   await anchor.commitLoad(authority, expected);
 }

@@ -51,6 +51,8 @@ type AuthorityChange = {
   sequenceOffset?: number;
   numberedAfter?: string;
   breakers?: OwnBreakers;
+  /** What is on record, so that it is not recorded again when it is continued from its beginning. */
+  recorded?: string;
 };
 
 type FinishedFile = AuthorityChange & { ledger: FileLedgerEntry };
@@ -68,6 +70,8 @@ export type IntakeState = {
   /** Files numbered up to here are no longer accepted; -1 if all are. */
   closed: number;
   inForce: number | undefined;
+  /** As in a change. */
+  recorded: string | undefined;
   recent: readonly LoadSize[];
   breakers: OwnBreakers;
   /** What its case system calls its columns and plans. */
@@ -148,6 +152,7 @@ export function createLedger(redis: Redis) {
         numberedAfter: fields['numberedAfter'],
         closed: wholeNumber(fields['closed']) ?? -1,
         inForce: wholeNumber(fields['inForce']),
+        recorded: fields['recorded'],
         recent: z.array(loadSizeSchema).parse(JSON.parse(fields['recent'] ?? '[]')),
         breakers: ownBreakersSchema.parse(JSON.parse(fields['breakers'] ?? '{}')),
         columns: columnMappingSchema.parse(JSON.parse(fields['columns'] ?? '{}')),

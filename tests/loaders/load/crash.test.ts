@@ -54,8 +54,8 @@ const STEPS = [
   'setAuthority',
   'applyRows',
   'tally',
-  'finishFile',
   'appendEvent',
+  'finishFile',
   'commitLoad',
 ] as const;
 type Step = (typeof STEPS)[number];
