@@ -1,3 +1,5 @@
+// One file, since `cp-flags authority` is one command, whose subcommands share how they read who decides.
+
 import type { Command } from 'commander';
 import { confirmPlans } from '#loaders/upkeep/confirm-plans.ts';
 import { removeAuthority } from '#loaders/upkeep/remove-authority.ts';

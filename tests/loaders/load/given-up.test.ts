@@ -5,6 +5,7 @@ import { LoadFailed } from '#loaders/load-failed.ts';
 import { listHeldFiles } from '#loaders/upkeep/held-files.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { Store } from '#store/store.ts';
+import { endingAt } from '../../support/cut-short.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { startLoading } from '../../support/upload-loading.ts';
 import { fileXml, planOf, upload } from '../../support/upload-model.ts';
@@ -15,9 +16,14 @@ const file = (authority: OdsCode, sequence: number, children: readonly number[])
   fileXml(upload({ authority, sequence, records: children.map((n) => planOf(n)) }));
 
 /** Ends in the middle of a file, loses its journal, and lets the worker discover that. */
-async function giveUp(authority: OdsCode, bytes: Buffer | string, step: Partial<Store>) {
+async function giveUp(
+  authority: OdsCode,
+  bytes: Buffer | string,
+  step: Partial<Store>,
+  anchor = t.anchor,
+) {
   const store = { ...t.store, ...step };
-  await expect(l.load(bytes, { store })).rejects.toThrow(LoadFailed);
+  await expect(l.load(bytes, { store, anchor })).rejects.toThrow(LoadFailed);
   rmSync(t.anchor.loadInProgress(authority)?.journal ?? '', { recursive: true });
   return resumeLoad(t.store, t.anchor, { authority });
 }
@@ -79,14 +85,15 @@ test('a first file that ended before its council was known does not close the st
 test('a file that was done and differs is not called cut short, and is not asked for again', async () => {
   const authority = newAuthority();
   await l.load(file(authority, 1, [1]));
-  const differing: Pick<Store, 'applyRows' | 'appendEvent'> = {
+  const differing: Pick<Store, 'applyRows'> = {
     async applyRows(lock, rows, options) {
       await t.store.applyRows(lock, rows.slice(0, 1), options);
       return rows.map(() => 'added');
     },
-    appendEvent: () => Promise.reject(new Error('the process ended here')),
   };
-  const { kind, ...rest } = await giveUp(authority, file(authority, 2, [2, 3]), differing);
+  const { anchor } = endingAt(t, 'commitLoad');
+  const bytes = file(authority, 2, [2, 3]);
+  const { kind, ...rest } = await giveUp(authority, bytes, differing, anchor);
   expect(kind).toBe('behind');
   const why = 'why' in rest ? rest.why : '';
   expect(why).toContain('Only a full refresh');

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { resumeLoad } from '#loaders/load/load.ts';
+import { LoadFailed } from '#loaders/load-failed.ts';
 import { LATE_FILES_DAYS, purge } from '#loaders/upkeep/purge.ts';
 import { setRestriction } from '#loaders/upkeep/restrict.ts';
 import type { OdsCode } from '#schemas/authority.ts';
@@ -47,7 +48,7 @@ test.each(Object.entries(BEGINNINGS))(
     const old = RECEIVED_AT - (LATE_FILES_DAYS + 1) * 86_400_000;
     await loadRecords(authority, 1, [planOf(1)], { now: () => old });
     const before = await recorded();
-    await expect(begin(authority)).rejects.toThrow();
+    await expect(begin(authority)).rejects.toThrow(LoadFailed);
     for (let i = 0; i < 3; i++) {
       const { kind } = await resumeLoad(t.store, fullAtTheEnd, { authority });
       expect(kind).toBe('behind');
