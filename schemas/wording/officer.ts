@@ -93,6 +93,7 @@ export const OFFICER = {
     'nhs-111': 'NHS 111',
     scheduled: 'Scheduled care',
   },
+  council: (name: string, code: string) => `${name} (${code})`,
   cells: {
     /** By how a report begins to say what happened. */
     what: {

@@ -13,6 +13,9 @@ export const COUNCIL_SETTINGS = {
     'Until a council is set up, it can send neither CSV files nor a file through an inbox. Ask the council for both telephone numbers in writing.',
   newThen: (code: string) =>
     `Council ${code} can then send files, and its people can sign in if their provider lets them.`,
+  newExpected: 'It is expected already, so lookups that find nothing count it.',
+  newNotExpected:
+    'It is not expected yet: lookups do not count it, though plans that it sends are shown.',
   state: 'State',
   dataAsOf: 'Data as of',
   lastFile: 'Last file',
@@ -69,6 +72,7 @@ export const COUNCIL_SETTINGS = {
   done: {
     set: 'The change is made, and lookups use it within a second.',
     numbering: 'The numbering of this council’s files starts again.',
+    plans: 'It is on record that the council misses no plan.',
   },
   overtaken:
     'Somebody else, or a file, changed this council while you were on the page. Your change was not made. This is what counts now.',
@@ -87,6 +91,15 @@ export const COUNCIL_SETTINGS = {
   numberingSubmit: 'Start the new numbering',
   numberingOvertaken:
     'A file of this council was loaded while you were on the page. Nothing was changed. Look at its last file, and decide again.',
+  plansTitle: 'Confirm that no plan is missing',
+  plansWait:
+    'What is held for this council is not what it sent, so plans may be missing. Ask it for a full refresh. Until that is loaded, it counts as not up to date.',
+  plansThen: (numbers: readonly number[]) =>
+    `The store had lost plans of this council, and records of the full refresh that followed (file ${numbers.join(', ')}) were refused. One of them may be the plan that was lost. Ask the council whether any refused record is of a plan that should be held. If one is, it corrects it and sends another full refresh. If none is, confirm it here: the council then counts as up to date again.`,
+  plansReason: 'Say who at the council told you so.',
+  plansOvertaken:
+    'A file of this council was loaded while you were on the page. Nothing was changed. Look at what it says now, and decide again.',
+  plansSubmit: 'Confirm that no plan is missing',
   remove: 'Entered by mistake?',
   removeThen:
     'A council that has never loaded a file can be removed. This takes the rights of Redis’s administrator, which this page does not have. Run this on the machine of a worker, as the administrator:',

@@ -99,7 +99,7 @@ export const FRESHNESS = {
   upToDate: 'Up to date',
   behind: (since: string) => `Out of date since ${since}. Ask for its newest file`,
   never: 'Never loaded. Ask for its first file',
-  unknown: 'Expected, but not known here. Load its first file',
+  unknown: 'Expected, but not set up here. Set it up, or load its first file',
   differs: 'What is held is not what was sent. The checks say which file to ask for',
   fromFuture: 'Its data is dated in the future. Check the clocks',
   file: (number: number, received: string, code: string) =>

@@ -3,7 +3,7 @@ import type { Identity } from '#schemas/people/identity.ts';
 import type { Viewer } from './view.ts';
 
 export type ViewerDependencies = {
-  readiness: { authorities: ReadonlyMap<string, unknown> };
+  readiness: { authorities: ReadonlyMap<string, { name: string }> };
   /** The operating organisation's code; `undefined` if none is configured. */
   operator: () => string | undefined;
 };

@@ -112,7 +112,7 @@ ${
           link(pathOf(each.id), timeCell(each.openedAt)),
           html`<bdi>${shownCell(users.get(each.entry) ?? '')}</bdi>`,
           stateCell(dependencies, at, each),
-          each.organisation,
+          html`<bdi>${at.councilName(each.organisation)}</bdi>`,
           timeCell(each.changedAt),
         ]),
       )
@@ -162,11 +162,11 @@ async function casePage(
     content: html`${heading(WORDS.case)}
 ${summary([
   [WORDS.columns.state, WORDS.states[state]],
-  [WORDS.columns.organisation, found.organisation],
+  [WORDS.columns.organisation, html`<bdi>${at.councilName(found.organisation)}</bdi>`],
   [WORDS.columns.opened, timeCell(found.openedAt)],
 ])}
 <h2 class="nhsuk-heading-m">${WORDS.access}</h2>
-${event === undefined ? paragraph(WORDS.accessGone) : eventSummary(event)}
+${event === undefined ? paragraph(WORDS.accessGone) : eventSummary(at, event)}
 ${table(
   WORDS.history,
   [time, what, by, words],
@@ -262,7 +262,7 @@ export const officerCaseOpened: Mountable<CasePagesDependencies> = {
           title: WORDS.open,
           errors,
           content: html`${heading(WORDS.open)}
-${eventSummary(event)}
+${eventSummary(at, event)}
 ${caseForm(at, { action: PATH, steps: FIRST_STEPS, entry, typed, errors })}`,
         });
       }

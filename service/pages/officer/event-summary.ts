@@ -9,6 +9,7 @@ import { summary, table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { shortDateText, shownText } from '../html/time.ts';
 import { numberText } from '../look-up/result.ts';
+import type { AtOfficer, CouncilName } from './officer.ts';
 import {
   activityName,
   columnHeading,
@@ -76,7 +77,7 @@ const fieldName = (path: string): string =>
         path.replace(/^.*\./, '').replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`),
       );
 
-function fieldText(path: string, value: unknown): string {
+function fieldText(path: string, value: unknown, councilName: CouncilName): string {
   if (typeof value === 'boolean') return value ? WORDS.rows.yes : WORDS.rows.no;
   if (typeof value === 'number') return path.endsWith('sequence') ? String(value) : figure(value);
   const text = String(value);
@@ -89,29 +90,40 @@ function fieldText(path: string, value: unknown): string {
       return signName(text);
     case 'detail.nhsNumber':
       return numberText(text);
+    case 'authority':
+    case 'detail.authority':
+    case 'plan.authority':
+      return councilName(text);
     default:
       return text;
   }
 }
 
 /** Every other field of an event as a row, including nested ones. */
-function fieldRows(fields: Readonly<Record<string, unknown>>, inside = ''): [string, Html][] {
+function fieldRows(
+  fields: Readonly<Record<string, unknown>>,
+  councilName: CouncilName,
+  inside = '',
+): [string, Html][] {
   return Object.entries(fields).flatMap(([name, value]): [string, Html][] => {
     const path = `${inside}${name}`;
     if (value === undefined || value === '' || LEFT_OUT.has(path)) return [];
-    if (Array.isArray(value)) return fieldRows({ [name]: value.join(', ') }, inside);
+    if (Array.isArray(value)) return fieldRows({ [name]: value.join(', ') }, councilName, inside);
     if (typeof value === 'object' && value !== null) {
-      return fieldRows({ ...value }, `${path}.`);
+      return fieldRows({ ...value }, councilName, `${path}.`);
     }
-    return [[fieldName(path), html`<bdi>${shownText(fieldText(path, value))}</bdi>`]];
+    return [[fieldName(path), html`<bdi>${shownText(fieldText(path, value, councilName))}</bdi>`]];
   });
 }
 
-const criteriaOf = ({ criteria }: ShownEvent): string =>
-  typeof criteria === 'object' && criteria !== null ? criteriaIn({ ...criteria }) : '';
+const criteriaOf = ({ criteria }: ShownEvent, councilName: CouncilName): string =>
+  typeof criteria === 'object' && criteria !== null ? criteriaIn({ ...criteria }, councilName) : '';
 
 /** What an event says, with the plans shown if the viewer may see them. */
-export function eventSummary(event: ShownEvent): Html {
+export function eventSummary(
+  { councilName }: Pick<AtOfficer, 'councilName'>,
+  event: ShownEvent,
+): Html {
   const { rows } = WORDS;
   const [, , outcome = ''] = searchRow(event);
   const number = textAt(event, 'nhsNumber') || textAt(event, 'criteria', 'nhsNumber');
@@ -130,8 +142,8 @@ export function eventSummary(event: ShownEvent): Html {
     [rows.setting, some(settingName(textAt(event, 'setting')))],
     [rows.reason, some(textAt(event, 'reason'))],
     [rows.report, some(reportName(textAt(event, 'report')))],
-    [rows.criteria, some(criteriaOf(event))],
-    ...fieldRows(event),
+    [rows.criteria, some(criteriaOf(event, councilName))],
+    ...fieldRows(event, councilName),
     [rows.delivered, event['delivered'] === false ? rows.notDelivered : undefined],
     [rows.auditId, some(textAt(event, 'auditId'))],
   ])}
@@ -141,7 +153,7 @@ ${
     rows.plans,
     rows.planColumns,
     shown.map(({ authority, type, startDate, status }) => [
-      authority,
+      html`<bdi>${councilName(authority)}</bdi>`,
       planName(type),
       shortDateText(startDate),
       statusName(status),

@@ -93,7 +93,7 @@ function eventPage(
   return at.page({
     title: WORDS.title,
     content: html`${heading(WORDS.title)}
-${eventSummary(event)}
+${eventSummary(at, event)}
 ${reachNote(looked.auditId, looked.reach)}
 ${openCase}
 ${

@@ -34,9 +34,13 @@ export type OfficerDependencies = DeskDependencies &
     store: Pick<Store, 'appendEvent'>;
   };
 
+export type CouncilName = (code: string) => string;
+
 /** A person who may look into the audit, and their view of it. */
 export type AtOfficer<V extends Viewer = Viewer> = AtDesk & {
   viewer: V;
+  /** What people call a council, with its code; any other code is unchanged. */
+  councilName: CouncilName;
   /** The way back from a page reached by sending a form, since going back to one fails in a browser. */
   back?: Html;
 };
@@ -59,7 +63,11 @@ const seenBy = <V extends Viewer>(
   at: AtDesk,
 ): AtOfficer<V> | undefined => {
   const viewer = viewerOf(at.caller.identity, dependencies);
-  return forWhom(viewer) ? { ...at, viewer } : undefined;
+  const councilName = (code: string): string => {
+    const name = dependencies.readiness.authorities.get(code)?.name;
+    return name === undefined ? code : OFFICER.council(name, code);
+  };
+  return forWhom(viewer) ? { ...at, viewer, councilName } : undefined;
 };
 
 /** Guards a page of the audit. For anybody else the page does not exist. */

@@ -91,13 +91,13 @@ export const officerPatternsShown: Mountable<OfficerDependencies> = {
       return at.page({
         title: OFFICER.patterns,
         content: html`${heading(OFFICER.patterns)}
-${asked({}, reason)}
+${asked(at, {}, reason)}
 ${paragraph(WORDS.patternsLead)}
 ${parts.map(
   ({ name, report, note }) => html`<h2 class="nhsuk-heading-m">${WORDS.names[name]}</h2>
 ${report.notes.map(paragraph)}
 ${chartOf(name, report)}
-${report.rows.length === 0 ? paragraph(WORDS.nobody) : resultTable(WORDS.names[name], report.columns, report.rows)}
+${report.rows.length === 0 ? paragraph(WORDS.nobody) : resultTable(at, WORDS.names[name], report.columns, report.rows)}
 ${note}
 <form method="post" action="/officer/reports" novalidate>
 ${at.hidden(LOOK_FORM)}${typedHidden({ ...typed, report: name })}

@@ -75,6 +75,7 @@ const timeText = ({ witnessedBy }: Proven): string => {
 };
 
 function provenView(
+  officer: AtOfficer,
   { verified, retired, witnesses }: CheckedProof & { verified: Proven },
   event: ShownEvent | undefined,
 ): Html {
@@ -105,7 +106,7 @@ ${summary([
 ])}
 ${paragraph(WORDS.shows)}
 <h2 class="nhsuk-heading-m">${WORDS.event}</h2>
-${event === undefined ? paragraph(WORDS.eventNotYours) : eventSummary(event)}
+${event === undefined ? paragraph(WORDS.eventNotYours) : eventSummary(officer, event)}
 <h2 class="nhsuk-heading-m">${WORDS.outside}</h2>
 ${paragraph(WORDS.ownKey)}
 ${outside()}
@@ -150,7 +151,7 @@ async function resultPage(
     title: WORDS.title,
     content:
       verified.kind === 'proven'
-        ? provenView({ ...checked, verified }, event)
+        ? provenView(at, { ...checked, verified }, event)
         : refutedView(verified),
   });
 }

@@ -227,7 +227,7 @@ export const officerReport: Mountable<OfficerDependencies> = {
       return at.page({
         title,
         content: html`${heading(title)}
-${asked(about, reason)}
+${asked(at, about, reason)}
 ${paragraph(periodText(criteria))}
 ${found.notes.map(paragraph)}
 ${(criteria.nhsNumber !== undefined || hasNumbers(found.columns, found.rows)) && paragraph(OFFICER.confidential)}
@@ -237,7 +237,7 @@ ${
   found.rows.length > 0 &&
   html`<form method="post" action="/officer/event" novalidate>
 ${at.hidden(LOOK_FORM)}${typedHidden({ ...typed, ...fromText(criteria), cursor: cursor ?? begins })}
-${resultTable(title, found.columns, found.rows, found.entries)}
+${resultTable(at, title, found.columns, found.rows, found.entries)}
 </form>`
 }
 ${reachNote(looked.auditId, looked.reach)}

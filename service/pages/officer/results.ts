@@ -14,6 +14,7 @@ import { summary, table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { shortDateText, shownText } from '../html/time.ts';
 import { numberText } from '../look-up/result.ts';
+import type { AtOfficer, CouncilName } from './officer.ts';
 
 /** What people call a value, by a table of names; a value without a known name is unchanged. */
 const named =
@@ -45,12 +46,17 @@ export const planName = named(
 
 const PLAN = /^(\S+) of (\S+) from ([0-9]{4}-[0-9]{2}-[0-9]{2}) \((\S+)\)$/;
 
-const plansText = (plans: string): string =>
+const plansText = (plans: string, councilName: CouncilName): string =>
   plans
     .split('; ')
     .map((plan) =>
       plan.replace(PLAN, (_, type: string, authority: string, startDate: string, status: string) =>
-        WORDS.plan(planName(type), authority, shortDateText(startDate), statusName(status)),
+        WORDS.plan(
+          planName(type),
+          councilName(authority),
+          shortDateText(startDate),
+          statusName(status),
+        ),
       ),
     )
     .join('; ');
@@ -62,37 +68,50 @@ const NUMBER = 'nhs number';
 
 const NUMBER_SEARCHED = /\bnhsNumber\b/;
 
+/** How people write a value of a column or a criterion. */
+type Shows = (value: string, councilName: CouncilName) => string;
+const councilText: Shows = (code, councilName) => councilName(code);
+
 /** By criterion: what people call its values. */
-const VALUES: Readonly<Record<string, (value: string) => string>> = {
+const VALUES: Readonly<Record<string, Shows>> = {
   nhsNumber: numberText,
+  authority: councilText,
+  organisation: councilText,
   activity: activityName,
   outcome: outcomeName,
   type: eventName,
 };
 
-const criterionText = (name: string, value: string): string =>
-  WORDS.criterion(name, VALUES[name]?.(value) ?? value);
+const criterionText = (name: string, value: string, councilName: CouncilName): string =>
+  WORDS.criterion(name, VALUES[name]?.(value, councilName) ?? value);
 
 /** What somebody searched for, in words: `NHS number 999 100 0011, as a file`. */
-const criteriaText = (text: string): string =>
+const criteriaText: Shows = (text, councilName) =>
   text
     .split(', ')
     .map((each) =>
       each.replace(/^(\w+):? (.*)$/s, (_, name: string, value: string) =>
-        criterionText(name, value),
+        criterionText(name, value, councilName),
       ),
     )
     .join(', ');
 
-export const criteriaIn = (criteria: Readonly<Record<string, unknown>>): string =>
+export const criteriaIn = (
+  criteria: Readonly<Record<string, unknown>>,
+  councilName: CouncilName,
+): string =>
   Object.entries(criteria)
-    .map(([name, value]) => criterionText(name, String(value)))
+    .map(([name, value]) => criterionText(name, String(value), councilName))
     .join(', ');
 
 /** What results are about and why they were asked for: several pages of results may be open. */
-export const asked = (criteria: Readonly<Record<string, string>>, reason: string): Html =>
+export const asked = (
+  { councilName }: Pick<AtOfficer, 'councilName'>,
+  criteria: Readonly<Record<string, string>>,
+  reason: string,
+): Html =>
   summary([
-    [OFFICER_EVENT.rows.criteria, some(criteriaIn(criteria))],
+    [OFFICER_EVENT.rows.criteria, some(criteriaIn(criteria, councilName))],
     [OFFICER_EVENT.rows.reason, some(reason)],
   ]);
 
@@ -105,7 +124,7 @@ function whatName(what: string): string {
 }
 
 /** By the column of the command line: columns for which a page shows people's names for values. */
-const NAMES: Readonly<Record<string, (value: string) => string>> = {
+const NAMES: Readonly<Record<string, Shows>> = {
   [NUMBER]: numberText,
   event: eventName,
   outcome: outcomeName,
@@ -113,6 +132,7 @@ const NAMES: Readonly<Record<string, (value: string) => string>> = {
   what: whatName,
   'refused because': outcomeName,
   setting: settingName,
+  organisation: councilText,
   sign: signName,
   delivered: notDelivered,
   'answer delivered': notDelivered,
@@ -171,7 +191,7 @@ function columnsOf(columns: readonly string[], rows: readonly (readonly Cell[])[
   const says = (column: string, i: number): boolean =>
     column === 'issuer'
       ? new Set(rows.map((row) => row[i])).size > 1
-      : rows.some((row) => lineOf(row[i] ?? '', column) !== '');
+      : rows.some((row) => lineOf(row[i] ?? '', column, (code) => code) !== '');
   const filled = columns.filter((column, i) => !LEFT_OUT.has(column) && says(column, i));
   const shown = new Set<string>();
   return filled.flatMap((column) => {
@@ -185,19 +205,24 @@ function columnsOf(columns: readonly string[], rows: readonly (readonly Cell[])[
 }
 
 /** A value as a person writes it. */
-function lineOf(cell: Cell, column: string): string {
+function lineOf(cell: Cell, column: string, councilName: CouncilName): string {
   if (typeof cell === 'number') return figure(cell);
   if (cell === '') return '';
-  return shownText(NAMES[column]?.(cell) ?? cell);
+  return shownText(NAMES[column]?.(cell, councilName) ?? cell);
 }
 
 const isTime = (cell: Cell): boolean => withOffset(cell) !== cell;
 
-function cellOf(row: readonly Cell[], { of }: Columns, columns: readonly string[]): Html {
+function cellOf(
+  row: readonly Cell[],
+  { of }: Columns,
+  columns: readonly string[],
+  councilName: CouncilName,
+): Html {
   const lines = of.flatMap((i) => {
     const cell = row[i] ?? '';
     const column = columns[i] ?? '';
-    const text = lineOf(cell, column);
+    const text = lineOf(cell, column, councilName);
     // An account of the pages repeats which user it is.
     if (text === '' || (column === 'account' && row[columns.indexOf('user')])) return [];
     return isTime(cell) || column === NUMBER
@@ -218,6 +243,7 @@ export const columnHeading = (column: string): string =>
  * @param entries the event of each row, which can then be opened; the table must be in a form
  */
 export function resultTable(
+  { councilName }: Pick<AtOfficer, 'councilName'>,
   caption: string,
   columns: readonly string[],
   rows: readonly (readonly Cell[])[],
@@ -229,14 +255,14 @@ export function resultTable(
     entry === undefined
       ? []
       : [
-          html`<button class="cpf-link-button" type="submit" name="entry" value="${entry}" aria-label="${OFFICER.opens(lineOf(row[time] ?? '', 'time'))}">${OFFICER.open}</button>`,
+          html`<button class="cpf-link-button" type="submit" name="entry" value="${entry}" aria-label="${OFFICER.opens(lineOf(row[time] ?? '', 'time', councilName))}">${OFFICER.open}</button>`,
         ];
   return table(
     caption,
     [...(entries === undefined ? [] : [OFFICER.open]), ...shown.map(({ heading }) => heading)],
     rows.map((row, n) => [
       ...open(row, entries?.[n]),
-      ...shown.map((each) => cellOf(row, each, columns)),
+      ...shown.map((each) => cellOf(row, each, columns, councilName)),
     ]),
   );
 }

@@ -103,7 +103,7 @@ export const officerSearch: Mountable<OfficerDependencies> = {
       return at.page({
         title: OFFICER.results,
         content: html`${heading(OFFICER.results)}
-${asked(recorded, reason)}
+${asked(at, recorded, reason)}
 <p class="cpf-strong">${events.length === 0 ? OFFICER.none : OFFICER.count(events.length)}</p>
 ${reachNote(looked.auditId, looked.reach)}
 ${(criteria.nhsNumber !== undefined || hasNumbers(SEARCH_COLUMNS, rows)) && paragraph(OFFICER.confidential)}
@@ -111,7 +111,7 @@ ${
   events.length > 0 &&
   html`<form method="post" action="/officer/event" novalidate>
 ${at.hidden(LOOK_FORM)}${typedHidden({ ...typed, cursor: cursor ?? begins })}
-${resultTable(OFFICER.results, SEARCH_COLUMNS, rows, entries)}
+${resultTable(at, OFFICER.results, SEARCH_COLUMNS, rows, entries)}
 </form>`
 }
 <form method="post" action="/officer/search" novalidate>

@@ -2,6 +2,7 @@
 
 import type { z } from 'zod';
 import { LoadFailed } from '#loaders/load-failed.ts';
+import { confirmPlans } from '#loaders/upkeep/confirm-plans.ts';
 import { resetSequence } from '#loaders/upkeep/reset-sequence.ts';
 import {
   type Authority,
@@ -19,6 +20,7 @@ import {
 } from '#schemas/uploads/breakers.ts';
 import { columnMappingSchema, NO_MAPPING } from '#schemas/uploads/columns.ts';
 import { NUMBERS } from '#schemas/wording/council-numbers.ts';
+import { DESK } from '#schemas/wording/desk.ts';
 import { OPERATOR } from '#schemas/wording/operator.ts';
 import { COUNCIL_SETTINGS } from '#schemas/wording/operator-councils.ts';
 import type { AuthorityDetails } from '#store/authorities/directory.ts';
@@ -62,6 +64,7 @@ const SET_UP_PAGE = '/operator/set-up';
 const CHECK_FORM = 'operator-council-check';
 const SAVE_FORM = 'operator-council';
 const NUMBERING_FORM = 'operator-numbering';
+const PLANS_FORM = 'operator-plans';
 /** How long an act waits for a file that is being loaded: a person waits for the page. */
 const LOCK_WAIT_MS = 5_000;
 
@@ -265,6 +268,39 @@ const missingOf = (anchor: OperatorDependencies['anchor'], code: OdsCode): numbe
     .filter(({ fullOnly }) => fullOnly === undefined)
     .map(({ number }) => number);
 
+/** How often the store did not hold what was loaded, and the full refreshes since, of which records were refused. */
+function differencesOf(
+  anchor: OperatorDependencies['anchor'],
+  code: OdsCode,
+): { differences: number; refreshes: number[] } {
+  const found = anchor.missingFiles(code).filter(({ fullOnly }) => fullOnly === 'difference');
+  return {
+    differences: found.length,
+    refreshes: found.flatMap(({ refusedIn }) => refusedIn ?? []),
+  };
+}
+
+/** A difference that the council may end by saying that no plan is missing; absent if there is none. */
+function plansPart(
+  { anchor }: OperatorDependencies,
+  { hidden }: AtDesk,
+  code: OdsCode,
+  { fields, errors = [] }: Again,
+): Html | false {
+  const { differences, refreshes } = differencesOf(anchor, code);
+  if (differences === 0) return false;
+  const title = html`<h2 class="nhsuk-heading-m" id="plans">${COUNCIL_SETTINGS.plansTitle}</h2>`;
+  if (refreshes.length < differences) return html`${title}${paragraph(COUNCIL_SETTINGS.plansWait)}`;
+  return html`${title}${paragraph(COUNCIL_SETTINGS.plansThen(refreshes))}
+<form method="post" action="${pathOf(code)}/plans" novalidate>
+${hidden(PLANS_FORM)}
+<input type="hidden" name="refreshes" value="${refreshes.join(' ')}">
+${textField({ name: 'why', label: DESK.reason, hint: `${COUNCIL_SETTINGS.plansReason} ${DESK.reasonHint}`, value: fields?.get('why'), errors })}
+${button(COUNCIL_SETTINGS.plansSubmit)}
+</form>
+<p>${OPERATOR.byCommand} <code>cp-flags authority confirm-plans ${code}</code></p>`;
+}
+
 const age = (asOf: string | undefined): string =>
   asOf === undefined ? NUMBERS.givenUnknown : NUMBERS.given(timeOfYearText(Date.parse(asOf)));
 
@@ -312,25 +348,24 @@ async function councilPage(
   dependencies: OperatorDependencies,
   at: AtDesk,
   code: OdsCode,
-  again: Again & { numbering?: boolean } = {},
+  again: Again & { part?: 'numbering' | 'plans' } = {},
 ): Promise<Response> {
   const { store, readiness } = dependencies;
   const intake = await store.intakeState(code);
   const { authority } = intake;
-  const { errors = [], note, status, numbering = false } = again;
+  const { errors = [], note, status, part } = again;
   const held = valuesOf(intake);
   const listed = readiness.expected?.authorities.find((each) => each.code === code)?.name ?? '';
   const noted = note !== undefined && html`<p class="cpf-strong" role="status">${note}</p>`;
   const page = { errors, ...(status !== undefined && { status }) };
-  const { fields: _, errors: __, ...clean } = again;
-  const ofSettings = numbering ? clean : again;
+  const ofPart = (of: typeof part): Again => (part === of ? again : {});
   if (authority === undefined) {
     const title = COUNCIL_SETTINGS.newTitle(code);
     return at.page({
       ...page,
       title,
       content: html`${heading(title)}${noted}${paragraph(COUNCIL_SETTINGS.newLead)}
-${changeForm(at, code, { ...held, name: listed }, ofSettings)}${setCommand(code)}`,
+${changeForm(at, code, { ...held, name: listed }, ofPart(undefined))}${setCommand(code)}`,
     });
   }
   const title = COUNCIL_SETTINGS.title(said(authority.name), code);
@@ -339,10 +374,11 @@ ${changeForm(at, code, { ...held, name: listed }, ofSettings)}${setCommand(code)
     title,
     content: html`${heading(html`<bdi>${title}</bdi>`)}${noted}
 ${await presentOf(dependencies, authority)}
+${plansPart(dependencies, at, code, ofPart('plans'))}
 <h2 class="nhsuk-heading-m">${COUNCIL_SETTINGS.change}</h2>
-${changeForm(at, code, held, ofSettings)}${setCommand(code)}
+${changeForm(at, code, held, ofPart(undefined))}${setCommand(code)}
 <h2 class="nhsuk-heading-m" id="numbering">${COUNCIL_SETTINGS.numbering}</h2>
-${numberingPart(dependencies, at, intake, code, numbering ? again : clean)}
+${numberingPart(dependencies, at, intake, code, ofPart('numbering'))}
 <h2 class="nhsuk-heading-m">${COUNCIL_SETTINGS.remove}</h2>
 ${
   authority.sequence === undefined
@@ -377,7 +413,7 @@ function confirmPage(
   const says = [
     ...(isNew ? [COUNCIL_SETTINGS.newThen(code)] : []),
     ...(isNew && expected !== undefined
-      ? [`${isListed ? COUNCIL_SETTINGS.isExpected : COUNCIL_SETTINGS.notExpected}.`]
+      ? [isListed ? COUNCIL_SETTINGS.newExpected : COUNCIL_SETTINGS.newNotExpected]
       : []),
     ...(changed.includes('name') ? [COUNCIL_SETTINGS.nameThen(said(values.name))] : []),
     ...(hasPhone ? [COUNCIL_SETTINGS.numbersThen] : []),
@@ -537,16 +573,49 @@ export const operatorNumbering: Mountable<OperatorDependencies> = {
           ...(lacks ? [{ field: 'refresh', text: COUNCIL_SETTINGS.fullRefreshWrong }] : []),
           ...(reason.kind === 'wrong' ? reason.errors : []),
         ];
-        return councilPage(dependencies, at, code, { fields, errors, numbering: true });
+        return councilPage(dependencies, at, code, { fields, errors, part: 'numbering' });
       }
-      try {
-        const who = { ...at.named(reason.value), fullRefreshFollows, lockWaitMs: LOCK_WAIT_MS };
-        await resetSequence(store, anchor, code, who);
-      } catch (error) {
-        if (!(error instanceof LoadFailed)) throw error;
-        const message = deskMessage(COUNCIL_SETTINGS.busy, said(error.message), pathOf(code));
-        return at.page({ ...message, status: 409 });
-      }
-      return redirect(`${pathOf(code)}?done=numbering`);
+      const who = { ...at.named(reason.value), fullRefreshFollows, lockWaitMs: LOCK_WAIT_MS };
+      return doneOrNot(at, code, 'numbering', () => resetSequence(store, anchor, code, who));
     }),
 };
+
+/** `POST /operator/councils/:authority/plans`: does what `cp-flags authority confirm-plans` does. */
+export const operatorConfirmPlans: Mountable<OperatorDependencies> = {
+  operation: { method: 'POST', path: `${COUNCIL_PAGE}/plans`, letsIn: 'operate' },
+  handler: (dependencies) =>
+    deskAct(dependencies, OPERATOR_DESK, { form: PLANS_FORM }, async (c, at, fields) => {
+      const { store, anchor } = dependencies;
+      const code = codeOf(c);
+      if (code === undefined) return at.notFound();
+      const { refreshes } = differencesOf(anchor, code);
+      if (refreshes.join(' ') !== fields.get('refreshes')) {
+        const again = { note: COUNCIL_SETTINGS.plansOvertaken, status: 409 };
+        return councilPage(dependencies, at, code, again);
+      }
+      const reason = readWhy(fields.get('why'));
+      if (reason.kind === 'wrong') {
+        const errors = reason.errors.map(({ text }) => ({ field: 'why', text }));
+        return councilPage(dependencies, at, code, { fields, errors, part: 'plans' });
+      }
+      const who = { ...at.named(reason.value), lockWaitMs: LOCK_WAIT_MS };
+      return doneOrNot(at, code, 'plans', () => confirmPlans(store, anchor, code, who));
+    }),
+};
+
+/** Does something that is refused as a whole, such as while a file of the council is being loaded. */
+async function doneOrNot(
+  at: AtDesk,
+  code: OdsCode,
+  done: keyof typeof COUNCIL_SETTINGS.done,
+  work: () => Promise<unknown>,
+): Promise<Response> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof LoadFailed)) throw error;
+    const message = deskMessage(COUNCIL_SETTINGS.busy, said(error.message), pathOf(code));
+    return at.page({ ...message, status: 409 });
+  }
+  return redirect(`${pathOf(code)}?done=${done}`);
+}

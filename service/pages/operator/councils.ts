@@ -8,7 +8,7 @@ import { OPERATOR_DESK } from '../desk/desks.ts';
 import { guardedDesk } from '../desk/guarded-desk.ts';
 import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
-import { buttonLink, heading, link, paragraph } from '../html/parts.ts';
+import { heading, link, paragraph } from '../html/parts.ts';
 import { timeOfYearText } from '../html/time.ts';
 import { lastFileText, stateText } from './council-state.ts';
 import { filePath } from './files.ts';
@@ -59,9 +59,11 @@ export const operatorCouncils: Mountable<OperatorDependencies> = {
         title: FRESHNESS.title,
         content: html`${heading(FRESHNESS.title)}
 ${paragraph(councils.length === 0 ? FRESHNESS.none : FRESHNESS.lead(coverage.upToDate, coverage.expected))}
+<ul class="nhsuk-list">
+<li>${link('/operator/expected', EXPECTED.title)}</li>
+<li>${link('/operator/set-up', COUNCIL_SETTINGS.begin)}</li>
+</ul>
 ${rows.length > 0 && table(FRESHNESS.caption, FRESHNESS.columns, rows)}
-<p>${buttonLink('/operator/set-up', COUNCIL_SETTINGS.begin)}</p>
-<p>${link('/operator/expected', EXPECTED.title)}</p>
 <p>${OPERATOR.byCommand} <code>cp-flags status</code>, <code>cp-flags authority list</code></p>`,
       });
     });

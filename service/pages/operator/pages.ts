@@ -1,4 +1,5 @@
 import {
+  operatorConfirmPlans,
   operatorCouncil,
   operatorCouncilCheck,
   operatorCouncilSet,
@@ -24,6 +25,7 @@ export const OPERATOR_PAGES = [
   operatorCouncilCheck,
   operatorCouncilSet,
   operatorNumbering,
+  operatorConfirmPlans,
   operatorExpected,
   operatorExpectedCheck,
   operatorExpectedSet,

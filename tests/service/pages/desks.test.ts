@@ -164,6 +164,7 @@ const PAGES: Record<string, Entry> = {
     ...operatorForm,
     path: `${COUNCIL_PAGE}/numbering`,
   },
+  'POST /operator/councils/:authority/plans': { ...operatorForm, path: `${COUNCIL_PAGE}/plans` },
   'GET /operator/expected': operator,
   'POST /operator/expected/check': operatorForm,
   'POST /operator/expected': operatorForm,

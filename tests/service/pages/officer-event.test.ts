@@ -32,6 +32,11 @@ const LEFT_OUT = new Set([
   'words',
 ]);
 
+/** Somebody in a service that knows one council. */
+const OFFICER_THERE = {
+  councilName: (code: string): string => (code === 'ZZ101' ? `Northmoor Council (${code})` : code),
+};
+
 function inner(schema: unknown): unknown {
   if (schema instanceof z.ZodPipe) return inner(schema.in);
   return schema instanceof z.ZodOptional || schema instanceof z.ZodExactOptional
@@ -70,7 +75,12 @@ test.each(kinds)(
   (type, schema) => {
     const { event, paths } = filled(schema);
     const page = String(
-      eventSummary({ ...event, type, at: '2026-11-20T08:00:00Z', occurredAt: undefined }),
+      eventSummary(OFFICER_THERE, {
+        ...event,
+        type,
+        at: '2026-11-20T08:00:00Z',
+        occurredAt: undefined,
+      }),
     );
     const missing = paths.filter(
       (path) =>
@@ -90,8 +100,11 @@ test('the page of a look says in ordinary words which plan was shown and when it
     status: 'current',
     dateOfBirth: 'match',
   };
-  const page = String(eventSummary({ type: 'lookup', at: '2026-11-20T08:00:00Z', shown: [plan] }));
-  for (const text of [PLAN_TYPES['child-protection-plan'].label, '5 Jan 2026', 'in force']) {
+  const page = String(
+    eventSummary(OFFICER_THERE, { type: 'lookup', at: '2026-11-20T08:00:00Z', shown: [plan] }),
+  );
+  const NAMES = [PLAN_TYPES['child-protection-plan'].label, '5 Jan 2026', 'in force'];
+  for (const text of [...NAMES, 'Northmoor Council (ZZ101)']) {
     expect(page.toLowerCase()).toContain(text.toLowerCase());
   }
   for (const text of ['child-protection-plan', '2026-01-05']) expect(page).not.toContain(text);
@@ -99,7 +112,7 @@ test('the page of a look says in ordinary words which plan was shown and when it
 
 test('the page of an event gives its time as other pages do, as London time in words', () => {
   const at = '2026-07-28T12:50:27.113Z';
-  const page = eventSummary({ type: 'load', at, from: at });
+  const page = eventSummary(OFFICER_THERE, { type: 'load', at, from: at });
   expect(String(page).match(/28 Jul 2026, 13:50/g)).toHaveLength(2);
   expect(String(page)).not.toMatch(/2026-07-28/);
 });
@@ -115,7 +128,7 @@ test.each([
   [{ type: 'lookup', setting: 'emergency-department' }, OFFICER.settings['emergency-department']],
   [{ type: 'audit-search', view: 'organisation' }, OFFICER_EVENT.views.organisation],
 ])('%o is shown in words, without its code', (fields, words) => {
-  const page = String(eventSummary({ at, caller, ...fields }));
+  const page = String(eventSummary(OFFICER_THERE, { at, caller, ...fields }));
   expect(page).toContain(words);
   for (const code of Object.values(fields).slice(1)) expect(page).not.toContain(`>${code}<`);
 });
@@ -129,6 +142,23 @@ test('every setting of unscheduled care has a name, and so has scheduled care', 
   );
 });
 
+test('a council is named beside its code, in results, in what was searched for and in an event', () => {
+  const plans = 'child-protection-plan of ZZ101 from 2026-01-05 (current)';
+  const columns = ['plans shown', 'criteria', 'organisation'];
+  const rows = [
+    [plans, 'authority ZZ101', 'ZZH01'],
+    [plans.replace('ZZ101', 'ZZ102'), 'type: load', 'ZZ101'],
+  ];
+  const table = String(resultTable(OFFICER_THERE, 'x', columns, rows));
+  expect(table.match(/Northmoor Council \(ZZ101\)/g)).toHaveLength(3);
+  for (const code of ['ZZ102', 'ZZH01']) expect(table).toContain(code);
+  const detail = { authority: 'ZZ101', reason: 'new case system' };
+  const event = { type: 'sequence-reset', at, detail };
+  expect(String(eventSummary(OFFICER_THERE, event))).toContain('Northmoor Council (ZZ101)');
+  const loaded = { type: 'load', at, authority: 'ZZ101' };
+  expect(String(eventSummary(OFFICER_THERE, loaded))).toContain('Northmoor Council (ZZ101)');
+});
+
 test('a line of a report has words instead of codes wherever there are any', () => {
   const columns = ['time', 'what', 'setting', 'refused because', 'alert above'];
   const rows = [
@@ -138,7 +168,7 @@ test('a line of a report has words instead of codes wherever there are any', () 
     ['audit searched', '', '', 8],
     ['audit report: child-draft', '', '', 8],
   ].map((row) => [at, ...row]);
-  const page = String(resultTable('x', columns, rows));
+  const page = String(resultTable(OFFICER_THERE, 'x', columns, rows));
   for (const words of [
     `Could not check: ${OFFICER.causes.coverage}`,
     `Request refused: ${ERRORS['invalid-nhs-number'].title}`,

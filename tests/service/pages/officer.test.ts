@@ -285,7 +285,7 @@ describe('a report', () => {
 
   test('says in ordinary words which plans were shown', async () => {
     const words = wordsOf(await report(guardian, { report: 'child', number: SHARED }));
-    expect(words).toContain(`${PLAN}, ZZ101, from 5 Jan 2026, in force`);
+    expect(words).toContain(`${PLAN}, Council ZZ101 (ZZ101), from 5 Jan 2026, in force`);
     expect(words).not.toContain('child-protection-plan');
   });
 

@@ -233,6 +233,39 @@ describe('a new numbering', () => {
   });
 });
 
+describe('plans that the store had lost', () => {
+  const PLANS = `${pageOf('ZZ105')}/plans`;
+  const lost = { sequence: 1, number: 1, fullOnly: 'difference' as const };
+
+  test('cannot be said to be no longer missing before a full refresh has come', async () => {
+    anchor.keepMissingFiles('ZZ105', [lost]);
+    const page = await visitor.get(pageOf('ZZ105'));
+    expect(wordsOf(page)).toContain(COUNCIL_SETTINGS.plansWait);
+    expect(page.text).not.toContain(PLANS);
+  });
+
+  test('are said to be no longer missing for the council, with a reason and on record', async () => {
+    anchor.keepMissingFiles('ZZ105', [{ ...lost, refusedIn: 7 }]);
+    expect(wordsOf(await visitor.get(pageOf('ZZ105')))).toContain(COUNCIL_SETTINGS.plansThen([7]));
+    const idle = await visitor.send(PLANS, { why: '' }, pageOf('ZZ105'));
+    expect([idle.status, idle.text.includes('href="#why"')]).toEqual([400, true]);
+    const form = await visitor.form(pageOf('ZZ105'), PLANS);
+    anchor.keepMissingFiles('ZZ105', [{ ...lost, refusedIn: 8 }]);
+    expect((await visitor.post(PLANS, { ...form, why: REASON })).status).toBe(409);
+    expect(await eventsOf('plans-confirmed')).toEqual([]);
+    const done = await visitor.send(PLANS, { why: 'B. Council: of an adult' }, pageOf('ZZ105'));
+    expect([done.status, done.headers.get('location')]).toEqual([
+      303,
+      `${pageOf('ZZ105')}?done=plans`,
+    ]);
+    expect(await eventsOf('plans-confirmed')).toMatchObject([
+      { by: 'Farid Demo', detail: { authority: 'ZZ105', fullRefresh: 8 } },
+    ]);
+    expect(anchor.missingFiles('ZZ105')).toEqual([]);
+    expect((await visitor.get(pageOf('ZZ105'))).text).not.toContain(PLANS);
+  });
+});
+
 describe('the list of councils expected', () => {
   async function checkList(typed: Record<string, string>, whole = false): Promise<Visit> {
     const action = `${EXPECTED_PAGE}/check`;
