@@ -175,8 +175,8 @@ ${Object.entries(REPORTS)
   .map(([name, { about }]) => `  ${name.padEnd(14)}${about}`)
   .join('\n')}
 
-child and user cover all that is kept, the others the last ${REPORTED_DAYS} days, unless --from says otherwise. Each is
-an event, recorded before it is shown. A report that would be cut short is refused, not cut.
+child and user cover everything that is kept. The others cover the last ${REPORTED_DAYS} days, unless --from says otherwise.
+Each report is an event, recorded before the report is shown. One that would be too long is refused, not cut.
 
 Examples:
   cp-flags audit report child --child - --by 'A. Guardian' --reason 'subject access request 7'

@@ -115,8 +115,9 @@ export function addAuditSearchCommand(audit: Command, configuration: () => Confi
     .addHelpText(
       'after',
       `
-Newest first; an event must match everything given. The search is itself an event, recorded before anything is shown,
-with --by, --reason and what was asked for. The results have NHS numbers: treat them as patient records.
+The newest events come first. An event must match every option that you give. The search is itself an event with
+--by, --reason and what was asked for, recorded before anything is shown. The results have NHS numbers: treat them
+as patient records.
 
 Examples:
   cp-flags audit search --child - --by 'A. Guardian' --reason 'complaint 12/2026'

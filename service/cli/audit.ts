@@ -43,20 +43,20 @@ ${settingsHelp([...VERIFY_SETTINGS, ...SEARCH_SETTINGS, ...COPY_SETTINGS])}`,
     )
     .option(
       '--witnesses <file>',
-      'who has to have cosigned the log, and how many of them (default: AUDIT_WITNESSES)',
+      'the witnesses that must have cosigned the log, and how many of them (default: AUDIT_WITNESSES)',
     )
-    .option('--newest-within <hours>', 'the youngest event may be at most this old')
+    .option('--newest-within <hours>', 'fail if the youngest event is older than this')
     .option('--json', 'for programs')
     .addHelpText(
       'after',
       `
 It names what is missing, changed, added or out of place, and in which entry or file.
 
-A copy made while the log was being written is whole too: the output says how many entries its checkpoint does
-not cover yet. A checkpoint that cannot be read is reported as a fault of that checkpoint, not of the log.
+A copy that was made while the log was being written is also whole: the output says how many entries its
+checkpoint does not cover yet. A checkpoint that cannot be read is reported as a fault of that checkpoint, not of the log.
 
-Exit code: 0 whole, 3 not whole, 4 whole but not compared with every --checkpoint, 1 it could not be
-verified, 2 wrong usage.
+Exit code: 0 whole, 3 not whole, 4 whole but not compared with every --checkpoint, 1 the verification
+failed, 2 wrong usage.
 
 Examples:
   cp-flags audit verify --key 'cp-flags/4b0c...+1d2f9c3a+AZ...' /mnt/evidence/audit
@@ -70,8 +70,8 @@ Examples:
 
   audit
     .command('prove')
-    .description('Print a proof that an event is in the log, to verify elsewhere.')
-    .argument('<auditId>', "the auditId of an answer, or an event's")
+    .description('Print a proof that an event is in the log. Anybody can verify it elsewhere.')
+    .argument('<auditId>', 'the auditId of an answer or of another event')
     .option('--dir <folder>', 'the folder of the log (default: AUDIT_DIR)')
     .option('--key <vkey>', 'the public key, or a file of public keys; may be repeated', collect)
     .option('--entry <number>', 'the entry, if several events have this id')
@@ -115,7 +115,7 @@ Examples:
   const copy = audit
     .command('copy')
     .description(
-      'Show whether the second copy of the log can be used; continue without it for a time.',
+      'Show whether the second copy of the log can be used, or continue without it for a time.',
     )
     .addHelpText('after', '\nExample:\n  cp-flags audit copy\n')
     .action(() => showCopy(configuration()));
@@ -128,7 +128,7 @@ Examples:
     ['require', 'Require the second copy again.', 'the bucket is back, incident 1234'],
     [
       'accept-older',
-      'Have a worker take over the newest state that the copy has, although a later one counted.',
+      'Let a worker take over the newest state that the copy has, although a later one counted.',
       'the bucket was restored from last night, incident 1234',
     ],
   ] as const) {

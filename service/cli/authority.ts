@@ -297,7 +297,7 @@ export function addAuthorityCommands(program: Command, configuration: () => Conf
     .option('--emergency <number>', 'emergency duty team, out of hours')
     .option(
       '--columns <file>',
-      'JSON: what its CSVs call columns and plans, for every way in; or default',
+      'JSON: what its CSV files call columns and plans, however they are sent; or default',
     );
   for (const { name, flag } of BREAKER_OPTIONS) {
     set.option(`${flag} <number>`, `its own ${settingOf(name)}: see cp-flags load --help`);
@@ -306,7 +306,7 @@ export function addAuthorityCommands(program: Command, configuration: () => Conf
     .addHelpText(
       'after',
       `
-A new authority needs at least --name and --emergency. Anything not given stays as it is.
+A new authority needs at least --name and --emergency. Anything that you do not give stays as it is.
 
 Example:
   cp-flags authority set V145 --name "Example Borough Council" --office 02079460100 --emergency 02079460199
@@ -335,12 +335,12 @@ Example:
     .requiredOption('--reason <text>', 'why; goes into the audit')
     .option(
       '--full-refresh-follows',
-      'also while a file is missing: only a full refresh then brings the authority up to date',
+      'even while a file is missing. Only a full refresh then brings the authority up to date',
     )
     .addHelpText(
       'after',
       `
-Files made before the newest one loaded so far are refused from then on. While a file is missing, because it was cut
+After that, files made before the newest one that is loaded are refused. While a file is missing, because it was cut
 short and its journal is gone, nothing is changed without --full-refresh-follows.
 
 Example:
@@ -353,15 +353,17 @@ Example:
 
   authority
     .command('confirm-plans')
-    .description('Record that an authority whose plans the store had lost misses none any more.')
+    .description(
+      'Record that none of an authority’s plans is missing any more, after the store had lost some.',
+    )
     .argument('<code>', 'its ODS code')
     .requiredOption('--by <name>', 'who decides; goes into the audit')
     .requiredOption('--reason <text>', 'why, and who at the authority said so; goes into the audit')
     .addHelpText(
       'after',
       `
-Only after a full refresh some of whose records were refused. Ask the authority whether any of these records is of
-a plan to be held. If one is, it corrects it and sends another full refresh instead.
+Use it only after a full refresh of which some records were refused. Ask the authority whether any of these
+records is a plan that should be held. If one is, it corrects the record and sends another full refresh instead.
 
 Example:
   cp-flags authority confirm-plans V145 --by "A. Example" --reason "B. Council: the refused record is of an adult"

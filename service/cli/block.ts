@@ -133,7 +133,7 @@ async function blocked(
 export function addBlockCommands(program: Command, configuration: () => Configuration): void {
   program
     .command('block')
-    .description('Block a user: within seconds none of their tokens is accepted.')
+    .description('Block a user. Within seconds none of their tokens is accepted.')
     .argument('<user>', 'the user id, as the audit has it')
     .requiredOption('--issuer <issuer>', "the issuer of the user's tokens")
     .requiredOption('--by <name>', 'who decides; goes into the audit')
@@ -141,7 +141,7 @@ export function addBlockCommands(program: Command, configuration: () => Configur
     .addHelpText(
       'after',
       `
-A blocked user is told that somebody else must make the patient's check. Enumeration alerts
+A blocked user is told that somebody else must check the patient. Alerts about users who try numbers out
 never block anybody. To see who is blocked: cp-flags blocked. To undo it: cp-flags unblock.
 
 Example:
@@ -168,7 +168,7 @@ Example:
 
   program
     .command('blocked')
-    .description('Show who is blocked, since when, by whom and why.')
+    .description('Show which users are blocked, since when, by whom and why.')
     .option('--json', 'for programs')
     .addHelpText(
       'after',

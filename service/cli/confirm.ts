@@ -148,7 +148,7 @@ export async function confirmDataset(
 export function addConfirmCommands(program: Command, configuration: () => Configuration): void {
   const confirm = program
     .command('confirm')
-    .description('Let a store that stays closed be opened, by decision of a named person.');
+    .description('Open a store that stays closed, by decision of a named person.');
   const named = (command: Command): Command =>
     command
       .requiredOption('--by <name>', 'who decides; goes into the audit')
@@ -162,7 +162,7 @@ export function addConfirmCommands(program: Command, configuration: () => Config
       'after',
       `
 A replica may lack the last answers given. First try to get the former primary back: set REDIS_URL
-to it. This prints the time after which events may be missing, and how many known events are.
+to it. The command prints the time after which events may be missing, and how many known events are missing.
 
 Example:
   cp-flags confirm promotion --by "A. Example" --reason "the primary's disk is lost, ticket 1234"
@@ -192,7 +192,7 @@ Example:
     .addHelpText(
       'after',
       `
-First set the clocks of all machines by a time server: while they differ, nothing is confirmed.
+First set the clocks of all machines by a time server. While they differ, the command is refused.
 
 Example:
   cp-flags confirm clock --by "A. Example" --reason "the machine started an hour ahead, ticket 1234"

@@ -5,7 +5,7 @@ import type { GenerateCommandOptions } from './write-country.ts';
 export function addGenerateCommand(program: Command): void {
   program
     .command('generate')
-    .description('Write a synthetic England: made-up uploads for trying, testing and measuring.')
+    .description('Write a made-up England: uploads for trying, testing and measuring.')
     .requiredOption('--out <folder>', 'a new or empty folder to write to')
     .option('--seed <number>', 'the same seed and options write the same bytes', '1')
     .option('--authorities <count>', 'local authorities', '153')

@@ -82,16 +82,16 @@ export function addInitCommand(program: Command, configuration: () => Configurat
   program
     .command('init')
     .description('Create the dataset in an empty store. This is done once.')
-    .option('--live', 'for real children: tokens of configured issuers only')
+    .option('--live', 'for real children: only tokens of configured issuers are accepted')
     .option('--demo', 'for made-up children: demo tokens are accepted')
     .option('--unless-there', 'succeed if this dataset already exists, for start scripts')
     .addHelpText(
       'after',
       `
-A live dataset needs EXPECTED_AUTHORITIES_FILE, in JSON: an area, and the authorities there whose plans it should
-hold. kind is all (every council of the area) or pilot (only those listed, and each negative names them):
+A live dataset needs EXPECTED_AUTHORITIES_FILE, in JSON: an area, and the authorities there that you expect to send
+plans. kind is all (every council of the area) or pilot (only those listed, and each negative names them):
   { "area": "England", "kind": "all", "authorities": [{ "code": "V145", "name": "Example Borough Council" }] }
-It is changed later with cp-flags authority expect.
+To change it later, use cp-flags authority expect.
 
 The kind of a dataset never changes. If no Redis is running, the embedded one is started for this
 and stopped again.

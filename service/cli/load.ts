@@ -291,11 +291,14 @@ export const withCsvOptions = (command: Command): Command =>
       '--created <time>',
       'CSV: when it was made, such as 27/11/2026 02:00 (London), ISO 8601 or YYYYMMDDHHMM',
     )
-    .option('--rows <count>', 'CSV: how many rows it has, so that a file cut short is noticed')
+    .option(
+      '--rows <count>',
+      'CSV: how many rows it has, so that it is noticed if the file is cut short',
+    )
     .option('--columns <file>', 'CSV: JSON file with the names it has for columns and plans')
     .option(
       '--full',
-      'CSV: a full refresh, every plan that is to be held; plans it leaves out are taken away. Needs --rows',
+      'CSV: a full refresh: it has every plan that should be held, and plans that it leaves out are taken away. Needs --rows',
     );
 
 export function addLoadCommand(program: Command, configuration: () => Configuration): void {
@@ -306,12 +309,12 @@ export function addLoadCommand(program: Command, configuration: () => Configurat
       .argument('<file...>', 'files, loaded in this order')
       .option(
         '--ack <path>',
-        'write the acknowledgement: to PATH if it ends in .json, .csv, .xml or .txt, else into the folder PATH in every format that applies, as FILE.ack.json and so on',
+        'write the acknowledgement: to PATH if it ends in .json, .csv, .xml or .txt, otherwise into the folder PATH in every format that applies, as FILE.ack.json and so on',
       ),
   )
     .option(
       '--dry-run',
-      'show what would become of each file, as +ADDED -REMOVED ~CHANGED; change nothing',
+      'show what each file would do, as +ADDED -REMOVED ~CHANGED; change nothing',
     )
     .addHelpText(
       'after',
@@ -321,8 +324,8 @@ Files of several authorities are loaded at the same time, those of one authority
 The first four CSV options are not needed if the file is named ODS-sequence-yyyymmddHHMM.csv or has a
 FILE.json beside it with authority, sequence, createdAt, rowCount and full.
 
---columns takes the headings and plan names of a case system, so that its own export is loaded unchanged. Any
-other keeps the name it has here, delete_date may be null, and linesAbove counts the lines of a title:
+--columns takes the headings and plan names of a case system, so that its own export is loaded unchanged. Columns
+and plans that it leaves out keep their usual names. delete_date may be null. linesAbove counts lines of a title:
   { "columns": { "nhs_number": "NHS No", "delete_date": null }, "planTypes": { "CLA": "looked-after-child" } }
 cp-flags authority set CODE --columns FILE stores it for every file of that authority.
 

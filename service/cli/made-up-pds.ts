@@ -7,14 +7,14 @@ export function addMadeUpPdsCommand(program: Command): void {
     .description('Serve a made-up PDS on this machine, to rehearse tracing without an NHS account.')
     .requiredOption(
       '--register <file>',
-      'the people it knows, as written by cp-flags generate --register',
+      'the people that it knows, as written by cp-flags generate --register',
     )
     .requiredOption('--out <folder>', 'where the key and the settings go')
     .option('--port <number>', 'the port to listen on', '18090')
     .addHelpText(
       'after',
       `
-It listens on 127.0.0.1 and checks what the real one does: the signed assertion, the token, the headers. It
+It listens on 127.0.0.1 and checks what the real PDS checks: the signed assertion, the token, the headers. It
 writes pds.env, with the settings that the service needs to trace with it. While it is stopped (Ctrl-C), PDS is
 away, and records wait to be traced.
 

@@ -162,7 +162,7 @@ async function decide(
 export function addMeshCommands(program: Command, configuration: () => Configuration): void {
   const command = program
     .command('mesh')
-    .description('Work on a mailbox in MESH by its API, until it is stopped (Ctrl-C).')
+    .description('Work on a mailbox in MESH by its API, until stopped (Ctrl-C).')
     .addHelpText(
       'after',
       () => `

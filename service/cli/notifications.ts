@@ -116,7 +116,7 @@ Example:
     .addHelpText(
       'after',
       `
-They keep their ids, so that a receiver recognises those it has. The worker writes them within seconds.
+They keep their ids, so a receiver recognises those that it already has. The worker writes them within seconds.
 
 Example:
   cp-flags notifications resend V145 --after 000001204331.0000 --by "A. Example" --reason "lost in their system"

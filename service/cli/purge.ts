@@ -25,9 +25,9 @@ export function addPurgeCommand(program: Command, configuration: () => Configura
     .addHelpText(
       'after',
       `
-It removes plans that can never be shown again, because they ended, were deleted or their child turned 18 long
-ago, once their file was loaded more than 90 days ago. Files with that number or a lower one are then refused,
-so that a late one cannot bring them back.
+It removes plans that can never be shown again, because long ago they ended, were deleted or their child turned
+18, and whose file was loaded more than 90 days ago. Files with that number or a lower one are then refused, so
+that a late file cannot bring the plans back.
 
 Example:
   cp-flags purge --dry-run

@@ -117,10 +117,10 @@ export function addReleaseCommand(program: Command, configuration: () => Configu
     .addHelpText(
       'after',
       `
-A released file is decided again, against what is held now. If nobody decides, it is discarded
+When a file is released, its rows are decided again, against what is held now. If nobody decides, it is discarded
 after HELD_DAYS (30), by a process with role all or worker.
 
-Exit code: 0 the whole file is loaded, 3 all but refused records, 4 none of it.
+Exit code: 0 the whole file is loaded, 3 all but its refused records are loaded, 4 nothing is loaded.
 
 Examples:
   cp-flags release --list

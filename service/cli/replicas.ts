@@ -133,13 +133,15 @@ export function addReplicasCommands(program: Command, configuration: () => Confi
   named(
     replicas
       .command('single')
-      .description('Go on without replicas: every answer is then on one disk only.'),
+      .description(
+        'Continue without replicas: the event of every answer is then on one disk only.',
+      ),
   )
     .addHelpText(
       'after',
       `
-Run it with the settings and the data folder of the worker. It ends automatically once the replicas are back. A replica
-promoted meanwhile answers nothing before cp-flags confirm promotion.
+Run it with the settings and the data folder of the worker. It ends automatically once the replicas are back. If a
+replica is promoted meanwhile, it answers nothing until you run cp-flags confirm promotion.
 
 Example:
   cp-flags replicas single --by "A. Example" --reason "the replica's machine is away for two days, change 1234"
@@ -163,7 +165,7 @@ Example:
   named(
     replicas
       .command('set-aside')
-      .description('Have a replica never promoted, before a planned restart of it.')
+      .description('Keep a replica from being promoted, before you restart it.')
       .argument('<host:port>', 'as cp-flags replicas list names it'),
   )
     .addHelpText(
@@ -176,7 +178,7 @@ Example:
   named(
     replicas
       .command('put-back')
-      .description('Let a replica be promoted again, once it is in step.')
+      .description('Let a replica be promoted again, once it has caught up.')
       .argument('<host:port>', 'as cp-flags replicas list names it'),
   )
     .addHelpText(

@@ -165,15 +165,18 @@ export function addRestrictCommand(program: Command, configuration: () => Config
     .argument('<code>', "the council's ODS code")
     .option('--child <->', 'always -: asks for the NHS number, or reads it from standard input')
     .option('--whereabouts', 'nobody else is shown where this child is looked up')
-    .option('--bar <user>', 'this user, by the id that the audit shows, is told nothing')
+    .option(
+      '--bar <user>',
+      'this user gets no answer about the child; give the id that the audit shows',
+    )
     .option('--by <name>', 'who at the council asks; goes into the audit')
     .option('--reason <text>', 'why; goes into the audit')
     .option('--end <id>', 'end it')
-    .option('--list', 'list what is kept back now, and what was recently')
+    .option('--list', 'list what is kept back now, and what was kept back recently')
     .addHelpText(
       'after',
       `
-It stays until it is ended, whatever files say. A council does this itself on its pages.
+It stays until it is ended, whatever files say. A council can do this itself on its pages.
 
 Examples:
   cp-flags restrict V145 --child - --whereabouts --by "A. Example" --reason "moved to safety"

@@ -145,8 +145,8 @@ export async function serve(
 export function addServeCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('serve')
-    .description('Run the service until it is stopped (Ctrl-C).')
-    .option('--demo', 'with a synthetic sample and tokens for trying it, made at the first start')
+    .description('Run the service until stopped (Ctrl-C).')
+    .option('--demo', 'with a made-up sample and tokens to try it with, made at the first start')
     .addHelpText(
       'after',
       () => `

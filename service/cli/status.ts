@@ -279,7 +279,7 @@ export async function status(
 export function addStatusCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('status')
-    .description('Show whether the store is trusted and how fresh the data of each authority is.')
+    .description('Show whether the store can be trusted, and how fresh each authority’s data is.')
     .option('--json', 'for programs')
     .addHelpText(
       'after',

@@ -48,8 +48,8 @@ export function addValidateCommand(program: Command, configuration: () => Config
     .addHelpText(
       'after',
       `
-It reports what loading would report, except for what depends on plans already held or on tracing. Exit code as
-for cp-flags load.
+It reports what loading would report, except for what depends on plans already held or on tracing. The exit codes
+are those of cp-flags load.
 
 Example:
   cp-flags validate upload-V145-412.xml

@@ -97,7 +97,7 @@ export async function watch(
 export function addWatchCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('watch')
-    .description('Load the uploads that arrive in a folder, until it is stopped (Ctrl-C).')
+    .description('Load the uploads that arrive in a folder, until stopped (Ctrl-C).')
     .argument('<dir>', 'the inbox: where a MESH client or a person puts files')
     .option('--out <dir>', 'where acknowledgements go (default: the folder outbox in the inbox)')
     .addHelpText(

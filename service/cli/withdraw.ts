@@ -144,16 +144,16 @@ export function addWithdrawCommand(program: Command, configuration: () => Config
     .option('--child <->', 'always -: asks for the NHS number, or reads it from standard input')
     .option('--start <day>', 'which plan, if the council has several under this number')
     .option('--by <name>', 'who at the council asks; goes into the audit')
-    .option('--confirmed-by <name>', 'who else of the council has confirmed it')
-    .option('--urgent', 'on the word of one person; the audit says so')
+    .option('--confirmed-by <name>', 'who else at the council has confirmed it')
+    .option('--urgent', 'one person alone asks for it; the audit says so')
     .option('--reason <text>', 'why; goes into the audit')
     .option('--undo <id>', 'show it again, within 30 days')
     .option('--list', 'list requests and withdrawals')
     .addHelpText(
       'after',
       `
-Files that send the plan again leave it withdrawn, until the case system deletes it, leaves it out of a full
-refresh or sends it under another local id. A council does this itself on its pages.
+If files send the plan again, it stays withdrawn, until the case system deletes it, leaves it out of a full
+refresh or sends it under another local id. A council can do this itself on its pages.
 
 Examples:
   cp-flags withdraw V145 --child - --by "A. Example" --confirmed-by "B. Example" --reason "typed under a twin's number"

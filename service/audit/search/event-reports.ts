@@ -156,7 +156,7 @@ export const userReport: EventReport = {
 };
 
 export const siteReport: EventReport = {
-  about: 'lookups by a site (--organisation), for it to match with its attendances',
+  about: 'lookups by a site (--organisation), which it can match with its attendances',
   needs: 'organisation',
   allTime: false,
   title: 'Lookups by a site, to match with its attendances',

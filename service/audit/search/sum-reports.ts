@@ -133,7 +133,7 @@ function medianOf(numbers: readonly number[]): number {
 }
 
 export const lookersReport: SumReport = {
-  about: 'who looks most, against those of the same role at the same organisation',
+  about: 'who looks most, compared with people in the same role at the same organisation',
   allTime: false,
   figure: 'children',
   make: (places, { criteria, viewer }) =>
