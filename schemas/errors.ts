@@ -127,7 +127,8 @@ export const ERRORS = {
     level: 'warn',
     retryable: false,
     title: 'The access token is for another service',
-    detail: 'The token’s audience is not this service. Ask the issuer for a token for it.',
+    detail:
+      'The token’s audience is not this service. Ask the issuer for a token for this service.',
   },
   'token-expired': {
     status: 401,
@@ -188,7 +189,7 @@ export const ERRORS = {
     retryable: false,
     title: 'The sign-in was not strong enough',
     detail:
-      'The provider says that the identity of this person was checked less well than SIGN_IN_FILE requires, or that they signed in by a weaker means. Pages only.',
+      'The provider says that the identity of this person was checked less well than SIGN_IN_FILE requires, or that they signed in by a weaker means. This applies only to the pages in a browser.',
   },
   'activity-required': {
     status: 403,
@@ -213,7 +214,8 @@ export const ERRORS = {
     level: 'warn',
     retryable: false,
     title: 'The organisation is not registered here',
-    detail: 'Only registered care settings may look up flags. Ask the operator to register it.',
+    detail:
+      'Only registered care settings may look up flags. Ask the operator to register the organisation.',
   },
   'organisation-not-care': {
     status: 403,
@@ -222,7 +224,7 @@ export const ERRORS = {
     retryable: false,
     title: 'The organisation is not a care setting',
     detail:
-      'Flags are shown for direct care only. Education, housing, police and others ask the local authority.',
+      'Flags are shown for direct care only. Education, housing, police and others have to ask the local authority.',
   },
   'look-not-found': {
     status: 404,
@@ -231,7 +233,7 @@ export const ERRORS = {
     retryable: false,
     title: 'There is no look of yours with this id',
     detail:
-      'The outcome of a look can be recorded for 24 hours, by the user who made it, if the look was from unscheduled care and showed a flag. The body has the NHS number and the address the auditId. After several looks at the child within a day, it must be one of the latest five.',
+      'The outcome of a look can be recorded for 24 hours, by the user who made it, if the look was from unscheduled care and showed a flag. The body must have the NHS number, and the address the auditId, of that look. After several looks at the child within a day, it must be one of the latest five.',
   },
   'invalid-attendance': {
     status: 400,
@@ -257,7 +259,8 @@ export const ERRORS = {
     level: 'warn',
     retryable: false,
     title: 'The form was not sent from a page of this service',
-    detail: 'This is only for the pages in a browser: open the page and fill in the form again.',
+    detail:
+      'This applies only to the pages in a browser. Open the page and fill in the form again.',
   },
   'form-field-repeated': {
     status: 400,
@@ -266,7 +269,7 @@ export const ERRORS = {
     retryable: false,
     title: 'A field of the form is sent more than once',
     detail:
-      'This is only for the pages in a browser: of two fields with one name it is not clear which counts. Open the page and fill in the form again.',
+      'This applies only to the pages in a browser. If two fields have one name, it is not clear which counts. Open the page and fill in the form again.',
   },
   'not-found': {
     status: 404,
@@ -307,7 +310,7 @@ export const ERRORS = {
     level: 'info',
     retryable: true,
     title: 'The body did not arrive in time',
-    detail: 'Send the whole request at once, then try again.',
+    detail: 'Try again, and send the whole request at once.',
   },
   'malformed-request': {
     status: 400,
@@ -359,7 +362,7 @@ export const ERRORS = {
     retryable: false,
     title: 'A search parameter or modifier is not supported',
     detail:
-      'Searches take patient:identifier, _format and _count; AuditEvent also _include, Flag also code. Any other is refused, whatever the Prefer header says.',
+      'Searches take patient:identifier, _format and _count. AuditEvent also takes _include, and Flag also takes code. Any other parameter is refused, whatever the Prefer header says.',
   },
   'search-several-values': {
     status: 400,
@@ -423,7 +426,7 @@ export const ERRORS = {
     fhir: 'forbidden',
     level: 'info',
     retryable: false,
-    title: 'A silent read is not shown who looked',
+    title: 'A silent read does not show who looked',
     detail: 'AuditEvent is for activity B0107, in unscheduled care. Search for CareTeam or Flag.',
   },
   'authority-token-required': {
@@ -467,7 +470,7 @@ export const ERRORS = {
     retryable: false,
     title: 'No file was loaded under this number',
     detail:
-      'Only files of your own that were loaded (CPF02, CPF03) or are held in part have an acknowledgement here. Send the file again: it is answered as it was.',
+      'Only files of your own that were loaded (CPF02, CPF03) or are held in part have an acknowledgement here. If you send the file again, it gets the same answer as before.',
   },
   'upload-media-type': {
     status: 415,
@@ -495,7 +498,7 @@ export const ERRORS = {
     retryable: false,
     title: 'That notification no longer exists',
     detail:
-      'The audit log was restored from a copy older than the notification you have. Tell the operator, and ask once without after: what is sent again has the same entry ids.',
+      'The audit log was restored from a copy older than the notification you have. Tell the operator, and ask once without after. Entries that you get again have the same ids.',
   },
   'upload-description-invalid': {
     status: 400,
@@ -513,7 +516,7 @@ export const ERRORS = {
     retryable: true,
     title: 'The body is not what its Content-Encoding says',
     detail:
-      'The gzip is damaged, cut short or followed by something else. Nothing was loaded; compress the file again and send it.',
+      'The gzip is damaged, cut short or followed by something else. Nothing was loaded. Compress the file again and send it.',
   },
   'upload-too-large': {
     status: 413,
@@ -530,7 +533,8 @@ export const ERRORS = {
     level: 'info',
     retryable: true,
     title: 'The upload did not arrive in time',
-    detail: 'Nothing was loaded. Send the file again; compressed, it takes a tenth of the time.',
+    detail:
+      'Nothing was loaded. Send the file again. If you compress it, it takes a tenth of the time.',
   },
   'upload-under-way': {
     status: 409,
@@ -539,7 +543,7 @@ export const ERRORS = {
     retryable: true,
     title: 'Another file of this authority is being loaded',
     detail:
-      'An authority’s files are loaded one after the other. Nothing in this one was read; send it again when the other is answered.',
+      'An authority’s files are loaded one after the other. Nothing in this one was read. Send it again once the other is answered.',
   },
   'uploads-busy': {
     status: 503,
@@ -556,7 +560,7 @@ export const ERRORS = {
     retryable: true,
     title: 'The upload could not be loaded',
     detail:
-      'The service failed, not the file. Send the same file again, under the same number: what was begun is finished, and nothing is done twice.',
+      'The service failed, not the file. Send the same file again, under the same number: the service finishes what was begun, and does nothing twice.',
   },
   'store-unavailable': {
     status: 503,
@@ -564,7 +568,7 @@ export const ERRORS = {
     level: 'error',
     retryable: true,
     title: 'The store cannot be read',
-    detail: 'What is held cannot be read just now. Try again in a minute.',
+    detail: 'The service cannot read what it holds at the moment. Try again in a minute.',
   },
   'audit-scope-required': {
     status: 403,
@@ -624,7 +628,7 @@ export const ERRORS = {
     level: 'error',
     retryable: true,
     title: 'The check could not be made',
-    detail: 'Wait 5 seconds and try once more; then treat the outcome as unknown.',
+    detail: 'Wait 5 seconds and try once more. If it fails again, treat the outcome as unknown.',
   },
 } as const satisfies Record<
   string,

@@ -231,7 +231,7 @@ export const EXAMPLES = {
     type: '/problems/could-not-check',
     title: 'The check could not be made',
     status: 503,
-    detail: 'Wait 5 seconds and try once more; then treat the outcome as unknown.',
+    detail: 'Wait 5 seconds and try once more. If it fails again, treat the outcome as unknown.',
     code: 'could-not-check',
     requestId: '60e0b220-8136-4ca5-ae46-1d97ef59d068',
     checked: false,
