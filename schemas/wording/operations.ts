@@ -5,7 +5,7 @@
 
 import type { EnumerationAlertEvent } from '../audit/audit-event.ts';
 import { counted, figure } from './counts.ts';
-import { durationText } from './durations.ts';
+import { durationText, spaceText } from './durations.ts';
 
 const RESTORE_LOG =
   'Nothing more is sealed. Keep the folder as it is for the investigation, and restore the log from its last good copy.';
@@ -348,6 +348,15 @@ export const FOREIGN_WRITES = {
     ].flatMap(([count, what]) => (count === 0 ? [] : [`${count} ${what}`]));
     return `${said.join('; ')}. Find out who has the password of the lookup processes' Redis user and change it; then a named person runs cp-flags repair.`;
   },
+} as const;
+
+export const OWN_DISK = {
+  notLooked: 'Not looked at yet.',
+  room: (mebibytes: number) => `The disk of DATA_DIR has ${spaceText(mebibytes)} left.`,
+  little: (mebibytes: number) =>
+    `The disk of DATA_DIR has ${spaceText(mebibytes)} left. Without room this process cannot keep refusals and undelivered answers while Redis is away, nor councils’ numbers. Make room.`,
+  notWritable: (code: string) =>
+    `This process cannot write into DATA_DIR (${code}), so refusals and undelivered answers are lost while Redis is away, and councils’ numbers are not kept. Make room on the disk, or look at its rights.`,
 } as const;
 
 export const TLS = {

@@ -21,6 +21,7 @@ import {
   watchWitnesses,
 } from './gauges.ts';
 import type { Lookups } from './lookups.ts';
+import { watchOwnDisk } from './own-disk.ts';
 import type { Worker } from './worker.ts';
 
 type HealthDependencies = {
@@ -40,7 +41,12 @@ type HealthDependencies = {
  * @returns what they say in `/_status` besides the store
  */
 export function watchHealth(
-  { configuration, telemetry }: Pick<StartContext, 'configuration' | 'telemetry'>,
+  {
+    configuration,
+    telemetry,
+    log,
+    add,
+  }: Pick<StartContext, 'configuration' | 'telemetry' | 'log' | 'add'>,
   {
     readiness,
     admissionContext,
@@ -52,7 +58,10 @@ export function watchHealth(
     browsers,
   }: HealthDependencies,
 ): () => OwnCheck[] {
+  const ownDisk = watchOwnDisk(configuration.DATA_DIR, log);
+  add(ownDisk.stop);
   const checks = (): OwnCheck[] => [
+    ownDisk.check(),
     ...(worker?.checks() ?? []),
     ...identityChecks(identities, admissionContext.isDemo()),
     coverageCheck(readiness, limits),

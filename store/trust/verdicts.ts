@@ -30,11 +30,18 @@ export type StoreMeasures = {
 
 type DiskVerdict = Verdict & Pick<StoreMeasures, 'diskFreeBytes' | 'diskReserveBytes'>;
 
+/** Bytes that are free on a disk, and below which there are too few. */
+export type Room = { free: number; reserve: number };
+
+export async function roomOn(folder: string): Promise<Room> {
+  const { bavail, blocks, bsize } = await statfs(folder);
+  const reserve = Math.min(DISK_RESERVE * blocks * bsize, DISK_RESERVE_AT_MOST_BYTES);
+  return { free: bavail * bsize, reserve };
+}
+
 export async function disk(dataDir: string | undefined): Promise<DiskVerdict> {
   if (dataDir === undefined) return good(READINESS.diskElsewhere);
-  const { bavail, blocks, bsize } = await statfs(dataDir);
-  const free = bavail * bsize;
-  const reserve = Math.min(DISK_RESERVE * blocks * bsize, DISK_RESERVE_AT_MOST_BYTES);
+  const { free, reserve } = await roomOn(dataDir);
   const mebibytes = Math.floor(free / 1_048_576);
   const verdict =
     free > reserve ? good(READINESS.disk(mebibytes)) : bad(READINESS.littleDisk(mebibytes));

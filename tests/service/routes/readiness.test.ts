@@ -69,6 +69,7 @@ test('the answer says whether each condition holds', async () => {
     'coverage:expected',
     'access:enumeration',
     'access:children-counted',
+    'process:disk',
     'process',
   ];
   expect(names.filter((name) => checks[name]?.[0]?.status !== 'pass')).toEqual([]);

@@ -1,0 +1,59 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { OwnCheck } from '#schemas/status.ts';
+import { OWN_DISK } from '#schemas/wording/operations.ts';
+import { type Room, roomOn } from '#store/trust/verdicts.ts';
+import { errorCode, type Log } from '../telemetry/log.ts';
+
+const LOOKED_EVERY_MS = 10_000;
+const WRITTEN = Buffer.alloc(4_096);
+
+/**
+ * Watches whether this process can write into its data folder, and how much room there is: events that Redis does not
+ * take are kept there, and councils' numbers. Logged when that changes.
+ */
+export function watchOwnDisk(
+  folder: string,
+  log: Pick<Log, 'info' | 'error'>,
+  { everyMs = LOOKED_EVERY_MS, room = roomOn }: { everyMs?: number; room?: typeof roomOn } = {},
+): { check: () => OwnCheck; look: () => Promise<void>; stop: () => void } {
+  let ok = true;
+  let detail: string = OWN_DISK.notLooked;
+
+  async function find(): Promise<void> {
+    const file = join(folder, '.disk-check');
+    let found: Room;
+    try {
+      await writeFile(file, WRITTEN, { mode: 0o600 });
+      await rm(file, { force: true });
+      found = await room(folder);
+    } catch (error) {
+      await rm(file, { force: true }).catch(() => undefined);
+      become(false, OWN_DISK.notWritable(errorCode(error)));
+      return;
+    }
+    const mebibytes = Math.floor(found.free / 1_048_576);
+    const enough = found.free > found.reserve;
+    become(enough, enough ? OWN_DISK.room(mebibytes) : OWN_DISK.little(mebibytes));
+  }
+
+  function become(now: boolean, says: string): void {
+    if (now !== ok) log[now ? 'info' : 'error'](says);
+    [ok, detail] = [now, says];
+  }
+
+  let looking: Promise<void> | undefined;
+  function look(): Promise<void> {
+    looking ??= find().finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  }
+  const timer = setInterval(() => void look(), everyMs).unref();
+  void look();
+  return {
+    check: () => ({ name: 'process:disk', ok, detail }),
+    look,
+    stop: () => clearInterval(timer),
+  };
+}

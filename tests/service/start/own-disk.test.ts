@@ -1,0 +1,45 @@
+import { mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { watchOwnDisk } from '#service/start/own-disk.ts';
+import { auditFolder, removeAuditFolders } from '../../support/audit.ts';
+
+afterAll(() => removeAuditFolders());
+
+test('a process says in the log and in a check that it cannot write into its data folder, or has little room there, until that is over', async () => {
+  const logged: string[] = [];
+  const log = {
+    info: (text: string) => void logged.push(`info ${text}`),
+    error: (text: string) => void logged.push(`error ${text}`),
+  };
+  const folder = join(auditFolder(), 'data');
+  const away = `${folder}-away`;
+  mkdirSync(folder);
+  const disk = { free: 3 * 1_048_576, reserve: 1_048_576 };
+  const watched = watchOwnDisk(folder, log, { room: () => Promise.resolve({ ...disk }) });
+  const said = async () => {
+    await watched.look();
+    const { ok, detail } = watched.check();
+    return [ok, detail, logged.splice(0)] as const;
+  };
+  expect(await said()).toEqual([true, expect.stringContaining('3 MiB left'), []]);
+  expect(readdirSync(folder)).toEqual([]);
+
+  renameSync(folder, away);
+  const [, unwritable] = await said();
+  expect(unwritable).toContain('cannot write into DATA_DIR (ENOENT)');
+  expect(watched.check().ok).toBe(false);
+  renameSync(away, folder);
+  expect((await said())[0]).toBe(true);
+
+  disk.free = 900_000;
+  const [ok, little, errors] = await said();
+  expect(ok).toBe(false);
+  expect(little).toContain('Make room');
+  expect(errors).toEqual([`error ${little}`]);
+  // It is logged when it changes, and not at each look.
+  expect((await said())[2]).toEqual([]);
+  disk.free = disk.reserve + 1;
+  expect((await said())[2]).toEqual([expect.stringMatching(/^info /)]);
+  watched.stop();
+});
