@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chmodSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { z } from 'zod';
@@ -19,7 +19,7 @@ const eventRow = z.object({ id: z.number(), json: z.string() });
 const lostRow = z.object({ count: z.number(), from: z.string(), until: z.string() });
 const sizeRow = z.object({ count: z.number(), bytes: z.number() });
 
-/** Opens a spool for this process; `undefined` if another process has it. */
+/** Opens a spool for this process; `undefined` if another process has it, or has taken it over. */
 function openExclusively(path: string): DatabaseSync | undefined {
   const db = new DatabaseSync(path, { timeout: 0 });
   try {
@@ -30,7 +30,10 @@ function openExclusively(path: string): DatabaseSync | undefined {
     db.exec('BEGIN EXCLUSIVE');
     db.exec(SCHEMA);
     db.exec('COMMIT');
-    return db;
+    // Whoever takes a spool over removes it before it is unlocked. What is written to it now would be lost.
+    if (existsSync(path)) return db;
+    db.close();
+    return undefined;
   } catch (error) {
     db.close();
     if (isBusy(error)) return undefined;
@@ -188,12 +191,12 @@ export class EventSpool {
         for (const row of events) insert.run(eventRow.parse(row).json);
         if (lost !== undefined) this.#lose(lostRow.parse(lost));
       });
+      this.#recount();
+      rmSync(path, { force: true });
+      rmSync(`${path}-journal`, { force: true });
     } finally {
       other.close();
     }
-    this.#recount();
-    rmSync(path, { force: true });
-    rmSync(`${path}-journal`, { force: true });
   }
 
   #recount(): void {
