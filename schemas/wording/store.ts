@@ -164,6 +164,7 @@ export const VERIFIER = {
   fewReplicas: (attached: number, least: number) =>
     `${attached} of ${least} replicas are attached: nothing is verified or written before they are.`,
   open: 'The store is open.',
+  verifies: 'Nothing keeps this worker from verifying the store.',
   nothingCutShort: 'No load, withdrawal or note is left half done.',
   /** @param why what to do, in sentences */
   behind: (codes: readonly string[], why: string) =>

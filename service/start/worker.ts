@@ -301,6 +301,18 @@ function cutShortCheck({ opened, problem, detail }: StoreVerifier['state']): Own
   return { name: 'store:cut-short', ok, detail: ok ? VERIFIER.nothingCutShort : detail };
 }
 
+/**
+ * What keeps this worker from verifying a store that is open all the same, as a check of `/_status`. Why a store is
+ * closed, other checks say.
+ */
+function verifiedCheck(
+  { opened, problem, detail }: StoreVerifier['state'],
+  { open }: Readiness,
+): OwnCheck {
+  const ok = opened || !problem || !open;
+  return { name: 'store:verified', ok, detail: ok ? VERIFIER.verifies : detail };
+}
+
 type WorkerDependencies = {
   /** The dataset's, as far as known. */
   kind: Dataset['kind'] | undefined;
@@ -336,6 +348,7 @@ export async function startWorker(
     checks: (): OwnCheck[] => [
       foreign.check(),
       cutShortCheck(verifier.state),
+      verifiedCheck(verifier.state, dependencies.readiness),
       audit.check(),
       ...(witnessed === undefined ? [] : [witnessed.check()]),
       ...audit.copyChecks(),
