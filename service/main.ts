@@ -165,6 +165,7 @@ export async function startService(
       readiness,
       // An ended session must not become valid again on another primary.
       connection: records,
+      unacknowledged: connection,
       admissionContext,
       identities,
       providers,
@@ -192,6 +193,9 @@ export async function startService(
         startOperator(start, {
           redis,
           work: worker.forRoutes,
+          readiness,
+          verifier: worker.verifier,
+          lists: worker.lists,
           identities,
           providers,
           limits,

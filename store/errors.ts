@@ -1,11 +1,17 @@
 import { COPY } from '#schemas/wording/copy.ts';
 import { STORE } from '#schemas/wording/store.ts';
 
+/** What a named person can confirm, so that a store opens all the same. */
+export type Confirmation = 'promotion' | 'old-copy' | 'clock';
+
 /** The store, or the part concerned, is not known to be whole. The message says what to do. */
 export class StoreNotWhole extends Error {
   override name = 'StoreNotWhole';
-  constructor(message: string = STORE.notWhole) {
+  /** What would open the store nevertheless, if anything would. */
+  readonly confirmation: Confirmation | undefined;
+  constructor(message: string = STORE.notWhole, confirmation?: Confirmation) {
     super(message);
+    this.confirmation = confirmation;
   }
 }
 

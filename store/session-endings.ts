@@ -101,10 +101,17 @@ const fieldIn = (member: string): string => member.split('.', 1)[0] ?? '';
  *
  * @param options.keepMs how long a session lasts at most: an older ending ends nothing
  * @param options.atMost how many endings are read at a time
+ * @param options.marks a connection whose writes wait for no replica, for what happens only once: whatever it protects
+ * waits itself, and with it everything written before. While replicas are away a person can still sign in and order
+ * that nothing waits for them.
  */
 export function createSessionEndings(
   redis: Redis,
-  { keepMs, atMost = ENDINGS_AT_MOST }: { keepMs: number; atMost?: number },
+  {
+    keepMs,
+    atMost = ENDINGS_AT_MOST,
+    marks = redis,
+  }: { keepMs: number; atMost?: number; marks?: Redis },
 ): SessionEndings {
   const endedAt = new Map<string, number>();
   let readAt = Number.NEGATIVE_INFINITY;
@@ -260,7 +267,7 @@ export function createSessionEndings(
     },
     endByToken: (token, endings) => record(endings, token),
     async once(text, forMs = keepMs) {
-      return (await redis.set(keys.once(digest(text)), '1', 'PX', forMs, 'NX')) === 'OK';
+      return (await marks.set(keys.once(digest(text)), '1', 'PX', forMs, 'NX')) === 'OK';
     },
     async choose(of, choice, againMs) {
       const at = await askTime();

@@ -263,18 +263,6 @@ export const RUNNING = {
   noReplicas: 'Answers do not wait for a replica, because REDIS_REPLICAS is not set.',
   attached: (attached: readonly string[], required: number) =>
     `${attached.length} attached${attached.length === 0 ? '' : ` (${attached.join(', ')})`}, ${required} required.`,
-  confirmations: 'Confirmations by a named person',
-  confirmationsThen:
-    'If the store stays closed until a person confirms something, a check on the first page says so. That person then runs one of these commands on the machine of the worker:',
-  commands: [
-    ['A replica was promoted, and the server it replaces is lost', 'cp-flags confirm promotion'],
-    ['The data folder was last in use over a day ago', 'cp-flags confirm old-copy'],
-    ['The clock of Redis was ahead, and is right now', 'cp-flags confirm clock'],
-    ['A lookup process should serve another dataset', 'cp-flags confirm dataset ID'],
-    ['Answers should not wait for replicas for a while', 'cp-flags replicas single'],
-    ['Answers should wait for replicas again', 'cp-flags replicas require'],
-  ] as const,
-  commandNeeds: 'Each command needs --by NAME and --reason TEXT, and is recorded in the audit.',
   expires: 'What expires',
   expiresCaption: 'Certificates and keys',
   expiresColumns: ['What', 'Expires', 'File changed'] as const,

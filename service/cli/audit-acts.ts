@@ -2,20 +2,14 @@ import { randomUUID } from 'node:crypto';
 import type { OperatorEvent } from '#schemas/audit/audit-event.ts';
 import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { counted, figure } from '#schemas/wording/counts.ts';
-import { SEALING } from '#schemas/wording/operations.ts';
-import { VERIFIER } from '#schemas/wording/store.ts';
-import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
-import { auditPartitions } from '#store/keys.ts';
-import { isWorkerAtWork } from '#store/trust/server.ts';
 import { CommitFile } from '../audit/log/commit.ts';
-import { streamName } from '../audit/log/entry.ts';
 import { readCheckpointFile } from '../audit/log/log-folder.ts';
 import { beginHold, endHold } from '../audit/seal/holds.ts';
 import { addKey, KeyFileWrong, publicKeyLines, retireKeys } from '../audit/seal/keys.ts';
 import type { Signer } from '../audit/tlog/note.ts';
+import { acceptGap } from '../confirm/accept-gap.ts';
 import { auditFolder, auditKeyFile } from '../files/data-folder.ts';
-import { Failure, misused } from './failure.ts';
+import { doneOrFailure, Failure, misused } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
 import { runningRedis, withNewestStore } from './store.ts';
 
@@ -114,94 +108,19 @@ export async function auditHold(
   });
 }
 
-/**
- * `cp-flags audit accept-gap`: lets sealing continue if events are lost permanently. The log then says which,
- * who answered for it and why, and verification repeats it.
- */
+/** `cp-flags audit accept-gap`: lets sealing continue if events are lost permanently. */
 export async function auditAcceptGap(
   configuration: Configuration,
   options: Partial<Named>,
 ): Promise<void> {
   const named = readNamed(options);
-  const { by } = named;
-  await withCommits(configuration, async (commits) => {
-    const commit = commits.read();
-    if (commit === undefined) throw new Failure('There is no audit log yet.');
-    const redis = await runningRedis(configuration);
-    const connection = redis.connect('worker');
-    const streams = createAuditStreams(connection);
-    try {
-      await redis.ready(REDIS_ANSWERS_WITHIN_MS);
-      if ((await streams.dataset()) !== commit.dataset) {
-        throw new Failure('Redis and the audit log do not belong to the same dataset.');
-      }
-      if ((await streams.pushed()).length > 0) {
-        throw new Failure(`No events are lost. ${VERIFIER.pushedOn}`);
-      }
-      const gaps = await streams.gaps(() => commits.readPastGaps()?.numbers ?? []);
-      const back = gaps.find(({ sealed, found }) => found < sealed);
-      if (back !== undefined) {
-        throw new Failure(
-          `Redis is older than the log (${streamName(back.stream)}), which a gap cannot explain: stop the service and restore Redis from its last good copy.`,
-        );
-      }
-      const claimed = await streams.claim(commit.id);
-      const beyond = await streams.sealedBeyond(() => commits.size());
-      if (beyond !== undefined && (await isWorkerAtWork(connection))) {
-        throw new Failure(SEALING.newerAtWork);
-      }
-      if (gaps.length === 0 && claimed === commit.id && beyond === undefined) {
-        throw new Failure('No events are missing between the log and Redis: there is no gap.');
-      }
-      // First: with its gaps accepted, an old copy would open the store, and none could be accepted beside it.
-      if (beyond !== undefined) {
-        await streams.append({
-          type: 'audit-gap-accepted',
-          auditId: randomUUID(),
-          by,
-          detail: {
-            log: commit.id,
-            events: beyond.here,
-            sealed: beyond.sealed,
-            ...whyDetail(named),
-          },
-        });
-        await streams.noteSealedSize({ log: commit.id, size: beyond.here });
-        console.log(
-          `From now on this log seals the events, with ${counted(beyond.here, 'event')}. ${figure(beyond.sealed)} were sealed in the copy of it that is lost.`,
-        );
-      }
-      for (const gap of gaps) {
-        const { stream, sealed, found } = gap;
-        await streams.append({
-          type: 'audit-gap-accepted',
-          auditId: randomUUID(),
-          by,
-          detail: {
-            stream,
-            partition: String(auditPartitions[stream]),
-            from: sealed + 1,
-            to: found - 1,
-            ...whyDetail(named),
-          },
-        });
-        commits.acceptGap(gap);
-        console.log(
-          `Accepted: events ${sealed + 1} to ${found - 1} of ${streamName(stream)} are lost.`,
-        );
-      }
-      if (claimed !== commit.id) {
-        await streams.append({
-          type: 'audit-gap-accepted',
-          auditId: randomUUID(),
-          by,
-          detail: { log: commit.id, before: claimed, ...whyDetail(named) },
-        });
-        await streams.adopt(commit.id);
-        console.log('From now on this log seals the events of this Redis; another log did before.');
-      }
-    } finally {
-      await redis.stop();
-    }
-  });
+  const redis = await runningRedis(configuration);
+  const connection = redis.connect('worker');
+  try {
+    await redis.ready(REDIS_ANSWERS_WITHIN_MS);
+    const place = { connection, auditFolder: auditFolder(configuration) };
+    console.log(doneOrFailure(await acceptGap(place, named)));
+  } finally {
+    await redis.stop();
+  }
 }

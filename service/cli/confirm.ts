@@ -3,96 +3,40 @@ import { readdirSync } from 'node:fs';
 import type { Command } from 'commander';
 import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { durationText } from '#schemas/wording/durations.ts';
-import { WITNESSING } from '#schemas/wording/operations.ts';
-import { confirmClock, confirmOldCopy, confirmPromotion } from '#store/trust/confirm.ts';
-import { CommitFile } from '../audit/log/commit.ts';
-import { sealedRange } from '../audit/log/sealed.ts';
+import { decideClock, decideOldCopy, decidePromotion } from '../confirm/confirmations.ts';
 import { auditFolder, auditSpoolFolder } from '../files/data-folder.ts';
 import { serveDataset, servedDataset } from '../files/served-dataset.ts';
-import { Failure } from './failure.ts';
+import { doneOrFailure, Failure } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
 import { withAnyStore, withNewestStore, withStore } from './store.ts';
 
+/** Where a person reads whether a confirmed store is open. */
+const SEE = 'cp-flags status says whether it is open.';
+
 /** `cp-flags confirm promotion`: lets the store open on a promoted server. */
-export async function confirmPromotedServer(
+export const confirmPromotedServer = (
   configuration: Configuration,
   options: Named,
-): Promise<void> {
-  const confirmation = readNamed(options);
-  await withNewestStore(configuration, 'worker', async (_, anchor, connection) => {
-    const sealed = sealedRange(auditFolder(configuration));
-    const numbers = sealed?.dataset === anchor.dataset()?.id ? (sealed?.numbers ?? []) : [];
-    const done = await confirmPromotion(connection, anchor, numbers, confirmation);
-    switch (done.kind) {
-      case 'replica':
-        throw new Failure(
-          'This Redis is a replica. Promote it first, or set REDIS_URL to the primary.',
-        );
-      case 'known':
-        throw new Failure('This Redis gave the last answers: there is nothing to confirm.');
-      case 'too-many':
-        throw new Failure(
-          `${done.missing} events are missing from this Redis, more than a replica can lag behind: it is an old copy. Restore Redis from its last good copy.`,
-        );
-      case 'confirmed':
-        console.log(
-          `Confirmed. ${done.missing} events that were known are missing. Events recorded after ${new Date(done.lastAlive).toISOString()}, until the former primary ended, may be missing too: inform the privacy officer. The store is verified within ten seconds; cp-flags status says whether it is open.`,
-        );
-    }
-  });
-}
+): Promise<void> => confirm(configuration, options, withNewestStore, decidePromotion);
 
 /** `cp-flags confirm old-copy`: lets the store open although it was last alive long ago. */
-export async function confirmOldDataFolder(
-  configuration: Configuration,
-  options: Named,
-): Promise<void> {
-  const confirmation = readNamed(options);
-  await withStore(configuration, 'worker', async (_, anchor, connection) => {
-    const commits = CommitFile.openIfThere(auditFolder(configuration));
-    const known = (commits?.contradictions() ?? []).map(({ name, size, ours }) =>
-      WITNESSING.contradicted(name, size, ours),
-    );
-    const lastAlive = await confirmOldCopy(
-      connection,
-      anchor,
-      confirmation,
-      known.join(' ') || undefined,
-    );
-    if (lastAlive === undefined) {
-      throw new Failure(
-        'This data folder was in use within the last 24 hours, and no witness knows a newer one: there is nothing to confirm.',
-      );
-    }
-    commits?.answerForContradictions();
-    commits?.close();
-    console.log(
-      `Confirmed. Anything loaded or recorded after ${new Date(lastAlive).toISOString()} is not here: have every authority send its newest full file, or all files since. The store is verified within ten seconds; cp-flags status says whether it is open.`,
-    );
-  });
-}
+export const confirmOldDataFolder = (configuration: Configuration, options: Named): Promise<void> =>
+  confirm(configuration, options, withStore, decideOldCopy);
 
 /** `cp-flags confirm clock`: lets the store open although its clock was put back. */
-export async function confirmClockPutBack(
+export const confirmClockPutBack = (configuration: Configuration, options: Named): Promise<void> =>
+  confirm(configuration, options, withNewestStore, decideClock);
+
+async function confirm(
   configuration: Configuration,
   options: Named,
+  using: typeof withStore,
+  decide: typeof decideClock,
 ): Promise<void> {
-  const confirmation = readNamed(options);
-  await withNewestStore(configuration, 'worker', async (_, anchor, connection) => {
-    const done = await confirmClock(connection, anchor, confirmation);
-    switch (done.kind) {
-      case 'not-behind':
-        throw new Failure('The clock of Redis is not behind: there is nothing to confirm.');
-      case 'apart':
-        throw new Failure(
-          `The clocks of this machine and of Redis are ${durationText(done.apartMs)} apart. Set both by a time server first.`,
-        );
-      case 'confirmed':
-        console.log(
-          `Confirmed. What was loaded while the clock was ahead seems newer than it is until ${new Date(done.newest).toISOString()}: have every authority send its newest file. The store is verified within ten seconds; cp-flags status says whether it is open.`,
-        );
-    }
+  const named = readNamed(options);
+  await using(configuration, 'worker', async (_, anchor, connection) => {
+    const place = { connection, anchor, auditFolder: auditFolder(configuration) };
+    console.log(`${doneOrFailure(await decide(place, named))} ${SEE}`);
   });
 }
 

@@ -1,3 +1,5 @@
+import type { Decided } from '../confirm/confirmations.ts';
+
 /** A command that cannot be done; the message is one sentence for the user. */
 export class Failure extends Error {
   override name = 'Failure';
@@ -11,3 +13,9 @@ export class Failure extends Error {
 
 /** The command line itself is wrong. */
 export const misused = (message: string): Failure => new Failure(message, 2);
+
+/** What a person ordered was done: the sentences that say so. @throws {Failure} if it was not */
+export function doneOrFailure({ kind, says }: Decided): string {
+  if (kind === 'refused') throw new Failure(says);
+  return says;
+}

@@ -71,6 +71,8 @@ type BrowsersStart = {
   kind: Dataset['kind'] | undefined;
   readiness: Readiness;
   connection: StoreConnection;
+  /** Its writes wait for no replica. */
+  unacknowledged: StoreConnection;
   admissionContext: AdmissionContext;
   identities: Identities;
   providers: readonly Provider[];
@@ -82,10 +84,9 @@ type BrowsersStart = {
  * @returns `undefined` for live data if nobody can sign in: no key is made, no file written, and Redis is not
  * asked
  */
-export async function startBrowsers(
-  { configuration, log, add }: StartContext,
-  { kind, readiness, connection, admissionContext, identities, providers }: BrowsersStart,
-) {
+export async function startBrowsers({ configuration, log, add }: StartContext, of: BrowsersStart) {
+  const { kind, readiness, connection, unacknowledged, admissionContext, identities, providers } =
+    of;
   const { PUBLIC_URL, TLS_CERT_FILE, HOST, REREAD_SECONDS, SESSION_KEYS_FILE } = configuration;
   if (kind === 'live') refuseUnprotected(providers, PUBLIC_URL);
   if (kind === 'live' && providers.length === 0) return undefined;
@@ -98,7 +99,7 @@ export async function startBrowsers(
     onProblem,
   });
   add(sealer.stop);
-  const endings = createSessionEndings(connection, { keepMs: LONGEST_MS });
+  const endings = createSessionEndings(connection, { keepMs: LONGEST_MS, marks: unacknowledged });
   add(endings.stop);
   for (const { stop } of providers) add(stop);
 

@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import type { Configuration } from '#schemas/configuration.ts';
 import { signInFileSchema } from '#schemas/people/sign-in.ts';
@@ -7,9 +8,15 @@ import { RUNNING } from '#schemas/wording/operator.ts';
 import { attachedReplicas } from '#store/connection/acknowledged.ts';
 import { information } from '#store/connection/reply.ts';
 import { createFigures } from '#store/figures.ts';
+import type { AccessLists } from '#store/trust/access-lists.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
 import { nameOf } from '#store/trust/replicas.ts';
+import type { StoreVerifier } from '#store/trust/verifier.ts';
 import type { Identities } from '../admission/identities.ts';
-import { auditKeyFile, meshFolder, sessionKeysFile } from '../files/data-folder.ts';
+import { placeSettings } from '../audit/copy/open-place.ts';
+import { findDamage } from '../confirm/damage.ts';
+import { createDecisions } from '../confirm/decisions.ts';
+import { auditFolder, auditKeyFile, meshFolder, sessionKeysFile } from '../files/data-folder.ts';
 import { readSettingFile } from '../files/setting-file.ts';
 import { certificatesIn } from '../http/tls.ts';
 import type { CoverageLimits } from '../lookup/coverage.ts';
@@ -22,6 +29,8 @@ import type { RedisServer, StoreConnection } from './redis.ts';
 import { runs } from './roles.ts';
 
 const DAY_MS = 86_400_000;
+/** As a command's: it may write thousands of events. */
+const PATIENT = { commandTimeoutMs: 10_000 };
 
 const CERTIFICATES = [
   'TLS_CERT_FILE',
@@ -131,11 +140,17 @@ export type OperatorStarted = Pick<
   | 'server'
   | 'replicas'
   | 'runbook'
+  | 'decisions'
+  | 'damage'
+  | 'machine'
 >;
 
 type OperatorStart = {
   redis: RedisServer;
   work: Pick<OperatorDependencies, 'store' | 'anchor'>;
+  readiness: Readiness;
+  verifier: StoreVerifier;
+  lists: AccessLists;
   identities: Identities;
   providers: readonly { issuer: string }[];
   limits: CoverageLimits;
@@ -144,10 +159,11 @@ type OperatorStart = {
 
 export function startOperator(
   { configuration, log, telemetry }: Pick<StartContext, 'configuration' | 'log' | 'telemetry'>,
-  { redis, work, identities, providers, limits, own }: OperatorStart,
+  { redis, work, readiness, verifier, lists, identities, providers, limits, own }: OperatorStart,
 ): OperatorStarted {
   const { MESH_MAILBOX, HELD_DAYS, ROLE } = configuration;
   const connection = redis.connect('worker', { unacknowledged: true });
+  const place = { anchor: work.anchor, auditFolder: auditFolder(configuration) };
   return {
     own,
     looksUp: runs('lookups', ROLE),
@@ -162,5 +178,17 @@ export function startOperator(
     server: () => serverState(connection),
     replicas: redis.replicas,
     runbook: readRunbook(),
+    decisions: createDecisions({
+      ...place,
+      connection: redis.connect('worker', PATIENT),
+      alone: connection,
+      verifier,
+      replicas: redis.replicas,
+      hasCopy: placeSettings(configuration) !== undefined,
+      storeChecks: readiness.checks,
+      own,
+    }),
+    damage: () => findDamage({ ...place, connection, lists }),
+    machine: hostname(),
   };
 }

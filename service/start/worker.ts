@@ -340,9 +340,11 @@ export async function startWorker(
   const foreign = createForeignWrites(verifier, audit, lists);
   return {
     forRoutes,
+    verifier,
     audit,
     witnessed,
     foreign,
+    lists,
     notifications: notifying.notifications,
     mesh,
     checks: (): OwnCheck[] => [

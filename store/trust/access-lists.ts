@@ -57,6 +57,8 @@ export async function removeLists(
 export type AccessLists = {
   /** How many were unreadable when each was last checked. */
   readonly unreadable: number;
+  /** How many of them there are in each partition that has any. */
+  readonly damaged: ReadonlyMap<number, number>;
   /** Why they cannot be checked, if they cannot. */
   readonly failure: ReadFailure | undefined;
   stop(): Promise<void>;
@@ -128,6 +130,7 @@ export function watchAccessLists(redis: Redis): AccessLists {
       for (const count of found.values()) all += count;
       return all;
     },
+    damaged: found,
     get failure() {
       return failure;
     },

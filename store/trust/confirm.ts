@@ -29,11 +29,48 @@ export function ageOf(anchor: Anchor, now: number) {
   return { lastAlive, ageMs, isOld: ageMs >= OLD_AFTER_MS };
 }
 
-type PromotionConfirmed =
-  | { kind: 'replica' | 'known' }
-  | { kind: 'too-many'; missing: number }
-  /** Answers after `lastAlive` may be missing; of the events known then, this many are. */
-  | { kind: 'confirmed'; lastAlive: number; missing: number };
+type NotPromoted = { kind: 'replica' | 'known' } | { kind: 'too-many'; missing: number };
+
+/** A server that may lack answers after `lastAlive`; of the events known then, this many are missing. */
+type PromotedServer = {
+  kind: 'promoted';
+  /** Its replication id. */
+  server: string;
+  lastAlive: number;
+  missing: number;
+  /** By audit stream. */
+  absent: readonly number[];
+};
+
+type PromotionConfirmed = NotPromoted | { kind: 'confirmed'; lastAlive: number; missing: number };
+
+/**
+ * What a server lacks that nobody has confirmed; changes nothing. The functions of this version are on it.
+ *
+ * @param sealed the last number of each audit stream that is sealed outside Redis
+ */
+export async function lookAtPromotion(
+  redis: Redis,
+  anchor: Anchor,
+  sealed: readonly number[],
+): Promise<NotPromoted | PromotedServer> {
+  const replication = await replicationOf(redis);
+  if (replication.isReplica) return { kind: 'replica' };
+  if (await isKnownServer(redis, anchor, replication)) return { kind: 'known' };
+  const known = anchor.auditNumbers();
+  const absent = (await streamStates(redis)).map(({ last }, stream) =>
+    Math.max(0, Math.max(known[stream] ?? 0, sealed[stream] ?? 0) - last),
+  );
+  const missing = absent.reduce((sum, count) => sum + count, 0);
+  if (missing > MISSING_AT_MOST) return { kind: 'too-many', missing };
+  return {
+    kind: 'promoted',
+    server: replication.id,
+    lastAlive: anchor.lastAlive(),
+    missing,
+    absent,
+  };
+}
 
 /**
  * Lets the store open on a promoted server, on the word of a named person. An event that replaces each
@@ -48,20 +85,14 @@ export async function confirmPromotion(
   sealed: readonly number[],
   named: NamedPerson,
 ): Promise<PromotionConfirmed> {
-  const replication = await replicationOf(redis);
-  if (replication.isReplica) return { kind: 'replica' };
-  if (await isKnownServer(redis, anchor, replication)) return { kind: 'known' };
-  await loadFunctions(redis);
-  const known = anchor.auditNumbers();
+  const { isReplica } = await replicationOf(redis);
+  // A replica takes no functions.
+  if (!isReplica) await loadFunctions(redis);
+  const found = await lookAtPromotion(redis, anchor, sealed);
+  if (found.kind !== 'promoted') return found;
+  const { server, lastAlive, missing, absent } = found;
   const streams = auditPartitions.map(keys.audit);
-  const absent = (await streamStates(redis)).map(({ last }, stream) =>
-    Math.max(0, Math.max(known[stream] ?? 0, sealed[stream] ?? 0) - last),
-  );
-  const missing = absent.reduce((sum, count) => sum + count, 0);
-  if (missing > MISSING_AT_MOST) return { kind: 'too-many', missing };
-
   const auditId = randomUUID();
-  const lastAlive = anchor.lastAlive();
   await appendEvent(redis, {
     type: 'promotion-confirmed',
     auditId,
@@ -82,7 +113,7 @@ export async function confirmPromotion(
     );
   }
   await redis.hset(keys.dataset, {
-    [BELIEVED_SERVER]: replication.id,
+    [BELIEVED_SERVER]: server,
     [CONFIRMED_PROMOTION]: auditId,
   });
   anchor.forgetServer();

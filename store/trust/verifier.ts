@@ -18,7 +18,7 @@ import { clockOf } from '../connection/clock.ts';
 import { connectionFault } from '../connection/connection.ts';
 import { information, list } from '../connection/reply.ts';
 import { SINGLE_FIELD, singleMode } from '../connection/single-mode.ts';
-import { StoreNotWhole } from '../errors.ts';
+import { type Confirmation, StoreNotWhole } from '../errors.ts';
 import { FUNCTIONS, loadFunctions } from '../functions/functions.ts';
 import { allChildrenKeys, CLOSED, keys } from '../keys.ts';
 import { Tally } from '../rows/rows.ts';
@@ -33,8 +33,16 @@ import { BELIEVED_SERVER, isKnownServer, type Replication, readReplication } fro
 export type StoreVerifier = {
   /** Audit streams whose numbers somebody else has set ahead. */
   readonly pushedStreams: number;
-  /** Whether the store is open, or why not and what to do, in one sentence; `problem` if somebody must act. */
-  readonly state: { opened: boolean; problem: boolean; detail: string };
+  /**
+   * Whether the store is open, or why not and what to do, in one sentence; `problem` if somebody must act, and
+   * `confirmation` if a named person can confirm it.
+   */
+  readonly state: {
+    opened: boolean;
+    problem: boolean;
+    detail: string;
+    confirmation?: Confirmation;
+  };
   /** Calls this with each new state from now on; an unchanged state that is not open is repeated once an hour. */
   onChange(listener: (state: StoreVerifier['state']) => void): void;
   /** Checks at once, for instance after a dataset was created. Never rejects. */
@@ -155,7 +163,11 @@ export function startStoreVerifier(
   let resuming: Promise<void> | undefined;
   let resumeAgainAt = Number.NEGATIVE_INFINITY;
 
-  function become(is: 'open' | 'behind' | 'waiting' | 'wrong', detail: string): void {
+  function become(
+    is: 'open' | 'behind' | 'waiting' | 'wrong',
+    detail: string,
+    confirmation?: Confirmation,
+  ): void {
     const again = is !== 'open' && performance.now() > tellAgainAt;
     if (state.detail === detail && !again) return;
     tellAgainAt = performance.now() + TOLD_AGAIN_AFTER_MS;
@@ -163,6 +175,7 @@ export function startStoreVerifier(
       opened: is === 'open' || is === 'behind',
       problem: is === 'wrong' || is === 'behind',
       detail,
+      ...(confirmation !== undefined && { confirmation }),
     };
     for (const listener of listeners) listener(state);
   }
@@ -196,7 +209,10 @@ export function startStoreVerifier(
   async function checkAge({ kind }: Dataset): Promise<void> {
     const { isOld, ageMs, lastAlive } = ageOf(anchor, await clockOf(redis));
     if (kind === 'demo' || !isOld) return;
-    throw new StoreNotWhole(VERIFIER.oldFolder(ageMs, new Date(lastAlive).toISOString()));
+    throw new StoreNotWhole(
+      VERIFIER.oldFolder(ageMs, new Date(lastAlive).toISOString()),
+      'old-copy',
+    );
   }
 
   async function markServer(): Promise<void> {
@@ -213,6 +229,7 @@ export function startStoreVerifier(
     if (clock < newest - CLOCK_TOLERANCE_MS) {
       throw new StoreNotWhole(
         VERIFIER.clockWentBack(newest - clock, new Date(newest).toISOString()),
+        'clock',
       );
     }
     if (clock > newest + REMEMBER_CLOCK_EVERY_MS) anchor.rememberClock(clock);
@@ -303,7 +320,7 @@ export function startStoreVerifier(
     if (proof === undefined) {
       // Reasons that nobody can confirm are reported first.
       await compareRows();
-      throw new StoreNotWhole(READINESS.promoted);
+      throw new StoreNotWhole(READINESS.promoted, 'promotion');
     }
     for (const load of anchor.loadsInProgress()) await resumeBeforeOpening(load);
     const generations = proof === 'offset' ? await readStamps(dataset) : await compareRows();
@@ -428,7 +445,7 @@ export function startStoreVerifier(
       return;
     }
     const otherCopy = options.copy?.problem();
-    if (otherCopy !== undefined) throw new StoreNotWhole(otherCopy);
+    if (otherCopy !== undefined) throw new StoreNotWhole(otherCopy, 'old-copy');
     const [opened, believed, order] = await Promise.all([
       redis.get(keys.open),
       redis.hget(keys.dataset, BELIEVED_SERVER),
@@ -589,14 +606,11 @@ export function startStoreVerifier(
           }
           if (kept === 'no') await shut(error.message);
         }
-        become(
-          'wrong',
-          error instanceof StoreNotWhole
-            ? error.message
-            : VERIFIER.failed(
-                connectionFault(error) ?? (error instanceof Error ? error.message : 'unknown'),
-              ),
-        );
+        if (error instanceof StoreNotWhole) become('wrong', error.message, error.confirmation);
+        else {
+          const fault = error instanceof Error ? error.message : 'unknown';
+          become('wrong', VERIFIER.failed(connectionFault(error) ?? fault));
+        }
       })
       .finally(() => {
         looking = undefined;

@@ -1,10 +1,14 @@
 import type { OwnCheck } from '#schemas/status.ts';
 import { ANSWERING, OPERATOR } from '#schemas/wording/operator.ts';
+import { DECISIONS, REPAIR } from '#schemas/wording/operator-decisions.ts';
 import type { ReadFailure } from '#store/connection/connection.ts';
 import type { ReadinessCheck } from '#store/trust/readiness.ts';
+import type { AwaitedName, DecisionName } from '../../confirm/decisions.ts';
 import { timeOfYearText, timeText } from '../html/time.ts';
+import { decisionPath } from './decisions.ts';
 import type { Expiry } from './expiries.ts';
 import { isForLookups, nameOf, type ProcessState } from './processes.ts';
+import { REPAIR_PAGE } from './repair.ts';
 import { RUNBOOK_PATH, type Runbook } from './runbook.ts';
 
 /** One thing that needs attention. */
@@ -81,6 +85,19 @@ export function answering({
   return all.some(Boolean) ? 'some' : 'none';
 }
 
+const toDecision = (name: DecisionName): Concern['to'] => ({
+  href: decisionPath(name),
+  text: DECISIONS.titles[name],
+});
+
+/** Checks about which something can be done on a page. */
+const PAGES_OF_CHECKS: Readonly<Record<string, Concern['to']>> = {
+  'store:replicas': toDecision('replicas'),
+  'store:single-mode': toDecision('replicas'),
+  'audit-copy': toDecision('copy'),
+  'store:foreign-writes': { href: REPAIR_PAGE, text: REPAIR.title },
+};
+
 type WhatToDo = (check: string) => Concern['to'];
 
 function concernsOfProcess(process: ProcessState, whatToDo: WhatToDo): Concern[] {
@@ -115,6 +132,8 @@ type ConcernsOf = {
   behind: number;
   expected: number;
   held: number;
+  /** What a named person has to decide. */
+  waiting: readonly AwaitedName[];
   expiries: readonly Expiry[];
   now: number;
 };
@@ -124,18 +143,28 @@ const LEVELS = Object.keys(ANSWERING.levels);
 
 /** Everything that needs attention, worst first. */
 export function concernsOf(of: ConcernsOf): Concern[] {
-  const { checks, runbook, instance, processes, behind, expected, held, expiries, now } = of;
-  const whatToDo: WhatToDo = (check) => ({
-    href: `${RUNBOOK_PATH}#${runbook.sectionOf(check)}`,
-    text: OPERATOR.whatToDo,
-  });
+  const { checks, runbook, instance, processes, behind, expected, held, waiting, expiries, now } =
+    of;
+  const whatToDo: WhatToDo = (check) =>
+    PAGES_OF_CHECKS[check] ?? {
+      href: `${RUNBOOK_PATH}#${runbook.sectionOf(check)}`,
+      text: OPERATOR.whatToDo,
+    };
   const failing = checks.filter(({ ok }) => !ok);
   const known = new Set(failing.map(({ name }) => name));
   const others = (typeof processes === 'string' ? [] : processes)
     .filter((each) => each.instance !== instance)
     // A check that fails here too is listed once, with what to do.
     .map((each) => ({ ...each, failing: each.failing.filter((name) => !known.has(name)) }));
+  const isStopped = failing.some(({ stops }) => stops);
   const concerns: Concern[] = [
+    ...waiting.map(
+      (name): Concern => ({
+        level: isStopped ? 'stops' : 'warns',
+        text: DECISIONS.waits[name],
+        to: toDecision(name),
+      }),
+    ),
     ...failing.map(
       ({ name, detail, since, stops }): Concern => ({
         // Lookups that find a plan are answered.

@@ -7,6 +7,8 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import type { Searcher } from '../../audit/search/searcher.ts';
+import type { DamageFound } from '../../confirm/damage.ts';
+import type { Decisions } from '../../confirm/decisions.ts';
 import type { CoverageLimits } from '../../lookup/coverage.ts';
 import { withoutNumbers } from '../../telemetry/log.ts';
 import type { DeskDependencies } from '../desk/guarded-desk.ts';
@@ -50,6 +52,10 @@ export type OperatorDependencies = DeskDependencies & {
   /** How many replicas answers wait for; 0 if none. */
   replicas: number;
   runbook: Runbook;
+  decisions: Decisions;
+  damage: () => Promise<DamageFound>;
+  /** The name of this machine, on which commands of the worker are run. */
+  machine: string;
   now?: () => number;
 };
 

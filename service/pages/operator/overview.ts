@@ -82,9 +82,10 @@ export const operatorHome: Mountable<OperatorDependencies> = {
     const { runbook, now = Date.now } = dependencies;
     return guardedDesk(dependencies, OPERATOR_DESK, async (_, { page }) => {
       const at = now();
-      const [lastHour, expiries] = await Promise.all([
+      const [lastHour, expiries, waiting] = await Promise.all([
         readLastHour(figures, at),
         dependencies.expiries(),
+        dependencies.decisions.waiting(),
       ]);
       const own = dependencies.own();
       const coverage = coverageOf(readiness, at, limits);
@@ -107,6 +108,7 @@ export const operatorHome: Mountable<OperatorDependencies> = {
         behind: coverage.coverage.notUpToDate.length,
         expected: coverage.coverage.expected,
         held: listHeldFiles(anchor).length,
+        waiting,
         expiries,
         now: at,
       });

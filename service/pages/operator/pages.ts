@@ -7,10 +7,12 @@ import {
   operatorSetUp,
 } from './council.ts';
 import { operatorCouncils } from './councils.ts';
+import { operatorDecide, operatorDecision } from './decisions.ts';
 import { operatorExpected, operatorExpectedCheck, operatorExpectedSet } from './expected.ts';
 import { operatorDecideFile, operatorFile, operatorFiles } from './files.ts';
 import { operatorDecideMessage, operatorMessage, operatorMessages } from './messages.ts';
 import { operatorHome } from './overview.ts';
+import { operatorRepair } from './repair.ts';
 import { operatorNotifications, operatorResend } from './resend.ts';
 import { operatorRunbook } from './runbook.ts';
 import { operatorRunning } from './running.ts';
@@ -42,5 +44,8 @@ export const OPERATOR_PAGES = [
   operatorUser,
   operatorUnblock,
   operatorRunning,
+  operatorDecision,
+  operatorDecide,
+  operatorRepair,
   operatorRunbook,
 ] as const;

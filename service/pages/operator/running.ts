@@ -1,14 +1,18 @@
 import { RUNNING } from '#schemas/wording/operator.ts';
+import { DECISIONS, REPAIR } from '#schemas/wording/operator-decisions.ts';
+import { DECISION_NAMES } from '../../confirm/decisions.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { OPERATOR_DESK } from '../desk/desks.ts';
 import { guardedDesk } from '../desk/guarded-desk.ts';
-import { summary, table } from '../desk/parts.ts';
+import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
-import { heading, paragraph } from '../html/parts.ts';
+import { heading, link, paragraph } from '../html/parts.ts';
 import { timeOfYearText, timeText } from '../html/time.ts';
+import { decisionPath } from './decisions.ts';
 import type { Expiry } from './expiries.ts';
 import { type OperatorDependencies, said } from './operator.ts';
 import { type ProcessState, processesOf, readLastHour } from './processes.ts';
+import { REPAIR_PAGE } from './repair.ts';
 
 function stateText({ state, lastAt }: ProcessState): string {
   switch (state) {
@@ -85,10 +89,12 @@ ${
     : html`${server !== undefined && paragraph(RUNNING.attached(server.attached, replicas))}
 ${replicaChecks().map(paragraph)}`
 }
-${subheading(RUNNING.confirmations)}
-${paragraph(RUNNING.confirmationsThen)}
-${summary(RUNNING.commands.map(([when, command]) => [when, html`<code>${command}</code>`]))}
-${paragraph(RUNNING.commandNeeds)}
+${subheading(DECISIONS.title)}
+${paragraph(DECISIONS.lead)}
+<ul class="nhsuk-list nhsuk-list--bullet">${DECISION_NAMES.map((name) => html`<li>${link(decisionPath(name), DECISIONS.titles[name])}</li>`)}<li>${link(REPAIR_PAGE, REPAIR.title)}</li></ul>
+<h3 class="nhsuk-heading-s">${DECISIONS.dataset}</h3>
+${paragraph(DECISIONS.datasetThen)}
+<p><code>cp-flags confirm dataset ID --by "…" --reason "…"</code></p>
 ${subheading(RUNNING.expires)}
 ${table(RUNNING.expiresCaption, RUNNING.expiresColumns, expiries.map(expiryRow))}`,
       });

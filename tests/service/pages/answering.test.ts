@@ -83,6 +83,7 @@ describe('saying that lookups are answered', () => {
           behind,
           expected: 3,
           held,
+          waiting: all.some(({ ok }) => !ok) ? ['promotion', 'gap'] : [],
           expiries: [],
           now: 0,
         });
@@ -91,7 +92,11 @@ describe('saying that lookups are answered', () => {
         for (const { ok, detail } of all) {
           if (!ok) expect(concerns.map(({ text }) => text)).toContain(detail);
         }
-        for (const { to } of concerns) expect(to.href).toMatch(/^\/operator\/[a-z]+(?:#[a-z]+)?$/);
+        for (const { to } of concerns) {
+          expect(to.href).toMatch(
+            /^\/operator\/(?:[a-z]+(?:#[a-z]+)?|running\/decisions\/[a-z]+)$/,
+          );
+        }
         const silent = known.filter(({ state }) => state === 'silent').length;
         expect(concerns.length).toBeGreaterThanOrEqual(silent);
       }),
@@ -112,6 +117,7 @@ test.each([
       processes,
       behind: 0,
       expected: 1,
+      waiting: [],
       held: 0,
       expiries: [],
       now: 0,

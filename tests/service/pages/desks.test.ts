@@ -187,6 +187,15 @@ const PAGES: Record<string, Entry> = {
   'GET /operator/users/:key': { ...operatorNothing, path: '/operator/users/none' },
   'POST /operator/users/:key': { ...operatorForm, path: '/operator/users/none' },
   'GET /operator/running': operator,
+  'GET /operator/running/decisions/:decision': {
+    ...operator,
+    path: '/operator/running/decisions/promotion',
+  },
+  'POST /operator/running/decisions/:decision': {
+    ...operatorForm,
+    path: '/operator/running/decisions/promotion',
+  },
+  'GET /operator/running/repair': operator,
   'GET /operator/runbook': operator,
 };
 

@@ -1,0 +1,114 @@
+import { randomUUID } from 'node:crypto';
+import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
+import { CONFIRMED } from '#schemas/wording/confirmations.ts';
+import { SEALING } from '#schemas/wording/operations.ts';
+import { VERIFIER } from '#schemas/wording/store.ts';
+import { createAuditStreams, type StreamGap } from '#store/audit-stream/audit-stream.ts';
+import { auditPartitions } from '#store/keys.ts';
+import { isWorkerAtWork } from '#store/trust/server.ts';
+import { CommitFile } from '../audit/log/commit.ts';
+import { streamName } from '../audit/log/entry.ts';
+import type { ConfirmationPlace, Decided } from './confirmations.ts';
+
+const WORDS = CONFIRMED.gap;
+
+/** What is missing between the log and Redis for good, or why nothing is to be accepted. */
+type Gap =
+  | { kind: 'refused'; says: string }
+  | {
+      kind: 'gap';
+      /** The log here. */
+      log: string;
+      gaps: readonly StreamGap[];
+      /** The log here is an older copy of the one that sealed the events. */
+      beyond: { here: number; sealed: number } | undefined;
+      /** The log that sealed the events before, if it was another one. */
+      before: string | undefined;
+    };
+
+const refused = (says: string): { kind: 'refused'; says: string } => ({ kind: 'refused', says });
+
+async function findGap(
+  { connection }: Pick<ConfirmationPlace, 'connection'>,
+  commits: CommitFile,
+): Promise<Gap> {
+  const commit = commits.read();
+  if (commit === undefined) return refused(WORDS.noLog);
+  const streams = createAuditStreams(connection);
+  if ((await streams.dataset()) !== commit.dataset) return refused(WORDS.otherDataset);
+  if ((await streams.pushed()).length > 0) return refused(WORDS.notLost(VERIFIER.pushedOn));
+  const gaps = await streams.gaps(() => commits.readPastGaps()?.numbers ?? []);
+  const back = gaps.find(({ sealed, found }) => found < sealed);
+  if (back !== undefined) return refused(WORDS.back(streamName(back.stream)));
+  const sealedBy = await streams.sealedBy();
+  const beyond = await streams.sealedBeyond(() => commits.size());
+  const before = sealedBy === undefined || sealedBy === commit.id ? undefined : sealedBy;
+  if (gaps.length === 0 && before === undefined && beyond === undefined) {
+    return refused(WORDS.nothing);
+  }
+  return { kind: 'gap', log: commit.id, gaps, beyond, before };
+}
+
+/** What {@link acceptGap} would accept; changes nothing. */
+export async function lookAtGap(
+  place: Pick<ConfirmationPlace, 'connection' | 'auditFolder'>,
+): Promise<Gap> {
+  const commits = CommitFile.openIfThere(place.auditFolder);
+  if (commits === undefined) return refused(SEALING.none(place.auditFolder));
+  try {
+    return await findGap(place, commits);
+  } finally {
+    commits.close();
+  }
+}
+
+/**
+ * Lets sealing continue if events are lost permanently. The log then says which, who answered for it and why, and
+ * verification repeats it.
+ */
+export async function acceptGap(
+  place: Pick<ConfirmationPlace, 'connection' | 'auditFolder'>,
+  named: NamedPerson,
+): Promise<Decided> {
+  const commits = CommitFile.openIfThere(place.auditFolder);
+  if (commits === undefined) return refused(SEALING.none(place.auditFolder));
+  try {
+    const found = await findGap(place, commits);
+    if (found.kind === 'refused') return found;
+    const { log, gaps, beyond } = found;
+    if (beyond !== undefined && (await isWorkerAtWork(place.connection))) {
+      return refused(SEALING.newerAtWork);
+    }
+    const streams = createAuditStreams(place.connection);
+    const record = (detail: Record<string, string | number>) =>
+      streams.append({
+        type: 'audit-gap-accepted',
+        auditId: randomUUID(),
+        by: named.by,
+        detail: { ...detail, ...whyDetail(named) },
+      });
+    const says: string[] = [];
+    // First: with its gaps accepted, an old copy would open the store, and none could be accepted beside it.
+    if (beyond !== undefined) {
+      await record({ log, events: beyond.here, sealed: beyond.sealed });
+      await streams.noteSealedSize({ log, size: beyond.here });
+      says.push(WORDS.beyond(beyond.here, beyond.sealed));
+    }
+    for (const gap of gaps) {
+      const { stream, sealed, found: next } = gap;
+      const [from, to] = [sealed + 1, next - 1];
+      await record({ stream, partition: String(auditPartitions[stream]), from, to });
+      commits.acceptGap(gap);
+      says.push(WORDS.events(from, to, streamName(stream)));
+    }
+    const before = await streams.claim(log);
+    if (before !== log) {
+      await record({ log, before });
+      await streams.adopt(log);
+      says.push(WORDS.adopted);
+    }
+    return { kind: 'done', says: says.join('\n') };
+  } finally {
+    commits.close();
+  }
+}

@@ -1,0 +1,304 @@
+import { randomUUID } from 'node:crypto';
+import type { NamedPerson } from '#schemas/audit/named-person.ts';
+import type { OwnCheck } from '#schemas/status.ts';
+import { CONFIRMED } from '#schemas/wording/confirmations.ts';
+import { SEALING } from '#schemas/wording/operations.ts';
+import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
+import { VERIFIER } from '#schemas/wording/store.ts';
+import { orderOneCopy, readCopyOrder, requireTwoCopies } from '#store/audit-stream/copy-orders.ts';
+import { sealedBeyond } from '#store/audit-stream/sealed-size.ts';
+import { readDataset } from '#store/authorities/dataset.ts';
+import { attachedReplicas, NotReplicated } from '#store/connection/acknowledged.ts';
+import { clockOf } from '#store/connection/clock.ts';
+import { connectionFault } from '#store/connection/connection.ts';
+import { information } from '#store/connection/reply.ts';
+import { SINGLE_FIELD, singleMode } from '#store/connection/single-mode.ts';
+import type { Confirmation } from '#store/errors.ts';
+import { keys } from '#store/keys.ts';
+import { ageOf, lookAtPromotion } from '#store/trust/confirm.ts';
+import type { ReadinessCheck } from '#store/trust/readiness.ts';
+import { orderSingleMode, requireReplicas } from '#store/trust/replica-orders.ts';
+import type { StoreVerifier } from '#store/trust/verifier.ts';
+import { CommitFile } from '../audit/log/commit.ts';
+import { streamName } from '../audit/log/entry.ts';
+import type { StoreConnection } from '../start/redis.ts';
+import { acceptGap, lookAtGap } from './accept-gap.ts';
+import {
+  type ConfirmationPlace,
+  type Decided,
+  decideClock,
+  decideOldCopy,
+  decidePromotion,
+  sealedNumbers,
+  witnessesKnow,
+} from './confirmations.ts';
+
+/** What only a named person decides. */
+export const DECISION_NAMES = [
+  'promotion',
+  'old-copy',
+  'clock',
+  'gap',
+  'replicas',
+  'copy',
+] as const;
+export type DecisionName = (typeof DECISION_NAMES)[number];
+/** What keeps the store closed, or stops the sealing, until somebody decides. */
+export type AwaitedName = Confirmation | 'gap';
+
+/** What there is to decide, in sentences. */
+export type Matter = {
+  kind: 'matter';
+  /** What exactly it is about: a form made for one server, for instance, decides nothing about the next. */
+  subject: string;
+  happened: readonly string[];
+  lost: readonly string[];
+  before: readonly string[];
+  after: readonly string[];
+  submit: string;
+  /** The command that does the same. */
+  command: string;
+};
+type Nothing = { kind: 'nothing'; says: readonly string[] };
+
+export type Decisions = {
+  /** What waits for a named person. */
+  waiting: () => Promise<AwaitedName[]>;
+  look: (name: DecisionName) => Promise<Matter | Nothing>;
+  /** Decides, unless it is no longer about `subject`. Several are done one after the other. */
+  decide: (name: DecisionName, subject: string, named: NamedPerson) => Promise<Decided>;
+  /** Keeps what was done, and gives the name under which {@link said} has it. */
+  keep: (says: string) => string;
+  said: (id: string) => string | undefined;
+};
+
+type DecisionsPlace = ConfirmationPlace & {
+  verifier: StoreVerifier;
+  /** Its writes wait for no replica. */
+  alone: StoreConnection;
+  /** How many replicas answers wait for; 0 if none. */
+  replicas: number;
+  /** Whether AUDIT_COPY is set. */
+  hasCopy: boolean;
+  storeChecks: () => readonly ReadinessCheck[];
+  own: () => readonly OwnCheck[];
+};
+
+const nothing = (...says: string[]): Nothing => ({ kind: 'nothing', says });
+const refused = (says: string): Decided => ({ kind: 'refused', says });
+const isoOf = (at: number): string => new Date(at).toISOString();
+
+const OF_REPLICAS: ReadonlySet<string> = new Set([
+  'replicas',
+  'single-mode',
+  'replica-servers',
+  'sentinels',
+]);
+
+export function createDecisions(place: DecisionsPlace): Decisions {
+  const { verifier, connection, alone, anchor, auditFolder, replicas, hasCopy } = place;
+  const { storeChecks, own } = place;
+  const kept = new Map<string, string>();
+  let turn: Promise<unknown> = Promise.resolve();
+
+  const checkOf = (name: string): OwnCheck | undefined => own().find((each) => each.name === name);
+
+  async function isOurs(): Promise<boolean> {
+    return (await readDataset(connection))?.dataset.id === anchor.dataset()?.id;
+  }
+
+  /** Of a confirmation, while the store verifier says that it would open the store. */
+  const confirmation = (
+    name: Confirmation,
+    matter: Omit<Matter, 'kind' | 'happened' | 'submit' | 'command'>,
+  ): Matter => ({
+    kind: 'matter',
+    happened: [verifier.state.detail],
+    submit: DECISIONS.submit[name],
+    command: `cp-flags confirm ${name}`,
+    ...matter,
+  });
+
+  const looks: Record<DecisionName, () => Promise<Matter | Nothing>> = {
+    async promotion() {
+      const found = await lookAtPromotion(connection, anchor, sealedNumbers(place));
+      if (found.kind === 'too-many') return nothing(CONFIRMED.promotion.tooMany(found.missing));
+      if (found.kind !== 'promoted') return nothing(CONFIRMED.promotion[found.kind]);
+      const { server, missing, lastAlive } = found;
+      const { before, after, lost } = DECISIONS.promotion;
+      return confirmation('promotion', {
+        subject: server,
+        lost: lost(missing, isoOf(lastAlive)),
+        before,
+        after,
+      });
+    },
+    async 'old-copy'() {
+      const { lastAlive } = ageOf(anchor, await clockOf(connection));
+      const known = witnessesKnow(auditFolder);
+      const { before, after, lost } = DECISIONS['old-copy'];
+      return confirmation('old-copy', {
+        subject: `${lastAlive} ${known}`,
+        lost: lost(isoOf(lastAlive), known),
+        before,
+        after,
+      });
+    },
+    clock() {
+      const newest = anchor.newestClock();
+      const { before, after, lost } = DECISIONS.clock;
+      return Promise.resolve(
+        confirmation('clock', {
+          subject: String(newest),
+          lost: lost(isoOf(newest)),
+          before,
+          after,
+        }),
+      );
+    },
+    async gap() {
+      const found = await lookAtGap(place);
+      if (found.kind === 'refused') return nothing(found.says);
+      const { log, gaps, beyond, before } = found;
+      const { lost, happened, before: first, after } = DECISIONS.gap;
+      return {
+        kind: 'matter',
+        subject: JSON.stringify([log, before, beyond, gaps]),
+        happened: [
+          beyond === undefined ? happened : SEALING.oldLog(beyond),
+          ...(before === undefined ? [] : [SEALING.otherLog]),
+        ],
+        lost: [
+          ...(beyond === undefined ? [] : [lost.beyond(beyond.here, beyond.sealed)]),
+          ...gaps.map((gap) => lost.events(gap.sealed + 1, gap.found - 1, streamName(gap.stream))),
+          ...(before === undefined ? [] : [lost.otherLog]),
+        ],
+        before: first,
+        after,
+        submit: DECISIONS.submit.gap,
+        command: 'cp-flags audit accept-gap',
+      };
+    },
+    async replicas() {
+      const words = DECISIONS.replicas;
+      if (replicas === 0) return nothing(words.none);
+      const [single, info] = await Promise.all([
+        connection.hget(keys.dataset, SINGLE_FIELD),
+        connection.info('replication'),
+      ]);
+      const attached = attachedReplicas(information(info)).length;
+      const isSingle = singleMode(single) !== undefined;
+      const { submit, before, after } = words[isSingle ? 'end' : 'order'];
+      return {
+        kind: 'matter',
+        subject: isSingle ? 'end' : 'order',
+        happened: storeChecks()
+          .filter(({ name }) => OF_REPLICAS.has(name))
+          .map(({ detail }) => detail),
+        lost: isSingle ? words.end.lost(attached, replicas) : words.order.lost,
+        before,
+        after,
+        submit,
+        command: `cp-flags replicas ${isSingle ? 'require' : 'single'}`,
+      };
+    },
+    async copy() {
+      const words = DECISIONS.copy;
+      const order = await readCopyOrder(connection);
+      if (order.kind === 'none' && !hasCopy) return nothing(words.none);
+      const isSingle = order.kind === 'single';
+      const { submit, lost, before, after } = words[isSingle ? 'end' : 'order'];
+      const checks = ['audit-copy', 'worker-state', 'audit-sealed'];
+      return {
+        kind: 'matter',
+        subject: isSingle ? 'end' : 'order',
+        happened: checks.flatMap((name) => checkOf(name)?.detail ?? []),
+        lost,
+        before,
+        after,
+        submit,
+        command: `cp-flags audit copy ${isSingle ? 'require' : 'single'}`,
+      };
+    },
+  };
+
+  const isConfirmation = (name: DecisionName): name is Confirmation =>
+    name === 'promotion' || name === 'old-copy' || name === 'clock';
+
+  async function look(name: DecisionName): Promise<Matter | Nothing> {
+    if (isConfirmation(name) && verifier.state.confirmation !== name) {
+      return nothing(DECISIONS.nothing, verifier.state.detail);
+    }
+    return looks[name]();
+  }
+
+  const ordered = (isNew: boolean, words: { done: string; already: string }): Decided =>
+    isNew ? { kind: 'done', says: words.done } : refused(words.already);
+
+  const acts: Record<DecisionName, (named: NamedPerson, subject: string) => Promise<Decided>> = {
+    promotion: (named) => decidePromotion(place, named),
+    'old-copy': (named) => decideOldCopy(place, named),
+    clock: (named) => decideClock(place, named),
+    gap: (named) => acceptGap(place, named),
+    replicas: async (named, subject) =>
+      subject === 'order'
+        ? ordered(await orderSingleMode(alone, anchor, replicas, named), DECISIONS.replicas.order)
+        : ordered(await requireReplicas(connection, named), DECISIONS.replicas.end),
+    copy: async (named, subject) =>
+      subject === 'order'
+        ? ordered(await orderOneCopy(connection, named), DECISIONS.copy.order)
+        : ordered(await requireTwoCopies(connection, named), DECISIONS.copy.end),
+  };
+
+  /** As the commands are, all but those that need Redis alone are refused on an old copy of the log. */
+  async function whyNot(name: DecisionName): Promise<string | undefined> {
+    if (!(await isOurs())) return DECISIONS.otherDataset;
+    if (name !== 'promotion' && name !== 'clock') return undefined;
+    const beyond = await sealedBeyond(connection, () => CommitFile.sizeIfThere(auditFolder));
+    return beyond && SEALING.oldLog(beyond);
+  }
+
+  async function act(name: DecisionName, subject: string, named: NamedPerson): Promise<Decided> {
+    try {
+      const problem = await whyNot(name);
+      if (problem !== undefined) return refused(problem);
+      const matter = await look(name);
+      if (matter.kind === 'nothing') return refused(matter.says.join(' '));
+      if (matter.subject !== subject) return refused(DECISIONS.changed);
+      const decided = await acts[name](named, subject);
+      // At once, rather than when the store verifier has rested.
+      if (decided.kind === 'done') void verifier.look();
+      return decided;
+    } catch (error) {
+      const why = error instanceof NotReplicated ? error.message : connectionFault(error);
+      if (why === undefined) throw error;
+      return refused(why);
+    }
+  }
+
+  return {
+    async waiting() {
+      const { opened, detail, confirmation: awaited } = verifier.state;
+      const sealing = checkOf('audit-sealed')?.ok !== false;
+      const isGap =
+        (!opened || !sealing) &&
+        detail !== VERIFIER.keptByAnother &&
+        (await lookAtGap(place).catch(() => undefined))?.kind === 'gap';
+      return [...(awaited === undefined ? [] : [awaited]), ...(isGap ? (['gap'] as const) : [])];
+    },
+    look,
+    decide(name, subject, named) {
+      const mine = turn.then(() => act(name, subject, named));
+      turn = mine.catch(() => undefined);
+      return mine;
+    },
+    keep(says) {
+      const id = randomUUID();
+      // One at a time is enough for the page that follows an act.
+      kept.clear();
+      kept.set(id, says);
+      return id;
+    },
+    said: (id) => kept.get(id),
+  };
+}
