@@ -274,7 +274,7 @@ export function createSessionEndings(
       const chosen = digest(JSON.stringify([of, choice]));
       // A digest has no blank.
       const given = `${at} ${chosen}`;
-      const first = await redis.set(keys.once(digest(of)), given, 'PX', keepMs, 'NX', 'GET');
+      const first = await marks.set(keys.once(digest(of)), given, 'PX', keepMs, 'NX', 'GET');
       if (first === null) return 'first';
       const [firstAt, what] = first.split(' ');
       return what === chosen && Math.abs(at - Number(firstAt)) <= againMs ? 'again' : 'refused';

@@ -530,8 +530,8 @@ export const OFFICER_HOLDS = {
 
 /** What is done to the audit only on the machine of a worker. */
 export const OFFICER_BY_COMMAND = {
-  title: 'What is done by command only',
-  lead: 'The team that runs this service does this on the machine of a worker. They give the name of the person who decided, and the audit records it.',
+  title: 'What the team that runs this service does',
+  lead: 'They do this on the machine of a worker. They give the name of the person who decided, and the audit records it.',
   key: 'Change the key that signs the record',
   keys: 'The record is signed with',
   noKeys: 'This process does not have the key.',
@@ -540,7 +540,7 @@ export const OFFICER_BY_COMMAND = {
   gap: 'Accept that events are lost',
   noGap: 'No events are missing between the store and the record.',
   gapThen:
-    'Only when neither the store nor the record can be brought back from a copy. The team finds that out on the machines. You decide with them, and they give your name.',
+    'Only when neither the store nor the record can be brought back from a copy. The team finds that out on the machines. You decide with them. They then do it on a page of theirs, or by this command, and give your name.',
   index: 'Make the index for searches again',
   indexed: (time: string) => `Searches cover everything that was recorded before ${time}.`,
   indexing: 'The index is being built, so a search may miss events.',

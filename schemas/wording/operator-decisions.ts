@@ -79,6 +79,8 @@ export const DECISIONS = {
     after: ['Ask every council for its newest file.'],
   },
   gap: {
+    agreedBy: 'Which Guardian or privacy officer decided this with you?',
+    agreedByHint: 'Enter their name and job. This is recorded in the audit.',
     lost: {
       events: (from: number, to: number, stream: string) =>
         from === to
@@ -92,7 +94,7 @@ export const DECISIONS = {
     happened: 'The audit log and Redis do not continue each other, so nothing more is sealed.',
     before: [
       'Can Redis or the log be restored from a newer copy? Is AUDIT_DIR the folder of the worker that ran last? Then do not accept this: correct it, and nothing is lost.',
-      'Has the privacy officer agreed? Every verification repeats from then on which events are missing, who accepted that and why.',
+      'Has a Guardian or privacy officer of this service decided it with you? Every verification repeats from then on which events are missing, who accepted that and why.',
     ],
     after: [
       'Give the privacy officer the numbers of the events that are lost.',

@@ -86,7 +86,10 @@ export async function repair(configuration: Configuration, options: RepairOption
         );
       }
       // Lost events cannot be repaired, and the store stays closed.
-      const gaps = await streams.gaps(() => commits?.readPastGaps()?.numbers ?? []);
+      const gaps = await streams.gaps(
+        () => commits?.readPastGaps()?.numbers ?? [],
+        commits?.acceptedGaps(),
+      );
       const gone = gaps.length === 0 ? undefined : gapsText(gaps);
       if (who === undefined) {
         if (found > 0) console.log('Repaired with --by NAME --reason TEXT.');

@@ -37,7 +37,8 @@ async function findGap(
   const streams = createAuditStreams(connection);
   if ((await streams.dataset()) !== commit.dataset) return refused(WORDS.otherDataset);
   if ((await streams.pushed()).length > 0) return refused(WORDS.notLost(VERIFIER.pushedOn));
-  const gaps = await streams.gaps(() => commits.readPastGaps()?.numbers ?? []);
+  const sealed = (): readonly number[] => commits.readPastGaps()?.numbers ?? [];
+  const gaps = await streams.gaps(sealed, commits.acceptedGaps());
   const back = gaps.find(({ sealed, found }) => found < sealed);
   if (back !== undefined) return refused(WORDS.back(streamName(back.stream)));
   const sealedBy = await streams.sealedBy();
@@ -65,10 +66,13 @@ export async function lookAtGap(
 /**
  * Lets sealing continue if events are lost permanently. The log then says which, who answered for it and why, and
  * verification repeats it.
+ *
+ * @param agreedBy the Guardian or privacy officer who decided it too
  */
 export async function acceptGap(
   place: Pick<ConfirmationPlace, 'connection' | 'auditFolder'>,
   named: NamedPerson,
+  agreedBy?: string,
 ): Promise<Decided> {
   const commits = CommitFile.openIfThere(place.auditFolder);
   if (commits === undefined) return refused(SEALING.none(place.auditFolder));
@@ -85,7 +89,7 @@ export async function acceptGap(
         type: 'audit-gap-accepted',
         auditId: randomUUID(),
         by: named.by,
-        detail: { ...detail, ...whyDetail(named) },
+        detail: { ...detail, ...whyDetail(named), ...(agreedBy !== undefined && { agreedBy }) },
       });
     const says: string[] = [];
     // First: with its gaps accepted, an old copy would open the store, and none could be accepted beside it.

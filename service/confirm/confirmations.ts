@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import type { NamedPerson } from '#schemas/audit/named-person.ts';
 import { CONFIRMED } from '#schemas/wording/confirmations.ts';
 import { WITNESSING } from '#schemas/wording/operations.ts';
@@ -5,14 +6,13 @@ import type { Anchor } from '#store/trust/anchor.ts';
 import { confirmClock, confirmOldCopy, confirmPromotion } from '#store/trust/confirm.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { sealedRange } from '../audit/log/sealed.ts';
-import type { StoreConnection } from '../start/redis.ts';
 
 /** The result of what a named person ordered, in sentences. */
 export type Decided = { kind: 'done' | 'refused'; says: string };
 
 /** What a confirmation works on. */
 export type ConfirmationPlace = {
-  connection: StoreConnection;
+  connection: Redis;
   anchor: Anchor;
   /** Folder of the sealed log. */
   auditFolder: string;
@@ -32,7 +32,7 @@ export function sealedNumbers({
 
 /** What witnesses know of a newer log than the one here, in sentences; empty if they know of none. */
 export const witnessesKnow = (auditFolder: string): string =>
-  CommitFile.contradictionsIfThere(auditFolder)
+  (CommitFile.lookIfThere(auditFolder, (commits) => commits.contradictions()) ?? [])
     .map(({ name, size, ours }) => WITNESSING.contradicted(name, size, ours))
     .join(' ');
 

@@ -22,13 +22,8 @@ export async function findDamage({
   lists: Pick<AccessLists, 'damaged' | 'failure'>;
 }): Promise<DamageFound> {
   const pushed = await createAuditStreams(connection).pushed();
-  const commits = CommitFile.openIfThere(auditFolder);
-  let entries = 0;
-  try {
-    for (const { count } of commits?.foreignByStream() ?? []) entries += count;
-  } finally {
-    commits?.close();
-  }
+  const foreign = CommitFile.lookIfThere(auditFolder, (commits) => commits.foreignByStream()) ?? [];
+  const entries = foreign.reduce((sum, { count }) => sum + count, 0);
   return {
     damage: [
       ...pushed.map((stream) => ({

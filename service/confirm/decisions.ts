@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Redis } from 'ioredis';
 import type { NamedPerson } from '#schemas/audit/named-person.ts';
 import type { OwnCheck } from '#schemas/status.ts';
 import { CONFIRMED } from '#schemas/wording/confirmations.ts';
@@ -21,7 +22,6 @@ import { orderSingleMode, requireReplicas } from '#store/trust/replica-orders.ts
 import type { StoreVerifier } from '#store/trust/verifier.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { streamName } from '../audit/log/entry.ts';
-import type { StoreConnection } from '../start/redis.ts';
 import { acceptGap, lookAtGap } from './accept-gap.ts';
 import {
   type ConfirmationPlace,
@@ -61,12 +61,15 @@ export type Matter = {
 };
 type Nothing = { kind: 'nothing'; says: readonly string[] };
 
+/** Who decides; for what needs it also who agreed. */
+export type DecidingPerson = NamedPerson & { agreedBy?: string };
+
 export type Decisions = {
   /** What waits for a named person. */
   waiting: () => Promise<AwaitedName[]>;
   look: (name: DecisionName) => Promise<Matter | Nothing>;
   /** Decides, unless it is no longer about `subject`. Several are done one after the other. */
-  decide: (name: DecisionName, subject: string, named: NamedPerson) => Promise<Decided>;
+  decide: (name: DecisionName, subject: string, named: DecidingPerson) => Promise<Decided>;
   /** Keeps what was done, and gives the name under which {@link said} has it. */
   keep: (says: string) => string;
   said: (id: string) => string | undefined;
@@ -75,7 +78,7 @@ export type Decisions = {
 type DecisionsPlace = ConfirmationPlace & {
   verifier: StoreVerifier;
   /** Its writes wait for no replica. */
-  alone: StoreConnection;
+  alone: Redis;
   /** How many replicas answers wait for; 0 if none. */
   replicas: number;
   /** Whether AUDIT_COPY is set. */
@@ -235,11 +238,11 @@ export function createDecisions(place: DecisionsPlace): Decisions {
   const ordered = (isNew: boolean, words: { done: string; already: string }): Decided =>
     isNew ? { kind: 'done', says: words.done } : refused(words.already);
 
-  const acts: Record<DecisionName, (named: NamedPerson, subject: string) => Promise<Decided>> = {
+  const acts: Record<DecisionName, (named: DecidingPerson, subject: string) => Promise<Decided>> = {
     promotion: (named) => decidePromotion(place, named),
     'old-copy': (named) => decideOldCopy(place, named),
     clock: (named) => decideClock(place, named),
-    gap: (named) => acceptGap(place, named),
+    gap: ({ agreedBy, ...named }) => acceptGap(place, named, agreedBy),
     replicas: async (named, subject) =>
       subject === 'order'
         ? ordered(await orderSingleMode(alone, anchor, replicas, named), DECISIONS.replicas.order)
@@ -258,7 +261,7 @@ export function createDecisions(place: DecisionsPlace): Decisions {
     return beyond && SEALING.oldLog(beyond);
   }
 
-  async function act(name: DecisionName, subject: string, named: NamedPerson): Promise<Decided> {
+  async function act(name: DecisionName, subject: string, named: DecidingPerson): Promise<Decided> {
     try {
       const problem = await whyNot(name);
       if (problem !== undefined) return refused(problem);

@@ -71,6 +71,18 @@ export async function streamStates(redis: Redis): Promise<StreamState[]> {
   });
 }
 
+const numberOf = (raw: RawEntry): number => Number(idOf(raw).slice(2));
+
+const isAccepted = (
+  accepted: readonly StreamGap[],
+  of: number,
+  next: number,
+  number: number,
+): boolean =>
+  accepted.some(
+    ({ stream, sealed, found }) => stream === of && sealed === next - 1 && found === number,
+  );
+
 /**
  * The audit streams as the worker works on them; a list by stream is in the order of `auditPartitions`.
  *
@@ -108,6 +120,29 @@ export function createAuditStreams(redis: Redis, replicated = false) {
     return read;
   }
 
+  /** The first gap after an event that is there. */
+  async function gapAfter(
+    stream: number,
+    from: number,
+    last: number,
+    accepted: readonly StreamGap[],
+  ): Promise<StreamGap | undefined> {
+    let next = from;
+    for (;;) {
+      const [held = []] = await entries([{ stream, from: next }], ENTRIES_A_READ);
+      for (const raw of held) {
+        const found = numberOf(raw);
+        if (found !== next && !isAccepted(accepted, stream, next, found)) {
+          return { stream, sealed: next - 1, found };
+        }
+        next = found + 1;
+      }
+      if (held.length > 0) continue;
+      const isWhole = next > last || isAccepted(accepted, stream, next, last + 1);
+      return isWhole ? undefined : { stream, sealed: next - 1, found: last + 1 };
+    }
+  }
+
   return {
     /** Whether there is a Redis to ask. */
     get reachable(): boolean {
@@ -141,11 +176,13 @@ export function createAuditStreams(redis: Redis, replicated = false) {
      * `mostBytes`.
      *
      * @param last what {@link numbers} said
+     * @param accepted gaps that somebody has answered for: reading continues after them
      */
     async read(
       sealed: readonly number[],
       last: readonly number[],
       { mostEvents, mostBytes }: { mostEvents: number; mostBytes: number },
+      accepted: readonly StreamGap[] = [],
     ): Promise<StreamBatch> {
       const batch: StreamBatch = { events: [], unreadable: [], more: false, gaps: [] };
       let bytes = 0;
@@ -163,8 +200,12 @@ export function createAuditStreams(redis: Redis, replicated = false) {
         for (const [i, { stream, from }] of round.entries()) {
           const held = replies[i] ?? [];
           let next = from;
+          let taken = 0;
           for (const raw of held) {
-            if (idOf(raw) !== `0-${next}`) break;
+            const number = numberOf(raw);
+            if (number !== next && !isAccepted(accepted, stream, next, number)) break;
+            next = number;
+            taken++;
             const found = sealable(stream, next, raw, readLookup);
             const isForged = found?.act !== undefined && !(await isActKept(redis, found.act));
             const readable = isForged ? undefined : found;
@@ -174,11 +215,12 @@ export function createAuditStreams(redis: Redis, replicated = false) {
             if (readable === undefined) batch.unreadable.push({ stream, number: next });
             next++;
           }
-          const missing = held[next - from];
+          const missing = held[taken];
           if (missing !== undefined || held.length === 0) {
-            const found =
-              missing === undefined ? (last[stream] ?? 0) + 1 : Number(idOf(missing).slice(2));
-            batch.gaps.push({ stream, sealed: next - 1, found });
+            const found = missing === undefined ? (last[stream] ?? 0) + 1 : numberOf(missing);
+            if (!isAccepted(accepted, stream, next, found)) {
+              batch.gaps.push({ stream, sealed: next - 1, found });
+            }
           } else if (next <= (last[stream] ?? 0)) {
             unfinished.push({ stream, from: next });
           }
@@ -204,23 +246,35 @@ export function createAuditStreams(redis: Redis, replicated = false) {
     },
 
     /**
-     * Streams whose next event is not the one after those sealed, or that ended before it.
+     * Streams whose events do not follow those sealed without a gap, or that ended before them: the first gap of each.
      *
      * @param readSealed is asked before and after: what was sealed and trimmed in the meantime is not missing
+     * @param accepted gaps that somebody has answered for
      */
-    async gaps(readSealed: () => readonly number[]): Promise<StreamGap[]> {
+    async gaps(
+      readSealed: () => readonly number[],
+      accepted: readonly StreamGap[] = [],
+    ): Promise<StreamGap[]> {
       const sealed = readSealed();
-      const last = await numbers();
+      const states = await streamStates(redis);
+      const last = states.map((state) => state.last);
       const wanted = auditPartitions.flatMap((_, stream) => {
         const from = (sealed[stream] ?? 0) + 1;
         return (last[stream] ?? 0) >= from ? [{ stream, from }] : [];
       });
       const replies = await entries(wanted, 1);
-      const later = wanted.flatMap(({ stream, from }, i) => {
+      const later: StreamGap[] = [];
+      for (const [i, { stream, from }] of wanted.entries()) {
+        const end = last[stream] ?? 0;
         const first = replies[i]?.[0];
-        const found = first === undefined ? (last[stream] ?? 0) + 1 : Number(idOf(first).slice(2));
-        return found === from ? [] : [{ stream, sealed: from - 1, found }];
-      });
+        const found = first === undefined ? end + 1 : numberOf(first);
+        if (found !== from) later.push({ stream, sealed: from - 1, found });
+        // Events before a gap are not sealed, so it may come later than right after what is.
+        else if ((states[stream]?.held ?? 0) <= end - from) {
+          const gap = await gapAfter(stream, from, end, accepted);
+          if (gap !== undefined) later.push(gap);
+        }
+      }
       const back = auditPartitions.flatMap((_, stream) => {
         const [after, found] = [sealed[stream] ?? 0, last[stream] ?? 0];
         return found < after ? [{ stream, sealed: after, found }] : [];

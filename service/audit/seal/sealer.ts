@@ -283,10 +283,9 @@ export function createSealer(options: SealerOptions) {
     if (copy !== undefined) await keepCopy(writer, copy);
     if (notedSize === undefined) await requireNewest(writer);
     const last = await readNumbers();
-    const batch = await streams.read(sealedNumbers(writer), last, {
-      mostEvents: EVENTS_A_BATCH,
-      mostBytes: BYTES_A_BATCH,
-    });
+    const most = { mostEvents: EVENTS_A_BATCH, mostBytes: BYTES_A_BATCH };
+    const accepted = writer.commits.acceptedGaps();
+    const batch = await streams.read(sealedNumbers(writer), last, most, accepted);
     if (batch.gaps.length > 0) {
       // Its successor seals what it misses.
       if (copy !== undefined && (await streams.isReplaced(copy))) throw new LeaseLost();

@@ -5,11 +5,11 @@ import type { RouteContext } from '../../http/route.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { OPERATOR_DESK } from '../desk/desks.ts';
 import { type AtDesk, deskAct, deskMessage, guardedDesk } from '../desk/guarded-desk.ts';
-import { reasonField } from '../desk/parts.ts';
+import { reasonField, textField } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, buttonLink, type FieldError, heading, link, paragraph } from '../html/parts.ts';
-import { type OperatorDependencies, readWhy, said } from './operator.ts';
+import { type OperatorDependencies, readName, readWhy, said } from './operator.ts';
 
 const DECISION_PAGE = '/operator/running/decisions/:decision';
 const FORM = 'operator-decision';
@@ -42,6 +42,7 @@ function beside(name: DecisionName): Html | false {
 }
 
 type Shown = {
+  agreedBy?: string | undefined;
   reason?: string | undefined;
   errors?: readonly FieldError[];
   done?: string | undefined;
@@ -51,7 +52,7 @@ const matterForm = (
   { hidden }: AtDesk,
   name: DecisionName,
   { subject, happened, lost, before, after, submit }: Matter,
-  { reason, errors = [] }: Shown,
+  { reason, agreedBy, errors = [] }: Shown,
 ): Html => html`<div class="nhsuk-lede-text">${happened.map((each) => paragraph(said(each)))}</div>
 ${list(DECISIONS.lost, lost)}
 ${list(DECISIONS.before, before)}
@@ -59,6 +60,7 @@ ${list(DECISIONS.after, after)}
 <form method="post" action="${decisionPath(name)}" novalidate>
 <h2 class="nhsuk-heading-m">${DECISIONS.decide}</h2>
 ${hidden(FORM)}<input type="hidden" name="subject" value="${subject}">
+${name === 'gap' && textField({ name: 'agreedBy', label: DECISIONS.gap.agreedBy, hint: DECISIONS.gap.agreedByHint, value: agreedBy, errors, width: 30 })}
 ${reasonField(reason, errors)}
 ${button(submit)}
 </form>`;
@@ -115,12 +117,23 @@ export const operatorDecide: Mountable<OperatorDependencies> = {
       const name = nameOf(c);
       if (name === undefined) return at.notFound();
       const reason = readWhy(fields.get('reason'));
-      if (reason.kind === 'wrong') {
-        const shown = { reason: fields.get('reason'), errors: reason.errors };
-        return decisionPage(dependencies, at, name, shown);
+      const agreed = name === 'gap' ? readName('agreedBy', fields.get('agreedBy')) : undefined;
+      if (reason.kind === 'wrong' || agreed?.kind === 'wrong') {
+        return decisionPage(dependencies, at, name, {
+          reason: fields.get('reason'),
+          agreedBy: fields.get('agreedBy'),
+          errors: [
+            ...(agreed?.kind === 'wrong' ? agreed.errors : []),
+            ...(reason.kind === 'wrong' ? reason.errors : []),
+          ],
+        });
       }
       const subject = fields.get('subject') ?? '';
-      const decided = await decisions.decide(name, subject, at.named(reason.value));
+      const named = {
+        ...at.named(reason.value),
+        ...(agreed !== undefined && { agreedBy: agreed.value }),
+      };
+      const decided = await decisions.decide(name, subject, named);
       const path = decisionPath(name);
       return decided.kind === 'done'
         ? redirect(`${path}?done=${decisions.keep(decided.says)}`)

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +11,8 @@ import { sealedRange } from '#service/audit/log/sealed.ts';
 import { repair } from '#service/cli/repair.ts';
 import { startService } from '#service/main.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
+import { streamStates } from '#store/audit-stream/audit-stream.ts';
+import { FUNCTIONS } from '#store/functions/functions.ts';
 import { keys } from '#store/keys.ts';
 import { createStore } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
@@ -71,8 +74,12 @@ async function askedOnFirstPage(
 }
 
 /** Decides, and returns what the next page says. */
-async function decide(operator: Visitor, name: string): Promise<string> {
-  const sent = await operator.send(pageOf(name), REASON);
+async function decide(
+  operator: Visitor,
+  name: string,
+  typed: Record<string, string> = {},
+): Promise<string> {
+  const sent = await operator.send(pageOf(name), { ...REASON, ...typed });
   expect([sent.status, wordsOf(sent)]).toEqual([303, '']);
   return wordsOf(await operator.get(locationOf(sent)));
 }
@@ -133,27 +140,30 @@ test('an old copy of the data folder is confirmed on a page that repeats what wi
 test('audit events that are lost for good are accepted on a page that names them, and sealing continues', async () => {
   const folder = join(service.dataDir, 'audit');
   await until(() => (sealedRange(folder)?.numbers.at(-1) ?? 0) > 0, 'the log');
-  const sealed = sealedRange(folder)?.numbers.at(-1) ?? 0;
-  await service.admin.call(
-    'XSETID',
-    keys.audit('system'),
-    `0-${sealed + 90}`,
-    'ENTRIESADDED',
-    sealed + 90,
-  );
-  await service.store.appendEvent({
-    type: 'authority-set',
-    auditId: '00000000-0000-4000-8000-000000000001',
-    by: 'test',
-    detail: {},
-  });
+  const stream = keys.audit('system');
+  const event = (auditId: string): string =>
+    JSON.stringify({ type: 'authority-set', auditId, by: 'test', detail: {} });
+  const [known] = await streamStates(service.admin).then((states) => states.slice(-1));
+  const used = (known?.last ?? 0) + 90;
+  // One event before the gap, which is not sealed because of it.
+  await service.admin
+    .multi()
+    .fcall(FUNCTIONS.appendEvent, 1, stream, event(randomUUID()))
+    .call('XSETID', stream, `0-${used}`, 'ENTRIESADDED', used)
+    .fcall(FUNCTIONS.appendEvent, 1, stream, event(randomUUID()))
+    .exec();
   await askedOnFirstPage(visitor, 'gap');
   expect(wordsOf(await visitor.get(pageOf('gap')))).toMatch(
     /Events \d+ to \d+ of .* are in neither Redis nor the log/,
   );
-  expect(await decide(visitor, 'gap')).toContain('are lost.');
+  expect((await visitor.send(pageOf('gap'), REASON)).status).toBe(400);
+  const agreedBy = 'B. Guardian, Caldicott Guardian';
+  expect(await decide(visitor, 'gap', { agreedBy })).toContain('are lost.');
   await until(isAnswered, 'an answer');
-  expect(await eventsOf('audit-gap-accepted')).toMatchObject([byOperator]);
+  await until(() => (sealedRange(folder)?.numbers.at(-1) ?? 0) > used, 'events being sealed again');
+  expect(await eventsOf('audit-gap-accepted')).toMatchObject([
+    { ...byOperator, detail: { ...byOperator.detail, agreedBy } },
+  ]);
 });
 
 /** A service on a Redis of its own, and what its lookups and pages need. */

@@ -8,7 +8,9 @@ import { readConfiguration } from '#schemas/configuration.ts';
 import { userKeyOf } from '#schemas/people/identity.ts';
 import { DESK, DESKS } from '#schemas/wording/desk.ts';
 import { ANSWERING, BLOCKED, HELD, OPERATOR, RUNNING } from '#schemas/wording/operator.ts';
+import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
 import { DEMO_ISSUER } from '#service/admission/demo-issuer.ts';
+import { DECISION_NAMES } from '#service/confirm/decisions.ts';
 import { startService } from '#service/main.ts';
 import { localIdOf, MeshFile, type Sent } from '#service/mesh/mesh-file.ts';
 import { DESK_PAGES } from '#service/pages/desk-pages.ts';
@@ -661,13 +663,19 @@ test('every page stays below 100 kB with 153 councils', async () => {
 });
 
 test('everything that runs is shown with its version, and everything that expires with its date', async () => {
-  const words = wordsOf(await visitor.get('/operator/running'));
+  const page = await visitor.get('/operator/running');
+  const words = wordsOf(page);
   expect(words).toContain(process.versions.node);
   expect(words).toContain(process.versions.openssl);
   expect(words).toMatch(/Redis [\d.]+\./);
   expect(words).toContain('SESSION_KEYS_FILE');
   expect(words).toContain(RUNNING.noReplicas);
-  expect(words).toContain('cp-flags confirm promotion');
+  expect(words).toContain('cp-flags confirm dataset ID');
+  for (const name of DECISION_NAMES) {
+    const path = `/operator/running/decisions/${name}`;
+    expect(page.text).toContain(`href="${path}"`);
+    expect((await visitor.get(path)).heading).toBe(DECISIONS.titles[name]);
+  }
   expect(words).toContain(HELD.title);
 });
 
