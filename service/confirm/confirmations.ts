@@ -1,7 +1,7 @@
-import type { Redis } from 'ioredis';
 import type { NamedPerson } from '#schemas/audit/named-person.ts';
 import { CONFIRMED } from '#schemas/wording/confirmations.ts';
 import { WITNESSING } from '#schemas/wording/operations.ts';
+import type { connectStore } from '#store/connection/connection.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { confirmClock, confirmOldCopy, confirmPromotion } from '#store/trust/confirm.ts';
 import { CommitFile } from '../audit/log/commit.ts';
@@ -12,7 +12,7 @@ export type Decided = { kind: 'done' | 'refused'; says: string };
 
 /** What a confirmation works on. */
 export type ConfirmationPlace = {
-  connection: Redis;
+  connection: ReturnType<typeof connectStore>;
   anchor: Anchor;
   /** Folder of the sealed log. */
   auditFolder: string;

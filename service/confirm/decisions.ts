@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
 import type { NamedPerson } from '#schemas/audit/named-person.ts';
 import type { OwnCheck } from '#schemas/status.ts';
 import { CONFIRMED } from '#schemas/wording/confirmations.ts';
@@ -9,16 +8,13 @@ import { VERIFIER } from '#schemas/wording/store.ts';
 import { orderOneCopy, readCopyOrder, requireTwoCopies } from '#store/audit-stream/copy-orders.ts';
 import { sealedBeyond } from '#store/audit-stream/sealed-size.ts';
 import { readDataset } from '#store/authorities/dataset.ts';
-import { attachedReplicas, NotReplicated } from '#store/connection/acknowledged.ts';
+import { NotReplicated } from '#store/connection/acknowledged.ts';
 import { clockOf } from '#store/connection/clock.ts';
 import { connectionFault } from '#store/connection/connection.ts';
-import { information } from '#store/connection/reply.ts';
-import { SINGLE_FIELD, singleMode } from '#store/connection/single-mode.ts';
 import type { Confirmation } from '#store/errors.ts';
-import { keys } from '#store/keys.ts';
 import { ageOf, lookAtPromotion } from '#store/trust/confirm.ts';
 import type { ReadinessCheck } from '#store/trust/readiness.ts';
-import { orderSingleMode, requireReplicas } from '#store/trust/replica-orders.ts';
+import { orderSingleMode, replicasNow, requireReplicas } from '#store/trust/replica-orders.ts';
 import type { StoreVerifier } from '#store/trust/verifier.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { streamName } from '../audit/log/entry.ts';
@@ -62,7 +58,7 @@ export type Matter = {
 type Nothing = { kind: 'nothing'; says: readonly string[] };
 
 /** Who decides; for what needs it also who agreed. */
-export type DecidingPerson = NamedPerson & { agreedBy?: string };
+type DecidingPerson = NamedPerson & { agreedBy?: string };
 
 export type Decisions = {
   /** What waits for a named person. */
@@ -78,7 +74,7 @@ export type Decisions = {
 type DecisionsPlace = ConfirmationPlace & {
   verifier: StoreVerifier;
   /** Its writes wait for no replica. */
-  alone: Redis;
+  alone: ConfirmationPlace['connection'];
   /** How many replicas answers wait for; 0 if none. */
   replicas: number;
   /** Whether AUDIT_COPY is set. */
@@ -185,12 +181,7 @@ export function createDecisions(place: DecisionsPlace): Decisions {
     async replicas() {
       const words = DECISIONS.replicas;
       if (replicas === 0) return nothing(words.none);
-      const [single, info] = await Promise.all([
-        connection.hget(keys.dataset, SINGLE_FIELD),
-        connection.info('replication'),
-      ]);
-      const attached = attachedReplicas(information(info)).length;
-      const isSingle = singleMode(single) !== undefined;
+      const { isSingle, attached } = await replicasNow(connection);
       const { submit, before, after } = words[isSingle ? 'end' : 'order'];
       return {
         kind: 'matter',

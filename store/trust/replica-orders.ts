@@ -62,6 +62,18 @@ export async function requireReplicas(redis: Redis, named: NamedPerson): Promise
   return true;
 }
 
+/** Whether single mode is ordered, and how many replicas are attached. */
+export async function replicasNow(redis: Redis): Promise<{ isSingle: boolean; attached: number }> {
+  const [order, info] = await Promise.all([
+    redis.hget(keys.dataset, SINGLE_FIELD),
+    redis.info('replication'),
+  ]);
+  return {
+    isSingle: singleMode(order) !== undefined,
+    attached: attachedReplicas(information(info)).length,
+  };
+}
+
 type ReplicaChanged = { kind: 'changed'; kept: boolean } | { kind: 'primary' | 'not-in-step' };
 
 /**
