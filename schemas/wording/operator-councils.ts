@@ -176,6 +176,8 @@ export const EXPECTED = {
   thenNamed: (expected: number) => `Lookups will then count ${counted(expected, 'council')}.`,
   dropsBelow: (least: string) =>
     `Fewer than ${least} of the councils would be up to date. From then on nobody is told that there is no plan: every such lookup is “Could not check”. Plans are still shown.`,
+  begins:
+    'Now no list is set, so nobody is told that there is no plan. After this change they are told so.',
   risesAbove:
     'Now too few councils are up to date, so nobody is told that there is no plan. After this change they are told so. Make it only if the councils that leave have really left, and not to end the warning.',
   leavesWith: (name: string, plans: number) =>

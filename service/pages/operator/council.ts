@@ -130,6 +130,7 @@ function readColumns(text: string): ReadValue {
 }
 
 function readValue(field: Field, text: string, held: string): ReadValue {
+  if (text === held && text !== '') return read(held);
   if (isBreaker(field)) return readBreaker(field, text);
   switch (field) {
     case 'name':
@@ -141,7 +142,7 @@ function readValue(field: Field, text: string, held: string): ReadValue {
     case 'hours':
       return text === '' ? read('') : byRule(officeHoursSchema, text);
     case 'emergency':
-      return held !== '' && text === held ? read(held) : byRule(councilPhoneSchema, text);
+      return byRule(councilPhoneSchema, text);
     case 'columns':
       return readColumns(text);
   }

@@ -6,7 +6,7 @@ import { type Html, html } from '../html/html.ts';
 import { paragraph } from '../html/parts.ts';
 import { type OperatorDependencies, said } from './operator.ts';
 
-type CoverageDependencies = Pick<OperatorDependencies, 'readiness' | 'limits' | 'now'>;
+type CoverageDependencies = Pick<OperatorDependencies, 'limits' | 'now'> & { readiness: Directory };
 
 /** What a lookup that finds nothing says about whom it covers: the rest of its advice is the same for all. */
 const saysOf = ({ coverage }: CoverageState, now: number): string[] =>
@@ -29,7 +29,9 @@ export function coverageChange(
     before.negativesAllowed === after.negativesAllowed
       ? undefined
       : after.negativesAllowed
-        ? EXPECTED.risesAbove
+        ? before.coverage.area === undefined
+          ? EXPECTED.begins
+          : EXPECTED.risesAbove
         : EXPECTED.dropsBelow(least);
   const toldText = ({ negativesAllowed }: CoverageState): string =>
     negativesAllowed ? EXPECTED.told : EXPECTED.notTold;

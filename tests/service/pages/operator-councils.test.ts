@@ -5,6 +5,7 @@ import { DESK } from '#schemas/wording/desk.ts';
 import { OPERATOR } from '#schemas/wording/operator.ts';
 import { COUNCIL_SETTINGS, EXPECTED } from '#schemas/wording/operator-councils.ts';
 import { DEMO_ISSUER } from '#service/admission/demo-issuer.ts';
+import { coverageChange } from '#service/pages/operator/coverage-change.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
@@ -21,6 +22,7 @@ import {
 
 /** What an operator does about councils in a browser: sets one up, changes it, and says who is expected. */
 
+const NORTHMOOR = { code: ods('ZZ101'), name: 'Northmoor Council' };
 const REASON = 'V146 joins the pilot';
 const EXPECTED_PAGE = '/operator/expected';
 
@@ -339,6 +341,30 @@ describe('the list of councils expected', () => {
     expect(authorities.map(({ code }) => code)).toEqual(['ZZ101', 'ZZ103', 'ZZ104']);
     const late = await set(page, { count: '2' });
     expect([late.status, wordsOf(late).includes(EXPECTED.overtaken)]).toEqual([409, true]);
+  });
+
+  test('is said to let lookups say that there is no plan if live data had none', () => {
+    const expected = { area: 'A', kind: 'all' as const, authorities: [NORTHMOOR] };
+    const now = Date.parse('2026-11-24T12:00:00Z');
+    const readiness = {
+      authorities: new Map([
+        [
+          NORTHMOOR.code,
+          {
+            ...NORTHMOOR,
+            emergencyDutyTeamPhone: '02079460199',
+            dataAsOf: '2026-11-24T11:00:00Z',
+            reconciled: true,
+          },
+        ],
+      ]),
+      expected: undefined,
+      dataset: { id: '1', kind: 'live' as const, createdAt: '2026-11-01T00:00:00Z' },
+    };
+    const limits = { upToDateMs: 72 * 3_600_000, minimumShare: { demo: 0.5, live: 0.95 } };
+    const page = String(coverageChange({ readiness, limits, now: () => now }, { expected }));
+    expect(page).toContain(EXPECTED.begins);
+    expect(page).toContain('This covers plans of the 1 council of A');
   });
 
   const isCounted = async (count: number): Promise<boolean> =>
