@@ -426,6 +426,7 @@ function confirmPage(
     title: COUNCIL_SETTINGS.confirm,
     errors,
     content: html`${heading(COUNCIL_SETTINGS.confirm)}
+<p class="nhsuk-lede-text"><bdi>${COUNCIL_SETTINGS.title(said(isNew ? values.name : held.name), code)}</bdi></p>
 ${table(
   COUNCIL_SETTINGS.changes,
   COUNCIL_SETTINGS.columns,
