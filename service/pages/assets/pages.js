@@ -48,11 +48,14 @@ if (hideAfterSeconds !== undefined) {
     main.getBoundingClientRect();
     main.classList.add(`cpf-hides--${seconds}`);
   };
+  const clear = () => {
+    hidesAfter(0);
+    main.querySelector('.cpf-hides__content')?.remove();
+  };
   const hide = () => {
     clearTimeout(timer);
     tabs?.close();
-    hidesAfter(0);
-    main.querySelector('.cpf-hides__content')?.remove();
+    clear();
     // It may be slow to come.
     if (hideTo !== undefined) location.replace(hideTo);
   };
@@ -69,6 +72,11 @@ if (hideAfterSeconds !== undefined) {
   };
   for (const type of ['pageshow', 'visibilitychange', 'focus']) addEventListener(type, hideIfLate);
   setInterval(hideIfLate, 1000);
+  // Some browsers keep a page for going back although it must not be stored, as WebKit does without TLS.
+  if (hideTo !== undefined) {
+    addEventListener('pagehide', ({ persisted }) => persisted && clear());
+    addEventListener('pageshow', ({ persisted }) => persisted && hide());
+  }
   // Nothing is shown once somebody else signs in, in whichever tab. A form is not lost while its session goes on in another.
   tabs?.addEventListener('message', ({ data }) => {
     if (data.session !== session) return hide();

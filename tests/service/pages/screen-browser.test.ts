@@ -107,6 +107,23 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await close();
   });
 
+  test('an answer that a browser keeps for going back, although it must not be stored, is not shown again', async () => {
+    const { page, complaints, close } = await openPage(browser);
+    await signInAs(page, service.baseUrl);
+    await lookUp(page, service.baseUrl, { nhsNumber: PLAN });
+    await page.getByText('Checked at').waitFor();
+    const event = (type: string): Promise<unknown> =>
+      page.evaluate(
+        `window.dispatchEvent(new PageTransitionEvent('${type}', { persisted: true }))`,
+      );
+    await event('pagehide');
+    expect(await page.locator('body').innerText()).not.toContain('Checked at');
+    await event('pageshow');
+    await page.waitForURL('**/look-up/hidden', { timeout: 5_000 });
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
   test('a form with errors leaves the screen just as an answer does', async () => {
     const { page, close } = await openPage(browser, { javaScriptEnabled: false });
     await signInAs(page, service.baseUrl);
