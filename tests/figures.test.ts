@@ -156,7 +156,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   [
     'bytes of a name in an acknowledgement',
     constant('loaders/answers/acknowledge.ts', 'NAME_AT_MOST_BYTES'),
-    [['docs/sending-by-program.md', /or over (\w+) bytes, its acknowledgement/]],
+    [['docs/sending-by-program.md', /or over (\w+) bytes, the name of its acknowledgement/]],
   ],
   [
     'days in which a withdrawal can be undone',
