@@ -1,5 +1,6 @@
 // One file: setting up and changing a council are the same act, from its form to its check.
 
+import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import { LoadFailed } from '#loaders/load-failed.ts';
 import { confirmPlans } from '#loaders/upkeep/confirm-plans.ts';
@@ -96,6 +97,21 @@ function valuesOf({ authority, breakers, columns }: IntakeState): Values {
   };
 }
 
+/** By which an act recognises what its page was made from. */
+const digestOf = (values: Values): string =>
+  createHash('sha256').update(JSON.stringify(values)).digest('hex');
+
+/** What reorders text on a screen, or is not seen. */
+const UNSEEN = /[\p{Cf}\p{Zl}\p{Zp}]/gu;
+const escaped = (text: string): string =>
+  text.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+/** As the form has it: without anything that could be an NHS number. Sent back unchanged, the value stays. */
+function typedOf(field: Field, value: string): string {
+  if (field === 'name') return said(value.replaceAll(UNSEEN, ''));
+  return field === 'columns' ? said(value.replaceAll(UNSEEN, escaped)) : value;
+}
+
 type ReadValue = { kind: 'read'; value: string } | { kind: 'wrong'; problem: string };
 const problem = (text: string): ReadValue => ({ kind: 'wrong', problem: text });
 const read = (value: string): ReadValue => ({ kind: 'read', value });
@@ -130,12 +146,11 @@ function readColumns(text: string): ReadValue {
 }
 
 function readValue(field: Field, text: string, held: string): ReadValue {
-  if (text === held && text !== '') return read(held);
+  if (text !== '' && text === typedOf(field, held)) return read(held);
   if (isBreaker(field)) return readBreaker(field, text);
   switch (field) {
     case 'name':
-      // A name that the page could not show in full stays as it is.
-      return held !== '' && text === said(held) ? read(held) : byRule(shortTextSchema, text);
+      return byRule(shortTextSchema, text);
     case 'office':
       if (text !== '') return byRule(councilPhoneSchema, text);
       return held === '' ? read('') : problem(COUNCIL_SETTINGS.officeStays);
@@ -211,8 +226,7 @@ type Again = { fields?: Fields; errors?: readonly FieldError[]; note?: string; s
 function changeForm({ hidden }: AtDesk, code: OdsCode, held: Values, again: Again): Html {
   const { fields, errors = [] } = again;
   const { fields: labels } = COUNCIL_SETTINGS;
-  const typed = (field: Field): string =>
-    fields?.get(field) ?? (field === 'name' ? said(held.name) : held[field]);
+  const typed = (field: Field): string => fields?.get(field) ?? typedOf(field, held[field]);
   const line = (name: Field, hint: string, width?: 10 | 20 | 30): Html =>
     textField({
       name,
@@ -441,8 +455,8 @@ ${values.office === values.emergency && html`<p class="cpf-strong">${NUMBERS.sam
 ${isNew && expected === undefined && coverageChange(dependencies, { authorities: new Map([...authorities, [code, added]]) })}
 <form method="post" action="${pathOf(code)}" novalidate>
 ${hidden(SAVE_FORM)}
-<input type="hidden" name="before" value="${JSON.stringify(held)}">
-${FIELDS.map((field) => html`<input type="hidden" name="${field}" value="${values[field]}">`)}
+<input type="hidden" name="before" value="${digestOf(held)}">
+${changed.map((field) => html`<input type="hidden" name="${field}" value="${values[field]}">`)}
 ${hasPhone && checkbox({ name: 'rang', label: NUMBERS.rang, errors })}
 ${reasonField(fields?.get('reason'), errors)}
 ${button(COUNCIL_SETTINGS.save)}
@@ -527,7 +541,7 @@ export const operatorCouncilSet: Mountable<OperatorDependencies> = {
       if (code === undefined) return at.notFound();
       const intake = await store.intakeState(code);
       const held = valuesOf(intake);
-      if (fields.get('before') !== JSON.stringify(held)) {
+      if (fields.get('before') !== digestOf(held)) {
         const again = { note: COUNCIL_SETTINGS.overtaken, status: 409 };
         return councilPage(dependencies, at, code, again);
       }

@@ -219,6 +219,10 @@ type Read =
 
 const wrong = (field: string, text: string): Read => ({ kind: 'wrong', errors: [{ field, text }] });
 
+/** A council named by what looks like an NHS number: the check of a change contains every name. */
+const numberIn = ({ authorities }: ExpectedAuthorities, field: string): FieldError | undefined =>
+  authorities.map(({ name }) => numberError(field, name)).find((error) => error !== undefined);
+
 const LINE = /^(\S+?)[\s,;]+(\S.*)$/;
 
 /** A list as it was typed, by the rules of the command's file. */
@@ -239,12 +243,7 @@ function readWhole(fields: Fields): Read {
     authorities: councils.map(({ code, name }) => ({ code, name })),
   });
   if (parsed.success) {
-    const { area, authorities } = parsed.data;
-    const numbers = [
-      numberError('area', area),
-      ...authorities.map(({ name }) => numberError('list', name)),
-    ];
-    const named = numbers.find((error) => error !== undefined);
+    const named = numberError('area', parsed.data.area) ?? numberIn(parsed.data, 'list');
     return named === undefined
       ? { kind: 'read', proposed: parsed.data }
       : { kind: 'wrong', errors: [named] };
@@ -296,16 +295,16 @@ function readOne(
   const typed = (fields.get('name') ?? '').trim();
   const name = typed === '' ? readiness.authorities.get(code.data)?.name : typed;
   if (name === undefined) return wrong('name', EXPECTED.wrong.name);
-  const named = numberError('name', typed);
-  if (named !== undefined) return { kind: 'wrong', errors: [named] };
   return checked({ ...expected, authorities: [...stays, { code: code.data, name }] }, 'name');
 }
 
 function checked(proposed: ExpectedAuthorities, field: string): Read {
   const { data, error } = expectedAuthoritiesSchema.safeParse(proposed);
-  return data === undefined
-    ? wrong(field, OPERATOR.named(error?.issues[0]?.message ?? ''))
-    : { kind: 'read', proposed: data };
+  if (data === undefined) return wrong(field, OPERATOR.named(error?.issues[0]?.message ?? ''));
+  const named = numberIn(data, field);
+  return named === undefined
+    ? { kind: 'read', proposed: data }
+    : { kind: 'wrong', errors: [named] };
 }
 
 const without = (all: readonly Listed[], others: readonly Listed[]): Listed[] =>

@@ -60,6 +60,15 @@ async function check(code: string, typed: Record<string, string>): Promise<Visit
 }
 const save = (code: string, page: Visit, typed: Record<string, string>): Promise<Visit> =>
   visitor.post(pageOf(code), { ...hiddenOf(page, pageOf(code)), ...typed });
+/** What the form of a council's page has in its fields, as a browser would send it. */
+async function typedOf(code: string): Promise<Record<string, string>> {
+  const { text } = await visitor.get(pageOf(code));
+  const [, form = ''] =
+    new RegExp(`action="${pageOf(code)}/check"[^>]*>([^]*?)</form>`).exec(text) ?? [];
+  const [, name = ''] = /name="name"[^>]* value="([^"]*)"/.exec(form) ?? [];
+  const [, columns = ''] = /<textarea[^>]*>\n([^]*?)<\/textarea>/.exec(form) ?? [];
+  return { name, columns: columns.replaceAll('&quot;', '"') };
+}
 const CERTAIN = { rang: 'yes', reason: REASON };
 
 const NEW = { name: 'Westby Council', emergency: '020 7946 0188' };
@@ -158,6 +167,31 @@ describe('a council', () => {
     const late = await save('ZZ101', idle, { reason: REASON });
     expect([late.status, wordsOf(late).includes(COUNCIL_SETTINGS.overtaken)]).toEqual([409, true]);
     expect((await service.store.authority(ods('ZZ101')))?.name).toBe('Northmoor Council');
+  });
+
+  test('keeps a name or a heading with what looks like an NHS number, which no page of it shows', async () => {
+    const code = ods('ZZ106');
+    const number = testNumber(9);
+    const columns = { columns: { nhs_number: `\u202e${number}` }, planTypes: {}, linesAbove: 0 };
+    const held = { name: `Council ${number}`, emergencyDutyTeamPhone: '02079460199', columns };
+    await service.store.setAuthority(code, held, 'a file');
+    const page = await check(code, {
+      ...(await typedOf(code)),
+      emergency: '02079460177',
+    });
+    for (const { text } of [await visitor.get(pageOf(code)), page]) {
+      expect(text).not.toContain(number);
+      expect(text).not.toContain('\u202e');
+    }
+    expect((await save(code, page, CERTAIN)).status).toBe(303);
+    expect(await service.store.intakeState(code)).toMatchObject({
+      authority: { name: held.name, emergencyDutyTeamPhone: '02079460177' },
+      columns,
+    });
+    await service.store.removeAuthority((await service.store.lockAuthority(code)) as never, {
+      by: 'A. Example',
+      reason: 'test',
+    });
   });
 
   test('has no page if its code cannot be one', async () => {
