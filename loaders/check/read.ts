@@ -189,7 +189,7 @@ class Reading {
       this.problem({
         place: 'file',
         field: 'authority',
-        hint: FILE_HINTS.otherAuthority(expected),
+        hint: FILE_HINTS.otherAuthority(authority, expected),
       });
     }
     if (createdAt !== undefined && createdAt > this.#options.receivedAt + CLOCKS_MAY_DIFFER_MS) {

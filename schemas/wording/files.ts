@@ -55,8 +55,9 @@ export const METADATA_HINTS = {
 /** A file in any format. */
 export const FILE_HINTS = {
   empty: 'The file is empty. Export it again.',
-  otherAuthority: (expected: string) =>
-    `The file belongs to another authority than its sender (${expected}). Send it with that authority's own access.`,
+  /** @param named the authority that the file itself names */
+  otherAuthority: (named: string, expected: string) =>
+    `The file says that it belongs to another authority (${named}) than its sender (${expected}). Send it with that authority's own access.`,
   madeInFuture:
     'The file says that it was made after it was received. Check the clock of the system that makes it.',
   miscounted: (counted: number, records: number, blankRows: number) =>

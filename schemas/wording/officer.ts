@@ -214,6 +214,8 @@ export const OFFICER_REPORTS = {
     'These four patterns may mean that somebody is looking without a reason. A pattern is a question to ask. It is not a finding.',
   patternsSubmit: 'Show the patterns',
   whole: 'See the whole report',
+  ofUser: 'What this user did',
+  opensUser: (user: string) => `What this user did: ${user}`,
   nobody: 'Nobody was found.',
 } as const;
 

@@ -86,12 +86,12 @@ ${pager({
 };
 
 const rowOf = ({
-  restriction: { id, kind, set, localId },
+  restriction: { id, kind, set, localId, user },
   standing,
   other,
 }: StandingRestriction) => [
   link(`${PATH}/${id}`, at(set.at)),
-  RESTRICTION.kinds[kind],
+  html`${RESTRICTION.kinds[kind]}${user && html`: <bdi>${user.name ?? ''}</bdi> <bdi>${user.id}</bdi>`}`,
   html`<bdi>${localId}</bdi>`,
   html`<bdi>${set.name}</bdi>`,
   other === undefined ? RESTRICTION.standing[standing] : RESTRICTIONS.standingWith[other],

@@ -45,16 +45,18 @@ function scaleOf(points: readonly ChartPoint[]): Scale {
 }
 
 /** All of it is in the figures below the picture. */
-const cut = (label: string): string =>
-  label.length > LABEL_AT_MOST ? `${label.slice(0, LABEL_AT_MOST - 1)}…` : label;
+const cut = (label: string, most: number): string =>
+  label.length > most ? `${label.slice(0, most - 1)}…` : label;
+
+const WORDS_IN = html`fill="${INK}" font-family="Arial, sans-serif" font-size="12"`;
 
 function axes({ points, text = String }: Chart, { x, y, step, most }: Scale): Html {
   const every = Math.ceil(points.length / LABELS_AT_MOST);
-  return html`<g fill="${INK}" font-family="Arial, sans-serif" font-size="12">
+  return html`<g ${WORDS_IN}>
 <text x="${LEFT - 6}" y="${round(y(most) + 4)}" text-anchor="end">${text(most)}</text>
 <text x="${LEFT - 6}" y="${round(y(0) + 4)}" text-anchor="end">${text(0)}</text>
 <g class="cpf-chart__labels">
-${points.map(({ label }, i) => i % every === 0 && html`<text x="${round(x(i) + step / 2)}" y="${HEIGHT - 10}" text-anchor="middle">${cut(label)}</text>`)}
+${points.map(({ label }, i) => i % every === 0 && html`<text x="${round(x(i) + step / 2)}" y="${HEIGHT - 10}" text-anchor="middle">${cut(label, LABEL_AT_MOST)}</text>`)}
 </g></g>
 <path d="M${LEFT} ${TOP}V${HEIGHT - BOTTOM}H${WIDTH}" fill="none" stroke="${INK}"/>`;
 }
@@ -70,13 +72,12 @@ const figures = ({ title, columns, points, text = String }: Chart): Html =>
   )}</tbody></table>`;
 
 /** The picture, with its figures as a table that is folded away. */
-const drawn = (chart: Chart, scale: Scale, marks: Html | Html[]): Html => {
+const drawn = (chart: Chart, height: number, marks: Html): Html => {
   const { title } = chart;
   return html`<figure class="cpf-figure">
 <figcaption class="nhsuk-heading-s">${title}</figcaption>
 <div class="cpf-scroll" role="group" aria-label="${title}" tabindex="0">
-<svg class="cpf-chart" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${title}" xmlns="http://www.w3.org/2000/svg">
-${axes(chart, scale)}
+<svg class="cpf-chart" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${title}" xmlns="http://www.w3.org/2000/svg">
 ${marks}
 </svg></div>
 <details class="nhsuk-details"><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${DESK.figures}</span></summary>
@@ -92,7 +93,28 @@ export function barChart(chart: Chart): Html {
     const height = value === 0 ? 0 : Math.max(BAR_LEAST, y(0) - y(value));
     return html`<rect x="${round(x(i) + step * 0.1)}" y="${round(y(0) - height)}" width="${round(step * 0.8)}" height="${round(height)}" fill="${DRAWN}"/>`;
   });
-  return drawn(chart, scale, bars);
+  return drawn(chart, HEIGHT, html`${axes(chart, scale)}${bars}`);
+}
+
+const ROW = 40;
+/** Room for a name where words are 28 high, and for a figure after the longest bar. */
+const NAMES_WIDTH = 270;
+const FIGURES_WIDTH = 90;
+const NAME_AT_MOST = 16;
+
+/** A bar for each of a few named values, each beside its name and before its figure. */
+export function namedBars(chart: Chart): Html {
+  const { points, text = String } = chart;
+  const { most } = scaleOf(points);
+  const bars = points.map(({ label, value = 0 }, i) => {
+    const width = (value / most) * (WIDTH - NAMES_WIDTH - FIGURES_WIDTH);
+    const end = NAMES_WIDTH + (value === 0 ? 0 : Math.max(BAR_LEAST, width));
+    const line = (i + 0.5) * ROW + 8;
+    return html`<text x="${NAMES_WIDTH - 10}" y="${line}" text-anchor="end">${cut(label, NAME_AT_MOST)}</text>
+<rect x="${NAMES_WIDTH}" y="${i * ROW + 6}" width="${round(end - NAMES_WIDTH)}" height="${ROW - 12}" fill="${DRAWN}"/>
+<text x="${round(end + 8)}" y="${line}">${text(value)}</text>`;
+  });
+  return drawn(chart, ROW * points.length, html`<g ${WORDS_IN}>${bars}</g>`);
 }
 
 /** A line through the values, broken where one is missing; a value between two missing ones is a dot. */
@@ -112,7 +134,7 @@ export function lineChart(chart: Chart): Html {
   });
   return drawn(
     chart,
-    scale,
-    html`<path d="${path}" fill="none" stroke="${DRAWN}" stroke-width="2"/>${dots}`,
+    HEIGHT,
+    html`${axes(chart, scale)}<path d="${path}" fill="none" stroke="${DRAWN}" stroke-width="2"/>${dots}`,
   );
 }

@@ -75,6 +75,15 @@ export function userOf(event: ShownEvent): User | undefined {
   return issuer === undefined || user === undefined ? undefined : { issuer, user };
 }
 
+/** Whom a form is about, with their name and organisation if an event says so. */
+const userSummary = ({ issuer, user }: User, event?: ShownEvent): Html =>
+  summary([
+    [WORDS.rows.name, event && some(textAt(event, 'caller', 'name'))],
+    [WORDS.rows.user, some(user)],
+    [WORDS.rows.organisation, event && some(textAt(event, 'caller', 'organisation', 'name'))],
+    [WORDS.rows.issuer, some(issuer)],
+  ]);
+
 const keyOf = ({ issuer, user }: User): string => userKeyOf(issuer, user);
 
 const isSelf = ({ caller }: AtOfficer, user: User): boolean => keyOf(user) === caller.userKey;
@@ -147,15 +156,24 @@ ${
 
 function reasonAgain(
   at: AtOfficer,
-  form: { action: string; name: string; title: string; submit: string; hidden: Html },
+  form: {
+    action: string;
+    name: string;
+    title: string;
+    submit: string;
+    hidden: Html;
+    /** Whom it is about. */
+    about: Html;
+  },
   typed: string | undefined,
   error: FieldError,
 ): Response {
-  const { action, name, title, submit, hidden } = form;
+  const { action, name, title, submit, hidden, about } = form;
   return at.page({
     title,
     errors: [error],
     content: html`${heading(title)}
+${about}
 <form method="post" action="${action}" novalidate autocomplete="off">
 ${at.hidden(name)}${hidden}
 ${reasonField(typed, [error])}
@@ -171,6 +189,12 @@ export const officerBlock: Mountable<EventPagesDependencies> = {
     officerAct(dependencies, isPrivacy, BLOCK_FORM, async (_, at, fields) => {
       const entry = entryOf(fields);
       const read = readReason(fields.get('reason'));
+      const why = read.kind === 'read' ? read.reason : WORDS.block;
+      const looked = await lookAtEvent(dependencies, at, entry, why);
+      if (looked.kind === 'refused') return looked.response;
+      const { event } = looked.found;
+      const user = event && userOf(event);
+      if (event === undefined || user === undefined) return at.notFound();
       if (read.kind === 'wrong') {
         const form = {
           action: '/officer/block',
@@ -178,13 +202,10 @@ export const officerBlock: Mountable<EventPagesDependencies> = {
           title: WORDS.block,
           submit: WORDS.blockSubmit,
           hidden: typedHidden({ entry: String(entry ?? '') }),
+          about: userSummary(user, event),
         };
         return reasonAgain(at, form, fields.get('reason'), read.error);
       }
-      const looked = await lookAtEvent(dependencies, at, entry, read.reason);
-      if (looked.kind === 'refused') return looked.response;
-      const user = looked.found.event && userOf(looked.found.event);
-      if (user === undefined) return at.notFound();
       if (isSelf(at, user)) {
         return at.page({ ...deskMessage(WORDS.blockSelf, '', '/officer'), status: 422 });
       }
@@ -254,6 +275,7 @@ export const officerUnblock: Mountable<EventPagesDependencies> = {
       const blocks = await blocksOf(dependencies.blocks, at);
       const block = blocks.find((each) => keyOf(each) === key);
       const read = readReason(fields.get('reason'));
+      if (block === undefined) return redirect('/officer/blocked?done=unblocked-before');
       if (read.kind === 'wrong') {
         const form = {
           action: '/officer/unblock',
@@ -261,10 +283,10 @@ export const officerUnblock: Mountable<EventPagesDependencies> = {
           title: WORDS.unblock,
           submit: WORDS.unblock,
           hidden: typedHidden({ key }),
+          about: userSummary(block),
         };
         return reasonAgain(at, form, fields.get('reason'), read.error);
       }
-      if (block === undefined) return redirect('/officer/blocked?done=unblocked-before');
       const { issuer, user } = block;
       const done = await dependencies.blocks.unblock({ issuer, user, ...at.named(read.reason) });
       return redirect(`/officer/blocked?done=${done ? 'unblocked' : 'unblocked-before'}`);

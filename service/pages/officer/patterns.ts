@@ -19,8 +19,8 @@ import {
   reachNote,
   seesText,
 } from './officer.ts';
-import { chartOf, narrowed, periodText } from './reports.ts';
-import { asked, resultTable } from './results.ts';
+import { chartOf, narrowed, periodText, userTable } from './reports.ts';
+import { asked } from './results.ts';
 
 /** Signs of somebody who looks without a reason, in the order of the page. */
 const PATTERNS = ['out-of-hours', 'repeats', 'refusals', 'alerts'] as const satisfies ReportName[];
@@ -97,7 +97,7 @@ ${parts.map(
   ({ name, report, note }) => html`<h2 class="nhsuk-heading-m">${WORDS.names[name]}</h2>
 ${report.notes.map(paragraph)}
 ${chartOf(name, report)}
-${report.rows.length === 0 ? paragraph(WORDS.nobody) : resultTable(at, WORDS.names[name], report.columns, report.rows)}
+${report.rows.length === 0 ? paragraph(WORDS.nobody) : userTable(at, name, report, typed)}
 ${note}
 <form method="post" action="/officer/reports" novalidate>
 ${at.hidden(LOOK_FORM)}${typedHidden({ ...typed, report: name })}

@@ -12,7 +12,7 @@ import { isReport, REPORTS, type ReportName } from '../../audit/search/reports.t
 import { cursorFrom, readCursor, writeCursor } from '../../audit/search/search.ts';
 import { recordedCriteria } from '../../audit/search/viewer.ts';
 import type { Mountable } from '../../routes/route.ts';
-import { barChart } from '../desk/charts.ts';
+import { namedBars } from '../desk/charts.ts';
 import { download } from '../desk/download.ts';
 import { select, textField } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
@@ -152,7 +152,7 @@ export function chartOf(name: ReportName, { title, columns, rows }: Report): Htm
   if (figure === undefined || rows.length === 0) return false;
   const value = columns.indexOf(figure);
   const user = columns.indexOf('user');
-  return barChart({
+  return namedBars({
     title: WORDS.chart(title),
     columns: [WORDS.who, figure],
     points: rows
@@ -161,6 +161,16 @@ export function chartOf(name: ReportName, { title, columns, rows }: Report): Htm
       .map((row) => ({ label: String(row[user]), value: Number(row[value]) })),
   });
 }
+
+/**
+ * The lines of a report of users. From each a button leads to everything by its user, for the same time and
+ * reason; that is another look on record.
+ */
+export const userTable = (at: AtOfficer, name: ReportName, report: Report, typed: Typed): Html =>
+  html`<form method="post" action="/officer/reports" novalidate>
+${at.hidden(LOOK_FORM)}${typedHidden({ report: 'user', from: typed.from, to: typed.to, reason: typed.reason })}
+${resultTable(at, WORDS.names[name], report.columns, report.rows, { ofUser: WORDS.ofUser })}
+</form>`;
 
 export const periodText = ({ from, to }: AuditCriteria): string =>
   WORDS.period(
@@ -235,10 +245,12 @@ ${chart}
 <p class="cpf-strong">${found.rows.length === 0 ? OFFICER.none : OFFICER.lines(found.rows.length)}</p>
 ${
   found.rows.length > 0 &&
-  html`<form method="post" action="/officer/event" novalidate>
+  (found.entries === undefined
+    ? userTable(at, name, found, typed)
+    : html`<form method="post" action="/officer/event" novalidate>
 ${at.hidden(LOOK_FORM)}${typedHidden({ ...typed, ...fromText(criteria), cursor: cursor ?? begins })}
-${resultTable(at, title, found.columns, found.rows, found.entries)}
-</form>`
+${resultTable(at, title, found.columns, found.rows, { entries: found.entries })}
+</form>`)
 }
 ${reachNote(looked.auditId, looked.reach)}
 <form method="post" action="/officer/reports" novalidate>

@@ -237,17 +237,21 @@ export const columnHeading = (column: string): string =>
   WORDS.headings[column] ??
   column.replace(/^nhs\b/, 'NHS').replace(/^[a-z]/, (letter) => letter.toUpperCase());
 
-/**
- * Rows of the audit as a table.
- *
- * @param entries the event of each row, which can then be opened; the table must be in a form
- */
+/** What can be done with each row of a table, which must be in a form then. */
+type RowActs = {
+  /** The event of each row, which can then be opened. */
+  entries?: readonly number[] | undefined;
+  /** What a button says that sends the row's user as the field `user`. */
+  ofUser?: string;
+};
+
+/** Rows of the audit as a table. */
 export function resultTable(
   { councilName }: Pick<AtOfficer, 'councilName'>,
   caption: string,
   columns: readonly string[],
   rows: readonly (readonly Cell[])[],
-  entries?: readonly number[],
+  { entries, ofUser }: RowActs = {},
 ): Html {
   const shown = columnsOf(columns, rows);
   const time = Math.max(0, columns.indexOf('time'));
@@ -257,12 +261,16 @@ export function resultTable(
       : [
           html`<button class="cpf-link-button" type="submit" name="entry" value="${entry}" aria-label="${OFFICER.opens(lineOf(row[time] ?? '', 'time', councilName))}">${OFFICER.open}</button>`,
         ];
+  const user = columns.indexOf('user');
+  const cell = (row: readonly Cell[], each: Columns): Html => {
+    const of = String(row[user] ?? '');
+    const says = cellOf(row, each, columns, councilName);
+    if (ofUser === undefined || of === '' || !each.of.includes(user)) return says;
+    return html`${says}<br><button class="cpf-link-button" type="submit" name="user" value="${of}" aria-label="${OFFICER_REPORTS.opensUser(of)}">${ofUser}</button>`;
+  };
   return table(
     caption,
     [...(entries === undefined ? [] : [OFFICER.open]), ...shown.map(({ heading }) => heading)],
-    rows.map((row, n) => [
-      ...open(row, entries?.[n]),
-      ...shown.map((each) => cellOf(row, each, columns, councilName)),
-    ]),
+    rows.map((row, n) => [...open(row, entries?.[n]), ...shown.map((each) => cell(row, each))]),
   );
 }

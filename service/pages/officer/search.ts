@@ -111,7 +111,7 @@ ${
   events.length > 0 &&
   html`<form method="post" action="/officer/event" novalidate>
 ${at.hidden(LOOK_FORM)}${typedHidden({ ...typed, cursor: cursor ?? begins })}
-${resultTable(at, OFFICER.results, SEARCH_COLUMNS, rows, entries)}
+${resultTable(at, OFFICER.results, SEARCH_COLUMNS, rows, { entries })}
 </form>`
 }
 <form method="post" action="/officer/search" novalidate>

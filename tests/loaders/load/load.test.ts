@@ -9,6 +9,7 @@ import { loadFile } from '#loaders/load/load.ts';
 import { LoadFailed } from '#loaders/load-failed.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { FILE_HINTS } from '#schemas/wording/files.ts';
 import { packRow } from '#store/rows/rows.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { metadata, startLoading } from '../../support/upload-loading.ts';
@@ -316,6 +317,21 @@ describe('a refused file', () => {
     });
     expect((await loadXml({ authority })).code).toBe('CPF02');
     expect(l.spools()).toEqual([]);
+  });
+
+  test('of another authority than its sender is refused, and both are named', async () => {
+    const [sender, named] = [newAuthority(), newAuthority()];
+    const { code, failures } = await loadXml({ authority: named }, { authority: sender });
+    expect([code, failures]).toEqual([
+      'CPF01',
+      [
+        expect.objectContaining({
+          field: 'authority',
+          hint: FILE_HINTS.otherAuthority(named, sender),
+        }),
+      ],
+    ]);
+    expect(FILE_HINTS.otherAuthority(named, sender)).toMatch(new RegExp(`${named}.*${sender}`));
   });
 
   test('may be refused because its authority is unknown, unless an operator loads it', async () => {

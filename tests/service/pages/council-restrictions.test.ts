@@ -146,6 +146,8 @@ test('nothing is set if the number is wrong or typed once, the child is another 
 test('an id of ten digits is barred, and one that could be an NHS number is barred only when sent a second time', async () => {
   const typed = { what: 'other', user: '5551234567', reason: WHY };
   expect((await set(CHILD, typed)).status).toBe(303);
+  // The list says who is barred.
+  expect(wordsOf(await officer.get(PATH))).toMatch(/A user is barred: 5551234567/);
   const page = await set(CHILD, { ...typed, user: '9990000018' });
   expect([page.status, wordsOf(page).includes(RESTRICTIONS.userLikeNumber)]).toEqual([400, true]);
   const again = { ...hiddenOf(page, BEGIN), ...typed, user: '9990000018' };

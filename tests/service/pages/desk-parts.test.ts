@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { barChart, lineChart } from '#service/pages/desk/charts.ts';
+import { barChart, lineChart, namedBars } from '#service/pages/desk/charts.ts';
 import { download } from '#service/pages/desk/download.ts';
 import { pager, readReason, reasonField, table } from '#service/pages/desk/parts.ts';
 import { html } from '#service/pages/html/html.ts';
@@ -17,6 +17,7 @@ const columns = ['Hour', 'Look-ups'] as const;
 test.each([
   ['a bar chart', barChart],
   ['a line chart', lineChart],
+  ['a chart of named bars', namedBars],
 ])(
   '%s gives the figures behind its picture, even if empty, and treats no text in it as markup',
   (_, chart) => {
@@ -62,8 +63,16 @@ test('a bar of one is visible beside one of ten thousand, and a bar of none is n
   expect(none).toBe(0);
 });
 
+test.each([1, 7, 10])('each of %i named bars has its name and its figure', (count) => {
+  const bars = Array.from({ length: count }, (_, i) => ({ label: `nurse-${i}`, value: 100 - i }));
+  const drawn = String(namedBars({ title: 'Look-ups', columns, points: bars }));
+  const texts = [...drawn.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map(([, text]) => text);
+  expect(texts).toEqual(bars.flatMap(({ label, value }) => [label, String(value)]));
+});
+
 test('a chart of nothing, or of zeros, can be drawn', () => {
   for (const none of [[], [{ label: 'a', value: 0 }]]) {
+    expect(String(namedBars({ title: 'None', columns, points: none }))).not.toContain('NaN');
     expect(String(barChart({ title: 'None', columns, points: none }))).not.toContain('NaN');
   }
 });

@@ -1,13 +1,19 @@
+import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   OFFICER,
   OFFICER_CASES,
   OFFICER_DRAFT,
+  OFFICER_ERASE,
   OFFICER_EVENT,
+  OFFICER_HOLDS,
+  OFFICER_PROOF,
   OFFICER_REPORTS,
   OFFICER_SEAL,
 } from '#schemas/wording/officer.ts';
+import { readKeys } from '#service/audit/seal/keys.ts';
+import { proveEntry } from '#service/audit/verify/prove.ts';
 import { numberText } from '#service/pages/look-up/result.ts';
 import {
   expectAccessible,
@@ -40,6 +46,12 @@ afterAll(async () => {
   await browser?.close();
   await service?.stopAndRemove();
 });
+
+/** A proof of the first event of the log. */
+async function proofOfFirst(): Promise<string> {
+  const keys = (await readKeys(join(service.dataDir, 'audit-key'))).map((key) => key.verifierKey);
+  return proveEntry(join(service.dataDir, 'audit'), keys, 0);
+}
 
 const heading = (page: Page): Promise<string> => page.locator('h1').innerText();
 
@@ -192,6 +204,42 @@ describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () =>
     await expectSeen(page);
     await page.getByRole('button', { name: OFFICER_SEAL.start }).click();
     await page.getByText('Nothing was changed').waitFor();
+    await expectSeen(page);
+    await page.locator('input[type="file"]').setInputFiles({
+      name: `${LONG}.tlog-proof`,
+      mimeType: 'text/plain',
+      buffer: Buffer.from(await proofOfFirst()),
+    });
+    await page.getByRole('button', { name: OFFICER_PROOF.submit }).click();
+    expect(await heading(page)).toBe(OFFICER_PROOF.proven);
+    await expectSeen(page, true);
+    await goTo('/officer/seal');
+    await page.locator('input[type="file"]').setInputFiles({
+      name: 'cut.tlog-proof',
+      mimeType: 'text/plain',
+      buffer: Buffer.from((await proofOfFirst()).slice(0, 300)),
+    });
+    await page.getByRole('button', { name: OFFICER_PROOF.submit }).click();
+    expect(await heading(page)).toBe(OFFICER_PROOF.notProven);
+    await expectSeen(page);
+    await goTo('/officer/holds');
+    await answer(page, '/officer/holds', { reason: LONG });
+    await expectSeen(page);
+    await page.locator('tbody a').click();
+    expect(await heading(page)).toBe(OFFICER_HOLDS.end);
+    await expectSeen(page);
+    await goTo('/officer/cases');
+    await page.locator('tbody a').click();
+    await page.getByText(OFFICER_ERASE.ofThisCase).click();
+    expect(await heading(page)).toBe(OFFICER_ERASE.would(1));
+    await expectSeen(page, true);
+    await answer(page, '/officer/erase', { count: '2', reason: '' });
+    expect(await page.locator('.nhsuk-error-summary').innerText()).toContain(
+      OFFICER_ERASE.countWrong(1),
+    );
+    await expectSeen(page);
+    await answer(page, '/officer/erase', { count: '1', reason: 'retention schedule' });
+    await page.getByText(OFFICER_ERASE.done(1)).waitFor();
     await expectSeen(page);
     await goTo('/officer/blocked');
     await expectSeen(page);

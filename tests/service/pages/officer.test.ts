@@ -333,9 +333,26 @@ test('patterns are shown together, each is recorded, and they cover only one’s
   expect(reports).toEqual(['out-of-hours', 'repeats', 'refusals', 'alerts']);
   const own = await officer.send('/officer/patterns', typed);
   expect(own.text).not.toContain('other-1');
-  // A report gives the rest of a pattern.
-  const whole = await guardian.post('/officer/reports', hiddenOf(page, '/officer/reports'));
-  expect(whole.status).toBe(200);
+  // A report gives the rest of a pattern, and another everything by a user in it.
+  const forms = page.text.split('<form ').filter((each) => each.includes('/officer/reports'));
+  const hidden = (found: (form: string) => boolean) =>
+    hiddenOf({ ...page, text: `<form ${forms.find(found)}` }, '/officer/reports');
+  const whole = hidden((form) => form.includes('value="out-of-hours"'));
+  expect((await guardian.post('/officer/reports', whole)).heading).toBe(
+    OFFICER_REPORTS.names['out-of-hours'],
+  );
+  const users = forms.find((form) => form.includes('name="user"')) ?? '';
+  const [, user = ''] = /name="user" value="([^"]+)"/.exec(users) ?? [];
+  const by = await guardian.post('/officer/reports', {
+    ...hidden((form) => form === users),
+    user,
+  });
+  expect([by.status, by.heading]).toEqual([200, OFFICER_REPORTS.names.user]);
+  expect((await searches()).at(-1)).toMatchObject({
+    report: 'user',
+    reason: REASON,
+    criteria: { user },
+  });
 });
 
 describe('a draft of one child’s accesses', () => {
@@ -690,6 +707,8 @@ describe('blocking a user from an event', () => {
     const form = await formOf(officer, 'gp-1');
     const unreasoned = await officer.post('/officer/block', form);
     expect([unreasoned.status, unreasoned.text.includes('href="#reason"')]).toEqual([400, true]);
+    // The page names whom the reason is about.
+    expect(wordsOf(unreasoned)).toMatch(/User id ?gp-1/);
     const again = { ...hiddenOf(unreasoned, '/officer/block'), reason: 'Card stolen' };
     const done = await officer.post('/officer/block', again);
     expect([done.status, done.headers.get('location')]).toEqual([
@@ -736,7 +755,10 @@ describe('blocking a user from an event', () => {
     expect((await stranger.get('/officer/blocked')).text).not.toContain('gp-1');
     const page = await guardian.get('/officer/blocked');
     expect(page.text).toContain('gp-1');
-    const let_ = { ...hiddenOf(page, '/officer/unblock'), reason: 'New card' };
+    const empty = { ...hiddenOf(page, '/officer/unblock'), reason: '' };
+    const unreasoned = await guardian.post('/officer/unblock', empty);
+    expect(wordsOf(unreasoned)).toMatch(/User id ?gp-1/);
+    const let_ = { ...hiddenOf(unreasoned, '/officer/unblock'), reason: 'New card' };
     expect((await guardian.post('/officer/unblock', let_)).headers.get('location')).toBe(
       '/officer/blocked?done=unblocked',
     );

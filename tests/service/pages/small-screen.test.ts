@@ -11,6 +11,7 @@ import { BLOCKED } from '#schemas/wording/operator.ts';
 import { COUNCIL_SETTINGS, EXPECTED } from '#schemas/wording/operator-councils.ts';
 import { WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import { DEMO_ISSUER } from '#service/admission/demo-issuer.ts';
+import { DEMO_OPERATOR } from '#service/admission/personas.ts';
 import { COUNCIL_DESK, type Desk, OFFICER_DESK, OPERATOR_DESK } from '#service/pages/desk/desks.ts';
 import { createBlocks } from '#store/blocks.ts';
 import { Anchor } from '#store/trust/anchor.ts';
@@ -162,7 +163,7 @@ describe.skipIf(!hasBrowser)('on screens 320 and 1024 pixels wide', () => {
   });
 
   test('an officer’s pages stay within the screen, and every heading is visible', async () => {
-    const { page, close } = await somebody(OFFICER_DESK, 'ZZG01');
+    const { page, close } = await somebody(OFFICER_DESK, DEMO_OPERATOR.code);
     await until(async () => {
       await goTo(page, '/officer');
       await page.getByLabel(OFFICER.fields.number).fill(CHILD);
@@ -181,6 +182,7 @@ describe.skipIf(!hasBrowser)('on screens 320 and 1024 pixels wide', () => {
       await page.locator('[name="least"]').fill('1');
       if (report === 'child') await page.getByLabel(OFFICER.fields.number).fill(CHILD);
       if (report === 'user') await page.getByLabel(OFFICER.fields.user).fill(USER);
+      if (report === 'site') await page.getByLabel(OFFICER.fields.organisation).fill('ZZH01');
       await page.getByLabel(DESK.reason).fill('monthly review');
       await press(page, OFFICER_REPORTS.submit);
       await expectSeen(page);
