@@ -292,8 +292,9 @@ export const SIGN_IN_PROVIDERS = {
   keys: (name: string, fault: string) =>
     `The keys of ${name} cannot be fetched (${fault}): its sign-outs are not accepted, and it is asked to send them again.`,
   clock: (name: string, fault: string) =>
-    `The clocks of ${name} and of this machine differ (${fault}): its sign-outs may be refused, and beyond five minutes nobody may be able to sign in with it.`,
-  apart: (seconds: number) => `by more than ${seconds} s`,
+    `The clocks of ${name} and of this machine differ (${fault}): its sign-outs may be refused, and if it is behind nobody may be able to sign in with it.`,
+  ahead: (seconds: number) => `its own is more than ${seconds} s ahead`,
+  behind: (seconds: number) => `its own is more than ${seconds} s behind`,
   silent: 'no answer within 5 s',
   notUnderstood: 'the answer is not one of OpenID Connect',
   keysAway: 'from jwks_uri in its discovery document',

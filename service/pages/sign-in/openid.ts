@@ -97,6 +97,8 @@ const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 const LOGOUT_TOKEN_LASTS_SECONDS = 300;
 /** More than a provider's clock and ours differ. A sign-out is no less meant if the clocks do. */
 const CLOCKS_APART_SECONDS = 60;
+/** Some providers date tokens back by five minutes, so that clocks may differ by as much. */
+const BEHIND_AT_MOST_SECONDS = 330;
 /** The first by the specification; older providers name the plain one, or none. */
 const LOGOUT_TOKEN_TYPES: ReadonlySet<string | undefined> = new Set([
   'logout+jwt',
@@ -248,10 +250,16 @@ export async function openProvider(
 
   /** What a new ID token showed about the clocks. @returns whether they differ */
   function noteClock(issuedAtSeconds: number): boolean {
-    const differs = Math.abs(Date.now() / 1_000 - issuedAtSeconds) > CLOCKS_APART_SECONDS;
-    if (differs) health.failed('clock', SIGN_IN_PROVIDERS.apart(CLOCKS_APART_SECONDS));
-    else health.answered('clock');
-    return differs;
+    const aheadSeconds = issuedAtSeconds - Date.now() / 1_000;
+    const fault =
+      aheadSeconds > CLOCKS_APART_SECONDS
+        ? SIGN_IN_PROVIDERS.ahead(CLOCKS_APART_SECONDS)
+        : aheadSeconds < -BEHIND_AT_MOST_SECONDS
+          ? SIGN_IN_PROVIDERS.behind(BEHIND_AT_MOST_SECONDS)
+          : undefined;
+    if (fault === undefined) health.answered('clock');
+    else health.failed('clock', fault);
+    return fault !== undefined;
   }
 
   async function look(): Promise<void> {

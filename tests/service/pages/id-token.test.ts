@@ -213,13 +213,19 @@ test.each([
 );
 
 test('the operator is told if the clock of the provider differs, whether or not somebody is let in by it', async () => {
-  const clocks = 'The clocks of Test Identity and of this machine differ (by more than 60 s)';
-  for (const seconds of [90, -90, -400]) {
+  const differ = (says: string) =>
+    expect.stringContaining(`The clocks of Test Identity and of this machine differ (${says})`);
+  const well = 'Test Identity answers.';
+  for (const [seconds, says] of [
+    [90, differ('its own is more than 60 s ahead')],
+    // Some providers date what they issue back by five minutes.
+    [-310, well],
+    [-400, differ('its own is more than 330 s behind')],
+    [0, well],
+  ] as const) {
     const iat = Math.floor(Date.now() / 1_000) + seconds;
     await signIn(signedBy(own), { iat, auth_time: iat });
-    expect([seconds, provider.state.detail]).toEqual([seconds, expect.stringContaining(clocks)]);
-    await signIn(signedBy(own));
-    expect(provider.state).toMatchObject({ ok: true, detail: 'Test Identity answers.' });
+    expect([seconds, provider.state.detail]).toEqual([seconds, says]);
   }
 });
 
