@@ -213,19 +213,18 @@ test.each([
 );
 
 test('the operator is told if the clock of the provider differs, whether or not somebody is let in by it', async () => {
-  const differ = (says: string) =>
-    expect.stringContaining(`The clocks of Test Identity and of this machine differ (${says})`);
   const well = 'Test Identity answers.';
   for (const [seconds, says] of [
-    [90, differ('its own is more than 60 s ahead')],
+    [90, 'of this machine differ (its own is more than 60 s ahead)'],
     // Some providers date what they issue back by five minutes.
     [-310, well],
-    [-400, differ('its own is more than 330 s behind')],
+    [-400, 'of this machine differ (its own is more than 330 s behind)'],
     [0, well],
   ] as const) {
     const iat = Math.floor(Date.now() / 1_000) + seconds;
     await signIn(signedBy(own), { iat, auth_time: iat });
-    expect([seconds, provider.state.detail]).toEqual([seconds, says]);
+    expect(provider.state).toMatchObject({ ok: says === well });
+    expect(provider.state.detail).toContain(says);
   }
 });
 
