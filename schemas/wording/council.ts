@@ -125,6 +125,7 @@ export const UPLOAD = {
     `If ${count} is right, type ${count}. If it is not, do not send the file`,
   send: 'Send the file',
   discard: 'Do not send the file, and delete it',
+  discarded: 'The file was deleted here. It was not sent, and nothing was changed.',
   refusedTitle: 'This file cannot be loaded',
   refusedThen:
     'Nothing was changed, and the file was deleted here. Put this right, then choose the file again.',

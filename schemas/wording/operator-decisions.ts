@@ -7,10 +7,10 @@ export const DECISIONS = {
   lead: 'The store stays closed, or nothing is sealed, if to continue could lose something that nobody would notice. The first page then says so. Each of these pages says what happened, what is lost and what to check first.',
   /** What each is called. */
   titles: {
-    promotion: 'A replica was promoted',
-    'old-copy': 'The data folder may be an old copy',
-    clock: 'The clock of Redis has gone back',
-    gap: 'Audit events are missing',
+    promotion: 'A promoted replica',
+    'old-copy': 'An old copy of the data folder',
+    clock: 'A clock that has gone back',
+    gap: 'Missing audit events',
     replicas: 'Single mode',
     copy: 'The second copy of the audit',
   },
@@ -22,6 +22,7 @@ export const DECISIONS = {
     gap: 'Nothing is sealed until missing audit events are found, or a named person accepts that they are lost.',
   },
   lost: 'What is lost',
+  means: 'What this means',
   before: 'Before you decide',
   after: 'Afterwards',
   decide: 'Decide',
@@ -102,6 +103,7 @@ export const DECISIONS = {
     ],
   },
   replicas: {
+    works: 'Replicas acknowledge every write now, so there is no reason to go on without them.',
     none: 'Answers do not wait for a replica, because REDIS_REPLICAS is not set. There is nothing to order.',
     order: {
       lost: [
@@ -136,6 +138,7 @@ export const DECISIONS = {
       'To restart a replica as planned, first have it never promoted, and put it back afterwards. This needs the rights of Redis’s administrator, which a worker does not have, so it is done by command:',
   },
   copy: {
+    works: 'The second copy can be used now, so there is no reason to go on without it.',
     none: 'No second copy of the audit is kept (AUDIT_COPY is not set). There is nothing to order.',
     order: {
       lost: [
@@ -187,6 +190,7 @@ export const REPAIR = {
   entries: (entries: number) =>
     `${counted(entries, 'entry', 'entries')} are not events of this service`,
   entriesThen: 'They stay in the log as they are, and the alert ends',
+  list: 'What is damaged, by command:',
   steps: 'What to do',
   stepList: [
     'Find out who has the password of the lookup processes’ Redis user, and change it.',

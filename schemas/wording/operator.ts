@@ -83,6 +83,8 @@ export const ANSWERING = {
   passes: 'Passes',
   fails: 'Fails',
   fail: 'What is wrong in this process',
+  commandsAt: (machine: string) =>
+    `While this page cannot be shown, run a command that a check names on the machine of the worker, ${machine}, with the worker’s settings.`,
   status: 'All checks of this process, as the address /_status gives them to programs',
   otherProcesses:
     'These are the checks of this process. If a check of another process fails, it is listed above.',
@@ -181,6 +183,10 @@ export const MESSAGES = {
   drop: 'Give it up',
   dropHint: 'The message is not sent again, and the copy here is deleted. This cannot be undone.',
   submit: 'Decide',
+  done: {
+    resend: 'The message is sent again with a new id.',
+    drop: 'The message was given up. It is not sent again, and the copy here is deleted.',
+  },
   changed: 'The message has changed since you opened the page. Look at it again before you decide.',
   notifications: 'Notifications to councils',
   counts: (read: number, behind: number, unwritten: number) =>

@@ -190,7 +190,12 @@ export function createDecisions(place: DecisionsPlace): Decisions {
           .filter(({ name }) => OF_REPLICAS.has(name))
           .map(({ detail }) => detail),
         lost: isSingle ? words.end.lost(attached, replicas) : words.order.lost,
-        before,
+        before: [
+          ...(isSingle || !storeChecks().some(({ name, ok }) => name === 'replicas' && ok)
+            ? []
+            : [words.works]),
+          ...before,
+        ],
         after,
         submit,
         command: `cp-flags replicas ${isSingle ? 'require' : 'single'}`,
@@ -208,7 +213,10 @@ export function createDecisions(place: DecisionsPlace): Decisions {
         subject: isSingle ? 'end' : 'order',
         happened: checks.flatMap((name) => checkOf(name)?.detail ?? []),
         lost,
-        before,
+        before: [
+          ...(isSingle || checkOf('audit-copy')?.ok !== true ? [] : [words.works]),
+          ...before,
+        ],
         after,
         submit,
         command: `cp-flags audit copy ${isSingle ? 'require' : 'single'}`,

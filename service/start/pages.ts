@@ -69,7 +69,7 @@ export async function startDesks(
       ...started,
       ...browsers,
       viewer,
-      unavailable: unavailableAt({ readiness: work.readiness, own: started.own }),
+      unavailable: unavailableAt({ ...started, readiness: work.readiness }),
       previews,
       comparisons,
       heldDays: configuration.HELD_DAYS,

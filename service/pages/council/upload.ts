@@ -175,6 +175,7 @@ function createForm(dependencies: CouncilUploadDependencies) {
     typed?: Record<string, string>,
     errors: readonly FieldError[] = [],
     kept?: KeptFile,
+    note?: string,
   ): Promise<Response> {
     const others = (await previews.waitingFor(senderOf(at))).filter(({ id }) => id !== kept?.id);
     return at.page({
@@ -182,6 +183,7 @@ function createForm(dependencies: CouncilUploadDependencies) {
       errors,
       status,
       content: html`${errors.length === 0 ? heading(UPLOAD.title) : html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${UPLOAD.title}</h1>`}
+${note !== undefined && html`<p class="cpf-strong" role="status">${note}</p>`}
 ${paragraph(UPLOAD.lead)}
 ${others.length > 0 && html`<ul class="nhsuk-list">${waitingItems(others)}</ul>`}
 ${uploadForm(await formOf(at, typed, errors, kept))}`,
@@ -195,7 +197,10 @@ const councilUploadForm: Mountable<CouncilUploadDependencies> = {
   operation: { method: 'GET', path: UPLOAD_PATH, letsIn },
   handler(dependencies) {
     const { page } = createForm(dependencies);
-    return guardedCouncil(dependencies, (_, at) => page(at));
+    return guardedCouncil(dependencies, (c, at) => {
+      const note = c.req.query('deleted') === 'yes' ? UPLOAD.discarded : undefined;
+      return page(at, 200, {}, [], undefined, note);
+    });
   },
 };
 
@@ -425,7 +430,7 @@ const councilDiscard: Mountable<CouncilUploadDependencies> = {
     previewAct(dependencies, async (c) => {
       const isDiscarded = await dependencies.previews.discard(idOf(c));
       // A sent file can no longer be deleted.
-      return redirect(isDiscarded ? UPLOAD_PATH : `${UPLOAD_PATH}/${idOf(c)}`);
+      return redirect(isDiscarded ? `${UPLOAD_PATH}?deleted=yes` : `${UPLOAD_PATH}/${idOf(c)}`);
     }),
 };
 

@@ -53,8 +53,8 @@ const matterForm = (
   name: DecisionName,
   { subject, happened, lost, before, after, submit }: Matter,
   { reason, agreedBy, errors = [] }: Shown,
-): Html => html`<div class="nhsuk-lede-text">${happened.map((each) => paragraph(said(each)))}</div>
-${list(DECISIONS.lost, lost)}
+): Html => html`${happened.map((each, i) => (i === 0 ? html`<p class="nhsuk-lede-text">${said(each)}</p>` : paragraph(said(each))))}
+${list(name === 'replicas' || name === 'copy' ? DECISIONS.means : DECISIONS.lost, lost)}
 ${list(DECISIONS.before, before)}
 ${list(DECISIONS.after, after)}
 <form method="post" action="${decisionPath(name)}" novalidate>

@@ -92,6 +92,10 @@ const rewrittenNote = (count = ''): Html | false =>
   /^[0-9]{1,9}$/.test(count) &&
   html`<p role="status"><strong>${RESEND.done(Number(count))}.</strong> ${RESEND.doneThen}</p>`;
 
+const decidedNote = (what = ''): Html | false =>
+  (what === 'resend' || what === 'drop') &&
+  html`<p class="cpf-strong" role="status">${MESSAGES.done[what]}</p>`;
+
 /** What a council is called; nothing if it is no longer known here. */
 export function councilName({ authorities }: Pick<Readiness, 'authorities'>, code: string): string {
   return said([...authorities.values()].find((each) => each.code === code)?.name ?? '');
@@ -107,6 +111,7 @@ export const operatorMessages: Mountable<OperatorDependencies> = {
         title: MESSAGES.title,
         content: html`${heading(MESSAGES.title)}
 ${rewrittenNote(c.req.query('rewritten'))}
+${decidedNote(c.req.query('done'))}
 ${subheading(MESSAGES.mesh)}
 ${meshPart(meshFolder, now())}
 ${subheading(MESSAGES.notifications)}
@@ -190,7 +195,7 @@ export const operatorDecideMessage: Mountable<OperatorDependencies> = {
         named,
       });
       return decided.kind === 'decided'
-        ? redirect(HOME)
+        ? redirect(`${HOME}?done=${what}`)
         : at.page({ ...deskMessage(OPERATOR.failed, MESSAGES.changed, HOME), status: 409 });
     }),
 };

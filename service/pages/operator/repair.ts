@@ -33,7 +33,7 @@ ${table(
 }
 <h2 class="nhsuk-heading-m">${REPAIR.steps}</h2>
 <ol class="nhsuk-list nhsuk-list--number">${REPAIR.stepList.map((step) => html`<li>${step}</li>`)}</ol>
-<p><code>cp-flags repair --list</code></p>
+<p>${REPAIR.list} <code>cp-flags repair --list</code></p>
 ${byCommand('cp-flags repair', REPAIR.machine(dependencies.machine))}
 <p>${link('/operator/running', OPERATOR.running)}</p>`,
       });

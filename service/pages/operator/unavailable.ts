@@ -1,7 +1,7 @@
 import { ANSWERING } from '#schemas/wording/operator.ts';
 import type { Desk } from '../desk/desks.ts';
 import { type Html, html } from '../html/html.ts';
-import { link } from '../html/parts.ts';
+import { link, paragraph } from '../html/parts.ts';
 import { namedChecks } from './answering.ts';
 import { type OperatorDependencies, said } from './operator.ts';
 
@@ -10,7 +10,7 @@ import { type OperatorDependencies, said } from './operator.ts';
  * `/_status`, and what to tell clinicians.
  */
 export const unavailableAt =
-  ({ readiness, own }: Pick<OperatorDependencies, 'readiness' | 'own'>) =>
+  ({ readiness, own, machine }: Pick<OperatorDependencies, 'readiness' | 'own' | 'machine'>) =>
   ({ name }: Desk): Html | undefined => {
     if (name !== 'operator') return undefined;
     const failing = namedChecks(readiness.checks(), own()).filter(({ ok }) => !ok);
@@ -18,7 +18,8 @@ export const unavailableAt =
 ${
   failing.length > 0 &&
   html`<h2 class="nhsuk-heading-m">${ANSWERING.fail}</h2>
-<ul class="nhsuk-list nhsuk-list--bullet">${failing.map(({ detail }) => html`<li>${said(detail)}</li>`)}</ul>`
+<ul class="nhsuk-list nhsuk-list--bullet">${failing.map(({ detail }) => html`<li>${said(detail)}</li>`)}</ul>
+${paragraph(ANSWERING.commandsAt(machine))}`
 }
 <p>${link('/_status', ANSWERING.status)}</p>`;
   };

@@ -587,7 +587,8 @@ describe('nothing is changed, the file is deleted, and a message says why, if it
     expect(await waiting(code)).toHaveLength(1);
     const discard = () =>
       officer.post(`${page.path}/discard`, hiddenOf(page, `${page.path}/discard`));
-    expect((await discard()).headers.get('location')).toBe('/council/upload');
+    const after = await officer.open((await discard()).headers.get('location') ?? '');
+    expect([after.heading, after.text.includes(UPLOAD.discarded)]).toEqual([UPLOAD.title, true]);
     expect(await waiting(code)).toEqual([]);
     expect([(await send(page)).heading, (await officer.open(page.path)).status]).toEqual([
       UPLOAD.gone,

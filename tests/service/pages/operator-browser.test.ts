@@ -3,6 +3,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listHeldFiles } from '#loaders/upkeep/held-files.ts';
 import { HELD, OPERATOR } from '#schemas/wording/operator.ts';
+import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
 import { OPERATOR_DESK } from '#service/pages/desk/desks.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import {
@@ -75,12 +76,44 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await close();
   });
 
+  test('an operator gets from the to-do list to what only a named person decides by keyboard, and confirms it', async () => {
+    const { page, complaints, close } = await openPage(browser, {
+      viewport: { width: 320, height: 640 },
+    });
+    await signInAs(page, service.baseUrl, 'Farid Demo');
+    anchor.rememberClock(Date.now() + 3_600_000);
+    await expect
+      .poll(
+        async () => (
+          await page.goto(`${service.baseUrl}/operator`), page.locator('main').innerText()
+        ),
+      )
+      .toContain(DECISIONS.waits.clock);
+    await expectAccessible(page);
+    await page.locator('.cpf-concern a', { hasText: DECISIONS.titles.clock }).focus();
+    await page.keyboard.press('Enter');
+    await page.getByText(DECISIONS.before, { exact: true }).waitFor();
+    await expectAccessible(page);
+    await page.locator('#reason').focus();
+    await page.keyboard.type('ticket 1234');
+    await page.keyboard.press('Enter');
+    await page.getByText('Confirmed.').waitFor();
+    await expectAccessible(page);
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
   test('every operator’s page is accessible, and fits a screen 320 pixels wide with all its tables open', async () => {
     const { page, complaints, close } = await openPage(browser, {
       viewport: { width: 320, height: 640 },
     });
     await signInAs(page, service.baseUrl, 'Farid Demo');
-    for (const { href } of OPERATOR_DESK.links) {
+    const below = ['decisions/promotion', 'decisions/replicas', 'decisions/copy', 'repair'];
+    const paths = [
+      ...OPERATOR_DESK.links.map(({ href }) => href),
+      ...below.map((each) => `/operator/running/${each}`),
+    ];
+    for (const href of paths) {
       await page.goto(`${service.baseUrl}${href}`);
       await unfold(page);
       await expectAccessible(page);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -7,7 +8,14 @@ import { listHeldFiles } from '#loaders/upkeep/held-files.ts';
 import { readConfiguration } from '#schemas/configuration.ts';
 import { userKeyOf } from '#schemas/people/identity.ts';
 import { DESK, DESKS } from '#schemas/wording/desk.ts';
-import { ANSWERING, BLOCKED, HELD, OPERATOR, RUNNING } from '#schemas/wording/operator.ts';
+import {
+  ANSWERING,
+  BLOCKED,
+  HELD,
+  MESSAGES,
+  OPERATOR,
+  RUNNING,
+} from '#schemas/wording/operator.ts';
 import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
 import { DEMO_ISSUER } from '#service/admission/demo-issuer.ts';
 import { DECISION_NAMES } from '#service/confirm/decisions.ts';
@@ -543,12 +551,15 @@ describe('a message in MESH', () => {
     const path = (row: Sent) => `/operator/messages/${localIdOf(row)}`;
     expect((await visitor.get('/operator/messages')).text).toContain(`href="${path(again)}"`);
     expect((await visitor.send(path(again), { decision: 'resend', reason: '' })).status).toBe(400);
-    expect(
-      (await visitor.send(path(again), { decision: 'resend', reason: 'open again' })).status,
-    ).toBe(303);
-    expect(
-      (await visitor.send(path(lost), { decision: 'drop', reason: 'they have it' })).status,
-    ).toBe(303);
+    for (const [row, decision, reason] of [
+      [again, 'resend', 'open again'],
+      [lost, 'drop', 'they have it'],
+    ] as const) {
+      const sent = await visitor.send(path(row), { decision, reason });
+      expect(sent.status).toBe(303);
+      const next = wordsOf(await visitor.get(sent.headers.get('location') ?? ''));
+      expect(next).toContain(MESSAGES.done[decision]);
+    }
     expect([stateOf(again), stateOf(lost)]).toEqual(['waiting', 'dropped']);
     expect(await eventsOf('mesh-resent')).toMatchObject([
       { by: 'Farid Demo', detail: { reason: 'open again', mailbox: 'X26ABC1' } },
@@ -700,6 +711,7 @@ test('while Redis does not answer, an operator can read which checks fail and wh
     );
     const page = await visitor.get('/operator');
     expect(wordsOf(page)).toContain(DESKS.operator.unavailableThen);
+    expect(wordsOf(page)).toContain(ANSWERING.commandsAt(hostname()));
     expect(page.text).toContain('<a class="nhsuk-link" href="/_status">');
     // Nobody is told that lookups are answered, or told to change what is not wrong.
     const status = await (await fetch(`${service.baseUrl}/_status`)).text();
