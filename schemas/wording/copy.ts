@@ -43,7 +43,7 @@ export const COPY = {
   beginsLater: (place: string, folder: string) =>
     `The audit log in ${folder} ends before the beginning of its copy in ${place}, which is pruned. Empty the folder: the log is then made from the copy.`,
   notPruned: (place: string, why: string) =>
-    `Events past the retention stay in ${place}: they could not be deleted. ${why}`,
+    `Events older than AUDIT_RETENTION_YEARS stay in ${place}, because they could not be deleted. ${why}`,
   successor: 'Another worker has taken over and seals the log now. This one stops.',
   sameDisk: (place: string) =>
     `The second copy in ${place} is on the same file system as the audit log: both are lost with that disk. Set AUDIT_COPY to a folder on another one, or to a bucket.`,

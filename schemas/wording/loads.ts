@@ -41,11 +41,11 @@ export const LOAD_FAILED = {
   refreshFirst: (authority: string) =>
     `Authority ${authority} has to send a full refresh first, since what the store has lost is not known. Nothing was changed.`,
   actGivenUp: (authority: string) =>
-    `Something that a person of authority ${authority} was changing about one child was cut short, and Redis has lost what was to be done. Nothing of it was done, and it was given up. Ask the authority to look at its withdrawals and protected children, and to do it again. cp-flags status names what may still be hidden by it.`,
+    `A person at authority ${authority} was changing something about one child. The change was cut short, and Redis has lost it. None of it was done, and it was given up. Ask the authority to look at its withdrawals and protected children, and to do it again. cp-flags status names what it may still hide.`,
   withdrawalLost: (authority: string) =>
-    `A withdrawal of authority ${authority} was cut short, and Redis has lost what was to be done and more of what it held. Stop the service and restore Redis from its last good copy.`,
+    `A withdrawal of authority ${authority} was cut short, and Redis has lost it, and more of what it held. Stop the service and restore Redis from its last good copy.`,
   restrictionLost: (authority: string) =>
-    `Something that authority ${authority} keeps back about a child was being changed and was cut short, and Redis has lost what was to be done and more of what it held. Stop the service and restore Redis from its last good copy.`,
+    `Authority ${authority} was changing something that it keeps back about a child. The change was cut short, and Redis has lost it, and more of what it held. Stop the service and restore Redis from its last good copy.`,
   earlierFailed: (name: string, earlier: string) =>
     `${name} was not loaded, because ${earlier} of the same authority could not be. Nothing of it was changed.`,
   waitsToBeTraced: (number: number, authority: string) =>

@@ -32,7 +32,7 @@ export const MESH = {
     'MESH does not let this mailbox in. Check MESH_MAILBOX, the password, the shared key and the certificate.',
   clockWrong:
     'MESH does not let this mailbox in, and the clocks of MESH and of this machine are more than an hour apart. Set the clock of this machine.',
-  answered: (status: number) => `MESH answered ${status}, which it should not have.`,
+  answered: (status: number) => `MESH answered with an unexpected status, ${status}.`,
   notUnderstood: 'The answer of MESH could not be understood.',
   secret: (setting: string, path: string, fault: string) =>
     `${setting}: ${path} cannot be read (${fault}).`,
@@ -84,7 +84,7 @@ export const MESH = {
   notDelivered: (name: string, mailbox: string, why: string) =>
     `${name} was not delivered to ${mailbox} and is not sent again automatically. ${why} See cp-flags mesh list.`,
   unclear: (name: string, mailbox: string, why: string) =>
-    `Nobody can say whether MESH has taken ${name} to ${mailbox}. ${why} Ask its recipient; then cp-flags mesh resend or cp-flags mesh drop.`,
+    `It is unclear whether MESH has taken ${name} to ${mailbox}. ${why} Ask its recipient, then run cp-flags mesh resend or cp-flags mesh drop.`,
   strayReport: (linked: string, workflow: string, text: string) =>
     `MESH reports that message ${linked || '(not named)'} of workflow ${workflow || '(not named)'} was not delivered, and this service did not send it. ${text}`,
   toSeeTo: (failed: number, unclear: number) =>

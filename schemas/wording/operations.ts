@@ -314,7 +314,7 @@ export const SESSIONS = {
   tooMany: (most: number, since: string) =>
     `More than ${most} sessions of the pages ended, which no normal use does, and not all could be read. Everybody who signed in before ${since} must sign in again. See the alert SessionsUnknown.`,
   tooManyAhead: (most: number, since: string) =>
-    `More than ${most} endings of sessions in Redis (cpf:ended) have a time that has not come yet, which this service never writes. ${most} are put right each second. Everybody who signed in before ${since} must sign in again. See the alert SessionsUnknown.`,
+    `More than ${most} endings of sessions in Redis (cpf:ended) have a time in the future, which this service never writes. ${most} are put right each second. Everybody who signed in before ${since} must sign in again. See the alert SessionsUnknown.`,
 } as const;
 
 const shareText = (upToDate: number, expected: number): string =>

@@ -85,7 +85,7 @@ export async function auditHold(
     if (named === undefined) {
       const holds = commits.retentionHolds();
       if (holds.length === 0)
-        console.log('No hold is in force: events past the retention are pruned.');
+        console.log('No hold is in force: events older than AUDIT_RETENTION_YEARS are pruned.');
       for (const { id, at, by, reason } of holds) console.log(`${id}  ${at}  ${by}: ${reason}`);
       return;
     }

@@ -439,7 +439,7 @@ describe('a copy that starts before the retention period', () => {
     const { copy, unsealed } = await step(one);
     expect(unsealed).toBe(0);
     expect(copy).toMatchObject({ ok: false });
-    expect(copy?.detail).toContain('Events past the retention stay in');
+    expect(copy?.detail).toContain('Events older than AUDIT_RETENTION_YEARS stay in');
     one.close();
   });
 });

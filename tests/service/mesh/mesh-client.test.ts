@@ -854,7 +854,7 @@ describe('sending', () => {
     expect(callsOf('POST', POST_OUTBOX)).toBe(1);
     expect(client.file.counts()).toMatchObject({ unclear: 1 });
     expect(said).toContainEqual(
-      expect.stringMatching(/^Nobody can say whether MESH has taken About answer/),
+      expect.stringMatching(/^It is unclear whether MESH has taken About answer/),
     );
     expect(
       existsSync(join(folder, 'mesh', 'sending', client.file.sentIn('unclear')[0]?.key ?? '')),
