@@ -41,7 +41,7 @@ import { startWitness, witnessesText } from '../support/witness.ts';
 
 /**
  * A worker is killed and its disk emptied, at a moment drawn from a seed, while it seals, loads, holds a file or
- * notifies, or before each step of a purge in turn. Or it stands still for longer than its lease. A second worker
+ * notifies, or before each step of a purge in turn, by the command or by the worker itself. Or it stands still for longer than its lease. A second worker
  * stands by on another disk. With three machines for Redis, the primary or a replica is lost at the same time. In the
  * end everything answered, acknowledged or held is still there, and anything that has gone was purged and has its
  * event. The log has one history, which a witness outside has cosigned throughout, and authorities were notified of
@@ -66,7 +66,10 @@ const FIRST = 30;
 const REMOVED = 20;
 /** These rows take three calls, so that a purge can also be cut short between two calls. */
 const ENDED_ROWS = 250;
-const LONG_AGO_MS = 100 * 86_400_000;
+const DAY_MS = 86_400_000;
+const LONG_AGO_MS = 100 * DAY_MS;
+/** The daily purge is due then. */
+const PURGED_BEFORE_MS = 2 * DAY_MS;
 /**
  * The steps before which a purge is cut short, in turn. How often the step has happened is drawn, and the last is after
  * its end.
@@ -77,8 +80,8 @@ const PURGE_POINTS = [
   { name: 'mark', times: 1 },
   { name: 'authority', times: 1 },
   { name: 'rows', times: 3 },
-  { name: 'authority', from: 2, times: 1 },
   { name: 'event', times: 1 },
+  { name: 'authority', from: 2, times: 1 },
   { name: 'anchor', times: 1 },
   { name: 'end', times: 1 },
 ];
@@ -91,6 +94,7 @@ export const STEPS = [
   'load',
   'hold',
   'purge',
+  'own purge',
   'notify',
   'pause',
   'primary too',
@@ -276,24 +280,51 @@ export async function runLostDisks(options: LostDiskOptions) {
     return numbers;
   }
 
-  /** Cuts a purge short and loses its disk. Afterwards everything it was to remove is still there, or none of it. */
-  async function losePurge(draw: () => number): Promise<string> {
+  /**
+   * Cuts a purge short and loses its disk. Afterwards everything it was to remove is still there, or none of it.
+   *
+   * @param own whether it is the worker's own of each day
+   */
+  async function losePurge(draw: () => number, own: boolean): Promise<string> {
     const ended = await loadEnded();
     const point = PURGE_POINTS[(seed + purges++) % PURGE_POINTS.length] ?? { name: '', times: 1 };
     const nth = (point.from ?? 1) + Math.floor(draw() * point.times);
+    const standby = standsBy.worker.pid();
+    if (own) {
+      // The worker at work is replaced by one that is killed, and the one that stands by must not come first.
+      process.kill(standby, 'SIGSTOP');
+      await atWork.worker.abandon();
+      await withAnchor(anchorOf(atWork), (anchor) =>
+        anchor.rememberPurgedAt(Date.now() - PURGED_BEFORE_MS),
+      );
+    }
     const script = join(root, 'tests', 'support', 'purge-and-die.ts');
-    const child = spawn(process.execPath, [script, point.name, `${nth}`], {
-      env: withPath(environmentOf(atWork.dataDir, 'worker', 'admin')),
+    const child = spawn(process.execPath, [script, own ? 'serve' : 'purge', point.name, `${nth}`], {
+      env: withPath(environmentOf(atWork.dataDir, 'worker', own ? 'worker' : 'admin')),
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     let errors = '';
     child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
-    const [code] = (await once(child, 'close')) as [number | null];
+    const closed = once(child, 'close') as Promise<[number | null]>;
+    const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+    if (own) {
+      const anchor = anchorOf(atWork);
+      await until(() => hasEnded() || withAnchor(anchor, hasPurged), 'the purge of the worker');
+      child.kill('SIGKILL');
+    }
+    const [code] = await closed;
     if (code !== null && code !== 0) wrong.push(`not purged: ${errors}`);
+    if (own) process.kill(standby, 'SIGCONT');
     await loseDisk();
-    const anchorFolder = join(atWork.dataDir, 'anchor');
+    // The next worker purges too, unless the council is still locked by the lost one.
+    const hasTried = (anchor: Anchor) =>
+      !own || hasPurged(anchor) || atWork.worker.errors().includes('The daily purge failed');
     await until(
-      () => withAnchor(anchorFolder, (anchor) => anchor.loadsInProgress().length === 0),
+      () =>
+        withAnchor(
+          anchorOf(atWork),
+          (anchor) => anchor.loadsInProgress().length === 0 && hasTried(anchor),
+        ),
       'the purge being finished',
     );
     const left = await heldOf(ended);
@@ -304,12 +335,13 @@ export async function runLostDisks(options: LostDiskOptions) {
       if (again.code !== 0) wrong.push(`not purged: ${again.stderr}`);
       if ((await heldOf(ended)).length > 0) wrong.push('what is over stayed');
     }
-    return `${code === null ? 'before' : 'after'} ${point.name} ${nth}, ${left.length} rows left`;
+    const when = code === null ? 'before' : 'after';
+    return `${when} ${point.name} ${nth}, ${left.length} rows left`;
   }
 
   /** Those of these numbers that have a row. */
   async function heldOf(numbers: readonly NhsNumber[]): Promise<NhsNumber[]> {
-    const rows = await withAnchor(join(atWork.dataDir, 'anchor'), (anchor) =>
+    const rows = await withAnchor(anchorOf(atWork), (anchor) =>
       createStore(admin, anchor).readRows(numbers),
     );
     return numbers.filter((number) => (rows.get(number) ?? []).length > 0);
@@ -317,7 +349,7 @@ export async function runLostDisks(options: LostDiskOptions) {
 
   /** The differences between what Redis holds and what the running worker knows. */
   async function differences(): Promise<string[]> {
-    const [held, anchored] = await withAnchor(join(atWork.dataDir, 'anchor'), async (anchor) => [
+    const [held, anchored] = await withAnchor(anchorOf(atWork), async (anchor) => [
       (await createStore(admin, anchor).tallyWithGenerations()).tallies.get(AUTHORITY),
       anchor.authority(AUTHORITY),
     ]);
@@ -452,7 +484,8 @@ export async function runLostDisks(options: LostDiskOptions) {
     else if (step === 'primary too, and a pause') await losePrimary(standStill);
     else if (step === 'standby and a replica') await loseStandby();
     else if (step === 'single mode') await loseInSingleMode();
-    else if (step === 'purge') where = await losePurge(draw);
+    else if (step === 'purge') where = await losePurge(draw, false);
+    else if (step === 'own purge') where = await losePurge(draw, true);
     else await loseDisk();
     await under;
     if (step === 'hold') await releaseHeld();
@@ -553,6 +586,12 @@ async function withAnchor<T>(folder: string, work: (anchor: Anchor) => T | Promi
     anchor.close();
   }
 }
+
+/** Where a worker's anchor is. */
+const anchorOf = ({ dataDir }: Pick<Room, 'dataDir'>): string => join(dataDir, 'anchor');
+
+/** Whether the daily purge is not due. */
+const hasPurged = (anchor: Anchor): boolean => Date.now() - anchor.lastPurgedAt() < DAY_MS;
 
 const notified = (log: string): Set<string> =>
   NotificationFile.read(log, (file) => {
