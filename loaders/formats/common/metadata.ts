@@ -8,7 +8,7 @@ import type { ColumnMapping } from '#schemas/uploads/columns.ts';
 import { METADATA_HINTS, type WayIn } from '#schemas/wording/files.ts';
 import { omitUndefined } from '../../../schemas/omit-undefined.ts';
 import { readInstant } from '../common/dates.ts';
-import type { UploadSource } from '../common/source.ts';
+import { notReadable, type UploadSource } from '../common/source.ts';
 import { type FileProblem, readCount, type UploadHeader } from '../common/upload.ts';
 
 /**
@@ -128,12 +128,8 @@ async function readSidecar(source: UploadSource): Promise<CsvMetadata | 'unreada
   if (!('path' in source)) return {};
   const stem = source.path.slice(0, source.path.length - extname(source.path).length);
   for (const path of new Set([`${source.path}.json`, `${stem}.json`])) {
-    let text: string;
-    try {
-      text = await readStart(path);
-    } catch {
-      continue;
-    }
+    const text = await readStart(path);
+    if (text === undefined) continue;
     if (text.length > SIDECAR_AT_MOST) return 'unreadable';
     try {
       return csvMetadataSchema.parse(JSON.parse(text));
@@ -144,15 +140,27 @@ async function readSidecar(source: UploadSource): Promise<CsvMetadata | 'unreada
   return {};
 }
 
-/** Slightly more than a sidecar may have. */
-async function readStart(path: string): Promise<string> {
-  // Without waiting: a pipe would block the load until somebody writes to it.
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+/** No such file, or no room in a name for one. */
+const ABSENT = ['ENOENT', 'ENAMETOOLONG'];
+
+/**
+ * Slightly more than a sidecar may have; `undefined` if there is no such file.
+ *
+ * @throws {SourceFailed} if there is one that cannot be read: it may say that the file has more rows, or all
+ */
+async function readStart(path: string): Promise<string | undefined> {
   try {
-    if (!(await file.stat()).isFile()) throw new Error('no file');
-    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(SIDECAR_AT_MOST + 1) });
-    return buffer.toString('utf8', 0, bytesRead);
-  } finally {
-    await file.close();
+    // Without waiting: a pipe would block the load until somebody writes to it.
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      if (!(await file.stat()).isFile()) return undefined;
+      const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(SIDECAR_AT_MOST + 1) });
+      return buffer.toString('utf8', 0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (ABSENT.includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw notReadable(error);
   }
 }

@@ -147,7 +147,7 @@ export class SourceBytes {
     try {
       step = await this.#chunks.next();
     } catch (error) {
-      throw new SourceFailed(LOAD_FAILED.notReadable(errorCode(error)));
+      throw notReadable(error);
     }
     if (step.done === true) return undefined;
     const chunk = asBuffer(step.value);
@@ -200,8 +200,12 @@ function asGzipProblem(error: unknown): Error {
   });
 }
 
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string'
-    ? error.code
-    : 'read error';
-}
+/** The kind of a fault of the machine, never its message. */
+export const notReadable = (error: unknown): SourceFailed =>
+  new SourceFailed(
+    LOAD_FAILED.notReadable(
+      error instanceof Error && 'code' in error && typeof error.code === 'string'
+        ? error.code
+        : 'read error',
+    ),
+  );

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { gzipSync } from 'node:zlib';
@@ -553,5 +553,52 @@ describe('when the machine fails', () => {
     });
     await writeFile(join(t.dataDir, 'delta.json'), '{"authority": "ZZ1", "extra": 1}');
     expect((await loadFile(t.store, t.anchor, { name: path, path }, options)).code).toBe('CPF01');
+  });
+
+  test('a sidecar that is there and cannot be read is not taken for none: its row count shows whether the file is cut short', async () => {
+    const authority = newAuthority();
+    const details = { name: 'C', emergencyDutyTeamPhone: '02079460199' };
+    await t.store.setAuthority(authority, details, 'test');
+    const before = await state(authority);
+    const path = join(t.dataDir, `${authority}-1-202611232130.csv`);
+    await writeFile(path, fileCsv(upload({ records: [planOf(1)] })));
+    // As root, which tests may run as, there is no file that may not be read.
+    await symlink(`${path}.json`, `${path}.json`);
+    const options = {
+      spoolDir: l.spoolDir,
+      addAuthority: false,
+      by: 'test',
+      now: () => RECEIVED_AT,
+    };
+    const loading = () => loadFile(t.store, t.anchor, { name: path, path }, options);
+    await expect(loading()).rejects.toThrow(/could not be read \(ELOOP\)/);
+    await expect(loading()).rejects.toThrow(LoadFailed);
+    expect(await state(authority)).toBe(before);
+    await rm(`${path}.json`);
+    await writeFile(`${path}.json`, '{"rowCount": 2}');
+    expect((await loading()).code).toBe('CPF01');
+    await writeFile(`${path}.json`, '{"rowCount": 1}');
+    expect((await loading()).code).toBe('CPF02');
+  });
+
+  test('a file whose name has no room for a sidecar is loaded without one', async () => {
+    const authority = newAuthority();
+    const details = { name: 'C', emergencyDutyTeamPhone: '02079460199' };
+    await t.store.setAuthority(authority, details, 'test');
+    const path = join(t.dataDir, `${'x'.repeat(250)}.csv`);
+    await writeFile(path, fileCsv(upload({ records: [planOf(1)] })));
+    const acknowledgement = await loadFile(
+      t.store,
+      t.anchor,
+      { name: path, path },
+      {
+        spoolDir: l.spoolDir,
+        addAuthority: false,
+        by: 'test',
+        now: () => RECEIVED_AT,
+        metadata: metadata(1, { authority }),
+      },
+    );
+    expect(acknowledgement.code).toBe('CPF02');
   });
 });
