@@ -62,7 +62,14 @@ const PLAIN = new RegExp(`\\.(?:${uploadEndings}|gz)$`, 'i');
 const CONTROL = /\.ctl$/i;
 const DATA = /\.dat$/i;
 /** Names that transfer programs give to unfinished files, and names that no upload has. */
-const PASSED_OVER = /^\.|~$|\.(?:tmp|part|partial|filepart|crdownload)$/i;
+const UNFINISHED = /~$|\.(?:tmp|part|partial|filepart|crdownload)$/i;
+const PASSED_OVER = new RegExp(`^\\.|${UNFINISHED.source}`, 'i');
+
+/** What may describe a file: how many rows it has, and whether those are all. */
+const sidecarNames = (name: string): string[] => [
+  `${name}.json`,
+  `${name.replace(/\.[^.]*$/, '')}.json`,
+];
 
 export type Seen = { name: string; size: number; mtimeMs: number; inode: number };
 
@@ -75,7 +82,7 @@ export type Listing = {
 
 /** What is not taken: half a pair, or nothing that an inbox accepts. */
 export type Alone =
-  | { kind: 'data' | 'control' | 'other' | 'passed-over'; name: string }
+  | { kind: 'data' | 'control' | 'other' | 'passed-over' | 'described'; name: string }
   /** No file, or an unreadable one; in words. */
   | { kind: 'no-file'; name: string; is: string }
   /** Its name is not UTF-8. `name` is a unique key; people see `shown`. */
@@ -156,7 +163,19 @@ export class InboxFiles {
       else files.push(name);
     }
     const together = putTogether(files);
-    return { found: together.found, alone: [...together.alone, ...alone], seen };
+    // Without its description a file that was cut short would be taken for whole.
+    const coming = new Set(
+      alone
+        .filter(({ kind }) => kind !== 'no-name')
+        .map(({ name }) => name.replace(UNFINISHED, '')),
+    );
+    const isDescribed = ({ name }: Found): boolean =>
+      sidecarNames(name).some((sidecar) => coming.has(sidecar));
+    for (const { name } of together.found.filter(isDescribed)) {
+      alone.push({ kind: 'described', name });
+    }
+    const found = together.found.filter((each) => !isDescribed(each));
+    return { found, alone: [...together.alone, ...alone], seen };
   }
 
   /**
@@ -278,10 +297,8 @@ function putTogether(names: readonly string[]): Pick<Listing, 'found' | 'alone'>
   const left = new Set(names);
   const found: Found[] = [];
   const alone: Alone[] = [];
-  const sidecarsOf = (name: string): string[] => {
-    const stem = name.replace(/\.[^.]*$/, '');
-    return [`${name}.json`, `${stem}.json`].filter((sidecar) => left.has(sidecar));
-  };
+  const sidecarsOf = (name: string): string[] =>
+    sidecarNames(name).filter((sidecar) => left.has(sidecar));
   for (const name of names) {
     if (!DATA.test(name)) continue;
     const base = name.slice(0, -4);

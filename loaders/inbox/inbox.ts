@@ -349,7 +349,7 @@ class Watcher {
     const waited = this.#unchangedForMs(name);
     if (kind === 'control' && (await this.#isReport(name))) return;
     const { settleMs, pairWaitMs } = this.#options;
-    const comes = kind === 'data' || kind === 'control' || kind === 'passed-over';
+    const comes = !['other', 'no-file', 'no-name'].includes(kind);
     if (waited < (comes ? pairWaitMs : settleMs)) {
       this.#unsettled ||= comes || waited < settleMs;
       return;
@@ -361,6 +361,8 @@ class Watcher {
         return this.#tell(name, INBOX.noData);
       case 'other':
         return this.#tell(name, INBOX.notTaken);
+      case 'described':
+        return this.#tell(name, INBOX.describedLater);
       case 'passed-over':
         return this.#tell(name, INBOX.passedOver);
       case 'no-file':

@@ -25,6 +25,8 @@ export const INBOX = {
   notTaken: `It is not a file that an inbox takes: ${TAKEN}, .gz, or .dat with .ctl. Remove it, or rename it.`,
   passedOver:
     'By its name it is hidden or still being transferred, so it is not taken. If it is whole, rename it; otherwise remove it.',
+  describedLater:
+    'Its description, a file of its name that ends in .json, is here and cannot be taken yet, so the file waits for it. Put the description itself here, or remove what has its name.',
   noFile: (is: string) =>
     `It is ${is}, and only files are taken. Put the file itself here, and remove this.`,
   notLookedAt: 'something that cannot be looked at',

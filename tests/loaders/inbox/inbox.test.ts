@@ -511,6 +511,31 @@ describe('many files', () => {
     expect(lying()).toEqual(lies);
   });
 
+  test('wait for a description beside them that cannot be taken yet, since it may say how many rows they have', async () => {
+    const csv = fileCsv(upload({ records: [planOf(1)] }));
+    const [linked, coming] = [A, B].map((code) => `${code}-${sequence}-202611232130.csv`) as [
+      string,
+      string,
+    ];
+    put(linked, csv);
+    symlinkSync('/etc/hostname', join(dir, `${linked}.json`));
+    put(coming, csv);
+    put(`${coming}.json.part`, '{"rowCount": 2}');
+    await watch();
+    await until(() => of('left').length === 4);
+    for (const name of [linked, coming]) expect(hints()).toContain(`${name}: Its description`);
+    put('ours.xml', xml(H));
+    await until(() => codes().length === 1);
+    expect(codes()).toEqual(['ours.xml CPF02']);
+    rmSync(join(dir, `${linked}.json`));
+    put(`${linked}.json`, '{"rowCount": 1}');
+    renameSync(join(dir, `${coming}.json.part`), join(dir, `${coming}.json`));
+    await until(() => codes().length === 3);
+    expect(codes()).toContain(`${linked} CPF02`);
+    expect(codes()).toContain(`${coming} CPF01`);
+    expect(lying()).toEqual([]);
+  });
+
   test('whose names are not UTF-8 are named by their bytes, and loaded once renamed', async () => {
     const name = Buffer.concat([
       Buffer.from(`${dir}/caf`),
