@@ -267,8 +267,10 @@ export const RUNNING = {
   noServer: 'Redis did not answer.',
   replicas: 'Replicas',
   noReplicas: 'Answers do not wait for a replica, because REDIS_REPLICAS is not set.',
+  replica: (name: string, priority: number | undefined) =>
+    priority === undefined ? name : `${name}, replica-priority ${priority}`,
   attached: (attached: readonly string[], required: number) =>
-    `${attached.length} attached${attached.length === 0 ? '' : ` (${attached.join(', ')})`}, ${required} required.`,
+    `${attached.length} attached${attached.length === 0 ? '' : ` (${attached.join('; ')})`}, ${required} required.`,
   expires: 'What expires',
   expiresCaption: 'Certificates and keys',
   expiresColumns: ['What', 'Expires', 'File changed'] as const,

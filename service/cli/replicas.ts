@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import type { Configuration } from '#schemas/configuration.ts';
-import { attachedReplicas } from '#store/connection/acknowledged.ts';
 import type { HostPort } from '#store/connection/address.ts';
 import { whenReady } from '#store/connection/connection.ts';
 import { information } from '#store/connection/reply.ts';
 import {
+  namedReplicas,
   orderSingleMode,
   requireReplicas,
   setReplicaPriority,
@@ -105,13 +105,11 @@ export async function setPromotable(
 /** `cp-flags replicas list`: the replicas attached to the primary. */
 export async function listReplicas(configuration: Configuration): Promise<void> {
   await withStore(configuration, 'worker', async (_, __, connection, { sentinels }) => {
-    const attached = attachedReplicas(information(await connection.info('replication')));
-    for (const replica of attached) {
-      const known = sentinels?.replicas.find(
-        ({ host, port }) => host === replica.host && port === replica.port,
+    const attached = namedReplicas(information(await connection.info('replication')), sentinels);
+    for (const { name, priority } of attached) {
+      console.log(
+        `${name}: attached${priority === undefined ? '' : `, replica-priority ${priority}`}`,
       );
-      const priority = known === undefined ? '' : `, replica-priority ${known.priority}`;
-      console.log(`${nameOf(replica)}: attached${priority}`);
     }
     console.log(`${attached.length} attached, ${configuration.REDIS_REPLICAS} required.`);
   });

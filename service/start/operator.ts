@@ -5,12 +5,11 @@ import type { Configuration } from '#schemas/configuration.ts';
 import { signInFileSchema } from '#schemas/people/sign-in.ts';
 import type { OwnCheck } from '#schemas/status.ts';
 import { RUNNING } from '#schemas/wording/operator.ts';
-import { attachedReplicas } from '#store/connection/acknowledged.ts';
 import { information } from '#store/connection/reply.ts';
 import { createFigures } from '#store/figures.ts';
 import type { AccessLists } from '#store/trust/access-lists.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
-import { nameOf } from '#store/trust/replicas.ts';
+import { namedReplicas } from '#store/trust/replica-orders.ts';
 import type { StoreVerifier } from '#store/trust/verifier.ts';
 import type { Identities } from '../admission/identities.ts';
 import { placeSettings } from '../audit/copy/open-place.ts';
@@ -112,12 +111,14 @@ function expiriesOf(configuration: Configuration, { issuers }: Identities) {
   };
 }
 
-async function serverState(connection: StoreConnection) {
+async function serverState(connection: StoreConnection, sentinels: RedisServer['sentinels']) {
   try {
     const server = information(await connection.info('server', 'replication'));
     return {
       version: server.get('valkey_version') ?? server.get('redis_version') ?? '',
-      attached: attachedReplicas(server).map(nameOf),
+      attached: namedReplicas(server, sentinels).map(({ name, priority }) =>
+        RUNNING.replica(name, priority),
+      ),
     };
   } catch {
     return undefined;
@@ -175,7 +176,7 @@ export function startOperator(
     meshFolder: MESH_MAILBOX && meshFolder(configuration, MESH_MAILBOX),
     issuers: () => [...new Set([...identities.issuers, ...providers].map(({ issuer }) => issuer))],
     expiries: expiriesOf(configuration, identities),
-    server: () => serverState(connection),
+    server: () => serverState(connection, redis.sentinels),
     replicas: redis.replicas,
     runbook: readRunbook(),
     decisions: createDecisions({

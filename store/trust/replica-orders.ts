@@ -5,6 +5,7 @@ import { appendEvent } from '../audit-stream/events.ts';
 import { attachedReplicas } from '../connection/acknowledged.ts';
 import type { HostPort } from '../connection/address.ts';
 import { information } from '../connection/reply.ts';
+import { type Sentinels, sameServer } from '../connection/sentinels.ts';
 import { SINGLE_FIELD, type SingleMode, singleMode } from '../connection/single-mode.ts';
 import { keys } from '../keys.ts';
 import type { Anchor } from './anchor.ts';
@@ -61,6 +62,19 @@ export async function requireReplicas(redis: Redis, named: NamedPerson): Promise
   await redis.hset(keys.dataset, SINGLE_FIELD, '');
   return true;
 }
+
+/** A replica that is attached, and whether it may be promoted (0: never), if sentinels say so. */
+type AttachedReplica = { name: string; priority: number | undefined };
+
+/** The replicas attached to a primary, by what its `INFO` says. */
+export const namedReplicas = (
+  info: ReadonlyMap<string, string>,
+  sentinels: Pick<Sentinels, 'replicas'> | undefined,
+): AttachedReplica[] =>
+  attachedReplicas(info).map((replica) => ({
+    name: nameOf(replica),
+    priority: sentinels?.replicas.find((known) => sameServer(known, replica))?.priority,
+  }));
 
 /** Whether single mode is ordered, and how many replicas are attached. */
 export async function replicasNow(redis: Redis): Promise<{ isSingle: boolean; attached: number }> {

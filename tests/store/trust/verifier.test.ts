@@ -95,7 +95,8 @@ test('a live data folder that was last alive days ago opens only once a named pe
   t.anchor.rememberClock(alive);
   const verifier = await t.keep();
   await verifier.look();
-  expect(verifier.state).toMatchObject({ opened: false, problem: true });
+  const confirmation = 'old-copy';
+  expect(verifier.state).toMatchObject({ opened: false, problem: true, confirmation });
   expect(verifier.state.detail).toContain('was last in use 3 days ago');
   const readiness = watchStore(await t.connect('lookup'));
   await until(() => readiness.checks().some(({ detail }) => detail.includes('confirm old-copy')));
@@ -103,6 +104,7 @@ test('a live data folder that was last alive days ago opens only once a named pe
   const named = { by: 'A. Example', reason: 'nothing was loaded' };
   expect(await confirmOldCopy(await t.connect('worker'), t.anchor, named)).toBe(alive);
   await verifier.look();
+  expect(verifier.state).not.toHaveProperty('confirmation');
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
   await readiness.stop();
   expect(await confirmOldCopy(await t.connect('worker'), t.anchor, named)).toBeUndefined();
