@@ -14,7 +14,7 @@ export const FILE_CODES = {
 
 /** The same for a file that waits in part, so that its outcome is not known yet. */
 export const HELD_MEANINGS = {
-  part: 'Partial: the records that could be loaded are in, and the rest waits for a decision',
+  part: 'Partial: the records that could be loaded were loaded, and the rest waits for a decision',
   nothing: 'Nothing loaded so far: it waits for a decision',
   untraced: 'Partial: what could be traced is loaded, and the rest waits to be traced',
   nothingTraced:
@@ -98,7 +98,7 @@ export const MESH_SUBJECTS = {
 /** A notice of inactive numbers. */
 export const NOTICE = {
   sensitive: ({ nhsNumber, localId }: { nhsNumber: string; localId?: string | undefined }) =>
-    `The record of NHS number ${nhsNumber}${localId === undefined ? '' : ` (your local id ${localId})`} has become sensitive. The plan you sent is still shown, since a flag that is gone protects nobody, but who has looked at it is shown to nobody. A new plan under this number is refused (CPR02). Decide with your Caldicott Guardian whether the plan is to stay: to take it away, send it with a delete date.`,
+    `The record of NHS number ${nhsNumber}${localId === undefined ? '' : ` (your local id ${localId})`} has become sensitive. The plan that you sent is still shown, because removing it would protect nobody, but nobody is shown who has looked at it. A new plan under this number is refused (CPR02). Decide with your Caldicott Guardian whether the plan is to stay: to take it away, send it with a delete date.`,
   notReplaced: 'No longer in use and not replaced: trace the person again.',
   replaced: 'Use the new number in your system and send the record under it.',
   more: (count: number) =>

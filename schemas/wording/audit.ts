@@ -95,7 +95,7 @@ export const AUDIT_KEY = {
     `The audit key ${path} cannot be read. Restore it, or set AUDIT_KEY_FILE to its path.`,
   holdsNone: (path: string) =>
     `${path} holds no Ed25519 signing keys of one name, a line each (PRIVATE+KEY+...). Restore the audit key, or set AUDIT_KEY_FILE to it.`,
-  notRetired: (path: string) => `${path} holds something else than retired public keys.`,
+  notRetired: (path: string) => `${path} holds something other than retired public keys.`,
   notSignedYet:
     'The newest checkpoint is not signed by the new key yet. Start a process with role all or worker, which signs it within seconds.',
 } as const;
@@ -105,7 +105,7 @@ export const AUDIT_INDEX = {
   none: 'There is no audit index yet.',
   damaged: 'The audit index is damaged.',
   notMade: 'The audit index cannot be built.',
-  ahead: 'The audit index goes further than the log.',
+  ahead: 'The audit index has events that the log does not have.',
   wrong: 'The audit index names the wrong events.',
 } as const;
 
@@ -114,11 +114,11 @@ export const AUDIT_REPORT = {
   tooMuch: (events: number) =>
     `There are more than ${events} events. Ask for a shorter time with --from and --to.`,
   whereaboutsProtected: (councils: readonly string[]) =>
-    `${councils.join(' and ')} protects where this child is looked up. Places are left out unless you asked for them. Ask that council before you release a place, or a name or role by which a place could be known.`,
+    `${councils.join(' and ')} ${councils.length === 1 ? 'protects' : 'protect'} where this child is looked up. Places are left out unless you asked for them. Ask ${councils.length === 1 ? 'that council' : 'these councils'} before you release a place, or a name or role by which a place could be known.`,
   whereaboutsShown: (councils: readonly string[]) =>
-    `${councils.join(' and ')} protects where this child is looked up. This report shows the places. Ask that council before you release a place, or a name or role by which a place could be known.`,
+    `${councils.join(' and ')} ${councils.length === 1 ? 'protects' : 'protect'} where this child is looked up. This report shows the places. Ask ${councils.length === 1 ? 'that council' : 'these councils'} before you release a place, or a name or role by which a place could be known.`,
   leftOutOfDraft: (count: number) =>
-    `Left out of this page: ${count} (requests refused for a technical reason, what is no access, and silent reads and searches of the audit unless they were asked for).`,
+    `Left out of this page: ${count} (requests refused for a technical reason, events that are not accesses, and silent reads and searches of the audit unless they were asked for).`,
 } as const;
 
 /** What is wrong with a file of witnesses, after its path. */

@@ -15,7 +15,7 @@ export const FILE_REFUSALS = {
   numberUsed: (authority: string, number: number, highest: number) =>
     `Sequence number ${number} was used by a file with other content, so nothing in this one was loaded. Send it with a number that was not used; the highest used is ${highest}. If your system has started numbering again, ask the operator of the service for: cp-flags authority reset-sequence ${authority}`,
   numberFar: (authority: string, number: number, last: number) =>
-    `Sequence number ${number} is too far from the last one loaded, ${last}, so nothing in the file was loaded: if it were accepted, ${number > last ? 'every right number after it would be too low' : 'it would change nothing that newer files said'}. If ${number} is mistyped, send the file with its right number. If your system has started its numbering again, or ${last} was the mistyped one, ask the operator of the service for: cp-flags authority reset-sequence ${authority}`,
+    `Sequence number ${number} is too far from the last one loaded, ${last}, so nothing in the file was loaded: if it were accepted, ${number > last ? 'every correct number after it would be too low' : 'it would change nothing that newer files said'}. If ${number} is mistyped, send the file with its correct number. If your system has started its numbering again, or ${last} was the mistyped one, ask the operator of the service for: cp-flags authority reset-sequence ${authority}`,
   numberClosed: (closed: number) =>
     `Files numbered ${closed} and lower are no longer accepted, because a full refresh or hundreds of newer files came after them. If something in this one is still true, send that in the next file.`,
   oldNumbering: (since: string) =>
@@ -48,7 +48,7 @@ export const FILE_REMARKS = {
   storeDiffers: (expected: number, held: number) =>
     `After this load the store does not hold what it should for this authority (${figure(expected)} rows expected, ${figure(held)} held). The authority counts as not up to date until a full refresh is loaded of which no record is refused. Tell the operator of the service; the file itself is in order.`,
   refusedAfterDifference:
-    'Plans of this authority were lost here before. Records of this full refresh are refused, and a lost plan may be among them, so the authority still counts as not up to date. Correct them and send another full refresh. If none of them is of a plan to be held, tell the operator of the service.',
+    'Plans of this authority were lost here before. Some records of this full refresh are refused, and a lost plan may be among them, so the authority still counts as not up to date. Correct these records and send another full refresh. If none of them is a plan that should be held, tell the operator of the service.',
 } as const;
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`;

@@ -35,7 +35,7 @@ export const LOAD_FAILED = {
   differs: (number: number, authority: string) =>
     `After ${number < 0 ? 'the last file' : `file ${number}`} of authority ${authority} the store did not hold what had been loaded, so plans may be missing. Find out why. Only a full refresh of which no record is refused brings the authority up to date.`,
   refusedAfterDifference: (number: number, authority: string) =>
-    `The store had lost plans of authority ${authority}. Full refresh ${number} brought what it has, but records of it were refused, and a lost plan may be among them. The authority corrects them and sends another full refresh. If none of them is of a plan to be held, a named person who has asked the authority runs cp-flags authority confirm-plans.`,
+    `The store had lost plans of authority ${authority}. Full refresh ${number} was loaded, but some of its records were refused, and a lost plan may be among them. The authority corrects these records and sends another full refresh. If none of them is a plan that should be held, a named person who has asked the authority runs cp-flags authority confirm-plans.`,
   nothingToConfirm: (authority: string) =>
     `Nothing of authority ${authority} waits to be confirmed. Nothing was changed.`,
   refreshFirst: (authority: string) =>

@@ -183,7 +183,7 @@ describe('a number far from the last one', () => {
       const refused = await loadRecords(authority, mistyped, [planOf(2)]);
       expect(refused).toMatchObject({ code: 'CPF04', failures: [{ field: 'sequence' }] });
       expect(refused.failures[0]?.hint).toContain(
-        'is mistyped, send the file with its right number',
+        'is mistyped, send the file with its correct number',
       );
       expect(refused.failures[0]?.hint).toContain(`reset-sequence ${authority}`);
       expect(await rowsOf(authority, 2)).toEqual([]);
