@@ -103,7 +103,8 @@ export function addWatchCommand(program: Command, configuration: () => Configura
     .addHelpText(
       'after',
       () => `
-Takes .xml, .csv and .gz files, with an optional FILE.json, and the .dat/.ctl pairs of a MESH client.
+Takes .xml, .csv and .gz files, with an optional FILE.json, and the .dat/.ctl pairs of a MESH client. Put FILE.json
+there before FILE, which does not wait for it.
 Authorities are never added by an inbox: use cp-flags load or cp-flags authority set.
 
 ${settingsHelp([...PAIR_SETTINGS, 'INBOX_SETTLE_SECONDS', ...INBOX_SETTINGS, ...LOAD_SETTINGS])}
