@@ -1,3 +1,5 @@
+// One file, since one provider's sign-in and sign-out are checked by the same keys, clock and answers.
+
 import { createHash } from 'node:crypto';
 import { errors, jwtVerify } from 'jose';
 import * as openid from 'openid-client';
