@@ -24,6 +24,7 @@ export const LONGEST = [
   'service/start/upgrade',
   'store/connection/sentinels',
   'service/pages/officer-browser',
+  'service/pages/operator-decisions',
   'promises/protected-places',
   'service/pages/council',
   'service/admission/abuse',
