@@ -72,7 +72,7 @@ export function conditionsOf(info: ReadonlyMap<string, string>): string {
 
 /**
  * Tells every lookup process, through Redis itself, how this run of Redis writes to disk: each second, at
- * every change, and whenever `publish` is called. Before there is a dataset it says nothing.
+ * every change of a setting, and whenever `publish` is called. Before there is a dataset it says nothing.
  *
  * @param ours the dataset that this worker keeps; nothing is written into the Redis of another
  */
