@@ -448,8 +448,9 @@ export const OFFICER_PROOF = {
   choose: 'Choose a file',
   tooLarge: 'The file is larger than any proof. Choose the file that ends in .tlog-proof',
   notRead: 'The file did not arrive completely. Choose it again',
-  noKey: 'This process does not have the key',
-  noKeyThen: 'Nothing was checked. Ask the team that runs this service.',
+  noKey: 'No proof can be checked here now',
+  noKeyThen:
+    'Nothing was checked: this process cannot read the keys of the record or of its witnesses. Tell the team that runs this service.',
   proven: 'The proof is good',
   provenThen: (index: number, size: number) =>
     `This event is in the record at position ${figure(index)}, counted from 0, under a signed checkpoint of ${figure(size)} events. Neither has been changed since.`,

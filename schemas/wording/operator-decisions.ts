@@ -81,6 +81,7 @@ export const DECISIONS = {
   },
   gap: {
     agreedBy: 'Which Guardian or privacy officer decided this with you?',
+    agreedByOwn: 'Enter somebody other than yourself: two people decide this.',
     agreedByHint: 'Enter their name and job. This is recorded in the audit.',
     lost: {
       events: (from: number, to: number, stream: string) =>

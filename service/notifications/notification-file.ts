@@ -178,6 +178,12 @@ function takeOverWhereabouts(db: DatabaseSync): void {
   });
 }
 
+function openFile(folder: string, timeoutMs: number): DatabaseSync {
+  // Without spilling, a reader waits only for the commit of a transaction.
+  const pragmas = 'PRAGMA secure_delete = ON; PRAGMA cache_spill = OFF;';
+  return openDurable(join(folder, DATABASE), SCHEMA, { pragmas, timeoutMs });
+}
+
 const iso = (instant: number): string => new Date(instant).toISOString();
 
 /**
@@ -193,12 +199,10 @@ export class NotificationFile {
     this.#sql = statementsOf(db);
   }
 
-  /** Opens, or creates, the file in an existing folder. */
-  static open(folder: string, waitsMs = WRITER_WAITS_MS): NotificationFile {
-    // Without spilling, a reader waits only for the commit of a transaction.
-    const pragmas = 'PRAGMA secure_delete = ON; PRAGMA cache_spill = OFF;';
-    const options = { pragmas, timeoutMs: waitsMs };
-    const db = openDurable(join(folder, DATABASE), SCHEMA, options);
+  /** Opens, or creates, the file in an existing folder, for the one process that writes it. */
+  static open(folder: string): NotificationFile {
+    const db = openFile(folder, WRITER_WAITS_MS);
+    // Not for a reader: the writer may still be of the version that needs them as they are.
     takeOverWhereabouts(db);
     return new NotificationFile(db);
   }
@@ -206,7 +210,7 @@ export class NotificationFile {
   /** Reads from the file of a folder; `undefined` before there is one. @throws while it cannot be read */
   static read<T>(folder: string, work: (file: NotificationFile) => T): T | undefined {
     if (!existsSync(join(folder, DATABASE))) return undefined;
-    const file = NotificationFile.open(folder, READER_WAITS_MS);
+    const file = new NotificationFile(openFile(folder, READER_WAITS_MS));
     try {
       return work(file);
     } finally {

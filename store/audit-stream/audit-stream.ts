@@ -83,6 +83,16 @@ const isAccepted = (
     ({ stream, sealed, found }) => stream === of && sealed === next - 1 && found === number,
   );
 
+/** Whether it may be sealed next. An entry whose id was set ahead (`1-5`) never follows another. */
+const follows = (
+  raw: RawEntry,
+  stream: number,
+  next: number,
+  accepted: readonly StreamGap[],
+): boolean =>
+  idOf(raw) === `0-${next}` ||
+  (idOf(raw).startsWith('0-') && isAccepted(accepted, stream, next, numberOf(raw)));
+
 /**
  * The audit streams as the worker works on them; a list by stream is in the order of `auditPartitions`.
  *
@@ -131,11 +141,10 @@ export function createAuditStreams(redis: Redis, replicated = false) {
     for (;;) {
       const [held = []] = await entries([{ stream, from: next }], ENTRIES_A_READ);
       for (const raw of held) {
-        const found = numberOf(raw);
-        if (found !== next && !isAccepted(accepted, stream, next, found)) {
-          return { stream, sealed: next - 1, found };
+        if (!follows(raw, stream, next, accepted)) {
+          return { stream, sealed: next - 1, found: numberOf(raw) };
         }
-        next = found + 1;
+        next = numberOf(raw) + 1;
       }
       if (held.length > 0) continue;
       const isWhole = next > last || isAccepted(accepted, stream, next, last + 1);
@@ -202,9 +211,8 @@ export function createAuditStreams(redis: Redis, replicated = false) {
           let next = from;
           let taken = 0;
           for (const raw of held) {
-            const number = numberOf(raw);
-            if (number !== next && !isAccepted(accepted, stream, next, number)) break;
-            next = number;
+            if (!follows(raw, stream, next, accepted)) break;
+            next = numberOf(raw);
             taken++;
             const found = sealable(stream, next, raw, readLookup);
             const isForged = found?.act !== undefined && !(await isActKept(redis, found.act));

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { OperatorEvent } from '#schemas/audit/audit-event.ts';
 import { writePrivate } from '../../files/private-file.ts';
 import { errorFields, type Log } from '../../telemetry/log.ts';
-import { readKeys, retiredKeysOf } from '../seal/keys.ts';
+import { KeyFileWrong, readKeys, retiredKeysOf } from '../seal/keys.ts';
 import { keyName, verifyProof } from '../verify/verify-proof.ts';
 import { readWitnesses } from '../witness/witnesses-file.ts';
 import type { VerificationMessage, VerificationOrder } from './verification-thread.ts';
@@ -46,7 +46,11 @@ export type Verifications = {
   start(by: string, account: string | undefined): boolean;
   /** A proof that the first event of an audit id is in the log; `undefined` if there is none. */
   prove(auditId: string): Promise<string | undefined>;
-  /** Checks a proof with the keys of this log, retired ones too. @throws {KeyFileWrong} */
+  /**
+   * Checks a proof with the keys of this log, retired ones too.
+   *
+   * @throws {KeyFileWrong} if the keys, or those of the witnesses, cannot be read
+   */
   check(proof: Buffer): Promise<CheckedProof>;
   stop(): Promise<void>;
 };
@@ -213,7 +217,7 @@ export async function openVerifications({
       const keys = (await readKeys(keyFile)).map(({ verifierKey }) => verifierKey);
       const retired = retiredKeysOf(keyFile);
       const read = witnessesFile === undefined ? undefined : readWitnesses(witnessesFile, 'verify');
-      if (read?.kind === 'wrong') throw new Error(read.detail);
+      if (read?.kind === 'wrong') throw new KeyFileWrong(read.detail);
       const witnesses = read?.witnesses.all.map(({ key }) => key) ?? [];
       const all = [...keys, ...retired.map(({ verifierKey }) => verifierKey)];
       return {

@@ -108,6 +108,15 @@ export const operatorDecision: Mountable<OperatorDependencies> = {
     }),
 };
 
+/** Who decided with the operator: somebody else. */
+function readAgreed({ session }: AtDesk, text: string | undefined): ReturnType<typeof readName> {
+  const agreed = readName('agreedBy', text);
+  if (agreed.kind === 'wrong') return agreed;
+  return agreed.value.toLowerCase().includes(session.name.toLowerCase())
+    ? { kind: 'wrong', errors: [{ field: 'agreedBy', text: DECISIONS.gap.agreedByOwn }] }
+    : agreed;
+}
+
 /** `POST /operator/running/decisions/:decision`: does what the command does. */
 export const operatorDecide: Mountable<OperatorDependencies> = {
   operation: { method: 'POST', path: DECISION_PAGE, letsIn: 'operate' },
@@ -117,7 +126,7 @@ export const operatorDecide: Mountable<OperatorDependencies> = {
       const name = nameOf(c);
       if (name === undefined) return at.notFound();
       const reason = readWhy(fields.get('reason'));
-      const agreed = name === 'gap' ? readName('agreedBy', fields.get('agreedBy')) : undefined;
+      const agreed = name === 'gap' ? readAgreed(at, fields.get('agreedBy')) : undefined;
       if (reason.kind === 'wrong' || agreed?.kind === 'wrong') {
         return decisionPage(dependencies, at, name, {
           reason: fields.get('reason'),

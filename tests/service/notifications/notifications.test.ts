@@ -517,6 +517,9 @@ describe('protections of one child', () => {
     for (const authority of ['ZZ101', 'ZZ102']) {
       earlier.prepare('INSERT INTO whereabouts VALUES (?, ?)').run(nhsNumber, authority);
     }
+    // A reader leaves them to the notifier, which may still be of that version.
+    expect(NotificationFile.read(folder, (read) => read.list())).toEqual([]);
+    expect(earlier.prepare('SELECT count(*) AS kept FROM whereabouts').get()).toEqual({ kept: 2 });
     earlier.close();
     const file = NotificationFile.open(folder);
     expect([look(file, 'ZZ101', 'a'), look(file, 'ZZ102', 'a')]).toEqual(['nurse-1', '']);

@@ -157,6 +157,8 @@ test('audit events that are lost for good are accepted on a page that names them
     /Events \d+ to \d+ of .* are in neither Redis nor the log/,
   );
   expect((await visitor.send(pageOf('gap'), REASON)).status).toBe(400);
+  const alone = await visitor.send(pageOf('gap'), { ...REASON, agreedBy: byOperator.by });
+  expect([alone.status, wordsOf(alone).includes(DECISIONS.gap.agreedByOwn)]).toEqual([400, true]);
   const agreedBy = 'B. Guardian, Caldicott Guardian';
   expect(await decide(visitor, 'gap', { agreedBy })).toContain('are lost.');
   await until(isAnswered, 'an answer');
