@@ -270,15 +270,17 @@ export function createAuditStreams(redis: Redis, replicated = false) {
         const from = (sealed[stream] ?? 0) + 1;
         return (last[stream] ?? 0) >= from ? [{ stream, from }] : [];
       });
-      const replies = await entries(wanted, 1);
+      // The first of all that a stream holds: sealed events stay in it if the worker was stopped before it removed them.
+      const oldest = wanted.map(({ stream }) => ({ stream, from: 0 }));
+      const replies = await entries(oldest, 1);
       const later: StreamGap[] = [];
       for (const [i, { stream, from }] of wanted.entries()) {
         const end = last[stream] ?? 0;
         const first = replies[i]?.[0];
         const found = first === undefined ? end + 1 : numberOf(first);
-        if (found !== from) later.push({ stream, sealed: from - 1, found });
+        if (found > from) later.push({ stream, sealed: from - 1, found });
         // Events before a gap are not sealed, so it may come later than right after what is.
-        else if ((states[stream]?.held ?? 0) <= end - from) {
+        else if (found < from || states[stream]?.held !== end - from + 1) {
           const gap = await gapAfter(stream, from, end, accepted);
           if (gap !== undefined) later.push(gap);
         }

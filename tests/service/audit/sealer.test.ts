@@ -376,6 +376,34 @@ test('an accepted gap lets sealing continue, and the log says who answered for t
   expect(explained).toEqual([expect.objectContaining({ by: 'A. Guardian' })]);
 });
 
+test('a gap that comes later is found and can be accepted, also while sealed events are still in Redis', async () => {
+  await Promise.all([record(10, 1), record(2, 2)]);
+  const streams = createAuditStreams(await t.connect('worker'));
+  const dying = await sealer({
+    streams: { ...streams, trim: () => Promise.reject(new Error('the worker died')) },
+  });
+  await step(dying);
+  dying.close();
+  expect([await held(1), await held(2)]).toEqual([10, 2]);
+  await Promise.all([record(5, 1), record(5, 2)]);
+  await t.admin.xdel(keys.audit(1), '0-13', '0-14');
+  await t.admin.xdel(keys.audit(2), '0-5', '0-6');
+
+  const one = await sealer();
+  expect((await step(one)).problem).toBe(true);
+  const commits = CommitFile.open(folder);
+  const found = await streams.gaps(() => commits.read()?.numbers ?? []);
+  expect(found).toEqual([
+    { stream: 1, sealed: 12, found: 15 },
+    { stream: 2, sealed: 4, found: 7 },
+  ]);
+  for (const gap of found) commits.acceptGap(gap);
+  commits.close();
+  expect(await step(one)).toMatchObject({ problem: false, unsealed: 0 });
+  expect([await held(1), await held(2)]).toEqual([0, 0]);
+  one.close();
+});
+
 test('events past the retention period are pruned, unless there is a hold', async () => {
   const old = String(Date.now() - 3 * 366 * 86_400_000);
   for (let i = 0; i < 384; i++) {
