@@ -67,12 +67,16 @@ export const FUNCTIONS = {
   readEndings: name('read_endings'),
 } as const;
 
-/** Those that change nothing; in Lua they are registered with `no-writes`. */
+/**
+ * Those that change nothing that has to last, so that their replies wait for no replica. What `readEndings` removes
+ * ends nothing; the others are registered in Lua with `no-writes`.
+ */
 export const READING_FUNCTIONS: readonly string[] = [
   FUNCTIONS.readRows,
   FUNCTIONS.stamps,
   FUNCTIONS.auditNumbers,
   FUNCTIONS.unreadableLists,
+  FUNCTIONS.readEndings,
 ];
 
 /** Puts this version's functions on the server, unless they are already there. Those of other versions stay. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { acknowledgeByReplicas, NotReplicated } from '#store/connection/acknowledged.ts';
 import { keys } from '#store/keys.ts';
 import { createSessionEndings, type SessionEndings } from '#store/session-endings.ts';
 import { startTestStore, type TestStore, until } from '../support/test-store.ts';
@@ -31,6 +32,15 @@ test('an entry from the future hides no later sign-out, and is corrected', async
   });
   one.stop();
   two.stop();
+});
+
+test('endings are read while all replicas are away, so that an operator can sign in and order single mode', async () => {
+  const redis = await store.connect('lookup');
+  acknowledgeByReplicas(redis, { replicas: 1, sentinels: undefined }, 1_000);
+  const endings = createSessionEndings(redis, { keepMs: KEEP_MS });
+  await until(() => endings.current);
+  await expect(endings.endSession('away')).rejects.toThrow(NotReplicated);
+  endings.stop();
 });
 
 test('an ended session stays ended, whether it was ours or the provider’s and whenever it began', async () => {
