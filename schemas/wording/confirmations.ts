@@ -38,7 +38,9 @@ export const CONFIRMED = {
     beyond: (here: number, sealed: number) =>
       `From now on this log seals the events, with ${counted(here, 'event')}. ${figure(sealed)} were sealed in the copy of it that is lost.`,
     events: (from: number, to: number, stream: string) =>
-      `Accepted: events ${from} to ${to} of ${stream} are lost.`,
+      from === to
+        ? `Accepted: event ${from} of ${stream} is lost.`
+        : `Accepted: events ${from} to ${to} of ${stream} are lost.`,
     adopted: 'From now on this log seals the events of this Redis; another log did before.',
   },
 } as const;

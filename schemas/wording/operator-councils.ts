@@ -82,6 +82,7 @@ export const COUNCIL_SETTINGS = {
     'Do this only if the council confirms that its case system starts its numbering again, or that its last number was mistyped.',
   numberingThen: (highest: number, dataAsOf: string | undefined) =>
     `The old numbering ends with ${highest}. The next file may have any number.${dataAsOf === undefined ? '' : ` Files made before ${dataAsOf} are refused from then on.`} This cannot be undone.`,
+  numberingBegun: 'A new numbering has begun. The next file may have any number.',
   numberingNone: 'This council has loaded no file yet, so its numbering can start anywhere.',
   numberingMissing: (numbers: readonly number[]) =>
     `${numbers.length === 1 ? 'File' : 'Files'} ${numbers.join(', ')} ${numbers.length === 1 ? 'was' : 'were'} cut short and must be loaded again. Until then no new numbering can start. If the council cannot send ${numbers.length === 1 ? 'it' : 'them'} again, and will send a full refresh, say so below: the council counts as not up to date until its full refresh is loaded.`,

@@ -85,7 +85,10 @@ export const READINESS = {
 
 /** The replicas that an answer waits for. */
 export const REPLICAS = {
-  acknowledge: (attached: number) => `${attached} replicas acknowledge every write.`,
+  acknowledge: (attached: number) =>
+    attached === 1
+      ? '1 replica acknowledges every write.'
+      : `${attached} replicas acknowledge every write.`,
   missing: (attached: number, count: number) =>
     `${attached} of ${count} replicas are attached to this Redis: an answer could be lost with it. Bring the replica back; ${GO_ON} If it stays away, a named person orders cp-flags replicas single.`,
   silent: (required: number) =>

@@ -207,14 +207,16 @@ export function createDecisions(place: DecisionsPlace): Decisions {
       if (order.kind === 'none' && !hasCopy) return nothing(words.none);
       const isSingle = order.kind === 'single';
       const { submit, lost, before, after } = words[isSingle ? 'end' : 'order'];
-      const checks = ['audit-copy', 'worker-state', 'audit-sealed'];
+      // With one copy, nothing that a worker needs is copied, so that its check says nothing.
+      const inCopy = isSingle ? ['audit-copy'] : ['audit-copy', 'worker-state'];
       return {
         kind: 'matter',
         subject: isSingle ? 'end' : 'order',
-        happened: checks.flatMap((name) => checkOf(name)?.detail ?? []),
+        happened: [...inCopy, 'audit-sealed'].flatMap((name) => checkOf(name)?.detail ?? []),
         lost,
         before: [
-          ...(isSingle || checkOf('audit-copy')?.ok !== true ? [] : [words.works]),
+          // While nothing is sealed, only the check of what a worker keeps there notices that it is away.
+          ...(isSingle || inCopy.some((name) => checkOf(name)?.ok !== true) ? [] : [words.works]),
           ...before,
         ],
         after,

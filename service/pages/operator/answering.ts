@@ -95,6 +95,7 @@ const PAGES_OF_CHECKS: Readonly<Record<string, Concern['to']>> = {
   'store:replicas': toDecision('replicas'),
   'store:single-mode': toDecision('replicas'),
   'audit-copy': toDecision('copy'),
+  'worker-state': toDecision('copy'),
   'store:foreign-writes': { href: REPAIR_PAGE, text: REPAIR.title },
 };
 

@@ -262,9 +262,11 @@ function numberingPart(
   if (authority?.sequence === undefined) return paragraph(COUNCIL_SETTINGS.numberingNone);
   const { dataAsOf, sequence } = authority;
   const missing = missingOf(anchor, code);
+  const hasBegun = sequence < sequenceOffset;
+  if (hasBegun && missing.length === 0) return paragraph(COUNCIL_SETTINGS.numberingBegun);
   const until = dataAsOf === undefined ? undefined : timeOfYearText(Date.parse(dataAsOf));
   return html`${paragraph(COUNCIL_SETTINGS.numberingWhen)}
-${paragraph(COUNCIL_SETTINGS.numberingThen(sequence - sequenceOffset, until))}
+${paragraph(hasBegun ? COUNCIL_SETTINGS.numberingBegun : COUNCIL_SETTINGS.numberingThen(sequence - sequenceOffset, until))}
 ${missing.length > 0 && html`<p class="cpf-strong">${COUNCIL_SETTINGS.numberingMissing(missing)}</p>`}
 <form method="post" action="${pathOf(code)}/numbering" novalidate>
 ${hidden(NUMBERING_FORM)}

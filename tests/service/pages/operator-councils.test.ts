@@ -233,6 +233,9 @@ describe('a new numbering', () => {
         detail: { authority: 'ZZ102', highest: 500, reason: 'new case system' },
       },
     ]);
+    const begun = wordsOf(await visitor.get(pageOf('ZZ102')));
+    expect(begun).toContain(COUNCIL_SETTINGS.numberingBegun);
+    expect(begun).not.toContain('The old numbering ends');
     expect((await load(1)).code).toBe('CPF02');
   });
 
@@ -262,6 +265,7 @@ describe('a new numbering', () => {
 
   test('cannot start for a council that has loaded nothing, and none waits for a council that is busy', async () => {
     expect(wordsOf(await visitor.get(pageOf('ZZ103')))).toContain(COUNCIL_SETTINGS.numberingNone);
+    await load(1);
     const lock = await service.store.lockAuthority(ods('ZZ102'));
     const busy = await visitor.send(NUMBERING, { reason: REASON }, pageOf('ZZ102'));
     await lock?.release();

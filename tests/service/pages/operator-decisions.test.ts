@@ -260,8 +260,21 @@ test('while all replicas are away, an operator can sign in, order single mode on
 });
 
 test('while the second copy is away, an operator lets the log continue with one copy, and requires the second again', async () => {
-  await until(async () => wordsOf(await visitor.get(pageOf('copy'))).includes('sealed events'));
+  await until(
+    async () => /has all \d+ sealed events/.test(wordsOf(await visitor.get(pageOf('copy')))),
+    'the copy having all events',
+  );
   await rename(copy, `${copy}-away`);
+  // Nothing waits to be sealed, so that only what the worker keeps there shows that it is away.
+  await until(
+    async () =>
+      wordsOf(await visitor.get(pageOf('copy'))).includes(
+        'What a worker needs to take over is not in the second copy.',
+      ),
+    'the page saying that the copy is away',
+  );
+  expect(wordsOf(await visitor.get(pageOf('copy')))).not.toContain(DECISIONS.copy.works);
+  expect((await visitor.get('/operator')).text).toContain(`href="${pageOf('copy')}"`);
   expect(await decide(visitor, 'copy')).toContain(DECISIONS.copy.order.done);
   await rename(`${copy}-away`, copy);
   expect(await decide(visitor, 'copy')).toContain(DECISIONS.copy.end.done);
