@@ -14,6 +14,11 @@ export class AuthorityBusy extends LoadFailed {
   override name = 'AuthorityBusy';
 }
 
+/** The authority is not as it was when somebody decided, so nothing was done. */
+export class Overtaken extends LoadFailed {
+  override name = 'Overtaken';
+}
+
 /** The sentence for a person, if something had begun and if nothing had. */
 const OF_LOADS = { begun: LOAD_FAILED.willResume, notBegun: LOAD_FAILED.notLoaded };
 const OF_ACTS = { begun: LOAD_FAILED.actUnknown, notBegun: LOAD_FAILED.actNotDone };

@@ -6,38 +6,59 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
-import { asLoadFailed, LoadFailed, requireOpen } from '../load-failed.ts';
+import { asLoadFailed, LoadFailed, Overtaken, requireOpen } from '../load-failed.ts';
+
+/** The full refresh that followed every difference of an authority, and of which records were refused. */
+type RefusedRefresh =
+  | { kind: 'nothing-differs' }
+  | { kind: 'not-come' }
+  | { kind: 'come'; number: number };
+
+export function refusedRefresh(anchor: Anchor, authority: OdsCode): RefusedRefresh {
+  const differences = anchor
+    .missingFiles(authority)
+    .filter(({ fullOnly }) => fullOnly === 'difference');
+  const refreshes = differences.flatMap(({ refusedIn }) => refusedIn ?? []);
+  if (differences.length === 0) return { kind: 'nothing-differs' };
+  if (refreshes.length < differences.length) return { kind: 'not-come' };
+  return { kind: 'come', number: Math.max(...refreshes) };
+}
 
 /**
  * Ends a difference for an authority that has said that no plan which it wants to be held is missing: the store had lost
  * plans, and records of the full refresh that followed were refused. Audited first.
  *
+ * @param fullRefresh the number of the full refresh of which the authority was asked
+ * @throws {Overtaken} if another one counts
  * @throws {LoadFailed} if there is no such difference, no full refresh has come since, or the store failed
  */
 export async function confirmPlans(
   store: Store,
   anchor: Anchor,
   authority: OdsCode,
-  { lockWaitMs, ...named }: NamedPerson & { lockWaitMs?: number },
+  { lockWaitMs, fullRefresh, ...named }: NamedPerson & { fullRefresh: number; lockWaitMs?: number },
 ): Promise<void> {
   try {
     await withLock(store, authority, lockWaitMs, async (lock) => {
       await requireOpen(store);
       await endInterrupted(store, anchor, lock);
-      const missing = anchor.missingFiles(authority);
-      const differences = missing.filter(({ fullOnly }) => fullOnly === 'difference');
-      if (differences.length === 0) throw new LoadFailed(LOAD_FAILED.nothingToConfirm(authority));
-      const refreshes = differences.flatMap(({ refusedIn }) => refusedIn ?? []);
-      if (refreshes.length < differences.length) {
-        throw new LoadFailed(LOAD_FAILED.refreshFirst(authority));
+      const refresh = refusedRefresh(anchor, authority);
+      if (refresh.kind === 'nothing-differs') {
+        throw new LoadFailed(LOAD_FAILED.nothingToConfirm(authority));
+      }
+      if (refresh.kind === 'not-come') throw new LoadFailed(LOAD_FAILED.refreshFirst(authority));
+      if (refresh.number !== fullRefresh) {
+        throw new Overtaken(LOAD_FAILED.otherRefresh(authority, refresh.number));
       }
       await store.appendEvent({
         type: 'plans-confirmed',
         auditId: randomUUID(),
         by: named.by,
-        detail: { authority, fullRefresh: Math.max(...refreshes), ...whyDetail(named) },
+        detail: { authority, fullRefresh, ...whyDetail(named) },
       });
-      const others = missing.filter(({ fullOnly }) => fullOnly !== 'difference');
+      const others = anchor
+        .missingFiles(authority)
+        .filter(({ fullOnly }) => fullOnly !== 'difference');
       // Before the anchor: an authority that is not reconciled counts as one whose difference has been forgotten.
       await store.changeAuthority(lock, { reconciled: others.length === 0 });
       anchor.keepMissingFiles(authority, others);

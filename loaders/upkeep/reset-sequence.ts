@@ -6,7 +6,7 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
-import { asLoadFailed, LoadFailed, requireOpen } from '../load-failed.ts';
+import { asLoadFailed, LoadFailed, Overtaken, requireOpen } from '../load-failed.ts';
 
 /**
  * Restarts the numbering of an authority's files, for a new case system. From now on an offset is added to
@@ -17,7 +17,9 @@ import { asLoadFailed, LoadFailed, requireOpen } from '../load-failed.ts';
  * A file that is missing is of the old numbering, and could then no longer be loaded: only a full refresh would replace
  * it, which somebody has to accept.
  *
+ * @param seen the highest number inside the store, as the person saw it who decided
  * @returns the highest number used in the old numbering, and the numbers of it that are missing
+ * @throws {Overtaken} if that is another by now
  * @throws {LoadFailed} if the authority has loaded nothing, or the store failed; nothing was changed
  */
 export async function resetSequence(
@@ -27,8 +29,9 @@ export async function resetSequence(
   {
     lockWaitMs,
     fullRefreshFollows = false,
+    seen,
     ...named
-  }: NamedPerson & { lockWaitMs?: number; fullRefreshFollows?: boolean },
+  }: NamedPerson & { lockWaitMs?: number; fullRefreshFollows?: boolean; seen?: number },
 ): Promise<{ highest: number; missing: number[] }> {
   try {
     return await withLock(store, authority, lockWaitMs, async (lock) => {
@@ -37,6 +40,9 @@ export async function resetSequence(
       const { authority: known, sequenceOffset } = await store.intakeState(authority);
       if (known?.sequence === undefined) {
         throw new LoadFailed(LOAD_FAILED.noNumbering(authority));
+      }
+      if (seen !== undefined && seen !== known.sequence) {
+        throw new Overtaken(LOAD_FAILED.numberingOvertaken(authority));
       }
       const missingFiles = anchor.missingFiles(authority);
       const missing = missingFiles

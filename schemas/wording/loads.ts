@@ -35,9 +35,13 @@ export const LOAD_FAILED = {
   differs: (number: number, authority: string) =>
     `After ${number < 0 ? 'the last file' : `file ${number}`} of authority ${authority} the store did not hold what had been loaded, so plans may be missing. Find out why. Only a full refresh of which no record is refused brings the authority up to date.`,
   refusedAfterDifference: (number: number, authority: string) =>
-    `The store had lost plans of authority ${authority}. Full refresh ${number} was loaded, but some of its records were refused, and a lost plan may be among them. The authority corrects these records and sends another full refresh. If none of them is a plan that should be held, a named person who has asked the authority runs cp-flags authority confirm-plans.`,
+    `The store had lost plans of authority ${authority}. Full refresh ${number} was loaded, but some of its records were refused, and a lost plan may be among them. The authority corrects these records and sends another full refresh. If none of them is a plan that should be held, a named person who has asked the authority runs cp-flags authority confirm-plans --full-refresh ${number}.`,
   nothingToConfirm: (authority: string) =>
     `Nothing of authority ${authority} waits to be confirmed. Nothing was changed.`,
+  otherRefresh: (authority: string, number: number) =>
+    `Full refresh ${number} of authority ${authority} is the one that counts, and records of it were refused. Ask the authority about these. Nothing was changed.`,
+  numberingOvertaken: (authority: string) =>
+    `A file of authority ${authority} was loaded meanwhile. Nothing was changed.`,
   refreshFirst: (authority: string) =>
     `Authority ${authority} has to send a full refresh first, since what the store has lost is not known. Nothing was changed.`,
   actGivenUp: (authority: string) =>

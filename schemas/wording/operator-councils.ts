@@ -95,8 +95,8 @@ export const COUNCIL_SETTINGS = {
   plansTitle: 'Confirm that no plan is missing',
   plansWait:
     'What is held for this council is not what it sent, so plans may be missing. Ask it for a full refresh. Until that is loaded, it counts as not up to date.',
-  plansThen: (numbers: readonly number[]) =>
-    `The store had lost plans of this council, and records of the full refresh that followed (file ${numbers.join(', ')}) were refused. One of them may be the plan that was lost. Ask the council whether any refused record is of a plan that should be held. If one is, it corrects it and sends another full refresh. If none is, confirm it here: the council then counts as up to date again.`,
+  plansThen: (number: number) =>
+    `The store had lost plans of this council, and records of the full refresh that followed (file ${number}) were refused. One of them may be the plan that was lost. Ask the council whether any refused record is of a plan that should be held. If one is, it corrects it and sends another full refresh. If none is, confirm it here: the council then counts as up to date again.`,
   plansReason: 'Say who at the council told you so.',
   plansOvertaken:
     'A file of this council was loaded while you were on the page. Nothing was changed. Look at what it says now, and decide again.',

@@ -26,6 +26,7 @@ import { readSettingFile } from '../files/setting-file.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, osAccount, readNamed, readOption } from './named.ts';
 import { withNewestStore, withStore } from './store.ts';
+import { readWholeNumber } from './typed-number.ts';
 
 type AuthorityOptions = {
   columns?: string;
@@ -229,10 +230,11 @@ export const resetAuthoritySequence = (
 export const confirmAuthorityPlans = (
   configuration: Configuration,
   code: string,
-  decision: Named,
+  { fullRefresh, ...decision }: Named & { fullRefresh: string },
 ): Promise<void> =>
   decided(configuration, code, decision, 'loader', async (store, anchor, authority, who) => {
-    await confirmPlans(store, anchor, authority, who);
+    const of = readWholeNumber('--full-refresh', fullRefresh);
+    await confirmPlans(store, anchor, authority, { ...who, fullRefresh: of });
     return `It is recorded that authority ${authority} misses no plan here.`;
   });
 
@@ -357,6 +359,7 @@ Example:
       'Record that none of an authority’s plans is missing any more, after the store had lost some.',
     )
     .argument('<code>', 'its ODS code')
+    .requiredOption('--full-refresh <number>', 'the full refresh of which the authority was asked')
     .requiredOption('--by <name>', 'who decides; goes into the audit')
     .requiredOption('--reason <text>', 'why, and who at the authority said so; goes into the audit')
     .addHelpText(
@@ -364,12 +367,14 @@ Example:
       `
 Use it only after a full refresh of which some records were refused. Ask the authority whether any of these
 records is a plan that should be held. If one is, it corrects the record and sends another full refresh instead.
+If another full refresh has come since you asked, nothing is changed.
 
 Example:
-  cp-flags authority confirm-plans V145 --by "A. Example" --reason "B. Council: the refused record is of an adult"
+  cp-flags authority confirm-plans V145 --full-refresh 12 --by "A. Example" \\
+    --reason "B. Council: the refused record is of an adult"
 `,
     )
-    .action((code: string, options: Named) =>
+    .action((code: string, options: Named & { fullRefresh: string }) =>
       confirmAuthorityPlans(configuration(), code, options),
     );
 

@@ -27,6 +27,7 @@ import { osAccount } from './named.ts';
 import { createProgress } from './progress.ts';
 import { settingsHelp } from './settings-help.ts';
 import { withNewestStore } from './store.ts';
+import { readWholeNumber } from './typed-number.ts';
 
 export type LoadOptions = {
   ack?: string;
@@ -42,11 +43,6 @@ export type LoadOptions = {
 const PARTLY = 3;
 const NOTHING = 4;
 
-function wholeNumber(option: string, text: string): number {
-  if (!/^[0-9]{1,15}$/.test(text)) throw misused(`${option} must be a whole number.`);
-  return Number(text);
-}
-
 export function metadataOf({
   authority,
   sequence,
@@ -57,9 +53,9 @@ export function metadataOf({
   return {
     ...(full === true && { full }),
     ...(authority !== undefined && { authority }),
-    ...(sequence !== undefined && { sequence: wholeNumber('--sequence', sequence) }),
+    ...(sequence !== undefined && { sequence: readWholeNumber('--sequence', sequence) }),
     ...(created !== undefined && { createdAt: isoOfTyped(created) }),
-    ...(rows !== undefined && { rowCount: wholeNumber('--rows', rows) }),
+    ...(rows !== undefined && { rowCount: readWholeNumber('--rows', rows) }),
   };
 }
 

@@ -11,3 +11,13 @@ export function readTypedNumber(option: string, text: string, least: number, mos
   if (value >= least && value <= most) return value;
   throw misused(`${option} must be a whole number from ${least} to ${figure(most)}.`);
 }
+
+/**
+ * As {@link readTypedNumber}, without bounds of its own.
+ *
+ * @throws {Failure} a sentence that names the option
+ */
+export function readWholeNumber(option: string, text: string): number {
+  if (!/^[0-9]{1,15}$/.test(text)) throw misused(`${option} must be a whole number.`);
+  return Number(text);
+}

@@ -60,7 +60,7 @@ test.each([
   ['release', 'ZZ101-1', ...BY],
   ['release', 'ZZ101-1', '--discard', ...BY],
   ['authority', 'reset-sequence', 'ZZ101', ...BY],
-  ['authority', 'confirm-plans', 'ZZ101', ...BY],
+  ['authority', 'confirm-plans', 'ZZ101', '--full-refresh', '3', ...BY],
   ['authority', 'remove', 'ZZ101', ...BY],
   ['purge'],
   ['withdraw', 'ZZ101', '--child', '-', '--urgent', ...BY],

@@ -2,8 +2,8 @@
 
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
-import { LoadFailed } from '#loaders/load-failed.ts';
-import { confirmPlans } from '#loaders/upkeep/confirm-plans.ts';
+import { LoadFailed, Overtaken } from '#loaders/load-failed.ts';
+import { confirmPlans, refusedRefresh } from '#loaders/upkeep/confirm-plans.ts';
 import { resetSequence } from '#loaders/upkeep/reset-sequence.ts';
 import {
   type Authority,
@@ -270,7 +270,7 @@ ${paragraph(hasBegun ? COUNCIL_SETTINGS.numberingBegun : COUNCIL_SETTINGS.number
 ${missing.length > 0 && html`<p class="cpf-strong">${COUNCIL_SETTINGS.numberingMissing(missing)}</p>`}
 <form method="post" action="${pathOf(code)}/numbering" novalidate>
 ${hidden(NUMBERING_FORM)}
-<input type="hidden" name="highest" value="${sequence}">
+<input type="hidden" name="highest" value="${fields?.get('highest') ?? sequence}">
 ${missing.length > 0 && checkbox({ name: 'refresh', label: COUNCIL_SETTINGS.fullRefreshFollows, errors })}
 ${reasonField(fields?.get('reason'), errors)}
 ${button(COUNCIL_SETTINGS.numberingSubmit)}
@@ -285,18 +285,6 @@ const missingOf = (anchor: OperatorDependencies['anchor'], code: OdsCode): numbe
     .filter(({ fullOnly }) => fullOnly === undefined)
     .map(({ number }) => number);
 
-/** How often the store did not hold what was loaded, and the full refreshes since, of which records were refused. */
-function differencesOf(
-  anchor: OperatorDependencies['anchor'],
-  code: OdsCode,
-): { differences: number; refreshes: number[] } {
-  const found = anchor.missingFiles(code).filter(({ fullOnly }) => fullOnly === 'difference');
-  return {
-    differences: found.length,
-    refreshes: found.flatMap(({ refusedIn }) => refusedIn ?? []),
-  };
-}
-
 /** A difference that the council may end by saying that no plan is missing; absent if there is none. */
 function plansPart(
   { anchor }: OperatorDependencies,
@@ -304,18 +292,19 @@ function plansPart(
   code: OdsCode,
   { fields, errors = [] }: Again,
 ): Html | false {
-  const { differences, refreshes } = differencesOf(anchor, code);
-  if (differences === 0) return false;
+  const refresh = refusedRefresh(anchor, code);
+  if (refresh.kind === 'nothing-differs') return false;
   const title = html`<h2 class="nhsuk-heading-m" id="plans">${COUNCIL_SETTINGS.plansTitle}</h2>`;
-  if (refreshes.length < differences) return html`${title}${paragraph(COUNCIL_SETTINGS.plansWait)}`;
-  return html`${title}${paragraph(COUNCIL_SETTINGS.plansThen(refreshes))}
+  if (refresh.kind === 'not-come') return html`${title}${paragraph(COUNCIL_SETTINGS.plansWait)}`;
+  const { number } = refresh;
+  return html`${title}${paragraph(COUNCIL_SETTINGS.plansThen(number))}
 <form method="post" action="${pathOf(code)}/plans" novalidate>
 ${hidden(PLANS_FORM)}
-<input type="hidden" name="refreshes" value="${refreshes.join(' ')}">
+<input type="hidden" name="refresh" value="${fields?.get('refresh') ?? number}">
 ${textField({ name: 'why', label: DESK.reason, hint: `${COUNCIL_SETTINGS.plansReason} ${DESK.reasonHint}`, value: fields?.get('why'), errors })}
 ${button(COUNCIL_SETTINGS.plansSubmit)}
 </form>
-<p>${OPERATOR.byCommand} <code>cp-flags authority confirm-plans ${code}</code></p>`;
+<p>${OPERATOR.byCommand} <code>cp-flags authority confirm-plans ${code} --full-refresh ${number}</code></p>`;
 }
 
 const age = (asOf: string | undefined): string =>
@@ -578,11 +567,6 @@ export const operatorNumbering: Mountable<OperatorDependencies> = {
       const { store, anchor } = dependencies;
       const code = codeOf(c);
       if (code === undefined) return at.notFound();
-      const { authority } = await store.intakeState(code);
-      if (String(authority?.sequence) !== fields.get('highest')) {
-        const again = { note: COUNCIL_SETTINGS.numberingOvertaken, status: 409 };
-        return councilPage(dependencies, at, code, again);
-      }
       const fullRefreshFollows = fields.get('refresh') === 'yes';
       const reason = readWhy(fields.get('reason'));
       const lacks = missingOf(anchor, code).length > 0 && !fullRefreshFollows;
@@ -593,8 +577,11 @@ export const operatorNumbering: Mountable<OperatorDependencies> = {
         ];
         return councilPage(dependencies, at, code, { fields, errors, part: 'numbering' });
       }
-      const who = { ...at.named(reason.value), fullRefreshFollows, lockWaitMs: LOCK_WAIT_MS };
-      return doneOrNot(at, code, 'numbering', () => resetSequence(store, anchor, code, who));
+      const seen = Number(fields.get('highest') ?? Number.NaN);
+      const who = { ...at.named(reason.value), fullRefreshFollows, seen, lockWaitMs: LOCK_WAIT_MS };
+      return doneOrNot(dependencies, at, code, 'numbering', () =>
+        resetSequence(store, anchor, code, who),
+      );
     }),
 };
 
@@ -606,31 +593,38 @@ export const operatorConfirmPlans: Mountable<OperatorDependencies> = {
       const { store, anchor } = dependencies;
       const code = codeOf(c);
       if (code === undefined) return at.notFound();
-      const { refreshes } = differencesOf(anchor, code);
-      if (refreshes.join(' ') !== fields.get('refreshes')) {
-        const again = { note: COUNCIL_SETTINGS.plansOvertaken, status: 409 };
-        return councilPage(dependencies, at, code, again);
-      }
       const reason = readWhy(fields.get('why'));
       if (reason.kind === 'wrong') {
         const errors = reason.errors.map(({ text }) => ({ field: 'why', text }));
         return councilPage(dependencies, at, code, { fields, errors, part: 'plans' });
       }
-      const who = { ...at.named(reason.value), lockWaitMs: LOCK_WAIT_MS };
-      return doneOrNot(at, code, 'plans', () => confirmPlans(store, anchor, code, who));
+      const fullRefresh = Number(fields.get('refresh') ?? Number.NaN);
+      const who = { ...at.named(reason.value), fullRefresh, lockWaitMs: LOCK_WAIT_MS };
+      return doneOrNot(dependencies, at, code, 'plans', () =>
+        confirmPlans(store, anchor, code, who),
+      );
     }),
+};
+
+const OVERTAKEN = {
+  numbering: COUNCIL_SETTINGS.numberingOvertaken,
+  plans: COUNCIL_SETTINGS.plansOvertaken,
 };
 
 /** Does something that is refused as a whole, such as while a file of the council is being loaded. */
 async function doneOrNot(
+  dependencies: OperatorDependencies,
   at: AtDesk,
   code: OdsCode,
-  done: keyof typeof COUNCIL_SETTINGS.done,
+  done: keyof typeof OVERTAKEN,
   work: () => Promise<unknown>,
 ): Promise<Response> {
   try {
     await work();
   } catch (error) {
+    if (error instanceof Overtaken) {
+      return councilPage(dependencies, at, code, { note: OVERTAKEN[done], status: 409 });
+    }
     if (!(error instanceof LoadFailed)) throw error;
     const message = deskMessage(COUNCIL_SETTINGS.busy, said(error.message), pathOf(code));
     return at.page({ ...message, status: 409 });

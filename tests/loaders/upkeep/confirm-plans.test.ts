@@ -10,7 +10,8 @@ const { t, l, newAuthority, loadRecords, rowsOf, events } = await startLoading()
 
 const isUpToDate = async (authority: OdsCode) => (await t.store.authority(authority))?.reconciled;
 const confirming = { by: 'A. Example', reason: 'B. Council: none of them is ours any more' };
-const confirm = (authority: OdsCode) => confirmPlans(t.store, t.anchor, authority, confirming);
+const confirm = (authority: OdsCode, fullRefresh = 3) =>
+  confirmPlans(t.store, t.anchor, authority, { ...confirming, fullRefresh });
 
 /** Loads every plan. The children in `refused` have an NHS number that is none. */
 function loadFull(
@@ -71,6 +72,18 @@ test('a named person confirms for the council that no plan is missing, once a fu
     detail: { authority, fullRefresh: 3, reason: confirming.reason },
   });
   await loadRecords(authority, 4, [planOf(4)]);
+  expect(await isUpToDate(authority)).toBe(true);
+});
+
+test('what a council has said about one full refresh is not taken for a later one, of which other records were refused', async () => {
+  const authority = newAuthority();
+  await lose(authority);
+  await loadFull(authority, 3, [1, 2, 3], [1]);
+  await loadFull(authority, 4, [1, 2, 3, 4], [4]);
+  await expect(confirm(authority)).rejects.toThrow(/full refresh 4 .*Nothing was changed/i);
+  expect(await isUpToDate(authority)).toBe(false);
+  expect((await events()).at(-1)?.type).not.toBe('plans-confirmed');
+  await confirm(authority, 4);
   expect(await isUpToDate(authority)).toBe(true);
 });
 

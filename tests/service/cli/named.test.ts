@@ -54,7 +54,8 @@ const COMMANDS: Record<string, (named: Named) => Promise<unknown>> = {
   'audit search': audit('search'),
   'audit report': audit('report', 'lookers'),
   'authority reset-sequence': (named) => resetAuthoritySequence(configuration, 'ZZ101', named),
-  'authority confirm-plans': (named) => confirmAuthorityPlans(configuration, 'ZZ101', named),
+  'authority confirm-plans': (named) =>
+    confirmAuthorityPlans(configuration, 'ZZ101', { ...named, fullRefresh: '3' }),
   'authority remove': (named) => removeAuthorityByMistake(configuration, 'ZZ101', named),
   'authority expect': (named) => expectAuthorities(configuration, { ...named, file: 'none' }),
   block: (named) => block(configuration, 'nurse-1', { ...named, issuer: 'i' }),

@@ -286,12 +286,14 @@ describe('plans that the store had lost', () => {
 
   test('are said to be no longer missing for the council, with a reason and on record', async () => {
     anchor.keepMissingFiles('ZZ105', [{ ...lost, refusedIn: 7 }]);
-    expect(wordsOf(await visitor.get(pageOf('ZZ105')))).toContain(COUNCIL_SETTINGS.plansThen([7]));
+    expect(wordsOf(await visitor.get(pageOf('ZZ105')))).toContain(COUNCIL_SETTINGS.plansThen(7));
     const idle = await visitor.send(PLANS, { why: '' }, pageOf('ZZ105'));
     expect([idle.status, idle.text.includes('href="#why"')]).toEqual([400, true]);
     const form = await visitor.form(pageOf('ZZ105'), PLANS);
     anchor.keepMissingFiles('ZZ105', [{ ...lost, refusedIn: 8 }]);
-    expect((await visitor.post(PLANS, { ...form, why: REASON })).status).toBe(409);
+    const late = await visitor.post(PLANS, { ...form, why: REASON });
+    expect(late.status).toBe(409);
+    expect(wordsOf(late)).toContain(COUNCIL_SETTINGS.plansOvertaken);
     expect(await eventsOf('plans-confirmed')).toEqual([]);
     const done = await visitor.send(PLANS, { why: 'B. Council: of an adult' }, pageOf('ZZ105'));
     expect([done.status, done.headers.get('location')]).toEqual([
