@@ -356,6 +356,8 @@ export const OWN_DISK = {
   room: (mebibytes: number) => `The disk of DATA_DIR has ${spaceText(mebibytes)} left.`,
   little: (mebibytes: number) =>
     `The disk of DATA_DIR has ${spaceText(mebibytes)} left. Without room this process cannot keep refusals and undelivered answers while Redis is away, nor councils’ numbers. Make room.`,
+  noAnswer:
+    'The disk of DATA_DIR does not answer, so this process cannot keep refusals and undelivered answers while Redis is away, nor councils’ numbers. See whether it is still there.',
   notWritable: (code: string) =>
     `This process cannot write into DATA_DIR (${code}), so refusals and undelivered answers are lost while Redis is away, and councils’ numbers are not kept. Make room on the disk, or look at its rights.`,
 } as const;

@@ -1,11 +1,14 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { OwnCheck } from '#schemas/status.ts';
 import { OWN_DISK } from '#schemas/wording/operations.ts';
 import { type Room, roomOn } from '#store/trust/verdicts.ts';
 import { errorCode, type Log } from '../telemetry/log.ts';
 
 const LOOKED_EVERY_MS = 10_000;
+/** A file system of another machine that has gone never answers. */
+const ANSWERS_WITHIN_MS = 5_000;
 const WRITTEN = Buffer.alloc(4_096);
 
 /**
@@ -15,7 +18,11 @@ const WRITTEN = Buffer.alloc(4_096);
 export function watchOwnDisk(
   folder: string,
   log: Pick<Log, 'info' | 'error'>,
-  { everyMs = LOOKED_EVERY_MS, room = roomOn }: { everyMs?: number; room?: typeof roomOn } = {},
+  {
+    everyMs = LOOKED_EVERY_MS,
+    answersWithinMs = ANSWERS_WITHIN_MS,
+    room = roomOn,
+  }: { everyMs?: number; answersWithinMs?: number; room?: typeof roomOn } = {},
 ): { check: () => OwnCheck; look: () => Promise<void>; stop: () => void } {
   let ok = true;
   let detail: string = OWN_DISK.notLooked;
@@ -43,11 +50,13 @@ export function watchOwnDisk(
   }
 
   let looking: Promise<void> | undefined;
-  function look(): Promise<void> {
+  /** While one look has no answer none is begun besides: each would hold one of the process's few threads for files. */
+  async function look(): Promise<void> {
     looking ??= find().finally(() => {
       looking = undefined;
     });
-    return looking;
+    const isLate = await Promise.race([looking, delay(answersWithinMs, true, { ref: false })]);
+    if (isLate === true) become(false, OWN_DISK.noAnswer);
   }
   const timer = setInterval(() => void look(), everyMs).unref();
   void look();

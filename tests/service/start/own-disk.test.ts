@@ -2,7 +2,9 @@ import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { watchOwnDisk } from '#service/start/own-disk.ts';
+import type { Room } from '#store/trust/verdicts.ts';
 import { auditFolder, removeAuditFolders } from '../../support/audit.ts';
+import { until } from '../../support/until.ts';
 
 afterAll(() => removeAuditFolders());
 
@@ -41,5 +43,27 @@ test('a process says in the log and in a check that it cannot write into its dat
   expect((await said())[2]).toEqual([]);
   disk.free = disk.reserve + 1;
   expect((await said())[2]).toEqual([expect.stringMatching(/^info /)]);
+  watched.stop();
+});
+
+test('a disk that does not answer is said to be one, and again to be well once it answers', async () => {
+  const logged: string[] = [];
+  const log = {
+    info: (text: string) => void logged.push(`info ${text}`),
+    error: (text: string) => void logged.push(`error ${text}`),
+  };
+  const folder = auditFolder();
+  const answers: ((room: Room) => void)[] = [];
+  const room = () => new Promise<Room>((resolve) => void answers.push(resolve));
+  const watched = watchOwnDisk(folder, log, { room, answersWithinMs: 50 });
+  await watched.look();
+  const { ok, detail } = watched.check();
+  expect([ok, detail]).toEqual([false, expect.stringContaining('does not answer')]);
+  // What it was asked is not asked a second time while that hangs: each would hold a thread.
+  await watched.look();
+  expect([answers.length, logged]).toEqual([1, [`error ${detail}`]]);
+  answers[0]?.({ free: 3 * 1_048_576, reserve: 1_048_576 });
+  await until(() => watched.check().ok, 'the disk being well again');
+  expect(logged.slice(1)).toEqual([expect.stringMatching(/^info .*3 MiB left/)]);
   watched.stop();
 });
