@@ -139,8 +139,26 @@ type ConcernsOf = {
   now: number;
 };
 
+const LEVELS = Object.keys(ANSWERING.levels) as Concern['level'][];
+
+/** Lists once what several checks say in the same words: with all of them, as its worst, leading to a page if one does. */
+function withoutRepeats(concerns: readonly Concern[]): Concern[] {
+  const isRepeat = ({ text }: Concern, at: number): boolean =>
+    concerns.some(
+      (other, otherAt) =>
+        other.text.includes(text) && (other.text.length > text.length || otherAt < at),
+    );
+  return concerns
+    .filter((each, at) => !isRepeat(each, at))
+    .map((each) => {
+      const saying = concerns.filter(({ text }) => each.text.includes(text));
+      const page = saying.find(({ to }) => !to.href.startsWith(RUNBOOK_PATH));
+      const levels = saying.map(({ level }) => LEVELS.indexOf(level));
+      return { ...each, level: LEVELS[Math.min(...levels)] ?? each.level, to: (page ?? each).to };
+    });
+}
+
 const WARNED_BEFORE_MS = 30 * 86_400_000;
-const LEVELS = Object.keys(ANSWERING.levels);
 
 /** Everything that needs attention, worst first. */
 export function concernsOf(of: ConcernsOf): Concern[] {
@@ -166,14 +184,14 @@ export function concernsOf(of: ConcernsOf): Concern[] {
         to: toDecision(name),
       }),
     ),
-    ...failing.map(
-      ({ name, detail, since, stops }): Concern => ({
+    ...withoutRepeats(
+      failing.map(({ name, detail, since, stops }) => ({
         // Lookups that find a plan are answered.
         level: stops ? 'stops' : name.startsWith('coverage:') ? 'partly' : 'warns',
         text: detail,
         since,
         to: whatToDo(name),
-      }),
+      })),
     ),
     ...others.flatMap((each) => concernsOfProcess(each, whatToDo)),
     ...(typeof processes === 'string'
