@@ -110,24 +110,24 @@ export const CSV_HINTS = {
   columnsMissing: (columns: readonly string[]) =>
     `The ${columns.length === 1 ? `column ${columns[0]} is` : `columns ${columns.join(', ')} are`} missing. The first line must name all of them; cells may be empty only where a plan has no such date. ${OWN_HEADINGS}`,
   tooManyColumns: (most: number) => `There are more than ${most} columns.`,
-  monthFirst:
-    'The dates in this column are month first: most of those that can be read only one way are like 12/31/2025. Read day first, the others would be loaded as the wrong days, so nothing in the file was loaded. Export dates as YYYY-MM-DD, and send the file with the same number.',
+  monthFirst: (column: string) =>
+    `The dates in the column ${column} are month first: most of those that can be read only one way are like 12/31/2025. Read day first, the others would be loaded as the wrong days, so nothing in the file was loaded. Export dates as YYYY-MM-DD, and send the file with the same number.`,
   inDoubt: (rows: number) =>
     `The date here can only be month first, which casts doubt on others: ${rows} ${rows === 1 ? 'row has a date' : 'rows have dates'} that can be read two ways, such as 01/02/2026. Each was read day first (1 February). A date of birth among them is not compared with a patient's until a file gives it as YYYY-MM-DD. Check those rows, and export dates as YYYY-MM-DD.`,
 } as const;
 
-/** A CSV that is not well-formed, by what is wrong with a line. */
+/** A CSV that is not well-formed, by what is wrong with a line. Each names the line, since pages show it alone. */
 export const CSV_FAULTS = {
-  ragged:
-    'This line has more or fewer fields than the first line names. Put a field that holds a comma in double quotes; or the file was cut short here.',
-  'quote-not-closed':
-    'A double quote that opens before this line is never closed: the file was cut short, or a quote inside a field is not doubled.',
-  'after-closing-quote':
-    'A field in double quotes continues after its closing quote. Double a quote inside a field.',
-  'quote-inside':
-    'There is a double quote inside a field that does not begin with one. Put the whole field in double quotes and double the quote inside.',
-  'too-long':
-    'This line is far longer than any line should be. A double quote before it may not be closed.',
+  ragged: (line: number) =>
+    `Line ${line} has more or fewer fields than the first line names. Put a field that holds a comma in double quotes; or the file was cut short here.`,
+  'quote-not-closed': (line: number) =>
+    `A double quote that opens before line ${line} is never closed: the file was cut short, or a quote inside a field is not doubled.`,
+  'after-closing-quote': (line: number) =>
+    `On line ${line}, a field in double quotes continues after its closing quote. Double a quote inside a field.`,
+  'quote-inside': (line: number) =>
+    `On line ${line}, there is a double quote inside a field that does not begin with one. Put the whole field in double quotes and double the quote inside.`,
+  'too-long': (line: number) =>
+    `Line ${line} is far longer than any line should be. A double quote before it may not be closed.`,
 } as const;
 
 const UPLOAD_NAMESPACE = 'urn:hl7-org:v3';

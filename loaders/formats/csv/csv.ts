@@ -361,5 +361,6 @@ export function readPlanType(text: string): PlanType | undefined {
 /** The parser's own words repeat what the line holds, so only its code and the line are passed on. */
 function asProblem(error: unknown): unknown {
   if (!(error instanceof MalformedCsv)) return error;
-  return new UnusableFile({ place: `line ${error.line}`, hint: CSV_FAULTS[error.fault] });
+  const { line, fault } = error;
+  return new UnusableFile({ place: `line ${line}`, hint: CSV_FAULTS[fault](line) });
 }

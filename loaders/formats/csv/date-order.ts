@@ -57,10 +57,12 @@ export class DateOrder {
     const shown = this.#seen.findIndex(({ monthFirst }) => monthFirst > 0);
     if (shown < 0) return undefined;
     const problems = this.#seen.flatMap(
-      ({ monthFirst, otherwise, either, firstPlace }, at): FileProblem[] =>
-        monthFirst > otherwise && monthFirst + either > 1
-          ? [{ place: firstPlace, field: DATE_COLUMNS[at] ?? '', hint: CSV_HINTS.monthFirst }]
-          : [],
+      ({ monthFirst, otherwise, either, firstPlace }, at): FileProblem[] => {
+        const field = DATE_COLUMNS[at] ?? '';
+        return monthFirst > otherwise && monthFirst + either > 1
+          ? [{ place: firstPlace, field, hint: CSV_HINTS.monthFirst(field) }]
+          : [];
+      },
     );
     const doubted = this.#seen.map(({ monthFirst, dayFirst }) => monthFirst > 0 || dayFirst === 0);
     const mask = doubted.reduce((bits, isDoubted, at) => bits | (isDoubted ? 1 << at : 0), 0);

@@ -27,7 +27,7 @@ describe('dates with the month first', () => {
       place: 'line 3',
       field: 'start_date',
     });
-    expect(first?.hint).toMatch(/month first/);
+    expect(first?.hint).toMatch(/column start_date are month first/);
   });
 
   test('get a remark if there are few of them, which says how many rows are in doubt and how they were read', async () => {

@@ -512,6 +512,17 @@ describe('CSV', () => {
     expect(await whyRefused(bytes, { metadata: metadata(2) })).toMatch(hint);
   });
 
+  // A page shows the reason alone, without the place.
+  test.each([
+    ['a line with one field too many', `${csv.trimEnd()},\n`, /^Line 3 has more/],
+    ['a quote inside a field', csv.replace('Example', 'Exam"ple'), /^On line 2,/],
+    ['an unclosed quote', csv.replace('Example', '"Example'), /before line \d/],
+    ['text after a closing quote', csv.replace('Example', '"Exam"ple'), /^On line 2,/],
+    ['an endless line', csv.replace('Example', 'x'.repeat(100_000)), /^Line 2 is far longer/],
+  ])('%s is refused with the number of the line in the reason', async (_what, bytes, hint) => {
+    expect(await whyRefused(bytes, { metadata: metadata(2) })).toMatch(hint);
+  });
+
   describe('without a line break at its end', () => {
     test('is refused if it gives no row count', async () => {
       const { rowCount: _, ...given } = metadata(2);
