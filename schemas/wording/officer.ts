@@ -517,7 +517,7 @@ export const OFFICER_HOLDS = {
   lead: 'Events that are older than the time they are kept for are deleted for good. A hold stops this for all events, until somebody ends the hold. Use it while an inquiry or a court may need them.',
   none: 'No hold is in force. Events that are too old are deleted.',
   caption: 'Holds in force',
-  columns: { since: 'Since', by: 'Set by', why: 'Reason for the hold' },
+  columns: { since: 'Since', by: 'Set by', why: 'Reason for the hold', act: 'Action' },
   begin: 'Keep every event from now on',
   beginThen: 'A hold brings back nothing that is deleted already.',
   begun: 'The hold is in force. Nothing is deleted until it is ended.',

@@ -35,7 +35,7 @@ function holdsPage(
   { reason, errors = [], done }: Typed = {},
 ): Response {
   const all = holds.list();
-  const { since, by, why } = WORDS.columns;
+  const { since, by, why, act } = WORDS.columns;
   return at.page({
     title: WORDS.title,
     errors,
@@ -47,11 +47,12 @@ ${
     ? paragraph(WORDS.none)
     : table(
         WORDS.caption,
-        [since, by, why],
+        [since, by, why, act],
         all.map((hold) => [
-          link(pathOf(hold), shownText(hold.at)),
+          shownText(hold.at),
           some(hold.by),
           some(hold.reason),
+          link(pathOf(hold), WORDS.end),
         ]),
       )
 }
