@@ -551,6 +551,9 @@ export const OFFICER_BY_COMMAND = {
     'The service keeps the index up to date, and makes it again by itself if it is lost or damaged. The command does the same at once.',
 } as const;
 
+const ofCases = (count: number): string =>
+  count === 1 ? 'The notes of 1 case are' : `The notes of ${figure(count)} cases are`;
+
 /** Erasing what was written in cases. */
 export const OFFICER_ERASE = {
   title: 'Erase the notes of cases',
@@ -583,12 +586,13 @@ export const OFFICER_ERASE = {
   submit: 'Erase these notes for good',
   other: 'Choose other cases',
   changed: 'The cases have changed since you looked',
-  changedThen: 'Nothing was erased. Look again which cases these are.',
+  changedThen: (erased: number, changed: number) =>
+    erased === 0
+      ? 'Nothing was erased. Look again which cases these are.'
+      : `${ofCases(erased)} erased, and ${changed === 1 ? '1 case that has changed was' : `${figure(changed)} cases that have changed were`} left as ${changed === 1 ? 'it is' : 'they are'}. Look again which are left.`,
   failed: 'The notes could not all be erased',
-  failedThen: (erased: number) =>
-    `${erased === 1 ? 'The notes of 1 case are' : `The notes of ${erased} cases are`} erased. Look again which are left.`,
-  done: (count: number) =>
-    count === 1 ? 'The notes of 1 case are erased.' : `The notes of ${count} cases are erased.`,
+  failedThen: (erased: number) => `${ofCases(erased)} erased. Look again which are left.`,
+  done: (count: number) => `${ofCases(count)} erased.`,
   ofThisCase: 'Erase the notes of this case',
 } as const;
 

@@ -44,6 +44,8 @@ async function listCases(configuration: Configuration): Promise<void> {
   });
 }
 
+const casesText = (count: number): string => (count === 1 ? '1 case' : `${count} cases`);
+
 type EraseOptions = Named & { case?: string; endedBefore?: string };
 
 async function eraseCases(configuration: Configuration, options: EraseOptions): Promise<void> {
@@ -62,9 +64,11 @@ async function eraseCases(configuration: Configuration, options: EraseOptions): 
     if (id !== undefined && one === undefined) throw new Failure(`There is no case ${id}.`);
     const found =
       before === undefined ? [one].filter((each) => each !== undefined) : cases.ended(before);
-    for (const each of found) await cases.erase(each, named);
+    const done = { erased: 0, changed: 0, empty: 0 };
+    for (const each of found) done[await cases.erase(each, named)]++;
+    const { erased, changed } = done;
     console.log(
-      `The words of ${found.length === 1 ? '1 case' : `${found.length} cases`} are erased. What was done, when and by whom stays.`,
+      `The words of ${casesText(erased)} are erased. What was done, when and by whom stays.${changed === 0 ? '' : ` ${casesText(changed)} changed meanwhile and kept their words.`}`,
     );
   });
 }

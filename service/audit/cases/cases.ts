@@ -66,6 +66,9 @@ export type StepTaken =
   /** There is already a case on this access. */
   | { kind: 'open'; id: string };
 
+/** `empty` if the case had no words any more. */
+type Erased = 'erased' | 'changed' | 'empty';
+
 type RecordStep = (event: AccessCaseEvent) => Promise<void>;
 
 type CasePage = { cases: AccessCase[]; next?: number };
@@ -282,17 +285,26 @@ export class Cases {
       .map((row) => caseRow.parse(row));
   }
 
-  /** Erases the words of a case with their salts, so that the digests in the log reveal nothing any more. */
+  /**
+   * Erases the words of a case with their salts, so that the digests in the log reveal nothing any more.
+   *
+   * @param found the case as it was looked at; if a step has been taken since, nothing is erased
+   */
   async erase(
     found: AccessCase,
     actor: Pick<AccessCaseEvent, 'caller' | 'by' | 'account' | 'requestId' | 'reason'>,
-  ): Promise<void> {
-    await this.#write(
-      () =>
-        this.#db
-          .prepare('UPDATE step SET words = NULL, salt = NULL WHERE caseNumber = ?')
-          .run(found.number),
-      () => this.#event(found, 'erase', actor),
+  ): Promise<Erased> {
+    return this.#write(
+      () => {
+        if (this.find(found.id)?.changedAt !== found.changedAt) return 'changed';
+        const { changes } = this.#db
+          .prepare(
+            'UPDATE step SET words = NULL, salt = NULL WHERE caseNumber = ? AND words IS NOT NULL',
+          )
+          .run(found.number);
+        return changes === 0 ? 'empty' : 'erased';
+      },
+      (erased) => (erased === 'erased' ? this.#event(found, 'erase', actor) : undefined),
     );
   }
 }

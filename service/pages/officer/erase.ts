@@ -168,27 +168,22 @@ const officerErase: Mountable<EraseDependencies> = {
     }),
 };
 
-/** Erases cases one by one, each on record; how many before it failed, if it did. */
+/** Erases cases one by one, each on record; how many before it failed, if it did, and how many have changed since. */
 async function eraseEach(
   { cases, log }: EraseDependencies,
   at: AtOfficer,
   found: readonly AccessCase[],
   reason: string,
-): Promise<{ erased: number; failed: boolean }> {
+): Promise<{ erased: number; changed: number; failed: boolean }> {
   const caller = auditedCaller(at.caller.identity);
   const actor = { ...at.named(reason), caller, requestId: at.ids.requestId };
-  let erased = 0;
+  const done = { erased: 0, changed: 0, empty: 0 };
   try {
-    for (const each of found) {
-      // Somebody else may have erased it meanwhile.
-      if (!hasWords(cases, each)) continue;
-      await cases.erase(each, actor);
-      erased++;
-    }
-    return { erased, failed: false };
+    for (const each of found) done[await cases.erase(each, actor)]++;
+    return { ...done, failed: false };
   } catch (error) {
     log.error('The words of a case could not be erased.', errorFields(error));
-    return { erased, failed: true };
+    return { ...done, failed: true };
   }
 }
 
@@ -203,9 +198,12 @@ const officerErased: Mountable<EraseDependencies> = {
         return at.notFound();
       }
       const { cases } = found;
+      const back = `${ERASE_PATH}?${new URLSearchParams(asked).toString()}`;
       if (fields.get('seen') !== digestOf(cases)) {
-        const back = `${ERASE_PATH}?${new URLSearchParams(asked).toString()}`;
-        return at.page({ ...deskMessage(WORDS.changed, WORDS.changedThen, back), status: 409 });
+        return at.page({
+          ...deskMessage(WORDS.changed, WORDS.changedThen(0, 0), back),
+          status: 409,
+        });
       }
       const typed = { count: fields.get('count'), reason: fields.get('reason') };
       const reason = readReason(typed.reason);
@@ -217,7 +215,11 @@ const officerErased: Mountable<EraseDependencies> = {
         ];
         return previewPage(dependencies, at, asked, found, { ...typed, errors });
       }
-      const { erased, failed } = await eraseEach(dependencies, at, cases, reason.reason);
+      const { erased, changed, failed } = await eraseEach(dependencies, at, cases, reason.reason);
+      if (changed > 0 && !failed) {
+        const then = WORDS.changedThen(erased, changed);
+        return at.page({ ...deskMessage(WORDS.changed, then, back), status: 409 });
+      }
       return failed
         ? at.page({
             ...deskMessage(WORDS.failed, WORDS.failedThen(erased), ERASE_PATH),
