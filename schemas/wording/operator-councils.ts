@@ -53,6 +53,8 @@ export const COUNCIL_SETTINGS = {
   columnsWrong: (problem: string) => `What its CSV files call columns ${problem}`,
   notJson: 'must be JSON',
   notNumber: 'must be a number',
+  hidden:
+    'has [number] for something that this page does not show. Leave the whole field as it was, or write all of it anew',
   wrong: (field: string, problem: string) => `${field}: ${problem}`,
   noneHeld: 'Not given',
   asForAll: 'As for every council',

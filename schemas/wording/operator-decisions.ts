@@ -38,6 +38,8 @@ export const DECISIONS = {
   changed:
     'What this is about has changed since you opened the page, so nothing was done. Read the page again before you decide.',
   nothing: 'Nobody has to decide this now.',
+  unsure: 'This may have been done',
+  unsureThen: 'Look at the page again before you decide once more: it says whether it was done.',
   otherDataset: 'Redis does not hold the dataset of this worker, so nothing was done.',
   promotion: {
     lost: (missing: number, lastAlive: string) => [

@@ -57,6 +57,9 @@ export type Matter = {
 };
 type Nothing = { kind: 'nothing'; says: readonly string[] };
 
+/** `unsure`: Redis may have what was ordered, or part of it, though it did not say so, or no replica has it. */
+type DecidedOrNot = Decided | { kind: 'unsure'; says: string };
+
 /** Who decides; for what needs it also who agreed. */
 type DecidingPerson = NamedPerson & { agreedBy?: string };
 
@@ -65,7 +68,7 @@ export type Decisions = {
   waiting: () => Promise<AwaitedName[]>;
   look: (name: DecisionName) => Promise<Matter | Nothing>;
   /** Decides, unless it is no longer about `subject`. Several are done one after the other. */
-  decide: (name: DecisionName, subject: string, named: DecidingPerson) => Promise<Decided>;
+  decide: (name: DecisionName, subject: string, named: DecidingPerson) => Promise<DecidedOrNot>;
   /** Keeps what was done, and gives the name under which {@link said} has it. */
   keep: (says: string) => string;
   said: (id: string) => string | undefined;
@@ -262,13 +265,19 @@ export function createDecisions(place: DecisionsPlace): Decisions {
     return beyond && SEALING.oldLog(beyond);
   }
 
-  async function act(name: DecisionName, subject: string, named: DecidingPerson): Promise<Decided> {
+  async function act(
+    name: DecisionName,
+    subject: string,
+    named: DecidingPerson,
+  ): Promise<DecidedOrNot> {
+    let begun = false;
     try {
       const problem = await whyNot(name);
       if (problem !== undefined) return refused(problem);
       const matter = await look(name);
       if (matter.kind === 'nothing') return refused(matter.says.join(' '));
       if (matter.subject !== subject) return refused(DECISIONS.changed);
+      begun = true;
       const decided = await acts[name](named, subject);
       // At once, rather than when the store verifier has rested.
       if (decided.kind === 'done') void verifier.look();
@@ -276,7 +285,7 @@ export function createDecisions(place: DecisionsPlace): Decisions {
     } catch (error) {
       const why = error instanceof NotReplicated ? error.message : connectionFault(error);
       if (why === undefined) throw error;
-      return refused(why);
+      return begun ? { kind: 'unsure', says: why } : refused(why);
     }
   }
 

@@ -31,12 +31,15 @@ export type Log = Record<
   (message: string, fields?: LogFields) => void
 >;
 
+/** What stands in a text for what could be an NHS number. */
+export const HIDDEN_NUMBER = '[number]';
+
 /** A text without anything that could be an NHS number; any other text unchanged. */
 export function withoutNumbers(text: string): string {
   const normal = text.normalize('NFKC');
   let [rest, at] = ['', 0];
   for (const { from, to } of numbersIn(normal)) {
-    if (from >= at) rest += `${normal.slice(at, from)}[number]`;
+    if (from >= at) rest += `${normal.slice(at, from)}${HIDDEN_NUMBER}`;
     at = Math.max(at, to);
   }
   return at === 0 ? text : rest + normal.slice(at);

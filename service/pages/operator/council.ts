@@ -29,6 +29,7 @@ import type { IntakeState } from '#store/authorities/ledger.ts';
 import type { RouteContext } from '../../http/route.ts';
 import { coverageOf } from '../../lookup/coverage.ts';
 import type { Mountable } from '../../routes/route.ts';
+import { HIDDEN_NUMBER } from '../../telemetry/log.ts';
 import { OPERATOR_DESK } from '../desk/desks.ts';
 import { type AtDesk, deskAct, deskMessage, guardedDesk } from '../desk/guarded-desk.ts';
 import {
@@ -148,6 +149,8 @@ function readColumns(text: string): ReadValue {
 function readValue(field: Field, text: string, held: string): ReadValue {
   if (text !== '' && text === typedOf(field, held)) return read(held);
   if (isBreaker(field)) return readBreaker(field, text);
+  // It stands for what is hidden: kept as typed, it would replace that unseen.
+  if (said(held) !== held && text.includes(HIDDEN_NUMBER)) return problem(COUNCIL_SETTINGS.hidden);
   switch (field) {
     case 'name':
       return byRule(shortTextSchema, text);
@@ -170,7 +173,10 @@ function readValues(fields: Fields, held: Values): Read {
   const values = { ...held };
   const errors: FieldError[] = [];
   for (const field of FIELDS) {
-    const done = readValue(field, (fields.get(field) ?? held[field]).trim(), held[field]);
+    const text = fields.get(field);
+    // Not judged by today's rules, which a value from earlier need not meet.
+    if (text === undefined && held[field] !== '') continue;
+    const done = readValue(field, text?.trim() ?? '', held[field]);
     if (done.kind === 'read') values[field] = done.value;
     else {
       const text = COUNCIL_SETTINGS.wrong(COUNCIL_SETTINGS.fields[field], done.problem);
@@ -374,7 +380,7 @@ async function councilPage(
 ${changeForm(at, code, { ...held, name: listed }, ofPart(undefined))}${setCommand(code)}`,
     });
   }
-  const title = COUNCIL_SETTINGS.title(said(authority.name), code);
+  const title = COUNCIL_SETTINGS.title(typedOf('name', authority.name), code);
   return at.page({
     ...page,
     title,
@@ -431,7 +437,7 @@ function confirmPage(
     title: COUNCIL_SETTINGS.confirm,
     errors,
     content: html`${heading(COUNCIL_SETTINGS.confirm)}
-<p class="nhsuk-lede-text"><bdi>${COUNCIL_SETTINGS.title(said(isNew ? values.name : held.name), code)}</bdi></p>
+<p class="nhsuk-lede-text"><bdi>${COUNCIL_SETTINGS.title(typedOf('name', isNew ? values.name : held.name), code)}</bdi></p>
 ${table(
   COUNCIL_SETTINGS.changes,
   COUNCIL_SETTINGS.columns,

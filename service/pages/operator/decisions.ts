@@ -144,11 +144,21 @@ export const operatorDecide: Mountable<OperatorDependencies> = {
       };
       const decided = await decisions.decide(name, subject, named);
       const path = decisionPath(name);
-      return decided.kind === 'done'
-        ? redirect(`${path}?done=${decisions.keep(decided.says)}`)
-        : at.page({
+      switch (decided.kind) {
+        case 'done':
+          return redirect(`${path}?done=${decisions.keep(decided.says)}`);
+        case 'refused':
+          return at.page({
             ...deskMessage(OPERATOR.failed, said(decided.says), path),
             status: 409,
           });
+        case 'unsure': {
+          const more = paragraph(DECISIONS.unsureThen);
+          return at.page({
+            ...deskMessage(DECISIONS.unsure, said(decided.says), path, { more }),
+            status: 503,
+          });
+        }
+      }
     }),
 };

@@ -298,10 +298,10 @@ function readOne(
   return checked({ ...expected, authorities: [...stays, { code: code.data, name }] }, 'name');
 }
 
-function checked(proposed: ExpectedAuthorities, field: string): Read {
+function checked(proposed: unknown, field: string): Read {
   const { data, error } = expectedAuthoritiesSchema.safeParse(proposed);
   if (data === undefined) return wrong(field, OPERATOR.named(error?.issues[0]?.message ?? ''));
-  const named = numberIn(data, field);
+  const named = numberError(field, data.area) ?? numberIn(data, field);
   return named === undefined
     ? { kind: 'read', proposed: data }
     : { kind: 'wrong', errors: [named] };
@@ -407,41 +407,56 @@ export const operatorExpectedCheck: Mountable<OperatorDependencies> = {
 
 function readProposed(text: string | undefined): ExpectedAuthorities | undefined {
   try {
-    return expectedAuthoritiesSchema.safeParse(JSON.parse(text ?? '')).data;
+    // Checked again: a form can hold what the page before never showed.
+    const read = checked(JSON.parse(text ?? ''), 'list');
+    return read.kind === 'read' ? read.proposed : undefined;
   } catch {
     return undefined;
   }
 }
 
+async function setList(
+  dependencies: OperatorDependencies,
+  at: AtDesk,
+  fields: Fields,
+): Promise<Response> {
+  const { store, log } = dependencies;
+  const expected = await store.expected();
+  const proposed = readProposed(fields.get('proposed'));
+  if (proposed === undefined || fields.get('before') !== digestOf(expected)) {
+    return listPage(dependencies, at, { note: EXPECTED.overtaken, status: 409 });
+  }
+  const count = proposed.authorities.length;
+  const reason = readWhy(fields.get('reason'));
+  const errors = [
+    ...((fields.get('count') ?? '').trim() === String(count)
+      ? []
+      : [{ field: 'count', text: EXPECTED.wrong.count(count) }]),
+    ...(reason.kind === 'wrong' ? reason.errors : []),
+  ];
+  if (reason.kind === 'wrong' || errors.length > 0) {
+    return confirmPage(dependencies, at, expected, proposed, fields, errors);
+  }
+  await store.setExpected(proposed, at.named(reason.value));
+  log.warn('An operator has changed the list of expected authorities.');
+  return redirect(`${EXPECTED_PAGE}?done=yes`);
+}
+
 /** `POST /operator/expected`: sets the list, by the function that `cp-flags authority expect` uses. */
 export const operatorExpectedSet: Mountable<OperatorDependencies> = {
   operation: { method: 'POST', path: EXPECTED_PAGE, letsIn: 'operate' },
-  handler: (dependencies) =>
-    deskAct(
+  handler: (dependencies) => {
+    // One after the other: of two in the same moment, the second would undo the first unseen.
+    let turn: Promise<unknown> = Promise.resolve();
+    return deskAct(
       dependencies,
       OPERATOR_DESK,
       { form: SAVE_FORM, maxBytes: MAX_BYTES },
-      async (_, at, fields) => {
-        const { store, log } = dependencies;
-        const expected = await store.expected();
-        const proposed = readProposed(fields.get('proposed'));
-        if (proposed === undefined || fields.get('before') !== digestOf(expected)) {
-          return listPage(dependencies, at, { note: EXPECTED.overtaken, status: 409 });
-        }
-        const count = proposed.authorities.length;
-        const reason = readWhy(fields.get('reason'));
-        const errors = [
-          ...((fields.get('count') ?? '').trim() === String(count)
-            ? []
-            : [{ field: 'count', text: EXPECTED.wrong.count(count) }]),
-          ...(reason.kind === 'wrong' ? reason.errors : []),
-        ];
-        if (reason.kind === 'wrong' || errors.length > 0) {
-          return confirmPage(dependencies, at, expected, proposed, fields, errors);
-        }
-        await store.setExpected(proposed, at.named(reason.value));
-        log.warn('An operator has changed the list of expected authorities.');
-        return redirect(`${EXPECTED_PAGE}?done=yes`);
+      (_, at, fields) => {
+        const mine = turn.then(() => setList(dependencies, at, fields));
+        turn = mine.catch(() => undefined);
+        return mine;
       },
-    ),
+    );
+  },
 };

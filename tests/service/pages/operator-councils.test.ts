@@ -173,12 +173,22 @@ describe('a council', () => {
     const code = ods('ZZ106');
     const number = testNumber(9);
     const columns = { columns: { nhs_number: `\u202e${number}` }, planTypes: {}, linesAbove: 0 };
-    const held = { name: `Council ${number}`, emergencyDutyTeamPhone: '02079460199', columns };
+    const held = {
+      name: `Council \u202e${number}`,
+      emergencyDutyTeamPhone: '02079460199',
+      columns,
+    };
     await service.store.setAuthority(code, held, 'a file');
     const page = await check(code, {
       ...(await typedOf(code)),
       emergency: '02079460177',
     });
+    // Part of what is hidden cannot be sent back as though it had been typed.
+    for (const field of ['name', 'columns'] as const) {
+      const typed = (await typedOf(code))[field]?.replace('[number]', '[number] more');
+      const hidden = await check(code, { ...(await typedOf(code)), [field]: typed ?? '' });
+      expect([hidden.status, hidden.text.includes(`href="#${field}"`)]).toEqual([400, true]);
+    }
     for (const { text } of [await visitor.get(pageOf(code)), page]) {
       expect(text).not.toContain(number);
       expect(text).not.toContain('\u202e');
@@ -309,19 +319,23 @@ describe('plans that the store had lost', () => {
 });
 
 describe('the list of councils expected', () => {
-  async function checkList(typed: Record<string, string>, whole = false): Promise<Visit> {
+  async function checkList(
+    typed: Record<string, string>,
+    whole = false,
+    who = visitor,
+  ): Promise<Visit> {
     const action = `${EXPECTED_PAGE}/check`;
-    const page = await visitor.get(EXPECTED_PAGE);
+    const page = await who.get(EXPECTED_PAGE);
     // Both forms have the same hidden fields, of which each counts once.
     const form = hiddenOf(page, action);
-    return visitor.post(action, {
+    return who.post(action, {
       ...form,
       ...(whole ? {} : { add: '', name: '', out: '' }),
       ...typed,
     });
   }
-  const set = (page: Visit, typed: Record<string, string>): Promise<Visit> =>
-    visitor.post(EXPECTED_PAGE, { ...hiddenOf(page, EXPECTED_PAGE), reason: REASON, ...typed });
+  const set = (page: Visit, typed: Record<string, string>, who = visitor): Promise<Visit> =>
+    who.post(EXPECTED_PAGE, { ...hiddenOf(page, EXPECTED_PAGE), reason: REASON, ...typed });
 
   const WHOLE = {
     area: 'Northmoor and around',
@@ -381,6 +395,40 @@ describe('the list of councils expected', () => {
     expect(authorities.map(({ code }) => code)).toEqual(['ZZ101', 'ZZ103', 'ZZ104']);
     const late = await set(page, { count: '2' });
     expect([late.status, wordsOf(late).includes(EXPECTED.overtaken)]).toEqual([409, true]);
+  });
+
+  test('is changed by one of two operators who change it in the same moment, and the other reads that it has changed', async () => {
+    const other = createVisitor(service.baseUrl);
+    await other.signIn('operations');
+    const proposals = [
+      { who: visitor, typed: { add: 'ZZ107', name: 'Oakham Council' } },
+      { who: other, typed: { add: 'ZZ108', name: 'Ashby Council' } },
+    ];
+    const pages = await Promise.all(
+      proposals.map(({ who, typed }) => checkList(typed, false, who)),
+    );
+    const done = await Promise.all(
+      proposals.map(({ who }, i) => set(pages[i] as Visit, { count: '4' }, who)),
+    );
+    expect(new Set(done.map(({ status }) => status))).toEqual(new Set([303, 409]));
+  });
+
+  test('is not changed beside an area with what looks like an NHS number, nor to a list that no page has checked', async () => {
+    const before = await service.store.expected();
+    const named = { by: 'A. Example', reason: 'test' };
+    const area = `the council of ${testNumber(1)}`;
+    await service.store.setExpected({ ...(before as never as object), area } as never, named);
+    const page = await checkList({ add: 'ZZ777', name: 'Fairview Council' });
+    expect([page.status, wordsOf(page).includes(DESK.numberInText)]).toEqual([400, true]);
+    expect(page.text).not.toContain(testNumber(1));
+    await service.store.setExpected(before as never, named);
+    const good = await checkList({ add: 'ZZ777', name: 'Fairview Council' });
+    const { proposed = '' } = hiddenOf(good, EXPECTED_PAGE);
+    const changed = proposed.replace('Fairview', testNumber(1));
+    expect(changed).not.toBe(proposed);
+    const count = String((before?.authorities.length ?? 0) + 1);
+    expect((await set(good, { count, proposed: changed })).status).toBe(409);
+    expect(await service.store.expected()).toEqual(before);
   });
 
   test('is said to let lookups say that there is no plan if live data had none', () => {

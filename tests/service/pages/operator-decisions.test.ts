@@ -248,6 +248,11 @@ test('while all replicas are away, an operator can sign in, order single mode on
   // A page that was opened before the order would order it once more.
   const stale = await late.post(pageOf('replicas'), { ...fields, subject: 'order' });
   expect(wordsOf(stale)).toContain(DECISIONS.changed);
+  // Redis has what no replica acknowledges: to say that it was not done would be wrong.
+  const unsure = await late.send(pageOf('replicas'), REASON);
+  expect([unsure.status, unsure.heading]).toEqual([503, DECISIONS.unsure]);
+  expect(wordsOf(unsure)).toContain(DECISIONS.unsureThen);
+  expect(await decide(late, 'replicas')).toContain(DECISIONS.replicas.order.done);
   await second.start();
   await second.replicate(first);
   await until(
@@ -256,7 +261,10 @@ test('while all replicas are away, an operator can sign in, order single mode on
     'single mode ending by itself',
   );
   const events = await allEvents(dataDir, createStore(first.admin, anchor));
-  expect(events.filter(({ type }) => type === 'single-mode-ordered')).toMatchObject([byOperator]);
+  expect(events.filter(({ type }) => type === 'single-mode-ordered')).toMatchObject([
+    byOperator,
+    byOperator,
+  ]);
 });
 
 test('while the second copy is away, an operator lets the log continue with one copy, and requires the second again', async () => {
