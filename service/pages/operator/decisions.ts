@@ -53,7 +53,7 @@ const matterForm = (
   name: DecisionName,
   { subject, happened, lost, before, after, submit }: Matter,
   { reason, agreedBy, errors = [] }: Shown,
-): Html => html`${happened.map((each, i) => (i === 0 ? html`<p class="nhsuk-lede-text">${said(each)}</p>` : paragraph(said(each))))}
+): Html => html`${[...new Set(happened)].map((each, i) => (i === 0 ? html`<p class="nhsuk-lede-text">${said(each)}</p>` : paragraph(said(each))))}
 ${list(name === 'replicas' || name === 'copy' ? DECISIONS.means : DECISIONS.lost, lost)}
 ${list(DECISIONS.before, before)}
 ${list(DECISIONS.after, after)}

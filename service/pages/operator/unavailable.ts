@@ -18,7 +18,7 @@ export const unavailableAt =
 ${
   failing.length > 0 &&
   html`<h2 class="nhsuk-heading-m">${ANSWERING.fail}</h2>
-<ul class="nhsuk-list nhsuk-list--bullet">${failing.map(({ detail }) => html`<li>${said(detail)}</li>`)}</ul>
+<ul class="nhsuk-list nhsuk-list--bullet">${[...new Set(failing.map(({ detail }) => detail))].map((detail) => html`<li>${said(detail)}</li>`)}</ul>
 ${paragraph(ANSWERING.commandsAt(machine))}`
 }
 <p>${link('/_status', ANSWERING.status)}</p>`;

@@ -240,7 +240,10 @@ test('while all replicas are away, an operator can sign in, order single mode on
   expect((await late.signIn('operations')).status).toBe(303);
   const toPage = (await late.get('/operator')).text;
   expect(toPage).toContain(`href="${pageOf('replicas')}"`);
-  expect(wordsOf(await late.get(pageOf('replicas')))).toContain(DECISIONS.replicas.order.before[0]);
+  const asked = wordsOf(await late.get(pageOf('replicas')));
+  expect(asked).toContain(DECISIONS.replicas.order.before[0]);
+  // Two checks say the same.
+  expect(asked.split('0 of 1 replicas are attached')).toHaveLength(2);
   expect(await decide(late, 'replicas')).toContain(DECISIONS.replicas.order.done);
   await until(() => isOpen(late), 'lookups being answered');
 
