@@ -405,7 +405,7 @@ export const OFFICER_SEAL = {
   ownKey:
     'This service verifies with its own copy of the key. For a court, have somebody else verify a copy of the record. They should use a key that they were given before.',
   running: (read: string, of: string, by: string) =>
-    `The record is being verified at the request of ${by}. ${read} of ${of} events have been read.`,
+    `The record is being verified at the request of ${by}.${of === '0' ? '' : ` ${read} of ${of} events have been read.`}`,
   runningTitle: 'Verifying',
   refreshes:
     'This page reloads itself every few seconds. You can leave it, because the result is kept.',

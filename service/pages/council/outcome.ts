@@ -142,7 +142,10 @@ export function outcomeDetails(
   return html`${summary([
     [
       COUNCIL.council,
-      authority && html`<bdi>${authority.name ?? authority.code}</bdi> (${authority.code})`,
+      authority &&
+        (authority.name === undefined
+          ? authority.code
+          : html`<bdi>${authority.name}</bdi> (${authority.code})`),
     ],
     [COUNCIL.data, html`<strong>${isDemo ? COUNCIL.demo : COUNCIL.live}</strong>`],
     [OUTCOME.name, html`<bdi>${file.name}</bdi>`],

@@ -417,13 +417,14 @@ describe('a file with wrong form fields', () => {
   });
 
   test('is kept even if a record in it cannot be used, and the record is named', async () => {
-    await newCouncil([planOf(1)]);
+    const code = await newCouncil([planOf(1)]);
     const unusable = { ...planOf(3), child: person(3, { nhsNumber: '9991000012' }) };
     const file = fileCsv({ records: [planOf(2), unusable] });
     const checked = await follow(await choose(file, { name: 'export.csv' }));
     expect(checked.heading).toBe(UPLOAD.keptTitle);
     expect(checked.text).not.toContain('href="#file"');
     expect(wordsOf(checked)).toContain('This is not an NHS number');
+    expect(wordsOf(checked)).not.toContain(`${code} (${code})`);
     const page = await follow(await again(checked, right));
     expect([page.heading, page.path]).toEqual([UPLOAD.shown, checked.path]);
     expect((await follow(await send(page))).heading).toBe(UPLOAD.answered.CPF03);

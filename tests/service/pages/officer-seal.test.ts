@@ -44,6 +44,7 @@ async function verify(): Promise<Visit> {
     // Only one runs at a time: the page offers no second one, and follows the progress by itself.
     expect(running.text).not.toContain(`action="${SEAL}/verify"`);
     expect(running.headers.get('refresh')).toBe(`3; url=${SEAL}`);
+    expect(wordsOf(running)).not.toContain('0 of 0');
     expect(running.headers.getSetCookie()).toEqual([]);
   }
   let page = running;
