@@ -578,6 +578,7 @@ export const OFFICER_ERASE = {
   more: (count: number, now: number) =>
     `There are ${figure(count)} such cases. The oldest ${figure(now)} come first. Then do the same again.`,
   holds: 'Every event is being kept at the moment. Make sure that nobody needs these notes:',
+  holdsMore: (count: number) => `All ${figure(count)} holds`,
   hold: (time: string, by: string, reason: string) => `since ${time}, by ${by}: ${reason}`,
   open: 'At least one of these cases has not ended yet.',
   which: 'Cases whose notes would be erased',

@@ -27,7 +27,10 @@ type EraseDependencies = OfficerDependencies & { cases: Cases; holds: Pick<Holds
 const WORDS = OFFICER_ERASE;
 export const ERASE_PATH = '/officer/erase';
 const CASES = '/officer/cases';
+const HOLDS = '/officer/holds';
 const FORM = 'erase-cases';
+/** The newest ones; the others are on the page of holds. */
+const HOLDS_SHOWN = 20;
 /** Each is an event that waits for the disk, and all of them are listed. */
 const AT_ONCE = 200;
 
@@ -101,11 +104,12 @@ ${button(WORDS.find)}
 }
 
 /** Holds in force, since words may be needed for what they are for. */
-const holdsNote = ({ holds }: EraseDependencies): Html | false => {
+export const holdsNote = (holds: Pick<Holds, 'list'>): Html | false => {
   const all = holds.list();
+  const shown = all.slice(-HOLDS_SHOWN);
   return (
     all.length > 0 &&
-    html`<div class="cpf-plain">${paragraph(WORDS.holds)}<ul class="nhsuk-list nhsuk-list--bullet">${all.map(({ by, reason, at }) => html`<li><bdi>${WORDS.hold(shownText(at), shownText(by), shownText(reason))}</bdi></li>`)}</ul></div>`
+    html`<div class="cpf-plain">${paragraph(WORDS.holds)}<ul class="nhsuk-list nhsuk-list--bullet">${shown.map(({ by, reason, at }) => html`<li><bdi>${WORDS.hold(shownText(at), shownText(by), shownText(reason))}</bdi></li>`)}</ul>${all.length > shown.length && html`<p>${link(HOLDS, WORDS.holdsMore(all.length))}</p>`}</div>`
   );
 };
 
@@ -128,7 +132,7 @@ ${
   now > 0 &&
   html`<p class="cpf-strong">${WORDS.forGood}</p>
 ${count > now && paragraph(WORDS.more(count, now))}
-${holdsNote(dependencies)}
+${holdsNote(dependencies.holds)}
 ${cases.some(({ state: each }) => each === 'under-inquiry' || each === 'breach-proposed') && html`<p class="cpf-strong">${WORDS.open}</p>`}
 ${table(
   WORDS.which,

@@ -1,9 +1,10 @@
+import { z } from 'zod';
 import { OFFICER_HOLDS } from '#schemas/wording/officer.ts';
 import type { RetentionHold } from '../../audit/log/commit.ts';
 import type { Holds } from '../../audit/seal/holds.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { deskMessage } from '../desk/guarded-desk.ts';
-import { readReason, reasonField, summary, table } from '../desk/parts.ts';
+import { pager, readReason, reasonField, summary, table } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { html } from '../html/html.ts';
 import { button, type FieldError, heading, link, paragraph } from '../html/parts.ts';
@@ -23,18 +24,30 @@ const WORDS = OFFICER_HOLDS;
 const PATH = '/officer/holds';
 const BEGIN_FORM = 'hold';
 const END_FORM = 'hold-end';
+/** So that a page stays small, whatever the reasons. */
+const HOLDS_A_PAGE = 100;
 const DONE: Record<string, string> = { begun: WORDS.begun, ended: WORDS.ended };
 
-type Typed = { reason?: string | undefined; errors?: readonly FieldError[]; done?: string };
+type Typed = {
+  reason?: string | undefined;
+  errors?: readonly FieldError[];
+  done?: string;
+  before?: number;
+};
 
 const pathOf = ({ id }: RetentionHold): string => `${PATH}/${id}`;
 
 function holdsPage(
   { holds }: HoldsDependencies,
   at: AtOfficer,
-  { reason, errors = [], done }: Typed = {},
+  { reason, errors = [], done, before = Number.MAX_SAFE_INTEGER }: Typed = {},
 ): Response {
-  const all = holds.list();
+  const all = holds.list().toReversed();
+  const older = all.filter(({ id }) => id < before);
+  // If the older ones were ended meanwhile, the page must not say that there are none.
+  const listed = older.length === 0 ? all : older;
+  const shown = listed.slice(0, HOLDS_A_PAGE);
+  const last = listed.length > shown.length ? shown.at(-1) : undefined;
   const { since, by, why, act } = WORDS.columns;
   return at.page({
     title: WORDS.title,
@@ -48,7 +61,7 @@ ${
     : table(
         WORDS.caption,
         [since, by, why, act],
-        all.map((hold) => [
+        shown.map((hold) => [
           shownText(hold.at),
           some(hold.by),
           some(hold.reason),
@@ -56,6 +69,7 @@ ${
         ]),
       )
 }
+${pager(last === undefined ? {} : { older: `${PATH}?before=${last.id}` })}
 <form method="post" action="${PATH}" novalidate autocomplete="off">
 <h2 class="nhsuk-heading-m">${WORDS.begin}</h2>
 ${at.hidden(BEGIN_FORM)}
@@ -67,13 +81,17 @@ ${button(WORDS.begin)}
   });
 }
 
-/** `GET /officer/holds`: the holds in force, and a form to begin one. */
+/** `GET /officer/holds`: the holds in force, newest first, and a form to begin one. */
 const officerHolds: Mountable<HoldsDependencies> = {
   operation: { method: 'GET', path: PATH, letsIn: 'audit' },
   handler: (dependencies) =>
     guardedOfficer(dependencies, isAll, (c, at) => {
       const done = DONE[c.req.query('done') ?? ''];
-      return holdsPage(dependencies, at, done === undefined ? {} : { done });
+      const before = z.coerce.number().int().min(1).safeParse(c.req.query('before')).data;
+      return holdsPage(dependencies, at, {
+        ...(done !== undefined && { done }),
+        ...(before !== undefined && { before }),
+      });
     }),
 };
 

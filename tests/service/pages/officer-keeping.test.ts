@@ -7,6 +7,7 @@ import { FRAME } from '#schemas/wording/pages.ts';
 import { DEMO_OPERATOR } from '#service/admission/personas.ts';
 import { CommitFile } from '#service/audit/log/commit.ts';
 import { createHolds } from '#service/audit/seal/holds.ts';
+import { holdsNote } from '#service/pages/officer/erase.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
@@ -130,6 +131,35 @@ describe('a hold', () => {
     const [hold] = inForce();
     await expect(holds.end(hold?.id ?? 0, named)).rejects.toThrow('Redis is away');
     expect(inForce()).toMatchObject([{ reason: 'inquiry 14' }]);
+  });
+
+  test('is found page by page if there are very many, and the pages stay small', async () => {
+    const db = new DatabaseSync(join(folder, 'sealing.sqlite'));
+    db.exec(
+      `WITH RECURSIVE n(i) AS (SELECT 1001 UNION ALL SELECT i + 1 FROM n WHERE i < 1300)
+       INSERT INTO hold (id, at, by, reason) SELECT i, '2026-11-01T00:00:00Z', 'A. Guardian', 'inquiry of ' || i || printf('%.100c', 'x') FROM n`,
+    );
+    const found: number[] = [];
+    let path: string | undefined = HOLDS;
+    while (path !== undefined) {
+      const { text }: Visit = await guardian.get(path);
+      expect(text.length).toBeLessThan(100_000);
+      found.push(
+        ...[...text.matchAll(/href="\/officer\/holds\/(\d+)"/g)].map(([, id]) => Number(id)),
+      );
+      path = /href="(\/officer\/holds\?before=\d+)"/.exec(text)?.[1];
+    }
+    expect(found).toEqual(
+      inForce()
+        .map(({ id }) => id)
+        .toReversed(),
+    );
+    expect(String(holdsNote({ list: inForce })).length).toBeLessThan(10_000);
+    // A link that has been overtaken does not say that there are none.
+    const none = await guardian.get(`${HOLDS}?before=1`);
+    expect(wordsOf(none)).not.toContain(OFFICER_HOLDS.none);
+    db.exec('DELETE FROM hold WHERE id > 1000');
+    db.close();
   });
 
   test('is no business of an organisation’s own officer', async () => {
