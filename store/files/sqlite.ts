@@ -1,8 +1,11 @@
 import { chmodSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** How long a call waits for another process that is writing to the same file. */
 const BUSY_TIMEOUT_MS = 5_000;
+const COMMIT_TRIED_EVERY_MS = 20;
+const COMMIT_TRIED_FOR_MS = 5_000;
 const SQLITE_BUSY = 5;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOT_A_DATABASE = 26;
@@ -53,6 +56,35 @@ export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
     const done = work();
     db.exec('COMMIT');
     return done;
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/**
+ * Does work that waits for its record, on disk when this resolves. Somebody who is reading makes the end of it wait for up
+ * to 5 seconds, and undoes nothing: the record is there by then, and doing the work again would make a second one.
+ *
+ * @param work must not throw once its record is made
+ */
+export async function inRecordedTransaction<T>(
+  db: DatabaseSync,
+  work: () => Promise<T>,
+): Promise<T> {
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    const done = await work();
+    const giveUpAt = performance.now() + COMMIT_TRIED_FOR_MS;
+    for (;;) {
+      try {
+        db.exec('COMMIT');
+        return done;
+      } catch (error) {
+        if (!isBusy(error) || performance.now() > giveUpAt) throw error;
+      }
+      await delay(COMMIT_TRIED_EVERY_MS);
+    }
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK');
     throw error;

@@ -12,7 +12,7 @@ import {
   judgeStep,
 } from '#schemas/audit/access-case.ts';
 import type { AccessCaseEvent } from '#schemas/audit/audit-event.ts';
-import { openDurable } from '#store/files/sqlite.ts';
+import { inRecordedTransaction, openDurable } from '#store/files/sqlite.ts';
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS accessCase (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
@@ -158,19 +158,14 @@ export class Cases {
 
   /** Writes a step and records it, or does neither. One at a time, since the file is locked meanwhile. */
   async #write<T>(work: () => T, event: (written: T) => AccessCaseEvent | undefined): Promise<T> {
-    const turn = this.#turn.then(async () => {
-      this.#db.exec('BEGIN IMMEDIATE');
-      try {
+    const turn = this.#turn.then(() =>
+      inRecordedTransaction(this.#db, async () => {
         const written = work();
         const recorded = event(written);
         if (recorded !== undefined) await this.#record(recorded);
-        this.#db.exec('COMMIT');
         return written;
-      } catch (error) {
-        if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-        throw error;
-      }
-    });
+      }),
+    );
     this.#turn = turn.catch(() => undefined);
     return turn;
   }

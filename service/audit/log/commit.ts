@@ -3,7 +3,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { z } from 'zod';
-import { inTransaction, openDurable, statementsOf } from '#store/files/sqlite.ts';
+import {
+  inRecordedTransaction,
+  inTransaction,
+  openDurable,
+  statementsOf,
+} from '#store/files/sqlite.ts';
 import type { Hash } from '../tlog/hash.ts';
 
 /** How much of a log is sealed: this decides, whatever files there are. */
@@ -249,7 +254,7 @@ export class CommitFile {
     reason: string,
     record: (hold: RetentionHold) => Promise<void>,
   ): Promise<RetentionHold> {
-    return this.#recorded(async () => {
+    return inRecordedTransaction(this.#db, async () => {
       const row = this.#db
         .prepare('INSERT INTO hold (at, by, reason) VALUES (?, ?, ?) RETURNING id, at, by, reason')
         .get(new Date().toISOString(), by, reason);
@@ -266,7 +271,7 @@ export class CommitFile {
    * @returns false if it is not in force
    */
   async endRetentionHold(id: number, record: () => Promise<void>): Promise<boolean> {
-    return this.#recorded(async () => {
+    return inRecordedTransaction(this.#db, async () => {
       const done = this.#db
         .prepare('UPDATE hold SET ended = ? WHERE id = ? AND ended IS NULL')
         .run(new Date().toISOString(), id);
@@ -274,19 +279,6 @@ export class CommitFile {
       await record();
       return true;
     });
-  }
-
-  /** Work that waits for its record. */
-  async #recorded<T>(work: () => Promise<T>): Promise<T> {
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
-      const done = await work();
-      this.#db.exec('COMMIT');
-      return done;
-    } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-      throw error;
-    }
   }
 
   /** Gaps that somebody has answered for, past which sealing continues. */

@@ -53,16 +53,22 @@ const TRIED_FOR_MS = 5_000;
 
 /** Holds on the log in a folder, for a process that also does other work. */
 export function createHolds(folder: string, record: RecordHold): Holds {
-  async function withCommits<T>(work: (commits: CommitFile) => Promise<T>): Promise<T> {
+  async function withCommits<T>(
+    work: (commits: CommitFile, recordOnce: RecordHold) => Promise<T>,
+  ): Promise<T> {
+    let isRecorded = false;
+    const recordOnce: RecordHold = (event) => {
+      isRecorded = true;
+      return record(event);
+    };
     const giveUpAt = performance.now() + TRIED_FOR_MS;
     for (;;) {
       let commits: CommitFile | undefined;
       try {
         commits = CommitFile.open(folder, { timeoutMs: BUSY_TIMEOUT_MS });
-        return await work(commits);
+        return await work(commits, recordOnce);
       } catch (error) {
-        // Nothing was recorded: what waits for its record has the lock by then.
-        if (!isBusy(error) || performance.now() > giveUpAt) throw error;
+        if (isRecorded || !isBusy(error) || performance.now() > giveUpAt) throw error;
       } finally {
         commits?.close();
       }
@@ -72,7 +78,8 @@ export function createHolds(folder: string, record: RecordHold): Holds {
 
   return {
     list: () => CommitFile.lookIfThere(folder, (commits) => commits.retentionHolds()) ?? [],
-    begin: (named) => withCommits((commits) => beginHold(commits, named, record)),
-    end: (id, named) => withCommits((commits) => endHold(commits, id, named, record)),
+    begin: (named) => withCommits((commits, recordOnce) => beginHold(commits, named, recordOnce)),
+    end: (id, named) =>
+      withCommits((commits, recordOnce) => endHold(commits, id, named, recordOnce)),
   };
 }
