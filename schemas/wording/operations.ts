@@ -343,11 +343,11 @@ export const FOREIGN_WRITES = {
   unanswered: 'The lists of who looked cannot be checked while Redis does not answer.',
   found: (counts: Record<'audit-stream' | 'audit-entry' | 'access-list', number>) => {
     const said = [
-      [counts['audit-stream'], 'audit streams have numbers that this service did not assign'],
-      [counts['audit-entry'], 'entries in the audit are not events of this service'],
-      [counts['access-list'], 'lists of who looked cannot be read'],
-    ].flatMap(([count, what]) => (count === 0 ? [] : [`${count} ${what}`]));
-    return `${said.join('; ')}. Find out who has the password of the lookup processes' Redis user and change it; then a named person runs cp-flags repair.`;
+      ['Audit streams with numbers that this service did not assign', counts['audit-stream']],
+      ['Entries in the audit that are not events of this service', counts['audit-entry']],
+      ['Lists of who looked that cannot be read', counts['access-list']],
+    ].flatMap(([what, count]) => (count === 0 ? [] : [`${what}: ${count}.`]));
+    return `${said.join(' ')} Find out who has the password of the lookup processes' Redis user and change it; then a named person runs cp-flags repair.`;
   },
 } as const;
 

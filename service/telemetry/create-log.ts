@@ -25,7 +25,8 @@ const FIELDS = Object.keys({
 
 /** Ids recognised as such, a UUID or a fixed number of hex digits, whose digits may look like anything. */
 const CHECKED: ReadonlySet<string> = new Set(['requestId', 'trace_id', 'span_id']);
-const LONGEST_FIELD = 300;
+/** The longest sentences end with what to do. */
+const LONGEST_FIELD = 1_000;
 
 /** The last defence for words that come from elsewhere (a sentence about a file, an error's class). */
 const scrubbed = (text: string): string => printable(withoutNumbers(text.slice(0, LONGEST_FIELD)));

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { nhsNumberCheckDigit, parseNhsNumber } from '#schemas/nhs-number.ts';
+import { SEALING } from '#schemas/wording/operations.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
 import { errorFields, type Log, withoutNumbers } from '#service/telemetry/log.ts';
 import { createSampledLog } from '#service/telemetry/sampled-log.ts';
@@ -55,6 +56,14 @@ describe('the log', () => {
     ]) {
       expect(withoutNumbers(text)).toBe(text);
     }
+  });
+
+  test('keeps the end of a long sentence, which says what to do, and cuts what is endless', () => {
+    const { lines, log } = captured();
+    log.warn(SEALING.oldLog({ here: 1, sealed: 2 }));
+    log.warn('x'.repeat(1_000_000));
+    expect(lines[0]).toContain('cp-flags audit accept-gap.');
+    expect(lines[1]?.length).toBeLessThan(2_000);
   });
 
   test('escapes every character that a terminal would act on, including those that JSON leaves alone', () => {
