@@ -285,20 +285,21 @@ const FORM_ID = /^[0-9a-f-]{36}$/;
 const isPage = (answer: Response | WorkRefused): boolean =>
   answer instanceof Response && answer.status !== 303;
 
-export type ActForm = { form: string; maxBytes?: number; repeats?: boolean };
+export type ActForm = { form: string; maxBytes?: number; repeats?: boolean; inTurn?: boolean };
 
 /**
  * Guards an act at a desk: a form made by one of its pages for this session, and sent from there once.
  *
  * @param options.form the name that {@link AtDesk.hidden} was given
  * @param options.repeats for a form that only reads, and may be sent again from the same page
+ * @param options.inTurn one after the other: of two in the same moment, the second would undo the first unseen
  * @param work does it; it answers with a redirect, so that loading the page again repeats nothing, or with
  * the form again and what is wrong in it
  */
 export function deskAct(
   dependencies: DeskDependencies,
   desk: Desk,
-  { form, maxBytes, repeats = false }: ActForm,
+  { form, maxBytes, repeats = false, inTurn = false }: ActForm,
   work: (
     c: RouteContext,
     at: AtDesk,
@@ -308,6 +309,13 @@ export function deskAct(
   const { endings } = dependencies;
   // A double click shows the second answer: what is wrong with a form must not read as though it had been acted on.
   const judgeOnce = createTwice<Response | WorkRefused>(isPage);
+  let turn: Promise<unknown> = Promise.resolve();
+  const act: typeof work = (c, at, fields) => {
+    if (!inTurn) return work(c, at, fields);
+    const mine = turn.then(() => work(c, at, fields));
+    turn = mine.catch(() => undefined);
+    return mine;
+  };
   return guardedDesk(dependencies, desk, async (c, at) => {
     const fields = await readForm(c.env, maxBytes === undefined ? {} : { maxBytes });
     if (typeof fields === 'string') return { code: fields };
@@ -318,7 +326,7 @@ export function deskAct(
     if (repeats) return work(c, at, fields);
     const answer = await judgeOnce(JSON.stringify([c.req.path, ...fields]), async () =>
       (await endings.once(`${form} ${once}`))
-        ? work(c, at, fields)
+        ? act(c, at, fields)
         : at.page({ ...deskMessage(DESK.usedUp, DESK.usedUpThen, desk.home), status: 409 }),
     );
     return answer instanceof Response ? answer.clone() : answer;

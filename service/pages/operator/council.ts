@@ -532,37 +532,42 @@ export const operatorCouncilCheck: Mountable<OperatorDependencies> = {
 export const operatorCouncilSet: Mountable<OperatorDependencies> = {
   operation: { method: 'POST', path: COUNCIL_PAGE, letsIn: 'operate' },
   handler: (dependencies) =>
-    deskAct(dependencies, OPERATOR_DESK, { form: SAVE_FORM }, async (c, at, fields) => {
-      const { store } = dependencies;
-      const code = codeOf(c);
-      if (code === undefined) return at.notFound();
-      const intake = await store.intakeState(code);
-      const held = valuesOf(intake);
-      if (fields.get('before') !== digestOf(held)) {
-        const again = { note: COUNCIL_SETTINGS.overtaken, status: 409 };
-        return councilPage(dependencies, at, code, again);
-      }
-      // Checked again: a form can hold values that the page before never showed.
-      const typed = readValues(fields, held);
-      if (typed.errors.length > 0) {
-        return councilPage(dependencies, at, code, { fields, errors: typed.errors });
-      }
-      const reason = readWhy(fields.get('reason'));
-      const isRung = !typed.changed.some(isPhone) || fields.get('rang') === 'yes';
-      if (reason.kind === 'wrong' || !isRung) {
-        const errors = [
-          ...(isRung ? [] : [{ field: 'rang', text: NUMBERS.rangWrong }]),
-          ...(reason.kind === 'wrong' ? reason.errors : []),
-        ];
-        return confirmPage(dependencies, at, intake, code, typed, { fields, errors });
-      }
-      await store.setAuthority(
-        code,
-        detailsOf(typed.values, typed.changed),
-        at.named(reason.value),
-      );
-      return redirect(`${pathOf(code)}?done=set`);
-    }),
+    deskAct(
+      dependencies,
+      OPERATOR_DESK,
+      { form: SAVE_FORM, inTurn: true },
+      async (c, at, fields) => {
+        const { store } = dependencies;
+        const code = codeOf(c);
+        if (code === undefined) return at.notFound();
+        const intake = await store.intakeState(code);
+        const held = valuesOf(intake);
+        if (fields.get('before') !== digestOf(held)) {
+          const again = { note: COUNCIL_SETTINGS.overtaken, status: 409 };
+          return councilPage(dependencies, at, code, again);
+        }
+        // Checked again: a form can hold values that the page before never showed.
+        const typed = readValues(fields, held);
+        if (typed.errors.length > 0) {
+          return councilPage(dependencies, at, code, { fields, errors: typed.errors });
+        }
+        const reason = readWhy(fields.get('reason'));
+        const isRung = !typed.changed.some(isPhone) || fields.get('rang') === 'yes';
+        if (reason.kind === 'wrong' || !isRung) {
+          const errors = [
+            ...(isRung ? [] : [{ field: 'rang', text: NUMBERS.rangWrong }]),
+            ...(reason.kind === 'wrong' ? reason.errors : []),
+          ];
+          return confirmPage(dependencies, at, intake, code, typed, { fields, errors });
+        }
+        await store.setAuthority(
+          code,
+          detailsOf(typed.values, typed.changed),
+          at.named(reason.value),
+        );
+        return redirect(`${pathOf(code)}?done=set`);
+      },
+    ),
 };
 
 /** `POST /operator/councils/:authority/numbering`: does what `cp-flags authority reset-sequence` does. */

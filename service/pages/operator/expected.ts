@@ -415,48 +415,35 @@ function readProposed(text: string | undefined): ExpectedAuthorities | undefined
   }
 }
 
-async function setList(
-  dependencies: OperatorDependencies,
-  at: AtDesk,
-  fields: Fields,
-): Promise<Response> {
-  const { store, log } = dependencies;
-  const expected = await store.expected();
-  const proposed = readProposed(fields.get('proposed'));
-  if (proposed === undefined || fields.get('before') !== digestOf(expected)) {
-    return listPage(dependencies, at, { note: EXPECTED.overtaken, status: 409 });
-  }
-  const count = proposed.authorities.length;
-  const reason = readWhy(fields.get('reason'));
-  const errors = [
-    ...((fields.get('count') ?? '').trim() === String(count)
-      ? []
-      : [{ field: 'count', text: EXPECTED.wrong.count(count) }]),
-    ...(reason.kind === 'wrong' ? reason.errors : []),
-  ];
-  if (reason.kind === 'wrong' || errors.length > 0) {
-    return confirmPage(dependencies, at, expected, proposed, fields, errors);
-  }
-  await store.setExpected(proposed, at.named(reason.value));
-  log.warn('An operator has changed the list of expected authorities.');
-  return redirect(`${EXPECTED_PAGE}?done=yes`);
-}
-
 /** `POST /operator/expected`: sets the list, by the function that `cp-flags authority expect` uses. */
 export const operatorExpectedSet: Mountable<OperatorDependencies> = {
   operation: { method: 'POST', path: EXPECTED_PAGE, letsIn: 'operate' },
-  handler: (dependencies) => {
-    // One after the other: of two in the same moment, the second would undo the first unseen.
-    let turn: Promise<unknown> = Promise.resolve();
-    return deskAct(
+  handler: (dependencies) =>
+    deskAct(
       dependencies,
       OPERATOR_DESK,
-      { form: SAVE_FORM, maxBytes: MAX_BYTES },
-      (_, at, fields) => {
-        const mine = turn.then(() => setList(dependencies, at, fields));
-        turn = mine.catch(() => undefined);
-        return mine;
+      { form: SAVE_FORM, maxBytes: MAX_BYTES, inTurn: true },
+      async (_, at, fields) => {
+        const { store, log } = dependencies;
+        const expected = await store.expected();
+        const proposed = readProposed(fields.get('proposed'));
+        if (proposed === undefined || fields.get('before') !== digestOf(expected)) {
+          return listPage(dependencies, at, { note: EXPECTED.overtaken, status: 409 });
+        }
+        const count = proposed.authorities.length;
+        const reason = readWhy(fields.get('reason'));
+        const errors = [
+          ...((fields.get('count') ?? '').trim() === String(count)
+            ? []
+            : [{ field: 'count', text: EXPECTED.wrong.count(count) }]),
+          ...(reason.kind === 'wrong' ? reason.errors : []),
+        ];
+        if (reason.kind === 'wrong' || errors.length > 0) {
+          return confirmPage(dependencies, at, expected, proposed, fields, errors);
+        }
+        await store.setExpected(proposed, at.named(reason.value));
+        log.warn('An operator has changed the list of expected authorities.');
+        return redirect(`${EXPECTED_PAGE}?done=yes`);
       },
-    );
-  },
+    ),
 };

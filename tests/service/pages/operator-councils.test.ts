@@ -54,12 +54,16 @@ const eventsOf = async (type: string) =>
   (await service.events()).filter((event) => event.type === type);
 
 /** Sends the form of a council's page, with what differs. */
-async function check(code: string, typed: Record<string, string>): Promise<Visit> {
+async function check(code: string, typed: Record<string, string>, who = visitor): Promise<Visit> {
   const action = `${pageOf(code)}/check`;
-  return visitor.post(action, { ...(await visitor.form(pageOf(code), action)), ...typed });
+  return who.post(action, { ...(await who.form(pageOf(code), action)), ...typed });
 }
-const save = (code: string, page: Visit, typed: Record<string, string>): Promise<Visit> =>
-  visitor.post(pageOf(code), { ...hiddenOf(page, pageOf(code)), ...typed });
+const save = (
+  code: string,
+  page: Visit,
+  typed: Record<string, string>,
+  who = visitor,
+): Promise<Visit> => who.post(pageOf(code), { ...hiddenOf(page, pageOf(code)), ...typed });
 /** What the form of a council's page has in its fields, as a browser would send it. */
 async function typedOf(code: string): Promise<Record<string, string>> {
   const { text } = await visitor.get(pageOf(code));
@@ -167,6 +171,20 @@ describe('a council', () => {
     const late = await save('ZZ101', idle, { reason: REASON });
     expect([late.status, wordsOf(late).includes(COUNCIL_SETTINGS.overtaken)]).toEqual([409, true]);
     expect((await service.store.authority(ods('ZZ101')))?.name).toBe('Northmoor Council');
+  });
+
+  test('is changed by one of two operators who change it in the same moment', async () => {
+    const other = createVisitor(service.baseUrl);
+    await other.signIn('operations');
+    const setting = { who: visitor, typed: { removalsStopShare: '0.5' } };
+    const settings = [setting, { who: other, typed: { refusedWarnShare: '0.2' } }];
+    const pages = await Promise.all(settings.map(({ who, typed }) => check('ZZ102', typed, who)));
+    const done = await Promise.all(
+      settings.map(({ who }, i) => save('ZZ102', pages[i] as Visit, { reason: REASON }, who)),
+    );
+    expect(new Set(done.map(({ status }) => status))).toEqual(new Set([303, 409]));
+    const { breakers } = await service.store.intakeState(ods('ZZ102'));
+    expect(Object.keys(breakers)).toHaveLength(1);
   });
 
   test('keeps a name or a heading with what looks like an NHS number, which no page of it shows', async () => {
