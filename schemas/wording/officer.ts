@@ -645,6 +645,7 @@ export const OFFICER_CASES = {
   wordsWrong: (problem: string) => `The note ${problem}`,
   submit: 'Record this',
   access: 'The access',
+  toEvent: 'Open the event of this access',
   accessGone:
     'The access is no longer in the record. It is older than the time that events are kept for.',
   history: 'Steps of this case',

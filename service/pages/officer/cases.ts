@@ -20,6 +20,7 @@ import { type FieldError, heading, link, paragraph } from '../html/parts.ts';
 import { shortTimeText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { CASE_FORM, caseForm, isAccess, type OfferedStep } from './case-form.ts';
+import { typedHidden } from './criteria.ts';
 import { ERASE_PATH } from './erase.ts';
 import { entryOf, lookAtEvent, userOf } from './event.ts';
 import { eventSummary } from './event-summary.ts';
@@ -27,12 +28,14 @@ import {
   type AtOfficer,
   guardedOfficer,
   isPrivacy,
+  LOOK_FORM,
   look,
   type OfficerDependencies,
   officerAct,
   onRecordAs,
   type PrivacyViewer,
 } from './officer.ts';
+import { userOfEvent } from './reports.ts';
 
 type CasePagesDependencies = OfficerDependencies & { cases: Cases };
 
@@ -142,10 +145,11 @@ async function casePage(
 ): Promise<Response> {
   const { entry, id, state } = found;
   const viewer = at.viewer.kind === 'all' ? at.viewer : { ...at.viewer, inCase: true as const };
+  const reason = `case ${id}`;
   const looked = await look(dependencies, at, 'event', { entry, viewer }, ({ event }) => {
     const nhsNumber = event === undefined ? '' : textAt(event, 'nhsNumber');
     return {
-      reason: `case ${id}`,
+      reason,
       report: 'case',
       criteria: { entry, ...(nhsNumber !== '' && { nhsNumber }) },
       eventsShown: event === undefined ? 0 : 1,
@@ -166,7 +170,16 @@ ${summary([
   [WORDS.columns.opened, timeCell(found.openedAt)],
 ])}
 <h2 class="nhsuk-heading-m">${WORDS.access}</h2>
-${event === undefined ? paragraph(WORDS.accessGone) : eventSummary(at, event)}
+${
+  event === undefined
+    ? paragraph(WORDS.accessGone)
+    : html`${eventSummary(at, event)}
+${userOfEvent(at, event, reason)}
+<form method="post" action="/officer/event" novalidate>
+${at.hidden(LOOK_FORM)}${typedHidden({ case: id, entry: String(entry), reason })}
+<p><button class="cpf-link-button" type="submit">${WORDS.toEvent}</button></p>
+</form>`
+}
 ${table(
   WORDS.history,
   [time, what, by, words],

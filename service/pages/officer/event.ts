@@ -31,6 +31,7 @@ import {
   type PrivacyViewer,
   reachNote,
 } from './officer.ts';
+import { userOfEvent } from './reports.ts';
 import { some } from './results.ts';
 
 type EventPagesDependencies = OfficerDependencies & { blocks: Blocks; cases: Cases };
@@ -95,7 +96,12 @@ const caseSummary = ({ id, state }: AccessCase): Html =>
 function eventPage(
   at: AtOfficer,
   looked: Extract<Looked<'event'>, { kind: 'found' }>,
-  { event, entry, isBlocked }: { event: ShownEvent; entry: number; isBlocked: boolean },
+  {
+    event,
+    entry,
+    reason,
+    isBlocked,
+  }: { event: ShownEvent; entry: number; reason: string; isBlocked: boolean },
   openCase: Html,
 ): Response {
   const user = userOf(event);
@@ -103,6 +109,7 @@ function eventPage(
     title: WORDS.title,
     content: html`${heading(WORDS.title)}
 ${eventSummary(at, event)}
+${userOfEvent(at, event, reason)}
 ${reachNote(looked.auditId, looked.reach)}
 ${openCase}
 ${
@@ -150,7 +157,7 @@ ${
         isPrivacy(at.viewer) &&
         user !== undefined &&
         (await dependencies.blocks.list()).some((each) => keyOf(each) === keyOf(user));
-      return eventPage(at, looked, { event, entry, isBlocked }, openCase);
+      return eventPage(at, looked, { event, entry, reason, isBlocked }, openCase);
     }),
 };
 

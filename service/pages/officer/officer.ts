@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { SearchedUntil } from '#schemas/audit/audit-search.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
-import { OFFICER, OFFICER_DRAFT } from '#schemas/wording/officer.ts';
+import { OFFICER, OFFICER_CASES, OFFICER_DRAFT } from '#schemas/wording/officer.ts';
 import type { Store } from '#store/store.ts';
 import type { WorkRefused } from '../../admission/guarded.ts';
 import type { ThreadFinds, ThreadOrders } from '../../audit/search/search-thread.ts';
@@ -21,7 +21,7 @@ import {
 } from '../desk/guarded-desk.ts';
 import type { Html } from '../html/html.ts';
 import { html } from '../html/html.ts';
-import { heading, paragraph } from '../html/parts.ts';
+import { heading, link, paragraph } from '../html/parts.ts';
 import { withShortTimes } from '../html/time.ts';
 import { type Fields, readForm } from '../session/forms.ts';
 import { typedHidden } from './criteria.ts';
@@ -96,10 +96,11 @@ ${at.hidden(LOOK_FORM)}${typedHidden({ ...Object.fromEntries(typed), ...(edit &&
 </form>`;
 }
 
-/** From an event to its results, from a copy to its draft, and from the results to the form. */
+/** From an event to its results, or to the cases if it was opened from one, from a copy to its draft, and from the results to the form. */
 function backFrom(at: AtOfficer, path: string, fields: Fields): Html {
   switch (path) {
     case '/officer/event': {
+      if (fields.has('case')) return html`<p>${link('/officer/cases', OFFICER_CASES.title)}</p>`;
       const from = fields.has('report') ? '/officer/reports' : '/officer/search';
       return goOn(at, from, fields, OFFICER.back);
     }

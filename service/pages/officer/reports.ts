@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
 import { OFFICER, OFFICER_REPORTS } from '#schemas/wording/officer.ts';
+import { textAt } from '../../audit/search/cells.ts';
 import type { Place } from '../../audit/search/index-file.ts';
 import {
   type Report,
@@ -10,6 +11,7 @@ import {
 } from '../../audit/search/report.ts';
 import { isReport, REPORTS, type ReportName } from '../../audit/search/reports.ts';
 import { cursorFrom, readCursor, writeCursor } from '../../audit/search/search.ts';
+import type { ShownEvent } from '../../audit/search/view.ts';
 import { recordedCriteria } from '../../audit/search/viewer.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { namedBars } from '../desk/charts.ts';
@@ -41,7 +43,7 @@ import {
   reachNote,
   seesText,
 } from './officer.ts';
-import { asked, hasNumbers, resultTable } from './results.ts';
+import { asked, hasNumbers, resultTable, userButton } from './results.ts';
 import { CSV, fileButton, ROWS_A_PAGE } from './search.ts';
 
 const WORDS = OFFICER_REPORTS;
@@ -163,14 +165,28 @@ export function chartOf(name: ReportName, { title, columns, rows }: Report): Htm
 }
 
 /**
- * The lines of a report of users. From each a button leads to everything by its user, for the same time and
- * reason; that is another look on record.
+ * Whatever has buttons of users: each leads to everything by its user, for the same time and reason; that is
+ * another look on record.
  */
-export const userTable = (at: AtOfficer, name: ReportName, report: Report, typed: Typed): Html =>
+const usersForm = (at: AtOfficer, { from, to, reason }: Typed, content: Html): Html =>
   html`<form method="post" action="/officer/reports" novalidate>
-${at.hidden(LOOK_FORM)}${typedHidden({ report: 'user', from: typed.from, to: typed.to, reason: typed.reason })}
-${resultTable(at, WORDS.names[name], report.columns, report.rows, { ofUser: WORDS.ofUser })}
+${at.hidden(LOOK_FORM)}${typedHidden({ report: 'user', from, to, reason })}
+${content}
 </form>`;
+
+/** The lines of a report of users. */
+export const userTable = (at: AtOfficer, name: ReportName, report: Report, typed: Typed): Html =>
+  usersForm(
+    at,
+    typed,
+    resultTable(at, WORDS.names[name], report.columns, report.rows, { opensUsers: true }),
+  );
+
+/** From one event to everything by its user, for those who may see reports. */
+export function userOfEvent(at: AtOfficer, event: ShownEvent, reason: string): Html | false {
+  const user = textAt(event, 'caller', 'user');
+  return isPrivacy(at.viewer) && user !== '' && usersForm(at, { reason }, userButton(user));
+}
 
 export const periodText = ({ from, to }: AuditCriteria): string =>
   WORDS.period(

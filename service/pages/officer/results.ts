@@ -241,9 +241,13 @@ export const columnHeading = (column: string): string =>
 type RowActs = {
   /** The event of each row, which can then be opened. */
   entries?: readonly number[] | undefined;
-  /** What a button says that sends the row's user as the field `user`. */
-  ofUser?: string;
+  /** Whether each row has a {@link userButton}. */
+  opensUsers?: boolean;
 };
+
+/** A button that sends a user as the field `user`, for a report of what they did. */
+export const userButton = (user: string): Html =>
+  html`<button class="cpf-link-button" type="submit" name="user" value="${user}" aria-label="${OFFICER_REPORTS.opensUser(user)}">${OFFICER_REPORTS.ofUser}</button>`;
 
 /** Rows of the audit as a table. */
 export function resultTable(
@@ -251,7 +255,7 @@ export function resultTable(
   caption: string,
   columns: readonly string[],
   rows: readonly (readonly Cell[])[],
-  { entries, ofUser }: RowActs = {},
+  { entries, opensUsers = false }: RowActs = {},
 ): Html {
   const shown = columnsOf(columns, rows);
   const time = Math.max(0, columns.indexOf('time'));
@@ -265,8 +269,9 @@ export function resultTable(
   const cell = (row: readonly Cell[], each: Columns): Html => {
     const of = String(row[user] ?? '');
     const says = cellOf(row, each, columns, councilName);
-    if (ofUser === undefined || of === '' || !each.of.includes(user)) return says;
-    return html`${says}<br><button class="cpf-link-button" type="submit" name="user" value="${of}" aria-label="${OFFICER_REPORTS.opensUser(of)}">${ofUser}</button>`;
+    return !opensUsers || of === '' || !each.of.includes(user)
+      ? says
+      : html`${says}<br>${userButton(of)}`;
   };
   return table(
     caption,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
-import { OFFICER_CASES } from '#schemas/wording/officer.ts';
+import { OFFICER_CASES, OFFICER_EVENT, OFFICER_REPORTS } from '#schemas/wording/officer.ts';
 import { FRAME } from '#schemas/wording/pages.ts';
 import { commandsInTurn } from '../../support/commands.ts';
 import { visitorAs } from '../../support/desk.ts';
@@ -95,6 +95,35 @@ test('a case is opened on an access, with its words beside the log and their dig
   expect((await service.events()).findLast(({ type }) => type === 'audit-search')).toMatchObject({
     report: 'case',
     criteria: { nhsNumber: CHILD },
+  });
+});
+
+/** Presses the only button of a form, with what the form holds. */
+async function press(visitor: Visitor, page: Visit, action: string): Promise<Visit> {
+  const form = new RegExp(`<form method="post" action="${action}".*?</form>`, 's').exec(page.text);
+  const user = /name="user" value="([^"]*)"/.exec(form?.[0] ?? '')?.[1];
+  return visitor.post(action, { ...hiddenOf(page, action), ...(user !== undefined && { user }) });
+}
+
+test('from an event and from a case it is one step to everything that its user did', async () => {
+  for (const page of [await openEvent(officer, 'nurse-1'), await officer.get(breach)]) {
+    expect(page.text).toContain(`aria-label="${OFFICER_REPORTS.opensUser('nurse-1')}"`);
+    const report = await press(officer, page, '/officer/reports');
+    expect([report.status, report.heading]).toEqual([200, OFFICER_REPORTS.names.user]);
+    expect(wordsOf(report)).toContain('nurse-1');
+    expect(wordsOf(report)).not.toContain('nurse-2');
+  }
+});
+
+test('a case leads to the event that it is about, and the event back to cases', async () => {
+  const event = await press(officer, await officer.get(breach), '/officer/event');
+  expect([event.status, event.heading]).toEqual([200, OFFICER_EVENT.title]);
+  expect(wordsOf(event)).toContain('nurse-1');
+  expect(event.text).toContain(`href="${breach}"`);
+  expect(event.text).toContain(`href="${CASES}"`);
+  expect((await service.events()).findLast(({ type }) => type === 'audit-search')).toMatchObject({
+    report: 'event',
+    reason: `case ${breach.split('/').at(-1)}`,
   });
 });
 
