@@ -8,6 +8,7 @@ import { auditPartitions } from '#store/keys.ts';
 import { isWorkerAtWork } from '#store/trust/server.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { streamName } from '../audit/log/entry.ts';
+import { whenFree } from '../audit/log/when-free.ts';
 import type { ConfirmationPlace, Decided } from './confirmations.ts';
 
 const WORDS = CONFIRMED.gap;
@@ -102,7 +103,7 @@ export async function acceptGap(
       const { stream, sealed, found: next } = gap;
       const [from, to] = [sealed + 1, next - 1];
       await record({ stream, partition: String(auditPartitions[stream]), from, to });
-      commits.acceptGap(gap);
+      await whenFree(place.auditFolder, (own) => own.acceptGap(gap));
       says.push(WORDS.events(from, to, streamName(stream)));
     }
     const before = await streams.claim(log);

@@ -6,6 +6,7 @@ import type { Anchor } from '#store/trust/anchor.ts';
 import { confirmClock, confirmOldCopy, confirmPromotion } from '#store/trust/confirm.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { sealedRange } from '../audit/log/sealed.ts';
+import { whenFree } from '../audit/log/when-free.ts';
 
 /** The result of what a named person ordered, in sentences. */
 export type Decided = { kind: 'done' | 'refused'; says: string };
@@ -60,16 +61,15 @@ export async function decideOldCopy(
   { connection, anchor, auditFolder }: ConfirmationPlace,
   named: NamedPerson,
 ): Promise<Decided> {
-  const commits = CommitFile.openIfThere(auditFolder);
-  try {
-    const known = witnessesKnow(auditFolder);
-    const lastAlive = await confirmOldCopy(connection, anchor, named, known || undefined);
-    if (lastAlive === undefined) return refused(CONFIRMED['old-copy'].nothing);
-    commits?.answerForContradictions();
-    return done(CONFIRMED['old-copy'].done(new Date(lastAlive).toISOString()));
-  } finally {
-    commits?.close();
+  // What could not be completed is not put on record.
+  CommitFile.openIfThere(auditFolder)?.close();
+  const known = witnessesKnow(auditFolder);
+  const lastAlive = await confirmOldCopy(connection, anchor, named, known || undefined);
+  if (lastAlive === undefined) return refused(CONFIRMED['old-copy'].nothing);
+  if (CommitFile.isThere(auditFolder)) {
+    await whenFree(auditFolder, (commits) => commits.answerForContradictions());
   }
+  return done(CONFIRMED['old-copy'].done(new Date(lastAlive).toISOString()));
 }
 
 /** Lets the store open although its clock was put back. */

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { OperatorEvent } from '#schemas/audit/audit-event.ts';
 import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
-import { isBusy } from '#store/files/sqlite.ts';
 import { CommitFile, type RetentionHold } from '../log/commit.ts';
+import { whenFree } from '../log/when-free.ts';
 
 /** Records an act on the audit; if it rejects, nothing is changed. */
 type RecordHold = (event: OperatorEvent) => Promise<void>;
@@ -46,40 +45,20 @@ export type Holds = {
   end(id: number, named: NamedPerson): Promise<boolean>;
 };
 
-/** SQLite waits without letting anything else happen, and this process may answer lookups. */
-const BUSY_TIMEOUT_MS = 20;
-const TRIED_EVERY_MS = 50;
-const TRIED_FOR_MS = 5_000;
-
 /** Holds on the log in a folder, for a process that also does other work. */
 export function createHolds(folder: string, record: RecordHold): Holds {
-  async function withCommits<T>(
-    work: (commits: CommitFile, recordOnce: RecordHold) => Promise<T>,
-  ): Promise<T> {
-    let isRecorded = false;
-    const recordOnce: RecordHold = (event) => {
-      isRecorded = true;
+  const recordOnce =
+    (once: () => void): RecordHold =>
+    (event) => {
+      once();
       return record(event);
     };
-    const giveUpAt = performance.now() + TRIED_FOR_MS;
-    for (;;) {
-      let commits: CommitFile | undefined;
-      try {
-        commits = CommitFile.open(folder, { timeoutMs: BUSY_TIMEOUT_MS });
-        return await work(commits, recordOnce);
-      } catch (error) {
-        if (isRecorded || !isBusy(error) || performance.now() > giveUpAt) throw error;
-      } finally {
-        commits?.close();
-      }
-      await delay(TRIED_EVERY_MS);
-    }
-  }
 
   return {
     list: () => CommitFile.lookIfThere(folder, (commits) => commits.retentionHolds()) ?? [],
-    begin: (named) => withCommits((commits, recordOnce) => beginHold(commits, named, recordOnce)),
+    begin: (named) =>
+      whenFree(folder, (commits, once) => beginHold(commits, named, recordOnce(once))),
     end: (id, named) =>
-      withCommits((commits, recordOnce) => endHold(commits, id, named, recordOnce)),
+      whenFree(folder, (commits, once) => endHold(commits, id, named, recordOnce(once))),
   };
 }
