@@ -634,6 +634,8 @@ export const OFFICER_CASES = {
     opened: 'Opened',
     changed: 'Last change',
   },
+  openThis: 'Open this case',
+  openedAt: (time: string) => `, opened ${time}`,
   open: 'Open a case',
   openThen:
     'You cannot open or end a case about an access of your own. Two people have to agree that an access is a breach.',

@@ -1,9 +1,11 @@
 import type { CaseStep } from '#schemas/audit/access-case.ts';
 import { OFFICER_CASES } from '#schemas/wording/officer.ts';
+import type { AccessCase } from '../../audit/cases/cases.ts';
 import type { ShownEvent } from '../../audit/search/view.ts';
 import { textField } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, type FieldError, paragraph, radios } from '../html/parts.ts';
+import { shortTimeText } from '../html/time.ts';
 import { typedHidden } from './criteria.ts';
 import type { AtOfficer } from './officer.ts';
 
@@ -49,4 +51,10 @@ ${radios('step', {
 ${textField({ name: 'words', label: WORDS.words, hint: WORDS.wordsHint, value: typed.words, errors })}
 ${button(WORDS.submit)}
 </form>`;
+}
+
+/** In a list: when a case was opened, and the way to it. */
+export function caseLink({ id, openedAt }: Pick<AccessCase, 'id' | 'openedAt'>): Html {
+  const time = shortTimeText(Date.parse(openedAt));
+  return html`<span class="cpf-one-line">${time}</span><br><a class="nhsuk-link" href="/officer/cases/${id}">${WORDS.openThis}<span class="nhsuk-u-visually-hidden">${WORDS.openedAt(time)}</span></a>`;
 }

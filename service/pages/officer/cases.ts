@@ -8,9 +8,10 @@ import {
 } from '#schemas/audit/access-case.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
 import { userKeyOf } from '#schemas/people/identity.ts';
-import { OFFICER_CASES, OFFICER_ERASE } from '#schemas/wording/officer.ts';
+import { OFFICER, OFFICER_CASES, OFFICER_ERASE } from '#schemas/wording/officer.ts';
 import type { AccessCase, CaseActor, Cases, StepTaken } from '../../audit/cases/cases.ts';
 import { shownCell, textAt } from '../../audit/search/cells.ts';
+import type { ShownEvent } from '../../audit/search/view.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { deskMessage } from '../desk/guarded-desk.ts';
 import { pager, summary, table } from '../desk/parts.ts';
@@ -19,7 +20,7 @@ import { type Html, html } from '../html/html.ts';
 import { type FieldError, heading, link, paragraph } from '../html/parts.ts';
 import { shortTimeText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
-import { CASE_FORM, caseForm, isAccess, type OfferedStep } from './case-form.ts';
+import { CASE_FORM, caseForm, caseLink, isAccess, type OfferedStep } from './case-form.ts';
 import { typedHidden } from './criteria.ts';
 import { ERASE_PATH } from './erase.ts';
 import { entryOf, lookAtEvent, userOf } from './event.ts';
@@ -59,15 +60,12 @@ function caseOf({ cases }: CasePagesDependencies, at: AtPrivacy, id: string | un
   return own === undefined || found?.organisation === own ? found : undefined;
 }
 
-/**
- * By entry, who made the accesses that cases are about: recorded before it is shown, and nobody while the
- * audit cannot be read.
- */
-async function usersOf(
+/** By entry, the accesses that cases are about: recorded before they are shown, and none while the audit cannot be read. */
+async function accessesOf(
   dependencies: CasePagesDependencies,
   at: AtPrivacy,
   cases: readonly AccessCase[],
-): Promise<ReadonlyMap<number, string>> {
+): Promise<ReadonlyMap<number, ShownEvent>> {
   if (cases.length === 0) return new Map();
   const entries = cases.map(({ entry }) => entry);
   const found = await dependencies.searcher.ask('events', { entries, viewer: at.viewer });
@@ -79,7 +77,19 @@ async function usersOf(
     criteria: {},
     eventsShown: events.size,
   });
-  return new Map([...events].map(([entry, event]) => [entry, textAt(event, 'caller', 'user')]));
+  return events;
+}
+
+/** The organisation of a case, named as its access names it. */
+function organisationName(
+  at: AtPrivacy,
+  { organisation }: AccessCase,
+  access: ShownEvent | undefined,
+): string {
+  const name = access === undefined ? '' : textAt(access, 'caller', 'organisation', 'name');
+  return name === ''
+    ? at.councilName(organisation)
+    : OFFICER.council(shownCell(name), organisation);
 }
 
 /** The state of a case; if a breach is proposed, also who proposed it and whether it waits for the reader. */
@@ -100,7 +110,7 @@ export const officerCases: Mountable<CasePagesDependencies> = {
       const before = z.coerce.number().int().min(1).safeParse(c.req.query('before')).data;
       const { cases, next } = dependencies.cases.list(organisationOf(at), CASES_A_PAGE, before);
       const { state, user, organisation, opened, changed } = WORDS.columns;
-      const users = await usersOf(dependencies, at, cases);
+      const accesses = await accessesOf(dependencies, at, cases);
       return at.page({
         title: WORDS.title,
         content: html`${heading(WORDS.title)}
@@ -111,13 +121,16 @@ ${
     : table(
         WORDS.title,
         [opened, user, state, organisation, changed],
-        cases.map((each) => [
-          link(pathOf(each.id), timeCell(each.openedAt)),
-          html`<bdi>${shownCell(users.get(each.entry) ?? '')}</bdi>`,
-          stateCell(dependencies, at, each),
-          html`<bdi>${at.councilName(each.organisation)}</bdi>`,
-          timeCell(each.changedAt),
-        ]),
+        cases.map((each) => {
+          const access = accesses.get(each.entry);
+          return [
+            caseLink(each),
+            html`<bdi>${access && shownCell(textAt(access, 'caller', 'user'))}</bdi>`,
+            stateCell(dependencies, at, each),
+            html`<bdi>${organisationName(at, each, access)}</bdi>`,
+            timeCell(each.changedAt),
+          ];
+        }),
       )
 }
 ${pager(next === undefined ? {} : { older: `${PATH}?before=${next}` })}`,
@@ -166,7 +179,7 @@ async function casePage(
     content: html`${heading(WORDS.case)}
 ${summary([
   [WORDS.columns.state, WORDS.states[state]],
-  [WORDS.columns.organisation, html`<bdi>${at.councilName(found.organisation)}</bdi>`],
+  [WORDS.columns.organisation, html`<bdi>${organisationName(at, found, event)}</bdi>`],
   [WORDS.columns.opened, timeCell(found.openedAt)],
 ])}
 <h2 class="nhsuk-heading-m">${WORDS.access}</h2>
@@ -193,7 +206,7 @@ ${table(
     ]),
 )}
 ${isEnded(state) && paragraph(WORDS.ended)}
-${state === 'breach-proposed' && found.proposedBy === at.caller.userKey && paragraph(WORDS.mayConfirm(found.organisation))}
+${state === 'breach-proposed' && found.proposedBy === at.caller.userKey && paragraph(WORDS.mayConfirm(organisationName(at, found, event)))}
 ${!isEnded(state) && found.about === at.caller.userKey && paragraph(WORDS.ownAccessThen)}
 ${at.viewer.kind === 'all' && dependencies.cases.steps(found).some((line) => line.words !== null) && html`<p>${link(`${ERASE_PATH}?case=${id}`, OFFICER_ERASE.ofThisCase)}</p>`}
 ${steps.length > 0 && caseForm(at, { action: pathOf(id), steps, typed, errors })}

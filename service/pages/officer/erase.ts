@@ -13,6 +13,7 @@ import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, type FieldError, heading, link, paragraph } from '../html/parts.ts';
 import { shownText } from '../html/time.ts';
+import { caseLink } from './case-form.ts';
 import { typedHidden } from './criteria.ts';
 import {
   type AtOfficer,
@@ -138,7 +139,7 @@ ${table(
   WORDS.which,
   [opened, state, organisation, changed],
   cases.map((each) => [
-    link(`${CASES}/${each.id}`, shownText(each.openedAt)),
+    caseLink(each),
     OFFICER_CASES.states[each.state],
     each.organisation,
     shownText(each.changedAt),

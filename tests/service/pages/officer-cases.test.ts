@@ -16,6 +16,8 @@ const run = commandsInTurn();
 
 const CHILD = testNumber(8301);
 const CASES = '/officer/cases';
+const NAMED = 'Organisation ZZH01 (ZZH01)';
+const MAY_CONFIRM = OFFICER_CASES.mayConfirm(NAMED);
 const HOSTILE = 'Said "><script>alert(1)</script> to me';
 
 let service: TestService;
@@ -148,13 +150,23 @@ test('if a case has been opened meanwhile, the page says so, and the typed text 
 });
 
 /** The row for a case in the list. */
-const listed = async (visitor: Visitor): Promise<string> => {
+async function rowOf(visitor: Visitor): Promise<Visit> {
   const page = await visitor.get(CASES);
   const row = page.text
     .split('<tr class="nhsuk-table__row" role="row">')
     .find((each) => each.includes(breach));
-  return wordsOf({ ...page, text: row ?? '' });
-};
+  return { ...page, text: row ?? '' };
+}
+
+const listed = async (visitor: Visitor): Promise<string> => wordsOf(await rowOf(visitor));
+
+test('a case is opened by a link that says so, and its organisation is named beside its code', async () => {
+  const row = await rowOf(guardian);
+  const link = /<a [^>]*>(.*?)<\/a>/s.exec(row.text)?.[1] ?? '';
+  expect(wordsOf({ ...row, text: link })).toMatch(/^Open this case, opened [0-9]+ [A-Z][a-z]+ 20/);
+  expect(wordsOf(row)).toContain(NAMED);
+  expect(wordsOf(await guardian.get(breach))).toContain(NAMED);
+});
 
 test('the list of cases says who looked, who proposed a breach, and who must act next', async () => {
   await officer.send(breach, { step: 'propose-breach', words: 'No attendance that day' });
@@ -162,8 +174,8 @@ test('the list of cases says who looked, who proposed a breach, and who must act
   expect(await listed(officer)).not.toContain(OFFICER_CASES.waitsForYou);
   expect(await listed(second)).toContain(OFFICER_CASES.waitsForYou);
   expect(await listed(self)).not.toContain(OFFICER_CASES.waitsForYou);
-  expect(wordsOf(await officer.get(breach))).toContain(OFFICER_CASES.mayConfirm('ZZH01'));
-  expect(wordsOf(await second.get(breach))).not.toContain(OFFICER_CASES.mayConfirm('ZZH01'));
+  expect(wordsOf(await officer.get(breach))).toContain(MAY_CONFIRM);
+  expect(wordsOf(await second.get(breach))).not.toContain(MAY_CONFIRM);
   // Each question is asked only once.
   expect(wordsOf(await second.get(breach)).split(OFFICER_CASES.what)).toHaveLength(2);
   // People may withdraw their own proposal, and send back another person's.

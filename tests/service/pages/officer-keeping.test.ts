@@ -219,6 +219,7 @@ describe('erasing the words of cases', () => {
     for (const said of [OFFICER_ERASE.forGood, 'inquiry 14', OFFICER_ERASE.type(2)]) {
       expect(words).toContain(said);
     }
+    expect(words.split(OFFICER_CASES.openThis)).toHaveLength(3);
     expect(words).not.toContain(OFFICER_ERASE.open);
     expect(page.text).not.toContain(SECRET);
     // An open case is erased only by itself, and says that it has not ended.
