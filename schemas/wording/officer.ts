@@ -426,6 +426,7 @@ export const OFFICER_SEAL = {
   noCheckpointThen:
     'The first one is written when the first events are sealed. Try again in a minute.',
   proof: 'Prove one event',
+  proofOfThis: 'Proof of this event',
   proofThen:
     'The file holds the event itself, and its NHS number. With the file and the public key, anybody can check that the event is in the record.',
   auditId: 'Audit id',

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { FIRST_STEPS, isEnded } from '#schemas/audit/access-case.ts';
 import { issuerNameSchema, userKeyOf, userSchema } from '#schemas/people/identity.ts';
 import { shortTextSchema } from '#schemas/text.ts';
-import { OFFICER, OFFICER_CASES, OFFICER_EVENT } from '#schemas/wording/officer.ts';
+import { OFFICER, OFFICER_CASES, OFFICER_EVENT, OFFICER_SEAL } from '#schemas/wording/officer.ts';
 import type { Block, Blocks } from '#store/blocks.ts';
 import type { AccessCase, Cases } from '../../audit/cases/cases.ts';
 import { textAt } from '../../audit/search/cells.ts';
@@ -21,8 +21,10 @@ import { eventSummary } from './event-summary.ts';
 import {
   type AtOfficer,
   guardedOfficer,
+  isAll,
   isAny,
   isPrivacy,
+  LOOK_FORM,
   type Looked,
   look,
   type OfficerDependencies,
@@ -93,6 +95,21 @@ const caseSummary = ({ id, state }: AccessCase): Html =>
   html`<h2 class="nhsuk-heading-m">${OFFICER_CASES.onAccess}</h2>
 <p>${link(`/officer/cases/${id}`, OFFICER_CASES.states[state])}</p>`;
 
+/** The proof of an event, for those who may have one. */
+function proofForm(at: AtOfficer, event: ShownEvent, reason: string): Html | false {
+  const auditId = textAt(event, 'auditId');
+  return (
+    isAll(at.viewer) &&
+    auditId !== '' &&
+    html`<h2 class="nhsuk-heading-m">${OFFICER_SEAL.proofOfThis}</h2>
+${paragraph(OFFICER_SEAL.proofThen)}
+<form method="post" action="/officer/seal/proof" novalidate>
+${at.hidden(LOOK_FORM)}${typedHidden({ auditId, reason })}
+<button class="nhsuk-button nhsuk-button--secondary" type="submit">${OFFICER_SEAL.proofSubmit}</button>
+</form>`
+  );
+}
+
 function eventPage(
   at: AtOfficer,
   looked: Extract<Looked<'event'>, { kind: 'found' }>,
@@ -126,6 +143,7 @@ ${reasonField(undefined, [])}
 <button class="nhsuk-button nhsuk-button--warning" type="submit">${WORDS.blockSubmit}</button>
 </form>`)
 }
+${proofForm(at, event, reason)}
 ${at.back}
 <p>${link('/officer', OFFICER.again)}</p>`,
   });

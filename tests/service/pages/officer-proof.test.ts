@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { OFFICER_PROOF } from '#schemas/wording/officer.ts';
+import { OFFICER_EVENT, OFFICER_PROOF, OFFICER_SEAL } from '#schemas/wording/officer.ts';
 import { readKeys, retiredKeyLine } from '#service/audit/seal/keys.ts';
 import { signCheckpoint } from '#service/audit/tlog/checkpoint.ts';
 import { makeSigner, parseSigner, splitNote } from '#service/audit/tlog/note.ts';
@@ -199,4 +199,27 @@ test('an officer sees the event of a proof as in a search: one of their own peop
   expect(wordsOf(other)).toContain(OFFICER_PROOF.eventNotYours);
   expect(wordsOf(other)).not.toContain(NUMBER);
   expect(await lastCheck()).toMatchObject({ eventsShown: 0, view: 'organisation' });
+});
+
+test('the page of an event gives its proof to those who may have it, and to nobody else', async () => {
+  const pageFor = async (visitor: Visitor) => {
+    const typed = { number: CHILD, type: 'lookup', reason: 'court order' };
+    const found = await visitor.send('/officer/search', typed, '/officer');
+    const entry = /name="entry" value="([0-9]+)"/.exec(found.text)?.[1] ?? '';
+    return visitor.post('/officer/event', { ...hiddenOf(found, '/officer/event'), entry });
+  };
+  await until(
+    async () => (await pageFor(guardian)).heading === OFFICER_EVENT.title,
+    'the index of the lookup',
+  );
+  const page = await pageFor(guardian);
+  expect(wordsOf(page)).toContain(OFFICER_SEAL.proofThen);
+  const made = await guardian.post(`${SEAL}/proof`, hiddenOf(page, `${SEAL}/proof`));
+  expect([made.status, made.headers.get('content-disposition')]).toEqual([
+    200,
+    expect.stringContaining('.tlog-proof'),
+  ]);
+  expect((await check(made.text)).heading).toBe(OFFICER_PROOF.proven);
+  expect((await pageFor(officer)).heading).toBe(OFFICER_EVENT.title);
+  expect((await pageFor(officer)).text).not.toContain(`${SEAL}/proof`);
 });
