@@ -145,6 +145,9 @@ const stepsFor = (at: AtPrivacy, { state, about, proposedBy }: AccessCase): Offe
     return judgeStep(of, step, at.caller.userKey).kind === 'allowed';
   });
 
+/** Why somebody looks further from a case: its whole id may have ten digits, as an NHS number does. */
+export const reasonOfCase = (id: string): string => `case ${id.slice(0, 8)}`;
+
 type Typed = { step?: string | undefined; words?: string | undefined };
 
 /** A case with its access, including plan details, which are needed to judge it. */
@@ -158,11 +161,11 @@ async function casePage(
 ): Promise<Response> {
   const { entry, id, state } = found;
   const viewer = at.viewer.kind === 'all' ? at.viewer : { ...at.viewer, inCase: true as const };
-  const reason = `case ${id}`;
+  const reason = reasonOfCase(id);
   const looked = await look(dependencies, at, 'event', { entry, viewer }, ({ event }) => {
     const nhsNumber = event === undefined ? '' : textAt(event, 'nhsNumber');
     return {
-      reason,
+      reason: `case ${id}`,
       report: 'case',
       criteria: { entry, ...(nhsNumber !== '' && { nhsNumber }) },
       eventsShown: event === undefined ? 0 : 1,

@@ -6,6 +6,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import { OFFICER_CASES, OFFICER_EVENT, OFFICER_REPORTS } from '#schemas/wording/officer.ts';
 import { FRAME } from '#schemas/wording/pages.ts';
+import { readReason } from '#service/pages/desk/parts.ts';
+import { reasonOfCase } from '#service/pages/officer/cases.ts';
 import { commandsInTurn } from '../../support/commands.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testNumber } from '../../support/rows.ts';
@@ -117,6 +119,12 @@ test('from an event and from a case it is one step to everything that its user d
   }
 });
 
+test('the reason that a case gives for further looks never reads as an NHS number', () => {
+  const id = 'ba720890-1835-4127-aafd-c48d12d9bb4e';
+  expect(readReason(`case ${id}`).kind).toBe('wrong');
+  expect(readReason(reasonOfCase(id))).toEqual({ kind: 'read', reason: 'case ba720890' });
+});
+
 test('a case leads to the event that it is about, and the event back to cases', async () => {
   const event = await press(officer, await officer.get(breach), '/officer/event');
   expect([event.status, event.heading]).toEqual([200, OFFICER_EVENT.title]);
@@ -125,7 +133,7 @@ test('a case leads to the event that it is about, and the event back to cases', 
   expect(event.text).toContain(`href="${CASES}"`);
   expect((await service.events()).findLast(({ type }) => type === 'audit-search')).toMatchObject({
     report: 'event',
-    reason: `case ${breach.split('/').at(-1)}`,
+    reason: reasonOfCase(breach.split('/').at(-1) ?? ''),
   });
 });
 
