@@ -16,7 +16,7 @@ export default defineConfig({
     pool: 'forks',
     // Much of what a test takes it waits for something that happens on its own.
     maxWorkers: Math.max(4, Math.floor(availableParallelism() / 2)),
-    // Longer than some waits one after the other, so that each says itself what did not come about.
+    // Longer than some waits one after the other, so that the wait that fails says what it waited for.
     testTimeout: 4 * WAIT_MS,
     hookTimeout: 4 * WAIT_MS,
     expect: { poll: { timeout: WAIT_MS } },

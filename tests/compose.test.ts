@@ -251,7 +251,7 @@ test('with its settings in place and nothing else changed, it answers lookups of
       await until(async () => {
         const said = await (await fetch(`${baseUrl}/_status`)).json();
         return z.object({ status: z.string() }).parse(said).status === 'pass';
-      }, 'a process of which nothing wants seeing to');
+      }, 'a process that has nothing to report');
     }
     // Levels 40 and above need somebody's attention; a good first start logs none of them.
     const logged = serving.flatMap((each) => `${each.stdout()}${each.stderr()}`.split('\n'));

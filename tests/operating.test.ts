@@ -308,7 +308,7 @@ test.skipIf(!hasPromtool)(
         until(async () => {
           page = await (await fetch(url)).text();
           return check(name) === is;
-        }, `${name} being ${is}`);
+        }, `${name} to be ${is}`);
 
       await becomes('store:replica-servers', '1');
       await becomes('audit-copy', '1');

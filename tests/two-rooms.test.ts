@@ -173,7 +173,7 @@ test('the page’s commands make users, passwords and files with which a server 
     const redis = as(user, secret);
     await until(
       async () => (await redis.ping().catch(() => '')) === 'PONG',
-      `${user} being let in`,
+      `${user} to be let in`,
     );
   }
 });

@@ -108,7 +108,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
             () => true,
             () => false,
           ),
-        'the sentinel taking the order',
+        'the sentinel to take the order',
       );
       await pause(LASTS_MS / 2);
     },
@@ -158,7 +158,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
       for (const { redis } of [...others, primary]) {
         await redis.kill('SIGTERM');
         redis.start();
-        await until(machines.inStep, 'the replicas being in step');
+        await until(machines.inStep, 'the replicas to be in step');
       }
     },
   },
@@ -356,7 +356,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
       return numbers.every(
         (number, stream) => number === (sealed[stream] ?? 0) || number - (sealed[stream] ?? 0) < 5,
       );
-    }, 'events being sealed');
+    }, 'events to be sealed');
     const waiting = new Set<string>();
     // Another primary may be named meanwhile, for instance by sentinels delayed on a busy machine.
     await until(
@@ -368,7 +368,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
           },
           () => false,
         ),
-      'reading the events that wait',
+      'the events that wait to be read',
     );
     const times = new Map<string, number>();
     for await (const { event } of sealedEvents(folder, 0)) {
@@ -403,10 +403,10 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
       const isolated = answers.filter(({ sentAt, at }) => sentAt > began && at < ended).length;
       if (isolated > 0) wrong.push(`${isolated} answers of a primary that was cut off`);
     }
-    await until(machines.inStep, 'the replicas being in step');
-    await until(machines.knowEachOther, 'the sentinels knowing each other');
+    await until(machines.inStep, 'the replicas to be in step');
+    await until(machines.knowEachOther, 'the sentinels to know each other');
     // Lookups continue without the worker, and a busy machine takes a long time to start one.
-    await until(() => worker.address() !== undefined, 'the worker being back');
+    await until(() => worker.address() !== undefined, 'the worker to be back');
     await untilAnswered();
     const from = fault.isolates ? ended : began;
     const times = answers.map(({ at }) => at).filter((at) => at > from);

@@ -170,7 +170,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     worker: keepRunning(environmentOf(dataDir, 'worker')),
   });
   let atWork = start(first);
-  await until(() => atWork.worker.address() !== undefined, 'the first worker being at work');
+  await until(() => atWork.worker.address() !== undefined, 'the first worker to be at work');
   let standsBy = start(second);
   const ward = join(folder, 'ward');
   const lookup = keepRunning(environmentOf(ward, 'lookup'));
@@ -325,7 +325,7 @@ export async function runLostDisks(options: LostDiskOptions) {
           anchorOf(atWork),
           (anchor) => anchor.loadsInProgress().length === 0 && hasTried(anchor),
         ),
-      'the purge being finished',
+      'the purge to be finished',
     );
     const left = await heldOf(ended);
     if (left.length > 0 && left.length < ended.length) wrong.push('a purge was not finished');
@@ -363,11 +363,12 @@ export async function runLostDisks(options: LostDiskOptions) {
     await lost.worker.abandon();
     rmSync(lost.dataDir, { recursive: true, force: true });
     atWork = standsBy;
-    await until(() => atWork.worker.address() !== undefined, 'the second worker taking over').catch(
-      (error: unknown) => {
-        throw new Error(`${String(error)}\n${atWork.worker.errors()}`);
-      },
-    );
+    await until(
+      () => atWork.worker.address() !== undefined,
+      'the second worker to take over',
+    ).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${atWork.worker.errors()}`);
+    });
     standsBy = start(lost.dataDir);
   }
 
@@ -377,12 +378,12 @@ export async function runLostDisks(options: LostDiskOptions) {
     process.kill(pid, 'SIGSTOP');
     try {
       atWork = standsBy;
-      await until(() => atWork.worker.address() !== undefined, 'the second worker taking over');
+      await until(() => atWork.worker.address() !== undefined, 'the second worker to take over');
     } finally {
       process.kill(pid, 'SIGCONT');
     }
     standsBy = still;
-    await until(() => still.worker.pid() !== pid, 'the first worker ending');
+    await until(() => still.worker.pid() !== pid, 'the first worker to end');
     if (!still.worker.errors().includes('Another worker has taken over')) {
       wrong.push('the first worker did not say that another one has taken over');
     }
@@ -408,7 +409,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     const from = answered.length;
     await until(() => answered.length > from + 5, 'lookups without a worker');
     atWork = start(atWork.dataDir);
-    await until(() => atWork.worker.address() !== undefined, 'the worker being back');
+    await until(() => atWork.worker.address() !== undefined, 'the worker to be back');
     standsBy = start(standsBy.dataDir);
     replica.redis.start();
   }
@@ -427,7 +428,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     for (const { redis } of replicas) redis.start();
     await until(
       async () => (await admin.hget(keys.dataset, SINGLE_FIELD).catch(() => null)) === '',
-      'single mode ending',
+      'single mode to end',
     );
   }
 
@@ -441,15 +442,15 @@ export async function runLostDisks(options: LostDiskOptions) {
   /** Checks that everything that can be lost is there. */
   async function isWhole(): Promise<void> {
     if (machines === undefined) return;
-    await until(machines.inStep, 'the replicas being in step');
-    await until(machines.knowEachOther, 'the sentinels knowing each other');
+    await until(machines.inStep, 'the replicas to be in step');
+    await until(machines.knowEachOther, 'the sentinels to know each other');
     const since = Date.now();
     await until(async () => {
       const fields = await admin
         .hmget(keys.dataset, DURABILITY_FIELD, REPLICAS_FIELD)
         .catch(() => [null]);
       return fields.every((text) => reportSchema.parse(JSON.parse(text ?? '{"at":0}')).at > since);
-    }, 'the worker reporting on them');
+    }, 'the worker to report on them');
   }
 
   async function releaseHeld(): Promise<void> {
@@ -490,7 +491,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     await under;
     if (step === 'hold') await releaseHeld();
     const before = answered.length;
-    await until(() => answered.length > before + 5, 'lookups being answered again');
+    await until(() => answered.length > before + 5, 'lookups to be answered again');
     silences.set(step, [...(silences.get(step) ?? []), silence]);
     await isWhole();
     say(
@@ -535,7 +536,7 @@ export async function runLostDisks(options: LostDiskOptions) {
       const sealed = sealedRange(log)?.numbers ?? [];
       const numbers = await streams.numbers().catch(() => [Number.POSITIVE_INFINITY]);
       return numbers.every((n, stream) => n <= (sealed[stream] ?? 0));
-    }, 'events being sealed');
+    }, 'events to be sealed');
     const times = new Map<string, number>();
     const purged = new Map<string, number>();
     for await (const { event } of sealedEvents(log, 0)) {
@@ -562,7 +563,7 @@ export async function runLostDisks(options: LostDiskOptions) {
       if (findings.some(({ kind }) => kind === 'not-witnessed')) return false;
       wrong.push(...findings.map(({ detail }) => detail));
       return true;
-    }, 'the witness cosigning all');
+    }, 'the witness to cosign all');
 
     wrong.push(...(await differences()));
     const lost = loaded.length - (await heldOf(loaded)).length;
@@ -574,7 +575,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     await until(() => {
       const told = notified(log);
       return [...shown].every((number) => told.has(number));
-    }, 'every access being notified');
+    }, 'every access to be notified');
   }
 }
 

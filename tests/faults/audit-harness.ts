@@ -252,7 +252,7 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
       const sealed = sealedRange(folder)?.numbers ?? [];
       const numbers = await streams.numbers().catch(() => [-1]);
       return numbers.every((number, stream) => number === sealed[stream]);
-    }, 'all events being sealed');
+    }, 'all events to be sealed');
     wrong.push(...(await compare(folder, dataDir, answered)));
     await until(async () => {
       const size = sealedRange(folder)?.size ?? 0;
@@ -261,7 +261,7 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
         return all && file.oldestUntold() === undefined;
       });
       return done === true;
-    }, 'every authority being told');
+    }, 'every authority to be told');
     wrong.push(...(await compareNotifications(folder, join(dataDir, 'outbox'))));
   } catch (error) {
     const said = Object.values(processes).map((each) => each.errors());

@@ -79,7 +79,7 @@ test('the event is written and synced to disk before the answer is sent, as the 
   await until(() => {
     if (/not permitted/i.test(said)) skip('strace may not look at processes here');
     return /attached/.test(said);
-  }, 'strace attaching');
+  }, 'strace to attach');
 
   const response = await service.lookup({ nhsNumber: HELD[0] });
   const { auditId } = lookupAnswerSchema.parse(await response.json());

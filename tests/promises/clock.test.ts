@@ -45,13 +45,13 @@ test('a process whose clock is an hour ahead answers nothing, and says what to d
   let said = '';
   ahead.stdout.on('data', (text: Buffer) => (said += text.toString()));
   try {
-    await until(() => /http:\/\/\S+/.test(said), 'the process listening');
+    await until(() => /http:\/\/\S+/.test(said), 'the process to listen');
     const baseUrl = /http:\/\/\S+/.exec(said)?.[0] ?? '';
     await until(async () => {
       const status = await fetch(`${baseUrl}/_status`);
       expect(status.status).toBe(503);
       return (await status.text()).includes('Set both by a time server');
-    }, 'the status saying what to do');
+    }, 'the status to say what to do');
     for (const nhsNumber of [HELD, testNumber(2)]) {
       const response = await fetch(`${baseUrl}/lookup`, {
         method: 'POST',

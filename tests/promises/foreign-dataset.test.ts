@@ -72,7 +72,7 @@ async function answersOf(environment: Record<string, string>, expected: string) 
       answers.add(outcome ?? response.status);
       const status = await (await fetch(`${service.baseUrl}/_status`)).text();
       return outcome !== undefined || status.includes(expected);
-    }, `an answer, or "${expected}" being said`);
+    }, `an answer, or "${expected}" to be said`);
     return [...answers];
   } finally {
     await service.stop();
@@ -124,6 +124,6 @@ test('a process of any role keeps to the dataset of its data folder, and does no
   }
   await until(
     async () => (await fetch(`${other.baseUrl}/_status`)).status === 200,
-    'the other dataset being answered from',
+    'answers from the other dataset',
   );
 });

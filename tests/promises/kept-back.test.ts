@@ -121,13 +121,13 @@ describe('the place of a look that a council keeps back', () => {
   beforeAll(async () => {
     const { auditId: earlier } = await look(HIDDEN, claims(NINA));
     await say(earlier, HIDDEN);
-    await until(() => told('ZZ102', earlier), 'both councils being told of the look before');
+    await until(() => told('ZZ102', earlier), 'both councils to be told of the look before');
     expect(JSON.stringify(await notifications('ZZ102'))).toMatch(CANARY);
     await restrict({ kind: 'whereabouts', nhsNumber: HIDDEN });
     ({ auditId: later } = await look(HIDDEN, claims({ ...NINA, sub: 'canary-2' })));
     await until(
       async () => (await told('ZZ101', later)) && (await told('ZZ102', later)),
-      'both councils being told of the look after',
+      'both councils to be told of the look after',
     );
   });
 
@@ -390,7 +390,7 @@ describe('a user barred from a child', () => {
         (await notifications('ZZ101')).some(({ entries }) =>
           entries.some(({ barred, user }) => barred === true && user.id === PARENT),
         ),
-      'the council being told',
+      'the council to be told',
     );
     const theirs = (await notifications('ZZ102')).flatMap(({ entries }) => entries);
     expect(theirs.filter(({ user }) => user.id === PARENT)).toEqual([]);
@@ -408,7 +408,7 @@ describe('a user barred from a child', () => {
         (await notifications('ZZ101')).some(({ entries }) =>
           entries.some(({ user }) => user.id === sub),
         ),
-      'the council being told',
+      'the council to be told',
     );
     const council = await visitorAs(service, { organisation: 'ZZ101', scopes: ['upload'] });
     const form = hiddenOf(await council.get('/council/looks'), '/council/looks');

@@ -81,7 +81,7 @@ async function becomesCouldNotCheck(service: TestService): Promise<void> {
 }
 
 async function recovers(service: TestService): Promise<void> {
-  await until(async () => (await askHeld(service)) === 'flagged', 'the service answering again');
+  await until(async () => (await askHeld(service)) === 'flagged', 'the service to answer again');
   await until(async () => {
     const { status, body } = await ask(service, NOT_HELD);
     if (status === 200) expect(body.outcome).toBe('not-flagged');
@@ -97,20 +97,20 @@ async function status(service: TestService): Promise<{ status: number; text: str
 
 /** What `/_status` and the log say once the service is not ready. */
 async function whatToDo(service: TestService): Promise<string> {
-  await until(async () => (await status(service)).status === 503, 'readiness being false');
+  await until(async () => (await status(service)).status === 503, 'readiness to be false');
   return (await status(service)).text + service.lines.join('');
 }
 
 /** Waits until `/_status` or the log says this, once the store verifier has found the reason. */
 async function tells(service: TestService, text: string): Promise<void> {
-  await until(async () => (await whatToDo(service)).includes(text), `"${text}" being said`);
+  await until(async () => (await whatToDo(service)).includes(text), `"${text}" to be said`);
 }
 
 /**
  * Waits until `/_status` says this: the store verifier may take longer to know the reason than readiness to be lost.
  */
 async function says(service: TestService, text: string): Promise<void> {
-  await until(async () => (await status(service)).text.includes(text), `/_status saying "${text}"`);
+  await until(async () => (await status(service)).text.includes(text), `/_status to say "${text}"`);
 }
 
 /** Stops a service, changes the files of its Redis, and starts it again on them. */
@@ -219,7 +219,7 @@ describe('lookups are could-not-check, with what to do, after', () => {
     await service.admin.flushall();
     expect((await ask(service, HELD)).status).toBe(503);
     await becomesCouldNotCheck(service);
-    await until(() => service.lines.join('').includes(RESTORE), 'what to do being said');
+    await until(() => service.lines.join('').includes(RESTORE), 'the log to say what to do');
   });
 
   test.each<[string, (service: TestService, stream: string) => Promise<unknown>]>([
@@ -235,7 +235,7 @@ describe('lookups are could-not-check, with what to do, after', () => {
     await until(async () => {
       await askHeld(service);
       return (anchor.auditNumbers()[partitionOf(HELD)] ?? 0) > 5;
-    }, 'the anchor knowing of the events');
+    }, 'the anchor to know of the events');
     anchor.close();
     await takeAway(service, keys.audit(partitionOf(HELD)));
     await until(async () => (await askHeld(service)) === 'could-not-check', 'could-not-check');
@@ -292,7 +292,7 @@ describe('lookups are could-not-check, with what to do, after', () => {
     const anchor = Anchor.open(join(today.dataDir, 'anchor'));
     await fill(today.store, anchor, { code: 'ZZ1', rows: [{ nhsNumber: HELD }] });
     anchor.close();
-    await until(async () => (await askHeld(today)) === 'flagged', 'the row being live');
+    await until(async () => (await askHeld(today)) === 'flagged', 'the row to be live');
     const service = await restartWith(today, (folder) => replaceBy(yesterday, folder));
     await becomesCouldNotCheck(service);
     await tells(service, RESTORE);

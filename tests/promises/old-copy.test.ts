@@ -79,7 +79,7 @@ test(
     await until(
       async () =>
         /^pass: .*1 of 1 witness is needed/.test((await checks(second))['audit-witnessed'] ?? ''),
-      'the cosignature being checked',
+      'the cosignature to be checked',
     );
     await until(async () => {
       const { stdout } = await run(['status'], { DATA_DIR: newest, ...environment });
@@ -87,7 +87,7 @@ test(
         /^ {2}Checkpoints of the audit log are cosigned: 1 of 1/m.test(stdout) &&
         /^ {2}witness\.test\/w1: \d+ entries at 20/m.test(stdout)
       );
-    }, 'the status saying what is cosigned');
+    }, 'the status to say what is cosigned');
     await second.stop();
 
     const asked = Promise.withResolvers<void>();
@@ -103,7 +103,7 @@ test(
     await until(
       async () =>
         (await checks(old))['store:opened']?.includes('cp-flags confirm old-copy') === true,
-      'the check saying what to do',
+      'the check to say what to do',
     );
 
     expect(readFileSync(join(copy, 'audit', 'checkpoint'))).toEqual(sealed);

@@ -33,7 +33,7 @@ async function lookAndSeal(name: string): Promise<void> {
   const sizeOf = () => sealedRange(settings(name).AUDIT_DIR)?.size ?? 0;
   const before = sizeOf();
   await until(async () => (await look()) === 200, 'an answer');
-  await until(() => sizeOf() > before, 'its event being sealed');
+  await until(() => sizeOf() > before, 'its event to be sealed');
 }
 
 /** How many events that are not about a child were ever recorded. */
@@ -121,7 +121,7 @@ test(
     expect(await command('old', 'audit', 'accept-gap', ...BY)).toMatchObject({ code: 0 });
     // This makes the worker look now, rather than up to ten seconds later.
     await service.admin.del(keys.open);
-    await until(async () => (await look()) === 200, 'lookups being answered again');
+    await until(async () => (await look()) === 200, 'lookups to be answered again');
     await until(async () => /"audit-sealed":\[\{"status":"pass"/.test(await said()), 'sealing');
     await lookAndSeal('old');
     const verified = await command('old', 'audit', 'verify');

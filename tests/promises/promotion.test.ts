@@ -80,7 +80,7 @@ const isAnswered = async (look: () => Promise<LookupResult>): Promise<boolean> =
   (await look()).kind === 'not-flagged';
 /** Waits for an answer: on a busy machine readiness may be lost for a moment because a poll came late. */
 const answered = (look: () => Promise<LookupResult>): Promise<void> =>
-  until(() => isAnswered(look), 'a lookup being answered');
+  until(() => isAnswered(look), 'a lookup to be answered');
 
 const said = (readiness: Readiness): string =>
   readiness
@@ -92,7 +92,7 @@ const said = (readiness: Readiness): string =>
 /** Makes lookups on the first server, the last three after the second has stopped copying it. */
 async function answerAndPromote(): Promise<void> {
   const verifier = await keep(first);
-  await until(() => verifier.state.opened, 'the store opening');
+  await until(() => verifier.state.opened, 'the store to open');
   await second.replicate(first);
   const { readiness, look } = openLookups(first);
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
@@ -112,7 +112,7 @@ async function answerAndPromote(): Promise<void> {
 async function staysClosed(server: TestRedisServer): Promise<string> {
   const verifier = await keep(server);
   const { readiness, look } = openLookups(server);
-  await until(() => readiness.checks()[0]?.ok === true, 'Redis being reached');
+  await until(() => readiness.checks()[0]?.ok === true, 'Redis to be reached');
   for (let i = 0; i < 3; i++) {
     await verifier.look();
     await readiness.refresh();
@@ -139,7 +139,7 @@ test('a promoted replica answers nothing after a restart that leaves no trace in
 
 test('a primary with a replica opens without help after a restart', async () => {
   const verifier = await keep(first);
-  await until(() => verifier.state.opened, 'the store opening');
+  await until(() => verifier.state.opened, 'the store to open');
   await second.replicate(first);
   await verifier.look();
   await first.restart();
@@ -149,14 +149,14 @@ test('a primary with a replica opens without help after a restart', async () => 
 
 test('a replica answers nothing, and nothing is written to it', async () => {
   const verifier = await keep(first);
-  await until(() => verifier.state.opened, 'the store opening');
+  await until(() => verifier.state.opened, 'the store to open');
   await second.replicate(first);
   expect(await staysClosed(second)).toContain('This Redis is a replica');
 });
 
 test('a primary that was a replica for a while answers nothing, even if it never restarted', async () => {
   const verifier = await keep(first);
-  await until(() => verifier.state.opened, 'the store opening');
+  await until(() => verifier.state.opened, 'the store to open');
   await verifier.stop();
   const { readiness, look } = openLookups(first);
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
@@ -178,7 +178,7 @@ test('a primary that was a replica for a while answers nothing, even if it never
 
 test('a named person can continue with a promoted replica, and the audit says what may be missing', async () => {
   const verifier = await keep(first);
-  await until(() => verifier.state.opened, 'the store opening');
+  await until(() => verifier.state.opened, 'the store to open');
   await second.replicate(first);
   const before = openLookups(first);
   expect(await before.readiness.whenOpen(WAIT_MS)).toBe(true);
@@ -204,7 +204,7 @@ test('a named person can continue with a promoted replica, and the audit says wh
   expect(done.kind === 'confirmed' && done.missing).toBeGreaterThanOrEqual(2);
   expect(await confirmPromotion(admin, anchor, [], named)).toEqual({ kind: 'known' });
   const after = await keep(second);
-  await until(() => after.state.opened, 'the store opening again');
+  await until(() => after.state.opened, 'the store to open again');
   const store = createStore(admin, anchor);
   expect(await store.readEvents('system')).toEqual(
     expect.arrayContaining([
@@ -222,6 +222,6 @@ test('a named person can continue with a promoted replica, and the audit says wh
   // The confirmation still holds after a restart, which leaves no trace of the promotion.
   await after.look();
   await second.restart();
-  await until(() => !readiness.open, 'the restart being noticed');
+  await until(() => !readiness.open, 'the restart to be noticed');
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
 });

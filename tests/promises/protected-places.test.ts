@@ -134,13 +134,13 @@ function ofGuardian(): string[] {
 
 test('a search by user or organisation does not find a look whose place is kept back, and its pages show no gap', async () => {
   const open = [await look(ASKED, 'canary-1'), await look(ASKED, 'canary-2')];
-  await until(() => isFound(SECOND, ASKED, open[1]), 'both looks being in the index');
+  await until(() => isFound(SECOND, ASKED, open[1]), 'both looks to be in the index');
   expect((await search(SECOND, { nhsNumber: ASKED, organisation: 'ZZH66' })).events).toHaveLength(
     2,
   );
   await protect(FIRST, ASKED);
   const later = await look(ASKED, 'canary-3');
-  await until(() => isFound(SECOND, ASKED, later), 'the look after being in the index');
+  await until(() => isFound(SECOND, ASKED, later), 'the look after to be in the index');
   for (const criteria of [{ organisation: 'ZZH66' }, { user: 'canary-3' }]) {
     expect((await search(FIRST, { nhsNumber: ASKED, ...criteria })).events).not.toEqual([]);
     for (const more of [{ nhsNumber: ASKED }, { nhsNumber: ASKED, limit: 1 }, { limit: 1 }]) {
@@ -171,7 +171,7 @@ test('while one council protects a child, a later one learns no place, and those
   const after = await look(TWICE, 'canary-2');
   await until(
     async () => (await isTold(SECOND, TWICE, after)) && (await isFound(SECOND, TWICE, after)),
-    'the second council being told of the look',
+    'the second council to be told of the look',
   );
   const theirs = async () =>
     JSON.stringify([await told(SECOND, TWICE), await search(SECOND, { nhsNumber: TWICE })]);
@@ -204,8 +204,8 @@ test('while one council protects a child, a later one learns no place, and those
   await until(async () => {
     taken = await look(TWICE, 'canary-4');
     return CANARY.test(JSON.stringify(await told(SECOND, TWICE)));
-  }, 'the second council being told a place');
-  await until(() => isFound(FIRST, TWICE, taken), 'the last look being in the index');
+  }, 'the second council to be told a place');
+  await until(() => isFound(FIRST, TWICE, taken), 'the last look to be in the index');
   const { events } = await search(SECOND, { nhsNumber: TWICE });
   expect(events.flatMap((event) => (event['withheld'] === true ? event.auditId : []))).toEqual([
     after,
@@ -225,9 +225,9 @@ test('if two councils protect a child at the same moment, one is told the place,
   const slow = beforeRestricting(async () => {
     await protect(SECOND, RACE);
     const sealed = await look(ASKED, 'canary-8');
-    await until(() => isTold(FIRST, ASKED, sealed), 'what was recorded before being read');
+    await until(() => isTold(FIRST, ASKED, sealed), 'the earlier events to be read');
     meanwhile = await look(RACE, 'canary-2');
-    await until(() => isTold(SECOND, RACE, meanwhile), 'a council being told meanwhile');
+    await until(() => isTold(SECOND, RACE, meanwhile), 'a council to be told meanwhile');
   });
   await protect(FIRST, RACE, {
     ...slow,
@@ -243,7 +243,7 @@ test('if two councils protect a child at the same moment, one is told the place,
   for (const each of [FIRST, SECOND]) {
     await until(
       async () => (await isTold(each, RACE, after)) && (await isFound(each, RACE, after)),
-      'both councils being told that there was a look',
+      'both councils to be told that there was a look',
     );
   }
   for (const id of [meanwhile, after]) {
@@ -275,7 +275,7 @@ test('notification files still in the outbox stop showing the place, and files a
   const [collected, ...left] = lying();
   rmSync(join(folder, collected?.name ?? ''));
   await protect(FIRST, WRITTEN);
-  await until(() => lying().every(({ text }) => !CANARY.test(text)), 'the files saying no place');
+  await until(() => lying().every(({ text }) => !CANARY.test(text)), 'the files to say no place');
   expect(lying().map(({ name }) => name)).toEqual(left.map(({ name }) => name));
 });
 
@@ -283,11 +283,11 @@ test('the place of a look made between a council’s act and its effect reaches 
   let between: string | undefined;
   const slow = beforeRestricting(async () => {
     const sealed = await look(ASKED, 'canary-9');
-    await until(() => isTold(FIRST, ASKED, sealed), 'what was recorded before being read');
+    await until(() => isTold(FIRST, ASKED, sealed), 'the earlier events to be read');
     between = await look(BETWEEN, 'canary-1');
   });
   await protect(FIRST, BETWEEN, slow);
-  await until(() => isTold(SECOND, BETWEEN, between), 'the other council being told');
+  await until(() => isTold(SECOND, BETWEEN, between), 'the other council to be told');
   expect(JSON.stringify(await told(SECOND, BETWEEN))).not.toMatch(CANARY);
 });
 
@@ -297,7 +297,7 @@ test('a barred user’s attempt is reported to the council that protects the chi
   expect(await look(BARRED, 'canary-parent')).toBeUndefined();
   await until(
     async () => (await told(FIRST, BARRED)).length > 0 && (await told(SECOND, BARRED)).length > 0,
-    'both councils being told',
+    'both councils to be told',
   );
   expect(await told(FIRST, BARRED)).toMatchObject([
     { barred: true, organisation: { code: 'ZZH66' } },
@@ -363,7 +363,7 @@ test('an act forged with a lookup process’s password hides nothing, shows noth
 const losing = (lose: (id: string) => Promise<void>): Store =>
   beforeRestricting(async () => {
     const sealed = await look(ASKED, 'canary-9');
-    await until(() => isFound(FIRST, ASKED, sealed), 'the act being sealed');
+    await until(() => isFound(FIRST, ASKED, sealed), 'the act to be sealed');
     const begun = (await service.store.restrictions(FIRST)).find(({ acting }) => acting);
     await lose(begun?.id ?? '');
     throw new Error('Redis was lost');
@@ -371,7 +371,7 @@ const losing = (lose: (id: string) => Promise<void>): Store =>
 const givenUp = (times: number) =>
   until(
     () => service.lines.filter((line) => line.includes('and it was given up')).length === times,
-    'the worker giving the act up',
+    'the worker to give the act up',
   );
 const statusOf = async () => (await run(['status'], { DATA_DIR: service.dataDir })).stdout;
 const isShown = async (nhsNumber: string) =>
@@ -379,7 +379,7 @@ const isShown = async (nhsNumber: string) =>
 
 test('an act that is sealed and then lost by Redis still hides the place until a named person ends it, and the status says how', async () => {
   await look(LOST, 'canary-1');
-  await until(() => isShown(LOST), 'the place being shown');
+  await until(() => isShown(LOST), 'the place to be shown');
   let id = '';
   const lost = losing(async (begun) => {
     id = begun;
@@ -388,7 +388,7 @@ test('an act that is sealed and then lost by Redis still hides the place until a
   await expect(protect(FIRST, LOST, lost)).rejects.toThrow(/Redis was lost/);
   await givenUp(1);
   const later = await look(LOST, 'canary-2');
-  await until(() => isFound(SECOND, LOST, later), 'the look after it being in the index');
+  await until(() => isFound(SECOND, LOST, later), 'the look after it to be in the index');
   expect(await isShown(LOST)).toBe(false);
   const status = await statusOf();
   const end = ['restrict', FIRST, '--end', id, '--by'];
@@ -399,13 +399,13 @@ test('an act that is sealed and then lost by Redis still hides the place until a
   const again = await protect(FIRST, LOST);
   await endRestriction(service.store, anchor, FIRST, again, 'over', by);
   const still = await look(LOST, 'canary-3');
-  await until(() => isFound(SECOND, LOST, still), 'the look after its end being in the index');
+  await until(() => isFound(SECOND, LOST, still), 'the look after its end to be in the index');
   expect(await isShown(LOST)).toBe(false);
 
   const environment = { DATA_DIR: service.dataDir };
   const ended = await run([...end, 'A. Example', '--reason', 'asked the council'], environment);
   expect(ended).toMatchObject({ code: 0, stderr: '', stdout: `${RESTRICTION.lostEnded}\n` });
-  await until(() => isShown(LOST), 'the place being shown again');
+  await until(() => isShown(LOST), 'the place to be shown again');
   expect(await statusOf()).not.toContain(id);
   const event = (await service.events()).findLast(({ type }) => type === 'restriction');
   expect(event).toMatchObject({ act: 'ended', restriction: id, by: 'A. Example' });
@@ -417,7 +417,7 @@ test('an end that is sealed and then lost by Redis reveals no place: the protect
   await until(async () => {
     const { events } = await search(SECOND, { nhsNumber: UNENDED });
     return events.length > 0 && !CANARY.test(JSON.stringify(events));
-  }, 'the place being hidden');
+  }, 'the place to be hidden');
   const before = await service.store.restriction(FIRST, id);
   if (before === undefined) throw new Error('it is not set');
   const lost = losing(() => service.store.keepRestriction(FIRST, before));
@@ -426,9 +426,9 @@ test('an end that is sealed and then lost by Redis reveals no place: the protect
   );
   await givenUp(2);
   const later = await look(UNENDED, 'canary-2');
-  await until(() => isFound(SECOND, UNENDED, later), 'the look after it being in the index');
+  await until(() => isFound(SECOND, UNENDED, later), 'the look after it to be in the index');
   expect(await isShown(UNENDED)).toBe(false);
 
   expect((await endRestriction(service.store, anchor, FIRST, id, 'over', by)).kind).toBe('ended');
-  await until(() => isShown(UNENDED), 'the place being shown');
+  await until(() => isShown(UNENDED), 'the place to be shown');
 });

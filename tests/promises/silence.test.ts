@@ -34,7 +34,7 @@ beforeAll(async () => {
   proxy = await startProxy(store.server.socketPath);
   service = await startServing([], environmentBy(proxy));
   issuer = await openDemoIssuer(store.dataDir);
-  await until(async () => (await lookUp()).status === 200, 'lookups being answered');
+  await until(async () => (await lookUp()).status === 200, 'lookups to be answered');
 });
 afterAll(async () => {
   await service?.stop('SIGTERM');
@@ -105,19 +105,19 @@ test.concurrent('if every connection to Redis goes silent, lookups, sealing, ver
     if (outcome.status === 200) answered = outcome;
     else refused.push(outcome);
     return answered !== undefined;
-  }, 'lookups being answered again');
+  }, 'lookups to be answered again');
   expect(read()).toBeLessThan(ANSWERED_AGAIN_WITHIN_MS);
   for (const { status, text, tookMs } of refused) {
     expect(status).toBe(503);
     expect(text).toContain('"checked":false');
     expect(tookMs).toBeLessThan(REFUSED_WITHIN_MS);
   }
-  await until(async () => (await upload()) < 300, 'an upload being answered');
+  await until(async () => (await upload()) < 300, 'an upload to be answered');
   await until(
     async () => Number(await store.admin.get(keys.heartbeat)) > mutedAt,
     'the store verifier at work',
   );
-  await until(() => isSealed(answered?.requestId ?? ''), 'the lookup being sealed');
+  await until(() => isSealed(answered?.requestId ?? ''), 'the lookup to be sealed');
   // Each lookup was sent only once, whatever its outcome.
   const events = await allEvents(store.dataDir, store.adminStore);
   const sent = events.flatMap((event) => (event.type === 'lookup' ? [event.requestId] : []));

@@ -84,7 +84,7 @@ test(
     };
     const status = async () => (await fetch(`${service.baseUrl}/_status`)).text();
     const waiting = (what: string) =>
-      until(async () => (await status()).includes(`${what} wait`), `${what} waiting`);
+      until(async () => (await status()).includes(`${what} wait`), `${what} to wait`);
 
     expect(await send(1, [1])).toMatchObject({ code: 'CPF02' });
     /** How many more requests PDS answers. */
@@ -104,7 +104,7 @@ test(
 
     // PDS answers two requests, and goes away before all records are traced.
     answers = 2;
-    await until(() => answers <= 0, 'PDS being asked');
+    await until(() => answers <= 0, 'PDS to be asked');
     service.kill('SIGKILL');
     await service.ended;
     await begin();

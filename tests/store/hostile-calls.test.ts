@@ -112,7 +112,7 @@ test('no function that a lookup process may call runs for ever, whatever its arg
 
 test('if one command keeps Redis busy, that is given as the reason, with what to do', async () => {
   const readiness = watchStore(await t.connect('lookup'));
-  await until(() => readiness.open, 'lookups opening');
+  await until(() => readiness.open, 'lookups to open');
   const killer = await t.connect('admin');
   const endless = t.admin.eval('while true do end', 0).catch(() => undefined);
   const said = () => readiness.checks().map(({ detail }) => detail);
@@ -120,6 +120,6 @@ test('if one command keeps Redis busy, that is given as the reason, with what to
   expect(readiness.open).toBe(false);
   await killer.script('KILL');
   await endless;
-  await until(() => readiness.open, 'lookups opening again');
+  await until(() => readiness.open, 'lookups to open again');
   await readiness.stop();
 });

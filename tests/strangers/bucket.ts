@@ -82,7 +82,7 @@ export async function bucket(cache: string, seed: number): Promise<Finding[]> {
           () => true,
           () => false,
         ),
-      'the server answering',
+      'the server to answer',
     );
     const place = await placeOf(OWNER);
     await createCommits(place).check();

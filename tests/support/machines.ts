@@ -268,7 +268,7 @@ export async function startMachines(options: { binary?: string; count?: number }
   }
 
   for (const { redis } of machines) redis.start();
-  await until(inStep, 'the replicas being in step');
+  await until(inStep, 'the replicas to be in step');
   for (const { sentinel } of machines) sentinel.start();
   const sentinelClients = ports.map(({ sentinel }) => {
     const redis = new Redis({
@@ -295,7 +295,7 @@ export async function startMachines(options: { binary?: string; count?: number }
       );
     });
   };
-  await until(knowEachOther, 'the sentinels knowing each other');
+  await until(knowEachOther, 'the sentinels to know each other');
 
   /** What each server says about its role, and the last lines that it and its sentinel logged. */
   async function describe(): Promise<string> {

@@ -29,5 +29,5 @@ export async function workItOff(client: MeshClient, messages: number): Promise<v
     await client.step();
     const { waiting } = client.file.counts();
     return waiting === 0 && client.file.receivedIn('done').length === messages;
-  }, 'everything being worked off');
+  }, 'all of it to be done');
 }

@@ -37,7 +37,7 @@ export async function startRedisServer() {
       async () =>
         (await admin.ping().catch(() => '')) === 'PONG' &&
         (await admin.info('server')).includes(own),
-      'our own Redis answering',
+      'our own Redis to answer',
     );
   }
   async function kill(): Promise<void> {
@@ -65,7 +65,7 @@ export async function startRedisServer() {
       await admin.replicaof('127.0.0.1', primary.port);
       await until(
         async () => /slave0:[^\r]*state=online/.test(await primary.admin.info('replication')),
-        'the replica being in step',
+        'the replica to be in step',
       );
       // The primary reports the replica as online before the replica has read the copy. Until the copy is in the
       // replica's own file, a restart would leave it empty.
@@ -77,7 +77,7 @@ export async function startRedisServer() {
           persistence.includes('aof_rewrite_in_progress:0') &&
           !persistence.includes('aof_rewrite_scheduled:1')
         );
-      }, 'the copy being on disk');
+      }, 'the copy to be on disk');
     },
     /**
      * Waits until everything that the primary had written at the time of the call has been copied, whichever connection
@@ -89,7 +89,7 @@ export async function startRedisServer() {
       const written = offset(await primary.admin.info('replication'), 'master_repl_offset');
       await until(
         async () => offset(await admin.info('replication'), 'slave_repl_offset') >= written,
-        'the replica having copied all',
+        'the replica to have copied all',
       );
     },
     promote: () => admin.replicaof('NO', 'ONE'),

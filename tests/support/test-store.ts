@@ -61,7 +61,7 @@ export async function startTestStore(
   if (options.kind !== undefined) {
     await adminStore.createDataset(options.kind, 'test');
     const verifier = await keep();
-    await until(() => verifier.state.opened, 'the store opening');
+    await until(() => verifier.state.opened, 'the store to open');
   }
 
   async function disconnect(): Promise<void> {

@@ -7,7 +7,10 @@ const LOOKS_EVERY_MS = 25;
 /** A process takes seconds of a processor to start, and on a busy machine has a twentieth of one. */
 export const START_MS = 2 * WAIT_MS;
 
-/** Resolves once `condition` holds, checking every few milliseconds. */
+/**
+ * Resolves once `condition` holds, checking every few milliseconds.
+ * @param what for the error "timed out waiting for ..."
+ */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what = 'the condition',
@@ -15,7 +18,7 @@ export async function until(
 ): Promise<void> {
   const deadline = performance.now() + withinMs;
   for (let pauseMs = 1; !(await condition()); pauseMs = Math.min(pauseMs + 1, LOOKS_EVERY_MS)) {
-    if (performance.now() > deadline) throw new Error(`${what} did not come about in time`);
+    if (performance.now() > deadline) throw new Error(`timed out waiting for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }

@@ -202,7 +202,7 @@ export async function startLoading() {
     /** Makes the store verifier compare everything, as after a restart of Redis. */
     async expectOpensAgain(): Promise<void> {
       await t.admin.del(keys.open);
-      await until(() => t.store.isOpen(), 'the store opening after a comparison of all it holds');
+      await until(() => t.store.isOpen(), 'the store to open after a comparison of all it holds');
     },
   };
 }

@@ -36,7 +36,7 @@ async function startWorker(store: Store = t.store): Promise<StoreVerifier> {
     resume: (load, stopped) => resumeLoad(store, t.anchor, load, { lockWaitMs: 0, stopped }),
   });
   verifiers.push(verifier);
-  await until(() => verifier.state.opened, 'the store opening');
+  await until(() => verifier.state.opened, 'the store to open');
   return verifier;
 }
 
@@ -145,7 +145,7 @@ describe('a load that cannot be continued', () => {
       spoil(t.anchor.loadInProgress(authority)?.journal ?? '');
       await t.admin.del(keys.open);
       const worker = await startWorker();
-      await until(() => worker.state.problem, 'the load being missed');
+      await until(() => worker.state.problem, 'the load to be missed');
       expect(worker.state.opened).toBe(true);
       expect(worker.state.detail).toContain(authority);
       expect(worker.state.detail).toContain('Load that file again');
@@ -184,7 +184,7 @@ describe('a load that cannot be continued', () => {
     });
     expect(await resets()).toMatchObject([{ detail: { authority, missing: '2' } }]);
     const worker = await startWorker();
-    await until(() => worker.state.problem, 'the file being missed');
+    await until(() => worker.state.problem, 'the file to be missed');
     expect(worker.state.detail).toContain('Only a full refresh');
     expect(worker.state.detail).not.toContain('Load that file again');
   });

@@ -542,6 +542,6 @@ test('a store that has lost a council’s restrictions is not whole, even if the
   await t.admin.del(keys.open);
   await until(
     async () => (await t.admin.get(keys.open))?.startsWith('closed: ') === true,
-    'the store staying closed',
+    'the store to stay closed',
   );
 });

@@ -82,7 +82,7 @@ test.for(['education', 'housing', 'police', 'social-care', 'other'])(
       const token = await sign(claims({ organisation: 'ZZS01', activities }));
       await until(
         async () => (await outcome(token)) === '403 organisation-not-care',
-        'the file being read',
+        'the file to be read',
       );
     }
     const token = await sign(claims({ organisation: 'ZZS01', activities: ['B0170'] }));
@@ -129,12 +129,12 @@ test('a changed list of organisations takes effect without a restart, and the au
 
 test('a faulty list leaves the last good one in force, and is reported', async () => {
   await put('organisations.json', [{ ...HOSPITAL, setting: 'shop' }]);
-  await until(() => logged('0.setting'), 'the bad file being told');
+  await until(() => logged('0.setting'), 'the bad file to be reported');
   expect(await outcome(await sign())).toBe('200');
   expect(await status()).toContain('0.setting');
   expect((await fetch(`${service.baseUrl}/_status`)).status).toBe(200);
   await put('organisations.json', [HOSPITAL]);
-  await until(async () => !(await status()).includes('0.setting'), 'the good file being read');
+  await until(async () => !(await status()).includes('0.setting'), 'the good file to be read');
 });
 
 test('changes to a keys file are followed: an added key counts and a removed key does not', async () => {
@@ -143,10 +143,10 @@ test('changes to a keys file are followed: an added key counts and a removed key
   expect(await outcome(old)).toBe('200');
   expect(await outcome(renewed)).toBe('401 token-untrusted');
   await put('jwks.json', { keys: [{ ...(await exportJWK(second.publicKey)), kid: 'two' }] });
-  await until(async () => (await outcome(renewed)) === '200', 'the new key being read');
+  await until(async () => (await outcome(renewed)) === '200', 'the new key to be read');
   expect(await outcome(old)).toBe('401 token-untrusted');
   await put('jwks.json', { keys: [{ ...(await exportJWK(first.publicKey)), kid: 'one' }] });
-  await until(async () => (await outcome(old)) === '200', 'the first key being read');
+  await until(async () => (await outcome(old)) === '200', 'the first key to be read');
 });
 
 test.for([
@@ -162,7 +162,7 @@ test.for([
   await until(async () => (await outcome(token)) === '401 token-revoked', 'the revocation');
   expect(await outcome(other)).toBe('200');
   await put('revocations.json', []);
-  await until(async () => (await outcome(token)) === '200', 'the revocation being lifted');
+  await until(async () => (await outcome(token)) === '200', 'the revocation to be lifted');
 });
 
 test('an unreadable revocations file leaves earlier revocations in force', async () => {
@@ -183,7 +183,7 @@ test('a process started before its dataset exists lets nobody into a live one wi
     await until(async () => {
       const response = await fetch(`${early.baseUrl}/_status`);
       return (await response.text()).includes('has become live');
-    }, 'the status saying so');
+    }, 'the status to say so');
     const response = await early.lookup({ nhsNumber: CHILD });
     expect(problemSchema.parse(await response.json()).code).toBe('token-untrusted');
   } finally {
@@ -203,10 +203,10 @@ test('a process started before its dataset exists accepts demo tokens once it is
         code === 'could-not-check' &&
         (await textOf(`${early.baseUrl}/_status`)).includes('no plan is held')
       );
-    }, 'the dataset being seen');
+    }, 'the dataset to be seen');
     await until(
       async () => (await early.events()).some((event) => event.type === 'configuration-start'),
-      'the start being recorded',
+      'the start to be recorded',
     );
   } finally {
     await early.stopAndRemove();

@@ -84,7 +84,7 @@ test('a removed key is no longer accepted once the keys have been fetched again'
   expect(await verifies(followed.find, first, 'one')).toBe(true);
   const { version } = followed;
   published = { keys: [await jwk(second, 'two')] };
-  await until(() => followed.version > version, 'the keys being fetched again');
+  await until(() => followed.version > version, 'the keys to be fetched again');
   expect(await verifies(followed.find, first, 'one')).toBe(false);
 });
 
@@ -122,7 +122,7 @@ test('while keys cannot be fetched, the last ones count for a limited time', asy
   keys = followed;
   expect(await verifies(followed.find, first, 'one')).toBe(true);
   down = true;
-  await until(() => followed.problem !== undefined, 'the outage being noticed');
+  await until(() => followed.problem !== undefined, 'the outage to be noticed');
   expect(await verifies(followed.find, first, 'one')).toBe(true);
   expect(followed.usable).toBe(true);
   expect(followed.problem).toMatch(
@@ -130,7 +130,7 @@ test('while keys cannot be fetched, the last ones count for a limited time', asy
   );
   expect(said).toEqual([followed.problem]);
   down = false;
-  await until(() => followed.problem === undefined, 'the outage being over');
+  await until(() => followed.problem === undefined, 'the outage to be over');
 
   followed.stop();
   down = true;
@@ -182,7 +182,7 @@ test.for<[string, RequestListener, string]>([
     onProblem: (sentence) => said.push(sentence),
   });
   keys = followed;
-  await until(() => said.length > 0, 'the answer being given up');
+  await until(() => said.length > 0, 'the answer to be given up');
   expect(said).toEqual([followed.problem]);
   expect(followed.problem).toContain(reason);
   expect(followed.problem).toMatch(/ have not been fetched yet: .* are could-not-check\.$/);
@@ -194,7 +194,7 @@ test('if nothing listens or TLS fails, the reason is given', async () => {
   const closed = await publish(() => undefined);
   await new Promise<void>((resolve) => server?.close(() => resolve()));
   const refused = remoteKeys(closed, ES256);
-  await until(() => refused.problem?.includes('refused') === true, 'the refusal being named');
+  await until(() => refused.problem?.includes('refused') === true, 'the refusal to be named');
   refused.stop();
 
   const { cert, key } = certify('nobody knows');
@@ -204,7 +204,7 @@ test('if nothing listens or TLS fails, the reason is given', async () => {
   const distrusted = remoteKeys(`https://127.0.0.1:${port}/keys`, ES256);
   await until(
     () => /TLS failed \([A-Z_]+\)/.test(distrusted.problem ?? ''),
-    'the certificate being named',
+    'the certificate to be named',
   );
   distrusted.stop();
   secure.closeAllConnections();

@@ -140,7 +140,7 @@ test('numbering continues after events have left Redis, and across a restart of 
   await t.disconnect();
   t = await startTestStore({ dataDir });
   const verifier = await t.keep();
-  await until(() => verifier.state.opened, 'the store opening');
+  await until(() => verifier.state.opened, 'the store to open');
   await record(2, 7);
   const two = await sealer();
   await step(two);
@@ -253,7 +253,7 @@ describe('sealing stops and says why', () => {
     expect(full.detail).toContain('nothing is lost');
     expect(full.unsealed).toBe(600);
     rmSync(obstacle, { recursive: true, force: true });
-    await until(async () => (await step(one)).unsealed === 0, 'sealing to go on');
+    await until(async () => (await step(one)).unsealed === 0, 'sealing to continue');
     one.close();
     expect((await verification()).findings).toEqual([]);
   });
@@ -331,7 +331,7 @@ test('an entry longer than a text may be is sealed as it is, and so is what foll
   await until(async () => {
     await step(one);
     return (await held(4)) === 0;
-  }, 'all of them being sealed');
+  }, 'all of them to be sealed');
   one.close();
   const found: SealedEvent['event'][] = [];
   for await (const { event: each } of sealedEvents(folder, 0)) {

@@ -220,7 +220,7 @@ test('a key is added or retired, and a hold started, only if that can be recorde
   await until(() => {
     const checkpoint = readFileSync(join(folder, 'checkpoint'));
     return openCheckpoint(checkpoint, current === undefined ? [] : [current]).kind === 'signed';
-  }, 'the new key signing');
+  }, 'the new key to sign');
   expect((await unrecorded('key', '--retire')).code).toBe(1);
   expect(readFileSync(path, 'utf8')).toBe(two);
   expect(readFileSync(`${path}.retired`, 'utf8')).toBe(retired);
@@ -293,7 +293,7 @@ test('if events disappear from Redis, the check warns and lookups stop', async (
   }, 'the check');
   await until(
     () => service.lines.some((line) => line.includes("The audit's numbers are not whole")),
-    'the log saying so',
+    'the log to say so',
   );
   // Once a named person answers for the gap, sealing continues.
   const accepted = await audit('accept-gap', '--by', 'A. Guardian', '--reason', 'disk lost');
@@ -301,7 +301,7 @@ test('if events disappear from Redis, the check warns and lookups stop', async (
   await until(async () => {
     const body = await (await fetch(`${service.baseUrl}/_status`)).text();
     return body.includes('"audit-sealed":[{"status":"pass"');
-  }, 'the sealing to go on');
+  }, 'the sealing to continue');
   const { stdout, code } = await audit('verify');
   expect(code).toBe(0);
   expect(stdout).toContain('Explained: Events');

@@ -273,7 +273,7 @@ describe('status', () => {
       if (!text.stdout.includes('Lookups are answered'))
         text = await run(['status'], demo.environment);
       return text.stdout.includes('Lookups are answered');
-    }, 'lookups being answered');
+    }, 'lookups to be answered');
     expect(text.code).toBe(0);
     expect(text.stdout).toMatch(/^ZZ202 .*up to date$/m);
     expect(text.stdout).toMatch(/^ZZ201 .*NOT UP TO DATE: never loaded$/m);

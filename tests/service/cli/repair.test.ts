@@ -67,10 +67,10 @@ test('shifted streams are reported, and repaired in place without losing an even
   await attacker.call('XADD', keys.audit('system'), '0-18446744073709551615', 'event', 'x');
   await attacker.call('XADD', keys.audit((PARTITION + 1) % 256), '5-1', 'event', 'x');
 
-  await until(async () => (await said()).includes('cp-flags repair'), '/_status saying what to do');
-  await until(async () => (await look()).status === 503, 'nothing being answered');
+  await until(async () => (await said()).includes('cp-flags repair'), '/_status to say what to do');
+  await until(async () => (await look()).status === 503, 'nothing to be answered');
   await until(async () => (await said()).includes('set its event numbers ahead'), 'the reason');
-  await until(async () => (await alarm('audit-stream')) === 3, 'the streams being counted');
+  await until(async () => (await alarm('audit-stream')) === 3, 'the streams to be counted');
   // It must not say that a restore is needed, or let the jump be accepted as lost events.
   expect(await said()).not.toContain('restore Redis');
   const accepted = await run(['audit', 'accept-gap', ...NAMED], { DATA_DIR: service.dataDir });
@@ -80,10 +80,10 @@ test('shifted streams are reported, and repaired in place without losing an even
   expect([unnamed.code, unnamed.stderr]).toEqual([2, expect.stringContaining('--by NAME')]);
   expect((await repair('--list')).stdout).toContain(`partition ${PARTITION}`);
   expect(await repair(...NAMED)).toMatchObject({ code: 0, stderr: '' });
-  await until(async () => (await look()).status === 200, 'lookups being answered again');
-  await until(async () => (await alarm('audit-stream')) === 0, 'the alarm ending');
+  await until(async () => (await look()).status === 200, 'lookups to be answered again');
+  await until(async () => (await alarm('audit-stream')) === 0, 'the alarm to end');
 
-  await until(async () => (await alarm('audit-entry')) === 3, 'the entries being sealed');
+  await until(async () => (await alarm('audit-entry')) === 3, 'the entries to be sealed');
   const events = await sealed();
   expect(events.map(({ number }) => number)).toEqual(events.map((_, i) => i + 1));
   const types = events.map(({ type }) => type);
@@ -98,13 +98,13 @@ test('a foreign entry is reported until a named person has answered for it', asy
   const attacker = await service.connect('lookup');
   await attacker.call('XADD', STREAM, '0-*', 'anything', 'at all');
   await until(async () => (await said()).includes('not events of this service'), '/_status');
-  await until(async () => (await alarm('audit-entry')) === 1, 'the entry being counted');
-  await until(async () => (await look()).status === 200, 'lookups going on');
+  await until(async () => (await alarm('audit-entry')) === 1, 'the entry to be counted');
+  await until(async () => (await look()).status === 200, 'lookups to continue');
   expect(await repair(...NAMED)).toMatchObject({ code: 0, stderr: '' });
-  await until(async () => (await alarm('audit-entry')) === 0, 'the alarm ending');
+  await until(async () => (await alarm('audit-entry')) === 0, 'the alarm to end');
   expect(await repairs()).toMatchObject([{ by: 'A. Example', detail: { part: 'audit-entry' } }]);
   await attacker.call('XADD', STREAM, '0-*', 'anything', 'at all');
-  await until(async () => (await alarm('audit-entry')) === 1, 'the next one being told');
+  await until(async () => (await alarm('audit-entry')) === 1, 'the next one to be reported');
 });
 
 test('an entry without what every event has is foreign, and the log can still be sealed, verified and searched', async () => {
@@ -122,11 +122,11 @@ test('an entry without what every event has is foreign, and the log can still be
     await attacker.call('XADD', STREAM, '0-*', 'event', event, 'at', now);
   }
   const foreign = 2 * times.length + 4;
-  await until(async () => (await alarm('audit-entry')) === foreign, 'the entries told');
-  await until(async () => (await look()).status === 200, 'lookups going on');
+  await until(async () => (await alarm('audit-entry')) === foreign, 'the entries to be reported');
+  await until(async () => (await look()).status === 200, 'lookups to continue');
 
   const environment = { DATA_DIR: service.dataDir };
-  await until(async () => (await service.admin.xlen(STREAM)) === 0, 'all being sealed');
+  await until(async () => (await service.admin.xlen(STREAM)) === 0, 'all to be sealed');
   expect(await run(['audit', 'verify'], environment)).toMatchObject({ code: 0 });
   const search = ['audit', 'search', '--by', 'A. Example', '--reason', 'inspection'];
   const found = await run(search, environment);
@@ -170,30 +170,33 @@ test('an entry with only an event’s time, type and id is foreign, and one that
     { type: 'unreadable', auditId, sha256: 'as this service', fields: 'seals what it cannot read' },
   ];
   for (const event of forged) await add(event);
-  await until(async () => (await alarm('audit-entry')) === forged.length, 'the entries told');
-  await until(async () => (await service.admin.xlen(STREAM)) === 0, 'all being sealed');
+  await until(
+    async () => (await alarm('audit-entry')) === forged.length,
+    'the entries to be reported',
+  );
+  await until(async () => (await service.admin.xlen(STREAM)) === 0, 'all to be sealed');
   await until(async () => (await said()).includes('2 entries sealed lately'), 'the unknown ones');
   await until(
     () => service.lines.some((line) => line.includes('does not know')),
-    'the log saying so',
+    'the log to say so',
   );
-  await until(async () => (await look()).status === 200, 'lookups going on');
+  await until(async () => (await look()).status === 200, 'lookups to continue');
   expect(await run(['audit', 'verify'], { DATA_DIR: service.dataDir })).toMatchObject({ code: 0 });
   expect(await repair(...NAMED)).toMatchObject({ code: 0, stderr: '' });
-  await until(async () => (await alarm('audit-entry')) === 0, 'the alarm ending');
+  await until(async () => (await alarm('audit-entry')) === 0, 'the alarm to end');
 });
 
 test('an unreadable list of accesses is found without a lookup, and emptied', async () => {
   const attacker = await service.connect('lookup');
   await attacker.hset(keys.accessLists(PARTITION), CHILD, 'nonsense');
   await until(async () => (await said()).includes('lists of who looked'), '/_status');
-  await until(async () => (await alarm('access-list')) === 1, 'the list being counted');
+  await until(async () => (await alarm('access-list')) === 1, 'the list to be counted');
   expect((await look()).text).toContain(WHO_LOOKED_NOT_SHOWN);
   expect(await repair(...NAMED)).toMatchObject({ code: 0, stderr: '' });
   const { text } = await look();
   expect(text).not.toContain(WHO_LOOKED_NOT_SHOWN);
   expect(JSON.parse(text)).toMatchObject({ accesses: [{ own: true, name: claims().name }] });
-  await until(async () => (await alarm('access-list')) === 0, 'the alarm ending');
+  await until(async () => (await alarm('access-list')) === 0, 'the alarm to end');
   expect(await repairs()).toMatchObject([
     { by: 'A. Example', detail: { part: 'access-list', partition: String(PARTITION), lists: 1 } },
   ]);
@@ -204,7 +207,7 @@ test('nothing is repaired unless it can be recorded first', async () => {
   const attacker = await service.connect('lookup');
   await attacker.hset(lists, CHILD, 'nonsense');
   await attacker.call('XADD', STREAM, '0-*', 'anything', 'at all');
-  await until(async () => (await alarm('audit-entry')) === 1, 'the entry being sealed');
+  await until(async () => (await alarm('audit-entry')) === 1, 'the entry to be sealed');
   const administrator = String(await service.admin.call('ACL', 'WHOAMI'));
   await service.admin.call('ACL', 'SETUSER', administrator, '-xadd');
   expect(await repair(...NAMED)).toMatchObject({ code: 1 });
@@ -213,14 +216,14 @@ test('nothing is repaired unless it can be recorded first', async () => {
   expect(await alarm('audit-entry')).toBe(1);
 
   await attacker.call('XADD', STREAM, '0-1000000', 'event', 'x');
-  await until(async () => (await alarm('audit-stream')) === 1, 'the stream being seen');
+  await until(async () => (await alarm('audit-stream')) === 1, 'the stream to be seen');
   // An attacker may write any number of these.
   for (let from = 0; from < 130_000; from += 10_000) {
     const fields = Array.from({ length: 10_000 }, (_, i) => [`x${from + i}`, 'nonsense']);
     await attacker.hset(lists, ...fields.flat());
   }
   expect(await repair(...NAMED)).toMatchObject({ code: 0, stderr: '' });
-  await until(async () => (await service.admin.xlen(STREAM)) === 0, 'all being sealed');
+  await until(async () => (await service.admin.xlen(STREAM)) === 0, 'all to be sealed');
   expect(
     (await repairs()).map(({ detail }) => [detail['part'], detail['moved'] ?? detail['lists']]),
   ).toEqual([
@@ -232,7 +235,7 @@ test('nothing is repaired unless it can be recorded first', async () => {
 
 test('a shortened stream is not repaired, and the command says what will open the store again', async () => {
   await until(async () => (await look()).status === 200, 'an answer');
-  await until(async () => (await service.admin.xlen(STREAM)) === 0, 'all being sealed');
+  await until(async () => (await service.admin.xlen(STREAM)) === 0, 'all to be sealed');
   const attacker = await service.connect('lookup');
   await attacker.call('XADD', STREAM, '0-1000000', 'event', 'x');
   await until(async () => (await said()).includes('set its event numbers ahead'), '/_status');
@@ -250,10 +253,10 @@ test('a shortened stream is not repaired, and the command says what will open th
   expect((await look()).status).toBe(503);
   const accepted = await run(['audit', 'accept-gap', ...NAMED], { DATA_DIR: service.dataDir });
   expect(accepted).toMatchObject({ code: 0 });
-  await until(async () => (await look()).status === 200, 'lookups being answered again');
+  await until(async () => (await look()).status === 200, 'lookups to be answered again');
   await until(
     async () => (await repair('--list')).stdout.includes('not events of this service'),
-    'the entry being sealed',
+    'the entry to be sealed',
   );
   expect(await repair(...NAMED)).toMatchObject({ code: 0, stderr: '' });
 });

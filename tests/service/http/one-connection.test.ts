@@ -152,7 +152,7 @@ test('an answer that its client does not read is cut off within the stated time'
     pausedAt = performance.now();
     read = startStopwatch();
   });
-  await until(() => ended !== undefined, 'the connection being cut');
+  await until(() => ended !== undefined, 'the connection to be cut');
   expect((ended?.at ?? 0) - pausedAt).toBeGreaterThan(unreadMs / 2 - 100);
   // If Node had counted the whole time twice, it would be 2,000.
   expect(ended?.countedMs).toBeLessThan(1.75 * unreadMs);

@@ -25,7 +25,7 @@ test('endless headers are cut off, however steadily they come', async () => {
   const { port } = await serve({ headersMs: SHORT_MS });
   const slow = client(port, 'GET / HTTP/1.1\r\n');
   const drip = setInterval(() => slow.socket.write('X-A: b\r\n'), 5);
-  await until(slow.closed, 'the connection being cut');
+  await until(slow.closed, 'the connection to be cut');
   clearInterval(drip);
   expect(slow.received()).toMatch(/^HTTP\/1\.1 408 /);
 });
@@ -40,7 +40,7 @@ test('an endless body is cut off unless its handler waits for it', async () => {
   );
   const slow = client(port, 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n');
   const drip = setInterval(() => slow.socket.write('x'), 5);
-  await until(slow.closed, 'the connection being cut');
+  await until(slow.closed, 'the connection to be cut');
   clearInterval(drip);
   expect(slow.received()).not.toContain('read');
 });
@@ -53,7 +53,7 @@ test('a client that does not read its answer is cut off', async () => {
   await until(async () => {
     slow.socket.write('x');
     return slow.closed() || slow.socket.destroyed;
-  }, 'the connection being cut');
+  }, 'the connection to be cut');
 });
 
 test('a client is not cut off because its answer takes longer than that to make', async () => {
@@ -70,7 +70,7 @@ test('a client is not cut off because its answer takes longer than that to make'
   }, 'the request');
   // Meanwhile others come and go, each silent for as long as it may be.
   for (let i = 0; i < 3; i++) {
-    await until(client(port, '').closed, 'an idle connection being ended');
+    await until(client(port, '').closed, 'an idle connection to be ended');
   }
   expect(waiting.closed()).toBe(false);
   answer?.(new Response('late'));
@@ -79,12 +79,12 @@ test('a client is not cut off because its answer takes longer than that to make'
 
 test('a silent connection is ended', async () => {
   const { port } = await serve({ headersMs: SHORT_MS });
-  await until(client(port, '').closed, 'the connection being cut');
+  await until(client(port, '').closed, 'the connection to be cut');
 });
 
 test('an endless TLS handshake is cut off', async () => {
   const { port } = await serveWith(undefined, { tls: tls(), limits: { handshakeMs: SHORT_MS } });
-  await until(client(port, '').closed, 'the connection being cut');
+  await until(client(port, '').closed, 'the connection to be cut');
   const prompt = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
   await new Promise((resolve) => prompt.once('secureConnect', resolve));
   prompt.destroy();
@@ -105,14 +105,14 @@ test('connections beyond the limit are refused, and make room when they end', as
   const second = client(port, request);
   await until(() => first.received() !== '' && second.received() !== '');
   const third = client(port, request);
-  await until(third.closed, 'the third being refused');
+  await until(third.closed, 'the third to be refused');
   expect(third.received()).toBe('');
   first.socket.destroy();
   await until(async () => {
     const fourth = client(port, request);
     await until(() => fourth.closed() || fourth.received() !== '');
     return fourth.received() !== '';
-  }, 'room being made');
+  }, 'room to be made');
 });
 
 test('headers over 16 KiB are refused with a message', async () => {
@@ -131,7 +131,7 @@ test('a draining server still answers, and closes each connection after its next
   expect(kept.closed()).toBe(false);
   server.drain();
   kept.socket.write(request);
-  await until(kept.closed, 'the connection ending');
+  await until(kept.closed, 'the connection to end');
   expect(kept.received().match(/hello/g)).toHaveLength(2);
   const late = client(server.port, request);
   await until(late.closed);

@@ -79,7 +79,7 @@ test('a child who left before being seen is reported to the authority at once, w
   expect(response.status).toBe(200);
   const answer = attendanceAnswerSchema.parse(await response.json());
   expect(answer.authorities).toEqual([{ code: 'ZZ101', name: 'Northmoor Council' }]);
-  await until(async () => (await told('ZZ101')).length > 0, 'the authority being told');
+  await until(async () => (await told('ZZ101')).length > 0, 'the authority to be told');
   expect(await told('ZZ101')).toMatchObject([
     {
       id: auditId,

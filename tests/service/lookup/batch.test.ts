@@ -162,7 +162,7 @@ test('if nothing can be checked, the whole batch is could-not-check', async () =
   await service.admin.hset('cpf:dataset', 'id', randomUUID());
   await until(
     async () => (await send([{ nhsNumber: CHILD }])).status === 503,
-    'readiness being withdrawn',
+    'readiness to be withdrawn',
   );
   const response = await send([{ nhsNumber: CHILD }, { nhsNumber: UNKNOWN }]);
   expect(response.headers.get('retry-after')).toBe('5');

@@ -74,7 +74,7 @@ async function killAt(dieAt: number): Promise<number | undefined> {
     await until(async () => {
       await client.step();
       return messages.every(({ status }) => status === 'acknowledged');
-    }, 'what is listed again being acknowledged again');
+    }, 'what is listed again to be acknowledged again');
     await takeIn(join(folder, 'inbox'), taken);
     client.close();
 

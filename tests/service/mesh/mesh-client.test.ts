@@ -664,7 +664,7 @@ describe('when MESH refuses', () => {
     await until(async () => {
       await step(client, HOUR);
       return client.file.state()?.problem === false && message.status === 'acknowledged';
-    }, 'all being well again');
+    }, 'all to be well again');
     expect(server.sentTo('X26ABC1').map(({ status }) => status)).toEqual(['accepted']);
   });
 });

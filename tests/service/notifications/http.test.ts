@@ -62,7 +62,7 @@ async function lookAndHear(user: string, nhsNumber: string): Promise<string> {
   await until(async () => {
     const { notifications } = await page('?limit=100');
     return notifications.some(({ entries }) => entries.some(({ id }) => id === auditId));
-  }, 'the authority being told');
+  }, 'the authority to be told');
   return auditId;
 }
 async function refused(response: Response): Promise<string> {

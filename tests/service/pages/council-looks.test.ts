@@ -83,7 +83,7 @@ beforeAll(async () => {
       wordsOf(one).includes(LOOKS.cameOf['left-before-seen']) &&
       wordsOf(two).includes('Nurse three')
     );
-  }, 'both councils being told');
+  }, 'both councils to be told');
 });
 afterAll(() => service?.stopAndRemove());
 

@@ -99,7 +99,7 @@ test('a council bars somebody who looked, or anybody by their id', async () => {
   await lookedUp(CHILD, 'parent-1', 'Pat <i>Parent</i>');
   await until(
     async () => wordsOf(await officer.get('/council/looks')).includes('Pat <i>Parent</i>'),
-    'the council being told',
+    'the council to be told',
   );
   const page = await find(officer, CHILD);
   expect(wordsOf(page)).toContain('User id parent-1');

@@ -112,7 +112,7 @@ async function choose(
       },
       body: await body.arrayBuffer(),
     });
-  }, 'the form being taken');
+  }, 'the form to be taken');
 }
 
 /** Follows a redirect until the page no longer reloads itself. */

@@ -69,7 +69,10 @@ beforeAll(async () => {
   // More events than fit on a page.
   for (let i = 0; i < BULK; i++) await look('bulk-1', 'ZZH98', OTHERS);
   const bulk = { user: 'bulk-1', as: 'csv' };
-  await until(async () => rowsOf(await search(guardian, bulk)).length === BULK + 1, 'the bulk');
+  await until(
+    async () => rowsOf(await search(guardian, bulk)).length === BULK + 1,
+    'all lookups in the index',
+  );
 });
 afterAll(() => service?.stopAndRemove());
 

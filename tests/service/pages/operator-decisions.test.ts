@@ -71,7 +71,7 @@ async function askedOnFirstPage(
   await until(async () => {
     const first = await operator.get('/operator');
     return wordsOf(first).includes(DECISIONS.waits[name]) && first.text.includes(pageOf(name));
-  }, `the first page asking about ${name}`);
+  }, `the first page to ask about ${name}`);
 }
 
 /** Decides, and returns what the next page says. */
@@ -170,7 +170,7 @@ test('audit events that are lost for good are accepted on a page that names them
   const agreedBy = 'B. Guardian, Caldicott Guardian';
   expect(await decide(visitor, 'gap', { agreedBy })).toContain('are lost.');
   await until(isAnswered, 'an answer');
-  await until(() => (sealedRange(folder)?.numbers.at(-1) ?? 0) > used, 'events being sealed again');
+  await until(() => (sealedRange(folder)?.numbers.at(-1) ?? 0) > used, 'events to be sealed again');
   expect(await eventsOf('audit-gap-accepted')).toMatchObject([
     { ...byOperator, detail: { ...byOperator.detail, agreedBy } },
   ]);
@@ -194,7 +194,7 @@ async function startAt(url: string, dataDir: string, more: Record<string, string
   const anchor = Anchor.open(join(dataDir, 'anchor'));
   closing.push(() => Promise.resolve(anchor.close()));
   const operator = createVisitor(service.baseUrl);
-  await until(async () => (await operator.signIn('operations')).status === 303, 'signing in');
+  await until(async () => (await operator.signIn('operations')).status === 303, 'sign-in to work');
   return { ...service, dataDir, anchor, operator };
 }
 
@@ -214,7 +214,7 @@ const isOpen = async (operator: Visitor): Promise<boolean> =>
 test('a promoted replica is confirmed on a page that says from when answers may be missing', async () => {
   const { first, second, dataDir } = await twoServers();
   const before = await startAt(first.url, dataDir);
-  await until(() => isOpen(before.operator), 'the store being open');
+  await until(() => isOpen(before.operator), 'the store to be open');
   await second.replicate(first);
   await second.catchUp(first);
   await second.promote();
@@ -231,7 +231,7 @@ test('a promoted replica is confirmed on a page that says from when answers may 
   for (const sentence of lost) expect(page).toContain(sentence);
   expect(page).toContain(`machine of the worker, ${hostname()}`);
   expect(await decide(operator, 'promotion')).toContain('2 events that were known are missing.');
-  await until(() => isOpen(operator), 'the store being open');
+  await until(() => isOpen(operator), 'the store to be open');
   const store = createStore(second.admin, before.anchor);
   const events = await allEvents(dataDir, store);
   expect(events.filter(({ type }) => type === 'promotion-confirmed')).toMatchObject([byOperator]);
@@ -241,7 +241,7 @@ test('while all replicas are away, an operator can sign in, order single mode on
   const { first, second, dataDir } = await twoServers();
   await second.replicate(first);
   const { operator, anchor, baseUrl } = await startAt(first.url, dataDir, { REDIS_REPLICAS: '1' });
-  await until(() => isOpen(operator), 'the store being open');
+  await until(() => isOpen(operator), 'the store to be open');
   await second.kill();
   await until(async () => (await headingOf(operator)) === ANSWERING.none, 'no answer');
   const late = createVisitor(baseUrl);
@@ -253,7 +253,7 @@ test('while all replicas are away, an operator can sign in, order single mode on
   // Two checks say the same.
   expect(asked.split('0 of 1 replicas are attached')).toHaveLength(2);
   expect(await decide(late, 'replicas')).toContain(DECISIONS.replicas.order.done);
-  await until(() => isOpen(late), 'lookups being answered');
+  await until(() => isOpen(late), 'lookups to be answered');
 
   const fields = { ...(await late.form(pageOf('replicas'))), ...REASON };
   // A page that was opened before the order would order it once more.
@@ -269,7 +269,7 @@ test('while all replicas are away, an operator can sign in, order single mode on
   await until(
     async () =>
       wordsOf(await late.get(pageOf('replicas'))).includes(DECISIONS.replicas.order.submit),
-    'single mode ending by itself',
+    'single mode to end by itself',
   );
   const events = await allEvents(dataDir, createStore(first.admin, anchor));
   expect(events.filter(({ type }) => type === 'single-mode-ordered')).toMatchObject([
@@ -308,7 +308,7 @@ test('damage in Redis is listed with the command that repairs it, since no worke
   await until(async () => {
     const page = wordsOf(await visitor.get('/operator/running/repair'));
     return page.includes(REPAIR.streams) && page.includes(REPAIR.lists(1));
-  }, 'the damage being listed');
+  }, 'the damage to be listed');
   const page = await visitor.get('/operator/running/repair');
   expect(wordsOf(page)).toContain('cp-flags repair --by');
   expect(page.text).not.toContain('9990000018');

@@ -91,7 +91,7 @@ test('a silent provider is reported once, before anybody tries to sign in, and a
   answers.set(wellKnown, 'mute');
   const provider = await open();
   expect(provider.state.ok).toBe(true);
-  await until(() => !provider.state.ok, 'the provider being missed');
+  await until(() => !provider.state.ok, 'the provider to be missed');
   expect(provider.state.detail).toBe(
     'Test Identity does not say how to sign in with it (no answer within 5 s).',
   );

@@ -578,7 +578,7 @@ test('a role is not accepted once the provider has ended its session', async () 
   await until(async () => {
     await signIn(elsewhere, sub);
     return (await elsewhere.get('/look-up')).status === 200;
-  }, 'a session after the ending');
+  }, 'a session that begins after the ending');
   const taken = await visitor.post('/role', { ...hiddenOf(page, '/role'), role });
   expect(taken.heading).toBe(SIGN_IN_REFUSED.notFinished);
   expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
@@ -745,7 +745,7 @@ describe('a provider ends sessions', () => {
     await until(async () => {
       await signIn(visitor, sub);
       return (await visitor.get('/look-up')).status === 200;
-    }, 'a session after the ending');
+    }, 'a session that begins after the ending');
     expect((await send(token)).status).toBe(400);
     expect((await visitor.get('/look-up')).status).toBe(200);
   });
@@ -762,7 +762,7 @@ describe('a provider ends sessions', () => {
       await until(async () => {
         await signIn(later, sub);
         return (await later.get('/look-up')).status === 200;
-      }, 'a session after the ending');
+      }, 'a session that begins after the ending');
     });
     const answer = await visitor.get(`${pathname}${search}`);
     expect([answer.status, answer.heading]).toEqual([400, SIGN_IN_REFUSED.notFinished]);

@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => service?.stopAndRemove());
 afterEach(async () => {
   await service.admin.del(keys.ended);
-  await until(async () => (await sessionsCheck()).status === 'pass', 'endings being known');
+  await until(async () => (await sessionsCheck()).status === 'pass', 'endings to be known');
 });
 
 const statusSchema = z.looseObject({
@@ -46,7 +46,7 @@ async function refusals(): Promise<string[]> {
 }
 
 test('unreadable session endings are reported in the status, and lookups through the API are answered', async () => {
-  await until(async () => (await sessionsCheck()).status === 'pass', 'endings being known');
+  await until(async () => (await sessionsCheck()).status === 'pass', 'endings to be known');
   await service.admin.set(keys.ended, 'damaged');
   await until(async () => (await sessionsCheck()).status === 'warn', 'the warning');
   const { http, outcome } = await sessionsCheck();
@@ -54,7 +54,7 @@ test('unreadable session endings are reported in the status, and lookups through
   expect(outcome).toContain('WRONGTYPE');
   expect((await service.lookup({ nhsNumber: PLAN })).status).toBe(200);
   await service.admin.del(keys.ended);
-  await until(async () => (await sessionsCheck()).status === 'pass', 'endings being known');
+  await until(async () => (await sessionsCheck()).status === 'pass', 'endings to be known');
 });
 
 test('somebody who then asks for anything is refused, and recorded with the number that they asked about', async () => {
@@ -71,7 +71,7 @@ test('somebody who then asks for anything is refused, and recorded with the numb
   const notChecked = await Promise.all(numbers.map(notCheckedOf));
   await service.admin.del(keys.ended);
   await service.admin.set(keys.ended, 'damaged');
-  await until(async () => (await nurse.get('/look-up')).status === 503, 'nobody being believed');
+  await until(async () => (await nurse.get('/look-up')).status === 503, 'nobody to be believed');
 
   const looked = await nurse.post('/look-up', { ...look, number: PLAN });
   expect([looked.status, looked.heading]).toEqual([503, NOT_CHECKED.couldNotCheck]);
@@ -103,7 +103,7 @@ test('a look or list sent while Redis is frozen is answered as not checked, and 
   const pid = Number(/process_id:(\d+)/.exec(await service.admin.info('server'))?.[1]);
   process.kill(pid, 'SIGSTOP');
   try {
-    await until(async () => (await nurse.get('/look-up')).status === 503, 'nobody being believed');
+    await until(async () => (await nurse.get('/look-up')).status === 503, 'nobody to be believed');
     const [looked, pasted, opened] = await Promise.all([
       nurse.post('/look-up', { ...look, number: PLAN }),
       practitioner.post('/list', { ...list, list: `${LISTED.join('\n')}\n999 000 0000` }),

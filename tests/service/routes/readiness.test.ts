@@ -86,7 +86,7 @@ test('a worker that is not alive is reported, and lookups continue', async () =>
   await until(async () => {
     await service.admin.set('cpf:heartbeat', past);
     return (await check('store:worker'))?.status === 'warn';
-  }, 'the worker being missed');
+  }, 'the worker to be missed');
   const now = await status();
   expect(now.http).toBe(200);
   await until(async () => (await check('store:worker'))?.status === 'pass', 'the next heartbeat');
@@ -115,7 +115,7 @@ test('a file that Redis cannot rewrite is reported, and lookups continue', async
 test('without durability the process is alive, but not ready', async () => {
   const admin = await service.connect('admin');
   await admin.config('SET', 'appendfsync', 'everysec');
-  await until(async () => (await status()).http === 503, 'readiness being withdrawn');
+  await until(async () => (await status()).http === 503, 'readiness to be withdrawn');
   expect((await check('store:durable'))?.status).toBe('fail');
   expect((await fetch(`${service.baseUrl}/_ping`)).status).toBe(200);
   await admin.config('SET', 'appendfsync', 'always');

@@ -120,7 +120,7 @@ async function start(
           ({ status: answered }) => answered,
           () => 0,
         );
-      await until(async () => (await lookUp()) === code, `lookups being ${code}`);
+      await until(async () => (await lookUp()) === code, `lookups to be ${code}`);
     },
   };
 }
@@ -288,13 +288,13 @@ describe('a bucket', () => {
     const home = await folder();
     const before = await start(home, environment, prepare);
     await before.answers(200);
-    await until(() => commitsOf(bucket) > 0, 'something being in the copy');
+    await until(() => commitsOf(bucket) > 0, 'something to be in the copy');
     await before.stop();
     const count = commitsOf(bucket);
     const after = await start(home, environment, undefined);
     await after.answers(200);
     await after.says('audit-copy', 'pass', COPY.expiryUnknown(PLACE));
     await after.says('audit-copy', 'pass', COPY.listsLate(PLACE));
-    await until(() => commitsOf(bucket) > count, 'the log going on');
+    await until(() => commitsOf(bucket) > count, 'the log to continue');
   });
 });

@@ -79,7 +79,7 @@ test('a start continues interrupted loads even if Redis did not restart, and nam
 
   const behind = async () =>
     (await lookUp(12)).coverage?.notUpToDate.map(({ code }) => code).join();
-  await until(async () => (await behind()) === LOST, 'the council being behind, and no other');
+  await until(async () => (await behind()) === LOST, 'the council to be behind, and no other');
   expect((await lookUp(12)).outcome).toBe('not-flagged');
 
   expect((await load(LOST, 2, 12)).code).toBe('CPF02');

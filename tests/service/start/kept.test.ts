@@ -61,7 +61,7 @@ test('the status of a worker whose anchor cannot be written says so, and no long
   try {
     await until(
       async () => (await verified(worker.baseUrl)).includes('"status":"pass"'),
-      'the worker watching over the store',
+      'the worker to watch over the store',
     );
     rmSync(journal, { force: true });
     mkdirSync(journal);

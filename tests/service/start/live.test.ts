@@ -125,7 +125,7 @@ describe('live data without a list of expected authorities', () => {
     await until(async () => {
       coverage = await coverageWhenTrusted();
       return coverage?.area !== undefined;
-    }, 'the list counting');
+    }, 'the list to take effect');
     // One council has never loaded a file, so it is behind, and with MINIMUM_COVERAGE at 1 no negative is given.
     expect(coverage).toMatchObject({
       expected: 2,
@@ -145,7 +145,7 @@ describe('live data without a list of expected authorities', () => {
     expect((await set(smaller)).stdout).toContain('- ZZ102 B Council');
     await until(
       async () => (await coverageWhenTrusted())?.complete === true,
-      'the shorter list counting',
+      'the shorter list to take effect',
     );
     const negative = await service.lookup({ nhsNumber: UNKNOWN }, { token });
     expect(lookupAnswerSchema.parse(await negative.json()).advice).toContain(
@@ -222,7 +222,7 @@ test('a demo token reads nothing even if the process started before the dataset 
     await until(async () => {
       const response = await fetch(`${early.baseUrl}/_status`);
       return response.status === 503 && (await response.text()).includes('has become live');
-    }, 'the status saying that nobody may ask');
+    }, 'the status to say that nobody may ask');
     expect(await outcome(await early.lookup({ nhsNumber: CHILD }))).toBe('401 token-untrusted');
   } finally {
     await early.stopAndRemove();

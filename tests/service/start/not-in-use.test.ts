@@ -27,13 +27,13 @@ test('the numbers not in use are loaded each time the store opens, and a worker 
   const known = keys.notInUse(partitionOf(number));
   const isKnown = async (): Promise<boolean> => (await admin.sismember(known, number)) === 1;
   await t.adminStore.createDataset('demo', 'test');
-  await until(isKnown, 'the number being known');
+  await until(isKnown, 'the number to be known');
   expect(verifier.state.opened).toBe(true);
 
   // This is how an older copy that has been restored looks.
   await admin.set(keys.open, `${CLOSED}for a test`);
   await admin.del(known);
-  await until(isKnown, 'the number being known again');
+  await until(isKnown, 'the number to be known again');
   expect(warned).toEqual([]);
   await stop();
 });

@@ -65,7 +65,7 @@ test('a worker that lacks something stands by, and does not stop the previous wo
   renameSync(copy, `${copy}-away`);
 
   const another = await wait(join(folder, 'another'), copy);
-  await until(() => another.said.length > 0, 'it standing by');
+  await until(() => another.said.length > 0, 'it to stand by');
   expect(another.said[0]).toContain('is not there');
 
   const last = await wait(join(folder, 'last'), copy);

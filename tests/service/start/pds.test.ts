@@ -170,11 +170,14 @@ test('records wait while PDS is away, the status says so, and they are loaded wi
   await until(async () => {
     said = await check();
     return /403.*2 records of 1 file wait to be traced/.test(said?.outcome ?? '');
-  }, 'the status saying so');
+  }, 'the status to say so');
   expect(said?.status).toBe('warn');
   expect((await look(testNumber(811))).outcome).toBe('not-flagged');
   p.pds.instead = undefined;
-  await until(async () => (await look(testNumber(811))).outcome === 'flagged', 'the taking up');
+  await until(
+    async () => (await look(testNumber(811))).outcome === 'flagged',
+    'the records to be taken up',
+  );
   await until(async () => (await check())?.status === 'pass', 'the check');
   expect(acknowledgementSchema.parse(await (await ask('/uploads/12')).json())).toMatchObject({
     code: 'CPF02',

@@ -62,7 +62,7 @@ const isReady = async (baseUrl: string) => (await fetch(`${baseUrl}/_status`)).s
 async function serve(args: string[], environment: Record<string, string>, tree?: string) {
   const service = await startServing(args, { LOG_LEVEL: 'warn', ...environment }, tree);
   ending.push(() => service.stop());
-  await until(() => isReady(service.baseUrl), 'the process being ready');
+  await until(() => isReady(service.baseUrl), 'the process to be ready');
   return service;
 }
 
@@ -102,7 +102,7 @@ test.skipIf(!atHand)(
     expect(after).toMatchObject({ status: 200, body: { outcome: 'flagged' } });
     expect(typesShown(after.body)).toEqual(typesShown(before.body));
     const log = join(environment.DATA_DIR, 'audit');
-    await until(() => existsSync(join(log, 'checkpoint')), 'the events being sealed');
+    await until(() => existsSync(join(log, 'checkpoint')), 'the events to be sealed');
     await now.stop();
     const key = await run(['audit', 'key'], environment);
     expect(key).toMatchObject({ code: 0, stderr: '' });

@@ -31,7 +31,7 @@ async function both(service: TestService, token?: string): Promise<string> {
 }
 const READY = 'status 200, lookup 200';
 const becomesReady = (service: TestService, token?: string): Promise<void> =>
-  until(async () => (await both(service, token)) === READY, 'both saying yes');
+  until(async () => (await both(service, token)) === READY, 'both to say yes');
 const NOT_READY = 'status 503, lookup 503';
 
 describe('a live service', () => {
@@ -102,7 +102,7 @@ describe('a live service', () => {
 
   test('with no care setting registered is not ready', async () => {
     await write('organisations.json', [{ ...HOSPITAL, setting: 'police' }]);
-    await until(async () => (await statusOf(service)).http === 503, 'readiness being withdrawn');
+    await until(async () => (await statusOf(service)).http === 503, 'readiness to be withdrawn');
     expect((await statusOf(service)).text).toContain('No care setting is registered');
     await write('organisations.json', [HOSPITAL]);
     await until(async () => (await statusOf(service)).http === 200, 'readiness');
@@ -180,7 +180,7 @@ describe('a store', () => {
     await until(async () => {
       const { http, text } = await statusOf(service);
       return http === 503 && text.includes(words);
-    }, 'readiness being withdrawn, and why');
+    }, 'readiness to be withdrawn, and why');
     expect(await both(service)).toBe(NOT_READY);
     await call(mend);
     await becomesReady(service);

@@ -59,7 +59,7 @@ async function start(port: number, password = store.server.users.lookup.password
 
 test('a certificate from the configured authority is accepted', async () => {
   const said = await start(await serveTls(good));
-  await until(async () => (await said()).includes('Redis answers.'), 'Redis being reached');
+  await until(async () => (await said()).includes('Redis answers.'), 'Redis to be reached');
 });
 
 test('a refused certificate or password is given as the reason, with the setting to change', async () => {

@@ -74,7 +74,7 @@ function start(
     child,
     allEnded,
     async says(words: RegExp): Promise<string> {
-      await until(() => words.test(said) || child.exitCode !== null, `"${words}" being said`);
+      await until(() => words.test(said) || child.exitCode !== null, `"${words}" to be said`);
       const [found] = words.exec(said) ?? [];
       if (found === undefined) throw new Error(said);
       return found;

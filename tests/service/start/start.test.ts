@@ -211,7 +211,7 @@ describe('a demo', () => {
     await until(() => second.stdout().includes('Ctrl-C'));
     expect(await lookUp(dataDir)).toMatchObject({ status: 503, body: { checked: false } });
     expect((await fetch(`${second.baseUrl}/_status`)).status).toBe(503);
-    await until(() => second.stderr().includes('lost its data'), 'the log saying why');
+    await until(() => second.stderr().includes('lost its data'), 'the log to say why');
   });
 
   test('can run beside another in its own folder, without affecting it', async () => {
@@ -400,5 +400,5 @@ test('serve alone never makes a dataset', async () => {
     const status = await fetch(`${service.baseUrl}/_status`);
     expect(status.status).toBe(503);
     return (await status.text()).includes('cp-flags init');
-  }, 'the status saying what to do');
+  }, 'the status to say what to do');
 });

@@ -55,7 +55,7 @@ const isReady = async (baseUrl: string) => (await fetch(`${baseUrl}/_status`)).s
 
 test('an upgrade loses no lookup: the old version answers until the new one can, and then stops', async () => {
   const old = await start('all');
-  await until(() => isReady(old.baseUrl), 'the old version being ready');
+  await until(() => isReady(old.baseUrl), 'the old version to be ready');
   const token = await (await openDemoIssuer(store.dataDir)).sign(claims(), 3_600);
   let target = old.baseUrl;
   const load = startLoad(() => target, token, HELD, 8);
@@ -67,12 +67,12 @@ test('an upgrade loses no lookup: the old version answers until the new one can,
     const status = await fetch(`${lookups.baseUrl}/_status`);
     expect(status.status).toBe(503);
     return (await status.text()).includes('lacks the functions of this version');
-  }, 'the status saying so');
+  }, 'the status to say so');
   const whole = await start('all', newTree);
-  await until(() => isReady(whole.baseUrl), 'the new version being ready');
-  await until(() => isReady(lookups.baseUrl), 'the new lookup process being ready');
+  await until(() => isReady(whole.baseUrl), 'the new version to be ready');
+  await until(() => isReady(lookups.baseUrl), 'the new lookup process to be ready');
   // On a busy machine a check of the store may fail, and then the next one succeeds.
-  await until(() => isReady(old.baseUrl), 'the old version being ready beside it');
+  await until(() => isReady(old.baseUrl), 'the old version to be ready beside it');
 
   const before = load.answered();
   target = lookups.baseUrl;

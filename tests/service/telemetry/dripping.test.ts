@@ -41,7 +41,7 @@ test('a collector whose answer trickles in for ever is abandoned at its deadline
   );
   ends.push(metrics.stop);
   const read = startStopwatch();
-  await until(() => taken > 2 && ended > 1, 'the second answer being given up');
+  await until(() => taken > 2 && ended > 1, 'the second answer to be given up');
   // The library itself would wait 30 s.
   expect(read()).toBeLessThan(10_000);
 });

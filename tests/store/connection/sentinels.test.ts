@@ -65,7 +65,7 @@ async function refused(redis: ReturnType<typeof connectStore>, words: string): P
         () => Promise.reject(new Error('a connection came about')),
         (error: unknown) => error instanceof Error && error.message.includes(words),
       ),
-    `"${words}" being said`,
+    `"${words}" to be said`,
   );
 }
 
@@ -201,12 +201,12 @@ test.skipIf(process.platform !== 'linux')(
     const sentinels = openSentinels(machines.addressOf('worker'));
     if (sentinels === undefined) throw new Error('the address names no sentinels');
     ending.push(() => sentinels.stop());
-    await until(() => sentinels.primary !== undefined, 'the primary being known');
-    await until(() => sentinels.agree(), 'all agreeing');
+    await until(() => sentinels.primary !== undefined, 'the primary to be known');
+    await until(() => sentinels.agree(), 'all to agree');
     const former = sentinels.primary;
     // The test process runs on none of the machines, so it can still reach all of them.
     machines.partition([0]);
-    await until(() => sentinels.primary !== former, 'another being named');
+    await until(() => sentinels.primary !== former, 'another to be named');
     expect(sentinels.failovers).toBe(1);
     const { primary } = sentinels;
     const words = await machines
@@ -214,11 +214,11 @@ test.skipIf(process.platform !== 'linux')(
       .call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'cp-flags');
     expect(words).toEqual([former?.host, String(former?.port)]);
     // That sentinel is out of date, and the others outvote it.
-    await until(() => sentinels.agree(), 'the others agreeing');
+    await until(() => sentinels.agree(), 'the others to agree');
     expect(sentinels.primary).toBe(primary);
     machines.heal();
-    await until(machines.knowEachOther, 'the sentinels knowing each other');
-    await until(machines.inStep, 'the replicas being in step');
+    await until(machines.knowEachOther, 'the sentinels to know each other');
+    await until(machines.inStep, 'the replicas to be in step');
     // While one sentinel runs a failover, no answer about the primary is certain. The command is refused while this
     // sentinel still sees the previous primary. If the failover ends before all sentinels have been asked, the loop
     // starts another.
@@ -228,6 +228,6 @@ test.skipIf(process.platform !== 'linux')(
         .call('SENTINEL', 'FAILOVER', 'cp-flags')
         .catch(() => undefined);
       return begun === 'OK' && !(await sentinels.agree());
-    }, 'the primary being doubtful');
+    }, 'the primary to be in doubt');
   },
 );

@@ -49,7 +49,7 @@ describe.concurrent('a connection', () => {
       proxy.mute(way);
       const read = startStopwatch();
       expect(await outcome(redis.set(`mute:${way}`, '1'))).toBe('refused');
-      await until(() => redis.status === 'ready', 'the connection being replaced');
+      await until(() => redis.status === 'ready', 'the connection to be replaced');
       expect(read()).toBeLessThan(REPLACED_WITHIN_MS);
       expect(await id()).not.toBe(before);
       // The command is sent only once: if it was lost on its way, it is not sent again.
@@ -66,7 +66,7 @@ describe.concurrent('a connection', () => {
     await until(() => proxy.accepted() >= 2);
     proxy.healNewOnes();
     const read = startStopwatch();
-    await until(() => redis.status === 'ready', 'the connection being replaced');
+    await until(() => redis.status === 'ready', 'the connection to be replaced');
     expect(read()).toBeLessThan(REPLACED_WITHIN_MS);
     await stop();
   });
@@ -75,7 +75,7 @@ describe.concurrent('a connection', () => {
     const { proxy, redis, id, stop } = await connectByProxy();
     const before = await id();
     proxy.mute('both', { newOnes: true });
-    await until(() => proxy.accepted() >= 2, 'a new connection being tried');
+    await until(() => proxy.accepted() >= 2, 'a new connection to be tried');
     expect(redis.status).toBe('ready');
     proxy.healNewOnes();
     await until(async () => (await id().catch(() => before)) !== before, 'the replacement');
@@ -88,7 +88,7 @@ describe.concurrent('a connection', () => {
     // With two commands waiting, the repeated answer to the first would be taken for the answer to the second.
     proxy.repeatNext();
     await Promise.all([redis.get('a'), redis.get('b')]);
-    await until(() => proxy.accepted() > 1, 'the connection being replaced');
+    await until(() => proxy.accepted() > 1, 'the connection to be replaced');
     await until(() => redis.status === 'ready');
     expect(await id()).not.toBe(before);
     expect(await redis.echo('asked')).toBe('asked');

@@ -47,7 +47,7 @@ async function keepLate(
   });
   verifier.onChange(({ problem, detail }) => void (problem && said.push(detail)));
   late = verifier;
-  await until(() => replies.held.length > 0, 'the reply being kept back');
+  await until(() => replies.held.length > 0, 'the reply to be kept back');
   return {
     said,
     async release(): Promise<void> {
@@ -73,11 +73,11 @@ test('events that are recorded, known and sealed while a worker waits do not loo
     () => sealed,
   );
   for (let i = 0; i < 3; i++) await t.store.appendEvent(event());
-  await until(() => (t.anchor.auditNumbers()[SYSTEM] ?? 0) > 3, 'the other worker knowing of them');
+  await until(() => (t.anchor.auditNumbers()[SYSTEM] ?? 0) > 3, 'the other worker to know of them');
   const known = t.anchor.auditNumbers();
   sealed = known;
   await keeping.release();
-  await until(() => keeping.verifier.state.opened, 'the store being open to it');
+  await until(() => keeping.verifier.state.opened, 'the store to be open to it');
   expect(keeping.said).toEqual([]);
   expect(t.anchor.auditNumbers()[SYSTEM]).toBeGreaterThanOrEqual(known[SYSTEM] ?? 0);
   expect(await t.store.isOpen()).toBe(true);
@@ -132,6 +132,6 @@ test('a file loaded by another process while a worker verifies does not close th
     ledger: { sequence: 1, sha256: '0', code: 'CPF02', acknowledgement: '{}' },
   });
   await keeping.release();
-  await until(() => keeping.verifier.state.opened, 'the store being open');
+  await until(() => keeping.verifier.state.opened, 'the store to be open');
   expect(keeping.said).toEqual([]);
 });

@@ -46,7 +46,7 @@ beforeEach(async () => {
   await second.replicate(first);
   await createStore(first.admin, anchor).createDataset('live', 'test');
   // The dataset counts only once a replica that may be promoted has it; `cp-flags init` waits for that too.
-  await until(async () => (await first.admin.wait(1, 1_000)) === 1, 'the replica having it');
+  await until(async () => (await first.admin.wait(1, 1_000)) === 1, 'the replica to have it');
 });
 afterEach(async () => {
   for (const end of ending.toReversed()) await end();
@@ -140,7 +140,7 @@ const isAnswered = async (look: () => Promise<LookupResult>): Promise<boolean> =
   (await look()).kind === 'not-flagged';
 /** Waits for an answer: on a busy machine the store may be unready for a moment, or a replica slow to acknowledge. */
 const answered = (look: () => Promise<LookupResult>): Promise<void> =>
-  until(() => isAnswered(look), 'a lookup being answered');
+  until(() => isAnswered(look), 'a lookup to be answered');
 
 async function openedOn(server: TestRedisServer, username?: string) {
   const verifier = await keep(server, username);
@@ -161,7 +161,7 @@ test('a lookup is on the replica before it is answered', async () => {
     const of = asked.filter((_, i) => results[i]?.kind === 'not-flagged');
     answers.push(...of);
     return of.length === asked.length;
-  }, 'all of them being answered');
+  }, 'all of them to be answered');
   await first.kill();
   const kept = await eventsOf(createStore(second.admin, anchor));
   const ids = kept.flatMap((event) => ('auditId' in event ? event.auditId : []));
@@ -172,7 +172,7 @@ test('nothing is answered without a replica, and answers resume without help onc
   const { readiness, look } = await openedOn(first);
   await second.promote();
   expect(await isAnswered(look)).toBe(false);
-  await until(() => !readiness.open, 'lookups ending');
+  await until(() => !readiness.open, 'lookups to end');
   await until(
     () => said(readiness).includes('0 of 1 replicas are attached'),
     'the sentence that says why',
@@ -198,7 +198,7 @@ test('a stalled replica makes lookups could-not-check, and none is answered mean
 test('a replica that does not write to disk at once does not count, and the message says what to set', async () => {
   const { readiness, look } = await openedOn(first);
   await second.admin.config('SET', 'appendfsync', 'everysec');
-  await until(() => !readiness.open, 'lookups ending');
+  await until(() => !readiness.open, 'lookups to end');
   expect(await isAnswered(look)).toBe(false);
   await until(
     () => said(readiness).includes(`Replica 127.0.0.1:${second.port}: set \`appendfsync always\`.`),
@@ -211,7 +211,7 @@ test('a replica that does not write to disk at once does not count, and the mess
 test('a replica without an append-only file does not count, and the message says what to set', async () => {
   const { readiness } = await openedOn(first);
   await second.admin.config('SET', 'appendonly', 'no');
-  await until(() => !readiness.open, 'lookups ending');
+  await until(() => !readiness.open, 'lookups to end');
   await until(() => said(readiness).includes('set `appendonly yes`'), 'the sentence');
   expect(readiness.open).toBe(false);
 });
@@ -261,7 +261,7 @@ describe('without a worker', () => {
   test('lookups continue with a replica that stalled when the worker was lost', async () => {
     const { verifier, readiness, look } = await openedOn(first);
     second.signal('SIGSTOP');
-    await until(async () => !(await isAnyFit()), 'the worker reporting it');
+    await until(async () => !(await isAnyFit()), 'the worker to report it');
     await endWorker(verifier);
     second.signal('SIGCONT');
     expect(await readiness.whenOpen(WAIT_MS), said(readiness)).toBe(true);
@@ -273,7 +273,7 @@ describe('without a worker', () => {
     const nowhere = await startRedisServer();
     await nowhere.stop();
     await keep(first, undefined, ({ host }) => connectTo({ host, port: nowhere.port }));
-    await until(async () => !(await isAnyFit()), 'the worker reporting it');
+    await until(async () => !(await isAnyFit()), 'the worker to report it');
     await readiness.refresh();
     await answered(look);
     await until(
@@ -282,14 +282,14 @@ describe('without a worker', () => {
     );
     await second.admin.config('SET', 'appendfsync', 'everysec');
     await second.admin.config('SET', 'appendfsync', 'always');
-    await until(() => !readiness.open, 'lookups ending');
+    await until(() => !readiness.open, 'lookups to end');
   });
 
   test('lookups continue until the settings of a replica are changed, and resume with a worker', async () => {
     const { readiness, look } = await workerGone();
     await second.admin.config('SET', 'appendfsync', 'everysec');
     await second.admin.config('SET', 'appendfsync', 'always');
-    await until(() => !readiness.open, 'lookups ending');
+    await until(() => !readiness.open, 'lookups to end');
     await until(() => said(readiness).includes('it may have changed since'), 'the sentence');
     expect(await isAnswered(look)).toBe(false);
     await keep(first);
@@ -301,7 +301,7 @@ describe('without a worker', () => {
     const third = await startRedisServer();
     ending.push(() => third.stop());
     await third.replicate(first);
-    await until(() => !readiness.open, 'lookups ending');
+    await until(() => !readiness.open, 'lookups to end');
     await third.stop();
     await keep(first);
     expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
@@ -364,7 +364,7 @@ describe('a promoted replica', () => {
   test('opens without help if it had everything when the former primary ended', async () => {
     const { verifier, readiness, look, lookups } = await openedOn(first);
     for (let i = 0; i < 3; i++) await answered(look);
-    await until(() => anchor.acknowledged() !== undefined, 'the worker noting what replicas have');
+    await until(() => anchor.acknowledged() !== undefined, 'the worker to note what replicas have');
     await verifier.stop();
     await readiness.stop();
     await lookups.idle();
@@ -387,7 +387,7 @@ describe('a promoted replica', () => {
 
   test('opens without help if it was promoted just as the store was first opened', async () => {
     const verifier = await keep(first);
-    await until(async () => (await first.admin.get(keys.open)) !== null, 'the store being opened');
+    await until(async () => (await first.admin.get(keys.open)) !== null, 'the store to be opened');
     expect(anchor.acknowledged()).toBeDefined();
     await swap();
     await verifier.stop();
@@ -398,7 +398,7 @@ describe('a promoted replica', () => {
   test('opens after all its data is compared if a restart made it forget which server it copied', async () => {
     const { verifier, readiness, look } = await openedOn(first);
     await answered(look);
-    await until(() => anchor.acknowledged() !== undefined, 'the worker noting what replicas have');
+    await until(() => anchor.acknowledged() !== undefined, 'the worker to note what replicas have');
     await verifier.stop();
     await readiness.stop();
     await second.promote();
@@ -419,12 +419,12 @@ describe('a promoted replica', () => {
     const third = await startRedisServer();
     ending.push(() => third.stop());
     await third.replicate(first);
-    await until(() => readiness.open, 'lookups going on');
+    await until(() => readiness.open, 'lookups to continue');
     const before = anchor.acknowledged();
     await answered(look);
     await until(
       () => anchor.acknowledged()?.heartbeat !== before?.heartbeat,
-      'the worker noting what replicas have',
+      'the worker to note what replicas have',
     );
     await verifier.stop();
     await readiness.stop();
@@ -432,7 +432,7 @@ describe('a promoted replica', () => {
     await first.start();
     await first.replicate(second);
     const after = await keep(second);
-    await until(() => after.state.problem, 'the verifier refusing it');
+    await until(() => after.state.problem, 'the verifier to refuse it');
     expect(after.state.detail).toContain('cp-flags confirm promotion');
     const { readiness: closed } = await openLookups(second);
     await closed.refresh();
@@ -444,7 +444,7 @@ describe('single mode', () => {
   test('answers without a replica by order of a named person, shows in the status, and ends once the replica is back', async () => {
     const { readiness, look } = await openedOn(first);
     await second.promote();
-    await until(() => !readiness.open, 'lookups ending');
+    await until(() => !readiness.open, 'lookups to end');
     const alone = await connect(first, true);
     expect(await orderSingleMode(alone, anchor, 1, NAMED)).toBe(true);
     expect(await orderSingleMode(alone, anchor, 1, NAMED)).toBe(false);
@@ -452,7 +452,7 @@ describe('single mode', () => {
     await answered(look);
     expect(said(readiness)).toMatch(/Single mode since .* ordered by A\. Example/);
     await second.replicate(first);
-    await until(() => !said(readiness).includes('Single mode'), 'single mode ending on its own');
+    await until(() => !said(readiness).includes('Single mode'), 'single mode to end on its own');
     await answered(look);
     const events = await createStore(first.admin, anchor).readEvents('system');
     expect(events.map(({ type }) => type)).toEqual(
@@ -462,7 +462,7 @@ describe('single mode', () => {
 
   test('leaves no replica that could be promoted without a named person’s confirmation', async () => {
     const { verifier, readiness, look } = await openedOn(first);
-    await until(() => anchor.acknowledged() !== undefined, 'the worker noting what replicas have');
+    await until(() => anchor.acknowledged() !== undefined, 'the worker to note what replicas have');
     expect(await orderSingleMode(await connect(first, true), anchor, 1, NAMED)).toBe(true);
     await until(() => said(readiness).includes('Single mode'), 'single mode');
     await answered(look);
@@ -471,7 +471,7 @@ describe('single mode', () => {
     await first.kill();
     await second.promote();
     const after = await keep(second);
-    await until(() => after.state.problem, 'the verifier refusing it');
+    await until(() => after.state.problem, 'the verifier to refuse it');
     expect(after.state.detail).toContain('cp-flags confirm promotion');
   });
 
@@ -497,7 +497,7 @@ describe('Redis users, which are not replicated,', () => {
       if (rules.length > 0) await users(second, ...rules);
       await until(() => servers(opened).includes('cpf-lookup'), 'the sentence');
       expect(servers(opened)).toContain(`Replica 127.0.0.1:${second.port} has other rights`);
-      await until(() => opened.readiness.open, 'lookups going on');
+      await until(() => opened.readiness.open, 'lookups to continue');
       await users(second, '>one', '+get', '~a');
       await until(() => servers(opened) === 'All replicas are fit to take over.', 'it to pass');
     }

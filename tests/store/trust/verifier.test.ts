@@ -61,18 +61,18 @@ test('a worker that keeps the store closed for missing events counts as alive, a
   const { admin } = t;
   await t.adminStore.createDataset('demo', 'test');
   const verifier = await t.keep();
-  await until(() => verifier.state.opened, 'the store opening');
+  await until(() => verifier.state.opened, 'the store to open');
   const readiness = watchStore(await t.connect('lookup'));
   const is = (name: string) => readiness.checks().find((check) => check.name === name);
   await admin.del(keys.audit('system'));
-  await until(() => is('opened')?.detail === READINESS.eventsMissing, 'the store being closed');
+  await until(() => is('opened')?.detail === READINESS.eventsMissing, 'the store to be closed');
   // As if the store had been closed for longer than a sign of life counts.
   const longAgo = Date.now() - 3_600_000;
   await admin.set(keys.heartbeat, longAgo);
   const said = async (): Promise<{ at: number }> =>
     JSON.parse((await admin.hget(keys.dataset, DURABILITY_FIELD)) ?? '{}') as { at: number };
   const { at } = await said();
-  await until(async () => (await said()).at > at, 'the worker looking again');
+  await until(async () => (await said()).at > at, 'the worker to look again');
   await readiness.refresh();
   expect(is('worker')).toMatchObject({ ok: true, detail: READINESS.worker });
   expect(is('opened')?.ok).toBe(false);
@@ -129,9 +129,9 @@ test('a store whose clock was ahead and has been corrected opens once a named pe
   const readiness = watchStore(lookup, { clock: () => Date.now() + aheadSeconds * 1_000 });
   const clockSays = (): string =>
     readiness.checks().find(({ name }) => name === 'clock')?.detail ?? '';
-  await until(() => clockSays().includes('less than a second apart'), 'the clock being ahead');
+  await until(() => clockSays().includes('less than a second apart'), 'the clock to be ahead');
   aheadSeconds = 0;
-  await until(() => clockSays().includes('cp-flags confirm clock'), 'the clock being put back');
+  await until(() => clockSays().includes('cp-flags confirm clock'), 'the clock to be put back');
 
   const verifier = await t.keep();
   await verifier.look();
@@ -168,7 +168,7 @@ test('a demo, or a live data folder last alive yesterday, opens without help, on
     t.anchor.rememberClock(Date.now() - ago);
     const verifier = await t.keep();
     const one = t;
-    await until(() => verifier.state.opened, 'the store opening');
+    await until(() => verifier.state.opened, 'the store to open');
     const opened = (await one.adminStore.readEvents('system')).find(
       ({ type }) => type === 'store-opened',
     );
@@ -200,7 +200,7 @@ test('a worker that has been replaced neither closes the store for events it doe
   t = await startTestStore();
   await t.adminStore.createDataset('live', 'test');
   const first = await t.keep();
-  await until(() => first.state.opened, 'the store opening');
+  await until(() => first.state.opened, 'the store to open');
   await first.stop();
   const redis = await t.connect('worker');
   async function work() {
@@ -236,7 +236,7 @@ async function keptOpen() {
   await t.adminStore.createDataset('live', 'test');
   let numbers: readonly number[] = [];
   const right = await t.keep(undefined, () => ({ id: 'the log', size: 0, numbers }));
-  await until(() => right.state.opened, 'the store opening');
+  await until(() => right.state.opened, 'the store to open');
   const streams = createAuditStreams(await t.connect('worker'));
   await streams.claim('the log');
   numbers = await streams.numbers();
@@ -260,7 +260,7 @@ test('a lone worker with another AUDIT_DIR says so, and not that events are miss
   await right.stop();
   const wrong = await t?.keep(undefined, () => ({ id: 'another', size: 0, numbers: [] }));
   const isShut = async () => (await t?.admin.get('cpf:open'))?.startsWith('closed') === true;
-  await until(isShut, 'the store being shut');
+  await until(isShut, 'the store to be closed');
   expect(wrong?.state.detail).toContain('Set AUDIT_DIR to the folder of that log');
   expect(await t?.admin.get('cpf:open')).toContain('Set AUDIT_DIR to the folder of that log');
 });

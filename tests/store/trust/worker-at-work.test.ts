@@ -10,7 +10,7 @@ test('a store that a lost worker has left open is not taken for one that a worke
   t = await startTestStore();
   await t.adminStore.createDataset('demo', 'test');
   const worker = await t.keep();
-  await until(() => worker.state.opened, 'the store opening');
+  await until(() => worker.state.opened, 'the store to open');
   expect(await isWorkerAtWork(t.admin)).toBe(true);
   await worker.stop();
   expect([await isOpen(t.admin), await isWorkerAtWork(t.admin)]).toEqual([true, false]);
