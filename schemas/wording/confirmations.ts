@@ -25,7 +25,7 @@ export const CONFIRMED = {
     apart: (apartMs: number) =>
       `The clocks of this machine and of Redis are ${durationText(apartMs)} apart. Set both by a time server first.`,
     done: (newest: string) =>
-      `Confirmed. What was loaded while the clock was ahead seems newer than it is until ${newest}: have every authority send its newest file. ${VERIFIED}`,
+      `Confirmed. Until ${newest}, what was loaded while the clock was ahead seems newer than it is: have every authority send its newest file. ${VERIFIED}`,
   },
   gap: {
     noLog: 'There is no audit log yet.',
@@ -36,7 +36,7 @@ export const CONFIRMED = {
       `Redis is older than the log (${stream}), which a gap cannot explain: stop the service and restore Redis from its last good copy.`,
     nothing: 'No events are missing between the log and Redis: there is no gap.',
     beyond: (here: number, sealed: number) =>
-      `From now on this log seals the events, with ${counted(here, 'event')}. ${figure(sealed)} were sealed in the copy of it that is lost.`,
+      `From now on this log seals the events. It has ${counted(here, 'event')}; ${figure(sealed)} were sealed in the copy that is lost.`,
     events: (from: number, to: number, stream: string) =>
       from === to
         ? `Accepted: event ${from} of ${stream} is lost.`

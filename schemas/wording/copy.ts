@@ -27,11 +27,11 @@ export const COPY = {
   expires: (place: string) =>
     `The bucket of the second copy in ${place} has a lifecycle rule that deletes its objects. Remove the rule, or leave out AUDIT_COPY's prefix. ${WAITS}`,
   expiryUnknown: (place: string) =>
-    `Whether the bucket of the second copy in ${place} has a lifecycle rule that deletes its objects cannot be read. Allow s3:GetLifecycleConfiguration.`,
+    `The service may not read whether the bucket of the second copy in ${place} has a lifecycle rule that deletes its objects. Allow s3:GetLifecycleConfiguration.`,
   expiryNotSaid: (place: string, status: number) =>
-    `Whether the bucket of the second copy in ${place} has a lifecycle rule that deletes its objects could not be read (status ${status}), so it is not known. The service asks again within a minute.`,
+    `The service could not read whether the bucket of the second copy in ${place} has a lifecycle rule that deletes its objects (status ${status}), so this is not known. It asks again within a minute.`,
   listsLate: (place: string) =>
-    `${place} does not list what it has had for some time. Nothing is missing, because what counts is asked for by its name. Use a server whose listings are complete at once: a worker takes over faster, and nothing stays past the retention.`,
+    `${place} does not list objects that it has had for some time. Nothing is missing, because the service asks for what counts by its name. Use a server whose listings are complete at once: a worker then takes over faster, and nothing stays past the retention.`,
   otherLog: (place: string) =>
     `${place} holds the copy of another audit log. Set AUDIT_COPY to the copy of this one, or to an empty place.`,
   differs: (place: string, size: number) =>
@@ -58,7 +58,7 @@ export const COPY = {
   stateNotSigned: (place: string, name: string) =>
     `${name} in ${place} is not signed with the audit key of this worker, so nothing is taken over from it. If the workers have different files in AUDIT_KEY_FILE, give each the same. Otherwise somebody else has written it, or a worker of an earlier version: start the worker that was running last, in this version, and it signs its own state again. If that cannot be done, keep the copy for the investigation, and put back what a worker last wrote there.`,
   stateOlder: (place: string, name: string) =>
-    `What is in ${place} under ${name} is older than what was there once, so nothing is taken over from it: files or held records would be lost. Start the worker that was running last, which copies its state again. If that cannot be done, keep the copy for the investigation, and put back the newest version of each object there. If there is none, a named person can go on with what is there, and what came after it is missing: cp-flags audit copy accept-older.`,
+    `What is in ${place} under ${name} is older than what was there before, so nothing is taken over from it: files or held records would be lost. Start the worker that was running last, which copies its state again. If that cannot be done, keep the copy for the investigation, and put back the newest version of each object there. If there is none, a named person can continue with what is there, without what came after it: cp-flags audit copy accept-older.`,
   noState: 'The second copy has no state of a worker.',
   acceptedOlder: (epoch: number, at: string) =>
     `Accepted: the next worker takes over the state of worker ${epoch} as it was at ${at}. Files acknowledged since then are compared with Redis when the store opens; held records and notices since then are missing, so ask each authority.`,
@@ -68,10 +68,10 @@ export const COPY = {
   stateNotKept: (why: string) =>
     `What a worker needs to take over is not in the second copy. ${why} Files are not loaded until it is.`,
   stateLeft: (place: string, names: readonly string[]) =>
-    `An earlier worker kept ${names.join(', ')} in ${place}, for which there is no place here: it stays there for a worker that has one. What begins with mesh is of the mailbox that it names, or of the only one where it names none, and MESH_MAILBOX here is not that one: if it is still in use, answers may wait there, so start a worker for which it is set. Anything else is of a later version: update this worker.`,
+    `An earlier worker kept ${names.join(', ')} in ${place}. This worker has no place for it, so it stays there for a worker that has one. What begins with mesh belongs to the mailbox that it names, or to the only mailbox if it names none. MESH_MAILBOX here is not that mailbox. If that mailbox is still in use, answers may wait there: start a worker with that MESH_MAILBOX. Anything else is from a later version: update this worker.`,
   standingBy: 'Another worker is running. This one stands by and follows the second copy.',
   cannotTake: (fault: string) =>
-    `This worker stands by: whether another one is running cannot be found out (${fault}). The service is retrying.`,
+    `This worker stands by, because it cannot find out whether another one is running (${fault}). The service is retrying.`,
   tookOver: (epoch: number) => `This worker has taken up its work (number ${epoch}).`,
   single: (by: string, at: string) =>
     `The audit log has one copy only, by order of ${by} since ${at}. Once the second one is back, end it: cp-flags audit copy require.`,

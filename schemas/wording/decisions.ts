@@ -46,7 +46,7 @@ export const FILE_REMARKS = {
   contactUnknown: (hint: string) =>
     `${hint} If one is held, it stays; an authority's first file would be refused.`,
   storeDiffers: (expected: number, held: number) =>
-    `After this load the store does not hold what it should for this authority (${figure(expected)} rows expected, ${figure(held)} held). The authority counts as not up to date until a full refresh is loaded of which no record is refused. Tell the operator of the service; the file itself is in order.`,
+    `After this load the store does not hold what it should for this authority (${figure(expected)} rows expected, ${figure(held)} held). The authority counts as not up to date until a full refresh is loaded without a refused record. Tell the operator of the service; the file itself is in order.`,
   refusedAfterDifference:
     'Plans of this authority were lost here before. Some records of this full refresh are refused, and a lost plan may be among them, so the authority still counts as not up to date. Correct these records and send another full refresh. If none of them is a plan that should be held, tell the operator of the service.',
 } as const;

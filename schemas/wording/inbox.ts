@@ -26,7 +26,7 @@ export const INBOX = {
   passedOver:
     'By its name it is hidden or still being transferred, so it is not taken. If it is whole, rename it; otherwise remove it.',
   describedLater:
-    'Its description, a file of its name that ends in .json, is here and cannot be taken yet, so the file waits for it. Put the description itself here, or remove what has its name.',
+    'Its description, the .json file with its name, is here but cannot be taken yet, so the file waits for it. Put the description itself here, or remove what has that name.',
   noFile: (is: string) =>
     `It is ${is}, and only files are taken. Put the file itself here, and remove this.`,
   notLookedAt: 'something that cannot be looked at',

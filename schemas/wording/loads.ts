@@ -8,7 +8,7 @@ export const LOAD_FAILED = {
   notVerified:
     'The store has not been verified since Redis last started, so nothing was changed. A process with role all or worker verifies it: see `cp-flags status`, then do this again.',
   clocksApart: (duration: string) =>
-    `The clocks of this machine and of Redis are ${duration} apart, so it cannot be said which children are 18 and which plans are over. Nothing was changed. Set both clocks by a time server, then do this again.`,
+    `The clocks of this machine and of Redis are ${duration} apart, so the service cannot tell which children are 18 and which plans are over. Nothing was changed. Set both clocks by a time server, then do this again.`,
   notReadable: (fault: string) => `The file could not be read (${fault}).`,
   nothingChanged: (why: string) => `${why} Nothing was changed.`,
   willResume: (why: string) =>
@@ -33,23 +33,23 @@ export const LOAD_FAILED = {
   fullRefreshNeeded: (number: number, authority: string) =>
     `File ${number} of authority ${authority} was cut short, so only a part of it is held, and a new numbering has begun since. Only a full refresh brings the authority up to date.`,
   differs: (number: number, authority: string) =>
-    `After ${number < 0 ? 'the last file' : `file ${number}`} of authority ${authority} the store did not hold what had been loaded, so plans may be missing. Find out why. Only a full refresh of which no record is refused brings the authority up to date.`,
+    `After ${number < 0 ? 'the last file' : `file ${number}`} of authority ${authority} the store did not hold what had been loaded, so plans may be missing. Find out why. Only a full refresh without a refused record brings the authority up to date.`,
   refusedAfterDifference: (number: number, authority: string) =>
     `The store had lost plans of authority ${authority}. Full refresh ${number} was loaded, but some of its records were refused, and a lost plan may be among them. The authority corrects these records and sends another full refresh. If none of them is a plan that should be held, a named person who has asked the authority runs cp-flags authority confirm-plans --full-refresh ${number}.`,
   nothingToConfirm: (authority: string) =>
-    `Nothing of authority ${authority} waits to be confirmed. Nothing was changed.`,
+    `Authority ${authority} has nothing that waits to be confirmed. Nothing was changed.`,
   otherRefresh: (authority: string, number: number) =>
     `Full refresh ${number} of authority ${authority} is the one that counts, and records of it were refused. Ask the authority about these. Nothing was changed.`,
   numberingOvertaken: (authority: string) =>
     `A file of authority ${authority} was loaded meanwhile. Nothing was changed.`,
   refreshFirst: (authority: string) =>
-    `Authority ${authority} has to send a full refresh first, since what the store has lost is not known. Nothing was changed.`,
+    `Authority ${authority} has to send a full refresh first, because it is not known what the store has lost. Nothing was changed.`,
   actGivenUp: (authority: string) =>
     `A person at authority ${authority} was changing something about one child. The change was cut short, and Redis has lost it. None of it was done, and it was given up. Ask the authority to look at its withdrawals and protected children, and to do it again. cp-flags status names what it may still hide.`,
   withdrawalLost: (authority: string) =>
-    `A withdrawal of authority ${authority} was cut short, and Redis has lost it, and more of what it held. Stop the service and restore Redis from its last good copy.`,
+    `A withdrawal of authority ${authority} was cut short. Redis has lost it, and other data too. Stop the service and restore Redis from its last good copy.`,
   restrictionLost: (authority: string) =>
-    `Authority ${authority} was changing something that it keeps back about a child. The change was cut short, and Redis has lost it, and more of what it held. Stop the service and restore Redis from its last good copy.`,
+    `Authority ${authority} was changing something that it keeps back about a child. The change was cut short. Redis has lost it, and other data too. Stop the service and restore Redis from its last good copy.`,
   earlierFailed: (name: string, earlier: string) =>
     `${name} was not loaded, because ${earlier} of the same authority could not be. Nothing of it was changed.`,
   waitsToBeTraced: (number: number, authority: string) =>
@@ -88,7 +88,7 @@ export const PDS = {
     `${detail} ${records === 1 ? '1 record' : `${records} records`} of ${files === 1 ? '1 file' : `${files} files`} ${records === 1 ? 'waits' : 'wait'} to be traced, the oldest since ${since}, and ${records === 1 ? 'is' : 'are'} loaded automatically.`,
   /** For the Caldicott Guardian. */
   sensitiveAlert: (auditId: string, authorities: readonly string[]) =>
-    `The record of a child or mother of whom ${authorities.join(', ')} ${authorities.length === 1 ? 'holds' : 'hold'} a plan has become sensitive. The flag is still shown; nobody is shown who has looked. The council was informed. The NHS number is in the audit: event ${auditId}. Agree with the council whether the plan is to stay.`,
+    `The record of a child or mother has become sensitive, and ${authorities.join(', ')} ${authorities.length === 1 ? 'holds' : 'hold'} a plan for this person. The flag is still shown; nobody is shown who has looked. The council was informed. The NHS number is in the audit: event ${auditId}. Agree with the council whether the plan is to stay.`,
   well: 'PDS answered.',
   lastAsked: (detail: string, at: string) => `${detail} It was last asked at ${at}.`,
   notAsked: 'PDS has not been asked yet.',

@@ -69,7 +69,7 @@ export const MESH = {
   pairOfOtherMailbox: 'It is in the outbox and is not from MESH_MAILBOX, so it is left.',
   dataGone: 'Its data has been removed from the folder sending.',
   answerLost: (fault: string) =>
-    `Whether MESH has taken it is not known (${fault}). MESH is asked.`,
+    `It is not known whether MESH has taken it (${fault}). MESH is asked.`,
   severalUnderOneId: 'MESH has several messages under its local id, so it was sent at least once.',
   trackingNotUnderstood: (status: number) =>
     `MESH was asked about it and gave an answer that cannot be understood (${status}).`,

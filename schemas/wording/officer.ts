@@ -416,7 +416,7 @@ export const OFFICER_SEAL = {
     'Every event is read and compared with what was signed. Lookups are still answered while this runs.',
   key: 'Download the public key',
   keyThen:
-    'This file is needed to check a checkpoint or a proof. It is not secret. Download it now, and give it to people who may have to check the record one day. A key that they have had for long shows more than one that is downloaded after something went wrong.',
+    'This file is needed to check a checkpoint or a proof. It is not secret. Download it now, and give it to people who may have to check the record one day. A key that they have had for a long time proves more than one that is downloaded after something went wrong.',
   noKey: 'This process does not have the key',
   noKeyThen: 'Ask the team that runs this service for the public key.',
   checkpoint: 'Download the checkpoint',
@@ -470,9 +470,9 @@ export const OFFICER_PROOF = {
   keyRetired: (time: string) =>
     `This service stopped signing with it on ${time}. Somebody who got hold of it could have signed later.`,
   noTime:
-    'No witness says. A checkpoint has no time of its own, so only the event itself says when it happened.',
+    'No witness says when. A checkpoint has no time of its own, so only the event itself says when it happened.',
   existedAt: (time: string) =>
-    `It existed at ${time}, as a witness says. A checkpoint has no time of its own.`,
+    `A witness says that it existed at ${time}. A checkpoint has no time of its own.`,
   at: (time: string) => `at ${time} by its own clock`,
   noWitnesses: 'This service has no outside witnesses.',
   notWitnessed: 'No outside witness that this service knows has cosigned this checkpoint.',
@@ -520,7 +520,7 @@ export const OFFICER_HOLDS = {
   caption: 'Holds in force',
   columns: { since: 'Since', by: 'Set by', why: 'Reason for the hold', act: 'Action' },
   begin: 'Keep every event from now on',
-  beginThen: 'A hold brings back nothing that is deleted already.',
+  beginThen: 'A hold does not bring back what is already deleted.',
   begun: 'The hold is in force. Nothing is deleted until it is ended.',
   end: 'End this hold',
   endLast:
@@ -544,7 +544,7 @@ export const OFFICER_BY_COMMAND = {
   gap: 'Accept that events are lost',
   noGap: 'No events are missing between the store and the record.',
   gapThen:
-    'Only when neither the store nor the record can be brought back from a copy. The team finds that out on the machines. You decide with them. They then do it on a page of theirs, or by this command, and give your name.',
+    'This is done only when neither the store nor the record can be brought back from a copy. The team finds that out on the machines. You decide with them. They then do it on a page of theirs, or by this command, and give your name.',
   index: 'Make the index for searches again',
   indexed: (time: string) => `Searches cover everything that was recorded before ${time}.`,
   indexing: 'The index is being built, so a search may miss events.',

@@ -55,7 +55,7 @@ export const SEALING = {
     `events ${first} to ${last} of ${stream} are missing from Redis`,
   /** @param gap the first of them */
   gaps: (gap: string, others: number) =>
-    `The audit's numbers are not whole: ${gap}${others > 0 ? `, and ${others} others` : ''}. Nothing more is sealed. Stop the service and restore Redis from its last good copy; if there is none, a named person can continue with cp-flags audit accept-gap.`,
+    `The numbering of audit events is broken: ${gap}${others > 0 ? `, and ${others} others` : ''}. Nothing more is sealed. Stop the service and restore Redis from its last good copy; if there is none, a named person can continue with cp-flags audit accept-gap.`,
   notWritten: (fault: string, folder: string) =>
     `The audit log cannot be written (${fault}). Make room in ${folder}. Events wait in Redis; nothing is lost.`,
   failed: (fault: string) =>
@@ -89,7 +89,7 @@ export const WITNESSING = {
   upTo: (size: number) => `${size} entries are witnessed.`,
   noCosignature: 'its answer has no cosignature by the key that was set',
   contradicts: 'what it knows of the log contradicts what is here',
-  unsettled: 'it names one size after the other',
+  unsettled: 'it names another size each time',
   noProof: 'the files of the log do not lead to what it knows',
   /** @param size what the witness knows */
   contradicted: (name: string, size: number, ours: number) =>
@@ -182,20 +182,20 @@ export const BARRED_ALERT = {
 /** Whereabouts that a second council protects. */
 export const PROTECTED_TWICE = {
   summary: (auditId: string, council: string, first: string) =>
-    `Council ${council} protects where a child is looked up that council ${first} has protected for longer. Only ${first} is told where. Neither was told the other’s name, which may say where the child is. Find out why: ${council} may have good reason, or somebody there may be looking for the child. The audit has the number, under the id ${auditId}.`,
+    `Council ${council} protects where a child is looked up. Council ${first} has protected this child for longer. Only ${first} is told where. Neither was told the other’s name, which may say where the child is. Find out why: ${council} may have good reason, or somebody there may be looking for the child. The audit has the number, under the id ${auditId}.`,
 } as const;
 
-/** Looks at protected children of which no council is told the place. */
+/** Looks at protected children whose place no council is told. */
 export const PLACE_UNTOLD = {
   summary: (auditId: string, first: string) =>
-    `A child was looked up whose whereabouts council ${first} protects, and before any other council. ${first} has no plan of the child that is shown any more, so it was not notified, and no other council was told where. Ask ${first} whether its protection is to end: then the next council that protects the child is told of later looks. Decide whether anybody has to know the place of this one. The audit has it, under the id ${auditId}.`,
+    `A child was looked up. Council ${first} protects the child’s whereabouts, and did so before any other council. No plan of ${first} for the child is shown any more, so ${first} was not notified. No other council was told where. Ask ${first} whether its protection should end: then the next council that protects the child is told of later looks. Decide whether anybody has to know the place of this look. The audit has it, under the id ${auditId}.`,
 } as const;
 
 /** Entries of the log that are events of a type, or with a word, that this version does not know. */
 export const UNKNOWN_ENTRIES = {
   none: 'Every entry that was sealed lately is of a type that this version knows.',
   some: (count: number) =>
-    `${counted(count, 'entry', 'entries')} sealed lately, of a type or with a word that this version does not know: searches show them as unreadable. During an upgrade a newer process wrote them; start its worker. If no newer process runs, somebody else writes to Redis: see the alert ForeignWrites.`,
+    `${counted(count, 'entry', 'entries')} sealed lately ${count === 1 ? 'has' : 'have'} a type or a word that this version does not know. Searches show them as unreadable. During an upgrade a newer process wrote them; start its worker. If no newer process runs, somebody else writes to Redis: see the alert ForeignWrites.`,
   found:
     'sealed entries are of a type or with a word that this version does not know: a newer version wrote them, or somebody else',
 } as const;
@@ -296,7 +296,7 @@ export const SIGN_IN_PROVIDERS = {
   ahead: (seconds: number) => `its own is more than ${seconds} s ahead`,
   behind: (seconds: number) => `its own is more than ${seconds} s behind`,
   silent: 'no answer within 5 s',
-  notUnderstood: 'the answer is not one of OpenID Connect',
+  notUnderstood: 'the answer does not follow OpenID Connect',
   keysAway: 'from jwks_uri in its discovery document',
   status: (status: number) => `status ${status}`,
   says: (code: string) => `it answers ${code}; see clientId and the secret or key in SIGN_IN_FILE`,
@@ -312,7 +312,7 @@ export const SESSIONS = {
   unreadable: (code: string | undefined) =>
     `The list of ended sessions of the pages cannot be read from Redis (cpf:ended${code === undefined ? '' : `, ${code}`}). Until it can, every check on the pages is could-not-check and nobody can sign in.${code === undefined ? '' : ' This alone does not stop lookups of the API.'} See the alert SessionsUnknown.`,
   tooMany: (most: number, since: string) =>
-    `More than ${most} sessions of the pages ended, which no normal use does, and not all could be read. Everybody who signed in before ${since} must sign in again. See the alert SessionsUnknown.`,
+    `More than ${most} sessions of the pages ended, which never happens in normal use, and not all could be read. Everybody who signed in before ${since} must sign in again. See the alert SessionsUnknown.`,
   tooManyAhead: (most: number, since: string) =>
     `More than ${most} endings of sessions in Redis (cpf:ended) have a time in the future, which this service never writes. ${most} are put right each second. Everybody who signed in before ${since} must sign in again. See the alert SessionsUnknown.`,
 } as const;
@@ -359,7 +359,7 @@ export const OWN_DISK = {
   noAnswer:
     'The disk of DATA_DIR does not answer, so this process cannot keep refusals and undelivered answers while Redis is away, nor councils’ numbers. See whether it is still there.',
   notWritable: (code: string) =>
-    `This process cannot write into DATA_DIR (${code}), so refusals and undelivered answers are lost while Redis is away, and councils’ numbers are not kept. Make room on the disk, or look at its rights.`,
+    `This process cannot write into DATA_DIR (${code}), so refusals and undelivered answers are lost while Redis is away, and councils’ numbers are not kept. Make room on the disk, or correct the rights of the folder.`,
 } as const;
 
 export const TLS = {

@@ -23,7 +23,7 @@ export const COUNCIL_SETTINGS = {
   expected: 'Expected to send its plans',
   isExpected: 'Yes: lookups that find nothing count this council',
   notExpected:
-    'No: lookups do not count this council, though plans that it sends are shown. Once it is ready to send, expect it',
+    'No: lookups do not count this council, though plans that it sends are shown. Once it is ready to send, add it to the list',
   noList: 'No list is set',
   expectIt: 'Change which councils are expected',
   change: 'Change this council',
@@ -74,7 +74,7 @@ export const COUNCIL_SETTINGS = {
   done: {
     set: 'The change is made, and lookups use it within a second.',
     numbering: 'The numbering of this council’s files starts again.',
-    plans: 'It is on record that the council misses no plan.',
+    plans: 'It is recorded that no plan of the council is missing.',
   },
   overtaken:
     'Somebody else, or a file, changed this council while you were on the page. Your change was not made. This is what counts now.',
@@ -98,7 +98,7 @@ export const COUNCIL_SETTINGS = {
   plansWait:
     'What is held for this council is not what it sent, so plans may be missing. Ask it for a full refresh. Until that is loaded, it counts as not up to date.',
   plansThen: (number: number) =>
-    `The store had lost plans of this council, and records of the full refresh that followed (file ${number}) were refused. One of them may be the plan that was lost. Ask the council whether any refused record is of a plan that should be held. If one is, it corrects it and sends another full refresh. If none is, confirm it here: the council then counts as up to date again.`,
+    `The store had lost plans of this council, and records of the full refresh that followed (file ${number}) were refused. One of them may be the plan that was lost. Ask the council whether any refused record is of a plan that should be held. If one is, the council corrects it and sends another full refresh. If none is, confirm this here: the council then counts as up to date again.`,
   plansReason: 'Say who at the council told you so.',
   plansOvertaken:
     'A file of this council was loaded while you were on the page. Nothing was changed. Look at what it says now, and decide again.',
@@ -128,7 +128,7 @@ export const EXPECTED = {
     pilot: 'Answers say “a pilot in (area)”, and name the councils if there are at most 25.',
   },
   since: 'In force since',
-  sinceUnknown: 'An earlier version set it, so the audit alone says when',
+  sinceUnknown: 'An earlier version set it, so only the audit says when',
   digest: 'Digest',
   upToDate: 'Up to date',
   upToDateOf: (upToDate: number, expected: number) => `${figure(upToDate)} of ${figure(expected)}`,
@@ -188,7 +188,7 @@ export const EXPECTED = {
   joinsNever: (name: string) =>
     `${name} has sent nothing yet. Until its first file is loaded, every lookup that finds no plan says that it is out of date.`,
   allShrinks: (area: string) =>
-    `The list is said to have every council of ${area}. If one that leaves still has children there, answers will claim too much: set up a pilot instead.`,
+    `The list claims to have every council of ${area}. If one that leaves still has children there, answers will claim too much: set up a pilot instead.`,
   count: 'How many councils are then expected?',
   countHint: 'Enter the number, so that this is not done by accident.',
   submit: 'Change the list',

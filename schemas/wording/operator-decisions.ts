@@ -4,7 +4,7 @@ import { counted } from './counts.ts';
 
 export const DECISIONS = {
   title: 'What a named person decides',
-  lead: 'The store stays closed, or nothing is sealed, if to continue could lose something that nobody would notice. The first page then says so. Each of these pages says what happened, what is lost and what to check first.',
+  lead: 'If continuing could lose something without anybody noticing, the store stays closed or nothing is sealed. The first page then says so. Each of these pages says what happened, what is lost and what to check first.',
   /** What each is called. */
   titles: {
     promotion: 'A promoted replica',
@@ -93,12 +93,12 @@ export const DECISIONS = {
       beyond: (here: number, sealed: number) =>
         `The log here has ${counted(here, 'event')}. A worker had sealed ${sealed}: ${counted(sealed - here, 'sealed event')} would be lost.`,
       otherLog:
-        'Another log has sealed the events of this Redis. Whatever is in that log alone would no longer be continued.',
+        'Another log has sealed the events of this Redis. Whatever is only in that log would no longer be continued.',
     },
     happened: 'The audit log and Redis do not continue each other, so nothing more is sealed.',
     before: [
       'Can Redis or the log be restored from a newer copy? Is AUDIT_DIR the folder of the worker that ran last? Then do not accept this: correct it, and nothing is lost.',
-      'Has a Guardian or privacy officer of this service decided it with you? Every verification repeats from then on which events are missing, who accepted that and why.',
+      'Has a Guardian or privacy officer of this service decided this with you? From then on every verification says which events are missing, who accepted that and why.',
     ],
     after: [
       'Give the privacy officer the numbers of the events that are lost.',
@@ -135,10 +135,10 @@ export const DECISIONS = {
       after: [],
       submit: 'Wait for replicas again',
       done: 'Ended. Every answer waits for the replicas again.',
-      already: 'Replicas are waited for already.',
+      already: 'Answers wait for the replicas already.',
     },
     restarts:
-      'To restart a replica as planned, first have it never promoted, and put it back afterwards. This needs the rights of Redis’s administrator, which a worker does not have, so it is done by command:',
+      'Before a planned restart of a replica, make sure that it is never promoted. Put it back afterwards. This needs the rights of Redis’s administrator, which a worker does not have, so it is done by command:',
   },
   copy: {
     works: 'The second copy can be used now, so there is no reason to go on without it.',
@@ -168,7 +168,7 @@ export const DECISIONS = {
       already: 'The second copy is required already.',
     },
     older:
-      'If a worker stands by because what it finds in the copy is older than what counted, no worker serves pages. Its address /_status says so. A named person then decides by command:',
+      'A worker may stand by because the copy holds an older state than the one that counted. Then no worker serves pages. Its address /_status says so. A named person then decides by command:',
   },
   dataset: 'A lookup process should serve another dataset',
   datasetThen:

@@ -13,7 +13,7 @@ export const RESTRICTION = {
   other: {
     first:
       'Another council has protected this child’s whereabouts for longer. Only that council is shown where the child is looked up, and yours is not. If that protection ends, yours takes over. If your council has to know where the child is, ring the team that runs this service.',
-    also: 'Another council protects this child’s whereabouts too, since after yours. It is not shown where the child is looked up while your protection is in force. Before you end yours, ring the team that runs this service.',
+    also: 'Another council protects this child’s whereabouts too, and began after yours. It is not shown where the child is looked up while your protection is in force. Before you end yours, ring the team that runs this service.',
   },
   ended: {
     whereabouts:
@@ -36,7 +36,7 @@ export const RESTRICTION = {
   lostEnded:
     'The lost entry is ended. If nothing else protects the child, notifications and searches show again where it was looked up.',
   notIndexed:
-    'Whether the lost entry was recorded cannot be said yet, since the index of the audit has not reached the end of the log. Nothing was changed. A worker continues the index; do this again when cp-flags audit search finds the newest events.',
+    'It cannot be said yet whether the lost entry was recorded, because the index of the audit has not reached the end of the log. Nothing was changed. A worker continues the index; do this again when cp-flags audit search finds the newest events.',
   lostNotRecorded: 'The lost entry was not on record, so nothing was hidden by it.',
   kinds: {
     whereabouts: 'Whereabouts are protected',

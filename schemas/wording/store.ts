@@ -79,7 +79,7 @@ export const READINESS = {
   numbersInUseUnreadable: `The list of numbers that are no longer in use cannot be read, so a lookup of a replaced number is answered as a negative. ${USERS}`,
   worker: 'A worker is alive.',
   noWorker:
-    'No worker has said within the last seconds that it is alive: after a restart of Redis nothing would open the store. Start a process with role all or worker; if one runs, it cannot reach Redis or write to it.',
+    'No worker has reported within the last seconds that it is alive: after a restart of Redis nothing would open the store. Start a process with role all or worker; if one runs, it cannot reach Redis or write to it.',
   workerUnreadable: `This process cannot read whether a worker is alive. ${USERS}`,
 } as const;
 
@@ -97,8 +97,8 @@ export const REPLICAS = {
     `With ${attached} replicas attached, more than half of the sentinels must confirm each time that this Redis is the primary, and they do not: another may have been promoted. Bring the sentinels or the replica back; ${GO_ON}`,
   away: (attached: number, count: number) =>
     `${attached} of ${count} replicas are attached. Lookups are answered while the sentinels confirm the primary; they stop if another server is lost. Bring the replica back.`,
-  neverSaid: `No worker of this version has said how replicas write to disk. Start one with REDIS_REPLICAS set; ${GO_ON}`,
-  saidLongAgo: `No worker has said within the last 3 s how replicas write to disk, and it may have changed since. Start a process with role worker or all; ${GO_ON}`,
+  neverSaid: `No worker of this version has reported how replicas write to disk. Start one with REDIS_REPLICAS set; ${GO_ON}`,
+  saidLongAgo: `No worker has reported within the last 3 s how replicas write to disk, and it may have changed since. Start a process with role worker or all; ${GO_ON}`,
   /** @param problems what is wrong with each, sentences */
   unfit: (fit: number, least: number, problems: string) =>
     `${fit} of ${least} required replicas have every write on disk. ${problems} ${GO_ON}`,
@@ -204,7 +204,7 @@ export const DATASET = {
   absent: 'The store holds no dataset. Create one with `cp-flags init`.',
   exists:
     'A dataset exists already, in the store or in its anchor. An existing dataset is never replaced.',
-  othersChildren: 'The Redis holds children of another dataset. Use an empty Redis for a new one.',
+  othersChildren: 'This Redis holds children of another dataset. Use an empty Redis for a new one.',
   notNamed: (id: string) =>
     `Redis holds dataset ${id}, which is not the one that DATASET_ID names. Set REDIS_URL and DATASET_ID to the two that belong together.`,
   liveNotNamed: (id: string) =>

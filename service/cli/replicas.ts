@@ -44,7 +44,7 @@ export async function endSingle(configuration: Configuration, options: Named): P
   const named = readNamed(options);
   await withStore(configuration, 'worker', async (_, __, connection) => {
     if (!(await requireReplicas(connection, named))) {
-      throw new Failure('Replicas are waited for already.');
+      throw new Failure('Answers wait for the replicas already.');
     }
     console.log('Ended. Every answer waits for the replicas again.');
   });

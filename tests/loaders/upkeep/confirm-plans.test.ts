@@ -59,7 +59,7 @@ test('a full refresh whose refused record may be the plan that was lost does not
 
 test('a named person confirms for the council that no plan is missing, once a full refresh has come', async () => {
   const authority = newAuthority();
-  await expect(confirm(authority)).rejects.toThrow(/Nothing .* waits to be confirmed/);
+  await expect(confirm(authority)).rejects.toThrow(/has nothing that waits to be confirmed/);
   await lose(authority);
   await expect(confirm(authority)).rejects.toThrow(/full refresh first.*Nothing was changed/);
   expect(await isUpToDate(authority)).toBe(false);

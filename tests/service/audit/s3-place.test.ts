@@ -161,7 +161,7 @@ test.for([
   const keeping = await (await place()).keeping();
   expect(keeping.kind).toBe(kind);
   if (keeping.kind === 'unknown') {
-    expect(keeping.why).toContain(`could not be read (status ${given.status})`);
+    expect(keeping.why).toContain(`(status ${given.status})`);
   }
 });
 

@@ -292,7 +292,7 @@ test('if events disappear from Redis, the check warns and lookups stop', async (
     return body.includes('"audit-sealed":[{"status":"warn"');
   }, 'the check');
   await until(
-    () => service.lines.some((line) => line.includes("The audit's numbers are not whole")),
+    () => service.lines.some((line) => line.includes('The numbering of audit events is broken')),
     'the log to say so',
   );
   // Once a named person answers for the gap, sealing continues.

@@ -74,7 +74,9 @@ test('single mode is turned on and off once, and turned on only if something wai
   expect(anchor.single()).toBe(true);
   anchor.close();
   expect(await said(() => endSingle(configuration(), NAMED))).toContain('Ended.');
-  expect(await said(() => endSingle(configuration(), NAMED))).toContain('waited for already');
+  expect(await said(() => endSingle(configuration(), NAMED))).toContain(
+    'wait for the replicas already',
+  );
   expect(await said(() => goSingle(configuration({ REDIS_REPLICAS: '0' }), NAMED))).toContain(
     'REDIS_REPLICAS is not set',
   );

@@ -142,7 +142,9 @@ describe('a worker with a mailbox', () => {
     // This status is not retried at once, which would only take time.
     server.fault(() => ({ kind: 'answer', status: 418 }));
     await until(
-      async () => (await check())?.outcome?.startsWith('MESH answered 418') === true,
+      async () =>
+        (await check())?.outcome?.startsWith('MESH answered with an unexpected status, 418') ===
+        true,
       'the mailbox to be away',
     );
     expect((await check())?.status).toBe('warn');

@@ -102,7 +102,7 @@ test('a silent provider is reported once, before anybody tries to sign in, and a
 });
 
 test.for<[string, Answer, string]>([
-  ['breaks', { status: 500, body: {} }, 'the answer is not one of OpenID Connect'],
+  ['breaks', { status: 500, body: {} }, 'the answer does not follow OpenID Connect'],
   ['refuses the service', { status: 401, body: { error: 'invalid_client' } }, 'invalid_client'],
 ])('a token endpoint that %s is reported once, however many try', async ([, answer, says]) => {
   const provider = await open();

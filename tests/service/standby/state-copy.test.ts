@@ -547,7 +547,7 @@ test.each(['older versions', 'nothing', 'only an earlier worker’s'])(
     }
     if (to === 'nothing') rmSync(join(copyFolder, 'state'), { recursive: true });
     await expect(restoreState(place, statePlaces(elsewhere()), known())).rejects.toThrow(
-      /is older than what was there once.*Start the worker that was running last/,
+      /is older than what was there before.*Start the worker that was running last/,
     );
     expect(existsSync(join(t.dataDir, 'elsewhere', 'anchor', 'anchor.sqlite'))).toBe(false);
   },
