@@ -143,7 +143,7 @@ async function withAll<T>(work: (all: All) => Promise<T>): Promise<T> {
 const limitOf = ({ ratio, control }: { ratio: number; control: number }): number =>
   ratio * (1 + WORSE_AT_MOST + control);
 
-/** Whether each cost was within its limit in one of the attempts, of which a busy machine gets several. */
+/** Whether each cost was within its limit in one of the attempts. A busy machine gets several. */
 async function keepsBaseline(all: All): Promise<boolean> {
   const missed = new Set(prices);
   for (let attempt = 0; attempt < ATTEMPTS && missed.size > 0; attempt++) {

@@ -20,7 +20,7 @@ export type Order = {
   perSecond?: number;
   /** NHS numbers that are held: one lookup in HELD_ONE_IN is for one of them, and the others are for numbers of `notHeld`. */
   held?: readonly string[];
-  /** If absent: any of the test range, of which the store holds few. */
+  /** If absent: any of the test range; the store holds few of them. */
   notHeld?: readonly string[];
   /** Refusals are what is measured: none is reported. */
   quiet?: boolean;

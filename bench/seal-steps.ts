@@ -12,9 +12,8 @@ import { startTestStore } from '../tests/support/test-store.ts';
 import { cpuMicroseconds } from './processes.ts';
 
 /**
- * Seals lookups as the worker does, a given number in each step: those of a country, one in a hundred of
- * which shows a plan. Prints, as JSON, the microseconds of processor time that each part, and Redis, takes
- * for each event.
+ * Seals lookups as the worker does, a given number in each step: those of a country, where one in a hundred shows a
+ * plan. Prints, as JSON, the microseconds of processor time that each part, and Redis, takes for each event.
  *
  * Arguments: events in a step, steps that count, events sealed before.
  */

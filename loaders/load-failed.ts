@@ -57,12 +57,13 @@ export async function requireOpen(store: Store): Promise<void> {
   throw new LoadFailed(LOAD_FAILED.notVerified);
 }
 
-/** More than machines differ by that a time server sets, and too little to take one day for another. */
+/** More than the clocks of machines with a time server differ by, and too little to take one day for another. */
 const CLOCKS_APART_AT_MOST_MS = 5 * 60_000;
 
 /**
- * By this machine's clock a child is an adult, a plan lies too far ahead, or is over: by a wrong one, children would be
- * refused whom their council was right to send. Checked when the time is taken, and before it decides on anything.
+ * This machine's clock decides whether a child is an adult, and whether a plan lies too far ahead or is over. If it was
+ * wrong, children would be refused whom their council was right to send. Checked when the time is taken, and before it
+ * decides on anything.
  *
  * @throws {LoadFailed}
  */

@@ -47,8 +47,8 @@ export type SessionEndings = {
    */
   once: (text: string, forMs?: number) => Promise<boolean>;
   /**
-   * Makes a choice where only the first counts, within the longest life of a session: whether this is the first, or
-   * the same as a first made at most `againMs` ago. Rejects if Redis does not answer.
+   * Makes a choice. Within the longest life of a session only the first one counts. Resolves with whether this is the
+   * first, or the same as a first choice made at most `againMs` ago. Rejects if Redis does not answer.
    */
   choose: (of: string, choice: string, againMs: number) => Promise<'first' | 'again' | 'refused'>;
   stop: () => void;

@@ -99,7 +99,7 @@ export function actsOf(
       throw new StoreNotWhole(lost(authority));
     }
     const endRecorded = `given up: ${id}`;
-    // Recorded before, if the anchor could not be written then.
+    // It was recorded before if the anchor could not be written then.
     if (isLost && (await store.intakeState(lock.authority)).recorded !== endRecorded) {
       await givenUp(store, anchor, lock, id);
       await store.appendEvent({

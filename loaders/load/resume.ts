@@ -28,8 +28,8 @@ export async function endInterrupted(
 }
 
 /**
- * A difference of which only the store knows, found by a version that kept no note of it in the anchor or before an older
- * anchor was put back: the next file must not end it.
+ * A difference that only the store knows about. It was found by a version that kept no note of it in the anchor, or
+ * before an older anchor was put back. The next file must not end it.
  */
 async function rememberEarlierDifference(
   store: Store,

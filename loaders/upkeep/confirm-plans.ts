@@ -25,7 +25,7 @@ export function refusedRefresh(anchor: Anchor, authority: OdsCode): RefusedRefre
 }
 
 /**
- * Ends a difference for an authority that has said that no plan which it wants to be held is missing: the store had lost
+ * Ends a difference once the authority has said that no plan is missing that it wants to be held. The store had lost
  * plans, and records of the full refresh that followed were refused. Audited first.
  *
  * @param fullRefresh the number of the full refresh of which the authority was asked

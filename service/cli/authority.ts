@@ -226,7 +226,7 @@ export const resetAuthoritySequence = (
     return `Files of authority ${authority} start a new numbering from now on; the old one ended with ${highest}.${waits.join('')}`;
   });
 
-/** `cp-flags authority confirm-plans`: no plan that it wants to be held is missing any more. */
+/** `cp-flags authority confirm-plans`: records that no plan is missing that the authority wants to be held. */
 export const confirmAuthorityPlans = (
   configuration: Configuration,
   code: string,
@@ -258,8 +258,8 @@ export const removeAuthorityByMistake = (
 type ExpectOptions = Named & { file: string };
 
 /**
- * `cp-flags authority expect`: sets which authorities are expected. A worker does the same for its operator's
- * page, so that it takes no more rights than those of a loader.
+ * `cp-flags authority expect`: sets which authorities are expected. A worker does the same for its operator's page, so
+ * this needs no more rights than a loader has.
  */
 export async function expectAuthorities(
   configuration: Configuration,

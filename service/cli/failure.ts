@@ -14,7 +14,7 @@ export class Failure extends Error {
 /** The command line itself is wrong. */
 export const misused = (message: string): Failure => new Failure(message, 2);
 
-/** What a person ordered was done: the sentences that say so. @throws {Failure} if it was not */
+/** The sentences that say that a person's order was carried out. @throws {Failure} if it was not */
 export function doneOrFailure({ kind, says }: Decided): string {
   if (kind === 'refused') throw new Failure(says);
   return says;

@@ -21,7 +21,7 @@ type Gap =
       /** The log here. */
       log: string;
       gaps: readonly StreamGap[];
-      /** The log here is an older copy of the one that sealed the events. */
+      /** The log here is an older copy of the log that sealed the events. */
       beyond: { here: number; sealed: number } | undefined;
       /** The log that sealed the events before, if it was another one. */
       before: string | undefined;
@@ -65,8 +65,8 @@ export async function lookAtGap(
 }
 
 /**
- * Lets sealing continue if events are lost permanently. The log then says which, who answered for it and why, and
- * verification repeats it.
+ * Lets sealing continue if events are lost permanently. The log then says which events, who answered for this and why,
+ * and every verification repeats it.
  *
  * @param agreedBy the Guardian or privacy officer who decided it too
  */
@@ -93,7 +93,8 @@ export async function acceptGap(
         detail: { ...detail, ...whyDetail(named), ...(agreedBy !== undefined && { agreedBy }) },
       });
     const says: string[] = [];
-    // First: with its gaps accepted, an old copy would open the store, and none could be accepted beside it.
+    // This comes first: an old copy whose gaps are accepted would open the store, and then it could not be accepted any
+    // more.
     if (beyond !== undefined) {
       await record({ log, events: beyond.here, sealed: beyond.sealed });
       await streams.noteSealedSize({ log, size: beyond.here });

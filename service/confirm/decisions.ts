@@ -109,7 +109,7 @@ export function createDecisions(place: DecisionsPlace): Decisions {
     return (await readDataset(connection))?.dataset.id === anchor.dataset()?.id;
   }
 
-  /** Of a confirmation, while the store verifier says that it would open the store. */
+  /** The matter of a confirmation, while the store verifier says that it would open the store. */
   const confirmation = (
     name: Confirmation,
     matter: Omit<Matter, 'kind' | 'happened' | 'submit' | 'command'>,
@@ -257,7 +257,7 @@ export function createDecisions(place: DecisionsPlace): Decisions {
         : ordered(await requireTwoCopies(connection, named), DECISIONS.copy.end),
   };
 
-  /** As the commands are, all but those that need Redis alone are refused on an old copy of the log. */
+  /** Like the commands, all decisions except those that need only Redis are refused on an old copy of the log. */
   async function whyNot(name: DecisionName): Promise<string | undefined> {
     if (!(await isOurs())) return DECISIONS.otherDataset;
     if (name !== 'promotion' && name !== 'clock') return undefined;

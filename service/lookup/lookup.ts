@@ -33,7 +33,7 @@ export type Checked = {
   auditId: string;
   /** Coverage as it was when the check was made. */
   coverage: CoverageState;
-  /** The directory by which the result is to be read. */
+  /** The directory to read the result with. */
   authorities: ReadonlyMap<string, Authority>;
   result: Exclude<LookupResult, { kind: 'could-not-check' }>;
 };

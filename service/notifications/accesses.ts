@@ -45,7 +45,7 @@ export type NotifiedAttendance = Pick<
   attendance: NonNullable<NotificationEntry['attendance']>;
 };
 
-/** A council keeps back where one of its children is looked up, or does so no longer. */
+/** A council begins or stops keeping back where one of its children is looked up. */
 export type KeptWhereabouts = ProtectionAct & {
   nhsNumber: string;
   /** Milliseconds. */

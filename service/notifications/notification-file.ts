@@ -202,7 +202,7 @@ export class NotificationFile {
   /** Opens, or creates, the file in an existing folder, for the one process that writes it. */
   static open(folder: string): NotificationFile {
     const db = openFile(folder, WRITER_WAITS_MS);
-    // Not for a reader: the writer may still be of the version that needs them as they are.
+    // A reader does not do this: the writer may still run the version that needs them as they are.
     takeOverWhereabouts(db);
     return new NotificationFile(db);
   }
@@ -309,12 +309,12 @@ export class NotificationFile {
   }
 
   /**
-   * A council keeps back where a child is looked up, or does so no longer. From then on what is stored here
-   * for councils other than the one with the oldest protection says neither who looked nor where, except for
-   * looks of which another was told first; what they were given before cannot be taken back.
+   * A council begins or stops keeping back where a child is looked up. From then on, what is stored here for councils
+   * without the oldest protection says neither who looked nor where, except for looks that another council was told
+   * about first. What they were given before cannot be taken back.
    */
   keepWhereabouts({ restriction, act, authority, nhsNumber, at }: KeptWhereabouts): void {
-    // What an earlier version stored has no id: it is of the first act that comes.
+    // What an earlier version stored has no id: it belongs to the first act that comes.
     this.#sql('UPDATE OR IGNORE protection SET restriction = ? WHERE restriction = ?').run(
       restriction,
       withoutId(nhsNumber, authority),
@@ -611,7 +611,7 @@ export class NotificationFile {
       this.#sql(
         'DELETE FROM in_full WHERE at < ? AND (authority, id) NOT IN (SELECT authority, firstId FROM entry)',
       ).run(before);
-      // Until then it keeps its place, if its end turns out to be lost.
+      // Until then it keeps its place, in case its end turns out to be lost.
       this.#sql("DELETE FROM protection WHERE act = 'ended' AND at < ?").run(before);
       this.#sql('DELETE FROM unread WHERE at < ?').run(before);
       return removed;

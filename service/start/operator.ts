@@ -28,7 +28,7 @@ import type { RedisServer, StoreConnection } from './redis.ts';
 import { runs } from './roles.ts';
 
 const DAY_MS = 86_400_000;
-/** As a command's: it may write thousands of events. */
+/** The same as for a command: it may write thousands of events. */
 const PATIENT = { commandTimeoutMs: 10_000 };
 
 const CERTIFICATES = [

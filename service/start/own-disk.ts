@@ -13,7 +13,7 @@ const WRITTEN = Buffer.alloc(4_096);
 
 /**
  * Watches whether this process can write into its data folder, and how much room there is: events that Redis does not
- * take are kept there, and councils' numbers. Logged when that changes.
+ * take are kept there, and councils' numbers. It logs each change.
  */
 export function watchOwnDisk(
   folder: string,

@@ -302,8 +302,8 @@ function cutShortCheck({ opened, problem, detail }: StoreVerifier['state']): Own
 }
 
 /**
- * What keeps this worker from verifying a store that is open all the same, as a check of `/_status`. Why a store is
- * closed, other checks say.
+ * What keeps this worker from verifying a store that is open all the same, as a check of `/_status`. Other checks say
+ * why a store is closed.
  */
 function verifiedCheck(
   { opened, problem, detail }: StoreVerifier['state'],

@@ -194,7 +194,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
   const { folder, store, anchor, loads, metrics, hasEnded, log } = dependencies;
   const { now = Date.now, lockWaitMs = LOCK_WAIT_MS } = dependencies;
   const underWay = new Set<Promise<void>>();
-  /** Checks of which the state cannot be read yet, by id. */
+  /** Checks whose state cannot be read yet, by id. */
   const beginning = new Map<string, Promise<void>>();
   const stopping = new AbortController();
   /** For files that are on their way. */

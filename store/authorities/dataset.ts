@@ -15,10 +15,10 @@ export type Dataset = { id: string; kind: (typeof DATASET_KINDS)[number]; create
 const KNOWN = 'authority:';
 /** The dataset's field that holds which authorities are expected. */
 const EXPECTED_FIELD = 'expected';
-/** Since when, with the digest of the list: an earlier version sets the list alone. */
+/** Since when the list counts, with its digest: an earlier version sets only the list. */
 const EXPECTED_SINCE_FIELD = 'expectedSince';
 
-/** By which two lists are told apart: the first 16 hexadecimal digits of the SHA-256 of the list. */
+/** Distinguishes two lists: the first 16 hexadecimal digits of the SHA-256 of the list. */
 export const expectedDigest = (expected: ExpectedAuthorities): string =>
   createHash('sha256').update(JSON.stringify(expected)).digest('hex').slice(0, 16);
 
@@ -119,7 +119,7 @@ function haveSameFields(one: Fields, other: Fields): boolean {
 }
 
 /**
- * Reads the directory again and again: an authority whose hash has not changed is not parsed again.
+ * Reads the directory repeatedly: an authority whose hash has not changed is not parsed again.
  *
  * @throws (the function returned) if an authority that is known cannot be read: an unreadable directory is not
  * a shorter one.

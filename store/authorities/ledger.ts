@@ -51,7 +51,7 @@ type AuthorityChange = {
   sequenceOffset?: number;
   numberedAfter?: string;
   breakers?: OwnBreakers;
-  /** What is on record, so that it is not recorded again when it is continued from its beginning. */
+  /** What is on record already. A file that is continued from its beginning does not record it again. */
   recorded?: string;
 };
 
@@ -70,7 +70,7 @@ export type IntakeState = {
   /** Files numbered up to here are no longer accepted; -1 if all are. */
   closed: number;
   inForce: number | undefined;
-  /** As in a change. */
+  /** The same as in a change. */
   recorded: string | undefined;
   recent: readonly LoadSize[];
   breakers: OwnBreakers;

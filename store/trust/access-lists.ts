@@ -11,7 +11,7 @@ const LISTS_A_CALL = 100;
 const LISTS_A_LOOK = 1_000;
 const CALLS_A_LOOK = 64;
 const LOOK_EVERY_MS = 1_000;
-/** Calls sent together hold Redis up together, so only partitions without many lists are looked through so. */
+/** Calls sent together hold Redis up together, so only partitions with few lists are looked through in this way. */
 const TOGETHER_AT_MOST = 16;
 
 type Found = { next: string; looked: number; fields: string[] };
@@ -91,7 +91,7 @@ export function watchAccessLists(redis: Redis): AccessLists {
     }
   }
 
-  /** Continues in so many partitions at once; gives how many lists were looked at. */
+  /** Continues in this many partitions at once. Returns how many lists were looked at. */
   async function lookOn(count: number): Promise<number> {
     const replies = await Promise.all(
       inOneWrite(redis, () =>
@@ -106,7 +106,7 @@ export function watchAccessLists(redis: Redis): AccessLists {
       soFar += fields.length;
       if (soFar > 0) found.set(partition, Math.max(soFar, found.get(partition) ?? 0));
       cursor = next;
-      // Those after it are looked through again, once this one has been to its end.
+      // The partitions after this one are looked through again, once this one has been looked through to its end.
       if (cursor !== '0') break;
       soFar = 0;
       partition = (partition + 1) % partitions.length;

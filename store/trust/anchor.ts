@@ -51,7 +51,7 @@ const missingFileSchema = z.object({
    * the store held something else than what was loaded.
    */
   fullOnly: z.enum(['new-numbering', 'difference']).optional(),
-  /** After a difference: the number of a full refresh some of whose records were refused, perhaps what the store had lost. */
+  /** After a difference: the number of a full refresh with refused records, which may be what the store had lost. */
   refusedIn: z.number().optional(),
 });
 /**

@@ -45,7 +45,7 @@ type PromotedServer = {
 type PromotionConfirmed = NotPromoted | { kind: 'confirmed'; lastAlive: number; missing: number };
 
 /**
- * What a server lacks that nobody has confirmed; changes nothing. The functions of this version are on it.
+ * What a server lacks that nobody has confirmed. Changes nothing. The server has the functions of this version.
  *
  * @param sealed the last number of each audit stream that is sealed outside Redis
  */
@@ -73,9 +73,8 @@ export async function lookAtPromotion(
 }
 
 /**
- * Lets the store open on a promoted server, on the word of a named person. An event that replaces each
- * missing one keeps the numbers without a gap, and says so. Audited first; doing it again after a crash
- * continues it.
+ * Lets the store open on a promoted server, on the word of a named person. An event that replaces each missing one
+ * keeps the numbers without a gap, and says so. Audited first. If it is done again after a crash, it continues.
  *
  * @param sealed the last number of each audit stream that is sealed outside Redis
  */

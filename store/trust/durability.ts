@@ -5,7 +5,7 @@ import { inOneWrite } from '../connection/one-write.ts';
 import { information, list } from '../connection/reply.ts';
 import { keys } from '../keys.ts';
 
-/** The settings by which Redis has an event on disk before its answer. Only a worker may read them. */
+/** The settings that make Redis write an event to disk before its answer. Only a worker may read them. */
 export const DURABLE = {
   appendonly: 'yes',
   appendfsync: 'always',

@@ -1,7 +1,7 @@
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { Anchor, MissingFile } from './anchor.ts';
 
-/** By what brings the authority up to date. */
+/** The sentences, by what brings the authority up to date. */
 const LACKING = {
   again: LOAD_FAILED.journalGone,
   'new-numbering': LOAD_FAILED.fullRefreshNeeded,

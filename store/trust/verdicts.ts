@@ -30,7 +30,7 @@ export type StoreMeasures = {
 
 type DiskVerdict = Verdict & Pick<StoreMeasures, 'diskFreeBytes' | 'diskReserveBytes'>;
 
-/** Bytes that are free on a disk, and below which there are too few. */
+/** The free bytes on a disk, and the number below which there are too few. */
 export type Room = { free: number; reserve: number };
 
 export async function roomOn(folder: string): Promise<Room> {

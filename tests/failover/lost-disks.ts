@@ -283,7 +283,7 @@ export async function runLostDisks(options: LostDiskOptions) {
   /**
    * Cuts a purge short and loses its disk. Afterwards everything it was to remove is still there, or none of it.
    *
-   * @param own whether it is the worker's own of each day
+   * @param own whether it is the worker's own daily purge
    */
   async function losePurge(draw: () => number, own: boolean): Promise<string> {
     const ended = await loadEnded();

@@ -10,8 +10,8 @@ const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
 
 /**
- * A plan's date in Spine XML: `YYYYMMDDHHMM`, of which the day is kept. `undefined` for anything else, and
- * for a day or a time that does not exist.
+ * A plan's date in Spine XML: `YYYYMMDDHHMM`; only the day is kept. `undefined` for anything else, and for a day or a
+ * time that does not exist.
  *
  * Source: CP-IS schemas, `TS.NHS.DateType1`.
  */
@@ -22,7 +22,7 @@ export function readSpinePlanDate(text: string): CalendarDate | undefined {
 }
 
 /**
- * A birth date in Spine XML: `YYYYMMDD`, or a longer time stamp of which the day is kept.
+ * A birth date in Spine XML: `YYYYMMDD`, or a longer time stamp; only the day is kept.
  *
  * Source: CP-IS schemas, `TS` (`ts` pattern).
  */

@@ -425,7 +425,7 @@ export class ChildrenCounted {
     const isRepeat = before.some((each) => each.restriction === restriction && each.act === act);
     if (act === 'ended' || isRepeat) return;
     const [oldest = authority, next = authority] = councilsProtecting(this.#protections(child));
-    // Only one whose end was lost can be the oldest of several again.
+    // Only a protection whose end was lost can become the oldest of several again.
     const [first, council] =
       protectedBy[0] === undefined && oldest === authority
         ? [authority, next]
@@ -470,7 +470,7 @@ export class ChildrenCounted {
     const { counts, since } = tally;
     const { access, threshold } = rule;
     const more = access === undefined ? since.unscheduled + since['silent-read'] : since[access];
-    // For a moment before that of the counts, nothing is known.
+    // Nothing is known about moments before that of the counts.
     if (at >= tally.at && (more === 0 || (counts[i] ?? 0) + more <= threshold)) return false;
     return this.#applies(tally, rule, i, at);
   }

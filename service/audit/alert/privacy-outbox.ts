@@ -37,7 +37,7 @@ export const protectedTwiceSchema = z.object({
 });
 export type ProtectedTwice = z.infer<typeof protectedTwiceSchema>;
 
-/** A look at a child whose whereabouts are protected, of which no council is told the place; waiting to be written. */
+/** A look at a protected child whose place no council is told; it waits to be written. */
 export const untoldLookSchema = z.object({
   auditId: z.uuid(),
   at: z.iso.datetime(),

@@ -1,14 +1,14 @@
 import { statSync } from 'node:fs';
 import { CommitFile } from './commit.ts';
 
-/** Reads the commit file of a folder again and again, and opens it only once for as long as it is the same file. */
+/** Reads the commit file of a folder repeatedly. As long as it is the same file, it is opened only once. */
 export type CommitReader = {
   /** `undefined` while the folder has no log. */
   read<T>(look: (commits: CommitFile) => T): T | undefined;
   close(): void;
 };
 
-/** Which file is there; `undefined` if none is, or none can be found out. */
+/** Which file is there; `undefined` if there is none, or if this cannot be found out. */
 function fileIn(folder: string): string | undefined {
   try {
     const { dev, ino } = statSync(CommitFile.pathIn(folder), { bigint: true });

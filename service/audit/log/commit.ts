@@ -155,7 +155,7 @@ export class CommitFile {
     return CommitFile.lookIfThere(folder, (commits) => commits.size());
   }
 
-  /** Opens an existing file for reading only; fails where its journal must be replayed first. */
+  /** Opens an existing file for reading only; fails if its journal must be replayed first. */
   static openToRead(folder: string): CommitFile {
     return new CommitFile(
       new DatabaseSync(CommitFile.pathIn(folder), { readOnly: true, timeout: BUSY_TIMEOUT_MS }),

@@ -74,7 +74,7 @@ export type SumReport = About & {
   figure: string;
 };
 
-/** How a report is made, and of what. */
+/** How a report is made, and what from. */
 export type Maker = EventReport | SumReport;
 
 /** The period of a report that does not cover all time, by default. */

@@ -58,7 +58,7 @@ export type Verifications = {
 /** What a proof shows, and what is known here about those who signed it. */
 export type CheckedProof = {
   verified: ReturnType<typeof verifyProof>;
-  /** Since when keys no longer sign, ISO 8601, by their names. */
+  /** When each retired key stopped signing, ISO 8601, by its name. */
   retired: ReadonlyMap<string, string>;
   /** How many witnesses were looked for. */
   witnesses: number;

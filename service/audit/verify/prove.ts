@@ -23,8 +23,8 @@ export class NoProof extends Error {
 type Signed = { note: Buffer; checkpoint: Checkpoint };
 
 /**
- * The newest checkpoint that witnesses have cosigned, if it is signed with these keys and covers the entry: a
- * proof with it also shows when it existed. `undefined` if there is none, or it is of a log that was lost.
+ * The newest checkpoint that witnesses have cosigned, if it is signed with these keys and covers the entry: a proof
+ * with it also shows when it existed. `undefined` if there is none, or if it belongs to a log that was lost.
  */
 function cosignedFor(
   folder: string,
@@ -80,8 +80,8 @@ export function findEntries(
 }
 
 /**
- * A proof that an entry is in the log as now signed, or as witnesses last cosigned it, including the entry: a
- * self-contained text (C2SP tlog-proof).
+ * A proof that an entry is in the log as now signed, or as witnesses last cosigned it. It is a self-contained text that
+ * includes the entry (C2SP tlog-proof).
  *
  * @throws {NoProof} if the entry does not exist, or there is no checkpoint signed with these keys
  */

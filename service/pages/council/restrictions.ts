@@ -191,7 +191,7 @@ const find: Mountable<RestrictionsDependencies> = {
     }),
 };
 
-/** Reads the choice. For somebody who looked, with the name of which the council was notified. */
+/** Reads the choice. For somebody who looked, with the name that the council was notified of. */
 function readWhat(
   fields: Fields,
   nhsNumber: NhsNumber,

@@ -434,7 +434,7 @@ const councilDiscard: Mountable<CouncilUploadDependencies> = {
     }),
 };
 
-/** The pages by which a file is sent. */
+/** The pages for sending a file. */
 export const UPLOAD_PAGES = [
   councilUploadForm,
   councilUpload,

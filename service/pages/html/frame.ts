@@ -34,7 +34,7 @@ export type Page = {
   title: string;
   content: Html;
   status?: number;
-  /** Beside that of the frame, which says that nothing is kept. */
+  /** Besides the frame's own cookie, which says that nothing is kept. */
   cookies?: readonly string[];
   person?: Person | undefined;
   /** Where else this person can go. */

@@ -60,7 +60,7 @@ export const FORM_ENDED = {
 /** How long to wait if the refusal names no limit. */
 const WAIT_SECONDS = 60;
 
-/** The id of a form, by which it counts once. */
+/** The id of a form, so that it counts once. */
 export const FORM_ID = /^[0-9a-f-]{36}$/;
 
 /** What the pages of somebody signed in have in common: who it is, how their looks count, and the API's own guard. */
@@ -203,7 +203,7 @@ export function createSignedIn(dependencies: SignedInDependencies) {
     guardedLookup(
       {
         ...dependencies,
-        // A session is always that of one role.
+        // A session always has one role.
         noteRefusal: (refused) =>
           noteRefusal({ ...refused, roleChosen: refused.caller !== undefined }),
         admit: createAdmission({

@@ -36,7 +36,7 @@ export function caseForm(
     errors: readonly FieldError[];
   },
 ): Html {
-  // Who may confirm a proposal did not make it.
+  // A person who may confirm a proposal did not make it.
   const judges = steps.includes('confirm-breach');
   const texts = judges ? { ...WORDS.acts, 'withdraw-breach': WORDS.sendBack } : WORDS.acts;
   return html`${entry !== undefined && html`<h2 class="nhsuk-heading-m">${WORDS.open}</h2>${paragraph(WORDS.openThen)}`}

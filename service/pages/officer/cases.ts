@@ -53,7 +53,7 @@ type AtPrivacy = AtOfficer<PrivacyViewer>;
 const organisationOf = ({ viewer }: AtPrivacy): string | undefined =>
   viewer.kind === 'organisation' ? viewer.organisation : undefined;
 
-/** A case that somebody may see; of another organisation's there is none for them. */
+/** A case that somebody may see. For them, another organisation's case does not exist. */
 function caseOf({ cases }: CasePagesDependencies, at: AtPrivacy, id: string | undefined) {
   const found = id === undefined ? undefined : cases.find(id);
   const own = organisationOf(at);

@@ -295,7 +295,7 @@ type Copied =
   | { kind: 'copied'; columns: readonly string[]; lines: Line[] }
   | { kind: 'refused'; response: Response };
 
-/** The lines of a draft that were released, from whichever pages of it. */
+/** The lines of a draft that were released, on any of its pages. */
 async function copied(
   dependencies: OfficerDependencies,
   at: AtOfficer<PrivacyViewer>,

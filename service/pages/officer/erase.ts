@@ -39,9 +39,9 @@ const AT_ONCE = 200;
 type Asked = { case: string } | { before: string };
 
 type Found = {
-  /** Those that are erased now, oldest first. */
+  /** The cases that are erased now, oldest first. */
   cases: AccessCase[];
-  /** All, with those that are left for another time. */
+  /** All cases, with those that are left for another time. */
   count: number;
   /** About the reader's own accesses: somebody else has to erase them. */
   own: number;
@@ -75,7 +75,7 @@ function findCases({ cases }: EraseDependencies, at: AtOfficer, asked: Asked): F
   };
 }
 
-/** What was looked at before it was confirmed: another case, or another step, is another digest. */
+/** What was looked at before it was confirmed: another case, or another step, gives another digest. */
 const digestOf = (cases: readonly AccessCase[]): string =>
   hash('sha256', cases.map(({ id, changedAt }) => `${id} ${changedAt}`).join('\n'), 'base64url');
 

@@ -250,7 +250,7 @@ const DONE: Record<string, string> = {
   'unblocked-before': WORDS.unblockedBefore,
 };
 
-/** Those whom somebody may unblock: all of them, or at an organisation those they blocked themselves. */
+/** The users whom somebody may unblock: all, or at an organisation those whom they blocked themselves. */
 async function blocksOf(blocks: Blocks, at: AtOfficer<PrivacyViewer>): Promise<Block[]> {
   const all = await blocks.list();
   const { account } = at.named('');

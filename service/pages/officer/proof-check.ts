@@ -55,7 +55,7 @@ const outside = (): Html =>
 <p><code>npx cp-flags audit verify --key public-key.txt EVENT.tlog-proof</code></p>
 ${paragraph(WORDS.outsideThen)}`;
 
-/** A whole file in memory, so that nothing of a refused one is ever on disk; `undefined` if it is too large. */
+/** A whole file in memory, so that no part of a refused file is ever on disk; `undefined` if it is too large. */
 async function bytesOf({ content }: ChosenFile): Promise<Buffer | undefined> {
   const pieces: Buffer[] = [];
   let length = 0;

@@ -194,14 +194,14 @@ export const periodText = ({ from, to }: AuditCriteria): string =>
     to === undefined ? WORDS.now : shortTimeText(to),
   );
 
-/** Of a page of events, the first one. */
+/** The first event of a page. */
 function firstPlace({ columns, rows, entries }: ReportPage): Place | undefined {
   const at = Date.parse(String(rows[0]?.[columns.indexOf('time')]));
   const entry = entries?.[0];
   return entry === undefined || Number.isNaN(at) ? undefined : { at, entry };
 }
 
-/** The period of a report starts for its next pages where it started for the first. */
+/** On the next pages of a report, its period starts where it started on the first. */
 const fromText = ({ from }: AuditCriteria): { from?: string } =>
   from === undefined ? {} : { from: new Date(from).toISOString() };
 
@@ -247,7 +247,7 @@ export const officerReport: Mountable<OfficerDependencies> = {
       const { found } = looked;
       const title = WORDS.names[name];
       const chart = after === undefined && chartOf(name, found);
-      // A chart is of the first page only: what has one is never about its reader.
+      // Only the first page has a chart. A report with a chart is never about its reader.
       const begins = chart === false ? cursorFrom(firstPlace(found), criteria) : undefined;
       const { from: _from, to: _to, ...about } = recordedCriteria(criteria);
       return at.page({

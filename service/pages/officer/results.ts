@@ -223,7 +223,7 @@ function cellOf(
     const cell = row[i] ?? '';
     const column = columns[i] ?? '';
     const text = lineOf(cell, column, councilName);
-    // An account of the pages repeats which user it is.
+    // An account of the pages repeats the user's id.
     if (text === '' || (column === 'account' && row[columns.indexOf('user')])) return [];
     return isTime(cell) || column === NUMBER
       ? html`<span class="cpf-one-line">${text}</span>`
@@ -237,7 +237,7 @@ export const columnHeading = (column: string): string =>
   WORDS.headings[column] ??
   column.replace(/^nhs\b/, 'NHS').replace(/^[a-z]/, (letter) => letter.toUpperCase());
 
-/** What can be done with each row of a table, which must be in a form then. */
+/** What can be done with each row of a table. The table must then be in a form. */
 type RowActs = {
   /** The event of each row, which can then be opened. */
   entries?: readonly number[] | undefined;

@@ -61,7 +61,7 @@ import { type OperatorDependencies, readWhy, said } from './operator.ts';
 
 const COUNCILS_PAGE = '/operator/councils';
 const COUNCIL_PAGE = `${COUNCILS_PAGE}/:authority`;
-/** Where setting one up begins: the router takes no fixed address beside one with a parameter. */
+/** Where setting up a council begins. The router takes no fixed address beside one with a parameter. */
 const SET_UP_PAGE = '/operator/set-up';
 const CHECK_FORM = 'operator-council-check';
 const SAVE_FORM = 'operator-council';
@@ -77,7 +77,7 @@ const BREAKERS = Object.keys(breakersSchema.shape) as BreakerName[];
 const SETTINGS = [...BREAKERS, 'columns'] as const;
 const FIELDS = [...PLAIN, ...SETTINGS] as const;
 type Field = (typeof FIELDS)[number];
-/** What is set of a council, as its form has it: empty if nothing is. */
+/** The settings of a council, as its form has them: empty if nothing is set. */
 type Values = Record<Field, string>;
 
 const isBreaker = (field: Field): field is BreakerName =>
@@ -98,11 +98,11 @@ function valuesOf({ authority, breakers, columns }: IntakeState): Values {
   };
 }
 
-/** By which an act recognises what its page was made from. */
+/** Shows an act what its page was made from. */
 const digestOf = (values: Values): string =>
   createHash('sha256').update(JSON.stringify(values)).digest('hex');
 
-/** What reorders text on a screen, or is not seen. */
+/** Characters that reorder text on a screen, or that nobody sees. */
 const UNSEEN = /[\p{Cf}\p{Zl}\p{Zp}]/gu;
 const escaped = (text: string): string =>
   text.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
@@ -204,7 +204,7 @@ function shown(field: Field, value: string): string | Html {
   return field === 'hours' ? (officeHoursText(value) ?? value) : html`<bdi>${said(value)}</bdi>`;
 }
 
-/** What differs, as the directory takes it. */
+/** What is different, in the form that the directory takes. */
 function detailsOf(values: Values, changed: readonly Field[]): AuthorityDetails {
   const has = (field: Field): boolean => changed.includes(field);
   const asOf = new Date().toISOString();
@@ -491,7 +491,7 @@ ${button(COUNCIL_SETTINGS.go)}
     }),
 };
 
-/** `GET /operator/councils/:authority`: what is set of a council and how it stands, or a form to set it up. */
+/** `GET /operator/councils/:authority`: a council's settings and state, or a form to set it up. */
 export const operatorCouncil: Mountable<OperatorDependencies> = {
   operation: { method: 'GET', path: COUNCIL_PAGE, letsIn: 'operate' },
   handler: (dependencies) =>

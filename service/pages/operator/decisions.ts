@@ -24,7 +24,7 @@ const list = (title: string, sentences: readonly string[]): Html | false =>
   html`<h2 class="nhsuk-heading-m">${title}</h2>
 <ul class="nhsuk-list nhsuk-list--bullet">${sentences.map((sentence) => html`<li>${said(sentence)}</li>`)}</ul>`;
 
-/** A command with what every one of them needs, and where to run it. */
+/** A command with the options that each of them needs, and where to run it. */
 export const byCommand = (command: string, machine: string): Html =>
   html`<p>${OPERATOR.byCommand} <code>${command} --by "…" --reason "…"</code></p>${paragraph(machine)}`;
 

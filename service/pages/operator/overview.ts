@@ -62,7 +62,7 @@ ${table(
   ]),
 )}</div></details>`;
 
-/** Checks that there are only where it was set up, and what it means if it was not. */
+/** Checks that exist only if something is set up, and what it means if it is not. */
 const NOT_SET_UP = [
   ['audit-copy', ANSWERING.notCopied],
   ['audit-witnessed', ANSWERING.notWitnessed],

@@ -51,7 +51,7 @@ export function readRunbook(): Runbook {
 
 const INLINE = /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*]+)\*|\[([^\]]+)\]\(([^)]+)\)/g;
 
-/** A line of Markdown. A link within this page stays one; of any other the words stay. */
+/** A line of Markdown. A link within this page stays a link. Any other link becomes its words. */
 function inline(line: string): Html {
   const parts: Html[] = [];
   let from = 0;

@@ -66,7 +66,7 @@ export type Sessions = {
     issuedAt?: number,
     id?: string,
   ) => { id: string; cookie: string } | undefined;
-  /** Whether a browser has come with one that began here a moment ago; `undefined` of any other. */
+  /** Whether a browser has come with a session that began here a moment ago; `undefined` for any other session. */
   isUsed: (id: string) => boolean | undefined;
   /** Whether a session that began then, or now, would be over: it has ended, or its provider has ended it. */
   isOver: (signedIn: SignedIn, issuedAt?: number, id?: string) => boolean;

@@ -97,7 +97,7 @@ const LOOK_EVERY_MS = 60_000;
 const DISCOVERED_AGAIN_AFTER_MS = 2_000;
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 const LOGOUT_TOKEN_LASTS_SECONDS = 300;
-/** More than a provider's clock and ours differ. A sign-out is no less meant if the clocks do. */
+/** More than a provider's clock and ours usually differ by. A sign-out is meant even if the clocks differ. */
 const CLOCKS_APART_SECONDS = 60;
 /** Some providers date tokens back by five minutes, so that clocks may differ by as much. */
 const BEHIND_AT_MOST_SECONDS = 330;
@@ -397,7 +397,7 @@ export async function openProvider(
         const used = error instanceof openid.ResponseBodyError && error.error === 'invalid_grant';
         const times = refusedTimesOf(error);
         const differs = times !== undefined && noteClock(times.claims.iat);
-        // They signed in there too long ago, as by choosing a role slowly.
+        // They signed in there too long ago, for instance because they chose a role slowly.
         const isLate = times?.claim === 'auth_time' && !differs;
         return { kind: 'refused', cause: used || isLate ? 'not-finished' : 'unavailable' };
       }

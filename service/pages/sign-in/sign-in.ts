@@ -51,7 +51,7 @@ export type SignInDependencies = {
   visits: Visits;
   forms: Forms;
   endings: SessionEndings;
-  /** Those by which people can sign in now. */
+  /** The providers with which people can sign in now. */
   providers: () => readonly Provider[];
   /** Whether made-up people can be chosen. */
   isDemo: () => boolean;
@@ -65,7 +65,7 @@ export type SignInDependencies = {
   now?: () => number;
 };
 
-/** Somebody is let in: into which session, where it takes them, and the cookies by which their browser has it. */
+/** Somebody is let in: the session, where it takes them, and the cookies that give it to their browser. */
 type LetIn = { session: string; to: string; cookies: readonly string[] };
 
 const scopesOf = ({ scope }: Pick<Claims, 'scope'>): Scope[] => scope.split(' ').filter(isScope);
@@ -471,8 +471,9 @@ ${button(SIGN_IN.continue)}
   }
 
   /**
-   * Lets somebody in by the first choice that comes of those of one sign-in. If it comes again, as to another process by
-   * a double click, it leads into the session that it made: all that makes one is in the form.
+   * Lets somebody in by the first choice that comes from one sign-in. If the same choice comes again, for instance to
+   * another process after a double click, it leads into the session that it made: the form has all that makes a
+   * session.
    */
   async function takeOnce(
     incoming: IncomingMessage,

@@ -349,7 +349,7 @@ describe.each([{ traced: false }, { traced: true }])(
         const { code, ...counts } = traced ? summary.expectedWhenTraced : summary.expected;
         expect([file.name, ack.code]).toEqual([file.name, code]);
         expect(ack.counts).toMatchObject({ records: summary.records, ...counts });
-        // A delete only gets warnings from tracing. A file of which nothing was accepted counts as missing.
+        // A delete only gets warnings from tracing. A file with nothing accepted counts as missing.
         const warned = ack.warnings.filter(
           ({ code: own, field }) => (!traced || own !== 'CPR06') && field !== 'sequence',
         );

@@ -527,7 +527,7 @@ describe('two councils protecting one child', () => {
 });
 
 describe('a look whose place no council is told', () => {
-  /** A look at a child by which these councils' plans were shown, and whose place these keep back. */
+  /** A look that showed a child's plans of some councils, and whose place others keep back. */
   const shown = (
     child: number,
     plansOf: readonly string[],

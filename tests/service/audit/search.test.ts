@@ -298,7 +298,8 @@ describe('POST /audit/search', () => {
     const path = join(service.dataDir, 'audit-index', 'index.sqlite');
     const damage = 'no database'.repeat(1_000);
     writeFileSync(`${path}-wal`, damage);
-    // Over what is there: SQLite has this file mapped into memory, and cutting it short would end the process.
+    // This writes over what is there: SQLite has this file mapped into memory, and cutting it short would end the
+    // process.
     writeFileSync(`${path}-shm`, damage, { flag: 'r+' });
     writeFileSync(path, damage);
     let answered = false;

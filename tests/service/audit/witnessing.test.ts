@@ -477,7 +477,7 @@ describe('a proof of one event', () => {
       falselyWitnessedBy: [],
     });
     expect(of(310)).toMatchObject({ kind: 'proven', checkpoint: { size: 320 }, witnessedBy: [] });
-    // What witnesses cosigned of a log that was lost proves nothing about an event of this one.
+    // What witnesses cosigned in a lost log proves nothing about an event in this one.
     const { folder: fork } = makeLog(310, signer, 9);
     copyFileSync(join(folder, COSIGNED_CHECKPOINT), join(fork, COSIGNED_CHECKPOINT));
     expect(of(7, fork)).toMatchObject({ kind: 'proven', checkpoint: { size: 310 } });

@@ -184,7 +184,7 @@ test.each([
   expect(read).toEqual(ends ? expect.objectContaining({ subject: 'user-1' }) : undefined);
 });
 
-/** What becomes of a sign-out token by the provider, with given changes. */
+/** The result of a sign-out token from the provider, with given changes. */
 async function signOut(differing: JWTPayload = {}, kid = 'own', { privateKey }: Keys = own) {
   const now = Math.floor(Date.now() / 1_000);
   const claims = { sub: 'user-1', jti: crypto.randomUUID(), events: { [LOGOUT]: {} }, iat: now };

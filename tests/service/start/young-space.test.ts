@@ -6,8 +6,8 @@ const MIB = 1_048_576;
 const YOUNG_SPACE = new URL('../../../service/start/young-space.ts', import.meta.url).href;
 
 /**
- * The space for new objects in a process that makes as many of them as 1,000 lookups a second, some of which stay alive
- * for a while: once it is large, or its rate has been worked out twice.
+ * The space for new objects in a process that makes as many of them as 1,000 lookups a second do, and keeps some alive
+ * for a while. It is read once the space is large, or its rate has been worked out twice.
  *
  * @param perSecond the rate of lookups that the process is told
  */

@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => t.stop());
 
 test('every unreadable list is counted once, in partitions without others and in one with many', async () => {
-  // More than one call looks through, which is continued before the partitions after it.
+  // More lists than one call looks through. The next call continues here before it goes on to later partitions.
   const many = Array.from({ length: 400 }, (_, i) => [testNumber(i), 'foreign'] as const);
   await t.admin.hset(keys.accessLists(6), Object.fromEntries(many));
   for (const partition of [0, 3, 7, 20, 40]) {
