@@ -34,7 +34,7 @@ export type Page = {
   title: string;
   content: Html;
   status?: number;
-  /** Besides the frame's own cookie, which says that nothing is kept. */
+  /** Values of `set-cookie` headers, beside the frame's own headers. */
   cookies?: readonly string[];
   person?: Person | undefined;
   /** Where else this person can go. */
