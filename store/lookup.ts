@@ -324,8 +324,8 @@ export function createLookupStore(
 }
 
 /**
- * What a lookup becomes if no replica acknowledged its group in time. Its event may stay or be lost, so an
- * event that is on record as shown must be followed by one that it was not.
+ * What a lookup becomes if no replica acknowledged its group in time. Its event may stay or be lost. So if the event
+ * says that an answer was shown, another event must say that it was not.
  */
 function withoutReplicas(
   { partition, expected }: Waiting,

@@ -31,7 +31,7 @@ type Beginning = { id: string; keep: () => Promise<void>; change: (tally: Tally)
  * @param kind the name under which the anchor knows them
  * @param lost what is said if the store has lost what was to be done
  * @param find what is to be done; `undefined` if already finished
- * @param givenUp is called if the act is given up, for those who go by the record, on which it may be; doing it again
+ * @param givenUp is called if the act is given up, for those who use the record, where it may be; doing it again
  * changes nothing
  */
 export function actsOf(

@@ -115,7 +115,7 @@ export function agreesWith(
   return rows === expected.rows && digest === expected.digest;
 }
 
-/** These, and that the store held something else than what was loaded up to this file. */
+/** These files, and that the store held something other than what was loaded up to this file. */
 const withDiffering = (
   missing: readonly MissingFile[],
   file: Pick<MissingFile, 'sequence' | 'number'>,
@@ -126,8 +126,8 @@ const withDiffering = (
 ];
 
 /**
- * Remembers that the store holds something else than what was loaded, so that the next file, which is compared with what
- * is held then, does not make its authority count as up to date. Only a full refresh does.
+ * Remembers that the store holds something other than what was loaded, so that the next file, which is compared with
+ * what is held then, does not make its authority count as up to date. Only a full refresh does.
  */
 export const rememberDifference = (
   anchor: Anchor,

@@ -267,7 +267,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
     return admit(authorization, issuer, payload, keys, revocationsThen);
   }
 
-  /** By asking the one issuer that resolves tokens other than JWTs. */
+  /** Asks the one issuer that resolves tokens other than JWTs. */
   async function authenticateOpaque(authorization: string): Promise<Authentication> {
     const token = OPAQUE.exec(authorization)?.[1];
     if (token === undefined || introspecting === undefined) return refused('token-malformed');

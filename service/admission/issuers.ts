@@ -21,7 +21,7 @@ export type TrustedIssuer = {
   issuer: string;
   audience: string;
   algorithms: readonly Issuer['algorithms'][number][];
-  /** The `typ` that tokens must have; if not set, one that access tokens have. */
+  /** The `typ` that tokens must have; if it is not set, a type that access tokens have. */
   type?: string | undefined;
   clockToleranceSeconds: number;
   maxTokenAgeSeconds?: number | undefined;

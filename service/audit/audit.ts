@@ -70,7 +70,7 @@ export function startAudit(
     log,
   });
   let copySaid = new Set<string>();
-  /** What keeps the log from being sealed is reported as such. */
+  /** It is reported as such if something keeps the log from being sealed. */
   function hearOfCopy({ copy, detail }: Sealing): void {
     const said = copy === undefined || copy.ok ? copy?.remarks : [copy.detail];
     for (const sentence of said ?? []) {

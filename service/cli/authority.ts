@@ -239,7 +239,7 @@ export const confirmAuthorityPlans = (
   });
 
 /**
- * `cp-flags authority remove`: removes one that was added by mistake. As the store's administrator: no
+ * `cp-flags authority remove`: removes an authority that was added by mistake. It needs the store's administrator: no
  * running process may remove an authority from the directory.
  */
 export const removeAuthorityByMistake = (

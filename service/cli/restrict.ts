@@ -72,8 +72,8 @@ async function list(store: Store, code: OdsCode): Promise<void> {
 }
 
 /**
- * How an act was recorded in the log; `undefined` if it was not. An index that has not got to the end of the log yet is
- * waited for.
+ * How an act was recorded in the log; `undefined` if it was not. It waits for an index that has not reached the end of
+ * the log yet.
  *
  * @throws {Failure} if that cannot be said
  */

@@ -187,7 +187,7 @@ function printExpected(
 const isWorkersUser = ({ REDIS_URL }: Configuration): boolean =>
   REDIS_URL !== undefined && placeOf(REDIS_URL).username === 'cpf-worker';
 
-/** Of checks, those that fail; one that was not made says nothing beside the reason why. */
+/** The checks that fail. A check that was not made adds nothing to the reason why. */
 function printChecks(checks: readonly ReadinessCheck[]): void {
   const failed = checks.filter(({ ok }) => !ok);
   const made = failed.filter(({ detail }) => detail !== READINESS.notChecked);

@@ -95,8 +95,8 @@ async function requireNewestLog(
 }
 
 /**
- * As {@link withStore}, for a command that goes by what its folders say or changes them: it is refused where they are
- * an old copy. One that needs Redis alone is not: to block a user must always be possible.
+ * The same as {@link withStore}, for a command that relies on its folders or changes them: it is refused if they are an
+ * old copy. A command that needs only Redis is not refused: blocking a user must always be possible.
  */
 export function withNewestStore<T>(
   configuration: Configuration,

@@ -59,7 +59,7 @@ export type OpenApi = {
   components: Record<string, Record<string, JsonSchema>>;
 };
 
-/** Those with their own name in the description. */
+/** The schemas with a name of their own in the description. */
 const COMPONENTS: Record<string, z.ZodType> = {
   LookupRequest: lookupRequestSchema,
   LookupAnswer: lookupAnswerSchema,

@@ -28,8 +28,8 @@ export type ServerLimits = {
   /** To its last byte; the body of a lookup has a shorter deadline of its own. Default 300,000. */
   requestMs?: number;
   /**
-   * After at most this long a client that reads nothing of its answer is cut off, and not before half of it.
-   * Default 20,000.
+   * A client that reads nothing of its answer is cut off after at most this long, and not before half of it. Default
+   * 20,000.
    */
   unreadMs?: number;
   /** From connecting to the end of the TLS handshake. Default 5,000. */

@@ -30,7 +30,7 @@ export function createAttend({
     api: Api,
   ): Promise<Attended> {
     const { caller, access } = admitted;
-    // A silent read is not listed and nobody is notified of it, so nobody would be told.
+    // A silent read is not listed and nobody is notified of it, so nobody would get the outcome.
     if (access.access === 'silent-read') return { kind: 'refused', code: 'look-not-found' };
     const requested = requestedBy(admitted);
     const recorded = await record(nhsNumber, caller.userKey, {

@@ -60,7 +60,7 @@ export type CoverageState = {
   coverage: Coverage;
   upToDate: ReadonlySet<string>;
   negativesAllowed: boolean;
-  /** `coverage` as JSON, and the part of it that an audit event holds. */
+  /** `coverage` as JSON, and the part that an audit event holds. */
   json: string;
   eventJson: string;
   /** The advice of a negative as JSON, for a child not known to be under a year old. */
@@ -94,8 +94,8 @@ function areaOf({ authorities, expected, dataset }: Directory): Coverage['area']
 }
 
 /**
- * Coverage of the authorities expected, at `now` in milliseconds: of those listed as such, whether they were
- * ever added here or not. A demo without a list expects those it has. No authority at all covers nothing.
+ * Coverage of the authorities expected, at `now` in milliseconds: of those on the list, whether they were ever added
+ * here or not. A demo without a list expects the authorities that it has. Without any authority, nothing is covered.
  */
 export function coverageOf(
   directory: Directory,

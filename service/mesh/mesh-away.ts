@@ -26,7 +26,7 @@ export class MeshAway extends Error {
 const AWAY_IN_A_ROW = 3;
 
 /**
- * Works on one message after the other, so that one that MESH cannot give or take delays no other.
+ * Works on one message after the other, so that a message that MESH cannot give or take delays no other.
  *
  * @param onAway called with each for which MESH could not be used, before the next
  * @returns the last reason, if any

@@ -19,7 +19,7 @@ export const PAIR_SETTINGS = [
   'MESH_MAILBOXES_FILE',
 ] as const satisfies readonly (keyof Configuration)[];
 
-/** Those of a mailbox that is worked on by the MESH API. */
+/** The settings of a mailbox that is worked on by the MESH API. */
 export const MAILBOX_SETTINGS = [
   'MESH_URL',
   'MESH_PASSWORD_FILE',

@@ -231,7 +231,7 @@ export function createSender(options: SenderOptions) {
   }
 
   return {
-    /** Does what is due, the oldest first. @returns why not all of it, if MESH could not be used */
+    /** Does all that is due, the oldest first. @returns why not all of it, if MESH could not be used */
     async send(): Promise<MeshAway | undefined> {
       return eachApart(file.due(clock(), AT_ONCE), work, (row) => {
         const now = file.sent(row.key);
@@ -268,7 +268,7 @@ export function createSender(options: SenderOptions) {
   };
 }
 
-/** Of what is sent, while it lies here. */
+/** For a file that is to be sent, while it is here. */
 export const SENDING_MODE = 0o600;
 
 /** Parts of a content; an empty one is one. */

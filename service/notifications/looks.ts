@@ -148,7 +148,7 @@ const readUntil = ({ windowAt, logAt }: Cursor): number | undefined =>
 const newestFirst = (entries: readonly NotificationEntry[]): NotificationEntry[] =>
   entries.toSorted((one, other) => other.last.localeCompare(one.last));
 
-/** Those at a child, or all. */
+/** The looks at a child, or all looks. */
 const chosen = (
   entries: readonly NotificationEntry[],
   of: OfChild | undefined,

@@ -222,7 +222,7 @@ export class NotificationFile {
     if (this.#db.isOpen) this.#db.close();
   }
 
-  /** All of it, or nothing: on disk when this returns. */
+  /** Does all of it or nothing. It is on disk when this returns. */
   transaction<T>(work: () => T): T {
     return inTransaction(this.#db, work);
   }

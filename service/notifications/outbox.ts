@@ -72,7 +72,7 @@ export async function writeNotification(
   }
 }
 
-/** Of a pair of {@link pairOf}. */
+/** The name of a pair from {@link pairOf}. */
 const STEM = /^notification-([A-Z0-9]+)-([0-9]{12}\.[0-9]{4})-([a-z]+)$/;
 
 /**

@@ -17,7 +17,7 @@ import type { OneWorker } from './one-worker.ts';
 import type { RedisServer } from './redis.ts';
 
 /**
- * Those outside who cosign the audit log, if there are some.
+ * The outside witnesses that cosign the audit log, if there are any.
  *
  * @throws {ConfigurationError}
  */

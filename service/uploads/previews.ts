@@ -79,7 +79,7 @@ const previewSchema = z.strictObject({
   sha256: z.hex(),
   /** In which it was sent. */
   session: ownerSessionSchema,
-  /** What was typed beside it, by field. */
+  /** What was typed with it, by field. */
   typed: z.record(z.string(), z.string()),
   metadata: z.strictObject({
     sequence: z.int().exactOptional(),
@@ -224,7 +224,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     return names.filter((name) => ID.test(name));
   }
 
-  /** Those that have not ended: an ended one has no file any more, and may have a long answer. */
+  /** The previews that have not ended. An ended one has no file any more, and may have a long answer. */
   async function idsWithFile(): Promise<string[]> {
     const all = await ids();
     const present = await Promise.all(
@@ -571,7 +571,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
         'sending',
         async (options) => {
           const loaded = await loadAsShown(store, anchor, source, shown, options);
-          // Which plans it takes out of force was to be read before it was sent.
+          // The list of plans that it takes out of force was for reading before it was sent.
           const { stopped: _stopped, ...kept } = shown;
           if (loaded.kind === 'changed') return { state: { kind: 'changed' }, shown: kept };
           const { acknowledgement } = loaded;

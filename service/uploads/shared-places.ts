@@ -1,8 +1,8 @@
 import type { OdsCode } from '#schemas/authority.ts';
 
 /**
- * Places for work that an authority may prolong by sending or reading its bytes slowly: a total number, of
- * which one authority has only a part, so that it cannot keep the others out.
+ * Places for work that an authority may prolong by sending or reading its bytes slowly. One authority can have only a
+ * part of the places, so that it cannot keep the others out.
  */
 export function createSharedPlaces({ inAll, ofOne }: { inAll: number; ofOne: number }) {
   const taken: OdsCode[] = [];

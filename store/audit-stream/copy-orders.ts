@@ -6,7 +6,7 @@ import { keys } from '../keys.ts';
 import { type StateMark, setMark } from '../locks/worker-lease.ts';
 import { appendEvent } from './events.ts';
 
-/** Field of `cpf:dataset`: whether the audit log has a second copy, or who ordered it to continue without. */
+/** Field of `cpf:dataset`: whether the audit log has a second copy, or who ordered it to continue without one. */
 const FIELD = 'auditCopy';
 const KEPT = 'kept';
 
@@ -22,7 +22,7 @@ export async function noteCopySigned(redis: Redis): Promise<void> {
   await redis.hset(keys.dataset, SIGNED_FIELD, '1');
 }
 
-/** `none`: the log never had a second copy. `single`: it continues without, by order of a named person. */
+/** `none`: the log never had a second copy. `single`: it continues without one, by order of a named person. */
 export type CopyOrder =
   | { kind: 'none' }
   | { kind: 'kept' }
@@ -72,8 +72,8 @@ export async function requireTwoCopies(redis: Redis, named: NamedPerson): Promis
 }
 
 /**
- * From now on a worker may take over this state of a worker, although an older one than has counted, by order
- * of a named person. Audited first.
+ * From now on, by order of a named person, a worker may take over this state of a worker, although a newer one has
+ * counted. Audited first.
  */
 export async function acceptState(
   redis: Redis,

@@ -30,7 +30,7 @@ const NUMBER_DIGITS = 10;
 /** A placeholder for an NHS number. It is not a valid one. */
 const NO_NUMBER = '----------';
 const FRAMES_REMEMBERED = 8_192;
-/** Per user: more than anybody has roles, organisations and ways to ask. */
+/** For each user: more than the roles, organisations and ways to ask that anybody has. */
 const FRAMES_OF_A_USER = 16;
 const LENGTH_AT_MOST = 8_192;
 /** Bytes kept of all frames together; most frames have some 600. */

@@ -122,7 +122,9 @@ export const connectionFault = (error: unknown): string | undefined =>
     ? STORE.noConnection
     : rightsFault(error);
 
-/** What Redis says of a command that its caller may not give: by itself, or within a function, before and since 7.2. */
+/**
+ * What Redis says about a command that its caller may not give, by itself or within a function, before and since 7.2.
+ */
 const REFUSED = /\bNOPERM\b|\bThe user executing the script can't\b|\bACL failure in script\b/;
 
 /** Whether Redis knows its caller and refuses the command. */

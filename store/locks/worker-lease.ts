@@ -11,7 +11,7 @@ const WORKER_LEASE_MS = 15_000;
 export type WorkerLease = {
   /** The token of the lease, which trimming the audit streams needs. */
   token: string;
-  /** Higher than any worker's before. */
+  /** Higher than that of any earlier worker. */
   epoch: number;
   /**
    * If it has expired and nobody else had it since, it is taken again.

@@ -65,8 +65,8 @@ export type AccessLists = {
 };
 
 /**
- * Checks every list of accesses again and again, a little each second, for entries written by somebody else:
- * otherwise a child's list shows only when the child is looked up. One that was found is checked each time.
+ * Checks every list of accesses repeatedly, a little each second, for entries written by somebody else. Otherwise a
+ * damaged list would be noticed only when its child is looked up. A list that was found damaged is checked each time.
  */
 export function watchAccessLists(redis: Redis): AccessLists {
   const found = new Map<number, number>();

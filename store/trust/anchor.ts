@@ -31,7 +31,7 @@ export type AnchoredHeldFile = {
   folder: string;
   /** Milliseconds since 1970. */
   at: number;
-  /** What else its loader wants to know of it. */
+  /** What else its loader wants to know about it. */
   json: string;
 };
 
@@ -48,7 +48,7 @@ const missingFileSchema = z.object({
   number: z.number(),
   /**
    * Only a full refresh replaces it: a new numbering has begun since, so it cannot come again; or, once it was loaded,
-   * the store held something else than what was loaded.
+   * the store held something other than what was loaded.
    */
   fullOnly: z.enum(['new-numbering', 'difference']).optional(),
   /** After a difference: the number of a full refresh with refused records, which may be what the store had lost. */

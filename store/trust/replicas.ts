@@ -89,7 +89,7 @@ export function replicasWord(
   return { ...word, replicas };
 }
 
-/** Those of a replica when a worker last saw that it was fit. */
+/** The conditions of a replica when a worker last saw that it was fit. */
 const conditionsSeen = (replica: ReplicasWord['replicas'][number]): string | undefined =>
   replica.fit ? replica.conditions : replica.fitWhile;
 

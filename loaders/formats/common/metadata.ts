@@ -146,7 +146,8 @@ const ABSENT = ['ENOENT', 'ENAMETOOLONG'];
 /**
  * Slightly more than a sidecar may have; `undefined` if there is no such file.
  *
- * @throws {SourceFailed} if there is one that cannot be read: it may say that the file has more rows, or all
+ * @throws {SourceFailed} if there is one that cannot be read: it may say that the file has more rows, or that it has
+ * every plan
  */
 async function readStart(path: string): Promise<string | undefined> {
   try {

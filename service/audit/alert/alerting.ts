@@ -55,10 +55,9 @@ const LOCK = 'enumeration.lock';
 const EXPIRED_EVERY_MS = HOUR_MS;
 
 /**
- * Follows the sealed log, counts the children that each user looks up, and alerts: in the audit, and to the
- * privacy officer, who also gets the alerts of lookup processes. A step at a time; none throws. What could
- * not be recorded or written is tried again at the next step, by whichever process is counting: one at a time
- * does.
+ * Follows the sealed log, counts the children that each user looks up, and alerts: in the audit, and to the privacy
+ * officer, who also gets the alerts of lookup processes. It works in steps, and none throws. What could not be recorded
+ * or written is tried again at the next step, by whichever process is counting: one at a time does.
  */
 export function createAlerting(options: AlertingOptions) {
   const { folder, outbox, thresholds, numberKeyFile, record, onAlert, onUnknown } = options;

@@ -128,7 +128,7 @@ export class Cases {
       .map((row) => stepRow.parse(row));
   }
 
-  /** The open case on the access, or the last one that ended. */
+  /** The open case on the access, or the last case that ended. */
   on(entry: number): AccessCase | undefined {
     const row = this.#db
       .prepare('SELECT * FROM accessCase WHERE entry = ? ORDER BY number DESC LIMIT 1')

@@ -150,7 +150,7 @@ export class CommitFile {
     return CommitFile.lookIfThere(folder, (commits) => commits.read());
   }
 
-  /** As {@link CommitFile.size}, of a folder that may not have a log. */
+  /** The same as {@link CommitFile.size}, for a folder that may not have a log. */
   static sizeIfThere(folder: string): ReturnType<CommitFile['size']> {
     return CommitFile.lookIfThere(folder, (commits) => commits.size());
   }
@@ -364,7 +364,7 @@ export class CommitFile {
     return countRow.parse(standing).n === 1;
   }
 
-  /** Those for which nobody has answered yet: this is an old copy of the log, or a fork of it. */
+  /** The contradictions that nobody has answered for yet: this is an old copy of the log, or a fork of it. */
   contradictions(): Contradiction[] {
     return this.#sql(
       'SELECT name, size, ours, at FROM contradiction WHERE accepted = 0 ORDER BY size DESC, name',

@@ -42,9 +42,9 @@ function openExclusively(path: string): DatabaseSync | undefined {
 }
 
 /**
- * Events on disk that the store could not take, until it can: one SQLite file a process with synchronous
- * FULL, in a folder where the next process finds what one that died has left. Bounded; what does not fit is
- * counted, on disk as well.
+ * Events on disk that the store could not take, until it can: one SQLite file for each process, with synchronous FULL,
+ * in a folder where the next process finds what a dead one left. Bounded; what does not fit is counted, on disk as
+ * well.
  *
  * Every method writes before it returns and throws if the disk does not take it. What is recorded elsewhere or
  * reported is not given out again all the same: only the process that takes this spool over would do it once more.
@@ -138,7 +138,7 @@ export class EventSpool {
     this.#settled = 0;
   }
 
-  /** Those that wait, the oldest first. */
+  /** The events that wait, the oldest first. */
   oldest(atMost: number): { id: number; json: string }[] {
     if (this.#count === 0) return [];
     return this.#db

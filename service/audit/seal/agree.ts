@@ -81,7 +81,7 @@ export async function takeOver(writer: LogWriter, commits: Commits): Promise<voi
   function write(): void {
     const [end] = waiting.slice(-1);
     if (end === undefined) return;
-    // Once found to be a worker's, it counts, however often it is read.
+    // Once it is known to be a worker's, it counts, however often it is read.
     const last = end.size === newest?.size ? newest : end;
     const { size } = writer.committed;
     const entries = waiting.flatMap((commit) =>

@@ -253,7 +253,7 @@ export function createSealer(options: SealerOptions) {
   const sealedNumbers = ({ committed, commits }: LogWriter): number[] =>
     commits.pastGaps(committed.numbers);
 
-  /** What this log misses, its successor seals, or a newer copy of it has. */
+  /** Events that this log misses are sealed by its successor, or are in a newer copy of it. */
   async function requireNewest({ committed: { id, size } }: LogWriter): Promise<void> {
     const beyond = await streams.sealedBeyond(() => ({ log: id, size }));
     if (beyond === undefined) return;

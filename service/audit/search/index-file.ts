@@ -407,7 +407,7 @@ export class AuditIndex {
       ['event.organisation', criteria.organisation],
     ];
     if (viewer.kind !== 'authority') texts.push(...who);
-    // By the authority whose plan was shown, it would learn whose plan it was.
+    // With the authority as a criterion, it would learn whose plan was shown.
     if (viewer.kind === 'organisation' && criteria.authority !== undefined) return undefined;
     if (viewer.kind === 'organisation') texts.push(['event.organisation', viewer.organisation]);
     if (viewer.kind === 'authority') {

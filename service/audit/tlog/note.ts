@@ -187,7 +187,7 @@ export function parseSignatures(lines: string): NoteSignature[] | undefined {
   return read.length === signatures.length ? read : undefined;
 }
 
-/** A note's text and its signatures, none of which has been verified. */
+/** A note's text and its signatures. None of them has been verified. */
 export function splitNote(note: Buffer): SplitNote {
   if (note.length > MOST_BYTES) return malformed(NOTE.tooLong);
   const whole = note.toString('utf8');

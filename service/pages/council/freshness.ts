@@ -4,7 +4,9 @@ import { summary } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { timeOfYearText } from '../html/time.ts';
 
-/** By when an authority has to send more, in milliseconds; `undefined` if nothing of it has been loaded. */
+/**
+ * When an authority has to send more at the latest, in milliseconds; `undefined` if nothing from it has been loaded.
+ */
 export const dueOf = ({ dataAsOf }: Authority, upToDateMs: number): number | undefined =>
   dataAsOf === undefined ? undefined : Date.parse(dataAsOf) + upToDateMs;
 

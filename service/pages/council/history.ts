@@ -60,7 +60,7 @@ const listedFile = z.object({
   superseded: z.int().optional(),
 });
 
-/** By number and digest: what waits, of one council. */
+/** What waits of one council, by number and digest. */
 type Waiting = readonly Pick<HeldFile, 'number' | 'sha256'>[];
 
 /**

@@ -49,7 +49,7 @@ type RestrictionsDependencies = DeskDependencies &
   Pick<LooksDependencies, 'auditFolder'> & { store: Store; anchor: Anchor };
 
 const PATH = '/council/restrictions';
-/** The start of one: the router allows no fixed address beside one with a parameter. */
+/** Where a new one begins: the router takes no fixed address beside one with a parameter. */
 const BEGIN = '/council/restrict';
 const ON_A_PAGE = 25;
 /** How many of those who looked are offered, the newest first. */
@@ -115,7 +115,7 @@ const begin: Mountable<RestrictionsDependencies> = {
   handler: (dependencies) => guardedCouncil(dependencies, (_, council) => numberPage(council)),
 };
 
-/** Those who looked at a child, each once, the newest first; recorded as given to the council. */
+/** The people who looked at a child, each once, the newest first. It is recorded that the council was given them. */
 async function usersOf(
   dependencies: RestrictionsDependencies,
   council: AtCouncil,

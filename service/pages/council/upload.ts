@@ -77,7 +77,7 @@ type Described =
   | { kind: 'described'; metadata: Preview['metadata']; typed: Record<string, string> }
   | { kind: 'wrong'; errors: FieldError[]; typed: Record<string, string> };
 
-/** What was typed of a file beside its bytes. */
+/** What was typed about a file. */
 export function readDescription(fields: Fields): Described {
   const typed: Record<string, string> = {};
   for (const name of TYPED) {

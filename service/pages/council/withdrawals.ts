@@ -53,7 +53,7 @@ type WithdrawalsDependencies = DeskDependencies &
 
 export const WITHDRAWALS_PATH = '/council/withdrawals';
 const PATH = WITHDRAWALS_PATH;
-/** Where one begins: the router takes no fixed address beside one with a parameter. */
+/** Where a new one begins: the router takes no fixed address beside one with a parameter. */
 const BEGIN = '/council/withdraw';
 
 const planText = ({ type, startDate }: Pick<PlanRow, 'type' | 'startDate'>): string =>

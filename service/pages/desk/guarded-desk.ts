@@ -50,7 +50,10 @@ export type DeskDependencies = GuardDependencies & {
 export type DeskPage = Omit<Page, 'person' | 'navigation' | 'cookies'> & {
   /** False for a page that reloads itself: it does not keep anybody signed in. */
   renews?: boolean;
-  /** What is wrong with its form: it is said first, in the title too, and by the status unless another is given. */
+  /**
+   * What is wrong with its form. The page says it first, and in its title; the status says it too unless another is
+   * given.
+   */
   errors?: readonly FieldError[];
 };
 
@@ -209,7 +212,7 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
       if (state.kind !== 'open' && state.kind !== 'unknown') return overPage(state);
       const sent = incoming.method === 'POST' && paragraph(DESK.unavailableSent);
       const page = refusedPage(desk, code, seconds, html`${sent}${unavailable?.(desk)}`);
-      // Somebody whose access is not known to be good is shown nothing of theirs.
+      // Somebody whose access is not known to be valid is shown nothing of their own.
       return state.kind === 'open' && code !== desk.without && code !== 'user-blocked'
         ? pageFor(state.session, path)(page)
         : frame(page);

@@ -104,7 +104,7 @@ const hiding = (content: Html, { heading, says, another }: SaidThen, isLate = fa
   html`<div class="cpf-hides__content">${content}</div>
 <p class="cpf-hides__then${isLate && ' cpf-hides__late'}" data-says="${`${heading}. ${says}`}">${buttonLink(another.href, another.text)}</p>`;
 
-/** By which tabs of one session know each other; it does not reveal the session. */
+/** Lets the tabs of one session recognise each other. It does not reveal the session. */
 const markOf = ({ id }: Session): string =>
   createHash('sha256').update(id).digest('base64url').slice(0, 22);
 

@@ -133,7 +133,7 @@ export function createListPages(
     trace: Trace | undefined,
   ): Promise<Page | undefined> {
     const { id, asked, text, lines, prevented, refuse } = form;
-    // Without Redis each number is recorded as one that could not be checked.
+    // Without Redis, each number is recorded as one that could not be checked.
     const isFirst =
       prevented === undefined ? await endings.once(`look ${id}`).catch(() => undefined) : undefined;
     if (isFirst === false) return undefined;

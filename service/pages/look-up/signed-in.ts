@@ -107,7 +107,7 @@ export function createSignedIn(dependencies: SignedInDependencies) {
   const noLongerSignedIn = ({ kind }: SessionState): string[] =>
     kind === 'over' ? [cookies.set('session', undefined)] : [];
 
-  /** In place of an answer: nothing of it is left, and no look is made. It does not keep anybody signed in. */
+  /** Shown in place of an answer: nothing of the answer is left, and no look is made. It keeps nobody signed in. */
   const showHidden =
     ({ heading: title, says, another }: HiddenAnswer): Handler =>
     ({ env }) => {

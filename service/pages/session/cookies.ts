@@ -31,7 +31,7 @@ export type Cookies = {
 export function createCookies(secure: () => boolean): Cookies {
   const before = (): string => `${secure() ? '__Host-' : ''}cp-flags-`;
   const nameOf = (name: CookieName): string => `${before()}${name}`;
-  /** What follows a beginning, of each cookie that begins so. */
+  /** For each cookie with this beginning, what follows it. */
   const beginningWith = (
     { headers }: Pick<IncomingMessage, 'headers'>,
     beginning: string,

@@ -86,7 +86,7 @@ const OFFERED = {
 /** A made-up person, with the rights of their provider. */
 const personOf = (person: Persona) => limited({ scope: '', ...people()[person] }, OFFERED[person]);
 
-/** Those for whom there are pages; for staff also one who is refused. */
+/** The people for whom there are pages, and among staff also somebody who is refused. */
 const OFFERED_NOW = (Object.keys(OFFERED) as Persona[]).filter(
   (person) => OFFERED[person] === 'staff' || desksOf(scopesOf(personOf(person))).length > 0,
 );
@@ -98,7 +98,7 @@ const CHOICE_LASTS_MS = 5 * 60_000;
 /** A person in one of several roles, until they have chosen one. */
 const choiceSchema = z.strictObject({
   visit: z.uuid(),
-  /** Shared by all roles of one sign-in, of which only one can be taken, once: it is the id of the session then. */
+  /** Shared by all roles of one sign-in. Only one of them can be taken, once: then this is the id of the session. */
   id: z.uuid(),
   at: z.int(),
   /** When the browser came back from the provider, by the store's clock: anything ended since ends the session. */
@@ -354,7 +354,7 @@ ${button(SIGN_IN.continue)}
     });
   };
 
-  /** What becomes of an answer of a provider, which counts once. */
+  /** The result of an answer from a provider, which counts once. */
   async function broughtBack(
     incoming: IncomingMessage,
     provider: Provider,

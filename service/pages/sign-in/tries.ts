@@ -1,7 +1,7 @@
 export type Tries = {
   /** Takes one; false if none is left now. */
   take: () => boolean;
-  /** Gives back one that turned out to be in good faith. */
+  /** Gives back a try that turned out to be in good faith. */
   giveBack: () => void;
 };
 
