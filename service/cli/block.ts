@@ -43,7 +43,7 @@ const FOUND: Record<KnownUser, string | undefined> = {
   watches:
     'This user has searched the audit, so may be a privacy officer or Caldicott Guardian. Tell your own Guardian now. To undo the block: cp-flags unblock.',
   'not-told':
-    'The audit cannot be searched here, so whether this user is known in it cannot be said. Check the user id and the issuer.',
+    'The audit cannot be searched here, so it is not known whether this user is in it. Check the user id and the issuer.',
 };
 
 /** Searches the audit for somebody who was blocked. The search is recorded. */
