@@ -183,7 +183,7 @@ function printExpected(
   );
 }
 
-/** Whether it is a worker's user that asks: what lookups alone need to read it may not, and that is no fault. */
+/** Whether a worker's user asks. It may not read what only lookups need to read, and that is no fault. */
 const isWorkersUser = ({ REDIS_URL }: Configuration): boolean =>
   REDIS_URL !== undefined && placeOf(REDIS_URL).username === 'cpf-worker';
 

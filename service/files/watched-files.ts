@@ -33,9 +33,9 @@ async function signature(paths: readonly string[]): Promise<string> {
 }
 
 /**
- * Reads something from files and reads it again whenever one of them changes. They are looked at rather
- * than watched by the kernel, which tells nothing of a mounted secret or a network folder. A bad state of
- * the files is told, the last good value stays, and they are read at each look until they can be used.
+ * Reads something from files and reads it again whenever one of them changes. The files are checked at intervals rather
+ * than watched by the kernel, which reports nothing about a mounted secret or a network folder. A bad state of the
+ * files is reported, the last good value stays, and they are read at each check until they can be used.
  *
  * @throws whatever `read` throws at the first reading; it must be a sentence for the operator
  */
@@ -55,7 +55,7 @@ export async function watchFiles<T>(
     // Taken before reading: a file that changes while it is read is read again at the next check.
     const now = await signature(paths);
     const isNew = now !== seen;
-    // What could not be used may be by now, though no file has changed: there were too many open files, say.
+    // What could not be used before may be usable now, though no file has changed: too many files may have been open.
     if ((!isNew && problem === undefined) || stopped) return;
     seen = now;
     try {

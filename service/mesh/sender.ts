@@ -56,7 +56,7 @@ const FOR_GOOD = new Set([
 ]);
 const AGAIN_AFTER_MS = 3_600_000;
 const TRACK_AT_MOST_MS = 86_400_000;
-/** After this many times in a row MESH's not knowing a message is believed. */
+/** MESH is believed once it has said this many times in a row that it does not know a message. */
 const ABSENT_TIMES = 2;
 const UNCLEAR_TIMES = 5;
 /** In one round, so that fetching does not wait for everything to be sent. */

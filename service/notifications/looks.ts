@@ -65,10 +65,10 @@ async function* notificationsBefore(
 }
 
 /**
- * One page of an authority's looks, the newest first, as its notifications hold them; changed ones are shown
- * in their present state ({@link changedLooks}), on the page of their latest look, and one that was
- * notified again on that of the newest notification that has it. A page ends with a notification, so it
- * may be longer. Notifications without looks at the child are skipped.
+ * One page of an authority's looks, the newest first, as its notifications hold them; changed ones are shown in their
+ * present state ({@link changedLooks}), on the page of their latest look. A look that was notified again is on the page
+ * of the newest notification that has it. A page ends with a notification, so it may be longer. Notifications without
+ * looks at the child are skipped.
  */
 export async function newestLooks(
   auditFolder: string,

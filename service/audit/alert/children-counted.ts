@@ -190,7 +190,7 @@ export class ChildrenCounted {
   readonly #sql: (text: string) => StatementSync;
   readonly #users = new Map<string, number>();
   readonly #tallies = new Map<number, Tally>();
-  /** The user of looks that have as much in common, by that. */
+  /** The user of looks that have the same in common, by what they have in common. */
   #usersOf = new WeakMap<SealedLook['common'], number>();
   #quarter = { at: -1, outOfHours: false };
 

@@ -60,7 +60,7 @@ export class EventSpool {
   /** Events up to this one are recorded elsewhere; of those, so many bytes are still on disk. */
   #recordedUpTo = 0;
   #recordedBytes = 0;
-  /** So many of those lost are reported, and not yet taken off on disk. */
+  /** This many of the lost events are reported, and not yet deducted on disk. */
   #settled = 0;
 
   private constructor(folder: string, path: string, mostBytes: number, db: DatabaseSync) {
@@ -147,7 +147,7 @@ export class EventSpool {
       .map((row) => eventRow.parse(row));
   }
 
-  /** The oldest, which these are, are recorded elsewhere now. */
+  /** These, the oldest, are recorded elsewhere now. */
   remove(events: readonly { id: number; json: string }[]): void {
     if (events.length === 0 && this.#recordedBytes === 0) return;
     this.#recordedUpTo = events.at(-1)?.id ?? this.#recordedUpTo;

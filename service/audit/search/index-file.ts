@@ -135,7 +135,7 @@ export class AuditIndex {
   readonly #recentAtMost: number;
   readonly #sql: (text: string) => StatementSync;
   readonly #texts = new Map<string, number>();
-  /** What stands of looks that have as much in common, by that. */
+  /** What is stored of looks that have the same in common, by what they have in common. */
   #rows = new WeakMap<SealedLook['common'], Row>();
   readonly #hours = new Map<number, boolean>();
 

@@ -261,7 +261,7 @@ const councilUpload: Mountable<CouncilUploadDependencies> = {
   },
 };
 
-/** Whether it was or is being found out what a file would do by what was typed, and nothing was decided since. */
+/** Whether it is known, or being found out, what a file would do with what was typed, and nothing was decided since. */
 const isChecked = ({ state: { kind }, typed }: Preview, as: Record<string, string>): boolean =>
   (kind === 'checking' || kind === 'shown' || kind === 'refused') && isDeepStrictEqual(typed, as);
 

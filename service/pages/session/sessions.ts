@@ -13,7 +13,7 @@ import type { Sealer } from './seal.ts';
 export const IDLE_MS = 10 * 60_000;
 /** More than the clocks of two processes differ. Otherwise a clock put back would lengthen every session. */
 const CLOCKS_APART_MS = 60_000;
-/** In which a browser comes with a session that it was given. */
+/** The time in which a browser comes with a session that it was given. */
 const UNUSED_FOR_MS = 5_000;
 /** The longest shift. */
 export const LONGEST_MS = 12 * 3_600_000;

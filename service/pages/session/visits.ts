@@ -25,7 +25,7 @@ const FLOWS_AT_MOST = 4;
 type Asked = Pick<IncomingMessage, 'headers'>;
 
 export type Visits = {
-  /** That of the browser's cookie, or a new one. */
+  /** The visit in the browser's cookie, or a new one. */
   read: (incoming: Asked) => Visit;
   cookie: (visit: Visit) => string;
   /** The cookies of one more sign-in under way, replacing the oldest if there are too many. */
