@@ -60,7 +60,7 @@ type Nothing = { kind: 'nothing'; says: readonly string[] };
 /** `unsure`: Redis may have what was ordered, or part of it, though it did not say so, or no replica has it. */
 type DecidedOrNot = Decided | { kind: 'unsure'; says: string };
 
-/** Who decides; for what needs it also who agreed. */
+/** Who decides, and who agreed if the decision needs that. */
 type DecidingPerson = NamedPerson & { agreedBy?: string };
 
 export type Decisions = {
@@ -69,7 +69,7 @@ export type Decisions = {
   look: (name: DecisionName) => Promise<Matter | Nothing>;
   /** Decides, unless it is no longer about `subject`. Several are done one after the other. */
   decide: (name: DecisionName, subject: string, named: DecidingPerson) => Promise<DecidedOrNot>;
-  /** Keeps what was done, and gives the name under which {@link said} has it. */
+  /** Keeps what was done. Returns the name under which {@link said} has it. */
   keep: (says: string) => string;
   said: (id: string) => string | undefined;
 };

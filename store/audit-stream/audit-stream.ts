@@ -279,7 +279,7 @@ export function createAuditStreams(redis: Redis, replicated = false) {
         const first = replies[i]?.[0];
         const found = first === undefined ? end + 1 : numberOf(first);
         if (found > from) later.push({ stream, sealed: from - 1, found });
-        // Events before a gap are not sealed, so it may come later than right after what is.
+        // Events before a gap are not sealed, so the gap may come later than right after the sealed events.
         else if (found < from || states[stream]?.held !== end - from + 1) {
           const gap = await gapAfter(stream, from, end, accepted);
           if (gap !== undefined) later.push(gap);

@@ -32,7 +32,7 @@ const HOLDS = '/officer/holds';
 const FORM = 'erase-cases';
 /** The newest ones; the others are on the page of holds. */
 const HOLDS_SHOWN = 20;
-/** Each is an event that waits for the disk, and all of them are listed. */
+/** Each case erased is an event that waits for the disk, and all of them are listed. */
 const AT_ONCE = 200;
 
 /** Which cases: one, or those that ended before a day in London, as it was typed. */
@@ -104,7 +104,7 @@ ${button(WORDS.find)}
   });
 }
 
-/** Holds in force, since words may be needed for what they are for. */
+/** The holds in force, since what they are for may need these words. */
 export const holdsNote = (holds: Pick<Holds, 'list'>): Html | false => {
   const all = holds.list();
   const shown = all.slice(-HOLDS_SHOWN);

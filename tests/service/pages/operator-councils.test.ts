@@ -344,7 +344,7 @@ describe('the list of councils expected', () => {
   ): Promise<Visit> {
     const action = `${EXPECTED_PAGE}/check`;
     const page = await who.get(EXPECTED_PAGE);
-    // Both forms have the same hidden fields, of which each counts once.
+    // Both forms have the same hidden fields, and each field counts once.
     const form = hiddenOf(page, action);
     return who.post(action, {
       ...form,
