@@ -8,7 +8,7 @@ import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
 import { asLoadFailed, LoadFailed, Overtaken, requireOpen } from '../load-failed.ts';
 
-/** The full refresh that followed every difference of an authority, and of which records were refused. */
+/** The full refresh that came after every difference of an authority and has refused records. */
 type RefusedRefresh =
   | { kind: 'nothing-differs' }
   | { kind: 'not-come' }

@@ -39,7 +39,7 @@ export const LOAD_FAILED = {
   nothingToConfirm: (authority: string) =>
     `Authority ${authority} has nothing that waits to be confirmed. Nothing was changed.`,
   otherRefresh: (authority: string, number: number) =>
-    `Full refresh ${number} of authority ${authority} is the one that counts, and records of it were refused. Ask the authority about these. Nothing was changed.`,
+    `Full refresh ${number} of authority ${authority} counts now, and some of its records were refused. Ask the authority about these. Nothing was changed.`,
   numberingOvertaken: (authority: string) =>
     `A file of authority ${authority} was loaded meanwhile. Nothing was changed.`,
   refreshFirst: (authority: string) =>

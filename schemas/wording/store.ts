@@ -105,7 +105,7 @@ export const REPLICAS = {
   notRequired: 'No replica is waited for, by order.',
   notSingle: 'Replicas are waited for.',
   single: (by: string, at: string) =>
-    `Single mode since ${at}, ordered by ${by}: answers are on one disk only, and after a failover a named person has to confirm. Bring the replicas back: it then ends automatically.`,
+    `Single mode since ${at}, ordered by ${by}: answers are on one disk only, and after a failover a named person has to confirm. Bring the replicas back: single mode then ends automatically.`,
   servers: 'All replicas are fit to take over.',
   notSettled: (server: string) =>
     `Replica ${server} has not yet written all it copied to its own disk.`,

@@ -359,14 +359,14 @@ Example:
       'Record that none of an authority’s plans is missing any more, after the store had lost some.',
     )
     .argument('<code>', 'its ODS code')
-    .requiredOption('--full-refresh <number>', 'the full refresh of which the authority was asked')
+    .requiredOption('--full-refresh <number>', 'the full refresh that the authority was asked about')
     .requiredOption('--by <name>', 'who decides; goes into the audit')
     .requiredOption('--reason <text>', 'why, and who at the authority said so; goes into the audit')
     .addHelpText(
       'after',
       `
-Use it only after a full refresh of which some records were refused. Ask the authority whether any of these
-records is a plan that should be held. If one is, it corrects the record and sends another full refresh instead.
+Use it only after a full refresh with refused records. Ask the authority whether any of these records is a plan
+that should be held. If one is, the authority corrects the record and sends another full refresh instead.
 If another full refresh has come since you asked, nothing is changed.
 
 Example:

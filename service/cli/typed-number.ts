@@ -13,7 +13,7 @@ export function readTypedNumber(option: string, text: string, least: number, mos
 }
 
 /**
- * As {@link readTypedNumber}, without bounds of its own.
+ * The same as {@link readTypedNumber}, without bounds of its own.
  *
  * @throws {Failure} a sentence that names the option
  */

@@ -7,7 +7,7 @@ import { type Room, roomOn } from '#store/trust/verdicts.ts';
 import { errorCode, type Log } from '../telemetry/log.ts';
 
 const LOOKED_EVERY_MS = 10_000;
-/** A file system of another machine that has gone never answers. */
+/** The file system of another machine never answers once that machine has gone. */
 const ANSWERS_WITHIN_MS = 5_000;
 const WRITTEN = Buffer.alloc(4_096);
 
@@ -50,7 +50,7 @@ export function watchOwnDisk(
   }
 
   let looking: Promise<void> | undefined;
-  /** While one look has no answer none is begun besides: each would hold one of the process's few threads for files. */
+  /** While a look has no answer, no other look begins: each would hold one of the process's few threads for files. */
   async function look(): Promise<void> {
     looking ??= find().finally(() => {
       looking = undefined;

@@ -31,7 +31,7 @@ export type Log = Record<
   (message: string, fields?: LogFields) => void
 >;
 
-/** What stands in a text for what could be an NHS number. */
+/** Replaces in a text what could be an NHS number. */
 export const HIDDEN_NUMBER = '[number]';
 
 /** A text without anything that could be an NHS number; any other text unchanged. */

@@ -270,7 +270,8 @@ export function createAuditStreams(redis: Redis, replicated = false) {
         const from = (sealed[stream] ?? 0) + 1;
         return (last[stream] ?? 0) >= from ? [{ stream, from }] : [];
       });
-      // The first of all that a stream holds: sealed events stay in it if the worker was stopped before it removed them.
+      // From the first event that a stream holds: sealed events stay in it if the worker was stopped before it removed
+      // them.
       const oldest = wanted.map(({ stream }) => ({ stream, from: 0 }));
       const replies = await entries(oldest, 1);
       const later: StreamGap[] = [];

@@ -63,8 +63,8 @@ export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
 }
 
 /**
- * Does work that waits for its record, on disk when this resolves. Somebody who is reading makes the end of it wait for up
- * to 5 seconds, and undoes nothing: the record is there by then, and doing the work again would make a second one.
+ * Does work that waits for its record. It is on disk when this resolves. A reader can make the end of it wait for up to
+ * 5 seconds, but undoes nothing: the record is there by then, and doing the work again would make a second one.
  *
  * @param work must not throw once its record is made
  */

@@ -68,8 +68,8 @@ export const FUNCTIONS = {
 } as const;
 
 /**
- * Those that change nothing that has to last, so that their replies wait for no replica. What `readEndings` removes
- * ends nothing; the others are registered in Lua with `no-writes`.
+ * The functions that change nothing that has to last, so that their replies wait for no replica. What `readEndings`
+ * removes ends nothing; the others are registered in Lua with `no-writes`.
  */
 export const READING_FUNCTIONS: readonly string[] = [
   FUNCTIONS.readRows,

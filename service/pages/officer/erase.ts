@@ -173,7 +173,7 @@ const officerErase: Mountable<EraseDependencies> = {
     }),
 };
 
-/** Erases cases one by one, each on record; how many before it failed, if it did, and how many have changed since. */
+/** Erases cases one by one, each on record. Returns how many before it failed, if it did, and how many have changed. */
 async function eraseEach(
   { cases, log }: EraseDependencies,
   at: AtOfficer,

@@ -141,7 +141,10 @@ type ConcernsOf = {
 
 const LEVELS = Object.keys(ANSWERING.levels) as Concern['level'][];
 
-/** Lists once what several checks say in the same words: with all of them, as its worst, leading to a page if one does. */
+/**
+ * Lists once what several checks say in the same words, at their most urgent level and with a link to a page if one has
+ * it.
+ */
 function withoutRepeats(concerns: readonly Concern[]): Concern[] {
   const isRepeat = ({ text }: Concern, at: number): boolean =>
     concerns.some(

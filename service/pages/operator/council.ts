@@ -149,7 +149,7 @@ function readColumns(text: string): ReadValue {
 function readValue(field: Field, text: string, held: string): ReadValue {
   if (text !== '' && text === typedOf(field, held)) return read(held);
   if (isBreaker(field)) return readBreaker(field, text);
-  // It stands for what is hidden: kept as typed, it would replace that unseen.
+  // It stands for what is hidden. If it was kept as typed, it would replace that without anybody seeing it.
   if (said(held) !== held && text.includes(HIDDEN_NUMBER)) return problem(COUNCIL_SETTINGS.hidden);
   switch (field) {
     case 'name':
@@ -174,7 +174,7 @@ function readValues(fields: Fields, held: Values): Read {
   const errors: FieldError[] = [];
   for (const field of FIELDS) {
     const text = fields.get(field);
-    // Not judged by today's rules, which a value from earlier need not meet.
+    // This is not judged by today's rules, which an earlier value need not meet.
     if (text === undefined && held[field] !== '') continue;
     const done = readValue(field, text?.trim() ?? '', held[field]);
     if (done.kind === 'read') values[field] = done.value;

@@ -281,7 +281,7 @@ test('while all replicas are away, an operator can sign in, order single mode on
 test('while the second copy is away, an operator lets the log continue with one copy, and requires the second again', async () => {
   await until(
     async () => /has all \d+ sealed events/.test(wordsOf(await visitor.get(pageOf('copy')))),
-    'the copy having all events',
+    'the copy to have all events',
   );
   await rename(copy, `${copy}-away`);
   // Nothing waits to be sealed, so that only what the worker keeps there shows that it is away.
@@ -290,7 +290,7 @@ test('while the second copy is away, an operator lets the log continue with one 
       wordsOf(await visitor.get(pageOf('copy'))).includes(
         'What a worker needs to take over is not in the second copy.',
       ),
-    'the page saying that the copy is away',
+    'the page to say that the copy is away',
   );
   expect(wordsOf(await visitor.get(pageOf('copy')))).not.toContain(DECISIONS.copy.works);
   expect((await visitor.get('/operator')).text).toContain(`href="${pageOf('copy')}"`);

@@ -59,11 +59,11 @@ test('a disk that does not answer is said to be one, and again to be well once i
   await watched.look();
   const { ok, detail } = watched.check();
   expect([ok, detail]).toEqual([false, expect.stringContaining('does not answer')]);
-  // What it was asked is not asked a second time while that hangs: each would hold a thread.
+  // The disk is not asked a second time while the first question hangs: each would hold a thread.
   await watched.look();
   expect([answers.length, logged]).toEqual([1, [`error ${detail}`]]);
   answers[0]?.({ free: 3 * 1_048_576, reserve: 1_048_576 });
-  await until(() => watched.check().ok, 'the disk being well again');
+  await until(() => watched.check().ok, 'the disk to be well again');
   expect(logged.slice(1)).toEqual([expect.stringMatching(/^info .*3 MiB left/)]);
   watched.stop();
 });
