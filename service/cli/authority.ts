@@ -359,7 +359,10 @@ Example:
       'Record that none of an authority’s plans is missing any more, after the store had lost some.',
     )
     .argument('<code>', 'its ODS code')
-    .requiredOption('--full-refresh <number>', 'the full refresh that the authority was asked about')
+    .requiredOption(
+      '--full-refresh <number>',
+      'the full refresh that the authority was asked about',
+    )
     .requiredOption('--by <name>', 'who decides; goes into the audit')
     .requiredOption('--reason <text>', 'why, and who at the authority said so; goes into the audit')
     .addHelpText(
