@@ -51,7 +51,7 @@ function number(text: string, from: number, to: number): number {
   return value;
 }
 
-/** As {@link calendarDate}; always the same string for the same day, which is quick to look up. */
+/** The same as {@link calendarDate}, with always the same string for the same day, which is quick to look up. */
 function dayOf(year: number, month: number, day: number): CalendarDate | undefined {
   if (!(month >= 1 && month <= 12 && day >= 1 && day <= 31)) return undefined;
   const key = (year * 12 + month) * 32 + day;

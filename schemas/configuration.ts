@@ -32,7 +32,7 @@ const limit = () =>
 /** Source: NHS Digital, MESH API, polling. */
 const MESH_POLL_AT_LEAST_SECONDS = 300;
 
-/** Other than on this machine never without TLS: an access token is sent to it, and NHS numbers. */
+/** Never without TLS, except on this machine: it is sent an access token and NHS numbers. */
 const pdsAddress = () =>
   z
     .string()

@@ -34,7 +34,7 @@ export type LookupRequest = z.infer<typeof lookupRequestSchema>;
 /** How many lookups a batch takes. */
 export const BATCH_AT_MOST = 50;
 
-/** What a check comes to if it could be made. */
+/** The result of a check that could be made. */
 export const LOOKUP_OUTCOMES = ['flagged', 'not-flagged'] as const;
 
 /**

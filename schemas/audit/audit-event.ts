@@ -410,7 +410,7 @@ export const sourceSchema = z.object({ localId: z.string().optional(), sequence:
 
 /** The end of the year 9999, in milliseconds: every reader can show a time up to it as a date. */
 const LATEST_TIME = 253_402_300_799_999;
-/** As {@link eventTimeSchema}, for code that reads one in every lookup. */
+/** The same as {@link eventTimeSchema}, for code that reads a time in every lookup. */
 export const isEventTime = (at: number): boolean =>
   Number.isSafeInteger(at) && at >= 0 && at <= LATEST_TIME;
 /** The store's time of an event, milliseconds. */

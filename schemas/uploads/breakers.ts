@@ -22,7 +22,7 @@ export const breakersSchema = z.strictObject({
 export type Breakers = z.infer<typeof breakersSchema>;
 export type BreakerName = keyof Breakers;
 
-/** The setting of all authorities that one has of its own: `REMOVALS_WARN_SHARE`. */
+/** The setting for all authorities that an authority may also have of its own: `REMOVALS_WARN_SHARE`. */
 export const settingOf = (name: BreakerName): string =>
   name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
 

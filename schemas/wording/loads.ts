@@ -18,7 +18,9 @@ export const LOAD_FAILED = {
   stoppedMidway: 'the process was told to stop.',
   notLoaded: (why: string) =>
     `The file was not loaded and nothing was changed: ${why} Correct that and load the file again.`,
-  /** What a council changes by itself: nobody may take it for done, since nothing is resumed that had not begun. */
+  /**
+   * For what a council changes itself: nobody may think that it was done, since nothing is resumed that had not begun.
+   */
   actUnknown: (why: string) =>
     `It failed before it was known to be done: ${why} Look at the list (--list) in a minute. If it does not show what you wanted, do it again.`,
   actNotDone: (why: string) => `Nothing was changed: ${why} Correct that and do it again.`,

@@ -81,7 +81,7 @@ export const OFFICER = {
     late: 'The answer came too late',
     barred: 'A council bars this user from the child',
   } satisfies Record<CouldNotCheckCause | typeof BARRED, string>,
-  /** Of scheduled care, which kind is not recorded. */
+  /** The kind of scheduled care is not recorded. */
   settings: {
     'emergency-department': 'Emergency department',
     'walk-in-centre': 'Walk-in centre',

@@ -308,7 +308,7 @@ export const SESSIONS = {
   notRead: 'The list of ended sessions of the pages has not been read yet.',
   known: (count: number) =>
     `The list of ended sessions of the pages can be read. Endings of the last 12 hours: ${count}.`,
-  /** @param code how Redis's answer begins; if it gave none, nothing is known of lookups either */
+  /** @param code how Redis's answer begins; if it gave none, nothing is known about lookups either */
   unreadable: (code: string | undefined) =>
     `The list of ended sessions of the pages cannot be read from Redis (cpf:ended${code === undefined ? '' : `, ${code}`}). Until it can, every check on the pages is could-not-check and nobody can sign in.${code === undefined ? '' : ' This alone does not stop lookups of the API.'} See the alert SessionsUnknown.`,
   tooMany: (most: number, since: string) =>

@@ -28,7 +28,7 @@ const wrong = (line: number, detail: string): ParsedWitnesses => ({
   detail: WITNESSES_FILE.wrong(line, detail),
 });
 
-/** Other than on this machine never without TLS: what a witness says can close the store. */
+/** Never without TLS, except on this machine: what a witness says can close the store. */
 const ADDRESS =
   /^(https:\/\/[^\s/?#@]+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?)(\/[^\s?#]*)?$/;
 
