@@ -74,7 +74,7 @@ function eventBytes(folder: string): number {
   return bytes;
 }
 
-/** A log of so many events, sealed a second's worth at a time. */
+/** Writes a log of this many events, sealed a second's worth at a time. */
 function writeLog(folder: string, events: number, batch: number) {
   const signer = parseSigner(makeSigner('cp-flags/bench'));
   if (signer === undefined) throw new Error('not a key');
@@ -240,7 +240,7 @@ async function measureEverything() {
     const [done] = (await once(generator, 'message')) as [Done];
     const tookMs = performance.now() - began;
     clearInterval(watch);
-    // All of them, and the events that are not lookups.
+    // Waits for all of them, and for the events that are not lookups.
     const before = performance.now();
     while ((sealedRange(folder)?.size ?? 0) < done.answered) {
       if (performance.now() - before > 30_000) throw new Error('the log does not catch up');

@@ -72,9 +72,9 @@ const KNEE_FOUND_WITHIN = 1.1;
 const STEP_SECONDS = 8;
 const OVERLOAD_TIMES = 3;
 const GOODPUT_SHARE = 0.9;
-/** Of one processor, all of the product together. */
+/** The share of one processor that the whole product may use. */
 const OVERLOADED_SHARE = 0.25;
-/** On a machine made slow; beyond it, lookups have queued up. */
+/** On a machine made slow. Above this, lookups have queued up. */
 const OVERLOAD_P99_MS = 250;
 const NIGHTLY_OVER_QUIET = 2;
 const UPLOADS_AT_ONCE = 4;
@@ -368,7 +368,7 @@ const scenarios: Record<Scenario, (environment: Environment, nation: Nation) => 
     },
   };
 
-/** The files of the night after, each with its authority's own token. */
+/** Sends the files of the night after, each with its authority's own token. */
 async function sendUploads({ workerUrl, uploadToken }: Environment, nation: Nation) {
   const byCode = new Map(nation.authorities.map((authority) => [authority.code, authority]));
   const waiting = [...nation.later];
@@ -420,7 +420,7 @@ async function measure(scenario: Scenario): Promise<boolean> {
   });
   try {
     const { runs, facts } = await scenarios[scenario](environment, nation);
-    // Steps of a search are allowed to fail: that is what ends it.
+    // Steps of a search may fail: a failed step ends it.
     const counted = scenario === 'knee' ? [] : runs.slice(0, 1);
     const isVoid = counted.some(({ k6 }) => k6.isVoid);
     const met =

@@ -22,7 +22,10 @@ export type Started = {
   prepare?: (dataDir: string, children: readonly string[]) => Promise<void>;
   /** Called with the service's data folder once it runs. */
   runs?: (dataDir: string) => void;
-  /** What a worker does once, which is no lookup's price, has begun so many milliseconds after its start. */
+  /**
+   * Work that a worker does once, and that is not part of a lookup's cost, has begun this many milliseconds after its
+   * start.
+   */
   begunAfterMs?: number;
   stop?: () => Promise<void>;
 };
@@ -48,7 +51,7 @@ export function pagesSettings(folder: string): Settings {
   };
 }
 
-/** Settings in the form of a file, a line each. */
+/** Settings in the form of a file, one on each line. */
 const readSettings = (path: string): Settings =>
   Object.fromEntries(
     readFileSync(path, 'utf8')

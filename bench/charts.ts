@@ -76,7 +76,7 @@ const figure = (title: string, note: string, names: readonly string[], svg: stri
 
 type ChartOptions = {
   title: string;
-  /** Its unit and what else must be known. */
+  /** Its unit, and anything else that a reader must know. */
   note: string;
   x: string;
   logX?: boolean;

@@ -67,7 +67,7 @@ const CONNECTIONS = 256;
 const WARM_UP_REQUESTS = 10_000;
 const SETTLED_AFTER_MS = 1_000;
 const SETTLED_WITHIN_MS = 60_000;
-/** Of a processor: what a worker without events takes. */
+/** The share of a processor that a worker without events takes. */
 const SETTLED_SHARE = 0.08;
 const RESTED_FOR_MS = 2_000;
 
@@ -101,7 +101,7 @@ type Measured = {
   p50: number;
   p99: number;
   p999: number;
-  /** Of the answers: how many said that there is a flag. */
+  /** How many answers said that there is a flag. */
   flagged: number;
   refused: number;
 };
@@ -120,8 +120,8 @@ type Figures = {
 };
 
 /**
- * Of processes and their children, with exceptions: PostgreSQL has one for each connection, and a worker has
- * its Redis.
+ * For processes and their children, with exceptions: PostgreSQL has a process for each connection, and a worker has its
+ * Redis.
  */
 function cpuOf(pids: readonly number[], except: readonly number[] = []): number {
   let sum = 0;
@@ -147,7 +147,9 @@ function cpuOf(pids: readonly number[], except: readonly number[] = []): number 
   return sum;
 }
 
-/** Until the audit is sealed and indexed, which continues after the last answer and is part of a lookup's cost. */
+/**
+ * Waits until the audit is sealed and indexed, which continues after the last answer and is part of a lookup's cost.
+ */
 async function settled({ worker, store }: Pids): Promise<void> {
   if (worker.length === 0) return;
   for (let waited = 0; waited < SETTLED_WITHIN_MS; waited += SETTLED_AFTER_MS) {
@@ -159,7 +161,7 @@ async function settled({ worker, store }: Pids): Promise<void> {
 }
 
 /**
- * Of a processor: what each part takes while nobody looks anything up, which is not part of a lookup's cost.
+ * The share of a processor that each part takes while nobody looks anything up, which is not part of a lookup's cost.
  * Only for capabilities: beside other services, everything that the service does counts.
  */
 async function restingShares(used: () => number[]): Promise<number[]> {
@@ -471,7 +473,7 @@ try {
   const ms = (value: number): string => value.toFixed(2);
   const us = (value: number): string => value.toFixed(0);
   const rate = (value: number): string => Math.round(value).toLocaleString('en-GB');
-  /** With the least and the most of all rounds. */
+  /** The median, with the least and the most of all rounds. */
   const all = ({ median: middle, least, most }: Spread, said: (value: number) => string): string =>
     `${said(middle)} (${said(least)}-${said(most)})`;
   const percent = ({ flaggedShare }: Figures): string =>

@@ -20,7 +20,7 @@ const { values: options } = parseArgs({
     requests: { type: 'string', default: '20000' },
     rounds: { type: 'string', default: '7' },
     connections: { type: 'string', default: '32' },
-    /** Writes a processor profile of the lookup process to this folder and tells each stage's share of it. */
+    /** Writes a processor profile of the lookup process to this folder and prints each stage's share of it. */
     profile: { type: 'string' },
     /** Measures the lookup once more, in a process that measures and exports nothing. */
     unmeasured: { type: 'boolean', default: false },
@@ -154,7 +154,7 @@ async function tellBytes({ subjects }: All): Promise<void> {
 
 type Taken = Record<Subject['name'], number[]>;
 
-/** This many rounds, with the subjects alternating, after some to warm up. */
+/** Runs this many rounds, with the subjects alternating, after some to warm up. */
 async function rounds({ subjects }: All): Promise<Taken> {
   const taken: Taken = {
     lookup: [],

@@ -21,14 +21,16 @@ export type Environment = {
   /** Of each lookup process. */
   baseUrls: string[];
   workerUrl: string;
-  /** Of users in an emergency department. */
+  /** Tokens of users in an emergency department. */
   tokens: string[];
   /** As the k6 scripts read it. */
   numbersFile: string;
   /** Where the first lookup process writes what `tail-probe.ts` recorded. */
   tailFile: string;
   dataDir: string;
-  /** From a process's start until it answers: the first lookup process, and the worker with its Redis. */
+  /**
+   * How long a process takes from its start until it answers: the first lookup process, and the worker with its Redis.
+   */
   readyMs: number;
   workerReadyMs: number;
   /** Process ids by what they are; Redis has a new one after it was killed. */
@@ -181,7 +183,7 @@ export async function startEnvironment(
   }
 }
 
-/** Until `/_status` says that lookups can be answered. */
+/** Waits until `/_status` says that lookups can be answered. */
 async function untilReady(baseUrl: string): Promise<void> {
   const giveUpAt = performance.now() + ANSWERS_WITHIN_MS;
   for (;;) {

@@ -38,10 +38,10 @@ const options = readOptions(HELP, {
 const REQUESTS = 10_000;
 const WARM_UP_ROUNDS = 8;
 const CONNECTIONS = 32;
-/** Of all rounds, those in which sealing and a load are measured too, which take seconds. */
+/** The rounds in which sealing and a load are measured too, which take seconds. */
 const SELDOM = 5;
 const SEALING = { events: '1000', steps: '20', before: '5000' };
-/** As many rows a file as a country has. */
+/** As many rows in each file as a country has. */
 const LOADED = { ...NATION, authorities: 40, plans: 60_000 };
 
 const WORSE_AT_MOST = 0.2;
@@ -91,7 +91,7 @@ async function startAll() {
 }
 type All = Awaited<ReturnType<typeof startAll>>;
 
-/** Microseconds of the loader's processor time a row, its start and end included. */
+/** Microseconds of the loader's processor time for each row, with its start and end. */
 const rowCost = ({ country }: All): Promise<number> =>
   withFolder(async (dataDir) => {
     const store = await startStore(dataDir, country.authorities);
@@ -139,7 +139,7 @@ async function withAll<T>(work: (all: All) => Promise<T>): Promise<T> {
   }
 }
 
-/** No tighter than a fifth, and the spread of identical runs when it was recorded. */
+/** A fifth above what was recorded, plus the spread of identical runs at that time. */
 const limitOf = ({ ratio, control }: { ratio: number; control: number }): number =>
   ratio * (1 + WORSE_AT_MOST + control);
 

@@ -16,7 +16,7 @@ export type Order = {
   connections: number;
   /** Present: `POST /lookup` with this token; absent: `GET /`. */
   token?: string;
-  /** Requests a second, whatever becomes of those before them; absent: as fast as they are answered. */
+  /** Requests a second, whatever happens to earlier ones; absent: as fast as they are answered. */
   perSecond?: number;
   /** NHS numbers that are held: one lookup in HELD_ONE_IN is for one of them, and the others are for numbers of `notHeld`. */
   held?: readonly string[];
@@ -27,11 +27,11 @@ export type Order = {
 };
 export type Done = {
   answered: number;
-  /** Of those answered: how many said that there is a flag. */
+  /** How many of the answers said that there is a flag. */
   flagged: number;
   refused: number;
   tookMs: number;
-  /** From when a request was due, rather than sent, to its answer; milliseconds. */
+  /** Milliseconds from the time when a request was due, rather than sent, to its answer. */
   latency: { p50: number; p99: number; p999: number; most: number };
 };
 type Due = { request: Buffer; dueAt: number; paced: boolean };

@@ -148,7 +148,7 @@ export async function runK6(
   }
 }
 
-/** What the dashboard of k6 recorded: lines of metrics, in whose order (by name) later values stand. */
+/** Reads what the dashboard of k6 recorded: lines of metrics, and then values in the order of the metrics' names. */
 function readRecord(text: string): Pick<K6Run, 'seconds' | 'startedAt'> {
   const names = new Set<string>(['time']);
   const seconds: Second[] = [];
@@ -159,7 +159,7 @@ function readRecord(text: string): Pick<K6Run, 'seconds' | 'startedAt'> {
     if (event === 'metric') for (const name of Object.keys(data as object)) names.add(name);
     if (event === 'start') startedAt = (data as number[][])[0]?.[0] ?? 0;
     if (event !== 'snapshot') continue;
-    // Those known when the line was written, in the order of their names.
+    // The metrics known when the line was written, in the order of their names.
     const order = [...names].toSorted();
     const values = new Map((data as number[][]).map((value, i) => [order[i], value]));
     const count = (name: string): number => values.get(name)?.[0] ?? 0;

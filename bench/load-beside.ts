@@ -47,7 +47,7 @@ function spreadText(values: readonly number[]): string {
   return `${median.toFixed(1)} (${least.toFixed(1)} to ${most.toFixed(1)})`;
 }
 
-/** A line for each, with medians, least and most. */
+/** A line for each, with its median, least and most. */
 export function besideText(costs: ReadonlyMap<string, Cost>, plans: number): string {
   return [...costs]
     .map(([name, { ms, loaderCpuMs, storeCpuMs }]) => {

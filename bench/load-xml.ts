@@ -32,7 +32,7 @@ export async function measureXml(runs: number): Promise<XmlFigures> {
     const megabytes = statSync(path).size / 1e6;
     const rate = (milliseconds: number): number => megabytes / (milliseconds / 1000);
     const figures: XmlFigures = { megabytes, saxes: [], read: [], load: [], ratio: 0 };
-    // The first of each is thrown away: compilers warm up.
+    // The first run of each does not count, because compilers warm up.
     for (let run = -1; run < runs; run += 1) {
       const saxes = rate(await bareSaxes(path));
       const read = rate(await readIntoSpool(path, join(folder, 'spool')));

@@ -26,11 +26,11 @@ const HELP = `npm run bench:load -- [options]
 
 /** The promises. */
 const LIMITS = {
-  /** Of a whole country in CSV, against redis-cli --pipe writing the same. */
+  /** The time for a whole country in CSV, as a multiple of redis-cli --pipe writing the same. */
   loadOverPipe: 3,
-  /** Of reading Spine XML, against the bare parser. */
+  /** The speed of reading Spine XML, as a multiple of the bare parser's. */
   readOverSaxes: 0.5,
-  /** Of lookups' 99th percentile during a load, against a quiet time. */
+  /** The 99th percentile of lookups during a load, as a multiple of that in a quiet time. */
   loadingOverQuiet: 2,
 };
 

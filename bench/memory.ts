@@ -31,7 +31,7 @@ const options = readOptions(HELP, {
 
 type Figure = { format: string; megabytes: number; seconds: number; peakMib: number };
 
-/** One authority's file of about so many bytes. */
+/** Writes one authority's file of about this many bytes. */
 function writeFileOf(folder: string, bytes: number, format: 'csv' | 'xml'): Country {
   const one = { ...NATION, authorities: 1, numbers: 'wide', format } as const;
   const sized = writeCountry(join(folder, 'sized'), { ...one, plans: PLANS_TO_SIZE_BY });

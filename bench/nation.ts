@@ -26,10 +26,10 @@ export type Nation = {
   later: { path: string; authority: string; sequence: number }[];
   rows: number;
   children: number;
-  /** Of `cp-flags load` of all first files, with its start. */
+  /** The time that `cp-flags load` takes for all first files, with its start. */
   loadMs: number;
   loadCpuMs: number;
-  /** What Redis holds of it in memory, bytes above an empty one. */
+  /** The bytes of memory that Redis needs for it, above an empty Redis. */
   storeBytes: number;
 };
 

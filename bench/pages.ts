@@ -55,7 +55,7 @@ try {
   }
   const taken: Record<Name, number[]> = { off: [], control: [], on: [] };
   for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
-    // Each is first, in the middle and last alternately.
+    // Each is first, in the middle and last in turn.
     for (const i of NAMES.keys()) {
       const name = NAMES[(i + round + WARM_UP_ROUNDS) % NAMES.length] ?? 'off';
       const { child, said } = started[name];

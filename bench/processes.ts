@@ -57,7 +57,7 @@ export async function startProcess(
   };
 }
 
-/** Processor time a process has used, in microseconds, of all its threads; its children are not in it. */
+/** The processor time that all threads of a process have used, in microseconds, without its children. */
 export function cpuMicroseconds(pid: number): number {
   let nanoseconds = 0;
   for (const task of readdirSync(`/proc/${pid}/task`)) {

@@ -86,7 +86,7 @@ const of = (run: Run, metric: string, what: string): number =>
   run.k6.summary[metric]?.values[what] ?? 0;
 const average = (run: Run, process: string): number => {
   const values = run.used.flatMap(({ cpu }) => cpu[process] ?? []);
-  // The first and last second are of starting and ending.
+  // The first and last seconds belong to starting and ending.
   const inner = values.length > 4 ? values.slice(1, -1) : values;
   return inner.reduce((sum, value) => sum + value, 0) / Math.max(1, inner.length);
 };

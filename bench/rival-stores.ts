@@ -89,14 +89,14 @@ export async function startPostgres(
   const as: string[] = asRoot
     ? ['setpriv', `--reuid=${id('-u')}`, `--regid=${id('-g')}`, '--clear-groups']
     : [];
-  // Its user must pass the folders above, of which we made one.
+  // Its user must be able to enter the folders above. We made one of them.
   if (asRoot) chmodSync(dirname(folder), 0o711);
   if (asRoot) for (const path of [folder, data]) chownSync(path, id('-u'), id('-g'));
   const command = [...as, join(bin, 'initdb'), '-D', data, '-U', 'postgres', '-A', 'trust'];
   const made = spawnSync(command[0] ?? '', command.slice(1), { encoding: 'utf8', cwd: '/' });
   if (made.status !== 0) throw new Error(`initdb: ${made.stderr}`);
   const run = [...as, join(bin, 'postgres'), '-D', data, '-k', folder, '-c', 'listen_addresses='];
-  // setpriv becomes postgres, so that the process id is its.
+  // setpriv becomes postgres, so the process id is that of postgres.
   const server = start(run[0] ?? '', run.slice(1));
   const connect = async () => {
     const client = new Client({ host: folder, user: 'postgres', database: 'postgres' });

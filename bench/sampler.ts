@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { cpuMicroseconds } from './processes.ts';
 
-/** What processes used in one second: share of a processor, and resident memory. */
+/** What processes used in one second: their share of a processor, and their resident memory. */
 export type Used = { at: number; cpu: Record<string, number>; residentMib: Record<string, number> };
 
 const EVERY_MS = 1_000;
@@ -11,7 +11,7 @@ function residentMib(pid: number): number {
   return Number(kib ?? 0) / 1024;
 }
 
-/** Looks each second at processes, which may change; `startedAt` is 0 of the times given. */
+/** Looks at processes each second. They may change. The times given count from `startedAt`. */
 export function sampleProcesses(pids: () => Promise<Record<string, number>>) {
   const used: Used[] = [];
   const startedAt = Date.now();

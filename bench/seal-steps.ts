@@ -19,7 +19,7 @@ import { cpuMicroseconds } from './processes.ts';
  */
 
 const [aStep = 1_000, steps = 40, before = 100_000] = process.argv.slice(2).map(Number);
-/** Steps: a step is a second of the worker's. */
+/** In steps. A step is a second of the worker's time. */
 const COUNTED_EVERY = 5;
 const BEFORE_A_STEP = 5_000;
 const WINDOW_MS = 900_000;

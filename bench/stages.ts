@@ -35,7 +35,7 @@ const STAGES: readonly [stage: string, frame: RegExp][] = [
 ];
 const NOT_A_REQUEST = /^\((idle|program)\)|node:internal\/modules|^compileSourceTextModule/;
 
-/** Of the profiles in a folder: each stage's share of the time in which there was something to do, from 0 to 1. */
+/** Each stage's share of the time in which there was something to do, from 0 to 1, by the profiles in a folder. */
 export function stageShares(folder: string): Map<string, number> {
   const shares = new Map<string, number>();
   let whole = 0;
@@ -70,7 +70,10 @@ export function stageShares(folder: string): Map<string, number> {
 
 const FUNCTIONS_SHOWN = 40;
 
-/** Of a profile that `allocations.ts` is about to leave, and that is removed: all bytes, and those of the functions that allocate most. */
+/**
+ * Reads a profile that `allocations.ts` is about to leave, and removes it: all bytes, and those of the functions that
+ * allocate most.
+ */
 export async function allocatedBytes(
   file: string,
 ): Promise<{ bytes: number; byFunction: [name: string, bytes: number][] }> {

@@ -20,9 +20,9 @@ export type Probed = {
   collecting: Span[];
   /** While the event loop was blocked. */
   stalled: Span[];
-  /** V8's spaces at the beginning, bytes: in memory, and of that in use. */
+  /** V8's spaces at the beginning: bytes in memory, and how many of these are in use. */
   heap: { name: string; resident: number; used: number }[];
-  /** What is still needed at the end, bytes: the rest of what is in use waits to be collected. */
+  /** The bytes that are still needed at the end. The rest of those in use waits to be collected. */
   needed: number;
 };
 

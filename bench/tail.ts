@@ -13,7 +13,7 @@ const SAMPLED_EVERY_MS = 5;
 const WRITTEN_WITHIN_MS = 5_000;
 const SLOWEST = 0.01;
 
-/** While a process's main thread waited for a processor: of each span, how much of it. */
+/** How much of each span a process's main thread waited for a processor. */
 type Waits = { span: Span; waitedMs: number }[];
 
 /** How long a process's main thread has waited for a processor so far, milliseconds. */
@@ -89,7 +89,7 @@ export function traceTail(pids: { lookup: number; redis: number }, file: string)
 
 const length = ([from, to]: Span): number => to - from;
 
-/** The first of those spans, which are in order of their ends, that ends at or after a moment; as an index. */
+/** The index of the first span that ends at or after a moment. The spans are in the order of their ends. */
 function firstEndingFrom(at: number, spans: readonly Span[]): number {
   let low = 0;
   let high = spans.length;
