@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isBusy } from '#store/files/sqlite.ts';
 import { CommitFile } from './commit.ts';
 
-/** SQLite waits without letting anything else happen, and this process may answer lookups. */
+/** SQLite blocks the process while it waits, and this process may answer lookups. */
 const BUSY_TIMEOUT_MS = 20;
 const TRIED_EVERY_MS = 50;
 const TRIED_FOR_MS = 5_000;

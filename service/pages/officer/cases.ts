@@ -60,7 +60,10 @@ function caseOf({ cases }: CasePagesDependencies, at: AtPrivacy, id: string | un
   return own === undefined || found?.organisation === own ? found : undefined;
 }
 
-/** By entry, the accesses that cases are about: recorded before they are shown, and none while the audit cannot be read. */
+/**
+ * By entry, the accesses that cases are about. They are recorded before they are shown; there are none while the audit
+ * cannot be read.
+ */
 async function accessesOf(
   dependencies: CasePagesDependencies,
   at: AtPrivacy,
