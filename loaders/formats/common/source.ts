@@ -16,6 +16,8 @@ export class SourceFailed extends Error {
 }
 
 const WHOLE_FILE = 'file';
+/** Enough to know an archive or a picture. */
+const START_BYTES = 12;
 
 /**
  * The bytes of an upload as they arrive, hashed and counted as they are read; plain or gzip, recognised by
@@ -134,7 +136,7 @@ export class SourceBytes {
   /** At least two bytes, if the file has them, to recognise its kind. */
   async #start(): Promise<Buffer> {
     let start = Buffer.alloc(0);
-    while (start.length < 4) {
+    while (start.length < START_BYTES) {
       const chunk = await this.#next();
       if (chunk === undefined) break;
       start = Buffer.concat([start, chunk]);
@@ -179,11 +181,11 @@ function isArchive(start: Buffer): boolean {
   return magic === 'PK\u0003\u0004' || magic === '\u00d0\u00cf\u0011\u00e0';
 }
 
-/** A PDF, a PNG or a JPEG. */
+/** A PDF, PNG, JPEG, GIF, WebP, HEIC or AVIF. */
+const PICTURE =
+  /^(?:%PDF|\u0089PNG|\u00ff\u00d8\u00ff|GIF8[79]a|RIFF.{4}WEBP|.{4}ftyp(?:heic|mif1|avif))/s;
 const isPicture = (start: Buffer): boolean =>
-  ['%PDF', '\u0089PNG', '\u00ff\u00d8\u00ff'].some((magic) =>
-    start.toString('latin1', 0, 4).startsWith(magic),
-  );
+  PICTURE.test(start.toString('latin1', 0, START_BYTES));
 
 function tooLarge(maxBytes: number): UnusableFile {
   return new UnusableFile({

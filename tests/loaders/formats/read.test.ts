@@ -140,6 +140,9 @@ describe('any upload', () => {
     ['a PDF', '%PDF-1.7\n1 0 obj', /PDF or a picture/],
     ['a picture', Buffer.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10]), /PDF or a picture/],
     ['a photograph', Buffer.from([0xff, 0xd8, 0xff, 0xe0]), /PDF or a picture/],
+    ['a WebP', Buffer.from('RIFF\u00ff\u00fe\n\u0000WEBPVP8 ', 'latin1'), /PDF or a picture/],
+    ['a GIF', Buffer.from('GIF89a\u00ff\u00fe', 'latin1'), /PDF or a picture/],
+    ['a HEIC', Buffer.from('\u0000\u0000\u0000\u0018ftypheic\u00ff', 'latin1'), /PDF or a picture/],
     ['in Latin-1', Buffer.from(fileXml(upload({ authorityName: 'Zoë' })), 'latin1'), /not UTF-8/],
     ['UTF-16', Buffer.from(fileXml(upload()), 'utf16le'), /UTF-16/],
     ['gzip with bytes after it', Buffer.concat([gzipSync(XML), Buffer.from('x')]), /damaged/],
@@ -155,6 +158,8 @@ describe('any upload', () => {
     ],
   ])('a file that is %s is refused with a hint', async (_what, bytes, hint) => {
     expect(await whyRefused(bytes, { metadata: metadata(1) })).toMatch(hint);
+    // However few bytes arrive at a time.
+    expect(await whyRefused(bytes, { metadata: metadata(1), pieces: 1 })).toMatch(hint);
   });
 
   test('a file that is too large, as sent or unpacked, is refused, and a compression bomb is not unpacked', async () => {
