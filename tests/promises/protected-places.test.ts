@@ -341,7 +341,7 @@ test('an act forged with a lookup process’s password hides nothing, shows noth
   await forge('system', { ...made, act: 'ended', restriction: id, nhsNumber: ENDED });
   await until(async () => {
     const status = await (await fetch(`${service.baseUrl}/_status`)).text();
-    return status.includes('4 entries');
+    return status.includes('not events of this service: 4.');
   }, 'the report');
 
   const after = await look(FORGED, 'canary-2');

@@ -189,7 +189,7 @@ test('an entry with only an event’s time, type and id is foreign, and one that
 test('an unreadable list of accesses is found without a lookup, and emptied', async () => {
   const attacker = await service.connect('lookup');
   await attacker.hset(keys.accessLists(PARTITION), CHILD, 'nonsense');
-  await until(async () => (await said()).includes('lists of who looked'), '/_status');
+  await until(async () => (await said()).includes('Lists of who looked'), '/_status');
   await until(async () => (await alarm('access-list')) === 1, 'the list to be counted');
   expect((await look()).text).toContain(WHO_LOOKED_NOT_SHOWN);
   expect(await repair(...NAMED)).toMatchObject({ code: 0, stderr: '' });
