@@ -119,7 +119,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     'days that notifications are kept',
     setting('NOTIFICATIONS_KEEP_DAYS'),
     [
-      ['docs/council-notifications.md', /no longer kept \((\w+) days/],
+      ['docs/council-notifications.md', /They are kept for (\w+) days/],
       ['docs/information-governance.md', /\| (\w+) days \(`NOTIFICATIONS_KEEP_DAYS`\)/],
     ],
   ],
@@ -181,7 +181,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   [
     'MiB of a log that nobody reads',
     constant('service/telemetry/create-log.ts', 'HELD_BACK_BYTES') / MIB,
-    [['docs/operating.md', /stops nothing: up to (\w+) MiB of it waits/]],
+    [['docs/operating.md', /up to (\w+) MiB of the log waits/]],
   ],
   [
     'seconds for requests under way at a stop',
