@@ -60,7 +60,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     constant('service/pages/html/assets.ts', 'SHOWN_FOR_SECONDS') / 60,
     [
       ['docs/pages.md', /answer disappears after (\w+) minutes/],
-      ['docs/pages.md', /goes after (\w+) minutes like every answer/],
+      ['docs/pages.md', /disappears after (\w+) minutes like every answer/],
       ['docs/threat-model.md', /Answers disappear after (\w+) minutes/],
       ['schemas/wording/pages.ts', /from the screen after (\w+) minutes/],
     ],
@@ -156,7 +156,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   [
     'bytes of a name in an acknowledgement',
     constant('loaders/answers/acknowledge.ts', 'NAME_AT_MOST_BYTES'),
-    [['docs/sending-by-program.md', /or over (\w+) bytes, the name of its acknowledgement/]],
+    [['docs/sending-by-program.md', /name is over (\w+) bytes, or holds/]],
   ],
   [
     'days in which a withdrawal can be undone',
