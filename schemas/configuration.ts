@@ -73,7 +73,7 @@ export const configurationSchema = z
       .transform((url) => url.replace(/\/+$/, ''))
       .optional()
       .describe(
-        'The address that clients use. FHIR links begin with it. If it is not set, they begin with the Host header of each request.',
+        'The address that clients and browsers use. Required, without a path, if SIGN_IN_FILE is set. FHIR links begin with it. If it is not set, they begin with the Host header of each request.',
       ),
     DATA_DIR: z
       .string()
@@ -183,7 +183,7 @@ export const configurationSchema = z
       .min(1)
       .optional()
       .describe(
-        'File with the keys of browser sessions: one or two lines of 64 hexadecimal digits, the same for all processes behind one address. The first key is used for new sessions. Default: `session-keys` in DATA_DIR.',
+        'File with the keys of browser sessions: one or two lines of 64 hexadecimal digits, the same for all processes behind one address. The first key is used for new sessions. Required for a lookup process if SIGN_IN_FILE is set. Default otherwise: `session-keys` in DATA_DIR.',
       ),
     REREAD_SECONDS: number(0.01, 60, 5).describe(
       'How often, in seconds, the files that settings name are checked for changes. While records wait to be traced, also how often PDS is tried again.',
