@@ -246,18 +246,21 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     constant('service/uploads/previews.ts', 'OF_A_USER_AT_MOST'),
     [
       ['docs/authorities.md', /You can have (\w+) such files at once/],
-      ['docs/threat-model.md', /at most (\w+) of each user and 16 in all/],
+      ['docs/threat-model.md', /at most (\w+) of each user, \w+ of each council and 16 in all/],
     ],
   ],
   [
     'waiting files of one council',
     constant('service/uploads/previews.ts', 'OF_A_COUNCIL_AT_MOST'),
-    [['docs/authorities.md', /and your council (\w+)/]],
+    [
+      ['docs/authorities.md', /and your council (\w+)/],
+      ['docs/threat-model.md', /of each user, (\w+) of each council/],
+    ],
   ],
   [
     'waiting files in all',
     constant('service/uploads/previews.ts', 'KEPT_AT_MOST'),
-    [['docs/threat-model.md', /of each user and (\w+) in all/]],
+    [['docs/threat-model.md', /of each council and (\w+) in all/]],
   ],
   [
     'users that a council may bar in a day',
