@@ -1,9 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import type { Command } from 'commander';
-import { whyDetail } from '#schemas/audit/named-person.ts';
+import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { decideClock, decideOldCopy, decidePromotion } from '../confirm/confirmations.ts';
+import {
+  type ConfirmationPlace,
+  type Decided,
+  decideClock,
+  decideOldCopy,
+  decidePromotion,
+} from '../confirm/confirmations.ts';
 import { auditFolder, auditSpoolFolder } from '../files/data-folder.ts';
 import { serveDataset, servedDataset } from '../files/served-dataset.ts';
 import { doneOrFailure, Failure } from './failure.ts';
@@ -31,7 +37,7 @@ async function confirm(
   configuration: Configuration,
   options: Named,
   using: typeof withStore,
-  decide: typeof decideClock,
+  decide: (place: ConfirmationPlace, named: NamedPerson) => Promise<Decided>,
 ): Promise<void> {
   const named = readNamed(options);
   await using(configuration, 'worker', async (_, anchor, connection) => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
 import { CONFIRMED } from '#schemas/wording/confirmations.ts';
 import { SEALING } from '#schemas/wording/operations.ts';
+import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
 import { VERIFIER } from '#schemas/wording/store.ts';
 import { createAuditStreams, type StreamGap } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions } from '#store/keys.ts';
@@ -55,66 +56,66 @@ async function findGap(
 export async function lookAtGap(
   place: Pick<ConfirmationPlace, 'connection' | 'auditFolder'>,
 ): Promise<Gap> {
-  const commits = CommitFile.openIfThere(place.auditFolder);
-  if (commits === undefined) return refused(SEALING.none(place.auditFolder));
-  try {
-    return await findGap(place, commits);
-  } finally {
-    commits.close();
-  }
+  if (!CommitFile.isThere(place.auditFolder)) return refused(SEALING.none(place.auditFolder));
+  return whenFree(place.auditFolder, (commits) => findGap(place, commits));
 }
+
+/** What exactly would be accepted: a page that showed something else decides nothing. */
+export const subjectOfGap = ({
+  log,
+  before,
+  beyond,
+  gaps,
+}: Extract<Gap, { kind: 'gap' }>): string => JSON.stringify([log, before, beyond, gaps]);
 
 /**
  * Lets sealing continue if events are lost permanently. The log then says which events, who answered for this and why,
  * and every verification repeats it.
  *
  * @param agreedBy the Guardian or privacy officer who decided it too
+ * @param shown what the person was shown, by {@link subjectOfGap}: if it is something else by now, nothing is accepted
  */
 export async function acceptGap(
   place: Pick<ConfirmationPlace, 'connection' | 'auditFolder'>,
   named: NamedPerson,
-  agreedBy?: string,
+  { agreedBy, shown }: { agreedBy?: string | undefined; shown?: string } = {},
 ): Promise<Decided> {
-  const commits = CommitFile.openIfThere(place.auditFolder);
-  if (commits === undefined) return refused(SEALING.none(place.auditFolder));
-  try {
-    const found = await findGap(place, commits);
-    if (found.kind === 'refused') return found;
-    const { log, gaps, beyond } = found;
-    if (beyond !== undefined && (await isWorkerAtWork(place.connection))) {
-      return refused(SEALING.newerAtWork);
-    }
-    const streams = createAuditStreams(place.connection);
-    const record = (detail: Record<string, string | number>) =>
-      streams.append({
-        type: 'audit-gap-accepted',
-        auditId: randomUUID(),
-        by: named.by,
-        detail: { ...detail, ...whyDetail(named), ...(agreedBy !== undefined && { agreedBy }) },
-      });
-    const says: string[] = [];
-    // This comes first: an old copy whose gaps are accepted would open the store, and then it could not be accepted any
-    // more.
-    if (beyond !== undefined) {
-      await record({ log, events: beyond.here, sealed: beyond.sealed });
-      await streams.noteSealedSize({ log, size: beyond.here });
-      says.push(WORDS.beyond(beyond.here, beyond.sealed));
-    }
-    for (const gap of gaps) {
-      const { stream, sealed, found: next } = gap;
-      const [from, to] = [sealed + 1, next - 1];
-      await record({ stream, partition: String(auditPartitions[stream]), from, to });
-      await whenFree(place.auditFolder, (own) => own.acceptGap(gap));
-      says.push(WORDS.events(from, to, streamName(stream)));
-    }
-    const before = await streams.claim(log);
-    if (before !== log) {
-      await record({ log, before });
-      await streams.adopt(log);
-      says.push(WORDS.adopted);
-    }
-    return { kind: 'done', says: says.join('\n') };
-  } finally {
-    commits.close();
+  const found = await lookAtGap(place);
+  if (found.kind === 'refused') return found;
+  if (shown !== undefined && shown !== subjectOfGap(found)) return refused(DECISIONS.changed);
+  const { log, gaps, beyond } = found;
+  if (beyond !== undefined && (await isWorkerAtWork(place.connection))) {
+    return refused(SEALING.newerAtWork);
   }
+  const streams = createAuditStreams(place.connection);
+  const record = (detail: Record<string, string | number>) =>
+    streams.append({
+      type: 'audit-gap-accepted',
+      auditId: randomUUID(),
+      by: named.by,
+      detail: { ...detail, ...whyDetail(named), ...(agreedBy !== undefined && { agreedBy }) },
+    });
+  const says: string[] = [];
+  // This comes first: an old copy whose gaps are accepted would open the store, and then it could not be accepted any
+  // more.
+  if (beyond !== undefined) {
+    await record({ log, events: beyond.here, sealed: beyond.sealed });
+    await streams.noteSealedSize({ log, size: beyond.here });
+    says.push(WORDS.beyond(beyond.here, beyond.sealed));
+  }
+  for (const gap of gaps) {
+    const { stream, sealed, found: next } = gap;
+    const [from, to] = [sealed + 1, next - 1];
+    await record({ stream, partition: String(auditPartitions[stream]), from, to });
+    await whenFree(place.auditFolder, (own) => own.acceptGap(gap));
+    says.push(WORDS.events(from, to, streamName(stream)));
+  }
+  const before = await streams.claim(log);
+  // Another log that has begun to seal since then is one that nobody has answered for.
+  if (before === found.before) {
+    await record({ log, before });
+    await streams.adopt(log);
+    says.push(WORDS.adopted);
+  }
+  return { kind: 'done', says: says.join('\n') };
 }

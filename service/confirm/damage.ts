@@ -2,8 +2,8 @@ import { REPAIR } from '#schemas/wording/operator-decisions.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import type { ReadFailure } from '#store/connection/connection.ts';
 import type { AccessLists } from '#store/trust/access-lists.ts';
-import { CommitFile } from '../audit/log/commit.ts';
 import { streamName } from '../audit/log/entry.ts';
+import { lookWhenFree } from '../audit/log/when-free.ts';
 import type { ConfirmationPlace } from './confirmations.ts';
 
 /** What somebody with a lookup process's password has damaged, as far as a worker may read it. */
@@ -22,7 +22,7 @@ export async function findDamage({
   lists: Pick<AccessLists, 'damaged' | 'failure'>;
 }): Promise<DamageFound> {
   const pushed = await createAuditStreams(connection).pushed();
-  const foreign = CommitFile.lookIfThere(auditFolder, (commits) => commits.foreignByStream()) ?? [];
+  const foreign = (await lookWhenFree(auditFolder, (own) => own.foreignByStream())) ?? [];
   const entries = foreign.reduce((sum, { count }) => sum + count, 0);
   return {
     damage: [

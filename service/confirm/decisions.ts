@@ -9,24 +9,23 @@ import { orderOneCopy, readCopyOrder, requireTwoCopies } from '#store/audit-stre
 import { sealedBeyond } from '#store/audit-stream/sealed-size.ts';
 import { readDataset } from '#store/authorities/dataset.ts';
 import { NotReplicated } from '#store/connection/acknowledged.ts';
-import { clockOf } from '#store/connection/clock.ts';
 import { connectionFault } from '#store/connection/connection.ts';
 import type { Confirmation } from '#store/errors.ts';
-import { ageOf, lookAtPromotion } from '#store/trust/confirm.ts';
+import { lookAtPromotion } from '#store/trust/confirm.ts';
 import type { ReadinessCheck } from '#store/trust/readiness.ts';
 import { orderSingleMode, replicasNow, requireReplicas } from '#store/trust/replica-orders.ts';
 import type { StoreVerifier } from '#store/trust/verifier.ts';
-import { CommitFile } from '../audit/log/commit.ts';
 import { streamName } from '../audit/log/entry.ts';
-import { acceptGap, lookAtGap } from './accept-gap.ts';
+import { lookWhenFree } from '../audit/log/when-free.ts';
+import { acceptGap, lookAtGap, subjectOfGap } from './accept-gap.ts';
 import {
   type ConfirmationPlace,
   type Decided,
   decideClock,
   decideOldCopy,
   decidePromotion,
+  lookAtOldCopy,
   sealedNumbers,
-  witnessesKnow,
 } from './confirmations.ts';
 
 /** What only a named person decides. */
@@ -123,7 +122,7 @@ export function createDecisions(place: DecisionsPlace): Decisions {
 
   const looks: Record<DecisionName, () => Promise<Matter | Nothing>> = {
     async promotion() {
-      const found = await lookAtPromotion(connection, anchor, sealedNumbers(place));
+      const found = await lookAtPromotion(connection, anchor, await sealedNumbers(place));
       if (found.kind === 'too-many') return nothing(CONFIRMED.promotion.tooMany(found.missing));
       if (found.kind !== 'promoted') return nothing(CONFIRMED.promotion[found.kind]);
       const { server, missing, lastAlive } = found;
@@ -136,11 +135,10 @@ export function createDecisions(place: DecisionsPlace): Decisions {
       });
     },
     async 'old-copy'() {
-      const { lastAlive } = ageOf(anchor, await clockOf(connection));
-      const known = witnessesKnow(auditFolder);
+      const { subject, lastAlive, known } = await lookAtOldCopy(place);
       const { before, after, lost } = DECISIONS['old-copy'];
       return confirmation('old-copy', {
-        subject: `${lastAlive} ${known}`,
+        subject,
         lost: lost(isoOf(lastAlive), known),
         before,
         after,
@@ -161,11 +159,11 @@ export function createDecisions(place: DecisionsPlace): Decisions {
     async gap() {
       const found = await lookAtGap(place);
       if (found.kind === 'refused') return nothing(found.says);
-      const { log, gaps, beyond, before } = found;
+      const { gaps, beyond, before } = found;
       const { lost, happened, before: first, after } = DECISIONS.gap;
       return {
         kind: 'matter',
-        subject: JSON.stringify([log, before, beyond, gaps]),
+        subject: subjectOfGap(found),
         happened: [
           beyond === undefined ? happened : SEALING.oldLog(beyond),
           ...(before === undefined ? [] : [SEALING.otherLog]),
@@ -243,10 +241,10 @@ export function createDecisions(place: DecisionsPlace): Decisions {
     isNew ? { kind: 'done', says: words.done } : refused(words.already);
 
   const acts: Record<DecisionName, (named: DecidingPerson, subject: string) => Promise<Decided>> = {
-    promotion: (named) => decidePromotion(place, named),
-    'old-copy': (named) => decideOldCopy(place, named),
-    clock: (named) => decideClock(place, named),
-    gap: ({ agreedBy, ...named }) => acceptGap(place, named, agreedBy),
+    promotion: (named, subject) => decidePromotion(place, named, subject),
+    'old-copy': (named, subject) => decideOldCopy(place, named, subject),
+    clock: (named, subject) => decideClock(place, named, Number(subject)),
+    gap: ({ agreedBy, ...named }, subject) => acceptGap(place, named, { agreedBy, shown: subject }),
     replicas: async (named, subject) =>
       subject === 'order'
         ? ordered(await orderSingleMode(alone, anchor, replicas, named), DECISIONS.replicas.order)
@@ -261,7 +259,9 @@ export function createDecisions(place: DecisionsPlace): Decisions {
   async function whyNot(name: DecisionName): Promise<string | undefined> {
     if (!(await isOurs())) return DECISIONS.otherDataset;
     if (name !== 'promotion' && name !== 'clock') return undefined;
-    const beyond = await sealedBeyond(connection, () => CommitFile.sizeIfThere(auditFolder));
+    const beyond = await sealedBeyond(connection, () =>
+      lookWhenFree(auditFolder, (commits) => commits.size()),
+    );
     return beyond && SEALING.oldLog(beyond);
   }
 

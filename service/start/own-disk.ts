@@ -10,6 +10,8 @@ const LOOKED_EVERY_MS = 10_000;
 /** The file system of another machine never answers once that machine has gone. */
 const ANSWERS_WITHIN_MS = 5_000;
 const WRITTEN = Buffer.alloc(4_096);
+/** A disk that answers late each time would otherwise be well and not well again at each look. */
+const WELL_AFTER_GOOD_LOOKS = 2;
 
 /**
  * Watches whether this process can write into its data folder, and how much room there is: events that Redis does not
@@ -26,6 +28,10 @@ export function watchOwnDisk(
 ): { check: () => OwnCheck; look: () => Promise<void>; stop: () => void } {
   let ok = true;
   let detail: string = OWN_DISK.notLooked;
+  /** In a row. */
+  let goodLooks = 0;
+  /** The look under way has no answer in time. */
+  let isLate = false;
 
   async function find(): Promise<void> {
     const file = join(folder, '.disk-check');
@@ -45,6 +51,8 @@ export function watchOwnDisk(
   }
 
   function become(now: boolean, says: string): void {
+    goodLooks = now && !isLate ? goodLooks + 1 : 0;
+    if (now && !ok && goodLooks < WELL_AFTER_GOOD_LOOKS) return;
     if (now !== ok) log[now ? 'info' : 'error'](says);
     [ok, detail] = [now, says];
   }
@@ -54,9 +62,12 @@ export function watchOwnDisk(
   async function look(): Promise<void> {
     looking ??= find().finally(() => {
       looking = undefined;
+      isLate = false;
     });
-    const isLate = await Promise.race([looking, delay(answersWithinMs, true, { ref: false })]);
-    if (isLate === true) become(false, OWN_DISK.noAnswer);
+    const timedOut = await Promise.race([looking, delay(answersWithinMs, true, { ref: false })]);
+    if (timedOut !== true) return;
+    isLate = true;
+    become(false, OWN_DISK.noAnswer);
   }
   const timer = setInterval(() => void look(), everyMs).unref();
   void look();

@@ -122,8 +122,8 @@ function openTools(
       if (resumption.kind === 'given up') log.warn(resumption.why, { authority, sequence });
       return resumption;
     },
-    sealed() {
-      const sealed = commits.read((each) => each.readPastGaps());
+    async sealed() {
+      const sealed = await commits.read((each) => each.readPastGaps());
       return sealed?.dataset === anchor.dataset()?.id ? sealed : undefined;
     },
     copy: {

@@ -23,10 +23,10 @@ export async function noteSealedSize(redis: Redis, { log, size }: SealedSize): P
  */
 export async function sealedBeyond(
   redis: Redis,
-  read: () => SealedSize | undefined,
+  read: () => SealedSize | undefined | Promise<SealedSize | undefined>,
 ): Promise<{ here: number; sealed: number } | undefined> {
   const text = await redis.hget(keys.dataset, FIELD);
-  const here = read();
+  const here = await read();
   if (text === null || here === undefined) return undefined;
   const known = sealedSizeSchema.parse(JSON.parse(text));
   const isOld = known.log === here.log && known.size > here.size;

@@ -4,8 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /** How long a call waits for another process that is writing to the same file. */
 const BUSY_TIMEOUT_MS = 5_000;
-const COMMIT_TRIED_EVERY_MS = 20;
-const COMMIT_TRIED_FOR_MS = 5_000;
+const TRIED_EVERY_MS = 20;
+const TRIED_FOR_MS = 5_000;
 const SQLITE_BUSY = 5;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOT_A_DATABASE = 26;
@@ -62,9 +62,29 @@ export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
   }
 }
 
+/** Begins or ends a transaction, up to 5 seconds later if somebody else has the file. It never blocks the process. */
+async function execWhenFree(db: DatabaseSync, sql: 'BEGIN IMMEDIATE' | 'COMMIT'): Promise<void> {
+  const giveUpAt = performance.now() + TRIED_FOR_MS;
+  const timeoutMs = Number(db.prepare('PRAGMA busy_timeout').get()?.['timeout']);
+  for (;;) {
+    db.exec('PRAGMA busy_timeout = 0');
+    try {
+      db.exec(sql);
+      return;
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > giveUpAt) throw error;
+    } finally {
+      db.exec(`PRAGMA busy_timeout = ${timeoutMs}`);
+    }
+    await delay(TRIED_EVERY_MS);
+  }
+}
+
 /**
  * Does work that waits for its record. It is on disk when this resolves. A reader can make the end of it wait for up to
- * 5 seconds, but undoes nothing: the record is there by then, and doing the work again would make a second one.
+ * 5 seconds, but undoes nothing: the record is there by then, and doing the work again would make a second one. SQLite
+ * lets nobody begin to read in these seconds, so whatever reads the file in the same thread must not block: it would
+ * wait for itself.
  *
  * @param work must not throw once its record is made
  */
@@ -72,19 +92,11 @@ export async function inRecordedTransaction<T>(
   db: DatabaseSync,
   work: () => Promise<T>,
 ): Promise<T> {
-  db.exec('BEGIN IMMEDIATE');
+  await execWhenFree(db, 'BEGIN IMMEDIATE');
   try {
     const done = await work();
-    const giveUpAt = performance.now() + COMMIT_TRIED_FOR_MS;
-    for (;;) {
-      try {
-        db.exec('COMMIT');
-        return done;
-      } catch (error) {
-        if (!isBusy(error) || performance.now() > giveUpAt) throw error;
-      }
-      await delay(COMMIT_TRIED_EVERY_MS);
-    }
+    await execWhenFree(db, 'COMMIT');
+    return done;
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK');
     throw error;

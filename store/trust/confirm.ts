@@ -42,7 +42,10 @@ type PromotedServer = {
   absent: readonly number[];
 };
 
-type PromotionConfirmed = NotPromoted | { kind: 'confirmed'; lastAlive: number; missing: number };
+type PromotionConfirmed =
+  | NotPromoted
+  | { kind: 'changed' }
+  | { kind: 'confirmed'; lastAlive: number; missing: number };
 
 /**
  * What a server lacks that nobody has confirmed. Changes nothing. The server has the functions of this version.
@@ -77,12 +80,14 @@ export async function lookAtPromotion(
  * keeps the numbers without a gap, and says so. Audited first. If it is done again after a crash, it continues.
  *
  * @param sealed the last number of each audit stream that is sealed outside Redis
+ * @param shown the replication id of the server that the person was shown: another one is not confirmed
  */
 export async function confirmPromotion(
   redis: Redis,
   anchor: Anchor,
   sealed: readonly number[],
   named: NamedPerson,
+  shown?: string,
 ): Promise<PromotionConfirmed> {
   const { isReplica } = await replicationOf(redis);
   // A replica takes no functions.
@@ -90,6 +95,7 @@ export async function confirmPromotion(
   const found = await lookAtPromotion(redis, anchor, sealed);
   if (found.kind !== 'promoted') return found;
   const { server, lastAlive, missing, absent } = found;
+  if (shown !== undefined && shown !== server) return { kind: 'changed' };
   const streams = auditPartitions.map(keys.audit);
   const auditId = randomUUID();
   await appendEvent(redis, {
@@ -151,6 +157,7 @@ export async function confirmOldCopy(
 }
 
 type ClockConfirmed =
+  | { kind: 'changed' }
   | { kind: 'not-behind' }
   | { kind: 'apart'; apartMs: number }
   /** Times up to `newest`, milliseconds, had been seen. */
@@ -159,14 +166,18 @@ type ClockConfirmed =
 /**
  * Lets the store open although its clock is behind an earlier time, on the word of a named person: it was
  * ahead then, and is right now. Audited first; doing it again after a crash does the rest.
+ *
+ * @param shown the time that the person was shown, milliseconds: if a later one has been seen, nothing is confirmed
  */
 export async function confirmClock(
   redis: Redis,
   anchor: Anchor,
   named: NamedPerson,
+  shown?: number,
 ): Promise<ClockConfirmed> {
   const clock = await clockOf(redis);
   const newest = anchor.newestClock();
+  if (shown !== undefined && shown !== newest) return { kind: 'changed' };
   if (clock >= newest - CLOCK_TOLERANCE_MS) return { kind: 'not-behind' };
   const apartMs = Math.abs(Date.now() - clock);
   if (apartMs > CLOCK_TOLERANCE_MS) return { kind: 'apart', apartMs };

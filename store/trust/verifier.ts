@@ -81,7 +81,7 @@ type CopyComparison = {
   /** False while they are being asked: nothing is opened until then. */
   readonly done: boolean;
   /** What is wrong and what to do, in a sentence, if they know a newer or a different one. */
-  problem(): string | undefined;
+  problem(): Promise<string | undefined>;
 };
 
 /** How far a log goes. */
@@ -120,7 +120,7 @@ export function startStoreVerifier(
   anchor: Anchor,
   options: {
     resume: (load: BegunLoad, stopped: AbortSignal) => Promise<Resumption>;
-    sealed?: () => SealedLog | undefined;
+    sealed?: () => SealedLog | undefined | Promise<SealedLog | undefined>;
     copy?: CopyComparison | undefined;
     replaced?: (() => Promise<boolean>) | undefined;
     replicas?: (ReplicaRule & Pick<ReplicaWatchOptions, 'connectTo'>) | undefined;
@@ -184,12 +184,12 @@ export function startStoreVerifier(
   async function auditNumbers(): Promise<number[]> {
     // Before the streams are read: another process may record or seal what comes after this reply.
     const known = anchor.auditNumbers();
-    const sealedBefore = options.sealed?.()?.numbers ?? [];
+    const sealedBefore = (await options.sealed?.())?.numbers ?? [];
     const states = await streamStates(redis);
     pushed = states.filter(({ last, added }) => last > added).length;
     if (pushed > 0) throw new StoreNotWhole(VERIFIER.pushedOn);
     // Once more after them, so that it covers anything trimmed from them.
-    const log = options.sealed?.();
+    const log = await options.sealed?.();
     const sealed = log?.numbers ?? [];
     const lost = ({ last, held }: StreamState, stream: number): boolean => {
       const least = Math.max(known[stream] ?? 0, sealedBefore[stream] ?? 0);
@@ -444,7 +444,9 @@ export function startStoreVerifier(
       become('waiting', COPY.successor);
       return;
     }
-    const otherCopy = options.copy?.problem();
+    // Before what they know is read, since it is known once they have been asked.
+    const isCompared = options.copy?.done !== false;
+    const otherCopy = await options.copy?.problem();
     if (otherCopy !== undefined) throw new StoreNotWhole(otherCopy, 'old-copy');
     const [opened, believed, order] = await Promise.all([
       redis.get(keys.open),
@@ -462,7 +464,7 @@ export function startStoreVerifier(
         lookSoon();
         return;
       }
-      if (options.copy?.done === false) {
+      if (!isCompared) {
         become('waiting', VERIFIER.comparing);
         lookSoon();
         return;

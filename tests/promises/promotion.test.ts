@@ -199,6 +199,9 @@ test('a named person can continue with a promoted replica, and the audit says wh
   const named = { by: 'A. Example', reason: 'the primary is lost' };
   const admin = second.connect();
   await whenReady(admin, WAIT_MS);
+  // The page showed another server, which was promoted before this one.
+  const other = await confirmPromotion(admin, anchor, [], named, 'another server');
+  expect(other).toEqual({ kind: 'changed' });
   const done = await confirmPromotion(admin, anchor, [], named);
   expect(done).toMatchObject({ kind: 'confirmed' });
   expect(done.kind === 'confirmed' && done.missing).toBeGreaterThanOrEqual(2);

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import {
   inRecordedTransaction,
   inTransaction,
+  isBusy,
   openDurable,
   statementsOf,
 } from '#store/files/sqlite.ts';
@@ -156,23 +157,28 @@ export class CommitFile {
   }
 
   /** Opens an existing file for reading only; fails if its journal must be replayed first. */
-  static openToRead(folder: string): CommitFile {
+  static openToRead(folder: string, { timeoutMs = BUSY_TIMEOUT_MS } = {}): CommitFile {
     return new CommitFile(
-      new DatabaseSync(CommitFile.pathIn(folder), { readOnly: true, timeout: BUSY_TIMEOUT_MS }),
+      new DatabaseSync(CommitFile.pathIn(folder), { readOnly: true, timeout: timeoutMs }),
     );
   }
 
   /** Reads the file of a folder that may not have a log. */
-  static lookIfThere<T>(folder: string, look: (commits: CommitFile) => T): T | undefined {
+  static lookIfThere<T>(
+    folder: string,
+    look: (commits: CommitFile) => T,
+    options: { timeoutMs?: number } = {},
+  ): T | undefined {
     if (!CommitFile.isThere(folder)) return undefined;
     let opened: CommitFile | undefined;
     try {
-      opened = CommitFile.openToRead(folder);
+      opened = CommitFile.openToRead(folder, options);
       return look(opened);
-    } catch {
+    } catch (error) {
+      if (isBusy(error)) throw error;
       // After a crash the journal must be replayed first, which needs the right to write; so does a missing
       // table of an older version.
-      const commits = CommitFile.open(folder);
+      const commits = CommitFile.open(folder, options);
       try {
         return look(commits);
       } finally {
@@ -381,9 +387,14 @@ export class CommitFile {
     );
   }
 
-  /** A named person answers for all that were recorded. */
-  answerForContradictions(): void {
-    this.#db.exec('UPDATE contradiction SET accepted = 1 WHERE accepted = 0');
+  /** A named person answers for these, but not for any recorded since they were read. */
+  answerForContradictions(known: readonly Contradiction[]): void {
+    const answer = this.#db.prepare(
+      'UPDATE contradiction SET accepted = 1 WHERE name = ? AND size = ? AND ours = ?',
+    );
+    inTransaction(this.#db, () => {
+      for (const { name, size, ours } of known) answer.run(name, size, ours);
+    });
   }
 
   #told(name: string): unknown {

@@ -8,6 +8,33 @@ const TRIED_EVERY_MS = 50;
 const TRIED_FOR_MS = 5_000;
 
 /**
+ * Does something with the commit file, and again for up to 5 seconds while somebody else has it.
+ *
+ * @param isFinal whether it must not be done again, although the file was in use
+ */
+export async function untilFree<T>(
+  work: () => T | Promise<T>,
+  isFinal: () => boolean = () => false,
+): Promise<T> {
+  const giveUpAt = performance.now() + TRIED_FOR_MS;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (isFinal() || !isBusy(error) || performance.now() > giveUpAt) throw error;
+    }
+    await delay(TRIED_EVERY_MS);
+  }
+}
+
+/** Reads the commit file of a folder that may not have a log, and does not block the process while somebody writes. */
+export const lookWhenFree = <T>(
+  folder: string,
+  look: (commits: CommitFile) => T,
+): Promise<T | undefined> =>
+  untilFree(() => CommitFile.lookIfThere(folder, look, { timeoutMs: 0 }));
+
+/**
  * Writes to the commit file of a folder, for a process that also does other work, once nobody else is writing to it.
  *
  * @param work is done again if the file was in use, unless it has called `once`: what follows counts once
@@ -20,17 +47,15 @@ export async function whenFree<T>(
   const once = (): void => {
     isOnce = true;
   };
-  const giveUpAt = performance.now() + TRIED_FOR_MS;
-  for (;;) {
-    let commits: CommitFile | undefined;
-    try {
-      commits = CommitFile.open(folder, { timeoutMs: BUSY_TIMEOUT_MS });
-      return await work(commits, once);
-    } catch (error) {
-      if (isOnce || !isBusy(error) || performance.now() > giveUpAt) throw error;
-    } finally {
-      commits?.close();
-    }
-    await delay(TRIED_EVERY_MS);
-  }
+  return untilFree(
+    async () => {
+      const commits = CommitFile.open(folder, { timeoutMs: BUSY_TIMEOUT_MS });
+      try {
+        return await work(commits, once);
+      } finally {
+        commits.close();
+      }
+    },
+    () => isOnce,
+  );
 }

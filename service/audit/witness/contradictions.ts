@@ -9,5 +9,5 @@ export function contradictionProblem([first]: readonly Contradiction[]): string 
 }
 
 /** Like {@link contradictionProblem}, for the log in a folder, if there is one. */
-export const contradictionIn = (reader: CommitReader): string | undefined =>
-  contradictionProblem(reader.read((commits) => commits.contradictions()) ?? []);
+export const contradictionIn = async (reader: CommitReader): Promise<string | undefined> =>
+  contradictionProblem((await reader.read((commits) => commits.contradictions())) ?? []);

@@ -1,5 +1,5 @@
 import { OFFICER_BY_COMMAND } from '#schemas/wording/officer.ts';
-import { CommitFile } from '../../audit/log/commit.ts';
+import { lookWhenFree } from '../../audit/log/when-free.ts';
 import { KeyFileWrong, readKeys } from '../../audit/seal/keys.ts';
 import { keyName } from '../../audit/verify/verify-proof.ts';
 import { type Html, html } from '../html/html.ts';
@@ -34,7 +34,7 @@ export async function byCommandOnly({
   indexed,
 }: ByCommandDependencies): Promise<Html> {
   const until = indexed()?.completeUntil;
-  const sealing = CommitFile.lookIfThere(auditFolder, (commits) => commits.sealing());
+  const sealing = await lookWhenFree(auditFolder, (commits) => commits.sealing());
   return html`<h2 class="nhsuk-heading-m">${WORDS.title}</h2>
 ${paragraph(WORDS.lead)}
 ${part(

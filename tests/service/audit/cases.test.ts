@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
 import type { AccessCaseEvent } from '#schemas/audit/audit-event.ts';
@@ -37,5 +38,27 @@ test('words written since a case was looked at are not erased with it, also if t
   expect(await cases.erase(looked(), officer.event)).toBe('empty');
   expect(words()).toEqual([null, null]);
   expect(recorded.map(({ step }) => step)).toEqual(['inquire', 'note', 'erase']);
+  cases.close();
+});
+
+/** Does something after so many turns of the event loop, in which everything else in the process goes on. */
+function after(turns: number, work: () => void): void {
+  if (turns === 0) work();
+  else setTimeout(() => after(turns - 1, work), 5);
+}
+
+test('a step that waits for somebody who is writing or reading is taken, and everything else goes on meanwhile', async () => {
+  const path = join(auditFolder(), 'cases.sqlite');
+  const cases = Cases.open(path, () => {
+    const reader = new DatabaseSync(path);
+    reader.exec('BEGIN; SELECT * FROM step');
+    after(50, () => reader.close());
+    return Promise.resolve();
+  });
+  const writer = new DatabaseSync(path);
+  writer.exec('BEGIN IMMEDIATE');
+  after(50, () => writer.close());
+  expect(await cases.open(ACCESS, 'inquire', officer, 'first')).toMatchObject({ kind: 'taken' });
+  expect(cases.list(undefined, 10).cases).toMatchObject([ACCESS]);
   cases.close();
 });

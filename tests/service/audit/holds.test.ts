@@ -1,8 +1,12 @@
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, expect, test } from 'vitest';
 import { CommitFile } from '#service/audit/log/commit.ts';
+import { createCommitReader } from '#service/audit/log/commit-reader.ts';
+import { lookWhenFree } from '#service/audit/log/when-free.ts';
 import { createHolds } from '#service/audit/seal/holds.ts';
+import { isBusy } from '#store/files/sqlite.ts';
 import { auditFolder, removeAuditFolders } from '../../support/audit.ts';
+import { until } from '../../support/until.ts';
 
 afterAll(() => removeAuditFolders());
 
@@ -23,4 +27,41 @@ test('a hold is recorded once and is in force, also if somebody is reading when 
   expect([recorded, holds.list()]).toMatchObject([['audit-hold'], [{ id, ...named }]]);
   expect(await holds.end(id, named)).toBe(true);
   expect([recorded, holds.list()]).toEqual([['audit-hold', 'audit-hold-ended'], []]);
+});
+
+/** Whether somebody waits to write, so that SQLite lets nobody else begin to read. */
+function isClosedToReaders(path: string): boolean {
+  const reader = new DatabaseSync(path, { readOnly: true, timeout: 0 });
+  try {
+    reader.exec('SELECT * FROM hold');
+    return false;
+  } catch (error) {
+    if (!isBusy(error)) throw error;
+    return true;
+  } finally {
+    reader.close();
+  }
+}
+
+test('while a hold waits for somebody who is reading, the same process reads the log and does not wait for itself', async () => {
+  const folder = auditFolder();
+  const path = CommitFile.pathIn(folder);
+  CommitFile.open(folder).close();
+  let other: DatabaseSync | undefined;
+  const holds = createHolds(folder, () => {
+    other = new DatabaseSync(path);
+    other.exec('BEGIN; SELECT * FROM hold');
+    return Promise.resolve();
+  });
+  const reader = createCommitReader(folder);
+  const inForce = (commits: CommitFile) => commits.retentionHolds();
+  expect(await reader.read(inForce)).toEqual([]);
+  const begun = holds.begin(named);
+  await until(() => isClosedToReaders(path), 'the hold to wait for the reader');
+  const read = Promise.all([reader.read(inForce), lookWhenFree(folder, inForce)]);
+  // Neither of the two can have stopped the process: the reader goes only now.
+  other?.close();
+  const hold = await begun;
+  expect(await read).toEqual([[hold], [hold]]);
+  reader.close();
 });

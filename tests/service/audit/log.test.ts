@@ -297,29 +297,29 @@ describe('a reader that keeps the commit file open', () => {
   const sizeIn = (reader: ReturnType<typeof createCommitReader>) =>
     reader.read((commits) => commits.size()?.size);
 
-  test('reads what was committed since, and a file that was put in its place', () => {
+  test('reads what was committed since, and a file that was put in its place', async () => {
     const { folder, source } = makeLog(20, signer);
     const reader = createCommitReader(folder);
-    expect(sizeIn(reader)).toBe(20);
+    expect(await sizeIn(reader)).toBe(20);
     const log = openLog(folder, signer);
     log.append(source.take(5));
     log.close();
-    expect(sizeIn(reader)).toBe(25);
+    expect(await sizeIn(reader)).toBe(25);
     const other = makeLog(40, signer, 7).folder;
     renameSync(CommitFile.pathIn(other), CommitFile.pathIn(folder));
-    expect(sizeIn(reader)).toBe(40);
+    expect(await sizeIn(reader)).toBe(40);
     reader.close();
   });
 
-  test('finds no log once the file is gone, and fails if what is there cannot be read', () => {
+  test('finds no log once the file is gone, and fails if what is there cannot be read', async () => {
     const { folder } = makeLog(20, signer);
     const reader = createCommitReader(folder);
-    expect(sizeIn(reader)).toBe(20);
+    expect(await sizeIn(reader)).toBe(20);
     const path = CommitFile.pathIn(folder);
     rmSync(path);
-    expect(sizeIn(reader)).toBeUndefined();
+    expect(await sizeIn(reader)).toBeUndefined();
     writeFileSync(path, 'no database'.repeat(1_000));
-    expect(() => sizeIn(reader)).toThrow('not a database');
+    await expect(sizeIn(reader)).rejects.toThrow('not a database');
     reader.close();
   });
 });

@@ -295,7 +295,7 @@ describe('a witness that contradicts the log', () => {
     const going = witnessing(old, [one]);
     await going.said('75 entries');
     const commits = CommitFile.open(old);
-    commits.answerForContradictions();
+    commits.answerForContradictions(commits.contradictions());
     commits.close();
     await going.said('cosigns nothing more');
     expect(going.last()).toMatchObject({ contradicted: false, problem: true });

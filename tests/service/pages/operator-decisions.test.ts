@@ -10,6 +10,7 @@ import { DECISIONS, REPAIR } from '#schemas/wording/operator-decisions.ts';
 import { CommitFile } from '#service/audit/log/commit.ts';
 import { sealedRange } from '#service/audit/log/sealed.ts';
 import { repair } from '#service/cli/repair.ts';
+import { acceptGap } from '#service/confirm/accept-gap.ts';
 import { startService } from '#service/main.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
 import { streamStates } from '#store/audit-stream/audit-stream.ts';
@@ -134,15 +135,24 @@ test('an old copy of the data folder is confirmed on a page that repeats what wi
     'The witness witness.test knows this audit log with 900 entries',
   );
   // While somebody else is writing to the log, such as a hold that waits for its record, everything else goes on.
-  const other = new DatabaseSync(join(folder, 'sealing.sqlite'));
+  const other = new DatabaseSync(join(folder, 'sealing.sqlite'), { timeout: 5_000 });
   other.exec('BEGIN IMMEDIATE');
   const decided = decide(visitor, 'old-copy');
   await until(async () => (await eventsOf('old-copy-confirmed')).length > 0, 'the event');
-  other.exec('ROLLBACK');
+  // What another witness has said meanwhile was not on the page, and waits for its own decision.
+  other
+    .prepare('INSERT INTO contradiction (witness, name, size, ours, at) VALUES (?, ?, ?, ?, ?)')
+    .run('other key', 'other.test', 901, 8, known.at);
+  other.exec('COMMIT');
   other.close();
   expect(await decided).toContain('Confirmed.');
+  await until(async () => {
+    const page = wordsOf(await visitor.get(pageOf('old-copy')));
+    return page.includes('other.test') && !page.includes('witness.test');
+  }, 'the page to ask about the other witness');
+  expect(await decide(visitor, 'old-copy')).toContain('Confirmed.');
   await until(isAnswered, 'an answer');
-  expect(await eventsOf('old-copy-confirmed')).toMatchObject([byOperator]);
+  expect(await eventsOf('old-copy-confirmed')).toMatchObject([byOperator, byOperator]);
 });
 
 test('audit events that are lost for good are accepted on a page that names them, and sealing continues', async () => {
@@ -167,6 +177,12 @@ test('audit events that are lost for good are accepted on a page that names them
   expect((await visitor.send(pageOf('gap'), REASON)).status).toBe(400);
   const alone = await visitor.send(pageOf('gap'), { ...REASON, agreedBy: byOperator.by });
   expect([alone.status, wordsOf(alone).includes(DECISIONS.gap.agreedByOwn)]).toEqual([400, true]);
+  // A gap that has changed between its last comparison and the act is not accepted either.
+  const place = { connection: service.admin, auditFolder: folder };
+  expect(await acceptGap(place, { by: 'test', ...REASON }, { shown: 'another gap' })).toEqual({
+    kind: 'refused',
+    says: DECISIONS.changed,
+  });
   const agreedBy = 'B. Guardian, Caldicott Guardian';
   expect(await decide(visitor, 'gap', { agreedBy })).toContain('are lost.');
   await until(isAnswered, 'an answer');

@@ -88,6 +88,31 @@ test('a worker that keeps the store closed for missing events counts as alive, a
   await readiness.stop();
 });
 
+test('a store is not opened by what was known of other copies before their witnesses had been asked', async () => {
+  t = await startTestStore();
+  await t.adminStore.createDataset('demo', 'test');
+  let done = false;
+  const verifier = startStoreVerifier(await t.connect('worker'), t.anchor, {
+    resume: () => Promise.reject(new Error('nothing to resume is expected here')),
+    copy: {
+      get done() {
+        return done;
+      },
+      // The witnesses answer right after this was read for the first time.
+      problem() {
+        const known = done ? 'A witness knows a newer log.' : undefined;
+        done = true;
+        return Promise.resolve(known);
+      },
+    },
+  });
+  const opened: boolean[] = [];
+  verifier.onChange((state) => void opened.push(state.opened));
+  await until(() => verifier.state.confirmation === 'old-copy', 'the witnesses to be heard');
+  expect(opened).not.toContain(true);
+  await verifier.stop();
+});
+
 test('a live data folder that was last alive days ago opens only once a named person confirms it', async () => {
   t = await startTestStore();
   await t.adminStore.createDataset('live', 'test');
@@ -145,6 +170,7 @@ test('a store whose clock was ahead and has been corrected opens once a named pe
   vi.useFakeTimers({ toFake: ['Date'], now: ahead });
   expect(await confirmClock(worker, t.anchor, named)).toMatchObject({ kind: 'apart' });
   vi.useRealTimers();
+  expect(await confirmClock(worker, t.anchor, named, ahead - 1)).toEqual({ kind: 'changed' });
   expect(await confirmClock(worker, t.anchor, named)).toEqual({ kind: 'confirmed', newest: ahead });
   expect(await confirmClock(worker, t.anchor, named)).toEqual({ kind: 'not-behind' });
   await verifier.look();
