@@ -13,9 +13,9 @@ const FULL_FORMATS = uploadFormats
 /** Why nothing of a file is loaded. Numbers are those of the file itself. */
 export const FILE_REFUSALS = {
   numberUsed: (authority: string, number: number, highest: number) =>
-    `Sequence number ${number} was used by a file with other content, so nothing in this one was loaded. Send it with a number that was not used; the highest used is ${highest}. If your system has started numbering again, ask the operator of the service for: cp-flags authority reset-sequence ${authority}`,
+    `Sequence number ${number} was used by a file with other content, so nothing in this one was loaded. Send it with a number that was not used; the highest used is ${highest}. If your system has started numbering again, ask the operator of the service to start a new numbering for ${authority} (page Councils, or cp-flags authority reset-sequence ${authority}).`,
   numberFar: (authority: string, number: number, last: number) =>
-    `Sequence number ${number} is too far from the last one loaded, ${last}, so nothing in the file was loaded: if it were accepted, ${number > last ? 'every correct number after it would be too low' : 'it would change nothing that newer files said'}. If ${number} is mistyped, send the file with its correct number. If your system has started its numbering again, or ${last} was the mistyped one, ask the operator of the service for: cp-flags authority reset-sequence ${authority}`,
+    `Sequence number ${number} is too far from the last one loaded, ${last}, so nothing in the file was loaded: if it were accepted, ${number > last ? 'every correct number after it would be too low' : 'it would change nothing that newer files said'}. If ${number} is mistyped, send the file with its correct number. If your system has started its numbering again, or ${last} was the mistyped one, ask the operator of the service to start a new numbering for ${authority} (page Councils, or cp-flags authority reset-sequence ${authority}).`,
   numberClosed: (closed: number) =>
     `Files numbered ${closed} and lower are no longer accepted, because a full refresh or hundreds of newer files came after them. If something in this one is still true, send that in the next file.`,
   oldNumbering: (since: string) =>
