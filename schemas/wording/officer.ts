@@ -434,6 +434,9 @@ export const OFFICER_SEAL = {
     'You can find it with each answer, on the page of the event, and in the last column of the CSV of a search.',
   auditIdWrong: 'Enter an audit id, such as 7a3e8f0e-9a55-4f0e-8b61-1c1d2f0f9f10',
   proofSubmit: 'Download the proof',
+  several: 'Several events have this audit id',
+  severalThen:
+    'Nothing was downloaded. Search for the event that you need, and open it. Its page gives the proof of exactly that event.',
   notProven: 'There is no sealed event with this audit id',
   notProvenThen:
     'An event is sealed within seconds. Events that are older than the time they are kept for are gone.',

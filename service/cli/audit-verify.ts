@@ -237,7 +237,7 @@ export async function auditProve(
     const others = found.filter((one) => one !== index);
     if (others.length > 0) {
       console.error(
-        `cp-flags: entries ${others.join(', ')} have the same audit id (an answer that did not arrive); prove them with --entry.`,
+        `cp-flags: This proves entry ${index}. Other entries have the same audit id: ${others.join(', ')}. Prove them with --entry.`,
       );
     }
   } catch (error) {

@@ -15,7 +15,12 @@ export type VerificationOrder = { folder: string; keyFile: string } & (
       /** The file of the witnesses that must have cosigned. */
       witnessesFile: string | undefined;
     }
-  | { kind: 'prove'; auditId: string }
+  | {
+      kind: 'prove';
+      auditId: string;
+      /** Its position in the log, if it is known: several events can have one audit id. */
+      entry: number | undefined;
+    }
 );
 
 export type VerificationMessage =
@@ -30,7 +35,9 @@ export type VerificationMessage =
       checkpoint: string;
     }
   | { kind: 'proof'; text: string }
-  | { kind: 'no-proof' };
+  | { kind: 'no-proof' }
+  /** Several events have the audit id, and no position was given. */
+  | { kind: 'several' };
 
 const TOLD_EVERY_MS = 500;
 
@@ -65,11 +72,15 @@ async function verify(old: string | undefined, witnessesFile: string | undefined
   tell({ kind: 'verified', verification: told, checkpoint });
 }
 
-function prove(auditId: string): VerificationMessage {
+function prove(auditId: string, entry: number | undefined): VerificationMessage {
   try {
-    const [entry] = findEntries(folder, keys, auditId);
-    if (entry === undefined) return { kind: 'no-proof' };
-    return { kind: 'proof', text: proveEntry(folder, keys, entry) };
+    const found = findEntries(folder, keys, auditId).filter(
+      (one) => entry === undefined || one === entry,
+    );
+    const [index] = found;
+    if (found.length > 1) return { kind: 'several' };
+    if (index === undefined) return { kind: 'no-proof' };
+    return { kind: 'proof', text: proveEntry(folder, keys, index) };
   } catch (error) {
     if (error instanceof NoProof) return { kind: 'no-proof' };
     throw error;
@@ -77,4 +88,4 @@ function prove(auditId: string): VerificationMessage {
 }
 
 if (order.kind === 'verify') await verify(order.old, order.witnessesFile);
-else tell(prove(order.auditId));
+else tell(prove(order.auditId, order.entry));

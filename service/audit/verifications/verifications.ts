@@ -40,12 +40,19 @@ export type VerificationState = {
   last?: VerificationResult;
 };
 
+/** `several`: it is not known which of several events with the audit id is meant. */
+type MadeProof = Exclude<VerificationMessage, { kind: 'progress' | 'verified' }>;
+
 export type Verifications = {
   state(): VerificationState;
   /** False if one is running already. */
   start(by: string, account: string | undefined): boolean;
-  /** A proof that the first event of an audit id is in the log; `undefined` if there is none. */
-  prove(auditId: string): Promise<string | undefined>;
+  /**
+   * A proof that an event is in the log.
+   *
+   * @param entry its position in the log: without it, nothing is proven if several events have the audit id
+   */
+  prove(auditId: string, entry?: number): Promise<MadeProof>;
   /**
    * Checks a proof with the keys of this log, retired ones too.
    *
@@ -200,18 +207,17 @@ export async function openVerifications({
       );
       return true;
     },
-    async prove(auditId) {
-      let text: string | undefined;
-      let answered = false;
-      const { thread, ended } = run({ kind: 'prove', folder, keyFile, auditId }, (message) => {
-        answered = true;
-        if (message.kind === 'proof') ({ text } = message);
+    async prove(auditId, entry) {
+      let made: MadeProof | undefined;
+      const order = { kind: 'prove', folder, keyFile, auditId, entry } as const;
+      const { thread, ended } = run(order, (message) => {
+        if (message.kind !== 'progress' && message.kind !== 'verified') made = message;
       });
       const timer = setTimeout(() => void thread?.terminate(), PROOF_DEADLINE_MS);
       await ended;
       clearTimeout(timer);
-      if (!answered) throw new Error('a proof could not be made');
-      return text;
+      if (made === undefined) throw new Error('a proof could not be made');
+      return made;
     },
     async check(proof) {
       const keys = (await readKeys(keyFile)).map(({ verifierKey }) => verifierKey);

@@ -55,8 +55,8 @@ function signedCheckpoint(folder: string, keys: readonly VerifierKey[]): Signed 
 }
 
 /**
- * The positions in a log of the events with an audit id, in order: a lookup and, perhaps, that its answer did
- * not arrive.
+ * The positions in a log of the events with an audit id, in order. There can be several: a lookup and that its answer
+ * did not arrive, or all that one act recorded.
  *
  * @throws {NoProof} if there is no checkpoint signed with these keys
  */

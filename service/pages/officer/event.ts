@@ -96,7 +96,7 @@ const caseSummary = ({ id, state }: AccessCase): Html =>
 <p>${link(`/officer/cases/${id}`, OFFICER_CASES.states[state])}</p>`;
 
 /** The proof of an event, for those who may have one. */
-function proofForm(at: AtOfficer, event: ShownEvent, reason: string): Html | false {
+function proofForm(at: AtOfficer, event: ShownEvent, entry: number, reason: string): Html | false {
   const auditId = textAt(event, 'auditId');
   return (
     isAll(at.viewer) &&
@@ -104,7 +104,7 @@ function proofForm(at: AtOfficer, event: ShownEvent, reason: string): Html | fal
     html`<h2 class="nhsuk-heading-m">${OFFICER_SEAL.proofOfThis}</h2>
 ${paragraph(OFFICER_SEAL.proofThen)}
 <form method="post" action="/officer/seal/proof" novalidate>
-${at.hidden(LOOK_FORM)}${typedHidden({ auditId, reason })}
+${at.hidden(LOOK_FORM)}${typedHidden({ auditId, entry: String(entry), reason })}
 <button class="nhsuk-button nhsuk-button--secondary" type="submit">${OFFICER_SEAL.proofSubmit}</button>
 </form>`
   );
@@ -143,7 +143,7 @@ ${reasonField(undefined, [])}
 <button class="nhsuk-button nhsuk-button--warning" type="submit">${WORDS.blockSubmit}</button>
 </form>`)
 }
-${proofForm(at, event, reason)}
+${proofForm(at, event, entry, reason)}
 ${at.back}
 <p>${link('/officer', OFFICER.again)}</p>`,
   });

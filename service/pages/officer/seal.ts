@@ -14,6 +14,7 @@ import { type Html, html } from '../html/html.ts';
 import { button, buttonLink, type FieldError, heading, paragraph } from '../html/parts.ts';
 import { shownText } from '../html/time.ts';
 import { byCommandOnly } from './by-command.ts';
+import { entryOf } from './event.ts';
 import {
   type AtOfficer,
   guardedOfficer,
@@ -208,16 +209,20 @@ export const officerProof: Mountable<SealPagesDependencies> = {
       if (auditId === undefined || reason.kind === 'wrong') {
         return sealPage(dependencies, at, { typed, errors });
       }
-      const proof = await dependencies.verifications.prove(auditId);
+      const entry = entryOf(fields);
+      const made = await dependencies.verifications.prove(auditId, entry);
       await onRecordAs(dependencies, at, {
         reason: reason.reason,
         report: 'proof',
-        criteria: { auditId },
-        eventsShown: proof === undefined ? 0 : 1,
+        criteria: { auditId, ...(entry !== undefined && { entry }) },
+        eventsShown: made.kind === 'proof' ? 1 : 0,
       });
-      return proof === undefined
+      if (made.kind === 'several') {
+        return at.page({ ...deskMessage(WORDS.several, WORDS.severalThen, PATH), status: 409 });
+      }
+      return made.kind === 'no-proof'
         ? at.page({ ...deskMessage(WORDS.notProven, WORDS.notProvenThen, PATH), status: 404 })
-        : download(`${auditId}.tlog-proof`, TEXT, proof);
+        : download(`${auditId}.tlog-proof`, TEXT, made.text);
     }),
 };
 

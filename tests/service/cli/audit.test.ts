@@ -113,6 +113,24 @@ describe('a proof', () => {
     await rm(elsewhere, { recursive: true, force: true, maxRetries: 5 });
   });
 
+  test('of an audit id that several events have says which one it proves, and which others there are', async () => {
+    const auditId = await sealedLookup();
+    await service.store.appendEvent({ type: 'not-delivered', auditId, nhsNumber: CHILD });
+    let entries: number[] = [];
+    await until(async () => {
+      entries = findEntries(folder, await verifiers(), auditId);
+      return entries.length === 2;
+    }, 'the sealing of both');
+    const [first, second] = entries;
+    const { stdout, stderr } = await audit('prove', auditId);
+    expect(stdout).toContain(`\nindex ${first}\n`);
+    expect(stderr).toContain(
+      `This proves entry ${first}. Other entries have the same audit id: ${second}.`,
+    );
+    const other = await audit('prove', auditId, '--entry', String(second));
+    expect(other.stdout).toContain(`\nindex ${second}\n`);
+  });
+
   test('is not made for anything that does not exist', async () => {
     const nobody = await audit('prove', '00000000-0000-4000-8000-000000000000');
     expect(nobody.code).toBe(1);

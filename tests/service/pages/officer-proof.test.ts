@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -222,4 +223,41 @@ test('the page of an event gives its proof to those who may have it, and to nobo
   expect((await check(made.text)).heading).toBe(OFFICER_PROOF.proven);
   expect((await pageFor(officer)).heading).toBe(OFFICER_EVENT.title);
   expect((await pageFor(officer)).text).not.toContain(`${SEAL}/proof`);
+});
+
+test('the page of an event gives the proof of that event, also if another has its audit id, and the audit id alone gives none', async () => {
+  const auditId = randomUUID();
+  const whys = ['the first one', 'the second one'];
+  for (const reason of whys) {
+    const event = {
+      type: 'event-missing',
+      auditId,
+      by: 'A. Operator',
+      detail: { reason },
+    } as const;
+    await service.store.appendEvent(event);
+  }
+  const typed = { type: 'event-missing', reason: 'court order' };
+  const search = () => guardian.send('/officer/search', typed, '/officer');
+  const entriesIn = ({ text }: Visit) =>
+    [...text.matchAll(/name="entry" value="([0-9]+)"/g)].map(([, entry = '']) => entry);
+  let found = await search();
+  await until(async () => {
+    found = await search();
+    return entriesIn(found).length === whys.length;
+  }, 'the index of both');
+  const proven: string[] = [];
+  for (const entry of entriesIn(found)) {
+    const form = hiddenOf(found, '/officer/event');
+    const page = await guardian.post('/officer/event', { ...form, entry });
+    const shown = whys.filter((why) => wordsOf(page).includes(why));
+    const { status, text } = await guardian.post(`${SEAL}/proof`, hiddenOf(page, `${SEAL}/proof`));
+    const event = Buffer.from(/^extra (.*)$/m.exec(text)?.[1] ?? '', 'base64').toString();
+    const inProof = whys.filter((why) => event.includes(why));
+    expect([status, /^index ([0-9]+)$/m.exec(text)?.[1], inProof]).toEqual([200, entry, shown]);
+    proven.push(...inProof);
+  }
+  expect(proven.toSorted()).toEqual(whys);
+  const unclear = await guardian.send(`${SEAL}/proof`, { auditId, reason: 'court order' }, SEAL);
+  expect([unclear.status, unclear.heading]).toEqual([409, OFFICER_SEAL.several]);
 });
