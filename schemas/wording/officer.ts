@@ -529,6 +529,8 @@ export const OFFICER_HOLDS = {
   endLast:
     'This is the only hold in force. Once it is ended, events that are too old are deleted for good, within minutes.',
   endOthers: 'Other holds are in force, so nothing is deleted yet.',
+  changed:
+    'Other holds were begun or ended since you looked, so the hold was not ended. Read this page again before you end it.',
   ended: 'The hold is ended.',
   notInForce: 'This hold is no longer in force',
   notInForceThen: 'Somebody else may have ended it. Nothing was done.',
@@ -590,10 +592,10 @@ export const OFFICER_ERASE = {
   countWrong: (count: number) => `Type ${count}, the number of cases`,
   submit: 'Erase these notes for good',
   other: 'Choose other cases',
-  changed: 'The cases have changed since you looked',
+  changed: 'The cases or the holds have changed since you looked',
   changedThen: (erased: number, changed: number) =>
     erased === 0
-      ? 'Nothing was erased. Look again which cases these are.'
+      ? 'Nothing was erased. Look again which cases these are, and which holds are in force.'
       : `${ofCases(erased)} erased, and ${changed === 1 ? '1 case that has changed was' : `${figure(changed)} cases that have changed were`} left as ${changed === 1 ? 'it is' : 'they are'}. Look again which are left.`,
   failed: 'The notes could not all be erased',
   failedThen: (erased: number) => `${ofCases(erased)} erased. Look again which are left.`,

@@ -92,7 +92,7 @@ export async function auditHold(
     const recordAs = (event: OperatorEvent) =>
       withNewestStore(configuration, 'worker', (store) => store.appendEvent(event));
     if (options.end !== undefined) {
-      if (!(await endHold(commits, Number(options.end), named, recordAs))) {
+      if ((await endHold(commits, Number(options.end), named, recordAs)) !== 'ended') {
         throw new Failure(
           `There is no hold ${options.end}. cp-flags audit hold --list names them.`,
         );

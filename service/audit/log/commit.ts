@@ -30,6 +30,9 @@ export type Commit = {
 
 export type RetentionHold = { id: number; at: string; by: string; reason: string };
 
+/** `changed`: it became the last one in force, or no longer is, since somebody decided. */
+export type HoldEnding = 'ended' | 'changed' | 'not-in-force';
+
 const DATABASE = 'sealing.sqlite';
 const BUSY_TIMEOUT_MS = 5_000;
 
@@ -274,16 +277,20 @@ export class CommitFile {
    * Ends a hold and records it, or does neither: nothing becomes removable without a record.
    *
    * @param record as for {@link CommitFile.addRetentionHold}
-   * @returns false if it is not in force
+   * @param isLast whether somebody decided on it as on the last one in force; not compared if absent
    */
-  async endRetentionHold(id: number, record: () => Promise<void>): Promise<boolean> {
+  async endRetentionHold(
+    id: number,
+    record: () => Promise<void>,
+    isLast?: boolean,
+  ): Promise<HoldEnding> {
     return inRecordedTransaction(this.#db, async () => {
-      const done = this.#db
-        .prepare('UPDATE hold SET ended = ? WHERE id = ? AND ended IS NULL')
-        .run(new Date().toISOString(), id);
-      if (done.changes === 0) return false;
+      const inForce = this.retentionHolds();
+      if (inForce.every((hold) => hold.id !== id)) return 'not-in-force';
+      if (isLast !== undefined && isLast !== (inForce.length === 1)) return 'changed';
+      this.#db.prepare('UPDATE hold SET ended = ? WHERE id = ?').run(new Date().toISOString(), id);
       await record();
-      return true;
+      return 'ended';
     });
   }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { OperatorEvent } from '#schemas/audit/audit-event.ts';
 import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
-import { CommitFile, type RetentionHold } from '../log/commit.ts';
+import { CommitFile, type HoldEnding, type RetentionHold } from '../log/commit.ts';
 import { whenFree } from '../log/when-free.ts';
 
 /** Records an act on the audit; if it rejects, nothing is changed. */
@@ -28,21 +28,22 @@ export const beginHold = (
     record(eventOf('audit-hold', id, named)),
   );
 
-/** @returns false if the hold is not in force */
+/** @param isLast as for {@link CommitFile.endRetentionHold} */
 export const endHold = (
   commits: CommitFile,
   id: number,
   named: NamedPerson,
   record: RecordHold,
-): Promise<boolean> =>
-  commits.endRetentionHold(id, () => record(eventOf('audit-hold-ended', id, named)));
+  isLast?: boolean,
+): Promise<HoldEnding> =>
+  commits.endRetentionHold(id, () => record(eventOf('audit-hold-ended', id, named)), isLast);
 
 export type Holds = {
   /** Those in force, oldest first. */
   list(): RetentionHold[];
   begin(named: NamedPerson): Promise<RetentionHold>;
-  /** False if it is not in force. */
-  end(id: number, named: NamedPerson): Promise<boolean>;
+  /** @param isLast whether it was shown as the last one in force; if that has changed, it is not ended */
+  end(id: number, named: NamedPerson, isLast: boolean): Promise<HoldEnding>;
 };
 
 /** Holds on the log in a folder, for a process that also does other work. */
@@ -58,7 +59,7 @@ export function createHolds(folder: string, record: RecordHold): Holds {
     list: () => CommitFile.lookIfThere(folder, (commits) => commits.retentionHolds()) ?? [],
     begin: (named) =>
       whenFree(folder, (commits, once) => beginHold(commits, named, recordOnce(once))),
-    end: (id, named) =>
-      whenFree(folder, (commits, once) => endHold(commits, id, named, recordOnce(once))),
+    end: (id, named, isLast) =>
+      whenFree(folder, (commits, once) => endHold(commits, id, named, recordOnce(once), isLast)),
   };
 }

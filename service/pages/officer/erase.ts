@@ -4,6 +4,7 @@ import { auditedCaller } from '#schemas/people/caller.ts';
 import { readTypedDay } from '#schemas/typed-time.ts';
 import { OFFICER_CASES, OFFICER_ERASE } from '#schemas/wording/officer.ts';
 import type { AccessCase, Cases } from '../../audit/cases/cases.ts';
+import type { RetentionHold } from '../../audit/log/commit.ts';
 import type { Holds } from '../../audit/seal/holds.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { errorFields } from '../../telemetry/log.ts';
@@ -75,9 +76,13 @@ function findCases({ cases }: EraseDependencies, at: AtOfficer, asked: Asked): F
   };
 }
 
-/** What was looked at before it was confirmed: another case, or another step, gives another digest. */
-const digestOf = (cases: readonly AccessCase[]): string =>
-  hash('sha256', cases.map(({ id, changedAt }) => `${id} ${changedAt}`).join('\n'), 'base64url');
+/** What was looked at before it was confirmed: another case, step or hold gives another digest. */
+const digestOf = (cases: readonly AccessCase[], holds: readonly RetentionHold[]): string =>
+  hash(
+    'sha256',
+    JSON.stringify([cases.map(({ id, changedAt }) => [id, changedAt]), holds.map(({ id }) => id)]),
+    'base64url',
+  );
 
 type Typed = {
   before?: string | undefined;
@@ -105,8 +110,7 @@ ${button(WORDS.find)}
 }
 
 /** The holds in force, since what they are for may need these words. */
-export const holdsNote = (holds: Pick<Holds, 'list'>): Html | false => {
-  const all = holds.list();
+export const holdsNote = (all: readonly RetentionHold[]): Html | false => {
   const shown = all.slice(-HOLDS_SHOWN);
   return (
     all.length > 0 &&
@@ -122,6 +126,7 @@ function previewPage(
   { count: typed, reason, errors = [] }: Typed = {},
 ): Response {
   const now = cases.length;
+  const holds = dependencies.holds.list();
   const { opened, state, organisation, changed } = OFFICER_CASES.columns;
   return at.page({
     title: WORDS.title,
@@ -133,7 +138,7 @@ ${
   now > 0 &&
   html`<p class="cpf-strong">${WORDS.forGood}</p>
 ${count > now && paragraph(WORDS.more(count, now))}
-${holdsNote(dependencies.holds)}
+${holdsNote(holds)}
 ${cases.some(({ state: each }) => each === 'under-inquiry' || each === 'breach-proposed') && html`<p class="cpf-strong">${WORDS.open}</p>`}
 ${table(
   WORDS.which,
@@ -146,7 +151,7 @@ ${table(
   ]),
 )}
 <form method="post" action="${ERASE_PATH}" novalidate autocomplete="off">
-${at.hidden(FORM)}${typedHidden({ ...asked, seen: digestOf(cases) })}
+${at.hidden(FORM)}${typedHidden({ ...asked, seen: digestOf(cases, holds) })}
 ${textField({ name: 'count', label: WORDS.type(now), value: typed, errors, width: 5, inputMode: 'numeric' })}
 ${reasonField(reason, errors)}
 <button class="nhsuk-button nhsuk-button--warning" type="submit">${WORDS.submit}</button>
@@ -204,7 +209,7 @@ const officerErased: Mountable<EraseDependencies> = {
       }
       const { cases } = found;
       const back = `${ERASE_PATH}?${new URLSearchParams(asked).toString()}`;
-      if (fields.get('seen') !== digestOf(cases)) {
+      if (fields.get('seen') !== digestOf(cases, dependencies.holds.list())) {
         return at.page({
           ...deskMessage(WORDS.changed, WORDS.changedThen(0, 0), back),
           status: 409,

@@ -9,6 +9,7 @@ import { redirect } from '../html/frame.ts';
 import { html } from '../html/html.ts';
 import { button, type FieldError, heading, link, paragraph } from '../html/parts.ts';
 import { shownText } from '../html/time.ts';
+import { typedHidden } from './criteria.ts';
 import {
   type AtOfficer,
   guardedOfficer,
@@ -33,6 +34,8 @@ type Typed = {
   errors?: readonly FieldError[];
   done?: string;
   before?: number;
+  /** Whether it became the last hold, or no longer is, since the page was shown. */
+  changed?: boolean;
 };
 
 const pathOf = ({ id }: RetentionHold): string => `${PATH}/${id}`;
@@ -119,21 +122,24 @@ function endPage(
   { holds }: HoldsDependencies,
   at: AtOfficer,
   hold: RetentionHold,
-  { reason, errors = [] }: Typed = {},
+  { reason, errors = [], changed = false }: Typed = {},
 ): Response {
   const { since, by, why } = WORDS.columns;
+  const isLast = holds.list().length === 1;
   return at.page({
     title: WORDS.end,
     errors,
+    ...(changed && { status: 409 }),
     content: html`${heading(WORDS.end)}
+${changed && html`<p class="cpf-strong" role="status">${WORDS.changed}</p>`}
 ${summary([
   [since, shownText(hold.at)],
   [by, some(hold.by)],
   [why, some(hold.reason)],
 ])}
-<p class="cpf-strong">${holds.list().length === 1 ? WORDS.endLast : WORDS.endOthers}</p>
+<p class="cpf-strong">${isLast ? WORDS.endLast : WORDS.endOthers}</p>
 <form method="post" action="${pathOf(hold)}" novalidate autocomplete="off">
-${at.hidden(END_FORM)}
+${at.hidden(END_FORM)}${typedHidden({ last: isLast ? 'yes' : 'no' })}
 ${reasonField(reason, errors)}
 <button class="nhsuk-button nhsuk-button--warning" type="submit">${WORDS.end}</button>
 </form>
@@ -166,8 +172,16 @@ const officerHoldEnded: Mountable<HoldsDependencies> = {
         const reason = fields.get('reason');
         return endPage(dependencies, at, hold, { reason, errors: [read.error] });
       }
-      const isEnded = await dependencies.holds.end(hold.id, at.named(read.reason));
-      return isEnded ? redirect(`${PATH}?done=ended`) : gone();
+      const isLast = fields.get('last') === 'yes';
+      const ending = await dependencies.holds.end(hold.id, at.named(read.reason), isLast);
+      switch (ending) {
+        case 'ended':
+          return redirect(`${PATH}?done=ended`);
+        case 'not-in-force':
+          return gone();
+        case 'changed':
+          return endPage(dependencies, at, hold, { reason: read.reason, changed: true });
+      }
     }),
 };
 

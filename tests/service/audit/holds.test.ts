@@ -25,7 +25,7 @@ test('a hold is recorded once and is in force, also if somebody is reading when 
   });
   const { id } = await holds.begin(named);
   expect([recorded, holds.list()]).toMatchObject([['audit-hold'], [{ id, ...named }]]);
-  expect(await holds.end(id, named)).toBe(true);
+  expect(await holds.end(id, named, true)).toBe('ended');
   expect([recorded, holds.list()]).toEqual([['audit-hold', 'audit-hold-ended'], []]);
 });
 

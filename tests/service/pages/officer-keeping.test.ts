@@ -112,6 +112,32 @@ describe('a hold', () => {
     expect(inForce()).toEqual([]);
   });
 
+  test('is ended only by somebody who read that it is the only one, or that it is not', async () => {
+    const begin = async (reason: string): Promise<string> => {
+      await guardian.send(HOLDS, { reason });
+      return `${HOLDS}/${inForce().at(-1)?.id}`;
+    };
+    const [first, second] = [await begin('inquiry 16'), await begin('inquiry 17')];
+    const closed = { reason: 'closed' };
+    const [one, other] = [await guardian.form(first), await colleague.form(second)];
+    const [a, b] = await Promise.all([
+      guardian.post(first, { ...one, ...closed }),
+      colleague.post(second, { ...other, ...closed }),
+    ]);
+    expect(new Set([a.status, b.status])).toEqual(new Set([303, 409]));
+    expect(inForce()).toHaveLength(1);
+    const [visitor, path, late] = a.status === 409 ? [guardian, first, a] : [colleague, second, b];
+    for (const text of [OFFICER_HOLDS.changed, OFFICER_HOLDS.endLast]) {
+      expect(wordsOf(late)).toContain(text);
+    }
+    const third = await begin('inquiry 18');
+    const again = await visitor.post(path, { ...hiddenOf(late, path), ...closed });
+    expect([again.status, wordsOf(again).includes(OFFICER_HOLDS.endOthers)]).toEqual([409, true]);
+    const done = await visitor.post(path, { ...hiddenOf(again, path), ...closed });
+    expect([done.status, (await guardian.send(third, closed)).status]).toEqual([303, 303]);
+    expect(inForce()).toEqual([]);
+  });
+
   test('waits for somebody else who is writing, and is not begun or ended if it cannot be recorded', async () => {
     const holds = createHolds(folder, async () => {
       throw new Error('Redis is away');
@@ -129,7 +155,7 @@ describe('a hold', () => {
     db.close();
     expect(await begun).toMatchObject({ reason: 'inquiry 14' });
     const [hold] = inForce();
-    await expect(holds.end(hold?.id ?? 0, named)).rejects.toThrow('Redis is away');
+    await expect(holds.end(hold?.id ?? 0, named, true)).rejects.toThrow('Redis is away');
     expect(inForce()).toMatchObject([{ reason: 'inquiry 14' }]);
   });
 
@@ -154,7 +180,7 @@ describe('a hold', () => {
         .map(({ id }) => id)
         .toReversed(),
     );
-    expect(String(holdsNote({ list: inForce })).length).toBeLessThan(10_000);
+    expect(String(holdsNote(inForce())).length).toBeLessThan(10_000);
     // A link that has been overtaken does not say that there are none.
     const none = await guardian.get(`${HOLDS}?before=1`);
     expect(wordsOf(none)).not.toContain(OFFICER_HOLDS.none);
@@ -248,6 +274,15 @@ describe('erasing the words of cases', () => {
     expect([changed.status, changed.heading]).toEqual([409, OFFICER_ERASE.changed]);
     expect(await erased()).toEqual([]);
     expect(file()).toContain(SECRET);
+  });
+
+  test('does nothing if a hold was begun since the page was shown', async () => {
+    const form = await guardian.form(before, ERASE);
+    await colleague.send(HOLDS, { reason: 'inquiry 20' });
+    const page = await guardian.post(ERASE, { ...form, count: '2', reason: 'retention schedule' });
+    expect([page.status, page.heading]).toEqual([409, OFFICER_ERASE.changed]);
+    expect(await erased()).toEqual([]);
+    expect(wordsOf(await guardian.get(before))).toContain('inquiry 20');
   });
 
   test('erases them for good, each on record under the name of the person signed in, and the steps stay', async () => {
