@@ -68,8 +68,13 @@ async function eraseCases(configuration: Configuration, options: EraseOptions): 
     for (const each of found) done[await cases.erase(each, named)]++;
     const { erased, changed } = done;
     console.log(
-      `The words of ${casesText(erased)} are erased. What was done, when and by whom stays.${changed === 0 ? '' : ` ${casesText(changed)} changed meanwhile and kept their words.`}`,
+      `The words of ${casesText(erased)} are erased. What was done, when and by whom stays.`,
     );
+    if (changed > 0) {
+      throw new Failure(
+        `${casesText(changed)} changed meanwhile and kept ${changed === 1 ? 'its' : 'their'} words. Look at what changed before you erase them.`,
+      );
+    }
   });
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import { OFFICER_CASES, OFFICER_EVENT, OFFICER_REPORTS } from '#schemas/wording/officer.ts';
 import { FRAME } from '#schemas/wording/pages.ts';
+import { Cases } from '#service/audit/cases/cases.ts';
 import { readReason } from '#service/pages/desk/parts.ts';
 import { reasonOfCase } from '#service/pages/officer/cases.ts';
 import { commandsInTurn } from '../../support/commands.ts';
@@ -288,4 +289,34 @@ test('a command erases the words, and the steps taken stay on record', async () 
   });
   const gone = await run(['audit', 'erase-cases', '--case', 'x', ...named], env);
   expect(gone.code).toBe(1);
+});
+
+test('a command fails, and says so, if a case that changed meanwhile keeps its words', async () => {
+  const path = join(service.dataDir, 'audit-cases', 'cases.sqlite');
+  const cases = Cases.open(path, async () => undefined);
+  const actor = { key: 'officer', event: { by: 'An Officer' } };
+  for (const [entry, words] of [
+    [901, 'to be erased'],
+    [902, 'to be kept'],
+  ] as const) {
+    const access = { entry, accessId: randomUUID(), organisation: 'ZZH01', about: 'nurse' };
+    expect(await cases.open(access, 'explain', actor, words)).toMatchObject({ kind: 'taken' });
+  }
+  cases.close();
+  const db = new DatabaseSync(path);
+  // As if somebody took a step in the second case while the first was being erased.
+  db.exec(`CREATE TRIGGER taken AFTER UPDATE ON step BEGIN
+    UPDATE accessCase SET changedAt = '2026-12-01T00:00:00.000Z' WHERE entry = 902; END`);
+  db.close();
+  const named = ['--by', 'A. Guardian', '--reason', 'retention'];
+  const done = await run(['audit', 'erase-cases', '--ended-before', '1/1/2099', ...named], {
+    DATA_DIR: service.dataDir,
+  });
+  expect([done.code, done.stdout]).toEqual([
+    1,
+    expect.stringContaining('The words of 1 case are erased.'),
+  ]);
+  expect(done.stderr).toContain('1 case changed meanwhile and kept its words.');
+  const file = readFileSync(path);
+  expect([file.includes('to be erased'), file.includes('to be kept')]).toEqual([false, true]);
 });
