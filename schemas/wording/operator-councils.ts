@@ -162,6 +162,7 @@ export const EXPECTED = {
     list: (problem: string) => `The list ${problem}`,
     each: (line: number, problem: string) => `The council on line ${line} ${problem}`,
     area: (problem: string) => `The area ${problem}`,
+    hidden: 'has [number] for something that this page does not show. Write it anew',
     count: (count: number) =>
       `Enter ${figure(count)}, the number of councils that are then expected`,
   },

@@ -12,6 +12,7 @@ import { EXPECTED } from '#schemas/wording/operator-councils.ts';
 import { expectedDigest } from '#store/authorities/dataset.ts';
 import { coverageOf } from '../../lookup/coverage.ts';
 import type { Mountable } from '../../routes/route.ts';
+import { HIDDEN_NUMBER } from '../../telemetry/log.ts';
 import { OPERATOR_DESK } from '../desk/desks.ts';
 import { type AtDesk, deskAct, guardedDesk } from '../desk/guarded-desk.ts';
 import {
@@ -223,6 +224,17 @@ const wrong = (field: string, text: string): Read => ({ kind: 'wrong', errors: [
 const numberIn = ({ authorities }: ExpectedAuthorities, field: string): FieldError | undefined =>
   authorities.map(({ name }) => numberError(field, name)).find((error) => error !== undefined);
 
+/** The form has `[number]` for what it hides. Kept as typed, it would replace that without anybody seeing it. */
+function hiddenIn(
+  { area, authorities }: ExpectedAuthorities,
+  councils: readonly { number: number }[],
+): FieldError | undefined {
+  const { hidden, area: inArea, each } = EXPECTED.wrong;
+  if (area.includes(HIDDEN_NUMBER)) return { field: 'area', text: inArea(hidden) };
+  const line = councils[authorities.findIndex(({ name }) => name.includes(HIDDEN_NUMBER))]?.number;
+  return line === undefined ? undefined : { field: 'list', text: each(line, hidden) };
+}
+
 const LINE = /^(\S+?)[\s,;]+(\S.*)$/;
 
 /** A list as it was typed, by the rules of the command's file. */
@@ -243,7 +255,10 @@ function readWhole(fields: Fields): Read {
     authorities: councils.map(({ code, name }) => ({ code, name })),
   });
   if (parsed.success) {
-    const named = numberError('area', parsed.data.area) ?? numberIn(parsed.data, 'list');
+    const named =
+      hiddenIn(parsed.data, councils) ??
+      numberError('area', parsed.data.area) ??
+      numberIn(parsed.data, 'list');
     return named === undefined
       ? { kind: 'read', proposed: parsed.data }
       : { kind: 'wrong', errors: [named] };
