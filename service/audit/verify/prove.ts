@@ -54,6 +54,10 @@ function signedCheckpoint(folder: string, keys: readonly VerifierKey[]): Signed 
   throw new NoProof(LOG_FINDINGS.checkpointNotBelieved(opened.detail));
 }
 
+/** The event's own id: the event of a search for a proof also has the id that was searched for, among its criteria. */
+const idOf = (entry: Buffer): unknown =>
+  (JSON.parse(entry.toString('utf8')) as { auditId?: unknown }).auditId;
+
 /**
  * The positions in a log of the events with an audit id, in order. There can be several: a lookup and that its answer
  * did not arrive, or all that one act recorded.
@@ -73,7 +77,9 @@ export function findEntries(
     if (bundle === undefined || !bundle.includes(wanted)) continue;
     for (const [i, entry] of (splitBundle(bundle) ?? []).entries()) {
       const place = index * TILE_WIDTH + i;
-      if (place < size && entry.includes(wanted)) found.push(place);
+      if (place < size && entry.includes(wanted) && idOf(entry) === auditId.toLowerCase()) {
+        found.push(place);
+      }
     }
   }
   return found;

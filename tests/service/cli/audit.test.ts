@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { cpSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { userInfo } from 'node:os';
@@ -115,6 +116,8 @@ describe('a proof', () => {
 
   test('of an audit id that several events have says which one it proves, and which others there are', async () => {
     const auditId = await sealedLookup();
+    const asked = { type: 'authority-set', auditId: randomUUID(), by: 'test' } as const;
+    await service.store.appendEvent({ ...asked, detail: { auditId } });
     await service.store.appendEvent({ type: 'not-delivered', auditId, nhsNumber: CHILD });
     let entries: number[] = [];
     await until(async () => {
@@ -129,6 +132,8 @@ describe('a proof', () => {
     );
     const other = await audit('prove', auditId, '--entry', String(second));
     expect(other.stdout).toContain(`\nindex ${second}\n`);
+    const event = Buffer.from(/^extra (.*)$/m.exec(other.stdout)?.[1] ?? '', 'base64').toString();
+    expect(event).toContain('"type":"not-delivered"');
   });
 
   test('is not made for anything that does not exist', async () => {
