@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { OperatorEvent } from '#schemas/audit/audit-event.ts';
 import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
-import { CommitFile, type HoldEnding, type RetentionHold } from '../log/commit.ts';
-import { whenFree } from '../log/when-free.ts';
+import { type CommitFile, type HoldEnding, type RetentionHold } from '../log/commit.ts';
+import { lookWhenFree, whenFree } from '../log/when-free.ts';
 
 /** Records an act on the audit; if it rejects, nothing is changed. */
 type RecordHold = (event: OperatorEvent) => Promise<void>;
@@ -40,7 +40,7 @@ export const endHold = (
 
 export type Holds = {
   /** Those in force, oldest first. */
-  list(): RetentionHold[];
+  list(): Promise<RetentionHold[]>;
   begin(named: NamedPerson): Promise<RetentionHold>;
   /** @param isLast whether it was shown as the last one in force; if that has changed, it is not ended */
   end(id: number, named: NamedPerson, isLast: boolean): Promise<HoldEnding>;
@@ -56,7 +56,7 @@ export function createHolds(folder: string, record: RecordHold): Holds {
     };
 
   return {
-    list: () => CommitFile.lookIfThere(folder, (commits) => commits.retentionHolds()) ?? [],
+    list: async () => (await lookWhenFree(folder, (commits) => commits.retentionHolds())) ?? [],
     begin: (named) =>
       whenFree(folder, (commits, once) => beginHold(commits, named, recordOnce(once))),
     end: (id, named, isLast) =>

@@ -118,15 +118,15 @@ export const holdsNote = (all: readonly RetentionHold[]): Html | false => {
   );
 };
 
-function previewPage(
+async function previewPage(
   dependencies: EraseDependencies,
   at: AtOfficer,
   asked: Asked,
   { cases, count, own }: Found,
   { count: typed, reason, errors = [] }: Typed = {},
-): Response {
+): Promise<Response> {
   const now = cases.length;
-  const holds = dependencies.holds.list();
+  const holds = await dependencies.holds.list();
   const { opened, state, organisation, changed } = OFFICER_CASES.columns;
   return at.page({
     title: WORDS.title,
@@ -165,7 +165,7 @@ ${reasonField(reason, errors)}
 const officerErase: Mountable<EraseDependencies> = {
   operation: { method: 'GET', path: ERASE_PATH, letsIn: 'audit' },
   handler: (dependencies) =>
-    guardedOfficer(dependencies, isAll, (c, at) => {
+    guardedOfficer(dependencies, isAll, async (c, at) => {
       const asked = askedIn({ get: (name) => c.req.query(name) });
       if (asked === undefined) return askPage(at, { done: c.req.query('done') });
       const found = findCases(dependencies, at, asked);
@@ -209,7 +209,7 @@ const officerErased: Mountable<EraseDependencies> = {
       }
       const { cases } = found;
       const back = `${ERASE_PATH}?${new URLSearchParams(asked).toString()}`;
-      if (fields.get('seen') !== digestOf(cases, dependencies.holds.list())) {
+      if (fields.get('seen') !== digestOf(cases, await dependencies.holds.list())) {
         return at.page({
           ...deskMessage(WORDS.changed, WORDS.changedThen(0, 0), back),
           status: 409,

@@ -40,12 +40,12 @@ type Typed = {
 
 const pathOf = ({ id }: RetentionHold): string => `${PATH}/${id}`;
 
-function holdsPage(
+async function holdsPage(
   { holds }: HoldsDependencies,
   at: AtOfficer,
   { reason, errors = [], done, before = Number.MAX_SAFE_INTEGER }: Typed = {},
-): Response {
-  const all = holds.list().toReversed();
+): Promise<Response> {
+  const all = (await holds.list()).toReversed();
   const older = all.filter(({ id }) => id < before);
   // If the older ones were ended meanwhile, the page must not say that there are none.
   const listed = older.length === 0 ? all : older;
@@ -115,17 +115,17 @@ const officerHoldBegun: Mountable<HoldsDependencies> = {
     }),
 };
 
-const holdOf = ({ holds }: HoldsDependencies, id: string | undefined): RetentionHold | undefined =>
-  holds.list().find((hold) => String(hold.id) === id);
+const holdOf = async ({ holds }: HoldsDependencies, id: string | undefined) =>
+  (await holds.list()).find((hold) => String(hold.id) === id);
 
-function endPage(
+async function endPage(
   { holds }: HoldsDependencies,
   at: AtOfficer,
   hold: RetentionHold,
   { reason, errors = [], changed = false }: Typed = {},
-): Response {
+): Promise<Response> {
   const { since, by, why } = WORDS.columns;
-  const isLast = holds.list().length === 1;
+  const isLast = (await holds.list()).length === 1;
   return at.page({
     title: WORDS.end,
     errors,
@@ -152,8 +152,8 @@ ${reasonField(reason, errors)}
 const officerHold: Mountable<HoldsDependencies> = {
   operation: { method: 'GET', path: `${PATH}/:id`, letsIn: 'audit' },
   handler: (dependencies) =>
-    guardedOfficer(dependencies, isAll, (c, at) => {
-      const hold = holdOf(dependencies, c.req.param('id'));
+    guardedOfficer(dependencies, isAll, async (c, at) => {
+      const hold = await holdOf(dependencies, c.req.param('id'));
       return hold === undefined ? at.notFound() : endPage(dependencies, at, hold);
     }),
 };
@@ -163,7 +163,7 @@ const officerHoldEnded: Mountable<HoldsDependencies> = {
   operation: { method: 'POST', path: `${PATH}/:id`, letsIn: 'audit' },
   handler: (dependencies) =>
     officerAct(dependencies, isAll, END_FORM, async (c, at, fields) => {
-      const hold = holdOf(dependencies, c.req.param('id'));
+      const hold = await holdOf(dependencies, c.req.param('id'));
       const gone = () =>
         at.page({ ...deskMessage(WORDS.notInForce, WORDS.notInForceThen, PATH), status: 409 });
       if (hold === undefined) return gone();

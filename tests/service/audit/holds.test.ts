@@ -2,7 +2,6 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, expect, test } from 'vitest';
 import { CommitFile } from '#service/audit/log/commit.ts';
 import { createCommitReader } from '#service/audit/log/commit-reader.ts';
-import { lookWhenFree } from '#service/audit/log/when-free.ts';
 import { createHolds } from '#service/audit/seal/holds.ts';
 import { isBusy } from '#store/files/sqlite.ts';
 import { auditFolder, removeAuditFolders } from '../../support/audit.ts';
@@ -24,9 +23,9 @@ test('a hold is recorded once and is in force, also if somebody is reading when 
     return Promise.resolve();
   });
   const { id } = await holds.begin(named);
-  expect([recorded, holds.list()]).toMatchObject([['audit-hold'], [{ id, ...named }]]);
+  expect([recorded, await holds.list()]).toMatchObject([['audit-hold'], [{ id, ...named }]]);
   expect(await holds.end(id, named, true)).toBe('ended');
-  expect([recorded, holds.list()]).toEqual([['audit-hold', 'audit-hold-ended'], []]);
+  expect([recorded, await holds.list()]).toEqual([['audit-hold', 'audit-hold-ended'], []]);
 });
 
 /** Whether somebody waits to write, so that SQLite lets nobody else begin to read. */
@@ -58,7 +57,7 @@ test('while a hold waits for somebody who is reading, the same process reads the
   expect(await reader.read(inForce)).toEqual([]);
   const begun = holds.begin(named);
   await until(() => isClosedToReaders(path), 'the hold to wait for the reader');
-  const read = Promise.all([reader.read(inForce), lookWhenFree(folder, inForce)]);
+  const read = Promise.all([reader.read(inForce), holds.list()]);
   // Neither of the two can have stopped the process: the reader goes only now.
   other?.close();
   const hold = await begun;
