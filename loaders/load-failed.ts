@@ -19,13 +19,25 @@ export class Overtaken extends LoadFailed {
   override name = 'Overtaken';
 }
 
+/** It may have been done, or part of it: what was sent is in Redis, though it was not confirmed. */
+export class MayBeDone extends LoadFailed {
+  override name = 'MayBeDone';
+}
+
 /** The sentence for a person, if something had begun and if nothing had. */
 const OF_LOADS = { begun: LOAD_FAILED.willResume, notBegun: LOAD_FAILED.notLoaded };
 const OF_ACTS = { begun: LOAD_FAILED.actUnknown, notBegun: LOAD_FAILED.actNotDone };
+const OF_DECISIONS = { begun: LOAD_FAILED.decisionUnknown, notBegun: LOAD_FAILED.actNotDone };
 
 /** As {@link asLoadFailed}, for what a council changes by itself. */
 export const asActFailed = (error: unknown, begun: boolean): LoadFailed =>
   asLoadFailed(error, begun, OF_ACTS);
+
+/** As {@link asLoadFailed}, for what an operator decides about an authority. @param begun gives {@link MayBeDone} */
+export function asDecisionFailed(error: unknown, begun: boolean): LoadFailed {
+  const failed = asLoadFailed(error, begun, OF_DECISIONS);
+  return begun && failed !== error ? new MayBeDone(failed.message) : failed;
+}
 
 /** The cause is put into words and dropped: a client's error contains the failed command, and so NHS numbers. */
 export function asLoadFailed(error: unknown, begun: boolean, said = OF_LOADS): LoadFailed {

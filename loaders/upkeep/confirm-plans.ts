@@ -6,7 +6,7 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
-import { asLoadFailed, LoadFailed, Overtaken, requireOpen } from '../load-failed.ts';
+import { asDecisionFailed, LoadFailed, Overtaken, requireOpen } from '../load-failed.ts';
 
 /** The full refresh that came after every difference of an authority and has refused records. */
 type RefusedRefresh =
@@ -30,7 +30,8 @@ export function refusedRefresh(anchor: Anchor, authority: OdsCode): RefusedRefre
  *
  * @param fullRefresh the number of the full refresh of which the authority was asked
  * @throws {Overtaken} if another one counts
- * @throws {LoadFailed} if there is no such difference, no full refresh has come since, or the store failed
+ * @throws {MayBeDone} if the store failed after something was sent to it
+ * @throws {LoadFailed} if there is no such difference, no full refresh has come since, or the store failed before that
  */
 export async function confirmPlans(
   store: Store,
@@ -38,6 +39,7 @@ export async function confirmPlans(
   authority: OdsCode,
   { lockWaitMs, fullRefresh, ...named }: NamedPerson & { fullRefresh: number; lockWaitMs?: number },
 ): Promise<void> {
+  let begun = false;
   try {
     await withLock(store, authority, lockWaitMs, async (lock) => {
       await requireOpen(store);
@@ -50,6 +52,7 @@ export async function confirmPlans(
       if (refresh.number !== fullRefresh) {
         throw new Overtaken(LOAD_FAILED.otherRefresh(authority, refresh.number));
       }
+      begun = true;
       await store.appendEvent({
         type: 'plans-confirmed',
         auditId: randomUUID(),
@@ -64,6 +67,6 @@ export async function confirmPlans(
       anchor.keepMissingFiles(authority, others);
     });
   } catch (error) {
-    throw asLoadFailed(error, false);
+    throw asDecisionFailed(error, begun);
   }
 }

@@ -6,7 +6,7 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
-import { asLoadFailed, LoadFailed, Overtaken, requireOpen } from '../load-failed.ts';
+import { asDecisionFailed, LoadFailed, Overtaken, requireOpen } from '../load-failed.ts';
 
 /**
  * Restarts the numbering of an authority's files, for a new case system. From now on an offset is added to
@@ -17,10 +17,14 @@ import { asLoadFailed, LoadFailed, Overtaken, requireOpen } from '../load-failed
  * A file that is missing is of the old numbering, and could then no longer be loaded: only a full refresh would replace
  * it, which somebody has to accept.
  *
- * @param seen the highest number inside the store, as the person saw it who decided
- * @returns the highest number used in the old numbering, and the numbers of it that are missing
- * @throws {Overtaken} if that is another by now
- * @throws {LoadFailed} if the authority has loaded nothing, or the store failed; nothing was changed
+ * @param seen the highest number inside the store and the offset, as the person saw them who decided: a new numbering
+ * changes only the offset
+ * @returns the highest number used in the old numbering, and the numbers of it that are missing; no highest number if
+ * the new numbering had begun already and only missing files were left to decide about
+ * @throws {Overtaken} if one of these is another by now
+ * @throws {MayBeDone} if the store failed after something was sent to it
+ * @throws {LoadFailed} if the authority has loaded nothing, the new numbering has begun already, or the store failed
+ * before that; nothing was changed
  */
 export async function resetSequence(
   store: Store,
@@ -31,8 +35,13 @@ export async function resetSequence(
     fullRefreshFollows = false,
     seen,
     ...named
-  }: NamedPerson & { lockWaitMs?: number; fullRefreshFollows?: boolean; seen?: number },
-): Promise<{ highest: number; missing: number[] }> {
+  }: NamedPerson & {
+    lockWaitMs?: number;
+    fullRefreshFollows?: boolean;
+    seen?: { sequence: number; sequenceOffset: number };
+  },
+): Promise<{ highest: number | undefined; missing: number[] }> {
+  let begun = false;
   try {
     return await withLock(store, authority, lockWaitMs, async (lock) => {
       await requireOpen(store);
@@ -41,17 +50,25 @@ export async function resetSequence(
       if (known?.sequence === undefined) {
         throw new LoadFailed(LOAD_FAILED.noNumbering(authority));
       }
-      if (seen !== undefined && seen !== known.sequence) {
+      if (
+        seen !== undefined &&
+        (seen.sequence !== known.sequence || seen.sequenceOffset !== sequenceOffset)
+      ) {
         throw new Overtaken(LOAD_FAILED.numberingOvertaken(authority));
       }
       const missingFiles = anchor.missingFiles(authority);
       const missing = missingFiles
         .filter(({ fullOnly }) => fullOnly === undefined)
         .map(({ number }) => number);
-      const highest = known.sequence - sequenceOffset;
+      const isRestarted = known.sequence < sequenceOffset;
+      if (isRestarted && missing.length === 0) {
+        throw new LoadFailed(LOAD_FAILED.numberingBegun(authority));
+      }
+      const highest = isRestarted ? undefined : known.sequence - sequenceOffset;
       if (missing.length > 0 && !fullRefreshFollows) {
         throw new LoadFailed(LOAD_FAILED.numberingLacks(missing, authority));
       }
+      begun = true;
       await store.appendEvent({
         type: 'sequence-reset',
         auditId: randomUUID(),
@@ -59,7 +76,7 @@ export async function resetSequence(
         detail: {
           authority,
           ...whyDetail(named),
-          highest,
+          ...(highest !== undefined && { highest }),
           ...(missing.length > 0 && { missing: missing.join(',') }),
         },
       });
@@ -75,6 +92,6 @@ export async function resetSequence(
       return { highest, missing };
     });
   } catch (error) {
-    throw asLoadFailed(error, false);
+    throw asDecisionFailed(error, begun);
   }
 }

@@ -23,6 +23,9 @@ export const LOAD_FAILED = {
    */
   actUnknown: (why: string) =>
     `It failed before it was known to be done: ${why} Look at the list (--list) in a minute. If it does not show what you wanted, do it again.`,
+  /** For what an operator decides about an authority. */
+  decisionUnknown: (why: string) =>
+    `This may have been done, or only part of it: ${why} Look at the page of this council, under Councils in a browser, before you decide once more: it says what counts now.`,
   actNotDone: (why: string) => `Nothing was changed: ${why} Correct that and do it again.`,
   loaderAtWork: (authority: string) =>
     `Another loader is working on authority ${authority}. Load the file again when it is done.`,
@@ -43,7 +46,9 @@ export const LOAD_FAILED = {
   otherRefresh: (authority: string, number: number) =>
     `Full refresh ${number} of authority ${authority} counts now, and some of its records were refused. Ask the authority about these. Nothing was changed.`,
   numberingOvertaken: (authority: string) =>
-    `A file of authority ${authority} was loaded meanwhile. Nothing was changed.`,
+    `A file of authority ${authority} was loaded meanwhile, or a new numbering was started. Nothing was changed.`,
+  numberingBegun: (authority: string) =>
+    `A new numbering of authority ${authority} has begun already, and none of its files has come yet. Nothing was changed.`,
   refreshFirst: (authority: string) =>
     `Authority ${authority} has to send a full refresh first, because it is not known what the store has lost. Nothing was changed.`,
   actGivenUp: (authority: string) =>

@@ -93,7 +93,7 @@ export const COUNCIL_SETTINGS = {
     'Have the missing files loaded first, or tick this if the council will send a full refresh',
   numberingSubmit: 'Start the new numbering',
   numberingOvertaken:
-    'A file of this council was loaded while you were on the page. Nothing was changed. Look at its last file, and decide again.',
+    'A file of this council was loaded, or a new numbering was started, while you were on the page. Nothing was changed. Look at its last file, and decide again.',
   plansTitle: 'Confirm that no plan is missing',
   plansWait:
     'What is held for this council is not what it sent, so plans may be missing. Ask it for a full refresh. Until that is loaded, it counts as not up to date.',

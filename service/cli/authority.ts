@@ -223,7 +223,8 @@ export const resetAuthoritySequence = (
       ...omitUndefined({ fullRefreshFollows }),
     });
     const waits = missing.map((number) => ` ${LOAD_FAILED.fullRefreshNeeded(number, authority)}`);
-    return `Files of authority ${authority} start a new numbering from now on; the old one ended with ${highest}.${waits.join('')}`;
+    const ended = highest === undefined ? '' : `; the old one ended with ${highest}`;
+    return `Files of authority ${authority} start a new numbering from now on${ended}.${waits.join('')}`;
   });
 
 /** `cp-flags authority confirm-plans`: records that no plan is missing that the authority wants to be held. */

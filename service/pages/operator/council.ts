@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
-import { LoadFailed, Overtaken } from '#loaders/load-failed.ts';
+import { LoadFailed, MayBeDone, Overtaken } from '#loaders/load-failed.ts';
 import { confirmPlans, refusedRefresh } from '#loaders/upkeep/confirm-plans.ts';
 import { resetSequence } from '#loaders/upkeep/reset-sequence.ts';
 import {
@@ -24,6 +24,7 @@ import { NUMBERS } from '#schemas/wording/council-numbers.ts';
 import { DESK } from '#schemas/wording/desk.ts';
 import { OPERATOR } from '#schemas/wording/operator.ts';
 import { COUNCIL_SETTINGS } from '#schemas/wording/operator-councils.ts';
+import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
 import type { AuthorityDetails } from '#store/authorities/directory.ts';
 import type { IntakeState } from '#store/authorities/ledger.ts';
 import type { RouteContext } from '../../http/route.ts';
@@ -277,6 +278,7 @@ ${missing.length > 0 && html`<p class="cpf-strong">${COUNCIL_SETTINGS.numberingM
 <form method="post" action="${pathOf(code)}/numbering" novalidate>
 ${hidden(NUMBERING_FORM)}
 <input type="hidden" name="highest" value="${fields?.get('highest') ?? sequence}">
+<input type="hidden" name="offset" value="${fields?.get('offset') ?? sequenceOffset}">
 ${missing.length > 0 && checkbox({ name: 'refresh', label: COUNCIL_SETTINGS.fullRefreshFollows, errors })}
 ${reasonField(fields?.get('reason'), errors)}
 ${button(COUNCIL_SETTINGS.numberingSubmit)}
@@ -588,7 +590,10 @@ export const operatorNumbering: Mountable<OperatorDependencies> = {
         ];
         return councilPage(dependencies, at, code, { fields, errors, part: 'numbering' });
       }
-      const seen = Number(fields.get('highest') ?? Number.NaN);
+      const seen = {
+        sequence: Number(fields.get('highest') ?? Number.NaN),
+        sequenceOffset: Number(fields.get('offset') ?? Number.NaN),
+      };
       const who = { ...at.named(reason.value), fullRefreshFollows, seen, lockWaitMs: LOCK_WAIT_MS };
       return doneOrNot(dependencies, at, code, 'numbering', () =>
         resetSequence(store, anchor, code, who),
@@ -622,7 +627,10 @@ const OVERTAKEN = {
   plans: COUNCIL_SETTINGS.plansOvertaken,
 };
 
-/** Does something that is refused as a whole, such as while a file of the council is being loaded. */
+/**
+ * Does something that is refused as a whole, such as while a file of the council is being loaded. If Redis fails once
+ * it has begun, the page says that it may have been done.
+ */
 async function doneOrNot(
   dependencies: OperatorDependencies,
   at: AtDesk,
@@ -635,6 +643,10 @@ async function doneOrNot(
   } catch (error) {
     if (error instanceof Overtaken) {
       return councilPage(dependencies, at, code, { note: OVERTAKEN[done], status: 409 });
+    }
+    if (error instanceof MayBeDone) {
+      const message = deskMessage(DECISIONS.unsure, said(error.message), pathOf(code));
+      return at.page({ ...message, status: 503 });
     }
     if (!(error instanceof LoadFailed)) throw error;
     const message = deskMessage(COUNCIL_SETTINGS.busy, said(error.message), pathOf(code));

@@ -1,11 +1,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isFarFrom } from '#loaders/decide/file.ts';
+import { Overtaken } from '#loaders/load-failed.ts';
 import { purge } from '#loaders/upkeep/purge.ts';
 import { resetSequence } from '#loaders/upkeep/reset-sequence.ts';
 import { ROW_HINTS } from '#schemas/wording/records.ts';
 import { keys } from '#store/keys.ts';
 import type { Store } from '#store/store.ts';
+import { unreplicatedAt } from '../../support/cut-short.ts';
 import { day } from '../../support/rows.ts';
 import { startTestStore } from '../../support/test-store.ts';
 import { startLoading } from '../../support/upload-loading.ts';
@@ -140,6 +142,52 @@ describe('a restarted numbering', () => {
       by: 'A. Example',
       detail: { authority, reason: 'new case system', highest: 7 },
     });
+  });
+
+  const resetsOf = async (authority: string) =>
+    (await events()).filter(
+      (event) => event.type === 'sequence-reset' && event.detail['authority'] === authority,
+    );
+
+  test('is not started twice, by a form that was opened before or by a command that is given again', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 7);
+    const seen = { sequence: 7, sequenceOffset: 0 };
+    await resetSequence(t.store, t.anchor, authority, { ...RESET, seen });
+    await expect(
+      resetSequence(t.store, t.anchor, authority, { ...RESET, seen }),
+    ).rejects.toBeInstanceOf(Overtaken);
+    await expect(resetSequence(t.store, t.anchor, authority, RESET)).rejects.toThrow(
+      /has begun already.*Nothing was changed/,
+    );
+    expect(await resetsOf(authority)).toMatchObject([{ detail: { highest: 7 } }]);
+    const later = { createdAt: '202611240300+0000' };
+    expect((await loadRecords(authority, 3, [planOf(2)], later)).code).toBe('CPF02');
+    expect(await resetSequence(t.store, t.anchor, authority, RESET)).toMatchObject({ highest: 3 });
+  });
+
+  test('that may have begun is not said to have changed nothing; once more, it ends what a failure left open', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 7);
+    t.anchor.keepMissingFiles(authority, [{ sequence: 6, number: 6 }]);
+    const follows = { ...RESET, fullRefreshFollows: true };
+    const store = unreplicatedAt(t.store, 'changeAuthority');
+    await expect(resetSequence(store, t.anchor, authority, follows)).rejects.toThrow(
+      /^This may have been done/,
+    );
+    expect(await resetSequence(t.store, t.anchor, authority, follows)).toEqual({
+      highest: undefined,
+      missing: [6],
+    });
+    expect(t.anchor.missingFiles(authority)).toMatchObject([{ fullOnly: 'new-numbering' }]);
+    const resets = await resetsOf(authority);
+    expect(resets).toMatchObject([{ detail: { highest: 7 } }, { detail: { missing: '6' } }]);
+    expect(resets[1]).not.toHaveProperty('detail.highest');
+    const closed: Store = { ...t.store, isOpen: () => Promise.resolve(false) };
+    await expect(resetSequence(closed, t.anchor, authority, RESET)).rejects.not.toThrow(
+      /may have been done/,
+    );
+    t.anchor.keepMissingFiles(authority, []);
   });
 });
 

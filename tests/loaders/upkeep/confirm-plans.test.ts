@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
+import { MayBeDone } from '#loaders/load-failed.ts';
 import { confirmPlans } from '#loaders/upkeep/confirm-plans.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import { whyLacking } from '#store/trust/lacking.ts';
+import { unreplicatedAt } from '../../support/cut-short.ts';
 import { testNumber } from '../../support/rows.ts';
 import { metadata, startLoading } from '../../support/upload-loading.ts';
 import { fileCsv, type ModelRecord, person, planOf, upload } from '../../support/upload-model.ts';
@@ -72,6 +74,19 @@ test('a named person confirms for the council that no plan is missing, once a fu
     detail: { authority, fullRefresh: 3, reason: confirming.reason },
   });
   await loadRecords(authority, 4, [planOf(4)]);
+  expect(await isUpToDate(authority)).toBe(true);
+});
+
+test('a confirmation that may be in Redis is not said to have changed nothing, and can be made once more', async () => {
+  const authority = newAuthority();
+  await lose(authority);
+  await loadFull(authority, 3, [1, 2, 3], [1]);
+  const store = unreplicatedAt(t.store, 'changeAuthority');
+  const confirmed = confirmPlans(store, t.anchor, authority, { ...confirming, fullRefresh: 3 });
+  await expect(confirmed).rejects.toBeInstanceOf(MayBeDone);
+  expect(whyLacking(t.anchor, authority)).toContain('Full refresh 3');
+  await confirm(authority);
+  expect(whyLacking(t.anchor, authority)).toBe('');
   expect(await isUpToDate(authority)).toBe(true);
 });
 
