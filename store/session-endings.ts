@@ -15,8 +15,13 @@ type Ending =
   | { of: 'subject' | 'subject-without-sid'; issuer: string; subject: string };
 
 export type SessionEndings = {
-  /** Whether what is known about endings is recent enough to judge a session by. */
+  /**
+   * Whether what is known about endings is recent enough to judge a session by. If writes wait for replicas, these
+   * have confirmed it too: a former primary that is cut off lacks what ended since.
+   */
   readonly current: boolean;
+  /** Like `current`, but without the replicas' confirmation. */
+  readonly isRead: boolean;
   /** What is known about endings, for the operator; `since` is ISO 8601. */
   readonly state: { ok: boolean; detail: string; since: string };
   /**
@@ -31,7 +36,7 @@ export type SessionEndings = {
   isLost: (issuedAt: number) => boolean;
   /**
    * Whether something has ended; for a person, whether at or after a moment by `now`. A session once ended
-   * stays ended. Ask only while `current`.
+   * stays ended. Ask only while `current` or `isRead`.
    */
   hasEnded: (ending: Ending, since: number) => boolean;
   /** Ends a session, here at once and in every process within two seconds. Rejects if it is not recorded. */
@@ -96,7 +101,8 @@ const fieldIn = (member: string): string => member.split('.', 1)[0] ?? '';
  * The endings of sessions, which is all that is kept of them: a set in Redis, by the store's clock, that
  * every process polls as it polls blocks. Where reading starts depends only on the store's clock and never on
  * what is in the set, so that no entry from the future can hide others; such an entry counts from when it was
- * found. While the set cannot be read, every session is refused, since it may have ended. If there are more
+ * found. While the set cannot be read, every session is refused, since it may have ended. While replicas do not confirm
+ * what was read, only operators are let in, so that they can order single mode. If there are more
  * endings than are read, some are unknown: then earlier sessions are refused, and later ones are accepted.
  *
  * @param options.keepMs how long a session lasts at most: an older ending ends nothing
@@ -115,6 +121,8 @@ export function createSessionEndings(
 ): SessionEndings {
   const endedAt = new Map<string, number>();
   let readAt = Number.NEGATIVE_INFINITY;
+  /** When what was read was last confirmed, and the store's clock then. */
+  let confirmed: { storeMs: number; at: number } | undefined;
   let readWholeAt = Number.NEGATIVE_INFINITY;
   /** The store's clock, and when this process learned of it. */
   let clock: { storeMs: number; at: number } | undefined;
@@ -126,10 +134,12 @@ export function createSessionEndings(
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
 
-  const isCurrent = (): boolean => performance.now() - readAt < TRUSTED_FOR_MS;
+  const isRecent = (at: number): boolean => performance.now() - at < TRUSTED_FOR_MS;
+  const isRead = (): boolean => isRecent(readAt);
+  const isCurrent = (): boolean => confirmed !== undefined && isRecent(confirmed.at);
 
   function now(): number | undefined {
-    if (clock === undefined || !isCurrent()) return undefined;
+    if (clock === undefined || !isRead()) return undefined;
     return Math.floor(clock.storeMs + performance.now() - clock.at);
   }
 
@@ -155,7 +165,7 @@ export function createSessionEndings(
 
   /** What is wrong with what is known, if anything, in a sentence. */
   function say(): string | undefined {
-    if (!isCurrent()) return problem;
+    if (!isCurrent()) return isRead() ? SESSIONS.unconfirmed : problem;
     const lost = clock !== undefined && clock.storeMs - lostUntil < LOST_TOLD_FOR_MS;
     if (!lost) return undefined;
     const since = new Date(lostUntil).toISOString();
@@ -179,15 +189,18 @@ export function createSessionEndings(
   async function readEndings(): Promise<void> {
     const askedAt = performance.now();
     const storeMs = await askTime();
+    const { stream } = redis;
     const toldAt = performance.now();
     const wentBack = clock !== undefined && storeMs < clock.storeMs;
     const isWhole = wentBack || askedAt - readWholeAt >= READ_WHOLE_EVERY_MS;
-    if (isWhole) void trim(storeMs).catch(() => undefined);
     // What ended before any session that still counts could begin ends nothing.
     const oldest = Math.max(storeMs - keepMs, lostUntil) - READ_AGAIN_MS;
     const newest = storeMs + READ_AGAIN_MS;
+    // What was read without being confirmed may come from a former primary, and is read again from the next one.
     const from =
-      isWhole || clock === undefined ? oldest : Math.max(oldest, clock.storeMs - READ_AGAIN_MS);
+      isWhole || confirmed === undefined
+        ? oldest
+        : Math.max(oldest, confirmed.storeMs - READ_AGAIN_MS);
     const [known, future] = await Promise.all([
       read(from, newest, atMost, 0),
       // If there are more, the first are put right each time, until all are.
@@ -208,9 +221,13 @@ export function createSessionEndings(
     }
     clock = { storeMs, at: toldAt };
     readAt = askedAt;
-    if (!isWhole) return;
-    readWholeAt = askedAt;
-    for (const [field, at] of endedAt) if (at < oldest) endedAt.delete(field);
+    if (isWhole) {
+      readWholeAt = askedAt;
+      for (const [field, at] of endedAt) if (at < oldest) endedAt.delete(field);
+    }
+    // A write, which replicas confirm if they are waited for: then the server that was read is still the primary.
+    await trim(storeMs);
+    if (stream === redis.stream) confirmed = { storeMs, at: askedAt };
   }
 
   async function poll(): Promise<void> {
@@ -248,6 +265,9 @@ export function createSessionEndings(
   return {
     get current() {
       return isCurrent();
+    },
+    get isRead() {
+      return isRead();
     },
     get state() {
       return tell();

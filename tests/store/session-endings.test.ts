@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { SESSIONS } from '#schemas/wording/operations.ts';
 import { acknowledgeByReplicas, NotReplicated } from '#store/connection/acknowledged.ts';
 import { keys } from '#store/keys.ts';
 import { createSessionEndings, type SessionEndings } from '#store/session-endings.ts';
@@ -34,12 +36,35 @@ test('an entry from the future hides no later sign-out, and is corrected', async
   two.stop();
 });
 
-test('endings are read while all replicas are away, so that an operator can sign in and order single mode', async () => {
+test('endings are read while all replicas are away, so that an operator can sign in and order single mode, and nobody else is judged by them', async () => {
   const redis = await store.connect('lookup');
   acknowledgeByReplicas(redis, { replicas: 1, sentinels: undefined }, 1_000);
   const endings = createSessionEndings(redis, { keepMs: KEEP_MS });
-  await until(() => endings.current);
+  await until(() => endings.isRead);
+  expect(endings.now()).toBeDefined();
   await expect(endings.endSession('away')).rejects.toThrow(NotReplicated);
+  expect(endings.current).toBe(false);
+  expect(endings.state).toMatchObject({ ok: false, detail: SESSIONS.unconfirmed });
+  endings.stop();
+});
+
+test('what a former primary lacked is read from the next one as soon as replicas confirm it', async () => {
+  const redis = await store.connect('lookup');
+  const rule = { replicas: 0, sentinels: undefined };
+  acknowledgeByReplicas(redis, rule, 1_000);
+  const endings = createSessionEndings(redis, { keepMs: KEEP_MS });
+  await until(() => endings.current);
+  const before = endings.now() ?? Number.NaN;
+  rule.replicas = 1;
+  await until(() => !endings.current && endings.isRead, 'replicas to no longer confirm it');
+  // As on a server that was promoted meanwhile, longer ago than is read again by the clock alone.
+  const ending = { of: 'session', id: 'on the new primary' } as const;
+  const text = JSON.stringify([ending.of, ending.id]);
+  const member = createHash('sha256').update(text).digest('base64url');
+  await store.admin.zadd(keys.ended, before - 59_000, member);
+  rule.replicas = 0;
+  await until(() => endings.current);
+  expect(endings.hasEnded(ending, 0)).toBe(true);
   endings.stop();
 });
 

@@ -208,7 +208,7 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
     (incoming: IncomingMessage, path: string) =>
     (code: ErrorCode, seconds = WAIT_SECONDS): Response => {
       // Its present state: it may have ended since the request began.
-      const state = sessions.read(incoming);
+      const state = sessions.read(incoming, desk.scope);
       if (state.kind !== 'open' && state.kind !== 'unknown') return overPage(state);
       const sent = incoming.method === 'POST' && paragraph(DESK.unavailableSent);
       const page = refusedPage(desk, code, seconds, html`${sent}${unavailable?.(desk)}`);
@@ -224,7 +224,7 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
     if (incoming.method === 'HEAD') {
       return problemResponse('method-not-allowed', { ...readRequestIds(incoming), allow: 'GET' });
     }
-    const state = sessions.read(incoming);
+    const state = sessions.read(incoming, desk.scope);
     if (incoming.method === 'GET' && (state.kind === 'none' || state.kind === 'over')) {
       return redirect('/sign-in', state.kind === 'over' ? [cookies.set('session', undefined)] : []);
     }
@@ -271,7 +271,7 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
             return html`<input type="hidden" name="form" value="${once}"><input type="hidden" name="token" value="${token}">`;
           },
           refusalOf(fields, of) {
-            const again = sessions.authenticate(sessions.read(incoming));
+            const again = sessions.authenticate(sessions.read(incoming, desk.scope));
             if (again.kind === 'refused') return again.code;
             const isOurs = forms.isOurs(incoming, fields, { ...of, owner: session.id });
             return isOurs ? undefined : 'form-untrusted';

@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import { type Caller, callerOf } from '#schemas/people/caller.ts';
-import { issuerNameSchema, roleSchema, SCOPES, userSchema } from '#schemas/people/identity.ts';
+import {
+  issuerNameSchema,
+  roleSchema,
+  SCOPES,
+  type Scope,
+  userSchema,
+} from '#schemas/people/identity.ts';
 import { shortTextSchema } from '#schemas/text.ts';
 import type { SessionEndings } from '#store/session-endings.ts';
 import type { Authentication } from '../../admission/authenticate.ts';
@@ -52,12 +58,16 @@ export type SessionState =
   | { kind: 'none' };
 
 export type Sessions = {
-  read: (incoming: Pick<IncomingMessage, 'headers'>) => SessionState;
+  /**
+   * @param scope that the page demands. Operators are let in although replicas do not confirm which sessions have
+   * ended, because only they can order that nothing waits for replicas.
+   */
+  read: (incoming: Pick<IncomingMessage, 'headers'>, scope?: Scope) => SessionState;
   /** What a session means to a lookup: the same caller as a bearer token of this person. */
   authenticate: (state: SessionState) => Authentication;
   /**
-   * A new session, whose id nobody knew before, and its cookie; `undefined` while the store's clock is not known, by
-   * which it is judged what ended before.
+   * A new session, whose id nobody knew before, and its cookie; `undefined` while it is not known what has ended, or the
+   * store's clock, by which it is judged what ended before.
    *
    * @param id made at random, and shown to nobody
    */
@@ -114,11 +124,14 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
       issuedAt,
     );
 
+  const isKnown = (scopes: readonly Scope[]): boolean =>
+    endings.current || (endings.isRead && scopes.includes('operate'));
+
   const cookieOf = (session: Session): string =>
     cookies.set('session', sealer.seal('session', session));
 
   return {
-    read(incoming) {
+    read(incoming, scope) {
       const cookie = cookies.read(incoming, 'session');
       if (cookie === undefined) return { kind: 'none' };
       const session = sessionSchema.safeParse(sealer.open('session', cookie)).data;
@@ -130,7 +143,8 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
       }
       if (hasEnded(session) || endings.isLost(session.issuedAt)) return { kind: 'over' };
       const caller = callerOf(session);
-      return { kind: endings.current ? 'open' : 'unknown', session, caller };
+      const scopes = scope === undefined ? [] : [scope];
+      return { kind: isKnown(scopes) ? 'open' : 'unknown', session, caller };
     },
     authenticate(state) {
       switch (state.kind) {
@@ -153,7 +167,7 @@ export function createSessions(dependencies: SessionDependencies): Sessions {
       );
     },
     begin(signedIn, issuedAt = endings.now(), id = randomUUID()) {
-      if (issuedAt === undefined || endings.now() === undefined) return undefined;
+      if (issuedAt === undefined || !isKnown(signedIn.scopes)) return undefined;
       used.set(id, false);
       setTimeout(() => used.delete(id), UNUSED_FOR_MS).unref();
       return { id, cookie: cookieOf({ ...signedIn, id, issuedAt, seenAt: now() }) };

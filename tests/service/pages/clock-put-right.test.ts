@@ -65,6 +65,7 @@ test('an idle session still ends after ten minutes', async () => {
     cookies,
     endings: {
       current: true,
+      isRead: true,
       state: { ok: true, detail: '', since: '' },
       isLost: () => false,
       now: () => clock,
