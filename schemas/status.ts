@@ -44,6 +44,8 @@ export type OwnCheck = {
   since?: string;
   /** True for a check whose failure stops all lookups. */
   stops?: boolean;
+  /** True if it fails because the second copy of the audit log cannot be used. */
+  isCopyAway?: boolean;
 };
 
 /** What the address in a problem's `type` shows. */

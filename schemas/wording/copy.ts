@@ -59,6 +59,9 @@ export const COPY = {
     `${name} in ${place} is not signed with the audit key of this worker, so nothing is taken over from it. If the workers have different files in AUDIT_KEY_FILE, give each the same. Otherwise somebody else has written it, or a worker of an earlier version: start the worker that was running last, in this version, and it signs its own state again. If that cannot be done, keep the copy for the investigation, and put back what a worker last wrote there.`,
   stateOlder: (place: string, name: string) =>
     `What is in ${place} under ${name} is older than what was there before, so nothing is taken over from it: files or held records would be lost. Start the worker that was running last, which copies its state again. If that cannot be done, keep the copy for the investigation, and put back the newest version of each object there. If there is none, a named person can continue with what is there, without what came after it: cp-flags audit copy accept-older.`,
+  /** In the sentence {@link COPY.stateNotKept}. */
+  copiedByAnother:
+    'Another process with this data folder has been copying it for too long. Look at which commands are running with it.',
   noState: 'The second copy has no state of a worker.',
   acceptedOlder: (epoch: number, at: string) =>
     `Accepted: the next worker takes over the state of worker ${epoch} as it was at ${at}. Files acknowledged since then are compared with Redis when the store opens; held records and notices since then are missing, so ask each authority.`,

@@ -121,6 +121,8 @@ export const DECISIONS = {
       submit: 'Order single mode',
       done: 'Ordered. Lookups are answered within seconds, and every answer is on one disk only. It ends automatically once the replicas are back.',
       already: 'Single mode is ordered already.',
+      notPrimary:
+        'The sentinels do not confirm that this Redis is the primary, so nothing was done. Another server may have been promoted. If it is certain that none was, run cp-flags replicas single on the machine of the worker.',
     },
     end: {
       lost: (attached: number, required: number) => [

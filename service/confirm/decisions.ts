@@ -8,7 +8,7 @@ import { VERIFIER } from '#schemas/wording/store.ts';
 import { orderOneCopy, readCopyOrder, requireTwoCopies } from '#store/audit-stream/copy-orders.ts';
 import { sealedBeyond } from '#store/audit-stream/sealed-size.ts';
 import { readDataset } from '#store/authorities/dataset.ts';
-import { NotReplicated } from '#store/connection/acknowledged.ts';
+import { NotReplicated, type ReplicaRule } from '#store/connection/acknowledged.ts';
 import { connectionFault } from '#store/connection/connection.ts';
 import type { Confirmation } from '#store/errors.ts';
 import { lookAtPromotion } from '#store/trust/confirm.ts';
@@ -79,6 +79,8 @@ type DecisionsPlace = ConfirmationPlace & {
   alone: ConfirmationPlace['connection'];
   /** How many replicas answers wait for; 0 if none. */
   replicas: number;
+  /** Who promotes them; `undefined` if they are promoted by hand. */
+  sentinels: Pick<NonNullable<ReplicaRule['sentinels']>, 'agree'> | undefined;
   /** Whether AUDIT_COPY is set. */
   hasCopy: boolean;
   storeChecks: () => readonly ReadinessCheck[];
@@ -97,7 +99,7 @@ const OF_REPLICAS: ReadonlySet<string> = new Set([
 ]);
 
 export function createDecisions(place: DecisionsPlace): Decisions {
-  const { verifier, connection, alone, anchor, auditFolder, replicas, hasCopy } = place;
+  const { verifier, connection, alone, anchor, auditFolder, replicas, sentinels, hasCopy } = place;
   const { storeChecks, own } = place;
   const kept = new Map<string, string>();
   let turn: Promise<unknown> = Promise.resolve();
@@ -210,16 +212,18 @@ export function createDecisions(place: DecisionsPlace): Decisions {
       const { submit, lost, before, after } = words[isSingle ? 'end' : 'order'];
       // With one copy, nothing that a worker needs is copied, so that its check says nothing.
       const inCopy = isSingle ? ['audit-copy'] : ['audit-copy', 'worker-state'];
+      // While nothing is sealed, only the check of what a worker keeps there notices that it is away. That check also
+      // fails for other reasons, of which the copy is not one.
+      const works =
+        !isSingle &&
+        checkOf('audit-copy')?.ok === true &&
+        checkOf('worker-state')?.isCopyAway !== true;
       return {
         kind: 'matter',
         subject: isSingle ? 'end' : 'order',
         happened: [...inCopy, 'audit-sealed'].flatMap((name) => checkOf(name)?.detail ?? []),
         lost,
-        before: [
-          // While nothing is sealed, only the check of what a worker keeps there notices that it is away.
-          ...(isSingle || inCopy.some((name) => checkOf(name)?.ok !== true) ? [] : [words.works]),
-          ...before,
-        ],
+        before: [...(works ? [words.works] : []), ...before],
         after,
         submit,
         command: `cp-flags audit copy ${isSingle ? 'require' : 'single'}`,
@@ -245,10 +249,13 @@ export function createDecisions(place: DecisionsPlace): Decisions {
     'old-copy': (named, subject) => decideOldCopy(place, named, subject),
     clock: (named, subject) => decideClock(place, named, Number(subject)),
     gap: ({ agreedBy, ...named }, subject) => acceptGap(place, named, { agreedBy, shown: subject }),
-    replicas: async (named, subject) =>
-      subject === 'order'
-        ? ordered(await orderSingleMode(alone, anchor, replicas, named), DECISIONS.replicas.order)
-        : ordered(await requireReplicas(connection, named), DECISIONS.replicas.end),
+    async replicas(named, subject) {
+      const { order, end } = DECISIONS.replicas;
+      if (subject !== 'order') return ordered(await requireReplicas(connection, named), end);
+      // On a former primary that is cut off, somebody whose session has ended elsewhere may still be let in.
+      if (sentinels !== undefined && !(await sentinels.agree())) return refused(order.notPrimary);
+      return ordered(await orderSingleMode(alone, anchor, replicas, named), order);
+    },
     copy: async (named, subject) =>
       subject === 'order'
         ? ordered(await orderOneCopy(connection, named), DECISIONS.copy.order)

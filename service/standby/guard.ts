@@ -7,7 +7,7 @@ import { readCopyOrder } from '#store/audit-stream/copy-orders.ts';
 import { leaseHolder, markState, workedEpoch } from '#store/locks/worker-lease.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { openPlace, placeSettings } from '../audit/copy/open-place.ts';
-import { CopyAway, type Place } from '../audit/copy/place.ts';
+import { NotCopied, type Place } from '../audit/copy/place.ts';
 import { sealedRange } from '../audit/log/sealed.ts';
 import { defaultOrigin, KeyFileWrong, readKeys, readOrMakeKeys } from '../audit/seal/keys.ts';
 import type { Signer } from '../audit/tlog/note.ts';
@@ -64,7 +64,7 @@ export const isOfLast = ({ epoch, before }: LastLease, worked: number): boolean 
  *
  * @param place the copy, if this thread has opened it: calls to a folder are serialised only within one place
  * @returns a function that copies the state now; `all` includes large files. `undefined` if there is no copy
- * @throws {CopyAway} from that function, and from {@link Anchor.safeguard} from then on
+ * @throws {CopyAway} or {@link NotCopied} from that function, and from then on from {@link Anchor.safeguard}
  */
 export function guardAnchor(
   configuration: Configuration,
@@ -95,7 +95,7 @@ export function guardAnchor(
       const isFirst =
         isOfLast(lastLease(configuration) ?? { epoch: 0 }, await workedEpoch(connection)) &&
         sealedRange(auditFolder(configuration)) === undefined;
-      if (dataset === undefined || !isFirst) throw new CopyAway(error.message);
+      if (dataset === undefined || !isFirst) throw new NotCopied(error.message);
       return readOrMakeKeys(file, configuration.AUDIT_ORIGIN ?? defaultOrigin(dataset));
     }
   }
@@ -104,7 +104,7 @@ export function guardAnchor(
    * The number of this data folder's worker. If another one has the lease and may take over, this waits for
    * it, since it may have read the state already.
    *
-   * @throws {CopyAway} if another one has run since
+   * @throws {NotCopied} if another one has run since
    */
   async function ownEpoch(): Promise<number> {
     const giveUpAt = performance.now() + WAITS_FOR_TAKEOVER_MS;
@@ -113,12 +113,12 @@ export function guardAnchor(
       // In this order: one that takes over gives its lease back only once it is running.
       const holder = await leaseHolder(connection);
       const worked = await workedEpoch(connection);
-      if (!isOfLast(own, worked)) throw new CopyAway(COPY.notTheWorker);
+      if (!isOfLast(own, worked)) throw new NotCopied(COPY.notTheWorker);
       // An earlier version kept no token.
       const isKnown = own.token !== undefined || own.epoch === 0;
       const isOthers = isKnown && holder !== undefined && holder !== own.token;
       if (!isOthers && own.epoch === worked) return worked;
-      if (performance.now() > giveUpAt) throw new CopyAway(COPY.takingOver);
+      if (performance.now() > giveUpAt) throw new NotCopied(COPY.takingOver);
       await delay(LOOKS_FOR_TAKEOVER_EVERY_MS);
     }
   }

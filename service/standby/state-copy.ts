@@ -7,7 +7,7 @@ import { COPY } from '#schemas/wording/copy.ts';
 import { lockFile } from '#store/files/sqlite.ts';
 import type { StateMark } from '#store/locks/worker-lease.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { CopyAway, type Place } from '../audit/copy/place.ts';
+import { NotCopied, type Place } from '../audit/copy/place.ts';
 import type { Signer } from '../audit/tlog/note.ts';
 import { writePrivate } from '../files/private-file.ts';
 import {
@@ -120,7 +120,7 @@ export function createStateCopy({
           lock.close();
         }
       }
-      if (performance.now() > giveUpAt) throw new CopyAway(COPY.away(place.name, 'busy'));
+      if (performance.now() > giveUpAt) throw new NotCopied(COPY.copiedByAnother);
       await delay(LOOKS_FOR_LOCK_EVERY_MS);
     }
   }

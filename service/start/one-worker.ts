@@ -19,7 +19,7 @@ import {
 import type { Anchor } from '#store/trust/anchor.ts';
 import { CopyDamaged, createCommits } from '../audit/copy/commits.ts';
 import { openPlace, type PlaceSettings, placeSettings } from '../audit/copy/open-place.ts';
-import { CopyAway } from '../audit/copy/place.ts';
+import { CopyAway, NotCopied } from '../audit/copy/place.ts';
 import { signingWith } from '../audit/seal/copy-signing.ts';
 import { followCopy } from '../audit/seal/follow-copy.ts';
 import { KeyFileWrong, readKeys } from '../audit/seal/keys.ts';
@@ -239,6 +239,7 @@ async function waitForTurn(
       await lease.release().catch(() => undefined);
     });
     let problem: string | undefined;
+    let isCopyAway = false;
     function guard(anchor: Anchor): void {
       const save = guardAnchor(configuration, connection, anchor, place);
       let saving: Promise<void> | undefined;
@@ -250,6 +251,7 @@ async function waitForTurn(
           const why = error instanceof CopyAway ? error.message : errorCode(error);
           if (why !== problem) log.warn(COPY.stateNotKept(why));
           problem = why;
+          isCopyAway = error instanceof CopyAway && !(error instanceof NotCopied);
         } finally {
           saving = undefined;
         }
@@ -267,6 +269,7 @@ async function waitForTurn(
       name: 'worker-state',
       ok: problem === undefined,
       detail: problem === undefined ? COPY.stateKept : COPY.stateNotKept(problem),
+      isCopyAway: problem !== undefined && isCopyAway,
     });
     return { copy, lease, replaced, guard, check };
   }

@@ -185,6 +185,7 @@ export function startOperator(
       alone: connection,
       verifier,
       replicas: redis.replicas,
+      sentinels: redis.sentinels,
       hasCopy: placeSettings(configuration) !== undefined,
       storeChecks: readiness.checks,
       own,

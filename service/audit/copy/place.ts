@@ -33,3 +33,8 @@ export type Keeping =
 export class CopyAway extends Error {
   override name = 'CopyAway';
 }
+
+/** Nothing can be put there for another reason than the place itself: it may work. */
+export class NotCopied extends CopyAway {
+  override name = 'NotCopied';
+}

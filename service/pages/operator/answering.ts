@@ -27,6 +27,7 @@ export type NamedCheck = {
   detail: string;
   since?: string | undefined;
   stops: boolean;
+  isCopyAway?: boolean | undefined;
 };
 
 /** All that `/_status` of this process says. */
@@ -41,12 +42,13 @@ export const namedChecks = (
     since,
     stops: advisory !== true,
   })),
-  ...own.map(({ name, ok, detail, since, stops }) => ({
+  ...own.map(({ name, ok, detail, since, stops, isCopyAway }) => ({
     name,
     ok,
     detail,
     since,
     stops: stops === true,
+    isCopyAway,
   })),
 ];
 
@@ -95,7 +97,6 @@ const PAGES_OF_CHECKS: Readonly<Record<string, Concern['to']>> = {
   'store:replicas': toDecision('replicas'),
   'store:single-mode': toDecision('replicas'),
   'audit-copy': toDecision('copy'),
-  'worker-state': toDecision('copy'),
   'store:foreign-writes': { href: REPAIR_PAGE, text: REPAIR.title },
 };
 
@@ -188,12 +189,12 @@ export function concernsOf(of: ConcernsOf): Concern[] {
       }),
     ),
     ...withoutRepeats(
-      failing.map(({ name, detail, since, stops }) => ({
+      failing.map(({ name, detail, since, stops, isCopyAway }) => ({
         // Lookups that find a plan are answered.
         level: stops ? 'stops' : name.startsWith('coverage:') ? 'partly' : 'warns',
         text: detail,
         since,
-        to: whatToDo(name),
+        to: whatToDo(isCopyAway === true ? 'audit-copy' : name),
       })),
     ),
     ...others.flatMap((each) => concernsOfProcess(each, whatToDo)),

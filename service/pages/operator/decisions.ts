@@ -108,11 +108,15 @@ export const operatorDecision: Mountable<OperatorDependencies> = {
     }),
 };
 
-/** Who decided with the operator: somebody else. */
+/** A name as it is compared: however it was typed. */
+const nameAsRead = (text: string): string =>
+  text.normalize('NFKC').toLowerCase().replaceAll(/\s+/gu, ' ').replaceAll(' ,', ',').trim();
+
+/** Who decided with the operator: somebody else, whose name comes before their job. */
 function readAgreed({ session }: AtDesk, text: string | undefined): ReturnType<typeof readName> {
   const agreed = readName('agreedBy', text);
   if (agreed.kind === 'wrong') return agreed;
-  return agreed.value.toLowerCase().includes(session.name.toLowerCase())
+  return `${nameAsRead(agreed.value)},`.startsWith(`${nameAsRead(session.name)},`)
     ? { kind: 'wrong', errors: [{ field: 'agreedBy', text: DECISIONS.gap.agreedByOwn }] }
     : agreed;
 }

@@ -134,6 +134,28 @@ describe('saying that lookups are answered', () => {
 });
 
 test.each([
+  ['the copy cannot be used', true],
+  ['another reason', false],
+] as const)(
+  'what a worker needs is not in the second copy, because of %s: the first page leads to continuing with one copy: %s',
+  (_, isCopyAway) => {
+    const [concern] = concernsOf({
+      checks: [{ name: 'worker-state', ok: false, detail: 'Why.', stops: false, isCopyAway }],
+      runbook,
+      instance: OWN,
+      processes: [],
+      behind: 0,
+      expected: 1,
+      waiting: [],
+      held: 0,
+      expiries: [],
+      now: 0,
+    });
+    expect(concern?.to.href === '/operator/running/decisions/copy').toBe(isCopyAway);
+  },
+);
+
+test.each([
   ['unanswered', false],
   ['notAllowed', true],
 ] as const)(

@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { readConfiguration } from '#schemas/configuration.ts';
 import { ANSWERING } from '#schemas/wording/operator.ts';
+import { COUNCIL_SETTINGS } from '#schemas/wording/operator-councils.ts';
 import { DECISIONS, REPAIR } from '#schemas/wording/operator-decisions.ts';
 import { CommitFile } from '#service/audit/log/commit.ts';
 import { sealedRange } from '#service/audit/log/sealed.ts';
@@ -183,7 +184,10 @@ test('audit events that are lost for good are accepted on a page that names them
     kind: 'refused',
     says: DECISIONS.changed,
   });
-  const agreedBy = 'B. Guardian, Caldicott Guardian';
+  // However their own name is typed. Somebody whose name begins with it, or holds it, is somebody else.
+  const again = { ...REASON, agreedBy: 'ＦＡＲＩＤ  demo , Guardian' };
+  expect((await visitor.send(pageOf('gap'), again)).status).toBe(400);
+  const agreedBy = 'Farid Demonte, Guardian';
   expect(await decide(visitor, 'gap', { agreedBy })).toContain('are lost.');
   await until(isAnswered, 'an answer');
   await until(() => (sealedRange(folder)?.numbers.at(-1) ?? 0) > used, 'events to be sealed again');
@@ -268,6 +272,11 @@ test('while all replicas are away, an operator can sign in, order single mode on
   expect(asked).toContain(DECISIONS.replicas.order.before[0]);
   // Two checks say the same.
   expect(asked.split('0 of 1 replicas are attached')).toHaveLength(2);
+  // Which sessions have ended is certain only once a replica confirms it: at other desks nobody is let in.
+  await until(
+    async () => (await createVisitor(baseUrl).signIn('emergencyDepartment')).status !== 303,
+    'a clinician to be refused',
+  );
   expect(await decide(late, 'replicas')).toContain(DECISIONS.replicas.order.done);
   await until(() => isOpen(late), 'lookups to be answered');
 
@@ -310,6 +319,13 @@ test('while the second copy is away, an operator lets the log continue with one 
   );
   expect(wordsOf(await visitor.get(pageOf('copy')))).not.toContain(DECISIONS.copy.works);
   expect((await visitor.get('/operator')).text).toContain(`href="${pageOf('copy')}"`);
+  // Redis has the new numbering of a council, though not all of it is in the copy.
+  const council = '/operator/councils/ZZ101';
+  await until(async () => {
+    const numbered = await visitor.send(`${council}/numbering`, REASON, council);
+    return numbered.status === 503 && numbered.heading === DECISIONS.unsure;
+  }, 'the page to say that it may have been done');
+  expect(wordsOf(await visitor.get(council))).toContain(COUNCIL_SETTINGS.numberingBegun);
   expect(await decide(visitor, 'copy')).toContain(DECISIONS.copy.order.done);
   await rename(`${copy}-away`, copy);
   expect(await decide(visitor, 'copy')).toContain(DECISIONS.copy.end.done);
