@@ -1,4 +1,4 @@
-// One file, since it is one measurement from beginning to end, whose subjects must be treated alike.
+// One file, since it is one measurement from beginning to end: every subject must be treated alike.
 
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,9 +23,11 @@ import { type RivalStore, startPlainRedis, startPostgres } from './rival-stores.
 import { HELD_ONE_IN, send } from './sending.ts';
 
 /**
- * `npm run bench:compare`: the lookup beside a bare server, and beside the same thing written in an afternoon
- * on Redis and on PostgreSQL. One generator, one machine, alternating, in fresh processes each time; and
- * cp-flags twice, so that noise can be recognised as such.
+ * `npm run bench:compare` compares the lookup with a bare server, and with a naive lookup on Redis and on
+ * PostgreSQL.
+ *
+ * All run on one machine and get their requests from one generator. They take turns, and each turn starts fresh
+ * processes. cp-flags runs twice, and the difference between its two results is noise.
  */
 
 const { values: given } = parseArgs({

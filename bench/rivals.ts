@@ -11,9 +11,10 @@ import { z } from 'zod';
 import { parseNhsNumber } from '#schemas/nhs-number.ts';
 
 /**
- * The lookup as somebody would write it in an afternoon, for comparison: `node bench/rivals.ts redis |
- * postgres SOCKET ISSUER_FILE [cached]`. Both keep their audit on disk before they answer. `cached` verifies
- * each token only once, as cp-flags does.
+ * The naive lookup, for comparison: what somebody would write in an afternoon.
+ *
+ * Start it by `node bench/rivals.ts redis|postgres SOCKET ISSUER_FILE [cached]`. With either store, the audit
+ * event is on disk before the answer leaves. With `cached` each token is verified only once, as in cp-flags.
  */
 
 const [store, socket = '', issuerFile = '', cached] = process.argv.slice(2);
@@ -41,7 +42,7 @@ async function userOf(header: string | undefined): Promise<string | undefined> {
 
 type Look = (nhsNumber: string, event: string) => Promise<string | undefined>;
 
-/** GET, then XADD; one command after the other. */
+/** Sends GET, waits for the reply, then sends XADD. */
 function inRedis(): Look {
   const redis = new Redis({ path: socket });
   return async (nhsNumber, event) => {

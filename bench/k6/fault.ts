@@ -1,9 +1,11 @@
 import { number, options as optionsOf, steady } from './lookups.ts';
 
 /**
- * Redis is paused, then killed, while lookups come in. Meanwhile each is answered or refused in good
- * order, never wrong; afterwards all are answered again. `npm run bench -- fault` does the damage, at
- * PAUSED_AT and KILLED_AT; `after` begins when it must be over.
+ * Redis is paused, then killed, while lookups come in. During the fault each lookup is answered or properly
+ * refused, and no answer is wrong. Afterwards every lookup is answered again.
+ *
+ * `npm run bench -- fault` pauses Redis at PAUSED_AT and kills it at KILLED_AT. When the scenario `after` begins,
+ * the fault must be over.
  */
 export { default, handleSummary } from './lookups.ts';
 

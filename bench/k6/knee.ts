@@ -1,8 +1,8 @@
 import { number, options as optionsOf, steady } from './lookups.ts';
 
 /**
- * One step of a search: does RATE hold its 99th percentile? `npm run bench -- knee` makes the steps; by
- * hand, raise RATE until this fails.
+ * One step in the search for the highest rate. It passes if the 99th percentile at RATE is below P99_MS.
+ * `npm run bench -- knee` makes all the steps. By hand, raise RATE until this fails.
  */
 export { default, handleSummary } from './lookups.ts';
 

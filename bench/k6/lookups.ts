@@ -4,11 +4,12 @@ import { Counter, Trend } from 'k6/metrics';
 import type { ConstantArrivalRateScenario, Options, RampingArrivalRateScenario } from 'k6/options';
 
 /**
- * What every load script here has in common: a realistic lookup, what counts as a correct answer, and what a
- * run must achieve. `bench/README.md` says how to aim it at your own environment.
+ * Every load script here uses this file. It makes a realistic lookup, and says what counts as a correct answer
+ * and what a run must achieve. `bench/README.md` says how to aim it at your own environment.
  *
- * Arrival rates only: a request is sent when it is due, whatever became of those before it. One that could
- * not be sent (no virtual user was free) is a dropped iteration, and makes the run void.
+ * The scripts set arrival rates only: each request is sent when it is due, even if earlier ones are still
+ * unanswered. If no virtual user is free, the request cannot be sent. k6 counts it as a dropped iteration, and
+ * the run is void.
  */
 
 /** Set from outside, `k6 run -e NAME=value`. */
@@ -21,7 +22,7 @@ const TOKENS = setting('TOKEN', '').split(',');
 const FHIR_SHARE = number('FHIR_SHARE', 0.2);
 const FLAGGED_SHARE = number('FLAGGED_SHARE', 0.01);
 const INVALID_SHARE = number('INVALID_SHARE', 0.005);
-/** Of answers other than flags, how many have their bodies read: reading costs the generator more than sending. */
+/** The share of answers without a flag whose body is read. Reading costs the generator more than sending. */
 const READ_SHARE = 0.02;
 const FHIR_SEARCH = 'patient:identifier=https%3A%2F%2Ffhir.nhs.uk%2FId%2Fnhs-number%7C';
 

@@ -1,8 +1,9 @@
 import { number, options as optionsOf, steady } from './lookups.ts';
 
 /**
- * A quiet time, then as long again while the night's uploads are loaded (`npm run bench -- nightly` sends
- * them; against an environment of your own, send yours when the first half is over).
+ * Lookups run for a quiet time, then for as long again while the night's uploads are loaded.
+ * `npm run bench -- nightly` sends the uploads. In an environment of your own, send yours when the first half is
+ * over.
  */
 export { default, handleSummary } from './lookups.ts';
 

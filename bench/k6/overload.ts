@@ -1,8 +1,8 @@
 import { number, options as optionsOf, steady } from './lookups.ts';
 
 /**
- * Three times what the service can take (RATE): it still answers nearly as many as it can (at least GOODPUT a
- * second), and refuses the rest at once and properly.
+ * RATE is three times what the service can take. The service still answers nearly as many lookups as it can (at
+ * least GOODPUT a second). It refuses the rest at once and properly.
  */
 export { default, handleSummary } from './lookups.ts';
 

@@ -1,6 +1,6 @@
 import { number, options as optionsOf, steady } from './lookups.ts';
 
-/** A smoke test: ten seconds, at a rate that any machine can take. */
+/** A smoke test. It takes ten seconds, at a rate that any machine can take. */
 export { default, handleSummary } from './lookups.ts';
 
 export const options = optionsOf(

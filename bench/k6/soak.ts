@@ -1,9 +1,9 @@
 import { number, options as optionsOf, steady } from './lookups.ts';
 
-/** Half an hour, or a weekend (DURATION): what leaks, fills up or grows slow shows in the end. */
+/** Runs for half an hour, or for a weekend (DURATION). A long run shows what leaks, fills up or becomes slow. */
 export { default, handleSummary } from './lookups.ts';
 
-/** Time enough for k6 to collect its garbage, which comes to a gigabyte now and then. */
+/** Long enough for k6 to collect its garbage, which now and then comes to a gigabyte. */
 const WAIT_SECONDS = 1;
 
 export const options = optionsOf(

@@ -1,6 +1,6 @@
 import { number, options as optionsOf, users } from './lookups.ts';
 
-/** From one second to the next five times as many, for ten seconds: a major incident, or a client's loop. */
+/** The rate rises fivefold within a second, for ten seconds: a major incident, or a client in a loop. */
 export { default, handleSummary } from './lookups.ts';
 
 const quiet = number('RATE', 300);

@@ -1,6 +1,6 @@
 import { number, options as optionsOf, steady } from './lookups.ts';
 
-/** An ordinary day at a national rate: 1 % of those looked up are held, 0.5 % are no NHS number. */
+/** An ordinary day at a national rate. Of the numbers looked up, 1 % are held and 0.5 % are not NHS numbers. */
 export { default, handleSummary } from './lookups.ts';
 
 export const options = optionsOf(
