@@ -130,6 +130,8 @@ export function createSessionEndings(
   let lostUntil = Number.NEGATIVE_INFINITY;
   let lostAhead = false;
   let problem: string = SESSIONS.notRead;
+  /** How Redis's answer began, if it refused something at the last reading. */
+  let refusedWith: string | undefined;
   let state = { ok: false, detail: problem, since: new Date().toISOString() };
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
@@ -165,7 +167,10 @@ export function createSessionEndings(
 
   /** What is wrong with what is known, if anything, in a sentence. */
   function say(): string | undefined {
-    if (!isCurrent()) return isRead() ? SESSIONS.unconfirmed : problem;
+    if (!isCurrent()) {
+      if (!isRead()) return problem;
+      return refusedWith === undefined ? SESSIONS.unconfirmed : SESSIONS.unchangeable(refusedWith);
+    }
     const lost = clock !== undefined && clock.storeMs - lostUntil < LOST_TOLD_FOR_MS;
     if (!lost) return undefined;
     const since = new Date(lostUntil).toISOString();
@@ -228,6 +233,7 @@ export function createSessionEndings(
     // A write, which replicas confirm if they are waited for: then the server that was read is still the primary.
     await trim(storeMs);
     if (stream === redis.stream) confirmed = { storeMs, at: askedAt };
+    refusedWith = undefined;
   }
 
   async function poll(): Promise<void> {
@@ -239,7 +245,8 @@ export function createSessionEndings(
       await Promise.race([readEndings(), late]);
     } catch (error) {
       // Retried; until then what was read counts for as long as it is trusted.
-      problem = SESSIONS.unreadable(/^[A-Z]+(?= )/.exec((error as Error).message)?.[0]);
+      refusedWith = /^[A-Z]+(?= )/.exec((error as Error).message)?.[0];
+      problem = SESSIONS.unreadable(refusedWith);
     } finally {
       clearTimeout(deadline);
     }

@@ -311,6 +311,9 @@ export const SESSIONS = {
   /** @param code how Redis's answer begins; if it gave none, nothing is known about lookups either */
   unreadable: (code: string | undefined) =>
     `The list of ended sessions of the pages cannot be read from Redis (cpf:ended${code === undefined ? '' : `, ${code}`}). Until it can, every check on the pages is could-not-check and nobody can sign in.${code === undefined ? '' : ' This alone does not stop lookups of the API.'} See the alert SessionsUnknown.`,
+  /** @param code how Redis's answer begins */
+  unchangeable: (code: string) =>
+    `The list of ended sessions of the pages can be read, but Redis lets this process change nothing in it (cpf:ended, ${code}), so nobody can sign out. Until it can, every check on the pages is could-not-check, and only operators can sign in. See the alert SessionsUnknown.`,
   unconfirmed:
     'The list of ended sessions of the pages (cpf:ended) is read from a Redis that its replicas do not confirm as the primary, so sessions may have ended without being on it. Until they confirm it, every check on the pages is could-not-check, and only operators can sign in. See the alert SessionsUnknown.',
   tooMany: (most: number, since: string) =>

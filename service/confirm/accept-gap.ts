@@ -116,6 +116,8 @@ export async function acceptGap(
     await record({ log, before });
     await streams.adopt(log);
     says.push(WORDS.adopted);
+  } else if (before !== log) {
+    return refused([...says, SEALING.otherLog].join('\n'));
   }
   return { kind: 'done', says: says.join('\n') };
 }

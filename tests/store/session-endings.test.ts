@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { SESSIONS } from '#schemas/wording/operations.ts';
 import { acknowledgeByReplicas, NotReplicated } from '#store/connection/acknowledged.ts';
@@ -46,6 +47,19 @@ test('endings are read while all replicas are away, so that an operator can sign
   expect(endings.current).toBe(false);
   expect(endings.state).toMatchObject({ ok: false, detail: SESSIONS.unconfirmed });
   endings.stop();
+});
+
+test('a list that can be read and not changed is not blamed on replicas', async () => {
+  const password = randomUUID();
+  const limited = ['on', `>${password}`, '~*', '&*', '+@all', '-zremrangebyscore'] as const;
+  await store.admin.call('ACL', 'SETUSER', 'limited', ...limited);
+  const path = store.server.socketPath;
+  const redis = new Redis({ path, username: 'limited', password, maxRetriesPerRequest: 0 });
+  const endings = createSessionEndings(redis, { keepMs: KEEP_MS });
+  await until(() => endings.state.detail.includes('NOPERM'));
+  expect(endings.state).toMatchObject({ ok: false, detail: SESSIONS.unchangeable('NOPERM') });
+  endings.stop();
+  redis.disconnect();
 });
 
 test('what a former primary lacked is read from the next one as soon as replicas confirm it', async () => {

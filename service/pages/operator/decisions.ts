@@ -109,14 +109,22 @@ export const operatorDecision: Mountable<OperatorDependencies> = {
 };
 
 /** A name as it is compared: however it was typed. */
-const nameAsRead = (text: string): string =>
-  text.normalize('NFKC').toLowerCase().replaceAll(/\s+/gu, ' ').replaceAll(' ,', ',').trim();
+const wordsOfName = (text: string): string[] =>
+  text
+    .normalize('NFKC')
+    .toLowerCase()
+    .split(/[^\p{L}\p{M}\p{N}]+/u)
+    .filter((word) => word !== '');
 
-/** Who decided with the operator: somebody else, whose name comes before their job. */
+/** Whether these words stand in others, one after the other. */
+const isWithin = (name: readonly string[], words: readonly string[]): boolean =>
+  name.length > 0 && ` ${words.join(' ')} `.includes(` ${name.join(' ')} `);
+
+/** Who decided with the operator: somebody else. */
 function readAgreed({ session }: AtDesk, text: string | undefined): ReturnType<typeof readName> {
   const agreed = readName('agreedBy', text);
   if (agreed.kind === 'wrong') return agreed;
-  return `${nameAsRead(agreed.value)},`.startsWith(`${nameAsRead(session.name)},`)
+  return isWithin(wordsOfName(session.name), wordsOfName(agreed.value))
     ? { kind: 'wrong', errors: [{ field: 'agreedBy', text: DECISIONS.gap.agreedByOwn }] }
     : agreed;
 }

@@ -185,8 +185,14 @@ test('audit events that are lost for good are accepted on a page that names them
     says: DECISIONS.changed,
   });
   // However their own name is typed. Somebody whose name begins with it, or holds it, is somebody else.
-  const again = { ...REASON, agreedBy: 'ＦＡＲＩＤ  demo , Guardian' };
-  expect((await visitor.send(pageOf('gap'), again)).status).toBe(400);
+  for (const own of [
+    'ＦＡＲＩＤ  demo , Guardian',
+    'Farid Demo (Guardian)',
+    'Dr Farid Demo – Guardian',
+  ]) {
+    const again = { ...REASON, agreedBy: own };
+    expect((await visitor.send(pageOf('gap'), again)).status, own).toBe(400);
+  }
   const agreedBy = 'Farid Demonte, Guardian';
   expect(await decide(visitor, 'gap', { agreedBy })).toContain('are lost.');
   await until(isAnswered, 'an answer');
