@@ -57,6 +57,7 @@ type Point = {
   stopping: number | undefined;
 };
 
+const DAY_MS = 86_400_000;
 const VICTIMS = ['loader', 'service', 'redis'] as const;
 const WAYS = ['cp-flags load', 'POST /uploads'] as const;
 const KINDS = ['first', 'later'] as const;
@@ -218,7 +219,8 @@ async function undisturbed(
       authorities: points,
       plans: points * plansAFile,
       deltas: 1,
-      date: londonDate(Date.now()),
+      // Yesterday: just after midnight today's files are still to be made, and their data is as of when each is loaded.
+      date: londonDate(Date.now() - DAY_MS),
       changes,
       numbers: 'test',
       format: 'both',
