@@ -188,7 +188,7 @@ export const PROTECTED_TWICE = {
 /** Looks at protected children whose place no council is told. */
 export const PLACE_UNTOLD = {
   summary: (auditId: string, first: string) =>
-    `A child was looked up. Council ${first} protects the child’s whereabouts, and did so before any other council. No plan of ${first} for the child is shown any more, so ${first} was not notified. No other council was told where. Ask ${first} whether its protection should end: then the next council that protects the child is told of later looks. Decide whether anybody has to know the place of this look. The audit has it, under the id ${auditId}.`,
+    `A child was looked up. Council ${first} protects the child’s whereabouts, and did so before any other council. No plan of ${first} for the child is shown any more, so ${first} was not notified. No other council was told where. Ask ${first} whether its protection should end: then the next council that protects the child is notified of later looks. Decide whether anybody has to know the place of this look. The audit has it, under the id ${auditId}.`,
 } as const;
 
 /** Entries of the log that are events of a type, or with a word, that this version does not know. */

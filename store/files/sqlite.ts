@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /** How long a call waits for another process that is writing to the same file. */
 const BUSY_TIMEOUT_MS = 5_000;
-const TRIED_EVERY_MS = 20;
+const TRIED_EVERY_MS = 50;
 const TRIED_FOR_MS = 5_000;
 const SQLITE_BUSY = 5;
 const SQLITE_CORRUPT = 11;
@@ -62,22 +62,38 @@ export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
   }
 }
 
-/** Begins or ends a transaction, up to 5 seconds later if somebody else has the file. It never blocks the process. */
-async function execWhenFree(db: DatabaseSync, sql: 'BEGIN IMMEDIATE' | 'COMMIT'): Promise<void> {
+/**
+ * Does something with a file, and again for up to 5 seconds while somebody else has it. Between the tries it blocks
+ * nothing.
+ *
+ * @param isFinal whether it must not be done again, although the file was in use
+ */
+export async function untilFree<T>(
+  work: () => T | Promise<T>,
+  isFinal: () => boolean = () => false,
+): Promise<T> {
   const giveUpAt = performance.now() + TRIED_FOR_MS;
-  const timeoutMs = Number(db.prepare('PRAGMA busy_timeout').get()?.['timeout']);
   for (;;) {
-    db.exec('PRAGMA busy_timeout = 0');
     try {
-      db.exec(sql);
-      return;
+      return await work();
     } catch (error) {
-      if (!isBusy(error) || performance.now() > giveUpAt) throw error;
-    } finally {
-      db.exec(`PRAGMA busy_timeout = ${timeoutMs}`);
+      if (isFinal() || !isBusy(error) || performance.now() > giveUpAt) throw error;
     }
     await delay(TRIED_EVERY_MS);
   }
+}
+
+/** Begins or ends a transaction, up to 5 seconds later if somebody else has the file. It never blocks the process. */
+function execWhenFree(db: DatabaseSync, sql: 'BEGIN IMMEDIATE' | 'COMMIT'): Promise<void> {
+  const timeoutMs = Number(db.prepare('PRAGMA busy_timeout').get()?.['timeout']);
+  return untilFree(() => {
+    db.exec('PRAGMA busy_timeout = 0');
+    try {
+      db.exec(sql);
+    } finally {
+      db.exec(`PRAGMA busy_timeout = ${timeoutMs}`);
+    }
+  });
 }
 
 /**

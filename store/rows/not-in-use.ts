@@ -36,8 +36,8 @@ export type NumberState = 'in-use' | 'not-in-use' | 'sensitive';
  * looked.
  *
  * @param state `?` only asks
- * @param told false while those concerned have not been told of the change
- * @returns the state before; `untold` if those concerned were not told of it
+ * @param told false while the change is still to be reported to those concerned
+ * @returns the state before; `untold` if its report was still to be made
  */
 export async function markNumber(
   redis: Redis,

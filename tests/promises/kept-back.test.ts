@@ -121,13 +121,13 @@ describe('the place of a look that a council keeps back', () => {
   beforeAll(async () => {
     const { auditId: earlier } = await look(HIDDEN, claims(NINA));
     await say(earlier, HIDDEN);
-    await until(() => told('ZZ102', earlier), 'both councils to be told of the look before');
+    await until(() => told('ZZ102', earlier), 'both councils to be notified of the look before');
     expect(JSON.stringify(await notifications('ZZ102'))).toMatch(CANARY);
     await restrict({ kind: 'whereabouts', nhsNumber: HIDDEN });
     ({ auditId: later } = await look(HIDDEN, claims({ ...NINA, sub: 'canary-2' })));
     await until(
       async () => (await told('ZZ101', later)) && (await told('ZZ102', later)),
-      'both councils to be told of the look after',
+      'both councils to be notified of the look after',
     );
   });
 

@@ -171,7 +171,7 @@ test('while one council protects a child, a later one learns no place, and those
   const after = await look(TWICE, 'canary-2');
   await until(
     async () => (await isTold(SECOND, TWICE, after)) && (await isFound(SECOND, TWICE, after)),
-    'the second council to be told of the look',
+    'the second council to be notified of the look',
   );
   const theirs = async () =>
     JSON.stringify([await told(SECOND, TWICE), await search(SECOND, { nhsNumber: TWICE })]);

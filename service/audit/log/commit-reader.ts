@@ -1,7 +1,6 @@
 import { statSync } from 'node:fs';
-import { isBusy } from '#store/files/sqlite.ts';
+import { isBusy, untilFree } from '#store/files/sqlite.ts';
 import { CommitFile } from './commit.ts';
-import { untilFree } from './when-free.ts';
 
 /** SQLite would block the process while it waits, and this process may be the one that is to write. */
 const WITHOUT_WAITING = { timeoutMs: 0 };

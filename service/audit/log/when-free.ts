@@ -1,31 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { isBusy } from '#store/files/sqlite.ts';
+import { untilFree } from '#store/files/sqlite.ts';
 import { CommitFile } from './commit.ts';
 
 /** SQLite blocks the process while it waits, and this process may answer lookups. */
 const BUSY_TIMEOUT_MS = 20;
-const TRIED_EVERY_MS = 50;
-const TRIED_FOR_MS = 5_000;
-
-/**
- * Does something with the commit file, and again for up to 5 seconds while somebody else has it.
- *
- * @param isFinal whether it must not be done again, although the file was in use
- */
-export async function untilFree<T>(
-  work: () => T | Promise<T>,
-  isFinal: () => boolean = () => false,
-): Promise<T> {
-  const giveUpAt = performance.now() + TRIED_FOR_MS;
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      if (isFinal() || !isBusy(error) || performance.now() > giveUpAt) throw error;
-    }
-    await delay(TRIED_EVERY_MS);
-  }
-}
 
 /** Reads the commit file of a folder that may not have a log, and does not block the process while somebody writes. */
 export const lookWhenFree = <T>(

@@ -574,7 +574,7 @@ describe('a look whose place no council is told', () => {
     expect(text).not.toMatch(/ZZH01|ZZ102|nurse|[0-9]{10}/);
   });
 
-  test('is not reported if the first council is told, nothing is kept back, or nobody is told of the look', () => {
+  test('is not reported if the first council is told, nothing is kept back, or nobody is notified of the look', () => {
     const silent = { access: 'silent-read' } as const;
     expect(
       reported([
