@@ -101,7 +101,8 @@ const OF_REPLICAS: ReadonlySet<string> = new Set([
 export function createDecisions(place: DecisionsPlace): Decisions {
   const { verifier, connection, alone, anchor, auditFolder, replicas, sentinels, hasCopy } = place;
   const { storeChecks, own } = place;
-  const kept = new Map<string, string>();
+  /** What was done last: one is enough for the page that follows an act. */
+  let kept: { id: string; says: string } | undefined;
   let turn: Promise<unknown> = Promise.resolve();
 
   const checkOf = (name: string): OwnCheck | undefined => own().find((each) => each.name === name);
@@ -313,12 +314,9 @@ export function createDecisions(place: DecisionsPlace): Decisions {
       return mine;
     },
     keep(says) {
-      const id = randomUUID();
-      // One at a time is enough for the page that follows an act.
-      kept.clear();
-      kept.set(id, says);
-      return id;
+      kept = { id: randomUUID(), says };
+      return kept.id;
     },
-    said: (id) => kept.get(id),
+    said: (id) => (kept?.id === id ? kept.says : undefined),
   };
 }

@@ -11,6 +11,9 @@ import { WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import type { AccessDecision } from '../../admission/decide.ts';
 import type { Viewer } from '../../audit/search/view.ts';
 
+/** Where an operator sees the state of each council. */
+export const COUNCILS_PAGE = '/operator/councils';
+
 /** A page in a menu; only for the named views, if any are named. */
 type Link = { href: string; text: string; for?: readonly Viewer['kind'][] };
 
@@ -76,7 +79,7 @@ export const OPERATOR_DESK: Desk = {
   without: 'operator-token-required',
   links: [
     { href: '/operator', text: OPERATOR.home },
-    { href: '/operator/councils', text: OPERATOR.councils },
+    { href: COUNCILS_PAGE, text: OPERATOR.councils },
     { href: '/operator/files', text: OPERATOR.files },
     { href: '/operator/messages', text: OPERATOR.messages },
     { href: '/operator/users', text: OPERATOR.users },

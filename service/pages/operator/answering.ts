@@ -4,6 +4,7 @@ import { DECISIONS, REPAIR } from '#schemas/wording/operator-decisions.ts';
 import type { ReadFailure } from '#store/connection/connection.ts';
 import type { ReadinessCheck } from '#store/trust/readiness.ts';
 import type { AwaitedName, DecisionName } from '../../confirm/decisions.ts';
+import { COUNCILS_PAGE } from '../desk/desks.ts';
 import { timeOfYearText, timeText } from '../html/time.ts';
 import { decisionPath } from './decisions.ts';
 import type { Expiry } from './expiries.ts';
@@ -222,7 +223,7 @@ export function concernsOf(of: ConcernsOf): Concern[] {
           {
             level: 'warns',
             text: ANSWERING.behind(behind, expected),
-            to: { href: '/operator/councils', text: OPERATOR.councils },
+            to: { href: COUNCILS_PAGE, text: OPERATOR.councils },
           } as const,
         ]),
   ];

@@ -31,7 +31,7 @@ import type { RouteContext } from '../../http/route.ts';
 import { coverageOf } from '../../lookup/coverage.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { HIDDEN_NUMBER } from '../../telemetry/log.ts';
-import { OPERATOR_DESK } from '../desk/desks.ts';
+import { COUNCILS_PAGE, OPERATOR_DESK } from '../desk/desks.ts';
 import { type AtDesk, deskAct, deskMessage, guardedDesk } from '../desk/guarded-desk.ts';
 import {
   checkbox,
@@ -60,7 +60,6 @@ import { lastFileText, stateText } from './council-state.ts';
 import { coverageChange } from './coverage-change.ts';
 import { type OperatorDependencies, readWhy, said } from './operator.ts';
 
-const COUNCILS_PAGE = '/operator/councils';
 const COUNCIL_PAGE = `${COUNCILS_PAGE}/:authority`;
 /** Where setting up a council begins. The router takes no fixed address beside one with a parameter. */
 const SET_UP_PAGE = '/operator/set-up';

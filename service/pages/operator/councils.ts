@@ -4,7 +4,7 @@ import { FRESHNESS, OPERATOR } from '#schemas/wording/operator.ts';
 import { COUNCIL_SETTINGS, EXPECTED } from '#schemas/wording/operator-councils.ts';
 import { coverageOf } from '../../lookup/coverage.ts';
 import type { Mountable } from '../../routes/route.ts';
-import { OPERATOR_DESK } from '../desk/desks.ts';
+import { COUNCILS_PAGE, OPERATOR_DESK } from '../desk/desks.ts';
 import { guardedDesk } from '../desk/guarded-desk.ts';
 import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
@@ -18,7 +18,7 @@ type Council = { code: string; name: string; authority: Authority | undefined };
 
 /** `GET /operator/councils`: who is behind, since when, and what came last. */
 export const operatorCouncils: Mountable<OperatorDependencies> = {
-  operation: { method: 'GET', path: '/operator/councils', letsIn: 'operate' },
+  operation: { method: 'GET', path: COUNCILS_PAGE, letsIn: 'operate' },
   handler: (dependencies) => {
     const { readiness, limits, anchor, now = Date.now } = dependencies;
 

@@ -13,7 +13,7 @@ import { expectedDigest } from '#store/authorities/dataset.ts';
 import { coverageOf } from '../../lookup/coverage.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { HIDDEN_NUMBER } from '../../telemetry/log.ts';
-import { OPERATOR_DESK } from '../desk/desks.ts';
+import { COUNCILS_PAGE, OPERATOR_DESK } from '../desk/desks.ts';
 import { type AtDesk, deskAct, guardedDesk } from '../desk/guarded-desk.ts';
 import {
   folded,
@@ -43,7 +43,6 @@ import { coverageChange } from './coverage-change.ts';
 import { type OperatorDependencies, readWhy, said } from './operator.ts';
 
 const EXPECTED_PAGE = '/operator/expected';
-const COUNCILS_PAGE = '/operator/councils';
 const CHECK_FORM = 'operator-expected-check';
 const SAVE_FORM = 'operator-expected';
 /** A list of 2,000 councils, as a form sends it. */
