@@ -63,7 +63,7 @@ export const ACKNOWLEDGEMENT = {
   }) =>
     held.untraced === true
       ? `${counted(held.records, 'record')} ${held.records === 1 ? 'waits to be traced, and is' : 'wait to be traced, and are'} loaded automatically`
-      : `${held.whole ? 'All of it waits' : `${counted(held.records, 'record')} and ${counted(held.leftOut, 'row')} to take away wait`} for the operator's decision: cp-flags release ${held.id}`,
+      : `${held.whole ? 'All of it waits' : `${counted(held.records, 'record')} and ${counted(held.leftOut, 'row')} to take away wait`} for the operator's decision (page Held files, or cp-flags release ${held.id})`,
   wouldWait: (held: {
     whole: boolean;
     records: number;

@@ -1,3 +1,5 @@
+import { DECISIONS } from './operator-decisions.ts';
+
 /** What an operator is told about the second copy of the audit log: in `/_status`, the log and the command line. */
 
 const WAITS = 'Nothing is sealed; events wait in Redis and nothing is lost.';
@@ -9,7 +11,7 @@ export const COPY = {
     `${place} is being brought up to date: it has ${entries} sealed events.`,
   /** @param fault a code, never a message */
   away: (place: string, fault: string) =>
-    `The second copy in ${place} cannot be used (${fault}). ${WAITS} Bring it back; if that takes long, a named person can continue with one copy: cp-flags audit copy single.`,
+    `The second copy in ${place} cannot be used (${fault}). ${WAITS} Bring it back. If that takes long, a named person can continue with one copy on the page “${DECISIONS.titles.copy}”, or with cp-flags audit copy single.`,
   noRights: (place: string) =>
     `The second copy in ${place} refuses the credentials. Allow them to read, list and write there. ${WAITS}`,
   elsewhere: (place: string) =>
@@ -77,7 +79,7 @@ export const COPY = {
     `This worker stands by, because it cannot find out whether another one is running (${fault}). The service is retrying.`,
   tookOver: (epoch: number) => `This worker has taken up its work (number ${epoch}).`,
   single: (by: string, at: string) =>
-    `The audit log has one copy only, by order of ${by} since ${at}. Once the second one is back, end it: cp-flags audit copy require.`,
+    `The audit log has one copy only, by order of ${by} since ${at}. Once the second one is back, end this on the page “${DECISIONS.titles.copy}”, or with cp-flags audit copy require.`,
   singleElsewhere:
     'The audit log has one copy, on another machine, by order of a named person, so this worker may lack events. Start that worker; or, if its disk is lost, order cp-flags audit copy require, and accept what is missing.',
   notSet:

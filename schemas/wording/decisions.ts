@@ -25,9 +25,9 @@ export const FILE_REFUSALS = {
   firstIsEmpty: (authority: string) =>
     `This is the first file of authority ${authority} and it holds no plan, so "nothing to report" would make an authority without any plans look up to date. Send every plan in force first.`,
   notYetAdded: (authority: string) =>
-    `Authority ${authority} is not known here. Ask the operator to load its first file with the command line, which adds it.`,
+    `Authority ${authority} is not known here. Ask the operator to add it (page Councils, or cp-flags authority set ${authority} --name NAME --emergency NUMBER), then send the file again.`,
   notAdded: (authority: string, format: UploadFormat) =>
-    `Authority ${authority} is not known here and a ${UPLOAD_FORMATS[format].called} upload has no telephone numbers. Ask the operator to add it: cp-flags authority set ${authority} --name NAME --emergency NUMBER`,
+    `Authority ${authority} is not known here and a ${UPLOAD_FORMATS[format].called} upload has no telephone numbers. Ask the operator to add it (page Councils, or cp-flags authority set ${authority} --name NAME --emergency NUMBER), then send the file again.`,
 } as const;
 
 /** Remarks on a file that is loaded. */
@@ -93,7 +93,7 @@ export const saysDiscarded = (hint: string): boolean => hint.startsWith(DISCARDE
 /** What becomes of a file that waits. */
 export const HELD_FILE_HINTS = {
   waits: (whole: boolean, id: string) =>
-    `${whole ? 'Nothing in it was applied' : 'Everything else is applied'}; this is held until the operator of the service releases it: cp-flags release ${id}. If it is not meant, tell the operator, and send the corrected file with the same number before it is decided.`,
+    `${whole ? 'Nothing in it was applied' : 'Everything else is applied'}; this is held until the operator of the service releases it (page Held files, or cp-flags release ${id}). If it is not meant, tell the operator, and send the corrected file with the same number before it is decided.`,
   wouldWait: (whole: boolean) =>
     `${whole ? 'Nothing in it' : 'Everything else'} would be applied; this would be held until the operator of the service releases it.`,
   untraced: (records: number) =>

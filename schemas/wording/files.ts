@@ -89,7 +89,7 @@ const linesThat = (count: number): string => (count === 1 ? '1 line' : `${count}
 /** Where an authority enters how its case system writes a CSV: on a page by itself, or else through the operator. */
 const ON_THE_PAGE = `on the page “${COLUMNS.title}”`;
 const BY_THE_OPERATOR =
-  'or have the operator of the service enter it (cp-flags authority set CODE --columns FILE)';
+  'or have the operator of the service enter it (page Councils, or cp-flags authority set CODE --columns FILE)';
 
 /** A CSV. */
 const OWN_HEADINGS = `If your case system has headings of its own, say which is which ${ON_THE_PAGE}, ${BY_THE_OPERATOR}.`;

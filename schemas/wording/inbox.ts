@@ -47,7 +47,7 @@ export const INBOX = {
 export const INBOX_LOG = {
   about: (name: string, says: string) => `${name}: ${says}`,
   untraced: 'part of it waits to be traced, and is loaded automatically.',
-  held: 'part of it waits for a decision. See cp-flags release --list',
+  held: 'part of it waits for a decision: see the page Held files, or cp-flags release --list.',
   left: (name: string, hint: string) => `${name} is left where it is. ${hint}`,
   failed: (name: string, hint: string) => `${name} was not taken. ${hint}`,
   retried: (name: string, hint: string, seconds: number) =>

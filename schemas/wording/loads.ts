@@ -4,7 +4,7 @@
 export const LOAD_FAILED = {
   noDataset: 'The store holds no dataset. Create one with `cp-flags init`.',
   notTraced:
-    'Nothing is loaded into a live dataset without tracing its NHS numbers. Set TRACING and TRACING_REGISTER_FILE.',
+    'Nothing is loaded into a live dataset without tracing its NHS numbers. Set TRACING=pds, or TRACING=register and TRACING_REGISTER_FILE.',
   notVerified:
     'The store has not been verified since Redis last started, so nothing was changed. A process with role all or worker verifies it: see `cp-flags status`, then do this again.',
   clocksApart: (duration: string) =>
@@ -40,7 +40,7 @@ export const LOAD_FAILED = {
   differs: (number: number, authority: string) =>
     `After ${number < 0 ? 'the last file' : `file ${number}`} of authority ${authority} the store did not hold what had been loaded, so plans may be missing. Find out why. Only a full refresh without a refused record brings the authority up to date.`,
   refusedAfterDifference: (number: number, authority: string) =>
-    `The store had lost plans of authority ${authority}. Full refresh ${number} was loaded, but some of its records were refused, and a lost plan may be among them. The authority corrects these records and sends another full refresh. If none of them is a plan that should be held, a named person who has asked the authority runs cp-flags authority confirm-plans --full-refresh ${number}.`,
+    `The store had lost plans of authority ${authority}. Full refresh ${number} was loaded, but some of its records were refused, and a lost plan may be among them. The authority corrects these records and sends another full refresh. If none of them is a plan that should be held, a named person who has asked the authority confirms that (page Councils, or cp-flags authority confirm-plans --full-refresh ${number}).`,
   nothingToConfirm: (authority: string) =>
     `Authority ${authority} has nothing that waits to be confirmed. Nothing was changed.`,
   otherRefresh: (authority: string, number: number) =>
@@ -60,8 +60,9 @@ export const LOAD_FAILED = {
   earlierFailed: (name: string, earlier: string) =>
     `${name} was not loaded, because ${earlier} of the same authority could not be. Nothing of it was changed.`,
   waitsToBeTraced: (number: number, authority: string) =>
-    `File ${number} of authority ${authority} waits for its NHS numbers to be traced, and nobody can decide that instead. It is loaded automatically as soon as they can be traced. To give it up: cp-flags release --discard.`,
-  noSuchHeldFile: 'There is no such hold any more: see cp-flags release --list.',
+    `File ${number} of authority ${authority} waits for its NHS numbers to be traced, and nobody can decide that instead. It is loaded automatically as soon as they can be traced. To give it up, discard it (page Held files, or cp-flags release --discard).`,
+  noSuchHeldFile:
+    'There is no such held file any more: see the page Held files, or cp-flags release --list.',
   heldFileGone: (number: number, authority: string) =>
     `What was held of file ${number} of authority ${authority} is gone from the disk. Discard it, and load the file again.`,
   unknownAuthority: (authority: string) =>

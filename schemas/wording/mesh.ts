@@ -82,13 +82,13 @@ export const MESH = {
   sentAgain: (name: string, mailbox: string, why: string) =>
     `${name} was not delivered to ${mailbox} and is sent again. ${why}`,
   notDelivered: (name: string, mailbox: string, why: string) =>
-    `${name} was not delivered to ${mailbox} and is not sent again automatically. ${why} See cp-flags mesh list.`,
+    `${name} was not delivered to ${mailbox} and is not sent again automatically. ${why} See the page Messages, or cp-flags mesh list.`,
   unclear: (name: string, mailbox: string, why: string) =>
-    `It is unclear whether MESH has taken ${name} to ${mailbox}. ${why} Ask its recipient, then run cp-flags mesh resend or cp-flags mesh drop.`,
+    `It is unclear whether MESH has taken ${name} to ${mailbox}. ${why} Ask its recipient, then send it again or give it up: on the page Messages, or with cp-flags mesh resend or cp-flags mesh drop.`,
   strayReport: (linked: string, workflow: string, text: string) =>
     `MESH reports that message ${linked || '(not named)'} of workflow ${workflow || '(not named)'} was not delivered, and this service did not send it. ${text}`,
   toSeeTo: (failed: number, unclear: number) =>
-    `Not delivered: ${messages(failed)}; unclear: ${messages(unclear)}. See cp-flags mesh list.`,
+    `Not delivered: ${messages(failed)}; unclear: ${messages(unclear)}. See the page Messages, or cp-flags mesh list.`,
 } as const;
 
 /** Source: NHS Digital, MESH API, error codes. */

@@ -6,6 +6,7 @@
 import type { EnumerationAlertEvent } from '../audit/audit-event.ts';
 import { counted, figure } from './counts.ts';
 import { durationText, spaceText } from './durations.ts';
+import { DECISIONS } from './operator-decisions.ts';
 
 const RESTORE_LOG =
   'Nothing more is sealed. Keep the folder as it is for the investigation, and restore the log from its last good copy.';
@@ -40,7 +41,7 @@ export const SEALING = {
   otherLog:
     'The events of this Redis are sealed by another log. Set AUDIT_DIR to the folder of that log; it must be on one file system for all workers.',
   oldLog: ({ here, sealed }: { here: number; sealed: number }) =>
-    `The audit log in AUDIT_DIR has ${counted(here, 'event')}, and a worker has sealed ${figure(sealed)}: it is an old copy or another folder. Leave Redis as it is, and set DATA_DIR, ANCHOR_DIR and AUDIT_DIR to the folders of the worker that ran last. If they are lost for good, a named person can continue with this log: cp-flags audit accept-gap.`,
+    `The audit log in AUDIT_DIR has ${counted(here, 'event')}, and a worker has sealed ${figure(sealed)}: it is an old copy or another folder. Leave Redis as it is, and set DATA_DIR, ANCHOR_DIR and AUDIT_DIR to the folders of the worker that ran last. If they are lost for good, a named person can continue with this log on the page “${DECISIONS.titles.gap}”, or with cp-flags audit accept-gap.`,
   elsewhere: (folder: string) =>
     `The audit log is not in ${folder}. It is on the machine of the worker: run this there, with its DATA_DIR and AUDIT_DIR, to see how sealing and notifications go. If this is that machine, the log is lost or AUDIT_DIR is wrong.`,
   newerAtWork:
@@ -55,7 +56,7 @@ export const SEALING = {
     `events ${first} to ${last} of ${stream} are missing from Redis`,
   /** @param gap the first of them */
   gaps: (gap: string, others: number) =>
-    `The numbering of audit events is broken: ${gap}${others > 0 ? `, and ${others} others` : ''}. Nothing more is sealed. Stop the service and restore Redis from its last good copy; if there is none, a named person can continue with cp-flags audit accept-gap.`,
+    `The numbering of audit events is broken: ${gap}${others > 0 ? `, and ${others} others` : ''}. Nothing more is sealed. Stop the service and restore Redis from its last good copy; if there is none, a named person can continue on the page “${DECISIONS.titles.gap}”, or with cp-flags audit accept-gap.`,
   notWritten: (fault: string, folder: string) =>
     `The audit log cannot be written (${fault}). Make room in ${folder}. Events wait in Redis; nothing is lost.`,
   failed: (fault: string) =>
@@ -98,7 +99,7 @@ export const WITNESSING = {
       : `The witness ${name} knows the first ${size} entries of this audit log, and they are not those here (${ours} entries): an old copy was continued, or the log was rewritten.`,
   /** @param contradicted one of the sentences above */
   oldCopy: (contradicted: string) =>
-    `${contradicted} Nothing is answered or sealed from it. If there is a newer data folder, use that. If this is the newest that is left, a named person can continue with cp-flags confirm old-copy.`,
+    `${contradicted} Nothing is answered or sealed from it. If there is a newer data folder, use that. If this is the newest that is left, a named person can continue on the page “${DECISIONS.titles['old-copy']}”, or with cp-flags confirm old-copy.`,
 } as const;
 
 /** Why a log is not continued. */
@@ -169,7 +170,7 @@ export const ENUMERATION_ALERT = {
     windowSeconds,
   }: EnumerationAlertEvent) => {
     const what = SIGNS[sign](count, PERIODS.get(windowSeconds) ?? `${windowSeconds} seconds`);
-    return `${name} (${role.name}, ${organisation.name}) ${what}${access === undefined ? '' : ACCESSES[access]}. The alert is given above ${threshold}. It is a sign, not a finding: make the audit report "user", and ask. "cp-flags block" stops the user.`;
+    return `${name} (${role.name}, ${organisation.name}) ${what}${access === undefined ? '' : ACCESSES[access]}. The alert is given above ${threshold}. It is a sign, not a finding: read everything that the user did (page “Reports”, or cp-flags audit report user), and ask. To stop the user, block them (page of one of their events, or cp-flags block).`;
   },
 } as const;
 
@@ -328,7 +329,7 @@ const shareText = (upToDate: number, expected: number): string =>
 /** Which authorities are expected, and how many are up to date. */
 export const COVERAGE = {
   notSet:
-    'The expected authorities are not set, so a number without a flag is could-not-check. Set them with `cp-flags authority expect`.',
+    'The expected authorities are not set, so a number without a flag is could-not-check. Set them on the page “Councils expected”, or with cp-flags authority expect.',
   becameLive:
     'The dataset has become live: a number without a flag is could-not-check. Set MINIMUM_COVERAGE and MINIMUM_COVERAGE_ACCEPTED_BY, and restart.',
   demo: 'A demo expects the authorities it has.',
@@ -338,7 +339,7 @@ export const COVERAGE = {
   tooFew: (upToDate: number, expected: number) =>
     `${shareText(upToDate, expected)}, too few for a negative: where no flag is found, the answer is could-not-check. Load their newest files.`,
   nothingHeld: (upToDate: number, expected: number) =>
-    `${shareText(upToDate, expected)}, and no plan is held: every lookup is could-not-check. Load the first files (cp-flags load).`,
+    `${shareText(upToDate, expected)}, and no plan is held: every lookup is could-not-check. Have the councils send their first files, or load them (cp-flags load).`,
 } as const;
 
 /** What somebody other than this service has written to Redis. */

@@ -1,6 +1,7 @@
 /** What an operator is told about the store: in `/_status`, the log and the command line. Never an NHS number. */
 
 import { durationText, spaceText } from './durations.ts';
+import { DECISIONS } from './operator-decisions.ts';
 
 const RESTORE = 'Stop the service, restore Redis from its last good copy, start again.';
 const GO_ON = 'lookups then resume automatically.';
@@ -23,8 +24,7 @@ export const READINESS = {
   primary: 'This Redis is the primary.',
   replica:
     'This Redis is a replica, which may lack the newest answers. Set REDIS_URL to the primary.',
-  promoted:
-    'This Redis is not known to be the server that gave the last answers: it is a replica that was promoted, or a copy, and may lack them. If you can get that server back, set REDIS_URL to it. If it is lost, a named person can continue with cp-flags confirm promotion.',
+  promoted: `This Redis is not known to be the server that gave the last answers: it is a replica that was promoted, or a copy, and may lack them. If you can get that server back, set REDIS_URL to it. If it is lost, a named person can continue on the page “${DECISIONS.titles.promotion}”, or with cp-flags confirm promotion.`,
   functions: 'The functions of this version are in the store.',
   noFunctions:
     'The store lacks the functions of this version. A process of this version with role all or worker installs them.',
@@ -66,8 +66,7 @@ export const READINESS = {
       : `The clocks of service and store are at most ${durationText(Math.ceil(apartMs / 1_000) * 1_000)} apart.`,
   clocksApart: (apartMs: number) =>
     `The clocks of service and store are ${durationText(apartMs)} apart; 5 seconds are allowed. Set both by a time server.`,
-  clockWentBack:
-    'The clock of the store has gone back. Set it by a time server. If it was ahead before and is right now, a named person can continue with cp-flags confirm clock.',
+  clockWentBack: `The clock of the store has gone back. Set it by a time server. If it was ahead before and is right now, a named person can continue on the page “${DECISIONS.titles.clock}”, or with cp-flags confirm clock.`,
   directory: (authorities: number) =>
     authorities === 1 ? '1 authority is known.' : `${authorities} authorities are known.`,
   directoryRead: (agoMs: number) => `Read ${durationText(agoMs)} ago.`,
@@ -90,7 +89,7 @@ export const REPLICAS = {
       ? '1 replica acknowledges every write.'
       : `${attached} replicas acknowledge every write.`,
   missing: (attached: number, count: number) =>
-    `${attached} of ${count} replicas are attached to this Redis: an answer could be lost with it. Bring the replica back; ${GO_ON} If it stays away, a named person orders cp-flags replicas single.`,
+    `${attached} of ${count} replicas are attached to this Redis: an answer could be lost with it. Bring the replica back; ${GO_ON} If it stays away, a named person orders single mode on the page “${DECISIONS.titles.replicas}”, or with cp-flags replicas single.`,
   silent: (required: number) =>
     `${required} replicas must acknowledge every write, and do not in time. Look at their disks and at the network between them; ${GO_ON}`,
   noAgreement: (attached: number) =>
@@ -182,10 +181,10 @@ export const VERIFIER = {
   otherDataset:
     'Redis holds a different dataset from this data folder. Set REDIS_URL and DATA_DIR to the two that belong together.',
   oldFolder: (ageMs: number, lastAlive: string) =>
-    `This data folder was last in use ${durationText(ageMs)} ago (${lastAlive}): it may be an old copy, without what was loaded and recorded since. If there is a newer one, use that. If this is the newest, a named person can continue with cp-flags confirm old-copy.`,
+    `This data folder was last in use ${durationText(ageMs)} ago (${lastAlive}): it may be an old copy, without what was loaded and recorded since. If there is a newer one, use that. If this is the newest, a named person can continue on the page “${DECISIONS.titles['old-copy']}”, or with cp-flags confirm old-copy.`,
   comparing: 'Witnesses of the audit log are being asked whether this data folder is the newest.',
   clockWentBack: (behindMs: number, newest: string) =>
-    `The clock of Redis is ${durationText(behindMs)} behind a time that was already seen (${newest}). Set it by a time server. If it was ahead then and is right now, a named person can continue with cp-flags confirm clock.`,
+    `The clock of Redis is ${durationText(behindMs)} behind a time that was already seen (${newest}). Set it by a time server. If it was ahead then and is right now, a named person can continue on the page “${DECISIONS.titles.clock}”, or with cp-flags confirm clock.`,
   directoryLacks: (codes: readonly string[]) =>
     `The directory no longer knows ${codes.join(', ')}, although files were loaded. ${RESTORE}`,
   rowsDiffer: (codes: readonly string[]) =>

@@ -134,7 +134,7 @@ describe('the privacy officer', () => {
     ]);
     expect(files.map(idOf)).toEqual(on.recorded.map(idOf));
     expect(files[0]?.summary).toBe(
-      'Nora thief (Clinical Practitioner, Organisation ZZH01) looked up 21 different children within a minute in unscheduled care. The alert is given above 20. It is a sign, not a finding: make the audit report "user", and ask. "cp-flags block" stops the user.',
+      'Nora thief (Clinical Practitioner, Organisation ZZH01) looked up 21 different children within a minute in unscheduled care. The alert is given above 20. It is a sign, not a finding: read everything that the user did (page “Reports”, or cp-flags audit report user), and ask. To stop the user, block them (page of one of their events, or cp-flags block).',
     );
     expect(JSON.stringify(files)).not.toMatch(/(?<![0-9a-f-])[0-9]{10}(?![0-9a-f-])/);
     expect(readdirSync(on.outbox)).toEqual([
