@@ -1,3 +1,4 @@
+import type { OdsCode } from '#schemas/authority.ts';
 import { londonDate } from '#schemas/calendar.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
@@ -27,6 +28,21 @@ function becomes(row: PlanRow, { state, decided }: Withdrawal): PlanRow {
   return row.withdrawn === true ? row : withdrawnRow(row, londonDate(at));
 }
 
+/** An earlier withdrawal of the same plan has ended: one plan has one withdrawal that can be undone. */
+async function forgetEarlier(
+  store: Store,
+  authority: OdsCode,
+  { id, ...plan }: Pick<Withdrawal, 'id' | 'nhsNumber' | 'type' | 'startDate'>,
+): Promise<void> {
+  const earlier = (await store.withdrawals(authority)).filter(
+    (each) => each.id !== id && each.state === 'withdrawn' && sameIdentity(each, plan),
+  );
+  await store.dropWithdrawals(
+    authority,
+    earlier.map((each) => each.id),
+  );
+}
+
 export const withdrawalActs = actsOf('withdrawal', {
   lost: LOAD_FAILED.withdrawalLost,
   async find(store, lock, id) {
@@ -42,7 +58,11 @@ export const withdrawalActs = actsOf('withdrawal', {
         // The row keeps its file's number.
         await store.applyRows(lock, [becomes(row, next)], { again: true });
       },
-      settle: () => store.keepWithdrawal(authority, next),
+      async settle() {
+        // Before it is known to be done: a crash between the two is followed by both.
+        await forgetEarlier(store, authority, next);
+        await store.keepWithdrawal(authority, next);
+      },
     };
   },
 });

@@ -45,11 +45,12 @@ export function askWithdrawal(
   reason: string,
   { now = Date.now, lockWaitMs, ...by }: Changing,
 ): Promise<{ kind: 'asked'; withdrawal: Withdrawal } | { kind: 'no-such-plan' | 'busy' }> {
-  return changingWithdrawal(store, anchor, authority, lockWaitMs, async () => {
+  return changing(store, anchor, authority, lockWaitMs, async (_, begins) => {
     const { waiting, row } = await lookUp(store, authority, plan, now);
     if (row === undefined) return { kind: 'no-such-plan' };
     if (waiting !== undefined) return { kind: 'asked', withdrawal: waiting };
     const withdrawal = request(row, reason, false, by, now);
+    begins();
     await store.appendEvent(eventOf(authority, withdrawal, 'asked', by, reason));
     await store.keepWithdrawal(authority, withdrawal);
     return { kind: 'asked', withdrawal };
@@ -69,11 +70,10 @@ export function withdrawUrgently(
     const { waiting, row } = await lookUp(store, authority, plan, now);
     if (row === undefined) return { kind: 'no-such-plan' };
     if (await isTooMany(store, authority, now)) return { kind: 'too-many' };
-    // A waiting request becomes this urgent withdrawal.
     const asked = request(row, reason, true, by, now);
-    const withdrawal = waiting === undefined ? asked : { ...asked, id: waiting.id };
-    const next = withdrawn(withdrawal, row, by, now);
-    await act(withdrawal, row, next, eventOf(authority, next, 'urgent', by, reason));
+    // A waiting request becomes this urgent withdrawal, and stays what was asked for until then.
+    const next = withdrawn({ ...asked, id: waiting?.id ?? asked.id }, row, by, now);
+    await act(waiting ?? asked, row, next, eventOf(authority, next, 'urgent', by, reason));
     return { kind: 'withdrawn', withdrawal: next };
   });
 }
@@ -119,11 +119,12 @@ export function declineWithdrawal(
   reason: string,
   { now = Date.now, lockWaitMs, ...by }: Changing,
 ): Promise<{ kind: 'declined' | 'gone' | 'busy' }> {
-  return changingWithdrawal(store, anchor, authority, lockWaitMs, async () => {
+  return changing(store, anchor, authority, lockWaitMs, async (_, begins) => {
     const withdrawal = await store.withdrawal(authority, id);
     if (withdrawal === undefined || !isWaiting(withdrawal, now())) return { kind: 'gone' };
+    begins();
     await store.appendEvent(eventOf(authority, withdrawal, 'declined', by, reason));
-    const { acting: _, ...standing } = withdrawal;
+    const { acting: __, ...standing } = withdrawal;
     await store.keepWithdrawal(authority, {
       ...standing,
       state: 'declined',
@@ -170,8 +171,11 @@ export function undoWithdrawal(
 /** The present state of a withdrawal. */
 export type StandingWithdrawal = {
   withdrawal: Withdrawal;
-  /** `settled`: the case system itself has deleted the plan, left it out or sent it as another child's. */
-  standing: 'waiting' | 'lapsed' | 'declined' | 'in-force' | 'settled' | 'undone';
+  /**
+   * `settled`: the case system itself has deleted the plan, left it out or sent it as another child's. `cut-short`: it
+   * was urgent and was never done.
+   */
+  standing: 'waiting' | 'cut-short' | 'lapsed' | 'declined' | 'in-force' | 'settled' | 'undone';
   /** In force, and files have sent the plan since. */
   sentAgain: boolean;
   /** In force: until when it can be undone, milliseconds since 1970. */
@@ -228,6 +232,7 @@ function standingOf(
 ): StandingWithdrawal['standing'] {
   switch (withdrawal.state) {
     case 'asked':
+      if (withdrawal.urgent) return 'cut-short';
       return isWaiting(withdrawal, now) ? 'waiting' : 'lapsed';
     case 'withdrawn':
       return row?.withdrawn === true && !isOver(restoredRow(row), now / 1000)
@@ -239,8 +244,9 @@ function standingOf(
   }
 }
 
-const isWaiting = ({ state, asked }: Withdrawal, now: number): boolean =>
-  state === 'asked' && !hasPassed(asked.at, WAITS_DAYS * DAY_MS, now);
+/** One that was urgent waits for nobody: nobody recorded a request. */
+const isWaiting = ({ state, urgent, asked }: Withdrawal, now: number): boolean =>
+  state === 'asked' && !urgent && !hasPassed(asked.at, WAITS_DAYS * DAY_MS, now);
 
 type Act = (
   withdrawal: Withdrawal,
@@ -262,24 +268,8 @@ const changingWithdrawal = <T>(
       begins();
       const { acting: _, ...standing } = next;
       await actOnWithdrawal(store, anchor, lock, withdrawal, row, { event, next: standing });
-      await forgetEarlier(store, authority, next);
     }),
   );
-
-/** An earlier withdrawal of the same plan has ended: one plan has one withdrawal that can be undone. */
-async function forgetEarlier(
-  store: Store,
-  authority: OdsCode,
-  { id, ...plan }: Withdrawal,
-): Promise<void> {
-  const earlier = (await store.withdrawals(authority)).filter(
-    (each) => each.id !== id && each.state === 'withdrawn' && sameIdentity(each, plan),
-  );
-  await store.dropWithdrawals(
-    authority,
-    earlier.map((each) => each.id),
-  );
-}
 
 async function lookUp(
   store: Store,

@@ -96,6 +96,7 @@ export const WITHDRAWAL = {
   sentAgain: 'files have sent it again since, and it is not shown',
   standing: {
     waiting: 'waiting for a second person: the plan is shown',
+    'cut-short': 'was not done: withdraw it again',
     lapsed: 'nobody confirmed it in time: the plan is shown',
     declined: 'declined: the plan is shown',
     'in-force': 'withdrawn: the plan is not shown',

@@ -252,12 +252,15 @@ async function detailPage(
   if (found === undefined) return council.notFound();
   const { withdrawal, standing } = found;
   const { asked, decided, undone, urgent, reason, localId, state, nhsNumber } = withdrawal;
-  const isOver = standing === 'declined' || standing === 'lapsed';
+  const isNotWithdrawn =
+    standing === 'waiting' ||
+    standing === 'cut-short' ||
+    standing === 'declined' ||
+    standing === 'lapsed';
   // Who looked is useful once the flag has been withdrawn; before that, two people have to type the number.
-  const looks =
-    standing === 'waiting' || isOver
-      ? undefined
-      : await readLooks(dependencies, council, { of: new Set([nhsNumber]) });
+  const looks = isNotWithdrawn
+    ? undefined
+    : await readLooks(dependencies, council, { of: new Set([nhsNumber]) });
   const now = Date.now();
   const missing =
     looks &&

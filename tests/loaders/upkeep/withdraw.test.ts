@@ -518,6 +518,77 @@ describe('a withdrawal that was cut short, and whose details the store has lost,
   });
 });
 
+describe('an urgent withdrawal that was cut short before it had begun', () => {
+  const urgently =
+    (by: Acting, ending: Pick<typeof t, 'store' | 'anchor'> = t) =>
+    (of: OdsCode) =>
+      withdrawUrgently(ending.store, ending.anchor, of, plan(), why, { ...by, now, lockWaitMs: 0 });
+  const confirm = (authority: OdsCode, id: string, by: Acting) =>
+    confirmWithdrawal(t.store, t.anchor, authority, id, testNumber(1), { ...by, now });
+
+  test('is no request that a second person could confirm, since nobody recorded one, and can be made again', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1);
+    await expect(urgently(ADA, endingAt(t, 'beginLoad'))(authority)).rejects.toThrow(LoadFailed);
+    const [left] = await listWithdrawals(t.store, authority, now);
+    expect(left?.standing).toBe('cut-short');
+    expect(await confirm(authority, left?.withdrawal.id ?? '', BEN)).toEqual({ kind: 'gone' });
+    expect(await eventsOf(authority)).toEqual([]);
+    expect((await urgently(ADA)(authority)).kind).toBe('withdrawn');
+    expect(await eventsOf(authority)).toMatchObject([{ act: 'urgent', by: 'Ada Officer' }]);
+    await expectWhole(authority);
+  });
+
+  test('leaves a request that waits as it was recorded: the person who asked is not the second one', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1);
+    const asked = await askWithdrawal(t.store, t.anchor, authority, plan(), why, { ...ADA, now });
+    const id = asked.kind === 'asked' ? asked.withdrawal.id : '';
+    await expect(urgently(BEN, endingAt(t, 'beginLoad'))(authority)).rejects.toThrow(LoadFailed);
+    expect(await listWithdrawals(t.store, authority, now)).toMatchObject([
+      { standing: 'waiting', withdrawal: { id, urgent: false, asked: { name: 'Ada Officer' } } },
+    ]);
+    expect(await confirm(authority, id, ADA)).toEqual({ kind: 'same-person' });
+    expect((await confirm(authority, id, BEN)).kind).toBe('withdrawn');
+    await expectWhole(authority);
+  });
+});
+
+test.each(['keepWithdrawal', 'appendEvent'] as const)(
+  'a request and a decline that may be in Redis (%s) are not said to have changed nothing',
+  async (step) => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1);
+    const store = unreplicatedAt(t.store, step);
+    await expect(
+      askWithdrawal(store, t.anchor, authority, plan(), why, { ...ADA, now }),
+    ).rejects.toThrow(/before it was known to be done.*Look at the list/);
+    const asked = await askWithdrawal(t.store, t.anchor, authority, plan(), why, { ...ADA, now });
+    const id = asked.kind === 'asked' ? asked.withdrawal.id : '';
+    await expect(
+      declineWithdrawal(store, t.anchor, authority, id, 'right child', { ...BEN, now }),
+    ).rejects.toThrow(/before it was known to be done.*Look at the list/);
+  },
+);
+
+test('a plan that is withdrawn once more has one withdrawal that can be undone, wherever the second was cut short', async () => {
+  const authority = newAuthority();
+  await loadRecords(authority, 1);
+  await withdraw(authority);
+  await loadRecords(authority, 2, [planOf(1, { deleteDate: day('2026-11-23') })]);
+  await loadRecords(authority, 3);
+  const { store, anchor } = endingAt(t, 'dropWithdrawals');
+  await expect(
+    withdrawUrgently(store, anchor, authority, plan(), why, { ...ADA, now }),
+  ).rejects.toThrow(LoadFailed);
+  const load = t.anchor.loadInProgress(authority);
+  if (load !== undefined) await resumeLoad(t.store, t.anchor, load);
+  expect(await listWithdrawals(t.store, authority, now)).toMatchObject([
+    { standing: 'in-force', withdrawal: { urgent: true } },
+  ]);
+  await expectWhole(authority);
+});
+
 test.each(['appendEvent', 'applyRows', 'tally', 'changeAuthority', 'commitLoad'] as const)(
   'a withdrawal and an undoing cut short at %s end the same when resumed',
   async (step) => {
