@@ -298,6 +298,7 @@ export const SIGN_IN_PROVIDERS = {
   behind: (seconds: number) => `its own is more than ${seconds} s behind`,
   silent: 'no answer within 5 s',
   notUnderstood: 'the answer does not follow OpenID Connect',
+  unknownKey: 'an ID token is signed with a key that was not among its keys',
   keysAway: 'from jwks_uri in its discovery document',
   status: (status: number) => `status ${status}`,
   says: (code: string) => `it answers ${code}; see clientId and the secret or key in SIGN_IN_FILE`,

@@ -16,6 +16,7 @@ import { type ClientProof, readClientProof } from './client-keys.ts';
 import {
   createProviderHealth,
   faultOf,
+  isKeyUnknown,
   type ProviderState,
   refusedTimesOf,
 } from './provider-health.ts';
@@ -272,6 +273,11 @@ export async function openProvider(
   void look();
   const looking = setInterval(() => void look(), LOOK_EVERY_MS).unref();
 
+  /** What was discovered is discovered again as soon as it is needed; if that fails, it still counts. */
+  function forget(): void {
+    if (discovered !== undefined) discovered.at = Number.NEGATIVE_INFINITY;
+  }
+
   async function configured(): Promise<openid.Configuration | undefined> {
     const now = performance.now();
     const isOld = discovered === undefined || now - discovered.at >= DISCOVERED_FOR_MS;
@@ -390,6 +396,8 @@ export async function openProvider(
       } catch (error) {
         const fault = faultOf(error);
         if (fault !== undefined) noteTokens(fault);
+        // The library asks for keys again only once those it has are a minute old. With a new discovery it asks at once.
+        if (isKeyUnknown(error)) forget();
         if (error instanceof openid.AuthorizationResponseError) {
           return { kind: 'refused', cause: DENIED.has(error.error) ? 'denied' : 'unavailable' };
         }

@@ -78,6 +78,10 @@ export function statesTogether(states: readonly ProviderState[]): ProviderState 
 /** Errors of a token endpoint that no code can cause, however it was made up. Source: RFC 6749 section 5.2. */
 const OURS_TO_MEND = new Set(['invalid_client', 'unauthorized_client', 'unsupported_grant_type']);
 
+/** Whether an ID token is signed with a key that is not among those of its provider which are known here. */
+export const isKeyUnknown = (error: unknown): boolean =>
+  error instanceof openid.ClientError && error.code === 'OAUTH_KEY_SELECTION_FAILED';
+
 /**
  * What is wrong with a provider that did not say who somebody is; `undefined` if it answered and the
  * browser's code was bad, since anybody can bring that.
@@ -90,6 +94,7 @@ export function faultOf(error: unknown): string | undefined {
   }
   if (error instanceof openid.ClientError) {
     if (error.code === 'OAUTH_TIMEOUT') return SIGN_IN_PROVIDERS.silent;
+    if (isKeyUnknown(error)) return SIGN_IN_PROVIDERS.unknownKey;
     // The response is not an OpenID Connect answer.
     return error.code === 'OAUTH_RESPONSE_IS_NOT_CONFORM' || error.code === 'OAUTH_PARSE_ERROR'
       ? SIGN_IN_PROVIDERS.notUnderstood

@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { signInFileSchema } from '#schemas/people/sign-in.ts';
+import { SIGN_IN_PROVIDERS } from '#schemas/wording/operations.ts';
 import { openProvider, type Provider } from '#service/pages/sign-in/openid.ts';
+import { until } from '../../support/until.ts';
 
 /** What a provider's tokens must be, whichever way they arrive. */
 
@@ -18,6 +20,8 @@ let folder: string;
 let server: Server;
 let issuer: string;
 let own: Keys;
+/** The id by which the provider publishes its key. */
+let ownId = 'own';
 let others: Keys;
 let provider: Provider;
 /** Makes the next token that the provider returns. */
@@ -28,7 +32,7 @@ let more: JWTPayload;
 const signedBy =
   ({ privateKey }: Keys) =>
   (claims: JWTPayload): Promise<string> =>
-    new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'own' }).sign(privateKey);
+    new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: ownId }).sign(privateKey);
 
 async function answerTo(path: string | undefined): Promise<object> {
   const now = Math.floor(Date.now() / 1_000);
@@ -43,7 +47,7 @@ async function answerTo(path: string | undefined): Promise<object> {
         id_token_signing_alg_values_supported: ['RS256', 'HS256', 'none'],
       };
     case '/keys':
-      return { keys: [{ ...(await exportJWK(own.publicKey)), kid: 'own', alg: 'RS256' }] };
+      return { keys: [{ ...(await exportJWK(own.publicKey)), kid: ownId, alg: 'RS256' }] };
     case '/token': {
       const times = { iat: now, exp: now + 300, auth_time: now };
       const claims = { iss: issuer, sub: 'user-1', aud: 'client', nonce, ...times, ...more };
@@ -234,5 +238,15 @@ test('somebody who stays too long at the provider begins again, and nobody is to
     kind: 'refused',
     cause: 'not-finished',
   });
+  expect(provider.state.ok).toBe(true);
+});
+
+test('a key that the provider changed a moment ago stops sign-in for one person, and the operator is told', async () => {
+  expect(await signIn(signedBy(own))).toMatchObject({ kind: 'known' });
+  [own, ownId] = [others, 'new'];
+  const detail = SIGN_IN_PROVIDERS.tokens('Test Identity', SIGN_IN_PROVIDERS.unknownKey);
+  expect(await signIn(signedBy(own))).toEqual({ kind: 'refused', cause: 'unavailable' });
+  expect(provider.state).toMatchObject({ ok: false, detail });
+  await until(async () => (await signIn(signedBy(own))).kind === 'known', 'the new key');
   expect(provider.state.ok).toBe(true);
 });
