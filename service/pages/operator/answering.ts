@@ -132,7 +132,8 @@ type ConcernsOf = {
   runbook: Pick<Runbook, 'sectionOf'>;
   instance: string;
   processes: readonly ProcessState[] | ReadFailure;
-  behind: number;
+  /** The councils that are out of date. */
+  behind: readonly { code: string; name: string }[];
   expected: number;
   held: number;
   /** What a named person has to decide. */
@@ -174,6 +175,7 @@ export function concernsOf(of: ConcernsOf): Concern[] {
       href: `${RUNBOOK_PATH}#${runbook.sectionOf(check)}`,
       text: OPERATOR.whatToDo,
     };
+  const only = behind.length === 1 ? behind[0] : undefined;
   const failing = checks.filter(({ ok }) => !ok);
   const known = new Set(failing.map(({ name }) => name));
   const others = (typeof processes === 'string' ? [] : processes)
@@ -217,13 +219,16 @@ export function concernsOf(of: ConcernsOf): Concern[] {
             to: { href: '/operator/files', text: OPERATOR.files },
           } as const,
         ]),
-    ...(behind === 0
+    ...(behind.length === 0
       ? []
       : [
           {
             level: 'warns',
-            text: ANSWERING.behind(behind, expected),
-            to: { href: COUNCILS_PAGE, text: OPERATOR.councils },
+            text: ANSWERING.behind(behind.length, expected),
+            to:
+              only === undefined
+                ? { href: COUNCILS_PAGE, text: OPERATOR.councils }
+                : { href: `${COUNCILS_PAGE}/${only.code}`, text: only.name },
           } as const,
         ]),
   ];

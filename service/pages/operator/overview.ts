@@ -46,7 +46,7 @@ const THEN: Record<Answering, string | undefined> = {
 };
 
 const concernItem = ({ level, text, since, to }: Concern): Html =>
-  html`<li class="cpf-concern cpf-concern--${level}"><strong>${ANSWERING.levels[level]}.</strong> ${said(text)}${since !== undefined && ` ${OPERATOR.since(timeOfYearText(Date.parse(since)))}`} ${link(to.href, to.text)}</li>
+  html`<li class="cpf-concern cpf-concern--${level}"><strong>${ANSWERING.levels[level]}.</strong> ${said(text)}${since !== undefined && ` ${OPERATOR.since(timeOfYearText(Date.parse(since)))}`} ${link(to.href, said(to.text))}</li>
 `;
 
 const checksDetails = (checks: readonly NamedCheck[]): Html =>
@@ -105,7 +105,7 @@ export const operatorHome: Mountable<OperatorDependencies> = {
         runbook,
         instance,
         processes,
-        behind: coverage.coverage.notUpToDate.length,
+        behind: coverage.coverage.notUpToDate,
         expected: coverage.coverage.expected,
         held: listHeldFiles(anchor).length,
         waiting,

@@ -9,6 +9,9 @@ import { SECONDS } from '#service/telemetry/metrics.ts';
 const runbook = readRunbook();
 const OWN = '00000000-0000-4000-8000-000000000000';
 
+const councils = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({ code: `ZZ${i + 1}`, name: `Council ${i + 1}` }));
+
 const processes = fc.array(
   fc.record<ProcessState>({
     instance: fc.uuid(),
@@ -80,7 +83,7 @@ describe('saying that lookups are answered', () => {
           runbook,
           instance: OWN,
           processes: known,
-          behind,
+          behind: councils(behind),
           expected: 3,
           held,
           waiting: all.some(({ ok }) => !ok) ? ['promotion', 'gap'] : [],
@@ -97,7 +100,7 @@ describe('saying that lookups are answered', () => {
         }
         for (const { to } of concerns) {
           expect(to.href).toMatch(
-            /^\/operator\/(?:[a-z]+(?:#[a-z]+)?|running\/decisions\/[a-z]+)$/,
+            /^\/operator\/(?:[a-z]+(?:#[a-z]+)?|running\/decisions\/[a-z]+|councils\/ZZ1)$/,
           );
         }
         const silent = known.filter(({ state }) => state === 'silent').length;
@@ -119,7 +122,7 @@ describe('saying that lookups are answered', () => {
       runbook,
       instance: OWN,
       processes: [],
-      behind: 0,
+      behind: [],
       expected: 3,
       held: 0,
       waiting: [],
@@ -134,6 +137,25 @@ describe('saying that lookups are answered', () => {
 });
 
 test.each([
+  [1, '/operator/councils/ZZ1'],
+  [2, '/operator/councils'],
+])('if %i of the councils is out of date, the first page leads to %s', (behind, href) => {
+  const [concern] = concernsOf({
+    checks: [],
+    runbook,
+    instance: OWN,
+    processes: [],
+    behind: councils(behind),
+    expected: 3,
+    waiting: [],
+    held: 0,
+    expiries: [],
+    now: 0,
+  });
+  expect(concern?.to.href).toBe(href);
+});
+
+test.each([
   ['the copy cannot be used', true],
   ['another reason', false],
 ] as const)(
@@ -144,7 +166,7 @@ test.each([
       runbook,
       instance: OWN,
       processes: [],
-      behind: 0,
+      behind: [],
       expected: 1,
       waiting: [],
       held: 0,
@@ -166,7 +188,7 @@ test.each([
       runbook,
       instance: OWN,
       processes,
-      behind: 0,
+      behind: [],
       expected: 1,
       waiting: [],
       held: 0,
