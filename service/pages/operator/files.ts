@@ -160,9 +160,9 @@ function readDecision(
   const what = fields.get('decision');
   const isChoice = what === 'discard' || (what === 'release' && file.untraced === undefined);
   const confirmer = fields.get('confirmedBy');
-  // Discarding applies nothing, and the command does not ask for it either.
+  // Only a release needs it: discarding applies nothing, and the command does not ask for it either.
   const confirmedBy =
-    what === 'discard' && (confirmer ?? '').trim() === ''
+    what !== 'release' && (confirmer ?? '').trim() === ''
       ? ({ kind: 'read', value: undefined } as const)
       : readName('confirmedBy', confirmer);
   const reason = readWhy(fields.get('reason'));

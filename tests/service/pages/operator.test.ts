@@ -117,7 +117,9 @@ describe('the page that says whether lookups are answered', () => {
       return /^Lookups are answered\. \d things? to deal with$/.test(page.heading);
     }, 'the heading');
     expect(wordsOf(page)).toContain(ANSWERING.behind(1, 2));
-    expect(page.text).toContain('<a class="nhsuk-link" href="/operator/councils">');
+    expect(page.text).toMatch(
+      /out of date\.<?[^<]*<a class="nhsuk-link" href="\/operator\/councils\/ZZ102">/,
+    );
   });
 
   test('says in its heading if no lookup gets a negative because too few councils are up to date', async () => {
@@ -381,6 +383,16 @@ describe('a held file', () => {
       expect(listHeldFiles(anchor)).toHaveLength(1);
     },
   );
+
+  test('without a choice asks for the choice and the reason, and not yet for the name that only a release needs', async () => {
+    const page = await visitor.send(await heldFile(), {
+      decision: '',
+      confirmedBy: '',
+      reason: '',
+    });
+    const linked = [...page.text.matchAll(/<li><a href="#([^"]+)"/g)].map(([, field]) => field);
+    expect([page.status, linked]).toEqual([400, ['decision', 'reason']]);
+  });
 
   test.for(['/operator/files/ZZ999/1', '/operator/files/ZZ101/x', '/operator/files/..%2f/1'])(
     'of an unknown council gets a page that says not found: %s',
