@@ -190,9 +190,9 @@ export const MESSAGES = {
   changed: 'The message has changed since you opened the page. Look at it again before you decide.',
   notifications: 'Notifications to councils',
   counts: (read: number, behind: number, unwritten: number) =>
-    `${counted(read, 'audit event')} read, ${figure(behind)} still to read. ${counted(unwritten, 'notification')} still to write.`,
+    `${counted(read, 'audit event')} read, ${figure(behind)} still to read. ${counted(unwritten, 'notification')} ready and still to write.`,
   oldest: (time: string) =>
-    `The oldest access that no council has been notified of was at ${time}.`,
+    `The oldest access that no council has been notified of was at ${time}. Accesses are collected for some minutes before their notification is ready.`,
   unreadable: (events: number) => `${counted(events, 'event')} could not be read.`,
   noneWait: 'Councils have been notified of every access so far.',
   resendNotifications: 'Write notifications again',
