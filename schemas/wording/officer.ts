@@ -669,6 +669,10 @@ export const OFFICER_CASES = {
   onAccess: 'Case on this access',
   proposedBy: (by: string) => `Proposed by ${by}.`,
   waitsForYou: 'Waits for you',
+  waiting: (cases: number) =>
+    cases === 1
+      ? 'A case waits for you to confirm a breach'
+      : `${figure(cases)} cases wait for you to confirm a breach`,
   mayConfirm: (organisation: string) =>
     `You proposed that it is a breach. Somebody else has to confirm it: a privacy officer of ${organisation}, or a privacy officer or Caldicott Guardian of the organisation that runs this service.`,
   notNow: 'You cannot do this to the case now',

@@ -19,6 +19,7 @@ const SCHEMA = `
     entry INTEGER NOT NULL, accessId TEXT NOT NULL, organisation TEXT NOT NULL, about TEXT NOT NULL,
     state TEXT NOT NULL, proposedBy TEXT, openedAt TEXT NOT NULL, changedAt TEXT NOT NULL) STRICT;
   CREATE INDEX IF NOT EXISTS byEntry ON accessCase (entry);
+  CREATE INDEX IF NOT EXISTS proposed ON accessCase (number) WHERE state = 'breach-proposed';
   CREATE INDEX IF NOT EXISTS byOrganisation ON accessCase (organisation, number);
   CREATE TABLE IF NOT EXISTS step (caseNumber INTEGER NOT NULL, number INTEGER NOT NULL, step TEXT NOT NULL,
     at TEXT NOT NULL, by TEXT NOT NULL, words TEXT, salt TEXT,
@@ -113,6 +114,16 @@ export class Cases {
       .map((row) => caseRow.parse(row));
     const next = cases.length > limit ? cases[limit - 1]?.number : undefined;
     return { cases: cases.slice(0, limit), ...(next !== undefined && { next }) };
+  }
+
+  /** Cases in which a breach is proposed, which waits for a second person; of one organisation if one is given. */
+  proposed(organisation: string | undefined): AccessCase[] {
+    return this.#db
+      .prepare(
+        "SELECT * FROM accessCase WHERE state = 'breach-proposed' AND organisation = coalesce(?, organisation)",
+      )
+      .all(organisation ?? null)
+      .map((row) => caseRow.parse(row));
   }
 
   find(id: string): AccessCase | undefined {

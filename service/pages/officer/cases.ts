@@ -1,17 +1,10 @@
 import { z } from 'zod';
-import {
-  CASE_STEPS,
-  caseWordsSchema,
-  FIRST_STEPS,
-  isEnded,
-  judgeStep,
-} from '#schemas/audit/access-case.ts';
+import { CASE_STEPS, caseWordsSchema, FIRST_STEPS, isEnded } from '#schemas/audit/access-case.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
 import { userKeyOf } from '#schemas/people/identity.ts';
-import { OFFICER, OFFICER_CASES, OFFICER_ERASE } from '#schemas/wording/officer.ts';
+import { OFFICER_CASES, OFFICER_ERASE } from '#schemas/wording/officer.ts';
 import type { AccessCase, CaseActor, Cases, StepTaken } from '../../audit/cases/cases.ts';
 import { shownCell, textAt } from '../../audit/search/cells.ts';
-import type { ShownEvent } from '../../audit/search/view.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { deskMessage } from '../desk/guarded-desk.ts';
 import { pager, summary, table } from '../desk/parts.ts';
@@ -20,79 +13,48 @@ import { type Html, html } from '../html/html.ts';
 import { type FieldError, heading, link, paragraph } from '../html/parts.ts';
 import { shortTimeText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
-import { CASE_FORM, caseForm, caseLink, isAccess, type OfferedStep } from './case-form.ts';
+import {
+  type AtPrivacy,
+  accessesOf,
+  CASE_FORM,
+  CASES_PATH,
+  caseForm,
+  caseLink,
+  isAccess,
+  type OfferedStep,
+  organisationName,
+  organisationOf,
+  stepsFor,
+} from './case-form.ts';
 import { typedHidden } from './criteria.ts';
 import { ERASE_PATH } from './erase.ts';
 import { entryOf, lookAtEvent, userOf } from './event.ts';
 import { eventSummary } from './event-summary.ts';
 import {
-  type AtOfficer,
   guardedOfficer,
   isPrivacy,
   LOOK_FORM,
   look,
   type OfficerDependencies,
   officerAct,
-  onRecordAs,
-  type PrivacyViewer,
 } from './officer.ts';
 import { userOfEvent } from './reports.ts';
 
 type CasePagesDependencies = OfficerDependencies & { cases: Cases };
 
 const WORDS = OFFICER_CASES;
-const PATH = '/officer/cases';
+const PATH = CASES_PATH;
 const CASES_A_PAGE = 50;
 
 const timeCell = (at: string): string => shortTimeText(Date.parse(at));
 
 const pathOf = (id: string): string => `${PATH}/${id}`;
 
-type AtPrivacy = AtOfficer<PrivacyViewer>;
-
-const organisationOf = ({ viewer }: AtPrivacy): string | undefined =>
-  viewer.kind === 'organisation' ? viewer.organisation : undefined;
-
 /** A case that somebody may see. For them, another organisation's case does not exist. */
 function caseOf({ cases }: CasePagesDependencies, at: AtPrivacy, id: string | undefined) {
   const found = id === undefined ? undefined : cases.find(id);
   const own = organisationOf(at);
   return own === undefined || found?.organisation === own ? found : undefined;
-}
-
-/**
- * By entry, the accesses that cases are about. They are recorded before they are shown; there are none while the audit
- * cannot be read.
- */
-async function accessesOf(
-  dependencies: CasePagesDependencies,
-  at: AtPrivacy,
-  cases: readonly AccessCase[],
-): Promise<ReadonlyMap<number, ShownEvent>> {
-  if (cases.length === 0) return new Map();
-  const entries = cases.map(({ entry }) => entry);
-  const found = await dependencies.searcher.ask('events', { entries, viewer: at.viewer });
-  if (found.kind !== 'found') return new Map();
-  const { events } = found;
-  await onRecordAs(dependencies, at, {
-    reason: WORDS.title,
-    report: 'cases',
-    criteria: {},
-    eventsShown: events.size,
-  });
-  return events;
-}
-
-/** The organisation of a case, named as its access names it. */
-function organisationName(
-  at: AtPrivacy,
-  { organisation }: AccessCase,
-  access: ShownEvent | undefined,
-): string {
-  const name = access === undefined ? '' : textAt(access, 'caller', 'organisation', 'name');
-  return name === ''
-    ? at.councilName(organisation)
-    : OFFICER.council(shownCell(name), organisation);
 }
 
 /** The state of a case; if a breach is proposed, also who proposed it and whether it waits for the reader. */
@@ -113,7 +75,7 @@ export const officerCases: Mountable<CasePagesDependencies> = {
       const before = z.coerce.number().int().min(1).safeParse(c.req.query('before')).data;
       const { cases, next } = dependencies.cases.list(organisationOf(at), CASES_A_PAGE, before);
       const { state, user, organisation, opened, changed } = WORDS.columns;
-      const accesses = await accessesOf(dependencies, at, cases);
+      const accesses = await accessesOf(dependencies, at, cases, WORDS.title);
       return at.page({
         title: WORDS.title,
         content: html`${heading(WORDS.title)}
@@ -140,13 +102,6 @@ ${pager(next === undefined ? {} : { older: `${PATH}?before=${next}` })}`,
       });
     }),
 };
-
-/** The steps that somebody may take now. */
-const stepsFor = (at: AtPrivacy, { state, about, proposedBy }: AccessCase): OfferedStep[] =>
-  CASE_STEPS.filter((step) => step !== 'erase').filter((step) => {
-    const of = { state, about, proposedBy: proposedBy ?? undefined };
-    return judgeStep(of, step, at.caller.userKey).kind === 'allowed';
-  });
 
 /** Why somebody looks further from a case: its whole id may have ten digits, as an NHS number does. */
 export const reasonOfCase = (id: string): string => `case ${id.slice(0, 8)}`;

@@ -14,7 +14,7 @@ import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, type FieldError, heading, link, paragraph } from '../html/parts.ts';
 import { shownText } from '../html/time.ts';
-import { caseLink } from './case-form.ts';
+import { type AtPrivacy, accessesOf, CASES_PATH, caseLink, organisationName } from './case-form.ts';
 import { typedHidden } from './criteria.ts';
 import {
   type AtOfficer,
@@ -28,7 +28,6 @@ type EraseDependencies = OfficerDependencies & { cases: Cases; holds: Pick<Holds
 
 const WORDS = OFFICER_ERASE;
 export const ERASE_PATH = '/officer/erase';
-const CASES = '/officer/cases';
 const HOLDS = '/officer/holds';
 const FORM = 'erase-cases';
 /** The newest ones; the others are on the page of holds. */
@@ -104,7 +103,7 @@ ${paragraph(WORDS.lead)}
 ${textField({ name: 'before', label: WORDS.before, hint: WORDS.beforeHint, value: before, errors, width: 20 })}
 ${button(WORDS.find)}
 </form>
-<p>${WORDS.oneCase} ${link(CASES, OFFICER_CASES.title)}</p>
+<p>${WORDS.oneCase} ${link(CASES_PATH, OFFICER_CASES.title)}</p>
 <p>${WORDS.byCommand} <code>cp-flags audit erase-cases</code></p>`,
   });
 }
@@ -120,13 +119,14 @@ export const holdsNote = (all: readonly RetentionHold[]): Html | false => {
 
 async function previewPage(
   dependencies: EraseDependencies,
-  at: AtOfficer,
+  at: AtPrivacy,
   asked: Asked,
   { cases, count, own }: Found,
   { count: typed, reason, errors = [] }: Typed = {},
 ): Promise<Response> {
   const now = cases.length;
   const holds = await dependencies.holds.list();
+  const accesses = await accessesOf(dependencies, at, cases, WORDS.title);
   const { opened, state, organisation, changed } = OFFICER_CASES.columns;
   return at.page({
     title: WORDS.title,
@@ -146,7 +146,7 @@ ${table(
   cases.map((each) => [
     caseLink(each),
     OFFICER_CASES.states[each.state],
-    each.organisation,
+    html`<bdi>${organisationName(at, each, accesses.get(each.entry))}</bdi>`,
     shownText(each.changedAt),
   ]),
 )}

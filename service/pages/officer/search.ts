@@ -1,4 +1,5 @@
 import { OFFICER } from '#schemas/wording/officer.ts';
+import type { Cases } from '../../audit/cases/cases.ts';
 import { SEARCH_COLUMNS, searchRow } from '../../audit/search/cells.ts';
 import { cursorFrom, readCursor, writeCursor } from '../../audit/search/search.ts';
 import { recordedCriteria } from '../../audit/search/viewer.ts';
@@ -6,6 +7,7 @@ import type { Mountable } from '../../routes/route.ts';
 import { download } from '../desk/download.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, type FieldError, heading, link, paragraph } from '../html/parts.ts';
+import { casesWaiting } from './case-form.ts';
 import {
   CRITERIA_FOR,
   criteriaFields,
@@ -19,6 +21,7 @@ import {
   guardedOfficer,
   isAny,
   isEdit,
+  isPrivacy,
   LOOK_FORM,
   look,
   type OfficerDependencies,
@@ -34,11 +37,17 @@ export const CSV = 'text/csv; charset=utf-8';
 export const fileButton = (): Html =>
   html`<button class="nhsuk-button nhsuk-button--secondary" type="submit" name="as" value="csv">${OFFICER.file}</button>`;
 
-function searchForm(at: AtOfficer, typed: Typed, errors: readonly FieldError[]): Response {
+function searchForm(
+  at: AtOfficer,
+  typed: Typed,
+  errors: readonly FieldError[],
+  waiting: Html | false = false,
+): Response {
   return at.page({
     title: OFFICER.search,
     errors,
     content: html`${heading(OFFICER.search)}
+${waiting}
 <p class="nhsuk-lede-text">${OFFICER.searchLead}</p>
 ${paragraph(`${seesText(at)} ${OFFICER.onRecord}`)}
 <form method="post" action="/officer/search" novalidate autocomplete="off">
@@ -50,9 +59,14 @@ ${button(OFFICER.submit)} ${fileButton()}
 }
 
 /** `GET /officer`: the form of a search. */
-export const officerHome: Mountable<OfficerDependencies> = {
+export const officerHome: Mountable<OfficerDependencies & { cases: Cases }> = {
   operation: { method: 'GET', path: '/officer', letsIn: 'audit' },
-  handler: (dependencies) => guardedOfficer(dependencies, isAny, (_, at) => searchForm(at, {}, [])),
+  handler: (dependencies) =>
+    guardedOfficer(dependencies, isAny, (_, at) => {
+      const { viewer } = at;
+      const waiting = isPrivacy(viewer) && casesWaiting({ ...at, viewer }, dependencies.cases);
+      return searchForm(at, {}, [], waiting);
+    }),
 };
 
 /** `POST /officer/search`: a page of what is found, or all of it as a file. */

@@ -183,6 +183,16 @@ test('the list of cases says who looked, who proposed a breach, and who must act
   expect(await listed(officer)).not.toContain(OFFICER_CASES.waitsForYou);
   expect(await listed(second)).toContain(OFFICER_CASES.waitsForYou);
   expect(await listed(self)).not.toContain(OFFICER_CASES.waitsForYou);
+  for (const [visitor, isTold] of [
+    [second, true],
+    [guardian, true],
+    [officer, false],
+    [self, false],
+    [stranger, false],
+  ] as const) {
+    const { text } = await visitor.get('/officer');
+    expect(text.includes(`href="${breach}">${OFFICER_CASES.waiting(1)}`)).toBe(isTold);
+  }
   expect(wordsOf(await officer.get(breach))).toContain(MAY_CONFIRM);
   expect(wordsOf(await second.get(breach))).not.toContain(MAY_CONFIRM);
   // Each question is asked only once.

@@ -246,6 +246,7 @@ describe('erasing the words of cases', () => {
       expect(words).toContain(said);
     }
     expect(words.split(OFFICER_CASES.openThis)).toHaveLength(3);
+    expect(words).toContain('Organisation ZZH01 (ZZH01)');
     expect(words).not.toContain(OFFICER_ERASE.open);
     expect(page.text).not.toContain(SECRET);
     // An open case is erased only by itself, and says that it has not ended.
