@@ -72,6 +72,8 @@ export const COPY = {
   stateKept: 'What a worker needs to take over is in the second copy.',
   stateNotKept: (why: string) =>
     `What a worker needs to take over is not in the second copy. ${why} Files are not loaded until it is.`,
+  stateNotCopied:
+    'What a worker needs to take over is not copied while the audit log has one copy, by order of a named person: until that is ended, no other machine can take over.',
   stateLeft: (place: string, names: readonly string[]) =>
     `An earlier worker kept ${names.join(', ')} in ${place}. This worker has no place for it, so it stays there for a worker that has one. What begins with mesh belongs to the mailbox that it names, or to the only mailbox if it names none. MESH_MAILBOX here is not that mailbox. If that mailbox is still in use, answers may wait there: start a worker with that MESH_MAILBOX. Anything else is from a later version: update this worker.`,
   standingBy: 'Another worker is running. This one stands by and follows the second copy.',

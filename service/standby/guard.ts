@@ -63,7 +63,8 @@ export const isOfLast = ({ epoch, before }: LastLease, worked: number): boolean 
  * is one: every change to the anchor requests it. Only the worker's data folder is copied.
  *
  * @param place the copy, if this thread has opened it: calls to a folder are serialised only within one place
- * @returns a function that copies the state now; `all` includes large files. `undefined` if there is no copy
+ * @returns a function that copies the state now; `all` includes large files. It resolves with false if a named person
+ * has ordered one copy, so that nothing is copied. `undefined` if there is no copy
  * @throws {CopyAway} or {@link NotCopied} from that function, and from then on from {@link Anchor.safeguard}
  */
 export function guardAnchor(
@@ -71,7 +72,7 @@ export function guardAnchor(
   connection: Connection,
   anchor: Anchor,
   place?: Place,
-): ((all?: boolean) => Promise<void>) | undefined {
+): ((all?: boolean) => Promise<boolean>) | undefined {
   const settings = placeSettings(configuration);
   if (settings === undefined) return undefined;
   const copy = createStateCopy({
@@ -123,15 +124,16 @@ export function guardAnchor(
     }
   }
 
-  async function save(all = false): Promise<void> {
+  async function save(all = false): Promise<boolean> {
     // Before there is a dataset, nothing there counts.
-    if (anchor.dataset() === undefined) return;
-    if ((await readCopyOrder(connection)).kind === 'single') return;
+    if (anchor.dataset() === undefined) return true;
+    if ((await readCopyOrder(connection)).kind === 'single') return false;
     const epoch = await ownEpoch();
     await copy.save(epoch, all);
     // Another one that has taken over meanwhile does not know of this.
     await ownEpoch();
+    return true;
   }
-  anchor.guardWith(() => save());
+  anchor.guardWith(async () => void (await save()));
   return save;
 }

@@ -240,12 +240,13 @@ async function waitForTurn(
     });
     let problem: string | undefined;
     let isCopyAway = false;
+    let isCopied = true;
     function guard(anchor: Anchor): void {
       const save = guardAnchor(configuration, connection, anchor, place);
       let saving: Promise<void> | undefined;
       async function attemptSave(all: boolean): Promise<void> {
         try {
-          await save?.(all);
+          isCopied = (await save?.(all)) ?? isCopied;
           problem = undefined;
         } catch (error) {
           const why = error instanceof CopyAway ? error.message : errorCode(error);
@@ -268,7 +269,12 @@ async function waitForTurn(
     const check = (): OwnCheck => ({
       name: 'worker-state',
       ok: problem === undefined,
-      detail: problem === undefined ? COPY.stateKept : COPY.stateNotKept(problem),
+      detail:
+        problem !== undefined
+          ? COPY.stateNotKept(problem)
+          : isCopied
+            ? COPY.stateKept
+            : COPY.stateNotCopied,
       isCopyAway: problem !== undefined && isCopyAway,
     });
     return { copy, lease, replaced, guard, check };

@@ -303,6 +303,16 @@ test('no row of a file is applied before its journal is in the copy, unless a na
   expect((await load(1)).code).toBe('CPF02');
 });
 
+test('while one copy is ordered, saving the state says that it is not in the second copy', async () => {
+  const redis = await t.connect('worker');
+  await keepLease(here(), { epoch: 1 });
+  await t.admin.set(keys.workerAtWork, '1');
+  const save = guardAnchor(here(), redis, t.anchor);
+  expect(await save?.()).toBe(true);
+  await orderOneCopy(t.admin, { by: 'A. Example', reason: 'the bucket is away' });
+  expect(await save?.()).toBe(false);
+});
+
 test('the data folder of a replaced worker can change nothing more', async () => {
   const redis = await t.connect('worker');
   await keepLease(here(), { epoch: 1 });
