@@ -39,6 +39,24 @@ const tabs =
     ? undefined
     : new BroadcastChannel('cp-flags-session');
 
+/** Which session a page of ours in this browser was last of, as a digest; none once nobody is signed in. */
+const SESSION = 'cp-flags-session';
+const lastSession = () => {
+  try {
+    return localStorage.getItem(SESSION);
+  } catch {
+    return null;
+  }
+};
+const noteSession = (of) => {
+  try {
+    if (of === '') localStorage.removeItem(SESSION);
+    else localStorage.setItem(SESSION, of);
+  } catch {
+    // Storage is turned off: such a page is then hidden.
+  }
+};
+
 if (hideAfterSeconds !== undefined) {
   let ends;
   let timer;
@@ -72,11 +90,12 @@ if (hideAfterSeconds !== undefined) {
   };
   for (const type of ['pageshow', 'visibilitychange', 'focus']) addEventListener(type, hideIfLate);
   setInterval(hideIfLate, 1000);
-  // Some browsers keep a page for going back although it must not be stored, as WebKit does without TLS.
-  if (hideTo !== undefined) {
-    addEventListener('pagehide', ({ persisted }) => persisted && clear());
-    addEventListener('pageshow', ({ persisted }) => persisted && hide());
-  }
+  // Some browsers keep a page for going back although it must not be stored, as WebKit does without TLS. It hears nothing
+  // meanwhile. A form is not lost if its session goes on.
+  if (hideTo !== undefined) addEventListener('pagehide', ({ persisted }) => persisted && clear());
+  addEventListener('pageshow', ({ persisted }) => {
+    if (persisted && (hideTo !== undefined || lastSession() !== session)) hide();
+  });
   // Nothing is shown once somebody else signs in, in whichever tab. A form is not lost while its session goes on in another.
   tabs?.addEventListener('message', ({ data }) => {
     if (data.session !== session) return hide();
@@ -87,6 +106,7 @@ if (hideAfterSeconds !== undefined) {
     hidesAfter(seconds);
   });
 }
+if (session !== undefined) noteSession(session);
 tabs?.postMessage({ session, ends: Date.now() + sessionSeconds * 1000 });
 
 // A file that is dropped beside its box would be opened in place of the page.

@@ -124,6 +124,26 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await close();
   });
 
+  test('a form that a browser keeps for going back is hidden once its reader has signed out', async () => {
+    const { page, close } = await openPage(browser);
+    // Such a page hears nothing from other pages.
+    await page.addInitScript('delete globalThis.BroadcastChannel');
+    await signInAs(page, service.baseUrl);
+    const again = (): Promise<unknown> =>
+      page.evaluate(
+        `window.dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))`,
+      );
+    await again();
+    expect(await page.locator('main').innerText()).toContain('Amina Demo');
+    const other = await page.context().newPage();
+    await other.goto(`${service.baseUrl}/look-up`);
+    await other.getByRole('button', { name: FRAME.signOut }).click();
+    await other.getByRole('heading', { name: SIGN_IN.signedOut }).waitFor();
+    await again();
+    expect(await page.locator('main').innerText()).not.toContain('Amina Demo');
+    await close();
+  });
+
   test('a form with errors leaves the screen just as an answer does', async () => {
     const { page, close } = await openPage(browser, { javaScriptEnabled: false });
     await signInAs(page, service.baseUrl);
