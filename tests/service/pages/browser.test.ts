@@ -3,7 +3,15 @@ import type { AddressInfo } from 'node:net';
 import type { Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
-import { FRAME, HIDDEN, NOT_CHECKED, RESULT, SIGN_IN } from '#schemas/wording/pages.ts';
+import {
+  COUNCILS,
+  DANGER,
+  FRAME,
+  HIDDEN,
+  NOT_CHECKED,
+  RESULT,
+  SIGN_IN,
+} from '#schemas/wording/pages.ts';
 import {
   demoInBrowser,
   expectAccessible,
@@ -364,6 +372,19 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
         '[...new Set([...document.querySelectorAll("main a")].map((each) => getComputedStyle(each, "::after").content))]',
       ),
     ).toEqual(['none']);
+    await close();
+  });
+
+  test('a printed page says of which year it is, and in a demo that all of it is made up', async () => {
+    const { page, close } = await openPage(demo.browser);
+    await page.goto(`${demo.baseUrl}/councils`);
+    await page.emulateMedia({ media: 'print' });
+    const printed = await page.locator('body').innerText();
+    expect(printed).toMatch(
+      new RegExp(COUNCILS.asOf(String.raw`\d\d:\d\d on \d+ [A-Z][a-z]+ \d{4}`)),
+    );
+    expect(printed).toContain(FRAME.demo);
+    expect(printed).not.toContain(DANGER);
     await close();
   });
 
