@@ -1,14 +1,14 @@
 -- attendance: records what came of a look, for the user who made it.
 --
--- Guarantee: it is recorded only if the list of accesses names an unscheduled look of this user at a flagged
--- child within the time given. With it stands which plans the child has, by which their authorities are told.
+-- Guarantee: it is recorded only if the list of accesses has an unscheduled look of this user at a flagged child within
+-- the time given. The event also has the child's plans, by which their authorities are notified.
 --
 -- KEYS  children, accesses, audit (one partition)
 -- ARGV  dataset, least generation, NHS number, user key, audit id of the look, how long a look counts (ms), event
 --       (opaque)
--- reply { 'recorded', clock (ms), the codes of the authorities told, joined by US }
+-- reply { 'recorded', clock (ms), the codes of the authorities to notify, joined by US }
 --       { 'no-look' }                 no such look is listed
---       { 'could-not-record', cause } the partition is not whole, or what is held of the child cannot be read
+--       { 'could-not-record', cause } the partition is not whole, or what is held for the child cannot be read
 
 local function attendance(keys, args)
   local clock = now_ms()

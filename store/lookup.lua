@@ -2,7 +2,7 @@
 --
 -- Guarantee: an element is answered only if its partition is whole, every row of the child is readable and
 -- its audit event was written by this call. Elements are independent: each is read and checked under
--- pcall, and written only if sound, so a bad one neither spoils others nor leaves half an effect.
+-- pcall, and written only if it is sound. So a bad one neither affects others nor is written in part.
 --
 -- KEYS  per element: children, access lists, audit, numbers not in use (one partition)
 -- ARGV  dataset, caller's clock (ms), clock tolerance (ms), how long repeats are one entry (ms), accesses
@@ -15,33 +15,33 @@
 --           rows: { packed row, status, date of birth result }
 --           accesses: { at (ms), own (0|1), since (ms), count, entry, name, role, role code or '',
 --               organisation's code, its name }
---               of another user's all names and codes are '', if a council keeps back where the child was
---               or 'unreadable', if somebody else has written to the list: it is left as it is
---               or 'withheld', if the record of the child has become sensitive
+--               if a council keeps back where the child was, all names and codes of other users are ''
+--             or 'unreadable', if somebody else has written to the list, which is left as it is
+--             or 'withheld', if the record of the child has become sensitive
 --       { 'not-flagged', audit id, number, generation, event number }
 --       { 'could-not-check', audit id, number, cause, by }
---           of the causes, 'not-in-use': nothing is held, and the number was replaced or withdrawn;
---           'events-missing': the stream that the caller has seen events of is gone; 'barred': councils want
---           nothing of the child shown to this user, and by is their codes, joined by commas; after it those of the
---           councils that keep back where the child was, or nothing
+--           some causes: 'not-in-use': nothing is held, and the number was replaced or withdrawn;
+--           'events-missing': the stream has gone, and the caller has seen events of it; 'barred': councils bar this
+--           user from the child. Then `by` has their codes, joined by commas, followed by the codes of councils that
+--           keep back where the child was, if any
 
 local PER_ELEMENT = 11
 local BEFORE_ELEMENTS = 5
 local ELEMENTS_AT_MOST = 64
--- What an event has room for in the sealed log, in 64 KiB. Nobody has as many.
+-- As many plans as an event of 64 KiB in the sealed log has room for. No child has as many.
 local PLANS_AT_MOST = 120
 local EVENT_BYTES_AT_MOST = 16384
--- Beyond what a list of accesses can come to, with the longest names there are.
+-- Longer than any real list of accesses, even with the longest names.
 local LIST_BYTES_AT_MOST = 131072
 local LISTED_AT_MOST = 100
--- Beyond what one user can ask in a day, and a whole number in a reply.
+-- More than one user can ask in a day, and still a whole number in a reply.
 local COUNT_AT_MOST = 1000000000
--- Of the earlier looks in an entry, those whose ids are kept: 36 characters and a comma for each.
+-- How many earlier looks of an entry keep their ids: 36 characters and a comma for each.
 local EARLIER_BYTES_AT_MOST = 4 * 37
 
--- Phase one: reads and checks, no effect. Returns generation, the visible rows and the councils that keep back where
--- the child was looked up, if there are any; or nil and a cause, and of 'barred' the councils that bar
--- the user before these.
+-- Phase one reads and checks, and changes nothing. Returns the generation, the visible rows and any councils that keep
+-- back where the child was looked up; or nil and a cause. With 'barred', the councils that bar the user come before
+-- these.
 local function read_visible(children_key, dataset, least_generation, number, day_of_birth, now, event)
   local generation, _, value = read_child(children_key, dataset, least_generation, number)
   if not generation then return nil, 'incomplete' end
@@ -65,7 +65,7 @@ local function read_visible(children_key, dataset, least_generation, number, day
         status = string.find('@DUE_LETTERS@', plan, 1, true) and 'due-date-passed' or 'ended'
       end
       local birth_result = 'not-checked'
-      -- One in doubt bears a 0 before its day.
+      -- A date of birth in doubt has a 0 before its day.
       if day_of_birth and not string.find(birth, '^%-?0%d') then
         birth_result = tonumber(birth) == day_of_birth and 'match' or 'mismatch'
       end
@@ -80,14 +80,14 @@ local function read_visible(children_key, dataset, least_generation, number, day
   return generation, visible, whereabouts
 end
 
--- What tokens may hold, as bytes: 120 characters of three, codes of one.
+-- What tokens may hold, in bytes: names of 120 characters of three bytes, codes of one.
 local NAME_BYTES_AT_MOST = 360
 local CODE_BYTES_AT_MOST = 40
 local USER_BYTES_AT_MOST = 200
--- Line and paragraph separators, other controls, and what turns the text beside it round.
+-- Line and paragraph separators, other controls, and characters that change the direction of text beside them.
 local NEVER_IN_NAMES = { '%c', '\194[\128-\159]', '\226\128[\168-\174]', '\226\129[\166-\169]' }
 
--- The rule for names in tokens, as far as it can be told by bytes: some letter or digit, none of the above.
+-- The rule for names in tokens, as far as bytes show it: at least one letter or digit, and none of the above.
 local function check_name(name)
   assert(type(name) == 'string' and #name <= NAME_BYTES_AT_MOST and string.find(name, '[%w\195-\244]'))
   if not string.find(name, '[%c\194\226]') then return end
@@ -98,7 +98,7 @@ end
 local function check_access(access, latest)
   local at, audit_id, user_key, entry, count, since = unpack(access, 1, 6)
   assert(type(at) == 'number' and at % 1 == 0 and 0 <= at and at <= latest)
-  -- The versions before wrote neither, and list a user's first look alone.
+  -- Earlier versions wrote neither, and list only a user's first look.
   if count == nil then count, since = 1, at end
   assert(type(count) == 'number' and count % 1 == 0 and 1 <= count and count <= COUNT_AT_MOST)
   assert(type(since) == 'number' and since % 1 == 0 and 0 <= since and since <= at)
@@ -119,7 +119,8 @@ local function check_access(access, latest)
   return { since, count, entry, who.name, who.role, role_code, organisation.code, organisation.name }
 end
 
--- A list of accesses, latest first, and who each was. An error if it is not as list_access writes it.
+-- Reads a list of accesses: the accesses, latest first, and who made each. Fails if it is not
+-- in the form that list_access writes.
 local function read_list(packed, latest)
   assert(#packed <= LIST_BYTES_AT_MOST)
   local list, who, count = cmsgpack.unpack(packed), {}, 0
@@ -129,11 +130,11 @@ local function read_list(packed, latest)
   return list, who
 end
 
--- The accesses listed once this one is in: latest first. A user's looks are one entry until collapse_ms after
--- the first of them: it takes the time, the event and the role of the latest, and counts them. What is added to
--- an entry stands at its end, where the version before reads past it and keeps it. The ids of the few looks before
--- the latest are there, by which the user may say what came of them.
--- Returns the list and who each was.
+-- Adds an access to the list, latest first. A user's looks are one entry until collapse_ms after the first of them.
+-- The entry has the time, the event and the role of the latest look, and their count. New members are added at the end
+-- of an entry, where the version before ignores and keeps them. They have the ids of the few looks before the latest,
+-- so that the user can still record what came of those.
+-- Returns the list and who made each access.
 local function list_access(lists_key, number, now, tolerance, audit_id, user_key, entry, collapse_ms, most)
   local packed = redis.call('HGET', lists_key, number)
   local list, who = {}, {}
@@ -156,20 +157,20 @@ local function list_access(lists_key, number, now, tolerance, audit_id, user_key
   return list, who
 end
 
--- Appends the event of a lookup; nil, and nothing is written, if its stream is gone. A stream that was
--- trimmed is there all the same. One that went back shows by the number, which the caller compares: the caller's
--- user may not read a stream, so neither can this.
+-- Appends the event of a lookup. If its stream has gone, returns nil and writes nothing. A stream that was trimmed
+-- still exists. If a stream went back, the number shows it to the caller: the caller's Redis user may not read
+-- streams, so this function cannot compare either.
 local function append_event_of_lookup(audit_key, seen, ...)
   if seen == 0 then return append(audit_key, ...) end
   local id = redis.call('XADD', audit_key, 'NOMKSTREAM', '0-*', ...)
   return id and event_number(id) or nil
 end
 
--- How Redis 7.0, later ones and Valkey begin to say that the user lacks a right.
+-- How refusals for lack of a right begin, in Redis 7.0, later versions and Valkey.
 local NO_RIGHT = { 'ERR The user executing the script', 'ERR ACL failure', 'NOPERM' }
 
--- Whether a number was replaced or withdrawn, or is marked as sensitive. In an upgrade the user may still be that of a
--- version before, which may not ask: its answers are then that version's, and readiness warns of it.
+-- Whether a number was replaced or withdrawn, or is marked as sensitive. During an upgrade, the Redis user may still
+-- be that of an earlier version, which may not ask. The answer is then that version's, and readiness warns.
 local function is_member(not_in_use_key, member)
   local found = redis.pcall('SISMEMBER', not_in_use_key, member)
   if type(found) ~= 'table' then return found == 1 end
@@ -180,8 +181,8 @@ local function is_member(not_in_use_key, member)
 end
 
 local function look(keys, args, element, clock)
-  -- Anybody who has the password of a lookup process can call this with anything, and a loop that never ends stops
-  -- Redis for good.
+  -- Anybody who has the password of a lookup process can call this with any arguments, and a loop that never ends
+  -- would stop Redis for good.
   local most = tonumber(args[5])
   assert(most and 1 <= most and most <= LISTED_AT_MOST)
   local children_key, lists_key, audit_key, not_in_use_key =
@@ -236,14 +237,14 @@ local function look(keys, args, element, clock)
     list = readable and cmsgpack.pack(listed)
   end
 
-  -- Phase two: effects, the audit first. Nothing is disclosed unless both were written.
+  -- Phase two writes, the audit event first. Nothing is disclosed unless event and list were both written.
   local fields = { 'event', event, 'at', clock, 'outcome', 'flagged',
     'shown', table.concat(shown, RS), 'accesses', table.concat(access_ids, ',') }
   if councils then
     fields[#fields + 1] = 'whereabouts'
     fields[#fields + 1] = councils
   end
-  -- By which an authority is told about an access. It is not told about a silent read.
+  -- An authority is notified of an access by these. It is not notified of a silent read.
   if not silent then
     fields[#fields + 1] = 'sources'
     fields[#fields + 1] = table.concat(sources, RS)
@@ -276,7 +277,7 @@ end
 
 redis.register_function('cpf_lookup_' .. VERSION, lookup)
 
--- unreadable_lists: looks through a partition's lists of accesses for such as cannot be read.
+-- unreadable_lists: finds the lists of accesses of a partition that cannot be read.
 -- KEYS  access lists    ARGV  cursor, about how many to look at, clock tolerance (ms)
 -- reply next cursor ('0' at the end), how many were looked at, then the fields found
 

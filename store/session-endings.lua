@@ -1,13 +1,13 @@
--- read_endings: what ended between two moments; of more than is asked for, only the first few.
--- What is longer than any ending ends nothing: it is removed instead of being sent to the reader.
--- KEYS  the set of endings    ARGV  from, to (as of ZRANGEBYSCORE), how many at most, how many if there are more
+-- read_endings: which sessions ended between two moments. If there are more than asked for, only the first few.
+-- An entry that is longer than a real one ends no session: it is removed instead of being sent to the reader.
+-- KEYS  the set of endings    ARGV  from, to (as in ZRANGEBYSCORE), how many at most, how many if there are more
 -- reply 1 if there are more, otherwise 0; and member, score of each
 
 -- Two SHA-256 digests in base64url, and the dot between them.
 local LONGEST_ENDING = 87
 local ENDINGS_AT_ONCE = 1000
--- More than this is asked for by nobody but an attacker. Each step passes over all before it, so that ten times as many
--- take a hundred times as long, and Redis does nothing else meanwhile.
+-- Only an attacker asks for more than this. Each step passes over all entries before it, so ten times as many take a
+-- hundred times as long, and Redis does nothing else meanwhile.
 local ENDINGS_AT_MOST = 50000
 
 local function read_endings(keys, args)

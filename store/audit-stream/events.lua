@@ -1,4 +1,4 @@
--- append_event: one event that is not a lookup's.
+-- append_event: appends an event other than that of a lookup.
 -- KEYS  audit stream    ARGV  event (opaque)    reply  its number in the stream
 
 local function append_event(keys, args)
@@ -7,11 +7,11 @@ end
 
 redis.register_function('cpf_append_event_' .. VERSION, append_event)
 
--- The largest number that TypeScript can tell from the next one.
+-- The largest number that TypeScript can distinguish from the next.
 local LARGEST = 9007199254740991
 
--- The number of the last event that a stream was given, how many it holds, and how many were ever added: as
--- many as the number says, unless somebody has pushed the numbers on.
+-- The number of the last event that was added to a stream, how many it holds, and how many were ever added: as many as
+-- that number says, unless somebody has set the numbers ahead.
 local function stream_state(stream_key)
   if redis.call('EXISTS', stream_key) == 0 then return 0, 0, 0 end
   local information, by_name = redis.call('XINFO', 'STREAM', stream_key), {}
@@ -21,8 +21,8 @@ local function stream_state(stream_key)
   return last, by_name['length'], by_name['entries-added']
 end
 
--- audit_numbers: of each stream, the number of the last event it was ever given, how many it holds, and how
--- many were ever added to it.
+-- audit_numbers: for each stream, the number of the last event ever added to it, how many it holds, and how many were
+-- ever added.
 -- KEYS  audit stream ...    reply  last, held, added, last, held, added ...; 0, 0, 0 if there is no stream
 
 local function audit_numbers(keys)
@@ -39,10 +39,10 @@ redis.register_function {
   flags = { 'no-writes' },
 }
 
--- trim_audit: takes away the events that are sealed, and never more: up to and with the numbers given. Where a
--- token is given, only while it is the lease's.
+-- trim_audit: removes the events that are sealed, up to and including the numbers given, and no others. If a token is
+-- given, only while it is that of the lease.
 -- KEYS  audit stream ..., lease    ARGV  number ... (by stream), token or ''
--- reply how many went, or -1 if somebody else has the lease, or nobody
+-- reply how many were removed, or -1 if somebody else, or nobody, has the lease
 
 local function trim_audit(keys, args)
   local token = args[#args]
@@ -56,15 +56,15 @@ end
 
 redis.register_function('cpf_trim_audit_' .. VERSION, trim_audit)
 
--- repair_stream: gives the entries of a stream whose numbers were set ahead the numbers that they would have
--- had, by the order in which they were added.
+-- repair_stream: renumbers a stream whose numbers were set ahead. Each entry gets the number that it should have had,
+-- in the order in which entries were added.
 --
--- Guarantee: no entry is lost, and none that was numbered rightly changes its number. The new stream is made
--- beside the old one and takes its place in one command. Of an entry with more fields than any event has, the
--- first hundred are kept.
+-- Guarantee: no entry is lost, and none that was numbered correctly changes its number. The new stream is
+-- made beside the old one and replaces it in one command. If an entry has more fields than any event, the first hundred
+-- are kept.
 --
--- KEYS  audit stream, a key to make the new one under    ARGV  look, to change nothing; or repair
--- reply sound, nothing is wrong; unclear, and nothing was done; or how many entries get another number
+-- KEYS  audit stream, a key for the new stream    ARGV  look (changes nothing) or repair
+-- reply sound (nothing is wrong), unclear (nothing was done), or how many entries get another number
 
 local FIELDS_KEPT = 100
 

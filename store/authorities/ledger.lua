@@ -1,11 +1,11 @@
--- change_authority: enters a file in the ledger and, with it, what the authority now holds.
+-- change_authority: enters a file in the ledger, together with what is now held for the authority.
 --
--- The ledger keeps the newest files only. What leaves it is closed: a file of such a number is not taken any
--- more, since whether it was loaded before cannot be told.
+-- The ledger keeps only the newest files. A number that leaves it is closed: no file with that number is accepted,
+-- because nobody can tell any more whether it was loaded before.
 --
 -- KEYS  lock, authority, files
--- ARGV  token, ledger entries kept, ledger sequence or '', ledger entry or '' to strike it out; then field,
---       value ... of the authority, in which a value '' removes the field
+-- ARGV  token, ledger entries kept, ledger sequence or '', ledger entry or '' to remove it; then field,
+--       value ... of the authority; a value '' removes the field
 -- reply 1, or 0 if the lock was lost and nothing was written
 
 local function change_authority(keys, args)

@@ -1,4 +1,4 @@
--- lock_authority: gives one loader the authority, and a fence above every earlier one.
+-- lock_authority: gives the authority's lock to one loader, with a fence above every earlier one.
 -- KEYS  lock, fence counter    ARGV  token, lease (ms)    reply  the fence, or 0 if another holds it
 
 local function lock_authority(keys, args)
@@ -24,8 +24,8 @@ end
 
 redis.register_function('cpf_renew_lock_' .. VERSION, renew_lock)
 
--- begin_work: the worker that has the lease is the one at work, if the lease never ran out.
--- KEYS  lock, fence counter, number of the worker at work    ARGV  token, fence    reply  1, or 0 where it ran out
+-- begin_work: records that the worker that has the lease is at work, if its lease never ran out.
+-- KEYS  lock, fence counter, number of the worker at work    ARGV  token, fence    reply  1, or 0 if it ran out
 
 local function begin_work(keys, args)
   if redis.call('GET', keys[1]) ~= args[1] or redis.call('GET', keys[2]) ~= args[2] then return 0 end

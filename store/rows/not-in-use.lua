@@ -1,8 +1,8 @@
--- set_not_in_use: which NHS numbers of a partition were replaced or withdrawn, and which are in use again. What is
--- known of any other number stays, and so does which records are sensitive: it may be known from elsewhere.
+-- set_not_in_use: sets which NHS numbers of a partition were replaced or withdrawn, and which are in use again. What is
+-- known about other numbers stays, and so does which records are sensitive, because it may be known from elsewhere.
 -- KEYS  numbers not in use    ARGV  how many are not in use, those, then those in use
 
--- As many as Lua unpacks at once, and some to spare.
+-- Fewer than Lua can unpack at once.
 local NUMBERS_AT_ONCE = 4000
 
 local function set_not_in_use(keys, args)
@@ -17,12 +17,13 @@ end
 
 redis.register_function('cpf_set_not_in_use_' .. VERSION, set_not_in_use)
 
--- mark_number: what is known of one number: in use, 'not-in-use', or 'sensitive'.
--- KEYS  numbers not in use    ARGV  NHS number, what is so, 1 if those concerned are not told yet
--- reply what was known before, or 'untold'
+-- mark_number: sets what is known about one number: in use, 'not-in-use', or 'sensitive'.
+-- KEYS  numbers not in use    ARGV  NHS number, its state ('?' only asks), 1 if those concerned are
+--       not notified yet
+-- reply the state before, or 'untold'
 
 local MARKS = { ['not-in-use'] = '', sensitive = SENSITIVE }
--- Before a number whose last change is still to be told. Lookups do not read it.
+-- Comes before a number if nobody was notified of its last change yet. Lookups do not read it.
 local UNTOLD = 'U'
 
 local function mark_number(keys, args)

@@ -1,6 +1,6 @@
--- A group is what concerns one partition: its stamp is read, checked and written once for all of its rows.
+-- A group is the rows of one partition: its stamp is read, checked and written once for all of them.
 
--- Reads the stamp and some children of a partition; as read_child, for many.
+-- Reads the stamp and some children of a partition, as read_child does for one.
 -- Returns generation, count and the values by NHS number (false if none is held); or nil.
 local function read_children(children_key, dataset, numbers)
   local held = redis.call('HMGET', children_key, STAMP, unpack(numbers))
@@ -47,16 +47,16 @@ redis.register_function {
 -- ARGV  dataset, authority, fence, again ('1': the file's number is processed again, so that a row of the
 --       same sequence and other content is replaced); then per group its rows, each NHS number, packed row
 --       and RS
--- reply a letter for each row, in order, and why Redis would not do some of it, or ''. The letters:
+-- reply a letter for each row, in order, and why Redis refused some of them, or ''. The letters:
 --       a added, c changed, u unchanged, s superseded (a newer file counts), x conflict (same
---       sequence, other content), f fenced, i incomplete, v invalid, r refused by Redis; only the first
---       three can have written
+--       sequence, other content), f fenced, i incomplete, v invalid, r refused by Redis. Something was
+--       written at most for the first three
 
 local function same_but_sequence(one, other)
   return string.match(one, '^(.*)\31%d+$') == string.match(other, '^(.*)\31%d+$')
 end
 
--- What becomes of a child's value: the effect, and the new value if there is one to write.
+-- Applies a row to a child's value. Returns the effect, and the new value if it has to be written.
 local function place_row(value, authority, row, again)
   if not string.find(row, ROW_FORM) or string.sub(row, 1, #authority + 1) ~= authority .. US then return 'v' end
   if not value then return 'a', row end
@@ -133,22 +133,22 @@ end
 
 redis.register_function('cpf_apply_rows_' .. VERSION, apply_rows)
 
--- remove_rows: takes rows of one authority away, each only if it still is what the caller saw.
+-- remove_rows: removes rows of one authority, each only if it is still what the caller saw.
 --
--- Guarantee: as for apply_rows; a row that has changed since, or is another authority's, stays. With a child's last
--- row goes its list of accesses, and the child, unless a council keeps something back about it. Removing again
--- changes nothing.
+-- Guarantee: as for apply_rows. A row that has changed since, or is another authority's, stays. If a child's last row
+-- is removed, so are its list of accesses and the child, unless a council keeps something back about it. Removing
+-- again changes nothing.
 --
 -- KEYS  per row: children, fence, access lists (one partition)
 -- ARGV  dataset, authority, fence; then per row: NHS number, packed row
--- reply per row: removed, absent, changed, fenced, incomplete or invalid; only removed has written
+-- reply per row: removed, absent, changed, fenced, incomplete or invalid; only for removed was anything written
 
--- Writes what is left of a child: rows, how many of them are plans.
+-- Writes what is left of a child: its rows, and how many of them are plans.
 local function write_rows(children_key, lists_key, dataset, generation, count, number, rows, plans)
   if #rows > 0 then
     write_child(children_key, dataset, generation + 1, count, number, table.concat(rows, RS))
   else
-    -- The stamp first: were the second command never to run, the partition would count as not whole.
+    -- The stamp first: if the second command never runs, the partition counts as not whole.
     redis.call('HSET', children_key, STAMP, dataset .. US .. (generation + 1) .. US .. (count - 1))
     redis.call('HDEL', children_key, number)
   end
@@ -196,14 +196,14 @@ end
 
 redis.register_function('cpf_remove_rows_' .. VERSION, remove_rows)
 
--- restrict: what one authority keeps back about a child, instead of what it did before.
+-- restrict: sets what one authority keeps back about a child, and replaces what it kept back before.
 --
--- Guarantee: as for apply_rows; other rows stay as they are, and what was kept back before stands before what is new.
--- A child of whom nothing is left goes. Doing it again changes nothing.
+-- Guarantee: as for apply_rows. Other rows stay as they are, and new restrictions come after those that stay. A child
+-- without rows is removed. Doing it again changes nothing.
 --
 -- KEYS  children, fence, access lists
--- ARGV  dataset, authority, fence, NHS number; then what is kept back, a row each
--- reply changed, unchanged, absent (nothing is held of the child), fenced, incomplete or invalid
+-- ARGV  dataset, authority, fence, NHS number; then a row for each thing that is kept back
+-- reply changed, unchanged, absent (nothing is held for the child), fenced, incomplete or invalid
 
 local function restrict(keys, args)
   local children_key, fence_key = keys[1], keys[2]
@@ -223,7 +223,8 @@ local function restrict(keys, args)
     local by = string.match(held, RESTRICTION)
     if not by then plans = plans + 1 end
     if not by and not string.find(held, ROW_FORM) then return 'incomplete' end
-    -- What stays keeps its place: the first council that keeps back where the child was looked up is told, and no other.
+    -- A restriction that stays keeps its place: of the councils that keep back where the child was looked up, only the
+    -- first is told.
     if by ~= authority or kept[held] then rows[#rows + 1] = held end
     kept[held] = nil
   end
@@ -256,8 +257,8 @@ redis.register_function {
   flags = { 'no-writes' },
 }
 
--- create_partitions: stamps empty partitions of a new dataset; one that holds anything is left alone.
--- KEYS  children ...    ARGV  dataset    reply  how many now bear this dataset's stamp
+-- create_partitions: stamps the empty partitions of a new dataset. A partition that holds anything is left alone.
+-- KEYS  children ...    ARGV  dataset    reply  how many now have this dataset's stamp
 
 local function create_partitions(keys, args)
   local stamped = 0

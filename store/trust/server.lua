@@ -1,5 +1,5 @@
--- mark_server: marks this one server. The mark is on its own disk and is sent to no replica, so that a replica
--- has it only if it copied everything since, and never the next one.
+-- mark_server: marks this one server. The mark is on its own disk and is sent to no replica. So a replica has it only
+-- if it has copied everything since, and never has the next one.
 -- KEYS  mark    ARGV  mark (opaque)    reply  1
 
 local function mark_server(keys, args)
