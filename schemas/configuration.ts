@@ -119,7 +119,7 @@ export const configurationSchema = z
       .string()
       .min(1)
       .optional()
-      .describe('The user as which this process signs in to sentinels.'),
+      .describe('The user name with which this process signs in to sentinels.'),
     REDIS_SENTINEL_PASSWORD_FILE: z
       .string()
       .min(1)
