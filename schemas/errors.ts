@@ -461,7 +461,7 @@ export const ERRORS = {
     retryable: false,
     title: 'There is no notice for this number',
     detail:
-      'Only a file of your own with NHS numbers that are no longer in use has a notice. Its acknowledgement says so with CPR05.',
+      'Only a file of your own with NHS numbers that are no longer in use has a notice. Its acknowledgement lists them with CPR05 (replaced) or CPR01 (withdrawn).',
   },
   'acknowledgement-not-found': {
     status: 404,
