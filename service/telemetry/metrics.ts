@@ -200,7 +200,8 @@ export function createMetrics(scheme: 'http' | 'https') {
       counter(
         {
           name: 'cp_flags.uploads',
-          description: 'Files sent to POST /uploads or on a page, by the code of their acknowledgement.',
+          description:
+            'Files sent to POST /uploads or on a page, by the code of their acknowledgement.',
           unit: '{file}',
         },
         uploads.points((code) => ({ 'cp_flags.code': code })),
