@@ -422,7 +422,7 @@ export const configurationSchema = z
       .transform((path) => resolve(path))
       .optional()
       .describe(
-        'The folder of the sealed audit log, on one file system for all workers. Default: `audit` in DATA_DIR.',
+        'The folder of the sealed audit log. Without AUDIT_COPY it must be on one file system for all workers. Default: `audit` in DATA_DIR.',
       ),
     AUDIT_COPY: z
       .string()

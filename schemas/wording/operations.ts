@@ -39,7 +39,7 @@ export const SEALING = {
   unreachable: 'Redis cannot be reached.',
   inUse: 'Another process seals the log.',
   otherLog:
-    'The events of this Redis are sealed by another log. Set AUDIT_DIR to the folder of that log; it must be on one file system for all workers.',
+    'The events of this Redis are sealed by another log. Set AUDIT_DIR to the folder of that log. Without AUDIT_COPY it must be on one file system for all workers.',
   oldLog: ({ here, sealed }: { here: number; sealed: number }) =>
     `The audit log in AUDIT_DIR has ${counted(here, 'event')}, and a worker has sealed ${figure(sealed)}: it is an old copy or another folder. Leave Redis as it is, and set DATA_DIR, ANCHOR_DIR and AUDIT_DIR to the folders of the worker that ran last. If they are lost for good, a named person can continue with this log on the page “${DECISIONS.titles.gap}”, or with cp-flags audit accept-gap.`,
   elsewhere: (folder: string) =>
