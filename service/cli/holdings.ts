@@ -49,7 +49,8 @@ export function addHoldingsCommand(program: Command, configuration: () => Config
       'after',
       `
 The output has every plan that is held, including ended and deleted ones, with NHS numbers. Give it only to that
-authority. Each reading is audited. An authority reads its own with GET /holdings.
+authority. Each reading is audited. An authority reads its own on its page Plans held, or with GET
+/holdings.
 
 Example:
   cp-flags holdings V145 --csv --out V145-holdings.csv --reason "asked for by V145, ticket 1234"

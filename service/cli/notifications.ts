@@ -90,7 +90,8 @@ export function addNotificationsCommands(
     .addHelpText(
       'after',
       () => `
-An authority reads its own with GET /notifications; with an outbox, they are also written as files.
+An authority reads its own on its page Who looked at our children, or with GET /notifications. With an outbox, they
+are also written as files.
 
 ${settingsHelp(NOTIFICATION_SETTINGS)}`,
     );

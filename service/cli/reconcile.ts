@@ -90,7 +90,7 @@ export function addReconcileCommand(program: Command, configuration: () => Confi
       `
 For each plan it says whether it is the same, differs (and in what), is only here or is only in the file. The
 file needs no number, time of creation or names. The output has NHS numbers, so give it only to the authority. Each
-comparison is audited. An authority does the same with POST /reconcile.
+comparison is audited. An authority does the same on its page Compare, or with POST /reconcile.
 
 Exit code: 0 everything is the same, 3 something differs, 4 the file cannot be read, 1 the comparison failed.
 
