@@ -10,6 +10,7 @@ import type {
 import { expect } from 'vitest';
 import { FHIR_DEFINITIONS } from './fhir-validation.ts';
 import type { TestService } from './service.ts';
+import { untilAnswered } from './until.ts';
 
 export const NHS_NUMBER = 'https://fhir.nhs.uk/Id/nhs-number';
 
@@ -67,13 +68,14 @@ export function fhirOf(service: TestService) {
       : send(`/${type}/_search`, { method, ...request }, form);
   }
 
+  /** What a search finds, repeated if it could not be checked, as its outcome says. */
   async function found<T extends keyof Kinds>(
     type: T,
     nhsNumber: string,
     more: Record<string, string> = {},
     request: FhirRequest = {},
   ) {
-    const response = await search(type, nhsNumber, more, request);
+    const response = await untilAnswered(() => search(type, nhsNumber, more, request));
     expect(response.status).toBe(200);
     const bundle = await sound<Bundle>(response);
     const of = (mode: string) =>
