@@ -100,10 +100,10 @@ test('an answer whose client has gone is followed by a not-delivered event with 
 test('an answer that is read in full has no such event', async () => {
   await until(ready);
   const { auditId } = lookupAnswerSchema.parse(
-    await (await service.lookup({ nhsNumber: CHILD })).json(),
+    await (await service.answered({ nhsNumber: CHILD })).json(),
   );
   // A later event in the same stream is there, so an earlier one would be too.
-  await service.lookup({ nhsNumber: CHILD });
+  expect((await service.answered({ nhsNumber: CHILD })).status).toBe(200);
   const events = (await service.events()).filter((event) => event.auditId === auditId);
   expect(events.map(({ type }) => type)).toEqual(['lookup']);
 });
@@ -125,16 +125,14 @@ test('a store that hangs makes lookups could-not-check within two seconds, and i
     checked: false,
   });
   expect(tookMs).toBeLessThan(2_000);
-  await until(ready, 'the service to be ready again');
-  expect((await service.lookup({ nhsNumber: CHILD })).status).toBe(200);
+  expect((await service.answered({ nhsNumber: CHILD })).status).toBe(200);
 });
 
 test('a store that has died makes lookups could-not-check until it is started and verified again', async () => {
   await until(ready);
   process.kill(await redisPid(), 'SIGKILL');
   await until(async () => (await service.lookup({ nhsNumber: CHILD })).status === 503);
-  await until(ready, 'the service to be ready again');
-  const answer = await (await service.lookup({ nhsNumber: CHILD })).json();
+  const answer = await (await service.answered({ nhsNumber: CHILD })).json();
   expect(answer).toMatchObject({ outcome: 'flagged' });
 });
 
@@ -144,14 +142,13 @@ test('a plan from an unnamed authority is not shown, and the audit says so', asy
   const children = keys.children(partitionOf(UNKEPT_CHILD));
   const held = (await admin.hget(children, UNKEPT_CHILD)) ?? '';
   await admin.hset(children, UNKEPT_CHILD, held.replace('ZZ102', 'ZZ199'));
-  expect((await service.lookup({ nhsNumber: UNKEPT_CHILD })).status).toBe(503);
-  await until(
-    async () =>
-      (await service.events()).some(
-        (event) => event.type === 'not-delivered' && event.nhsNumber === UNKEPT_CHILD,
-      ),
-    'the not-delivered event',
-  );
+  // On a busy machine a check may fail for another reason, without such an event.
+  await until(async () => {
+    expect((await service.lookup({ nhsNumber: UNKEPT_CHILD })).status).toBe(503);
+    return (await service.events()).some(
+      (event) => event.type === 'not-delivered' && event.nhsNumber === UNKEPT_CHILD,
+    );
+  }, 'the not-delivered event');
   await admin.hset(children, UNKEPT_CHILD, held);
 });
 
@@ -165,42 +162,44 @@ test('if too few authorities are up to date, a negative is could-not-check and a
   });
   try {
     const positive = lookupAnswerSchema.parse(
-      await (await stale.lookup({ nhsNumber: CHILD })).json(),
+      await (await stale.answered({ nhsNumber: CHILD })).json(),
     );
     expect(positive.coverage).toMatchObject({ expected: 3, upToDate: 1, complete: false });
     expect(positive.coverage.notUpToDate.map(({ code }) => code)).toEqual(['ZZ102', 'ZZ103']);
-    expect((await stale.lookup({ nhsNumber: UNKNOWN })).status).toBe(503);
-    await until(
-      async () =>
-        (await stale.events()).some(
-          (event) => event.type === 'could-not-check' && event.cause === 'coverage',
-        ),
-      'the could-not-check event',
-    );
+    await until(async () => {
+      expect((await stale.lookup({ nhsNumber: UNKNOWN })).status).toBe(503);
+      return (await stale.events()).some(
+        (event) => event.type === 'could-not-check' && event.cause === 'coverage',
+      );
+    }, 'the could-not-check event');
   } finally {
     await stale.stopAndRemove();
   }
 });
 
 test('a stop lets a request in flight finish, and accepts no others', async () => {
-  const stopped = await startTestService({
-    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
-  });
-  const token = await stopped.token();
-  const { socket, rest, received } = await begin(stopped.baseUrl, token, CHILD, { heldBack: 1 });
-  await fetch(`${stopped.baseUrl}/_ping`);
-  const stopping = stopped.stopAndRemove();
-  await until(
-    () =>
-      fetch(`${stopped.baseUrl}/_ping`).then(
-        () => false,
-        () => true,
-      ),
-    'new connections to be refused',
-  );
-  socket.write(rest);
-  await until(() => received().includes('"outcome":"flagged"'), 'the answer');
-  await stopping;
+  // On a busy machine the rest of the body may come later than a body may. Then this tries again.
+  await until(async () => {
+    const stopped = await startTestService({
+      authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
+    });
+    const token = await stopped.token();
+    const { socket, rest, received } = await begin(stopped.baseUrl, token, CHILD, { heldBack: 1 });
+    await fetch(`${stopped.baseUrl}/_ping`);
+    const stopping = stopped.stopAndRemove();
+    await until(
+      () =>
+        fetch(`${stopped.baseUrl}/_ping`).then(
+          () => false,
+          () => true,
+        ),
+      'new connections to be refused',
+    );
+    socket.write(rest);
+    await until(() => /"outcome"|request-timeout/.test(received()), 'the answer');
+    await stopping;
+    return received().includes('"outcome":"flagged"');
+  }, 'an answer in time');
 });
 
 test('without a dataset every lookup is could-not-check, and readiness says what to do', async () => {
@@ -242,11 +241,11 @@ describe('the log', () => {
     await service.lookup({ nhsNumber: CHILD }, { headers: { 'x-request-id': CHILD } });
     await service.lookup({ nhsNumber: CHILD }, { token: `${CHILD}.${CHILD}.x` });
     await fetch(`${service.baseUrl}/lookup/${CHILD}?nhsNumber=${CHILD}`);
-    await until(() => service.lines.some((line) => line.includes('invalid-nhs-number')));
+    for (const code of ['invalid-nhs-number', 'request-id-invalid', 'token-malformed']) {
+      await until(() => service.lines.some((line) => line.includes(code)), code);
+    }
 
     const log = service.lines.join('');
-    expect(log).toContain('request-id-invalid');
-    expect(log).toContain('token-malformed');
     for (const secret of [CHILD, UNKNOWN, UNKEPT_CHILD, '9990000019', 'Nora', token]) {
       expect(log).not.toContain(secret);
     }

@@ -10,7 +10,7 @@ import {
   NOT_FLAGGED,
 } from '#schemas/wording/lookup.ts';
 import { day, testNumber } from '../../support/rows.ts';
-import { claims, role, startTestService, type TestService } from '../../support/service.ts';
+import { claims, role, startTestService, type TestService, until } from '../../support/service.ts';
 
 const CHILD = testNumber(101);
 const WITHDRAWN = testNumber(102);
@@ -64,7 +64,7 @@ describe('an answer', () => {
   test('names the plan, whom to ring by day and night, and who looked', async () => {
     const requestId = randomUUID();
     const correlationId = randomUUID();
-    const response = await service.lookup(
+    const response = await service.answered(
       { nhsNumber: CHILD },
       { headers: { 'x-request-id': requestId, 'x-correlation-id': correlationId } },
     );
@@ -108,7 +108,7 @@ describe('an answer', () => {
   });
 
   test('for a number with no plan is a negative that says what it does not mean', async () => {
-    const found = await answer(await service.lookup({ nhsNumber: UNKNOWN }));
+    const found = await answer(await service.answered({ nhsNumber: UNKNOWN }));
     expect(found).toMatchObject({ outcome: 'not-flagged', current: false, flags: [] });
     expect(found.advice).toEqual([
       NOT_FLAGGED,
@@ -119,25 +119,25 @@ describe('an answer', () => {
   });
 
   test('is the same for a body with a byte order mark', async () => {
-    const response = await service.lookup(`\ufeff${JSON.stringify({ nhsNumber: UNKNOWN })}`);
+    const response = await service.answered(`\ufeff${JSON.stringify({ nhsNumber: UNKNOWN })}`);
     expect(await answer(response)).toMatchObject({ checked: true, outcome: 'not-flagged' });
     expect((await service.lookup(`{\ufeff"nhsNumber":"${UNKNOWN}"}`)).status).toBe(400);
   });
 
   test('for a baby sends the clinician to the mother’s number as well', async () => {
     const born = new Date(Date.now() - 30 * 86_400_000).toISOString().slice(0, 10);
-    const found = await answer(await service.lookup({ nhsNumber: UNKNOWN, dateOfBirth: born }));
+    const found = await answer(await service.answered({ nhsNumber: UNKNOWN, dateOfBirth: born }));
     expect(found.advice).toHaveLength(4);
     expect(found.advice.at(-1)).toContain("mother's NHS number");
   });
 
   test('never shows a withdrawn plan', async () => {
-    const found = await answer(await service.lookup({ nhsNumber: WITHDRAWN }));
+    const found = await answer(await service.answered({ nhsNumber: WITHDRAWN }));
     expect(found.outcome).toBe('not-flagged');
   });
 
   test('shows plans in force first, then the newest', async () => {
-    const found = await answer(await service.lookup({ nhsNumber: SEVERAL }));
+    const found = await answer(await service.answered({ nhsNumber: SEVERAL }));
     expect(found.flags.map(({ status, startDate }) => [status, startDate])).toEqual([
       ['current', '2026-06-01'],
       ['current', '2024-06-01'],
@@ -147,7 +147,7 @@ describe('an answer', () => {
   });
 
   test('for an unborn child whose due date has passed counts the plan as in force, and gives that date', async () => {
-    const found = await answer(await service.lookup({ nhsNumber: MOTHER }));
+    const found = await answer(await service.answered({ nhsNumber: MOTHER }));
     expect(found.current).toBe(true);
     expect(found.flags[0]).toMatchObject({ status: 'due-date-passed' });
     expect(found.flags[0]?.dueOrEndDate).toBeDefined();
@@ -156,10 +156,10 @@ describe('an answer', () => {
 
   test('says whether the date of birth agrees, hides nothing and never reveals the date held', async () => {
     const same = await answer(
-      await service.lookup({ nhsNumber: CHILD, dateOfBirth: '2019-03-05' }),
+      await service.answered({ nhsNumber: CHILD, dateOfBirth: '2019-03-05' }),
     );
     expect(same.flags[0]?.dateOfBirth).toBe('match');
-    const response = await service.lookup({ nhsNumber: CHILD, dateOfBirth: '2018-03-05' });
+    const response = await service.answered({ nhsNumber: CHILD, dateOfBirth: '2018-03-05' });
     expect(await response.clone().text()).not.toContain('2019-03-05');
     const other = await answer(response);
     expect(other.flags[0]?.dateOfBirth).toBe('mismatch');
@@ -171,9 +171,11 @@ describe('accesses', () => {
   test('of two users are both listed, latest first, each once a day with the number of looks', async () => {
     const nurse = await service.token();
     const doctor = await service.token(claims({ sub: 'doctor-2', name: 'Dan Doctor' }));
-    await service.lookup({ nhsNumber: SEEN_BY_TWO }, { token: nurse });
-    await service.lookup({ nhsNumber: SEEN_BY_TWO }, { token: doctor });
-    const found = await answer(await service.lookup({ nhsNumber: SEEN_BY_TWO }, { token: nurse }));
+    await service.answered({ nhsNumber: SEEN_BY_TWO }, { token: nurse });
+    await service.answered({ nhsNumber: SEEN_BY_TWO }, { token: doctor });
+    const found = await answer(
+      await service.answered({ nhsNumber: SEEN_BY_TWO }, { token: nurse }),
+    );
     expect(found.accesses?.map(({ name, own, count }) => [name, own, count])).toEqual([
       ['Nora Nurse', true, 2],
       ['Dan Doctor', false, 1],
@@ -185,14 +187,16 @@ describe('accesses', () => {
     const gp = await service.token(
       claims({ sub: 'gp-3', activities: ['B0170'], organisation: 'ZZP01' }),
     );
-    const silent = await answer(await service.lookup({ nhsNumber: SILENTLY_READ }, { token: gp }));
+    const silent = await answer(
+      await service.answered({ nhsNumber: SILENTLY_READ }, { token: gp }),
+    );
     expect(silent.outcome).toBe('flagged');
     expect(silent).not.toHaveProperty('accesses');
     const silentNegative = await answer(
-      await service.lookup({ nhsNumber: UNKNOWN }, { token: gp }),
+      await service.answered({ nhsNumber: UNKNOWN }, { token: gp }),
     );
     expect(silentNegative).not.toHaveProperty('accesses');
-    const loud = await answer(await service.lookup({ nhsNumber: SILENTLY_READ }));
+    const loud = await answer(await service.answered({ nhsNumber: SILENTLY_READ }));
     expect(loud.accesses?.map(({ name }) => name)).toEqual(['Nora Nurse']);
   });
 });
@@ -200,7 +204,7 @@ describe('accesses', () => {
 describe('the audit', () => {
   test('reads back whichever version of UUID a request had', async () => {
     const requestId = '11111111-2222-0333-c444-555555555555';
-    const response = await service.lookup(
+    const response = await service.answered(
       { nhsNumber: testNumber(990) },
       { headers: { 'x-request-id': requestId } },
     );
@@ -211,7 +215,7 @@ describe('the audit', () => {
   test('has an event for every answer, with who asked, in which role, and what was shown', async () => {
     const requestId = randomUUID();
     const found = await answer(
-      await service.lookup(
+      await service.answered(
         { nhsNumber: CHILD, reason: 'attendance' },
         { headers: { 'x-request-id': requestId } },
       ),
@@ -239,14 +243,17 @@ describe('the audit', () => {
 
   test('describes a scheduled setting only as scheduled', async () => {
     const gp = await service.token(claims({ activities: ['B0170'], organisation: 'ZZP01' }));
-    const found = await answer(await service.lookup({ nhsNumber: UNKNOWN }, { token: gp }));
+    const found = await answer(await service.answered({ nhsNumber: UNKNOWN }, { token: gp }));
     const event = (await service.events()).find(({ auditId }) => auditId === found.auditId);
     expect(event).toMatchObject({ setting: 'scheduled', access: 'silent-read' });
   });
 
   test('says with which configuration a process started', async () => {
+    const startsIn = (events: Awaited<ReturnType<typeof service.events>>) =>
+      events.filter((event) => event.type === 'configuration-start');
+    await until(async () => startsIn(await service.events()).length > 0, 'the start');
     const events = await service.events();
-    const starts = events.filter((event) => event.type === 'configuration-start');
+    const starts = startsIn(events);
     const lookups = events.filter((event) => event.type === 'lookup');
     expect(starts).toHaveLength(1);
     expect(new Set(lookups.map(({ versions }) => versions.configuration))).toEqual(
@@ -257,7 +264,7 @@ describe('the audit', () => {
 
 describe('the role and access under which a lookup counts', () => {
   const ask = async (token: string, headers: Record<string, string> = {}) => {
-    const response = await service.lookup({ nhsNumber: UNKNOWN }, { token, headers });
+    const response = await service.answered({ nhsNumber: UNKNOWN }, { token, headers });
     const body: unknown = await response.json();
     if (response.status !== 200) return problemSchema.parse(body).code;
     const { auditId } = lookupAnswerSchema.parse(body);

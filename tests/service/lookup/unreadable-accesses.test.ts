@@ -9,6 +9,7 @@ import { keys } from '#store/keys.ts';
 import { type Fhir, fhirOf } from '../../support/fhir.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService } from '../../support/service.ts';
+import { untilAnswered } from '../../support/until.ts';
 
 /**
  * A lookup process may write the lists of who looked, so anybody with its password may write anything there. A list
@@ -60,7 +61,7 @@ const at = (differing: Partial<(typeof WHO)['organisation']>): string =>
   who({ organisation: { ...WHO.organisation, ...differing } });
 
 async function look() {
-  const response = await service.lookup({ nhsNumber: CHILD });
+  const response = await service.answered({ nhsNumber: CHILD });
   expect(response.status).toBe(200);
   return lookupAnswerSchema.parse(await response.json());
 }
@@ -201,7 +202,7 @@ test.each(['CareTeam', 'Flag'] as const)(
 
 test('a search for accesses says that they cannot be shown, not that there are none', async () => {
   await poison('nonsense');
-  const response = await fhir.search('AuditEvent', CHILD);
+  const response = await untilAnswered(() => fhir.search('AuditEvent', CHILD));
   expect(response.status).toBe(200);
   const bundle = await fhir.sound<Bundle>(response);
   expect(bundle).not.toHaveProperty('total');
@@ -220,7 +221,7 @@ test('a search for accesses says that they cannot be shown, not that there are n
 test('a silent read, which shows no accesses, is answered as usual', async () => {
   await poison('nonsense');
   const token = await service.token(claims({ activities: ['B0170'], organisation: 'ZZP01' }));
-  const response = await service.lookup({ nhsNumber: CHILD }, { token });
+  const response = await service.answered({ nhsNumber: CHILD }, { token });
   const { outcome, advice } = lookupAnswerSchema.parse(await response.json());
   expect(outcome).toBe('flagged');
   expect(advice).not.toContain(WHO_LOOKED_NOT_SHOWN);
