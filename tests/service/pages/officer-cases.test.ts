@@ -13,6 +13,7 @@ import { commandsInTurn } from '../../support/commands.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+import { WAIT_MS } from '../../support/until.ts';
 import { hiddenOf, signedIn, type Visit, type Visitor, wordsOf } from '../../support/visitor.ts';
 
 const run = commandsInTurn();
@@ -93,7 +94,7 @@ test('a case is opened on an access, with its words beside the log and their dig
   });
   expect(JSON.stringify(event)).not.toMatch(/alert|9990/);
   const file = join(service.dataDir, 'audit-cases', 'cases.sqlite');
-  const db = new DatabaseSync(file, { readOnly: true });
+  const db = new DatabaseSync(file, { readOnly: true, timeout: WAIT_MS });
   const row = db.prepare('SELECT salt, words FROM step').get() as { salt: string; words: string };
   db.close();
   expect(createHash('sha256').update(`${row.salt} ${row.words}`).digest('hex')).toBe(event?.words);
@@ -313,7 +314,7 @@ test('a command fails, and says so, if a case that changed meanwhile keeps its w
     expect(await cases.open(access, 'explain', actor, words)).toMatchObject({ kind: 'taken' });
   }
   cases.close();
-  const db = new DatabaseSync(path);
+  const db = new DatabaseSync(path, { timeout: WAIT_MS });
   // As if somebody took a step in the second case while the first was being erased.
   db.exec(`CREATE TRIGGER taken AFTER UPDATE ON step BEGIN
     UPDATE accessCase SET changedAt = '2026-12-01T00:00:00.000Z' WHERE entry = 902; END`);

@@ -11,6 +11,7 @@ import { holdsNote } from '#service/pages/officer/erase.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+import { WAIT_MS } from '../../support/until.ts';
 import {
   hiddenOf,
   locationOf,
@@ -54,6 +55,9 @@ afterAll(() => service?.stopAndRemove());
 
 const acts = async (...types: string[]) =>
   (await service.events()).filter(({ type }) => types.includes(type));
+
+/** The file that the sealer writes to as well, after which this waits. */
+const openLog = () => new DatabaseSync(join(folder, 'sealing.sqlite'), { timeout: WAIT_MS });
 
 describe('a hold', () => {
   const inForce = () => CommitFile.lookIfThere(folder, (commits) => commits.retentionHolds()) ?? [];
@@ -144,7 +148,7 @@ describe('a hold', () => {
     });
     const named = { by: 'A. Guardian', reason: 'inquiry' };
     await expect(holds.begin(named)).rejects.toThrow('Redis is away');
-    const db = new DatabaseSync(join(folder, 'sealing.sqlite'));
+    const db = openLog();
     db.exec('BEGIN IMMEDIATE');
     // The first attempt, which finds the file locked, is made at once.
     const begun = createHolds(folder, async () => undefined).begin({
@@ -160,7 +164,7 @@ describe('a hold', () => {
   });
 
   test('is found page by page if there are very many, and the pages stay small', async () => {
-    const db = new DatabaseSync(join(folder, 'sealing.sqlite'));
+    const db = openLog();
     db.exec(
       `WITH RECURSIVE n(i) AS (SELECT 1001 UNION ALL SELECT i + 1 FROM n WHERE i < 1300)
        INSERT INTO hold (id, at, by, reason) SELECT i, '2026-11-01T00:00:00Z', 'A. Guardian', 'inquiry of ' || i || printf('%.100c', 'x') FROM n`,
