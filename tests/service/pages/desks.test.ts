@@ -276,14 +276,16 @@ test.for(Object.entries(PAGES))('%s opens only for the people it is for', async 
 test('a refusal at a desk is audited with the kind of page', async () => {
   const visitor = await signedIn(service, 'ambulanceService');
   await visitor.get('/council');
-  expect(await service.events()).toContainEqual(
-    expect.objectContaining({
-      type: 'refusal',
-      api: 'pages',
-      code: 'authority-token-required',
-      caller: expect.objectContaining({ user: 'demo-paramedic' }) as unknown,
-    }),
-  );
+  await expect
+    .poll(() => service.events())
+    .toContainEqual(
+      expect.objectContaining({
+        type: 'refusal',
+        api: 'pages',
+        code: 'authority-token-required',
+        caller: expect.objectContaining({ user: 'demo-paramedic' }) as unknown,
+      }),
+    );
 });
 
 test.for(PEOPLE.filter((person) => person !== 'stranger'))(
@@ -388,17 +390,21 @@ test.for([
       return method === 'POST' && people[person] === 403 ? (path ?? pattern) : [];
     });
     expect(addresses.length).toBeGreaterThan(3);
-    const visitor = await visitorAs(service, { user: 'leaving', organisation, scopes });
-    const page = await visitor.get(home);
-    const begun = await Promise.all(
-      addresses.map((address) => beginForm(service.baseUrl, visitor, address, formOf(address))),
-    );
-    await visitor.post('/sign-out', hiddenOf(page, '/sign-out'));
-    const answers = await Promise.all(begun.map((end) => end()));
-    for (const [i, answer] of answers.entries()) {
-      expect([addresses[i], answer.status]).toEqual([addresses[i], 401]);
-      expect(answer.page).toContain(DESK.over);
-      expect(answer.page).not.toContain('Person leaving');
+    // A few at a time: on a busy machine the last of many would come later than a form may.
+    for (let from = 0; from < addresses.length; from += 4) {
+      const some = addresses.slice(from, from + 4);
+      const visitor = await visitorAs(service, { user: 'leaving', organisation, scopes });
+      const page = await visitor.open(home);
+      const begun = await Promise.all(
+        some.map((address) => beginForm(service.baseUrl, visitor, address, formOf(address))),
+      );
+      await visitor.post('/sign-out', hiddenOf(page, '/sign-out'));
+      const answers = await Promise.all(begun.map((end) => end()));
+      for (const [i, answer] of answers.entries()) {
+        expect([some[i], answer.status]).toEqual([some[i], 401]);
+        expect(answer.page).toContain(DESK.over);
+        expect(answer.page).not.toContain('Person leaving');
+      }
     }
   },
 );
@@ -441,7 +447,7 @@ test('somebody who signs in at a lookup process is also signed in at a worker', 
     await until(async () => (await visitor.signIn('authority')).status === 303);
     const atWorker = createVisitor(worker.baseUrl);
     for (const [name, value] of visitor.jar) atWorker.jar.set(name, value);
-    const page = await atWorker.get('/council');
+    const page = await atWorker.open('/council');
     expect(page.heading).toBe('Northmoor Council');
     // Signing out at the other process signs them out here too.
     await visitor.post('/sign-out', hiddenOf(page, '/sign-out'));

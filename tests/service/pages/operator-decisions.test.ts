@@ -29,6 +29,7 @@ import {
   testFolder,
   until,
 } from '../../support/service.ts';
+import { WAIT_MS } from '../../support/until.ts';
 import {
   createVisitor,
   locationOf,
@@ -136,7 +137,7 @@ test('an old copy of the data folder is confirmed on a page that repeats what wi
     'The witness witness.test knows this audit log with 900 entries',
   );
   // While somebody else is writing to the log, such as a hold that waits for its record, everything else goes on.
-  const other = new DatabaseSync(join(folder, 'sealing.sqlite'), { timeout: 5_000 });
+  const other = new DatabaseSync(join(folder, 'sealing.sqlite'), { timeout: WAIT_MS });
   other.exec('BEGIN IMMEDIATE');
   const decided = decide(visitor, 'old-copy');
   await until(async () => (await eventsOf('old-copy-confirmed')).length > 0, 'the event');
@@ -272,9 +273,15 @@ test('while all replicas are away, an operator can sign in, order single mode on
   await until(async () => (await headingOf(operator)) === ANSWERING.none, 'no answer');
   const late = createVisitor(baseUrl);
   expect((await late.signIn('operations')).status).toBe(303);
-  const toPage = (await late.get('/operator')).text;
-  expect(toPage).toContain(`href="${pageOf('replicas')}"`);
-  const asked = wordsOf(await late.get(pageOf('replicas')));
+  await until(
+    async () => (await late.get('/operator')).text.includes(`href="${pageOf('replicas')}"`),
+    'the first page to lead to the order',
+  );
+  let asked = '';
+  await until(async () => {
+    asked = wordsOf(await late.get(pageOf('replicas')));
+    return asked.includes('0 of 1 replicas are attached');
+  }, 'the page to say that no replica is attached');
   expect(asked).toContain(DECISIONS.replicas.order.before[0]);
   // Two checks say the same.
   expect(asked.split('0 of 1 replicas are attached')).toHaveLength(2);
@@ -324,7 +331,10 @@ test('while the second copy is away, an operator lets the log continue with one 
     'the page to say that the copy is away',
   );
   expect(wordsOf(await visitor.get(pageOf('copy')))).not.toContain(DECISIONS.copy.works);
-  expect((await visitor.get('/operator')).text).toContain(`href="${pageOf('copy')}"`);
+  await until(
+    async () => (await visitor.get('/operator')).text.includes(`href="${pageOf('copy')}"`),
+    'the first page to lead to it',
+  );
   // Redis has the new numbering of a council, though not all of it is in the copy.
   const council = '/operator/councils/ZZ101';
   await until(async () => {

@@ -138,17 +138,20 @@ describe('the page that says whether lookups are answered', () => {
     expect(wordsOf(page)).toContain(`${ANSWERING.concerns} ${ANSWERING.levels.partly}. 1 of 2`);
     const councils = wordsOf(await operator.get('/operator/councils'));
     // The data is 100 hours old, and was out of date after 72.
-    const since = timeOfYearText(Date.now() - 28 * 3_600_000).replace(/^\d+:\d+ on /, '');
-    expect(councils).toMatch(new RegExp(`Out of date since \\d+:\\d\\d on ${since}`));
+    const { dataAsOf = '' } = (await strict.store.authority(ods('ZZ102'))) ?? {};
+    const since = timeOfYearText(Date.parse(dataAsOf) + 72 * 3_600_000);
+    expect(councils).toContain(`Out of date since ${since}`);
     await strict.stopAndRemove();
   });
 
   test('says that none is answered, why and what to do, once the store is closed', async () => {
     await service.admin.config('SET', 'appendfsync', 'everysec');
-    await until(async () => (await visitor.get('/operator')).heading === ANSWERING.none);
-    const page = await visitor.get('/operator');
+    let page = await visitor.get('/operator');
+    await until(async () => {
+      page = await visitor.get('/operator');
+      return page.heading === ANSWERING.none && wordsOf(page).includes('appendfsync');
+    }, 'the heading and the reason');
     expect(wordsOf(page)).toContain(`${ANSWERING.concerns} ${ANSWERING.levels.stops}.`);
-    expect(wordsOf(page)).toContain('appendfsync');
     expect(wordsOf(page)).toContain(ANSWERING.noneThen);
     expect(page.text).toContain('href="/operator/runbook#storeclosed"');
     await service.admin.config('SET', 'appendfsync', 'always');
@@ -208,6 +211,9 @@ describe('the last hour of all the processes', () => {
       await other.signIn();
       return (await other.get('/look-up')).text.includes('name="number"');
     });
+    // Until then a lookup could not be checked, and would be counted as well.
+    const ready = async () => (await fetch(`${beside.baseUrl}/_status`)).status === 200;
+    await until(ready, 'the process to be ready');
     expect((await other.lookUp(testNumber(900))).heading).toMatch(/^No plan found/);
     await beside.stop();
     await beside.remove();
@@ -266,9 +272,12 @@ describe('the last hour of all the processes', () => {
         [`${doubtful} fails access:issuers`, 1],
       ]),
     );
-    const page = await visitor.get('/operator');
+    let page = await visitor.get('/operator');
+    await until(async () => {
+      page = await visitor.get('/operator');
+      return page.heading === ANSWERING.some;
+    }, 'the heading');
     const words = wordsOf(page);
-    expect(page.heading).toBe(ANSWERING.some);
     expect(words).toContain(`Process ${silent.slice(0, 8)} (lookup) has not reported since`);
     expect(words).toContain(ANSWERING.processNotReady(`${doubtful.slice(0, 8)} (lookup)`));
     expect(words).toContain('reports that a check fails: access:issuers.');
@@ -646,9 +655,11 @@ describe('the operator’s pages', () => {
   });
 
   test('change nothing when opened: they record no event and decide on no held file', async () => {
-    const before = await service.events();
+    const ofOperator = async () =>
+      (await service.events()).filter((event) => /demo-operations/.test(JSON.stringify(event)));
+    const before = await ofOperator();
     for (const path of PAGES) await visitor.get(path);
-    expect((await service.events()).length).toBe(before.length);
+    expect(await ofOperator()).toEqual(before);
   });
 });
 
