@@ -53,7 +53,7 @@ export const restrictionActs = actsOf('restriction', {
         const kept = withNext(await inForce(store, lock, next), next);
         await store.restrict(lock, next.nhsNumber, kept.map(keptBy));
       },
-      settle: () => store.keepRestriction(authority, next),
+      settle: () => store.keepRestriction(lock, next),
     };
   },
   // Those who go by the record hide too much rather than too little: a place that was shown cannot be taken back.
@@ -104,7 +104,7 @@ export async function actOnRestriction(
   const { nhsNumber, id } = restriction;
   await restrictionActs.act(store, anchor, lock, {
     id,
-    keep: () => store.keepRestriction(authority, { ...restriction, acting }),
+    keep: () => store.keepRestriction(lock, { ...restriction, acting }),
     change(tally) {
       const packed = packRestriction(authority, keptBy(restriction));
       if (acting.next.ended === undefined) tally.add(nhsNumber, packed);

@@ -61,7 +61,7 @@ export const withdrawalActs = actsOf('withdrawal', {
       async settle() {
         // Before it is known to be done: a crash between the two is followed by both.
         await forgetEarlier(store, authority, next);
-        await store.keepWithdrawal(authority, next);
+        await store.keepWithdrawal(lock, next);
       },
     };
   },
@@ -79,10 +79,9 @@ export async function actOnWithdrawal(
   row: PlanRow,
   acting: NonNullable<Withdrawal['acting']>,
 ): Promise<void> {
-  const { authority } = lock;
   await withdrawalActs.act(store, anchor, lock, {
     id: withdrawal.id,
-    keep: () => store.keepWithdrawal(authority, { ...withdrawal, acting }),
+    keep: () => store.keepWithdrawal(lock, { ...withdrawal, acting }),
     change(tally) {
       tally.remove(row.nhsNumber, packRow(row));
       tally.add(row.nhsNumber, packRow(becomes(row, acting.next)));

@@ -115,7 +115,7 @@ export function endActInDoubt(
   { now = Date.now, lockWaitMs, ...by }: Changing,
 ): Promise<{ kind: 'ended' | 'busy' }> {
   const { authority } = doubted;
-  return changing(store, anchor, authority, lockWaitMs, async (_, begins) => {
+  return changing(store, anchor, authority, lockWaitMs, async (lock, begins) => {
     begins();
     if (recorded !== undefined) {
       const { restriction: id, kind, barredUser } = recorded;
@@ -130,7 +130,7 @@ export function endActInDoubt(
         ended: { name: by.name, at: instantOf(now), reason },
       };
       // First: an act that the store does not have is not sealed as one.
-      await store.keepRestriction(authority, ended);
+      await store.keepRestriction(lock, ended);
       await store.appendEvent(restrictionEvent(authority, ended, 'ended', reason, by));
     }
     anchor.settleAct(doubted);

@@ -45,14 +45,14 @@ export function askWithdrawal(
   reason: string,
   { now = Date.now, lockWaitMs, ...by }: Changing,
 ): Promise<{ kind: 'asked'; withdrawal: Withdrawal } | { kind: 'no-such-plan' | 'busy' }> {
-  return changing(store, anchor, authority, lockWaitMs, async (_, begins) => {
+  return changing(store, anchor, authority, lockWaitMs, async (lock, begins) => {
     const { waiting, row } = await lookUp(store, authority, plan, now);
     if (row === undefined) return { kind: 'no-such-plan' };
     if (waiting !== undefined) return { kind: 'asked', withdrawal: waiting };
     const withdrawal = request(row, reason, false, by, now);
     begins();
     await store.appendEvent(eventOf(authority, withdrawal, 'asked', by, reason));
-    await store.keepWithdrawal(authority, withdrawal);
+    await store.keepWithdrawal(lock, withdrawal);
     return { kind: 'asked', withdrawal };
   });
 }
@@ -119,13 +119,13 @@ export function declineWithdrawal(
   reason: string,
   { now = Date.now, lockWaitMs, ...by }: Changing,
 ): Promise<{ kind: 'declined' | 'gone' | 'busy' }> {
-  return changing(store, anchor, authority, lockWaitMs, async (_, begins) => {
+  return changing(store, anchor, authority, lockWaitMs, async (lock, begins) => {
     const withdrawal = await store.withdrawal(authority, id);
     if (withdrawal === undefined || !isWaiting(withdrawal, now())) return { kind: 'gone' };
     begins();
     await store.appendEvent(eventOf(authority, withdrawal, 'declined', by, reason));
-    const { acting: __, ...standing } = withdrawal;
-    await store.keepWithdrawal(authority, {
+    const { acting: _, ...standing } = withdrawal;
+    await store.keepWithdrawal(lock, {
       ...standing,
       state: 'declined',
       decided: { name: by.name, key: by.key, at: instantOf(now) },

@@ -41,3 +41,15 @@ local function change_authority(keys, args)
 end
 
 redis.register_function('cpf_change_authority_' .. VERSION, change_authority)
+
+-- keep_act: stores what an authority does, or did, about one of its children.
+-- KEYS  lock, the authority's acts of this kind    ARGV  token, id, act (opaque)
+-- reply 1, or 0 if the lock was lost and nothing was written
+
+local function keep_act(keys, args)
+  if redis.call('GET', keys[1]) ~= args[1] then return 0 end
+  redis.call('HSET', keys[2], args[2], args[3])
+  return 1
+end
+
+redis.register_function('cpf_keep_act_' .. VERSION, keep_act)

@@ -4,6 +4,8 @@ import { RESTRICTION_KINDS, restrictionEventSchema } from '#schemas/audit/audit-
 import type { OdsCode } from '#schemas/authority.ts';
 import { nhsNumberSchema } from '#schemas/nhs-number.ts';
 import { keys } from '../keys.ts';
+import type { AuthorityLock } from '../locks/authority-lock.ts';
+import { keepAct } from './acts.ts';
 
 /** Who did something, when and why. */
 const actSchema = z.strictObject({ name: z.string(), at: z.iso.datetime(), reason: z.string() });
@@ -41,10 +43,9 @@ export function createRestrictions(redis: Redis) {
       const text = await redis.hget(keys.restrictions(authority), id);
       return text === null ? undefined : restrictionSchema.parse(JSON.parse(text));
     },
-    async keepRestriction(authority: OdsCode, restriction: Restriction): Promise<void> {
-      const text = JSON.stringify(restriction);
-      await redis.hset(keys.restrictions(authority), restriction.id, text);
-    },
+    /** @throws {LockLost} and then nothing was written */
+    keepRestriction: (lock: AuthorityLock, restriction: Restriction): Promise<void> =>
+      keepAct(redis, lock, keys.restrictions(lock.authority), restriction),
     async dropRestrictions(authority: OdsCode, ids: readonly string[]): Promise<void> {
       if (ids.length > 0) await redis.hdel(keys.restrictions(authority), ...ids);
     },

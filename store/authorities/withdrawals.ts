@@ -6,6 +6,8 @@ import { nhsNumberSchema } from '#schemas/nhs-number.ts';
 import { planTypes } from '#schemas/plans/plan.ts';
 import { dateSchema } from '#schemas/plans/row.ts';
 import { keys } from '../keys.ts';
+import type { AuthorityLock } from '../locks/authority-lock.ts';
+import { keepAct } from './acts.ts';
 
 /** Who did something, and when. The key distinguishes two people with one name. */
 const personSchema = z.strictObject({ name: z.string(), key: z.string(), at: z.iso.datetime() });
@@ -49,9 +51,9 @@ export function createWithdrawals(redis: Redis) {
       const text = await redis.hget(keys.withdrawals(authority), id);
       return text === null ? undefined : withdrawalSchema.parse(JSON.parse(text));
     },
-    async keepWithdrawal(authority: OdsCode, withdrawal: Withdrawal): Promise<void> {
-      await redis.hset(keys.withdrawals(authority), withdrawal.id, JSON.stringify(withdrawal));
-    },
+    /** @throws {LockLost} and then nothing was written */
+    keepWithdrawal: (lock: AuthorityLock, withdrawal: Withdrawal): Promise<void> =>
+      keepAct(redis, lock, keys.withdrawals(lock.authority), withdrawal),
     async dropWithdrawals(authority: OdsCode, ids: readonly string[]): Promise<void> {
       if (ids.length > 0) await redis.hdel(keys.withdrawals(authority), ...ids);
     },

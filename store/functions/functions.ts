@@ -61,6 +61,7 @@ export const FUNCTIONS = {
   renewLock: name('renew_lock'),
   beginWork: name('begin_work'),
   changeAuthority: name('change_authority'),
+  keepAct: name('keep_act'),
   setNotInUse: name('set_not_in_use'),
   markNumber: name('mark_number'),
   markServer: name('mark_server'),

@@ -423,7 +423,8 @@ describe('a user barred from a child', () => {
     const restrictions = await service.store.restrictions(officerCode);
     const set = restrictions.find(({ nhsNumber }) => nhsNumber === UNSEEN);
     if (set === undefined) throw new Error('nothing is kept back');
-    await service.store.keepRestriction(officerCode, { ...set, localId: 'LA-BEFORE' });
+    const before = JSON.stringify({ ...set, localId: 'LA-BEFORE' });
+    await service.admin.hset(keys.restrictions(officerCode), set.id, before);
     expect(await found('LA-BEFORE')).toEqual([true, true]);
     // Under the plan's own id, once the restriction has been removed, as it is long after its end.
     await service.store.dropRestrictions(officerCode, [set.id]);

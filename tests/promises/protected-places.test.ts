@@ -420,7 +420,9 @@ test('an end that is sealed and then lost by Redis reveals no place: the protect
   }, 'the place to be hidden');
   const before = await service.store.restriction(FIRST, id);
   if (before === undefined) throw new Error('it is not set');
-  const lost = losing(() => service.store.keepRestriction(FIRST, before));
+  const lost = losing(async () => {
+    await service.admin.hset(keys.restrictions(FIRST), id, JSON.stringify(before));
+  });
   await expect(endRestriction(lost, anchor, FIRST, id, 'over', by)).rejects.toThrow(
     /Redis was lost/,
   );

@@ -423,6 +423,34 @@ test.each(['appendEvent', 'restrict', 'tally', 'changeAuthority', 'commitLoad'] 
   },
 );
 
+test('a protection that was held up until its lock had expired does not say that it is in force once others have ended it', async () => {
+  const authority = newAuthority();
+  await loadRecords(authority, 1, [planOf(231)]);
+  let kept = 0;
+  const late: Store = {
+    ...t.store,
+    async keepRestriction(...args) {
+      kept += 1;
+      if (kept === 2) {
+        await t.admin.del(keys.lock(authority));
+        const [{ restriction } = {}] = await listRestrictions(t.store, authority, now);
+        const id = restriction?.id ?? '';
+        // Finishes what was cut short first.
+        await loadRecords(authority, 2, [planOf(232)]);
+        expect((await endRestriction(t.store, t.anchor, authority, id, why, by)).kind).toBe(
+          'ended',
+        );
+      }
+      await t.store.keepRestriction(...args);
+    },
+  };
+  await expect(
+    setRestriction(late, t.anchor, authority, WHEREABOUTS(231), why, by),
+  ).rejects.toThrow(LoadFailed);
+  expect(await listRestrictions(t.store, authority, now)).toMatchObject([{ standing: 'ended' }]);
+  await expectWhole(authority);
+});
+
 test('one that was cut short before the anchor knew of it is not reported as in force, and can be set again', async () => {
   const authority = newAuthority();
   await loadRecords(authority, 1, [planOf(230)]);

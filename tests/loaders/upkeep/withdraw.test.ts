@@ -19,6 +19,7 @@ import {
 import type { OdsCode } from '#schemas/authority.ts';
 import { DEFAULT_BREAKERS } from '#schemas/uploads/breakers.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
+import { keys } from '#store/keys.ts';
 import type { KeptBack } from '#store/rows/restrictions.ts';
 import type { Store } from '#store/store.ts';
 import type { BegunLoad } from '#store/trust/anchor.ts';
@@ -469,7 +470,10 @@ describe('a withdrawal that was cut short, and whose details the store has lost,
     const load = t.anchor.loadInProgress(authority);
     if (held === undefined || load === undefined) throw new Error('nothing is being done');
     await t.store.dropWithdrawals(authority, [held.id]);
-    return { authority, load, putBack: () => t.store.keepWithdrawal(authority, held) };
+    const putBack = async (): Promise<void> => {
+      await t.admin.hset(keys.withdrawals(authority), held.id, JSON.stringify(held));
+    };
+    return { authority, load, putBack };
   }
 
   test('is abandoned, on record, if none of it was done: the store opens, the plan is shown, and it can be withdrawn again', async () => {
@@ -514,6 +518,59 @@ describe('a withdrawal that was cut short, and whose details the store has lost,
     await putBack();
     await resumeLoad(t.store, t.anchor, load);
     expect(await shown(authority)).toBe(false);
+    await expectWhole(authority);
+  });
+});
+
+/** The store of somebody who is held up before this step until their lock has expired and others have done this. */
+const heldUp = (
+  step: 'keepWithdrawal' | 'settle',
+  authority: OdsCode,
+  others: () => Promise<unknown>,
+): Store => {
+  let kept = 0;
+  return {
+    ...t.store,
+    async keepWithdrawal(...args) {
+      kept += 1;
+      if ((step === 'settle') === (kept === 2)) {
+        await t.admin.del(keys.lock(authority));
+        await others();
+      }
+      await t.store.keepWithdrawal(...args);
+    },
+  };
+};
+
+describe('somebody held up until their lock has expired replaces nothing that was done since', () => {
+  async function asked() {
+    const authority = newAuthority();
+    await loadRecords(authority, 1);
+    const done = await askWithdrawal(t.store, t.anchor, authority, plan(), why, { ...ADA, now });
+    return { authority, id: done.kind === 'asked' ? done.withdrawal.id : '' };
+  }
+  const confirm = (store: Store, authority: OdsCode, id: string) =>
+    confirmWithdrawal(store, t.anchor, authority, id, testNumber(1), { ...BEN, now });
+
+  test('a decline does not hide that the plan is withdrawn', async () => {
+    const { authority, id } = await asked();
+    const late = heldUp('keepWithdrawal', authority, () => confirm(t.store, authority, id));
+    await expect(
+      declineWithdrawal(late, t.anchor, authority, id, 'right child', { ...ADA, now }),
+    ).rejects.toThrow(LoadFailed);
+    expect(await listWithdrawals(t.store, authority, now)).toMatchObject([
+      { standing: 'in-force' },
+    ]);
+    expect(await undo(authority, id)).toEqual({ kind: 'undone' });
+    expect(await shown(authority)).toBe(true);
+  });
+
+  test('a confirmation does not call a plan withdrawn that is shown again', async () => {
+    const { authority, id } = await asked();
+    const late = heldUp('settle', authority, () => undo(authority, id));
+    await expect(confirm(late, authority, id)).rejects.toThrow(LoadFailed);
+    expect(await listWithdrawals(t.store, authority, now)).toMatchObject([{ standing: 'undone' }]);
+    expect(await shown(authority)).toBe(true);
     await expectWhole(authority);
   });
 });

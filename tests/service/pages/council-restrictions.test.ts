@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { DESK } from '#schemas/wording/desk.ts';
 import { WHERE_NOT_SHOWN } from '#schemas/wording/lookup.ts';
 import { RESTRICTION, RESTRICTIONS } from '#schemas/wording/restrictions.ts';
+import { keys } from '#store/keys.ts';
 import { councilPeople } from '../../support/desk.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
@@ -165,9 +166,10 @@ test('a long list is shown page by page', async () => {
       ended: { name: 'A', at, reason: 'r' },
     },
   };
-  const authority = 'ZZ102' as Parameters<typeof service.store.keepRestriction>[0];
-  for (let i = 0; i < 60; i++)
-    await service.store.keepRestriction(authority, { ...form, id: `b${i}` });
+  for (let i = 0; i < 60; i++) {
+    const ended = JSON.stringify({ ...form, id: `b${i}` });
+    await service.admin.hset(keys.restrictions('ZZ102'), `b${i}`, ended);
+  }
   const pages = await Promise.all(
     ['', '?page=2', '?page=3', '?page=99'].map((p) => other.get(`${PATH}${p}`)),
   );
