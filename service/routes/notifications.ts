@@ -54,7 +54,7 @@ export const notifications: Route<NotificationsDependencies> = {
     tag: 'Authorities',
     summary: 'Who looked at the authority’s children',
     description:
-      'The notifications after a given one, in order, unchanged each time. As CSV, a line for each entry; as XML, one Access to Service Notification at a time, 204 if there is none. The header Link has the address to continue with. Each reading is audited.',
+      'The notifications after a given one, in order. Each keeps its id and its content, unless another council protects a child later: then who looked and where is withheld. As CSV, a line for each entry; as XML, one Access to Service Notification at a time, 204 if there is none. The header Link has the address to continue with. Each reading that gives a notification is audited.',
     letsIn: 'authority',
     parameters: [
       {
