@@ -15,7 +15,7 @@ async function everyCommand(): Promise<string[]> {
   return typed(program, '');
 }
 
-test('operators are told of every command which page does it, or why none does', async () => {
+test('docs/operating.md names the page that does each command, or says why none does', async () => {
   const text = readFileSync(new URL('../../../docs/operating.md', import.meta.url), 'utf8');
   const [, part = ''] = text.split('### Which page does which command');
   const rows = (part.split('\n## ')[0] ?? '').split('\n').filter((line) => line.startsWith('| `'));
