@@ -68,11 +68,11 @@ async function eraseCases(configuration: Configuration, options: EraseOptions): 
     for (const each of found) done[await cases.erase(each, named)]++;
     const { erased, changed } = done;
     console.log(
-      `The words of ${casesText(erased)} are erased. What was done, when and by whom stays.`,
+      `The notes of ${casesText(erased)} are erased. What was done, when and by whom stays.`,
     );
     if (changed > 0) {
       throw new Failure(
-        `${casesText(changed)} changed meanwhile and kept ${changed === 1 ? 'its' : 'their'} words. Look at what changed before you erase them.`,
+        `${casesText(changed)} changed meanwhile and kept ${changed === 1 ? 'its' : 'their'} notes. Look at what changed before you erase them.`,
       );
     }
   });
@@ -81,12 +81,12 @@ async function eraseCases(configuration: Configuration, options: EraseOptions): 
 export function addAuditCasesCommands(audit: Command, configuration: () => Configuration): void {
   audit
     .command('cases')
-    .description('List the cases on accesses: states and times, without their words.')
+    .description('List the cases on accesses: states and times, without their notes.')
     .addHelpText('after', '\nExample:\n  cp-flags audit cases\n')
     .action(() => listCases(configuration()));
   audit
     .command('erase-cases')
-    .description('Erase the words of a case, or of cases that ended long ago.')
+    .description('Erase the notes of a case, or of cases that ended long ago.')
     .option('--case <id>', 'of this case, ended or not')
     .option('--ended-before <day>', 'of all cases that ended before this day in London')
     .requiredOption('--by <name>', 'who decides; goes into the audit')
@@ -94,8 +94,8 @@ export function addAuditCasesCommands(audit: Command, configuration: () => Confi
     .addHelpText(
       'after',
       `
-The words can be recovered only from a backup. The audit keeps what was done, when and by whom, and a digest that
-reveals nothing once the words are gone. The rest of a case stays.
+The notes can be recovered only from a backup. The audit keeps what was done, when and by whom, and a digest that
+reveals nothing once the notes are gone. The rest of a case stays.
 
 Example:
   cp-flags audit erase-cases --ended-before 27/11/2024 --by 'A. Guardian' --reason 'retention schedule'

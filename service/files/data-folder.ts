@@ -26,7 +26,7 @@ export const auditIndexFile = ({ DATA_DIR }: Place): string =>
 export const auditVerificationFile = ({ DATA_DIR }: Place): string =>
   join(DATA_DIR, 'audit-verification.json');
 
-/** Cases on accesses, with their words. Unlike the index it cannot be rebuilt: back it up. */
+/** Cases on accesses, with their notes. Unlike the index it cannot be rebuilt: back it up. */
 export const auditCasesFile = ({ DATA_DIR }: Place): string =>
   join(DATA_DIR, 'audit-cases', 'cases.sqlite');
 

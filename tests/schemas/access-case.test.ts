@@ -41,7 +41,7 @@ test('in any order of acts, nobody acts on their own access, and a breach takes 
 const separated = (number: string, by: string): string =>
   [number.slice(0, 3), number.slice(3, 6), number.slice(6)].join(by);
 
-test('the words of a case contain no NHS number in any form, and no second line', () => {
+test('a note of a case contains no NHS number in any form, and no second line', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 100_000 }),

@@ -78,7 +78,7 @@ const digestOf = (salt: string, words: string): string =>
   createHash('sha256').update(`${salt} ${words}`).digest('hex');
 
 /**
- * Cases on accesses, in a file of their own that cannot be rebuilt: their words can be erased, and the log
+ * Cases on accesses, in a file of their own that cannot be rebuilt: their notes can be erased, and the log
  * has only a salted digest of them. A step is recorded before it is stored here, or neither happens.
  */
 export class Cases {
@@ -292,7 +292,7 @@ export class Cases {
   }
 
   /**
-   * Erases the words of a case with their salts, so that the digests in the log reveal nothing any more.
+   * Erases the notes of a case with their salts, so that the digests in the log reveal nothing any more.
    *
    * @param found the case as it was looked at; if a step has been taken since, nothing is erased
    */

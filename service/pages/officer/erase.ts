@@ -108,7 +108,7 @@ ${button(WORDS.find)}
   });
 }
 
-/** The holds in force, since what they are for may need these words. */
+/** The holds in force, since what they are for may need these notes. */
 export const holdsNote = (all: readonly RetentionHold[]): Html | false => {
   const shown = all.slice(-HOLDS_SHOWN);
   return (
@@ -192,12 +192,12 @@ async function eraseEach(
     for (const each of found) done[await cases.erase(each, actor)]++;
     return { ...done, failed: false };
   } catch (error) {
-    log.error('The words of a case could not be erased.', errorFields(error));
+    log.error('The notes of a case could not be erased.', errorFields(error));
     return { ...done, failed: true };
   }
 }
 
-/** `POST /officer/erase`: erases the words of the cases that were shown, as `cp-flags audit erase-cases` does. */
+/** `POST /officer/erase`: erases the notes of the cases that were shown, as `cp-flags audit erase-cases` does. */
 const officerErased: Mountable<EraseDependencies> = {
   operation: { method: 'POST', path: ERASE_PATH, letsIn: 'audit' },
   handler: (dependencies) =>
@@ -239,5 +239,5 @@ const officerErased: Mountable<EraseDependencies> = {
     }),
 };
 
-/** The pages on which the operating organisation's Guardian erases the words of cases. */
+/** The pages on which the operating organisation's Guardian erases the notes of cases. */
 export const ERASE_PAGES = [officerErase, officerErased] as const;

@@ -74,7 +74,7 @@ const steps = async () =>
 
 let breach: string;
 
-test('a case is opened on an access, with its words beside the log and their digest in it', async () => {
+test('a case is opened on an access, with its note beside the log and the digest in it', async () => {
   const opened = await open(officer, 'nurse-1', { step: 'inquire', words: HOSTILE });
   expect(opened.status).toBe(303);
   breach = opened.headers.get('location') ?? '';
@@ -275,7 +275,7 @@ test('another organisation’s case cannot be found, in the list or by its addre
   expect(tried.status).toBe(403);
 });
 
-test('a command erases the words, and the steps taken stay on record', async () => {
+test('a command erases the notes, and the steps taken stay on record', async () => {
   const env = { DATA_DIR: service.dataDir };
   const named = ['--by', 'A. Guardian', '--reason', 'retention'];
   const id = breach.slice(CASES.length + 1);
@@ -285,7 +285,7 @@ test('a command erases the words, and the steps taken stay on record', async () 
   expect(listed.stdout).toContain(`${id}  breach  ZZH01`);
   expect(listed.stdout).not.toContain('alert');
   const erased = await run(['audit', 'erase-cases', '--ended-before', '1/1/2099', ...named], env);
-  expect(erased.stdout).toContain('The words of 1 case are erased.');
+  expect(erased.stdout).toContain('The notes of 1 case are erased.');
   const page = wordsOf(await officer.get(breach));
   expect(page).not.toContain(HOSTILE);
   expect(page).toContain(OFFICER_CASES.steps['confirm-breach']);
@@ -325,9 +325,9 @@ test('a command fails, and says so, if a case that changed meanwhile keeps its w
   });
   expect([done.code, done.stdout]).toEqual([
     1,
-    expect.stringContaining('The words of 1 case are erased.'),
+    expect.stringContaining('The notes of 1 case are erased.'),
   ]);
-  expect(done.stderr).toContain('1 case changed meanwhile and kept its words.');
+  expect(done.stderr).toContain('1 case changed meanwhile and kept its notes.');
   const file = readFileSync(path);
   expect([file.includes('to be erased'), file.includes('to be kept')]).toEqual([false, true]);
 });

@@ -21,7 +21,7 @@ import {
   wordsOf,
 } from '../../support/visitor.ts';
 
-/** What only a Guardian of the operating organisation does: holds, and erasing the words of cases. */
+/** What only a Guardian of the operating organisation does: holds, and erasing the notes of cases. */
 
 const CHILD = testNumber(8261);
 const HOLDS = '/officer/holds';
@@ -225,7 +225,7 @@ async function openCase(user: string, step: string): Promise<string> {
 
 const TOMORROW = new Intl.DateTimeFormat('en-GB').format(Date.now() + 36 * 3_600_000);
 
-describe('erasing the words of cases', () => {
+describe('erasing the notes of cases', () => {
   const erased = async () =>
     (await acts('access-case')).filter((event) => 'step' in event && event.step === 'erase');
   const file = () =>

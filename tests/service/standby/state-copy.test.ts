@@ -175,7 +175,7 @@ test('another machine gets the anchor, the spools in use, the notices, and the f
   commits.close();
 });
 
-test('cases on accesses and their words move with the worker, since no log has them', async () => {
+test('cases on accesses and their notes move with the worker, since no log has them', async () => {
   const cases = Cases.open(auditCasesFile(here()), () => Promise.resolve());
   const access = { entry: 1, accessId: randomUUID(), organisation: 'ZZH01', about: 'nurse' };
   const actor = { key: 'officer', event: { by: 'Otto Officer' } };
