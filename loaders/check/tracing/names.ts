@@ -8,18 +8,31 @@ const PLAIN: Readonly<Record<string, string>> = {
   þ: 'th',
   ł: 'l',
   đ: 'd',
-  ı: 'i',
+  ħ: 'h',
+  ŧ: 't',
+  ŋ: 'n',
+  ɓ: 'b',
+  ɗ: 'd',
+  ƙ: 'k',
+  ƴ: 'y',
+  ς: 'σ',
 };
+/** With the apostrophes and the Arabic stroke for length that Unicode counts as letters. */
+const SIGNS = /[^\p{L}\p{N}]|[\u02b9-\u02ff\u0640]/gu;
 /** The letters that two given names must share if one is shortened: an initial proves nothing. */
 const TRUNCATED_AT_LEAST = 3;
 
-/** A name in the form in which names are compared: without accents, capitals, hyphens, apostrophes and spaces. */
+/**
+ * A name in the form in which names are compared: without accents, capitals, hyphens, apostrophes and spaces. Through
+ * capitals, since some letters share one: ı and i, σ and ς.
+ */
 function plain(text: string): string {
   return text
     .normalize('NFKD')
+    .toUpperCase()
     .toLowerCase()
-    .replaceAll(/[æœøßðþłđı]/g, (letter) => PLAIN[letter] ?? letter)
-    .replaceAll(/[^\p{L}\p{N}]/gu, '');
+    .replaceAll(/[æœøßðþłđħŧŋɓɗƙƴς]/g, (letter) => PLAIN[letter] ?? letter)
+    .replaceAll(SIGNS, '');
 }
 
 /** A name prepared once, to be compared often. */

@@ -106,12 +106,45 @@ describe('names', () => {
     expect(family('', '')).toBe(false);
   });
 
-  test('every name matches itself', () => {
+  test.each([
+    ['an apostrophe that Unicode counts as a letter', 'OʼBrien', "O'Brien"],
+    ['the glottal stop of Pacific names', 'Kaʻahumanu', 'Kaahumanu'],
+    ['a stretched Arabic letter', 'محـمد', 'محمد'],
+    ['a Greek letter that is written differently at the end', 'Νίκος-Άννα', 'ΝΙΚΟΣΑΝΝΑ'],
+    ['Maltese letters', 'Għawdex', 'Ghawdex'],
+    ['Turkish letters', 'Işık İnan', 'ISIK Inan'],
+    ['German letters', 'Straßer', 'STRASSER'],
+    ['ligatures', 'Eﬀie', 'Effie'],
+    ['accents put together or apart', 'Zo\u00eb', 'Zoe\u0308'],
+    ['Hangul put together or apart', '한', '한'.normalize('NFD')],
+  ])('names are the same however they are written: %s', (_what, one, other) => {
+    expect(given(one, other)).toBe(true);
+    expect(family(one, other)).toBe(true);
+    expect(family(other, one)).toBe(true);
+  });
+
+  test.each([
+    ['an Arabic vowel mark alone', '\ufe72'],
+    ['a Japanese voicing mark alone', '\uff9e'],
+    ['only signs', "-'."],
+  ])('a name without a letter matches nothing, not even itself: %s', (_what, name) => {
+    expect(given(name, name)).toBe(false);
+    expect(family(name, name)).toBe(false);
+  });
+
+  // Some signs that Unicode counts as letters are a mark on its own, or stand for an apostrophe.
+  const LETTER = /[^\P{L}\u02b9-\u02ff\u0640]/u;
+
+  test('every name matches itself, also in capitals', () => {
+    const letter = fc.constantFrom(...'aZéßŉıİœþŁħŋσςΣẞﬁJǰ李한なเकنםД'.split(''));
+    const name = fc.string({ unit: fc.oneof(fc.string({ unit: 'grapheme' }), letter) });
     fc.assert(
-      fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), (name) => {
-        fc.pre(/\p{L}/u.test(name));
-        expect(given(name, name)).toBe(true);
-        expect(family(name, name)).toBe(true);
+      fc.property(name, (written) => {
+        fc.pre(LETTER.test(written.normalize('NFKD')));
+        for (const same of [written, written.toUpperCase(), written.normalize('NFD')]) {
+          expect(family(written, same)).toBe(true);
+          expect(given(written, same)).toBe(true);
+        }
       }),
     );
   });
