@@ -818,20 +818,41 @@ test('if two workers continue from the same size, one goes first and the other f
 
 test('the newest number in a folder is found with few reads, whatever its size', async () => {
   const place = folderPlace(auditFolder(), DEADLINE_MS);
+  let reads = 0;
+  const counted: Place = {
+    ...place,
+    list: (below) => {
+      reads += 1;
+      return place.list(below);
+    },
+  };
+  const most = 10 ** 15 - 1;
+  // Near one another and near the edges of groups, so that many share a folder.
+  const number = fc.oneof(
+    fc.integer({ min: 0, max: most }),
+    fc.integer({ min: 0, max: 2_001 }),
+    fc.integer({ min: most - 2_001, max: most }),
+  );
+  let folders = 0;
   await fc.assert(
     fc.asyncProperty(
-      fc.uniqueArray(fc.maxSafeNat(), { minLength: 1, maxLength: 8 }),
-      async (all) => {
-        const below = `n${all[0]}`;
-        const numbers = all.map((number) => Math.floor(number / 10));
-        for (const number of numbers) {
-          await place.replace(`${below}/${numberPath(number)}`, Buffer.from('x'));
+      fc.uniqueArray(number, { minLength: 1, maxLength: 8 }),
+      number,
+      async (numbers, limit) => {
+        const below = `n${folders++}`;
+        for (const one of numbers) {
+          await place.replace(`${below}/${numberPath(one)}`, Buffer.from('x'));
         }
-        expect(await highest(place, below)).toBe(Math.max(...numbers));
-        const atMost = numbers[0] ?? 0;
-        expect(await highest(place, below, atMost)).toBe(atMost);
+        for (const atMost of [undefined, limit, ...numbers]) {
+          const upTo = numbers.filter((one) => one <= (atMost ?? most));
+          reads = 0;
+          expect(await highest(counted, below, atMost)).toBe(
+            upTo.length === 0 ? undefined : Math.max(...upTo),
+          );
+          expect(reads).toBeLessThan(10);
+        }
       },
     ),
-    { numRuns: 4 },
+    { numRuns: 20 },
   );
 });
