@@ -10,6 +10,7 @@ process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, 'node_modules/.c
 export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
+    setupFiles: ['tests/support/same-draws.ts'],
     // Code here holds no module-level state, so a fresh module graph a file would only cost time.
     isolate: false,
     // Processes, not threads: tests send signals and read modes that belong to a process.

@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util';
+import { drawnSeed } from '../support/seed.ts';
 import { FAULT_NAMES, runFailovers } from './harness.ts';
 import { runLostDisks, STEPS } from './lost-disks.ts';
 
 const HELP = `npm run test:failover -- [options]
 
-  --seed N        the same faults again (default: another each time, and printed)
+  --seed N        the same faults again (default: FAULT_SEED, or others each time; printed)
   --rounds 100    how many
   --server PATH   a redis-server or valkey-server of another version
   --lost-disks    the worker's disk lost instead, with a second copy of the audit log and a worker that stands by
@@ -13,7 +14,7 @@ const HELP = `npm run test:failover -- [options]
 
 const { values: options } = parseArgs({
   options: {
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    seed: { type: 'string', default: drawnSeed() },
     rounds: { type: 'string', default: '100' },
     server: { type: 'string' },
     only: { type: 'string', multiple: true },

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { drawnSeed } from '../support/seed.ts';
 import { runAuditFaults } from './audit-harness.ts';
 import { runDatasetFaults } from './dataset-harness.ts';
 import { runFaults } from './harness.ts';
@@ -11,13 +12,13 @@ Without a name all of them:
   store   replies in every order, and processes pointed at another dataset
   audit   mixes of faults under lookups
 
-  --seed N       the same faults again (default: others each time, and printed)
+  --seed N       the same faults again (default: FAULT_SEED, or others each time; printed)
   --points N     how many of each (default: 100, of the store 500)
   --lanes 2      intake: services side by side`;
 
 const { values: options, positionals } = parseArgs({
   options: {
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    seed: { type: 'string', default: drawnSeed() },
     points: { type: 'string' },
     lanes: { type: 'string', default: '2' },
     help: { type: 'boolean', default: false },

@@ -10,6 +10,7 @@ import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { runDatasetFaults } from '../faults/dataset-harness.ts';
 import { commandsInTurn } from '../support/commands.ts';
 import { testNumber } from '../support/rows.ts';
+import { SEED } from '../support/seed.ts';
 import { startTestService, type TestService, testFolder, until } from '../support/service.ts';
 
 const run = commandsInTurn();
@@ -17,7 +18,6 @@ const run = commandsInTurn();
 /** A process answers only from the dataset it is meant for, whichever Redis REDIS_URL names. */
 
 const HELD = testNumber(1);
-const seed = Number(process.env['FAULT_SEED'] ?? '1');
 const POINTS = 24;
 
 let own: TestService;
@@ -79,8 +79,8 @@ async function answersOf(environment: Record<string, string>, expected: string) 
   }
 }
 
-test(`whatever a process is pointed at, a child in its dataset is never reported as not flagged (${POINTS} mixes of seed ${seed})`, async () => {
-  expect(await runDatasetFaults({ seed, points: POINTS })).toEqual([]);
+test(`whatever a process is pointed at, a child in its dataset is never reported as not flagged (${POINTS} mixes of seed ${SEED})`, async () => {
+  expect(await runDatasetFaults({ seed: SEED, points: POINTS })).toEqual([]);
 });
 
 test('a lookup process does not answer from another dataset until a named person confirms it', async () => {

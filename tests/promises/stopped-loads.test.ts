@@ -9,12 +9,12 @@ import { keys } from '#store/keys.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { day } from '../support/rows.ts';
+import { SEED } from '../support/seed.ts';
 import { WAIT_MS } from '../support/test-store.ts';
 import { startLoading } from '../support/upload-loading.ts';
 import { fileXml, planOf, upload } from '../support/upload-model.ts';
 
-/** Set `FAULT_SEED` for other orders. `npm run test:faults` tries `LOAD_STOPS` of them, different each time. */
-const seed = Number(process.env['FAULT_SEED'] ?? '1');
+/** `npm run test:faults` tries `LOAD_STOPS` orders, different each time. */
 const ORDERS = Number(process.env['LOAD_STOPS'] ?? '4');
 const MS_AN_ORDER = 4_000;
 
@@ -92,7 +92,7 @@ async function left(authority: OdsCode): Promise<unknown> {
 }
 
 test(
-  `a load stopped and then killed at any step of its stop ends the same (${ORDERS} orders of seed ${seed})`,
+  `a load stopped and then killed at any step of its stop ends the same (${ORDERS} orders of seed ${SEED})`,
   async () => {
     const calm = newAuthority();
     const undisturbed = watched(Number.POSITIVE_INFINITY, undefined);
@@ -104,8 +104,8 @@ test(
 
     let [stopped, killed] = [0, 0];
     for (let number = 0; number < ORDERS; number++) {
-      const order = `order ${number} of seed ${seed}`;
-      const draw = draws(seed, number);
+      const order = `order ${number} of seed ${SEED}`;
+      const draw = draws(SEED, number);
       const authority = newAuthority();
       const { first, second } = files(authority);
       await l.load(first);

@@ -2,6 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readDemo, root, startServing } from '../support/processes.ts';
+import { drawnSeed } from '../support/seed.ts';
 import { testFolder } from '../support/service.ts';
 import { bucket } from './bucket.ts';
 import { mesh } from './mesh.ts';
@@ -13,7 +14,7 @@ import { witness } from './witness.ts';
 
 const HELP = `npm run test:strangers -- [options]
 
-  --seed N       the same requests again (default: others each time, and printed)
+  --seed N       the same requests again (default: FAULT_SEED, or others each time; printed)
   --examples 10  how many requests of each kind the fuzz test makes of a route
   --only NAME    one of hapi, linters, generators, fuzz, mesh, bucket, witness
 
@@ -21,7 +22,7 @@ Tools are installed in .strangers, from the package registries; one that cannot 
 
 const { values: options } = parseArgs({
   options: {
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    seed: { type: 'string', default: drawnSeed() },
     examples: { type: 'string', default: '10' },
     only: { type: 'string' },
     help: { type: 'boolean', default: false },

@@ -10,10 +10,10 @@ import { seeded } from '../../support/audit.ts';
 import { startMeshServer } from '../../support/mesh-server.ts';
 import { openQuickClient, workItOff } from '../../support/mesh-work.ts';
 import { cpFlags } from '../../support/processes.ts';
+import { SEED } from '../../support/seed.ts';
 import { startTestService, testFolder, until } from '../../support/service.ts';
 import { fileXml, person, planOf, upload } from '../../support/upload-model.ts';
 
-const seed = Number(process.env['FAULT_SEED'] ?? '1');
 /** `npm run test:faults` tries every step. */
 const KILLS = Number(process.env['MESH_KILLS'] ?? '4');
 const AT_ONCE = 2;
@@ -148,11 +148,11 @@ test.runIf(KILLS > 4)(
   300_000,
 );
 
-test(`a client killed before any of its steps continues without losing or repeating anything (seed ${seed})`, async () => {
+test(`a client killed before any of its steps continues without losing or repeating anything (seed ${SEED})`, async () => {
   const steps = await killAt(0);
   if (steps === undefined) throw new Error('it was not to be killed');
   expect(steps).toBeGreaterThan(40);
-  const random = seeded(seed);
+  const random = seeded(SEED);
   const points = Array.from({ length: steps }, (_, i) => i + 1)
     .map((point) => ({ point, order: random(1_000_000) }))
     .toSorted((one, other) => one.order - other.order)

@@ -6,12 +6,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
 import { auditFolder, removeAuditFolders, seeded } from '../../support/audit.ts';
 import { HOUR, type Looked, notifiedLog, settle, WINDOW } from '../../support/notification.ts';
+import { SEED } from '../../support/seed.ts';
 
 afterAll(removeAuditFolders);
 
 const AUTHORITIES = ['ZZ101', 'ZZ102'];
 const KILLS = 6;
-const seed = Number(process.env['FAULT_SEED'] ?? '1');
 
 /** Every complete file in the outbox, by name. */
 function filesIn(outbox: string): Map<string, string> {
@@ -25,8 +25,8 @@ function filesIn(outbox: string): Map<string, string> {
   return files;
 }
 
-test(`killed at any moment, it continues with every access notified once, under stable ids (seed ${seed})`, async () => {
-  const random = seeded(seed);
+test(`killed at any moment, it continues with every access notified once, under stable ids (seed ${SEED})`, async () => {
+  const random = seeded(SEED);
   const t = notifiedLog(auditFolder());
   const script = join(import.meta.dirname, '..', '..', 'support', 'notify-and-die.ts');
   const looked: string[] = [];
