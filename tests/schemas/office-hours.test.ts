@@ -66,14 +66,88 @@ test('several periods are accepted, in the ways in which people write days and t
   expect(officeHoursText('Sat-Sun 00:00-24:00')).toBe('Saturday to Sunday, midnight to midnight');
 });
 
-test('hours in any other form are refused, and nothing is inferred from them', () => {
-  const digits = fc.stringMatching(/^(?:Mon|Fri|mon|Xyz)?-?(?:Mon|Fri)? ?[0-9:-]{0,12}$/);
+const DAYS = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
+const minutes = fc.oneof(
+  fc.integer({ min: 0, max: 1_440 }),
+  fc.constantFrom(0, 60, 90, 510, 1_020, 1_439, 1_440),
+);
+const period = fc
+  .record({
+    first: fc.nat(6),
+    last: fc.nat(6),
+    from: minutes,
+    until: minutes,
+  })
+  .filter(({ first, last, from, until }) => first <= last && from < until);
+const clock = (minute: number): string =>
+  [Math.floor(minute / 60), minute % 60].map((n) => String(n).padStart(2, '0')).join(':');
+const periods = fc.array(period, { minLength: 1, maxLength: 7 });
+type Period = { first: number; last: number; from: number; until: number };
+const hoursOf = (all: readonly Period[]): string =>
+  all
+    .map(({ first, last, from, until }) => {
+      const days = first === last ? DAYS[first] : `${DAYS[first]}-${DAYS[last]}`;
+      return `${days} ${clock(from)}-${clock(until)}`;
+    })
+    .join(', ');
+
+test('an office is open in exactly its periods, at any minute of any week', () => {
+  const shown = new Intl.DateTimeFormat('en-GB', {
+    timeZone: 'Europe/London',
+    weekday: 'short',
+    hour: '2-digit',
+    minute: '2-digit',
+    hourCycle: 'h23',
+  });
+  // On any day, and around the hours that the clocks skip and repeat in three years.
+  const minute = fc.oneof(
+    fc.integer({ min: Date.UTC(2020, 0, 1) / 60_000, max: Date.UTC(2040, 0, 1) / 60_000 }),
+    fc
+      .tuple(
+        fc.constantFrom('2026-03-29', '2026-10-25', '2027-03-28', '2028-10-29'),
+        fc.integer({ min: -120, max: 240 }),
+      )
+      .map(([day, after]) => at(`${day}T00:00:00Z`) / 60_000 + after),
+  );
+  let opened = 0;
   fc.assert(
-    fc.property(digits, (text) => {
-      const isGood = officeHoursSchema.safeParse(text).success;
-      expect(isOfficeOpen(text, at('2026-11-30T10:00:00Z')) !== undefined).toBe(isGood);
+    fc.property(periods, minute, (all, when) => {
+      const instant = when * 60_000;
+      // Bank holidays have a test of their own.
+      fc.pre(isOfficeOpen('Mon-Sun 00:00-24:00', instant) === true);
+      const parts = new Map(
+        shown.formatToParts(instant).map(({ type, value }) => [type, value] as const),
+      );
+      const weekday = DAYS.indexOf(parts.get('weekday') ?? '');
+      const now = Number(parts.get('hour')) * 60 + Number(parts.get('minute'));
+      const open = all.some(
+        ({ first, last, from, until }) =>
+          first <= weekday && weekday <= last && from <= now && now < until,
+      );
+      if (open) opened++;
+      expect(isOfficeOpen(hoursOf(all), instant)).toBe(open);
+    }),
+    { numRuns: 500 },
+  );
+  expect(opened).toBeGreaterThan(50);
+});
+
+test('hours in any other form are refused, and nothing is inferred from them', () => {
+  const written = periods.map(hoursOf);
+  const changed = fc
+    .tuple(written, fc.nat(60), fc.nat(2), fc.constantFrom('', ' ', '-', ',', '0', '9', 'Mon', 'x'))
+    .map(([text, place, gone, odd]) => text.slice(0, place) + odd + text.slice(place + gone));
+  let refused = 0;
+  fc.assert(
+    fc.property(written, changed, (good, other) => {
+      expect(officeHoursSchema.safeParse(good).success).toBe(true);
+      const isGood = officeHoursSchema.safeParse(other).success;
+      if (!isGood) refused++;
+      expect(isOfficeOpen(other, at('2026-11-30T10:00:00Z')) !== undefined).toBe(isGood);
+      expect(officeHoursText(other) !== undefined).toBe(isGood);
     }),
   );
+  expect(refused).toBeGreaterThan(20);
   for (const text of [
     '',
     'Mon-Fri',

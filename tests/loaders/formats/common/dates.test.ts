@@ -48,16 +48,42 @@ describe('dates of an upload', () => {
   });
 
   test('any text is either a day or nothing, and never an error', () => {
+    const by = fc.constantFrom('', '-', '/');
+    const aMonth = fc.stringMatching(/^(0[0-9]|1[0-3])$/);
+    const aDay = fc.stringMatching(/^[0-3][0-9]$/);
+    const time = fc.oneof(
+      fc.constant(''),
+      fc.stringMatching(/^T?[0-2][0-9]:?[0-6][0-9](:?[0-6][0-9](\.[0-9]{1,3})?)?$/),
+    );
+    const zone = fc.constantFrom('', '', '', 'Z', '+0000', '-01:00', '+2400', '+9');
+    const likeADate = fc
+      .tuple(fc.stringMatching(/^(18|19|20|21|22)[0-9]{2}$/), by, aMonth, aDay, time, zone)
+      .chain(([year, separator, month, dayOfMonth, after, where]) =>
+        fc
+          .constantFrom([year, month, dayOfMonth], [dayOfMonth, month, year])
+          .map((parts) => parts.join(separator) + after + where),
+      );
+    const read = { days: 0, instants: 0 };
     fc.assert(
-      fc.property(fc.string(), (text) => {
+      fc.property(fc.oneof({ weight: 4, arbitrary: likeADate }, fc.string()), (text) => {
         for (const readDate of [readSpinePlanDate, readSpineBirthDate, readCsvDate]) {
           const date = readDate(text);
-          expect(date === undefined || day(date) === date).toBe(true);
+          if (date === undefined) continue;
+          read.days++;
+          expect(day(date)).toBe(date);
+          expect(text.replaceAll(/[^0-9]/g, '')).toMatch(
+            new RegExp(`^(?:${date.replaceAll('-', '')}|${date.split('-').toReversed().join('')})`),
+          );
         }
         const instant = readInstant(text);
-        expect(instant === undefined || Number.isFinite(instant)).toBe(true);
+        if (instant === undefined) return;
+        read.instants++;
+        expect(Number.isSafeInteger(instant)).toBe(true);
       }),
+      { numRuns: 2_000 },
     );
+    expect(read.days).toBeGreaterThan(40);
+    expect(read.instants).toBeGreaterThan(40);
   });
 
   test.each([
