@@ -173,7 +173,7 @@ export const MESSAGES = {
     unclear: 'Not known',
     dropped: 'Given up',
   },
-  sentTimes: (attempt: number) => `, sent ${attempt} times`,
+  attempt: (attempt: number) => `, try ${attempt}`,
   more: (more: number) =>
     `${counted(more, 'more message')} not shown. To see all, use cp-flags mesh list --all`,
   unfetched: (id: string, detail: string) => `Message ${id} has not been fetched: ${detail}`,

@@ -79,7 +79,7 @@ const STATES: Record<Sent['state'], string> = {
 };
 
 function lineOf(row: Sent): string {
-  const again = row.attempt > 1 ? `, sent ${row.attempt} times` : '';
+  const again = row.attempt > 1 ? `, try ${row.attempt}` : '';
   return `${localIdOf(row)}  ${STATES[row.state]}${again}: ${titleOf(row)} to ${row.recipient}, written ${iso(row.addedAt)}. ${row.detail}`.trim();
 }
 

@@ -41,6 +41,8 @@ export async function decideMessage(
           chunksSent: 0,
           tries: 0,
           notBefore: 0,
+          code: '',
+          detail: '',
         } as const);
   const changed = MeshFile.use(folder, (file) => file.changeSent(row, to, Date.now()));
   if (changed !== true) return { kind: 'changed' };

@@ -29,7 +29,7 @@ const command = (text: string): Html => html`<p>${OPERATOR.byCommand} <code>${te
 
 function messageRow(row: Sent): Html[] {
   const title = html`<bdi>${said(titleOf(row))}</bdi>`;
-  const state = html`${MESSAGES.states[row.state]}${row.attempt > 1 && MESSAGES.sentTimes(row.attempt)}. ${said(row.detail)}`;
+  const state = html`${MESSAGES.states[row.state]}${row.attempt > 1 && MESSAGES.attempt(row.attempt)}. ${said(row.detail)}`;
   return [
     DECIDED_ON.has(row.state)
       ? html`<a class="nhsuk-link" href="${HOME}/${localIdOf(row)}">${title}</a>`

@@ -582,6 +582,12 @@ describe('a message in MESH', () => {
       expect(next).toContain(MESSAGES.done[decision]);
     }
     expect([stateOf(again), stateOf(lost)]).toEqual(['waiting', 'dropped']);
+    // What went wrong was the first try, and the second has not been made yet.
+    const now = MeshFile.use(folder, (file) => file.sent(again.key));
+    expect(now).toMatchObject({ attempt: 2, code: '', detail: '' });
+    const shown = wordsOf(await visitor.get('/operator/messages'));
+    expect(shown).toContain(`${MESSAGES.states.waiting}, try 2.`);
+    expect(shown).not.toMatch(/sent 2 times/);
     expect(await eventsOf('mesh-resent')).toMatchObject([
       { by: 'Farid Demo', detail: { reason: 'open again', mailbox: 'X26ABC1' } },
     ]);
