@@ -22,7 +22,9 @@ const TOP = 30;
 const BOTTOM = 40;
 const LABEL_AT_MOST = 12;
 const LABELS_AT_MOST = 6;
-const INK = '#212b32';
+/** The colour of the words around it, whatever a reader has chosen. */
+const INK = 'currentColor';
+/** `assets/pages.css` has what replaces it in forced colours. */
 const DRAWN = '#005eb8';
 
 /** Anything smaller would be invisible. */

@@ -44,6 +44,22 @@ afterAll(async () => {
 });
 
 describe.skipIf(!hasBrowser)('in a browser', () => {
+  test('charts can be seen in the colours that a reader has chosen', async () => {
+    const { page, close } = await openPage(browser, {
+      forcedColors: 'active',
+      colorScheme: 'dark',
+    });
+    await signInAs(page, service.baseUrl, 'Farid Demo');
+    await page.locator('.cpf-chart').first().waitFor();
+    const colours = `[...document.querySelectorAll('.cpf-chart :is(text, path, rect, circle)')].map((each) => {
+      const { fill, stroke } = getComputedStyle(each);
+      return fill === 'none' ? stroke : fill;
+    })`;
+    const ofWords = await page.evaluate('getComputedStyle(document.body).color');
+    expect(new Set(await page.evaluate<string[]>(colours))).toEqual(new Set([ofWords]));
+    await close();
+  });
+
   test('an operator gets from the to-do list to a held file by keyboard, and releases it', async () => {
     const { page, complaints, close } = await openPage(browser);
     await signInAs(page, service.baseUrl, 'Farid Demo');
