@@ -81,7 +81,8 @@ export const guardedOfficer = <V extends Viewer>(
     return officer === undefined ? at.notFound() : work(c, officer);
   });
 
-const FORM_MOST_BYTES = 16_384;
+/** Room for the lines that were released on hundreds of pages of a draft: they go from page to page. */
+const FORM_MOST_BYTES = 262_144;
 export const LOOK_FORM = 'audit';
 
 /** Fields that a way back does not send again: the sender, and what was done on the page. */

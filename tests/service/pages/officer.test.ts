@@ -486,6 +486,13 @@ describe('a draft of one child’s accesses', () => {
     expect(foreign.status).toBe(409);
   });
 
+  test('keeps what was released on hundreds of pages: the form is not too large to be read', async () => {
+    const fields = hiddenOf(await draft(guardian, OPEN), '/officer/child/copy');
+    const released = Array.from({ length: 10_000 }, (_, i) => 1_000_000_000 + i).join(',');
+    const copy = await guardian.post('/officer/child/copy', { ...fields, released });
+    expect([copy.status, wordsOf(copy).includes(OFFICER_DRAFT.lineGone)]).toEqual([409, true]);
+  });
+
   test('has full pages whatever is left out, and the released copy has the lines of all pages', async () => {
     const child = testNumber(8104);
     for (let i = 0; i < 30; i++) {
