@@ -94,6 +94,9 @@ export const SIGN_IN_REFUSED = {
   notFinished: 'Sign-in did not finish',
   notFinishedThen:
     'It took too long, was begun in another tab, or was stopped. Nothing is wrong with your account. Sign in again. If this page comes back each time, this browser keeps no cookies: ask your IT team.',
+  again: 'Your sign-in arrived twice',
+  againThen:
+    'That can happen after a double click. If you are let in, this page goes on by itself in a few seconds. If not, sign in again.',
   denied: 'Sign-in was stopped',
   deniedThen: (provider: string) =>
     `${provider} did not let you in. If you did not stop it yourself, ask the people who look after your ${provider} account.`,

@@ -18,7 +18,7 @@ const visitSchema = z.object({ id: z.uuid() });
 /** A browser in which nobody is signed in yet. */
 type Visit = z.infer<typeof visitSchema>;
 
-export const FLOW_LASTS_MS = 15 * 60_000;
+const FLOW_LASTS_MS = 15 * 60_000;
 /** Tabs in which one person signs in at the same time. */
 const FLOWS_AT_MOST = 4;
 

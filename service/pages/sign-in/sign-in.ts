@@ -38,7 +38,7 @@ import { FORMS_REFUSED } from '../session/forms-refused.ts';
 import type { Sealer } from '../session/seal.ts';
 import { type Session, type Sessions, type SignedIn, signedInSchema } from '../session/sessions.ts';
 import { createTwice, HELD_FOR_MS } from '../session/twice.ts';
-import { FLOW_LASTS_MS, type Visits } from '../session/visits.ts';
+import type { Visits } from '../session/visits.ts';
 import { limited, type Provider, type Returned, type Sent } from './openid.ts';
 import { refusedPage, signInRefusalOf } from './refused.ts';
 import { createSignOut } from './sign-out.ts';
@@ -374,11 +374,15 @@ ${button(SIGN_IN.continue)}
     // Before the provider is asked who this is: anything it ends from now on ends the session that follows.
     const issuedAt = endings.now();
     // A browser may keep its cookie and bring another code.
-    const isFirst = await endings.once(`flow ${flow.state}`, FLOW_LASTS_MS).catch(() => undefined);
-    const returned = isFirst === true ? await provider.finish(search, flow) : undefined;
+    const taken = await endings
+      .choose(`flow ${flow.state}`, search, HELD_FOR_MS)
+      .catch(() => undefined);
+    const returned = taken === 'first' ? await provider.finish(search, flow) : undefined;
     if (returned?.kind !== 'refused') tries.giveBack();
     if (returned === undefined) {
-      return refusedPage(isFirst === false ? 'not-finished' : 'store', provider.name);
+      // If it was sent to another process a moment ago, that one judges it.
+      const why = taken === 'again' ? 'again' : taken === 'refused' ? 'not-finished' : 'store';
+      return refusedPage(why, provider.name);
     }
     const left = await leftFor(incoming, provider.id, returned);
     const answer = await answerTo(incoming, provider, returned, { ended, issuedAt });

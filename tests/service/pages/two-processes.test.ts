@@ -123,6 +123,24 @@ test('an outcome sent to two processes at once is recorded by each for the same 
   expect(new Set(looks.map((event) => 'lookupId' in event && event.lookupId)).size).toBe(1);
 });
 
+test('a return from the provider that is sent to two processes makes one session, and the other process leads into it', async () => {
+  const here = createVisitor(first.baseUrl);
+  cis2.next('555000029999');
+  const { pathname, search } = await throughCis2(cis2, await here.get('/sign-in/cis2'));
+  const there = atSecond(here);
+  await until(async () => (await there.get('/sign-in')).status === 200, 'the second process');
+  const before = cis2.tokensAsked;
+  expect(locationOf(await here.get(`${pathname}${search}`))).toBe('/look-up');
+  const again = await there.get(`${pathname}${search}`);
+  expect(again.heading).toBe(SIGN_IN_REFUSED.again);
+  expect(again.headers.get('refresh')).toMatch(/^[0-9]+; url=\/$/);
+  expect(cis2.tokensAsked).toBe(before + 1);
+  // In the browser, which has the first answer as well.
+  const browser = atSecond(here);
+  expect(locationOf(await browser.get('/'))).toBe('/look-up');
+  expect((await browser.get('/look-up')).status).toBe(200);
+});
+
 describe('a choice of a role sent to two processes', () => {
   let counted = 0;
 
