@@ -145,20 +145,21 @@ async function listAuthorities(
 ): Promise<void> {
   await withStore(configuration, 'loader', async (store) => {
     const known = await store.authorities();
-    const expected = (await store.expected())?.authorities ?? [];
+    // Without a list, a demo expects every authority, and live data none in particular.
+    const list = (await store.expected())?.authorities;
     const lines = [
       ...known.map(({ code, name, officeHoursPhone, emergencyDutyTeamPhone, ...rest }) => ({
         code,
         name,
         known: true,
-        expected: expected.some((each) => each.code === code),
+        expected: list?.some((each) => each.code === code),
         officeHoursPhone,
         officeHours: rest.officeHours,
         emergencyDutyTeamPhone,
         emergencyDutyTeamPhoneAsOf: rest.emergencyDutyTeamPhoneAsOf,
         dataAsOf: rest.dataAsOf,
       })),
-      ...expected
+      ...(list ?? [])
         .filter(({ code }) => known.every((each) => each.code !== code))
         .map(({ code, name }) => ({ code, name, known: false, expected: true })),
     ].toSorted((one, other) => one.code.localeCompare(other.code));
@@ -175,7 +176,7 @@ function lineOf(line: {
   code: string;
   name: string;
   known: boolean;
-  expected: boolean;
+  expected: boolean | undefined;
   officeHoursPhone?: string | undefined;
   officeHours?: string | undefined;
   emergencyDutyTeamPhone?: string;
@@ -192,7 +193,7 @@ function lineOf(line: {
           line.dataAsOf === undefined ? 'nothing loaded' : `data as of ${line.dataAsOf}`,
         ]
       : ['not known yet']),
-    ...(line.expected ? [] : ['not expected']),
+    ...(line.expected === false ? ['not expected'] : []),
   ].join('; ');
 }
 
@@ -236,7 +237,7 @@ export const confirmAuthorityPlans = (
   decided(configuration, code, decision, 'loader', async (store, anchor, authority, who) => {
     const of = readWholeNumber('--full-refresh', fullRefresh);
     await confirmPlans(store, anchor, authority, { ...who, fullRefresh: of });
-    return `It is recorded that authority ${authority} misses no plan here.`;
+    return `It is recorded that no plan of authority ${authority} is missing here.`;
   });
 
 /**
