@@ -68,7 +68,7 @@ export const LOAD_FAILED = {
   unknownAuthority: (authority: string) =>
     `Authority ${authority} is not known here. Nothing was changed.`,
   authorityStays: (authority: string) =>
-    `Authority ${authority} has loaded files, so it cannot be removed: lookups still say that it is not up to date. Nothing was changed.`,
+    `Authority ${authority} has loaded files, so it cannot be removed. If it no longer takes part, take it off the list of expected authorities (page Councils expected, or cp-flags authority expect). Nothing was changed.`,
   noNumbering: (authority: string) =>
     `Authority ${authority} has loaded no file yet, so its numbering can start anywhere. Nothing was changed.`,
 } as const;
