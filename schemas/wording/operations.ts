@@ -224,7 +224,7 @@ export const NOTIFYING = {
       ...(of.behindEvents > 0
         ? [`${counted(of.behindEvents, 'sealed event is', 'sealed events are')} not read yet`]
         : []),
-      ...(of.lagMs > 0 ? [`the oldest access not notified is ${of.lagMs} ms old`] : []),
+      ...(of.lagMs > 0 ? [`the oldest access not notified is ${durationText(of.lagMs)} old`] : []),
       ...(of.unwritten > 0
         ? [`${counted(of.unwritten, 'notification waits', 'notifications wait')} for the outbox`]
         : []),

@@ -1,6 +1,9 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { durationText, spaceText } from '#schemas/wording/durations.ts';
+import { root } from '../../support/processes.ts';
 
 test.each([
   [0, 'less than a second'],
@@ -26,6 +29,15 @@ test('no duration is shown in milliseconds, or as 0 of any unit', () => {
       );
     }),
   );
+});
+
+test('no sentence gives a length of time as its number of milliseconds', () => {
+  const found = globSync('schemas/wording/*.ts', { cwd: root }).flatMap((file) =>
+    [...readFileSync(join(root, file), 'utf8').matchAll(/\$\{[\w.]*Ms\}/g)].map(
+      ([value]) => `${file}: ${value}`,
+    ),
+  );
+  expect(found).toEqual([]);
 });
 
 test('large amounts of disk space are shown in the larger unit', () => {
