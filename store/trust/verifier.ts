@@ -638,9 +638,11 @@ export function startStoreVerifier(
       return state;
     },
     onChange: (listener) => void listeners.push(listener),
-    look: () => {
+    async look() {
+      // One under way may have read the store before what the caller wants to see.
+      await looking;
       restUntil = Number.NEGATIVE_INFINITY;
-      return look();
+      await look();
     },
     async stop() {
       stopping.abort();
