@@ -4,6 +4,7 @@ import { connectStore, whenReady } from '#store/connection/connection.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { createStore, type Store } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
+import { WAIT_MS } from './until.ts';
 import { RECEIVED_AT } from './upload-model.ts';
 
 /** Loads standard input, and is killed once the first batch of rows is applied. */
@@ -12,9 +13,9 @@ const found = await findEmbeddedRedis(dataDir);
 if (found === undefined) throw new Error('no Redis is running for this folder');
 const redis = connectStore(
   { socketPath: found.socketPath, ...found.users.loader },
-  { name: 'load-and-die' },
+  { name: 'load-and-die', commandTimeoutMs: WAIT_MS },
 );
-await whenReady(redis, 10_000);
+await whenReady(redis, WAIT_MS);
 const anchor = Anchor.open(join(dataDir, 'anchor'));
 const real = createStore(redis, anchor);
 const store: Store = {

@@ -27,19 +27,19 @@ export async function startTestStore(
   const connections: ReturnType<typeof connectStore>[] = [];
   const verifiers: StoreVerifier[] = [];
 
-  async function connect(role: RedisRole, commandTimeoutMs?: number) {
+  /** Commands wait long enough to be carried out on any machine. */
+  async function connect(role: RedisRole) {
     const redis = connectStore(
       { socketPath: server.socketPath, ...server.users[role] },
-      { name: `test-${role}`, commandTimeoutMs },
+      { name: `test-${role}`, commandTimeoutMs: WAIT_MS },
     );
     connections.push(redis);
     await whenReady(redis, WAIT_MS);
     return redis;
   }
 
-  // The test's own connection waits long enough for its commands to be carried out on any machine.
-  const admin = await connect('admin', WAIT_MS);
-  const store = createStore(await connect('loader', WAIT_MS), anchor);
+  const admin = await connect('admin');
+  const store = createStore(await connect('loader'), anchor);
   const adminStore = createStore(admin, anchor);
   const problems: string[] = [];
 
