@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
 import { testNumber } from '../support/rows.ts';
 import { startTestService, type TestService, until } from '../support/service.ts';
+import { untilAnswered } from '../support/until.ts';
 
 /** No answer is sent before its audit event is on disk. */
 
@@ -28,19 +29,22 @@ afterAll(() => service.stopAndRemove());
 test('under concurrent load, there is one audit event for each answer received', async () => {
   const token = await service.token();
   const numbers = [...HELD, ...NOT_HELD];
-  const asked = Array.from({ length: 3_000 }, (_, i) => ({
-    nhsNumber: numbers[i % numbers.length] ?? testNumber(0),
-    requestId: randomUUID(),
-  }));
+  const asked = Array.from({ length: 3_000 }, (_, i) => numbers[i % numbers.length] ?? '');
+  /** Requests answered could-not-check. Their events may have been recorded before the answer was withheld. */
+  const refused = new Set<string>();
   const received: { auditId: string; requestId: string; nhsNumber: string; outcome: string }[] = [];
   const queue = asked.values();
   await Promise.all(
     Array.from({ length: 100 }, async () => {
-      for (const { nhsNumber, requestId } of queue) {
-        const response = await service.lookup(
-          { nhsNumber },
-          { token, headers: { 'x-request-id': requestId } },
-        );
+      for (const nhsNumber of queue) {
+        let requestId = '';
+        const response = await untilAnswered(async () => {
+          requestId = randomUUID();
+          const headers = { 'x-request-id': requestId };
+          const answer = await service.lookup({ nhsNumber }, { token, headers });
+          if (answer.status === 503) refused.add(requestId);
+          return answer;
+        });
         expect(response.headers.get('x-request-id')).toBe(requestId);
         const { auditId, outcome } = lookupAnswerSchema.parse(await response.json());
         received.push({ auditId, requestId, nhsNumber, outcome });
@@ -48,7 +52,7 @@ test('under concurrent load, there is one audit event for each answer received',
     }),
   );
   const recorded = (await service.events()).flatMap((event) =>
-    event.type === 'lookup'
+    event.type === 'lookup' && !refused.has(event.requestId ?? '')
       ? [
           {
             auditId: event.auditId,
@@ -73,7 +77,8 @@ test('the event is written and synced to disk before the answer is sent, as the 
   const pid = /process_id:([0-9]+)/.exec(info)?.[1] ?? '';
   const log = join(service.dataDir, 'strace.log');
   const calls = 'trace=write,writev,sendto,fdatasync,fsync';
-  const strace = spawn('strace', ['-f', '-y', '-s', '8192', '-e', calls, '-o', log, '-p', pid]);
+  // Only the thread that writes, syncs and answers, so that no call of another comes between two halves of a line.
+  const strace = spawn('strace', ['-y', '-s', '8192', '-e', calls, '-o', log, '-p', pid]);
   let said = '';
   strace.stderr.on('data', (text: Buffer) => (said += text.toString()));
   await until(() => {
@@ -81,7 +86,7 @@ test('the event is written and synced to disk before the answer is sent, as the 
     return /attached/.test(said);
   }, 'strace to attach');
 
-  const response = await service.lookup({ nhsNumber: HELD[0] });
+  const response = await service.answered({ nhsNumber: HELD[0] });
   const { auditId } = lookupAnswerSchema.parse(await response.json());
   // It writes its log only when told to stop, and it saw the reply before this test did.
   strace.kill('SIGINT');
@@ -92,7 +97,7 @@ test('the event is written and synced to disk before the answer is sent, as the 
   const synced = lines.findIndex((line, i) => i > written && /fdatasync|fsync/.test(line));
   const replied = lines.findIndex((line) => !line.includes('.aof>') && line.includes(auditId));
   expect(written).toBeGreaterThanOrEqual(0);
-  expect(lines[written]).toMatch(/^[0-9]+ +write\(/);
+  expect(lines[written]).toMatch(/^write\(/);
   expect(lines[synced]).toMatch(/(fdatasync|fsync)\([0-9]+<.*\.aof>\) += 0/);
   expect(synced).toBeGreaterThan(written);
   expect(replied).toBeGreaterThan(synced);

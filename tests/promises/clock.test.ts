@@ -7,6 +7,7 @@ import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { CLI } from '../support/processes.ts';
 import { testNumber } from '../support/rows.ts';
 import { startTestService, type TestService, testFolder, until } from '../support/service.ts';
+import { START_MS } from '../support/until.ts';
 
 const HELD = testNumber(1);
 
@@ -45,7 +46,7 @@ test('a process whose clock is an hour ahead answers nothing, and says what to d
   let said = '';
   ahead.stdout.on('data', (text: Buffer) => (said += text.toString()));
   try {
-    await until(() => /http:\/\/\S+/.test(said), 'the process to listen');
+    await until(() => /http:\/\/\S+/.test(said), 'the process to listen', START_MS);
     const baseUrl = /http:\/\/\S+/.exec(said)?.[0] ?? '';
     await until(async () => {
       const status = await fetch(`${baseUrl}/_status`);

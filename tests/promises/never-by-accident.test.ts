@@ -1,4 +1,4 @@
-import { cp, mkdir, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { partitionOf } from '#schemas/nhs-number.ts';
@@ -76,7 +76,8 @@ async function becomesCouldNotCheck(service: TestService): Promise<void> {
   const read = startStopwatch();
   await until(async () => (await askHeld(service)) === 'could-not-check', 'could-not-check');
   expect(read()).toBeLessThan(AT_ONCE_MS);
-  expect((await ask(service, NOT_HELD)).status).toBe(503);
+  // On a busy machine the first may be for a poll that came late, and readiness then comes back once more.
+  await until(async () => (await ask(service, NOT_HELD)).status === 503, 'no answer at all');
   expect(await whatToDo(service)).not.toBe('');
 }
 
@@ -275,7 +276,10 @@ describe('lookups are could-not-check, with what to do, after', () => {
       const files = await readdir(appendOnlyFolder(folder));
       for (const file of files.filter((name) => name.endsWith('.incr.aof'))) {
         const path = join(appendOnlyFolder(folder), file);
-        await truncate(path, Math.floor((await stat(path)).size * share));
+        // Of what comes before the child: a worker goes on reporting, and the end alone may hold nothing else.
+        const child = (await readFile(path)).lastIndexOf(HELD);
+        expect(child).toBeGreaterThan(0);
+        await truncate(path, Math.floor(child * share));
       }
     });
     await becomesCouldNotCheck(service);

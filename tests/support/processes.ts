@@ -91,6 +91,18 @@ export async function startServing(
   };
 }
 
+/**
+ * Waits until a process finds its store open. It reports its address after some seconds even if that takes longer, and
+ * until then nothing can be loaded.
+ */
+export const untilOpen = ({ baseUrl }: { baseUrl: string }): Promise<void> =>
+  until(
+    async () =>
+      /"store:opened":\[\{"status":"pass"/.test(await (await fetch(`${baseUrl}/_status`)).text()),
+    'the store to open',
+    START_MS,
+  );
+
 /** What a demo has written for people who try it. */
 export const readDemo = async (dataDir: string) =>
   demoSchema.parse(JSON.parse(await readFile(join(dataDir, 'demo.json'), 'utf8')));

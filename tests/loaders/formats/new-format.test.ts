@@ -3,7 +3,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { changedTree } from '../../support/changed-tree.ts';
-import { cpFlags, readDemo, startServing } from '../../support/processes.ts';
+import { cpFlags, readDemo, startServing, untilOpen } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { testFolder, until } from '../../support/service.ts';
 
@@ -61,6 +61,7 @@ beforeAll(async () => {
     },
   ]);
   service = await startServing(['--demo'], environment(), tree);
+  await untilOpen(service);
 });
 afterAll(async () => {
   await service?.stop();
