@@ -24,6 +24,7 @@ import { testNumber } from '../support/rows.ts';
 import { claims, fill } from '../support/service.ts';
 import { until, WAIT_MS } from '../support/test-store.ts';
 import { CLOCK_RIGHT, canTurnClocks, clockFrom } from '../support/turned-clock.ts';
+import { START_MS } from '../support/until.ts';
 import { fileCsv, person, planOf } from '../support/upload-model.ts';
 
 /**
@@ -406,7 +407,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
     await until(machines.inStep, 'the replicas to be in step');
     await until(machines.knowEachOther, 'the sentinels to know each other');
     // Lookups continue without the worker, and a busy machine takes a long time to start one.
-    await until(() => worker.address() !== undefined, 'the worker to be back');
+    await until(() => worker.address() !== undefined, 'the worker to be back', START_MS);
     await untilAnswered();
     const from = fault.isolates ? ended : began;
     const times = answers.map(({ at }) => at).filter((at) => at > from);

@@ -36,6 +36,7 @@ import { startRedisServer } from '../support/redis-server.ts';
 import { day, testNumber } from '../support/rows.ts';
 import { claims } from '../support/service.ts';
 import { until, WAIT_MS } from '../support/test-store.ts';
+import { START_MS } from '../support/until.ts';
 import { fileCsv, type ModelRecord, person, planOf } from '../support/upload-model.ts';
 import { startWitness, witnessesText } from '../support/witness.ts';
 
@@ -170,11 +171,15 @@ export async function runLostDisks(options: LostDiskOptions) {
     worker: keepRunning(environmentOf(dataDir, 'worker')),
   });
   let atWork = start(first);
-  await until(() => atWork.worker.address() !== undefined, 'the first worker to be at work');
+  await until(
+    () => atWork.worker.address() !== undefined,
+    'the first worker to be at work',
+    START_MS,
+  );
   let standsBy = start(second);
   const ward = join(folder, 'ward');
   const lookup = keepRunning(environmentOf(ward, 'lookup'));
-  await until(() => lookup.address() !== undefined, 'lookups');
+  await until(() => lookup.address() !== undefined, 'lookups', START_MS);
   const nurse = await (await openDemoIssuer(ward)).sign(claims(), 36_000);
 
   const answered: string[] = [];
@@ -366,6 +371,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     await until(
       () => atWork.worker.address() !== undefined,
       'the second worker to take over',
+      START_MS,
     ).catch((error: unknown) => {
       throw new Error(`${String(error)}\n${atWork.worker.errors()}`);
     });
@@ -378,7 +384,11 @@ export async function runLostDisks(options: LostDiskOptions) {
     process.kill(pid, 'SIGSTOP');
     try {
       atWork = standsBy;
-      await until(() => atWork.worker.address() !== undefined, 'the second worker to take over');
+      await until(
+        () => atWork.worker.address() !== undefined,
+        'the second worker to take over',
+        START_MS,
+      );
     } finally {
       process.kill(pid, 'SIGCONT');
     }
@@ -409,7 +419,7 @@ export async function runLostDisks(options: LostDiskOptions) {
     const from = answered.length;
     await until(() => answered.length > from + 5, 'lookups without a worker');
     atWork = start(atWork.dataDir);
-    await until(() => atWork.worker.address() !== undefined, 'the worker to be back');
+    await until(() => atWork.worker.address() !== undefined, 'the worker to be back', START_MS);
     standsBy = start(standsBy.dataDir);
     replica.redis.start();
   }

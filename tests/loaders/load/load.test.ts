@@ -12,6 +12,7 @@ import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { FILE_HINTS } from '#schemas/wording/files.ts';
 import { packRow } from '#store/rows/rows.ts';
 import { day, testNumber } from '../../support/rows.ts';
+import { WAIT_MS } from '../../support/until.ts';
 import { metadata, startLoading } from '../../support/upload-loading.ts';
 import {
   fileCsv,
@@ -479,7 +480,7 @@ describe('when the machine fails', () => {
     await expect(l.load(fileXml(upload({ authority })), { lockWaitMs: 50 })).rejects.toThrow(
       /Another loader is working/,
     );
-    const waiting = l.load(fileXml(upload({ authority })), { lockWaitMs: 5_000 });
+    const waiting = l.load(fileXml(upload({ authority })), { lockWaitMs: WAIT_MS });
     await lock?.release();
     expect((await waiting).code).toBe('CPF02');
   });
@@ -488,8 +489,8 @@ describe('when the machine fails', () => {
     const authority = newAuthority();
     const bytes = fileXml(upload({ authority, records: [planOf(1), planOf(2)] }));
     const both = await Promise.all([
-      l.load(bytes, { lockWaitMs: 5_000 }),
-      l.load(bytes, { lockWaitMs: 5_000 }),
+      l.load(bytes, { lockWaitMs: WAIT_MS }),
+      l.load(bytes, { lockWaitMs: WAIT_MS }),
     ]);
     expect(both[0]).toEqual(both[1]);
     expect(both[0]?.rows.added).toBe(2);

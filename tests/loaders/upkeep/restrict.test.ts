@@ -61,20 +61,25 @@ async function look(
   differing: { issuer?: string } = {},
 ): Promise<LookupResult> {
   const { issuer = 'test' } = differing;
-  await until(() => readiness.open, 'the store opening to lookups');
   const auditId = randomUUID();
   const event = JSON.parse(lookupEvent(testNumber(n), auditId)) as { caller: object };
   const organisation = { code: 'ZZH01', name: `Hospital of ${user}` };
-  return lookups.lookup({
-    nhsNumber: testNumber(n),
-    auditId,
-    event: JSON.stringify({ ...event, caller: { ...event.caller, user, issuer } }),
-    access: 'unscheduled',
-    showAccesses: true,
-    userKey: userKeyOf(issuer, user),
-    accessEntry: JSON.stringify({ name: user, role: 'Nurse', roleCode: 'R1', organisation }),
-    negativesAllowed: true,
-  });
+  let result: LookupResult | undefined;
+  // A store that has just been verified again opens to lookups at their next poll.
+  await until(async () => {
+    result = await lookups.lookup({
+      nhsNumber: testNumber(n),
+      auditId,
+      event: JSON.stringify({ ...event, caller: { ...event.caller, user, issuer } }),
+      access: 'unscheduled',
+      showAccesses: true,
+      userKey: userKeyOf(issuer, user),
+      accessEntry: JSON.stringify({ name: user, role: 'Nurse', roleCode: 'R1', organisation }),
+      negativesAllowed: true,
+    });
+    return result.kind !== 'could-not-check' || result.cause !== 'closed';
+  }, 'the store to be open to lookups');
+  return result as LookupResult;
 }
 
 async function set(authority: OdsCode, what: ToRestrict): Promise<string> {

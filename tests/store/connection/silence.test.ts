@@ -106,7 +106,8 @@ describe.concurrent('a connection', () => {
   test('whose answers are late is kept', async () => {
     const { proxy, redis, id, stop } = await connectByProxy();
     const before = await id();
-    proxy.delay(1_000);
+    // A second there and back, which leaves another before the connection counts as silent.
+    proxy.delay(500);
     expect(await id()).toBe(before);
     expect(await id()).toBe(before);
     expect(proxy.accepted()).toBe(1);
@@ -120,6 +121,7 @@ test.concurrent('a Redis that is slow keeps its connections, and answers the com
   const { proxy, redis, id, stop } = await connectByProxy(busy);
   const before = await id();
   // This takes longer than the allowed silence and the wait for a second connection.
+  const asked = performance.now();
   const answered = await redis.eval(
     "local function now() local t = redis.call('TIME') return t[1] * 1000 + t[2] / 1000 end local till = now() + 5000 repeat until now() > till return 'done'",
     0,
@@ -128,7 +130,10 @@ test.concurrent('a Redis that is slow keeps its connections, and answers the com
   expect(await id()).toBe(before);
   // One is the connection itself, and the others asked whether Redis answers anybody else.
   expect(proxy.accepted()).toBeGreaterThan(1);
-  expect(proxy.accepted()).toBeLessThanOrEqual(3);
+  const EVERY_MS = 2_000;
+  expect(proxy.accepted()).toBeLessThanOrEqual(
+    1 + Math.floor((performance.now() - asked) / EVERY_MS),
+  );
   await stop();
   await busy.stop();
 });

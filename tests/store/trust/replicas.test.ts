@@ -164,8 +164,8 @@ test('a lookup is on the replica before it is answered', async () => {
   }, 'all of them to be answered');
   await first.kill();
   const kept = await eventsOf(createStore(second.admin, anchor));
-  const ids = kept.flatMap((event) => ('auditId' in event ? event.auditId : []));
-  expect(ids.filter((id) => answers.includes(id))).toEqual(answers);
+  const ids = new Set(kept.flatMap((event) => ('auditId' in event ? event.auditId : [])));
+  expect(answers.filter((id) => !ids.has(id))).toEqual([]);
 });
 
 test('nothing is answered without a replica, and answers resume without help once there is one', async () => {
@@ -198,12 +198,12 @@ test('a stalled replica makes lookups could-not-check, and none is answered mean
 test('a replica that does not write to disk at once does not count, and the message says what to set', async () => {
   const { readiness, look } = await openedOn(first);
   await second.admin.config('SET', 'appendfsync', 'everysec');
-  await until(() => !readiness.open, 'lookups to end');
-  expect(await isAnswered(look)).toBe(false);
   await until(
     () => said(readiness).includes(`Replica 127.0.0.1:${second.port}: set \`appendfsync always\`.`),
     'the sentence',
   );
+  expect(readiness.open).toBe(false);
+  expect(await isAnswered(look)).toBe(false);
   await second.admin.config('SET', 'appendfsync', 'always');
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
 });
@@ -339,14 +339,20 @@ test('nothing that a lookup process may write outside the audit can keep lookups
   expect(new Set(written)).toEqual(new Set(['hincrby', 'zadd', 'set', 'pexpire', undefined]));
   const { readiness, look } = await openedOn(first);
   await answered(look);
-  expect(said(readiness)).not.toContain('acknowledge');
+  await until(() => !said(readiness).includes('acknowledge'), 'no complaint to stay');
 });
 
 test('a write by a loader or an operator counts only once a replica has it; reads continue', async () => {
   const redis = await connect(first, false);
   const store = createStore(redis, anchor);
   const event = { type: 'purge', auditId: randomUUID(), by: 'test', detail: {} } as const;
-  await store.appendEvent(event);
+  // On a busy machine a replica may be slow to acknowledge.
+  const append = (): Promise<boolean> =>
+    store.appendEvent(event).then(
+      () => true,
+      () => false,
+    );
+  await until(append, 'the replica to have it');
   await second.promote();
   await expect(store.appendEvent(event)).rejects.toThrow(NotReplicated);
   expect(await store.dataset()).toMatchObject({ kind: 'live' });
@@ -432,8 +438,10 @@ describe('a promoted replica', () => {
     await first.start();
     await first.replicate(second);
     const after = await keep(second);
-    await until(() => after.state.problem, 'the verifier to refuse it');
-    expect(after.state.detail).toContain('cp-flags confirm promotion');
+    await until(
+      () => after.state.detail.includes('cp-flags confirm promotion'),
+      'the verifier to refuse it',
+    );
     const { readiness: closed } = await openLookups(second);
     await closed.refresh();
     expect(closed.open).toBe(false);
@@ -471,8 +479,10 @@ describe('single mode', () => {
     await first.kill();
     await second.promote();
     const after = await keep(second);
-    await until(() => after.state.problem, 'the verifier to refuse it');
-    expect(after.state.detail).toContain('cp-flags confirm promotion');
+    await until(
+      () => after.state.detail.includes('cp-flags confirm promotion'),
+      'the verifier to refuse it',
+    );
   });
 
   test('ends by order of a named person', async () => {
