@@ -306,7 +306,7 @@ describe('a load that is cut short', () => {
     const authority = newAuthority();
     const records = Array.from({ length: 5000 }, (_, n) => planOf(n + 1));
     const bytes = fileXml(upload({ authority, records }));
-    const { stdout, signal } = spawnSync(
+    const { stdout, stderr, signal } = spawnSync(
       process.execPath,
       [
         fileURLToPath(new URL('../../support/load-and-die.ts', import.meta.url)),
@@ -315,7 +315,7 @@ describe('a load that is cut short', () => {
       ],
       { input: bytes, encoding: 'utf8' },
     );
-    expect([signal, stdout]).toEqual(['SIGKILL', '2000 rows applied\n']);
+    expect([signal, stderr, stdout]).toEqual(['SIGKILL', '', '2000 rows applied\n']);
     const begun = t.anchor.loadInProgress(authority);
     if (begun === undefined) throw new Error('the anchor knows of no load');
     // The killed step was applied, and perhaps the one that followed.
