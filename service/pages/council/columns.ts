@@ -267,8 +267,8 @@ function readChoice({ start, name }: Choosing, fields: Fields): ReadChoice {
 const councilColumns: Mountable<ColumnsDependencies> = {
   operation: { method: 'GET', path: PATH, letsIn: 'authority' },
   handler: (dependencies) =>
-    guardedCouncil(dependencies, (c, at) =>
-      firstPage(dependencies, at, c.req.query('changed') === 'yes' ? { note: COLUMNS.done } : {}),
+    guardedCouncil(dependencies, (_, at) =>
+      firstPage(dependencies, at, at.done('changed') === 'yes' ? { note: COLUMNS.done } : {}),
     ),
 };
 

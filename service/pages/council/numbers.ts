@@ -174,10 +174,10 @@ ${button(NUMBERS.save)}</form>
 export const councilNumbers: Mountable<NumbersDependencies> = {
   operation: { method: 'GET', path: PATH, letsIn: 'authority' },
   handler: ({ store, ...dependencies }) =>
-    guardedCouncil(dependencies, async (c, at) => {
+    guardedCouncil(dependencies, async (_, at) => {
       const authority = await store.authority(at.authority);
       if (authority === undefined) return at.notFound();
-      const isDone = c.req.query('changed') === 'yes';
+      const isDone = at.done('changed') === 'yes';
       return numbersPage(at, authority, isDone ? { note: NUMBERS.done } : {});
     }),
 };

@@ -197,8 +197,8 @@ const councilUploadForm: Mountable<CouncilUploadDependencies> = {
   operation: { method: 'GET', path: UPLOAD_PATH, letsIn },
   handler(dependencies) {
     const { page } = createForm(dependencies);
-    return guardedCouncil(dependencies, (c, at) => {
-      const note = c.req.query('deleted') === 'yes' ? UPLOAD.discarded : undefined;
+    return guardedCouncil(dependencies, (_, at) => {
+      const note = at.done('deleted') === 'yes' ? UPLOAD.discarded : undefined;
       return page(at, 200, {}, [], undefined, note);
     });
   },

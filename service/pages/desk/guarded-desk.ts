@@ -67,6 +67,11 @@ export type AtDesk = {
   page: (page: DeskPage) => Response;
   /** The same answer for what does not exist and for what is not theirs. */
   notFound: () => Response;
+  /**
+   * What was just done, from the address that the act redirected to. Nothing if the browser says that it comes from
+   * elsewhere: anybody can make up such an address, and it would say on our page that something was done.
+   */
+  done: (parameter?: string) => string | undefined;
   /** The hidden fields of a form, by which {@link deskAct} recognises it; it counts once. */
   hidden: (form: string) => Html;
   /**
@@ -265,6 +270,8 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
           }),
           page: pageFor(session, path),
           notFound: () => pageFor(session, path)(notFoundPage()),
+          done: (parameter = 'done') =>
+            forms.isSentFromHere(incoming) ? context.req.query(parameter) : undefined,
           hidden(form) {
             const once = randomUUID();
             const token = forms.token({ form, owner: session.id, once });

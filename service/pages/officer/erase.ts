@@ -167,7 +167,7 @@ const officerErase: Mountable<EraseDependencies> = {
   handler: (dependencies) =>
     guardedOfficer(dependencies, isAll, async (c, at) => {
       const asked = askedIn({ get: (name) => c.req.query(name) });
-      if (asked === undefined) return askPage(at, { done: c.req.query('done') });
+      if (asked === undefined) return askPage(at, { done: at.done() });
       const found = findCases(dependencies, at, asked);
       return typeof found === 'string'
         ? askPage(at, {

@@ -243,12 +243,12 @@ export const officerBlock: Mountable<EventPagesDependencies> = {
     }),
 };
 
-const DONE: Record<string, string> = {
-  blocked: WORDS.blockedDone,
-  'blocked-before': WORDS.blockedBefore,
-  unblocked: WORDS.unblockedDone,
-  'unblocked-before': WORDS.unblockedBefore,
-};
+const DONE: ReadonlyMap<string, string> = new Map([
+  ['blocked', WORDS.blockedDone],
+  ['blocked-before', WORDS.blockedBefore],
+  ['unblocked', WORDS.unblockedDone],
+  ['unblocked-before', WORDS.unblockedBefore],
+]);
 
 /** The users whom somebody may unblock: all, or at an organisation those whom they blocked themselves. */
 async function blocksOf(blocks: Blocks, at: AtOfficer<PrivacyViewer>): Promise<Block[]> {
@@ -261,9 +261,9 @@ async function blocksOf(blocks: Blocks, at: AtOfficer<PrivacyViewer>): Promise<B
 export const officerBlocked: Mountable<EventPagesDependencies> = {
   operation: { method: 'GET', path: '/officer/blocked', letsIn: 'audit' },
   handler: (dependencies) =>
-    guardedOfficer(dependencies, isPrivacy, async (c, at) => {
+    guardedOfficer(dependencies, isPrivacy, async (_, at) => {
       const blocks = await blocksOf(dependencies.blocks, at);
-      const done = DONE[c.req.query('done') ?? ''];
+      const done = DONE.get(at.done() ?? '');
       return at.page({
         title: WORDS.blocked,
         content: html`${heading(WORDS.blocked)}

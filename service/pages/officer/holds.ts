@@ -27,7 +27,10 @@ const BEGIN_FORM = 'hold';
 const END_FORM = 'hold-end';
 /** So that a page stays small, whatever the reasons. */
 const HOLDS_A_PAGE = 100;
-const DONE: Record<string, string> = { begun: WORDS.begun, ended: WORDS.ended };
+const DONE: ReadonlyMap<string, string> = new Map([
+  ['begun', WORDS.begun],
+  ['ended', WORDS.ended],
+]);
 
 type Typed = {
   reason?: string | undefined;
@@ -89,7 +92,7 @@ const officerHolds: Mountable<HoldsDependencies> = {
   operation: { method: 'GET', path: PATH, letsIn: 'audit' },
   handler: (dependencies) =>
     guardedOfficer(dependencies, isAll, (c, at) => {
-      const done = DONE[c.req.query('done') ?? ''];
+      const done = DONE.get(at.done() ?? '');
       const before = z.coerce.number().int().min(1).safeParse(c.req.query('before')).data;
       return holdsPage(dependencies, at, {
         ...(done !== undefined && { done }),

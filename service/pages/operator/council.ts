@@ -498,7 +498,7 @@ export const operatorCouncil: Mountable<OperatorDependencies> = {
   handler: (dependencies) =>
     guardedDesk(dependencies, OPERATOR_DESK, (c, at) => {
       const code = codeOf(c);
-      const done = c.req.query('done');
+      const done = at.done();
       if (code === undefined) return at.notFound();
       return councilPage(
         dependencies,

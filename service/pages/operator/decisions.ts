@@ -104,7 +104,7 @@ export const operatorDecision: Mountable<OperatorDependencies> = {
       const name = nameOf(c);
       return name === undefined
         ? at.notFound()
-        : decisionPage(dependencies, at, name, { done: c.req.query('done') });
+        : decisionPage(dependencies, at, name, { done: at.done() });
     }),
 };
 

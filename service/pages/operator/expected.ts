@@ -390,7 +390,7 @@ export const operatorExpected: Mountable<OperatorDependencies> = {
   handler: (dependencies) =>
     guardedDesk(dependencies, OPERATOR_DESK, (c, at) =>
       listPage(dependencies, at, {
-        note: c.req.query('done') === 'yes' ? EXPECTED.done : undefined,
+        note: at.done() === 'yes' ? EXPECTED.done : undefined,
         add: odsCodeSchema.safeParse(c.req.query('add')).data,
       }),
     ),

@@ -191,7 +191,7 @@ export const operatorFile: Mountable<OperatorDependencies> = {
       if (subject === undefined) return at.notFound();
       const file = heldOf(dependencies, subject);
       if (file === undefined) {
-        return outcomePage(dependencies, at, subject, c.req.query('done'));
+        return outcomePage(dependencies, at, subject, at.done());
       }
       return dependencies.heldFileWork.isUnderWay(file.id)
         ? at.page(deskMessage(HELD.underWay, HELD.underWayThen, filePath(subject)))

@@ -106,12 +106,12 @@ export const operatorMessages: Mountable<OperatorDependencies> = {
   operation: { method: 'GET', path: HOME, letsIn: 'operate' },
   handler: (dependencies) => {
     const { meshFolder, now = Date.now } = dependencies;
-    return guardedDesk(dependencies, OPERATOR_DESK, (c, { page }) =>
+    return guardedDesk(dependencies, OPERATOR_DESK, (_, { page, done }) =>
       page({
         title: MESSAGES.title,
         content: html`${heading(MESSAGES.title)}
-${rewrittenNote(c.req.query('rewritten'))}
-${decidedNote(c.req.query('done'))}
+${rewrittenNote(done('rewritten'))}
+${decidedNote(done())}
 ${subheading(MESSAGES.mesh)}
 ${meshPart(meshFolder, now())}
 ${subheading(MESSAGES.notifications)}

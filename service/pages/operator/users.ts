@@ -100,8 +100,8 @@ ${button(warned === undefined ? BLOCKED.submit : BLOCKED.submitAgain)}
 export const operatorUsers: Mountable<OperatorDependencies> = {
   operation: { method: 'GET', path: HOME, letsIn: 'operate' },
   handler: (dependencies) =>
-    guardedDesk(dependencies, OPERATOR_DESK, (c, at) =>
-      usersPage(dependencies, at, { done: c.req.query('done') }),
+    guardedDesk(dependencies, OPERATOR_DESK, (_, at) =>
+      usersPage(dependencies, at, { done: at.done() }),
     ),
 };
 

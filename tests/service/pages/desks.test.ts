@@ -221,6 +221,36 @@ afterAll(() => service?.stopAndRemove());
 
 const visitorOf = (person: Person): Visitor => visitors.get(person) as Visitor;
 
+test.for<[Person, string]>([
+  ['authority', '/council/upload?deleted=yes'],
+  ['authority', '/council/columns?changed=yes'],
+  ['authority', '/council/numbers?changed=yes'],
+  ['privacyOfficer', '/officer/blocked?done=blocked'],
+  ['caldicottGuardian', '/officer/holds?done=begun'],
+  ['caldicottGuardian', '/officer/erase?done=200'],
+  ['operations', `${COUNCIL_PAGE}?done=plans`],
+  ['operations', '/operator/expected?done=yes'],
+  ['operations', '/operator/messages?done=drop'],
+  ['operations', '/operator/messages?rewritten=7'],
+  ['operations', '/operator/users?done=unblocked'],
+])(
+  'a link from elsewhere makes no page say that something was done: %s %s',
+  async ([person, path]) => {
+    const { jar } = visitorOf(person);
+    const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
+    for (const [site, says] of [
+      ['same-origin', true],
+      ['cross-site', false],
+      ['none', false],
+    ] as const) {
+      const headers = { cookie, accept: 'text/html', 'sec-fetch-site': site };
+      const page = await fetch(new URL(path, service.baseUrl), { headers, redirect: 'manual' });
+      const text = await page.text();
+      expect([site, page.status, text.includes('role="status"')]).toEqual([site, 200, says]);
+    }
+  },
+);
+
 test('a browser that opens the address of a form, as from its history, is sent to the page of the form, and a program gets a problem', async () => {
   const forms = [...OTHER_PAGES, ...DESK_PAGES].map(({ operation }) => operation);
   const reads = new Set(forms.filter(({ method }) => method === 'GET').map(({ path }) => path));
