@@ -24,23 +24,26 @@ export class MayBeDone extends LoadFailed {
   override name = 'MayBeDone';
 }
 
-/** The sentence for a person, if something had begun and if nothing had. */
-const OF_LOADS = { begun: LOAD_FAILED.willResume, notBegun: LOAD_FAILED.notLoaded };
-const OF_ACTS = { begun: LOAD_FAILED.actUnknown, notBegun: LOAD_FAILED.actNotDone };
-const OF_DECISIONS = { begun: LOAD_FAILED.decisionUnknown, notBegun: LOAD_FAILED.actNotDone };
+/** What a person is told if the cause is `why`. */
+export type FailedSentence = (why: string) => string;
 
-/** As {@link asLoadFailed}, for what a council changes by itself. */
-export const asActFailed = (error: unknown, begun: boolean): LoadFailed =>
-  asLoadFailed(error, begun, OF_ACTS);
-
-/** As {@link asLoadFailed}, for what an operator decides about an authority. @param begun gives {@link MayBeDone} */
-export function asDecisionFailed(error: unknown, begun: boolean): LoadFailed {
-  const failed = asLoadFailed(error, begun, OF_DECISIONS);
-  return begun && failed !== error ? new MayBeDone(failed.message) : failed;
+/**
+ * As {@link asLoadFailed}, for what somebody decides.
+ *
+ * @param begun what is said, with {@link MayBeDone}, once anything was sent; `undefined` before that
+ */
+export function asDecisionFailed(error: unknown, begun: FailedSentence | undefined): LoadFailed {
+  const failed = asLoadFailed(error, begun ?? LOAD_FAILED.actNotDone);
+  return begun !== undefined && failed !== error ? new MayBeDone(failed.message) : failed;
 }
 
-/** The cause is put into words and dropped: a client's error contains the failed command, and so NHS numbers. */
-export function asLoadFailed(error: unknown, begun: boolean, said = OF_LOADS): LoadFailed {
+/**
+ * The cause is put into words and dropped: a client's error contains the failed command, and so NHS numbers.
+ *
+ * @param sentence what is true by now. It says that nothing was changed only if nothing was sent to the store or
+ * recorded in the anchor
+ */
+export function asLoadFailed(error: unknown, sentence: FailedSentence): LoadFailed {
   if (error instanceof LoadFailed) return error;
   if (error instanceof SourceFailed)
     return new LoadFailed(LOAD_FAILED.nothingChanged(error.message));
@@ -50,7 +53,7 @@ export function asLoadFailed(error: unknown, begun: boolean, said = OF_LOADS): L
     .replaceAll(/[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}/g, '##########')
     .slice(0, 300)
     .replace(/[^.]$/, '$&.');
-  return new LoadFailed(begun ? said.begun(safe) : said.notBegun(safe));
+  return new LoadFailed(sentence(safe));
 }
 
 /** Ends a load before it has changed anything. @throws {LoadFailed} once the process was told to stop */

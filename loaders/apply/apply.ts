@@ -9,7 +9,6 @@ import { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, AnchoredHeldFile, MissingFile } from '#store/trust/anchor.ts';
 import { auditedOutcome } from '../answers/acknowledge.ts';
-import { LoadFailed } from '../load-failed.ts';
 import type { HeldFile, Journal } from '../spool/journal.ts';
 import type { DecidedEffect, DecidedRow, Spool } from '../spool/spool.ts';
 
@@ -218,7 +217,7 @@ async function applyRows(
   for (const rows of spool.decided(ROWS_A_STEP)) {
     if (stopped?.aborted === true) {
       await last;
-      throw new LoadFailed(LOAD_FAILED.willResume(LOAD_FAILED.stoppedMidway));
+      throw new Error(LOAD_FAILED.stoppedMidway);
     }
     await lock.renew();
     const applying = apply(rows);

@@ -26,6 +26,7 @@ import { SourceBytes, type UploadSource } from '../formats/common/source.ts';
 import {
   AuthorityBusy,
   asLoadFailed,
+  type FailedSentence,
   LoadFailed,
   requireClock,
   requireOpen,
@@ -104,7 +105,7 @@ export async function loadFile(
   try {
     return await loading.load();
   } catch (error) {
-    throw asLoadFailed(error, loading.begun);
+    throw asLoadFailed(error, loading.ifFailed);
   } finally {
     loading.end();
   }
@@ -128,7 +129,7 @@ export async function loadAsShown(
     return { kind: 'answered', acknowledgement: await loading.load() };
   } catch (error) {
     if (error instanceof NotAsShown) return { kind: 'changed' };
-    throw asLoadFailed(error, loading.begun);
+    throw asLoadFailed(error, loading.ifFailed);
   } finally {
     loading.end();
   }
@@ -164,7 +165,7 @@ export async function differFile(
   try {
     return await loading.differ();
   } catch (error) {
-    throw asLoadFailed(error, false);
+    throw asLoadFailed(error, LOAD_FAILED.notLoaded);
   } finally {
     loading.end();
   }
@@ -185,8 +186,8 @@ const isSame = (one: Difference, other: Difference): boolean =>
 
 /** One file on its way. */
 class Loading {
-  /** True if the store has been changed but the load is not complete. */
-  begun = false;
+  /** What is true if it fails now. */
+  ifFailed: FailedSentence = LOAD_FAILED.notLoaded;
   readonly #store: Store;
   readonly #anchor: Anchor;
   readonly #source: UploadSource;
@@ -363,8 +364,9 @@ class Loading {
     await spool.commitJournal(JSON.stringify(journal));
     // A loader delayed beyond its lease has been overtaken, and its decisions are old.
     await lock.renew();
+    this.ifFailed = LOAD_FAILED.loadUnknown;
     await anchor.beginLoad({ ...pick(journal), journal: spool.folder, ...journal.expected }, base);
-    this.begun = true;
+    this.ifFailed = LOAD_FAILED.willResume;
     const replaced = folderOf(anchor, journal.drops);
     const of = spool.decidedRows;
     const acknowledgement = await applyJournal(
@@ -384,7 +386,7 @@ class Loading {
       spool,
       journal,
     );
-    this.begun = false;
+    this.ifFailed = LOAD_FAILED.loadUnknown;
     await keepWhatWaits(spool, journal.hold);
     removeFolder(replaced);
     return acknowledgement;
@@ -401,6 +403,7 @@ class Loading {
     await spool.keepHeld(true);
     const replaced = folderOf(this.#anchor, drops);
     const holds = anchoredHeldFile(heldFile, acknowledgement, spool.folder);
+    this.ifFailed = LOAD_FAILED.loadUnknown;
     this.#anchor.changeHeldFiles({ holds, drops });
     await this.#store.changeAuthority(lock, {}, ledgerEntry(sequence, sha256, acknowledgement));
     await file.record(acknowledgement);
@@ -441,7 +444,7 @@ export async function resumeLoad(
       if (end === 'given up') return { kind: end, why: LOAD_FAILED.actGivenUp(authority) };
     } catch (error) {
       if (error instanceof StoreNotWhole) throw error;
-      return { kind: 'behind', why: asLoadFailed(error, true).message };
+      return { kind: 'behind', why: asLoadFailed(error, LOAD_FAILED.willResume).message };
     }
     // In one that is not open, the part held may be older than what was held.
     if (await store.isOpen()) {
@@ -459,7 +462,7 @@ export async function resumeLoad(
   } catch (error) {
     if (error instanceof AuthorityBusy) return { kind: 'at work', why: error.message };
     if (error instanceof StoreNotWhole) throw error;
-    throw asLoadFailed(error, true);
+    throw asLoadFailed(error, LOAD_FAILED.willResume);
   }
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import { FILE_REMARKS } from '#schemas/wording/decisions.ts';
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import { acknowledge, NO_EFFECTS } from '../answers/acknowledge.ts';
 import { readUpload } from '../check/read.ts';
 import { SourceBytes, type UploadSource } from '../formats/common/source.ts';
@@ -67,7 +68,7 @@ export async function validateFile(
       spool.close();
     }
   } catch (error) {
-    throw asLoadFailed(error, false);
+    throw asLoadFailed(error, LOAD_FAILED.notLoaded);
   } finally {
     bytes.close();
     rmSync(folder, { recursive: true, force: true });

@@ -10,6 +10,7 @@ import {
   type Reconciliation,
 } from '#schemas/uploads/reconciliation.ts';
 import type { WayIn } from '#schemas/wording/files.ts';
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import { iso, printableName } from '../answers/acknowledge.ts';
 import { type ReadUpload, readUpload } from '../check/read.ts';
 import { asHeld } from '../decide/record.ts';
@@ -80,7 +81,7 @@ export async function readExtract(
       spool.remove();
     }
   } catch (error) {
-    throw asLoadFailed(error, false);
+    throw asLoadFailed(error, LOAD_FAILED.notLoaded);
   } finally {
     bytes.close();
   }

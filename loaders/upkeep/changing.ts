@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { WithdrawalEvent } from '#schemas/audit/audit-event.ts';
 import type { OdsCode } from '#schemas/authority.ts';
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
-import { AuthorityBusy, asActFailed, requireOpen } from '../load-failed.ts';
+import { AuthorityBusy, asLoadFailed, requireOpen } from '../load-failed.ts';
 
 const LOCK_WAIT_MS = 10_000;
 
@@ -47,7 +48,7 @@ export async function changing<T>(
     });
   } catch (error) {
     if (error instanceof AuthorityBusy) return { kind: 'busy' };
-    throw asActFailed(error, begun);
+    throw asLoadFailed(error, begun ? LOAD_FAILED.actUnknown : LOAD_FAILED.actNotDone);
   }
 }
 

@@ -67,6 +67,6 @@ export async function confirmPlans(
       anchor.keepMissingFiles(authority, others);
     });
   } catch (error) {
-    throw asDecisionFailed(error, begun);
+    throw asDecisionFailed(error, begun ? LOAD_FAILED.decisionUnknown : undefined);
   }
 }

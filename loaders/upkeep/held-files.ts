@@ -24,7 +24,13 @@ import { latest, withSize } from '../decide/file.ts';
 import { decideRecords, rowsLeftOut } from '../decide/records.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted, keepWhatWaits } from '../load/resume.ts';
-import { asLoadFailed, LoadFailed, requireClock, requireOpen } from '../load-failed.ts';
+import {
+  asDecisionFailed,
+  type FailedSentence,
+  LoadFailed,
+  requireClock,
+  requireOpen,
+} from '../load-failed.ts';
 import { type HeldFile, heldFileSchema, type Journal } from '../spool/journal.ts';
 import { Spool } from '../spool/spool.ts';
 import type { SpooledRecord } from '../spool/spooled-rows.ts';
@@ -68,8 +74,9 @@ export function findHeldFiles(anchor: Anchor, text: string): HeldFile[] {
  * that a full refresh leaves out are found again. Then the file has used up its number, and its final
  * acknowledgement replaces the provisional one.
  *
- * @throws {LoadFailed} if the hold no longer exists, or the store failed; the next load or start finishes a
+ * @throws {MayBeDone} if the store or the disk failed after something was recorded; the next load or start finishes a
  * release that had begun
+ * @throws {LoadFailed} if the hold no longer exists, or the store failed before that
  */
 export async function releaseHeldFile(
   store: Store,
@@ -77,7 +84,7 @@ export async function releaseHeldFile(
   id: string,
   options: HeldFileDecision & { traced?: TracedRecords; stopped?: AbortSignal },
 ): Promise<Acknowledgement> {
-  let begun = false;
+  let begun: FailedSentence | undefined;
   try {
     const { authority, number, untraced } = anchoredOf(anchor, id).heldFile;
     if (untraced !== undefined && options.traced === undefined) {
@@ -92,9 +99,10 @@ export async function releaseHeldFile(
       if (heldFile.untraced !== options.traced?.of)
         throw new LoadFailed(LOAD_FAILED.noSuchHeldFile);
       const base = anchor.authority(authority);
-      await record(store, 'hold-released', heldFile, options);
       const spool = openHeld(folder, heldFile);
       try {
+        begun = LOAD_FAILED.holdUnknown;
+        await record(store, 'hold-released', heldFile, options);
         const journal = await decideRelease(store, anchor, lock, spool, heldFile, options);
         if ('nothing' in journal) {
           return await endHeldFile(store, anchor, lock, heldFile, folder, journal.nothing);
@@ -103,14 +111,14 @@ export async function releaseHeldFile(
         await lock.renew();
         const { sequence, sha256, expected } = journal;
         await anchor.beginLoad({ authority, sequence, sha256, journal: folder, ...expected }, base);
-        begun = true;
+        begun = LOAD_FAILED.willResume;
         const { stopped } = options;
         const acknowledgement = await applyJournal(
           { store, anchor, lock, stopped },
           spool,
           journal,
         );
-        begun = false;
+        begun = LOAD_FAILED.holdUnknown;
         if (journal.hold === undefined) spool.remove();
         else await keepWhatWaits(spool, journal.hold);
         return acknowledgement;
@@ -119,7 +127,7 @@ export async function releaseHeldFile(
       }
     });
   } catch (error) {
-    throw asLoadFailed(error, begun);
+    throw asDecisionFailed(error, begun);
   }
 }
 
@@ -127,7 +135,8 @@ export async function releaseHeldFile(
  * Discards the held part of a file: it is not applied, and its records count as refused. A file without any
  * applied part can be sent again with the same number.
  *
- * @throws {LoadFailed} if the hold no longer exists, or the store failed
+ * @throws {MayBeDone} if the store or the disk failed after something was recorded
+ * @throws {LoadFailed} if the hold no longer exists, or the store failed before that
  */
 export async function discardHeldFile(
   store: Store,
@@ -135,6 +144,7 @@ export async function discardHeldFile(
   id: string,
   options: HeldFileDecision,
 ): Promise<Acknowledgement> {
+  let begun = false;
   try {
     const { authority } = anchoredOf(anchor, id).heldFile;
     return await withLock(store, authority, options.lockWaitMs, async (lock) => {
@@ -142,11 +152,12 @@ export async function discardHeldFile(
       await endInterrupted(store, anchor, lock);
       // Some of it may have been applied since, by a take-up that was cut short.
       const { folder, heldFile } = anchoredOf(anchor, id);
+      begun = true;
       await record(store, 'hold-discarded', heldFile, options);
       return endHeldFile(store, anchor, lock, heldFile, folder, discarded(heldFile, options));
     });
   } catch (error) {
-    throw asLoadFailed(error, false);
+    throw asDecisionFailed(error, begun ? LOAD_FAILED.holdUnknown : undefined);
   }
 }
 

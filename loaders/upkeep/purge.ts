@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { OdsCode } from '#schemas/authority.ts';
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { authorityOf, type PackedRow, packRow } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
@@ -83,7 +84,7 @@ export async function purge(
     }
     return purged;
   } catch (error) {
-    throw asLoadFailed(error, true);
+    throw asLoadFailed(error, LOAD_FAILED.purgeUnfinished);
   }
 }
 

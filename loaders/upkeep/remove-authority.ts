@@ -4,14 +4,15 @@ import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { withLock } from '../load/lock.ts';
-import { asLoadFailed, LoadFailed, requireOpen } from '../load-failed.ts';
+import { asDecisionFailed, LoadFailed, requireOpen } from '../load-failed.ts';
 
 /**
  * Removes an authority from the directory that was added by mistake, so that it is no longer missed. One that
  * ever loaded a file stays: its children's plans must not go with it, and its silence must be noticed.
  *
- * @throws {LoadFailed} if it is not known, has loaded or is loading a file, or the store failed; nothing was
- * changed
+ * @throws {MayBeDone} if the store failed after something was sent to it
+ * @throws {LoadFailed} if it is not known, has loaded or is loading a file, or the store failed before that; nothing
+ * was changed
  */
 export async function removeAuthority(
   store: Store,
@@ -19,6 +20,7 @@ export async function removeAuthority(
   authority: OdsCode,
   { lockWaitMs, ...named }: NamedPerson & { lockWaitMs?: number },
 ): Promise<void> {
+  let begun = false;
   try {
     await withLock(store, authority, lockWaitMs, async (lock) => {
       await requireOpen(store);
@@ -35,9 +37,10 @@ export async function removeAuthority(
       if (hasLoaded) {
         throw new LoadFailed(LOAD_FAILED.authorityStays(authority));
       }
+      begun = true;
       await store.removeAuthority(lock, named);
     });
   } catch (error) {
-    throw asLoadFailed(error, false);
+    throw asDecisionFailed(error, begun ? LOAD_FAILED.removalUnknown : undefined);
   }
 }

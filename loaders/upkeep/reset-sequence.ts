@@ -92,6 +92,6 @@ export async function resetSequence(
       return { highest, missing };
     });
   } catch (error) {
-    throw asDecisionFailed(error, begun);
+    throw asDecisionFailed(error, begun ? LOAD_FAILED.decisionUnknown : undefined);
   }
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Acknowledgement, Finding } from '#schemas/uploads/acknowledgement.ts';
 import type { InactiveNumber, InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { iso } from '../answers/acknowledge.ts';
@@ -62,7 +63,7 @@ export async function takeUpWaitingFile(
       }
     }
   } catch (error) {
-    throw asLoadFailed(error, false);
+    throw asLoadFailed(error, LOAD_FAILED.notLoaded);
   }
   // A record with somebody who could not be traced waits with all its people.
   for (const record of waits) findings.delete(record);

@@ -18,6 +18,9 @@ export const LOAD_FAILED = {
   stoppedMidway: 'the process was told to stop.',
   notLoaded: (why: string) =>
     `The file was not loaded and nothing was changed: ${why} Correct that and load the file again.`,
+  /** For a fault after the load was begun or had ended. */
+  loadUnknown: (why: string) =>
+    `The file may have been loaded or held: ${why} Load it again. Nothing is done twice, and the answer says what became of it.`,
   /**
    * For what a council changes itself: nobody may think that it was done, since nothing is resumed that had not begun.
    */
@@ -26,6 +29,13 @@ export const LOAD_FAILED = {
   /** For what an operator decides about an authority. */
   decisionUnknown: (why: string) =>
     `This may have been done, or only part of it: ${why} Look at the page of this council, under Councils in a browser, before you decide once more: it says what counts now.`,
+  /** For what is decided about a held file. */
+  holdUnknown: (why: string) =>
+    `This may have been done, or only part of it: ${why} Look at the held files (cp-flags release --list). If this one is still there, decide again.`,
+  removalUnknown: (why: string) =>
+    `The authority may have been removed, or only part of it: ${why} Do it again. If it is not known then, it was removed.`,
+  purgeUnfinished: (why: string) =>
+    `Not everything could be purged: ${why} The service finishes what was begun. Run it again for the rest.`,
   actNotDone: (why: string) => `Nothing was changed: ${why} Correct that and do it again.`,
   loaderAtWork: (authority: string) =>
     `Another loader is working on authority ${authority}. Load the file again when it is done.`,

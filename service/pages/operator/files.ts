@@ -3,6 +3,7 @@ import { odsCodeSchema } from '#schemas/authority.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { ACKNOWLEDGEMENT } from '#schemas/wording/answers.ts';
 import { HELD, OPERATOR } from '#schemas/wording/operator.ts';
+import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
 import type { RouteContext } from '../../http/route.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { OPERATOR_DESK } from '../desk/desks.ts';
@@ -219,8 +220,9 @@ export const operatorDecideFile: Mountable<OperatorDependencies> = {
         return formPage(at, file, subject.name, Object.fromEntries(fields), read.errors);
       }
       const failed = await heldFileWork.decide(file, read.what, read.by);
-      return failed === undefined
-        ? redirect(`${path}?done=${read.what}`)
-        : at.page({ ...deskMessage(OPERATOR.failed, said(failed), path), status: 409 });
+      if (failed === undefined) return redirect(`${path}?done=${read.what}`);
+      const title = failed.unsure ? DECISIONS.unsure : OPERATOR.failed;
+      const status = failed.unsure ? 503 : 409;
+      return at.page({ ...deskMessage(title, said(failed.says), path), status });
     }),
 };

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { LoadFailed } from '#loaders/load-failed.ts';
+import { LoadFailed, MayBeDone } from '#loaders/load-failed.ts';
 import {
   discardHeldFile,
   type HeldFile,
   type HeldFileDecision,
   releaseHeldFile,
 } from '#loaders/upkeep/held-files.ts';
-import { OPERATOR } from '#schemas/wording/operator.ts';
+import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -18,15 +18,19 @@ export type HeldFileWork = {
   /** Whether this process is carrying out a decision on it. */
   isUnderWay: (id: string) => boolean;
   /**
-   * Carries out a decision, and waits at most ten seconds for it; it continues to its end in any case. A
-   * sentence if it was not done.
+   * Carries out a decision, and waits at most ten seconds for it; it continues to its end in any case.
+   *
+   * @returns what to say if it was not done, or may not have been
    */
   decide: (
     file: HeldFile,
     what: 'release' | 'discard',
     by: HeldFileDecision,
-  ) => Promise<string | undefined>;
+  ) => Promise<NotDone | undefined>;
 };
+
+/** `unsure`: it may have been done, or only part of it. */
+type NotDone = { unsure: boolean; says: string };
 
 export function createHeldFileWork({
   store,
@@ -43,15 +47,17 @@ export function createHeldFileWork({
     { id, authority }: HeldFile,
     what: 'release' | 'discard',
     by: HeldFileDecision,
-  ): Promise<string | undefined> {
+  ): Promise<NotDone | undefined> {
     underWay.add(id);
     try {
       await (what === 'release' ? releaseHeldFile : discardHeldFile)(store, anchor, id, by);
       return undefined;
     } catch (error) {
-      const failed = error instanceof LoadFailed ? error.message : OPERATOR.failed;
-      log.error('A decision on a held file was not carried out.', { authority, error: failed });
-      return failed;
+      const isKnown = error instanceof LoadFailed;
+      const unsure = !isKnown || error instanceof MayBeDone;
+      const says = isKnown ? error.message : DECISIONS.unsureThen;
+      log.error('A decision on a held file failed.', { authority, error: says });
+      return { unsure, says };
     } finally {
       underWay.delete(id);
     }

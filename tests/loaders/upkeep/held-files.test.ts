@@ -2,7 +2,7 @@ import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { resumeLoad } from '#loaders/load/load.ts';
-import { LoadFailed } from '#loaders/load-failed.ts';
+import { LoadFailed, MayBeDone } from '#loaders/load-failed.ts';
 import { sweepSpools } from '#loaders/spool/sweep.ts';
 import {
   discardHeldFile,
@@ -476,6 +476,57 @@ describe('a crash', () => {
       expect(await inForce(authority, 11)).toBe(5);
       expect(heldFileOf(authority)).toBeUndefined();
       await expectReconciled(authority);
+    },
+  );
+
+  test.each([
+    { what: 'discard', decide: discardHeldFile, step: 'appendEvent' },
+    { what: 'discard', decide: discardHeldFile, step: 'changeHeldFiles' },
+    { what: 'discard', decide: discardHeldFile, step: 'commitLoad' },
+    { what: 'discard', decide: discardHeldFile, step: 'safeguard' },
+    { what: 'release', decide: releaseHeldFile, step: 'appendEvent' },
+    { what: 'release', decide: releaseHeldFile, step: 'readRows' },
+    { what: 'release', decide: releaseHeldFile, step: 'beginLoad' },
+    { what: 'release', decide: releaseHeldFile, step: 'applyRows' },
+    { what: 'release', decide: releaseHeldFile, step: 'commitLoad' },
+    { what: 'release', decide: releaseHeldFile, step: 'safeguard' },
+  ] as const)(
+    'during a $what at $step is never said to have changed nothing',
+    async ({ decide, step }) => {
+      const authority = newAuthority();
+      if (step === 'changeHeldFiles') {
+        await loadRecords(authority, 1, children(10));
+        await loadRecords(authority, 2, children(1_100));
+      } else await withRemovalsHeld(authority);
+      const { store, anchor } = endingAt(t, step);
+      const { id = '' } = heldFileOf(authority) ?? {};
+      const error: unknown = await decide(store, anchor, id, DECISION).catch(
+        (thrown: unknown) => thrown,
+      );
+      expect(error).toBeInstanceOf(MayBeDone);
+      expect(String(error)).not.toMatch(/nothing was changed/i);
+      await resume(authority);
+      const { id: left } = heldFileOf(authority) ?? {};
+      if (left !== undefined) await decide(t.store, t.anchor, left, DECISION);
+      expect(heldFileOf(authority)).toBeUndefined();
+    },
+  );
+
+  test.each(['beginLoad', 'changeHeldFiles', 'safeguard'] as const)(
+    'of a load at %s is never said to have changed nothing',
+    async (step) => {
+      const authority = newAuthority();
+      await loadRecords(authority, 1, children(10));
+      const second = children(step === 'changeHeldFiles' ? 1_100 : 12);
+      const load = (differing = {}) =>
+        l.load(fileCsv({ records: second }), {
+          ...differing,
+          metadata: metadata(second.length, { authority, sequence: 2 }),
+        });
+      const error: unknown = await load(endingAt(t, step)).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(LoadFailed);
+      expect(String(error)).not.toMatch(/nothing was changed/i);
+      expect((await load()).code).toBe(step === 'changeHeldFiles' ? 'CPF04' : 'CPF02');
     },
   );
 

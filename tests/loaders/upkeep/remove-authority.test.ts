@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { MayBeDone } from '#loaders/load-failed.ts';
 import { removeAuthority } from '#loaders/upkeep/remove-authority.ts';
+import { unreplicatedAt } from '../../support/cut-short.ts';
 import { startLoading } from '../../support/upload-loading.ts';
 
 const { t, newAuthority, loadRecords, events } = await startLoading();
@@ -24,6 +26,18 @@ describe('an authority added by mistake', () => {
     );
     await t.store.setAuthority(authority, details, 'test');
     expect((await loadRecords(authority, 1)).code).toBe('CPF02');
+  });
+
+  test('is never said to be unchanged if the store failed while it was being removed', async () => {
+    const authority = newAuthority();
+    await t.store.setAuthority(authority, details, 'test');
+    const failing = unreplicatedAt(t.adminStore, 'removeAuthority');
+    const error: unknown = await removeAuthority(failing, t.anchor, authority, WHO).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toBeInstanceOf(MayBeDone);
+    expect(String(error)).toMatch(/may have been removed/);
+    expect(String(error)).not.toMatch(/nothing was changed/i);
   });
 
   test('cannot be removed by a process that has only a loader’s rights', async () => {
