@@ -228,6 +228,8 @@ export const STORE = {
   overtaken: 'Another loader was working on the authority at the same time.',
   lockLost: (authority: string) =>
     `Another loader has taken over authority ${authority}. Load the file again.`,
+  settingsBusy:
+    'Another process is changing the settings of an authority. Do it again in a minute.',
 } as const;
 
 /** Something else lies where a file, or a folder, is to be written. `is` names what: "a link". */

@@ -1,5 +1,6 @@
 // One file, since `cp-flags authority` is one command, whose subcommands share how they read who decides.
 
+import { isDeepStrictEqual } from 'node:util';
 import type { Command } from 'commander';
 import { confirmPlans } from '#loaders/upkeep/confirm-plans.ts';
 import { removeAuthority } from '#loaders/upkeep/remove-authority.ts';
@@ -41,6 +42,8 @@ const BREAKER_OPTIONS = (Object.keys(breakersSchema.shape) as BreakerName[]).map
   name,
   flag: `--${settingOf(name).replaceAll('_', '-').toLowerCase()}`,
 }));
+const OVERTAKEN =
+  'Somebody else changed this at the same moment, so nothing was changed. Look at it, and do it again.';
 const AS_CONFIGURED = 'default';
 const NONE = 'none';
 
@@ -108,12 +111,15 @@ async function setAuthority(
         `Authority ${code} is not known here yet: give its --name and its --emergency duty team number.`,
       );
     }
-    const breakers = breakersOf(options, (await store.intakeState(code)).breakers);
+    const had = (await store.intakeState(code)).breakers;
+    const breakers = breakersOf(options, had);
     const done = await store.setAuthority(
       code,
       { ...details, ...(breakers !== undefined && { breakers }) },
       osAccount(),
+      async () => isDeepStrictEqual((await store.intakeState(code)).breakers, had),
     );
+    if (done === 'overtaken') throw new Failure(OVERTAKEN);
     const held = await store.authority(code);
     const phones = [
       `emergency duty team ${held?.emergencyDutyTeamPhone}`,
@@ -271,7 +277,11 @@ export async function expectAuthorities(
   const expected = await readSettingFile('--file', file, expectedAuthoritiesSchema);
   await withStore(configuration, 'loader', async (store) => {
     const before = (await store.expected())?.authorities ?? [];
-    await store.setExpected(expected, who);
+    const isAsRead = async () =>
+      isDeepStrictEqual((await store.expected())?.authorities ?? [], before);
+    if ((await store.setExpected(expected, who, isAsRead)) === 'overtaken') {
+      throw new Failure(OVERTAKEN);
+    }
     const without = (all: typeof before, others: typeof before) =>
       all.filter(({ code }) => others.every((other) => other.code !== code));
     const { area, kind, authorities } = expected;

@@ -42,7 +42,8 @@ export async function readCopyOrder(redis: Redis): Promise<CopyOrder> {
 
 /** From now on nothing is trimmed that the copy does not have, whatever a worker's settings. */
 export async function keepCopy(redis: Redis): Promise<void> {
-  await redis.hset(keys.dataset, FIELD, KEPT);
+  // If a person has just ordered something, that counts.
+  await redis.hsetnx(keys.dataset, FIELD, KEPT);
 }
 
 /**
@@ -67,7 +68,7 @@ export async function orderOneCopy(redis: Redis, named: NamedPerson): Promise<bo
 export async function requireTwoCopies(redis: Redis, named: NamedPerson): Promise<boolean> {
   if ((await readCopyOrder(redis)).kind !== 'single') return false;
   await append(redis, 'one-copy-ended', named);
-  await keepCopy(redis);
+  await redis.hset(keys.dataset, FIELD, KEPT);
   return true;
 }
 

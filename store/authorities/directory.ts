@@ -8,6 +8,7 @@ import type { ColumnMapping } from '#schemas/uploads/columns.ts';
 import { appendEvent } from '../audit-stream/events.ts';
 import { keys } from '../keys.ts';
 import type { AuthorityLock } from '../locks/authority-lock.ts';
+import { createSettingsTurns } from '../locks/settings-lock.ts';
 import {
   authorityFields,
   createDirectoryReader,
@@ -58,9 +59,20 @@ export const expectedDetail = ({ area, kind, authorities }: ExpectedAuthorities)
   authorities: authorities.map(({ code }) => code).join(' '),
 });
 
+/** Whether everything is still as it was shown to the person who changes it. */
+type AsShown = () => Promise<boolean>;
+
 /** Which authorities are expected and known, with their names and telephone numbers. Changes are audited first. */
 export function createDirectory(redis: Redis) {
   const readDirectory = createDirectoryReader(redis);
+  const changeSettings = createSettingsTurns(redis);
+
+  async function readAuthority(code: OdsCode, given: Record<string, string>) {
+    const held = await redis.hgetall(keys.authority(code));
+    const isKnown = (await redis.hexists(keys.dataset, knownField(code))) === 1;
+    const isSame = Object.entries(given).every(([field, value]) => held[field] === value);
+    return { held, isKnown, isSame };
+  }
 
   return {
     /** The authorities whose plans the dataset should hold; `undefined` if not set. */
@@ -71,15 +83,24 @@ export function createDirectory(redis: Redis) {
     expectedSince: (expected: ExpectedAuthorities): Promise<string | undefined> =>
       readExpectedSince(redis, expected),
 
-    /** Replaces that list. Audited first. */
-    async setExpected(expected: ExpectedAuthorities, named: NamedPerson): Promise<void> {
-      await appendEvent(redis, {
-        type: 'authorities-expected',
-        auditId: randomUUID(),
-        by: named.by,
-        detail: { ...expectedDetail(expected), ...whyDetail(named) },
+    /** Replaces that list, unless it is no longer the one that was shown. Audited first. */
+    setExpected(
+      expected: ExpectedAuthorities,
+      named: NamedPerson,
+      isAsShown?: AsShown,
+    ): Promise<'set' | 'overtaken'> {
+      return changeSettings(async (still) => {
+        if ((await isAsShown?.()) === false) return 'overtaken';
+        await appendEvent(redis, {
+          type: 'authorities-expected',
+          auditId: randomUUID(),
+          by: named.by,
+          detail: { ...expectedDetail(expected), ...whyDetail(named) },
+        });
+        await still();
+        await redis.hset(keys.dataset, expectedFields(expected));
+        return 'set';
       });
-      await redis.hset(keys.dataset, expectedFields(expected));
     },
 
     /** The directory, by code. */
@@ -93,8 +114,8 @@ export function createDirectory(redis: Redis) {
     },
 
     /**
-     * Adds an authority to those known, or changes its name and telephone numbers; fields not given stay.
-     * Audited first.
+     * Adds an authority to those known, or changes its name and telephone numbers, unless something is no longer as it
+     * was shown; fields not given stay. Audited first.
      *
      * @throws if it would be left without a name or an emergency duty team number.
      */
@@ -102,50 +123,57 @@ export function createDirectory(redis: Redis) {
       code: OdsCode,
       details: AuthorityDetails,
       by: string | NamedPerson,
-    ): Promise<'added' | 'changed' | 'unchanged'> {
-      const held = await redis.hgetall(keys.authority(code));
+      isAsShown?: AsShown,
+    ): Promise<'added' | 'changed' | 'unchanged' | 'overtaken'> {
       const given = authorityFields(details);
-      const after = { ...held, ...given };
-      if (parseAuthority(code, after) === undefined) {
-        throw new Error(
-          `Authority ${code} needs a name and an emergency duty team number before it can be kept.`,
-        );
-      }
-      const known = (await redis.hexists(keys.dataset, knownField(code))) === 1;
-      const same = Object.entries(given).every(([field, value]) => held[field] === value);
-      if (known && same) return 'unchanged';
-      await appendEvent(redis, {
-        type: 'authority-set',
-        auditId: randomUUID(),
-        by: typeof by === 'string' ? by : by.by,
-        detail: {
-          authority: code,
-          fields: Object.keys(given).join(','),
-          ...contactChanges(held, given),
-          ...(typeof by === 'string' ? {} : whyDetail(by)),
-        },
+      // Most files repeat what is held, and wait for nobody.
+      const { isKnown, isSame } = await readAuthority(code, given);
+      if (isKnown && isSame && isAsShown === undefined) return 'unchanged';
+      return changeSettings(async (still) => {
+        if ((await isAsShown?.()) === false) return 'overtaken';
+        const { held, isKnown, isSame } = await readAuthority(code, given);
+        if (parseAuthority(code, { ...held, ...given }) === undefined) {
+          throw new Error(
+            `Authority ${code} needs a name and an emergency duty team number before it can be kept.`,
+          );
+        }
+        if (isKnown && isSame) return 'unchanged';
+        await appendEvent(redis, {
+          type: 'authority-set',
+          auditId: randomUUID(),
+          by: typeof by === 'string' ? by : by.by,
+          detail: {
+            authority: code,
+            fields: Object.keys(given).join(','),
+            ...contactChanges(held, given),
+            ...(typeof by === 'string' ? {} : whyDetail(by)),
+          },
+        });
+        await still();
+        if (!isSame) await redis.hset(keys.authority(code), given);
+        // Last, so that an authority is known only once it can be read.
+        if (!isKnown) await redis.hset(keys.dataset, knownField(code), 'expected');
+        return isKnown ? 'changed' : 'added';
       });
-      if (!same) await redis.hset(keys.authority(code), given);
-      // Last, so that an authority is known only once it can be read.
-      if (!known) await redis.hset(keys.dataset, knownField(code), 'expected');
-      return known ? 'changed' : 'added';
     },
 
     /**
      * Removes the locked authority, which must never have loaded anything, from those known. Audited first.
      * Doing it again changes nothing.
      */
-    async removeAuthority(lock: AuthorityLock, named: NamedPerson): Promise<void> {
-      const { authority } = lock;
-      await appendEvent(redis, {
-        type: 'authority-removed',
-        auditId: randomUUID(),
-        by: named.by,
-        detail: { authority, ...whyDetail(named) },
+    removeAuthority({ authority }: AuthorityLock, named: NamedPerson): Promise<void> {
+      return changeSettings(async (still) => {
+        await appendEvent(redis, {
+          type: 'authority-removed',
+          auditId: randomUUID(),
+          by: named.by,
+          detail: { authority, ...whyDetail(named) },
+        });
+        await still();
+        // First, so that an authority is known only as long as it can be read.
+        await redis.hdel(keys.dataset, knownField(authority));
+        await redis.del(keys.authority(authority), keys.files(authority));
       });
-      // First, so that an authority is known only as long as it can be read.
-      await redis.hdel(keys.dataset, knownField(authority));
-      await redis.del(keys.authority(authority), keys.files(authority));
     },
   };
 }

@@ -205,9 +205,11 @@ export const councilNumbersSet: Mountable<NumbersDependencies> = {
       const authority = await store.authority(at.authority);
       if (authority === undefined) return at.notFound();
       const held = numbersOf(authority);
-      if (NAMES.some((name) => (fields.get(`${name}-before`) ?? '') !== held[name])) {
-        return numbersPage(at, authority, { note: NUMBERS.overtaken, status: 409 });
-      }
+      const isShown = (now: Numbers): boolean =>
+        NAMES.every((name) => (fields.get(`${name}-before`) ?? '') === now[name]);
+      const overtaken = (now: typeof authority) =>
+        numbersPage(at, now, { note: NUMBERS.overtaken, status: 409 });
+      if (!isShown(held)) return overtaken(authority);
       // Checked again: a form can hold values that the previous page never showed.
       const read = readNumbers(fields, held);
       if (read.kind === 'wrong') {
@@ -218,7 +220,14 @@ export const councilNumbersSet: Mountable<NumbersDependencies> = {
         const error = { field: 'rang', text: NUMBERS.rangWrong };
         return confirmPage(at, held, numbers, reason, [error]);
       }
-      await store.setAuthority(at.authority, changed(held, numbers), at.named(reason));
+      let now: typeof authority | undefined;
+      const isAsShown = async (): Promise<boolean> => {
+        now = await store.authority(at.authority);
+        return now !== undefined && isShown(numbersOf(now));
+      };
+      const change = changed(held, numbers);
+      const done = await store.setAuthority(at.authority, change, at.named(reason), isAsShown);
+      if (done === 'overtaken') return now === undefined ? at.notFound() : overtaken(now);
       return redirect(`${PATH}?changed=yes`);
     }),
 };

@@ -543,10 +543,10 @@ export const operatorCouncilSet: Mountable<OperatorDependencies> = {
         if (code === undefined) return at.notFound();
         const intake = await store.intakeState(code);
         const held = valuesOf(intake);
-        if (fields.get('before') !== digestOf(held)) {
-          const again = { note: COUNCIL_SETTINGS.overtaken, status: 409 };
-          return councilPage(dependencies, at, code, again);
-        }
+        const isShown = (now: Values): boolean => fields.get('before') === digestOf(now);
+        const overtaken = () =>
+          councilPage(dependencies, at, code, { note: COUNCIL_SETTINGS.overtaken, status: 409 });
+        if (!isShown(held)) return overtaken();
         // Checked again: a form can hold values that the page before never showed.
         const typed = readValues(fields, held);
         if (typed.errors.length > 0) {
@@ -561,11 +561,13 @@ export const operatorCouncilSet: Mountable<OperatorDependencies> = {
           ];
           return confirmPage(dependencies, at, intake, code, typed, { fields, errors });
         }
-        await store.setAuthority(
+        const done = await store.setAuthority(
           code,
           detailsOf(typed.values, typed.changed),
           at.named(reason.value),
+          async () => isShown(valuesOf(await store.intakeState(code))),
         );
+        if (done === 'overtaken') return overtaken();
         return redirect(`${pathOf(code)}?done=set`);
       },
     ),

@@ -441,9 +441,10 @@ export const operatorExpectedSet: Mountable<OperatorDependencies> = {
         const { store, log } = dependencies;
         const expected = await store.expected();
         const proposed = readProposed(fields.get('proposed'));
-        if (proposed === undefined || fields.get('before') !== digestOf(expected)) {
-          return listPage(dependencies, at, { note: EXPECTED.overtaken, status: 409 });
-        }
+        const isShown = (now: typeof expected): boolean => fields.get('before') === digestOf(now);
+        const overtaken = () =>
+          listPage(dependencies, at, { note: EXPECTED.overtaken, status: 409 });
+        if (proposed === undefined || !isShown(expected)) return overtaken();
         const count = proposed.authorities.length;
         const reason = readWhy(fields.get('reason'));
         const errors = [
@@ -455,7 +456,9 @@ export const operatorExpectedSet: Mountable<OperatorDependencies> = {
         if (reason.kind === 'wrong' || errors.length > 0) {
           return confirmPage(dependencies, at, expected, proposed, fields, errors);
         }
-        await store.setExpected(proposed, at.named(reason.value));
+        const isAsShown = async () => isShown(await store.expected());
+        const done = await store.setExpected(proposed, at.named(reason.value), isAsShown);
+        if (done === 'overtaken') return overtaken();
         log.warn('An operator has changed the list of expected authorities.');
         return redirect(`${EXPECTED_PAGE}?done=yes`);
       },
