@@ -496,7 +496,7 @@ export const configurationSchema = z
       .regex(/^[A-Z0-9]{3,12}$/, { error: 'must be an ODS code' })
       .optional()
       .describe(
-        'ODS code of the operating organisation, whose privacy officers see the whole audit.',
+        'ODS code of the operating organisation, whose privacy officers see the whole audit. Without it, nobody is let in to the operator’s pages of live data.',
       ),
     AUDIT_SPOOL_MIB: number(1, 4096, 64).describe(
       'How many MiB of disk each process may use for events other than answers while Redis is away.',

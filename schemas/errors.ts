@@ -444,7 +444,7 @@ export const ERRORS = {
     level: 'warn',
     retryable: false,
     title: 'Only the team that runs the service may do this',
-    detail: 'The operator’s pages need scope operate.',
+    detail: 'The operator’s pages need scope operate, in a role at the operating organisation.',
   },
   'authority-unknown': {
     status: 404,

@@ -28,7 +28,9 @@ export type Desk = {
   scope: Scope;
   /** Where somebody who has signed in is taken. All its other addresses begin with it. */
   home: string;
-  /** The reason given to somebody who lacks the scope. */
+  /** If given, only this view of the audit opens it too: that of the operating organisation. */
+  only?: Viewer['kind'];
+  /** The reason given to somebody who lacks the scope, or is of another organisation. */
   without: ErrorCode;
   /** Where its people can go, from every page of it. */
   links: readonly Link[];
@@ -76,6 +78,7 @@ export const OPERATOR_DESK: Desk = {
   name: 'operator',
   scope: 'operate',
   home: '/operator',
+  only: 'all',
   without: 'operator-token-required',
   links: [
     { href: '/operator', text: OPERATOR.home },
@@ -91,7 +94,7 @@ export const OPERATOR_DESK: Desk = {
 /** All of them, in the order of preference for somebody with the rights to several. */
 const ALL_DESKS: readonly Desk[] = [COUNCIL_DESK, OFFICER_DESK, OPERATOR_DESK];
 
-/** The desks that somebody's scopes open. */
+/** The desks that somebody's scopes open, if their organisation may use them. */
 export const desksOf = (scopes: readonly Scope[]): Desk[] =>
   ALL_DESKS.filter(({ scope }) => scopes.includes(scope));
 

@@ -106,13 +106,18 @@ export const deskMessage = (
   content: html`${heading(title)}${paragraph(then)}${more}<p>${buttonLink(to, leads)}</p>`,
 });
 
+const isFor = (viewer: Viewer['kind'], only: Desk['only']): boolean =>
+  only === undefined || viewer === only;
+
 function navigationOf(
   desk: Desk,
   session: Session,
   path: string,
   viewer: Viewer['kind'],
 ): NavigationLink[] {
-  const others = desksOf(session.scopes).filter(({ name }) => name !== desk.name);
+  const others = desksOf(session.scopes).filter(
+    ({ name, only }) => name !== desk.name && isFor(viewer, only),
+  );
   return [
     ...desk.links
       .filter((link) => link.for?.includes(viewer) ?? true)
@@ -167,8 +172,8 @@ function refusedPage(
 }
 
 /**
- * Guards a page of a desk: the session, its role and whether its scope opens the desk are judged at each
- * request. A refusal is audited like any other; an internal fault is a page that says so.
+ * Guards a page of a desk: the session, its role, and whether its scope and organisation open the desk are judged at
+ * each request. A refusal is audited like any other; an internal fault is a page that says so.
  *
  * @param work makes the page, or says why not
  */
@@ -238,13 +243,14 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
     return guarded(
       dependencies,
       {
-        admit: (head) =>
-          admitScope(
-            { authenticate: () => sessions.authenticate(state), take },
-            head,
-            desk.scope,
-            desk.without,
-          ),
+        async admit(head) {
+          const authenticate = () => sessions.authenticate(state);
+          const admitted = await admitScope({ authenticate, take }, head, desk.scope, desk.without);
+          if (admitted.kind === 'refused' || !('session' in state)) return admitted;
+          if (isFor(viewer(state.session), desk.only)) return admitted;
+          const { ids, caller } = admitted;
+          return { kind: 'refused', ids, code: desk.without, caller, roleChosen: true };
+        },
         headOf: () => ({
           headers: { 'x-request-id': randomUUID() },
           rawHeaders: incoming.rawHeaders,

@@ -371,6 +371,22 @@ test.for([
   },
 );
 
+test('no page of the operator opens for another organisation, whatever its provider says, and no menu leads there', async () => {
+  const scopes = ['audit', 'operate'] as const;
+  const visitor = await visitorAs(service, { organisation: 'ZZ999', scopes });
+  for (const [name, { path }] of Object.entries(PAGES)) {
+    const [method = '', pattern = ''] = name.split(' ');
+    if (!pattern.startsWith('/operator')) continue;
+    const address = path ?? pattern;
+    const visit = method === 'GET' ? await visitor.get(address) : await visitor.post(address, {});
+    expect([name, visit.status]).toEqual([name, 403]);
+  }
+  expect((await visitor.get('/officer')).text).not.toContain('href="/operator"');
+  const own = await visitorAs(service, { organisation: DEMO_OPERATOR.code, scopes });
+  expect((await own.get('/operator')).status).toBe(200);
+  expect((await own.get('/officer')).text).toContain('href="/operator"');
+});
+
 test('after a session ends, its cookie opens nothing more, and the browser is sent to sign in', async () => {
   const visitor = await signedIn(service, 'authority');
   const page = await visitor.get('/council');
