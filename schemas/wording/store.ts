@@ -59,6 +59,9 @@ export const READINESS = {
   disk: (mebibytes: number) => `The disk has ${spaceText(mebibytes)} left.`,
   littleDisk: (mebibytes: number) =>
     `The disk has ${spaceText(mebibytes)} left, below the reserve for audit events. Make room; ${GO_ON}`,
+  diskSilent: `The disk of Redis does not answer, so it is not known whether audit events fit on it. See whether it is still there; ${GO_ON}`,
+  diskUnreadable: (code: string) =>
+    `The folder of Redis cannot be looked at (${code}), so it is not known whether audit events fit on its disk. Correct that; ${GO_ON}`,
   diskElsewhere: 'The disk of Redis is monitored on its own machine.',
   clock: (apartMs: number) =>
     apartMs < 1_000

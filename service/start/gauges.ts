@@ -1,8 +1,8 @@
 // One list, since each gauge says what it means.
 
-import { statfs } from 'node:fs/promises';
 import type { OwnCheck } from '#schemas/status.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
+import { watchRoom } from '#store/trust/room.ts';
 import type { TrustedIssuer } from '../admission/issuers.ts';
 import type { Limits } from '../admission/limits/limits.ts';
 import type { Audit } from '../audit/audit.ts';
@@ -526,18 +526,18 @@ export function watchExpiry(
   ];
 }
 
-/** Room on the disks under folders; a missing folder is left out. */
+/** Room on the disks under folders; a missing folder is left out, and one whose disk does not answer. */
 export function watchFolders(folders: Readonly<Record<string, string>>): Source {
-  async function look([folder, path]: [string, string]) {
-    try {
-      const { bavail, blocks, bsize } = await statfs(path);
-      return [{ labels: { 'cp_flags.folder': folder }, free: bavail * bsize, all: blocks * bsize }];
-    } catch {
-      return [];
-    }
-  }
+  const disks = Object.entries(folders).map(([folder, path]) => ({
+    labels: { 'cp_flags.folder': folder },
+    look: watchRoom(path),
+  }));
   return async (): Promise<Reading[]> => {
-    const found = (await Promise.all(Object.entries(folders).map(look))).flat();
+    const looks = disks.map(async ({ labels, look }) => {
+      const found = await look();
+      return found.kind === 'room' ? [{ labels, ...found.room }] : [];
+    });
+    const found = (await Promise.all(looks)).flat();
     return [
       gauge(
         {
@@ -553,7 +553,7 @@ export function watchFolders(folders: Readonly<Record<string, string>>): Source 
           description: 'Size of the disk under a folder.',
           unit: 'By',
         },
-        found.map(({ labels, all }) => ({ labels, value: all })),
+        found.map(({ labels, size }) => ({ labels, value: size })),
       ),
     ];
   };

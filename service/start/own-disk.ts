@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OwnCheck } from '#schemas/status.ts';
 import { OWN_DISK } from '#schemas/wording/operations.ts';
-import { type Room, roomOn } from '#store/trust/verdicts.ts';
+import { type Room, roomOn } from '#store/trust/room.ts';
 import { errorCode, type Log } from '../telemetry/log.ts';
 
 const LOOKED_EVERY_MS = 10_000;

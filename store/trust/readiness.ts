@@ -4,6 +4,7 @@
 import type { Redis } from 'ioredis';
 import type { Authority } from '#schemas/authority.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
+import { omitUndefined } from '#schemas/omit-undefined.ts';
 import { READINESS, REPLICAS, SENTINELS, VERIFIER } from '#schemas/wording/store.ts';
 import { createDirectoryReader, type Dataset, parseDataset } from '../authorities/dataset.ts';
 import { attachedReplicas, type Requirement, requirementOf } from '../connection/acknowledged.ts';
@@ -28,11 +29,13 @@ import {
   type ReplicaWatchOptions,
   replicasWord,
 } from './replicas.ts';
+import { type roomOn, watchRoom } from './room.ts';
 import { BELIEVED_SERVER, CONFIRMED_CLOCK, CONFIRMED_PROMOTION } from './server.ts';
 import {
   bad,
   CLOCK_TOLERANCE_MS,
   clocks,
+  type DiskVerdict,
   disk,
   durable,
   freeShare,
@@ -165,6 +168,7 @@ const EVENTS_MISSING = bad(READINESS.eventsMissing);
  *
  * @param options.clock milliseconds since 1970; given in tests of a clock gone wrong.
  * @param options.dataDir where Redis keeps its files, if that is on this machine: its disk is watched too.
+ * @param options.room given in tests of a disk that does not answer.
  * @param options.datasetProblem why a dataset is not the one to answer from, in a sentence for the operator.
  */
 export function watchStore(
@@ -172,6 +176,7 @@ export function watchStore(
   options: {
     clock?: () => number;
     dataDir?: string;
+    room?: typeof roomOn;
     datasetProblem?: (held: Dataset) => string | undefined;
     /**
      * If answers wait for replicas: how many there are, a connection for probing whether they answer, and how
@@ -199,6 +204,11 @@ export function watchStore(
   const probe = replicas && createLane(replicas.probe, sentinels);
   const conditions = replicas && followConditions(replicas.connectTo);
   const readDirectory = createDirectoryReader(redis);
+  const { dataDir, room } = options;
+  const lookAtRoom =
+    dataDir === undefined ? undefined : watchRoom(dataDir, omitUndefined({ room }));
+  const lookAtDisk = async () =>
+    lookAtRoom === undefined ? good(READINESS.diskElsewhere) : disk(await lookAtRoom());
   const clock = options.clock ?? Date.now;
   const verdicts = new Map<CheckName, ReadinessCheck>();
   const generations = new Map<number, number>();
@@ -348,7 +358,7 @@ export function watchStore(
         redis.get(keys.open),
         redis.hgetall(keys.dataset),
         redis.time(),
-        disk(options.dataDir),
+        lookAtDisk(),
         // Rights that an older version's users lack; nothing else may depend on these three. Whole hashes are
         // read here: no lookup process may write to them, so none can be flooded by one.
         redis.hkeys(keys.blocked).catch(() => undefined),
@@ -376,7 +386,7 @@ export function watchStore(
       newestStoreClock = 0;
       confirmedClock = fields[CONFIRMED_CLOCK];
     }
-    const { diskFreeBytes, diskReserveBytes, ...diskIs } = diskVerdict;
+    const { diskFreeBytes, diskReserveBytes, ...diskIs }: DiskVerdict = diskVerdict;
     set('disk', diskIs);
 
     const [seconds, microseconds] = time.map(Number);

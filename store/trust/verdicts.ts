@@ -1,13 +1,10 @@
-import { statfs } from 'node:fs/promises';
 import { READINESS } from '#schemas/wording/store.ts';
+import type { watchRoom } from './room.ts';
 import { readReplication } from './server.ts';
 
 export const CLOCK_TOLERANCE_MS = 5_000;
 /** Share of `maxmemory` that must be free for lookups to continue, since each writes its audit event. */
 const MEMORY_RESERVE = 0.1;
-/** The same for the disk, with a ceiling: a tenth of a large disk is more than any night needs. */
-const DISK_RESERVE = 0.1;
-const DISK_RESERVE_AT_MOST_BYTES = 1_073_741_824;
 
 /** A store verifier checks each second; a big load may delay one. */
 const WORKER_MISSED_AFTER_MS = 15_000;
@@ -28,20 +25,12 @@ export type StoreMeasures = {
   clocksApartMs?: number;
 };
 
-type DiskVerdict = Verdict & Pick<StoreMeasures, 'diskFreeBytes' | 'diskReserveBytes'>;
+export type DiskVerdict = Verdict & Pick<StoreMeasures, 'diskFreeBytes' | 'diskReserveBytes'>;
 
-/** The free bytes on a disk, and the number below which there are too few. */
-export type Room = { free: number; reserve: number };
-
-export async function roomOn(folder: string): Promise<Room> {
-  const { bavail, blocks, bsize } = await statfs(folder);
-  const reserve = Math.min(DISK_RESERVE * blocks * bsize, DISK_RESERVE_AT_MOST_BYTES);
-  return { free: bavail * bsize, reserve };
-}
-
-export async function disk(dataDir: string | undefined): Promise<DiskVerdict> {
-  if (dataDir === undefined) return good(READINESS.diskElsewhere);
-  const { free, reserve } = await roomOn(dataDir);
+export function disk(look: Awaited<ReturnType<ReturnType<typeof watchRoom>>>): DiskVerdict {
+  if (look.kind === 'late') return bad(READINESS.diskSilent);
+  if (look.kind === 'unreadable') return bad(READINESS.diskUnreadable(look.code));
+  const { free, reserve } = look.room;
   const mebibytes = Math.floor(free / 1_048_576);
   const verdict =
     free > reserve ? good(READINESS.disk(mebibytes)) : bad(READINESS.littleDisk(mebibytes));

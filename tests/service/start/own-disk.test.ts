@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { watchOwnDisk } from '#service/start/own-disk.ts';
-import type { Room } from '#store/trust/verdicts.ts';
+import type { Room } from '#store/trust/room.ts';
 import { auditFolder, removeAuditFolders } from '../../support/audit.ts';
 import { until } from '../../support/until.ts';
 
@@ -17,7 +17,7 @@ test('a process says in the log and in a check that it cannot write into its dat
   const folder = join(auditFolder(), 'data');
   const away = `${folder}-away`;
   mkdirSync(folder);
-  const disk = { free: 3 * 1_048_576, reserve: 1_048_576 };
+  const disk = { free: 3 * 1_048_576, reserve: 1_048_576, size: 10 * 1_048_576 };
   const watched = watchOwnDisk(folder, log, { room: () => Promise.resolve({ ...disk }) });
   const said = async () => {
     await watched.look();
@@ -57,7 +57,7 @@ test('a disk that does not answer is said to be one, and to be well once it has 
   const folder = auditFolder();
   const answers: (() => void)[] = [];
   let isLate = true;
-  const disk: Room = { free: 3 * 1_048_576, reserve: 1_048_576 };
+  const disk: Room = { free: 3 * 1_048_576, reserve: 1_048_576, size: 10 * 1_048_576 };
   const room = () =>
     isLate
       ? new Promise<Room>((resolve) => void answers.push(() => resolve(disk)))
