@@ -77,9 +77,13 @@ describe('a control file is refused', () => {
 
   test('or read, and reading never throws', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (noise) => {
+      fc.property(fc.string({ unit: 'binary', maxLength: 200 }), fc.nat(), (noise, at) => {
+        const whole = controlXml();
+        const place = at % whole.length;
         readControl(noise);
         readControl(`<DTSControl>${noise}</DTSControl>`);
+        readControl(whole.slice(0, place) + noise + whole.slice(place));
+        readControl(whole.slice(0, place) + whole.slice(place + noise.length));
       }),
       { numRuns: 30 },
     );

@@ -633,14 +633,31 @@ describe('a file of witnesses', () => {
       a,
       'https://a.test',
     );
-    const line = fc.array(fc.oneof(word, fc.string({ maxLength: 8 })), { maxLength: 6 });
+    const noise = fc
+      .array(fc.oneof(word, fc.string({ maxLength: 8 })), { maxLength: 6 })
+      .map((words) => words.join(' '));
+    const witnesses = [`witness A ${a} https://a.test`, '# ours', `witness B ${b} https://b.test`];
+    const groups = ['group g 1 A B', 'group h all A', 'group i 3 A B', 'group g 0 B'];
+    const lines = fc
+      .tuple(
+        fc.subarray(witnesses, { minLength: 1 }),
+        fc.subarray(groups, { maxLength: 1 }),
+        fc.oneof({ weight: 2, arbitrary: fc.constant('') }, noise),
+        fc.constantFrom('quorum A', 'quorum B', 'quorum g', 'quorum h', 'quorum i'),
+      )
+      .map((parts) => parts.flat());
+    let good = 0;
     fc.assert(
-      fc.property(fc.array(line, { maxLength: 8 }), (lines) => {
-        const parsed = read(lines.map((words) => words.join(' ')).join('\n'));
+      fc.property(fc.oneof(fc.array(noise, { maxLength: 8 }), lines), (all) => {
+        const parsed = read(all.join('\n'));
         if (parsed.kind === 'wrong') return;
+        good++;
         const { required, quorum } = parsed.witnesses;
         expect(1 <= required && required <= quorum.length).toBe(true);
+        for (const { name } of quorum) expect(all.join('\n')).toContain(name);
       }),
+      { numRuns: 1_000 },
     );
+    expect(good).toBeGreaterThan(20);
   });
 });
