@@ -39,6 +39,19 @@ redis.register_function {
   flags = { 'no-writes' },
 }
 
+-- fill_stream: gives a stream the events that it lacks up to a number, at most so many. Doing it again, or from two
+-- places at once, gives it no more than that.
+-- KEYS  audit stream    ARGV  event (opaque), number, most    reply  how many it was given
+
+local function fill_stream(keys, args)
+  local last = stream_state(keys[1])
+  local given = math.max(0, math.min(tonumber(args[2]) - last, tonumber(args[3]), 1000))
+  for _ = 1, given do append(keys[1], 'event', args[1], 'at', now_ms()) end
+  return given
+end
+
+redis.register_function('cpf_fill_stream_' .. VERSION, fill_stream)
+
 -- trim_audit: removes the events that are sealed, up to and including the numbers given, and no others. If a token is
 -- given, only while it is that of the lease.
 -- KEYS  audit stream ..., lease    ARGV  number ... (by stream), token or ''

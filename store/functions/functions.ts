@@ -53,6 +53,7 @@ export const FUNCTIONS = {
   createPartitions: name('create_partitions'),
   appendEvent: name('append_event'),
   auditNumbers: name('audit_numbers'),
+  fillStream: name('fill_stream'),
   trimAudit: name('trim_audit'),
   repairStream: name('repair_stream'),
   unreadableLists: name('unreadable_lists'),

@@ -8,6 +8,7 @@ import { FUNCTIONS, loadFunctions } from '../functions/functions.ts';
 import { auditPartitions, keys } from '../keys.ts';
 import type { Anchor } from './anchor.ts';
 import {
+  BEGUN_PROMOTION,
   BELIEVED_SERVER,
   CONFIRMED_CLOCK,
   CONFIRMED_PROMOTION,
@@ -38,8 +39,8 @@ type PromotedServer = {
   server: string;
   lastAlive: number;
   missing: number;
-  /** By audit stream. */
-  absent: readonly number[];
+  /** The last number of each audit stream that was known. */
+  known: readonly number[];
 };
 
 type PromotionConfirmed =
@@ -60,24 +61,25 @@ export async function lookAtPromotion(
   const replication = await replicationOf(redis);
   if (replication.isReplica) return { kind: 'replica' };
   if (await isKnownServer(redis, anchor, replication)) return { kind: 'known' };
-  const known = anchor.auditNumbers();
-  const absent = (await streamStates(redis)).map(({ last }, stream) =>
-    Math.max(0, Math.max(known[stream] ?? 0, sealed[stream] ?? 0) - last),
+  const seen = anchor.auditNumbers();
+  const states = await streamStates(redis);
+  const known = states.map((_, stream) => Math.max(seen[stream] ?? 0, sealed[stream] ?? 0));
+  const absent = states.reduce(
+    (sum, { last }, stream) => sum + Math.max(0, (known[stream] ?? 0) - last),
+    0,
   );
-  const missing = absent.reduce((sum, count) => sum + count, 0);
-  if (missing > MISSING_AT_MOST) return { kind: 'too-many', missing };
-  return {
-    kind: 'promoted',
-    server: replication.id,
-    lastAlive: anchor.lastAlive(),
-    missing,
-    absent,
-  };
+  if (absent > MISSING_AT_MOST) return { kind: 'too-many', missing: absent };
+  const { id: server } = replication;
+  // Some may have been replaced by a confirmation that was cut short.
+  const [begun, before] = ((await redis.hget(keys.dataset, BEGUN_PROMOTION)) ?? '').split(' ');
+  const missing = begun === server ? Math.max(absent, Number(before)) : absent;
+  return { kind: 'promoted', server, lastAlive: anchor.lastAlive(), missing, known };
 }
 
 /**
  * Lets the store open on a promoted server, on the word of a named person. An event that replaces each missing one
- * keeps the numbers without a gap, and says so. Audited first. If it is done again after a crash, it continues.
+ * keeps the numbers without a gap, and says so. Audited first. If it is done again after a crash, or by somebody else at
+ * the same time, it continues.
  *
  * @param sealed the last number of each audit stream that is sealed outside Redis
  * @param shown the replication id of the server that the person was shown: another one is not confirmed
@@ -94,28 +96,23 @@ export async function confirmPromotion(
   if (!isReplica) await loadFunctions(redis);
   const found = await lookAtPromotion(redis, anchor, sealed);
   if (found.kind !== 'promoted') return found;
-  const { server, lastAlive, missing, absent } = found;
+  const { server, lastAlive, missing, known } = found;
   if (shown !== undefined && shown !== server) return { kind: 'changed' };
-  const streams = auditPartitions.map(keys.audit);
   const auditId = randomUUID();
+  await redis.hset(keys.dataset, BEGUN_PROMOTION, `${server} ${missing}`);
   await appendEvent(redis, {
     type: 'promotion-confirmed',
     auditId,
     by: named.by,
     detail: { ...whyDetail(named), missing, missingAfter: new Date(lastAlive).toISOString() },
   });
-  // It replaces one of the system's own.
-  const places = absent.flatMap((count, stream) => {
-    const own = stream === auditPartitions.length - 1 ? 1 : 0;
-    return Array.from({ length: Math.max(0, count - own) }, () => streams[stream] ?? '');
-  });
+  // The confirmation itself replaces one of the system's own.
   const event = { type: 'event-missing', auditId, by: named.by, detail: whyDetail(named) };
-  for (let from = 0; from < places.length; from += EVENTS_A_STEP) {
-    await Promise.all(
-      places
-        .slice(from, from + EVENTS_A_STEP)
-        .map((stream) => redis.fcall(FUNCTIONS.appendEvent, 1, stream, JSON.stringify(event))),
-    );
+  for (const [stream, last] of known.entries()) {
+    const key = keys.audit(auditPartitions[stream] ?? 'system');
+    const fill = () =>
+      redis.fcall(FUNCTIONS.fillStream, 1, key, JSON.stringify(event), last, EVENTS_A_STEP);
+    while (last > 0 && (await fill()) === EVENTS_A_STEP);
   }
   await redis.hset(keys.dataset, {
     [BELIEVED_SERVER]: server,

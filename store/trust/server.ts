@@ -24,6 +24,8 @@ const LOOKED_AT_EVERY_MS = 200;
 export const BELIEVED_SERVER = 'server';
 /** Field of `cpf:dataset`: the id of the last confirmation of a promotion. */
 export const CONFIRMED_PROMOTION = 'promotion';
+/** Field of `cpf:dataset`: the server whose confirmation has begun, and how many known events were missing from it. */
+export const BEGUN_PROMOTION = 'promotionBegun';
 /** Field of `cpf:dataset`: the id of the last confirmation of a clock that was put back. */
 export const CONFIRMED_CLOCK = 'clock';
 

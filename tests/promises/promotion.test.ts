@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { partitionOf } from '#schemas/nhs-number.ts';
 import { whenReady } from '#store/connection/connection.ts';
 import { createLookupStore, type LookupResult } from '#store/lookup.ts';
 import { createStore } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
-import { confirmPromotion } from '#store/trust/confirm.ts';
+import { confirmPromotion, lookAtPromotion } from '#store/trust/confirm.ts';
 import { type Readiness, watchStore } from '#store/trust/readiness.ts';
 import { type StoreVerifier, startStoreVerifier } from '#store/trust/verifier.ts';
 import { lookupEvent } from '../support/lookup-event.ts';
@@ -178,6 +179,76 @@ test('a primary that was a replica for a while answers nothing, even if it never
   // A worker does not open it either. The server has the mark of the one that answered, but only because the mark was
   // copied there and back.
   await staysClosed(first, 'cp-flags confirm promotion');
+});
+
+/** A promoted server that lacks this many events that were known, two of the system's own among them. */
+async function promotedLacking(lookups: number): Promise<Redis> {
+  const verifier = await keep(first);
+  await until(() => verifier.state.opened, 'the store to open');
+  await second.replicate(first);
+  await verifier.stop();
+  const known = anchor.auditNumbers();
+  const of = partitionOf(NUMBER);
+  known[of] = (known[of] ?? 0) + lookups;
+  await second.promote();
+  await first.kill();
+  const admin = second.connect();
+  await whenReady(admin, WAIT_MS);
+  const system = (await createStore(admin, anchor).readEvents('system')).length;
+  known[known.length - 1] = system + 2;
+  anchor.rememberAuditNumbers(known);
+  return admin;
+}
+const replacements = async (admin: Redis): Promise<number> => {
+  const store = createStore(admin, anchor);
+  const all = [
+    ...(await store.readEvents(partitionOf(NUMBER))),
+    ...(await store.readEvents('system')),
+  ];
+  return all.filter(({ type }) => type === 'event-missing').length;
+};
+const NAMED = { by: 'A. Example', reason: 'the primary is lost' };
+
+test('two people who confirm a promotion at once replace each missing event once', async () => {
+  const admin = await promotedLacking(2_500);
+  const other = second.connect();
+  await whenReady(other, WAIT_MS);
+  await Promise.all([
+    confirmPromotion(admin, anchor, [], NAMED),
+    confirmPromotion(other, anchor, [], { ...NAMED, by: 'B. Example' }),
+  ]);
+  const numbers = (await createStore(admin, anchor).readEvents(partitionOf(NUMBER))).length;
+  expect(numbers).toBe(anchor.auditNumbers()[partitionOf(NUMBER)]);
+});
+
+test('a confirmation of a promotion that was cut short says once more how many events were missing', async () => {
+  const admin = await promotedLacking(1_500);
+  const found = await lookAtPromotion(admin, anchor, []);
+  expect(found).toMatchObject({ kind: 'promoted', missing: 1_502 });
+  for (const step of ['first', 'last'] as const) {
+    let filled = 0;
+    const cut = new Proxy(admin, {
+      get(of, name) {
+        const value: unknown = Reflect.get(of, name, of);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]): unknown => {
+          const isFill = name === 'fcall' && String(args[0]).includes('fill_stream');
+          if (isFill) filled += 1;
+          const isCut = step === 'first' ? filled === 2 : name === 'hset' && filled > 0;
+          if (isCut) return Promise.reject(new Error('the process ended here'));
+          return value.apply(of, args);
+        };
+      },
+    });
+    await expect(confirmPromotion(cut, anchor, [], NAMED)).rejects.toThrow('ended here');
+    expect(await replacements(admin)).toBe(step === 'first' ? 1_000 : 1_500);
+    expect(await lookAtPromotion(admin, anchor, [])).toMatchObject({ missing: 1_502 });
+  }
+  expect(await confirmPromotion(admin, anchor, [], NAMED)).toMatchObject({
+    kind: 'confirmed',
+    missing: 1_502,
+  });
+  expect(await replacements(admin)).toBe(1_500);
 });
 
 test('a named person can continue with a promoted replica, and the audit says what may be missing', async () => {
