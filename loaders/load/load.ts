@@ -229,7 +229,7 @@ class Loading {
             header.authority,
             lockWaitMs,
             (lock) => this.#loadLocked(read, header, file, spool, lock),
-            stopped,
+            { stopped },
           );
     return withEcho(acknowledgement, spool);
   }
@@ -458,7 +458,7 @@ export async function resumeLoad(
     return { kind: 'behind', why };
   }
   try {
-    return await withLock(store, authority, lockWaitMs, resume, stopped);
+    return await withLock(store, authority, lockWaitMs, resume, { stopped, resumes: true });
   } catch (error) {
     if (error instanceof AuthorityBusy) return { kind: 'at work', why: error.message };
     if (error instanceof StoreNotWhole) throw error;

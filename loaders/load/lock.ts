@@ -9,18 +9,25 @@ const LOCK_WAIT_MS = 45_000;
 const LOCK_RETRY_MS = 200;
 const RENEW_EVERY_MS = 10_000;
 
-/** Holds the authority while `work` runs, and renews the lease meanwhile. */
+/**
+ * Holds the authority while `work` runs, and renews the lease meanwhile. What the work has changed must count before
+ * anybody is told so.
+ *
+ * @param options.resumes whether the work finishes what was begun, and itself waits for what must count first. Other work
+ * does not begin before what the folder here knows counts
+ */
 export async function withLock<T>(
   store: Store,
   authority: OdsCode,
   waitMs: number | undefined,
   work: (lock: AuthorityLock) => Promise<T>,
-  stopped?: AbortSignal,
+  { stopped, resumes = false }: { stopped?: AbortSignal | undefined; resumes?: boolean } = {},
 ): Promise<T> {
   const lock = await waitForLock(store, authority, waitMs ?? LOCK_WAIT_MS, stopped);
   // The work checks its lease itself at every step; this only covers long steps.
   const renewing = setInterval(() => void lock.renew().catch(() => undefined), RENEW_EVERY_MS);
   try {
+    if (!resumes) await store.safeguard();
     const done = await work(lock);
     await store.safeguard();
     return done;
