@@ -1,14 +1,17 @@
 import type { Configuration } from '#schemas/configuration.ts';
+import { COPY } from '#schemas/wording/copy.ts';
 import { SEALING } from '#schemas/wording/operations.ts';
 import { sealedBeyond } from '#store/audit-stream/sealed-size.ts';
 import { lacksRights } from '#store/connection/connection.ts';
 import type { RedisRole } from '#store/connection/embedded-redis.ts';
+import { workedEpoch } from '#store/locks/worker-lease.ts';
 import { createStore, type Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
+import { placeSettings } from '../audit/copy/open-place.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { auditFolder, openAnchor } from '../files/data-folder.ts';
 import { datasetProblem } from '../files/served-dataset.ts';
-import { guardAnchor } from '../standby/guard.ts';
+import { guardAnchor, isOfLast, lastLease } from '../standby/guard.ts';
 import { findRedis, type RedisServer, type StoreConnection } from '../start/redis.ts';
 import { Failure } from './failure.ts';
 
@@ -94,9 +97,19 @@ async function requireNewestLog(
   if (beyond !== undefined) throw new Failure(`Nothing was changed. ${SEALING.oldLog(beyond)}`);
 }
 
+/** No worker has run since the one of these folders, if the audit log has a second copy. @throws {Failure} */
+async function requireLastWorker(
+  configuration: Configuration,
+  connection: StoreConnection,
+): Promise<void> {
+  if (placeSettings(configuration) === undefined) return;
+  const own = lastLease(configuration) ?? { epoch: 0 };
+  if (!isOfLast(own, await workedEpoch(connection))) throw new Failure(COPY.notTheWorker);
+}
+
 /**
  * The same as {@link withStore}, for a command that relies on its folders or changes them: it is refused if they are an
- * old copy. A command that needs only Redis is not refused: blocking a user must always be possible.
+ * old copy, or of a worker that another has replaced. A command that needs only Redis is not refused: blocking a user must always be possible.
  */
 export function withNewestStore<T>(
   configuration: Configuration,
@@ -105,6 +118,7 @@ export function withNewestStore<T>(
 ): Promise<T> {
   return withStore(configuration, role, async (store, anchor, connection, redis) => {
     await requireNewestLog(configuration, connection);
+    await requireLastWorker(configuration, connection);
     return work(store, anchor, connection, redis);
   });
 }

@@ -1,6 +1,7 @@
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { COPY } from '#schemas/wording/copy.ts';
 import { sealedRange } from '#service/audit/log/sealed.ts';
 import { streamStates } from '#store/audit-stream/audit-stream.ts';
 import { keys } from '#store/keys.ts';
@@ -86,6 +87,32 @@ test('the same commands are not refused with the worker’s own folders', async 
   expect(await command('newest', 'purge')).toMatchObject({ code: 0 });
   expect((await command('newest', 'repair', '--list')).stdout).toContain('Nothing was found');
 });
+
+test.each([
+  ['audit', 'hold', ...BY],
+  ['audit', 'erase-cases', '--ended-before', '1/1/2020', ...BY],
+  ['confirm', 'clock', ...BY],
+  ['purge'],
+])(
+  'a command with the folders of a worker that another has replaced is refused and changes nothing, however new the log there is: %s %s',
+  async (...args) => {
+    const acts = await actsRecorded();
+    await service.admin.set(keys.workerAtWork, '2');
+    try {
+      const environment = {
+        DATA_DIR: folder,
+        ...settings('newest'),
+        AUDIT_COPY: join(folder, 'second-copy'),
+      };
+      const { code, stdout, stderr } = await run(args, environment, CHILD);
+      expect([code, stdout]).toEqual([1, '']);
+      expect(stderr).toContain(COPY.notTheWorker);
+      expect(await actsRecorded()).toBe(acts);
+    } finally {
+      await service.admin.del(keys.workerAtWork);
+    }
+  },
+);
 
 test('the status with an old copy of the folders says so, and does not say that no worker runs', async () => {
   const { stdout, stderr } = await command('old', 'status');
