@@ -114,8 +114,13 @@ export function endActInDoubt(
   reason: string,
   { now = Date.now, lockWaitMs, ...by }: Changing,
 ): Promise<{ kind: 'ended' | 'busy' }> {
-  const { authority } = doubted;
+  const { authority, act } = doubted;
   return changing(store, anchor, authority, lockWaitMs, async (lock, begins) => {
+    const inDoubt = anchor.actsInDoubt();
+    // Somebody else was quicker.
+    if (!inDoubt.some((each) => each.authority === authority && each.act === act)) {
+      return { kind: 'ended' };
+    }
     begins();
     if (recorded !== undefined) {
       const { restriction: id, kind, barredUser } = recorded;

@@ -7,6 +7,7 @@ import type { Acting } from '#loaders/upkeep/changing.ts';
 import { purge } from '#loaders/upkeep/purge.ts';
 import {
   BARRED_A_DAY,
+  endActInDoubt,
   endRestriction,
   listRestrictions,
   PROTECTED_A_DAY,
@@ -454,6 +455,36 @@ test('a protection that was held up until its lock had expired does not say that
   ).rejects.toThrow(LoadFailed);
   expect(await listRestrictions(t.store, authority, now)).toMatchObject([{ standing: 'ended' }]);
   await expectWhole(authority);
+});
+
+test('an act in doubt is ended once, by the first of two people who end it', async () => {
+  const authority = newAuthority();
+  await loadRecords(authority, 1, [planOf(233)]);
+  const doubted = { authority, act: 'lostact' };
+  t.anchor.doubtAct(doubted);
+  const recorded = {
+    type: 'restriction',
+    auditId: randomUUID(),
+    act: 'set',
+    restriction: doubted.act,
+    kind: 'whereabouts',
+    authority,
+    nhsNumber: testNumber(233),
+    by: 'Ada Officer',
+    reason: why,
+    at: RECEIVED_AT,
+  } as const;
+  for (const name of ['Ben Manager', 'Cat Clerk']) {
+    const person = { name, key: name, now };
+    expect(await endActInDoubt(t.store, t.anchor, doubted, recorded, why, person)).toEqual({
+      kind: 'ended',
+    });
+  }
+  expect(await eventsOf(authority)).toMatchObject([{ act: 'ended', by: 'Ben Manager' }]);
+  expect(await t.store.restriction(authority, doubted.act)).toMatchObject({
+    ended: { name: 'Ben Manager' },
+  });
+  expect(t.anchor.actsInDoubt()).toEqual([]);
 });
 
 test('one that was cut short before the anchor knew of it is not reported as in force, and can be set again', async () => {
