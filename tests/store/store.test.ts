@@ -1,5 +1,8 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { odsCodeSchema } from '#schemas/authority.ts';
@@ -500,20 +503,35 @@ test.skipIf(!hasContainers)(
     const code = odsCodeSchema.parse('ZZ405');
     const loader = fileURLToPath(new URL('../support/lock-and-die.ts', import.meta.url));
     const { socketPath, users } = t.server;
-    const inContainer = (...command: string[]) =>
-      spawnSync('unshare', [...UNSHARE, ...command, process.execPath, loader, code, t.dataDir], {
+    const input = JSON.stringify({ socketPath, ...users.loader });
+    const given = join(t.dataDir, 'container-input.json');
+    writeFileSync(given, input);
+    const loading = [process.execPath, loader, code, t.dataDir];
+    // The many processes make the holder's id higher than any thread id of the other process. The container stays: once
+    // it is gone, Linux gives its number to another.
+    const script = 'for i in $(seq 60); do (:); done; "$@" < "$0"; echo ended; read -r end';
+    const first = spawn('unshare', [...UNSHARE, 'sh', '-c', script, given, ...loading], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const gone = once(first, 'close');
+    let said = '';
+    first.stdout.on('data', (text: Buffer) => (said += text.toString()));
+    try {
+      await until(() => said.includes('ended'), 'the holder to have died', START_MS);
+      const holder = await t.admin.get(keys.lock(code));
+      expect(holder).not.toBeNull();
+      const other = spawnSync('unshare', [...UNSHARE, ...loading], {
         encoding: 'utf8',
-        input: JSON.stringify({ socketPath, ...users.loader }),
+        input,
         timeout: START_MS,
         killSignal: 'SIGKILL',
       });
-    // This makes the holder's id higher than any thread id of the other process.
-    inContainer('sh', '-c', 'for i in $(seq 60); do (:); done; "$@"; true', 'sh');
-    const holder = await t.admin.get(keys.lock(code));
-    expect(holder).not.toBeNull();
-    const other = inContainer();
-    expect(other.stderr).toContain('the authority was locked');
-    expect(await t.admin.get(keys.lock(code))).toBe(holder);
+      expect(other.stderr).toContain('the authority was locked');
+      expect(await t.admin.get(keys.lock(code))).toBe(holder);
+    } finally {
+      first.stdin.end();
+      await gone;
+    }
   },
 );
 
