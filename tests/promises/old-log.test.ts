@@ -53,7 +53,7 @@ beforeAll(async () => {
   cpSync(join(folder, 'newest'), join(folder, 'old'), { recursive: true });
   service = await start('newest');
   for (let i = 0; i < 3; i++) await lookAndSeal('newest');
-}, 2 * WAIT_MS);
+});
 afterAll(() => service?.stopAndRemove());
 
 test.each([

@@ -140,5 +140,5 @@ test(
     // Files left behind by a killed process are cleared away later.
     expect(readdirSync(l.spoolDir).length).toBeLessThanOrEqual(killed);
   },
-  WAIT_MS + ORDERS * MS_AN_ORDER,
+  4 * WAIT_MS + ORDERS * MS_AN_ORDER,
 );
