@@ -185,8 +185,9 @@ Examples:
     .addHelpText(
       'after',
       `
-Use this only if neither Redis nor the log can be restored. The log then says which events are missing, who
-accepted that and why, and every verification repeats it.
+Use this only if neither Redis nor the log can be restored. Two people decide it: name the Guardian or privacy
+officer in --by, since the event also has the account of the operator who runs the command. The log then says which
+events are missing, who accepted that and why, and every verification repeats it.
 `,
     )
     .action((options: { by?: string; reason?: string }) =>

@@ -6,6 +6,7 @@ import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
 import { VERIFIER } from '#schemas/wording/store.ts';
 import { createAuditStreams, type StreamGap } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions } from '#store/keys.ts';
+import { createSettingsTurns } from '#store/locks/settings-lock.ts';
 import { isWorkerAtWork } from '#store/trust/server.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { streamName } from '../audit/log/entry.ts';
@@ -110,14 +111,18 @@ export async function acceptGap(
     await whenFree(place.auditFolder, (own) => own.acceptGap(gap));
     says.push(WORDS.events(from, to, streamName(stream)));
   }
-  const before = await streams.claim(log);
-  // Another log that has begun to seal since then is one that nobody has answered for.
-  if (before === found.before) {
-    await record({ log, before });
-    await streams.adopt(log);
-    says.push(WORDS.adopted);
-  } else if (before !== log) {
-    return refused([...says, SEALING.otherLog].join('\n'));
-  }
-  return { kind: 'done', says: says.join('\n') };
+  // Two logs are not adopted at once, each in place of the same one.
+  return createSettingsTurns(place.connection)(async (still): Promise<Decided> => {
+    const before = await streams.claim(log);
+    // Another log that has begun to seal since then is one that nobody has answered for.
+    if (before === found.before) {
+      await record({ log, before });
+      await still();
+      await streams.adopt(log);
+      says.push(WORDS.adopted);
+    } else if (before !== log) {
+      return refused([...says, SEALING.otherLog].join('\n'));
+    }
+    return { kind: 'done', says: says.join('\n') };
+  });
 }

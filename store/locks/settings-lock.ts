@@ -10,7 +10,7 @@ const LEASE_MS = 5_000;
 const WAIT_MS = 8_000;
 const RETRY_MS = 20;
 
-/** Another process has been changing settings for long, so nothing was changed. */
+/** Other processes have been changing settings for long, so nothing was changed. */
 class SettingsBusy extends Error {
   override name = 'SettingsBusy';
   override message = STORE.settingsBusy;
