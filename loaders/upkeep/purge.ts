@@ -9,7 +9,7 @@ import { mayGo, type Purge, removeForGood } from '../apply/purge-rows.ts';
 import { baseTally } from '../base-tally.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
-import { asLoadFailed, requireOpen } from '../load-failed.ts';
+import { AuthorityBusy, asLoadFailed, requireOpen } from '../load-failed.ts';
 import { forgetRestrictions } from './restrict.ts';
 import { forgetWithdrawals } from './withdraw.ts';
 
@@ -41,6 +41,7 @@ type Purged = { authority: OdsCode; rows: number };
  * that still arrives is refused. Each authority separately, under its lock, announced in the anchor first and
  * finished after a crash.
  *
+ * @throws {AuthorityBusy} if some are being loaded, once all others were done
  * @throws {LoadFailed} if the store failed; the next load or start finishes what was begun
  */
 export async function purge(
@@ -65,16 +66,23 @@ export async function purge(
       else rows.push({ nhsNumber, packed });
     });
     const purged: Purged[] = [];
+    let busy: AuthorityBusy | undefined;
     for (const [authority, rows] of found) {
       if (!dryRun) {
-        await withLock(store, authority, lockWaitMs, (lock) =>
+        const work = (lock: AuthorityLock) =>
           purgeAuthority(store, anchor, lock, rows, {
             now: Math.floor(at / 1000),
             upTo: limits.get(authority) ?? -1,
             auditId: randomUUID(),
             by,
-          }),
-        );
+          });
+        try {
+          await withLock(store, authority, lockWaitMs, work);
+        } catch (error) {
+          if (!(error instanceof AuthorityBusy)) throw error;
+          busy = error;
+          continue;
+        }
       }
       purged.push({ authority, rows: rows.length });
     }
@@ -82,6 +90,7 @@ export async function purge(
       await forgetWithdrawals(store, code, () => at);
       await forgetRestrictions(store, code, () => at);
     }
+    if (busy !== undefined) throw busy;
     return purged;
   } catch (error) {
     throw asLoadFailed(error, LOAD_FAILED.purgeUnfinished);

@@ -7,7 +7,7 @@ import { errorFields, type Log } from '../telemetry/log.ts';
 
 const DAY_MS = 86_400_000;
 const LOOK_EVERY_MS = 600_000;
-/** If a loader has an authority's lock, that authority is tried again soon. */
+/** Each attempt reads the whole store, and what waits is shown to nobody. If a loader has a lock, it waits until then. */
 const LOCK_WAIT_MS = 1_000;
 
 type Daily = {

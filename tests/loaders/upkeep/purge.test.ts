@@ -72,6 +72,18 @@ describe('a purge', () => {
     t.anchor.keepMissingFiles(authority, []);
   });
 
+  test('of one authority is not held up by another that is being loaded', async () => {
+    const [busy, free] = [newAuthority(), newAuthority()];
+    await old(busy);
+    await old(free);
+    const lock = await t.store.lockAuthority(busy);
+    const by = { by: 'test', now: () => RECEIVED_AT, lockWaitMs: 0 };
+    await expect(purge(t.store, t.anchor, by)).rejects.toThrow(LoadFailed);
+    expect([(await numbers(busy)).length, (await numbers(free)).length]).toEqual([4, 2]);
+    await lock?.release();
+    expect(of(await run(), busy)).toBe(2);
+  });
+
   test('as a dry run counts, and changes nothing', async () => {
     const authority = newAuthority();
     await old(authority);
