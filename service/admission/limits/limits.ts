@@ -38,6 +38,8 @@ type Bucket = {
 };
 
 const WINDOW_MS = 60_000;
+/** Each refill may be rounded, and the time that a caller was told to wait must be enough. */
+const ROUNDED_TOKENS = 1e-9;
 const BUCKETS_AT_MOST = 50_000;
 /** Longer than a verified token is kept, so that no active caller holds a bucket that was dropped. */
 const DROPPED_AFTER_MS = 2 * WINDOW_MS;
@@ -128,9 +130,8 @@ export function createLimits(
         const passed = Math.max(0, moment - bucket.at);
         bucket.tokens = Math.min(limit, bucket.tokens + (passed * limit) / WINDOW_MS);
         bucket.at = moment;
-        const needed = Math.min(cost, limit);
-        if (limit > 0 && bucket.tokens < needed) {
-          const missing = needed - bucket.tokens;
+        const missing = Math.min(cost, limit) - bucket.tokens - ROUNDED_TOKENS;
+        if (limit > 0 && missing > 0) {
           return {
             of: bucket.of,
             limit,
