@@ -5,6 +5,7 @@ import { notificationsPageSchema } from '#schemas/notification.ts';
 import { ATTENDANCE } from '#schemas/wording/pages.ts';
 import { readAttendance } from '#service/pages/look-up/attendance.ts';
 import { officer } from '../../support/authority.ts';
+import { longWindowMinutes } from '../../support/notification.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
 import { untilAnswered } from '../../support/until.ts';
@@ -21,7 +22,7 @@ let service: TestService;
 beforeAll(async () => {
   service = await startTestService({
     // The window is so long that only what is notified at once is notified during the test.
-    environment: { NOTIFICATIONS_WINDOW_MINUTES: '600' },
+    environment: { NOTIFICATIONS_WINDOW_MINUTES: longWindowMinutes() },
     authorities: [
       {
         code: 'ZZ101',
