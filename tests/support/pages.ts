@@ -1,6 +1,8 @@
 import type { Page } from 'playwright-core';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
+import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
 import { FRAME } from '#schemas/wording/pages.ts';
+import { untilAnswered } from './until.ts';
 
 const CHILDS = PLAN_TYPES['child-protection-plan'];
 const IN_CARE = PLAN_TYPES['looked-after-child'];
@@ -26,12 +28,12 @@ export async function goByMenu(page: Page, name: string): Promise<void> {
 
 export type Typed = { nhsNumber: string; dateOfBirth?: string };
 
-/** Looks up a number, from whichever page is open. */
-export async function lookUp(
+/** Looks up a number once, from whichever page is open. */
+export async function lookUpOnce(
   page: Page,
   baseUrl: string,
   { nhsNumber, dateOfBirth }: Typed,
-): Promise<void> {
+): Promise<{ status: number }> {
   await page.goto(`${baseUrl}/look-up`);
   await page.getByLabel('NHS number').fill(nhsNumber);
   if (dateOfBirth !== undefined) {
@@ -40,5 +42,15 @@ export async function lookUp(
     await page.getByLabel('Month').fill(month);
     await page.getByLabel('Year').fill(year);
   }
-  await page.getByRole('button', { name: 'Look up' }).click();
+  const [response] = await Promise.all([
+    page.waitForResponse((each) => each.request().method() === 'POST'),
+    page.getByRole('button', { name: 'Look up' }).click(),
+  ]);
+  return { status: response.status() };
+}
+
+/** Looks up a number, and again while the check could not be made, unless a number for which it never can. */
+export async function lookUp(page: Page, baseUrl: string, typed: Typed): Promise<void> {
+  const ask = () => lookUpOnce(page, baseUrl, typed);
+  await (typed.nhsNumber === SAMPLE_PEOPLE.unchecked.nhsNumber ? ask() : untilAnswered(ask));
 }

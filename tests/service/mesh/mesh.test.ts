@@ -11,6 +11,7 @@ import { commandsInTurn } from '../../support/commands.ts';
 import { type MeshServer, startMeshServer } from '../../support/mesh-server.ts';
 import { cpFlags } from '../../support/processes.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
+import { START_MS } from '../../support/until.ts';
 import { fileXml, person, planOf, upload } from '../../support/upload-model.ts';
 
 const run = commandsInTurn();
@@ -91,7 +92,7 @@ describe('a worker with a mailbox', () => {
     expect(acknowledgement?.headers['mex-subject']).toBe('Acknowledgement of file 11: CPF02');
     expect(acknowledgement?.text).toContain('<FileResponse');
     for (const n of CHILDREN.slice(0, 2)) {
-      const looked = await service.lookup({ nhsNumber: person(n).nhsNumber });
+      const looked = await service.answered({ nhsNumber: person(n).nhsNumber });
       expect(await looked.json()).toMatchObject({ outcome: 'flagged' });
     }
     await until(
@@ -116,7 +117,7 @@ describe('a worker with a mailbox', () => {
       'Acknowledgement of file -1: CPF01',
       'Acknowledgement of file 21: CPF01',
     ]);
-    const looked = await service.lookup({ nhsNumber: person(CHILDREN[2] ?? 0).nhsNumber });
+    const looked = await service.answered({ nhsNumber: person(CHILDREN[2] ?? 0).nhsNumber });
     expect(await looked.json()).toMatchObject({ outcome: 'not-flagged' });
   });
 
@@ -287,6 +288,7 @@ describe('cp-flags mesh', () => {
       await until(
         () => process.stderr().includes('not delivered') || process.gone(),
         'the refusal',
+        START_MS,
       );
       expect(process.stdout()).toMatch(/^Mailbox X26CPF1 at https:.*every 1 s/);
       const shown = await run(['mesh', 'list'], settings);

@@ -13,6 +13,7 @@ import { authorityClient, officer } from '../../support/authority.ts';
 import { commandsInTurn } from '../../support/commands.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+import { untilAnswered } from '../../support/until.ts';
 
 const run = commandsInTurn();
 
@@ -50,14 +51,14 @@ beforeAll(async () => {
 afterAll(() => service?.stopAndRemove());
 
 async function page(query = '', as = 'ZZ101') {
-  const response = await request(`/notifications${query}`, { as });
+  const response = await untilAnswered(() => request(`/notifications${query}`, { as }));
   expect(response.status).toBe(200);
   return notificationsPageSchema.parse(await response.json());
 }
 /** Looks the child up as this user, and waits until ZZ101 is notified. */
 async function lookAndHear(user: string, nhsNumber: string): Promise<string> {
   const token = await service.token(claims({ sub: user }));
-  const response = await service.lookup({ nhsNumber }, { token });
+  const response = await service.answered({ nhsNumber }, { token });
   const { auditId } = z.object({ auditId: z.string() }).parse(await response.json());
   await until(async () => {
     const { notifications } = await page('?limit=100');

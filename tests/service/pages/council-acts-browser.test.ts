@@ -14,7 +14,7 @@ import {
   openPage,
   triesAll,
 } from '../../support/browser.ts';
-import { goByMenu, lookUp, signInAs } from '../../support/pages.ts';
+import { goByMenu, lookUp, lookUpOnce, signInAs } from '../../support/pages.ts';
 
 /** What a council does itself, in a real Chromium on a small screen, using the demo that `npm start` shows. */
 
@@ -111,7 +111,7 @@ describe.skipIf(!hasBrowser)('a council in a browser', () => {
     expect(wide).toBe(0);
 
     const nurse = await somebody('Amina Demo');
-    await lookUp(nurse.page, demo.baseUrl, { nhsNumber: child });
+    await lookUpOnce(nurse.page, demo.baseUrl, { nhsNumber: child });
     expect(await nurse.page.locator('h1').innerText()).toBe(NOT_CHECKED.couldNotCheck);
     for (const each of [officer, nurse]) await each.close();
   });

@@ -156,7 +156,7 @@ describe('who looked at a council’s children', () => {
   test('has a column for the reason only if somebody gave one', async () => {
     expect((await ours.get('/council/looks')).text).not.toContain('>Why<');
     const token = await service.token(claims({ sub: 'three', name: 'Nurse three' }));
-    await service.lookup({ nhsNumber: OTHERS, reason: 'enquiry' }, { token });
+    await service.answered({ nhsNumber: OTHERS, reason: 'enquiry' }, { token });
     await until(async () => {
       const { text } = await theirs.get('/council/looks');
       return text.includes('>Why<') && text.includes('enquiry');
@@ -218,7 +218,7 @@ describe('who looked at a council’s children', () => {
     const shown = SHOWN_COLUMNS.flatMap(({ of }) => of);
     expect([...shown, ...FOR_SYSTEMS].toSorted()).toEqual(lookColumns.toSorted());
     const token = await service.token(claims({ sub: 'two', name: 'Nurse two' }));
-    const answer = await service.lookup({ nhsNumber: SHARED }, { token });
+    const answer = await service.answered({ nhsNumber: SHARED }, { token });
     expect(answer.status).toBe(200);
     await until(
       async () => wordsOf(await ours.get('/council/looks')).includes('2 times since'),

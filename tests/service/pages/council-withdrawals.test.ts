@@ -5,6 +5,7 @@ import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import { missingLooks } from '#service/pages/council/looks-table.ts';
 import { timeOfYearText } from '#service/pages/html/time.ts';
 import { councilPeople, visitorAs } from '../../support/desk.ts';
+import { longWindowMinutes } from '../../support/notification.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
 import {
@@ -56,7 +57,7 @@ afterAll(() => service?.stopAndRemove());
 /** What a clinician is told about a number. */
 async function lookedUp(nhsNumber: string, sub = 'nurse-1', name = 'Nora Nurse') {
   const token = await service.token(claims({ sub, name }));
-  const answer = await service.lookup({ nhsNumber }, { token });
+  const answer = await service.answered({ nhsNumber }, { token });
   return z
     .object({ outcome: z.string(), flags: z.array(z.unknown()).default([]) })
     .parse(await answer.json());
@@ -157,7 +158,7 @@ describe('a flag on the wrong child', () => {
     const silent = await service.token(
       claims({ sub: 'gp', name: 'Silent Reader', activities: ['B0170'], organisation: 'ZZP01' }),
     );
-    await service.lookup({ nhsNumber: SHARED }, { token: silent });
+    await service.answered({ nhsNumber: SHARED }, { token: silent });
     const at = locationOf(await ask(officer, SHARED));
     await act(colleague, at, 'confirm', { number: SHARED });
     const { outcome, flags } = await lookedUp(SHARED, 'later', 'Later Nurse');
@@ -241,7 +242,7 @@ describe('if recent looks are not listed yet', () => {
   beforeAll(async () => {
     slow = await startTestService({
       authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: REPEATED, localId: 'A-1' }] }],
-      environment: { NOTIFICATIONS_WINDOW_MINUTES: '600' },
+      environment: { NOTIFICATIONS_WINDOW_MINUTES: longWindowMinutes() },
     });
     reader = await visitorAs(slow, { organisation: 'ZZ101', scopes: ['upload'] });
   });
@@ -251,7 +252,7 @@ describe('if recent looks are not listed yet', () => {
 
   test('a council is told when to look again, and never that nobody looked', async () => {
     const token = await slow.token(claims({ name: 'Nora Nurse' }));
-    expect((await slow.lookup({ nhsNumber: REPEATED }, { token })).status).toBe(200);
+    expect((await slow.answered({ nhsNumber: REPEATED }, { token })).status).toBe(200);
     const at = locationOf(await ask(reader, REPEATED, { urgent: 'yes' }));
     const { token: form } = await reader.form('/council/looks');
     const pages = [

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { printedNhsNumber } from '#loaders/answers/notice.ts';
 import { discardHeldFile, listHeldFiles, releaseHeldFile } from '#loaders/upkeep/held-files.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
-import { londonDate } from '#schemas/calendar.ts';
+import { addDays, londonDate } from '#schemas/calendar.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import {
   COUNCIL,
@@ -168,7 +168,7 @@ const rowsOf = async (code: string): Promise<number> => {
 const loadEvents = async (code: string) =>
   (await service.events()).filter((event) => event.type === 'load' && event.authority === code);
 
-const yesterday = () => day(londonDate(Date.now() - 86_400_000));
+const yesterday = () => day(addDays(londonDate(Date.now()), -1));
 
 test('a file is previewed first, and nothing changes until it is sent', async () => {
   const code = await newCouncil([planOf(1), planOf(2)]);

@@ -16,6 +16,7 @@ import { freePort } from '../../support/ports.ts';
 import { cpFlags } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, testFolder, until } from '../../support/service.ts';
+import { START_MS } from '../../support/until.ts';
 import {
   createVisitor,
   hiddenOf,
@@ -84,8 +85,13 @@ beforeAll(async () => {
     NODE_EXTRA_CA_CERTS: await write('authority.pem', authority.cert),
     SIGN_IN_FILE: await write('sign-in.json', [{ ...providerOf(cis2), clientKeyFile: 'key.json' }]),
   });
-  await until(() => service.stdout().includes(baseUrl) || service.gone(), 'the service to answer');
+  const said = () => service.stdout().includes(baseUrl) || service.gone();
+  await until(said, 'the service to answer', START_MS);
   if (service.gone()) throw new Error(service.stderr());
+  await until(
+    async () => (await fetch(`${baseUrl}/_status`)).status === 200,
+    'the service to be ready',
+  );
 });
 afterAll(async () => {
   service?.kill('SIGINT');

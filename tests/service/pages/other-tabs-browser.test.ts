@@ -101,8 +101,8 @@ describe.skipIf(!hasBrowser)('other tabs lose an answer and a half-typed number'
     await form.goto(`${baseUrl}/look-up`);
     await form.getByLabel(LOOK_UP.number).fill(PLAN);
     await act(await page.context().newPage());
-    await page.waitForURL('**/look-up/hidden', { timeout: 5_000 });
-    await form.locator('#number').waitFor({ state: 'detached', timeout: 5_000 });
+    await page.waitForURL('**/look-up/hidden');
+    await form.locator('#number').waitFor({ state: 'detached' });
     await form.getByRole('link', { name: SIGN_IN.title, exact: true }).waitFor();
     expect(complaints).toEqual([]);
     await close();

@@ -52,7 +52,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     // After a sleep the time of day has moved on, and timers have not.
     await page.clock.setSystemTime(Date.now() + 3_600_000);
     await page.evaluate('window.dispatchEvent(new Event("focus"))');
-    await page.waitForURL('**/look-up/hidden', { timeout: 5_000 });
+    await page.waitForURL('**/look-up/hidden');
     await close();
   });
 
@@ -65,7 +65,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await page.getByText('Checked at').waitFor();
     await page.clock.setSystemTime(Date.now() + 3_600_000);
     await page.clock.runFor(1_000);
-    await page.waitForURL('**/look-up/hidden', { timeout: 5_000 });
+    await page.waitForURL('**/look-up/hidden');
     expect(complaints).toEqual([]);
     await close();
   });
@@ -100,8 +100,8 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     const other = await page.context().newPage();
     await other.goto(`${service.baseUrl}/look-up`);
     await other.getByRole('button', { name: FRAME.signOut }).click();
-    await page.waitForURL('**/look-up/hidden', { timeout: 5_000 });
-    await form.locator('#number').waitFor({ state: 'detached', timeout: 5_000 });
+    await page.waitForURL('**/look-up/hidden');
+    await form.locator('#number').waitFor({ state: 'detached' });
     await form.getByRole('link', { name: SIGN_IN.title, exact: true }).waitFor();
     expect(complaints).toEqual([]);
     await close();
@@ -119,7 +119,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await event('pagehide');
     expect(await page.locator('body').innerText()).not.toContain('Checked at');
     await event('pageshow');
-    await page.waitForURL('**/look-up/hidden', { timeout: 5_000 });
+    await page.waitForURL('**/look-up/hidden');
     expect(complaints).toEqual([]);
     await close();
   });

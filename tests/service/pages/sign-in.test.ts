@@ -27,6 +27,7 @@ import {
   testFolder,
   until,
 } from '../../support/service.ts';
+import { untilAnswered } from '../../support/until.ts';
 import {
   createVisitor,
   hiddenOf,
@@ -230,7 +231,7 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
     expect(page.status).toBe(403);
     expect(wordsOf(page)).toContain(says);
     expect(wordsOf(page)).toContain(SIGN_IN_REFUSED.sent);
-    expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
+    expect((await visitor.open('/look-up')).headers.get('location')).toBe('/sign-in');
   });
 
   test.for<[string, Cis2Person]>([
@@ -242,13 +243,13 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
     async ([, person]) => {
       const visitor = createVisitor(service.baseUrl);
       await signIn(visitor, somebody());
-      expect((await visitor.get('/look-up')).status).toBe(200);
+      expect((await visitor.open('/look-up')).status).toBe(200);
       const former = new Map(visitor.jar);
       expect((await signIn(visitor, somebody(), person)).status).not.toBe(303);
-      expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
+      expect((await visitor.open('/look-up')).headers.get('location')).toBe('/sign-in');
       // A copy of the earlier cookie does not help.
       for (const [name, value] of former) visitor.jar.set(name, value);
-      await until(async () => (await visitor.get('/look-up')).status !== 200);
+      await until(async () => (await visitor.open('/look-up')).status !== 200);
     },
   );
 
@@ -392,7 +393,7 @@ test('if several tabs start to sign in at once, each finishes, and old attempts 
     const back = await throughCis2(cis2, start);
     const answer = await visitor.get(`${back.pathname}${back.search}`);
     expect([answer.status, answer.headers.get('location')]).toEqual([303, '/look-up']);
-    expect((await visitor.get('/look-up')).status).toBe(200);
+    expect((await visitor.open('/look-up')).status).toBe(200);
   }
   const idle = visitor.jar.size;
   for (let i = 0; i < 9; i++) await visitor.get('/sign-in/cis2');
@@ -420,7 +421,7 @@ describe('a provider is asked about no more than', () => {
     const brought = await Promise.all(
       Array.from({ length: 100 }, async () => {
         const visitor = createVisitor(service.baseUrl);
-        const start = await visitor.get('/sign-in/strangers');
+        const start = await visitor.open('/sign-in/strangers');
         const state = new URL(start.headers.get('location') ?? '').searchParams.get('state') ?? '';
         const search = new URLSearchParams({ code: 'made-up', state });
         return () => visitor.get(`/sign-in/strangers/back?${search.toString()}`);
@@ -428,14 +429,17 @@ describe('a provider is asked about no more than', () => {
     );
     const made = await Promise.all(brought.map((bring) => bring()));
     const seconds = (performance.now() - begun) / 1_000;
-    expect(strangers.tokensAsked).toBeGreaterThanOrEqual(50);
-    expect(strangers.tokensAsked).toBeLessThanOrEqual(50 + 5 * seconds);
+    const of = (wanted: string) => made.filter(({ heading }) => heading === wanted);
     // These are the codes the provider was not asked about. On a slow machine there may be none.
-    const busy = made.filter(({ heading }) => heading === SIGN_IN_REFUSED.busy);
-    expect(busy).toHaveLength(100 - strangers.tokensAsked);
+    const busy = of(SIGN_IN_REFUSED.busy);
     for (const { status } of busy) expect(status).toBe(503);
-    const others = made.filter((each) => !busy.includes(each)).map(({ heading }) => heading);
-    expect(new Set(others)).toEqual(new Set([SIGN_IN_REFUSED.notFinished]));
+    // On a busy machine the store or the provider may take too long over some, and it may or may not have been asked.
+    const late = of(SIGN_IN_REFUSED.unavailable).length;
+    expect(of(SIGN_IN_REFUSED.notFinished)).toHaveLength(100 - busy.length - late);
+    expect(strangers.tokensAsked).toBeGreaterThanOrEqual(50 - late);
+    expect(strangers.tokensAsked).toBeLessThanOrEqual(50 + 5 * seconds + late);
+    expect(strangers.tokensAsked).toBeLessThanOrEqual(100 - busy.length);
+    expect(strangers.tokensAsked).toBeGreaterThanOrEqual(100 - busy.length - late);
     const back = await signIn(createVisitor(service.baseUrl), somebody());
     expect(back.headers.get('location')).toBe('/look-up');
   });
@@ -466,7 +470,7 @@ test('one of several roles is chosen, once for this browser', async () => {
   expect(thief.jar.has('cp-flags-session')).toBe(false);
   const visit = new Map(visitor.jar);
   expect((await visitor.post('/role', fields)).headers.get('location')).toBe('/look-up');
-  expect(wordsOf(await visitor.get('/look-up'))).toContain(LOOK_UP.recorded);
+  expect(wordsOf(await visitor.open('/look-up'))).toContain(LOOK_UP.recorded);
   for (const [name, value] of visit) thief.jar.set(name, value);
   expect((await thief.post('/role', fields)).heading).toBe(SIGN_IN_REFUSED.notFinished);
 });
@@ -519,7 +523,7 @@ describe('a double click leads into one session if it sends twice', () => {
     for (const { status, headers } of answers) {
       expect([status, headers.get('location')]).toEqual([303, '/look-up']);
     }
-    expect((await visitor.get('/look-up')).status).toBe(200);
+    expect((await visitor.open('/look-up')).status).toBe(200);
     expect(new Set(answers.flatMap(sessionsIn)).size).toBe(1);
   });
 
@@ -577,11 +581,11 @@ test('a role is not accepted once the provider has ended its session', async () 
   const elsewhere = createVisitor(service.baseUrl);
   await until(async () => {
     await signIn(elsewhere, sub);
-    return (await elsewhere.get('/look-up')).status === 200;
+    return (await elsewhere.open('/look-up')).status === 200;
   }, 'a session that begins after the ending');
   const taken = await visitor.post('/role', { ...hiddenOf(page, '/role'), role });
   expect(taken.heading).toBe(SIGN_IN_REFUSED.notFinished);
-  expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
+  expect((await visitor.open('/look-up')).headers.get('location')).toBe('/sign-in');
 });
 
 describe('a session', () => {
@@ -594,19 +598,19 @@ describe('a session', () => {
     const sub = somebody();
     await signIn(victim, sub);
     expect(victim.jar.get('cp-flags-session')).not.toBe(planted);
-    expect(wordsOf(await attacker.get('/look-up'))).not.toContain(sub);
+    expect(wordsOf(await attacker.open('/look-up'))).not.toContain(sub);
   });
 
   test('is over everywhere once its user signs out, and its cookie opens nothing', async () => {
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, somebody());
     const kept = visitor.jar.get('cp-flags-session') ?? '';
-    const page = await visitor.get('/look-up');
+    const page = await visitor.open('/look-up');
     const out = await visitor.post('/sign-out', hiddenOf(page, '/sign-out'));
     expect(out.heading).toBe(SIGN_IN.signedOut);
     const thief = createVisitor(service.baseUrl);
     thief.jar.set('cp-flags-session', kept);
-    expect((await thief.get('/look-up')).headers.get('location')).toBe('/sign-in');
+    expect((await thief.open('/look-up')).headers.get('location')).toBe('/sign-in');
     const late = await thief.post('/look-up', { ...hiddenOf(page, '/look-up'), number: PLAN });
     expect([late.status, late.heading]).toEqual([401, NOT_CHECKED.over]);
   });
@@ -617,11 +621,11 @@ describe('a session', () => {
     await signIn(visitor, sub);
     const former = visitor.jar.get('cp-flags-session') ?? '';
     await signIn(visitor, sub, { roles: [{ id: '2', activities: ['B0170'] }] });
-    expect(wordsOf(await visitor.get('/look-up'))).toContain(LOOK_UP.recorded);
+    expect(wordsOf(await visitor.open('/look-up'))).toContain(LOOK_UP.recorded);
     const late = createVisitor(service.baseUrl);
     late.jar.set('cp-flags-session', former);
-    expect((await late.get('/look-up')).headers.get('location')).toBe('/sign-in');
-    expect((await visitor.get('/look-up')).status).toBe(200);
+    expect((await late.open('/look-up')).headers.get('location')).toBe('/sign-in');
+    expect((await visitor.open('/look-up')).status).toBe(200);
   });
 
   test('does not exist if its cookie is changed, cut short or made up', async () => {
@@ -632,10 +636,10 @@ describe('a session', () => {
     const flipped = `${good.slice(0, 40)}${good[40] === 'A' ? 'B' : 'A'}${good.slice(41)}`;
     for (const bad of [flipped, good.slice(0, -4), `${good}AAAA`, visit, '', 'x', 'e30']) {
       visitor.jar.set('cp-flags-session', bad);
-      expect((await visitor.get('/look-up')).status).toBe(303);
+      expect((await visitor.open('/look-up')).status).toBe(303);
     }
     visitor.jar.set('cp-flags-session', good);
-    expect((await visitor.get('/look-up')).status).toBe(200);
+    expect((await visitor.open('/look-up')).status).toBe(200);
   });
 });
 
@@ -648,14 +652,14 @@ describe('a form', () => {
   ])('%s makes no look and ends no session', async ([, headers]) => {
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, somebody());
-    const page = await visitor.get('/look-up');
+    const page = await visitor.open('/look-up');
     const fields = { ...hiddenOf(page, '/look-up'), number: PLAN };
     if (headers['origin'] === '') headers['origin'] = service.baseUrl;
     const looked = await visitor.post('/look-up', fields, headers);
     expect([looked.status, looked.heading]).toEqual([403, NOT_CHECKED.untrusted]);
     const out = await visitor.post('/sign-out', hiddenOf(page, '/sign-out'), headers);
     expect(out.status).toBe(403);
-    expect((await visitor.get('/look-up')).status).toBe(200);
+    expect((await visitor.open('/look-up')).status).toBe(200);
     // A browser sends it from another site without the cookies.
     const without = createVisitor(service.baseUrl);
     for (const path of ['/look-up', '/list', '/look-up/attendance', '/sign-out', '/sign-in']) {
@@ -682,7 +686,7 @@ describe('a form', () => {
       const answer = await visitor.post('/sign-in', [...fields, field]);
       expect([answer.status, answer.heading]).toEqual([400, NOT_CHECKED.repeated]);
     }
-    expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
+    expect((await visitor.open('/look-up')).headers.get('location')).toBe('/sign-in');
   });
 
   test('with no token, somebody else’s, or one for another form makes no look', async () => {
@@ -690,7 +694,7 @@ describe('a form', () => {
     await signIn(visitor, somebody());
     const other = createVisitor(service.baseUrl);
     await signIn(other, somebody());
-    const page = await visitor.get('/look-up');
+    const page = await visitor.open('/look-up');
     const own = hiddenOf(page, '/look-up');
     const foreign = await other.form('/look-up');
     for (const fields of [
@@ -723,16 +727,17 @@ test('a HEAD of the return address leaves the sign-in to the browser', async () 
   });
   expect([ahead.status, ahead.headers.get('allow')]).toEqual([405, 'GET']);
   expect((await visitor.get(`${pathname}${search}`)).status).toBe(303);
-  expect((await visitor.get('/look-up')).status).toBe(200);
+  expect((await visitor.open('/look-up')).status).toBe(200);
 });
 
 describe('a provider ends sessions', () => {
-  const send = (token: string): Promise<Visit> =>
+  const sendOnce = (token: string): Promise<Visit> =>
     createVisitor(service.baseUrl).post(
       '/sign-in/cis2/logged-out',
       { logout_token: token },
       { origin: cis2.issuer, 'sec-fetch-site': 'cross-site' },
     );
+  const send = (token: string): Promise<Visit> => untilAnswered(() => sendOnce(token));
 
   test('of a person, and not their later ones by the same token', async () => {
     const sub = somebody();
@@ -740,14 +745,14 @@ describe('a provider ends sessions', () => {
     await signIn(visitor, sub);
     const token = await cis2.logoutToken({ sub });
     expect((await send(token)).status).toBe(200);
-    expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
+    expect((await visitor.open('/look-up')).headers.get('location')).toBe('/sign-in');
     // A sign-in within milliseconds of the ending may still count as earlier, since clocks are never read ahead.
     await until(async () => {
       await signIn(visitor, sub);
-      return (await visitor.get('/look-up')).status === 200;
+      return (await visitor.open('/look-up')).status === 200;
     }, 'a session that begins after the ending');
     expect((await send(token)).status).toBe(400);
-    expect((await visitor.get('/look-up')).status).toBe(200);
+    expect((await visitor.open('/look-up')).status).toBe(200);
   });
 
   test('of a person it is still being asked about, who is then not signed in', async () => {
@@ -761,12 +766,12 @@ describe('a provider ends sessions', () => {
       const later = createVisitor(service.baseUrl);
       await until(async () => {
         await signIn(later, sub);
-        return (await later.get('/look-up')).status === 200;
+        return (await later.open('/look-up')).status === 200;
       }, 'a session that begins after the ending');
     });
     const answer = await visitor.get(`${pathname}${search}`);
     expect([answer.status, answer.heading]).toEqual([400, SIGN_IN_REFUSED.notFinished]);
-    expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
+    expect((await visitor.open('/look-up')).headers.get('location')).toBe('/sign-in');
   });
 
   test('of each person it names, even by a token id already used for another person', async () => {
@@ -776,7 +781,7 @@ describe('a provider ends sessions', () => {
       await signIn(visitor, sub);
       const token = await cis2.logoutToken({ sub, jti });
       expect((await send(token)).status).toBe(200);
-      expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
+      expect((await visitor.open('/look-up')).headers.get('location')).toBe('/sign-in');
       expect((await send(token)).status).toBe(400);
     }
   });
@@ -791,7 +796,7 @@ describe('a provider ends sessions', () => {
       ['logout_token', token],
     ]);
     expect(sent.status).toBe(400);
-    expect((await visitor.get('/look-up')).status).toBe(200);
+    expect((await visitor.open('/look-up')).status).toBe(200);
   });
 
   test('of a person for whom it never named its own session, by a token that does name one', async () => {
@@ -799,7 +804,7 @@ describe('a provider ends sessions', () => {
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, sub);
     expect((await send(await cis2.logoutToken({ sub, sid: 'unheard-of' }))).status).toBe(200);
-    expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
+    expect((await visitor.open('/look-up')).headers.get('location')).toBe('/sign-in');
   });
 
   test('by a token that is sent again because it could not be recorded', async () => {
@@ -809,10 +814,10 @@ describe('a provider ends sessions', () => {
     const token = await cis2.logoutToken({ sub });
     await service.admin.del(keys.ended);
     await service.admin.set(keys.ended, 'damaged');
-    expect((await send(token)).status).toBe(503);
+    expect((await sendOnce(token)).status).toBe(503);
     await service.admin.del(keys.ended);
     expect((await send(token)).status).toBe(200);
-    expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
+    expect((await visitor.open('/look-up')).headers.get('location')).toBe('/sign-in');
   });
 
   test.for<[string, Record<string, unknown>, string?]>([
@@ -828,7 +833,7 @@ describe('a provider ends sessions', () => {
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, sub);
     expect((await send(await cis2.logoutToken({ sub, ...differing }))).status).toBe(400);
-    expect((await visitor.get('/look-up')).status).toBe(200);
+    expect((await visitor.open('/look-up')).status).toBe(200);
   });
 });
 
@@ -867,11 +872,13 @@ test('the operator is told once about a provider that does not answer, and looku
     };
     return { http: response.status, ...checks['pages:sign-in']?.[0] };
   };
-  await until(async () => (await check()).status === 'warn', 'the warning');
-  const { http, outcome } = await check();
-  expect(http).toBe(200);
-  expect(outcome).toContain('Gone Identity does not say how to sign in with it');
-  expect((await service.lookup({ nhsNumber: PLAN })).status).toBe(200);
+  // The warning does not make the service unready.
+  await until(async () => {
+    const { http, status, outcome } = await check();
+    const isNamed = outcome?.includes('Gone Identity does not say how to sign in with it') === true;
+    return http === 200 && status === 'warn' && isNamed;
+  }, 'the warning');
+  expect((await service.answered({ nhsNumber: PLAN })).status).toBe(200);
   expect(service.lines.filter((line) => line.includes('Gone Identity'))).toHaveLength(1);
 });
 
