@@ -101,7 +101,7 @@ export function createVisitor(baseUrl: string) {
     post,
     form,
     send,
-    signIn: (person = 'emergencyDepartment') => send('/sign-in', { person }),
+    signIn: (person = 'emergencyDepartment') => untilAnswered(() => send('/sign-in', { person })),
     lookUp,
   };
 }

@@ -7,6 +7,7 @@ import { keys } from '#store/keys.ts';
 import { councilPeople } from '../../support/desk.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+import { untilAnswered } from '../../support/until.ts';
 import { hiddenOf, locationOf, type Visit, type Visitor, wordsOf } from '../../support/visitor.ts';
 
 const PATH = '/council/restrictions';
@@ -49,16 +50,16 @@ async function outcomeOfBarred(sub: string): Promise<string | undefined> {
     .outcome;
 }
 async function find(visitor: Visitor, number: string, again = number): Promise<Visit> {
-  const form = await visitor.form(BEGIN, `${BEGIN}/find`);
-  return visitor.post(`${BEGIN}/find`, { ...form, number, again });
+  return untilAnswered(() => visitor.send(`${BEGIN}/find`, { number, again }, BEGIN));
 }
 async function set(number: string, typed: Record<string, string>): Promise<Visit> {
-  const page = await find(officer, number);
-  return officer.post(BEGIN, { ...hiddenOf(page, BEGIN), reason: WHY, ...typed });
+  return untilAnswered(async () => {
+    const page = await find(officer, number);
+    return officer.post(BEGIN, { ...hiddenOf(page, BEGIN), reason: WHY, ...typed });
+  });
 }
 async function end(visitor: Visitor, at: string, reason = 'it is over'): Promise<Visit> {
-  const form = await visitor.form(at, `${at}/end`);
-  return visitor.post(`${at}/end`, { ...form, reason });
+  return untilAnswered(() => visitor.send(`${at}/end`, { reason }, at));
 }
 const events = async () =>
   (await service.events()).flatMap((event) => (event.type === 'restriction' ? event : []));
@@ -73,17 +74,17 @@ test('a council protects its child’s whereabouts and later ends that, with who
   expect(at).toMatch(/^\/council\/restrictions\/[a-z]+$/);
   const { outcome, advice } = await lookedUp(CHILD);
   expect([outcome, advice.includes(WHERE_NOT_SHOWN)]).toEqual(['flagged', true]);
-  const detail = await colleague.get(at);
+  const detail = await colleague.open(at);
   expect(wordsOf(detail)).toContain(RESTRICTION.set.whereabouts);
   expect(wordsOf(detail)).toContain('<b>A-1</b>');
   expect(detail.text).not.toContain('<b>A-1');
   expect(wordsOf(detail)).toContain('Person officer');
   expect(wordsOf(detail)).toContain(WHY);
-  expect(wordsOf(await colleague.get(PATH))).toContain(RESTRICTION.kinds.whereabouts);
+  expect(wordsOf(await colleague.open(PATH))).toContain(RESTRICTION.kinds.whereabouts);
 
   // Another council can neither see nor end it.
-  expect((await other.get(at)).status).toBe(404);
-  expect(wordsOf(await other.get(PATH))).toContain(RESTRICTIONS.none);
+  expect((await other.open(at)).status).toBe(404);
+  expect(wordsOf(await other.open(PATH))).toContain(RESTRICTIONS.none);
   const mine = await set(OTHER_CHILD, { what: 'whereabouts' });
   const form = await officer.form(locationOf(mine), `${locationOf(mine)}/end`);
   const stolen = await other.post(`${at}/end`, { ...form, reason: 'because' });
@@ -92,7 +93,7 @@ test('a council protects its child’s whereabouts and later ends that, with who
   expect((await end(colleague, at, '')).status).toBe(400);
   const ended = await end(colleague, at);
   expect([ended.status, locationOf(ended)]).toEqual([303, at]);
-  expect(wordsOf(await officer.get(at))).toContain('Person colleague');
+  expect(wordsOf(await officer.open(at))).toContain('Person colleague');
   expect((await lookedUp(CHILD)).advice).not.toContain(WHERE_NOT_SHOWN);
   expect((await events()).filter(({ nhsNumber }) => nhsNumber === CHILD)).toMatchObject([
     { act: 'set', by: 'Person officer', reason: WHY, caller: { user: 'officer' } },
@@ -103,7 +104,7 @@ test('a council protects its child’s whereabouts and later ends that, with who
 test('a council bars somebody who looked, or anybody by their id', async () => {
   await lookedUp(CHILD, 'parent-1', 'Pat <i>Parent</i>');
   await until(
-    async () => wordsOf(await officer.get('/council/looks')).includes('Pat <i>Parent</i>'),
+    async () => wordsOf(await officer.open('/council/looks')).includes('Pat <i>Parent</i>'),
     'the council to be told',
   );
   const page = await find(officer, CHILD);
@@ -112,7 +113,7 @@ test('a council bars somebody who looked, or anybody by their id', async () => {
   const at = locationOf(await set(CHILD, { what: 'user parent-1' }));
   expect(await outcomeOfBarred('parent-1')).toBeUndefined();
   expect((await lookedUp(CHILD)).outcome).toBe('flagged');
-  expect(wordsOf(await officer.get(at))).toContain('Pat <i>Parent</i> parent-1');
+  expect(wordsOf(await officer.open(at))).toContain('Pat <i>Parent</i> parent-1');
   const second = locationOf(await set(CHILD, { what: 'other', user: ' parent-2 ' }));
   expect(await outcomeOfBarred('parent-2')).toBeUndefined();
   await end(officer, second);
@@ -152,7 +153,7 @@ test('an id of ten digits is barred, and one that could be an NHS number is barr
   const typed = { what: 'other', user: '5551234567', reason: WHY };
   expect((await set(CHILD, typed)).status).toBe(303);
   // The list says who is barred.
-  expect(wordsOf(await officer.get(PATH))).toMatch(/A user is barred: 5551234567/);
+  expect(wordsOf(await officer.open(PATH))).toMatch(/A user is barred: 5551234567/);
   const page = await set(CHILD, { ...typed, user: '9990000018' });
   expect([page.status, wordsOf(page).includes(RESTRICTIONS.userLikeNumber)]).toEqual([400, true]);
   const again = { ...hiddenOf(page, BEGIN), ...typed, user: '9990000018' };
@@ -175,7 +176,7 @@ test('a long list is shown page by page', async () => {
     await service.admin.hset(keys.restrictions('ZZ102'), `b${i}`, ended);
   }
   const pages = await Promise.all(
-    ['', '?page=2', '?page=3', '?page=99'].map((p) => other.get(`${PATH}${p}`)),
+    ['', '?page=2', '?page=3', '?page=99'].map((p) => other.open(`${PATH}${p}`)),
   );
   expect(pages.map(({ text }) => text.split('href="/council/restrictions/b').length - 1)).toEqual([
     25, 25, 10, 10,

@@ -8,6 +8,7 @@ import { councilPeople, visitorAs } from '../../support/desk.ts';
 import { longWindowMinutes } from '../../support/notification.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+import { untilAnswered } from '../../support/until.ts';
 import {
   doubledHeadings,
   hiddenOf,
@@ -63,21 +64,22 @@ async function lookedUp(nhsNumber: string, sub = 'nurse-1', name = 'Nora Nurse')
     .parse(await answer.json());
 }
 async function find(visitor: Visitor, number: string): Promise<Visit> {
-  const form = await visitor.form(BEGIN, `${BEGIN}/find`);
-  return visitor.post(`${BEGIN}/find`, { ...form, number });
+  return untilAnswered(() => visitor.send(`${BEGIN}/find`, { number }, BEGIN));
 }
 async function ask(
   visitor: Visitor,
   number: string,
   typed: Record<string, string> = {},
 ): Promise<Visit> {
-  const page = await find(visitor, number);
-  return visitor.post(BEGIN, {
-    ...hiddenOf(page, BEGIN),
-    plan: 'child-protection-plan 2026-01-05',
-    again: number,
-    reason: WHY,
-    ...typed,
+  return untilAnswered(async () => {
+    const page = await find(visitor, number);
+    return visitor.post(BEGIN, {
+      ...hiddenOf(page, BEGIN),
+      plan: 'child-protection-plan 2026-01-05',
+      again: number,
+      reason: WHY,
+      ...typed,
+    });
   });
 }
 async function act(
@@ -86,8 +88,7 @@ async function act(
   what: 'confirm' | 'decline' | 'undo',
   typed: Record<string, string>,
 ): Promise<Visit> {
-  const form = await visitor.form(at, `${at}/${what}`);
-  return visitor.post(`${at}/${what}`, { ...form, ...typed });
+  return untilAnswered(() => visitor.send(`${at}/${what}`, typed, at));
 }
 const events = async () =>
   (await service.events()).flatMap((event) => (event.type === 'withdrawal' ? event : []));
@@ -109,10 +110,10 @@ describe('a flag on the wrong child', () => {
     expect((await lookedUp(WRONG)).outcome).toBe('flagged');
 
     // The person who asked is not offered the form to confirm, and is refused if they send it all the same.
-    const own = await officer.get(at);
+    const own = await officer.open(at);
     expect(wordsOf(own)).toContain(WITHDRAWALS.waiting);
     expect(own.text).not.toContain(`${at}/confirm`);
-    const form = await colleague.get(at);
+    const form = await colleague.open(at);
     // The page does not show the number, because the second person must look it up for themselves.
     expect(form.text).not.toContain(WRONG.slice(6));
     const wrong = await act(colleague, at, 'confirm', { number: KEPT });
@@ -123,7 +124,7 @@ describe('a flag on the wrong child', () => {
     const done = await act(colleague, at, 'confirm', { number: WRONG });
     expect([done.status, locationOf(done)]).toEqual([303, at]);
     expect((await lookedUp(WRONG)).outcome).toBe('not-flagged');
-    const after = wordsOf(await officer.get(at));
+    const after = wordsOf(await officer.open(at));
     expect(after).toContain(WITHDRAWAL.standing['in-force']);
     expect(after).toContain('Person colleague');
     expect((await events()).filter(({ nhsNumber }) => nhsNumber === WRONG)).toMatchObject([
@@ -143,7 +144,7 @@ describe('a flag on the wrong child', () => {
   test('is withdrawn at once by one person who says that it is urgent, and the audit records that', async () => {
     const at = locationOf(await ask(officer, URGENT, { urgent: 'yes' }));
     expect((await lookedUp(URGENT)).outcome).toBe('not-flagged');
-    expect(wordsOf(await colleague.get(at))).toContain(WITHDRAWALS.decided.urgent);
+    expect(wordsOf(await colleague.open(at))).toContain(WITHDRAWALS.decided.urgent);
     expect(service.lines.join('\n')).toContain('withdrawn a flag urgently');
     expect((await events()).filter(({ nhsNumber }) => nhsNumber === URGENT)).toMatchObject([
       { act: 'urgent', by: 'Person officer' },
@@ -163,8 +164,8 @@ describe('a flag on the wrong child', () => {
     await act(colleague, at, 'confirm', { number: SHARED });
     const { outcome, flags } = await lookedUp(SHARED, 'later', 'Later Nurse');
     expect([outcome, flags]).toMatchObject(['flagged', [{ authority: { code: 'ZZ102' } }]]);
-    await until(async () => wordsOf(await officer.get(at)).includes('Seen Nurse'), 'the look');
-    const words = wordsOf(await officer.get(at));
+    await until(async () => wordsOf(await officer.open(at)).includes('Seen Nurse'), 'the look');
+    const words = wordsOf(await officer.open(at));
     expect(words).not.toMatch(/Silent Reader|Later Nurse|B-4/);
   });
 
@@ -204,17 +205,17 @@ describe('a flag on the wrong child', () => {
     });
     expect(forged.status).toBe(400);
     const at = locationOf(await ask(officer, KEPT));
-    const missing = await other.get(`${PATH}/bcdfghjk`);
-    const theirs = await other.get(at);
+    const missing = await other.open(`${PATH}/bcdfghjk`);
+    const theirs = await other.open(at);
     expect([theirs.status, theirs.heading]).toEqual([404, missing.heading]);
-    expect((await other.get(PATH)).text).not.toContain(at);
+    expect((await other.open(PATH)).text).not.toContain(at);
     // They use their own token, taken from one of their own pages.
     const token = await colleague.form(at, `${at}/confirm`);
     expect((await other.post(`${at}/confirm`, { ...token, number: KEPT })).status).toBe(403);
     expect((await lookedUp(KEPT)).outcome).toBe('flagged');
     const declined = await act(colleague, at, 'decline', { reason: 'it is this child' });
     expect(declined.status).toBe(303);
-    const list = await officer.get(PATH);
+    const list = await officer.open(PATH);
     expect(wordsOf(list)).toContain(WITHDRAWAL.standing.declined);
     expect(doubledHeadings(list)).toEqual([]);
     expect((await lookedUp(THEIRS)).outcome).toBe('flagged');
@@ -256,8 +257,8 @@ describe('if recent looks are not listed yet', () => {
     const at = locationOf(await ask(reader, REPEATED, { urgent: 'yes' }));
     const { token: form } = await reader.form('/council/looks');
     const pages = [
-      await reader.get(at),
-      await reader.get('/council/looks'),
+      await reader.open(at),
+      await reader.open('/council/looks'),
       await reader.post('/council/looks', { token: form, child: 'A-1' }),
     ];
     for (const page of pages) {

@@ -286,10 +286,10 @@ test('while all replicas are away, an operator can sign in, order single mode on
   // Two checks say the same.
   expect(asked.split('0 of 1 replicas are attached')).toHaveLength(2);
   // Which sessions have ended is certain only once a replica confirms it: at other desks nobody is let in.
-  await until(
-    async () => (await createVisitor(baseUrl).signIn('emergencyDepartment')).status !== 303,
-    'a clinician to be refused',
-  );
+  await until(async () => {
+    const sent = createVisitor(baseUrl).send('/sign-in', { person: 'emergencyDepartment' });
+    return (await sent).status !== 303;
+  }, 'a clinician to be refused');
   expect(await decide(late, 'replicas')).toContain(DECISIONS.replicas.order.done);
   await until(() => isOpen(late), 'lookups to be answered');
 
