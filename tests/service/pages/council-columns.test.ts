@@ -139,7 +139,7 @@ test('a file’s own headings are proposed, chosen and stored, and the file is p
   expect(again.headers.get('location')).toBe(at);
   expect(await mappingOf()).toEqual(mapping);
 
-  const first = await ours.get(PATH);
+  const first = await ours.open(PATH);
   expect(doubledHeadings(first)).toEqual([]);
   expect(wordsOf(first)).toContain('NHS No.');
   const reset = await ours.post(`${PATH}/reset`, {

@@ -665,7 +665,7 @@ test('only its sender finds a waiting file again, from Home and from Send a file
   const still = await officer.open(entered.href);
   expect(wordsOf(still)).toContain(UPLOAD.kept);
   expect(hiddenOf(still, '/council/upload')['kept']).toContain(id);
-  expect((await colleague.get(entered.href)).heading).toBe(UPLOAD.gone);
+  expect((await colleague.open(entered.href)).heading).toBe(UPLOAD.gone);
   // Form values belong to the session in which the file came; the preview belongs to its sender.
   const later = await visitorAs(service, {
     user: `officer-${code}`,

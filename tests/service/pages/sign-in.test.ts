@@ -125,7 +125,7 @@ async function writeOrganisations(): Promise<string> {
 /** Signs somebody in with the provider, and returns the page or redirect they get. */
 async function signIn(visitor: Visitor, sub: string, person: Cis2Person = {}): Promise<Visit> {
   cis2.next(sub, person);
-  const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
+  const back = await throughCis2(cis2, await visitor.open('/sign-in/cis2'));
   return visitor.get(`${back.pathname}${back.search}`);
 }
 
@@ -301,7 +301,7 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
   test('the provider refuses', async () => {
     const visitor = createVisitor(service.baseUrl);
     cis2.refuse();
-    const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
+    const back = await throughCis2(cis2, await visitor.open('/sign-in/cis2'));
     const page = await visitor.get(`${back.pathname}${back.search}`);
     expect([page.status, page.heading]).toEqual([403, SIGN_IN_REFUSED.denied]);
   });
@@ -315,7 +315,7 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
     ['made_up', SIGN_IN_REFUSED.unavailable],
   ] as const)('the provider says %s', async ([error, heading]) => {
     const visitor = createVisitor(service.baseUrl);
-    const start = await visitor.get('/sign-in/cis2');
+    const start = await visitor.open('/sign-in/cis2');
     const state = new URL(start.headers.get('location') ?? '').searchParams.get('state') ?? '';
     const search = new URLSearchParams({ error, state, iss: cis2.issuer });
     expect((await visitor.get(`/sign-in/cis2/back?${search.toString()}`)).heading).toBe(heading);
@@ -369,7 +369,7 @@ describe('the provider’s answer for another browser does not sign this one in'
   ])('%s', async ([, bring]) => {
     const visitor = createVisitor(service.baseUrl);
     cis2.next(somebody());
-    const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
+    const back = await throughCis2(cis2, await visitor.open('/sign-in/cis2'));
     const page = await bring(back, visitor);
     expect([page.status, page.heading]).toEqual([400, SIGN_IN_REFUSED.notFinished]);
   });
@@ -377,7 +377,7 @@ describe('the provider’s answer for another browser does not sign this one in'
   test('from another issuer', async () => {
     const visitor = createVisitor(service.baseUrl);
     cis2.next(somebody());
-    const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
+    const back = await throughCis2(cis2, await visitor.open('/sign-in/cis2'));
     back.searchParams.set('iss', 'https://evil.example');
     const page = await visitor.get(`${back.pathname}${back.search}`);
     expect(page.status).toBe(503);
@@ -403,7 +403,7 @@ test('if several tabs start to sign in at once, each finishes, and old attempts 
 describe('a provider is asked about no more than', () => {
   test('one code for each sign-in under way, however often a kept cookie brings another', async () => {
     const visitor = createVisitor(service.baseUrl);
-    const start = await visitor.get('/sign-in/cis2');
+    const start = await visitor.open('/sign-in/cis2');
     const state = new URL(start.headers.get('location') ?? '').searchParams.get('state') ?? '';
     const kept = new Map(visitor.jar);
     const before = cis2.tokensAsked;
