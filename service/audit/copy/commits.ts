@@ -198,7 +198,7 @@ export function createCommits(place: Place, signing?: CommitSigning) {
      * Removes everything before a base: once the base exists, whole commits, oldest first, so that a crash
      * leaves no hole.
      *
-     * @param until `performance.now()` at which it stops for now
+     * @param until `performance.now()` at which it stops for now, once it has removed something
      * @returns whether everything is gone
      */
     async prune(pruned: LogBase, until: number): Promise<boolean> {
@@ -210,8 +210,9 @@ export function createCommits(place: Place, signing?: CommitSigning) {
         [BASES, pruned.size],
       ] as const) {
         for await (const number of numbersBelow(place, folder, limit)) {
-          if (performance.now() > until) return false;
           await place.remove?.(`${folder}/${numberPath(number)}`);
+          // Only now: in a slow place this time may be over before anything is removed.
+          if (performance.now() > until) return false;
         }
       }
       return true;
