@@ -1,4 +1,5 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import fs, { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -7,13 +8,18 @@ import { EventSpool } from '#service/audit/record/event-spool.ts';
 
 /** What another process does at the moment at which a file is removed. */
 let meanwhile: (path: string) => void = () => undefined;
-vi.mock('node:fs', async (original) => {
-  const real = await original<typeof import('node:fs')>();
-  const rmSyncObserved: typeof real.rmSync = (path, options) => {
+const { rmSync: reallyRemove } = fs;
+// Other files of the tests may have loaded the spool before this one, so a mocked module would not reach it.
+beforeAll(() => {
+  fs.rmSync = (path, options) => {
     meanwhile(String(path));
-    real.rmSync(path, options);
+    reallyRemove(path, options);
   };
-  return { ...real, rmSync: rmSyncObserved };
+  syncBuiltinESMExports();
+});
+afterAll(() => {
+  fs.rmSync = reallyRemove;
+  syncBuiltinESMExports();
 });
 
 let folder: string;
@@ -32,8 +38,10 @@ const left = (): string => {
 test('a file of waiting events is locked until it is removed, so that no process gets one that is about to go', () => {
   const name = left();
   const got: string[] = [];
+  let removals = 0;
   meanwhile = (path) => {
     if (!path.endsWith(name)) return;
+    removals++;
     const other = new DatabaseSync(path, { timeout: 0 });
     try {
       other.exec('BEGIN EXCLUSIVE');
@@ -47,7 +55,7 @@ test('a file of waiting events is locked until it is removed, so that no process
   const spool = EventSpool.open(folder, 10_000);
   meanwhile = () => undefined;
   expect(spool.count).toBe(1);
-  expect(got).toEqual([]);
+  expect([removals, got]).toEqual([1, []]);
   spool.remove(spool.oldest(1));
   spool.close();
 });
