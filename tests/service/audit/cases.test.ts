@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import type { AccessCaseEvent } from '#schemas/audit/audit-event.ts';
 import { Cases } from '#service/audit/cases/cases.ts';
 import { auditFolder, removeAuditFolders } from '../../support/audit.ts';
+import { until } from '../../support/until.ts';
 
 afterAll(() => removeAuditFolders());
 
@@ -41,23 +42,22 @@ test('words written since a case was looked at are not erased with it, also if t
   cases.close();
 });
 
-/** Does something after so many turns of the event loop, in which everything else in the process goes on. */
-function after(turns: number, work: () => void): void {
-  if (turns === 0) work();
-  else setTimeout(() => after(turns - 1, work), 5);
-}
-
 test('a step that waits for somebody who is writing or reading is taken, and everything else goes on meanwhile', async () => {
   const path = join(auditFolder(), 'cases.sqlite');
+  const executed = vi.spyOn(DatabaseSync.prototype, 'exec');
+  const triesOf = (sql: string) => executed.mock.calls.filter(([each]) => each === sql).length;
+  /** Lets go of the file once the step has been tried again, which needs a process in which other things go on. */
+  const closeOnceWaited = (other: DatabaseSync, sql: string): void =>
+    void until(() => triesOf(sql) >= 2, `${sql} to be tried again`).finally(() => other.close());
   const cases = Cases.open(path, () => {
     const reader = new DatabaseSync(path);
     reader.exec('BEGIN; SELECT * FROM step');
-    after(50, () => reader.close());
+    closeOnceWaited(reader, 'COMMIT');
     return Promise.resolve();
   });
   const writer = new DatabaseSync(path);
-  writer.exec('BEGIN IMMEDIATE');
-  after(50, () => writer.close());
+  writer.exec('BEGIN IMMEDIATE;');
+  closeOnceWaited(writer, 'BEGIN IMMEDIATE');
   expect(await cases.open(ACCESS, 'inquire', officer, 'first')).toMatchObject({ kind: 'taken' });
   expect(cases.list(undefined, 10).cases).toMatchObject([ACCESS]);
   cases.close();

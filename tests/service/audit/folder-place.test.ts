@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { folderPlace } from '#service/audit/copy/folder-place.ts';
 import { CopyAway } from '#service/audit/copy/place.ts';
 import { startStopwatch } from '../../support/stopwatch.ts';
-import { WAIT_MS } from '../../support/until.ts';
+import { until, WAIT_MS } from '../../support/until.ts';
 
 const DEADLINE_MS = 200;
 /** As many calls as a process has threads for files and keys. */
@@ -22,19 +22,15 @@ beforeEach(() => {
   for (const name of mute) execFileSync('mkfifo', [join(folder, name)]);
 });
 afterEach(() => {
-  answer();
-  rmSync(folder, { recursive: true });
+  answer(() => rmSync(folder, { recursive: true }));
 });
 
-/** Lets the hanging calls end. */
-function answer(): void {
-  for (const name of mute) {
-    try {
-      closeSync(openSync(join(folder, name), constants.O_WRONLY | constants.O_NONBLOCK));
-    } catch {
-      // Nobody is reading it.
-    }
-  }
+/** Lets the hanging calls end, also those that begin to hang only now, until this work is done. */
+function answer(work: () => void = () => undefined): void {
+  const { O_RDWR, O_NONBLOCK } = constants;
+  const open = mute.map((name) => openSync(join(folder, name), O_RDWR | O_NONBLOCK));
+  work();
+  for (const file of open) closeSync(file);
 }
 
 const kindOf = (call: Promise<unknown>): Promise<unknown> =>
@@ -62,6 +58,9 @@ test('a folder that did not answer counts as away until that call has ended, and
   const read = startStopwatch();
   expect(await kindOf(place.read('object'))).toBe('away');
   expect(read()).toBeLessThan(DEADLINE_MS);
-  answer();
-  await expect.poll(() => kindOf(place.read('object'))).toBe('answered');
+  await until(() => {
+    // The call may have been given up before its thread had even begun to open the file.
+    answer();
+    return kindOf(place.read('object')).then((kind) => kind === 'answered');
+  }, 'the folder to be used again');
 });

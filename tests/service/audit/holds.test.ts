@@ -13,13 +13,16 @@ const named = { by: 'A. Guardian', reason: 'inquiry 15' };
 
 test('a hold is recorded once and is in force, also if somebody is reading when it is to be written', async () => {
   const folder = auditFolder();
+  const path = CommitFile.pathIn(folder);
   CommitFile.open(folder).close();
   const recorded: string[] = [];
   const holds = createHolds(folder, ({ type }) => {
     recorded.push(type);
-    const reader = new DatabaseSync(CommitFile.pathIn(folder));
+    const reader = new DatabaseSync(path);
     reader.exec('BEGIN; SELECT * FROM hold');
-    setTimeout(() => reader.close(), 100);
+    void until(() => isClosedToReaders(path), 'the hold to wait for the reader').finally(() =>
+      reader.close(),
+    );
     return Promise.resolve();
   });
   const { id } = await holds.begin(named);

@@ -62,7 +62,7 @@ beforeAll(async () => {
     [other, OTHERS],
     [silent, SHARED],
   ] as const) {
-    const response = await service.lookup({ nhsNumber, reason: 'attendance' }, { token });
+    const response = await service.answered({ nhsNumber, reason: 'attendance' }, { token });
     expect(response.status).toBe(200);
   }
   const none = await service.token(claims({ sub: 'nobody', activities: [] }));
@@ -111,7 +111,9 @@ const searches = async () =>
 /** Waits until everything recorded so far has been sealed and indexed. */
 async function searchable(): Promise<void> {
   const ids = new Set(
-    (await service.events()).flatMap((event) => (event.type === 'lookup' ? event.auditId : [])),
+    (await service.events()).flatMap((event) =>
+      event.type === 'lookup' || event.type === 'refusal' ? event.auditId : [],
+    ),
   );
   await until(async () => {
     const response = await send({ reason: 'test', limit: 500 });
@@ -515,7 +517,7 @@ describe('the command line', () => {
 
   test('every list shows an event with the outcome of the look: what happened, and where the child is', async () => {
     const token = await service.token(claims({ sub: 'nurse-2', organisation: 'ZZH02' }));
-    const answer = await service.lookup({ nhsNumber: OTHERS }, { token });
+    const answer = await service.answered({ nhsNumber: OTHERS }, { token });
     const { auditId } = z
       .object({ auditId: z.string() })
       .loose()
