@@ -77,6 +77,8 @@ const anyText = fc.oneof(
 );
 /** The texts among them that a route accepts. */
 const taken = anyText.map((text) => shortTextSchema.safeParse(`A${text}`).data ?? 'Ann');
+/** Often enough accepted that several of them together are. */
+const oftenTaken = fc.oneof({ weight: 3, arbitrary: taken }, { weight: 1, arbitrary: anyText });
 const anyIds = fc.record(
   {
     requestId: fc.oneof(
@@ -354,7 +356,7 @@ describe('an audit event', () => {
     let letIn = 0;
     await fc.assert(
       fc.asyncProperty(
-        fc.record({ name: anyText, roleName: anyText, organisationName: anyText }),
+        fc.record({ name: oftenTaken, roleName: oftenTaken, organisationName: oftenTaken }),
         anyIds,
         fc.constantFrom(undefined, ...REASONS),
         fc.constantFrom(undefined, ...SEARCH_TYPES),
@@ -394,6 +396,7 @@ describe('an audit event', () => {
       ),
       { numRuns: 300 },
     );
+    // Some hundred of them are.
     expect(letIn).toBeGreaterThan(20);
   });
 });
