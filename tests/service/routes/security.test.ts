@@ -26,6 +26,7 @@ import {
   until,
 } from '../../support/service.ts';
 import { type TokenAttack, tokenAttacks } from '../../support/token-attacks.ts';
+import { untilAnswered } from '../../support/until.ts';
 import { fileXml, planOf, upload } from '../../support/upload-model.ts';
 
 /**
@@ -249,12 +250,15 @@ async function ask(
     // Sent with every request, since the log has only the first of a kind in a minute.
     ...Object.fromEntries(UNREAD.map((name) => [name, `\u009b31m${MARK}\u0085`])),
   }).filter(([name]) => !replaced.has(name.toLowerCase()));
-  const response = await rawRequest(service.baseUrl, {
-    method,
-    path,
-    headers: [...headers, ...more],
-    body: sent.body ?? route.body?.text ?? '',
-  });
+  // Nothing here makes the store unavailable, and on a busy machine it may be for a moment.
+  const response = await untilAnswered(() =>
+    rawRequest(service.baseUrl, {
+      method,
+      path,
+      headers: [...headers, ...more],
+      body: sent.body ?? route.body?.text ?? '',
+    }),
+  );
   expectSafe(response);
   // At another address or with another method, this route is not the one that answers.
   if (sent.path === undefined && sent.method === undefined && route.name !== undefined) {

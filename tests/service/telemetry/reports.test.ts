@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createMetrics, SECONDS } from '#service/telemetry/metrics.ts';
 import { minuteOf, readReports, startReports } from '#service/telemetry/reports.ts';
 import { createFigures } from '#store/figures.ts';
 import { keys } from '#store/keys.ts';
-import { startTestStore, type TestStore } from '../../support/test-store.ts';
+import { startTestStore, type TestStore, until } from '../../support/test-store.ts';
 
 const RUNNING = { role: 'lookup', version: '1.2.3', node: '24.1.0', openssl: '3.5.1' };
 const LOOKUPS = new Set(['POST /lookup']);
@@ -14,8 +14,13 @@ const START = Date.parse('2026-11-24T03:00:05Z');
 let store: TestStore;
 beforeAll(async () => {
   store = await startTestStore({ kind: 'demo' });
+  // A process reports every ten seconds, which is how long a test may take on a busy machine.
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
 });
-afterAll(() => store?.stop());
+afterAll(async () => {
+  vi.useRealTimers();
+  await store?.stop();
+});
 
 /** A process that counts as real ones do, with a clock that the test sets. */
 async function aProcess(as: 'lookup' | 'worker' = 'lookup', ready = true) {
@@ -48,6 +53,15 @@ async function said(at: number) {
   return readReports((await figures.read(minuteOf(at))) ?? new Map());
 }
 
+/** Stops a process, which waits a second at most for its last report, and then waits for that. */
+async function stopAndSay({ reports, instance, state }: Awaited<ReturnType<typeof aProcess>>) {
+  await reports.stop();
+  await until(
+    async () => (await said(state.now)).some((each) => each.instance === instance && each.ended),
+    'the last report',
+  );
+}
+
 test('a worker reads the counts of every process for a minute, with only the rights that each has', async () => {
   const one = await aProcess();
   const two = await aProcess('worker');
@@ -57,8 +71,8 @@ test('a worker reads the counts of every process for a minute, with only the rig
   two.state.ready = false;
   await one.reports.report();
   one.look(2);
-  await one.reports.stop();
-  await two.reports.stop();
+  await stopAndSay(one);
+  await stopAndSay(two);
   const minute = await said(START);
   const of = ({ instance }: { instance: string }) =>
     minute.find((each) => each.instance === instance);
@@ -93,7 +107,7 @@ test('checks that could not be made while the store was away are reported afterw
   one.look(1, true);
   await one.reports.report();
   Object.assign(one.state, { away: false, ready: true, now: START + 180_000 });
-  await one.reports.stop();
+  await stopAndSay(one);
   const of = async (at: number) =>
     (await said(at)).find(({ instance }) => instance === one.instance);
   expect(await of(START + 60_000)).toMatchObject({ reports: 2, ready: 0, couldNotCheck: 2 });
@@ -104,7 +118,7 @@ test('checks that could not be made while the store was away are reported afterw
 test('a process that was not ready when it started is not counted as having left lookups unanswered', async () => {
   const one = await aProcess('lookup', false);
   one.state.ready = true;
-  await one.reports.stop();
+  await stopAndSay(one);
   const own = (await said(START)).find(({ instance }) => instance === one.instance);
   expect(own).toMatchObject({ reports: 1, ready: 1 });
 });

@@ -9,6 +9,7 @@ import { authorityClient, officer } from '../../support/authority.ts';
 import { commandsInTurn } from '../../support/commands.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+import { untilAnswered } from '../../support/until.ts';
 
 const run = commandsInTurn();
 
@@ -197,15 +198,13 @@ describe('GET /holdings', () => {
     const whole = await service.admin.hget('cpf:{p200}:children', '_');
     await service.admin.hdel('cpf:{p200}:children', '_');
     try {
-      let response = await request('/holdings');
       // Answers from earlier tests may still hold their places.
-      await until(async () => {
-        if (response.status !== 200) response = await request('/holdings');
-        return response.status === 200;
-      });
+      const response = await untilAnswered(() => request('/holdings'));
       await expect(response.text()).rejects.toThrow('terminated');
     } finally {
       await service.admin.hset('cpf:{p200}:children', '_', whole ?? '');
+      const isReady = async () => (await fetch(`${service.baseUrl}/_status`)).status === 200;
+      await until(isReady, 'the store to be found whole again');
     }
   });
 });
@@ -238,8 +237,9 @@ describe('cp-flags holdings', () => {
 });
 
 describe('a case system', () => {
+  /** Also if answers from earlier tests still hold their places. */
   const extract = async () =>
-    (await request('/holdings', { headers: { accept: 'text/csv' } }))
+    (await untilAnswered(() => request('/holdings', { headers: { accept: 'text/csv' } })))
       .text()
       .then((text) => text.replace(/"2026-06-01"/, '""'));
 

@@ -14,6 +14,7 @@ import { allEvents } from '../../support/audit-events.ts';
 import { authorityClient, officer } from '../../support/authority.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+import { startStopwatch } from '../../support/stopwatch.ts';
 import { ods } from '../../support/upload-loading.ts';
 import { fileCsv, fileXml, person, planOf, upload } from '../../support/upload-model.ts';
 
@@ -69,21 +70,24 @@ async function refused(response: Response): Promise<string> {
   return `${response.status} ${problem.code}`;
 }
 const systemEvents = () => allEvents(service.dataDir, service.store, ['system']);
+/** What is on record of the upload with this request id. */
+const loadsOf = async (requestId: string) =>
+  (await systemEvents()).filter((each) => each.type === 'load' && each.by.endsWith(requestId));
 
 test('one urgent row sent at five in the afternoon is in the next lookup', async () => {
   const number = next();
   const urgent = fileCsv({ records: [planOf(5000 + number, { startDate: day('2026-11-23') })] });
   const query = `?sequence=${number}&createdAt=${new Date().toISOString()}&rowCount=1`;
-  const began = Date.now();
+  const read = startStopwatch();
   expect((await acknowledged(await sendCsv(urgent, query))).code).toBe('CPF02');
   const { nhsNumber } = person(5000 + number);
-  const looked = await service.lookup({ nhsNumber });
+  const looked = await service.answered({ nhsNumber });
   expect(await looked.json()).toMatchObject({
     outcome: 'flagged',
     flags: [{ startDate: '2026-11-23', authority: { code: 'ZZ101' } }],
   });
   // The promise is "in seconds". This would notice a hang or a cache.
-  expect(Date.now() - began).toBeLessThan(15_000);
+  expect(read()).toBeLessThan(15_000);
 });
 
 describe('POST /uploads', () => {
@@ -99,11 +103,12 @@ describe('POST /uploads', () => {
       authority: { code: 'ZZ101' },
       counts: { accepted: 1, refused: 0 },
     });
-    expect((await systemEvents()).at(-1)).toMatchObject({
-      type: 'load',
-      authority: 'ZZ101',
-      by: `Nora Nurse (officer-1, by test-client), POST /uploads, request ${requestId}`,
-    });
+    expect(await loadsOf(requestId)).toMatchObject([
+      {
+        authority: 'ZZ101',
+        by: `Nora Nurse (officer-1, by test-client), POST /uploads, request ${requestId}`,
+      },
+    ]);
   });
 
   test('tells an HTTP sender how to give what is missing', async () => {
@@ -159,12 +164,14 @@ describe('POST /uploads', () => {
     const acknowledgement = await acknowledged(response);
     expect(acknowledgement).toMatchObject({ code: 'CPF01', counts: { accepted: 0 } });
     expect((await service.store.tally()).get('ZZ102')?.digest).toBe(before);
-    expect((await service.lookup({ nhsNumber: person(5000 + number).nhsNumber })).status).toBe(200);
-    expect((await systemEvents()).at(-1)).toMatchObject({
-      type: 'load',
-      code: 'CPF01',
-      by: `Nora Nurse (officer-1, by test-client), POST /uploads, request ${requestId}`,
-    });
+    const { nhsNumber } = person(5000 + number);
+    expect((await service.answered({ nhsNumber })).status).toBe(200);
+    expect(await loadsOf(requestId)).toMatchObject([
+      {
+        code: 'CPF01',
+        by: `Nora Nurse (officer-1, by test-client), POST /uploads, request ${requestId}`,
+      },
+    ]);
   });
 
   test('never takes the authority from the address or a header', async () => {
@@ -327,7 +334,10 @@ test('the worker, which may load files, answers authorities and no lookups', asy
     expect((await worker.lookup({ nhsNumber: testNumber(1) })).status).toBe(404);
     // The limits apply here too.
     let last = response;
-    for (let n = 0; n < 10; n++) last = await authorityClient(worker)('/uploads/7');
+    await until(async () => {
+      last = await authorityClient(worker)('/uploads/7');
+      return last.status === 429;
+    }, 'the limit to be reached');
     expect(await refused(last)).toBe('429 too-many-requests');
     expect(last.headers.get('retry-after')).not.toBeNull();
   } finally {
