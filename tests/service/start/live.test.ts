@@ -75,20 +75,23 @@ async function outcome(response: Response): Promise<string> {
 
 test('a registered organisation is answered', async () => {
   const token = await tokenFor('RJ1');
-  expect(await outcome(await service.lookup({ nhsNumber: CHILD }, { token }))).toBe('200');
+  expect(await outcome(await service.answered({ nhsNumber: CHILD }, { token }))).toBe('200');
 });
 
 describe('live data without a list of expected authorities', () => {
   test('shows flags, says that it is not complete, and gives no negative', async () => {
     const token = await tokenFor('RJ1');
-    const flagged = await service.lookup({ nhsNumber: CHILD }, { token });
+    const flagged = await service.answered({ nhsNumber: CHILD }, { token });
     const { coverage, advice } = lookupAnswerSchema.parse(await flagged.json());
     expect(coverage).toEqual({ expected: 1, upToDate: 1, complete: false, notUpToDate: [] });
     expect(advice).toContain(EXPECTED_NOT_SET);
     expect(await outcome(await service.lookup({ nhsNumber: UNKNOWN }, { token }))).toBe(
       '503 could-not-check',
     );
-    expect(await status()).toContain('cp-flags authority expect');
+    await until(
+      async () => (await status()).includes('cp-flags authority expect'),
+      'the status to say what to do',
+    );
   });
 
   test('says whose plans a negative covers once a named person has set the list, on record', async () => {
@@ -147,7 +150,7 @@ describe('live data without a list of expected authorities', () => {
       async () => (await coverageWhenTrusted())?.complete === true,
       'the shorter list to take effect',
     );
-    const negative = await service.lookup({ nhsNumber: UNKNOWN }, { token });
+    const negative = await service.answered({ nhsNumber: UNKNOWN }, { token });
     expect(lookupAnswerSchema.parse(await negative.json()).advice).toContain(
       "This is a pilot in North Yorkshire. It covers plans of Council ZZ101, and of no other council. If the child may live elsewhere, ring children's social care there.",
     );
@@ -159,7 +162,10 @@ describe('live data without a list of expected authorities', () => {
       ['A. Example', { authorities: 'ZZ101 ZZ102', expected: 2, reason: 'the pilot' }],
       ['A. Example', { authorities: 'ZZ101', area: 'North Yorkshire', areaKind: 'pilot' }],
     ]);
-    expect(await status()).not.toContain('cp-flags authority expect');
+    await until(
+      async () => !(await status()).includes('cp-flags authority expect'),
+      'the status to say so no more',
+    );
   });
 
   test('tells an operator which authorities are expected and missing, and which are present but not expected', async () => {

@@ -8,6 +8,9 @@ import { until } from '../../support/until.ts';
 
 afterAll(() => removeAuditFolders());
 
+/** It looks only when a test tells it to, however long that takes. */
+const NEVER_MS = 3_600_000;
+
 test('a process says in the log and in a check that it cannot write into its data folder, or has little room there, until that is over', async () => {
   const logged: string[] = [];
   const log = {
@@ -18,7 +21,8 @@ test('a process says in the log and in a check that it cannot write into its dat
   const away = `${folder}-away`;
   mkdirSync(folder);
   const disk = { free: 3 * 1_048_576, reserve: 1_048_576, size: 10 * 1_048_576 };
-  const watched = watchOwnDisk(folder, log, { room: () => Promise.resolve({ ...disk }) });
+  const room = () => Promise.resolve({ ...disk });
+  const watched = watchOwnDisk(folder, log, { room, everyMs: NEVER_MS, answersWithinMs: NEVER_MS });
   const said = async () => {
     await watched.look();
     const { ok, detail } = watched.check();
@@ -62,7 +66,8 @@ test('a disk that does not answer is said to be one, and to be well once it has 
     isLate
       ? new Promise<Room>((resolve) => void answers.push(() => resolve(disk)))
       : Promise.resolve(disk);
-  const watched = watchOwnDisk(folder, log, { room, answersWithinMs: 200 });
+  const watched = watchOwnDisk(folder, log, { room, everyMs: NEVER_MS, answersWithinMs: 200 });
+  await until(() => answers.length === 1, 'the disk to be asked');
   await watched.look();
   const { ok, detail } = watched.check();
   expect([ok, detail]).toEqual([false, expect.stringContaining('does not answer')]);

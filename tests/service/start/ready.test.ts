@@ -102,8 +102,10 @@ describe('a live service', () => {
 
   test('with no care setting registered is not ready', async () => {
     await write('organisations.json', [{ ...HOSPITAL, setting: 'police' }]);
-    await until(async () => (await statusOf(service)).http === 503, 'readiness to be withdrawn');
-    expect((await statusOf(service)).text).toContain('No care setting is registered');
+    await until(async () => {
+      const { http, text } = await statusOf(service);
+      return http === 503 && text.includes('No care setting is registered');
+    }, 'readiness to be withdrawn, and why');
     await write('organisations.json', [HOSPITAL]);
     await until(async () => (await statusOf(service)).http === 200, 'readiness');
   });
