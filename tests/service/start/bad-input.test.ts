@@ -18,6 +18,7 @@ import { freePort } from '../../support/ports.ts';
 import { startRedisServer, type TestRedisServer } from '../../support/redis-server.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, fill, testFolder, until } from '../../support/service.ts';
+import { START_MS } from '../../support/until.ts';
 
 /**
  * A fault in the sentinels, the replicas or the bucket for the second copy is reported in the start-up log and in
@@ -93,7 +94,8 @@ async function start(
         now = `${found?.status}: ${found?.outcome}`;
         return found?.status === state && found.outcome.includes(sentence);
       };
-      await until(inStatus, `${sentence} in ${check}`).catch((error: unknown) => {
+      // The start of the service is part of this wait, and of the other for an answer.
+      await until(inStatus, `${sentence} in ${check}`, START_MS).catch((error: unknown) => {
         throw new Error(`${String(error)}; it is ${now}, ${String(failure)}`);
       });
       const inLog = JSON.stringify(sentence).slice(1, -1);
@@ -120,7 +122,7 @@ async function start(
           ({ status: answered }) => answered,
           () => 0,
         );
-      await until(async () => (await lookUp()) === code, `lookups to be ${code}`);
+      await until(async () => (await lookUp()) === code, `lookups to be ${code}`, START_MS);
     },
   };
 }

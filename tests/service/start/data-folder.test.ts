@@ -32,7 +32,7 @@ const isDocumented = (path: string): boolean =>
   );
 
 test('docs/operating/data-folder.md names every file that a running service makes', async () => {
-  expect((await service.lookup({ nhsNumber: CHILD })).status).toBe(200);
+  expect((await service.answered({ nhsNumber: CHILD })).status).toBe(200);
   expect((await service.lookup({ nhsNumber: '9990000000' })).status).toBe(400);
   await until(() => existsSync(join(service.dataDir, 'audit', 'tile')), 'the sealing');
   await until(() => existsSync(join(service.dataDir, 'audit-index')), 'the index');

@@ -46,12 +46,12 @@ test.skipIf(process.env['MUTE_COPY'] === undefined)(
       const next = join(copy, 'log', numberPath(size));
       mkdirSync(join(next, '..'), { recursive: true });
       execFileSync('mkfifo', [next]);
-      expect(await lookUp()).toBe(200);
+      await until(async () => (await lookUp()) === 200, 'an answer');
       await until(async () => {
         const response = await fetch(`${service.baseUrl}/_status`);
         return (await response.text()).includes('no answer within');
       }, 'the copy to be away');
-      expect(await lookUp()).toBe(200);
+      await until(async () => (await lookUp()) === 200, 'an answer');
       service.kill('SIGTERM');
       const late = new Promise((resolve) => setTimeout(resolve, STOPS_WITHIN_MS, 'late'));
       const ended = await Promise.race([service.ended, late]);
