@@ -283,6 +283,7 @@ test('a hold says who set it and why, is on record, and can be ended', async () 
 });
 
 test('status and /_status say how the sealing is going', async () => {
+  await sealedLookup();
   const { stdout } = await run(['status', '--json'], { DATA_DIR: service.dataDir });
   const { audit: told } = z
     .object({ audit: z.object({ ok: z.boolean(), sealed: z.number(), detail: z.string() }) })

@@ -7,7 +7,7 @@ import { readConfiguration } from '#schemas/configuration.ts';
 import { isPds, openNumberTracer } from '#service/uploads/number-tracing.ts';
 import { cpFlags, root, run } from '../../support/processes.ts';
 import { day, testNumber } from '../../support/rows.ts';
-import { until } from '../../support/test-store.ts';
+import { START_MS, until } from '../../support/until.ts';
 import { ods } from '../../support/upload-loading.ts';
 
 let folder: string;
@@ -32,7 +32,8 @@ test('a rehearsal knows the people in its register, and its settings trace numbe
   const start = async () => {
     const args = ['made-up-pds', '--register', register, '--out', out, '--port', '0'];
     const served = cpFlags(args, {});
-    await until(() => served.stdout().includes('Ctrl-C') || served.gone(), 'the made-up PDS');
+    const serves = () => served.stdout().includes('Ctrl-C') || served.gone();
+    await until(serves, 'the made-up PDS', START_MS);
     return served;
   };
   const first = await start();

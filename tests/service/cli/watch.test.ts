@@ -5,6 +5,7 @@ import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { controlXml } from '../../support/mesh.ts';
 import { cpFlags, run } from '../../support/processes.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
+import { START_MS } from '../../support/until.ts';
 import { fileXml, planOf, upload } from '../../support/upload-model.ts';
 
 let service: TestService;
@@ -34,7 +35,8 @@ async function inbox(name: string): Promise<string> {
 
 async function startWatching(dir: string) {
   const watcher = cpFlags(['watch', dir], environment);
-  await until(() => watcher.stdout().includes('watches') || watcher.gone(), 'the watcher');
+  const watches = () => watcher.stdout().includes('watches') || watcher.gone();
+  await until(watches, 'the watcher', START_MS);
   return watcher;
 }
 
@@ -78,7 +80,7 @@ test('a watcher that is killed again and again answers every file and loads ever
   expect(await readdir(join(dir, 'done'))).toEqual([]);
   for (let n = 0; n < files; n++) {
     const { nhsNumber } = planOf(40_010 + n).child ?? {};
-    const looked = await service.lookup({ nhsNumber });
+    const looked = await service.answered({ nhsNumber });
     expect(await looked.json()).toMatchObject({ outcome: 'flagged' });
     if (n % 3 === 0) continue;
     const text = await readFile(join(dir, 'outbox', `f${n}.xml.ack.json`), 'utf8');
