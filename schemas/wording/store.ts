@@ -73,8 +73,11 @@ export const READINESS = {
   directory: (authorities: number) =>
     authorities === 1 ? '1 authority is known.' : `${authorities} authorities are known.`,
   directoryRead: (agoMs: number) => `Read ${durationText(agoMs)} ago.`,
-  directoryUnreadable:
-    'The entry of an authority cannot be read. Set it again with `cp-flags authority set`.',
+  /** @param code of the authority whose entry is damaged; `undefined` if Redis gave none */
+  directoryUnreadable: (code: string | undefined) =>
+    code === undefined
+      ? `The directory of authorities cannot be read. ${USERS}`
+      : `The entry of authority ${code} cannot be read. Enter its name and numbers again on the page Councils, Set up a council, or with cp-flags authority set ${code}. If that is refused, more of it is damaged. ${RESTORE}`,
   blocked: (users: number) => (users === 1 ? '1 user is blocked.' : `${users} users are blocked.`),
   blockedUnreadable: `The list of blocked users cannot be read. ${USERS}`,
   numbersInUse: 'The list of numbers that are no longer in use can be read.',

@@ -118,11 +118,20 @@ function haveSameFields(one: Fields, other: Fields): boolean {
   );
 }
 
+/** An authority that is known cannot be read. */
+export class AuthorityUnreadable extends Error {
+  readonly code: string;
+
+  constructor(code: string) {
+    super(`what is held of authority ${code} is unreadable`);
+    this.code = code;
+  }
+}
+
 /**
  * Reads the directory repeatedly: an authority whose hash has not changed is not parsed again.
  *
- * @throws (the function returned) if an authority that is known cannot be read: an unreadable directory is not
- * a shorter one.
+ * @throws {AuthorityUnreadable} (the function returned): an unreadable directory is not a shorter one.
  */
 export function createDirectoryReader(
   redis: Redis,
@@ -140,9 +149,7 @@ export function createDirectoryReader(
         known !== undefined && haveSameFields(known.fields, fields)
           ? known.authority
           : parseAuthority(code, fields);
-      if (authority === undefined) {
-        throw new Error(`what is held of authority ${code} is unreadable`);
-      }
+      if (authority === undefined) throw new AuthorityUnreadable(code);
       now.set(code, { fields, authority });
     }
     before = now;

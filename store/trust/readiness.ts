@@ -6,7 +6,12 @@ import type { Authority } from '#schemas/authority.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import { omitUndefined } from '#schemas/omit-undefined.ts';
 import { READINESS, REPLICAS, SENTINELS, VERIFIER } from '#schemas/wording/store.ts';
-import { createDirectoryReader, type Dataset, parseDataset } from '../authorities/dataset.ts';
+import {
+  AuthorityUnreadable,
+  createDirectoryReader,
+  type Dataset,
+  parseDataset,
+} from '../authorities/dataset.ts';
 import { attachedReplicas, type Requirement, requirementOf } from '../connection/acknowledged.ts';
 import { refusalFault } from '../connection/connection.ts';
 import { createLane } from '../connection/lanes.ts';
@@ -459,7 +464,7 @@ export function watchStore(
     }
 
     const [directory, stamps, refusal] = await Promise.all([
-      readDirectory(held.codes).catch(() => undefined),
+      readDirectory(held.codes).catch((error: unknown) => error),
       redis
         .fcall(FUNCTIONS.stamps, allChildrenKeys.length, ...allChildrenKeys, held.dataset.id)
         .then(
@@ -490,8 +495,9 @@ export function watchStore(
     }
     set('whole', checkStamps(stamps.reply, least, replicated || replicas === undefined));
     run = server.get('run_id');
-    if (directory === undefined) {
-      set('directory', bad(READINESS.directoryUnreadable));
+    if (!(directory instanceof Map)) {
+      const unreadable = directory instanceof AuthorityUnreadable ? directory.code : undefined;
+      set('directory', bad(READINESS.directoryUnreadable(unreadable)));
       return;
     }
     set('directory', good(READINESS.directory(directory.size)));

@@ -585,14 +585,15 @@ test('what changed of an authority since the directory was last read is read, an
   const nameNow = () => readiness.authorities.get(AUTHORITY)?.name;
   await t.admin.hset(key, 'name', 'Another Name');
   await sees(() => nameNow() === 'Another Name', 'the name');
-  const isRead = () => readiness.checks().some(({ name, ok }) => name === 'directory' && ok);
+  const directory = () => readiness.checks().find(({ name }) => name === 'directory');
   for (const damage of [
     () => t.admin.hdel(key, 'name'),
     () => t.admin.hset(key, 'name', 'Another Name', 'rows', 'x'),
   ]) {
     await sees(() => readiness.open, 'lookups to be open');
     await damage();
-    await sees(() => !isRead(), 'the damage to be found');
+    await sees(() => directory()?.ok === false, 'the damage to be found');
+    expect(directory()?.detail).toContain(`cp-flags authority set ${AUTHORITY}`);
     expect(readiness.open).toBe(false);
     await t.admin.hdel(key, 'rows');
     await t.admin.hset(key, 'name', 'Another Name');
