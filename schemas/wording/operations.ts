@@ -36,7 +36,7 @@ export const SEALING = {
       .join(''),
   noDataset: 'There is no dataset yet, and therefore no audit log.',
   otherDataset: 'Redis does not hold the dataset of this data folder.',
-  unreachable: 'Redis cannot be reached.',
+  unreachable: 'Sealing waits for a connection to Redis.',
   inUse: 'Another process seals the log.',
   otherLog:
     'The events of this Redis are sealed by another log. Set AUDIT_DIR to the folder of that log. Without AUDIT_COPY it must be on one file system for all workers.',

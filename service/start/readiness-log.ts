@@ -6,8 +6,8 @@ const LOOKED_AT_EVERY_MS = 1_000;
 const ADVISED_AFTER_MS = 3_000;
 
 /**
- * Logs each change of readiness, and of what needs attention although lookups are answered: what fails and
- * what to do. Returns how to stop.
+ * Logs each change of the store's readiness, and of what needs attention although the store is ready: what fails and
+ * what to do. Other checks decide as well whether lookups are answered. Returns how to stop.
  */
 export function logReadiness(readiness: Pick<Readiness, 'ready' | 'checks'>, log: Log): () => void {
   let said: string | undefined;
@@ -37,7 +37,7 @@ export function logReadiness(readiness: Pick<Readiness, 'ready' | 'checks'>, log
     const now = failing.map(({ name }) => name).join(' ');
     if (now === said) return;
     if (failing.length === 0) {
-      log.info('Ready: lookups are answered.');
+      log.info('The store is ready.');
     } else if (
       said !== undefined ||
       !failing.some(({ detail }) => detail.startsWith('Not checked'))

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { SEALING } from '#schemas/wording/operations.ts';
 import { CommitFile } from '#service/audit/log/commit.ts';
 import { type SealedEvent, sealedEvents } from '#service/audit/log/sealed.ts';
 import { readKeys } from '#service/audit/seal/keys.ts';
@@ -456,6 +457,6 @@ test('the sealer waits while there is no dataset, or no Redis', async () => {
   expect(await step(none)).toMatchObject({ problem: false, sealed: 0 });
   const one = await sealer();
   await t.server.stop();
-  await until(async () => (await step(one)).detail === 'Redis cannot be reached.');
+  await until(async () => (await step(one)).detail === SEALING.unreachable);
   one.close();
 });
