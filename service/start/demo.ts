@@ -47,12 +47,14 @@ async function loadSample(tools: Tools, configuration: Configuration, log: Log):
   for (const file of sampleUploads({ sequence: FIRST_SEQUENCE, now: Date.now() })) {
     const { code, name, officeHoursPhone, officeHours, emergencyDutyTeamPhone } = file.authority;
     if ((await tools.loader.fileOf(code, FIRST_SEQUENCE)) !== undefined) continue;
+    const givenAt = new Date().toISOString();
     const details = {
       name,
       officeHoursPhone,
+      officeHoursPhoneAsOf: givenAt,
       ...(officeHours !== undefined && { officeHours }),
       emergencyDutyTeamPhone,
-      emergencyDutyTeamPhoneAsOf: new Date().toISOString(),
+      emergencyDutyTeamPhoneAsOf: givenAt,
     };
     await tools.loader.setAuthority(code, details, LOADED_BY);
     await upload(tools, configuration, file, log);
