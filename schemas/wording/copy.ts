@@ -82,8 +82,6 @@ export const COPY = {
   tookOver: (epoch: number) => `This worker has taken up its work (number ${epoch}).`,
   single: (by: string, at: string) =>
     `The audit log has one copy only, by order of ${by} since ${at}. Once the second one is back, end this on the page “${DECISIONS.titles.copy}”, or with cp-flags audit copy require.`,
-  singleElsewhere:
-    'The audit log has one copy, on another machine, by order of a named person, so this worker may lack events. Start that worker; or, if its disk is lost, order cp-flags audit copy require, and accept what is missing.',
-  notSet:
-    'The audit log has a second copy, but AUDIT_COPY is not set here. Set it; or a named person continues with one copy: cp-flags audit copy single.',
+  singleElsewhere: `The audit log has one copy, on another machine, by order of a named person, so this worker may lack events. Start that worker. If its disk is lost, a named person runs cp-flags audit copy require, and then accepts what is missing on the page “${DECISIONS.titles.gap}”.`,
+  notSet: `The audit log has a second copy, but AUDIT_COPY is not set here. Set it. Otherwise a named person can continue with one copy on the page “${DECISIONS.titles.copy}”, or with cp-flags audit copy single.`,
 } as const;

@@ -138,7 +138,7 @@ async function setAuthority(
     const expected = await store.expected();
     if (expected?.authorities.every((each) => each.code !== code)) {
       console.log(
-        '  It is not one of the expected authorities, so coverage does not count it: cp-flags authority expect.',
+        '  It is not one of the expected authorities, so coverage does not count it (page Councils expected, or cp-flags authority expect).',
       );
     }
   });
@@ -259,7 +259,7 @@ export const removeAuthorityByMistake = (
     await removeAuthority(store, anchor, authority, who);
     const expected = await store.expected();
     return expected?.authorities.some(({ code: each }) => each === authority)
-      ? `Authority ${authority} is removed. It is still expected: cp-flags authority expect.`
+      ? `Authority ${authority} is removed. It is still expected (page Councils expected, or cp-flags authority expect).`
       : `Authority ${authority} is removed.`;
   });
 

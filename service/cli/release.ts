@@ -60,7 +60,9 @@ function heldFileText({
 function only(anchor: Anchor, file: string): HeldFile {
   const [heldFile, second] = findHeldFiles(anchor, file);
   if (heldFile === undefined) {
-    throw new Failure(`Nothing is held as ${file}. See cp-flags release --list.`);
+    throw new Failure(
+      `Nothing is held as ${file}. See the page Held files, or cp-flags release --list.`,
+    );
   }
   if (second !== undefined) {
     throw new Failure(

@@ -159,7 +159,7 @@ function printExpected(
   if (expected === null) {
     if (kind === 'live') {
       console.log(
-        'Expected: NOT SET, so no negative is given. Set it with cp-flags authority expect.',
+        'Expected: NOT SET, so no negative is given. Set it on the page Councils expected, or with cp-flags authority expect.',
       );
     }
     return;

@@ -41,6 +41,34 @@ test('every sentence for a council or an operator is in schemas/wording', () => 
   expect(sentencesIn(wording).length).toBeGreaterThan(30);
 });
 
+/** Commands that have a page, from the table in docs/operating.md. Reading the state is no act. */
+function commandsWithPage(): string[] {
+  const operating = readFileSync(join(root, 'docs/operating.md'), 'utf8');
+  const [, table = ''] =
+    /### Which page does which command\n([\s\S]*?)\nThese have no page/.exec(operating) ?? [];
+  return [...table.matchAll(/^\| (`.*?) \|/gm)]
+    .flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)].map(([, command = '']) => command))
+    .filter((command) => command !== 'status');
+}
+
+/** No worker serves pages then, the page itself says it, or the page shows less than the command does. */
+const BY_COMMAND_ALONE =
+  /accept-older|so this worker may lack events|do not confirm that this Redis|mesh list --all|cannot be said yet/;
+
+test('a sentence that sends its reader to a command also names the page that does the same', () => {
+  const commands = commandsWithPage();
+  expect(commands).toEqual(expect.arrayContaining(['release', 'audit copy single']));
+  const sent = globSync(['schemas/wording/*.ts', 'service/cli/{release,status,authority}.ts'], {
+    cwd: root,
+  })
+    .flatMap((file) => sentencesIn(readFileSync(join(root, file), 'utf8')))
+    .filter((sentence) => commands.some((each) => sentence.includes(`cp-flags ${each}`)));
+  expect(sent.length).toBeGreaterThan(20);
+  expect(
+    sent.filter((sentence) => !/\bpage\b/i.test(sentence) && !BY_COMMAND_ALONE.test(sentence)),
+  ).toEqual([]);
+});
+
 test('every line of the log is a sentence', () => {
   const lines = globSync('{loaders,store,service}/**/*.ts', { cwd: root }).flatMap((file) =>
     [...readFileSync(join(root, file), 'utf8').matchAll(LOGGED)].map(({ 2: line = '' }) => line),
