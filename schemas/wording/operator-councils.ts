@@ -54,7 +54,7 @@ export const COUNCIL_SETTINGS = {
   notJson: 'must be JSON',
   notNumber: 'must be a number',
   hidden:
-    'has [number] for something that this page does not show. Leave the whole field as it was, or write all of it anew',
+    'has [number] for something that this page does not show. Leave the whole field as it was, or write all of it again',
   wrong: (field: string, problem: string) => `${field}: ${problem}`,
   noneHeld: 'Not given',
   asForAll: 'As for every council',
@@ -116,7 +116,7 @@ export const EXPECTED = {
   lead: 'A lookup that finds no plan says which councils it covers: those on this list, and no other. A council on it that has not sent its data is out of date.',
   none: 'No list is set.',
   noneDemo: 'This demo expects every council that it knows.',
-  noneLive: 'Until one is set, no lookup is told that there is no plan.',
+  noneLive: 'Until one is set, no lookup says that there is no plan.',
   area: 'Area',
   kind: 'What the list is',
   kinds: {
@@ -162,7 +162,7 @@ export const EXPECTED = {
     list: (problem: string) => `The list ${problem}`,
     each: (line: number, problem: string) => `The council on line ${line} ${problem}`,
     area: (problem: string) => `The area ${problem}`,
-    hidden: 'has [number] for something that this page does not show. Write it anew',
+    hidden: 'has [number] for something that this page does not show. Write it again',
     count: (count: number) =>
       `Enter ${figure(count)}, the number of councils that are then expected`,
   },
@@ -179,11 +179,11 @@ export const EXPECTED = {
   thenSays: 'Lookups that find no plan will then say',
   thenNamed: (expected: number) => `Lookups will then count ${counted(expected, 'council')}.`,
   dropsBelow: (least: string) =>
-    `Fewer than ${least} of the councils would be up to date. From then on nobody is told that there is no plan: every such lookup is “Could not check”. Plans are still shown.`,
+    `Fewer than ${least} of the councils would be up to date. From then on no lookup says that there is no plan: it says “Could not check” instead. Plans are still shown.`,
   begins:
-    'Now no list is set, so nobody is told that there is no plan. After this change they are told so.',
+    'No list is set now, so no lookup says that there is no plan. After this change, lookups say so.',
   risesAbove:
-    'Now too few councils are up to date, so nobody is told that there is no plan. After this change they are told so. Make it only if the councils that leave have really left, and not to end the warning.',
+    'Too few councils are up to date now, so no lookup says that there is no plan. After this change, lookups say so. Make it only if the councils that leave have really left, and not to end the warning.',
   leavesWith: (name: string, plans: number) =>
     `${name}: ${plans === 0 ? 'it has sent no plan that is held here' : `the ${counted(plans, 'plan')} it has sent are still shown`}. From then on answers neither cover its children nor say that it is out of date. Tell care settings before you make this change.`,
   joinsNever: (name: string) =>

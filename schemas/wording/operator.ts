@@ -25,7 +25,7 @@ export const OPERATOR = {
 export const ANSWERING = {
   all: 'Lookups are answered',
   allAnd: (concerns: number) => `Lookups are answered. ${counted(concerns, 'thing')} to deal with`,
-  withheld: 'Plans are shown, but no lookup is told that there is no plan',
+  withheld: 'Plans are shown, but no lookup says that there is no plan',
   some: 'Some lookups are not answered',
   none: 'No lookup is answered',
   unknown: 'It is not known whether lookups are answered',
