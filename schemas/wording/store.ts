@@ -62,7 +62,7 @@ export const READINESS = {
   diskSilent: `The disk of Redis does not answer, so it is not known whether audit events fit on it. See whether it is still there; ${GO_ON}`,
   diskUnreadable: (code: string) =>
     `The folder of Redis cannot be looked at (${code}), so it is not known whether audit events fit on its disk. Correct that; ${GO_ON}`,
-  diskElsewhere: 'The disk of Redis is monitored on its own machine.',
+  diskElsewhere: 'The disk of Redis is not checked from here. Monitor it on its own machine.',
   clock: (apartMs: number) =>
     apartMs < 1_000
       ? 'The clocks of service and store are less than a second apart.'
@@ -106,14 +106,14 @@ export const REPLICAS = {
   saidLongAgo: `No worker has reported within the last 3 s how replicas write to disk, and it may have changed since. Start a process with role worker or all; ${GO_ON}`,
   /** @param problems what is wrong with each, sentences */
   unfit: (fit: number, least: number, problems: string) =>
-    `${fit} of ${least} required replicas have every write on disk. ${problems} ${GO_ON}`,
+    `${fit} of ${least} required replicas have every write on disk. ${problems} Lookups resume automatically once enough have.`,
   notRequired: 'No replica is waited for, by order.',
   notSingle: 'Replicas are waited for.',
   single: (by: string, at: string) =>
     `Single mode since ${at}, ordered by ${by}: answers are on one disk only, and after a failover a named person has to confirm. Bring the replicas back: single mode then ends automatically.`,
   servers: 'All replicas are fit to take over.',
   notSettled: (server: string) =>
-    `Replica ${server} has not yet written all it copied to its own disk.`,
+    `Replica ${server} has not yet written everything that it copied to its own disk.`,
   wrongSetting: (server: string, setting: string, value: string) =>
     `Replica ${server}: set \`${setting} ${value}\`.`,
   notAppending: (server: string) =>
@@ -130,7 +130,7 @@ export const REPLICAS = {
     'Whether they have the same users is not compared, because the user of REDIS_URL cannot read them. It needs the right to `acl|getuser`.',
   notReached: (server: string) => `Replica ${server} cannot be reached from this service.`,
   otherVersion: (server: string, version: string, primary: string) =>
-    `Replica ${server} is of version ${version}, the primary of ${primary}: bring them to the same one.`,
+    `Replica ${server} is of version ${version}, the primary of ${primary}. Bring both to the same version.`,
   notReplicated: (acknowledged: number, required: number) =>
     `Redis took it, but ${acknowledged} of ${required} replicas acknowledged it in time, so it may still be lost. Do it again once cp-flags status says that lookups are answered.`,
 } as const;
@@ -157,7 +157,7 @@ const WITHOUT = {
 /** Why an audit event may not be on disk before its answer. */
 export const DURABILITY = {
   neverSaid: `No worker of this version has reported how Redis writes to disk. Start a process of this version with role worker or all; ${GO_ON}`,
-  notSaid: `No worker has reported how Redis writes to disk since it started. If this does not pass, start a process with role worker or all; ${GO_ON}`,
+  notSaid: `No worker has reported how Redis writes to disk since Redis started. If this does not pass, start a process with role worker or all; ${GO_ON}`,
   saidLongAgo: (ageMs: number) =>
     `How Redis writes to disk was last reported ${durationText(ageMs)} ago, and it may have changed since. Start a process with role worker or all; ${GO_ON}`,
   wrong: (setting: keyof typeof WITHOUT, value: string) =>
@@ -248,7 +248,7 @@ export const IN_THE_WAY = {
 /** The folder of an embedded Redis. */
 export const DATA_FOLDER = {
   notWritable: (folder: string) =>
-    `The data folder ${folder} can't be written. Set DATA_DIR to one that can.`,
+    `The data folder ${folder} cannot be written. Set DATA_DIR to one that can.`,
   inUse: (folder: string, pid: number | undefined) =>
     `The data folder ${folder} is in use by another process${pid === undefined ? '' : ` (${pid})`}. Stop it, or set DATA_DIR to another folder.`,
 } as const;

@@ -244,7 +244,7 @@ test('the message of a refused start names a folder that cannot be written', asy
   await writeFile(join(dataDir, 'file'), '');
   const inside = join(dataDir, 'file', 'data');
   await expect(startEmbeddedRedis({ dataDir: inside })).rejects.toThrow(
-    `The data folder ${inside} can't be written`,
+    `The data folder ${inside} cannot be written`,
   );
 });
 

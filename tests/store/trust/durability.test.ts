@@ -80,7 +80,7 @@ test('a report about another run, or an older worker’s report that is three se
   await say({ at: Date.now() - 10_000, conditions: undefined });
   await stopsFor(/was last reported \d+ seconds ago, and it may have changed since/);
 
-  const notSince = /No worker has reported how Redis writes to disk since it started\./;
+  const notSince = /No worker has reported how Redis writes to disk since Redis started\./;
   await say({ at: Date.now(), run: '0'.repeat(40) });
   await stopsFor(notSince);
 

@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest';
+import { DURABILITY, READINESS, REPLICAS } from '#schemas/wording/store.ts';
+
+/** A small letter after the end of a sentence. */
+const HALF_SENTENCE = /[.!?] [a-z]/;
+
+test('what keeps lookups from being answered is said in whole sentences, whatever the cause', () => {
+  const said = [
+    REPLICAS.unfit(1, 2, REPLICAS.notInStep('10.0.2.1:6379')),
+    ...['NOREPLICAS', 'READONLY', 'MISCONF', 'OOM', 'NOPERM', 'OTHER', ''].map(READINESS.refuses),
+    READINESS.directoryUnreadable(undefined),
+    READINESS.directoryUnreadable('ZZ101'),
+    READINESS.littleMemory(9, 10),
+    READINESS.littleDisk(100),
+    REPLICAS.missing(0, 2),
+    REPLICAS.silent(2),
+    REPLICAS.noAgreement(1),
+    DURABILITY.saidLongAgo(5_000),
+    DURABILITY.wrong('appendfsync', 'always'),
+  ];
+  expect(said.filter((sentence) => HALF_SENTENCE.test(sentence))).toEqual([]);
+});
