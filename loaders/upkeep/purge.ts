@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { OdsCode } from '#schemas/authority.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
+import { eachAlone } from '#store/files/each-alone.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { authorityOf, type PackedRow, packRow } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
@@ -9,7 +10,7 @@ import { mayGo, type Purge, removeForGood } from '../apply/purge-rows.ts';
 import { baseTally } from '../base-tally.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
-import { AuthorityBusy, asLoadFailed, requireOpen } from '../load-failed.ts';
+import { asLoadFailed, LoadFailed, requireOpen } from '../load-failed.ts';
 import { forgetRestrictions } from './restrict.ts';
 import { forgetWithdrawals } from './withdraw.ts';
 
@@ -27,10 +28,9 @@ type PurgeOptions = {
   /** Milliseconds since 1970; default the present by the earlier of two clocks. */
   now?: () => number;
   lockWaitMs?: number;
+  /** Called with what was, or would be, removed from an authority. */
+  onPurged?: (authority: OdsCode, rows: number) => void;
 };
-
-/** What was, or would be, removed from one authority. */
-type Purged = { authority: OdsCode; rows: number };
 
 /**
  * Removes the rows that no window can show again: ended, deleted or 18 so long ago that they are hidden for
@@ -41,14 +41,16 @@ type Purged = { authority: OdsCode; rows: number };
  * that still arrives is refused. Each authority separately, under its lock, announced in the anchor first and
  * finished after a crash.
  *
- * @throws {AuthorityBusy} if some are being loaded, once all others were done
- * @throws {LoadFailed} if the store failed; the next load or start finishes what was begun
+ * @throws {LoadFailed} if an authority could not be purged, once all others were tried; the next load or start finishes
+ * what was begun
  */
 export async function purge(
   store: Store,
   anchor: Anchor,
-  { by, dryRun = false, now, lockWaitMs }: PurgeOptions,
-): Promise<Purged[]> {
+  { by, dryRun = false, now, lockWaitMs, onPurged }: PurgeOptions,
+): Promise<void> {
+  /** Not purged yet; empty before the first is. */
+  const left = new Set<OdsCode>();
   try {
     await requireOpen(store);
     const at = now?.() ?? (await store.earlierClock());
@@ -65,35 +67,33 @@ export async function purge(
       if (rows === undefined) found.set(authority, [{ nhsNumber, packed }]);
       else rows.push({ nhsNumber, packed });
     });
-    const purged: Purged[] = [];
-    let busy: AuthorityBusy | undefined;
-    for (const [authority, rows] of found) {
-      if (!dryRun) {
-        const work = (lock: AuthorityLock) =>
+    if (dryRun) {
+      for (const [authority, rows] of found) onPurged?.(authority, rows.length);
+      return;
+    }
+    await store.safeguard();
+    for (const authority of limits.keys()) left.add(authority);
+    await eachAlone(limits, async ([authority, upTo]) => {
+      await forgetWithdrawals(store, authority, () => at);
+      await forgetRestrictions(store, authority, () => at);
+      const rows = found.get(authority);
+      if (rows !== undefined) {
+        await withLock(store, authority, lockWaitMs, (lock) =>
           purgeAuthority(store, anchor, lock, rows, {
             now: Math.floor(at / 1000),
-            upTo: limits.get(authority) ?? -1,
+            upTo,
             auditId: randomUUID(),
             by,
-          });
-        try {
-          await withLock(store, authority, lockWaitMs, work);
-        } catch (error) {
-          if (!(error instanceof AuthorityBusy)) throw error;
-          busy = error;
-          continue;
-        }
+          }),
+        );
+        onPurged?.(authority, rows.length);
       }
-      purged.push({ authority, rows: rows.length });
-    }
-    for (const code of dryRun ? [] : limits.keys()) {
-      await forgetWithdrawals(store, code, () => at);
-      await forgetRestrictions(store, code, () => at);
-    }
-    if (busy !== undefined) throw busy;
-    return purged;
+      left.delete(authority);
+    });
   } catch (error) {
-    throw asLoadFailed(error, LOAD_FAILED.purgeUnfinished);
+    if (left.size === 0) throw asLoadFailed(error, LOAD_FAILED.actNotDone);
+    const { message } = asLoadFailed(error, String);
+    throw new LoadFailed(LOAD_FAILED.purgeUnfinished([...left], message));
   }
 }
 

@@ -34,11 +34,11 @@ export const LOAD_FAILED = {
     `This may have been done, or only part of it: ${why} Look at the page Held files, or at what \`cp-flags release --list\` shows. If this one is still there, decide again.`,
   removalUnknown: (why: string) =>
     `The authority may have been removed, or only part of it: ${why} Do it again. If it is not known then, it was removed.`,
-  purgeUnfinished: (why: string) =>
-    `Not everything could be purged: ${why} The service finishes what was begun. Run it again for the rest.`,
+  purgeUnfinished: (authorities: readonly string[], why: string) =>
+    `Authorities that may not have been purged, or only in part: ${authorities.join(', ')}. ${why} The service finishes what was begun and tries again within a day. To do the rest at once, run cp-flags purge again.`,
   actNotDone: (why: string) => `Nothing was changed: ${why} Correct that and do it again.`,
   loaderAtWork: (authority: string) =>
-    `Another loader is working on authority ${authority}. Load the file again when it is done.`,
+    `Another loader is working on authority ${authority}. Do this again when it is done.`,
   loaderHeldUp: (authority: string) =>
     `Another loader is in the middle of a file of authority ${authority} and was held up. Let it continue, or end its process; then do this again.`,
   journalGone: (number: number, authority: string) =>

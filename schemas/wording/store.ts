@@ -232,8 +232,7 @@ export const STORE = {
   notAnswering: (deadlineMs: number, cause: string | undefined) =>
     `The store did not answer within ${deadlineMs / 1000} s${cause === undefined ? '' : ` (${cause})`}.`,
   overtaken: 'Another loader was working on the authority at the same time.',
-  lockLost: (authority: string) =>
-    `Another loader has taken over authority ${authority}. Load the file again.`,
+  lockLost: (authority: string) => `Another loader has taken over authority ${authority}.`,
   settingsBusy:
     'Another process is changing the settings of an authority. Do it again in a minute.',
 } as const;

@@ -10,10 +10,17 @@ export async function purgeRows(
   { dryRun = false }: { dryRun?: boolean },
 ): Promise<void> {
   await withNewestStore(configuration, 'loader', async (store, anchor) => {
-    const purged = await purge(store, anchor, { by: osAccount(), dryRun });
     const done = dryRun ? 'would be removed' : 'removed';
-    if (purged.length === 0) console.log(`No row ${dryRun ? 'would be' : 'was'} removed.`);
-    for (const { authority, rows } of purged) console.log(`${authority}: ${rows} rows ${done}`);
+    let isNone = true;
+    await purge(store, anchor, {
+      by: osAccount(),
+      dryRun,
+      onPurged(authority, rows) {
+        isNone = false;
+        console.log(`${authority}: ${rows} rows ${done}`);
+      },
+    });
+    if (isNone) console.log(`No row ${dryRun ? 'would be' : 'was'} removed.`);
   });
 }
 

@@ -6,8 +6,9 @@ import type { StoreVerifier } from '#store/trust/verifier.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 
 const DAY_MS = 86_400_000;
+/** Each attempt reads the whole store, and what waits is shown to nobody. */
 const LOOK_EVERY_MS = 600_000;
-/** Each attempt reads the whole store, and what waits is shown to nobody. If a loader has a lock, it waits until then. */
+/** Short: an authority that is being loaded is tried again at the next look. */
 const LOCK_WAIT_MS = 1_000;
 
 type Daily = {
@@ -62,9 +63,12 @@ export function startDaily({
       () => undefined,
       (error: unknown) => ({ error }),
     );
-    for (const { authority, rows } of await purge(store, anchor, { by: 'service', ...lock })) {
-      log.info('Rows that can never be shown again were removed.', { authority, count: rows });
-    }
+    await purge(store, anchor, {
+      by: 'service',
+      ...lock,
+      onPurged: (authority, count) =>
+        log.info('Rows that can never be shown again were removed.', { authority, count }),
+    });
     if (fault !== undefined) throw fault.error;
     anchor.rememberPurgedAt(at);
   }

@@ -33,14 +33,23 @@ describe('a purge', () => {
       { now: () => OLD },
     );
   }
-  const run = (options: { dryRun?: boolean; store?: Store; anchor?: Anchor } = {}) =>
-    purge(options.store ?? t.store, options.anchor ?? t.anchor, {
+  /** @returns how many rows of which authority were purged */
+  async function run({
+    store = t.store,
+    anchor = t.anchor,
+    ...options
+  }: Partial<Parameters<typeof purge>[2]> & { store?: Store; anchor?: Anchor } = {}) {
+    const purged = new Map<OdsCode, number>();
+    await purge(store, anchor, {
       by: 'test',
       now: () => RECEIVED_AT,
-      ...(options.dryRun !== undefined && { dryRun: options.dryRun }),
+      onPurged: (authority, rows) => purged.set(authority, rows),
+      ...options,
     });
-  const of = (purged: { authority: string; rows: number }[], authority: OdsCode) =>
-    purged.find((one) => one.authority === authority)?.rows ?? 0;
+    return purged;
+  }
+  const of = (purged: ReadonlyMap<OdsCode, number>, authority: OdsCode) =>
+    purged.get(authority) ?? 0;
   const numbers = async (authority: OdsCode) =>
     (await rowsOf(authority, 1, 2, 3, 4)).map(({ nhsNumber }) => nhsNumber);
 
@@ -72,16 +81,37 @@ describe('a purge', () => {
     t.anchor.keepMissingFiles(authority, []);
   });
 
-  test('of one authority is not held up by another that is being loaded', async () => {
-    const [busy, free] = [newAuthority(), newAuthority()];
-    await old(busy);
+  test('of one authority is not held up by others that are being loaded, and says which were purged and which not', async () => {
+    const [busy, free, last] = [newAuthority(), newAuthority(), newAuthority()];
+    for (const authority of [busy, free, last]) await old(authority);
+    const locks = [await t.store.lockAuthority(busy), await t.store.lockAuthority(last)];
+    const purged: OdsCode[] = [];
+    const onPurged = (authority: OdsCode) => purged.push(authority);
+    const message = await run({ lockWaitMs: 0, onPurged }).then(
+      () => '',
+      (error: unknown) => String(error),
+    );
+    expect(message).toContain(
+      `Authorities that may not have been purged, or only in part: ${busy}, ${last}.`,
+    );
+    expect(message).not.toMatch(/load the file/i);
+    expect(purged).toEqual([free]);
+    expect(
+      await Promise.all([busy, free, last].map(async (each) => (await numbers(each)).length)),
+    ).toEqual([4, 2, 4]);
+    for (const lock of locks) await lock?.release();
+    expect([...(await run()).keys()]).toEqual([busy, last]);
+  });
+
+  test('of one authority is not held up by another whose load was cut short and cannot be finished', async () => {
+    const [cut, free] = [newAuthority(), newAuthority()];
+    await old(cut);
     await old(free);
-    const lock = await t.store.lockAuthority(busy);
-    const by = { by: 'test', now: () => RECEIVED_AT, lockWaitMs: 0 };
-    await expect(purge(t.store, t.anchor, by)).rejects.toThrow(LoadFailed);
-    expect([(await numbers(busy)).length, (await numbers(free)).length]).toEqual([4, 2]);
-    await lock?.release();
-    expect(of(await run(), busy)).toBe(2);
+    const full = endingAt(t, 'applyRows');
+    await expect(loadRecords(cut, 6, [planOf(5)], full)).rejects.toThrow(LoadFailed);
+    await expect(run(full)).rejects.toThrow(`${cut}. the process ended here.`);
+    expect([(await numbers(cut)).length, (await numbers(free)).length]).toEqual([4, 2]);
+    expect(of(await run(), cut)).toBe(2);
   });
 
   test('as a dry run counts, and changes nothing', async () => {
@@ -90,6 +120,9 @@ describe('a purge', () => {
     const before = await everything();
     expect(of(await run({ dryRun: true }), authority)).toBe(2);
     expect(await everything()).toEqual(before);
+    await expect(run({ dryRun: true, ...endingAt(t, 'scan') })).rejects.toThrow(
+      /^Nothing was changed/,
+    );
   });
 
   test('keeps what arrived recently, however long ago it ended, because a late file could bring it back', async () => {
@@ -107,8 +140,10 @@ describe('a purge', () => {
     });
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 1_000 * DAY_MS });
     try {
-      const purged = await purge(t.store, t.anchor, { by: 'test' });
-      expect(of(purged, authority)).toBe(0);
+      const purged: OdsCode[] = [];
+      const onPurged = (code: OdsCode) => purged.push(code);
+      await purge(t.store, t.anchor, { by: 'test', onPurged });
+      expect(purged).not.toContain(authority);
     } finally {
       vi.useRealTimers();
     }
