@@ -28,19 +28,15 @@ function becomes(row: PlanRow, { state, decided }: Withdrawal): PlanRow {
   return row.withdrawn === true ? row : withdrawnRow(row, londonDate(at));
 }
 
-/** An earlier withdrawal of the same plan has ended: one plan has one withdrawal that can be undone. */
-async function forgetEarlier(
+/** Earlier withdrawals of the same plan, which have ended: one plan has one withdrawal that can be undone. */
+async function earlierThan(
   store: Store,
   authority: OdsCode,
   { id, ...plan }: Pick<Withdrawal, 'id' | 'nhsNumber' | 'type' | 'startDate'>,
-): Promise<void> {
-  const earlier = (await store.withdrawals(authority)).filter(
-    (each) => each.id !== id && each.state === 'withdrawn' && sameIdentity(each, plan),
-  );
-  await store.dropWithdrawals(
-    authority,
-    earlier.map((each) => each.id),
-  );
+): Promise<string[]> {
+  return (await store.withdrawals(authority))
+    .filter((each) => each.id !== id && each.state === 'withdrawn' && sameIdentity(each, plan))
+    .map((each) => each.id);
 }
 
 export const withdrawalActs = actsOf('withdrawal', {
@@ -59,9 +55,7 @@ export const withdrawalActs = actsOf('withdrawal', {
         await store.applyRows(lock, [becomes(row, next)], { again: true });
       },
       async settle() {
-        // Before it is known to be done: a crash between the two is followed by both.
-        await forgetEarlier(store, authority, next);
-        await store.keepWithdrawal(lock, next);
+        await store.keepWithdrawal(lock, next, await earlierThan(store, authority, next));
       },
     };
   },

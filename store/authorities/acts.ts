@@ -9,6 +9,7 @@ import type { AuthorityLock } from '../locks/authority-lock.ts';
  * arrives late, replaces nothing that was done since.
  *
  * @param key the authority's acts of this kind
+ * @param replaces ids of acts that are forgotten in the same step
  * @throws {LockLost} and then nothing was written
  */
 export async function keepAct(
@@ -16,6 +17,7 @@ export async function keepAct(
   { authority, token }: Pick<AuthorityLock, 'authority' | 'token'>,
   key: string,
   act: { id: string },
+  replaces: readonly string[] = [],
 ): Promise<void> {
   const lock = keys.lock(authority);
   const kept = await redis.fcall(
@@ -26,6 +28,7 @@ export async function keepAct(
     token,
     act.id,
     JSON.stringify(act),
+    ...replaces,
   );
   if (kept !== 1) throw new LockLost(authority);
 }

@@ -43,12 +43,13 @@ end
 redis.register_function('cpf_change_authority_' .. VERSION, change_authority)
 
 -- keep_act: stores what an authority does, or did, about one of its children.
--- KEYS  lock, the authority's acts of this kind    ARGV  token, id, act (opaque)
+-- KEYS  lock, the authority's acts of this kind    ARGV  token, id, act (opaque), then the ids of those it replaces
 -- reply 1, or 0 if the lock was lost and nothing was written
 
 local function keep_act(keys, args)
   if redis.call('GET', keys[1]) ~= args[1] then return 0 end
   redis.call('HSET', keys[2], args[2], args[3])
+  for i = 4, #args do redis.call('HDEL', keys[2], args[i]) end
   return 1
 end
 

@@ -51,9 +51,16 @@ export function createWithdrawals(redis: Redis) {
       const text = await redis.hget(keys.withdrawals(authority), id);
       return text === null ? undefined : withdrawalSchema.parse(JSON.parse(text));
     },
-    /** @throws {LockLost} and then nothing was written */
-    keepWithdrawal: (lock: AuthorityLock, withdrawal: Withdrawal): Promise<void> =>
-      keepAct(redis, lock, keys.withdrawals(lock.authority), withdrawal),
+    /**
+     * @param replaces ids of earlier ones, which are forgotten in the same step
+     * @throws {LockLost} and then nothing was written
+     */
+    keepWithdrawal: (
+      lock: AuthorityLock,
+      withdrawal: Withdrawal,
+      replaces?: readonly string[],
+    ): Promise<void> =>
+      keepAct(redis, lock, keys.withdrawals(lock.authority), withdrawal, replaces),
     async dropWithdrawals(authority: OdsCode, ids: readonly string[]): Promise<void> {
       if (ids.length > 0) await redis.hdel(keys.withdrawals(authority), ...ids);
     },

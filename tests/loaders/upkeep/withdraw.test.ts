@@ -573,6 +573,21 @@ describe('somebody held up until their lock has expired replaces nothing that wa
     expect(await shown(authority)).toBe(true);
     await expectWhole(authority);
   });
+
+  test('a confirmation leaves a later withdrawal of the same plan on the list, from which that can be undone', async () => {
+    const { authority, id } = await asked();
+    let later = '';
+    const late = meanwhile('changeAuthority', 'after', async () => {
+      await t.admin.del(keys.lock(authority));
+      expect(await undo(authority, id)).toEqual({ kind: 'undone' });
+      later = await withdraw(authority);
+    });
+    await expect(confirm(late, authority, id)).rejects.toThrow(LoadFailed);
+    expect(await shown(authority)).toBe(false);
+    expect(await undo(authority, later)).toEqual({ kind: 'undone' });
+    expect(await shown(authority)).toBe(true);
+    await expectWhole(authority);
+  });
 });
 
 describe('an urgent withdrawal that was cut short before it had begun', () => {
@@ -628,23 +643,26 @@ test.each(['keepWithdrawal', 'appendEvent'] as const)(
   },
 );
 
-test('a plan that is withdrawn once more has one withdrawal that can be undone, wherever the second was cut short', async () => {
-  const authority = newAuthority();
-  await loadRecords(authority, 1);
-  await withdraw(authority);
-  await loadRecords(authority, 2, [planOf(1, { deleteDate: day('2026-11-23') })]);
-  await loadRecords(authority, 3);
-  const { store, anchor } = endingAt(t, 'dropWithdrawals');
-  await expect(
-    withdrawUrgently(store, anchor, authority, plan(), why, { ...ADA, now }),
-  ).rejects.toThrow(LoadFailed);
-  const load = t.anchor.loadInProgress(authority);
-  if (load !== undefined) await resumeLoad(t.store, t.anchor, load);
-  expect(await listWithdrawals(t.store, authority, now)).toMatchObject([
-    { standing: 'in-force', withdrawal: { urgent: true } },
-  ]);
-  await expectWhole(authority);
-});
+test.each(['changeAuthority', 'commitLoad'] as const)(
+  'a plan that is withdrawn once more has one withdrawal that can be undone, also if the second was cut short: %s',
+  async (step) => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1);
+    await withdraw(authority);
+    await loadRecords(authority, 2, [planOf(1, { deleteDate: day('2026-11-23') })]);
+    await loadRecords(authority, 3);
+    const { store, anchor } = endingAt(t, step);
+    await expect(
+      withdrawUrgently(store, anchor, authority, plan(), why, { ...ADA, now }),
+    ).rejects.toThrow(LoadFailed);
+    const load = t.anchor.loadInProgress(authority);
+    if (load !== undefined) await resumeLoad(t.store, t.anchor, load);
+    expect(await listWithdrawals(t.store, authority, now)).toMatchObject([
+      { standing: 'in-force', withdrawal: { urgent: true } },
+    ]);
+    await expectWhole(authority);
+  },
+);
 
 test.each(['appendEvent', 'applyRows', 'tally', 'changeAuthority', 'commitLoad'] as const)(
   'a withdrawal and an undoing cut short at %s end the same when resumed',
