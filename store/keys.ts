@@ -27,9 +27,12 @@ export const keys = {
   restrictions: (code: string) => `cpf:authority:{${code}}:restrictions`,
   lock: (code: string) => `cpf:authority:{${code}}:lock`,
   lockFence: (code: string) => `cpf:authority:{${code}}:fence`,
-  /** Lease on the settings of authorities and the list of expected ones. Among the authorities' keys, as the next. */
+  /** Lease on the settings of authorities and the list of expected ones. Among the authorities' keys, as the next two. */
   settingsLock: 'cpf:authority:{settings}:lock',
   settingsFence: 'cpf:authority:{settings}:fence',
+  /** Lease on which audit log seals the events. */
+  adoptionLock: 'cpf:authority:{adoption}:lock',
+  adoptionFence: 'cpf:authority:{adoption}:fence',
   /** Lease on a MESH mailbox. It is among the authorities' keys, which Redis users of earlier versions may write. */
   mailboxLock: (mailbox: string) => `cpf:authority:{mesh.${mailbox}}:lock`,
   mailboxFence: (mailbox: string) => `cpf:authority:{mesh.${mailbox}}:fence`,

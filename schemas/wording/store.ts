@@ -235,6 +235,8 @@ export const STORE = {
   lockLost: (authority: string) => `Another loader has taken over authority ${authority}.`,
   settingsBusy:
     'Another process is changing the settings of an authority. Do it again in a minute.',
+  adoptionBusy:
+    'Another process is deciding which audit log seals the events. Do it again in a minute.',
 } as const;
 
 /** Something else lies where a file, or a folder, is to be written. `is` names what: "a link". */

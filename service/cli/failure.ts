@@ -17,5 +17,8 @@ export const misused = (message: string): Failure => new Failure(message, 2);
 /** The sentences that say that a person's order was carried out. @throws {Failure} if it was not */
 export function doneOrFailure({ kind, says }: Decided): string {
   if (kind === 'refused') throw new Failure(says);
+  if (kind === 'unsure') {
+    throw new Failure(`${says}\nSee with cp-flags status what was done, then do it again.`);
+  }
   return says;
 }

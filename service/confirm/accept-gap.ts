@@ -6,12 +6,12 @@ import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
 import { VERIFIER } from '#schemas/wording/store.ts';
 import { createAuditStreams, type StreamGap } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions } from '#store/keys.ts';
-import { createSettingsTurns } from '#store/locks/settings-lock.ts';
+import { ADOPTION, createSettingsTurns } from '#store/locks/settings-lock.ts';
 import { isWorkerAtWork } from '#store/trust/server.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { streamName } from '../audit/log/entry.ts';
 import { whenFree } from '../audit/log/when-free.ts';
-import type { ConfirmationPlace, Decided } from './confirmations.ts';
+import { type ConfirmationPlace, type Decided, storeFault } from './confirmations.ts';
 
 const WORDS = CONFIRMED.gap;
 
@@ -71,7 +71,7 @@ export const subjectOfGap = ({
 
 /**
  * Lets sealing continue if events are lost permanently. The log then says which events, who answered for this and why,
- * and every verification repeats it.
+ * and every verification repeats it. If Redis fails meanwhile, what was accepted by then is said first.
  *
  * @param agreedBy the Guardian or privacy officer who decided it too
  * @param shown what the person was shown, by {@link subjectOfGap}: if it is something else by now, nothing is accepted
@@ -97,32 +97,41 @@ export async function acceptGap(
       detail: { ...detail, ...whyDetail(named), ...(agreedBy !== undefined && { agreedBy }) },
     });
   const says: string[] = [];
-  // This comes first: an old copy whose gaps are accepted would open the store, and then it could not be accepted any
-  // more.
-  if (beyond !== undefined) {
-    await record({ log, events: beyond.here, sealed: beyond.sealed });
-    await streams.noteSealedSize({ log, size: beyond.here });
-    says.push(WORDS.beyond(beyond.here, beyond.sealed));
-  }
-  for (const gap of gaps) {
-    const { stream, sealed, found: next } = gap;
-    const [from, to] = [sealed + 1, next - 1];
-    await record({ stream, partition: String(auditPartitions[stream]), from, to });
-    await whenFree(place.auditFolder, (own) => own.acceptGap(gap));
-    says.push(WORDS.events(from, to, streamName(stream)));
-  }
-  // Two logs are not adopted at once, each in place of the same one.
-  return createSettingsTurns(place.connection)(async (still): Promise<Decided> => {
-    const before = await streams.claim(log);
-    // Another log that has begun to seal since then is one that nobody has answered for.
-    if (before === found.before) {
-      await record({ log, before });
-      await still();
-      await streams.adopt(log);
-      says.push(WORDS.adopted);
-    } else if (before !== log) {
-      return refused([...says, SEALING.otherLog].join('\n'));
+  try {
+    // This comes first: an old copy whose gaps are accepted would open the store, and then it could not be accepted any
+    // more.
+    if (beyond !== undefined) {
+      await record({ log, events: beyond.here, sealed: beyond.sealed });
+      await streams.noteSealedSize({ log, size: beyond.here });
+      says.push(WORDS.beyond(beyond.here, beyond.sealed));
     }
-    return { kind: 'done', says: says.join('\n') };
-  });
+    for (const gap of gaps) {
+      const { stream, sealed, found: next } = gap;
+      const [from, to] = [sealed + 1, next - 1];
+      await record({ stream, partition: String(auditPartitions[stream]), from, to });
+      await whenFree(place.auditFolder, (own) => own.acceptGap(gap));
+      says.push(WORDS.events(from, to, streamName(stream)));
+    }
+    // Two logs are not adopted at once, each in place of the same one.
+    return await createSettingsTurns(
+      place.connection,
+      ADOPTION,
+    )(async (still): Promise<Decided> => {
+      const before = await streams.claim(log);
+      // Another log that has begun to seal since then is one that nobody has answered for.
+      if (before === found.before) {
+        await record({ log, before });
+        await still();
+        await streams.adopt(log);
+        says.push(WORDS.adopted);
+      } else if (before !== log) {
+        return refused([...says, SEALING.otherLog].join('\n'));
+      }
+      return { kind: 'done', says: says.join('\n') };
+    });
+  } catch (error) {
+    const why = storeFault(error);
+    if (why === undefined) throw error;
+    return { kind: 'unsure', says: [...says, why].join('\n') };
+  }
 }

@@ -2,15 +2,21 @@ import type { NamedPerson } from '#schemas/audit/named-person.ts';
 import { CONFIRMED } from '#schemas/wording/confirmations.ts';
 import { WITNESSING } from '#schemas/wording/operations.ts';
 import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
+import { NotReplicated } from '#store/connection/acknowledged.ts';
 import { clockOf } from '#store/connection/clock.ts';
-import type { connectStore } from '#store/connection/connection.ts';
+import { connectionFault, type connectStore } from '#store/connection/connection.ts';
+import { TurnsBusy } from '#store/locks/settings-lock.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { ageOf, confirmClock, confirmOldCopy, confirmPromotion } from '#store/trust/confirm.ts';
 import { CommitFile, type Contradiction } from '../audit/log/commit.ts';
 import { lookWhenFree, whenFree } from '../audit/log/when-free.ts';
 
-/** The result of what a named person ordered, in sentences. */
-export type Decided = { kind: 'done' | 'refused'; says: string };
+/**
+ * The result of what a named person ordered, in sentences.
+ *
+ * `unsure`: Redis may have what was ordered, or part of it, though it did not say so, or no replica has it.
+ */
+export type Decided = { kind: 'done' | 'refused' | 'unsure'; says: string };
 
 /** What a confirmation works on. */
 export type ConfirmationPlace = {
@@ -19,6 +25,12 @@ export type ConfirmationPlace = {
   /** Folder of the sealed log. */
   auditFolder: string;
 };
+
+/** Why it is not known whether something was done, as a sentence; `undefined` for any other error. */
+export const storeFault = (error: unknown): string | undefined =>
+  error instanceof NotReplicated || error instanceof TurnsBusy
+    ? error.message
+    : connectionFault(error);
 
 const done = (says: string): Decided => ({ kind: 'done', says });
 const refused = (says: string): Decided => ({ kind: 'refused', says });

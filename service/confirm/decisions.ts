@@ -8,8 +8,7 @@ import { VERIFIER } from '#schemas/wording/store.ts';
 import { orderOneCopy, readCopyOrder, requireTwoCopies } from '#store/audit-stream/copy-orders.ts';
 import { sealedBeyond } from '#store/audit-stream/sealed-size.ts';
 import { readDataset } from '#store/authorities/dataset.ts';
-import { NotReplicated, type ReplicaRule } from '#store/connection/acknowledged.ts';
-import { connectionFault } from '#store/connection/connection.ts';
+import type { ReplicaRule } from '#store/connection/acknowledged.ts';
 import type { Confirmation } from '#store/errors.ts';
 import { lookAtPromotion } from '#store/trust/confirm.ts';
 import type { ReadinessCheck } from '#store/trust/readiness.ts';
@@ -26,6 +25,7 @@ import {
   decidePromotion,
   lookAtOldCopy,
   sealedNumbers,
+  storeFault,
 } from './confirmations.ts';
 
 /** What only a named person decides. */
@@ -56,9 +56,6 @@ export type Matter = {
 };
 type Nothing = { kind: 'nothing'; says: readonly string[] };
 
-/** `unsure`: Redis may have what was ordered, or part of it, though it did not say so, or no replica has it. */
-type DecidedOrNot = Decided | { kind: 'unsure'; says: string };
-
 /** Who decides, and who agreed if the decision needs that. */
 type DecidingPerson = NamedPerson & { agreedBy?: string };
 
@@ -67,7 +64,7 @@ export type Decisions = {
   waiting: () => Promise<AwaitedName[]>;
   look: (name: DecisionName) => Promise<Matter | Nothing>;
   /** Decides, unless it is no longer about `subject`. Several are done one after the other. */
-  decide: (name: DecisionName, subject: string, named: DecidingPerson) => Promise<DecidedOrNot>;
+  decide: (name: DecisionName, subject: string, named: DecidingPerson) => Promise<Decided>;
   /** Keeps what was done. Returns the name under which {@link said} has it. */
   keep: (says: string) => string;
   said: (id: string) => string | undefined;
@@ -273,11 +270,7 @@ export function createDecisions(place: DecisionsPlace): Decisions {
     return beyond && SEALING.oldLog(beyond);
   }
 
-  async function act(
-    name: DecisionName,
-    subject: string,
-    named: DecidingPerson,
-  ): Promise<DecidedOrNot> {
+  async function act(name: DecisionName, subject: string, named: DecidingPerson): Promise<Decided> {
     let begun = false;
     try {
       const problem = await whyNot(name);
@@ -291,7 +284,7 @@ export function createDecisions(place: DecisionsPlace): Decisions {
       if (decided.kind === 'done') void verifier.look();
       return decided;
     } catch (error) {
-      const why = error instanceof NotReplicated ? error.message : connectionFault(error);
+      const why = storeFault(error);
       if (why === undefined) throw error;
       return begun ? { kind: 'unsure', says: why } : refused(why);
     }

@@ -1,10 +1,12 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { CONFIRMED } from '#schemas/wording/confirmations.ts';
 import { SEALING } from '#schemas/wording/operations.ts';
+import { STORE } from '#schemas/wording/store.ts';
 import { LogWriter } from '#service/audit/seal/log-writer.ts';
 import { acceptGap } from '#service/confirm/accept-gap.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
-import { auditPartitions } from '#store/keys.ts';
+import { auditPartitions, keys } from '#store/keys.ts';
 import { auditFolder, removeAuditFolders, signerOf } from '../../support/audit.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
 
@@ -36,10 +38,13 @@ async function newLog(): Promise<{ folder: string; id: string }> {
   return { folder, id };
 }
 
-/** A connection on which something happens just before a log is claimed. */
+/** A connection on which something happens just before a log is claimed, and no worker seems to be at work. */
 const beforeClaim = (happens: () => Promise<unknown>): Redis =>
   new Proxy(connection, {
     get(target, name) {
+      if (name === 'get') {
+        return (key: string) => (key === keys.open ? Promise.resolve(null) : target.get(key));
+      }
       if (name !== 'hsetnx') return Reflect.get(target, name, target) as unknown;
       return async (...args: Parameters<Redis['hsetnx']>) => {
         await happens();
@@ -83,4 +88,30 @@ test('of two logs that are to take the place of the same one at once, one does',
   const { id } = logs[decided.findIndex(({ kind }) => kind === 'done')] ?? { id: '' };
   expect(await createAuditStreams(connection).sealedBy()).toBe(id);
   expect(await adoptions()).toEqual([...before, id]);
+});
+
+test('a log is adopted although the settings of an authority are being changed', async () => {
+  const { folder } = await newLog();
+  await connection.set(keys.settingsLock, 'somebody else');
+  try {
+    const decided = await acceptGap({ connection, auditFolder: folder }, NAMED);
+    expect(decided.kind).toBe('done');
+  } finally {
+    await connection.del(keys.settingsLock);
+  }
+});
+
+test('if another process takes over meanwhile, what was accepted by then is said, and that the rest may not be done', async () => {
+  const { folder, id } = await newLog();
+  await createAuditStreams(connection).noteSealedSize({ log: id, size: 5 });
+  const takenOver = beforeClaim(() => t.admin.set(keys.adoptionLock, 'somebody else'));
+  try {
+    expect(await acceptGap({ connection: takenOver, auditFolder: folder }, NAMED)).toEqual({
+      kind: 'unsure',
+      says: `${CONFIRMED.gap.beyond(0, 5)}\n${STORE.adoptionBusy}`,
+    });
+    expect(await createAuditStreams(connection).sealedBy()).toBe('lost');
+  } finally {
+    await t.admin.del(keys.adoptionLock);
+  }
 });
