@@ -304,7 +304,10 @@ class Loading {
     await requireClock(store);
     const { authority } = header;
     const { stopped } = this.#options;
-    await endInterrupted(store, anchor, lock, stopped);
+    const begins = () => {
+      this.ifFailed = LOAD_FAILED.loadUnknown;
+    };
+    await endInterrupted(store, anchor, lock, begins, stopped);
     const base = anchor.authority(authority);
     if (this.#shown !== undefined && this.#shown.basis !== (await this.#basis(read, header))) {
       throw new NotAsShown();

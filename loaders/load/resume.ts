@@ -14,15 +14,20 @@ import { Spool, SpoolInUse } from '../spool/spool.ts';
 /**
  * Finishes any load of the authority that was cut short, before anything else begins; or abandons it, if its
  * journal is gone. For a store that is open.
+ *
+ * @param begins called if there is one: it may be what is being repeated, so a fault from here on may come after that
+ * was done
  */
 export async function endInterrupted(
   store: Store,
   anchor: Anchor,
   lock: AuthorityLock,
+  begins: () => void,
   stopped?: AbortSignal,
 ): Promise<void> {
   const load = anchor.loadInProgress(lock.authority);
   if (load === undefined) return rememberEarlierDifference(store, anchor, lock);
+  begins();
   if ((await resumeUnderLock(store, anchor, load, lock, stopped)) !== 'lost') return;
   await giveUp(store, anchor, load, lock);
 }

@@ -38,13 +38,14 @@ export async function changing<T>(
   work: (lock: AuthorityLock, begins: () => void) => Promise<T>,
 ): Promise<T | { kind: 'busy' }> {
   let begun = false;
+  const begins = () => {
+    begun = true;
+  };
   try {
     return await withLock(store, authority, lockWaitMs ?? LOCK_WAIT_MS, async (lock) => {
       await requireOpen(store);
-      await endInterrupted(store, anchor, lock);
-      return work(lock, () => {
-        begun = true;
-      });
+      await endInterrupted(store, anchor, lock, begins);
+      return work(lock, begins);
     });
   } catch (error) {
     if (error instanceof AuthorityBusy) return { kind: 'busy' };

@@ -40,10 +40,13 @@ export async function confirmPlans(
   { lockWaitMs, fullRefresh, ...named }: NamedPerson & { fullRefresh: number; lockWaitMs?: number },
 ): Promise<void> {
   let begun = false;
+  const begins = () => {
+    begun = true;
+  };
   try {
     await withLock(store, authority, lockWaitMs, async (lock) => {
       await requireOpen(store);
-      await endInterrupted(store, anchor, lock);
+      await endInterrupted(store, anchor, lock, begins);
       const refresh = refusedRefresh(anchor, authority);
       if (refresh.kind === 'nothing-differs') {
         throw new LoadFailed(LOAD_FAILED.nothingToConfirm(authority));
@@ -52,7 +55,7 @@ export async function confirmPlans(
       if (refresh.number !== fullRefresh) {
         throw new Overtaken(LOAD_FAILED.otherRefresh(authority, refresh.number));
       }
-      begun = true;
+      begins();
       await store.appendEvent({
         type: 'plans-confirmed',
         auditId: randomUUID(),

@@ -85,6 +85,9 @@ export async function releaseHeldFile(
   options: HeldFileDecision & { traced?: TracedRecords; stopped?: AbortSignal },
 ): Promise<Acknowledgement> {
   let begun: FailedSentence | undefined;
+  const begins = () => {
+    begun = LOAD_FAILED.holdUnknown;
+  };
   try {
     const { authority, number, untraced } = anchoredOf(anchor, id).heldFile;
     if (untraced !== undefined && options.traced === undefined) {
@@ -93,7 +96,7 @@ export async function releaseHeldFile(
     return await withLock(store, authority, options.lockWaitMs, async (lock) => {
       await requireOpen(store);
       await requireClock(store);
-      await endInterrupted(store, anchor, lock);
+      await endInterrupted(store, anchor, lock, begins);
       // Another process may have been quicker.
       const { folder, heldFile } = anchoredOf(anchor, id);
       if (heldFile.untraced !== options.traced?.of)
@@ -101,7 +104,7 @@ export async function releaseHeldFile(
       const base = anchor.authority(authority);
       const spool = openHeld(folder, heldFile);
       try {
-        begun = LOAD_FAILED.holdUnknown;
+        begins();
         await record(store, 'hold-released', heldFile, options);
         const journal = await decideRelease(store, anchor, lock, spool, heldFile, options);
         if ('nothing' in journal) {
@@ -118,7 +121,7 @@ export async function releaseHeldFile(
           spool,
           journal,
         );
-        begun = LOAD_FAILED.holdUnknown;
+        begins();
         if (journal.hold === undefined) spool.remove();
         else await keepWhatWaits(spool, journal.hold);
         return acknowledgement;
@@ -145,14 +148,17 @@ export async function discardHeldFile(
   options: HeldFileDecision,
 ): Promise<Acknowledgement> {
   let begun = false;
+  const begins = () => {
+    begun = true;
+  };
   try {
     const { authority } = anchoredOf(anchor, id).heldFile;
     return await withLock(store, authority, options.lockWaitMs, async (lock) => {
       await requireOpen(store);
-      await endInterrupted(store, anchor, lock);
+      await endInterrupted(store, anchor, lock, begins);
       // Some of it may have been applied since, by a take-up that was cut short.
       const { folder, heldFile } = anchoredOf(anchor, id);
-      begun = true;
+      begins();
       await record(store, 'hold-discarded', heldFile, options);
       return endHeldFile(store, anchor, lock, heldFile, folder, discarded(heldFile, options));
     });

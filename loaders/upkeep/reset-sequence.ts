@@ -42,10 +42,13 @@ export async function resetSequence(
   },
 ): Promise<{ highest: number | undefined; missing: number[] }> {
   let begun = false;
+  const begins = () => {
+    begun = true;
+  };
   try {
     return await withLock(store, authority, lockWaitMs, async (lock) => {
       await requireOpen(store);
-      await endInterrupted(store, anchor, lock);
+      await endInterrupted(store, anchor, lock, begins);
       const { authority: known, sequenceOffset } = await store.intakeState(authority);
       if (known?.sequence === undefined) {
         throw new LoadFailed(LOAD_FAILED.noNumbering(authority));
@@ -68,7 +71,7 @@ export async function resetSequence(
       if (missing.length > 0 && !fullRefreshFollows) {
         throw new LoadFailed(LOAD_FAILED.numberingLacks(missing, authority));
       }
-      begun = true;
+      begins();
       await store.appendEvent({
         type: 'sequence-reset',
         auditId: randomUUID(),
