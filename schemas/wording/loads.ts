@@ -31,7 +31,7 @@ export const LOAD_FAILED = {
     `This may have been done, or only part of it: ${why} Look at the page of this council, under Councils in a browser, before you decide once more: it says what counts now.`,
   /** For what is decided about a held file. */
   holdUnknown: (why: string) =>
-    `This may have been done, or only part of it: ${why} Look at the page Held files, or at what \`cp-flags release --list\` shows. If this one is still there, decide again.`,
+    `This may have been done, or only part of it: ${why} Look at the page Held files, or at what cp-flags release --list shows. If this one is still there, decide again.`,
   removalUnknown: (why: string) =>
     `The authority may have been removed, or only part of it: ${why} Do it again. If it is not known then, it was removed.`,
   purgeUnfinished: (authorities: readonly string[], why: string) =>
