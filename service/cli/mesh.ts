@@ -15,7 +15,7 @@ import { Failure, misused } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
 import { printMeshStatus } from './print-mesh-status.ts';
 import { settingsHelp } from './settings-help.ts';
-import { withStore } from './store.ts';
+import { withNewestStore } from './store.ts';
 import { datasetKind, intakeLease, untilStopped } from './watch.ts';
 
 type ListOptions = { json?: boolean; all?: boolean };
@@ -138,7 +138,7 @@ async function decide(
   const named = readNamed(options);
   const folder = folderOf(configuration);
   use(configuration, () => undefined);
-  const decided = await withStore(configuration, 'loader', (store) =>
+  const decided = await withNewestStore(configuration, 'loader', (store) =>
     decideMessage(store, folder, { localId, what, named }),
   );
   switch (decided.kind) {

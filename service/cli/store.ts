@@ -109,7 +109,8 @@ async function requireLastWorker(
 
 /**
  * The same as {@link withStore}, for a command that relies on its folders or changes them: it is refused if they are an
- * old copy, or of a worker that another has replaced. A command that needs only Redis is not refused: blocking a user must always be possible.
+ * old copy, or of a worker that another has replaced. A command that needs only Redis is not refused: blocking a user
+ * must always be possible.
  */
 export function withNewestStore<T>(
   configuration: Configuration,

@@ -1,8 +1,10 @@
-import { cpSync } from 'node:fs';
+import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { COPY } from '#schemas/wording/copy.ts';
 import { sealedRange } from '#service/audit/log/sealed.ts';
+import { meshFolder } from '#service/files/data-folder.ts';
+import { MeshFile } from '#service/mesh/mesh-file.ts';
 import { streamStates } from '#store/audit-stream/audit-stream.ts';
 import { keys } from '#store/keys.ts';
 import { commandsInTurn } from '../support/commands.ts';
@@ -15,6 +17,8 @@ import { WAIT_MS } from '../support/test-store.ts';
 const run = commandsInTurn();
 const CHILD = testNumber(1);
 const BY = ['--by', 'A. Example', '--reason', 'test'];
+const MESH_MAILBOX = 'X26OT001';
+const LOCAL_ID = 'cpf-0123456789abcdef0123456789abcdef-1';
 let folder: string;
 let service: TestService;
 
@@ -23,7 +27,11 @@ const settings = (name: string) => ({
   ANCHOR_DIR: join(folder, name, 'anchor'),
 });
 const command = (name: string, ...args: string[]) =>
-  run(args, { DATA_DIR: folder, ...settings(name) }, CHILD);
+  run(
+    args,
+    { DATA_DIR: folder, ...(args[0] === 'mesh' && { MESH_MAILBOX }), ...settings(name) },
+    CHILD,
+  );
 
 async function look(): Promise<number> {
   return (await service.lookup({ nhsNumber: CHILD })).status;
@@ -46,6 +54,9 @@ const start = (name: string, differing: Parameters<typeof startTestService>[0] =
 
 beforeAll(async () => {
   folder = await testFolder();
+  const mailbox = meshFolder({ DATA_DIR: folder }, MESH_MAILBOX);
+  mkdirSync(mailbox, { recursive: true });
+  MeshFile.open(mailbox).close();
   const authorities = [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }];
   service = await start('newest', { kind: 'demo', authorities });
   await lookAndSeal('newest');
@@ -69,6 +80,8 @@ test.each([
   ['confirm', 'promotion', ...BY],
   ['confirm', 'clock', ...BY],
   ['audit', 'hold', ...BY],
+  ['mesh', 'resend', LOCAL_ID, ...BY],
+  ['mesh', 'drop', LOCAL_ID, ...BY],
 ])(
   'a command with an old copy of the folders is refused and changes nothing: %s %s',
   async (...args) => {
@@ -93,6 +106,8 @@ test.each([
   ['audit', 'erase-cases', '--ended-before', '1/1/2020', ...BY],
   ['confirm', 'clock', ...BY],
   ['purge'],
+  ['mesh', 'resend', LOCAL_ID, ...BY],
+  ['mesh', 'drop', LOCAL_ID, ...BY],
 ])(
   'a command with the folders of a worker that another has replaced is refused and changes nothing, however new the log there is: %s %s',
   async (...args) => {
@@ -101,6 +116,7 @@ test.each([
     try {
       const environment = {
         DATA_DIR: folder,
+        MESH_MAILBOX,
         ...settings('newest'),
         AUDIT_COPY: join(folder, 'second-copy'),
       };
