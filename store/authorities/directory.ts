@@ -5,10 +5,12 @@ import type { Authority, OdsCode } from '#schemas/authority.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import type { OwnBreakers } from '#schemas/uploads/breakers.ts';
 import type { ColumnMapping } from '#schemas/uploads/columns.ts';
+import { STORE } from '#schemas/wording/store.ts';
 import { appendEvent } from '../audit-stream/events.ts';
+import { FUNCTIONS } from '../functions/functions.ts';
 import { keys } from '../keys.ts';
 import type { AuthorityLock } from '../locks/authority-lock.ts';
-import { createSettingsTurns } from '../locks/settings-lock.ts';
+import { createSettingsTurns, TurnsBusy } from '../locks/settings-lock.ts';
 import {
   authorityFields,
   createDirectoryReader,
@@ -59,6 +61,9 @@ export const expectedDetail = ({ area, kind, authorities }: ExpectedAuthorities)
   authorities: authorities.map(({ code }) => code).join(' '),
 });
 
+/** Field of a hash: the last turn that began to change its settings. */
+const TURN_FIELD = 'turn';
+
 /** Whether everything is still as it was shown to the person who changes it. */
 type AsShown = () => Promise<boolean>;
 
@@ -66,6 +71,23 @@ type AsShown = () => Promise<boolean>;
 export function createDirectory(redis: Redis) {
   const readDirectory = createDirectoryReader(redis);
   const changeSettings = createSettingsTurns(redis);
+
+  /**
+   * Begins to change settings in hashes. What a turn read after this is still so when it writes, even if its lease has
+   * run out and another has begun meanwhile: then it writes nothing.
+   *
+   * @returns sets fields of one of the hashes, or removes the hash. Rejects with {@link TurnsBusy}
+   */
+  async function beginTurn(...hashes: string[]) {
+    const turn = randomUUID();
+    for (const hash of hashes) await redis.hset(hash, TURN_FIELD, turn);
+    return async (hash: string, fields: Record<string, string> | 'removed'): Promise<void> => {
+      const change = fields === 'removed' ? ['remove'] : ['set', ...Object.entries(fields).flat()];
+      const args = [hash, TURN_FIELD, turn, ...change];
+      if ((await redis.fcall(FUNCTIONS.setInTurn, 1, ...args)) !== 1)
+        throw new TurnsBusy(STORE.settingsBusy);
+    };
+  }
 
   async function readAuthority(code: OdsCode, given: Record<string, string>) {
     const held = await redis.hgetall(keys.authority(code));
@@ -89,7 +111,8 @@ export function createDirectory(redis: Redis) {
       named: NamedPerson,
       isAsShown?: AsShown,
     ): Promise<'set' | 'overtaken'> {
-      return changeSettings(async (still) => {
+      return changeSettings(async () => {
+        const write = await beginTurn(keys.dataset);
         if ((await isAsShown?.()) === false) return 'overtaken';
         await appendEvent(redis, {
           type: 'authorities-expected',
@@ -97,8 +120,7 @@ export function createDirectory(redis: Redis) {
           by: named.by,
           detail: { ...expectedDetail(expected), ...whyDetail(named) },
         });
-        await still();
-        await redis.hset(keys.dataset, expectedFields(expected));
+        await write(keys.dataset, expectedFields(expected));
         return 'set';
       });
     },
@@ -129,7 +151,8 @@ export function createDirectory(redis: Redis) {
       // Most files repeat what is held, and wait for nobody.
       const { isKnown, isSame } = await readAuthority(code, given);
       if (isKnown && isSame && isAsShown === undefined) return 'unchanged';
-      return changeSettings(async (still) => {
+      return changeSettings(async () => {
+        const write = await beginTurn(keys.authority(code), keys.dataset);
         if ((await isAsShown?.()) === false) return 'overtaken';
         const { held, isKnown, isSame } = await readAuthority(code, given);
         if (parseAuthority(code, { ...held, ...given }) === undefined) {
@@ -149,10 +172,9 @@ export function createDirectory(redis: Redis) {
             ...(typeof by === 'string' ? {} : whyDetail(by)),
           },
         });
-        await still();
-        if (!isSame) await redis.hset(keys.authority(code), given);
+        await write(keys.authority(code), given);
         // Last, so that an authority is known only once it can be read.
-        if (!isKnown) await redis.hset(keys.dataset, knownField(code), 'expected');
+        if (!isKnown) await write(keys.dataset, { [knownField(code)]: 'expected' });
         return isKnown ? 'changed' : 'added';
       });
     },
@@ -160,9 +182,13 @@ export function createDirectory(redis: Redis) {
     /**
      * Removes the locked authority, which must never have loaded anything, from those known. Audited first.
      * Doing it again changes nothing.
+     *
+     * @throws {LockLost} if another has locked it since; it stays
      */
-    removeAuthority({ authority }: AuthorityLock, named: NamedPerson): Promise<void> {
+    removeAuthority(lock: AuthorityLock, named: NamedPerson): Promise<void> {
+      const { authority } = lock;
       return changeSettings(async (still) => {
+        const write = await beginTurn(keys.authority(authority), keys.dataset);
         await appendEvent(redis, {
           type: 'authority-removed',
           auditId: randomUUID(),
@@ -170,9 +196,11 @@ export function createDirectory(redis: Redis) {
           detail: { authority, ...whyDetail(named) },
         });
         await still();
+        await lock.renew();
         // First, so that an authority is known only as long as it can be read.
         await redis.hdel(keys.dataset, knownField(authority));
-        await redis.del(keys.authority(authority), keys.files(authority));
+        await write(keys.authority(authority), 'removed');
+        await redis.del(keys.files(authority));
       });
     },
   };

@@ -34,3 +34,19 @@ local function begin_work(keys, args)
 end
 
 redis.register_function('cpf_begin_work_' .. VERSION, begin_work)
+
+-- set_in_turn: sets fields of a hash, or removes it, unless another turn has begun to change it since.
+-- KEYS  hash    ARGV  field that holds the last turn to begin, this turn, 'set' or 'remove'; then field, value ...
+-- reply 1, or 0 if another has begun and nothing was written
+
+local function set_in_turn(keys, args)
+  if redis.call('HGET', keys[1], args[1]) ~= args[2] then return 0 end
+  if args[3] == 'remove' then
+    redis.call('DEL', keys[1])
+  elseif #args > 3 then
+    redis.call('HSET', keys[1], unpack(args, 4))
+  end
+  return 1
+end
+
+redis.register_function('cpf_set_in_turn_' .. VERSION, set_in_turn)

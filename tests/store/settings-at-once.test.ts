@@ -2,8 +2,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
+import { STORE } from '#schemas/wording/store.ts';
+import { LockLost } from '#store/errors.ts';
+import { FUNCTIONS } from '#store/functions/functions.ts';
+import { keys } from '#store/keys.ts';
 import { createStore, type Store } from '#store/store.ts';
 import { startTestStore, type TestStore } from '../support/test-store.ts';
+
+type Redis = Awaited<ReturnType<TestStore['connect']>>;
 
 let t: TestStore;
 let stores: Store[];
@@ -88,4 +94,57 @@ test('an authority that is changed while it is removed never makes the directory
     ]);
     await t.store.authorities();
   }
+});
+
+/** A store that is held up, longer than its lease lasts, just before it writes something, while others work. */
+function heldUpBefore(redis: Redis, written: string, others: () => Promise<unknown>): Store {
+  const send = redis.sendCommand.bind(redis);
+  redis.sendCommand = (command, stream) => {
+    const { name, args } = command as unknown as { name: string; args: unknown[] };
+    const writes = name === 'hset' || (name === 'fcall' && args[0] !== FUNCTIONS.appendEvent);
+    return writes && JSON.stringify(args).includes(written)
+      ? t.admin
+          .del(keys.settingsLock)
+          .then(others)
+          .then(() => send(command, stream))
+      : send(command, stream);
+  };
+  return createStore(redis, t.anchor);
+}
+
+test('a change that is held up for longer than its lease never replaces one that was made meanwhile', async () => {
+  const code = ods('V104');
+  await t.store.setAuthority(code, DETAILS, 'test');
+  const [old, corrected] = ['02079460171', '02079460172'];
+  const late = heldUpBefore(await t.connect('loader'), old, () =>
+    t.store.setAuthority(code, { emergencyDutyTeamPhone: corrected }, NAMED),
+  );
+  const done = late.setAuthority(code, { emergencyDutyTeamPhone: old }, NAMED);
+  await expect(done).rejects.toThrow(STORE.settingsBusy);
+  expect((await t.store.authority(code))?.emergencyDutyTeamPhone).toBe(corrected);
+});
+
+test('a list of expected authorities that is held up for longer than its lease never replaces a newer one', async () => {
+  const list = (area: string): ExpectedAuthorities => ({
+    area,
+    kind: 'pilot',
+    authorities: [{ code: ods('V101'), name: 'One' }],
+  });
+  const late = heldUpBefore(await t.connect('loader'), 'Earlier', () =>
+    t.store.setExpected(list('Later'), NAMED),
+  );
+  await expect(late.setExpected(list('Earlier'), NAMED)).rejects.toThrow(STORE.settingsBusy);
+  expect(await t.store.expected()).toEqual(list('Later'));
+});
+
+test('an authority that another loader has locked meanwhile is not removed', async () => {
+  const code = ods('V105');
+  await t.store.setAuthority(code, DETAILS, 'test');
+  const lock = await t.adminStore.lockAuthority(code);
+  if (lock === undefined) throw new Error('the authority is locked');
+  await t.admin.del(keys.lock(code));
+  const other = await t.store.lockAuthority(code);
+  await expect(t.adminStore.removeAuthority(lock, NAMED)).rejects.toThrow(LockLost);
+  expect((await t.store.authorities()).map((each) => each.code)).toContain(code);
+  await other?.release();
 });
