@@ -1,4 +1,4 @@
-import { statfs } from 'node:fs/promises';
+import { stat, statfs } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Share of a disk that must be free, with a ceiling: a tenth of a large disk is more than any night needs. */
@@ -15,7 +15,7 @@ export async function roomOn(folder: string): Promise<Room> {
   return { free: bavail * bsize, reserve, size };
 }
 
-/** `late`: the disk has not answered for seconds. */
+/** `late`: the disk does not answer in time, and has not answered within the last seconds either. */
 type Look = { kind: 'room'; room: Room } | { kind: 'unreadable'; code: string } | { kind: 'late' };
 
 /** Well within the deadline of a poll of Redis. */
@@ -23,10 +23,23 @@ const ANSWERS_WITHIN_MS = 300;
 /** As long as a poll of Redis counts. */
 const COUNTS_FOR_MS = 3_000;
 
+/** The last look at each disk. */
+const lastLooks = new Map<string, Promise<unknown>>();
+
+/** Looks at a disk once every earlier look at it in this process has an answer. */
+function inTurn<T>(disk: string, look: () => Promise<T>): Promise<T> {
+  const mine = (lastLooks.get(disk) ?? Promise.resolve()).then(look);
+  lastLooks.set(
+    disk,
+    mine.catch(() => undefined),
+  );
+  return mine;
+}
+
 /**
  * Looks at the room on the disk of a folder. It never waits for long, since the file system of another machine does not
- * answer once that machine has gone: the last answer counts for three seconds. While a look has no answer, no other
- * begins, because each would hold one of the process's few threads for files.
+ * answer once that machine has gone: the last answer counts for three seconds. While a look at a disk has no answer, no
+ * other begins, at whichever of its folders, because each would hold one of the process's few threads for files.
  */
 export function watchRoom(
   folder: string,
@@ -36,13 +49,18 @@ export function watchRoom(
     countsForMs = COUNTS_FOR_MS,
   }: { room?: typeof roomOn; answersWithinMs?: number; countsForMs?: number } = {},
 ): () => Promise<Look> {
+  /** By its device. */
+  const disk = stat(folder).then(
+    ({ dev }) => String(dev),
+    () => folder,
+  );
   let looking: Promise<Look> | undefined;
   let last: { look: Look; at: number } | undefined;
 
   async function find(): Promise<Look> {
     let look: Look;
     try {
-      look = { kind: 'room', room: await room(folder) };
+      look = { kind: 'room', room: await inTurn(await disk, () => room(folder)) };
     } catch (error) {
       look = { kind: 'unreadable', code: (error as NodeJS.ErrnoException).code ?? 'unknown fault' };
     }
