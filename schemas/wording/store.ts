@@ -73,11 +73,12 @@ export const READINESS = {
   directory: (authorities: number) =>
     authorities === 1 ? '1 authority is known.' : `${authorities} authorities are known.`,
   directoryRead: (agoMs: number) => `Read ${durationText(agoMs)} ago.`,
-  /** @param code of the authority whose entry is damaged; `undefined` if Redis gave none */
-  directoryUnreadable: (code: string | undefined) =>
-    code === undefined
-      ? `The directory of authorities cannot be read. ${USERS}`
-      : `The entry of authority ${code} cannot be read. Enter its name and numbers again on the page Councils, Set up a council, or with cp-flags authority set ${code}. If that is refused, more of it is damaged. ${RESTORE}`,
+  authorityUnreadable: (code: string) =>
+    `The entry of authority ${code} cannot be read. Enter its name and numbers again on the page Councils, Set up a council, or with cp-flags authority set ${code}. If that is refused, more of it is damaged. ${RESTORE}`,
+  directoryUnread: {
+    notAllowed: `This process may not read the directory of authorities. ${USERS}`,
+    unanswered: `Redis did not give the directory of authorities. Look at its log; ${GO_ON}`,
+  },
   blocked: (users: number) => (users === 1 ? '1 user is blocked.' : `${users} users are blocked.`),
   blockedUnreadable: `The list of blocked users cannot be read. ${USERS}`,
   numbersInUse: 'The list of numbers that are no longer in use can be read.',

@@ -137,10 +137,13 @@ export function createDirectoryReader(
   redis: Redis,
 ): (codes: readonly string[]) => Promise<Directory> {
   let before = new Map<string, { fields: Fields; authority: Authority }>();
+  const read = (code: string): Promise<Fields> =>
+    redis.hgetall(keys.authority(code)).catch((error: unknown) => {
+      const isOther = error instanceof Error && error.message.startsWith('WRONGTYPE');
+      throw isOther ? new AuthorityUnreadable(code) : error;
+    });
   return async (codes) => {
-    const replies = await Promise.all(
-      inOneWrite(redis, () => codes.map((code) => redis.hgetall(keys.authority(code)))),
-    );
+    const replies = await Promise.all(inOneWrite(redis, () => codes.map(read)));
     const now: typeof before = new Map();
     for (const [i, code] of codes.entries()) {
       const fields = replies[i] ?? {};

@@ -13,7 +13,7 @@ import {
   parseDataset,
 } from '../authorities/dataset.ts';
 import { attachedReplicas, type Requirement, requirementOf } from '../connection/acknowledged.ts';
-import { refusalFault } from '../connection/connection.ts';
+import { readFailure, refusalFault } from '../connection/connection.ts';
 import { createLane } from '../connection/lanes.ts';
 import { information, list } from '../connection/reply.ts';
 import type { Sentinels } from '../connection/sentinels.ts';
@@ -163,6 +163,11 @@ const PROBE_KEPT_MS = 10_000;
 const PROBE_WAIT_MS = 400;
 const REPLICATED_LATELY_MS = 1_000;
 const EVENTS_MISSING = bad(READINESS.eventsMissing);
+
+const directoryProblem = (error: unknown): string =>
+  error instanceof AuthorityUnreadable
+    ? READINESS.authorityUnreadable(error.code)
+    : READINESS.directoryUnread[readFailure(error)];
 
 /**
  * Watches, each second (more often while closed) and at every new connection, whether this Redis can be
@@ -496,8 +501,7 @@ export function watchStore(
     set('whole', checkStamps(stamps.reply, least, replicated || replicas === undefined));
     run = server.get('run_id');
     if (!(directory instanceof Map)) {
-      const unreadable = directory instanceof AuthorityUnreadable ? directory.code : undefined;
-      set('directory', bad(READINESS.directoryUnreadable(unreadable)));
+      set('directory', bad(directoryProblem(directory)));
       return;
     }
     set('directory', good(READINESS.directory(directory.size)));

@@ -8,8 +8,8 @@ test('what keeps lookups from being answered is said in whole sentences, whateve
   const said = [
     REPLICAS.unfit(1, 2, REPLICAS.notInStep('10.0.2.1:6379')),
     ...['NOREPLICAS', 'READONLY', 'MISCONF', 'OOM', 'NOPERM', 'OTHER', ''].map(READINESS.refuses),
-    READINESS.directoryUnreadable(undefined),
-    READINESS.directoryUnreadable('ZZ101'),
+    READINESS.authorityUnreadable('ZZ101'),
+    ...Object.values(READINESS.directoryUnread),
     READINESS.littleMemory(9, 10),
     READINESS.littleDisk(100),
     REPLICAS.missing(0, 2),
