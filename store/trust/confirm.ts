@@ -99,6 +99,7 @@ export async function confirmPromotion(
   const { server, lastAlive, missing, known } = found;
   if (shown !== undefined && shown !== server) return { kind: 'changed' };
   const auditId = randomUUID();
+  // Before the event, which takes the number of a missing one: a repetition could count one too few.
   await redis.hset(keys.dataset, BEGUN_PROMOTION, `${server} ${missing}`);
   await appendEvent(redis, {
     type: 'promotion-confirmed',
@@ -117,6 +118,7 @@ export async function confirmPromotion(
   await redis.hset(keys.dataset, {
     [BELIEVED_SERVER]: server,
     [CONFIRMED_PROMOTION]: auditId,
+    [BEGUN_PROMOTION]: '',
   });
   anchor.forgetServer();
   return { kind: 'confirmed', lastAlive, missing };
