@@ -20,6 +20,7 @@ import {
 } from '#schemas/uploads/breakers.ts';
 import { type ColumnMapping, columnMappingSchema, NO_MAPPING } from '#schemas/uploads/columns.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
+import type { IntakeState } from '#store/authorities/ledger.ts';
 import type { RedisRole } from '#store/connection/embedded-redis.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
@@ -71,6 +72,16 @@ function breakersOf(given: AuthorityOptions, had: OwnBreakers): OwnBreakers | un
 export const readColumns = async (path: string): Promise<ColumnMapping> =>
   path === AS_CONFIGURED ? NO_MAPPING : readSettingFile('--columns', path, columnMappingSchema);
 
+/** What this command can change: files change the rest at any time. */
+const settingsOf = ({ authority, breakers, columns }: IntakeState) => ({
+  breakers,
+  columns,
+  name: authority?.name,
+  office: authority?.officeHoursPhone,
+  hours: authority?.officeHours,
+  emergency: authority?.emergencyDutyTeamPhone,
+});
+
 /**
  * `cp-flags authority set`: adds an authority, or changes its name, telephone numbers and what counts as
  * unusual in its files.
@@ -105,19 +116,18 @@ async function setAuthority(
     );
   }
   await withStore(configuration, 'loader', async (store) => {
-    const known = await store.authority(code);
-    if (known === undefined && (name === undefined || emergency === undefined)) {
+    const before = await store.intakeState(code);
+    if (before.authority === undefined && (name === undefined || emergency === undefined)) {
       throw new Failure(
         `Authority ${code} is not known here yet: give its --name and its --emergency duty team number.`,
       );
     }
-    const had = (await store.intakeState(code)).breakers;
-    const breakers = breakersOf(options, had);
+    const breakers = breakersOf(options, before.breakers);
     const done = await store.setAuthority(
       code,
       { ...details, ...(breakers !== undefined && { breakers }) },
       osAccount(),
-      async () => isDeepStrictEqual((await store.intakeState(code)).breakers, had),
+      async () => isDeepStrictEqual(settingsOf(await store.intakeState(code)), settingsOf(before)),
     );
     if (done === 'overtaken') throw new Failure(OVERTAKEN);
     const held = await store.authority(code);
@@ -276,9 +286,9 @@ export async function expectAuthorities(
   const who = readNamed(named);
   const expected = await readSettingFile('--file', file, expectedAuthoritiesSchema);
   await withStore(configuration, 'loader', async (store) => {
-    const before = (await store.expected())?.authorities ?? [];
-    const isAsRead = async () =>
-      isDeepStrictEqual((await store.expected())?.authorities ?? [], before);
+    const shown = await store.expected();
+    const before = shown?.authorities ?? [];
+    const isAsRead = async () => isDeepStrictEqual(await store.expected(), shown);
     if ((await store.setExpected(expected, who, isAsRead)) === 'overtaken') {
       throw new Failure(OVERTAKEN);
     }
