@@ -195,7 +195,7 @@ export async function openProvider(
   let discovered: { configuration: openid.Configuration; at: number } | undefined;
   let triedAt = Number.NEGATIVE_INFINITY;
   let discovering: Promise<void> | undefined;
-  let wasMute = false;
+  let tokens: 'answer' | 'away' | 'wrong' = 'answer';
   let stopped = false;
   let keys: IssuerKeys | undefined;
   const health = createProviderHealth(name, onHealth);
@@ -228,27 +228,37 @@ export async function openProvider(
       }
     } catch (error) {
       // Metadata fetched before still counts; without it nobody of this provider can sign in for now.
-      health.failed('discovery', faultOf(error) ?? SIGN_IN_PROVIDERS.notUnderstood);
+      health.failed('discovery', faultOf(error)?.says ?? SIGN_IN_PROVIDERS.notUnderstood);
     }
   }
 
   /**
-   * Asks a token endpoint that did not answer whether it does now, without a code, since nobody may try to
-   * sign in for hours.
+   * Asks a provider that was away whether it answers now, without a code or a token, since nobody may try to
+   * sign in for hours. If it answered wrongly, only somebody who signs in can show that it no longer does.
    */
-  async function askTokenEndpoint(): Promise<void> {
-    const endpoint = discovered?.configuration.serverMetadata().token_endpoint;
-    if (!wasMute || endpoint === undefined) return;
+  async function askAgain(): Promise<void> {
+    const metadata = discovered?.configuration.serverMetadata();
+    if (tokens !== 'away' || metadata === undefined) return;
     const signal = AbortSignal.timeout(DEADLINE_SECONDS * 1_000);
-    const { status } = await fetch(endpoint, { method: 'POST', redirect: 'manual', signal });
-    if (status < 500) noteTokens(undefined);
+    const asked = [metadata.token_endpoint, metadata.userinfo_endpoint].map(
+      async (endpoint) =>
+        endpoint === undefined ||
+        (await fetch(endpoint, { method: 'POST', redirect: 'manual', signal })).status < 500,
+    );
+    const isBack = (await Promise.all(asked)).every(Boolean);
+    // A sign-in may have shown meanwhile that it answers wrongly.
+    if (isBack && tokens === 'away') noteTokens(undefined);
   }
 
-  /** What a sign-in showed about the token endpoint. */
-  function noteTokens(fault: string | undefined): void {
-    wasMute = fault !== undefined;
-    if (fault === undefined) health.answered('tokens');
-    else health.failed('tokens', fault);
+  /** What a sign-in showed about the endpoints that say who somebody is. */
+  function noteTokens(fault: ReturnType<typeof faultOf>): void {
+    if (fault === undefined) {
+      tokens = 'answer';
+      health.answered('tokens');
+      return;
+    }
+    if (tokens !== 'wrong') tokens = fault.isAway ? 'away' : 'wrong';
+    health.failed('tokens', fault.says);
   }
 
   /** What a new ID token showed about the clocks. @returns whether they differ */
@@ -267,7 +277,7 @@ export async function openProvider(
 
   async function look(): Promise<void> {
     discovering ??= discover().finally(() => (discovering = undefined));
-    await Promise.all([discovering, askTokenEndpoint().catch(() => undefined)]);
+    await Promise.all([discovering, askAgain().catch(() => undefined)]);
     if (keys !== undefined && keys.problem === undefined) health.answered('keys');
   }
   void look();
@@ -372,7 +382,7 @@ export async function openProvider(
       const configuration = await configured();
       if (configuration === undefined) return { kind: 'refused', cause: 'unavailable' };
       try {
-        const tokens = await openid.authorizationCodeGrant(
+        const granted = await openid.authorizationCodeGrant(
           configuration,
           new URL(`${redirectUri}${search}`),
           {
@@ -383,12 +393,12 @@ export async function openProvider(
             maxAge: signedInWithinSeconds,
           },
         );
-        const tokenClaims = tokens.claims();
+        const tokenClaims = granted.claims();
         if (tokenClaims === undefined) return { kind: 'refused', cause: 'unavailable' };
         noteClock(tokenClaims.iat);
         const userInfo = await openid.fetchUserInfo(
           configuration,
-          tokens.access_token,
+          granted.access_token,
           tokenClaims.sub,
         );
         noteTokens(undefined);

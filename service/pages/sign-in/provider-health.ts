@@ -82,28 +82,42 @@ const OURS_TO_MEND = new Set(['invalid_client', 'unauthorized_client', 'unsuppor
 export const isKeyUnknown = (error: unknown): boolean =>
   error instanceof openid.ClientError && error.code === 'OAUTH_KEY_SELECTION_FAILED';
 
+/** What went wrong, and whether the provider was away: then any answer shows that it is back. */
+type Fault = { says: string; isAway: boolean };
+
+const away = (says: string): Fault => ({ says, isAway: true });
+const wrong = (says: string): Fault => ({ says, isAway: false });
+
+/** Codes of answers that are not those of OpenID Connect. */
+const NOT_UNDERSTOOD: ReadonlySet<string | undefined> = new Set([
+  'OAUTH_RESPONSE_IS_NOT_CONFORM',
+  'OAUTH_RESPONSE_IS_NOT_JSON',
+  'OAUTH_PARSE_ERROR',
+]);
+
 /**
  * What is wrong with a provider that did not say who somebody is; `undefined` if it answered and the
  * browser's code was bad, since anybody can bring that.
  */
-export function faultOf(error: unknown): string | undefined {
+export function faultOf(error: unknown): Fault | undefined {
   if (error instanceof openid.ResponseBodyError) {
     const { error: code, status } = error;
-    if (OURS_TO_MEND.has(code)) return SIGN_IN_PROVIDERS.says(code);
-    return status >= 500 ? SIGN_IN_PROVIDERS.status(status) : undefined;
+    if (OURS_TO_MEND.has(code)) return wrong(SIGN_IN_PROVIDERS.says(code));
+    return status >= 500 ? away(SIGN_IN_PROVIDERS.status(status)) : undefined;
   }
   if (error instanceof openid.ClientError) {
-    if (error.code === 'OAUTH_TIMEOUT') return SIGN_IN_PROVIDERS.silent;
-    if (isKeyUnknown(error)) return SIGN_IN_PROVIDERS.unknownKey;
-    // The response is not an OpenID Connect answer.
-    return error.code === 'OAUTH_RESPONSE_IS_NOT_CONFORM' || error.code === 'OAUTH_PARSE_ERROR'
-      ? SIGN_IN_PROVIDERS.notUnderstood
-      : undefined;
+    const { code, cause } = error;
+    if (code === 'OAUTH_TIMEOUT') return away(SIGN_IN_PROVIDERS.silent);
+    if (isKeyUnknown(error)) return wrong(SIGN_IN_PROVIDERS.unknownKey);
+    if (!NOT_UNDERSTOOD.has(code)) return undefined;
+    return cause instanceof Response && cause.status >= 500
+      ? away(SIGN_IN_PROVIDERS.status(cause.status))
+      : wrong(SIGN_IN_PROVIDERS.notUnderstood);
   }
   // What fetch throws if there was no connection, or it broke off.
   if (!(error instanceof TypeError)) return undefined;
   const { cause } = error;
-  return SIGN_IN_PROVIDERS.unreachable(cause === undefined ? 'fetch' : errorCode(cause));
+  return away(SIGN_IN_PROVIDERS.unreachable(cause === undefined ? 'fetch' : errorCode(cause)));
 }
 
 const refusedTimesSchema = z.object({

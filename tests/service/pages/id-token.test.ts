@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { signInFileSchema } from '#schemas/people/sign-in.ts';
 import { SIGN_IN_PROVIDERS } from '#schemas/wording/operations.ts';
 import { openProvider, type Provider } from '#service/pages/sign-in/openid.ts';
@@ -24,6 +24,10 @@ let own: Keys;
 let ownId = 'own';
 let others: Keys;
 let provider: Provider;
+/** How it answers if asked about the person. */
+let meStatus = 200;
+/** How often each address was asked. */
+const asked = new Map<string, number>();
 /** Makes the next token that the provider returns. */
 let sign: (claims: JWTPayload) => Promise<string> | string;
 let nonce: string;
@@ -77,15 +81,27 @@ beforeAll(async () => {
     generateKeyPair('RS256', { extractable: true }),
     generateKeyPair('RS256', { extractable: true }),
   ]);
-  server = createServer(({ url }, response) => {
+  server = createServer(({ url = '' }, response) => {
     const answer = async (): Promise<void> => {
-      response.writeHead(200, { 'content-type': 'application/json' });
-      response.end(JSON.stringify(await answerTo(url?.split('?')[0])));
+      asked.set(url, (asked.get(url) ?? 0) + 1);
+      const status = url === '/me' ? meStatus : 200;
+      response.writeHead(status, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(await answerTo(url.split('?')[0])));
     };
     void answer();
   });
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  provider = await open();
+});
+afterAll(async () => {
+  provider.stop();
+  server.closeAllConnections();
+  await new Promise((resolve) => void server.close(resolve));
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+});
+
+async function open(): Promise<Provider> {
   const [settings] = signInFileSchema.parse([
     {
       id: 'test',
@@ -97,25 +113,19 @@ beforeAll(async () => {
     },
   ]);
   if (settings === undefined) throw new Error('no provider');
-  provider = await openProvider(settings, {
+  return openProvider(settings, {
     redirectUri: 'http://127.0.0.1:1/back',
     nameOf: () => undefined,
     onHealth: () => undefined,
   });
-});
-afterAll(async () => {
-  provider.stop();
-  server.closeAllConnections();
-  await new Promise((resolve) => void server.close(resolve));
-  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-});
+}
 
-async function signIn(by: typeof sign, claims: JWTPayload = {}) {
+async function signIn(by: typeof sign, claims: JWTPayload = {}, at = provider) {
   [sign, more] = [by, claims];
-  const started = await provider.start(false);
+  const started = await at.start(false);
   if (started === undefined) throw new Error('the provider is away');
   ({ nonce } = started.flow);
-  return provider.finish(`?code=c&state=${started.flow.state}`, {
+  return at.finish(`?code=c&state=${started.flow.state}`, {
     ...started.flow,
     begunAt: Date.now(),
   });
@@ -241,12 +251,43 @@ test('somebody who stays too long at the provider begins again, and nobody is to
   expect(provider.state.ok).toBe(true);
 });
 
+test('a provider that does not say who somebody is stays reported until it does, although it gives tokens', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const one = await open();
+  try {
+    meStatus = 503;
+    expect(await signIn(signedBy(own), {}, one)).toEqual({ kind: 'refused', cause: 'unavailable' });
+    const detail = SIGN_IN_PROVIDERS.tokens('Test Identity', SIGN_IN_PROVIDERS.status(503));
+    expect(one.state).toMatchObject({ ok: false, detail });
+    for (let looks = 0; looks < 2; looks++) {
+      const before = asked.get('/me') ?? 0;
+      vi.advanceTimersByTime(60_000);
+      await until(() => (asked.get('/me') ?? 0) > before, 'the next look');
+    }
+    expect(one.state.ok).toBe(false);
+    meStatus = 200;
+    vi.advanceTimersByTime(60_000);
+    await until(() => one.state.ok, 'the provider to be well');
+  } finally {
+    meStatus = 200;
+    one.stop();
+    vi.useRealTimers();
+  }
+});
+
 test('a key that the provider changed a moment ago stops sign-in for one person, and the operator is told', async () => {
-  expect(await signIn(signedBy(own))).toMatchObject({ kind: 'known' });
-  [own, ownId] = [others, 'new'];
-  const detail = SIGN_IN_PROVIDERS.tokens('Test Identity', SIGN_IN_PROVIDERS.unknownKey);
-  expect(await signIn(signedBy(own))).toEqual({ kind: 'refused', cause: 'unavailable' });
-  expect(provider.state).toMatchObject({ ok: false, detail });
-  await until(async () => (await signIn(signedBy(own))).kind === 'known', 'the new key');
-  expect(provider.state.ok).toBe(true);
+  // It has just fetched the keys, and so does not fetch them again for a minute.
+  const one = await open();
+  const signInThere = () => signIn(signedBy(own), {}, one);
+  try {
+    expect(await signInThere()).toMatchObject({ kind: 'known' });
+    [own, ownId] = [others, 'new'];
+    const detail = SIGN_IN_PROVIDERS.tokens('Test Identity', SIGN_IN_PROVIDERS.unknownKey);
+    expect(await signInThere()).toEqual({ kind: 'refused', cause: 'unavailable' });
+    expect(one.state).toMatchObject({ ok: false, detail });
+    await until(async () => (await signInThere()).kind === 'known', 'the new key');
+    expect(one.state.ok).toBe(true);
+  } finally {
+    one.stop();
+  }
 });

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { signInFileSchema } from '#schemas/people/sign-in.ts';
 import { openProvider, type Provider } from '#service/pages/sign-in/openid.ts';
 import { statesTogether } from '#service/pages/sign-in/provider-health.ts';
@@ -11,13 +11,15 @@ import { until } from '../../support/test-store.ts';
 
 /** What the operator is told about a provider that does not work. */
 
-type Answer = { status: number; body: object } | 'mute';
+type Answer = { status: number; body: object | string } | 'mute';
 const wellKnown = '/.well-known/openid-configuration';
 
 let folder: string;
 let server: Server;
 let issuer: string;
 let answers: Map<string, Answer>;
+/** How often each address was asked. */
+let asked: Map<string, number>;
 let told: [boolean, string][];
 let opened: Provider[];
 beforeAll(async () => {
@@ -27,14 +29,19 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
 beforeEach(async () => {
   server = createServer((request, response) => {
-    const answer = answers.get(request.url ?? '') ?? { status: 404, body: {} };
+    const { url = '' } = request;
+    asked.set(url, askedAbout(url) + 1);
+    const answer = answers.get(url) ?? { status: 404, body: {} };
     if (answer === 'mute') return;
-    response.writeHead(answer.status, { 'content-type': 'application/json' });
-    response.end(JSON.stringify(answer.body));
+    response.writeHead(answer.status, {
+      'content-type': typeof answer.body === 'string' ? 'text/html' : 'application/json',
+    });
+    response.end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body));
   });
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   answers = new Map();
+  asked = new Map();
   answers.set(wellKnown, {
     status: 200,
     body: {
@@ -51,6 +58,8 @@ afterEach(async () => {
   server.closeAllConnections();
   await new Promise((resolve) => void server.close(resolve));
 });
+
+const askedAbout = (address: string): number => asked.get(address) ?? 0;
 
 async function open(): Promise<Provider> {
   const [settings] = signInFileSchema.parse([
@@ -101,8 +110,12 @@ test('a silent provider is reported once, before anybody tries to sign in, and a
   expect(told.map(([ok]) => ok)).toEqual([false, true]);
 });
 
+const NOT_UNDERSTOOD = 'the answer does not follow OpenID Connect';
+
 test.for<[string, Answer, string]>([
-  ['breaks', { status: 500, body: {} }, 'the answer does not follow OpenID Connect'],
+  ['breaks', { status: 500, body: {} }, 'status 500'],
+  ['is at another address', { status: 404, body: {} }, NOT_UNDERSTOOD],
+  ['is behind a page', { status: 200, body: '<p>Welcome' }, NOT_UNDERSTOOD],
   ['refuses the service', { status: 401, body: { error: 'invalid_client' } }, 'invalid_client'],
 ])('a token endpoint that %s is reported once, however many try', async ([, answer, says]) => {
   const provider = await open();
@@ -126,4 +139,54 @@ test('no code made up by a stranger marks a provider as broken', async () => {
   }
   expect(provider.state.ok).toBe(true);
   expect(told).toEqual([]);
+});
+
+describe('when it looks again, a minute later', () => {
+  beforeAll(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] }));
+  afterAll(() => void vi.useRealTimers());
+
+  /** Waits until the provider is looked at again. A look that begins before the last one ends asks nothing. */
+  async function aMinuteLater(): Promise<void> {
+    const before = askedAbout(wellKnown);
+    await until(() => {
+      vi.advanceTimersByTime(60_000);
+      return askedAbout(wellKnown) > before;
+    }, 'the next look');
+  }
+
+  test.for<[string, Answer]>([
+    ['refuses the service', { status: 401, body: { error: 'invalid_client' } }],
+    ['does not follow OpenID Connect', { status: 404, body: {} }],
+  ])('a token endpoint that %s stays reported, although it answers', async ([, answer]) => {
+    const provider = await open();
+    answers.set('/token', answer);
+    await comeBack(provider);
+    const { detail } = provider.state;
+    // It may also have been away in between.
+    answers.set('/token', { status: 503, body: {} });
+    await comeBack(provider);
+    answers.set('/token', answer);
+    await aMinuteLater();
+    await aMinuteLater();
+    expect(provider.state.ok).toBe(false);
+    await comeBack(provider);
+    expect(provider.state.detail).toBe(detail);
+    expect(told.filter(([ok]) => ok)).toEqual([]);
+  });
+
+  test('a token endpoint that was away is reported until it answers, whether or not anybody signs in', async () => {
+    const provider = await open();
+    answers.set('/token', { status: 503, body: {} });
+    await comeBack(provider);
+    expect(provider.state.ok).toBe(false);
+    const before = askedAbout('/token');
+    await aMinuteLater();
+    await until(() => askedAbout('/token') > before, 'the token endpoint to be asked');
+    await aMinuteLater();
+    expect(provider.state.ok).toBe(false);
+    answers.set('/token', { status: 400, body: { error: 'invalid_request' } });
+    await aMinuteLater();
+    await until(() => provider.state.ok, 'the provider to be well');
+    expect(told.map(([ok]) => ok)).toEqual([false, true]);
+  });
 });
