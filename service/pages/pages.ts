@@ -75,13 +75,17 @@ function createHandlers(dependencies: PagesDependencies) {
   const signIn = createSignIn(dependencies);
   const lookUp = createLookUpPages(dependencies);
 
-  /** A browser is taken to the pages; a program gets the same answer as before there were pages. */
+  /**
+   * A browser is taken to the pages; a program gets the same answer as before there were pages. With `after`, it is
+   * taken into no session that began by then.
+   */
   const home: Handler = (c) => {
     const { incoming } = c.env;
     if (!wantsPage(c)) return problemResponse('not-found', readRequestIds(incoming));
     const state = sessions.read(incoming);
     if (!('session' in state)) return redirect('/look-up');
     const { session } = state;
+    if (session.issuedAt <= Number(c.req.query('after') ?? 0)) return redirect('/sign-in');
     const access = decideAccess(session, {}, organisations(), registeredOnly());
     return redirect(homeOf(session.scopes, access) ?? '/look-up');
   };

@@ -9,8 +9,6 @@ import type { Sent } from './openid.ts';
 /** Why somebody is not let in. */
 type SignInRefusal =
   | 'not-finished'
-  /** The same was sent to another process a moment ago. */
-  | 'again'
   | 'denied'
   | 'unavailable'
   | 'store'
@@ -54,8 +52,6 @@ function words(
   switch (why) {
     case 'not-finished':
       return { title: W.notFinished, says: W.notFinishedThen, status: 400 };
-    case 'again':
-      return { title: W.again, says: W.againThen, status: 409 };
     case 'denied':
       return { title: W.denied, says: W.deniedThen(provider), status: 403 };
     case 'unavailable':
@@ -115,10 +111,6 @@ ${row(rows.authenticationAssurance, sent && (sent.authenticationAssurance ?? row
 const signInFirst = html`<p>${buttonLink('/sign-in', W.tryAgain)}</p>
 <p>${SIGN_IN.cannot} ${link('/councils', FRAME.councils)}</p>`;
 
-/** For somebody who may be signed in by the answer of another process: it leads into their session, or to sign in. */
-const GOES_ON_AFTER_SECONDS = 3;
-const goOn = html`<p>${buttonLink('/', SIGN_IN.continue)}</p>`;
-
 /** For somebody whom no other sign-in for this work would let in. */
 const ringFirst = html`<p>${buttonLink('/councils', FRAME.councils)}</p>
 <p>${buttonLink('/sign-in', W.tryAgain, true)}</p>`;
@@ -139,7 +131,6 @@ export function refusedPage(
   return {
     title,
     status,
-    ...(why === 'again' && { leave: { afterSeconds: GOES_ON_AFTER_SECONDS, to: '/' } }),
     content: html`${
       isInPlaceOfAnswer
         ? html`<div class="cpf-not-checked">${heading(title)}<p class="cpf-strong">${NOT_A_NO} ${W.waiting}</p></div>`
@@ -147,6 +138,20 @@ export function refusedPage(
     }
 ${paragraph(says)}
 ${sentList(provider, person)}
-${why === 'not-care' ? ringFirst : why === 'again' ? goOn : signInFirst}`,
+${why === 'not-care' ? ringFirst : signInFirst}`,
   };
 }
+
+const GOES_ON_AFTER_SECONDS = 3;
+
+/**
+ * For somebody whose sign-in was sent to another process a moment ago, which may let them in.
+ *
+ * @param to leads into the session that this begins, and into no other
+ */
+export const arrivedTwicePage = (to: string): Page => ({
+  title: W.again,
+  status: 409,
+  leave: { afterSeconds: GOES_ON_AFTER_SECONDS, to },
+  content: html`${heading(W.again)}${paragraph(W.againThen)}<p>${buttonLink(to, SIGN_IN.continue)}</p>`,
+});

@@ -40,7 +40,7 @@ import { type Session, type Sessions, type SignedIn, signedInSchema } from '../s
 import { createTwice, HELD_FOR_MS } from '../session/twice.ts';
 import type { Visits } from '../session/visits.ts';
 import { limited, type Provider, type Returned, type Sent } from './openid.ts';
-import { refusedPage, signInRefusalOf } from './refused.ts';
+import { arrivedTwicePage, refusedPage, signInRefusalOf } from './refused.ts';
 import { createSignOut } from './sign-out.ts';
 
 export type SignInDependencies = {
@@ -354,6 +354,12 @@ ${button(SIGN_IN.continue)}
     });
   };
 
+  /** Leads into a session that begins after the browser's present one, which may be somebody else's. */
+  function sessionAfter(incoming: IncomingMessage): string {
+    const present = sessions.read(incoming);
+    return 'session' in present ? `/?after=${present.session.issuedAt}` : '/';
+  }
+
   /** The result of an answer from a provider, which counts once. */
   async function broughtBack(
     incoming: IncomingMessage,
@@ -380,9 +386,9 @@ ${button(SIGN_IN.continue)}
     const returned = taken === 'first' ? await provider.finish(search, flow) : undefined;
     if (returned?.kind !== 'refused') tries.giveBack();
     if (returned === undefined) {
-      // If it was sent to another process a moment ago, that one judges it.
-      const why = taken === 'again' ? 'again' : taken === 'refused' ? 'not-finished' : 'store';
-      return refusedPage(why, provider.name);
+      // It was sent to another process a moment ago, and that one judges it.
+      if (taken === 'again') return arrivedTwicePage(sessionAfter(incoming));
+      return refusedPage(taken === 'refused' ? 'not-finished' : 'store', provider.name);
     }
     const left = await leftFor(incoming, provider.id, returned);
     const answer = await answerTo(incoming, provider, returned, { ended, issuedAt });

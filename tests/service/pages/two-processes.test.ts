@@ -15,7 +15,9 @@ import {
   hiddenOf,
   locationOf,
   signedIn,
+  type Visit,
   type Visitor,
+  wordsOf,
 } from '../../support/visitor.ts';
 
 /**
@@ -139,6 +141,60 @@ test('a return from the provider that is sent to two processes makes one session
   const browser = atSecond(here);
   expect(locationOf(await browser.get('/'))).toBe('/look-up');
   expect((await browser.get('/look-up')).status).toBe(200);
+});
+
+describe('a return from the provider that is sent to two processes leads into nobody else’s session', () => {
+  /** Where a page goes on to by itself, and where that leads with the cookies of a browser. */
+  const goesOnTo = ({ headers }: Visit): string =>
+    /url=(.+)$/.exec(headers.get('refresh') ?? '')?.[1] ?? '';
+
+  /** A browser at both processes in which somebody is signed in, and the address with which another person returns. */
+  async function another() {
+    const here = createVisitor(first.baseUrl);
+    cis2.next('555000040001');
+    const own = await throughCis2(cis2, await here.get('/sign-in/cis2'));
+    expect(locationOf(await here.get(`${own.pathname}${own.search}`))).toBe('/look-up');
+    const there = atSecond(here);
+    await until(async () => (await there.get('/look-up')).status === 200, 'the second process');
+    cis2.next('555000040002', { name: 'Other Nurse' });
+    const { pathname, search } = await throughCis2(cis2, await here.get('/sign-in/cis2'));
+    return { here, there: atSecond(here), back: `${pathname}${search}` };
+  }
+
+  test.for([
+    { ends: 'then says who it is', isNamed: true },
+    { ends: 'then says nothing', isNamed: false },
+  ])('while the provider takes long, and $ends', async ({ isNamed }) => {
+    const { here, there, back } = await another();
+    const claims = Promise.withResolvers<void>();
+    cis2.beforeClaims(async () => {
+      await claims.promise;
+      if (!isNamed) throw new Error('away');
+    });
+    const before = cis2.tokensAsked;
+    const answer = here.get(back);
+    try {
+      await until(() => cis2.tokensAsked > before, 'the first process');
+      const again = await there.get(back);
+      expect(again.heading).toBe(SIGN_IN_REFUSED.again);
+      const to = goesOnTo(again);
+      expect(again.text).toContain(`class="nhsuk-button" href="${to}"`);
+      expect(locationOf(await there.get(to))).toBe('/sign-in');
+      claims.resolve();
+      if (isNamed) {
+        expect(locationOf(await answer)).toBe('/look-up');
+        // The browser now has the cookie of the new session.
+        expect(locationOf(await here.get(to))).toBe('/look-up');
+        expect(wordsOf(await here.get('/look-up'))).toContain('Other Nurse');
+      } else {
+        expect((await answer).heading).toBe(SIGN_IN_REFUSED.unavailable);
+        expect(locationOf(await here.get(to))).toBe('/sign-in');
+      }
+    } finally {
+      claims.resolve();
+      await answer;
+    }
+  });
 });
 
 describe('a choice of a role sent to two processes', () => {
