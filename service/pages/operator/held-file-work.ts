@@ -9,7 +9,7 @@ import {
 import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import type { Log } from '../../telemetry/log.ts';
+import { errorFields, type Log } from '../../telemetry/log.ts';
 
 /** A large file takes minutes, and its page says so. */
 const ANSWERED_WITHIN_MS = 10_000;
@@ -56,7 +56,8 @@ export function createHeldFileWork({
       const isKnown = error instanceof LoadFailed;
       const unsure = !isKnown || error instanceof MayBeDone;
       const says = isKnown ? error.message : DECISIONS.unsureThen;
-      log.error('A decision on a held file failed.', { authority, error: says });
+      const cause = isKnown ? { error: says } : errorFields(error);
+      log.error('A decision on a held file failed.', { authority, ...cause });
       return { unsure, says };
     } finally {
       underWay.delete(id);
