@@ -14,6 +14,7 @@ import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { beginForm } from '../../support/begun-form.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
+import { untilAnswered } from '../../support/until.ts';
 import {
   createVisitor,
   hiddenOf,
@@ -290,7 +291,9 @@ test.for(Object.entries(PAGES))('%s opens only for the people it is for', async 
   const expected: Partial<Record<Person, number>> = {};
   for (const person of PEOPLE) {
     const visitor = visitorOf(person);
-    const visit = method === 'GET' ? await visitor.get(address) : await visitor.post(address, {});
+    const visit = await untilAnswered(() =>
+      method === 'GET' ? visitor.get(address) : visitor.post(address, {}),
+    );
     outcomes[person] = visit.status;
     const stranger = method === 'GET' ? 303 : 401;
     expected[person] = entry.people[person] ?? (person === 'stranger' ? stranger : 403);
