@@ -4,6 +4,7 @@ import type { Build } from '#schemas/status.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { createAdmissionContext } from './admission/admission-context.ts';
 import { completeIdentities, organisationsOf, readIdentities } from './admission/identities.ts';
+import { DEMO_OPERATOR } from './admission/personas.ts';
 import { createApp } from './app.ts';
 import { createApiDescription } from './description/description.ts';
 import { createBaseOf } from './fhir/request.ts';
@@ -134,6 +135,9 @@ export async function startService(
     });
     const nameOf = (code: string): string | undefined =>
       organisationsOf(identities, admissionContext.isDemo()).get(code)?.name;
+    const operator = (): string | undefined =>
+      configuration.OPERATOR_ODS_CODE ??
+      (admissionContext.isDemo() === true ? DEMO_OPERATOR.code : undefined);
     const providers = await readProviders(configuration, nameOf, log);
     const signIn = providers.map(({ described }) => described);
     const versions = recordConfiguration(start, {
@@ -147,7 +151,13 @@ export async function startService(
     const baseOf = createBaseOf(PUBLIC_URL);
     const worker =
       opened &&
-      (await startWorker(start, opened, redis, { kind, readiness, admissionContext, baseOf }));
+      (await startWorker(start, opened, redis, {
+        kind,
+        readiness,
+        admissionContext,
+        operator,
+        baseOf,
+      }));
     const lookups = runs('lookups', ROLE)
       ? createLookups(start, {
           kind,
@@ -169,6 +179,7 @@ export async function startService(
       admissionContext,
       identities,
       providers,
+      operator,
     });
     const pages = lookups && (await startPages(start, browsers, { readiness, lookups }));
     const own = watchHealth(start, {

@@ -58,6 +58,7 @@ export const DESKS = {
     name: 'Service',
     unavailableThen:
       'The service cannot reach something it needs. If it cannot reach Redis, no lookups are answered and it cannot tell who is signed in.',
-    notYoursThen: 'It is for the team that runs this service. Ask them if you need access.',
+    notYoursThen:
+      'It is for the team that runs this service, in a role at its own organisation (the setting OPERATOR_ODS_CODE). Ask that team if you need access.',
   },
 } as const;

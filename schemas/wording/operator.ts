@@ -19,6 +19,9 @@ export const OPERATOR = {
   choose: 'Choose one of these',
   named: (problem: string) => `The name ${problem}`,
   failed: 'This was not done',
+  /** In the log at the start, if a provider lets officers in. */
+  noOperator: (name: string) =>
+    `OPERATOR_ODS_CODE is not set, so nobody who signs in with ${name} may open the operator’s pages, and no privacy officer sees the whole audit. If somebody should, set it to the ODS code of the operating organisation, for lookup processes and workers.`,
 } as const;
 
 /** The first page: whether lookups are answered. */

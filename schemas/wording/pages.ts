@@ -132,6 +132,8 @@ export const SIGN_IN_REFUSED = {
   nothingHere: 'There is nothing for your job here yet',
   nothingHereThen:
     'Your sign-in worked, but none of the pages here is for you. Ask the team that runs this service.',
+  nothingHereOperate:
+    'Your sign-in worked, but the pages for operators are only for roles at the organisation that runs this service (the setting OPERATOR_ODS_CODE). If you have such a role, sign in again and choose it. If not, ask the team that runs this service.',
   sent: 'What was sent',
   sentRows: {
     name: 'Name',

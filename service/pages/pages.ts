@@ -71,7 +71,7 @@ const wantsPage = (c: RouteContext): boolean =>
   preferredType(c, ['application/problem+json', 'text/html']) === 'text/html';
 
 function createHandlers(dependencies: PagesDependencies) {
-  const { frame, assets, councils, sessions, organisations, registeredOnly } = dependencies;
+  const { frame, assets, councils, sessions, viewer, organisations, registeredOnly } = dependencies;
   const signIn = createSignIn(dependencies);
   const lookUp = createLookUpPages(dependencies);
 
@@ -87,7 +87,7 @@ function createHandlers(dependencies: PagesDependencies) {
     const { session } = state;
     if (session.issuedAt <= Number(c.req.query('after') ?? 0)) return redirect('/sign-in');
     const access = decideAccess(session, {}, organisations(), registeredOnly());
-    return redirect(homeOf(session.scopes, access) ?? '/look-up');
+    return redirect(homeOf(session.scopes, viewer(session), access) ?? '/look-up');
   };
 
   const accessibility: Handler = () =>

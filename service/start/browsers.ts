@@ -2,11 +2,13 @@ import { dirname, resolve } from 'node:path';
 import { type Configuration, ConfigurationError } from '#schemas/configuration.ts';
 import { DEMO_PROVIDER, signInFileSchema } from '#schemas/people/sign-in.ts';
 import type { OwnCheck } from '#schemas/status.ts';
+import { OPERATOR } from '#schemas/wording/operator.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import { createSessionEndings } from '#store/session-endings.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import type { AdmissionContext } from '../admission/admission-context.ts';
 import { type Identities, organisationsOf } from '../admission/identities.ts';
+import { viewerOf } from '../audit/search/viewer.ts';
 import { sessionKeysFile } from '../files/data-folder.ts';
 import { readSettingFile } from '../files/setting-file.ts';
 import { readAssets } from '../pages/html/assets.ts';
@@ -76,6 +78,8 @@ type BrowsersStart = {
   admissionContext: AdmissionContext;
   identities: Identities;
   providers: readonly Provider[];
+  /** The operating organisation's code; `undefined` if none is configured. */
+  operator: () => string | undefined;
 };
 
 /**
@@ -87,9 +91,14 @@ type BrowsersStart = {
 export async function startBrowsers({ configuration, log, add }: StartContext, of: BrowsersStart) {
   const { kind, readiness, connection, unacknowledged, admissionContext, identities, providers } =
     of;
+  const { operator } = of;
   const { PUBLIC_URL, TLS_CERT_FILE, HOST, REREAD_SECONDS, SESSION_KEYS_FILE } = configuration;
   if (kind === 'live') refuseUnprotected(providers, PUBLIC_URL);
   if (kind === 'live' && providers.length === 0) return undefined;
+  if (kind === 'live' && operator() === undefined) {
+    const forOfficers = providers.find((provider) => provider.for === 'officers');
+    if (forOfficers !== undefined) log.warn(OPERATOR.noOperator(forOfficers.name));
+  }
   const isDemo = (): boolean => admissionContext.isDemo() === true;
   const onProblem = (sentence: string): void => log.error(sentence);
   const scheme = TLS_CERT_FILE === undefined ? 'http' : 'https';
@@ -139,6 +148,7 @@ export async function startBrowsers({ configuration, log, add }: StartContext, o
     providers: believed,
     canChangeRole: (id: string) =>
       believed().some((provider) => provider.id === id && provider.canChangeRole),
+    viewer: (of: Pick<SignedIn, 'role'>) => viewerOf(of, { readiness, operator }).kind,
     organisations: () => organisationsOf(identities, admissionContext.isDemo()),
     registeredOnly: () => !isDemo(),
     blocked,

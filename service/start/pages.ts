@@ -1,5 +1,4 @@
 import type { Readiness } from '#store/trust/readiness.ts';
-import { viewerOf } from '../audit/search/viewer.ts';
 import { comparisonsFolder, councilsFile, previewsFolder } from '../files/data-folder.ts';
 import type { MountedRoute, NotFound } from '../http/route.ts';
 import { notifiedEveryMs } from '../notifications/notification-settings.ts';
@@ -7,7 +6,6 @@ import { openCouncilNumbers } from '../pages/councils/numbers.ts';
 import { DESK_PAGES, type DeskWorkDependencies } from '../pages/desk-pages.ts';
 import { unavailableAt } from '../pages/operator/unavailable.ts';
 import { absentPages, createNotFound, createPages, PAGES } from '../pages/pages.ts';
-import type { Session } from '../pages/session/sessions.ts';
 import { mount } from '../routes/route.ts';
 import type { WorkRoutesDependencies } from '../routes/routes.ts';
 import { errorFields } from '../telemetry/log.ts';
@@ -62,13 +60,11 @@ export async function startDesks(
   add(comparisons.stop);
   await Promise.all([previews.sweep(), comparisons.sweep()]);
   const started = operator();
-  const viewer = (session: Pick<Session, 'role'>) => viewerOf(session, work).kind;
   return {
     routes: mount(DESK_PAGES, {
       ...work,
       ...started,
       ...browsers,
-      viewer,
       unavailable: unavailableAt({ ...started, readiness: work.readiness }),
       previews,
       comparisons,

@@ -11,7 +11,6 @@ import { watchAccessLists } from '#store/trust/access-lists.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import { type StoreVerifier, startStoreVerifier } from '#store/trust/verifier.ts';
 import type { AdmissionContext } from '../admission/admission-context.ts';
-import { DEMO_OPERATOR } from '../admission/personas.ts';
 import type { Audit } from '../audit/audit.ts';
 import { Cases } from '../audit/cases/cases.ts';
 import { createCommitReader } from '../audit/log/commit-reader.ts';
@@ -141,11 +140,11 @@ function openTools(
 async function createWork(
   { configuration, log, add }: StartContext,
   { loader, anchor, audit }: WorkerStore,
-  { readiness, admissionContext, baseOf }: WorkerDependencies,
+  { readiness, admissionContext, operator, baseOf }: WorkerDependencies,
   tracer: Parameters<typeof loadSettings>[1],
   redis: RedisServer,
 ): Promise<WorkRoutesDependencies & Omit<DeskWorkDependencies, keyof OperatorStarted>> {
-  const { OPERATOR_ODS_CODE, AUDIT_WITNESSES } = configuration;
+  const { AUDIT_WITNESSES } = configuration;
   const searcher = createSearcher({
     folder: auditFolder(configuration),
     indexFile: auditIndexFile(configuration),
@@ -181,8 +180,7 @@ async function createWork(
     verifications,
     auditNumbers: () => audit.numbers,
     indexed: () => audit.searchedUntil,
-    operator: () =>
-      OPERATOR_ODS_CODE ?? (admissionContext.isDemo() === true ? DEMO_OPERATOR.code : undefined),
+    operator,
     baseOf,
   };
 }
@@ -318,6 +316,8 @@ type WorkerDependencies = {
   kind: Dataset['kind'] | undefined;
   readiness: Readiness;
   admissionContext: AdmissionContext;
+  /** The operating organisation's code; `undefined` if none is configured. */
+  operator: () => string | undefined;
   baseOf: BaseOf;
 };
 

@@ -12,6 +12,8 @@ import type { Visit } from './visitor.ts';
 /** Somebody as NHS CIS2 Authentication would describe them, with given changes. */
 export type Cis2Person = {
   name?: string;
+  /** What they may do besides looking children up; CIS2 itself says nothing about it. */
+  scope?: string;
   identityAssurance?: string;
   authenticationAssurance?: string;
   /** If missing, CIS2 was not told which role was chosen. */
@@ -34,13 +36,14 @@ const BY_SECRET: Partial<ClientMetadata> = {
 };
 
 function claimsOf(sub: string, person: Cis2Person): Record<string, unknown> {
-  const { name = 'Nora Nurse', roles = [{ id: '555000000099' }], selectedRole } = person;
+  const { name = 'Nora Nurse', roles = [{ id: '555000000099' }], selectedRole, scope } = person;
   const selected = 'selectedRole' in person ? selectedRole : roles[0]?.id;
   return {
     sub,
     uid: sub,
     nhsid_useruid: sub,
     name,
+    ...(scope !== undefined && { scope }),
     id_assurance_level: person.identityAssurance ?? '3',
     authentication_assurance_level: person.authenticationAssurance ?? '3',
     ...(selected !== undefined && { selected_roleid: selected }),
@@ -105,7 +108,7 @@ export async function startCis2({ tls }: { tls?: Certified } = {}) {
           'id_assurance_level',
           'authentication_assurance_level',
         ],
-        profile: ['name'],
+        profile: ['name', 'scope'],
         nationalrbacaccess: ['nhsid_nrbac_roles'],
         associatedorgs: ['nhsid_user_orgs'],
         selectedrole: ['selected_roleid'],

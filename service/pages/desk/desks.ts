@@ -94,12 +94,17 @@ export const OPERATOR_DESK: Desk = {
 /** All of them, in the order of preference for somebody with the rights to several. */
 const ALL_DESKS: readonly Desk[] = [COUNCIL_DESK, OFFICER_DESK, OPERATOR_DESK];
 
-/** The desks that somebody's scopes open, if their organisation may use them. */
-export const desksOf = (scopes: readonly Scope[]): Desk[] =>
-  ALL_DESKS.filter(({ scope }) => scopes.includes(scope));
+export const isFor = (viewer: Viewer['kind'], only: Desk['only']): boolean =>
+  only === undefined || viewer === only;
+
+/** The desks that are open to somebody: by their scopes, and by what the organisation of their role may see. */
+export const desksOf = (scopes: readonly Scope[], viewer: Viewer['kind']): Desk[] =>
+  ALL_DESKS.filter(({ scope, only }) => scopes.includes(scope) && isFor(viewer, only));
 
 /** Where somebody who has signed in is taken; `undefined` if nothing here is for them. */
 export const homeOf = (
   scopes: readonly Scope[],
+  viewer: Viewer['kind'],
   access: Pick<AccessDecision, 'kind'>,
-): string | undefined => (access.kind === 'granted' ? '/look-up' : desksOf(scopes)[0]?.home);
+): string | undefined =>
+  access.kind === 'granted' ? '/look-up' : desksOf(scopes, viewer)[0]?.home;

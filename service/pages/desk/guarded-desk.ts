@@ -27,7 +27,7 @@ import type { Cookies } from '../session/cookies.ts';
 import { type Fields, type Forms, readForm } from '../session/forms.ts';
 import type { Session, SessionState, Sessions } from '../session/sessions.ts';
 import { createTwice } from '../session/twice.ts';
-import { type Desk, desksOf } from './desks.ts';
+import { type Desk, desksOf, isFor } from './desks.ts';
 
 export type DeskDependencies = GuardDependencies & {
   frame: Frame;
@@ -40,7 +40,7 @@ export type DeskDependencies = GuardDependencies & {
   /** Whether there are pages: if people can sign in, and in a demo. */
   isOn: () => boolean;
   /** Whose view of the audit somebody has: the menu leaves out pages that are not for them. */
-  viewer: (session: Session) => Viewer['kind'];
+  viewer: (session: Pick<Session, 'role'>) => Viewer['kind'];
   /** What a desk shows while its pages cannot be made, besides saying so. */
   unavailable?: (desk: Desk) => Html | undefined;
   log: Log;
@@ -106,18 +106,13 @@ export const deskMessage = (
   content: html`${heading(title)}${paragraph(then)}${more}<p>${buttonLink(to, leads)}</p>`,
 });
 
-const isFor = (viewer: Viewer['kind'], only: Desk['only']): boolean =>
-  only === undefined || viewer === only;
-
 function navigationOf(
   desk: Desk,
   session: Session,
   path: string,
   viewer: Viewer['kind'],
 ): NavigationLink[] {
-  const others = desksOf(session.scopes).filter(
-    ({ name, only }) => name !== desk.name && isFor(viewer, only),
-  );
+  const others = desksOf(session.scopes, viewer).filter(({ name }) => name !== desk.name);
   return [
     ...desk.links
       .filter((link) => link.for?.includes(viewer) ?? true)
@@ -138,15 +133,20 @@ function refusedPage(
   more: Html,
 ): DeskPage & { status: number } {
   const { name, home } = desk;
-  const say = (status: number, title: string, then: string, to = home) => ({
-    ...deskMessage(title, then, to),
+  const say = (status: number, title: string, then: string) => ({
+    ...deskMessage(title, then, home),
     status,
+  });
+  /** To nowhere that could lead back here. */
+  const signInElse = (title: string, then: string) => ({
+    ...deskMessage(title, then, '/sign-in', { leads: DESK.signIn }),
+    status: 403,
   });
   switch (code) {
     case desk.without:
-      return say(403, DESK.notYours, DESKS[name].notYoursThen, '/');
+      return signInElse(DESK.notYours, DESKS[name].notYoursThen);
     case 'user-blocked':
-      return say(403, DESK.blocked, DESK.blockedThen, '/sign-in');
+      return signInElse(DESK.blocked, DESK.blockedThen);
     case 'form-untrusted':
       return say(403, DESK.untrusted, DESK.untrustedThen);
     case 'form-field-repeated':

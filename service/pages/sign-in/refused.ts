@@ -40,14 +40,16 @@ export function signInRefusalOf(code: ErrorCode): SignInRefusal | undefined {
 }
 
 /** What was sent about somebody, as far as anything was. */
-type RefusedPerson = Partial<Pick<SignedIn, 'name' | 'user' | 'role'>> & { sent?: Sent };
+type RefusedPerson = Partial<Pick<SignedIn, 'name' | 'user' | 'role' | 'scopes'>> & {
+  sent?: Sent;
+};
 
 const W = SIGN_IN_REFUSED;
 
 function words(
   why: SignInRefusal,
   provider: string,
-  { role }: RefusedPerson,
+  { role, scopes }: RefusedPerson,
 ): { title: string; says: string; status: number } {
   switch (why) {
     case 'not-finished':
@@ -79,7 +81,11 @@ function words(
     case 'blocked':
       return { title: W.blocked, says: W.blockedThen, status: 403 };
     case 'nothing-here':
-      return { title: W.nothingHere, says: W.nothingHereThen, status: 403 };
+      return {
+        title: W.nothingHere,
+        says: scopes?.includes('operate') ? W.nothingHereOperate : W.nothingHereThen,
+        status: 403,
+      };
   }
 }
 

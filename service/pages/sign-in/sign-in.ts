@@ -16,6 +16,7 @@ import { decideAccess } from '../../admission/decide.ts';
 import { DEMO_ISSUER } from '../../admission/demo-issuer.ts';
 import { demoPersonas, type Persona } from '../../admission/personas.ts';
 import type { NoteRefusal } from '../../audit/record/refusals.ts';
+import type { Viewer } from '../../audit/search/view.ts';
 import type { Handler, RouteContext } from '../../http/route.ts';
 import type { SampledLog } from '../../telemetry/sampled-log.ts';
 import { desksOf, homeOf } from '../desk/desks.ts';
@@ -55,6 +56,8 @@ export type SignInDependencies = {
   providers: () => readonly Provider[];
   /** Whether made-up people can be chosen. */
   isDemo: () => boolean;
+  /** What the organisation of somebody's role may see, and so which pages are for them. */
+  viewer: (of: Pick<SignedIn, 'role'>) => Viewer['kind'];
   organisations: () => ReadonlyMap<string, Organisation>;
   registeredOnly: () => boolean;
   blocked: (userKey: string) => boolean;
@@ -85,11 +88,6 @@ const OFFERED = {
 
 /** A made-up person, with the rights of their provider. */
 const personOf = (person: Persona) => limited({ scope: '', ...people()[person] }, OFFERED[person]);
-
-/** The people for whom there are pages, and among staff also somebody who is refused. */
-const OFFERED_NOW = (Object.keys(OFFERED) as Persona[]).filter(
-  (person) => OFFERED[person] === 'staff' || desksOf(scopesOf(personOf(person))).length > 0,
-);
 
 const DEMO_NAME = 'the demo';
 
@@ -136,6 +134,7 @@ export function createSignIn(dependencies: SignInDependencies) {
   const { frame, sealer, sessions, visits, forms, endings, providers } = dependencies;
   const {
     isDemo,
+    viewer,
     organisations,
     registeredOnly,
     cookies,
@@ -172,9 +171,25 @@ export function createSignIn(dependencies: SignInDependencies) {
   const shown = (answer: LetIn | Page): Response =>
     'session' in answer ? redirect(answer.to, answer.cookies) : frame(answer);
 
+  /** Whether there are pages for somebody besides those on which a child is looked up. */
+  const hasDesk = (of: Pick<SignedIn, 'scopes' | 'role'>): boolean =>
+    desksOf(of.scopes, viewer(of)).length > 0;
+
+  /** The made-up people for whom there are pages, and among staff also somebody who is refused. */
+  const offeredNow = (): Persona[] =>
+    (Object.keys(OFFERED) as Persona[]).filter((person) => {
+      const { roles, ...claims } = personOf(person);
+      return (
+        OFFERED[person] === 'staff' ||
+        roles.some((role) => hasDesk({ scopes: scopesOf(claims), role }))
+      );
+    });
+
   /** Where somebody is taken who is signed in. */
-  const wayIn = (session: Session): string =>
-    homeOf(session.scopes, decideAccess(session, {}, organisations(), registeredOnly())) ?? '/';
+  const wayIn = (session: Session): string => {
+    const access = decideAccess(session, {}, organisations(), registeredOnly());
+    return homeOf(session.scopes, viewer(session), access) ?? '/';
+  };
 
   function signInPage(incoming: IncomingMessage, problem?: string): Response {
     const visit = visits.read(incoming);
@@ -189,7 +204,7 @@ ${radios('person', {
   legend: SIGN_IN.choosePerson,
   hint: SIGN_IN.choosePersonHint,
   error: problem,
-  options: OFFERED_NOW.map((value) => ({
+  options: offeredNow().map((value) => ({
     value,
     text: offered[value].name,
     hint: `${SIGN_IN.personas[value]}, ${offered[value].roles[0]?.organisation.name}`,
@@ -257,7 +272,7 @@ ${ways.length === 0 && demo === false && paragraph(SIGN_IN.noProvider)}
     id?: string,
   ): Promise<LetIn | Page> {
     const access = decideAccess(signedIn, {}, organisations(), registeredOnly());
-    const home = homeOf(signedIn.scopes, access);
+    const home = homeOf(signedIn.scopes, viewer(signedIn), access);
     if (blocked(callerOf(signedIn).userKey)) {
       return notLetIn(incoming, signedIn, provider, 'user-blocked', sent);
     }
@@ -312,7 +327,7 @@ ${button(SIGN_IN.continue)}
     const visit = visits.read(incoming);
     if (typeof form === 'string') return notTaken(form);
     if (!forms.isSentFromHere(incoming)) return notTaken();
-    const person = OFFERED_NOW.find((each) => each === form.get('person'));
+    const person = offeredNow().find((each) => each === form.get('person'));
     const claims = person && personOf(person);
     if (!forms.isOurs(incoming, form, { form: 'demo', owner: visit.id })) {
       const state = sessions.read(incoming);
@@ -461,15 +476,18 @@ ${button(SIGN_IN.continue)}
       return refusedPage(cause, provider.name, returned);
     }
     const { claims, subject, sid, sent } = returned;
-    const each = inEachRole(claims, { ...from, subject, ...(sid !== undefined && { sid }) });
-    const [only, another] = each;
-    if (only === undefined) {
+    const held = inEachRole(claims, { ...from, subject, ...(sid !== undefined && { sid }) });
+    const [first] = held;
+    if (first === undefined) {
       note(incoming, 'token-claims', undefined);
       return refusedPage('role', provider.name);
     }
-    if (provider.for !== 'staff' && desksOf(only.scopes).length === 0) {
-      note(incoming, 'activity-required', only, another === undefined);
-      return refusedPage('nothing-here', provider.name, only);
+    // A desk may be for the roles at one organisation only.
+    const each = provider.for === 'staff' ? held : held.filter(hasDesk);
+    const [only, another] = each;
+    if (only === undefined) {
+      note(incoming, 'activity-required', first, held.length === 1);
+      return refusedPage('nothing-here', provider.name, first);
     }
     if (issuedAt === undefined) {
       note(incoming, 'could-not-check', only, another === undefined);

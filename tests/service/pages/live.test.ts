@@ -5,6 +5,7 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import type { JWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ConfigurationError } from '#schemas/configuration.ts';
+import { OPERATOR } from '#schemas/wording/operator.ts';
 import { NOT_CHECKED, SIGN_IN, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
 import { publicHalf, readClientProof } from '#service/pages/sign-in/client-keys.ts';
 import { hasBrowser, openPage, startBrowser } from '../../support/browser.ts';
@@ -31,6 +32,7 @@ import {
 
 const PLAN = testNumber(7_401);
 const AUTHORITIES = getCACertificates('default');
+const OFFICERS = { id: 'officers', name: 'Officers Identity', for: 'officers' };
 
 let folder: string;
 let cis2: Cis2;
@@ -83,7 +85,10 @@ beforeAll(async () => {
     TLS_CERT_FILE: await write('cert.pem', own.cert),
     TLS_KEY_FILE: await write('cert-key.pem', own.key),
     NODE_EXTRA_CA_CERTS: await write('authority.pem', authority.cert),
-    SIGN_IN_FILE: await write('sign-in.json', [{ ...providerOf(cis2), clientKeyFile: 'key.json' }]),
+    SIGN_IN_FILE: await write('sign-in.json', [
+      { ...providerOf(cis2), clientKeyFile: 'key.json' },
+      { ...providerOf(cis2), ...OFFICERS, clientKeyFile: 'key.json' },
+    ]),
   });
   const said = () => service.stdout().includes(baseUrl) || service.gone();
   await until(said, 'the service to answer', START_MS);
@@ -191,6 +196,11 @@ test('somebody from an unregistered organisation is told its code, and that they
 test('a browser that has used TLS must use it for a year', async () => {
   const { headers } = await fetch(`${baseUrl}/sign-in`);
   expect(headers.get('strict-transport-security')).toBe('max-age=31536000');
+});
+
+test('the operator is told at the start that nobody can sign in to the operator’s pages, since no organisation is named', async () => {
+  const said = () => service.stdout() + service.stderr();
+  await until(() => said().includes(OPERATOR.noOperator(OFFICERS.name)), 'the warning');
 });
 
 test('no made-up person can be chosen', async () => {
