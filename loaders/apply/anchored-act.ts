@@ -7,7 +7,7 @@ import type { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
 import { baseTally } from '../base-tally.ts';
-import { agreesWith, lacksFile, rememberDifference } from './apply.ts';
+import { agreesWith, withDiffering } from './apply.ts';
 
 /** What is to be done to rows of the locked authority, other than by its files. */
 type Act = {
@@ -43,7 +43,12 @@ export function actsOf(
   }: {
     lost: (authority: string) => string;
     find: (store: Store, lock: AuthorityLock, id: string) => Promise<Act | undefined>;
-    givenUp?: (store: Store, anchor: Anchor, lock: AuthorityLock, id: string) => Promise<void>;
+    givenUp?: (
+      store: Store,
+      anchor: Anchor,
+      at: { lock: AuthorityLock; load: BegunLoad },
+      id: string,
+    ) => Promise<void>;
   },
 ) {
   /** Kept in the anchor instead of a file's journal: it names no child, and the rest is in the store. */
@@ -81,9 +86,10 @@ export function actsOf(
   async function finish(
     store: Store,
     anchor: Anchor,
-    { authority, sequence, journal, rows, digest }: BegunLoad,
+    load: BegunLoad,
     lock: AuthorityLock,
   ): Promise<End> {
+    const { authority, sequence, journal, rows, digest } = load;
     const id = journalSchema.parse(JSON.parse(journal))[kind]?.id ?? '';
     await store.safeguard();
     const act = await find(store, lock, id);
@@ -101,7 +107,7 @@ export function actsOf(
     const endRecorded = `given up: ${id}`;
     // It was recorded before if the anchor could not be written then.
     if (isLost && (await store.intakeState(lock.authority)).recorded !== endRecorded) {
-      await givenUp(store, anchor, lock, id);
+      await givenUp(store, anchor, { lock, load }, id);
       await store.appendEvent({
         type: 'store-repaired',
         auditId: randomUUID(),
@@ -109,19 +115,22 @@ export function actsOf(
         detail: { part: kind, authority, act: id },
       });
     }
-    if (!reconciled && !isLost) {
-      const { sequenceOffset } = await store.intakeState(lock.authority);
-      rememberDifference(anchor, authority, { sequence, number: sequence - sequenceOffset });
-    }
+    const { sequenceOffset } = await store.intakeState(lock.authority);
+    const before = anchor.missingFiles(authority);
+    const missing =
+      reconciled || isLost
+        ? before
+        : withDiffering(before, { sequence, number: sequence - sequenceOffset });
     await store.changeAuthority(lock, {
       rows: held.rows,
       digest: held.digest,
       inForce: tally?.inForce ?? 0,
       ...(isLost && { recorded: endRecorded }),
-      reconciled: !lacksFile(anchor, authority),
+      reconciled: missing.length === 0,
     });
     await act?.settle();
-    await anchor.commitLoad(authority, { sequence, rows: held.rows, digest: held.digest });
+    const state = { sequence, rows: held.rows, digest: held.digest };
+    await anchor.commitLoad(load, state, { missing });
     return isLost ? 'given up' : 'done';
   }
 

@@ -93,11 +93,11 @@ export async function applyJournal(
     recorded: journal.auditId,
     ledger: ledgerEntry(sequence, sha256, acknowledgement),
   });
-  anchor.keepMissingFiles(authority, missing);
   await anchor.commitLoad(
-    authority,
+    { authority, sequence, sha256, journal: spool.folder, ...expected },
     { sequence: highestSequence, ...expected },
     {
+      missing,
       drops: journal.drops,
       holds: journal.hold && anchoredHeldFile(journal.hold, acknowledgement, spool.folder),
     },
@@ -114,8 +114,11 @@ export function agreesWith(
   return rows === expected.rows && digest === expected.digest;
 }
 
-/** These files, and that the store held something other than what was loaded up to this file. */
-const withDiffering = (
+/**
+ * These files, and that the store held something other than what was loaded up to this file. So the next file, which is
+ * compared with what is held then, does not make its authority count as up to date. Only a full refresh does.
+ */
+export const withDiffering = (
   missing: readonly MissingFile[],
   file: Pick<MissingFile, 'sequence' | 'number'>,
 ): MissingFile[] => [
@@ -123,16 +126,6 @@ const withDiffering = (
   ...missing.filter((each) => each.fullOnly !== 'difference' || each.sequence > file.sequence),
   { ...file, fullOnly: 'difference' },
 ];
-
-/**
- * Remembers that the store holds something other than what was loaded, so that the next file, which is compared with
- * what is held then, does not make its authority count as up to date. Only a full refresh does.
- */
-export const rememberDifference = (
-  anchor: Anchor,
-  authority: string,
-  file: Pick<MissingFile, 'sequence' | 'number'>,
-): void => anchor.keepMissingFiles(authority, withDiffering(anchor.missingFiles(authority), file));
 
 /**
  * Whether what is held is not what was sent: a file of the authority was abandoned and has not come again, or the store

@@ -4,7 +4,7 @@ import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { authorityOf, type PackedRow, restoredRow, unpackRow } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
-import { agreesWith, lacksFile, rememberDifference } from './apply.ts';
+import { agreesWith, withDiffering } from './apply.ts';
 
 const ROWS_A_STEP = 2_000;
 
@@ -50,8 +50,7 @@ export async function resumePurge(
       rows.push({ nhsNumber, packed });
     }
   });
-  const { sequence, rows: expectedRows, digest } = load;
-  await removeForGood(store, anchor, lock, rows, details, { sequence, rows: expectedRows, digest });
+  await removeForGood(store, anchor, lock, rows, details, load);
 }
 
 /** Removes rows of the locked authority that the anchor knows about. */
@@ -61,9 +60,10 @@ export async function removeForGood(
   lock: AuthorityLock,
   rows: readonly PackedRow[],
   { upTo, auditId, by, rows: count }: Purge,
-  expected: { sequence: number; rows: number; digest: string },
+  load: BegunLoad,
 ): Promise<void> {
   const { authority } = lock;
+  const { sequence, rows: expectedRows, digest } = load;
   await store.safeguard();
   const { closed, sequenceOffset, recorded } = await store.intakeState(authority);
   // Before the first row is removed, so that no older file comes in between.
@@ -73,10 +73,10 @@ export async function removeForGood(
     await store.removeRows(lock, rows.slice(from, from + ROWS_A_STEP));
   }
   const tally = (await store.tally()).get(authority);
-  const { sequence } = expected;
-  if (!agreesWith(tally, expected)) {
-    rememberDifference(anchor, authority, { sequence, number: sequence - sequenceOffset });
-  }
+  const before = anchor.missingFiles(authority);
+  const missing = agreesWith(tally, load)
+    ? before
+    : withDiffering(before, { sequence, number: sequence - sequenceOffset });
   if (recorded !== auditId) {
     await store.appendEvent({
       type: 'purge',
@@ -86,10 +86,10 @@ export async function removeForGood(
     });
   }
   await store.changeAuthority(lock, {
-    rows: expected.rows,
-    digest: expected.digest,
+    rows: expectedRows,
+    digest,
     recorded: auditId,
-    reconciled: !lacksFile(anchor, authority),
+    reconciled: missing.length === 0,
   });
-  await anchor.commitLoad(authority, expected);
+  await anchor.commitLoad(load, { sequence, rows: expectedRows, digest }, { missing });
 }

@@ -57,9 +57,9 @@ export const restrictionActs = actsOf('restriction', {
     };
   },
   // Those who go by the record hide too much rather than too little: a place that was shown cannot be taken back.
-  async givenUp(store, anchor, { authority }, id) {
+  async givenUp(store, anchor, { lock: { authority }, load }, id) {
     const held = await store.restriction(authority, id);
-    if (held === undefined) anchor.doubtAct({ authority, act: id });
+    if (held === undefined) anchor.doubtAct(id, load);
     else if (held.ended === undefined) {
       // Recorded after the end that the store has lost.
       const by = { name: 'keeper' };

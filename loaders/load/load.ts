@@ -325,7 +325,7 @@ class Loading {
       case 'refuse':
         return this.#refuse(file, file.refusal(outcome.code));
       case 'held':
-        return this.#holdFile(file, spool, lock, outcome.heldFile, outcome.drops);
+        return this.#holdFile(file, spool, lock, outcome, base);
       case 'load':
         return this.#apply(spool, lock, outcome.journal, base);
     }
@@ -368,7 +368,8 @@ class Loading {
     // A loader delayed beyond its lease has been overtaken, and its decisions are old.
     await lock.renew();
     this.ifFailed = LOAD_FAILED.loadUnknown;
-    await anchor.beginLoad({ ...pick(journal), journal: spool.folder, ...journal.expected }, base);
+    const load = { ...pick(journal), journal: spool.folder, ...journal.expected };
+    await anchor.beginLoad(load, base, journal.drops);
     this.ifFailed = LOAD_FAILED.willResume;
     const replaced = folderOf(anchor, journal.drops);
     const of = spool.decidedRows;
@@ -399,15 +400,15 @@ class Loading {
     file: FileDecider,
     spool: Spool,
     lock: AuthorityLock,
-    heldFile: HeldFile,
-    drops: string | undefined,
+    { heldFile, drops }: { heldFile: HeldFile; drops: string | undefined },
+    base: AnchoredAuthority | undefined,
   ): Promise<Acknowledgement> {
-    const { acknowledgement, sequence, sha256 } = heldFile;
+    const { authority, acknowledgement, sequence, sha256 } = heldFile;
     await spool.keepHeld(true);
     const replaced = folderOf(this.#anchor, drops);
     const holds = anchoredHeldFile(heldFile, acknowledgement, spool.folder);
     this.ifFailed = LOAD_FAILED.loadUnknown;
-    this.#anchor.changeHeldFiles({ holds, drops });
+    this.#anchor.changeHeldFiles(authority, base, { holds, drops });
     await this.#store.changeAuthority(lock, {}, ledgerEntry(sequence, sha256, acknowledgement));
     await file.record(acknowledgement);
     removeFolder(replaced);

@@ -3,7 +3,7 @@ import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { Tally } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor, BegunLoad } from '#store/trust/anchor.ts';
-import { agreesWith, applyJournal, lacksFile, rememberDifference } from '../apply/apply.ts';
+import { agreesWith, applyJournal, lacksFile, withDiffering } from '../apply/apply.ts';
 import { isPurge, resumePurge } from '../apply/purge-rows.ts';
 import { restrictionActs } from '../apply/restriction-act.ts';
 import { withdrawalActs } from '../apply/withdrawal-act.ts';
@@ -41,10 +41,11 @@ async function rememberEarlierDifference(
   anchor: Anchor,
   { authority }: AuthorityLock,
 ): Promise<void> {
+  const base = anchor.authority(authority);
   const { authority: known, sequenceOffset } = await store.intakeState(authority);
   if (known?.sequence === undefined || known.reconciled || lacksFile(anchor, authority)) return;
-  const { sequence } = known;
-  rememberDifference(anchor, authority, { sequence, number: sequence - sequenceOffset });
+  const file = { sequence: known.sequence, number: known.sequence - sequenceOffset };
+  anchor.changeMissingFiles(authority, base, (missing) => withDiffering(missing, file));
 }
 
 /**
@@ -71,7 +72,6 @@ export async function giveUp(
   const isWhole = agreesWith(tally, load);
   const highest = anchor.authority(authority)?.sequence ?? 0;
   const file = { sequence, number: sequence - sequenceOffset };
-  if (isEntered && !isWhole) rememberDifference(anchor, authority, file);
   await store.changeAuthority(lock, { reconciled: isWhole && !lacksFile(anchor, authority) });
   const held = {
     sequence: isEntered ? Math.max(highest, sequence) : highest,
@@ -79,10 +79,13 @@ export async function giveUp(
     digest: tally.digest,
   };
   const isDone = isEntered || isWhole;
-  const missing = isDone ? undefined : file;
+  const before = anchor.missingFiles(authority);
+  const others = before.filter((each) => each.sequence !== sequence || each.fullOnly !== undefined);
+  const lacking = isEntered ? withDiffering(before, file) : [...others, file];
   // The directory comes before any row: an authority that it does not know yet must not be missed in it.
-  anchor.giveUpLoad(authority, known && held, {
-    missing: known && missing,
+  const isMissed = !isWhole && (isEntered || known !== undefined);
+  anchor.giveUpLoad(load, known && held, {
+    missing: isMissed ? lacking : before,
     drops: anchor
       .heldFiles()
       .filter((each) => each.authority === authority && each.sequence === sequence)

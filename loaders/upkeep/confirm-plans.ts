@@ -3,7 +3,7 @@ import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { Store } from '#store/store.ts';
-import type { Anchor } from '#store/trust/anchor.ts';
+import type { Anchor, MissingFile } from '#store/trust/anchor.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
 import { asDecisionFailed, LoadFailed, Overtaken, requireOpen } from '../load-failed.ts';
@@ -47,6 +47,7 @@ export async function confirmPlans(
     await withLock(store, authority, lockWaitMs, async (lock) => {
       await requireOpen(store);
       await endInterrupted(store, anchor, lock, begins);
+      const base = anchor.authority(authority);
       const refresh = refusedRefresh(anchor, authority);
       if (refresh.kind === 'nothing-differs') {
         throw new LoadFailed(LOAD_FAILED.nothingToConfirm(authority));
@@ -62,12 +63,12 @@ export async function confirmPlans(
         by: named.by,
         detail: { authority, fullRefresh, ...whyDetail(named) },
       });
-      const others = anchor
-        .missingFiles(authority)
-        .filter(({ fullOnly }) => fullOnly !== 'difference');
+      const withoutDifference = (files: readonly MissingFile[]) =>
+        files.filter(({ fullOnly }) => fullOnly !== 'difference');
+      const others = withoutDifference(anchor.missingFiles(authority));
       // Before the anchor: an authority that is not reconciled counts as one whose difference has been forgotten.
       await store.changeAuthority(lock, { reconciled: others.length === 0 });
-      anchor.keepMissingFiles(authority, others);
+      anchor.changeMissingFiles(authority, base, withoutDifference);
     });
   } catch (error) {
     throw asDecisionFailed(error, begun ? LOAD_FAILED.decisionUnknown : undefined);

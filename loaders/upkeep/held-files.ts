@@ -113,7 +113,8 @@ export async function releaseHeldFile(
         await spool.commitJournal(JSON.stringify(journal));
         await lock.renew();
         const { sequence, sha256, expected } = journal;
-        await anchor.beginLoad({ authority, sequence, sha256, journal: folder, ...expected }, base);
+        const load = { authority, sequence, sha256, journal: folder, ...expected };
+        await anchor.beginLoad(load, base, id);
         begun = LOAD_FAILED.willResume;
         const { stopped } = options;
         const acknowledgement = await applyJournal(
@@ -449,14 +450,15 @@ async function endHeldFile(
   const anchored = anchor.authority(authority);
   if (acknowledgement.code === 'CPF04' || anchored === undefined) {
     await store.changeAuthority(lock, {}, { sequence, strike: true });
-    anchor.changeHeldFiles({ drops: id });
+    anchor.changeHeldFiles(authority, anchored, { drops: id });
   } else {
     const highest = Math.max(anchored.sequence, sequence);
     await store.finishFile(lock, {
       sequence: highest,
       ledger: ledgerEntry(sequence, sha256, acknowledgement),
     });
-    await anchor.commitLoad(authority, { ...anchored, sequence: highest }, { drops: id });
+    const state = { ...anchored, sequence: highest };
+    anchor.changeHeldFiles(authority, anchored, { drops: id }, state);
   }
   rmSync(folder, { recursive: true, force: true });
   return acknowledgement;

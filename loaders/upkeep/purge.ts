@@ -144,6 +144,7 @@ async function purgeAuthority(
   const details: Purge = { ...options, rows: rows.length };
   const { sequence } = anchored;
   const journal = JSON.stringify({ purge: details });
-  await anchor.beginLoad({ authority, sequence, sha256: '', journal, ...expected }, anchored);
-  await removeForGood(store, anchor, lock, rows, details, { ...anchored, ...expected });
+  const load = { authority, sequence, sha256: '', journal, ...expected };
+  await anchor.beginLoad(load, anchored);
+  await removeForGood(store, anchor, lock, rows, details, load);
 }

@@ -49,6 +49,7 @@ export async function resetSequence(
     return await withLock(store, authority, lockWaitMs, async (lock) => {
       await requireOpen(store);
       await endInterrupted(store, anchor, lock, begins);
+      const base = anchor.authority(authority);
       const { authority: known, sequenceOffset } = await store.intakeState(authority);
       if (known?.sequence === undefined) {
         throw new LoadFailed(LOAD_FAILED.noNumbering(authority));
@@ -59,8 +60,8 @@ export async function resetSequence(
       ) {
         throw new Overtaken(LOAD_FAILED.numberingOvertaken(authority));
       }
-      const missingFiles = anchor.missingFiles(authority);
-      const missing = missingFiles
+      const missing = anchor
+        .missingFiles(authority)
         .filter(({ fullOnly }) => fullOnly === undefined)
         .map(({ number }) => number);
       const isRestarted = known.sequence < sequenceOffset;
@@ -88,9 +89,8 @@ export async function resetSequence(
         sequenceOffset: known.sequence + 1,
         ...(known.dataAsOf !== undefined && { numberedAfter: known.dataAsOf }),
       });
-      anchor.keepMissingFiles(
-        authority,
-        missingFiles.map((file) => ({ fullOnly: 'new-numbering', ...file })),
+      anchor.changeMissingFiles(authority, base, (files) =>
+        files.map((file) => ({ fullOnly: 'new-numbering', ...file })),
       );
       return { highest, missing };
     });

@@ -38,6 +38,9 @@ export type AnchoredHeldFile = {
 /** The hold that begins, and the id of the one that ends. */
 type HeldFileChanges = { holds?: AnchoredHeldFile | undefined; drops?: string | undefined };
 
+/** What ends or begins with a load; `missing`: exactly these files are still missing. */
+type LoadChanges = HeldFileChanges & { missing?: readonly MissingFile[] | undefined };
+
 /** What an authority was doing about one of its children, by the act's id. */
 const actInDoubtSchema = z.object({ authority: z.string(), act: z.string() });
 const actsInDoubtSchema = z.array(actInDoubtSchema);
@@ -244,21 +247,37 @@ export class Anchor {
    * Before the first row of a file is applied. On disk when it resolves.
    *
    * @param base the authority's state that the load was decided on
-   * @throws {Overtaken} if that is no longer its state, or another load of it is under way
+   * @param drops the hold that will end with it
+   * @throws {Overtaken} if that is no longer its state, another load of it is under way, or the hold has ended
    */
-  beginLoad(load: BegunLoad, base: AnchoredAuthority | undefined): Promise<void> {
+  beginLoad(load: BegunLoad, base: AnchoredAuthority | undefined, drops?: string): Promise<void> {
     return this.#inTurn(() => {
-      const now = this.authority(load.authority);
-      const other = this.loadInProgress(load.authority);
-      const same =
-        now?.sequence === base?.sequence &&
-        now?.rows === base?.rows &&
-        now?.digest === base?.digest;
-      if (!same || other !== undefined) throw new Overtaken();
+      this.#requireUnchanged(load.authority, base, drops);
       this.#sql(
         'INSERT OR REPLACE INTO load (authority, sequence, sha256, journal, rows, digest) VALUES (?, ?, ?, ?, ?, ?)',
       ).run(load.authority, load.sequence, load.sha256, load.journal, load.rows, load.digest);
     });
+  }
+
+  /** A process that is held up longer than its lease lasts may not know what others have done since. */
+  #requireUnchanged(
+    authority: string,
+    base: AnchoredAuthority | undefined,
+    drops: string | undefined,
+  ): void {
+    const now = this.authority(authority);
+    const isSame =
+      now?.sequence === base?.sequence && now?.rows === base?.rows && now?.digest === base?.digest;
+    const hasDropped = drops !== undefined && this.heldFiles().every(({ id }) => id !== drops);
+    if (!isSame || hasDropped || this.loadInProgress(authority) !== undefined) {
+      throw new Overtaken();
+    }
+  }
+
+  /** As {@link Anchor.#requireUnchanged}, for one that has begun a load. */
+  #requireUnderWay({ authority, sequence, journal }: BegunLoad): void {
+    const now = this.loadInProgress(authority);
+    if (now?.sequence !== sequence || now.journal !== journal) throw new Overtaken();
   }
 
   loadsInProgress(): BegunLoad[] {
@@ -273,15 +292,19 @@ export class Anchor {
 
   /**
    * After reconciliation, before the acknowledgement: the authority's new state, no load under way, what is
-   * held from the file, and which hold has ended. On disk when it resolves.
+   * held from the file, which hold has ended, and what is still missing. On disk when it resolves.
+   *
+   * @throws {Overtaken} if this load is no longer under way
    */
   commitLoad(
-    authority: string,
+    load: BegunLoad,
     state: AnchoredAuthority,
-    changes: HeldFileChanges = {},
+    { missing, ...changes }: LoadChanges = {},
   ): Promise<void> {
     return this.#inTurn(() => {
-      this.#endLoad(authority, state);
+      this.#requireUnderWay(load);
+      this.#endLoad(load.authority, state);
+      if (missing !== undefined) this.#keepMissingFiles(load.authority, missing);
       this.#changeHeldFiles(changes);
     });
   }
@@ -294,27 +317,26 @@ export class Anchor {
   }
 
   /**
-   * Abandons a load that can never be continued: what the store holds by now counts, and unless all of its
-   * file is there, the file is missing until it comes again.
+   * Abandons a load that can never be continued: what the store holds by now counts.
    *
    * @param state what the store holds, read under the authority's lock from a store that is open; `undefined`
    * if the store does not know the authority, and so holds nothing of it
+   * @param changes.missing exactly these files are still missing
    * @param changes.drops the ids of holds that end
+   * @throws {Overtaken} if this load is no longer under way
    */
   giveUpLoad(
-    authority: string,
+    load: BegunLoad,
     state: AnchoredAuthority | undefined,
-    { missing, drops }: { missing: MissingFile | undefined; drops: readonly string[] },
+    { missing, drops }: { missing: readonly MissingFile[]; drops: readonly string[] },
   ): void {
+    const { authority } = load;
     inTransaction(this.#db, () => {
+      this.#requireUnderWay(load);
       if (state !== undefined) this.#endLoad(authority, state);
       else this.#sql('DELETE FROM load WHERE authority = ?').run(authority);
       for (const id of drops) this.#changeHeldFiles({ drops: id });
-      if (missing === undefined) return;
-      const others = this.missingFiles(authority).filter(
-        ({ sequence, fullOnly }) => sequence !== missing.sequence || fullOnly !== undefined,
-      );
-      this.#keepMissingFiles(authority, [...others, missing]);
+      this.#keepMissingFiles(authority, missing);
     });
   }
 
@@ -337,10 +359,13 @@ export class Anchor {
     return actsInDoubtSchema.parse(this.#kept('actsInDoubt') ?? []);
   }
 
-  doubtAct(doubted: ActInDoubt): void {
-    inTransaction(this.#db, () =>
-      this.#keep('actsInDoubt', [...this.#otherActs(doubted), doubted]),
-    );
+  /** @throws {Overtaken} if it is no longer under way as this load */
+  doubtAct(act: string, load: BegunLoad): void {
+    const doubted = { authority: load.authority, act };
+    inTransaction(this.#db, () => {
+      this.#requireUnderWay(load);
+      this.#keep('actsInDoubt', [...this.#otherActs(doubted), doubted]);
+    });
   }
 
   /** A named person has answered for it. */
@@ -352,9 +377,21 @@ export class Anchor {
     return this.actsInDoubt().filter((each) => each.authority !== authority || each.act !== act);
   }
 
-  /** Exactly these of an authority are still missing. */
-  keepMissingFiles(authority: string, missing: readonly MissingFile[]): void {
-    inTransaction(this.#db, () => this.#keepMissingFiles(authority, missing));
+  /**
+   * Changes which files of an authority are missing.
+   *
+   * @param base the authority's state that this was decided on
+   * @throws {Overtaken} if that is no longer its state, or a load of it is under way
+   */
+  changeMissingFiles(
+    authority: string,
+    base: AnchoredAuthority | undefined,
+    change: (missing: MissingFile[]) => readonly MissingFile[],
+  ): void {
+    inTransaction(this.#db, () => {
+      this.#requireUnchanged(authority, base, undefined);
+      this.#keepMissingFiles(authority, change(this.missingFiles(authority)));
+    });
   }
 
   #keepMissingFiles(authority: string, missing: readonly MissingFile[]): void {
@@ -363,8 +400,24 @@ export class Anchor {
     this.#keep('missing', missing.length === 0 ? others : { ...others, [authority]: missing });
   }
 
-  changeHeldFiles(changes: HeldFileChanges): void {
-    inTransaction(this.#db, () => this.#changeHeldFiles(changes));
+  /**
+   * A hold of an authority begins or ends, and no load with it.
+   *
+   * @param base the authority's state that this was decided on
+   * @param state its new state, if that changes
+   * @throws {Overtaken} if that is no longer its state, a load of it is under way, or the hold has ended already
+   */
+  changeHeldFiles(
+    authority: string,
+    base: AnchoredAuthority | undefined,
+    changes: HeldFileChanges,
+    state?: AnchoredAuthority,
+  ): void {
+    inTransaction(this.#db, () => {
+      this.#requireUnchanged(authority, base, changes.drops);
+      if (state !== undefined) this.#endLoad(authority, state);
+      this.#changeHeldFiles(changes);
+    });
   }
 
   #changeHeldFiles({ drops, holds }: HeldFileChanges): void {

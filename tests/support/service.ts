@@ -78,7 +78,10 @@ export async function fill(
     reconciled: true,
     ledger: { sequence: 1, sha256: '0'.repeat(64), code: 'CPF02', acknowledgement: '{}' },
   });
-  await anchor.commitLoad(authority, { sequence: 1, rows: count, digest });
+  const state = { sequence: 1, rows: count, digest };
+  const load = { authority, sha256: '', journal: '/nowhere', ...state };
+  await anchor.beginLoad(load, anchor.authority(authority));
+  await anchor.commitLoad(load, state);
   await lock.release();
 }
 

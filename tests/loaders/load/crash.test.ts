@@ -12,7 +12,7 @@ import type { OdsCode } from '#schemas/authority.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import { keys } from '#store/keys.ts';
 import type { Store } from '#store/store.ts';
-import type { Anchor, AnchoredAuthority, BegunLoad } from '#store/trust/anchor.ts';
+import type { Anchor } from '#store/trust/anchor.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { metadata, startLoading, temporaryFolder } from '../../support/upload-loading.ts';
 import {
@@ -90,10 +90,8 @@ function ending(step: Step, moment: 'before' | 'after'): { store: Store; anchor:
     heldFiles: () => t.anchor.heldFiles(),
     spoolsNeeded: () => t.anchor.spoolsNeeded(),
     missingFiles: (code: string) => t.anchor.missingFiles(code),
-    keepMissingFiles: (...given: Parameters<Anchor['keepMissingFiles']>) =>
-      t.anchor.keepMissingFiles(...given),
-    beginLoad: (load: BegunLoad, base: AnchoredAuthority | undefined) =>
-      at('beginLoad', () => t.anchor.beginLoad(load, base)),
+    beginLoad: (...given: Parameters<Anchor['beginLoad']>) =>
+      at('beginLoad', () => t.anchor.beginLoad(...given)),
     commitLoad: (...given: Parameters<Anchor['commitLoad']>) =>
       at('commitLoad', () => t.anchor.commitLoad(...given)),
   });

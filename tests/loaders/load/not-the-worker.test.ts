@@ -81,7 +81,9 @@ const ACTS: [
     'a confirmation that no plan is missing',
     async (authority) => {
       await loaded(authority);
-      t.anchor.keepMissingFiles(authority, [{ sequence: 1, number: 1, fullOnly: 'difference' }]);
+      t.anchor.changeMissingFiles(authority, t.anchor.authority(authority), () => [
+        { sequence: 1, number: 1, fullOnly: 'difference' },
+      ]);
       await loadFull(authority, 3);
     },
     (authority) => confirmPlans(replaced, t.anchor, authority, { ...named, fullRefresh: 3 }),

@@ -169,7 +169,9 @@ describe('a restarted numbering', () => {
   test('that may have begun is not said to have changed nothing; once more, it ends what a failure left open', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 7);
-    t.anchor.keepMissingFiles(authority, [{ sequence: 6, number: 6 }]);
+    t.anchor.changeMissingFiles(authority, t.anchor.authority(authority), () => [
+      { sequence: 6, number: 6 },
+    ]);
     const follows = { ...RESET, fullRefreshFollows: true };
     const store = unreplicatedAt(t.store, 'changeAuthority');
     await expect(resetSequence(store, t.anchor, authority, follows)).rejects.toThrow(
@@ -187,7 +189,7 @@ describe('a restarted numbering', () => {
     await expect(resetSequence(closed, t.anchor, authority, RESET)).rejects.not.toThrow(
       /may have been done/,
     );
-    t.anchor.keepMissingFiles(authority, []);
+    t.anchor.changeMissingFiles(authority, t.anchor.authority(authority), () => []);
   });
 });
 

@@ -490,7 +490,7 @@ describe('a crash', () => {
   test.each([
     { what: 'discard', decide: discardHeldFile, step: 'appendEvent' },
     { what: 'discard', decide: discardHeldFile, step: 'changeHeldFiles' },
-    { what: 'discard', decide: discardHeldFile, step: 'commitLoad' },
+    { what: 'discard of a whole file', decide: discardHeldFile, step: 'changeHeldFiles' },
     { what: 'discard', decide: discardHeldFile, step: 'safeguard' },
     { what: 'release', decide: releaseHeldFile, step: 'appendEvent' },
     { what: 'release', decide: releaseHeldFile, step: 'readRows' },
@@ -500,9 +500,9 @@ describe('a crash', () => {
     { what: 'release', decide: releaseHeldFile, step: 'safeguard' },
   ] as const)(
     'during a $what at $step is never said to have changed nothing',
-    async ({ decide, step }) => {
+    async ({ what, decide, step }) => {
       const authority = newAuthority();
-      if (step === 'changeHeldFiles') {
+      if (what === 'discard of a whole file') {
         await loadRecords(authority, 1, children(10));
         await loadRecords(authority, 2, children(1_100));
       } else await withRemovalsHeld(authority);

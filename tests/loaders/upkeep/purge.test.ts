@@ -73,12 +73,16 @@ describe('a purge', () => {
   test('waits for an abandoned file that is to come again, but for none that only a full refresh replaces', async () => {
     const authority = newAuthority();
     await old(authority);
-    t.anchor.keepMissingFiles(authority, [{ sequence: 5, number: 5 }]);
+    t.anchor.changeMissingFiles(authority, t.anchor.authority(authority), () => [
+      { sequence: 5, number: 5 },
+    ]);
     expect(of(await run(), authority)).toBe(0);
-    t.anchor.keepMissingFiles(authority, [{ sequence: 5, number: 5, fullOnly: 'difference' }]);
+    t.anchor.changeMissingFiles(authority, t.anchor.authority(authority), () => [
+      { sequence: 5, number: 5, fullOnly: 'difference' },
+    ]);
     expect(of(await run(), authority)).toBe(2);
     expect(await t.store.authority(authority)).toMatchObject({ reconciled: false });
-    t.anchor.keepMissingFiles(authority, []);
+    t.anchor.changeMissingFiles(authority, t.anchor.authority(authority), () => []);
   });
 
   test('of one authority is not held up by others that are being loaded, and says which were purged and which not', async () => {

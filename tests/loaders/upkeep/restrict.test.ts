@@ -461,7 +461,11 @@ test('an act in doubt is ended once, by the first of two people who end it', asy
   const authority = newAuthority();
   await loadRecords(authority, 1, [planOf(233)]);
   const doubted = { authority, act: 'lostact' };
-  t.anchor.doubtAct(doubted);
+  const state = t.anchor.authority(authority) ?? { sequence: 0, rows: 0, digest: '' };
+  const load = { authority, sha256: '', journal: 'given up', ...state };
+  await t.anchor.beginLoad(load, state);
+  t.anchor.doubtAct(doubted.act, load);
+  await t.anchor.commitLoad(load, state);
   const recorded = {
     type: 'restriction',
     auditId: randomUUID(),

@@ -279,7 +279,9 @@ describe('a new numbering', () => {
   });
 
   test('does not start while a file is missing, unless a full refresh will follow, and the page says so', async () => {
-    anchor.keepMissingFiles('ZZ102', [{ sequence: 900, number: 399 }]);
+    anchor.changeMissingFiles('ZZ102', anchor.authority('ZZ102'), () => [
+      { sequence: 900, number: 399 },
+    ]);
     const page = await visitor.open(pageOf('ZZ102'));
     expect(wordsOf(page)).toContain(COUNCIL_SETTINGS.numberingMissing([399]));
     const refused = await visitor.send(NUMBERING, { reason: REASON }, pageOf('ZZ102'));
@@ -288,7 +290,7 @@ describe('a new numbering', () => {
     const accepted = { reason: REASON, refresh: 'yes' };
     expect((await visitor.send(NUMBERING, accepted, pageOf('ZZ102'))).status).toBe(303);
     expect((await eventsOf('sequence-reset')).at(-1)).toMatchObject({ detail: { missing: '399' } });
-    anchor.keepMissingFiles('ZZ102', []);
+    anchor.changeMissingFiles('ZZ102', anchor.authority('ZZ102'), () => []);
   });
 
   test('cannot start for a council that has loaded nothing, and none waits for a council that is busy', async () => {
@@ -306,19 +308,23 @@ describe('plans that the store had lost', () => {
   const lost = { sequence: 1, number: 1, fullOnly: 'difference' as const };
 
   test('cannot be said to be no longer missing before a full refresh has come', async () => {
-    anchor.keepMissingFiles('ZZ105', [lost]);
+    anchor.changeMissingFiles('ZZ105', anchor.authority('ZZ105'), () => [lost]);
     const page = await visitor.open(pageOf('ZZ105'));
     expect(wordsOf(page)).toContain(COUNCIL_SETTINGS.plansWait);
     expect(page.text).not.toContain(PLANS);
   });
 
   test('are said to be no longer missing for the council, with a reason and on record', async () => {
-    anchor.keepMissingFiles('ZZ105', [{ ...lost, refusedIn: 7 }]);
+    anchor.changeMissingFiles('ZZ105', anchor.authority('ZZ105'), () => [
+      { ...lost, refusedIn: 7 },
+    ]);
     expect(wordsOf(await visitor.open(pageOf('ZZ105')))).toContain(COUNCIL_SETTINGS.plansThen(7));
     const idle = await visitor.send(PLANS, { why: '' }, pageOf('ZZ105'));
     expect([idle.status, idle.text.includes('href="#why"')]).toEqual([400, true]);
     const form = await visitor.form(pageOf('ZZ105'), PLANS);
-    anchor.keepMissingFiles('ZZ105', [{ ...lost, refusedIn: 8 }]);
+    anchor.changeMissingFiles('ZZ105', anchor.authority('ZZ105'), () => [
+      { ...lost, refusedIn: 8 },
+    ]);
     const late = await visitor.post(PLANS, { ...form, why: REASON });
     expect(late.status).toBe(409);
     expect(wordsOf(late)).toContain(COUNCIL_SETTINGS.plansOvertaken);

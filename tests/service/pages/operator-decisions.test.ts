@@ -349,7 +349,7 @@ test('while the second copy is away, an operator lets the log continue with one 
 
 test('an act that failed after it was sent is said to have been done perhaps, and the next page says that it was', async () => {
   const council = '/operator/councils/ZZ101';
-  vi.spyOn(Anchor.prototype, 'keepMissingFiles').mockImplementationOnce(() => {
+  vi.spyOn(Anchor.prototype, 'changeMissingFiles').mockImplementationOnce(() => {
     throw new Error('ENOSPC');
   });
   const numbered = await visitor.send(`${council}/numbering`, REASON, council);

@@ -105,7 +105,7 @@ const spool = (name: string, content: string): string => {
   return folder;
 };
 const hold = (id: string, folder: string) =>
-  t.anchor.changeHeldFiles({
+  t.anchor.changeHeldFiles(AUTHORITY, t.anchor.authority(AUTHORITY), {
     holds: { id, authority: AUTHORITY, sequence: 1, folder, at: 1, json: '{}' },
   });
 const anchorElsewhere = () => Anchor.open(join(t.dataDir, 'elsewhere', 'anchor'));

@@ -34,7 +34,10 @@ beforeAll(async () => {
   await loader(t).load(fileXml(upload({ authority: ods('ZZ101'), records: [planOf(1)] })));
   cpSync(join(t.dataDir, 'anchor'), copy, { recursive: true });
   const anchor = Anchor.open(copy);
-  await anchor.commitLoad('ZZ102', { sequence: 1, rows: 1, digest: '0' });
+  const state = { sequence: 1, rows: 1, digest: '0' };
+  const load = { authority: 'ZZ102', sha256: '', journal: '/nowhere', ...state };
+  await anchor.beginLoad(load, undefined);
+  await anchor.commitLoad(load, state);
   anchor.close();
 });
 afterAll(async () => {

@@ -98,7 +98,10 @@ test('an authority first loaded while a worker waits does not look missing to it
     { name: 'Test Council', emergencyDutyTeamPhone: '02079460199' },
     'test',
   );
-  await t.anchor.commitLoad(AUTHORITY, { sequence: 1, rows: 0, digest: new Tally().digest });
+  const state = { sequence: 1, rows: 0, digest: new Tally().digest };
+  const load = { authority: AUTHORITY, journal: '/nowhere', sha256: '0', ...state };
+  await t.anchor.beginLoad(load, undefined);
+  await t.anchor.commitLoad(load, state);
   await keeping.release();
   expect(keeping.said).toEqual([]);
   expect(await t.store.isOpen()).toBe(true);
@@ -125,7 +128,7 @@ test('a file loaded by another process while a worker verifies does not close th
   const load = { authority: AUTHORITY, journal: '/nowhere', sha256: '0', ...expected };
   await t.anchor.beginLoad(load, undefined);
   await t.store.applyRows(lock, rows);
-  await t.anchor.commitLoad(AUTHORITY, expected);
+  await t.anchor.commitLoad(load, expected);
   await t.store.finishFile(lock, {
     ...expected,
     reconciled: true,
