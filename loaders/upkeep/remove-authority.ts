@@ -37,6 +37,7 @@ export async function removeAuthority(
       if (hasLoaded) {
         throw new LoadFailed(LOAD_FAILED.authorityStays(authority));
       }
+      await store.requireAdministrator();
       begun = true;
       await store.removeAuthority(lock, named);
     });

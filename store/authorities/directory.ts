@@ -97,6 +97,11 @@ export function createDirectory(redis: Redis) {
   }
 
   return {
+    /** Refused to every Redis user but the administrator; changes nothing. Before an act is recorded that needs its rights. */
+    async requireAdministrator(): Promise<void> {
+      await redis.hdel(keys.dataset, '');
+    },
+
     /** The authorities whose plans the dataset should hold; `undefined` if not set. */
     expected: async (): Promise<ExpectedAuthorities | undefined> =>
       (await readDataset(redis))?.expected,

@@ -109,6 +109,9 @@ export async function setReplicaPriority(
   const { isReplica } = await replicationOf(replica);
   if (!isReplica) return { kind: 'primary' };
   if (priority > 0 && info.get('master_link_status') !== 'up') return { kind: 'not-in-step' };
+  // What it is already: refused now, and not after the act is on record, to a user who may not.
+  const before = info.get('slave_priority');
+  if (before !== undefined) await replica.config('SET', 'replica-priority', before);
   await appendEvent(redis, {
     type: priority === 0 ? 'replica-set-aside' : 'replica-put-back',
     auditId: randomUUID(),

@@ -40,12 +40,16 @@ describe('an authority added by mistake', () => {
     expect(String(error)).not.toMatch(/nothing was changed/i);
   });
 
-  test('cannot be removed by a process that has only a loader’s rights', async () => {
+  test('is not removed by a process that has only a loader’s rights, and no removal is on record', async () => {
     const authority = newAuthority();
     await t.store.setAuthority(authority, details, 'test');
     await expect(removeAuthority(t.store, t.anchor, authority, WHO)).rejects.toThrow(
-      /too few rights for this/,
+      /^Nothing was changed: .* too few rights for this/,
     );
+    const removed = (await events()).filter(
+      (event) => event.type === 'authority-removed' && event.detail['authority'] === authority,
+    );
+    expect(removed).toEqual([]);
     expect((await t.store.authorities()).map(({ code }) => code)).toContain(authority);
   });
 

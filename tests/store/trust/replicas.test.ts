@@ -566,6 +566,21 @@ test('a replica is set aside and put back by a named person, on record and in th
   );
 });
 
+test('a replica is not said to be set aside by a user who may not set its priority', async () => {
+  const redis = await connect(first, false);
+  await second.admin.call('ACL', 'SETUSER', 'few', 'on', '>x', '~*', '+@all', '-config|set');
+  const replica = connectStore(
+    { url: second.url.replace('//', '//few:x@') },
+    { name: 'test', commandTimeoutMs: WAIT_MS },
+  );
+  ending.push(() => replica.disconnect());
+  await whenReady(replica, WAIT_MS);
+  const server = { host: '127.0.0.1', port: second.port };
+  await expect(setReplicaPriority(redis, replica, server, 0, NAMED)).rejects.toThrow(/permission/i);
+  const events = await createStore(first.admin, anchor).readEvents('system');
+  expect(events.map(({ type }) => type)).not.toContain('replica-set-aside');
+});
+
 test('without REDIS_REPLICAS nothing waits for a replica', async () => {
   const redis = first.connect();
   await whenReady(redis, WAIT_MS);
