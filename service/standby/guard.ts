@@ -31,9 +31,11 @@ const workerSchema = z.object({
   token: z.string().optional(),
   /** The worker before, if it also used this folder: the last one, if this one had not started. */
   before: z.int().optional(),
+  /** It took over from another worker, which may not be on record yet. */
+  tookOver: z.object({ epoch: z.int(), auditId: z.uuid() }).optional(),
 });
 /** The lease under which a data folder was last used, or was going to be. */
-type LastLease = z.infer<typeof workerSchema>;
+export type LastLease = z.infer<typeof workerSchema>;
 
 /** How long to wait for a worker that takes over, or tries to: longer than its lease. */
 const WAITS_FOR_TAKEOVER_MS = 20_000;
@@ -50,9 +52,12 @@ export function lastLease(configuration: Configuration): LastLease | undefined {
 
 export const keepLease = (
   configuration: Configuration,
-  { epoch, token, before }: LastLease,
+  { epoch, token, before, tookOver }: LastLease,
 ): Promise<void> =>
-  writePrivate(workerFile(configuration), `${JSON.stringify({ epoch, token, before })}\n`);
+  writePrivate(
+    workerFile(configuration),
+    `${JSON.stringify({ epoch, token, before, tookOver })}\n`,
+  );
 
 /** Whether no worker has run since this data folder's, whose number was `worked`. */
 export const isOfLast = ({ epoch, before }: LastLease, worked: number): boolean =>

@@ -26,7 +26,7 @@ import { KeyFileWrong, readKeys } from '../audit/seal/keys.ts';
 import { LogNotWhole } from '../audit/seal/log-writer.ts';
 import { auditFolder, auditKeyFile, carriedStateFile, openAnchor } from '../files/data-folder.ts';
 import { openCarried } from '../standby/carried.ts';
-import { guardAnchor, isOfLast, keepLease, lastLease } from '../standby/guard.ts';
+import { guardAnchor, isOfLast, keepLease, type LastLease, lastLease } from '../standby/guard.ts';
 import { restoreState } from '../standby/restore-state.ts';
 import { statePlaces } from '../standby/worker-state.ts';
 import { errorCode } from '../telemetry/log.ts';
@@ -61,8 +61,8 @@ export type OneWorker = {
   check: () => OwnCheck;
 };
 
-/** It is this one's turn; whether another one ran before. */
-type Begun = { lease: WorkerLease; tookOver: boolean };
+/** It is this one's turn, and what `worker.json` says about it. */
+type Begun = { lease: WorkerLease; kept: LastLease };
 
 /** What a worker waits for before it runs: that its own state is known to be as new as the copy. */
 type StandBy = {
@@ -177,10 +177,20 @@ async function waitForTurn(
       const why = isLast ? undefined : await catchUp(worked);
       if (why === undefined) {
         const { epoch, token } = taken;
-        await keepLease(configuration, { epoch, token, ...(isLast && { before: worked }) });
+        const tookOver = isLast
+          ? lastLease(configuration)?.tookOver
+          : worked > 0
+            ? { epoch, auditId: randomUUID() }
+            : undefined;
+        const kept: LastLease = {
+          epoch,
+          token,
+          ...(isLast && { before: worked }),
+          ...(tookOver !== undefined && { tookOver }),
+        };
+        await keepLease(configuration, kept);
         // Otherwise a command in another data folder may have changed what was taken over.
-        if (await beginWork(connection, taken))
-          return { lease: taken, tookOver: worked > 0 && !isLast };
+        if (await beginWork(connection, taken)) return { lease: taken, kept };
       }
       await taken.release();
       return why ?? COPY.standingBy;
@@ -208,17 +218,16 @@ async function waitForTurn(
     else return work(result);
   }
 
-  async function work({ lease, tookOver }: Begun): Promise<OneWorker> {
+  async function work({ lease, kept: { tookOver, ...kept } }: Begun): Promise<OneWorker> {
     log.info(COPY.tookOver(lease.epoch));
     const left = carried.roots();
     if (left.length > 0) log.warn(COPY.stateLeft(place.name, left));
-    if (tookOver) {
-      await appendEvent(connection, {
-        type: 'worker-took-over',
-        auditId: randomUUID(),
-        by: 'worker',
-        detail: { epoch: lease.epoch },
-      });
+    // Also after a start that ended before it was recorded.
+    if (tookOver !== undefined) {
+      const { epoch, auditId } = tookOver;
+      const detail = { epoch };
+      await appendEvent(connection, { type: 'worker-took-over', auditId, by: 'worker', detail });
+      await keepLease(configuration, kept);
     }
     const { promise: replaced, resolve: replace } = Promise.withResolvers<void>();
     let renewing: Promise<void> | undefined;

@@ -94,3 +94,30 @@ test('a Redis where a worker waits for the first dataset counts as empty, and on
   await server.admin.set('another', '1');
   expect(await store.isEmpty()).toBe(false);
 });
+
+test('a takeover is recorded once, also if the worker ends before it could be, and starts again', async () => {
+  server = await startRedisServer();
+  steps.push(() => server.stop());
+  const folder = await testFolder();
+  const copy = join(folder, 'copy');
+  mkdirSync(copy);
+  const anchor = Anchor.open(join(folder, 'anchor'));
+  steps.push(() => anchor.close());
+  const takeovers = async () =>
+    (await createStore(server.admin, anchor).readEvents('system')).filter(
+      ({ type }) => type === 'worker-took-over',
+    );
+  await server.admin.set(keys.workerAtWork, '4');
+  // No event can be recorded.
+  await server.admin.set(keys.audit('system'), 'x');
+  const first = await wait(join(folder, 'data'), copy);
+  await expect(first.turn).rejects.toThrow('WRONGTYPE');
+  const epoch = Number(await server.admin.get(keys.workerAtWork));
+  expect(epoch).not.toBe(4);
+  await server.admin.del(keys.audit('system'));
+  for (let start = 0; start < 2; start++) {
+    const again = await wait(join(folder, 'data'), copy);
+    expect((await again.turn)?.lease.epoch).toBeGreaterThan(epoch);
+    expect(await takeovers()).toMatchObject([{ by: 'worker', detail: { epoch } }]);
+  }
+});
