@@ -11,7 +11,7 @@ import { acceptGap } from '../confirm/accept-gap.ts';
 import { auditFolder, auditKeyFile } from '../files/data-folder.ts';
 import { doneOrFailure, Failure, misused } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
-import { runningRedis, withNewestStore } from './store.ts';
+import { requireNoSuccessor, runningRedis, withNewestStore } from './store.ts';
 
 const REDIS_ANSWERS_WITHIN_MS = 3_000;
 
@@ -118,6 +118,7 @@ export async function auditAcceptGap(
   const connection = redis.connect('worker');
   try {
     await redis.ready(REDIS_ANSWERS_WITHIN_MS);
+    await requireNoSuccessor(configuration, connection);
     const place = { connection, auditFolder: auditFolder(configuration) };
     console.log(doneOrFailure(await acceptGap(place, named)));
   } finally {

@@ -14,7 +14,7 @@ import { auditFolder, auditSpoolFolder } from '../files/data-folder.ts';
 import { serveDataset, servedDataset } from '../files/served-dataset.ts';
 import { doneOrFailure, Failure } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
-import { withAnyStore, withNewestStore, withStore } from './store.ts';
+import { requireNoSuccessor, withAnyStore, withNewestStore, withStore } from './store.ts';
 
 /** Where a person reads whether a confirmed store is open. */
 const SEE = 'cp-flags status says whether it is open.';
@@ -27,7 +27,16 @@ export const confirmPromotedServer = (
 
 /** `cp-flags confirm old-copy`: lets the store open although it was last alive long ago. */
 export const confirmOldDataFolder = (configuration: Configuration, options: Named): Promise<void> =>
-  confirm(configuration, options, withStore, decideOldCopy);
+  confirm(
+    configuration,
+    options,
+    (own, role, work) =>
+      withStore(own, role, async (store, anchor, connection, redis) => {
+        await requireNoSuccessor(own, connection);
+        return work(store, anchor, connection, redis);
+      }),
+    decideOldCopy,
+  );
 
 /** `cp-flags confirm clock`: lets the store open although its clock was put back. */
 export const confirmClockPutBack = (configuration: Configuration, options: Named): Promise<void> =>

@@ -4,7 +4,7 @@ import { SEALING } from '#schemas/wording/operations.ts';
 import { sealedBeyond } from '#store/audit-stream/sealed-size.ts';
 import { lacksRights } from '#store/connection/connection.ts';
 import type { RedisRole } from '#store/connection/embedded-redis.ts';
-import { workedEpoch } from '#store/locks/worker-lease.ts';
+import { leaseHolder, workedEpoch } from '#store/locks/worker-lease.ts';
 import { createStore, type Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { placeSettings } from '../audit/copy/open-place.ts';
@@ -97,14 +97,35 @@ async function requireNewestLog(
   if (beyond !== undefined) throw new Failure(`Nothing was changed. ${SEALING.oldLog(beyond)}`);
 }
 
-/** No worker has run since the one of these folders, if the audit log has a second copy. @throws {Failure} */
+/** Whether no worker has run since the one of these folders, if the audit log has a second copy. */
+async function isLastWorker(
+  configuration: Configuration,
+  connection: StoreConnection,
+): Promise<boolean> {
+  if (placeSettings(configuration) === undefined) return true;
+  return isOfLast(lastLease(configuration) ?? { epoch: 0 }, await workedEpoch(connection));
+}
+
+/** @throws {Failure} */
 async function requireLastWorker(
   configuration: Configuration,
   connection: StoreConnection,
 ): Promise<void> {
-  if (placeSettings(configuration) === undefined) return;
-  const own = lastLease(configuration) ?? { epoch: 0 };
-  if (!isOfLast(own, await workedEpoch(connection))) throw new Failure(COPY.notTheWorker);
+  if (!(await isLastWorker(configuration, connection))) throw new Failure(COPY.notTheWorker);
+}
+
+/**
+ * Another worker is not running with folders of its own: what is accepted here would be on record, and that worker would
+ * not know. If none is running, these folders may be all that is left.
+ *
+ * @throws {Failure}
+ */
+export async function requireNoSuccessor(
+  configuration: Configuration,
+  connection: StoreConnection,
+): Promise<void> {
+  if (await isLastWorker(configuration, connection)) return;
+  if ((await leaseHolder(connection)) !== undefined) throw new Failure(COPY.notTheWorker);
 }
 
 /**

@@ -130,6 +130,37 @@ test.each([
   },
 );
 
+test.each([
+  { what: 'nothing', holder: 'another', isRefused: true },
+  { what: 'what is left', holder: undefined, isRefused: false },
+])(
+  'with the folders of a worker that was replaced, $what is accepted while the worker that runs is $holder',
+  async ({ holder, isRefused }) => {
+    const acts = await actsRecorded();
+    await service.admin.set(keys.workerAtWork, '2');
+    if (holder !== undefined) await service.admin.set(keys.workerLock, holder);
+    try {
+      for (const args of [
+        ['audit', 'accept-gap', ...BY],
+        ['confirm', 'old-copy', ...BY],
+      ]) {
+        const environment = {
+          DATA_DIR: folder,
+          ...settings('newest'),
+          AUDIT_COPY: join(folder, 'second-copy'),
+        };
+        const { code, stdout, stderr } = await run(args, environment, CHILD);
+        expect([code, stdout]).toEqual([1, '']);
+        // Nothing is missing or old here, which is what the command says if it is not refused.
+        expect(stderr.includes(COPY.notTheWorker)).toBe(isRefused);
+      }
+      expect(await actsRecorded()).toBe(acts);
+    } finally {
+      await service.admin.del(keys.workerAtWork, keys.workerLock);
+    }
+  },
+);
+
 test('the status with an old copy of the folders says so, and does not say that no worker runs', async () => {
   const { stdout, stderr } = await command('old', 'status');
   expect(stderr).toBe('');
