@@ -18,7 +18,7 @@ import { errorCode } from '../../telemetry/log.ts';
 import { createWaiting } from '../../telemetry/waiting.ts';
 import { type Commits, CopyDamaged } from '../copy/commits.ts';
 import { CopyAway } from '../copy/place.ts';
-import type { SealingState } from '../log/commit.ts';
+import { CommitFile, type SealingState } from '../log/commit.ts';
 import { gapsText } from '../log/entry.ts';
 import { ResourceMissing } from '../log/log-folder.ts';
 import { type Followed, parseEntry, sealedRange } from '../log/sealed.ts';
@@ -450,6 +450,16 @@ export function createSealer(options: SealerOptions) {
     return { count, ...(oldest !== undefined && { oldest: Date.now() - waitedMs }) };
   }
 
+  /** How long the log is before it is opened, which takes Redis. */
+  function sizeHere(): number {
+    try {
+      return CommitFile.sizeIfThere(folder)?.size ?? 0;
+    } catch {
+      // Somebody is writing to it.
+      return 0;
+    }
+  }
+
   /** Writes the state into the log's folder, for all readers, and returns it. */
   function tell(sealing: Sealing): Sealing {
     const { problem, detail, gaps } = sealing;
@@ -536,7 +546,7 @@ export function createSealer(options: SealerOptions) {
           ...state,
           detail: state.detail === '' ? SEALING.asTheyCome : state.detail,
           standby,
-          sealed: log?.committed.size ?? 0,
+          sealed: log?.committed.size ?? sizeHere(),
           unsealed: waiting.count,
           foreign: log?.commits.foreign() ?? 0,
           ...(waiting.oldest !== undefined && { oldestUnsealed: waiting.oldest }),

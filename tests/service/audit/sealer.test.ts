@@ -460,3 +460,20 @@ test('the sealer waits while there is no dataset, or no Redis', async () => {
   await until(async () => (await step(one)).detail === SEALING.unreachable);
   one.close();
 });
+
+test('a worker that is not connected to Redis yet does not say that nothing is sealed', async () => {
+  await record(5, 3);
+  const before = await sealer();
+  const { sealed } = await step(before);
+  before.close();
+  expect(sealed).toBeGreaterThanOrEqual(5);
+  const streams = createAuditStreams(await t.connect('worker'));
+  const away = Object.create(streams, { reachable: { value: false } }) as typeof streams;
+  const one = await sealer({ streams: away });
+  expect(await step(one)).toMatchObject({
+    sealed,
+    problem: false,
+    detail: SEALING.unreachable,
+  });
+  one.close();
+});
