@@ -30,6 +30,9 @@ export type Commit = {
 
 export type RetentionHold = { id: number; at: string; by: string; reason: string };
 
+/** A hold whose event is perhaps not on disk yet, and how that event names the act and the person. */
+export type UnrecordedHold = RetentionHold & { auditId: string; account?: string | undefined };
+
 /** `changed`: it became the last one in force, or no longer is, since somebody decided. */
 export type HoldEnding = 'ended' | 'changed' | 'not-in-force';
 
@@ -42,6 +45,8 @@ const SCHEMA = `
     numbers TEXT NOT NULL, minimumIndex INTEGER NOT NULL, prunedNumbers TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS hold (id INTEGER PRIMARY KEY, at TEXT NOT NULL, by TEXT NOT NULL,
     reason TEXT NOT NULL, ended TEXT) STRICT;
+  CREATE TABLE IF NOT EXISTS unrecordedHold (hold INTEGER PRIMARY KEY, auditId TEXT NOT NULL,
+    account TEXT) STRICT;
   CREATE TABLE IF NOT EXISTS accepted (stream INTEGER NOT NULL, sealed INTEGER NOT NULL,
     found INTEGER NOT NULL, PRIMARY KEY (stream, sealed, found)) STRICT;
   CREATE TABLE IF NOT EXISTS foreignEntry (stream INTEGER NOT NULL, number INTEGER NOT NULL,
@@ -64,6 +69,13 @@ const commitRow = z.object({
   prunedNumbers: numbersText,
 });
 const holdRow = z.object({ id: z.number(), at: z.string(), by: z.string(), reason: z.string() });
+const unrecordedHoldRow = holdRow.extend({
+  auditId: z.string(),
+  account: z
+    .string()
+    .nullable()
+    .transform((account) => account ?? undefined),
+});
 const gapRow = z.object({ stream: z.number(), sealed: z.number(), found: z.number() });
 const countRow = z.object({ n: z.number() });
 const foreignRow = z.object({ stream: z.number(), last: z.number(), count: z.number() });
@@ -253,30 +265,62 @@ export class CommitFile {
       .map((row) => holdRow.parse(row));
   }
 
+  /** Begins a hold. It is in force from now on, so that nothing is removed if the process ends before it is recorded. */
+  addRetentionHold({
+    by,
+    reason,
+    auditId,
+    account,
+  }: Omit<UnrecordedHold, 'id' | 'at'>): RetentionHold {
+    return inTransaction(this.#db, () => {
+      const row = this.#sql(
+        'INSERT INTO hold (at, by, reason) VALUES (?, ?, ?) RETURNING id, at, by, reason',
+      ).get(new Date().toISOString(), by, reason);
+      const hold = holdRow.parse(row);
+      this.#sql('INSERT INTO unrecordedHold (hold, auditId, account) VALUES (?, ?, ?)').run(
+        hold.id,
+        auditId,
+        account ?? null,
+      );
+      return hold;
+    });
+  }
+
+  /** Holds in force that are not known to be recorded. */
+  unrecordedHolds(): UnrecordedHold[] {
+    return this.#sql(
+      'SELECT id, at, by, reason, auditId, account FROM unrecordedHold JOIN hold ON id = hold ORDER BY id',
+    )
+      .all()
+      .map((row) => unrecordedHoldRow.parse(row));
+  }
+
   /**
-   * Begins a hold and records it, or does neither.
+   * Records a hold, unless somebody else has done so since. If that is cut short, it is recorded again as the same act.
    *
    * @param record may take a second or two: nothing can be sealed meanwhile
    */
-  async addRetentionHold(
-    by: string,
-    reason: string,
-    record: (hold: RetentionHold) => Promise<void>,
-  ): Promise<RetentionHold> {
-    return inRecordedTransaction(this.#db, async () => {
-      const row = this.#db
-        .prepare('INSERT INTO hold (at, by, reason) VALUES (?, ?, ?) RETURNING id, at, by, reason')
-        .get(new Date().toISOString(), by, reason);
-      const hold = holdRow.parse(row);
-      await record(hold);
-      return hold;
+  async recordHold(id: number, record: () => Promise<void>): Promise<void> {
+    await inRecordedTransaction(this.#db, async () => {
+      const { changes } = this.#sql('DELETE FROM unrecordedHold WHERE hold = ?').run(id);
+      if (changes === 1) await record();
+    });
+  }
+
+  /** Takes back a hold that could not be recorded; false if somebody else has recorded it. Its number is not used again. */
+  takeBackHold(id: number): boolean {
+    return inTransaction(this.#db, () => {
+      const { changes } = this.#sql('DELETE FROM unrecordedHold WHERE hold = ?').run(id);
+      if (changes === 0) return false;
+      this.#sql('UPDATE hold SET ended = ? WHERE id = ?').run(new Date().toISOString(), id);
+      return true;
     });
   }
 
   /**
    * Ends a hold and records it, or does neither: nothing becomes removable without a record.
    *
-   * @param record as for {@link CommitFile.addRetentionHold}
+   * @param record as for {@link CommitFile.recordHold}
    * @param isLast whether somebody decided on it as on the last one in force; not compared if absent
    */
   async endRetentionHold(

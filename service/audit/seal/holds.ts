@@ -11,22 +11,48 @@ const eventOf = (
   type: 'audit-hold' | 'audit-hold-ended',
   hold: number,
   named: NamedPerson,
+  auditId: string = randomUUID(),
 ): OperatorEvent => ({
   type,
-  auditId: randomUUID(),
+  auditId,
   by: named.by,
   detail: { hold, ...whyDetail(named) },
 });
 
-/** Keeps every event, however old, until the hold is ended. */
-export const beginHold = (
+/**
+ * Keeps every event, however old, until the hold is ended. If it cannot be recorded, it is not begun; if the process ends
+ * before that, {@link recordHolds} does it.
+ *
+ * @param begun is called once it must not be begun again
+ */
+export async function beginHold(
   commits: CommitFile,
   named: NamedPerson,
   record: RecordHold,
-): Promise<RetentionHold> =>
-  commits.addRetentionHold(named.by, named.reason, ({ id }) =>
-    record(eventOf('audit-hold', id, named)),
-  );
+  begun: () => void = () => undefined,
+): Promise<RetentionHold> {
+  const { by, reason, account } = named;
+  const hold = commits.addRetentionHold({ by, reason, account, auditId: randomUUID() });
+  begun();
+  let isRecorded = false;
+  try {
+    await recordHolds(commits, async (event) => {
+      await record(event);
+      isRecorded ||= event.detail['hold'] === hold.id;
+    });
+  } catch (error) {
+    if (!isRecorded && commits.takeBackHold(hold.id)) throw error;
+  }
+  return hold;
+}
+
+/** Records the holds that were begun by a process that ended before it had recorded them. */
+export async function recordHolds(commits: CommitFile, record: RecordHold): Promise<void> {
+  for (const { id, by, reason, account, auditId } of commits.unrecordedHolds()) {
+    const named = { by, reason, ...(account !== undefined && { account }) };
+    await commits.recordHold(id, () => record(eventOf('audit-hold', id, named, auditId)));
+  }
+}
 
 /** @param isLast as for {@link CommitFile.endRetentionHold} */
 export const endHold = (
@@ -57,8 +83,7 @@ export function createHolds(folder: string, record: RecordHold): Holds {
 
   return {
     list: async () => (await lookWhenFree(folder, (commits) => commits.retentionHolds())) ?? [],
-    begin: (named) =>
-      whenFree(folder, (commits, once) => beginHold(commits, named, recordOnce(once))),
+    begin: (named) => whenFree(folder, (commits, once) => beginHold(commits, named, record, once)),
     end: (id, named, isLast) =>
       whenFree(folder, (commits, once) => endHold(commits, id, named, recordOnce(once), isLast)),
   };

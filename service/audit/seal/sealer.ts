@@ -26,6 +26,7 @@ import { TILE_WIDTH } from '../tlog/tiles.ts';
 import { LogScan } from '../verify/scan.ts';
 import { contradictionProblem } from '../witness/contradictions.ts';
 import { agree } from './agree.ts';
+import { recordHolds } from './holds.ts';
 import { defaultOrigin, KeyFileWrong, readOrMakeKeys, watchedKeys } from './keys.ts';
 import { LogInUse, LogNotWhole, LogWriter, type PlannedBatch } from './log-writer.ts';
 import { type Prunable, prunable } from './retention.ts';
@@ -384,6 +385,7 @@ export function createSealer(options: SealerOptions) {
   }
 
   async function prune(writer: LogWriter): Promise<void> {
+    await recordHolds(writer.commits, async (event) => void (await streams.append(event)));
     const held = writer.commits.retentionHolds().length > 0;
     if (pruning !== undefined) {
       if ((writer.committed.numbers.at(-1) ?? 0) < pruning.event) return;

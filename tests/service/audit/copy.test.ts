@@ -420,7 +420,11 @@ describe('a copy that starts before the retention period', () => {
     const { remove: _, ...kept } = folderPlace(copyFolder, DEADLINE_MS);
     await sealAndPrune(createCommits(kept));
     const acts = CommitFile.open(folder);
-    const { id } = await acts.addRetentionHold('A. Guardian', 'inquiry', async () => undefined);
+    const { id } = acts.addRetentionHold({
+      by: 'A. Guardian',
+      reason: 'inquiry',
+      auditId: randomUUID(),
+    });
     const one = await sealer({ retentionYears: 2 });
     for (let i = 0; i < 3; i++) await step(one);
     expect(objects()).toContain(`log/${numberPath(0)}`);

@@ -1,5 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, expect, test } from 'vitest';
+import type { OperatorEvent } from '#schemas/audit/audit-event.ts';
 import { CommitFile } from '#service/audit/log/commit.ts';
 import { createCommitReader } from '#service/audit/log/commit-reader.ts';
 import { createHolds } from '#service/audit/seal/holds.ts';
@@ -66,4 +71,63 @@ test('while a hold waits for somebody who is reading, the same process reads the
   const hold = await begun;
   expect(await read).toEqual([[hold], [hold]]);
   reader.close();
+});
+
+test.each(['before', 'after'])(
+  'a hold is in force, on record and has a number of its own, also if its process was killed just %s it was recorded',
+  async (when) => {
+    const folder = auditFolder();
+    CommitFile.open(folder).close();
+    const written = join(folder, 'recorded.json');
+    const child = spawn(
+      process.execPath,
+      [
+        '--input-type=module-typescript',
+        '--eval',
+        `import { writeFileSync } from 'node:fs';
+         import { createHolds } from '#service/audit/seal/holds.ts';
+         await createHolds(process.env.FOLDER, async (event) => {
+           if (process.env.WHEN === 'after') writeFileSync(process.env.WRITTEN, JSON.stringify(event));
+           process.kill(process.pid, 'SIGKILL');
+         }).begin({ by: 'B. Guardian', reason: 'inquiry 14', account: 'ben' });`,
+      ],
+      {
+        env: { ...process.env, FOLDER: folder, WHEN: when, WRITTEN: written },
+        stdio: ['ignore', 'ignore', 'inherit'],
+      },
+    );
+    expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
+
+    const recorded: OperatorEvent[] = [];
+    const holds = createHolds(folder, async (event) => void recorded.push(event));
+    const [first] = await holds.list();
+    expect(first).toMatchObject({ by: 'B. Guardian', reason: 'inquiry 14' });
+    const second = await holds.begin(named);
+    expect(second.id).not.toBe(first?.id);
+    expect(recorded).toMatchObject([
+      {
+        type: 'audit-hold',
+        by: 'B. Guardian',
+        detail: { hold: first?.id, reason: 'inquiry 14', account: 'ben' },
+      },
+      { type: 'audit-hold', by: named.by, detail: { hold: second.id } },
+    ]);
+    // The same act, if both are there.
+    expect(existsSync(written)).toBe(when === 'after');
+    if (when === 'after') expect(JSON.parse(readFileSync(written, 'utf8'))).toEqual(recorded[0]);
+  },
+);
+
+test('a hold that could not be recorded is not in force, and its number is not used again', async () => {
+  const folder = auditFolder();
+  CommitFile.open(folder).close();
+  const numbers: unknown[] = [];
+  const holds = createHolds(folder, async ({ detail }) => {
+    numbers.push(detail['hold']);
+    if (numbers.length === 1) throw new Error('Redis is away');
+  });
+  await expect(holds.begin(named)).rejects.toThrow('Redis is away');
+  expect(await holds.list()).toEqual([]);
+  await holds.begin(named);
+  expect(new Set(numbers).size).toBe(2);
 });

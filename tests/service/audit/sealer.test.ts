@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SEALING } from '#schemas/wording/operations.ts';
 import { CommitFile } from '#service/audit/log/commit.ts';
 import { type SealedEvent, sealedEvents } from '#service/audit/log/sealed.ts';
+import { beginHold } from '#service/audit/seal/holds.ts';
 import { readKeys } from '#service/audit/seal/keys.ts';
 import { createSealer, type SealerOptions, type Sealing } from '#service/audit/seal/sealer.ts';
 import { tilePath } from '#service/audit/tlog/tiles.ts';
@@ -417,7 +418,11 @@ test('events past the retention period are pruned, unless there is a hold', asyn
   const one = await sealer({ retentionYears: 2 });
   mkdirSync(folder, { recursive: true });
   const commits = CommitFile.open(folder);
-  const hold = await commits.addRetentionHold('A. Guardian', 'inquiry', async () => undefined);
+  const hold = await beginHold(
+    commits,
+    { by: 'A. Guardian', reason: 'inquiry' },
+    async () => undefined,
+  );
   const pruned = () => commits.read()?.minimumIndex ?? 0;
   const { sealed } = await step(one);
   for (let i = 0; i < 4; i++) await step(one);
@@ -459,6 +464,23 @@ test('the sealer waits while there is no dataset, or no Redis', async () => {
   await t.server.stop();
   await until(async () => (await step(one)).detail === SEALING.unreachable);
   one.close();
+});
+
+test('a hold that nobody recorded before its process ended is recorded once by the worker', async () => {
+  const one = await sealer();
+  await step(one);
+  const commits = CommitFile.open(folder);
+  const auditId = randomUUID();
+  const { id } = commits.addRetentionHold({ by: 'A. Guardian', reason: 'inquiry', auditId });
+  for (let i = 0; i < 3; i++) await step(one);
+  expect([commits.unrecordedHolds(), commits.retentionHolds()]).toMatchObject([[], [{ id }]]);
+  commits.close();
+  one.close();
+  const found: unknown[] = [];
+  for await (const { event: each } of sealedEvents(folder, 0)) {
+    if (each.type === 'audit-hold') found.push(each);
+  }
+  expect(found).toMatchObject([{ auditId, by: 'A. Guardian', detail: { hold: id } }]);
 });
 
 test('a worker that is not connected to Redis yet does not say that nothing is sealed', async () => {

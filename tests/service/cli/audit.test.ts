@@ -262,14 +262,15 @@ test('a hold says who set it and why, is on record, and can be ended', async () 
   expect((await audit('hold', '--by', 'A. Guardian', '--reason', 'inquiry')).code).toBe(0);
   expect(holds()).toMatchObject([{ by: 'A. Guardian', reason: 'inquiry' }]);
   expect((await audit('hold', '--list')).stdout).toContain('A. Guardian: inquiry');
+  const id = `${holds()[0]?.id}`;
   // If Redis cannot record it, no hold is ended.
   const unrecorded = await run(
-    ['audit', 'hold', '--end', '1', '--by', 'A. Guardian', '--reason', 'closed'],
+    ['audit', 'hold', '--end', id, '--by', 'A. Guardian', '--reason', 'closed'],
     { DATA_DIR: service.dataDir, REDIS_URL: 'redis://127.0.0.1:1' },
   );
   expect(unrecorded.code).toBe(1);
   expect(holds()).toHaveLength(1);
-  const end = ['hold', '--end', '1', '--by', 'A. Guardian', '--reason', 'closed'];
+  const end = ['hold', '--end', id, '--by', 'A. Guardian', '--reason', 'closed'];
   expect((await audit(...end)).code).toBe(0);
   expect((await audit(...end)).code).toBe(1);
   expect(holds()).toEqual([]);

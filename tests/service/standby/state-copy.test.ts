@@ -151,7 +151,7 @@ test('another machine gets the anchor, the spools in use, the notices, and the f
   const log = openLog(join(t.dataDir, 'audit'), signer);
   log.append(eventSource().take(3));
   log.commits.acceptGap({ stream: 1, sealed: 2, found: 5 });
-  await log.commits.addRetentionHold('A. Guardian', 'inquiry', async () => undefined);
+  log.commits.addRetentionHold({ by: 'A. Guardian', reason: 'inquiry', auditId: randomUUID() });
   await stateCopy().save(EPOCH);
   const other = openLog(join(t.dataDir, 'elsewhere', 'audit'), signer, log.committed.id);
   other.close();
