@@ -53,6 +53,9 @@ export function actsOf(
 ) {
   /** Kept in the anchor instead of a file's journal: it names no child, and the rest is in the store. */
   const journalSchema = z.strictObject({ [kind]: z.strictObject({ id: z.string() }) });
+  const isOf = ({ journal }: BegunLoad): boolean => journal.startsWith(`{"${kind}"`);
+  const idOf = ({ journal }: BegunLoad): string =>
+    journalSchema.parse(JSON.parse(journal))[kind]?.id ?? '';
 
   async function begin(
     store: Store,
@@ -89,8 +92,8 @@ export function actsOf(
     load: BegunLoad,
     lock: AuthorityLock,
   ): Promise<End> {
-    const { authority, sequence, journal, rows, digest } = load;
-    const id = journalSchema.parse(JSON.parse(journal))[kind]?.id ?? '';
+    const { authority, sequence, rows, digest } = load;
+    const id = idOf(load);
     await store.safeguard();
     const act = await find(store, lock, id);
     if (act !== undefined) {
@@ -135,8 +138,13 @@ export function actsOf(
   }
 
   return {
-    isOf: ({ journal }: BegunLoad): boolean => journal.startsWith(`{"${kind}"`),
+    isOf,
     finish,
+    /** The act of the authority that has begun, and so will be done; `undefined` if there is none of this kind. */
+    underWay(anchor: Pick<Anchor, 'loadInProgress'>, authority: string): string | undefined {
+      const load = anchor.loadInProgress(authority);
+      return load !== undefined && isOf(load) ? idOf(load) : undefined;
+    },
     /** Does one act from beginning to end. */
     async act(
       store: Store,

@@ -74,8 +74,8 @@ export async function purge(
     await store.safeguard();
     for (const authority of limits.keys()) left.add(authority);
     await eachAlone(limits, async ([authority, upTo]) => {
-      await forgetWithdrawals(store, authority, () => at);
-      await forgetRestrictions(store, authority, () => at);
+      await forgetWithdrawals(store, anchor, authority, () => at);
+      await forgetRestrictions(store, anchor, authority, () => at);
       const rows = found.get(authority);
       if (rows !== undefined) {
         await withLock(store, authority, lockWaitMs, (lock) =>

@@ -11,6 +11,7 @@ import {
   inForce,
   isInForce,
   isSame,
+  restrictionActs,
   restrictionEvent,
 } from '../apply/restriction-act.ts';
 import { type Changing, changing, instantOf, newActId } from './changing.ts';
@@ -146,8 +147,11 @@ export function endActInDoubt(
 /** The present state of a restriction. */
 export type StandingRestriction = {
   restriction: Restriction;
-  /** `cut-short`: it was never set, and can be set again. */
-  standing: 'in-force' | 'ended' | 'cut-short';
+  /**
+   * `being-set` and `being-ended`: the anchor knows of it, so it will be done even if it was cut short. `cut-short`: it is
+   * not set, and the anchor does not know of it. It begins within moments, or never.
+   */
+  standing: 'being-set' | 'in-force' | 'being-ended' | 'ended' | 'cut-short';
   /** The child has a plan of the council's own that is shown, or will be. */
   hasPlan: boolean;
   /**
@@ -160,35 +164,46 @@ export type StandingRestriction = {
 /** What an authority keeps back about its children, or did until recently: the newest first. */
 export async function listRestrictions(
   store: Store,
+  anchor: Pick<Anchor, 'loadInProgress'>,
   authority: OdsCode,
   now: () => number = Date.now,
 ): Promise<StandingRestriction[]> {
+  // First, so that one that is done meanwhile is not listed as one that never began.
+  const underWay = restrictionActs.underWay(anchor, authority);
   const all = await store.restrictions(authority);
   const held = await store.readRows([...new Set(all.map(({ nhsNumber }) => nhsNumber))]);
-  const others = await othersProtecting(store, authority, all.filter(protectsNow));
-  return all.map((restriction) => ({
+  const listed = all.map((restriction) => ({
     restriction,
-    standing: standingOf(restriction),
-    ...otherOf(restriction, others),
+    standing: standingOf(restriction, underWay),
     hasPlan: (held.get(restriction.nhsNumber) ?? []).some(
       (row) => row.authority === authority && !isOver(row, now() / 1000),
     ),
   }));
+  const protecting = listed.filter(protectsNow).map(({ restriction }) => restriction);
+  const others = await othersProtecting(store, authority, protecting);
+  return listed.map((each) => ({ ...each, ...otherOf(each, others) }));
 }
 
-const protectsNow = (restriction: Restriction): boolean =>
-  restriction.kind === 'whereabouts' && isInForce(restriction);
+const protectsNow = ({ restriction, standing }: StandingRestriction): boolean =>
+  restriction.kind === 'whereabouts' && standing === 'in-force';
 
 function otherOf(
-  restriction: Restriction,
+  standing: StandingRestriction,
   others: Awaited<ReturnType<typeof othersProtecting>>,
 ): Pick<StandingRestriction, 'other'> {
-  const other = others.get(restriction.nhsNumber);
-  if (other === undefined || !protectsNow(restriction)) return {};
+  const other = others.get(standing.restriction.nhsNumber);
+  if (other === undefined || !protectsNow(standing)) return {};
   return { other: other.isFirst ? 'also' : 'first' };
 }
 
-function standingOf(restriction: Restriction): StandingRestriction['standing'] {
+function standingOf(
+  restriction: Restriction,
+  underWay: string | undefined,
+): StandingRestriction['standing'] {
+  const { id, acting } = restriction;
+  if (id === underWay && acting !== undefined) {
+    return acting.next.ended === undefined ? 'being-set' : 'being-ended';
+  }
   if (restriction.ended !== undefined) return 'ended';
   return isInForce(restriction) ? 'in-force' : 'cut-short';
 }
@@ -196,12 +211,15 @@ function standingOf(restriction: Restriction): StandingRestriction['standing'] {
 /** Forgets restrictions that ended and were listed for long enough. */
 export async function forgetRestrictions(
   store: Store,
+  anchor: Pick<Anchor, 'loadInProgress'>,
   authority: OdsCode,
   now: () => number = Date.now,
 ): Promise<void> {
+  const underWay = restrictionActs.underWay(anchor, authority);
   const over = (await store.restrictions(authority)).filter(
     (each) =>
       !isInForce(each) &&
+      each.id !== underWay &&
       Date.parse((each.ended ?? each.set).at) + ENDED_LISTED_DAYS * DAY_MS <= now(),
   );
   await store.dropRestrictions(

@@ -9,7 +9,7 @@ import type { Withdrawal } from '#store/authorities/withdrawals.ts';
 import { restoredRow } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { actOnWithdrawal, rowOf } from '../apply/withdrawal-act.ts';
+import { actOnWithdrawal, rowOf, withdrawalActs } from '../apply/withdrawal-act.ts';
 import { sameIdentity } from '../check/check.ts';
 import { type Acting, type Changing, changing, instantOf, newActId } from './changing.ts';
 import { plansNotOver } from './plans-not-over.ts';
@@ -172,10 +172,20 @@ export function undoWithdrawal(
 export type StandingWithdrawal = {
   withdrawal: Withdrawal;
   /**
-   * `settled`: the case system itself has deleted the plan, left it out or sent it as another child's. `cut-short`: it
-   * was urgent and was never done.
+   * `settled`: the case system itself has deleted the plan, left it out or sent it as another child's. `being-withdrawn`
+   * and `being-undone`: the anchor knows of it, so it will be done even if it was cut short. `cut-short`: it is urgent and
+   * the anchor does not know of it. It begins within moments, or never.
    */
-  standing: 'waiting' | 'cut-short' | 'lapsed' | 'declined' | 'in-force' | 'settled' | 'undone';
+  standing:
+    | 'waiting'
+    | 'cut-short'
+    | 'lapsed'
+    | 'declined'
+    | 'being-withdrawn'
+    | 'in-force'
+    | 'settled'
+    | 'being-undone'
+    | 'undone';
   /** In force, and files have sent the plan since. */
   sentAgain: boolean;
   /** In force: until when it can be undone, milliseconds since 1970. */
@@ -185,16 +195,19 @@ export type StandingWithdrawal = {
 /** What an authority has requested and withdrawn, the newest first. */
 export async function listWithdrawals(
   store: Store,
+  anchor: Pick<Anchor, 'loadInProgress'>,
   authority: OdsCode,
   now: () => number = Date.now,
 ): Promise<StandingWithdrawal[]> {
+  // First, so that one that is done meanwhile is not listed as one that never began.
+  const underWay = withdrawalActs.underWay(anchor, authority);
   const all = await store.withdrawals(authority);
   const held = await store.readRows([...new Set(all.map(({ nhsNumber }) => nhsNumber))]);
   return all.map((withdrawal) => {
     const row = held
       .get(withdrawal.nhsNumber)
       ?.find((each) => each.authority === authority && sameIdentity(each, withdrawal));
-    const standing = standingOf(withdrawal, row, now());
+    const standing = standingOf(withdrawal, row, { underWay, now: now() });
     const inForce = standing === 'in-force';
     return {
       withdrawal,
@@ -210,13 +223,16 @@ export async function listWithdrawals(
 /** Forgets what has ended and was kept for long enough: the audit has everything. */
 export async function forgetWithdrawals(
   store: Store,
+  anchor: Pick<Anchor, 'loadInProgress'>,
   authority: OdsCode,
   now: () => number = Date.now,
 ): Promise<void> {
-  const over = (await listWithdrawals(store, authority, now)).filter(
+  const over = (await listWithdrawals(store, anchor, authority, now)).filter(
     ({ withdrawal: { asked, decided, undone }, standing }) =>
       standing !== 'in-force' &&
       standing !== 'waiting' &&
+      standing !== 'being-withdrawn' &&
+      standing !== 'being-undone' &&
       hasPassed(undone?.at ?? decided?.at ?? asked.at, UNDONE_WITHIN_DAYS * DAY_MS, now()),
   );
   await store.dropWithdrawals(
@@ -228,8 +244,12 @@ export async function forgetWithdrawals(
 function standingOf(
   withdrawal: Withdrawal,
   row: PlanRow | undefined,
-  now: number,
+  { underWay, now }: { underWay: string | undefined; now: number },
 ): StandingWithdrawal['standing'] {
+  const { id, acting } = withdrawal;
+  if (id === underWay && acting !== undefined) {
+    return acting.next.state === 'undone' ? 'being-undone' : 'being-withdrawn';
+  }
   switch (withdrawal.state) {
     case 'asked':
       if (withdrawal.urgent) return 'cut-short';

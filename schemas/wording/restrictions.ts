@@ -43,9 +43,12 @@ export const RESTRICTION = {
     barred: 'A user is barred',
   },
   standing: {
+    'being-set': 'being set, which cannot be stopped: until it is done, it may not be in force',
     'in-force': 'in force',
+    'being-ended':
+      'being ended, which cannot be stopped: until it is done, it may still be in force',
     ended: 'ended',
-    'cut-short': 'was never set: set it again',
+    'cut-short': 'not set so far: if it still says so in a minute, set it again',
   },
 } as const;
 

@@ -96,11 +96,15 @@ export const WITHDRAWAL = {
   sentAgain: 'files have sent it again since, and it is not shown',
   standing: {
     waiting: 'waiting for a second person: the plan is shown',
-    'cut-short': 'was not done: withdraw it again',
+    'cut-short': 'not done so far: if it still says so in a minute, withdraw it again',
     lapsed: 'nobody confirmed it in time: the plan is shown',
     declined: 'declined: the plan is shown',
+    'being-withdrawn':
+      'being withdrawn, which cannot be stopped: until it is done, the plan may still be shown',
     'in-force': 'withdrawn: the plan is not shown',
     settled: 'settled by the case system',
+    'being-undone':
+      'being undone, which cannot be stopped: until it is done, the plan may still be missing',
     undone: 'undone: the plan is shown',
   },
 } as const;

@@ -55,8 +55,8 @@ async function readWanted(options: RestrictOptions): Promise<Wanted> {
   return { kind: 'set', child: await readChild(options.child), user, by, reason };
 }
 
-async function list(store: Store, code: OdsCode): Promise<void> {
-  const all = await listRestrictions(store, code);
+async function list(store: Store, anchor: Anchor, code: OdsCode): Promise<void> {
+  const all = await listRestrictions(store, anchor, code);
   if (all.length === 0) console.log(`Authority ${code} keeps nothing back.`);
   // Neither number nor local id, and no barred user: operators are shown no child.
   for (const { restriction, standing } of all) {
@@ -139,7 +139,9 @@ async function act(
   if (done.kind !== 'set') throw new Failure(RESTRICTION.refused[done.kind]);
   const { id } = done.restriction;
   const { other } =
-    (await listRestrictions(store, code)).find(({ restriction }) => restriction.id === id) ?? {};
+    (await listRestrictions(store, anchor, code)).find(
+      ({ restriction }) => restriction.id === id,
+    ) ?? {};
   console.log(other === undefined ? RESTRICTION.set[what.kind] : RESTRICTION.other[other]);
   console.log(`To end it: cp-flags restrict ${code} --end ${id}`);
 }
@@ -153,7 +155,7 @@ async function restrict(
   const code = readOdsCode(codeText);
   const wanted = await readWanted(options);
   await withNewestStore(configuration, 'loader', async (store, anchor) => {
-    if (wanted.kind === 'list') await list(store, code);
+    if (wanted.kind === 'list') await list(store, anchor, code);
     else await act(store, anchor, code, wanted, (id) => recordedAct(configuration, code, id));
   });
 }

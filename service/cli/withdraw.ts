@@ -21,7 +21,7 @@ import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, namedActing, readNamed, readOdsCode, readOption } from './named.ts';
-import { withNewestStore, withStore } from './store.ts';
+import { withNewestStore } from './store.ts';
 import { readChild } from './typed-nhs-number.ts';
 
 type WithdrawOptions = Partial<Named> & {
@@ -61,8 +61,8 @@ function printDone(
   );
 }
 
-async function list(store: Store, code: OdsCode): Promise<void> {
-  const all = await listWithdrawals(store, code);
+async function list(store: Store, anchor: Anchor, code: OdsCode): Promise<void> {
+  const all = await listWithdrawals(store, anchor, code);
   if (all.length === 0) console.log(`Authority ${code} has withdrawn nothing.`);
   // Neither number nor local id: operators are shown no child.
   for (const { withdrawal, standing, sentAgain } of all) {
@@ -110,7 +110,7 @@ async function withdrawFlag(
 ): Promise<void> {
   const code = readOdsCode(codeText);
   if (options.list === true) {
-    await withStore(configuration, 'loader', (store) => list(store, code));
+    await withNewestStore(configuration, 'loader', (store, anchor) => list(store, anchor, code));
     return;
   }
   const who = readNamed(options);

@@ -19,7 +19,7 @@ import { WITHDRAWALS_PATH } from './withdrawals.ts';
 
 type CouncilHomeDependencies = DeskDependencies & {
   store: Store;
-  anchor: Pick<Anchor, 'heldFiles'>;
+  anchor: Pick<Anchor, 'heldFiles' | 'loadInProgress'>;
   previews: Pick<Previews, 'waitingFor'>;
   /** How old an authority's data may be before it counts as out of date. */
   upToDateMs: number;
@@ -36,7 +36,7 @@ async function whatWaits(
   const isLate = due === undefined || due <= Date.now();
   const unsent = await previews.waitingFor(senderOf(at));
   const files = anchor.heldFiles().filter(({ authority }) => authority === code).length;
-  const withdrawals = (await listWithdrawals(store, code)).filter(
+  const withdrawals = (await listWithdrawals(store, anchor, code)).filter(
     ({ standing }) => standing === 'waiting',
   ).length;
   return (

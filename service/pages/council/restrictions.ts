@@ -66,7 +66,11 @@ const list: Mountable<RestrictionsDependencies> = {
   operation: { method: 'GET', path: PATH, letsIn: 'authority' },
   handler: (dependencies) =>
     guardedCouncil(dependencies, async (c, council) => {
-      const all = await listRestrictions(dependencies.store, council.authority);
+      const all = await listRestrictions(
+        dependencies.store,
+        dependencies.anchor,
+        council.authority,
+      );
       const pages = Math.max(1, Math.ceil(all.length / ON_A_PAGE));
       const shown = Math.min(pageOf(c.req.query('page')), pages);
       const some = all.slice((shown - 1) * ON_A_PAGE, shown * ON_A_PAGE);
@@ -249,12 +253,12 @@ const set: Mountable<RestrictionsDependencies> = {
 };
 
 async function detailPage(
-  { store }: RestrictionsDependencies,
+  { store, anchor }: RestrictionsDependencies,
   council: AtCouncil,
   id: string,
   again: Again = {},
 ): Promise<Response> {
-  const all = await listRestrictions(store, council.authority);
+  const all = await listRestrictions(store, anchor, council.authority);
   const found = all.find(({ restriction }) => restriction.id === id);
   if (found === undefined) return council.notFound();
   const { restriction, standing, hasPlan, other } = found;

@@ -66,7 +66,7 @@ export const councilWithdrawals: Mountable<WithdrawalsDependencies> = {
   operation: { method: 'GET', path: PATH, letsIn: 'authority' },
   handler: (dependencies) =>
     guardedCouncil(dependencies, async (_, council) => {
-      const all = await listWithdrawals(dependencies.store, council.authority);
+      const all = await listWithdrawals(dependencies.store, dependencies.anchor, council.authority);
       return council.page({
         title: WITHDRAWALS.title,
         content: html`${heading(WITHDRAWALS.title)}${paragraph(WITHDRAWALS.lead)}
@@ -247,16 +247,12 @@ async function detailPage(
   id: string,
   again: Again = {},
 ): Promise<Response> {
-  const all = await listWithdrawals(dependencies.store, council.authority);
+  const all = await listWithdrawals(dependencies.store, dependencies.anchor, council.authority);
   const found = all.find(({ withdrawal }) => withdrawal.id === id);
   if (found === undefined) return council.notFound();
   const { withdrawal, standing } = found;
   const { asked, decided, undone, urgent, reason, localId, state, nhsNumber } = withdrawal;
-  const isNotWithdrawn =
-    standing === 'waiting' ||
-    standing === 'cut-short' ||
-    standing === 'declined' ||
-    standing === 'lapsed';
+  const isNotWithdrawn = state === 'asked' || state === 'declined';
   // Who looked is useful once the flag has been withdrawn; before that, two people have to type the number.
   const looks = isNotWithdrawn
     ? undefined

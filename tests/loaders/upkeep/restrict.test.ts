@@ -9,6 +9,7 @@ import {
   BARRED_A_DAY,
   endActInDoubt,
   endRestriction,
+  forgetRestrictions,
   listRestrictions,
   PROTECTED_A_DAY,
   RESTRICTIONS_A_CHILD,
@@ -139,7 +140,7 @@ describe('the place of a look that a council keeps back', () => {
     expect(await eventsOf(authority)).toMatchObject([
       { act: 'set', kind: 'whereabouts', nhsNumber: testNumber(1), by: 'Ada Officer', reason: why },
     ]);
-    const [listed] = await listRestrictions(t.store, authority, now);
+    const [listed] = await listRestrictions(t.store, t.anchor, authority, now);
     expect(listed).toMatchObject({
       standing: 'in-force',
       hasPlan: true,
@@ -285,7 +286,7 @@ test('ended restrictions are listed for thirty days, and those in force for as l
   const id = await set(authority, standing);
   const listedAfter = async (days: number) => {
     await purge(t.store, t.anchor, { by: 'test', now: () => RECEIVED_AT + days * DAY_MS });
-    const all = await listRestrictions(t.store, authority, now);
+    const all = await listRestrictions(t.store, t.anchor, authority, now);
     return new Set(all.map(({ restriction }) => restriction.user?.id));
   };
   expect(await listedAfter(29)).toEqual(new Set(['user 1', 'user 2']));
@@ -416,7 +417,7 @@ test.each(['appendEvent', 'restrict', 'tally', 'changeAuthority', 'commitLoad'] 
     await resume(authority);
     expect(await told('parent', n)).toBe('unchecked');
     await expectWhole(authority);
-    const [standing] = await listRestrictions(t.store, authority, now);
+    const [standing] = await listRestrictions(t.store, t.anchor, authority, now);
     expect(standing).toMatchObject({ standing: 'in-force' });
     const id = standing?.restriction.id ?? '';
     await expect(endRestriction(store, anchor, authority, id, why, by)).rejects.toThrow(LoadFailed);
@@ -439,7 +440,7 @@ test('a protection that was held up until its lock had expired does not say that
       kept += 1;
       if (kept === 2) {
         await t.admin.del(keys.lock(authority));
-        const [{ restriction } = {}] = await listRestrictions(t.store, authority, now);
+        const [{ restriction } = {}] = await listRestrictions(t.store, t.anchor, authority, now);
         const id = restriction?.id ?? '';
         // Finishes what was cut short first.
         await loadRecords(authority, 2, [planOf(232)]);
@@ -453,7 +454,9 @@ test('a protection that was held up until its lock had expired does not say that
   await expect(
     setRestriction(late, t.anchor, authority, WHEREABOUTS(231), why, by),
   ).rejects.toThrow(LoadFailed);
-  expect(await listRestrictions(t.store, authority, now)).toMatchObject([{ standing: 'ended' }]);
+  expect(await listRestrictions(t.store, t.anchor, authority, now)).toMatchObject([
+    { standing: 'ended' },
+  ]);
   await expectWhole(authority);
 });
 
@@ -507,7 +510,7 @@ test('one that was cut short before the anchor knew of it is not reported as in 
       setRestriction(each, t.anchor, authority, WHEREABOUTS(230), why, by),
     ).rejects.toThrow(LoadFailed);
   }
-  expect(await listRestrictions(t.store, authority, now)).toMatchObject([
+  expect(await listRestrictions(t.store, t.anchor, authority, now)).toMatchObject([
     { standing: 'cut-short' },
   ]);
   expect(await eventsOf(authority)).toEqual([]);
@@ -530,7 +533,7 @@ test.each(['beginLoad', 'appendEvent', 'commitLoad'] as const)(
     const isUnderWay = t.anchor.loadInProgress(authority) !== undefined;
     if (isUnderWay) await resume(authority);
     const standing = isUnderWay ? 'in-force' : 'cut-short';
-    expect(await listRestrictions(t.store, authority, now)).toMatchObject([{ standing }]);
+    expect(await listRestrictions(t.store, t.anchor, authority, now)).toMatchObject([{ standing }]);
   },
 );
 
@@ -541,8 +544,40 @@ test('a protection that fails before it starts says that nothing was changed', a
   await expect(
     setRestriction(store, t.anchor, authority, WHEREABOUTS(236), why, by),
   ).rejects.toThrow('Nothing was changed: the process ended here. Correct that and do it again.');
-  expect(await listRestrictions(t.store, authority, now)).toEqual([]);
+  expect(await listRestrictions(t.store, t.anchor, authority, now)).toEqual([]);
 });
+
+test.each(['appendEvent', 'restrict', 'changeAuthority'] as const)(
+  'a protection and its end, cut short at %s, are listed as being done until they are resumed, because they will be',
+  async (step) => {
+    const n = 280 + step.length;
+    const [authority, other] = [newAuthority(), newAuthority()];
+    for (const each of [authority, other]) await loadRecords(each, 1, [planOf(n)]);
+    await set(other, WHEREABOUTS(n));
+    const { store, anchor } = endingAt(t, step);
+    const listed = () => listRestrictions(t.store, t.anchor, authority, now);
+    await expect(setRestriction(store, anchor, authority, WHEREABOUTS(n), why, by)).rejects.toThrow(
+      LoadFailed,
+    );
+    const [begun] = await listed();
+    // It is not said beside another council's before it counts.
+    expect([begun?.standing, begun?.other]).toEqual(['being-set', undefined]);
+    // However long that takes.
+    await forgetRestrictions(t.store, t.anchor, authority, () => now() + 99 * DAY_MS);
+    expect(await listed()).toMatchObject([{ standing: 'being-set' }]);
+    await resume(authority);
+    const [inForce] = await listed();
+    expect(inForce).toMatchObject({ standing: 'in-force', other: 'first' });
+
+    const id = inForce?.restriction.id ?? '';
+    await expect(endRestriction(store, anchor, authority, id, why, by)).rejects.toThrow(LoadFailed);
+    const [ending] = await listed();
+    expect([ending?.standing, ending?.other]).toEqual(['being-ended', undefined]);
+    await resume(authority);
+    expect(await listed()).toMatchObject([{ standing: 'ended' }]);
+    await expectWhole(authority);
+  },
+);
 
 test.each(['appendEvent', 'restrict', 'changeAuthority'] as const)(
   'a bar not known to be on a replica at %s is not reported as set, and is set once resumed',

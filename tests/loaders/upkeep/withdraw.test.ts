@@ -10,6 +10,7 @@ import {
   askWithdrawal,
   confirmWithdrawal,
   declineWithdrawal,
+  forgetWithdrawals,
   listWithdrawals,
   undoWithdrawal,
   WAITS_DAYS,
@@ -214,7 +215,7 @@ describe('a withdrawal outranks files', () => {
       ]);
       expect(await shown(authority)).toBe(false);
     }
-    expect(await listWithdrawals(t.store, authority, now)).toMatchObject([
+    expect(await listWithdrawals(t.store, t.anchor, authority, now)).toMatchObject([
       { standing: 'in-force', sentAgain: true, withdrawal: { id } },
     ]);
     await expectWhole(authority);
@@ -226,7 +227,9 @@ describe('a withdrawal outranks files', () => {
     const id = await withdraw(authority);
     await loadRecords(authority, 2, [planOf(1, { deleteDate: day('2026-11-23') })]);
     expect(await undo(authority, id)).toEqual({ kind: 'settled' });
-    expect(await listWithdrawals(t.store, authority, now)).toMatchObject([{ standing: 'settled' }]);
+    expect(await listWithdrawals(t.store, t.anchor, authority, now)).toMatchObject([
+      { standing: 'settled' },
+    ]);
     await loadRecords(authority, 3);
     expect(await shown(authority)).toBe(true);
   });
@@ -412,7 +415,7 @@ describe('if two people act on one request at the same moment, one act counts an
     expect(await decline(store, authority, id)).toEqual({ kind: 'declined' });
     expect(other).toEqual({ kind: 'busy' });
     expect(await shown(authority)).toBe(true);
-    expect(await listWithdrawals(t.store, authority, now)).toMatchObject([
+    expect(await listWithdrawals(t.store, t.anchor, authority, now)).toMatchObject([
       { standing: 'declined' },
     ]);
     expect(await actsOf(authority)).toEqual(['asked', 'declined']);
@@ -434,7 +437,7 @@ describe('if two people act on one request at the same moment, one act counts an
     expect((await confirm(store, authority, id)).kind).toBe('withdrawn');
     expect(other).toEqual({ kind: 'busy' });
     expect(await shown(authority)).toBe(false);
-    expect(await listWithdrawals(t.store, authority, now)).toMatchObject([
+    expect(await listWithdrawals(t.store, t.anchor, authority, now)).toMatchObject([
       { standing: 'in-force' },
     ]);
     expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
@@ -449,7 +452,7 @@ describe('if two people act on one request at the same moment, one act counts an
       askWithdrawal(t.store, t.anchor, authority, plan(), why, { ...by, now });
     const [one, other] = await Promise.all([ask(ADA), ask(BEN)]);
     expect(other).toEqual(one);
-    expect(await listWithdrawals(t.store, authority, now)).toHaveLength(1);
+    expect(await listWithdrawals(t.store, t.anchor, authority, now)).toHaveLength(1);
   });
 });
 
@@ -489,7 +492,7 @@ describe('a withdrawal that was cut short, and whose details the store has lost,
     expect(await shown(authority)).toBe(true);
     expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
     await expectWhole(authority);
-    expect(await listWithdrawals(t.store, authority, now)).toEqual([]);
+    expect(await listWithdrawals(t.store, t.anchor, authority, now)).toEqual([]);
     expect(await events()).toContainEqual(
       expect.objectContaining({
         type: 'store-repaired',
@@ -558,7 +561,7 @@ describe('somebody held up until their lock has expired replaces nothing that wa
     await expect(
       declineWithdrawal(late, t.anchor, authority, id, 'right child', { ...ADA, now }),
     ).rejects.toThrow(LoadFailed);
-    expect(await listWithdrawals(t.store, authority, now)).toMatchObject([
+    expect(await listWithdrawals(t.store, t.anchor, authority, now)).toMatchObject([
       { standing: 'in-force' },
     ]);
     expect(await undo(authority, id)).toEqual({ kind: 'undone' });
@@ -569,7 +572,9 @@ describe('somebody held up until their lock has expired replaces nothing that wa
     const { authority, id } = await asked();
     const late = heldUp('settle', authority, () => undo(authority, id));
     await expect(confirm(late, authority, id)).rejects.toThrow(LoadFailed);
-    expect(await listWithdrawals(t.store, authority, now)).toMatchObject([{ standing: 'undone' }]);
+    expect(await listWithdrawals(t.store, t.anchor, authority, now)).toMatchObject([
+      { standing: 'undone' },
+    ]);
     expect(await shown(authority)).toBe(true);
     await expectWhole(authority);
   });
@@ -602,7 +607,7 @@ describe('an urgent withdrawal that was cut short before it had begun', () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
     await expect(urgently(ADA, endingAt(t, 'beginLoad'))(authority)).rejects.toThrow(LoadFailed);
-    const [left] = await listWithdrawals(t.store, authority, now);
+    const [left] = await listWithdrawals(t.store, t.anchor, authority, now);
     expect(left?.standing).toBe('cut-short');
     expect(await confirm(authority, left?.withdrawal.id ?? '', BEN)).toEqual({ kind: 'gone' });
     expect(await eventsOf(authority)).toEqual([]);
@@ -617,7 +622,7 @@ describe('an urgent withdrawal that was cut short before it had begun', () => {
     const asked = await askWithdrawal(t.store, t.anchor, authority, plan(), why, { ...ADA, now });
     const id = asked.kind === 'asked' ? asked.withdrawal.id : '';
     await expect(urgently(BEN, endingAt(t, 'beginLoad'))(authority)).rejects.toThrow(LoadFailed);
-    expect(await listWithdrawals(t.store, authority, now)).toMatchObject([
+    expect(await listWithdrawals(t.store, t.anchor, authority, now)).toMatchObject([
       { standing: 'waiting', withdrawal: { id, urgent: false, asked: { name: 'Ada Officer' } } },
     ]);
     expect(await confirm(authority, id, ADA)).toEqual({ kind: 'same-person' });
@@ -657,7 +662,7 @@ test.each(['changeAuthority', 'commitLoad'] as const)(
     ).rejects.toThrow(LoadFailed);
     const load = t.anchor.loadInProgress(authority);
     if (load !== undefined) await resumeLoad(t.store, t.anchor, load);
-    expect(await listWithdrawals(t.store, authority, now)).toMatchObject([
+    expect(await listWithdrawals(t.store, t.anchor, authority, now)).toMatchObject([
       { standing: 'in-force', withdrawal: { urgent: true } },
     ]);
     await expectWhole(authority);
@@ -681,7 +686,7 @@ test.each(['appendEvent', 'applyRows', 'tally', 'changeAuthority', 'commitLoad']
     await resume();
     expect(await shown(authority)).toBe(false);
     await expectWhole(authority);
-    const [standing] = await listWithdrawals(t.store, authority, now);
+    const [standing] = await listWithdrawals(t.store, t.anchor, authority, now);
     expect(standing).toMatchObject({ standing: 'in-force' });
     const id = standing?.withdrawal.id ?? '';
     await expect(
@@ -691,6 +696,50 @@ test.each(['appendEvent', 'applyRows', 'tally', 'changeAuthority', 'commitLoad']
     expect(await shown(authority)).toBe(true);
     await expectWhole(authority);
     expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
+  },
+);
+
+test.each(['appendEvent', 'applyRows', 'changeAuthority'] as const)(
+  'a withdrawal or an undoing cut short at %s is listed as being done until it is resumed, because it will be',
+  async (step) => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1, [planOf(1), planOf(2)]);
+    const { store, anchor } = endingAt(t, step);
+    const standings = async () =>
+      (await listWithdrawals(t.store, t.anchor, authority, now)).map(({ standing }) => standing);
+    const resume = async (): Promise<void> => {
+      const load = t.anchor.loadInProgress(authority);
+      if (load !== undefined) await resumeLoad(t.store, t.anchor, load);
+    };
+    const alone = { ...ADA, now };
+    await expect(withdrawUrgently(store, anchor, authority, plan(1), why, alone)).rejects.toThrow(
+      LoadFailed,
+    );
+    expect(await standings()).toEqual(['being-withdrawn']);
+    // However long that takes.
+    await forgetWithdrawals(t.store, t.anchor, authority, () => now() + 99 * DAY_MS);
+    expect(await standings()).toEqual(['being-withdrawn']);
+    await resume();
+    expect(await standings()).toEqual(['in-force']);
+
+    const [{ withdrawal } = {}] = await listWithdrawals(t.store, t.anchor, authority, now);
+    const id = withdrawal?.id ?? '';
+    await expect(undoWithdrawal(store, anchor, authority, id, why, alone)).rejects.toThrow(
+      LoadFailed,
+    );
+    expect(await standings()).toEqual(['being-undone']);
+    await resume();
+    expect(await standings()).toEqual(['undone']);
+
+    const asked = await askWithdrawal(t.store, t.anchor, authority, plan(2), why, alone);
+    const second = asked.kind === 'asked' ? asked.withdrawal.id : '';
+    await expect(
+      confirmWithdrawal(store, anchor, authority, second, testNumber(2), { ...BEN, now }),
+    ).rejects.toThrow(LoadFailed);
+    expect((await standings()).toSorted()).toEqual(['being-withdrawn', 'undone']);
+    await resume();
+    expect((await standings()).toSorted()).toEqual(['in-force', 'undone']);
+    await expectWhole(authority);
   },
 );
 
@@ -710,7 +759,7 @@ test.each(['appendEvent', 'applyRows', 'changeAuthority'] as const)(
     await expectWhole(authority);
     const ids = (await eventsOf(authority)).map(({ auditId }) => auditId);
     expect(new Set(ids).size).toBe(1);
-    expect(await listWithdrawals(t.store, authority, now)).toMatchObject([
+    expect(await listWithdrawals(t.store, t.anchor, authority, now)).toMatchObject([
       { standing: 'in-force' },
     ]);
   },
