@@ -61,5 +61,7 @@ export const COLUMNS = {
   },
   gone: 'This file is no longer here',
   goneThen: 'It was deleted after 30 minutes. Nothing was changed. Choose the file again.',
+  overtaken:
+    'Somebody else changed the columns while you were on this page. Your change was not made. This is how your files are read now. To change it, choose the file again.',
   done: 'Your files are now read by this service’s own headings.',
 } as const;

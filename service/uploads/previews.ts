@@ -195,7 +195,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
   const { now = Date.now, lockWaitMs = LOCK_WAIT_MS } = dependencies;
   const underWay = new Set<Promise<void>>();
   /** Checks whose state cannot be read yet, by id. */
-  const beginning = new Map<string, Promise<void>>();
+  const beginning = new Map<string, Promise<boolean>>();
   const stopping = new AbortController();
   /** For files that are on their way. */
   const receiving = createSharedPlaces({ inAll: AT_ONCE, ofOne: OF_A_COUNCIL_AT_ONCE });
@@ -374,9 +374,9 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     preview: Preview,
     { metadata, typed }: Pick<Preview, 'metadata' | 'typed'>,
     { by, caller, requestId }: PreviewedBy,
-    prepare: () => Promise<void>,
-  ): Promise<void> {
-    if (!(await claim(id))) return;
+    prepare: () => Promise<boolean>,
+  ): Promise<boolean> {
+    if (!(await claim(id))) return true;
     const { authority, sha256, sizeBytes } = preview;
     const event = {
       type: 'upload-previewed',
@@ -388,13 +388,14 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       sha256,
       sizeBytes,
     } as const;
+    let isRecorded = false;
     try {
-      await prepare();
+      if (!(await prepare())) return false;
       await store.appendEvent(event);
-    } catch (error) {
+      isRecorded = true;
+    } finally {
       // Its sender can ask again.
-      await rm(pathOf(id, CLAIMED), { force: true });
-      throw error;
+      if (!isRecorded) await rm(pathOf(id, CLAIMED), { force: true });
     }
     const state = { kind: 'checking', beganAt: now(), ...NOT_BEGUN } as const;
     const { savedAt: _savedAt, ...kept } = preview;
@@ -414,6 +415,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       },
       by,
     );
+    return true;
   }
 
   const every = (milliseconds: number, swept: () => Promise<void>): NodeJS.Timeout =>
@@ -517,20 +519,21 @@ export function createPreviews(dependencies: PreviewsDependencies) {
      * Begins to find out what a file would do. Who asks, and about which content, is on record first. Resolves once its
      * state can be read. A second time does nothing, and resolves when the first does.
      *
-     * @param prepare done once before: what decides how the file is read
+     * @param prepare done once before: what decides how the file is read; false if it cannot be
+     * @returns false if it could not be prepared, and then nothing was begun
      */
     async check(
       id: string,
       preview: Preview,
       described: Pick<Preview, 'metadata' | 'typed'>,
       by: PreviewedBy,
-      prepare: () => Promise<void> = () => Promise.resolve(),
-    ): Promise<void> {
+      prepare: () => Promise<boolean> = () => Promise.resolve(true),
+    ): Promise<boolean> {
       const begun =
         beginning.get(id) ??
         beginCheck(id, preview, described, by, prepare).finally(() => beginning.delete(id));
       beginning.set(id, begun);
-      await begun;
+      return begun;
     },
 
     find,

@@ -1,5 +1,6 @@
 // One file: choosing a file, choosing its columns and saving them are the steps of one act.
 
+import { hash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import {
   type CsvColumn,
@@ -51,6 +52,18 @@ const HEADING_AT_MOST = 100;
 /** A name that says which file it is. */
 const SAYS_WHICH = /^[A-Z0-9]{3,12}-[0-9]+-[0-9]{12}/;
 
+/** Shows an act which columns its page was made from. */
+const digestOf = (columns: ColumnMapping): string => hash('sha256', JSON.stringify(columns));
+
+/** Whether the columns are still those that the form's page showed. */
+const asShownIn =
+  ({ store }: ColumnsDependencies, at: AtCouncil, fields: Fields) =>
+  async (): Promise<boolean> =>
+    fields.get('before') === digestOf((await store.intakeState(at.authority)).columns);
+
+const hiddenField = (name: string, value: string): Html =>
+  html`<input type="hidden" name="${name}" value="${value}">`;
+
 function mappingText({ columns, planTypes: types, linesAbove }: ColumnMapping): Html {
   const entries = CSV_COLUMNS.flatMap((name) => {
     const text = columns[name];
@@ -82,6 +95,7 @@ async function firstPage(
   { error, resetErrors = [], note, status = 200 }: First = {},
 ): Promise<Response> {
   const { columns } = await store.intakeState(at.authority);
+  const before = digestOf(columns);
   const errors = error === undefined ? resetErrors : [{ field: 'file', text: error }];
   const token = forms.token({ form: FILE_FORM, owner: at.session.id });
   const isOwn = JSON.stringify(columns) === JSON.stringify(NO_MAPPING);
@@ -96,21 +110,24 @@ ${paragraph(COLUMNS.lead)}
 ${mappingText(columns)}
 <h2 class="nhsuk-heading-m">${COLUMNS.file}</h2>
 <form method="post" action="${PATH}" enctype="multipart/form-data" novalidate autocomplete="off">
-<input type="hidden" name="token" value="${token}">
+${hiddenField('token', token)}${hiddenField('before', before)}
 ${fileField(UPLOAD.file, COLUMNS.hint(Math.floor(loads.maxBytes / MIB)), errors)}
 ${button(COLUMNS.look)}</form>
 ${
   !isOwn &&
   html`<h2 class="nhsuk-heading-m">${COLUMNS.reset}</h2>
-<form method="post" action="${PATH}/reset" novalidate>${at.hidden('council-columns-reset')}
+<form method="post" action="${PATH}/reset" novalidate>${at.hidden('council-columns-reset')}${hiddenField('before', before)}
 ${reasonField(undefined, resetErrors)}
 <button class="nhsuk-button nhsuk-button--secondary" type="submit">${COLUMNS.reset}</button></form>`
 }`,
   });
 }
 
-/** A received file, and its beginning. */
-type Choosing = { id: string; name: string; start: FileStart };
+const overtaken = (dependencies: ColumnsDependencies, at: AtCouncil): Promise<Response> =>
+  firstPage(dependencies, at, { note: COLUMNS.overtaken, status: 409 });
+
+/** A received file, its beginning, and the digest of the columns that its sender was shown. */
+type Choosing = { id: string; name: string; start: FileStart; before: string };
 
 const columnField = (column: CsvColumn): string => `column-${column}`;
 
@@ -145,7 +162,7 @@ ${values.map((value, place) => {
 async function choosePage(
   { forms, store }: ColumnsDependencies,
   at: AtCouncil,
-  { id, name, start }: Choosing,
+  { id, name, start, before }: Choosing,
   fields?: Fields,
   errors: readonly FieldError[] = [],
 ): Promise<Response> {
@@ -157,8 +174,6 @@ async function choosePage(
   const values = typesAt === undefined ? [] : (planValues(start, typesAt) ?? []);
   // If the same column is chosen again, the choices for its values still count.
   const areSame = fields?.get('types-of') === String(typesAt ?? '');
-  const hidden = (field: string, value: string): Html =>
-    html`<input type="hidden" name="${field}" value="${value}">`;
   const headings = start.headings.map((text, place) => ({ value: String(place), text }));
   return at.page({
     title: COLUMNS.choose,
@@ -173,8 +188,8 @@ ${table(
   ]),
 )}
 <form method="post" action="${PATH}/save" novalidate autocomplete="off">
-${hidden('token', forms.token({ form: SAVE_FORM, owner: at.session.id, once: id }))}
-${hidden('file', id)}${hidden('types-of', String(typesAt ?? ''))}
+${hiddenField('token', forms.token({ form: SAVE_FORM, owner: at.session.id, once: id }))}
+${hiddenField('file', id)}${hiddenField('before', before)}${hiddenField('types-of', String(typesAt ?? ''))}
 ${CSV_COLUMNS.map((column) => {
   const options = [{ value: '', text: withoutColumn(column) }, ...headings];
   return select(columnField(column), COLUMNS.names[column], options, {
@@ -285,7 +300,7 @@ const councilColumnsFile: Mountable<ColumnsDependencies> = {
         firstPage(dependencies, at, { error, status });
       if (read.kind === 'too-large') return refuse(UPLOAD.tooLarge(mib), 413);
       if (read.kind === 'cut-short') return refuse(UPLOAD.notRead);
-      const { taken } = read;
+      const { taken, fields } = read;
       if (taken === undefined) return refuse(UPLOAD.choose);
       if (taken.kind === 'busy') return refuse(UPLOAD.busy, 503);
       if (taken.kind === 'too-large') return refuse(UPLOAD.tooLarge(mib), 413);
@@ -295,7 +310,8 @@ const councilColumnsFile: Mountable<ColumnsDependencies> = {
       // Its sender signed out as soon as it had arrived.
       if (start === undefined) return { code: 'token-expired' };
       if (start.kind === 'read') {
-        return choosePage(dependencies, at, { id, name, start: start.start });
+        const before = fields.get('before') ?? '';
+        return choosePage(dependencies, at, { id, name, start: start.start, before });
       }
       await previews.remove(id);
       return refuse(taken.sizeBytes === 0 ? UPLOAD.empty : COLUMNS.unread[start.kind]);
@@ -325,18 +341,25 @@ const councilColumnsSave: Mountable<ColumnsDependencies> = {
       if (preview === undefined || start?.kind !== 'read') {
         return at.page({ ...deskMessage(COLUMNS.gone, COLUMNS.goneThen, PATH), status: 404 });
       }
-      const choosing = { id, name: preview.name, start: start.start };
+      const before = fields.get('before') ?? '';
+      const choosing = { id, name: preview.name, start: start.start, before };
       const choice = readChoice(choosing, fields);
       if (choice.kind === 'wrong') {
         return choosePage(dependencies, at, choosing, fields, choice.errors);
       }
       const { columns, metadata, typed, reason } = choice;
-      await previews.check(id, preview, { metadata, typed }, previewedBy(at), async () => {
+      const described = { metadata, typed };
+      const isBegun = await previews.check(id, preview, described, previewedBy(at), async () => {
         const held = await store.intakeState(at.authority);
-        if (isDeepStrictEqual(held.columns, columns)) return;
-        await store.setAuthority(at.authority, { columns }, at.named(reason));
+        if (isDeepStrictEqual(held.columns, columns)) return true;
+        const isAsShown = asShownIn(dependencies, at, fields);
+        const named = at.named(reason);
+        const done = await store.setAuthority(at.authority, { columns }, named, isAsShown);
+        return done !== 'overtaken';
       });
-      return redirect(`${UPLOAD_PATH}/${id}`);
+      if (isBegun) return redirect(`${UPLOAD_PATH}/${id}`);
+      await previews.remove(id);
+      return overtaken(dependencies, at);
     }),
 };
 
@@ -349,9 +372,13 @@ const councilColumnsReset: Mountable<ColumnsDependencies> = {
       if (reason.kind === 'wrong') {
         return firstPage(dependencies, at, { resetErrors: [reason.error], status: 400 });
       }
-      const named = at.named(reason.reason);
-      await dependencies.store.setAuthority(at.authority, { columns: NO_MAPPING }, named);
-      return redirect(`${PATH}?changed=yes`);
+      const done = await dependencies.store.setAuthority(
+        at.authority,
+        { columns: NO_MAPPING },
+        at.named(reason.reason),
+        asShownIn(dependencies, at, fields),
+      );
+      return done === 'overtaken' ? overtaken(dependencies, at) : redirect(`${PATH}?changed=yes`);
     }),
 };
 

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type ColumnMapping, columnMappingSchema, NO_MAPPING } from '#schemas/uploads/columns.ts';
 import { UPLOAD } from '#schemas/wording/council.ts';
 import { COLUMNS } from '#schemas/wording/council-columns.ts';
 import { DESK } from '#schemas/wording/desk.ts';
@@ -29,7 +30,7 @@ let ours: Visitor;
 
 beforeAll(async () => {
   service = await startTestService({
-    authorities: [{ code: 'ZZ101' }, { code: 'ZZ102' }, { code: 'ZZ103' }],
+    authorities: ['ZZ101', 'ZZ102', 'ZZ103', 'ZZ104'].map((code) => ({ code })),
   });
   ours = await as('ZZ101');
 });
@@ -42,9 +43,19 @@ async function choose(
   content: string | Uint8Array<ArrayBuffer>,
   name = 'export.csv',
 ): Promise<Visit> {
-  const { token } = await visitor.form(PATH);
+  return chooseOn(await visitor.open(PATH), visitor, content, name);
+}
+/** Chooses a file on a page that was opened before. */
+async function chooseOn(
+  page: Visit,
+  visitor: Visitor,
+  content: string | Uint8Array<ArrayBuffer> = EXPORT,
+  name = 'export.csv',
+): Promise<Visit> {
+  const { token, before = '' } = hiddenOf(page, PATH);
   const form = new FormData();
   form.append('token', token);
+  form.append('before', before);
   form.append('file', new File([content], name));
   const body = new Response(form);
   return visitor.ask(PATH, {
@@ -227,4 +238,63 @@ test('nobody sets columns with somebody else’s file or form', async () => {
   expect([stolen.status, stolen.heading]).toEqual([403, DESK.untrusted]);
   const forged = await save(ours, page, { file: '../../../etc/passwd' });
   expect(forged.status).toBe(403);
+});
+
+describe('columns that somebody else has changed since the page showed them are not overwritten unseen', () => {
+  const CODE = 'ZZ104';
+  const THEIRS = columnMappingSchema.parse({ columns: { nhs_number: 'Theirs' } });
+  let visitor: Visitor;
+  beforeAll(async () => {
+    visitor = await as(CODE);
+  });
+  beforeEach(() => set(NO_MAPPING));
+  const set = (columns: ColumnMapping) =>
+    service.store.setAuthority(ods(CODE), { columns }, 'somebody else');
+  async function expectRefused(late: Visit): Promise<void> {
+    expect([late.status, wordsOf(late).includes(COLUMNS.overtaken)]).toEqual([409, true]);
+    // What counts now, and not what the page showed before.
+    expect(wordsOf(late)).toContain('Theirs');
+    expect(await mappingOf(CODE)).toEqual(THEIRS);
+  }
+  const previewed = async () =>
+    (await service.events()).filter(({ type }) => type === 'upload-previewed').length;
+
+  test('by a choice of columns: its file is neither read nor kept', async () => {
+    const page = await choose(visitor, EXPORT);
+    const before = await previewed();
+    await set(THEIRS);
+    await expectRefused(await save(visitor, page));
+    expect(await previewed()).toBe(before);
+    expect((await save(visitor, page)).heading).toBe(COLUMNS.gone);
+    expect((await save(visitor, await choose(visitor, EXPORT))).status).toBe(303);
+  });
+
+  test('by a file that was chosen on a page from before', async () => {
+    const first = await visitor.open(PATH);
+    await set(THEIRS);
+    const page = await chooseOn(first, visitor);
+    // A fault in the form does not make it newer.
+    const wrong = await save(visitor, page, { reason: ' ' });
+    expect(wrong.status).toBe(400);
+    await expectRefused(await save(visitor, wrong));
+  });
+
+  test('by going back to the service’s own headings', async () => {
+    await set(columnMappingSchema.parse({ columns: { nhs_number: 'Ours' } }));
+    const page = await visitor.open(PATH);
+    await set(THEIRS);
+    await expectRefused(
+      await visitor.post(`${PATH}/reset`, { ...hiddenOf(page, `${PATH}/reset`), reason: REASON }),
+    );
+  });
+
+  test('by one of two officers who choose columns at the same moment', async () => {
+    const colleague = await as(CODE);
+    const pages = await Promise.all([visitor, colleague].map((who) => choose(who, EXPORT)));
+    const done = await Promise.all([
+      save(visitor, pages[0] as Visit),
+      save(colleague, pages[1] as Visit, { 'type-0': 'child-protection-plan' }),
+    ]);
+    expect(new Set(done.map(({ status }) => status))).toEqual(new Set([303, 409]));
+  });
 });
