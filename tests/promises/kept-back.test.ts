@@ -14,6 +14,7 @@ import { demoPersonas } from '#service/admission/personas.ts';
 import { keys } from '#store/keys.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { authorityClient, officer } from '../support/authority.ts';
+import { barredAttempt } from '../support/barred-attempt.ts';
 import { visitorAs } from '../support/desk.ts';
 import { type Fhir, fhirOf } from '../support/fhir.ts';
 import { testNumber } from '../support/rows.ts';
@@ -91,23 +92,8 @@ async function notifications(as: string) {
   // There is no page until the first notifications have been made.
   return notificationsPageSchema.safeParse(await response.json()).data?.notifications ?? [];
 }
-/** Looks up a child from whom the user is barred, until the attempt is on record: an unready store refuses it earlier. */
-async function attempt(nhsNumber: string, user: string): Promise<void> {
-  const token = await service.token(claims({ sub: user, organisation: 'ZZH01' }));
-  const recorded = async (): Promise<number> =>
-    (await service.events()).filter(
-      (event) =>
-        event.type === 'could-not-check' &&
-        event.caller.user === user &&
-        event.nhsNumber === nhsNumber &&
-        event.cause === 'barred',
-    ).length;
-  const before = await recorded();
-  await until(async () => {
-    expect((await service.lookup({ nhsNumber }, { token })).status).toBe(503);
-    return (await recorded()) > before;
-  }, 'the attempt to be on record');
-}
+const attempt = (nhsNumber: string, user: string) =>
+  barredAttempt(service, nhsNumber, claims({ sub: user, organisation: 'ZZH01' }));
 
 const told = async (as: string, id: string): Promise<boolean> =>
   (await notifications(as)).some(({ entries }) =>
@@ -382,12 +368,7 @@ describe('a user barred from a child', () => {
     const before = await (
       await fetch(`http://127.0.0.1:${await service.metricsPort}/metrics`)
     ).text();
-    await attempt(BARRED, PARENT);
-    const attempts = (await service.events()).filter(
-      (event) => event.type === 'could-not-check' && event.caller.user === PARENT,
-    );
-    expect(attempts.at(-1)).toMatchObject({
-      cause: 'barred',
+    expect(await attempt(BARRED, PARENT)).toMatchObject({
       barredBy: ['ZZ101'],
       nhsNumber: BARRED,
       access: 'unscheduled',

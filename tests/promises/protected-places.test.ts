@@ -10,6 +10,7 @@ import { type AuditPartition, keys } from '#store/keys.ts';
 import type { Store } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { authorityClient, officer } from '../support/authority.ts';
+import { barredAttempt } from '../support/barred-attempt.ts';
 import { commandsInTurn } from '../support/commands.ts';
 import { visitorAs } from '../support/desk.ts';
 import { testNumber } from '../support/rows.ts';
@@ -300,14 +301,7 @@ test('the place of a look made between a council’s act and its effect reaches 
 test('a barred user’s attempt is reported to the council that protects the child and, without its place, to the one that bars them', async () => {
   await protect(FIRST, BARRED);
   await set(SECOND, { kind: 'barred', nhsNumber: BARRED, user: { id: 'canary-parent' } });
-  const token = await service.token(nurse('canary-parent'));
-  // An unready store refuses it earlier, and then there is nothing to report.
-  await until(async () => {
-    expect((await service.lookup({ nhsNumber: BARRED }, { token })).status).toBe(503);
-    return (await service.events()).some(
-      (event) => event.type === 'could-not-check' && event.nhsNumber === BARRED,
-    );
-  }, 'the attempt to be on record');
+  await barredAttempt(service, BARRED, nurse('canary-parent'));
   await until(
     async () => (await told(FIRST, BARRED)).length > 0 && (await told(SECOND, BARRED)).length > 0,
     'both councils to be told',
