@@ -2,7 +2,9 @@ import { cp, mkdir, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { partitionOf } from '#schemas/nhs-number.ts';
+import { statusSchema } from '#schemas/status.ts';
 import { COULD_NOT_CHECK } from '#schemas/wording/lookup.ts';
+import { READINESS } from '#schemas/wording/store.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { keys } from '#store/keys.ts';
 import { Anchor } from '#store/trust/anchor.ts';
@@ -71,14 +73,27 @@ async function askHeld(service: TestService): Promise<'flagged' | 'could-not-che
   return 'could-not-check';
 }
 
-/** Expects that within two seconds lookups are no longer answered. */
-async function becomesCouldNotCheck(service: TestService): Promise<void> {
+/**
+ * Expects that within two seconds lookups are no longer answered, and none once readiness has found the reason. Before
+ * that, a first refusal may be for a poll that came late on a busy machine.
+ */
+async function becomesCouldNotCheck(service: TestService, reason: string): Promise<void> {
   const read = startStopwatch();
   await until(async () => (await askHeld(service)) === 'could-not-check', 'could-not-check');
   expect(read()).toBeLessThan(AT_ONCE_MS);
-  // On a busy machine the first may be for a poll that came late, and readiness then comes back once more.
-  await until(async () => (await ask(service, NOT_HELD)).status === 503, 'no answer at all');
-  expect(await whatToDo(service)).not.toBe('');
+  await staysClosed(service, reason);
+}
+
+/** Waits until readiness fails for this reason, which lasts. From then on nothing is answered. */
+async function staysClosed(service: TestService, reason: string): Promise<void> {
+  await until(async () => {
+    const { checks } = statusSchema.parse(JSON.parse((await status(service)).text));
+    return Object.entries(checks).some(
+      ([name, [check]]) =>
+        name.startsWith('store:') && check?.status === 'fail' && check.outcome.includes(reason),
+    );
+  }, `"${reason}" to keep the store closed`);
+  expect((await ask(service, NOT_HELD)).status).toBe(503);
 }
 
 async function recovers(service: TestService): Promise<void> {
@@ -94,24 +109,6 @@ async function recovers(service: TestService): Promise<void> {
 async function status(service: TestService): Promise<{ status: number; text: string }> {
   const response = await fetch(`${service.baseUrl}/_status`);
   return { status: response.status, text: await response.text() };
-}
-
-/** What `/_status` and the log say once the service is not ready. */
-async function whatToDo(service: TestService): Promise<string> {
-  await until(async () => (await status(service)).status === 503, 'readiness to be false');
-  return (await status(service)).text + service.lines.join('');
-}
-
-/** Waits until `/_status` or the log says this, once the store verifier has found the reason. */
-async function tells(service: TestService, text: string): Promise<void> {
-  await until(async () => (await whatToDo(service)).includes(text), `"${text}" to be said`);
-}
-
-/**
- * Waits until `/_status` says this: the store verifier may take longer to know the reason than readiness to be lost.
- */
-async function says(service: TestService, text: string): Promise<void> {
-  await until(async () => (await status(service)).text.includes(text), `/_status to say "${text}"`);
 }
 
 /** Stops a service, changes the files of its Redis, and starts it again on them. */
@@ -156,8 +153,7 @@ describe('lookups are could-not-check, and are answered again without help, afte
       ['maxmemory-policy', 'allkeys-lru', 'noeviction'],
     ] as const) {
       await service.admin.config('SET', name, off);
-      await becomesCouldNotCheck(service);
-      await tells(service, `${name} ${on}`);
+      await becomesCouldNotCheck(service, `${name} ${on}`);
       await service.admin.config('SET', name, on);
       await recovers(service);
     }
@@ -168,7 +164,7 @@ describe('lookups are could-not-check, and are answered again without help, afte
     const pid = await redisPid(service);
     process.kill(pid, 'SIGSTOP');
     try {
-      await becomesCouldNotCheck(service);
+      await becomesCouldNotCheck(service, READINESS.unreachable);
     } finally {
       process.kill(pid, 'SIGCONT');
     }
@@ -194,8 +190,7 @@ describe('lookups are could-not-check, and are answered again without help, afte
       /used_memory:([0-9]+)/.exec(await service.admin.info('memory'))?.[1] ?? Number.NaN,
     );
     await service.admin.config('SET', 'maxmemory', String(Math.round(used * 1.05)));
-    await becomesCouldNotCheck(service);
-    await tells(service, 'maxmemory');
+    await becomesCouldNotCheck(service, 'maxmemory');
     await service.admin.config('SET', 'maxmemory', '128mb');
     await recovers(service);
   });
@@ -206,7 +201,7 @@ describe('lookups are could-not-check, and are answered again without help, afte
     const value = await service.admin.hget(key, HELD);
     await service.admin.hdel(key, HELD);
     expect((await ask(service, HELD)).status).toBe(503);
-    await tells(service, 'restore Redis from its last good copy');
+    await staysClosed(service, 'restore Redis from its last good copy');
     await service.admin.hset(key, HELD, value ?? '');
     await recovers(service);
   });
@@ -214,12 +209,13 @@ describe('lookups are could-not-check, and are answered again without help, afte
 
 describe('lookups are could-not-check, with what to do, after', () => {
   const RESTORE = 'restore Redis from its last good copy';
+  const MISSING = 'Audit events that were recorded are missing';
 
   test('FLUSHALL', async () => {
     const service = await start();
     await service.admin.flushall();
     expect((await ask(service, HELD)).status).toBe(503);
-    await becomesCouldNotCheck(service);
+    await becomesCouldNotCheck(service, READINESS.noDataset);
     await until(() => service.lines.join('').includes(RESTORE), 'the log to say what to do');
   });
 
@@ -240,16 +236,16 @@ describe('lookups are could-not-check, with what to do, after', () => {
     anchor.close();
     await takeAway(service, keys.audit(partitionOf(HELD)));
     await until(async () => (await askHeld(service)) === 'could-not-check', 'could-not-check');
-    await says(service, 'Audit events that were recorded are missing');
+    await staysClosed(service, MISSING);
     await service.stop();
-    await becomesCouldNotCheck(await start(service.dataDir));
+    await becomesCouldNotCheck(await start(service.dataDir), MISSING);
   });
 
   test('an authority missing from the directory', async () => {
     const service = await start();
     await service.admin.hdel(keys.dataset, 'authority:ZZ2');
     await until(async () => (await askHeld(service)) === 'could-not-check', 'could-not-check');
-    await says(service, 'no longer knows ZZ2');
+    await staysClosed(service, 'no longer knows ZZ2');
   });
 
   test('a Redis clock that has gone back', async () => {
@@ -259,16 +255,14 @@ describe('lookups are could-not-check, with what to do, after', () => {
     anchor.rememberClock(Date.now() + 3_600_000);
     anchor.close();
     const again = await start(service.dataDir);
-    await becomesCouldNotCheck(again);
-    await says(again, 'Set it by a time server');
+    await becomesCouldNotCheck(again, 'Set it by a time server');
   });
 
   test('an empty Redis', async () => {
     const service = await restartWith(await start(), (folder) =>
       rm(appendOnlyFolder(folder), { recursive: true }),
     );
-    await becomesCouldNotCheck(service);
-    await tells(service, RESTORE);
+    await becomesCouldNotCheck(service, RESTORE);
   });
 
   test.each([0.3, 0.6, 0.9])('an append-only file with only a share of %d left', async (share) => {
@@ -282,8 +276,7 @@ describe('lookups are could-not-check, with what to do, after', () => {
         await truncate(path, Math.floor(child * share));
       }
     });
-    await becomesCouldNotCheck(service);
-    await tells(service, RESTORE);
+    await becomesCouldNotCheck(service, RESTORE);
   });
 
   test('yesterday’s copy of the Redis data', async () => {
@@ -298,8 +291,7 @@ describe('lookups are could-not-check, with what to do, after', () => {
     anchor.close();
     await until(async () => (await askHeld(today)) === 'flagged', 'the row to be live');
     const service = await restartWith(today, (folder) => replaceBy(yesterday, folder));
-    await becomesCouldNotCheck(service);
-    await tells(service, RESTORE);
+    await becomesCouldNotCheck(service, RESTORE);
   });
 
   test('a copy that lacks only its audit events', async () => {
@@ -309,8 +301,7 @@ describe('lookups are could-not-check, with what to do, after', () => {
     const after = await start(before.dataDir);
     await recovers(after);
     const service = await restartWith(after, (folder) => replaceBy(copy, folder));
-    await becomesCouldNotCheck(service);
-    await tells(service, 'Audit events that were recorded are missing');
+    await becomesCouldNotCheck(service, MISSING);
   });
 
   test('another dataset', async () => {
@@ -319,8 +310,7 @@ describe('lookups are could-not-check, with what to do, after', () => {
     await other.stop();
     const copy = await copyOf(other);
     const service = await restartWith(await start(), (folder) => replaceBy(copy, folder));
-    await becomesCouldNotCheck(service);
-    await tells(service, 'different dataset');
+    await becomesCouldNotCheck(service, 'different dataset');
   });
 
   test('an anchor without its Redis, or a Redis without its anchor', async () => {
@@ -329,7 +319,6 @@ describe('lookups are could-not-check, with what to do, after', () => {
       await rm(join(folder, '..', 'anchor'), { recursive: true });
       await mkdir(join(folder, '..', 'anchor'), { mode: 0o700 });
     });
-    await becomesCouldNotCheck(service);
-    await tells(service, 'DATA_DIR');
+    await becomesCouldNotCheck(service, 'DATA_DIR');
   });
 });
