@@ -130,16 +130,26 @@ describe('serve', () => {
   test.for(['SIGINT', 'SIGQUIT', 'SIGHUP'] as const)(
     'started as service/cp-flags drains and ends by the pid that the shell gave at a %s, and counts a repeated one once',
     async (signal) => {
-      const service = start([COMMAND, 'serve'], { DRAIN_SECONDS: '3' });
-      await service.says(ANSWERS);
+      const service = start([COMMAND, 'serve'], { DRAIN_SECONDS: '5' });
+      const baseUrl = await service.says(ANSWERS);
       await redisRuns();
       const toldAt = performance.now();
       service.child.kill(signal);
       // npm passes the signal on. A second signal of the same kind might be merged with the first.
       service.child.kill('SIGTERM');
+      let isDraining = false;
+      await until(async () => {
+        const status = await fetch(`${baseUrl}/_status`).then(
+          (response) => response.text(),
+          () => '',
+        );
+        isDraining = status.includes('"process":[{"status":"fail"');
+        return isDraining || service.child.exitCode !== null;
+      }, 'the status to say that it is stopping');
+      expect(isDraining).toBe(true);
       expect((await service.allEnded)[0]).toBe(0);
       // A timer may be early by a millisecond.
-      expect(performance.now() - toldAt).toBeGreaterThan(2_990);
+      expect(performance.now() - toldAt).toBeGreaterThan(4_990);
       await stoppedInOrder();
     },
   );

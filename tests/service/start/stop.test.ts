@@ -94,7 +94,7 @@ test('a stop logs how many refusals of its last minute were left out of the log'
   expect(counts.reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(2);
 });
 
-test('a stopping service says so at once, and still answers for as long as it was told to', async () => {
+test('a stopping service says so at once, and still answers while it drains', async () => {
   const dataDir = await testFolder();
   // Longer than this test may take: a second signal ends the process.
   const service = await startServing(['--demo'], { DATA_DIR: dataDir, DRAIN_SECONDS: '300' });
