@@ -23,12 +23,37 @@ export async function until(
   }
 }
 
+/** How often this process has asked again. */
+let repeats = 0;
+
 /** The first answer that is not a 503: on a busy machine a process may not hear from its worker for a while. */
 export async function untilAnswered<T extends { status: number }>(
   ask: () => Promise<T>,
   what = 'an answer',
 ): Promise<T> {
   let answer = await ask();
-  await until(async () => answer.status !== 503 || (answer = await ask()).status !== 503, what);
+  await until(async () => {
+    if (answer.status === 503) {
+      repeats++;
+      answer = await ask();
+    }
+    return answer.status !== 503;
+  }, what);
   return answer;
+}
+
+/**
+ * What comes of a story in which nothing had to be asked again: something answered 503 may have been done, and then
+ * counts twice. Each time the story is about another subject.
+ */
+export async function untilAskedOnce<S, T>(
+  subjects: readonly S[],
+  story: (subject: S) => Promise<T>,
+): Promise<T> {
+  for (const subject of subjects) {
+    const before = repeats;
+    const told = await story(subject);
+    if (repeats === before) return told;
+  }
+  throw new Error('something had to be asked again each time');
 }

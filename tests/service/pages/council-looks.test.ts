@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { z } from 'zod';
 import { type LookColumn, lookColumns } from '#loaders/answers/notification.ts';
+import { lookupAnswerSchema } from '#schemas/lookup.ts';
 import { type Notification, notificationIdSchema } from '#schemas/notification.ts';
 import { NOTIFICATION } from '#schemas/wording/answers.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
@@ -33,6 +33,8 @@ const FOR_SYSTEMS: LookColumn[] = [
 let service: TestService;
 let ours: Visitor;
 let theirs: Visitor;
+/** How often nurse two has looked: a look answered 503 may count, and is then made again. */
+let looksOfTwo: number;
 
 beforeAll(async () => {
   service = await startTestService({
@@ -64,8 +66,9 @@ beforeAll(async () => {
   ] as const) {
     const token = await service.token(claims({ sub, name: `Nurse ${sub}` }));
     const answer = await service.answered({ nhsNumber }, { token });
+    const { auditId, accesses = [] } = lookupAnswerSchema.parse(await answer.json());
+    if (sub === 'two') looksOfTwo = accesses.find(({ own }) => own)?.count ?? 0;
     if (sub !== 'one') continue;
-    const { auditId } = z.object({ auditId: z.string() }).parse(await answer.json());
     await fetch(`${service.baseUrl}/lookup/${auditId}/attendance`, {
       method: 'POST',
       headers: {
@@ -219,9 +222,11 @@ describe('who looked at a council’s children', () => {
     expect([...shown, ...FOR_SYSTEMS].toSorted()).toEqual(lookColumns.toSorted());
     const token = await service.token(claims({ sub: 'two', name: 'Nurse two' }));
     const answer = await service.answered({ nhsNumber: SHARED }, { token });
-    expect(answer.status).toBe(200);
+    const { accesses = [] } = lookupAnswerSchema.parse(await answer.json());
+    const looks = accesses.find(({ own }) => own)?.count ?? 0;
+    expect(looks).toBeGreaterThan(looksOfTwo);
     await until(
-      async () => wordsOf(await ours.get('/council/looks')).includes('2 times since'),
+      async () => wordsOf(await ours.get('/council/looks')).includes(`${looks} times since`),
       'the repeat on the page',
     );
     for (const download of [
@@ -231,8 +236,8 @@ describe('who looked at a council’s children', () => {
       const rows: Record<string, string>[] = parse(download.text, { columns: true, bom: true });
       const ofNurse = rows.filter((row) => row['user_name'] === 'Nurse two');
       expect(ofNurse.map(({ count, again, remark }) => [count, again, remark])).toEqual([
-        ['1', '', ''],
-        ['2', 'yes', NOTIFICATION.notYet],
+        [`${looksOfTwo}`, '', ''],
+        [`${looks}`, 'yes', NOTIFICATION.notYet],
       ]);
       expect(new Set(ofNurse.map(({ entry }) => entry)).size).toBe(1);
     }
