@@ -5,6 +5,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 import { afterAll, beforeAll, expect } from 'vitest';
 import { startServing } from './processes.ts';
 import { testFolder } from './service.ts';
+import { untilAnswered } from './until.ts';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable'];
 
@@ -111,6 +112,13 @@ export async function openPage(
   page.on('pageerror', (error) => complaints.push(error.message));
   return { page, complaints, close: () => context.close() };
 }
+
+/** Opens an address. If its page cannot be shown at the moment, it is opened again, as a person would do. */
+export const goTo = (page: Page, address: string): Promise<unknown> =>
+  untilAnswered(
+    async () => ({ status: (await page.goto(address))?.status() ?? 200 }),
+    `${address} to be shown`,
+  );
 
 /** Anything that extends beyond an edge of its container, or for a page, beyond the edge of the window. */
 const BEYOND = `[...document.querySelectorAll('html, main *')].flatMap((each) => {

@@ -16,6 +16,7 @@ import {
   demoInBrowser,
   expectAccessible,
   expectFits,
+  goTo,
   hasBrowser,
   openPage,
   triesAll,
@@ -116,7 +117,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
 
   test('a nurse can work by keyboard alone, from the printed address to the number to ring', async () => {
     const { page, complaints, close } = await openPage(demo.browser);
-    await page.goto(demo.baseUrl);
+    await goTo(page, demo.baseUrl);
     expect(await heading(page)).toBe(SIGN_IN.title);
     await tabTo(page, 'Amina Demo');
     await page.keyboard.press('Space');
@@ -222,7 +223,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     const { page, complaints, close } = await openPage(demo.browser, {
       viewport: { width: 320, height: 640 },
     });
-    await page.goto(`${demo.baseUrl}/sign-in`);
+    await goTo(page, `${demo.baseUrl}/sign-in`);
     await expectAccessible(page);
     await signInAs(page, demo.baseUrl, 'Gwen Demo');
     await expectAccessible(page);
@@ -243,7 +244,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await lookUp(page, demo.baseUrl, { ...SAMPLE_PEOPLE.onPlan, dateOfBirth: '2018-01-01' });
     await expectAccessible(page);
     for (const path of ['/look-up/hidden', '/councils', '/accessibility']) {
-      await page.goto(`${demo.baseUrl}${path}`);
+      await goTo(page, `${demo.baseUrl}${path}`);
       await expectAccessible(page);
     }
     expect(complaints).toEqual([]);
@@ -263,7 +264,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await page.getByText(`${RESULT.auditId}:`).waitFor();
     await page.getByRole('link', { name: RESULT.hide }).click();
     expect(await heading(page)).toBe(HIDDEN.heading);
-    await page.goto(`${demo.baseUrl}/councils`);
+    await goTo(page, `${demo.baseUrl}/councils`);
     expect(await page.locator('[data-council]:visible').count()).toBe(3);
     expect(await page.getByLabel('Council’s name').isVisible()).toBe(false);
     await close();
@@ -290,7 +291,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     const { page, close } = await openPage(demo.browser);
     await signInAs(page, demo.baseUrl);
     await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.onPlan);
-    await page.goto(`${demo.baseUrl}/look-up`);
+    await goTo(page, `${demo.baseUrl}/look-up`);
     await page.getByLabel('NHS number').fill(SAMPLE_PEOPLE.onPlan.nhsNumber);
     await page.getByRole('button', { name: FRAME.signOut }).click();
     await page.getByRole('heading', { level: 1, name: SIGN_IN.signedOut }).waitFor();
@@ -309,7 +310,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     for (const javaScriptEnabled of [true, false]) {
       const { page, close } = await openPage(demo.browser, { javaScriptEnabled });
       await signInAs(page, demo.baseUrl);
-      await page.goto(`${demo.baseUrl}/look-up`);
+      await goTo(page, `${demo.baseUrl}/look-up`);
       await page.getByLabel('NHS number').fill(nhsNumber);
       await page.getByRole('button', { name: 'Look up' }).dblclick();
       await page.getByText('Checked at').waitFor();
@@ -323,12 +324,12 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     const { page, close } = await openPage(demo.browser, { javaScriptEnabled: false });
     await signInAs(page, demo.baseUrl);
     const other = await page.context().newPage();
-    await page.goto(`${demo.baseUrl}/look-up`);
+    await goTo(page, `${demo.baseUrl}/look-up`);
     await lookUp(other, demo.baseUrl, SAMPLE_PEOPLE.lookedAfter);
     await page.getByLabel('NHS number').fill(nhsNumber);
     await page.getByRole('button', { name: 'Look up' }).click();
     expect([await heading(page), await heading(other)]).toEqual([HEADINGS.onPlan, HEADINGS.inCare]);
-    await other.goto(`${demo.baseUrl}/look-up`);
+    await goTo(other, `${demo.baseUrl}/look-up`);
     await other.getByLabel('NHS number').fill(nhsNumber);
     await page.getByRole('button', { name: 'Sign out' }).click();
     await other.getByRole('button', { name: 'Look up' }).click();
@@ -362,7 +363,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.onPlan);
     await page.emulateMedia({ media: 'print' });
     expect((await page.locator('body').innerText()).trim()).toBe('Do not print.');
-    await page.goto(`${demo.baseUrl}/councils`);
+    await goTo(page, `${demo.baseUrl}/councils`);
     expect(await page.locator('body').innerText()).toContain('020\u00a07946\u00a00119');
     // Each number is printed once, as it is dialled, without the address of its link after it.
     expect(
@@ -375,7 +376,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
 
   test('a printed page says of which year it is, and in a demo that all of it is made up', async () => {
     const { page, close } = await openPage(demo.browser);
-    await page.goto(`${demo.baseUrl}/councils`);
+    await goTo(page, `${demo.baseUrl}/councils`);
     await page.emulateMedia({ media: 'print' });
     const printed = await page.locator('body').innerText();
     expect(printed).toMatch(
@@ -440,7 +441,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
         'for (const each of document.querySelectorAll("details")) each.open = true',
       );
       await expectAccessible(page);
-      await page.goto(`${other.baseUrl}/councils`);
+      await goTo(page, `${other.baseUrl}/councils`);
       await expectAccessible(page);
     } finally {
       await close();
@@ -450,7 +451,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
 
   test('a council is found by part of its name', async () => {
     const { page, complaints, close } = await openPage(demo.browser);
-    await page.goto(`${demo.baseUrl}/councils`);
+    await goTo(page, `${demo.baseUrl}/councils`);
     await page.getByLabel('Council’s name').fill('west');
     expect(await page.locator('[data-council]:visible').count()).toBe(1);
     expect(await page.getByRole('status').innerText()).toBe('1 council');

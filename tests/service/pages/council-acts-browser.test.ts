@@ -10,6 +10,7 @@ import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import {
   demoInBrowser,
   expectAccessible,
+  goTo,
   hasBrowser,
   openPage,
   triesAll,
@@ -65,7 +66,7 @@ describe.skipIf(!hasBrowser)('a council in a browser', () => {
     const at = officer.page.url();
 
     const manager = await somebody('Ines Demo');
-    await manager.page.goto(at);
+    await goTo(manager.page, at);
     await accessible(manager.page);
     await manager.page.getByLabel(WITHDRAWALS.confirmNumber).fill(nhsNumber);
     await press(manager.page, WITHDRAWALS.confirmButton);

@@ -6,6 +6,7 @@ import {
   demoInBrowser,
   expectAccessible,
   expectHeadingInSight,
+  goTo,
   hasBrowser,
   openPage,
   triesAll,
@@ -80,7 +81,7 @@ describe.skipIf(!hasBrowser || !triesAll)('a data officer in a browser', () => {
     await comeTo(page, UPLOAD.answered.CPF03);
     await expectAllAccessible(page);
 
-    await page.goto(`${demo.baseUrl}/council/history`);
+    await goTo(page, `${demo.baseUrl}/council/history`);
     await expect
       .poll(async () => {
         await page.reload();
@@ -121,7 +122,7 @@ describe.skipIf(!hasBrowser || !triesAll)('a data officer in a browser', () => {
   test('sends a file without JavaScript, and confirms how many children stop showing a plan', async () => {
     const { page, close } = await openPage(demo.browser, { javaScriptEnabled: false });
     await signInAs(page, demo.baseUrl, NAME);
-    await page.goto(`${demo.baseUrl}/council/upload`);
+    await goTo(page, `${demo.baseUrl}/council/upload`);
     const { name, mimeType } = csvOf(3);
     const ended = { records: [planOf(8_101, { endDate: csvEnd })] };
     const buffer = Buffer.from(fileCsv(ended));
@@ -137,7 +138,7 @@ describe.skipIf(!hasBrowser || !triesAll)('a data officer in a browser', () => {
     await page.getByLabel(UPLOAD.confirm(1)).fill('1');
     await page.getByRole('button', { name: UPLOAD.send, exact: true }).click();
     await comeTo(page, UPLOAD.answered.CPF02);
-    await page.goto(`${demo.baseUrl}/`);
+    await goTo(page, `${demo.baseUrl}/`);
     expect(await page.getByText(COUNCIL.held).count()).toBe(1);
     await close();
   });

@@ -8,6 +8,7 @@ import { OPERATOR_DESK } from '#service/pages/desk/desks.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import {
   expectAccessible,
+  goTo,
   hasBrowser,
   openPage,
   startBrowser,
@@ -130,7 +131,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
       ...below.map((each) => `/operator/running/${each}`),
     ];
     for (const href of paths) {
-      await page.goto(`${service.baseUrl}${href}`);
+      await goTo(page, `${service.baseUrl}${href}`);
       await unfold(page);
       await expectAccessible(page);
       // If a chart scrolled, only its first half hour would be seen.

@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ATTENDANCE, FRAME, LOOK_UP, SIGN_IN } from '#schemas/wording/pages.ts';
-import { hasBrowser, openPage, startBrowser } from '../../support/browser.ts';
+import { goTo, hasBrowser, openPage, startBrowser } from '../../support/browser.ts';
 import { lookUp, signInAs } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService } from '../../support/service.ts';
@@ -83,7 +83,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
       if (!document.body.innerText.includes('Checked at')) gone();
     }).observe(document.body, { subtree: true, childList: true })`);
     const other = await page.context().newPage();
-    await other.goto(`${service.baseUrl}/look-up`);
+    await goTo(other, `${service.baseUrl}/look-up`);
     await other.getByRole('button', { name: FRAME.signOut }).click();
     await gone.promise;
     await close();
@@ -95,10 +95,10 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await lookUp(page, service.baseUrl, { nhsNumber: PLAN });
     await page.getByText('Checked at').waitFor();
     const form = await page.context().newPage();
-    await form.goto(`${service.baseUrl}/look-up`);
+    await goTo(form, `${service.baseUrl}/look-up`);
     await form.getByLabel(LOOK_UP.number).fill(PLAN);
     const other = await page.context().newPage();
-    await other.goto(`${service.baseUrl}/look-up`);
+    await goTo(other, `${service.baseUrl}/look-up`);
     await other.getByRole('button', { name: FRAME.signOut }).click();
     await page.waitForURL('**/look-up/hidden');
     await form.locator('#number').waitFor({ state: 'detached' });
@@ -136,7 +136,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await again();
     expect(await page.locator('main').innerText()).toContain('Amina Demo');
     const other = await page.context().newPage();
-    await other.goto(`${service.baseUrl}/look-up`);
+    await goTo(other, `${service.baseUrl}/look-up`);
     await other.getByRole('button', { name: FRAME.signOut }).click();
     await other.getByRole('heading', { name: SIGN_IN.signedOut }).waitFor();
     await again();
@@ -170,7 +170,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
 
   test('councils are found whichever character their name begins with', async () => {
     const { page, complaints, close } = await openPage(browser);
-    await page.goto(`${service.baseUrl}/councils`);
+    await goTo(page, `${service.baseUrl}/councils`);
     await page.locator('[data-filter] input').fill('acorn');
     await page.getByText('1 council', { exact: true }).waitFor();
     expect(await page.locator('[data-council]:visible').count()).toBe(1);

@@ -7,7 +7,7 @@ import { DESK } from '#schemas/wording/desk.ts';
 import { OFFICER } from '#schemas/wording/officer.ts';
 import { OPERATOR } from '#schemas/wording/operator.ts';
 import { FRAME, SIGN_IN } from '#schemas/wording/pages.ts';
-import { demoInBrowser, expectFits, hasBrowser, openPage } from '../../support/browser.ts';
+import { demoInBrowser, expectFits, goTo, hasBrowser, openPage } from '../../support/browser.ts';
 import { lookUp, signInAs } from '../../support/pages.ts';
 
 /** What happens to a page of a council, an officer or an operator once its reader's session ends. */
@@ -53,7 +53,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
       await signInAs(page, demo.baseUrl);
       await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.onPlan);
       await signInAs(page, demo.baseUrl, name);
-      await page.goto(`${demo.baseUrl}${path}`);
+      await goTo(page, `${demo.baseUrl}${path}`);
       await go?.(page);
       expect(await page.locator('main').innerText()).toContain(title);
       expect(await said(page)).toBe('');
@@ -78,7 +78,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     const { page, complaints, close } = await openPage(demo.browser);
     await signInAs(page, demo.baseUrl, 'Carys Demo');
     await page.clock.install();
-    await page.goto(`${demo.baseUrl}/council/numbers`);
+    await goTo(page, `${demo.baseUrl}/council/numbers`);
     const reason = page.getByLabel(DESK.reason);
     await reason.fill('the duty desk has moved');
     const other = await page.context().newPage();
@@ -86,7 +86,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     const heard = page.evaluate(
       'new Promise((heard) => (new BroadcastChannel("cp-flags-session").onmessage = heard)).then(() => true)',
     );
-    await other.goto(`${demo.baseUrl}/council`);
+    await goTo(other, `${demo.baseUrl}/council`);
     expect(await heard).toBe(true);
     await page.clock.runFor(310_000);
     expect(await page.getByRole('heading', { level: 1, name: NUMBERS.title }).count()).toBe(1);
@@ -103,7 +103,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     [
       'signs out',
       async (other) => {
-        await other.goto(`${demo.baseUrl}/council`);
+        await goTo(other, `${demo.baseUrl}/council`);
         await other.getByRole('button', { name: FRAME.signOut }).click();
         await other.getByRole('heading', { level: 1, name: SIGN_IN.signedOut }).waitFor();
       },
@@ -112,7 +112,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
   ])('a page disappears at once if its reader %s in another tab', async ([, act]) => {
     const { page, complaints, close } = await openPage(demo.browser);
     await signInAs(page, demo.baseUrl, 'Carys Demo');
-    await page.goto(`${demo.baseUrl}/council/looks`);
+    await goTo(page, `${demo.baseUrl}/council/looks`);
     await act(await page.context().newPage());
     await expectNothingLeft(page);
     expect(complaints).toEqual([]);

@@ -19,6 +19,7 @@ import {
   expectAccessible,
   expectFits,
   expectHeadingInSight,
+  goTo,
   hasBrowser,
   openPage,
   startBrowser,
@@ -104,13 +105,14 @@ async function expectSeen(page: Page): Promise<void> {
   await page.setViewportSize(SMALL);
 }
 
-const goTo = (page: Page, path: string): Promise<unknown> => page.goto(`${service.baseUrl}${path}`);
+const open = (page: Page, path: string): Promise<unknown> =>
+  goTo(page, `${service.baseUrl}${path}`);
 const press = (page: Page, name: string): Promise<void> =>
   page.getByRole('button', { name, exact: true }).first().click();
 
 async function expectLinksSeen(page: Page, { links }: Desk): Promise<void> {
   for (const { href } of links) {
-    await goTo(page, href);
+    await open(page, href);
     await expectSeen(page);
   }
 }
@@ -125,15 +127,15 @@ describe.skipIf(!hasBrowser)('on screens 320 and 1024 pixels wide', () => {
   test('a council’s pages stay within the screen, and every heading is visible', async () => {
     const { page, close } = await somebody(COUNCIL_DESK, CODE);
     await until(async () => {
-      await goTo(page, '/council/looks');
+      await open(page, '/council/looks');
       return (await page.getByText(LONG).count()) > 0;
     }, 'the look in the list');
     await expectLinksSeen(page, COUNCIL_DESK);
-    await page.goto(`${service.baseUrl}/council/looks`);
+    await open(page, '/council/looks');
     await page.getByLabel(LOOKS.child, { exact: true }).fill(CHILD);
     await press(page, LOOKS.show);
     await expectSeen(page);
-    await goTo(page, '/council/withdraw');
+    await open(page, '/council/withdraw');
     await page.getByLabel(WITHDRAWALS.number).fill(CHILD);
     await press(page, WITHDRAWALS.find);
     await expectSeen(page);
@@ -143,14 +145,14 @@ describe.skipIf(!hasBrowser)('on screens 320 and 1024 pixels wide', () => {
       child: person(8_700 + n, { nhsNumber: '9991000012', localId: `${n}-${LONG}`.slice(0, 40) }),
     }));
     const file = fileCsv({ records: [...records, planOf(8_704)] });
-    await goTo(page, '/council/upload');
+    await open(page, '/council/upload');
     await page
       .getByLabel(UPLOAD.file, { exact: true })
       .setInputFiles(csv(`${CODE}-4-202611262130-4.csv`, file));
     await press(page, UPLOAD.submit);
     await page.getByRole('heading', { level: 1, name: UPLOAD.shown }).waitFor();
     await expectSeen(page);
-    await goTo(page, '/council/columns');
+    await open(page, '/council/columns');
     const foreign = csv(
       `${LONG}.csv`,
       `NHS No,DOB,${LONG},Type,Start,End\n9990000018,2019-03-05,${LONG},${LONG},2026-01-05,\n`,
@@ -165,7 +167,7 @@ describe.skipIf(!hasBrowser)('on screens 320 and 1024 pixels wide', () => {
   test('an officer’s pages stay within the screen, and every heading is visible', async () => {
     const { page, close } = await somebody(OFFICER_DESK, DEMO_OPERATOR.code);
     await until(async () => {
-      await goTo(page, '/officer');
+      await open(page, '/officer');
       await page.getByLabel(OFFICER.fields.number).fill(CHILD);
       await page.getByLabel(DESK.reason).fill(LONG);
       await press(page, OFFICER.submit);
@@ -177,7 +179,7 @@ describe.skipIf(!hasBrowser)('on screens 320 and 1024 pixels wide', () => {
     await expectLinksSeen(page, OFFICER_DESK);
     const widest = ['lookers', 'repeats', 'searches'];
     for (const report of triesAll ? Object.keys(OFFICER_REPORTS.names) : widest) {
-      await goTo(page, '/officer/reports');
+      await open(page, '/officer/reports');
       await page.locator('[name="report"]').selectOption(report);
       await page.locator('[name="least"]').fill('1');
       if (report === 'child') await page.getByLabel(OFFICER.fields.number).fill(CHILD);
@@ -187,11 +189,11 @@ describe.skipIf(!hasBrowser)('on screens 320 and 1024 pixels wide', () => {
       await press(page, OFFICER_REPORTS.submit);
       await expectSeen(page);
     }
-    await goTo(page, '/officer/patterns');
+    await open(page, '/officer/patterns');
     await page.getByLabel(DESK.reason).fill('monthly review');
     await press(page, OFFICER_REPORTS.patternsSubmit);
     await expectSeen(page);
-    await goTo(page, '/officer/child');
+    await open(page, '/officer/child');
     await page.getByLabel(OFFICER.fields.number).fill(CHILD);
     await page.getByLabel(DESK.reason).fill('request 7');
     for (const [name, value] of Object.entries({
@@ -212,16 +214,16 @@ describe.skipIf(!hasBrowser)('on screens 320 and 1024 pixels wide', () => {
     const { page, close } = await somebody(OPERATOR_DESK, 'ZZG01');
     await expectLinksSeen(page, OPERATOR_DESK);
     const [held] = listHeldFiles(anchor);
-    await goTo(page, `/operator/files/${held?.authority}/${held?.number}`);
+    await open(page, `/operator/files/${held?.authority}/${held?.number}`);
     await expectSeen(page);
-    await goTo(page, `/operator/councils/${CODE}`);
+    await open(page, `/operator/councils/${CODE}`);
     await expectSeen(page);
     await page.getByLabel(COUNCIL_SETTINGS.fields.name, { exact: true }).fill(`New ${LONG}`);
     await press(page, COUNCIL_SETTINGS.check);
     await page.getByRole('heading', { level: 1, name: COUNCIL_SETTINGS.confirm }).waitFor();
     await expectSeen(page);
     for (const path of ['/operator/set-up', '/operator/councils/ZZ199', '/operator/expected']) {
-      await goTo(page, path);
+      await open(page, path);
       await expectSeen(page);
     }
     await page.getByLabel(EXPECTED.area, { exact: true }).fill(LONG);
@@ -229,7 +231,7 @@ describe.skipIf(!hasBrowser)('on screens 320 and 1024 pixels wide', () => {
     await press(page, EXPECTED.check);
     await page.getByRole('heading', { level: 1, name: EXPECTED.confirm }).waitFor();
     await expectSeen(page);
-    await goTo(page, '/operator/users');
+    await open(page, '/operator/users');
     await page.getByRole('link', { name: BLOCKED.unblock(`${USER}-2`) }).click();
     await expectSeen(page);
     await close();
