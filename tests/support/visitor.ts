@@ -75,12 +75,15 @@ export function createVisitor(baseUrl: string) {
       body: new URLSearchParams(fields).toString(),
     });
 
-  /** A page. If it cannot be made at the moment, it is opened again, as a person would do. */
-  const open = (path: string): Promise<Visit> => untilAnswered(() => ask(path), path);
+  /**
+   * A page. If it cannot be made at the moment, it is opened again, as a person would do. `ask` gives the first answer,
+   * whatever it is.
+   */
+  const get = (path: string): Promise<Visit> => untilAnswered(() => ask(path), path);
 
   /** The hidden fields of a page's form. */
   const form = async (path: string, action = path): Promise<ReturnType<typeof hiddenOf>> =>
-    hiddenOf(await open(path), action);
+    hiddenOf(await get(path), action);
 
   /** Opens a page, and sends one of its forms with these values typed in. */
   const send = async (
@@ -89,14 +92,14 @@ export function createVisitor(baseUrl: string) {
     from = action,
   ): Promise<Visit> => post(action, { ...(await form(from, action)), ...typed });
 
-  /** Looks up a number, and tries once more if it could not be checked, as the page says. */
+  /** Looks up a number, and tries again while it cannot be checked, as the page says. */
   const lookUp = (number: string, more: Record<string, string> = {}): Promise<Visit> =>
     untilAnswered(() => send('/look-up', { number, ...more }));
 
   return {
     jar,
-    get: (path: string) => ask(path),
-    open,
+    get,
+    open: get,
     ask,
     post,
     form,

@@ -230,7 +230,7 @@ test.each([
 
 test('too many requests and an internal fault each get a page that says so, and what to do next', async () => {
   limited = true;
-  const slow = await officer.get('/act');
+  const slow = await officer.ask('/act');
   limited = false;
   expect([slow.status, slow.headers.get('retry-after'), slow.heading]).toEqual([
     429,
@@ -245,7 +245,7 @@ test('too many requests and an internal fault each get a page that says so, and 
   // The fault may have come after the act.
   expect(wordsOf(broken)).toContain(DESK.unavailableSent);
   isUnknown = true;
-  const page = await officer.get('/act');
+  const page = await officer.ask('/act');
   isUnknown = false;
   expect([page.status, page.heading]).toEqual([503, DESK.unavailable]);
   expect(wordsOf(page)).not.toContain(DESK.unavailableSent);

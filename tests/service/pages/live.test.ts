@@ -116,7 +116,7 @@ function publicPoint(): { x: string; y: string } {
 async function signIn(visitor: Visitor, sub: string, organisation = 'ZZH01'): Promise<Visit> {
   cis2.next(sub, { roles: [{ id: '1', organisation }] });
   const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
-  return visitor.get(`${back.pathname}${back.search}`);
+  return visitor.ask(`${back.pathname}${back.search}`);
 }
 
 test('the service’s public keys can be fetched, including the next one, and no private part is given out', async () => {

@@ -234,7 +234,7 @@ async function twoServers() {
 }
 
 const headingOf = async (operator: Visitor): Promise<string> =>
-  (await operator.get('/operator')).heading;
+  (await operator.ask('/operator')).heading;
 const isOpen = async (operator: Visitor): Promise<boolean> =>
   (await headingOf(operator)).startsWith('Lookups are answered');
 
@@ -274,12 +274,12 @@ test('while all replicas are away, an operator can sign in, order single mode on
   const late = createVisitor(baseUrl);
   expect((await late.signIn('operations')).status).toBe(303);
   await until(
-    async () => (await late.get('/operator')).text.includes(`href="${pageOf('replicas')}"`),
+    async () => (await late.ask('/operator')).text.includes(`href="${pageOf('replicas')}"`),
     'the first page to lead to the order',
   );
   let asked = '';
   await until(async () => {
-    asked = wordsOf(await late.get(pageOf('replicas')));
+    asked = wordsOf(await late.ask(pageOf('replicas')));
     return asked.includes('0 of 1 replicas are attached');
   }, 'the page to say that no replica is attached');
   expect(asked).toContain(DECISIONS.replicas.order.before[0]);
@@ -306,7 +306,7 @@ test('while all replicas are away, an operator can sign in, order single mode on
   await second.replicate(first);
   await until(
     async () =>
-      wordsOf(await late.get(pageOf('replicas'))).includes(DECISIONS.replicas.order.submit),
+      wordsOf(await late.ask(pageOf('replicas'))).includes(DECISIONS.replicas.order.submit),
     'single mode to end by itself',
   );
   const events = await allEvents(dataDir, createStore(first.admin, anchor));
@@ -318,21 +318,21 @@ test('while all replicas are away, an operator can sign in, order single mode on
 
 test('while the second copy is away, an operator lets the log continue with one copy, and requires the second again', async () => {
   await until(
-    async () => /has all \d+ sealed events/.test(wordsOf(await visitor.get(pageOf('copy')))),
+    async () => /has all \d+ sealed events/.test(wordsOf(await visitor.ask(pageOf('copy')))),
     'the copy to have all events',
   );
   await rename(copy, `${copy}-away`);
   // Nothing waits to be sealed, so that only what the worker keeps there shows that it is away.
   await until(
     async () =>
-      wordsOf(await visitor.get(pageOf('copy'))).includes(
+      wordsOf(await visitor.ask(pageOf('copy'))).includes(
         'What a worker needs to take over is not in the second copy.',
       ),
     'the page to say that the copy is away',
   );
   expect(wordsOf(await visitor.open(pageOf('copy')))).not.toContain(DECISIONS.copy.works);
   await until(
-    async () => (await visitor.get('/operator')).text.includes(`href="${pageOf('copy')}"`),
+    async () => (await visitor.ask('/operator')).text.includes(`href="${pageOf('copy')}"`),
     'the first page to lead to it',
   );
   // Nothing of a council is changed that a worker could not take over.

@@ -740,12 +740,12 @@ test('while Redis does not answer, an operator can read which checks fail and wh
   ) as { pid: number };
   process.kill(pid, 'SIGSTOP');
   try {
-    await until(async () => (await visitor.get('/operator')).status === 503);
+    await until(async () => (await visitor.ask('/operator')).status === 503);
     await until(
-      async () => wordsOf(await visitor.get('/operator')).includes(ANSWERING.noneThen),
+      async () => wordsOf(await visitor.ask('/operator')).includes(ANSWERING.noneThen),
       'what to tell clinicians',
     );
-    const page = await visitor.get('/operator');
+    const page = await visitor.ask('/operator');
     expect(wordsOf(page)).toContain(DESKS.operator.unavailableThen);
     expect(wordsOf(page)).toContain(ANSWERING.commandsAt(hostname()));
     expect(page.text).toContain('<a class="nhsuk-link" href="/_status">');
@@ -762,7 +762,7 @@ test('while Redis does not answer, an operator can read which checks fail and wh
       checks: z.record(z.string(), z.array(z.object({ status: z.string(), outcome: z.string() }))),
     });
     await until(async () => {
-      const words = wordsOf(await visitor.get('/operator'));
+      const words = wordsOf(await visitor.ask('/operator'));
       const answer = await fetch(`${service.baseUrl}/_status`);
       const { checks } = checksSchema.parse(await answer.json());
       const failing = Object.values(checks).filter(([check]) => check?.status === 'fail');

@@ -126,7 +126,7 @@ async function writeOrganisations(): Promise<string> {
 async function signIn(visitor: Visitor, sub: string, person: Cis2Person = {}): Promise<Visit> {
   cis2.next(sub, person);
   const back = await throughCis2(cis2, await visitor.open('/sign-in/cis2'));
-  return visitor.get(`${back.pathname}${back.search}`);
+  return visitor.ask(`${back.pathname}${back.search}`);
 }
 
 let counted = 0;
@@ -302,7 +302,7 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
     const visitor = createVisitor(service.baseUrl);
     cis2.refuse();
     const back = await throughCis2(cis2, await visitor.open('/sign-in/cis2'));
-    const page = await visitor.get(`${back.pathname}${back.search}`);
+    const page = await visitor.ask(`${back.pathname}${back.search}`);
     expect([page.status, page.heading]).toEqual([403, SIGN_IN_REFUSED.denied]);
   });
 
@@ -318,11 +318,11 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
     const start = await visitor.open('/sign-in/cis2');
     const state = new URL(start.headers.get('location') ?? '').searchParams.get('state') ?? '';
     const search = new URLSearchParams({ error, state, iss: cis2.issuer });
-    expect((await visitor.get(`/sign-in/cis2/back?${search.toString()}`)).heading).toBe(heading);
+    expect((await visitor.ask(`/sign-in/cis2/back?${search.toString()}`)).heading).toBe(heading);
   });
 
   test('the provider does not answer', async () => {
-    const page = await createVisitor(service.baseUrl).get('/sign-in/gone');
+    const page = await createVisitor(service.baseUrl).ask('/sign-in/gone');
     expect([page.status, page.heading]).toEqual([503, SIGN_IN_REFUSED.unavailable]);
   });
 });
@@ -331,40 +331,40 @@ describe('the provider’s answer for another browser does not sign this one in'
   test.for<[string, (back: URL, visitor: Visitor) => Promise<Visit>]>([
     [
       'brought to another browser',
-      (back) => createVisitor(service.baseUrl).get(`${back.pathname}${back.search}`),
+      (back) => createVisitor(service.baseUrl).ask(`${back.pathname}${back.search}`),
     ],
     [
       'with another state',
       (back, visitor) => {
         back.searchParams.set('state', 'another');
-        return visitor.get(`${back.pathname}${back.search}`);
+        return visitor.ask(`${back.pathname}${back.search}`);
       },
     ],
-    ['without anything', (back, visitor) => visitor.get(back.pathname)],
+    ['without anything', (back, visitor) => visitor.ask(back.pathname)],
     [
       'with a second state',
       (back, visitor) => {
         back.searchParams.append('state', 'another');
-        return visitor.get(`${back.pathname}${back.search}`);
+        return visitor.ask(`${back.pathname}${back.search}`);
       },
     ],
     [
       'with a second code',
       (back, visitor) => {
         back.searchParams.append('code', 'another');
-        return visitor.get(`${back.pathname}${back.search}`);
+        return visitor.ask(`${back.pathname}${back.search}`);
       },
     ],
     [
       'used a second time',
       async (back, visitor) => {
-        await visitor.get(`${back.pathname}${back.search}`);
-        return visitor.get(`${back.pathname}${back.search}`);
+        await visitor.ask(`${back.pathname}${back.search}`);
+        return visitor.ask(`${back.pathname}${back.search}`);
       },
     ],
     [
       'brought to another provider’s address',
-      (back, visitor) => visitor.get(`/sign-in/gone/back${back.search}`),
+      (back, visitor) => visitor.ask(`/sign-in/gone/back${back.search}`),
     ],
   ])('%s', async ([, bring]) => {
     const visitor = createVisitor(service.baseUrl);
@@ -379,7 +379,7 @@ describe('the provider’s answer for another browser does not sign this one in'
     cis2.next(somebody());
     const back = await throughCis2(cis2, await visitor.open('/sign-in/cis2'));
     back.searchParams.set('iss', 'https://evil.example');
-    const page = await visitor.get(`${back.pathname}${back.search}`);
+    const page = await visitor.ask(`${back.pathname}${back.search}`);
     expect(page.status).toBe(503);
   });
 });
@@ -391,7 +391,7 @@ test('if several tabs start to sign in at once, each finishes, and old attempts 
   const starts = await Promise.all([1, 2, 3].map(() => visitor.get('/sign-in/cis2')));
   for (const start of starts) {
     const back = await throughCis2(cis2, start);
-    const answer = await visitor.get(`${back.pathname}${back.search}`);
+    const answer = await visitor.ask(`${back.pathname}${back.search}`);
     expect([answer.status, answer.headers.get('location')]).toEqual([303, '/look-up']);
     expect((await visitor.open('/look-up')).status).toBe(200);
   }
@@ -410,7 +410,7 @@ describe('a provider is asked about no more than', () => {
     for (let i = 0; i < 4; i++) {
       for (const [name, value] of kept) visitor.jar.set(name, value);
       const search = new URLSearchParams({ code: `made-up-${i}`, state, iss: cis2.issuer });
-      const page = await visitor.get(`/sign-in/cis2/back?${search.toString()}`);
+      const page = await visitor.ask(`/sign-in/cis2/back?${search.toString()}`);
       expect(page.heading).toBe(SIGN_IN_REFUSED.notFinished);
     }
     expect(cis2.tokensAsked).toBe(before + 1);
@@ -424,7 +424,7 @@ describe('a provider is asked about no more than', () => {
         const start = await visitor.open('/sign-in/strangers');
         const state = new URL(start.headers.get('location') ?? '').searchParams.get('state') ?? '';
         const search = new URLSearchParams({ code: 'made-up', state });
-        return () => visitor.get(`/sign-in/strangers/back?${search.toString()}`);
+        return () => visitor.ask(`/sign-in/strangers/back?${search.toString()}`);
       }),
     );
     const made = await Promise.all(brought.map((bring) => bring()));
@@ -534,11 +534,11 @@ describe('a double click leads into one session if it sends twice', () => {
     const before = cis2.tokensAsked;
     let second: Promise<Visit> | undefined;
     cis2.beforeClaims(async () => {
-      second = visitor.get(`${pathname}${search}`);
+      second = visitor.ask(`${pathname}${search}`);
       // The second request is either answered at once, or waits for the first.
       await Promise.race([second, delay(300)]);
     });
-    const answers = [await visitor.get(`${pathname}${search}`), await second];
+    const answers = [await visitor.ask(`${pathname}${search}`), await second];
     for (const answer of answers) {
       expect([answer?.status, answer?.headers.get('location')]).toEqual([303, '/look-up']);
     }
@@ -726,7 +726,7 @@ test('a HEAD of the return address leaves the sign-in to the browser', async () 
     headers: { cookie: [...visitor.jar].map(([key, value]) => `${key}=${value}`).join('; ') },
   });
   expect([ahead.status, ahead.headers.get('allow')]).toEqual([405, 'GET']);
-  expect((await visitor.get(`${pathname}${search}`)).status).toBe(303);
+  expect((await visitor.ask(`${pathname}${search}`)).status).toBe(303);
   expect((await visitor.open('/look-up')).status).toBe(200);
 });
 
@@ -769,7 +769,7 @@ describe('a provider ends sessions', () => {
         return (await later.open('/look-up')).status === 200;
       }, 'a session that begins after the ending');
     });
-    const answer = await visitor.get(`${pathname}${search}`);
+    const answer = await visitor.ask(`${pathname}${search}`);
     expect([answer.status, answer.heading]).toEqual([400, SIGN_IN_REFUSED.notFinished]);
     expect((await visitor.open('/look-up')).headers.get('location')).toBe('/sign-in');
   });

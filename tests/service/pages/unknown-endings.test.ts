@@ -72,7 +72,7 @@ test('somebody who then asks for anything is refused, and recorded with the numb
   const notChecked = await Promise.all(numbers.map(notCheckedOf));
   await service.admin.del(keys.ended);
   await service.admin.set(keys.ended, 'damaged');
-  await until(async () => (await nurse.get('/look-up')).status === 503, 'nobody to be believed');
+  await until(async () => (await nurse.ask('/look-up')).status === 503, 'nobody to be believed');
 
   const looked = await nurse.post('/look-up', { ...look, number: PLAN });
   expect([looked.status, looked.heading]).toEqual([503, NOT_CHECKED.couldNotCheck]);
@@ -104,11 +104,11 @@ test('a look or list sent while Redis is frozen is answered as not checked, and 
   const pid = Number(/process_id:(\d+)/.exec(await service.admin.info('server'))?.[1]);
   process.kill(pid, 'SIGSTOP');
   try {
-    await until(async () => (await nurse.get('/look-up')).status === 503, 'nobody to be believed');
+    await until(async () => (await nurse.ask('/look-up')).status === 503, 'nobody to be believed');
     const [looked, pasted, opened] = await Promise.all([
       nurse.post('/look-up', { ...look, number: PLAN }),
       practitioner.post('/list', { ...list, list: `${LISTED.join('\n')}\n999 000 0000` }),
-      practitioner.get('/list'),
+      practitioner.ask('/list'),
     ]);
     expect([looked.status, looked.heading]).toEqual([503, NOT_CHECKED.couldNotCheck]);
     expect([opened.status, opened.heading]).toEqual([503, NOT_CHECKED.couldNotCheck]);

@@ -75,7 +75,7 @@ function expectText({ text }: Visit, ...said: string[]): void {
 async function signIn(visitor: Visitor, sub: string, person: Cis2Person): Promise<Visit> {
   cis2.next(sub, person);
   const back = await throughCis2(cis2, await visitor.open('/sign-in/cis2'));
-  return visitor.get(`${back.pathname}${back.search}`);
+  return visitor.ask(`${back.pathname}${back.search}`);
 }
 
 const role = (activities: string[], id = '1') => ({
