@@ -63,10 +63,11 @@ test('of several people who change an authority’s own limits at once, one does
 test('the audit has changes of a number in the order in which they counted', async () => {
   const code = ods('V103');
   await t.store.setAuthority(code, DETAILS, 'test');
+  // They take turns in no order, and none may wait for longer than a person would.
   await Promise.all(
     stores.flatMap((store, i) =>
-      Array.from({ length: 6 }, (_, j) =>
-        store.setAuthority(code, { emergencyDutyTeamPhone: `020794601${10 + 6 * i + j}` }, NAMED),
+      Array.from({ length: 2 }, (_, j) =>
+        store.setAuthority(code, { emergencyDutyTeamPhone: `020794601${10 + 2 * i + j}` }, NAMED),
       ),
     ),
   );

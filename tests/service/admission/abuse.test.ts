@@ -32,7 +32,7 @@ let users = 0;
  * Asks as a new user, and as another one if the check could not be made: a repeat uses up a limit as well. The first
  * answer must be 200.
  *
- * @returns the user's token
+ * @returns the user, and their token
  */
 async function untilNewUser(
   ask: (token: string, user: string) => Promise<number>,

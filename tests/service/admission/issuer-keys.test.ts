@@ -258,7 +258,7 @@ describe('a set with unsupported keys', () => {
         expect(passedOver).toHaveLength(junk.length);
         expect(await verifies(find, first, 'one')).toBe(true);
       }),
-      { numRuns: 50 },
+      { numRuns: 300 },
     );
     expect(Math.min(kept.whole, kept.refused)).toBeGreaterThan(5);
   });

@@ -166,6 +166,7 @@ test('only listed words, and short words without spaces, are read from what othe
         for (const check of failing) expect(check).toMatch(/^[a-z0-9:-]+$/);
       }
     }),
+    { numRuns: 300 },
   );
   expect(Math.min(read.running, read.failing)).toBeGreaterThan(5);
 });
