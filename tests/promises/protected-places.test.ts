@@ -141,9 +141,8 @@ function ofGuardian(): string[] {
 test('a search by user or organisation does not find a look whose place is kept back, and its pages show no gap', async () => {
   const open = [await look(ASKED, 'canary-1'), await look(ASKED, 'canary-2')];
   for (const id of open) await until(() => isFound(SECOND, ASKED, id), 'both looks to be found');
-  expect((await search(SECOND, { nhsNumber: ASKED, organisation: 'ZZH66' })).events).toHaveLength(
-    2,
-  );
+  const found = (await search(SECOND, { nhsNumber: ASKED, organisation: 'ZZH66' })).events;
+  expect(found.map(({ auditId }) => auditId)).toEqual(expect.arrayContaining(open));
   await protect(FIRST, ASKED);
   const later = await look(ASKED, 'canary-3');
   await until(() => isFound(SECOND, ASKED, later), 'the look after to be in the index');
