@@ -113,8 +113,12 @@ export async function openPage(
   return { page, complaints, close: () => context.close() };
 }
 
-/** Opens an address. If its page cannot be shown at the moment, it is opened again, as a person would do. */
-export const goTo = (page: Page, address: string): Promise<unknown> =>
+/**
+ * Opens an address. If its page cannot be shown at the moment, it is opened again, as a person would do.
+ *
+ * @returns the status of the page
+ */
+export const goTo = (page: Page, address: string): Promise<{ status: number }> =>
   untilAnswered(
     async () => ({ status: (await page.goto(address))?.status() ?? 200 }),
     `${address} to be shown`,
