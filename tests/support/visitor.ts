@@ -76,10 +76,11 @@ export function createVisitor(baseUrl: string) {
     });
 
   /**
-   * A page. If it cannot be made at the moment, it is opened again, as a person would do. `ask` gives the first answer,
-   * whatever it is.
+   * A page. If it cannot be made at the moment, it is opened again, as a person would do, unless it is the return from a
+   * sign-in provider, whose code counts once. `ask` gives the first answer, whatever it is.
    */
-  const get = (path: string): Promise<Visit> => untilAnswered(() => ask(path), path);
+  const get = (path: string): Promise<Visit> =>
+    /^\/sign-in\/[^/]+\/back/.test(path) ? ask(path) : untilAnswered(() => ask(path), path);
 
   /** The hidden fields of a page's form. */
   const form = async (path: string, action = path): Promise<ReturnType<typeof hiddenOf>> =>
