@@ -23,9 +23,7 @@ export async function barredAttempt(
     expect((await service.lookup({ nhsNumber }, { token, headers })).status).toBe(503);
     event = (await service.events()).find(
       (each) =>
-        each.type === 'could-not-check' &&
-        each.cause === 'barred' &&
-        each.requestId === requestId,
+        each.type === 'could-not-check' && each.cause === 'barred' && each.requestId === requestId,
     );
     return event !== undefined;
   }, 'an attempt to be on record when it is answered');
