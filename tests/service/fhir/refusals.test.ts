@@ -15,7 +15,7 @@ import { partitionOf } from '#schemas/nhs-number.ts';
 import { CHECK_THE_NUMBER, COULD_NOT_CHECK, NOT_FLAGGED } from '#schemas/wording/lookup.ts';
 import { AUDIT_EVENT_SYSTEM, ERROR_CODE_SYSTEM } from '#service/fhir/vocabulary.ts';
 import { keys } from '#store/keys.ts';
-import { eventsOf } from '../../support/audit-events.ts';
+import { eventsOf } from '../../support/events-of.ts';
 import { type Fhir, fhirOf, NHS_NUMBER } from '../../support/fhir.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, role, startTestService, type TestService, until } from '../../support/service.ts';

@@ -6,7 +6,7 @@ import { exportJWK, exportSPKI, generateKeyPair, importJWK, SignJWT } from 'jose
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { problemSchema } from '#schemas/errors.ts';
 import { COULD_NOT_CHECK } from '#schemas/wording/lookup.ts';
-import { eventsOf } from '../../support/audit-events.ts';
+import { eventsOf } from '../../support/events-of.ts';
 import { testNumber } from '../../support/rows.ts';
 import {
   claims,
