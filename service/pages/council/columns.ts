@@ -124,7 +124,7 @@ ${reasonField(undefined, resetErrors)}
 }
 
 const overtaken = (dependencies: ColumnsDependencies, at: AtCouncil): Promise<Response> =>
-  firstPage(dependencies, at, { note: COLUMNS.overtaken, status: 409 });
+  firstPage(dependencies, at, { error: COLUMNS.overtaken, status: 409 });
 
 /** A received file, its beginning, and the digest of the columns that its sender was shown. */
 type Choosing = { id: string; name: string; start: FileStart; before: string };

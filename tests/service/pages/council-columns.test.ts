@@ -252,6 +252,10 @@ describe('columns that somebody else has changed since the page showed them are 
     service.store.setAuthority(ods(CODE), { columns }, 'somebody else');
   async function expectRefused(late: Visit): Promise<void> {
     expect([late.status, wordsOf(late).includes(COLUMNS.overtaken)]).toEqual([409, true]);
+    // A refusal of the form, and not a note as of something that was done.
+    expect(late.text).toContain(`<title>Error: ${COLUMNS.title}`);
+    expect(late.text).toMatch(/role="alert"[\s\S]*href="#file"/);
+    expect(late.text).not.toContain('<p role="status">');
     // What counts now, and not what the page showed before.
     expect(wordsOf(late)).toContain('Theirs');
     expect(await mappingOf(CODE)).toEqual(THEIRS);
@@ -296,5 +300,7 @@ describe('columns that somebody else has changed since the page showed them are 
       save(colleague, pages[1] as Visit, { 'type-0': 'child-protection-plan' }),
     ]);
     expect(new Set(done.map(({ status }) => status))).toEqual(new Set([303, 409]));
+    const chosen = done[0]?.status === 303 ? 'looked-after-child' : 'child-protection-plan';
+    expect((await mappingOf(CODE)).planTypes).toEqual({ 'CLA - s20': chosen });
   });
 });
