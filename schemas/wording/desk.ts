@@ -15,6 +15,7 @@ export const DESK = {
   usedUp: 'This form has already been sent',
   usedUpThen:
     'It was not acted on a second time. Look whether it was done. If it was not, fill in the form again.',
+  busy: 'Settings are being changed by somebody else',
   limited: 'Too many requests',
   limitedThen: (seconds: number) =>
     `Wait ${seconds === 1 ? '1 second' : `${seconds} seconds`}, then try again.`,

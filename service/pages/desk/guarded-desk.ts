@@ -4,6 +4,7 @@ import type { NamedPerson } from '#schemas/audit/named-person.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Caller } from '#schemas/people/caller.ts';
 import { DESK, DESKS } from '#schemas/wording/desk.ts';
+import { TurnsBusy } from '#store/locks/settings-lock.ts';
 import type { SessionEndings } from '#store/session-endings.ts';
 import type { TakeFromLimits } from '../../admission/admission.ts';
 import { admitScope } from '../../admission/admit-scope.ts';
@@ -173,7 +174,8 @@ function refusedPage(
 
 /**
  * Guards a page of a desk: the session, its role, and whether its scope and organisation open the desk are judged at
- * each request. A refusal is audited like any other; an internal fault is a page that says so.
+ * each request. A refusal is audited like any other; an internal fault is a page that says so. So is a change of settings
+ * that did not get its turn, which is no fault.
  *
  * @param work makes the page, or says why not
  */
@@ -265,7 +267,7 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
       async (context, { ids, caller }) => {
         if (state.kind !== 'open') return { code: 'could-not-check' };
         const { session } = state;
-        return work(context, {
+        const at: AtDesk = {
           session,
           caller,
           ids,
@@ -289,7 +291,14 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
             const isOurs = forms.isOurs(incoming, fields, { ...of, owner: session.id });
             return isOurs ? undefined : 'form-untrusted';
           },
-        });
+        };
+        try {
+          return await work(context, at);
+        } catch (error) {
+          if (!(error instanceof TurnsBusy)) throw error;
+          // Nothing has failed: somebody else had the turn.
+          return at.page({ ...deskMessage(DESK.busy, error.message, desk.home), status: 409 });
+        }
       },
     )(c);
   };

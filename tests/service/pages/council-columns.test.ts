@@ -3,6 +3,8 @@ import { type ColumnMapping, columnMappingSchema, NO_MAPPING } from '#schemas/up
 import { UPLOAD } from '#schemas/wording/council.ts';
 import { COLUMNS } from '#schemas/wording/council-columns.ts';
 import { DESK } from '#schemas/wording/desk.ts';
+import { STORE } from '#schemas/wording/store.ts';
+import { keys } from '#store/keys.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
@@ -303,4 +305,29 @@ describe('columns that somebody else has changed since the page showed them are 
     const chosen = done[0]?.status === 303 ? 'looked-after-child' : 'child-protection-plan';
     expect((await mappingOf(CODE)).planTypes).toEqual({ 'CLA - s20': chosen });
   });
+});
+
+test('while another process changes settings, the page says so, and not that the service cannot be reached', async () => {
+  const code = 'ZZ103';
+  const visitor = await as(code);
+  const held = columnMappingSchema.parse({ columns: { nhs_number: 'Ours' } });
+  await service.store.setAuthority(ods(code), { columns: held }, 'test');
+  const first = await visitor.open(PATH);
+  const choice = await choose(visitor, EXPORT);
+  await service.admin.set(keys.settingsLock, 'somebody else');
+  try {
+    const busy = await Promise.all([
+      save(visitor, choice),
+      visitor.post(`${PATH}/reset`, { ...hiddenOf(first, `${PATH}/reset`), reason: REASON }),
+    ]);
+    for (const page of busy) {
+      expect([page.status, page.heading]).toEqual([409, DESK.busy]);
+      expect(wordsOf(page)).toContain(STORE.settingsBusy);
+    }
+    expect(await mappingOf(code)).toEqual(held);
+  } finally {
+    await service.admin.del(keys.settingsLock);
+  }
+  // The same file can be sent again.
+  expect((await save(visitor, choice)).status).toBe(303);
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DESK } from '#schemas/wording/desk.ts';
+import { STORE } from '#schemas/wording/store.ts';
 import { createApp } from '#service/app.ts';
 import { type HttpServer, serveHttp } from '#service/http/server.ts';
 import { councilAct, guardedCouncil } from '#service/pages/council/guarded-council.ts';
@@ -12,6 +13,7 @@ import { createForms } from '#service/pages/session/forms.ts';
 import { openSealer, type Sealer } from '#service/pages/session/seal.ts';
 import { createSessions } from '#service/pages/session/sessions.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
+import { TurnsBusy } from '#store/locks/settings-lock.ts';
 import { beginForm } from '../../support/begun-form.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testFolder } from '../../support/service.ts';
@@ -89,6 +91,7 @@ beforeAll(async () => {
   );
   const act = councilAct(dependencies, { form: 'act' }, (_, { authority, named, page }, fields) => {
     if (failing) throw new Error('broken');
+    if (fields.get('reason') === 'busy') throw new TurnsBusy(STORE.settingsBusy);
     judged.push(fields.get('reason') ?? '');
     if (fields.get('reason') === 'wrong') {
       const errors = [{ field: 'reason', text: 'Say why' }];
@@ -249,4 +252,12 @@ test('too many requests and an internal fault each get a page that says so, and 
   isUnknown = false;
   expect([page.status, page.heading]).toEqual([503, DESK.unavailable]);
   expect(wordsOf(page)).not.toContain(DESK.unavailableSent);
+});
+
+test('an act that did not get its turn is answered with that, and is not recorded as a refusal', async () => {
+  const before = refused.length;
+  const busy = await officer.post('/act', { ...(await formOf()), reason: 'busy' });
+  expect([busy.status, busy.heading]).toEqual([409, DESK.busy]);
+  expect(wordsOf(busy)).toContain(STORE.settingsBusy);
+  expect(refused).toHaveLength(before);
 });
