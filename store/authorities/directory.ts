@@ -74,7 +74,7 @@ export function createDirectory(redis: Redis) {
 
   /**
    * Begins to change settings in hashes. What a turn read after this is still so when it writes, even if its lease has
-   * run out and another has begun meanwhile: then it writes nothing.
+   * run out and another has begun meanwhile: then it writes nothing, and its event may be on record.
    *
    * @returns sets fields of one of the hashes, or removes the hash. Rejects with {@link TurnsBusy}
    */
