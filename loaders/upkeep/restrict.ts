@@ -148,8 +148,8 @@ export function endActInDoubt(
 export type StandingRestriction = {
   restriction: Restriction;
   /**
-   * `being-set` and `being-ended`: the anchor knows of it, so it will be done even if it was cut short. `cut-short`: it is
-   * not set, and the anchor does not know of it. It begins within moments, or never.
+   * `being-set` and `being-ended`: the anchor knows of it, so it will be done even if it was cut short, unless Redis has
+   * lost it. `cut-short`: it is not set, and the anchor does not know of it. It begins within moments, or never.
    */
   standing: 'being-set' | 'in-force' | 'being-ended' | 'ended' | 'cut-short';
   /** The child has a plan of the council's own that is shown, or will be. */

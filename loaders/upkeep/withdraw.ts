@@ -173,8 +173,8 @@ export type StandingWithdrawal = {
   withdrawal: Withdrawal;
   /**
    * `settled`: the case system itself has deleted the plan, left it out or sent it as another child's. `being-withdrawn`
-   * and `being-undone`: the anchor knows of it, so it will be done even if it was cut short. `cut-short`: it is urgent and
-   * the anchor does not know of it. It begins within moments, or never.
+   * and `being-undone`: the anchor knows of it, so it will be done even if it was cut short, unless Redis has lost it.
+   * `cut-short`: it is urgent and the anchor does not know of it. It begins within moments, or never.
    */
   standing:
     | 'waiting'
