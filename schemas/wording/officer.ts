@@ -525,6 +525,8 @@ export const OFFICER_HOLDS = {
   begin: 'Keep every event from now on',
   beginThen: 'A hold does not bring back what is already deleted.',
   begun: 'The hold is in force. Nothing is deleted until it is ended.',
+  unrecorded:
+    'It is not certain yet that this is on record. A worker records it, so do not begin the hold again.',
   end: 'End this hold',
   endLast:
     'This is the only hold in force. Once it is ended, events that are too old are deleted for good, within minutes.',

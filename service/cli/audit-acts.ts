@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { OperatorEvent } from '#schemas/audit/audit-event.ts';
 import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
+import { OFFICER_HOLDS } from '#schemas/wording/officer.ts';
+import { isWithoutEffect } from '#store/connection/connection.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { readCheckpointFile } from '../audit/log/log-folder.ts';
 import { beginHold, endHold } from '../audit/seal/holds.ts';
@@ -103,8 +105,17 @@ export async function auditHold(
       );
       return;
     }
-    const { id } = await beginHold(commits, named, recordAs);
+    let isSent = false;
+    const send = (event: OperatorEvent) =>
+      withNewestStore(configuration, 'worker', (store) => {
+        isSent = true;
+        return store.appendEvent(event);
+      });
+    const { id, unrecorded } = await beginHold(commits, named, send, {
+      isRefused: (error) => !isSent || error instanceof Failure || isWithoutEffect(error),
+    });
     console.log(`Hold ${id}: nothing is pruned from the audit log until it is ended.`);
+    if (unrecorded === true) console.log(OFFICER_HOLDS.unrecorded);
   });
 }
 

@@ -131,6 +131,13 @@ const REFUSED = /\bNOPERM\b|\bThe user executing the script can't\b|\bACL failur
 export const lacksRights = (error: unknown): boolean =>
   error instanceof Error && REFUSED.test(error.message);
 
+/** Whether a function of ours that failed is known to have changed nothing: it was not sent, or Redis refused it. */
+export const isWithoutEffect = (error: unknown): boolean =>
+  error instanceof Error &&
+  (error.message.startsWith("Stream isn't writeable") ||
+    (error.name === 'ReplyError' &&
+      (error as { command?: { name: string } }).command?.name === 'fcall'));
+
 /**
  * Why something cannot be read: either the caller may not, which giving Redis its users puts right, or Redis
  * did not answer.

@@ -131,6 +131,32 @@ export type WitnessingState = z.infer<typeof witnessingState>;
 const hex = (hash: Hash): string => Buffer.from(hash, 'latin1').toString('hex');
 
 /**
+ * A hold that is unrecorded here and unknown to the attached file, which gave its number to another hold, gets a number
+ * of its own. What is still to be recorded of all others is in that file.
+ */
+function keepOwnHolds(db: DatabaseSync): void {
+  const numbers = db
+    .prepare(
+      `SELECT ours.id AS n FROM main.unrecordedHold JOIN main.hold AS ours ON ours.id = hold
+         JOIN other.hold AS theirs ON theirs.id = ours.id
+         WHERE (ours.at, ours.by, ours.reason) <> (theirs.at, theirs.by, theirs.reason)`,
+    )
+    .all()
+    .map((row) => countRow.parse(row).n);
+  for (const id of numbers) {
+    const row = db
+      .prepare(
+        'SELECT max(id) + 1 AS n FROM (SELECT id FROM main.hold UNION SELECT id FROM other.hold)',
+      )
+      .get();
+    const { n } = countRow.parse(row);
+    db.prepare('UPDATE main.hold SET id = ? WHERE id = ?').run(n, id);
+    db.prepare('UPDATE main.unrecordedHold SET hold = ? WHERE hold = ?').run(n, id);
+  }
+  db.exec('DELETE FROM main.unrecordedHold WHERE hold IN (SELECT id FROM other.hold)');
+}
+
+/**
  * The commit point of a log, and what belongs to it: one SQLite file in the log's folder with synchronous
  * FULL, which several processes may have open. What a method wrote is on disk when it returns.
  */
@@ -217,6 +243,7 @@ export class CommitFile {
         .all()
         .map((row) => nameRow.parse(row).name);
       inTransaction(db, () => {
+        if (tables.includes('hold')) keepOwnHolds(db);
         for (const name of tables) {
           db.exec(`INSERT OR REPLACE INTO main.${name} SELECT * FROM other.${name}`);
         }
@@ -289,7 +316,7 @@ export class CommitFile {
   /** Holds in force that are not known to be recorded. */
   unrecordedHolds(): UnrecordedHold[] {
     return this.#sql(
-      'SELECT id, at, by, reason, auditId, account FROM unrecordedHold JOIN hold ON id = hold ORDER BY id',
+      'SELECT id, at, by, reason, auditId, account FROM unrecordedHold JOIN hold ON id = hold WHERE ended IS NULL ORDER BY id',
     )
       .all()
       .map((row) => unrecordedHoldRow.parse(row));
@@ -307,7 +334,7 @@ export class CommitFile {
     });
   }
 
-  /** Takes back a hold that could not be recorded; false if somebody else has recorded it. Its number is not used again. */
+  /** Takes back a hold that is known not to be recorded; false if somebody else has recorded it. Its number is not used again. */
   takeBackHold(id: number): boolean {
     return inTransaction(this.#db, () => {
       const { changes } = this.#sql('DELETE FROM unrecordedHold WHERE hold = ?').run(id);

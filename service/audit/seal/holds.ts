@@ -1,11 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import type { OperatorEvent } from '#schemas/audit/audit-event.ts';
 import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
+import { isWithoutEffect } from '#store/connection/connection.ts';
+import { untilFree } from '#store/files/sqlite.ts';
 import { type CommitFile, type HoldEnding, type RetentionHold } from '../log/commit.ts';
 import { lookWhenFree, whenFree } from '../log/when-free.ts';
 
-/** Records an act on the audit; if it rejects, nothing is changed. */
+/** Records an act on the audit. If it rejects, the act may be on record all the same. */
 type RecordHold = (event: OperatorEvent) => Promise<void>;
+
+/** A hold in force. `unrecorded`: it is not known to be on record, so a worker records it. */
+export type BegunHold = RetentionHold & { unrecorded?: true };
 
 const eventOf = (
   type: 'audit-hold' | 'audit-hold-ended',
@@ -20,17 +25,21 @@ const eventOf = (
 });
 
 /**
- * Keeps every event, however old, until the hold is ended. If it cannot be recorded, it is not begun; if the process ends
- * before that, {@link recordHolds} does it.
+ * Keeps every event, however old, until the hold is ended. It is not begun if it is known not to be on record; otherwise
+ * it is in force and {@link recordHolds} does the rest, also if the process ends.
  *
- * @param begun is called once it must not be begun again
+ * @param options.begun is called once it must not be begun again
+ * @param options.isRefused whether an error of `record` means that nothing was recorded
  */
 export async function beginHold(
   commits: CommitFile,
   named: NamedPerson,
   record: RecordHold,
-  begun: () => void = () => undefined,
-): Promise<RetentionHold> {
+  {
+    begun = () => undefined,
+    isRefused = isWithoutEffect,
+  }: { begun?: () => void; isRefused?: (error: unknown) => boolean } = {},
+): Promise<BegunHold> {
   const { by, reason, account } = named;
   const hold = commits.addRetentionHold({ by, reason, account, auditId: randomUUID() });
   begun();
@@ -41,12 +50,14 @@ export async function beginHold(
       isRecorded ||= event.detail['hold'] === hold.id;
     });
   } catch (error) {
-    if (!isRecorded && commits.takeBackHold(hold.id)) throw error;
+    if (isRecorded) return hold;
+    if (!isRefused(error)) return { ...hold, unrecorded: true };
+    if (await untilFree(() => commits.takeBackHold(hold.id))) throw error;
   }
   return hold;
 }
 
-/** Records the holds that were begun by a process that ended before it had recorded them. */
+/** Records the holds in force that are not known to be on record, as after a process that ended before it was done. */
 export async function recordHolds(commits: CommitFile, record: RecordHold): Promise<void> {
   for (const { id, by, reason, account, auditId } of commits.unrecordedHolds()) {
     const named = { by, reason, ...(account !== undefined && { account }) };
@@ -54,20 +65,26 @@ export async function recordHolds(commits: CommitFile, record: RecordHold): Prom
   }
 }
 
-/** @param isLast as for {@link CommitFile.endRetentionHold} */
-export const endHold = (
+/**
+ * Ends a hold. What is not known to be on record as begun is recorded first.
+ *
+ * @param isLast as for {@link CommitFile.endRetentionHold}
+ */
+export async function endHold(
   commits: CommitFile,
   id: number,
   named: NamedPerson,
   record: RecordHold,
   isLast?: boolean,
-): Promise<HoldEnding> =>
-  commits.endRetentionHold(id, () => record(eventOf('audit-hold-ended', id, named)), isLast);
+): Promise<HoldEnding> {
+  await recordHolds(commits, record);
+  return commits.endRetentionHold(id, () => record(eventOf('audit-hold-ended', id, named)), isLast);
+}
 
 export type Holds = {
   /** Those in force, oldest first. */
   list(): Promise<RetentionHold[]>;
-  begin(named: NamedPerson): Promise<RetentionHold>;
+  begin(named: NamedPerson): Promise<BegunHold>;
   /** @param isLast whether it was shown as the last one in force; if that has changed, it is not ended */
   end(id: number, named: NamedPerson, isLast: boolean): Promise<HoldEnding>;
 };
@@ -83,7 +100,8 @@ export function createHolds(folder: string, record: RecordHold): Holds {
 
   return {
     list: async () => (await lookWhenFree(folder, (commits) => commits.retentionHolds())) ?? [],
-    begin: (named) => whenFree(folder, (commits, once) => beginHold(commits, named, record, once)),
+    begin: (named) =>
+      whenFree(folder, (commits, begun) => beginHold(commits, named, record, { begun })),
     end: (id, named, isLast) =>
       whenFree(folder, (commits, once) => endHold(commits, id, named, recordOnce(once), isLast)),
   };

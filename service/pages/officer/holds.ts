@@ -29,6 +29,7 @@ const END_FORM = 'hold-end';
 const HOLDS_A_PAGE = 100;
 const DONE: ReadonlyMap<string, string> = new Map([
   ['begun', WORDS.begun],
+  ['unrecorded', `${WORDS.begun} ${WORDS.unrecorded}`],
   ['ended', WORDS.ended],
 ]);
 
@@ -113,8 +114,8 @@ const officerHoldBegun: Mountable<HoldsDependencies> = {
           errors: [read.error],
         });
       }
-      await dependencies.holds.begin(at.named(read.reason));
-      return redirect(`${PATH}?done=begun`);
+      const { unrecorded } = await dependencies.holds.begin(at.named(read.reason));
+      return redirect(`${PATH}?done=${unrecorded === true ? 'unrecorded' : 'begun'}`);
     }),
 };
 

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +8,8 @@ import { afterAll, expect, test } from 'vitest';
 import type { OperatorEvent } from '#schemas/audit/audit-event.ts';
 import { CommitFile } from '#service/audit/log/commit.ts';
 import { createCommitReader } from '#service/audit/log/commit-reader.ts';
-import { createHolds } from '#service/audit/seal/holds.ts';
+import { beginHold, createHolds, endHold, recordHolds } from '#service/audit/seal/holds.ts';
+import { NotReplicated } from '#store/connection/acknowledged.ts';
 import { isBusy } from '#store/files/sqlite.ts';
 import { auditFolder, removeAuditFolders } from '../../support/audit.ts';
 import { until } from '../../support/until.ts';
@@ -124,10 +126,73 @@ test('a hold that could not be recorded is not in force, and its number is not u
   const numbers: unknown[] = [];
   const holds = createHolds(folder, async ({ detail }) => {
     numbers.push(detail['hold']);
-    if (numbers.length === 1) throw new Error('Redis is away');
+    if (numbers.length === 1) throw notSent();
   });
-  await expect(holds.begin(named)).rejects.toThrow('Redis is away');
+  await expect(holds.begin(named)).rejects.toThrow('writeable');
   expect(await holds.list()).toEqual([]);
   await holds.begin(named);
   expect(new Set(numbers).size).toBe(2);
+});
+
+/** As ioredis says it. */
+const notSent = () => new Error("Stream isn't writeable and enableOfflineQueue options is false");
+
+test('a hold that is on record is in force, also if it was not known to be recorded', async () => {
+  const folder = auditFolder();
+  CommitFile.open(folder).close();
+  const recorded: OperatorEvent[] = [];
+  const holds = createHolds(folder, async (event) => {
+    recorded.push(event);
+    if (recorded.length === 1) throw new NotReplicated(0, 1);
+  });
+  const hold = await holds.begin(named);
+  expect(hold).toMatchObject({ ...named, unrecorded: true });
+  expect(await holds.list()).toMatchObject([{ id: hold.id }]);
+  // The next to record anything about holds repeats it, as the same act.
+  await holds.begin({ ...named, reason: 'inquiry 16' });
+  expect(recorded).toMatchObject([{ detail: { hold: hold.id } }, recorded[0], {}]);
+});
+
+test('a hold that could not be recorded is taken back once nobody else writes, and its cause is reported', async () => {
+  const folder = auditFolder();
+  const commits = CommitFile.open(folder, { timeoutMs: 20 });
+  const other = new DatabaseSync(CommitFile.pathIn(folder));
+  commits.recordHold = () => {
+    other.exec('BEGIN IMMEDIATE');
+    setImmediate(() => other.close());
+    return Promise.reject(notSent());
+  };
+  await expect(beginHold(commits, named, async () => undefined)).rejects.toThrow('writeable');
+  expect(commits.retentionHolds()).toEqual([]);
+  commits.close();
+});
+
+test('a hold that is ended is recorded as begun first, and never afterwards', async () => {
+  const folder = auditFolder();
+  const commits = CommitFile.open(folder);
+  const { id } = commits.addRetentionHold({ ...named, auditId: randomUUID() });
+  const recorded: string[] = [];
+  const record = async ({ type }: OperatorEvent) => void recorded.push(type);
+  expect(await endHold(commits, id, named, record)).toBe('ended');
+  await recordHolds(commits, record);
+  expect(recorded).toEqual(['audit-hold', 'audit-hold-ended']);
+  commits.close();
+});
+
+test('a hold of another machine is not recorded again under this one’s name, and neither hold is lost', async () => {
+  const [here, there] = [auditFolder(), auditFolder()];
+  const [ours, theirs] = [CommitFile.open(here), CommitFile.open(there)];
+  const auditId = randomUUID();
+  ours.addRetentionHold({ ...named, auditId, account: 'ann' });
+  const record = async () => undefined;
+  const other = await beginHold(theirs, { by: 'B. Guardian', reason: 'court' }, record);
+  const unrecorded = theirs.addRetentionHold({ ...named, reason: 'third', auditId: randomUUID() });
+  theirs.close();
+  for (let i = 0; i < 2; i++) CommitFile.addFrom(here, CommitFile.pathIn(there));
+  expect(ours.retentionHolds()).toMatchObject([other, unrecorded, named]);
+  expect(ours.unrecordedHolds()).toMatchObject([
+    { id: unrecorded.id, reason: 'third' },
+    { ...named, auditId, account: 'ann' },
+  ]);
+  ours.close();
 });
