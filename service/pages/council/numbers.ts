@@ -124,7 +124,7 @@ ${summary([
   [NUMBERS.emergency, `${shown('emergency', held.emergency)}, ${age(emergencyDutyTeamPhoneAsOf)}`],
 ])}
 ${paragraph(NUMBERS.files)}
-<h2 class="nhsuk-heading-m">${NUMBERS.change}</h2>
+<h2 class="nhsuk-heading-m" id="change">${NUMBERS.change}</h2>
 <form method="post" action="${PATH}/check" novalidate>${at.hidden('council-numbers-check')}
 ${field('office', NUMBERS.office, NUMBERS.officeHint)}
 ${field('hours', NUMBERS.hours, NUMBERS.hoursHint)}
@@ -208,7 +208,10 @@ export const councilNumbersSet: Mountable<NumbersDependencies> = {
       const isShown = (now: Numbers): boolean =>
         NAMES.every((name) => (fields.get(`${name}-before`) ?? '') === now[name]);
       const overtaken = (now: typeof authority) =>
-        numbersPage(at, now, { note: NUMBERS.overtaken, status: 409 });
+        numbersPage(at, now, {
+          errors: [{ field: 'change', text: NUMBERS.overtaken }],
+          status: 409,
+        });
       if (!isShown(held)) return overtaken(authority);
       // Checked again: a form can hold values that the previous page never showed.
       const read = readNumbers(fields, held);

@@ -246,7 +246,7 @@ function changeForm({ hidden }: AtDesk, code: OdsCode, held: Values, again: Agai
   const settings = html`${BREAKERS.map((name) => line(name, COUNCIL_SETTINGS.ownHint(settingOf(name), name.endsWith('Share') ? 'share' : 'times'), 10))}
 ${textArea({ name: 'columns', label: labels.columns, hint: COUNCIL_SETTINGS.columnsHint, value: typed('columns'), errors, rows: 4 })}`;
   const isWrong = errors.some(({ field }) => SETTINGS.some((name) => name === field));
-  return html`<form method="post" action="${pathOf(code)}/check" novalidate>
+  return html`<form id="change" method="post" action="${pathOf(code)}/check" novalidate>
 ${hidden(CHECK_FORM)}
 ${line('name', COUNCIL_SETTINGS.nameHint)}
 ${line('office', COUNCIL_SETTINGS.officeHint, 20)}
@@ -545,7 +545,10 @@ export const operatorCouncilSet: Mountable<OperatorDependencies> = {
         const held = valuesOf(intake);
         const isShown = (now: Values): boolean => fields.get('before') === digestOf(now);
         const overtaken = () =>
-          councilPage(dependencies, at, code, { note: COUNCIL_SETTINGS.overtaken, status: 409 });
+          councilPage(dependencies, at, code, {
+            errors: [{ field: 'change', text: COUNCIL_SETTINGS.overtaken }],
+            status: 409,
+          });
         if (!isShown(held)) return overtaken();
         // Checked again: a form can hold values that the page before never showed.
         const typed = readValues(fields, held);

@@ -443,7 +443,10 @@ export const operatorExpectedSet: Mountable<OperatorDependencies> = {
         const proposed = readProposed(fields.get('proposed'));
         const isShown = (now: typeof expected): boolean => fields.get('before') === digestOf(now);
         const overtaken = () =>
-          listPage(dependencies, at, { note: EXPECTED.overtaken, status: 409 });
+          listPage(dependencies, at, {
+            errors: [{ field: 'change', text: EXPECTED.overtaken }],
+            status: 409,
+          });
         if (proposed === undefined || !isShown(expected)) return overtaken();
         const count = proposed.authorities.length;
         const reason = readWhy(fields.get('reason'));

@@ -131,6 +131,8 @@ test('a change based on outdated numbers does nothing and says so', async () => 
   await service.store.setAuthority(ods('ZZ103'), { officeHoursPhone: '02079460131' }, 'a file');
   const late = await save(visitor, page);
   expect([late.status, wordsOf(late).includes(NUMBERS.overtaken)]).toEqual([409, true]);
+  expect(late.text).toContain(`<title>Error: ${NUMBERS.title}`);
+  expect(late.text).toMatch(/role="alert"[\s\S]*href="#change"[\s\S]*id="change"/);
   expect((await service.store.authority(ods('ZZ103')))?.emergencyDutyTeamPhone).toBe('02079460199');
 });
 

@@ -170,6 +170,8 @@ describe('a council', () => {
     await service.store.setAuthority(ods('ZZ101'), { officeHoursPhone: '02079460131' }, 'a file');
     const late = await save('ZZ101', idle, { reason: REASON });
     expect([late.status, wordsOf(late).includes(COUNCIL_SETTINGS.overtaken)]).toEqual([409, true]);
+    expect(late.text).toContain('<title>Error: ');
+    expect(late.text).toMatch(/role="alert"[\s\S]*href="#change"[\s\S]*id="change"/);
     expect((await service.store.authority(ods('ZZ101')))?.name).toBe('Northmoor Council');
   });
 
@@ -419,6 +421,8 @@ describe('the list of councils expected', () => {
     expect(authorities.map(({ code }) => code)).toEqual(['ZZ101', 'ZZ103', 'ZZ104']);
     const late = await set(page, { count: '2' });
     expect([late.status, wordsOf(late).includes(EXPECTED.overtaken)]).toEqual([409, true]);
+    expect(late.text).toContain(`<title>Error: ${EXPECTED.title}`);
+    expect(late.text).toMatch(/role="alert"[\s\S]*href="#change"[\s\S]*id="change"/);
   });
 
   test('is changed by one of two operators who change it in the same moment, and the other reads that it has changed', async () => {
