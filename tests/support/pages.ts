@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
 import { FRAME } from '#schemas/wording/pages.ts';
-import { untilAnswered } from './until.ts';
+import { until, untilAnswered } from './until.ts';
 
 const CHILDS = PLAN_TYPES['child-protection-plan'];
 const IN_CARE = PLAN_TYPES['looked-after-child'];
@@ -13,11 +13,26 @@ export const HEADINGS = {
   both: `${CHILDS.heading} and ${IN_CARE.alsoHeading}`,
 };
 
-/** Signs in as one of a demo's made-up people, chosen by their label. */
+/** Whether the page at an address cannot be shown at the moment. */
+const isAway = async (page: Page, address: string): Promise<boolean> =>
+  (await page.goto(address))?.status() === 503;
+
+/** Presses a button that leads to another page. Until that has begun, the old one would still be read, or go on. */
+async function press(page: Page, name: string): Promise<{ status: number }> {
+  const [response] = await Promise.all([
+    page.waitForNavigation({ waitUntil: 'commit' }),
+    page.getByRole('button', { name }).click(),
+  ]);
+  return { status: response?.status() ?? 200 };
+}
+
+/** Signs in as one of a demo's made-up people, chosen by their label, and again while that cannot be done. */
 export async function signInAs(page: Page, baseUrl: string, name = 'Amina Demo'): Promise<void> {
-  await page.goto(`${baseUrl}/sign-in`);
-  await page.getByLabel(name).check();
-  await page.getByRole('button', { name: 'Continue' }).click();
+  await untilAnswered(async () => {
+    if (await isAway(page, `${baseUrl}/sign-in`)) return { status: 503 };
+    await page.getByLabel(name).check();
+    return press(page, 'Continue');
+  }, `${name} to be signed in`);
 }
 
 /** Goes to another page of a desk through the menu on a small screen. */
@@ -34,7 +49,7 @@ export async function lookUpOnce(
   baseUrl: string,
   { nhsNumber, dateOfBirth }: Typed,
 ): Promise<{ status: number }> {
-  await page.goto(`${baseUrl}/look-up`);
+  await until(async () => !(await isAway(page, `${baseUrl}/look-up`)), 'the form to be shown');
   await page.getByLabel('NHS number').fill(nhsNumber);
   if (dateOfBirth !== undefined) {
     const [year = '', month = '', day = ''] = dateOfBirth.split('-');
@@ -42,11 +57,7 @@ export async function lookUpOnce(
     await page.getByLabel('Month').fill(month);
     await page.getByLabel('Year').fill(year);
   }
-  const [response] = await Promise.all([
-    page.waitForResponse((each) => each.request().method() === 'POST'),
-    page.getByRole('button', { name: 'Look up' }).click(),
-  ]);
-  return { status: response.status() };
+  return press(page, 'Look up');
 }
 
 /** Looks up a number, and again while the check could not be made, unless a number for which it never can. */
