@@ -76,16 +76,21 @@ export function createDirectory(redis: Redis) {
    * Begins to change settings in hashes. What a turn read after this is still so when it writes, even if its lease has
    * run out and another has begun meanwhile: then it writes nothing, and its event may be on record.
    *
-   * @returns sets fields of one of the hashes, or removes the hash. Rejects with {@link TurnsBusy}
+   * @returns what changes one of the hashes. Rejects with {@link TurnsBusy}
    */
   async function beginTurn(...hashes: string[]) {
     const turn = randomUUID();
     for (const hash of hashes) await redis.hset(hash, TURN_FIELD, turn);
-    return async (hash: string, fields: Record<string, string> | 'removed'): Promise<void> => {
-      const change = fields === 'removed' ? ['remove'] : ['set', ...Object.entries(fields).flat()];
-      const args = [hash, TURN_FIELD, turn, ...change];
-      if ((await redis.fcall(FUNCTIONS.setInTurn, 1, ...args)) !== 1)
+    async function change(hash: string, ...how: string[]): Promise<void> {
+      if ((await redis.fcall(FUNCTIONS.changeIf, 1, hash, TURN_FIELD, turn, ...how)) !== 1)
         throw new TurnsBusy(STORE.settingsBusy);
+    }
+    return {
+      /** Without fields it changes nothing, but is refused to a Redis user who may not change any. */
+      write: (hash: string, fields: Record<string, string>) =>
+        change(hash, 'set', ...Object.entries(fields).flat()),
+      /** The whole hash if no fields are given. */
+      remove: (hash: string, ...fields: string[]) => change(hash, 'remove', ...fields),
     };
   }
 
@@ -117,8 +122,10 @@ export function createDirectory(redis: Redis) {
       isAsShown?: AsShown,
     ): Promise<'set' | 'overtaken'> {
       return changeSettings(async () => {
-        const write = await beginTurn(keys.dataset);
+        const { write } = await beginTurn(keys.dataset);
         if ((await isAsShown?.()) === false) return 'overtaken';
+        // So that a change is not on record that a Redis user may not make.
+        await write(keys.dataset, {});
         await appendEvent(redis, {
           type: 'authorities-expected',
           auditId: randomUUID(),
@@ -157,7 +164,7 @@ export function createDirectory(redis: Redis) {
       const { isKnown, isSame } = await readAuthority(code, given);
       if (isKnown && isSame && isAsShown === undefined) return 'unchanged';
       return changeSettings(async () => {
-        const write = await beginTurn(keys.authority(code), keys.dataset);
+        const { write } = await beginTurn(keys.authority(code), keys.dataset);
         if ((await isAsShown?.()) === false) return 'overtaken';
         const { held, isKnown, isSame } = await readAuthority(code, given);
         if (parseAuthority(code, { ...held, ...given }) === undefined) {
@@ -166,6 +173,8 @@ export function createDirectory(redis: Redis) {
           );
         }
         if (isKnown && isSame) return 'unchanged';
+        // As for the list.
+        if (!isKnown) await write(keys.dataset, {});
         await appendEvent(redis, {
           type: 'authority-set',
           auditId: randomUUID(),
@@ -189,11 +198,12 @@ export function createDirectory(redis: Redis) {
      * Doing it again changes nothing.
      *
      * @throws {LockLost} if another has locked it since; it stays
+     * @throws {TurnsBusy} if its settings were changed meanwhile
      */
     removeAuthority(lock: AuthorityLock, named: NamedPerson): Promise<void> {
       const { authority } = lock;
       return changeSettings(async (still) => {
-        const write = await beginTurn(keys.authority(authority), keys.dataset);
+        const { remove } = await beginTurn(keys.authority(authority), keys.dataset);
         await appendEvent(redis, {
           type: 'authority-removed',
           auditId: randomUUID(),
@@ -203,8 +213,8 @@ export function createDirectory(redis: Redis) {
         await still();
         await lock.renew();
         // First, so that an authority is known only as long as it can be read.
-        await redis.hdel(keys.dataset, knownField(authority));
-        await write(keys.authority(authority), 'removed');
+        await remove(keys.dataset, knownField(authority));
+        await remove(keys.authority(authority));
         await redis.del(keys.files(authority));
       });
     },

@@ -60,7 +60,7 @@ export const FUNCTIONS = {
   addUse: name('add_use'),
   lockAuthority: name('lock_authority'),
   renewLock: name('renew_lock'),
-  setInTurn: name('set_in_turn'),
+  changeIf: name('change_if'),
   beginWork: name('begin_work'),
   changeAuthority: name('change_authority'),
   keepAct: name('keep_act'),

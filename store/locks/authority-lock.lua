@@ -35,13 +35,15 @@ end
 
 redis.register_function('cpf_begin_work_' .. VERSION, begin_work)
 
--- set_in_turn: sets fields of a hash, or removes it, unless another turn has begun to change it since.
--- KEYS  hash    ARGV  field that holds the last turn to begin, this turn, 'set' or 'remove'; then field, value ...
--- reply 1, or 0 if another has begun and nothing was written
+-- change_if: changes a hash, if one of its fields still has this value.
+-- KEYS  hash    ARGV  that field, its value; then 'set', field, value ..., 'remove', field ..., or 'remove' for the hash
+-- reply 1, or 0 if it has another value and nothing was written
 
-local function set_in_turn(keys, args)
+local function change_if(keys, args)
   if redis.call('HGET', keys[1], args[1]) ~= args[2] then return 0 end
-  if args[3] == 'remove' then
+  if args[3] == 'remove' and #args > 3 then
+    redis.call('HDEL', keys[1], unpack(args, 4))
+  elseif args[3] == 'remove' then
     redis.call('DEL', keys[1])
   elseif #args > 3 then
     redis.call('HSET', keys[1], unpack(args, 4))
@@ -49,4 +51,4 @@ local function set_in_turn(keys, args)
   return 1
 end
 
-redis.register_function('cpf_set_in_turn_' .. VERSION, set_in_turn)
+redis.register_function('cpf_change_if_' .. VERSION, change_if)

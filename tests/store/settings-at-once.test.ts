@@ -1,13 +1,16 @@
+import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import { STORE } from '#schemas/wording/store.ts';
+import { knownField } from '#store/authorities/dataset.ts';
+import { connectStore, whenReady } from '#store/connection/connection.ts';
 import { LockLost } from '#store/errors.ts';
 import { FUNCTIONS } from '#store/functions/functions.ts';
 import { keys } from '#store/keys.ts';
 import { createStore, type Store } from '#store/store.ts';
-import { startTestStore, type TestStore } from '../support/test-store.ts';
+import { startTestStore, type TestStore, WAIT_MS } from '../support/test-store.ts';
 
 type Redis = Awaited<ReturnType<TestStore['connect']>>;
 
@@ -102,7 +105,8 @@ function heldUpBefore(redis: Redis, written: string, others: () => Promise<unkno
   const send = redis.sendCommand.bind(redis);
   redis.sendCommand = (command, stream) => {
     const { name, args } = command as unknown as { name: string; args: unknown[] };
-    const writes = name === 'hset' || (name === 'fcall' && args[0] !== FUNCTIONS.appendEvent);
+    const isFunction = name === 'fcall' && args[0] !== FUNCTIONS.appendEvent;
+    const writes = ['hset', 'hdel'].includes(name) || isFunction;
     return writes && JSON.stringify(args).includes(written)
       ? t.admin
           .del(keys.settingsLock)
@@ -136,6 +140,52 @@ test('a list of expected authorities that is held up for longer than its lease n
   );
   await expect(late.setExpected(list('Earlier'), NAMED)).rejects.toThrow(STORE.settingsBusy);
   expect(await t.store.expected()).toEqual(list('Later'));
+});
+
+test('a removal that is held up for longer than its lease never removes an authority that was changed meanwhile', async () => {
+  const code = ods('V106');
+  await t.store.setAuthority(code, DETAILS, 'test');
+  const late = heldUpBefore(await t.connect('admin'), knownField(code), () =>
+    t.store.setAuthority(code, { emergencyDutyTeamPhone: '02079460173' }, NAMED),
+  );
+  const lock = await late.lockAuthority(code);
+  if (lock === undefined) throw new Error('the authority is locked');
+  await expect(late.removeAuthority(lock, NAMED)).rejects.toThrow(STORE.settingsBusy);
+  const kept = (await t.store.authorities()).find((each) => each.code === code);
+  expect(kept?.emergencyDutyTeamPhone).toBe('02079460173');
+  await lock.release();
+});
+
+test('a change of the directory by a user with too few rights is not on record', async () => {
+  const acl = readFileSync(new URL('../../store/acl/loader.acl', import.meta.url), 'utf8');
+  const rules = acl
+    .replace(
+      '(+fcall +hgetall +hget +hset +hexists ~cpf:dataset)',
+      '(+hgetall +hget +hset +hexists ~cpf:dataset)',
+    )
+    .replace('#PASSWORD_SHA256', '>x');
+  expect(rules).not.toMatch(/fcall[^)]*cpf:dataset/);
+  const [, , ...user] = rules.trim().split(' ');
+  await t.admin.call('ACL', 'SETUSER', 'few', ...user);
+  const few = connectStore(
+    { socketPath: t.server.socketPath, username: 'few', password: 'x' },
+    { name: 'test', commandTimeoutMs: WAIT_MS },
+  );
+  try {
+    await whenReady(few, WAIT_MS);
+    const store = createStore(few, t.anchor);
+    const before = await t.adminStore.readEvents('system');
+    await expect(store.setAuthority(ods('V107'), DETAILS, NAMED)).rejects.toThrow(/permission/i);
+    const list: ExpectedAuthorities = {
+      area: 'Testshire',
+      kind: 'pilot',
+      authorities: [{ code: ods('V107'), name: 'Test' }],
+    };
+    await expect(store.setExpected(list, NAMED)).rejects.toThrow(/permission/i);
+    expect(await t.adminStore.readEvents('system')).toEqual(before);
+  } finally {
+    few.disconnect();
+  }
 });
 
 test('an authority that another loader has locked meanwhile is not removed', async () => {
