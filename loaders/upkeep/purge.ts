@@ -78,7 +78,7 @@ export async function purge(
       await forgetRestrictions(store, anchor, authority, () => at);
       const rows = found.get(authority);
       if (rows !== undefined) {
-        await withLock(store, authority, lockWaitMs, (lock) =>
+        const purged = await withLock(store, authority, lockWaitMs, (lock) =>
           purgeAuthority(store, anchor, lock, rows, {
             now: Math.floor(at / 1000),
             upTo,
@@ -86,7 +86,7 @@ export async function purge(
             by,
           }),
         );
-        onPurged?.(authority, rows.length);
+        if (purged > 0) onPurged?.(authority, purged);
       }
       left.delete(authority);
     });
@@ -119,24 +119,25 @@ async function oldestKept(
   return Math.max(upTo, closed);
 }
 
+/** @returns how many of the rows it removed */
 async function purgeAuthority(
   store: Store,
   anchor: Anchor,
   lock: AuthorityLock,
   seen: readonly PackedRow[],
   options: Omit<Purge, 'rows'>,
-): Promise<void> {
+): Promise<number> {
   const { authority } = lock;
   // Whatever it finishes, a purge that fails never says that nothing was changed.
   await endInterrupted(store, anchor, lock, () => undefined);
   const anchored = anchor.authority(authority);
-  if (anchored === undefined) return;
+  if (anchored === undefined) return 0;
   // Read without the lock: a row that has changed since then stays.
   const held = await store.readRows([...new Set(seen.map(({ nhsNumber }) => nhsNumber))]);
   const rows = seen.filter(({ nhsNumber, packed }) =>
     held.get(nhsNumber)?.some((row) => packRow(row) === packed),
   );
-  if (rows.length === 0) return;
+  if (rows.length === 0) return 0;
   const { authority: known } = await store.intakeState(authority);
   const tally = await baseTally(store, anchor, authority, known);
   for (const { nhsNumber, packed } of rows) tally.remove(nhsNumber, packed);
@@ -147,4 +148,5 @@ async function purgeAuthority(
   const load = { authority, sequence, sha256: '', journal, ...expected };
   await anchor.beginLoad(load, anchored);
   await removeForGood(store, anchor, lock, rows, details, load);
+  return rows.length;
 }

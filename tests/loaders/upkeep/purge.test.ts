@@ -70,6 +70,24 @@ describe('a purge', () => {
     expect(of(await run(), authority)).toBe(0);
   });
 
+  test('says how many rows it removed, and not how many it found before they changed', async () => {
+    const [one, none] = [newAuthority(), newAuthority()];
+    await old(one);
+    await old(none);
+    const changed = (seed: number) => planOf(seed, { startDate: past(900), endDate: past(100) });
+    const store: Store = {
+      ...t.store,
+      async scan(...args) {
+        await t.store.scan(...args);
+        await loadRecords(one, 6, [changed(2)]);
+        await loadRecords(none, 6, [changed(2), changed(3)]);
+      },
+    };
+    const purged = await run({ store });
+    expect([purged.get(one), purged.get(none)]).toEqual([1, undefined]);
+    expect(await numbers(one)).toEqual([1, 2, 4].map(testNumber));
+  });
+
   test('waits for an abandoned file that is to come again, but for none that only a full refresh replaces', async () => {
     const authority = newAuthority();
     await old(authority);
