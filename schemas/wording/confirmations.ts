@@ -42,5 +42,6 @@ export const CONFIRMED = {
         ? `Accepted: event ${from} of ${stream} is lost.`
         : `Accepted: events ${from} to ${to} of ${stream} are lost.`,
     adopted: 'From now on this log seals the events of this Redis; another log did before.',
+    failed: (cause: string) => `The rest may not be done. The cause: ${cause}.`,
   },
 } as const;

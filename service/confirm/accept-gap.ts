@@ -29,6 +29,8 @@ type Gap =
       before: string | undefined;
     };
 
+const causeOf = (error: unknown): string => (error instanceof Error ? error.message : 'unknown');
+
 const refused = (says: string): { kind: 'refused'; says: string } => ({ kind: 'refused', says });
 
 async function findGap(
@@ -71,7 +73,7 @@ export const subjectOfGap = ({
 
 /**
  * Lets sealing continue if events are lost permanently. The log then says which events, who answered for this and why,
- * and every verification repeats it. If Redis fails meanwhile, what was accepted by then is said first.
+ * and every verification repeats it. If something fails meanwhile, what was accepted by then is said first.
  *
  * @param agreedBy the Guardian or privacy officer who decided it too
  * @param shown what the person was shown, by {@link subjectOfGap}: if it is something else by now, nothing is accepted
@@ -120,9 +122,13 @@ export async function acceptGap(
       const before = await streams.claim(log);
       // Another log that has begun to seal since then is one that nobody has answered for.
       if (before === found.before) {
+        // As it is already: refused now, and not after it is on record, to a Redis user who may not.
+        await streams.adopt(before, before);
         await record({ log, before });
         await still();
-        await streams.adopt(log);
+        if (!(await streams.adopt(log, before))) {
+          return refused([...says, SEALING.otherLog].join('\n'));
+        }
         says.push(WORDS.adopted);
       } else if (before !== log) {
         return refused([...says, SEALING.otherLog].join('\n'));
@@ -130,7 +136,7 @@ export async function acceptGap(
       return { kind: 'done', says: says.join('\n') };
     });
   } catch (error) {
-    const why = storeFault(error);
+    const why = storeFault(error) ?? (says.length > 0 ? WORDS.failed(causeOf(error)) : undefined);
     if (why === undefined) throw error;
     return { kind: 'unsure', says: [...says, why].join('\n') };
   }

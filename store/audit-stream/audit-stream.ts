@@ -354,9 +354,10 @@ export function createAuditStreams(redis: Redis, replicated = false) {
     sealedBeyond: (read: Parameters<typeof sealedBeyond>[1]): ReturnType<typeof sealedBeyond> =>
       sealedBeyond(redis, read),
 
-    /** From now on `log` seals this store's events, whichever did before. */
-    async adopt(log: string): Promise<void> {
-      await redis.hset(keys.dataset, AUDIT_LOG_FIELD, log);
+    /** From now on `log` seals this store's events, in place of `before`. @returns whether that still did */
+    async adopt(log: string, before: string): Promise<boolean> {
+      const args = [AUDIT_LOG_FIELD, before, 'set', AUDIT_LOG_FIELD, log];
+      return (await redis.fcall(FUNCTIONS.changeIf, 1, keys.dataset, ...args)) === 1;
     },
   };
 }

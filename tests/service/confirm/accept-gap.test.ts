@@ -1,11 +1,14 @@
+import { writeFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { CONFIRMED } from '#schemas/wording/confirmations.ts';
 import { SEALING } from '#schemas/wording/operations.ts';
 import { STORE } from '#schemas/wording/store.ts';
+import { CommitFile } from '#service/audit/log/commit.ts';
 import { LogWriter } from '#service/audit/seal/log-writer.ts';
 import { acceptGap } from '#service/confirm/accept-gap.ts';
-import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { AUDIT_LOG_FIELD, createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { FUNCTIONS } from '#store/functions/functions.ts';
 import { auditPartitions, keys } from '#store/keys.ts';
 import { auditFolder, removeAuditFolders, signerOf } from '../../support/audit.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
@@ -18,18 +21,20 @@ beforeAll(async () => {
   t = await startTestStore({ kind: 'demo' });
   connection = await t.connect('worker');
 });
-beforeEach(() => createAuditStreams(connection).adopt('lost'));
+beforeEach(() => sealBy('lost'));
 afterAll(async () => {
   await t.stop();
   removeAuditFolders();
 });
 
+const sealBy = (log: string) => connection.hset(keys.dataset, AUDIT_LOG_FIELD, log);
+
 /** A log that has sealed nothing of this store's. */
-async function newLog(): Promise<{ folder: string; id: string }> {
+async function newLog(of = t): Promise<{ folder: string; id: string }> {
   const folder = auditFolder();
   const log = LogWriter.open({
     folder,
-    dataset: (await t.store.dataset())?.id ?? '',
+    dataset: (await of.store.dataset())?.id ?? '',
     streams: auditPartitions.length,
     signers: () => [signerOf()],
   });
@@ -38,20 +43,21 @@ async function newLog(): Promise<{ folder: string; id: string }> {
   return { folder, id };
 }
 
-/** A connection on which something happens just before a log is claimed, and no worker seems to be at work. */
-const beforeClaim = (happens: () => Promise<unknown>): Redis =>
-  new Proxy(connection, {
+/** A connection on which something happens just before a command, and no worker seems to be at work. */
+const before = (command: 'hset' | 'hsetnx', happens: () => unknown, of = connection): Redis =>
+  new Proxy(of, {
     get(target, name) {
       if (name === 'get') {
         return (key: string) => (key === keys.open ? Promise.resolve(null) : target.get(key));
       }
-      if (name !== 'hsetnx') return Reflect.get(target, name, target) as unknown;
-      return async (...args: Parameters<Redis['hsetnx']>) => {
+      if (name !== command) return Reflect.get(target, name, target) as unknown;
+      return async (...args: unknown[]) => {
         await happens();
-        return target.hsetnx(...args);
+        return Reflect.apply(target[command], target, args) as unknown;
       };
     },
   });
+const beforeClaim = (happens: () => Promise<unknown>): Redis => before('hsetnx', happens);
 
 const adoptions = async () =>
   (await t.adminStore.readEvents('system')).flatMap((event) =>
@@ -71,11 +77,27 @@ test('if a third log begins to seal while a gap is accepted, it stays, and nobod
   const before = await adoptions();
   const { folder } = await newLog();
   const streams = createAuditStreams(connection);
-  const place = { connection: beforeClaim(() => streams.adopt('third')), auditFolder: folder };
+  const place = { connection: beforeClaim(() => sealBy('third')), auditFolder: folder };
   const decided = await acceptGap(place, NAMED);
   expect(decided).toEqual({ kind: 'refused', says: SEALING.otherLog });
   expect(await streams.sealedBy()).toBe('third');
   expect(await adoptions()).toEqual(before);
+});
+
+test('a log that is held up for longer than its lease never takes the place of one that nobody answered for', async () => {
+  const { folder, id } = await newLog();
+  const held = await t.connect('worker');
+  const send = held.sendCommand.bind(held);
+  held.sendCommand = (command, stream) => {
+    const { name, args } = command as unknown as { name: string; args: unknown[] };
+    const adopts = name === 'hset' || (name === 'fcall' && args[0] !== FUNCTIONS.appendEvent);
+    return adopts && args.includes(id)
+      ? sealBy('third').then(() => send(command, stream))
+      : send(command, stream);
+  };
+  const decided = await acceptGap({ connection: held, auditFolder: folder }, NAMED);
+  expect(decided).toEqual({ kind: 'refused', says: SEALING.otherLog });
+  expect(await createAuditStreams(connection).sealedBy()).toBe('third');
 });
 
 test('of two logs that are to take the place of the same one at once, one does', async () => {
@@ -113,5 +135,23 @@ test('if another process takes over meanwhile, what was accepted by then is said
     expect(await createAuditStreams(connection).sealedBy()).toBe('lost');
   } finally {
     await t.admin.del(keys.adoptionLock);
+  }
+});
+
+test('if the log’s folder fails meanwhile, what was accepted by then is said, and that the rest may not be done', async () => {
+  const own = await startTestStore({ kind: 'demo' });
+  try {
+    const { folder, id } = await newLog(own);
+    const worker = await own.connect('worker');
+    await createAuditStreams(worker).noteSealedSize({ log: id, size: 5 });
+    await own.admin.xtrim(keys.audit('system'), 'MAXLEN', '=', 0);
+    const file = CommitFile.pathIn(folder);
+    const fails = before('hset', () => writeFileSync(file, 'damaged '.repeat(200)), worker);
+    expect(await acceptGap({ connection: fails, auditFolder: folder }, NAMED)).toEqual({
+      kind: 'unsure',
+      says: `${CONFIRMED.gap.beyond(0, 5)}\n${CONFIRMED.gap.failed('file is not a database')}`,
+    });
+  } finally {
+    await own.stop();
   }
 });
