@@ -157,6 +157,14 @@ async function waitForTurn(
     return held !== undefined && copied !== undefined && held !== copied;
   }
 
+  async function recordTakeover({
+    epoch,
+    auditId,
+  }: NonNullable<LastLease['tookOver']>): Promise<void> {
+    const detail = { epoch };
+    await appendEvent(connection, { type: 'worker-took-over', auditId, by: 'worker', detail });
+  }
+
   async function attempt(): Promise<Begun | string> {
     if (await isForeign()) return SEALING.otherDataset;
     await loadFunctions(connection);
@@ -177,8 +185,11 @@ async function waitForTurn(
       const why = isLast ? undefined : await catchUp(worked);
       if (why === undefined) {
         const { epoch, token } = taken;
+        const before = lastLease(configuration)?.tookOver;
+        // Nobody else knows of it, and it is forgotten here below.
+        if (!isLast && before !== undefined && before.epoch <= worked) await recordTakeover(before);
         const tookOver = isLast
-          ? lastLease(configuration)?.tookOver
+          ? before
           : worked > 0
             ? { epoch, auditId: randomUUID() }
             : undefined;
@@ -224,9 +235,7 @@ async function waitForTurn(
     if (left.length > 0) log.warn(COPY.stateLeft(place.name, left));
     // Also after a start that ended before it was recorded.
     if (tookOver !== undefined) {
-      const { epoch, auditId } = tookOver;
-      const detail = { epoch };
-      await appendEvent(connection, { type: 'worker-took-over', auditId, by: 'worker', detail });
+      await recordTakeover(tookOver);
       await keepLease(configuration, kept);
     }
     const { promise: replaced, resolve: replace } = Promise.withResolvers<void>();

@@ -2,7 +2,7 @@ import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { readConfiguration } from '#schemas/configuration.ts';
-import { keepLease } from '#service/standby/guard.ts';
+import { keepLease, lastLease } from '#service/standby/guard.ts';
 import { becomeOneWorker, StoppedStandingBy } from '#service/start/one-worker.ts';
 import { openRedis } from '#service/start/redis.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
@@ -120,4 +120,34 @@ test('a takeover is recorded once, also if the worker ends before it could be, a
     expect((await again.turn)?.lease.epoch).toBeGreaterThan(epoch);
     expect(await takeovers()).toMatchObject([{ by: 'worker', detail: { epoch } }]);
   }
+});
+
+test('a takeover that was not recorded is recorded when its worker takes over again, although another ran in between', async () => {
+  server = await startRedisServer();
+  steps.push(() => server.stop());
+  const folder = await testFolder();
+  const copy = join(folder, 'copy');
+  mkdirSync(copy);
+  const anchor = Anchor.open(join(folder, 'anchor'));
+  steps.push(() => anchor.close());
+  await server.admin.set(keys.workerAtWork, '4');
+  await server.admin.set(keys.audit('system'), 'x');
+  const first = await wait(join(folder, 'data'), copy);
+  await expect(first.turn).rejects.toThrow('WRONGTYPE');
+  const epochs = [Number(await server.admin.get(keys.workerAtWork))];
+  const auditId = lastLease(first.configuration)?.tookOver?.auditId;
+  await server.admin.del(keys.audit('system'));
+  for (const data of ['another', 'data']) {
+    // The worker before has ended.
+    await server.admin.del(keys.workerLock);
+    const next = await wait(join(folder, data), copy);
+    epochs.push((await next.turn)?.lease.epoch ?? 0);
+  }
+  const [lost, another, again] = epochs;
+  const events = await createStore(server.admin, anchor).readEvents('system');
+  expect(events.filter(({ type }) => type === 'worker-took-over')).toMatchObject([
+    { detail: { epoch: another } },
+    { auditId, detail: { epoch: lost } },
+    { detail: { epoch: again } },
+  ]);
 });
