@@ -112,6 +112,7 @@ export function startAudit(
     const sealing = followed.state;
     if (sealing === undefined || sealing.standby) return undefined;
     const { sealed, unsealed, foreign, oldestUnsealed, verifiedAt, copy } = sealing;
+    if (sealed === undefined) return undefined;
     const now = Date.now();
     return {
       sealedEvents: sealed,

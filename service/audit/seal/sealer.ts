@@ -35,8 +35,8 @@ import { type Prunable, prunable } from './retention.ts';
 export type Sealing = Omit<SealingState, 'since' | 'at'> & {
   /** Another process does it. */
   standby: boolean;
-  /** Events in the log. */
-  sealed: number;
+  /** Events in the log; absent if it cannot be read yet. */
+  sealed?: number;
   /** Events waiting to be sealed. */
   unsealed: number;
   /** Milliseconds: since when the oldest of them has waited. */
@@ -452,13 +452,12 @@ export function createSealer(options: SealerOptions) {
     return { count, ...(oldest !== undefined && { oldest: Date.now() - waitedMs }) };
   }
 
-  /** How long the log is before it is opened, which takes Redis. */
-  function sizeHere(): number {
+  /** How long the log is before it is opened, which takes Redis; `undefined` if it is in use or damaged. */
+  function sizeHere(): number | undefined {
     try {
       return CommitFile.sizeIfThere(folder)?.size ?? 0;
     } catch {
-      // Somebody is writing to it.
-      return 0;
+      return undefined;
     }
   }
 
@@ -541,6 +540,7 @@ export function createSealer(options: SealerOptions) {
           detail: SEALING.late(waiting.count, new Date(waiting.oldest ?? 0).toISOString()),
         };
       }
+      const sealed = log?.committed.size ?? sizeHere();
       await immediate();
       return {
         more,
@@ -548,7 +548,7 @@ export function createSealer(options: SealerOptions) {
           ...state,
           detail: state.detail === '' ? SEALING.asTheyCome : state.detail,
           standby,
-          sealed: log?.committed.size ?? sizeHere(),
+          ...(sealed !== undefined && { sealed }),
           unsealed: waiting.count,
           foreign: log?.commits.foreign() ?? 0,
           ...(waiting.oldest !== undefined && { oldestUnsealed: waiting.oldest }),

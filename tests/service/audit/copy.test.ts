@@ -78,8 +78,13 @@ async function sealer(
     warn: () => undefined,
   });
 }
-const step = async (one: Awaited<ReturnType<typeof sealer>>): Promise<Sealing> =>
-  (await one.step()).sealing;
+/** A step of a sealer that can read its log. */
+const step = async (
+  one: Awaited<ReturnType<typeof sealer>>,
+): Promise<Sealing & { sealed: number }> => {
+  const { sealed = Number.NaN, ...sealing } = (await one.step()).sealing;
+  return { ...sealing, sealed };
+};
 
 async function record(count: number, partition: number): Promise<void> {
   await Promise.all(

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SEALING } from '#schemas/wording/operations.ts';
@@ -40,8 +41,13 @@ async function sealer(differing: Partial<SealerOptions> = {}) {
   });
 }
 
-const step = async (one: Awaited<ReturnType<typeof sealer>>): Promise<Sealing> =>
-  (await one.step()).sealing;
+/** A step of a sealer that can read its log. */
+const step = async (
+  one: Awaited<ReturnType<typeof sealer>>,
+): Promise<Sealing & { sealed: number }> => {
+  const { sealed = Number.NaN, ...sealing } = (await one.step()).sealing;
+  return { ...sealing, sealed };
+};
 
 const event = (number: number) => ({
   type: 'not-delivered' as const,
@@ -482,6 +488,26 @@ test('a hold that nobody recorded before its process ended is recorded once by t
   }
   expect(found).toMatchObject([{ auditId, by: 'A. Guardian', detail: { hold: id } }]);
 });
+
+test.each(['damaged', 'in use'])(
+  'a worker that is not connected to Redis yet does not say that nothing is sealed if its log is %s',
+  async (how) => {
+    await record(5, 3);
+    const before = await sealer();
+    await step(before);
+    before.close();
+    const path = CommitFile.pathIn(folder);
+    const other = how === 'in use' ? new DatabaseSync(path) : undefined;
+    if (other === undefined) writeFileSync(path, 'not SQLite '.repeat(1_000));
+    else other.exec('BEGIN EXCLUSIVE');
+    const streams = createAuditStreams(await t.connect('worker'));
+    const away = Object.create(streams, { reachable: { value: false } }) as typeof streams;
+    const one = await sealer({ streams: away });
+    expect((await one.step()).sealing.sealed).toBeUndefined();
+    one.close();
+    other?.close();
+  },
+);
 
 test('a worker that is not connected to Redis yet does not say that nothing is sealed', async () => {
   await record(5, 3);
