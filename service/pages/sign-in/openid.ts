@@ -96,6 +96,8 @@ const DISCOVERED_FOR_MS = 3_600_000;
 /** Whether or not anybody signs in. */
 const LOOK_EVERY_MS = 60_000;
 const DISCOVERED_AGAIN_AFTER_MS = 2_000;
+/** What a gateway answers while the provider is not behind it, or if it is asked too often; others show that it is back. */
+const NOT_BACK: ReadonlySet<number> = new Set([404, 429]);
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 const LOGOUT_TOKEN_LASTS_SECONDS = 300;
 /** More than a provider's clock and ours usually differ by. A sign-out is meant even if the clocks differ. */
@@ -240,11 +242,11 @@ export async function openProvider(
     const metadata = discovered?.configuration.serverMetadata();
     if (tokens !== 'away' || metadata === undefined) return;
     const signal = AbortSignal.timeout(DEADLINE_SECONDS * 1_000);
-    const asked = [metadata.token_endpoint, metadata.userinfo_endpoint].map(
-      async (endpoint) =>
-        endpoint === undefined ||
-        (await fetch(endpoint, { method: 'POST', redirect: 'manual', signal })).status < 500,
-    );
+    const asked = [metadata.token_endpoint, metadata.userinfo_endpoint].map(async (endpoint) => {
+      if (endpoint === undefined) return true;
+      const { status } = await fetch(endpoint, { method: 'POST', redirect: 'manual', signal });
+      return status < 500 && !NOT_BACK.has(status);
+    });
     const isBack = (await Promise.all(asked)).every(Boolean);
     // A sign-in may have shown meanwhile that it answers wrongly.
     if (isBack && tokens === 'away') noteTokens(undefined);
@@ -257,7 +259,9 @@ export async function openProvider(
       health.answered('tokens');
       return;
     }
-    if (tokens !== 'wrong') tokens = fault.isAway ? 'away' : 'wrong';
+    // What is wrong is still wrong when it is back.
+    if (tokens === 'wrong' && fault.isAway) return;
+    tokens = fault.isAway ? 'away' : 'wrong';
     health.failed('tokens', fault.says);
   }
 

@@ -82,7 +82,7 @@ const OURS_TO_MEND = new Set(['invalid_client', 'unauthorized_client', 'unsuppor
 export const isKeyUnknown = (error: unknown): boolean =>
   error instanceof openid.ClientError && error.code === 'OAUTH_KEY_SELECTION_FAILED';
 
-/** What went wrong, and whether the provider was away: then any answer shows that it is back. */
+/** What went wrong, and whether the provider was away: then the next look may show that it is back. */
 type Fault = { says: string; isAway: boolean };
 
 const away = (says: string): Fault => ({ says, isAway: true });
@@ -105,12 +105,20 @@ export function faultOf(error: unknown): Fault | undefined {
     if (OURS_TO_MEND.has(code)) return wrong(SIGN_IN_PROVIDERS.says(code));
     return status >= 500 ? away(SIGN_IN_PROVIDERS.status(status)) : undefined;
   }
+  if (error instanceof openid.WWWAuthenticateChallengeError) {
+    const { status } = error;
+    // A bad code is answered with 400, and a bad secret with 401. Source: RFC 6749 section 5.2.
+    if (status === 400) return undefined;
+    const says = SIGN_IN_PROVIDERS.status(status);
+    return status === 401 ? wrong(SIGN_IN_PROVIDERS.says(says)) : away(says);
+  }
   if (error instanceof openid.ClientError) {
     const { code, cause } = error;
     if (code === 'OAUTH_TIMEOUT') return away(SIGN_IN_PROVIDERS.silent);
     if (isKeyUnknown(error)) return wrong(SIGN_IN_PROVIDERS.unknownKey);
     if (!NOT_UNDERSTOOD.has(code)) return undefined;
-    return cause instanceof Response && cause.status >= 500
+    // An error page may be a firewall's, a rate limit's or a gateway's, and any made-up code may cause it.
+    return cause instanceof Response && cause.status >= 400
       ? away(SIGN_IN_PROVIDERS.status(cause.status))
       : wrong(SIGN_IN_PROVIDERS.notUnderstood);
   }

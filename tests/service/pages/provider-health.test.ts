@@ -11,7 +11,7 @@ import { until } from '../../support/test-store.ts';
 
 /** What the operator is told about a provider that does not work. */
 
-type Answer = { status: number; body: object | string } | 'mute';
+type Answer = { status: number; body: object | string; challenge?: string } | 'mute';
 const wellKnown = '/.well-known/openid-configuration';
 
 let folder: string;
@@ -31,10 +31,11 @@ beforeEach(async () => {
   server = createServer((request, response) => {
     const { url = '' } = request;
     asked.set(url, askedAbout(url) + 1);
-    const answer = answers.get(url) ?? { status: 404, body: {} };
+    const answer: Answer = answers.get(url) ?? { status: 404, body: {} };
     if (answer === 'mute') return;
     response.writeHead(answer.status, {
       'content-type': typeof answer.body === 'string' ? 'text/html' : 'application/json',
+      ...(answer.challenge !== undefined && { 'www-authenticate': answer.challenge }),
     });
     response.end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body));
   });
@@ -74,10 +75,12 @@ async function open(): Promise<Provider> {
     },
   ]);
   if (settings === undefined) throw new Error('no provider');
+  // A look that the end of a test cuts short is not part of the next one.
+  const toldHere = told;
   const provider = await openProvider(settings, {
     redirectUri: 'http://127.0.0.1:1/back',
     nameOf: () => undefined,
-    onHealth: (ok, sentence) => void told.push([ok, sentence]),
+    onHealth: (ok, sentence) => void toldHere.push([ok, sentence]),
   });
   opened.push(provider);
   return provider;
@@ -111,12 +114,20 @@ test('a silent provider is reported once, before anybody tries to sign in, and a
 });
 
 const NOT_UNDERSTOOD = 'the answer does not follow OpenID Connect';
+/** As RFC 6749 section 5.2 has it for clients that prove themselves in a header. */
+const CHALLENGED: Answer = {
+  status: 401,
+  body: { error: 'invalid_client' },
+  challenge: 'Basic realm="test"',
+};
 
 test.for<[string, Answer, string]>([
   ['breaks', { status: 500, body: {} }, 'status 500'],
-  ['is at another address', { status: 404, body: {} }, NOT_UNDERSTOOD],
+  ['breaks with a challenge', { status: 502, body: '', challenge: 'Basic' }, 'status 502'],
+  ['is at another address', { status: 404, body: {} }, 'status 404'],
   ['is behind a page', { status: 200, body: '<p>Welcome' }, NOT_UNDERSTOOD],
   ['refuses the service', { status: 401, body: { error: 'invalid_client' } }, 'invalid_client'],
+  ['refuses the service with a challenge', CHALLENGED, 'status 401'],
 ])('a token endpoint that %s is reported once, however many try', async ([, answer, says]) => {
   const provider = await open();
   answers.set('/token', answer);
@@ -135,6 +146,8 @@ test('no code made up by a stranger marks a provider as broken', async () => {
   const provider = await open();
   for (const error of ['invalid_grant', 'invalid_request']) {
     answers.set('/token', { status: 400, body: { error } });
+    await comeBack(provider);
+    answers.set('/token', { status: 400, body: { error }, challenge: 'Basic realm="test"' });
     await comeBack(provider);
   }
   expect(provider.state.ok).toBe(true);
@@ -156,7 +169,9 @@ describe('when it looks again, a minute later', () => {
 
   test.for<[string, Answer]>([
     ['refuses the service', { status: 401, body: { error: 'invalid_client' } }],
-    ['does not follow OpenID Connect', { status: 404, body: {} }],
+    ['refuses the service with a challenge', CHALLENGED],
+    ['does not follow OpenID Connect', { status: 200, body: '<p>Welcome' }],
+    ['is at another address', { status: 404, body: '<p>Not found' }],
   ])('a token endpoint that %s stays reported, although it answers', async ([, answer]) => {
     const provider = await open();
     answers.set('/token', answer);
@@ -173,6 +188,33 @@ describe('when it looks again, a minute later', () => {
     expect(provider.state.detail).toBe(detail);
     expect(told.filter(([ok]) => ok)).toEqual([]);
   });
+
+  test('what a token endpoint answered wrongly stays named, although it was away since', async () => {
+    const provider = await open();
+    answers.set('/token', { status: 401, body: { error: 'invalid_client' } });
+    await comeBack(provider);
+    const { detail } = provider.state;
+    for (const status of [503, 429]) {
+      answers.set('/token', { status, body: '<p>Later' });
+      await comeBack(provider);
+      expect(provider.state.detail).toBe(detail);
+    }
+  });
+
+  test.for([403, 404, 429])(
+    'a page with status %i instead of a token is reported until the endpoint answers, whether or not anybody signs in',
+    async (status) => {
+      const provider = await open();
+      answers.set('/token', { status, body: '<p>Not now' });
+      await comeBack(provider);
+      expect(provider.state.detail).toContain(`status ${status}`);
+      answers.set('/token', { status: 400, body: { error: 'invalid_request' } });
+      await until(async () => {
+        await aMinuteLater();
+        return provider.state.ok;
+      }, 'the provider to be well');
+    },
+  );
 
   test('a token endpoint that was away is reported until it answers, whether or not anybody signs in', async () => {
     const provider = await open();
