@@ -3,37 +3,57 @@ import { type AuditEvent, operatorEventSchema } from '#schemas/audit/audit-event
 import { claims, type TestService } from './service.ts';
 import { until } from './until.ts';
 
+/** Makes a request that is refused and recorded; each has another user, as those of one are sampled. */
+type Refuse = (token: string, requestId: string) => Promise<unknown>;
+
+/**
+ * All events, once every refusal before is among them, since refusals are recorded in order.
+ *
+ * @param marks the requests refused for this, to which more are added
+ */
+export async function eventsUntilNow(
+  service: TestService,
+  refuse: Refuse,
+  marks: Set<string>,
+): Promise<AuditEvent[]> {
+  const own = new Set<string>();
+  let events: AuditEvent[] = [];
+  await until(async () => {
+    // A new one each time, as one that could not be recorded is never on record.
+    const requestId = randomUUID();
+    own.add(requestId);
+    marks.add(requestId);
+    await refuse(await service.token(claims({ sub: requestId })), requestId);
+    events = await service.events();
+    return events.some((event) => isAmong(own, event));
+  }, 'a refusal to be on record');
+  return events;
+}
+
+/** Whether an event is of one of these requests. */
+export const isAmong = (requests: ReadonlySet<string>, event: AuditEvent): boolean =>
+  'requestId' in event && event.requestId !== undefined && requests.has(event.requestId);
+
 /**
  * The events that requests leave behind. Refusals are recorded in order, so once a refusal before the requests and one
  * after them are on record, so is everything between. What the service records by itself is left out: acts of operators
  * and itself, and how many refusals it did not record singly.
- *
- * @param refuse makes a request that is refused and recorded; each has another user, as those of one are sampled
  */
 export async function eventsOf(
   service: TestService,
-  refuse: (token: string, requestId: string) => Promise<unknown>,
+  refuse: Refuse,
   requests: () => Promise<unknown>,
 ): Promise<AuditEvent[]> {
-  async function mark(): Promise<{ events: AuditEvent[]; requestId: string }> {
-    const requestId = randomUUID();
-    await refuse(await service.token(claims({ sub: requestId })), requestId);
-    let events: AuditEvent[] = [];
-    await until(async () => {
-      events = await service.events();
-      return events.some((event) => 'requestId' in event && event.requestId === requestId);
-    }, 'a refusal to be on record');
-    return { events, requestId };
-  }
-  const before = await mark();
+  const marks = new Set<string>();
+  const before = await eventsUntilNow(service, refuse, marks);
   await requests();
-  const after = await mark();
-  const known = new Set(before.events.map(({ partition, number }) => `${partition} ${number}`));
-  return after.events.filter(
+  const after = await eventsUntilNow(service, refuse, marks);
+  const known = new Set(before.map(({ partition, number }) => `${partition} ${number}`));
+  return after.filter(
     (event) =>
       !known.has(`${event.partition} ${event.number}`) &&
       !operatorEventSchema.shape.type.safeParse(event.type).success &&
       !(event.type === 'refusal' && event.count !== undefined) &&
-      !('requestId' in event && event.requestId === after.requestId),
+      !isAmong(marks, event),
   );
 }
