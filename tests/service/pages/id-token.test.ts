@@ -259,7 +259,8 @@ test('a provider that does not say who somebody is stays reported until it does,
     expect(await signIn(signedBy(own), {}, one)).toEqual({ kind: 'refused', cause: 'unavailable' });
     const detail = SIGN_IN_PROVIDERS.tokens('Test Identity', SIGN_IN_PROVIDERS.status(503));
     expect(one.state).toMatchObject({ ok: false, detail });
-    for (let looks = 0; looks < 2; looks++) {
+    // The last look begins after the answers to the others have arrived.
+    for (let looks = 0; looks < 3; looks++) {
       const before = asked.get('/me') ?? 0;
       vi.advanceTimersByTime(60_000);
       await until(() => (asked.get('/me') ?? 0) > before, 'the next look');
