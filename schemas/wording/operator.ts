@@ -20,8 +20,8 @@ export const OPERATOR = {
   named: (problem: string) => `The name ${problem}`,
   failed: 'This was not done',
   /** In the log at the start, if a provider lets officers in. */
-  noOperator: (name: string) =>
-    `OPERATOR_ODS_CODE is not set, so nobody who signs in with ${name} may open the operator’s pages, and no privacy officer sees the whole audit. If somebody should, set it to the ODS code of the operating organisation, for lookup processes and workers.`,
+  noOperator:
+    'OPERATOR_ODS_CODE is not set. So nobody may open the operator’s pages, and no privacy officer sees the whole audit. If somebody should, set it to the ODS code of the organisation that runs the service. Lookup processes and workers need it.',
 } as const;
 
 /** The first page: whether lookups are answered. */

@@ -96,8 +96,7 @@ export async function startBrowsers({ configuration, log, add }: StartContext, o
   if (kind === 'live') refuseUnprotected(providers, PUBLIC_URL);
   if (kind === 'live' && providers.length === 0) return undefined;
   if (kind === 'live' && operator() === undefined) {
-    const forOfficers = providers.find((provider) => provider.for === 'officers');
-    if (forOfficers !== undefined) log.warn(OPERATOR.noOperator(forOfficers.name));
+    if (providers.some((provider) => provider.for === 'officers')) log.warn(OPERATOR.noOperator);
   }
   const isDemo = (): boolean => admissionContext.isDemo() === true;
   const onProblem = (sentence: string): void => log.error(sentence);

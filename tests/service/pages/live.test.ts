@@ -200,7 +200,7 @@ test('a browser that has used TLS must use it for a year', async () => {
 
 test('the operator is told at the start that nobody can sign in to the operator’s pages, since no organisation is named', async () => {
   const said = () => service.stdout() + service.stderr();
-  await until(() => said().includes(OPERATOR.noOperator(OFFICERS.name)), 'the warning');
+  await until(() => said().includes(OPERATOR.noOperator), 'the warning');
 });
 
 test('no made-up person can be chosen', async () => {
