@@ -95,7 +95,8 @@ test('a Redis where a worker waits for the first dataset counts as empty, and on
   expect(await store.isEmpty()).toBe(false);
 });
 
-test('a takeover is recorded once, also if the worker ends before it could be, and starts again', async () => {
+/** A worker that takes over and cannot record that, as if it had been killed just before; then events can be recorded again. */
+async function takeOverUnrecorded() {
   server = await startRedisServer();
   steps.push(() => server.stop());
   const folder = await testFolder();
@@ -103,49 +104,44 @@ test('a takeover is recorded once, also if the worker ends before it could be, a
   mkdirSync(copy);
   const anchor = Anchor.open(join(folder, 'anchor'));
   steps.push(() => anchor.close());
-  const takeovers = async () =>
-    (await createStore(server.admin, anchor).readEvents('system')).filter(
-      ({ type }) => type === 'worker-took-over',
-    );
   await server.admin.set(keys.workerAtWork, '4');
-  // No event can be recorded.
   await server.admin.set(keys.audit('system'), 'x');
-  const first = await wait(join(folder, 'data'), copy);
-  await expect(first.turn).rejects.toThrow('WRONGTYPE');
-  const epoch = Number(await server.admin.get(keys.workerAtWork));
-  expect(epoch).not.toBe(4);
+  const { turn, configuration } = await wait(join(folder, 'data'), copy);
+  await expect(turn).rejects.toThrow('WRONGTYPE');
   await server.admin.del(keys.audit('system'));
-  for (let start = 0; start < 2; start++) {
-    const again = await wait(join(folder, 'data'), copy);
+  return {
+    epoch: Number(await server.admin.get(keys.workerAtWork)),
+    configuration,
+    start: (data: string) => wait(join(folder, data), copy),
+    takeovers: async () =>
+      (await createStore(server.admin, anchor).readEvents('system')).filter(
+        ({ type }) => type === 'worker-took-over',
+      ),
+  };
+}
+
+test('a takeover is recorded once, also if the worker ends before it could be, and starts again', async () => {
+  const { epoch, start, takeovers } = await takeOverUnrecorded();
+  expect(epoch).not.toBe(4);
+  for (let time = 0; time < 2; time++) {
+    const again = await start('data');
     expect((await again.turn)?.lease.epoch).toBeGreaterThan(epoch);
     expect(await takeovers()).toMatchObject([{ by: 'worker', detail: { epoch } }]);
   }
 });
 
 test('a takeover that was not recorded is recorded when its worker takes over again, although another ran in between', async () => {
-  server = await startRedisServer();
-  steps.push(() => server.stop());
-  const folder = await testFolder();
-  const copy = join(folder, 'copy');
-  mkdirSync(copy);
-  const anchor = Anchor.open(join(folder, 'anchor'));
-  steps.push(() => anchor.close());
-  await server.admin.set(keys.workerAtWork, '4');
-  await server.admin.set(keys.audit('system'), 'x');
-  const first = await wait(join(folder, 'data'), copy);
-  await expect(first.turn).rejects.toThrow('WRONGTYPE');
-  const epochs = [Number(await server.admin.get(keys.workerAtWork))];
-  const auditId = lastLease(first.configuration)?.tookOver?.auditId;
-  await server.admin.del(keys.audit('system'));
+  const { epoch: lost, configuration, start, takeovers } = await takeOverUnrecorded();
+  const auditId = lastLease(configuration)?.tookOver?.auditId;
+  const epochs: number[] = [];
   for (const data of ['another', 'data']) {
     // The worker before has ended.
     await server.admin.del(keys.workerLock);
-    const next = await wait(join(folder, data), copy);
+    const next = await start(data);
     epochs.push((await next.turn)?.lease.epoch ?? 0);
   }
-  const [lost, another, again] = epochs;
-  const events = await createStore(server.admin, anchor).readEvents('system');
-  expect(events.filter(({ type }) => type === 'worker-took-over')).toMatchObject([
+  const [another, again] = epochs;
+  expect(await takeovers()).toMatchObject([
     { detail: { epoch: another } },
     { auditId, detail: { epoch: lost } },
     { detail: { epoch: again } },
