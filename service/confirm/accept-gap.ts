@@ -6,7 +6,7 @@ import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
 import { VERIFIER } from '#schemas/wording/store.ts';
 import { createAuditStreams, type StreamGap } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions } from '#store/keys.ts';
-import { ADOPTION, createSettingsTurns } from '#store/locks/settings-lock.ts';
+import { ADOPTION, createTurns } from '#store/locks/turns.ts';
 import { isWorkerAtWork } from '#store/trust/server.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { streamName } from '../audit/log/entry.ts';
@@ -115,7 +115,7 @@ export async function acceptGap(
       says.push(WORDS.events(from, to, streamName(stream)));
     }
     // Two logs are not adopted at once, each in place of the same one.
-    return await createSettingsTurns(
+    return await createTurns(
       place.connection,
       ADOPTION,
     )(async (still): Promise<Decided> => {

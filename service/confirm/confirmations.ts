@@ -5,7 +5,7 @@ import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
 import { NotReplicated } from '#store/connection/acknowledged.ts';
 import { clockOf } from '#store/connection/clock.ts';
 import { connectionFault, type connectStore } from '#store/connection/connection.ts';
-import { TurnsBusy } from '#store/locks/settings-lock.ts';
+import { TurnsBusy } from '#store/locks/turns.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { ageOf, confirmClock, confirmOldCopy, confirmPromotion } from '#store/trust/confirm.ts';
 import { CommitFile, type Contradiction } from '../audit/log/commit.ts';

@@ -10,7 +10,7 @@ import { appendEvent } from '../audit-stream/events.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
 import { keys } from '../keys.ts';
 import type { AuthorityLock } from '../locks/authority-lock.ts';
-import { createSettingsTurns, TurnsBusy } from '../locks/settings-lock.ts';
+import { createTurns, TurnsBusy } from '../locks/turns.ts';
 import {
   authorityFields,
   createDirectoryReader,
@@ -70,7 +70,7 @@ type AsShown = () => Promise<boolean>;
 /** Which authorities are expected and known, with their names and telephone numbers. Changes are audited first. */
 export function createDirectory(redis: Redis) {
   const readDirectory = createDirectoryReader(redis);
-  const changeSettings = createSettingsTurns(redis);
+  const changeSettings = createTurns(redis);
 
   /**
    * Begins to change settings in hashes. What a turn read after this is still so when it writes, even if its lease has

@@ -4,7 +4,7 @@ import type { NamedPerson } from '#schemas/audit/named-person.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Caller } from '#schemas/people/caller.ts';
 import { DESK, DESKS } from '#schemas/wording/desk.ts';
-import { TurnsBusy } from '#store/locks/settings-lock.ts';
+import { TurnsBusy } from '#store/locks/turns.ts';
 import type { SessionEndings } from '#store/session-endings.ts';
 import type { TakeFromLimits } from '../../admission/admission.ts';
 import { admitScope } from '../../admission/admit-scope.ts';

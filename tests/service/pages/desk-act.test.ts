@@ -13,7 +13,7 @@ import { createForms } from '#service/pages/session/forms.ts';
 import { openSealer, type Sealer } from '#service/pages/session/seal.ts';
 import { createSessions } from '#service/pages/session/sessions.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
-import { TurnsBusy } from '#store/locks/settings-lock.ts';
+import { TurnsBusy } from '#store/locks/turns.ts';
 import { beginForm } from '../../support/begun-form.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testFolder } from '../../support/service.ts';

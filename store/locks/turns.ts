@@ -32,15 +32,14 @@ export const ADOPTION: Turns = {
 };
 
 /**
- * Changes the settings of authorities one after the other, in whichever process: otherwise, of two people who change
- * them in the same moment, the second would undo unseen what the first did, and the audit could have them in the wrong
- * order.
+ * Does such work one after the other, in whichever process: otherwise, of two people who change settings in the same
+ * moment, the second would undo unseen what the first did, and the audit could have them in the wrong order.
  *
- * @param of what is done one after the other, if not that
- * @returns runs work that reads and changes settings. The work calls the function that it is given just before it
- * writes. Rejects with {@link TurnsBusy} if other processes took too long
+ * @param of which work. Default: changes to the settings of authorities
+ * @returns runs work that reads and changes them. The work calls the function that it is given just before it writes.
+ * Rejects with {@link TurnsBusy} if other processes took too long
  */
-export function createSettingsTurns(
+export function createTurns(
   redis: Redis,
   of: Turns = SETTINGS,
 ): <T>(work: (still: () => Promise<void>) => Promise<T>) => Promise<T> {
