@@ -328,7 +328,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
       ['docs/authorities.md', /unborn child's plan until (\w+) days after the due date/],
       ['docs/beside-cp-is.md', /unborn (\w+) days after the due date/],
       ['docs/clinical-safety.md', /shown as in force until (\w+) days past the due date/],
-      ['docs/clinicians.md', /\((\w+) days after the due date, for an unborn child/],
+      ['docs/clinicians.md', /shown for (\w+) days after the due date/],
     ],
   ],
 ];
