@@ -149,6 +149,21 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     [['docs/authorities.md', /A file may have up to (\w+) MiB/]],
   ],
   [
+    'days for which a held file waits for a decision',
+    setting('HELD_DAYS'),
+    [['docs/authorities.md', /If nobody decides within (\w+) days/]],
+  ],
+  [
+    'hours for which a council’s data counts as up to date',
+    setting('UP_TO_DATE_HOURS'),
+    [['docs/authorities.md', /newest data is over (\w+) hours old/]],
+  ],
+  [
+    'plans over which a file that adds them may be held',
+    constant('loaders/decide/breakers.ts', 'ADDITIONS_OVER'),
+    [['docs/authorities.md', /adds over ([\d,]+) plans/]],
+  ],
+  [
     'missing files after which a number is closed',
     constant('store/authorities/ledger.ts', 'LEDGER_KEEPS'),
     [['docs/authorities.md', /after (\w+) newer files/]],
