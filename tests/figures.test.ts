@@ -171,7 +171,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   [
     'bytes of a name in an acknowledgement',
     constant('loaders/answers/acknowledge.ts', 'NAME_AT_MOST_BYTES'),
-    [['docs/sending-by-program.md', /name is over (\w+) bytes, or holds/]],
+    [['docs/sending-by-program.md', /characters or (\w+) bytes, or holds/]],
   ],
   [
     'days in which a withdrawal can be undone',
