@@ -14,6 +14,13 @@ export function testNumber(n: number): NhsNumber {
   }
 }
 
+/**
+ * Finds a number as it is sent and as it is printed, in groups of 3, 3 and 4. Texts that must not hold it are searched
+ * for all ten digits: a few of them stand by chance in digests, UUIDs, tokens and times.
+ */
+export const writtenAs = (number: string): RegExp =>
+  new RegExp(`${number.slice(0, 3)}[\\s-]?${number.slice(3, 6)}[\\s-]?${number.slice(6)}`);
+
 /** A calendar day for a test, which must exist. */
 export function day(text: string): CalendarDate {
   const date = parseIsoDate(text);
