@@ -17,22 +17,30 @@ import { authorityClient, officer } from '../support/authority.ts';
 import { barredAttempt } from '../support/barred-attempt.ts';
 import { visitorAs } from '../support/desk.ts';
 import { type Fhir, fhirOf } from '../support/fhir.ts';
-import { testNumber } from '../support/rows.ts';
+import { testNumber, writtenAs } from '../support/rows.ts';
 import { claims, role, startTestService, type TestService, until } from '../support/service.ts';
-import { createVisitor, hiddenOf, type Visit, wordsOf } from '../support/visitor.ts';
+import {
+  createVisitor,
+  hiddenOf,
+  type Visit,
+  withoutTokens,
+  wordsOf,
+} from '../support/visitor.ts';
 
 /**
  * What a council keeps back about a child is never revealed. Nobody but that council learns where the child was looked
  * up, and a barred user learns nothing at all about the child.
  */
 
-const [HIDDEN, BARRED, OPEN, UNREADABLE, UNSEEN] = [
+const [HIDDEN, BARRED, OPEN, UNREADABLE, UNSEEN, BESIDE] = [
   testNumber(9_301),
   testNumber(9_302),
   testNumber(9_303),
   testNumber(9_304),
   testNumber(9_305),
+  testNumber(9_399),
 ];
+const CHILDREN = [HIDDEN, BARRED, OPEN, UNREADABLE, UNSEEN, BESIDE];
 /** Matches everything that could give the place away. */
 const CANARY = /canary|ZZH66|R0260|0209998877/i;
 const NINA = {
@@ -168,7 +176,7 @@ describe('the place of a look that a council keeps back', () => {
     const nurse = createVisitor(service.baseUrl);
     await nurse.signIn();
     const answer = await nurse.lookUp(HIDDEN);
-    expect(answer.text).not.toMatch(CANARY);
+    expect(withoutTokens(answer.text)).not.toMatch(CANARY);
     expect(wordsOf(answer)).toContain(WHERE_NOT_SHOWN);
     // Answers about another child still show everything.
     await look(OPEN, claims(NINA));
@@ -193,7 +201,7 @@ describe('the place of a look that a council keeps back', () => {
       for (const each of theirs) {
         const only = { ...each, entries: each.entries.filter((e) => e.nhsNumber === HIDDEN) };
         const text = formatNotification(only, format);
-        expect(text).not.toMatch(CANARY);
+        expect(withoutTokens(text)).not.toMatch(CANARY);
         // The CP-IS schema does not allow an empty identifier.
         expect(text).not.toContain('extension=""');
       }
@@ -205,7 +213,7 @@ describe('the place of a look that a council keeps back', () => {
     const csv = await council.post('/council/looks', { ...form, child: HIDDEN, as: 'csv' });
     for (const { text } of [found, csv]) {
       expect(text).toContain('Not shown');
-      expect(text).not.toMatch(CANARY);
+      expect(withoutTokens(text)).not.toMatch(CANARY);
     }
     const marking = await visitorAs(service, { organisation: 'ZZ101', scopes: ['upload'] });
     expect(wordsOf(await marking.get('/council/looks'))).toContain('Canary Hospital');
@@ -236,7 +244,7 @@ describe('the place of a look that a council keeps back', () => {
       reason: 'a test',
     });
     expect(found.status).toBe(200);
-    expect(found.text).not.toMatch(CANARY);
+    expect(withoutTokens(found.text)).not.toMatch(CANARY);
     const entries = [...found.text.matchAll(/name="entry" value="([0-9]+)"/g)].map(([, n]) => n);
     expect(entries.length).toBeGreaterThan(1);
     for (const entry of entries) {
@@ -245,7 +253,7 @@ describe('the place of a look that a council keeps back', () => {
         entry: entry ?? '',
       });
       expect(event.status).toBe(200);
-      expect(event.text).not.toMatch(CANARY);
+      expect(withoutTokens(event.text)).not.toMatch(CANARY);
     }
   });
 
@@ -263,7 +271,7 @@ describe('the place of a look that a council keeps back', () => {
     });
     expect(draft.status).toBe(200);
     expect(wordsOf(draft)).toContain(AUDIT_REPORT.whereaboutsProtected(['ZZ101']));
-    expect(draft.text).not.toMatch(/Canary Hospital|Canary Ward|ZZH66/);
+    expect(withoutTokens(draft.text)).not.toMatch(/Canary Hospital|Canary Ward|ZZH66/);
   });
 
   test('is in the Guardian’s report of a child, which says that it shows places', async () => {
@@ -316,7 +324,7 @@ describe('a user barred from a child', () => {
         'x-request-id': randomUUID(),
         authorization: `Bearer ${silent}`,
       },
-      body: JSON.stringify({ items: [{ nhsNumber }, { nhsNumber: testNumber(9_399) }] }),
+      body: JSON.stringify({ items: [{ nhsNumber }, { nhsNumber: BESIDE }] }),
     });
     const searches = [];
     for (const type of ['CareTeam', 'AuditEvent', 'Flag']) {
@@ -394,7 +402,9 @@ describe('a user barred from a child', () => {
       }
     }, 'the alert');
     const alerts = files().map((name) => readFileSync(join(outbox, name), 'utf8'));
-    for (const alert of alerts) expect(alert).not.toMatch(/999[0-9]{7}/);
+    for (const alert of alerts) {
+      for (const child of CHILDREN) expect(alert).not.toMatch(writtenAs(child));
+    }
     // Attempts repeated within an hour are reported once.
     expect(alerts.filter((alert) => alert.includes(PARENT))).toHaveLength(1);
     await until(

@@ -14,12 +14,15 @@ export function testNumber(n: number): NhsNumber {
   }
 }
 
+/** What stands between the groups of a printed number, in a text, an address or a page. */
+const BETWEEN = '(?:[\\s+-]|%20|&nbsp;)?';
+
 /**
  * Finds a number as it is sent and as it is printed, in groups of 3, 3 and 4. Texts that must not hold it are searched
  * for all ten digits: a few of them stand by chance in digests, UUIDs, tokens and times.
  */
 export const writtenAs = (number: string): RegExp =>
-  new RegExp(`${number.slice(0, 3)}[\\s-]?${number.slice(3, 6)}[\\s-]?${number.slice(6)}`);
+  new RegExp(number.replace(/^(...)(...)/, `$1${BETWEEN}$2${BETWEEN}`));
 
 /** A calendar day for a test, which must exist. */
 export function day(text: string): CalendarDate {

@@ -151,6 +151,18 @@ export function doubledHeadings({ text }: Visit): string[] {
 
 export const locationOf = ({ headers }: Visit): string => headers.get('location') ?? '';
 
+/**
+ * A page or file without tokens, ids of forms, signatures and digests. They are random or sealed, so they say nothing
+ * that could be read, and a short word or number stands in them by chance.
+ */
+export const withoutTokens = (text: string): string =>
+  text
+    .replaceAll(
+      /((?:name="(?:token|form|of|kept|cursor|next)" value|data-session)=")[\w.-]*"/g,
+      '$1"',
+    )
+    .replaceAll(/[A-Za-z0-9+/]{40,}=*/g, '');
+
 /** The words of a page, without its markup. */
 export const wordsOf = ({ text }: Pick<Visit, 'text'>): string =>
   words(text.replace(/<head>[\s\S]*<\/head>/, ''));

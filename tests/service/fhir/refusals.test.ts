@@ -427,7 +427,7 @@ describe('the FHIR metadata', () => {
         ),
       );
       expect(texts[1]).toBe(texts[0]);
-      expect(texts[0]).not.toContain(port);
+      expect(texts[0]).not.toContain(`:${port}`);
     }
   });
 
