@@ -13,6 +13,9 @@ export const HEADINGS = {
   both: `${CHILDS.heading} and ${IN_CARE.alsoHeading}`,
 };
 
+/** Matches a time of day on a page, also in the hour that London's clocks show twice. */
+export const TIME_ON = String.raw`[0-9]{2}:[0-9]{2}(?: \((?:summer|winter) time\))? on`;
+
 /** Whether the page at an address cannot be shown at the moment. */
 const isAway = async (page: Page, address: string): Promise<boolean> =>
   (await page.goto(address))?.status() === 503;

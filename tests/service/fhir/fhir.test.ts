@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { Bundle } from '@medplum/fhirtypes';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { longDateText } from '#schemas/calendar.ts';
 import { readConfiguration } from '#schemas/configuration.ts';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
 import { CHECK_THE_NUMBER, DUE_DATE_PASSED, NOT_FLAGGED } from '#schemas/wording/lookup.ts';
@@ -34,6 +35,8 @@ const inDays = (days: number) =>
   day(new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10));
 const DUE = inDays(20);
 const PASSED = inDays(-5);
+/** An ended plan is shown for a year. */
+const OVER = inDays(-60);
 
 let service: TestService;
 let fhir: Fhir;
@@ -47,9 +50,9 @@ beforeAll(async () => {
         officeHoursPhone: '02079460100',
         rows: [
           { nhsNumber: CHILD },
-          { nhsNumber: SEVERAL, startDate: day('2025-02-01'), endDate: day('2026-10-01') },
+          { nhsNumber: SEVERAL, startDate: day('2025-02-01'), endDate: OVER },
           { nhsNumber: SEVERAL, type: 'looked-after-child', startDate: day('2026-06-01') },
-          { nhsNumber: ENDED, startDate: day('2025-02-01'), endDate: day('2026-09-01') },
+          { nhsNumber: ENDED, startDate: day('2025-02-01'), endDate: OVER },
           { nhsNumber: SEEN },
           ...SEEN_BY_BOTH.map((nhsNumber) => ({ nhsNumber })),
           { nhsNumber: SEEN_OFTEN },
@@ -144,10 +147,12 @@ describe('CareTeam', () => {
     expect(matches.map(({ name, status, period }) => [name, status, period])).toEqual([
       ['Eastborough Council', 'active', { start: '2026-06-01' }],
       ['Westborough Council', 'active', { start: '2026-03-01' }],
-      ['Eastborough Council', 'inactive', { start: '2025-02-01', end: '2026-10-01' }],
+      ['Eastborough Council', 'inactive', { start: '2025-02-01', end: OVER }],
     ]);
     // If other plans are in force, the ended one does not say that there is none.
-    expect(matches[2]?.note?.[0]?.text).toMatch(/^This plan ended on 1 October 2026/);
+    expect(matches[2]?.note?.[0]?.text).toMatch(
+      new RegExp(`^This plan ended on ${longDateText(OVER)}`),
+    );
     expect(matches[1]?.telecom).toEqual([
       { system: 'phone', value: '02079460199', use: 'mobile', rank: 1 },
     ]);
@@ -183,7 +188,7 @@ describe('Flag', () => {
     const { matches, issues } = await fhir.found('Flag', ENDED);
     expect(matches[0]).toMatchObject({
       status: 'inactive',
-      period: { start: '2025-02-01', end: '2026-09-01' },
+      period: { start: '2025-02-01', end: OVER },
     });
     expect(texts(issues)[0]).toMatch(/^No current plan/);
   });
@@ -238,7 +243,7 @@ describe('Flag', () => {
     expect(plans).toMatchObject([
       { status: 'active', intent: 'plan', period: { start: '2026-06-01' } },
       { status: 'active', period: { start: '2026-03-01' } },
-      { status: 'completed', period: { start: '2025-02-01', end: '2026-10-01' } },
+      { status: 'completed', period: { start: '2025-02-01', end: OVER } },
     ]);
     const teams = included.filter(({ resourceType }) => resourceType === 'CareTeam');
     // These are the same resources that a search for CareTeam finds.

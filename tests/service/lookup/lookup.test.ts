@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { lookupEventSchema } from '#schemas/audit/audit-event.ts';
+import { addDays, londonDate } from '#schemas/calendar.ts';
 import { problemSchema } from '#schemas/errors.ts';
 import { lookupAnswerSchema } from '#schemas/lookup.ts';
 import {
@@ -20,6 +21,9 @@ const MOTHER = testNumber(104);
 const SILENTLY_READ = testNumber(105);
 const SEEN_BY_TWO = Array.from({ length: 5 }, (_, i) => testNumber(110 + i));
 const UNKNOWN = testNumber(999);
+const TODAY = londonDate(Date.now());
+/** An ended plan is shown for a year. */
+const OVER = addDays(TODAY, -60);
 
 let service: TestService;
 
@@ -33,7 +37,7 @@ beforeAll(async () => {
         rows: [
           { nhsNumber: CHILD },
           { nhsNumber: WITHDRAWN, deleteDate: day('2026-01-06') },
-          { nhsNumber: SEVERAL, startDate: day('2025-02-01'), endDate: day('2026-10-01') },
+          { nhsNumber: SEVERAL, startDate: day('2025-02-01'), endDate: OVER },
           { nhsNumber: SEVERAL, type: 'looked-after-child', startDate: day('2024-06-01') },
           { nhsNumber: SEVERAL, type: 'looked-after-child', startDate: day('2026-06-01') },
           { nhsNumber: SILENTLY_READ },
@@ -47,7 +51,7 @@ beforeAll(async () => {
             nhsNumber: MOTHER,
             type: 'unborn-child-protection-plan',
             dateOfBirth: day('1999-01-01'),
-            endDate: day(new Date(Date.now() - 5 * 86_400_000).toISOString().slice(0, 10)),
+            endDate: addDays(TODAY, -5),
           },
         ],
       },
@@ -126,8 +130,8 @@ describe('an answer', () => {
   });
 
   test('for a baby sends the clinician to the mother’s number as well', async () => {
-    const born = new Date(Date.now() - 30 * 86_400_000).toISOString().slice(0, 10);
-    const found = await answer(await service.answered({ nhsNumber: UNKNOWN, dateOfBirth: born }));
+    const dateOfBirth = addDays(TODAY, -30);
+    const found = await answer(await service.answered({ nhsNumber: UNKNOWN, dateOfBirth }));
     expect(found.advice).toHaveLength(4);
     expect(found.advice.at(-1)).toContain("mother's NHS number");
   });
@@ -144,7 +148,7 @@ describe('an answer', () => {
       ['current', '2024-06-01'],
       ['ended', '2025-02-01'],
     ]);
-    expect(found.flags[2]).toHaveProperty('endDate', '2026-10-01');
+    expect(found.flags[2]).toHaveProperty('endDate', OVER);
   });
 
   test('for an unborn child whose due date has passed counts the plan as in force, and gives that date', async () => {

@@ -21,7 +21,7 @@ import {
   openPage,
   triesAll,
 } from '../../support/browser.ts';
-import { HEADINGS, lookUp, signInAs } from '../../support/pages.ts';
+import { HEADINGS, lookUp, signInAs, TIME_ON } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService } from '../../support/service.ts';
 
@@ -380,7 +380,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await page.emulateMedia({ media: 'print' });
     const printed = await page.locator('body').innerText();
     expect(printed).toMatch(
-      new RegExp(COUNCILS.asOf(String.raw`\d\d:\d\d on \d+ [A-Z][a-z]+ \d{4}`)),
+      new RegExp(COUNCILS.asOf(String.raw`${TIME_ON} \d+ [A-Z][a-z]+ \d{4}`)),
     );
     expect(printed).toContain(FRAME.demo);
     expect(printed).not.toContain(DANGER);

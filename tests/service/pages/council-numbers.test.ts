@@ -4,6 +4,7 @@ import { COUNCIL } from '#schemas/wording/council.ts';
 import { FRESHNESS, NUMBERS } from '#schemas/wording/council-numbers.ts';
 import { DESK } from '#schemas/wording/desk.ts';
 import { visitorAs } from '../../support/desk.ts';
+import { TIME_ON } from '../../support/pages.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
 import { ods } from '../../support/upload-loading.ts';
 import {
@@ -148,7 +149,7 @@ test('nobody changes another council’s numbers, whatever the form says', async
 test('a council reads how fresh its data is, when its next data is due and what clinicians are told', async () => {
   const fresh = wordsOf(await ours.open('/council'));
   expect(fresh).toContain(FRESHNESS.upToDate);
-  expect(fresh).toMatch(new RegExp(`${FRESHNESS.due} ?[0-9]{2}:[0-9]{2} on`));
+  expect(fresh).toMatch(new RegExp(`${FRESHNESS.due} ?${TIME_ON}`));
   expect(fresh).not.toContain(COUNCIL.waiting);
   const late = await (await as('ZZ102')).get('/council');
   const behind = wordsOf(late);
@@ -156,7 +157,7 @@ test('a council reads how fresh its data is, when its next data is due and what 
   expect(behind).toContain('It was due by');
   // It starts with what to do about it.
   expect(behind).toMatch(
-    /What is not done yet\s?Your data has been out of date since \d\d:\d\d on/,
+    new RegExp(`What is not done yet ?Your data has been out of date since ${TIME_ON}`),
   );
   expect(late.text).toContain(
     `<a class="nhsuk-link" href="/council/upload">${COUNCIL.sendFile}</a>`,

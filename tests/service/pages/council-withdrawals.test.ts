@@ -6,6 +6,7 @@ import { missingLooks } from '#service/pages/council/looks-table.ts';
 import { timeOfYearText } from '#service/pages/html/time.ts';
 import { councilPeople, visitorAs } from '../../support/desk.ts';
 import { longWindowMinutes } from '../../support/notification.ts';
+import { TIME_ON } from '../../support/pages.ts';
 import { day, testNumber, writtenAs } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
 import { untilAnswered } from '../../support/until.ts';
@@ -255,8 +256,9 @@ describe('if recent looks are not listed yet', () => {
     reader = await visitorAs(slow, { organisation: 'ZZ101', scopes: ['upload'] });
   });
   afterAll(() => slow?.stopAndRemove());
-  const NOT_YET =
-    /(?:Looks since \d\d:\d\d on [^.]* may be missing|No looks are listed yet)\. Look again at \d\d:\d\d on /;
+  const NOT_YET = new RegExp(
+    `(?:Looks since ${TIME_ON} [^.]* may be missing|No looks are listed yet)[.] Look again at ${TIME_ON} `,
+  );
 
   test('a council is told when to look again, and never that nobody looked', async () => {
     const token = await slow.token(claims({ name: 'Nora Nurse' }));
