@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { londonDate } from '#schemas/calendar.ts';
 import { tidy } from '#schemas/tidy.ts';
 import {
   ATTENDANCE,
@@ -44,8 +45,13 @@ async function practitioner(): Promise<Visitor> {
   const visitor = await signedIn(service, 'scheduledCare');
   return visitor;
 }
+/** The days on which lists were taken from the practitioner. At midnight in London, four more are allowed. */
+const taken: string[] = [];
 async function paste(visitor: Visitor, list: string): Promise<Visit> {
-  return visitor.send('/list', { list });
+  const day = londonDate(Date.now());
+  const answer = await visitor.send('/list', { list });
+  if (answer.status === 200 && !answer.heading.includes(', 0 checked')) taken.push(day);
+  return answer;
 }
 const looks = async (): Promise<number> =>
   (await service.events()).filter(({ type }) => type === 'lookup').length;
@@ -117,11 +123,15 @@ test('too many lines, none, or one list too many for the day are refused, and th
   expect((await paste(visitor, 'NHS number\n4009')).heading).toBe(
     '2 pasted, 0 checked, 2 NOT checked',
   );
-  expect((await paste(visitor, NONE)).heading).toBe('1 pasted, 1 checked');
-  expect((await paste(visitor, NONE)).heading).toBe('1 pasted, 1 checked');
-  const before = await looks();
-  const used = await paste(visitor, NONE);
+  let used: Visit;
+  let before: number;
+  do {
+    before = await looks();
+    used = await paste(visitor, NONE);
+    if (used.status === 200) expect(used.heading).toBe('1 pasted, 1 checked');
+  } while (used.status === 200 && taken.length < 20);
   expect([used.status, wordsOf(used).includes(LIST.usedUp(4))]).toEqual([429, true]);
+  expect(taken.filter((day) => day === taken.at(-1))).toHaveLength(4);
   expect(used.title).toContain(NOT_CHECKED.title);
   expect(used.text).toContain(`\n${NONE}</textarea>`);
   expect(await looks()).toBe(before);
@@ -130,7 +140,8 @@ test('too many lines, none, or one list too many for the day are refused, and th
 test('a list counts for the whole day when it was pasted, even a day of 25 hours', async () => {
   const once = await service.admin.keys(keys.once('*'));
   const lives = await Promise.all(once.map((key) => service.admin.pttl(key)));
-  expect(lives.filter((life) => life > 25 * 3_600_000)).toHaveLength(4);
+  expect(taken.length).toBeGreaterThanOrEqual(4);
+  expect(lives.filter((life) => life > 25 * 3_600_000)).toHaveLength(taken.length);
 });
 
 test('a form sent again for another kind of care does not show the answer made for the first', async () => {
