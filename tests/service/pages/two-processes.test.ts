@@ -4,12 +4,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readConfiguration } from '#schemas/configuration.ts';
 import { ATTENDANCE, LIST, NOT_CHECKED, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
 import { type Service, startService } from '#service/main.ts';
+import { HELD_FOR_MS } from '#service/pages/session/twice.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { type Cis2, openFor, startCis2, throughCis2 } from '../../support/cis2.ts';
 import { HEADINGS } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
+import { START_MS, untilAnswered } from '../../support/until.ts';
 import {
   createVisitor,
   hiddenOf,
@@ -85,15 +87,48 @@ async function signedInAtBoth(person?: string): Promise<[Visitor, Visitor]> {
   return [here, there];
 }
 
+/** What `send` leads to once none of its answers says that it could not be checked at the moment. */
+const shownByBoth = <T extends { answers: Visit[] }>(send: () => Promise<T>): Promise<T> =>
+  untilAnswered(async () => {
+    const sent = await send();
+    const isChecked = sent.answers.every(
+      ({ status, heading }) => status !== 503 && heading !== LIST.summary(2, 1),
+    );
+    return { ...sent, status: isChecked ? 200 : 503 };
+  });
+
+/**
+ * What came of sending something twice within the time in which that counts as one double click. On a slow machine the
+ * second may come later, or Redis may not answer in time, and then it is prepared and sent again.
+ */
+async function inOnePress<S, T extends { answers: Visit[] }>(
+  prepare: () => Promise<S>,
+  press: (prepared: S) => Promise<T>,
+): Promise<T> {
+  const giveUpAt = performance.now() + START_MS;
+  while (performance.now() < giveUpAt) {
+    const prepared = await prepare();
+    const pressedAt = performance.now();
+    const pressed = await press(prepared);
+    const isInTime = performance.now() - pressedAt < HELD_FOR_MS;
+    if (isInTime && pressed.answers.every(({ status }) => status !== 503)) return pressed;
+  }
+  throw new Error('something always came too late');
+}
+
 const looked = async (nhsNumber: string): Promise<number> =>
   (await first.events()).filter((event) => event.type === 'lookup' && event.nhsNumber === nhsNumber)
     .length;
 
 test('a look sent to two processes at once is made and recorded once, and the other process shows nothing', async () => {
   const [here, there] = await signedInAtBoth();
-  const fields = { ...(await here.form('/look-up')), number: PLAN };
-  const before = await looked(PLAN);
-  const answers = await Promise.all([here, there].map((at) => at.post('/look-up', fields)));
+  const { before, answers } = await shownByBoth(async () => {
+    const fields = { ...(await here.form('/look-up')), number: PLAN };
+    return {
+      before: await looked(PLAN),
+      answers: await Promise.all([here, there].map((at) => at.post('/look-up', fields))),
+    };
+  });
   expect(answers.map(({ heading }) => heading).toSorted()).toEqual(
     [NOT_CHECKED.used, HEADINGS.onPlan].toSorted(),
   );
@@ -102,9 +137,13 @@ test('a look sent to two processes at once is made and recorded once, and the ot
 
 test('a list sent to two processes at once is looked up once', async () => {
   const [here, there] = await signedInAtBoth('scheduledCare');
-  const fields = { ...(await here.form('/list')), list: `${PLAN}\n${OTHER}` };
-  const before = await looked(OTHER);
-  const answers = await Promise.all([here, there].map((at) => at.post('/list', fields)));
+  const { before, answers } = await shownByBoth(async () => {
+    const fields = { ...(await here.form('/list')), list: `${PLAN}\n${OTHER}` };
+    return {
+      before: await looked(OTHER),
+      answers: await Promise.all([here, there].map((at) => at.post('/list', fields))),
+    };
+  });
   expect(answers.map(({ heading }) => heading).toSorted()).toEqual(
     [NOT_CHECKED.used, LIST.summary(2, 2)].toSorted(),
   );
@@ -126,14 +165,22 @@ test('an outcome sent to two processes at once is recorded by each for the same 
 });
 
 test('a return from the provider that is sent to two processes makes one session, and the other process leads into it', async () => {
-  const here = createVisitor(first.baseUrl);
-  cis2.next('555000029999');
-  const { pathname, search } = await throughCis2(cis2, await here.get('/sign-in/cis2'));
-  const there = atSecond(here);
-  await until(async () => (await there.get('/sign-in')).status === 200, 'the second process');
-  const before = cis2.tokensAsked;
-  expect(locationOf(await here.get(`${pathname}${search}`))).toBe('/look-up');
-  const again = await there.get(`${pathname}${search}`);
+  const { here, before, led, again } = await inOnePress(
+    async () => {
+      const here = createVisitor(first.baseUrl);
+      cis2.next('555000029999');
+      const { pathname, search } = await throughCis2(cis2, await here.get('/sign-in/cis2'));
+      const there = atSecond(here);
+      await until(async () => (await there.get('/sign-in')).status === 200, 'the second process');
+      return { here, there, back: `${pathname}${search}`, before: cis2.tokensAsked };
+    },
+    async ({ here, there, back, before }) => {
+      const led = await here.get(back);
+      const again = await there.get(back);
+      return { here, before, led, again, answers: [led, again] };
+    },
+  );
+  expect(locationOf(led)).toBe('/look-up');
   expect(again.heading).toBe(SIGN_IN_REFUSED.again);
   expect(again.headers.get('refresh')).toMatch(/^[0-9]+; url=\/$/);
   expect(cis2.tokensAsked).toBe(before + 1);
@@ -165,19 +212,26 @@ describe('a return from the provider that is sent to two processes leads into no
     { ends: 'then says who it is', isNamed: true },
     { ends: 'then says nothing', isNamed: false },
   ])('while the provider takes long, and $ends', async ({ isNamed }) => {
-    const { here, there, back } = await another();
-    const claims = Promise.withResolvers<void>();
-    cis2.beforeClaims(async () => {
-      await claims.promise;
-      if (!isNamed) throw new Error('away');
-    });
-    const before = cis2.tokensAsked;
-    const answer = here.get(back);
+    const held: { claims: PromiseWithResolvers<void>; answer: Promise<Visit> }[] = [];
     try {
-      await until(() => cis2.tokensAsked > before, 'the first process');
-      const again = await there.get(back);
-      // The first process waits a few seconds for the provider, so it waits for nothing more than this answer.
-      if (isNamed) claims.resolve();
+      const { here, there, claims, answer, again } = await inOnePress(
+        another,
+        async ({ here, there, back }) => {
+          const claims = Promise.withResolvers<void>();
+          cis2.beforeClaims(async () => {
+            await claims.promise;
+            if (!isNamed) throw new Error('away');
+          });
+          const before = cis2.tokensAsked;
+          const answer = here.get(back);
+          held.push({ claims, answer });
+          await until(() => cis2.tokensAsked > before, 'the first process');
+          const again = await there.get(back);
+          // The first process waits a few seconds for the provider, so it waits for nothing more than this answer.
+          if (isNamed) claims.resolve();
+          return { here, there, claims, answer, again, answers: [again] };
+        },
+      );
       expect(again.heading).toBe(SIGN_IN_REFUSED.again);
       const to = goesOnTo(again);
       expect(again.text).toContain(`class="nhsuk-button" href="${to}"`);
@@ -194,8 +248,10 @@ describe('a return from the provider that is sent to two processes leads into no
         expect(locationOf(await here.get(to))).toBe('/sign-in');
       }
     } finally {
-      claims.resolve();
-      await answer;
+      for (const { claims, answer } of held) {
+        claims.resolve();
+        await answer;
+      }
     }
   });
 });
@@ -221,14 +277,17 @@ describe('a choice of a role sent to two processes', () => {
 
   test('leads into one session, at the same moment or once the first answer is lost', async () => {
     for (const isAtOnce of [true, false]) {
-      const { here, there, one } = await choosing();
-      const answers = isAtOnce
-        ? await Promise.all([here.post('/role', one), there.post('/role', one)])
-        : [await here.post('/role', one), await there.post('/role', one)];
+      const { here, there, answers } = await inOnePress(choosing, async ({ here, there, one }) => ({
+        here,
+        there,
+        answers: isAtOnce
+          ? await Promise.all([here.post('/role', one), there.post('/role', one)])
+          : [await here.post('/role', one), await there.post('/role', one)],
+      }));
       expect(answers.map(locationOf)).toEqual(['/look-up', '/look-up']);
       expect((await there.get('/look-up')).status).toBe(200);
       const form = hiddenOf(await there.get('/look-up'), '/sign-out');
-      await there.post('/sign-out', form);
+      await untilAnswered(() => there.post('/sign-out', form));
       await until(async () => (await here.get('/look-up')).status === 303, 'the session to end');
     }
   });
@@ -245,7 +304,8 @@ describe('a choice of a role sent to two processes', () => {
     const { here, there, one } = await choosing();
     await here.post('/role', one);
     const ended = atSecond(here);
-    await here.post('/sign-out', hiddenOf(await here.get('/look-up'), '/sign-out'));
+    const form = hiddenOf(await here.get('/look-up'), '/sign-out');
+    await untilAnswered(() => here.post('/sign-out', form));
     await until(async () => (await ended.get('/look-up')).status === 303, 'the second process');
     expect((await there.post('/role', one)).heading).toBe(SIGN_IN_REFUSED.notFinished);
   });
