@@ -194,7 +194,7 @@ async function promotedLacking(lookups: number): Promise<Redis> {
   known[of] = (known[of] ?? 0) + lookups;
   await second.promote();
   await first.kill();
-  const admin = second.connect();
+  const admin = second.connect(WAIT_MS);
   await whenReady(admin, WAIT_MS);
   const system = (await createStore(admin, anchor).readEvents('system')).length;
   known[known.length - 1] = system + 2;
@@ -213,7 +213,7 @@ const NAMED = { by: 'A. Example', reason: 'the primary is lost' };
 
 test('two people who confirm a promotion at once replace each missing event once', async () => {
   const admin = await promotedLacking(2_500);
-  const other = second.connect();
+  const other = second.connect(WAIT_MS);
   await whenReady(other, WAIT_MS);
   await Promise.all([
     confirmPromotion(admin, anchor, [], NAMED),
@@ -265,16 +265,18 @@ test('a named person can continue with a promoted replica, and the audit says wh
   await verifier.look();
   await second.promote();
   for (let i = 0; i < 3; i++) await answered(before.look);
+  // One, unless a look came too late to be answered and was made again.
+  const copied = (await createStore(second.admin, anchor).readEvents(partitionOf(NUMBER))).length;
   // At least two of the three events are known outside Redis.
   await verifier.stop();
   const known = anchor.auditNumbers();
-  known[partitionOf(NUMBER)] = 3;
+  known[partitionOf(NUMBER)] = copied + 2;
   anchor.rememberAuditNumbers(known);
-  const missing = (anchor.auditNumbers()[partitionOf(NUMBER)] ?? 0) - 1;
+  const missing = (anchor.auditNumbers()[partitionOf(NUMBER)] ?? 0) - copied;
   await first.kill();
 
   const named = { by: 'A. Example', reason: 'the primary is lost' };
-  const admin = second.connect();
+  const admin = second.connect(WAIT_MS);
   await whenReady(admin, WAIT_MS);
   // The page showed another server, which was promoted before this one.
   const other = await confirmPromotion(admin, anchor, [], named, 'another server');
@@ -294,7 +296,7 @@ test('a named person can continue with a promoted replica, and the audit says wh
   );
   const events = await store.readEvents(partitionOf(NUMBER));
   expect(events.map(({ type }) => type)).toEqual([
-    'lookup',
+    ...Array.from({ length: copied }, () => 'lookup'),
     ...Array.from({ length: missing }, () => 'event-missing'),
   ]);
   const { readiness, look } = openLookups(second);

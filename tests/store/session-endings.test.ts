@@ -45,7 +45,10 @@ test('endings are read while all replicas are away, so that an operator can sign
   expect(endings.now()).toBeDefined();
   await expect(endings.endSession('away')).rejects.toThrow(NotReplicated);
   expect(endings.current).toBe(false);
-  expect(endings.state).toMatchObject({ ok: false, detail: SESSIONS.unconfirmed });
+  // On a busy machine a reading may come too late, and is then made again.
+  await until(() => endings.state.detail === SESSIONS.unconfirmed, 'the reason to be said');
+  expect(endings.state.ok).toBe(false);
+  expect(endings.current).toBe(false);
   endings.stop();
 });
 
@@ -120,9 +123,9 @@ test('if there are too many endings to read, earlier sessions are refused and la
     long,
   );
   const redis = await store.connect('lookup');
+  const earlier = Date.now() - 2_000;
   const one = createSessionEndings(redis, { keepMs: KEEP_MS, atMost: 1_000 });
   await until(() => one.current);
-  const earlier = Date.now() - 2_000;
   expect(one.isLost(earlier)).toBe(true);
   expect(one.state).toMatchObject({ ok: false });
   expect(one.state.detail).toContain('must sign in again');
@@ -150,13 +153,15 @@ test('while endings lie in the future, sessions that they may have ended are ref
       score,
     );
   }
+  const earlier = Date.now() - 2_000;
   const one = createSessionEndings(await store.connect('lookup'), { keepMs: KEEP_MS });
   await until(() => one.current);
-  expect(one.isLost(Date.now() - 2_000)).toBe(true);
+  expect(one.isLost(earlier)).toBe(true);
   expect(one.state).toMatchObject({ ok: false });
   expect(one.state.detail).toContain('a time in the future');
   const soon = Date.now() + YEARS_MS / 2;
   await until(async () => (await store.admin.zcount(keys.ended, soon, '+inf')) === 0);
+  await until(() => one.now() !== undefined, 'the clock to be known');
   const signedInAt = (one.now() ?? Number.NaN) + 1;
   await until(() => (one.now() ?? 0) > signedInAt + 1_100, 'another reading');
   expect(one.isLost(signedInAt)).toBe(false);

@@ -52,7 +52,7 @@ export async function startRedisServer() {
     url,
     port,
     admin,
-    connect: () => connect(),
+    connect,
     kill,
     start,
     signal: (name: NodeJS.Signals): void => void child.kill(name),

@@ -143,7 +143,7 @@ export async function startTestService(
   const demo = await openDemoIssuer(dataDir);
 
   const connections: ReturnType<typeof connectStore>[] = [];
-  async function connect(as: RedisRole, commandTimeoutMs?: number) {
+  async function connect(as: RedisRole, commandTimeoutMs = WAIT_MS) {
     const found = await findEmbeddedRedis(dataDir);
     if (found === undefined) throw new Error('no Redis is running');
     const redis = connectStore(
@@ -154,7 +154,7 @@ export async function startTestService(
     await whenReady(redis, WAIT_MS);
     return redis;
   }
-  const admin = await connect('admin', WAIT_MS);
+  const admin = await connect('admin');
   const anchor = Anchor.open(join(dataDir, 'anchor'));
   const store = createStore(admin, anchor);
 

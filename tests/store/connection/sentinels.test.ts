@@ -50,7 +50,7 @@ async function startPair(lines: { redis?: string; sentinel?: string; tls?: boole
 }
 
 async function connect(address: StoreAddress): Promise<string> {
-  const redis = connectStore(address, { name: 'test' });
+  const redis = connectStore(address, { name: 'test', commandTimeoutMs: WAIT_MS });
   ending.push(() => redis.disconnect());
   await whenReady(redis, WAIT_MS);
   return redis.ping();

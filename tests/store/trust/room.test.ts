@@ -45,7 +45,9 @@ test('a disk that does not answer stops lookups in words about the disk, and the
   disk.fallSilent();
   await until(() => check('disk')?.ok === false, 'the check of the disk to fail');
   expect(check('disk')?.detail).toBe(READINESS.diskSilent);
-  expect(check('redis-reachable')?.ok).toBe(true);
+  // On a busy machine a poll may come too late, and is then made again.
+  await until(() => check('redis-reachable')?.ok === true, 'Redis to be reached');
+  expect(check('disk')?.detail).toBe(READINESS.diskSilent);
   expect(readiness.open).toBe(false);
   disk.answer();
   expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
@@ -56,7 +58,7 @@ test('a folder that cannot be looked at stops lookups in words about the folder'
   const readiness = watchStore(await t.connect('lookup'), { dataDir: `${t.dataDir}/missing` });
   const check = (name: string) => readiness.checks().find((each) => each.name === name);
   await until(() => check('disk')?.detail === READINESS.diskUnreadable('ENOENT'), 'the check');
-  expect(check('redis-reachable')?.ok).toBe(true);
+  await until(() => check('redis-reachable')?.ok === true, 'Redis to be reached');
   expect(readiness.open).toBe(false);
   await readiness.stop();
 });
