@@ -136,26 +136,36 @@ test('a refusal before a small body is read leaves the connection open', async (
 test('an answer that its client does not read is cut off within the stated time', async () => {
   const unreadMs = 1_000;
   const body = 'x'.repeat(32 * 1024 * 1024);
-  let ended: { at: number; countedMs: number } | undefined;
+  const ends: { at: number; countedMs: number }[] = [];
   let read = (): number => 0;
+  let servedAt = 0;
   const { port } = await serve(
     (_, { outgoing }) => {
-      outgoing.once('close', () => (ended = { at: performance.now(), countedMs: read() }));
+      servedAt = performance.now();
+      outgoing.once('close', () => ends.push({ at: performance.now(), countedMs: read() }));
       return new Response(body);
     },
     { limits: { unreadMs } },
   );
-  const { socket } = client(port, get('/'));
   let pausedAt = 0;
-  socket.once('data', () => {
-    socket.pause();
-    pausedAt = performance.now();
-    read = startStopwatch();
-  });
-  await until(() => ended !== undefined, 'the connection to be cut');
-  expect((ended?.at ?? 0) - pausedAt).toBeGreaterThan(unreadMs / 2 - 100);
+  const isLongEnough = () => (ends[0]?.at ?? 0) - pausedAt > unreadMs / 2 - 100;
+  await until(async () => {
+    pausedAt = 0;
+    ends.length = 0;
+    const { socket } = client(port, get('/'));
+    socket.once('data', () => {
+      socket.pause();
+      pausedAt = performance.now();
+      read = startStopwatch();
+    });
+    await until(() => ends.length > 0, 'the connection to be cut');
+    // On a busy machine the first data may come late, and the time before it counts for the service as well.
+    const isPrompt = pausedAt - servedAt < unreadMs / 10;
+    return pausedAt > 0 && (isPrompt || isLongEnough());
+  }, 'a client that stops reading at once');
+  expect(isLongEnough()).toBe(true);
   // If Node had counted the whole time twice, it would be 2,000.
-  expect(ended?.countedMs).toBeLessThan(1.75 * unreadMs);
+  expect(ends[0]?.countedMs).toBeLessThan(1.75 * unreadMs);
 });
 
 test.for([

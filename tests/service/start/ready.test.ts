@@ -124,16 +124,19 @@ describe('a live service', () => {
       const { text } = await statusOf(silent);
       expect(text).toMatch(/"access:issuers":\[\{"status":"fail"/);
       expect(text).toContain('the connection was refused');
-      const page = await fetch(`http://127.0.0.1:${await silent.metricsPort}/metrics`);
-      const series = (await page.text()).split('\n');
+      let series: string[] = [];
       const counted = (start: string, ...labels: string[]): number =>
         series
           .filter((line) => line.startsWith(start) && labels.every((label) => line.includes(label)))
           .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+      await until(async () => {
+        const page = await fetch(`http://127.0.0.1:${await silent.metricsPort}/metrics`);
+        series = (await page.text()).split('\n');
+        return counted('cp_flags_store_ready') === 1;
+      }, 'the store to be ready');
       expect(counted('cp_flags_refusals_total', 'token="none"')).toBe(0);
       expect(counted('cp_flags_refusals_total', '"could-not-check"', 'token="unknown"')).toBe(2);
       expect(counted('cp_flags_ready')).toBe(0);
-      expect(counted('cp_flags_store_ready')).toBe(1);
       expect(silent.lines.join('')).toContain('A token could not be judged');
       expect(silent.lines.join('')).not.toContain('count until');
     } finally {

@@ -87,7 +87,9 @@ test('an upgrade loses no lookup: the old version answers until the new one can,
   const events = await allEvents(store.dataDir, store.adminStore);
   // A lookup whose reply came too late for its answer is on record as such, and was asked again.
   const undelivered = new Set(
-    events.flatMap((event) => (event.type === 'not-delivered' ? [event.auditId] : [])),
+    events.flatMap((event) =>
+      event.type === 'not-delivered' || event.type === 'could-not-check' ? [event.auditId] : [],
+    ),
   );
   const looked = events.flatMap((event) =>
     event.type === 'lookup' && !undelivered.has(event.auditId) ? [event] : [],
