@@ -48,8 +48,10 @@ async function said(command: () => Promise<void>): Promise<string> {
 }
 
 test('replicas are listed, set aside and put back, using the address from the list', async () => {
-  const listed = await said(() => listReplicas(configuration()));
-  expect(listed).toBe(`127.0.0.1:${second.port}: attached\n1 attached, 1 required.`);
+  // A replica reports its progress each second, on a busy machine later.
+  await expect
+    .poll(() => said(() => listReplicas(configuration())))
+    .toBe(`127.0.0.1:${second.port}: attached\n1 attached, 1 required.`);
   const server = `127.0.0.1:${second.port}`;
   expect(await said(() => setPromotable(configuration(), server, false, NAMED))).toBe(
     `${server} is not promoted any more. Restart it, then put it back.`,
