@@ -9,6 +9,8 @@ const USERS = 'Give Redis the users of this version.';
 
 /** By the code of Redis's refusal. */
 const REFUSALS = {
+  LOADING: 'It is still reading its data from disk. Wait until it has',
+  MASTERDOWN: 'It is a replica that has lost its primary. Set REDIS_URL to the primary',
   NOREPLICAS: 'Too few replicas are connected. Bring them back, or look at `min-replicas-to-write`',
   READONLY: 'It is a replica that takes no writes. Set REDIS_URL to its primary',
   MISCONF: 'It cannot write to its disk. Look at its disk and its log',
@@ -16,11 +18,18 @@ const REFUSALS = {
   NOPERM: 'The user may not do it. Give Redis the users of this version',
 } as const;
 
+const refusal = (code: string): string => {
+  const known = Object.hasOwn(REFUSALS, code) ? REFUSALS[code as keyof typeof REFUSALS] : undefined;
+  return `${known ?? `Look at its log${code === '' ? '' : ` (${code})`}`}; ${GO_ON}`;
+};
+
 /** Checks of whether the store may be believed, as they pass and as they fail. */
 export const READINESS = {
   notChecked: 'Not checked yet.',
   reachable: 'Redis answers.',
   unreachable: 'Redis cannot be reached. Lookups resume automatically once it can.',
+  /** @param code of Redis's refusal */
+  refusesChecks: (code: string) => `Redis refuses the checks of this process. ${refusal(code)}`,
   primary: 'This Redis is the primary.',
   replica:
     'This Redis is a replica, which may lack the newest answers. Set REDIS_URL to the primary.',
@@ -28,10 +37,12 @@ export const READINESS = {
   functions: 'The functions of this version are in the store.',
   noFunctions:
     'The store lacks the functions of this version. A process of this version with role all or worker installs them.',
+  /** @param code of Redis's refusal */
+  refusesFunctions: (code: string) =>
+    `Redis does not run the functions of this version. ${refusal(code)}`,
   writable: 'Redis takes lookups and their audit events.',
   /** @param code of Redis's refusal */
-  refuses: (code: string) =>
-    `Redis refuses lookups and their audit events. ${Object.hasOwn(REFUSALS, code) ? REFUSALS[code as keyof typeof REFUSALS] : `Look at its log${code === '' ? '' : ` (${code})`}`}; ${GO_ON}`,
+  refuses: (code: string) => `Redis refuses lookups and their audit events. ${refusal(code)}`,
   dataset: (kind: string, id: string) => `The ${kind} dataset ${id} is present.`,
   noDataset:
     'The store holds no dataset. If this is a new store, run `cp-flags init`; if not, Redis has lost its data: restore it from its last good copy.',
@@ -80,13 +91,24 @@ export const READINESS = {
     unanswered: `Redis did not give the directory of authorities. Look at its log; ${GO_ON}`,
   },
   blocked: (users: number) => (users === 1 ? '1 user is blocked.' : `${users} users are blocked.`),
-  blockedUnreadable: `The list of blocked users cannot be read. ${USERS}`,
+  blockedUnread: {
+    notAllowed: `This process may not read the list of blocked users. ${USERS}`,
+    unanswered:
+      'Redis did not give the list of blocked users. The list as it was last read counts. Look at the log of Redis.',
+  },
   numbersInUse: 'The list of numbers that are no longer in use can be read.',
-  numbersInUseUnreadable: `The list of numbers that are no longer in use cannot be read, so a lookup of a replaced number is answered as a negative. ${USERS}`,
+  numbersInUseUnread: {
+    notAllowed: `This process may not read the list of numbers that are no longer in use, so a lookup of a replaced number is answered as a negative. ${USERS}`,
+    unanswered:
+      'Redis did not give the list of numbers that are no longer in use. A lookup that needs it is could-not-check. Look at the log of Redis.',
+  },
   worker: 'A worker is alive.',
   noWorker:
     'No worker has reported within the last seconds that it is alive: after a restart of Redis nothing would open the store. Start a process with role all or worker; if one runs, it cannot reach Redis or write to it.',
-  workerUnreadable: `This process cannot read whether a worker is alive. ${USERS}`,
+  workerUnread: {
+    notAllowed: `This process may not read whether a worker is alive. ${USERS}`,
+    unanswered: 'Redis did not say whether a worker is alive. Look at its log.',
+  },
 } as const;
 
 /** The replicas that an answer waits for. */

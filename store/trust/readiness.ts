@@ -13,7 +13,7 @@ import {
   parseDataset,
 } from '../authorities/dataset.ts';
 import { attachedReplicas, type Requirement, requirementOf } from '../connection/acknowledged.ts';
-import { readFailure, refusalFault } from '../connection/connection.ts';
+import { type ReadFailure, readFailure, refusalFault } from '../connection/connection.ts';
 import { createLane } from '../connection/lanes.ts';
 import { information, list } from '../connection/reply.ts';
 import type { Sentinels } from '../connection/sentinels.ts';
@@ -46,7 +46,9 @@ import {
   freeShare,
   good,
   memory,
+  notRun,
   primary,
+  refusalCode,
   rewritten,
   type StoreMeasures,
   type Verdict,
@@ -168,6 +170,15 @@ const directoryProblem = (error: unknown): string =>
   error instanceof AuthorityUnreadable
     ? READINESS.authorityUnreadable(error.code)
     : READINESS.directoryUnread[readFailure(error)];
+
+/** What a poll can do without: the reply, or why there is none. */
+const orFailure = <Reply>(
+  asked: Promise<Reply>,
+): Promise<{ reply: Reply } | { failure: ReadFailure }> =>
+  asked.then(
+    (reply) => ({ reply }),
+    (error: unknown) => ({ failure: readFailure(error) }),
+  );
 
 /**
  * Watches, each second (more often while closed) and at every new connection, whether this Redis can be
@@ -362,24 +373,18 @@ export function watchStore(
   async function poll(): Promise<void> {
     const mine = ++turn;
     const sentAt = clock();
-    const [info, opened, fields, time, diskVerdict, stopped, heartbeat, mayAsk] = await Promise.all(
-      [
-        redis.info('memory', ...CONDITIONS_SECTIONS),
-        redis.get(keys.open),
-        redis.hgetall(keys.dataset),
-        redis.time(),
-        lookAtDisk(),
-        // Rights that an older version's users lack; nothing else may depend on these three. Whole hashes are
-        // read here: no lookup process may write to them, so none can be flooded by one.
-        redis.hkeys(keys.blocked).catch(() => undefined),
-        redis.get(keys.heartbeat).catch(() => undefined),
-        answersLookups &&
-          redis.sismember(keys.notInUse(0), '').then(
-            () => true,
-            () => false,
-          ),
-      ],
-    );
+    const [info, opened, fields, time, diskVerdict, stopped, heartbeat, inUse] = await Promise.all([
+      redis.info('memory', ...CONDITIONS_SECTIONS),
+      redis.get(keys.open),
+      redis.hgetall(keys.dataset),
+      redis.time(),
+      lookAtDisk(),
+      // Rights that an older version's users lack; nothing else may depend on these three. Whole hashes are
+      // read here: no lookup process may write to them, so none can be flooded by one.
+      orFailure(redis.hkeys(keys.blocked)),
+      orFailure(redis.get(keys.heartbeat)),
+      answersLookups && orFailure(redis.sismember(keys.notInUse(0), '')),
+    ]);
     if (mine !== turn) return;
     const server = information(info);
     const held = parseDataset(fields);
@@ -422,14 +427,17 @@ export function watchStore(
     // A worker that keeps the store closed gives no other sign of life: replicas are judged by the heartbeat.
     const saidAt = isOpen ? undefined : durabilitySaidAt(fields[DURABILITY_FIELD]);
     set('worker', worker(heartbeat, saidAt, storeClock));
-    if (answersLookups) {
-      const inUse = mayAsk ? good(READINESS.numbersInUse) : bad(READINESS.numbersInUseUnreadable);
-      set('numbers-in-use', inUse);
+    if (inUse !== false) {
+      const verdict =
+        'failure' in inUse
+          ? bad(READINESS.numbersInUseUnread[inUse.failure])
+          : good(READINESS.numbersInUse);
+      set('numbers-in-use', verdict);
     }
-    if (stopped === undefined) {
-      set('blocked-users', bad(READINESS.blockedUnreadable));
+    if ('failure' in stopped) {
+      set('blocked-users', bad(READINESS.blockedUnread[stopped.failure]));
     } else {
-      blocked = new Set(stopped);
+      blocked = new Set(stopped.reply);
       set('blocked-users', good(READINESS.blocked(blocked.size)));
     }
 
@@ -485,7 +493,7 @@ export function watchStore(
     // Nothing from a poll counts once its first connection has gone: the rest may come from another server.
     if (mine !== turn) return;
     if ('error' in stamps) {
-      set('functions', bad(READINESS.noFunctions));
+      set('functions', notRun(stamps.error));
       return;
     }
     set('functions', good(READINESS.functions));
@@ -538,7 +546,8 @@ export function watchStore(
       // A poll that returned early left readiness unchanged; it must not rely on an old result for long.
       if (trustedAt === before) trustedAt = Number.NEGATIVE_INFINITY;
     } catch (error) {
-      close(refusalFault(error));
+      const code = refusalCode(error);
+      close(refusalFault(error) ?? (code === '' ? undefined : READINESS.refusesChecks(code)));
     } finally {
       clearTimeout(timer);
     }

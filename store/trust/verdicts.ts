@@ -1,4 +1,5 @@
 import { READINESS } from '#schemas/wording/store.ts';
+import { lacksRights, type ReadFailure } from '../connection/connection.ts';
 import type { watchRoom } from './room.ts';
 import { readReplication } from './server.ts';
 
@@ -64,10 +65,19 @@ export function rewritten(info: ReadonlyMap<string, string>): Verdict {
     : good(READINESS.rewritten(mebibytes));
 }
 
-export function writable(refusal: unknown): Verdict {
-  if (refusal === undefined) return good(READINESS.writable);
-  const code = refusal instanceof Error ? (/^[A-Z]+/.exec(refusal.message)?.[0] ?? '') : '';
-  return bad(READINESS.refuses(code));
+/** The code with which Redis refuses a command; empty for an error that is not its refusal. */
+export function refusalCode(error: unknown): string {
+  if (lacksRights(error)) return 'NOPERM';
+  return error instanceof Error ? (/^[A-Z]{2,}\b/.exec(error.message)?.[0] ?? '') : '';
+}
+
+export const writable = (refusal: unknown): Verdict =>
+  refusal === undefined ? good(READINESS.writable) : bad(READINESS.refuses(refusalCode(refusal)));
+
+/** Why a function of this version was not run. */
+export function notRun(error: unknown): Verdict {
+  const isAbsent = error instanceof Error && /\bfunction not found\b/i.test(error.message);
+  return bad(isAbsent ? READINESS.noFunctions : READINESS.refusesFunctions(refusalCode(error)));
 }
 
 export const freeShare = (info: ReadonlyMap<string, string>, limit: number): number =>
@@ -90,19 +100,17 @@ export function memory(info: ReadonlyMap<string, string>): Verdict {
 }
 
 /**
- * @param heartbeat when a store verifier last found the store open; `undefined` if unreadable
+ * @param heartbeat when a store verifier last found the store open, or why that cannot be read
  * @param saidAt for a store that is not open: when a worker last reported how Redis writes to disk,
  * `undefined` if never
  */
 export function worker(
-  heartbeat: string | null | undefined,
+  heartbeat: { reply: string | null } | { failure: ReadFailure },
   saidAt: number | undefined,
   storeClock: number,
 ): Verdict {
-  if (heartbeat === undefined) {
-    return bad(READINESS.workerUnreadable);
-  }
-  return storeClock - Math.max(Number(heartbeat), saidAt ?? 0) < WORKER_MISSED_AFTER_MS
+  if ('failure' in heartbeat) return bad(READINESS.workerUnread[heartbeat.failure]);
+  return storeClock - Math.max(Number(heartbeat.reply), saidAt ?? 0) < WORKER_MISSED_AFTER_MS
     ? good(READINESS.worker)
     : bad(READINESS.noWorker);
 }

@@ -187,7 +187,8 @@ test('with an earlier version’s Redis user, lookups continue and the status wa
   await until(async () => {
     const response = await fetch(`${service.baseUrl}/_status`);
     return (
-      response.status === 200 && (await response.text()).includes(READINESS.numbersInUseUnreadable)
+      response.status === 200 &&
+      (await response.text()).includes(READINESS.numbersInUseUnread.notAllowed)
     );
   }, 'the warning');
 });
