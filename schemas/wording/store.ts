@@ -155,7 +155,7 @@ export const REPLICAS = {
   otherVersion: (server: string, version: string, primary: string) =>
     `Replica ${server} is of version ${version}, the primary of ${primary}. Bring both to the same version.`,
   notReplicated: (acknowledged: number, required: number) =>
-    `Redis took it, but ${acknowledged} of ${required} replicas acknowledged it in time, so it may still be lost. Do it again once cp-flags status says that lookups are answered.`,
+    `Redis took it, but ${acknowledged} of ${required} replicas acknowledged it in time, so it may still be lost. Do it again once cp-flags status says that the store is ready for lookups.`,
 } as const;
 
 /** The sentinels that REDIS_URL names. */

@@ -196,7 +196,10 @@ function printChecks(checks: readonly ReadinessCheck[]): void {
   }
 }
 
-/** `cp-flags status`: whether the store is trusted, and how fresh each authority is. True if lookups are answered. */
+/**
+ * `cp-flags status`: whether the store is trusted, and how fresh each authority is. True if lookups may go to the
+ * store. Whether a process answers them also depends on what only that process knows, such as issuers' keys.
+ */
 export async function status(
   configuration: Configuration,
   { json = false }: { json?: boolean },
@@ -256,7 +259,11 @@ export async function status(
     }
     const kind =
       dataset === null ? 'no dataset' : `a ${dataset.kind} dataset (DATASET_ID=${dataset.id})`;
-    console.log(`Store: ${kind}. Lookups ${ready ? 'are' : 'are NOT'} answered.`);
+    console.log(
+      ready
+        ? `Store: ${kind}. It is ready for lookups. GET /_status of a process says whether it answers them.`
+        : `Store: ${kind}. It is NOT ready for lookups.`,
+    );
     printChecks(checks);
     if (audit.isElsewhere) console.log(`Audit: ${audit.detail}`);
     else printAuditStatus(audit);
@@ -284,7 +291,8 @@ export function addStatusCommand(program: Command, configuration: () => Configur
     .addHelpText(
       'after',
       `
-Exit code: 0 lookups are answered, 1 they are not (the reason is printed).
+Exit code: 0 the store is ready for lookups, 1 it is not (the reason is printed). Whether a
+process answers them also depends on issuers' keys, for instance: see its /_status.
 
 Example:
   cp-flags status

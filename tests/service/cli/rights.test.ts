@@ -146,16 +146,16 @@ test.for(['lookup', 'worker', 'loader', 'admin'] as const)(
       await until(() => {
         said.length = 0;
         return status(as(role, store.server.users[role].password), {});
-      }, 'lookups to be answered');
+      }, 'the store to be ready');
     } finally {
       log.mockRestore();
     }
-    expect(said[0]).toContain('Lookups are answered.');
+    expect(said[0]).toContain('It is ready for lookups.');
     expect(said[1]).toMatch(/^Audit: /);
   },
 );
 
-test('a status that says that nothing is answered gives the reason, and lists no check that was not made', async () => {
+test('a status that says that the store is not ready gives the reason, and lists no check that was not made', async () => {
   const said: string[] = [];
   const log = vi.spyOn(console, 'log').mockImplementation((line: string) => void said.push(line));
   try {
