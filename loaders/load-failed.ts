@@ -56,9 +56,17 @@ export function asLoadFailed(error: unknown, sentence: FailedSentence): LoadFail
   return new LoadFailed(sentence(safe));
 }
 
-/** Ends a load before it has changed anything. @throws {LoadFailed} once the process was told to stop */
-export function unlessStopped(stopped: AbortSignal | undefined): void {
-  if (stopped?.aborted === true) throw new LoadFailed(LOAD_FAILED.stopped);
+/**
+ * Ends a load between two steps.
+ *
+ * @param sentence what is true by now; default that nothing was changed
+ * @throws {LoadFailed} once the process was told to stop
+ */
+export function unlessStopped(
+  stopped: AbortSignal | undefined,
+  sentence: string = LOAD_FAILED.stopped,
+): void {
+  if (stopped?.aborted === true) throw new LoadFailed(sentence);
 }
 
 /**

@@ -23,7 +23,8 @@ export async function withLock<T>(
   work: (lock: AuthorityLock) => Promise<T>,
   { stopped, resumes = false }: { stopped?: AbortSignal | undefined; resumes?: boolean } = {},
 ): Promise<T> {
-  const lock = await waitForLock(store, authority, waitMs ?? LOCK_WAIT_MS, stopped);
+  const ifStopped = resumes ? LOAD_FAILED.willResume(LOAD_FAILED.stoppedMidway) : undefined;
+  const lock = await waitForLock(store, authority, waitMs ?? LOCK_WAIT_MS, stopped, ifStopped);
   // The work checks its lease itself at every step; this only covers long steps.
   const renewing = setInterval(() => void lock.renew().catch(() => undefined), RENEW_EVERY_MS);
   try {
@@ -43,10 +44,11 @@ async function waitForLock(
   authority: OdsCode,
   waitMs: number,
   stopped: AbortSignal | undefined,
+  ifStopped: string | undefined,
 ): Promise<AuthorityLock> {
   const until = performance.now() + waitMs;
   for (;;) {
-    unlessStopped(stopped);
+    unlessStopped(stopped, ifStopped);
     const lock = await store.lockAuthority(authority);
     if (lock !== undefined) return lock;
     if (performance.now() >= until) {

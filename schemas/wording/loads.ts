@@ -15,6 +15,9 @@ export const LOAD_FAILED = {
     `The load was cut short and will be resumed: ${why} The service does that automatically while it runs; or load the file again.`,
   stopped:
     'The process was told to stop before the file was loaded, and nothing was changed. Load it again.',
+  /** Something that had been cut short came first. */
+  stoppedAfterEarlier:
+    'The process was told to stop before the file was loaded. Something of the same authority that was cut short before has been finished or given up; nothing else was changed. Load the file again.',
   stoppedMidway: 'the process was told to stop.',
   notLoaded: (why: string) =>
     `The file was not loaded and nothing was changed: ${why} Correct that and load the file again.`,

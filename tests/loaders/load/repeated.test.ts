@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest';
+import { resumeLoad } from '#loaders/load/load.ts';
 import { LoadFailed, MayBeDone } from '#loaders/load-failed.ts';
 import { confirmPlans } from '#loaders/upkeep/confirm-plans.ts';
 import { discardHeldFile, listHeldFiles, releaseHeldFile } from '#loaders/upkeep/held-files.ts';
 import { resetSequence } from '#loaders/upkeep/reset-sequence.ts';
 import { withdrawUrgently } from '#loaders/upkeep/withdraw.ts';
 import type { OdsCode } from '#schemas/authority.ts';
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import { endingAt } from '../../support/cut-short.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { startLoading } from '../../support/upload-loading.ts';
@@ -77,4 +79,28 @@ test('a repeated load that is told to stop while it finishes the first is never 
   const loading = load(authority, { store, stopped: stop.signal });
   await expect(loading).rejects.toThrow(/may have been loaded.*told to stop/);
   expect(await load(authority, {})).toMatchObject({ code: 'CPF02' });
+});
+
+test('a load that is told to stop after it finished another is never said to have changed nothing', async () => {
+  const authority = await cutShort(load);
+  const stop = new AbortController();
+  const store = {
+    ...t.store,
+    finishFile(...args: Parameters<typeof t.store.finishFile>) {
+      stop.abort();
+      return t.store.finishFile(...args);
+    },
+  };
+  const next = (place: Parameters<typeof loadRecords>[3]) =>
+    loadRecords(authority, 4, [planOf(13)], place);
+  const loading = next({ store, stopped: stop.signal });
+  await expect(loading).rejects.toThrow(LOAD_FAILED.stoppedAfterEarlier);
+  expect(t.anchor.loadInProgress(authority)).toBeUndefined();
+  expect(await next({})).toMatchObject({ code: 'CPF02' });
+});
+
+test('a load that is not resumed since the process was told to stop is never said to have changed nothing', async () => {
+  const authority = await cutShort(load);
+  const resuming = resumeLoad(t.store, t.anchor, { authority }, { stopped: AbortSignal.abort() });
+  await expect(resuming).rejects.toThrow(LOAD_FAILED.willResume(LOAD_FAILED.stoppedMidway));
 });
