@@ -57,7 +57,10 @@ export function askWithdrawal(
   });
 }
 
-/** Withdraws a plan at once, on the word of one person, for when no second person can be found. Audited as urgent. */
+/**
+ * Withdraws a plan at once, on the word of one person, for when no second person can be found. Audited as urgent. Doing
+ * it again, for instance because the first answer was lost, changes nothing.
+ */
 export function withdrawUrgently(
   store: Store,
   anchor: Anchor,
@@ -68,7 +71,12 @@ export function withdrawUrgently(
 ): Promise<Withdrawn> {
   return changingWithdrawal(store, anchor, authority, lockWaitMs, async (act) => {
     const { waiting, row } = await lookUp(store, authority, plan, now);
-    if (row === undefined) return { kind: 'no-such-plan' };
+    if (row === undefined) {
+      const before = await ownUrgent(store, authority, plan, by);
+      return before === undefined
+        ? { kind: 'no-such-plan' }
+        : { kind: 'withdrawn', withdrawal: before };
+    }
     if (await isTooMany(store, authority, now)) return { kind: 'too-many' };
     const asked = request(row, reason, true, by, now);
     // A waiting request becomes this urgent withdrawal, and stays what was asked for until then.
@@ -302,6 +310,21 @@ async function lookUp(
     (each) => isWaiting(each, now()) && sameIdentity(each, plan),
   );
   return { waiting, row: plans.find((row) => sameIdentity(row, plan)) };
+}
+
+/** The urgent withdrawal of a plan that this person has made before, if it is in force. */
+async function ownUrgent(
+  store: Store,
+  authority: OdsCode,
+  plan: PlanIdentity,
+  { key }: Pick<Acting, 'key'>,
+): Promise<Withdrawal | undefined> {
+  const row = await rowOf(store, { authority }, plan);
+  if (row?.withdrawn !== true) return undefined;
+  return (await store.withdrawals(authority)).find(
+    ({ urgent, state, decided, ...each }) =>
+      urgent && state === 'withdrawn' && decided?.key === key && sameIdentity(each, plan),
+  );
 }
 
 async function isTooMany(store: Store, authority: OdsCode, now: () => number): Promise<boolean> {

@@ -117,6 +117,26 @@ describe('a flag on the wrong child', () => {
     expect(await eventsOf(authority)).toMatchObject([{ act: 'urgent', by: 'Ada Officer' }]);
   });
 
+  test.each(['changeAuthority', 'commitLoad'] as const)(
+    'is withdrawn urgently once, and the answer says so if that is asked again because the first answer was lost (%s)',
+    async (step) => {
+      const authority = newAuthority();
+      await loadRecords(authority, 1);
+      const urgently = ({ store, anchor }: Pick<typeof t, 'store' | 'anchor'>, by = ADA) =>
+        withdrawUrgently(store, anchor, authority, plan(), why, { ...by, now });
+      await expect(urgently(endingAt(t, step))).rejects.toThrow(LoadFailed);
+      const again = await urgently(t);
+      expect(again).toMatchObject({ kind: 'withdrawn', withdrawal: { urgent: true } });
+      expect(await urgently(t)).toEqual(again);
+      expect(await urgently(t, BEN)).toEqual({ kind: 'no-such-plan' });
+      expect(await listWithdrawals(t.store, t.anchor, authority, now)).toMatchObject([
+        { standing: 'in-force', withdrawal: { decided: { key: ADA.key } } },
+      ]);
+      expect(await shown(authority)).toBe(false);
+      await expectWhole(authority);
+    },
+  );
+
   test('can be shown again by one person within thirty days, and no later', async () => {
     const authority = newAuthority();
     await loadRecords(authority, 1);
