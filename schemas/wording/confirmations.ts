@@ -42,6 +42,9 @@ export const CONFIRMED = {
         ? `Accepted: event ${from} of ${stream} is lost.`
         : `Accepted: events ${from} to ${to} of ${stream} are lost.`,
     adopted: 'From now on this log seals the events of this Redis; another log did before.',
+    /** Nothing more than the record is known to be done. */
+    recorded: (cause: string) =>
+      `The decision is on record, but may not be carried out. The cause: ${cause}.`,
     failed: (cause: string) => `The rest may not be done. The cause: ${cause}.`,
   },
 } as const;

@@ -73,7 +73,8 @@ export const subjectOfGap = ({
 
 /**
  * Lets sealing continue if events are lost permanently. The log then says which events, who answered for this and why,
- * and every verification repeats it. If something fails meanwhile, what was accepted by then is said first.
+ * and every verification repeats it. If something fails once anything is on record, what was accepted by then is said
+ * first.
  *
  * @param agreedBy the Guardian or privacy officer who decided it too
  * @param shown what the person was shown, by {@link subjectOfGap}: if it is something else by now, nothing is accepted
@@ -91,13 +92,16 @@ export async function acceptGap(
     return refused(SEALING.newerAtWork);
   }
   const streams = createAuditStreams(place.connection);
-  const record = (detail: Record<string, string | number>) =>
-    streams.append({
+  let isRecorded = false;
+  const record = async (detail: Record<string, string | number>) => {
+    await streams.append({
       type: 'audit-gap-accepted',
       auditId: randomUUID(),
       by: named.by,
       detail: { ...detail, ...whyDetail(named), ...(agreedBy !== undefined && { agreedBy }) },
     });
+    isRecorded = true;
+  };
   const says: string[] = [];
   try {
     // This comes first: an old copy whose gaps are accepted would open the store, and then it could not be accepted any
@@ -136,8 +140,10 @@ export async function acceptGap(
       return { kind: 'done', says: says.join('\n') };
     });
   } catch (error) {
-    const why = storeFault(error) ?? (says.length > 0 ? WORDS.failed(causeOf(error)) : undefined);
-    if (why === undefined) throw error;
-    return { kind: 'unsure', says: [...says, why].join('\n') };
+    const why = storeFault(error);
+    if (why === undefined && !isRecorded) throw error;
+    const { failed, recorded } = WORDS;
+    const unsure = why ?? (says.length > 0 ? failed : recorded)(causeOf(error));
+    return { kind: 'unsure', says: [...says, unsure].join('\n') };
   }
 }

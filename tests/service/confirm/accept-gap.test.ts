@@ -138,6 +138,32 @@ test('if another process takes over meanwhile, what was accepted by then is said
   }
 });
 
+test('if the log’s folder fails at the first gap, the answer says that it is on record and may not be done', async () => {
+  const own = await startTestStore({ kind: 'demo' });
+  try {
+    const { folder } = await newLog(own);
+    const worker = await own.connect('worker');
+    await own.admin.xtrim(keys.audit('system'), 'MAXLEN', '=', 0);
+    const send = worker.sendCommand.bind(worker);
+    worker.sendCommand = (command, stream) => {
+      const { name, args } = command as unknown as { name: string; args: unknown[] };
+      if (name === 'fcall' && args[0] === FUNCTIONS.appendEvent) {
+        writeFileSync(CommitFile.pathIn(folder), 'damaged '.repeat(200));
+      }
+      return send(command, stream);
+    };
+    expect(await acceptGap({ connection: worker, auditFolder: folder }, NAMED)).toEqual({
+      kind: 'unsure',
+      says: CONFIRMED.gap.recorded('file is not a database'),
+    });
+    expect(await own.adminStore.readEvents('system')).toContainEqual(
+      expect.objectContaining({ type: 'audit-gap-accepted' }),
+    );
+  } finally {
+    await own.stop();
+  }
+});
+
 test('if the log’s folder fails meanwhile, what was accepted by then is said, and that the rest may not be done', async () => {
   const own = await startTestStore({ kind: 'demo' });
   try {
