@@ -646,7 +646,9 @@ async function doneOrNot(
     await work();
   } catch (error) {
     if (error instanceof Overtaken) {
-      return councilPage(dependencies, at, code, { note: OVERTAKEN[done], status: 409 });
+      // It leads to the part of the page that has what counts now.
+      const errors = [{ field: done, text: OVERTAKEN[done] }];
+      return councilPage(dependencies, at, code, { errors, status: 409 });
     }
     if (error instanceof MayBeDone) {
       const message = deskMessage(DECISIONS.unsure, said(error.message), pathOf(code));
