@@ -199,9 +199,9 @@ export const REPAIR = {
   steps: 'What to do',
   stepList: [
     'Find out who has the password of the lookup processes’ Redis user, and change it.',
-    'Then repair, by command. No page does this: it rewrites audit streams and removes lists, which needs the rights of Redis’s administrator. If a worker had them, somebody who took over a worker could rewrite the audit.',
+    'Then repair, by command. No page does this, because it may rewrite audit streams, which needs the rights of Redis’s administrator. If a worker had them, somebody who took over a worker could rewrite the audit.',
     'Afterwards verify the audit log, and tell the privacy officer.',
   ],
   machine: (name: string) =>
-    `Run it on the machine of the worker, ${name}, with the worker’s settings and the Redis user cpf-admin (REDIS_URL and REDIS_PASSWORD_FILE). A Redis that the service itself started needs nothing more than DATA_DIR.`,
+    `Run it on the machine of the worker, ${name}, with the worker’s settings and the Redis user cpf-admin (REDIS_URL and REDIS_PASSWORD_FILE). If no numbers were set ahead, the worker’s own Redis user is enough. A Redis that the service itself started needs nothing more than DATA_DIR.`,
 } as const;

@@ -128,8 +128,8 @@ export function addRepairCommand(program: Command, configuration: () => Configur
       `
 Entries of audit streams whose numbers were set ahead get the numbers that they should have; none is lost.
 Unreadable lists of who looked start again; the audit has who looked. Entries that are not events
-stay in the log as they were, and the alert ends. The command needs the rights of Redis's administrator. Change
-the password of the lookup processes first.
+stay in the log as they were, and the alert ends. If numbers were set ahead, the command needs the rights of
+Redis's administrator; for all else a worker's are enough. Change the password of the lookup processes first.
 
 Examples:
   cp-flags repair --list

@@ -42,7 +42,7 @@ export async function unreadableLists(redis: Redis, partition: number): Promise<
   return [...all];
 }
 
-/** Removes unreadable lists, so that new ones begin. Needs the administrator's rights. */
+/** Removes unreadable lists, so that new ones begin. */
 export async function removeLists(
   redis: Redis,
   partition: number,

@@ -15,6 +15,7 @@ import { confirmPromotedServer } from '#service/cli/confirm.ts';
 import { purgeRows } from '#service/cli/purge.ts';
 import { repair } from '#service/cli/repair.ts';
 import { status } from '#service/cli/status.ts';
+import { keys } from '#store/keys.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestStore, type TestStore, until } from '../../support/test-store.ts';
 
@@ -205,4 +206,20 @@ test('docs/operating/installing.md names the Redis user of every command that us
     }
   }
   expect(wrong).toEqual([]);
+});
+
+test('a repair needs the administrator’s rights only if numbers of an audit stream were set ahead', async () => {
+  const log = vi.spyOn(console, 'log').mockImplementation(() => undefined);
+  const repairAs = (role: 'worker' | 'admin') =>
+    said(() => repair(as(role, store.server.users[role].password), NAMED));
+  try {
+    await store.admin.hset(keys.accessLists(5), testNumber(1), 'nonsense');
+    expect(await repairAs('worker')).toBe('done');
+    expect(await store.admin.hexists(keys.accessLists(5), testNumber(1))).toBe(0);
+    await store.admin.call('XADD', keys.audit(7), '0-1000000', 'event', 'x');
+    expect(await repairAs('worker')).toContain('cpf-admin');
+    expect(await repairAs('admin')).toBe('done');
+  } finally {
+    log.mockRestore();
+  }
 });
