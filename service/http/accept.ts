@@ -1,4 +1,6 @@
+import type { IncomingMessage } from 'node:http';
 import { accepts } from 'hono/accepts';
+import { parseAccept } from 'hono/utils/accept';
 import type { RouteContext } from './route.ts';
 
 /**
@@ -10,3 +12,9 @@ export function preferredType<T extends string>(c: RouteContext, offered: readon
   const best = accepts(c, { header: 'Accept', supports, default: offered[0] });
   return supports.find((type) => type === best) ?? offered[0];
 }
+
+/** Whether a client names pages among what it accepts, as every browser does; for a request that reaches no route. */
+export const acceptsPage = ({ headers }: Pick<IncomingMessage, 'headers'>): boolean =>
+  parseAccept(headers.accept ?? '').some(
+    ({ type, q }) => type.toLowerCase() === 'text/html' && q > 0,
+  );

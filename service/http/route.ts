@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 
@@ -23,3 +24,6 @@ export type MountedRoute = {
  * which is given a problem.
  */
 export type NotFound = (c: RouteContext, isThere: boolean) => Response | undefined;
+
+/** What is shown at an address that is not plain, about which no route is asked; `undefined` for a program, as above. */
+export type NotPlain = (incoming: Pick<IncomingMessage, 'headers'>) => Response | undefined;

@@ -9,6 +9,7 @@ import type { RequestObserver } from '../telemetry/requests.ts';
 import { listen } from './listening.ts';
 import { problem, problemHeaders, problemResponse } from './problem.ts';
 import { createHostCheck, isFramed, isPlainlyAddressed } from './request-head.ts';
+import type { NotPlain } from './route.ts';
 import type { TlsMaterial } from './tls.ts';
 
 const HEADERS_AT_MOST_BYTES = 16 * 1024;
@@ -186,12 +187,14 @@ export async function serveHttp(
     port,
     tls,
     limits = {},
+    notPlain,
     observer,
   }: {
     host: string;
     port: number;
     tls?: TlsMaterial | undefined;
     limits?: ServerLimits;
+    notPlain?: NotPlain | undefined;
     observer?: RequestObserver | undefined;
   },
 ): Promise<HttpServer> {
@@ -218,8 +221,12 @@ export async function serveHttp(
     if (draining) outgoing.setHeader('connection', 'close');
     observer?.(incoming, outgoing);
     const fault = faultOf(incoming);
-    if (fault === undefined) void listener(incoming, outgoing);
-    else void answerEarly(problemResponse(fault), { incoming, outgoing });
+    if (fault === undefined) {
+      void listener(incoming, outgoing);
+      return;
+    }
+    const page = fault === 'address-not-plain' ? notPlain?.(incoming) : undefined;
+    void answerEarly(page ?? problemResponse(fault), { incoming, outgoing });
   });
   const options = {
     maxHeaderSize: HEADERS_AT_MOST_BYTES,

@@ -1,9 +1,10 @@
+import { ERRORS } from '#schemas/errors.ts';
 import { ACCESSIBILITY, FRAME } from '#schemas/wording/pages.ts';
 import { decideAccess } from '../admission/decide.ts';
-import { preferredType } from '../http/accept.ts';
+import { acceptsPage, preferredType } from '../http/accept.ts';
 import { problemResponse } from '../http/problem.ts';
 import { readRequestIds } from '../http/request-ids.ts';
-import type { Handler, MountedRoute, NotFound, RouteContext } from '../http/route.ts';
+import type { Handler, MountedRoute, NotFound, NotPlain, RouteContext } from '../http/route.ts';
 import { allowedMethods } from '../routes/route.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 import { createRouteNames } from '../telemetry/requests.ts';
@@ -175,6 +176,14 @@ export function createNotFound(
     return method === 'GET' && methods.has(routeOf(path)) ? redirect(pageAbove(path)) : undefined;
   };
 }
+
+/** What a browser is shown at an address that is not plain, such as one that was mistyped; `undefined` for a program. */
+export const createNotPlain =
+  ({ frame, isOn }: Pick<PagesDependencies, 'frame' | 'isOn'>): NotPlain =>
+  (incoming) =>
+    isOn() && acceptsPage(incoming)
+      ? frame({ ...notFoundPage(), status: ERRORS['address-not-plain'].status })
+      : undefined;
 
 /** The pages of a running service; if there are none, their addresses are unknown like any other. */
 export function createPages(dependencies: PagesDependencies): {

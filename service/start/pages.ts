@@ -1,11 +1,11 @@
 import type { Readiness } from '#store/trust/readiness.ts';
 import { comparisonsFolder, councilsFile, previewsFolder } from '../files/data-folder.ts';
-import type { MountedRoute, NotFound } from '../http/route.ts';
+import type { MountedRoute, NotFound, NotPlain } from '../http/route.ts';
 import { notifiedEveryMs } from '../notifications/notification-settings.ts';
 import { openCouncilNumbers } from '../pages/councils/numbers.ts';
 import { DESK_PAGES, type DeskWorkDependencies } from '../pages/desk-pages.ts';
 import { unavailableAt } from '../pages/operator/unavailable.ts';
-import { absentPages, createNotFound, createPages, PAGES } from '../pages/pages.ts';
+import { absentPages, createNotFound, createNotPlain, createPages, PAGES } from '../pages/pages.ts';
 import { mount } from '../routes/route.ts';
 import type { WorkRoutesDependencies } from '../routes/routes.ts';
 import { errorFields } from '../telemetry/log.ts';
@@ -20,6 +20,8 @@ type Started = {
   routes: readonly MountedRoute[];
   /** What a browser is shown at an unknown address. */
   notFound?: NotFound;
+  /** What it is shown at an address that is not plain. */
+  notPlain?: NotPlain;
 };
 
 /** A process that serves both kinds has one answer for unknown addresses. */
@@ -37,7 +39,11 @@ export async function startPages(
   const { PASTED_LISTS_A_DAY: listsADay } = configuration;
   const { stop, routes } = createPages({ ...lookups, ...browsers, listsADay, councils });
   add(stop);
-  return { routes, notFound: createNotFound(browsers, ALL_PAGES) };
+  return {
+    routes,
+    notFound: createNotFound(browsers, ALL_PAGES),
+    notPlain: createNotPlain(browsers),
+  };
 }
 
 /** The pages of councils, officers and operators, using the same parts as the API's routes for their systems. */
@@ -72,5 +78,6 @@ export async function startDesks(
       notifiedEveryMs: () => notifiedEveryMs(configuration, browsers.isDemo() ? 'demo' : 'live'),
     }),
     notFound: createNotFound(browsers, ALL_PAGES),
+    notPlain: createNotPlain(browsers),
   };
 }

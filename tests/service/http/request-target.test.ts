@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { problemSchema } from '#schemas/errors.ts';
+import { acceptsPage } from '#service/http/accept.ts';
 import { type HttpServer, serveHttp } from '#service/http/server.ts';
 import { rawRequest } from '../../support/raw-http.ts';
 
@@ -78,6 +79,29 @@ test.for([
 ] as const)('an absolute address that %s: %s', async ([, path, name, outcome]) => {
   const named = (text: string): string => text.replace('HOST', host());
   expect(await ask(named(path), [['Host', named(name)]])).toBe(outcome);
+});
+
+test('a browser is shown a page at an address that is refused, and a program is given a problem', async () => {
+  const withPage = await serveHttp(() => new Response('reached'), {
+    host: '127.0.0.1',
+    port: 0,
+    notPlain: (incoming) => (acceptsPage(incoming) ? new Response('shown') : undefined),
+  });
+  const baseUrl = `http://127.0.0.1:${withPage.port}`;
+  for (const [accept, isShown] of [
+    ['text/html,application/xhtml+xml,*/*;q=0.8', true],
+    ['application/json', false],
+    ['text/html;q=0', false],
+    ['*/*', false],
+  ] as const) {
+    const headers = [['Accept', accept]] as const;
+    const answer = await rawRequest(baseUrl, { method: 'GET', path: '/lookup%', headers });
+    const got = isShown ? answer.body : problemSchema.parse(JSON.parse(answer.body)).code;
+    expect([accept, got]).toEqual([accept, isShown ? 'shown' : 'address-not-plain']);
+    const plain = await rawRequest(baseUrl, { method: 'GET', path: '/lookup', headers });
+    expect(plain.body).toBe('reached');
+  }
+  await withPage.stop(0);
 });
 
 test('an address that reaches a handler is exactly the one that was sent', async () => {

@@ -5,6 +5,7 @@ import { readConfiguration } from '#schemas/configuration.ts';
 import { SAMPLE_AUTHORITIES } from '#schemas/sample.ts';
 import { COUNCIL } from '#schemas/wording/council.ts';
 import { DESK } from '#schemas/wording/desk.ts';
+import { FRAME } from '#schemas/wording/pages.ts';
 import { DEMO_OPERATOR } from '#service/admission/personas.ts';
 import { startService } from '#service/main.ts';
 import { DESK_PAGES } from '#service/pages/desk-pages.ts';
@@ -274,6 +275,18 @@ test('a browser that opens the address of a form, as from its history, is sent t
   }
   expect((await visitor.open('/sign-out')).headers.get('location')).toBe('/');
   expect((await visitor.open('/look-up/attendance')).headers.get('location')).toBe('/look-up');
+});
+
+test('a mistyped address gives a browser a page, and a program a problem', async () => {
+  const visitor = createVisitor(service.baseUrl);
+  for (const path of ['/look-up%', '/council/%zz', '/councils//', '/officer/cases;x']) {
+    const page = await visitor.get(path);
+    expect([path, page.status, page.heading]).toEqual([path, 400, FRAME.notFound]);
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+    const program = await fetch(new URL(path, service.baseUrl));
+    expect([path, program.status]).toEqual([path, 400]);
+    expect(program.headers.get('content-type')).toBe('application/problem+json');
+  }
 });
 
 test('the table of who may open which page has every page of a desk', () => {
