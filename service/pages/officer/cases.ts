@@ -3,6 +3,7 @@ import { CASE_STEPS, caseWordsSchema, FIRST_STEPS, isEnded } from '#schemas/audi
 import { auditedCaller } from '#schemas/people/caller.ts';
 import { userKeyOf } from '#schemas/people/identity.ts';
 import { OFFICER_CASES, OFFICER_ERASE } from '#schemas/wording/officer.ts';
+import type { Blocks } from '#store/blocks.ts';
 import type { AccessCase, CaseActor, Cases, StepTaken } from '../../audit/cases/cases.ts';
 import { shownCell, textAt } from '../../audit/search/cells.ts';
 import type { Mountable } from '../../routes/route.ts';
@@ -28,7 +29,7 @@ import {
 } from './case-form.ts';
 import { typedHidden } from './criteria.ts';
 import { ERASE_PATH } from './erase.ts';
-import { entryOf, lookAtEvent, userOf } from './event.ts';
+import { blockForm, entryOf, lookAtEvent, userOf } from './event.ts';
 import { eventSummary } from './event-summary.ts';
 import {
   guardedOfficer,
@@ -40,7 +41,7 @@ import {
 } from './officer.ts';
 import { userOfEvent } from './reports.ts';
 
-type CasePagesDependencies = OfficerDependencies & { cases: Cases };
+type CasePagesDependencies = OfficerDependencies & { cases: Cases; blocks: Blocks };
 
 const WORDS = OFFICER_CASES;
 const PATH = CASES_PATH;
@@ -133,6 +134,8 @@ async function casePage(
   const { event } = looked.found;
   const { at: time, what, by, words } = WORDS.historyColumns;
   const steps = stepsFor(at, found);
+  const block =
+    event !== undefined && (await blockForm(dependencies, at, { event, entry }, reason));
   return at.page({
     title: WORDS.case,
     errors,
@@ -171,6 +174,7 @@ ${state === 'breach-proposed' && found.proposedBy === at.caller.userKey && parag
 ${!isEnded(state) && found.about === at.caller.userKey && paragraph(WORDS.ownAccessThen)}
 ${at.viewer.kind === 'all' && dependencies.cases.steps(found).some((line) => line.words !== null) && html`<p>${link(`${ERASE_PATH}?case=${id}`, OFFICER_ERASE.ofThisCase)}</p>`}
 ${steps.length > 0 && caseForm(at, { action: pathOf(id), steps, typed, errors })}
+${block}
 <p>${link(PATH, WORDS.title)}</p>`,
   });
 }

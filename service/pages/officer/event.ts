@@ -110,18 +110,38 @@ ${at.hidden(LOOK_FORM)}${typedHidden({ auditId, entry: String(entry), reason })}
   );
 }
 
+/**
+ * A form to block the user of an event, or that they are blocked; nothing for somebody who may not do it, or about
+ * themselves.
+ *
+ * @param reason what is in its field at first
+ */
+export async function blockForm(
+  { blocks }: Pick<EventPagesDependencies, 'blocks'>,
+  at: AtOfficer,
+  { event, entry }: { event: ShownEvent; entry: number },
+  reason?: string,
+): Promise<Html | false> {
+  const user = userOf(event);
+  if (!isPrivacy(at.viewer) || user === undefined || isSelf(at, user)) return false;
+  const isBlocked = (await blocks.list()).some((each) => keyOf(each) === keyOf(user));
+  return isBlocked
+    ? paragraph(WORDS.isBlocked)
+    : html`<h2 class="nhsuk-heading-m">${WORDS.block}</h2>
+${paragraph(WORDS.blockThen)}
+<form method="post" action="/officer/block" novalidate autocomplete="off">
+${at.hidden(BLOCK_FORM)}${typedHidden({ entry: String(entry) })}
+${reasonField(reason, [])}
+<button class="nhsuk-button nhsuk-button--warning" type="submit">${WORDS.blockSubmit}</button>
+</form>`;
+}
+
 function eventPage(
   at: AtOfficer,
   looked: Extract<Looked<'event'>, { kind: 'found' }>,
-  {
-    event,
-    entry,
-    reason,
-    isBlocked,
-  }: { event: ShownEvent; entry: number; reason: string; isBlocked: boolean },
-  openCase: Html,
+  { event, entry, reason }: { event: ShownEvent; entry: number; reason: string },
+  { openCase, block }: { openCase: Html; block: Html | false },
 ): Response {
-  const user = userOf(event);
   return at.page({
     title: WORDS.title,
     content: html`${heading(WORDS.title)}
@@ -129,20 +149,7 @@ ${eventSummary(at, event)}
 ${userOfEvent(at, event, reason)}
 ${reachNote(looked.auditId, looked.reach)}
 ${openCase}
-${
-  at.viewer.kind !== 'authority' &&
-  user !== undefined &&
-  !isSelf(at, user) &&
-  (isBlocked
-    ? paragraph(WORDS.isBlocked)
-    : html`<h2 class="nhsuk-heading-m">${WORDS.block}</h2>
-${paragraph(WORDS.blockThen)}
-<form method="post" action="/officer/block" novalidate autocomplete="off">
-${at.hidden(BLOCK_FORM)}${typedHidden({ entry: String(entry) })}
-${reasonField(undefined, [])}
-<button class="nhsuk-button nhsuk-button--warning" type="submit">${WORDS.blockSubmit}</button>
-</form>`)
-}
+${block}
 ${proofForm(at, event, entry, reason)}
 ${at.back}
 <p>${link('/officer', OFFICER.again)}</p>`,
@@ -171,11 +178,8 @@ ${
   (onIt === undefined || isEnded(onIt.state)) &&
   caseForm(at, { action: '/officer/cases', steps: FIRST_STEPS, entry, errors: [] })
 }`;
-      const isBlocked =
-        isPrivacy(at.viewer) &&
-        user !== undefined &&
-        (await dependencies.blocks.list()).some((each) => keyOf(each) === keyOf(user));
-      return eventPage(at, looked, { event, entry, reason, isBlocked }, openCase);
+      const block = await blockForm(dependencies, at, { event, entry });
+      return eventPage(at, looked, { event, entry, reason }, { openCase, block });
     }),
 };
 

@@ -14,7 +14,14 @@ import { visitorAs } from '../../support/desk.ts';
 import { testNumber, writtenAs } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
 import { WAIT_MS } from '../../support/until.ts';
-import { hiddenOf, signedIn, type Visit, type Visitor, wordsOf } from '../../support/visitor.ts';
+import {
+  hiddenOf,
+  locationOf,
+  signedIn,
+  type Visit,
+  type Visitor,
+  wordsOf,
+} from '../../support/visitor.ts';
 
 const run = commandsInTurn();
 
@@ -275,6 +282,32 @@ test('another organisation’s case cannot be found, in the list or by its addre
   const form = hiddenOf(await openEvent(officer, 'nurse-3'), CASES);
   const tried = await stranger.post(breach, { ...form, step: 'note', words: 'x' });
   expect(tried.status).toBe(403);
+});
+
+test('a case blocks its user in one step, with the case as the reason, and then says that they are blocked', async () => {
+  const opened = await open(officer, 'nurse-3', { step: 'inquire', words: 'No attendance' });
+  const path = opened.headers.get('location') ?? '';
+  const page = await officer.get(path);
+  const reason = reasonOfCase(path.split('/').at(-1) ?? '');
+  expect(page.text).toMatch(new RegExp(`<input [^>]*id="reason"[^>]* value="${reason}"`));
+  const done = await officer.post('/officer/block', {
+    ...hiddenOf(page, '/officer/block'),
+    reason,
+  });
+  expect([done.status, locationOf(done)]).toEqual([303, '/officer/blocked?done=blocked']);
+  expect((await service.events()).findLast(({ type }) => type === 'user-blocked')).toMatchObject({
+    by: 'Dev Demo',
+    detail: { user: 'nurse-3', reason },
+  });
+  const after = await officer.get(path);
+  expect(after.text).not.toContain('action="/officer/block"');
+  expect(wordsOf(after)).toContain(OFFICER_EVENT.isBlocked);
+});
+
+test('a case about the reader’s own access does not offer to block them', async () => {
+  const page = await self.get(breach);
+  expect([page.status, page.heading]).toEqual([200, OFFICER_CASES.case]);
+  expect(page.text).not.toContain('action="/officer/block"');
 });
 
 test('a command erases the notes, and the steps taken stay on record', async () => {
