@@ -26,8 +26,10 @@ const words = (markup: string): string =>
 
 export type Visitor = ReturnType<typeof createVisitor>;
 
-export function createVisitor(baseUrl: string) {
+/** @param isOld whether it is a browser that says nothing about where its requests come from */
+export function createVisitor(baseUrl: string, isOld = false) {
   const jar = new Map<string, string>();
+  const site: Record<string, string> = isOld ? {} : { 'sec-fetch-site': 'same-origin' };
 
   function keepCookies(headers: Headers): void {
     for (const cookie of headers.getSetCookie()) {
@@ -45,6 +47,7 @@ export function createVisitor(baseUrl: string) {
       headers: {
         accept: 'text/html,application/xhtml+xml,*/*;q=0.8',
         cookie: [...jar].map(([name, value]) => `${name}=${value}`).join('; '),
+        ...site,
         ...(init.headers as Record<string, string>),
       },
     });
@@ -69,7 +72,6 @@ export function createVisitor(baseUrl: string) {
       headers: {
         'content-type': 'application/x-www-form-urlencoded',
         origin: 'null',
-        'sec-fetch-site': 'same-origin',
         ...headers,
       },
       body: new URLSearchParams(fields).toString(),

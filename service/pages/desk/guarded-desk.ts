@@ -69,10 +69,13 @@ export type AtDesk = {
   /** The same answer for what does not exist and for what is not theirs. */
   notFound: () => Response;
   /**
-   * What was just done, from the address that the act redirected to. Nothing if the browser says that it comes from
-   * elsewhere: anybody can make up such an address, and it would say on our page that something was done.
+   * What was just done, from the address that the act redirected to. Nothing unless the browser says that it comes from
+   * one of our pages or, if it says nothing, the address is {@link AtDesk.marked}: anybody can make up such an address,
+   * and it would say on our page that something was done.
    */
   done: (parameter?: string) => string | undefined;
+  /** An address that says what was done, with a mark that only an act of this session can give it. */
+  marked: (address: string) => string;
   /** The hidden fields of a form, by which {@link deskAct} recognises it; it counts once. */
   hidden: (form: string) => Html;
   /**
@@ -88,6 +91,8 @@ type DeskWork = (
 ) => Response | WorkRefused | Promise<Response | WorkRefused>;
 
 const WAIT_SECONDS = 60;
+/** In place of the name of a form, for the mark of an address. */
+const MARK = 'done';
 
 /** In place of a page of somebody whose session is over. */
 const ENDED = {
@@ -278,8 +283,17 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
           }),
           page: pageFor(session, path),
           notFound: () => pageFor(session, path)(notFoundPage()),
-          done: (parameter = 'done') =>
-            forms.isSentFromHere(incoming) ? context.req.query(parameter) : undefined,
+          done(parameter = 'done') {
+            const value = context.req.query(parameter);
+            const mark = new Map([['token', context.req.query('mark') ?? '']]);
+            const of = { form: MARK, owner: session.id, once: `${path}?${parameter}=${value}` };
+            const isFromHere =
+              incoming.headers['sec-fetch-site'] === 'same-origin' ||
+              forms.isOurs(incoming, mark, of);
+            return isFromHere ? value : undefined;
+          },
+          marked: (address) =>
+            `${address}&mark=${forms.token({ form: MARK, owner: session.id, once: address })}`,
           hidden(form) {
             const once = randomUUID();
             const token = forms.token({ form, owner: session.id, once });
@@ -354,6 +368,9 @@ export function deskAct(
         ? act(c, at, fields)
         : at.page({ ...deskMessage(DESK.usedUp, DESK.usedUpThen, desk.home), status: 409 }),
     );
-    return answer instanceof Response ? answer.clone() : answer;
+    if (!(answer instanceof Response)) return answer;
+    const to = answer.headers.get('location') ?? '';
+    const isOld = c.env.incoming.headers['sec-fetch-site'] === undefined;
+    return isOld && to.includes('?') ? redirect(at.marked(to)) : answer.clone();
   });
 }

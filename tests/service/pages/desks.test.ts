@@ -247,6 +247,10 @@ test.for<[Person, string]>([
       const page = await untilAnswered(() => visitorOf(person).ask(path, { headers }));
       expect([site, page.status, page.text.includes('role="status"')]).toEqual([site, 200, says]);
     }
+    const old = createVisitor(service.baseUrl, true);
+    for (const [name, value] of visitorOf(person).jar) old.jar.set(name, value);
+    const page = await untilAnswered(() => old.ask(path));
+    expect([page.status, page.text.includes('role="status"')]).toEqual([200, false]);
   },
 );
 

@@ -13,6 +13,7 @@ import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
 import { WAIT_MS } from '../../support/until.ts';
 import {
+  createVisitor,
   hiddenOf,
   locationOf,
   signedIn,
@@ -84,6 +85,27 @@ describe('a hold', () => {
       },
       { by: 'Person nurse-1', detail: { hold: hold?.id, reason: 'inquiry closed' } },
     ]);
+  });
+
+  test('is confirmed to a browser that does not say where its requests come from, and only at the address that it led to', async () => {
+    const inOldBrowser = (visitor: Visitor): Visitor => {
+      const old = createVisitor(service.baseUrl, true);
+      for (const [name, value] of visitor.jar) old.jar.set(name, value);
+      return old;
+    };
+    const old = inOldBrowser(guardian);
+    const to = locationOf(await old.send(HOLDS, { reason: 'inquiry 15' }));
+    expect(to).toMatch(/^\/officer\/holds\?done=begun&mark=[\w-]{43}$/);
+    const says = async (visitor: Visitor, path: string): Promise<boolean> =>
+      (await visitor.get(path)).text.includes('role="status"');
+    expect(await says(old, to)).toBe(true);
+    expect(await says(inOldBrowser(colleague), to)).toBe(false);
+    for (const other of [`${HOLDS}?done=begun`, to.replace('begun', 'ended'), `${to}x`]) {
+      expect([other, await says(old, other)]).toEqual([other, false]);
+    }
+    const [hold] = inForce();
+    await old.send(`${HOLDS}/${hold?.id}`, { reason: 'inquiry closed' });
+    expect(inForce()).toEqual([]);
   });
 
   test('needs a reason without an NHS number, and one form begins one hold', async () => {
