@@ -98,6 +98,8 @@ const LOOK_EVERY_MS = 60_000;
 const DISCOVERED_AGAIN_AFTER_MS = 2_000;
 /** What a gateway answers while the provider is not behind it, or if it is asked too often; others show that it is back. */
 const NOT_BACK: ReadonlySet<number> = new Set([404, 429]);
+/** What a firewall answers that lets nobody through, and some providers to a request that brings nothing. */
+const FORBIDDEN = 403;
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 const LOGOUT_TOKEN_LASTS_SECONDS = 300;
 /** More than a provider's clock and ours usually differ by. A sign-out is meant even if the clocks differ. */
@@ -198,6 +200,7 @@ export async function openProvider(
   let triedAt = Number.NEGATIVE_INFINITY;
   let discovering: Promise<void> | undefined;
   let tokens: 'answer' | 'away' | 'wrong' = 'answer';
+  let awayWith: number | undefined;
   let stopped = false;
   let keys: IssuerKeys | undefined;
   const health = createProviderHealth(name, onHealth);
@@ -245,7 +248,8 @@ export async function openProvider(
     const asked = [metadata.token_endpoint, metadata.userinfo_endpoint].map(async (endpoint) => {
       if (endpoint === undefined) return true;
       const { status } = await fetch(endpoint, { method: 'POST', redirect: 'manual', signal });
-      return status < 500 && !NOT_BACK.has(status);
+      const isStillForbidden = status === FORBIDDEN && awayWith === FORBIDDEN;
+      return status < 500 && !NOT_BACK.has(status) && !isStillForbidden;
     });
     const isBack = (await Promise.all(asked)).every(Boolean);
     // A sign-in may have shown meanwhile that it answers wrongly.
@@ -262,6 +266,7 @@ export async function openProvider(
     // What is wrong is still wrong when it is back.
     if (tokens === 'wrong' && fault.isAway) return;
     tokens = fault.isAway ? 'away' : 'wrong';
+    awayWith = fault.status;
     health.failed('tokens', fault.says);
   }
 

@@ -82,10 +82,17 @@ const OURS_TO_MEND = new Set(['invalid_client', 'unauthorized_client', 'unsuppor
 export const isKeyUnknown = (error: unknown): boolean =>
   error instanceof openid.ClientError && error.code === 'OAUTH_KEY_SELECTION_FAILED';
 
-/** What went wrong, and whether the provider was away: then the next look may show that it is back. */
-type Fault = { says: string; isAway: boolean };
+/**
+ * What went wrong, and whether the provider was away: then the next look may show that it is back. With the status of its
+ * answer, if that was all there was.
+ */
+type Fault = { says: string; isAway: boolean; status?: number };
 
 const away = (says: string): Fault => ({ says, isAway: true });
+const answeredWith = (status: number): Fault => ({
+  ...away(SIGN_IN_PROVIDERS.status(status)),
+  status,
+});
 const wrong = (says: string): Fault => ({ says, isAway: false });
 
 /** Codes of answers that are not those of OpenID Connect. */
@@ -103,14 +110,15 @@ export function faultOf(error: unknown): Fault | undefined {
   if (error instanceof openid.ResponseBodyError) {
     const { error: code, status } = error;
     if (OURS_TO_MEND.has(code)) return wrong(SIGN_IN_PROVIDERS.says(code));
-    return status >= 500 ? away(SIGN_IN_PROVIDERS.status(status)) : undefined;
+    return status >= 500 ? answeredWith(status) : undefined;
   }
   if (error instanceof openid.WWWAuthenticateChallengeError) {
     const { status } = error;
     // A bad code is answered with 400, and a bad secret with 401. Source: RFC 6749 section 5.2.
     if (status === 400) return undefined;
-    const says = SIGN_IN_PROVIDERS.status(status);
-    return status === 401 ? wrong(SIGN_IN_PROVIDERS.says(says)) : away(says);
+    return status === 401
+      ? wrong(SIGN_IN_PROVIDERS.says(SIGN_IN_PROVIDERS.status(status)))
+      : answeredWith(status);
   }
   if (error instanceof openid.ClientError) {
     const { code, cause } = error;
@@ -119,7 +127,7 @@ export function faultOf(error: unknown): Fault | undefined {
     if (!NOT_UNDERSTOOD.has(code)) return undefined;
     // An error page may be a firewall's, a rate limit's or a gateway's, and any made-up code may cause it.
     return cause instanceof Response && cause.status >= 400
-      ? away(SIGN_IN_PROVIDERS.status(cause.status))
+      ? answeredWith(cause.status)
       : wrong(SIGN_IN_PROVIDERS.notUnderstood);
   }
   // What fetch throws if there was no connection, or it broke off.

@@ -216,6 +216,28 @@ describe('when it looks again, a minute later', () => {
     },
   );
 
+  test('a firewall that answers 403 stays reported while it does, and 403 without a token does not keep a provider reported that was away otherwise', async () => {
+    const provider = await open();
+    answers.set('/token', { status: 403, body: '<p>Forbidden' });
+    await comeBack(provider);
+    const { detail } = provider.state;
+    for (let look = 0; look < 2; look++) {
+      const before = askedAbout('/token');
+      await aMinuteLater();
+      await until(() => askedAbout('/token') > before, 'the token endpoint to be asked');
+    }
+    await aMinuteLater();
+    expect(provider.state).toMatchObject({ ok: false, detail });
+    expect(told).toEqual([[false, detail]]);
+    answers.set('/token', { status: 502, body: '<p>Bad gateway' });
+    await comeBack(provider);
+    answers.set('/token', { status: 403, body: '<p>Forbidden' });
+    await until(async () => {
+      await aMinuteLater();
+      return provider.state.ok;
+    }, 'the provider to be well');
+  });
+
   test('a token endpoint that was away is reported until it answers, whether or not anybody signs in', async () => {
     const provider = await open();
     answers.set('/token', { status: 503, body: {} });
