@@ -102,7 +102,6 @@ export function createVisitor(baseUrl: string, isOld = false) {
   return {
     jar,
     get,
-    open: get,
     ask,
     post,
     form,

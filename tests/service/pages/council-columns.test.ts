@@ -46,7 +46,7 @@ async function choose(
   content: string | Uint8Array<ArrayBuffer>,
   name = 'export.csv',
 ): Promise<Visit> {
-  return chooseOn(await visitor.open(PATH), visitor, content, name);
+  return chooseOn(await visitor.get(PATH), visitor, content, name);
 }
 /** Chooses a file on a page that was opened before. */
 async function chooseOn(
@@ -153,7 +153,7 @@ test('a file’s own headings are proposed, chosen and stored, and the file is p
   expect(again.headers.get('location')).toBe(at);
   expect(await mappingOf()).toEqual(mapping);
 
-  const first = await ours.open(PATH);
+  const first = await ours.get(PATH);
   expect(doubledHeadings(first)).toEqual([]);
   expect(wordsOf(first)).toContain('NHS No.');
   const reset = await ours.post(`${PATH}/reset`, {
@@ -277,7 +277,7 @@ describe('columns that somebody else has changed since the page showed them are 
   });
 
   test('by a file that was chosen on a page from before', async () => {
-    const first = await visitor.open(PATH);
+    const first = await visitor.get(PATH);
     await set(THEIRS);
     const page = await chooseOn(first, visitor);
     // A fault in the form does not make it newer.
@@ -288,7 +288,7 @@ describe('columns that somebody else has changed since the page showed them are 
 
   test('by going back to the service’s own headings', async () => {
     await set(columnMappingSchema.parse({ columns: { nhs_number: 'Ours' } }));
-    const page = await visitor.open(PATH);
+    const page = await visitor.get(PATH);
     await set(THEIRS);
     await expectRefused(
       await visitor.post(`${PATH}/reset`, { ...hiddenOf(page, `${PATH}/reset`), reason: REASON }),
@@ -313,7 +313,7 @@ test('while another process changes settings, the page says so, and not that the
   const visitor = await as(code);
   const held = columnMappingSchema.parse({ columns: { nhs_number: 'Ours' } });
   await service.store.setAuthority(ods(code), { columns: held }, 'test');
-  const first = await visitor.open(PATH);
+  const first = await visitor.get(PATH);
   const choice = await choose(visitor, EXPORT);
   await service.admin.set(keys.settingsLock, 'somebody else');
   try {

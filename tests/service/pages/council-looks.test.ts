@@ -115,7 +115,7 @@ test('the operator has a council’s notifications written again, once and with 
   const form = await operator.form(path);
   const done = await operator.post(path, { ...form, council: 'ZZ101', reason });
   expect(done.status).toBe(303);
-  const page = await operator.open(done.headers.get('location') ?? '');
+  const page = await operator.get(done.headers.get('location') ?? '');
   expect(wordsOf(page)).toContain(RESEND.done(ofCouncil));
   expect((await operator.post(path, { ...form, council: 'ZZ101', reason })).status).toBe(409);
   expect(await resent()).toMatchObject([{ detail: { authority: 'ZZ101', reason } }]);
@@ -133,7 +133,7 @@ const ofChild = async (visitor: Visitor, fields: Record<string, string>) =>
 
 describe('who looked at a council’s children', () => {
   test('lists the child, who looked and the outcome, but never a silent read or another council’s child', async () => {
-    const page = await ours.open('/council/looks');
+    const page = await ours.get('/council/looks');
     const words = wordsOf(page);
     expect(page.status).toBe(200);
     for (const part of [
@@ -151,13 +151,13 @@ describe('who looked at a council’s children', () => {
     // Text sent by the council is never treated as markup.
     expect(page.text).not.toContain('<script>"');
     expect(words).toContain('<script>"&');
-    const other = wordsOf(await theirs.open('/council/looks'));
+    const other = wordsOf(await theirs.get('/council/looks'));
     expect(other).toContain('B-2');
     expect(other).not.toMatch(/Nurse one|LA-1 99/);
   });
 
   test('has a column for the reason only if somebody gave one', async () => {
-    expect((await ours.open('/council/looks')).text).not.toContain('>Why<');
+    expect((await ours.get('/council/looks')).text).not.toContain('>Why<');
     const token = await service.token(claims({ sub: 'three', name: 'Nurse three' }));
     await service.answered({ nhsNumber: OTHERS, reason: 'enquiry' }, { token });
     await until(async () => {
@@ -208,7 +208,7 @@ describe('who looked at a council’s children', () => {
   });
 
   test('can be downloaded with the columns of GET /notifications, in full or for one child', async () => {
-    const all = await ours.open('/council/looks/download');
+    const all = await ours.get('/council/looks/download');
     expect(all.headers.get('content-disposition')).toBe('attachment; filename="looks-ZZ101.csv"');
     expect(all.headers.get('x-content-type-options')).toBe('nosniff');
     for (const nurse of ['Nurse one', 'Nurse two']) expect(all.text).toContain(nurse);
@@ -251,7 +251,7 @@ describe('who looked at a council’s children', () => {
   test.each(['x', '000000000001', "1' OR 1=1", '000000000001.0000&before=000000000002.0000'])(
     'an invalid place in the list is not found: %s',
     async (before) => {
-      const page = await ours.open(`/council/looks?before=${before}`);
+      const page = await ours.get(`/council/looks?before=${before}`);
       expect(page.status).toBe(before.includes('&') ? 200 : 404);
     },
   );
@@ -281,13 +281,13 @@ test('a hundred thousand looks are shown page by page, each page as quickly as t
   const seen: number[] = [];
   const began = process.threadCpuUsage();
   for (let pages = 0; path !== undefined && pages < 3; pages++) {
-    const page = await visitor.open(path);
+    const page = await visitor.get(path);
     seen.push(...[...page.text.matchAll(/Nurse ([0-9]+)/g)].map(([, n]) => Number(n)));
     path = /rel="next" href="([^"]+)"/.exec(page.text)?.[1];
   }
   const took = process.threadCpuUsage(began).user;
   expect(seen).toEqual(Array.from({ length: 300 }, (_, i) => 100_000 - i));
-  const deep = await visitor.open('/council/looks?before=000000000002.0000');
+  const deep = await visitor.get('/council/looks?before=000000000002.0000');
   expect(wordsOf(deep)).toContain('Nurse 100');
   // The three pages together take less than twice one reading of the file; reading all of it for each would take
   // longer.
@@ -308,9 +308,9 @@ test('a look that was notified again is listed once, in its latest state, howeve
   const file = NotificationFile.open(join(service.dataDir, 'audit'));
   file.transaction(() => [first, second].forEach((each, i) => file.tell(each, i + 1, [])));
   file.close();
-  const newest = await visitor.open('/council/looks');
+  const newest = await visitor.get('/council/looks');
   expect(newest.text).toMatch(/2 times since[^]{0,500}Nurse 1</);
-  const older = await visitor.open(/rel="next" href="([^"]+)"/.exec(newest.text)?.[1] ?? '');
+  const older = await visitor.get(/rel="next" href="([^"]+)"/.exec(newest.text)?.[1] ?? '');
   const nurses = [...older.text.matchAll(/Nurse ([0-9]+)/g)].map(([, n]) => Number(n));
   expect(nurses).toEqual(Array.from({ length: 99 }, (_, i) => 100 - i));
 });

@@ -37,7 +37,7 @@ afterAll(() => service?.stopAndRemove());
 const as = (organisation: string) => visitorAs(service, { organisation, scopes: ['upload'] });
 
 async function check(visitor: Visitor, typed: Record<string, string>): Promise<Visit> {
-  const form = await visitor.open(PATH);
+  const form = await visitor.get(PATH);
   return visitor.post(`${PATH}/check`, {
     ...hiddenOf(form, `${PATH}/check`),
     hours: '',
@@ -70,7 +70,7 @@ test('a change is shown for checking, counts once confirmed, and is recorded wit
     officeHours: 'Mon-Fri 08:45-17:15',
     officeHoursPhone: '02079460110',
   });
-  const after = await ours.open(`${PATH}?changed=yes`);
+  const after = await ours.get(`${PATH}?changed=yes`);
   expect(wordsOf(after)).toContain(NUMBERS.done);
   expect(wordsOf(after)).toContain('020 7946 0188, given at');
   expect((await events(OURS)).at(-1)).toMatchObject({
@@ -147,7 +147,7 @@ test('nobody changes another council’s numbers, whatever the form says', async
 });
 
 test('a council reads how fresh its data is, when its next data is due and what clinicians are told', async () => {
-  const fresh = wordsOf(await ours.open('/council'));
+  const fresh = wordsOf(await ours.get('/council'));
   expect(fresh).toContain(FRESHNESS.upToDate);
   expect(fresh).toMatch(new RegExp(`${FRESHNESS.due} ?${TIME_ON}`));
   expect(fresh).not.toContain(COUNCIL.waiting);

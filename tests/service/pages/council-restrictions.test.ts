@@ -74,17 +74,17 @@ test('a council protects its child’s whereabouts and later ends that, with who
   expect(at).toMatch(/^\/council\/restrictions\/[a-z]+$/);
   const { outcome, advice } = await lookedUp(CHILD);
   expect([outcome, advice.includes(WHERE_NOT_SHOWN)]).toEqual(['flagged', true]);
-  const detail = await colleague.open(at);
+  const detail = await colleague.get(at);
   expect(wordsOf(detail)).toContain(RESTRICTION.set.whereabouts);
   expect(wordsOf(detail)).toContain('<b>A-1</b>');
   expect(detail.text).not.toContain('<b>A-1');
   expect(wordsOf(detail)).toContain('Person officer');
   expect(wordsOf(detail)).toContain(WHY);
-  expect(wordsOf(await colleague.open(PATH))).toContain(RESTRICTION.kinds.whereabouts);
+  expect(wordsOf(await colleague.get(PATH))).toContain(RESTRICTION.kinds.whereabouts);
 
   // Another council can neither see nor end it.
-  expect((await other.open(at)).status).toBe(404);
-  expect(wordsOf(await other.open(PATH))).toContain(RESTRICTIONS.none);
+  expect((await other.get(at)).status).toBe(404);
+  expect(wordsOf(await other.get(PATH))).toContain(RESTRICTIONS.none);
   const mine = await set(OTHER_CHILD, { what: 'whereabouts' });
   const form = await officer.form(locationOf(mine), `${locationOf(mine)}/end`);
   const stolen = await other.post(`${at}/end`, { ...form, reason: 'because' });
@@ -93,7 +93,7 @@ test('a council protects its child’s whereabouts and later ends that, with who
   expect((await end(colleague, at, '')).status).toBe(400);
   const ended = await end(colleague, at);
   expect([ended.status, locationOf(ended)]).toEqual([303, at]);
-  expect(wordsOf(await officer.open(at))).toContain('Person colleague');
+  expect(wordsOf(await officer.get(at))).toContain('Person colleague');
   expect((await lookedUp(CHILD)).advice).not.toContain(WHERE_NOT_SHOWN);
   expect((await events()).filter(({ nhsNumber }) => nhsNumber === CHILD)).toMatchObject([
     { act: 'set', by: 'Person officer', reason: WHY, caller: { user: 'officer' } },
@@ -104,7 +104,7 @@ test('a council protects its child’s whereabouts and later ends that, with who
 test('a council bars somebody who looked, or anybody by their id', async () => {
   await lookedUp(CHILD, 'parent-1', 'Pat <i>Parent</i>');
   await until(
-    async () => wordsOf(await officer.open('/council/looks')).includes('Pat <i>Parent</i>'),
+    async () => wordsOf(await officer.get('/council/looks')).includes('Pat <i>Parent</i>'),
     'the council to be told',
   );
   const page = await find(officer, CHILD);
@@ -113,7 +113,7 @@ test('a council bars somebody who looked, or anybody by their id', async () => {
   const at = locationOf(await set(CHILD, { what: 'user parent-1' }));
   expect(await outcomeOfBarred('parent-1')).toBeUndefined();
   expect((await lookedUp(CHILD)).outcome).toBe('flagged');
-  expect(wordsOf(await officer.open(at))).toContain('Pat <i>Parent</i> parent-1');
+  expect(wordsOf(await officer.get(at))).toContain('Pat <i>Parent</i> parent-1');
   const second = locationOf(await set(CHILD, { what: 'other', user: ' parent-2 ' }));
   expect(await outcomeOfBarred('parent-2')).toBeUndefined();
   await end(officer, second);
@@ -153,7 +153,7 @@ test('an id of ten digits is barred, and one that could be an NHS number is barr
   const typed = { what: 'other', user: '5551234567', reason: WHY };
   expect((await set(CHILD, typed)).status).toBe(303);
   // The list says who is barred.
-  expect(wordsOf(await officer.open(PATH))).toMatch(/A user is barred: 5551234567/);
+  expect(wordsOf(await officer.get(PATH))).toMatch(/A user is barred: 5551234567/);
   const page = await set(CHILD, { ...typed, user: '9990000018' });
   expect([page.status, wordsOf(page).includes(RESTRICTIONS.userLikeNumber)]).toEqual([400, true]);
   const again = { ...hiddenOf(page, BEGIN), ...typed, user: '9990000018' };
@@ -176,7 +176,7 @@ test('a long list is shown page by page', async () => {
     await service.admin.hset(keys.restrictions('ZZ102'), `b${i}`, ended);
   }
   const pages = await Promise.all(
-    ['', '?page=2', '?page=3', '?page=99'].map((p) => other.open(`${PATH}${p}`)),
+    ['', '?page=2', '?page=3', '?page=99'].map((p) => other.get(`${PATH}${p}`)),
   );
   expect(pages.map(({ text }) => text.split('href="/council/restrictions/b').length - 1)).toEqual([
     25, 25, 10, 10,

@@ -113,10 +113,10 @@ describe('a flag on the wrong child', () => {
     expect((await lookedUp(WRONG)).outcome).toBe('flagged');
 
     // The person who asked is not offered the form to confirm, and is refused if they send it all the same.
-    const own = await officer.open(at);
+    const own = await officer.get(at);
     expect(wordsOf(own)).toContain(WITHDRAWALS.waiting);
     expect(own.text).not.toContain(`${at}/confirm`);
-    const form = await colleague.open(at);
+    const form = await colleague.get(at);
     // The page does not show the number, because the second person must look it up for themselves.
     expect(form.text).not.toMatch(writtenAs(WRONG));
     expect(wordsOf(form)).not.toContain(WRONG.slice(6));
@@ -128,7 +128,7 @@ describe('a flag on the wrong child', () => {
     const done = await act(colleague, at, 'confirm', { number: WRONG });
     expect([done.status, locationOf(done)]).toEqual([303, at]);
     expect((await lookedUp(WRONG)).outcome).toBe('not-flagged');
-    const after = wordsOf(await officer.open(at));
+    const after = wordsOf(await officer.get(at));
     expect(after).toContain(WITHDRAWAL.standing['in-force']);
     expect(after).toContain('Person colleague');
     expect((await events()).filter(({ nhsNumber }) => nhsNumber === WRONG)).toMatchObject([
@@ -148,7 +148,7 @@ describe('a flag on the wrong child', () => {
   test('is withdrawn at once by one person who says that it is urgent, and the audit records that', async () => {
     const at = locationOf(await ask(officer, URGENT, { urgent: 'yes' }));
     expect((await lookedUp(URGENT)).outcome).toBe('not-flagged');
-    expect(wordsOf(await colleague.open(at))).toContain(WITHDRAWALS.decided.urgent);
+    expect(wordsOf(await colleague.get(at))).toContain(WITHDRAWALS.decided.urgent);
     expect(service.lines.join('\n')).toContain('withdrawn a flag urgently');
     expect((await events()).filter(({ nhsNumber }) => nhsNumber === URGENT)).toMatchObject([
       { act: 'urgent', by: 'Person officer' },
@@ -168,8 +168,8 @@ describe('a flag on the wrong child', () => {
     await act(colleague, at, 'confirm', { number: SHARED });
     const { outcome, flags } = await lookedUp(SHARED, 'later', 'Later Nurse');
     expect([outcome, flags]).toMatchObject(['flagged', [{ authority: { code: 'ZZ102' } }]]);
-    await until(async () => wordsOf(await officer.open(at)).includes('Seen Nurse'), 'the look');
-    const words = wordsOf(await officer.open(at));
+    await until(async () => wordsOf(await officer.get(at)).includes('Seen Nurse'), 'the look');
+    const words = wordsOf(await officer.get(at));
     expect(words).not.toMatch(/Silent Reader|Later Nurse|B-4/);
   });
 
@@ -209,17 +209,17 @@ describe('a flag on the wrong child', () => {
     });
     expect(forged.status).toBe(400);
     const at = locationOf(await ask(officer, KEPT));
-    const missing = await other.open(`${PATH}/bcdfghjk`);
-    const theirs = await other.open(at);
+    const missing = await other.get(`${PATH}/bcdfghjk`);
+    const theirs = await other.get(at);
     expect([theirs.status, theirs.heading]).toEqual([404, missing.heading]);
-    expect((await other.open(PATH)).text).not.toContain(at);
+    expect((await other.get(PATH)).text).not.toContain(at);
     // They use their own token, taken from one of their own pages.
     const token = await colleague.form(at, `${at}/confirm`);
     expect((await other.post(`${at}/confirm`, { ...token, number: KEPT })).status).toBe(403);
     expect((await lookedUp(KEPT)).outcome).toBe('flagged');
     const declined = await act(colleague, at, 'decline', { reason: 'it is this child' });
     expect(declined.status).toBe(303);
-    const list = await officer.open(PATH);
+    const list = await officer.get(PATH);
     expect(wordsOf(list)).toContain(WITHDRAWAL.standing.declined);
     expect(doubledHeadings(list)).toEqual([]);
     expect((await lookedUp(THEIRS)).outcome).toBe('flagged');
@@ -266,8 +266,8 @@ describe('if recent looks are not listed yet', () => {
     const at = locationOf(await ask(reader, REPEATED, { urgent: 'yes' }));
     const { token: form } = await reader.form('/council/looks');
     const pages = [
-      await reader.open(at),
-      await reader.open('/council/looks'),
+      await reader.get(at),
+      await reader.get('/council/looks'),
       await reader.post('/council/looks', { token: form, child: 'A-1' }),
     ];
     for (const page of pages) {

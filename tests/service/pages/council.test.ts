@@ -119,13 +119,13 @@ async function choose(
 async function follow(visit: Visit, visitor = officer): Promise<Visit & { path: string }> {
   const path = visit.headers.get('location') ?? '';
   expect([visit.status, path]).toEqual([303, expect.stringMatching(/^\/council\/upload\//)]);
-  let page = await visitor.open(path);
+  let page = await visitor.get(path);
   while (page.headers.has('refresh')) {
     expect(page.headers.get('refresh')).toBe(`2; url=${path}`);
     // A page that reloads itself must not keep anybody signed in.
     expect(page.headers.getSetCookie()).toEqual([]);
     await delay(20);
-    page = await visitor.open(path);
+    page = await visitor.get(path);
   }
   return { ...page, path };
 }
@@ -326,7 +326,7 @@ test('the answer to a file can be saved where it is first shown', async () => {
   for (const format of ['csv', 'xml', 'txt', 'json']) {
     const path = `/council/history/4/${format}`;
     expect(page.text).toContain(`href="${path}"`);
-    expect((await officer.open(path)).status).toBe(200);
+    expect((await officer.get(path)).status).toBe(200);
   }
 });
 
@@ -588,10 +588,10 @@ describe('nothing is changed, the file is deleted, and a message says why, if it
     expect(await waiting(code)).toHaveLength(1);
     const discard = () =>
       officer.post(`${page.path}/discard`, hiddenOf(page, `${page.path}/discard`));
-    const after = await officer.open((await discard()).headers.get('location') ?? '');
+    const after = await officer.get((await discard()).headers.get('location') ?? '');
     expect([after.heading, after.text.includes(UPLOAD.discarded)]).toEqual([UPLOAD.title, true]);
     expect(await waiting(code)).toEqual([]);
-    expect([(await send(page)).heading, (await officer.open(page.path)).status]).toEqual([
+    expect([(await send(page)).heading, (await officer.get(page.path)).status]).toEqual([
       UPLOAD.gone,
       404,
     ]);
@@ -627,8 +627,8 @@ test('nobody else sees, sends or deletes a waiting file: neither another council
   const page = await shown(fileOf(code, 1, [planOf(1)]));
   for (const organisation of [code, 'ZZ101']) {
     const visitor = await visitorAs(service, { organisation, scopes: ['upload'] });
-    const seen = await visitor.open(page.path);
-    const absent = await visitor.open('/council/upload/00000000-0000-4000-8000-000000000000');
+    const seen = await visitor.get(page.path);
+    const absent = await visitor.get('/council/upload/00000000-0000-4000-8000-000000000000');
     expect([seen.status, seen.heading]).toEqual([absent.status, absent.heading]);
     expect((await send(page, {}, visitor)).status).toBe(403);
     const discard = await visitor.post(
@@ -646,7 +646,7 @@ test('only its sender finds a waiting file again, from Home and from Send a file
   const colleague = await visitorAs(service, { organisation: code, scopes: ['upload'] });
   const linksOf = async (visitor: Visitor, path: string) =>
     [
-      ...(await visitor.open(path)).text.matchAll(
+      ...(await visitor.get(path)).text.matchAll(
         /<a class="nhsuk-link" href="(\/council\/upload\/[^"]*)">([^<]*)</g,
       ),
     ].map(([, href = '', text]) => ({ href, text }));
@@ -659,13 +659,13 @@ test('only its sender finds a waiting file again, from Home and from Send a file
   const entered = { href: `/council/upload/${id}`, text: UPLOAD.waitsToBeCorrected };
   for (const path of ['/council', '/council/upload']) {
     expect(await linksOf(officer, path)).toEqual([sent, entered]);
-    expect((await officer.open(path)).text).not.toContain(testNumber(3));
+    expect((await officer.get(path)).text).not.toContain(testNumber(3));
     expect(await linksOf(colleague, path)).toEqual([]);
   }
-  const still = await officer.open(entered.href);
+  const still = await officer.get(entered.href);
   expect(wordsOf(still)).toContain(UPLOAD.kept);
   expect(hiddenOf(still, '/council/upload')['kept']).toContain(id);
-  expect((await colleague.open(entered.href)).heading).toBe(UPLOAD.gone);
+  expect((await colleague.get(entered.href)).heading).toBe(UPLOAD.gone);
   // Form values belong to the session in which the file came; the preview belongs to its sender.
   const later = await visitorAs(service, {
     user: `officer-${code}`,
@@ -683,7 +683,7 @@ test('a user has at most three waiting files: a fourth replaces the oldest', asy
   const pages: string[] = [];
   for (const n of [1, 2, 3, 4]) pages.push((await shown(fileOf(code, n, [planOf(n)]))).path);
   const statuses: number[] = [];
-  for (const path of pages) statuses.push((await officer.open(path)).status);
+  for (const path of pages) statuses.push((await officer.get(path)).status);
   expect(statuses).toEqual([404, 200, 200, 200]);
 });
 
@@ -698,11 +698,11 @@ test('a file that has waited too long is deleted, with its page', async () => {
   );
   const saved = JSON.parse(await readFile(state, 'utf8')) as { savedAt: number };
   await writeFile(state, JSON.stringify({ ...saved, savedAt: saved.savedAt - 31 * 60_000 }));
-  expect((await officer.open(page.path)).heading).toBe(UPLOAD.gone);
+  expect((await officer.get(page.path)).heading).toBe(UPLOAD.gone);
   // The next upload clears it away.
   const path = (await shown(fileOf(code, 1, [planOf(1)]))).path;
   expect(await waiting(code)).not.toContain(page.path.slice('/council/upload/'.length));
-  expect((await officer.open(path)).status).toBe(200);
+  expect((await officer.get(path)).status).toBe(200);
 });
 
 test('many unusable records are shown page by page', async () => {
@@ -714,9 +714,9 @@ test('many unusable records are shown page by page', async () => {
   const first = await shown(fileOf(code, 1, [...records, planOf(200)]));
   expect(wordsOf(first)).toContain('Page 1 of 3');
   expect(wordsOf(first)).not.toContain('LA-119');
-  const last = await officer.open(`${first.path}?page=3`);
+  const last = await officer.get(`${first.path}?page=3`);
   expect(wordsOf(last)).toContain('LA-119');
-  expect((await officer.open(`${first.path}?page=99`)).status).toBe(200);
+  expect((await officer.get(`${first.path}?page=99`)).status).toBe(200);
 });
 
 test('somebody who is not signed in is refused without waiting for their file to be read', async () => {
@@ -731,9 +731,9 @@ test('somebody who is not signed in is refused without waiting for their file to
 describe('the history', () => {
   /** Waits until this many of a council's files have been sealed and indexed. */
   async function historyOf(count: number): Promise<Visit> {
-    let page = await officer.open('/council/history');
+    let page = await officer.get('/council/history');
     await until(async () => {
-      page = await officer.open('/council/history');
+      page = await officer.get('/council/history');
       return (
         (page.text.match(/<tr class="nhsuk-table__row" role="row">/g) ?? []).length >=
         Math.min(count, 25)
@@ -750,21 +750,21 @@ describe('the history', () => {
     const page = await historyOf(2);
     const numbers = [...page.text.matchAll(/href="\/council\/history\/([0-9]+)"/g)];
     expect(numbers.map(([, number]) => number)).toEqual(['2', '1']);
-    const file = await officer.open('/council/history/2');
+    const file = await officer.get('/council/history/2');
     expect(file.heading).toBe(`${HISTORY.file(2)}: ${UPLOAD.answered.CPF03}`);
     expect(wordsOf(file)).toContain('LA-3');
     for (const [format, type, start] of [
       ['csv', 'text/csv; charset=utf-8', '\u{feff}'],
       ['xml', 'application/xml; charset=utf-8', '<?xml'],
     ] as const) {
-      const saved = await officer.open(`/council/history/2/${format}`);
+      const saved = await officer.get(`/council/history/2/${format}`);
       expect(saved.headers.get('content-type')).toBe(type);
       expect(saved.headers.get('content-disposition')).toBe(
         `attachment; filename="${code}-2.ack.${format}"`,
       );
       expect(saved.text.startsWith(start.replace('\u{feff}', ''))).toBe(true);
     }
-    expect((await officer.open('/council/history/2/exe')).status).toBe(404);
+    expect((await officer.get('/council/history/2/exe')).status).toBe(404);
   });
 
   test('says that a file is held, or was overruled by a newer file, and links to each answer', async () => {
@@ -798,7 +798,7 @@ describe('the history', () => {
       ['/council/history/1', UPLOAD.answered.CPF02],
     ]);
     for (const [path = '', text] of rows) {
-      expect((await officer.open(path)).heading).toMatch(new RegExp(`: ${text}$`));
+      expect((await officer.get(path)).heading).toMatch(new RegExp(`: ${text}$`));
     }
   });
 
@@ -827,7 +827,7 @@ describe('the history', () => {
     expect(wordsOf(page)).toContain(UPLOAD.answeredDiscarded);
     expect(wordsOf(page)).not.toContain(UPLOAD.answered.CPF03);
     expect(wordsOf(page)).toContain(HISTORY.wasHeld);
-    const file = await officer.open('/council/history/2');
+    const file = await officer.get('/council/history/2');
     expect(file.heading).toBe(`${HISTORY.file(2)}: ${UPLOAD.answeredDiscarded}`);
     expect(wordsOf(file)).toContain('discarded it on');
     expect(wordsOf(file)).not.toMatch(/[0-9]T[0-9]{2}:/);
@@ -869,11 +869,11 @@ describe('the history', () => {
     }
     const first = await historyOf(30);
     const [, older = ''] = /href="([^"]*)" rel="next"/.exec(first.text) ?? [];
-    const second = await officer.open(older.replaceAll('&amp;', '&'));
+    const second = await officer.get(older.replaceAll('&amp;', '&'));
     expect(second.text.match(/<tr class="nhsuk-table__row" role="row">/g)).toHaveLength(5);
     expect(second.text).toContain('href="/council/history" rel="prev"');
     await newCouncil();
-    const other = await officer.open(older.replaceAll('&amp;', '&'));
+    const other = await officer.get(older.replaceAll('&amp;', '&'));
     expect([other.status, wordsOf(other)]).toEqual([200, expect.stringContaining(HISTORY.none)]);
   });
 
@@ -881,22 +881,22 @@ describe('the history', () => {
     await newCouncil([planOf(1)]);
     await newCouncil();
     for (const path of ['/council/history/1', '/council/history/1/csv', '/council/history/x']) {
-      expect((await officer.open(path)).heading).toBe(HISTORY.notKept);
+      expect((await officer.get(path)).heading).toBe(HISTORY.notKept);
     }
   });
 });
 
 test('waiting files are shown with why they wait and what to do, to their council only', async () => {
   const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
-  expect((await officer.open('/council/held')).heading).toBe(HELD.none);
+  expect((await officer.get('/council/held')).heading).toBe(HELD.none);
   const ended = Array.from({ length: 6 }, (_, n) => planOf(n, { endDate: yesterday() }));
   const page = await shown(fileOf(code, 2, ended));
   expect(wordsOf(page)).toContain(UPLOAD.wouldWait);
   const after = await follow(await send(page, { stops: '6' }));
   expect(after.heading).toBe(UPLOAD.answeredHeldWhole);
-  const held = await officer.open('/council/held');
+  const held = await officer.get('/council/held');
   // The result of the file gives the same reason and advice as the list of waiting files, and links to it.
-  for (const visit of [held, after, await officer.open('/council/history/2')]) {
+  for (const visit of [held, after, await officer.get('/council/history/2')]) {
     const main = visit.text.slice(visit.text.indexOf('<h1'));
     expect(wordsOf({ ...visit, text: main })).toContain(HELD.ask(`${code}-2`));
     expect(wordsOf({ ...visit, text: main })).toContain('6 of');
@@ -907,7 +907,7 @@ test('waiting files are shown with why they wait and what to do, to their counci
   // None of its records is loaded, so its number is still free.
   expect(wordsOf(held)).toContain(HELD.corrected(false));
   await newCouncil();
-  expect((await officer.open('/council/held')).heading).toBe(HELD.none);
+  expect((await officer.get('/council/held')).heading).toBe(HELD.none);
 });
 
 test('if part of a file is held, only that part is shown as waiting', async () => {
@@ -916,7 +916,7 @@ test('if part of a file is held, only that part is shown as waiting', async () =
   const page = await shown(fileOf(code, 2, [...ended, planOf(20)]));
   const after = await follow(await send(page, { stops: '6' }));
   expect(after.heading).toBe(UPLOAD.answeredHeld);
-  const held = wordsOf(await officer.open('/council/held'));
+  const held = wordsOf(await officer.get('/council/held'));
   expect(held).toContain(HELD.restIsLoaded);
   expect(held).toContain(HELD.which);
   expect(held).not.toMatch(/\b0 (records|plans)\b/);
@@ -928,7 +928,7 @@ test('the first page says what of the council’s is waiting, with a link', asyn
   const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
   const links = async () =>
     [
-      ...(await officer.open('/council')).text
+      ...(await officer.get('/council')).text
         .replace(/^[^]*<h1/, '')
         .matchAll(/<li><a class="nhsuk-link" href="([^"]*)">([^<]*)</g),
     ]
@@ -939,7 +939,7 @@ test('the first page says what of the council’s is waiting, with a link', asyn
   await follow(await send(await shown(fileOf(code, 2, ended)), { stops: '6' }));
   expect(await links()).toEqual([['/council/held', COUNCIL.heldFiles(1)]]);
   const begin = '/council/withdraw';
-  const form = await officer.open(begin);
+  const form = await officer.get(begin);
   const number = testNumber(7);
   const plan = await officer.post(`${begin}/find`, { ...hiddenOf(form, `${begin}/find`), number });
   const asked = await officer.post(begin, {
@@ -970,7 +970,7 @@ test('every page gives the same answer about who decides on a waiting file', () 
 
 test('all holdings can be saved as a file, which is recorded each time', async () => {
   const code = await newCouncil([planOf(1), planOf(2)]);
-  const page = await officer.open('/council/holdings');
+  const page = await officer.get('/council/holdings');
   expect(page.text).not.toContain(testNumber(1));
   for (const _ of [1, 2]) {
     const saved = await officer.post('/council/holdings', hiddenOf(page, '/council/holdings'));
@@ -988,7 +988,7 @@ test('all holdings can be saved as a file, which is recorded each time', async (
   await newCouncil([planOf(3)]);
   const form = await officer.form('/council/holdings');
   expect((await officer.post('/council/holdings', form)).text).not.toContain(testNumber(1));
-  expect((await officer.open('/council/holdings')).heading).toBe(HOLDINGS.title);
+  expect((await officer.get('/council/holdings')).heading).toBe(HOLDINGS.title);
 });
 
 describe('comparing the case system', () => {
@@ -1002,11 +1002,11 @@ describe('comparing the case system', () => {
       303,
       expect.stringMatching(/^\/council\/reconcile\/[0-9a-f-]{36}$/),
     ]);
-    const page = await officer.open(path);
+    const page = await officer.get(path);
     expect(page.heading).toBe(RECONCILE.done);
     expect(wordsOf(page)).toContain('59 only here, 1 only in your file');
     expect(wordsOf(page)).toContain('Page 1 of 2');
-    const saved = await officer.open(`${path}/csv`);
+    const saved = await officer.get(`${path}/csv`);
     expect(saved.headers.get('content-disposition')).toContain('attachment');
     expect(saved.text).toContain('only-there');
     expect(await rowsOf(code)).toBe(60);
@@ -1018,8 +1018,8 @@ describe('comparing the case system', () => {
     // Nobody else can see it, neither a colleague nor another council.
     for (const organisation of [code, 'ZZ101']) {
       const other = await visitorAs(service, { organisation, scopes: ['upload'] });
-      expect((await other.open(path)).status).toBe(404);
-      expect((await other.open(`${path}/csv`)).status).toBe(404);
+      expect((await other.get(path)).status).toBe(404);
+      expect((await other.get(`${path}/csv`)).status).toBe(404);
     }
   });
 
@@ -1029,7 +1029,7 @@ describe('comparing the case system', () => {
       records: [planOf(1, { endDate: day('2026-11-20') }), planOf(3)],
     });
     const visit = await choose(csv, { action, name: 'all.csv' });
-    const page = await officer.open(visit.headers.get('location') ?? '');
+    const page = await officer.get(visit.headers.get('location') ?? '');
     expect(await rowsOf(code)).toBe(2);
     const words = wordsOf(page);
     expect(words).toContain(`${RECONCILE.fields.endDate}: 20 November 2026`);
@@ -1066,7 +1066,7 @@ describe('comparing the case system', () => {
     const code = await newCouncil([planOf(1)]);
     const name = words === 'larger than' ? 'all.csv' : 'all.xml';
     const visit = await choose(contentOf(code), { action, name });
-    const page = await officer.open(visit.headers.get('location') ?? '');
+    const page = await officer.get(visit.headers.get('location') ?? '');
     expect(page.heading).toBe(RECONCILE.notCompared);
     expect(wordsOf(page)).toContain(words);
     expect(page.text).not.toContain(testNumber(1));

@@ -262,7 +262,7 @@ test('a browser that opens the address of a form, as from its history, is sent t
   const visitor = createVisitor(service.baseUrl);
   for (const { path, letsIn } of only) {
     const address = path.replaceAll(/:[^/]+/g, 'x1');
-    const got = await visitor.open(address);
+    const got = await visitor.get(address);
     const program = await fetch(new URL(address, service.baseUrl));
     expect([path, program.status, program.headers.get('allow')]).toEqual([path, 405, 'POST']);
     if (letsIn === 'provider') {
@@ -277,8 +277,8 @@ test('a browser that opens the address of a form, as from its history, is sent t
     ]);
     expect(address.startsWith(to)).toBe(true);
   }
-  expect((await visitor.open('/sign-out')).headers.get('location')).toBe('/');
-  expect((await visitor.open('/look-up/attendance')).headers.get('location')).toBe('/look-up');
+  expect((await visitor.get('/sign-out')).headers.get('location')).toBe('/');
+  expect((await visitor.get('/look-up/attendance')).headers.get('location')).toBe('/look-up');
 });
 
 test('a mistyped address gives a browser a page, and a program a problem', async () => {
@@ -347,7 +347,7 @@ test.for(PEOPLE.filter((person) => person !== 'stranger'))(
     };
     const home = homes[person] ?? '/look-up';
     expect((await visitor.signIn(person)).headers.get('location')).toBe(home);
-    expect((await visitor.open('/')).headers.get('location')).toBe(home);
+    expect((await visitor.get('/')).headers.get('location')).toBe(home);
   },
 );
 
@@ -374,7 +374,7 @@ test.for([
       const home = { upload: '/council', audit: '/officer', operate: '/operator' }[scope];
       const menu = menuOf(await visitor.get(home));
       for (const href of menu)
-        expect([href, (await visitor.open(href)).status]).toEqual([href, 200]);
+        expect([href, (await visitor.get(href)).status]).toEqual([href, 200]);
       for (const [name, { path }] of Object.entries(PAGES)) {
         const [method = '', pattern = ''] = name.split(' ');
         const address = path ?? pattern;
@@ -406,12 +406,12 @@ test('no page of the operator opens for another organisation, whatever its provi
 
 test('after a session ends, its cookie opens nothing more, and the browser is sent to sign in', async () => {
   const visitor = await signedIn(service, 'authority');
-  const page = await visitor.open('/council');
+  const page = await visitor.get('/council');
   expect(page.heading).toBe('Northmoor Council');
   const kept = new Map(visitor.jar);
   await visitor.post('/sign-out', hiddenOf(page, '/sign-out'));
   for (const [name, value] of kept) visitor.jar.set(name, value);
-  const after = await visitor.open('/council');
+  const after = await visitor.get('/council');
   expect([after.status, after.headers.get('location')]).toEqual([303, '/sign-in']);
 });
 
@@ -457,7 +457,7 @@ test.for([
     for (let from = 0; from < addresses.length; from += 4) {
       const some = addresses.slice(from, from + 4);
       const visitor = await visitorAs(service, { user: 'leaving', organisation, scopes });
-      const page = await visitor.open(home);
+      const page = await visitor.get(home);
       const begun = await Promise.all(
         some.map((address) => beginForm(service.baseUrl, visitor, address, formOf(address))),
       );
@@ -479,7 +479,7 @@ test('a desk answers no HEAD', async () => {
 
 test('nobody acts for an authority in a role at an unknown organisation', async () => {
   const visitor = await visitorAs(service, { organisation: 'ZZ999', scopes: ['upload'] });
-  expect((await visitor.open('/council')).heading).toBe(COUNCIL.unknown);
+  expect((await visitor.get('/council')).heading).toBe(COUNCIL.unknown);
 });
 
 test('somebody who signs in at a lookup process is also signed in at a worker', async () => {
@@ -510,7 +510,7 @@ test('somebody who signs in at a lookup process is also signed in at a worker', 
     await until(async () => (await visitor.signIn('authority')).status === 303);
     const atWorker = createVisitor(worker.baseUrl);
     for (const [name, value] of visitor.jar) atWorker.jar.set(name, value);
-    const page = await atWorker.open('/council');
+    const page = await atWorker.get('/council');
     expect(page.heading).toBe('Northmoor Council');
     // Signing out at the other process signs them out here too.
     await visitor.post('/sign-out', hiddenOf(page, '/sign-out'));

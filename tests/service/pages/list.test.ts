@@ -58,7 +58,7 @@ const looks = async (): Promise<number> =>
 
 test('a pasted list keeps its order, starts with what was not checked and what is flagged, and never says that all is clear', async () => {
   const visitor = await practitioner();
-  expect(wordsOf(await visitor.open('/look-up'))).toContain(LIST.link);
+  expect(wordsOf(await visitor.get('/look-up'))).toContain(LIST.link);
   const before = await looks();
   const answer = await paste(
     visitor,
@@ -107,9 +107,9 @@ test('a list names the councils that are out of date, with their numbers, and sa
 
 test('nobody in unscheduled care is offered a list or can send one', async () => {
   const nurse = await signedIn(service);
-  const form = await nurse.open('/look-up');
+  const form = await nurse.get('/look-up');
   expect(wordsOf(form)).not.toContain(LIST.link);
-  expect((await nurse.open('/list')).status).toBe(404);
+  expect((await nurse.get('/list')).status).toBe(404);
   const sent = await nurse.post('/list', { ...hiddenOf(form, '/look-up'), list: PLAN });
   expect(sent.status).toBe(404);
 });
@@ -163,7 +163,7 @@ test('a list leaves the screen for a page of its own, from which another can be 
   const again = await visitor.post('/list', { ...form, list: PLAN });
   expect([again.status, again.heading]).toEqual([409, NOT_CHECKED.used]);
   expect(wordsOf(again)).toContain(NOT_CHECKED.usedListThen);
-  const hidden = await visitor.open('/list/hidden');
+  const hidden = await visitor.get('/list/hidden');
   expect(hidden.heading).toBe(HIDDEN.listHeading);
   expect(wordsOf(hidden)).toContain(NOT_A_NO);
   for (const { text } of [again, hidden]) {
@@ -174,7 +174,7 @@ test('a list leaves the screen for a page of its own, from which another can be 
 
 test('a list sent again from another tab shows nothing and looks up nothing', async () => {
   const visitor = await practitioner();
-  const page = await visitor.open('/list');
+  const page = await visitor.get('/list');
   const fields = hiddenOf(page, '/list');
   const single = await visitor.post('/look-up', { ...fields, number: PLAN });
   expect(single.heading).toBe(HEADINGS.onPlan);

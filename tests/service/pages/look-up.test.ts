@@ -76,11 +76,11 @@ afterAll(() => service?.stopAndRemove());
 
 test('at the root, a browser is sent to sign in and a program still gets JSON', async () => {
   const visitor = createVisitor(service.baseUrl);
-  const root = await visitor.open('/');
+  const root = await visitor.get('/');
   expect([root.status, root.headers.get('location')]).toEqual([303, '/look-up']);
-  const lookUp = await visitor.open('/look-up');
+  const lookUp = await visitor.get('/look-up');
   expect([lookUp.status, lookUp.headers.get('location')]).toEqual([303, '/sign-in']);
-  expect((await visitor.open('/sign-in')).status).toBe(200);
+  expect((await visitor.get('/sign-in')).status).toBe(200);
   const program = await fetch(service.baseUrl);
   expect(program.status).toBe(404);
   expect(program.headers.get('content-type')).toBe('application/problem+json');
@@ -155,7 +155,7 @@ test('a look in a browser is audited like one through the API, and recorded as m
 
 test('a silent reader is not shown who looked, and learns that the council is not told', async () => {
   const practitioner = await signedIn(service, 'scheduledCare');
-  expect(wordsOf(await practitioner.open('/look-up'))).toContain(LOOK_UP.recorded);
+  expect(wordsOf(await practitioner.get('/look-up'))).toContain(LOOK_UP.recorded);
   const answer = await practitioner.lookUp(PLAN);
   expect(answer.heading).toBe(HEADINGS.onPlan);
   expect(wordsOf(answer)).toContain(RESULT.silentWho);
@@ -299,7 +299,7 @@ test.each([
       }
     }
     expect(await recorded()).toBe(before);
-    expect((await visitor.open('/look-up')).status).toBe(200);
+    expect((await visitor.get('/look-up')).status).toBe(200);
   },
 );
 
@@ -340,7 +340,7 @@ test.each([
   '%s shows and records nothing for somebody who signs out while the form is on its way',
   async (path, fields, says) => {
     const visitor = await signedIn(service);
-    const page = await visitor.open('/look-up');
+    const page = await visitor.get('/look-up');
     const body = new URLSearchParams({ ...hiddenOf(page, '/look-up'), ...fields }).toString();
     const asked = request(new URL(path, service.baseUrl), {
       method: 'POST',
@@ -419,7 +419,7 @@ test('an answer leaves the screen within two minutes even without a script, and 
   expect(Number(seconds)).toBeLessThanOrEqual(120);
   expect(to).toBe('/look-up/hidden');
   expect(answer.headers.get('cache-control')).toBe('no-store');
-  const hidden = await nurse.open('/look-up/hidden');
+  const hidden = await nurse.get('/look-up/hidden');
   expect(hidden.heading).toBe(HIDDEN.heading);
   expect(wordsOf(hidden)).toContain(NOT_A_NO);
   expect(hidden.headers.getSetCookie()).toEqual([]);
@@ -461,7 +461,7 @@ describe('a check that cannot be made', () => {
 
   test('because Redis is gone says so, and still gives the councils’ numbers', async () => {
     const visitor = await signedIn(other, 'ambulanceService');
-    const form = await visitor.open('/look-up');
+    const form = await visitor.get('/look-up');
     await other.admin.call('SHUTDOWN', 'NOSAVE').catch(() => undefined);
     const answer = await visitor.post('/look-up', {
       ...hiddenOf(form, '/look-up'),

@@ -85,7 +85,7 @@ test('a case is opened on an access, with its note beside the log and the digest
   const opened = await open(officer, 'nurse-1', { step: 'inquire', words: HOSTILE });
   expect(opened.status).toBe(303);
   breach = opened.headers.get('location') ?? '';
-  const page = await officer.open(breach);
+  const page = await officer.get(breach);
   expect([page.status, page.heading]).toEqual([200, OFFICER_CASES.case]);
   expect(wordsOf(page)).toContain(HOSTILE);
   expect(page.text).not.toContain('<script>alert');
@@ -137,7 +137,7 @@ test('the reason that a case gives for further looks never reads as an NHS numbe
 });
 
 test('a case leads to the event that it is about, and the event back to cases', async () => {
-  const event = await press(officer, await officer.open(breach), '/officer/event');
+  const event = await press(officer, await officer.get(breach), '/officer/event');
   expect([event.status, event.heading]).toEqual([200, OFFICER_EVENT.title]);
   expect(wordsOf(event)).toContain('nurse-1');
   expect(event.text).toContain(`href="${breach}"`);
@@ -170,7 +170,7 @@ test('if a case has been opened meanwhile, the page says so, and the typed text 
 
 /** The row for a case in the list. */
 async function rowOf(visitor: Visitor): Promise<Visit> {
-  const page = await visitor.open(CASES);
+  const page = await visitor.get(CASES);
   const row = page.text
     .split('<tr class="nhsuk-table__row" role="row">')
     .find((each) => each.includes(breach));
@@ -184,7 +184,7 @@ test('a case is opened by a link that says so, and its organisation is named bes
   const link = /<a [^>]*>(.*?)<\/a>/s.exec(row.text)?.[1] ?? '';
   expect(wordsOf({ ...row, text: link })).toMatch(/^Open this case, opened [0-9]+ [A-Z][a-z]+ 20/);
   expect(wordsOf(row)).toContain(NAMED);
-  expect(wordsOf(await guardian.open(breach))).toContain(NAMED);
+  expect(wordsOf(await guardian.get(breach))).toContain(NAMED);
 });
 
 test('the list of cases says who looked, who proposed a breach, and who must act next', async () => {
@@ -203,22 +203,22 @@ test('the list of cases says who looked, who proposed a breach, and who must act
     const { text } = await visitor.get('/officer');
     expect(text.includes(`href="${breach}">${OFFICER_CASES.waiting(1)}`)).toBe(isTold);
   }
-  expect(wordsOf(await officer.open(breach))).toContain(MAY_CONFIRM);
+  expect(wordsOf(await officer.get(breach))).toContain(MAY_CONFIRM);
   expect(wordsOf(await second.get(breach))).not.toContain(MAY_CONFIRM);
   // Each question is asked only once.
   expect(wordsOf(await second.get(breach)).split(OFFICER_CASES.what)).toHaveLength(2);
   // People may withdraw their own proposal, and send back another person's.
-  expect(wordsOf(await officer.open(breach))).toContain(OFFICER_CASES.acts['withdraw-breach']);
+  expect(wordsOf(await officer.get(breach))).toContain(OFFICER_CASES.acts['withdraw-breach']);
   const judged = wordsOf(await second.get(breach));
   expect(judged).toContain(OFFICER_CASES.sendBack);
   expect(judged).not.toContain(OFFICER_CASES.acts['withdraw-breach']);
   await second.send(breach, { step: 'withdraw-breach', words: 'Ask the ward first' });
-  expect(wordsOf(await officer.open(breach))).toContain('Back under inquiry: not confirmed');
+  expect(wordsOf(await officer.get(breach))).toContain('Back under inquiry: not confirmed');
 });
 
 test('a breach takes two people, and nobody can record it alone', async () => {
   await officer.send(breach, { step: 'propose-breach', words: 'No attendance that day' });
-  const page = await officer.open(breach);
+  const page = await officer.get(breach);
   expect(page.text).not.toContain('value="confirm-breach"');
   const alone = await officer.send(breach, { step: 'confirm-breach', words: 'me too' });
   expect([alone.status, alone.heading]).toEqual([409, OFFICER_CASES.secondPerson]);
@@ -272,8 +272,8 @@ test('a mistake is reported at its field, and nothing is done', async () => {
 });
 
 test('another organisation’s case cannot be found, in the list or by its address', async () => {
-  expect((await officer.open(CASES)).text).toContain(breach);
-  expect((await guardian.open(CASES)).text).toContain(breach);
+  expect((await officer.get(CASES)).text).toContain(breach);
+  expect((await guardian.get(CASES)).text).toContain(breach);
   expect((await stranger.get(CASES)).text).not.toContain(breach);
   const foreign = await stranger.get(breach);
   expect([foreign.status, foreign.heading]).toEqual([404, FRAME.notFound]);
@@ -321,7 +321,7 @@ test('a command erases the notes, and the steps taken stay on record', async () 
   expect(listed.stdout).not.toContain('alert');
   const erased = await run(['audit', 'erase-cases', '--ended-before', '1/1/2099', ...named], env);
   expect(erased.stdout).toContain('The notes of 1 case are erased.');
-  const page = wordsOf(await officer.open(breach));
+  const page = wordsOf(await officer.get(breach));
   expect(page).not.toContain(HOSTILE);
   expect(page).toContain(OFFICER_CASES.steps['confirm-breach']);
   expect(page).toContain(OFFICER_CASES.erased);

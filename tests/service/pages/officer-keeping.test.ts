@@ -65,16 +65,16 @@ describe('a hold', () => {
   const holdActs = () => acts('audit-hold', 'audit-hold-ended');
 
   test('is begun and ended with a reason, under the name of the person signed in, and says who and why', async () => {
-    expect(wordsOf(await guardian.open(HOLDS))).toContain(OFFICER_HOLDS.none);
+    expect(wordsOf(await guardian.get(HOLDS))).toContain(OFFICER_HOLDS.none);
     const begun = await guardian.send(HOLDS, { reason: 'inquiry 12/2026 <b>' });
     expect([begun.status, locationOf(begun)]).toEqual([303, `${HOLDS}?done=begun`]);
     const [hold, ...more] = inForce();
     expect([hold, more]).toMatchObject([{ by: WHO.by, reason: 'inquiry 12/2026 <b>' }, []]);
-    const page = await guardian.open(HOLDS);
+    const page = await guardian.get(HOLDS);
     expect(wordsOf(page)).toMatch(/Since.*Set by.*Reason.*Esi Demo.*inquiry 12\/2026 <b>/);
     const path = `${HOLDS}/${hold?.id}`;
     expect(page.text).toMatch(new RegExp(`href="${path}"[^>]*>${OFFICER_HOLDS.end}<`));
-    expect(wordsOf(await colleague.open(path))).toContain(OFFICER_HOLDS.endLast);
+    expect(wordsOf(await colleague.get(path))).toContain(OFFICER_HOLDS.endLast);
     const ended = await colleague.send(path, { reason: 'inquiry closed' });
     expect([ended.status, locationOf(ended)]).toEqual([303, `${HOLDS}?done=ended`]);
     expect(inForce()).toEqual([]);
@@ -208,7 +208,7 @@ describe('a hold', () => {
     );
     expect(String(holdsNote(inForce())).length).toBeLessThan(10_000);
     // A link that has been overtaken does not say that there are none.
-    const none = await guardian.open(`${HOLDS}?before=1`);
+    const none = await guardian.get(`${HOLDS}?before=1`);
     expect(wordsOf(none)).not.toContain(OFFICER_HOLDS.none);
     db.exec('DELETE FROM hold WHERE id > 1000');
     db.close();
@@ -217,10 +217,10 @@ describe('a hold', () => {
   test('is no business of an organisation’s own officer', async () => {
     const [hold] = inForce();
     for (const path of [HOLDS, `${HOLDS}/${hold?.id}`, ERASE, `${ERASE}?before=1/1/2027`]) {
-      const page = await officer.open(path);
+      const page = await officer.get(path);
       expect([page.status, page.heading]).toEqual([404, FRAME.notFound]);
     }
-    expect((await officer.open('/officer')).text).not.toContain(HOLDS);
+    expect((await officer.get('/officer')).text).not.toContain(HOLDS);
     const form = await guardian.form(HOLDS);
     expect((await officer.post(HOLDS, { ...form, reason: 'mine' })).status).toBe(403);
     expect(inForce()).toHaveLength(1);
@@ -259,13 +259,13 @@ describe('erasing the notes of cases', () => {
     await openCase('nurse-1', 'explain');
     await openCase('nurse-2', 'explain');
     open = await openCase('nurse-3', 'inquire');
-    expect((await guardian.open(`${ERASE}?before=soon`)).text).toContain(OFFICER_ERASE.dayWrong);
-    const none = await guardian.open(`${ERASE}?before=1/1/2020`);
+    expect((await guardian.get(`${ERASE}?before=soon`)).text).toContain(OFFICER_ERASE.dayWrong);
+    const none = await guardian.get(`${ERASE}?before=1/1/2020`);
     expect([none.heading, none.text.includes('method="post" action="/officer/erase"')]).toEqual([
       OFFICER_ERASE.nothing,
       false,
     ]);
-    const page = await guardian.open(before);
+    const page = await guardian.get(before);
     expect(page.heading).toBe(OFFICER_ERASE.would(2));
     const words = wordsOf(page);
     for (const said of [OFFICER_ERASE.forGood, 'inquiry 14', OFFICER_ERASE.type(2)]) {
@@ -281,7 +281,7 @@ describe('erasing the notes of cases', () => {
   });
 
   test('leaves out a case about the reader’s own access', async () => {
-    const page = await colleague.open(before);
+    const page = await colleague.get(before);
     expect(page.heading).toBe(OFFICER_ERASE.would(1));
     expect(wordsOf(page)).toContain(OFFICER_ERASE.own(1));
   });
@@ -309,7 +309,7 @@ describe('erasing the notes of cases', () => {
     const page = await guardian.post(ERASE, { ...form, count: '2', reason: 'retention schedule' });
     expect([page.status, page.heading]).toEqual([409, OFFICER_ERASE.changed]);
     expect(await erased()).toEqual([]);
-    expect(wordsOf(await guardian.open(before))).toContain('inquiry 20');
+    expect(wordsOf(await guardian.get(before))).toContain('inquiry 20');
   });
 
   test('erases them for good, each on record under the name of the person signed in, and the steps stay', async () => {
@@ -317,34 +317,34 @@ describe('erasing the notes of cases', () => {
     const typed = { ...form, count: '2', reason: 'retention schedule' };
     const twice = await Promise.all([guardian.post(ERASE, typed), guardian.post(ERASE, typed)]);
     expect(twice.map(locationOf)).toEqual([`${ERASE}?done=2`, `${ERASE}?done=2`]);
-    expect(wordsOf(await guardian.open(`${ERASE}?done=2`))).toContain(OFFICER_ERASE.done(2));
+    expect(wordsOf(await guardian.get(`${ERASE}?done=2`))).toContain(OFFICER_ERASE.done(2));
     expect(await erased()).toMatchObject([
       { ...WHO, reason: 'retention schedule', caller: { user: 'demo-guardian' } },
       { ...WHO, reason: 'retention schedule' },
     ]);
     expect(file()).not.toMatch(/empty nurse-[12]/);
     expect(file()).toContain(`${SECRET} nurse-3`);
-    expect((await guardian.open(before)).heading).toBe(OFFICER_ERASE.nothing);
-    const list = await guardian.open(CASES);
+    expect((await guardian.get(before)).heading).toBe(OFFICER_ERASE.nothing);
+    const list = await guardian.get(CASES);
     expect(wordsOf(list)).toContain(OFFICER_CASES.states.explained);
   });
 
   test('erases one case from its page, which warns if it has not ended', async () => {
-    const page = await guardian.open(open);
+    const page = await guardian.get(open);
     const [, to = ''] =
       new RegExp(`href="(${ERASE}[^"]*)"[^>]*>${OFFICER_ERASE.ofThisCase}`).exec(page.text) ?? [];
-    const shown = await guardian.open(to);
+    const shown = await guardian.get(to);
     expect([shown.heading, wordsOf(shown).includes(OFFICER_ERASE.open)]).toEqual([
       OFFICER_ERASE.would(1),
       true,
     ]);
     const done = await guardian.send(ERASE, { count: '1', reason: 'about a third person' }, to);
     expect(locationOf(done)).toBe(`${ERASE}?done=1`);
-    const after = await guardian.open(open);
+    const after = await guardian.get(open);
     expect(wordsOf(after)).toContain(OFFICER_CASES.erased);
     expect(after.text).not.toContain(OFFICER_ERASE.ofThisCase);
     expect(file()).not.toContain(SECRET);
-    expect(await officer.open(open)).toMatchObject({ status: 200 });
-    expect((await officer.open(open)).text).not.toContain(ERASE);
+    expect(await officer.get(open)).toMatchObject({ status: 200 });
+    expect((await officer.get(open)).text).not.toContain(ERASE);
   });
 });

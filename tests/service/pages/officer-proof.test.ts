@@ -100,7 +100,7 @@ test('a proof is checked, described in words and recorded, however it was copied
       eventsShown: 1,
     });
   }
-  expect(wordsOf(await guardian.open(SEAL))).toContain(OFFICER_PROOF.outside);
+  expect(wordsOf(await guardian.get(SEAL))).toContain(OFFICER_PROOF.outside);
 });
 
 /** The signed text of the checkpoint in the proof. */

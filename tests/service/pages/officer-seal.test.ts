@@ -39,7 +39,7 @@ async function prove(id: string, typed: Record<string, string> = { reason: 'cour
 async function verify(): Promise<Visit> {
   const started = await guardian.send(`${SEAL}/verify`, {}, SEAL);
   expect([started.status, started.headers.get('location')]).toEqual([303, SEAL]);
-  const running = await guardian.open(SEAL);
+  const running = await guardian.get(SEAL);
   if (running.title.startsWith(OFFICER_SEAL.runningTitle)) {
     // Only one runs at a time: the page offers no second one, and follows the progress by itself.
     expect(running.text).not.toContain(`action="${SEAL}/verify"`);
@@ -110,7 +110,7 @@ test('an event that cannot be proven gets a page that says so, and a mistake is 
 
 test('the checkpoint file contains nobody’s details', async () => {
   for (const visitor of [guardian, officer]) {
-    const file = await visitor.open(`${SEAL}/checkpoint`);
+    const file = await visitor.get(`${SEAL}/checkpoint`);
     expect(file.headers.get('content-disposition')).toMatch(/^attachment; filename="checkpoint-/);
     expect(file.text).toMatch(/^cp-flags\/[^\n]+\n[0-9]+\n[A-Za-z0-9+/=]+\n\n— /);
   }
@@ -119,7 +119,7 @@ test('the checkpoint file contains nobody’s details', async () => {
 test('the file of public keys verifies a proof and a checkpoint, and later includes the retired keys too', async () => {
   const keyFile = join(service.dataDir, 'audit-key');
   const keysOf = async (visitor: Visitor) => {
-    const file = await visitor.open(`${SEAL}/key`);
+    const file = await visitor.get(`${SEAL}/key`);
     expect(file.headers.get('content-disposition')).toMatch(/^attachment; filename="public-key-/);
     expect(file.text).not.toContain('PRIVATE');
     return file.text.trimEnd().split('\n').map(parsePublicKey);
@@ -144,12 +144,12 @@ test('the file of public keys verifies a proof and a checkpoint, and later inclu
 });
 
 test('an organisation’s officer sees the state, but cannot verify or prove, since a proof contains a whole event', async () => {
-  const page = await officer.open(SEAL);
+  const page = await officer.get(SEAL);
   expect(page.status).toBe(200);
   expect(page.text).not.toContain(`action="${SEAL}/verify"`);
   expect(page.text).not.toContain(`action="${SEAL}/proof"`);
   expect(wordsOf(page)).toContain(OFFICER_SEAL.onlyOperator);
-  expect(wordsOf(await guardian.open(SEAL))).not.toContain(OFFICER_SEAL.onlyOperator);
+  expect(wordsOf(await guardian.get(SEAL))).not.toContain(OFFICER_SEAL.onlyOperator);
   const form = await officer.form('/officer', '/officer/search');
   const tried = await officer.post(`${SEAL}/proof`, { ...form, auditId, reason: 'x1' });
   expect([tried.status, tried.heading]).toEqual([404, FRAME.notFound]);

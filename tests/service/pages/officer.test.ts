@@ -140,7 +140,7 @@ describe('a search', () => {
   });
 
   test('gives its results and choices in ordinary words', async () => {
-    const form = wordsOf(await guardian.open('/officer'));
+    const form = wordsOf(await guardian.get('/officer'));
     expect(form).toContain('Gap in the record accepted (audit-gap-accepted)');
     const page = await search(guardian, { number: SHARED, type: 'lookup' });
     const cells = [...page.text.matchAll(/<bdi>([^<]*)<\/bdi>/g)].map(([, cell]) => cell);
@@ -759,7 +759,7 @@ describe('blocking a user from an event', () => {
     });
     expect(event.text).not.toContain('action="/officer/block"');
     expect(wordsOf(event)).toContain(OFFICER_EVENT.isBlocked);
-    const blocked = await officer.open('/officer/blocked?done=blocked');
+    const blocked = await officer.get('/officer/blocked?done=blocked');
     expect(wordsOf(blocked)).toContain(OFFICER_EVENT.blockedDone);
     expect(wordsOf(blocked)).toContain('Card stolen');
   });
@@ -771,7 +771,7 @@ describe('blocking a user from an event', () => {
     expect(tried.status).toBe(404);
     expect(await acts('user-blocked')).toHaveLength(1);
     expect(withoutTokens((await stranger.get('/officer/blocked')).text)).not.toContain('gp-1');
-    const page = await guardian.open('/officer/blocked');
+    const page = await guardian.get('/officer/blocked');
     expect(page.text).toContain('gp-1');
     const empty = { ...hiddenOf(page, '/officer/unblock'), reason: '' };
     const unreasoned = await guardian.post('/officer/unblock', empty);

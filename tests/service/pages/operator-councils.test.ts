@@ -80,7 +80,7 @@ const NEW = { name: 'Westby Council', emergency: '020 7946 0188' };
 
 describe('a council', () => {
   test('is set up after its operator has read what that leads to, under the name of the person signed in', async () => {
-    const begin = await visitor.open('/operator/set-up?code=zz103');
+    const begin = await visitor.get('/operator/set-up?code=zz103');
     expect([begin.status, begin.headers.get('location')]).toEqual([303, pageOf('ZZ103')]);
     const page = await check('ZZ103', { ...NEW, hours: 'Mon-Fri 08:45-17:15' });
     expect([page.status, page.heading]).toEqual([200, COUNCIL_SETTINGS.confirm]);
@@ -110,7 +110,7 @@ describe('a council', () => {
         account: `demo-operations (${DEMO_ISSUER})`,
       },
     });
-    const after = wordsOf(await visitor.open(`${pageOf('ZZ103')}?done=set`));
+    const after = wordsOf(await visitor.get(`${pageOf('ZZ103')}?done=set`));
     expect(after).toContain(COUNCIL_SETTINGS.done.set);
     expect(after).toContain('cp-flags authority remove ZZ103 --by NAME --reason TEXT');
     // Sent a second time, it changes nothing more.
@@ -226,8 +226,8 @@ describe('a council', () => {
   });
 
   test('has no page if its code cannot be one', async () => {
-    expect((await visitor.open(pageOf('a-b'))).status).toBe(404);
-    const page = await visitor.open('/operator/set-up?code=a-b');
+    expect((await visitor.get(pageOf('a-b'))).status).toBe(404);
+    const page = await visitor.get('/operator/set-up?code=a-b');
     expect([page.status, page.text.includes('href="#code"')]).toEqual([400, true]);
   });
 });
@@ -247,7 +247,7 @@ describe('a new numbering', () => {
 
   test('starts with a reason, is on record, and lets a file with a low number in', async () => {
     await load(500);
-    expect(wordsOf(await visitor.open(pageOf('ZZ102')))).toContain(
+    expect(wordsOf(await visitor.get(pageOf('ZZ102')))).toContain(
       'The old numbering ends with 500.',
     );
     const form = await begin();
@@ -264,7 +264,7 @@ describe('a new numbering', () => {
         detail: { authority: 'ZZ102', highest: 500, reason: 'new case system' },
       },
     ]);
-    const begun = wordsOf(await visitor.open(pageOf('ZZ102')));
+    const begun = wordsOf(await visitor.get(pageOf('ZZ102')));
     expect(begun).toContain(COUNCIL_SETTINGS.numberingBegun);
     expect(begun).not.toContain('The old numbering ends');
     expect((await load(1)).code).toBe('CPF02');
@@ -284,7 +284,7 @@ describe('a new numbering', () => {
     anchor.changeMissingFiles('ZZ102', anchor.authority('ZZ102'), () => [
       { sequence: 900, number: 399 },
     ]);
-    const page = await visitor.open(pageOf('ZZ102'));
+    const page = await visitor.get(pageOf('ZZ102'));
     expect(wordsOf(page)).toContain(COUNCIL_SETTINGS.numberingMissing([399]));
     const refused = await visitor.send(NUMBERING, { reason: REASON }, pageOf('ZZ102'));
     expect([refused.status, refused.text.includes('href="#refresh"')]).toEqual([400, true]);
@@ -296,7 +296,7 @@ describe('a new numbering', () => {
   });
 
   test('cannot start for a council that has loaded nothing, and none waits for a council that is busy', async () => {
-    expect(wordsOf(await visitor.open(pageOf('ZZ103')))).toContain(COUNCIL_SETTINGS.numberingNone);
+    expect(wordsOf(await visitor.get(pageOf('ZZ103')))).toContain(COUNCIL_SETTINGS.numberingNone);
     await load(1);
     const lock = await service.store.lockAuthority(ods('ZZ102'));
     const busy = await visitor.send(NUMBERING, { reason: REASON }, pageOf('ZZ102'));
@@ -311,7 +311,7 @@ describe('plans that the store had lost', () => {
 
   test('cannot be said to be no longer missing before a full refresh has come', async () => {
     anchor.changeMissingFiles('ZZ105', anchor.authority('ZZ105'), () => [lost]);
-    const page = await visitor.open(pageOf('ZZ105'));
+    const page = await visitor.get(pageOf('ZZ105'));
     expect(wordsOf(page)).toContain(COUNCIL_SETTINGS.plansWait);
     expect(page.text).not.toContain(PLANS);
   });
@@ -320,7 +320,7 @@ describe('plans that the store had lost', () => {
     anchor.changeMissingFiles('ZZ105', anchor.authority('ZZ105'), () => [
       { ...lost, refusedIn: 7 },
     ]);
-    expect(wordsOf(await visitor.open(pageOf('ZZ105')))).toContain(COUNCIL_SETTINGS.plansThen(7));
+    expect(wordsOf(await visitor.get(pageOf('ZZ105')))).toContain(COUNCIL_SETTINGS.plansThen(7));
     const idle = await visitor.send(PLANS, { why: '' }, pageOf('ZZ105'));
     expect([idle.status, idle.text.includes('href="#why"')]).toEqual([400, true]);
     const form = await visitor.form(pageOf('ZZ105'), PLANS);
@@ -340,7 +340,7 @@ describe('plans that the store had lost', () => {
       { by: 'Farid Demo', detail: { authority: 'ZZ105', fullRefresh: 8 } },
     ]);
     expect(anchor.missingFiles('ZZ105')).toEqual([]);
-    expect((await visitor.open(pageOf('ZZ105'))).text).not.toContain(PLANS);
+    expect((await visitor.get(pageOf('ZZ105'))).text).not.toContain(PLANS);
   });
 });
 
@@ -370,7 +370,7 @@ describe('the list of councils expected', () => {
   };
 
   test('is set as a whole, and is then shown with who never sent anything and since when', async () => {
-    expect(wordsOf(await visitor.open(EXPECTED_PAGE))).toContain(EXPECTED.noneDemo);
+    expect(wordsOf(await visitor.get(EXPECTED_PAGE))).toContain(EXPECTED.noneDemo);
     const page = await checkList(WHOLE, true);
     expect([page.status, page.heading]).toEqual([200, EXPECTED.confirm]);
     expect(wordsOf(page)).toContain(
@@ -391,7 +391,7 @@ describe('the list of councils expected', () => {
         reason: REASON,
       },
     });
-    const after = wordsOf(await visitor.open(EXPECTED_PAGE));
+    const after = wordsOf(await visitor.get(EXPECTED_PAGE));
     expect(after).toMatch(/Never sent anything\s*Westby Council ZZ103/);
     expect(after).toMatch(new RegExp(`In force since ?${TIME_ON}`));
     await until(

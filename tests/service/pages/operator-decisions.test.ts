@@ -72,7 +72,7 @@ async function askedOnFirstPage(
   name: 'promotion' | 'old-copy' | 'clock' | 'gap',
 ) {
   await until(async () => {
-    const first = await operator.open('/operator');
+    const first = await operator.get('/operator');
     return wordsOf(first).includes(DECISIONS.waits[name]) && first.text.includes(pageOf(name));
   }, `the first page to ask about ${name}`);
 }
@@ -85,7 +85,7 @@ async function decide(
 ): Promise<string> {
   const sent = await operator.send(pageOf(name), { ...REASON, ...typed });
   expect([sent.status, wordsOf(sent)]).toEqual([303, '']);
-  return wordsOf(await operator.open(locationOf(sent)));
+  return wordsOf(await operator.get(locationOf(sent)));
 }
 
 const eventsOf = async (type: string) =>
@@ -99,13 +99,13 @@ const isAnswered = async (): Promise<boolean> =>
   (await service.lookup({ nhsNumber: CHILD })).status === 200;
 
 test('a clock that was put back is confirmed on a page, by name and with a reason, and lookups are answered again', async () => {
-  expect(wordsOf(await visitor.open(pageOf('clock')))).toContain(DECISIONS.nothing);
+  expect(wordsOf(await visitor.get(pageOf('clock')))).toContain(DECISIONS.nothing);
   const anchor = Anchor.open(join(service.dataDir, 'anchor'));
   closing.push(() => Promise.resolve(anchor.close()));
   anchor.rememberClock(Date.now() + 3_600_000);
   await askedOnFirstPage(visitor, 'clock');
   await until(async () => !(await isAnswered()), 'no answer');
-  const page = wordsOf(await visitor.open(pageOf('clock')));
+  const page = wordsOf(await visitor.get(pageOf('clock')));
   expect(page).toContain('behind a time that was already seen');
   expect(page).toContain(DECISIONS.clock.before[0]);
   expect(page).toContain('cp-flags confirm clock');
@@ -118,7 +118,7 @@ test('a clock that was put back is confirmed on a page, by name and with a reaso
 
   const fields = { ...(await visitor.form(pageOf('clock'))), ...REASON };
   const sent = await visitor.post(pageOf('clock'), fields);
-  expect(wordsOf(await visitor.open(locationOf(sent)))).toContain('Confirmed.');
+  expect(wordsOf(await visitor.get(locationOf(sent)))).toContain('Confirmed.');
   await until(isAnswered, 'an answer');
   // Sent again, the same form decides nothing.
   await until(async () => (await visitor.post(pageOf('clock'), fields)).status === 409);
@@ -133,7 +133,7 @@ test('an old copy of the data folder is confirmed on a page that repeats what wi
   commits.noteContradiction('key', known);
   commits.close();
   await askedOnFirstPage(visitor, 'old-copy');
-  expect(wordsOf(await visitor.open(pageOf('old-copy')))).toContain(
+  expect(wordsOf(await visitor.get(pageOf('old-copy')))).toContain(
     'The witness witness.test knows this audit log with 900 entries',
   );
   // While somebody else is writing to the log, such as a hold that waits for its record, everything else goes on.
@@ -149,7 +149,7 @@ test('an old copy of the data folder is confirmed on a page that repeats what wi
   other.close();
   expect(await decided).toContain('Confirmed.');
   await until(async () => {
-    const page = wordsOf(await visitor.open(pageOf('old-copy')));
+    const page = wordsOf(await visitor.get(pageOf('old-copy')));
     return page.includes('other.test') && !page.includes('witness.test');
   }, 'the page to ask about the other witness');
   expect(await decide(visitor, 'old-copy')).toContain('Confirmed.');
@@ -173,7 +173,7 @@ test('audit events that are lost for good are accepted on a page that names them
     .fcall(FUNCTIONS.appendEvent, 1, stream, event(randomUUID()))
     .exec();
   await askedOnFirstPage(visitor, 'gap');
-  expect(wordsOf(await visitor.open(pageOf('gap')))).toMatch(
+  expect(wordsOf(await visitor.get(pageOf('gap')))).toMatch(
     /Events \d+ to \d+ of .* are in neither Redis nor the log/,
   );
   expect((await visitor.send(pageOf('gap'), REASON)).status).toBe(400);
@@ -253,7 +253,7 @@ test('a promoted replica is confirmed on a page that says from when answers may 
 
   const { operator } = await startAt(second.url, dataDir);
   await askedOnFirstPage(operator, 'promotion');
-  const page = wordsOf(await operator.open(pageOf('promotion')));
+  const page = wordsOf(await operator.get(pageOf('promotion')));
   const lost = DECISIONS.promotion.lost(2, '').map((sentence) => sentence.split('after ')[0]);
   for (const sentence of lost) expect(page).toContain(sentence);
   expect(page).toContain(`machine of the worker, ${hostname()}`);
@@ -330,7 +330,7 @@ test('while the second copy is away, an operator lets the log continue with one 
       ),
     'the page to say that the copy is away',
   );
-  expect(wordsOf(await visitor.open(pageOf('copy')))).not.toContain(DECISIONS.copy.works);
+  expect(wordsOf(await visitor.get(pageOf('copy')))).not.toContain(DECISIONS.copy.works);
   await until(
     async () => (await visitor.ask('/operator')).text.includes(`href="${pageOf('copy')}"`),
     'the first page to lead to it',
@@ -339,7 +339,7 @@ test('while the second copy is away, an operator lets the log continue with one 
   const council = '/operator/councils/ZZ101';
   const numbered = await visitor.send(`${council}/numbering`, REASON, council);
   expect([numbered.status, numbered.heading]).toEqual([409, COUNCIL_SETTINGS.busy]);
-  expect(wordsOf(await visitor.open(council))).not.toContain(COUNCIL_SETTINGS.numberingBegun);
+  expect(wordsOf(await visitor.get(council))).not.toContain(COUNCIL_SETTINGS.numberingBegun);
   expect(await decide(visitor, 'copy')).toContain(DECISIONS.copy.order.done);
   await rename(`${copy}-away`, copy);
   expect(await decide(visitor, 'copy')).toContain(DECISIONS.copy.end.done);
@@ -354,21 +354,21 @@ test('an act that failed after it was sent is said to have been done perhaps, an
   });
   const numbered = await visitor.send(`${council}/numbering`, REASON, council);
   expect([numbered.status, numbered.heading]).toEqual([503, DECISIONS.unsure]);
-  expect(wordsOf(await visitor.open(council))).toContain(COUNCIL_SETTINGS.numberingBegun);
+  expect(wordsOf(await visitor.get(council))).toContain(COUNCIL_SETTINGS.numberingBegun);
 });
 
 test('damage in Redis is listed with the command that repairs it, since no worker has the rights to', async () => {
-  expect(wordsOf(await visitor.open('/operator/running/repair'))).toContain(REPAIR.nothing);
+  expect(wordsOf(await visitor.get('/operator/running/repair'))).toContain(REPAIR.nothing);
   await service.admin.xadd(keys.audit(7), '0-900', 'event', '{}');
   await service.admin.hset(keys.accessLists(9), '9990000018', 'not a list');
   await until(async () => {
-    const page = wordsOf(await visitor.open('/operator/running/repair'));
+    const page = wordsOf(await visitor.get('/operator/running/repair'));
     return page.includes(REPAIR.streams) && page.includes(REPAIR.lists(1));
   }, 'the damage to be listed');
-  const page = await visitor.open('/operator/running/repair');
+  const page = await visitor.get('/operator/running/repair');
   expect(wordsOf(page)).toContain('cp-flags repair --by');
   expect(page.text).not.toContain('9990000018');
-  const first = await visitor.open('/operator');
+  const first = await visitor.get('/operator');
   expect(first.text).toContain('href="/operator/running/repair"');
   const printed = vi.spyOn(console, 'log').mockReturnValue();
   closing.push(() => Promise.resolve(printed.mockRestore()));

@@ -139,7 +139,7 @@ describe('the page that says whether lookups are answered', () => {
     }, 'the heading');
     expect(wordsOf(page)).toContain(ANSWERING.withheldThen);
     expect(wordsOf(page)).toContain(`${ANSWERING.concerns} ${ANSWERING.levels.partly}. 1 of 2`);
-    const councils = wordsOf(await operator.open('/operator/councils'));
+    const councils = wordsOf(await operator.get('/operator/councils'));
     // The data is 100 hours old, and was out of date after 72.
     const { dataAsOf = '' } = (await strict.store.authority(ods('ZZ102'))) ?? {};
     const since = timeOfYearText(Date.parse(dataAsOf) + 72 * 3_600_000);
@@ -170,7 +170,7 @@ describe('the page that says whether lookups are answered', () => {
   });
 
   test('says if the audit is not copied or not witnessed', async () => {
-    const audit = wordsOf(await visitor.open('/operator')).split(ANSWERING.audit)[1] ?? '';
+    const audit = wordsOf(await visitor.get('/operator')).split(ANSWERING.audit)[1] ?? '';
     expect(audit).toContain(ANSWERING.notCopied);
     expect(audit).toContain(ANSWERING.notWitnessed);
   });
@@ -220,7 +220,7 @@ describe('the last hour of all the processes', () => {
     expect((await other.lookUp(testNumber(900))).heading).toMatch(/^No plan found/);
     await beside.stop();
     await beside.remove();
-    const page = await visitor.open('/operator');
+    const page = await visitor.get('/operator');
     expect(wordsOf(page)).toMatch(
       /1 lookup\. All could be checked\. Half of all requests took [\d.]+ ms or less/,
     );
@@ -285,7 +285,7 @@ describe('the last hour of all the processes', () => {
     expect(words).toContain(ANSWERING.processNotReady(`${doubtful.slice(0, 8)} (lookup)`));
     expect(words).toContain('reports that a check fails: access:issuers.');
     expect(page.text).toContain('href="/operator/runbook#notready"');
-    const running = wordsOf(await visitor.open('/operator/running'));
+    const running = wordsOf(await visitor.get('/operator/running'));
     expect(running).toContain(silent);
     expect(running).toContain('Silent since');
     await forget(silent, doubtful);
@@ -302,7 +302,7 @@ describe('the last hour of all the processes', () => {
       1,
     );
     for (const path of ['/operator', '/operator/running']) {
-      expect((await visitor.open(path)).text).not.toContain('<script>x');
+      expect((await visitor.get(path)).text).not.toContain('<script>x');
     }
     await forget(instance);
   });
@@ -317,13 +317,13 @@ describe('a held file', () => {
 
   test('is shown with its reasons, and released once, with the names of the person signed in and of the one who confirmed it', async () => {
     const path = await heldFile();
-    const list = await visitor.open('/operator/files');
+    const list = await visitor.get('/operator/files');
     expect(list.text).toContain(`href="${path}"`);
     expect(wordsOf(list)).toContain('6 of 10 (60 %) plans in force');
     const form = await visitor.form(path);
     const done = await visitor.post(path, { ...form, ...DECISION });
     expect([done.status, done.headers.get('location')]).toEqual([303, `${path}?done=release`]);
-    const became = await visitor.open(path);
+    const became = await visitor.get(path);
     expect(wordsOf(became)).toContain('CPF02');
     expect(wordsOf(became)).toContain('6 accepted');
     expect((await visitor.post(path, { ...form, ...DECISION })).status).toBe(409);
@@ -348,9 +348,9 @@ describe('a held file', () => {
       (await visitor.send(path, { ...DECISION, decision: 'discard' })).headers.get('location'),
     ).toBe(`${path}?done=discard`);
     expect(await eventsOf('hold-discarded')).toHaveLength(before + 1);
-    const after = wordsOf(await visitor.open(`${path}?done=discard`));
+    const after = wordsOf(await visitor.get(`${path}?done=discard`));
     expect(after).toContain(HELD.done.discard);
-    expect((await visitor.open(path)).status).toBe(200);
+    expect((await visitor.get(path)).status).toBe(200);
     expect(listHeldFiles(anchor)).toEqual([]);
   });
 
@@ -409,7 +409,7 @@ describe('a held file', () => {
   test.for(['/operator/files/ZZ999/1', '/operator/files/ZZ101/x', '/operator/files/..%2f/1'])(
     'of an unknown council gets a page that says not found: %s',
     async (path) => {
-      expect((await visitor.open(path)).status).toBeGreaterThanOrEqual(400);
+      expect((await visitor.get(path)).status).toBeGreaterThanOrEqual(400);
     },
   );
 });
@@ -427,7 +427,7 @@ describe('a user', () => {
       blocked = await visitor.send('/operator/users', { user, issuer: DEMO_ISSUER, reason });
       return blocked.status === 303;
     });
-    const confirmed = wordsOf(await visitor.open(blocked?.headers.get('location') ?? ''));
+    const confirmed = wordsOf(await visitor.get(blocked?.headers.get('location') ?? ''));
     expect(confirmed).toContain(BLOCKED.blocked(user, DEMO_ISSUER));
     expect(confirmed).toContain(reason);
     await until(async () => (await service.lookup({ nhsNumber: testNumber(900) })).status === 403);
@@ -437,7 +437,7 @@ describe('a user', () => {
     expect((await visitor.send(path, { reason: '' })).status).toBe(400);
     const letIn = await visitor.send(path, { reason: 'new card' });
     expect(letIn.status).toBe(303);
-    const users = wordsOf(await visitor.open(letIn.headers.get('location') ?? ''));
+    const users = wordsOf(await visitor.get(letIn.headers.get('location') ?? ''));
     expect(users).toContain(BLOCKED.unblocked);
     expect(users).toContain(BLOCKED.nobody);
     const ofUser = async (type: string) =>
@@ -446,7 +446,7 @@ describe('a user', () => {
       { by: 'Farid Demo', detail: { user, issuer: DEMO_ISSUER, reason } },
     ]);
     expect(await ofUser('user-unblocked')).toHaveLength(1);
-    expect((await visitor.open(path)).status).toBe(404);
+    expect((await visitor.get(path)).status).toBe(404);
   });
 
   /** Sends what somebody typed, and then sends it again from the page with the warning. */
@@ -459,7 +459,7 @@ describe('a user', () => {
     }, warning);
     if (warned === undefined) throw new Error('nothing was sent');
     expect(warned.status).toBe(400);
-    expect(wordsOf(await visitor.open('/operator/users'))).not.toContain(`Unblock ${of}`);
+    expect(wordsOf(await visitor.get('/operator/users'))).not.toContain(`Unblock ${of}`);
     return visitor.post('/operator/users', { ...hiddenOf(warned, '/operator/users'), ...typed });
   }
   const unblock = (of: string) =>
@@ -468,7 +468,7 @@ describe('a user', () => {
   test('who has made no known request is blocked only after a warning, since the id may be mistyped', async () => {
     const sent = await warnedThenSent('nobody-such', BLOCKED.unknown);
     const location = sent.headers.get('location') ?? '';
-    expect(wordsOf(await visitor.open(location))).toContain(
+    expect(wordsOf(await visitor.get(location))).toContain(
       BLOCKED.blocked('nobody-such', DEMO_ISSUER),
     );
     await unblock('nobody-such');
@@ -573,7 +573,7 @@ describe('a message in MESH', () => {
     const again = addMessage();
     const lost = addMessage({ state: 'unclear' });
     const path = (row: Sent) => `/operator/messages/${localIdOf(row)}`;
-    expect((await visitor.open('/operator/messages')).text).toContain(`href="${path(again)}"`);
+    expect((await visitor.get('/operator/messages')).text).toContain(`href="${path(again)}"`);
     expect((await visitor.send(path(again), { decision: 'resend', reason: '' })).status).toBe(400);
     for (const [row, decision, reason] of [
       [again, 'resend', 'open again'],
@@ -581,21 +581,21 @@ describe('a message in MESH', () => {
     ] as const) {
       const sent = await visitor.send(path(row), { decision, reason });
       expect(sent.status).toBe(303);
-      const next = wordsOf(await visitor.open(sent.headers.get('location') ?? ''));
+      const next = wordsOf(await visitor.get(sent.headers.get('location') ?? ''));
       expect(next).toContain(MESSAGES.done[decision]);
     }
     expect([stateOf(again), stateOf(lost)]).toEqual(['waiting', 'dropped']);
     // What went wrong was the first try, and the second has not been made yet.
     const now = MeshFile.use(folder, (file) => file.sent(again.key));
     expect(now).toMatchObject({ attempt: 2, code: '', detail: '' });
-    const shown = wordsOf(await visitor.open('/operator/messages'));
+    const shown = wordsOf(await visitor.get('/operator/messages'));
     expect(shown).toContain(`${MESSAGES.states.waiting}, try 2.`);
     expect(shown).not.toMatch(/sent 2 times/);
     expect(await eventsOf('mesh-resent')).toMatchObject([
       { by: 'Farid Demo', detail: { reason: 'open again', mailbox: 'X26ABC1' } },
     ]);
     expect(await eventsOf('mesh-dropped')).toHaveLength(1);
-    expect((await visitor.open(path(lost))).status).toBe(404);
+    expect((await visitor.get(path(lost))).status).toBe(404);
   });
 });
 
@@ -723,9 +723,9 @@ test('every page stays below 100 kB with 153 councils', async () => {
     const other = await signedIn(many, 'operations');
     await until(async () => (await other.get('/operator/councils')).text.includes('ZZ352'));
     for (const path of PAGES) {
-      expect((await other.open(path)).text.length, path).toBeLessThan(100_000);
+      expect((await other.get(path)).text.length, path).toBeLessThan(100_000);
     }
-    expect(wordsOf(await other.open('/operator/councils'))).toMatch(
+    expect(wordsOf(await other.get('/operator/councils'))).toMatch(
       new RegExp(`Out of date since ${TIME_ON}`),
     );
   } finally {
@@ -734,7 +734,7 @@ test('every page stays below 100 kB with 153 councils', async () => {
 });
 
 test('everything that runs is shown with its version, and everything that expires with its date', async () => {
-  const page = await visitor.open('/operator/running');
+  const page = await visitor.get('/operator/running');
   const words = wordsOf(page);
   expect(words).toContain(process.versions.node);
   expect(words).toContain(process.versions.openssl);
@@ -745,7 +745,7 @@ test('everything that runs is shown with its version, and everything that expire
   for (const name of DECISION_NAMES) {
     const path = `/operator/running/decisions/${name}`;
     expect(page.text).toContain(`href="${path}"`);
-    expect((await visitor.open(path)).heading).toBe(DECISIONS.titles[name]);
+    expect((await visitor.get(path)).heading).toBe(DECISIONS.titles[name]);
   }
   expect(words).toContain(HELD.title);
 });

@@ -50,7 +50,7 @@ async function signIn(
 ): Promise<Visit> {
   const roles = at.map((organisation, i) => ({ id: `${i + 1}`, organisation }));
   cis2.next(sub, { scope, roles, selectedRole: undefined });
-  const back = await throughCis2(cis2, await visitor.open('/sign-in/cis2'));
+  const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
   return visitor.get(`${back.pathname}${back.search}`);
 }
 
@@ -61,7 +61,7 @@ test('an operator in a role at another organisation gets no session, and reads w
   expect(wordsOf(page)).toContain(SIGN_IN_REFUSED.nothingHereOperate);
   expect(wordsOf(page)).toContain(ELSEWHERE);
   for (const path of ['/operator', '/look-up']) {
-    expect([path, locationOf(await visitor.open(path))]).toEqual([path, '/sign-in']);
+    expect([path, locationOf(await visitor.get(path))]).toEqual([path, '/sign-in']);
   }
   await until(
     async () =>
@@ -76,8 +76,8 @@ test('somebody with an officer’s rights as well is taken to the audit, and not
   const visitor = createVisitor(service.baseUrl);
   const there = await signIn(visitor, '555000050002', { scope: 'operate audit', at: [ELSEWHERE] });
   expect(locationOf(there)).toBe('/officer');
-  expect((await visitor.open('/officer')).text).not.toContain('href="/operator"');
-  const page = await visitor.open('/operator');
+  expect((await visitor.get('/officer')).text).not.toContain('href="/operator"');
+  const page = await visitor.get('/operator');
   expect(page.status).toBe(403);
   // Their own start page would be no way to another role.
   expect(page.text).toContain('class="nhsuk-button" href="/sign-in"');
@@ -88,7 +88,7 @@ test('an operator with roles at several organisations is let in by those at the 
   const visitor = createVisitor(service.baseUrl);
   const only = await signIn(visitor, '555000050003', { at: [ELSEWHERE, OPERATING] });
   expect(locationOf(only)).toBe('/operator');
-  expect((await visitor.open('/operator')).status).toBe(200);
+  expect((await visitor.get('/operator')).status).toBe(200);
   const several = await signIn(visitor, '555000050003', { at: [OPERATING, ELSEWHERE, OPERATING] });
   const roles = [...several.text.matchAll(/name="role" type="radio" value="([^"]+)"/g)];
   expect(roles).toHaveLength(2);
@@ -96,11 +96,11 @@ test('an operator with roles at several organisations is let in by those at the 
   const role = roles[1]?.[1] ?? '';
   const chosen = await visitor.post('/role', { ...hiddenOf(several, '/role'), role });
   expect(locationOf(chosen)).toBe('/operator');
-  expect(wordsOf(await visitor.open('/operator/files'))).toContain(OPERATOR.files);
+  expect(wordsOf(await visitor.get('/operator/files'))).toContain(OPERATOR.files);
 });
 
 test('a demo whose operating organisation is another offers nobody whom it would refuse', async () => {
-  const page = wordsOf(await createVisitor(service.baseUrl).open('/sign-in'));
+  const page = wordsOf(await createVisitor(service.baseUrl).get('/sign-in'));
   expect(page).toContain('Esi Demo');
   expect(page).not.toContain('Farid Demo');
 });

@@ -83,13 +83,13 @@ test('the outcome of a look made before its sender signed in again is not record
 
 test('somebody who signs out from a page older than their session is told that they are still signed in, and can then sign out', async () => {
   const nurse = await signedIn();
-  const old = await nurse.open('/look-up');
+  const old = await nurse.get('/look-up');
   await nurse.signIn();
   const answer = await nurse.post('/sign-out', hiddenOf(old, '/sign-out'));
   expect([answer.status, answer.heading]).toEqual([403, SIGN_IN.stillSignedIn]);
   const out = await nurse.post('/sign-out', hiddenOf(answer, '/sign-out'));
   expect(out.heading).toBe(SIGN_IN.signedOut);
-  expect((await nurse.open('/look-up')).headers.get('location')).toBe('/sign-in');
+  expect((await nurse.get('/look-up')).headers.get('location')).toBe('/sign-in');
 });
 
 test('a list that is too long stays on its form, with the limit; one that is far too long is reported as not kept', async () => {

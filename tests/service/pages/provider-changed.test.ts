@@ -55,11 +55,11 @@ test('a session ends once its provider is set for other people, or is trusted le
 
   await startWith({});
   cis2.next('555000020001', {});
-  const back = await throughCis2(cis2, await visitor.open('/sign-in/cis2'));
+  const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
   await visitor.ask(`${back.pathname}${back.search}`);
   look = await visitor.form('/look-up');
   const jar = new Map(visitor.jar);
-  expect((await visitor.open('/look-up')).status).toBe(200);
+  expect((await visitor.get('/look-up')).status).toBe(200);
 
   for (const changed of [{ for: 'councils' }, { identityAssurance: 4 }]) {
     await startWith(changed);

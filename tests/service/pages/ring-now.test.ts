@@ -98,7 +98,7 @@ describe('hours given by a council', () => {
         expect(found).toEqual(before === true ? OFFICE_FIRST : EMERGENCY_FIRST);
       }
     }
-    const numbers = await nurse.open('/councils');
+    const numbers = await nurse.get('/councils');
     expect(shown(numbers.text)).toEqual(ALIKE);
     expect(numbers.text).toContain('Monday to Friday, 8:30am to 5pm');
     expect((await set('none')).code).toBe(0);

@@ -125,7 +125,7 @@ async function writeOrganisations(): Promise<string> {
 /** Signs somebody in with the provider, and returns the page or redirect they get. */
 async function signIn(visitor: Visitor, sub: string, person: Cis2Person = {}): Promise<Visit> {
   cis2.next(sub, person);
-  const back = await throughCis2(cis2, await visitor.open('/sign-in/cis2'));
+  const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
   return visitor.ask(`${back.pathname}${back.search}`);
 }
 
@@ -231,7 +231,7 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
     expect(page.status).toBe(403);
     expect(wordsOf(page)).toContain(says);
     expect(wordsOf(page)).toContain(SIGN_IN_REFUSED.sent);
-    expect((await visitor.open('/look-up')).headers.get('location')).toBe('/sign-in');
+    expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
   });
 
   test.for<[string, Cis2Person]>([
@@ -243,13 +243,13 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
     async ([, person]) => {
       const visitor = createVisitor(service.baseUrl);
       await signIn(visitor, somebody());
-      expect((await visitor.open('/look-up')).status).toBe(200);
+      expect((await visitor.get('/look-up')).status).toBe(200);
       const former = new Map(visitor.jar);
       expect((await signIn(visitor, somebody(), person)).status).not.toBe(303);
-      expect((await visitor.open('/look-up')).headers.get('location')).toBe('/sign-in');
+      expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
       // A copy of the earlier cookie does not help.
       for (const [name, value] of former) visitor.jar.set(name, value);
-      await until(async () => (await visitor.open('/look-up')).status !== 200);
+      await until(async () => (await visitor.get('/look-up')).status !== 200);
     },
   );
 
@@ -301,7 +301,7 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
   test('the provider refuses', async () => {
     const visitor = createVisitor(service.baseUrl);
     cis2.refuse();
-    const back = await throughCis2(cis2, await visitor.open('/sign-in/cis2'));
+    const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
     const page = await visitor.ask(`${back.pathname}${back.search}`);
     expect([page.status, page.heading]).toEqual([403, SIGN_IN_REFUSED.denied]);
   });
@@ -315,7 +315,7 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
     ['made_up', SIGN_IN_REFUSED.unavailable],
   ] as const)('the provider says %s', async ([error, heading]) => {
     const visitor = createVisitor(service.baseUrl);
-    const start = await visitor.open('/sign-in/cis2');
+    const start = await visitor.get('/sign-in/cis2');
     const state = new URL(start.headers.get('location') ?? '').searchParams.get('state') ?? '';
     const search = new URLSearchParams({ error, state, iss: cis2.issuer });
     expect((await visitor.ask(`/sign-in/cis2/back?${search.toString()}`)).heading).toBe(heading);
@@ -369,7 +369,7 @@ describe('the provider’s answer for another browser does not sign this one in'
   ])('%s', async ([, bring]) => {
     const visitor = createVisitor(service.baseUrl);
     cis2.next(somebody());
-    const back = await throughCis2(cis2, await visitor.open('/sign-in/cis2'));
+    const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
     const page = await bring(back, visitor);
     expect([page.status, page.heading]).toEqual([400, SIGN_IN_REFUSED.notFinished]);
   });
@@ -377,7 +377,7 @@ describe('the provider’s answer for another browser does not sign this one in'
   test('from another issuer', async () => {
     const visitor = createVisitor(service.baseUrl);
     cis2.next(somebody());
-    const back = await throughCis2(cis2, await visitor.open('/sign-in/cis2'));
+    const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
     back.searchParams.set('iss', 'https://evil.example');
     const page = await visitor.ask(`${back.pathname}${back.search}`);
     expect(page.status).toBe(503);
@@ -393,7 +393,7 @@ test('if several tabs start to sign in at once, each finishes, and old attempts 
     const back = await throughCis2(cis2, start);
     const answer = await visitor.ask(`${back.pathname}${back.search}`);
     expect([answer.status, answer.headers.get('location')]).toEqual([303, '/look-up']);
-    expect((await visitor.open('/look-up')).status).toBe(200);
+    expect((await visitor.get('/look-up')).status).toBe(200);
   }
   const idle = visitor.jar.size;
   for (let i = 0; i < 9; i++) await visitor.get('/sign-in/cis2');
@@ -403,7 +403,7 @@ test('if several tabs start to sign in at once, each finishes, and old attempts 
 describe('a provider is asked about no more than', () => {
   test('one code for each sign-in under way, however often a kept cookie brings another', async () => {
     const visitor = createVisitor(service.baseUrl);
-    const start = await visitor.open('/sign-in/cis2');
+    const start = await visitor.get('/sign-in/cis2');
     const state = new URL(start.headers.get('location') ?? '').searchParams.get('state') ?? '';
     const kept = new Map(visitor.jar);
     const before = cis2.tokensAsked;
@@ -421,7 +421,7 @@ describe('a provider is asked about no more than', () => {
     const brought = await Promise.all(
       Array.from({ length: 100 }, async () => {
         const visitor = createVisitor(service.baseUrl);
-        const start = await visitor.open('/sign-in/strangers');
+        const start = await visitor.get('/sign-in/strangers');
         const state = new URL(start.headers.get('location') ?? '').searchParams.get('state') ?? '';
         const search = new URLSearchParams({ code: 'made-up', state });
         return () => visitor.ask(`/sign-in/strangers/back?${search.toString()}`);
@@ -470,7 +470,7 @@ test('one of several roles is chosen, once for this browser', async () => {
   expect(thief.jar.has('cp-flags-session')).toBe(false);
   const visit = new Map(visitor.jar);
   expect((await visitor.post('/role', fields)).headers.get('location')).toBe('/look-up');
-  expect(wordsOf(await visitor.open('/look-up'))).toContain(LOOK_UP.recorded);
+  expect(wordsOf(await visitor.get('/look-up'))).toContain(LOOK_UP.recorded);
   for (const [name, value] of visit) thief.jar.set(name, value);
   expect((await thief.post('/role', fields)).heading).toBe(SIGN_IN_REFUSED.notFinished);
 });
@@ -523,7 +523,7 @@ describe('a double click leads into one session if it sends twice', () => {
     for (const { status, headers } of answers) {
       expect([status, headers.get('location')]).toEqual([303, '/look-up']);
     }
-    expect((await visitor.open('/look-up')).status).toBe(200);
+    expect((await visitor.get('/look-up')).status).toBe(200);
     expect(new Set(answers.flatMap(sessionsIn)).size).toBe(1);
   });
 
@@ -581,11 +581,11 @@ test('a role is not accepted once the provider has ended its session', async () 
   const elsewhere = createVisitor(service.baseUrl);
   await until(async () => {
     await signIn(elsewhere, sub);
-    return (await elsewhere.open('/look-up')).status === 200;
+    return (await elsewhere.get('/look-up')).status === 200;
   }, 'a session that begins after the ending');
   const taken = await visitor.post('/role', { ...hiddenOf(page, '/role'), role });
   expect(taken.heading).toBe(SIGN_IN_REFUSED.notFinished);
-  expect((await visitor.open('/look-up')).headers.get('location')).toBe('/sign-in');
+  expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
 });
 
 describe('a session', () => {
@@ -598,19 +598,19 @@ describe('a session', () => {
     const sub = somebody();
     await signIn(victim, sub);
     expect(victim.jar.get('cp-flags-session')).not.toBe(planted);
-    expect(wordsOf(await attacker.open('/look-up'))).not.toContain(sub);
+    expect(wordsOf(await attacker.get('/look-up'))).not.toContain(sub);
   });
 
   test('is over everywhere once its user signs out, and its cookie opens nothing', async () => {
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, somebody());
     const kept = visitor.jar.get('cp-flags-session') ?? '';
-    const page = await visitor.open('/look-up');
+    const page = await visitor.get('/look-up');
     const out = await visitor.post('/sign-out', hiddenOf(page, '/sign-out'));
     expect(out.heading).toBe(SIGN_IN.signedOut);
     const thief = createVisitor(service.baseUrl);
     thief.jar.set('cp-flags-session', kept);
-    expect((await thief.open('/look-up')).headers.get('location')).toBe('/sign-in');
+    expect((await thief.get('/look-up')).headers.get('location')).toBe('/sign-in');
     const late = await thief.post('/look-up', { ...hiddenOf(page, '/look-up'), number: PLAN });
     expect([late.status, late.heading]).toEqual([401, NOT_CHECKED.over]);
   });
@@ -621,11 +621,11 @@ describe('a session', () => {
     await signIn(visitor, sub);
     const former = visitor.jar.get('cp-flags-session') ?? '';
     await signIn(visitor, sub, { roles: [{ id: '2', activities: ['B0170'] }] });
-    expect(wordsOf(await visitor.open('/look-up'))).toContain(LOOK_UP.recorded);
+    expect(wordsOf(await visitor.get('/look-up'))).toContain(LOOK_UP.recorded);
     const late = createVisitor(service.baseUrl);
     late.jar.set('cp-flags-session', former);
-    expect((await late.open('/look-up')).headers.get('location')).toBe('/sign-in');
-    expect((await visitor.open('/look-up')).status).toBe(200);
+    expect((await late.get('/look-up')).headers.get('location')).toBe('/sign-in');
+    expect((await visitor.get('/look-up')).status).toBe(200);
   });
 
   test('does not exist if its cookie is changed, cut short or made up', async () => {
@@ -636,10 +636,10 @@ describe('a session', () => {
     const flipped = `${good.slice(0, 40)}${good[40] === 'A' ? 'B' : 'A'}${good.slice(41)}`;
     for (const bad of [flipped, good.slice(0, -4), `${good}AAAA`, visit, '', 'x', 'e30']) {
       visitor.jar.set('cp-flags-session', bad);
-      expect((await visitor.open('/look-up')).status).toBe(303);
+      expect((await visitor.get('/look-up')).status).toBe(303);
     }
     visitor.jar.set('cp-flags-session', good);
-    expect((await visitor.open('/look-up')).status).toBe(200);
+    expect((await visitor.get('/look-up')).status).toBe(200);
   });
 });
 
@@ -652,14 +652,14 @@ describe('a form', () => {
   ])('%s makes no look and ends no session', async ([, headers]) => {
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, somebody());
-    const page = await visitor.open('/look-up');
+    const page = await visitor.get('/look-up');
     const fields = { ...hiddenOf(page, '/look-up'), number: PLAN };
     if (headers['origin'] === '') headers['origin'] = service.baseUrl;
     const looked = await visitor.post('/look-up', fields, headers);
     expect([looked.status, looked.heading]).toEqual([403, NOT_CHECKED.untrusted]);
     const out = await visitor.post('/sign-out', hiddenOf(page, '/sign-out'), headers);
     expect(out.status).toBe(403);
-    expect((await visitor.open('/look-up')).status).toBe(200);
+    expect((await visitor.get('/look-up')).status).toBe(200);
     // A browser sends it from another site without the cookies.
     const without = createVisitor(service.baseUrl);
     for (const path of ['/look-up', '/list', '/look-up/attendance', '/sign-out', '/sign-in']) {
@@ -686,7 +686,7 @@ describe('a form', () => {
       const answer = await visitor.post('/sign-in', [...fields, field]);
       expect([answer.status, answer.heading]).toEqual([400, NOT_CHECKED.repeated]);
     }
-    expect((await visitor.open('/look-up')).headers.get('location')).toBe('/sign-in');
+    expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
   });
 
   test('with no token, somebody else’s, or one for another form makes no look', async () => {
@@ -694,7 +694,7 @@ describe('a form', () => {
     await signIn(visitor, somebody());
     const other = createVisitor(service.baseUrl);
     await signIn(other, somebody());
-    const page = await visitor.open('/look-up');
+    const page = await visitor.get('/look-up');
     const own = hiddenOf(page, '/look-up');
     const foreign = await other.form('/look-up');
     for (const fields of [
@@ -727,7 +727,7 @@ test('a HEAD of the return address leaves the sign-in to the browser', async () 
   });
   expect([ahead.status, ahead.headers.get('allow')]).toEqual([405, 'GET']);
   expect((await visitor.ask(`${pathname}${search}`)).status).toBe(303);
-  expect((await visitor.open('/look-up')).status).toBe(200);
+  expect((await visitor.get('/look-up')).status).toBe(200);
 });
 
 describe('a provider ends sessions', () => {
@@ -745,14 +745,14 @@ describe('a provider ends sessions', () => {
     await signIn(visitor, sub);
     const token = await cis2.logoutToken({ sub });
     expect((await send(token)).status).toBe(200);
-    expect((await visitor.open('/look-up')).headers.get('location')).toBe('/sign-in');
+    expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
     // A sign-in within milliseconds of the ending may still count as earlier, since clocks are never read ahead.
     await until(async () => {
       await signIn(visitor, sub);
-      return (await visitor.open('/look-up')).status === 200;
+      return (await visitor.get('/look-up')).status === 200;
     }, 'a session that begins after the ending');
     expect((await send(token)).status).toBe(400);
-    expect((await visitor.open('/look-up')).status).toBe(200);
+    expect((await visitor.get('/look-up')).status).toBe(200);
   });
 
   test('of a person it is still being asked about, who is then not signed in', async () => {
@@ -766,12 +766,12 @@ describe('a provider ends sessions', () => {
       const later = createVisitor(service.baseUrl);
       await until(async () => {
         await signIn(later, sub);
-        return (await later.open('/look-up')).status === 200;
+        return (await later.get('/look-up')).status === 200;
       }, 'a session that begins after the ending');
     });
     const answer = await visitor.ask(`${pathname}${search}`);
     expect([answer.status, answer.heading]).toEqual([400, SIGN_IN_REFUSED.notFinished]);
-    expect((await visitor.open('/look-up')).headers.get('location')).toBe('/sign-in');
+    expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
   });
 
   test('of each person it names, even by a token id already used for another person', async () => {
@@ -781,7 +781,7 @@ describe('a provider ends sessions', () => {
       await signIn(visitor, sub);
       const token = await cis2.logoutToken({ sub, jti });
       expect((await send(token)).status).toBe(200);
-      expect((await visitor.open('/look-up')).headers.get('location')).toBe('/sign-in');
+      expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
       expect((await send(token)).status).toBe(400);
     }
   });
@@ -796,7 +796,7 @@ describe('a provider ends sessions', () => {
       ['logout_token', token],
     ]);
     expect(sent.status).toBe(400);
-    expect((await visitor.open('/look-up')).status).toBe(200);
+    expect((await visitor.get('/look-up')).status).toBe(200);
   });
 
   test('of a person for whom it never named its own session, by a token that does name one', async () => {
@@ -804,7 +804,7 @@ describe('a provider ends sessions', () => {
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, sub);
     expect((await send(await cis2.logoutToken({ sub, sid: 'unheard-of' }))).status).toBe(200);
-    expect((await visitor.open('/look-up')).headers.get('location')).toBe('/sign-in');
+    expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
   });
 
   test('by a token that is sent again because it could not be recorded', async () => {
@@ -817,7 +817,7 @@ describe('a provider ends sessions', () => {
     expect((await sendOnce(token)).status).toBe(503);
     await service.admin.del(keys.ended);
     expect((await send(token)).status).toBe(200);
-    expect((await visitor.open('/look-up')).headers.get('location')).toBe('/sign-in');
+    expect((await visitor.get('/look-up')).headers.get('location')).toBe('/sign-in');
   });
 
   test.for<[string, Record<string, unknown>, string?]>([
@@ -833,7 +833,7 @@ describe('a provider ends sessions', () => {
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, sub);
     expect((await send(await cis2.logoutToken({ sub, ...differing }))).status).toBe(400);
-    expect((await visitor.open('/look-up')).status).toBe(200);
+    expect((await visitor.get('/look-up')).status).toBe(200);
   });
 });
 

@@ -74,7 +74,7 @@ function expectText({ text }: Visit, ...said: string[]): void {
 
 async function signIn(visitor: Visitor, sub: string, person: Cis2Person): Promise<Visit> {
   cis2.next(sub, person);
-  const back = await throughCis2(cis2, await visitor.open('/sign-in/cis2'));
+  const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
   return visitor.ask(`${back.pathname}${back.search}`);
 }
 
@@ -127,7 +127,7 @@ test('other people’s words are shown as text where somebody chooses a role or 
 test('other people’s words are shown as text where a list was pasted', async () => {
   const reader = createVisitor(service.baseUrl);
   await signIn(reader, '555000000036', { roles: [role(['B0170'])] });
-  const page = await reader.open('/list');
+  const page = await reader.get('/list');
   const hidden = hiddenOf(page, '/list');
   expectText(
     await reader.post('/list', { ...hidden, list: `${PLAN}\n${markupIn('line')}` }),
