@@ -70,12 +70,10 @@ export type AtDesk = {
   notFound: () => Response;
   /**
    * What was just done, from the address that the act redirected to. Nothing unless the browser says that it comes from
-   * one of our pages or, if it says nothing, the address is {@link AtDesk.marked}: anybody can make up such an address,
-   * and it would say on our page that something was done.
+   * one of our pages or, if it says nothing, the address has the mark of an act of this session: anybody can make up such
+   * an address, and it would say on our page that something was done.
    */
   done: (parameter?: string) => string | undefined;
-  /** An address that says what was done, with a mark that only an act of this session can give it. */
-  marked: (address: string) => string;
   /** The hidden fields of a form, by which {@link deskAct} recognises it; it counts once. */
   hidden: (form: string) => Html;
   /**
@@ -235,6 +233,14 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
         : frame(page);
     };
 
+  /** An act's answer whose address says what was done, with a mark for a browser that does not say where it comes from. */
+  function marked(incoming: IncomingMessage, session: Session, answer: Response): Response {
+    const to = answer.headers.get('location') ?? '';
+    const isOld = incoming.headers['sec-fetch-site'] === undefined;
+    if (!isOld || incoming.method !== 'POST' || !to.includes('?')) return answer;
+    return redirect(`${to}&mark=${forms.token({ form: MARK, owner: session.id, once: to })}`);
+  }
+
   return (c) => {
     const { incoming } = c.env;
     if (!isOn()) return problemResponse('not-found', readRequestIds(incoming));
@@ -292,8 +298,6 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
               forms.isOurs(incoming, mark, of);
             return isFromHere ? value : undefined;
           },
-          marked: (address) =>
-            `${address}&mark=${forms.token({ form: MARK, owner: session.id, once: address })}`,
           hidden(form) {
             const once = randomUUID();
             const token = forms.token({ form, owner: session.id, once });
@@ -307,7 +311,8 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
           },
         };
         try {
-          return await work(context, at);
+          const answer = await work(context, at);
+          return answer instanceof Response ? marked(incoming, session, answer) : answer;
         } catch (error) {
           if (!(error instanceof TurnsBusy)) throw error;
           // Nothing has failed: somebody else had the turn.
@@ -368,9 +373,6 @@ export function deskAct(
         ? act(c, at, fields)
         : at.page({ ...deskMessage(DESK.usedUp, DESK.usedUpThen, desk.home), status: 409 }),
     );
-    if (!(answer instanceof Response)) return answer;
-    const to = answer.headers.get('location') ?? '';
-    const isOld = c.env.incoming.headers['sec-fetch-site'] === undefined;
-    return isOld && to.includes('?') ? redirect(at.marked(to)) : answer.clone();
+    return answer instanceof Response ? answer.clone() : answer;
   });
 }
