@@ -185,6 +185,8 @@ export const councilWithdrawalAsk: Mountable<WithdrawalsDependencies> = {
         ...(reason.kind === 'wrong' ? [reason.error] : []),
       ];
       if (plan === undefined || reason.kind === 'wrong' || errors.length > 0) {
+        // What is shown again may be under another number than the one that was found.
+        await store.appendEvent(holdingsRead(council, WITHDRAWALS.title));
         return plans.length === 0
           ? numberPage(council, '', WITHDRAWALS.noneFound)
           : choosePage(council, number, plans, fields, errors);

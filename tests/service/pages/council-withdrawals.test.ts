@@ -97,6 +97,16 @@ const events = async () =>
   (await service.events()).flatMap((event) => (event.type === 'withdrawal' ? event : []));
 
 describe('a flag on the wrong child', () => {
+  test('is shown on record, also if another number is put into the form', async () => {
+    const reads = async (): Promise<number> =>
+      (await service.events()).filter(({ type }) => type === 'holdings-read').length;
+    const form = hiddenOf(await find(officer, KEPT), BEGIN);
+    const before = await reads();
+    const page = await officer.post(BEGIN, { ...form, number: SHARED, reason: WHY });
+    expect([page.status, wordsOf(page).includes('A-4')]).toEqual([400, true]);
+    expect(await reads()).toBe(before + 1);
+  });
+
   test('is withdrawn by two people of the council, and lookups then show no plan', async () => {
     expect((await lookedUp(WRONG)).outcome).toBe('flagged');
     const page = await find(
