@@ -14,8 +14,17 @@ if (filter !== null) {
   const councils = [...document.querySelectorAll('[data-council]')];
   const groups = [...document.querySelectorAll('[data-group]')];
   filter.hidden = false;
+  // The same as the server does to each council's name: nobody has to type a point or a hyphen.
+  const searched = (typed) =>
+    typed
+      .normalize('NFD')
+      .toLowerCase()
+      .replace(/&/g, ' and ')
+      .replace(/[\p{M}'’.]/gu, '')
+      .replace(/[^\p{L}\p{N}]+/gu, ' ')
+      .trim();
   const show = () => {
-    const wanted = box.value.trim().toLowerCase();
+    const wanted = searched(box.value);
     let shown = 0;
     for (const council of councils) {
       council.hidden = !council.dataset.council.includes(wanted);

@@ -10,9 +10,19 @@ import type { Council, CouncilNumbers } from './numbers.ts';
 const letterOf = ({ name }: Council): string =>
   name.normalize('NFD').charAt(0).toLocaleUpperCase('en-GB');
 
+/** A name as it is compared with what is typed: letters, digits and single spaces. The same as in `assets/pages.js`. */
+const searched = (name: string): string =>
+  name
+    .normalize('NFD')
+    .toLowerCase()
+    .replaceAll(/&/g, ' and ')
+    .replaceAll(/[\p{M}'’.]/gu, '')
+    .replaceAll(/[^\p{L}\p{N}]+/gu, ' ')
+    .trim();
+
 function councilEntry({ name, emergencyDutyTeamPhone, ...council }: Council): Html {
   const { officeHoursPhone, officeHours, emergencyDutyTeamPhoneAsOf: asOf } = council;
-  return html`<li class="cpf-council" data-council="${name.toLocaleLowerCase('en-GB')}">
+  return html`<li class="cpf-council" data-council="${searched(name)}">
 <h3 class="nhsuk-heading-s"><bdi>${name}</bdi></h3>
 ${
   emergencyDutyTeamPhone === undefined

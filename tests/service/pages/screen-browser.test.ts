@@ -17,6 +17,7 @@ beforeAll(async () => {
       { code: 'ZZ101', name: '"Acorn" Council', rows: [{ nhsNumber: PLAN }] },
       { code: 'ZZ102', name: 'Westby Council' },
       { code: 'ZZ103', name: '\\Back Council' },
+      { code: 'ZZ104', name: 'St. Ester-on-Brook & Marsh' },
     ],
   });
   if (hasBrowser) browser = await startBrowser();
@@ -165,6 +166,18 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     expect(await page.evaluate(kept)).toBe(
       await page.locator('body, main h1, input:not([type="hidden"])').count(),
     );
+    await close();
+  });
+
+  test('a council is found however its points, hyphens and accents are typed', async () => {
+    const { page, complaints, close } = await openPage(browser);
+    await goTo(page, `${service.baseUrl}/councils`);
+    for (const typed of ['st ester', 'St. Ester', 'ester on', 'Éster-on-', 'brook and marsh']) {
+      await page.locator('[data-filter] input').fill(typed);
+      await page.getByText('1 council', { exact: true }).waitFor();
+      expect([typed, await page.locator('[data-council]:visible').count()]).toEqual([typed, 1]);
+    }
+    expect(complaints).toEqual([]);
     await close();
   });
 
