@@ -15,7 +15,7 @@ export const link = (href: string, text: string): Html =>
 export const buttonLink = (href: string, text: string, secondary = false): Html =>
   html`<a class="nhsuk-button${secondary && ' nhsuk-button--secondary'}" href="${href}">${text}</a>`;
 
-export const button = (text: string): Html =>
+export const button = (text: string | Html): Html =>
   html`<button class="nhsuk-button" type="submit" data-module="nhsuk-button" data-prevent-double-click="true">${text}</button>`;
 
 export type FieldError = { field: string; text: string };

@@ -254,6 +254,10 @@ const DONE: ReadonlyMap<string, string> = new Map([
   ['unblocked-before', WORDS.unblockedBefore],
 ]);
 
+/** What unblocks one of several users, with whom for a reader who does not see what is beside it. */
+const unblockOf = (user: string): Html =>
+  html`${WORDS.unblock}<span class="nhsuk-u-visually-hidden"> <bdi>${shownText(user)}</bdi></span>`;
+
 /** The users whom somebody may unblock: all, or at an organisation those whom they blocked themselves. */
 async function blocksOf(blocks: Blocks, at: AtOfficer<PrivacyViewer>): Promise<Block[]> {
   const all = await blocks.list();
@@ -283,11 +287,11 @@ ${summary([
   [WORDS.by, some(by)],
   [WORDS.why, some(reason)],
 ])}
-<details class="nhsuk-details"><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${WORDS.unblock}</span></summary>
+<details class="nhsuk-details"><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${unblockOf(user)}</span></summary>
 <div class="nhsuk-details__text"><form method="post" action="/officer/unblock" novalidate autocomplete="off">
 ${at.hidden(UNBLOCK_FORM)}${typedHidden({ key: userKeyOf(issuer, user) })}
 <label class="nhsuk-label nhsuk-label--s">${WORDS.why} <input class="nhsuk-input" name="reason" type="text" autocomplete="off"></label>
-${button(WORDS.unblock)}
+${button(unblockOf(user))}
 </form></div></details>
 </div>`,
 )}`,

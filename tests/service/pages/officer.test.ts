@@ -773,6 +773,9 @@ describe('blocking a user from an event', () => {
     expect(withoutTokens((await stranger.get('/officer/blocked')).text)).not.toContain('gp-1');
     const page = await guardian.get('/officer/blocked');
     expect(page.text).toContain('gp-1');
+    // Read out by itself, each says whom it unblocks.
+    const named = new RegExp(`${OFFICER_EVENT.unblock}<span class="[^"]*"> <bdi>gp-1</bdi>`, 'g');
+    expect(page.text.match(named)).toHaveLength(2);
     const empty = { ...hiddenOf(page, '/officer/unblock'), reason: '' };
     const unreasoned = await guardian.post('/officer/unblock', empty);
     expect(wordsOf(unreasoned)).toMatch(/User id ?gp-1/);
