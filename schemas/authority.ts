@@ -27,7 +27,7 @@ export const phoneSchema = z
 const PUBLIC_PHONE = /^(?:(?:\+|00)440?)?(?:999|112|111|101)$/;
 export const isPublicPhone = (phone: string): boolean => PUBLIC_PHONE.test(phone);
 
-/** A number given for an authority now. One stored earlier stays readable by {@link phoneSchema}. */
+/** A number to be given to an authority. One stored under earlier rules stays readable by {@link phoneSchema}. */
 export const councilPhoneSchema = phoneSchema.refine((phone) => !isPublicPhone(phone), {
   error: 'must be the council’s own number: 999, 112, 111 and 101 are not',
 });

@@ -109,7 +109,7 @@ export const flagSchema = z
   .meta({ description: 'One plan.' });
 export type Flag = z.infer<typeof flagSchema>;
 
-/** A user's looks from unscheduled care within 24 hours; the caller's own present one counts. */
+/** A user's looks from unscheduled care within 24 hours, the caller's present one included. */
 export const accessSchema = z
   .object({
     at: z.iso.datetime().meta({ description: 'The latest of them.' }),

@@ -83,9 +83,9 @@ const WORD = /[\p{L}\p{N}]/u;
 /**
  * Where a text may contain an NHS number: ten digits in the printed form, or in any other form with
  * separators if their check digit is right. Not as part of a word or a network address, or after a telephone
- * country code. One date with a time in eleven is taken for one.
+ * country code. Of dates with a time, one in eleven is mistaken for a number.
  *
- * @param text in the normal form NFKC: digits of other widths are found after it only
+ * @param text in the normal form NFKC, since digits of other widths are not found
  */
 export function numbersIn(text: string): { from: number; to: number; isValid: boolean }[] {
   const digits = [...text.matchAll(/[0-9]+/g)];

@@ -74,7 +74,7 @@ export const notificationEntrySchema = z.strictObject({
 export type NotificationEntry = z.infer<typeof notificationEntrySchema>;
 
 /**
- * Informs an authority who looked at its children's plans. Without entries it says that nobody did.
+ * Tells an authority who looked at its children's plans. Without entries it says that nobody did.
  *
  * Source: CP-IS schemas, Access to Service Notification, REPC_MT000004GB01.
  */

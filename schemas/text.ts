@@ -12,7 +12,7 @@ const HARMLESS = /^[^\u202a-\u202e\u2066-\u2069\p{Noncharacter_Code_Point}]*$/u;
 /** A visible letter or digit: blanks, marks and controls alone name nobody. */
 const SEEN = /(?!\p{Default_Ignorable_Code_Point})[\p{L}\p{N}]/u;
 
-/** Text accepted earlier, under the rule of that time: what is stored must stay readable. */
+/** Text already stored: what an earlier rule accepted must stay readable. */
 export const heldTextSchema = z
   .string()
   .trim()

@@ -7,7 +7,7 @@ export type CaseState = (typeof CASE_STATES)[number];
 
 export const isEnded = (state: CaseState): boolean => state === 'explained' || state === 'breach';
 
-/** What somebody does to a case. Only `erase` removes its words. */
+/** What somebody does to a case. Only `erase` removes its notes. */
 export const CASE_STEPS = [
   'inquire',
   'note',
@@ -67,7 +67,7 @@ export function judgeStep(
 const hasNhsNumber = (text: string): boolean =>
   numbersIn(text.normalize('NFKC')).some(({ isValid }) => isValid);
 
-/** A short text about an access: one line, and no NHS number in it. */
+/** The note at a step of a case: one line, and no NHS number in it. */
 export const caseWordsSchema = z
   .string()
   .trim()

@@ -126,7 +126,7 @@ export const enumerationAlertEventSchema = z.object({
   auditId: z.uuid(),
   caller: callerSchema,
   sign: z.enum(ENUMERATION_SIGNS),
-  /** Which lookups were counted; all of them if this is absent. */
+  /** Which lookups were counted; if absent, all of them. */
   access: z.enum(ACCESSES).optional(),
   count: z.int(),
   threshold: z.int(),
@@ -267,8 +267,8 @@ export const restrictionEventSchema = idsSchema.extend({
 export type RestrictionEvent = z.infer<typeof restrictionEventSchema>;
 
 /**
- * A step of a case on an access. Its words are stored elsewhere, where they can be erased. The event has a
- * salted digest of them, which proves that words still there are those that were written.
+ * A step of a case on an access. Its note is stored elsewhere, where it can be erased. The event has a salted
+ * digest of it, `words`, which proves that a note that is still there is the one that was written.
  */
 const accessCaseEventSchema = idsSchema.extend({
   type: z.literal('access-case'),

@@ -31,8 +31,8 @@ export const careSettings = Object.keys(CARE_SETTINGS) as [CareSetting, ...CareS
 /**
  * The two activities that may look.
  *
- * B0107: view the flag in unscheduled care, which lists the access and tells the authority.
- * B0170: view it without, in scheduled care. Source: national role based access control.
+ * B0107: look up in unscheduled care; the access is listed, and the authority is notified.
+ * B0170: look up in scheduled care, a silent read. Source: national role based access control.
  */
 export const ACTIVITY_UNSCHEDULED = 'B0107';
 export const ACTIVITY_SILENT = 'B0170';

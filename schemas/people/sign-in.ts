@@ -3,8 +3,8 @@ import { shortTextSchema } from '../text.ts';
 import { CLAIM_MAPPINGS, claimMappingSchema, type Scope } from './identity.ts';
 
 /**
- * What a provider's people may be here, whatever the provider says: a council's or an officer's provider can
- * never let anybody look up a flag, and one for staff opens neither uploads nor the audit.
+ * What each kind of provider can let people do, whatever it says about them: a council's or an officer's
+ * provider can never let anybody look up a flag, and one for staff opens neither uploads nor the audit.
  */
 export const SIGN_IN_FOR = {
   staff: { looksUp: true, scopes: [] },

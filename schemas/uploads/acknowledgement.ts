@@ -116,7 +116,7 @@ export const acknowledgementSchema = z.strictObject({
     /** A full refresh: older rows that it leaves out and that were taken away. */
     removed: z.int().nonnegative().optional(),
   }),
-  /** True for an authority's first load: with nothing before it, nothing in it could be called unusual. */
+  /** True for an authority's first load, in which nothing can be called unusual. */
   firstLoad: z.boolean().optional(),
   /** Part or all of the file waits, for the operator's decision or to be traced; this acknowledgement is provisional. */
   held: heldSchema.optional(),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type NhsNumber, nhsNumberSchema } from '../nhs-number.ts';
 
 /**
- * Informs an authority which NHS numbers of one of its uploads are no longer in use. It moves nothing to
+ * Tells an authority which NHS numbers of one of its uploads are no longer in use. It moves nothing to
  * another number.
  *
  * Source: CP-IS schemas, Inactive NHS Number Notification, REPC_MT000005GB01.
@@ -27,7 +27,7 @@ export const inactiveNumbersNoticeSchema = z.strictObject({
   /** How many more there are than a notice lists. */
   omitted: z.int().nonnegative(),
 });
-/** Informs an authority that the record of one of its numbers has become sensitive since its plan was loaded. */
+/** Tells an authority that the record of one of its numbers has become sensitive since its plan was loaded. */
 export type SensitiveNumberNotice = {
   id: string;
   /** ISO 8601. */
