@@ -27,16 +27,19 @@ export const keys = {
   restrictions: (code: string) => `cpf:authority:{${code}}:restrictions`,
   lock: (code: string) => `cpf:authority:{${code}}:lock`,
   lockFence: (code: string) => `cpf:authority:{${code}}:fence`,
-  /** Lease on the settings of authorities and the list of expected ones. Among the authorities' keys, as the next two. */
+  /**
+   * Lease on the settings of authorities and the list of expected ones. It and all leases below are among the
+   * authorities' keys, which Redis users of earlier versions may write.
+   */
   settingsLock: 'cpf:authority:{settings}:lock',
   settingsFence: 'cpf:authority:{settings}:fence',
   /** Lease on which audit log seals the events. */
   adoptionLock: 'cpf:authority:{adoption}:lock',
   adoptionFence: 'cpf:authority:{adoption}:fence',
-  /** Lease on a MESH mailbox. It is among the authorities' keys, which Redis users of earlier versions may write. */
+  /** Lease on a MESH mailbox. */
   mailboxLock: (mailbox: string) => `cpf:authority:{mesh.${mailbox}}:lock`,
   mailboxFence: (mailbox: string) => `cpf:authority:{mesh.${mailbox}}:fence`,
-  /** Lease of the worker, if the audit log has a second copy. Among the authorities' keys for the same reason. */
+  /** Lease of the worker, if the audit log has a second copy. */
   workerLock: 'cpf:authority:{worker}:lock',
   workerFence: 'cpf:authority:{worker}:fence',
   /** The number of the last worker to run. */

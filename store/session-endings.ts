@@ -75,7 +75,7 @@ const READ_WHOLE_EVERY_MS = 60_000;
 const ENDINGS_AT_MOST = 50_000;
 /** Entries from the future that are read, and put right, in one poll. */
 const FUTURE_AT_MOST = 500;
-/** How long the operator is told that there were too many, once there no longer are. */
+/** For how long the operator still reads that there were too many, once there are few enough. */
 const LOST_TOLD_FOR_MS = 3_600_000;
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('base64url');

@@ -23,7 +23,7 @@ const refusal = (code: string): string => {
   return `${known ?? `Look at its log${code === '' ? '' : ` (${code})`}`}; ${GO_ON}`;
 };
 
-/** Checks of whether the store may be believed, as they pass and as they fail. */
+/** Checks of whether the store can be trusted, as they pass and as they fail. */
 export const READINESS = {
   notChecked: 'Not checked yet.',
   reachable: 'Redis answers.',

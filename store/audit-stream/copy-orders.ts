@@ -18,6 +18,7 @@ const SIGNED_FIELD = 'auditCopySigned';
 export const isCopySigned = async (redis: Redis): Promise<boolean> =>
   (await redis.hexists(keys.dataset, SIGNED_FIELD)) === 1;
 
+/** From now on what is sealed last is known to be signed in the second copy. */
 export async function noteCopySigned(redis: Redis): Promise<void> {
   await redis.hset(keys.dataset, SIGNED_FIELD, '1');
 }
@@ -40,7 +41,7 @@ export async function readCopyOrder(redis: Redis): Promise<CopyOrder> {
   }
 }
 
-/** From now on nothing is trimmed that the copy does not have, whatever a worker's settings. */
+/** From now on nothing is trimmed that the copy does not have, whatever the settings of a worker. */
 export async function keepCopy(redis: Redis): Promise<void> {
   // If a person has just ordered something, that counts.
   await redis.hsetnx(keys.dataset, FIELD, KEPT);

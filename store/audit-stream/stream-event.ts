@@ -31,7 +31,7 @@ export type StreamEvent = {
  * text one by one.
  */
 export type RawEntry = [id: Buffer, fields: Buffer[]];
-/** An entry of a stream; `fields` are empty if it is too large for an event. */
+/** An entry of a stream as text. If it is too large for an event, its long fields are empty, and `large` has it all. */
 type Entry = { fields: string[]; large?: readonly Buffer[] };
 
 export const idOf = ([id]: RawEntry): string => id.toString('latin1');
@@ -39,6 +39,7 @@ export const idOf = ([id]: RawEntry): string => id.toString('latin1');
 export const bytesOf = ([, raw]: RawEntry): number =>
   raw.reduce((sum, field) => sum + field.length, raw.length);
 
+/** Makes text of an entry; of one that is too large for an event, the long fields are left empty. */
 export function entryOf(entry: RawEntry): Entry {
   const [, raw] = entry;
   const isLarge = bytesOf(entry) > LARGE_ENTRY_BYTES;

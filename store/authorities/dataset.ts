@@ -38,8 +38,9 @@ export async function readExpectedSince(
 }
 
 /**
- * The dataset, the codes of the authorities known to it, which are expected to load into it, and the key of the ids under which
- * its resources are shown: a secret that every lookup process reads here, so that all give the same ids.
+ * The dataset, the codes of the authorities known to it, the list of those expected, and the key of the ids under
+ * which its resources are shown: a secret that every lookup process reads here, so that all give the same ids.
+ * `undefined` if the fields are not those of a dataset.
  */
 export function parseDataset(fields: Record<string, string>):
   | {

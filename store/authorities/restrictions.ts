@@ -30,6 +30,7 @@ const restrictionSchema = standingSchema.extend({
 /** What an authority keeps back about one of its children, or did. */
 export type Restriction = z.infer<typeof restrictionSchema>;
 
+/** What authorities keep back about their children, and ended restrictions until they are forgotten. */
 export function createRestrictions(redis: Redis) {
   return {
     /** The newest first. */

@@ -35,6 +35,7 @@ export type Lanes = {
   onFree(listener: () => void): void;
 };
 
+/** @param onFree called whenever it becomes free or is connected again */
 export function createLane(
   redis: Redis,
   sentinels: ReplicaRule['sentinels'],
@@ -102,6 +103,7 @@ export function createLane(
   };
 }
 
+/** One lane for each connection. */
 export function createLanes(
   connections: readonly Redis[],
   sentinels: ReplicaRule['sentinels'],

@@ -99,7 +99,7 @@ export function unpackRow(nhsNumber: NhsNumber, packed: string): PlanRow {
   };
 }
 
-/** A row as its authority withdraws it on a day, as another child's: it is not shown, whatever files say. */
+/** The row of a plan that its authority withdraws on a day as another child's: not shown, whatever files say. */
 export const withdrawnRow = (row: RowFacts, day: CalendarDate): PlanRow =>
   planRow({ ...row, deleteDate: day, withdrawn: true });
 

@@ -8,6 +8,7 @@ const DISK_RESERVE_AT_MOST_BYTES = 1_073_741_824;
 /** The size of a disk, its free bytes, and the number below which there are too few. */
 export type Room = { free: number; reserve: number; size: number };
 
+/** The room on the disk of a folder, in bytes. Rejects if the folder cannot be looked at; may never answer. */
 export async function roomOn(folder: string): Promise<Room> {
   const { bavail, blocks, bsize } = await statfs(folder);
   const size = blocks * bsize;

@@ -15,6 +15,7 @@ export type Verdict = { ok: boolean; detail: string };
 export const good = (detail: string): Verdict => ({ ok: true, detail });
 export const bad = (detail: string): Verdict => ({ ok: false, detail });
 
+/** How near the store is to the limits that stop lookups, as far as known. */
 export type StoreMeasures = {
   /** Of the append-only file, which a start of Redis reads. */
   fileBytes?: number;
@@ -28,6 +29,7 @@ export type StoreMeasures = {
 
 export type DiskVerdict = Verdict & Pick<StoreMeasures, 'diskFreeBytes' | 'diskReserveBytes'>;
 
+/** Whether the disk of Redis answers and has more than its reserve free. */
 export function disk(look: Awaited<ReturnType<ReturnType<typeof watchRoom>>>): DiskVerdict {
   if (look.kind === 'late') return bad(READINESS.diskSilent);
   if (look.kind === 'unreadable') return bad(READINESS.diskUnreadable(look.code));
@@ -38,6 +40,11 @@ export function disk(look: Awaited<ReturnType<ReturnType<typeof watchRoom>>>): D
   return { ...verdict, diskFreeBytes: free, diskReserveBytes: reserve };
 }
 
+/**
+ * Whether the server is a primary that can be trusted to have every answer.
+ *
+ * @param believed the replication id of a promoted server that was found to have them, if any
+ */
 export function primary(info: ReadonlyMap<string, string>, believed: string | undefined): Verdict {
   const { isReplica, wasPromoted, id } = readReplication(info);
   if (isReplica) return bad(READINESS.replica);
@@ -45,6 +52,7 @@ export function primary(info: ReadonlyMap<string, string>, believed: string | un
   return good(READINESS.primary);
 }
 
+/** @param problem what is wrong with how Redis writes to disk, by a worker's report, in a sentence */
 export function durable(info: ReadonlyMap<string, string>, problem: string | undefined): Verdict {
   if (problem !== undefined) return bad(problem);
   if (info.get('aof_enabled') !== '1') {
@@ -71,6 +79,7 @@ export function refusalCode(error: unknown): string {
   return error instanceof Error ? (/^[A-Z]{2,}\b/.exec(error.message)?.[0] ?? '') : '';
 }
 
+/** @param refusal the error with which Redis refuses what every lookup does; `undefined` if it does not */
 export const writable = (refusal: unknown): Verdict =>
   refusal === undefined ? good(READINESS.writable) : bad(READINESS.refuses(refusalCode(refusal)));
 
@@ -83,6 +92,7 @@ export function notRun(error: unknown): Verdict {
 export const freeShare = (info: ReadonlyMap<string, string>, limit: number): number =>
   1 - Number(info.get('used_memory')) / limit;
 
+/** Whether Redis has a limit of memory, evicts nothing, and has more than its reserve free. */
 export function memory(info: ReadonlyMap<string, string>): Verdict {
   const limit = Number(info.get('maxmemory'));
   if (!(limit > 0)) {

@@ -102,18 +102,16 @@ type Proof = 'mark' | 'offset' | 'comparison';
  * While the store is open it carries the audit streams' numbers over to the anchor. Meanwhile it says how Redis writes
  * to disk.
  *
- * @param resume ends a load that was cut short, from its journal, unless another process is at work on it. Throws
- * `StoreNotWhole` if Redis has lost what was to be done.
- * Where answers wait for replicas, what it carries over is what they acknowledged, and by that it knows a promoted
- * one: it opens on its own if it has all of it.
+ * Where answers wait for replicas, it carries over what they acknowledged. By that it knows a promoted replica, which
+ * opens without help if it has all of it.
  *
- * @param sealed the log that is sealed outside Redis: its id, how many events it has, and its last number of each audit
- * stream.
- *
- * @param copy what is known elsewhere of how far this data folder had come.
- *
- * @param replaced whether another worker has taken over. What this one knows is older then: it neither opens nor shuts
- * anything.
+ * @param options.resume ends a load that was cut short, from its journal, unless another process is at work on it.
+ * Throws `StoreNotWhole` if Redis has lost what was to be done.
+ * @param options.sealed the log that is sealed outside Redis: its id, how many events it has, and its last number of
+ * each audit stream
+ * @param options.copy what is known elsewhere of how far this data folder had come
+ * @param options.replaced whether another worker has taken over. What this one knows is older then: it neither opens
+ * nor closes the store.
  */
 export function startStoreVerifier(
   redis: Redis,
