@@ -3,6 +3,7 @@ import { NOTICE } from '#schemas/wording/answers.ts';
 import { csvText } from '../formats/common/csv-text.ts';
 import { element, intendedRecipient, OIDS, spineDocument, spineTime } from './xml.ts';
 
+/** A line for each number, with what to do about it. */
 export function noticeCsv({ numbers, sequence, omitted }: InactiveNumbersNotice): string {
   return csvText([
     ['upload', 'local_id', 'nhs_number', 'replaced_by', 'what_to_do'],

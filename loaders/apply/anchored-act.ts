@@ -31,8 +31,8 @@ type Beginning = { id: string; keep: () => Promise<void>; change: (tally: Tally)
  * @param kind the name under which the anchor knows them
  * @param lost what is said if the store has lost what was to be done
  * @param find what is to be done; `undefined` if already finished
- * @param givenUp is called if the act is given up, for those who use the record, where it may be; doing it again
- * changes nothing
+ * @param givenUp called if the act is given up. It may be on record, so whatever goes by the record must learn of it.
+ * Calling it again changes nothing
  */
 export function actsOf(
   kind: string,

@@ -155,6 +155,7 @@ const missingAfter = (
     return refused && each.fullOnly === 'difference' ? [{ ...each, refusedIn: number }] : [];
   });
 
+/** What the ledger keeps of a file: its answer, with which a repeat is answered, and what of it is held. */
 export function ledgerEntry(
   sequence: number,
   sha256: string,
@@ -171,6 +172,7 @@ export function ledgerEntry(
   };
 }
 
+/** A held file as the anchor keeps it. @param folder of the spool with its rows */
 export function anchoredHeldFile(
   heldFile: HeldFile,
   acknowledgement: Acknowledgement,

@@ -7,5 +7,5 @@ export type LoadProgress =
   | { step: 'deciding'; records: number; of: number }
   | { step: 'applying'; rows: number; of: number };
 
-/** Called often, in the middle of a load: it must return at once and not throw. */
+/** Called often, in the middle of a load: it must return at once, and must not throw. */
 export type OnProgress = (progress: LoadProgress) => void;

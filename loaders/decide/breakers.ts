@@ -40,8 +40,8 @@ const LOADS_AT_LEAST = 3;
 /**
  * What is too unusual in a file to be applied unseen.
  *
- * Additions are held in one case only, ten times the usual and over a thousand: a mistake on that scale would
- * bury the truth. Every other stop holds only what the file takes away, since absence is the dangerous
+ * Additions are held in one case only, many times the usual (by default ten) and over a thousand: a mistake on
+ * that scale would bury the truth. Every other stop holds only what the file takes away, since absence is the dangerous
  * direction. So does a file with too many refused records: its sound records go in, and its removals are not
  * trusted. A full refresh with any refused record holds its sweep, which would take away the very rows that
  * the refused records were to keep.

@@ -10,11 +10,11 @@ const LOCK_RETRY_MS = 200;
 const RENEW_EVERY_MS = 10_000;
 
 /**
- * Holds the authority while `work` runs, and renews the lease meanwhile. What the work has changed must count before
- * anybody is told so.
+ * Holds the authority while `work` runs, and renews the lease meanwhile. It resolves only once what the work has changed
+ * is in the second copy, if there is one.
  *
- * @param options.resumes whether the work finishes what was begun, and itself waits for what must count first. Other work
- * does not begin before what the folder here knows counts
+ * @param options.resumes whether the work finishes what was begun, and itself waits for the second copy. Other work
+ * begins only once what is known in this data folder is there
  */
 export async function withLock<T>(
   store: Store,

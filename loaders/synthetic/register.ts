@@ -17,7 +17,7 @@ const AGAINST = [
 ] as const satisfies readonly Expected[];
 type Against = (typeof AGAINST)[number];
 
-/** How a register differs about a person, if it does: for the same share as of wrong records. */
+/** How a register differs about a person, if it does. @param rate the share of people about whom it differs */
 export function registeredAgainst(
   seed: number,
   rate: number,

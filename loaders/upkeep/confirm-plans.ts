@@ -14,6 +14,7 @@ type RefusedRefresh =
   | { kind: 'not-come' }
   | { kind: 'come'; number: number };
 
+/** Which full refresh an authority can be asked about, or why none. */
 export function refusedRefresh(anchor: Anchor, authority: OdsCode): RefusedRefresh {
   const differences = anchor
     .missingFiles(authority)
@@ -25,10 +26,10 @@ export function refusedRefresh(anchor: Anchor, authority: OdsCode): RefusedRefre
 }
 
 /**
- * Ends a difference once the authority has said that no plan is missing that it wants to be held. The store had lost
+ * Ends a difference once the authority has said that every plan that it wants to be held is there. The store had lost
  * plans, and records of the full refresh that followed were refused. Audited first.
  *
- * @param fullRefresh the number of the full refresh of which the authority was asked
+ * @param fullRefresh the number of the full refresh that the authority was asked about
  * @throws {Overtaken} if another one counts
  * @throws {MayBeDone} if the store failed after something was sent to it
  * @throws {LoadFailed} if there is no such difference, no full refresh has come since, or the store failed before that

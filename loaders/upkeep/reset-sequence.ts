@@ -17,11 +17,11 @@ import { asDecisionFailed, LoadFailed, Overtaken, requireOpen } from '../load-fa
  * A file that is missing is of the old numbering, and could then no longer be loaded: only a full refresh would replace
  * it, which somebody has to accept.
  *
- * @param seen the highest number inside the store and the offset, as the person saw them who decided: a new numbering
+ * @param seen the highest number inside the store and the offset, as the person who decided saw them: a new numbering
  * changes only the offset
  * @returns the highest number used in the old numbering, and the numbers of it that are missing; no highest number if
  * the new numbering had begun already and only missing files were left to decide about
- * @throws {Overtaken} if one of these is another by now
+ * @throws {Overtaken} if either has changed since
  * @throws {MayBeDone} if the store failed after something was sent to it
  * @throws {LoadFailed} if the authority has loaded nothing, the new numbering has begun already, or the store failed
  * before that; nothing was changed

@@ -35,13 +35,12 @@ type ReverifyOptions = {
 
 /**
  * Checks again the number of each person with a plan shown: it reports one that was replaced or withdrawn, or whose
- * record has become sensitive, and changes no plan. Lookups use what was found at once; a report that fails is made at
- * the next call. New rows go first: each request waits for an idle moment. The numbers due are found once; call it
- * again for those that become due later.
+ * record has become sensitive, and changes no plan. Lookups use what was found at once. New rows go first: each request
+ * waits for an idle moment. The numbers due are found once; call it again for those that become due later.
  *
- * @returns how many were checked, and how many are wholly unknown, which is not reported to authorities: a verified
- * number does not become unknown, so this may be a different service from before; and what the first failed report
- * threw; that report is made at the next call
+ * @returns `looked`: how many were checked. `unknown`: how many the service does not know at all. Authorities are not
+ * told: a verified number does not become unknown, so this may be a different service from before. `failure`: what the
+ * first failed report threw; that report is made at the next call
  * @throws {NumberTracingUnavailable} if it cannot continue
  */
 export async function reverifyNumbers(

@@ -38,6 +38,7 @@ function plain(text: string): string {
 /** A name prepared once, to be compared often. */
 export type PlainName = { family: string; given: readonly string[] };
 
+/** @param givenName all given names, with spaces between */
 export function plainName(givenName: string, familyName: string): PlainName {
   const given = givenName.split(/\s+/).map(plain);
   return { family: plain(familyName), given: given.filter((name) => name !== '') };
