@@ -56,7 +56,7 @@ const SEPARATORS = new RegExp(SEPARATOR, 'g');
 
 /**
  * Marks by which what follows is shown from right to left, or in groups that change places, and every character of the
- * ranges that Unicode keeps for scripts from right to left, some of which cannot be seen. Source: UAX 9, Bidi_Class.
+ * ranges that Unicode keeps for scripts from right to left, which include invisible ones. Source: UAX 9, Bidi_Class.
  */
 const TURNING =
   /[\u0590-\u08ff\u200f\u202b\u202e\u2067\ufb1d-\ufdff\ufe70-\ufefe\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;

@@ -102,7 +102,7 @@ const claimName = z.string().min(1).max(200);
 
 /**
  * Where a value is in a token: a claim's name, a JSON pointer (`/a/b`) to one inside another, or several of
- * these, of which the first present counts.
+ * these: the first that is present counts.
  */
 const claimSchema = z.union([claimName, z.array(claimName).min(1).max(5)]);
 export type Claim = z.infer<typeof claimSchema>;
@@ -129,7 +129,7 @@ export const claimMappingSchema = z.strictObject({
   organisations: z
     .strictObject({ list: claimSchema, code: claimSchema, name: claimSchema })
     .optional(),
-  /** Role codes and names are paths such as `S8000:G8000:R8001`, of which the last part counts. */
+  /** Role codes and names are paths such as `S8000:G8000:R8001`: only the last part counts. */
   rolePaths: z.boolean().default(false),
 });
 export type ClaimMapping = z.infer<typeof claimMappingSchema>;

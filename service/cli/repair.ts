@@ -44,7 +44,7 @@ export async function repair(configuration: Configuration, options: RepairOption
 
     const commits = CommitFile.openIfThere(auditFolder(configuration));
     try {
-      // Before anything is repaired: nobody has been told about entries sealed from then on.
+      // Read before anything is repaired: entries sealed from here on have not been reported to anybody.
       const foreign = commits?.foreignByStream() ?? [];
       const streams = createAuditStreams(connection);
       const pushed = await streams.pushed();
@@ -97,7 +97,7 @@ export async function repair(configuration: Configuration, options: RepairOption
         if (gone !== undefined) console.log(gone);
         return;
       }
-      // The verifier checks at once if told nothing.
+      // Without this key the store verifier checks at once.
       if (pushed.length > 0) await connection.del(keys.open);
       if (gone !== undefined) {
         throw new Failure(

@@ -211,7 +211,7 @@ export function createDecisions(place: DecisionsPlace): Decisions {
       // With one copy, nothing that a worker needs is copied, so that its check says nothing.
       const inCopy = isSingle ? ['audit-copy'] : ['audit-copy', 'worker-state'];
       // While nothing is sealed, only the check of what a worker keeps there notices that it is away. That check also
-      // fails for other reasons, of which the copy is not one.
+      // fails for reasons that have nothing to do with the copy.
       const works =
         !isSingle &&
         checkOf('audit-copy')?.ok === true &&

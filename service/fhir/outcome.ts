@@ -47,7 +47,7 @@ function spineCode(code: ErrorCode): SpineCode {
 
 /**
  * A refusal as FHIR says it. `details.text` is what a person reads: that nothing was checked, and what to
- * do. `diagnostics` is for the client’s developer. Codings: one of the NHS's, and our own stable code.
+ * do. `diagnostics` is for the client's developer. Codings: one of the NHS's, and our own stable code.
  */
 export function refusalOutcome(code: ErrorCode, limit?: LimitReached): OperationOutcome {
   const { fhir, title } = ERRORS[code];

@@ -60,7 +60,7 @@ export type ReadEntry =
   | {
       kind: 'attendances';
       attendances: NotifiedAttendance[];
-      /** The child left or was not seen, so the authority is told at once and not at the end of a window. */
+      /** The child left or was not seen, so the authority is notified at once and not at the end of a window. */
       atOnce: boolean;
     }
   | { kind: 'unreadable' };
@@ -148,7 +148,7 @@ export const withoutPlace = ({
 
 /**
  * Somebody was answered as if the check could not be made, since councils bar them from the child: those
- * councils are told, and the one that protects where the child is looked up.
+ * councils are notified, and so is the one that protects where the child is looked up.
  */
 function readBarred(json: unknown): ReadEntry {
   const event = barredSchema.safeParse(json).data;

@@ -77,8 +77,8 @@ function createHandlers(dependencies: PagesDependencies) {
   const lookUp = createLookUpPages(dependencies);
 
   /**
-   * A browser is taken to the pages; a program gets the same answer as before there were pages. With `after`, it is
-   * taken into no session that began by then.
+   * Takes a browser to the pages; a program gets a problem, as at any address that is not part of the API. With
+   * `after`, a browser is taken into no session that began by then.
    */
   const home: Handler = (c) => {
     const { incoming } = c.env;

@@ -23,7 +23,7 @@ function digestConfiguration(
   );
   const limits = { USER_LIMIT, CLIENT_LIMIT, ORGANISATION_LIMIT };
   const settings = { UP_TO_DATE_HOURS, MINIMUM_COVERAGE, ...limits };
-  // Without a provider it is what it was before there were any.
+  // Without a provider the digest is that of a version without sign-in: the same rules have one digest.
   const providers = signIn.length === 0 ? [] : [signIn];
   const text = JSON.stringify([settings, accepted, [...organisations.values()], ...providers]);
   return {

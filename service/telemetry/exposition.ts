@@ -5,8 +5,7 @@ import type { Distribution, Labels, Reading } from './instruments.ts';
 
 /**
  * Metrics in the text format of Prometheus, version 0.0.4, under the names that OpenTelemetry's rules give
- * them there: dots become underscores, units are written out, counters end in `_total`. By hand, since
- * OpenTelemetry's exporter keeps 12 MiB in memory to do it (docs/decisions/0026-metrics-in-plain-numbers.md).
+ * them there: dots become underscores, units are written out, counters end in `_total`.
  */
 
 const UNIT_WORDS: Partial<Record<string, string>> = { s: 'seconds', By: 'bytes', '1': 'ratio' };

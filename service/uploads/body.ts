@@ -28,7 +28,7 @@ export function openBody(
   gzip: boolean,
   limits: BodyLimits,
 ): UploadBody {
-  // A client that asked whether to continue is told so here, once it is admitted.
+  // A client that asked whether to continue gets its answer here, once it is admitted.
   if (incoming.headers.expect?.toLowerCase() === '100-continue') outgoing.writeContinue();
   let problem: ReturnType<UploadBody['problem']>;
   const told = (async function* () {

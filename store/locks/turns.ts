@@ -32,10 +32,10 @@ export const ADOPTION: Turns = {
 };
 
 /**
- * Does such work one after the other, in whichever process: otherwise, of two people who change settings in the same
+ * Does work of one kind one after the other, in whichever process: otherwise, of two people who change settings in the same
  * moment, the second would undo unseen what the first did, and the audit could have them in the wrong order.
  *
- * @param of which work. Default: changes to the settings of authorities
+ * @param of what is done in turns. Default: changes to the settings of authorities
  * @returns runs work that reads and changes them. The work calls the function that it is given just before it writes.
  * Rejects with {@link TurnsBusy} if other processes took too long
  */

@@ -565,7 +565,7 @@ export class ChildrenCounted {
     this.#sql('UPDATE alert SET written = 1 WHERE auditId = ?').run(auditId);
   }
 
-  /** Attempts by barred users not yet given to the privacy officer. */
+  /** Attempts by barred users not yet given to the Guardian. */
   unwrittenBarred(): BarredAttempt[] {
     return this.#sql('SELECT json FROM barred WHERE written = 0 ORDER BY at, auditId')
       .all()

@@ -67,7 +67,7 @@ export type StepTaken =
   /** There is already a case on this access. */
   | { kind: 'open'; id: string };
 
-/** `empty` if the case had no words any more. */
+/** `empty` if the case had no note left. */
 type Erased = 'erased' | 'changed' | 'empty';
 
 type RecordStep = (event: AccessCaseEvent) => Promise<void>;
@@ -131,7 +131,7 @@ export class Cases {
     return row === undefined ? undefined : caseRow.parse(row);
   }
 
-  /** The steps of a case, oldest first, with the words that remain. */
+  /** The steps of a case, oldest first, with the notes that remain. */
   steps({ number }: Pick<AccessCase, 'number'>): CaseLine[] {
     return this.#db
       .prepare('SELECT step, at, by, words FROM step WHERE caseNumber = ? ORDER BY number')
@@ -198,7 +198,7 @@ export class Cases {
     return digestOf(salt, words);
   }
 
-  /** Opens a case on an access. */
+  /** Opens a case on an access. @param words the note */
   open(
     access: CaseAccess,
     step: Exclude<CaseStep, 'erase'>,
@@ -208,7 +208,7 @@ export class Cases {
     return this.#take(undefined, access, step, actor, words);
   }
 
-  /** Takes a further step of a case. */
+  /** Takes a further step of a case. @param words the note */
   step(
     id: string,
     step: Exclude<CaseStep, 'erase'>,
@@ -279,7 +279,7 @@ export class Cases {
     };
   }
 
-  /** Ended cases with words that last changed before a time (ISO 8601), oldest first. */
+  /** Ended cases with notes, that last changed before a time (ISO 8601), oldest first. */
   ended(before: string): AccessCase[] {
     return this.#db
       .prepare(

@@ -2,7 +2,7 @@ import { SEALING } from '#schemas/wording/operations.ts';
 import type { StreamGap } from '#store/audit-stream/audit-stream.ts';
 import { auditPartitions } from '#store/keys.ts';
 
-/** Which event of which stream an entry is, and when it was recorded. */
+/** The stream and number of an entry's event, and when it was recorded. */
 type EntryPlace = { stream: number; number: number; at: number };
 
 const PARTITION = Buffer.from('{"partition":');

@@ -30,7 +30,7 @@ function openExclusively(path: string): DatabaseSync | undefined {
     db.exec('BEGIN EXCLUSIVE');
     db.exec(SCHEMA);
     db.exec('COMMIT');
-    // Whoever takes a spool over removes it before it is unlocked. What is written to it now would be lost.
+    // A process that takes a spool over removes it before it unlocks it. What is written to it then would be lost.
     if (existsSync(path)) return db;
     db.close();
     return undefined;

@@ -49,7 +49,7 @@ function parseKept(json: string): RecordedEvent | undefined {
 }
 
 /**
- * Records what is no answer and so need not be on disk before its reply: refusals, checks that could not
+ * Records what is not an answer, and so need not be on disk before its reply: refusals, checks that could not
  * be made, answers that did not arrive. What the store cannot take goes to a bounded spool on disk, with the
  * time it happened, and from there to the store when that is back, in order; a process that died has left it
  * to the next one. What does not fit is counted, and the count becomes an event.

@@ -41,6 +41,7 @@ function unreadable(path: string, error: unknown): KeyFileWrong {
   return new KeyFileWrong(absent ? AUDIT_KEY.missing(path) : AUDIT_KEY.unreadable(path));
 }
 
+/** @throws {KeyFileWrong} if there is no such file, or no key in it */
 export async function readKeys(path: string): Promise<Signer[]> {
   let text: string;
   try {

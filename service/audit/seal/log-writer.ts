@@ -32,7 +32,7 @@ import {
 } from '../tlog/tiles.ts';
 import { createTree, Edge } from '../tlog/tree.ts';
 
-/** An event to be sealed: an entry, and which event of which stream it is. */
+/** An event to be sealed: its entry, its stream and its number there. */
 export type LogEntry = { stream: number; number: number; entry: Buffer };
 
 /** Another process seals this log. */

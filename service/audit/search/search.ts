@@ -207,6 +207,7 @@ export const writeCursor = ({ at, entry }: Place, criteria: AuditCriteria): stri
 export const cursorFrom = (first: Place | undefined, criteria: AuditCriteria): string | undefined =>
   first && writeCursor({ ...first, entry: first.entry + 1 }, criteria);
 
+/** The position in a cursor; `undefined` if it was not made for a search by these criteria. */
 export function readCursor(cursor: string, criteria: AuditCriteria): Place | undefined {
   const text = Buffer.from(cursor, 'base64url').toString('latin1');
   const [, at, entry, digest] = /^([0-9]{1,15}) ([0-9]{1,15}) ([\w-]{16})$/.exec(text) ?? [];

@@ -49,13 +49,13 @@ export function isKeptFrom(
  * An event as a viewer may see it, or `undefined` if it is not for them. Decided from the event itself, so
  * that no fault of an index shows anybody another's.
  *
+ * An authority sees unscheduled accesses that showed a plan of its own, with only that plan: silent reads are
+ * shown to no authority (where a child is treated is sensitive), and other authorities' plans are theirs. If a
+ * council keeps back where the child was looked up, no other sees who looked, or where.
+ * Source: Access to Service notification, REPC_MT000004GB01; docs/decisions, 23 and 24.
+ *
  * @param councils that at present keep back where the child was looked up, by the recorded acts, the oldest
  * first
- *
- * An authority is told about unscheduled accesses that showed a plan of its own, with only that plan: silent
- * reads are shown to no authority (where a child is treated is sensitive), and other authorities' plans are
- * theirs. If a council keeps back where the child was looked up, no other is told who looked, or where.
- * Source: Access to Service notification, REPC_MT000004GB01; docs/decisions, 23 and 24.
  */
 export function viewOf(
   viewer: Viewer,

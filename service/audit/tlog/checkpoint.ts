@@ -9,6 +9,7 @@ type OpenedCheckpoint =
   | { kind: 'signed'; checkpoint: Checkpoint; by: VerifierKey[] }
   | { kind: 'malformed' | 'invalid' | 'unknown'; detail: string };
 
+/** A checkpoint as a note (C2SP tlog-checkpoint), signed by each of the keys. */
 export function signCheckpoint(checkpoint: Checkpoint, signers: readonly Signer[]): string {
   const { origin, size, root } = checkpoint;
   return signNote(`${origin}\n${size}\n${toBase64(root)}\n`, signers);

@@ -14,6 +14,7 @@ const HEADER = 'c2sp.org/tlog-proof@v1';
 const EXTRA = 'extra ';
 const INDEX = /^index (0|[1-9][0-9]*)$/;
 
+/** A proof as text, as {@link parseProof} reads it. */
 export function formatProof({ index, path, checkpoint, extra }: ProofText): string {
   const lines = [
     HEADER,

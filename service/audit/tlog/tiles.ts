@@ -33,6 +33,7 @@ export function levelsOf(size: number): number {
   return levels;
 }
 
+/** The first hashes of a tile, by default all. */
 export function hashesOfTile(tile: Buffer, count = tile.length / HASH_BYTES): Hash[] {
   const hashes: Hash[] = [];
   for (let i = 0; i < count; i++) {
@@ -41,6 +42,7 @@ export function hashesOfTile(tile: Buffer, count = tile.length / HASH_BYTES): Ha
   return hashes;
 }
 
+/** A tile as it is on disk: the hashes one after the other. */
 export function tileOfHashes(hashes: readonly Hash[]): Buffer {
   const tile = Buffer.allocUnsafe(hashes.length * HASH_BYTES);
   hashes.forEach((hash, i) => tile.write(hash, i * HASH_BYTES, 'latin1'));

@@ -56,7 +56,7 @@ const askedIn = (fields: { get: (name: string) => string | undefined }): Asked |
 const hasWords = (cases: Cases, found: AccessCase): boolean =>
   cases.steps(found).some(({ words }) => words !== null);
 
-/** The cases with words, or a sentence for the field of the day. */
+/** The cases with notes, or a sentence for the field of the day. */
 function findCases({ cases }: EraseDependencies, at: AtOfficer, asked: Asked): Found | string {
   const found: AccessCase[] = [];
   if ('case' in asked) {
