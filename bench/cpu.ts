@@ -9,9 +9,9 @@ import { requestCost, startDemoLookups, startHello, startSmallService } from './
 
 /**
  * `npm run bench:cpu`: processor time of an authenticated, audited lookup, beside that of a bare
- * `node:http` and a bare Hono saying hello, in one run. Counted is what the kernel says a process used, all
- * its threads, over a fixed number of requests on connections kept alive. The lookup's is a process of
- * ROLE=lookup, with its metrics on; the generator, Redis and the worker, which seals the events, are others and not counted.
+ * `node:http` and a bare Hono saying hello, in one run. It counts what the kernel says that a process used, with
+ * all its threads, over a fixed number of requests on connections kept alive. Lookups are answered by a process of
+ * ROLE=lookup, with its metrics on. The generator, Redis, and the worker that seals the events are not counted.
  */
 
 const { values: options } = parseArgs({

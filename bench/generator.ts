@@ -18,7 +18,7 @@ export type Order = {
   token?: string;
   /** Requests a second, whatever happens to earlier ones; absent: as fast as they are answered. */
   perSecond?: number;
-  /** NHS numbers that are held: one lookup in HELD_ONE_IN is for one of them, and the others are for numbers of `notHeld`. */
+  /** NHS numbers that are held: one lookup in HELD_ONE_IN is for one of them, the others are for `notHeld`. */
   held?: readonly string[];
   /** If absent: any of the test range; the store holds few of them. */
   notHeld?: readonly string[];

@@ -4,7 +4,7 @@ import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { root, startProcess } from './processes.ts';
 
 /**
- * A lookup process on the Redis of another data folder, which it shares nothing else with.
+ * A lookup process on the Redis of another data folder, with which it shares nothing else.
  *
  * @param checkout whose program it runs
  */
@@ -17,7 +17,7 @@ export async function startLookups(
   const redis = await findEmbeddedRedis(dataDir);
   if (redis === undefined) throw new Error('The Redis of the store was not found.');
   const { username, password } = redis.users.lookup;
-  // Before it had a program in JavaScript, the command line was run directly.
+  // An older checkout has no program in JavaScript: its command line is run directly.
   const program = existsSync(join(checkout, 'service/cli.mjs')) ? 'cli.mjs' : 'cli.ts';
   return startProcess(`service/${program}`, ['serve'], {
     checkout,

@@ -11,7 +11,7 @@ import { z } from 'zod';
 import { parseNhsNumber } from '#schemas/nhs-number.ts';
 
 /**
- * The naive lookup, for comparison: what somebody would write in an afternoon.
+ * The naive lookup, for comparison: what an engineer would write in an afternoon.
  *
  * Start it by `node bench/rivals.ts redis|postgres SOCKET ISSUER_FILE [cached]`. With either store, the audit
  * event is on disk before the answer leaves. With `cached` each token is verified only once, as in cp-flags.

@@ -53,7 +53,7 @@ function explainMemory(
   };
 }
 
-/** Traces a lookup process started with `tail-probe.ts`, and how long it and Redis wait for a processor, until asked. */
+/** Traces a lookup process started with `tail-probe.ts`, and how long it and Redis wait for a processor. */
 export function traceTail(pids: { lookup: number; redis: number }, file: string) {
   rmSync(file, { force: true });
   const waits: Record<keyof typeof pids, Waits> = { lookup: [], redis: [] };

@@ -43,7 +43,7 @@ const answeredMs = new Trend('lookup_answered_ms', true);
 /** 503 with Retry-After, which says that nothing was checked. */
 const refused = new Counter('lookups_refused');
 const refusedMs = new Trend('lookup_refused_ms', true);
-/** Numbers that are none, refused as such. */
+/** Numbers that are not NHS numbers, refused as such. */
 const invalid = new Counter('lookups_invalid');
 /** Anything else: an answer that is not what it must be, or none. */
 const wrong = new Counter('lookups_wrong');
@@ -60,6 +60,7 @@ const isFlat = (scenario: ConstantArrivalRateScenario | RampingArrivalRateScenar
 export const users = (perSecond: number, waitSeconds = 0.25): number =>
   number('USERS', Math.max(100, Math.ceil(perSecond * waitSeconds)));
 
+/** A scenario at a steady rate. @param waitSeconds as for {@link users} */
 export function steady(
   perSecond: number,
   duration: string,

@@ -10,8 +10,8 @@ const LOCK_RETRY_MS = 200;
 const RENEW_EVERY_MS = 10_000;
 
 /**
- * Holds the authority while `work` runs, and renews the lease meanwhile. It resolves only once what the work has changed
- * is in the second copy, if there is one.
+ * Holds the authority while `work` runs, and renews the lease meanwhile. It resolves only once what the work has
+ * changed is in the second copy, if there is one.
  *
  * @param options.resumes whether the work finishes what was begun, and itself waits for the second copy. Other work
  * begins only once what is known in this data folder is there

@@ -32,8 +32,8 @@ export const ADOPTION: Turns = {
 };
 
 /**
- * Does work of one kind one after the other, in whichever process: otherwise, of two people who change settings in the same
- * moment, the second would undo unseen what the first did, and the audit could have them in the wrong order.
+ * Does work of one kind one after the other, in whichever process: otherwise, of two people who change settings at the
+ * same moment, the second would undo unseen what the first did, and the audit could have them in the wrong order.
  *
  * @param of what is done in turns. Default: changes to the settings of authorities
  * @returns runs work that reads and changes them. The work calls the function that it is given just before it writes.
