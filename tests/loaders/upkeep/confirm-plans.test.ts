@@ -90,7 +90,7 @@ test('a confirmation that may be in Redis is not said to have changed nothing, a
   expect(await isUpToDate(authority)).toBe(true);
 });
 
-test('what a council has said about one full refresh is not taken for a later one, of which other records were refused', async () => {
+test('what a council has said about one full refresh is not taken to be about a later one, in which other records were refused', async () => {
   const authority = newAuthority();
   await lose(authority);
   await loadFull(authority, 3, [1, 2, 3], [1]);
@@ -102,7 +102,7 @@ test('what a council has said about one full refresh is not taken for a later on
   expect(await isUpToDate(authority)).toBe(true);
 });
 
-test('a difference of which only the store knows is not ended by the next file', async () => {
+test('a difference that only the store knows about is not ended by the next file', async () => {
   const authority = newAuthority();
   await lose(authority);
   // As an earlier version left it.

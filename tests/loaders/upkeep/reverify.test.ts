@@ -139,7 +139,7 @@ test.each([
   },
 );
 
-test('checking ends while PDS is away, and a record that cannot be fetched delays no others', async () => {
+test('checking ends while PDS is away, and a record that cannot be fetched delays none of the others', async () => {
   p.pds.instead = (_request, response, path) => {
     if (!path.endsWith(testNumber(2))) return false;
     response.writeHead(200).end('{}');

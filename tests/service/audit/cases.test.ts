@@ -12,7 +12,7 @@ afterAll(() => removeAuditFolders());
 const officer = { key: 'officer', event: { by: 'An Officer' } };
 const ACCESS = { entry: 1, accessId: 'one', organisation: 'ZZH01', about: 'nurse' };
 
-test('words written since a case was looked at are not erased with it, also if they were still waiting for their record', async () => {
+test('a note written since a case was looked at is not erased with it, even if it was still waiting for its record', async () => {
   const recorded: AccessCaseEvent[] = [];
   const cases = Cases.open(join(auditFolder(), 'cases.sqlite'), async (event) => {
     recorded.push(event);

@@ -453,7 +453,7 @@ describe('what a council keeps back', () => {
     follower.close();
   });
 
-  test('is told to the council whose protection is the oldest, also once that is on record again since its end was lost', () => {
+  test('is shown to the council whose protection is the oldest, even once that is on record again because its end was lost', () => {
     const { places, write, catchUp, follower } = makeAuditLog(0, 33);
     write([look(CHILD, 'nurse-1', 'ZZH66'), restriction('older', 'set')]);
     write([restriction('newer', 'set', 'whereabouts', SECOND)]);

@@ -60,7 +60,7 @@ test.each([
   ['the place of the copy', true],
   ['this worker', false],
 ])(
-  'what a worker needs is not in the copy because of %s: the page says that the copy works unless it is that: %s',
+  'if what a worker needs is not in the copy because of %s (the copy is away: %s), the page says that the copy works only if it is not away',
   async (_, isCopyAway) => {
     checks.splice(
       0,

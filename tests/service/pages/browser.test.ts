@@ -374,7 +374,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await close();
   });
 
-  test('a printed page says of which year it is, and in a demo that all of it is made up', async () => {
+  test('a printed page says which year it is from, and in a demo that all of it is made up', async () => {
     const { page, close } = await openPage(demo.browser);
     await goTo(page, `${demo.baseUrl}/councils`);
     await page.emulateMedia({ media: 'print' });

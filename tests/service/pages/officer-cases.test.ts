@@ -337,7 +337,7 @@ test('a command erases the notes, and the steps taken stay on record', async () 
   expect(gone.code).toBe(1);
 });
 
-test('a command fails, and says so, if a case that changed meanwhile keeps its words', async () => {
+test('a command fails, and says so, if a case that changed meanwhile keeps its notes', async () => {
   const path = join(service.dataDir, 'audit-cases', 'cases.sqlite');
   const cases = Cases.open(path, async () => undefined);
   const actor = { key: 'officer', event: { by: 'An Officer' } };

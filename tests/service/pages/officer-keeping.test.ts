@@ -214,7 +214,7 @@ describe('a hold', () => {
     db.close();
   });
 
-  test('is no business of an organisation’s own officer', async () => {
+  test('is neither shown to an organisation’s own officer nor begun by one', async () => {
     const [hold] = inForce();
     for (const path of [HOLDS, `${HOLDS}/${hold?.id}`, ERASE, `${ERASE}?before=1/1/2027`]) {
       const page = await officer.get(path);

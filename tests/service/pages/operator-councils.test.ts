@@ -309,14 +309,14 @@ describe('plans that the store had lost', () => {
   const PLANS = `${pageOf('ZZ105')}/plans`;
   const lost = { sequence: 1, number: 1, fullOnly: 'difference' as const };
 
-  test('cannot be said to be no longer missing before a full refresh has come', async () => {
+  test('cannot be confirmed as present before a full refresh has come', async () => {
     anchor.changeMissingFiles('ZZ105', anchor.authority('ZZ105'), () => [lost]);
     const page = await visitor.get(pageOf('ZZ105'));
     expect(wordsOf(page)).toContain(COUNCIL_SETTINGS.plansWait);
     expect(page.text).not.toContain(PLANS);
   });
 
-  test('are said to be no longer missing for the council, with a reason and on record', async () => {
+  test('are confirmed as present for the council, with a reason and on record', async () => {
     anchor.changeMissingFiles('ZZ105', anchor.authority('ZZ105'), () => [
       { ...lost, refusedIn: 7 },
     ]);
@@ -459,7 +459,7 @@ describe('the list of councils expected', () => {
     expect(await service.store.expected()).toEqual(before);
   });
 
-  test('is said to let lookups say that there is no plan if live data had none', () => {
+  test('is shown, before it is set, to be what lets lookups say that there is no plan, if live data had no list', () => {
     const expected = { area: 'A', kind: 'all' as const, authorities: [NORTHMOOR] };
     const now = Date.parse('2026-11-24T12:00:00Z');
     const readiness = {
