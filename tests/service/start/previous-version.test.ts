@@ -13,7 +13,7 @@ import { claims, fill, testFolder, until } from '../../support/service.ts';
 import { startTestStore } from '../../support/test-store.ts';
 import { untilAnswered } from '../../support/until.ts';
 
-/** The version before this one, whose data folders and processes must still work with it. */
+/** A build from before 0.1.0, whose data folders and processes must still work with this version. */
 const PREVIOUS = '2ebcbc9';
 
 const shownSchema = z.object({ flags: z.array(z.object({ type: z.string() })) });
@@ -86,7 +86,7 @@ const typesShown = (body: unknown): string[] =>
   shownSchema.parse(body).flags.map(({ type }) => type);
 
 test.skipIf(!atHand)(
-  'a previous version’s data folder opens with its flags, audit and tokens unchanged',
+  'an earlier version’s data folder opens with its flags, audit and tokens unchanged',
   async () => {
     const environment = { DATA_DIR: join(folder, 'data') };
     const old = await serve(['--demo'], environment, previous);
@@ -112,7 +112,7 @@ test.skipIf(!atHand)(
 );
 
 test.skipIf(!atHand)(
-  'lookup processes of the previous version and this one answer side by side on one Redis',
+  'lookup processes of an earlier version and this one answer side by side on one Redis',
   async () => {
     const store = await startTestStore({ kind: 'demo' });
     ending.push(() => store.stop());

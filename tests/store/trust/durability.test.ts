@@ -155,14 +155,14 @@ test('a worker never reports settings as unchanged if they changed while it was 
   expect((await said()).conditions).not.toBe(conditions);
 });
 
-test('the previous version’s lookup user has enough rights, so it can be replaced last', async () => {
+test('a lookup user of a build from before 0.1.0 has enough rights, so it can be replaced last', async () => {
   const { username, password } = t.server.users.lookup;
   const before =
     'resetkeys resetchannels clearselectors -@all +ping +info +time +client|setname +config|get (+fcall ~cpf:{p*}:* ~cpf:{system}:audit) (+hmget +hlen %R~cpf:{p*}:children) (+xadd %W~cpf:{*}:audit) (+hget +hset ~cpf:{p*}:seen) (+hgetall %R~cpf:dataset %R~cpf:authority:*) (+get %R~cpf:open %R~cpf:heartbeat) (+hkeys %R~cpf:blocked) (+fcall +hincrby +pexpire ~cpf:{use}:*)';
   const rules = before.match(/\([^)]*\)|\S+/g) ?? [];
   await t.admin.call('ACL', 'SETUSER', username, ...rules, `>${password}`);
   const wanting = () => readiness.checks().filter(({ ok }) => !ok);
-  // That user may not ask whether a number is in use. The changelog says so, and no lookup stops because of it.
+  // That user may not ask whether a number is in use. A check warns that it may not, and no lookup stops because of it.
   await until(async () => {
     await readiness.refresh();
     return readiness.open && wanting().some(({ name }) => name === 'numbers-in-use');
