@@ -30,8 +30,14 @@ function instantOf(option: 'from' | 'to', text: string): string {
   );
 }
 
+/** Criteria whose option has another name. */
 export const OPTION_OF: Record<string, string> = { nhsNumber: '--child' };
 
+/**
+ * What to search for, by the options given. Reads the NHS number from the terminal or standard input.
+ *
+ * @throws {Failure} if an option is wrong; it names the option
+ */
 export async function criteriaOf(options: CriteriaOptions): Promise<AuditCriteria> {
   const { child, from, to, user, organisation, authority, activity, outcome, type } = options;
   const given = {
@@ -54,6 +60,7 @@ export async function criteriaOf(options: CriteriaOptions): Promise<AuditCriteri
   throw misused(`${OPTION_OF[name] ?? `--${name}`} ${issue?.message}.`);
 }
 
+/** @throws {Failure} if more than one is given */
 export function formatOf(options: FormatOptions): 'table' | 'json' | 'csv' | 'fhir' {
   const given = (['json', 'csv', 'fhir'] as const).filter((format) => options[format] === true);
   if (given.length > 1) throw misused(`Give one of ${given.map((f) => `--${f}`).join(' and ')}.`);

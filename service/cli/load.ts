@@ -43,6 +43,7 @@ export type LoadOptions = {
 const PARTLY = 3;
 const NOTHING = 4;
 
+/** @throws {Failure} if a number or time cannot be read */
 export function metadataOf({
   authority,
   sequence,
@@ -152,6 +153,7 @@ function noticeFolder(target: Target | undefined, configuration: Configuration):
   return 'format' in target ? dirname(target.path) : target.folder;
 }
 
+/** 0 if everything is loaded, 3 if some of it, 4 if nothing. */
 export function exitCodeOf({ code }: Acknowledgement): number {
   switch (code) {
     case 'CPF02':
@@ -163,7 +165,10 @@ export function exitCodeOf({ code }: Acknowledgement): number {
   }
 }
 
-/** Their sizes in bytes. */
+/**
+ * @returns the sizes in bytes
+ * @throws {Failure} if one is missing or is not a file
+ */
 export async function requireReadable(files: readonly string[]): Promise<number[]> {
   const sizes: number[] = [];
   for (const file of files) {

@@ -115,10 +115,10 @@ async function requireLastWorker(
 }
 
 /**
- * Another worker is not running with folders of its own: what is accepted here would be on record, and that worker would
+ * If another worker is running with folders of its own, what is accepted here would be on record, and that worker would
  * not know. If none is running, these folders may be all that is left.
  *
- * @throws {Failure}
+ * @throws {Failure} if another worker is running
  */
 export async function requireNoSuccessor(
   configuration: Configuration,

@@ -95,6 +95,7 @@ const OF_REPLICAS: ReadonlySet<string> = new Set([
   'sentinels',
 ]);
 
+/** Each look reads the store afresh. Only the last text that was kept can be read again. */
 export function createDecisions(place: DecisionsPlace): Decisions {
   const { verifier, connection, alone, anchor, auditFolder, replicas, sentinels, hasCopy } = place;
   const { storeChecks, own } = place;

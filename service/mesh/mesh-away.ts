@@ -57,6 +57,7 @@ export async function eachApart<T>(
 /** More than our clock and that of MESH may differ before tokens are refused. Source: MESH API, two hours. */
 const CLOCKS_APART_MS = 3_600_000;
 
+/** What an answer that is not a success says about MESH: why it is away, for how long (ms), and whether for every message. */
 export function away(reply: MeshReply): MeshAway {
   if (reply.kind === 'lost') return new MeshAway(MESH.notReached(reply.fault));
   const { status, headers } = reply;

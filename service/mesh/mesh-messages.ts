@@ -101,6 +101,7 @@ export function rangeOf(text: string): { chunk: number; of: number } | undefined
     : { chunk: Number(chunk), of: Number(of) };
 }
 
+/** A message's headers. One that is missing is empty, and a mailbox that is no mailbox's id is `undefined`. */
 export function headOf(headers: IncomingHttpHeaders): Omit<MessageHead, 'chunks'> {
   const mailbox = (name: string): string | undefined =>
     mailboxSchema.safeParse(headerOf(headers, name)).data;
@@ -145,6 +146,7 @@ export const trackedSchema = z.object({
 });
 export const postedSchema = z.object({ message_id: messageIdSchema });
 
+/** A body as `schema` has it; `undefined` if it is not JSON, or does not fit. */
 export function json<T>(body: Buffer, schema: z.ZodType<T>): T | undefined {
   try {
     return schema.safeParse(JSON.parse(body.toString())).data;

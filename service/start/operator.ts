@@ -158,6 +158,7 @@ type OperatorStart = {
   own: () => readonly OwnCheck[];
 };
 
+/** What the operator's pages need beyond what every desk has. The runbook is read once, here. */
 export function startOperator(
   { configuration, log, telemetry }: Pick<StartContext, 'configuration' | 'log' | 'telemetry'>,
   { redis, work, readiness, verifier, lists, identities, providers, limits, own }: OperatorStart,

@@ -102,7 +102,11 @@ export function createDirectory(redis: Redis) {
   }
 
   return {
-    /** Refused to every Redis user but the administrator; changes nothing. Before an act is recorded that needs its rights. */
+    /**
+     * Called before an act that only the administrator may do is recorded. Changes nothing.
+     *
+     * @throws if the Redis user is another
+     */
     async requireAdministrator(): Promise<void> {
       await redis.hdel(keys.dataset, '');
     },

@@ -50,12 +50,12 @@ function parseKept(json: string): RecordedEvent | undefined {
 
 /**
  * Records what is not an answer, and so need not be on disk before its reply: refusals, checks that could not
- * be made, answers that did not arrive. What the store cannot take goes to a bounded spool on disk, with the
- * time it happened, and from there to the store when that is back, in order; a process that died has left it
- * to the next one. What does not fit is counted, and the count becomes an event.
+ * be made, answers that did not arrive. What the store does not accept goes to a bounded spool on disk, with the
+ * time it happened, and from there to the store when that is back, in order. The next process empties the spool of one
+ * that died. What does not fit is counted, and the count becomes an event.
  *
  * An attempt whose reply was lost may leave an event twice, under the same id. So may a process that ends while the disk
- * takes nothing.
+ * accepts nothing.
  */
 export function createRecorder(
   store: Pick<LookupStore, 'record'>,

@@ -125,6 +125,7 @@ export function outcomeOf({ result, authorities, coverage }: Checked): Outcome {
   return differs ? 'differs' : 'flagged';
 }
 
+/** The form for a list of numbers: 400 with `error`, if given, and what was typed. */
 export function listForm(hidden: Hidden, typed = '', error?: string): Page {
   const errors = error === undefined ? [] : [{ field: 'list', text: error }];
   return {

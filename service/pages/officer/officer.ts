@@ -97,7 +97,7 @@ ${at.hidden(LOOK_FORM)}${typedHidden({ ...Object.fromEntries(typed), ...(edit &&
 </form>`;
 }
 
-/** From an event to its results, or to the cases if it was opened from one, from a copy to its draft, and from the results to the form. */
+/** The way back: from an event to its results (to the cases, if opened there), from a copy to its draft, from results to the form. */
 function backFrom(at: AtOfficer, path: string, fields: Fields): Html {
   switch (path) {
     case '/officer/event': {
