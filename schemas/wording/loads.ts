@@ -7,6 +7,8 @@ export const LOAD_FAILED = {
     'Nothing is loaded into a live dataset without tracing its NHS numbers. Set TRACING=pds, or TRACING=register and TRACING_REGISTER_FILE.',
   notVerified:
     'The store has not been verified since Redis last started, so nothing was changed. A process with role all or worker verifies it: see `cp-flags status`, then do this again.',
+  closedMeanwhile:
+    'The store was closed meanwhile, or is on another server, so what is held may not be whole. Nothing was changed. Do this again once lookups are answered.',
   clocksApart: (duration: string) =>
     `The clocks of this machine and of Redis are ${duration} apart, so the service cannot tell which children are 18 and which plans are over. Nothing was changed. Set both clocks by a time server, then do this again.`,
   notReadable: (fault: string) => `The file could not be read (${fault}).`,

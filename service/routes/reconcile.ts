@@ -6,7 +6,6 @@ import {
 } from '#loaders/reconcile/reconciliation-text.ts';
 import { reconciliationSchema } from '#schemas/uploads/reconciliation.ts';
 import type { Store } from '#store/store.ts';
-import type { Readiness } from '#store/trust/readiness.ts';
 import { authorityHeaders } from '../description/operation.ts';
 import { answerHeaders } from '../http/headers.ts';
 import { idFields } from '../http/request-ids.ts';
@@ -21,7 +20,6 @@ import type { Route } from './route.ts';
 type ReconcileDependencies = AuthorityGuardDependencies &
   ComparingDependencies & {
     store: Pick<Store, 'authority'>;
-    readiness: Pick<Readiness, 'open'>;
   };
 
 /** Each reads the whole store, with an authority's rows in memory; one at a time for each authority. */
@@ -77,7 +75,7 @@ export const reconcile: Route<ReconcileDependencies> = {
       try {
         const source = { name: file.name, stream: body.stream };
         const reconciliation = await compareExtract(
-          { store, loads },
+          { store, readiness, loads },
           admitted,
           authority,
           source,

@@ -6,6 +6,7 @@ import type { Authority, OdsCode } from '#schemas/authority.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import { HOLDINGS_COLUMNS } from '#schemas/uploads/columns.ts';
+import { StoreNotWhole } from '#store/errors.ts';
 import type { Store } from '#store/store.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import { requestedBy } from '../audit/record/requested.ts';
@@ -96,7 +97,7 @@ export const holdingsRead = (
 
 export type HoldingsReaderDependencies = {
   store: Pick<Store, 'authority' | 'rowsOf' | 'appendEvent'>;
-  readiness: Pick<Readiness, 'open'>;
+  readiness: Pick<Readiness, 'open' | 'run'>;
   log: Log;
 };
 
@@ -104,6 +105,15 @@ export type HoldingsReaderDependencies = {
 const HOLDINGS_AT_ONCE = 4;
 /** How many of those one authority may read as slowly as it likes. */
 const OF_AN_AUTHORITY_AT_ONCE = 2;
+
+/** Rows of a store that is still known to be whole once all have been read. @throws {StoreNotWhole} if it is not */
+async function* whileWhole(
+  batches: AsyncIterable<PlanRow[]>,
+  isWhole: () => boolean,
+): AsyncGenerator<PlanRow[]> {
+  yield* batches;
+  if (!isWhole()) throw new StoreNotWhole();
+}
 
 /** An answer that cannot be completed breaks off, so that it cannot be taken for a complete one. */
 async function* orBrokenOff(
@@ -132,7 +142,8 @@ export function createHoldingsReader({ store, readiness, log }: HoldingsReaderDe
   ): Promise<ReadableStream | 'store-unavailable' | 'authority-unknown'> {
     const { authority: code } = admitted;
     // A store not known to be whole would make an authority repair what is not broken.
-    const ended = readiness.open ? places.take(code) : undefined;
+    const { open, run } = readiness;
+    const ended = open ? places.take(code) : undefined;
     if (ended === undefined) return 'store-unavailable';
     let text: Readable | undefined;
     try {
@@ -140,7 +151,8 @@ export function createHoldingsReader({ store, readiness, log }: HoldingsReaderDe
       if (authority === undefined) return 'authority-unknown';
       // On disk before the first row is sent.
       await store.appendEvent(holdingsRead(admitted));
-      const whole = holdingsText(authority, store.rowsOf(code), format);
+      const rows = whileWhole(store.rowsOf(code), () => readiness.open && readiness.run === run);
+      const whole = holdingsText(authority, rows, format);
       text = Readable.from(orBrokenOff(whole, { log, outgoing, authority: code }), {
         objectMode: false,
       });

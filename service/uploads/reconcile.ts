@@ -1,14 +1,18 @@
 import type { UploadSource } from '#loaders/load/load.ts';
+import { LoadFailed } from '#loaders/load-failed.ts';
 import { reconcile as compare, readExtract } from '#loaders/reconcile/reconcile.ts';
 import type { Authority } from '#schemas/authority.ts';
 import type { Reconciliation } from '#schemas/uploads/reconciliation.ts';
 import type { WayIn } from '#schemas/wording/files.ts';
+import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { Store } from '#store/store.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
 import type { AdmittedAuthority } from './guarded-authority.ts';
 import { holdingsRead } from './holdings.ts';
 
 export type ComparingDependencies = {
   store: Pick<Store, 'intakeState' | 'rowsOf' | 'appendEvent'>;
+  readiness: Pick<Readiness, 'open' | 'run'>;
   loads: { spoolDir: string; maxBytes: number };
 };
 
@@ -16,10 +20,11 @@ export type ComparingDependencies = {
  * Compares an extract of a case system with what is held for its authority, recorded before any holdings are
  * read. Changes nothing.
  *
- * @throws {LoadFailed} if the extract or the disk failed
+ * @throws {LoadFailed} if the extract or the disk failed, or the store is no longer known to be whole: an authority would
+ * repair what is not broken
  */
 export async function compareExtract(
-  { store, loads }: ComparingDependencies,
+  { store, readiness, loads }: ComparingDependencies,
   admitted: AdmittedAuthority,
   authority: Authority,
   source: UploadSource,
@@ -33,6 +38,13 @@ export async function compareExtract(
     maxBytes: loads.maxBytes,
     way,
   });
+  // The extract may have taken minutes to arrive.
+  const { open, run } = readiness;
+  if (!open) throw new LoadFailed(LOAD_FAILED.closedMeanwhile);
   await store.appendEvent(holdingsRead(admitted, 'compared with an extract of the case system'));
-  return compare(extract, authority, store.rowsOf(code));
+  const compared = await compare(extract, authority, store.rowsOf(code));
+  if (!readiness.open || readiness.run !== run) {
+    throw new LoadFailed(LOAD_FAILED.closedMeanwhile);
+  }
+  return compared;
 }

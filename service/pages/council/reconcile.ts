@@ -12,7 +12,6 @@ import {
 } from '#schemas/uploads/reconciliation.ts';
 import { COUNCIL, OUTCOME, RECONCILE, UPLOAD } from '#schemas/wording/council.ts';
 import type { Store } from '#store/store.ts';
-import type { Readiness } from '#store/trust/readiness.ts';
 import type { RouteContext } from '../../http/route.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { errorFields } from '../../telemetry/log.ts';
@@ -34,7 +33,6 @@ import { findingCells, pageOf } from './outcome.ts';
 type CouncilReconcileDependencies = DeskDependencies &
   ComparingDependencies & {
     store: Pick<Store, 'authority'>;
-    readiness: Pick<Readiness, 'open'>;
     comparisons: Comparisons;
   };
 

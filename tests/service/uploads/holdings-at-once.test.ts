@@ -18,7 +18,7 @@ const of = (code: string): AdmittedAuthority =>
 
 test('no authority keeps others from reading their holdings by reading its own slowly', async () => {
   const read = createHoldingsReader({
-    readiness: { open: true },
+    readiness: { open: true, run: 'a run' },
     log: createLog('silent'),
     store: {
       authority: async (code) => {
