@@ -193,7 +193,6 @@ class Loading {
   readonly #source: UploadSource;
   readonly #options: LoadOptions;
   readonly #bytes: SourceBytes;
-  readonly #receivedAt: number;
   readonly #shown: Pick<FileDifference, 'basis' | 'difference'> | undefined;
   #spool: Spool | undefined;
   #giveSlot = (): void => undefined;
@@ -210,7 +209,6 @@ class Loading {
     this.#anchor = anchor;
     this.#source = source;
     this.#options = options;
-    this.#receivedAt = (options.now ?? Date.now)();
     // Before the first await, so that a source that breaks off from here on is noticed.
     this.#bytes = new SourceBytes(source, options.maxBytes ?? MAX_BYTES);
   }
@@ -266,6 +264,8 @@ class Loading {
 
   async #read(): Promise<{ read: ReadUpload; file: FileDecider; spool: Spool }> {
     await requireDataset(this.#store, this.#options.tracer);
+    // Not while it waits for its turn: by then, a clock that was wrong may have been corrected and look right.
+    const receivedAt = (this.#options.now ?? Date.now)();
     await requireClock(this.#store);
     const spool = Spool.create(this.#options.spoolDir);
     this.#spool = spool;
@@ -281,7 +281,6 @@ class Loading {
     } = this.#options;
     const mappingOf = async (code: OdsCode | undefined) =>
       columns ?? (code === undefined ? undefined : (await this.#store.intakeState(code)).columns);
-    const receivedAt = this.#receivedAt;
     const read = await readUpload(
       this.#bytes,
       this.#source,
