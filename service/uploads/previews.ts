@@ -150,6 +150,15 @@ const STATE = 'state.json';
 /** Exists once it is sent or deleted: the request that does so makes it, and no second one can. */
 const CLAIMED = 'claimed';
 
+/** A damaged state counts as none: it must not keep others from sending files. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether its sender has more fields to fill in. */
 const isUnsent = ({ state }: Pick<Preview, 'state'>): boolean =>
   state.kind === 'received' || (state.kind === 'refused' && state.kept === true);
@@ -209,7 +218,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
   async function read(id: string): Promise<Preview | undefined> {
     try {
       const text = await readFile(pathOf(id, STATE), 'utf8');
-      return previewSchema.safeParse(JSON.parse(text)).data;
+      return previewSchema.safeParse(jsonOf(text)).data;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
@@ -388,19 +397,19 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       sha256,
       sizeBytes,
     } as const;
-    let isRecorded = false;
-    try {
-      if (!(await prepare())) return false;
-      await store.appendEvent(event);
-      isRecorded = true;
-    } finally {
-      // Its sender can ask again.
-      if (!isRecorded) await rm(pathOf(id, CLAIMED), { force: true });
-    }
     const state = { kind: 'checking', beganAt: now(), ...NOT_BEGUN } as const;
     const { savedAt: _savedAt, ...kept } = preview;
     const checked = { ...kept, metadata, typed, state };
-    await save(id, checked);
+    let isBegun = false;
+    try {
+      if (!(await prepare())) return false;
+      await store.appendEvent(event);
+      await save(id, checked);
+      isBegun = true;
+    } finally {
+      // Its sender can ask again.
+      if (!isBegun) await rm(pathOf(id, CLAIMED), { force: true });
+    }
     const source = { path: pathOf(id, FILE), name: preview.name };
     work(
       id,
@@ -566,7 +575,13 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       if (shown === undefined || preview.state.kind !== 'shown' || !(await claim(id))) return;
       const state = { kind: 'sending', beganAt: now(), ...NOT_BEGUN } as const;
       const { savedAt: _savedAt, ...kept } = preview;
-      await save(id, { ...kept, state });
+      try {
+        await save(id, { ...kept, state });
+      } catch (error) {
+        // Its sender can send it again.
+        await rm(pathOf(id, CLAIMED), { force: true });
+        throw error;
+      }
       const source = { path: pathOf(id, FILE), name: preview.name };
       work(
         id,

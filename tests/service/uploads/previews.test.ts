@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
-import { mkdir, readdir, utimes } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, rmdir, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -126,6 +126,44 @@ test('a file still waits, and can be sent again, if another of its council is be
   await at.send(id, await stateOf(at, id), 'test');
   await isOver(at, id);
   expect((await stateOf(at, id)).state.kind).toBe('answered');
+  await at.stop();
+});
+
+test('a file can be checked, and sent, again if its state could not be written', async () => {
+  const at = process();
+  const of = { authority, sequence: 30, createdAt: '202611232130+0000' };
+  const text = fileXml(upload({ ...of, records: [planOf(30)] }));
+  const id = await kept(at, text, 'a.xml');
+  const path = join(folder, id, 'state.json');
+  /** Something else is in the place of its state meanwhile. */
+  async function failing(act: () => Promise<unknown>): Promise<void> {
+    const state = await readFile(path);
+    await rm(path);
+    await mkdir(path);
+    await expect(act()).rejects.toThrow();
+    await rmdir(path);
+    await writeFile(path, state);
+  }
+  const received = await stateOf(at, id);
+  const check = () => at.check(id, received, { typed: {}, metadata: {} }, previewedBy);
+  await failing(check);
+  await check();
+  await until(async () => (await stateOf(at, id)).state.kind === 'shown');
+  const preview = await stateOf(at, id);
+  await failing(() => at.send(id, preview, 'test'));
+  await at.send(id, preview, 'test');
+  await isOver(at, id);
+  expect((await stateOf(at, id)).state.kind).toBe('answered');
+  await at.stop();
+});
+
+test('a damaged state keeps nobody else from sending a file', async () => {
+  const at = process();
+  const theirs = await kept(at, 'x', 'a.xml', { ...owner, userKey: 'g'.repeat(43) });
+  await writeFile(join(folder, theirs, 'state.json'), '{"authority":');
+  const mine = await kept(at, 'x', 'a.xml');
+  expect((await at.waitingFor(owner)).map(({ id }) => id)).toContain(mine);
+  for (const id of [theirs, mine]) await at.remove(id);
   await at.stop();
 });
 
