@@ -18,6 +18,7 @@ import type { Mountable } from '../../routes/route.ts';
 import { download } from '../desk/download.ts';
 import type { DeskDependencies } from '../desk/guarded-desk.ts';
 import { textField } from '../desk/parts.ts';
+import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, heading, link, paragraph } from '../html/parts.ts';
 import { readForm } from '../session/forms.ts';
@@ -159,7 +160,12 @@ export const councilLooksOfChild: Mountable<LooksDependencies> = {
 export const councilLooksDownload: Mountable<LooksDependencies> = {
   operation: { method: 'GET', path: `${PATH}/download`, letsIn: 'authority' },
   handler: (dependencies) =>
-    guardedCouncil(dependencies, (_, at) => csv(at.authority, pieces(dependencies, at))),
+    guardedCouncil(dependencies, (c, at) =>
+      // A link from elsewhere would leave a file about children on a computer whose user did not ask for it.
+      dependencies.forms.isSentFromHere(c.env.incoming)
+        ? csv(at.authority, pieces(dependencies, at))
+        : redirect(PATH),
+    ),
 };
 
 const csv = (authority: OdsCode, text: AsyncGenerator<string>): Response =>

@@ -219,6 +219,18 @@ describe('who looked at a council’s children', () => {
     expect(one.text).not.toContain('Nurse two');
   });
 
+  test('are not downloaded by a link from elsewhere, which leads to the page', async () => {
+    const reads = async (): Promise<number> =>
+      (await service.events()).filter(({ type }) => type === 'notifications-read').length;
+    const before = await reads();
+    for (const site of ['cross-site', 'same-site', 'none']) {
+      const headers = { 'sec-fetch-site': site };
+      const led = await ours.ask('/council/looks/download', { headers });
+      expect([led.status, led.headers.get('location')]).toEqual([303, '/council/looks']);
+    }
+    expect(await reads()).toBe(before);
+  });
+
   test('can be downloaded with everything on the page, including looks repeated since they were notified', async () => {
     const shown = SHOWN_COLUMNS.flatMap(({ of }) => of);
     expect([...shown, ...FOR_SYSTEMS].toSorted()).toEqual(lookColumns.toSorted());
