@@ -161,6 +161,8 @@ export const LOOK_UP = {
   youAre: 'You are',
   notYou: 'Not you?',
   change: 'Change',
+  /** After it, for a reader who does not see what is beside it. */
+  changeWho: 'who is signed in',
   number: 'NHS number',
   numberHint: '10 digits, like 999 123 4567. For an unborn baby, use the mother’s number.',
   dateOfBirth: 'Date of birth (if you know it)',

@@ -82,7 +82,7 @@ const personBar = (
     <div class="cpf-person__change">${LOOK_UP.notYou}
     <form method="post" action="/sign-out" novalidate>
       <input type="hidden" name="token" value="${token}">
-      <button class="cpf-link-button" type="submit">${LOOK_UP.change}</button>
+      <button class="cpf-link-button" type="submit">${LOOK_UP.change}<span class="nhsuk-u-visually-hidden"> ${LOOK_UP.changeWho}</span></button>
     </form></div>
     ${canChangeRole && html`<a class="nhsuk-link" href="/sign-in/${session.provider}?role=change">${FRAME.changeRole}</a>`}
   </div>

@@ -86,6 +86,14 @@ test('at the root, a browser is sent to sign in and a program still gets JSON', 
   expect(program.headers.get('content-type')).toBe('application/problem+json');
 });
 
+test('each button of a page says what it does when a screen reader reads it by itself', async () => {
+  const page = await nurse.get('/look-up');
+  const buttons = page.text.match(/<button[^]*?<\/button>/g) ?? [];
+  const change = `${LOOK_UP.change} ${LOOK_UP.changeWho}`;
+  const names = buttons.map((button) => wordsOf({ text: button }));
+  expect(names).toEqual([change, LOOK_UP.submit, FRAME.signOut]);
+});
+
 describe('what a clinician reads first', () => {
   test.for([
     ['a plan', () => PLAN, 'This child is on a child protection plan'],
