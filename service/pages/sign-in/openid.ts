@@ -98,7 +98,7 @@ const LOOK_EVERY_MS = 60_000;
 const DISCOVERED_AGAIN_AFTER_MS = 2_000;
 /** What a gateway answers while the provider is not behind it, or if it is asked too often; others show that it is back. */
 const NOT_BACK: ReadonlySet<number> = new Set([404, 429]);
-/** What a firewall answers that lets nobody through, and some providers to a request that brings nothing. */
+/** The answer of a firewall that lets nobody through, and of some providers to a request without a code or a token. */
 const FORBIDDEN = 403;
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 const LOGOUT_TOKEN_LASTS_SECONDS = 300;
