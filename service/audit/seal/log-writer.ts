@@ -313,7 +313,8 @@ export class LogWriter {
   /**
    * Seals events. When it returns they are permanently in the log and the checkpoint covers them.
    *
-   * @throws if the disk does not take them: then the log is unchanged, and {@link reload} must be called
+   * @throws if the disk does not take them. {@link reload} must be called then: the log either ends before them, or has
+   * them without a signature over them
    */
   append(entries: readonly LogEntry[]): void {
     if (entries.length > 0) this.write(this.plan(entries));
