@@ -8,7 +8,7 @@ import type { Anchor } from '#store/trust/anchor.ts';
 /**
  * The final answer to a partly held file; `undefined` while it still waits.
  *
- * If no part of a file was applied and its hold was discarded, it is no longer in the ledger: it is CPF04,
+ * If no part of a held file was applied and it was discarded, it is no longer in the ledger: it is CPF04,
  * and so is one that another file with the same number has replaced.
  */
 export async function finalAnswer(

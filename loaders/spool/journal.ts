@@ -73,7 +73,7 @@ export const journalSchema = z.strictObject({
   expected: z.strictObject({ rows: z.int().nonnegative(), digest: z.string() }),
   /** What is held from the file, if anything. */
   hold: heldFileSchema.optional(),
-  /** The hold that ends with this load. */
+  /** The id of the held file that this load applies or replaces. */
   drops: z.string().optional(),
   /** As it will be sent, if the store turns out to hold what is expected. */
   acknowledgement: acknowledgementSchema,

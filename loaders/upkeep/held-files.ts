@@ -38,7 +38,7 @@ import type { WaitingPerson } from '../spool/waiting-people.ts';
 
 export type { HeldFile } from '../spool/journal.ts';
 
-/** Who releases or discards a hold, and why; recorded in the audit. */
+/** Who releases or discards a held file, and why; recorded in the audit. */
 export type HeldFileDecision = NamedPerson & {
   /** The person at the council who confirmed it. */
   confirmedBy?: string;
@@ -62,7 +62,7 @@ export function listHeldFiles(anchor: Pick<Anchor, 'heldFiles'>): HeldFile[] {
   return anchor.heldFiles().map(({ json }) => heldFileSchema.parse(JSON.parse(json)));
 }
 
-/** The holds that `text` may mean: an id, or an authority's code and the file's number, `V145-412`. */
+/** The held files that `text` may mean: an id, or an authority's code and the file's number, `V145-412`. */
 export function findHeldFiles(anchor: Anchor, text: string): HeldFile[] {
   return listHeldFiles(anchor).filter(
     ({ id, authority, number }) => id === text || `${authority}-${number}` === text,
@@ -76,7 +76,7 @@ export function findHeldFiles(anchor: Anchor, text: string): HeldFile[] {
  *
  * @throws {MayBeDone} if the store or the disk failed after something was recorded; the next load or start finishes a
  * release that had begun
- * @throws {LoadFailed} if the hold no longer exists, or the store failed before that
+ * @throws {LoadFailed} if the held file no longer exists, or the store failed before that
  */
 export async function releaseHeldFile(
   store: Store,
@@ -140,7 +140,7 @@ export async function releaseHeldFile(
  * applied part can be sent again with the same number.
  *
  * @throws {MayBeDone} if the store or the disk failed after something was recorded
- * @throws {LoadFailed} if the hold no longer exists, or the store failed before that
+ * @throws {LoadFailed} if the held file no longer exists, or the store failed before that
  */
 export async function discardHeldFile(
   store: Store,
@@ -438,7 +438,7 @@ function final(
   };
 }
 
-/** Ends a hold without applying anything. A file without any applied part has not used up its number. */
+/** Discards a held file: applies nothing. A file without any applied part has not used up its number. */
 async function endHeldFile(
   store: Store,
   anchor: Anchor,

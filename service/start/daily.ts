@@ -21,7 +21,7 @@ type Daily = {
  * The worker's daily work, on a store that is open: removes rows that can never be shown again, and discards
  * files held for too long. The anchor stores when it was last done, so that a restart does not repeat it.
  *
- * @param heldMs how long a hold waits for somebody's decision
+ * @param heldMs how long a held file waits for somebody's decision
  */
 export function startDaily({
   store,

@@ -27,7 +27,7 @@ export type FileLedgerEntry = {
   sha256: string;
   code: z.infer<typeof ledgerSchema>['code'];
   acknowledgement: string;
-  /** If part of the file is held: the hold's id. The answer is provisional and the number not used up. */
+  /** If part of the file is held: the held file's id. The answer is provisional and the number not used up. */
   held?: string;
   /** When it was received, milliseconds since 1970. */
   at?: number;

@@ -35,7 +35,7 @@ export type AnchoredHeldFile = {
   json: string;
 };
 
-/** The hold that begins, and the id of the one that ends. */
+/** The held file that is added, and the id of the one that is removed. */
 type HeldFileChanges = { holds?: AnchoredHeldFile | undefined; drops?: string | undefined };
 
 /** What ends or begins with a load; `missing`: exactly these files are still missing. */
@@ -247,8 +247,8 @@ export class Anchor {
    * Before the first row of a file is applied. On disk when it resolves.
    *
    * @param base the authority's state that the load was decided on
-   * @param drops the hold that will end with it
-   * @throws {Overtaken} if that is no longer its state, another load of it is under way, or the hold has ended
+   * @param drops the held file that will be gone once it ends
+   * @throws {Overtaken} if that is no longer its state, another load of it is under way, or that held file is gone
    */
   beginLoad(load: BegunLoad, base: AnchoredAuthority | undefined, drops?: string): Promise<void> {
     return this.#inTurn(() => {
@@ -292,7 +292,7 @@ export class Anchor {
 
   /**
    * After reconciliation, before the acknowledgement: the authority's new state, no load under way, what is
-   * held from the file, which hold has ended, and what is still missing. On disk when it resolves.
+   * held from the file, which held file is gone, and what is still missing. On disk when it resolves.
    *
    * @throws {Overtaken} if this load is no longer under way
    */
@@ -322,7 +322,7 @@ export class Anchor {
    * @param state what the store holds, read under the authority's lock from a store that is open; `undefined`
    * if the store does not know the authority, and so holds nothing of it
    * @param changes.missing exactly these files are still missing
-   * @param changes.drops the ids of holds that end
+   * @param changes.drops the ids of held files that are removed
    * @throws {Overtaken} if this load is no longer under way
    */
   giveUpLoad(
@@ -401,11 +401,11 @@ export class Anchor {
   }
 
   /**
-   * A hold of an authority begins or ends, and no load with it.
+   * A held file of an authority is added or removed, and no load begins or ends with it.
    *
    * @param base the authority's state that this was decided on
    * @param state its new state, if that changes
-   * @throws {Overtaken} if that is no longer its state, a load of it is under way, or the hold has ended already
+   * @throws {Overtaken} if that is no longer its state, a load of it is under way, or the held file is gone already
    */
   changeHeldFiles(
     authority: string,

@@ -243,8 +243,10 @@ export function createCommits(place: Place, signing?: CommitSigning) {
     },
 
     /**
-     * Whether a worker wrote the newest commit, and so everything under its root: then what is taken over is
-     * what was sealed. @throws {CopyDamaged} if somebody else did
+     * Makes sure that a worker wrote the newest commit, and so everything under its root: then what is taken over
+     * is what was sealed. Earlier versions sign nothing, so anything passes until something is signed.
+     *
+     * @throws {CopyDamaged} if somebody else wrote it
      */
     async requireOwn({ signed, from }: ReadCommit): Promise<void> {
       if (signed || !(await mustBeSigned())) return;
@@ -252,12 +254,12 @@ export function createCommits(place: Place, signing?: CommitSigning) {
     },
 
     /**
-     * Whether the place is suitable: creates one name twice, asks whether objects expire, and checks whether
+     * Tries whether the place is suitable: creates one name twice, asks whether objects expire, and checks whether
      * the newest commit is listed.
      *
      * @returns whether the newest commit still exists, and, in sentences, what needs attention even if the
      * place can be used
-     * @throws {CopyAway}
+     * @throws {CopyAway} if it is not suitable, or does not answer
      */
     async check(): Promise<{ whole: boolean; remarks: string[] }> {
       await place.create(PROBE, Buffer.from('created once'));
