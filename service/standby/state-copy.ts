@@ -243,12 +243,14 @@ export function createStateCopy({
   let running: Promise<unknown> = Promise.resolve();
 
   /**
-   * When this resolves, the present state is in the copy.
+   * When this resolves, the present state is in the copy. Without `all`, an SQLite file above 1 MiB may be there as it
+   * was when it was last copied; the anchor never is. A call that joins one that has not started yet does what that was
+   * asked to.
    *
    * @param epoch of the worker whose data folder this is
    * @param all large files too, however recently they were copied
    * @returns false if it was already there
-   * @throws {CopyAway}
+   * @throws {CopyAway} {NotCopied} if another process of this data folder has been copying for 30 seconds
    */
   function save(epoch: number, all = false): Promise<boolean> {
     // A copy that has not started yet also serves callers that ask meanwhile.

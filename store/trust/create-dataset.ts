@@ -11,10 +11,11 @@ import { allChildrenKeys, keys } from '../keys.ts';
 import type { Anchor } from './anchor.ts';
 
 /**
- * Creates a dataset in a Redis without one and in the anchor, with its expected authorities. An interrupted
- * creation is finished. The store verifier opens the store afterwards.
+ * Creates a dataset in a Redis without one and in the anchor, with its expected authorities. A creation that was
+ * interrupted before Redis had the dataset is continued under the same id. The store verifier opens the store afterwards.
  *
- * @throws if either holds a dataset already.
+ * @throws if either holds a dataset already
+ * @throws {StoreNotWhole} if Redis holds children of another dataset
  */
 export async function createDataset(
   redis: Redis,

@@ -105,10 +105,13 @@ export type Readiness = {
   /**
    * Called with the number of an event just written, in the turn in which it is read; `undefined` if it is
    * unknown. False if the number is not new, or not above those seen when the event was sent: events were
-   * removed, and lookups stay closed until a restart.
+   * removed, as for {@link Readiness.missedEvents}.
    */
   sawEvent(partition: number, expected: ExpectedEvent, number: number | undefined): boolean;
-  /** Called if a stream of events is gone. Lookups stay closed until a restart. */
+  /**
+   * Called if a stream of events is gone. Lookups stay closed until this process restarts, a named person confirms a
+   * promotion, or numbers that somebody set ahead are repaired.
+   */
   missedEvents(): void;
   checks(): ReadinessCheck[];
   /** Reads everything again, the directory of authorities too. Never rejects. */

@@ -43,7 +43,7 @@ export type StoreVerifier = {
     detail: string;
     confirmation?: Confirmation;
   };
-  /** Calls this with each new state from now on; an unchanged state that is not open is repeated once an hour. */
+  /** Calls this with each new state from now on; once an hour with an unchanged one, unless it is open and all is well. */
   onChange(listener: (state: StoreVerifier['state']) => void): void;
   /** Checks at once, for instance after a dataset was created. Never rejects. */
   look(): Promise<void>;
