@@ -14,7 +14,7 @@ type SentinelReplica = HostPort & { priority: number };
 export type Sentinels = {
   /** The primary that the newest report of any of them names; `undefined` before the first report. */
   readonly primary: HostPort | undefined;
-  /** Why no primary is known, or fewer than half of them are reached, in a sentence. */
+  /** Why no more than half of them are reached, in a sentence; so no primary can be confirmed. */
   readonly problem: string | undefined;
   /** How often the primary has changed since this began. */
   readonly failovers: number;

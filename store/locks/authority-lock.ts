@@ -64,6 +64,9 @@ function hasDied(token: string, once: boolean): boolean {
 }
 
 /**
+ * Takes a lease, also one of an ended process with the same number space, or one that this process gave up.
+ *
+ * @returns `undefined` if another process has it
  * @param of.givenUp tokens of this process that Redis could not be told to forget
  * @param of.token of an expired lease to take again; default a new one
  * @param of.once a process takes it only once

@@ -13,8 +13,8 @@ import { nameOf } from './replicas.ts';
 import { replicationOf } from './server.ts';
 
 /**
- * From now on nothing waits for replicas, by order of a named person. Audited first. The anchor knows it
- * first: a replica promoted from then on is not trusted without confirmation.
+ * From now on nothing waits for replicas, by order of a named person. Audited before it takes effect. The anchor
+ * knows even before that: a replica promoted from then on is not trusted without confirmation.
  *
  * @param redis a connection whose writes wait for no replica
  * @param replicas how many there are to be
