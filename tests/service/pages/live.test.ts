@@ -17,7 +17,7 @@ import { freePort } from '../../support/ports.ts';
 import { cpFlags } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, testFolder, until } from '../../support/service.ts';
-import { START_MS } from '../../support/until.ts';
+import { START_MS, untilAnswered } from '../../support/until.ts';
 import {
   createVisitor,
   hiddenOf,
@@ -113,11 +113,12 @@ function publicPoint(): { x: string; y: string } {
   return { x, y };
 }
 
-async function signIn(visitor: Visitor, sub: string, organisation = 'ZZH01'): Promise<Visit> {
-  cis2.next(sub, { roles: [{ id: '1', organisation }] });
-  const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
-  return visitor.ask(`${back.pathname}${back.search}`);
-}
+const signIn = (visitor: Visitor, sub: string, organisation = 'ZZH01'): Promise<Visit> =>
+  untilAnswered(async () => {
+    cis2.next(sub, { roles: [{ id: '1', organisation }] });
+    const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
+    return visitor.ask(`${back.pathname}${back.search}`);
+  });
 
 test('the service’s public keys can be fetched, including the next one, and no private part is given out', async () => {
   const response = await fetch(`${baseUrl}/sign-in/cis2/keys`);

@@ -25,6 +25,7 @@ import { createSessionEndings } from '#store/session-endings.ts';
 import { HEADINGS } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
+import { untilAnswered } from '../../support/until.ts';
 import { createVisitor, hiddenOf, signedIn, type Visitor, wordsOf } from '../../support/visitor.ts';
 
 const today = londonDate(Date.now());
@@ -374,13 +375,16 @@ describe('one form makes one look', () => {
     (await service.events()).filter(({ type }) => type === 'lookup').length;
 
   test('and sent twice at once, it shows the same answer twice', async () => {
-    const fields = { ...(await nurse.form('/look-up')), number: PLAN };
-    const before = await looks();
-    const [first, second] = await Promise.all([
-      nurse.post('/look-up', fields),
-      nurse.post('/look-up', fields),
-    ]);
-    expect([first?.heading, second?.heading]).toEqual([HEADINGS.onPlan, HEADINGS.onPlan]);
+    const { before, first, second } = await untilAnswered(async () => {
+      const fields = { ...(await nurse.form('/look-up')), number: PLAN };
+      const before = await looks();
+      const [first, second] = await Promise.all([
+        nurse.post('/look-up', fields),
+        nurse.post('/look-up', fields),
+      ]);
+      return { before, first, second, status: Math.max(first.status, second.status) };
+    });
+    expect([first.heading, second.heading]).toEqual([HEADINGS.onPlan, HEADINGS.onPlan]);
     expect(await looks()).toBe(before + 1);
   });
 

@@ -11,6 +11,7 @@ import {
 } from '../../support/cis2.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder } from '../../support/service.ts';
+import { untilAnswered } from '../../support/until.ts';
 import { createVisitor } from '../../support/visitor.ts';
 
 /** What happens to running sessions when SIGN_IN_FILE is corrected. */
@@ -51,12 +52,14 @@ test('a session ends once its provider is set for other people, or is trusted le
     });
   };
   const looksUp = async (): Promise<string> =>
-    (await visitor.post('/look-up', { ...look, number: PLAN })).heading;
+    (await untilAnswered(() => visitor.post('/look-up', { ...look, number: PLAN }))).heading;
 
   await startWith({});
-  cis2.next('555000020001', {});
-  const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
-  await visitor.ask(`${back.pathname}${back.search}`);
+  await untilAnswered(async () => {
+    cis2.next('555000020001', {});
+    const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
+    return visitor.ask(`${back.pathname}${back.search}`);
+  });
   look = await visitor.form('/look-up');
   const jar = new Map(visitor.jar);
   expect((await visitor.get('/look-up')).status).toBe(200);

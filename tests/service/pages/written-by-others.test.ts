@@ -12,6 +12,7 @@ import {
 } from '../../support/cis2.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder } from '../../support/service.ts';
+import { untilAnswered } from '../../support/until.ts';
 import {
   createVisitor,
   hiddenOf,
@@ -72,11 +73,12 @@ function expectText({ text }: Visit, ...said: string[]): void {
   for (const each of said) expect(text).toContain(`${each}&quot;&gt;&lt;script&gt;`);
 }
 
-async function signIn(visitor: Visitor, sub: string, person: Cis2Person): Promise<Visit> {
-  cis2.next(sub, person);
-  const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
-  return visitor.ask(`${back.pathname}${back.search}`);
-}
+const signIn = (visitor: Visitor, sub: string, person: Cis2Person): Promise<Visit> =>
+  untilAnswered(async () => {
+    cis2.next(sub, person);
+    const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
+    return visitor.ask(`${back.pathname}${back.search}`);
+  });
 
 const role = (activities: string[], id = '1') => ({
   id,
