@@ -20,14 +20,21 @@ export const TIME_ON = String.raw`[0-9]{2}:[0-9]{2}(?: \((?:summer|winter) time\
 const isAway = async (page: Page, address: string): Promise<boolean> =>
   (await page.goto(address))?.status() === 503;
 
-/** Presses a button that leads to another page. Until that has begun, the old one would still be read, or go on. */
-async function press(page: Page, name: string): Promise<{ status: number }> {
+/**
+ * Does what leads to another page, and waits until that is there. Before, the old one would still be read, or half of
+ * the new one.
+ */
+export async function leave(page: Page, act: () => Promise<void>): Promise<{ status: number }> {
   const [response] = await Promise.all([
-    page.waitForNavigation({ waitUntil: 'commit' }),
-    page.getByRole('button', { name }).click(),
+    page.waitForNavigation({ waitUntil: 'domcontentloaded' }),
+    act(),
   ]);
   return { status: response?.status() ?? 200 };
 }
+
+/** Presses a button that leads to another page. */
+const press = (page: Page, name: string): Promise<{ status: number }> =>
+  leave(page, () => page.getByRole('button', { name }).click());
 
 /** Signs in as one of a demo's made-up people, chosen by their label, and again while that cannot be done. */
 export async function signInAs(page: Page, baseUrl: string, name = 'Amina Demo'): Promise<void> {
@@ -41,7 +48,7 @@ export async function signInAs(page: Page, baseUrl: string, name = 'Amina Demo')
 /** Goes to another page of a desk through the menu on a small screen. */
 export async function goByMenu(page: Page, name: string): Promise<void> {
   await page.getByText(FRAME.menu, { exact: true }).click();
-  await page.getByRole('link', { name, exact: true }).first().click();
+  await leave(page, () => page.getByRole('link', { name, exact: true }).first().click());
 }
 
 export type Typed = { nhsNumber: string; dateOfBirth?: string };

@@ -21,7 +21,7 @@ import {
   openPage,
   triesAll,
 } from '../../support/browser.ts';
-import { HEADINGS, lookUp, signInAs, TIME_ON } from '../../support/pages.ts';
+import { HEADINGS, leave, lookUp, signInAs, TIME_ON } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService } from '../../support/service.ts';
 
@@ -262,7 +262,7 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     expect(await heading(page)).toBe(HEADINGS.onPlan);
     await page.getByText(RESULT.details).click();
     await page.getByText(`${RESULT.auditId}:`).waitFor();
-    await page.getByRole('link', { name: RESULT.hide }).click();
+    await leave(page, () => page.getByRole('link', { name: RESULT.hide }).click());
     expect(await heading(page)).toBe(HIDDEN.heading);
     await goTo(page, `${demo.baseUrl}/councils`);
     expect(await page.locator('[data-council]:visible').count()).toBe(3);
@@ -327,12 +327,12 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     await goTo(page, `${demo.baseUrl}/look-up`);
     await lookUp(other, demo.baseUrl, SAMPLE_PEOPLE.lookedAfter);
     await page.getByLabel('NHS number').fill(nhsNumber);
-    await page.getByRole('button', { name: 'Look up' }).click();
+    await leave(page, () => page.getByRole('button', { name: 'Look up' }).click());
     expect([await heading(page), await heading(other)]).toEqual([HEADINGS.onPlan, HEADINGS.inCare]);
     await goTo(other, `${demo.baseUrl}/look-up`);
     await other.getByLabel('NHS number').fill(nhsNumber);
-    await page.getByRole('button', { name: 'Sign out' }).click();
-    await other.getByRole('button', { name: 'Look up' }).click();
+    await leave(page, () => page.getByRole('button', { name: 'Sign out' }).click());
+    await leave(other, () => other.getByRole('button', { name: 'Look up' }).click());
     expect(await heading(other)).toBe(NOT_CHECKED.over);
     expect(await other.locator('main').innerText()).not.toContain('100');
     await close();

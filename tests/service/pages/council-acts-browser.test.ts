@@ -15,7 +15,7 @@ import {
   openPage,
   triesAll,
 } from '../../support/browser.ts';
-import { goByMenu, lookUp, lookUpOnce, signInAs } from '../../support/pages.ts';
+import { goByMenu, leave, lookUp, lookUpOnce, signInAs } from '../../support/pages.ts';
 
 /** What a council does itself, in a real Chromium on a small screen, using the demo that `npm start` shows. */
 
@@ -39,9 +39,10 @@ async function somebody(name: string): Promise<{ page: Page; close: () => Promis
     },
   };
 }
-const press = (page: Page, name: string) => page.getByRole('button', { name }).click();
+const press = (page: Page, name: string) =>
+  leave(page, () => page.getByRole('button', { name }).click());
 const open = (page: Page, name: string) =>
-  page.getByRole('link', { name, exact: true }).first().click();
+  leave(page, () => page.getByRole('link', { name, exact: true }).first().click());
 
 describe.skipIf(!hasBrowser)('a council in a browser', () => {
   test('two of its people withdraw a flag on the wrong child, and a nurse is shown that there is no plan', async () => {

@@ -12,7 +12,7 @@ import {
   triesAll,
   unfold,
 } from '../../support/browser.ts';
-import { goByMenu, signInAs } from '../../support/pages.ts';
+import { goByMenu, leave, signInAs } from '../../support/pages.ts';
 import { day } from '../../support/rows.ts';
 import { fileCsv, person, planOf } from '../../support/upload-model.ts';
 
@@ -133,7 +133,7 @@ describe.skipIf(!hasBrowser || !triesAll)('a data officer in a browser', () => {
     });
     await page.getByRole('button', { name: UPLOAD.submit }).click();
     await comeTo(page, UPLOAD.shown);
-    await page.getByRole('button', { name: UPLOAD.send, exact: true }).click();
+    await leave(page, () => page.getByRole('button', { name: UPLOAD.send, exact: true }).click());
     expect(await page.getByRole('alert').innerText()).toContain(UPLOAD.confirmWrong(1));
     await page.getByLabel(UPLOAD.confirm(1)).fill('1');
     await page.getByRole('button', { name: UPLOAD.send, exact: true }).click();

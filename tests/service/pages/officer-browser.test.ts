@@ -18,12 +18,13 @@ import { numberText } from '#service/pages/look-up/result.ts';
 import {
   expectAccessible,
   expectFits,
+  goTo,
   hasBrowser,
   openPage,
   startBrowser,
   triesAll,
 } from '../../support/browser.ts';
-import { signInAs } from '../../support/pages.ts';
+import { leave, signInAs } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
 
@@ -79,7 +80,7 @@ async function answer(page: Page, action: string, fields: Record<string, string>
     else if (isList) await field.selectOption(value);
     else await field.fill(value);
   }
-  await form.locator('button[type="submit"]').first().click();
+  await leave(page, () => form.locator('button[type="submit"]').first().click());
 }
 
 describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () => {
@@ -88,7 +89,7 @@ describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () =>
       viewport: { width: 320, height: 700 },
       javaScriptEnabled: true,
     });
-    const goTo = (path: string): Promise<unknown> => page.goto(`${service.baseUrl}${path}`);
+    const open = (path: string) => goTo(page, `${service.baseUrl}${path}`);
     await signInAs(page, service.baseUrl, 'Esi Demo');
     expect(await heading(page)).toBe(OFFICER.search);
     await expectSeen(page);
@@ -96,7 +97,7 @@ describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () =>
     expect(await page.locator('.nhsuk-error-summary').innerText()).toContain(OFFICER.wrong.number);
     await expectSeen(page);
     await until(async () => {
-      await goTo('/officer');
+      await open('/officer');
       await answer(page, '/officer/search', {
         number: CHILD,
         reason: 'complaint 12',
@@ -125,13 +126,13 @@ describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () =>
     expect(await page.locator('th').allInnerTexts()).not.toContain('Audit id');
     await page.setViewportSize({ width: 320, height: 700 });
 
-    await page.locator('button[name="entry"]').first().click();
+    await leave(page, () => page.locator('button[name="entry"]').first().click());
     expect(await heading(page)).toBe(OFFICER_EVENT.title);
     await expectSeen(page, true);
     await answer(page, '/officer/cases', { step: 'inquire', words: 'Rang the ward' });
     expect(await heading(page)).toBe(OFFICER_CASES.case);
     await expectSeen(page);
-    await goTo('/officer/cases');
+    await open('/officer/cases');
     expect(await page.locator('tbody tr').count()).toBe(1);
     // No heading is broken inside a word: its column is as wide as its longest word.
     const broken = `[...document.querySelectorAll('.cpf-table td')].filter((cell) => {
@@ -146,7 +147,7 @@ describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () =>
     expect(await page.evaluate(broken)).toEqual([]);
     await expectSeen(page);
 
-    await goTo('/officer/reports');
+    await open('/officer/reports');
     await expectSeen(page);
     await answer(page, '/officer/reports', { report: 'repeats', reason: 'monthly review' });
     expect(await heading(page)).toBe(OFFICER_REPORTS.names.repeats);
@@ -161,12 +162,12 @@ describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () =>
     })()`;
     expect(await page.evaluate(outside)).toEqual([]);
     await expectSeen(page, true);
-    await goTo('/officer/patterns');
+    await open('/officer/patterns');
     await answer(page, '/officer/patterns', { reason: 'monthly review' });
     expect(await heading(page)).toBe(OFFICER.patterns);
     await expectSeen(page);
 
-    await goTo('/officer/child');
+    await open('/officer/child');
     await expectSeen(page);
     const gates = { requester: 'child', protectedFrom: 'no', harm: 'no', abuse: 'no' };
     for (const each of ['names', 'places']) await page.locator(`[name="${each}"]`).check();
@@ -174,7 +175,7 @@ describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () =>
     expect(await heading(page)).toBe(OFFICER_DRAFT.draft);
     await expectSeen(page, true);
     await page.locator('input[name^="line-"]').last().check();
-    await page.getByRole('button', { name: OFFICER_DRAFT.copy }).click();
+    await leave(page, () => page.getByRole('button', { name: OFFICER_DRAFT.copy }).click());
     expect(await heading(page)).toBe(OFFICER_DRAFT.copyTitle);
     await expectSeen(page);
     // The copy is printed, without the name of the person signed in.
@@ -200,7 +201,7 @@ describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () =>
     if (size !== null) await page.setViewportSize(size);
     await page.emulateMedia({ media: 'screen' });
 
-    await goTo('/officer/seal');
+    await open('/officer/seal');
     await expectSeen(page);
     await page.getByRole('button', { name: OFFICER_SEAL.start }).click();
     await page.getByText('Nothing was changed').waitFor();
@@ -210,27 +211,27 @@ describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () =>
       mimeType: 'text/plain',
       buffer: Buffer.from(await proofOfFirst()),
     });
-    await page.getByRole('button', { name: OFFICER_PROOF.submit }).click();
+    await leave(page, () => page.getByRole('button', { name: OFFICER_PROOF.submit }).click());
     expect(await heading(page)).toBe(OFFICER_PROOF.proven);
     await expectSeen(page, true);
-    await goTo('/officer/seal');
+    await open('/officer/seal');
     await page.locator('input[type="file"]').setInputFiles({
       name: 'cut.tlog-proof',
       mimeType: 'text/plain',
       buffer: Buffer.from((await proofOfFirst()).slice(0, 300)),
     });
-    await page.getByRole('button', { name: OFFICER_PROOF.submit }).click();
+    await leave(page, () => page.getByRole('button', { name: OFFICER_PROOF.submit }).click());
     expect(await heading(page)).toBe(OFFICER_PROOF.notProven);
     await expectSeen(page);
-    await goTo('/officer/holds');
+    await open('/officer/holds');
     await answer(page, '/officer/holds', { reason: LONG });
     await expectSeen(page);
-    await page.locator('tbody a').click();
+    await leave(page, () => page.locator('tbody a').click());
     expect(await heading(page)).toBe(OFFICER_HOLDS.end);
     await expectSeen(page);
-    await goTo('/officer/cases');
-    await page.locator('tbody a').click();
-    await page.getByText(OFFICER_ERASE.ofThisCase).click();
+    await open('/officer/cases');
+    await leave(page, () => page.locator('tbody a').click());
+    await leave(page, () => page.getByText(OFFICER_ERASE.ofThisCase).click());
     expect(await heading(page)).toBe(OFFICER_ERASE.would(1));
     await expectSeen(page, true);
     await answer(page, '/officer/erase', { count: '2', reason: '' });
@@ -241,7 +242,7 @@ describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () =>
     await answer(page, '/officer/erase', { count: '1', reason: 'retention schedule' });
     await page.getByText(OFFICER_ERASE.done(1)).waitFor();
     await expectSeen(page);
-    await goTo('/officer/blocked');
+    await open('/officer/blocked');
     await expectSeen(page);
     expect(complaints).toEqual([]);
     await close();

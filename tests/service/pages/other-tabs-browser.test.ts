@@ -2,11 +2,12 @@ import { rm } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { LOOK_UP, SIGN_IN, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
-import { hasBrowser, openPage, startBrowser } from '../../support/browser.ts';
+import { goTo, hasBrowser, openPage, startBrowser } from '../../support/browser.ts';
 import { type Cis2, openFor, startCis2 } from '../../support/cis2.ts';
 import { lookUp } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
-import { startTestService, type TestService, testFolder } from '../../support/service.ts';
+import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
+import { untilAnswered } from '../../support/until.ts';
 
 /** What other tabs show once one tab learns that the session they share is over. */
 
@@ -42,7 +43,9 @@ afterAll(async () => {
 /** The provider ends the session without the browser being told. */
 async function endSession(): Promise<void> {
   const body = new URLSearchParams({ logout_token: await cis2.logoutToken({ sub: NURSE }) });
-  const ended = await fetch(`${baseUrl}/sign-in/cis2/logged-out`, { method: 'POST', body });
+  const ended = await untilAnswered(() =>
+    fetch(`${baseUrl}/sign-in/cis2/logged-out`, { method: 'POST', body }),
+  );
   expect(ended.status).toBe(200);
 }
 
@@ -84,7 +87,7 @@ describe.skipIf(!hasBrowser)('other tabs lose an answer and a half-typed number'
     [
       'the provider ends the session, and a form is sent',
       async (other) => {
-        await other.goto(`${baseUrl}/look-up`);
+        await goTo(other, `${baseUrl}/look-up`);
         await other.getByLabel(LOOK_UP.number).fill(PLAN);
         await endSession();
         await other.getByRole('button', { name: 'Look up', exact: true }).click();
@@ -93,12 +96,14 @@ describe.skipIf(!hasBrowser)('other tabs lose an answer and a half-typed number'
   ])('once %s', async ([, act]) => {
     cis2.next(NURSE, { name: 'Nora Nurse' });
     const { page, complaints, close } = await openPage(browser);
-    await page.goto(`${baseUrl}/sign-in/cis2`);
-    await page.waitForURL('**/look-up');
+    await until(async () => {
+      await page.goto(`${baseUrl}/sign-in/cis2`);
+      return page.url() === `${baseUrl}/look-up`;
+    }, 'the nurse to be signed in');
     await lookUp(page, baseUrl, { nhsNumber: PLAN });
     await page.getByText('Checked at').waitFor();
     const form = await page.context().newPage();
-    await form.goto(`${baseUrl}/look-up`);
+    await goTo(form, `${baseUrl}/look-up`);
     await form.getByLabel(LOOK_UP.number).fill(PLAN);
     await act(await page.context().newPage());
     await page.waitForURL('**/look-up/hidden');

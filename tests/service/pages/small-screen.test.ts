@@ -27,6 +27,7 @@ import {
   unfold,
 } from '../../support/browser.ts';
 import { visitorAs } from '../../support/desk.ts';
+import { leave } from '../../support/pages.ts';
 import { day, testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
 import { loader } from '../../support/upload-loading.ts';
@@ -110,8 +111,8 @@ async function open(page: Page, path: string): Promise<void> {
   // A refusal would fit any screen.
   expect({ path, status }).toEqual({ path, status: 200 });
 }
-const press = (page: Page, name: string): Promise<void> =>
-  page.getByRole('button', { name, exact: true }).first().click();
+const press = (page: Page, name: string): Promise<unknown> =>
+  leave(page, () => page.getByRole('button', { name, exact: true }).first().click());
 
 async function expectLinksSeen(page: Page, { links }: Desk): Promise<void> {
   for (const { href } of links) {
@@ -177,7 +178,7 @@ describe.skipIf(!hasBrowser)('on screens 320 and 1024 pixels wide', () => {
       return (await page.locator('button[name="entry"]').count()) >= 3;
     }, 'the looks in the index');
     await expectSeen(page);
-    await page.locator('button[name="entry"]').last().click();
+    await leave(page, () => page.locator('button[name="entry"]').last().click());
     await expectSeen(page);
     await expectLinksSeen(page, OFFICER_DESK);
     const widest = ['lookers', 'repeats', 'searches'];
@@ -235,7 +236,9 @@ describe.skipIf(!hasBrowser)('on screens 320 and 1024 pixels wide', () => {
     await page.getByRole('heading', { level: 1, name: EXPECTED.confirm }).waitFor();
     await expectSeen(page);
     await open(page, '/operator/users');
-    await page.getByRole('link', { name: BLOCKED.unblock(`${USER}-2`) }).click();
+    await leave(page, () =>
+      page.getByRole('link', { name: BLOCKED.unblock(`${USER}-2`) }).click(),
+    );
     await expectSeen(page);
     await close();
   });
