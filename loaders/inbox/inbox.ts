@@ -53,7 +53,7 @@ export type InboxOptions = {
   parallel: number;
   /** How often to check whether held files have been decided. Default 30 s. */
   heldPollMs?: number;
-  /** The first wait before a failed load is tried again; doubled each time, at most 5 minutes. */
+  /** The first wait before a failed load is tried again, default 5 s; doubled each time, at most 5 minutes. */
   retryMs?: number;
   /**
    * Loads a file as an inbox may: an unknown authority is not added.

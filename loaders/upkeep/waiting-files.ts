@@ -32,8 +32,8 @@ type TakeUpOptions = {
  * does. The others still wait.
  *
  * @returns its acknowledgement, which is provisional as long as some wait; `undefined` if nobody could be
- * traced
- * @throws {LoadFailed} if the store or the disk failed, or the file no longer waits
+ * traced, or the file no longer waits
+ * @throws {LoadFailed} if the store or the disk failed, or somebody else decided on the file meanwhile
  */
 export async function takeUpWaitingFile(
   store: Store,

@@ -253,7 +253,7 @@ export function createReceiver(options: ReceiverOptions) {
         (error: unknown) => options.tell(MESH.notHandedOver(errorCode(error))),
       );
     },
-    /** Acknowledges what the intake has without MESH being told, even if MESH no longer lists it. */
+    /** Acknowledges what the intake has, and gives up what was not fetched, if MESH no longer lists it. */
     async acknowledgeRest(listed: ReadonlySet<string>): Promise<void> {
       for (const known of file.receivedIn('handed')) {
         if (!listed.has(known.id)) await acknowledge(known.id, known);

@@ -18,8 +18,9 @@ export type Recorder = {
   record(event: Occurrence): void;
   /** Waits for the events taken so far, at most this long; the rest stays in the spool. */
   drain(deadlineMs: number): Promise<void>;
-  /** Events that wait on disk, and those without room since this process started. */
+  /** Events that wait to be recorded, in memory or on disk. */
   readonly waiting: number;
+  /** Events for which there was no room since this process started. */
   readonly lost: number;
 };
 

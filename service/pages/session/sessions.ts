@@ -41,6 +41,7 @@ const sessionSchema = z.strictObject({
   scopes: z.array(z.enum(SCOPES)),
   /** By the store's clock, like endings. */
   issuedAt: z.int(),
+  /** By the clock of the process that made the cookie. */
   seenAt: z.int(),
 });
 export type Session = z.infer<typeof sessionSchema>;
