@@ -10,7 +10,7 @@ import { readOrMakeKey } from '../files/private-file.ts';
 import type { LoadConfiguration } from './load-settings.ts';
 
 const DAY_MS = 86_400_000;
-/** While PDS is away, how often it is asked again is less than how often waiting records are checked. */
+/** While PDS is away, it is asked again only after as long as this many checks of waiting records take. */
 const AWAY_FOR_LOOKS = 6;
 const SHORTEST_KEY_BITS = 2048;
 

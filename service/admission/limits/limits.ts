@@ -8,7 +8,7 @@ import type { SharedUse } from '#store/shared-use.ts';
 /** Requests a minute of one user, of one client and of one organisation; 0 is no limit. */
 export type LimitSettings = Record<LimitReached['of'], number>;
 
-/** Some three times the busiest use: a user with two patients a minute, a hospital with one every three seconds. */
+/** Some sixty times the busiest use: a user with two patients a minute, a hospital with one every three seconds. */
 export const LIVE_LIMITS: LimitSettings = { user: 120, client: 6_000, organisation: 1_200 };
 
 export type Limits = {

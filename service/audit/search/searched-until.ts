@@ -21,7 +21,7 @@ export function searchedUntilOf(reach: Reach | undefined, size: number): Searche
 
 /**
  * How far a search reaches: called with each step of the index, it says up to when every recorded event has
- * been examined. That only ever grows, so that an index which falls behind takes nothing back.
+ * been examined. As long as the index lasts that only grows, so that an index which falls behind takes nothing back.
  *
  * @returns a function that may be given how far the streams had got, if the caller has just read that
  */
