@@ -17,8 +17,8 @@ import type { Sealer } from './seal.ts';
 
 /** A clinician walks away from a screen: after this time at most nobody is signed in on it. */
 export const IDLE_MS = 10 * 60_000;
-/** More than the clocks of two processes differ by. Otherwise a clock put back would lengthen every session. */
-const CLOCKS_APART_MS = 60_000;
+/** More than the clocks of two processes differ by. Otherwise a clock put back would lengthen what lasts for a time. */
+export const CLOCKS_APART_MS = 60_000;
 /** The time in which a browser comes with a session that it was given. */
 const UNUSED_FOR_MS = 5_000;
 /** The longest shift. */

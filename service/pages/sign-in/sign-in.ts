@@ -37,7 +37,13 @@ import type { Cookies } from '../session/cookies.ts';
 import { type FormRefusal, type Forms, readForm } from '../session/forms.ts';
 import { FORMS_REFUSED } from '../session/forms-refused.ts';
 import type { Sealer } from '../session/seal.ts';
-import { type Session, type Sessions, type SignedIn, signedInSchema } from '../session/sessions.ts';
+import {
+  CLOCKS_APART_MS,
+  type Session,
+  type Sessions,
+  type SignedIn,
+  signedInSchema,
+} from '../session/sessions.ts';
 import { createTwice, HELD_FOR_MS } from '../session/twice.ts';
 import type { Visits } from '../session/visits.ts';
 import { limited, type Provider, type Returned, type Sent } from './openid.ts';
@@ -539,7 +545,8 @@ ${button(SIGN_IN.continue)}
     if (choice?.visit !== visit.id || provider?.settings !== choice.signedIn.settings) {
       return refused('not-finished', '');
     }
-    if (now() - choice.at > CHOICE_LASTS_MS) {
+    const ageMs = now() - choice.at;
+    if (ageMs > CHOICE_LASTS_MS || ageMs < -CLOCKS_APART_MS) {
       note(incoming, 'token-expired', choice.signedIn);
       return refused('not-finished', provider.name);
     }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { LOOK_UP, NOT_CHECKED, SIGN_IN, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
+import { openSealer } from '#service/pages/session/seal.ts';
 import { refusedPage, signInRefusalOf } from '#service/pages/sign-in/refused.ts';
 import { createTries } from '#service/pages/sign-in/tries.ts';
 import { createBlocks } from '#store/blocks.ts';
@@ -571,6 +572,28 @@ describe('a double click leads into one session if it sends twice', () => {
     expect((await visitor.post(address, fields)).status).toBe(303);
     expect(sessionsIn(await other.post(address, fields))).toEqual([]);
   });
+});
+
+test('a role must be chosen within five minutes, even if the clock was put back meanwhile', async () => {
+  const sealer = await openSealer(join(dataDir, 'session-keys'), false, {
+    everyMs: 60_000,
+    onProblem: () => undefined,
+  });
+  const chosen = async (offeredAfterMinutes: number): Promise<Visit> => {
+    const visitor = createVisitor(service.baseUrl);
+    const roles = [{ id: '1' }, { id: '2' }];
+    const page = await signIn(visitor, somebody(), { roles, selectedRole: undefined });
+    const [, sealed = ''] = /name="role" type="radio" value="([^"]+)"/.exec(page.text) ?? [];
+    const choice = sealer.open('role', sealed) as { at: number };
+    const at = choice.at + offeredAfterMinutes * 60_000;
+    const fields = { ...hiddenOf(page, '/role'), role: sealer.seal('role', { ...choice, at }) };
+    return visitor.post('/role', fields);
+  };
+  for (const minutes of [-4, 0]) expect((await chosen(minutes)).status).toBe(303);
+  for (const minutes of [-6, 2]) {
+    expect((await chosen(minutes)).heading).toBe(SIGN_IN_REFUSED.notFinished);
+  }
+  sealer.stop();
 });
 
 test('a role is not accepted once the provider has ended its session', async () => {
