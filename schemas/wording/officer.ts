@@ -662,6 +662,7 @@ export const OFFICER_CASES = {
   historyColumns: { at: 'Time', what: 'What was done', by: 'By', words: 'Note' },
   erased: 'erased',
   ended: 'The case has ended.',
+  endedThen: 'The case has ended since you opened the page. Nothing was done.',
   ownAccess: 'This access is your own',
   ownAccessThen: 'Somebody else has to open and end the case.',
   secondPerson: 'A second person has to confirm',

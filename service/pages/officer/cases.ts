@@ -279,6 +279,11 @@ export const officerCaseStep: Mountable<CasePagesDependencies> = {
     officerAct(dependencies, isPrivacy, CASE_FORM, async (c, at, fields) => {
       const found = caseOf(dependencies, at, c.req.param('id'));
       if (found === undefined) return at.notFound();
+      // Its page has no form any more to which mistakes could lead.
+      if (isEnded(found.state)) {
+        const ended = deskMessage(WORDS.notNow, WORDS.endedThen, pathOf(found.id));
+        return at.page({ ...ended, status: 409 });
+      }
       const offered = CASE_STEPS.filter((step) => step !== 'erase');
       const read = readStep(fields, offered);
       if (read.kind === 'wrong') {

@@ -226,12 +226,16 @@ test('a breach takes two people, and nobody can record it alone', async () => {
   await officer.send(breach, { step: 'note', words: 'Rang the ward' });
   expect((await officer.send(breach, { step: 'confirm-breach', words: 'x' })).status).toBe(409);
   const form = await guardian.form(breach);
+  const wordless = await guardian.form(breach);
   const done = await second.send(breach, { step: 'confirm-breach', words: 'I agree' });
   expect(done.status).toBe(303);
   const ended = wordsOf(await second.get(breach));
   expect(ended).toContain(OFFICER_CASES.ended);
   const late = await guardian.post(breach, { ...form, step: 'explain', words: 'x' });
-  expect(late.status).toBe(409);
+  for (const page of [late, await guardian.post(breach, { ...wordless, words: '' })]) {
+    expect([page.status, page.heading]).toEqual([409, OFFICER_CASES.notNow]);
+    expect(wordsOf(page)).toContain(OFFICER_CASES.endedThen);
+  }
   expect((await steps()).map((event) => event.step)).toEqual([
     'inquire',
     'propose-breach',
