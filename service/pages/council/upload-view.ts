@@ -110,11 +110,12 @@ ${button(UPLOAD.submit)}
 export function progressView(
   { state }: Preview & { state: Extract<Preview['state'], { share: number }> },
   now: number,
+  isReloaded = false,
 ): Html {
   const { kind, share, records, doing, beganAt } = state;
   const percent = Math.floor(share * 100);
   const seconds = (now - beganAt) / 1000;
-  return html`${heading(kind === 'checking' ? UPLOAD.checking : UPLOAD.sending)}
+  return html`${heading(kind === 'checking' ? UPLOAD.checking : UPLOAD.sending, isReloaded)}
 <p><progress class="cpf-progress" max="100" value="${percent}" aria-label="${UPLOAD.doing[doing] ?? doing}"></progress></p>
 <p><strong>${UPLOAD.doing[doing] ?? doing}.</strong> ${UPLOAD.progress(percent, records)} ${seconds >= 2 && share > 0.02 && UPLOAD.left(secondsLeft(seconds, share))}</p>
 ${paragraph(UPLOAD.reloads)}`;

@@ -13,6 +13,7 @@ import type { Mountable } from '../../routes/route.ts';
 import type { LoadSettings } from '../../uploads/load-settings.ts';
 import { type Preview, type PreviewedBy, type Previews, TYPED } from '../../uploads/previews.ts';
 import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
+import { isReload, reloadOf } from '../desk/reload.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { type FieldError, heading, paragraph } from '../html/parts.ts';
@@ -307,8 +308,8 @@ function createPreviewPage(dependencies: CouncilUploadDependencies) {
       case 'sending':
         return at.page({
           title: state.kind === 'checking' ? UPLOAD.checking : UPLOAD.sending,
-          content: progressView({ ...preview, state }, Date.now()),
-          leave: { afterSeconds: reloadedAfterSeconds(state.beganAt), to: path },
+          content: progressView({ ...preview, state }, Date.now(), isReload(c)),
+          leave: { afterSeconds: reloadedAfterSeconds(state.beganAt), to: reloadOf(path) },
           renews: false,
         });
       case 'shown': {

@@ -2,9 +2,9 @@ import { isOfficeOpen, officeHoursText } from '#schemas/office-hours.ts';
 import { FRAME, LOOK_UP, RESULT } from '#schemas/wording/pages.ts';
 import { type Html, html } from './html.ts';
 
-/** The page's main heading, which gets the focus. */
-export const heading = (text: string | Html): Html =>
-  html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4" tabindex="-1" autofocus>${text}</h1>`;
+/** The page's main heading, which gets the focus unless the page has only reloaded itself. */
+export const heading = (text: string | Html, isReloaded = false): Html =>
+  html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4" tabindex="-1"${!isReloaded && html` autofocus`}>${text}</h1>`;
 
 export const paragraph = (text: string | Html): Html => html`<p>${text}</p>`;
 

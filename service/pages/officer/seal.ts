@@ -9,6 +9,7 @@ import type { Mountable } from '../../routes/route.ts';
 import { download } from '../desk/download.ts';
 import { deskMessage } from '../desk/guarded-desk.ts';
 import { readReason, reasonField, textField } from '../desk/parts.ts';
+import { isReload, reloadOf } from '../desk/reload.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, buttonLink, type FieldError, heading, paragraph } from '../html/parts.ts';
@@ -83,12 +84,13 @@ type Sent = {
   typed?: Partial<Record<'auditId' | 'reason', string | undefined>>;
   errors?: readonly FieldError[];
   status?: number;
+  isReloaded?: boolean;
 };
 
 async function sealPage(
   dependencies: SealPagesDependencies,
   at: AtOfficer<PrivacyViewer>,
-  { typed = {}, errors = [], status }: Sent = {},
+  { typed = {}, errors = [], status, isReloaded = false }: Sent = {},
 ): Promise<Response> {
   const state = dependencies.verifications.state();
   const { running } = state;
@@ -100,10 +102,10 @@ async function sealPage(
     errors,
     ...(status !== undefined && { status }),
     ...(reloads && {
-      leave: { afterSeconds: LOADS_AGAIN_AFTER_SECONDS, to: PATH },
+      leave: { afterSeconds: LOADS_AGAIN_AFTER_SECONDS, to: reloadOf(PATH) },
       renews: false,
     }),
-    content: html`${heading(WORDS.title)}
+    content: html`${heading(WORDS.title, reloads && isReloaded)}
 ${await sealedText(dependencies)}
 ${paragraph(WORDS.means)}
 ${
@@ -148,7 +150,9 @@ ${mayAct && (await byCommandOnly(dependencies))}`,
 export const officerSeal: Mountable<SealPagesDependencies> = {
   operation: { method: 'GET', path: PATH, letsIn: 'audit' },
   handler: (dependencies) =>
-    guardedOfficer(dependencies, isPrivacy, (_, at) => sealPage(dependencies, at)),
+    guardedOfficer(dependencies, isPrivacy, (c, at) =>
+      sealPage(dependencies, at, { isReloaded: isReload(c) }),
+    ),
 };
 
 /** `POST /officer/seal/verify`: begins a verification of the whole log, unless one is running. */

@@ -119,13 +119,18 @@ async function choose(
 async function follow(visit: Visit, visitor = officer): Promise<Visit & { path: string }> {
   const path = visit.headers.get('location') ?? '';
   expect([visit.status, path]).toEqual([303, expect.stringMatching(/^\/council\/upload\//)]);
-  let page = await visitor.get(path);
+  const reload = `${path}?reloaded=yes`;
+  let at = path;
+  let page = await visitor.get(at);
   while (page.headers.has('refresh')) {
-    expect(page.headers.get('refresh')).toBe(`2; url=${path}`);
+    expect(page.headers.get('refresh')).toBe(`2; url=${reload}`);
+    // The focus goes to the heading once, and again when there is a result.
+    expect(page.text.includes(' autofocus')).toBe(at === path);
     // A page that reloads itself must not keep anybody signed in.
     expect(page.headers.getSetCookie()).toEqual([]);
     await delay(20);
-    page = await visitor.get(path);
+    at = reload;
+    page = await visitor.get(at);
   }
   return { ...page, path };
 }

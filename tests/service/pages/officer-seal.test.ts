@@ -43,9 +43,14 @@ async function verify(): Promise<Visit> {
   if (running.title.startsWith(OFFICER_SEAL.runningTitle)) {
     // Only one runs at a time: the page offers no second one, and follows the progress by itself.
     expect(running.text).not.toContain(`action="${SEAL}/verify"`);
-    expect(running.headers.get('refresh')).toBe(`3; url=${SEAL}`);
+    const reload = `${SEAL}?reloaded=yes`;
+    expect(running.headers.get('refresh')).toBe(`3; url=${reload}`);
     expect(wordsOf(running)).not.toContain('0 of 0');
     expect(running.headers.getSetCookie()).toEqual([]);
+    // The focus goes to the heading once, and again when there is a result.
+    expect(running.text).toContain(' autofocus');
+    const reloaded = await guardian.get(reload);
+    expect(reloaded.text.includes(' autofocus')).toBe(!reloaded.headers.has('refresh'));
   }
   let page = running;
   await until(async () => {
