@@ -148,6 +148,9 @@ export const HELD = {
     'A new file with the same number came while you were on this page. Your decision was not carried out. Look at the new file, and ring the council again.',
   underWay: 'This is being done',
   underWayThen: 'A large file takes some minutes. Look again later.',
+  lastFailed: 'The last decision on this file failed.',
+  lastFailedUnknown: 'The log of this process says why.',
+  lastFailedThen: 'Look at what is still held, then decide again.',
   became: 'Result',
   nothingWaits: 'No part of this file is held',
   nothingWaitsThen:

@@ -38,6 +38,9 @@ const reasonsOf = ({ reasons, untraced }: HeldFile): readonly string[] =>
 
 type Typed = { decision?: string; confirmedBy?: string; reason?: string };
 
+/** What the form shows besides the file: what was typed and is wrong, or why the last decision failed. */
+type Shown = { typed?: Typed; errors?: readonly FieldError[]; failure?: string | undefined };
+
 /** The subject of a decision: a file of an authority, which may or may not still wait. */
 type Subject = {
   authority: ReturnType<typeof odsCodeSchema.parse>;
@@ -93,8 +96,7 @@ function formPage(
   { page, hidden }: AtDesk,
   file: HeldFile,
   name: string,
-  typed: Typed = {},
-  errors: readonly FieldError[] = [],
+  { typed = {}, errors = [], failure }: Shown,
 ): Response {
   const title = HELD.file(file.number, said(name));
   const options = [
@@ -107,6 +109,7 @@ function formPage(
     title,
     errors,
     content: html`${heading(html`<bdi>${title}</bdi>`)}
+${failure !== undefined && html`<p class="cpf-strong" role="status">${HELD.lastFailed} ${said(failure)} ${HELD.lastFailedThen}</p>`}
 <p class="nhsuk-lede-text">${whatWaits(file)}</p>
 <ul class="nhsuk-list nhsuk-list--bullet">${reasonsOf(file).map((reason) => html`<li>${reason}</li>`)}</ul>
 ${paragraph(HELD.lead)}
@@ -194,9 +197,10 @@ export const operatorFile: Mountable<OperatorDependencies> = {
       if (file === undefined) {
         return outcomePage(dependencies, at, subject, at.done());
       }
-      return dependencies.heldFileWork.isUnderWay(file.id)
+      const { heldFileWork } = dependencies;
+      return heldFileWork.isUnderWay(file.id)
         ? at.page(deskMessage(HELD.underWay, HELD.underWayThen, filePath(subject)))
-        : formPage(at, file, subject.name);
+        : formPage(at, file, subject.name, { failure: heldFileWork.lastFailure(file.id) });
     }),
 };
 
@@ -217,7 +221,10 @@ export const operatorDecideFile: Mountable<OperatorDependencies> = {
       }
       const read = readDecision(fields, at, file);
       if ('errors' in read) {
-        return formPage(at, file, subject.name, Object.fromEntries(fields), read.errors);
+        return formPage(at, file, subject.name, {
+          typed: Object.fromEntries(fields),
+          errors: read.errors,
+        });
       }
       const failed = await heldFileWork.decide(file, read.what, read.by);
       if (failed === undefined) return redirect(`${path}?done=${read.what}`);

@@ -6,6 +6,7 @@ import {
   type HeldFileDecision,
   releaseHeldFile,
 } from '#loaders/upkeep/held-files.ts';
+import { HELD } from '#schemas/wording/operator.ts';
 import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
@@ -17,6 +18,8 @@ const ANSWERED_WITHIN_MS = 10_000;
 export type HeldFileWork = {
   /** Whether this process is carrying out a decision on it. */
   isUnderWay: (id: string) => boolean;
+  /** Why the last decision on it failed in this process, perhaps after its page stopped waiting. */
+  lastFailure: (id: string) => string | undefined;
   /**
    * Carries out a decision, and waits at most ten seconds for it; it continues to its end in any case.
    *
@@ -42,6 +45,7 @@ export function createHeldFileWork({
   log: Log;
 }): HeldFileWork {
   const underWay = new Set<string>();
+  const failures = new Map<string, string>();
 
   async function carryOut(
     { id, authority }: HeldFile,
@@ -49,6 +53,7 @@ export function createHeldFileWork({
     by: HeldFileDecision,
   ): Promise<NotDone | undefined> {
     underWay.add(id);
+    failures.delete(id);
     try {
       await (what === 'release' ? releaseHeldFile : discardHeldFile)(store, anchor, id, by);
       return undefined;
@@ -56,6 +61,7 @@ export function createHeldFileWork({
       const isKnown = error instanceof LoadFailed;
       const unsure = !isKnown || error instanceof MayBeDone;
       const says = isKnown ? error.message : DECISIONS.unsureThen;
+      failures.set(id, isKnown ? error.message : HELD.lastFailedUnknown);
       const cause = isKnown ? { error: says } : errorFields(error);
       log.error('A decision on a held file failed.', { authority, ...cause });
       return { unsure, says };
@@ -66,6 +72,7 @@ export function createHeldFileWork({
 
   return {
     isUnderWay: (id) => underWay.has(id),
+    lastFailure: (id) => failures.get(id),
     async decide(file, what, by) {
       const patience = new AbortController();
       const late = delay(ANSWERED_WITHIN_MS, undefined, { signal: patience.signal });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -363,6 +363,21 @@ describe('a held file', () => {
     const event = (await eventsOf('hold-discarded')).at(-1);
     expect(event).toMatchObject({ detail: { reason: DECISION.reason } });
     expect(event).not.toHaveProperty('detail.confirmedBy');
+  });
+
+  test('says on its page that the last decision failed, until the next one', async () => {
+    const path = await heldFile();
+    const [held] = anchor.heldFiles();
+    const kept = held?.folder ?? '';
+    await rename(kept, `${kept}-away`);
+    const failed = await visitor.send(path, DECISION);
+    await rename(`${kept}-away`, kept);
+    expect([failed.status, failed.heading]).toEqual([409, OPERATOR.failed]);
+    const page = wordsOf(await visitor.get(path));
+    expect(page).toContain(HELD.lastFailed);
+    expect(page).toContain('is gone from the disk');
+    expect(page).toContain(HELD.lastFailedThen);
+    expect((await visitor.send(path, DECISION)).status).toBe(303);
   });
 
   test('is not decided if another file has taken its number since its page was shown', async () => {
