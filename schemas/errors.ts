@@ -344,7 +344,7 @@ export const ERRORS = {
     retryable: false,
     title: 'The search names no NHS number',
     detail:
-      'Search by patient:identifier=https://fhir.nhs.uk/Id/nhs-number|, followed by the number.',
+      'Search by patient:identifier=https://fhir.nhs.uk/Id/nhs-number|, followed by the number. Flag also takes patient=, followed by the number.',
   },
   'search-number-system': {
     status: 400,
@@ -362,7 +362,7 @@ export const ERRORS = {
     retryable: false,
     title: 'A search parameter or modifier is not supported',
     detail:
-      'Searches take patient:identifier, _format and _count. AuditEvent also takes _include, and Flag also takes code. Any other parameter is refused, whatever the Prefer header says.',
+      'Searches take patient:identifier, _format and _count. AuditEvent also takes _include, and Flag also takes patient and code. Any other parameter is refused, whatever the Prefer header says.',
   },
   'search-several-values': {
     status: 400,

@@ -66,6 +66,13 @@ async function refusal(response: Response): Promise<string> {
 const form = (body: string, headers: Record<string, string> = {}) =>
   fhir.send('/CareTeam/_search', { method: 'POST', headers }, body);
 
+test('the refusals of parameters name every one that some search takes', () => {
+  const words = ERRORS['search-parameter-unsupported'].detail.split(/[ ,.]+/);
+  const taken = ['patient:identifier', 'patient', 'code', '_include', '_format', '_count'];
+  expect(words).toEqual(expect.arrayContaining(taken));
+  expect(ERRORS['search-number-required'].detail).toContain('Flag also takes patient=');
+});
+
 describe('a search is refused', () => {
   const SEARCH = 'INVALID_SEARCH_DATA';
   const unsupported = `400 not-supported ${SEARCH} search-parameter-unsupported`;
