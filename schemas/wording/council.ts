@@ -258,7 +258,9 @@ export const HELD = {
   corrected: (isNumberUsed: boolean) =>
     `If it is wrong, you can send a new file with the same number until it is decided. ${isNumberUsed ? 'After that, use the next number.' : 'If it is released, use the next number after that. If it is discarded, use the same number.'}`,
   traced:
-    'You do not need to do anything. It is loaded automatically when NHS numbers can be traced.',
+    'You do not need to do anything. It is loaded automatically if NHS numbers can be traced in time.',
+  untracedExpires: (date: CalendarDate) =>
+    `It waits until ${longDateText(date)}. If the NHS numbers cannot be traced by then, it is discarded.`,
   expires: (date: CalendarDate) =>
     `If no one tells us what to do, it is discarded on ${longDateText(date)}. Until then, clinicians see the plans as they were before it came in.`,
   reasons: 'Why',

@@ -20,13 +20,15 @@ type CouncilHeldDependencies = DeskDependencies & {
 
 const DAY_MS = 86_400_000;
 
-function heldView(
+/** One held file, and until when it waits. */
+export function heldView(
   { number, at, untraced, reasons, acknowledgement }: HeldFile,
   heldDays: number,
 ): Html {
   const { held } = acknowledgement;
   const since = Date.parse(at);
   const isTraced = untraced !== undefined;
+  const until = londonDate(since + heldDays * DAY_MS);
   return html`<h2 class="nhsuk-heading-m">${HISTORY.file(number)}</h2>
 ${summary([
   [OUTCOME.name, html`<bdi>${acknowledgement.file.name}</bdi>`],
@@ -43,7 +45,7 @@ ${summary([
 ${paragraph(acknowledgement.counts.accepted === 0 ? HELD.nothingIsLoaded : HELD.restIsLoaded)}
 ${!isTraced && held?.whole === false && html`<p>${HELD.which} ${link(RECONCILE_PATH, RECONCILE.title)}</p>`}
 ${!isTraced && paragraph(HELD.corrected(acknowledgement.counts.accepted > 0))}
-${!isTraced && paragraph(HELD.expires(londonDate(since + heldDays * DAY_MS)))}`;
+${paragraph(isTraced ? HELD.untracedExpires(until) : HELD.expires(until))}`;
 }
 
 /** `GET /council/held`: what is held from the council's files, why, and what to do. */

@@ -114,6 +114,7 @@ const ofHeldFiles = [
   council.HELD.corrected(true),
   council.HELD.corrected(false),
   council.HELD.expires(day('2026-12-28')),
+  council.HELD.untracedExpires(day('2026-12-28')),
 ];
 
 test.each([

@@ -21,6 +21,7 @@ import {
 import { FILE_REMARKS } from '#schemas/wording/decisions.ts';
 import { DESK } from '#schemas/wording/desk.ts';
 import { ROW_HINTS } from '#schemas/wording/records.ts';
+import { heldView } from '#service/pages/council/held.ts';
 import { progressView } from '#service/pages/council/upload-view.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { visitorAs } from '../../support/desk.ts';
@@ -911,6 +912,18 @@ test('waiting files are shown with why they wait and what to do, to their counci
   expect(wordsOf(held)).not.toContain(HELD.restIsLoaded);
   // None of its records is loaded, so its number is still free.
   expect(wordsOf(held)).toContain(HELD.corrected(false));
+  const anchor = Anchor.open(join(service.dataDir, 'anchor'));
+  try {
+    const [file] = listHeldFiles(anchor).filter((each) => each.authority === code);
+    if (file === undefined) throw new Error('no file is held');
+    const last = londonDate(Date.parse(file.at) + 30 * 86_400_000);
+    expect(wordsOf(held)).toContain(HELD.expires(last));
+    // What waits to be traced is discarded then, too.
+    const untraced = { ...held, text: String(heldView({ ...file, untraced: 1 }, 30)) };
+    expect(wordsOf(untraced)).toContain(HELD.untracedExpires(last));
+  } finally {
+    anchor.close();
+  }
   await newCouncil();
   expect((await officer.get('/council/held')).heading).toBe(HELD.none);
 });
