@@ -262,7 +262,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     for (const id of await idsWithFile()) {
       const preview = await read(id);
       if (preview === undefined || !isUnsent(preview)) continue;
-      if (agoMs(preview.savedAt) >= UNSENT_MS || hasEnded(preview.session)) await remove(id);
+      if (agoMs(preview.savedAt) >= UNSENT_MS || hasEnded(preview.session)) await discard(id);
     }
   }
 
@@ -286,8 +286,11 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     }
     own.sort((one, other) => one.savedAt - other.savedAt);
     const over = own.slice(0, Math.max(0, own.length - OF_A_USER_AT_MOST + 1));
-    for (const { id } of over) await remove(id);
-    const freed = over.filter(({ hasFile }) => hasFile).length;
+    let freed = 0;
+    for (const { id, hasFile } of over) {
+      if (!hasFile) await remove(id);
+      else if (await discard(id)) freed += 1;
+    }
     return kept - freed < KEPT_AT_MOST && ofCouncil - freed < OF_A_COUNCIL_AT_MOST;
   }
 
@@ -375,6 +378,19 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       if (code === 'EEXIST' || code === 'ENOENT') return false;
       throw error;
     }
+  }
+
+  /** Removes a file, unless something is being done with it since its state was read: false then. */
+  async function discard(id: string): Promise<boolean> {
+    if (!(await claim(id))) return false;
+    try {
+      await remove(id);
+    } catch (error) {
+      // It can be removed again.
+      await rm(pathOf(id, CLAIMED), { force: true });
+      throw error;
+    }
+    return true;
   }
 
   /** Begins to find out what a file would do; see the function that is given out. */
@@ -601,11 +617,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     },
 
     /** Deletes a previewed file; false if it was already sent or deleted. */
-    async discard(id: string): Promise<boolean> {
-      if (!(await claim(id))) return false;
-      await remove(id);
-      return true;
-    },
+    discard,
 
     async stop(): Promise<void> {
       stopping.abort();

@@ -321,6 +321,32 @@ test('a council keeps at most six files, and a person three, however many are se
   await at.stop();
 });
 
+test('a file with which something is being done is not removed to make room, nor when its sender signs out', async () => {
+  const at = process();
+  const by = { ...owner, userKey: 'g'.repeat(43), session: { ...session, id: randomUUID() } };
+  const keepNext = () => {
+    // No two are of the same millisecond, so one of them is the oldest.
+    ahead++;
+    return kept(at, CSV, 'export.csv', by);
+  };
+  const claimed = await keepNext();
+  const others = [await keepNext(), await keepNext()];
+  // Another process has begun to check it, and has not saved that yet.
+  await writeFile(join(folder, claimed, 'claimed'), '');
+  others.push(await keepNext());
+  expect(await readdir(folder)).toEqual(expect.arrayContaining([claimed, ...others]));
+  ended.add(by.session.id);
+  await until(async () => {
+    const there = new Set(await readdir(folder));
+    return others.every((id) => !there.has(id));
+  });
+  expect(await readdir(join(folder, claimed))).toContain('file');
+  await at.remove(claimed);
+  ended.clear();
+  ahead = 0;
+  await at.stop();
+});
+
 test('a preview is recorded before anything is shown, with who saw it and its digest but none of its content', async () => {
   const at = process();
   const id = await kept(at, CSV, 'export-9991000012.csv');
