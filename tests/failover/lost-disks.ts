@@ -330,7 +330,9 @@ export async function runLostDisks(options: LostDiskOptions) {
           anchorOf(atWork),
           (anchor) => anchor.loadsInProgress().length === 0 && hasTried(anchor),
         ),
+      // The lock of the killed purge lasts for half a minute.
       'the purge to be finished',
+      START_MS,
     );
     const left = await heldOf(ended);
     if (left.length > 0 && left.length < ended.length) wrong.push('a purge was not finished');
