@@ -19,13 +19,7 @@ import { visitorAs } from '../support/desk.ts';
 import { type Fhir, fhirOf } from '../support/fhir.ts';
 import { testNumber, writtenAs } from '../support/rows.ts';
 import { claims, role, startTestService, type TestService, until } from '../support/service.ts';
-import {
-  createVisitor,
-  hiddenOf,
-  type Visit,
-  withoutTokens,
-  wordsOf,
-} from '../support/visitor.ts';
+import { createVisitor, hiddenOf, type Visit, withoutTokens, wordsOf } from '../support/visitor.ts';
 
 /**
  * What a council keeps back about a child is never revealed. Nobody but that council learns where the child was looked

@@ -190,9 +190,7 @@ describe('who looked at a council’s children', () => {
       expect(page.status).toBe(200);
       expect(wordsOf(page)).toContain('Nurse one');
       expect(wordsOf(page)).not.toContain('Nurse two');
-      expect(page.text).not.toMatch(
-        new RegExp(`(?:href|action)="[^"]*${writtenAs(CHILD).source}`),
-      );
+      expect(page.text).not.toMatch(new RegExp(`(?:href|action)="[^"]*${writtenAs(CHILD).source}`));
     }
     // Another council's child is shown like a child whom nobody looked up.
     expect(wordsOf(await ofChild(ours, { child: OTHERS }))).toContain(LOOKS.noneOfChild);
