@@ -20,6 +20,7 @@ const SEVERAL = testNumber(103);
 const MOTHER = testNumber(104);
 const SILENTLY_READ = testNumber(105);
 const SEEN_BY_TWO = Array.from({ length: 5 }, (_, i) => testNumber(110 + i));
+const SEEN_ONCE = Array.from({ length: 5 }, (_, i) => testNumber(120 + i));
 const UNKNOWN = testNumber(999);
 const TODAY = londonDate(Date.now());
 /** An ended plan is shown for a year. */
@@ -41,7 +42,7 @@ beforeAll(async () => {
           { nhsNumber: SEVERAL, type: 'looked-after-child', startDate: day('2024-06-01') },
           { nhsNumber: SEVERAL, type: 'looked-after-child', startDate: day('2026-06-01') },
           { nhsNumber: SILENTLY_READ },
-          ...SEEN_BY_TWO.map((nhsNumber) => ({ nhsNumber })),
+          ...[...SEEN_BY_TWO, ...SEEN_ONCE].map((nhsNumber) => ({ nhsNumber })),
         ],
       },
       {
@@ -69,9 +70,9 @@ describe('an answer', () => {
   test('names the plan, whom to ring by day and night, and who looked', async () => {
     const requestId = randomUUID();
     const correlationId = randomUUID();
-    const response = await service.answered(
-      { nhsNumber: CHILD },
-      { headers: { 'x-request-id': requestId, 'x-correlation-id': correlationId } },
+    const headers = { 'x-request-id': requestId, 'x-correlation-id': correlationId };
+    const response = await untilAskedOnce(SEEN_ONCE, (nhsNumber) =>
+      service.answered({ nhsNumber }, { headers }),
     );
     const found = await answer(response);
 

@@ -50,7 +50,13 @@ beforeAll(async () => {
     const token = await service.token(claims({ sub: user }));
     expect((await service.answered({ nhsNumber: CHILD }, { token })).status).toBe(200);
   }
-  await until(async () => (await search()).text.split('name="entry"').length === 4, 'the index');
+  // A look that had to be made again may be there twice.
+  const made = (await service.events()).filter(({ type }) => type === 'lookup').length;
+  expect(made).toBeGreaterThanOrEqual(3);
+  await until(
+    async () => (await search()).text.split('name="entry"').length === made + 1,
+    'the index',
+  );
 });
 afterAll(() => service?.stopAndRemove());
 
