@@ -59,7 +59,7 @@ export function askWithdrawal(
 
 /**
  * Withdraws a plan at once, on the word of one person, for when no second person can be found. Audited as urgent. Doing
- * it again, for instance because the first answer was lost, changes nothing.
+ * it again, because the first was cut short or its answer was lost, changes nothing.
  */
 export function withdrawUrgently(
   store: Store,

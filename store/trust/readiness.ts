@@ -550,7 +550,9 @@ export function watchStore(
       if (trustedAt === before) trustedAt = Number.NEGATIVE_INFINITY;
     } catch (error) {
       const code = refusalCode(error);
-      close(refusalFault(error) ?? (code === '' ? undefined : READINESS.refusesChecks(code)));
+      const refused = code === '' ? undefined : READINESS.refusesChecks(code);
+      // What the sentinels say comes first: a refusal would send its reader to another REDIS_URL.
+      close(refusalFault(error) ?? sentinels?.problem ?? refused);
     } finally {
       clearTimeout(timer);
     }

@@ -236,9 +236,7 @@ describe.skipIf(!hasBrowser)('on screens 320 and 1024 pixels wide', () => {
     await page.getByRole('heading', { level: 1, name: EXPECTED.confirm }).waitFor();
     await expectSeen(page);
     await open(page, '/operator/users');
-    await leave(page, () =>
-      page.getByRole('link', { name: BLOCKED.unblock(`${USER}-2`) }).click(),
-    );
+    await leave(page, () => page.getByRole('link', { name: BLOCKED.unblock(`${USER}-2`) }).click());
     await expectSeen(page);
     await close();
   });
