@@ -15,6 +15,7 @@ import { FHIR_DEFINITIONS } from '../../support/fhir-validation.ts';
 import { CLI } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+import { untilAskedOnce } from '../../support/until.ts';
 
 const run = commandsInTurn();
 
@@ -40,7 +41,9 @@ const officer = (organisation: string, differing: Partial<DemoClaims> = {}): Dem
     ...differing,
   });
 
-beforeAll(async () => {
+/** Starts a service, ends an earlier one, and makes the lookups that the tests find. */
+async function startWithLooks(): Promise<void> {
+  await service?.stopAndRemove();
   service = await startTestService({
     environment: { OPERATOR_ODS_CODE: 'ZZX01' },
     authorities: [
@@ -65,6 +68,11 @@ beforeAll(async () => {
     const response = await service.answered({ nhsNumber, reason: 'attendance' }, { token });
     expect(response.status).toBe(200);
   }
+}
+
+beforeAll(async () => {
+  // A look that had to be made again may count twice.
+  await untilAskedOnce([1, 2, 3], startWithLooks);
   const none = await service.token(claims({ sub: 'nobody', activities: [] }));
   for (let i = 0; i < 3; i++) await service.lookup({ nhsNumber: SHARED }, { token: none });
   await until(

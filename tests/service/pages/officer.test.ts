@@ -16,6 +16,7 @@ import { createBlocks } from '#store/blocks.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
+import { untilAskedOnce } from '../../support/until.ts';
 import {
   createVisitor,
   hiddenOf,
@@ -49,31 +50,33 @@ const LOOKS = 7;
 const BULK = 60;
 const PLAN = PLAN_TYPES['child-protection-plan'].label;
 
-beforeAll(async () => {
+/** Starts a service, ends an earlier one, and makes the lookups that the tests find. */
+async function startWithLooks(): Promise<void> {
+  await service?.stopAndRemove();
   service = await startTestService({
     authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: SHARED }, { nhsNumber: OTHERS }] }],
   });
-  guardian = createVisitor(service.baseUrl);
-  expect((await guardian.signIn('caldicottGuardian')).headers.get('location')).toBe('/officer');
-  officer = await signedIn(service, 'privacyOfficer');
-  stranger = await visitorAs(service, { organisation: 'ZZH99', scopes: ['audit'] });
-  council = await visitorAs(service, { organisation: 'ZZ101', scopes: ['audit'] });
   for (let i = 0; i < 3; i++) await look('nurse-1', 'ZZH01', SHARED);
   await look('nurse-1', 'ZZH01', testNumber(8103));
   await look('other-1', 'ZZH02', SHARED, { name: `Olga ${HOSTILE}` });
   await look('other-1', 'ZZH02', OTHERS);
   await look('gp-1', 'ZZH01', SHARED, { activities: ['B0170'] });
-  await until(async () => {
-    const { text } = await search(guardian, { type: 'lookup' });
-    return text.split('name="entry"').length - 1 === LOOKS;
-  }, 'the lookups in the index');
   // More events than fit on a page.
   for (let i = 0; i < BULK; i++) await look('bulk-1', 'ZZH98', OTHERS);
-  const bulk = { user: 'bulk-1', as: 'csv' };
-  await until(
-    async () => rowsOf(await search(guardian, bulk)).length === BULK + 1,
-    'all lookups in the index',
-  );
+}
+
+beforeAll(async () => {
+  // A look that had to be made again may count twice.
+  await untilAskedOnce([1, 2, 3], startWithLooks);
+  guardian = createVisitor(service.baseUrl);
+  expect((await guardian.signIn('caldicottGuardian')).headers.get('location')).toBe('/officer');
+  officer = await signedIn(service, 'privacyOfficer');
+  stranger = await visitorAs(service, { organisation: 'ZZH99', scopes: ['audit'] });
+  council = await visitorAs(service, { organisation: 'ZZ101', scopes: ['audit'] });
+  await until(async () => {
+    const file = await search(guardian, { type: 'lookup', as: 'csv' });
+    return file.status === 200 && rowsOf(file).length === LOOKS + BULK + 1;
+  }, 'all lookups in the index');
 });
 afterAll(() => service?.stopAndRemove());
 
@@ -495,11 +498,14 @@ describe('a draft of one child’s accesses', () => {
   });
 
   test('has full pages whatever is left out, and the released copy has the lines of all pages', async () => {
-    const child = testNumber(8104);
-    for (let i = 0; i < 30; i++) {
-      await look('paged-1', 'ZZH01', child);
-      await look('paged-2', 'ZZH01', child, { activities: ['B0170'] });
-    }
+    const children = [8104, 8114, 8124].map((n) => testNumber(n));
+    const child = await untilAskedOnce(children, async (looked) => {
+      for (let i = 0; i < 30; i++) {
+        await look('paged-1', 'ZZH01', looked);
+        await look('paged-2', 'ZZH01', looked, { activities: ['B0170'] });
+      }
+      return looked;
+    });
     const typed = { ...OPEN, number: child };
     await until(
       async () =>
