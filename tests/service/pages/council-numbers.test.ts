@@ -6,6 +6,7 @@ import { DESK } from '#schemas/wording/desk.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { TIME_ON } from '../../support/pages.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
+import { untilAnswered } from '../../support/until.ts';
 import { ods } from '../../support/upload-loading.ts';
 import {
   doubledHeadings,
@@ -37,13 +38,9 @@ afterAll(() => service?.stopAndRemove());
 const as = (organisation: string) => visitorAs(service, { organisation, scopes: ['upload'] });
 
 async function check(visitor: Visitor, typed: Record<string, string>): Promise<Visit> {
-  const form = await visitor.get(PATH);
-  return visitor.post(`${PATH}/check`, {
-    ...hiddenOf(form, `${PATH}/check`),
-    hours: '',
-    reason: REASON,
-    ...typed,
-  });
+  return untilAnswered(() =>
+    visitor.send(`${PATH}/check`, { hours: '', reason: REASON, ...typed }, PATH),
+  );
 }
 const save = (visitor: Visitor, page: Visit, typed: Record<string, string> = { rang: 'yes' }) =>
   visitor.post(PATH, { ...hiddenOf(page, PATH), ...typed });

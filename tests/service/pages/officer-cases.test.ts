@@ -13,7 +13,7 @@ import { commandsInTurn } from '../../support/commands.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testNumber, writtenAs } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
-import { WAIT_MS } from '../../support/until.ts';
+import { untilAnswered, WAIT_MS } from '../../support/until.ts';
 import {
   hiddenOf,
   locationOf,
@@ -65,7 +65,8 @@ beforeAll(async () => {
 afterAll(() => service?.stopAndRemove());
 
 async function search(visitor: Visitor, user = ''): Promise<Visit> {
-  return visitor.send('/officer/search', { type: 'lookup', user, reason: 'review' }, '/officer');
+  const typed = { type: 'lookup', user, reason: 'review' };
+  return untilAnswered(() => visitor.send('/officer/search', typed, '/officer'));
 }
 
 const entryIn = ({ text }: Visit): string => /name="entry" value="([0-9]+)"/.exec(text)?.[1] ?? '';

@@ -11,7 +11,7 @@ import { holdsNote } from '#service/pages/officer/erase.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
-import { WAIT_MS } from '../../support/until.ts';
+import { untilAnswered, WAIT_MS } from '../../support/until.ts';
 import {
   createVisitor,
   hiddenOf,
@@ -234,7 +234,8 @@ describe('a hold', () => {
 });
 
 async function search(user = ''): Promise<Visit> {
-  return guardian.send('/officer/search', { type: 'lookup', user, reason: 'review' }, '/officer');
+  const typed = { type: 'lookup', user, reason: 'review' };
+  return untilAnswered(() => guardian.send('/officer/search', typed, '/officer'));
 }
 
 const SECRET = 'Said that the ward was empty';

@@ -16,7 +16,7 @@ import { createBlocks } from '#store/blocks.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
-import { untilAskedOnce } from '../../support/until.ts';
+import { untilAnswered, untilAskedOnce } from '../../support/until.ts';
 import {
   createVisitor,
   hiddenOf,
@@ -81,9 +81,9 @@ beforeAll(async () => {
 afterAll(() => service?.stopAndRemove());
 
 const search = (visitor: Visitor, typed: Record<string, string> = {}): Promise<Visit> =>
-  visitor.send('/officer/search', { reason: REASON, ...typed }, '/officer');
+  untilAnswered(() => visitor.send('/officer/search', { reason: REASON, ...typed }, '/officer'));
 const report = (visitor: Visitor, typed: Record<string, string>): Promise<Visit> =>
-  visitor.send('/officer/reports', { reason: REASON, ...typed });
+  untilAnswered(() => visitor.send('/officer/reports', { reason: REASON, ...typed }));
 
 const rowsOf = ({ text }: Visit): string[][] =>
   z.array(z.array(z.string())).parse(parse(text, { bom: true }));
@@ -365,7 +365,9 @@ test('patterns are shown together, each is recorded, and they cover only one’s
 describe('a draft of one child’s accesses', () => {
   const OPEN = { requester: 'child', protectedFrom: 'no', harm: 'no', abuse: 'no' };
   const draft = (visitor: Visitor, typed: Record<string, string>): Promise<Visit> =>
-    visitor.send('/officer/child', { number: SHARED, reason: REASON, ...typed });
+    untilAnswered(() =>
+      visitor.send('/officer/child', { number: SHARED, reason: REASON, ...typed }),
+    );
 
   test('is made only once the exemptions have been asked about', async () => {
     const page = await draft(guardian, { protectedFrom: 'no' });

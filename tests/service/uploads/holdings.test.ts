@@ -46,6 +46,10 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stopAndRemove());
 
+/** The first answer but a 503: an earlier answer may still hold its place, or Redis may not answer in time. */
+const answered = (...of: Parameters<typeof request>): Promise<Response> =>
+  untilAnswered(() => request(...of));
+
 const holdingsSchema = z.object({
   authority: z.object({ code: z.string(), dataAsOf: z.string() }),
   rows: z.array(
@@ -68,7 +72,7 @@ const reads = async () =>
 
 describe('GET /holdings', () => {
   test('gives an authority every row held for it, and no other authority’s rows', async () => {
-    const response = await request('/holdings');
+    const response = await answered('/holdings');
     expect(response.status).toBe(200);
     expect(response.headers.get('cache-control')).toBe('no-store');
     const { authority, rows, count } = await read(response);
@@ -88,7 +92,7 @@ describe('GET /holdings', () => {
   });
 
   test('gives the same rows as CSV, with the columns of an upload', async () => {
-    const response = await request('/holdings', { headers: { accept: 'text/csv' } });
+    const response = await answered('/holdings', { headers: { accept: 'text/csv' } });
     expect(response.headers.get('content-type')).toContain('text/csv');
     const rows = z
       .array(z.record(z.string(), z.string()))
@@ -108,8 +112,8 @@ describe('GET /holdings', () => {
   });
 
   test('gives a CSV that changes nothing when it is loaded again unchanged', async () => {
-    const csv = await (await request('/holdings', { headers: { accept: 'text/csv' } })).text();
-    const sent = await request(
+    const csv = await (await answered('/holdings', { headers: { accept: 'text/csv' } })).text();
+    const sent = await answered(
       `/uploads?sequence=2&createdAt=${new Date().toISOString()}&rowCount=4`,
       { method: 'POST', body: csv, headers: { 'content-type': 'text/csv' } },
     );
@@ -121,7 +125,7 @@ describe('GET /holdings', () => {
 
   test('is audited before anything is read, with who reads it', async () => {
     const before = (await reads()).length;
-    const response = await request('/holdings');
+    const response = await answered('/holdings');
     const events = await reads();
     expect(events).toHaveLength(before + 1);
     expect(events.at(-1)).toMatchObject({
@@ -133,21 +137,21 @@ describe('GET /holdings', () => {
 
   test('is audited under its request id, whichever UUID version that is', async () => {
     const requestId = '60e0b220-8136-0ca5-0e46-1d97ef59d068';
-    const response = await request('/holdings', { headers: { 'x-request-id': requestId } });
+    const response = await answered('/holdings', { headers: { 'x-request-id': requestId } });
     expect(response.headers.get('x-request-id')).toBe(requestId);
     expect((await reads()).at(-1)).toMatchObject({ requestId });
     await response.text();
   });
 
   test('is empty and complete for an authority without rows', async () => {
-    expect(await read(await request('/holdings', { as: 'ZZ103' }))).toMatchObject({
+    expect(await read(await answered('/holdings', { as: 'ZZ103' }))).toMatchObject({
       rows: [],
       count: 0,
     });
   });
 
   test('is refused for an unknown authority', async () => {
-    const response = await request('/holdings', { as: 'ZZ999' });
+    const response = await answered('/holdings', { as: 'ZZ999' });
     expect(response.status).toBe(404);
     expect(await response.json()).toMatchObject({ code: 'authority-unknown' });
   });
@@ -160,7 +164,7 @@ describe('GET /holdings', () => {
     ],
     ['the scope for another purpose', () => service.token(officer('ZZ101', { scope: 'audit' }))],
   ])('is not open to %s, and the refusal is audited', async ([, token]) => {
-    const response = await request('/holdings', { token: await token() });
+    const response = await answered('/holdings', { token: await token() });
     expect(response.status).toBe(403);
     const problem: unknown = await response.json();
     expect(problem).toMatchObject({ code: 'authority-token-required' });
@@ -172,7 +176,7 @@ describe('GET /holdings', () => {
 
   test('gives no other authority’s rows, whatever the request says', async () => {
     for (const path of ['/holdings?authority=ZZ102', '/holdings?code=ZZ102']) {
-      const { rows } = await read(await request(path, { headers: { 'x-authority': 'ZZ102' } }));
+      const { rows } = await read(await answered(path, { headers: { 'x-authority': 'ZZ102' } }));
       expect(rows.some(({ localId }) => localId === 'theirs')).toBe(false);
     }
     expect((await request('/holdings/ZZ102')).status).toBe(404);
@@ -198,8 +202,7 @@ describe('GET /holdings', () => {
     const whole = await service.admin.hget('cpf:{p200}:children', '_');
     await service.admin.hdel('cpf:{p200}:children', '_');
     try {
-      // Answers from earlier tests may still hold their places.
-      const response = await untilAnswered(() => request('/holdings'));
+      const response = await answered('/holdings');
       await expect(response.text()).rejects.toThrow('terminated');
     } finally {
       await service.admin.hset('cpf:{p200}:children', '_', whole ?? '');
@@ -237,16 +240,15 @@ describe('cp-flags holdings', () => {
 });
 
 describe('a case system', () => {
-  /** Also if answers from earlier tests still hold their places. */
-  const extract = async () =>
-    (await untilAnswered(() => request('/holdings', { headers: { accept: 'text/csv' } })))
-      .text()
-      .then((text) => text.replace(/"2026-06-01"/, '""'));
+  const extract = async () => {
+    const held = await answered('/holdings', { headers: { accept: 'text/csv' } });
+    return (await held.text()).replace(/"2026-06-01"/, '""');
+  };
 
   test('can be compared with the holdings by its own authority, which is recorded and changes nothing', async () => {
     const before = (await reads()).length;
     const tally = (await service.store.tally()).get('ZZ101')?.digest;
-    const response = await request('/reconcile', {
+    const response = await answered('/reconcile', {
       method: 'POST',
       body: await extract(),
       headers: { 'content-type': 'text/csv' },
@@ -294,7 +296,7 @@ describe('a case system', () => {
     const mapping = { columns: { nhs_number: 'NHS No' }, planTypes: {}, linesAbove: 0 };
     const code = odsCodeSchema.parse('ZZ101');
     await service.store.setAuthority(code, { columns: mapping }, 'test');
-    const response = await request('/reconcile', {
+    const response = await answered('/reconcile', {
       method: 'POST',
       body: own,
       headers: { 'content-type': 'text/csv' },
@@ -307,7 +309,7 @@ describe('a case system', () => {
     // A file downloaded from this service has its own headings, whatever is set for the case system's export.
     const titled = { ...mapping, linesAbove: 2 };
     await service.store.setAuthority(code, { columns: titled }, 'test');
-    const back = await request('/reconcile', {
+    const back = await answered('/reconcile', {
       method: 'POST',
       body: await extract(),
       headers: { 'content-type': 'text/csv' },
