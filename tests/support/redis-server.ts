@@ -36,7 +36,7 @@ export async function startRedisServer() {
     await until(
       async () =>
         (await admin.ping().catch(() => '')) === 'PONG' &&
-        (await admin.info('server')).includes(own),
+        (await admin.info('server').catch(() => '')).includes(own),
       'our own Redis to answer',
     );
   }
