@@ -12,7 +12,7 @@ import { startTestPds } from '../support/pds.ts';
 import { run, startServing, untilOpen } from '../support/processes.ts';
 import { testNumber } from '../support/rows.ts';
 import { claims } from '../support/service.ts';
-import { until, WAIT_MS } from '../support/test-store.ts';
+import { until, untilAnswered, WAIT_MS } from '../support/until.ts';
 import { fileCsv, planOf } from '../support/upload-model.ts';
 
 const AUTHORITY = 'ZZ101';
@@ -75,7 +75,9 @@ test(
     const send = async (sequence: number, numbers: number[]) => {
       const query = `sequence=${sequence}&createdAt=${new Date().toISOString()}&rowCount=${numbers.length}`;
       const body = fileCsv({ records: numbers.map((n) => planOf(n)) });
-      const answer = await ask(`/uploads?${query}`, undefined, { method: 'POST', body });
+      const answer = await untilAnswered(() =>
+        ask(`/uploads?${query}`, undefined, { method: 'POST', body }),
+      );
       return acknowledgementSchema.parse(await answer.json());
     };
     /** `undefined` if the lookup is could-not-check. */
@@ -120,7 +122,8 @@ test(
       await until(async () => (await outcomeOf(n)) === 'flagged', `record ${n}`);
     }
     await until(async () => {
-      const answer = acknowledgementSchema.parse(await (await ask('/uploads/2')).json());
+      const given = await untilAnswered(() => ask('/uploads/2'));
+      const answer = acknowledgementSchema.parse(await given.json());
       return answer.held === undefined && answer.counts.accepted === 3;
     }, 'the final acknowledgement');
     // What was loaded stays as decided, and nothing waits any longer.

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -199,7 +199,7 @@ describe('GET /notifications', () => {
 test('an operator sees how far authorities have been notified, and has an outbox written again', async () => {
   const cli = (...args: string[]) => run(args, { DATA_DIR: service.dataDir });
   const folder = join(service.dataDir, 'outbox', 'ZZ101');
-  await until(async () => readdirSync(folder).length > 0, 'the outbox');
+  await until(() => existsSync(folder) && readdirSync(folder).length > 0, 'the outbox');
   const listed = await cli('notifications', 'list');
   expect(listed).toMatchObject({ code: 0 });
   expect(listed.stdout).toMatch(/^ZZ101 {2}last [0-9.]+, [0-9]+ kept from [0-9.]+/m);

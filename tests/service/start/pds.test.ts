@@ -13,6 +13,7 @@ import { commandsInTurn } from '../../support/commands.ts';
 import { startTestPds, type TestPds } from '../../support/pds.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
+import { untilAnswered } from '../../support/until.ts';
 import { fileCsv, planOf } from '../../support/upload-model.ts';
 
 const run = commandsInTurn();
@@ -79,7 +80,9 @@ const read = (...path: string[]): Promise<string> =>
   readFile(join(service.dataDir, ...path), 'utf8');
 
 const ask = (path: string, init: Omit<RequestInit, 'headers'> = {}) =>
-  authorityClient(service)(path, { ...init, headers: { 'content-type': 'text/csv' } });
+  untilAnswered(() =>
+    authorityClient(service)(path, { ...init, headers: { 'content-type': 'text/csv' } }),
+  );
 const checkSchema = z.object({ status: z.string(), outcome: z.string() });
 const check = async () =>
   z
