@@ -221,8 +221,9 @@ describe('one process at a time', () => {
     await until(() => one.numbers !== undefined, 'it to work');
     away = true;
     await until(() => one.numbers === undefined, 'it to stop');
-    expect(one.check()).toMatchObject({ ok: false });
-    expect(one.check().detail).toMatch(/^The store cannot be asked/);
+    // A busy machine may lose the lease by itself, and asks the store again a moment later.
+    await until(() => one.check().detail.startsWith('The store cannot be asked'), 'the reason');
+    expect([one.check().ok, one.numbers]).toEqual([false, undefined]);
     away = false;
     await until(() => one.numbers !== undefined, 'it to work again');
     await one.stop();
