@@ -1,4 +1,5 @@
-import { untilAnswered } from './until.ts';
+import { DESK } from '#schemas/wording/desk.ts';
+import { until, untilAnswered } from './until.ts';
 
 /** A browser without scripts: it has cookies and forms, and the test follows redirects itself. */
 export type Visit = {
@@ -62,7 +63,7 @@ export function createVisitor(baseUrl: string, isOld = false) {
     };
   }
 
-  const post = (
+  const postOnce = (
     path: string,
     fields: Record<string, string> | [string, string][],
     headers: Record<string, string> = {},
@@ -76,6 +77,20 @@ export function createVisitor(baseUrl: string, isOld = false) {
       },
       body: new URLSearchParams(fields).toString(),
     });
+
+  /**
+   * Sends a form. A desk that cannot see at the moment who somebody is does nothing and says so, and then the form is
+   * sent again, as its page says. `postOnce` gives the first answer, whatever it is.
+   */
+  const post = async (...form: Parameters<typeof postOnce>): Promise<Visit> => {
+    let visit = await postOnce(...form);
+    await until(async () => {
+      if (visit.status !== 503 || visit.heading !== DESK.unavailable) return true;
+      visit = await postOnce(...form);
+      return false;
+    }, form[0]);
+    return visit;
+  };
 
   /**
    * A page. If it cannot be made at the moment, it is opened again, as a person would do, unless it is the return from a
@@ -104,6 +119,7 @@ export function createVisitor(baseUrl: string, isOld = false) {
     get,
     ask,
     post,
+    postOnce,
     form,
     send,
     signIn: (person = 'emergencyDepartment') => untilAnswered(() => send('/sign-in', { person })),
