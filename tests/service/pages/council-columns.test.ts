@@ -8,6 +8,7 @@ import { keys } from '#store/keys.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, until } from '../../support/service.ts';
+import { untilAnswered } from '../../support/until.ts';
 import { ods } from '../../support/upload-loading.ts';
 import {
   doubledHeadings,
@@ -60,16 +61,19 @@ async function chooseOn(
   form.append('token', token);
   form.append('before', before);
   form.append('file', new File([content], name));
-  const body = new Response(form);
-  return visitor.ask(PATH, {
-    method: 'POST',
-    headers: {
-      'content-type': body.headers.get('content-type') ?? '',
-      origin: 'null',
-      'sec-fetch-site': 'same-origin',
-    },
-    body: await body.arrayBuffer(),
-  });
+  const multipart = new Response(form);
+  const body = await multipart.arrayBuffer();
+  return untilAnswered(() =>
+    visitor.ask(PATH, {
+      method: 'POST',
+      headers: {
+        'content-type': multipart.headers.get('content-type') ?? '',
+        origin: 'null',
+        'sec-fetch-site': 'same-origin',
+      },
+      body,
+    }),
+  );
 }
 /** The form as the page proposes it, with the values that a browser would send. */
 function fieldsOf({ text }: Visit): Record<string, string> {

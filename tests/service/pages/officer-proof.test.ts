@@ -11,6 +11,7 @@ import { numberText } from '#service/pages/look-up/result.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
+import { untilAnswered } from '../../support/until.ts';
 import { hiddenOf, signedIn, type Visit, type Visitor, wordsOf } from '../../support/visitor.ts';
 import { cosign, witnessSigner } from '../../support/witness.ts';
 
@@ -52,11 +53,13 @@ async function check(file: string | Uint8Array, by = guardian, name = 'x.tlog-pr
   const form = new FormData();
   form.append('token', hiddenOf(await by.get(SEAL), CHECK).token);
   form.append('file', new File([Buffer.from(file)], name));
-  return by.ask(CHECK, {
-    method: 'POST',
-    headers: { origin: 'null', 'sec-fetch-site': 'same-origin' },
-    body: form,
-  });
+  return untilAnswered(() =>
+    by.ask(CHECK, {
+      method: 'POST',
+      headers: { origin: 'null', 'sec-fetch-site': 'same-origin' },
+      body: form,
+    }),
+  );
 }
 
 const lastCheck = async () =>
