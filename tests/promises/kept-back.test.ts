@@ -19,6 +19,7 @@ import { visitorAs } from '../support/desk.ts';
 import { type Fhir, fhirOf } from '../support/fhir.ts';
 import { testNumber, writtenAs } from '../support/rows.ts';
 import { claims, role, startTestService, type TestService, until } from '../support/service.ts';
+import { untilAnswered } from '../support/until.ts';
 import { createVisitor, hiddenOf, type Visit, withoutTokens, wordsOf } from '../support/visitor.ts';
 
 /**
@@ -72,25 +73,28 @@ async function look(nhsNumber: string, who = claims()): Promise<{ auditId: strin
 }
 
 async function say(auditId: string, nhsNumber: string): Promise<void> {
-  const response = await fetch(`${service.baseUrl}/lookup/${auditId}/attendance`, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      'x-request-id': randomUUID(),
-      authorization: `Bearer ${await service.token(claims(NINA))}`,
-    },
-    body: JSON.stringify({
-      nhsNumber,
-      attended: 'left-before-seen',
-      ward: 'Canary Ward',
-      switchboard: '02099988777',
+  const token = await service.token(claims(NINA));
+  const response = await untilAnswered(() =>
+    fetch(`${service.baseUrl}/lookup/${auditId}/attendance`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'x-request-id': randomUUID(),
+        authorization: `Bearer ${token}`,
+      },
+      body: JSON.stringify({
+        nhsNumber,
+        attended: 'left-before-seen',
+        ward: 'Canary Ward',
+        switchboard: '02099988777',
+      }),
     }),
-  });
+  );
   expect(response.status).toBe(200);
 }
 
 async function notifications(as: string) {
-  const response = await request('/notifications?limit=100', { as });
+  const response = await untilAnswered(() => request('/notifications?limit=100', { as }));
   // There is no page until the first notifications have been made.
   return notificationsPageSchema.safeParse(await response.json()).data?.notifications ?? [];
 }
@@ -215,13 +219,16 @@ describe('the place of a look that a council keeps back', () => {
 
   test('is in no other council’s search of the audit', async () => {
     const search = async (as: string): Promise<string> => {
-      const response = await request('/audit/search', {
-        as,
-        method: 'POST',
-        token: await service.token(officer(as, { scope: 'audit' })),
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ reason: 'a test', nhsNumber: HIDDEN }),
-      });
+      const token = await service.token(officer(as, { scope: 'audit' }));
+      const response = await untilAnswered(() =>
+        request('/audit/search', {
+          as,
+          method: 'POST',
+          token,
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ reason: 'a test', nhsNumber: HIDDEN }),
+        }),
+      );
       return response.text();
     };
     await until(async () => (await search('ZZ101')).includes(later), 'the index');
@@ -353,10 +360,14 @@ describe('a user barred from a child', () => {
     const reader = createVisitor(service.baseUrl);
     await reader.signIn('scheduledCare');
     await look(OPEN);
-    const pasted = await reader.post('/list', {
-      ...(await reader.form('/list')),
-      list: `${BARRED}\n${UNREADABLE}\n${OPEN}`,
-    });
+    const paste = (): Promise<Visit> =>
+      reader.send('/list', { list: `${BARRED}\n${UNREADABLE}\n${OPEN}` });
+    let pasted = await paste();
+    await until(async () => {
+      if (!pasted.heading.includes(' 0 checked')) return true;
+      pasted = await paste();
+      return false;
+    }, 'the list to be checked');
     expect(pasted.heading).toBe('3 pasted, 1 checked, 2 NOT checked');
     expect(pasted.text).not.toMatch(/barred/i);
     expect(page.heading).toBe(NOT_CHECKED.title);

@@ -111,7 +111,8 @@ const isFound = async (as: Council, nhsNumber: string, auditId: string) =>
 async function told(as: Council, nhsNumber: string): Promise<NotificationEntry[]> {
   const all: NotificationEntry[] = [];
   for (let after = ''; ; ) {
-    const response = await request(`/notifications?limit=100${after && `&after=${after}`}`, { as });
+    const path = `/notifications?limit=100${after && `&after=${after}`}`;
+    const response = await untilAnswered(() => request(path, { as }));
     const page = notificationsPageSchema.safeParse(await response.json()).data;
     const notifications = page?.notifications ?? [];
     all.push(...notifications.flatMap(({ entries }) => entries));
