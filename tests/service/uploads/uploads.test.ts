@@ -32,9 +32,7 @@ beforeAll(async () => {
   const once = authorityClient(service);
   // What could not be done at the moment is asked for again: the same file gets the same answer.
   request = (path, sent) =>
-    sent?.body instanceof ReadableStream
-      ? once(path, sent)
-      : untilAnswered(() => once(path, sent));
+    sent?.body instanceof ReadableStream ? once(path, sent) : untilAnswered(() => once(path, sent));
 });
 afterAll(() => service?.stopAndRemove());
 
