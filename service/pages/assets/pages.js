@@ -16,7 +16,7 @@ if (filter !== null) {
   filter.hidden = false;
   // The same as the server does to each council's name: nobody has to type a point or a hyphen.
   const searched = (typed) =>
-    typed
+    String(typed)
       .normalize('NFD')
       .toLowerCase()
       .replace(/&/g, ' and ')

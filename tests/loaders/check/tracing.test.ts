@@ -235,7 +235,7 @@ describe('a register', () => {
     async (_what, path, says) => {
       const opening = openRegister(typeof path === 'string' ? path : path());
       await expect(opening).rejects.toThrow(RegisterError);
-      const message = String(await opening.catch((error: Error) => error.message));
+      const message = await opening.then(String, (error: Error) => error.message);
       expect(message).toMatch(says);
       // The name of the folder ends with random letters and digits.
       expect(message.replaceAll(folder, '')).not.toMatch(/999|Ada|Example|2019/);

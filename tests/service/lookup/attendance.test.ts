@@ -133,7 +133,7 @@ test('any of the last five looks of a day can be named, and a made-up id cannot'
       return { token: own, at: answers, later: statuses, oldest: ofOldest };
     },
   );
-  expect(at).toEqual(Array(6).fill([200, '404 look-not-found']));
+  expect(at).toEqual(Array.from({ length: 6 }, () => [200, '404 look-not-found']));
   expect(later).toEqual(Array(5).fill(200));
   expect(oldest).toBe('404 look-not-found');
   // The id of a look at another child, or of another user's look at this child.

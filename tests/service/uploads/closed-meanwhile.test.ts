@@ -72,9 +72,12 @@ test.each([
   ['arriving', CLOSED],
   ['reading', CLOSED],
   ['reading', ELSEWHERE],
-] as const)('nothing is said of a comparison if, while %s, the store becomes %j', async (...of) => {
-  await expect(compareWhile(...of)).rejects.toThrow(LOAD_FAILED.closedMeanwhile);
-});
+] as const)(
+  'no comparison is given if, while %s, the store becomes %j',
+  async (during, becomes) => {
+    await expect(compareWhile(during, becomes)).rejects.toThrow(LOAD_FAILED.closedMeanwhile);
+  },
+);
 
 test('an extract is compared with a server that was found whole while it arrived', async () => {
   expect(await compareWhile('arriving', ELSEWHERE)).toMatchObject({ compared: true });
@@ -85,7 +88,7 @@ test.each([CLOSED, ELSEWHERE])('holdings break off if the store becomes %j', asy
   const read = createHoldingsReader({
     readiness,
     log: createLog('silent'),
-    store: store as unknown as Parameters<typeof createHoldingsReader>[0]['store'],
+    store,
   });
   let isDestroyed = false;
   const destroy = () => void (isDestroyed = true);
