@@ -127,10 +127,10 @@ const formOf = (visitor = officer) => visitor.form('/act');
 test('an act is done once, in the name of the person signed in whatever was typed, and ends in a redirect', async () => {
   const form = await formOf();
   const fields = { ...form, reason: 'because', by: 'Somebody Else', authority: 'ZZ999' };
-  const first = await officer.post('/act', fields);
+  const first = await officer.postOnce('/act', fields);
   expect([first.status, first.headers.get('location')]).toEqual([303, '/act']);
   expect(done).toEqual(['ZZ101 Person officer officer (cp-flags-demo) because']);
-  const again = await officer.post('/act', fields);
+  const again = await officer.postOnce('/act', fields);
   expect([again.status, again.heading]).toEqual([409, DESK.usedUp]);
   expect(done).toHaveLength(1);
 });
@@ -138,18 +138,21 @@ test('an act is done once, in the name of the person signed in whatever was type
 test('a form sent twice with a mistake in it gets the same answer both times, and is examined once', async () => {
   const fields = { ...(await formOf()), reason: 'wrong' };
   const before = judged.length;
-  const visits = await Promise.all([officer.post('/act', fields), officer.post('/act', fields)]);
-  for (const visit of [...visits, await officer.post('/act', fields)]) {
+  const visits = await Promise.all([
+    officer.postOnce('/act', fields),
+    officer.postOnce('/act', fields),
+  ]);
+  for (const visit of [...visits, await officer.postOnce('/act', fields)]) {
     expect([visit.status, visit.heading]).toEqual([400, 'What is wrong']);
     expect(visit.title).toMatch(/^Error: Act - /);
     expect(visit.text).toMatch(/nhsuk-error-summary[^]*href="#reason">Say why[^]*<h1/);
   }
   expect(judged.slice(before)).toEqual(['wrong']);
   // The same form with other contents is a different request, and the form has already been used.
-  const other = await officer.post('/act', { ...fields, reason: 'right' });
+  const other = await officer.postOnce('/act', { ...fields, reason: 'right' });
   expect([other.status, other.heading]).toEqual([409, DESK.usedUp]);
   // The answer is given to nobody else.
-  const stranger = await (await newOfficer()).post('/act', fields);
+  const stranger = await (await newOfficer()).postOnce('/act', fields);
   expect(stranger.heading).toBe(DESK.untrusted);
 });
 
@@ -161,7 +164,7 @@ test.each([
   ['as something other than a form', {}, { 'content-type': 'text/plain' }],
 ])('a form %s does nothing', async (_, fields, headers) => {
   const before = done.length;
-  const visit = await officer.post('/act', { ...(await formOf()), ...fields }, headers);
+  const visit = await officer.postOnce('/act', { ...(await formOf()), ...fields }, headers);
   expect([visit.status, visit.heading]).toEqual([403, DESK.untrusted]);
   expect(refused.at(-1)).toBe('form-untrusted');
   expect(done).toHaveLength(before);
@@ -180,7 +183,7 @@ test('a form with a repeated field does nothing', async () => {
 });
 
 test('a form from another session, even of the same person, does nothing', async () => {
-  const visit = await officer.post('/act', await formOf(await newOfficer()));
+  const visit = await officer.postOnce('/act', await formOf(await newOfficer()));
   expect(visit.heading).toBe(DESK.untrusted);
 });
 
@@ -191,7 +194,7 @@ test.each([
   'somebody who has %s is refused as others are, and is told whom to ask',
   async (_, somebody) => {
     const visitor = await visitorAs({ baseUrl, dataDir }, somebody);
-    for (const visit of [await visitor.get('/act'), await visitor.post('/act', {})]) {
+    for (const visit of [await visitor.get('/act'), await visitor.postOnce('/act', {})]) {
       // No token could have this role, so it signs nobody in.
       if (somebody.organisation === 'zz') expect([303, 401]).toContain(visit.status);
       else expect([visit.status, visit.heading]).toEqual([403, DESK.notYours]);
@@ -204,10 +207,10 @@ test('an ended session can do nothing more, and neither can somebody who never s
   const form = await formOf(leaving);
   const before = done.length;
   ended = true;
-  const visit = await leaving.post('/act', form);
+  const visit = await leaving.postOnce('/act', form);
   ended = false;
   expect([visit.status, visit.heading]).toEqual([401, DESK.over]);
-  expect((await createVisitor(baseUrl).post('/act', form)).status).toBe(401);
+  expect((await createVisitor(baseUrl).postOnce('/act', form)).status).toBe(401);
   expect(done).toHaveLength(before);
 });
 
@@ -256,7 +259,7 @@ test('too many requests and an internal fault each get a page that says so, and 
 
 test('an act that did not get its turn is answered with that, and is not recorded as a refusal', async () => {
   const before = refused.length;
-  const busy = await officer.post('/act', { ...(await formOf()), reason: 'busy' });
+  const busy = await officer.postOnce('/act', { ...(await formOf()), reason: 'busy' });
   expect([busy.status, busy.heading]).toEqual([409, DESK.busy]);
   expect(wordsOf(busy)).toContain(STORE.settingsBusy);
   expect(refused).toHaveLength(before);
