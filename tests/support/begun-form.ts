@@ -37,7 +37,9 @@ export async function beginForm(
     begun = await begin();
     return false;
   }, 'the sender to be admitted');
-  const { asked, answered } = begun;
+  const { asked, answered, refused } = begun;
+  // Otherwise it would be taken for a refusal because of what happened meanwhile.
+  if (refused !== undefined) throw new Error(`${address} was refused before its body was sent`);
   return async () => {
     asked.end(body);
     const [response] = await answered;
