@@ -17,7 +17,7 @@ import { authorityClient, officer } from '../support/authority.ts';
 import { barredAttempt } from '../support/barred-attempt.ts';
 import { visitorAs } from '../support/desk.ts';
 import { type Fhir, fhirOf } from '../support/fhir.ts';
-import { testNumber, writtenAs } from '../support/rows.ts';
+import { ANY_TEST_NUMBER, testNumber, writtenAs } from '../support/rows.ts';
 import { claims, role, startTestService, type TestService, until } from '../support/service.ts';
 import { untilAnswered } from '../support/until.ts';
 import { createVisitor, hiddenOf, type Visit, withoutTokens, wordsOf } from '../support/visitor.ts';
@@ -408,6 +408,7 @@ describe('a user barred from a child', () => {
     }, 'the alert');
     const alerts = files().map((name) => readFileSync(join(outbox, name), 'utf8'));
     for (const alert of alerts) {
+      expect(alert).not.toMatch(ANY_TEST_NUMBER);
       for (const child of CHILDREN) expect(alert).not.toMatch(writtenAs(child));
     }
     // Attempts repeated within an hour are reported once.

@@ -13,7 +13,7 @@ import { authorityClient, officer } from '../support/authority.ts';
 import { barredAttempt } from '../support/barred-attempt.ts';
 import { commandsInTurn } from '../support/commands.ts';
 import { visitorAs } from '../support/desk.ts';
-import { testNumber, writtenAs } from '../support/rows.ts';
+import { ANY_TEST_NUMBER, testNumber, writtenAs } from '../support/rows.ts';
 import { claims, role, startTestService, type TestService, until } from '../support/service.ts';
 import { untilAnswered } from '../support/until.ts';
 import { hiddenOf, withoutTokens, wordsOf } from '../support/visitor.ts';
@@ -202,6 +202,7 @@ test('while one council protects a child, a later one learns no place, and those
   await until(() => ofGuardian().length > 0, 'the Guardian’s file');
   const [file = ''] = ofGuardian();
   expect(JSON.parse(file)).toMatchObject({ first: FIRST, council: SECOND });
+  expect(file).not.toMatch(ANY_TEST_NUMBER);
   for (const child of CHILDREN) expect(file).not.toMatch(writtenAs(child));
 
   // The second council takes over: it learns the place of later looks, and earlier ones stay kept from it.

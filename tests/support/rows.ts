@@ -24,6 +24,12 @@ const BETWEEN = '(?:[\\s+-]|%20|&nbsp;)?';
 export const writtenAs = (number: string): RegExp =>
   new RegExp(number.replace(/^(...)(...)/, `$1${BETWEEN}$2${BETWEEN}`));
 
+/**
+ * Finds any test number as it is sent, for texts that must hold nobody's. It is not looked for
+ * within a digest, a UUID or a fraction, where such digits may stand by chance.
+ */
+export const ANY_TEST_NUMBER = /(?<![0-9a-f.])999[0-9]{7}(?![0-9a-f])/;
+
 /** A calendar day for a test, which must exist. */
 export function day(text: string): CalendarDate {
   const date = parseIsoDate(text);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { RESTRICTION } from '#schemas/wording/restrictions.ts';
 import { councilCommand } from '../../support/council-command.ts';
-import { testNumber, writtenAs } from '../../support/rows.ts';
+import { testNumber } from '../../support/rows.ts';
 
 const CHILD = testNumber(1);
 const WHY = ['--by', 'A. Example', '--reason', 'moved to safety'];
@@ -27,9 +27,8 @@ test('an operator protects whereabouts and bars a user for a council, lists both
   const listed = await restrict(['--list']);
   expect(listed.stdout).toContain(`${id}  ${RESTRICTION.kinds.barred}: in force`);
   expect(listed.stdout).toContain(RESTRICTION.kinds.whereabouts);
-  expect(listed.stdout).not.toMatch(/LA-1|555000111222/);
   // Each time in the list has milliseconds, which may be 999.
-  expect(listed.stdout).not.toMatch(writtenAs(CHILD));
+  expect(listed.stdout.replaceAll(/[.][0-9]{3}Z/g, 'Z')).not.toMatch(/999|LA-1|555000111222/);
 
   const ended = await restrict(['--end', id, ...WHY]);
   expect([ended.code, ended.stdout]).toEqual([0, `${RESTRICTION.ended.barred}\n`]);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { WITHDRAWAL } from '#schemas/wording/withdrawals.ts';
 import { councilCommand } from '../../support/council-command.ts';
-import { testNumber, writtenAs } from '../../support/rows.ts';
+import { testNumber } from '../../support/rows.ts';
 
 const CHILD = testNumber(1);
 const WHY = ['--by', 'A. Example', '--reason', 'typed under a twin’s number'];
@@ -25,9 +25,8 @@ test('an operator withdraws a flag for two people, lists it without naming the c
   const listed = await withdraw(['--list']);
   expect(listed.stdout).toContain(`${id}  Child Protection Plan`);
   expect(listed.stdout).toContain(WITHDRAWAL.standing['in-force']);
-  expect(listed.stdout).not.toContain('LA-1');
   // Each time in the list has milliseconds, which may be 999.
-  expect(listed.stdout).not.toMatch(writtenAs(CHILD));
+  expect(listed.stdout.replaceAll(/[.][0-9]{3}Z/g, 'Z')).not.toMatch(/999|LA-1/);
   const again = await withdraw(['--child', '-', '--urgent', ...WHY], CHILD);
   expect(again.stderr).toContain(WITHDRAWAL.noSuchPlan);
 

@@ -7,7 +7,7 @@ import { timeOfYearText } from '#service/pages/html/time.ts';
 import { councilPeople, visitorAs } from '../../support/desk.ts';
 import { longWindowMinutes } from '../../support/notification.ts';
 import { TIME_ON } from '../../support/pages.ts';
-import { day, testNumber, writtenAs } from '../../support/rows.ts';
+import { ANY_TEST_NUMBER, day, testNumber, writtenAs } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
 import { untilAnswered } from '../../support/until.ts';
 import {
@@ -248,6 +248,7 @@ describe('a flag on the wrong child', () => {
     expect([one.status, two.status]).toEqual([303, 409]);
     // A line has the ids of its request, which are hexadecimal.
     const log = service.lines.join('\n');
+    expect(log).not.toMatch(ANY_TEST_NUMBER);
     for (const number of [WRONG, TWO_PLANS, URGENT, SHARED, KEPT, THEIRS, INVALID]) {
       expect(log).not.toMatch(writtenAs(number));
     }
