@@ -11,7 +11,7 @@ import { holdsNote } from '#service/pages/officer/erase.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
-import { untilAnswered, WAIT_MS } from '../../support/until.ts';
+import { untilAnswered, untilAskedOnce, WAIT_MS } from '../../support/until.ts';
 import {
   createVisitor,
   hiddenOf,
@@ -37,26 +37,27 @@ let guardian: Visitor;
 let colleague: Visitor;
 let officer: Visitor;
 
-beforeAll(async () => {
+/** Starts a service, ends an earlier one, and makes the lookups that the tests find. */
+async function startWithLooks(): Promise<void> {
+  await service?.stopAndRemove();
   service = await startTestService({
     authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
   });
+  for (const user of ['nurse-1', 'nurse-2', 'nurse-3']) {
+    const token = await service.token(claims({ sub: user }));
+    expect((await service.answered({ nhsNumber: CHILD }, { token })).status).toBe(200);
+  }
+}
+
+beforeAll(async () => {
+  // A look that had to be made again may count twice.
+  await untilAskedOnce([1, 2, 3], startWithLooks);
   folder = join(service.dataDir, 'audit');
   guardian = await signedIn(service, 'caldicottGuardian');
   const audit = { organisation: DEMO_OPERATOR.code, scopes: ['audit'] } as const;
   colleague = await visitorAs(service, { ...audit, user: 'nurse-1' });
   officer = await signedIn(service, 'privacyOfficer');
-  for (const user of ['nurse-1', 'nurse-2', 'nurse-3']) {
-    const token = await service.token(claims({ sub: user }));
-    expect((await service.answered({ nhsNumber: CHILD }, { token })).status).toBe(200);
-  }
-  // A look that had to be made again may be there twice.
-  const made = (await service.events()).filter(({ type }) => type === 'lookup').length;
-  expect(made).toBeGreaterThanOrEqual(3);
-  await until(
-    async () => (await search()).text.split('name="entry"').length === made + 1,
-    'the index',
-  );
+  await until(async () => (await search()).text.split('name="entry"').length === 4, 'the index');
 });
 afterAll(() => service?.stopAndRemove());
 
