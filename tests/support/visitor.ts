@@ -88,7 +88,7 @@ export function createVisitor(baseUrl: string, isOld = false) {
     await until(async () => {
       if (visit.status !== 503 || visit.heading !== DESK.unavailable) return true;
       const again = await postOnce(...form);
-      // Only somebody who is known can sign out from a page: they were let in, and the form was used.
+      // Only a page for somebody known has this form: they were let in, and then the act failed.
       if (again.heading === DESK.usedUp && visit.text.includes('action="/sign-out"')) return true;
       visit = again;
       return false;
