@@ -140,7 +140,7 @@ test('a file can be checked, and sent, again if its state could not be written',
     const state = await readFile(path);
     await rm(path);
     await mkdir(path);
-    await expect(act()).rejects.toThrow('EISDIR');
+    await expect(act()).rejects.toThrow('is a folder');
     await rmdir(path);
     await writeFile(path, state);
   }
