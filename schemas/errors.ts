@@ -525,7 +525,7 @@ export const ERRORS = {
     retryable: false,
     title: 'The upload is too large',
     detail:
-      'Send the file in parts, each with a sequence number of its own, or ask the operator what the limit is.',
+      'Send changes in parts, each with a sequence number of its own. Do not split a full refresh, because each part would end the plans in the others: ask the operator what the limit is.',
   },
   'upload-cut-short': {
     status: 408,

@@ -3,13 +3,13 @@ import type { ATTENDANCES } from '../attendance.ts';
 /** What a council reads about those who looked at its children. */
 export const LOOKS = {
   title: 'Who looked at our children',
-  lead: 'This page lists everybody in unscheduled care who was shown one of your plans, newest first. A look does not mean that the child attended. To find out, ring the organisation.',
+  lead: 'This page lists everybody in unscheduled care who was shown one of your plans, and attempts by users whom you bar, newest first. A look does not mean that the child attended. To find out, ring the organisation.',
   table: 'Looks, newest first',
   none: 'No looks at your children are listed.',
   noneOfChild: 'No looks at your plans for this child are listed.',
   /** @param since the time from which looks may be missing, `undefined` if none has been listed at all */
   missing: (since: string | undefined, again: string) =>
-    `${since === undefined ? 'No looks are listed yet.' : `Looks since ${since} may be missing.`} Look again at ${again}.`,
+    `${since === undefined ? 'No looks are listed yet.' : `Looks since ${since} may be missing.`} Come back at ${again}.`,
   noMore: 'There are no earlier looks.',
   find: 'Find the looks at one child',
   child: 'Local id or NHS number',

@@ -15,7 +15,7 @@ export const NUMBERS = {
   officeHint:
     'Enter digits only. The number may start with +, but must not have an extension. To keep the number as it is, leave this empty.',
   hoursHint:
-    'For example, Mon-Thu 08:45-17:00, Fri 08:45-16:30. Clinicians see first the number that is answered at that time. If you do not know the hours, leave this empty.',
+    'For example, Mon-Thu 08:45-17:00, Fri 08:45-16:30. Clinicians see first the number that is answered at that time. To remove the hours, empty this field.',
   emergencyHint: 'Somebody must answer it at night. To keep the number as it is, leave this empty.',
   check: 'Check the change',
   wrong: (field: string, problem: string) => `${field} ${problem}`,

@@ -61,7 +61,8 @@ export const UPLOAD = {
     'We cannot read when the file was made. Give a day and a time, for example 27/11/2026 21:30',
   sequenceWrong: 'The number of the file must be digits only',
   rowCountWrong: 'The number of rows must be digits only',
-  tooLarge: (mib: number) => `The file must be at most ${mib} MiB. Send it in parts`,
+  tooLarge: (mib: number) =>
+    `The file must be at most ${mib} MiB. Send changes in parts. If it has all your plans, do not split it: ask the team that runs this service`,
   busy: 'Too many files are being sent at the moment. Try again in a minute',
   notRead: 'Only part of the file arrived. Choose it again',
   checking: 'Working out what the file would do',
@@ -114,7 +115,7 @@ export const UPLOAD = {
   stoppedMore:
     'Only the first are listed. To see all, compare the file with what is held before you send it.',
   wouldWait:
-    'The file removes more plans than usual. They would be held until you tell the team that runs this service that this is right.',
+    'Part of the file is unusual. What it ends, deletes or leaves out would be held until you tell the team that runs this service that this is right.',
   wouldWaitWhole:
     'The file is unusual. All of it would be held until you tell the team that runs this service that it is right.',
   wouldTrace: (count: number) =>
@@ -234,7 +235,7 @@ export const HISTORY = {
   unavailableThen: 'It is being brought up to date. Try again in a minute.',
   heldPart: (isWhole: boolean) =>
     `${isWhole ? 'What' : 'Some of what'} was held of this file is loaded: see the file itself`,
-  wasHeld: 'Was held, and is not any more',
+  wasHeld: 'Was held, but is no longer',
   notKept: 'The answer to this file is no longer kept',
   notKeptThen: 'The answers to your last 400 loaded files are kept here.',
   file: (sequence: number) => `File ${sequence}`,
@@ -246,7 +247,7 @@ export const HELD = {
   title: 'Held files',
   none: 'None of your files is held',
   noneThen: 'All files that could be loaded have been loaded.',
-  lead: 'We could not load all of these files. A person has to check part of them, or NHS numbers could not be traced yet.',
+  lead: 'Each of these files, or part of it, has not been loaded. A person has to check it, or NHS numbers could not be traced yet.',
   restIsLoaded: 'The rest of the file is loaded.',
   nothingIsLoaded: 'Nothing in the file has been loaded yet.',
   since: 'Held since',

@@ -93,7 +93,7 @@ export const saysDiscarded = (hint: string): boolean => hint.startsWith(DISCARDE
 /** What becomes of a file that waits. */
 export const HELD_FILE_HINTS = {
   waits: (whole: boolean, id: string) =>
-    `${whole ? 'Nothing in it was applied' : 'Everything else is applied'}; this is held until the operator of the service releases it (page Held files, or cp-flags release ${id}). If it is not meant, tell the operator, and send the corrected file with the same number before it is decided.`,
+    `${whole ? 'Nothing in it was applied' : 'Everything else is applied'}; this is held until the operator of the service releases it (page Held files, or cp-flags release ${id}). If you did not intend this, tell the operator, and send the corrected file with the same number before it is decided.`,
   wouldWait: (whole: boolean) =>
     `${whole ? 'Nothing in it' : 'Everything else'} would be applied; this would be held until the operator of the service releases it.`,
   untraced: (records: number) =>

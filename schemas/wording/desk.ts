@@ -14,7 +14,7 @@ export const DESK = {
     'The form did not arrive completely, or came too slowly. Open the page and fill in the form again.',
   usedUp: 'This form has already been sent',
   usedUpThen:
-    'It was not acted on a second time. Look whether it was done. If it was not, fill in the form again.',
+    'It was not acted on a second time. Check whether it was done. If it was not, fill in the form again.',
   busy: 'Settings are being changed by somebody else',
   limited: 'Too many requests',
   limitedThen: (seconds: number) =>
@@ -22,7 +22,7 @@ export const DESK = {
   unavailable: 'This page cannot be shown at the moment',
   unavailableThen: 'The service cannot reach something it needs. Try again in a minute.',
   unavailableSent:
-    'If you sent a form, it may have been acted on. Look whether it was before you send it again.',
+    'If you sent a form, it may have been acted on. Check whether it was before you send it again.',
   blocked: 'You have been stopped from using this service',
   blockedThen:
     'Your access was stopped. Ask your privacy officer or the team that runs this service.',

@@ -81,7 +81,7 @@ export const FILE_HINTS = {
     'The gzip file has extra bytes after its end. Compress the file again and send it.',
   gzipDamaged: 'The gzip file is damaged or cut short. Compress the file again and send it.',
   tooLarge: (maxBytes: number) =>
-    `The file is larger than this service takes (${Math.floor(maxBytes / 1_048_576)} MiB, once unpacked). Send it in parts, each with its own sequence number.`,
+    `The file is larger than this service takes (${Math.floor(maxBytes / 1_048_576)} MiB, once unpacked). Send changes in parts, each with its own sequence number. Do not split a full refresh: each part would end the plans in the others. Ask the operator of the service.`,
 } as const;
 
 const linesThat = (count: number): string => (count === 1 ? '1 line' : `${count} lines`);
@@ -102,7 +102,7 @@ export const CSV_HINTS = {
   headerLower: (firstLine: number, line: number, above: number) =>
     `Line ${firstLine} is not the header: the columns are named on line ${line}. Remove the lines above it. If your case system always writes them, choose the file ${ON_THE_PAGE}, ${BY_THE_OPERATOR}, "linesAbove": ${above}.`,
   headerElsewhere: (line: number, above: number, expected: number) =>
-    `The columns are named on line ${line}, with ${linesThat(above)} above it. What was entered for your case system says ${expected} (linesAbove). Look whether rows have got above the columns, and export the file again. If the export has changed, choose the file ${ON_THE_PAGE}, ${BY_THE_OPERATOR}.`,
+    `The columns are named on line ${line}, with ${linesThat(above)} above it. What was entered for your case system says ${expected} (linesAbove). Check whether rows have got above the columns, and export the file again. If the export has changed, choose the file ${ON_THE_PAGE}, ${BY_THE_OPERATOR}.`,
   noHeader: (line: number, columns: readonly string[], separated: boolean) =>
     `Line ${line} names none of the columns. The first line must name them: ${columns.join(', ')}.${separated ? ' The columns do not seem to be separated by commas: export the file with commas.' : ` ${OWN_HEADINGS}`}`,
   columnTwice: (column: string, times: number) =>

@@ -13,7 +13,7 @@ export const MESH = {
   notYet: 'No process has worked on this mailbox in MESH yet.',
   nobody: (since: string) =>
     `No process has worked on the mailbox in MESH since ${since}. Start cp-flags mesh, or a worker with MESH_URL.`,
-  well: 'The mailbox in MESH is emptied, and what is to be sent is sent.',
+  well: 'The mailbox in MESH has been emptied, and everything waiting has been sent.',
   waits: (received: number, sent: number) =>
     `To be fetched: ${messages(received)}; to be sent: ${messages(sent)}.`,
   left: (count: number) =>

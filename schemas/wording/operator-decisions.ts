@@ -164,7 +164,7 @@ export const DECISIONS = {
         'Nothing is lost. The second copy catches up from the log, and events wait for it again.',
       ],
       before: ['Can the copy be used again? If not, nothing more is sealed once you require it.'],
-      after: ['Look at the first page: the audit says when the copy has all events.'],
+      after: ['The first page says when the copy has all events.'],
       submit: 'Require the second copy again',
       done: 'Ended. The second copy catches up, and events wait for it again.',
       already: 'The second copy is required already.',

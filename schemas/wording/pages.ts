@@ -114,7 +114,7 @@ export const SIGN_IN_REFUSED = {
   unreadable: 'What was sent about you cannot be used',
   unreadableThen: (provider: string) =>
     `${provider} let you in, but part of what it sent is missing or has another form than expected. Show this page to the team that runs this service.`,
-  activity: 'Your role may not look up flags',
+  activity: 'Your role does not allow you to look up flags',
   activityThen:
     'It needs activity B0107 (unscheduled care) or B0170 (planned care). Ask your registration authority to add it, or choose another role.',
   organisation: 'Your organisation is not registered here',
@@ -128,7 +128,7 @@ export const SIGN_IN_REFUSED = {
     `Sign in to ${provider} with a smartcard, a security key or another strong way. Ask your registration authority if you have none.`,
   blocked: 'You have been stopped from using this service',
   blockedThen: 'Your access was stopped. Ask your privacy officer or safeguarding lead.',
-  waiting: 'If a patient is waiting, somebody else must check now, or ring the council.',
+  waiting: 'If a patient is waiting, ask a colleague to check now, or ring the council.',
   nothingHere: 'There is nothing for your job here yet',
   nothingHereThen:
     'Your sign-in worked, but none of the pages here is for you. Ask the team that runs this service.',
@@ -155,7 +155,7 @@ export const SIGN_IN_REFUSED = {
 export const LOOK_UP = {
   title: 'Look up a child',
   screen: 'Turn the screen away from families.',
-  told: 'Looking up tells the child’s council that you looked.',
+  told: 'If the child has a plan, the child’s council is told that you looked.',
   recorded: 'This look is recorded. The council is not told.',
   who: (name: string, role: string, organisation: string) => `${name}, ${role}, ${organisation}`,
   youAre: 'You are',
@@ -225,7 +225,7 @@ export const RESULT = {
   notAReferral: 'This page is not a referral.',
   due: (date: CalendarDate) => `Due, or plan ends: ${dateText(date)}.`,
   duePassed: (date: CalendarDate) =>
-    `The due date, ${dateText(date)}, has passed. Act as if the plan is in force.`,
+    `The due date or end of the plan, ${dateText(date)}, has passed. Act as if the plan is in force.`,
   babyBorn: 'Baby born? Check the baby’s number too.',
   endedNotSafe:
     'Ended does not mean safe. The plan may have moved to another council. Worried? Ring.',
@@ -260,11 +260,11 @@ export const RESULT = {
   allUpToDate: 'All of them are up to date.',
   liveIn: (councils: readonly string[], more: number) =>
     `Is the child’s council ${eitherOf(councils, more)}?`,
-  liveInThen: 'Its plans may be missing here. Ring.',
+  liveInThen: 'If so, ring it: its plans may be missing here.',
   behindSince: (date: CalendarDate) => `Up to date on ${dateText(date)}`,
   behindNever: 'Has sent nothing yet',
   otherBehind: (councils: readonly string[], more: number) =>
-    `Out of date, so its plans may be missing: ${enumerated(more > 0 ? [...councils, `${more} more`] : councils)}.`,
+    `Plans of these councils may be missing, because they are out of date: ${enumerated(more > 0 ? [...councils, `${more} more`] : councils)}.`,
   notSafe: 'This does not mean that the child is safe.',
   notHere: 'Not here: protected records, children in need and children from outside England.',
   underOne: 'Under 1? Check the mother’s number too.',
@@ -281,13 +281,13 @@ export const RESULT = {
   dataAsOf: 'Council’s data as of',
   unknown: 'not known',
   statuses: { current: 'In force', 'due-date-passed': 'In force, due date passed', ended: 'Ended' },
-  looked: 'Who looked lately, from unscheduled care',
+  looked: 'Who looked lately, from urgent or unplanned care',
   lookedWhen: 'Last looked',
   lookedWho: 'Who',
   lookedWhere: 'Where',
   lookedTimes: (count: number) => `${count} times`,
   you: 'you',
-  nobodyElse: 'Nobody else has looked.',
+  nobodyElse: 'Nobody else in urgent or unplanned care has looked lately.',
   notShownWho: 'Who looked before cannot be shown. The flag is not affected: act on it.',
   silentWho: 'Who looked before is not shown for planned care.',
   auditId: 'Record of this check',
@@ -299,7 +299,7 @@ export const NOT_CHECKED = {
   couldNotCheck: 'Could not check',
   again: 'Try again',
   ring: 'Follow your safeguarding procedure. Ring the council where the child lives.',
-  stillBroken: 'Still broken?',
+  stillBroken: 'Still no answer?',
   notInUse: 'Could not check: this NHS number is no longer used',
   notInUseThen: 'Find the patient’s present NHS number and look that up.',
   notInUseCannot: 'Cannot find it?',
@@ -462,7 +462,7 @@ export const COUNCILS = {
   noneHeld: 'No number is held. Ring the council’s main number and ask for children’s social care.',
   none: 'No council’s numbers are held here yet. Ring the council where the child lives: its main number is on its website.',
   asOf: (time: string) => `As this service knew them at ${time}.`,
-  old: 'The service cannot reach its store just now. These are the last numbers it knew.',
+  old: 'The service cannot reach its data just now. These are the last numbers it knew.',
   print: 'You may print this page. Print it again every month: numbers change.',
 } as const;
 

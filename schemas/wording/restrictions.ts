@@ -2,7 +2,7 @@
 export const RESTRICTION = {
   set: {
     whereabouts:
-      'From now on nobody is shown where this child is looked up. Your council still is, and we notify it of each look at once.',
+      'From now on only your council is shown where this child is looked up. We notify you of each look at once.',
     barred:
       'From now on this user is told that the check could not be made, whenever they look this child up. They are not told that they are barred.',
   },
@@ -17,7 +17,7 @@ export const RESTRICTION = {
   },
   ended: {
     whereabouts:
-      'This council no longer protects the child’s whereabouts. They are shown again. If another council protects them, they are still not shown.',
+      'This council no longer protects the child’s whereabouts. They are shown again, unless another council protects them.',
     barred: 'From now on this user gets the same answers as all others.',
   },
   refused: {

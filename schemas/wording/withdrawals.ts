@@ -25,7 +25,7 @@ export const WITHDRAWALS = {
   urgentHint:
     'The flag is removed at once, with nobody to check what you did. This is recorded in the audit, and your colleagues can see it here.',
   thenNone:
-    'Lookups will then show no plan from your council. If another council has a plan for this child, it is still shown.',
+    'Lookups of this number will then show no plan from your council. If another council has a plan for this child, it is still shown.',
   thenOthers: (plans: number) =>
     `Lookups will still show ${plans === 1 ? 'your other plan' : `your ${plans} other plans`} under this number. Withdraw each plan that is wrong.`,
   ask: 'Ask to withdraw this flag',

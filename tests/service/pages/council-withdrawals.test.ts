@@ -268,7 +268,7 @@ describe('if recent looks are not listed yet', () => {
   });
   afterAll(() => slow?.stopAndRemove());
   const NOT_YET = new RegExp(
-    `(?:Looks since ${TIME_ON} [^.]* may be missing|No looks are listed yet)[.] Look again at ${TIME_ON} `,
+    `(?:Looks since ${TIME_ON} [^.]* may be missing|No looks are listed yet)[.] Come back at ${TIME_ON} `,
   );
 
   test('a council is told when to look again, and never that nobody looked', async () => {

@@ -94,7 +94,7 @@ test('a list names the councils that are out of date, with their numbers, and sa
   const answer = await paste(await practitioner(), `${NONE}\n${PLAN}`);
   const said = wordsOf(answer);
   expect(said).toContain(
-    'Does a child live in Eastham Council? Its plans may be missing here. Ring.',
+    'Does a child live in Eastham Council? If so, ring it: its plans may be missing here.',
   );
   expect(answer.text).toContain('href="tel:02079460122"');
   expect(answer.text).toContain('href="tel:02079460199"');
