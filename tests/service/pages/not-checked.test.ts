@@ -53,9 +53,9 @@ test('nothing about a child is shown after the session ends, and each time limit
   expect(shown).toEqual([120, 120, 45, 9, 1, 1].flatMap((each) => [`${each}`, `${each}`]));
 });
 
-test('somebody blocked while signing in is also told that somebody else must check, and not that the operator blocked them', () => {
+test('somebody blocked while signing in is also told to ask a colleague to check, and not that the operator blocked them', () => {
   const content = String(refusedPage('blocked', 'NHS Care Identity', session).content);
   expect(content).toContain(NOT_A_NO);
-  expect(content).toContain('somebody else must check now');
+  expect(content).toContain('ask a colleague to check now');
   expect(content).not.toContain('organisation that runs');
 });
