@@ -21,8 +21,8 @@ const isAway = async (page: Page, address: string): Promise<boolean> =>
   (await page.goto(address))?.status() === 503;
 
 /**
- * Does what leads to another page, and waits until that is there. Before, the old one would still be read, or half of
- * the new one.
+ * Does what leads to another page, and waits until that is there. A test that did not wait would read the old one, or
+ * half of the new one.
  */
 export async function leave(page: Page, act: () => Promise<void>): Promise<{ status: number }> {
   const [response] = await Promise.all([

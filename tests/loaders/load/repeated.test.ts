@@ -99,7 +99,7 @@ test('a load that is told to stop after it finished another is never said to hav
   expect(await next({})).toMatchObject({ code: 'CPF02' });
 });
 
-test('a load that is not resumed since the process was told to stop is never said to have changed nothing', async () => {
+test('a load that is not resumed because the process was told to stop is never said to have changed nothing', async () => {
   const authority = await cutShort(load);
   const resuming = resumeLoad(t.store, t.anchor, { authority }, { stopped: AbortSignal.abort() });
   await expect(resuming).rejects.toThrow(LOAD_FAILED.willResume(LOAD_FAILED.stoppedMidway));

@@ -97,7 +97,7 @@ const events = async () =>
   (await service.events()).flatMap((event) => (event.type === 'withdrawal' ? event : []));
 
 describe('a flag on the wrong child', () => {
-  test('is shown on record, also if another number is put into the form', async () => {
+  test('is on record as shown, even if another number is put into the form', async () => {
     const reads = async (): Promise<number> =>
       (await service.events()).filter(({ type }) => type === 'holdings-read').length;
     const form = hiddenOf(await find(officer, KEPT), BEGIN);

@@ -459,7 +459,7 @@ describe('the list of councils expected', () => {
     expect(await service.store.expected()).toEqual(before);
   });
 
-  test('is shown, before it is set, to be what lets lookups say that there is no plan, if live data had no list', () => {
+  test('is shown, for live data that has none yet, with the sentence that lookups will then say that there is no plan', () => {
     const expected = { area: 'A', kind: 'all' as const, authorities: [NORTHMOOR] };
     const now = Date.parse('2026-11-24T12:00:00Z');
     const readiness = {

@@ -216,7 +216,7 @@ describe('when it looks again, a minute later', () => {
     },
   );
 
-  test('a firewall that answers 403 stays reported while it does, and 403 without a token does not keep a provider reported that was away otherwise', async () => {
+  test('a firewall is reported as long as it answers 403, and a provider that was away for another reason is not, although it answers 403 without a token', async () => {
     const provider = await open();
     answers.set('/token', { status: 403, body: '<p>Forbidden' });
     await comeBack(provider);

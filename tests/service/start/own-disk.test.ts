@@ -52,7 +52,7 @@ test('a process says in the log and in a check that it cannot write into its dat
   watched.stop();
 });
 
-test('a disk that does not answer is reported, and is reported as well again once it has answered in time twice', async () => {
+test('a disk that does not answer is reported, and passes again once it has answered in time twice', async () => {
   const logged: string[] = [];
   const log = {
     info: (text: string) => void logged.push(`info ${text}`),

@@ -321,7 +321,7 @@ test('a council keeps at most six files, and a person three, however many are se
   await at.stop();
 });
 
-test('a file with which something is being done is not removed to make room, nor when its sender signs out', async () => {
+test('a file that is being worked on is removed neither to make room nor when its sender signs out', async () => {
   const at = process();
   const by = { ...owner, userKey: 'g'.repeat(43), session: { ...session, id: randomUUID() } };
   const keepNext = () => {
