@@ -244,8 +244,8 @@ export function createStateCopy({
 
   /**
    * When this resolves, the present state is in the copy. Without `all`, an SQLite file above 1 MiB may be there as it
-   * was when it was last copied; the anchor never is. A call that joins one that has not started yet does what that was
-   * asked to.
+   * was when it was last copied; the anchor never is. Calls before a copy starts share it, and it does what the first
+   * of them asked for.
    *
    * @param epoch of the worker whose data folder this is
    * @param all large files too, however recently they were copied

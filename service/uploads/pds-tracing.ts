@@ -10,7 +10,7 @@ import { readOrMakeKey } from '../files/private-file.ts';
 import type { LoadConfiguration } from './load-settings.ts';
 
 const DAY_MS = 86_400_000;
-/** While PDS is away, it is asked again only after as long as this many checks of waiting records take. */
+/** While PDS is away, waiting records are checked this many times before it is asked again. */
 const AWAY_FOR_LOOKS = 6;
 const SHORTEST_KEY_BITS = 2048;
 

@@ -45,8 +45,8 @@ const SPACE = [
 ].join(' ');
 
 /**
- * True if a lock's token belongs to an ended process with the same number space as this one. Nobody here can
- * know that about another container.
+ * True if a lock's token belongs to an ended process of the same {@link SPACE}. Nobody here can know that about
+ * another container.
  *
  * @param once if a process takes it only once: then a token with this very number belongs to an earlier
  * process
@@ -64,7 +64,7 @@ function hasDied(token: string, once: boolean): boolean {
 }
 
 /**
- * Takes a lease, also one of an ended process with the same number space, or one that this process gave up.
+ * Takes a lease, also one that an ended process of the same {@link SPACE} had, or that this process gave up.
  *
  * @returns `undefined` if another process has it
  * @param of.givenUp tokens of this process that Redis could not be told to forget
