@@ -196,7 +196,7 @@ export const VERIFIER = {
     `${attached} of ${least} replicas are attached: nothing is verified or written before they are.`,
   open: 'The store is open.',
   verifies: 'Nothing keeps this worker from verifying the store.',
-  nothingCutShort: 'No load, withdrawal or note is left half done.',
+  nothingCutShort: 'No load, withdrawal or protection is left half done.',
   /** @param why what to do, in sentences */
   behind: (codes: readonly string[], why: string) =>
     `The store is open, but something was cut short and is not done: ${codes.toSorted().join(', ')} ${codes.length === 1 ? 'counts' : 'count'} as not up to date until it is. ${why}`,
