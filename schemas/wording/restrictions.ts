@@ -17,7 +17,7 @@ export const RESTRICTION = {
   },
   ended: {
     whereabouts:
-      'This council no longer keeps secret where the child is seen. It is shown again, unless another council keeps it secret.',
+      'This council no longer keeps secret where the child is looked up. It is shown again, unless another council keeps it secret.',
     barred: 'From now on this user gets the same answers as all others.',
   },
   refused: {
