@@ -287,7 +287,7 @@ export const RESULT = {
   lookedWhere: 'Where',
   lookedTimes: (count: number) => `${count} times`,
   you: 'you',
-  nobodyElse: 'Nobody else has looked lately.',
+  nobodyElse: 'Nobody else has looked.',
   notShownWho: 'Who looked before cannot be shown. The flag is not affected: act on it.',
   silentWho: 'Who looked before is not shown for planned care.',
   auditId: 'Record of this check',
