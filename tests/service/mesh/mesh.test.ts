@@ -298,7 +298,7 @@ describe('cp-flags mesh', () => {
       );
       const status = await run(['status'], settings);
       expect(status.stdout).toMatch(
-        /^MESH: The mailbox in MESH is emptied.*\n.* Not delivered: 1 message;/m,
+        /^MESH: The mailbox in MESH has been emptied.*\n.* Not delivered: 1 message;/m,
       );
       const { sent } = listed.parse(
         JSON.parse((await run(['mesh', 'list', '--json'], settings)).stdout),
