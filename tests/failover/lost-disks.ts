@@ -23,6 +23,7 @@ import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { connectStore, whenReady } from '#store/connection/connection.ts';
 import type { RedisRole } from '#store/connection/embedded/data-folder.ts';
 import { SINGLE_FIELD } from '#store/connection/single-mode.ts';
+import { untilFree } from '#store/files/sqlite.ts';
 import { keys } from '#store/keys.ts';
 import { createStore } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
@@ -584,8 +585,9 @@ export async function runLostDisks(options: LostDiskOptions) {
     const recorded = [...purged.values()].reduce((sum, rows) => sum + rows, 0);
     if (gone !== recorded) wrong.push(`${gone} rows are gone, and events say ${recorded}`);
 
-    await until(() => {
-      const told = notified(log);
+    await until(async () => {
+      // The worker may be writing them, which the service's own readers wait for too.
+      const told = await untilFree(() => notified(log));
       return [...shown].every((number) => told.has(number));
     }, 'every access to be notified');
   }
