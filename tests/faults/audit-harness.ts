@@ -12,6 +12,7 @@ import { readKeys } from '#service/audit/seal/keys.ts';
 import { verifyLog } from '#service/audit/verify/verify.ts';
 import { NotificationFile } from '#service/notifications/notification-file.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { untilFree } from '#store/files/sqlite.ts';
 import { keepRunning } from '../support/keep-running.ts';
 import { outboxOf } from '../support/notification.ts';
 import { startProxy } from '../support/proxy.ts';
@@ -256,10 +257,12 @@ export async function runAuditFaults(options: AuditFaultOptions): Promise<string
     wrong.push(...(await compare(folder, dataDir, answered)));
     await until(async () => {
       const size = sealedRange(folder)?.size ?? 0;
-      const done = NotificationFile.read(folder, (file) => {
-        const all = file.cursor().position === size && file.unwrittenCount() === 0;
-        return all && file.oldestUntold() === undefined;
-      });
+      const done = await untilFree(() =>
+        NotificationFile.read(folder, (file) => {
+          const all = file.cursor().position === size && file.unwrittenCount() === 0;
+          return all && file.oldestUntold() === undefined;
+        }),
+      );
       return done === true;
     }, 'every authority to be told');
     wrong.push(...(await compareNotifications(folder, join(dataDir, 'outbox'))));
@@ -314,8 +317,10 @@ async function compareNotifications(folder: string, outbox: string): Promise<str
   const told = written.flatMap(({ entries }) => entries.map(({ id }) => id));
   const absent = dueIds.filter((id) => !told.includes(id));
   const broken = written.filter(({ previous }, i) => previous !== written[i - 1]?.id);
-  const kept = NotificationFile.read(folder, (file) =>
-    file.page(AUTHORITY, '', { most: 1_000_000, mostCharacters: Number.POSITIVE_INFINITY }),
+  const kept = await untilFree(() =>
+    NotificationFile.read(folder, (file) =>
+      file.page(AUTHORITY, '', { most: 1_000_000, mostCharacters: Number.POSITIVE_INFINITY }),
+    ),
   );
   return [
     ...(dueIds.length === 0 ? ['nothing was due'] : []),
