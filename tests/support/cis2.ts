@@ -7,7 +7,8 @@ import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { type ClientMetadata, Provider } from 'oidc-provider';
 import type { Certified } from './certificates.ts';
 import { freePort } from './ports.ts';
-import type { Visit } from './visitor.ts';
+import { untilAnswered } from './until.ts';
+import type { Visit, Visitor } from './visitor.ts';
 
 /** Somebody as NHS CIS2 Authentication would describe them, with given changes. */
 export type Cis2Person = {
@@ -271,3 +272,20 @@ export async function throughCis2({ issuer }: Pick<Cis2, 'issuer'>, start: Visit
   }
   return url;
 }
+
+/**
+ * Signs somebody in with the provider of the same name, from the beginning again while that cannot be done at the moment.
+ *
+ * @returns the page or redirect they get
+ */
+export const signInAtCis2 = (
+  cis2: Pick<Cis2, 'issuer' | 'next'>,
+  visitor: Pick<Visitor, 'ask' | 'get'>,
+  sub: string,
+  person: Cis2Person = {},
+): Promise<Visit> =>
+  untilAnswered(async () => {
+    cis2.next(sub, person);
+    const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
+    return visitor.ask(`${back.pathname}${back.search}`);
+  });

@@ -10,14 +10,14 @@ import { NOT_CHECKED, SIGN_IN, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts
 import { publicHalf, readClientProof } from '#service/pages/sign-in/client-keys.ts';
 import { hasBrowser, openPage, startBrowser } from '../../support/browser.ts';
 import { certify } from '../../support/certificates.ts';
-import { type Cis2, providerOf, startCis2, throughCis2 } from '../../support/cis2.ts';
+import { type Cis2, providerOf, signInAtCis2, startCis2 } from '../../support/cis2.ts';
 import { liveIssuer, liveSettings, settingFiles } from '../../support/live.ts';
 import { HEADINGS } from '../../support/pages.ts';
 import { freePort } from '../../support/ports.ts';
 import { cpFlags } from '../../support/processes.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, testFolder, until } from '../../support/service.ts';
-import { START_MS, untilAnswered } from '../../support/until.ts';
+import { START_MS } from '../../support/until.ts';
 import {
   createVisitor,
   hiddenOf,
@@ -114,11 +114,7 @@ function publicPoint(): { x: string; y: string } {
 }
 
 const signIn = (visitor: Visitor, sub: string, organisation = 'ZZH01'): Promise<Visit> =>
-  untilAnswered(async () => {
-    cis2.next(sub, { roles: [{ id: '1', organisation }] });
-    const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
-    return visitor.ask(`${back.pathname}${back.search}`);
-  });
+  signInAtCis2(cis2, visitor, sub, { roles: [{ id: '1', organisation }] });
 
 test('the service’s public keys can be fetched, including the next one, and no private part is given out', async () => {
   const response = await fetch(`${baseUrl}/sign-in/cis2/keys`);

@@ -6,8 +6,8 @@ import {
   type Cis2,
   openFor,
   providerBySecret,
+  signInAtCis2,
   startCis2,
-  throughCis2,
 } from '../../support/cis2.ts';
 import { startTestService, type TestService, testFolder, until } from '../../support/service.ts';
 import {
@@ -43,15 +43,13 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
-async function signIn(
+function signIn(
   visitor: Visitor,
   sub: string,
   { scope = 'operate', at }: { scope?: string; at: string[] },
 ): Promise<Visit> {
   const roles = at.map((organisation, i) => ({ id: `${i + 1}`, organisation }));
-  cis2.next(sub, { scope, roles, selectedRole: undefined });
-  const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
-  return visitor.get(`${back.pathname}${back.search}`);
+  return signInAtCis2(cis2, visitor, sub, { scope, roles, selectedRole: undefined });
 }
 
 test('an operator in a role at another organisation gets no session, and reads why', async () => {

@@ -6,8 +6,8 @@ import {
   type Cis2,
   openFor,
   providerBySecret,
+  signInAtCis2,
   startCis2,
-  throughCis2,
 } from '../../support/cis2.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder } from '../../support/service.ts';
@@ -55,11 +55,7 @@ test('a session ends once its provider is set for other people, or is trusted le
     (await untilAnswered(() => visitor.post('/look-up', { ...look, number: PLAN }))).heading;
 
   await startWith({});
-  await untilAnswered(async () => {
-    cis2.next('555000020001', {});
-    const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
-    return visitor.ask(`${back.pathname}${back.search}`);
-  });
+  await signInAtCis2(cis2, visitor, '555000020001');
   look = await visitor.form('/look-up');
   const jar = new Map(visitor.jar);
   expect((await visitor.get('/look-up')).status).toBe(200);

@@ -16,6 +16,7 @@ import {
   CLIENT_ID,
   openFor,
   providerBySecret,
+  signInAtCis2,
   startCis2,
   throughCis2,
 } from '../../support/cis2.ts';
@@ -123,17 +124,8 @@ async function writeOrganisations(): Promise<string> {
   return path;
 }
 
-/**
- * Signs somebody in with the provider, from the beginning again while that cannot be done at the moment.
- *
- * @returns the page or redirect they get
- */
-const signIn = (visitor: Visitor, sub: string, person: Cis2Person = {}): Promise<Visit> =>
-  untilAnswered(async () => {
-    cis2.next(sub, person);
-    const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
-    return visitor.ask(`${back.pathname}${back.search}`);
-  });
+const signIn = (visitor: Visitor, sub: string, person?: Cis2Person): Promise<Visit> =>
+  signInAtCis2(cis2, visitor, sub, person);
 
 let counted = 0;
 const somebody = (): string => `5550000${String(10_000 + ++counted)}`;

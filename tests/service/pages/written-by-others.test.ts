@@ -7,12 +7,11 @@ import {
   type Cis2Person,
   openFor,
   providerBySecret,
+  signInAtCis2,
   startCis2,
-  throughCis2,
 } from '../../support/cis2.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService, testFolder } from '../../support/service.ts';
-import { untilAnswered } from '../../support/until.ts';
 import {
   createVisitor,
   hiddenOf,
@@ -74,11 +73,7 @@ function expectText({ text }: Visit, ...said: string[]): void {
 }
 
 const signIn = (visitor: Visitor, sub: string, person: Cis2Person): Promise<Visit> =>
-  untilAnswered(async () => {
-    cis2.next(sub, person);
-    const back = await throughCis2(cis2, await visitor.get('/sign-in/cis2'));
-    return visitor.ask(`${back.pathname}${back.search}`);
-  });
+  signInAtCis2(cis2, visitor, sub, person);
 
 const role = (activities: string[], id = '1') => ({
   id,

@@ -135,7 +135,7 @@ test('a file can be checked, and sent, again if its state could not be written',
   const text = fileXml(upload({ ...of, records: [planOf(30)] }));
   const id = await kept(at, text, 'a.xml');
   const path = join(folder, id, 'state.json');
-  /** Something else is in the place of its state meanwhile. */
+  /** Does it while a folder stands where the file of the state should be, so that it cannot be written. */
   async function failing(act: () => Promise<unknown>): Promise<void> {
     const state = await readFile(path);
     await rm(path);
