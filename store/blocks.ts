@@ -24,6 +24,8 @@ export type Blocks = {
   /** Audited first. False if the user was blocked already, or not blocked. */
   block(block: Omit<Block, 'at'>): Promise<boolean>;
   unblock(block: Omit<Block, 'at'>): Promise<boolean>;
+  /** @param userKey by `userKeyOf` */
+  isBlocked(userKey: string): Promise<boolean>;
   /** In the order in which they were blocked. */
   list(): Promise<Block[]>;
 };
@@ -42,6 +44,7 @@ export function createBlocks(redis: Redis, store: Pick<Store, 'appendEvent'>): B
   }
 
   return {
+    isBlocked,
     async block(block) {
       const field = userKeyOf(block.issuer, block.user);
       if (await isBlocked(field)) return false;

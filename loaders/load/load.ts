@@ -362,8 +362,8 @@ class Loading {
   ): Promise<Acknowledgement> {
     const [store, anchor] = [this.#store, this.#anchor];
     const { onProgress, slots, stopped } = this.#options;
-    const hasEndedEarlier = this.ifFailed !== LOAD_FAILED.notLoaded;
-    unlessStopped(stopped, hasEndedEarlier ? LOAD_FAILED.stoppedAfterEarlier : LOAD_FAILED.stopped);
+    const isUnchanged = this.ifFailed === LOAD_FAILED.notLoaded;
+    unlessStopped(stopped, isUnchanged ? undefined : LOAD_FAILED.stoppedAfterEarlier);
     await spool.commitJournal(JSON.stringify(journal));
     // A loader delayed beyond its lease has been overtaken, and its decisions are old.
     await lock.renew();

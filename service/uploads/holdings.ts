@@ -106,13 +106,22 @@ const HOLDINGS_AT_ONCE = 4;
 /** How many of those one authority may read as slowly as it likes. */
 const OF_AN_AUTHORITY_AT_ONCE = 2;
 
-/** Rows of a store that is still known to be whole once all have been read. @throws {StoreNotWhole} if it is not */
-async function* whileWhole(
-  batches: AsyncIterable<PlanRow[]>,
-  isWhole: () => boolean,
+/**
+ * The rows of an authority, from a store that is known to be whole from the first to the last.
+ *
+ * @throws {StoreNotWhole} if it is not
+ */
+export async function* wholeRowsOf(
+  {
+    store,
+    readiness,
+  }: Pick<HoldingsReaderDependencies, 'readiness'> & { store: Pick<Store, 'rowsOf'> },
+  code: OdsCode,
 ): AsyncGenerator<PlanRow[]> {
-  yield* batches;
-  if (!isWhole()) throw new StoreNotWhole();
+  const { open, run } = readiness;
+  if (!open) throw new StoreNotWhole();
+  yield* store.rowsOf(code);
+  if (!readiness.open || readiness.run !== run) throw new StoreNotWhole();
 }
 
 /** An answer that cannot be completed breaks off, so that it cannot be taken for a complete one. */
@@ -142,8 +151,7 @@ export function createHoldingsReader({ store, readiness, log }: HoldingsReaderDe
   ): Promise<ReadableStream | 'store-unavailable' | 'authority-unknown'> {
     const { authority: code } = admitted;
     // A store not known to be whole would make an authority repair what is not broken.
-    const { open, run } = readiness;
-    const ended = open ? places.take(code) : undefined;
+    const ended = readiness.open ? places.take(code) : undefined;
     if (ended === undefined) return 'store-unavailable';
     let text: Readable | undefined;
     try {
@@ -151,8 +159,7 @@ export function createHoldingsReader({ store, readiness, log }: HoldingsReaderDe
       if (authority === undefined) return 'authority-unknown';
       // On disk before the first row is sent.
       await store.appendEvent(holdingsRead(admitted));
-      const rows = whileWhole(store.rowsOf(code), () => readiness.open && readiness.run === run);
-      const whole = holdingsText(authority, rows, format);
+      const whole = holdingsText(authority, wholeRowsOf({ store, readiness }, code), format);
       text = Readable.from(orBrokenOff(whole, { log, outgoing, authority: code }), {
         objectMode: false,
       });

@@ -150,15 +150,6 @@ const STATE = 'state.json';
 /** Exists once it is sent or deleted: the request that does so makes it, and no second one can. */
 const CLAIMED = 'claimed';
 
-/** A damaged state counts as none: it must not keep others from sending files. */
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 /** Whether its sender has more fields to fill in. */
 const isUnsent = ({ state }: Pick<Preview, 'state'>): boolean =>
   state.kind === 'received' || (state.kind === 'refused' && state.kept === true);
@@ -218,8 +209,10 @@ export function createPreviews(dependencies: PreviewsDependencies) {
   async function read(id: string): Promise<Preview | undefined> {
     try {
       const text = await readFile(pathOf(id, STATE), 'utf8');
-      return previewSchema.safeParse(jsonOf(text)).data;
+      return previewSchema.safeParse(JSON.parse(text)).data;
     } catch (error) {
+      // A damaged state counts as none: it must not keep others from sending files.
+      if (error instanceof SyntaxError) return undefined;
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
     }

@@ -5,10 +5,11 @@ import type { Authority } from '#schemas/authority.ts';
 import type { Reconciliation } from '#schemas/uploads/reconciliation.ts';
 import type { WayIn } from '#schemas/wording/files.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
+import { StoreNotWhole } from '#store/errors.ts';
 import type { Store } from '#store/store.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import type { AdmittedAuthority } from './guarded-authority.ts';
-import { holdingsRead } from './holdings.ts';
+import { holdingsRead, wholeRowsOf } from './holdings.ts';
 
 export type ComparingDependencies = {
   store: Pick<Store, 'intakeState' | 'rowsOf' | 'appendEvent'>;
@@ -39,12 +40,12 @@ export async function compareExtract(
     way,
   });
   // The extract may have taken minutes to arrive.
-  const { open, run } = readiness;
-  if (!open) throw new LoadFailed(LOAD_FAILED.closedMeanwhile);
+  if (!readiness.open) throw new LoadFailed(LOAD_FAILED.closedMeanwhile);
   await store.appendEvent(holdingsRead(admitted, 'compared with an extract of the case system'));
-  const compared = await compare(extract, authority, store.rowsOf(code));
-  if (!readiness.open || readiness.run !== run) {
-    throw new LoadFailed(LOAD_FAILED.closedMeanwhile);
+  try {
+    return await compare(extract, authority, wholeRowsOf({ store, readiness }, code));
+  } catch (error) {
+    if (error instanceof StoreNotWhole) throw new LoadFailed(LOAD_FAILED.closedMeanwhile);
+    throw error;
   }
-  return compared;
 }

@@ -124,7 +124,7 @@ export async function blockForm(
 ): Promise<Html | false> {
   const user = userOf(event);
   if (!isPrivacy(at.viewer) || user === undefined || isSelf(at, user)) return false;
-  const isBlocked = (await blocks.list()).some((each) => keyOf(each) === keyOf(user));
+  const isBlocked = await blocks.isBlocked(keyOf(user));
   return isBlocked
     ? paragraph(WORDS.isBlocked)
     : html`<h2 class="nhsuk-heading-m">${WORDS.block}</h2>

@@ -15,6 +15,9 @@ import { errorFields, type Log } from '../../telemetry/log.ts';
 /** A large file takes minutes, and its page says so. */
 const ANSWERED_WITHIN_MS = 10_000;
 
+/** Nobody asks any more about those that were decided in another way meanwhile. */
+const FAILURES_AT_MOST = 100;
+
 export type HeldFileWork = {
   /** Whether this process is carrying out a decision on it. */
   isUnderWay: (id: string) => boolean;
@@ -62,6 +65,8 @@ export function createHeldFileWork({
       const unsure = !isKnown || error instanceof MayBeDone;
       const says = isKnown ? error.message : DECISIONS.unsureThen;
       failures.set(id, isKnown ? error.message : HELD.lastFailedUnknown);
+      const [oldest] = failures.keys();
+      if (failures.size > FAILURES_AT_MOST && oldest !== undefined) failures.delete(oldest);
       const cause = isKnown ? { error: says } : errorFields(error);
       log.error('A decision on a held file failed.', { authority, ...cause });
       return { unsure, says };
