@@ -154,7 +154,7 @@ ${lineChart(
   ],
   {
     title: 'Latency',
-    note: 'of answers, milliseconds, each second by itself; logarithmic',
+    note: 'of answers, milliseconds, each point by itself; logarithmic',
     x,
     marks,
     logY: true,
