@@ -133,8 +133,7 @@ export function guardAnchor(
     // Before there is a dataset, nothing there counts.
     if (anchor.dataset() === undefined) return true;
     if ((await readCopyOrder(connection)).kind === 'single') return false;
-    const epoch = await ownEpoch();
-    await copy.save(epoch, all);
+    await copy.save(ownEpoch, all);
     // Another one that has taken over meanwhile does not know of this.
     await ownEpoch();
     return true;

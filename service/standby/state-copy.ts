@@ -239,28 +239,34 @@ export function createStateCopy({
     return true;
   }
 
-  let queued: Promise<boolean> | undefined;
+  let queued: { all: boolean; done: Promise<boolean> } | undefined;
   let running: Promise<unknown> = Promise.resolve();
 
   /**
    * When this resolves, the present state is in the copy. Without `all`, an SQLite file above 1 MiB may be there as it
-   * was when it was last copied; the anchor never is. Calls before a copy starts share it, and it does what the first
-   * of them asked for.
+   * was when it was last copied; the anchor never is. Calls before a copy starts share it, and it does what all of
+   * them ask for.
    *
-   * @param epoch of the worker whose data folder this is
+   * @param epochOf the number of this data folder's worker, asked once no other process copies: a worker that has been
+   * started anew meanwhile may have copied its state
    * @param all large files too, however recently they were copied
    * @returns false if it was already there
    * @throws {CopyAway} {NotCopied} if another process of this data folder has been copying for 30 seconds
    */
-  function save(epoch: number, all = false): Promise<boolean> {
-    // A copy that has not started yet also serves callers that ask meanwhile.
-    queued ??= (async () => {
+  function save(epochOf: () => Promise<number>, all = false): Promise<boolean> {
+    if (queued !== undefined) {
+      queued.all ||= all;
+      return queued.done;
+    }
+    const next = { all };
+    const done = (async () => {
       await running.catch(() => undefined);
       queued = undefined;
       const work = locked(async () => {
+        const epoch = await epochOf();
         for (let tries = 1; ; tries++) {
           try {
-            return await copyNow(epoch, all);
+            return await copyNow(epoch, next.all);
           } catch (error) {
             if (!(error instanceof Gone) || tries === TRIES) throw error;
           }
@@ -269,7 +275,8 @@ export function createStateCopy({
       running = work;
       return work;
     })();
-    return queued;
+    queued = Object.assign(next, { done });
+    return done;
   }
   return { save };
 }

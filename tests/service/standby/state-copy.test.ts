@@ -25,13 +25,19 @@ import { numberPath } from '#service/audit/copy/numbered.ts';
 import { CopyAway, type Place } from '#service/audit/copy/place.ts';
 import { CommitFile } from '#service/audit/log/commit.ts';
 import type { Signer } from '#service/audit/tlog/note.ts';
-import { auditCasesFile, auditKeyFile, meshFolder } from '#service/files/data-folder.ts';
+import {
+  auditCasesFile,
+  auditKeyFile,
+  meshFolder,
+  stateCopyFile,
+} from '#service/files/data-folder.ts';
 import { openCarried } from '#service/standby/carried.ts';
 import { guardAnchor, keepLease } from '#service/standby/guard.ts';
 import { newestState, restoreState, type StateKnown } from '#service/standby/restore-state.ts';
 import { createStateCopy } from '#service/standby/state-copy.ts';
 import { type StateFile, type StatePlaces, statePlaces } from '#service/standby/worker-state.ts';
 import { acceptState, orderOneCopy } from '#store/audit-stream/copy-orders.ts';
+import { lockFile } from '#store/files/sqlite.ts';
 import { keys } from '#store/keys.ts';
 import {
   beginWork,
@@ -80,8 +86,8 @@ const stateCopy = (
     dataDir = t.dataDir,
     anchor = t.anchor,
   }: { places?: StatePlaces; signers?: Signer[]; dataDir?: string; anchor?: Anchor } = {},
-) =>
-  createStateCopy({
+) => {
+  const copy = createStateCopy({
     place: of,
     places,
     memoryFile: join(dataDir, 'state-copy.json'),
@@ -90,6 +96,8 @@ const stateCopy = (
     mark: async (state) => void (mark = state),
     carried: openCarried(join(dataDir, 'carried.json')).read,
   });
+  return { save: (epoch: number, all?: boolean) => copy.save(async () => epoch, all) };
+};
 const known = (given: Partial<StateKnown> = {}): StateKnown => ({
   worked: 0,
   mark,
@@ -322,6 +330,36 @@ test('the data folder of a replaced worker can change nothing more', async () =>
   await save?.();
   await t.admin.set(keys.workerAtWork, '2');
   await expect(t.anchor.safeguard()).rejects.toThrow('Another worker has taken over');
+});
+
+test('what is saved while the worker is started anew is in the copy under its new number', async () => {
+  const redis = await t.connect('worker');
+  await keepLease(here(), { epoch: 1 });
+  await t.admin.set(keys.workerAtWork, '1');
+  const copying = lockFile(`${stateCopyFile(here())}.lock`);
+  const saved = guardAnchor(here(), redis, t.anchor)?.();
+  // It waits for the other process that copies.
+  for (let i = 0; i < 50; i++) await t.admin.ping();
+  await keepLease(here(), { epoch: 2, before: 1 });
+  await t.admin.set(keys.workerAtWork, '2');
+  copying?.close();
+  expect(await saved).toBe(true);
+  expect(await markedState(t.admin)).toMatchObject({ epoch: 2 });
+});
+
+test('a copy for which several wait has the large files if one of them asks for those', async () => {
+  mkdirSync(join(t.dataDir, 'audit'), { recursive: true });
+  const db = new DatabaseSync(join(t.dataDir, 'audit', 'notifications.sqlite'));
+  db.exec('CREATE TABLE told (text TEXT); INSERT INTO told VALUES (hex(randomblob(1000000)))');
+  const copy = stateCopy();
+  await copy.save(EPOCH);
+  db.exec("INSERT INTO told VALUES ('since')");
+  db.close();
+  await Promise.all([copy.save(EPOCH), copy.save(EPOCH, true)]);
+  await restoreState(place, statePlaces(elsewhere()), known());
+  const there = new DatabaseSync(join(t.dataDir, 'elsewhere', 'audit', 'notifications.sqlite'));
+  expect(there.prepare('SELECT count(*) AS count FROM told').get()).toEqual({ count: 2 });
+  there.close();
 });
 
 test('a large file copied while the clock was ahead is copied again once the clock is corrected', async () => {
