@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { omitUndefined } from '#schemas/omit-undefined.ts';
 import { registeredClaimsSchema } from '#schemas/people/identity.ts';
 import { ADMISSION } from '#schemas/wording/operations.ts';
+import { readBounded } from '#store/files/bounded-body.ts';
 import { namesEachOnce } from '../http/json-members.ts';
 
 /** What an issuer says about an opaque token, checked like the signature of a signed one. */
@@ -111,14 +112,14 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
   ): Promise<unknown> {
     const signal = AbortSignal.timeout(deadlineMs);
     let response: Response;
-    let bytes: Buffer;
+    let bytes: Buffer | undefined;
     try {
       response = await fetch(address, { ...init, redirect: 'manual', signal });
-      bytes = await readBody(response);
-    } catch (error) {
-      if (error instanceof Unusable) throw error;
+      bytes = await readBounded(response, BODY_AT_MOST_BYTES);
+    } catch {
       throw new Unusable(signal.aborted ? 'no whole answer came in time' : 'it cannot be reached');
     }
+    if (bytes === undefined) throw new Unusable('the answer is larger than 64 KiB');
     const { status } = response;
     if (status !== 200) throw new Refused(status, isOfToken(status));
     let json: unknown;
@@ -248,16 +249,4 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
       return asking;
     },
   };
-}
-
-async function readBody(response: Response): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  const body: AsyncIterable<Uint8Array> | Iterable<Uint8Array> = response.body ?? [];
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > BODY_AT_MOST_BYTES) throw new Unusable('the answer is larger than 64 KiB');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

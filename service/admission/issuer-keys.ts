@@ -5,6 +5,7 @@
 import { createLocalJWKSet, errors, type JWK, type JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
 import { ADMISSION } from '#schemas/wording/operations.ts';
+import { readBounded } from '#store/files/bounded-body.ts';
 
 /** The present keys of an issuer. */
 export type IssuerKeys = {
@@ -130,19 +131,6 @@ type RemoteKeysOptions = {
 
 const LARGEST_JWKS_BYTES = 256 * 1024;
 
-async function readBounded(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  if (response.body === null) return '';
-  const body: AsyncIterable<Uint8Array> = response.body;
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > LARGEST_JWKS_BYTES) throw new UnusableKeys('is larger than 256 KiB');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
 async function fetchKeys(
   url: string,
   algorithms: readonly string[],
@@ -155,10 +143,11 @@ async function fetchKeys(
     signal: AbortSignal.timeout(deadlineMs),
   });
   if (response.status !== 200) throw new UnusableKeys(`has status ${response.status} and not 200`);
-  const text = await readBounded(response);
+  const body = await readBounded(response, LARGEST_JWKS_BYTES);
+  if (body === undefined) throw new UnusableKeys('is larger than 256 KiB');
   let content: unknown;
   try {
-    content = JSON.parse(text);
+    content = JSON.parse(body.toString('utf8'));
   } catch {
     throw new UnusableKeys('is not JSON');
   }

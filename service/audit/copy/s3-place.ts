@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { AwsClient } from 'aws4fetch';
 import { COPY } from '#schemas/wording/copy.ts';
+import { readBounded } from '#store/files/bounded-body.ts';
 import { errorCode } from '../../telemetry/log.ts';
 import { CopyAway, type Keeping, type Place } from './place.ts';
 
@@ -22,6 +23,10 @@ type Credentials = { accessKeyId: string; secretAccessKey: string; sessionToken?
 
 /** Folders in which nothing may be deleted; see topologies. */
 const KEPT = ['log', 'state', 'base'];
+/** More than the largest part of a worker's state has; a larger object is not written either. */
+const OBJECT_AT_MOST_BYTES = 1_073_741_824;
+/** Every other answer: a listing has at most a thousand names. */
+const ANSWER_AT_MOST_BYTES = 4_194_304;
 const OK = 200;
 const NO_CONTENT = 204;
 const FORBIDDEN = new Set([401, 403]);
@@ -73,11 +78,17 @@ export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
   async function send(
     method: 'GET' | 'PUT' | 'DELETE',
     path: string,
-    { body, headers = {} }: { body?: Uint8Array; headers?: Record<string, string> } = {},
+    {
+      body,
+      headers = {},
+      atMostBytes = ANSWER_AT_MOST_BYTES,
+    }: { body?: Uint8Array; headers?: Record<string, string>; atMostBytes?: number } = {},
   ): Promise<{ status: number; content: Buffer }> {
     const by = method === 'DELETE' ? pruneCredentialsFile : credentialsFile;
     const credentials = await credentialsOf(by);
     const client = new AwsClient({ ...credentials, region, service: 's3', retries: 0 });
+    let status: number;
+    let content: Buffer | undefined;
     try {
       const response = await client.fetch(`${base}${path}`, {
         method,
@@ -91,13 +102,16 @@ export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
         redirect: 'manual',
         signal: AbortSignal.timeout(deadlineMs),
       });
-      return { status: response.status, content: Buffer.from(await response.arrayBuffer()) };
+      ({ status } = response);
+      content = await readBounded(response, status === OK ? atMostBytes : ANSWER_AT_MOST_BYTES);
     } catch (error) {
       const { name: kind, cause = error } = error as Error;
       const fault =
         kind === 'TimeoutError' ? `no answer within ${deadlineMs} ms` : errorCode(cause);
       throw new CopyAway(COPY.away(name, fault));
     }
+    if (content === undefined) throw new CopyAway(COPY.away(name, 'too long an answer'));
+    return { status, content };
   }
 
   /** The meaning of an unexpected status. */
@@ -116,6 +130,9 @@ export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
   }
 
   async function put(object: string, body: Uint8Array, headers: Record<string, string>) {
+    if (body.length > OBJECT_AT_MOST_BYTES) {
+      throw new CopyAway(COPY.away(name, 'too large an object'));
+    }
     const answer = await send('PUT', `/${under}${object}`, { body, headers });
     if (answer.status === OK) return true;
     if (answer.status === THERE_ALREADY && headers['if-none-match'] !== undefined) return false;
@@ -152,7 +169,7 @@ export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
       await put(object, content, {});
     },
     async read(object) {
-      const answer = await send('GET', `/${under}${object}`);
+      const answer = await send('GET', `/${under}${object}`, { atMostBytes: OBJECT_AT_MOST_BYTES });
       if (answer.status === OK) return answer.content;
       if (answer.status === NOT_FOUND && !answer.content.includes('NoSuchBucket')) return undefined;
       throw refused(answer);

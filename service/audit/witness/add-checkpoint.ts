@@ -1,3 +1,4 @@
+import { readBounded } from '#store/files/bounded-body.ts';
 import { type Hash, toBase64 } from '../tlog/hash.ts';
 
 /** A witness's answer to a checkpoint (C2SP tlog-witness, add-checkpoint). */
@@ -28,20 +29,6 @@ const OK = 200;
 const CONFLICT = 409;
 const UNPROCESSABLE = 422;
 
-/** The body of an answer, at most this much of it; `undefined` if there is more. */
-async function readBody(response: Response): Promise<string | undefined> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  const body: AsyncIterable<Uint8Array> | undefined = response.body ?? undefined;
-  if (body === undefined) return '';
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > ANSWER_AT_MOST_BYTES) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
 const faultOf = (error: unknown): string => {
   const cause = error instanceof Error ? (error.cause ?? error) : error;
   if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string') {
@@ -64,8 +51,9 @@ export async function addCheckpoint(request: AddCheckpoint): Promise<Answer> {
       signal: AbortSignal.any([deadline, request.signal]),
     });
     const { status } = response;
-    const body = await readBody(response);
-    if (body === undefined) return { kind: 'failed', fault: 'too long an answer' };
+    const bytes = await readBounded(response, ANSWER_AT_MOST_BYTES);
+    if (bytes === undefined) return { kind: 'failed', fault: 'too long an answer' };
+    const body = bytes.toString('utf8');
     if (status === OK) return { kind: 'cosigned', body };
     if (status === UNPROCESSABLE) return { kind: 'inconsistent' };
     if (status !== CONFLICT) return { kind: 'failed', fault: `status ${status}` };

@@ -4,11 +4,13 @@ import { createHash } from 'node:crypto';
 import { errors, jwtVerify } from 'jose';
 import * as openid from 'openid-client';
 import { z } from 'zod';
+import { omitUndefined } from '#schemas/omit-undefined.ts';
 import { ACTIVITY_SILENT, ACTIVITY_UNSCHEDULED } from '#schemas/people/care-setting.ts';
 import type { ClaimMapping, Claims } from '#schemas/people/identity.ts';
 import { isScope } from '#schemas/people/identity.ts';
 import { SIGN_IN_FOR, type SignInFor, type SignInProvider } from '#schemas/people/sign-in.ts';
 import { SIGN_IN_PROVIDERS } from '#schemas/wording/operations.ts';
+import { readBounded } from '#store/files/bounded-body.ts';
 import { mappingOf, parseClaims } from '../../admission/claims.ts';
 import { type IssuerKeys, KeysUnavailable, remoteKeys } from '../../admission/issuer-keys.ts';
 import type { Flow } from '../session/visits.ts';
@@ -79,6 +81,8 @@ export type Provider = Pick<SignInProvider, 'id' | 'name' | 'for' | 'issuer'> & 
 };
 
 const DEADLINE_SECONDS = 5;
+/** No answer of a provider comes near this. */
+const ANSWER_AT_MOST_BYTES = 262_144;
 /**
  * What a provider says about the person; any other error concerns the provider or this service. Source:
  * OpenID Connect Core, section 3.1.2.6.
@@ -158,6 +162,16 @@ const ID_AT_MOST_BYTES = 255;
 const idSchema = z.string().refine((id) => Buffer.byteLength(id) <= ID_AT_MOST_BYTES);
 const idsSchema = z.object({ sub: idSchema, sid: idSchema.optional() });
 
+/** A longer answer counts as an empty one, which nobody understands. */
+const fetchBounded: openid.CustomFetch = async (url, init) => {
+  const response = await fetch(url, omitUndefined(init));
+  const body = await readBounded(response, ANSWER_AT_MOST_BYTES);
+  const { status, statusText, headers } = response;
+  // Some statuses allow no body, not even an empty one.
+  const content = body === undefined || body.length === 0 ? null : new Uint8Array(body);
+  return new Response(content, { status, statusText, headers });
+};
+
 const levelOf = (text: string | undefined): number =>
   /^[0-9]$/.test(text ?? '') ? Number(text) : 0;
 
@@ -215,6 +229,7 @@ export async function openProvider(
         authentication,
         {
           timeout: DEADLINE_SECONDS,
+          [openid.customFetch]: fetchBounded,
           // A connection to the provider proves nothing about what it says: a proxy may be in between.
           execute: [
             openid.enableNonRepudiationChecks,

@@ -88,6 +88,25 @@ test.for([
   },
 );
 
+test.each([200, 404, 503])('an answer with status %i cannot fill the memory', async (status) => {
+  answer = () => ({ status, body: ' '.repeat(4_194_305) });
+  const bucket = await place();
+  expect(await why(bucket.list('a'))).toContain('too long an answer');
+  expect(await why(bucket.create('a', Buffer.from('x')))).toContain('too long an answer');
+});
+
+test('an object may be longer than other answers, but none is written that could not be read back', async () => {
+  const content = 'x'.repeat(4_194_305);
+  answer = () => ({ status: 200, body: content });
+  const bucket = await place();
+  expect(String(await bucket.read('a'))).toBe(content);
+  seen = [];
+  const huge = Buffer.alloc(1_073_741_825);
+  expect(await why(bucket.create('a', huge))).toContain('too large an object');
+  expect(await why(bucket.replace('a', huge))).toContain('too large an object');
+  expect(seen).toEqual([]);
+});
+
 test('objects are deleted with separate credentials, and never without them', async () => {
   answer = ({ method }) => ({ status: method === 'DELETE' ? 204 : 200 });
   expect((await place()).remove).toBeUndefined();

@@ -126,6 +126,7 @@ test.for<[string, Answer, string]>([
   ['breaks with a challenge', { status: 502, body: '', challenge: 'Basic' }, 'status 502'],
   ['is at another address', { status: 404, body: {} }, 'status 404'],
   ['is behind a page', { status: 200, body: '<p>Welcome' }, NOT_UNDERSTOOD],
+  ['says far too much', { status: 200, body: { padding: 'x'.repeat(262_144) } }, NOT_UNDERSTOOD],
   ['refuses the service', { status: 401, body: { error: 'invalid_client' } }, 'invalid_client'],
   ['refuses the service with a challenge', CHALLENGED, 'status 401'],
 ])('a token endpoint that %s is reported once, however many try', async ([, answer, says]) => {
@@ -140,6 +141,19 @@ test.for<[string, Answer, string]>([
     ok: false,
     detail: provider.state.detail,
   });
+});
+
+test('a provider cannot fill the memory with how to sign in with it', async () => {
+  const discovery = answers.get(wellKnown);
+  if (typeof discovery !== 'object' || typeof discovery.body === 'string') throw new Error();
+  answers.set(wellKnown, {
+    ...discovery,
+    body: { ...discovery.body, padding: 'x'.repeat(262_144) },
+  });
+  const provider = await open();
+  await until(() => !provider.state.ok, 'the provider to be missed');
+  expect(provider.state.detail).toContain(NOT_UNDERSTOOD);
+  expect(await provider.start(false)).toBeUndefined();
 });
 
 test('no code made up by a stranger marks a provider as broken', async () => {

@@ -1,3 +1,5 @@
+import { readBounded } from '#store/files/bounded-body.ts';
+
 /** No answer of the service comes near this; longer ones are cut off. */
 const BODY_AT_MOST_BYTES = 262_144;
 
@@ -29,32 +31,17 @@ export async function request(
   const signal = ended === undefined ? deadline : AbortSignal.any([deadline, ended]);
   try {
     const response = await fetch(url, { ...init, redirect: 'manual', signal });
-    const text = await readText(response);
-    if (text === undefined) return 'too large';
+    const body = await readBounded(response, BODY_AT_MOST_BYTES);
+    if (body === undefined) return 'too large';
     return {
       status: response.status,
       retryAfterMs: readRetryAfter(response.headers.get('retry-after'), Date.now()),
-      json: readJson(text),
+      json: readJson(new TextDecoder().decode(body)),
     };
   } catch {
     return signal.aborted ? 'late' : 'unreachable';
   }
 }
-
-async function readText(response: Response): Promise<string | undefined> {
-  const decoder = new TextDecoder();
-  let text = '';
-  let bytes = 0;
-  for await (const chunk of chunksOf(response)) {
-    bytes += chunk.length;
-    if (bytes > BODY_AT_MOST_BYTES) return undefined;
-    text += decoder.decode(chunk, { stream: true });
-  }
-  return text + decoder.decode();
-}
-
-const chunksOf = ({ body }: Response): AsyncIterable<Uint8Array> | Iterable<Uint8Array> =>
-  body ?? [];
 
 function readJson(text: string): unknown {
   try {
