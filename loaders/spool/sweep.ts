@@ -6,20 +6,24 @@ import { FOLDER_PREFIX, isAbsent, Spool } from './spool.ts';
  * Removes spools that no load needs any more: those of processes that died before they applied anything. One
  * that cannot be removed stays, and delays no other and no start.
  *
- * @param needed folders of loads under way and held files
+ * @param needed gives the folders of loads under way and held files
  * @returns how many were removed
  */
-export function sweepSpools(spoolDir: string, needed: readonly string[]): number {
+export function sweepSpools(spoolDir: string, needed: () => readonly string[]): number {
   let names: string[];
   try {
     names = readdirSync(spoolDir);
   } catch {
     return 0;
   }
-  const keep = new Set(needed.map((folder) => basename(folder)));
+  const isNeeded = (name: string): boolean => needed().some((folder) => basename(folder) === name);
   const abandoned = names.filter(
     (name) =>
-      name.startsWith(FOLDER_PREFIX) && !keep.has(name) && isAbandoned(join(spoolDir, name)),
+      name.startsWith(FOLDER_PREFIX) &&
+      !isNeeded(name) &&
+      isAbandoned(join(spoolDir, name)) &&
+      // Its process may have recorded it just before it let go of it.
+      !isNeeded(name),
   );
   return abandoned.filter((name) => isRemoved(join(spoolDir, name))).length;
 }

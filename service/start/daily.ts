@@ -1,3 +1,4 @@
+import { sweepSpools } from '#loaders/spool/sweep.ts';
 import { expireHeldFiles } from '#loaders/upkeep/held-files.ts';
 import { purge } from '#loaders/upkeep/purge.ts';
 import type { Store } from '#store/store.ts';
@@ -19,7 +20,8 @@ type Daily = {
 
 /**
  * The worker's daily work, on a store that is open: removes rows that can never be shown again, and discards
- * files held for too long. The anchor stores when it was last done, so that a restart does not repeat it.
+ * files held for too long. The anchor stores when it was last done, so that a restart does not repeat it. What killed
+ * loads have left in the spool is removed at each look.
  *
  * @param heldMs how long a held file waits for somebody's decision
  */
@@ -28,6 +30,7 @@ export function startDaily({
   anchor,
   verifier,
   heldMs,
+  spoolDir,
   log,
   now,
 }: {
@@ -35,12 +38,14 @@ export function startDaily({
   anchor: Anchor;
   verifier: Pick<StoreVerifier, 'state'>;
   heldMs: number;
+  spoolDir: string;
   log: Log;
   now?: () => number;
 }): Daily {
   let looking: Promise<void> | undefined;
 
   async function work(): Promise<void> {
+    sweepSpools(spoolDir, () => anchor.spoolsNeeded());
     if (!verifier.state.opened) return;
     const at = now?.() ?? (await store.earlierClock());
     const last = anchor.lastPurgedAt();

@@ -1,5 +1,4 @@
 import { resumeLoad } from '#loaders/load/load.ts';
-import { sweepSpools } from '#loaders/spool/sweep.ts';
 import type { OwnCheck } from '#schemas/status.ts';
 import { VERIFIER } from '#schemas/wording/store.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
@@ -98,7 +97,6 @@ function openTools(
 ): Tools {
   const anchor = openAnchor(configuration);
   add(() => anchor.close());
-  sweepSpools(spoolFolder(configuration), anchor.spoolsNeeded());
   const administrator = createStore(redis.connect('admin', PATIENT), anchor);
   const loader = createStore(redis.connect('loader', PATIENT), anchor);
   const { replicas, sentinels } = redis;
@@ -224,6 +222,7 @@ function startDailyWork({ configuration, log, add }: StartContext, tools: Tools)
     anchor,
     verifier,
     heldMs: configuration.HELD_DAYS * DAY_MS,
+    spoolDir: spoolFolder(configuration),
     log,
   });
   add(() => daily.stop());
@@ -233,6 +232,7 @@ function startDailyWork({ configuration, log, add }: StartContext, tools: Tools)
   };
   verifier.onChange(tell);
   tell(verifier.state);
+  void daily.look();
 }
 
 /** What records are traced with, if anything; the store follows which numbers it withdraws. */

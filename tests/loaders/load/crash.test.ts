@@ -325,10 +325,7 @@ describe('a load that is cut short', () => {
       expect(statSync(join(begun.journal, name)).mode & 0o777).toBe(0o600);
     }
     expect(
-      sweepSpools(
-        l.spoolDir,
-        t.anchor.loadsInProgress().map(({ journal }) => journal),
-      ),
+      sweepSpools(l.spoolDir, () => t.anchor.loadsInProgress().map(({ journal }) => journal)),
     ).toBe(0);
 
     // The lease of the dead loader would expire by itself; deleting it saves the wait.
@@ -355,7 +352,7 @@ describe('spools left behind', () => {
     await inUse.commitJournal('{}');
     const old = new Date(RECEIVED_AT - 86_400_000);
     for (const spool of [abandoned, needed, inUse]) utimesSync(spool.folder, old, old);
-    expect(sweepSpools(folder, [needed.folder])).toBe(1);
+    expect(sweepSpools(folder, () => [needed.folder])).toBe(1);
     expect(readdirSync(folder)).toHaveLength(3);
     expect(() => statSync(abandoned.folder)).toThrow(/ENOENT/);
     inUse.close();

@@ -1,22 +1,25 @@
+import { readdirSync, rmSync, utimesSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
+import { Spool } from '#loaders/spool/spool.ts';
 import { LATE_FILES_DAYS } from '#loaders/upkeep/purge.ts';
 import { addDays, londonDate } from '#schemas/calendar.ts';
 import { startDaily } from '#service/start/daily.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
-import { startLoading } from '../../support/upload-loading.ts';
+import { startLoading, temporaryFolder } from '../../support/upload-loading.ts';
 import { planOf } from '../../support/upload-model.ts';
 
-const { t, newAuthority, loadRecords, rowsOf } = await startLoading();
+const { t, l, newAuthority, loadRecords, rowsOf } = await startLoading();
 
 const DAY_MS = 86_400_000;
 
 /** @param now defaults to the earlier of the two clocks */
-const dailyOf = (now?: () => number) =>
+const dailyOf = (now?: () => number, spoolDir = l.spoolDir) =>
   startDaily({
     store: t.store,
     anchor: t.anchor,
     verifier: { state: { opened: true, problem: false, detail: '' } },
     heldMs: DAY_MS,
+    spoolDir,
     log: createLog('silent'),
     ...(now && { now }),
   });
@@ -34,6 +37,21 @@ test('daily work is done once a day, and again on the day when a clock that was 
   await daily.look();
   expect(t.anchor.lastPurgedAt()).toBe(at);
   await daily.stop();
+});
+
+test('what a killed load left in the spool is removed while the worker runs', async () => {
+  const spoolDir = temporaryFolder();
+  const left = Spool.create(spoolDir);
+  left.close();
+  const daily = dailyOf(undefined, spoolDir);
+  await daily.look();
+  // Its process may be about to lock it.
+  expect(readdirSync(spoolDir)).toHaveLength(1);
+  utimesSync(left.folder, 0, 0);
+  await daily.look();
+  expect(readdirSync(spoolDir)).toEqual([]);
+  await daily.stop();
+  rmSync(spoolDir, { recursive: true });
 });
 
 test('daily work is not done because only this machine’s clock is ahead', async () => {
