@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, type Stats } from 'node:fs';
-import { lstat, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { IN_THE_WAY } from '#schemas/wording/store.ts';
 
@@ -65,6 +65,28 @@ export async function makeFolderIn(parent: string, name: string, mode: number): 
 export const randomLetters = (): string =>
   [...randomBytes(8)].map((byte) => String.fromCharCode(97 + (byte % 26))).join('');
 
+const TEMPORARY = /^\.cp-flags-[a-z]{8}\.tmp$/;
+/** Longer than a file takes to be written. */
+const LEFT_AFTER_MS = 3_600_000;
+/** When this process last looked for what others had left in a folder; of some folders. */
+const lookedAt = new Map<string, number>();
+const FOLDERS_AT_MOST = 1_000;
+
+/** Removes temporary files of processes that were killed while they wrote into a folder. Looks once an hour. */
+async function removeLeft(folder: string): Promise<void> {
+  const now = performance.now();
+  if (now - (lookedAt.get(folder) ?? Number.NEGATIVE_INFINITY) < LEFT_AFTER_MS) return;
+  if (lookedAt.size >= FOLDERS_AT_MOST) lookedAt.clear();
+  lookedAt.set(folder, now);
+  for (const name of await readdir(folder)) {
+    if (!TEMPORARY.test(name)) continue;
+    const path = join(folder, name);
+    const found = await lstatOrNothing(path);
+    const isLeft = Math.abs(Date.now() - (found?.mtimeMs ?? Date.now())) > LEFT_AFTER_MS;
+    if (isLeft) await rm(path, { force: true });
+  }
+}
+
 /**
  * Writes a file beside where it belongs, whole and on disk.
  *
@@ -75,7 +97,9 @@ export async function writeBeside(
   content: string | Uint8Array | AsyncIterable<string>,
   mode: number,
 ): Promise<string> {
-  const temporary = join(dirname(path), `.${randomLetters()}.tmp`);
+  // Whatever prevents that does not prevent this.
+  await removeLeft(dirname(path)).catch(() => undefined);
+  const temporary = join(dirname(path), `.cp-flags-${randomLetters()}.tmp`);
   try {
     await writeFile(temporary, content, { mode, flag: 'wx', flush: true });
   } catch (error) {
@@ -89,15 +113,17 @@ export async function writeBeside(
  * Writes a file whole or not at all: on disk, under its name, when this resolves. A file that is there is
  * replaced; a link is neither replaced nor followed.
  *
+ * @param beside a path in the folder where it is written first, on the same file system. By default, its own
  * @throws {InTheWay}
  */
 export async function writeWhole(
   path: string,
   content: string | Uint8Array | AsyncIterable<string>,
   mode: number,
+  beside = path,
 ): Promise<void> {
   await requireFileOrNothing(path);
-  const temporary = await writeBeside(path, content, mode);
+  const temporary = await writeBeside(beside, content, mode);
   try {
     await rename(temporary, path);
   } catch (error) {

@@ -19,6 +19,8 @@ const FILE_MODE = 0o600;
  * @param deadlineMs of one call, including its wait for the previous one
  */
 export function folderPlace(folder: string, deadlineMs: number): Place {
+  /** Objects are written here first: no folder that pruning empties keeps what a killed process left. */
+  const beside = join(folder, 'object');
   const mute = (): CopyAway => new CopyAway(COPY.away(folder, `no answer within ${deadlineMs} ms`));
   let before: Promise<unknown> = Promise.resolve();
   /** Calls that have passed their deadline and not ended. */
@@ -72,7 +74,7 @@ export function folderPlace(folder: string, deadlineMs: number): Place {
         await requireFolder();
         const path = join(folder, name);
         await makeFolder(dirname(path));
-        const temporary = await writeBeside(path, content, FILE_MODE);
+        const temporary = await writeBeside(beside, content, FILE_MODE);
         try {
           // A link, unlike a rename, never replaces what is there.
           await link(temporary, path);
@@ -90,7 +92,7 @@ export function folderPlace(folder: string, deadlineMs: number): Place {
         await requireFolder();
         const path = join(folder, name);
         await makeFolder(dirname(path));
-        await writeWhole(path, content, FILE_MODE);
+        await writeWhole(path, content, FILE_MODE, beside);
       }),
     read: (name) =>
       within(async () => {

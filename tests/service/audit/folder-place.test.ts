@@ -1,5 +1,14 @@
-import { execFileSync } from 'node:child_process';
-import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,6 +59,28 @@ test('a folder that does not answer leaves the process’s threads for files and
   const late = new Promise((resolve) => setTimeout(resolve, WAIT_MS, 'late'));
   expect(await Promise.race([others, late])).toBe('done');
 });
+
+test.each(['create', 'replace'])(
+  'what a process that is killed leaves of an object (%s) is in no folder of objects, and is removed later',
+  async (call) => {
+    const script = `
+      import files from 'node:fs/promises';
+      import { syncBuiltinESMExports } from 'node:module';
+      files.link = files.rename = () => process.kill(process.pid, 'SIGKILL');
+      syncBuiltinESMExports();
+      const { folderPlace } = await import('#service/audit/copy/folder-place.ts');
+      await folderPlace(${JSON.stringify(folder)}, ${WAIT_MS}).${call}('log/000/001', Buffer.from('events'));`;
+    const killed = spawnSync(process.execPath, ['--input-type=module', '--eval', script]);
+    expect(killed.signal).toBe('SIGKILL');
+    expect(readdirSync(join(folder, 'log', '000'))).toEqual([]);
+    const others = ['log', ...mute];
+    const [left = '', ...more] = readdirSync(folder).filter((name) => !others.includes(name));
+    expect(more).toEqual([]);
+    utimesSync(join(folder, left), 0, 0);
+    await folderPlace(folder, WAIT_MS).create('log/000/001', Buffer.from('events'));
+    expect(readdirSync(folder).toSorted()).toEqual(others);
+  },
+);
 
 test('a folder that did not answer counts as away until that call has ended, and is then used again', async () => {
   const place = folderPlace(folder, DEADLINE_MS);

@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -61,6 +62,14 @@ describe('a file whose name comes from outside', () => {
     await writeWhole(path, 'second', 0o640);
     expect(readFileSync(path, 'utf8')).toBe('second');
   });
+});
+
+test('what killed processes left while they wrote into a folder is removed, and nothing else', async () => {
+  const [left, underWay, theirs] = ['.cp-flags-abcdefgh.tmp', '.cp-flags-ijklmnop.tmp', '.x.tmp'];
+  for (const name of [left, underWay, theirs]) writeFileSync(join(dir, name), 'a person');
+  for (const name of [left, theirs]) utimesSync(join(dir, name), 0, 0);
+  await writeWhole(join(dir, 'answer'), 'ours', 0o600);
+  expect(readdirSync(dir).toSorted()).toEqual([underWay, theirs, 'answer']);
 });
 
 test('a folder made inside another never leads out of it through a link', async () => {
