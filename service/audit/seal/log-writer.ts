@@ -158,7 +158,7 @@ export class LogWriter {
       throw new LogNotWhole(LOG_NOT_WHOLE.notCommitted(folder));
     }
     const begun: Commit = {
-      id: id ?? randomUUID(),
+      id: base?.log ?? id ?? randomUUID(),
       dataset,
       origin,
       size: 0,
@@ -167,9 +167,9 @@ export class LogWriter {
       minimumIndex: 0,
       prunedNumbers: Array<number>(streams).fill(0),
     };
-    const commit = base === undefined ? begun : this.#beginAt(base, begun);
-    this.commits.write(commit);
-    return commit;
+    // First: files without a commit are not written to.
+    this.commits.write(begun);
+    return base === undefined ? begun : this.#beginAgain(base, begun);
   }
 
   /** The state of the log after the pruned entries. @throws {LogNotWhole} */
@@ -404,7 +404,11 @@ export class LogWriter {
       let first = end;
       while (first > 0 && existsSync(pathOf(first - 1))) first--;
       // Oldest first, so that a crash leaves a log without a hole.
-      for (let tile = first; tile < end; tile++) removeIfThere(pathOf(tile));
+      for (let tile = first; tile < end; tile++) {
+        // Also what it held before it was full: a crash may have left that.
+        removeIfThere(`${pathOf(tile)}.p`);
+        removeIfThere(pathOf(tile));
+      }
     };
     remove('entries', TILE_WIDTH);
     for (let level = 0; TILE_WIDTH ** (level + 1) <= minimumIndex; level++) {

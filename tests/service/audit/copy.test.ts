@@ -522,6 +522,28 @@ describe('a standby, while the worker prunes the copy,', () => {
     expect((await found(other.folder)).from).toBe(512);
   });
 
+  test.each([1, 2])(
+    'starts its log where the remaining copy starts, even if a start was cut short before commit %i',
+    async (nth) => {
+      const { prune, other } = await copied();
+      await prune(512);
+      const write = CommitFile.prototype.write;
+      let commits = 0;
+      const cut = vi.spyOn(CommitFile.prototype, 'write').mockImplementation(function (
+        this: CommitFile,
+        commit,
+      ) {
+        commits++;
+        if (commits === nth) throw new Error('cut short');
+        write.call(this, commit);
+      });
+      await expect(followCopy(other, ownCommits())).rejects.toThrow('cut short');
+      cut.mockRestore();
+      expect(await followCopy(other, ownCommits())).toBe(1_536);
+      expect((await found(other.folder)).from).toBe(512);
+    },
+  );
+
   test('starts its log where the remaining copy starts, even if it was pruned meanwhile', async () => {
     const { commits, prune, other } = await copied();
     const racing: Commits = {

@@ -9,7 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { CommitFile } from '#service/audit/log/commit.ts';
@@ -263,6 +263,17 @@ describe('pruning', () => {
     expect(existsSync(join(folder, tilePath('entries', 1)))).toBe(false);
     expect(await findingsOf(folder)).toEqual([]);
     log.close();
+  });
+
+  test('also removes what a crash left of a bundle from before it was full', () => {
+    const { folder, log } = oldLog();
+    const found = prunable(folder, log.committed, { years: 26, now });
+    const left = join(folder, tilePath('entries', 1, 88));
+    mkdirSync(dirname(left), { recursive: true });
+    writeFileSync(left, 'events');
+    log.prune(512, found?.numbers ?? []);
+    log.close();
+    expect(existsSync(dirname(left))).toBe(false);
   });
 
   test('does not follow a clock that is ahead of every event', () => {
