@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Configuration } from '#schemas/configuration.ts';
 import { DATASET, VERIFIER } from '#schemas/wording/store.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
+import { syncFolderNow } from '#store/files/whole-file.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { servedDatasetFile } from './data-folder.ts';
 
@@ -30,6 +31,7 @@ export function serveDataset(place: Pick<Configuration, 'DATA_DIR'>, dataset: st
   const temporary = `${path}.${process.pid}.tmp`;
   writeFileSync(temporary, `${JSON.stringify({ dataset })}\n`, { mode: 0o600, flush: true });
   renameSync(temporary, path);
+  syncFolderNow(dirname(path));
 }
 
 /** Why this dataset is the wrong one, and what to do; `undefined` if it is right. */
