@@ -55,6 +55,7 @@ const ENTRY_MS = ENTRY_HOURS * 3_600_000;
 const SENT_AGAIN_WITHIN_MS = 3 * 86_400_000;
 /** How long an entry can still be added to, because an event may be sealed long after it happened. */
 const ENTRY_KEPT_MS = ENTRY_MS + 7 * 86_400_000;
+const EXPIRED = 'at < ? OR (position > 0 AND position <= ?)';
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS cursor (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL,
@@ -581,23 +582,18 @@ export class NotificationFile {
       .map((row) => idRow.parse(row).id);
   }
 
-  /**
-   * Removes notifications made before `before` or from a pruned part of the log, and anything else no longer
-   * needed.
-   *
-   * @returns those removed
-   */
-  prune(
-    before: number,
-    minimumIndex: number,
-    now: number,
-  ): { authority: string; id: NotificationId }[] {
-    return this.transaction(() => {
-      const removed = this.#sql(
-        'DELETE FROM notification WHERE at < ? OR (position > 0 AND position <= ?) RETURNING authority, id',
-      )
-        .all(before, minimumIndex)
-        .map((row) => notificationRow.pick({ authority: true, id: true }).parse(row));
+  /** Notifications made before `before` or from a pruned part of the log. */
+  expired(before: number, minimumIndex: number): { authority: string; id: NotificationId }[] {
+    return this.#sql(`SELECT authority, id FROM notification WHERE ${EXPIRED}`)
+      .all(before, minimumIndex)
+      .map((row) => notificationRow.pick({ authority: true, id: true }).parse(row));
+  }
+
+  /** Removes those that are {@link expired}, and anything else no longer needed. */
+  prune(before: number, minimumIndex: number, now: number): void {
+    this.transaction(() => {
+      const removed = this.expired(before, minimumIndex);
+      this.#sql(`DELETE FROM notification WHERE ${EXPIRED}`).run(before, minimumIndex);
       const mark = this.#sql(
         "UPDATE authority SET removed = max(coalesce(removed, ''), ?) WHERE code = ?",
       );
@@ -614,7 +610,6 @@ export class NotificationFile {
       // Until then it keeps its place, in case its end turns out to be lost.
       this.#sql("DELETE FROM protection WHERE act = 'ended' AND at < ?").run(before);
       this.#sql('DELETE FROM unread WHERE at < ?').run(before);
-      return removed;
     });
   }
 

@@ -340,10 +340,17 @@ export function createNotifier(options: NotifierOptions) {
     // By the earlier of our clock and the latest event, so that one clock running ahead removes nothing.
     const now = Math.min(clock(), opened.cursor().logAt);
     const minimumIndex = sealedRange(folder)?.minimumIndex ?? 0;
-    const removed = opened.prune(now - keepMs, minimumIndex, now);
-    if (outbox === undefined) return;
-    const from = outbox;
-    await eachAlone(removed, (each) => removeNotification(from, each));
+    const before = now - keepMs;
+    if (outbox !== undefined) {
+      const from = outbox;
+      // First: what is removed from the file is known to nobody afterwards.
+      await eachAlone(opened.expired(before, minimumIndex), (each) =>
+        removeNotification(from, each),
+      ).catch((error: unknown) => {
+        throw new Stopped(NOTIFYING.outboxFailed(from, errorCode(error)));
+      });
+    }
+    opened.prune(before, minimumIndex, now);
   }
 
   function stateNow(problem: boolean, said: string): NotifierState {

@@ -1,4 +1,12 @@
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import * as fc from 'fast-check';
@@ -715,6 +723,31 @@ describe('a notification file', () => {
     });
     const bytes = readFileSync(join(t.folder, 'notifications.sqlite'));
     expect(bytes.includes(gone?.uuid ?? '')).toBe(false);
+    notifier.close();
+  });
+
+  test('is removed later if it cannot be removed when its time is over', async () => {
+    const t = fresh();
+    t.look({ at: NINE });
+    t.at(NINE + WINDOW);
+    const keepMs = 24 * HOUR;
+    let notifier = t.notifier({ keepMs });
+    await settle(notifier);
+    notifier.close();
+    const folder = join(t.outbox, 'ZZ101');
+    const [name = ''] = readdirSync(folder);
+    rmSync(join(folder, name));
+    mkdirSync(join(folder, name));
+    t.look({ at: NINE + 50 * HOUR, child: 1 });
+    notifier = t.notifier({ keepMs });
+    expect((await notifier.step()).notifying.problem).toBe(true);
+    notifier.close();
+    rmdirSync(join(folder, name));
+    writeFileSync(join(folder, name), 'who looked');
+    notifier = t.notifier({ keepMs });
+    await settle(notifier);
+    expect(readdirSync(folder)).toEqual([]);
+    expect(t.read('ZZ101')).toEqual([]);
     notifier.close();
   });
 
