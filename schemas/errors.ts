@@ -543,7 +543,7 @@ export const ERRORS = {
     retryable: true,
     title: 'Another file of this authority is being loaded',
     detail:
-      'An authority’s files are loaded one after the other. Nothing in this one was read. Send it again once the other is answered.',
+      'An authority’s files are loaded one after the other. Nothing in this one was loaded. Send it again once the other is answered.',
   },
   'uploads-busy': {
     status: 503,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { markRepeat } from '#loaders/answers/acknowledge.ts';
 import { loadFile } from '#loaders/load/load.ts';
-import { LoadFailed } from '#loaders/load-failed.ts';
+import { AuthorityBusy, LoadFailed } from '#loaders/load-failed.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
@@ -100,6 +100,7 @@ function createLoad({ store, anchor, loads, log }: UploadDependencies) {
       if (!(error instanceof LoadFailed)) throw error;
       const problem = body.problem();
       if (problem !== undefined) return problem;
+      if (error instanceof AuthorityBusy) return 'upload-under-way';
       log.error('An upload could not be loaded.', {
         authority,
         cause: error.message,

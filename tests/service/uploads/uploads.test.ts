@@ -282,6 +282,14 @@ describe('POST /uploads', () => {
     expect((await acknowledged(await sendXml(xml(mine + 1)))).code).toBe('CPF02');
   });
 
+  test('is told to wait while another way in loads a file of the same authority', async () => {
+    const mine = next();
+    const lock = await service.store.lockAuthority(officerCode);
+    expect(await refused(await sendXml(xml(mine)))).toBe('409 upload-under-way');
+    await lock?.release();
+    expect((await acknowledged(await sendXml(xml(mine)))).code).toBe('CPF02');
+  });
+
   test('broken off by its client changes nothing, and the next is accepted', async () => {
     const number = next();
     const aborter = new AbortController();
