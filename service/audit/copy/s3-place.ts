@@ -86,11 +86,11 @@ export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
   ): Promise<{ status: number; content: Buffer }> {
     const by = method === 'DELETE' ? pruneCredentialsFile : credentialsFile;
     const credentials = await credentialsOf(by);
-    const client = new AwsClient({ ...credentials, region, service: 's3', retries: 0 });
+    const client = new AwsClient({ ...credentials, region, service: 's3' });
     let status: number;
     let content: Buffer | undefined;
     try {
-      const response = await client.fetch(`${base}${path}`, {
+      const request = await client.sign(`${base}${path}`, {
         method,
         headers: {
           ...headers,
@@ -100,8 +100,9 @@ export function s3Place(settings: BucketSettings, deadlineMs: number): Place {
         },
         ...(body !== undefined && { body: new Uint8Array(body) }),
         redirect: 'manual',
-        signal: AbortSignal.timeout(deadlineMs),
       });
+      // A request that has the signal itself loses it with the next garbage collection.
+      const response = await fetch(request, { signal: AbortSignal.timeout(deadlineMs) });
       ({ status } = response);
       content = await readBounded(response, status === OK ? atMostBytes : ANSWER_AT_MOST_BYTES);
     } catch (error) {

@@ -2,6 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { CopyAway } from '#service/audit/copy/place.ts';
 import { s3Place } from '#service/audit/copy/s3-place.ts';
@@ -134,6 +136,17 @@ test('a bucket that does not answer counts as away after the deadline, and nothi
   }, 'a request');
   expect(said).toContain('no answer within 1000 ms');
   expect(seen).toHaveLength(1);
+});
+
+test('the deadline counts even if garbage is collected meanwhile', async () => {
+  setFlagsFromString('--expose-gc');
+  const collecting = setInterval(runInNewContext('gc') as () => void, 50);
+  try {
+    answer = () => undefined;
+    expect(await why((await place(1_000)).read('a'))).toContain('no answer within 1000 ms');
+  } finally {
+    clearInterval(collecting);
+  }
 });
 
 test('a missing object is not confused with a missing bucket', async () => {
