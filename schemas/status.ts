@@ -34,9 +34,36 @@ export const statusSchema = buildSchema.extend({
     .meta({ description: 'By name.' }),
 });
 
+/** What `/_status` calls a process's own checks. */
+export type OwnCheckName =
+  | 'access:children-counted'
+  | 'access:enumeration'
+  | 'access:issuers'
+  | 'access:organisations'
+  | 'access:revocations'
+  | 'audit-copy'
+  | 'audit-sealed'
+  | 'audit-witnessed'
+  | 'audit:known-types'
+  | 'coverage:expected'
+  | 'coverage:share'
+  | 'mesh:mailbox'
+  | 'notifications'
+  | 'notifications:preferences'
+  | 'pages:sessions'
+  | 'pages:sign-in'
+  | 'process:disk'
+  | 'store:cut-short'
+  | 'store:foreign-writes'
+  | 'store:verified'
+  | 'tls:certificate'
+  | 'tracing:pds'
+  | 'worker'
+  | 'worker-state';
+
 /** Something about this process that needs attention. */
 export type OwnCheck = {
-  name: string;
+  name: OwnCheckName;
   ok: boolean;
   /** The state, or what is wrong and what to do about it. Never an NHS number. */
   detail: string;

@@ -288,7 +288,7 @@ export const RUNNING = {
 
 export const RUNBOOK = {
   title: 'What to do',
-  lead: 'If you are on call, find the alert here. Each says what is wrong, what to look at and what to do.',
+  lead: 'If you are on call, find the alert or the check here. Each section says what is wrong, what to look at and what to do. Documents that it names, such as docs/topologies.md, are in the repository of this service.',
   absent:
     'This page was not installed with the service. It is docs/operating/alerts.md in the repository.',
   table: (columns: readonly string[]) => columns.join(' and '),

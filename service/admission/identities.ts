@@ -154,7 +154,7 @@ export function identityChecks(identities: Identities, demo: boolean | undefined
       ? []
       : [
           {
-            name: 'access:revocations',
+            name: 'access:revocations' as const,
             ok: revocations.problem === undefined,
             detail: revocations.problem ?? ADMISSION.revocations,
           },

@@ -1,6 +1,5 @@
 import type { OwnCheck } from '#schemas/status.ts';
 import { ALERTING, SEALING, UNKNOWN_ENTRIES } from '#schemas/wording/operations.ts';
-import type { ReadinessCheck } from '#store/trust/readiness.ts';
 import type { Log } from '../telemetry/log.ts';
 import { followThread, superviseThread } from '../telemetry/supervised-thread.ts';
 import type { Alerting } from './alert/alerting.ts';
@@ -25,11 +24,11 @@ type AuditNumbers = {
 
 export type Audit = {
   /** Whether events are sealed, as a check of `/_status`. */
-  check(): ReadinessCheck;
+  check(): OwnCheck;
   /** The state of its second copy, if it should have one. */
   copyChecks(): OwnCheck[];
   /** Whether the children that users look up are counted, and how many alerts that gave in the last hour. */
-  readonly alerting: { check(): ReadinessCheck; readonly alerts: number };
+  readonly alerting: { check(): OwnCheck; readonly alerts: number };
   /** Whether this version knows every entry of the log. */
   unknownCheck(): OwnCheck;
   /** How far a search reaches. */

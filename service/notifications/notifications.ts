@@ -1,5 +1,5 @@
+import type { OwnCheck } from '#schemas/status.ts';
 import { NOTIFYING } from '#schemas/wording/operations.ts';
-import type { ReadinessCheck } from '#store/trust/readiness.ts';
 import type { Log } from '../telemetry/log.ts';
 import { followThread, superviseThread } from '../telemetry/supervised-thread.ts';
 import type { Directory, NotifierOptions, Notifying } from './notifier.ts';
@@ -19,7 +19,7 @@ type NotificationNumbers = {
 
 export type Notifications = {
   /** Whether authorities are notified, as a check of `/_status`. */
-  check(): ReadinessCheck;
+  check(): OwnCheck;
   /** `undefined` before the first step, and if another process does it. */
   readonly numbers: NotificationNumbers | undefined;
   stop(): Promise<void>;

@@ -159,7 +159,12 @@ export async function startBrowsers({ configuration, log, add }: StartContext, o
       { name: 'pages:sessions', ...endings.state },
       ...(providers.length === 0
         ? []
-        : [{ name: 'pages:sign-in', ...statesTogether(providers.map(({ state }) => state)) }]),
+        : [
+            {
+              name: 'pages:sign-in' as const,
+              ...statesTogether(providers.map(({ state }) => state)),
+            },
+          ]),
     ],
   };
 }

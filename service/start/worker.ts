@@ -210,7 +210,11 @@ type Notifying = { notifications: Notifications; problem: () => string | undefin
 /** What `/_status` says about notifying authorities. */
 function notificationChecks({ notifications, problem }: Notifying): OwnCheck[] {
   const sentence = problem();
-  const ofFile = { name: 'notifications:preferences', ok: false, detail: sentence ?? '' };
+  const ofFile: OwnCheck = {
+    name: 'notifications:preferences',
+    ok: false,
+    detail: sentence ?? '',
+  };
   return [notifications.check(), ...(sentence === undefined ? [] : [ofFile])];
 }
 

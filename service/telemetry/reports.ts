@@ -1,4 +1,3 @@
-import type { OwnCheck } from '#schemas/status.ts';
 import type { Figures } from '#store/figures.ts';
 import { type Looked, SECONDS } from './metrics.ts';
 
@@ -35,7 +34,7 @@ type ReportsOptions = {
   running: Running;
   looked: () => Looked;
   isReady: () => boolean;
-  checks: () => readonly Pick<OwnCheck, 'name' | 'ok'>[];
+  checks: () => readonly { name: string; ok: boolean }[];
   now?: () => number;
 };
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import type { ReadinessCheck } from '#store/trust/readiness.ts';
+import type { OwnCheck } from '#schemas/status.ts';
 import { errorFields, type Log } from './log.ts';
 
 /** The state of a thread's work, as it reports it. */
@@ -80,7 +80,7 @@ export function superviseThread<Message, Order>(options: SupervisedThreadOptions
  * @param options.silent used if it has not reported for too long
  */
 export function followThread<State extends ThreadState>(options: {
-  name: string;
+  name: OwnCheck['name'];
   starting: string;
   silent: string;
   heardOfWithinMs: number;
@@ -103,7 +103,7 @@ export function followThread<State extends ThreadState>(options: {
       state = told;
     },
     /** @param more added to the thread's last report */
-    check(more: string): ReadinessCheck {
+    check(more: string): OwnCheck {
       if (performance.now() - heardAt > heardOfWithinMs) {
         return { name, ok: false, detail: silent, since };
       }

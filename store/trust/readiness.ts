@@ -149,7 +149,8 @@ const CHECKS = [
   'numbers-in-use',
   'worker',
 ] as const;
-type CheckName = (typeof CHECKS)[number];
+/** What `/_status` calls them, after `store:`. */
+export type CheckName = (typeof CHECKS)[number];
 /** Doubt about one partition closes only that partition (the lookup function does so). */
 const PARTIAL: CheckName = 'whole';
 /** Checks whose failure must not leave a clinician without an answer. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { OwnCheck } from '#schemas/status.ts';
 import { WITNESSING } from '#schemas/wording/operations.ts';
-import type { ReadinessCheck } from '#store/trust/readiness.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { followThread, superviseThread } from '../../telemetry/supervised-thread.ts';
 import type { ThreadSettings } from './thread.ts';
@@ -16,7 +16,7 @@ type WitnessNumbers = {
 
 export type WitnessedLog = {
   /** Whether enough witnesses cosign, as a check of `/_status`. */
-  check(): ReadinessCheck;
+  check(): OwnCheck;
   readonly numbers: WitnessNumbers;
   /** Resolves once each witness has said how far the log had got, or after the time limit. */
   readonly compared: Promise<void>;

@@ -7,11 +7,11 @@ import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { heading, paragraph } from '../html/parts.ts';
 
-const FILE = new URL('../../../docs/operating/alerts.md', import.meta.url);
+const ROOT = new URL('../../../', import.meta.url);
+const FILE = new URL('docs/operating/alerts.md', ROOT);
 export const RUNBOOK_PATH = '/operator/runbook';
 
-/** The section for a closed store, and for a check that no section names. */
-const STORE_SECTION = 'storeclosed';
+/** The section for every check that no other section lists. */
 const OTHER_SECTION = 'checkfails';
 
 const anchorOf = (title: string): string =>
@@ -23,7 +23,7 @@ const anchorOf = (title: string): string =>
 /** What to do about alerts and checks, as `docs/operating/alerts.md` has it. */
 export type Runbook = {
   text: string;
-  /** The section that says what to do about a check of `/_status`: the first that names it. */
+  /** The section that says what to do about a check of `/_status`: the one that lists it in its first line. */
   sectionOf: (check: string) => string;
 };
 
@@ -36,22 +36,35 @@ function textOf(file: URL): string {
   }
 }
 
+/** The checks that a section is about: after its urgency, as in "*page.* Checks `store:opened`, `store:whole`." */
+const CHECKS = /^\*\w+\.\* Checks? ([^.]+)\./m;
+
+function checksOf(section: string): string[] {
+  const [, listed = ''] = CHECKS.exec(section) ?? [];
+  return [...listed.matchAll(/`([^`]+)`/g)].map(([, check = '']) => check);
+}
+
 export function readRunbook(): Runbook {
   const text = textOf(FILE);
   const sections = text.split(/^### /m).slice(1);
-  return {
-    text,
-    sectionOf(check) {
-      const named = sections.find((section) => section.includes(`\`${check}\``));
-      if (named !== undefined) return anchorOf(named.slice(0, named.indexOf('\n')));
-      return check.startsWith('store:') ? STORE_SECTION : OTHER_SECTION;
-    },
-  };
+  const anchors = new Map(
+    sections.flatMap((section) => {
+      const anchor = anchorOf(section.slice(0, section.indexOf('\n')));
+      return checksOf(section).map((check) => [check, anchor] as const);
+    }),
+  );
+  return { text, sectionOf: (check) => anchors.get(check) ?? OTHER_SECTION };
 }
+
+/** Where a link leads, from the root of the repository. */
+const fileOf = (to: string): string => new URL(to, FILE).href.slice(ROOT.href.length);
 
 const INLINE = /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*]+)\*|\[([^\]]+)\]\(([^)]+)\)/g;
 
-/** A line of Markdown. A link within this page stays a link. Any other link becomes its words. */
+/**
+ * A line of Markdown. A link within this page stays a link. Any other becomes its words and the file that it leads
+ * to, since no other document is served.
+ */
 function inline(line: string): Html {
   const parts: Html[] = [];
   let from = 0;
@@ -64,7 +77,7 @@ function inline(line: string): Html {
     else if (emphasis !== undefined) parts.push(html`<em>${inline(emphasis)}</em>`);
     else if (to.startsWith('#')) {
       parts.push(html`<a class="nhsuk-link" href="${to}">${inline(words)}</a>`);
-    } else parts.push(inline(words));
+    } else parts.push(html`${inline(words)} (<code>${fileOf(to)}</code>)`);
   }
   return html`${parts}${line.slice(from)}`;
 }

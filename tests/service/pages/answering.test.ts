@@ -1,10 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { OwnCheckName } from '#schemas/status.ts';
 import { answering, concernsOf } from '#service/pages/operator/answering.ts';
 import type { ProcessState } from '#service/pages/operator/processes.ts';
 import { readRunbook } from '#service/pages/operator/runbook.ts';
 import { answeredWithinMs } from '#service/pages/operator/speed.ts';
 import { SECONDS } from '#service/telemetry/metrics.ts';
+import type { CheckName } from '#store/trust/readiness.ts';
 
 const runbook = readRunbook();
 const OWN = '00000000-0000-4000-8000-000000000000';
@@ -199,28 +201,80 @@ test.each([
   },
 );
 
-test.each([
-  ['store:redis-reachable', 'storeclosed'],
-  ['store:whole', 'storepartlyindoubt'],
-  ['store:replica-servers', 'replicamissing'],
-  ['store:single-mode', 'singlemode'],
-  ['store:foreign-writes', 'foreignwrites'],
-  ['access:issuers', 'notready'],
-  ['audit-sealed', 'auditnotsealed'],
-  ['store:memory', 'storememorylow'],
-  ['store:disk', 'storedisklow'],
-  ['store:clock', 'clocksapart'],
-  ['store:worker', 'auditnobodyseals'],
-  ['store:cut-short', 'checkfails'],
-  ['coverage:share', 'negativeswithheld'],
-  ['access:enumeration', 'numberstriedout'],
-  ['process:disk', 'disklow'],
-  ['mesh:mailbox', 'meshaway'],
-  ['tls:certificate', 'certificateexpires'],
-  ['a check from a later version', 'checkfails'],
-])('the advice on %s is in the section %s', (check, section) => {
-  expect(runbook.sectionOf(check)).toBe(section);
-  expect(runbook.text.toLowerCase()).toContain(`### ${section}\n`);
+/** The section about each check; of those without a section of their own, the table of other checks has a row. */
+const SECTIONS: Record<`store:${CheckName}` | OwnCheckName, string> = {
+  'store:redis-reachable': 'storeclosed',
+  'store:primary': 'storeclosed',
+  'store:functions': 'storeclosed',
+  'store:writable': 'storeclosed',
+  'store:dataset': 'storeclosed',
+  'store:opened': 'storeclosed',
+  'store:whole': 'storepartlyindoubt',
+  'store:durable': 'storeclosed',
+  'store:replicas': 'storeclosed',
+  'store:single-mode': 'singlemode',
+  'store:replica-servers': 'replicamissing',
+  'store:sentinels': 'checkfails',
+  'store:memory': 'storememorylow',
+  'store:disk': 'storedisklow',
+  'store:file-rewritten': 'checkfails',
+  'store:clock': 'clocksapart',
+  'store:directory': 'storeclosed',
+  'store:blocked-users': 'checkfails',
+  'store:numbers-in-use': 'checkfails',
+  'store:worker': 'auditnobodyseals',
+  'access:children-counted': 'childrennotcounted',
+  'access:enumeration': 'numberstriedout',
+  'access:issuers': 'issuerkeysexpire',
+  'access:organisations': 'notready',
+  'access:revocations': 'checkfails',
+  'audit-copy': 'secondcopyaway',
+  'audit-sealed': 'auditnotsealed',
+  'audit-witnessed': 'auditnotwitnessed',
+  'audit:known-types': 'checkfails',
+  'coverage:expected': 'negativeswithheld',
+  'coverage:share': 'negativeswithheld',
+  'mesh:mailbox': 'meshaway',
+  notifications: 'notificationslate',
+  'notifications:preferences': 'checkfails',
+  'pages:sessions': 'sessionsunknown',
+  'pages:sign-in': 'signinaway',
+  'process:disk': 'disklow',
+  'store:cut-short': 'checkfails',
+  'store:foreign-writes': 'foreignwrites',
+  'store:verified': 'checkfails',
+  'tls:certificate': 'certificateexpires',
+  'tracing:pds': 'checkfails',
+  worker: 'checkfails',
+  'worker-state': 'secondcopyaway',
+};
+const otherChecks = runbook.text
+  .slice(runbook.text.indexOf('### CheckFails'))
+  .split('\n')
+  .filter((line) => line.startsWith('| `'))
+  .flatMap((row) => [...(row.split(' | ')[0] ?? '').matchAll(/`([^`]+)`/g)])
+  .map(([, check = '']) => check);
+
+test.each(Object.entries(SECTIONS))(
+  'the advice on %s is in the section about it, %s, and in no other',
+  (check, section) => {
+    expect(runbook.sectionOf(check)).toBe(section);
+    expect(runbook.text.toLowerCase()).toContain(`### ${section}\n`);
+    const listed = runbook.text
+      .split('\n')
+      .filter((line) => new RegExp(`^\\*\\w+\\.\\* Checks? [^.]*\`${check}\``).test(line));
+    const others = otherChecks.filter((each) => each === check);
+    expect(listed.length + others.length).toBe(1);
+    expect(others.length).toBe(section === 'checkfails' ? 1 : 0);
+  },
+);
+
+test('the table of other checks has no check that does not exist', () => {
+  expect(otherChecks.filter((check) => !Object.hasOwn(SECTIONS, check))).toEqual([]);
+});
+
+test('the advice on a check from a later version is the advice on any check', () => {
+  expect(runbook.sectionOf('store:of-a-later-version')).toBe('checkfails');
 });
 
 test('a response time is never rounded down', () => {

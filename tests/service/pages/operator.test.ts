@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -182,6 +183,19 @@ describe('the page that says whether lookups are answered', () => {
     expect(anchors.length).toBeGreaterThan(40);
     for (const to of links.filter((each) => each !== 'main')) expect(anchors).toContain(to);
   });
+
+  test('says of each link in the advice to another document which one that is', async () => {
+    const { text } = await visitor.get('/operator/runbook');
+    const root = new URL('../../../', import.meta.url);
+    const page = new URL('docs/operating/alerts.md', root);
+    const links = [...readFileSync(page, 'utf8').matchAll(/\]\(([^#)][^)]*)\)/g)];
+    expect(links.length).toBeGreaterThan(20);
+    for (const [, to = ''] of links) {
+      const { href, pathname } = new URL(to, page);
+      expect(existsSync(pathname), to).toBe(true);
+      expect(text).toContain(`<code>${href.slice(root.href.length)}</code>`);
+    }
+  });
 });
 
 describe('the last hour of all the processes', () => {
@@ -285,7 +299,7 @@ describe('the last hour of all the processes', () => {
     expect(words).toContain(`Process ${silent.slice(0, 8)} (lookup) has not reported since`);
     expect(words).toContain(ANSWERING.processNotReady(`${doubtful.slice(0, 8)} (lookup)`));
     expect(words).toContain('reports that a check fails: access:issuers.');
-    expect(page.text).toContain('href="/operator/runbook#notready"');
+    expect(page.text).toContain('href="/operator/runbook#issuerkeysexpire"');
     const running = wordsOf(await visitor.get('/operator/running'));
     expect(running).toContain(silent);
     expect(running).toContain('Silent since');
