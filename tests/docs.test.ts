@@ -2,6 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { SINGLE_MODE_ENDS } from '#schemas/wording/operator-decisions.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const pages = ['*.md', 'docs/**/*.md', 'bench/*.md'].flatMap((pattern) =>
@@ -61,6 +62,15 @@ test('every page and heading that the documentation links to exists', () => {
     }
   }
   expect(missing).toEqual([]);
+});
+
+test('the pages say when single mode ends in the words of the program', () => {
+  for (const page of ['docs/operating/alerts.md', 'docs/topologies.md']) {
+    // A page has code and titles in other marks.
+    expect(read(page).replaceAll(/[`*]/g, ''), page).toContain(
+      SINGLE_MODE_ENDS.replaceAll(/[“”]/g, ''),
+    );
+  }
 });
 
 test('every page can be reached from the README', () => {

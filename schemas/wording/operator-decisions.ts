@@ -2,6 +2,11 @@ import { counted } from './counts.ts';
 
 /** What only a named person can decide, on the operator's pages. Never an NHS number. */
 
+const SINGLE_MODE = 'Single mode';
+
+/** When and how single mode ends, in the same words wherever somebody reads about it. */
+export const SINGLE_MODE_ENDS = `Once all replicas are attached again (as many as REDIS_REPLICAS says), a worker ends single mode within seconds. If none was missing, a named person ends it: on the page “${SINGLE_MODE}”, or with cp-flags replicas require.`;
+
 export const DECISIONS = {
   title: 'What a named person decides',
   lead: 'If continuing could lose something without anybody noticing, the store stays closed or nothing is sealed. The first page then says so. Each of these pages says what happened, what is lost and what to check first.',
@@ -11,7 +16,7 @@ export const DECISIONS = {
     'old-copy': 'An old copy of the data folder',
     clock: 'A clock that has gone back',
     gap: 'Missing audit events',
-    replicas: 'Single mode',
+    replicas: SINGLE_MODE,
     copy: 'The second copy of the audit',
   },
   /** On the first page. */
@@ -117,9 +122,9 @@ export const DECISIONS = {
         'Can a replica be brought back within minutes? Then do that instead.',
         'Is this Redis still the primary? A primary that is cut off from the others must not go on alone.',
       ],
-      after: ['Bring the replicas back. Single mode then ends automatically.'],
+      after: [`Bring the replicas back. ${SINGLE_MODE_ENDS}`],
       submit: 'Order single mode',
-      done: 'Ordered. Lookups are answered within seconds, and every answer is on one disk only. It ends automatically once the replicas are back.',
+      done: `Ordered. Lookups are answered within seconds, and every answer is on one disk only. ${SINGLE_MODE_ENDS}`,
       already: 'Single mode is ordered already.',
       notPrimary:
         'The sentinels do not confirm that this Redis is the primary, so nothing was done. Another server may have been promoted. If it is certain that none was, run cp-flags replicas single on the machine of the worker.',

@@ -1,7 +1,7 @@
 /** What an operator is told about the store: in `/_status`, the log and the command line. Never an NHS number. */
 
 import { durationText, spaceText } from './durations.ts';
-import { DECISIONS } from './operator-decisions.ts';
+import { DECISIONS, SINGLE_MODE_ENDS } from './operator-decisions.ts';
 
 const RESTORE = 'Stop the service, restore Redis from its last good copy, start again.';
 const GO_ON = 'lookups then resume automatically.';
@@ -133,7 +133,7 @@ export const REPLICAS = {
   notRequired: 'No replica is waited for, by order.',
   notSingle: 'Replicas are waited for.',
   single: (by: string, at: string) =>
-    `Single mode since ${at}, ordered by ${by}: answers are on one disk only, and after a failover a named person has to confirm. Bring the replicas back: single mode then ends automatically.`,
+    `Single mode since ${at}, ordered by ${by}: answers are on one disk only, and after a failover a named person has to confirm. Bring the replicas back. ${SINGLE_MODE_ENDS}`,
   servers: 'All replicas are fit to take over.',
   notSettled: (server: string) =>
     `Replica ${server} has not yet written everything that it copied to its own disk.`,

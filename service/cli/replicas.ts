@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Configuration } from '#schemas/configuration.ts';
+import { DECISIONS, SINGLE_MODE_ENDS } from '#schemas/wording/operator-decisions.ts';
 import type { HostPort } from '#store/connection/address.ts';
 import { whenReady } from '#store/connection/connection.ts';
 import { information } from '#store/connection/reply.ts';
@@ -32,9 +33,7 @@ export async function goSingle(configuration: Configuration, options: Named): Pr
     if (!(await orderSingleMode(alone, anchor, configuration.REDIS_REPLICAS, named))) {
       throw new Failure('Single mode is ordered already: cp-flags status says since when.');
     }
-    console.log(
-      'Ordered. Lookups are answered within seconds, and every answer is on one disk only. It ends automatically once the replicas are back, or with cp-flags replicas require.',
-    );
+    console.log(DECISIONS.replicas.order.done);
   });
 }
 
@@ -44,9 +43,9 @@ export async function endSingle(configuration: Configuration, options: Named): P
   const named = readNamed(options);
   await withStore(configuration, 'worker', async (_, __, connection) => {
     if (!(await requireReplicas(connection, named))) {
-      throw new Failure('Answers wait for the replicas already.');
+      throw new Failure(DECISIONS.replicas.end.already);
     }
-    console.log('Ended. Every answer waits for the replicas again.');
+    console.log(DECISIONS.replicas.end.done);
   });
 }
 
@@ -138,8 +137,10 @@ export function addReplicasCommands(program: Command, configuration: () => Confi
     .addHelpText(
       'after',
       `
-Run it with the settings and the data folder of the worker. It ends automatically once the replicas are back. If a
-replica is promoted meanwhile, it answers nothing until you run cp-flags confirm promotion.
+Run it with the settings and the data folder of the worker. If a replica is promoted meanwhile, it answers nothing until
+you run cp-flags confirm promotion.
+
+${SINGLE_MODE_ENDS.replace('. ', '.\n')}
 
 Example:
   cp-flags replicas single --by "A. Example" --reason "the replica's machine is away for two days, change 1234"
