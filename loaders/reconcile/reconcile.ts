@@ -20,8 +20,8 @@ import { asLoadFailed } from '../load-failed.ts';
 import { Spool } from '../spool/spool.ts';
 import type { PlacedRow } from '../spool/spooled-rows.ts';
 
-/** A case system's extract, read and checked. */
-type Extract = {
+/** A case system's export, read and checked. */
+type CaseExport = {
   name: string;
   /** Milliseconds since 1970. */
   receivedAt: number;
@@ -31,7 +31,7 @@ type Extract = {
   rows: readonly PlacedRow[];
 };
 
-type ExtractOptions = {
+type ExportOptions = {
   /** The file's authority. A file that names another one cannot be used. */
   authority: OdsCode;
   spoolDir: string;
@@ -49,10 +49,10 @@ type ExtractOptions = {
  *
  * @throws {LoadFailed} if the file or the disk failed
  */
-export async function readExtract(
+export async function readExport(
   source: UploadSource,
-  { authority, spoolDir, maxBytes, metadata = {}, way, columns, now = Date.now }: ExtractOptions,
-): Promise<Extract> {
+  { authority, spoolDir, maxBytes, metadata = {}, way, columns, now = Date.now }: ExportOptions,
+): Promise<CaseExport> {
   const receivedAt = now();
   const bytes = new SourceBytes(source, maxBytes);
   try {
@@ -92,14 +92,14 @@ const personOf = ({ nhsNumber, type }: Identity): string => `${nhsNumber} ${type
 const identityOf = (row: Identity): string => `${personOf(row)} ${row.startDate}`;
 
 /**
- * Compares an extract with what is held for its authority, plan by plan, and changes nothing. If a person has
+ * Compares an export with what is held for its authority, plan by plan, and changes nothing. If a person has
  * one plan of a type only here and one only there, they are one plan with different start dates: an end sent
  * with that start would be refused.
  *
  * @param held every row of the authority, in batches
  */
 export async function reconcile(
-  { name, receivedAt, read, records, rows }: Extract,
+  { name, receivedAt, read, records, rows }: CaseExport,
   { code, name: authorityName, dataAsOf }: Authority,
   held: AsyncIterable<readonly PlanRow[]>,
 ): Promise<Reconciliation> {

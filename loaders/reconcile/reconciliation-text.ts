@@ -39,7 +39,7 @@ const COLUMNS: Record<ComparedField, string> = {
   localId: 'local_id',
 };
 
-/** A line for each plan, and one for each problem of the extract. */
+/** A line for each plan, and one for each problem of the export. */
 function asCsv({ rows, problems, omitted }: Reconciliation): string {
   const listed = (differences: ReconciledRow['differences'], side: 'here' | 'there'): string =>
     (differences ?? []).map((each) => `${COLUMNS[each.field]}=${each[side]}`).join('; ');

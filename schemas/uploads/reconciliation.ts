@@ -18,7 +18,7 @@ const RECONCILED = ['same', 'differs', 'only-here', 'only-there'] as const;
 const differenceSchema = z.strictObject({
   field: z.enum(COMPARED_FIELDS),
   here: z.string().meta({ description: 'As it is held; empty if there is none.' }),
-  there: z.string().meta({ description: 'As the extract has it; empty if there is none.' }),
+  there: z.string().meta({ description: 'As the export has it; empty if there is none.' }),
 });
 
 const reconciledRowSchema = z.strictObject({
@@ -26,18 +26,18 @@ const reconciledRowSchema = z.strictObject({
   nhsNumber: z.string(),
   localId: z
     .string()
-    .meta({ description: 'From the extract; for a row that is only here, as it is held.' }),
+    .meta({ description: 'From the export; for a row that is only here, as it is held.' }),
   type: z.enum(planTypes),
   startDate: z.iso.date(),
   status: z
     .enum([...PLAN_STATUSES, 'not-started', 'not-shown'])
     .optional()
     .meta({ description: 'How the plan is shown now; absent if it is only there.' }),
-  place: z.string().optional().meta({ description: 'Its place in the extract.' }),
+  place: z.string().optional().meta({ description: 'Its place in the export.' }),
   differences: z.array(differenceSchema).optional(),
   withdrawn: z.literal(true).optional().meta({
     description:
-      'It was withdrawn as another child’s, and stays so if it is sent as the extract has it: delete it in the case system.',
+      'It was withdrawn as another child’s, and stays so if it is sent as the export has it: delete it in the case system.',
   }),
 });
 export type ReconciledRow = z.infer<typeof reconciledRowSchema>;
@@ -54,7 +54,7 @@ export function adviceOf({ result, withdrawn, differences }: ReconciledRow): Adv
   return differences?.some(({ field }) => field === 'startDate') === true ? 'start' : 'differs';
 }
 
-/** A case system's extract against what is held for its authority. Nothing is changed by it. */
+/** A case system's export against what is held for its authority. Nothing is changed by it. */
 export const reconciliationSchema = z.strictObject({
   authority: z.strictObject({
     code: z.string(),
@@ -68,7 +68,7 @@ export const reconciliationSchema = z.strictObject({
     receivedAt: z.iso.datetime(),
   }),
   compared: z.boolean().meta({
-    description: 'False if the extract cannot be read; `problems` say why, and there are no rows.',
+    description: 'False if the export cannot be read; `problems` say why, and there are no rows.',
   }),
   counts: z.strictObject({
     same: z.int(),
@@ -77,16 +77,16 @@ export const reconciliationSchema = z.strictObject({
     onlyThere: z.int(),
     over: z.int().meta({
       description:
-        'Held, deleted or hidden for good, and not in the extract: nothing is wrong with them, so they are not listed.',
+        'Held, deleted or hidden for good, and not in the export: nothing is wrong with them, so they are not listed.',
     }),
     notCompared: z
       .int()
-      .meta({ description: 'Records of the extract that an upload would refuse.' }),
+      .meta({ description: 'Records of the export that an upload would refuse.' }),
   }),
   rows: z.array(reconciledRowSchema).meta({ description: 'Those that are not the same first.' }),
   problems: z
     .array(findingSchema)
-    .meta({ description: 'Problems with the extract, as in an acknowledgement.' }),
+    .meta({ description: 'Problems with the export, as in an acknowledgement.' }),
   omitted: z.int().meta({ description: 'How many problems are not listed.' }),
 });
 export type Reconciliation = z.infer<typeof reconciliationSchema>;

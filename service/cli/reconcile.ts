@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import type { Command } from 'commander';
-import { readExtract, reconcile } from '#loaders/reconcile/reconcile.ts';
+import { readExport, reconcile } from '#loaders/reconcile/reconcile.ts';
 import { formatReconciliation } from '#loaders/reconcile/reconciliation-text.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
@@ -31,7 +31,7 @@ function exitCodeOf({ compared, counts }: Reconciliation): number {
 }
 
 /**
- * `cp-flags reconcile`: compares a case system's extract with what is held for its authority. Audited before
+ * `cp-flags reconcile`: compares a case system's export with what is held for its authority. Audited before
  * the comparison, and changes nothing.
  *
  * @returns the exit code
@@ -51,7 +51,7 @@ async function reconcileFile(
   return withStore(configuration, 'loader', async (store) => {
     const authority = await store.authority(code);
     if (authority === undefined) throw new Failure(`Authority ${code} is not known here.`);
-    const extract = await readExtract(
+    const read = await readExport(
       { path, name: basename(path) },
       {
         authority: code,
@@ -61,7 +61,7 @@ async function reconcileFile(
       },
     );
     await store.appendEvent(holdingsReadHere(code, why));
-    const reconciliation = await reconcile(extract, authority, store.rowsOf(code));
+    const reconciliation = await reconcile(read, authority, store.rowsOf(code));
     const text = formatReconciliation(reconciliation, csv ? 'csv' : json ? 'json' : 'txt');
     if (out === undefined) process.stdout.write(text);
     else await writePrivate(out, text);
@@ -72,9 +72,7 @@ async function reconcileFile(
 export function addReconcileCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('reconcile')
-    .description(
-      "Compare a case system's extract with what is held, plan by plan, without changes.",
-    )
+    .description("Compare a case system's export with what is held, plan by plan, without changes.")
     .argument('<code>', "the authority's ODS code")
     .argument(
       '<file>',
@@ -95,7 +93,7 @@ comparison is audited. An authority does the same on its page Compare, or with P
 Exit code: 0 everything is the same, 3 something differs, 4 the file cannot be read, 1 the comparison failed.
 
 Example:
-  cp-flags reconcile V145 extract.csv --csv --out differences.csv --reason "asked for by V145, ticket 1234"
+  cp-flags reconcile V145 export.csv --csv --out differences.csv --reason "asked for by V145, ticket 1234"
 `,
     )
     .action(async (code: string, file: string, options: ReconcileOptions) => {

@@ -12,7 +12,7 @@ import { idFields } from '../http/request-ids.ts';
 import { openBody } from '../uploads/body.ts';
 import { mediaType, preferredFormat } from '../uploads/format.ts';
 import { type AuthorityGuardDependencies, guardedAuthority } from '../uploads/guarded-authority.ts';
-import { type ComparingDependencies, compareExtract } from '../uploads/reconcile.ts';
+import { type ComparingDependencies, compareExport } from '../uploads/reconcile.ts';
 import { FILE_LIMITS, fileMediaTypes, fileOf } from '../uploads/request.ts';
 import { createSharedPlaces } from '../uploads/shared-places.ts';
 import type { Route } from './route.ts';
@@ -25,7 +25,7 @@ type ReconcileDependencies = AuthorityGuardDependencies &
 /** Each reads the whole store, with an authority's rows in memory; one at a time for each authority. */
 const AT_ONCE = 2;
 
-/** `POST /reconcile`: compares a case system's extract with what is held for its authority; changes nothing. */
+/** `POST /reconcile`: compares a case system's export with what is held for its authority; changes nothing. */
 export const reconcile: Route<ReconcileDependencies> = {
   operation: {
     method: 'POST',
@@ -74,7 +74,7 @@ export const reconcile: Route<ReconcileDependencies> = {
       const body = openBody(incoming, outgoing, file.gzip, FILE_LIMITS);
       try {
         const source = { name: file.name, stream: body.stream };
-        const reconciliation = await compareExtract(
+        const reconciliation = await compareExport(
           { store, readiness, loads },
           admitted,
           authority,
@@ -91,7 +91,7 @@ export const reconcile: Route<ReconcileDependencies> = {
         if (!(error instanceof LoadFailed)) throw error;
         const problem = body.problem();
         if (problem !== undefined) return { code: problem };
-        log.error('An extract could not be compared.', { cause: error.message, ...idFields(ids) });
+        log.error('An export could not be compared.', { cause: error.message, ...idFields(ids) });
         return { code: 'store-unavailable' };
       } finally {
         body.stream.destroy();

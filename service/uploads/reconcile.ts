@@ -1,6 +1,6 @@
 import type { UploadSource } from '#loaders/load/load.ts';
 import { LoadFailed } from '#loaders/load-failed.ts';
-import { reconcile as compare, readExtract } from '#loaders/reconcile/reconcile.ts';
+import { reconcile as compare, readExport } from '#loaders/reconcile/reconcile.ts';
 import type { Authority } from '#schemas/authority.ts';
 import type { Reconciliation } from '#schemas/uploads/reconciliation.ts';
 import type { WayIn } from '#schemas/wording/files.ts';
@@ -18,13 +18,13 @@ export type ComparingDependencies = {
 };
 
 /**
- * Compares an extract of a case system with what is held for its authority, recorded before any holdings are
+ * Compares an export of a case system with what is held for its authority, recorded before any holdings are
  * read. Changes nothing.
  *
- * @throws {LoadFailed} if the extract or the disk failed, or the store is no longer known to be whole: an authority would
+ * @throws {LoadFailed} if the export or the disk failed, or the store is no longer known to be whole: an authority would
  * repair what is not broken
  */
-export async function compareExtract(
+export async function compareExport(
   { store, readiness, loads }: ComparingDependencies,
   admitted: AdmittedAuthority,
   authority: Authority,
@@ -32,18 +32,18 @@ export async function compareExtract(
   way: WayIn,
 ): Promise<Reconciliation> {
   const { code } = authority;
-  const extract = await readExtract(source, {
+  const read = await readExport(source, {
     authority: code,
     columns: (await store.intakeState(code)).columns,
     spoolDir: loads.spoolDir,
     maxBytes: loads.maxBytes,
     way,
   });
-  // The extract may have taken minutes to arrive.
+  // The export may have taken minutes to arrive.
   if (!readiness.open) throw new LoadFailed(LOAD_FAILED.closedMeanwhile);
-  await store.appendEvent(holdingsRead(admitted, 'compared with an extract of the case system'));
+  await store.appendEvent(holdingsRead(admitted, 'compared with an export of the case system'));
   try {
-    return await compare(extract, authority, wholeRowsOf({ store, readiness }, code));
+    return await compare(read, authority, wholeRowsOf({ store, readiness }, code));
   } catch (error) {
     if (error instanceof StoreNotWhole) throw new LoadFailed(LOAD_FAILED.closedMeanwhile);
     throw error;

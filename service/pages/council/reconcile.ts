@@ -17,7 +17,7 @@ import type { Mountable } from '../../routes/route.ts';
 import { errorFields } from '../../telemetry/log.ts';
 import type { Comparisons } from '../../uploads/comparisons.ts';
 import { mediaType } from '../../uploads/format.ts';
-import { type ComparingDependencies, compareExtract } from '../../uploads/reconcile.ts';
+import { type ComparingDependencies, compareExport } from '../../uploads/reconcile.ts';
 import { createSharedPlaces } from '../../uploads/shared-places.ts';
 import { download } from '../desk/download.ts';
 import { type ChosenFile, readFileForm } from '../desk/file-form.ts';
@@ -70,7 +70,7 @@ ${button(RECONCILE.submit)}
     });
 }
 
-/** `GET /council/reconcile`: the form for choosing an extract of the case system. */
+/** `GET /council/reconcile`: the form for choosing an export of the case system. */
 const councilReconcileForm: Mountable<CouncilReconcileDependencies> = {
   operation: { method: 'GET', path: RECONCILE_PATH, letsIn },
   handler(dependencies) {
@@ -79,7 +79,7 @@ const councilReconcileForm: Mountable<CouncilReconcileDependencies> = {
   },
 };
 
-/** `POST /council/reconcile`: compares an extract, and keeps the differences for a while, but not the extract. */
+/** `POST /council/reconcile`: compares an export, and keeps the differences for a while, but not the export. */
 const councilReconcile: Mountable<CouncilReconcileDependencies> = {
   operation: { method: 'POST', path: RECONCILE_PATH, letsIn },
   handler(dependencies) {
@@ -99,7 +99,7 @@ const councilReconcile: Mountable<CouncilReconcileDependencies> = {
       if (ended === undefined) return UPLOAD.busy;
       const stream = Readable.from(asItComes(content), { objectMode: false });
       try {
-        return await compareExtract(
+        return await compareExport(
           dependencies,
           admittedAs(at),
           authority,
@@ -108,7 +108,7 @@ const councilReconcile: Mountable<CouncilReconcileDependencies> = {
         );
       } catch (error) {
         if (!(error instanceof LoadFailed)) throw error;
-        log.error('An extract could not be compared.', errorFields(error));
+        log.error('An export could not be compared.', errorFields(error));
         return UPLOAD.failedThen;
       } finally {
         ended();

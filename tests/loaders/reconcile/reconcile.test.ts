@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { csvText, unguarded } from '#loaders/formats/common/csv-text.ts';
-import { readExtract, reconcile } from '#loaders/reconcile/reconcile.ts';
+import { readExport, reconcile } from '#loaders/reconcile/reconcile.ts';
 import { formatReconciliation } from '#loaders/reconcile/reconciliation-text.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import { adviceOf, reconciliationSchema } from '#schemas/uploads/reconciliation.ts';
@@ -28,10 +28,10 @@ async function* inOne(rows: readonly PlanRow[]) {
   yield [...rows];
 }
 async function against(held: readonly PlanRow[], text: string, code = AUTHORITY) {
-  const source = { name: 'extract.csv', stream: Readable.from([text], { objectMode: false }) };
+  const source = { name: 'export.csv', stream: Readable.from([text], { objectMode: false }) };
   const options = { authority: code, spoolDir, maxBytes: 1_000_000, now: () => RECEIVED_AT };
   return reconciliationSchema.parse(
-    await reconcile(await readExtract(source, options), authority, inOne(held)),
+    await reconcile(await readExport(source, options), authority, inOne(held)),
   );
 }
 async function csvOf(rows: readonly PlanRow[]): Promise<string> {
@@ -205,7 +205,7 @@ describe('a case system compared with what is held', () => {
     }
   });
 
-  test('finds no difference if the extract is the holdings themselves, as CSV', async () => {
+  test('finds no difference if the export is the holdings themselves, as CSV', async () => {
     const local = fc
       .string({ unit: 'grapheme', maxLength: 30 })
       .map((text) => text.replaceAll(/[\p{C}\p{Z}]/gu, ''))

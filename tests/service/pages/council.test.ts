@@ -1032,7 +1032,7 @@ describe('comparing the case system', () => {
       (await service.events()).filter(
         (event) => event.type === 'holdings-read' && event.authority === code,
       ),
-    ).toEqual([expect.objectContaining({ reason: 'compared with an extract of the case system' })]);
+    ).toEqual([expect.objectContaining({ reason: 'compared with an export of the case system' })]);
     // Nobody else can see it, neither a colleague nor another council.
     for (const organisation of [code, 'ZZ101']) {
       const other = await visitorAs(service, { organisation, scopes: ['upload'] });

@@ -12,7 +12,7 @@ import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
 import type { AdmittedAuthority } from '#service/uploads/guarded-authority.ts';
 import { createHoldingsReader } from '#service/uploads/holdings.ts';
-import { type ComparingDependencies, compareExtract } from '#service/uploads/reconcile.ts';
+import { type ComparingDependencies, compareExport } from '#service/uploads/reconcile.ts';
 import { AUTHORITY, testNumber, testRow } from '../../support/rows.ts';
 
 /** A store that is found not to be whole, or is on another server, while somebody is given what it holds. */
@@ -26,7 +26,7 @@ const admitted = {
   caller: { identity: { name: 'A Person', role: { organisation: {} } } },
 } as unknown as AdmittedAuthority;
 const council = { code: AUTHORITY, name: 'A Council', rows: 1 } as Authority;
-const EXTRACT = `nhs_number,local_id,date_of_birth,given_name,family_name,plan_type,start_date,end_date,delete_date
+const EXPORT = `nhs_number,local_id,date_of_birth,given_name,family_name,plan_type,start_date,end_date,delete_date
 ${testNumber(1)},L1,2019-03-05,A,B,child-protection-plan,2026-03-01,,
 `;
 
@@ -50,13 +50,13 @@ function storeThat(becomes: Becomes) {
   return { readiness, change, store };
 }
 
-/** Compares an extract; the store changes while it arrives, or while what is held is read. */
+/** Compares an export; the store changes while it arrives, or while what is held is read. */
 function compareWhile(moment: 'arriving' | 'reading', becomes: Becomes) {
   const { readiness, change, store } = storeThat(becomes);
   const stream = Readable.from(
     (function* () {
       if (moment === 'arriving') change();
-      yield Buffer.from(EXTRACT);
+      yield Buffer.from(EXPORT);
     })(),
     { objectMode: false },
   );
@@ -65,7 +65,7 @@ function compareWhile(moment: 'arriving' | 'reading', becomes: Becomes) {
     readiness,
     loads: { spoolDir: folder, maxBytes: 1_000_000 },
   } as unknown as ComparingDependencies;
-  return compareExtract(dependencies, admitted, council, { name: 'a.csv', stream }, 'http');
+  return compareExport(dependencies, admitted, council, { name: 'a.csv', stream }, 'http');
 }
 
 test.each([
@@ -79,7 +79,7 @@ test.each([
   },
 );
 
-test('an extract is compared with a server that was found whole while it arrived', async () => {
+test('an export is compared with a server that was found whole while it arrived', async () => {
   expect(await compareWhile('arriving', ELSEWHERE)).toMatchObject({ compared: true });
 });
 

@@ -240,7 +240,7 @@ describe('cp-flags holdings', () => {
 });
 
 describe('a case system', () => {
-  const extract = async () => {
+  const exported = async () => {
     const held = await answered('/holdings', { headers: { accept: 'text/csv' } });
     return (await held.text()).replace(/"2026-06-01"/, '""');
   };
@@ -250,7 +250,7 @@ describe('a case system', () => {
     const tally = (await service.store.tally()).get('ZZ101')?.digest;
     const response = await answered('/reconcile', {
       method: 'POST',
-      body: await extract(),
+      body: await exported(),
       headers: { 'content-type': 'text/csv' },
     });
     expect(await response.json()).toMatchObject({
@@ -260,18 +260,18 @@ describe('a case system', () => {
     });
     expect((await service.store.tally()).get('ZZ101')?.digest).toBe(tally);
     const events = await reads();
-    // Downloading the extract for this test is recorded as well.
+    // Downloading the export for this test is recorded as well.
     expect(events).toHaveLength(before + 2);
     expect(events.at(-1)).toMatchObject({
       authority: 'ZZ101',
       caller: { user: 'officer-1' },
-      reason: 'compared with an extract of the case system',
+      reason: 'compared with an export of the case system',
     });
   });
 
   test('can be compared by an operator who gives a reason, as text, and the exit code says whether everything matches', async () => {
-    const path = join(service.dataDir, 'extract.csv');
-    await writeFile(path, await extract());
+    const path = join(service.dataDir, 'export.csv');
+    await writeFile(path, await exported());
     const environment = { DATA_DIR: service.dataDir };
     const without = await run(['reconcile', 'ZZ101', path], environment);
     expect({ code: without.code, stdout: without.stdout }).toEqual({ code: 2, stdout: '' });
@@ -289,7 +289,7 @@ describe('a case system', () => {
   });
 
   test('is read with its authority’s settings, however the comparison is made', async () => {
-    const [header = '', ...lines] = (await extract()).split('\r\n');
+    const [header = '', ...lines] = (await exported()).split('\r\n');
     const own = [header.replace('nhs_number', 'NHS No'), ...lines].join('\r\n');
     const path = join(service.dataDir, 'own.csv');
     await writeFile(path, own);
@@ -311,7 +311,7 @@ describe('a case system', () => {
     await service.store.setAuthority(code, { columns: titled }, 'test');
     const back = await answered('/reconcile', {
       method: 'POST',
-      body: await extract(),
+      body: await exported(),
       headers: { 'content-type': 'text/csv' },
     });
     expect(await back.json()).toMatchObject({ compared: true, counts: { same: 3, differs: 1 } });

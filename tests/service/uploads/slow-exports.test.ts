@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stopAndRemove());
 
-test('no authority keeps others from comparing by sending its own extract slowly', async () => {
+test('no authority keeps others from comparing by sending its own export slowly', async () => {
   const request = authorityClient(service);
   const headers = { 'content-type': 'text/csv' };
   const given = new AbortController();
