@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -27,11 +27,10 @@ const textOf = (name: string): string => readFileSync(join(FOLDER, name), 'utf8'
 const page = readFileSync(join(root, 'docs/topologies.md'), 'utf8');
 const KNOWN = new Set(Object.keys(configurationSchema.shape));
 
-/** The settings in a file, read as systemd, a shell and Compose read them. */
-function settingsOf(name: string): Record<string, string> {
-  const lines = textOf(name)
-    .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('#'));
+/** The settings in a file, read as systemd, a shell and Compose read them; `all`: also those behind a #. */
+function settingsOf(name: string, { all = false } = {}): Record<string, string> {
+  const text = all ? textOf(name).replaceAll(/^#(?=[A-Z_]+=)/gm, '') : textOf(name);
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return Object.fromEntries(
     lines.map((line) => {
       const [, key = '', quoted, plain = ''] = /^([A-Z_]+)=(?:"([^"]*)"|(\S*))$/.exec(line) ?? [];
@@ -57,9 +56,38 @@ test.for([
 ] as const)(
   'every setting of a process with the role %s, in %s, is known and valid',
   ([role, file, replicas]) => {
-    const settings = settingsOf(file);
-    expect(Object.keys(settings).filter((name) => !KNOWN.has(name))).toEqual([]);
-    expect(readConfiguration({ ...settings, ROLE: role }).REDIS_REPLICAS).toBe(replicas);
+    for (const settings of [settingsOf(file), settingsOf(file, { all: true })]) {
+      expect(Object.keys(settings).filter((name) => !KNOWN.has(name))).toEqual([]);
+      expect(readConfiguration({ ...settings, ROLE: role }).REDIS_REPLICAS).toBe(replicas);
+    }
+  },
+);
+
+/** Read by workers only. That of expected authorities is read once, by `init`. */
+const OF_WORKERS = new Set([
+  'TRACING_REGISTER_FILE',
+  'NOTIFICATIONS_FILE',
+  'MESH_MAILBOXES_FILE',
+  'AUDIT_WITNESSES',
+  'EXPECTED_AUTHORITIES_FILE',
+]);
+
+test.for([
+  ['lookup', 'lookup.env'],
+  ['worker', 'worker.env'],
+  ['all', ONE_MACHINE],
+])(
+  'every file that operators write for a process with the role %s is named in %s, also behind a #',
+  ([role, file = '']) => {
+    const settings = readFileSync(join(root, 'docs/operating/settings.md'), 'utf8');
+    const [, table = ''] = settings.split('| Setting | Described in |');
+    const files = [...table.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name = '']) => name);
+    expect(files).toContain('SIGN_IN_FILE');
+    const read = files.filter((name) => role !== 'lookup' || !OF_WORKERS.has(name));
+    const named = Object.keys(settingsOf(file, { all: true }));
+    // Two rooms: topologies.md has the command that adds it to the administrator's settings.
+    if (role === 'worker') named.push('EXPECTED_AUTHORITIES_FILE');
+    expect(read.filter((name) => !named.includes(name))).toEqual([]);
   },
 );
 
@@ -130,8 +158,11 @@ test('the page’s commands make users, passwords and files with which a server 
   );
   expect(texts.join('')).not.toMatch(/_SHA256|_PASSWORD/);
   for (const role of ['lookup', 'worker']) {
-    for (const path of Object.values(settingsOf(`${role}.env`))) {
-      const [, secret] = /^\/etc\/cp-flags\/secrets\/((?:redis|sentinel).*)$/.exec(path) ?? [];
+    const { REVOCATIONS_FILE = '', ...settings } = settingsOf(`${role}.env`, { all: true });
+    expect(readFileSync(join(made, basename(REVOCATIONS_FILE)), 'utf8')).toBe('[]\n');
+    for (const path of Object.values(settings)) {
+      const [, secret] =
+        /^\/etc\/cp-flags\/secrets\/((?:redis|sentinel|session).*)$/.exec(path) ?? [];
       if (secret !== undefined) expect(readdirSync(join(made, 'secrets'))).toContain(secret);
     }
   }
