@@ -294,7 +294,7 @@ export const ERRORS = {
     level: 'warn',
     retryable: false,
     title: 'The body is too large',
-    detail: 'The body of a lookup is at most 16 KiB.',
+    detail: 'Send a body of at most 16 KiB.',
   },
   'unsupported-media-type': {
     status: 415,

@@ -27,7 +27,7 @@ export const COPY = {
   notExclusive: (place: string) =>
     `${place} overwrites an object that was to be created only if it is not there (If-None-Match), so two workers could seal two different logs. Use a store that honours it. ${WAITS}`,
   expires: (place: string) =>
-    `The bucket of the second copy in ${place} has a lifecycle rule that deletes its objects. Remove the rule, or leave out AUDIT_COPY's prefix. ${WAITS}`,
+    `The bucket of the second copy in ${place} has a lifecycle rule that deletes its objects. Remove the rule, or limit it to objects outside the prefix in AUDIT_COPY. ${WAITS}`,
   expiryUnknown: (place: string) =>
     `The service may not read whether the bucket of the second copy in ${place} has a lifecycle rule that deletes its objects. Allow s3:GetLifecycleConfiguration.`,
   expiryNotSaid: (place: string, status: number) =>

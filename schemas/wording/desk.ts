@@ -47,13 +47,13 @@ export const DESKS = {
     name: 'Your council’s flags',
     unavailableThen: DESK.unavailableThen,
     notYoursThen:
-      'It is for the data officers of a council. Ask the team that manages sign-in at your council, or the team that runs this service.',
+      'It is for the data officers of a council. If you are one, ask the team that manages sign-in at your council, or the team that runs this service.',
   },
   officer: {
     name: 'Audit',
     unavailableThen: DESK.unavailableThen,
     notYoursThen:
-      'It is for privacy officers and Caldicott Guardians. Ask the team that runs this service.',
+      'It is for privacy officers and Caldicott Guardians. If you are one, ask the team that runs this service.',
   },
   operator: {
     name: 'Service',

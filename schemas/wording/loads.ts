@@ -73,7 +73,7 @@ export const LOAD_FAILED = {
   restrictionLost: (authority: string) =>
     `Authority ${authority} was changing something that it keeps back about a child. The change was cut short. Redis has lost it, and other data too. Stop the service and restore Redis from its last good copy.`,
   earlierFailed: (name: string, earlier: string) =>
-    `${name} was not loaded, because ${earlier} of the same authority could not be. Nothing of it was changed.`,
+    `${name} was not loaded, because ${earlier} of the same authority could not be loaded before it.`,
   waitsToBeTraced: (number: number, authority: string) =>
     `File ${number} of authority ${authority} waits for its NHS numbers to be traced, and nobody can decide that instead. It is loaded automatically as soon as they can be traced. To give it up, discard it (page Held files, or cp-flags release --discard).`,
   noSuchHeldFile:

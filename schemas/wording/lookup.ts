@@ -25,7 +25,7 @@ export const CHECK_THE_NUMBER =
   "Check that this NHS number is the patient's: a wrong number gives this same answer.";
 
 export const EXPECTED_NOT_SET =
-  'It is not set here which councils are covered. Plans of some may be missing.';
+  'The list of councils covered has not been set. Some plans may be missing.';
 
 export const CHECK_THE_MOTHER = "For a baby, also check the mother's NHS number.";
 
@@ -169,7 +169,7 @@ export function flaggedAdvice(
     flags.filter((flag) => !flag.authority.upToDate).map((flag) => flag.authority.name),
   );
   for (const name of behind) {
-    advice.push(`${name} is not up to date: what is shown of it may have changed since.`);
+    advice.push(`${name} is not up to date: its plans shown here may have changed.`);
   }
   const incomplete = incompleteCoverage(coverage);
   if (incomplete !== undefined) advice.push(incomplete);

@@ -371,8 +371,8 @@ export const OWN_DISK = {
 
 export const TLS = {
   expired: 'The certificate has expired. Renew it.',
-  valid: (days: number) => `The certificate is valid for ${days} more days.`,
-  endsSoon: (days: number) => `The certificate is valid for ${days} more days. Renew it.`,
+  valid: (days: number) => `The certificate is valid for ${counted(days, 'more day')}.`,
+  endsSoon: (days: number) => `The certificate is valid for ${counted(days, 'more day')}. Renew it.`,
 } as const;
 
 export const TELEMETRY = {

@@ -1,6 +1,7 @@
 // One list, since the states of the pages must be worded alike, and no two of them may be confused.
 
 import { type CalendarDate, longDateText } from '../calendar.ts';
+import { EXPECTED_NOT_SET } from './lookup.ts';
 
 /**
  * What a clinician reads in a browser, at three in the morning: short, plain, the thing to do first. A check that
@@ -255,7 +256,7 @@ export const RESULT = {
       `This is a pilot in ${area}. It covers ${count} councils, and no other. Does the child live elsewhere? Ring children’s social care there.`,
     sample: (count: number) =>
       `This is a sample of ${count} made-up councils. It says nothing about a real child.`,
-    notSet: 'It is not set here which councils are covered. Plans of some may be missing.',
+    notSet: EXPECTED_NOT_SET,
   },
   allUpToDate: 'All of them are up to date.',
   liveIn: (councils: readonly string[], more: number) =>

@@ -99,8 +99,8 @@ export const RESTRICTIONS = {
   endedReason: 'Reason for the end',
   standing: 'Status',
   standingWith: {
-    first: 'in force, after another council’s',
-    also: 'in force, before another council’s',
+    first: 'in force, but another council protected this child first',
+    also: 'in force; another council also protects this child, and began later',
   },
   noPlan:
     'None of your plans is shown for this child any more. If this is no longer needed, end it. Nothing ends by itself.',

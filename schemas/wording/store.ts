@@ -47,7 +47,7 @@ export const READINESS = {
   noDataset:
     'The store holds no dataset. If this is a new store, run `cp-flags init`; if not, Redis has lost its data: restore it from its last good copy.',
   otherDataset:
-    'The store holds a different dataset from when this process started. Restart it if that is intended.',
+    'The store holds a different dataset from when this process started. If that is intended, restart this process.',
   verified: 'The store was verified since Redis last started.',
   notVerified:
     'The store has not been verified since Redis last started. A process with role all or worker verifies it within seconds; if none runs, start one.',

@@ -1,4 +1,5 @@
 import type { Configuration } from '#schemas/configuration.ts';
+import { counted } from '#schemas/wording/counts.ts';
 import { SEALING } from '#schemas/wording/operations.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { lacksRights } from '#store/connection/connection.ts';
@@ -93,5 +94,5 @@ export function printAuditStatus(status: AuditStatus): void {
       console.log(`  ${name}: ${size === undefined ? 'nothing yet' : `${size} entries at ${at}`}`);
     }
   }
-  if (holds > 0) console.log(`  ${holds} hold(s): nothing is pruned.`);
+  if (holds > 0) console.log(`  ${counted(holds, 'hold')} in force: nothing is pruned.`);
 }

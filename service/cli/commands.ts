@@ -96,7 +96,7 @@ function told(error: unknown): { sentence?: string; exitCode: number } {
   if (rights !== undefined) return { sentence: rights, exitCode: 1 };
   const fault = connectionFault(error);
   if (fault !== undefined) {
-    const sentence = `${fault} Check Redis and the network in between, then see with cp-flags status what was done.`;
+    const sentence = `${fault} If something was to be changed, it may have been, or part of it. Check Redis and the network in between, and look with cp-flags status before you do it again.`;
     return { sentence, exitCode: 1 };
   }
   const sentence = error instanceof Error ? error.message : 'An unknown fault.';

@@ -18,7 +18,9 @@ export const misused = (message: string): Failure => new Failure(message, 2);
 export function doneOrFailure({ kind, says }: Decided): string {
   if (kind === 'refused') throw new Failure(says);
   if (kind === 'unsure') {
-    throw new Failure(`${says}\nSee with cp-flags status what was done, then do it again.`);
+    throw new Failure(
+      `${says}\nLook with cp-flags status at how things stand now, before you do it again.`,
+    );
   }
   return says;
 }

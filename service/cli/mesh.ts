@@ -144,7 +144,7 @@ async function decide(
   switch (decided.kind) {
     case 'not-waiting':
       throw new Failure(
-        `No message ${localId} waits for a word. cp-flags mesh list shows those that do.`,
+        `No message ${localId} waits for a decision. cp-flags mesh list shows those that do.`,
       );
     case 'changed':
       throw new Failure(`${localId} has changed since. See cp-flags mesh list, and decide again.`);

@@ -106,7 +106,10 @@ async function lineOf(
 
 function remark(line: Line): string {
   const { held, untraced } = line;
-  const waits = held.length === 0 ? '' : `; part of file ${held.join(', ')} waits for a release`;
+  const waits =
+    held.length === 0
+      ? ''
+      : `; held: file ${held.join(', ')} (page Held files, or cp-flags release --list)`;
   const waitsForPds =
     untraced.length === 0
       ? ''
@@ -119,7 +122,7 @@ function freshness({ upToDate, reconciled, dataAsOf }: Line): string {
   if (dataAsOf === null) return 'NOT UP TO DATE: never loaded';
   return reconciled
     ? 'NOT UP TO DATE: load its newest file'
-    : 'NOT UP TO DATE: the store differs from what was loaded, see store:cut-short';
+    : 'NOT UP TO DATE: the store differs from what was loaded, see store:cut-short in /_status of the worker';
 }
 
 function printTable(lines: readonly Line[]): void {

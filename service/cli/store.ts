@@ -58,7 +58,7 @@ export async function withAnyStore<T>(
   } catch (error) {
     if (!lacksRights(error)) throw error;
     throw new Failure(
-      `This command takes the rights of the Redis user cpf-${role} (store/acl/${role}.acl), and this user has fewer. Set REDIS_URL to that user and REDIS_PASSWORD_FILE to its password. cp-flags status says what was done.`,
+      `This command needs the rights of the Redis user cpf-${role} (store/acl/${role}.acl), and this user has fewer. Set REDIS_URL to that user and REDIS_PASSWORD_FILE to its password. If something was to be changed, part of it may have been: look with cp-flags status before you do it again.`,
     );
   } finally {
     anchor.close();

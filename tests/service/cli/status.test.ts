@@ -51,6 +51,8 @@ test('a status line shows how fresh an authority’s data is, how much of it is 
     { code: 'ZZ102', lastSequence: 1, upToDate: false, acceptedShare: null, held: [] },
   ]);
   const text = (await run(['status'], environment)).stdout;
-  expect(text).toMatch(/^ZZ101 .* 90 % +up to date; part of file 3 waits for a release$/m);
+  expect(text).toMatch(
+    /^ZZ101 .* 90 % +up to date; held: file 3 \(page Held files, or cp-flags release --list\)$/m,
+  );
   expect(text).toMatch(/^ZZ102 .* - +NOT UP TO DATE: load its newest file$/m);
 });

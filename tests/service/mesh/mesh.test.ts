@@ -312,7 +312,7 @@ describe('cp-flags mesh', () => {
       expect((await data.events()).map(({ type }) => type)).toContain('mesh-resent');
       const unknown = await run(['mesh', 'drop', localId, ...named], settings);
       expect(unknown.code).toBe(1);
-      expect(unknown.stderr).toContain('waits for a word');
+      expect(unknown.stderr).toContain('waits for a decision');
       process.kill('SIGTERM');
       expect(await process.ended).toMatchObject({ code: 0 });
     } finally {

@@ -212,7 +212,7 @@ test('a command-line load made while PDS is away gets its final acknowledgement 
 
   const { stdout } = await run(['status'], environment);
   expect(stdout).toMatch(/^ZZ101 .*; records of file 13 wait for PDS, and are loaded automatic/m);
-  expect(stdout).not.toContain('waits for a release');
+  expect(stdout).not.toContain('held: file');
   await until(async () => /403.* last asked at /.test((await check())?.outcome ?? ''), 'the check');
   expect(await files('acknowledgements')).toEqual(['waiting']);
 
