@@ -166,7 +166,10 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   [
     'missing files after which a number is closed',
     constant('store/authorities/ledger.ts', 'LEDGER_KEEPS'),
-    [['docs/authorities.md', /after (\w+) newer files/]],
+    [
+      ['docs/authorities.md', /after (\w+) newer files/],
+      ['schemas/wording/council.ts', /The answers to your last (\w+) loaded files/],
+    ],
   ],
   [
     'bytes of a name in an acknowledgement',
@@ -186,7 +189,19 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   [
     'withdrawals a day',
     constant('loaders/upkeep/withdraw.ts', 'WITHDRAWN_A_DAY'),
-    [['docs/clinical-safety.md', /At most (\w+) plans are withdrawn in a day/]],
+    [
+      ['docs/clinical-safety.md', /At most (\w+) plans are withdrawn in a day/],
+      ['docs/withdrawing-and-protecting.md', /can withdraw at most (\w+) plans in a day/],
+      ['schemas/wording/withdrawals.ts', /has withdrawn (\w+) flags within a day/],
+    ],
+  ],
+  [
+    'days for which a withdrawal waits for a second person',
+    constant('loaders/upkeep/withdraw.ts', 'WAITS_DAYS'),
+    [
+      ['docs/withdrawing-and-protecting.md', /nobody confirms within (\w+) days lapses/],
+      ['schemas/wording/withdrawals.ts', /nobody confirmed it within (\w+) days/],
+    ],
   ],
   [
     'days before a certificate ends',
@@ -242,6 +257,8 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     constant('service/uploads/previews.ts', 'KEPT_MS') / MINUTE,
     [
       ['docs/authorities.md', /A file that you have not sent yet is kept for (\w+) minutes/],
+      ['schemas/wording/council.ts', /The file is kept here for (\w+) minutes, then it is deleted/],
+      ['schemas/wording/council.ts', /A file is kept here for (\w+) minutes/],
       ['docs/pages.md', /in `comparisons\/`, both for (\w+) minutes at most/],
       ['docs/threat-model.md', /and 16 in all, for (\w+) minutes/],
       ['docs/threat-model.md', /read the data folder in those (\w+) minutes/],
@@ -252,8 +269,36 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     constant('service/uploads/previews.ts', 'UNSENT_MS') / MINUTE,
     [
       ['docs/authorities.md', /the file is kept for (\w+) minutes, or until you sign out/],
+      ['schemas/wording/council.ts', /It is deleted after (\w+) minutes, or when you sign out/],
       ['docs/pages.md', /the typed fields of a file are wrong, it is kept for (\w+),/],
       ['CHANGELOG.md', /number or time was mistyped is kept for (\w+) minutes/],
+    ],
+  ],
+  [
+    'minutes that a comparison is kept',
+    constant('service/uploads/comparisons.ts', 'KEPT_MS') / MINUTE,
+    [['schemas/wording/council.ts', /A comparison is kept for (\w+) minutes/]],
+  ],
+  [
+    'days after which a purge removes a plan’s row',
+    constant('loaders/upkeep/purge.ts', 'LATE_FILES_DAYS'),
+    [['service/cli/purge.ts', /was loaded more than (\w+) days ago/]],
+  ],
+  [
+    'KiB in the body of a request',
+    constant('service/http/body.ts', 'BODY_KIB'),
+    [
+      ['schemas/errors.ts', /Send a body of at most (\w+) KiB/],
+      ['docs/integrating.md', /and the body of a lookup (\w+) KiB/],
+    ],
+  ],
+  [
+    'days for which somebody verified in PDS is kept as a digest',
+    2 * Math.max(setting('PDS_REMEMBER_DAYS'), setting('PDS_REVERIFY_DAYS')),
+    [
+      ['docs/tracing.md', /A digest is removed (\w+) days after/],
+      ['docs/dpia.md', /whichever is longer \((\w+) days unless set otherwise\)/],
+      ['docs/information-governance.md', /whichever is longer \((\w+) days unless set otherwise\)/],
     ],
   ],
   [
@@ -284,6 +329,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
       ['docs/withdrawing-and-protecting.md', /At most (\w+) users are barred in a day/],
       ['docs/clinical-safety.md', /At most (\w+) users are barred in a day/],
       ['docs/threat-model.md', /with name and reason, at most (\w+) in a day/],
+      ['schemas/wording/restrictions.ts', /There is a limit: (\w+) users in a day/],
     ],
   ],
   [
@@ -294,12 +340,16 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
         'docs/withdrawing-and-protecting.md',
         /whereabouts are protected at most (\w+) times in a day/,
       ],
+      ['schemas/wording/restrictions.ts', /(\w+) times in a day for one child’s whereabouts/],
     ],
   ],
   [
     'entries in force for one child',
     constant('loaders/upkeep/restrict.ts', 'RESTRICTIONS_A_CHILD'),
-    [['docs/withdrawing-and-protecting.md', /at most (\w+) entries are in force for one child/]],
+    [
+      ['docs/withdrawing-and-protecting.md', /at most (\w+) entries are in force for one child/],
+      ['schemas/wording/restrictions.ts', /and (\w+) entries for one child/],
+    ],
   ],
   [
     'session endings read at a time',

@@ -6,8 +6,9 @@ export type Body =
 
 export type BodyLimits = { maxBytes: number; deadlineMs: number };
 
+const BODY_KIB = 16;
 /** The limits of every body except an upload. */
-export const BODY_LIMITS: BodyLimits = { maxBytes: 16 * 1024, deadlineMs: 5_000 };
+export const BODY_LIMITS: BodyLimits = { maxBytes: BODY_KIB * 1024, deadlineMs: 5_000 };
 
 /** Reads a body that comes in pieces, or late. */
 function readSlowly(
