@@ -628,7 +628,7 @@ export const configurationSchema = z
     }
     const ofNhs = /\.nhs\.uk(?::[0-9]+)?$/i.test(settings.MESH_URL);
     if (ofNhs && settings.MESH_POLL_SECONDS < MESH_POLL_AT_LEAST_SECONDS) {
-      const message = `must be at least ${MESH_POLL_AT_LEAST_SECONDS}: MESH does not allow more`;
+      const message = `must be at least ${MESH_POLL_AT_LEAST_SECONDS}: MESH does not allow a mailbox to be checked more often`;
       addIssue({ code: 'custom', path: ['MESH_POLL_SECONDS'], message });
     }
   })

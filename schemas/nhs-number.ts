@@ -115,7 +115,7 @@ export function numbersIn(text: string): { from: number; to: number; isValid: bo
 export const nhsNumberSchema = z
   .string()
   .refine((text) => parseNhsNumber(text) !== undefined, {
-    error: 'must be ten digits with a right check digit',
+    error: 'must be ten digits, the last of which checks the others',
   })
   .transform((text) => text as NhsNumber)
   .meta({

@@ -1,5 +1,8 @@
+import { ERRORS } from '#schemas/errors.ts';
 import type { Coverage } from '#schemas/lookup.ts';
+import { FILE_CODES } from '#schemas/wording/answers.ts';
 import { COULD_NOT_CHECK, notFlaggedAdvice } from '#schemas/wording/lookup.ts';
+import { RECORD_HINTS, STANDS } from '#schemas/wording/records.ts';
 
 /**
  * What the description shows, made up like the sample. The linter checks each against its schema, and a test
@@ -208,7 +211,7 @@ export const EXAMPLES = {
     authority: { code: 'V145', name: 'Example Borough Council' },
     sequence: 412,
     code: 'CPF03',
-    meaning: 'Partial: valid records loaded, invalid rejected',
+    meaning: FILE_CODES.CPF03,
     authorityAdded: false,
     counts: { declared: 5, records: 5, accepted: 4, refused: 1 },
     rows: { added: 3, changed: 1, unchanged: 0, superseded: 0 },
@@ -219,7 +222,7 @@ export const EXAMPLES = {
         record: 3,
         field: 'nhs_number',
         localId: 'LA-1003',
-        hint: 'The NHS number is not ten digits with a right check digit. Correct it and send the record again.',
+        hint: RECORD_HINTS.number(STANDS.notANumber),
       },
     ],
     warnings: [],
@@ -229,9 +232,9 @@ export const EXAMPLES = {
   },
   problem: {
     type: '/problems/could-not-check',
-    title: 'The check could not be made',
+    title: ERRORS['could-not-check'].title,
     status: 503,
-    detail: 'Wait 5 seconds and try once more. If it fails again, treat the outcome as unknown.',
+    detail: ERRORS['could-not-check'].detail,
     code: 'could-not-check',
     requestId: '60e0b220-8136-4ca5-ae46-1d97ef59d068',
     checked: false,

@@ -1,13 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 import { ConfigurationError } from '#schemas/configuration.ts';
+import { errorCode } from '../telemetry/log.ts';
 
 /** The text of a file named by a setting. @throws {ConfigurationError} one sentence that names both */
 export async function readSettingText(setting: string, path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
-  } catch {
-    throw new ConfigurationError(`${setting}: ${path} cannot be read.`);
+  } catch (error) {
+    throw new ConfigurationError(`${setting}: ${path} cannot be read (${errorCode(error)}).`);
   }
 }
 

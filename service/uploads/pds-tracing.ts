@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { importPKCS8 } from 'jose';
 import { createPdsClient } from '#loaders/check/tracing/pds/client.ts';
 import { TracingMemory } from '#loaders/check/tracing/pds/memory.ts';
@@ -7,6 +6,7 @@ import { createTokens } from '#loaders/check/tracing/pds/token.ts';
 import { ConfigurationError } from '#schemas/configuration.ts';
 import { numberKeyFile, tracingMemoryFile } from '../files/data-folder.ts';
 import { readOrMakeKey } from '../files/private-file.ts';
+import { readSettingText } from '../files/setting-file.ts';
 import type { LoadConfiguration } from './load-settings.ts';
 
 const DAY_MS = 86_400_000;
@@ -45,12 +45,7 @@ export async function openPdsTracer(configuration: LoadConfiguration): Promise<P
 }
 
 async function readPrivateKey(path: string) {
-  let pem: string;
-  try {
-    pem = await readFile(path, 'utf8');
-  } catch {
-    throw new ConfigurationError('PDS_KEY_FILE: cannot be read.');
-  }
+  const pem = await readSettingText('PDS_KEY_FILE', path);
   const key = await importPKCS8(pem, 'RS512').catch(() => undefined);
   const { modulusLength = 0 } = (key?.algorithm ?? {}) as { modulusLength?: number };
   if (key === undefined || modulusLength < SHORTEST_KEY_BITS) {

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { type CryptoKey, importJWK, type JWK } from 'jose';
 import * as openid from 'openid-client';
 import { z } from 'zod';
 import { ConfigurationError } from '#schemas/configuration.ts';
 import type { SignInProvider } from '#schemas/people/sign-in.ts';
+import { readSettingText } from '../../files/setting-file.ts';
 
 /** How the service proves to a provider who it is, and the public keys with which the provider checks that. */
 export type ClientProof = {
@@ -26,14 +26,6 @@ const keysSchema = z.union([
     .refine((keys) => keys.length === 1 || keys.every(({ kid }) => typeof kid === 'string')),
   keySchema.transform((key): [typeof key] => [key]),
 ]);
-
-async function readSecret(path: string, setting: string): Promise<string> {
-  try {
-    return (await readFile(path, 'utf8')).trim();
-  } catch {
-    throw new ConfigurationError(`SIGN_IN_FILE: ${setting} ${path} cannot be read.`);
-  }
-}
 
 /** The public half of a key, by a list of what may be shown. */
 export function publicHalf(key: JWK): JWK {
@@ -58,11 +50,11 @@ export async function readClientProof({
   clientKeyFile,
 }: Pick<SignInProvider, 'clientSecretFile' | 'clientKeyFile'>): Promise<ClientProof> {
   if (clientSecretFile !== undefined) {
-    const secret = await readSecret(clientSecretFile, 'clientSecretFile');
-    return { authentication: openid.ClientSecretPost(secret), publicKeys: undefined };
+    const secret = await readSettingText('SIGN_IN_FILE: clientSecretFile', clientSecretFile);
+    return { authentication: openid.ClientSecretPost(secret.trim()), publicKeys: undefined };
   }
   const path = clientKeyFile ?? '';
-  const text = await readSecret(path, 'clientKeyFile');
+  const text = await readSettingText('SIGN_IN_FILE: clientKeyFile', path);
   try {
     const keys = keysSchema.parse(JSON.parse(text)) as [JWK, ...JWK[]];
     const [key] = await Promise.all(keys.map(privateKeyOf));

@@ -406,7 +406,7 @@ describe('an impossible start is reported in one sentence, and leaves nothing ru
       LOG_LEVEL: 'silent',
     });
     expect(stderr).toBe(
-      'cp-flags: Wrong setting. ISSUERS_FILE: /nonexistent/issuers.json cannot be read.\n',
+      'cp-flags: Wrong setting. ISSUERS_FILE: /nonexistent/issuers.json cannot be read (ENOENT).\n',
     );
     expect(code).toBe(1);
   });

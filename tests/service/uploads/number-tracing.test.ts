@@ -94,7 +94,7 @@ describe('tracing by PDS', () => {
       );
     }
     expect(await refusal(openNumberTracer(of(path('gone.pem')), 'live'))).toBe(
-      'PDS_KEY_FILE: cannot be read.',
+      `PDS_KEY_FILE: ${path('gone.pem')} cannot be read (ENOENT).`,
     );
   });
 });
