@@ -45,8 +45,6 @@ export type RedisServer = {
   stop(): Promise<void>;
   /** Tells an embedded server to end, without waiting for it. */
   abandon(): void;
-  /** Resolves when an embedded server has ended for good; never for one run by others. */
-  exited: Promise<void>;
 };
 
 function serverAt(
@@ -55,7 +53,7 @@ function serverAt(
     embedded,
     replaced,
   }: {
-    embedded?: Pick<EmbeddedRedis, 'stop' | 'exited' | 'pid'>;
+    embedded?: Pick<EmbeddedRedis, 'stop' | 'pid'>;
     replaced?: (() => void) | undefined;
   } = {},
 ): RedisServer {
@@ -105,7 +103,6 @@ function serverAt(
         // It has ended already.
       }
     },
-    exited: embedded?.exited ?? new Promise(() => undefined),
   };
 }
 
@@ -184,16 +181,7 @@ export async function openRedis(
  */
 export async function startRedis({ configuration, log, add }: StartContext): Promise<RedisServer> {
   const redis = await openRedis(configuration, () => log.warn(CONNECTION_REPLACED));
-  let stopping = false;
-  add(() => {
-    stopping = true;
-    return redis.stop();
-  });
-  const logLoss = async (): Promise<void> => {
-    await redis.exited;
-    if (!stopping) log.error('Redis ended again and again and is no longer started.');
-  };
-  void logLoss();
+  add(() => redis.stop());
   return redis;
 }
 

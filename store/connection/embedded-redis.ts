@@ -32,8 +32,7 @@ export type EmbeddedRedis = {
   /** Process id of redis-server (tests send it signals); another one after a restart. */
   readonly pid: number;
   /**
-   * Resolves when redis-server is gone for good, by whatever cause: stopped, ended with `restart: false`, or
-   * abandoned after ending too often. Never rejects.
+   * Resolves when redis-server is gone for good: stopped, or ended with `restart: false`. Never rejects.
    */
   exited: Promise<void>;
   /** Stops Redis cleanly, releases the lock. Idempotent. */

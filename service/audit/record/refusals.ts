@@ -71,7 +71,9 @@ export function createRefusals({
       sampled.log(
         `stranger ${source} ${code}`,
         level,
-        unjudged ? 'A token could not be judged.' : 'A request without a valid token was refused.',
+        unjudged
+          ? 'A token could not be verified.'
+          : 'A request without a valid token was refused.',
         { code, source: source ?? 'unknown', ...idFields(ids) },
       );
       return;

@@ -199,7 +199,7 @@ export const councilWithdrawalAsk: Mountable<WithdrawalsDependencies> = {
           : await askWithdrawal(store, anchor, authority, plan, reason.reason, who);
         if (isUrgent && done.kind === 'withdrawn') {
           dependencies.log.warn(
-            'A council has withdrawn a flag urgently, on the word of one person.',
+            'A council has withdrawn a flag urgently, without a second person.',
             {
               authority,
             },

@@ -393,7 +393,7 @@ ${button(SIGN_IN.continue)}
       sampled.log(
         `tries ${provider.id}`,
         'warn',
-        'Too many sign-ins by one provider failed, so others by it have to wait.',
+        'Too many sign-ins with one provider failed, so others with it have to wait.',
         {},
       );
       return refusedPage('busy', provider.name);

@@ -137,7 +137,7 @@ describe('a live service', () => {
       expect(counted('cp_flags_refusals_total', 'token="none"')).toBe(0);
       expect(counted('cp_flags_refusals_total', '"could-not-check"', 'token="unknown"')).toBe(2);
       expect(counted('cp_flags_ready')).toBe(0);
-      expect(silent.lines.join('')).toContain('A token could not be judged');
+      expect(silent.lines.join('')).toContain('A token could not be verified');
       expect(silent.lines.join('')).not.toContain('count until');
     } finally {
       await silent.stopAndRemove();
