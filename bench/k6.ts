@@ -133,7 +133,7 @@ export async function runK6(
       child.once('close', resolve);
     });
     if ((code !== 0 && code !== THRESHOLDS_MISSED) || !existsSync(summaryFile)) {
-      throw new Error(`k6 ended with ${code}; its words are above.`);
+      throw new Error(`k6 ended with ${code}. Its messages above say why.`);
     }
     const summary = JSON.parse(readFileSync(summaryFile, 'utf8')) as Summary;
     return {

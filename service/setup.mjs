@@ -59,7 +59,10 @@ function installPackages() {
   const npm = process.env['npm_execpath'];
   const [command, ...first] = npm?.endsWith('.js') ? [process.execPath, npm] : ['npm'];
   say('Installing the packages named in package-lock.json, Node 24 among them.');
-  run([command, ...first, ...args], 'npm could not install the packages; its words are above.');
+  run(
+    [command, ...first, ...args],
+    'npm could not install the packages. Its messages above say why.',
+  );
   nodeBinary();
   writeFileSync(stamp, lockHash());
 }

@@ -322,8 +322,8 @@ export function addLoadCommand(program: Command, configuration: () => Configurat
       () => `
 Files of several authorities are loaded at the same time, those of one authority in the order given.
 
-The first four CSV options are not needed if the file is named ODS-sequence-yyyymmddHHMM.csv or has a
-FILE.json beside it with authority, sequence, createdAt, rowCount and full.
+The first four CSV options are not needed if the file is named ODS-sequence-yyyymmddHHMM-rows.csv (the rows may be
+left out) or has a FILE.json beside it with authority, sequence, createdAt, rowCount and full.
 
 --columns takes the headings and plan names of a case system, so that its own export is loaded unchanged. Columns
 and plans that it leaves out keep their usual names. delete_date may be null. linesAbove counts lines of a title:
