@@ -115,9 +115,11 @@ export const PDS = {
   well: 'PDS answered.',
   lastAsked: (detail: string, at: string) => `${detail} It was last asked at ${at}.`,
   notAsked: 'PDS has not been asked yet.',
-  takeUpFailed: 'Records that wait to be traced could not be taken up.',
-  finalFailed: 'A final acknowledgement could not be written.',
-  recheckFailed: 'NHS numbers could not be checked again.',
+  takeUpFailed: 'Records that wait to be traced could not be taken up. The service is retrying.',
+  finalFailed: 'A final acknowledgement could not be written. The service is retrying.',
+  finalUnreadable:
+    'A final acknowledgement could not be written, because its file in acknowledgements/waiting cannot be read, or something is in its way. The service is retrying.',
+  recheckFailed: 'NHS numbers could not be checked again. The service is retrying.',
 } as const;
 
 /** What NHS numbers are traced with. */

@@ -58,11 +58,13 @@ export const SEALING = {
   gaps: (gap: string, others: number) =>
     `The numbering of audit events is broken: ${gap}${others > 0 ? `, and ${others} others` : ''}. Nothing more is sealed. Stop the service and restore Redis from its last good copy; if there is none, a named person can continue on the page “${DECISIONS.titles.gap}”, or with cp-flags audit accept-gap.`,
   notWritten: (fault: string, folder: string) =>
-    `The audit log cannot be written (${fault}). Make room in ${folder}. Events wait in Redis; nothing is lost.`,
+    `The audit log cannot be written (${fault}). See that ${folder} is there, has room, and can be written to by the user of this service. Events wait in Redis; nothing is lost.`,
   failed: (fault: string) =>
     `Events cannot be sealed (${fault}); the service is retrying. They wait in Redis.`,
   damaged: (damage: string) =>
     `The newest part of the audit log is not what was sealed. ${damage} Nothing more is sealed. Keep the folder for the investigation, and restore the log from its last good copy.`,
+  foreign: 'Entries that are not events were sealed as unreadable. See the alert ForeignWrites.',
+  notIndexed: (why: string) => `The audit index cannot be updated (${why}). It is tried again.`,
   late: (count: number, oldest: string) =>
     `${counted(count, 'audit event waits', 'audit events wait')} to be sealed, the oldest since ${oldest}: sealing is falling behind.`,
 } as const;
@@ -197,8 +199,7 @@ export const UNKNOWN_ENTRIES = {
   none: 'Every entry that was sealed lately is of a type that this version knows.',
   some: (count: number) =>
     `${counted(count, 'entry', 'entries')} sealed lately ${count === 1 ? 'has' : 'have'} a type or a word that this version does not know. Searches show them as unreadable. During an upgrade a newer process wrote them; start its worker. If no newer process runs, somebody else writes to Redis: see the alert ForeignWrites.`,
-  found:
-    'sealed entries are of a type or with a word that this version does not know: a newer version wrote them, or somebody else',
+  found: 'Sealed entries have a type or word not known to this version: see audit:known-types.',
 } as const;
 
 /** Telling authorities who looked. */
@@ -372,7 +373,7 @@ export const OWN_DISK = {
 export const TLS = {
   expired: 'The certificate has expired. Renew it.',
   valid: (days: number) => `The certificate is valid for ${counted(days, 'more day')}.`,
-  endsSoon: (days: number) => `The certificate is valid for ${counted(days, 'more day')}. Renew it.`,
+  endsSoon: (days: number) => `The certificate expires in ${counted(days, 'day')}. Renew it.`,
 } as const;
 
 export const TELEMETRY = {
@@ -395,5 +396,5 @@ export const LISTENING = {
   inUse: (address: string) =>
     `${address} is in use by another program. Stop that one, or set PORT to another port.`,
   failed: (address: string, fault: string) =>
-    `${address} cannot be listened on (${fault}). Set HOST and PORT to an address of this machine.`,
+    `${address} cannot be listened on (${fault}). Set HOST to an address of this machine, and PORT to a port that this user may use.`,
 } as const;

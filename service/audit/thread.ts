@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { EnumerationAlertEvent } from '#schemas/audit/audit-event.ts';
-import { UNKNOWN_ENTRIES } from '#schemas/wording/operations.ts';
+import { SEALING, UNKNOWN_ENTRIES } from '#schemas/wording/operations.ts';
 import { CONNECTION_REPLACED } from '#schemas/wording/store.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { connectStore, type StoreAddress } from '#store/connection/connection.ts';
@@ -119,8 +119,7 @@ async function index(lately: readonly Followed[]): Promise<boolean> {
     follower.close();
     if (!indexFailing) {
       const cause = error instanceof Error ? error.message : 'unknown';
-      const message = `the audit index cannot be updated (${cause}); events are still sealed, and the service is retrying`;
-      tell({ kind: 'warning', message, count: 1 });
+      tell({ kind: 'warning', message: SEALING.notIndexed(cause), count: 1 });
     }
     indexFailing = true;
     return false;

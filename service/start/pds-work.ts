@@ -135,7 +135,7 @@ export function startPdsWork({
         const [, authority, sequence] = /^([A-Z0-9]+)-([0-9]+)-/.exec(name) ?? [];
         reportOnce(
           `waiting/${name}`,
-          'a final acknowledgement could not be written: its file in acknowledgements/waiting cannot be read, or something is in its way',
+          PDS.finalUnreadable,
           error,
           authority === undefined ? {} : { authority, sequence: Number(sequence) },
         );

@@ -299,10 +299,7 @@ export function createSealer(options: SealerOptions) {
       await write(writer, batch);
     }
     if (batch.unreadable.length > 0) {
-      options.warn(
-        'entries in the audit streams that are not events were sealed as unreadable: somebody else writes to Redis',
-        batch.unreadable.length,
-      );
+      options.warn(SEALING.foreign, batch.unreadable.length);
     }
     for (const { stream } of batch.events) untrimmed.add(stream);
     await Promise.all([trim(writer), noteSize(writer)]);
