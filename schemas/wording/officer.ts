@@ -529,7 +529,7 @@ export const OFFICER_HOLDS = {
     'It is not certain yet that this is on record. A worker records it, so do not begin the hold again.',
   end: 'End this hold',
   endLast:
-    'This is the only hold in force. Once it is ended, events that are too old are deleted for good, within minutes.',
+    'This is the only hold in force. Once it is ended, events that are too old are deleted for good: at once, or within an hour.',
   endOthers: 'Other holds are in force, so nothing is deleted yet.',
   changed:
     'Other holds were begun or ended since you looked, so the hold was not ended. Read this page again before you end it.',

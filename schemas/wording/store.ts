@@ -249,7 +249,7 @@ export const STORE = {
   noRights:
     'The Redis user has too few rights for this. docs/operating/installing.md, "Redis users", names the right user; set REDIS_URL and REDIS_PASSWORD_FILE to that one.',
   notAccepted: 'Redis does not accept the user and password of REDIS_URL and REDIS_PASSWORD_FILE.',
-  busy: 'Redis has been busy with one command for seconds and answers nothing else. Run `redis-cli FUNCTION KILL`, or `redis-cli SCRIPT KILL` if it says so. If that answers UNKILLABLE, kill the process of Redis and start it again: nothing that was acknowledged is lost. If it happens again, change the passwords of the lookup processes.',
+  busy: 'Redis has been busy with one command for seconds and answers nothing else. As its administrator, type `FUNCTION KILL` into Redis (docs/operating/installing.md, "Type commands into Redis"), or `SCRIPT KILL` if it says so. If that answers UNKILLABLE, kill the process of Redis and start it again: nothing that was acknowledged is lost. If it happens again, change the passwords of the lookup processes.',
   tlsFailed: (code: string) =>
     `TLS with Redis failed (${code}). Lookups resume automatically once the certificate of Redis is valid, names its host, and is signed by an authority in REDIS_CA_FILE.`,
   notAnswering: (deadlineMs: number, cause: string | undefined) =>
