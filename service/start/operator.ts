@@ -101,7 +101,13 @@ function expiriesOf(configuration: Configuration, { issuers }: Identities) {
     const fetched = issuers.flatMap(({ issuer, keys: { remainingMs } }): Expiry[] =>
       remainingMs === undefined
         ? []
-        : [{ what: RUNNING.issuerKeys(issuer), endsAt: Date.now() + remainingMs }],
+        : [
+            {
+              what: RUNNING.issuerKeys(issuer),
+              endsAt: Date.now() + remainingMs,
+              isFetched: true,
+            },
+          ],
     );
     return [
       ...(await Promise.all(files(CERTIFICATES).map(certificateOf))),

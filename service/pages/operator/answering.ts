@@ -204,8 +204,8 @@ export function concernsOf(of: ConcernsOf): Concern[] {
     ...(typeof processes === 'string'
       ? [{ level: 'warns', text: ANSWERING.noFigures[processes], to: whatToDo('') } as const]
       : []),
-    ...expiries.flatMap(({ what, endsAt }): Concern[] => {
-      if (endsAt === undefined || endsAt - now > WARNED_BEFORE_MS) return [];
+    ...expiries.flatMap(({ what, endsAt, isFetched }): Concern[] => {
+      if (endsAt === undefined || isFetched === true || endsAt - now > WARNED_BEFORE_MS) return [];
       const text =
         endsAt < now ? ANSWERING.expired(what) : ANSWERING.expires(what, timeOfYearText(endsAt));
       return [{ level: 'warns', text, to: whatToDo('tls:certificate') }];

@@ -5,5 +5,7 @@ export type Expiry = {
   endsAt?: number;
   /** When its file was last changed. */
   changedAt?: number;
+  /** It is fetched again long before it ends; a check says so if it is not. */
+  isFetched?: true;
   unreadable?: true;
 };

@@ -201,6 +201,30 @@ test.each([
   },
 );
 
+test('a certificate that expires within 30 days needs attention, and keys that are fetched again all the time do not', () => {
+  const day = 86_400_000;
+  const concerns = concernsOf({
+    checks: [],
+    runbook,
+    instance: OWN,
+    processes: [],
+    behind: [],
+    expected: 3,
+    held: 0,
+    waiting: [],
+    expiries: [
+      { what: 'TLS_CERT_FILE', endsAt: 29 * day, changedAt: 0 },
+      { what: 'MESH_CERT_FILE', endsAt: 31 * day, changedAt: 0 },
+      { what: 'Keys of an issuer', endsAt: day, isFetched: true },
+      { what: 'SESSION_KEYS_FILE', changedAt: 0 },
+    ],
+    now: 0,
+  });
+  expect(concerns.map(({ text }) => text)).toEqual([
+    expect.stringMatching(/^TLS_CERT_FILE expires on /),
+  ]);
+});
+
 /** The section about each check; of those without a section of their own, the table of other checks has a row. */
 const SECTIONS: Record<`store:${CheckName}` | OwnCheckName, string> = {
   'store:redis-reachable': 'storeclosed',
