@@ -431,7 +431,7 @@ export const configurationSchema = z
       })
       .optional()
       .describe(
-        'Where the second copy of the audit log is: a folder on another file system, or `s3://BUCKET/PREFIX`. Events leave Redis only once they are in the log and in the copy. Set it to the same place for all workers. See [Second copy of the audit log](../topologies.md#second-copy-of-the-audit-log).',
+        'Where the second copy of the audit log is: a folder on another file system, or `s3://BUCKET/PREFIX`. Events leave Redis only once they are in the log and in the copy. Set it to the same place for all workers. See [Second copy of the audit log](../second-copy.md#second-copy-of-the-audit-log).',
       ),
     AUDIT_COPY_ENDPOINT: z
       .string()

@@ -20,7 +20,7 @@ function typed(file: string): string[] {
 
 /**
  * The arguments of each `cp-flags` in a line, up to a pipe, a redirection, a comment or the next command. `as USER` is
- * the function that docs/topologies.md declares.
+ * the function that docs/operating/two-rooms.md declares.
  */
 const argumentsIn = (line: string): string[][] =>
   [...line.matchAll(/(?:(?<!-u )\bcp-flags|^as [a-z]+) ([a-z][^|>#;&,)]*)/g)].map(([, rest = '']) =>
@@ -142,16 +142,18 @@ test('every npm script named on a page exists', () => {
   expect(named.filter((script) => !scripts.has(script))).toEqual([]);
 });
 
-test('docs/operating/installing.md and docs/topologies.md name the same Redis user for each command', () => {
+test('every page names the same Redis user for a command as docs/operating/installing.md', () => {
   const table = readFileSync(join(root, 'docs/operating/installing.md'), 'utf8');
   const commandsOf = (user: string): string[] => {
     const [, cell = ''] = new RegExp(`^\\| \`cpf-${user}\` \\| (.*) \\|$`, 'm').exec(table) ?? [];
     return [...cell.matchAll(/`([a-z -]+)`/g)].map(([, name = '']) => name);
   };
-  const run = typed('docs/topologies.md').flatMap((line) => {
-    const [, user, rest] = /^as ([a-z]+) ([a-z].*)$/.exec(line) ?? [];
-    return user === undefined || rest === undefined ? [] : [{ user, rest }];
-  });
+  const run = files
+    .flatMap((file) => typed(file))
+    .flatMap((line) => {
+      const [, user, rest] = /^as ([a-z]+) ([a-z].*)$/.exec(line) ?? [];
+      return user === undefined || rest === undefined ? [] : [{ user, rest }];
+    });
   expect(run.length).toBeGreaterThan(5);
   const wrong = run.filter(
     ({ user, rest }) =>

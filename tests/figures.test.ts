@@ -113,7 +113,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   [
     'minutes within which a notification is on time',
     constant('service/notifications/notifier.ts', 'LATE_AFTER_MS') / MINUTE,
-    [['docs/operating.md', /has not been notified (\w+) minutes after its window/]],
+    [['docs/operating/councils.md', /has not been notified (\w+) minutes after its window/]],
   ],
   [
     'days that notifications are kept',
@@ -222,7 +222,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
     'hours after which a copy of the data folder is old',
     constant('store/trust/confirm.ts', 'OLD_AFTER_MS') / HOUR,
     [
-      ['docs/operating.md', /was last alive over (\w+) hours ago/],
+      ['docs/operating/recovery.md', /was last alive over (\w+) hours ago/],
       ['docs/operating/data-folder.md', /A copy younger than (\w+) hours opens/],
     ],
   ],

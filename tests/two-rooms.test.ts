@@ -19,12 +19,14 @@ import { freePort } from './support/ports.ts';
 import { root } from './support/processes.ts';
 import { until } from './support/test-store.ts';
 
-/** The files for "Two rooms" in docs/topologies.md fit together, and everything they name exists. */
+/** The files for "Two rooms" fit together and with the pages about them, and everything they name exists. */
 
 const FOLDER = join(root, 'docs/operating/two-rooms');
 const ONE_MACHINE = '../one-machine/cp-flags.env';
 const textOf = (name: string): string => readFileSync(join(FOLDER, name), 'utf8');
-const page = readFileSync(join(root, 'docs/topologies.md'), 'utf8');
+const pages = ['topologies.md', 'operating/two-rooms.md', 'second-copy.md']
+  .map((name) => readFileSync(join(root, 'docs', name), 'utf8'))
+  .join('\n');
 const KNOWN = new Set(Object.keys(configurationSchema.shape));
 
 /** The settings in a file, read as systemd, a shell and Compose read them; `all`: also those behind a #. */
@@ -85,16 +87,16 @@ test.for([
     expect(files).toContain('SIGN_IN_FILE');
     const read = files.filter((name) => role !== 'lookup' || !OF_WORKERS.has(name));
     const named = Object.keys(settingsOf(file, { all: true }));
-    // Two rooms: topologies.md has the command that adds it to the administrator's settings.
+    // docs/operating/two-rooms.md has the command that adds it to the administrator's settings.
     if (role === 'worker') named.push('EXPECTED_AUTHORITIES_FILE');
     expect(read.filter((name) => !named.includes(name))).toEqual([]);
   },
 );
 
-test('every setting shown on the page is known to the program', () => {
-  const blocks = [...page.matchAll(/^```sh\n([^]*?)^```/gm)].map(([, block = '']) => block);
+test('every setting shown on the pages is known to the program', () => {
+  const blocks = [...pages.matchAll(/^```sh\n([^]*?)^```/gm)].map(([, block = '']) => block);
   const shown = [...blocks.join('').matchAll(/^([A-Z][A-Z_]+)=/gm)].map(([, name = '']) => name);
-  const named = [...page.matchAll(/`((?:REDIS|AUDIT|DATASET|METRICS|MESH)_[A-Z_]+)/g)].map(
+  const named = [...pages.matchAll(/`((?:REDIS|AUDIT|DATASET|METRICS|MESH)_[A-Z_]+)/g)].map(
     ([, name = '']) => name,
   );
   expect(shown).toContain('AUDIT_COPY');
@@ -119,7 +121,7 @@ test('the settings fit the servers and sentinels whose files are beside them', (
     expect(redis).toContain('\nport 6379\n');
     expect(sentinel).toContain(`\nuser ${settings['REDIS_SENTINEL_USERNAME']} on `);
     expect(settings['REDIS_REPLICAS']).toBe(String(place.sentinels.length - 1));
-    for (const { host } of place.sentinels) expect(page).toContain(`| ${host}, `);
+    for (const { host } of place.sentinels) expect(pages).toContain(`| ${host}, `);
   }
 });
 
@@ -148,8 +150,8 @@ test('the compose file runs both processes with these settings, and a data folde
   }
 });
 
-test('the page’s commands make users, passwords and files with which a server starts', async () => {
-  const [block = ''] = /^umask 077; mkdir -p two-rooms[^]*?(?=^```)/m.exec(page) ?? [];
+test('the pages’ commands make users, passwords and files with which a server starts', async () => {
+  const [block = ''] = /^umask 077; mkdir -p two-rooms[^]*?(?=^```)/m.exec(pages) ?? [];
   for (const name of ['store', 'docs']) symlinkSync(join(root, name), join(folder, name));
   execFileSync('bash', ['-euo', 'pipefail', '-c', block], { cwd: folder });
   const made = join(folder, 'two-rooms');

@@ -16,7 +16,7 @@ import { freePort } from './ports.ts';
 import { until } from './test-store.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-/** The files that docs/topologies.md gives to operators. */
+/** The files that docs/operating/two-rooms.md gives to operators. */
 const exampleOf = (name: string): string =>
   readFileSync(join(root, 'docs/operating/two-rooms', name), 'utf8');
 /** The name by which the sentinels know the primary. */

@@ -101,9 +101,9 @@ test('help refers to other pages by name, not by a Markdown link', () => {
   expect(settingsHelp()).not.toMatch(/\]\(/);
 });
 
-test('the live-data example in the help of serve is the one in docs/operating.md, and it starts', async () => {
+test('the live-data example in the help of serve is the one in docs/operating/installing.md, and it starts', async () => {
   const program = await commandLine({}, 'serve');
-  const page = readFileSync(join(root, 'docs', 'operating.md'), 'utf8');
+  const page = readFileSync(join(root, 'docs', 'operating', 'installing.md'), 'utf8');
   const [, block = ''] = /\n## Live dataset\n[^]*?```sh\n([^]*?)```/.exec(page) ?? [];
   const joined = (text: string): string[] => text.replaceAll(/ *\\\n */g, ' ').split('\n');
   const served = joined(block)

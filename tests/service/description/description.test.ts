@@ -73,6 +73,7 @@ test('the page of settings explains every setting (npm run docs writes it)', asy
 test('every setting named on any page is on the page of settings', async () => {
   for (const page of [
     'operating.md',
+    'operating/councils.md',
     'operating/settings.md',
     'operating/tokens.md',
     'integrating.md',
@@ -82,7 +83,7 @@ test('every setting named on any page is on the page of settings', async () => {
   ]) {
     expect(await read(page)).not.toMatch(/\]\([^)]*\.ts\)/);
   }
-  const page = await read('operating.md');
+  const page = await read('operating/councils.md');
   for (const setting of careSettings) expect(page).toContain(`\`${setting}\``);
   const [, mapping = ''] =
     /mapping of your own\n\n```json\n([^]*?)```/.exec(await read('operating/tokens.md')) ?? [];
