@@ -354,7 +354,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   [
     'session endings read at a time',
     constant('store/session-endings.ts', 'ENDINGS_AT_MOST'),
-    [['docs/threat-model.md', /The service reads ([\d,]+) at a time/]],
+    [['docs/redis-rights.md', /The service reads ([\d,]+) at a time/]],
   ],
   [
     'session endings in the future corrected at a time',

@@ -4,7 +4,7 @@ import { keys } from '#store/keys.ts';
 import { watchStore } from '#store/trust/readiness.ts';
 import { startTestStore, type TestStore, WAIT_MS } from '../support/test-store.ts';
 
-/** What a lookup process's Redis user may do, as docs/threat-model.md lists it. */
+/** What a lookup process's Redis user may do, as docs/redis-rights.md lists it. */
 
 const textOf = (path: string): string =>
   readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
@@ -13,8 +13,8 @@ const textOf = (path: string): string =>
 type Right = { commands: string[]; patterns: string[] };
 
 function writtenDown(): Right[] {
-  const section = /\n## What a lookup process may do in Redis\n([^]*?)\n## /.exec(
-    textOf('docs/threat-model.md'),
+  const section = /^# What a lookup process may do in Redis\n([^]*?)\n## /.exec(
+    textOf('docs/redis-rights.md'),
   )?.[1];
   const spans = (cell = ''): string[] =>
     [...cell.matchAll(/`([^`]+)`/g)].map(([, span = '']) => span.replace('+', '|'));
