@@ -240,7 +240,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   [
     'seconds for which a worker’s report counts by itself',
     constant('store/trust/readiness.ts', 'TRUSTED_FOR_MS') / SECOND,
-    [['docs/operating.md', /A report counts for (\w+) seconds/]],
+    [['docs/topologies.md', /A report counts for (\w+) seconds/]],
   ],
   [
     'seconds for which a token is not asked about again',
