@@ -106,7 +106,7 @@ async function allowed({ name, arity }: Command, key: string): Promise<boolean> 
 }
 
 describe('a lookup process’s Redis user', () => {
-  test('has exactly the rights that the threat model lists', () => {
+  test('has exactly the rights that docs/redis-rights.md lists', () => {
     expect(inOrder(granted())).toEqual(inOrder(writtenDown()));
     expect(granted().length).toBeGreaterThan(5);
   });
