@@ -30,17 +30,21 @@ test('every code file that the documentation names exists, and so does every tes
   expect(missing).toEqual([]);
 });
 
-/** The anchors of a page: its headings, named as on GitHub. */
+/** A heading's anchor, named as on GitHub. */
+const anchorOf = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+    .replaceAll(' ', '-');
+
+/** The anchors of a page: those of its headings. */
 function anchorsOf(page: string): Set<string> {
   const headings = read(page)
     .replaceAll(/^```[^]*?^```/gm, '')
     .matchAll(/^#{1,6} (.+)$/gm);
   const anchors = new Set<string>();
   for (const [, heading = ''] of headings) {
-    const anchor = heading
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
-      .replaceAll(' ', '-');
+    const anchor = anchorOf(heading);
     let unique = anchor;
     for (let n = 1; anchors.has(unique); n++) unique = `${anchor}-${n}`;
     anchors.add(unique);
@@ -71,6 +75,38 @@ test('the pages say when single mode ends in the words of the program', () => {
       SINGLE_MODE_ENDS.replaceAll(/[“”]/g, ''),
     );
   }
+});
+
+/** The parts of a page: each heading of the second level, with those below it, as anchors. */
+function partsOf(page: string): string[][] {
+  const parts: string[][] = [];
+  const headings = read(page)
+    .replaceAll(/^```[^]*?^```/gm, '')
+    .matchAll(/^(##|###) (.+)$/gm);
+  for (const [, level, heading = ''] of headings) {
+    const anchor = anchorOf(heading);
+    if (level === '##') parts.push([anchor]);
+    else parts.at(-1)?.push(anchor);
+  }
+  return parts;
+}
+
+/** About three screens, in characters. On a shorter page the headings are soon seen. */
+const LONG = 9000;
+
+test('every part of a long page can be reached from the head of that page', () => {
+  const long = pages.filter(
+    (page) => /^docs\/(?!decisions)/.test(page) && read(page).length > LONG,
+  );
+  expect(long.length).toBeGreaterThan(15);
+  const hidden = long.flatMap((page) => {
+    const [head = ''] = read(page).split('\n## ');
+    const links = new Set([...head.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor = '']) => anchor));
+    return partsOf(page)
+      .filter((anchors) => !anchors.some((anchor) => links.has(anchor)))
+      .map(([anchor = '']) => `${page}#${anchor}`);
+  });
+  expect(hidden).toEqual([]);
 });
 
 test('every page can be reached from the README', () => {
