@@ -212,6 +212,12 @@ describe('the alerts', () => {
   test('exist for every section', () => {
     expect(sections.map((text) => text.split('\n', 1)[0])).toEqual(rules.map(({ alert }) => alert));
   });
+
+  test('are all linked at the head of the page, in its order', () => {
+    const [head = ''] = textOf('alerts.md').split('\n## ');
+    const linked = [...head.matchAll(/\[(\w+)\]\(#\1\)/gi)].map(([, alert = '']) => alert);
+    expect([...new Set(linked)]).toEqual(rules.map(({ alert }) => alert));
+  });
 });
 
 /** Which of these alerts fire if a process exports this page for half an hour. */
