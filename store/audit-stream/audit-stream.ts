@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
 import { list } from '../connection/reply.ts';
 import { LeaseLost } from '../errors.ts';
+import { changeIf } from '../functions/change-if.ts';
 import { FUNCTIONS } from '../functions/functions.ts';
 import { auditPartitions, keys } from '../keys.ts';
 import { isReplaced } from '../locks/worker-lease.ts';
@@ -355,10 +356,8 @@ export function createAuditStreams(redis: Redis, replicated = false) {
       sealedBeyond(redis, read),
 
     /** From now on `log` seals this store's events, in place of `before`. @returns whether that still did */
-    async adopt(log: string, before: string): Promise<boolean> {
-      const args = [AUDIT_LOG_FIELD, before, 'set', AUDIT_LOG_FIELD, log];
-      return (await redis.fcall(FUNCTIONS.changeIf, 1, keys.dataset, ...args)) === 1;
-    },
+    adopt: (log: string, before: string): Promise<boolean> =>
+      changeIf(redis, keys.dataset, [AUDIT_LOG_FIELD, before], 'set', AUDIT_LOG_FIELD, log),
   };
 }
 export type AuditStreams = ReturnType<typeof createAuditStreams>;

@@ -7,7 +7,7 @@ import type { OwnBreakers } from '#schemas/uploads/breakers.ts';
 import type { ColumnMapping } from '#schemas/uploads/columns.ts';
 import { STORE } from '#schemas/wording/store.ts';
 import { appendEvent } from '../audit-stream/events.ts';
-import { FUNCTIONS } from '../functions/functions.ts';
+import { changeIf } from '../functions/change-if.ts';
 import { keys } from '../keys.ts';
 import type { AuthorityLock } from '../locks/authority-lock.ts';
 import { createTurns, TurnsBusy } from '../locks/turns.ts';
@@ -82,7 +82,7 @@ export function createDirectory(redis: Redis) {
     const turn = randomUUID();
     for (const hash of hashes) await redis.hset(hash, TURN_FIELD, turn);
     async function change(hash: string, ...how: string[]): Promise<void> {
-      if ((await redis.fcall(FUNCTIONS.changeIf, 1, hash, TURN_FIELD, turn, ...how)) !== 1)
+      if (!(await changeIf(redis, hash, [TURN_FIELD, turn], ...how)))
         throw new TurnsBusy(STORE.settingsBusy);
     }
     return {
