@@ -311,6 +311,7 @@ export const operatorEventSchema = z.object({
     'store-repaired',
     'user-blocked',
     'user-unblocked',
+    'user-remains-blocked',
     'audit-key-added',
     'audit-key-retired',
     'audit-hold',

@@ -24,6 +24,7 @@ const EVENT_NAMES: Record<WrittenEvent['type'] | UnreadableEvent['type'], string
   'audit-verified': 'Whole record verified',
   'user-blocked': 'User blocked',
   'user-unblocked': 'User unblocked',
+  'user-remains-blocked': 'User remains blocked',
   load: 'File processed',
   'upload-previewed': 'Preview of a file opened',
   'hold-released': 'Held file released',

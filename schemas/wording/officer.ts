@@ -288,6 +288,7 @@ export const OFFICER_EVENT = {
   blockedBefore: 'The user was already blocked.',
   unblockedDone: 'The user is unblocked and can look children up again.',
   unblockedBefore: 'The user was not blocked.',
+  blockedAgain: 'Somebody has blocked this user again. The user remains blocked.',
   blockedNobody: 'Nobody is blocked.',
   blockedOwn: 'This page lists only the users whom you blocked yourself.',
   unblock: 'Unblock',

@@ -244,6 +244,8 @@ export const BLOCKED = {
     `${user}, who signs in with ${issuer}, is blocked. This takes effect within two seconds.`,
   unblocked: 'The user is no longer blocked.',
   alreadyBlocked: 'This user was already blocked.',
+  blockedAgain:
+    'Somebody has blocked this user again. The user remains blocked. Read why before you unblock them.',
   self: 'You cannot block yourself',
   unknown: 'The audit has no request by this user. Check the user id and who they sign in with',
   watches:

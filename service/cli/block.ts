@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import type { Configuration } from '#schemas/configuration.ts';
 import { issuerNameSchema, userSchema } from '#schemas/people/identity.ts';
-import { type Block, type Blocks, createBlocks } from '#store/blocks.ts';
+import { type BlockOrder, type Blocks, createBlocks } from '#store/blocks.ts';
 import {
   BLOCK_EVENTS_AT_MOST,
   BLOCK_REPORT,
@@ -26,7 +26,7 @@ async function withBlocks<T>(
   });
 }
 
-function readBlock(user: string, options: BlockOptions): Omit<Block, 'at'> {
+function readBlock(user: string, options: BlockOptions): BlockOrder {
   return {
     // As in tokens: a block of anything else would stop nobody.
     issuer: readOption('--issuer', issuerNameSchema, options.issuer),
@@ -49,7 +49,7 @@ const FOUND: Record<KnownUser, string | undefined> = {
 /** Searches the audit for somebody who was blocked. The search is recorded. */
 async function lookForUser(
   configuration: Configuration,
-  { issuer, user, by, reason, account }: Omit<Block, 'at'>,
+  { issuer, user, by, reason, account }: BlockOrder,
 ): Promise<string | undefined> {
   try {
     const { result } = await lookInto(
@@ -110,11 +110,13 @@ export async function unblock(
 ): Promise<void> {
   const wanted = readBlock(user, options);
   const done = await withBlocks(configuration, (blocks) => blocks.unblock(wanted));
-  console.log(
-    done
-      ? `${user} of ${options.issuer} is no longer blocked.`
-      : `${user} of ${options.issuer} is not blocked.`,
-  );
+  const whom = `${user} of ${options.issuer}`;
+  if (done === 'blocked-again') {
+    throw new Failure(
+      `Somebody has blocked ${whom} again meanwhile, so the user remains blocked. cp-flags blocked says by whom and why.`,
+    );
+  }
+  console.log(`${whom} is ${done === 'unblocked' ? 'no longer' : 'not'} blocked.`);
 }
 
 /** `cp-flags blocked`: who is blocked, since when, by whom and why. */

@@ -3,7 +3,7 @@ import { FIRST_STEPS, isEnded } from '#schemas/audit/access-case.ts';
 import { issuerNameSchema, userKeyOf, userSchema } from '#schemas/people/identity.ts';
 import { shortTextSchema } from '#schemas/text.ts';
 import { OFFICER, OFFICER_CASES, OFFICER_EVENT, OFFICER_SEAL } from '#schemas/wording/officer.ts';
-import type { Block, Blocks } from '#store/blocks.ts';
+import { type Block, type Blocks, markOf } from '#store/blocks.ts';
 import type { AccessCase, Cases } from '../../audit/cases/cases.ts';
 import { textAt } from '../../audit/search/cells.ts';
 import type { ShownEvent } from '../../audit/search/view.ts';
@@ -251,7 +251,8 @@ const DONE: ReadonlyMap<string, string> = new Map([
   ['blocked', WORDS.blockedDone],
   ['blocked-before', WORDS.blockedBefore],
   ['unblocked', WORDS.unblockedDone],
-  ['unblocked-before', WORDS.unblockedBefore],
+  ['not-blocked', WORDS.unblockedBefore],
+  ['blocked-again', WORDS.blockedAgain],
 ]);
 
 /** What unblocks one of several users, with whom for a reader who does not see what is beside it. */
@@ -279,19 +280,19 @@ ${done !== undefined && html`<p class="cpf-strong" role="status">${done}</p>`}
 ${at.viewer.kind === 'organisation' && paragraph(WORDS.blockedOwn)}
 ${blocks.length === 0 && paragraph(WORDS.blockedNobody)}
 ${blocks.map(
-  ({ issuer, user, by, reason, at: since }) => html`<div class="cpf-plain">
+  (block) => html`<div class="cpf-plain">
 ${summary([
-  [WORDS.rows.user, some(user)],
-  [WORDS.rows.issuer, some(issuer)],
-  [WORDS.since, shownText(since)],
-  [WORDS.by, some(by)],
-  [WORDS.why, some(reason)],
+  [WORDS.rows.user, some(block.user)],
+  [WORDS.rows.issuer, some(block.issuer)],
+  [WORDS.since, shownText(block.at)],
+  [WORDS.by, some(block.by)],
+  [WORDS.why, some(block.reason)],
 ])}
-<details class="nhsuk-details"><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${unblockOf(user)}</span></summary>
+<details class="nhsuk-details"><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${unblockOf(block.user)}</span></summary>
 <div class="nhsuk-details__text"><form method="post" action="/officer/unblock" novalidate autocomplete="off">
-${at.hidden(UNBLOCK_FORM)}${typedHidden({ key: userKeyOf(issuer, user) })}
+${at.hidden(UNBLOCK_FORM)}${typedHidden({ key: keyOf(block), block: markOf(block) })}
 <label class="nhsuk-label nhsuk-label--s">${WORDS.why} <input class="nhsuk-input" name="reason" type="text" autocomplete="off"></label>
-${button(unblockOf(user))}
+${button(unblockOf(block.user))}
 </form></div></details>
 </div>`,
 )}`,
@@ -305,23 +306,25 @@ export const officerUnblock: Mountable<EventPagesDependencies> = {
   handler: (dependencies) =>
     officerAct(dependencies, isPrivacy, UNBLOCK_FORM, async (_, at, fields) => {
       const key = fields.get('key') ?? '';
+      const shown = fields.get('block') ?? '';
       const blocks = await blocksOf(dependencies.blocks, at);
       const block = blocks.find((each) => keyOf(each) === key);
       const read = readReason(fields.get('reason'));
-      if (block === undefined) return redirect('/officer/blocked?done=unblocked-before');
+      if (block === undefined) return redirect('/officer/blocked?done=not-blocked');
       if (read.kind === 'wrong') {
         const form = {
           action: '/officer/unblock',
           name: UNBLOCK_FORM,
           title: WORDS.unblock,
           submit: WORDS.unblock,
-          hidden: typedHidden({ key }),
+          hidden: typedHidden({ key, block: shown }),
           about: userSummary(block),
         };
         return reasonAgain(at, form, fields.get('reason'), read.error);
       }
       const { issuer, user } = block;
-      const done = await dependencies.blocks.unblock({ issuer, user, ...at.named(read.reason) });
-      return redirect(`/officer/blocked?done=${done ? 'unblocked' : 'unblocked-before'}`);
+      const order = { issuer, user, ...at.named(read.reason) };
+      const done = await dependencies.blocks.unblock(order, shown);
+      return redirect(`/officer/blocked?done=${done}`);
     }),
 };

@@ -1,6 +1,6 @@
 import { issuerNameSchema, userKeyOf, userSchema } from '#schemas/people/identity.ts';
 import { BLOCKED, OPERATOR } from '#schemas/wording/operator.ts';
-import type { Block } from '#store/blocks.ts';
+import { type Block, markOf } from '#store/blocks.ts';
 import type { KnownUser } from '../../audit/search/known-user.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { OPERATOR_DESK } from '../desk/desks.ts';
@@ -168,7 +168,7 @@ ${summary(BLOCKED.columns.map((name, i) => [name, html`<bdi>${cells[i]}</bdi>`])
 ${block.desk === 'officer' && html`<p class="cpf-strong">${BLOCKED.byOfficer}</p>`}
 ${paragraph(BLOCKED.unblockThen(user, issuer))}
 <form method="post" action="${pathOf(block)}" novalidate>
-${hidden(UNBLOCK_FORM)}
+${hidden(UNBLOCK_FORM)}<input type="hidden" name="block" value="${markOf(block)}">
 ${reasonField(typed.reason, errors)}
 ${button(BLOCKED.unblockSubmit)}
 </form>
@@ -198,7 +198,13 @@ export const operatorUnblock: Mountable<OperatorDependencies> = {
         return unblockPage(at, block, Object.fromEntries(fields), reason.errors);
       }
       const { user, issuer } = block;
-      await dependencies.blocks.unblock({ user, issuer, ...at.named(reason.value) });
-      return redirect(`${HOME}?done=unblocked`);
+      const order = { user, issuer, ...at.named(reason.value) };
+      const done = await dependencies.blocks.unblock(order, fields.get('block') ?? '');
+      return done === 'blocked-again'
+        ? at.page({
+            ...deskMessage(OPERATOR.failed, BLOCKED.blockedAgain, pathOf(block)),
+            status: 409,
+          })
+        : redirect(`${HOME}?done=unblocked`);
     }),
 };

@@ -796,6 +796,21 @@ describe('blocking a user from an event', () => {
     ]);
   });
 
+  test('is not undone from a page that shows an earlier block', async () => {
+    const blocks = createBlocks(service.admin, service.store);
+    const order = { issuer: 'cp-flags-demo', user: 'gp-2', by: 'Dev Demo' };
+    await blocks.block({ ...order, reason: 'Card stolen' });
+    const form = hiddenOf(await guardian.get('/officer/blocked'), '/officer/unblock');
+    await blocks.unblock({ ...order, reason: 'New card' });
+    await blocks.block({ ...order, reason: 'Inquiry 7' });
+    const sent = await guardian.post('/officer/unblock', { ...form, reason: 'New card' });
+    const location = sent.headers.get('location') ?? '';
+    const page = await guardian.get(location);
+    expect(wordsOf(page)).toContain(OFFICER_EVENT.blockedAgain);
+    expect(wordsOf(page)).toContain('Inquiry 7');
+    expect(await blocks.unblock({ ...order, reason: 'Closed' })).toBe('unblocked');
+  });
+
   test('is not offered on one’s own event', async () => {
     await until(async () => {
       const page = await search(officer, { user: 'demo-privacy-officer' });

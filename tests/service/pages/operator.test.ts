@@ -546,6 +546,22 @@ describe('a user', () => {
     await unblock('other-1');
   });
 
+  test('is not unblocked from a page that shows an earlier block', async () => {
+    const blocks = createBlocks(service.admin, service.store);
+    const order = { by: 'Esi Demo', issuer: DEMO_ISSUER, user: 'watched-2' };
+    await blocks.block({ ...order, reason: 'card stolen' });
+    const page = `/operator/users/${userKeyOf(DEMO_ISSUER, order.user)}`;
+    const form = await visitor.form(page);
+    await blocks.unblock({ ...order, reason: 'new card' });
+    await blocks.block({ ...order, reason: 'inquiry 8' });
+    const refused = await visitor.post(page, { ...form, reason: 'new card' });
+    expect(refused.status).toBe(409);
+    expect(wordsOf(refused)).toContain(BLOCKED.blockedAgain);
+    expect(wordsOf(await visitor.get(page))).toContain('inquiry 8');
+    expect((await unblock(order.user)).status).toBe(303);
+    expect((await visitor.get(page)).status).toBe(404);
+  });
+
   test('is blocked at the only issuer, which need not be chosen', async () => {
     const { text } = await visitor.get('/operator/users');
     expect(text).toMatch(
