@@ -13,7 +13,7 @@ import {
 import { nameOf } from '#store/trust/replicas.ts';
 import { Failure, misused } from './failure.ts';
 import { type Named, readNamed } from './named.ts';
-import { withStore } from './store.ts';
+import { withNewestStore, withStore } from './store.ts';
 
 const REDIS_ANSWERS_WITHIN_MS = 3_000;
 const PRIORITY = 100;
@@ -27,7 +27,7 @@ function requireSetting({ REDIS_REPLICAS }: Configuration): void {
 export async function goSingle(configuration: Configuration, options: Named): Promise<void> {
   requireSetting(configuration);
   const named = readNamed(options);
-  await withStore(configuration, 'worker', async (_, anchor, __, redis) => {
+  await withNewestStore(configuration, 'worker', async (_, anchor, __, redis) => {
     const alone = redis.connect('worker', { unacknowledged: true });
     await whenReady(alone, REDIS_ANSWERS_WITHIN_MS);
     if (!(await orderSingleMode(alone, anchor, configuration.REDIS_REPLICAS, named))) {

@@ -261,10 +261,14 @@ export function createDecisions(place: DecisionsPlace): Decisions {
         : ordered(await requireTwoCopies(connection, named), DECISIONS.copy.end),
   };
 
-  /** Like the commands, all decisions except those that need only Redis are refused on an old copy of the log. */
-  async function whyNot(name: DecisionName): Promise<string | undefined> {
+  /**
+   * Like the commands, decisions that rely on the anchor or change it are refused on an old copy of the log, except those
+   * about the copy itself.
+   */
+  async function whyNot(name: DecisionName, subject: string): Promise<string | undefined> {
     if (!(await isOurs())) return DECISIONS.otherDataset;
-    if (name !== 'promotion' && name !== 'clock') return undefined;
+    const isAnchored = name === 'promotion' || name === 'clock';
+    if (!isAnchored && !(name === 'replicas' && subject === 'order')) return undefined;
     const beyond = await sealedBeyond(connection, () =>
       lookWhenFree(auditFolder, (commits) => commits.size()),
     );
@@ -274,7 +278,7 @@ export function createDecisions(place: DecisionsPlace): Decisions {
   async function act(name: DecisionName, subject: string, named: DecidingPerson): Promise<Decided> {
     let begun = false;
     try {
-      const problem = await whyNot(name);
+      const problem = await whyNot(name, subject);
       if (problem !== undefined) return refused(problem);
       const matter = await look(name);
       if (matter.kind === 'nothing') return refused(matter.says.join(' '));

@@ -1,4 +1,7 @@
+import type { Redis } from 'ioredis';
 import { z } from 'zod';
+import { changeIf } from '../functions/change-if.ts';
+import { keys } from '../keys.ts';
 
 /** Field of `cpf:dataset`: who ordered that nothing waits for replicas for a time; empty once that is over. */
 export const SINGLE_FIELD = 'single';
@@ -6,7 +9,7 @@ export const SINGLE_FIELD = 'single';
 const singleSchema = z.object({
   by: z.string(),
   at: z.iso.datetime(),
-  /** Replicas were already away when it was ordered. */
+  /** Replicas have been away since it was ordered, or were away then. */
   away: z.boolean(),
 });
 export type SingleMode = z.infer<typeof singleSchema>;
@@ -20,3 +23,18 @@ export function singleMode(text: string | null | undefined): SingleMode | undefi
     return undefined;
   }
 }
+
+/** Changes the order, unless it is another one by now. @returns whether it did */
+export const changeSingleMode = (
+  redis: Redis,
+  order: string,
+  to: SingleMode | '',
+): Promise<boolean> =>
+  changeIf(
+    redis,
+    keys.dataset,
+    [SINGLE_FIELD, order],
+    'set',
+    SINGLE_FIELD,
+    to === '' ? '' : JSON.stringify(to),
+  );

@@ -1,5 +1,6 @@
 // One file, since its tables, the code that fills them and the code that reads them must agree.
 
+import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
@@ -536,9 +537,28 @@ export class Anchor {
     return this.#kept('single') === true;
   }
 
-  /** True before the first such answer, false once replicas have acknowledged everything again. */
-  rememberSingle(single: boolean): void {
-    this.#keep('single', single);
+  /** Before the first such answer, for each order that nothing waits for replicas. */
+  rememberSingle(): void {
+    inTransaction(this.#db, () => {
+      this.#keep('single', true);
+      this.#keep('singleOrder', randomUUID());
+    });
+  }
+
+  /** Changes with each order that nothing waits for replicas. */
+  singleOrder(): unknown {
+    return this.#kept('singleOrder');
+  }
+
+  /**
+   * Replicas have acknowledged everything again.
+   *
+   * @param order {@link singleOrder} before that was asked: one that was given since counts
+   */
+  endSingle(order: unknown): void {
+    inTransaction(this.#db, () => {
+      if (this.singleOrder() === order) this.#keep('single', false);
+    });
   }
 
   /** The marks that the server of this store may have, the newest last; see `store/trust/server.lua`. */

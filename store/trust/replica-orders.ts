@@ -6,7 +6,12 @@ import { attachedReplicas } from '../connection/acknowledged.ts';
 import type { HostPort } from '../connection/address.ts';
 import { information } from '../connection/reply.ts';
 import { type Sentinels, sameServer } from '../connection/sentinels.ts';
-import { SINGLE_FIELD, type SingleMode, singleMode } from '../connection/single-mode.ts';
+import {
+  changeSingleMode,
+  SINGLE_FIELD,
+  type SingleMode,
+  singleMode,
+} from '../connection/single-mode.ts';
 import { keys } from '../keys.ts';
 import type { Anchor } from './anchor.ts';
 import { nameOf } from './replicas.ts';
@@ -14,7 +19,7 @@ import { replicationOf } from './server.ts';
 
 /**
  * From now on nothing waits for replicas, by order of a named person. Audited before it takes effect. The anchor
- * knows even before that: a replica promoted from then on is not trusted without confirmation.
+ * knows before it does: a replica promoted from then on is not trusted without confirmation.
  *
  * @param redis a connection whose writes wait for no replica
  * @param replicas how many there are to be
@@ -27,7 +32,6 @@ export async function orderSingleMode(
   named: NamedPerson,
 ): Promise<boolean> {
   if (singleMode(await redis.hget(keys.dataset, SINGLE_FIELD)) !== undefined) return false;
-  anchor.rememberSingle(true);
   await appendEvent(redis, {
     type: 'single-mode-ordered',
     auditId: randomUUID(),
@@ -40,9 +44,10 @@ export async function orderSingleMode(
     at: new Date().toISOString(),
     away: attached.length < replicas,
   };
+  anchor.rememberSingle();
   await redis.hset(keys.dataset, SINGLE_FIELD, JSON.stringify(order));
-  // Once more: a worker that had just checked may have noted meanwhile that replicas had everything.
-  anchor.rememberSingle(true);
+  // Once more: a worker that had not read the order may have noted meanwhile that replicas had everything.
+  anchor.rememberSingle();
   return true;
 }
 
@@ -52,15 +57,17 @@ export async function orderSingleMode(
  * @returns false if they were already
  */
 export async function requireReplicas(redis: Redis, named: NamedPerson): Promise<boolean> {
-  if (singleMode(await redis.hget(keys.dataset, SINGLE_FIELD)) === undefined) return false;
-  await appendEvent(redis, {
-    type: 'single-mode-ended',
-    auditId: randomUUID(),
-    by: named.by,
-    detail: whyDetail(named),
-  });
-  await redis.hset(keys.dataset, SINGLE_FIELD, '');
-  return true;
+  for (let isOnRecord = false; ; isOnRecord = true) {
+    const order = (await redis.hget(keys.dataset, SINGLE_FIELD)) ?? '';
+    if (singleMode(order) === undefined) return isOnRecord;
+    await appendEvent(redis, {
+      type: 'single-mode-ended',
+      auditId: randomUUID(),
+      by: named.by,
+      detail: whyDetail(named),
+    });
+    if (await changeSingleMode(redis, order, '')) return true;
+  }
 }
 
 /** A replica that is attached, and whether it may be promoted (0: never), if sentinels say so. */

@@ -17,7 +17,12 @@ import {
 import { clockOf } from '../connection/clock.ts';
 import { connectionFault } from '../connection/connection.ts';
 import { information, list } from '../connection/reply.ts';
-import { SINGLE_FIELD, singleMode } from '../connection/single-mode.ts';
+import {
+  changeSingleMode,
+  SINGLE_FIELD,
+  type SingleMode,
+  singleMode,
+} from '../connection/single-mode.ts';
 import { type Confirmation, StoreNotWhole } from '../errors.ts';
 import { FUNCTIONS, loadFunctions } from '../functions/functions.ts';
 import { allChildrenKeys, CLOSED, keys } from '../keys.ts';
@@ -58,6 +63,9 @@ const FAILED_VERIFICATION_REST_MS = 10_000;
 /** While replicas are waited for, so that nobody waits longer than necessary. */
 const LOOK_FOR_REPLICAS_EVERY_MS = 100;
 const REPLICAS_ACKNOWLEDGE_WITHIN_MS = 500;
+
+/** Longer than a lookup process trusts what it last read of the order, with the time that a lookup may take. */
+const ORDER_COUNTS_FOR_MS = 5_000;
 
 /** Each worker that finds the store whole says so every second. */
 const OTHER_WORKER_SILENT_AFTER_MS = 3_000;
@@ -148,8 +156,9 @@ export function startStoreVerifier(
   let heartbeat = 0;
   /** Seen at the opening, and perhaps not yet on every replica. */
   let openedWith: number[] | undefined;
-  /** In single mode: the replicas were away since it began. */
-  let replicasWereAway = false;
+  /** The anchor's last order of single mode, and since when checks have found none in force. */
+  let lastOrder: unknown;
+  let noneInForceSince: number | undefined;
   /** The run of the server last checked. */
   let run: string | undefined;
   /** This worker has found the store whole since it started. */
@@ -446,12 +455,17 @@ export function startStoreVerifier(
     const isCompared = options.copy?.done !== false;
     const otherCopy = await options.copy?.problem();
     if (otherCopy !== undefined) throw new StoreNotWhole(otherCopy, 'old-copy');
+    // Before the order is read: one that is given meanwhile is not forgotten.
+    const noted = anchor.singleOrder();
     const [opened, believed, order] = await Promise.all([
       redis.get(keys.open),
       redis.hget(keys.dataset, BELIEVED_SERVER),
       rule === undefined ? null : redis.hget(keys.dataset, SINGLE_FIELD),
     ]);
     const single = singleMode(order);
+    if (single !== undefined || noted !== lastOrder) noneInForceSince = undefined;
+    if (single === undefined) noneInForceSince ??= performance.now();
+    lastOrder = noted;
     const attached = attachedReplicas(server);
     const required = rule && requirementOf(rule, attached, single !== undefined);
     if (opened !== runId || (replication.wasPromoted && believed !== replication.id)) {
@@ -514,10 +528,9 @@ export function startStoreVerifier(
     });
     // Again and again while there are replicas: one of them may just have copied everything.
     if (replication.hasReplicas || anchor.serverMarks().length === 0) await markServer();
-    if (single !== undefined) {
-      anchor.rememberSingle(true);
-      replicasWereAway ||= single.away;
-      await endSingleMode(attached.length);
+    if (order !== null && single !== undefined) {
+      if (!anchor.single()) anchor.rememberSingle();
+      await followSingleMode(order, single, attached.length);
     }
     foundWhole = true;
     resumeCutShort();
@@ -542,13 +555,16 @@ export function startStoreVerifier(
 
   /** Records in the anchor what replicas have by now. False, and nothing is recorded, if they do not confirm. */
   async function carryOver(replication: Replication, required: Requirement): Promise<boolean> {
+    // Until then a lookup process may still answer by an order that has ended.
+    const isOver =
+      performance.now() - (noneInForceSince ?? performance.now()) > ORDER_COUNTS_FOR_MS;
     const [, text] = await Promise.all([beat(), redis.info('replication')]);
     if (!(await acknowledge(required))) return false;
     const now = information(text);
     const [id = '', offset] = [now.get('master_replid'), Number(now.get('master_repl_offset'))];
     if (id !== replication.id) return false;
     anchor.rememberAcknowledged({ id, offset, heartbeat });
-    if (anchor.single()) anchor.rememberSingle(false);
+    if (isOver && anchor.single()) anchor.endSingle(lastOrder);
     if (openedWith !== undefined) anchor.rememberGenerations(openedWith);
     openedWith = undefined;
     return true;
@@ -563,17 +579,22 @@ export function startStoreVerifier(
   }
 
   /** Ends single mode if the replicas were away and are back, so that it is not forgotten. */
-  async function endSingleMode(attached: number): Promise<void> {
-    if (rule === undefined || attached < rule.replicas) replicasWereAway = true;
-    else if (replicasWereAway) {
-      replicasWereAway = false;
+  async function followSingleMode(
+    order: string,
+    single: SingleMode,
+    attached: number,
+  ): Promise<void> {
+    if (rule === undefined || attached < rule.replicas) {
+      // In the order itself: the worker that sees them come back may be another one.
+      if (!single.away) await changeSingleMode(redis, order, { ...single, away: true });
+    } else if (single.away) {
       await store.appendEvent({
         type: 'single-mode-ended',
         auditId: randomUUID(),
         by: 'keeper',
         detail: { replicas: attached },
       });
-      await redis.hset(keys.dataset, SINGLE_FIELD, '');
+      await changeSingleMode(redis, order, '');
     }
   }
 

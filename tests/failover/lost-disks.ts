@@ -443,6 +443,10 @@ export async function runLostDisks(options: LostDiskOptions) {
       async () => (await admin.hget(keys.dataset, SINGLE_FIELD).catch(() => null)) === '',
       'single mode to end',
     );
+    await until(
+      () => withAnchor(anchorOf(atWork), (anchor) => !anchor.single()),
+      'the replicas to have everything that was answered in it',
+    );
   }
 
   async function replicaOf(): Promise<Machine> {

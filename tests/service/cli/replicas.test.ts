@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { readConfiguration } from '#schemas/configuration.ts';
+import { COPY } from '#schemas/wording/copy.ts';
 import { endSingle, goSingle, listReplicas, setPromotable } from '#service/cli/replicas.ts';
+import { SINGLE_FIELD } from '#store/connection/single-mode.ts';
+import { keys } from '#store/keys.ts';
 import { createStore } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { startRedisServer, type TestRedisServer } from '../../support/redis-server.ts';
@@ -67,6 +70,17 @@ test('replicas are listed, set aside and put back, using the address from the li
   expect(await said(() => setPromotable(configuration(), 'nowhere', false, NAMED))).toContain(
     'Name the replica as HOST:PORT',
   );
+});
+
+test('single mode is not ordered with the folders of a worker that another has replaced', async () => {
+  const replaced = configuration({ AUDIT_COPY: join(folder, 'second-copy') });
+  await first.admin.set(keys.workerAtWork, '2');
+  try {
+    expect(await said(() => goSingle(replaced, NAMED))).toBe(COPY.notTheWorker);
+    expect(await first.admin.hget(keys.dataset, SINGLE_FIELD)).toBeNull();
+  } finally {
+    await first.admin.del(keys.workerAtWork);
+  }
 });
 
 test('single mode is turned on and off once, and turned on only if something waits', async () => {

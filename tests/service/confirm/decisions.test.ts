@@ -1,9 +1,14 @@
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { OwnCheck } from '#schemas/status.ts';
 import { COPY } from '#schemas/wording/copy.ts';
+import { SEALING } from '#schemas/wording/operations.ts';
 import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
 import { createDecisions } from '#service/confirm/decisions.ts';
+import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { orderSingleMode } from '#store/trust/replica-orders.ts';
+import { openLog, signerOf } from '../../support/audit.ts';
 import { startTestStore, type TestStore, until } from '../../support/test-store.ts';
 
 /** What a decision depends on beside Redis: the sentinels, and what the checks of this process say. */
@@ -53,6 +58,22 @@ test('single mode is not ordered while the sentinels do not confirm that this Re
 test('without sentinels, a named person alone says which Redis is the primary', async () => {
   const { decide } = createDecisions({ ...place, sentinels: undefined });
   expect(await decide('replicas', 'order', NAMED)).toMatchObject({ kind: 'done' });
+  expect(await decide('replicas', 'end', NAMED)).toMatchObject({ kind: 'done' });
+});
+
+test('single mode is not ordered with an old copy of the audit log, but ended', async () => {
+  const auditFolder = join(store.dataDir, 'old-audit');
+  mkdirSync(auditFolder);
+  const log = openLog(auditFolder, signerOf());
+  const { id } = log.committed;
+  log.close();
+  await createAuditStreams(place.connection).noteSealedSize({ log: id, size: 5 });
+  const { decide } = createDecisions({ ...place, auditFolder, sentinels: undefined });
+  expect(await decide('replicas', 'order', NAMED)).toEqual({
+    kind: 'refused',
+    says: SEALING.oldLog({ here: 0, sealed: 5 }),
+  });
+  await orderSingleMode(place.alone, store.anchor, 1, NAMED);
   expect(await decide('replicas', 'end', NAMED)).toMatchObject({ kind: 'done' });
 });
 

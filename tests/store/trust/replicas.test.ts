@@ -9,6 +9,8 @@ import { NotReplicated } from '#store/connection/acknowledged.ts';
 import type { HostPort } from '#store/connection/address.ts';
 import { connectStore, whenReady } from '#store/connection/connection.ts';
 import { createLanes } from '#store/connection/lanes.ts';
+import { SINGLE_FIELD, singleMode } from '#store/connection/single-mode.ts';
+import { FUNCTIONS } from '#store/functions/functions.ts';
 import { keys } from '#store/keys.ts';
 import { createLookupStore, type LookupResult } from '#store/lookup.ts';
 import { createStore, type Store } from '#store/store.ts';
@@ -22,6 +24,7 @@ import {
 } from '#store/trust/replica-orders.ts';
 import { REPLICAS_FIELD } from '#store/trust/replicas.ts';
 import { type StoreVerifier, startStoreVerifier } from '#store/trust/verifier.ts';
+import { holdReplies } from '../../support/held-replies.ts';
 import { lookupEvent } from '../../support/lookup-event.ts';
 import { startRedisServer, type TestRedisServer } from '../../support/redis-server.ts';
 import { testNumber } from '../../support/rows.ts';
@@ -491,6 +494,120 @@ describe('single mode', () => {
       () => after.state.detail.includes('cp-flags confirm promotion'),
       'the verifier to refuse it',
     );
+  });
+
+  const order = async () => singleMode(await first.admin.hget(keys.dataset, SINGLE_FIELD));
+  /** Orders it as if the replica was attached at that moment, however late its last report was. */
+  const orderAttached = (by: string) =>
+    first.admin.hset(
+      keys.dataset,
+      SINGLE_FIELD,
+      JSON.stringify({ by, at: new Date().toISOString(), away: false }),
+    );
+  const attached = (): Promise<void> =>
+    until(
+      async () => (await first.admin.info('replication')).includes('state=online'),
+      'the replica to be attached',
+    );
+
+  /** A worker that sees an attached replica as such, even if its last report was long ago. */
+  async function keepPatiently(hold: (command: string, args: readonly unknown[]) => boolean) {
+    const redis = await connect(first, true);
+    const info = redis.info.bind(redis) as (...sections: unknown[]) => Promise<string>;
+    redis.info = async (...sections: unknown[]) =>
+      (await info(...sections)).replaceAll(/lag=\d+/g, 'lag=0');
+    const replies = holdReplies(redis, hold);
+    const verifier = startStoreVerifier(replies.redis, anchor, {
+      resume: () => Promise.reject(new Error('nothing to resume is expected here')),
+      replicas: { replicas: 1, connectTo },
+    });
+    ending.push(() => verifier.stop());
+    await until(() => verifier.state.opened, 'the store to open');
+    return { verifier, held: replies.held };
+  }
+
+  test('that is ordered while the worker asks the replicas is not forgotten', async () => {
+    let holds: 'wait' | 'next look' | undefined;
+    const { held } = await keepPatiently((command, args) =>
+      holds === 'wait'
+        ? command === 'wait'
+        : holds === 'next look' && command === 'info' && args.join(' ') === 'server replication',
+    );
+    const alone = await connect(first, true);
+    await orderSingleMode(alone, anchor, 1, NAMED);
+    await requireReplicas(alone, NAMED);
+    await until(() => !anchor.single(), 'the replicas to have everything');
+    try {
+      holds = 'wait';
+      await until(() => held.length > 0, 'a check that has read no order');
+      await orderSingleMode(alone, anchor, 1, NAMED);
+      holds = 'next look';
+      held[0]?.release();
+      await until(() => held.length > 0, 'the end of that check');
+      expect(anchor.single()).toBe(true);
+    } finally {
+      holds = undefined;
+      while (held.length > 0) held[0]?.release();
+    }
+  });
+
+  test('that has ended counts for a promotion until every lookup process must have read that', async () => {
+    await keepPatiently(() => false);
+    const alone = await connect(first, true);
+    await orderSingleMode(alone, anchor, 1, NAMED);
+    const endedAt = performance.now();
+    await requireReplicas(alone, NAMED);
+    await until(() => !anchor.single(), 'the replicas to have everything');
+    // Three seconds for which a process trusts what it has read, and the time that a lookup may take.
+    expect(performance.now() - endedAt).toBeGreaterThan(5_000);
+  });
+
+  test('does not end because the replica was away during an earlier one', async () => {
+    const { verifier } = await keepPatiently(() => false);
+    const alone = await connect(first, true);
+    await second.promote();
+    await orderSingleMode(alone, anchor, 1, NAMED);
+    await verifier.look();
+    await requireReplicas(alone, NAMED);
+    await second.replicate(first);
+    await attached();
+    await orderAttached('B. Example');
+    await verifier.look();
+    expect(await order()).toMatchObject({ by: 'B. Example', away: false });
+  });
+
+  test('ends once the replica is back, also if another worker saw it away', async () => {
+    const { verifier } = await keepPatiently(() => false);
+    await orderAttached('A. Example');
+    await second.promote();
+    await until(async () => (await order())?.away === true, 'the worker to see it away');
+    await verifier.stop();
+    await second.replicate(first);
+    await keep(first);
+    await until(async () => (await order()) === undefined, 'single mode to end');
+  });
+
+  test('that is ordered while an earlier one is ended has its own end on record after it', async () => {
+    const redis = await connect(first, true);
+    await orderSingleMode(redis, anchor, 1, NAMED);
+    const replies = holdReplies(
+      await connect(first, true),
+      (command, [name]) => command === 'fcall' && name === FUNCTIONS.appendEvent,
+    );
+    const ended = requireReplicas(replies.redis, NAMED);
+    await until(() => replies.held.length > 0, 'the end to be on record');
+    await requireReplicas(redis, NAMED);
+    await orderSingleMode(redis, anchor, 1, { by: 'B. Example', reason: 'once more' });
+    replies.held[0]?.release();
+    // It finds another order, and records that it ends this one too.
+    await until(() => replies.held.length > 0, 'the second end to be on record');
+    replies.held[0]?.release();
+    expect(await ended).toBe(true);
+    expect(await order()).toBeUndefined();
+    const acts = (await createStore(first.admin, anchor).readEvents('system'))
+      .map(({ type }) => type)
+      .filter((type) => type.startsWith('single-mode'));
+    expect(acts.slice(-2)).toEqual(['single-mode-ordered', 'single-mode-ended']);
   });
 
   test('ends by order of a named person', async () => {
