@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
+import { changeIf } from '../functions/change-if.ts';
 import { keys } from '../keys.ts';
 import { type StateMark, setMark } from '../locks/worker-lease.ts';
 import { appendEvent } from './events.ts';
@@ -30,8 +31,10 @@ export type CopyOrder =
   | { kind: 'single'; by: string; at: string };
 
 /** The orders about the log's second copy. An unreadable one orders nothing. */
-export async function readCopyOrder(redis: Redis): Promise<CopyOrder> {
-  const text = await redis.hget(keys.dataset, FIELD);
+export const readCopyOrder = async (redis: Redis): Promise<CopyOrder> =>
+  parseOrder(await redis.hget(keys.dataset, FIELD));
+
+function parseOrder(text: string | null): CopyOrder {
   if (text === null) return { kind: 'none' };
   if (text === KEPT) return { kind: 'kept' };
   try {
@@ -67,10 +70,12 @@ export async function orderOneCopy(redis: Redis, named: NamedPerson): Promise<bo
  * @returns false if it was already
  */
 export async function requireTwoCopies(redis: Redis, named: NamedPerson): Promise<boolean> {
-  if ((await readCopyOrder(redis)).kind !== 'single') return false;
-  await append(redis, 'one-copy-ended', named);
-  await redis.hset(keys.dataset, FIELD, KEPT);
-  return true;
+  for (let isOnRecord = false; ; isOnRecord = true) {
+    const order = await redis.hget(keys.dataset, FIELD);
+    if (order === null || parseOrder(order).kind !== 'single') return isOnRecord;
+    await append(redis, 'one-copy-ended', named);
+    if (await changeIf(redis, keys.dataset, [FIELD, order], 'set', FIELD, KEPT)) return true;
+  }
 }
 
 /**

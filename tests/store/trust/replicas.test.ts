@@ -10,7 +10,6 @@ import type { HostPort } from '#store/connection/address.ts';
 import { connectStore, whenReady } from '#store/connection/connection.ts';
 import { createLanes } from '#store/connection/lanes.ts';
 import { SINGLE_FIELD, singleMode } from '#store/connection/single-mode.ts';
-import { FUNCTIONS } from '#store/functions/functions.ts';
 import { keys } from '#store/keys.ts';
 import { createLookupStore, type LookupResult } from '#store/lookup.ts';
 import { createStore, type Store } from '#store/store.ts';
@@ -585,29 +584,6 @@ describe('single mode', () => {
     await second.replicate(first);
     await keep(first);
     await until(async () => (await order()) === undefined, 'single mode to end');
-  });
-
-  test('that is ordered while an earlier one is ended has its own end on record after it', async () => {
-    const redis = await connect(first, true);
-    await orderSingleMode(redis, anchor, 1, NAMED);
-    const replies = holdReplies(
-      await connect(first, true),
-      (command, [name]) => command === 'fcall' && name === FUNCTIONS.appendEvent,
-    );
-    const ended = requireReplicas(replies.redis, NAMED);
-    await until(() => replies.held.length > 0, 'the end to be on record');
-    await requireReplicas(redis, NAMED);
-    await orderSingleMode(redis, anchor, 1, { by: 'B. Example', reason: 'once more' });
-    replies.held[0]?.release();
-    // It finds another order, and records that it ends this one too.
-    await until(() => replies.held.length > 0, 'the second end to be on record');
-    replies.held[0]?.release();
-    expect(await ended).toBe(true);
-    expect(await order()).toBeUndefined();
-    const acts = (await createStore(first.admin, anchor).readEvents('system'))
-      .map(({ type }) => type)
-      .filter((type) => type.startsWith('single-mode'));
-    expect(acts.slice(-2)).toEqual(['single-mode-ordered', 'single-mode-ended']);
   });
 
   test('ends by order of a named person', async () => {
