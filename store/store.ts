@@ -13,7 +13,7 @@ import { createWithdrawals } from './authorities/withdrawals.ts';
 import { clockOf } from './connection/clock.ts';
 import { StoreNotWhole } from './errors.ts';
 import { loadFunctions } from './functions/functions.ts';
-import type { AuditPartition } from './keys.ts';
+import { type AuditPartition, allChildrenKeys } from './keys.ts';
 import {
   type AuthorityLock,
   keepMailbox,
@@ -56,8 +56,12 @@ export function createStore(redis: Redis, anchor: Anchor) {
 
   return {
     loadFunctions: (): Promise<void> => loadFunctions(redis),
-    /** True if the Redis holds nothing except who the worker is. */
-    isEmpty: async (): Promise<boolean> => (await redis.dbsize()) === (await workerKeys(redis)),
+    /** True if the Redis holds nothing except who the worker is, and what an interrupted creation left. */
+    async isEmpty(): Promise<boolean> {
+      const isCutShort = anchor.creating() !== undefined;
+      const left = isCutShort ? await redis.exists(...allChildrenKeys) : 0;
+      return (await redis.dbsize()) === (await workerKeys(redis)) + left;
+    },
     isOpen: (): Promise<boolean> => isOpen(redis),
     /**
      * The earlier of this machine's clock and the store's, milliseconds since 1970: permanent removals must

@@ -232,6 +232,8 @@ export const DATASET = {
   absent: 'The store holds no dataset. Create one with `cp-flags init`.',
   exists:
     'A dataset exists already, in the store or in its anchor. An existing dataset is never replaced.',
+  cutShort:
+    'The creation of this dataset was interrupted. Run `cp-flags init` again with the same settings: it does the rest.',
   othersChildren: 'This Redis holds children of another dataset. Use an empty Redis for a new one.',
   notNamed: (id: string) =>
     `Redis holds dataset ${id}, which is not the one that DATASET_ID names. Set REDIS_URL and DATASET_ID to the two that belong together.`,

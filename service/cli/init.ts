@@ -54,13 +54,14 @@ async function init(
         id = held.id;
         return;
       }
-      const usable = redis.embedded || (await store.dataset()) !== undefined;
+      const usable = redis.embedded || held !== undefined;
       if (configuration.REDIS_URL !== undefined && !usable && !(await store.isEmpty())) {
         throw new Failure('The Redis at REDIS_URL holds other data. Use an empty one.');
       }
-      const expected = held === undefined ? await readExpected(configuration, kind) : undefined;
+      const isNew = held === undefined || held.id === anchor.creating();
+      const expected = isNew ? await readExpected(configuration, kind) : undefined;
       // Before anything is made: it is put into the copy, and can be made only once.
-      const copy = held === undefined ? placeSettings(configuration) : undefined;
+      const copy = isNew ? placeSettings(configuration) : undefined;
       if (copy !== undefined) await createCommits(openPlace(copy)).check();
       ({ id } = await store.createDataset(kind, osAccount(), expected));
       await readOrMakeKeys(

@@ -44,7 +44,7 @@ export function datasetProblem(
     return DATASET.notNamed(id);
   }
   if (anchor.dataset()?.id !== id) {
-    return VERIFIER.otherDataset;
+    return anchor.creating() === id ? DATASET.cutShort : VERIFIER.otherDataset;
   }
   return undefined;
 }

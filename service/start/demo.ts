@@ -73,7 +73,7 @@ async function renewSample(tools: Tools, configuration: Configuration, log: Log)
   }
 }
 
-/** The dataset to demonstrate with, made only if there never was one. */
+/** The dataset to demonstrate with, made only if there never was one, or its creation was interrupted. */
 async function ensureDataset(tools: Tools, { REDIS_URL }: Configuration): Promise<void> {
   const { administrator, anchor } = tools;
   const anchored = anchor.dataset();
@@ -81,8 +81,9 @@ async function ensureDataset(tools: Tools, { REDIS_URL }: Configuration): Promis
     throw new NoDemo(DEMO.live);
   }
   // The store verifier reports what is wrong with the store of an existing dataset; nothing is rebuilt.
-  if (anchored !== undefined || (await administrator.dataset()) !== undefined) return;
-  if (REDIS_URL !== undefined && !(await administrator.isEmpty())) {
+  const held = await administrator.dataset();
+  if (anchored !== undefined || (held !== undefined && held.id !== anchor.creating())) return;
+  if (REDIS_URL !== undefined && held === undefined && !(await administrator.isEmpty())) {
     throw new NoDemo(DEMO.otherData);
   }
   await administrator.createDataset('demo', userInfo().username);

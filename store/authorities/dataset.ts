@@ -17,6 +17,7 @@ const KNOWN = 'authority:';
 const EXPECTED_FIELD = 'expected';
 /** Since when the list counts, with its digest: an earlier version sets only the list. */
 const EXPECTED_SINCE_FIELD = 'expectedSince';
+export const EXPECTED_FIELDS = [EXPECTED_FIELD, EXPECTED_SINCE_FIELD];
 
 /** Distinguishes two lists: the first 16 hexadecimal digits of the SHA-256 of the list. */
 export const expectedDigest = (expected: ExpectedAuthorities): string =>

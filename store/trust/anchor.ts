@@ -6,7 +6,7 @@ import { basename, isAbsolute, join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers';
 import { z } from 'zod';
-import { STORE } from '#schemas/wording/store.ts';
+import { DATASET, STORE } from '#schemas/wording/store.ts';
 import { DATASET_KINDS, type Dataset } from '../authorities/dataset.ts';
 import { doEach, inTransaction, openDurable, statementsOf } from '../files/sqlite.ts';
 
@@ -207,13 +207,21 @@ export class Anchor {
     return { id: held.id, kind: held.kind, createdAt: held.createdAt };
   }
 
-  /** The dataset to create: the one whose creation was interrupted, else the one proposed. */
-  beginDataset(proposed: Dataset): Dataset {
+  /** The id of a dataset whose creation has begun and is not known to have ended. */
+  creating(): string | undefined {
+    const held = this.#dataset();
+    return held?.created === false ? held.id : undefined;
+  }
+
+  /** The dataset to create: the one proposed, but with the id of one whose creation was interrupted. */
+  beginDataset({ id, kind, createdAt }: Dataset): Dataset {
     this.#sql(
-      'INSERT OR IGNORE INTO dataset (one, id, kind, createdAt, created) VALUES (1, ?, ?, ?, 0)',
-    ).run(proposed.id, proposed.kind, proposed.createdAt);
-    const { id, kind, createdAt } = this.#dataset() ?? proposed;
-    return { id, kind, createdAt };
+      `INSERT INTO dataset (one, id, kind, createdAt, created) VALUES (1, ?, ?, ?, 0)
+        ON CONFLICT (one) DO UPDATE SET kind = excluded.kind, createdAt = excluded.createdAt WHERE created = 0`,
+    ).run(id, kind, createdAt);
+    const begun = this.#dataset();
+    if (begun === undefined || begun.created) throw new Error(DATASET.exists);
+    return { id: begun.id, kind, createdAt };
   }
 
   commitDataset(): void {

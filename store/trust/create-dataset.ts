@@ -3,7 +3,12 @@ import type { Redis } from 'ioredis';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import { DATASET } from '#schemas/wording/store.ts';
 import { appendEvent } from '../audit-stream/events.ts';
-import { type Dataset, expectedFields, readDataset } from '../authorities/dataset.ts';
+import {
+  type Dataset,
+  EXPECTED_FIELDS,
+  expectedFields,
+  readDataset,
+} from '../authorities/dataset.ts';
 import { expectedDetail } from '../authorities/directory.ts';
 import { StoreNotWhole } from '../errors.ts';
 import { FUNCTIONS, loadFunctions } from '../functions/functions.ts';
@@ -12,7 +17,8 @@ import type { Anchor } from './anchor.ts';
 
 /**
  * Creates a dataset in a Redis without one and in the anchor, with its expected authorities. A creation that was
- * interrupted before Redis had the dataset is continued under the same id. The store verifier opens the store afterwards.
+ * interrupted is done again under the same id: nothing was answered from it. The store verifier opens the store
+ * afterwards.
  *
  * @throws if either holds a dataset already
  * @throws {StoreNotWhole} if Redis holds children of another dataset
@@ -24,9 +30,9 @@ export async function createDataset(
   by: string,
   expected?: ExpectedAuthorities,
 ): Promise<Dataset> {
-  if (anchor.dataset() !== undefined || (await readDataset(redis)) !== undefined) {
-    throw new Error(DATASET.exists);
-  }
+  const held = await readDataset(redis);
+  const isOther = held !== undefined && held.dataset.id !== anchor.creating();
+  if (anchor.dataset() !== undefined || isOther) throw new Error(DATASET.exists);
   const created = anchor.beginDataset({
     id: randomUUID(),
     kind,
@@ -42,7 +48,9 @@ export async function createDataset(
   if (stamped !== allChildrenKeys.length) {
     throw new StoreNotWhole(DATASET.othersChildren);
   }
-  const resourceKey = randomBytes(32).toString('hex');
+  const resourceKey = held?.resourceKey ?? randomBytes(32).toString('hex');
+  // What an interrupted creation expected does not count.
+  if (held?.expected !== undefined) await redis.hdel(keys.dataset, ...EXPECTED_FIELDS);
   await redis.hset(keys.dataset, {
     ...created,
     resourceKey,

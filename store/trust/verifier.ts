@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { COPY } from '#schemas/wording/copy.ts';
 import { SEALING } from '#schemas/wording/operations.ts';
-import { READINESS, VERIFIER } from '#schemas/wording/store.ts';
+import { DATASET, READINESS, VERIFIER } from '#schemas/wording/store.ts';
 import { AUDIT_LOG_FIELD, type StreamState, streamStates } from '../audit-stream/audit-stream.ts';
 import { sealedBeyond } from '../audit-stream/sealed-size.ts';
 import { type Dataset, readDataset } from '../authorities/dataset.ts';
@@ -287,7 +287,8 @@ export function startStoreVerifier(
     const held = await store.dataset();
     if (expected === undefined) {
       if (held === undefined) throw new NoDataset();
-      throw new StoreNotWhole(VERIFIER.unknownDataset);
+      const isCutShort = held.id === anchor.creating();
+      throw new StoreNotWhole(isCutShort ? DATASET.cutShort : VERIFIER.unknownDataset);
     }
     if (held === undefined) {
       isOurs = true;

@@ -503,12 +503,6 @@ describe('single mode', () => {
       SINGLE_FIELD,
       JSON.stringify({ by, at: new Date().toISOString(), away: false }),
     );
-  const attached = (): Promise<void> =>
-    until(
-      async () => (await first.admin.info('replication')).includes('state=online'),
-      'the replica to be attached',
-    );
-
   /** A worker that sees an attached replica as such, even if its last report was long ago. */
   async function keepPatiently(hold: (command: string, args: readonly unknown[]) => boolean) {
     const redis = await connect(first, true);
@@ -569,7 +563,6 @@ describe('single mode', () => {
     await verifier.look();
     await requireReplicas(alone, NAMED);
     await second.replicate(first);
-    await attached();
     await orderAttached('B. Example');
     await verifier.look();
     expect(await order()).toMatchObject({ by: 'B. Example', away: false });
