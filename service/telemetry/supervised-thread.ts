@@ -40,25 +40,41 @@ export function superviseThread<Message, Order>(options: SupervisedThreadOptions
   let running: Promise<void>;
   const send = (order: Order): void => worker.postMessage(order, []);
 
-  function start(): void {
-    worker = new Worker(url, {
+  const begin = (): Worker =>
+    new Worker(url, {
       workerData: settings,
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: memoryMib },
     });
+
+  async function startAgain(): Promise<void> {
+    await delay(STARTED_AGAIN_AFTER_MS);
+    if (stopping) return;
+    let begun: Worker;
+    try {
+      begun = begin();
+    } catch (error) {
+      log.error(failed, errorFields(error));
+      return startAgain();
+    }
+    follow(begun);
+  }
+
+  function follow(begun: Worker): void {
+    worker = begun;
     worker.on('message', onMessage);
     worker.on('error', (error) => log.error(failed, errorFields(error)));
     running = new Promise((resolve) => {
       worker.once('exit', () => {
         resolve();
-        if (!stopping) void delay(STARTED_AGAIN_AFTER_MS).then(() => stopping || start());
+        if (!stopping) void startAgain();
       });
     });
     onStart?.();
   }
 
   return {
-    start,
+    start: () => follow(begin()),
     send,
     /**
      * Asks it to end, and ends it if it does not within five seconds. One with a hanging file call cannot be

@@ -585,10 +585,15 @@ export function watchStore(
     });
   }
 
-  redis.on('error', (error: unknown) => (refusal = refusalFault(error)));
-  redis.on('ready', () => (refusal = undefined));
-  redis.on('ready', pollNow);
-  redis.on('close', () => close());
+  const listeners = {
+    error: (error: unknown) => void (refusal = refusalFault(error)),
+    ready() {
+      refusal = undefined;
+      pollNow();
+    },
+    close: () => close(),
+  };
+  for (const [event, listener] of Object.entries(listeners)) redis.on(event, listener);
   pollNow();
 
   return {
@@ -665,8 +670,7 @@ export function watchStore(
       clearTimeout(timer);
       for (const tell of waiting) tell();
       waiting.clear();
-      redis.off('ready', pollNow);
-      redis.off('close', close);
+      for (const [event, listener] of Object.entries(listeners)) redis.off(event, listener);
       await polling;
       conditions?.stop();
     },

@@ -19,6 +19,11 @@ type Answered<Kind extends keyof ThreadOrders> =
   | { kind: 'busy' }
   | { kind: 'too-slow' };
 
+const failed = (error: unknown): { kind: 'failed'; cause: string } => ({
+  kind: 'failed',
+  cause: error instanceof Error ? error.message : 'unknown',
+});
+
 const WAITING_AT_MOST = 16;
 const SEARCH_DEADLINE_MS = 10_000;
 const MEMORY_MIB = 256;
@@ -58,8 +63,7 @@ export function createSearcher(places: AuditPlaces): Searcher {
         thread.off('message', settle).off('error', onError).off('exit', onExit);
         resolve(outcome);
       };
-      const onError = (error: unknown): void =>
-        settle({ kind: 'failed', cause: error instanceof Error ? error.message : 'unknown' });
+      const onError = (error: unknown): void => settle(failed(error));
       const onExit = (): void => settle({ kind: 'failed', cause: 'the thread ended' });
       const timer = setTimeout(() => {
         worker = undefined;
@@ -67,7 +71,11 @@ export function createSearcher(places: AuditPlaces): Searcher {
         void thread.terminate();
       }, SEARCH_DEADLINE_MS);
       thread.on('message', settle).on('error', onError).on('exit', onExit);
-      thread.postMessage({ kind, order }, []);
+      try {
+        thread.postMessage({ kind, order }, []);
+      } catch (error) {
+        onError(error);
+      }
     });
   }
 
@@ -77,13 +85,15 @@ export function createSearcher(places: AuditPlaces): Searcher {
   ): Promise<Answered<Kind>> {
     if (waiting >= WAITING_AT_MOST) return { kind: 'busy' };
     waiting++;
-    const turn = queue.then(() => run(kind, order));
+    // Settled before the next one begins, which must not fail with this one.
+    const turn = queue
+      .then(() => run(kind, order))
+      .catch((error: unknown) => failed(error))
+      .finally(() => {
+        waiting--;
+      });
     queue = turn;
-    try {
-      return await turn;
-    } finally {
-      waiting--;
-    }
+    return turn;
   }
 
   return {

@@ -185,8 +185,8 @@ export async function openVerifications({
     start(by, account) {
       if (state.running !== undefined) return false;
       const { last: previous } = state;
-      state = { ...(previous && { last: previous }), running: { by, read: 0, of: 0 } };
       let kept: Promise<VerificationResult | undefined> | undefined;
+      // Before it counts as running, since a thread may not begin at all.
       const { ended } = run(
         { kind: 'verify', folder, keyFile, old: previous?.checkpoint, witnessesFile },
         (message) => {
@@ -201,6 +201,7 @@ export async function openVerifications({
           }
         },
       );
+      state = { ...(previous && { last: previous }), running: { by, read: 0, of: 0 } };
       ending = conclude(
         ended.then(() => kept),
         previous,

@@ -627,6 +627,26 @@ test('the search after one that crashed the thread is answered', async () => {
   await searcher.stop();
 });
 
+test('the search after one whose thread could not begin is answered', async () => {
+  const { places, catchUp, follower } = makeAuditLog(50, 19);
+  catchUp();
+  follower.close();
+  let begun = 0;
+  const searcher = createSearcher({
+    ...places,
+    // Read whenever the places are handed to a new thread.
+    get folder() {
+      if (begun++ === 0) throw new Error('no room for a thread');
+      return places.folder;
+    },
+  });
+  const order = { criteria: {}, viewer: ALL, limit: 10 };
+  const [failed, next] = await Promise.all([searcher.search(order), searcher.search(order)]);
+  expect(failed).toEqual({ kind: 'failed', cause: 'no room for a thread' });
+  expect(next).toMatchObject({ kind: 'found' });
+  await searcher.stop();
+});
+
 describe('the index file', () => {
   const count = (places: { folder: string; indexFile: string }): number =>
     searchAudit(places, {}, ALL, { limit: 10_000 }).events.length;

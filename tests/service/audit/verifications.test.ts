@@ -8,6 +8,22 @@ import { until } from '../../support/until.ts';
 
 afterEach(removeAuditFolders);
 
+test('a verification whose thread cannot begin does not count as running', async () => {
+  const place = auditFolder();
+  const verifications = await openVerifications({
+    // Nothing that can be handed to a thread.
+    folder: (() => place) as unknown as string,
+    keyFile: join(place, 'audit-key'),
+    witnessesFile: undefined,
+    resultFile: join(place, 'result.json'),
+    record: () => Promise.resolve(),
+    log: createLog('silent'),
+  });
+  expect(() => verifications.start('A. Example', undefined)).toThrow('could not be cloned');
+  expect(verifications.state().running).toBeUndefined();
+  await verifications.stop();
+});
+
 test('a verification runs until it is on record, and the next one is never mistaken for an unfinished one', async () => {
   const place = auditFolder();
   const keyFile = join(place, 'audit-key');

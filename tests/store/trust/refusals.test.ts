@@ -33,6 +33,17 @@ function refusing(
   });
 }
 
+test('a process that no longer watches the store leaves nothing behind on the connection', async () => {
+  const redis = await t.connect('lookup');
+  const counts = () => redis.eventNames().map((name) => [name, redis.listenerCount(name)]);
+  const before = counts();
+  const readiness = watchStore(redis);
+  expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
+  expect(counts()).not.toEqual(before);
+  await readiness.stop();
+  expect(counts()).toEqual(before);
+});
+
 const STAMPS = ['fcall', FUNCTIONS.stamps] as const;
 const OPENED = ['get', keys.open] as const;
 const LOADING = 'LOADING Redis is loading the dataset in memory';
