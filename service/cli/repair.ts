@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { areFunctionsReplaced, restoreFunctions } from '#store/functions/functions.ts';
 import { auditPartitions, keys, partitions } from '#store/keys.ts';
 import { removeLists, unreadableLists } from '#store/trust/access-lists.ts';
 import { CommitFile } from '../audit/log/commit.ts';
@@ -16,10 +17,11 @@ const NOTHING = 'Nothing was found to repair.';
 
 type RepairOptions = Partial<Named> & { list?: boolean };
 
-/** `cp-flags repair`: puts right what somebody with a lookup process's password can damage. */
+/** `cp-flags repair`: puts right what somebody with a lookup process's or a worker's password can damage. */
 export async function repair(configuration: Configuration, options: RepairOptions): Promise<void> {
   const who = options.list === true ? undefined : readNamed(options);
   await withNewestStore(configuration, 'admin', async (store, _, connection) => {
+    const isReplaced = await areFunctionsReplaced(connection);
     await store.loadFunctions();
     let found = 0;
 
@@ -44,6 +46,20 @@ export async function repair(configuration: Configuration, options: RepairOption
 
     const commits = CommitFile.openIfThere(auditFolder(configuration));
     try {
+      // First, since everything else calls them.
+      if (isReplaced) {
+        await settle(
+          'The functions in Redis are not those of this version.',
+          { part: 'functions' },
+          () => restoreFunctions(connection),
+          false,
+        );
+        // Nothing that they say about the rest can be believed.
+        if (who === undefined) {
+          console.log('Repaired with --by NAME --reason TEXT.');
+          return;
+        }
+      }
       // Read before anything is repaired: entries sealed from here on have not been reported to anybody.
       const foreign = commits?.foreignByStream() ?? [];
       const streams = createAuditStreams(connection);
@@ -104,11 +120,12 @@ export async function repair(configuration: Configuration, options: RepairOption
           found > 0 ? `What can be repaired is. The store stays closed. ${gone}` : gone,
         );
       }
-      const opens = pushed.length > 0 ? ' The store opens within seconds.' : '';
+      const opens = isReplaced || pushed.length > 0 ? ' The store opens within seconds.' : '';
+      const whose = isReplaced ? "the worker and of Redis's administrator" : 'the lookup processes';
       console.log(
         found === 0
           ? NOTHING
-          : `Repaired.${opens} Change the password of the lookup processes, if you have not done so.`,
+          : `Repaired.${opens} Change the password of ${whose}, if you have not done so.`,
       );
     } finally {
       commits?.close();
@@ -119,7 +136,9 @@ export async function repair(configuration: Configuration, options: RepairOption
 export function addRepairCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('repair')
-    .description('Repair damage done by somebody with the password of a lookup process.')
+    .description(
+      'Repair damage done by somebody with the password of a lookup process or a worker.',
+    )
     .option('--list', 'list what is damaged; change nothing')
     .option('--by <name>', 'who does it; goes into the audit')
     .option('--reason <text>', 'why; goes into the audit')
@@ -128,8 +147,9 @@ export function addRepairCommand(program: Command, configuration: () => Configur
       `
 Entries of audit streams whose numbers were set ahead get the numbers that they should have; none is lost.
 Unreadable lists of who looked start again; the audit has who looked. Entries that are not events
-stay in the log as they were, and the alert ends. If numbers were set ahead, the command needs the rights of
-Redis's administrator; for all else a worker's are enough. Change the password of the lookup processes first.
+stay in the log as they were, and the alert ends. Functions that were replaced are put back. If numbers were set ahead,
+the command needs the rights of Redis's administrator; for all else a worker's are enough. Change the password that was
+taken first.
 
 Examples:
   cp-flags repair --list

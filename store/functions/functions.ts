@@ -37,7 +37,8 @@ const body = PARTS.map((part) => readFileSync(new URL(`../${part}.lua`, import.m
  */
 export const FUNCTIONS_VERSION = createHash('sha256').update(body).digest('hex').slice(0, 12);
 
-const library = `#!lua name=cpf_${FUNCTIONS_VERSION}\nlocal VERSION = '${FUNCTIONS_VERSION}'\n${body}`;
+const LIBRARY = `cpf_${FUNCTIONS_VERSION}`;
+const library = `#!lua name=${LIBRARY}\nlocal VERSION = '${FUNCTIONS_VERSION}'\n${body}`;
 
 const name = (short: string): string => `cpf_${short}_${FUNCTIONS_VERSION}`;
 
@@ -89,4 +90,22 @@ export async function loadFunctions(redis: Redis): Promise<void> {
   } catch (error) {
     if (!(error instanceof Error && /already exists/i.test(error.message))) throw error;
   }
+}
+
+/** A library as `FUNCTION LIST` gives it: a flat list, or an object if the protocol has maps. */
+function codeOf(found: unknown): unknown {
+  if (!Array.isArray(found)) return (found as Record<string, unknown>)['library_code'];
+  const flat = found as unknown[];
+  return flat[flat.indexOf('library_code') + 1];
+}
+
+/** Whether somebody has put other functions under the names of this version's; false if there are none. */
+export async function areFunctionsReplaced(redis: Redis): Promise<boolean> {
+  const reply = await redis.call('FUNCTION', 'LIST', 'LIBRARYNAME', LIBRARY, 'WITHCODE');
+  return (reply as unknown[]).some((found) => codeOf(found) !== library);
+}
+
+/** Puts this version's functions back. */
+export async function restoreFunctions(redis: Redis): Promise<void> {
+  await redis.call('FUNCTION', 'LOAD', 'REPLACE', library);
 }

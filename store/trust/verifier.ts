@@ -15,7 +15,7 @@ import {
   requirementOf,
 } from '../connection/acknowledged.ts';
 import { clockOf } from '../connection/clock.ts';
-import { connectionFault } from '../connection/connection.ts';
+import { connectionFault, lacksRights } from '../connection/connection.ts';
 import { information, list } from '../connection/reply.ts';
 import {
   changeSingleMode,
@@ -24,7 +24,7 @@ import {
   singleMode,
 } from '../connection/single-mode.ts';
 import { type Confirmation, StoreNotWhole } from '../errors.ts';
-import { FUNCTIONS, loadFunctions } from '../functions/functions.ts';
+import { areFunctionsReplaced, FUNCTIONS, loadFunctions } from '../functions/functions.ts';
 import { allChildrenKeys, CLOSED, keys } from '../keys.ts';
 import { Tally } from '../rows/rows.ts';
 import { createStore } from '../store.ts';
@@ -452,6 +452,13 @@ export function startStoreVerifier(
       become('waiting', COPY.successor);
       return;
     }
+    // Before any of them is called: what they say cannot be believed.
+    const isReplaced = await areFunctionsReplaced(redis).catch((error: unknown) => {
+      // Users of an earlier version may not read them. This by itself must close no store; Redis's ACL log has it.
+      if (lacksRights(error)) return false;
+      throw error;
+    });
+    if (isReplaced) throw new StoreNotWhole(VERIFIER.functionsReplaced);
     // Before what they know is read, since it is known once they have been asked.
     const isCompared = options.copy?.done !== false;
     const otherCopy = await options.copy?.problem();

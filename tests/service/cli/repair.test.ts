@@ -5,6 +5,7 @@ import { lookupEventSchema } from '#schemas/audit/audit-event.ts';
 import { partitionOf } from '#schemas/nhs-number.ts';
 import { WHO_LOOKED_NOT_SHOWN } from '#schemas/wording/lookup.ts';
 import { sealedEvents } from '#service/audit/log/sealed.ts';
+import { FUNCTIONS_VERSION } from '#store/functions/functions.ts';
 import { keys } from '#store/keys.ts';
 import { commandsInTurn } from '../../support/commands.ts';
 import { testNumber } from '../../support/rows.ts';
@@ -268,4 +269,26 @@ test('if nothing is damaged, nothing is done, and the command says so', async ()
   await look();
   expect((await repair(...NAMED)).stdout).toContain('Nothing was found to repair.');
   expect(await repairs()).toEqual([]);
+});
+
+test('functions that somebody has replaced stop all lookups until a named person puts them back', async () => {
+  await until(async () => (await look()).status === 200, 'an answer');
+  const attacker = await service.connect('worker');
+  await attacker.call(
+    'FUNCTION',
+    'LOAD',
+    'REPLACE',
+    `#!lua name=cpf_${FUNCTIONS_VERSION}\nredis.register_function('cpf_other', function() return 0 end)`,
+  );
+  await until(async () => (await said()).includes('has replaced its functions'), '/_status');
+  await until(async () => (await look()).status === 503, 'nothing to be answered');
+  const listed = await repair('--list');
+  expect(listed.stdout).toContain('The functions in Redis are not those of this version.');
+  expect(await repair(...NAMED)).toMatchObject({
+    code: 0,
+    stderr: '',
+    stdout: expect.stringContaining('Change the password of the worker') as string,
+  });
+  expect(await repairs()).toMatchObject([{ by: 'A. Example', detail: { part: 'functions' } }]);
+  await until(async () => (await look()).status === 200, 'lookups to be answered again');
 });

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, expect, test, vi } from 'vitest';
 import { READINESS, VERIFIER } from '#schemas/wording/store.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { FUNCTIONS_VERSION, restoreFunctions } from '#store/functions/functions.ts';
 import { keys } from '#store/keys.ts';
 import { beginWork, isReplaced, takeWorkerLease } from '#store/locks/worker-lease.ts';
 import { Anchor } from '#store/trust/anchor.ts';
@@ -237,6 +238,28 @@ test('a demo, or a live data folder last alive yesterday, opens without help, on
     await t.stop();
     t = undefined;
   }
+});
+
+test('a store whose functions somebody has replaced is closed, and opens again once they are put back', async () => {
+  t = await startTestStore({ kind: 'demo' });
+  const readiness = watchStore(await t.connect('lookup'));
+  expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
+  const worker = await t.connect('worker');
+  await worker.call(
+    'FUNCTION',
+    'LOAD',
+    'REPLACE',
+    `#!lua name=cpf_${FUNCTIONS_VERSION}\nredis.register_function('cpf_other', function() return 0 end)`,
+  );
+  await until(
+    () => readiness.checks().some(({ detail }) => detail === VERIFIER.functionsReplaced),
+    'the store to be closed',
+  );
+  expect(readiness.open).toBe(false);
+  await restoreFunctions(worker);
+  await t.admin.del(keys.open);
+  expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
+  await readiness.stop();
 });
 
 test('a mark that another worker gave meanwhile is not forgotten', async () => {
