@@ -26,6 +26,7 @@ import { DESK_PAGES } from '#service/pages/desk-pages.ts';
 import { timeOfYearText } from '#service/pages/html/time.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
 import { minuteOf } from '#service/telemetry/reports.ts';
+import { knownField } from '#store/authorities/dataset.ts';
 import { createBlocks } from '#store/blocks.ts';
 import { findEmbeddedRedis } from '#store/connection/embedded-redis.ts';
 import { createFigures } from '#store/figures.ts';
@@ -706,6 +707,8 @@ describe('the operator’s pages', () => {
       for (const [, before = ''] of text.matchAll(/(.{5})&lt;script/g))
         expect(before).toBe('<bdi>');
     }
+    // In this order, as a council that is known and cannot be read stops all lookups.
+    await service.admin.hdel(keys.dataset, knownField('ZZ104'));
     await service.admin.del(keys.authority('ZZ104'));
   });
 
