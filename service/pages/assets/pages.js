@@ -7,28 +7,31 @@ if ('noModule' in HTMLScriptElement.prototype) {
 }
 initAll();
 
-const filter = document.querySelector('[data-filter]');
+const filter = document.querySelector('[data-search]');
 if (filter !== null) {
   const box = filter.querySelector('input');
   const count = filter.querySelector('[data-count]');
-  const councils = [...document.querySelectorAll('[data-council]')];
   const groups = [...document.querySelectorAll('[data-group]')];
   filter.hidden = false;
-  // The same as the server does to each council's name: nobody has to type a point or a hyphen.
-  const searched = (typed) =>
-    String(typed)
+  // Letters, digits and single spaces: nobody has to type a point or a hyphen.
+  const searched = (text) =>
+    String(text)
       .normalize('NFD')
       .toLowerCase()
       .replace(/&/g, ' and ')
       .replace(/[\p{M}'’.]/gu, '')
       .replace(/[^\p{L}\p{N}]+/gu, ' ')
       .trim();
+  const councils = [...document.querySelectorAll('[data-council]')].map((entry) => ({
+    entry,
+    name: searched(entry.querySelector('h3').textContent),
+  }));
   const show = () => {
     const wanted = searched(box.value);
     let shown = 0;
-    for (const council of councils) {
-      council.hidden = !council.dataset.council.includes(wanted);
-      if (!council.hidden) shown += 1;
+    for (const { entry, name } of councils) {
+      entry.hidden = !name.includes(wanted);
+      if (!entry.hidden) shown += 1;
     }
     for (const group of groups) {
       group.hidden = group.querySelector('[data-council]:not([hidden])') === null;

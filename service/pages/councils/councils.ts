@@ -10,19 +10,9 @@ import type { Council, CouncilNumbers } from './numbers.ts';
 const letterOf = ({ name }: Council): string =>
   name.normalize('NFD').charAt(0).toLocaleUpperCase('en-GB');
 
-/** A name as it is compared with what is typed: letters, digits and single spaces. The same as in `assets/pages.js`. */
-const searched = (name: string): string =>
-  name
-    .normalize('NFD')
-    .toLowerCase()
-    .replaceAll(/&/g, ' and ')
-    .replaceAll(/[\p{M}'’.]/gu, '')
-    .replaceAll(/[^\p{L}\p{N}]+/gu, ' ')
-    .trim();
-
 function councilEntry({ name, emergencyDutyTeamPhone, ...council }: Council): Html {
   const { officeHoursPhone, officeHours, emergencyDutyTeamPhoneAsOf: asOf } = council;
-  return html`<li class="cpf-council" data-council="${searched(name)}">
+  return html`<li class="cpf-council" data-council>
 <h3 class="nhsuk-heading-s"><bdi>${name}</bdi></h3>
 ${
   emergencyDutyTeamPhone === undefined
@@ -36,7 +26,7 @@ ${
 function list(councils: readonly Council[]): Html {
   const letters = [...new Set(councils.map(letterOf))];
   const total = COUNCILS.matches(councils.length);
-  return html`<div data-filter hidden>
+  return html`<div data-search hidden>
 <div class="nhsuk-form-group">
 <label class="nhsuk-label nhsuk-label--m" for="filter">${COUNCILS.filter}</label>
 <div class="nhsuk-hint" id="filter-hint">${COUNCILS.filterHint}</div>

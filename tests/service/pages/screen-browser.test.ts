@@ -173,7 +173,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     const { page, complaints, close } = await openPage(browser);
     await goTo(page, `${service.baseUrl}/councils`);
     for (const typed of ['st ester', 'St. Ester', 'ester on', 'Éster-on-', 'brook and marsh']) {
-      await page.locator('[data-filter] input').fill(typed);
+      await page.locator('[data-search] input').fill(typed);
       await page.getByText('1 council', { exact: true }).waitFor();
       expect([typed, await page.locator('[data-council]:visible').count()]).toEqual([typed, 1]);
     }
@@ -184,7 +184,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
   test('councils are found whichever character their name begins with', async () => {
     const { page, complaints, close } = await openPage(browser);
     await goTo(page, `${service.baseUrl}/councils`);
-    await page.locator('[data-filter] input').fill('acorn');
+    await page.locator('[data-search] input').fill('acorn');
     await page.getByText('1 council', { exact: true }).waitFor();
     expect(await page.locator('[data-council]:visible').count()).toBe(1);
     expect(complaints).toEqual([]);
