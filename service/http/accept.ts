@@ -13,8 +13,11 @@ export function preferredType<T extends string>(c: RouteContext, offered: readon
   return supports.find((type) => type === best) ?? offered[0];
 }
 
-/** Whether a client names pages among what it accepts, as every browser does; for a request that reaches no route. */
-export const acceptsPage = ({ headers }: Pick<IncomingMessage, 'headers'>): boolean =>
-  parseAccept(headers.accept ?? '').some(
-    ({ type, q }) => type.toLowerCase() === 'text/html' && q > 0,
-  );
+const PAGE_OR_PROBLEM = /^(?:text\/html|application\/problem\+json)$/i;
+
+/** Whether a client names pages among what it accepts, as every browser does, and does not prefer a problem. */
+export function wantsPage({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
+  // In the order of preference.
+  const first = parseAccept(headers.accept ?? '').find(({ type }) => PAGE_OR_PROBLEM.test(type));
+  return first !== undefined && first.q > 0 && first.type.toLowerCase() === 'text/html';
+}

@@ -1,10 +1,10 @@
 import { ERRORS } from '#schemas/errors.ts';
 import { ACCESSIBILITY, FRAME } from '#schemas/wording/pages.ts';
 import { decideAccess } from '../admission/decide.ts';
-import { acceptsPage, preferredType } from '../http/accept.ts';
+import { wantsPage } from '../http/accept.ts';
 import { problemResponse } from '../http/problem.ts';
 import { readRequestIds } from '../http/request-ids.ts';
-import type { Handler, MountedRoute, NotFound, NotPlain, RouteContext } from '../http/route.ts';
+import type { Handler, MountedRoute, NotFound, NotPlain } from '../http/route.ts';
 import { allowedMethods } from '../routes/route.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 import { createRouteNames } from '../telemetry/requests.ts';
@@ -68,9 +68,6 @@ export const PAGES: readonly PageRoute[] = [
 /** Where a provider sends browsers back to. */
 export const backPath = (provider: string): string => `/sign-in/${provider}/back`;
 
-const wantsPage = (c: RouteContext): boolean =>
-  preferredType(c, ['application/problem+json', 'text/html']) === 'text/html';
-
 function createHandlers(dependencies: PagesDependencies) {
   const { frame, assets, councils, sessions, viewer, organisations, registeredOnly } = dependencies;
   const signIn = createSignIn(dependencies);
@@ -82,7 +79,7 @@ function createHandlers(dependencies: PagesDependencies) {
    */
   const home: Handler = (c) => {
     const { incoming } = c.env;
-    if (!wantsPage(c)) return problemResponse('not-found', readRequestIds(incoming));
+    if (!wantsPage(incoming)) return problemResponse('not-found', readRequestIds(incoming));
     const state = sessions.read(incoming);
     if (!('session' in state)) return redirect('/look-up');
     const { session } = state;
@@ -170,7 +167,7 @@ export function createNotFound(
     return above === '' || canRead(above) ? above || '/' : pageAbove(above);
   }
   return (c, isThere) => {
-    if (!isOn() || !wantsPage(c)) return undefined;
+    if (!isOn() || !wantsPage(c.env.incoming)) return undefined;
     if (!isThere) return frame(notFoundPage());
     const { method, path } = c.req;
     return method === 'GET' && methods.has(routeOf(path)) ? redirect(pageAbove(path)) : undefined;
@@ -181,7 +178,7 @@ export function createNotFound(
 export const createNotPlain =
   ({ frame, isOn }: Pick<PagesDependencies, 'frame' | 'isOn'>): NotPlain =>
   (incoming) =>
-    isOn() && acceptsPage(incoming)
+    isOn() && wantsPage(incoming)
       ? frame({ ...notFoundPage(), status: ERRORS['address-not-plain'].status })
       : undefined;
 

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { problemSchema } from '#schemas/errors.ts';
-import { acceptsPage } from '#service/http/accept.ts';
+import { wantsPage } from '#service/http/accept.ts';
 import { type HttpServer, serveHttp } from '#service/http/server.ts';
 import { rawRequest } from '../../support/raw-http.ts';
 
@@ -85,13 +85,15 @@ test('a browser is shown a page at an address that is refused, and a program is 
   const withPage = await serveHttp(() => new Response('reached'), {
     host: '127.0.0.1',
     port: 0,
-    notPlain: (incoming) => (acceptsPage(incoming) ? new Response('shown') : undefined),
+    notPlain: (incoming) => (wantsPage(incoming) ? new Response('shown') : undefined),
   });
   const baseUrl = `http://127.0.0.1:${withPage.port}`;
   for (const [accept, isShown] of [
     ['text/html,application/xhtml+xml,*/*;q=0.8', true],
     ['application/json', false],
     ['text/html;q=0', false],
+    ['text/html;q=0.5, application/problem+json', false],
+    ['application/problem+json;q=0.5, text/html', true],
     ['*/*', false],
   ] as const) {
     const headers = [['Accept', accept]] as const;
