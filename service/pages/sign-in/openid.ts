@@ -213,8 +213,9 @@ export async function openProvider(
   let discovered: { configuration: openid.Configuration; at: number } | undefined;
   let triedAt = Number.NEGATIVE_INFINITY;
   let discovering: Promise<void> | undefined;
-  let tokens: 'answer' | 'away' | 'wrong' = 'answer';
-  let awayWith: number | undefined;
+  /** What is wrong with the endpoints that say who somebody is. */
+  let tokensFault: ReturnType<typeof faultOf>;
+  const isAway = (): boolean => tokensFault?.isAway ?? false;
   let stopped = false;
   let keys: IssuerKeys | undefined;
   const health = createProviderHealth(name, onHealth);
@@ -258,31 +259,26 @@ export async function openProvider(
    */
   async function askAgain(): Promise<void> {
     const metadata = discovered?.configuration.serverMetadata();
-    if (tokens !== 'away' || metadata === undefined) return;
+    if (!isAway() || metadata === undefined) return;
     const signal = AbortSignal.timeout(DEADLINE_SECONDS * 1_000);
     const asked = [metadata.token_endpoint, metadata.userinfo_endpoint].map(async (endpoint) => {
       if (endpoint === undefined) return true;
       const { status } = await fetch(endpoint, { method: 'POST', redirect: 'manual', signal });
-      const isStillForbidden = status === FORBIDDEN && awayWith === FORBIDDEN;
+      const isStillForbidden = status === FORBIDDEN && tokensFault?.status === FORBIDDEN;
       return status < 500 && !NOT_BACK.has(status) && !isStillForbidden;
     });
     const isBack = (await Promise.all(asked)).every(Boolean);
     // A sign-in may have shown meanwhile that it answers wrongly.
-    if (isBack && tokens === 'away') noteTokens(undefined);
+    if (isBack && isAway()) noteTokens(undefined);
   }
 
   /** What a sign-in showed about the endpoints that say who somebody is. */
   function noteTokens(fault: ReturnType<typeof faultOf>): void {
-    if (fault === undefined) {
-      tokens = 'answer';
-      health.answered('tokens');
-      return;
-    }
     // What is wrong is still wrong when it is back.
-    if (tokens === 'wrong' && fault.isAway) return;
-    tokens = fault.isAway ? 'away' : 'wrong';
-    awayWith = fault.status;
-    health.failed('tokens', fault.says);
+    if (tokensFault?.isAway === false && fault?.isAway === true) return;
+    tokensFault = fault;
+    if (fault === undefined) health.answered('tokens');
+    else health.failed('tokens', fault.says);
   }
 
   /** What a new ID token showed about the clocks. @returns whether they differ */
