@@ -89,8 +89,9 @@ type DeskWork = (
 ) => Response | WorkRefused | Promise<Response | WorkRefused>;
 
 const WAIT_SECONDS = 60;
-/** In place of the name of a form, for the mark of an address. */
+/** In place of the name of a form, for the mark of an address; and what separates the two. */
 const MARK = 'done';
+const BEFORE_MARK = '&mark=';
 
 /** In place of a page of somebody whose session is over. */
 const ENDED = {
@@ -238,7 +239,9 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
     const to = answer.headers.get('location') ?? '';
     const isOld = incoming.headers['sec-fetch-site'] === undefined;
     if (!isOld || incoming.method !== 'POST' || !to.includes('?')) return answer;
-    return redirect(`${to}&mark=${forms.token({ form: MARK, owner: session.id, once: to })}`);
+    return redirect(
+      `${to}${BEFORE_MARK}${forms.token({ form: MARK, owner: session.id, once: to })}`,
+    );
   }
 
   return (c) => {
@@ -290,13 +293,12 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
           page: pageFor(session, path),
           notFound: () => pageFor(session, path)(notFoundPage()),
           done(parameter = 'done') {
-            const value = context.req.query(parameter);
-            const mark = new Map([['token', context.req.query('mark') ?? '']]);
-            const of = { form: MARK, owner: session.id, once: `${path}?${parameter}=${value}` };
+            const [once = '', token = ''] = incoming.url?.split(BEFORE_MARK) ?? [];
+            const of = { form: MARK, owner: session.id, once };
             const isFromHere =
               incoming.headers['sec-fetch-site'] === 'same-origin' ||
-              forms.isOurs(incoming, mark, of);
-            return isFromHere ? value : undefined;
+              forms.isOurs(incoming, new Map([['token', token]]), of);
+            return isFromHere ? context.req.query(parameter) : undefined;
           },
           hidden(form) {
             const once = randomUUID();
