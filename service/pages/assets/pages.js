@@ -1,10 +1,9 @@
 // Only adds: every page works without it.
 import { initAll } from './nhsuk-frontend.js';
 
-document.body.classList.add('js-enabled');
-if ('noModule' in HTMLScriptElement.prototype) {
-  document.body.classList.add('nhsuk-frontend-supported');
-}
+const { body } = document;
+body.classList.add('js-enabled');
+if ('noModule' in HTMLScriptElement.prototype) body.classList.add('nhsuk-frontend-supported');
 initAll();
 
 const filter = document.querySelector('[data-search]');
@@ -44,8 +43,7 @@ if (filter !== null) {
   box.addEventListener('input', show);
 }
 
-const main = document.querySelector('main');
-const { hideTo, hideAfterSeconds, session, sessionSeconds = 0 } = main.dataset;
+const { hideTo, hideAfterSeconds, session, sessionSeconds = 0 } = body.dataset;
 const tabs =
   session === undefined || globalThis.BroadcastChannel === undefined
     ? undefined
@@ -73,14 +71,14 @@ if (hideAfterSeconds !== undefined) {
   let ends;
   let timer;
   const hidesAfter = (seconds) => {
-    main.className = main.className.replace(/ cpf-hides--[0-9]+/, '');
+    body.className = body.className.replace(/ cpf-hides--[0-9]+/, '');
     // So that the time of the style begins again.
-    main.getBoundingClientRect();
-    main.classList.add(`cpf-hides--${seconds}`);
+    body.getBoundingClientRect();
+    body.classList.add(`cpf-hides--${seconds}`);
   };
   const clear = () => {
     hidesAfter(0);
-    main.querySelector('.cpf-hides__content')?.remove();
+    for (const each of body.querySelectorAll('.cpf-hides__content')) each.remove();
   };
   const hide = () => {
     clearTimeout(timer);
@@ -98,7 +96,7 @@ if (hideAfterSeconds !== undefined) {
   endAfter(hideAfterSeconds);
   // A page that was laid aside, or a computer that slept, may have stopped the timer, and no event may say that it woke.
   const hideIfLate = () => {
-    if (Date.now() >= ends && main.querySelector('.cpf-hides__content') !== null) hide();
+    if (Date.now() >= ends && body.querySelector('.cpf-hides__content') !== null) hide();
   };
   for (const type of ['pageshow', 'visibilitychange', 'focus']) addEventListener(type, hideIfLate);
   setInterval(hideIfLate, 1000);

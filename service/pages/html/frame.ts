@@ -109,20 +109,17 @@ const markOf = ({ id }: Session): string =>
   createHash('sha256').update(id).digest('base64url').slice(0, 22);
 
 /** When the contents of a page are hidden, and until when its session lasts; see `assets/pages.js`. */
-function mainAttributes(
-  { hide, person, signsOut = false }: Pick<Page, 'hide' | 'person' | 'signsOut'>,
+function bodyAttributes(
+  { hide, person, printable, signsOut = false }: Page,
   afterSeconds: number | undefined,
 ): Html {
-  return html` class="nhsuk-main-wrapper nhsuk-u-padding-top-4${afterSeconds !== undefined && ` cpf-hides cpf-hides--${afterSeconds}`}" id="main"${afterSeconds !== undefined && html` data-hide-after-seconds="${afterSeconds}"`}${hide !== undefined && html` data-hide-to="${hide.to}"`}${person !== undefined && html` data-session="${markOf(person.session)}" data-session-seconds="${person.endsAfterSeconds}"`}${signsOut && html` data-session=""`}`;
+  return html` class="nhsuk-template__body${printable && ' cpf-printable'}${afterSeconds !== undefined && ` cpf-hides cpf-hides--${afterSeconds}`}"${afterSeconds !== undefined && html` data-hide-after-seconds="${afterSeconds}"`}${hide !== undefined && html` data-hide-to="${hide.to}"`}${person !== undefined && html` data-session="${markOf(person.session)}" data-session-seconds="${person.endsAfterSeconds}"`}${signsOut && html` data-session=""`}`;
 }
 
 function frame({ styles, script }: Assets, isDemo: boolean, page: Page): Html {
-  const { title, content, person, hide, endsWithSession, navigation = [], printable } = page;
+  const { title, content, person, hide, endsWithSession, navigation = [] } = page;
   const ends = person && endsWithSession;
   const afterSeconds = hide?.afterSeconds ?? (ends && hiddenAfter(person.endsAfterSeconds));
-  const all = html`${person !== undefined && personBar(person, hide)}
-${navigation.length > 1 && navigationBar(navigation)}
-${hide === undefined ? content : hiding(content, hide)}`;
   return html`<!doctype html>
 <html lang="en-GB" translate="no" spellcheck="false" writingsuggestions="false" class="nhsuk-template">
 <head>
@@ -136,17 +133,22 @@ ${styles.map(
 `,
 )}<script type="module" src="${script}"></script>
 </head>
-<body class="nhsuk-template__body${printable && ' cpf-printable'}">
+<body${bodyAttributes(page, afterSeconds)}>
 <p class="cpf-do-not-print">${DO_NOT_PRINT}</p>
 <a class="nhsuk-skip-link" href="#main" data-module="nhsuk-skip-link">${FRAME.skip}</a>
-<header class="cpf-header" role="banner"><div class="nhsuk-width-container"><div class="cpf-header__row">
+<header role="banner"><div class="cpf-header"><div class="nhsuk-width-container"><div class="cpf-header__row">
   <a class="cpf-header__name" href="/">${SERVICE}</a>
   <span class="cpf-header__danger">${DANGER}</span>
-</div></div>
-${isDemo && html`<div class="cpf-demo"><div class="nhsuk-width-container"><strong>${FRAME.demo}</strong></div></div>`}</header>
+</div></div></div>
+${isDemo && html`<div class="cpf-demo"><div class="nhsuk-width-container"><strong>${FRAME.demo}</strong></div></div>`}
+${
+  person !== undefined &&
+  html`<div class="nhsuk-width-container${ends !== undefined && ' cpf-hides__content'}">${personBar(person, hide)}
+${navigation.length > 1 && navigationBar(navigation)}</div>`
+}</header>
 <div class="nhsuk-width-container">
-<main${mainAttributes(page, afterSeconds)}>
-${ends === undefined ? all : hiding(all, ends, true)}
+<main class="nhsuk-main-wrapper nhsuk-u-padding-top-4" id="main">
+${hide !== undefined ? hiding(content, hide) : ends !== undefined ? hiding(content, ends, true) : content}
 </main>
 </div>
 <footer role="contentinfo"><div class="nhsuk-footer"><div class="nhsuk-width-container">

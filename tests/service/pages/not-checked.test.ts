@@ -44,7 +44,7 @@ test('nothing about a child is shown after the session ends, and each time limit
       const response = frame(page);
       const [seconds] = (response.headers.get('refresh') ?? '').split(';');
       expect(await response.text()).toContain(
-        `cpf-hides--${seconds}" id="main" data-hide-after-seconds="${seconds}"`,
+        `cpf-hides--${seconds}" data-hide-after-seconds="${seconds}"`,
       );
       expect(style).toContain(`.cpf-hides--${seconds}{--cpf-hides-after:${seconds}s}`);
       shown.push(seconds ?? null);

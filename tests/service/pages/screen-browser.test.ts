@@ -135,13 +135,13 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
         `window.dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))`,
       );
     await again();
-    expect(await page.locator('main').innerText()).toContain('Amina Demo');
+    expect(await page.locator('body').innerText()).toContain('Amina Demo');
     const other = await page.context().newPage();
     await goTo(other, `${service.baseUrl}/look-up`);
     await other.getByRole('button', { name: FRAME.signOut }).click();
     await other.getByRole('heading', { name: SIGN_IN.signedOut }).waitFor();
     await again();
-    expect(await page.locator('main').innerText()).not.toContain('Amina Demo');
+    expect(await page.locator('body').innerText()).not.toContain('Amina Demo');
     await close();
   });
 

@@ -6,7 +6,7 @@ import { NUMBERS } from '#schemas/wording/council-numbers.ts';
 import { DESK } from '#schemas/wording/desk.ts';
 import { OFFICER } from '#schemas/wording/officer.ts';
 import { OPERATOR } from '#schemas/wording/operator.ts';
-import { FRAME, SIGN_IN } from '#schemas/wording/pages.ts';
+import { FRAME, LOOK_UP, SIGN_IN } from '#schemas/wording/pages.ts';
 import { demoInBrowser, expectFits, goTo, hasBrowser, openPage } from '../../support/browser.ts';
 import { lookUp, signInAs } from '../../support/pages.ts';
 
@@ -22,11 +22,12 @@ const said = (page: Page): Promise<unknown> =>
     return style.visibility === 'visible' ? JSON.parse(style.content) : '';
   })()`);
 
-/** Expects that below the head of the page only the link to sign in is left. */
+/** Expects that between the head and the foot of the page only the link to sign in is left. */
 async function expectNothingLeft(page: Page): Promise<void> {
   await page.getByRole('link', { name: DESK.signIn, exact: true }).waitFor();
   expect((await page.locator('main').innerText()).trim()).toBe(DESK.signIn);
   expect(await said(page)).toBe(OVER);
+  expect(await page.locator('header').innerText()).not.toContain(LOOK_UP.youAre);
   expect(await page.locator('main input:visible').count()).toBe(0);
 }
 
@@ -55,7 +56,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
       await signInAs(page, demo.baseUrl, name);
       await goTo(page, `${demo.baseUrl}${path}`);
       await go?.(page);
-      expect(await page.locator('main').innerText()).toContain(title);
+      expect(await page.locator('body').innerText()).toContain(title);
       expect(await said(page)).toBe('');
       expect(await page.getByRole('link', { name: DESK.signIn, exact: true }).count()).toBe(0);
       expect(

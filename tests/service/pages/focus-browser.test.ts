@@ -1,0 +1,50 @@
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
+import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
+import { demoInBrowser, goTo, hasBrowser, openPage } from '../../support/browser.ts';
+import { lookUp, signInAs } from '../../support/pages.ts';
+
+/** Where the focus is, for somebody with a keyboard or a screen reader. */
+
+const demo = demoInBrowser();
+
+/** Where the focus is in the order of the page. */
+const focusIn = (page: Page): Promise<unknown> =>
+  page.evaluate(`(() => {
+    const { activeElement: at } = document;
+    if (at.matches('a[href="#main"]')) return 'skip link';
+    const isAfter = document.querySelector('h1').compareDocumentPosition(at) & Node.DOCUMENT_POSITION_FOLLOWING;
+    return isAfter && at.closest('main') !== null ? 'content' : at.outerHTML;
+  })()`);
+
+describe.skipIf(!hasBrowser)('in a browser', () => {
+  test.for([true, false])(
+    'the first stop of the keyboard skips who is signed in and the menu, with scripts: %s',
+    async (javaScriptEnabled) => {
+      const { page, close } = await openPage(demo.browser, { javaScriptEnabled });
+      const expectSkips = async (): Promise<void> => {
+        await page.evaluate('document.body.tabIndex = -1; document.body.focus()');
+        await page.keyboard.press('Tab');
+        expect([page.url(), await focusIn(page)]).toEqual([page.url(), 'skip link']);
+        await page.keyboard.press('Enter');
+        await page.waitForURL('**#main');
+        await page.keyboard.press('Tab');
+        expect([page.url(), await focusIn(page)]).toEqual([page.url(), 'content']);
+      };
+      await signInAs(page, demo.baseUrl);
+      await expectSkips();
+      await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.onPlan);
+      await expectSkips();
+      for (const [name, path] of [
+        ['Carys Demo', '/council/looks'],
+        ['Dev Demo', '/officer'],
+        ['Farid Demo', '/operator/users'],
+      ] as const) {
+        await signInAs(page, demo.baseUrl, name);
+        await goTo(page, `${demo.baseUrl}${path}`);
+        await expectSkips();
+      }
+      await close();
+    },
+  );
+});
