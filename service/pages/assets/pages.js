@@ -80,10 +80,24 @@ if (hideAfterSeconds !== undefined) {
     hidesAfter(0);
     for (const each of body.querySelectorAll('.cpf-hides__content')) each.remove();
   };
+  // What had the focus is gone, and a sentence that comes from a style can neither have it nor is it announced.
+  const say = () => {
+    const then = body.querySelector('[data-says]');
+    if (then === null) return;
+    const said = document.createElement('p');
+    said.className = 'cpf-strong';
+    said.setAttribute('role', 'alert');
+    said.tabIndex = -1;
+    said.textContent = then.dataset.says;
+    then.removeAttribute('data-says');
+    then.before(said);
+    said.focus();
+  };
   const hide = () => {
     clearTimeout(timer);
     tabs?.close();
     clear();
+    say();
     // It may be slow to come.
     if (hideTo !== undefined) location.replace(hideTo);
   };

@@ -1,8 +1,11 @@
 import type { Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
+import { DESK } from '#schemas/wording/desk.ts';
+import { FRAME, SIGN_IN } from '#schemas/wording/pages.ts';
 import { demoInBrowser, goTo, hasBrowser, openPage } from '../../support/browser.ts';
 import { lookUp, signInAs } from '../../support/pages.ts';
+import { until } from '../../support/until.ts';
 
 /** Where the focus is, for somebody with a keyboard or a screen reader. */
 
@@ -16,6 +19,13 @@ const focusIn = (page: Page): Promise<unknown> =>
     const isAfter = document.querySelector('h1').compareDocumentPosition(at) & Node.DOCUMENT_POSITION_FOLLOWING;
     return isAfter && at.closest('main') !== null ? 'content' : at.outerHTML;
   })()`);
+
+/** Waits until the element with the focus has this text, and gives its role. */
+async function focusOn(page: Page, text: string): Promise<unknown> {
+  const isThere = async () => (await page.evaluate('document.activeElement?.innerText')) === text;
+  await until(isThere, `the focus to be on ${text}`);
+  return page.evaluate('document.activeElement.getAttribute("role")');
+}
 
 describe.skipIf(!hasBrowser)('in a browser', () => {
   test.for([true, false])(
@@ -44,6 +54,27 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
         await goTo(page, `${demo.baseUrl}${path}`);
         await expectSkips();
       }
+      await close();
+    },
+  );
+
+  test.for([
+    ['Amina Demo', '/look-up', `${SIGN_IN.signedOut}. ${SIGN_IN.signedOutThen}`],
+    ['Carys Demo', '/council/numbers', `${DESK.over}. ${DESK.overHidden}`],
+  ] as const)(
+    'once the session of %s is over, the focus is on the sentence that says so, and it is announced',
+    async ([name, path, says]) => {
+      const { page, complaints, close } = await openPage(demo.browser);
+      await signInAs(page, demo.baseUrl, name);
+      await goTo(page, `${demo.baseUrl}${path}`);
+      await page.locator('input:visible').first().focus();
+      const other = await page.context().newPage();
+      await goTo(other, `${demo.baseUrl}${path}`);
+      await other.getByRole('button', { name: FRAME.signOut }).click();
+      expect(await focusOn(page, says)).toBe('alert');
+      await page.keyboard.press('Tab');
+      expect(await focusOn(page, SIGN_IN.title)).toBe(null);
+      expect(complaints).toEqual([]);
       await close();
     },
   );

@@ -16,17 +16,17 @@ const demo = demoInBrowser();
 
 const OVER = `${DESK.over}. ${DESK.overHidden}`;
 /** Text that comes from a style is not in the text of the page. */
-const said = (page: Page): Promise<unknown> =>
-  page.evaluate(`(() => {
+const said = (page: Page): Promise<string> =>
+  page.evaluate<string>(`(() => {
     const style = getComputedStyle(document.querySelector('.cpf-hides__then'), '::before');
     return style.visibility === 'visible' ? JSON.parse(style.content) : '';
   })()`);
 
-/** Expects that between the head and the foot of the page only the link to sign in is left. */
+/** Expects that between the head and the foot of the page only the link to sign in is left, and why. */
 async function expectNothingLeft(page: Page): Promise<void> {
   await page.getByRole('link', { name: DESK.signIn, exact: true }).waitFor();
-  expect((await page.locator('main').innerText()).trim()).toBe(DESK.signIn);
-  expect(await said(page)).toBe(OVER);
+  const left = (await page.locator('main').innerText()).trim();
+  expect(`${await said(page)}\n\n${left}`.trim()).toBe(`${OVER}\n\n${DESK.signIn}`);
   expect(await page.locator('header').innerText()).not.toContain(LOOK_UP.youAre);
   expect(await page.locator('main input:visible').count()).toBe(0);
 }
