@@ -27,6 +27,7 @@ export const DESK = {
   blockedThen:
     'Your access was stopped. Ask your privacy officer or the team that runs this service.',
   notYours: 'This page is not for your role',
+  important: 'Important',
   back: 'Go back',
   tryAgain: 'Try again',
   newer: 'Newer',

@@ -102,9 +102,9 @@ async function firstPage(
   return at.page({
     title: COLUMNS.title,
     errors,
+    note,
     status,
     content: html`${heading(COLUMNS.title)}
-${note !== undefined && html`<p role="status"><strong>${note}</strong></p>`}
 ${paragraph(COLUMNS.lead)}
 <h2 class="nhsuk-heading-m">${COLUMNS.now}</h2>
 ${mappingText(columns)}

@@ -108,9 +108,9 @@ function numbersPage(
   return at.page({
     title: NUMBERS.title,
     errors,
+    note,
     ...(status !== undefined && { status }),
     content: html`${heading(NUMBERS.title)}
-${note !== undefined && html`<p role="status"><strong>${note}</strong></p>`}
 ${paragraph(NUMBERS.lead)}
 <h2 class="nhsuk-heading-m">${NUMBERS.now}</h2>
 ${summary([

@@ -182,9 +182,9 @@ function createForm(dependencies: CouncilUploadDependencies) {
     return at.page({
       title: UPLOAD.title,
       errors,
+      note,
       status,
       content: html`${errors.length === 0 ? heading(UPLOAD.title) : html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4">${UPLOAD.title}</h1>`}
-${note !== undefined && html`<p class="cpf-strong" role="status">${note}</p>`}
 ${paragraph(UPLOAD.lead)}
 ${others.length > 0 && html`<ul class="nhsuk-list">${waitingItems(others)}</ul>`}
 ${uploadForm(await formOf(at, typed, errors, kept))}`,

@@ -29,6 +29,7 @@ import { type Fields, type Forms, readForm } from '../session/forms.ts';
 import type { Session, SessionState, Sessions } from '../session/sessions.ts';
 import { createTwice } from '../session/twice.ts';
 import { type Desk, desksOf, isFor } from './desks.ts';
+import { notice } from './parts.ts';
 
 export type DeskDependencies = GuardDependencies & {
   frame: Frame;
@@ -56,6 +57,8 @@ export type DeskPage = Omit<Page, 'person' | 'navigation' | 'cookies'> & {
    * given.
    */
   errors?: readonly FieldError[];
+  /** What was just done, in lines. The page says it first, unless something is wrong with its form. */
+  note?: string | undefined;
 };
 
 /** Somebody at a desk whom its scope lets in. */
@@ -189,14 +192,14 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
 
   function pageFor(session: Session, path: string): AtDesk['page'] {
     const owner = session.id;
-    return ({ renews = true, errors = [], title, content, ...page }) => {
+    return ({ renews = true, errors = [], note, title, content, ...page }) => {
       const isWrong = errors.length > 0;
       const endsAt = sessions.endsAt(renews ? { ...session, seenAt: Date.now() } : session);
       return frame({
         ...(isWrong && { status: 400 }),
         ...page,
         title: isWrong ? `Error: ${title}` : title,
-        content: html`${errorSummary(errors)}${content}`,
+        content: html`${isWrong ? errorSummary(errors) : note !== undefined && notice(note)}${content}`,
         endsWithSession: ENDED,
         person: {
           session,

@@ -10,6 +10,14 @@ import {
   plainTable,
 } from '../html/parts.ts';
 
+/** What was just done, a paragraph for each line of it; the focus goes here. */
+export const notice = (text: string): Html =>
+  html`<div class="nhsuk-notification-banner" aria-labelledby="notice-title" role="alert" tabindex="-1" autofocus data-module="nhsuk-notification-banner">
+<div class="nhsuk-notification-banner__header"><h2 class="nhsuk-notification-banner__title" id="notice-title">${DESK.important}</h2></div>
+<div class="nhsuk-notification-banner__content">
+${text.split('\n').map((line) => html`<p class="nhsuk-notification-banner__heading">${line}</p>`)}
+</div></div>`;
+
 /** A table that scrolls by itself, even by keyboard, on screens too narrow for it but not small. */
 export const table = (
   caption: string,

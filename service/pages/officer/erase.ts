@@ -96,8 +96,8 @@ function askPage(at: AtOfficer, { before, errors = [], done }: Typed = {}): Resp
   return at.page({
     title: WORDS.title,
     errors,
+    note: count === undefined ? undefined : WORDS.done(count),
     content: html`${heading(WORDS.title)}
-${count !== undefined && html`<p class="cpf-strong" role="status">${WORDS.done(count)}</p>`}
 ${paragraph(WORDS.lead)}
 <form method="get" action="${ERASE_PATH}" novalidate autocomplete="off">
 ${textField({ name: 'before', label: WORDS.before, hint: WORDS.beforeHint, value: before, errors, width: 20 })}

@@ -272,11 +272,10 @@ export const officerBlocked: Mountable<EventPagesDependencies> = {
   handler: (dependencies) =>
     guardedOfficer(dependencies, isPrivacy, async (_, at) => {
       const blocks = await blocksOf(dependencies.blocks, at);
-      const done = DONE.get(at.done() ?? '');
       return at.page({
         title: WORDS.blocked,
+        note: DONE.get(at.done() ?? ''),
         content: html`${heading(WORDS.blocked)}
-${done !== undefined && html`<p class="cpf-strong" role="status">${done}</p>`}
 ${at.viewer.kind === 'organisation' && paragraph(WORDS.blockedOwn)}
 ${blocks.length === 0 && paragraph(WORDS.blockedNobody)}
 ${blocks.map(

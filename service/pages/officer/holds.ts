@@ -36,7 +36,7 @@ const DONE: ReadonlyMap<string, string> = new Map([
 type Typed = {
   reason?: string | undefined;
   errors?: readonly FieldError[];
-  done?: string;
+  done?: string | undefined;
   before?: number;
   /** Whether it became the last hold, or no longer is, since the page was shown. */
   changed?: boolean;
@@ -59,8 +59,8 @@ async function holdsPage(
   return at.page({
     title: WORDS.title,
     errors,
+    note: done,
     content: html`${heading(WORDS.title)}
-${done !== undefined && html`<p class="cpf-strong" role="status">${done}</p>`}
 ${paragraph(WORDS.lead)}
 ${
   all.length === 0
@@ -93,10 +93,9 @@ const officerHolds: Mountable<HoldsDependencies> = {
   operation: { method: 'GET', path: PATH, letsIn: 'audit' },
   handler: (dependencies) =>
     guardedOfficer(dependencies, isAll, (c, at) => {
-      const done = DONE.get(at.done() ?? '');
       const before = z.coerce.number().int().min(1).safeParse(c.req.query('before')).data;
       return holdsPage(dependencies, at, {
-        ...(done !== undefined && { done }),
+        done: DONE.get(at.done() ?? ''),
         ...(before !== undefined && { before }),
       });
     }),
@@ -133,9 +132,8 @@ async function endPage(
   return at.page({
     title: WORDS.end,
     errors,
-    ...(changed && { status: 409 }),
+    ...(changed && { note: WORDS.changed, status: 409 }),
     content: html`${heading(WORDS.end)}
-${changed && html`<p class="cpf-strong" role="status">${WORDS.changed}</p>`}
 ${summary([
   [since, shownText(hold.at)],
   [by, some(hold.by)],

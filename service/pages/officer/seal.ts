@@ -111,7 +111,7 @@ ${paragraph(WORDS.means)}
 ${
   running === undefined
     ? lastText(state, dependencies.auditNumbers()?.sealedEvents)
-    : html`<p class="cpf-strong" role="status">${WORDS.running(figure(running.read), figure(running.of), shownText(running.by))}</p>${paragraph(WORDS.refreshes)}`
+    : html`<p class="cpf-strong">${WORDS.running(figure(running.read), figure(running.of), shownText(running.by))}</p>${paragraph(WORDS.refreshes)}`
 }
 ${
   mayAct &&

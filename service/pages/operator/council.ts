@@ -369,15 +369,14 @@ async function councilPage(
   const { errors = [], note, status, part } = again;
   const held = valuesOf(intake);
   const listed = readiness.expected?.authorities.find((each) => each.code === code)?.name ?? '';
-  const noted = note !== undefined && html`<p class="cpf-strong" role="status">${note}</p>`;
-  const page = { errors, ...(status !== undefined && { status }) };
+  const page = { errors, note, ...(status !== undefined && { status }) };
   const ofPart = (of: typeof part): Again => (part === of ? again : {});
   if (authority === undefined) {
     const title = COUNCIL_SETTINGS.newTitle(code);
     return at.page({
       ...page,
       title,
-      content: html`${heading(title)}${noted}${paragraph(COUNCIL_SETTINGS.newLead)}
+      content: html`${heading(title)}${paragraph(COUNCIL_SETTINGS.newLead)}
 ${changeForm(at, code, { ...held, name: listed }, ofPart(undefined))}${setCommand(code)}`,
     });
   }
@@ -385,7 +384,7 @@ ${changeForm(at, code, { ...held, name: listed }, ofPart(undefined))}${setComman
   return at.page({
     ...page,
     title,
-    content: html`${heading(html`<bdi>${title}</bdi>`)}${noted}
+    content: html`${heading(html`<bdi>${title}</bdi>`)}
 ${await presentOf(dependencies, authority)}
 ${plansPart(dependencies, at, code, ofPart('plans'))}
 <h2 class="nhsuk-heading-m">${COUNCIL_SETTINGS.change}</h2>

@@ -76,8 +76,8 @@ async function decisionPage(
   if (done !== undefined) {
     return at.page({
       title,
+      note: said(done),
       content: html`${heading(title)}
-<div class="cpf-strong" role="status">${done.split('\n').map((each) => paragraph(said(each)))}</div>
 <p>${buttonLink('/operator', DECISIONS.see)}</p>`,
     });
   }

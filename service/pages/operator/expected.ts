@@ -196,9 +196,9 @@ async function listPage(
   return at.page({
     title: EXPECTED.title,
     errors,
+    note,
     ...(status !== undefined && { status }),
     content: html`${heading(EXPECTED.title)}
-${note !== undefined && html`<p class="cpf-strong" role="status">${note}</p>`}
 ${paragraph(EXPECTED.lead)}
 ${expected === undefined ? paragraph(`${EXPECTED.none} ${none}`) : listed(dependencies, expected, since)}
 <h2 class="nhsuk-heading-m" id="change">${EXPECTED.change}</h2>

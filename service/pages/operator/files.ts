@@ -108,8 +108,8 @@ function formPage(
   return page({
     title,
     errors,
+    note: failure && `${HELD.lastFailed} ${said(failure)} ${HELD.lastFailedThen}`,
     content: html`${heading(html`<bdi>${title}</bdi>`)}
-${failure !== undefined && html`<p class="cpf-strong" role="status">${HELD.lastFailed} ${said(failure)} ${HELD.lastFailedThen}</p>`}
 <p class="nhsuk-lede-text">${whatWaits(file)}</p>
 <ul class="nhsuk-list nhsuk-list--bullet">${reasonsOf(file).map((reason) => html`<li>${reason}</li>`)}</ul>
 ${paragraph(HELD.lead)}
@@ -146,8 +146,8 @@ async function outcomePage(
   const title = HELD.file(acknowledgement.sequence, said(name));
   return page({
     title,
+    note: doneText,
     content: html`${heading(html`<bdi>${title}</bdi>`)}
-${doneText !== undefined && html`<p class="cpf-strong" role="status">${doneText}</p>`}
 <h2 class="nhsuk-heading-m">${HELD.became}</h2>
 ${ofHeld !== undefined && paragraph(withShortTimes(ofHeld.hint))}
 <p class="nhsuk-lede-text">${HELD.outcome(code, meaning)}</p>

@@ -88,13 +88,12 @@ ${command('cp-flags notifications list')}`;
 }
 
 /** What was just done, from the address that the act redirects to. */
-const rewrittenNote = (count = ''): Html | false =>
-  /^[0-9]{1,9}$/.test(count) &&
-  html`<p role="status"><strong>${RESEND.done(Number(count))}.</strong> ${RESEND.doneThen}</p>`;
-
-const decidedNote = (what = ''): Html | false =>
-  (what === 'resend' || what === 'drop') &&
-  html`<p class="cpf-strong" role="status">${MESSAGES.done[what]}</p>`;
+function noteOf(done: AtDesk['done']): string | undefined {
+  const count = done('rewritten') ?? '';
+  const what = done();
+  if (/^[0-9]{1,9}$/.test(count)) return `${RESEND.done(Number(count))}. ${RESEND.doneThen}`;
+  return what === 'resend' || what === 'drop' ? MESSAGES.done[what] : undefined;
+}
 
 /** What a council is called; nothing if it is no longer known here. */
 export function councilName({ authorities }: Pick<Readiness, 'authorities'>, code: string): string {
@@ -109,9 +108,8 @@ export const operatorMessages: Mountable<OperatorDependencies> = {
     return guardedDesk(dependencies, OPERATOR_DESK, (_, { page, done }) =>
       page({
         title: MESSAGES.title,
+        note: noteOf(done),
         content: html`${heading(MESSAGES.title)}
-${rewrittenNote(done('rewritten'))}
-${decidedNote(done())}
 ${subheading(MESSAGES.mesh)}
 ${meshPart(meshFolder, now())}
 ${subheading(MESSAGES.notifications)}

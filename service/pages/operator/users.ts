@@ -7,7 +7,7 @@ import { OPERATOR_DESK } from '../desk/desks.ts';
 import { type AtDesk, deskAct, deskMessage, guardedDesk } from '../desk/guarded-desk.ts';
 import { reasonField, summary, table, textField } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
-import { type Html, html } from '../html/html.ts';
+import { html } from '../html/html.ts';
 import { button, type FieldError, heading, paragraph, radios } from '../html/parts.ts';
 import { timeOfYearText } from '../html/time.ts';
 import { lookForUser } from './known-user.ts';
@@ -37,13 +37,10 @@ const WARNINGS: Record<KnownUser, string | undefined> = {
 };
 
 /** What was just done, from the address that the act redirects to. */
-function doneNote(blocks: readonly Block[], done: string | undefined): Html | false {
+function noteOf(blocks: readonly Block[], done: string | undefined): string | undefined {
   const block = blocks.find(({ issuer, user }) => userKeyOf(issuer, user) === done);
-  const says =
-    block !== undefined
-      ? BLOCKED.blocked(said(block.user), said(block.issuer))
-      : done === 'unblocked' && BLOCKED.unblocked;
-  return says !== false && html`<p class="cpf-strong" role="status">${says}</p>`;
+  if (block !== undefined) return BLOCKED.blocked(said(block.user), said(block.issuer));
+  return done === 'unblocked' ? BLOCKED.unblocked : undefined;
 }
 
 type Shown = {
@@ -64,8 +61,8 @@ async function usersPage(
   return page({
     title: BLOCKED.title,
     errors,
+    note: noteOf(all, done),
     content: html`${heading(BLOCKED.title)}
-${doneNote(all, done)}
 ${paragraph(BLOCKED.lead)}
 ${
   all.length === 0

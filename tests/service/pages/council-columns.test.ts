@@ -262,7 +262,7 @@ describe('columns that somebody else has changed since the page showed them are 
     // A refusal of the form, and not a note as of something that was done.
     expect(late.text).toContain(`<title>Error: ${COLUMNS.title}`);
     expect(late.text).toMatch(/role="alert"[\s\S]*href="#file"/);
-    expect(late.text).not.toContain('<p role="status">');
+    expect(late.text).not.toContain('nhsuk-notification-banner');
     // What counts now, and not what the page showed before.
     expect(wordsOf(late)).toContain('Theirs');
     expect(await mappingOf(CODE)).toEqual(THEIRS);

@@ -2,9 +2,10 @@ import type { Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
 import { DESK } from '#schemas/wording/desk.ts';
+import { OFFICER_HOLDS } from '#schemas/wording/officer.ts';
 import { FRAME, SIGN_IN } from '#schemas/wording/pages.ts';
 import { demoInBrowser, goTo, hasBrowser, openPage } from '../../support/browser.ts';
-import { lookUp, signInAs } from '../../support/pages.ts';
+import { leave, lookUp, signInAs } from '../../support/pages.ts';
 import { until } from '../../support/until.ts';
 
 /** Where the focus is, for somebody with a keyboard or a screen reader. */
@@ -37,7 +38,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
         await page.keyboard.press('Tab');
         expect([page.url(), await focusIn(page)]).toEqual([page.url(), 'skip link']);
         await page.keyboard.press('Enter');
-        await page.waitForURL('**#main');
+        await page.waitForURL(/#main$/);
         await page.keyboard.press('Tab');
         expect([page.url(), await focusIn(page)]).toEqual([page.url(), 'content']);
       };
@@ -74,6 +75,20 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
       expect(await focusOn(page, says)).toBe('alert');
       await page.keyboard.press('Tab');
       expect(await focusOn(page, SIGN_IN.title)).toBe(null);
+      expect(complaints).toEqual([]);
+      await close();
+    },
+  );
+
+  test.for([true, false])(
+    'the focus is on what was just done, and it is announced, with scripts: %s',
+    async (javaScriptEnabled) => {
+      const { page, complaints, close } = await openPage(demo.browser, { javaScriptEnabled });
+      await signInAs(page, demo.baseUrl, 'Esi Demo');
+      await goTo(page, `${demo.baseUrl}/officer/holds`);
+      await page.getByLabel(DESK.reason).fill('an inquiry');
+      await leave(page, () => page.getByRole('button', { name: OFFICER_HOLDS.begin }).click());
+      expect(await focusOn(page, `${DESK.important}\n\n${OFFICER_HOLDS.begun}`)).toBe('alert');
       expect(complaints).toEqual([]);
       await close();
     },

@@ -104,7 +104,7 @@ describe('a hold', () => {
     const to = locationOf(await old.send(HOLDS, { reason: 'inquiry 15' }));
     expect(to).toMatch(/^\/officer\/holds\?done=begun&mark=[\w-]{43}$/);
     const says = async (visitor: Visitor, path: string): Promise<boolean> =>
-      (await visitor.get(path)).text.includes('role="status"');
+      (await visitor.get(path)).text.includes('nhsuk-notification-banner');
     expect(await says(old, to)).toBe(true);
     expect(await says(inOldBrowser(colleague), to)).toBe(false);
     for (const other of [`${HOLDS}?done=begun`, to.replace('begun', 'ended'), `${to}x`]) {
