@@ -4,7 +4,7 @@ import { councilHeld } from './council/held.ts';
 import { HISTORY_PAGES } from './council/history.ts';
 import { HOLDINGS_PAGES } from './council/holdings.ts';
 import { councilHome } from './council/home.ts';
-import { councilLooks, councilLooksDownload, councilLooksOfChild } from './council/looks.ts';
+import { councilLooks, councilLooksOfChild } from './council/looks.ts';
 import { councilNumbers, councilNumbersCheck, councilNumbersSet } from './council/numbers.ts';
 import { RECONCILE_PAGES } from './council/reconcile.ts';
 import { RESTRICTIONS_PAGES } from './council/restrictions.ts';
@@ -33,7 +33,6 @@ export const DESK_PAGES = [
   ...RECONCILE_PAGES,
   councilLooks,
   councilLooksOfChild,
-  councilLooksDownload,
   ...OFFICER_PAGES,
   councilNumbers,
   councilNumbersCheck,

@@ -24,9 +24,10 @@ import { pager, table } from '../desk/parts.ts';
 import { html } from '../html/html.ts';
 import { buttonLink, heading, link, paragraph } from '../html/parts.ts';
 import { timeOfYearText } from '../html/time.ts';
-import { guardedCouncil } from './guarded-council.ts';
+import { councilAct, guardedCouncil } from './guarded-council.ts';
 import {
   auditedOutcomeText,
+  DOWNLOAD_FORM,
   downloads,
   isKept,
   notDone,
@@ -171,7 +172,8 @@ const notKept = () => ({
 const councilFile: Mountable<CouncilHistoryDependencies> = {
   operation: { method: 'GET', path: `${HISTORY_PATH}/:sequence`, letsIn },
   handler: (dependencies) =>
-    guardedCouncil(dependencies, async (c, { authority, page }) => {
+    guardedCouncil(dependencies, async (c, at) => {
+      const { authority, page } = at;
       const found = await acknowledgementOf(dependencies, authority, c);
       if (found === undefined) return page(notKept());
       const path = filePath(found.sequence);
@@ -180,20 +182,21 @@ const councilFile: Mountable<CouncilHistoryDependencies> = {
         title,
         content: html`${heading(`${title}: ${outcomeText(found)}`)}
 ${notDone(found)}
-${downloads(found, path)}
+${downloads(at, found, path)}
 ${outcomeDetails(found, dependencies.isDemo(), { path, page: pageOf(c.req.query('page')) })}`,
       });
     }),
 };
 
-/** `GET /council/history/{sequence}/{format}`: the same as a file. */
+/** `POST /council/history/{sequence}`: the same as a file, which may have numbers of children. */
 const councilFileDownload: Mountable<CouncilHistoryDependencies> = {
-  operation: { method: 'GET', path: `${HISTORY_PATH}/:sequence/:format`, letsIn },
+  operation: { method: 'POST', path: `${HISTORY_PATH}/:sequence`, letsIn },
   handler: (dependencies) =>
-    guardedCouncil(dependencies, async (c, { authority, page }) => {
+    councilAct(dependencies, { form: DOWNLOAD_FORM, repeats: true }, async (c, at, fields) => {
+      const { authority, page } = at;
       const found = await acknowledgementOf(dependencies, authority, c);
       const format =
-        found && acknowledgementFormats(found).find((each) => each === c.req.param('format'));
+        found && acknowledgementFormats(found).find((each) => each === fields.get('as'));
       if (found === undefined || format === undefined) return page(notKept());
       const name = `${authority}-${found.sequence}.ack.${format}`;
       return download(name, mediaType(format), formatAcknowledgement(found, format));

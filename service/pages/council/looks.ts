@@ -18,7 +18,6 @@ import type { Mountable } from '../../routes/route.ts';
 import { download } from '../desk/download.ts';
 import type { DeskDependencies } from '../desk/guarded-desk.ts';
 import { textField } from '../desk/parts.ts';
-import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, heading, link, paragraph } from '../html/parts.ts';
 import { readForm } from '../session/forms.ts';
@@ -118,7 +117,7 @@ ${looks !== undefined && (looks.entries.length === 0 ? paragraph(none) : looksTa
 ${older !== undefined && (child === '' ? html`<p><a class="nhsuk-link" rel="next" href="${PATH}?before=${older}">${LOOKS.older}</a></p>` : again({ before: older }, LOOKS.older))}
 ${before !== undefined && child === '' && html`<p>${link(PATH, LOOKS.newest)}</p>`}
 ${paragraph(LOOKS.kept)}
-${child === '' ? html`<p>${link(`${PATH}/download`, LOOKS.download)}</p>` : again({ as: 'csv' }, LOOKS.downloadThese)}`,
+${again({ as: 'csv' }, child === '' ? LOOKS.download : LOOKS.downloadThese)}`,
   });
 }
 
@@ -135,7 +134,10 @@ export const councilLooks: Mountable<LooksDependencies> = {
     }),
 };
 
-/** `POST /council/looks`: the same for one child, whose number must not be in an address. */
+/**
+ * `POST /council/looks`: the same for one child, whose number must not be in an address; or as a file, in the columns of
+ * `GET /notifications`. A link from elsewhere would leave that on a computer whose user did not ask for it.
+ */
 export const councilLooksOfChild: Mountable<LooksDependencies> = {
   operation: { method: 'POST', path: PATH, letsIn: 'authority' },
   handler: (dependencies) =>
@@ -146,6 +148,9 @@ export const councilLooksOfChild: Mountable<LooksDependencies> = {
       if (code !== undefined) return { code };
       const child = (fields.get('child') ?? '').trim();
       const before = notificationIdSchema.safeParse(fields.get('before')).data;
+      if (child === '' && fields.get('as') === 'csv') {
+        return csv(at.authority, pieces(dependencies, at));
+      }
       if (child === '') {
         return looksPage(at, dependencies, { child, isMissing: true, before, looks: undefined });
       }
@@ -154,18 +159,6 @@ export const councilLooksOfChild: Mountable<LooksDependencies> = {
       const looks = await readLooks(dependencies, at, { before, of });
       return looksPage(at, dependencies, { child, before, looks });
     }),
-};
-
-/** `GET /council/looks/download`: all looks that are listed, in the columns of `GET /notifications`. */
-export const councilLooksDownload: Mountable<LooksDependencies> = {
-  operation: { method: 'GET', path: `${PATH}/download`, letsIn: 'authority' },
-  handler: (dependencies) =>
-    guardedCouncil(dependencies, (c, at) =>
-      // A link from elsewhere would leave a file about children on a computer whose user did not ask for it.
-      dependencies.forms.isSentFromHere(c.env.incoming)
-        ? csv(at.authority, pieces(dependencies, at))
-        : redirect(PATH),
-    ),
 };
 
 const csv = (authority: OdsCode, text: AsyncGenerator<string>): Response =>

@@ -3,6 +3,7 @@ import { acknowledgementFormats } from '#loaders/answers/answers.ts';
 import type { Acknowledgement, FileCode, Finding } from '#schemas/uploads/acknowledgement.ts';
 import { COUNCIL, HELD, OUTCOME, UPLOAD } from '#schemas/wording/council.ts';
 import { HELD_FILE_HINTS, saysDiscarded } from '#schemas/wording/decisions.ts';
+import type { AtDesk } from '../desk/guarded-desk.ts';
 import { pager, summary, table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { link, paragraph } from '../html/parts.ts';
@@ -172,7 +173,15 @@ export const isKept = ({
   held?: object | true | undefined;
 }): boolean => code === 'CPF02' || code === 'CPF03' || held !== undefined;
 
-/** Links to an answer as files, in every format that its sender gets. */
-export const downloads = (acknowledgement: Acknowledgement, base: string): Html =>
+/** The form by which an answer is saved. */
+export const DOWNLOAD_FORM = 'council-answer';
+
+/** An answer as files, in every format that its sender gets. */
+export const downloads = (
+  { hidden }: Pick<AtDesk, 'hidden'>,
+  acknowledgement: Acknowledgement,
+  path: string,
+): Html =>
   html`<h2 class="nhsuk-heading-m">${OUTCOME.download}</h2>
-<ul class="nhsuk-list">${acknowledgementFormats(acknowledgement).map((format) => html`<li>${link(`${base}/${format}`, OUTCOME.formats[format] ?? format)}</li>`)}</ul>`;
+<form method="post" action="${path}" novalidate>${hidden(DOWNLOAD_FORM)}
+${acknowledgementFormats(acknowledgement).map((format) => html`<button class="nhsuk-button nhsuk-button--secondary" type="submit" name="as" value="${format}">${OUTCOME.formats[format] ?? format}</button> `)}</form>`;

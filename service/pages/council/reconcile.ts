@@ -225,7 +225,10 @@ const councilComparison: Mountable<CouncilReconcileDependencies> = {
     }),
 };
 
-/** `GET /council/reconcile/{id}/csv`: every plan of a comparison, as a file. */
+/**
+ * `GET /council/reconcile/{id}/csv`: every plan of a comparison, as a file. Nobody else can make up its address, which
+ * has a random id and opens for half an hour.
+ */
 const councilComparisonDownload: Mountable<CouncilReconcileDependencies> = {
   operation: { method: 'GET', path: `${RECONCILE_PATH}/:id/csv`, letsIn },
   handler: (dependencies) =>

@@ -357,7 +357,7 @@ function createPreviewPage(dependencies: CouncilUploadDependencies) {
         const title = outcomeText(acknowledgement);
         return at.page({
           title,
-          content: html`${heading(title)}${notDone(acknowledgement)}${isKept(acknowledgement) && downloads(acknowledgement, filePath(acknowledgement.sequence))}${detailsOf(c, acknowledgement)}${onward()}`,
+          content: html`${heading(title)}${notDone(acknowledgement)}${isKept(acknowledgement) && downloads(at, acknowledgement, filePath(acknowledgement.sequence))}${detailsOf(c, acknowledgement)}${onward()}`,
         });
       }
       case 'changed':

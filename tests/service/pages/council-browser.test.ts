@@ -94,7 +94,7 @@ describe.skipIf(!hasBrowser || !triesAll)('a data officer in a browser', () => {
     await expectAllAccessible(page);
     const [saved] = await Promise.all([
       page.waitForEvent('download'),
-      page.getByRole('link', { name: 'as CSV' }).click(),
+      page.getByRole('button', { name: 'as CSV' }).click(),
     ]);
     expect(saved.suggestedFilename()).toBe(`${code}-2.ack.csv`);
 

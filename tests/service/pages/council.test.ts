@@ -330,9 +330,9 @@ test('the answer to a file can be saved where it is first shown', async () => {
   const code = await newCouncil();
   const page = await loaded(fileOf(code, 4, [planOf(1)]));
   for (const format of ['csv', 'xml', 'txt', 'json']) {
-    const path = `/council/history/4/${format}`;
-    expect(page.text).toContain(`href="${path}"`);
-    expect((await officer.get(path)).status).toBe(200);
+    const path = '/council/history/4';
+    expect(page.text).toContain(`name="as" value="${format}"`);
+    expect((await officer.post(path, { ...hiddenOf(page, path), as: format })).status).toBe(200);
   }
 });
 
@@ -763,14 +763,14 @@ describe('the history', () => {
       ['csv', 'text/csv; charset=utf-8', '\u{feff}'],
       ['xml', 'application/xml; charset=utf-8', '<?xml'],
     ] as const) {
-      const saved = await officer.get(`/council/history/2/${format}`);
+      const saved = await officer.send('/council/history/2', { as: format });
       expect(saved.headers.get('content-type')).toBe(type);
       expect(saved.headers.get('content-disposition')).toBe(
         `attachment; filename="${code}-2.ack.${format}"`,
       );
       expect(saved.text.startsWith(start.replace('\u{feff}', ''))).toBe(true);
     }
-    expect((await officer.get('/council/history/2/exe')).status).toBe(404);
+    expect((await officer.send('/council/history/2', { as: 'exe' })).status).toBe(404);
   });
 
   test('says that a file is held, or was overruled by a newer file, and links to each answer', async () => {
@@ -886,7 +886,7 @@ describe('the history', () => {
   test('is visible, with its answers, to that council only', async () => {
     await newCouncil([planOf(1)]);
     await newCouncil();
-    for (const path of ['/council/history/1', '/council/history/1/csv', '/council/history/x']) {
+    for (const path of ['/council/history/1', '/council/history/x']) {
       expect((await officer.get(path)).heading).toBe(HISTORY.notKept);
     }
   });

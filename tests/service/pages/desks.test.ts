@@ -77,10 +77,7 @@ const PAGES: Record<string, Entry> = {
   'POST /council/upload/:id/discard': { ...form, path: `${WAITING}/discard` },
   'GET /council/history': council,
   'GET /council/history/:sequence': { path: '/council/history/7', people: { authority: 404 } },
-  'GET /council/history/:sequence/:format': {
-    path: '/council/history/7/csv',
-    people: { authority: 404 },
-  },
+  'POST /council/history/:sequence': { ...form, path: '/council/history/7' },
   'GET /council/held': council,
   'GET /council/holdings': council,
   'POST /council/holdings': form,
@@ -90,7 +87,6 @@ const PAGES: Record<string, Entry> = {
   'GET /council/reconcile/:id/csv': { path: `${COMPARED}/csv`, people: { authority: 404 } },
   'GET /council/looks': council,
   'POST /council/looks': form,
-  'GET /council/looks/download': council,
   'GET /officer': officer,
   'POST /officer/search': officerForm,
   'POST /officer/event': officerForm,
@@ -322,6 +318,21 @@ test.for(Object.entries(PAGES))('%s opens only for the people it is for', async 
       expect(visit.heading).toBe(DESK.notYours);
   }
   expect(outcomes).toEqual(expected);
+});
+
+test('no link saves a file about children, whatever a browser says about where it comes from', async () => {
+  const people = { council: 'authority', officer: 'caldicottGuardian', operator: 'operations' };
+  const saved: string[] = [];
+  for (const { operation } of DESK_PAGES) {
+    const { method, path } = operation;
+    if (method !== 'GET') continue;
+    const old = createVisitor(service.baseUrl, true);
+    const person = people[path.split('/')[1] as keyof typeof people] as Person;
+    for (const [name, value] of visitorOf(person).jar) old.jar.set(name, value);
+    const visit = await untilAnswered(() => old.ask(PAGES[`GET ${path}`]?.path ?? path));
+    if (visit.headers.has('content-disposition')) saved.push(path);
+  }
+  expect(saved.toSorted()).toEqual(['/officer/seal/checkpoint', '/officer/seal/key']);
 });
 
 test('a refusal at a desk is audited with the kind of page', async () => {
