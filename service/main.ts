@@ -227,7 +227,7 @@ export async function startService(
       host: HOST,
       port: PORT,
       tls: tls?.value,
-      notPlain: pages?.notPlain ?? desks?.notPlain,
+      notRouted: pages?.notRouted ?? desks?.notRouted,
       observer: telemetry.observer(routes.map(({ operation }) => operation.path)),
     });
     tls?.onChange(http.useTls);

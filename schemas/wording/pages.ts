@@ -319,6 +319,8 @@ export const NOT_CHECKED = {
   repeated: 'Could not check: the form was not sent correctly',
   tooMuch: 'Could not check: too much was typed',
   late: 'Could not check: the form did not arrive completely',
+  unreadable:
+    'This browser sent what the service cannot read, such as too many cookies. Close all its windows, open it and try again. If this page comes back, use another browser, and tell your IT team.',
   stale: 'Could not check: this page is out of date',
   staleThen:
     'It was opened before you last signed in. No new check was made. Look the child up again.',

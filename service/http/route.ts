@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
+import type { ErrorCode } from '#schemas/errors.ts';
 
 /** A request on its way through a route. */
 export type RouteContext = Context<{ Bindings: HttpBindings }>;
@@ -25,5 +26,8 @@ export type MountedRoute = {
  */
 export type NotFound = (c: RouteContext, isThere: boolean) => Response | undefined;
 
-/** What is shown at an address that is not plain, about which no route is asked; `undefined` for a program, as above. */
-export type NotPlain = (incoming: Pick<IncomingMessage, 'headers'>) => Response | undefined;
+/** What is shown for a request about which no route is asked, because of this fault; `undefined` for a program, as above. */
+export type NotRouted = (
+  incoming: Pick<IncomingMessage, 'headers'>,
+  fault: ErrorCode,
+) => Response | undefined;

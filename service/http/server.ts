@@ -7,9 +7,9 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
 import type { RequestObserver } from '../telemetry/requests.ts';
 import { listen } from './listening.ts';
-import { problem, problemHeaders, problemResponse } from './problem.ts';
+import { problemResponse } from './problem.ts';
 import { createHostCheck, isFramed, isPlainlyAddressed } from './request-head.ts';
-import type { NotPlain } from './route.ts';
+import type { NotRouted } from './route.ts';
 import type { TlsMaterial } from './tls.ts';
 
 const HEADERS_AT_MOST_BYTES = 16 * 1024;
@@ -62,30 +62,37 @@ const UNREADABLE: Partial<Record<string, ErrorCode>> = {
 /** Faults of a client that speaks HTTP. One that fails in TLS could not read an answer. */
 const HTTP_FAULT = /^(?:HPE_|ERR_HTTP_)/;
 
+/** What a client accepts, if that is in what arrived last: of headers that are too large, it may have come before. */
+const ACCEPT = /\r\naccept:([^\r\n]*)/i;
+
 /**
  * Answers requests too malformed to reach a handler. As Node's own handler does, nothing is written into a
  * response that has begun.
  */
-function refuseUnreadable(
-  error: NodeJS.ErrnoException,
-  socket: Duplex & { _httpMessage?: { headersSent: boolean } | null },
-): void {
-  const readable = HTTP_FAULT.test(error.code ?? '') && socket.writable;
-  if (!readable || socket._httpMessage?.headersSent === true) {
-    socket.destroy();
-    return;
-  }
-  const code = UNREADABLE[error.code ?? ''] ?? 'malformed-request';
-  const { status, title } = ERRORS[code];
-  const body = JSON.stringify(problem(code, {}));
-  const headers = Object.entries({
-    ...problemHeaders(code, {}),
-    'content-length': Buffer.byteLength(body),
-    connection: 'close',
-  }).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`HTTP/1.1 ${status} ${title}\r\n${headers.join('')}\r\n${body}`, () =>
-    socket.destroy(),
-  );
+function createRefusal(notRouted: NotRouted | undefined) {
+  const refused = new WeakSet<Duplex>();
+  return async (
+    error: NodeJS.ErrnoException & { rawPacket?: Buffer },
+    socket: Duplex & { _httpMessage?: { headersSent: boolean } | null },
+  ): Promise<void> => {
+    // The rest of a request that is being answered.
+    if (refused.has(socket)) return;
+    refused.add(socket);
+    const readable = HTTP_FAULT.test(error.code ?? '') && socket.writable;
+    if (!readable || socket._httpMessage?.headersSent === true) {
+      socket.destroy();
+      return;
+    }
+    const code = UNREADABLE[error.code ?? ''] ?? 'malformed-request';
+    const { status, title } = ERRORS[code];
+    const accept = ACCEPT.exec(error.rawPacket?.toString('latin1') ?? '')?.[1];
+    const answer = notRouted?.({ headers: { accept } }, code) ?? problemResponse(code);
+    const body = await answer.text();
+    answer.headers.set('content-length', String(Buffer.byteLength(body)));
+    answer.headers.set('connection', 'close');
+    const headers = [...answer.headers].map(([name, value]) => `${name}: ${value}\r\n`).join('');
+    socket.end(`HTTP/1.1 ${status} ${title}\r\n${headers}\r\n${body}`, () => socket.destroy());
+  };
 }
 
 /**
@@ -187,14 +194,14 @@ export async function serveHttp(
     port,
     tls,
     limits = {},
-    notPlain,
+    notRouted,
     observer,
   }: {
     host: string;
     port: number;
     tls?: TlsMaterial | undefined;
     limits?: ServerLimits;
-    notPlain?: NotPlain | undefined;
+    notRouted?: NotRouted | undefined;
     observer?: RequestObserver | undefined;
   },
 ): Promise<HttpServer> {
@@ -225,7 +232,7 @@ export async function serveHttp(
       void listener(incoming, outgoing);
       return;
     }
-    const page = fault === 'address-not-plain' ? notPlain?.(incoming) : undefined;
+    const page = notRouted?.(incoming, fault);
     void answerEarly(page ?? problemResponse(fault), { incoming, outgoing });
   });
   const options = {
@@ -254,7 +261,8 @@ export async function serveHttp(
   server.maxHeadersCount = 0;
   // Node checks twice: if something of an answer has gone out since the last time, it waits once more.
   server.setTimeout((limits.unreadMs ?? 20_000) / 2, cutSilent);
-  server.on('clientError', refuseUnreadable);
+  const refuse = createRefusal(notRouted);
+  server.on('clientError', (error, socket) => void refuse(error, socket));
   // By default Node invites the body before anybody knows its sender.
   server.on('checkContinue', answer);
   server.on('checkExpectation', answer);

@@ -1,10 +1,10 @@
 import { ERRORS } from '#schemas/errors.ts';
-import { ACCESSIBILITY, FRAME } from '#schemas/wording/pages.ts';
+import { ACCESSIBILITY, FRAME, NOT_CHECKED } from '#schemas/wording/pages.ts';
 import { decideAccess } from '../admission/decide.ts';
 import { wantsPage } from '../http/accept.ts';
 import { problemResponse } from '../http/problem.ts';
 import { readRequestIds } from '../http/request-ids.ts';
-import type { Handler, MountedRoute, NotFound, NotPlain } from '../http/route.ts';
+import type { Handler, MountedRoute, NotFound, NotRouted } from '../http/route.ts';
 import { allowedMethods } from '../routes/route.ts';
 import { errorFields, type Log } from '../telemetry/log.ts';
 import { createRouteNames } from '../telemetry/requests.ts';
@@ -174,13 +174,20 @@ export function createNotFound(
   };
 }
 
-/** What a browser is shown at an address that is not plain, such as one that was mistyped; `undefined` for a program. */
-export const createNotPlain =
-  ({ frame, isOn }: Pick<PagesDependencies, 'frame' | 'isOn'>): NotPlain =>
-  (incoming) =>
-    isOn() && wantsPage(incoming)
-      ? frame({ ...notFoundPage(), status: ERRORS['address-not-plain'].status })
-      : undefined;
+/**
+ * What a browser is shown at an address that is not plain, such as one that was mistyped, or if it sent what cannot be
+ * read, such as too many cookies; `undefined` for a program.
+ */
+export const createNotRouted =
+  ({ frame, isOn }: Pick<PagesDependencies, 'frame' | 'isOn'>): NotRouted =>
+  (incoming, fault) => {
+    if (!isOn() || !wantsPage(incoming)) return undefined;
+    const page =
+      fault === 'address-not-plain'
+        ? notFoundPage()
+        : couldNotCheckPage(paragraph(NOT_CHECKED.unreadable));
+    return frame({ ...page, status: ERRORS[fault].status });
+  };
 
 /** The pages of a running service; if there are none, their addresses are unknown like any other. */
 export function createPages(dependencies: PagesDependencies): {

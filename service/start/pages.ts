@@ -1,11 +1,17 @@
 import type { Readiness } from '#store/trust/readiness.ts';
 import { comparisonsFolder, councilsFile, previewsFolder } from '../files/data-folder.ts';
-import type { MountedRoute, NotFound, NotPlain } from '../http/route.ts';
+import type { MountedRoute, NotFound, NotRouted } from '../http/route.ts';
 import { notifiedEveryMs } from '../notifications/notification-settings.ts';
 import { openCouncilNumbers } from '../pages/councils/numbers.ts';
 import { DESK_PAGES, type DeskWorkDependencies } from '../pages/desk-pages.ts';
 import { unavailableAt } from '../pages/operator/unavailable.ts';
-import { absentPages, createNotFound, createNotPlain, createPages, PAGES } from '../pages/pages.ts';
+import {
+  absentPages,
+  createNotFound,
+  createNotRouted,
+  createPages,
+  PAGES,
+} from '../pages/pages.ts';
 import { mount } from '../routes/route.ts';
 import type { WorkRoutesDependencies } from '../routes/routes.ts';
 import { errorFields } from '../telemetry/log.ts';
@@ -20,8 +26,8 @@ type Started = {
   routes: readonly MountedRoute[];
   /** What a browser is shown at an unknown address. */
   notFound?: NotFound;
-  /** What it is shown at an address that is not plain. */
-  notPlain?: NotPlain;
+  /** What it is shown for a request about which no route is asked. */
+  notRouted?: NotRouted;
 };
 
 /** A process that serves both kinds has one answer for unknown addresses. */
@@ -42,7 +48,7 @@ export async function startPages(
   return {
     routes,
     notFound: createNotFound(browsers, ALL_PAGES),
-    notPlain: createNotPlain(browsers),
+    notRouted: createNotRouted(browsers),
   };
 }
 
@@ -78,6 +84,6 @@ export async function startDesks(
       notifiedEveryMs: () => notifiedEveryMs(configuration, browsers.isDemo() ? 'demo' : 'live'),
     }),
     notFound: createNotFound(browsers, ALL_PAGES),
-    notPlain: createNotPlain(browsers),
+    notRouted: createNotRouted(browsers),
   };
 }

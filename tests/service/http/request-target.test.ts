@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { problemSchema } from '#schemas/errors.ts';
+import { ERRORS, problemSchema } from '#schemas/errors.ts';
 import { wantsPage } from '#service/http/accept.ts';
 import { type HttpServer, serveHttp } from '#service/http/server.ts';
 import { rawRequest } from '../../support/raw-http.ts';
@@ -81,11 +81,12 @@ test.for([
   expect(await ask(named(path), [['Host', named(name)]])).toBe(outcome);
 });
 
-test('a browser is shown a page at an address that is refused, and a program is given a problem', async () => {
+test('a browser is shown a page for what reaches no route, and a program is given a problem', async () => {
   const withPage = await serveHttp(() => new Response('reached'), {
     host: '127.0.0.1',
     port: 0,
-    notPlain: (incoming) => (wantsPage(incoming) ? new Response('shown') : undefined),
+    notRouted: (incoming, fault) =>
+      wantsPage(incoming) ? new Response(`shown ${fault}`) : undefined,
   });
   const baseUrl = `http://127.0.0.1:${withPage.port}`;
   for (const [accept, isShown] of [
@@ -98,10 +99,21 @@ test('a browser is shown a page at an address that is refused, and a program is 
   ] as const) {
     const headers = [['Accept', accept]] as const;
     const answer = await rawRequest(baseUrl, { method: 'GET', path: '/lookup%', headers });
-    const got = isShown ? answer.body : problemSchema.parse(JSON.parse(answer.body)).code;
-    expect([accept, got]).toEqual([accept, isShown ? 'shown' : 'address-not-plain']);
+    const got = ({ body }: { body: string }): string =>
+      isShown ? body : `shown ${problemSchema.parse(JSON.parse(body)).code}`;
+    expect([accept, got(answer)]).toEqual([accept, 'shown address-not-plain']);
     const plain = await rawRequest(baseUrl, { method: 'GET', path: '/lookup', headers });
     expect(plain.body).toBe('reached');
+    for (const [path, more, fault] of [
+      ['/lookup', ['X-More', 'x'.repeat(17_000)], 'headers-too-large'],
+      ['/look up', ['X-More', 'x'], 'malformed-request'],
+    ] as const) {
+      const all = [...headers, more];
+      const refused = await rawRequest(baseUrl, { method: 'GET', path, headers: all });
+      expect([accept, got(refused)]).toEqual([accept, `shown ${fault}`]);
+      expect(refused.status).toBe(ERRORS[fault].status);
+      expect(refused.headers.get('connection')).toBe('close');
+    }
   }
   await withPage.stop(0);
 });

@@ -115,6 +115,25 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await close();
   });
 
+  test('a browser with too many cookies gets a page that says what to do, and a program a problem', async () => {
+    const { page, close } = await openPage(demo.browser);
+    const cookies = ['a', 'b', 'c', 'd', 'e'].map((name) => ({
+      name,
+      value: 'x'.repeat(4_000),
+      url: demo.baseUrl,
+    }));
+    await page.context().addCookies(cookies);
+    const shown = await page.goto(`${demo.baseUrl}/look-up`);
+    expect(shown?.status()).toBe(431);
+    expect(await heading(page)).toBe(NOT_CHECKED.couldNotCheck);
+    expect(await page.locator('main').innerText()).toContain(NOT_CHECKED.unreadable);
+    const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
+    const told = await fetch(`${demo.baseUrl}/look-up`, { headers: { cookie } });
+    expect(told.status).toBe(431);
+    expect(told.headers.get('content-type')).toContain('application/problem+json');
+    await close();
+  });
+
   test('a nurse can work by keyboard alone, from the printed address to the number to ring', async () => {
     const { page, complaints, close } = await openPage(demo.browser);
     await goTo(page, demo.baseUrl);
