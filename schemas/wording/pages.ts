@@ -158,7 +158,6 @@ export const LOOK_UP = {
   screen: 'Turn the screen away from families.',
   told: 'If the child has a plan, the child’s council is told that you looked.',
   recorded: 'This look is recorded. The council is not told.',
-  who: (name: string, role: string, organisation: string) => `${name}, ${role}, ${organisation}`,
   youAre: 'You are',
   notYou: 'Not you?',
   change: 'Change',

@@ -77,7 +77,7 @@ const personBar = (
   { session, token, canChangeRole }: Person,
   hide: Hidden | undefined,
 ): Html => html`
-<div class="cpf-person">
+<nav class="cpf-person" aria-label="${FRAME.account}">
   <div>${LOOK_UP.youAre} <strong><bdi>${session.name}</bdi></strong>, <bdi>${session.role.name}</bdi>, <bdi>${session.role.organisation.name}</bdi>.
     <div class="cpf-person__change">${LOOK_UP.notYou}
     <form method="post" action="/sign-out" novalidate>
@@ -87,7 +87,7 @@ const personBar = (
     ${canChangeRole && html`<a class="nhsuk-link" href="/sign-in/${session.provider}?role=change">${FRAME.changeRole}</a>`}
   </div>
   ${hide !== undefined && html`<p class="cpf-hide">${buttonLink(hide.to, RESULT.hide, true)}</p>`}
-</div>`;
+</nav>`;
 
 /** Where else somebody can go: a line of links, or, if that would push the page off a small screen, folded away. */
 function navigationBar(links: readonly NavigationLink[]): Html {

@@ -44,6 +44,8 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
       };
       await signInAs(page, demo.baseUrl);
       await expectSkips();
+      const account = page.getByRole('navigation', { name: FRAME.account });
+      expect(await account.innerText()).toContain('Amina Demo');
       await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.onPlan);
       await expectSkips();
       for (const [name, path] of [
