@@ -6,6 +6,11 @@ body.classList.add('js-enabled');
 if ('noModule' in HTMLScriptElement.prototype) body.classList.add('nhsuk-frontend-supported');
 initAll();
 
+// Older browsers heed it at fields only. An address with a place in the page leads there.
+if (document.activeElement === body && location.hash === '') {
+  document.querySelector('[autofocus]')?.focus();
+}
+
 const filter = document.querySelector('[data-search]');
 if (filter !== null) {
   const box = filter.querySelector('input');

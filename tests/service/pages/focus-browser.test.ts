@@ -5,7 +5,7 @@ import { DESK } from '#schemas/wording/desk.ts';
 import { OFFICER_HOLDS } from '#schemas/wording/officer.ts';
 import { FRAME, SIGN_IN } from '#schemas/wording/pages.ts';
 import { demoInBrowser, goTo, hasBrowser, openPage } from '../../support/browser.ts';
-import { leave, lookUp, signInAs } from '../../support/pages.ts';
+import { HEADINGS, leave, lookUp, signInAs } from '../../support/pages.ts';
 import { until } from '../../support/until.ts';
 
 /** Where the focus is, for somebody with a keyboard or a screen reader. */
@@ -60,6 +60,18 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
       await close();
     },
   );
+
+  test('the focus is on the outcome also in a browser that heeds autofocus at fields only', async () => {
+    const { page, close } = await openPage(demo.browser);
+    await signInAs(page, demo.baseUrl);
+    await lookUp(page, demo.baseUrl, SAMPLE_PEOPLE.onPlan);
+    await focusOn(page, HEADINGS.onPlan);
+    await page.evaluate('document.activeElement.blur()');
+    // The script of the page, as if it began now.
+    await page.evaluate('import(`${document.querySelector("script").src}?again`)');
+    await focusOn(page, HEADINGS.onPlan);
+    await close();
+  });
 
   test.for([
     ['Amina Demo', '/look-up', `${SIGN_IN.signedOut}. ${SIGN_IN.signedOutThen}`],
