@@ -48,10 +48,10 @@ export function createAttendancePages(
   /** The last recorded outcome of each look. */
   const attendances = new Answers<Said>();
 
-  function attendanceForm(session: Session, look: Look): AttendanceForm {
+  function attendanceForm(session: Session, { lookupId, nhsNumber }: Look): AttendanceForm {
     return {
       token: forms.token({ form: 'attendance', owner: session.id }),
-      of: sealer.seal('look', { ...look, owner: session.id }),
+      of: sealer.seal('look', { lookupId, nhsNumber, owner: session.id }),
     };
   }
 

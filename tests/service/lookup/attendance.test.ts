@@ -237,7 +237,7 @@ describe('the ward and its telephone number cannot carry a patient’s details:'
   });
 });
 
-test('on the page, an outcome can be recorded only for one’s own look', async () => {
+test('on the page, an outcome can be recorded only for one’s own look, also after a mistake in its form', async () => {
   const nurse = await signedIn(service);
   const answer = await nurse.lookUp(PAGE);
   const form = hiddenOf(answer, '/look-up/attendance');
@@ -254,7 +254,7 @@ test('on the page, an outcome can be recorded only for one’s own look', async 
   expect(wrong.status).toBe(400);
   expect(wrong.text).toContain('value="&lt;b&gt;&quot;4&quot;&lt;/b&gt;"');
   const done = await nurse.post('/look-up/attendance', {
-    ...form,
+    ...hiddenOf(wrong, '/look-up/attendance'),
     attended: 'admitted',
     ward: 'Ward 4',
   });
