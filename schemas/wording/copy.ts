@@ -72,6 +72,8 @@ export const COPY = {
   stateKept: 'What a worker needs to take over is in the second copy.',
   stateNotKept: (why: string) =>
     `What a worker needs to take over is not in the second copy. ${why} Files are not loaded until it is.`,
+  /** In the sentence {@link COPY.stateNotKept}. @param fault a code, never a message */
+  stateFailed: (fault: string) => `It could not be copied (${fault}).`,
   stateNotCopied:
     'What a worker needs to take over is not copied while the audit log has one copy, by order of a named person: until that is ended, no other machine can take over.',
   stateLeft: (place: string, names: readonly string[]) =>

@@ -8,6 +8,7 @@ import { appendEvent } from '#store/audit-stream/events.ts';
 import { readDataset } from '#store/authorities/dataset.ts';
 import { connectionFault } from '#store/connection/connection.ts';
 import { LeaseLost } from '#store/errors.ts';
+import { InTheWay } from '#store/files/whole-file.ts';
 import { loadFunctions } from '#store/functions/functions.ts';
 import {
   beginWork,
@@ -267,7 +268,10 @@ async function waitForTurn(
           isCopied = (await save?.(all)) ?? isCopied;
           problem = undefined;
         } catch (error) {
-          const why = error instanceof CopyAway ? error.message : errorCode(error);
+          const why =
+            error instanceof CopyAway || error instanceof InTheWay
+              ? error.message
+              : (connectionFault(error) ?? COPY.stateFailed(errorCode(error)));
           if (why !== problem) log.warn(COPY.stateNotKept(why));
           problem = why;
           isCopyAway = error instanceof CopyAway && !(error instanceof NotCopied);
