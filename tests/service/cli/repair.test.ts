@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { lookupEventSchema } from '#schemas/audit/audit-event.ts';
 import { partitionOf } from '#schemas/nhs-number.ts';
 import { WHO_LOOKED_NOT_SHOWN } from '#schemas/wording/lookup.ts';
+import { UNKNOWN_ENTRIES } from '#schemas/wording/operations.ts';
 import { sealedEvents } from '#service/audit/log/sealed.ts';
 import { FUNCTIONS_VERSION } from '#store/functions/functions.ts';
 import { keys } from '#store/keys.ts';
@@ -180,7 +181,7 @@ test('an entry with only an event’s time, type and id is foreign, and one that
   await until(async () => (await service.admin.xlen(STREAM)) === 0, 'all to be sealed');
   await until(async () => (await said()).includes('2 entries sealed lately'), 'the unknown ones');
   await until(
-    () => service.lines.some((line) => line.includes('does not know')),
+    () => service.lines.some((line) => line.includes(UNKNOWN_ENTRIES.found)),
     'the log to say so',
   );
   await until(async () => (await look()).status === 200, 'lookups to continue');
