@@ -27,7 +27,7 @@ const SCENARIOS = {
   knee: 'searches for the highest rate that holds its 99th percentile',
   spike: 'five times as many from one second to the next',
   overload: 'three times the knee: as many answers as before, the rest refused at once',
-  soak: 'half an hour, or DURATION',
+  soak: 'half an hour, or --duration',
   nightly: "153 authorities' uploads during steady load",
   fault: 'Redis paused, then killed, during steady load',
 } as const;
