@@ -39,8 +39,11 @@ export type Page = {
   person?: Person | undefined;
   /** Where else this person can go. */
   navigation?: readonly NavigationLink[] | undefined;
-  /** Hides the content, by a button beside the person and after a time that {@link hiddenAfter} gives. */
-  hide?: Hidden & { afterSeconds: number };
+  /**
+   * Hides the content, by a button beside the person and after a time that {@link hiddenAfter} gives. A form has its
+   * own button: one beside it that leads to another form would lose what was typed.
+   */
+  hide?: Hidden & { afterSeconds: number; isForm: boolean };
   /** Hides everything on the page once the session of its person is over, in this tab or another. */
   endsWithSession?: SaidThen;
   /** Nobody is signed in any more, so that other tabs show nothing either. */
@@ -100,7 +103,7 @@ ${list}`;
 }
 
 /** What is hidden after a time, by a style that needs no script, and what then replaces it. */
-const hiding = (content: Html, { heading, says, another }: SaidThen, isLate = false): Html =>
+const hiding = (content: Html, { heading, says, another }: SaidThen, isLate: boolean): Html =>
   html`<div class="cpf-hides__content">${content}</div>
 <p class="cpf-hides__then${isLate && ' cpf-hides__late'}" data-says="${`${heading}. ${says}`}">${buttonLink(another.href, another.text)}</p>`;
 
@@ -148,7 +151,7 @@ ${navigation.length > 1 && navigationBar(navigation)}</div>`
 }</header>
 <div class="nhsuk-width-container">
 <main class="nhsuk-main-wrapper nhsuk-u-padding-top-4" id="main">
-${hide !== undefined ? hiding(content, hide) : ends !== undefined ? hiding(content, ends, true) : content}
+${hide !== undefined ? hiding(content, hide, hide.isForm) : ends !== undefined ? hiding(content, ends, true) : content}
 </main>
 </div>
 <footer role="contentinfo"><div class="nhsuk-footer"><div class="nhsuk-width-container">

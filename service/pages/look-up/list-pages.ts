@@ -148,7 +148,7 @@ export function createListPages(
         title: NOT_CHECKED.title,
         status: ERRORS['too-many-requests'].status,
         ...signedIn(session),
-        ...hides(session, LIST_HIDDEN),
+        ...hides(session, LIST_HIDDEN, true),
       };
     }
     const undelivered: (() => void)[] = [];
@@ -221,7 +221,7 @@ export function createListPages(
       if (isFormRefusal(code)) return frame(formRefusedPage(code, '/list'));
       if (code === 'invalid-batch') {
         const form = listForm(newHidden(session), text, wrong);
-        return frame({ ...form, ...signedIn(session), ...hides(session, LIST_HIDDEN) });
+        return frame({ ...form, ...signedIn(session), ...hides(session, LIST_HIDDEN, true) });
       }
       const page = notChecked(session, code, { list: text }, options);
       return frame({ ...page, ...hides(session, LIST_HIDDEN) });

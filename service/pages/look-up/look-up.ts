@@ -84,7 +84,7 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
     return {
       ...signedIn(session),
       // What was typed is shown on it again.
-      ...(isWrong ? hides(session, ANSWER_HIDDEN) : { endsWithSession: FORM_ENDED }),
+      ...(isWrong ? hides(session, ANSWER_HIDDEN, true) : { endsWithSession: FORM_ENDED }),
       title: isWrong ? `${LOOK_UP.error}${LOOK_UP.title}` : LOOK_UP.title,
       status: isWrong ? 400 : 200,
       content: lookUpForm(

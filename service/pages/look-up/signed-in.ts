@@ -97,10 +97,10 @@ export function createSignedIn(dependencies: SignedInDependencies) {
   });
 
   /** Hides a page of this session in time, and no later than the session ends. */
-  function hides(session: Session, hidden: HiddenAnswer): Pick<Page, 'hide'> {
+  function hides(session: Session, hidden: HiddenAnswer, isForm = false): Pick<Page, 'hide'> {
     const { endsAfterSeconds } = personOf(inUse(session));
     const afterSeconds = hiddenAfter(Math.min(SHOWN_FOR_SECONDS, endsAfterSeconds));
-    return { hide: { ...hidden, afterSeconds } };
+    return { hide: { ...hidden, afterSeconds, isForm } };
   }
 
   /** Removes the cookie that a browser sent; if it sent none, nothing is known about it. */

@@ -1,8 +1,8 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ATTENDANCE, FRAME, LOOK_UP, SIGN_IN } from '#schemas/wording/pages.ts';
+import { ATTENDANCE, FRAME, LIST, LOOK_UP, RESULT, SIGN_IN } from '#schemas/wording/pages.ts';
 import { goTo, hasBrowser, openPage, startBrowser } from '../../support/browser.ts';
-import { lookUp, signInAs } from '../../support/pages.ts';
+import { leave, lookUp, signInAs } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestService, type TestService } from '../../support/service.ts';
 
@@ -13,6 +13,7 @@ let service: TestService;
 let browser: Browser;
 beforeAll(async () => {
   service = await startTestService({
+    environment: { PASTED_LISTS_A_DAY: '4' },
     authorities: [
       { code: 'ZZ101', name: '"Acorn" Council', rows: [{ nhsNumber: PLAN }] },
       { code: 'ZZ102', name: 'Westby Council' },
@@ -107,6 +108,28 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     expect(complaints).toEqual([]);
     await close();
   });
+
+  test.for([
+    ['Amina Demo', '/look-up', LOOK_UP.submit, RESULT.another],
+    ['Bryn Demo', '/list', LIST.submit, LIST.title],
+  ] as const)(
+    'a form of %s that is wrong has one button to send it; the way to an empty one appears once it is hidden',
+    async ([person, path, submit, another]) => {
+      const { page, close } = await openPage(browser, { javaScriptEnabled: false });
+      await signInAs(page, service.baseUrl, person);
+      await goTo(page, `${service.baseUrl}${path}`);
+      await leave(page, () => page.getByRole('button', { name: submit, exact: true }).click());
+      const buttons = page.locator('main .nhsuk-button:visible');
+      expect(await buttons.allInnerTexts()).toEqual([submit]);
+      // Only animations run two thousand times as fast.
+      const drawing = await page.context().newCDPSession(page);
+      await drawing.send('Animation.enable');
+      await drawing.send('Animation.setPlaybackRate', { playbackRate: 2_000 });
+      await page.getByRole('link', { name: another, exact: true }).waitFor();
+      await page.getByRole('button', { name: submit, exact: true }).waitFor({ state: 'hidden' });
+      await close();
+    },
+  );
 
   test('an answer that a browser keeps for going back, although it must not be stored, is not shown again', async () => {
     const { page, complaints, close } = await openPage(browser);
