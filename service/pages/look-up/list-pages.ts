@@ -213,12 +213,13 @@ export function createListPages(
     function refuse(code: ErrorCode, options: ProblemOptions): Response {
       if (!forms.isSentFromHere(incoming)) return frame(formRefusedPage('form-untrusted', '/list'));
       if (session === undefined) return frame(overPage(noLongerSignedIn(state)));
-      if (code === 'form-untrusted') return frame(stalePage('/list'));
+      if (code === 'form-untrusted') return frame({ ...stalePage('/list'), ...signedIn(session) });
       if (code === 'body-too-large') {
         const form = listForm(newHidden(session), '', LIST.tooLong(BATCH_AT_MOST));
         return frame({ ...form, ...signedIn(session), status: ERRORS[code].status });
       }
-      if (isFormRefusal(code)) return frame(formRefusedPage(code, '/list'));
+      if (isFormRefusal(code))
+        return frame({ ...formRefusedPage(code, '/list'), ...signedIn(session) });
       if (code === 'invalid-batch') {
         const form = listForm(newHidden(session), text, wrong);
         return frame({ ...form, ...signedIn(session), ...hides(session, LIST_HIDDEN, true) });
@@ -256,7 +257,7 @@ export function createListPages(
         answers.hold(asked, answer);
       }
       const page = await answer;
-      if (page === undefined) return frame(usedPage('/list'));
+      if (page === undefined) return frame({ ...usedPage('/list'), ...signedIn(session) });
       follow(answers, asked, incoming, outgoing);
       return frame(page);
     })(c);

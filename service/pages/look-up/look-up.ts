@@ -78,7 +78,8 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
   function formPage(session: Session, typed: Typed, errors: readonly FieldError[]): Page {
     const counting = countsOf(session);
     if ('refusal' in counting) {
-      return refusedPage(signInRefusalOf(counting.refusal) ?? 'role', undefined, session);
+      const refused = refusedPage(signInRefusalOf(counting.refusal) ?? 'role', undefined, session);
+      return { ...refused, ...signedIn(session) };
     }
     const isWrong = errors.length > 0;
     return {
@@ -191,7 +192,7 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
       answers.hold(asked, answer);
     }
     const page = await answer;
-    if (page === undefined) return frame(usedPage('/look-up'));
+    if (page === undefined) return frame({ ...usedPage('/look-up'), ...signedIn(session) });
     follow(answers, asked, incoming, outgoing);
     return frame(page);
   }
@@ -207,8 +208,10 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
         return frame(formRefusedPage('form-untrusted', '/look-up'));
       if (session === undefined) return frame(overPage(noLongerSignedIn(state)));
       if (errors.length > 0) return frame(formPage(session, typed, errors));
-      if (code === 'form-untrusted') return frame(stalePage('/look-up'));
-      if (isFormRefusal(code)) return frame(formRefusedPage(code, '/look-up'));
+      if (code === 'form-untrusted')
+        return frame({ ...stalePage('/look-up'), ...signedIn(session) });
+      if (isFormRefusal(code))
+        return frame({ ...formRefusedPage(code, '/look-up'), ...signedIn(session) });
       const read = readTyped(typed, now());
       const request = read.kind === 'read' ? read.request : undefined;
       return frame(notChecked(session, code, { typed, request }, options));

@@ -3,7 +3,15 @@ import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ATTENDANCE, LIST, NOT_CHECKED, SIGN_IN } from '#schemas/wording/pages.ts';
+import {
+  ATTENDANCE,
+  FRAME,
+  LIST,
+  LOOK_UP,
+  NOT_CHECKED,
+  SIGN_IN,
+  SIGN_IN_REFUSED,
+} from '#schemas/wording/pages.ts';
 import { BODY_LIMITS } from '#service/http/body.ts';
 import { formRefusedPage } from '#service/pages/look-up/not-checked.ts';
 import { readForm } from '#service/pages/session/forms.ts';
@@ -68,6 +76,30 @@ test('a form opened before its sender signed in again does nothing and says so',
     expect(answer.text).toContain(`class="nhsuk-button" href="${path}"`);
   }
   expect(await lookups()).toBe(before);
+});
+
+test('somebody who is refused in a session is shown whose session it is, and can sign out', async () => {
+  const practitioner = await signedIn('scheduledCare');
+  const [look, list] = [await practitioner.form('/look-up'), await practitioner.form('/list')];
+  await practitioner.post('/look-up', { ...look, number: PLAN });
+  await practitioner.post('/list', { ...list, list: PLAN });
+  const used = [
+    await practitioner.post('/look-up', { ...look, number: testNumber(7_902) }),
+    await practitioner.post('/list', { ...list, list: testNumber(7_902) }),
+  ];
+  const long = { number: 'x'.repeat(BODY_LIMITS.maxBytes) };
+  const answers: [Visit, string][] = [
+    ...used.map((visit): [Visit, string] => [visit, NOT_CHECKED.used]),
+    [await practitioner.post('/look-up', { number: PLAN }), NOT_CHECKED.stale],
+    [await practitioner.post('/list', { list: PLAN }), NOT_CHECKED.stale],
+    [await practitioner.post('/look-up', long), NOT_CHECKED.tooMuch],
+    [await (await signedIn('authority')).get('/look-up'), SIGN_IN_REFUSED.activity],
+  ];
+  for (const [{ heading, text }, title] of answers) {
+    expect(heading).toBe(title);
+    expect(text).toContain(`<div>${LOOK_UP.youAre} <strong>`);
+    expect(text).toContain(`${FRAME.signOut}</button>`);
+  }
 });
 
 test('the outcome of a look made before its sender signed in again is not recorded, and the page says what to do', async () => {
