@@ -6,6 +6,7 @@ import { startTestService, type TestService } from '../../support/service.ts';
 import { hiddenOf, signedIn, type Visitor, wordsOf } from '../../support/visitor.ts';
 
 const [PLAN, NONE, OVER] = [testNumber(7_401), testNumber(7_403), testNumber(7_404)];
+const CARE = testNumber(7_405);
 const TODAY = londonDate(Date.now());
 const [YOUNG, OLD] = [addDays(TODAY, -30), addDays(TODAY, -4_000)];
 let service: TestService;
@@ -19,6 +20,7 @@ beforeAll(async () => {
         name: 'Northmoor Council',
         rows: [
           { nhsNumber: PLAN, dateOfBirth: OLD },
+          { nhsNumber: CARE, type: 'looked-after-child', dateOfBirth: OLD },
           { nhsNumber: OVER, endDate: addDays(TODAY, -9), dateOfBirth: OLD },
         ],
       },
@@ -54,6 +56,18 @@ test.each([
   expect(saidBy(single)).not.toEqual([]);
   expect(saidBy(listed)).toEqual(saidBy(single));
 });
+
+test.each([
+  ['held', OLD],
+  ['another', YOUNG],
+])(
+  'a list never says of a child in care, without a plan, that there is one: with the date of birth %s',
+  async (_, born) => {
+    const listed = wordsOf(await gp.send('/list', { list: `${CARE}, ${born}` }));
+    expect(listed).toContain('Plan in force, or in care');
+    expect(listed).not.toMatch(/(?:Plan in force|With a plan)(?!, or in care)/);
+  },
+);
 
 test('a list is not called a result if nothing was checked', async () => {
   const answer = await gp.send('/list', { list: '999 000 0000' });

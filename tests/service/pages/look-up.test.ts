@@ -183,6 +183,13 @@ describe('typed text', () => {
     expect(answer.text).toContain('href="#day"');
   });
 
+  test('is not called short of a digit if it has one too many', async () => {
+    const answer = await nurse.lookUp(`${PLAN}1`);
+    expect(answer.status).toBe(400);
+    expect(wordsOf(answer)).toContain(LOOK_UP.numberWrong);
+    expect(wordsOf(answer)).not.toContain('missing');
+  });
+
   test('is always escaped', async () => {
     const script = '"><script>alert(1)</script>';
     const fields = { day: script, month: script, year: script, reason: script, care: script };
