@@ -364,6 +364,16 @@ describe('the provider’s answer for another browser does not sign this one in'
       'brought to another provider’s address',
       (back, visitor) => visitor.ask(`/sign-in/gone/back${back.search}`),
     ],
+    [
+      'with the code of another person’s sign-in',
+      async (back, visitor) => {
+        cis2.next(somebody());
+        const start = await createVisitor(service.baseUrl).get('/sign-in/cis2');
+        const other = await throughCis2(cis2, start);
+        back.searchParams.set('code', other.searchParams.get('code') ?? '');
+        return visitor.ask(`${back.pathname}${back.search}`);
+      },
+    ],
   ])('%s', async ([, bring]) => {
     const visitor = createVisitor(service.baseUrl);
     cis2.next(somebody());
