@@ -69,3 +69,16 @@ export const authoritySchema = z.object({
   reconciled: z.boolean().default(true),
 });
 export type Authority = z.infer<typeof authoritySchema>;
+
+/** The number of an authority's last file, as in its files; none before the first file of a numbering. */
+export function lastFileNumber({
+  sequence,
+  sequenceOffset = 0,
+}: {
+  sequence?: number | undefined;
+  sequenceOffset?: number | undefined;
+}): number | undefined {
+  return sequence === undefined || sequence < sequenceOffset
+    ? undefined
+    : sequence - sequenceOffset;
+}

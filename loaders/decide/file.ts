@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
-import type { Authority, OdsCode } from '#schemas/authority.ts';
+import { type Authority, lastFileNumber, type OdsCode } from '#schemas/authority.ts';
 import { omitUndefined } from '#schemas/omit-undefined.ts';
 import {
   type Acknowledgement,
@@ -162,7 +162,7 @@ export class FileDecider {
     }
     const missing = this.#anchor.missingFiles(authority);
     this.#again = isHeld || missing.some((each) => each.sequence === sequence);
-    const last = lastNumber(state);
+    const last = lastFileNumber(state.authority ?? {});
     if (last !== undefined && isFarFrom(number, last)) {
       return refused('sequence', FILE_REFUSALS.numberFar(authority, number, last));
     }
@@ -292,7 +292,7 @@ export class FileDecider {
       this.#read.failures.add({ code: 'CPF05', place: 'file', hint: FILE_HINTS.notTraced });
       return { difference, stopped, outcome: { kind: 'refuse', code: 'CPF05' } };
     }
-    this.#remarkOnOrder(number, lastNumber(state));
+    this.#remarkOnOrder(number, lastFileNumber(state.authority ?? {}));
     for (const hint of breakerOutcome.remarks) this.#remark('unusual', hint);
     const drops = this.#anchor
       .heldFiles()
@@ -488,12 +488,6 @@ export class FileDecider {
     if (sequence < highest) this.#remark('sequence', FILE_REMARKS.late(sequence, highest));
     else if (sequence > highest + 1) this.#remark('sequence', FILE_REMARKS.gap(sequence, highest));
   }
-}
-
-/** The highest number used, as in the files. A restarted numbering has none before its first file. */
-function lastNumber({ authority, sequenceOffset }: IntakeState): number | undefined {
-  const highest = authority?.sequence;
-  return highest !== undefined && highest >= sequenceOffset ? highest - sequenceOffset : undefined;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
-import type { OdsCode } from '#schemas/authority.ts';
+import { lastFileNumber, type OdsCode } from '#schemas/authority.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
@@ -64,11 +64,10 @@ export async function resetSequence(
         .missingFiles(authority)
         .filter(({ fullOnly }) => fullOnly === undefined)
         .map(({ number }) => number);
-      const isRestarted = known.sequence < sequenceOffset;
-      if (isRestarted && missing.length === 0) {
+      const highest = lastFileNumber(known);
+      if (highest === undefined && missing.length === 0) {
         throw new LoadFailed(LOAD_FAILED.numberingBegun(authority));
       }
-      const highest = isRestarted ? undefined : known.sequence - sequenceOffset;
       if (missing.length > 0 && !fullRefreshFollows) {
         throw new LoadFailed(LOAD_FAILED.numberingLacks(missing, authority));
       }

@@ -43,7 +43,7 @@ export const UPLOAD = {
   sequence: UPLOAD_FIELDS.sequence,
   sequenceHint: (last: number | undefined) =>
     last === undefined
-      ? 'Each file’s number is one higher than the last. This is your first file.'
+      ? 'Each file’s number is one higher than the last. This is the first file of your numbering.'
       : `Each file’s number is one higher than the last. Your last file was number ${last}.`,
   createdAt: UPLOAD_FIELDS.createdAt,
   createdAtHint:

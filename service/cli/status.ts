@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type HeldFile, listHeldFiles } from '#loaders/upkeep/held-files.ts';
-import type { Authority } from '#schemas/authority.ts';
+import { type Authority, lastFileNumber } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
@@ -83,13 +83,11 @@ async function lineOf(
   now: number,
   upToDateMs: number,
 ): Promise<Line> {
-  const { code, name, sequence, sequenceOffset = 0, dataAsOf, rows, reconciled } = authority;
-  // Before a restarted numbering has its first file, none of its numbers was used.
-  const used = sequence !== undefined && sequence >= sequenceOffset;
+  const { code, name, dataAsOf, rows, reconciled } = authority;
   return {
     code,
     name,
-    lastSequence: used ? sequence - sequenceOffset : null,
+    lastSequence: lastFileNumber(authority) ?? null,
     dataAsOf: dataAsOf ?? null,
     ageHours:
       dataAsOf === undefined

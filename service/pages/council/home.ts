@@ -1,5 +1,5 @@
 import { listWithdrawals } from '#loaders/upkeep/withdraw.ts';
-import type { Authority } from '#schemas/authority.ts';
+import { type Authority, lastFileNumber } from '#schemas/authority.ts';
 import { COUNCIL } from '#schemas/wording/council.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
@@ -66,7 +66,7 @@ export const councilHome: Mountable<CouncilHomeDependencies> = {
           content: html`${heading(title)}${paragraph(COUNCIL.unknownThen(name, code))}`,
         });
       }
-      const { dataAsOf, sequence, sequenceOffset = 0, rows } = authority;
+      const { dataAsOf, rows } = authority;
       return page({
         title,
         content: html`${heading(html`<bdi>${title}</bdi>`)}
@@ -77,7 +77,7 @@ ${summary([
     COUNCIL.dataAsOf,
     dataAsOf === undefined ? COUNCIL.neverLoaded : timeOfYearText(Date.parse(dataAsOf)),
   ],
-  [COUNCIL.lastFile, sequence === undefined ? undefined : sequence - sequenceOffset],
+  [COUNCIL.lastFile, lastFileNumber(authority)],
   [COUNCIL.plans, rows],
 ])}
 ${freshness(authority, dependencies.upToDateMs, Date.now())}`,

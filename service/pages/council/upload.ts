@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { readInstant } from '#loaders/formats/common/dates.ts';
-import type { OdsCode } from '#schemas/authority.ts';
+import { lastFileNumber, type OdsCode } from '#schemas/authority.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
 import { isoOfTyped } from '#schemas/typed-time.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
@@ -130,11 +130,7 @@ export async function lastOf(
   { store }: Pick<CouncilUploadDependencies, 'store'>,
   authority: OdsCode,
 ): Promise<number | undefined> {
-  const known = await store.authority(authority);
-  const { sequence, sequenceOffset = 0 } = known ?? {};
-  return sequence === undefined || sequence < sequenceOffset
-    ? undefined
-    : sequence - sequenceOffset;
+  return lastFileNumber((await store.authority(authority)) ?? {});
 }
 
 /** Whether a file skips so many numbers that its own is probably mistyped. */

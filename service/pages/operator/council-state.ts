@@ -1,4 +1,4 @@
-import type { Authority } from '#schemas/authority.ts';
+import { type Authority, lastFileNumber } from '#schemas/authority.ts';
 import { FRESHNESS } from '#schemas/wording/operator.ts';
 import { timeOfYearText } from '../html/time.ts';
 import type { OperatorDependencies } from './operator.ts';
@@ -22,10 +22,9 @@ export async function lastFileText(
   { store }: Pick<OperatorDependencies, 'store'>,
   authority: Authority | undefined,
 ): Promise<string> {
-  const { code, sequence, sequenceOffset = 0 } = authority ?? {};
-  // Before a restarted numbering has its first file, none of its numbers was used.
-  if (code === undefined || sequence === undefined || sequence < sequenceOffset) return '';
-  const number = sequence - sequenceOffset;
+  const { code, sequence } = authority ?? {};
+  const number = lastFileNumber(authority ?? {});
+  if (code === undefined || sequence === undefined || number === undefined) return '';
   const file = await store.fileOf(code, sequence);
   return file?.at === undefined
     ? String(number)

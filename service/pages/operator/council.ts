@@ -8,6 +8,7 @@ import { resetSequence } from '#loaders/upkeep/reset-sequence.ts';
 import {
   type Authority,
   councilPhoneSchema,
+  lastFileNumber,
   type OdsCode,
   odsCodeSchema,
 } from '#schemas/authority.ts';
@@ -268,11 +269,11 @@ function numberingPart(
   if (authority?.sequence === undefined) return paragraph(COUNCIL_SETTINGS.numberingNone);
   const { dataAsOf, sequence } = authority;
   const missing = missingOf(anchor, code);
-  const hasBegun = sequence < sequenceOffset;
-  if (hasBegun && missing.length === 0) return paragraph(COUNCIL_SETTINGS.numberingBegun);
+  const last = lastFileNumber(authority);
+  if (last === undefined && missing.length === 0) return paragraph(COUNCIL_SETTINGS.numberingBegun);
   const until = dataAsOf === undefined ? undefined : timeOfYearText(Date.parse(dataAsOf));
   return html`${paragraph(COUNCIL_SETTINGS.numberingWhen)}
-${paragraph(hasBegun ? COUNCIL_SETTINGS.numberingBegun : COUNCIL_SETTINGS.numberingThen(sequence - sequenceOffset, until))}
+${paragraph(last === undefined ? COUNCIL_SETTINGS.numberingBegun : COUNCIL_SETTINGS.numberingThen(last, until))}
 ${missing.length > 0 && html`<p class="cpf-strong">${COUNCIL_SETTINGS.numberingMissing(missing)}</p>`}
 <form method="post" action="${pathOf(code)}/numbering" novalidate>
 ${hidden(NUMBERING_FORM)}

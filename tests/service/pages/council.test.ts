@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { printedNhsNumber } from '#loaders/answers/notice.ts';
 import { discardHeldFile, listHeldFiles, releaseHeldFile } from '#loaders/upkeep/held-files.ts';
+import { resetSequence } from '#loaders/upkeep/reset-sequence.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { addDays, londonDate } from '#schemas/calendar.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
@@ -971,6 +972,22 @@ test('the first page says what of the council’s is waiting, with a link', asyn
     ['/council/held', COUNCIL.heldFiles(1)],
     ['/council/withdrawals', COUNCIL.withdrawals(1)],
   ]);
+});
+
+test('Home and the form name the number of the last file, and none between a new numbering and its first file', async () => {
+  const code = await newCouncil([planOf(1)]);
+  expect(wordsOf(await officer.get('/council'))).toContain(`${COUNCIL.lastFile}1 `);
+  const anchor = Anchor.open(join(service.dataDir, 'anchor'));
+  try {
+    await resetSequence(service.store, anchor, odsCodeSchema.parse(code), {
+      by: 'B. Data',
+      reason: 'a new case system',
+    });
+  } finally {
+    anchor.close();
+  }
+  expect(wordsOf(await officer.get('/council'))).not.toContain(COUNCIL.lastFile);
+  expect(wordsOf(await officer.get('/council/upload'))).toContain(UPLOAD.sequenceHint(undefined));
 });
 
 test('every page gives the same answer about who decides on a waiting file', () => {
