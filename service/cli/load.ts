@@ -167,13 +167,19 @@ export function exitCodeOf({ code }: Acknowledgement): number {
 
 /**
  * @returns the sizes in bytes
- * @throws {Failure} if one is missing or is not a file
+ * @throws {Failure} if one is missing, is not a file, or only describes a CSV
  */
 export async function requireReadable(files: readonly string[]): Promise<number[]> {
   const sizes: number[] = [];
   for (const file of files) {
     const found = await stat(file).catch(() => undefined);
     if (found?.isFile() !== true) throw new Failure(`${file} is not a file that can be read.`);
+    // Read as a CSV, it would be answered with faults of its quotes.
+    if (extname(file).toLowerCase() === '.json') {
+      throw new Failure(
+        `${file} is not an upload. A JSON file beside a CSV is read with it: leave it out.`,
+      );
+    }
     sizes.push(found.size);
   }
   return sizes;

@@ -6,6 +6,7 @@ import { sampleUploads } from '#loaders/synthetic/sample.ts';
 import { configurationSchema } from '#schemas/configuration.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { commandsBesideDemo } from '../../support/council-command.ts';
+import { root } from '../../support/processes.ts';
 import { until } from '../../support/service.ts';
 
 const demo = commandsBesideDemo();
@@ -176,6 +177,7 @@ describe('load', () => {
     ],
     ['into a folder that cannot exist', ['load', process.execPath, '--ack', '/dev/null/acks'], 1],
     ['of a file that is not there', ['load', '/nonexistent.csv'], 1],
+    ['of a JSON file that only describes a CSV', ['load', join(root, 'package.json')], 1],
     ['of two files under one number', ['load', 'a.csv', 'b.csv', '--sequence', '1'], 2],
     ['with an invalid number', ['load', 'a.csv', '--rows', 'many'], 2],
   ])('%s is refused with a message', async ([, args, expected]) => {
