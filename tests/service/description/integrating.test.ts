@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
@@ -181,10 +181,16 @@ describe('the calls to paste', () => {
 
   test('for another demo user make a token that is accepted, and that is listed as somebody else', async () => {
     const program = blocks('js').find((each) => each.includes('SignJWT')) ?? '';
+    const elsewhere = join(folder, 'elsewhere');
+    await mkdir(elsewhere);
     await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
-    await writeFile(join(folder, 'demo-user.mjs'), program);
-    for (const node of nodes) {
-      const { stdout } = await promisify(execFile)(node, ['demo-user.mjs'], { cwd: folder });
+    for (const cwd of [folder, elsewhere]) await writeFile(join(cwd, 'demo-user.mjs'), program);
+    const { PATH = '' } = environment;
+    for (const [node, cwd, env] of [
+      ...nodes.map((node) => [node, folder, { PATH }] as const),
+      [process.execPath, elsewhere, { PATH, DATA_DIR: join(folder, '.data') }] as const,
+    ]) {
+      const { stdout } = await promisify(execFile)(node, ['demo-user.mjs'], { cwd, env });
       const response = await untilAnswered(() =>
         fetch(`${demo.baseUrl}/lookup`, {
           method: 'POST',
