@@ -24,9 +24,10 @@ export function addGenerateCommand(program: Command): void {
       'after',
       `
 Everything is made up, including names, which the service drops. Files are in a folder for each day, to be
-loaded in that order, and need no options. manifest.json lists every wrong record with the code and field
-that the acknowledgement must name. In register.csv, for TRACING_REGISTER_FILE, the same share of people is
-superseded, inactive, unknown, sensitive or somebody else; the manifest lists those records too.
+loaded in that order, and need no options. Run authorities.sh first: a CSV has no telephone numbers. manifest.json
+lists every wrong record with the code and field that the acknowledgement must name. In register.csv, for
+TRACING_REGISTER_FILE, the same share of people is superseded, inactive, unknown, sensitive or somebody else; the
+manifest lists those records too.
 
 The range kept for tests has 899,901 numbers. --numbers wide is for load tests beyond that, and never for
 a store that answers real lookups.
@@ -35,7 +36,7 @@ Examples:
   cp-flags generate --out england
   cp-flags generate --out small --authorities 3 --plans 600 --deltas 7 --bad-rate 0.02
   cp-flags generate --out large --plans 5000000 --numbers wide --format csv
-  cp-flags load --ack acks/ england/*/*.xml
+  sh england/authorities.sh && cp-flags load --ack acks/ england/*/*.xml england/*/*.csv
 `,
     )
     .action(async (options: GenerateCommandOptions) => {
