@@ -23,8 +23,8 @@ function typed(file: string): string[] {
  * the function that docs/operating/two-rooms.md declares.
  */
 const argumentsIn = (line: string): string[][] =>
-  [...line.matchAll(/(?:(?<!-u )\bcp-flags|^as [a-z]+) ([a-z][^|>#;&,)]*)/g)].map(([, rest = '']) =>
-    rest.trim().split(/\s+/),
+  [...line.matchAll(/(?:(?<!-[gu] )\bcp-flags|^as [a-z]+) ([a-z][^|>#;&,)]*)/g)].map(
+    ([, rest = '']) => rest.trim().split(/\s+/),
   );
 
 /** The first word that the command line would not know, or `undefined`. */
