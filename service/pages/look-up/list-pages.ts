@@ -17,6 +17,7 @@ import { link, notFoundPage, paragraph } from '../html/parts.ts';
 import type { Forms } from '../session/forms.ts';
 import type { Session, Sessions } from '../session/sessions.ts';
 import { Answers, follow } from './answers.ts';
+import { againForm } from './form.ts';
 import { type Line, type Listed, listForm, listResult, outcomeOf, readList } from './list.ts';
 import {
   couldNotCheckPage,
@@ -188,7 +189,7 @@ export function createListPages(
       for (const tell of undelivered) tell();
     });
     return {
-      ...listResult(listed, covered),
+      ...listResult(listed, covered, againForm('/list', newHidden(session), { list: text })),
       ...signedIn(session),
       ...hides(session, LIST_HIDDEN),
     };

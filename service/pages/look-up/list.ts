@@ -170,8 +170,13 @@ const items = (lines: readonly Listed[]): Html =>
  * The list in its own order; unchecked and flagged lines are repeated above it.
  *
  * @param covered from any checked line; from one with out-of-date councils, if there is one
+ * @param again sends the list again, if nothing in it could be checked
  */
-export function listResult(lines: readonly Listed[], covered: Covered | undefined): Page {
+export function listResult(
+  lines: readonly Listed[],
+  covered: Covered | undefined,
+  again: Html,
+): Page {
   const notChecked = lines.filter((line) => !isChecked(line));
   const flagged = lines.filter(isFlagged);
   const notFound = lines.filter(isNotFound);
@@ -186,7 +191,7 @@ export function listResult(lines: readonly Listed[], covered: Covered | undefine
     title: isNone ? NOT_CHECKED.title : RESULT.title,
     ...(isNone && { status: isRefused ? 400 : 503 }),
     content: html`${heading(LIST.summary(lines.length, lines.length - notChecked.length))}
-${notChecked.length > 0 && html`<div class="cpf-not-checked"><h2 class="nhsuk-heading-m">${LIST.notChecked}</h2>${paragraph(LIST.notCheckedThen)}${items(notChecked)}${ringInstead()}</div>`}
+${notChecked.length > 0 && html`<div class="cpf-not-checked"><h2 class="nhsuk-heading-m">${LIST.notChecked}</h2>${paragraph(LIST.notCheckedThen)}${items(notChecked)}${isNone && lines.some(({ outcome }) => outcome === 'failed') && again}${ringInstead()}</div>`}
 ${flagged.length > 0 && html`<div class="cpf-plain"><h2 class="nhsuk-heading-m">${LIST.flagged}</h2><p class="cpf-strong">${LIST.flaggedThen}</p>${items(flagged)}</div>`}
 ${ended.length > 0 && html`<div class="cpf-plain"><h2 class="nhsuk-heading-m">${LIST.ended}</h2><p class="cpf-strong">${RESULT.endedNotSafe}</p>${paragraph(LIST.flaggedThen)}${items(ended)}</div>`}
 ${covered !== undefined && covered.coverage.notUpToDate.length > 0 && behindCouncils(covered, LIST.liveIn)}

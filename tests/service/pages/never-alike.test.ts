@@ -6,6 +6,7 @@ import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
 import type { Coverage } from '#schemas/lookup.ts';
 import { notFlaggedAdvice, refusalAdvice } from '#schemas/wording/lookup.ts';
 import { FRAME, LIST, NOT_A_NO, NOT_CHECKED, RESULT } from '#schemas/wording/pages.ts';
+import { html } from '#service/pages/html/html.ts';
 import { type Listed, listResult, type Outcome } from '#service/pages/look-up/list.ts';
 import {
   couldNotCheckPage,
@@ -170,7 +171,7 @@ test('a list says “No plan found” only in the lines where no plan was found'
               : { kind: 'read', request },
           }),
         );
-        const content = String(listResult(listed, undefined).content);
+        const content = String(listResult(listed, undefined, html``).content);
         const notFound = lines.filter((outcome) => NOT_FOUND.includes(outcome)).length;
         const inLines = content.slice(content.indexOf('<table'));
         expect(said(inLines).split(RESULT.noPlan.toLowerCase())).toHaveLength(1 + notFound);

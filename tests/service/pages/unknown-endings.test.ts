@@ -94,7 +94,7 @@ test('somebody who then asks for anything is refused, and recorded with the numb
   ]);
 });
 
-test('a look or list sent while Redis is frozen is answered as not checked, and recorded once Redis is back', async () => {
+test('a look or list sent while Redis is frozen is answered as not checked, and recorded once Redis is back, when the list can be sent again', async () => {
   const nurse = await signedIn(service);
   const practitioner = await signedIn(service, 'scheduledCare');
   const look = await nurse.form('/look-up');
@@ -102,6 +102,7 @@ test('a look or list sent while Redis is frozen is answered as not checked, and 
   const numbers = [PLAN, ...LISTED];
   const before = await Promise.all(numbers.map(notCheckedOf));
   const pid = Number(/process_id:(\d+)/.exec(await service.admin.info('server'))?.[1]);
+  let sent = await practitioner.get('/list');
   process.kill(pid, 'SIGSTOP');
   try {
     await until(async () => (await nurse.ask('/look-up')).status === 503, 'nobody to be believed');
@@ -115,6 +116,7 @@ test('a look or list sent while Redis is frozen is answered as not checked, and 
     expect(pasted.heading).toBe('3 pasted, 0 checked, 3 NOT checked');
     expect(wordsOf(pasted)).toContain(LIST.notCheckedThen);
     expect(wordsOf(pasted)).not.toContain(RESULT.noPlan);
+    sent = pasted;
   } finally {
     process.kill(pid, 'SIGCONT');
   }
@@ -122,6 +124,11 @@ test('a look or list sent while Redis is frozen is answered as not checked, and 
     const after = await Promise.all(numbers.map(notCheckedOf));
     return after.every((count, i) => count > (before[i] ?? count));
   }, 'the look and the list');
+  await until(async () => (await service.answered({ nhsNumber: PLAN })).status === 200);
+  await until(async () => {
+    sent = await practitioner.post('/list', hiddenOf(sent, '/list'));
+    return sent.heading === '3 pasted, 2 checked, 1 NOT checked';
+  }, 'the list to be checked');
 });
 
 test('a mistake by somebody signed in is recorded like one through the API', async () => {
