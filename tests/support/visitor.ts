@@ -170,7 +170,9 @@ export function doubledHeadings({ text }: Visit): string[] {
   return all('caption').filter((caption) => headings.has(caption));
 }
 
-export const locationOf = ({ headers }: Visit): string => headers.get('location') ?? '';
+/** Where a page leads, without the mark of an act that was done. */
+export const locationOf = ({ headers }: Pick<Visit, 'headers'>): string =>
+  (headers.get('location') ?? '').replace(/&mark=[\w-]{43}$/, '');
 
 /**
  * A page or file without tokens, ids of forms, signatures and digests. They are random or sealed, so they say nothing

@@ -72,9 +72,9 @@ export type AtDesk = {
   /** The same answer for what does not exist and for what is not theirs. */
   notFound: () => Response;
   /**
-   * What was just done, from the address that the act redirected to. Nothing unless the browser says that it comes from
-   * one of our pages or, if it says nothing, the address has the mark of an act of this session: anybody can make up such
-   * an address, and it would say on our page that something was done.
+   * What was just done, from the address that the act redirected to. Nothing unless the address has the mark of an act of
+   * this session, or the browser says that it comes from one of our pages: anybody can make up such an address, and it
+   * would say on our page that something was done. Firefox says that a redirect after a form comes from nowhere.
    */
   done: (parameter?: string) => string | undefined;
   /** The hidden fields of a form, by which {@link deskAct} recognises it; it counts once. */
@@ -237,14 +237,12 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
         : frame(page);
     };
 
-  /** An act's answer whose address says what was done, with a mark for a browser that does not say where it comes from. */
+  /** An act's answer whose address says what was done, with the mark of this session. */
   function marked(incoming: IncomingMessage, session: Session, answer: Response): Response {
     const to = answer.headers.get('location') ?? '';
-    const isOld = incoming.headers['sec-fetch-site'] === undefined;
-    if (!isOld || incoming.method !== 'POST' || !to.includes('?')) return answer;
-    return redirect(
-      `${to}${BEFORE_MARK}${forms.token({ form: MARK, owner: session.id, once: to })}`,
-    );
+    if (incoming.method !== 'POST' || !to.includes('?')) return answer;
+    const mark = forms.token({ form: MARK, owner: session.id, once: to });
+    return redirect(`${to}${BEFORE_MARK}${mark}`);
   }
 
   return (c) => {
@@ -299,8 +297,7 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
             const [once = '', token = ''] = incoming.url?.split(BEFORE_MARK) ?? [];
             const of = { form: MARK, owner: session.id, once };
             const isFromHere =
-              incoming.headers['sec-fetch-site'] === 'same-origin' ||
-              forms.isOurs(incoming, new Map([['token', token]]), of);
+              incoming.headers['sec-fetch-site'] === 'same-origin' || forms.isToken(token, of);
             return isFromHere ? context.req.query(parameter) : undefined;
           },
           hidden(form) {

@@ -49,6 +49,8 @@ export type Forms = {
   isSentFromHere: (incoming: Pick<IncomingMessage, 'headers' | 'socket'>) => boolean;
   /** The token that a form carries. */
   token: (of: Of) => string;
+  /** Whether a token was made for this, whatever a browser says about where it comes from. */
+  isToken: (token: string, of: Of) => boolean;
   /**
    * Whether a form comes from one of our pages made for the same browser: by its token, and by the origin
    * that the browser gives.
@@ -78,11 +80,12 @@ export function createForms(
   sealer: Sealer,
   origins: (incoming: Pick<IncomingMessage, 'socket'>) => readonly string[],
 ): Forms {
+  const isToken: Forms['isToken'] = (token, of) => sealer.isSigned(textOf(of), token);
   return {
     isSentFromHere: (incoming) => isSentFromHere(incoming, origins(incoming)),
     token: (of) => sealer.sign(textOf(of)),
+    isToken,
     isOurs: (incoming, fields, of) =>
-      isSentFromHere(incoming, origins(incoming)) &&
-      sealer.isSigned(textOf(of), fields.get('token') ?? ''),
+      isSentFromHere(incoming, origins(incoming)) && isToken(fields.get('token') ?? '', of),
   };
 }

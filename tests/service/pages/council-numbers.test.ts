@@ -11,6 +11,7 @@ import { ods } from '../../support/upload-loading.ts';
 import {
   doubledHeadings,
   hiddenOf,
+  locationOf,
   type Visit,
   type Visitor,
   wordsOf,
@@ -61,7 +62,7 @@ test('a change is shown for checking, counts once confirmed, and is recorded wit
   const unrung = await save(ours, page, {});
   expect([unrung.status, wordsOf(unrung).includes(NUMBERS.rangWrong)]).toEqual([400, true]);
   const done = await save(ours, unrung);
-  expect([done.status, done.headers.get('location')]).toEqual([303, `${PATH}?changed=yes`]);
+  expect([done.status, locationOf(done)]).toEqual([303, `${PATH}?changed=yes`]);
   expect(await service.store.authority(OURS)).toMatchObject({
     emergencyDutyTeamPhone: '02079460188',
     officeHours: 'Mon-Fri 08:45-17:15',

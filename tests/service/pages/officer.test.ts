@@ -20,6 +20,7 @@ import { untilAnswered, untilAskedOnce } from '../../support/until.ts';
 import {
   createVisitor,
   hiddenOf,
+  locationOf,
   signedIn,
   type Visit,
   type Visitor,
@@ -737,10 +738,7 @@ describe('blocking a user from an event', () => {
     expect(wordsOf(unreasoned)).toMatch(/User id ?gp-1/);
     const again = { ...hiddenOf(unreasoned, '/officer/block'), reason: 'Card stolen' };
     const done = await officer.post('/officer/block', again);
-    expect([done.status, done.headers.get('location')]).toEqual([
-      303,
-      '/officer/blocked?done=blocked',
-    ]);
+    expect([done.status, locationOf(done)]).toEqual([303, '/officer/blocked?done=blocked']);
     expect(await acts('user-blocked')).toMatchObject([
       {
         by: 'Dev Demo',
@@ -788,7 +786,7 @@ describe('blocking a user from an event', () => {
     const unreasoned = await guardian.post('/officer/unblock', empty);
     expect(wordsOf(unreasoned)).toMatch(/User id ?gp-1/);
     const let_ = { ...hiddenOf(unreasoned, '/officer/unblock'), reason: 'New card' };
-    expect((await guardian.post('/officer/unblock', let_)).headers.get('location')).toBe(
+    expect(locationOf(await guardian.post('/officer/unblock', let_))).toBe(
       '/officer/blocked?done=unblocked',
     );
     expect(await acts('user-unblocked')).toMatchObject([

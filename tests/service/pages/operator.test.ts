@@ -42,6 +42,7 @@ import { fileXml, planOf, upload } from '../../support/upload-model.ts';
 import {
   createVisitor,
   hiddenOf,
+  locationOf,
   signedIn,
   type Visit,
   type Visitor,
@@ -338,7 +339,7 @@ describe('a held file', () => {
     expect(wordsOf(list)).toContain('6 of 10 (60 %) plans in force');
     const form = await visitor.form(path);
     const done = await visitor.post(path, { ...form, ...DECISION });
-    expect([done.status, done.headers.get('location')]).toEqual([303, `${path}?done=release`]);
+    expect([done.status, locationOf(done)]).toEqual([303, `${path}?done=release`]);
     const became = await visitor.get(path);
     expect(wordsOf(became)).toContain('CPF02');
     expect(wordsOf(became)).toContain('6 accepted');
@@ -360,9 +361,8 @@ describe('a held file', () => {
   test('is discarded, and none of it is applied', async () => {
     const path = await heldFile();
     const before = (await eventsOf('hold-discarded')).length;
-    expect(
-      (await visitor.send(path, { ...DECISION, decision: 'discard' })).headers.get('location'),
-    ).toBe(`${path}?done=discard`);
+    const sent = await visitor.send(path, { ...DECISION, decision: 'discard' });
+    expect(locationOf(sent)).toBe(`${path}?done=discard`);
     expect(await eventsOf('hold-discarded')).toHaveLength(before + 1);
     const after = wordsOf(await visitor.get(`${path}?done=discard`));
     expect(after).toContain(HELD.done.discard);
@@ -374,7 +374,7 @@ describe('a held file', () => {
     const path = await heldFile();
     const decision = { ...DECISION, decision: 'discard', confirmedBy: ' ' };
     const done = await visitor.send(path, decision);
-    expect([done.status, done.headers.get('location')]).toEqual([303, `${path}?done=discard`]);
+    expect([done.status, locationOf(done)]).toEqual([303, `${path}?done=discard`]);
     const event = (await eventsOf('hold-discarded')).at(-1);
     expect(event).toMatchObject({ detail: { reason: DECISION.reason } });
     expect(event).not.toHaveProperty('detail.confirmedBy');
