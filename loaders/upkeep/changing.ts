@@ -27,7 +27,8 @@ export const instantOf = (now: () => number): string => new Date(now()).toISOStr
  * Runs a change that a council makes by itself, under its lock and after anything that was cut short: if two
  * people act at the same moment, the second sees what the first has done.
  *
- * @param work given a function to call before it changes anything
+ * @param work given a function to call before it changes anything, and whether something that was cut short has just been
+ * finished
  * @throws {LoadFailed} if the store failed; the next act, load or start finishes what was begun
  */
 export async function changing<T>(
@@ -35,7 +36,7 @@ export async function changing<T>(
   anchor: Anchor,
   authority: OdsCode,
   lockWaitMs: number | undefined,
-  work: (lock: AuthorityLock, begins: () => void) => Promise<T>,
+  work: (lock: AuthorityLock, begins: () => void, finished: boolean) => Promise<T>,
 ): Promise<T | { kind: 'busy' }> {
   let begun = false;
   const begins = () => {
@@ -45,7 +46,7 @@ export async function changing<T>(
     return await withLock(store, authority, lockWaitMs ?? LOCK_WAIT_MS, async (lock) => {
       await requireOpen(store);
       await endInterrupted(store, anchor, lock, begins);
-      return work(lock, begins);
+      return work(lock, begins, begun);
     });
   } catch (error) {
     if (error instanceof AuthorityBusy) return { kind: 'busy' };

@@ -1,3 +1,5 @@
+// One file, since a request, its confirmation and its end are the states of one act.
+
 import { randomUUID } from 'node:crypto';
 import type { WITHDRAWAL_ACTS, WithdrawalEvent } from '#schemas/audit/audit-event.ts';
 import type { OdsCode } from '#schemas/authority.ts';
@@ -25,9 +27,12 @@ export const WITHDRAWN_A_DAY = 10;
 
 type PlanIdentity = Pick<PlanRow, 'nhsNumber' | 'type' | 'startDate'>;
 
-/** `busy`: a file of the authority is being loaded. `too-many`: more than single mistakes, in one day. */
+/**
+ * `again`: the same person had done it before, and nothing was left to do. `busy`: a file of the authority is being
+ * loaded. `too-many`: more than single mistakes, in one day.
+ */
 export type Withdrawn =
-  | { kind: 'withdrawn'; withdrawal: Withdrawal }
+  | { kind: 'withdrawn'; withdrawal: Withdrawal; again?: true }
   | { kind: 'no-such-plan' | 'too-many' | 'busy' };
 
 const hasPassed = (since: string | undefined, ms: number, now: number): boolean =>
@@ -69,13 +74,12 @@ export function withdrawUrgently(
   reason: string,
   { now = Date.now, lockWaitMs, ...by }: Changing,
 ): Promise<Withdrawn> {
-  return changingWithdrawal(store, anchor, authority, lockWaitMs, async (act) => {
+  return changingWithdrawal(store, anchor, authority, lockWaitMs, async (act, finished) => {
     const { waiting, row } = await lookUp(store, authority, plan, now);
     if (row === undefined) {
-      const before = await ownUrgent(store, authority, plan, by);
-      return before === undefined
-        ? { kind: 'no-such-plan' }
-        : { kind: 'withdrawn', withdrawal: before };
+      const isOwn = (each: Withdrawal): boolean =>
+        each.urgent && each.decided?.key === by.key && sameIdentity(each, plan);
+      return doneBefore(store, authority, isOwn, finished);
     }
     if (await isTooMany(store, authority, now)) return { kind: 'too-many' };
     const asked = request(row, reason, true, by, now);
@@ -84,6 +88,24 @@ export function withdrawUrgently(
     await act(waiting ?? asked, row, next, eventOf(authority, next, 'urgent', by, reason));
     return { kind: 'withdrawn', withdrawal: next };
   });
+}
+
+/**
+ * The answer to somebody who withdraws again what is no longer shown, because the first answer was lost. Finishes what
+ * was cut short, and changes nothing else.
+ *
+ * @param isMeant whether it is what they have withdrawn
+ */
+export function withdrawnBefore(
+  store: Store,
+  anchor: Anchor,
+  authority: OdsCode,
+  isMeant: (withdrawal: Withdrawal) => boolean,
+  lockWaitMs?: number,
+): Promise<Withdrawn> {
+  return changingWithdrawal(store, anchor, authority, lockWaitMs, (_, finished) =>
+    doneBefore(store, authority, isMeant, finished),
+  );
 }
 
 /**
@@ -129,6 +151,10 @@ export function declineWithdrawal(
 ): Promise<{ kind: 'declined' | 'gone' | 'busy' }> {
   return changing(store, anchor, authority, lockWaitMs, async (lock, begins) => {
     const withdrawal = await store.withdrawal(authority, id);
+    // A form sent twice.
+    if (withdrawal?.state === 'declined' && withdrawal.decided?.key === by.key) {
+      return { kind: 'declined' };
+    }
     if (withdrawal === undefined || !isWaiting(withdrawal, now())) return { kind: 'gone' };
     begins();
     await store.appendEvent(eventOf(authority, withdrawal, 'declined', by, reason));
@@ -283,20 +309,20 @@ type Act = (
   event: WithdrawalEvent,
 ) => Promise<void>;
 
-/** Runs a change to a withdrawal of an authority. */
+/** Runs a change to a withdrawal of an authority; see {@link changing}. */
 const changingWithdrawal = <T>(
   store: Store,
   anchor: Anchor,
   authority: OdsCode,
   lockWaitMs: number | undefined,
-  work: (act: Act) => Promise<T>,
+  work: (act: Act, finished: boolean) => Promise<T>,
 ): Promise<T | { kind: 'busy' }> =>
-  changing(store, anchor, authority, lockWaitMs, (lock, begins) =>
+  changing(store, anchor, authority, lockWaitMs, (lock, begins, finished) =>
     work(async (withdrawal, row, next, event) => {
       begins();
       const { acting: _, ...standing } = next;
       await actOnWithdrawal(store, anchor, lock, withdrawal, row, { event, next: standing });
-    }),
+    }, finished),
   );
 
 async function lookUp(
@@ -312,19 +338,20 @@ async function lookUp(
   return { waiting, row: plans.find((row) => sameIdentity(row, plan)) };
 }
 
-/** The urgent withdrawal of a plan that this person has made before, if it is in force. */
-async function ownUrgent(
+/** @param finished whether something that was cut short has been finished just now: it may be this withdrawal */
+async function doneBefore(
   store: Store,
   authority: OdsCode,
-  plan: PlanIdentity,
-  { key }: Pick<Acting, 'key'>,
-): Promise<Withdrawal | undefined> {
-  const row = await rowOf(store, { authority }, plan);
-  if (row?.withdrawn !== true) return undefined;
-  return (await store.withdrawals(authority)).find(
-    ({ urgent, state, decided, ...each }) =>
-      urgent && state === 'withdrawn' && decided?.key === key && sameIdentity(each, plan),
-  );
+  isMeant: (withdrawal: Withdrawal) => boolean,
+  finished: boolean,
+): Promise<Withdrawn> {
+  for (const withdrawal of await store.withdrawals(authority)) {
+    if (withdrawal.state !== 'withdrawn' || !isMeant(withdrawal)) continue;
+    const row = await rowOf(store, { authority }, withdrawal);
+    if (row?.withdrawn !== true) continue;
+    return { kind: 'withdrawn', withdrawal, ...(!finished && { again: true }) };
+  }
+  return { kind: 'no-such-plan' };
 }
 
 async function isTooMany(store: Store, authority: OdsCode, now: () => number): Promise<boolean> {

@@ -70,6 +70,8 @@ export const WITHDRAWALS = {
 /** What a council reads when it withdraws a flag that it put on the wrong child. */
 export const WITHDRAWAL = {
   done: 'The plan is withdrawn. Lookups do not show it from now on.',
+  doneBefore: (name: string, at: string) =>
+    `${name} withdrew this plan at ${at}. Lookups do not show it, and nothing was changed now.`,
   settles:
     'Delete it in your case system too. Until you do, each file sends it again, and each acknowledgement says so.',
   undone: 'The withdrawal is undone. Lookups show the plan again, as it is in your files.',

@@ -7,16 +7,18 @@ import {
   UNDONE_WITHIN_DAYS,
   undoWithdrawal,
   type Withdrawn,
+  withdrawnBefore,
   withdrawUrgently,
 } from '#loaders/upkeep/withdraw.ts';
 import type { OdsCode } from '#schemas/authority.ts';
-import { parseIsoDate } from '#schemas/calendar.ts';
+import { type CalendarDate, parseIsoDate } from '#schemas/calendar.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import { shortTextSchema } from '#schemas/text.ts';
 import { WITHDRAWAL } from '#schemas/wording/withdrawals.ts';
+import type { Withdrawal } from '#store/authorities/withdrawals.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { Failure, misused } from './failure.ts';
@@ -36,14 +38,10 @@ type WithdrawOptions = Partial<Named> & {
 const planText = ({ type, startDate, localId }: Pick<PlanRow, 'type' | 'startDate' | 'localId'>) =>
   `${PLAN_TYPES[type].label}, started ${startDate}${localId === '' ? '' : `, local id ${localId}`}`;
 
-/** The one plan meant. */
-function only(plans: readonly PlanRow[], start: string | undefined): PlanRow {
-  const day = start === undefined ? undefined : parseIsoDate(start);
-  if (start !== undefined && day === undefined) throw misused('--start must be a day, 2026-09-14.');
+/** The one plan meant; `undefined` if none is. */
+function only(plans: readonly PlanRow[], day: CalendarDate | undefined): PlanRow | undefined {
   const meant = plans.filter(({ startDate }) => day === undefined || startDate === day);
-  const [plan, second] = meant;
-  if (plan === undefined) throw new Failure(WITHDRAWAL.noSuchPlan);
-  if (second === undefined) return plan;
+  if (meant.length < 2) return meant[0];
   throw misused(
     `There are several: say which by --start. ${meant.map((each) => planText(each)).join('; ')}.`,
   );
@@ -55,10 +53,13 @@ function printDone(
   done: Withdrawn | { kind: 'same-person' | 'other-number' | 'gone' },
 ) {
   if (done.kind !== 'withdrawn') throw new Failure(WITHDRAWAL.refused[done.kind]);
-  console.log(`${WITHDRAWAL.done} ${WITHDRAWAL.settles}`);
-  console.log(
-    `Within ${UNDONE_WITHIN_DAYS} days: cp-flags withdraw ${code} --undo ${done.withdrawal.id}`,
-  );
+  const { id, decided } = done.withdrawal;
+  const says =
+    done.again === true && decided !== undefined
+      ? WITHDRAWAL.doneBefore(decided.name, decided.at)
+      : WITHDRAWAL.done;
+  console.log(`${says} ${WITHDRAWAL.settles}`);
+  console.log(`Within ${UNDONE_WITHIN_DAYS} days: cp-flags withdraw ${code} --undo ${id}`);
 }
 
 async function list(store: Store, anchor: Anchor, code: OdsCode): Promise<void> {
@@ -86,17 +87,33 @@ async function withdraw(
   { by, reason }: Named,
   { start, confirmedBy, urgent = false }: WithdrawOptions,
 ): Promise<void> {
-  const plan = only(await plansNotOver(store, code, number), start);
-  if (urgent) {
-    printDone(code, await withdrawUrgently(store, anchor, code, plan, reason, namedActing(by)));
-    return;
-  }
-  if (confirmedBy === undefined) {
+  const day = start === undefined ? undefined : parseIsoDate(start);
+  if (start !== undefined && day === undefined) throw misused('--start must be a day, 2026-09-14.');
+  if (!urgent && confirmedBy === undefined) {
     throw misused('Say who at the council confirms it: --confirmed-by NAME; or --urgent.');
   }
-  const second = namedActing(readOption('--confirmed-by', shortTextSchema, confirmedBy));
-  if (second.key === namedActing(by).key) throw new Failure(WITHDRAWAL.refused['same-person']);
-  const asked = await askWithdrawal(store, anchor, code, plan, reason, namedActing(by));
+  const first = namedActing(by);
+  const second = urgent
+    ? first
+    : namedActing(readOption('--confirmed-by', shortTextSchema, confirmedBy));
+  if (!urgent && second.key === first.key) throw new Failure(WITHDRAWAL.refused['same-person']);
+  const plan = only(await plansNotOver(store, code, number), day);
+  if (plan === undefined) {
+    const isMeant = (each: Withdrawal): boolean =>
+      each.nhsNumber === number &&
+      (day === undefined || each.startDate === day) &&
+      each.urgent === urgent &&
+      each.decided?.key === second.key;
+    const before = await withdrawnBefore(store, anchor, code, isMeant);
+    if (before.kind === 'no-such-plan') throw new Failure(WITHDRAWAL.noSuchPlan);
+    printDone(code, before);
+    return;
+  }
+  if (urgent) {
+    printDone(code, await withdrawUrgently(store, anchor, code, plan, reason, first));
+    return;
+  }
+  const asked = await askWithdrawal(store, anchor, code, plan, reason, first);
   if (asked.kind !== 'asked') throw new Failure(WITHDRAWAL.refused[asked.kind]);
   const { id } = asked.withdrawal;
   printDone(code, await confirmWithdrawal(store, anchor, code, id, number, second));

@@ -8,12 +8,15 @@ import {
   listWithdrawals,
   type StandingWithdrawal,
   undoWithdrawal,
+  type Withdrawn,
+  withdrawnBefore,
   withdrawUrgently,
 } from '#loaders/upkeep/withdraw.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
 import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
+import type { Withdrawal } from '#store/authorities/withdrawals.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import type { Mountable } from '../../routes/route.ts';
@@ -165,6 +168,22 @@ export const councilWithdrawalFind: Mountable<WithdrawalsDependencies> = {
 const refusedPage = (council: AtCouncil, kind: keyof typeof WITHDRAWAL.refused): Response =>
   nothingChanged(council, WITHDRAWALS.title, WITHDRAWAL.refused[kind], PATH);
 
+/** Their own urgent withdrawal of a plan that is no longer shown: the first answer may have been lost. */
+const urgentBefore = (
+  { store, anchor }: WithdrawalsDependencies,
+  council: AtCouncil,
+  number: NhsNumber,
+  chosen: string | undefined,
+): Promise<Withdrawn> => {
+  const { key, lockWaitMs } = actingOf(council);
+  const isMeant = (each: Withdrawal): boolean =>
+    each.urgent &&
+    each.nhsNumber === number &&
+    valueOf(each) === chosen &&
+    each.decided?.key === key;
+  return withdrawnBefore(store, anchor, council.authority, isMeant, lockWaitMs);
+};
+
 /** `POST /council/withdraw`: asks for a plan to be withdrawn, or withdraws it urgently. */
 export const councilWithdrawalAsk: Mountable<WithdrawalsDependencies> = {
   operation: { method: 'POST', path: BEGIN, letsIn: 'authority' },
@@ -175,34 +194,38 @@ export const councilWithdrawalAsk: Mountable<WithdrawalsDependencies> = {
       const number = numberIn(fields, 'number');
       if (number === undefined) return numberPage(council, '', WITHDRAWALS.numberWrong);
       const plans = await plansNotOver(store, authority, number);
-      const plan = plans.find((each) => valueOf(each) === fields.get('plan'));
+      const chosen = fields.get('plan');
+      const plan = plans.find((each) => valueOf(each) === chosen);
       const reason = readReason(fields.get('reason'));
-      const errors: FieldError[] = [
-        ...(plan === undefined ? [{ field: 'plan', text: WITHDRAWALS.chooseWrong }] : []),
-        ...(numberIn(fields, 'again') === number
-          ? []
-          : [{ field: 'again', text: WITHDRAWALS.againWrong }]),
-        ...(reason.kind === 'wrong' ? [reason.error] : []),
-      ];
-      if (plan === undefined || reason.kind === 'wrong' || errors.length > 0) {
+      const isUrgent = fields.get('urgent') === 'yes';
+      const isAgain = numberIn(fields, 'again') === number;
+      const chooseAgain = async (): Promise<Response> => {
         // What is shown again may be under another number than the one that was found.
         await store.appendEvent(holdingsRead(council, WITHDRAWALS.title));
         return plans.length === 0
           ? numberPage(council, '', WITHDRAWALS.noneFound)
-          : choosePage(council, number, plans, fields, errors);
+          : choosePage(council, number, plans, fields, [
+              ...(plan === undefined ? [{ field: 'plan', text: WITHDRAWALS.chooseWrong }] : []),
+              ...(isAgain ? [] : [{ field: 'again', text: WITHDRAWALS.againWrong }]),
+              ...(reason.kind === 'wrong' ? [reason.error] : []),
+            ]);
+      };
+      if (!isAgain || reason.kind === 'wrong' || (plan === undefined && !isUrgent)) {
+        return chooseAgain();
       }
-      const who = actingOf(council);
-      const isUrgent = fields.get('urgent') === 'yes';
       return orFailed(council, PATH, async () => {
-        const done = isUrgent
-          ? await withdrawUrgently(store, anchor, authority, plan, reason.reason, who)
-          : await askWithdrawal(store, anchor, authority, plan, reason.reason, who);
-        if (isUrgent && done.kind === 'withdrawn') {
+        const who = actingOf(council);
+        const done =
+          plan === undefined
+            ? await urgentBefore(dependencies, council, number, chosen)
+            : isUrgent
+              ? await withdrawUrgently(store, anchor, authority, plan, reason.reason, who)
+              : await askWithdrawal(store, anchor, authority, plan, reason.reason, who);
+        if (plan === undefined && done.kind === 'no-such-plan') return chooseAgain();
+        if (done.kind === 'withdrawn' && done.again !== true) {
           dependencies.log.warn(
             'A council has withdrawn a flag urgently, without a second person.',
-            {
-              authority,
-            },
+            { authority },
           );
         }
         return 'withdrawal' in done

@@ -34,3 +34,21 @@ test('an operator withdraws a flag for two people, lists it without naming the c
   expect([undone.code, undone.stdout]).toEqual([0, `${WITHDRAWAL.undone}\n`]);
   expect((await withdraw(['--list'])).stdout).toContain(WITHDRAWAL.standing.undone);
 });
+
+test.each([
+  ['urgently', ['--urgent'], 'A. Example'],
+  ['for two people', ['--confirmed-by', 'B. Example'], 'B. Example'],
+])('a flag withdrawn %s, by a command whose answer was lost, is said to be withdrawn: when and by whom', async (_, how, name) => {
+  const command = ['--child', '-', ...how, ...WHY];
+  const first = await withdraw(command, CHILD);
+  expect([first.code, first.stdout]).toEqual([0, expect.stringContaining(WITHDRAWAL.done)]);
+  const again = await withdraw(command, CHILD);
+  expect([again.code, again.stderr]).toEqual([0, '']);
+  const id = /--undo ([a-z]+)/.exec(again.stdout)?.[1] ?? '';
+  const listed = (await withdraw(['--list'])).stdout.split('\n').find((line) => line.startsWith(id));
+  const at = / by [^;]* at (\S+)$/.exec(listed ?? '')?.[1] ?? 'never';
+  expect(again.stdout).toContain(WITHDRAWAL.doneBefore(name, at));
+  const theirs = await withdraw([...command, '--by', 'C. Example', ...how.map((each) => each.replace('B.', 'D.'))], CHILD);
+  expect([theirs.code, theirs.stderr]).toEqual([1, `cp-flags: ${WITHDRAWAL.noSuchPlan}\n`]);
+  expect((await withdraw(['--undo', id, ...WHY])).code).toBe(0);
+});

@@ -28,6 +28,7 @@ const URGENT = testNumber(3);
 const SHARED = testNumber(4);
 const KEPT = testNumber(5);
 const THEIRS = testNumber(6);
+const REPEATED = testNumber(7);
 /** It has a wrong check digit. */
 const INVALID = '9990000000';
 
@@ -48,6 +49,7 @@ beforeAll(async () => {
           { nhsNumber: URGENT, localId: 'A-3' },
           { nhsNumber: SHARED, localId: 'A-4' },
           { nhsNumber: KEPT, localId: 'A-5' },
+          { nhsNumber: REPEATED, localId: 'A-7' },
         ],
       },
       { code: 'ZZ102', rows: [{ nhsNumber: SHARED, localId: 'B-4' }, { nhsNumber: THEIRS }] },
@@ -168,6 +170,33 @@ describe('a flag on the wrong child', () => {
     expect((await lookedUp(URGENT)).outcome).toBe('flagged');
   });
 
+  test('is withdrawn urgently once, on record and in the log, and the same person who does it again is shown when', async () => {
+    const logged = (): number =>
+      service.lines.filter((line) => line.includes('withdrawn a flag urgently')).length;
+    const before = logged();
+    const typed = { plan: 'child-protection-plan 2026-01-05', again: REPEATED, reason: WHY };
+    const urgently = { ...typed, urgent: 'yes' };
+    const form = async (visitor: Visitor) => hiddenOf(await find(visitor, REPEATED), BEGIN);
+    const forms = [await form(officer), await form(officer), await form(officer)];
+    const theirs = await form(colleague);
+    const [one, two] = await Promise.all(
+      forms.slice(0, 2).map((each) => officer.post(BEGIN, { ...each, ...urgently })),
+    );
+    const three = await officer.post(BEGIN, { ...forms[2], ...urgently });
+    const at = locationOf(one as Visit);
+    expect([one?.status, two?.status, three.status]).toEqual([303, 303, 303]);
+    expect([locationOf(two as Visit), locationOf(three)]).toEqual([at, at]);
+    expect(wordsOf(await officer.get(at))).toMatch(
+      new RegExp(`${WITHDRAWALS.decided.urgent}.*Person officer, ${TIME_ON}`),
+    );
+    expect(logged() - before).toBe(1);
+    expect((await events()).filter(({ nhsNumber }) => nhsNumber === REPEATED)).toMatchObject([
+      { act: 'urgent', by: 'Person officer' },
+    ]);
+    const another = await colleague.post(BEGIN, { ...theirs, ...urgently });
+    expect([another.status, wordsOf(another).includes(WITHDRAWALS.noneFound)]).toEqual([400, true]);
+  });
+
   test('leaves another council’s plan in place, and shows its own council who looked, but no silent read', async () => {
     await lookedUp(SHARED, 'seen', 'Seen Nurse');
     const silent = await service.token(
@@ -249,19 +278,19 @@ describe('a flag on the wrong child', () => {
     // A line has the ids of its request, which are hexadecimal.
     const log = service.lines.join('\n');
     expect(log).not.toMatch(ANY_TEST_NUMBER);
-    for (const number of [WRONG, TWO_PLANS, URGENT, SHARED, KEPT, THEIRS, INVALID]) {
+    for (const number of [WRONG, TWO_PLANS, URGENT, SHARED, KEPT, THEIRS, REPEATED, INVALID]) {
       expect(log).not.toMatch(writtenAs(number));
     }
   });
 });
 
 describe('if recent looks are not listed yet', () => {
-  const REPEATED = testNumber(1);
+  const LOOKED_AT = testNumber(1);
   let slow: TestService;
   let reader: Visitor;
   beforeAll(async () => {
     slow = await startTestService({
-      authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: REPEATED, localId: 'A-1' }] }],
+      authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: LOOKED_AT, localId: 'A-1' }] }],
       environment: { NOTIFICATIONS_WINDOW_MINUTES: longWindowMinutes() },
     });
     reader = await visitorAs(slow, { organisation: 'ZZ101', scopes: ['upload'] });
@@ -273,8 +302,8 @@ describe('if recent looks are not listed yet', () => {
 
   test('a council is told when to look again, and never that nobody looked', async () => {
     const token = await slow.token(claims({ name: 'Nora Nurse' }));
-    expect((await slow.answered({ nhsNumber: REPEATED }, { token })).status).toBe(200);
-    const at = locationOf(await ask(reader, REPEATED, { urgent: 'yes' }));
+    expect((await slow.answered({ nhsNumber: LOOKED_AT }, { token })).status).toBe(200);
+    const at = locationOf(await ask(reader, LOOKED_AT, { urgent: 'yes' }));
     const { token: form } = await reader.form('/council/looks');
     const pages = [
       await reader.get(at),
