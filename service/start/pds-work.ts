@@ -3,6 +3,7 @@ import { iso } from '#loaders/answers/acknowledge.ts';
 import type { PdsTracer } from '#loaders/check/tracing/pds/pds-tracer.ts';
 import { NumberTracingUnavailable } from '#loaders/check/tracing/tracer.ts';
 import { finalAnswer } from '#loaders/inbox/held.ts';
+import { withLock } from '#loaders/load/lock.ts';
 import { LoadFailed } from '#loaders/load-failed.ts';
 import { type FoundInactive, reverifyNumbers } from '#loaders/upkeep/reverify.ts';
 import { listWaitingFiles, takeUpWaitingFile } from '#loaders/upkeep/waiting-files.ts';
@@ -18,7 +19,7 @@ import type { StoreVerifier } from '#store/trust/verifier.ts';
 import { writeSensitiveAlert } from '../audit/alert/privacy-outbox.ts';
 import { errorCode, errorFields, type Log, type LogFields } from '../telemetry/log.ts';
 import { writeFinals } from '../uploads/final-acknowledgements.ts';
-import { addToNotice, writeSensitiveNotice } from '../uploads/notices.ts';
+import { writeNotice, writeSensitiveNotice } from '../uploads/notices.ts';
 
 const REVERIFY_EVERY_MS = 3_600_000;
 /** After this many looks a check that failed is tried again, since PDS is asked each time. */
@@ -86,13 +87,18 @@ export function startPdsWork({
     log.error(says, { ...fields, ...errorFields(error) });
   }
 
-  const addNotice = (notice: InactiveNumbersNotice): Promise<void> =>
-    addToNotice(noticesDir, notice, () =>
-      log.error('A notice could not be read. It was put aside, and a new one was started.', {
-        authority: notice.authority.code,
-        sequence: notice.sequence,
-      }),
-    );
+  async function addNotice(notice: InactiveNumbersNotice, lockWaitMs?: number): Promise<void> {
+    const { sequence } = notice;
+    const authority = odsCodeSchema.parse(notice.authority.code);
+    const add = () =>
+      writeNotice(noticesDir, notice, () =>
+        log.error('A notice could not be read. It was put aside, and a new one was started.', {
+          authority,
+          sequence,
+        }),
+      );
+    await withLock(store, authority, lockWaitMs, add, { stopped: stopping.signal });
+  }
 
   async function takeUpFiles(): Promise<void> {
     for (const heldFile of listWaitingFiles(anchor)) {
@@ -101,7 +107,7 @@ export function startPdsWork({
       try {
         const done = await takeUpWaitingFile(store, anchor, heldFile, {
           tracer,
-          onNotice: addNotice,
+          onNotice: (notice) => addNotice(notice, LOCK_WAIT_MS),
           by: 'service',
           signal: stopping.signal,
           lockWaitMs: LOCK_WAIT_MS,

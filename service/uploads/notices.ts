@@ -9,6 +9,7 @@ import {
   type SensitiveNumberNotice,
 } from '#schemas/uploads/notice.ts';
 import { NOTICE } from '#schemas/wording/answers.ts';
+import { requireFileOrNothing } from '#store/files/whole-file.ts';
 import { writePrivate } from '../files/private-file.ts';
 
 const stemOf = (authority: string, sequence: number): string =>
@@ -31,34 +32,6 @@ export async function readNotice(
 }
 
 /**
- * Adds numbers found to be no longer in use after their upload to those already in the notice.
- *
- * @param onDamaged called if the existing notice cannot be read: it is kept beside, under another name
- */
-export async function addToNotice(
-  folder: string,
-  notice: InactiveNumbersNotice,
-  onDamaged: () => void,
-): Promise<void> {
-  const code = odsCodeSchema.parse(notice.authority.code);
-  const path = join(folder, `${stemOf(code, notice.sequence)}.json`);
-  const before = await readNotice(folder, code, notice.sequence).then(
-    (read) => read?.numbers ?? [],
-    async (error: unknown) => {
-      // A disk fault is tried again. A file that somebody has changed must not stop the notice of other
-      // numbers.
-      if (error instanceof Error && 'code' in error) throw error;
-      await rename(path, `${path}.damaged`);
-      onDamaged();
-      return [];
-    },
-  );
-  const added = new Set(notice.numbers.map(({ nhsNumber }) => nhsNumber));
-  const others = before.filter(({ nhsNumber }) => !added.has(nhsNumber));
-  await writeNotice(folder, { ...notice, numbers: [...others, ...notice.numbers] });
-}
-
-/**
  * Informs an authority, as JSON and in words, that the record of one of its numbers has become sensitive.
  *
  * @returns the paths
@@ -74,19 +47,39 @@ export async function writeSensitiveNotice(
 }
 
 /**
- * Writes a notice of inactive numbers into a folder, in every format. The names derive from the upload, so
- * that a repeated notice replaces the first.
+ * Writes a notice of inactive numbers into a folder, in every format. It keeps what the last notice for the same upload
+ * lists: a file that is loaded again does not remove what was found since. The caller holds the authority's lock, or
+ * two that write at once would lose what one of them adds.
  *
+ * @param onDamaged called if the last notice cannot be read: it is kept beside, under another name
  * @returns the paths
  */
 export async function writeNotice(
   folder: string,
   notice: InactiveNumbersNotice,
+  onDamaged: () => void = () => undefined,
 ): Promise<string[]> {
-  const stem = stemOf(notice.authority.code, notice.sequence);
-  const paths = NOTICE_FORMATS.map((format) => join(folder, `${stem}.${format}`));
+  const code = odsCodeSchema.parse(notice.authority.code);
+  const stem = join(folder, stemOf(code, notice.sequence));
+  const path = `${stem}.json`;
+  await requireFileOrNothing(path);
+  const before = await readNotice(folder, code, notice.sequence).catch(async (error: unknown) => {
+    // A disk fault is tried again. A file that somebody has changed must not stop the notice of other numbers.
+    if (error instanceof Error && 'code' in error) throw error;
+    await rename(path, `${path}.damaged`);
+    onDamaged();
+    return undefined;
+  });
+  const added = new Set(notice.numbers.map(({ nhsNumber }) => nhsNumber));
+  const others = before?.numbers.filter(({ nhsNumber }) => !added.has(nhsNumber)) ?? [];
+  const all: InactiveNumbersNotice = {
+    ...notice,
+    numbers: [...others, ...notice.numbers],
+    omitted: Math.max(before?.omitted ?? 0, notice.omitted),
+  };
+  const paths = NOTICE_FORMATS.map((format) => `${stem}.${format}`);
   for (const [i, format] of NOTICE_FORMATS.entries()) {
-    await writePrivate(paths[i] ?? folder, formatNotice(notice, format));
+    await writePrivate(paths[i] ?? folder, formatNotice(all, format));
   }
   return paths;
 }

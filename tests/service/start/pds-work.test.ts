@@ -1,7 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { sendOutcome } from '#loaders/synthetic/made-up-pds.ts';
 import { startPdsWork } from '#service/start/pds-work.ts';
+import { readNotice, writeNotice } from '#service/uploads/notices.ts';
 import { startTestPds } from '../../support/pds.ts';
+import { testNumber } from '../../support/rows.ts';
 import { until } from '../../support/test-store.ts';
 import { startLoading, temporaryFolder } from '../../support/upload-loading.ts';
 import { planOf } from '../../support/upload-model.ts';
@@ -10,6 +12,8 @@ import { planOf } from '../../support/upload-model.ts';
 const PAUSE_SECONDS = '31';
 
 const { t, newAuthority, loadRecords } = await startLoading();
+
+const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 test('work with PDS stops without waiting out a pause that PDS asked for, and asks nothing more', async () => {
   const p = await startTestPds();
@@ -24,7 +28,6 @@ test('work with PDS stops without waiting out a pause that PDS asked for, and as
     return true;
   };
   const tracer = p.tracer({ awayMs: 0 });
-  const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
   const work = startPdsWork({
     tracer,
     store: t.store,
@@ -45,4 +48,58 @@ test('work with PDS stops without waiting out a pause that PDS asked for, and as
   await waiting;
   // If the stop had waited for the pause to end, the second person would have been asked about too.
   expect(asked).toBe(1);
+});
+
+test('what PDS shows about a number and what a load finds go into one notice, whichever comes first', async () => {
+  const p = await startTestPds();
+  onTestFinished(() => p.stop());
+  const authority = newAuthority();
+  await loadRecords(authority, 1, [planOf(11)]);
+  p.pds.records.set(testNumber(11), {
+    nhsNumber: testNumber(19),
+    dateOfBirth: '2019-03-05',
+    names: [{ given: ['Ada'], family: 'Example' }],
+    security: 'U',
+  });
+  const folder = temporaryFolder();
+  let tried = 0;
+  const work = startPdsWork({
+    tracer: p.tracer({ awayMs: 0 }),
+    store: {
+      ...t.store,
+      lockAuthority(code) {
+        if (code === authority) tried += 1;
+        return t.store.lockAuthority(code);
+      },
+    },
+    anchor: t.anchor,
+    verifier: { state: { opened: true, problem: false, detail: '' } },
+    noticesDir: folder,
+    acknowledgementsDir: folder,
+    privacyOutbox: folder,
+    reverifyMs: 0,
+    rememberMs: 0,
+    lookEveryMs: 60_000,
+    log,
+  });
+  onTestFinished(() => work.stop());
+  // A file of the authority is being loaded again.
+  const loading = await t.store.lockAuthority(authority);
+  const checking = work.reverify();
+  await until(() => tried > 0, 'the number that is no longer in use');
+  expect(await readNotice(folder, authority, 1)).toBeUndefined();
+  await writeNotice(folder, {
+    id: crypto.randomUUID(),
+    createdAt: '2026-11-24T06:00:00.000Z',
+    authority: { code: authority },
+    sequence: 1,
+    numbers: [{ nhsNumber: testNumber(12) }],
+    omitted: 0,
+  });
+  await loading?.release();
+  await checking;
+  expect((await readNotice(folder, authority, 1))?.numbers.map((each) => each.nhsNumber)).toEqual([
+    testNumber(12),
+    testNumber(11),
+  ]);
 });

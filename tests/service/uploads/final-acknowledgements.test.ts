@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { expectFinal, writeFinals } from '#service/uploads/final-acknowledgements.ts';
-import { addToNotice, readNotice } from '#service/uploads/notices.ts';
+import { readNotice, writeNotice } from '#service/uploads/notices.ts';
 import { acknowledgement } from '../../support/acknowledgements.ts';
 import { testNumber } from '../../support/rows.ts';
 
@@ -51,7 +51,7 @@ test('a file that is damaged or in the way is named, and holds up no other final
 test('a damaged notice is set aside, and every number is still reported', async () => {
   const authority = odsCodeSchema.parse('ZZ101');
   let damaged = 0;
-  const add = (nth: number) => addToNotice(folder, notice(nth), () => (damaged += 1));
+  const add = (nth: number) => writeNotice(folder, notice(nth), () => (damaged += 1));
   await add(601);
   await add(602);
   expect((await readNotice(folder, authority, 4))?.numbers).toHaveLength(2);
@@ -62,4 +62,16 @@ test('a damaged notice is set aside, and every number is still reported', async 
     { nhsNumber: testNumber(603) },
   ]);
   expect(await readdir(folder)).toContain('inactive-numbers-ZZ101-4.json.damaged');
+});
+
+test('a file that is loaded again removes nothing from its notice that was added since', async () => {
+  const authority = odsCodeSchema.parse('ZZ101');
+  const loaded = { ...notice(601), omitted: 7 };
+  await writeNotice(folder, loaded);
+  await writeNotice(folder, notice(602));
+  await writeNotice(folder, loaded);
+  expect(await readNotice(folder, authority, 4)).toMatchObject({
+    numbers: [{ nhsNumber: testNumber(602) }, { nhsNumber: testNumber(601) }],
+    omitted: 7,
+  });
 });
