@@ -9,6 +9,7 @@ import {
   isBusy,
   openDurable,
   statementsOf,
+  untilFree,
 } from '#store/files/sqlite.ts';
 import type { Hash } from '../tlog/hash.ts';
 
@@ -46,7 +47,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS hold (id INTEGER PRIMARY KEY, at TEXT NOT NULL, by TEXT NOT NULL,
     reason TEXT NOT NULL, ended TEXT) STRICT;
   CREATE TABLE IF NOT EXISTS unrecordedHold (hold INTEGER PRIMARY KEY, auditId TEXT NOT NULL,
-    account TEXT) STRICT;
+    account TEXT, tries INTEGER NOT NULL DEFAULT 0) STRICT;
   CREATE TABLE IF NOT EXISTS accepted (stream INTEGER NOT NULL, sealed INTEGER NOT NULL,
     found INTEGER NOT NULL, PRIMARY KEY (stream, sealed, found)) STRICT;
   CREATE TABLE IF NOT EXISTS foreignEntry (stream INTEGER NOT NULL, number INTEGER NOT NULL,
@@ -328,24 +329,35 @@ export class CommitFile {
    * @param record may take a second or two: nothing can be sealed meanwhile
    */
   async recordHold(id: number, record: () => Promise<void>): Promise<void> {
+    // On disk first: nobody takes back a hold that somebody else may have recorded.
+    await untilFree(() =>
+      this.#sql('UPDATE unrecordedHold SET tries = tries + 1 WHERE hold = ?').run(id),
+    );
     await inRecordedTransaction(this.#db, async () => {
       const { changes } = this.#sql('DELETE FROM unrecordedHold WHERE hold = ?').run(id);
       if (changes === 1) await record();
     });
   }
 
-  /** Takes back a hold that is known not to be recorded; false if somebody else has recorded it. Its number is not used again. */
-  takeBackHold(id: number): boolean {
+  /**
+   * Takes back a hold that is known not to be recorded. Its number is not used again.
+   *
+   * @param tries how often the caller has tried to record it: if anybody else has, it may be recorded
+   */
+  takeBackHold(id: number, tries: number): 'taken back' | 'recorded' | 'perhaps recorded' {
     return inTransaction(this.#db, () => {
-      const { changes } = this.#sql('DELETE FROM unrecordedHold WHERE hold = ?').run(id);
-      if (changes === 0) return false;
+      const row = this.#sql('SELECT tries AS n FROM unrecordedHold WHERE hold = ?').get(id);
+      if (row === undefined) return 'recorded';
+      if (countRow.parse(row).n > tries) return 'perhaps recorded';
+      this.#sql('DELETE FROM unrecordedHold WHERE hold = ?').run(id);
       this.#sql('UPDATE hold SET ended = ? WHERE id = ?').run(new Date().toISOString(), id);
-      return true;
+      return 'taken back';
     });
   }
 
   /**
-   * Ends a hold and records it, or does neither: nothing becomes removable without a record.
+   * Ends a hold and records it, or does neither: nothing becomes removable without a record. If that is cut short once
+   * it is recorded, the hold is still in force, and is recorded as ended again when somebody ends it again.
    *
    * @param record as for {@link CommitFile.recordHold}
    * @param isLast whether somebody decided on it as on the last one in force; not compared if absent

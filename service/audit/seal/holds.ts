@@ -43,16 +43,26 @@ export async function beginHold(
   const { by, reason, account } = named;
   const hold = commits.addRetentionHold({ by, reason, account, auditId: randomUUID() });
   begun();
+  let tries = 0;
   let isRecorded = false;
   try {
     await recordHolds(commits, async (event) => {
+      const isOwn = event.detail['hold'] === hold.id;
+      if (isOwn) tries += 1;
       await record(event);
-      isRecorded ||= event.detail['hold'] === hold.id;
+      isRecorded ||= isOwn;
     });
   } catch (error) {
     if (isRecorded) return hold;
     if (!isRefused(error)) return { ...hold, unrecorded: true };
-    if (await untilFree(() => commits.takeBackHold(hold.id))) throw error;
+    switch (await untilFree(() => commits.takeBackHold(hold.id, tries))) {
+      case 'taken back':
+        throw error;
+      case 'perhaps recorded':
+        return { ...hold, unrecorded: true };
+      case 'recorded':
+        return hold;
+    }
   }
   return hold;
 }

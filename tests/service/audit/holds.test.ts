@@ -167,6 +167,51 @@ test('a hold that could not be recorded is taken back once nobody else writes, a
   commits.close();
 });
 
+test('a hold that a worker may have recorded meanwhile is in force, and the worker records it again', async () => {
+  const folder = auditFolder();
+  const [commits, worker] = [CommitFile.open(folder), CommitFile.open(folder)];
+  const recorded: OperatorEvent[] = [];
+  const record = commits.recordHold.bind(commits);
+  commits.recordHold = async (id, own) => {
+    await recordHolds(worker, (event) => {
+      recorded.push(event);
+      return Promise.reject(new NotReplicated(0, 1));
+    }).catch(() => undefined);
+    return record(id, own);
+  };
+  const hold = await beginHold(commits, named, () => Promise.reject(notSent()));
+  expect(hold).toMatchObject({ ...named, unrecorded: true });
+  expect(commits.retentionHolds()).toMatchObject([{ id: hold.id }]);
+  await recordHolds(worker, async (event) => void recorded.push(event));
+  expect(recorded).toMatchObject([{ detail: { hold: hold.id } }, recorded[0]]);
+  commits.close();
+  worker.close();
+});
+
+test('a hold is in force, and can be ended, if its process was killed just after its end was recorded', async () => {
+  const folder = auditFolder();
+  CommitFile.open(folder).close();
+  const recorded: OperatorEvent[] = [];
+  const holds = createHolds(folder, async (event) => void recorded.push(event));
+  const { id } = await holds.begin(named);
+  const child = spawn(
+    process.execPath,
+    [
+      '--input-type=module-typescript',
+      '--eval',
+      `import { createHolds } from '#service/audit/seal/holds.ts';
+       await createHolds(process.env.FOLDER, async () => process.kill(process.pid, 'SIGKILL'))
+         .end(${id}, { by: 'B. Guardian', reason: 'closed' }, true);`,
+    ],
+    { env: { ...process.env, FOLDER: folder }, stdio: ['ignore', 'ignore', 'inherit'] },
+  );
+  expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
+  expect(await holds.list()).toMatchObject([{ id }]);
+  expect(await holds.end(id, named, true)).toBe('ended');
+  expect(await holds.list()).toEqual([]);
+  expect(recorded.map(({ type }) => type)).toEqual(['audit-hold', 'audit-hold-ended']);
+});
+
 test('a hold that is ended is recorded as begun first, and never afterwards', async () => {
   const folder = auditFolder();
   const commits = CommitFile.open(folder);
