@@ -246,16 +246,34 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     return saved ?? (await stat(join(folder, id)).catch(() => undefined))?.mtimeMs ?? 0;
   }
 
+  /** Removes what was kept for too long. */
   async function sweep(): Promise<void> {
-    for (const id of await ids()) if (agoMs(await heardAt(id)) >= KEPT_MS) await remove(id);
+    for (const id of await ids()) {
+      if (agoMs(await heardAt(id)) < KEPT_MS) continue;
+      const isStillOver = async (): Promise<boolean> => {
+        const saved = (await read(id).catch(() => undefined))?.savedAt;
+        return saved === undefined || agoMs(saved) >= KEPT_MS;
+      };
+      if (await discard(id, isStillOver)) continue;
+      // It has ended, or its process has, unless somebody has only just begun to do something with it.
+      const claimed = await stat(pathOf(id, CLAIMED)).catch(() => undefined);
+      if (claimed !== undefined && agoMs(claimed.mtimeMs) >= KEPT_MS) await remove(id);
+    }
   }
+
+  /** Whether nothing was done with one since its state was read. */
+  const isAsRead =
+    (id: string, { savedAt }: Pick<Preview, 'savedAt'>) =>
+    async (): Promise<boolean> =>
+      (await read(id))?.savedAt === savedAt;
 
   /** Removes files that wait for fields, once their sender has signed out or their time is over. */
   async function sweepUnsent(): Promise<void> {
     for (const id of await idsWithFile()) {
       const preview = await read(id);
       if (preview === undefined || !isUnsent(preview)) continue;
-      if (agoMs(preview.savedAt) >= UNSENT_MS || hasEnded(preview.session)) await discard(id);
+      if (agoMs(preview.savedAt) < UNSENT_MS && !hasEnded(preview.session)) continue;
+      await discard(id, isAsRead(id, preview));
     }
   }
 
@@ -280,9 +298,9 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     own.sort((one, other) => one.savedAt - other.savedAt);
     const over = own.slice(0, Math.max(0, own.length - OF_A_USER_AT_MOST + 1));
     let freed = 0;
-    for (const { id, hasFile } of over) {
+    for (const { id, savedAt, hasFile } of over) {
       if (!hasFile) await remove(id);
-      else if (await discard(id)) freed += 1;
+      else if (await discard(id, isAsRead(id, { savedAt }))) freed += 1;
     }
     return kept - freed < KEPT_AT_MOST && ofCouncil - freed < OF_A_COUNCIL_AT_MOST;
   }
@@ -373,17 +391,40 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     }
   }
 
-  /** Removes a file, unless something is being done with it since its state was read: false then. */
-  async function discard(id: string): Promise<boolean> {
-    if (!(await claim(id))) return false;
+  /**
+   * Does something with a file, as the only one of all processes. Unless it is done, somebody can do it again.
+   *
+   * @returns what `work` says: whether it is done; `undefined` if another process was first, or the file is gone
+   */
+  async function withClaim(
+    id: string,
+    work: () => Promise<boolean>,
+  ): Promise<boolean | undefined> {
+    if (!(await claim(id))) return undefined;
+    let isDone = false;
     try {
-      await remove(id);
-    } catch (error) {
-      // It can be removed again.
-      await rm(pathOf(id, CLAIMED), { force: true });
-      throw error;
+      isDone = await work();
+      return isDone;
+    } finally {
+      if (!isDone) await rm(pathOf(id, CLAIMED), { force: true });
     }
-    return true;
+  }
+
+  /**
+   * Removes a file; false if something is being done with it.
+   *
+   * @param isStillMeant asked once nothing can be done with it any more
+   */
+  async function discard(
+    id: string,
+    isStillMeant: () => Promise<boolean> = () => Promise.resolve(true),
+  ): Promise<boolean> {
+    const isDone = await withClaim(id, async () => {
+      if (!(await isStillMeant())) return false;
+      await remove(id);
+      return true;
+    });
+    return isDone === true;
   }
 
   /** Begins to find out what a file would do; see the function that is given out. */
@@ -394,7 +435,6 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     { by, caller, requestId }: PreviewedBy,
     prepare: () => Promise<boolean>,
   ): Promise<boolean> {
-    if (!(await claim(id))) return true;
     const { authority, sha256, sizeBytes } = preview;
     const event = {
       type: 'upload-previewed',
@@ -409,16 +449,14 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     const state = { kind: 'checking', beganAt: now(), ...NOT_BEGUN } as const;
     const { savedAt: _savedAt, ...kept } = preview;
     const checked = { ...kept, metadata, typed, state };
-    let isBegun = false;
-    try {
+    const isBegun = await withClaim(id, async () => {
       if (!(await prepare())) return false;
       await store.appendEvent(event);
       await save(id, checked);
-      isBegun = true;
-    } finally {
-      // Its sender can ask again.
-      if (!isBegun) await rm(pathOf(id, CLAIMED), { force: true });
-    }
+      return true;
+    });
+    // Another process has begun, if it is undefined.
+    if (isBegun !== true) return isBegun === undefined;
     const source = { path: pathOf(id, FILE), name: preview.name };
     work(
       id,
@@ -449,7 +487,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     sweep,
 
     /**
-     * Stores a file as it arrives, to be given to {@link check} or removed; for at most ten minutes, or until
+     * Stores a file as it arrives, to be given to {@link check} or discarded; for at most ten minutes, or until
      * its sender signs out.
      *
      * @returns `busy` if there is no room for it, otherwise its id and what arrived
@@ -500,11 +538,6 @@ export function createPreviews(dependencies: PreviewsDependencies) {
         received();
         if (!kept) await remove(id);
       }
-    },
-
-    /** Deletes one that is not being loaded. */
-    remove: async (id: string): Promise<void> => {
-      if (ID.test(id)) await remove(id);
     },
 
     /** The beginning of a received file, and its size; `undefined` if it is gone. */
@@ -581,16 +614,14 @@ export function createPreviews(dependencies: PreviewsDependencies) {
      */
     async send(id: string, preview: Preview, by: string): Promise<void> {
       const { shown } = preview;
-      if (shown === undefined || preview.state.kind !== 'shown' || !(await claim(id))) return;
+      if (shown === undefined || preview.state.kind !== 'shown') return;
       const state = { kind: 'sending', beganAt: now(), ...NOT_BEGUN } as const;
       const { savedAt: _savedAt, ...kept } = preview;
-      try {
+      const isBegun = await withClaim(id, async () => {
         await save(id, { ...kept, state });
-      } catch (error) {
-        // Its sender can send it again.
-        await rm(pathOf(id, CLAIMED), { force: true });
-        throw error;
-      }
+        return true;
+      });
+      if (isBegun !== true) return;
       const source = { path: pathOf(id, FILE), name: preview.name };
       work(
         id,
@@ -609,8 +640,8 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       );
     },
 
-    /** Deletes a previewed file; false if it was already sent or deleted. */
-    discard,
+    /** Deletes a file; false if it is being checked, or was already sent or deleted. */
+    discard: async (id: string): Promise<boolean> => ID.test(id) && discard(id),
 
     async stop(): Promise<void> {
       stopping.abort();

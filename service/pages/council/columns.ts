@@ -313,7 +313,7 @@ const councilColumnsFile: Mountable<ColumnsDependencies> = {
         const before = fields.get('before') ?? '';
         return choosePage(dependencies, at, { id, name, start: start.start, before });
       }
-      await previews.remove(id);
+      await previews.discard(id);
       return refuse(taken.sizeBytes === 0 ? UPLOAD.empty : COLUMNS.unread[start.kind]);
     });
   },
@@ -358,7 +358,7 @@ const councilColumnsSave: Mountable<ColumnsDependencies> = {
         return done !== 'overtaken';
       });
       if (isBegun) return redirect(`${UPLOAD_PATH}/${id}`);
-      await previews.remove(id);
+      await previews.discard(id);
       return overtaken(dependencies, at);
     }),
 };

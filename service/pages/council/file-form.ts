@@ -23,6 +23,6 @@ export const receiveFile = (
       filename,
     }),
     drop: async (received) => {
-      if (received.kind === 'received') await previews.remove(received.id);
+      if (received.kind === 'received') await previews.discard(received.id);
     },
   });

@@ -226,7 +226,7 @@ const councilUpload: Mountable<CouncilUploadDependencies> = {
       const { taken, fields } = read;
       const described = readDescription(fields);
       const refuse = async (status: number, errors: readonly FieldError[]): Promise<Response> => {
-        if (taken?.kind === 'received') await previews.remove(taken.id);
+        if (taken?.kind === 'received') await previews.discard(taken.id);
         return page(at, status, described.typed, errors);
       };
       const kept = await keptFile(at, fields);
@@ -243,7 +243,7 @@ const councilUpload: Mountable<CouncilUploadDependencies> = {
       if (taken?.kind === 'too-large') return refuse(413, atFile(UPLOAD.tooLarge(mib)));
       if (taken?.sizeBytes === 0) return refuse(400, atFile(UPLOAD.empty));
       // Another file was chosen instead.
-      if (taken !== undefined && before !== undefined) await previews.remove(before.id);
+      if (taken !== undefined && before !== undefined) await previews.discard(before.id);
       const received = taken && (await previews.unsent(taken.id, senderOf(at)));
       const file = taken && received ? { id: taken.id, preview: received } : before;
       // Its sender signed out as soon as it was here.

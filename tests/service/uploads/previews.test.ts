@@ -163,7 +163,7 @@ test('a damaged state keeps nobody else from sending a file', async () => {
   await writeFile(join(folder, theirs, 'state.json'), '{"authority":');
   const mine = await kept(at, 'x', 'a.xml');
   expect((await at.waitingFor(owner)).map(({ id }) => id)).toContain(mine);
-  for (const id of [theirs, mine]) await at.remove(id);
+  for (const id of [theirs, mine]) await at.discard(id);
   await at.stop();
 });
 
@@ -193,6 +193,25 @@ test('a start removes files that nobody waits for, even if their process ended w
   expect(await readdir(folder)).toContain(id);
   expect(await readdir(folder)).not.toContain(half);
   ahead = 31 * 60_000;
+  await at.sweep();
+  ahead = 0;
+  expect(await readdir(folder)).not.toContain(id);
+  await at.stop();
+});
+
+test('a file that somebody begins to send at the end of its time is not removed under them', async () => {
+  const at = process();
+  const id = await shown(at, 5);
+  ahead = 31 * 60_000;
+  // Another process has begun to send it, and has not saved that yet.
+  const claimed = join(folder, id, 'claimed');
+  await writeFile(claimed, '');
+  const begun = new Date(Date.now() + ahead);
+  await utimes(claimed, begun, begun);
+  await at.sweep();
+  expect(await readdir(join(folder, id))).toContain('file');
+  // That process has ended without another word.
+  ahead *= 2;
   await at.sweep();
   ahead = 0;
   expect(await readdir(folder)).not.toContain(id);
@@ -316,7 +335,7 @@ test('a council keeps at most six files, and a person three, however many are se
   }
   const there = new Set(await readdir(folder));
   expect(ids.filter((id) => !there.has(id))).toEqual([ids[6]]);
-  for (const id of ids) await at.remove(id);
+  for (const id of ids) await at.discard(id);
   ahead = 0;
   await at.stop();
 });
@@ -341,7 +360,8 @@ test('a file that is being worked on is removed neither to make room nor when it
     return others.every((id) => !there.has(id));
   });
   expect(await readdir(join(folder, claimed))).toContain('file');
-  await at.remove(claimed);
+  expect(await at.discard(claimed)).toBe(false);
+  await rm(join(folder, claimed), { recursive: true });
   ended.clear();
   ahead = 0;
   await at.stop();
