@@ -9,7 +9,7 @@ import {
   type Finding,
 } from '#schemas/uploads/acknowledgement.ts';
 import { FILE_CODES } from '#schemas/wording/answers.ts';
-import { HELD_FILE_HINTS } from '#schemas/wording/decisions.ts';
+import { type DiscardedBecause, HELD_FILE_HINTS } from '#schemas/wording/decisions.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import { eachAlone } from '#store/files/each-alone.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
@@ -146,7 +146,7 @@ export async function discardHeldFile(
   store: Store,
   anchor: Anchor,
   id: string,
-  options: HeldFileDecision,
+  options: HeldFileDecision & { because?: DiscardedBecause },
 ): Promise<Acknowledgement> {
   let begun = false;
   const begins = () => {
@@ -193,7 +193,11 @@ export async function expireHeldFiles(
   await eachAlone(expired, async (heldFile) => {
     await discardHeldFile(store, anchor, heldFile.id, {
       by: 'service',
-      reason: 'nobody decided in time',
+      because: heldFile.untraced === undefined ? 'not decided' : 'not traced',
+      reason:
+        heldFile.untraced === undefined
+          ? 'nobody decided in time'
+          : 'its NHS numbers could not be traced in time',
       now,
       ...(lockWaitMs !== undefined && { lockWaitMs }),
     });
@@ -382,11 +386,12 @@ function* soundRecords(
 
 function discarded(
   heldFile: HeldFile,
-  { now = Date.now }: Pick<HeldFileDecision, 'now'>,
+  { now = Date.now, because = 'decided' }: Parameters<typeof discardHeldFile>[3],
 ): Acknowledgement {
   const { counts, held } = heldFile.acknowledgement;
   const used = counts.accepted > 0;
-  return final(heldFile, used ? 'CPF03' : 'CPF04', HELD_FILE_HINTS.discarded(iso(now()), used), {
+  const hint = HELD_FILE_HINTS.discarded(iso(now()), used, because);
+  return final(heldFile, used ? 'CPF03' : 'CPF04', hint, {
     counts: { ...counts, refused: counts.refused + (held?.records ?? 0) },
   });
 }

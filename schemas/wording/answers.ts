@@ -18,7 +18,7 @@ export const HELD_MEANINGS = {
   nothing: 'Nothing loaded so far: it waits for a decision',
   untraced: 'Partial: what could be traced is loaded, and the rest waits to be traced',
   nothingTraced:
-    'Nothing loaded so far: it waits to be traced and is loaded automatically, so do nothing',
+    'Nothing loaded so far: it waits to be traced and is loaded automatically if that can be done in time, so do nothing now',
 } as const;
 
 /** What became of a record. Source: CP-IS vocabulary 3.0, record acknowledgement codes. */
@@ -62,7 +62,7 @@ export const ACKNOWLEDGEMENT = {
     untraced?: true | undefined;
   }) =>
     held.untraced === true
-      ? `${counted(held.records, 'record')} ${held.records === 1 ? 'waits to be traced, and is' : 'wait to be traced, and are'} loaded automatically`
+      ? `${counted(held.records, 'record')} ${held.records === 1 ? 'waits to be traced, and is' : 'wait to be traced, and are'} loaded automatically if that can be done in time`
       : `${held.whole ? 'All of it waits' : `${counted(held.records, 'record')} and ${counted(held.leftOut, 'row')} to take away wait`} for the operator's decision (page Held files, or cp-flags release ${held.id})`,
   wouldWait: (held: {
     whole: boolean;

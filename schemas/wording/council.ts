@@ -208,8 +208,8 @@ export const OUTCOME = {
     untraced?: true | undefined;
   }) =>
     held.untraced === true
-      ? `${counted(held.records, 'record')}, until NHS numbers can be traced. You do not need to do anything`
-      : `${held.whole ? 'the whole file' : heldParts(held)}, until you have told the team that runs this service whether it is right`,
+      ? `${counted(held.records, 'record')}, until NHS numbers can be traced or the time for that is over. You do not need to do anything now`
+      : `${held.whole ? 'the whole file' : heldParts(held)}, until you have told the team that runs this service whether it is right, or the time for that is over`,
   firstLoad: 'This is your first file, so there was nothing to compare it with.',
   ignored: 'Columns that were ignored and not kept',
   refused: 'Records that cannot be used',
@@ -259,7 +259,7 @@ export const HELD = {
   corrected: (isNumberUsed: boolean) =>
     `If it is wrong, you can send a new file with the same number until it is decided. ${isNumberUsed ? 'After that, use the next number.' : 'If it is released, use the next number after that. If it is discarded, use the same number.'}`,
   traced:
-    'You do not need to do anything. It is loaded automatically if NHS numbers can be traced in time.',
+    'You do not need to do anything now. It is loaded automatically if NHS numbers can be traced in time.',
   untracedExpires: (date: CalendarDate) =>
     `It waits until ${longDateText(date)}. If the NHS numbers cannot be traced by then, it is discarded.`,
   expires: (date: CalendarDate) =>

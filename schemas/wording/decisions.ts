@@ -84,28 +84,37 @@ export const UNUSUAL = {
     `The file takes away ${ofInForce(count, inForce)} plans in force. Check that this is meant.`,
 } as const;
 
-const DISCARDED =
-  'The held part of this file was not applied: the operator of the service discarded it on ';
+const NOT_APPLIED = 'The held part of this file was not applied: ';
 
 /** Whether a remark says that what was held of a file is discarded. */
-export const saysDiscarded = (hint: string): boolean => hint.startsWith(DISCARDED);
+export const saysDiscarded = (hint: string): boolean => hint.startsWith(NOT_APPLIED);
+
+/** Why what was held of a file is discarded. */
+export type DiscardedBecause = 'decided' | 'not decided' | 'not traced';
+
+const DISCARDED: Record<DiscardedBecause, (at: string) => string> = {
+  decided: (at) => `the operator of the service discarded it on ${at}`,
+  'not decided': (at) => `nobody decided in time, so it was discarded on ${at}`,
+  'not traced': (at) =>
+    `its NHS numbers could not be traced in time, so it was discarded on ${at}`,
+};
 
 /** What becomes of a file that waits. */
 export const HELD_FILE_HINTS = {
   waits: (whole: boolean, id: string) =>
-    `${whole ? 'Nothing in it was applied' : 'Everything else is applied'}; this is held until the operator of the service releases it (page Held files, or cp-flags release ${id}). If you did not intend this, tell the operator, and send the corrected file with the same number before it is decided.`,
+    `${whole ? 'Nothing in it was applied' : 'Everything else is applied'}; this is held until the operator of the service decides (page Held files, or cp-flags release ${id}), and discarded if nobody decides in time. If you did not intend this, tell the operator, and send the corrected file with the same number before it is decided.`,
   wouldWait: (whole: boolean) =>
-    `${whole ? 'Nothing in it' : 'Everything else'} would be applied; this would be held until the operator of the service releases it.`,
+    `${whole ? 'Nothing in it' : 'Everything else'} would be applied; this would be held until the operator of the service decides, and discarded if nobody decides in time.`,
   untraced: (records: number) =>
-    `${counted(records, 'record waits', 'records wait')} because the NHS numbers could not be traced just now. Nothing is wrong with them as far as is known: they are traced and loaded automatically, and the final acknowledgement follows. Until then the data counts as no fresher than before.`,
+    `${counted(records, 'record waits', 'records wait')} because the NHS numbers could not be traced just now. Nothing is wrong with them as far as is known: they are loaded automatically if they can be traced in time, and the final acknowledgement says what became of them. Until then the data counts as no fresher than before.`,
   traced: (at: string) => `The records that waited were traced by ${at}.`,
   released: (at: string) =>
     `The operator of the service released the held part of this file on ${at}.`,
   /** @param used whether the rest of the file was loaded, and so has used up its number */
-  discarded: (at: string, used: boolean) =>
-    `${DISCARDED}${at}. ${used ? 'The rest of it was loaded, so its number is used: send the records that should have been applied in the next file' : 'Nothing in it was loaded, so its number is free: send the corrected file with the same number'}.`,
+  discarded: (at: string, used: boolean, because: DiscardedBecause) =>
+    `${NOT_APPLIED}${DISCARDED[because](at)}. ${used ? 'The rest of it was loaded, so its number is used: send the records that should have been applied in the next file' : `Nothing in it was loaded, so its number is free: send the ${because === 'decided' ? 'corrected file' : 'file again'} with the same number`}.`,
   tracedNotOneSound: 'The records that waited were traced, and none of them can be loaded.',
   notOneSound:
     'The held part of this file was released, but none of its records can be loaded any more.',
-  gone: 'The held part of this file was not applied: the operator of the service discarded it, or another file with the same number replaced it. Send the records that should have been applied in the next file.',
+  gone: `${NOT_APPLIED}it was discarded, or another file with the same number replaced it. Send the records that should have been applied in the next file.`,
 } as const;

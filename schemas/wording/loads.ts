@@ -75,7 +75,7 @@ export const LOAD_FAILED = {
   earlierFailed: (name: string, earlier: string) =>
     `${name} was not loaded, because ${earlier} of the same authority could not be loaded before it.`,
   waitsToBeTraced: (number: number, authority: string) =>
-    `File ${number} of authority ${authority} waits for its NHS numbers to be traced, and nobody can decide that instead. It is loaded automatically as soon as they can be traced. To give it up, discard it (page Held files, or cp-flags release --discard).`,
+    `File ${number} of authority ${authority} waits for its NHS numbers to be traced, and nobody can decide that instead. It is loaded automatically if they can be traced in time. To give it up, discard it (page Held files, or cp-flags release --discard).`,
   noSuchHeldFile:
     'There is no such held file any more: see the page Held files, or cp-flags release --list.',
   heldFileGone: (number: number, authority: string) =>
@@ -108,7 +108,7 @@ export const PDS = {
   tokenRefused: (status: number) =>
     `PDS gave no access token: the token address answered ${status} without one. See PDS_API_KEY, PDS_KEY_ID and PDS_KEY_FILE, and that the public key is registered.`,
   waiting: (detail: string, records: number, files: number, since: string) =>
-    `${detail} ${records === 1 ? '1 record' : `${records} records`} of ${files === 1 ? '1 file' : `${files} files`} ${records === 1 ? 'waits' : 'wait'} to be traced, the oldest since ${since}, and ${records === 1 ? 'is' : 'are'} loaded automatically.`,
+    `${detail} ${records === 1 ? '1 record' : `${records} records`} of ${files === 1 ? '1 file' : `${files} files`} ${records === 1 ? 'waits' : 'wait'} to be traced, the oldest since ${since}, and ${records === 1 ? 'is' : 'are'} loaded automatically if that can be done in time.`,
   /** For the Caldicott Guardian. */
   sensitiveAlert: (auditId: string, authorities: readonly string[]) =>
     `The record of a child or mother has become sensitive, and ${authorities.join(', ')} ${authorities.length === 1 ? 'holds' : 'hold'} a plan for this person. The flag is still shown; nobody is shown who has looked. The council was informed. The NHS number is in the audit: event ${auditId}. Agree with the council whether the plan is to stay.`,

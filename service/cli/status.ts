@@ -111,7 +111,7 @@ function remark(line: Line): string {
   const waitsForPds =
     untraced.length === 0
       ? ''
-      : `; records of file ${untraced.join(', ')} wait for PDS, and are loaded automatically`;
+      : `; records of file ${untraced.join(', ')} wait to be traced, and are loaded automatically if that can be done in time`;
   return `${freshness(line)}${waits}${waitsForPds}`;
 }
 

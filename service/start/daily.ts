@@ -57,11 +57,13 @@ export function startDaily({
     const expiring = expireHeldFiles(store, anchor, {
       keptMs: heldMs,
       ...lock,
-      onDiscarded: ({ authority, number }) =>
-        log.warn('A held file was discarded, because nobody decided in time.', {
-          authority,
-          sequence: number,
-        }),
+      onDiscarded: ({ authority, number, untraced }) =>
+        log.warn(
+          untraced === undefined
+            ? 'A held file was discarded, because nobody decided in time.'
+            : 'What waited to be traced was discarded, because it could not be traced in time.',
+          { authority, sequence: number },
+        ),
     });
     // One that cannot be discarded does not prevent the purge.
     const fault = await expiring.then(

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { finalAnswer } from '#loaders/inbox/held.ts';
 import { resumeLoad } from '#loaders/load/load.ts';
 import { LoadFailed, MayBeDone } from '#loaders/load-failed.ts';
 import { sweepSpools } from '#loaders/spool/sweep.ts';
@@ -14,6 +15,7 @@ import {
 import type { OdsCode } from '#schemas/authority.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { HELD_MEANINGS } from '#schemas/wording/answers.ts';
+import { HELD_FILE_HINTS } from '#schemas/wording/decisions.ts';
 import { packRow } from '#store/rows/rows.ts';
 import { endingAt } from '../../support/cut-short.ts';
 import { day, testNumber } from '../../support/rows.ts';
@@ -569,7 +571,7 @@ describe('a held file', () => {
 
   test('is discarded if nobody decides in time, and audited', async () => {
     const authority = newAuthority();
-    await withRemovalsHeld(authority);
+    const provisional = await withRemovalsHeld(authority);
     const day30 = RECEIVED_AT + 30 * 86_400_000;
     async function expire(now: number): Promise<string[]> {
       const discarded: string[] = [];
@@ -587,5 +589,10 @@ describe('a held file', () => {
       type: 'hold-discarded',
       by: 'service',
     });
+    const final = await finalAnswer(t.store, t.anchor, provisional);
+    const hints = final?.warnings.map(({ hint }) => hint) ?? [];
+    const at = new Date(day30).toISOString();
+    expect(hints).toContain(HELD_FILE_HINTS.discarded(at, true, 'not decided'));
+    expect(hints.join(' ')).not.toMatch(/the operator of the service discarded it/);
   });
 });

@@ -5,10 +5,11 @@ import { finalAnswer } from '#loaders/inbox/held.ts';
 import { resumeLoad } from '#loaders/load/load.ts';
 import { LoadFailed } from '#loaders/load-failed.ts';
 import { sendOutcome } from '#loaders/synthetic/made-up-pds.ts';
-import { discardHeldFile, releaseHeldFile } from '#loaders/upkeep/held-files.ts';
+import { discardHeldFile, expireHeldFiles, releaseHeldFile } from '#loaders/upkeep/held-files.ts';
 import { listWaitingFiles, takeUpWaitingFile } from '#loaders/upkeep/waiting-files.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { InactiveNumbersNotice } from '#schemas/uploads/notice.ts';
+import { HELD_FILE_HINTS } from '#schemas/wording/decisions.ts';
 import { endingAt } from '../../support/cut-short.ts';
 import { startTestPds, type TestPds } from '../../support/pds.ts';
 import { day, testNumber } from '../../support/rows.ts';
@@ -176,7 +177,7 @@ describe('while PDS is away', () => {
     expect(answer).toMatchObject({
       code: 'CPF04',
       meaning:
-        'Nothing loaded so far: it waits to be traced and is loaded automatically, so do nothing',
+        'Nothing loaded so far: it waits to be traced and is loaded automatically if that can be done in time, so do nothing now',
       counts: { accepted: 0, refused: 0 },
       failures: [],
     });
@@ -225,6 +226,28 @@ describe('while PDS is away', () => {
 });
 
 describe('a waiting record', () => {
+  test('that cannot be traced in time is discarded, and the answer and the audit say why', async () => {
+    const DAY_MS = 86_400_000;
+    await load(1, children(1, 4));
+    goAway();
+    const provisional = await load(2, [planOf(1, { deleteDate: day('2026-11-20') }), planOf(41)]);
+    const at = RECEIVED_AT + 30 * DAY_MS;
+    await expireHeldFiles(t.store, t.anchor, {
+      keptMs: 30 * DAY_MS,
+      now: () => at,
+      onDiscarded: () => undefined,
+    });
+    const final = await finalAnswer(t.store, t.anchor, provisional);
+    const iso = new Date(at).toISOString();
+    const hints = final?.warnings.map(({ hint }) => hint) ?? [];
+    expect(hints).toContain(HELD_FILE_HINTS.discarded(iso, true, 'not traced'));
+    expect(hints.join(' ')).not.toMatch(/the operator of the service discarded it/);
+    const discarded = (await t.adminStore.readEvents('system')).flatMap((event) =>
+      event.type === 'hold-discarded' && event.detail['authority'] === A ? [event.detail] : [],
+    );
+    expect(discarded).toMatchObject([{ reason: expect.stringContaining('could not be traced') }]);
+  });
+
   test('is loaded without help, or refused for what tracing finds, and reported', async () => {
     await load(1, children(1, 2));
     goAway();

@@ -211,7 +211,9 @@ test('a command-line load made while PDS is away gets its final acknowledgement 
   expect(await readFile(ack, 'utf8')).toContain('"untraced": true');
 
   const { stdout } = await run(['status'], environment);
-  expect(stdout).toMatch(/^ZZ101 .*; records of file 13 wait for PDS, and are loaded automatic/m);
+  expect(stdout).toMatch(
+    /^ZZ101 .*; records of file 13 wait to be traced, and are loaded automatically if /m,
+  );
   expect(stdout).not.toContain('held: file');
   await until(async () => /403.* last asked at /.test((await check())?.outcome ?? ''), 'the check');
   expect(await files('acknowledgements')).toEqual(['waiting']);
