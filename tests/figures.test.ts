@@ -67,7 +67,7 @@ const FIGURES: [figure: string, value: number, said: Sentence[]][] = [
   ],
   [
     'seconds within which a reload shows the same answer',
-    constant('service/pages/look-up/answers.ts', 'HELD_FOR_MS') / SECOND,
+    constant('service/pages/session/twice.ts', 'HELD_FOR_MS') / SECOND,
     [['docs/pages.md', /within (\w+) seconds it shows the same answer/]],
   ],
   [

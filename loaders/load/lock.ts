@@ -6,6 +6,10 @@ import type { Store } from '#store/store.ts';
 import { AuthorityBusy, unlessStopped } from '../load-failed.ts';
 
 const LOCK_WAIT_MS = 45_000;
+/** How long work waits while a person or a client waits for its answer. */
+export const ANSWERED_LOCK_WAIT_MS = 5_000;
+/** How long work waits that is tried again by itself. */
+export const RETRIED_LOCK_WAIT_MS = 1_000;
 const LOCK_RETRY_MS = 200;
 const RENEW_EVERY_MS = 10_000;
 

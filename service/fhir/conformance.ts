@@ -89,7 +89,7 @@ const PATIENT_DOCUMENTATION = {
 } as const satisfies Record<SearchType, string>;
 
 /** CareTeam and AuditEvent are not part of the Patient Flags FHIR API. */
-const OLDER_DRAFT =
+export const OLDER_DRAFT =
   'Follows the CP-IS draft of 2023, which the NHS no longer develops: prefer Flag.';
 
 function searched(

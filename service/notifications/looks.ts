@@ -5,7 +5,7 @@ import type { Notification, NotificationEntry, NotificationId } from '#schemas/n
 import type { Caller } from '#schemas/people/caller.ts';
 import { requestedBy } from '../audit/record/requested.ts';
 import type { RequestIds } from '../http/request-ids.ts';
-import { type Cursor, NotificationFile } from './notification-file.ts';
+import { AFTER_ALL, type Cursor, NotificationFile } from './notification-file.ts';
 
 /** The NHS numbers whose looks are asked for. */
 export type OfChild = ReadonlySet<string>;
@@ -26,8 +26,6 @@ const LOOKS_A_PAGE = 50;
 export const SEALED_WITHIN_MS = 5_000;
 /** Each is read and parsed at once, and lookups may wait for the same process. */
 const NOTIFICATIONS_A_STEP = 50;
-/** Later than every instant. */
-const AFTER_ALL = '~';
 
 /** Looks changed since they were notified, whose change is notified later, the newest first. */
 export function changedLooks(

@@ -46,8 +46,8 @@ type StoredEntry = {
 };
 
 const DATABASE = 'notifications.sqlite';
-/** Later than every id of a notification. */
-const AFTER_ALL = '~';
+/** As text, later than every id of a notification and every instant. */
+export const AFTER_ALL = '~';
 const WRITER_WAITS_MS = 5_000;
 /** A request can be made again; the process that answers it has others to answer. */
 const READER_WAITS_MS = 500;

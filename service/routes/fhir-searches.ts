@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ErrorCode } from '#schemas/errors.ts';
 import { EXAMPLES } from '../description/examples.ts';
 import { fhirHeaders, type Operation, type Parameter } from '../description/operation.ts';
+import { OLDER_DRAFT } from '../fhir/conformance.ts';
 import { refusalResponse } from '../fhir/outcome.ts';
 import {
   COUNT_AT_LEAST,
@@ -99,9 +100,6 @@ const FLAG = {
   ],
   refusals: ['search-code-unsupported'],
 } as const satisfies Search;
-/** CareTeam and AuditEvent are not part of the Patient Flags FHIR API. */
-const OLDER_DRAFT =
-  'Follows the CP-IS draft of 2023, which the NHS no longer develops: prefer Flag.';
 
 const SEARCHES: Record<SearchPath, Search> = {
   CareTeam: {

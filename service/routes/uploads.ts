@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { markRepeat } from '#loaders/answers/acknowledge.ts';
 import { loadFile } from '#loaders/load/load.ts';
+import { ANSWERED_LOCK_WAIT_MS } from '#loaders/load/lock.ts';
 import { AuthorityBusy, LoadFailed } from '#loaders/load-failed.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
@@ -34,8 +35,6 @@ type UploadDependencies = AuthorityGuardDependencies & {
 
 /** Each has a spool on disk and a file's worth of work in this process, which also answers lookups. */
 const UPLOADS_AT_ONCE = 32;
-/** For a file that arrived another way. A client waits for an answer, so not for long. */
-const LOCK_WAIT_MS = 5_000;
 
 const uploadParameters: Parameter[] = [
   {
@@ -93,7 +92,7 @@ function createLoad({ store, anchor, loads, log }: UploadDependencies) {
           metadata: description.metadata,
           way: 'http',
           by: `${person} (${user}, by ${client}), POST /uploads, request ${ids.requestId}`,
-          lockWaitMs: LOCK_WAIT_MS,
+          lockWaitMs: ANSWERED_LOCK_WAIT_MS,
         },
       );
     } catch (error) {

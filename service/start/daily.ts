@@ -1,3 +1,4 @@
+import { RETRIED_LOCK_WAIT_MS } from '#loaders/load/lock.ts';
 import { sweepSpools } from '#loaders/spool/sweep.ts';
 import { expireHeldFiles } from '#loaders/upkeep/held-files.ts';
 import { purge } from '#loaders/upkeep/purge.ts';
@@ -9,8 +10,6 @@ import { errorFields, type Log } from '../telemetry/log.ts';
 const DAY_MS = 86_400_000;
 /** Each attempt reads the whole store, and what waits is shown to nobody. */
 const LOOK_EVERY_MS = 600_000;
-/** Short: an authority that is being loaded is tried again at the next look. */
-const LOCK_WAIT_MS = 1_000;
 
 type Daily = {
   /** Does what is due now. Never rejects. */
@@ -53,7 +52,7 @@ export function startDaily({
     if (Math.abs(at - last) < DAY_MS) return;
     // As of the last time: both clocks may be ahead, and removals are permanent.
     const asOf = last === 0 ? at : Math.min(at, last);
-    const lock = { lockWaitMs: LOCK_WAIT_MS, now: () => asOf };
+    const lock = { lockWaitMs: RETRIED_LOCK_WAIT_MS, now: () => asOf };
     const expiring = expireHeldFiles(store, anchor, {
       keptMs: heldMs,
       ...lock,

@@ -3,7 +3,7 @@ import { iso } from '#loaders/answers/acknowledge.ts';
 import type { PdsTracer } from '#loaders/check/tracing/pds/pds-tracer.ts';
 import { NumberTracingUnavailable } from '#loaders/check/tracing/tracer.ts';
 import { finalAnswer } from '#loaders/inbox/held.ts';
-import { withLock } from '#loaders/load/lock.ts';
+import { RETRIED_LOCK_WAIT_MS, withLock } from '#loaders/load/lock.ts';
 import { LoadFailed } from '#loaders/load-failed.ts';
 import { type FoundInactive, reverifyNumbers } from '#loaders/upkeep/reverify.ts';
 import { listWaitingFiles, takeUpWaitingFile } from '#loaders/upkeep/waiting-files.ts';
@@ -24,7 +24,6 @@ import { writeNotice, writeSensitiveNotice } from '../uploads/notices.ts';
 const REVERIFY_EVERY_MS = 3_600_000;
 /** After this many looks a check that failed is tried again, since PDS is asked each time. */
 const LOOKS_BETWEEN_TRIES = 12;
-const LOCK_WAIT_MS = 1_000;
 
 export type PdsWork = {
   /** What waits, and the state of PDS. */
@@ -107,10 +106,10 @@ export function startPdsWork({
       try {
         const done = await takeUpWaitingFile(store, anchor, heldFile, {
           tracer,
-          onNotice: (notice) => addNotice(notice, LOCK_WAIT_MS),
+          onNotice: (notice) => addNotice(notice, RETRIED_LOCK_WAIT_MS),
           by: 'service',
           signal: stopping.signal,
-          lockWaitMs: LOCK_WAIT_MS,
+          lockWaitMs: RETRIED_LOCK_WAIT_MS,
           now,
         });
         if (done === undefined) continue;

@@ -1,4 +1,5 @@
 import { resumeLoad } from '#loaders/load/load.ts';
+import { RETRIED_LOCK_WAIT_MS } from '#loaders/load/lock.ts';
 import type { OwnCheck } from '#schemas/status.ts';
 import { VERIFIER } from '#schemas/wording/store.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
@@ -51,8 +52,6 @@ import type { RedisServer } from './redis.ts';
 import { startSealing, startWitnesses } from './sealing.ts';
 import type { Tools } from './tools.ts';
 
-/** The store verifier tries again by itself, so it need not outwait the lease of a loader that died. */
-const RESUME_LOCK_WAIT_MS = 1_000;
 const REDIS_ANSWERS_WITHIN_MS = 5_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
@@ -110,7 +109,7 @@ function openTools(
     ...(replicas > 0 && { replicas: { replicas, connectTo, sentinels } }),
     ...(oneWorker !== undefined && { replaced: () => isReplaced(connection, oneWorker.lease) }),
     async resume(load, stopped) {
-      const waits = { lockWaitMs: RESUME_LOCK_WAIT_MS, stopped };
+      const waits = { lockWaitMs: RETRIED_LOCK_WAIT_MS, stopped };
       const resumption = await resumeLoad(loader, anchor, load, waits);
       const { authority, sequence } = load;
       if (resumption.kind === 'resumed') {

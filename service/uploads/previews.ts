@@ -5,6 +5,7 @@ import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { differFile, type LoadOptions, loadAsShown } from '#loaders/load/load.ts';
+import { ANSWERED_LOCK_WAIT_MS } from '#loaders/load/lock.ts';
 import { AuthorityBusy, LoadFailed } from '#loaders/load-failed.ts';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { auditedCaller } from '#schemas/people/caller.ts';
@@ -39,8 +40,6 @@ const OF_A_COUNCIL_AT_ONCE = 3;
 const SAVED_EVERY_MS = 1_000;
 /** A process silent for this long has ended. */
 const SILENT_MS = 30_000;
-/** Somebody waits for the answer, so not for long. */
-const LOCK_WAIT_MS = 5_000;
 const STOPS_WITHIN_MS = 5_000;
 
 const differenceSchema = z.strictObject({
@@ -192,7 +191,7 @@ function asRefused(acknowledgement: Acknowledgement): Acknowledgement {
  */
 export function createPreviews(dependencies: PreviewsDependencies) {
   const { folder, store, anchor, loads, metrics, hasEnded, log } = dependencies;
-  const { now = Date.now, lockWaitMs = LOCK_WAIT_MS } = dependencies;
+  const { now = Date.now, lockWaitMs = ANSWERED_LOCK_WAIT_MS } = dependencies;
   const underWay = new Set<Promise<void>>();
   /** Checks whose state cannot be read yet, by id. */
   const beginning = new Map<string, Promise<boolean>>();

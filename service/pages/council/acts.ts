@@ -1,3 +1,4 @@
+import { ANSWERED_LOCK_WAIT_MS } from '#loaders/load/lock.ts';
 import { LoadFailed } from '#loaders/load-failed.ts';
 import type { Acting } from '#loaders/upkeep/changing.ts';
 import { type NhsNumber, parseNhsNumber, typedNhsNumber } from '#schemas/nhs-number.ts';
@@ -12,15 +13,12 @@ import { timeOfYearText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { type AtCouncil, councilAct } from './guarded-council.ts';
 
-/** How long an act waits for the lock: less than an operator's command, because a person waits for the page. */
-const LOCK_WAIT_MS = 5_000;
-
 /** A person of a council who acts on what is held for it. */
 export const actingOf = ({ caller }: AtCouncil): Acting & { lockWaitMs: number } => ({
   name: caller.identity.name,
   key: caller.userKey,
   caller: auditedCaller(caller.identity),
-  lockWaitMs: LOCK_WAIT_MS,
+  lockWaitMs: ANSWERED_LOCK_WAIT_MS,
 });
 
 /** The NHS number in a field of a form, if it is one. */

@@ -9,12 +9,11 @@ import { figure } from '#schemas/wording/counts.ts';
 import { shownCell } from '../../audit/search/cells.ts';
 import type { Preview } from '../../uploads/previews.ts';
 import { secondsLeft } from '../../uploads/progress.ts';
-import { fileField, table, textField } from '../desk/parts.ts';
+import { checkbox, fileField, table, textField } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import {
   button,
   buttonLink,
-  errorMessage,
   errorSummary,
   type FieldError,
   heading,
@@ -87,7 +86,6 @@ export function uploadForm({
   const hasDetails = ['sequence', 'createdAt', 'rowCount', 'full'].some(
     (name) => (typed[name] ?? '') !== '' || errors.some((error) => error.field === name),
   );
-  const full = errors.find((error) => error.field === 'full')?.text;
   return html`<form method="post" action="${UPLOAD_PATH}" enctype="multipart/form-data" novalidate autocomplete="off">
 ${hidden}
 ${kept !== undefined && html`<input type="hidden" name="kept" value="${kept.id}.${kept.preview.sha256}"><p>${UPLOAD.kept} <bdi>${shownCell(kept.preview.name)}</bdi> (${sizeText(kept.preview.sizeBytes)}). ${UPLOAD.keptFor}</p>`}
@@ -95,12 +93,7 @@ ${fileField(UPLOAD.file, UPLOAD.fileHint(Math.floor(maxBytes / MIB)), errors)}
 <details class="nhsuk-details"${hasDetails && html` open`}><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${UPLOAD.csv}</span></summary>
 <div class="nhsuk-details__text">
 ${detailFields(last, typed, errors)}
-<div class="nhsuk-form-group${full !== undefined && ' nhsuk-form-group--error'}">
-${errorMessage('full-error', full)}
-<div class="nhsuk-checkboxes"><div class="nhsuk-checkboxes__item">
-<input class="nhsuk-checkboxes__input" id="full" name="full" type="checkbox" value="true"${typed['full'] === 'true' && html` checked`}${full !== undefined && html` aria-describedby="full-error"`}>
-<label class="nhsuk-label nhsuk-checkboxes__label" for="full">${UPLOAD.full}</label>
-</div></div></div>
+${checkbox({ name: 'full', label: UPLOAD.full, value: 'true', checked: typed['full'] === 'true', errors })}
 </div></details>
 ${button(UPLOAD.submit)}
 </form>`;

@@ -22,7 +22,7 @@ import type { Anchor } from '#store/trust/anchor.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { holdingsRead } from '../../uploads/holdings.ts';
 import type { DeskDependencies } from '../desk/guarded-desk.ts';
-import { readReason, reasonField, summary, table, textField } from '../desk/parts.ts';
+import { checkbox, readReason, reasonField, summary, table, textField } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import {
@@ -138,11 +138,7 @@ ${radios('plan', {
 })}
 ${textField({ name: 'again', label: WITHDRAWALS.again, hint: WITHDRAWALS.againHint, errors, width: 20, inputMode: 'numeric' })}
 ${reasonField(fields?.get('reason'), errors)}
-<div class="nhsuk-form-group"><div class="nhsuk-checkboxes"><div class="nhsuk-checkboxes__item">
-<input class="nhsuk-checkboxes__input" id="urgent" name="urgent" type="checkbox" value="yes" aria-describedby="urgent-hint"${fields?.get('urgent') === 'yes' && html` checked`}>
-<label class="nhsuk-label nhsuk-checkboxes__label" for="urgent">${WITHDRAWALS.urgent}</label>
-<div class="nhsuk-hint nhsuk-checkboxes__hint" id="urgent-hint">${WITHDRAWALS.urgentHint}</div>
-</div></div></div>
+${checkbox({ name: 'urgent', label: WITHDRAWALS.urgent, hint: WITHDRAWALS.urgentHint, checked: fields?.get('urgent') === 'yes' })}
 <p><strong>${others === 0 ? WITHDRAWALS.thenNone : WITHDRAWALS.thenOthers(others)}</strong></p>
 ${button(WITHDRAWALS.ask)}</form>`,
   });

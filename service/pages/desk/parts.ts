@@ -109,18 +109,34 @@ ${value}</textarea>
 </div>`;
 }
 
-/** One box to tick; its value is `yes`. */
-export function checkbox({
-  name,
-  label,
-  errors,
-}: Pick<TextField, 'name' | 'label' | 'errors'>): Html {
-  const wrong = errors.find((error) => error.field === name)?.text;
-  return html`<div class="nhsuk-form-group${wrong !== undefined && ' nhsuk-form-group--error'}">${errorMessage(`${name}-error`, wrong)}
-<div class="nhsuk-checkboxes"><div class="nhsuk-checkboxes__item">
-<input class="nhsuk-checkboxes__input" id="${name}" name="${name}" type="checkbox" value="yes"${describedBy(name, undefined, wrong)}>
+type Checkbox = {
+  name: string;
+  label: string | Html;
+  /** Default `yes`. */
+  value?: string;
+  hint?: string;
+  checked?: boolean;
+};
+
+/** One of several boxes to tick. @param wrong the error that the group shows */
+export const checkboxItem = (
+  { name, label, value = 'yes', hint, checked = false }: Checkbox,
+  wrong?: string,
+): Html =>
+  html`<div class="nhsuk-checkboxes__item">
+<input class="nhsuk-checkboxes__input" id="${name}" name="${name}" type="checkbox" value="${value}"${checked && html` checked`}${describedBy(name, hint, wrong)}>
 <label class="nhsuk-label nhsuk-checkboxes__label" for="${name}">${label}</label>
-</div></div></div>`;
+${hint !== undefined && html`<div class="nhsuk-hint nhsuk-checkboxes__hint" id="${name}-hint">${hint}</div>`}
+</div>`;
+
+/** One box to tick, by itself. */
+export function checkbox({
+  errors = [],
+  ...box
+}: Checkbox & { errors?: readonly FieldError[] }): Html {
+  const wrong = errors.find(({ field }) => field === box.name)?.text;
+  return html`<div class="nhsuk-form-group${wrong !== undefined && ' nhsuk-form-group--error'}">${errorMessage(`${box.name}-error`, wrong)}
+<div class="nhsuk-checkboxes">${checkboxItem(box, wrong)}</div></div>`;
 }
 
 /** What is folded away until somebody asks for it. */

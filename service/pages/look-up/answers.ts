@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { whenUndelivered } from '../../lookup/undelivered.ts';
+import { HELD_FOR_MS } from '../session/twice.ts';
 
 type Held<Answer> = {
   answer: Promise<Answer>;
@@ -9,8 +10,6 @@ type Held<Answer> = {
   timer?: NodeJS.Timeout;
 };
 
-/** For a form sent twice by a double click: the browser shows the answer to the second. */
-const HELD_FOR_MS = 5_000;
 const HELD_AT_MOST = 1_000;
 
 /**

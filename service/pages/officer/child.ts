@@ -7,20 +7,13 @@ import type { ReportPage } from '../../audit/search/report.ts';
 import { readCursor, writeCursor } from '../../audit/search/search.ts';
 import { recordedCriteria } from '../../audit/search/viewer.ts';
 import type { Mountable } from '../../routes/route.ts';
-import { table } from '../desk/parts.ts';
+import { checkboxItem, table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, type FieldError, heading, paragraph, radios } from '../html/parts.ts';
 import { shortTimeText, shownText } from '../html/time.ts';
 import { numberText } from '../look-up/result.ts';
 import type { Fields } from '../session/forms.ts';
-import {
-  checkbox,
-  criteriaFields,
-  readCriteria,
-  type Typed,
-  typedHidden,
-  typedOf,
-} from './criteria.ts';
+import { criteriaFields, readCriteria, type Typed, typedHidden, typedOf } from './criteria.ts';
 import {
   type AtOfficer,
   ask,
@@ -135,7 +128,7 @@ ${criteriaFields(['number', 'from', 'to'], typed, errors)}
 ${GATE_NAMES.map(gate)}
 <div class="nhsuk-form-group"><fieldset class="nhsuk-fieldset" aria-describedby="shows-hint"><legend class="nhsuk-fieldset__legend nhsuk-fieldset__legend--m">${WORDS.shows}</legend>
 <div class="nhsuk-hint" id="shows-hint">${WORDS.showsHint}</div>
-<div class="nhsuk-checkboxes">${SHOWS.map((name) => checkbox(name, WORDS[name], typed[name] === 'yes'))}</div></fieldset></div>
+<div class="nhsuk-checkboxes">${SHOWS.map((name) => checkboxItem({ name, label: WORDS[name], checked: typed[name] === 'yes' }))}</div></fieldset></div>
 ${button(WORDS.submit)}
 </form>`,
   });
@@ -276,7 +269,14 @@ ${
         const { row, entry } = line;
         const cells = tableCells(columns, row);
         return open
-          ? [checkbox(lineName(entry), releaseLabel(lines, line), released.has(entry)), ...cells]
+          ? [
+              checkboxItem({
+                name: lineName(entry),
+                label: releaseLabel(lines, line),
+                checked: released.has(entry),
+              }),
+              ...cells,
+            ]
           : cells;
       })
 }

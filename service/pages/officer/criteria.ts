@@ -106,10 +106,6 @@ export function readCriteria(typed: Typed, allowed: readonly Criterion[]): ReadC
 
 const any: Option = { value: '', text: WORDS.any };
 
-/** One box to tick. */
-export const checkbox = (name: string, label: string | Html, checked: boolean): Html =>
-  html`<div class="nhsuk-checkboxes__item"><input class="nhsuk-checkboxes__input" id="${name}" name="${name}" type="checkbox" value="yes"${checked && html` checked`}><label class="nhsuk-label nhsuk-checkboxes__label" for="${name}">${label}</label></div>`;
-
 /** The fields of some criteria, and of the reason. */
 export function criteriaFields(
   allowed: readonly Criterion[],

@@ -16,14 +16,13 @@ import { recordedCriteria } from '../../audit/search/viewer.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { namedBars } from '../desk/charts.ts';
 import { download } from '../desk/download.ts';
-import { select, textField } from '../desk/parts.ts';
+import { checkbox, select, textField } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, type FieldError, heading, paragraph } from '../html/parts.ts';
 import { shortTimeText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import {
   type Criterion,
-  checkbox,
   criteriaFields,
   readCriteria,
   type Typed,
@@ -86,7 +85,7 @@ ${at.hidden(LOOK_FORM)}
 ${select('report', OFFICER.fields.report, options, { chosen: typed.report ?? 'user', errors })}
 ${criteriaFields(NARROWED[at.viewer.kind], typed, errors)}
 ${textField({ name: 'least', label: OFFICER.fields.least, hint: OFFICER.fields.leastHint, value: typed.least ?? DEFAULT_LEAST, errors, width: 5, inputMode: 'numeric' })}
-<div class="nhsuk-form-group">${checkbox('names', OFFICER.fields.names, typed.names === 'yes')}</div>
+${checkbox({ name: 'names', label: OFFICER.fields.names, checked: typed.names === 'yes' })}
 ${button(WORDS.submit)} ${fileButton()}
 </form>`,
   });

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
+import { ANSWERED_LOCK_WAIT_MS } from '#loaders/load/lock.ts';
 import { LoadFailed, MayBeDone, Overtaken } from '#loaders/load-failed.ts';
 import { confirmPlans, refusedRefresh } from '#loaders/upkeep/confirm-plans.ts';
 import { resetSequence } from '#loaders/upkeep/reset-sequence.ts';
@@ -68,8 +69,6 @@ const CHECK_FORM = 'operator-council-check';
 const SAVE_FORM = 'operator-council';
 const NUMBERING_FORM = 'operator-numbering';
 const PLANS_FORM = 'operator-plans';
-/** How long an act waits for a file that is being loaded: a person waits for the page. */
-const LOCK_WAIT_MS = 5_000;
 
 const pathOf = (code: string): string => `${COUNCILS_PAGE}/${code}`;
 
@@ -598,7 +597,7 @@ export const operatorNumbering: Mountable<OperatorDependencies> = {
         sequence: Number(fields.get('highest') ?? Number.NaN),
         sequenceOffset: Number(fields.get('offset') ?? Number.NaN),
       };
-      const who = { ...at.named(reason.value), fullRefreshFollows, seen, lockWaitMs: LOCK_WAIT_MS };
+      const who = { ...at.named(reason.value), fullRefreshFollows, seen, lockWaitMs: ANSWERED_LOCK_WAIT_MS };
       return doneOrNot(dependencies, at, code, 'numbering', () =>
         resetSequence(store, anchor, code, who),
       );
@@ -619,7 +618,7 @@ export const operatorConfirmPlans: Mountable<OperatorDependencies> = {
         return councilPage(dependencies, at, code, { fields, errors, part: 'plans' });
       }
       const fullRefresh = Number(fields.get('refresh') ?? Number.NaN);
-      const who = { ...at.named(reason.value), fullRefresh, lockWaitMs: LOCK_WAIT_MS };
+      const who = { ...at.named(reason.value), fullRefresh, lockWaitMs: ANSWERED_LOCK_WAIT_MS };
       return doneOrNot(dependencies, at, code, 'plans', () =>
         confirmPlans(store, anchor, code, who),
       );
