@@ -46,5 +46,7 @@ export const CONFIRMED = {
     recorded: (cause: string) =>
       `The decision is on record, but may not be carried out. The cause: ${cause}.`,
     failed: (cause: string) => `The rest may not be done. The cause: ${cause}.`,
+    recordedOnly: 'The decision is on record, but was not carried out.',
+    restNotDone: 'The rest was not done.',
   },
 } as const;

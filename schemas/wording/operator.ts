@@ -193,7 +193,8 @@ export const MESSAGES = {
     resend: 'The message is sent again with a new id.',
     drop: 'The message was given up. It is not sent again, and the copy here is deleted.',
   },
-  changed: 'The message has changed since you opened the page. Look at it again before you decide.',
+  changed:
+    'The message changed while your decision was being recorded, so the decision was not carried out. The audit has it. Look at the message again before you decide.',
   notifications: 'Notifications to councils',
   counts: (read: number, behind: number, unwritten: number) =>
     `${counted(read, 'audit event')} read, ${figure(behind)} still to read. ${counted(unwritten, 'notification')} ready and still to write.`,

@@ -147,7 +147,9 @@ async function decide(
         `No message ${localId} waits for a decision. cp-flags mesh list shows those that do.`,
       );
     case 'changed':
-      throw new Failure(`${localId} has changed since. See cp-flags mesh list, and decide again.`);
+      throw new Failure(
+        `${localId} changed while the decision was being recorded, so it was not carried out. The audit has the decision. See cp-flags mesh list, and decide again.`,
+      );
     case 'decided': {
       const { title, recipient, nextId } = decided;
       console.log(

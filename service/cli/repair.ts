@@ -64,21 +64,26 @@ export async function repair(configuration: Configuration, options: RepairOption
       const foreign = commits?.foreignByStream() ?? [];
       const streams = createAuditStreams(connection);
       const pushed = await streams.pushed();
-      // The system's stream first, because the repairs of all others are recorded in it.
-      for (const stream of pushed.toReversed()) {
-        const partition = auditPartitions[stream] ?? 'system';
+      const moves = new Map<number, number>();
+      // All of them before any is repaired: a restore of Redis would undo that.
+      for (const stream of pushed) {
         const moved = await streams.repair(stream, 'look');
         if (moved === 'unclear') {
           throw new Failure(
-            `${streamName(stream)} was changed in another way too, and is left as it is. Stop the service and restore Redis from its last good copy.`,
+            `${streamName(stream)} was changed in another way too. Nothing was changed. Stop the service and restore Redis from its last good copy.`,
           );
         }
+        moves.set(stream, moved === 'sound' ? 0 : moved);
+      }
+      // The system's stream first, because the repairs of all others are recorded in it.
+      for (const [stream, moved] of [...moves].toReversed()) {
+        const partition = auditPartitions[stream] ?? 'system';
         await settle(
           `The numbers of ${streamName(stream)} of the audit were set ahead.`,
           {
             part: 'audit-stream',
             partition: String(partition),
-            moved: moved === 'sound' ? 0 : moved,
+            moved,
           },
           () => streams.repair(stream, 'repair'),
           partition !== 'system',

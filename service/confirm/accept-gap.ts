@@ -103,6 +103,18 @@ export async function acceptGap(
     isRecorded = true;
   };
   const says: string[] = [];
+  /** Another log seals the events by now. */
+  const overtaken = (): Decided =>
+    isRecorded
+      ? {
+          kind: 'unsure',
+          says: [
+            ...says,
+            says.length > 0 ? WORDS.restNotDone : WORDS.recordedOnly,
+            SEALING.otherLog,
+          ].join('\n'),
+        }
+      : refused(SEALING.otherLog);
   try {
     // This comes first: an old copy whose gaps are accepted would open the store, and then it could not be accepted any
     // more.
@@ -130,12 +142,10 @@ export async function acceptGap(
         await streams.adopt(before, before);
         await record({ log, before });
         await still();
-        if (!(await streams.adopt(log, before))) {
-          return refused([...says, SEALING.otherLog].join('\n'));
-        }
+        if (!(await streams.adopt(log, before))) return overtaken();
         says.push(WORDS.adopted);
       } else if (before !== log) {
-        return refused([...says, SEALING.otherLog].join('\n'));
+        return overtaken();
       }
       return { kind: 'done', says: says.join('\n') };
     });

@@ -8,7 +8,7 @@ type DecidedMessage =
   | { kind: 'decided'; title: string; recipient: string; nextId?: string }
   /** No message with that id waits for a decision. */
   | { kind: 'not-waiting' }
-  /** It has changed since it was read. */
+  /** It changed while the decision was being recorded: that is on record, and was not carried out. */
   | { kind: 'changed' };
 
 /** The message with this local id in a mailbox's folder, if a person may decide about it. */

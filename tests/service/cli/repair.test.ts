@@ -98,6 +98,23 @@ test('shifted streams are reported, and repaired in place without losing an even
   expect(done[0]).toMatchObject({ by: 'A. Example', detail: { partition: 'system', moved: 1 } });
 });
 
+test('a stream that was changed in another way too is not repaired, nor is anything beside it', async () => {
+  const attacker = await service.connect('lookup');
+  const other = keys.audit((PARTITION + 1) % 256);
+  await attacker.call('XADD', other, '0-1000000', 'event', 'x');
+  // Nothing of it is sealed, because its first event is missing.
+  const changing = service.admin.multi();
+  const lost = ['0-3', '0-4', '0-5'];
+  for (const id of ['0-2', ...lost, '0-1000000']) changing.xadd(STREAM, id, 'event', 'x');
+  await changing.xdel(STREAM, ...lost).exec();
+  const last = () => service.admin.xrevrange(other, '+', '-', 'COUNT', 1);
+  const before = await last();
+  const { code, stdout, stderr } = await repair(...NAMED);
+  expect([code, stdout]).toEqual([1, '']);
+  expect(stderr).toMatch(/was changed in another way too[.] Nothing was changed[.]/);
+  expect(await last()).toEqual(before);
+});
+
 test('a foreign entry is reported until a named person has answered for it', async () => {
   const attacker = await service.connect('lookup');
   await attacker.call('XADD', STREAM, '0-*', 'anything', 'at all');

@@ -84,6 +84,29 @@ test('if a third log begins to seal while a gap is accepted, it stays, and nobod
   expect(await adoptions()).toEqual(before);
 });
 
+test('if a third log begins to seal once a gap is accepted, the answer says what was accepted', async () => {
+  const own = await startTestStore({ kind: 'demo' });
+  try {
+    const { folder } = await newLog(own);
+    const worker = await own.connect('worker');
+    await own.admin.xtrim(keys.audit('system'), 'MAXLEN', '=', 0);
+    const third = before(
+      'hsetnx',
+      () => worker.hset(keys.dataset, AUDIT_LOG_FIELD, 'third'),
+      worker,
+    );
+    const decided = await acceptGap({ connection: third, auditFolder: folder }, NAMED);
+    expect(decided.kind).toBe('unsure');
+    expect(decided.says.split('\n')).toEqual([
+      expect.stringMatching(/^Accepted: /),
+      CONFIRMED.gap.restNotDone,
+      SEALING.otherLog,
+    ]);
+  } finally {
+    await own.stop();
+  }
+});
+
 test('a log that is held up for longer than its lease never takes the place of one that nobody answered for', async () => {
   const { folder, id } = await newLog();
   const held = await t.connect('worker');
@@ -96,7 +119,11 @@ test('a log that is held up for longer than its lease never takes the place of o
       : send(command, stream);
   };
   const decided = await acceptGap({ connection: held, auditFolder: folder }, NAMED);
-  expect(decided).toEqual({ kind: 'refused', says: SEALING.otherLog });
+  // Its adoption is on record by then.
+  expect(decided).toEqual({
+    kind: 'unsure',
+    says: `${CONFIRMED.gap.recordedOnly}\n${SEALING.otherLog}`,
+  });
   expect(await createAuditStreams(connection).sealedBy()).toBe('third');
 });
 
