@@ -2,6 +2,8 @@
 export const DESK = {
   over: 'You are signed out',
   overThen: 'Nothing was done. Sign in and start again.',
+  overSent:
+    'The form that you sent may have been acted on. Sign in, and check whether it was before you send it again.',
   overHidden: 'This page is hidden, and nothing more was done. To go on, sign in.',
   signIn: 'Sign in',
   untrusted: 'Nothing was done',

@@ -77,8 +77,8 @@ function createLoad({ store, anchor, loads, log }: UploadDependencies) {
     if (description.kind === 'refused') return 'upload-description-invalid';
     if (underWay.has(authority)) return 'upload-under-way';
     if (underWay.size >= UPLOADS_AT_ONCE) return 'uploads-busy';
-    underWay.add(authority);
     const body = openBody(incoming, outgoing, file.gzip, FILE_LIMITS);
+    underWay.add(authority);
     try {
       const { client, user, name: person } = caller.identity;
       return await loadFile(

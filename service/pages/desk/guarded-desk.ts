@@ -213,13 +213,14 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
     };
   }
 
-  function overPage(state: SessionState): Response {
+  /** @param mayBeDone whether an act failed, and its session is over by now */
+  function overPage(state: SessionState, mayBeDone: boolean): Response {
     return frame({
       title: DESK.over,
       status: 401,
       signsOut: state.kind === 'over',
       cookies: state.kind === 'over' ? [cookies.set('session', undefined)] : [],
-      content: html`${heading(DESK.over)}${paragraph(DESK.overThen)}<p>${buttonLink('/sign-in', DESK.signIn)}</p>`,
+      content: html`${heading(DESK.over)}${paragraph(mayBeDone ? DESK.overSent : DESK.overThen)}<p>${buttonLink('/sign-in', DESK.signIn)}</p>`,
     });
   }
 
@@ -228,8 +229,11 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
     (code: ErrorCode, seconds = WAIT_SECONDS): Response => {
       // Its present state: it may have ended since the request began.
       const state = sessions.read(incoming, desk.scope);
-      if (state.kind !== 'open' && state.kind !== 'unknown') return overPage(state);
-      const sent = incoming.method === 'POST' && paragraph(DESK.unavailableSent);
+      const isSent = incoming.method === 'POST';
+      if (state.kind !== 'open' && state.kind !== 'unknown') {
+        return overPage(state, isSent && code === 'could-not-check');
+      }
+      const sent = isSent && paragraph(DESK.unavailableSent);
       const page = refusedPage(desk, code, seconds, html`${sent}${unavailable?.(desk)}`);
       // Somebody whose access is not known to be valid is shown nothing of their own.
       return state.kind === 'open' && code !== desk.without && code !== 'user-blocked'

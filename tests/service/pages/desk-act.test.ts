@@ -91,6 +91,10 @@ beforeAll(async () => {
   );
   const act = councilAct(dependencies, { form: 'act' }, (_, { authority, named, page }, fields) => {
     if (failing) throw new Error('broken');
+    if (fields.get('reason') === 'ended') {
+      ended = true;
+      throw new Error('broken');
+    }
     if (fields.get('reason') === 'busy') throw new TurnsBusy(STORE.settingsBusy);
     judged.push(fields.get('reason') ?? '');
     if (fields.get('reason') === 'wrong') {
@@ -255,6 +259,15 @@ test('too many requests and an internal fault each get a page that says so, and 
   isUnknown = false;
   expect([page.status, page.heading]).toEqual([503, DESK.unavailable]);
   expect(wordsOf(page)).not.toContain(DESK.unavailableSent);
+});
+
+test('an act that fails while its session ends is not said to have done nothing', async () => {
+  const visitor = await newOfficer();
+  const answer = await visitor.postOnce('/act', { ...(await formOf(visitor)), reason: 'ended' });
+  ended = false;
+  expect([answer.status, answer.heading]).toEqual([401, DESK.over]);
+  expect(wordsOf(answer)).toContain(DESK.overSent);
+  expect(wordsOf(answer)).not.toContain(DESK.overThen);
 });
 
 test('an act that did not get its turn is answered with that, and is not recorded as a refusal', async () => {
