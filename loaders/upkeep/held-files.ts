@@ -47,6 +47,9 @@ export type HeldFileDecision = NamedPerson & {
   lockWaitMs?: number;
 };
 
+/** By default a person decided it. */
+type Discarding = HeldFileDecision & { because?: DiscardedBecause };
+
 /** What tracing found about the records of a file that waited for it. */
 type TracedRecords = {
   /** Which of the spool's files they are in. */
@@ -146,7 +149,7 @@ export async function discardHeldFile(
   store: Store,
   anchor: Anchor,
   id: string,
-  options: HeldFileDecision & { because?: DiscardedBecause },
+  options: Discarding,
 ): Promise<Acknowledgement> {
   let begun = false;
   const begins = () => {
@@ -386,7 +389,7 @@ function* soundRecords(
 
 function discarded(
   heldFile: HeldFile,
-  { now = Date.now, because = 'decided' }: Parameters<typeof discardHeldFile>[3],
+  { now = Date.now, because = 'decided' }: Pick<Discarding, 'now' | 'because'>,
 ): Acknowledgement {
   const { counts, held } = heldFile.acknowledgement;
   const used = counts.accepted > 0;
