@@ -65,11 +65,19 @@ async function eraseCases(configuration: Configuration, options: EraseOptions): 
     const found =
       before === undefined ? [one].filter((each) => each !== undefined) : cases.ended(before);
     const done = { erased: 0, changed: 0, empty: 0 };
-    for (const each of found) done[await cases.erase(each, named)]++;
-    const { erased, changed } = done;
-    console.log(
-      `The notes of ${casesText(erased)} are erased. What was done, when and by whom stays.`,
-    );
+    const printErased = (): void =>
+      console.log(
+        `The notes of ${casesText(done.erased)} are erased. What was done, when and by whom stays.`,
+      );
+    try {
+      for (const each of found) done[await cases.erase(each, named)]++;
+    } catch (error) {
+      // They cannot be brought back.
+      if (done.erased > 0) printErased();
+      throw error;
+    }
+    printErased();
+    const { changed } = done;
     if (changed > 0) {
       throw new Failure(
         `${casesText(changed)} changed meanwhile and kept ${changed === 1 ? 'its' : 'their'} notes. Look at what changed before you erase them.`,

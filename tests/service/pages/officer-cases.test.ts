@@ -378,3 +378,28 @@ test('a command fails, and says so, if a case that changed meanwhile keeps its n
   const file = readFileSync(path);
   expect([file.includes('to be erased'), file.includes('to be kept')]).toEqual([false, true]);
 });
+
+test('a command that fails halfway says how many cases have lost their notes', async () => {
+  const path = join(service.dataDir, 'audit-cases', 'cases.sqlite');
+  const cases = Cases.open(path, async () => undefined);
+  const actor = { key: 'officer', event: { by: 'An Officer' } };
+  for (const entry of [903, 904]) {
+    const access = { entry, accessId: randomUUID(), organisation: 'ZZH01', about: 'nurse' };
+    expect(await cases.open(access, 'explain', actor, 'a note')).toMatchObject({ kind: 'taken' });
+  }
+  cases.close();
+  const db = new DatabaseSync(path, { timeout: WAIT_MS });
+  db.exec(`DROP TRIGGER IF EXISTS taken; CREATE TRIGGER broken BEFORE UPDATE ON step
+    WHEN OLD.caseNumber = (SELECT number FROM accessCase WHERE entry = 904)
+    BEGIN SELECT RAISE(ABORT, 'the disk is broken'); END`);
+  db.close();
+  const named = ['--by', 'A. Guardian', '--reason', 'retention'];
+  const done = await run(['audit', 'erase-cases', '--ended-before', '1/1/2099', ...named], {
+    DATA_DIR: service.dataDir,
+  });
+  expect([done.code, done.stdout]).toEqual([
+    1,
+    expect.stringMatching(/^The notes of [1-9] cases? are erased[.]/),
+  ]);
+  expect(done.stderr).toContain('the disk is broken');
+});
