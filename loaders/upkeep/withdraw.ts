@@ -8,6 +8,7 @@ import { omitUndefined } from '#schemas/omit-undefined.ts';
 import { isOver } from '#schemas/plans/plan.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import type { Withdrawal } from '#store/authorities/withdrawals.ts';
+import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { restoredRow } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
@@ -56,9 +57,39 @@ export function askWithdrawal(
     if (waiting !== undefined) return { kind: 'asked', withdrawal: waiting };
     const withdrawal = request(row, reason, false, by, now);
     begins();
-    await store.appendEvent(eventOf(authority, withdrawal, 'asked', by, reason));
-    await store.keepWithdrawal(lock, withdrawal);
+    await keepRequest(store, lock, withdrawal, by);
     return { kind: 'asked', withdrawal };
+  });
+}
+
+/**
+ * Asks for a withdrawal as one person and confirms it as another, both in one step: if it is refused, no request is left
+ * behind.
+ */
+export function withdrawForTwo(
+  store: Store,
+  anchor: Anchor,
+  authority: OdsCode,
+  plan: PlanIdentity,
+  reason: string,
+  first: Acting,
+  { now = Date.now, lockWaitMs, ...second }: Changing,
+): Promise<Withdrawn | { kind: 'same-person' }> {
+  return changingWithdrawal(store, anchor, authority, lockWaitMs, async (act, at) => {
+    const { waiting, row } = await lookUp(store, authority, plan, now);
+    if (row === undefined) {
+      const isTheirs = (each: Withdrawal): boolean =>
+        !each.urgent && each.decided?.key === second.key && sameIdentity(each, plan);
+      return doneBefore(store, authority, isTheirs, at.finished);
+    }
+    const withdrawal = waiting ?? request(row, reason, false, first, now);
+    if (withdrawal.asked.key === second.key) return { kind: 'same-person' };
+    if (await isTooMany(store, authority, now)) return { kind: 'too-many' };
+    at.begins();
+    if (waiting === undefined) await keepRequest(store, at.lock, withdrawal, first);
+    const next = withdrawn(withdrawal, row, second, now);
+    await act(withdrawal, row, next, eventOf(authority, next, 'confirmed', second));
+    return { kind: 'withdrawn', withdrawal: next };
   });
 }
 
@@ -74,7 +105,7 @@ export function withdrawUrgently(
   reason: string,
   { now = Date.now, lockWaitMs, ...by }: Changing,
 ): Promise<Withdrawn> {
-  return changingWithdrawal(store, anchor, authority, lockWaitMs, async (act, finished) => {
+  return changingWithdrawal(store, anchor, authority, lockWaitMs, async (act, { finished }) => {
     const { waiting, row } = await lookUp(store, authority, plan, now);
     if (row === undefined) {
       const isOwn = (each: Withdrawal): boolean =>
@@ -103,7 +134,7 @@ export function withdrawnBefore(
   isMeant: (withdrawal: Withdrawal) => boolean,
   lockWaitMs?: number,
 ): Promise<Withdrawn> {
-  return changingWithdrawal(store, anchor, authority, lockWaitMs, (_, finished) =>
+  return changingWithdrawal(store, anchor, authority, lockWaitMs, (_, { finished }) =>
     doneBefore(store, authority, isMeant, finished),
   );
 }
@@ -315,15 +346,33 @@ const changingWithdrawal = <T>(
   anchor: Anchor,
   authority: OdsCode,
   lockWaitMs: number | undefined,
-  work: (act: Act, finished: boolean) => Promise<T>,
+  work: (
+    act: Act,
+    at: { lock: AuthorityLock; begins: () => void; finished: boolean },
+  ) => Promise<T>,
 ): Promise<T | { kind: 'busy' }> =>
   changing(store, anchor, authority, lockWaitMs, (lock, begins, finished) =>
-    work(async (withdrawal, row, next, event) => {
-      begins();
-      const { acting: _, ...standing } = next;
-      await actOnWithdrawal(store, anchor, lock, withdrawal, row, { event, next: standing });
-    }, finished),
+    work(
+      async (withdrawal, row, next, event) => {
+        begins();
+        const { acting: _, ...standing } = next;
+        await actOnWithdrawal(store, anchor, lock, withdrawal, row, { event, next: standing });
+      },
+      { lock, begins, finished },
+    ),
   );
+
+/** Records a request and stores it. */
+async function keepRequest(
+  store: Store,
+  lock: AuthorityLock,
+  withdrawal: Withdrawal,
+  by: Acting,
+): Promise<void> {
+  const { authority } = lock;
+  await store.appendEvent(eventOf(authority, withdrawal, 'asked', by, withdrawal.reason));
+  await store.keepWithdrawal(lock, withdrawal);
+}
 
 async function lookUp(
   store: Store,

@@ -1,12 +1,11 @@
 import type { Command } from 'commander';
 import { plansNotOver } from '#loaders/upkeep/plans-not-over.ts';
 import {
-  askWithdrawal,
-  confirmWithdrawal,
   listWithdrawals,
   UNDONE_WITHIN_DAYS,
   undoWithdrawal,
   type Withdrawn,
+  withdrawForTwo,
   withdrawnBefore,
   withdrawUrgently,
 } from '#loaders/upkeep/withdraw.ts';
@@ -50,7 +49,7 @@ function only(plans: readonly PlanRow[], day: CalendarDate | undefined): PlanRow
 /** Prints the result. */
 function printDone(
   code: OdsCode,
-  done: Withdrawn | { kind: 'same-person' | 'other-number' | 'gone' },
+  done: Awaited<ReturnType<typeof withdrawForTwo>>,
 ) {
   if (done.kind !== 'withdrawn') throw new Failure(WITHDRAWAL.refused[done.kind]);
   const { id, decided } = done.withdrawal;
@@ -113,10 +112,7 @@ async function withdraw(
     printDone(code, await withdrawUrgently(store, anchor, code, plan, reason, first));
     return;
   }
-  const asked = await askWithdrawal(store, anchor, code, plan, reason, first);
-  if (asked.kind !== 'asked') throw new Failure(WITHDRAWAL.refused[asked.kind]);
-  const { id } = asked.withdrawal;
-  printDone(code, await confirmWithdrawal(store, anchor, code, id, number, second));
+  printDone(code, await withdrawForTwo(store, anchor, code, plan, reason, first, second));
 }
 
 /** `cp-flags withdraw`: for a council that cannot use its pages, on its written word. */

@@ -15,6 +15,7 @@ import {
   undoWithdrawal,
   WAITS_DAYS,
   WITHDRAWN_A_DAY,
+  withdrawForTwo,
   withdrawUrgently,
 } from '#loaders/upkeep/withdraw.ts';
 import type { OdsCode } from '#schemas/authority.ts';
@@ -229,6 +230,12 @@ describe('a flag on the wrong child', () => {
         now: at,
       });
     expect(await urgently(now)).toEqual({ kind: 'too-many' });
+    const last = plan(WITHDRAWN_A_DAY + 1);
+    const forTwo = (at: () => number) =>
+      withdrawForTwo(t.store, t.anchor, authority, last, why, ADA, { ...BEN, now: at });
+    expect(await forTwo(now)).toEqual({ kind: 'too-many' });
+    // What is refused does not stay as a request.
+    expect(await listWithdrawals(t.store, t.anchor, authority, now)).toHaveLength(WITHDRAWN_A_DAY);
     expect((await urgently(() => RECEIVED_AT + DAY_MS)).kind).toBe('withdrawn');
   });
 });

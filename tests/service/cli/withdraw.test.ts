@@ -52,3 +52,15 @@ test.each([
   expect([theirs.code, theirs.stderr]).toEqual([1, `cp-flags: ${WITHDRAWAL.noSuchPlan}\n`]);
   expect((await withdraw(['--undo', id, ...WHY])).code).toBe(0);
 });
+
+test('a withdrawal for two people that is refused does not stay as a request that waits', async () => {
+  let urgently = await withdraw(['--child', '-', '--urgent', ...WHY], CHILD);
+  while (urgently.code === 0) {
+    const id = /--undo ([a-z]+)/.exec(urgently.stdout)?.[1] ?? '';
+    expect((await withdraw(['--undo', id, ...WHY])).code).toBe(0);
+    urgently = await withdraw(['--child', '-', '--urgent', ...WHY], CHILD);
+  }
+  const refused = await withdraw(['--child', '-', '--confirmed-by', 'B. Example', ...WHY], CHILD);
+  expect([refused.code, refused.stderr]).toEqual([1, `cp-flags: ${WITHDRAWAL.refused['too-many']}\n`]);
+  expect((await withdraw(['--list'])).stdout).not.toContain(WITHDRAWAL.standing.waiting);
+});
