@@ -95,8 +95,7 @@ export type DiscardedBecause = 'decided' | 'not decided' | 'not traced';
 const DISCARDED: Record<DiscardedBecause, (at: string) => string> = {
   decided: (at) => `the operator of the service discarded it on ${at}`,
   'not decided': (at) => `nobody decided in time, so it was discarded on ${at}`,
-  'not traced': (at) =>
-    `its NHS numbers could not be traced in time, so it was discarded on ${at}`,
+  'not traced': (at) => `its NHS numbers could not be traced in time, so it was discarded on ${at}`,
 };
 
 /** What becomes of a file that waits. */

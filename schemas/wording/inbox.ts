@@ -46,7 +46,8 @@ export const INBOX = {
 /** What the log says about one file. `hint` says what is wrong with it. */
 export const INBOX_LOG = {
   about: (name: string, says: string) => `${name}: ${says}`,
-  untraced: 'part of it waits to be traced, and is loaded automatically if that can be done in time.',
+  untraced:
+    'part of it waits to be traced, and is loaded automatically if that can be done in time.',
   held: 'part of it waits for a decision: see the page Held files, or cp-flags release --list.',
   left: (name: string, hint: string) => `${name} is left where it is. ${hint}`,
   failed: (name: string, hint: string) => `${name} was not taken. ${hint}`,

@@ -120,7 +120,8 @@ export const HELD = {
   caption: 'Held files',
   columns: ['File', 'Held since', 'Why', 'Discarded on'] as const,
   file: (number: number, council: string) => `File ${number} of ${council}`,
-  forPds: 'Records are waiting to be traced in PDS. They are loaded automatically if they can be traced in time.',
+  forPds:
+    'Records are waiting to be traced in PDS. They are loaded automatically if they can be traced in time.',
   whole: (records: number) => `The whole file is held: ${counted(records, 'record')}.`,
   part: (rows: number, leftOut: number) =>
     `${[

@@ -4,7 +4,6 @@ import {
   listWithdrawals,
   UNDONE_WITHIN_DAYS,
   undoWithdrawal,
-  type Withdrawn,
   withdrawForTwo,
   withdrawnBefore,
   withdrawUrgently,
@@ -47,10 +46,7 @@ function only(plans: readonly PlanRow[], day: CalendarDate | undefined): PlanRow
 }
 
 /** Prints the result. */
-function printDone(
-  code: OdsCode,
-  done: Awaited<ReturnType<typeof withdrawForTwo>>,
-) {
+function printDone(code: OdsCode, done: Awaited<ReturnType<typeof withdrawForTwo>>) {
   if (done.kind !== 'withdrawn') throw new Failure(WITHDRAWAL.refused[done.kind]);
   const { id, decided } = done.withdrawal;
   const says =

@@ -395,10 +395,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
    *
    * @returns what `work` says: whether it is done; `undefined` if another process was first, or the file is gone
    */
-  async function withClaim(
-    id: string,
-    work: () => Promise<boolean>,
-  ): Promise<boolean | undefined> {
+  async function withClaim(id: string, work: () => Promise<boolean>): Promise<boolean | undefined> {
     if (!(await claim(id))) return undefined;
     let isDone = false;
     try {

@@ -597,7 +597,12 @@ export const operatorNumbering: Mountable<OperatorDependencies> = {
         sequence: Number(fields.get('highest') ?? Number.NaN),
         sequenceOffset: Number(fields.get('offset') ?? Number.NaN),
       };
-      const who = { ...at.named(reason.value), fullRefreshFollows, seen, lockWaitMs: ANSWERED_LOCK_WAIT_MS };
+      const who = {
+        ...at.named(reason.value),
+        fullRefreshFollows,
+        seen,
+        lockWaitMs: ANSWERED_LOCK_WAIT_MS,
+      };
       return doneOrNot(dependencies, at, code, 'numbering', () =>
         resetSequence(store, anchor, code, who),
       );

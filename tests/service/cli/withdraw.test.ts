@@ -38,20 +38,28 @@ test('an operator withdraws a flag for two people, lists it without naming the c
 test.each([
   ['urgently', ['--urgent'], 'A. Example'],
   ['for two people', ['--confirmed-by', 'B. Example'], 'B. Example'],
-])('a flag withdrawn %s, by a command whose answer was lost, is said to be withdrawn: when and by whom', async (_, how, name) => {
-  const command = ['--child', '-', ...how, ...WHY];
-  const first = await withdraw(command, CHILD);
-  expect([first.code, first.stdout]).toEqual([0, expect.stringContaining(WITHDRAWAL.done)]);
-  const again = await withdraw(command, CHILD);
-  expect([again.code, again.stderr]).toEqual([0, '']);
-  const id = /--undo ([a-z]+)/.exec(again.stdout)?.[1] ?? '';
-  const listed = (await withdraw(['--list'])).stdout.split('\n').find((line) => line.startsWith(id));
-  const at = / by [^;]* at (\S+)$/.exec(listed ?? '')?.[1] ?? 'never';
-  expect(again.stdout).toContain(WITHDRAWAL.doneBefore(name, at));
-  const theirs = await withdraw([...command, '--by', 'C. Example', ...how.map((each) => each.replace('B.', 'D.'))], CHILD);
-  expect([theirs.code, theirs.stderr]).toEqual([1, `cp-flags: ${WITHDRAWAL.noSuchPlan}\n`]);
-  expect((await withdraw(['--undo', id, ...WHY])).code).toBe(0);
-});
+])(
+  'a flag withdrawn %s, by a command whose answer was lost, is said to be withdrawn: when and by whom',
+  async (_, how, name) => {
+    const command = ['--child', '-', ...how, ...WHY];
+    const first = await withdraw(command, CHILD);
+    expect([first.code, first.stdout]).toEqual([0, expect.stringContaining(WITHDRAWAL.done)]);
+    const again = await withdraw(command, CHILD);
+    expect([again.code, again.stderr]).toEqual([0, '']);
+    const id = /--undo ([a-z]+)/.exec(again.stdout)?.[1] ?? '';
+    const listed = (await withdraw(['--list'])).stdout
+      .split('\n')
+      .find((line) => line.startsWith(id));
+    const at = / by [^;]* at (\S+)$/.exec(listed ?? '')?.[1] ?? 'never';
+    expect(again.stdout).toContain(WITHDRAWAL.doneBefore(name, at));
+    const theirs = await withdraw(
+      [...command, '--by', 'C. Example', ...how.map((each) => each.replace('B.', 'D.'))],
+      CHILD,
+    );
+    expect([theirs.code, theirs.stderr]).toEqual([1, `cp-flags: ${WITHDRAWAL.noSuchPlan}\n`]);
+    expect((await withdraw(['--undo', id, ...WHY])).code).toBe(0);
+  },
+);
 
 test('a withdrawal for two people that is refused does not stay as a request that waits', async () => {
   let urgently = await withdraw(['--child', '-', '--urgent', ...WHY], CHILD);
@@ -61,6 +69,9 @@ test('a withdrawal for two people that is refused does not stay as a request tha
     urgently = await withdraw(['--child', '-', '--urgent', ...WHY], CHILD);
   }
   const refused = await withdraw(['--child', '-', '--confirmed-by', 'B. Example', ...WHY], CHILD);
-  expect([refused.code, refused.stderr]).toEqual([1, `cp-flags: ${WITHDRAWAL.refused['too-many']}\n`]);
+  expect([refused.code, refused.stderr]).toEqual([
+    1,
+    `cp-flags: ${WITHDRAWAL.refused['too-many']}\n`,
+  ]);
   expect((await withdraw(['--list'])).stdout).not.toContain(WITHDRAWAL.standing.waiting);
 });

@@ -151,7 +151,8 @@ describe.each(PREVIOUS)('$name', ({ commit, counts }) => {
 
       // Each version records who looked where the other can find it, so nobody goes missing.
       const issuer = await openDemoIssuer(store.dataDir);
-      const as = (name: string) => issuer.sign(claims({ sub: name.replace(' ', '-'), name }), 3_600);
+      const as = (name: string) =>
+        issuer.sign(claims({ sub: name.replace(' ', '-'), name }), 3_600);
       const seen = async (baseUrl: string, name: string) => {
         const { body } = await lookup(baseUrl, await as(name), held);
         return accessesSchema.parse(body).accesses.map((access) => [access.name, access.count]);
