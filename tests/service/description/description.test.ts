@@ -70,7 +70,7 @@ test('the page of settings explains every setting (npm run docs writes it)', asy
   expect(rows.map(([, name]) => name)).toEqual(Object.keys(configurationSchema.shape));
 });
 
-test('every setting named on any page is on the page of settings', async () => {
+test('no page for operators, integrators or councils sends its reader to the source', async () => {
   for (const page of [
     'operating.md',
     'operating/councils.md',
@@ -83,8 +83,14 @@ test('every setting named on any page is on the page of settings', async () => {
   ]) {
     expect(await read(page)).not.toMatch(/\]\([^)]*\.ts\)/);
   }
+});
+
+test('every care setting is on the page of councils and organisations', async () => {
   const page = await read('operating/councils.md');
   for (const setting of careSettings) expect(page).toContain(`\`${setting}\``);
+});
+
+test('the example of a claim mapping has every part of one', async () => {
   const [, mapping = ''] =
     /mapping of your own\n\n```json\n([^]*?)```/.exec(await read('operating/tokens.md')) ?? [];
   expect(Object.keys(claimMappingSchema.parse(JSON.parse(mapping)))).toEqual(
