@@ -71,7 +71,14 @@ const sidecarNames = (name: string): string[] => [
   `${name.replace(/\.[^.]*$/, '')}.json`,
 ];
 
-export type Seen = { name: string; size: number; mtimeMs: number; inode: number };
+export type Seen = {
+  name: string;
+  size: number;
+  mtimeMs: number;
+  inode: number;
+  /** For data: what was there with it. While its description is renamed, a listing may have neither of the names. */
+  together?: string;
+};
 
 /** What is in the inbox, put together. */
 export type Listing = {
@@ -171,10 +178,15 @@ export class InboxFiles {
     );
     const isDescribed = ({ name }: Found): boolean =>
       sidecarNames(name).some((sidecar) => coming.has(sidecar));
-    for (const { name } of together.found.filter(isDescribed)) {
-      alone.push({ kind: 'described', name });
+    const found: Found[] = [];
+    for (const each of together.found) {
+      const { name } = each;
+      const isComing = isDescribed(each);
+      if (isComing) alone.push({ kind: 'described', name });
+      else found.push(each);
+      const now = seen.get(name);
+      if (now !== undefined) now.together = isComing ? '' : each.files.join('/');
     }
-    const found = together.found.filter((each) => !isDescribed(each));
     return { found, alone: [...together.alone, ...alone], seen };
   }
 

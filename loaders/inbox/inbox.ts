@@ -296,8 +296,9 @@ class Watcher {
     }
     for (const [name, now] of seen) {
       const before = this.#unchanged.get(name);
-      const { size, mtimeMs, inode } = before?.seen ?? {};
-      if (size === now.size && mtimeMs === now.mtimeMs && inode === now.inode) continue;
+      const { size, mtimeMs, inode, together } = before?.seen ?? {};
+      const isSame = size === now.size && mtimeMs === now.mtimeMs && inode === now.inode;
+      if (isSame && together === now.together) continue;
       const since = performance.now();
       this.#unchanged.set(name, { seen: now, first: before?.first ?? since, since });
       if (this.#told.get(name) !== INBOX.stillWritten) this.#told.delete(name);

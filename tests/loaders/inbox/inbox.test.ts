@@ -14,8 +14,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { NumberTracer } from '#loaders/check/tracing/tracer.ts';
+import { InboxFiles } from '#loaders/inbox/files.ts';
 import { finalAnswer } from '#loaders/inbox/held.ts';
 import {
   type Inbox,
@@ -534,6 +535,37 @@ describe('many files', () => {
     expect(codes()).toContain(`${linked} CPF02`);
     expect(codes()).toContain(`${coming} CPF01`);
     expect(lying()).toEqual([]);
+  });
+
+  test('are not taken without their description while that is renamed, however long they have been there', async () => {
+    const name = `${B}-${sequence}-202611232130.csv`;
+    put(name, fileCsv(upload({ records: [planOf(1)] })));
+    put(`${name}.json.part`, '{"rowCount": 2}');
+    const clock = performance.now.bind(performance);
+    let later = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => clock() + later);
+    const looks = vi.spyOn(InboxFiles.prototype, 'list');
+    const looked = async (): Promise<void> => {
+      const before = looks.mock.calls.length;
+      await until(() => looks.mock.calls.length >= before + 2);
+    };
+    try {
+      const settleMs = 3_600_000;
+      await watch({ settleMs });
+      await looked();
+      later += settleMs;
+      // A listing has neither of the names.
+      rmSync(join(dir, `${name}.json.part`));
+      await looked();
+      expect(lying()).toEqual([name]);
+      put(`${name}.json`, '{"rowCount": 2}');
+      await looked();
+      later += settleMs;
+      await until(() => codes().length === 1);
+      expect(codes()).toEqual([`${name} CPF01`]);
+    } finally {
+      vi.restoreAllMocks();
+    }
   });
 
   test('whose names are not UTF-8 are named by their bytes, and loaded once renamed', async () => {
