@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -118,4 +119,28 @@ test('every page can be reached from the README', () => {
     }
   }
   expect(pages.filter((page) => !reached.has(page))).toEqual([]);
+});
+
+test('git ignores what the pages have people make in the repository’s folder: secrets, NHS numbers, rehearsals', () => {
+  const made = new Set<string>();
+  for (const page of pages) {
+    // Its commands are typed in the folder that the first of them makes.
+    const folder = page.endsWith('/two-rooms.md') ? 'two-rooms' : '';
+    for (const [, block = ''] of read(page).matchAll(/^ *```sh\n([^]*?)^ *```/gm)) {
+      const named = block.matchAll(
+        /(?:> ?|--?out |--ack |-m venv |DATA_DIR=|mkdir -p |-o (?=\S+\.csv))([\w.][\w./ -]*)/g,
+      );
+      for (const [whole, names = ''] of named) {
+        const all = names.trim().split(/ +/);
+        // Below a folder, because a rule for folders does not apply to a name that is not there.
+        for (const name of whole.startsWith('mkdir') ? all : all.slice(0, 1)) {
+          made.add(join(folder, name, 'below'));
+        }
+      }
+    }
+  }
+  const ignored = execFileSync('git', ['-C', root, 'check-ignore', '--no-index', ...made], {
+    encoding: 'utf8',
+  });
+  expect([...made].filter((path) => !ignored.split('\n').includes(path))).toEqual([]);
 });
