@@ -8,6 +8,7 @@ import {
   DANGER,
   FRAME,
   HIDDEN,
+  LOOK_UP,
   NOT_CHECKED,
   RESULT,
   SIGN_IN,
@@ -165,7 +166,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await page.keyboard.press('Enter');
     await page.getByRole('alert').waitFor();
     await focusOn(page, 'DIV');
-    await tabTo(page, 'Check the NHS number');
+    await tabTo(page, LOOK_UP.numberWrong);
     await page.keyboard.press('Enter');
     await formFocused(page);
     expect(await page.getByLabel('NHS number').inputValue()).toBe('9991000012');
