@@ -36,10 +36,10 @@ export const LOOKS = {
   /** A user whom the council bars from the child. */
   barred: 'Barred: was told nothing',
   cameOf: {
-    seen: 'The child was seen',
-    'left-before-seen': 'The child left before being seen',
-    admitted: 'The child was admitted',
-    transferred: 'The child was transferred',
+    seen: 'The patient was seen',
+    'left-before-seen': 'The patient left before being seen',
+    admitted: 'The patient was admitted',
+    transferred: 'The patient was transferred',
     'wrong-patient': 'The wrong patient was looked up',
   } satisfies Record<(typeof ATTENDANCES)[number], string>,
 } as const;

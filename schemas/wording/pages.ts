@@ -197,7 +197,8 @@ export const RESULT = {
   title: 'Result',
   hide: 'Hide',
   number: 'NHS number',
-  born: (date: CalendarDate) => `Born ${dateText(date)}`,
+  /** As it was typed: a council may have another. */
+  born: (date: CalendarDate) => `${dateText(date)}, as you typed it`,
   bornNotGiven: 'Date of birth not given',
   dateOfBirth: 'Date of birth',
   time: 'Time',
@@ -261,7 +262,7 @@ export const RESULT = {
   liveIn: (councils: readonly string[], more: number) =>
     `Is the child’s council ${eitherOf(councils, more)}?`,
   liveInThen: 'If so, ring it: its plans may be missing here.',
-  behindSince: (date: CalendarDate) => `Up to date on ${dateText(date)}`,
+  behindSince: (date: CalendarDate) => `Last up to date on ${dateText(date)}`,
   behindNever: 'Has sent nothing yet',
   otherBehind: (councils: readonly string[], more: number) =>
     `Plans of these councils may be missing, because they are out of date: ${enumerated(more > 0 ? [...councils, `${more} more`] : councils)}.`,
@@ -400,10 +401,10 @@ export const ATTENDANCE = {
   lead: 'This goes to the council with the record of your look. This is not a referral: ring as well.',
   legend: 'What happened?',
   options: {
-    seen: 'The child was seen',
-    'left-before-seen': 'The child left before being seen: the council is told at once',
-    admitted: 'The child was admitted',
-    transferred: 'The child was transferred',
+    seen: 'The patient was seen',
+    'left-before-seen': 'The patient left before being seen: the council is told at once',
+    admitted: 'The patient was admitted',
+    transferred: 'The patient was transferred',
     'wrong-patient': 'I looked up the wrong patient',
   },
   ward: 'Ward (if there is one)',
@@ -421,7 +422,9 @@ export const ATTENDANCE = {
     councils.length === 0
       ? 'No council has a plan for this child now, so no council is told.'
       : `${enumerated(councils)} ${councils.length === 1 ? 'is' : 'are'} told. This is not a referral.`,
+  what: (option: string) => `You recorded: ${option}.`,
   correct: 'Was it something else? Look the child up again, and say so there.',
+  wrongPatient: 'Now look up the right patient. Tell your privacy officer too.',
   notYet: 'Nothing has been recorded yet.',
   failedTitle: 'Not recorded',
   failed: 'Not recorded. Ring the council',
@@ -455,7 +458,7 @@ export const COUNCILS = {
   letters: 'Jump to a letter',
   matches: (count: number) =>
     count === 0
-      ? 'No council has that name. Try part of it, or the county.'
+      ? 'No council has that name. Try one word of it. Not in the list? Its main number is on its website.'
       : `${count} ${count === 1 ? 'council' : 'councils'}`,
   /** With `#` in place of the number. */
   many: '# councils',

@@ -153,7 +153,7 @@ const PICTURES: readonly Picture[] = [
     async take(page) {
       await lookUp(page, baseUrl, SAMPLE_PEOPLE.onPlan);
       await page.getByText('What came of it?').click();
-      await page.getByLabel('The child left before being seen').check();
+      await page.getByLabel('The patient left before being seen').check();
       await page.getByRole('button', { name: 'Tell the council' }).click();
     },
   },

@@ -31,10 +31,13 @@ if (filter !== null) {
     name: searched(entry.querySelector('h3').textContent),
   }));
   const show = () => {
-    const wanted = searched(box.value);
+    // Each word by itself: names differ in what stands between, and in whether they say that it is a council.
+    const wanted = searched(box.value)
+      .split(' ')
+      .filter((word) => word !== 'council');
     let shown = 0;
     for (const { entry, name } of councils) {
-      entry.hidden = !name.includes(wanted);
+      entry.hidden = !wanted.every((word) => name.includes(word));
       if (!entry.hidden) shown += 1;
     }
     for (const group of groups) {

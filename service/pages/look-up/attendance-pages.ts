@@ -144,7 +144,10 @@ export function createAttendancePages(
         attend(admitted, look.lookupId, read.request, 'pages'),
       );
       if (attended.kind === 'refused') return { code: attended.code };
-      const page = attendanceRecorded(attended.authorities.map(({ name }) => name));
+      const page = attendanceRecorded(
+        read.request.attended,
+        attended.authorities.map(({ name }) => name),
+      );
       return frame({ ...page, ...signedIn(session) });
     })(c);
   };

@@ -114,10 +114,15 @@ export const attendanceErrors = (
 ${attendanceFields(form, typed, errors)}`,
 });
 
-export const attendanceRecorded = (councils: readonly string[]): Page => ({
+export const attendanceRecorded = (
+  attended: AttendanceRequest['attended'],
+  councils: readonly string[],
+): Page => ({
   title: ATTENDANCE.title,
   content: html`${heading(ATTENDANCE.recorded)}
+${paragraph(ATTENDANCE.what(ATTENDANCE.options[attended]))}
 <p class="cpf-strong">${ATTENDANCE.told(councils)}</p>
+${attended === 'wrong-patient' && html`<p class="cpf-strong">${ATTENDANCE.wrongPatient}</p>`}
 ${paragraph(ATTENDANCE.correct)}
 <p>${buttonLink('/look-up', RESULT.another)}</p>`,
 });

@@ -260,6 +260,10 @@ test('on the page, an outcome can be recorded only for one’s own look, also af
   });
   expect([done.status, done.heading]).toEqual([200, ATTENDANCE.recorded]);
   expect(wordsOf(done)).toContain('Northmoor Council is told.');
+  expect(wordsOf(done)).toContain(ATTENDANCE.what(ATTENDANCE.options.admitted));
+  expect(wordsOf(done)).not.toContain(ATTENDANCE.wrongPatient);
+  const mistaken = await nurse.post('/look-up/attendance', { ...form, attended: 'wrong-patient' });
+  expect(wordsOf(mistaken)).toContain(ATTENDANCE.wrongPatient);
 
   // Two or three clicks make one event, and each gets an answer.
   const attendances = async (): Promise<number> =>

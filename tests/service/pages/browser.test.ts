@@ -477,6 +477,14 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     expect(await page.getByRole('status').innerText()).toBe('1 council');
     expect(await page.locator('[data-letter]:visible').allInnerTexts()).toEqual(['W']);
     expect(await page.getByText('is not known').count()).toBe(0);
+    await page.getByLabel('Council’s name').fill('Westbrook Council');
+    expect(await page.locator('[data-council]:visible').allInnerTexts()).toEqual([
+      expect.stringContaining('Westbrook City Council'),
+    ]);
+    const all = await page.locator('[data-council]').count();
+    await page.emulateMedia({ media: 'print' });
+    expect(await page.locator('[data-council]:visible').count()).toBe(all);
+    await page.emulateMedia({ media: 'screen' });
     await page.getByLabel('Council’s name').fill('zzz');
     expect(await page.getByRole('status').innerText()).toContain('No council has that name');
     expect(complaints).toEqual([]);
