@@ -29,7 +29,7 @@ const FORCED_EXIT = 130;
 
 async function requireFolder(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
-  if (found?.isDirectory() !== true) throw new Failure(`${path} is not a folder.`);
+  if (found?.isDirectory() !== true) throw new Failure(`${path} is not a folder, or is not there.`);
 }
 
 /** The dataset's kind, from the data folder, decides what must be traced, and who may send. */
