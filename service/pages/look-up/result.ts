@@ -280,7 +280,7 @@ function whoLooked({ flags, accesses, silent }: DetailsOf): Html | false {
 
 /** Details that are not needed in the first two seconds. */
 const details = (of: DetailsOf): Html => html`<details class="nhsuk-details">
-<summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${RESULT.details}</span></summary>
+<summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${of.flags.length === 0 ? RESULT.auditId : RESULT.details}</span></summary>
 <div class="nhsuk-details__text">
 ${plansTable(of.flags)}
 ${whoLooked(of)}
