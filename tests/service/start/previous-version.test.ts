@@ -92,15 +92,29 @@ describe.each(PREVIOUS)('$name', ({ commit, counts }) => {
     return service;
   }
 
+  /**
+   * The earlier version with its demo, and what it answers. The build from before 0.1.0 answers 503 until it is started
+   * again, if a lookup that came too late is repeated while the first still waits for the directory of authorities.
+   */
+  async function answeredByPrevious(environment: { DATA_DIR: string }, nhsNumber: string) {
+    for (let start = 1; ; start++) {
+      const old = await serve(['--demo'], environment, previous);
+      const { tokens } = await readDemo(environment.DATA_DIR);
+      const token = tokens['emergency-department'] ?? Object.values(tokens)[0] ?? '';
+      const before = await lookup(old.baseUrl, token, nhsNumber).catch((error: unknown) => {
+        if (start === 2) throw error;
+      });
+      if (before !== undefined) return { old, token, before };
+      await old.stop();
+    }
+  }
+
   test.skipIf(!atHand)(
     'an earlier version’s data folder opens with its flags, audit and tokens unchanged',
     async () => {
       const environment = { DATA_DIR: join(folder, 'data') };
-      const old = await serve(['--demo'], environment, previous);
-      const { tokens } = await readDemo(environment.DATA_DIR);
-      const token = tokens['emergency-department'] ?? Object.values(tokens)[0] ?? '';
       const flagged = SAMPLE_NUMBERS[0]?.nhsNumber ?? '';
-      const before = await lookup(old.baseUrl, token, flagged);
+      const { old, token, before } = await answeredByPrevious(environment, flagged);
       expect(before).toMatchObject({ status: 200, body: { outcome: 'flagged' } });
       await old.stop();
 
