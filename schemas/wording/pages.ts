@@ -198,7 +198,7 @@ export const RESULT = {
   hide: 'Hide',
   number: 'NHS number',
   /** As it was typed: a council may have another. */
-  born: (date: CalendarDate) => `${dateText(date)}, as you typed it`,
+  born: (date: CalendarDate) => `Born ${dateText(date)} (as typed)`,
   bornNotGiven: 'Date of birth not given',
   dateOfBirth: 'Date of birth',
   time: 'Time',
