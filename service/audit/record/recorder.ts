@@ -208,7 +208,10 @@ export function createRecorder(
       const timed = { event: { occurredAt: at, ...event }, at };
       // What came first goes first, as far as that is known.
       const direct =
-        readiness.open && underWay.size < UNDER_WAY_AT_MOST && (spool?.count ?? 0) === 0;
+        readiness.open &&
+        underWay.size < UNDER_WAY_AT_MOST &&
+        queue.length === 0 &&
+        (spool?.count ?? 0) === 0;
       if (!direct) return toSpool(timed);
       const delivery = deliver(timed).finally(() => underWay.delete(delivery));
       underWay.set(delivery, timed);

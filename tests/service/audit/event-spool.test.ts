@@ -140,6 +140,19 @@ describe('the recorder', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  test('lets no later event overtake one that is not yet in the spool', async () => {
+    const s = store();
+    const recorder = createRecorder(s, s.readiness, silent, { folder, mostBytes: 10_000 });
+    const [first, second] = [event(), event()];
+    s.state.open = false;
+    recorder.record(first);
+    s.state.open = true;
+    recorder.record(second);
+    await until(() => s.recorded.length === 2, 'both events');
+    expect(ids(s.recorded)).toEqual([first.auditId, second.auditId]);
+    await recorder.drain(1_000);
+  });
+
   test('keeps every kind of event, with the time when it happened', async () => {
     const s = store();
     s.state.open = false;
