@@ -6,12 +6,16 @@ import { until } from './until.ts';
 /** Makes a request that is refused and recorded; each has another user, as those of one are sampled. */
 type Refuse = (token: string, requestId: string) => Promise<unknown>;
 
+/** Whether an event is of one of these requests. */
+const isAmong = (requests: ReadonlySet<string>, event: AuditEvent): boolean =>
+  'requestId' in event && event.requestId !== undefined && requests.has(event.requestId);
+
 /**
  * All events, once every refusal before is among them, since refusals are recorded in order.
  *
  * @param marks the requests refused for this, to which more are added
  */
-export async function eventsUntilNow(
+async function eventsUntilNow(
   service: TestService,
   refuse: Refuse,
   marks: Set<string>,
@@ -30,30 +34,44 @@ export async function eventsUntilNow(
   return events;
 }
 
-/** Whether an event is of one of these requests. */
-export const isAmong = (requests: ReadonlySet<string>, event: AuditEvent): boolean =>
-  'requestId' in event && event.requestId !== undefined && requests.has(event.requestId);
+/** When it happened, which is earlier than it was recorded if the store was away meanwhile. */
+const happened = (event: AuditEvent): number =>
+  'occurredAt' in event && event.occurredAt !== undefined ? Date.parse(event.occurredAt) : event.at;
 
 /**
- * The events that requests leave behind. Refusals are recorded in order, so once a refusal before the requests and one
- * after them are on record, so is everything between. What the service records by itself is left out: acts of operators
- * and itself, and how many refusals it did not record singly.
+ * The events that happened during requests. Refusals are recorded in order, so once a refusal before the requests and
+ * one after them are on record, so is everything between.
  */
-export async function eventsOf(
+export async function eventsDuring(
   service: TestService,
   refuse: Refuse,
   requests: () => Promise<unknown>,
 ): Promise<AuditEvent[]> {
   const marks = new Set<string>();
   const before = await eventsUntilNow(service, refuse, marks);
-  await requests();
-  const after = await eventsUntilNow(service, refuse, marks);
   const known = new Set(before.map(({ partition, number }) => `${partition} ${number}`));
-  return after.filter(
+  const began = Date.now();
+  await requests();
+  return (await eventsUntilNow(service, refuse, marks)).filter(
     (event) =>
+      happened(event) >= began &&
       !known.has(`${event.partition} ${event.number}`) &&
-      !operatorEventSchema.shape.type.safeParse(event.type).success &&
-      !(event.type === 'refusal' && event.count !== undefined) &&
       !isAmong(marks, event),
+  );
+}
+
+/**
+ * The events that requests leave behind: those that happened during them but for what the service records by itself,
+ * which is acts of operators and itself, and how many refusals it did not record singly.
+ */
+export async function eventsOf(
+  service: TestService,
+  refuse: Refuse,
+  requests: () => Promise<unknown>,
+): Promise<AuditEvent[]> {
+  return (await eventsDuring(service, refuse, requests)).filter(
+    (event) =>
+      !operatorEventSchema.shape.type.safeParse(event.type).success &&
+      !(event.type === 'refusal' && event.count !== undefined),
   );
 }
