@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { plansNotOver } from '#loaders/upkeep/plans-not-over.ts';
 import {
   listWithdrawals,
@@ -12,7 +12,7 @@ import type { OdsCode } from '#schemas/authority.ts';
 import { type CalendarDate, parseIsoDate } from '#schemas/calendar.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
-import { PLAN_TYPES } from '#schemas/plans/plan.ts';
+import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import { shortTextSchema } from '#schemas/text.ts';
 import { WITHDRAWAL } from '#schemas/wording/withdrawals.ts';
@@ -26,6 +26,7 @@ import { readChild } from './typed-nhs-number.ts';
 
 type WithdrawOptions = Partial<Named> & {
   child?: string;
+  type?: PlanType;
   start?: string;
   confirmedBy?: string;
   urgent?: boolean;
@@ -33,16 +34,20 @@ type WithdrawOptions = Partial<Named> & {
   list?: boolean;
 };
 
-const planText = ({ type, startDate, localId }: Pick<PlanRow, 'type' | 'startDate' | 'localId'>) =>
-  `${PLAN_TYPES[type].label}, started ${startDate}${localId === '' ? '' : `, local id ${localId}`}`;
+/** What tells the plans of an authority under one number apart, as far as the operator gave it. */
+type Asked = { type: PlanType | undefined; start: CalendarDate | undefined };
+
+const isAsked =
+  ({ type, start }: Asked) =>
+  (plan: Pick<PlanRow, 'type' | 'startDate'>): boolean =>
+    (type === undefined || plan.type === type) && (start === undefined || plan.startDate === start);
 
 /** The one plan meant; `undefined` if none is. */
-function only(plans: readonly PlanRow[], day: CalendarDate | undefined): PlanRow | undefined {
-  const meant = plans.filter(({ startDate }) => day === undefined || startDate === day);
+function only(plans: readonly PlanRow[], asked: Asked): PlanRow | undefined {
+  const meant = plans.filter(isAsked(asked));
   if (meant.length < 2) return meant[0];
-  throw misused(
-    `There are several: say which by --start. ${meant.map((each) => planText(each)).join('; ')}.`,
-  );
+  const choices = meant.map(({ type, startDate }) => `--type ${type} --start ${startDate}`);
+  throw misused(`There are several such plans. Say which: ${choices.join(', or ')}.`);
 }
 
 /** Prints the result. */
@@ -65,7 +70,7 @@ async function list(store: Store, anchor: Anchor, code: OdsCode): Promise<void> 
     const { id, type, startDate, asked, decided, urgent } = withdrawal;
     console.log(
       [
-        `${id}  ${planText({ type, startDate, localId: '' })}: ${WITHDRAWAL.standing[standing]}`,
+        `${id}  ${PLAN_TYPES[type].label}, started ${startDate}: ${WITHDRAWAL.standing[standing]}`,
         `asked for by ${asked.name} at ${asked.at}${urgent ? ', urgently' : ''}`,
         ...(decided === undefined ? [] : [`decided by ${decided.name} at ${decided.at}`]),
         ...(sentAgain ? [WITHDRAWAL.sentAgain] : []),
@@ -80,7 +85,7 @@ async function withdraw(
   code: OdsCode,
   number: NhsNumber,
   { by, reason }: Named,
-  { start, confirmedBy, urgent = false }: WithdrawOptions,
+  { type, start, confirmedBy, urgent = false }: WithdrawOptions,
 ): Promise<void> {
   const day = start === undefined ? undefined : parseIsoDate(start);
   if (start !== undefined && day === undefined) throw misused('--start must be a day, 2026-09-14.');
@@ -92,11 +97,12 @@ async function withdraw(
     ? first
     : namedActing(readOption('--confirmed-by', shortTextSchema, confirmedBy));
   if (!urgent && second.key === first.key) throw new Failure(WITHDRAWAL.refused['same-person']);
-  const plan = only(await plansNotOver(store, code, number), day);
+  const asked: Asked = { type, start: day };
+  const plan = only(await plansNotOver(store, code, number), asked);
   if (plan === undefined) {
     const isMeant = (each: Withdrawal): boolean =>
       each.nhsNumber === number &&
-      (day === undefined || each.startDate === day) &&
+      isAsked(asked)(each) &&
       each.urgent === urgent &&
       each.decided?.key === second.key;
     const before = await withdrawnBefore(store, anchor, code, isMeant);
@@ -151,7 +157,13 @@ export function addWithdrawCommand(program: Command, configuration: () => Config
     .description('Stop showing one flag that a council put on the wrong child, or undo that.')
     .argument('<code>', "the council's ODS code")
     .option('--child <->', 'always -: asks for the NHS number, or reads it from standard input')
-    .option('--start <day>', 'which plan, if the council has several under this number')
+    .addOption(
+      new Option(
+        '--type <type>',
+        'which plan, if the council has several under this number',
+      ).choices(planTypes),
+    )
+    .option('--start <day>', 'which of them, if several are of this type, such as 2026-09-14')
     .option('--by <name>', 'who at the council asks; goes into the audit')
     .option('--confirmed-by <name>', 'who else at the council has confirmed it')
     .option('--urgent', 'one person alone asks for it; the audit says so')
@@ -166,6 +178,7 @@ refresh or sends it under another local id. A council can do this itself on its 
 
 Examples:
   cp-flags withdraw V145 --child - --by "A. Example" --confirmed-by "B. Example" --reason "typed under a twin's number"
+  cp-flags withdraw V145 --child - --type looked-after-child --start 2026-09-14 --urgent --by "A. Example" --reason "..."
   cp-flags withdraw V145 --list
   cp-flags withdraw V145 --undo bcdfghjkmnpq --by "A. Example" --reason "it is this child after all"
 `,

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { commandsInTurn } from './commands.ts';
 import { startServing } from './processes.ts';
 import { testFolder } from './service.ts';
-import { fileXml, planOf, upload } from './upload-model.ts';
+import { fileXml, person, planOf, upload } from './upload-model.ts';
 
 /** A demo that runs until the tests in a file are over, with commands beside it and a folder for their files. */
 export function commandsBesideDemo() {
@@ -24,12 +24,18 @@ export function commandsBesideDemo() {
   return demo;
 }
 
-/** Runs a command for a council with one plan, beside a service, until the tests in the file are over. */
+/**
+ * Runs a command for a council with one plan for child 1, and two of different types that began on one day for child 3,
+ * a service, until the tests in the file are over.
+ */
 export function councilCommand(command: string) {
   const demo = commandsBesideDemo();
   beforeAll(async () => {
     const path = join(demo.files, 'one.xml');
-    const records = [planOf(1)];
+    const plans = [planOf(3), planOf(3, { type: 'looked-after-child' })].flatMap(
+      (record) => record.plans,
+    );
+    const records = [planOf(1), { child: person(3), plans }];
     await writeFile(path, fileXml(upload({ authority: 'ZZ301', sequence: 1, records })));
     await demo.run(['load', path], demo.environment);
   });

@@ -35,6 +35,40 @@ test('an operator withdraws a flag for two people, lists it without naming the c
   expect((await withdraw(['--list'])).stdout).toContain(WITHDRAWAL.standing.undone);
 });
 
+test('of two plans that began on one day, the one that the operator names is withdrawn, also if its command is repeated', async () => {
+  const two = testNumber(3);
+  const command = ['--child', '-', '--urgent', ...WHY];
+  const [P, L] = ['child-protection-plan', 'looked-after-child'].map((type) => [
+    '--type',
+    type,
+    '--start',
+    '2026-09-14',
+  ]);
+  for (const which of [[], ['--start', '2026-09-14']]) {
+    const ambiguous = await withdraw([...command, ...which], two);
+    expect(ambiguous.code).toBe(2);
+    for (const each of [P, L]) expect(ambiguous.stderr).toContain(each?.join(' '));
+  }
+  const idOf = (text: string) => /--undo ([a-z]+)/.exec(text)?.[1] ?? '';
+  const first = await withdraw([...command, ...(L ?? [])], two);
+  expect([first.code, first.stderr]).toEqual([0, '']);
+  const id = idOf(first.stdout);
+  expect((await withdraw(['--list'])).stdout).toContain(
+    `${id}  Looked After Child, started 2026-09-14: ${WITHDRAWAL.standing['in-force']}`,
+  );
+  expect(idOf((await withdraw([...command, '--type', 'looked-after-child'], two)).stdout)).toBe(id);
+  const other = await withdraw([...command, '--type', 'child-protection-plan'], two);
+  expect(idOf(other.stdout)).not.toBe(id);
+  for (const each of [id, idOf(other.stdout)]) {
+    expect((await withdraw(['--undo', each, ...WHY])).code).toBe(0);
+  }
+  const mistyped = await withdraw([...command, '--type', 'cpp'], two);
+  expect([mistyped.code, mistyped.stderr]).toEqual([
+    2,
+    expect.stringContaining('looked-after-child'),
+  ]);
+});
+
 test.each([
   ['urgently', ['--urgent'], 'A. Example'],
   ['for two people', ['--confirmed-by', 'B. Example'], 'B. Example'],
