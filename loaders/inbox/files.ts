@@ -192,13 +192,21 @@ export class InboxFiles {
 
   /**
    * Takes files in. The description goes before the data, so that a folder with its data is whole wherever
-   * the process ended.
+   * the process ended. If one cannot be moved, those before it are put back: what belongs together stays together.
    */
   async take({ name, files, kind, control }: Found): Promise<Unit> {
     const id = `${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}-${randomLetters()}`;
     await mkdir(this.path('processing', id), { mode: 0o700 });
-    for (const file of files) {
-      await rename(this.inboxPath(file), this.path('processing', id, file));
+    const moved: string[] = [];
+    try {
+      for (const file of files) {
+        await rename(this.inboxPath(file), this.path('processing', id, file));
+        moved.push(file);
+      }
+    } catch (error) {
+      // The next start puts back what cannot be put back now.
+      await this.#putBack(id, moved).catch(() => undefined);
+      throw error;
     }
     return { id, name, kind, data: name, ...(control !== undefined && { control }) };
   }

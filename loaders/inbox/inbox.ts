@@ -138,8 +138,14 @@ class Watcher {
   readonly #running = new Set<Promise<void>>();
   /** Units that this process is working on, so that they are not taken for units left behind. */
   readonly #known = new Set<string>();
-  /** Since when each name of the inbox has been there, and since when it has been unchanged. */
-  readonly #unchanged = new Map<string, { seen: Seen; first: number; since: number }>();
+  /**
+   * Since when each name of the inbox has been there, since when it has been unchanged, and whether what was there with
+   * it was the same in the last two listings.
+   */
+  readonly #unchanged = new Map<
+    string,
+    { seen: Seen; first: number; since: number; togetherTwice: boolean }
+  >();
   /**
    * What was reported about each name in the inbox (or path in it, or '' for the whole), so that it is
    * reported once.
@@ -298,9 +304,13 @@ class Watcher {
       const before = this.#unchanged.get(name);
       const { size, mtimeMs, inode, together } = before?.seen ?? {};
       const isSame = size === now.size && mtimeMs === now.mtimeMs && inode === now.inode;
-      if (isSame && together === now.together) continue;
+      const togetherTwice = before !== undefined && together === now.together;
+      if (before !== undefined && isSame && togetherTwice) {
+        before.togetherTwice = true;
+        continue;
+      }
       const since = performance.now();
-      this.#unchanged.set(name, { seen: now, first: before?.first ?? since, since });
+      this.#unchanged.set(name, { seen: now, first: before?.first ?? since, since, togetherTwice });
       if (this.#told.get(name) !== INBOX.stillWritten) this.#told.delete(name);
     }
   }
@@ -326,10 +336,14 @@ class Watcher {
       if (this.#settled(found.files)) await this.#enqueue(await this.#files.take(found));
       return;
     }
+    const { name, files, control } = found;
+    // A listing begun after a description was renamed has it.
+    if (this.#unchanged.get(name)?.togetherTwice !== true) return this.#rouse();
+    if (!this.#settled(files.filter((file) => file !== name && file !== control))) return;
     // The data came before its control file, so it is whole once that is.
-    const settled = this.#settled([found.control]);
+    const settled = this.#settled([control]);
     const decision = await decideControl(
-      this.#files.inboxPath(found.control),
+      this.#files.inboxPath(control),
       this.#options.mesh,
       settled,
     );
@@ -337,7 +351,7 @@ class Watcher {
       case 'ours':
         return this.#enqueue(await this.#files.take(found), decision);
       case 'left':
-        return this.#tell(found.name, decision.hint);
+        return this.#tell(name, decision.hint);
       case 'failed':
         return this.#refuse(await this.#files.take(found), decision);
       case 'wait':

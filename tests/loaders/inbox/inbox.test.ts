@@ -30,6 +30,7 @@ import { type LoadOptions, loadFile } from '#loaders/load/load.ts';
 import { LoadFailed } from '#loaders/load-failed.ts';
 import { discardHeldFile, listHeldFiles, releaseHeldFile } from '#loaders/upkeep/held-files.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { FILE_HINTS } from '#schemas/wording/files.ts';
 import { controlXml } from '../../support/mesh.ts';
 import { day } from '../../support/rows.ts';
 import { startTestStore, type TestStore, until } from '../../support/test-store.ts';
@@ -66,6 +67,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await Promise.all(inboxes.map((inbox) => inbox.stop()));
+  vi.restoreAllMocks();
   rmSync(dir, { recursive: true });
 });
 
@@ -119,6 +121,21 @@ const xml = (authority: string = A, number = sequence, differing = {}): string =
 function pair(base: string, data: string, control: Record<string, string> = {}): void {
   put(`${base}.dat`, data);
   put(`${base}.ctl`, controlXml(control));
+}
+
+/** A clock that a test moves on, and a wait until the watcher has looked at the inbox twice. */
+function movedClock(): { moveOn: (ms: number) => void; looked: () => Promise<void> } {
+  const clock = performance.now.bind(performance);
+  let later = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => clock() + later);
+  const looks = vi.spyOn(InboxFiles.prototype, 'list');
+  return {
+    moveOn: (ms) => void (later += ms),
+    looked: async () => {
+      const before = looks.mock.calls.length;
+      await until(() => looks.mock.calls.length >= before + 2);
+    },
+  };
 }
 
 const of = (kind: InboxReport['kind']): InboxReport[] =>
@@ -390,6 +407,73 @@ describe('a pair from a MESH client', () => {
     expect(of('failed')).toEqual([]);
   });
 
+  /** A pair with a CSV of one row. @returns a description that says it has two */
+  const describedWrongly = (): string => {
+    const name = `${A}-${sequence}-202611232130.csv`;
+    pair('0001', fileCsv({ records: [planOf(sequence)] }), { Subject: name });
+    return JSON.stringify({ rowCount: 2 });
+  };
+
+  test.each([
+    ['when the pair is seen first', () => true],
+    ['after the pair has waited for it', () => of('left').length === 2],
+  ])(
+    'is never taken without a description that is renamed during a listing, %s',
+    async (_, isDue) => {
+      const description = describedWrongly();
+      const coming = join(dir, '0001.dat.json.part');
+      writeFileSync(coming, description);
+      const { list } = InboxFiles.prototype;
+      vi.spyOn(InboxFiles.prototype, 'list').mockImplementation(async function (this: InboxFiles) {
+        if (!existsSync(coming) || !isDue()) return list.call(this);
+        // This listing has neither of the names.
+        rmSync(coming);
+        const listing = await list.call(this);
+        put('0001.dat.json', description);
+        return listing;
+      });
+      await watch();
+      await until(() => codes().length === 1);
+      expect(codes()).toEqual(['0001.dat CPF01']);
+      expect([lying(), folder('processing')]).toEqual([[], []]);
+    },
+  );
+
+  test('is not taken while its description is still being written', async () => {
+    const description = describedWrongly();
+    const { moveOn, looked } = movedClock();
+    const settleMs = 3_600_000;
+    put('0001.json', description.slice(0, 5));
+    await watch({ settleMs });
+    await looked();
+    expect(lying()).toEqual(['0001.ctl', '0001.dat', '0001.json']);
+    put('0001.json', description);
+    await looked();
+    moveOn(settleMs);
+    await until(() => codes().length === 1);
+    expect(JSON.stringify(of('acknowledged'))).toContain(FILE_HINTS.miscounted(2, 1, 0));
+  });
+
+  test('that is only partly there when it is taken is put back whole, and loaded once it is', async () => {
+    put('0001.json', describedWrongly());
+    const data = readFileSync(join(dir, '0001.dat'));
+    const { take } = InboxFiles.prototype;
+    vi.spyOn(InboxFiles.prototype, 'take').mockImplementationOnce(function (
+      this: InboxFiles,
+      found,
+    ) {
+      rmSync(join(dir, '0001.dat'));
+      return take.call(this, found);
+    });
+    await watch();
+    await until(() => hints().includes('0001.dat'));
+    expect([lying(), folder('processing')]).toEqual([['0001.ctl', '0001.json'], []]);
+    put('0001.dat', data);
+    await until(() => codes().length === 1);
+    expect(codes()).toEqual(['0001.dat CPF01']);
+    expect([lying(), folder('processing')]).toEqual([[], []]);
+  });
+
   test('is not touched if no workflow is configured', async () => {
     pair('0001', xml());
     await watch({ mesh: undefined });
@@ -541,31 +625,20 @@ describe('many files', () => {
     const name = `${B}-${sequence}-202611232130.csv`;
     put(name, fileCsv(upload({ records: [planOf(1)] })));
     put(`${name}.json.part`, '{"rowCount": 2}');
-    const clock = performance.now.bind(performance);
-    let later = 0;
-    vi.spyOn(performance, 'now').mockImplementation(() => clock() + later);
-    const looks = vi.spyOn(InboxFiles.prototype, 'list');
-    const looked = async (): Promise<void> => {
-      const before = looks.mock.calls.length;
-      await until(() => looks.mock.calls.length >= before + 2);
-    };
-    try {
-      const settleMs = 3_600_000;
-      await watch({ settleMs });
-      await looked();
-      later += settleMs;
-      // A listing has neither of the names.
-      rmSync(join(dir, `${name}.json.part`));
-      await looked();
-      expect(lying()).toEqual([name]);
-      put(`${name}.json`, '{"rowCount": 2}');
-      await looked();
-      later += settleMs;
-      await until(() => codes().length === 1);
-      expect(codes()).toEqual([`${name} CPF01`]);
-    } finally {
-      vi.restoreAllMocks();
-    }
+    const { moveOn, looked } = movedClock();
+    const settleMs = 3_600_000;
+    await watch({ settleMs });
+    await looked();
+    moveOn(settleMs);
+    // A listing has neither of the names.
+    rmSync(join(dir, `${name}.json.part`));
+    await looked();
+    expect(lying()).toEqual([name]);
+    put(`${name}.json`, '{"rowCount": 2}');
+    await looked();
+    moveOn(settleMs);
+    await until(() => codes().length === 1);
+    expect(codes()).toEqual([`${name} CPF01`]);
   });
 
   test('whose names are not UTF-8 are named by their bytes, and loaded once renamed', async () => {
