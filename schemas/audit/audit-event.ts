@@ -270,7 +270,7 @@ export type RestrictionEvent = z.infer<typeof restrictionEventSchema>;
  * A step of a case on an access. Its note is stored elsewhere, where it can be erased. The event has a salted
  * digest of it, `words`, which proves that a note that is still there is the one that was written.
  */
-const accessCaseEventSchema = idsSchema.extend({
+export const accessCaseEventSchema = idsSchema.extend({
   type: z.literal('access-case'),
   step: z.enum(CASE_STEPS),
   /** The id shared by all steps of one case. */

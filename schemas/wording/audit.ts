@@ -137,3 +137,7 @@ export const WITNESSES_FILE = {
   noAddress: (name: string) => `the witness ${name} has no address.`,
   unreadable: (path: string) => `${path} cannot be read.`,
 } as const;
+
+/** Logged once, until it is recorded. */
+export const CASES_UNSETTLED =
+  'A step of a case was cut short before it was known to be on record. It is recorded and shown as soon as that is possible.';

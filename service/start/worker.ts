@@ -1,12 +1,13 @@
 import { resumeLoad } from '#loaders/load/load.ts';
 import { RETRIED_LOCK_WAIT_MS } from '#loaders/load/lock.ts';
 import type { OwnCheck } from '#schemas/status.ts';
+import { CASES_UNSETTLED } from '#schemas/wording/audit.ts';
 import { VERIFIER } from '#schemas/wording/store.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import { createBlocks } from '#store/blocks.ts';
 import type { HostPort } from '#store/connection/address.ts';
 import { isReplaced } from '#store/locks/worker-lease.ts';
-import { createStore } from '#store/store.ts';
+import { createStore, type Store } from '#store/store.ts';
 import { watchAccessLists } from '#store/trust/access-lists.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import { type StoreVerifier, startStoreVerifier } from '#store/trust/verifier.ts';
@@ -38,6 +39,7 @@ import { notifierSettings, watchPreferences } from '../notifications/notificatio
 import { type Notifications, startNotifications } from '../notifications/notifications.ts';
 import type { DeskWorkDependencies } from '../pages/desk-pages.ts';
 import type { WorkRoutesDependencies } from '../routes/routes.ts';
+import { errorFields } from '../telemetry/log.ts';
 import { inboxIntake } from '../uploads/inbox.ts';
 import { loadSettings } from '../uploads/load-settings.ts';
 import { isPds, openNumberTracer } from '../uploads/number-tracing.ts';
@@ -55,6 +57,7 @@ import type { Tools } from './tools.ts';
 const REDIS_ANSWERS_WITHIN_MS = 5_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
+const SETTLED_EVERY_MS = 1_000;
 /** Nobody waits for the answer of a load, so a busy Redis gets more time than for a lookup. */
 const PATIENT = { commandTimeoutMs: 10_000 };
 
@@ -133,6 +136,29 @@ function openTools(
   return { administrator, loader, anchor, verifier };
 }
 
+/** The cases on accesses, whose steps are settled if they were cut short. */
+function openCases(
+  { configuration, log, add }: Pick<StartContext, 'configuration' | 'log' | 'add'>,
+  store: Store,
+): Cases {
+  const cases = Cases.open(auditCasesFile(configuration), (event) => store.appendEvent(event));
+  add(() => cases.close());
+  let failing = false;
+  async function settle(): Promise<void> {
+    try {
+      await cases.settle();
+      failing = false;
+    } catch (error) {
+      if (!failing) log.warn(CASES_UNSETTLED, errorFields(error));
+      failing = true;
+    }
+  }
+  const settling = setInterval(() => void settle(), SETTLED_EVERY_MS);
+  add(() => clearInterval(settling));
+  void settle();
+  return cases;
+}
+
 /** What the routes of authorities' systems and of the audit work with, and the pages of their people. */
 async function createWork(
   { configuration, log, add }: StartContext,
@@ -156,8 +182,7 @@ async function createWork(
     log,
   });
   add(() => verifications.stop());
-  const cases = Cases.open(auditCasesFile(configuration), (event) => loader.appendEvent(event));
-  add(() => cases.close());
+  const cases = openCases({ configuration, log, add }, loader);
   const stopped = new AbortController();
   add(() => stopped.abort());
   return {
