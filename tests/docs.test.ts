@@ -3,6 +3,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { NOT_COVERED } from '#schemas/wording/lookup.ts';
 import { SINGLE_MODE_ENDS } from '#schemas/wording/operator-decisions.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -76,6 +77,16 @@ test('the pages say when single mode ends in the words of the program', () => {
       SINGLE_MODE_ENDS.replaceAll(/[“”]/g, ''),
     );
   }
+});
+
+test('what no answer covers is the same in the guide for clinicians as in answers', () => {
+  const page = read('docs/clinicians.md');
+  const part = /^## What a negative does not cover$([^]*?)^## /m.exec(page)?.[1] ?? '';
+  const listed = [...part.matchAll(/^- (.)(.*)\.$/gm)].map(
+    ([, first = '', rest = '']) => `${first.toLowerCase()}${rest}`,
+  );
+  // Which councils an answer covers is another sentence of it.
+  expect(listed).toEqual([...NOT_COVERED, 'children of councils that the answer does not cover']);
 });
 
 /** The parts of a page: each heading of the second level, with those below it, as anchors. */

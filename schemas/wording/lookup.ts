@@ -10,9 +10,18 @@ export const COULD_NOT_CHECK =
 export const BATCH_INCOMPLETE =
   'Not all of these checks were made. Those that were not are NOT negative results; each says what to do.';
 
+/** What no answer covers, whichever councils it covers: as in {@link NOT_FLAGGED}, on the pages and in the guide. */
+export const NOT_COVERED = [
+  'children in need',
+  'children from outside England',
+  'children with protected NHS records',
+  'children not yet matched to an NHS number',
+  'what a council decided after its last file',
+] as const;
+
 const KINDS = planTypes.map((type) => PLAN_TYPES[type].inNegative);
 
-export const NOT_FLAGGED = `No ${KINDS.slice(0, -1).join(', ')} or ${KINDS.at(-1)} plan is held here for this NHS number. This does not mean there are no concerns. Children in need, children from outside England and children not yet matched are not held.`;
+export const NOT_FLAGGED = `No ${KINDS.slice(0, -1).join(', ')} or ${KINDS.at(-1)} plan is held here for this NHS number. This does not mean there are no concerns. Not held here: ${NOT_COVERED.join('; ')}.`;
 
 export const NUMBER_NOT_IN_USE =
   "The check could not be made, because this NHS number is no longer in use. This is NOT a negative result. Find the patient's present NHS number and check that. Until then follow your safeguarding procedure; ring children's social care where the child lives (out of hours: the emergency duty team).";

@@ -1,7 +1,7 @@
 // One list, since the states of the pages must be worded alike, and no two of them may be confused.
 
 import { type CalendarDate, longDateText } from '../calendar.ts';
-import { EXPECTED_NOT_SET } from './lookup.ts';
+import { EXPECTED_NOT_SET, NOT_COVERED } from './lookup.ts';
 
 /**
  * What a clinician reads in a browser, at three in the morning: short, plain, the thing to do first. A check that
@@ -267,7 +267,8 @@ export const RESULT = {
   otherBehind: (councils: readonly string[], more: number) =>
     `Plans of these councils may be missing, because they are out of date: ${enumerated(more > 0 ? [...councils, `${more} more`] : councils)}.`,
   notSafe: 'This does not mean that the child is safe.',
-  notHere: 'Not here: protected records, children in need and children from outside England.',
+  notHere: 'Not here:',
+  notHereList: NOT_COVERED,
   underOne: 'Under 1? Check the mother’s number too.',
   details: 'Dates, who looked lately, and the record of this check',
   date: dateText,

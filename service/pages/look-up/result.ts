@@ -177,6 +177,7 @@ function coveredText({ area, expected }: Coverage): string {
 export const cautions = (coverage: Coverage, notSafe: string, asksForMother: boolean): Html =>
   html`<p>${coveredText(coverage)}${coverage.complete && ` ${RESULT.allUpToDate}`}</p>
 <p><strong>${notSafe}</strong> ${RESULT.notHere}</p>
+<ul class="nhsuk-list nhsuk-list--bullet">${RESULT.notHereList.map((each) => html`<li>${each}</li>`)}</ul>
 ${asksForMother && html`<p><strong>${RESULT.underOne}</strong></p>`}`;
 
 /** Whether the mother's number may have a plan for this child. */

@@ -35,6 +35,7 @@ function flag(differing: Partial<Flag> = {}): Flag {
 describe('the advice for a negative', () => {
   test('says what a negative does not mean', () => {
     expect(wording.notFlaggedAdvice(complete, undefined, now)[0]).toBe(wording.NOT_FLAGGED);
+    for (const each of wording.NOT_COVERED) expect(wording.NOT_FLAGGED).toContain(each);
   });
 
   test('asks the clinician to check the number, since a wrong one looks the same', () => {

@@ -8,6 +8,8 @@ import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addDays, londonDate, longDateText } from '#schemas/calendar.ts';
 import { partitionOf } from '#schemas/nhs-number.ts';
+import { NOT_COVERED } from '#schemas/wording/lookup.ts';
+import { NHS_NUMBER } from '#schemas/wording/nhs-number.ts';
 import {
   ATTENDANCE,
   COUNCILS,
@@ -135,6 +137,7 @@ describe('what a clinician reads first', () => {
     const said = wordsOf(answer);
     expect(said).toContain(RESULT.notSafe);
     expect(said).toContain(RESULT.checkTheNumber);
+    for (const each of NOT_COVERED) expect(said).toContain(each);
     expect(answer.text).not.toMatch(/nhsuk-card--care--non-urgent|nhsuk-tag--green|nhsuk-panel/);
   });
 
