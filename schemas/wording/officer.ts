@@ -161,7 +161,6 @@ export const OFFICER = {
       ? '1 later event is not sealed yet, so it was not searched.'
       : `${events} later events are not sealed yet, so they were not searched.`,
   wrong: {
-    number: 'Enter a 10-digit NHS number, and check each digit',
     user: 'Enter a user id of 120 characters or fewer',
     organisation: 'Enter an ODS code, such as RJ1',
     authority: 'Enter an ODS code, such as E08000019 or ZZ101',

@@ -184,11 +184,14 @@ export const LOOK_UP = {
   submit: 'Look up',
   problem: 'There is a problem',
   error: 'Error: ',
-  numberMissing: 'Enter the NHS number',
-  numberWrong: 'Enter a 10-digit NHS number, and check each digit',
   reasonWrong: 'Choose one of the reasons, or none',
   careWrong: 'Choose one kind of care',
-  dateWrong: 'Date of birth must be a real date in the past, like 27 3 2019. Or leave it empty',
+  dateMissing: (parts: readonly string[]) =>
+    `Date of birth must include a ${parts.join(' and a ')}. Or leave it empty`,
+  dateNotDigits: 'Date of birth must have digits only, like 27 3 2019. Or leave it empty',
+  yearShort: 'Year of birth must have 4 digits, like 2019',
+  dateNotReal: 'Date of birth must be a real date, like 27 3 2019. Or leave it empty',
+  dateFuture: 'Date of birth must be today or in the past. Or leave it empty',
 } as const;
 
 /** The page that an answer stands on. */
@@ -381,9 +384,11 @@ export const LIST = {
     endedDiffers: 'No plan now. One ended. The date of birth differs: check who this is',
     none: RESULT.noPlan,
     noneBehind: RESULT.noPlanBehind,
-    wrongDigit: 'NOT checked: a digit of the NHS number is wrong or missing',
+    wrongLength: 'NOT checked: the NHS number must have 10 digits',
+    wrongDigit: 'NOT checked: a digit of the NHS number is wrong, or two are swapped',
     several: 'NOT checked: paste one number to a line',
-    wrongDate: 'NOT checked: the date of birth must be a real date in the past, like 27/3/2019',
+    wrongDate: 'NOT checked: the date of birth must be a real date, like 27/3/2019',
+    futureDate: 'NOT checked: the date of birth must be today or in the past',
     unclear:
       'NOT checked: part of this may be a date. Write the number like 999 123 4567, and the date like 27/3/2019',
     wrong: 'NOT checked: not an NHS number, or not with a date like 27/3/2019 after it',

@@ -63,7 +63,6 @@ export const RESTRICTIONS = {
   pages: { newer: 'Later entries', older: 'Earlier entries' },
   number: 'NHS number of the child',
   numberHint: 'If the child is not born yet, type the mother’s number.',
-  numberWrong: 'Enter a 10-digit NHS number, and check each digit',
   again: 'Type the NHS number again',
   againHint: 'Take it from your case system.',
   againWrong: 'The two numbers differ. Check them in your case system',

@@ -12,7 +12,6 @@ export const WITHDRAWALS = {
   open: 'Open',
   number: 'NHS number that has the wrong flag',
   numberHint: 'For an unborn baby’s plan, enter the mother’s number.',
-  numberWrong: 'Enter a 10-digit NHS number, and check each digit',
   find: 'Show our plans under this number',
   noneFound:
     'None of your plans is shown under this number. Check the number. If the plan is another council’s, ring that council.',

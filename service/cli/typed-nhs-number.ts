@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { text as readAll } from 'node:stream/consumers';
 import { type NhsNumber, parseNhsNumber, typedNhsNumber } from '#schemas/nhs-number.ts';
+import { wrongNhsNumber } from '#schemas/wording/nhs-number.ts';
 import { misused } from './failure.ts';
 
 /** An NHS number from standard input, prompted for on a terminal. Never from an argument: `ps` shows those. */
@@ -22,7 +23,8 @@ export async function readNhsNumber(option: string): Promise<string> {
 /** The child that a command is about. @throws {Failure} if none is given, or it is not an NHS number */
 export async function readChild(option: string | undefined): Promise<NhsNumber> {
   if (option === undefined) throw misused('Say about whom: --child -');
-  const child = parseNhsNumber(await readNhsNumber(option));
-  if (child === undefined) throw misused('That is not an NHS number.');
+  const typed = await readNhsNumber(option);
+  const child = parseNhsNumber(typed);
+  if (child === undefined) throw misused(`${wrongNhsNumber(typed)}.`);
   return child;
 }

@@ -11,6 +11,7 @@ import { type NhsNumber, numbersIn } from '#schemas/nhs-number.ts';
 import type { NotificationEntry } from '#schemas/notification.ts';
 import { userSchema } from '#schemas/people/identity.ts';
 import { COUNCIL } from '#schemas/wording/council.ts';
+import { wrongNhsNumber } from '#schemas/wording/nhs-number.ts';
 import { RESTRICTION, RESTRICTIONS } from '#schemas/wording/restrictions.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
@@ -186,7 +187,7 @@ const find: Mountable<RestrictionsDependencies> = {
       const typed = fields.get('number') ?? '';
       const wrong = (field: string, text: string): Response =>
         numberPage(council, typed, [{ field, text }]);
-      if (number === undefined) return wrong('number', RESTRICTIONS.numberWrong);
+      if (number === undefined) return wrong('number', wrongNhsNumber(typed));
       if (again !== number) return wrong('again', RESTRICTIONS.againWrong);
       await store.appendEvent(holdingsRead(council, RESTRICTIONS.title));
       const plans = await plansNotOver(store, council.authority, number);
@@ -230,7 +231,7 @@ const set: Mountable<RestrictionsDependencies> = {
       const { authority } = council;
       const number = numberIn(fields, 'number');
       if (number === undefined) {
-        return numberPage(council, '', [{ field: 'number', text: RESTRICTIONS.numberWrong }]);
+        return numberPage(council, '', [{ field: 'number', text: wrongNhsNumber('') }]);
       }
       const users = await usersOf(dependencies, council, number);
       const what = readWhat(fields, number, users);

@@ -15,6 +15,7 @@ import {
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
+import { wrongNhsNumber } from '#schemas/wording/nhs-number.ts';
 import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import type { Withdrawal } from '#store/authorities/withdrawals.ts';
 import type { Store } from '#store/store.ts';
@@ -152,7 +153,7 @@ export const councilWithdrawalFind: Mountable<WithdrawalsDependencies> = {
       const { store } = dependencies;
       const number = numberIn(fields, 'number');
       const typed = fields.get('number') ?? '';
-      if (number === undefined) return numberPage(council, typed, WITHDRAWALS.numberWrong);
+      if (number === undefined) return numberPage(council, typed, wrongNhsNumber(typed));
       await store.appendEvent(holdingsRead(council, WITHDRAWALS.title));
       const plans = await plansNotOver(store, council.authority, number);
       return plans.length === 0
@@ -188,7 +189,7 @@ export const councilWithdrawalAsk: Mountable<WithdrawalsDependencies> = {
       const { store, anchor } = dependencies;
       const { authority } = council;
       const number = numberIn(fields, 'number');
-      if (number === undefined) return numberPage(council, '', WITHDRAWALS.numberWrong);
+      if (number === undefined) return numberPage(council, '', wrongNhsNumber(''));
       const plans = await plansNotOver(store, authority, number);
       const chosen = fields.get('plan');
       const plan = plans.find((each) => valueOf(each) === chosen);
@@ -329,7 +330,7 @@ export const councilWithdrawalConfirm = actOnOne<WithdrawalsDependencies>(
     const number = numberIn(fields, 'number');
     const wrong = (text: string): Promise<Response> =>
       detailPage(dependencies, council, id, { fields, errors: [{ field: 'number', text }] });
-    if (number === undefined) return wrong(WITHDRAWALS.numberWrong);
+    if (number === undefined) return wrong(wrongNhsNumber(fields.get('number') ?? ''));
     const who = actingOf(council);
     const done = await confirmWithdrawal(store, anchor, council.authority, id, number, who);
     if (done.kind === 'withdrawn') return redirect(`${PATH}/${id}`);

@@ -18,7 +18,8 @@ export const buttonLink = (href: string, text: string, secondary = false): Html 
 export const button = (text: string | Html): Html =>
   html`<button class="nhsuk-button" type="submit" data-module="nhsuk-button" data-prevent-double-click="true">${text}</button>`;
 
-export type FieldError = { field: string; text: string };
+/** What is wrong in a field, and in which others of its group. */
+export type FieldError = { field: string; text: string; others?: readonly string[] };
 
 /** What is wrong with a form, each fault linked to its field; the focus goes here. */
 export const errorSummary = (errors: readonly FieldError[]): Html | false =>

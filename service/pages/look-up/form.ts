@@ -3,6 +3,7 @@ import { type LookupRequest, REASONS } from '#schemas/lookup.ts';
 import { isTurned, parseNhsNumber, typedNhsNumber } from '#schemas/nhs-number.ts';
 import type { Access } from '#schemas/people/care-setting.ts';
 import { tidy } from '#schemas/tidy.ts';
+import { wrongNhsNumber } from '#schemas/wording/nhs-number.ts';
 import { LIST, LOOK_UP, NOT_CHECKED } from '#schemas/wording/pages.ts';
 import { type Html, html } from '../html/html.ts';
 import {
@@ -44,14 +45,29 @@ type ReadTyped =
       errors: FieldError[];
     };
 
-function readDate({ day, month, year }: Typed, now: number): CalendarDate | 'none' | undefined {
-  const typed = [day, month, year].map((part) => part ?? '');
-  if (typed.some(isTurned)) return undefined;
-  const parts = typed.map(tidy);
-  if (parts.every((part) => part === '')) return 'none';
-  if (!parts.every((part) => /^[0-9]{1,4}$/.test(part))) return undefined;
-  const date = calendarDate(Number(parts[2]), Number(parts[1]), Number(parts[0]));
-  return date !== undefined && date <= londonDate(now) ? date : undefined;
+const DATE_PARTS = ['day', 'month', 'year'] as const;
+type DatePart = (typeof DATE_PARTS)[number];
+type WrongDate = { parts: readonly DatePart[]; text: string };
+
+/** The date that was typed, `none`, or what is wrong with it and in which of its parts. */
+function readDate(typed: Typed, now: number): CalendarDate | 'none' | WrongDate {
+  const tidied = { day: '', month: '', year: '' };
+  for (const part of DATE_PARTS) {
+    const text = typed[part] ?? '';
+    tidied[part] = isTurned(text) ? text : tidy(text);
+  }
+  const which = (isWrong: (text: string) => boolean): DatePart[] =>
+    DATE_PARTS.filter((part) => isWrong(tidied[part]));
+  const missing = which((text) => text === '');
+  if (missing.length === DATE_PARTS.length) return 'none';
+  if (missing.length > 0) return { parts: missing, text: LOOK_UP.dateMissing(missing) };
+  const notDigits = which((text) => !/^[0-9]+$/.test(text));
+  if (notDigits.length > 0) return { parts: notDigits, text: LOOK_UP.dateNotDigits };
+  const { day, month, year } = tidied;
+  if (year.length !== 4) return { parts: ['year'], text: LOOK_UP.yearShort };
+  const date = calendarDate(Number(year), Number(month), Number(day));
+  if (date === undefined) return { parts: DATE_PARTS, text: LOOK_UP.dateNotReal };
+  return date <= londonDate(now) ? date : { parts: DATE_PARTS, text: LOOK_UP.dateFuture };
 }
 
 /** Reads what was typed as a lookup, as the API would. */
@@ -61,12 +77,12 @@ export function readTyped(typed: Typed, now: number): ReadTyped {
   const date = readDate(typed, now);
   const errors: FieldError[] = [];
   if (nhsNumber === undefined) {
-    errors.push({
-      field: 'number',
-      text: number === '' ? LOOK_UP.numberMissing : LOOK_UP.numberWrong,
-    });
+    errors.push({ field: 'number', text: wrongNhsNumber(typed.number ?? '') });
   }
-  if (date === undefined) errors.push({ field: 'day', text: LOOK_UP.dateWrong });
+  if (typeof date === 'object') {
+    const [first = 'day', ...others] = date.parts;
+    errors.push({ field: first, text: date.text, others });
+  }
   const reason = REASONS.find((each) => each === typed.reason);
   if (reason === undefined && typed.reason !== undefined) {
     errors.push({ field: 'reason', text: LOOK_UP.reasonWrong });
@@ -74,7 +90,7 @@ export function readTyped(typed: Typed, now: number): ReadTyped {
   if (typed.care !== undefined && !Object.hasOwn(LOOK_UP.careOptions, typed.care)) {
     errors.push({ field: 'care', text: LOOK_UP.careWrong });
   }
-  if (nhsNumber === undefined || date === undefined || errors.length > 0) {
+  if (nhsNumber === undefined || typeof date === 'object' || errors.length > 0) {
     return nhsNumber === undefined && number !== ''
       ? { kind: 'refused', code: 'invalid-nhs-number', number, errors }
       : { kind: 'refused', code: 'invalid-request', errors };
@@ -92,11 +108,13 @@ export function readTyped(typed: Typed, now: number): ReadTyped {
 export const hiddenFields = ({ form, token }: Hidden): Html =>
   html`<input type="hidden" name="form" value="${form}"><input type="hidden" name="token" value="${token}">`;
 
-function dateField(typed: Typed, error: string | undefined): Html {
-  const part = (name: 'day' | 'month' | 'year', label: string, width: number): Html =>
+function dateField(typed: Typed, errors: readonly FieldError[]): Html {
+  const wrong = errors.find(({ field }) => DATE_PARTS.some((part) => part === field));
+  const error = wrong?.text;
+  const part = (name: DatePart, label: string, width: number): Html =>
     html`<div class="nhsuk-date-input__item"><div class="nhsuk-form-group">
 <label class="nhsuk-label nhsuk-date-input__label" for="${name}">${label}</label>
-<input class="nhsuk-input nhsuk-date-input__input nhsuk-input--width-${width}${error !== undefined && ' nhsuk-input--error'}" id="${name}" name="${name}" type="text" inputmode="numeric" autocomplete="off" maxlength="4" value="${typed[name] ?? ''}">
+<input class="nhsuk-input nhsuk-date-input__input nhsuk-input--width-${width}${(wrong?.field === name || wrong?.others?.includes(name)) && ' nhsuk-input--error'}" id="${name}" name="${name}" type="text" inputmode="numeric" autocomplete="off" maxlength="4" value="${typed[name] ?? ''}">
 </div></div>`;
   return html`<div class="nhsuk-form-group${error !== undefined && ' nhsuk-form-group--error'}">
 <fieldset class="nhsuk-fieldset" role="group" aria-describedby="date-hint${error !== undefined && ' date-error'}">
@@ -131,7 +149,7 @@ ${hiddenFields(hidden)}
 ${errorMessage('number-error', wrong)}
 <input class="nhsuk-input nhsuk-input--code nhsuk-input--width-10${wrong !== undefined && ' nhsuk-input--error'}" id="number" name="number" type="text" inputmode="numeric" autocomplete="off" aria-describedby="${describedBy}" value="${typed.number ?? ''}"${errors.length === 0 && html` autofocus`}>
 </div>
-${dateField(typed, errorOf('day'))}
+${dateField(typed, errors)}
 ${
   counts === 'choice' &&
   radios('care', {

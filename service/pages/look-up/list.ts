@@ -21,9 +21,15 @@ import { ringInstead } from './not-checked.ts';
 import { behindCouncils, type Covered, cautions, mayBeUnderOne, numberText } from './result.ts';
 
 /** What a line asks for, or what is wrong in it. */
-type ReadLine =
-  | { kind: 'read'; request: LookupRequest }
-  | { kind: 'refused'; fault: 'wrongDigit' | 'several' | 'wrongDate' | 'unclear' | 'wrong' };
+type Fault =
+  | 'wrongLength'
+  | 'wrongDigit'
+  | 'several'
+  | 'wrongDate'
+  | 'futureDate'
+  | 'unclear'
+  | 'wrong';
+type ReadLine = { kind: 'read'; request: LookupRequest } | { kind: 'refused'; fault: Fault };
 
 /** A line as it looks, and as it was read. */
 export type Line = { line: number; text: string; read: ReadLine };
@@ -71,14 +77,12 @@ function digitsBesideDate(text: string): number | undefined {
   return rest === text ? undefined : digitsIn(rest);
 }
 
-type Fault = Extract<ReadLine, { kind: 'refused' }>['fault'];
-
 /** What is wrong in a line that is not a number followed by a date. */
 function faultOf(text: string, hasDate: boolean): Fault {
   const [first, second] = text.match(NUMBERS) ?? [];
   if (second !== undefined) return 'several';
   const isRight = first !== undefined && parseNhsNumber(typedNhsNumber(first)) !== undefined;
-  return !isRight && !hasDate && LIKE_A_LINE.test(text) ? 'wrongDigit' : 'wrong';
+  return !isRight && !hasDate && LIKE_A_LINE.test(text) ? 'wrongLength' : 'wrong';
 }
 
 function readLine(text: string, now: number): ReadLine {
@@ -94,9 +98,10 @@ function readLine(text: string, now: number): ReadLine {
   if (nhsNumber === undefined) return refused('wrongDigit');
   if (date === undefined) return { kind: 'read', request: { nhsNumber } };
   const dateOfBirth = dateOf(date);
-  return dateOfBirth !== undefined && dateOfBirth <= londonDate(now)
+  if (dateOfBirth === undefined) return refused('wrongDate');
+  return dateOfBirth <= londonDate(now)
     ? { kind: 'read', request: { nhsNumber, dateOfBirth } }
-    : refused('wrongDate');
+    : refused('futureDate');
 }
 
 /** The non-empty lines of a list, in order. */

@@ -8,6 +8,7 @@ import { typedNhsNumber } from '#schemas/nhs-number.ts';
 import { ACCESSES } from '#schemas/people/care-setting.ts';
 import { readTypedInstant } from '#schemas/typed-time.ts';
 import { EVENT_TYPES, eventNameAndId } from '#schemas/wording/events.ts';
+import { wrongNhsNumber } from '#schemas/wording/nhs-number.ts';
 import { OFFICER } from '#schemas/wording/officer.ts';
 import type { Viewer } from '../../audit/search/view.ts';
 import { type Option, readReason, reasonField, select, textField } from '../desk/parts.ts';
@@ -56,8 +57,10 @@ type ReadCriteria =
 /** The field of a criterion that the schema refused. */
 const fieldOf = (name: string): Criterion => CRITERIA.find((each) => each === name) ?? 'number';
 
-function wrongText(field: Criterion): string {
+function wrongText(field: Criterion, typed: string): string {
   switch (field) {
+    case 'number':
+      return wrongNhsNumber(typed);
     case 'from':
     case 'to':
       return OFFICER.wrong.time;
@@ -88,7 +91,7 @@ export function readCriteria(typed: Typed, allowed: readonly Criterion[]): ReadC
   const each = auditCriteriaSchema.safeParse(given);
   for (const issue of each.error?.issues ?? []) {
     const field = fieldOf(String(issue.path[0]));
-    errors.push({ field, text: wrongText(field) });
+    errors.push({ field, text: wrongText(field, typed[field] ?? '') });
   }
   const ordered = orderedCriteriaSchema.safeParse(given);
   if (each.success && !ordered.success) {

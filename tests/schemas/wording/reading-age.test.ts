@@ -8,6 +8,7 @@ import * as looks from '#schemas/wording/council-looks.ts';
 import * as numbers from '#schemas/wording/council-numbers.ts';
 import { DESK, DESKS } from '#schemas/wording/desk.ts';
 import * as wording from '#schemas/wording/lookup.ts';
+import { NHS_NUMBER } from '#schemas/wording/nhs-number.ts';
 import * as officer from '#schemas/wording/officer.ts';
 import * as operator from '#schemas/wording/operator.ts';
 import * as pages from '#schemas/wording/pages.ts';
@@ -64,6 +65,8 @@ const flags = planTypes.flatMap((type) =>
 );
 
 const sentences = [
+  ...Object.values(NHS_NUMBER).map((words) => (typeof words === 'string' ? words : words(9))),
+  pages.LOOK_UP.dateMissing(['day', 'month']),
   ...coverages.flatMap((coverage) => wording.notFlaggedAdvice(coverage, day('2026-05-14'), now)),
   ...flags.flatMap((flag) => wording.flaggedAdvice([flag], coverageOf(AREAS[0]), 'not-shown')),
   wording.WHERE_NOT_SHOWN,

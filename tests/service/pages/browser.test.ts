@@ -3,12 +3,12 @@ import type { AddressInfo } from 'node:net';
 import type { Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import { SAMPLE_PEOPLE } from '#schemas/sample.ts';
+import { NHS_NUMBER } from '#schemas/wording/nhs-number.ts';
 import {
   COUNCILS,
   DANGER,
   FRAME,
   HIDDEN,
-  LOOK_UP,
   NOT_CHECKED,
   RESULT,
   SIGN_IN,
@@ -166,7 +166,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await page.keyboard.press('Enter');
     await page.getByRole('alert').waitFor();
     await focusOn(page, 'DIV');
-    await tabTo(page, LOOK_UP.numberWrong);
+    await tabTo(page, NHS_NUMBER.digit);
     await page.keyboard.press('Enter');
     await formFocused(page);
     expect(await page.getByLabel('NHS number').inputValue()).toBe('9991000012');

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { DESK } from '#schemas/wording/desk.ts';
 import { WHERE_NOT_SHOWN } from '#schemas/wording/lookup.ts';
+import { NHS_NUMBER } from '#schemas/wording/nhs-number.ts';
 import { RESTRICTION, RESTRICTIONS } from '#schemas/wording/restrictions.ts';
 import { keys } from '#store/keys.ts';
 import { councilPeople } from '../../support/desk.ts';
@@ -125,7 +126,8 @@ test('nothing is set if the number is wrong or typed once, the child is another 
   const refused = async (visit: Visit, words: string): Promise<void> => {
     expect([visit.status, wordsOf(visit).includes(words)]).toEqual([400, true]);
   };
-  await refused(await find(officer, '9990000000'), RESTRICTIONS.numberWrong);
+  await refused(await find(officer, '9990000000'), NHS_NUMBER.digit);
+  await refused(await find(officer, '999000000'), NHS_NUMBER.length(9));
   await refused(await find(officer, CHILD, OTHER_CHILD), RESTRICTIONS.againWrong);
   await refused(await find(officer, CHILD, ''), RESTRICTIONS.againWrong);
   await refused(await find(officer, THEIRS), RESTRICTIONS.noneFound);

@@ -203,12 +203,14 @@ test('a look and a list sent while Redis cannot write are recorded, with each nu
 
 test.each([
   ['999 000 0000', LIST.outcomes.wrongDigit],
-  ['999 100 001', LIST.outcomes.wrongDigit],
+  ['999 100 001', LIST.outcomes.wrongLength],
+  ['999 100 00111', LIST.outcomes.wrongLength],
   ['999 000 0000, 5/3/2019', LIST.outcomes.wrongDigit],
   [`${NONE} ${PLAN}`, LIST.outcomes.several],
   ['999 000 0000; 999-000-0018', LIST.outcomes.several],
   [`${NONE} 31/2/2019`, LIST.outcomes.wrongDate],
   [`${NONE} 1/1/2999`, LIST.outcomes.wrongDate],
+  [`${NONE} 1/1/2190`, LIST.outcomes.futureDate],
   [`${NONE} 31 2 2019`, LIST.outcomes.wrongDate],
   [`${NONE} 5/3/19`, LIST.outcomes.wrongDate],
   [`Ann ${NONE}`, LIST.outcomes.wrong],
@@ -219,7 +221,7 @@ test.each([
   [`5-3-2019 ${NONE}`, LIST.outcomes.wrong],
   ['5 3 2019', LIST.outcomes.wrong],
   ['5/3/2019', LIST.outcomes.wrong],
-  ['999 000 000 5 3 2019', LIST.outcomes.wrongDigit],
+  ['999 000 000 5 3 2019', LIST.outcomes.wrongLength],
   // These have ten digits in all: a number in pairs, or an id and a date.
   ['12 05 03 2019', LIST.outcomes.unclear],
   ['12 31 02 2019', LIST.outcomes.unclear],
@@ -391,7 +393,7 @@ test('a figure displayed in reverse is not read in any field, and is reported at
       ).toEqual({
         kind: 'refused',
         code: 'invalid-request',
-        errors: [{ field: 'day', text: LOOK_UP.dateWrong }],
+        errors: [{ field, text: LOOK_UP.dateNotDigits, others: [] }],
       });
     }
     expect(numberTyped(`${mark}${PLAN}`)).toBeUndefined();

@@ -164,7 +164,15 @@ test('a list says “No plan found” only in the lines where no plan was found'
             text: '999 000 0000',
             outcome,
             read: Object.hasOwn(
-              { wrongDigit: 1, several: 1, wrongDate: 1, unclear: 1, wrong: 1 },
+              {
+                wrongLength: 1,
+                wrongDigit: 1,
+                several: 1,
+                wrongDate: 1,
+                futureDate: 1,
+                unclear: 1,
+                wrong: 1,
+              },
               outcome,
             )
               ? { kind: 'refused', fault: 'wrong' }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { NHS_NUMBER } from '#schemas/wording/nhs-number.ts';
 import {
   OFFICER,
   OFFICER_CASES,
@@ -94,7 +95,7 @@ describe.skipIf(!hasBrowser)('a Guardian in a browser, on a small screen', () =>
     expect(await heading(page)).toBe(OFFICER.search);
     await expectSeen(page);
     await answer(page, '/officer/search', { number: '123' });
-    expect(await page.locator('.nhsuk-error-summary').innerText()).toContain(OFFICER.wrong.number);
+    expect(await page.locator('.nhsuk-error-summary').innerText()).toContain(NHS_NUMBER.length(3));
     await expectSeen(page);
     await until(async () => {
       await open('/officer');
