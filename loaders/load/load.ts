@@ -2,6 +2,7 @@
 
 import { hash, randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
+import { whoText } from '#schemas/audit/audit-event.ts';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import type { Breakers } from '#schemas/uploads/breakers.ts';
@@ -287,7 +288,8 @@ class Loading {
       { receivedAt, metadata, way, mappingOf, authority, tracer, echoTo, onProgress, stopped },
       spool,
     );
-    const facts = { ...this.#options, name: this.#source.name, receivedAt };
+    const by = whoText(this.#options.by);
+    const facts = { ...this.#options, by, name: this.#source.name, receivedAt };
     return { read, file: new FileDecider(this.#store, this.#anchor, read, facts), spool };
   }
 

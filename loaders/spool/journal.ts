@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { whoText } from '#schemas/audit/audit-event.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 
@@ -60,7 +61,8 @@ export const journalSchema = z.strictObject({
   /** The highest sequence that the authority will have used. */
   highestSequence: z.int().nonnegative(),
   sha256: z.string(),
-  by: z.string(),
+  /** Earlier versions wrote it longer than an event takes, and could not finish such a load. */
+  by: z.string().transform(whoText),
   /** The id of the audit event: a second copy of the event caused by a crash is recognised by it. */
   auditId: z.uuid(),
   /** True if part of a file of this number was applied before. */

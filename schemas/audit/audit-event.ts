@@ -7,8 +7,19 @@ import { ACCESSES } from '../people/care-setting.ts';
 import { requestIdSchema } from '../request-id.ts';
 import { CASE_STEPS } from './access-case.ts';
 
-/** A name or an id. Tokens and commands cannot give an empty or longer one. */
-const who = z.string().min(1).max(200);
+const WHO_AT_MOST = 200;
+/** What {@link whoText} keeps of the end: a user, a client and a request, each as long as its id may be. */
+const WHO_END = 150;
+const LEFT_OUT = ' (...) ';
+
+/** A name or an id, or several put together by {@link whoText}. Tokens and commands cannot give an empty or longer one. */
+const who = z.string().min(1).max(WHO_AT_MOST);
+
+/** Who did something, as an event takes it. A longer text loses its middle: its end has the ids. */
+export const whoText = (text: string): string =>
+  text.length <= WHO_AT_MOST
+    ? text
+    : `${text.slice(0, WHO_AT_MOST - WHO_END - LEFT_OUT.length)}${LEFT_OUT}${text.slice(-WHO_END)}`.toWellFormed();
 
 /**
  * What a process writes into an event before the store adds what only the store knows (the number in the

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
 import type { z } from 'zod';
 import type { Acting } from '#loaders/upkeep/changing.ts';
-import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
+import { type WrittenEvent, whoText } from '#schemas/audit/audit-event.ts';
 import type { NamedPerson } from '#schemas/audit/named-person.ts';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import { shortTextSchema } from '#schemas/text.ts';
@@ -21,9 +21,8 @@ export function osAccount(): string {
     // No entry for that number.
   }
   const before = process.env['SUDO_USER'];
-  return uid === '0' && before !== undefined && before !== name
-    ? `${name} (sudo: ${before})`
-    : name;
+  const isSudo = uid === '0' && before !== undefined && before !== name;
+  return whoText(isSudo ? `${name} (sudo: ${before})` : name);
 }
 
 /** The event of an operator who reads everything held for an authority, on disk before the first row is read. */

@@ -1,4 +1,5 @@
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { resumeLoad } from '#loaders/load/load.ts';
@@ -71,6 +72,16 @@ const CUT_SHORT: Record<string, (authority: OdsCode, ending: Ending) => Promise<
   },
 };
 
+/** Changes what a journal says; its file ends with the digest and the length of what comes before the journal. */
+function rewriteJournal(folder: string, change: (json: string) => string): void {
+  const path = join(folder, 'decided');
+  const text = readFileSync(path, 'latin1');
+  const length = text.slice(-17, -1);
+  const body = text.slice(0, Number(length)) + change(text.slice(Number(length), -81));
+  const digest = createHash('sha256').update(body, 'latin1').digest('hex');
+  writeFileSync(path, `${body}${digest}${length}\n`, 'latin1');
+}
+
 const isUnderWay = (authority: OdsCode) => t.anchor.loadInProgress(authority) !== undefined;
 
 describe('while Redis continues', () => {
@@ -98,6 +109,28 @@ describe('while Redis continues', () => {
       expect(await t.store.authority(authority)).toMatchObject({ reconciled: true });
     },
   );
+
+  test('a load whose journal names its sender in more characters than an event takes is finished, and is on record', async () => {
+    const authority = newAuthority();
+    await loadRecords(authority, 1);
+    await expect(CUT_SHORT['a load']?.(authority, endingAt(t, 'tally'))).rejects.toThrow(
+      'ended here',
+    );
+    const by = `${'N'.repeat(170)} (u, by c), POST /uploads, request 1`;
+    rewriteJournal(t.anchor.loadInProgress(authority)?.journal ?? '', (json) =>
+      json.replace(/"by":"[^"]*"/, `"by":"${by}"`),
+    );
+    await startWorker();
+    await until(() => !isUnderWay(authority), 'its end');
+    await expectWhole(authority);
+    const loaders = (await events()).flatMap((event) =>
+      event.type === 'load' && event.authority === authority && event.sequence === 2
+        ? [event.by]
+        : [],
+    );
+    expect(loaders).toHaveLength(1);
+    expect(loaders[0]).toMatch(/^N+ .*\(u, by c\), POST/);
+  });
 
   test('a load under way is left to its own process, however long it takes', async () => {
     const authority = newAuthority();

@@ -115,6 +115,21 @@ describe('POST /uploads', () => {
     ]);
   });
 
+  test('a sender whose name and ids are as long as they may be loads files, and is on record with the ids', async () => {
+    const number = next();
+    const requestId = randomUUID();
+    const [sub, client] = ['u'.repeat(40), 'c'.repeat(40)];
+    const token = await service.token(
+      officer('ZZ101', { sub, client_id: client, name: 'N'.repeat(120) }),
+    );
+    const headers = { 'x-request-id': requestId };
+    expect((await acknowledged(await sendXml(xml(number), { headers, token }))).code).toBe('CPF02');
+    const [load] = await loadsOf(requestId);
+    expect(load?.type === 'load' && load.by).toMatch(
+      new RegExp(`^N{10,}.*\\(${sub}, by ${client}\\), POST /uploads, request ${requestId}$`),
+    );
+  });
+
   test('tells an HTTP sender how to give what is missing', async () => {
     const { failures } = await acknowledged(await sendCsv(fileCsv({ records: [planOf(1)] })));
     expect(failures.map(({ hint }) => hint).join()).toMatch(/\?sequence=.*\?createdAt=/);
