@@ -87,9 +87,13 @@ local USER_BYTES_AT_MOST = 200
 -- Line and paragraph separators, other controls, and characters that change the direction of text beside them.
 local NEVER_IN_NAMES = { '%c', '\194[\128-\159]', '\226\128[\168-\174]', '\226\129[\166-\169]' }
 
+-- The letters and digits among the characters that begin with byte 194: ª ² ³ µ ¹ º ¼ ½ ¾.
+local SEEN_AFTER_194 = '\194[\170\178\179\181\185\186\188-\190]'
+
 -- The rule for names in tokens, as far as bytes show it: at least one letter or digit, and none of the above.
 local function check_name(name)
-  assert(type(name) == 'string' and #name <= NAME_BYTES_AT_MOST and string.find(name, '[%w\195-\244]'))
+  assert(type(name) == 'string' and #name <= NAME_BYTES_AT_MOST)
+  assert(string.find(name, '[%w\195-\244]') or string.find(name, SEEN_AFTER_194))
   if not string.find(name, '[%c\194\226]') then return end
   for _, never in ipairs(NEVER_IN_NAMES) do assert(not string.find(name, never)) end
 end

@@ -1,10 +1,12 @@
 -- read_endings: which sessions ended between two moments. If there are more than asked for, only the first few.
--- An entry that is longer than a real one ends no session: it is removed instead of being sent to the reader.
+-- An entry that cannot be a real one ends no session: it is removed instead of being sent to the reader, who could not
+-- put it right either if it is not text.
 -- KEYS  the set of endings    ARGV  from, to (as in ZRANGEBYSCORE), how many at most, how many if there are more
 -- reply 1 if there are more, otherwise 0; and member, score of each
 
 -- Two SHA-256 digests in base64url, and the dot between them.
 local LONGEST_ENDING = 87
+local NEVER_IN_ENDINGS = '[^%w_.-]'
 local ENDINGS_AT_ONCE = 1000
 -- Only an attacker asks for more than this. Each step passes over all entries before it, so ten times as many take a
 -- hundred times as long, and Redis does nothing else meanwhile.
@@ -20,7 +22,7 @@ local function read_endings(keys, args)
     local count = math.min(ENDINGS_AT_ONCE, wanted - at)
     local found = redis.call('ZRANGEBYSCORE', ended, from, to, 'WITHSCORES', 'LIMIT', at, count)
     for i = 1, #found, 2 do
-      if #found[i] <= LONGEST_ENDING then
+      if #found[i] <= LONGEST_ENDING and not string.find(found[i], NEVER_IN_ENDINGS) then
         reply[#reply + 1] = found[i]
         reply[#reply + 1] = found[i + 1]
       else

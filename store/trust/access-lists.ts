@@ -14,11 +14,13 @@ const LOOK_EVERY_MS = 1_000;
 /** Calls sent together hold Redis up together, so only partitions with few lists are looked through in this way. */
 const TOGETHER_AT_MOST = 16;
 
+/** Fields may be any bytes, one character each here. */
 type Found = { next: string; looked: number; fields: string[] };
 
 async function look(redis: Redis, partition: number, cursor: string): Promise<Found> {
   const [next = '0', looked, ...fields] = list(
-    await redis.fcall(
+    await redis.callBuffer(
+      'fcall',
       FUNCTIONS.unreadableLists,
       1,
       keys.accessLists(partition),
@@ -26,11 +28,11 @@ async function look(redis: Redis, partition: number, cursor: string): Promise<Fo
       LISTS_A_CALL,
       CLOCK_TOLERANCE_MS,
     ),
-  ).map(String);
+  ).map((part) => (Buffer.isBuffer(part) ? part.toString('latin1') : String(part)));
   return { next, looked: Number(looked), fields };
 }
 
-/** The fields of a partition's unreadable lists of accesses: NHS numbers, or anything at all. */
+/** The fields of a partition's unreadable lists of accesses: NHS numbers, or any bytes, one character each. */
 export async function unreadableLists(redis: Redis, partition: number): Promise<string[]> {
   const all = new Set<string>();
   let cursor = '0';
@@ -49,7 +51,11 @@ export async function removeLists(
   fields: readonly string[],
 ): Promise<void> {
   for (let from = 0; from < fields.length; from += LISTS_A_LOOK) {
-    await redis.hdel(keys.accessLists(partition), ...fields.slice(from, from + LISTS_A_LOOK));
+    const some = fields.slice(from, from + LISTS_A_LOOK);
+    await redis.hdel(
+      keys.accessLists(partition),
+      ...some.map((field) => Buffer.from(field, 'latin1')),
+    );
   }
 }
 

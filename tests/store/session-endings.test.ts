@@ -169,6 +169,15 @@ test('while endings lie in the future, sessions that they may have ended are ref
   one.stop();
 });
 
+test('entries that are not text, in the future, are removed and end no session', async () => {
+  const members = Array.from({ length: 600 }, (_, i) => Buffer.from([0xff, 0x80 + (i >> 6), i]));
+  const entries = members.flatMap((member) => [Date.now() + YEARS_MS, member]);
+  await store.admin.zadd(keys.ended, ...entries);
+  const one = createSessionEndings(await store.connect('lookup'), { keepMs: KEEP_MS });
+  await until(async () => (await store.admin.zcard(keys.ended)) === 0, 'their removal');
+  one.stop();
+});
+
 test('no session begins before the store’s clock is known, or by any clock but that one', async () => {
   const redis = await store.connect('lookup');
   const local = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 3_600_000);

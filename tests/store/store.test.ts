@@ -8,6 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { addDays, epochDay, londonDate } from '#schemas/calendar.ts';
 import { partitionOf } from '#schemas/nhs-number.ts';
+import { shortTextSchema } from '#schemas/text.ts';
 import { LockLost, StoreNotWhole } from '#store/errors.ts';
 import { keys } from '#store/keys.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
@@ -298,6 +299,27 @@ describe('a lookup', () => {
     const accesses = result.kind === 'flagged' ? result.accesses : 'unreadable';
     const names = typeof accesses === 'string' ? accesses : accesses.map(({ name }) => name);
     expect(names).toEqual(Array.from({ length: 25 }, (_, i) => `${29 - i}`));
+  });
+
+  test('lists every name that a token may have', async () => {
+    const number = testNumber(60);
+    await t.store.applyRows(lock, [testRow(number)]);
+    // All characters of one or two bytes, and one of each more that begins with another byte.
+    const longer = Array.from({ length: 0x10f }, (_, i) => 0x8a9 + i * 0x1000);
+    const characters = [...Array(0x800).keys(), ...longer].map((code) =>
+      String.fromCodePoint(code),
+    );
+    const names = characters.filter((name) => shortTextSchema.safeParse(name).success);
+    expect(names).toEqual(expect.arrayContaining(['A', '½', 'ª', 'é', '߉']));
+    const results = await Promise.all(
+      names.map((name) => lookups.lookup(input(number, { accessEntry: entryOf(name) }))),
+    );
+    const unlisted = names.filter((name, i) => {
+      const result = results[i];
+      const accesses = result?.kind === 'flagged' ? result.accesses : undefined;
+      return !Array.isArray(accesses) || accesses[0]?.name !== name;
+    });
+    expect(unlisted).toEqual([]);
   });
 
   test('of a corrupt child is could-not-check, and the rest of its batch is answered correctly', async () => {

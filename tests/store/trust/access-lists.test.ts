@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { keys } from '#store/keys.ts';
-import { watchAccessLists } from '#store/trust/access-lists.ts';
+import { removeLists, unreadableLists, watchAccessLists } from '#store/trust/access-lists.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestStore, type TestStore, until } from '../../support/test-store.ts';
 
@@ -24,4 +24,14 @@ test('every unreadable list is counted once, in partitions without others and in
   await until(() => lists.unreadable === 5, 'the removal');
   expect(lists.failure).toBeUndefined();
   await lists.stop();
+});
+
+test('an unreadable list is found and removed whatever the bytes of its field', async () => {
+  const fields = [Buffer.from([0xff]), Buffer.from([0xfe]), Buffer.from('é'), Buffer.alloc(0)];
+  for (const field of fields) await t.admin.hset(keys.accessLists(9), field, 'foreign');
+  const redis = await t.connect('worker');
+  const found = await unreadableLists(redis, 9);
+  expect(found).toHaveLength(fields.length);
+  await removeLists(redis, 9, found);
+  expect(await t.admin.hlen(keys.accessLists(9))).toBe(0);
 });
