@@ -273,6 +273,9 @@ export const ADMISSION = {
   keysNotFetchedAgain: (url: string, until: string, why: string) =>
     `The keys at ${url} cannot be fetched again${why}. The keys fetched before count until ${until}.`,
   filesUnreadable: 'The files cannot be read.',
+  noFile: (path: string) => `${path} is not a file.`,
+  filesSilent: (paths: readonly string[], ms: number) =>
+    `${paths.join(' and ')} could not be read within ${durationText(ms)}, for example because the disk or network folder does not answer.`,
   /** @param why the reason for which a file that has changed is not used */
   stillCounts: (why: string) => `${why} The last good file still counts.`,
   noCareSetting: 'No care setting is registered in ORGANISATIONS_FILE: every lookup is refused.',
