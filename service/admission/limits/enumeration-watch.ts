@@ -24,8 +24,8 @@ type EnumerationWatch = {
   readonly alerts: number;
 };
 
-/** Signs that somebody is guessing numbers. */
-const SIGNS = { invalidAMinute: 10, invalidShare: 0.3, neighboursAMinute: 8 } as const;
+/** Signs that somebody is guessing numbers. An alert is given above a number, as its sentence says. */
+const SIGNS = { invalidAMinute: 9, invalidShare: 0.3, neighboursAMinute: 7 } as const;
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
@@ -113,7 +113,7 @@ export function createEnumerationWatch(
       const step = nine - sketch.lastNine;
       if (step !== 0 && step >= -2 && step <= 2) sketch.neighbours++;
       sketch.lastNine = nine;
-      if (sketch.neighbours >= SIGNS.neighboursAMinute) {
+      if (sketch.neighbours > SIGNS.neighboursAMinute) {
         const { neighbours } = sketch;
         alert(sketch, 'sequential-numbers', neighbours, SIGNS.neighboursAMinute, MINUTE_MS);
       }
@@ -122,7 +122,7 @@ export function createEnumerationWatch(
       const sketch = current(caller);
       sketch.invalid++;
       const { invalid, looks } = sketch;
-      if (invalid >= SIGNS.invalidAMinute && invalid >= SIGNS.invalidShare * (invalid + looks)) {
+      if (invalid > SIGNS.invalidAMinute && invalid >= SIGNS.invalidShare * (invalid + looks)) {
         alert(sketch, 'invalid-numbers', invalid, SIGNS.invalidAMinute, MINUTE_MS);
       }
     },

@@ -116,6 +116,16 @@ describe('a user is reported who', () => {
   });
 });
 
+test('an alert names a number that the count is above', () => {
+  const watched = watch();
+  look(watched, caller('thief'), neighbours(1_000));
+  for (let i = 0; i < 20; i++) watched.sawInvalid(caller('guesser'));
+  expect(watched.told.map(({ sign, count, threshold }) => [sign, count, threshold])).toEqual([
+    ['sequential-numbers', 8, 7],
+    ['invalid-numbers', 10, 9],
+  ]);
+});
+
 test('a user is reported once an hour for the same sign of guessing', () => {
   const watched = watch();
   for (let minute = 0; minute < 50; minute++) {
