@@ -42,7 +42,7 @@ export const DATE_OF_BIRTH_DIFFERS =
   'The date of birth held differs. Check this is the right patient, but do not dismiss the flag.';
 
 export const DUE_DATE_PASSED =
-  'The baby may be born or overdue. Treat as in force and ring the authority.';
+  'The baby may be born or overdue. Treat as in force and ring the council.';
 
 export const WHO_LOOKED_NOT_SHOWN =
   'Who has looked before cannot be shown. The flag itself is not affected: act on it.';

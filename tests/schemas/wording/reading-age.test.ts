@@ -131,6 +131,11 @@ test.each([
   expect(readingAge(sentence)).toBeLessThanOrEqual(OLDEST);
 });
 
+test('a clinician reads of a council, and of an authority only in “looked after by the local authority”', () => {
+  const read = [...sentences, ...onPages.flatMap((words) => constantsOf({ ...words }))];
+  expect(read.filter((each) => /(?<!local )authorit/i.test(each))).toEqual([]);
+});
+
 test.each([...new Set([officer, operator].flatMap((words) => constantsOf({ ...words })))])(
   'an officer or operator understands at first reading: %s',
   (sentence) => {
