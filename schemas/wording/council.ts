@@ -12,7 +12,7 @@ export const COUNCIL = {
   unknown: 'Your council is not known here yet',
   unknownThen: (name: string, code: string) =>
     `Nothing is held for ${name} (${code}). Ask the team that runs this service to add it.`,
-  held: 'What clinicians are shown',
+  held: 'What is held for you',
   dataAsOf: 'Data as of',
   neverLoaded: 'No file has been loaded yet',
   lastFile: 'Number of the last file',
