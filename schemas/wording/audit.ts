@@ -1,3 +1,5 @@
+import { counted, figure } from './counts.ts';
+
 /** What somebody who verifies the audit log is told: findings, and why a proof or a checkpoint does not count. */
 
 /** How a log differs from what was signed. Entries count from 0; `to` is the last of them. */
@@ -10,16 +12,16 @@ export const LOG_FINDINGS = {
   tooOld: (newest: string, hours: number) =>
     `The youngest event is from ${newest}, more than ${hours} hours ago: this may be an old copy of the log.`,
   staleCheckpoint: (size: number, past: string) =>
-    `The checkpoint is older than the log: it covers ${size} entries, but ${past} goes beyond them. Either an old checkpoint was put in its place, or the worker was killed and has not started again.`,
+    `The checkpoint is older than the log: it covers ${counted(size, 'entry', 'entries')}, but ${past} goes beyond them. Either an old checkpoint was put in its place, or the worker was killed and has not started again.`,
   oldOfOtherLog: (name: string, why: string) =>
     `${name} is a checkpoint of another log, or signed by a key that was not given. ${why}`,
   oldDamaged: (name: string, why: string) => `${name} is damaged, or is not a checkpoint. ${why}`,
   rolledBack: (size: number, name: string, oldSize: number) =>
-    `The log was rolled back: its checkpoint covers ${size} entries, ${name} covered ${oldSize}. Entries ${size} to ${oldSize - 1} are gone.`,
+    `The log was rolled back: its checkpoint covers ${counted(size, 'entry', 'entries')}, ${name} covered ${figure(oldSize)}. ${oldSize - size === 1 ? `Entry ${size} is` : `Entries ${size} to ${oldSize - 1} are`} gone.`,
   notCompared: (name: string, oldSize: number) =>
-    `The log cannot be compared with ${name} (${oldSize} entries): its files are not those that were signed.`,
+    `The log cannot be compared with ${name} (${counted(oldSize, 'entry', 'entries')}): its files are not those that were signed.`,
   forked: (name: string, oldSize: number) =>
-    `The log is forked: its first ${oldSize} entries are not those that ${name} covered. Entries before ${oldSize} were rewritten and signed again.`,
+    `The log is forked: its first ${figure(oldSize)} entries are not those that ${name} covered. Entries before ${oldSize} were rewritten and signed again.`,
   notWitnessed: (found: number, required: number, of: number) =>
     `checkpoint.cosigned has cosignatures of ${found} of the ${of} ${of === 1 ? 'witness' : 'witnesses'}; ${required} ${required === 1 ? 'is' : 'are'} needed.`,
   bundleDamaged: (path: string, entry: number) =>
@@ -39,7 +41,7 @@ export const LOG_FINDINGS = {
   truncated: (from: number, to: number) =>
     `The log ends at entry ${from}: entries ${from} to ${to}, which the checkpoint covers, are missing.`,
   rootDiffers: (size: number) =>
-    `The ${size} entries and their tiles agree with each other, but not with the root that was signed: from some entry on, entries were rewritten together with the tiles.`,
+    `The ${counted(size, 'entry', 'entries')} and their tiles agree with each other, but not with the root that was signed: from some entry on, entries were rewritten together with the tiles.`,
   numbersMissing: (from: number, to: number, stream: string, entry: number) =>
     `Events ${from} to ${to} of ${stream} are missing before entry ${entry}.`,
   gapAccepted: (
@@ -112,7 +114,7 @@ export const AUDIT_INDEX = {
 /** Reports of the audit. */
 export const AUDIT_REPORT = {
   tooMuch: (events: number) =>
-    `There are more than ${events} events. Ask for a shorter time with --from and --to.`,
+    `There are more than ${counted(events, 'event')}. Ask for a shorter time with --from and --to.`,
   whereaboutsProtected: (councils: readonly string[]) =>
     `${councils.join(' and ')} ${councils.length === 1 ? 'protects' : 'protect'} where this child is looked up. Places are left out unless you asked for them. Ask ${councils.length === 1 ? 'that council' : 'these councils'} before you release a place, or a name or role by which a place could be known.`,
   whereaboutsShown: (councils: readonly string[]) =>

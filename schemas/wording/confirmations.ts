@@ -10,9 +10,9 @@ export const CONFIRMED = {
     replica: 'This Redis is a replica. Promote it first, or set REDIS_URL to the primary.',
     known: 'This Redis gave the last answers: there is nothing to confirm.',
     tooMany: (missing: number) =>
-      `${missing} events are missing from this Redis, more than a replica can lag behind: it is an old copy. Restore Redis from its last good copy.`,
+      `${counted(missing, 'event is', 'events are')} missing from this Redis, more than a replica can lag behind: it is an old copy. Restore Redis from its last good copy.`,
     done: (missing: number, lastAlive: string) =>
-      `Confirmed. ${missing} events that were known are missing. Events recorded after ${lastAlive}, until the former primary ended, may be missing too: inform the privacy officer. ${VERIFIED}`,
+      `Confirmed. ${missing === 1 ? '1 event that was known is' : `${figure(missing)} events that were known are`} missing. Events recorded after ${lastAlive}, until the former primary ended, may be missing too: inform the privacy officer. ${VERIFIED}`,
   },
   'old-copy': {
     nothing:

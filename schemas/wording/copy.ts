@@ -1,3 +1,4 @@
+import { counted } from './counts.ts';
 import { DECISIONS } from './operator-decisions.ts';
 
 /** What an operator is told about the second copy of the audit log: in `/_status`, the log and the command line. */
@@ -6,9 +7,9 @@ const WAITS = 'Nothing is sealed; events wait in Redis and nothing is lost.';
 
 export const COPY = {
   starting: 'The second copy of the audit log has not been looked at yet.',
-  kept: (place: string, entries: number) => `${place} has all ${entries} sealed events.`,
+  kept: (place: string, entries: number) => `${place} has all ${counted(entries, 'sealed event')}.`,
   behind: (place: string, entries: number) =>
-    `${place} is being brought up to date: it has ${entries} sealed events.`,
+    `${place} is being brought up to date: it has ${counted(entries, 'sealed event')}.`,
   /** @param fault a code, never a message */
   away: (place: string, fault: string) =>
     `The second copy in ${place} cannot be used (${fault}). ${WAITS} Bring it back. If that takes long, a named person can continue with one copy on the page “${DECISIONS.titles.copy}”, or with cp-flags audit copy single.`,
@@ -37,7 +38,7 @@ export const COPY = {
   otherLog: (place: string) =>
     `${place} holds the copy of another audit log. Set AUDIT_COPY to the copy of this one, or to an empty place.`,
   differs: (place: string, size: number) =>
-    `The audit log and its copy in ${place} are not the same after ${size} entries. Nothing more is sealed. Keep both for the investigation, and restore the one that was changed.`,
+    `The audit log and its copy in ${place} are not the same after ${counted(size, 'entry', 'entries')}. Nothing more is sealed. Keep both for the investigation, and restore the one that was changed.`,
   damaged: (place: string, name: string) =>
     `${name} in ${place} is damaged or missing. Nothing more is sealed. Keep the copy for the investigation, and restore that object.`,
   pruned: (place: string) =>

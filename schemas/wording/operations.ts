@@ -51,12 +51,12 @@ export const SEALING = {
   nobody: (since: string | undefined) =>
     `No process has sealed audit events${since === undefined ? '' : ` since ${since}`}. Start a process with role all or worker.`,
   gapBack: (stream: string, sealed: number, known: number) =>
-    `${stream} went back: ${sealed} events of it are sealed, Redis knows of ${known}`,
+    `${stream} went back (${counted(sealed, 'event is', 'events are')} sealed, and Redis knows ${figure(known)})`,
   gap: (stream: string, first: number, last: number) =>
-    `events ${first} to ${last} of ${stream} are missing from Redis`,
+    `${first === last ? `event ${first}` : `events ${first} to ${last}`} of ${stream} ${first === last ? 'is' : 'are'} missing from Redis`,
   /** @param gap the first of them */
   gaps: (gap: string, others: number) =>
-    `The numbering of audit events is broken: ${gap}${others > 0 ? `, and ${others} others` : ''}. Nothing more is sealed. Stop the service and restore Redis from its last good copy; if there is none, a named person can continue on the page “${DECISIONS.titles.gap}”, or with cp-flags audit accept-gap.`,
+    `The numbering of audit events is broken${others > 0 ? ` in ${figure(others + 1)} places, first here` : ''}: ${gap}. Nothing more is sealed. Stop the service and restore Redis from its last good copy; if there is none, a named person can continue on the page “${DECISIONS.titles.gap}”, or with cp-flags audit accept-gap.`,
   notWritten: (fault: string, folder: string) =>
     `The audit log cannot be written (${fault}). See that ${folder} is there, has room, and can be written to by the user of this service. Events wait in Redis; nothing is lost.`,
   failed: (fault: string) =>
@@ -89,7 +89,7 @@ export const WITNESSING = {
     `${name} has not cosigned since ${since} (${why}).`,
   accepted: (name: string) =>
     `${name} cosigns nothing more, because it knows the log as it was before a named person confirmed this copy. Replace it by a witness with a new key.`,
-  upTo: (size: number) => `${size} entries are witnessed.`,
+  upTo: (size: number) => `${counted(size, 'entry is', 'entries are')} witnessed.`,
   noCosignature: 'its answer has no cosignature by the key that was set',
   contradicts: 'what it knows of the log contradicts what is here',
   unsettled: 'it names another size each time',
@@ -97,8 +97,8 @@ export const WITNESSING = {
   /** @param size what the witness knows */
   contradicted: (name: string, size: number, ours: number) =>
     size > ours
-      ? `The witness ${name} knows this audit log with ${size} entries, and here it has ${ours}: this data folder is an old copy, or another process seals the same log.`
-      : `The witness ${name} knows the first ${size} entries of this audit log, and they are not those here (${ours} entries): an old copy was continued, or the log was rewritten.`,
+      ? `The witness ${name} knows this audit log with ${counted(size, 'entry', 'entries')}, and here it has ${figure(ours)}: this data folder is an old copy, or another process seals the same log.`
+      : `The witness ${name} knows the first ${figure(size)} entries of this audit log, and they are not those here (${counted(ours, 'entry', 'entries')}): an old copy was continued, or the log was rewritten.`,
   /** @param contradicted one of the sentences above */
   oldCopy: (contradicted: string) =>
     `${contradicted} Nothing is answered or sealed from it. If there is a newer data folder, use that. If this is the newest that is left, a named person can continue on the page “${DECISIONS.titles['old-copy']}”, or with cp-flags confirm old-copy.`,
@@ -117,11 +117,11 @@ export const LOG_NOT_WHOLE = {
   otherFiles: (folder: string) =>
     `The files of the log in ${folder} are not those that were committed. ${RESTORE_LOG}`,
   notSigned: (folder: string, size: number | undefined) =>
-    `The log in ${folder} is not the one that was signed at ${size} entries. ${RESTORE_LOG}`,
+    `The log in ${folder} is not the one that was signed${size === undefined ? '' : ` at ${counted(size, 'entry', 'entries')}`}. ${RESTORE_LOG}`,
   checkpointNotOurs: (folder: string, why: string) =>
     `The checkpoint in ${folder} is not signed by this service's key. ${why} Set AUDIT_KEY_FILE to the log's own key, or restore the log from its last good copy.`,
   wentBack: (folder: string, signed: number, committed: number) =>
-    `The log in ${folder} was signed at ${signed} entries, but only ${committed} are committed: it went back. ${RESTORE_LOG}`,
+    `The log in ${folder} was signed at ${counted(signed, 'entry', 'entries')}, but only ${figure(committed)} ${committed === 1 ? 'is' : 'are'} committed: it went back. ${RESTORE_LOG}`,
 } as const;
 
 /** The counting of children that each user looks up. */
@@ -245,7 +245,7 @@ export const NOTIFYING = {
   eventDamaged: (position: number) =>
     `Event ${position} of the audit log is damaged. Notifications stop there, and none is left out: verify the log, and restore it from its last good copy.`,
   logWentBack: (size: number, read: number) =>
-    `The audit log has ${size} events, but ${read} were read for notifications: it was restored from an older copy. No notification is made. Restore notifications.sqlite in its folder from the same copy; or remove it, and all accesses for which notifications are kept are notified again.`,
+    `The audit log has ${counted(size, 'event')}, but ${figure(read)} were read for notifications: it was restored from an older copy. No notification is made. Restore notifications.sqlite in its folder from the same copy; or remove it, and all accesses for which notifications are kept are notified again.`,
   outboxFailed: (outbox: string, fault: string) =>
     `Notifications cannot be written into ${outbox} (${fault}). They wait and are retried; until then GET /notifications has them.`,
   unreadable: (positions: readonly number[]) =>

@@ -1,6 +1,7 @@
 // One list, since the states of the pages must be worded alike, and no two of them may be confused.
 
 import { type CalendarDate, longDateText } from '../calendar.ts';
+import { counted } from './counts.ts';
 import { EXPECTED_NOT_SET, NOT_COVERED } from './lookup.ts';
 
 /**
@@ -252,13 +253,14 @@ export const RESULT = {
   noPlanBehind: 'No plan found, but some councils are out of date',
   checkTheNumber: 'Check the number. A wrong one looks just like this.',
   covered: {
-    all: (area: string, count: number) => `This covers the ${count} councils of ${area}.`,
+    all: (area: string, count: number) =>
+      `This covers the ${counted(count, 'council')} of ${area}.`,
     pilot: (area: string, names: readonly string[]) =>
       `This is a pilot in ${area}. It covers ${enumerated(names)}, and no other council. Does the child live elsewhere? Ring children’s social care there.`,
     pilotLarge: (area: string, count: number) =>
-      `This is a pilot in ${area}. It covers ${count} councils, and no other. Does the child live elsewhere? Ring children’s social care there.`,
+      `This is a pilot in ${area}. It covers ${counted(count, 'council')}, and no other. Does the child live elsewhere? Ring children’s social care there.`,
     sample: (count: number) =>
-      `This is a sample of ${count} made-up councils. It says nothing about a real child.`,
+      `This is a sample of ${counted(count, 'made-up council')}. It says nothing about a real child.`,
     notSet: EXPECTED_NOT_SET,
   },
   allUpToDate: 'All of them are up to date.',

@@ -1,5 +1,6 @@
 /** What an operator is told about the store: in `/_status`, the log and the command line. Never an NHS number. */
 
+import { counted } from './counts.ts';
 import { durationText, spaceText } from './durations.ts';
 import { DECISIONS, SINGLE_MODE_ENDS } from './operator-decisions.ts';
 
@@ -82,7 +83,7 @@ export const READINESS = {
     `The clocks of service and store are ${durationText(apartMs)} apart; 5 seconds are allowed. Set both by a time server.`,
   clockWentBack: `The clock of the store has gone back. Set it by a time server. If it was ahead before and is right now, a named person can continue on the page “${DECISIONS.titles.clock}”, or with cp-flags confirm clock.`,
   directory: (authorities: number) =>
-    authorities === 1 ? '1 authority is known.' : `${authorities} authorities are known.`,
+    `${counted(authorities, 'authority is', 'authorities are')} known.`,
   directoryRead: (agoMs: number) => `Read ${durationText(agoMs)} ago.`,
   authorityUnreadable: (code: string) =>
     `The entry of authority ${code} cannot be read. Enter its name and numbers again on the page Councils, Set up a council, or with cp-flags authority set ${code}. If that is refused, more of it is damaged. ${RESTORE}`,
@@ -90,7 +91,7 @@ export const READINESS = {
     notAllowed: `This process may not read the directory of authorities. ${USERS}`,
     unanswered: `Redis did not give the directory of authorities. Look at its log; ${GO_ON}`,
   },
-  blocked: (users: number) => (users === 1 ? '1 user is blocked.' : `${users} users are blocked.`),
+  blocked: (users: number) => `${counted(users, 'user is', 'users are')} blocked.`,
   blockedUnread: {
     notAllowed: `This process may not read the list of blocked users. ${USERS}`,
     unanswered:
@@ -114,15 +115,13 @@ export const READINESS = {
 /** The replicas that an answer waits for. */
 export const REPLICAS = {
   acknowledge: (attached: number) =>
-    attached === 1
-      ? '1 replica acknowledges every write.'
-      : `${attached} replicas acknowledge every write.`,
+    `${counted(attached, 'replica acknowledges', 'replicas acknowledge')} every write.`,
   missing: (attached: number, count: number) =>
     `${attached} of ${count} replicas are attached to this Redis: an answer could be lost with it. Bring the replica back; ${GO_ON} If it stays away, a named person orders single mode on the page “${DECISIONS.titles.replicas}”, or with cp-flags replicas single.`,
   silent: (required: number) =>
-    `${required} replicas must acknowledge every write, and do not in time. Look at their disks and at the network between them; ${GO_ON}`,
+    `${required === 1 ? 'A replica must acknowledge every write, and does' : `${required} replicas must acknowledge every write, and do`} not in time. Look at ${required === 1 ? 'its disk' : 'their disks'} and at the network between them; ${GO_ON}`,
   noAgreement: (attached: number) =>
-    `With ${attached} replicas attached, more than half of the sentinels must confirm each time that this Redis is the primary, and they do not: another may have been promoted. Bring the sentinels or the replica back; ${GO_ON}`,
+    `With ${counted(attached, 'replica')} attached, more than half of the sentinels must confirm each time that this Redis is the primary, and they do not: another may have been promoted. Bring the sentinels or the replica back; ${GO_ON}`,
   away: (attached: number, count: number) =>
     `${attached} of ${count} replicas are attached. Lookups are answered while the sentinels confirm the primary; they stop if another server is lost. Bring the replica back.`,
   neverSaid: `No worker of this version has reported how replicas write to disk. Start one with REDIS_REPLICAS set; ${GO_ON}`,

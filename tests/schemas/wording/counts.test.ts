@@ -2,12 +2,17 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ACKNOWLEDGEMENT } from '#schemas/wording/answers.ts';
+import { LOG_FINDINGS } from '#schemas/wording/audit.ts';
+import { CONFIRMED } from '#schemas/wording/confirmations.ts';
+import { COPY } from '#schemas/wording/copy.ts';
 import { COUNCIL } from '#schemas/wording/council.ts';
 import { counted } from '#schemas/wording/counts.ts';
 import { HELD_FILE_REASONS } from '#schemas/wording/decisions.ts';
 import { durationText } from '#schemas/wording/durations.ts';
-import { NOTIFYING } from '#schemas/wording/operations.ts';
+import { NOTIFYING, SEALING, WITNESSING } from '#schemas/wording/operations.ts';
 import { HELD } from '#schemas/wording/operator.ts';
+import { RESULT } from '#schemas/wording/pages.ts';
+import { REPLICAS } from '#schemas/wording/store.ts';
 import { root } from '../../support/processes.ts';
 
 test('a count is written the same way wherever a person reads it', () => {
@@ -28,6 +33,22 @@ test('a count is written the same way wherever a person reads it', () => {
   const nothing = { behindEvents: 0, lagMs: 0, unwritten: 0, unreadable: 0 };
   expect(NOTIFYING.inNumbers({ ...nothing, unwritten: 1, behindEvents: 1_234 })).toBe(
     ' 1,234 sealed events are not read yet; 1 notification waits for the outbox.',
+  );
+  expect(WITNESSING.upTo(1_234)).toBe('1,234 entries are witnessed.');
+  expect(COPY.kept('/copy', 1_234)).toBe('/copy has all 1,234 sealed events.');
+  expect(LOG_FINDINGS.rolledBack(1_234, 'checkpoint', 1_235)).toBe(
+    'The log was rolled back: its checkpoint covers 1,234 entries, checkpoint covered 1,235. Entry 1234 is gone.',
+  );
+  expect(CONFIRMED.promotion.done(1, 'noon')).toMatch(
+    /^Confirmed. 1 event that was known is missing/,
+  );
+  expect(REPLICAS.noAgreement(1)).toMatch(/^With 1 replica attached, /);
+  expect(RESULT.covered.all('York', 1)).toBe('This covers the 1 council of York.');
+  expect(SEALING.gaps(SEALING.gapBack('partition 3', 1, 0), 1)).toMatch(
+    /^The numbering of audit events is broken in 2 places, first here: partition 3 went back \(1 event is sealed, and Redis knows 0\)\. /,
+  );
+  expect(SEALING.gaps(SEALING.gap('partition 3', 7, 7), 0)).toMatch(
+    /^The numbering of audit events is broken: event 7 of partition 3 is missing from Redis\. /,
   );
 });
 

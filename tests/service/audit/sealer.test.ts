@@ -183,7 +183,7 @@ describe('sealing stops and says why', () => {
     await record(1, 2);
     const state = await step(one);
     expect(state).toMatchObject({ problem: true, sealed });
-    expect(state.detail).toContain('events 12 to 12 of partition 1 are missing');
+    expect(state.detail).toContain('event 12 of partition 1 is missing');
     expect(await held(1)).toBe(4);
     one.close();
   });
