@@ -70,6 +70,7 @@ export const MESH = {
   dataGone: 'Its data has been removed from the folder sending.',
   answerLost: (fault: string) =>
     `It is not known whether MESH has taken it (${fault}). MESH is asked.`,
+  decided: 'Somebody has decided about it. That is being recorded, and is then carried out.',
   severalUnderOneId: 'MESH has several messages under its local id, so it was sent at least once.',
   trackingNotUnderstood: (status: number) =>
     `MESH was asked about it and gave an answer that cannot be understood (${status}).`,

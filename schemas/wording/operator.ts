@@ -195,7 +195,7 @@ export const MESSAGES = {
     drop: 'The message was given up. It is not sent again, and the copy here is deleted.',
   },
   changed:
-    'The message changed while your decision was being recorded, so the decision was not carried out. The audit has it. Look at the message again before you decide.',
+    'The message changed before your decision was recorded, so nothing was done. Look at the message again before you decide.',
   notifications: 'Notifications to councils',
   counts: (read: number, behind: number, unwritten: number) =>
     `${counted(read, 'audit event')} read, ${figure(behind)} still to read. ${counted(unwritten, 'notification')} ready and still to write.`,

@@ -42,6 +42,7 @@ async function mesh(configuration: Configuration): Promise<void> {
       keepMailbox: (mailbox, held, keep) =>
         lease.use(({ store }) => store.keepMailbox(mailbox, held, keep)),
       safeguard: () => lease.use(({ store }) => store.safeguard()),
+      appendEvent: (event) => lease.use(({ store }) => store.appendEvent(event)),
     },
     log,
   });
@@ -78,9 +79,9 @@ const STATES: Record<Sent['state'], string> = {
   dropped: 'given up',
 };
 
-function lineOf(row: Sent): string {
+function lineOf(row: Sent, isDecided: boolean): string {
   const again = row.attempt > 1 ? `, try ${row.attempt}` : '';
-  return `${localIdOf(row)}  ${STATES[row.state]}${again}: ${titleOf(row)} to ${row.recipient}, written ${iso(row.addedAt)}. ${row.detail}`.trim();
+  return `${localIdOf(row)}  ${STATES[row.state]}${again}: ${titleOf(row)} to ${row.recipient}, written ${iso(row.addedAt)}. ${isDecided ? MESH.decided : row.detail}`.trim();
 }
 
 /** `cp-flags mesh list`: the state of the mailbox, and what needs a decision. */
@@ -96,8 +97,9 @@ function list(configuration: Configuration, { json = false, all = false }: ListO
     unfetched: file.receivedIn('wrong'),
     left: all ? file.receivedIn('left') : [],
     reports: file.reports(),
+    decided: new Set(file.decisions().map(({ key }) => key)),
   }));
-  const { state, polledAt, handshakeAt, counts, sent, unfetched, left, reports } = found;
+  const { state, polledAt, handshakeAt, counts, sent, unfetched, left, reports, decided } = found;
   const status = meshStatus(configuration, Date.now());
   if (json) {
     console.log(
@@ -120,7 +122,7 @@ function list(configuration: Configuration, { json = false, all = false }: ListO
   }
   if (status !== undefined) printMeshStatus(status);
   console.log(`  Last asked: ${polledAt === 0 ? 'never' : iso(polledAt)}.`);
-  for (const row of sent) console.log(lineOf(row));
+  for (const row of sent) console.log(lineOf(row, decided.has(row.key)));
   for (const { id, detail, notBefore } of unfetched) {
     console.log(`${id}  NOT FETCHED, tried again after ${iso(notBefore)}: ${detail}`);
   }
@@ -145,10 +147,6 @@ async function decide(
     case 'not-waiting':
       throw new Failure(
         `No message ${localId} waits for a decision. cp-flags mesh list shows those that do.`,
-      );
-    case 'changed':
-      throw new Failure(
-        `${localId} changed while the decision was being recorded, so it was not carried out. The audit has the decision. See cp-flags mesh list, and decide again.`,
       );
     case 'decided': {
       const { title, recipient, nextId } = decided;

@@ -1,10 +1,12 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { OperatorEvent } from '#schemas/audit/audit-event.ts';
 import { MESH } from '#schemas/wording/mesh.ts';
 import { makeFolderIn } from '#store/files/whole-file.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { errorCode } from '../telemetry/log.ts';
 import { createCollector, type MeshOutbox } from './collector.ts';
+import { carryOutDecisions } from './decide-message.ts';
 import { createExchange, jittered, type MeshConnection, type MeshDeadlines } from './exchange.ts';
 import { createMeshApi } from './mesh-api.ts';
 import { eachApart, MeshAway } from './mesh-away.ts';
@@ -33,6 +35,8 @@ export type MeshClientOptions = {
   /** How often the mailbox is listed, unless there is a full page. */
   pollMs: number;
   tell: Tell;
+  /** Records a person's decision about a message. */
+  record: (event: OperatorEvent) => Promise<void>;
   /** See the receiver. */
   safeguard?: (() => Promise<void>) | undefined;
   /** Given in tests. */
@@ -240,6 +244,8 @@ export async function openMeshClient(options: MeshClientOptions) {
     async step(): Promise<void> {
       ofOutbox = await collected();
       const now = clock();
+      // A store that cannot record them is reported elsewhere.
+      await carryOutDecisions(file, options.record, now).catch(() => undefined);
       // The clock was put back: what was due by the former time is done now.
       if (now < steppedAt - CLOCK_STEP_MS) [nextPollAt, nextHandshakeAt, pausedUntil] = [0, 0, 0];
       steppedAt = now;

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import { z } from 'zod';
-import { openDurable } from '#store/files/sqlite.ts';
+import { type OperatorEvent, operatorEventSchema } from '#schemas/audit/audit-event.ts';
+import { inTransaction, openDurable } from '#store/files/sqlite.ts';
 
 /**
  * `stored`: on our disk. `handed`: the intake has it. `done`: MESH knows. `left`: not for this service.
@@ -74,6 +75,14 @@ const reportRow = z.object({ id: z.string(), at: z.number(), text: z.string() })
 /** A report from MESH on something unknown to this service. */
 type StrayReport = z.infer<typeof reportRow>;
 
+const decisionRow = z.object({
+  key: z.string(),
+  keptAt: z.number(),
+  event: z.string().transform((json) => operatorEventSchema.parse(JSON.parse(json))),
+});
+/** A person's decision about a message, which is not known to be on record. Until it is, nothing else changes the message. */
+type Decision = z.infer<typeof decisionRow>;
+
 const times = z.object({ polledAt: z.number(), handshakeAt: z.number() });
 
 const stateSchema = z.object({
@@ -111,6 +120,7 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS sent_state ON sent (state, notBefore);
   CREATE INDEX IF NOT EXISTS sent_message ON sent (messageId);
   CREATE TABLE IF NOT EXISTS report (id TEXT PRIMARY KEY, at INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS decision (key TEXT PRIMARY KEY, keptAt INTEGER NOT NULL, event TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS times (one INTEGER PRIMARY KEY CHECK (one = 1), polledAt INTEGER NOT NULL,
     handshakeAt INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS told (name TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT;
@@ -219,7 +229,7 @@ export class MeshFile {
   }
 
   /**
-   * Changes a row unless somebody has changed it since it was read, since a person's decision counts.
+   * Changes a row unless somebody has changed it since it was read, or has decided about it.
    *
    * @returns whether it was changed
    */
@@ -236,10 +246,45 @@ export class MeshFile {
         `UPDATE sent SET state = :state, attempt = :attempt, messageId = :messageId,
          chunks = :chunks, chunksSent = :chunksSent, tries = :tries, changedAt = :changedAt, notBefore = :notBefore,
          code = :code, detail = :detail
-         WHERE key = :key AND state = :stateBefore AND attempt = :attemptBefore`,
+         WHERE key = :key AND state = :stateBefore AND attempt = :attemptBefore
+         AND key NOT IN (SELECT key FROM decision)`,
         { ...changed, ...before, changedAt: now },
       ) === 1
     );
+  }
+
+  /** Decisions that are kept, and not carried out. */
+  decisions(): Decision[] {
+    return z.array(decisionRow).parse(this.#all('SELECT * FROM decision'));
+  }
+
+  /** Keeps a decision about a message until it is recorded. It must be one about which nobody else has decided. */
+  keepDecision(key: string, event: OperatorEvent, now: number): void {
+    this.#run('INSERT INTO decision VALUES (:key, :keptAt, :event)', {
+      key,
+      keptAt: now,
+      event: JSON.stringify(operatorEventSchema.parse(event)),
+    });
+  }
+
+  /**
+   * Ends a decision that is kept. Doing it again changes nothing.
+   *
+   * @param changeOf what it changes, if it is on record
+   */
+  endDecision(auditId: string, now: number, changeOf?: (row: Sent) => Partial<Sent>): void {
+    inTransaction(this.#db, () => {
+      const decision = this.decisions().find(({ event }) => event.auditId === auditId);
+      if (decision === undefined) return;
+      this.#run('DELETE FROM decision WHERE key = :key', { key: decision.key });
+      const row = this.sent(decision.key);
+      if (row !== undefined && changeOf !== undefined) this.changeSent(row, changeOf(row), now);
+    });
+  }
+
+  /** Does all of some work on the file, or none of it. */
+  atOnce<T>(work: () => T): T {
+    return inTransaction(this.#db, work);
   }
 
   addReport(report: StrayReport): void {

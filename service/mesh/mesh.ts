@@ -33,8 +33,8 @@ type MeshStartOptions = {
   settings: MailboxSettings;
   /** How what came is loaded; folders and MESH are given here. */
   intake: Omit<InboxOptions, 'dir' | 'outbox' | 'mesh' | 'settleMs'>;
-  /** Who may work on a mailbox, and for how long. */
-  leases: Pick<Store, 'takeMailbox' | 'keepMailbox' | 'safeguard'>;
+  /** Who may work on a mailbox, and for how long; and what records decisions about its messages. */
+  leases: Pick<Store, 'takeMailbox' | 'keepMailbox' | 'safeguard' | 'appendEvent'>;
   log: Log;
   /** Given in tests. */
   client?: Partial<MeshClientOptions>;
@@ -83,6 +83,7 @@ export function startMesh(options: MeshStartOptions): Mesh {
         ],
         tell,
         safeguard: leases.safeguard,
+        record: (event) => leases.appendEvent(event),
         ...options.client,
       });
       try {

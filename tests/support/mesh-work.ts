@@ -1,10 +1,18 @@
 import { join } from 'node:path';
 import type { MeshConnection } from '#service/mesh/exchange.ts';
-import { type MeshClient, openMeshClient } from '#service/mesh/mesh-client.ts';
+import {
+  type MeshClient,
+  type MeshClientOptions,
+  openMeshClient,
+} from '#service/mesh/mesh-client.ts';
 import { until, WAIT_MS } from './until.ts';
 
 /** A client that does everything due as soon as it can, in a folder laid out like that of a service. */
-export function openQuickClient(folder: string, connection: MeshConnection): Promise<MeshClient> {
+export function openQuickClient(
+  folder: string,
+  connection: MeshConnection,
+  differing: Partial<MeshClientOptions> = {},
+): Promise<MeshClient> {
   return openMeshClient({
     connection: async () => connection,
     mailbox: connection.mailbox,
@@ -20,6 +28,8 @@ export function openQuickClient(folder: string, connection: MeshConnection): Pro
     chunkBytes: 2_000,
     settleMs: 5,
     trackMs: 5,
+    record: () => Promise.resolve(),
+    ...differing,
   });
 }
 

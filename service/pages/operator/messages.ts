@@ -1,3 +1,4 @@
+import { MESH } from '#schemas/wording/mesh.ts';
 import { MESSAGES, OPERATOR, RESEND } from '#schemas/wording/operator.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import { decideMessage, messageToDecide } from '../../mesh/decide-message.ts';
@@ -27,11 +28,12 @@ const DECIDED_ON: ReadonlySet<Sent['state']> = new Set(['failed', 'unclear', 'wa
 const subheading = (text: string): Html => html`<h2 class="nhsuk-heading-m">${text}</h2>`;
 const command = (text: string): Html => html`<p>${OPERATOR.byCommand} <code>${text}</code></p>`;
 
-function messageRow(row: Sent): Html[] {
+/** @param isDecided whether somebody has decided about it, which is not carried out yet */
+function messageRow(row: Sent, isDecided = false): Html[] {
   const title = html`<bdi>${said(titleOf(row))}</bdi>`;
-  const state = html`${MESSAGES.states[row.state]}${row.attempt > 1 && MESSAGES.attempt(row.attempt)}. ${said(row.detail)}`;
+  const state = html`${MESSAGES.states[row.state]}${row.attempt > 1 && MESSAGES.attempt(row.attempt)}. ${isDecided ? MESH.decided : said(row.detail)}`;
   return [
-    DECIDED_ON.has(row.state)
+    DECIDED_ON.has(row.state) && !isDecided
       ? html`<a class="nhsuk-link" href="${HOME}/${localIdOf(row)}">${title}</a>`
       : title,
     html`${row.recipient}`,
@@ -50,13 +52,22 @@ function meshPart(folder: string | undefined, now: number): Html {
           sent: SHOWN.flatMap((state) => file.sentIn(state)),
           unfetched: file.receivedIn('wrong'),
           reports: file.reports(),
+          decided: new Set(file.decisions().map(({ key }) => key)),
         }));
   if (found === undefined) return paragraph(MESSAGES.noMailbox);
-  const { status, polledAt, sent, unfetched, reports } = found;
+  const { status, polledAt, sent, unfetched, reports, decided } = found;
   const shown = sent.slice(0, SHOWN_AT_MOST);
   return html`${paragraph(status.ok ? status.detail : html`<strong>${said(status.detail)}</strong>`)}
 ${paragraph(polledAt === 0 ? MESSAGES.neverAsked : MESSAGES.lastAsked(timeOfYearText(polledAt)))}
-${shown.length === 0 ? paragraph(MESSAGES.nothing) : table(MESSAGES.caption, MESSAGES.columns, shown.map(messageRow))}
+${
+  shown.length === 0
+    ? paragraph(MESSAGES.nothing)
+    : table(
+        MESSAGES.caption,
+        MESSAGES.columns,
+        shown.map((row) => messageRow(row, decided.has(row.key))),
+      )
+}
 ${sent.length > shown.length && paragraph(MESSAGES.more(sent.length - shown.length))}
 ${[...unfetched.map(({ id, detail }) => MESSAGES.unfetched(id, detail)), ...reports.map(({ text }) => text)].map((text) => paragraph(said(text)))}
 ${command('cp-flags mesh list')}`;

@@ -79,6 +79,7 @@ async function open(
     deadlines: PATIENT,
     settleMs: MINUTE,
     trackMs: 5 * MINUTE,
+    record: async () => undefined,
     clock: () => now,
     ...differing,
   });

@@ -210,6 +210,7 @@ describe('one process at a time', () => {
       takeMailbox: async () => (away ? Promise.reject(new Error('away')) : { token: 'mine' }),
       keepMailbox: async () => (away ? Promise.reject(new Error('away')) : true),
       safeguard: async () => undefined,
+      appendEvent: async () => undefined,
     };
     const one = startMesh({
       settings: { ...settings, folder: join(folder, 'alone') },
@@ -237,6 +238,7 @@ describe('one process at a time', () => {
       takeMailbox: async () => ({ token: 'mine' }),
       keepMailbox: async () => true,
       safeguard: async () => undefined,
+      appendEvent: async () => undefined,
     };
     const start = () =>
       startMesh({
