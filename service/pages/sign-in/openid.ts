@@ -217,8 +217,20 @@ export async function openProvider(
   let tokensFault: ReturnType<typeof faultOf>;
   const isAway = (): boolean => tokensFault?.isAway ?? false;
   let stopped = false;
-  let keys: IssuerKeys | undefined;
+  let keys: { address: string; remote: IssuerKeys } | undefined;
   const health = createProviderHealth(name, onHealth);
+
+  /** Uses the keys at the address that the provider names now. */
+  function useKeys(address: string): void {
+    if (stopped || keys?.address === address) return;
+    keys?.remote.stop();
+    const remote = remoteKeys(address, [...ALGORITHMS], {
+      onProblem() {
+        if (keys?.remote === remote) health.failed('keys', SIGN_IN_PROVIDERS.keysAway);
+      },
+    });
+    keys = { address, remote };
+  }
 
   async function discover(): Promise<void> {
     triedAt = performance.now();
@@ -242,11 +254,7 @@ export async function openProvider(
       discovered = { configuration, at: performance.now() };
       health.answered('discovery');
       const { jwks_uri: jwksUri } = configuration.serverMetadata();
-      if (jwksUri !== undefined && !stopped) {
-        keys ??= remoteKeys(jwksUri, [...ALGORITHMS], {
-          onProblem: () => health.failed('keys', SIGN_IN_PROVIDERS.keysAway),
-        });
-      }
+      if (jwksUri !== undefined) useKeys(jwksUri);
     } catch (error) {
       // Metadata fetched before still counts; without it nobody of this provider can sign in for now.
       health.failed('discovery', faultOf(error)?.says ?? SIGN_IN_PROVIDERS.notUnderstood);
@@ -298,7 +306,7 @@ export async function openProvider(
   async function look(): Promise<void> {
     discovering ??= discover().finally(() => (discovering = undefined));
     await Promise.all([discovering, askAgain().catch(() => undefined)]);
-    if (keys !== undefined && keys.problem === undefined) health.answered('keys');
+    if (keys !== undefined && keys.remote.problem === undefined) health.answered('keys');
   }
   void look();
   const looking = setInterval(() => void look(), LOOK_EVERY_MS).unref();
@@ -444,7 +452,7 @@ export async function openProvider(
       const metadata = (await configured())?.serverMetadata();
       if (metadata === undefined || keys === undefined) return 'unavailable';
       try {
-        const { payload, protectedHeader } = await jwtVerify(token, keys.find, {
+        const { payload, protectedHeader } = await jwtVerify(token, keys.remote.find, {
           issuer: metadata.issuer,
           audience: clientId,
           algorithms: [...ALGORITHMS],
@@ -463,7 +471,7 @@ export async function openProvider(
     stop() {
       stopped = true;
       clearInterval(looking);
-      keys?.stop();
+      keys?.remote.stop();
     },
   };
 }

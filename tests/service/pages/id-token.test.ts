@@ -24,6 +24,8 @@ let own: Keys;
 let ownId = 'own';
 let others: Keys;
 let provider: Provider;
+/** Where the provider publishes the keys that it signs with now. */
+let keysPath = '/keys';
 /** How it answers if asked about the person. */
 let meStatus = 200;
 /** How often each address was asked. */
@@ -46,10 +48,12 @@ async function answerTo(path: string | undefined): Promise<object> {
         issuer,
         authorization_endpoint: `${issuer}/auth`,
         token_endpoint: `${issuer}/token`,
-        jwks_uri: `${issuer}/keys`,
+        jwks_uri: `${issuer}${keysPath}`,
         userinfo_endpoint: `${issuer}/me`,
         id_token_signing_alg_values_supported: ['RS256', 'HS256', 'none'],
       };
+    case '/moved':
+      return { keys: [{ ...(await exportJWK(others.publicKey)), kid: 'moved', alg: 'RS256' }] };
     case '/keys':
       return { keys: [{ ...(await exportJWK(own.publicKey)), kid: ownId, alg: 'RS256' }] };
     case '/token': {
@@ -199,19 +203,42 @@ test.each([
 });
 
 /** The result of a sign-out token from the provider, with given changes. */
-async function signOut(differing: JWTPayload = {}, kid = 'own', { privateKey }: Keys = own) {
+async function signOut(
+  differing: JWTPayload = {},
+  kid = 'own',
+  { privateKey }: Keys = own,
+  at = provider,
+) {
   const now = Math.floor(Date.now() / 1_000);
   const claims = { sub: 'user-1', jti: crypto.randomUUID(), events: { [LOGOUT]: {} }, iat: now };
   const token = await new SignJWT({ iss: issuer, aud: 'client', ...claims, ...differing })
     .setProtectedHeader({ alg: 'RS256', kid, typ: 'logout+jwt' })
     .sign(privateKey);
-  return provider.readLogoutToken(token);
+  return at.readLogoutToken(token);
 }
 
 test('a sign-out signed with a key that is not known yet is asked for again, since the provider may just have begun to use it', async () => {
   expect(await signOut()).toMatchObject({ subject: 'user-1' });
   expect(await signOut({}, 'new', others)).toBe('unavailable');
   expect(await signOut({}, 'own', others)).toBeUndefined();
+});
+
+test('a provider that publishes its keys at another address is followed there for sign-outs too, and its former keys count no more', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const one = await open();
+  try {
+    expect(await signOut({}, 'own', own, one)).toMatchObject({ subject: 'user-1' });
+    keysPath = '/moved';
+    vi.advanceTimersByTime(60_000);
+    const isFollowed = async () => typeof (await signOut({}, 'moved', others, one)) === 'object';
+    await until(isFollowed, 'the keys at the new address');
+    expect(await signOut({}, 'own', own, one)).toBe('unavailable');
+    expect(one.state.ok).toBe(true);
+  } finally {
+    keysPath = '/keys';
+    one.stop();
+    vi.useRealTimers();
+  }
 });
 
 test.each([
