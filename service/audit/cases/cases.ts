@@ -151,7 +151,7 @@ export class Cases {
   /** Cases, newest first; of one organisation if one is given. */
   list(organisation: string | undefined, limit: number, before?: number): CasePage {
     const cases = this.#cases(
-      `number < ? ${organisation === undefined ? '' : 'AND organisation = ?'} ORDER BY number DESC LIMIT ?`,
+      `number < ? ${organisation === undefined ? '' : 'AND organisation = ? '}ORDER BY number DESC LIMIT ?`,
       before ?? Number.MAX_SAFE_INTEGER,
       ...(organisation === undefined ? [] : [organisation]),
       limit + 1,
