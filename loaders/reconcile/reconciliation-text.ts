@@ -8,6 +8,7 @@ import {
 } from '#schemas/uploads/reconciliation.ts';
 import { ACKNOWLEDGEMENT } from '#schemas/wording/answers.ts';
 import { RECONCILE } from '#schemas/wording/council.ts';
+import { zonedTimeText } from '#schemas/wording/times.ts';
 import { printedNhsNumber } from '../answers/notice.ts';
 import { csvText } from '../formats/common/csv-text.ts';
 
@@ -103,7 +104,7 @@ function asText({
 }: Reconciliation): string {
   const { same, differs, onlyHere, onlyThere, over, notCompared } = counts;
   return `${[
-    `${file.name}: ${compared ? 'compared' : 'NOT compared'} with what is held for ${authority.name} (${authority.code})${authority.dataAsOf === undefined ? '' : `, as of ${authority.dataAsOf}`}. Nothing was changed.`,
+    `${file.name}: ${compared ? 'compared' : 'NOT compared'} with what is held for ${authority.name} (${authority.code})${authority.dataAsOf === undefined ? '' : `, as of ${zonedTimeText(authority.dataAsOf)}`}. Nothing was changed.`,
     ...(compared
       ? [
           `  ${same} the same, ${differs} differ, ${onlyHere} only here, ${onlyThere} only there, ${notCompared} records not compared`,

@@ -1,4 +1,5 @@
 import { counted, figure } from './counts.ts';
+import { zonedTimeText } from './times.ts';
 
 /** What a council reads in an acknowledgement, a notice or a notification, beside the hints of its findings. */
 
@@ -76,7 +77,7 @@ export const ACKNOWLEDGEMENT = {
   /** For a file that waits and was loaded on the command line. */
   finalWillBe: (paths: readonly string[]) =>
     `The final acknowledgement will be in ${paths.join(', ')}, written by the service's worker.`,
-  dataAsOf: (instant: string) => `Data as of ${instant}`,
+  dataAsOf: (instant: string) => `Data as of ${zonedTimeText(instant)}`,
   droppedColumns: (columns: readonly string[]) =>
     `Columns ignored and not kept: ${columns.join(', ')}`,
   refused: 'Refused:',

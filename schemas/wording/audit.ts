@@ -1,4 +1,5 @@
 import { counted, figure } from './counts.ts';
+import { zonedTimeText } from './times.ts';
 
 /** What somebody who verifies the audit log is told: findings, and why a proof or a checkpoint does not count. */
 
@@ -10,7 +11,7 @@ export const LOG_FINDINGS = {
   nothingBefore: (what: string, start: number) =>
     `${what} Without it nothing can be said about the entries before ${start}.`,
   tooOld: (newest: string, hours: number) =>
-    `The youngest event is from ${newest}, more than ${hours} hours ago: this may be an old copy of the log.`,
+    `The youngest event is from ${zonedTimeText(newest)}, more than ${hours} hours ago: this may be an old copy of the log.`,
   staleCheckpoint: (size: number, past: string) =>
     `The checkpoint is older than the log: it covers ${counted(size, 'entry', 'entries')}, but ${past} goes beyond them. Either an old checkpoint was put in its place, or the worker was killed and has not started again.`,
   oldOfOtherLog: (name: string, why: string) =>

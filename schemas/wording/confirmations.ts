@@ -1,5 +1,6 @@
 import { counted, figure } from './counts.ts';
 import { durationText } from './durations.ts';
+import { zonedTimeText } from './times.ts';
 
 /** What a named person reads before and after confirming something: on the command line and on the operator's pages. */
 
@@ -12,20 +13,20 @@ export const CONFIRMED = {
     tooMany: (missing: number) =>
       `${counted(missing, 'event is', 'events are')} missing from this Redis, more than a replica can lag behind: it is an old copy. Restore Redis from its last good copy.`,
     done: (missing: number, lastAlive: string) =>
-      `Confirmed. ${missing === 1 ? '1 event that was known is' : `${figure(missing)} events that were known are`} missing. Events recorded after ${lastAlive}, until the former primary ended, may be missing too: inform the privacy officer. ${VERIFIED}`,
+      `Confirmed. ${missing === 1 ? '1 event that was known is' : `${figure(missing)} events that were known are`} missing. Events recorded after ${zonedTimeText(lastAlive)}, until the former primary ended, may be missing too: inform the privacy officer. ${VERIFIED}`,
   },
   'old-copy': {
     nothing:
       'This data folder was in use within the last 24 hours, and no witness knows a newer one: there is nothing to confirm.',
     done: (lastAlive: string) =>
-      `Confirmed. Anything loaded or recorded after ${lastAlive} is not here: have every authority send its newest full file, or all files since. ${VERIFIED}`,
+      `Confirmed. Anything loaded or recorded after ${zonedTimeText(lastAlive)} is not here: have every authority send its newest full file, or all files since. ${VERIFIED}`,
   },
   clock: {
     nothing: 'The clock of Redis is not behind: there is nothing to confirm.',
     apart: (apartMs: number) =>
       `The clocks of this machine and of Redis are ${durationText(apartMs)} apart. Set both by a time server first.`,
     done: (newest: string) =>
-      `Confirmed. Until ${newest}, what was loaded while the clock was ahead seems newer than it is: have every authority send its newest file. ${VERIFIED}`,
+      `Confirmed. Until ${zonedTimeText(newest)}, what was loaded while the clock was ahead seems newer than it is: have every authority send its newest file. ${VERIFIED}`,
   },
   gap: {
     noLog: 'There is no audit log yet.',

@@ -1,5 +1,6 @@
 import { counted } from './counts.ts';
 import { DECISIONS } from './operator-decisions.ts';
+import { zonedTimeText } from './times.ts';
 
 /** What an operator is told about the second copy of the audit log: in `/_status`, the log and the command line. */
 
@@ -67,7 +68,7 @@ export const COPY = {
     'Another process with this data folder has been copying it for too long. Look at which commands are running with it.',
   noState: 'The second copy has no state of a worker.',
   acceptedOlder: (epoch: number, at: string) =>
-    `Accepted: the next worker takes over the state of worker ${epoch} as it was at ${at}. Files acknowledged since then are compared with Redis when the store opens; held records and notices since then are missing, so ask each authority.`,
+    `Accepted: the next worker takes over the state of worker ${epoch} as it was at ${zonedTimeText(at)}. Files acknowledged since then are compared with Redis when the store opens; held records and notices since then are missing, so ask each authority.`,
   nothingHere:
     'This data folder holds nothing of the dataset in Redis, and the second copy does not either. Start the worker that has it first.',
   stateKept: 'What a worker needs to take over is in the second copy.',
@@ -84,7 +85,7 @@ export const COPY = {
     `This worker stands by, because it cannot find out whether another one is running (${fault}). The service is retrying.`,
   tookOver: (epoch: number) => `This worker has taken up its work (number ${epoch}).`,
   single: (by: string, at: string) =>
-    `The audit log has one copy only, by order of ${by} since ${at}. Once the second one is back, end this on the page “${DECISIONS.titles.copy}”, or with cp-flags audit copy require.`,
+    `The audit log has one copy only, by order of ${by} since ${zonedTimeText(at)}. Once the second one is back, end this on the page “${DECISIONS.titles.copy}”, or with cp-flags audit copy require.`,
   singleElsewhere: `The audit log has one copy, on another machine, by order of a named person, so this worker may lack events. Start that worker. If its disk is lost, a named person runs cp-flags audit copy require, and then accepts what is missing on the page “${DECISIONS.titles.gap}”.`,
   notSet: `The audit log has a second copy, but AUDIT_COPY is not set here. Set it. Otherwise a named person can continue with one copy on the page “${DECISIONS.titles.copy}”, or with cp-flags audit copy single.`,
 } as const;

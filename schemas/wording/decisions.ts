@@ -1,6 +1,7 @@
 import { londonDate, longDateText } from '../calendar.ts';
 import { UPLOAD_FORMATS, type UploadFormat, uploadFormats } from '../uploads/formats.ts';
 import { counted, figure } from './counts.ts';
+import { zonedTimeText } from './times.ts';
 
 /** What a council is told about a file that was read and is decided on, in its acknowledgement. */
 
@@ -19,7 +20,7 @@ export const FILE_REFUSALS = {
   numberClosed: (closed: number) =>
     `Files numbered ${closed} and lower are no longer accepted, because a full refresh or hundreds of newer files came after them. If something in this one is still true, send that in the next file.`,
   oldNumbering: (since: string) =>
-    `The file was made before the numbering of this authority's files started again (${since}), so its number belongs to the old numbering. If something in it is still true, send that in the next file.`,
+    `The file was made before the numbering of this authority's files started again (${zonedTimeText(since)}), so its number belongs to the old numbering. If something in it is still true, send that in the next file.`,
   cannotBeFull: (format: UploadFormat) =>
     `A full refresh can be sent as ${FULL_FORMATS} only: a ${UPLOAD_FORMATS[format].called} upload says what has changed.`,
   firstIsEmpty: (authority: string) =>
@@ -93,9 +94,10 @@ export const saysDiscarded = (hint: string): boolean => hint.startsWith(NOT_APPL
 export type DiscardedBecause = 'decided' | 'not decided' | 'not traced';
 
 const DISCARDED: Record<DiscardedBecause, (at: string) => string> = {
-  decided: (at) => `the operator of the service discarded it on ${at}`,
-  'not decided': (at) => `nobody decided in time, so it was discarded on ${at}`,
-  'not traced': (at) => `its NHS numbers could not be traced in time, so it was discarded on ${at}`,
+  decided: (at) => `the operator of the service discarded it at ${zonedTimeText(at)}`,
+  'not decided': (at) => `nobody decided in time, so it was discarded at ${zonedTimeText(at)}`,
+  'not traced': (at) =>
+    `its NHS numbers could not be traced in time, so it was discarded at ${zonedTimeText(at)}`,
 };
 
 /** What becomes of a file that waits. */
@@ -106,9 +108,9 @@ export const HELD_FILE_HINTS = {
     `${whole ? 'Nothing in it' : 'Everything else'} would be applied; this would be held until the operator of the service decides, and discarded if nobody decides in time.`,
   untraced: (records: number) =>
     `${counted(records, 'record waits', 'records wait')} because the NHS numbers could not be traced just now. Nothing is wrong with them as far as is known: they are loaded automatically if they can be traced in time, and the final acknowledgement says what became of them. Until then the data counts as no fresher than before.`,
-  traced: (at: string) => `The records that waited were traced by ${at}.`,
+  traced: (at: string) => `The records that waited were traced by ${zonedTimeText(at)}.`,
   released: (at: string) =>
-    `The operator of the service released the held part of this file on ${at}.`,
+    `The operator of the service released the held part of this file at ${zonedTimeText(at)}.`,
   /** @param used whether the rest of the file was loaded, and so has used up its number */
   discarded: (at: string, used: boolean, because: DiscardedBecause) =>
     `${NOT_APPLIED}${DISCARDED[because](at)}. ${used ? 'The rest of it was loaded, so its number is used: send the records that should have been applied in the next file' : `Nothing in it was loaded, so its number is free: send the ${because === 'decided' ? 'corrected file' : 'file again'} with the same number`}.`,

@@ -1,3 +1,5 @@
+import { zonedTimeText } from './times.ts';
+
 /** Why an operator's load, release or removal was not done, and what to do. */
 
 /** Numbers are those of the files themselves. */
@@ -108,12 +110,12 @@ export const PDS = {
   tokenRefused: (status: number) =>
     `PDS gave no access token: the token address answered ${status} without one. See PDS_API_KEY, PDS_KEY_ID and PDS_KEY_FILE, and that the public key is registered.`,
   waiting: (detail: string, records: number, files: number, since: string) =>
-    `${detail} ${records === 1 ? '1 record' : `${records} records`} of ${files === 1 ? '1 file' : `${files} files`} ${records === 1 ? 'waits' : 'wait'} to be traced, the oldest since ${since}, and ${records === 1 ? 'is' : 'are'} loaded automatically if that can be done in time.`,
+    `${detail} ${records === 1 ? '1 record' : `${records} records`} of ${files === 1 ? '1 file' : `${files} files`} ${records === 1 ? 'waits' : 'wait'} to be traced, the oldest since ${zonedTimeText(since)}, and ${records === 1 ? 'is' : 'are'} loaded automatically if that can be done in time.`,
   /** For the Caldicott Guardian. */
   sensitiveAlert: (auditId: string, authorities: readonly string[]) =>
     `The record of a child or mother has become sensitive, and ${authorities.join(', ')} ${authorities.length === 1 ? 'holds' : 'hold'} a plan for this person. The flag is still shown; nobody is shown who has looked. The council was informed. The NHS number is in the audit: event ${auditId}. Agree with the council whether the plan is to stay.`,
   well: 'PDS answered.',
-  lastAsked: (detail: string, at: string) => `${detail} It was last asked at ${at}.`,
+  lastAsked: (detail: string, at: string) => `${detail} It was last asked at ${zonedTimeText(at)}.`,
   notAsked: 'PDS has not been asked yet.',
   takeUpFailed: 'Records that wait to be traced could not be taken up. The service is retrying.',
   finalFailed: 'A final acknowledgement could not be written. The service is retrying.',

@@ -1,6 +1,7 @@
 import { addYears, type CalendarDate, londonDate, longDateText } from '../calendar.ts';
 import type { Coverage, Flag } from '../lookup.ts';
 import { PLAN_TYPES, planTypes } from '../plans/plan.ts';
+import { zonedTimeText } from './times.ts';
 
 /** Every sentence a clinician may read, one source for every format. Plain words, no blame, what to do. */
 
@@ -187,12 +188,6 @@ export function flaggedAdvice(
   return [...new Set(advice)];
 }
 
-const londonMoment = new Intl.DateTimeFormat('en-GB', {
-  dateStyle: 'long',
-  timeStyle: 'short',
-  timeZone: 'Europe/London',
-});
-
 /**
  * What a person reads beside one plan, if plans are shown one by one: its status, whom to ring, and how old
  * its authority's data is.
@@ -207,7 +202,7 @@ export function planNote(flag: Flag): string {
     said.push(`The due date or end is ${until(flag)}.`);
   }
   if (dataAsOf !== undefined) {
-    said.push(`Data of ${name} as of ${londonMoment.format(Date.parse(dataAsOf))}.`);
+    said.push(`Data of ${name} as of ${zonedTimeText(dataAsOf)}.`);
   }
   return said.join(' ');
 }

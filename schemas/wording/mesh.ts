@@ -1,3 +1,5 @@
+import { zonedTimeText } from './times.ts';
+
 const messages = (count: number): string => `${count} ${count === 1 ? 'message' : 'messages'}`;
 
 /**
@@ -12,7 +14,7 @@ export const MESH = {
   works: (mailbox: string) => `This process works on mailbox ${mailbox} in MESH.`,
   notYet: 'No process has worked on this mailbox in MESH yet.',
   nobody: (since: string) =>
-    `No process has worked on the mailbox in MESH since ${since}. Start cp-flags mesh, or a worker with MESH_URL.`,
+    `No process has worked on the mailbox in MESH since ${zonedTimeText(since)}. Start cp-flags mesh, or a worker with MESH_URL.`,
   well: 'The mailbox in MESH has been emptied, and everything waiting has been sent.',
   waits: (received: number, sent: number) =>
     `To be fetched: ${messages(received)}; to be sent: ${messages(sent)}.`,

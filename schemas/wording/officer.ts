@@ -358,7 +358,7 @@ export const OFFICER_DRAFT = {
   copyReference: (auditId: string) => `Reference: ${auditId}.`,
   copyNone: 'You did not release any lines, so there is no copy.',
   copyReleased: (organisation: string, time: string) =>
-    `Each line was reviewed. Released by ${organisation} on ${time}.`,
+    `Each line was reviewed. Released by ${organisation} at ${time}.`,
   copyNotDelivery: 'Print this page, or go back to review the lines again.',
   back: 'Back to the draft',
   lineGone: 'The lines have changed since the draft was made. Make the draft again.',
@@ -471,7 +471,7 @@ export const OFFICER_PROOF = {
     size === 1 ? 'Covers 1 event' : `Covers the first ${figure(size)} events`,
   keyInUse: 'This service signs with it now.',
   keyRetired: (time: string) =>
-    `This service stopped signing with it on ${time}. Somebody who got hold of it could have signed later.`,
+    `This service stopped signing with it at ${time}. Somebody who got hold of it could have signed later.`,
   noTime:
     'No witness says when. A checkpoint has no time of its own, so only the event itself says when it happened.',
   existedAt: (time: string) =>

@@ -7,6 +7,7 @@ import type { EnumerationAlertEvent } from '../audit/audit-event.ts';
 import { counted, figure } from './counts.ts';
 import { durationText, spaceText } from './durations.ts';
 import { DECISIONS } from './operator-decisions.ts';
+import { zonedTimeText } from './times.ts';
 
 const RESTORE_LOG =
   'Nothing more is sealed. Keep the folder as it is for the investigation, and restore the log from its last good copy.';
@@ -49,7 +50,7 @@ export const SEALING = {
   none: (folder: string) =>
     `There is no audit log in ${folder} yet. A process with role all or worker creates it.`,
   nobody: (since: string | undefined) =>
-    `No process has sealed audit events${since === undefined ? '' : ` since ${since}`}. Start a process with role all or worker.`,
+    `No process has sealed audit events${since === undefined ? '' : ` since ${zonedTimeText(since)}`}. Start a process with role all or worker.`,
   gapBack: (stream: string, sealed: number, known: number) =>
     `${stream} went back (${counted(sealed, 'event is', 'events are')} sealed, and Redis knows ${figure(known)})`,
   gap: (stream: string, first: number, last: number) =>
@@ -66,7 +67,7 @@ export const SEALING = {
   foreign: 'Entries that are not events were sealed as unreadable. See the alert ForeignWrites.',
   notIndexed: (why: string) => `The audit index cannot be updated (${why}). It is tried again.`,
   late: (count: number, oldest: string) =>
-    `${counted(count, 'audit event waits', 'audit events wait')} to be sealed, the oldest since ${oldest}: sealing is falling behind.`,
+    `${counted(count, 'audit event waits', 'audit events wait')} to be sealed, the oldest since ${zonedTimeText(oldest)}: sealing is falling behind.`,
 } as const;
 
 /** The witnesses that cosign the log's checkpoints. `name` is a witness's. */
@@ -79,14 +80,14 @@ export const WITNESSING = {
   witnessed: (required: number, of: number) =>
     `Checkpoints of the audit log are cosigned: ${required} of ${of} ${of === 1 ? 'witness is' : 'witnesses are'} needed.`,
   notWitnessed: (required: number, of: number, since: string) =>
-    `The audit log has not been witnessed since ${since}: ${required} of ${of} ${of === 1 ? 'witness is' : 'witnesses are'} needed. Sealing and lookups continue.`,
+    `The audit log has not been witnessed since ${zonedTimeText(since)}: ${required} of ${of} ${of === 1 ? 'witness is' : 'witnesses are'} needed. Sealing and lookups continue.`,
   neverWitnessed: (required: number, of: number) =>
     `The audit log has not been witnessed yet: ${required} of ${of} ${of === 1 ? 'witness is' : 'witnesses are'} needed. Sealing and lookups continue.`,
   notCompared:
     'No witness has answered since the start, so this data folder could not be compared with what witnesses know: it may be an old copy.',
   /** @param why without a full stop */
   failing: (name: string, since: string, why: string) =>
-    `${name} has not cosigned since ${since} (${why}).`,
+    `${name} has not cosigned since ${zonedTimeText(since)} (${why}).`,
   accepted: (name: string) =>
     `${name} cosigns nothing more, because it knows the log as it was before a named person confirmed this copy. Replace it by a witness with a new key.`,
   upTo: (size: number) => `${counted(size, 'entry is', 'entries are')} witnessed.`,
@@ -236,7 +237,7 @@ export const NOTIFYING = {
   standby: 'Another process notifies authorities.',
   notYet: 'No process notifies authorities yet. Start a process with role all or worker.',
   nobody: (since: string) =>
-    `No process has notified authorities since ${since}. Start a process with role all or worker.`,
+    `No process has notified authorities since ${zonedTimeText(since)}. Start a process with role all or worker.`,
   noAuthorities: 'The authorities are not known yet.',
   noLog: 'There is no audit log to notify from yet.',
   noCheckpoint: 'The audit log has no checkpoint yet.',
@@ -251,7 +252,7 @@ export const NOTIFYING = {
   unreadable: (positions: readonly number[]) =>
     `Events ${positions.join(', ')} of the audit log could not be read, so an access may not have been notified; every authority's next notification says so. Find out who writes to Redis.`,
   late: (oldest: string) =>
-    `The oldest access that no authority was notified about is from ${oldest}: notifying is falling behind.`,
+    `The oldest access that no authority was notified about is from ${zonedTimeText(oldest)}: notifying is falling behind.`,
   failed: (fault: string) => `Authorities cannot be notified (${fault}).`,
   triedAgain: (why: string) => `${why} The service is retrying.`,
   nothingLeftOut: (why: string) => `${why} The service is retrying; nothing is left out.`,
@@ -269,9 +270,9 @@ export const ADMISSION = {
     `Keys of ${issuer} that fit none of its algorithms are not used: ${keys}.`,
   /** `why` begins with a colon, or is empty. */
   keysNotFetched: (url: string, lastAt: string | undefined, why: string) =>
-    `The keys at ${url} ${lastAt === undefined ? 'have not been fetched yet' : `were last fetched at ${lastAt} and no longer count`}${why}. Its tokens cannot be verified, so lookups with them are could-not-check.`,
+    `The keys at ${url} ${lastAt === undefined ? 'have not been fetched yet' : `were last fetched at ${zonedTimeText(lastAt)} and no longer count`}${why}. Its tokens cannot be verified, so lookups with them are could-not-check.`,
   keysNotFetchedAgain: (url: string, until: string, why: string) =>
-    `The keys at ${url} cannot be fetched again${why}. The keys fetched before count until ${until}.`,
+    `The keys at ${url} cannot be fetched again${why}. The keys fetched before count until ${zonedTimeText(until)}.`,
   filesUnreadable: 'The files cannot be read.',
   noFile: (path: string) => `${path} is not a file.`,
   filesSilent: (paths: readonly string[], ms: number) =>
@@ -323,9 +324,9 @@ export const SESSIONS = {
   unconfirmed:
     'The list of ended sessions of the pages (cpf:ended) is read from a Redis that its replicas do not confirm as the primary, so sessions may have ended without being on it. Until they confirm it, every check on the pages is could-not-check, and only operators can sign in. See the alert SessionsUnknown.',
   tooMany: (most: number, since: string) =>
-    `More than ${most} sessions of the pages ended, which never happens in normal use, and not all could be read. Everybody who signed in before ${since} must sign in again. See the alert SessionsUnknown.`,
+    `More than ${most} sessions of the pages ended, which never happens in normal use, and not all could be read. Everybody who signed in before ${zonedTimeText(since)} must sign in again. See the alert SessionsUnknown.`,
   tooManyAhead: (most: number, since: string) =>
-    `More than ${most} endings of sessions in Redis (cpf:ended) have a time in the future, which this service never writes. ${most} are put right each second. Everybody who signed in before ${since} must sign in again. See the alert SessionsUnknown.`,
+    `More than ${most} endings of sessions in Redis (cpf:ended) have a time in the future, which this service never writes. ${most} are put right each second. Everybody who signed in before ${zonedTimeText(since)} must sign in again. See the alert SessionsUnknown.`,
 } as const;
 
 const shareText = (upToDate: number, expected: number): string =>

@@ -1,4 +1,5 @@
 import { counted } from './counts.ts';
+import { timeText } from './times.ts';
 
 /** What only a named person can decide, on the operator's pages. Never an NHS number. */
 
@@ -51,7 +52,7 @@ export const DECISIONS = {
       missing === 0
         ? 'No audit event that the worker knew of is missing from this server.'
         : `${counted(missing, 'audit event')} that the worker knew of ${missing === 1 ? 'is' : 'are'} missing from this server.`,
-      `Answers that were given after ${lastAlive}, until the former server ended, may be in no record. Their councils were then not notified. Files loaded since then may be missing too.`,
+      `Answers that were given after ${timeText(lastAlive)}, until the former server ended, may be in no record. Their councils were then not notified. Files loaded since then may be missing too.`,
     ],
     before: [
       'Can the former server come back? Then do not confirm. Set REDIS_URL to it, and start it: nothing is lost.',
@@ -64,7 +65,7 @@ export const DECISIONS = {
   },
   'old-copy': {
     lost: (lastAlive: string, known: string) => [
-      `Whatever was loaded, withdrawn, blocked or recorded after ${lastAlive} may not be here.`,
+      `Whatever was loaded, withdrawn, blocked or recorded after ${timeText(lastAlive)} may not be here.`,
       ...(known === '' ? [] : [known]),
     ],
     before: [
@@ -78,7 +79,7 @@ export const DECISIONS = {
   },
   clock: {
     lost: (newest: string) => [
-      `Nothing is lost. Times up to ${newest} were recorded while the clock was ahead. What was loaded then seems newer than it is until that time.`,
+      `Nothing is lost. Times up to ${timeText(newest)} were recorded while the clock was ahead. What was loaded then seems newer than it is until that time.`,
     ],
     before: [
       'Are the clocks of all machines right, and set by a time server? While this machine’s and Redis’s are more than five seconds apart, nothing is confirmed.',

@@ -58,7 +58,7 @@ export const ANSWERING = {
     `${figure(behind)} of ${counted(expected, 'council')} ${behind === 1 ? 'is' : 'are'} out of date.`,
   held: (files: number) =>
     `${counted(files, 'held file')} ${files === 1 ? 'is' : 'are'} waiting for a decision.`,
-  expires: (what: string, time: string) => `${what} expires on ${time}.`,
+  expires: (what: string, time: string) => `${what} expires at ${time}.`,
   expired: (what: string) => `${what} has expired.`,
   speed: 'The last hour, across all processes',
   speedSum: (lookups: number, failed: number) =>

@@ -3,6 +3,7 @@
 import { counted } from './counts.ts';
 import { durationText, spaceText } from './durations.ts';
 import { DECISIONS, SINGLE_MODE_ENDS } from './operator-decisions.ts';
+import { zonedTimeText } from './times.ts';
 
 const RESTORE = 'Stop the service, restore Redis from its last good copy, start again.';
 const GO_ON = 'lookups then resume automatically.';
@@ -132,7 +133,7 @@ export const REPLICAS = {
   notRequired: 'No replica is waited for, by order.',
   notSingle: 'Replicas are waited for.',
   single: (by: string, at: string) =>
-    `Single mode since ${at}, ordered by ${by}: answers are on one disk only, and after a failover a named person has to confirm. Bring the replicas back. ${SINGLE_MODE_ENDS}`,
+    `Single mode since ${zonedTimeText(at)}, ordered by ${by}: answers are on one disk only, and after a failover a named person has to confirm. Bring the replicas back. ${SINGLE_MODE_ENDS}`,
   servers: 'All replicas are fit to take over.',
   notSettled: (server: string) =>
     `Replica ${server} has not yet written everything that it copied to its own disk.`,
@@ -209,10 +210,10 @@ export const VERIFIER = {
   otherDataset:
     'Redis holds a different dataset from this data folder. Set REDIS_URL and DATA_DIR to the two that belong together.',
   oldFolder: (ageMs: number, lastAlive: string) =>
-    `This data folder was last in use ${durationText(ageMs)} ago (${lastAlive}): it may be an old copy, without what was loaded and recorded since. If there is a newer one, use that. If this is the newest, a named person can continue on the page “${DECISIONS.titles['old-copy']}”, or with cp-flags confirm old-copy.`,
+    `This data folder was last in use ${durationText(ageMs)} ago (${zonedTimeText(lastAlive)}): it may be an old copy, without what was loaded and recorded since. If there is a newer one, use that. If this is the newest, a named person can continue on the page “${DECISIONS.titles['old-copy']}”, or with cp-flags confirm old-copy.`,
   comparing: 'Witnesses of the audit log are being asked whether this data folder is the newest.',
   clockWentBack: (behindMs: number, newest: string) =>
-    `The clock of Redis is ${durationText(behindMs)} behind a time that was already seen (${newest}). Set it by a time server. If it was ahead then and is right now, a named person can continue on the page “${DECISIONS.titles.clock}”, or with cp-flags confirm clock.`,
+    `The clock of Redis is ${durationText(behindMs)} behind a time that was already seen (${zonedTimeText(newest)}). Set it by a time server. If it was ahead then and is right now, a named person can continue on the page “${DECISIONS.titles.clock}”, or with cp-flags confirm clock.`,
   directoryLacks: (codes: readonly string[]) =>
     `The directory no longer knows ${codes.join(', ')}, although files were loaded. ${RESTORE}`,
   rowsDiffer: (codes: readonly string[]) =>

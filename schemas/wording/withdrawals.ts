@@ -1,5 +1,6 @@
 import { type CalendarDate, longDateText } from '../calendar.ts';
 import { PLAN_TYPES, type PlanType } from '../plans/plan.ts';
+import { zonedTimeText } from './times.ts';
 
 /** The pages on which a council withdraws a flag. */
 export const WITHDRAWALS = {
@@ -70,7 +71,7 @@ export const WITHDRAWALS = {
 export const WITHDRAWAL = {
   done: 'The plan is withdrawn. Lookups do not show it from now on.',
   doneBefore: (name: string, at: string) =>
-    `${name} withdrew this plan at ${at}. Lookups do not show it, and nothing was changed now.`,
+    `${name} withdrew this plan at ${zonedTimeText(at)}. Lookups do not show it, and nothing was changed now.`,
   settles:
     'Delete it in your case system too. Until you do, each file sends it again, and each acknowledgement says so.',
   undone: 'The withdrawal is undone. Lookups show the plan again, as it is in your files.',

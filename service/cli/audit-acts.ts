@@ -3,6 +3,7 @@ import type { OperatorEvent } from '#schemas/audit/audit-event.ts';
 import { whyDetail } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { OFFICER_HOLDS } from '#schemas/wording/officer.ts';
+import { sortableTimeText } from '#schemas/wording/times.ts';
 import { isWithoutEffect } from '#store/connection/connection.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { readCheckpointFile } from '../audit/log/log-folder.ts';
@@ -88,7 +89,8 @@ export async function auditHold(
       const holds = commits.retentionHolds();
       if (holds.length === 0)
         console.log('No hold is in force: events older than AUDIT_RETENTION_YEARS are pruned.');
-      for (const { id, at, by, reason } of holds) console.log(`${id}  ${at}  ${by}: ${reason}`);
+      for (const { id, at, by, reason } of holds)
+        console.log(`${id}  ${sortableTimeText(at)}  ${by}: ${reason}`);
       return;
     }
     const recordAs = (event: OperatorEvent) =>

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { londonMidnight } from '#schemas/calendar.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { readTypedDay, TYPED_DAYS } from '#schemas/typed-time.ts';
+import { sortableTimeText } from '#schemas/wording/times.ts';
 import { type AccessCase, Cases } from '../audit/cases/cases.ts';
 import { auditCasesFile } from '../files/data-folder.ts';
 import { Failure, misused } from './failure.ts';
@@ -37,7 +38,9 @@ async function listCases(configuration: Configuration): Promise<void> {
   await withCases(configuration, (cases) => {
     let count = 0;
     for (const { id, state, organisation, openedAt, changedAt } of everyCase(cases)) {
-      console.log(`${id}  ${state}  ${organisation}  opened ${openedAt}  changed ${changedAt}`);
+      console.log(
+        `${id}  ${state}  ${organisation}  opened ${sortableTimeText(openedAt)}  changed ${sortableTimeText(changedAt)}`,
+      );
       count++;
     }
     console.log(`Cases: ${count}.`);

@@ -1,4 +1,5 @@
 import type { SearchedUntil } from '#schemas/audit/audit-search.ts';
+import { zonedTimeText } from '#schemas/wording/times.ts';
 import { type Cell, shownCell } from '../audit/search/cells.ts';
 
 export function printTable(columns: readonly string[], rows: readonly (readonly Cell[])[]): void {
@@ -27,6 +28,6 @@ export function printReach(
   print(
     completeUntil === undefined
       ? `Until when this is complete is not known just now: ask again.${later}`
-      : `Everything recorded before ${shownCell(completeUntil)} was searched.${later}`,
+      : `Everything recorded before ${zonedTimeText(completeUntil)} was searched.${later}`,
   );
 }

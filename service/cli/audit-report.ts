@@ -4,7 +4,8 @@ import { csvText } from '#loaders/formats/common/csv-text.ts';
 import type { SearchedUntil } from '#schemas/audit/audit-search.ts';
 import type { NamedPerson } from '#schemas/audit/named-person.ts';
 import type { Configuration } from '#schemas/configuration.ts';
-import { londonTime, withOffset } from '../audit/search/cells.ts';
+import { zonedTimeText } from '#schemas/wording/times.ts';
+import { withOffset } from '../audit/search/cells.ts';
 import {
   makeReport,
   REPORTED_DAYS,
@@ -146,8 +147,8 @@ async function auditReport(
       eventsShown: rows.length,
     }),
   );
-  const start = from === undefined ? 'from the beginning' : `from ${londonTime(from)}`;
-  const end = `until ${given.to === undefined ? `now, ${londonTime(Date.now())}` : londonTime(given.to)}`;
+  const start = from === undefined ? 'from the beginning' : `from ${zonedTimeText(from)}`;
+  const end = `until ${given.to === undefined ? `now, ${zonedTimeText(Date.now())}` : zonedTimeText(given.to)}`;
   const { from: _, to: __, ...others } = given;
   printReport(result, format, {
     auditId,

@@ -1,6 +1,7 @@
 import type { Configuration } from '#schemas/configuration.ts';
-import { counted } from '#schemas/wording/counts.ts';
+import { counted, figure } from '#schemas/wording/counts.ts';
 import { SEALING } from '#schemas/wording/operations.ts';
+import { zonedTimeText } from '#schemas/wording/times.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { lacksRights } from '#store/connection/connection.ts';
 import { CommitFile, type WitnessingState } from '../audit/log/commit.ts';
@@ -78,20 +79,26 @@ export async function auditStatus(
 
 export function printAuditStatus(status: AuditStatus): void {
   const { ok, detail, sealed, unsealed, oldestUnsealed, verified, holds, witnessing } = status;
-  const since = oldestUnsealed === undefined ? '' : ` (since ${oldestUnsealed})`;
+  const since = oldestUnsealed === undefined ? '' : ` (since ${zonedTimeText(oldestUnsealed)})`;
   const some = unsealed === 0 ? '' : `, ${unsealed} wait${since}`;
   const waits = unsealed === null ? ', how many wait is not known to this Redis user' : some;
   console.log(`Audit: ${sealed} events sealed${waits}. ${ok ? detail : `PROBLEM: ${detail}`}`);
   if (verified?.problem !== undefined) {
-    console.log(`  Its newest part is NOT WHOLE (${verified.at}): ${verified.problem}`);
+    console.log(
+      `  Its newest part is NOT WHOLE (${zonedTimeText(verified.at)}): ${verified.problem}`,
+    );
   } else if (verified !== undefined) {
-    console.log(`  Its newest part was verified at ${verified.at}, up to entry ${verified.to}.`);
+    console.log(
+      `  Its newest part was verified at ${zonedTimeText(verified.at)}, up to entry ${verified.to}.`,
+    );
   }
   if (witnessing !== undefined) {
     const { problem, witnesses } = witnessing;
     console.log(`  ${problem ? 'PROBLEM: ' : ''}${witnessing.detail}`);
     for (const { name, size, at } of witnesses) {
-      console.log(`  ${name}: ${size === undefined ? 'nothing yet' : `${size} entries at ${at}`}`);
+      console.log(
+        `  ${name}: ${size === undefined ? 'nothing yet' : `${figure(size)} entries${at === undefined ? '' : ` at ${zonedTimeText(at)}`}`}`,
+      );
     }
   }
   if (holds > 0) console.log(`  ${counted(holds, 'hold')} in force: nothing is pruned.`);

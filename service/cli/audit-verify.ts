@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { Configuration } from '#schemas/configuration.ts';
 import { counted, figure } from '#schemas/wording/counts.ts';
+import { zonedTimeText } from '#schemas/wording/times.ts';
 import { parsePublicKey, type RetiredKey, readKeys, retiredKeysOf } from '../audit/seal/keys.ts';
 import type { VerifierKey } from '../audit/tlog/note.ts';
 import { asWritten } from '../audit/verify/as-written.ts';
@@ -96,7 +97,9 @@ function print(verification: Verification, tookMs: number, ownKey: boolean): voi
     console.log(`Signed by ${signedBy.join(' and ')}.`);
     if (witnessed !== undefined) {
       const since = checkpoint.size - witnessed.size;
-      const by = witnessed.by.map(({ name, at }) => `${name} at ${at}`).join(' and ');
+      const by = witnessed.by
+        .map(({ name, at }) => `${name} at ${zonedTimeText(at)}`)
+        .join(' and ');
       const later =
         since > 0 ? `; ${counted(since, 'later one is', 'later ones are')} not yet` : '';
       console.log(
@@ -111,7 +114,7 @@ function print(verification: Verification, tookMs: number, ownKey: boolean): voi
     const rate = tookMs > 0 ? Math.round(((to - from) / tookMs) * 1000) : 0;
     const read = `${figure(to - from)} entries, ${figure(Math.ceil(bytes / 1_048_576))} MiB, in ${(tookMs / 1000).toFixed(1)} s`;
     console.log(`Read ${read} (${figure(rate)} a second).`);
-    if (newest > 0) console.log(`The youngest event is from ${new Date(newest).toISOString()}.`);
+    if (newest > 0) console.log(`The youngest event is from ${zonedTimeText(newest)}.`);
   }
   for (const { detail } of explained) console.log(`Explained: ${detail}`);
   if (uncovered > 0) {
@@ -155,7 +158,7 @@ function checkProof(
     );
     console.log(`Signed by ${signedBy.join(' and ')}.`);
     if (witnesses !== undefined) {
-      const by = witnessedBy.map(({ name, at }) => `${name} at ${at}`).join(' and ');
+      const by = witnessedBy.map(({ name, at }) => `${name} at ${zonedTimeText(at)}`).join(' and ');
       console.log(`Witnessed by ${by || 'nobody'}.`);
     }
     for (const name of falselyWitnessedBy) {

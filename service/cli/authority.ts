@@ -6,6 +6,7 @@ import { confirmPlans } from '#loaders/upkeep/confirm-plans.ts';
 import { removeAuthority } from '#loaders/upkeep/remove-authority.ts';
 import { resetSequence } from '#loaders/upkeep/reset-sequence.ts';
 import { councilPhoneSchema, type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
+import { londonDate, longDateText } from '#schemas/calendar.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { expectedAuthoritiesSchema } from '#schemas/expected-authorities.ts';
 import { officeHoursSchema } from '#schemas/office-hours.ts';
@@ -20,6 +21,7 @@ import {
 } from '#schemas/uploads/breakers.ts';
 import { type ColumnMapping, columnMappingSchema, NO_MAPPING } from '#schemas/uploads/columns.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
+import { zonedTimeText } from '#schemas/wording/times.ts';
 import type { IntakeState } from '#store/authorities/ledger.ts';
 import type { RedisRole } from '#store/connection/embedded-redis.ts';
 import type { Store } from '#store/store.ts';
@@ -205,8 +207,10 @@ function lineOf(line: {
     ...(line.known
       ? [
           `office hours ${officeHoursPhone ?? '-'}${line.officeHours === undefined ? '' : `, open ${line.officeHours}`}`,
-          `emergency duty team ${emergencyDutyTeamPhone}${asOf === undefined ? '' : `, given ${asOf.slice(0, 10)}`}`,
-          line.dataAsOf === undefined ? 'nothing loaded' : `data as of ${line.dataAsOf}`,
+          `emergency duty team ${emergencyDutyTeamPhone}${asOf === undefined ? '' : `, given on ${longDateText(londonDate(Date.parse(asOf)))}`}`,
+          line.dataAsOf === undefined
+            ? 'nothing loaded'
+            : `data as of ${zonedTimeText(line.dataAsOf)}`,
         ]
       : ['not known yet']),
     ...(line.expected === false ? ['not expected'] : []),

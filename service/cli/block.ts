@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import type { Configuration } from '#schemas/configuration.ts';
 import { issuerNameSchema, userSchema } from '#schemas/people/identity.ts';
+import { zonedTimeText } from '#schemas/wording/times.ts';
 import { type BlockOrder, type Blocks, createBlocks } from '#store/blocks.ts';
 import {
   BLOCK_EVENTS_AT_MOST,
@@ -128,7 +129,7 @@ async function blocked(
   if (json) console.log(JSON.stringify(all, null, 2));
   else if (all.length === 0) console.log('Nobody is blocked.');
   for (const { user, issuer, at, by, reason } of json ? [] : all) {
-    console.log(`${user} of ${issuer}, since ${at}, by ${by}: ${reason}`);
+    console.log(`${user} of ${issuer}, since ${zonedTimeText(at)}, by ${by}: ${reason}`);
   }
 }
 

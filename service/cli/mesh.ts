@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Configuration } from '#schemas/configuration.ts';
 import { MESH } from '#schemas/wording/mesh.ts';
+import { sortableTimeText, zonedTimeText } from '#schemas/wording/times.ts';
 import { meshFolder } from '../files/data-folder.ts';
 import { decideMessage } from '../mesh/decide-message.ts';
 import { startMesh } from '../mesh/mesh.ts';
@@ -81,7 +82,7 @@ const STATES: Record<Sent['state'], string> = {
 
 function lineOf(row: Sent, isDecided: boolean): string {
   const again = row.attempt > 1 ? `, try ${row.attempt}` : '';
-  return `${localIdOf(row)}  ${STATES[row.state]}${again}: ${titleOf(row)} to ${row.recipient}, written ${iso(row.addedAt)}. ${isDecided ? MESH.decided : row.detail}`.trim();
+  return `${localIdOf(row)}  ${STATES[row.state]}${again}: ${titleOf(row)} to ${row.recipient}, written at ${zonedTimeText(row.addedAt)}. ${isDecided ? MESH.decided : row.detail}`.trim();
 }
 
 /** `cp-flags mesh list`: the state of the mailbox, and what needs a decision. */
@@ -121,13 +122,13 @@ function list(configuration: Configuration, { json = false, all = false }: ListO
     return;
   }
   if (status !== undefined) printMeshStatus(status);
-  console.log(`  Last asked: ${polledAt === 0 ? 'never' : iso(polledAt)}.`);
+  console.log(`  Last asked: ${polledAt === 0 ? 'never' : zonedTimeText(polledAt)}.`);
   for (const row of sent) console.log(lineOf(row, decided.has(row.key)));
   for (const { id, detail, notBefore } of unfetched) {
-    console.log(`${id}  NOT FETCHED, tried again after ${iso(notBefore)}: ${detail}`);
+    console.log(`${id}  NOT FETCHED, tried again after ${zonedTimeText(notBefore)}: ${detail}`);
   }
   for (const { id, detail } of left) console.log(`${id}  left in the mailbox: ${detail}`);
-  for (const { at, text } of reports) console.log(`${iso(at)}  ${text}`);
+  for (const { at, text } of reports) console.log(`${sortableTimeText(at)}  ${text}`);
 }
 
 /** `cp-flags mesh resend` and `drop`. */

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Configuration } from '#schemas/configuration.ts';
 import { notificationIdSchema } from '#schemas/notification.ts';
 import { NOTIFYING } from '#schemas/wording/operations.ts';
+import { zonedTimeText } from '#schemas/wording/times.ts';
 import { auditFolder, openAnchor } from '../files/data-folder.ts';
 import { NotificationFile } from '../notifications/notification-file.ts';
 import { NOTIFICATION_SETTINGS, outboxOf } from '../notifications/notification-settings.ts';
@@ -22,7 +23,7 @@ export function printNotificationsStatus(status: NotificationsStatus): void {
     ...(behind > 0 ? [`${behind} to read`] : []),
     ...(oldestUntold === undefined
       ? []
-      : [`the oldest access not notified is from ${oldestUntold}`]),
+      : [`the oldest access not notified is from ${zonedTimeText(oldestUntold)}`]),
     ...(unwritten > 0 ? [`${unwritten} wait for the outbox`] : []),
     ...(unreadable > 0 ? [`${unreadable} events could not be read`] : []),
   ];

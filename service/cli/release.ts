@@ -11,6 +11,7 @@ import {
 import type { Configuration } from '#schemas/configuration.ts';
 import { shortTextSchema } from '#schemas/text.ts';
 import { ACKNOWLEDGEMENT } from '#schemas/wording/answers.ts';
+import { zonedTimeText } from '#schemas/wording/times.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { Failure, misused } from './failure.ts';
 import { exitCodeOf } from './load.ts';
@@ -52,7 +53,7 @@ function heldFileText({
         ? ''
         : ACKNOWLEDGEMENT.waits(held);
   return [
-    `${authority}-${number}  ${id}  since ${at}: ${what}`,
+    `${authority}-${number}  ${id}  since ${zonedTimeText(at)}: ${what}`,
     ...reasons.map((reason) => `    ${reason}`),
   ].join('\n');
 }

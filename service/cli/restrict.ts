@@ -13,6 +13,7 @@ import type { Configuration } from '#schemas/configuration.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { userSchema } from '#schemas/people/identity.ts';
 import { RESTRICTION } from '#schemas/wording/restrictions.ts';
+import { zonedTimeText } from '#schemas/wording/times.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { CommitFile } from '../audit/log/commit.ts';
@@ -64,8 +65,8 @@ async function list(store: Store, anchor: Anchor, code: OdsCode): Promise<void> 
     console.log(
       [
         `${id}  ${RESTRICTION.kinds[kind]}: ${RESTRICTION.standing[standing]}`,
-        `set by ${set.name} at ${set.at}`,
-        ...(ended === undefined ? [] : [`ended by ${ended.name} at ${ended.at}`]),
+        `set by ${set.name} at ${zonedTimeText(set.at)}`,
+        ...(ended === undefined ? [] : [`ended by ${ended.name} at ${zonedTimeText(ended.at)}`]),
       ].join('; '),
     );
   }

@@ -6,6 +6,7 @@ import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { RESTRICTION } from '#schemas/wording/restrictions.ts';
 import { READINESS } from '#schemas/wording/store.ts';
+import { sortableTimeText, zonedTimeText } from '#schemas/wording/times.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
 import { type HostPort, placeOf } from '#store/connection/address.ts';
 import { lacksRights } from '#store/connection/connection.ts';
@@ -128,7 +129,7 @@ function printTable(lines: readonly Line[]): void {
     line.code,
     line.name,
     line.lastSequence === null ? '-' : String(line.lastSequence),
-    line.dataAsOf ?? '-',
+    line.dataAsOf === null ? '-' : sortableTimeText(line.dataAsOf),
     line.ageHours === null ? '-' : `${line.ageHours} h`,
     String(line.rows),
     line.acceptedShare === null ? '-' : `${Math.floor(line.acceptedShare * 1000) / 10} %`,
@@ -193,7 +194,7 @@ function printChecks(checks: readonly ReadinessCheck[]): void {
   const failed = checks.filter(({ ok }) => !ok);
   const made = failed.filter(({ detail }) => detail !== READINESS.notChecked);
   for (const { detail, since } of made.length > 0 ? made : failed.slice(0, 1)) {
-    console.log(`  ${detail} (since ${since})`);
+    console.log(`  ${detail} (since ${zonedTimeText(since)})`);
   }
 }
 

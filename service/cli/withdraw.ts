@@ -9,12 +9,13 @@ import {
   withdrawUrgently,
 } from '#loaders/upkeep/withdraw.ts';
 import type { OdsCode } from '#schemas/authority.ts';
-import { type CalendarDate, parseIsoDate } from '#schemas/calendar.ts';
+import { type CalendarDate, longDateText, parseIsoDate } from '#schemas/calendar.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { PLAN_TYPES, type PlanType, planTypes } from '#schemas/plans/plan.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import { shortTextSchema } from '#schemas/text.ts';
+import { zonedTimeText } from '#schemas/wording/times.ts';
 import { WITHDRAWAL } from '#schemas/wording/withdrawals.ts';
 import type { Withdrawal } from '#store/authorities/withdrawals.ts';
 import type { Store } from '#store/store.ts';
@@ -70,9 +71,11 @@ async function list(store: Store, anchor: Anchor, code: OdsCode): Promise<void> 
     const { id, type, startDate, asked, decided, urgent } = withdrawal;
     console.log(
       [
-        `${id}  ${PLAN_TYPES[type].label}, started ${startDate}: ${WITHDRAWAL.standing[standing]}`,
-        `asked for by ${asked.name} at ${asked.at}${urgent ? ', urgently' : ''}`,
-        ...(decided === undefined ? [] : [`decided by ${decided.name} at ${decided.at}`]),
+        `${id}  ${PLAN_TYPES[type].label}, started ${longDateText(startDate)}: ${WITHDRAWAL.standing[standing]}`,
+        `asked for by ${asked.name} at ${zonedTimeText(asked.at)}${urgent ? ', urgently' : ''}`,
+        ...(decided === undefined
+          ? []
+          : [`decided by ${decided.name} at ${zonedTimeText(decided.at)}`]),
         ...(sentAgain ? [WITHDRAWAL.sentAgain] : []),
       ].join('; '),
     );

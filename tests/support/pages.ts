@@ -14,7 +14,7 @@ export const HEADINGS = {
 };
 
 /** Matches a time of day on a page, also in the hour that London's clocks show twice. */
-export const TIME_ON = String.raw`[0-9]{2}:[0-9]{2}(?: \((?:summer|winter) time\))? on`;
+export const TIME_ON = String.raw`[0-9]{2}:[0-9]{2}(?: GMT| BST)? on`;
 
 /** Whether the page at an address cannot be shown at the moment. */
 const isAway = async (page: Page, address: string): Promise<boolean> =>

@@ -1,5 +1,6 @@
 import type { AttendanceEvent } from '#schemas/audit/audit-event.ts';
 import { londonIso } from '#schemas/calendar.ts';
+import { sortableTimeText } from '#schemas/wording/times.ts';
 import type { ShownEvent } from './view.ts';
 
 export type Cell = string | number;
@@ -9,22 +10,16 @@ const UTC_INSTANT = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z$/;
 /** Characters that would move a terminal's cursor, or hide a line. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** An instant as a person reads it: in London, with the zone then in force (GMT or BST). */
-export function londonTime(at: number): string {
-  const shown = londonIso(at);
-  const zone = shown.endsWith('+01:00') ? 'BST' : 'GMT';
-  return `${shown.slice(0, 10)} ${shown.slice(11, 19)} ${zone}`;
-}
+export const isInstant = (cell: Cell): cell is string =>
+  typeof cell === 'string' && UTC_INSTANT.test(cell);
 
-/** As a person reads it. */
-export function shownCell(cell: Cell): string {
-  const text = String(cell);
-  return UTC_INSTANT.test(text) ? londonTime(Date.parse(text)) : text.replaceAll(UNPRINTABLE, '?');
-}
+/** As a person reads it in a command's table. */
+export const shownCell = (cell: Cell): string =>
+  isInstant(cell) ? sortableTimeText(cell) : String(cell).replaceAll(UNPRINTABLE, '?');
 
 /** As a program reads it: London times with their offset. */
 export const withOffset = (cell: Cell): Cell =>
-  typeof cell === 'string' && UTC_INSTANT.test(cell) ? londonIso(Date.parse(cell)) : cell;
+  isInstant(cell) ? londonIso(Date.parse(cell)) : cell;
 
 /** A text or a number inside an event; empty if there is none. */
 export const textAt = (of: unknown, ...path: string[]): string => {

@@ -4,12 +4,12 @@ import type { Acting } from '#loaders/upkeep/changing.ts';
 import { type NhsNumber, parseNhsNumber, typedNhsNumber } from '#schemas/nhs-number.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
 import { COUNCIL } from '#schemas/wording/council.ts';
+import { timeText } from '#schemas/wording/times.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
 import { readReason, reasonField } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import type { FieldError } from '../html/parts.ts';
-import { timeOfYearText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { type AtCouncil, councilAct } from './guarded-council.ts';
 
@@ -52,7 +52,7 @@ export type Again = { fields?: Fields; errors?: readonly FieldError[] };
 
 /** Who did something, and when. */
 export const personAt = ({ name, at }: { name: string; at: string }): Html =>
-  html`<bdi>${name}</bdi>, ${timeOfYearText(Date.parse(at))}`;
+  html`<bdi>${name}</bdi>, ${timeText(at)}`;
 
 /** A form that asks only for a reason. */
 export const reasonForm = (

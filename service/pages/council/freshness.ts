@@ -1,8 +1,8 @@
 import type { Authority } from '#schemas/authority.ts';
 import { FRESHNESS } from '#schemas/wording/council-numbers.ts';
+import { shortTimeText, timeText } from '#schemas/wording/times.ts';
 import { summary } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
-import { timeOfYearText } from '../html/time.ts';
 
 /**
  * When an authority has to send more at the latest, in milliseconds; `undefined` if nothing from it has been loaded.
@@ -19,14 +19,14 @@ export function freshness(authority: Authority, upToDateMs: number, now: number)
   const told = isBehind ? FRESHNESS.behind : reconciled ? FRESHNESS.upToDate : FRESHNESS.differs;
   return html`<h2 class="nhsuk-heading-m">${FRESHNESS.title}</h2>
 ${summary([
-  [FRESHNESS.lastFile, made === undefined ? FRESHNESS.never : timeOfYearText(made)],
+  [FRESHNESS.lastFile, made === undefined ? FRESHNESS.never : shortTimeText(made)],
   [
     FRESHNESS.due,
     due === undefined
       ? undefined
       : isBehind
-        ? FRESHNESS.overdue(timeOfYearText(due))
-        : timeOfYearText(due),
+        ? FRESHNESS.overdue(timeText(due))
+        : shortTimeText(due),
   ],
   [FRESHNESS.shown, told],
 ])}`;

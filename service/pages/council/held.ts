@@ -1,13 +1,13 @@
 import { type HeldFile, listHeldFiles } from '#loaders/upkeep/held-files.ts';
 import { londonDate } from '#schemas/calendar.ts';
 import { HELD, HISTORY, OUTCOME, RECONCILE } from '#schemas/wording/council.ts';
+import { shortTimeText } from '#schemas/wording/times.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import type { Mountable } from '../../routes/route.ts';
 import type { DeskDependencies } from '../desk/guarded-desk.ts';
 import { summary } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { heading, link, paragraph } from '../html/parts.ts';
-import { timeOfYearText } from '../html/time.ts';
 import { guardedCouncil } from './guarded-council.ts';
 import { HELD_PATH, whatToDo } from './outcome.ts';
 import { RECONCILE_PATH } from './reconcile.ts';
@@ -33,7 +33,7 @@ export function heldView(
 ${summary([
   [OUTCOME.name, html`<bdi>${acknowledgement.file.name}</bdi>`],
   [OUTCOME.waits, held && OUTCOME.waitsOf(held)],
-  [HELD.since, timeOfYearText(since)],
+  [HELD.since, shortTimeText(since)],
   [
     HELD.reasons,
     reasons.length === 0

@@ -10,6 +10,7 @@ import {
   fileCodes,
 } from '#schemas/uploads/acknowledgement.ts';
 import { HISTORY, UPLOAD } from '#schemas/wording/council.ts';
+import { shortTimeText } from '#schemas/wording/times.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { readCursor, writeCursor } from '../../audit/search/search.ts';
@@ -23,7 +24,6 @@ import { type DeskDependencies, deskMessage } from '../desk/guarded-desk.ts';
 import { pager, table } from '../desk/parts.ts';
 import { html } from '../html/html.ts';
 import { buttonLink, heading, link, paragraph } from '../html/parts.ts';
-import { timeOfYearText } from '../html/time.ts';
 import { councilAct, guardedCouncil } from './guarded-council.ts';
 import {
   auditedOutcomeText,
@@ -76,7 +76,7 @@ async function rowOf(
 ) {
   const { at, sequence, sha256, heldPart, ...audited } = listedFile.parse(event);
   const number = sequence < 0 ? undefined : sequence;
-  const time = timeOfYearText(Date.parse(at));
+  const time = shortTimeText(at);
   // Its records are counted where the file itself is listed.
   if (heldPart === true) return [time, number, HISTORY.heldPart(audited.held !== true), '', ''];
   const wasHeld =

@@ -1,6 +1,7 @@
 import { listWithdrawals } from '#loaders/upkeep/withdraw.ts';
 import { type Authority, lastFileNumber } from '#schemas/authority.ts';
 import { COUNCIL } from '#schemas/wording/council.ts';
+import { shortTimeText, timeText } from '#schemas/wording/times.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import type { Mountable } from '../../routes/route.ts';
@@ -9,7 +10,6 @@ import type { DeskDependencies } from '../desk/guarded-desk.ts';
 import { summary } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { heading, link, paragraph } from '../html/parts.ts';
-import { timeOfYearText } from '../html/time.ts';
 import { dueOf, freshness } from './freshness.ts';
 import { type AtCouncil, guardedCouncil } from './guarded-council.ts';
 import { HELD_PATH } from './outcome.ts';
@@ -43,7 +43,7 @@ async function whatWaits(
     (isLate || files + withdrawals + unsent.length > 0) &&
     html`<h2 class="nhsuk-heading-m">${COUNCIL.waiting}</h2>
 <ul class="nhsuk-list">
-${isLate && html`<li><strong>${due === undefined ? COUNCIL.noneLoaded : COUNCIL.overdue(timeOfYearText(due))}</strong> ${link(UPLOAD_PATH, COUNCIL.sendFile)}</li>`}
+${isLate && html`<li><strong>${due === undefined ? COUNCIL.noneLoaded : COUNCIL.overdue(timeText(due))}</strong> ${link(UPLOAD_PATH, COUNCIL.sendFile)}</li>`}
 ${waitingItems(unsent)}
 ${files > 0 && html`<li>${link(HELD_PATH, COUNCIL.heldFiles(files))}</li>`}
 ${withdrawals > 0 && html`<li>${link(WITHDRAWALS_PATH, COUNCIL.withdrawals(withdrawals))}</li>`}
@@ -73,10 +73,7 @@ export const councilHome: Mountable<CouncilHomeDependencies> = {
 ${await whatWaits(dependencies, at, authority)}
 <h2 class="nhsuk-heading-m">${COUNCIL.held}</h2>
 ${summary([
-  [
-    COUNCIL.dataAsOf,
-    dataAsOf === undefined ? COUNCIL.neverLoaded : timeOfYearText(Date.parse(dataAsOf)),
-  ],
+  [COUNCIL.dataAsOf, dataAsOf === undefined ? COUNCIL.neverLoaded : shortTimeText(dataAsOf)],
   [COUNCIL.lastFile, lastFileNumber(authority)],
   [COUNCIL.plans, rows],
 ])}

@@ -3,13 +3,11 @@ import type { LookColumn } from '#loaders/answers/notification.ts';
 import type { NotificationEntry } from '#schemas/notification.ts';
 import { PLAN_TYPES, planTypes } from '#schemas/plans/plan.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
+import { shortTimeText, timeText } from '#schemas/wording/times.ts';
 import { type Looks, SEALED_WITHIN_MS } from '../../notifications/looks.ts';
 import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { phoneText } from '../html/parts.ts';
-import { timeOfYearText } from '../html/time.ts';
-
-const at = (instant: string): string => timeOfYearText(Date.parse(instant));
 
 const planName = (type: string): string => {
   const known = planTypes.find((each) => each === type);
@@ -23,7 +21,7 @@ function cameOf({ attendance, barred }: NotificationEntry): Html | string {
   if (barred === true) return LOOKS.barred;
   if (attendance === undefined) return LOOKS.nothingSaid;
   const { attended, ward, switchboard } = attendance;
-  return html`${LOOKS.cameOf[attended]}, ${at(attendance.at)}${ward !== undefined && html`<br><bdi>${ward}</bdi>`}${switchboard !== undefined && html`<br><a class="nhsuk-link" href="tel:${switchboard}">${phoneText(switchboard)}</a>`}`;
+  return html`${LOOKS.cameOf[attended]}, ${timeText(attendance.at)}${ward !== undefined && html`<br><bdi>${ward}</bdi>`}${switchboard !== undefined && html`<br><a class="nhsuk-link" href="tel:${switchboard}">${phoneText(switchboard)}</a>`}`;
 }
 
 type ShownColumn = {
@@ -41,7 +39,7 @@ export const SHOWN_COLUMNS: readonly ShownColumn[] = [
     heading: LOOKS.columns.when,
     of: ['last', 'count', 'first'],
     cell: ({ last, count, first }) =>
-      html`${at(last)}${count > 1 && html`<br>${LOOKS.times(count, at(first))}`}`,
+      html`${shortTimeText(last)}${count > 1 && html`<br>${LOOKS.times(count, timeText(first))}`}`,
   },
   {
     heading: LOOKS.columns.child,
@@ -106,7 +104,7 @@ export function missingLooks(
   if (listedUntil !== undefined && listedUntil >= until) return undefined;
   const windowEnds = (Math.floor((until + SEALED_WITHIN_MS) / windowMs) + 1) * windowMs;
   return LOOKS.missing(
-    listedUntil === undefined ? undefined : timeOfYearText(listedUntil),
-    timeOfYearText(Math.max(windowEnds, now) + MINUTE_MS),
+    listedUntil === undefined ? undefined : timeText(listedUntil),
+    timeText(Math.max(windowEnds, now) + MINUTE_MS),
   );
 }

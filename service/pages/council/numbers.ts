@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { type Authority, councilPhoneSchema } from '#schemas/authority.ts';
 import { officeHoursSchema, officeHoursText } from '#schemas/office-hours.ts';
 import { NUMBERS } from '#schemas/wording/council-numbers.ts';
+import { timeText } from '#schemas/wording/times.ts';
 import type { AuthorityDetails } from '#store/authorities/directory.ts';
 import type { Store } from '#store/store.ts';
 import type { Mountable } from '../../routes/route.ts';
@@ -17,7 +18,6 @@ import {
   paragraph,
   phoneText,
 } from '../html/parts.ts';
-import { timeOfYearText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { type AtCouncil, councilAct, guardedCouncil } from './guarded-council.ts';
 
@@ -84,7 +84,7 @@ const shown = (name: Name, value: string): string =>
       : phoneText(value);
 
 const age = (asOf: string | undefined): string =>
-  asOf === undefined ? NUMBERS.givenUnknown : NUMBERS.given(timeOfYearText(Date.parse(asOf)));
+  asOf === undefined ? NUMBERS.givenUnknown : NUMBERS.given(timeText(asOf));
 
 type Again = { fields?: Fields; errors?: readonly FieldError[]; note?: string; status?: number };
 

@@ -3,11 +3,11 @@ import { acknowledgementFormats } from '#loaders/answers/answers.ts';
 import type { Acknowledgement, FileCode, Finding } from '#schemas/uploads/acknowledgement.ts';
 import { COUNCIL, HELD, OUTCOME, UPLOAD } from '#schemas/wording/council.ts';
 import { HELD_FILE_HINTS, saysDiscarded } from '#schemas/wording/decisions.ts';
+import { shortTimeText, withTimeTexts } from '#schemas/wording/times.ts';
 import type { AtDesk } from '../desk/guarded-desk.ts';
 import { pager, summary, table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { link, paragraph } from '../html/parts.ts';
-import { timeOfYearText, withShortTimes } from '../html/time.ts';
 
 export const HELD_PATH = '/council/held';
 /** Findings on one page. */
@@ -53,7 +53,7 @@ export const findingCells = ({ record, place, localId, field, hint }: Finding) =
   place,
   html`<bdi>${localId ?? ''}</bdi>`,
   field ?? '',
-  withShortTimes(hint),
+  withTimeTexts(hint),
 ];
 
 /** The unusable records of a file, page by page. */
@@ -85,7 +85,7 @@ const isOnNumber = ({ record, field }: Finding): boolean =>
 
 /** What is unusual about the number of a file, for the top of its page. */
 export const numberRemarks = ({ warnings }: Acknowledgement): Html =>
-  html`${warnings.filter(isOnNumber).map(({ hint }) => html`<p class="cpf-strong">${withShortTimes(hint)}</p>`)}`;
+  html`${warnings.filter(isOnNumber).map(({ hint }) => html`<p class="cpf-strong">${withTimeTexts(hint)}</p>`)}`;
 
 /** Why part of this file is held, without the sentence common to all. */
 export function reasonList({ held, warnings, authority, sequence }: Acknowledgement): Html | false {
@@ -101,7 +101,7 @@ export function reasonList({ held, warnings, authority, sequence }: Acknowledgem
   );
   return (
     reasons.length > 0 &&
-    html`<ul class="nhsuk-list nhsuk-list--bullet">${reasons.map(({ hint }) => html`<li>${withShortTimes(hint)}</li>`)}</ul>`
+    html`<ul class="nhsuk-list nhsuk-list--bullet">${reasons.map(({ hint }) => html`<li>${withTimeTexts(hint)}</li>`)}</ul>`
   );
 }
 
@@ -139,7 +139,7 @@ export function outcomeDetails(
 ): Html {
   const { file, authority, sequence, counts, rows, held, dataAsOf, firstLoad, droppedColumns } =
     acknowledgement;
-  const at = (text: string | undefined) => text && timeOfYearText(Date.parse(text));
+  const at = (text: string | undefined) => text && shortTimeText(text);
   return html`${summary([
     [
       COUNCIL.council,

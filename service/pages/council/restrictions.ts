@@ -13,6 +13,7 @@ import { userSchema } from '#schemas/people/identity.ts';
 import { COUNCIL } from '#schemas/wording/council.ts';
 import { wrongNhsNumber } from '#schemas/wording/nhs-number.ts';
 import { RESTRICTION, RESTRICTIONS } from '#schemas/wording/restrictions.ts';
+import { shortTimeText } from '#schemas/wording/times.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import type { Mountable } from '../../routes/route.ts';
@@ -30,7 +31,6 @@ import {
   paragraph,
   radios,
 } from '../html/parts.ts';
-import { timeOfYearText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import {
   type Again,
@@ -59,8 +59,6 @@ const WHEREABOUTS = 'whereabouts';
 const OTHER = 'other';
 /** Before the id of a user who looked. */
 const USER = 'user ';
-
-const at = (instant: string): string => timeOfYearText(Date.parse(instant));
 
 /** `GET /council/restrictions`: what the council keeps back, or did until recently. */
 const list: Mountable<RestrictionsDependencies> = {
@@ -95,7 +93,7 @@ const rowOf = ({
   standing,
   other,
 }: StandingRestriction) => [
-  link(`${PATH}/${id}`, at(set.at)),
+  link(`${PATH}/${id}`, shortTimeText(set.at)),
   html`${RESTRICTION.kinds[kind]}${user && html`: <bdi>${user.name ?? ''}</bdi> <bdi>${user.id}</bdi>`}`,
   html`<bdi>${localId}</bdi>`,
   html`<bdi>${set.name}</bdi>`,

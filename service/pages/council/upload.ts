@@ -7,6 +7,7 @@ import { auditedCaller } from '#schemas/people/caller.ts';
 import { isoOfTyped } from '#schemas/typed-time.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import { UPLOAD } from '#schemas/wording/council.ts';
+import { withTimeTexts } from '#schemas/wording/times.ts';
 import type { Store } from '#store/store.ts';
 import type { Handler, RouteContext } from '../../http/route.ts';
 import type { Mountable } from '../../routes/route.ts';
@@ -17,7 +18,6 @@ import { isReload, reloadOf } from '../desk/reload.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { type FieldError, heading, paragraph } from '../html/parts.ts';
-import { withShortTimes } from '../html/time.ts';
 import { type Fields, readForm } from '../session/forms.ts';
 import { receiveFile } from './file-form.ts';
 import { type AtCouncil, guardedCouncil } from './guarded-council.ts';
@@ -118,7 +118,7 @@ function fieldErrors({ failures }: Acknowledgement, isKept: boolean): FieldError
     .filter(({ record }) => record === undefined)
     .map(({ field, hint }) => ({
       field: TYPED.find((name) => name === field) ?? 'file',
-      text: withShortTimes(hint),
+      text: withTimeTexts(hint),
     }));
   if (isKept || ofWhole.some(({ field }) => field === 'file')) return ofWhole;
   const text = ofWhole.length > 0 ? UPLOAD.chooseAgain : UPLOAD.correctRecords;

@@ -16,6 +16,7 @@ import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
 import { wrongNhsNumber } from '#schemas/wording/nhs-number.ts';
+import { shortTimeText, timeText } from '#schemas/wording/times.ts';
 import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import type { Withdrawal } from '#store/authorities/withdrawals.ts';
 import type { Store } from '#store/store.ts';
@@ -35,7 +36,6 @@ import {
   paragraph,
   radios,
 } from '../html/parts.ts';
-import { timeOfYearText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import {
   type Again,
@@ -82,7 +82,7 @@ ${
         WITHDRAWALS.list,
         WITHDRAWALS.columns,
         all.map(({ withdrawal, standing, sentAgain }) => [
-          link(`${PATH}/${withdrawal.id}`, timeOfYearText(Date.parse(withdrawal.asked.at))),
+          link(`${PATH}/${withdrawal.id}`, shortTimeText(withdrawal.asked.at)),
           planText(withdrawal),
           html`<bdi>${withdrawal.localId}</bdi>`,
           html`<bdi>${withdrawal.asked.name}</bdi>`,
@@ -258,7 +258,7 @@ function inForceForms(
   const undo =
     undoUntil <= Date.now()
       ? paragraph(WITHDRAWALS.tooLate)
-      : html`<h2 class="nhsuk-heading-m">${WITHDRAWALS.undo}</h2>${paragraph(WITHDRAWALS.undoLead(timeOfYearText(undoUntil)))}
+      : html`<h2 class="nhsuk-heading-m">${WITHDRAWALS.undo}</h2>${paragraph(WITHDRAWALS.undoLead(timeText(undoUntil)))}
 ${reasonForm(council, { action: `${PATH}/${id}/undo`, form: 'withdrawal-undo', submit: WITHDRAWALS.undoButton }, again)}`;
   return html`${sentAgain ? html`<p><strong>${WITHDRAWALS.sentAgain}</strong></p>` : paragraph(WITHDRAWAL.settles)}${undo}`;
 }

@@ -1,10 +1,10 @@
 import { londonDate } from '#schemas/calendar.ts';
 import { COUNCILS } from '#schemas/wording/pages.ts';
+import { timeText } from '#schemas/wording/times.ts';
 import type { Handler } from '../../http/route.ts';
 import type { Frame } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { heading, paragraph, phones } from '../html/parts.ts';
-import { timeOfYearText } from '../html/time.ts';
 import type { Council, CouncilNumbers } from './numbers.ts';
 
 const letterOf = ({ name }: Council): string =>
@@ -57,7 +57,7 @@ export function createCouncilsPage(frame: Frame, numbers: CouncilNumbers): Handl
 <p class="nhsuk-lede-text">${COUNCILS.lead}</p>
 ${councils.length > 0 && !current && html`<div class="cpf-plain"><p><strong>${COUNCILS.old}</strong></p></div>`}
 ${councils.length === 0 ? html`<p class="cpf-strong">${COUNCILS.none}</p>` : list(councils)}
-${councils.length > 0 && html`<p>${COUNCILS.asOf(timeOfYearText(at))} <span class="cpf-screen-only">${COUNCILS.print}</span></p>`}`,
+${councils.length > 0 && html`<p>${COUNCILS.asOf(timeText(at))} <span class="cpf-screen-only">${COUNCILS.print}</span></p>`}`,
     });
   };
 }

@@ -3,12 +3,12 @@ import type { Coverage, Flag, LookupRequest } from '#schemas/lookup.ts';
 import { PLAN_TYPES, planTypes } from '#schemas/plans/plan.ts';
 import { isUnderOne, NOT_SHOWN, WHERE_NOT_SHOWN } from '#schemas/wording/lookup.ts';
 import { FRAME, RESULT } from '#schemas/wording/pages.ts';
+import { shortTimeText, timeText } from '#schemas/wording/times.ts';
 import type { ListedAccess } from '#store/lookup.ts';
 import { flagsOf, whoLookedOf } from '../../lookup/answer.ts';
 import type { Checked } from '../../lookup/lookup.ts';
 import { type Html, html } from '../html/html.ts';
 import { heading, link, paragraph, phones, plainTable } from '../html/parts.ts';
-import { timeOfYearText, timeText } from '../html/time.ts';
 
 /** The number and date of birth of an answer, as they were typed, and the time of the look. */
 type Subject = Pick<LookupRequest, 'nhsNumber' | 'dateOfBirth'> & { at: number };
@@ -18,7 +18,7 @@ export const numberText = (nhsNumber: string): string =>
   nhsNumber.replace(/^(...)(...)(....)$/, '$1\u00a0$2\u00a0$3');
 
 /** With its day and month on one line. */
-const keptTime = (at: number): string => timeText(at).replace(/ (?=\S+$)/, '\u00a0');
+const keptTime = (at: number): string => timeText(at).replaceAll(/ (?=\w+(?: \d{4})?$)/g, '\u00a0');
 
 /** Number, date of birth and time, the largest on the page: is it the right patient? */
 export const subjectBar = ({ nhsNumber, dateOfBirth, at }: Subject, wasChecked: boolean): Html =>
@@ -241,7 +241,7 @@ const plansTable = (flags: readonly Flag[]): Html | false =>
       endText(flag),
       flag.authority.dataAsOf === undefined
         ? RESULT.unknown
-        : timeOfYearText(Date.parse(flag.authority.dataAsOf)),
+        : shortTimeText(flag.authority.dataAsOf),
     ]),
   );
 
@@ -250,7 +250,7 @@ const accessesTable = (accesses: readonly ListedAccess[]): Html =>
     RESULT.looked,
     [RESULT.lookedWhen, RESULT.lookedWho, RESULT.lookedWhere],
     accesses.map(({ at, count, name, role, organisation, own, withheld }) => [
-      html`${timeText(at)}${count > 1 && `, ${RESULT.lookedTimes(count)}`}`,
+      html`${shortTimeText(at)}${count > 1 && `, ${RESULT.lookedTimes(count)}`}`,
       withheld
         ? NOT_SHOWN
         : html`<bdi>${name}</bdi>, <bdi>${role}</bdi>${own && ` (${RESULT.you})`}`,

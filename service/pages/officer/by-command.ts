@@ -1,4 +1,5 @@
 import { OFFICER_BY_COMMAND } from '#schemas/wording/officer.ts';
+import { timeText } from '#schemas/wording/times.ts';
 import { lookWhenFree } from '../../audit/log/when-free.ts';
 import { KeyFileWrong, readKeys } from '../../audit/seal/keys.ts';
 import { keyName } from '../../audit/verify/verify-proof.ts';
@@ -53,7 +54,7 @@ ${part(
 )}
 ${part(
   WORDS.index,
-  until === undefined ? WORDS.indexing : WORDS.indexed(shownText(until)),
+  until === undefined ? WORDS.indexing : WORDS.indexed(timeText(until)),
   WORDS.indexThen,
   'cp-flags audit index --rebuild',
 )}`;

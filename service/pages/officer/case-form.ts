@@ -1,12 +1,12 @@
 import { CASE_STEPS, type CaseStep, judgeStep } from '#schemas/audit/access-case.ts';
 import { OFFICER, OFFICER_CASES } from '#schemas/wording/officer.ts';
+import { shortTimeText } from '#schemas/wording/times.ts';
 import type { AccessCase, Cases } from '../../audit/cases/cases.ts';
 import { shownCell, textAt } from '../../audit/search/cells.ts';
 import type { ShownEvent } from '../../audit/search/view.ts';
 import { textField } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, type FieldError, link, paragraph, radios } from '../html/parts.ts';
-import { shortTimeText } from '../html/time.ts';
 import { typedHidden } from './criteria.ts';
 import {
   type AtOfficer,
@@ -62,7 +62,7 @@ ${button(WORDS.submit)}
 
 /** In a list: when a case was opened, and the way to it. */
 export function caseLink({ id, openedAt }: Pick<AccessCase, 'id' | 'openedAt'>): Html {
-  const time = shortTimeText(Date.parse(openedAt));
+  const time = shortTimeText(openedAt);
   return html`<span class="cpf-one-line">${time}</span><br><a class="nhsuk-link" href="/officer/cases/${id}">${WORDS.openThis}<span class="nhsuk-u-visually-hidden">${WORDS.openedAt(time)}</span></a>`;
 }
 

@@ -3,6 +3,7 @@ import { CASE_STEPS, caseWordsSchema, FIRST_STEPS, isEnded } from '#schemas/audi
 import { auditedCaller } from '#schemas/people/caller.ts';
 import { userKeyOf } from '#schemas/people/identity.ts';
 import { OFFICER_CASES, OFFICER_ERASE } from '#schemas/wording/officer.ts';
+import { shortTimeText } from '#schemas/wording/times.ts';
 import type { Blocks } from '#store/blocks.ts';
 import type { AccessCase, CaseActor, Cases, StepTaken } from '../../audit/cases/cases.ts';
 import { shownCell, textAt } from '../../audit/search/cells.ts';
@@ -12,7 +13,6 @@ import { pager, summary, table } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { type FieldError, heading, link, paragraph } from '../html/parts.ts';
-import { shortTimeText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import {
   type AtPrivacy,
@@ -46,8 +46,6 @@ type CasePagesDependencies = OfficerDependencies & { cases: Cases; blocks: Block
 const WORDS = OFFICER_CASES;
 const PATH = CASES_PATH;
 const CASES_A_PAGE = 50;
-
-const timeCell = (at: string): string => shortTimeText(Date.parse(at));
 
 const pathOf = (id: string): string => `${PATH}/${id}`;
 
@@ -94,7 +92,7 @@ ${
             html`<bdi>${access && shownCell(textAt(access, 'caller', 'user'))}</bdi>`,
             stateCell(dependencies, at, each),
             html`<bdi>${organisationName(at, each, access)}</bdi>`,
-            timeCell(each.changedAt),
+            shortTimeText(each.changedAt),
           ];
         }),
       )
@@ -144,7 +142,7 @@ async function casePage(
 ${summary([
   [WORDS.columns.state, WORDS.states[state]],
   [WORDS.columns.organisation, html`<bdi>${organisationName(at, found, event)}</bdi>`],
-  [WORDS.columns.opened, timeCell(found.openedAt)],
+  [WORDS.columns.opened, shortTimeText(found.openedAt)],
 ])}
 <h2 class="nhsuk-heading-m">${WORDS.access}</h2>
 ${
@@ -163,7 +161,7 @@ ${table(
   dependencies.cases
     .steps(found)
     .map((line) => [
-      timeCell(line.at),
+      shortTimeText(line.at),
       WORDS.steps[line.step],
       html`<bdi>${shownCell(line.by)}</bdi>`,
       line.words === null ? WORDS.erased : html`<bdi>${shownCell(line.words)}</bdi>`,

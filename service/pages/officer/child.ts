@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
 import { OFFICER, OFFICER_DRAFT } from '#schemas/wording/officer.ts';
+import { shortTimeText, timeText } from '#schemas/wording/times.ts';
 import { type Cell } from '../../audit/search/cells.ts';
 import { SEARCHED } from '../../audit/search/draft.ts';
 import type { ReportPage } from '../../audit/search/report.ts';
@@ -10,7 +11,7 @@ import type { Mountable } from '../../routes/route.ts';
 import { checkboxItem, table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, type FieldError, heading, paragraph, radios } from '../html/parts.ts';
-import { shortTimeText, shownText } from '../html/time.ts';
+import { shownText } from '../html/time.ts';
 import { numberText } from '../look-up/result.ts';
 import type { Fields } from '../session/forms.ts';
 import { criteriaFields, readCriteria, type Typed, typedHidden, typedOf } from './criteria.ts';
@@ -184,7 +185,7 @@ function releasedIn(fields: Fields): Set<number> {
 }
 
 /** A line begins with its time. */
-const timeOf = ([at = '']: readonly Cell[]): string => shortTimeText(Date.parse(String(at)));
+const timeOf = ([at = '']: readonly Cell[]): string => shortTimeText(String(at));
 
 const tableCells = (columns: readonly string[], row: readonly Cell[]): Html[] =>
   row.map((cell, i) => {
@@ -345,7 +346,7 @@ export const officerCopy: Mountable<OfficerDependencies> = {
 <p>${OFFICER.fields.number} <strong>${numberText(draft.criteria.nhsNumber)}</strong>. ${WORDS.copyLead}</p>
 ${sections(columns.map(columnHeading), lines, ({ row }) => tableCells(columns, row), reference)}
 ${paragraph(periodText(draft.criteria))}
-<p>${WORDS.copyReleased(`${name} (${code})`, shortTimeText(Date.now()))} ${reference}</p>
+<p>${WORDS.copyReleased(`${name} (${code})`, timeText(Date.now()))} ${reference}</p>
 <p class="cpf-screen-only">${WORDS.copyNotDelivery}</p>
 ${at.back}`,
       });

@@ -3,6 +3,7 @@ import { londonMidnight } from '#schemas/calendar.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
 import { readTypedDay } from '#schemas/typed-time.ts';
 import { OFFICER_CASES, OFFICER_ERASE } from '#schemas/wording/officer.ts';
+import { timeText } from '#schemas/wording/times.ts';
 import type { AccessCase, Cases } from '../../audit/cases/cases.ts';
 import type { RetentionHold } from '../../audit/log/commit.ts';
 import type { Holds } from '../../audit/seal/holds.ts';
@@ -113,7 +114,7 @@ export const holdsNote = (all: readonly RetentionHold[]): Html | false => {
   const shown = all.slice(-HOLDS_SHOWN);
   return (
     all.length > 0 &&
-    html`<div class="cpf-plain">${paragraph(WORDS.holds)}<ul class="nhsuk-list nhsuk-list--bullet">${shown.map(({ by, reason, at }) => html`<li><bdi>${WORDS.hold(shownText(at), shownText(by), shownText(reason))}</bdi></li>`)}</ul>${all.length > shown.length && html`<p>${link(HOLDS, WORDS.holdsMore(all.length))}</p>`}</div>`
+    html`<div class="cpf-plain">${paragraph(WORDS.holds)}<ul class="nhsuk-list nhsuk-list--bullet">${shown.map(({ by, reason, at }) => html`<li><bdi>${WORDS.hold(timeText(at), shownText(by), shownText(reason))}</bdi></li>`)}</ul>${all.length > shown.length && html`<p>${link(HOLDS, WORDS.holdsMore(all.length))}</p>`}</div>`
   );
 };
 

@@ -3,11 +3,12 @@ import { shownPlanSchema } from '#schemas/audit/audit-event.ts';
 import { figure } from '#schemas/wording/counts.ts';
 import { eventNameAndId } from '#schemas/wording/events.ts';
 import { OFFICER_EVENT } from '#schemas/wording/officer.ts';
+import { shortDateText } from '#schemas/wording/times.ts';
 import { searchRow, textAt } from '../../audit/search/cells.ts';
 import type { ShownEvent } from '../../audit/search/view.ts';
 import { summary, table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
-import { shortDateText, shownText } from '../html/time.ts';
+import { shownText } from '../html/time.ts';
 import { numberText } from '../look-up/result.ts';
 import type { AtOfficer, CouncilName } from './officer.ts';
 import {

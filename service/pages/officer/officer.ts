@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { SearchedUntil } from '#schemas/audit/audit-search.ts';
 import { auditedCaller } from '#schemas/people/caller.ts';
 import { OFFICER, OFFICER_CASES, OFFICER_DRAFT } from '#schemas/wording/officer.ts';
+import { timeText } from '#schemas/wording/times.ts';
 import type { Store } from '#store/store.ts';
 import type { WorkRefused } from '../../admission/guarded.ts';
 import type { ThreadFinds, ThreadOrders } from '../../audit/search/search-thread.ts';
@@ -22,7 +23,6 @@ import {
 import type { Html } from '../html/html.ts';
 import { html } from '../html/html.ts';
 import { heading, link, paragraph } from '../html/parts.ts';
-import { withShortTimes } from '../html/time.ts';
 import { type Fields, readForm } from '../session/forms.ts';
 import { typedHidden } from './criteria.ts';
 
@@ -234,7 +234,7 @@ export async function look<Kind extends keyof ThreadOrders>(
 /** What the reader of a result must know: that it is recorded, and how far it reached. */
 export const reachNote = (auditId: string, { completeUntil, notSearched }: SearchedUntil): Html =>
   html`<p class="nhsuk-body-s">${OFFICER.recordedAs(auditId)}
-${completeUntil === undefined ? OFFICER.searchedUntilUnknown : OFFICER.searchedUntil(withShortTimes(completeUntil))}
+${completeUntil === undefined ? OFFICER.searchedUntilUnknown : OFFICER.searchedUntil(timeText(completeUntil))}
 ${notSearched > 0 && OFFICER.notSearched(notSearched)}</p>`;
 
 /** Somebody's view of the audit, in words. */

@@ -1,4 +1,5 @@
 import { OFFICER_PROOF } from '#schemas/wording/officer.ts';
+import { timeText } from '#schemas/wording/times.ts';
 import { parseEntry } from '../../audit/log/sealed.ts';
 import { KeyFileWrong } from '../../audit/seal/keys.ts';
 import { textAt } from '../../audit/search/cells.ts';
@@ -10,7 +11,6 @@ import { deskMessage } from '../desk/guarded-desk.ts';
 import { fileField, summary } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, type FieldError, heading, link, paragraph } from '../html/parts.ts';
-import { shownText } from '../html/time.ts';
 import { eventSummary } from './event-summary.ts';
 import {
   type AtOfficer,
@@ -69,9 +69,9 @@ async function bytesOf({ content }: ChosenFile): Promise<Buffer | undefined> {
 type Proven = Extract<CheckedProof['verified'], { kind: 'proven' }>;
 
 /** When the checkpoint existed, as far as anybody else says so; a checkpoint has no time of its own. */
-const timeText = ({ witnessedBy }: Proven): string => {
+const existedText = ({ witnessedBy }: Proven): string => {
   const [first] = witnessedBy.map(({ at }) => at).toSorted();
-  return first === undefined ? WORDS.noTime : WORDS.existedAt(shownText(first));
+  return first === undefined ? WORDS.noTime : WORDS.existedAt(timeText(first));
 };
 
 function provenView(
@@ -82,10 +82,10 @@ function provenView(
   const { checkpoint, index, signedBy, witnessedBy, falselyWitnessedBy } = verified;
   const keys = signedBy.map((key) => {
     const at = retired.get(key);
-    return html`<bdi>${key}</bdi>. ${at === undefined ? WORDS.keyInUse : WORDS.keyRetired(shownText(at))}<br>`;
+    return html`<bdi>${key}</bdi>. ${at === undefined ? WORDS.keyInUse : WORDS.keyRetired(timeText(at))}<br>`;
   });
   const by = witnessedBy.map(
-    ({ name, at }) => html`<bdi>${name}</bdi>, ${WORDS.at(shownText(at))}<br>`,
+    ({ name, at }) => html`<bdi>${name}</bdi>, ${WORDS.at(timeText(at))}<br>`,
   );
   const nobody = witnesses === 0 ? WORDS.noWitnesses : WORDS.notWitnessed;
   return html`${heading(WORDS.proven)}
@@ -95,7 +95,7 @@ ${summary([
   [WORDS.rows.checkpoint, WORDS.covers(checkpoint.size)],
   [WORDS.rows.record, html`<bdi>${checkpoint.origin}</bdi>`],
   [WORDS.rows.signedBy, html`${keys}`],
-  [WORDS.rows.time, timeText(verified)],
+  [WORDS.rows.time, existedText(verified)],
   [WORDS.rows.witnesses, by.length === 0 ? nobody : html`${by}`],
   [
     WORDS.rows.falseWitnesses,

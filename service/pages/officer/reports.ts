@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
 import { OFFICER, OFFICER_REPORTS } from '#schemas/wording/officer.ts';
+import { timeText } from '#schemas/wording/times.ts';
 import { textAt } from '../../audit/search/cells.ts';
 import type { Place } from '../../audit/search/index-file.ts';
 import {
@@ -19,7 +20,6 @@ import { download } from '../desk/download.ts';
 import { checkbox, select, textField } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, type FieldError, heading, paragraph } from '../html/parts.ts';
-import { shortTimeText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import {
   type Criterion,
@@ -189,8 +189,8 @@ export function userOfEvent(at: AtOfficer, event: ShownEvent, reason: string): H
 
 export const periodText = ({ from, to }: AuditCriteria): string =>
   WORDS.period(
-    from === undefined ? WORDS.fromBeginning : shortTimeText(from),
-    to === undefined ? WORDS.now : shortTimeText(to),
+    from === undefined ? WORDS.fromBeginning : timeText(from),
+    to === undefined ? WORDS.now : timeText(to),
   );
 
 /** The first event of a page. */

@@ -9,10 +9,11 @@ import {
   OFFICER_REPORTS,
 } from '#schemas/wording/officer.ts';
 import { RESULT } from '#schemas/wording/pages.ts';
+import { shortDateText } from '#schemas/wording/times.ts';
 import { type Cell, withOffset } from '../../audit/search/cells.ts';
 import { summary, table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
-import { shortDateText, shownText } from '../html/time.ts';
+import { shownText } from '../html/time.ts';
 import { numberText } from '../look-up/result.ts';
 import type { AtOfficer, CouncilName } from './officer.ts';
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { figure } from '#schemas/wording/counts.ts';
 import { OFFICER_SEAL } from '#schemas/wording/officer.ts';
+import { timeText } from '#schemas/wording/times.ts';
 import type { Audit } from '../../audit/audit.ts';
 import { readCheckpointFile } from '../../audit/log/log-folder.ts';
 import { KeyFileWrong, publicKeyLines } from '../../audit/seal/keys.ts';
@@ -57,22 +58,22 @@ async function sealedText({ auditNumbers, searcher }: SealPagesDependencies): Pr
   const youngest = last.kind === 'found' ? last.event?.at : undefined;
   const sealed = sealedEvents === 1 ? WORDS.sealedOne : WORDS.sealed(figure(sealedEvents));
   return html`<p class="nhsuk-lede-text">${sealed}
-${youngest !== undefined && WORDS.youngest(shownText(youngest))}
+${youngest !== undefined && WORDS.youngest(timeText(youngest))}
 ${unsealedEvents > 0 && WORDS.waiting(figure(unsealedEvents))}</p>`;
 }
 
 /** The result of the last verification, in words that can be repeated. */
 function lastText({ last, failedAt }: VerificationState, sealed: number | undefined): Html {
-  const failed = failedAt !== undefined && paragraph(WORDS.failed(shownText(failedAt)));
+  const failed = failedAt !== undefined && paragraph(WORDS.failed(timeText(failedAt)));
   if (last === undefined) return html`${failed}${paragraph(WORDS.neverVerified)}`;
   const { at, by, size, whole, continues, findings, found, explained, witnessed } = last;
   const later = (sealed ?? size) - size;
   if (!whole) {
     return html`${failed}<div class="cpf-not-checked"><h2 class="nhsuk-heading-m">${WORDS.notWhole}</h2>
-${paragraph(WORDS.notWholeThen(shownText(at), shownText(by), figure(found)))}
+${paragraph(WORDS.notWholeThen(timeText(at), shownText(by), figure(found)))}
 ${list(WORDS.findings, findings)}</div>${list(WORDS.explained, explained)}`;
   }
-  return html`${failed}<p>${WORDS.whole(figure(size), shownText(at), shownText(by))}
+  return html`${failed}<p>${WORDS.whole(figure(size), timeText(at), shownText(by))}
 ${continues && WORDS.continues}
 ${witnessed !== undefined && WORDS.witnessed(figure(witnessed.size), witnessed.by.map(shownText).join(', '))}
 ${later > 0 && WORDS.since(figure(later))}</p>

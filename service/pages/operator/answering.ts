@@ -1,11 +1,11 @@
 import type { OwnCheck } from '#schemas/status.ts';
 import { ANSWERING, OPERATOR } from '#schemas/wording/operator.ts';
 import { DECISIONS, REPAIR } from '#schemas/wording/operator-decisions.ts';
+import { timeText } from '#schemas/wording/times.ts';
 import type { ReadFailure } from '#store/connection/connection.ts';
 import type { ReadinessCheck } from '#store/trust/readiness.ts';
 import type { AwaitedName, DecisionName } from '../../confirm/decisions.ts';
 import { COUNCILS_PAGE } from '../desk/desks.ts';
-import { timeOfYearText, timeText } from '../html/time.ts';
 import { decisionPath } from './decisions.ts';
 import type { Expiry } from './expiries.ts';
 import { isForLookups, nameOf, type ProcessState } from './processes.ts';
@@ -207,7 +207,7 @@ export function concernsOf(of: ConcernsOf): Concern[] {
     ...expiries.flatMap(({ what, endsAt, isFetched }): Concern[] => {
       if (endsAt === undefined || isFetched === true || endsAt - now > WARNED_BEFORE_MS) return [];
       const text =
-        endsAt < now ? ANSWERING.expired(what) : ANSWERING.expires(what, timeOfYearText(endsAt));
+        endsAt < now ? ANSWERING.expired(what) : ANSWERING.expires(what, timeText(endsAt));
       return [{ level: 'warns', text, to: whatToDo('tls:certificate') }];
     }),
     ...(held === 0

@@ -1,6 +1,6 @@
 import { type Authority, lastFileNumber } from '#schemas/authority.ts';
 import { FRESHNESS } from '#schemas/wording/operator.ts';
-import { timeOfYearText } from '../html/time.ts';
+import { timeText } from '#schemas/wording/times.ts';
 import type { OperatorDependencies } from './operator.ts';
 
 /** Whether a council's data can be relied on, and what to do if it cannot. */
@@ -14,7 +14,7 @@ export function stateText(
   if (authority.dataAsOf === undefined) return FRESHNESS.never;
   if (!authority.reconciled) return FRESHNESS.differs;
   const dueAt = Date.parse(authority.dataAsOf) + upToDateMs;
-  return dueAt > now ? FRESHNESS.fromFuture : FRESHNESS.behind(timeOfYearText(dueAt));
+  return dueAt > now ? FRESHNESS.fromFuture : FRESHNESS.behind(timeText(dueAt));
 }
 
 /** The council's own number of its last file, when it came and its result; empty if the numbering has none yet. */
@@ -28,5 +28,5 @@ export async function lastFileText(
   const file = await store.fileOf(code, sequence);
   return file?.at === undefined
     ? String(number)
-    : FRESHNESS.file(number, timeOfYearText(file.at), file.code);
+    : FRESHNESS.file(number, timeText(file.at), file.code);
 }

@@ -27,6 +27,7 @@ import { DESK } from '#schemas/wording/desk.ts';
 import { OPERATOR } from '#schemas/wording/operator.ts';
 import { COUNCIL_SETTINGS } from '#schemas/wording/operator-councils.ts';
 import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
+import { shortTimeText, timeText } from '#schemas/wording/times.ts';
 import type { AuthorityDetails } from '#store/authorities/directory.ts';
 import type { IntakeState } from '#store/authorities/ledger.ts';
 import type { RouteContext } from '../../http/route.ts';
@@ -56,7 +57,6 @@ import {
   paragraph,
   phoneText,
 } from '../html/parts.ts';
-import { timeOfYearText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { lastFileText, stateText } from './council-state.ts';
 import { coverageChange } from './coverage-change.ts';
@@ -270,7 +270,7 @@ function numberingPart(
   const missing = missingOf(anchor, code);
   const last = lastFileNumber(authority);
   if (last === undefined && missing.length === 0) return paragraph(COUNCIL_SETTINGS.numberingBegun);
-  const until = dataAsOf === undefined ? undefined : timeOfYearText(Date.parse(dataAsOf));
+  const until = dataAsOf === undefined ? undefined : timeText(dataAsOf);
   return html`${paragraph(COUNCIL_SETTINGS.numberingWhen)}
 ${paragraph(last === undefined ? COUNCIL_SETTINGS.numberingBegun : COUNCIL_SETTINGS.numberingThen(last, until))}
 ${missing.length > 0 && html`<p class="cpf-strong">${COUNCIL_SETTINGS.numberingMissing(missing)}</p>`}
@@ -315,7 +315,7 @@ ${button(COUNCIL_SETTINGS.plansSubmit)}
 }
 
 const age = (asOf: string | undefined): string =>
-  asOf === undefined ? NUMBERS.givenUnknown : NUMBERS.given(timeOfYearText(Date.parse(asOf)));
+  asOf === undefined ? NUMBERS.givenUnknown : NUMBERS.given(timeText(asOf));
 
 async function presentOf(dependencies: OperatorDependencies, authority: Authority): Promise<Html> {
   const { readiness, limits, now = Date.now } = dependencies;
@@ -331,7 +331,7 @@ async function presentOf(dependencies: OperatorDependencies, authority: Authorit
     ],
     [
       COUNCIL_SETTINGS.dataAsOf,
-      authority.dataAsOf === undefined ? undefined : timeOfYearText(Date.parse(authority.dataAsOf)),
+      authority.dataAsOf === undefined ? undefined : shortTimeText(authority.dataAsOf),
     ],
     [COUNCIL_SETTINGS.lastFile, (await lastFileText(dependencies, authority)) || undefined],
     [COUNCIL_SETTINGS.plans, authority.rows],

@@ -2,6 +2,7 @@ import { listHeldFiles } from '#loaders/upkeep/held-files.ts';
 import type { Authority } from '#schemas/authority.ts';
 import { FRESHNESS, OPERATOR } from '#schemas/wording/operator.ts';
 import { COUNCIL_SETTINGS, EXPECTED } from '#schemas/wording/operator-councils.ts';
+import { shortTimeText } from '#schemas/wording/times.ts';
 import { coverageOf } from '../../lookup/coverage.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { COUNCILS_PAGE, OPERATOR_DESK } from '../desk/desks.ts';
@@ -9,7 +10,6 @@ import { guardedDesk } from '../desk/guarded-desk.ts';
 import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { heading, link, paragraph } from '../html/parts.ts';
-import { timeOfYearText } from '../html/time.ts';
 import { lastFileText, stateText } from './council-state.ts';
 import { filePath } from './files.ts';
 import { type OperatorDependencies, said } from './operator.ts';
@@ -49,7 +49,7 @@ export const operatorCouncils: Mountable<OperatorDependencies> = {
           return [
             html`<a class="nhsuk-link" href="/operator/councils/${code}"><bdi>${said(name)}</bdi></a> ${code}`,
             html`${isUpToDate ? state : html`<strong>${state}</strong>`}${waits}`,
-            authority?.dataAsOf === undefined ? '' : timeOfYearText(Date.parse(authority.dataAsOf)),
+            authority?.dataAsOf === undefined ? '' : shortTimeText(authority.dataAsOf),
             await lastFileText(dependencies, authority),
             authority?.rows ?? '',
           ];

@@ -9,6 +9,7 @@ import {
 import { shortTextSchema } from '#schemas/text.ts';
 import { OPERATOR } from '#schemas/wording/operator.ts';
 import { EXPECTED } from '#schemas/wording/operator-councils.ts';
+import { shortTimeText } from '#schemas/wording/times.ts';
 import { expectedDigest } from '#store/authorities/dataset.ts';
 import { coverageOf } from '../../lookup/coverage.ts';
 import type { Mountable } from '../../routes/route.ts';
@@ -36,7 +37,6 @@ import {
   paragraph,
   radios,
 } from '../html/parts.ts';
-import { timeOfYearText } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { stateText } from './council-state.ts';
 import { coverageChange } from './coverage-change.ts';
@@ -156,10 +156,7 @@ function listed(
         ? EXPECTED.silentNone
         : html`${silent.map((each, i) => html`${i > 0 && html`<br>`}${linkTo(dependencies, each)}`)}`,
     ],
-    [
-      EXPECTED.since,
-      since === undefined ? EXPECTED.sinceUnknown : timeOfYearText(Date.parse(since)),
-    ],
+    [EXPECTED.since, since === undefined ? EXPECTED.sinceUnknown : shortTimeText(since)],
     [EXPECTED.digest, html`<code>${expectedDigest(expected)}</code>`],
   ])}
 ${table(

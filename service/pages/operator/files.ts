@@ -4,6 +4,7 @@ import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { ACKNOWLEDGEMENT } from '#schemas/wording/answers.ts';
 import { HELD, OPERATOR } from '#schemas/wording/operator.ts';
 import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
+import { shortTimeText, withTimeTexts } from '#schemas/wording/times.ts';
 import type { RouteContext } from '../../http/route.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { OPERATOR_DESK } from '../desk/desks.ts';
@@ -12,7 +13,6 @@ import { reasonField, table, textField } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, type FieldError, heading, link, paragraph, radios } from '../html/parts.ts';
-import { timeOfYearText, withShortTimes } from '../html/time.ts';
 import type { Fields } from '../session/forms.ts';
 import { type OperatorDependencies, readName, readWhy, said } from './operator.ts';
 
@@ -68,9 +68,9 @@ ${
     HELD.columns,
     files.map((file) => [
       html`<a class="nhsuk-link" href="${filePath(file)}"><bdi>${HELD.file(file.number, said(nameOf(file)))}</bdi></a>`,
-      timeOfYearText(Date.parse(file.at)),
+      shortTimeText(file.at),
       [whatWaits(file), ...reasonsOf(file)].join(' '),
-      timeOfYearText(Date.parse(file.at) + heldMs),
+      shortTimeText(Date.parse(file.at) + heldMs),
     ]),
   )
 }
@@ -149,7 +149,7 @@ async function outcomePage(
     note: doneText,
     content: html`${heading(html`<bdi>${title}</bdi>`)}
 <h2 class="nhsuk-heading-m">${HELD.became}</h2>
-${ofHeld !== undefined && paragraph(withShortTimes(ofHeld.hint))}
+${ofHeld !== undefined && paragraph(withTimeTexts(ofHeld.hint))}
 <p class="nhsuk-lede-text">${HELD.outcome(code, meaning)}</p>
 ${[ACKNOWLEDGEMENT.records(counts), ACKNOWLEDGEMENT.rows(rows)].map((text): Html => paragraph(HELD.sentence(text)))}
 <p>${link(HOME, HELD.title)}</p>`,

@@ -1,5 +1,6 @@
 import { MESH } from '#schemas/wording/mesh.ts';
 import { MESSAGES, OPERATOR, RESEND } from '#schemas/wording/operator.ts';
+import { shortTimeText, timeText } from '#schemas/wording/times.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import { decideMessage, messageToDecide } from '../../mesh/decide-message.ts';
 import { localIdOf, MeshFile, type Sent, titleOf } from '../../mesh/mesh-file.ts';
@@ -13,7 +14,6 @@ import { reasonField, table } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
 import { button, type FieldError, heading, link, paragraph, radios } from '../html/parts.ts';
-import { timeOfYearText } from '../html/time.ts';
 import { type OperatorDependencies, readWhy, said } from './operator.ts';
 
 const HOME = '/operator/messages';
@@ -38,7 +38,7 @@ function messageRow(row: Sent, isDecided = false): Html[] {
       : title,
     html`${row.recipient}`,
     state,
-    html`${timeOfYearText(row.addedAt)}`,
+    html`${shortTimeText(row.addedAt)}`,
   ];
 }
 
@@ -58,7 +58,7 @@ function meshPart(folder: string | undefined, now: number): Html {
   const { status, polledAt, sent, unfetched, reports, decided } = found;
   const shown = sent.slice(0, SHOWN_AT_MOST);
   return html`${paragraph(status.ok ? status.detail : html`<strong>${said(status.detail)}</strong>`)}
-${paragraph(polledAt === 0 ? MESSAGES.neverAsked : MESSAGES.lastAsked(timeOfYearText(polledAt)))}
+${paragraph(polledAt === 0 ? MESSAGES.neverAsked : MESSAGES.lastAsked(timeText(polledAt)))}
 ${
   shown.length === 0
     ? paragraph(MESSAGES.nothing)
@@ -82,7 +82,7 @@ function notificationsPart({ auditFolder, readiness }: OperatorDependencies, now
   const councils = list.filter((each) => each.unwritten > 0);
   return html`${paragraph(ok ? said(detail) : html`<strong>${said(detail)}</strong>`)}
 ${paragraph(MESSAGES.counts(position, behind, unwritten))}
-${oldestUntold === undefined ? ok && paragraph(MESSAGES.noneWait) : paragraph(MESSAGES.oldest(timeOfYearText(Date.parse(oldestUntold))))}
+${oldestUntold === undefined ? ok && paragraph(MESSAGES.noneWait) : paragraph(MESSAGES.oldest(timeText(oldestUntold)))}
 ${unreadable > 0 && paragraph(MESSAGES.unreadable(unreadable))}
 ${
   councils.length > 0 &&

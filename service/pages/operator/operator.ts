@@ -1,6 +1,7 @@
 import type { OwnCheck } from '#schemas/status.ts';
 import { shortTextSchema } from '#schemas/text.ts';
 import { OPERATOR } from '#schemas/wording/operator.ts';
+import { withTimeTexts } from '#schemas/wording/times.ts';
 import type { Blocks } from '#store/blocks.ts';
 import type { Figures } from '#store/figures.ts';
 import type { Store } from '#store/store.ts';
@@ -14,7 +15,6 @@ import { withoutNumbers } from '../../telemetry/log.ts';
 import type { DeskDependencies } from '../desk/guarded-desk.ts';
 import { numberError, readReason } from '../desk/parts.ts';
 import type { FieldError } from '../html/parts.ts';
-import { withShortTimes } from '../html/time.ts';
 import type { Expiry } from './expiries.ts';
 import type { HeldFileWork } from './held-file-work.ts';
 import type { Runbook } from './runbook.ts';
@@ -63,7 +63,7 @@ export type OperatorDependencies = DeskDependencies & {
  * Words from elsewhere (a council's name, a file's, from MESH or a check) without anything that could be an
  * NHS number, and with times as people write them.
  */
-export const said = (text: string): string => withShortTimes(withoutNumbers(text));
+export const said = (text: string): string => withTimeTexts(withoutNumbers(text));
 
 type Read<T> = { kind: 'read'; value: T } | { kind: 'wrong'; errors: FieldError[] };
 

@@ -1,5 +1,6 @@
 import { listHeldFiles } from '#loaders/upkeep/held-files.ts';
 import { ANSWERING, OPERATOR } from '#schemas/wording/operator.ts';
+import { timeText } from '#schemas/wording/times.ts';
 import { coverageOf, shareCheck } from '../../lookup/coverage.ts';
 import { isDirectoryTrusted } from '../../lookup/lookup.ts';
 import type { Mountable } from '../../routes/route.ts';
@@ -9,7 +10,6 @@ import { guardedDesk } from '../desk/guarded-desk.ts';
 import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { heading, link, paragraph } from '../html/parts.ts';
-import { timeOfYearText, timeText } from '../html/time.ts';
 import {
   type Answering,
   answering,
@@ -46,7 +46,7 @@ const THEN: Record<Answering, string | undefined> = {
 };
 
 const concernItem = ({ level, text, since, to }: Concern): Html =>
-  html`<li class="cpf-concern cpf-concern--${level}"><strong>${ANSWERING.levels[level]}.</strong> ${said(text)}${since !== undefined && ` ${OPERATOR.since(timeOfYearText(Date.parse(since)))}`} ${link(to.href, said(to.text))}</li>
+  html`<li class="cpf-concern cpf-concern--${level}"><strong>${ANSWERING.levels[level]}.</strong> ${said(text)}${since !== undefined && ` ${OPERATOR.since(timeText(since))}`} ${link(to.href, said(to.text))}</li>
 `;
 
 const checksDetails = (checks: readonly NamedCheck[]): Html =>

@@ -1,5 +1,6 @@
 import { RUNNING } from '#schemas/wording/operator.ts';
 import { DECISIONS, REPAIR } from '#schemas/wording/operator-decisions.ts';
+import { shortTimeText, timeText } from '#schemas/wording/times.ts';
 import { DECISION_NAMES } from '../../confirm/decisions.ts';
 import type { Mountable } from '../../routes/route.ts';
 import { OPERATOR_DESK } from '../desk/desks.ts';
@@ -7,7 +8,6 @@ import { guardedDesk } from '../desk/guarded-desk.ts';
 import { table } from '../desk/parts.ts';
 import { type Html, html } from '../html/html.ts';
 import { heading, link, paragraph } from '../html/parts.ts';
-import { timeOfYearText, timeText } from '../html/time.ts';
 import { decisionPath } from './decisions.ts';
 import type { Expiry } from './expiries.ts';
 import { type OperatorDependencies, said } from './operator.ts';
@@ -36,8 +36,8 @@ const expiryRow = ({ what, endsAt, changedAt, unreadable }: Expiry): string[] =>
     ? RUNNING.unreadable
     : endsAt === undefined
       ? RUNNING.noEnd
-      : timeOfYearText(endsAt),
-  changedAt === undefined ? '' : timeOfYearText(changedAt),
+      : shortTimeText(endsAt),
+  changedAt === undefined ? '' : shortTimeText(changedAt),
 ];
 
 /** `GET /operator/running`: processes and versions, replicas, what a person can confirm, and what ends. */

@@ -1,5 +1,6 @@
 import { issuerNameSchema, userKeyOf, userSchema } from '#schemas/people/identity.ts';
 import { BLOCKED, OPERATOR } from '#schemas/wording/operator.ts';
+import { shortTimeText } from '#schemas/wording/times.ts';
 import { type Block, markOf } from '#store/blocks.ts';
 import type { KnownUser } from '../../audit/search/known-user.ts';
 import type { Mountable } from '../../routes/route.ts';
@@ -9,7 +10,6 @@ import { reasonField, summary, table, textField } from '../desk/parts.ts';
 import { redirect } from '../html/frame.ts';
 import { html } from '../html/html.ts';
 import { button, type FieldError, heading, paragraph, radios } from '../html/parts.ts';
-import { timeOfYearText } from '../html/time.ts';
 import { lookForUser } from './known-user.ts';
 import { type OperatorDependencies, readWhy, said } from './operator.ts';
 
@@ -19,11 +19,7 @@ const BLOCK_FORM = 'operator-block';
 const UNBLOCK_FORM = 'operator-unblock';
 
 /** Since when, by whom and why, as the columns have them. */
-const whyOf = ({ at, by, reason }: Block): string[] => [
-  timeOfYearText(Date.parse(at)),
-  said(by),
-  said(reason),
-];
+const whyOf = ({ at, by, reason }: Block): string[] => [shortTimeText(at), said(by), said(reason)];
 
 const pathOf = ({ issuer, user }: Block): string => `${HOME}/${userKeyOf(issuer, user)}`;
 

@@ -199,11 +199,11 @@ describe('the advice for a positive', () => {
 describe('the note on a plan', () => {
   const authority = { ...flag().authority, dataAsOf: '2026-07-24T03:02:00.000Z' };
 
-  test('says its status, whom to ring, and how old the data is in London time', () => {
+  test('says its status, whom to ring, and how old the data is in London’s time', () => {
     const note = wording.planNote(flag({ authority }));
     expect(note).toMatch(/^This child is on a child protection plan\. Ring Quick Council/);
     expect(note).toContain('emergency duty team (out of hours) 02079460199');
-    expect(note).toMatch(/Data of Quick Council as of 24 July 2026 at 04:02\.$/);
+    expect(note).toMatch(/Data of Quick Council as of 04:02 BST on 24 July 2026\.$/);
   });
 
   test('does not say that no other is in force if the plan has ended', () => {

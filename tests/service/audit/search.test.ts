@@ -448,7 +448,7 @@ describe('the command line', () => {
       expect(text).toContain(`Child (NHS number): ${SHARED}\n`);
       expect(text).toContain(`Requested by: A. Guardian (account ${account}). Reason: review\n`);
       expect(text).toContain(
-        "Period: from 2026-06-01 00:00:00 BST until 2036-11-28 00:00:00 GMT. All times are London's",
+        "Period: from 00:00 BST on 1 June 2026 until 00:00 GMT on 28 November 2036. All times are London's",
       );
       expect(text).toContain('This report is on record as ');
     }

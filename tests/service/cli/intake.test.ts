@@ -85,7 +85,7 @@ describe('a dry run', () => {
     await cpFlags('load', path);
     expect((await cpFlags('load', path)).stdout).toContain('This file was loaded before');
     expect((await cpFlags('authority', 'list')).stdout).toMatch(
-      /^ZZ304 {2}.*emergency duty team \d+, given 20\d\d-.*data as of/m,
+      /^ZZ304 {2}.*emergency duty team \d+, given on \d+ \w+ 20\d\d.*data as of/m,
     );
     // A demo expects every authority, and nobody has said yet which others are expected.
     expect((await cpFlags('authority', 'list')).stdout).not.toContain('not expected');

@@ -27,8 +27,7 @@ test('an operator protects whereabouts and bars a user for a council, lists both
   const listed = await restrict(['--list']);
   expect(listed.stdout).toContain(`${id}  ${RESTRICTION.kinds.barred}: in force`);
   expect(listed.stdout).toContain(RESTRICTION.kinds.whereabouts);
-  // Each time in the list has milliseconds, which may be 999.
-  expect(listed.stdout.replaceAll(/[.][0-9]{3}Z/g, 'Z')).not.toMatch(/999|LA-1|555000111222/);
+  expect(listed.stdout).not.toMatch(/999|LA-1|555000111222/);
 
   const ended = await restrict(['--end', id, ...WHY]);
   expect([ended.code, ended.stdout]).toEqual([0, `${RESTRICTION.ended.barred}\n`]);

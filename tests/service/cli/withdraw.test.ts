@@ -25,8 +25,7 @@ test('an operator withdraws a flag for two people, lists it without naming the c
   const listed = await withdraw(['--list']);
   expect(listed.stdout).toContain(`${id}  Child Protection Plan`);
   expect(listed.stdout).toContain(WITHDRAWAL.standing['in-force']);
-  // Each time in the list has milliseconds, which may be 999.
-  expect(listed.stdout.replaceAll(/[.][0-9]{3}Z/g, 'Z')).not.toMatch(/999|LA-1/);
+  expect(listed.stdout).not.toMatch(/999|LA-1/);
   const again = await withdraw(['--child', '-', '--urgent', ...WHY], CHILD);
   expect(again.stderr).toContain(WITHDRAWAL.noSuchPlan);
 
@@ -84,7 +83,7 @@ test.each([
     const listed = (await withdraw(['--list'])).stdout
       .split('\n')
       .find((line) => line.startsWith(id));
-    const at = / by [^;]* at (\S+)$/.exec(listed ?? '')?.[1] ?? 'never';
+    const at = / at ([0-9:]+ (?:GMT|BST) on [^;]+)$/.exec(listed ?? '')?.[1] ?? 'never';
     expect(again.stdout).toContain(WITHDRAWAL.doneBefore(name, at));
     const theirs = await withdraw(
       [...command, '--by', 'C. Example', ...how.map((each) => each.replace('B.', 'D.'))],

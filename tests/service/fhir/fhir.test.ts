@@ -132,7 +132,7 @@ describe('CareTeam', () => {
         note: [
           {
             text: matching(
-              /^This child is on a child protection plan\. Ring .*02079460100.*02079460199\. Data of Eastborough Council as of [0-9]+ /,
+              /^This child is on a child protection plan\. Ring .*02079460100.*02079460199\. Data of Eastborough Council as of [0-9:]{5} (GMT|BST) on /,
             ),
           },
         ],

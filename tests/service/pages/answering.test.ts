@@ -221,7 +221,7 @@ test('a certificate that expires within 30 days needs attention, and keys that a
     now: 0,
   });
   expect(concerns.map(({ text }) => text)).toEqual([
-    expect.stringMatching(/^TLS_CERT_FILE expires on /),
+    expect.stringMatching(/^TLS_CERT_FILE expires at /),
   ]);
 });
 

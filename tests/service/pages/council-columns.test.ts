@@ -182,14 +182,14 @@ test('the page asks for what the file does not say, so that its data never looks
     return shown;
   };
   const made = await preview({ createdAt: '26/11/2026 21:30' });
-  expect(wordsOf(made)).toContain('Made21:30 on 26 November 2026');
+  expect(wordsOf(made)).toContain('Made26 Nov 2026, 21:30');
   const cutShort = await preview({ rowCount: '3' }, await choose(visitor, EXPORT));
   expect(cutShort.heading).toBe(UPLOAD.refusedTitle);
   // If the file name says it, the page does not ask again.
   const named = await choose(visitor, EXPORT, `${code}-8-202611262130-2.csv`);
   expect(wordsOf(named)).not.toContain(UPLOAD.createdAt);
   const shown = await preview({ sequence: '', createdAt: '', rowCount: '' }, named);
-  expect(wordsOf(shown)).toContain('Made21:30 on 26 November 2026');
+  expect(wordsOf(shown)).toContain('Made26 Nov 2026, 21:30');
 });
 
 test('a known kind of plan is proposed from its name, and rows of any other kind are refused until one is chosen', async () => {

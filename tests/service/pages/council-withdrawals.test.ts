@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { LOOKS } from '#schemas/wording/council-looks.ts';
+import { timeText } from '#schemas/wording/times.ts';
 import { WITHDRAWAL, WITHDRAWALS } from '#schemas/wording/withdrawals.ts';
 import { missingLooks } from '#service/pages/council/looks-table.ts';
-import { timeOfYearText } from '#service/pages/html/time.ts';
 import { councilPeople, visitorAs } from '../../support/desk.ts';
 import { longWindowMinutes } from '../../support/notification.ts';
 import { TIME_ON } from '../../support/pages.ts';
@@ -322,7 +322,7 @@ describe('if recent looks are not listed yet', () => {
 describe('a period with unlisted looks', () => {
   const windowMs = 300_000;
   const missing = (since: number | undefined, again: number) =>
-    LOOKS.missing(since === undefined ? undefined : timeOfYearText(since), timeOfYearText(again));
+    LOOKS.missing(since === undefined ? undefined : timeText(since), timeText(again));
   test.each([
     ['soon', 890_000, 890_000, 960_000],
     // A lookup at that time may be sealed in the next window.

@@ -836,7 +836,7 @@ describe('the history', () => {
     expect(wordsOf(page)).toContain(HISTORY.wasHeld);
     const file = await officer.get('/council/history/2');
     expect(file.heading).toBe(`${HISTORY.file(2)}: ${UPLOAD.answeredDiscarded}`);
-    expect(wordsOf(file)).toContain('discarded it on');
+    expect(wordsOf(file)).toContain('discarded it at');
     expect(wordsOf(file)).not.toMatch(/[0-9]T[0-9]{2}:/);
   });
 

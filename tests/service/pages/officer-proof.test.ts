@@ -117,7 +117,7 @@ test('a witness that cosigned the checkpoint is named with its time, and one tha
   const at = Date.UTC(2026, 10, 27, 8, 30);
   const cosigned = proof + cosign(WITNESS, checkpointText(), at / 1_000);
   const page = wordsOf(await check(cosigned));
-  expect(page).toContain(`${WITNESS.key.name} (${WITNESS.key.id}), at 27 Nov 2026, 08:30`);
+  expect(page).toContain(`${WITNESS.key.name} (${WITNESS.key.id}), at 08:30 on 27 November 2026`);
   expect(page).not.toContain(OFFICER_PROOF.noTime);
   const forged = wordsOf(await check(proof + cosign(WITNESS, 'another text\n')));
   expect(forged).toContain(OFFICER_PROOF.falseWitness);
@@ -140,7 +140,7 @@ test('a proof of the time before a key was retired is good, and says since when 
   );
   const page = await check(proof.slice(0, proof.indexOf('\n\n') + 2) + note);
   expect(isProven(page)).toBe(true);
-  expect(wordsOf(page)).toContain(OFFICER_PROOF.keyRetired('31 Jan 2026, 08:00'));
+  expect(wordsOf(page)).toContain(OFFICER_PROOF.keyRetired('08:00 on 31 January 2026'));
 });
 
 test('a file that proves nothing says what is wrong with it, shows nothing in it, and leaves nothing behind', async () => {

@@ -64,7 +64,7 @@ test('the state is described in words, and a verification is started, followed, 
   let before = '';
   await until(async () => {
     before = wordsOf(await guardian.get(SEAL));
-    return /[0-9]+ events are sealed\. The newest was recorded at [0-9]+ [A-Z][a-z]+ 20[0-9]{2}, [0-9]{2}:[0-9]{2}/.test(
+    return /[0-9]+ events are sealed\. The newest was recorded at [0-9]{2}:[0-9]{2}( BST| GMT)? on [0-9]+ [A-Z][a-z]+ 20[0-9]{2}/.test(
       before,
     );
   }, 'the index of what is sealed');

@@ -480,8 +480,12 @@ describe('a draft of one child’s accesses', () => {
     expect(copy.text).toContain('cpf-printable');
     // The paper itself says when and by which organisation it was released, and which period it covers.
     const said = wordsOf(copy);
-    expect(said).toMatch(/Released by .+ \(ZZX01\) on [0-9]{1,2} [A-Z][a-z]+ [0-9]{4}, /);
-    expect(said).toMatch(/From the beginning to [0-9]{1,2} [A-Z][a-z]+ [0-9]{4}, [0-9:]{5}/);
+    expect(said).toMatch(
+      /Released by .+ \(ZZX01\) at [0-9]{2}:[0-9]{2}( BST| GMT)? on [0-9]{1,2} [A-Z][a-z]+ [0-9]{4}/,
+    );
+    expect(said).toMatch(
+      /From the beginning to [0-9:]{5}( BST| GMT)? on [0-9]{1,2} [A-Z][a-z]+ [0-9]{4}/,
+    );
     expect((await searches()).at(-1)).toMatchObject({
       report: 'child-copy',
       eventsShown: 1,

@@ -18,12 +18,12 @@ import {
   RUNNING,
 } from '#schemas/wording/operator.ts';
 import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
+import { timeText } from '#schemas/wording/times.ts';
 import { DEMO_ISSUER } from '#service/admission/demo-issuer.ts';
 import { DECISION_NAMES } from '#service/confirm/decisions.ts';
 import { startService } from '#service/main.ts';
 import { localIdOf, MeshFile, type Sent } from '#service/mesh/mesh-file.ts';
 import { DESK_PAGES } from '#service/pages/desk-pages.ts';
-import { timeOfYearText } from '#service/pages/html/time.ts';
 import { createLog } from '#service/telemetry/create-log.ts';
 import { minuteOf } from '#service/telemetry/reports.ts';
 import { knownField } from '#store/authorities/dataset.ts';
@@ -145,7 +145,7 @@ describe('the page that says whether lookups are answered', () => {
     const councils = wordsOf(await operator.get('/operator/councils'));
     // The data is 100 hours old, and was out of date after 72.
     const { dataAsOf = '' } = (await strict.store.authority(ods('ZZ102'))) ?? {};
-    const since = timeOfYearText(Date.parse(dataAsOf) + 72 * 3_600_000);
+    const since = timeText(Date.parse(dataAsOf) + 72 * 3_600_000);
     expect(councils).toContain(`Out of date since ${since}`);
     await strict.stopAndRemove();
   });
