@@ -348,21 +348,6 @@ export const COVERAGE = {
     `${shareText(upToDate, expected)}, and no plan is held: every lookup is could-not-check. Have the councils send their first files, or load them (cp-flags load).`,
 } as const;
 
-/** What somebody other than this service has written to Redis. */
-export const FOREIGN_WRITES = {
-  none: 'Nothing in Redis is known to have been written by anybody else.',
-  notAllowed: 'The lists of who looked cannot be checked. Give Redis the users of this version.',
-  unanswered: 'The lists of who looked cannot be checked while Redis does not answer.',
-  found: (counts: Record<'audit-stream' | 'audit-entry' | 'access-list', number>) => {
-    const said = [
-      ['Audit streams with numbers that this service did not assign', counts['audit-stream']],
-      ['Entries in the audit that are not events of this service', counts['audit-entry']],
-      ['Lists of who looked that cannot be read', counts['access-list']],
-    ].flatMap(([what, count]) => (count === 0 ? [] : [`${what}: ${count}.`]));
-    return `${said.join(' ')} Find out who has the password of the lookup processes' Redis user and change it; then a named person runs cp-flags repair.`;
-  },
-} as const;
-
 export const OWN_DISK = {
   notLooked: 'Not looked at yet.',
   room: (mebibytes: number) => `The disk of DATA_DIR has ${spaceText(mebibytes)} left.`,

@@ -280,3 +280,18 @@ export const DATA_FOLDER = {
   inUse: (folder: string, pid: number | undefined) =>
     `The data folder ${folder} is in use by another process${pid === undefined ? '' : ` (${pid})`}. Stop it, or set DATA_DIR to another folder.`,
 } as const;
+
+/** What somebody other than this service has written to Redis. */
+export const FOREIGN_WRITES = {
+  none: 'Nothing in Redis is known to have been written by anybody else.',
+  notAllowed: 'The lists of who looked cannot be checked. Give Redis the users of this version.',
+  unanswered: 'The lists of who looked cannot be checked while Redis does not answer.',
+  found: (counts: Record<'audit-stream' | 'audit-entry' | 'access-list', number>) => {
+    const said = [
+      ['Audit streams with numbers that this service did not assign', counts['audit-stream']],
+      ['Entries in the audit that are not events of this service', counts['audit-entry']],
+      ['Lists of who looked that cannot be read', counts['access-list']],
+    ].flatMap(([what, count]) => (count === 0 ? [] : [`${what}: ${count}.`]));
+    return `${said.join(' ')} Find out who has the password of the lookup processes' Redis user and change it; then a named person runs cp-flags repair.`;
+  },
+} as const;

@@ -1,5 +1,5 @@
 import type { OwnCheck } from '#schemas/status.ts';
-import { FOREIGN_WRITES } from '#schemas/wording/operations.ts';
+import { FOREIGN_WRITES } from '#schemas/wording/store.ts';
 import type { AccessLists } from '#store/trust/access-lists.ts';
 import type { StoreVerifier } from '#store/trust/verifier.ts';
 import type { Audit } from '../audit/audit.ts';

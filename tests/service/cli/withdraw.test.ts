@@ -53,7 +53,7 @@ test('of two plans that began on one day, the one that the operator names is wit
   expect([first.code, first.stderr]).toEqual([0, '']);
   const id = idOf(first.stdout);
   expect((await withdraw(['--list'])).stdout).toContain(
-    `${id}  Looked After Child, started 2026-09-14: ${WITHDRAWAL.standing['in-force']}`,
+    `${id}  Looked After Child, started 14 September 2026: ${WITHDRAWAL.standing['in-force']}`,
   );
   expect(idOf((await withdraw([...command, '--type', 'looked-after-child'], two)).stdout)).toBe(id);
   const other = await withdraw([...command, '--type', 'child-protection-plan'], two);
