@@ -275,17 +275,14 @@ export const ADMISSION = {
     `The keys at ${url} cannot be fetched again${why}. The keys fetched before count until ${zonedTimeText(until)}.`,
   filesUnreadable: 'The files cannot be read.',
   noFile: (path: string) => `${path} is not a file.`,
-  filesSilent: (paths: readonly string[], ms: number) =>
-    `${paths.join(' and ')} could not be read within ${durationText(ms)}, for example because the disk or network folder does not answer.`,
+  filesSilent: (files: string, ms: number) => `${files}: not read within ${durationText(ms)}.`,
   /** @param why the reason for which a file that has changed is not used */
   stillCounts: (why: string) => `${why} The last good file still counts.`,
   noCareSetting: 'No care setting is registered in ORGANISATIONS_FILE: every lookup is refused.',
-  organisations: (count: number) =>
-    `${count} ${count === 1 ? 'organisation is' : 'organisations are'} registered.`,
+  organisations: (n: number) => `${counted(n, 'organisation is', 'organisations are')} registered.`,
   revocations: 'Revocations are read.',
   nothingUnusual: 'Nobody looks up numbers in an unusual way.',
-  alerts: (count: number) =>
-    `${count} ${count === 1 ? 'alert' : 'alerts'} in the last hour; the audit says who.`,
+  alerts: (count: number) => `${counted(count, 'alert')} in the last hour; the audit says who.`,
 } as const;
 
 /** Providers by which people sign in to the pages. `fault` is a few words of ours. */

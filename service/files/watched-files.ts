@@ -93,7 +93,7 @@ export async function watchFiles<T>(
   function tick(): void {
     // Each reading that hangs takes one of the few threads for files, so there is no second one meanwhile.
     const late = setTimeout(() => {
-      if (!stopped) report(ADMISSION.filesSilent(paths, withinMs), false);
+      if (!stopped) report(ADMISSION.filesSilent(paths.join(' and '), withinMs), false);
     }, withinMs).unref();
     void look().finally(() => {
       clearTimeout(late);
