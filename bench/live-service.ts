@@ -1,6 +1,7 @@
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { parseNhsNumber } from '#schemas/nhs-number.ts';
+import { exitNow, whenToldToStop } from '#service/cli/signals.ts';
 import { liveIssuer, liveSettings, settingFiles } from '../tests/support/live.ts';
 import { testNumber } from '../tests/support/rows.ts';
 import { claims, startTestService } from '../tests/support/service.ts';
@@ -56,4 +57,7 @@ const said = {
   settings: { ...settings, DATASET_ID: dataset?.id },
 };
 console.log(`service ${JSON.stringify(said)}`);
-process.on('SIGTERM', () => void service.stopAndRemove().then(() => process.exit(0)));
+whenToldToStop(
+  () => void service.stopAndRemove().then(() => process.exit(0)),
+  () => exitNow(1),
+);

@@ -28,6 +28,8 @@ export async function startProcess(
     env: {
       PATH: process.env['PATH'],
       NODE_OPTIONS: process.env['NODE_OPTIONS'],
+      // As started by npm, it ends with this process, whatever ends this process.
+      npm_lifecycle_event: 'bench',
       ...options.environment,
     },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,4 +1,5 @@
 import { parseNhsNumber } from '#schemas/nhs-number.ts';
+import { exitNow, whenToldToStop } from '#service/cli/signals.ts';
 import { testNumber } from '../tests/support/rows.ts';
 import { startTestService } from '../tests/support/service.ts';
 
@@ -16,4 +17,7 @@ const token = await service.token(undefined, 3_600);
 console.log(
   `service ${JSON.stringify({ port: Number(new URL(service.baseUrl).port), token, held, dataDir: service.dataDir })}`,
 );
-process.on('SIGTERM', () => void service.stopAndRemove().then(() => process.exit(0)));
+whenToldToStop(
+  () => void service.stopAndRemove().then(() => process.exit(0)),
+  () => exitNow(1),
+);

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -13,6 +13,7 @@ import type { RedisRole, RedisUsers } from '#store/connection/embedded/data-fold
 import { redisAcl } from '#store/connection/embedded/redis-configuration.ts';
 import { findRedisServer } from '#store/connection/redis-binary.mjs';
 import { freePort } from './ports.ts';
+import { spawnOwned } from './spawn-owned.ts';
 import { until } from './test-store.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -123,7 +124,7 @@ export function createProcess(binary: string, args: readonly string[], log: stri
       return child !== undefined && child.exitCode === null && child.signalCode === null;
     },
     start(): void {
-      child = spawn(binary, [...args, '--logfile', log], { stdio: 'ignore' });
+      child = spawnOwned(binary, [...args, '--logfile', log]);
       gone = once(child, 'exit');
     },
     signal: (name: NodeJS.Signals): void => void child?.kill(name),

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { connectStore } from '#store/connection/connection.ts';
 import { findRedisServer } from '#store/connection/redis-binary.mjs';
 import { freePort } from './ports.ts';
+import { spawnOwned } from './spawn-owned.ts';
 import { until, WAIT_MS } from './test-store.ts';
 
 const CONFIGURATION = fileURLToPath(new URL('../../store/redis.conf', import.meta.url));
@@ -31,7 +32,7 @@ export async function startRedisServer() {
     writeFileSync(file, `include ${CONFIGURATION}\n`, { flag: 'a' });
     const placed = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder];
     const args = [file, ...placed, '--maxmemory', '128mb', '--repl-diskless-sync-delay', '0'];
-    child = spawn(binary, args, { stdio: 'ignore' });
+    child = spawnOwned(binary, args);
     const own = `process_id:${child.pid}\r`;
     await until(
       async () =>

@@ -285,6 +285,28 @@ test('a process started by npm, such as watch, ends with it; any other, such as 
   await stoppedInOrder();
 });
 
+test.for([
+  [
+    'a benchmark',
+    'its service',
+    'bench/processes.ts',
+    `startProcess('bench/service.ts', [], { until: /^service/m }).then(({ child }) => child.pid)`,
+  ],
+  [
+    'a test',
+    'its Redis',
+    'tests/support/redis-server.ts',
+    `startRedisServer().then(({ admin }) => admin.info('server')).then((info) => /process_id:(\\d+)/.exec(info)[1])`,
+  ],
+] as const)('%s that is killed leaves nothing running: %s ends', async ([, , module, begin]) => {
+  const program = `const m = await import('./${module}'); console.log('started', await m.${begin});`;
+  const parent = start([process.execPath, '--input-type=module', '-e', program]);
+  const pid = Number((await parent.says(/started \d+/)).slice('started '.length));
+  expect(isAlive(pid)).toBe(true);
+  parent.child.kill('SIGKILL');
+  await until(() => !isAlive(pid), 'its end');
+});
+
 test('before set-up, the command says what to do', async () => {
   await mkdir(join(folder, 'service'));
   await copyFile(COMMAND, join(folder, 'service', 'cp-flags'));
