@@ -268,7 +268,8 @@ test('a shortened stream is not repaired, and the command says what will open th
   expect(repaired.stdout).not.toContain('opens');
   for (const args of [['--list'], NAMED]) {
     const { stdout, stderr } = await repair(...args);
-    expect(stdout + stderr).toContain(`of partition ${PARTITION} are missing`);
+    // One event, or more if somebody was looked up meanwhile.
+    expect(stdout + stderr).toMatch(new RegExp(`of partition ${PARTITION} (?:is|are) missing`));
     expect(stdout).not.toContain('Nothing was found');
   }
   // The lookups' own check of the store comes once a second.
