@@ -262,6 +262,8 @@ export const STORE = {
   lockLost: (authority: string) => `Another loader has taken over authority ${authority}.`,
   settingsBusy:
     'Another process is changing the settings of an authority. Do it again in a minute.',
+  settingsOvertaken:
+    'Another process changed these settings at the same moment. What you ordered is on record, but may not have been done, or only in part. Look at the settings, and do it again if it is still needed.',
   adoptionBusy:
     'Another process is deciding which audit log seals the events. Do it again in a minute.',
 } as const;

@@ -87,6 +87,18 @@ export async function commandLine(
   return program;
 }
 
+const DISK_FAULTS: ReadonlySet<unknown> = new Set([
+  'EDQUOT',
+  'EIO',
+  'ENOSPC',
+  'EROFS',
+  'ERR_SQLITE_ERROR',
+]);
+
+/** Whether a disk, or another process that uses a file, ended something that may have begun. */
+const isDiskFault = (error: unknown): error is Error =>
+  error instanceof Error && 'code' in error && DISK_FAULTS.has(error.code);
+
 /** What went wrong in a sentence, and the exit code. */
 function told(error: unknown): { sentence?: string; exitCode: number } {
   // Commander has printed its own sentence, or the requested help.
@@ -97,6 +109,10 @@ function told(error: unknown): { sentence?: string; exitCode: number } {
   const fault = connectionFault(error);
   if (fault !== undefined) {
     const sentence = `${fault} If something was to be changed, it may have been, or part of it. Check Redis and the network in between, and look with cp-flags status before you do it again.`;
+    return { sentence, exitCode: 1 };
+  }
+  if (isDiskFault(error)) {
+    const sentence = `A file could not be used (${error.message}). If something was to be changed, it may be on record, and done in part. Look at how things stand before you do it again.`;
     return { sentence, exitCode: 1 };
   }
   const sentence = error instanceof Error ? error.message : 'An unknown fault.';

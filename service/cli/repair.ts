@@ -70,7 +70,7 @@ export async function repair(configuration: Configuration, options: RepairOption
         const moved = await streams.repair(stream, 'look');
         if (moved === 'unclear') {
           throw new Failure(
-            `${streamName(stream)} was changed in another way too. Nothing was changed. Stop the service and restore Redis from its last good copy.`,
+            `${streamName(stream)} was changed in another way too. ${isReplaced ? 'Only the functions were put back.' : 'Nothing was changed.'} Stop the service and restore Redis from its last good copy.`,
           );
         }
         moves.set(stream, moved === 'sound' ? 0 : moved);

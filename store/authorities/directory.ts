@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
 import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
 import type { Authority, OdsCode } from '#schemas/authority.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
@@ -64,6 +65,14 @@ export const expectedDetail = ({ area, kind, authorities }: ExpectedAuthorities)
 /** Field of a hash: the last turn that began to change its settings. */
 const TURN_FIELD = 'turn';
 
+type Turn = {
+  /** Without fields it changes nothing, but is refused to a Redis user who may not change any. */
+  write: (hash: string, fields: Record<string, string>) => Promise<void>;
+  /** The whole hash if no fields are given. */
+  remove: (hash: string, ...fields: string[]) => Promise<void>;
+  record: (event: WrittenEvent) => Promise<void>;
+};
+
 /** Whether everything is still as it was shown to the person who changes it. */
 type AsShown = () => Promise<boolean>;
 
@@ -73,25 +82,39 @@ export function createDirectory(redis: Redis) {
   const changeSettings = createTurns(redis);
 
   /**
-   * Begins to change settings in hashes. What a turn read after this is still so when it writes, even if its lease has
-   * run out and another has begun meanwhile: then it writes nothing, and its event may be on record.
+   * Changes settings in hashes. What is read here is still so when it is written, even if the lease has run out and
+   * another has begun meanwhile: then nothing is written.
    *
-   * @returns what changes one of the hashes. Rejects with {@link TurnsBusy}
+   * @param work its changes reject with {@link TurnsBusy}, which says if their event is on record by then
    */
-  async function beginTurn(...hashes: string[]) {
-    const turn = randomUUID();
-    for (const hash of hashes) await redis.hset(hash, TURN_FIELD, turn);
-    async function change(hash: string, ...how: string[]): Promise<void> {
-      if (!(await changeIf(redis, hash, [TURN_FIELD, turn], ...how)))
-        throw new TurnsBusy(STORE.settingsBusy);
-    }
-    return {
-      /** Without fields it changes nothing, but is refused to a Redis user who may not change any. */
-      write: (hash: string, fields: Record<string, string>) =>
-        change(hash, 'set', ...Object.entries(fields).flat()),
-      /** The whole hash if no fields are given. */
-      remove: (hash: string, ...fields: string[]) => change(hash, 'remove', ...fields),
-    };
+  function changeInTurn<T>(
+    hashes: readonly string[],
+    work: (turn: Turn) => Promise<T>,
+  ): Promise<T> {
+    return changeSettings(async () => {
+      const mine = [TURN_FIELD, randomUUID()] as const;
+      let isRecorded = false;
+      async function change(hash: string, ...how: string[]): Promise<void> {
+        if (await changeIf(redis, hash, mine, ...how)) return;
+        throw new TurnsBusy(isRecorded ? STORE.settingsOvertaken : STORE.settingsBusy);
+      }
+      try {
+        for (const hash of hashes) await redis.hset(hash, ...mine);
+        return await work({
+          write: (hash, fields) => change(hash, 'set', ...Object.entries(fields).flat()),
+          remove: (hash, ...fields) => change(hash, 'remove', ...fields),
+          async record(event) {
+            await appendEvent(redis, event);
+            isRecorded = true;
+          },
+        });
+      } finally {
+        // Otherwise something would be left of an authority that was never added.
+        for (const hash of hashes) {
+          await changeIf(redis, hash, mine, 'remove', TURN_FIELD).catch(() => undefined);
+        }
+      }
+    });
   }
 
   async function readAuthority(code: OdsCode, given: Record<string, string>) {
@@ -125,12 +148,11 @@ export function createDirectory(redis: Redis) {
       named: NamedPerson,
       isAsShown?: AsShown,
     ): Promise<'set' | 'overtaken'> {
-      return changeSettings(async () => {
-        const { write } = await beginTurn(keys.dataset);
+      return changeInTurn([keys.dataset], async ({ write, record }) => {
         if ((await isAsShown?.()) === false) return 'overtaken';
         // So that a change is not on record that a Redis user may not make.
         await write(keys.dataset, {});
-        await appendEvent(redis, {
+        await record({
           type: 'authorities-expected',
           auditId: randomUUID(),
           by: named.by,
@@ -167,8 +189,7 @@ export function createDirectory(redis: Redis) {
       // Most files repeat what is held, and wait for nobody.
       const { isKnown, isSame } = await readAuthority(code, given);
       if (isKnown && isSame && isAsShown === undefined) return 'unchanged';
-      return changeSettings(async () => {
-        const { write } = await beginTurn(keys.authority(code), keys.dataset);
+      return changeInTurn([keys.authority(code), keys.dataset], async ({ write, record }) => {
         if ((await isAsShown?.()) === false) return 'overtaken';
         const { held, isKnown, isSame } = await readAuthority(code, given);
         if (parseAuthority(code, { ...held, ...given }) === undefined) {
@@ -179,7 +200,7 @@ export function createDirectory(redis: Redis) {
         if (isKnown && isSame) return 'unchanged';
         // As for the list.
         if (!isKnown) await write(keys.dataset, {});
-        await appendEvent(redis, {
+        await record({
           type: 'authority-set',
           auditId: randomUUID(),
           by: typeof by === 'string' ? by : by.by,
@@ -206,15 +227,14 @@ export function createDirectory(redis: Redis) {
      */
     removeAuthority(lock: AuthorityLock, named: NamedPerson): Promise<void> {
       const { authority } = lock;
-      return changeSettings(async (still) => {
-        const { remove } = await beginTurn(keys.authority(authority), keys.dataset);
-        await appendEvent(redis, {
+      const hashes = [keys.authority(authority), keys.dataset];
+      return changeInTurn(hashes, async ({ remove, record }) => {
+        await record({
           type: 'authority-removed',
           auditId: randomUUID(),
           by: named.by,
           detail: { authority, ...whyDetail(named) },
         });
-        await still();
         await lock.renew();
         // First, so that an authority is known only as long as it can be read.
         await remove(keys.dataset, knownField(authority));

@@ -125,7 +125,7 @@ test('a change that is held up for longer than its lease never replaces one that
     t.store.setAuthority(code, { emergencyDutyTeamPhone: corrected }, NAMED),
   );
   const done = late.setAuthority(code, { emergencyDutyTeamPhone: old }, NAMED);
-  await expect(done).rejects.toThrow(STORE.settingsBusy);
+  await expect(done).rejects.toThrow(STORE.settingsOvertaken);
   expect((await t.store.authority(code))?.emergencyDutyTeamPhone).toBe(corrected);
 });
 
@@ -138,7 +138,7 @@ test('a list of expected authorities that is held up for longer than its lease n
   const late = heldUpBefore(await t.connect('loader'), 'Earlier', () =>
     t.store.setExpected(list('Later'), NAMED),
   );
-  await expect(late.setExpected(list('Earlier'), NAMED)).rejects.toThrow(STORE.settingsBusy);
+  await expect(late.setExpected(list('Earlier'), NAMED)).rejects.toThrow(STORE.settingsOvertaken);
   expect(await t.store.expected()).toEqual(list('Later'));
 });
 
@@ -150,10 +150,22 @@ test('a removal that is held up for longer than its lease never removes an autho
   );
   const lock = await late.lockAuthority(code);
   if (lock === undefined) throw new Error('the authority is locked');
-  await expect(late.removeAuthority(lock, NAMED)).rejects.toThrow(STORE.settingsBusy);
+  await expect(late.removeAuthority(lock, NAMED)).rejects.toThrow(STORE.settingsOvertaken);
   const kept = (await t.store.authorities()).find((each) => each.code === code);
   expect(kept?.emergencyDutyTeamPhone).toBe('02079460173');
   await lock.release();
+});
+
+test('a change that is refused, or comes too late, leaves nothing behind', async () => {
+  const code = ods('V108');
+  const before = await t.admin.hkeys(keys.dataset);
+  await expect(t.store.setAuthority(code, { name: 'Without a number' }, NAMED)).rejects.toThrow(
+    'needs a name',
+  );
+  const isAsShown = () => Promise.resolve(false);
+  expect(await t.store.setAuthority(code, DETAILS, NAMED, isAsShown)).toBe('overtaken');
+  expect(await t.admin.exists(keys.authority(code))).toBe(0);
+  expect(await t.admin.hkeys(keys.dataset)).toEqual(before);
 });
 
 test('a change of the directory by a user with too few rights is not on record', async () => {

@@ -402,4 +402,5 @@ test('a command that fails halfway says how many cases have lost their notes', a
     expect.stringMatching(/^The notes of [1-9] cases? are erased[.]/),
   ]);
   expect(done.stderr).toContain('the disk is broken');
+  expect(done.stderr).toContain('it may be on record, and done in part');
 });
