@@ -59,7 +59,7 @@ export const configurationSchema = z
       .enum(['all', 'lookup', 'worker'])
       .default('all')
       .describe(
-        'What this process does: `all`; `lookup`, of which you can run as many as you need; or `worker`.',
+        'What this process does: `all`, `lookup` or `worker`. Run as many lookup processes as you need.',
       ),
     HOST: z.string().min(1).default('127.0.0.1').describe('The address to listen on.'),
     PORT: number(0, 65_535, 8080)

@@ -70,6 +70,21 @@ test('every page and heading that the documentation links to exists', () => {
   expect(missing).toEqual([]);
 });
 
+test('a link whose words are a heading of the page it leads to leads to that heading', () => {
+  const elsewhere = pages.flatMap((page) =>
+    [...read(page).matchAll(/\[([^\]]+)\]\(([^)#\s]*\.md)?#([^)\s]*)\)/g)].flatMap(
+      ([link, words = '', path = '', anchor]) => {
+        const target = path === '' ? page : join(dirname(page), path);
+        // The first is the page's title.
+        const [, ...headings] = anchorsOf(target);
+        const named = anchorOf(words);
+        return headings.includes(named) && named !== anchor ? [`${page}: ${link}`] : [];
+      },
+    ),
+  );
+  expect(elsewhere).toEqual([]);
+});
+
 test('the pages say when single mode ends in the words of the program', () => {
   for (const page of ['docs/operating/alerts.md', 'docs/topologies.md']) {
     // A page has code and titles in other marks.
