@@ -24,6 +24,7 @@ import {
   notFoundPage,
   paragraph,
 } from '../html/parts.ts';
+import { createPersonOf } from '../html/person.ts';
 import type { Cookies } from '../session/cookies.ts';
 import { type Fields, type Forms, readForm } from '../session/forms.ts';
 import type { Session, SessionState, Sessions } from '../session/sessions.ts';
@@ -187,26 +188,21 @@ function refusedPage(
  * @param work makes the page, or says why not
  */
 export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: DeskWork): Handler {
-  const { frame, cookies, sessions, forms, canChangeRole, take, isOn, log } = dependencies;
+  const { frame, cookies, sessions, forms, take, isOn, log } = dependencies;
   const { unavailable, viewer } = dependencies;
 
+  const personOf = createPersonOf(dependencies);
+
   function pageFor(session: Session, path: string): AtDesk['page'] {
-    const owner = session.id;
     return ({ renews = true, errors = [], note, title, content, ...page }) => {
       const isWrong = errors.length > 0;
-      const endsAt = sessions.endsAt(renews ? { ...session, seenAt: Date.now() } : session);
       return frame({
         ...(isWrong && { status: 400 }),
         ...page,
         title: isWrong ? `Error: ${title}` : title,
         content: html`${isWrong ? errorSummary(errors) : note !== undefined && notice(note)}${content}`,
         endsWithSession: ENDED,
-        person: {
-          session,
-          token: forms.token({ form: 'sign-out', owner }),
-          canChangeRole: canChangeRole(session.provider),
-          endsAfterSeconds: Math.ceil((endsAt - Date.now()) / 1_000),
-        },
+        person: personOf(renews ? { ...session, seenAt: Date.now() } : session),
         navigation: navigationOf(desk, session, path, viewer(session)),
         ...(renews && { cookies: [sessions.renew(session)] }),
       });

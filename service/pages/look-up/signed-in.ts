@@ -22,9 +22,10 @@ import {
   type LookupGuardDependencies,
 } from '../../lookup/guarded-lookup.ts';
 import { hiddenAfter, SHOWN_FOR_SECONDS } from '../html/assets.ts';
-import type { Frame, Hidden as HiddenAnswer, Page, Person } from '../html/frame.ts';
+import type { Frame, Hidden as HiddenAnswer, Page } from '../html/frame.ts';
 import { html } from '../html/html.ts';
 import { buttonLink, heading, paragraph } from '../html/parts.ts';
+import { createPersonOf } from '../html/person.ts';
 import type { Cookies } from '../session/cookies.ts';
 import { type Forms, readForm } from '../session/forms.ts';
 import type { Session, SessionState, Sessions } from '../session/sessions.ts';
@@ -66,14 +67,9 @@ export const FORM_ID = /^[0-9a-f-]{36}$/;
 /** What the pages of somebody signed in have in common: who it is, how their looks count, and the API's own guard. */
 export function createSignedIn(dependencies: SignedInDependencies) {
   const { frame, cookies, sessions, forms, take, noteRefusal, now = Date.now } = dependencies;
-  const { organisations, registeredOnly, canChangeRole } = dependencies;
+  const { organisations, registeredOnly } = dependencies;
 
-  const personOf = (session: Session): Person => ({
-    session,
-    token: forms.token({ form: 'sign-out', owner: session.id }),
-    canChangeRole: canChangeRole(session.provider),
-    endsAfterSeconds: Math.ceil((sessions.endsAt(session) - now()) / 1_000),
-  });
+  const personOf = createPersonOf(dependencies);
 
   function newHidden(session: Session): Hidden {
     const form = randomUUID();
