@@ -462,12 +462,16 @@ export const COUNCILS = {
   title: 'Find a council’s number',
   lead: 'Ring the council where the child lives. These are the councils’ own duty numbers.',
   filter: 'Council’s name',
-  filterHint: 'Type part of the name. The list gets shorter as you type.',
+  filterHint: 'Part of the name is enough.',
+  find: 'Find',
+  all: 'Show all councils',
   letters: 'Jump to a letter',
   matches: (count: number) =>
     count === 0
       ? 'No council has that name. Try one word of it. Not in the list? Its main number is on its website.'
       : `${count} ${count === 1 ? 'council' : 'councils'}`,
+  near: (count: number) =>
+    `No council has that name. Did you mean ${count === 1 ? 'this one' : 'one of these'}?`,
   /** With `#` in place of the number. */
   many: '# councils',
   given: (date: CalendarDate) => `Night number given on ${dateText(date)}`,

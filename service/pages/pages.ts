@@ -1,4 +1,5 @@
 import { ERRORS } from '#schemas/errors.ts';
+import { DESKS } from '#schemas/wording/desk.ts';
 import { ACCESSIBILITY, FRAME, NOT_CHECKED } from '#schemas/wording/pages.ts';
 import { decideAccess } from '../admission/decide.ts';
 import { wantsPage } from '../http/accept.ts';
@@ -10,11 +11,12 @@ import { errorFields, type Log } from '../telemetry/log.ts';
 import { createRouteNames } from '../telemetry/requests.ts';
 import { createCouncilsPage } from './councils/councils.ts';
 import type { CouncilNumbers } from './councils/numbers.ts';
-import { homeOf } from './desk/desks.ts';
+import { desksOf, homeOf } from './desk/desks.ts';
 import { ASSETS_PATH, type Assets } from './html/assets.ts';
-import { PAGE_HEADERS, redirect } from './html/frame.ts';
+import { type OpenFrame, PAGE_HEADERS, redirect } from './html/frame.ts';
 import { html } from './html/html.ts';
 import { heading, link, notFoundPage, paragraph } from './html/parts.ts';
+import { createPersonOf } from './html/person.ts';
 import { createLookUpPages, type LookUpPagesDependencies } from './look-up/look-up.ts';
 import { couldNotCheckPage } from './look-up/not-checked.ts';
 import { createSignIn, type SignInDependencies } from './sign-in/sign-in.ts';
@@ -88,8 +90,27 @@ function createHandlers(dependencies: PagesDependencies) {
     return redirect(homeOf(session.scopes, viewer(session), access) ?? '/look-up');
   };
 
-  const accessibility: Handler = () =>
-    frame({
+  const personOf = createPersonOf(dependencies);
+  const openFrame: OpenFrame = (incoming, page) => {
+    const state = sessions.read(incoming);
+    if (state.kind !== 'open') return frame(page);
+    const { session } = state;
+    const access = decideAccess(session, {}, organisations(), registeredOnly());
+    const [desk] = desksOf(session.scopes, viewer(session));
+    const own =
+      access.kind === 'granted'
+        ? { href: '/look-up', text: FRAME.lookUp }
+        : { href: '/', text: desk === undefined ? FRAME.start : DESKS[desk.name].name };
+    const here = { href: incoming.url?.split('?')[0] ?? '', text: page.title, current: true };
+    return frame({
+      ...page,
+      person: personOf(session),
+      navigation: [{ ...own, current: false }, here],
+    });
+  };
+
+  const accessibility: Handler = (c) =>
+    openFrame(c.env.incoming, {
       title: ACCESSIBILITY.title,
       printable: true,
       content: html`${heading(ACCESSIBILITY.title)}
@@ -135,7 +156,7 @@ ${paragraph(ACCESSIBILITY.reportThen)}`,
     listForm: lookUp.showList,
     list: lookUp.submitList,
     listHidden: lookUp.showListHidden,
-    councils: createCouncilsPage(frame, councils),
+    councils: createCouncilsPage(openFrame, councils),
     accessibility,
     asset,
   };

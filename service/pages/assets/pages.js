@@ -1,4 +1,5 @@
 // Only adds: every page works without it.
+import { findCouncils } from './councils.js';
 import { initAll } from './nhsuk-frontend.js';
 
 const { body } = document;
@@ -14,41 +15,28 @@ if (document.activeElement === body && location.hash === '') {
 const filter = document.querySelector('[data-search]');
 if (filter !== null) {
   const box = filter.querySelector('input');
-  const count = filter.querySelector('[data-count]');
+  const count = document.querySelector('[data-count]');
   const groups = [...document.querySelectorAll('[data-group]')];
-  filter.hidden = false;
-  // Letters, digits and single spaces: nobody has to type a point or a hyphen.
-  const searched = (text) =>
-    String(text)
-      .normalize('NFD')
-      .toLowerCase()
-      .replace(/&/g, ' and ')
-      .replace(/[\p{M}'’.]/gu, '')
-      .replace(/[^\p{L}\p{N}]+/gu, ' ')
-      .trim();
-  const councils = [...document.querySelectorAll('[data-council]')].map((entry) => ({
-    entry,
-    name: searched(entry.querySelector('h3').textContent),
-  }));
+  const entries = [...document.querySelectorAll('[data-council]')];
+  const names = entries.map((entry) => entry.querySelector('h3').textContent);
   const show = () => {
-    // Each word by itself: names differ in what stands between, and in whether they say that it is a council.
-    const wanted = searched(box.value)
-      .split(' ')
-      .filter((word) => word !== 'council');
-    let shown = 0;
-    for (const { entry, name } of councils) {
-      entry.hidden = !wanted.every((word) => name.includes(word));
-      if (!entry.hidden) shown += 1;
-    }
+    const { found, isNear } = findCouncils(names, box.value);
+    for (const [i, entry] of entries.entries()) entry.hidden = !found[i];
     for (const group of groups) {
       group.hidden = group.querySelector('[data-council]:not([hidden])') === null;
       document.querySelector(`[data-letter="${CSS.escape(group.dataset.group)}"]`).hidden =
         group.hidden;
     }
-    const { one, many, none } = count.dataset;
-    count.textContent = shown === 0 ? none : shown === 1 ? one : many.replace('#', shown);
+    const shown = found.filter(Boolean).length;
+    const { one, many, none, nearOne, nearMany } = count.dataset;
+    const words =
+      shown === 0 ? none : shown === 1 ? (isNear ? nearOne : one) : isNear ? nearMany : many;
+    count.textContent = words.replace('#', shown);
   };
+  // The list follows each letter.
+  filter.querySelector('button').remove();
   box.addEventListener('input', show);
+  filter.addEventListener('submit', (event) => event.preventDefault());
 }
 
 const { hideTo, hideAfterSeconds, session, sessionSeconds = 0 } = body.dataset;

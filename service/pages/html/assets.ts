@@ -78,7 +78,11 @@ export function readAssets(): Assets {
     add('pages.css', own('pages.css') + HIDES_AFTER),
   ];
   const frontendJs = add('nhsuk-frontend.js', package_('nhsuk-frontend.min.js'));
-  const script = add('pages.js', own('pages.js').replace('./nhsuk-frontend.js', frontendJs));
+  const councilsJs = add('councils.js', own('councils.js'));
+  const script = add(
+    'pages.js',
+    own('pages.js').replace('./nhsuk-frontend.js', frontendJs).replace('./councils.js', councilsJs),
+  );
   return {
     styles,
     script,

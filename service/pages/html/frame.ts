@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import {
   DANGER,
   DO_NOT_PRINT,
@@ -44,7 +45,7 @@ export type Page = {
    * own button: one beside it that leads to another form would lose what was typed.
    */
   hide?: Hidden & { afterSeconds: number; isForm: boolean };
-  /** Hides everything on the page once the session of its person is over, in this tab or another. */
+  /** Hides everything on the page, and not only who it is, once the session of its person is over, in whichever tab. */
   endsWithSession?: SaidThen;
   /** Nobody is signed in any more, so that other tabs show nothing either. */
   signsOut?: boolean;
@@ -56,6 +57,8 @@ export type Page = {
 };
 
 export type Frame = (page: Page) => Response;
+/** For a page that anybody may open, signed in or not. */
+export type OpenFrame = (incoming: IncomingMessage, page: Page) => Response;
 
 /**
  * What a page may do: show itself with its own style and script, and send forms to where it came from.
@@ -122,7 +125,7 @@ function bodyAttributes(
 function frame({ styles, script }: Assets, isDemo: boolean, page: Page): Html {
   const { title, content, person, hide, endsWithSession, navigation = [] } = page;
   const ends = person && endsWithSession;
-  const afterSeconds = hide?.afterSeconds ?? (ends && hiddenAfter(person.endsAfterSeconds));
+  const afterSeconds = hide?.afterSeconds ?? (person && hiddenAfter(person.endsAfterSeconds));
   return html`<!doctype html>
 <html lang="en-GB" translate="no" spellcheck="false" writingsuggestions="false" class="nhsuk-template">
 <head>
@@ -146,7 +149,7 @@ ${styles.map(
 ${isDemo && html`<div class="cpf-demo"><div class="nhsuk-width-container"><strong>${FRAME.demo}</strong></div></div>`}
 ${
   person !== undefined &&
-  html`<div class="nhsuk-width-container${ends !== undefined && ' cpf-hides__content'}">${personBar(person, hide)}
+  html`<div class="nhsuk-width-container${hide === undefined && ' cpf-hides__content'}">${personBar(person, hide)}
 ${navigation.length > 1 && navigationBar(navigation)}</div>`
 }</header>
 <div class="nhsuk-width-container">
