@@ -13,6 +13,11 @@ import type { NotRouted } from './route.ts';
 import type { TlsMaterial } from './tls.ts';
 
 const HEADERS_AT_MOST_BYTES = 16 * 1024;
+/**
+ * What Node reads of a head, twice what is allowed: what a client accepts is then known although the head is too large,
+ * in however many packets it comes.
+ */
+const HEAD_READ_AT_MOST_BYTES = 2 * HEADERS_AT_MOST_BYTES;
 const IDLE_CHECKED_EVERY_MS = 20;
 
 /** Requests on one connection that wait for the answer before them. */
@@ -62,7 +67,7 @@ const UNREADABLE: Partial<Record<string, ErrorCode>> = {
 /** Faults of a client that speaks HTTP. One that fails in TLS could not read an answer. */
 const HTTP_FAULT = /^(?:HPE_|ERR_HTTP_)/;
 
-/** What a client accepts, if that is in what arrived last: of headers that are too large, it may have come before. */
+/** What a client accepts, if that is in what arrived last. */
 const ACCEPT = /\r\naccept:([^\r\n]*)/i;
 
 /**
@@ -137,10 +142,18 @@ async function answerEarly(
   return RESPONSE_ALREADY_SENT;
 }
 
+/** Whether an address and headers are larger than allowed, counted as Node's parser does. */
+function isLarge({ url = '', rawHeaders }: IncomingMessage): boolean {
+  let bytes = url.length;
+  for (const text of rawHeaders) bytes += text.length;
+  return bytes >= HEADERS_AT_MOST_BYTES;
+}
+
 /** Finds what is wrong with a request before anything else about it is read. */
 function createHeadCheck(): (incoming: IncomingMessage) => ErrorCode | undefined {
   const hasHost = createHostCheck();
   return (incoming) => {
+    if (isLarge(incoming)) return 'headers-too-large';
     if (!hasHost(incoming) || !isFramed(incoming)) return 'malformed-request';
     return isPlainlyAddressed(incoming) ? undefined : 'address-not-plain';
   };
@@ -236,7 +249,7 @@ export async function serveHttp(
     void answerEarly(page ?? problemResponse(fault), { incoming, outgoing });
   });
   const options = {
-    maxHeaderSize: HEADERS_AT_MOST_BYTES,
+    maxHeaderSize: HEAD_READ_AT_MOST_BYTES,
     headersTimeout: limits.headersMs ?? 10_000,
     requestTimeout: limits.requestMs ?? 300_000,
     connectionsCheckingInterval: limits.checkedEveryMs ?? 2_000,

@@ -86,7 +86,9 @@ test('a browser is shown a page for what reaches no route, and a program is give
     host: '127.0.0.1',
     port: 0,
     notRouted: (incoming, fault) =>
-      wantsPage(incoming) ? new Response(`shown ${fault}`) : undefined,
+      wantsPage(incoming)
+        ? new Response(`shown ${fault}`, { status: ERRORS[fault].status })
+        : undefined,
   });
   const baseUrl = `http://127.0.0.1:${withPage.port}`;
   for (const [accept, isShown] of [

@@ -1,5 +1,8 @@
 import { connect as connectTls } from 'node:tls';
 import { expect, test } from 'vitest';
+import { ERRORS } from '#schemas/errors.ts';
+import { wantsPage } from '#service/http/accept.ts';
+import type { NotRouted } from '#service/http/route.ts';
 import type { ServerLimits } from '#service/http/server.ts';
 import type { TlsMaterial } from '#service/http/tls.ts';
 import { certify } from '../../support/certificates.ts';
@@ -122,6 +125,30 @@ test('headers over 16 KiB are refused with a message', async () => {
   expect(large.received()).toMatch(/^HTTP\/1\.1 431 /);
   expect(large.received()).toContain('"checked":false');
 });
+
+test.for([
+  ['a browser', 'text/html,application/xhtml+xml,*/*;q=0.8', 'a page'],
+  ['a program', 'application/json', '"checked":false'],
+])(
+  'headers over 16 KiB are refused in the form that %s accepts, in however many packets they come',
+  async ([, accept, answer]) => {
+    const notRouted: NotRouted = (incoming, fault) =>
+      wantsPage(incoming) ? new Response('a page', { status: ERRORS[fault].status }) : undefined;
+    const { port } = await serveWith(undefined, { notRouted });
+    const whole = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
+    const large = client(
+      port,
+      `${whole}GET / HTTP/1.1\r\nHost: x\r\nAccept: ${accept}\r\nCookie: a`,
+    );
+    // What came with the first request has been read once that is answered.
+    await until(() => large.received().includes('hello'));
+    large.socket.write(`${'x'.repeat(17_000)}\r\n\r\n`);
+    await until(large.closed);
+    const [, second] = large.received().split(/hello/);
+    expect(second).toMatch(/^[^]*HTTP\/1\.1 431 /);
+    expect(second).toContain(answer);
+  },
+);
 
 test('a draining server still answers, and closes each connection after its next answer', async () => {
   const server = await serve({});
