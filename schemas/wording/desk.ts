@@ -1,3 +1,5 @@
+import { waitText } from './durations.ts';
+
 /** What councils, privacy officers and operators read on every one of their pages. */
 export const DESK = {
   over: 'You are signed out',
@@ -19,8 +21,7 @@ export const DESK = {
     'It was not acted on a second time. Check whether it was done. If it was not, fill in the form again.',
   busy: 'Settings are being changed by somebody else',
   limited: 'Too many requests',
-  limitedThen: (seconds: number) =>
-    `Wait ${seconds === 1 ? '1 second' : `${seconds} seconds`}, then try again.`,
+  limitedThen: (seconds: number) => `Wait ${waitText(seconds)}, then try again.`,
   unavailable: 'This page cannot be shown at the moment',
   unavailableThen: 'The service cannot reach something it needs. Try again in a minute.',
   unavailableSent:

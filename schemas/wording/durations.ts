@@ -11,6 +11,10 @@ const DAY_MS = 86_400_000;
 export const spaceText = (mebibytes: number): string =>
   mebibytes < 10_240 ? `${mebibytes} MiB` : `${Math.floor(mebibytes / 1_024)} GiB`;
 
+/** How long to wait, never said to be less than it is: `1 second`, `90 seconds`, `3 minutes`. */
+export const waitText = (seconds: number): string =>
+  seconds < 120 ? counted(seconds, 'second') : counted(Math.ceil(seconds / 60), 'minute');
+
 /** A length of time as people say it: `less than a second`, `8 seconds`, `3 minutes`, `5 hours`, `2 days`. */
 export function durationText(milliseconds: number): string {
   if (milliseconds < 1_000) return 'less than a second';

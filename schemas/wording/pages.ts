@@ -2,6 +2,7 @@
 
 import { type CalendarDate, longDateText } from '../calendar.ts';
 import { counted } from './counts.ts';
+import { waitText } from './durations.ts';
 import { EXPECTED_NOT_SET, NOT_COVERED } from './lookup.ts';
 
 /**
@@ -311,10 +312,7 @@ export const NOT_CHECKED = {
   notInUseThen: 'Find the patient’s present NHS number and look that up.',
   notInUseCannot: 'Cannot find it?',
   limited: 'Could not check: too many look\u2011ups',
-  limitedThen: (seconds: number) =>
-    seconds === 1
-      ? 'Wait 1 second, or ask a colleague now.'
-      : `Wait ${seconds} seconds, or ask a colleague now.`,
+  limitedThen: (seconds: number) => `Wait ${waitText(seconds)}, or ask a colleague now.`,
   limitedCannot: 'Cannot wait?',
   over: 'Signed out. No new check was made',
   overThen: 'Sign in.',
@@ -439,13 +437,13 @@ export const ATTENDANCE = {
   /** Why it was not recorded, each with what to do. */
   failedThen: {
     'form-untrusted':
+  limitedThen: (seconds: number) =>
+    `You have asked too often. Ring the council now and tell them what happened, or wait ${waitText(seconds)} and send it again.`,
       'What was sent did not come from this page. Ring the council and tell them what happened.',
     'form-field-repeated':
       'Part of the form was sent twice. Ring the council and tell them what happened.',
     'body-too-large': 'Too much was typed. Ring the council and tell them what happened.',
     'request-timeout': 'It took too long to arrive. Ring the council and tell them what happened.',
-    'too-many-requests':
-      'You have asked too often. Ring the council now and tell them what happened, or wait a minute and send it again.',
     over: 'You were signed out. Ring the council and tell them what happened. Or sign in, look the child up again, and say so there.',
     stopped:
       'You may not use this service now. Ring the council and tell them what happened. Then ask your privacy officer or safeguarding lead.',

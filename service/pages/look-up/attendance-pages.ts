@@ -96,7 +96,7 @@ export function createAttendancePages(
     let wrong: Page | undefined;
 
     function refuse(code: ErrorCode, options: ProblemOptions): Response {
-      const not = whyNotRecorded(code);
+      const not = whyNotRecorded(code, options.limit);
       if (!forms.isSentFromHere(incoming)) {
         return frame(attendanceNotRecorded(whyNotRecorded('form-untrusted')));
       }
@@ -120,9 +120,6 @@ export function createAttendancePages(
           not,
           look && attendanceFields(attendanceForm(session, look), look.typed, []),
         ),
-        ...(not.why === 'too-many-requests' && {
-          retryAfterSeconds: options.limit?.retryAfterSeconds,
-        }),
         ...shown,
       });
     }

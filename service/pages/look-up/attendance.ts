@@ -3,7 +3,7 @@ import {
   type AttendanceRequest,
   attendanceRequestSchema,
 } from '#schemas/attendance.ts';
-import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
+import { ERRORS, type ErrorCode, type LimitReached } from '#schemas/errors.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { ATTENDANCE, FRAME, LOOK_UP, RESULT, SIGN_IN } from '#schemas/wording/pages.ts';
 import type { Page } from '../html/frame.ts';
@@ -22,7 +22,7 @@ import {
 } from '../html/parts.ts';
 import type { Fields } from '../session/forms.ts';
 import { signInRefusalOf } from '../sign-in/refused.ts';
-import { isFormRefusal } from './not-checked.ts';
+import { isFormRefusal, WAIT_SECONDS } from './not-checked.ts';
 
 /** A look whose outcome can be recorded: sealed, so that nobody can name another look. */
 export type Look = { lookupId: string; nhsNumber: NhsNumber };
@@ -127,33 +127,37 @@ ${paragraph(ATTENDANCE.correct)}
 <p>${buttonLink('/look-up', RESULT.another)}</p>`,
 });
 
-type WhyNot = keyof typeof ATTENDANCE.failedThen;
-type NotRecorded = { why: WhyNot; status: number };
+type NotRecorded = { status: number } & (
+  | { why: keyof typeof ATTENDANCE.failedThen }
+  | { why: 'too-many-requests'; retryAfterSeconds: number }
+);
 
 /**
  * Why an outcome refused with this code was not recorded. Faults of a form and of a person each have their
  * words; for any other the service could not record it.
  */
-export function whyNotRecorded(code: ErrorCode): NotRecorded {
+export function whyNotRecorded(code: ErrorCode, limit?: LimitReached): NotRecorded {
   const { status } = ERRORS[code];
-  if (code === 'too-many-requests' || code === 'look-not-found' || isFormRefusal(code)) {
-    return { why: code, status };
+  if (code === 'too-many-requests') {
+    return { why: code, status, retryAfterSeconds: limit?.retryAfterSeconds ?? WAIT_SECONDS };
   }
   if (signInRefusalOf(code) !== undefined) return { why: 'stopped', status };
   return { why: 'failed', status: code === 'header-repeated' ? status : 503 };
 }
 
 /**
+  if (code === 'look-not-found' || isFormRefusal(code)) return { why: code, status };
  * The page for an outcome that was not recorded, for whatever reason.
  *
  * @param again the choice, to be sent again, if that may help
  */
-export const attendanceNotRecorded = ({ why, status }: NotRecorded, again?: Html): Page => ({
+export const attendanceNotRecorded = (not: NotRecorded, again?: Html): Page => ({
   title: ATTENDANCE.failedTitle,
-  status,
+  status: not.status,
+  ...(not.why === 'too-many-requests' && { retryAfterSeconds: not.retryAfterSeconds }),
   content: html`<div class="cpf-not-checked">${heading(ATTENDANCE.failed)}
-<p class="cpf-strong">${ATTENDANCE.failedThen[why]}</p>
+<p class="cpf-strong">${not.why === 'too-many-requests' ? ATTENDANCE.limitedThen(not.retryAfterSeconds) : ATTENDANCE.failedThen[not.why]}</p>
 <p class="cpf-strong">${link('/councils', FRAME.councils)}</p>
-${why === 'over' && html`<p>${buttonLink('/sign-in', SIGN_IN.title)}</p>`}</div>
+${not.why === 'over' && html`<p>${buttonLink('/sign-in', SIGN_IN.title)}</p>`}</div>
 ${again}`,
 });

@@ -6,6 +6,9 @@ import { buttonLink, heading, link, paragraph } from '../html/parts.ts';
 import type { FormRefusal } from '../session/forms.ts';
 import { FORMS_REFUSED } from '../session/forms-refused.ts';
 
+/** How long to wait if the refusal names no limit. */
+export const WAIT_SECONDS = 60;
+
 /** A check that was not made: a different layout from any that was, always with the same first words. */
 function page(heading1: string, then: Html, more: Partial<Page> = {}): Page {
   return {

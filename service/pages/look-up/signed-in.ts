@@ -31,7 +31,7 @@ import { type Forms, readForm } from '../session/forms.ts';
 import type { Session, SessionState, Sessions } from '../session/sessions.ts';
 import { refusedPage, signInRefusalOf } from '../sign-in/refused.ts';
 import { againForm, type Counts, type Hidden, type Typed } from './form.ts';
-import { couldNotCheckPage, limitedPage, notInUsePage } from './not-checked.ts';
+import { couldNotCheckPage, limitedPage, notInUsePage, WAIT_SECONDS } from './not-checked.ts';
 import { subjectBar } from './result.ts';
 
 export type SignedInDependencies = Omit<LookupGuardDependencies, 'admit'> & {
@@ -58,9 +58,6 @@ export const FORM_ENDED = {
   says: SIGN_IN.signedOutThen,
   another: { href: '/sign-in', text: SIGN_IN.title },
 };
-/** How long to wait if the refusal names no limit. */
-const WAIT_SECONDS = 60;
-
 /** The id of a form, so that it counts once. */
 export const FORM_ID = /^[0-9a-f-]{36}$/;
 

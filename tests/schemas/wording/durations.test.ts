@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { durationText, spaceText } from '#schemas/wording/durations.ts';
+import { durationText, spaceText, waitText } from '#schemas/wording/durations.ts';
 import { root } from '../../support/processes.ts';
 
 test.each([
@@ -29,6 +29,19 @@ test('no duration is shown in milliseconds, or as 0 of any unit', () => {
       );
     }),
   );
+});
+
+test('nobody is told to wait less than it takes', () => {
+  const cases = [1, 30, 119, 120, 121, 180, 3_600].map(waitText);
+  expect(cases).toEqual([
+    '1 second',
+    '30 seconds',
+    '119 seconds',
+    '2 minutes',
+    '3 minutes',
+    '3 minutes',
+    '60 minutes',
+  ]);
 });
 
 test('no sentence gives a length of time as its number of milliseconds', () => {
