@@ -306,6 +306,8 @@ export const NOT_CHECKED = {
   title: 'Could not check',
   couldNotCheck: 'Could not check',
   again: 'Try again',
+  sentAgain: (chosen: readonly string[]) =>
+    `It is tried with what you chose: ${chosen.join('; ')}.`,
   ring: 'Follow your safeguarding procedure. Ring the council where the child lives.',
   stillBroken: 'Still no answer?',
   notInUse: 'Could not check: this NHS number is no longer used',
@@ -429,16 +431,17 @@ export const ATTENDANCE = {
       ? 'No council has a plan for this child now, so no council is told.'
       : `${enumerated(councils)} ${councils.length === 1 ? 'is' : 'are'} told. This is not a referral.`,
   what: (option: string) => `You recorded: ${option}.`,
-  correct: 'Was it something else? Look the child up again, and say so there.',
+  correct: 'Was it something else? Correct it',
+  correctLater: 'To correct it later, look the child up again, and say so there.',
   wrongPatient: 'Now look up the right patient. Tell your privacy officer too.',
   notYet: 'Nothing has been recorded yet.',
   failedTitle: 'Not recorded',
   failed: 'Not recorded. Ring the council',
+  limitedThen: (seconds: number) =>
+    `You have asked too often. Ring the council now and tell them what happened, or wait ${waitText(seconds)} and send it again.`,
   /** Why it was not recorded, each with what to do. */
   failedThen: {
     'form-untrusted':
-  limitedThen: (seconds: number) =>
-    `You have asked too often. Ring the council now and tell them what happened, or wait ${waitText(seconds)} and send it again.`,
       'What was sent did not come from this page. Ring the council and tell them what happened.',
     'form-field-repeated':
       'Part of the form was sent twice. Ring the council and tell them what happened.',

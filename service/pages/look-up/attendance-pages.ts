@@ -144,8 +144,10 @@ export function createAttendancePages(
       const page = attendanceRecorded(
         read.request.attended,
         attended.authorities.map(({ name }) => name),
+        attendanceForm(session, look),
+        typed,
       );
-      return frame({ ...page, ...signedIn(session) });
+      return frame({ ...page, ...signedIn(session), endsWithSession: FORM_ENDED });
     })(c);
   };
 

@@ -94,12 +94,13 @@ ${button(ATTENDANCE.submit)}
 </form>`;
 }
 
+const folded = (summary: string, content: Html): Html => html`<details class="nhsuk-details">
+<summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${summary}</span></summary>
+<div class="nhsuk-details__text">${content}</div></details>`;
+
 /** The form below an answer, closed at first and with nothing chosen. */
-export const attendanceDetails = (
-  form: AttendanceForm,
-): Html => html`<details class="nhsuk-details">
-<summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${ATTENDANCE.summary}</span></summary>
-<div class="nhsuk-details__text">${attendanceFields(form, {}, [])}</div></details>`;
+export const attendanceDetails = (form: AttendanceForm): Html =>
+  folded(ATTENDANCE.summary, attendanceFields(form, {}, []));
 
 export const attendanceErrors = (
   form: AttendanceForm,
@@ -114,17 +115,21 @@ export const attendanceErrors = (
 ${attendanceFields(form, typed, errors)}`,
 });
 
+/** What was recorded, and the form with what was sent, to correct it without another look. */
 export const attendanceRecorded = (
   attended: AttendanceRequest['attended'],
   councils: readonly string[],
+  form: AttendanceForm,
+  typed: Typed,
 ): Page => ({
   title: ATTENDANCE.title,
   content: html`${heading(ATTENDANCE.recorded)}
 ${paragraph(ATTENDANCE.what(ATTENDANCE.options[attended]))}
 <p class="cpf-strong">${ATTENDANCE.told(councils)}</p>
 ${attended === 'wrong-patient' && html`<p class="cpf-strong">${ATTENDANCE.wrongPatient}</p>`}
-${paragraph(ATTENDANCE.correct)}
-<p>${buttonLink('/look-up', RESULT.another)}</p>`,
+<p>${buttonLink('/look-up', RESULT.another)}</p>
+${folded(ATTENDANCE.correct, attendanceFields(form, typed, []))}
+${paragraph(ATTENDANCE.correctLater)}`,
 });
 
 type NotRecorded = { status: number } & (
@@ -141,12 +146,12 @@ export function whyNotRecorded(code: ErrorCode, limit?: LimitReached): NotRecord
   if (code === 'too-many-requests') {
     return { why: code, status, retryAfterSeconds: limit?.retryAfterSeconds ?? WAIT_SECONDS };
   }
+  if (code === 'look-not-found' || isFormRefusal(code)) return { why: code, status };
   if (signInRefusalOf(code) !== undefined) return { why: 'stopped', status };
   return { why: 'failed', status: code === 'header-repeated' ? status : 503 };
 }
 
 /**
-  if (code === 'look-not-found' || isFormRefusal(code)) return { why: code, status };
  * The page for an outcome that was not recorded, for whatever reason.
  *
  * @param again the choice, to be sent again, if that may help

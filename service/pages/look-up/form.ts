@@ -172,14 +172,25 @@ ${button(LOOK_UP.submit)}
 </form>`;
 }
 
-/** A button that repeats a check that was not made. */
-export const againForm = (
+/** What was chosen beside a number, in words. */
+function chosenIn({ care, reason }: Typed): string[] {
+  const { careOptions, reasons } = LOOK_UP;
+  const careText = Object.entries(careOptions).find(([value]) => value === care)?.[1];
+  const reasonText = Object.entries(reasons).find(([value]) => value === reason)?.[1];
+  return [careText, reasonText].filter((text) => text !== undefined);
+}
+
+/** A button that repeats a check that was not made, and what it sends beside the number. */
+export function againForm(
   action: '/look-up' | '/list',
   hidden: Hidden,
-  typed: Readonly<Record<string, string>>,
-): Html =>
-  html`<form method="post" action="${action}" novalidate autocomplete="off">
+  typed: Typed | { list: string },
+): Html {
+  const chosen = 'list' in typed ? [] : chosenIn(typed);
+  return html`<form method="post" action="${action}" novalidate autocomplete="off">
 ${hiddenFields(hidden)}
 ${Object.entries(typed).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
 ${button(NOT_CHECKED.again)}
-</form>`;
+</form>
+${chosen.length > 0 && html`<p>${NOT_CHECKED.sentAgain(chosen)}</p>`}`;
+}

@@ -359,6 +359,30 @@ test('the outcome on a form leaves the screen when the session ends', async () =
   expect(hides).toBeLessThan(wrong.text.indexOf(ward));
 });
 
+test('what was recorded about a look is shown in its form, and is corrected there without another look', async () => {
+  const visitor = await signedIn(service);
+  const answer = await visitor.lookUp(PLAN);
+  const sent = { attended: 'admitted', ward: 'Ward 4', switchboard: '02079460200' };
+  const fields = hiddenOf(answer, '/look-up/attendance');
+  const said = await visitor.post('/look-up/attendance', { ...fields, ...sent });
+  expect(said.heading).toBe(ATTENDANCE.recorded);
+  expect(said.text).toMatch(/value="admitted" checked/);
+  expect(said.text).toContain('value="Ward 4"');
+  expect(said.text).toContain('value="02079460200"');
+  expect(said.text).not.toMatch(new RegExp(PLAN.replace(/^(...)(...)/, '$1\\s?$2\\s?')));
+  const before = await recorded();
+  const again = await visitor.post('/look-up/attendance', {
+    ...hiddenOf(said, '/look-up/attendance'),
+    ...sent,
+    attended: 'transferred',
+  });
+  expect(again.heading).toBe(ATTENDANCE.recorded);
+  expect(again.text).toMatch(/value="transferred" checked/);
+  expect(await recorded()).toBe(before + 1);
+  // It leaves with the session.
+  expect(again.text).toContain(`data-says="${SIGN_IN.signedOut}. ${SIGN_IN.signedOutThen}"`);
+});
+
 test('the last answer about an outcome counts, even if it was also given before', async () => {
   const visitor = await signedIn(service);
   const fields = hiddenOf(await visitor.lookUp(PLAN), '/look-up/attendance');
@@ -505,6 +529,18 @@ describe('a check that cannot be made', () => {
     expect(wordsOf(answer)).toContain(
       `${NOT_CHECKED.limitedCannot} ${NOT_CHECKED.ring} ${FRAME.councils}`,
     );
+  });
+
+  test('says what is tried again beside the number', async () => {
+    const visitor = await signedIn(other);
+    const chosen = { reason: 'enquiry' };
+    let answer = await visitor.send('/look-up', { number: PLAN, ...chosen });
+    await until(async () => {
+      answer = await visitor.send('/look-up', { number: PLAN, ...chosen });
+      return answer.status === 429;
+    }, 'the limit');
+    expect(wordsOf(answer)).toContain(LOOK_UP.reasons.enquiry);
+    expect(hiddenOf(answer, '/look-up')['reason']).toBe('enquiry');
   });
 
   test('because Redis is gone says so, and still gives the councils’ numbers', async () => {
