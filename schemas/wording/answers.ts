@@ -1,4 +1,4 @@
-import { counted, figure } from './counts.ts';
+import { counted, figure, presentOf } from './counts.ts';
 import { zonedTimeText } from './times.ts';
 
 /** What a council reads in an acknowledgement, a notice or a notification, beside the hints of its findings. */
@@ -33,6 +33,12 @@ export const RECORD_CODES = {
   CPR07: 'Unsuccessful for another reason',
 } as const;
 
+const heldParts = ({ records, leftOut }: { records: number; leftOut: number }): string =>
+  presentOf(
+    [records, counted(records, 'record')],
+    [leftOut, `${counted(leftOut, 'row')} to take away`],
+  );
+
 /** The lines of an acknowledgement as text. */
 export const ACKNOWLEDGEMENT = {
   authorityAdded: 'The authority was not known here and has been added.',
@@ -64,7 +70,7 @@ export const ACKNOWLEDGEMENT = {
   }) =>
     held.untraced === true
       ? `${counted(held.records, 'record')} ${held.records === 1 ? 'waits to be traced, and is' : 'wait to be traced, and are'} loaded automatically if that can be done in time`
-      : `${held.whole ? 'All of it waits' : `${counted(held.records, 'record')} and ${counted(held.leftOut, 'row')} to take away wait`} for the operator's decision (page Held files, or cp-flags release ${held.id})`,
+      : `${held.whole ? 'All of it waits' : `${heldParts(held)} ${held.records + held.leftOut === 1 ? 'waits' : 'wait'}`} for the operator's decision (page Held files, or cp-flags release ${held.id})`,
   wouldWait: (held: {
     whole: boolean;
     records: number;
@@ -73,7 +79,7 @@ export const ACKNOWLEDGEMENT = {
   }) =>
     held.untraced === true
       ? `${counted(held.records, 'record')} would wait to be traced`
-      : `${held.whole ? 'All of it' : `${counted(held.records, 'record')} and ${counted(held.leftOut, 'row')} to take away`} would wait for the operator's decision`,
+      : `${held.whole ? 'All of it' : heldParts(held)} would wait for the operator's decision`,
   /** For a file that waits and was loaded on the command line. */
   finalWillBe: (paths: readonly string[]) =>
     `The final acknowledgement will be in ${paths.join(', ')}, written by the service's worker.`,

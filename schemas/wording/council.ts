@@ -2,7 +2,7 @@ import { type CalendarDate, longDateText } from '../calendar.ts';
 import type { FileCode } from '../uploads/acknowledgement.ts';
 import type { Advice, ComparedField } from '../uploads/reconciliation.ts';
 import type { StoppedPlan } from '../uploads/stopped-plan.ts';
-import { counted, figure } from './counts.ts';
+import { counted, figure, presentOf } from './counts.ts';
 import { UPLOAD_FIELDS } from './files.ts';
 
 /** What a council's data officer reads. */
@@ -169,10 +169,10 @@ export const UPLOAD = {
 } as const;
 
 const heldParts = ({ records, leftOut }: { records: number; leftOut: number }): string =>
-  [
-    ...(records > 0 ? [counted(records, 'record')] : []),
-    ...(leftOut > 0 ? [`${counted(leftOut, 'plan')} to remove`] : []),
-  ].join(' and ');
+  presentOf(
+    [records, counted(records, 'record')],
+    [leftOut, `${counted(leftOut, 'plan')} to remove`],
+  );
 
 /** What became of a file. */
 export const OUTCOME = {

@@ -64,7 +64,7 @@ export const HELD_FILE_REASONS = {
   manyRefused: (refused: number, records: number) =>
     `${refusedOf(refused, records)}, so what the file takes away needs a decision.`,
   refusedInFull: (refused: number) =>
-    `${counted(refused, 'record is', 'records are')} refused, and their plans would be taken away as left out.`,
+    `${counted(refused, 'record is', 'records are')} refused, and ${refused === 1 ? 'its plans' : 'their plans'} would be taken away as left out.`,
   additions: (added: number, times: number, usual: number) =>
     `It adds ${figure(added)} rows, over ${times} times what is usual for this authority (${figure(usual)}).`,
   removals: (count: number, inForce: number) =>

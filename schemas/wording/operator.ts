@@ -1,4 +1,4 @@
-import { counted, figure } from './counts.ts';
+import { counted, figure, presentOf } from './counts.ts';
 
 /** What the people who run the service read on their own pages. Never an NHS number or a council's own id of a child. */
 
@@ -124,10 +124,7 @@ export const HELD = {
     'Records are waiting to be traced in PDS. They are loaded automatically if they can be traced in time.',
   whole: (records: number) => `The whole file is held: ${counted(records, 'record')}.`,
   part: (rows: number, leftOut: number) =>
-    `${[
-      ...(rows > 0 ? [counted(rows, 'row')] : []),
-      ...(leftOut > 0 ? [`${counted(leftOut, 'row')} to remove`] : []),
-    ].join(' and ')} ${rows + leftOut === 1 ? 'is' : 'are'} held. The rest of the file is applied.`,
+    `${presentOf([rows, counted(rows, 'row')], [leftOut, `${counted(leftOut, 'row')} to remove`])} ${rows + leftOut === 1 ? 'is' : 'are'} held. The rest of the file is applied.`,
   untraced: (records: number) =>
     `${counted(records, 'record')} ${records === 1 ? 'is' : 'are'} waiting to be traced.`,
   decide: 'What do you want to do with it?',
@@ -159,6 +156,21 @@ export const HELD = {
   outcome: (code: string, meaning: string) => `${code} ${meaning}`,
   sentence: (text: string) => `${text}.`,
 } as const;
+
+/** What of a file waits, on a page and on the command line. */
+export const whatWaits = ({
+  whole,
+  untraced,
+  acknowledgement: { held },
+}: {
+  whole: boolean;
+  untraced?: unknown;
+  acknowledgement: { held?: { records: number; rows: number; leftOut: number } | undefined };
+}): string => {
+  if (held === undefined) return '';
+  if (untraced !== undefined) return HELD.untraced(held.records);
+  return whole ? HELD.whole(held.records) : HELD.part(held.rows, held.leftOut);
+};
 
 /** The mailbox in MESH, and notifications. */
 export const MESSAGES = {

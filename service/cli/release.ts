@@ -10,7 +10,7 @@ import {
 } from '#loaders/upkeep/held-files.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import { shortTextSchema } from '#schemas/text.ts';
-import { ACKNOWLEDGEMENT } from '#schemas/wording/answers.ts';
+import { whatWaits } from '#schemas/wording/operator.ts';
 import { zonedTimeText } from '#schemas/wording/times.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { Failure, misused } from './failure.ts';
@@ -34,26 +34,10 @@ function readDecision(options: ReleaseOptions): HeldFileDecision {
   };
 }
 
-function heldFileText({
-  id,
-  authority,
-  number,
-  at,
-  whole,
-  untraced,
-  reasons,
-  acknowledgement,
-}: HeldFile): string {
-  const { held } = acknowledgement;
-  const what = whole
-    ? `all ${held?.records} records`
-    : untraced === undefined
-      ? `${held?.rows} rows and ${held?.leftOut} left out`
-      : held === undefined
-        ? ''
-        : ACKNOWLEDGEMENT.waits(held);
+function heldFileText(file: HeldFile): string {
+  const { id, authority, number, at, reasons } = file;
   return [
-    `${authority}-${number}  ${id}  since ${zonedTimeText(at)}: ${what}`,
+    `${authority}-${number}  ${id}  since ${zonedTimeText(at)}: ${whatWaits(file)}`,
     ...reasons.map((reason) => `    ${reason}`),
   ].join('\n');
 }

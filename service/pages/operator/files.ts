@@ -2,7 +2,7 @@ import { type HeldFile, type HeldFileDecision, listHeldFiles } from '#loaders/up
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { ACKNOWLEDGEMENT } from '#schemas/wording/answers.ts';
-import { HELD, OPERATOR } from '#schemas/wording/operator.ts';
+import { HELD, OPERATOR, whatWaits } from '#schemas/wording/operator.ts';
 import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
 import { shortTimeText, withTimeTexts } from '#schemas/wording/times.ts';
 import type { RouteContext } from '../../http/route.ts';
@@ -23,15 +23,6 @@ export const filePath = ({
   authority,
   sequence,
 }: Pick<HeldFile, 'authority' | 'sequence'>): string => `${HOME}/${authority}/${sequence}`;
-
-const whatWaits = ({ whole, untraced, acknowledgement: { held } }: HeldFile): string =>
-  held === undefined
-    ? ''
-    : untraced !== undefined
-      ? HELD.untraced(held.records)
-      : whole
-        ? HELD.whole(held.records)
-        : HELD.part(held.rows, held.leftOut);
 
 const reasonsOf = ({ reasons, untraced }: HeldFile): readonly string[] =>
   untraced === undefined ? reasons : [HELD.forPds];

@@ -27,6 +27,9 @@ test('a count is written the same way wherever a person reads it', () => {
   expect(HELD_FILE_REASONS.manyRefused(1_234, 2_468)).toMatch(
     /^1,234 of 2,468 records are refused /,
   );
+  expect(HELD_FILE_REASONS.refusedInFull(1)).toMatch(/^1 record is refused, and its plans /);
+  const held = { id: 'ZZ1-2', whole: false, records: 0, leftOut: 1 };
+  expect(ACKNOWLEDGEMENT.waits(held)).toMatch(/^1 row to take away waits for /);
   expect(COUNCIL.heldFiles(1_234)).toMatch(/^1,234 files held/);
   expect(HELD.untraced(1_234)).toBe('1,234 records are waiting to be traced.');
   expect(durationText(1_234 * 86_400_000)).toBe('1,234 days');
