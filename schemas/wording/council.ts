@@ -236,6 +236,8 @@ export const HISTORY = {
   heldPart: (isWhole: boolean) =>
     `${isWhole ? 'What' : 'Some of what'} was held of this file is loaded: see the file itself`,
   wasHeld: 'Was held, but is no longer',
+  newNumbering: (by: string, highest: number | undefined) =>
+    `A new numbering began, started by ${by}${highest === undefined ? '' : `. The last number before it was ${highest}`}`,
   notKept: 'The answer to this file is no longer kept',
   notKeptThen: 'The answers to your last 400 loaded files are kept here.',
   file: (sequence: number) => `File ${sequence}`,

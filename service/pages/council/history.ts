@@ -61,6 +61,16 @@ const listedFile = z.object({
   superseded: z.int().optional(),
 });
 
+/** What the audit has about a new numbering. */
+const listedNumbering = z.object({
+  at: z.iso.datetime(),
+  by: z.string(),
+  detail: z.object({ highest: z.int().optional() }),
+});
+
+/** A council has very few: one with each new case system. */
+const NUMBERINGS_AT_MOST = 100;
+
 /** What waits of one council, by number and digest. */
 type Waiting = readonly Pick<HeldFile, 'number' | 'sha256'>[];
 
@@ -71,12 +81,14 @@ type Waiting = readonly Pick<HeldFile, 'number' | 'sha256'>[];
 async function rowOf(
   { store }: Pick<CouncilHistoryDependencies, 'store'>,
   authority: OdsCode,
-  waiting: Waiting,
+  { waiting, numberedSince }: { waiting: Waiting; numberedSince: string | undefined },
   event: ShownEvent,
 ) {
   const { at, sequence, sha256, heldPart, ...audited } = listedFile.parse(event);
   const number = sequence < 0 ? undefined : sequence;
   const time = shortTimeText(at);
+  // An address with a number of an earlier numbering would show another file.
+  const isNumbered = numberedSince === undefined || numberedSince < at;
   // Its records are counted where the file itself is listed.
   if (heldPart === true) return [time, number, HISTORY.heldPart(audited.held !== true), '', ''];
   const wasHeld =
@@ -88,7 +100,7 @@ async function rowOf(
   const isDecidedUnknown = wasHeld && known === undefined;
   return [
     time,
-    number !== undefined && !isDecidedUnknown && isKept(outcome)
+    number !== undefined && isNumbered && !isDecidedUnknown && isKept(outcome)
       ? link(filePath(number), String(number))
       : number,
     isDecidedUnknown
@@ -101,6 +113,12 @@ async function rowOf(
   ];
 }
 
+/** Where a numbering began, as a row of the list. */
+function numberingRow(event: ShownEvent) {
+  const { at, by, detail } = listedNumbering.parse(event);
+  return [shortTimeText(at), '', HISTORY.newNumbering(by, detail.highest), '', ''];
+}
+
 /** `GET /council/history`: every file of the council, however it arrived, newest first. */
 const councilHistory: Mountable<CouncilHistoryDependencies> = {
   operation: { method: 'GET', path: HISTORY_PATH, letsIn },
@@ -110,13 +128,17 @@ const councilHistory: Mountable<CouncilHistoryDependencies> = {
       const cursor = c.req.query('after');
       const after = cursor === undefined ? undefined : readCursor(cursor, criteria);
       // The query names the council; the address never does.
-      const found = await dependencies.searcher.search({
-        criteria,
-        viewer: { kind: 'all' },
-        limit: ON_A_PAGE,
-        after,
-      });
-      if (found.kind !== 'found') {
+      const viewer = { kind: 'all' } as const;
+      const { searcher } = dependencies;
+      const [found, numberings] = await Promise.all([
+        searcher.search({ criteria, viewer, limit: ON_A_PAGE, after }),
+        searcher.search({
+          criteria: { authority, type: 'sequence-reset' },
+          viewer,
+          limit: NUMBERINGS_AT_MOST,
+        }),
+      ]);
+      if (found.kind !== 'found' || numberings.kind !== 'found') {
         const say = deskMessage(HISTORY.unavailable, HISTORY.unavailableThen, '/council');
         return page({ ...say, status: 503 });
       }
@@ -124,14 +146,25 @@ const councilHistory: Mountable<CouncilHistoryDependencies> = {
       const waiting = listHeldFiles(dependencies.anchor).filter(
         (each) => each.authority === authority,
       );
+      const numberedSince = numberings.events[0]?.at;
+      const isOfPage = ({ at }: ShownEvent): boolean =>
+        (after === undefined || Date.parse(at) < after.at) &&
+        (next === undefined || Date.parse(at) >= next.at);
+      const listed = [...events, ...numberings.events.filter(isOfPage)].toSorted(
+        (one, other) => Date.parse(other.at) - Date.parse(one.at),
+      );
       const rows = await Promise.all(
-        events.map((event) => rowOf(dependencies, authority, waiting, event)),
+        listed.map(async (event) =>
+          event.type === 'load'
+            ? rowOf(dependencies, authority, { waiting, numberedSince }, event)
+            : numberingRow(event),
+        ),
       );
       return page({
         title: HISTORY.title,
         content: html`${heading(HISTORY.title)}
 ${paragraph(HISTORY.lead)}
-${events.length === 0 ? paragraph(HISTORY.none) : table(HISTORY.title, HISTORY.columns, rows)}
+${listed.length === 0 ? paragraph(HISTORY.none) : table(HISTORY.title, HISTORY.columns, rows)}
 ${pager({
   ...(after !== undefined && { newer: HISTORY_PATH }),
   ...(next !== undefined && { older: `${HISTORY_PATH}?after=${writeCursor(next, criteria)}` }),

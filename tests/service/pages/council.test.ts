@@ -76,6 +76,19 @@ async function newCouncil(records: readonly ModelRecord[] = []): Promise<string>
   return code;
 }
 
+/** A new numbering of a council's files, as an operator starts it. */
+async function renumber(code: string): Promise<void> {
+  const anchor = Anchor.open(join(service.dataDir, 'anchor'));
+  try {
+    await resetSequence(service.store, anchor, odsCodeSchema.parse(code), {
+      by: 'B. Data',
+      reason: 'a new case system',
+    });
+  } finally {
+    anchor.close();
+  }
+}
+
 const now = (): string =>
   new Date(Date.now() - 60_000).toISOString().replaceAll(/[-:T]/g, '').slice(0, 12);
 const fileOf = (authority: string, sequence: number, records: readonly ModelRecord[]): string =>
@@ -840,6 +853,23 @@ describe('the history', () => {
     expect(wordsOf(file)).not.toMatch(/[0-9]T[0-9]{2}:/);
   });
 
+  test('says where the numbering began again and by whom, and leads from no earlier file to a later one with its number', async () => {
+    const code = await newCouncil([planOf(1)]);
+    await loaded(fileOf(code, 2, [planOf(2)]));
+    await renumber(code);
+    const createdAt = `${new Date().toISOString().replaceAll(/[-:T]/g, '').slice(0, 12)}+0000`;
+    await loaded(
+      fileXml(upload({ authority: code, sequence: 1, createdAt, records: [planOf(3)] })),
+    );
+    const { text } = await historyOf(4);
+    const rows = [...text.matchAll(/<tr class="nhsuk-table__row" role="row">[^]*?<\/tr>/g)];
+    const [first, began = '', ...earlier] = rows.map(([row]) => row);
+    expect(first).toContain('href="/council/history/1"');
+    expect(wordsOf({ text: began })).toContain(HISTORY.newNumbering('B. Data', 2));
+    expect(earlier).toHaveLength(2);
+    for (const row of earlier) expect(row).not.toContain('href');
+  });
+
   test('lists a file that was held and released once, with its result and a note that the held part is loaded', async () => {
     const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
     const ended = Array.from({ length: 6 }, (_, n) => planOf(n, { endDate: yesterday() }));
@@ -977,15 +1007,7 @@ test('the first page says what of the council’s is waiting, with a link', asyn
 test('Home and the form name the number of the last file, and none between a new numbering and its first file', async () => {
   const code = await newCouncil([planOf(1)]);
   expect(wordsOf(await officer.get('/council'))).toContain(`${COUNCIL.lastFile}1 `);
-  const anchor = Anchor.open(join(service.dataDir, 'anchor'));
-  try {
-    await resetSequence(service.store, anchor, odsCodeSchema.parse(code), {
-      by: 'B. Data',
-      reason: 'a new case system',
-    });
-  } finally {
-    anchor.close();
-  }
+  await renumber(code);
   expect(wordsOf(await officer.get('/council'))).not.toContain(COUNCIL.lastFile);
   expect(wordsOf(await officer.get('/council/upload'))).toContain(UPLOAD.sequenceHint(undefined));
 });
