@@ -147,6 +147,17 @@ test('every page can be reached from the README', () => {
   expect(pages.filter((page) => !reached.has(page))).toEqual([]);
 });
 
+const OF_PEOPLE = /\.(?:csv|xml)$/;
+
+/** Files that examples name without a folder: by a suffix, as the value of a member, or as an older checkpoint. */
+const filesIn = (text: string): string[] =>
+  [
+    ...text.matchAll(
+      /(?<![\w./@:-])([\w-]+(?:\.[\w-]+)*\.(?:conf|csv|db|env|json|pem|tlog-proof|txt|xml|ya?ml))(?![\w./@(])/g,
+    ),
+    ...text.matchAll(/(?:File": "|--checkpoint )([\w-]+)(?=["\s])/g),
+  ].flatMap(([, name = '']) => (OF_PEOPLE.test(name) ? [name, `${name}.gz`] : [name]));
+
 test('git ignores what the pages have people make in the repository’s folder: secrets, NHS numbers, rehearsals', () => {
   const made = new Set<string>();
   for (const page of pages) {
@@ -164,7 +175,16 @@ test('git ignores what the pages have people make in the repository’s folder: 
         }
       }
     }
+    for (const [, block = ''] of read(page).matchAll(/^ *```(?:sh|json)\n([^]*?)^ *```/gm)) {
+      for (const name of filesIn(block)) made.add(join(folder, name));
+    }
   }
+  const help = globSync('service/cli/*.ts', { cwd: root }).flatMap(
+    (path) => read(path).match(/^ +cp-flags .*/gm) ?? [],
+  );
+  for (const name of filesIn(help.join('\n'))) made.add(name);
+  const tracked = execFileSync('git', ['-C', root, 'ls-files'], { encoding: 'utf8' });
+  for (const path of tracked.split('\n')) made.delete(path);
   const ignored = execFileSync('git', ['-C', root, 'check-ignore', '--no-index', ...made], {
     encoding: 'utf8',
   });
