@@ -11,7 +11,6 @@ export const LOOKS = {
   missing: (since: string | undefined, again: string) =>
     `${since === undefined ? 'No looks are listed yet.' : `Looks since ${since} may be missing.`} Come back at ${again}.`,
   noMore: 'There are no earlier looks.',
-  find: 'Find the looks at one child',
   child: 'Local id or NHS number',
   childHint: 'As it is in your case system. For an unborn baby, enter the mother’s.',
   childMissing: 'Enter a local id or an NHS number',

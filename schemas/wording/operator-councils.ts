@@ -50,7 +50,6 @@ export const COUNCIL_SETTINGS = {
     `${kind === 'share' ? 'From 0 to 1' : 'From 1 upwards'}. If this is empty, ${setting} counts, as for every council.`,
   columnsHint:
     'JSON, as in the file of cp-flags authority set --columns. The council can also choose its columns itself, on its page Columns. If this is empty, the names of this service count.',
-  columnsWrong: (problem: string) => `What its CSV files call columns ${problem}`,
   notJson: 'must be JSON',
   notNumber: 'must be a number',
   hidden:
@@ -147,7 +146,6 @@ export const EXPECTED = {
   out: 'A council that leaves (optional)',
   nobody: 'None',
   whole: 'Change the whole list at once',
-  areaField: 'Area',
   areaHint: 'For example, England or North Yorkshire.',
   list: 'The councils',
   listHint: 'One on each line: its ODS code, then its name.',

@@ -211,7 +211,6 @@ export const RESULT = {
   notCheckedAt: (time: string) => `Not checked. Tried at ${time}`,
   another: 'Look up another child',
   immediate: 'Immediate action required: ',
-  urgent: 'Urgent advice: ',
   important: 'Important: ',
   both: (heading: string, also: string) => `${heading} and ${also}`,
   plansOf: (count: number) => `This child has ${count} kinds of plan`,

@@ -10,7 +10,6 @@ export const WITHDRAWALS = {
   list: 'Withdrawals',
   none: 'Nothing has been withdrawn.',
   columns: ['When', 'Plan', 'Local id', 'Asked for by', 'Status'],
-  open: 'Open',
   number: 'NHS number that has the wrong flag',
   numberHint: 'For an unborn baby’s plan, enter the mother’s number.',
   find: 'Show our plans under this number',
