@@ -17,6 +17,7 @@ import { TurnsBusy } from '#store/locks/turns.ts';
 import { beginForm } from '../../support/begun-form.ts';
 import { visitorAs } from '../../support/desk.ts';
 import { testFolder } from '../../support/service.ts';
+import { sessionEndings } from '../../support/session-endings.ts';
 import { createVisitor, type Visitor, wordsOf } from '../../support/visitor.ts';
 
 /** The checks that apply to every act of a council, an officer or an operator, tried with an act that does nothing. */
@@ -44,22 +45,12 @@ beforeAll(async () => {
     onProblem: () => undefined,
   });
   const cookies = createCookies(() => false);
-  const endings = {
-    get current() {
-      return !isUnknown;
-    },
-    // Without the replicas' confirmation, which only the operators' desk does without.
-    isRead: true,
-    state: { ok: true, detail: '', since: '' },
-    isLost: () => false,
-    now: Date.now,
+  const endings = sessionEndings({
     hasEnded: () => ended,
-    endSession: () => Promise.resolve(),
-    endByToken: () => Promise.resolve(true),
-    once: (text: string) => Promise.resolve(!used.has(text) && used.add(text).has(text)),
-    choose: () => Promise.resolve('first' as const),
-    stop: () => undefined,
-  };
+    once: (text) => Promise.resolve(!used.has(text) && used.add(text).has(text)),
+  });
+  // Without the replicas' confirmation, which only the operators' desk does without.
+  Object.defineProperty(endings, 'current', { get: () => !isUnknown });
   const log = createLog('silent');
   const dependencies: DeskDependencies = {
     noteRefusal: ({ code }) => void refused.push(code),
