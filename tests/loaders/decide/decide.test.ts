@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type Decision, decideRecord } from '#loaders/decide/record.ts';
-import { addDays } from '#schemas/calendar.ts';
+import { type Decision, decideRecord, isRemoval, isStop } from '#loaders/decide/record.ts';
+import { addDays, addYears, londonMidnight } from '#schemas/calendar.ts';
 import { PLAN_TYPES, planTypes } from '#schemas/plans/plan.ts';
 import type { PlanRow, SpooledRow } from '#schemas/plans/row.ts';
 import { day, testNumber, testRow } from '../../support/rows.ts';
@@ -175,4 +175,33 @@ describe('a second plan in force', () => {
       summary(decide([spooled()], [held({ startDate: START, type: 'looked-after-child' })])),
     ).toEqual(['added']);
   });
+});
+
+test.each([
+  ['a delete', { deleteDate: TODAY }, {}, 'removes and stops'],
+  ['a first end that has come', { endDate: TODAY }, {}, 'removes and stops'],
+  ['a first end that is to come', { endDate: addDays(TODAY, 7) }, {}, 'removes'],
+  [
+    'an end that comes earlier',
+    { endDate: TODAY },
+    { endDate: addDays(TODAY, 7) },
+    'removes and stops',
+  ],
+  ['an end that comes later', { endDate: addDays(TODAY, 7) }, { endDate: addDays(TODAY, 1) }, ''],
+  ['a date of birth of an adult', { dateOfBirth: addYears(TODAY, -18) }, {}, 'removes and stops'],
+  ['a date of birth of a child', { dateOfBirth: addDays(addYears(TODAY, -18), 1) }, {}, ''],
+  [
+    'a delete of what is no longer shown',
+    { deleteDate: TODAY },
+    { endDate: addYears(TODAY, -2) },
+    '',
+  ],
+])('%s is judged by what it takes away from what is shown', (_what, sent, before, expected) => {
+  const startDate = addYears(TODAY, -4);
+  const dateOfBirth = addYears(TODAY, -10);
+  const now = londonMidnight(TODAY) / 1_000 + 1;
+  const match = held({ startDate, dateOfBirth, ...before });
+  const row = testRow(number, { sequence: 5, startDate, dateOfBirth, ...before, ...sent });
+  const does = [isRemoval(row, match, now) && 'removes', isStop(row, match, now) && 'stops'];
+  expect(does.filter(Boolean).join(' and ')).toBe(expected);
 });

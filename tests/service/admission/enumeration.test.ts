@@ -102,9 +102,12 @@ describe('nobody is suspected for', () => {
 });
 
 describe('a user is reported who', () => {
-  test('tries one number after another', () => {
+  test.each([
+    ['upwards', neighbours(1_000)],
+    ['downwards', neighbours(1_000).toReversed()],
+  ])('tries one number after another, %s', (_, numbers) => {
     const watched = watch();
-    look(watched, caller('thief'), neighbours(1_000));
+    look(watched, caller('thief'), numbers);
     expect(watched.signs()).toEqual(['sequential-numbers']);
   });
 

@@ -446,6 +446,21 @@ test('events past the retention period are pruned, unless there is a hold', asyn
   expect([findings, from]).toEqual([[], 256]);
 });
 
+test('a clock that runs years ahead prunes nothing: the newest event says what time it is', async () => {
+  for (let i = 0; i < 300; i++) {
+    const fields = ['event', JSON.stringify(event(i)), 'at', String(Date.now())];
+    await t.admin.xadd(keys.audit(1), '0-*', ...fields);
+  }
+  const one = await sealer({ retentionYears: 2 });
+  const ahead = Date.now() + 5 * 366 * 86_400_000;
+  vi.spyOn(Date, 'now').mockImplementation(() => ahead);
+  for (let i = 0; i < 4; i++) expect((await step(one)).unsealed).toBe(0);
+  one.close();
+  vi.restoreAllMocks();
+  const { findings, from } = await verification();
+  expect([findings, from]).toEqual([[], 0]);
+});
+
 test('events are sealed in the order of their numbers, whatever the clock did in between', async () => {
   for (const time of [Date.now(), Date.now() - 86_400_000, 5, Date.now() + 86_400_000, 6]) {
     const fields = ['event', JSON.stringify(event(1)), 'at', String(time)];
