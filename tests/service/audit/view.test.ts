@@ -63,6 +63,20 @@ test('an organisation sees its own people’s lookups without plan details, and 
   expect(viewOf(other, lookup('unscheduled'), 3)).toBeUndefined();
 });
 
+test('an organisation does not learn which councils bar its user or protect the child', () => {
+  const attempt = {
+    ...lookup('unscheduled', 'could-not-check'),
+    shown: undefined,
+    sources: undefined,
+    barredBy: ['ZZ101'],
+    protectedBy: ['ZZ202'],
+    whereaboutsOf: ['ZZ202'],
+  } as unknown as AuditEvent;
+  const seen = viewOf({ kind: 'organisation', organisation: 'ZZH01' }, attempt, 3);
+  expect(seen).toMatchObject({ type: 'could-not-check', nhsNumber: testNumber(1) });
+  expect(JSON.stringify(seen)).not.toMatch(/ZZ101|ZZ202/);
+});
+
 test.each([
   ['as the look says, whichever act was recorded first', ['B', 'A'], ['A', 'B'], 'B'],
   ['by a recorded act that has not taken effect yet', ['B'], ['A', 'B'], 'B'],

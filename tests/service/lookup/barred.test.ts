@@ -1,17 +1,11 @@
 import { expect, test } from 'vitest';
 import type { RecordedEvent } from '#schemas/audit/audit-event.ts';
-import { callerOf } from '#schemas/people/caller.ts';
-import { PLAIN } from '#service/lookup/answer.ts';
-import { createLookup } from '#service/lookup/lookup.ts';
-import { lookupParts } from '../../support/lookup-parts.ts';
-import { testNumber } from '../../support/rows.ts';
-import { role } from '../../support/service.ts';
+import { lookUpAlone } from '../../support/lookup-parts.ts';
 
 /** A lookup by a user who is barred. The store records the event when the test lets it, or fails. */
 function barredLookup(record: (event: RecordedEvent) => Promise<void>) {
   const spooled: RecordedEvent[] = [];
-  const lookUp = createLookup({
-    ...lookupParts(),
+  const answer = lookUpAlone({
     store: {
       lookup: () =>
         Promise.resolve({ kind: 'could-not-check', cause: 'store', barredBy: ['ZZ101'] }),
@@ -20,33 +14,7 @@ function barredLookup(record: (event: RecordedEvent) => Promise<void>) {
       record,
     },
     recorder: { record: (event) => void spooled.push(event) },
-    versions: () => ({ functions: 'f', configuration: 'c' }),
   });
-  const identity = {
-    issuer: 'issuer',
-    client: 'client',
-    user: 'parent',
-    name: 'Pat Parent',
-    role: role('role-1', ['B0107']),
-    scopes: [],
-  };
-  const answer = lookUp(
-    {
-      kind: 'admitted',
-      ids: { requestId: '00000000-0000-4000-8000-000000000000' },
-      caller: callerOf(identity),
-      access: {
-        kind: 'granted',
-        access: 'unscheduled',
-        decidedBy: 'activity',
-        setting: 'ambulance',
-      },
-    },
-    { nhsNumber: testNumber(1) },
-    PLAIN,
-    undefined,
-    undefined,
-  );
   return { answer, spooled };
 }
 const ATTEMPT = { type: 'could-not-check', cause: 'barred', barredBy: ['ZZ101'] };
