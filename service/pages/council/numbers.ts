@@ -186,15 +186,19 @@ export const councilNumbers: Mountable<NumbersDependencies> = {
 export const councilNumbersCheck: Mountable<NumbersDependencies> = {
   operation: { method: 'POST', path: `${PATH}/check`, letsIn: 'authority' },
   handler: ({ store, ...dependencies }) =>
-    councilAct(dependencies, { form: 'council-numbers-check' }, async (_, at, fields) => {
-      const authority = await store.authority(at.authority);
-      if (authority === undefined) return at.notFound();
-      const held = numbersOf(authority);
-      const read = readNumbers(fields, held);
-      return read.kind === 'wrong'
-        ? numbersPage(at, authority, { fields, errors: read.errors, status: 400 })
-        : confirmPage(at, held, read.numbers, read.reason);
-    }),
+    councilAct(
+      dependencies,
+      { form: 'council-numbers-check', repeats: true },
+      async (_, at, fields) => {
+        const authority = await store.authority(at.authority);
+        if (authority === undefined) return at.notFound();
+        const held = numbersOf(authority);
+        const read = readNumbers(fields, held);
+        return read.kind === 'wrong'
+          ? numbersPage(at, authority, { fields, errors: read.errors, status: 400 })
+          : confirmPage(at, held, read.numbers, read.reason);
+      },
+    ),
 };
 
 /** `POST /council/numbers`: the change, by the function that `cp-flags authority set` uses. */

@@ -179,19 +179,23 @@ ${button(RESTRICTIONS.save)}</form>`,
 const find: Mountable<RestrictionsDependencies> = {
   operation: { method: 'POST', path: `${BEGIN}/find`, letsIn: 'authority' },
   handler: (dependencies) =>
-    councilAct(dependencies, { form: 'restriction-find' }, async (_, council, fields) => {
-      const { store } = dependencies;
-      const [number, again] = [numberIn(fields, 'number'), numberIn(fields, 'again')];
-      const typed = fields.get('number') ?? '';
-      const wrong = (field: string, text: string): Response =>
-        numberPage(council, typed, [{ field, text }]);
-      if (number === undefined) return wrong('number', wrongNhsNumber(typed));
-      if (again !== number) return wrong('again', RESTRICTIONS.againWrong);
-      await store.appendEvent(holdingsRead(council, RESTRICTIONS.title));
-      const plans = await plansNotOver(store, council.authority, number);
-      if (plans.length === 0) return wrong('number', RESTRICTIONS.noneFound);
-      return choosePage(council, number, await usersOf(dependencies, council, number));
-    }),
+    councilAct(
+      dependencies,
+      { form: 'restriction-find', repeats: true },
+      async (_, council, fields) => {
+        const { store } = dependencies;
+        const [number, again] = [numberIn(fields, 'number'), numberIn(fields, 'again')];
+        const typed = fields.get('number') ?? '';
+        const wrong = (field: string, text: string): Response =>
+          numberPage(council, typed, [{ field, text }]);
+        if (number === undefined) return wrong('number', wrongNhsNumber(typed));
+        if (again !== number) return wrong('again', RESTRICTIONS.againWrong);
+        await store.appendEvent(holdingsRead(council, RESTRICTIONS.title));
+        const plans = await plansNotOver(store, council.authority, number);
+        if (plans.length === 0) return wrong('number', RESTRICTIONS.noneFound);
+        return choosePage(council, number, await usersOf(dependencies, council, number));
+      },
+    ),
 };
 
 /** Reads the choice. For somebody who looked, with the name that the council was notified of. */

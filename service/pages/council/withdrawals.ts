@@ -149,17 +149,21 @@ ${button(WITHDRAWALS.ask)}</form>`,
 export const councilWithdrawalFind: Mountable<WithdrawalsDependencies> = {
   operation: { method: 'POST', path: `${BEGIN}/find`, letsIn: 'authority' },
   handler: (dependencies) =>
-    councilAct(dependencies, { form: 'withdrawal-find' }, async (_, council, fields) => {
-      const { store } = dependencies;
-      const number = numberIn(fields, 'number');
-      const typed = fields.get('number') ?? '';
-      if (number === undefined) return numberPage(council, typed, wrongNhsNumber(typed));
-      await store.appendEvent(holdingsRead(council, WITHDRAWALS.title));
-      const plans = await plansNotOver(store, council.authority, number);
-      return plans.length === 0
-        ? numberPage(council, typed, WITHDRAWALS.noneFound)
-        : choosePage(council, number, plans);
-    }),
+    councilAct(
+      dependencies,
+      { form: 'withdrawal-find', repeats: true },
+      async (_, council, fields) => {
+        const { store } = dependencies;
+        const number = numberIn(fields, 'number');
+        const typed = fields.get('number') ?? '';
+        if (number === undefined) return numberPage(council, typed, wrongNhsNumber(typed));
+        await store.appendEvent(holdingsRead(council, WITHDRAWALS.title));
+        const plans = await plansNotOver(store, council.authority, number);
+        return plans.length === 0
+          ? numberPage(council, typed, WITHDRAWALS.noneFound)
+          : choosePage(council, number, plans);
+      },
+    ),
 };
 
 const refusedPage = (council: AtCouncil, kind: keyof typeof WITHDRAWAL.refused): Response =>
@@ -238,16 +242,16 @@ function waitingForms(
   again: Again,
 ): Html {
   const isOwn = asked.key === council.caller.userKey;
-  return html`${isOwn ? paragraph(WITHDRAWALS.waiting) : confirmForm(council, id, again.errors)}
+  return html`${isOwn ? paragraph(WITHDRAWALS.waiting) : confirmForm(council, id, again)}
 <h2 class="nhsuk-heading-m">${WITHDRAWALS.decline}</h2>
 ${reasonForm(council, { action: `${PATH}/${id}/decline`, form: 'withdrawal-decline', submit: WITHDRAWALS.declineButton }, again)}`;
 }
 
-const confirmForm = (council: AtCouncil, id: string, errors: readonly FieldError[] = []): Html =>
+const confirmForm = (council: AtCouncil, id: string, { fields, errors = [] }: Again): Html =>
   html`<h2 class="nhsuk-heading-m">${WITHDRAWALS.confirm}</h2>
 ${paragraph(WITHDRAWALS.confirmLead)}
 <form method="post" action="${PATH}/${id}/confirm" novalidate>${council.hidden('withdrawal-confirm')}
-${textField({ name: 'number', label: WITHDRAWALS.confirmNumber, hint: WITHDRAWALS.confirmNumberHint, errors, width: 20, inputMode: 'numeric' })}
+${textField({ name: 'number', label: WITHDRAWALS.confirmNumber, hint: WITHDRAWALS.confirmNumberHint, value: fields?.get('number'), errors, width: 20, inputMode: 'numeric' })}
 ${button(WITHDRAWALS.confirmButton)}</form>`;
 
 function inForceForms(

@@ -98,6 +98,21 @@ async function act(
 const events = async () =>
   (await service.events()).flatMap((event) => (event.type === 'withdrawal' ? event : []));
 
+test.for([
+  [`${BEGIN}/find`, BEGIN, { number: KEPT }],
+  ['/council/restrict/find', '/council/restrict', { number: KEPT, again: KEPT }],
+  [
+    '/council/numbers/check',
+    '/council/numbers',
+    { emergency: '02079460188', hours: '', reason: WHY },
+  ],
+] as const)('what %s shows is shown again if it is loaded again', async ([action, from, typed]) => {
+  const fields = { ...(await officer.form(from, action)), ...typed };
+  const first = await officer.post(action, fields);
+  const again = await officer.post(action, fields);
+  expect([first.status, again.status, again.heading]).toEqual([200, 200, first.heading]);
+});
+
 describe('a flag on the wrong child', () => {
   test('is on record as shown, even if another number is put into the form', async () => {
     const reads = async (): Promise<number> =>
@@ -133,6 +148,7 @@ describe('a flag on the wrong child', () => {
     expect(form.text).not.toMatch(writtenAs(WRONG));
     expect(wordsOf(form)).not.toContain(WRONG.slice(6));
     const wrong = await act(colleague, at, 'confirm', { number: KEPT });
+    expect(wrong.text).toContain(`value="${KEPT}"`);
     expect([wrong.status, wordsOf(wrong).includes(WITHDRAWAL.refused['other-number'])]).toEqual([
       400,
       true,
