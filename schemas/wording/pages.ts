@@ -51,6 +51,8 @@ export const FRAME = {
   notFound: 'Page not found',
   notFoundThen: 'Check the address, or start again.',
   start: 'Start again',
+  /** To the second, so that it is seen that something was tried again. */
+  tried: (time: string) => `Tried at ${time}.`,
 } as const;
 
 /** Signing in and out. */

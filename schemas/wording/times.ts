@@ -29,12 +29,16 @@ function zoneIfRepeated(london: string): string {
   return repeated ? ` ${zoneOf(london)}` : '';
 }
 
-const sentence = (london: string, zone: string): string =>
-  `${london.slice(11, 16)}${zone} on ${longDateText(london.slice(0, 10) as CalendarDate)}`;
+const sentence = (london: string, zone: string, end = 16): string =>
+  `${london.slice(11, end)}${zone} on ${longDateText(london.slice(0, 10) as CalendarDate)}`;
 
 /** In a sentence on a page: `14:05 on 3 May 2026`. In the hour repeated in autumn it has the zone. */
 export const timeText = (at: Instant): string =>
   written(at, (london) => sentence(london, zoneIfRepeated(london)));
+
+/** The same to the second, of what may be tried again within the minute: `14:05:30 on 3 May 2026`. */
+export const secondText = (at: Instant): string =>
+  written(at, (london) => sentence(london, zoneIfRepeated(london), 19));
 
 /**
  * In a sentence that is read elsewhere too, where other clocks may be UTC: of a command, in a log, an alert or an

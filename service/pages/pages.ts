@@ -15,7 +15,7 @@ import { desksOf, homeOf } from './desk/desks.ts';
 import { ASSETS_PATH, type Assets } from './html/assets.ts';
 import { type OpenFrame, PAGE_HEADERS, redirect } from './html/frame.ts';
 import { html } from './html/html.ts';
-import { heading, link, notFoundPage, paragraph } from './html/parts.ts';
+import { heading, link, notFoundPage, paragraph, tried } from './html/parts.ts';
 import { createPersonOf } from './html/person.ts';
 import { createLookUpPages, type LookUpPagesDependencies } from './look-up/look-up.ts';
 import { couldNotCheckPage } from './look-up/not-checked.ts';
@@ -160,7 +160,8 @@ ${paragraph(ACCESSIBILITY.reportThen)}`,
     accessibility,
     asset,
   };
-  const fault = (): Response => frame(couldNotCheckPage(paragraph(link('/', FRAME.start))));
+  const fault = (): Response =>
+    frame(couldNotCheckPage(html`${tried()}${paragraph(link('/', FRAME.start))}`));
   return { handlers, fault, stop: lookUp.stop };
 }
 

@@ -23,6 +23,7 @@ import {
   heading,
   notFoundPage,
   paragraph,
+  tried,
 } from '../html/parts.ts';
 import { createPersonOf } from '../html/person.ts';
 import type { Cookies } from '../session/cookies.ts';
@@ -166,13 +167,14 @@ function refusedPage(
       return say(408, DESK.untrusted, DESK.lateThen);
     case 'too-many-requests':
       return {
-        ...say(429, DESK.limited, DESK.limitedThen(retryAfterSeconds)),
+        ...deskMessage(DESK.limited, DESK.limitedThen(retryAfterSeconds), home, { more: tried() }),
+        status: 429,
         retryAfterSeconds,
       };
     default:
       return {
         ...deskMessage(DESK.unavailable, DESKS[name].unavailableThen, home, {
-          more,
+          more: html`${more}${tried()}`,
           leads: DESK.tryAgain,
         }),
         status: 503,

@@ -1,5 +1,6 @@
 import { isOfficeOpen, officeHoursText } from '#schemas/office-hours.ts';
 import { FRAME, LOOK_UP, RESULT } from '#schemas/wording/pages.ts';
+import { secondText } from '#schemas/wording/times.ts';
 import { type Html, html } from './html.ts';
 
 /** The page's main heading, which gets the focus unless the page has only reloaded itself. */
@@ -7,6 +8,9 @@ export const heading = (text: string | Html, isReloaded = false): Html =>
   html`<h1 class="nhsuk-heading-xl nhsuk-u-margin-bottom-4" tabindex="-1"${!isReloaded && html` autofocus`}>${text}</h1>`;
 
 export const paragraph = (text: string | Html): Html => html`<p>${text}</p>`;
+
+/** When something was tried that did not work and may be tried again. */
+export const tried = (at = Date.now()): Html => paragraph(FRAME.tried(secondText(at)));
 
 export const link = (href: string, text: string): Html =>
   html`<a class="nhsuk-link" href="${href}">${text}</a>`;

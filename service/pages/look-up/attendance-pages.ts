@@ -6,6 +6,8 @@ import type { ProblemOptions } from '../../http/problem.ts';
 import type { Handler } from '../../http/route.ts';
 import type { Attend, Attended } from '../../lookup/attendance.ts';
 import type { Frame, Page } from '../html/frame.ts';
+import { html } from '../html/html.ts';
+import { tried } from '../html/parts.ts';
 import type { Fields, Forms } from '../session/forms.ts';
 import type { Sealer } from '../session/seal.ts';
 import type { Session } from '../session/sessions.ts';
@@ -118,7 +120,8 @@ export function createAttendancePages(
       return frame({
         ...attendanceNotRecorded(
           not,
-          look && attendanceFields(attendanceForm(session, look), look.typed, []),
+          look &&
+            html`${tried()}${attendanceFields(attendanceForm(session, look), look.typed, [])}`,
         ),
         ...shown,
       });

@@ -13,7 +13,8 @@ import type { LookUp } from '../../lookup/lookup.ts';
 import type { Rehearse } from '../../lookup/rehearsals.ts';
 import type { Trace } from '../../telemetry/traces.ts';
 import { type Frame, type Hidden, type Page, redirect } from '../html/frame.ts';
-import { link, notFoundPage, paragraph } from '../html/parts.ts';
+import { html } from '../html/html.ts';
+import { link, notFoundPage, paragraph, tried } from '../html/parts.ts';
 import type { Forms } from '../session/forms.ts';
 import type { Session, Sessions } from '../session/sessions.ts';
 import { Answers, follow } from './answers.ts';
@@ -99,7 +100,9 @@ export function createListPages(
   const showList: Handler = ({ env }) => {
     const state = sessions.read(env.incoming);
     if (state.kind === 'unknown') {
-      return frame(couldNotCheckPage(paragraph(link('/list', NOT_CHECKED.again))));
+      return frame(
+        couldNotCheckPage(html`${tried(now())}${paragraph(link('/list', NOT_CHECKED.again))}`),
+      );
     }
     if (state.kind !== 'open') return redirect('/sign-in', noLongerSignedIn(state));
     const { session } = state;
@@ -189,7 +192,11 @@ export function createListPages(
       for (const tell of undelivered) tell();
     });
     return {
-      ...listResult(listed, covered, againForm('/list', newHidden(session), { list: text })),
+      ...listResult(
+        listed,
+        covered,
+        html`${tried(now())}${againForm('/list', newHidden(session), { list: text })}`,
+      ),
       ...signedIn(session),
       ...hides(session, LIST_HIDDEN),
     };

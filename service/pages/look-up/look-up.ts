@@ -11,7 +11,7 @@ import type { Rehearsed } from '../../lookup/rehearsals.ts';
 import type { Trace } from '../../telemetry/traces.ts';
 import { type Page, redirect } from '../html/frame.ts';
 import { html, markup } from '../html/html.ts';
-import { type FieldError, link, paragraph } from '../html/parts.ts';
+import { type FieldError, link, paragraph, tried } from '../html/parts.ts';
 import type { Fields, FormRefusal } from '../session/forms.ts';
 import type { Session } from '../session/sessions.ts';
 import { refusedPage, signInRefusalOf } from '../sign-in/refused.ts';
@@ -107,7 +107,9 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
       return frame(formPage(session, {}, []));
     }
     if (state.kind === 'unknown')
-      return frame(couldNotCheckPage(paragraph(link('/look-up', NOT_CHECKED.again))));
+      return frame(
+        couldNotCheckPage(html`${tried(now())}${paragraph(link('/look-up', NOT_CHECKED.again))}`),
+      );
     return redirect('/sign-in', noLongerSignedIn(state));
   };
 

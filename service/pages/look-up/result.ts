@@ -3,7 +3,7 @@ import type { Coverage, Flag, LookupRequest } from '#schemas/lookup.ts';
 import { PLAN_TYPES, planTypes } from '#schemas/plans/plan.ts';
 import { isUnderOne, NOT_SHOWN, WHERE_NOT_SHOWN } from '#schemas/wording/lookup.ts';
 import { FRAME, RESULT } from '#schemas/wording/pages.ts';
-import { shortTimeText, timeText } from '#schemas/wording/times.ts';
+import { secondText, shortTimeText, timeText } from '#schemas/wording/times.ts';
 import type { ListedAccess } from '#store/lookup.ts';
 import { flagsOf, whoLookedOf } from '../../lookup/answer.ts';
 import type { Checked } from '../../lookup/lookup.ts';
@@ -17,15 +17,15 @@ type Subject = Pick<LookupRequest, 'nhsNumber' | 'dateOfBirth'> & { at: number }
 export const numberText = (nhsNumber: string): string =>
   nhsNumber.replace(/^(...)(...)(....)$/, '$1\u00a0$2\u00a0$3');
 
-/** With its day and month on one line. */
-const keptTime = (at: number): string => timeText(at).replaceAll(/ (?=\w+(?: \d{4})?$)/g, '\u00a0');
+/** A time with its day, month and year on one line. */
+const kept = (time: string): string => time.replaceAll(/ (?=\w+(?: \d{4})?$)/g, '\u00a0');
 
 /** Number, date of birth and time, the largest on the page: is it the right patient? */
 export const subjectBar = ({ nhsNumber, dateOfBirth, at }: Subject, wasChecked: boolean): Html =>
   html`<dl class="cpf-subject">
 <div><dt>${RESULT.number}</dt><dd class="cpf-subject__number">${numberText(nhsNumber)}</dd></div>
 <div><dt>${RESULT.dateOfBirth}</dt><dd>${dateOfBirth === undefined ? RESULT.bornNotGiven : RESULT.born(dateOfBirth)}</dd></div>
-<div><dt>${RESULT.time}</dt><dd>${wasChecked ? RESULT.checkedAt(keptTime(at)) : RESULT.notCheckedAt(keptTime(at))}</dd></div>
+<div><dt>${RESULT.time}</dt><dd>${wasChecked ? RESULT.checkedAt(kept(timeText(at))) : RESULT.notCheckedAt(kept(secondText(at)))}</dd></div>
 </dl>`;
 
 /** The numbers of a council, in the order for ringing at the time of the answer. */

@@ -24,7 +24,7 @@ import {
 import { hiddenAfter, SHOWN_FOR_SECONDS } from '../html/assets.ts';
 import type { Frame, Hidden as HiddenAnswer, Page } from '../html/frame.ts';
 import { html } from '../html/html.ts';
-import { buttonLink, heading, paragraph } from '../html/parts.ts';
+import { buttonLink, heading, paragraph, tried } from '../html/parts.ts';
 import { createPersonOf } from '../html/person.ts';
 import type { Cookies } from '../session/cookies.ts';
 import { type Forms, readForm } from '../session/forms.ts';
@@ -123,11 +123,13 @@ export function createSignedIn(dependencies: SignedInDependencies) {
     options: ProblemOptions = {},
   ): Page {
     const hidden = newHidden(session);
-    const again =
+    const request = 'list' in asked ? undefined : asked.request;
+    // Where there is a number, the time stands beside it.
+    const again = html`${request === undefined && tried(now())}${
       'list' in asked
         ? againForm('/list', hidden, { list: asked.list })
-        : againForm('/look-up', hidden, asked.typed);
-    const request = 'list' in asked ? undefined : asked.request;
+        : againForm('/look-up', hidden, asked.typed)
+    }`;
     const refusal = signInRefusalOf(code);
     const page =
       refusal !== undefined

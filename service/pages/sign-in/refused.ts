@@ -2,7 +2,7 @@ import type { ErrorCode } from '#schemas/errors.ts';
 import { FRAME, NOT_A_NO, SIGN_IN, SIGN_IN_REFUSED } from '#schemas/wording/pages.ts';
 import type { Page } from '../html/frame.ts';
 import { type Html, html } from '../html/html.ts';
-import { buttonLink, heading, link, paragraph } from '../html/parts.ts';
+import { buttonLink, heading, link, paragraph, tried } from '../html/parts.ts';
 import type { SignedIn } from '../session/sessions.ts';
 import type { Sent } from './openid.ts';
 
@@ -143,6 +143,7 @@ export function refusedPage(
         : heading(title)
     }
 ${paragraph(says)}
+${status === 503 && tried()}
 ${sentList(provider, person)}
 ${why === 'not-care' ? ringFirst : signInFirst}`,
   };

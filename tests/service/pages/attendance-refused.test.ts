@@ -36,6 +36,7 @@ test('if a limit is reached, a page says that a child who left was not recorded,
   const seconds = Number(said.headers.get('retry-after'));
   expect(seconds).toBeGreaterThan(0);
   expect(wordsOf(said)).toContain(ATTENDANCE.limitedThen(seconds));
+  expect(wordsOf(said)).toMatch(/Tried at [0-9]{2}:[0-9]{2}:[0-9]{2} on /);
   expect(said.text).toMatch(/value="left-before-seen"[^>]* checked/);
   // The page is hidden when the session ends.
   expect(said.text).toContain('cpf-hides__content');

@@ -238,6 +238,8 @@ test('too many requests and an internal fault each get a page that says so, and 
     '7',
     DESK.limited,
   ]);
+  const tried = /Tried at [0-9]{2}:[0-9]{2}:[0-9]{2} on /;
+  expect(wordsOf(slow)).toMatch(tried);
   const form = await formOf();
   failing = true;
   const broken = await officer.postOnce('/act', form);
@@ -245,6 +247,7 @@ test('too many requests and an internal fault each get a page that says so, and 
   expect([broken.status, broken.heading]).toEqual([503, DESK.unavailable]);
   // The fault may have come after the act.
   expect(wordsOf(broken)).toContain(DESK.unavailableSent);
+  expect(wordsOf(broken)).toMatch(tried);
   isUnknown = true;
   const page = await officer.ask('/act');
   isUnknown = false;

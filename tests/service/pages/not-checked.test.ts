@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ERRORS, type ErrorCode } from '#schemas/errors.ts';
-import { NOT_A_NO } from '#schemas/wording/pages.ts';
+import { NOT_A_NO, NOT_CHECKED } from '#schemas/wording/pages.ts';
 import { readAssets } from '#service/pages/html/assets.ts';
 import { createFrame } from '#service/pages/html/frame.ts';
 import { html } from '#service/pages/html/html.ts';
@@ -26,6 +26,20 @@ test.for(Object.keys(ERRORS) as ErrorCode[])(
     expect(content).not.toContain('<bdi></bdi>');
   },
 );
+
+test('a page that offers to try again says when it was tried, to the second', () => {
+  const request = { nhsNumber: testNumber(7_951) };
+  const asked = [{ typed: {} }, { typed: {}, request }, { list: request.nhsNumber }];
+  const offering = (Object.keys(ERRORS) as ErrorCode[]).flatMap((code) =>
+    asked
+      .map((each) => String(notChecked(session, code, each).content))
+      .filter((content) => content.includes(NOT_CHECKED.again)),
+  );
+  expect(offering.length).toBeGreaterThan(asked.length);
+  for (const content of offering) {
+    expect(content.match(/Tried at [0-9]{2}:[0-9]{2}:[0-9]{2}/g)).toHaveLength(1);
+  }
+});
 
 test('nothing about a child is shown after the session ends, and each time limit has its own style', async () => {
   const assets = readAssets();

@@ -322,6 +322,7 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
   test('the provider does not answer', async () => {
     const page = await createVisitor(service.baseUrl).ask('/sign-in/gone');
     expect([page.status, page.heading]).toEqual([503, SIGN_IN_REFUSED.unavailable]);
+    expect(wordsOf(page)).toMatch(/Tried at [0-9]{2}:[0-9]{2}:[0-9]{2} on /);
   });
 });
 
