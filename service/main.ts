@@ -211,6 +211,7 @@ export async function startService(
           providers,
           limits,
           own,
+          oneWorker,
         }),
       ));
 

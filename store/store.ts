@@ -11,7 +11,7 @@ import { createLedger } from './authorities/ledger.ts';
 import { createRestrictions } from './authorities/restrictions.ts';
 import { createWithdrawals } from './authorities/withdrawals.ts';
 import { clockOf } from './connection/clock.ts';
-import { StoreNotWhole } from './errors.ts';
+import { LeaseLost, StoreNotWhole } from './errors.ts';
 import { loadFunctions } from './functions/functions.ts';
 import { type AuditPartition, allChildrenKeys } from './keys.ts';
 import {
@@ -41,8 +41,14 @@ export type Store = ReturnType<typeof createStore>;
  * Each call is described where it is made.
  *
  * @param anchor what the store should hold; here only the creation of a dataset writes it.
+ * @param options.isReplaced whether another worker has taken over from this one, if there is only one at a time: then
+ * no event is appended, and so nothing is done that is audited first
  */
-export function createStore(redis: Redis, anchor: Anchor) {
+export function createStore(
+  redis: Redis,
+  anchor: Anchor,
+  { isReplaced }: { isReplaced?: (() => Promise<boolean>) | undefined } = {},
+) {
   let dataset: Dataset | undefined;
   const locksGivenUp = new Set<string>();
 
@@ -52,6 +58,12 @@ export function createStore(redis: Redis, anchor: Anchor) {
       throw new StoreNotWhole(DATASET.absent);
     }
     return dataset.id;
+  }
+
+  /** On disk when it resolves. @throws {LeaseLost} */
+  async function append(event: WrittenEvent, partition?: AuditPartition): Promise<void> {
+    if (await isReplaced?.()) throw new LeaseLost();
+    await appendEvent(redis, event, partition);
   }
 
   return {
@@ -77,7 +89,7 @@ export function createStore(redis: Redis, anchor: Anchor) {
       by: string,
       expected?: ExpectedAuthorities,
     ): Promise<Dataset> => createDataset(redis, anchor, kind, by, expected),
-    ...createDirectory(redis),
+    ...createDirectory(redis, append),
     ...createLedger(redis),
     ...createWithdrawals(redis),
     ...createRestrictions(redis),
@@ -100,10 +112,7 @@ export function createStore(redis: Redis, anchor: Anchor) {
     setNotInUse: (listed: ListedNumbers): Promise<void> => setNotInUse(redis, listed),
     /** As {@link Anchor.safeguard}. */
     safeguard: (): Promise<void> => anchor.safeguard(),
-    /** On disk when it resolves. */
-    async appendEvent(event: WrittenEvent, partition?: AuditPartition): Promise<void> {
-      await appendEvent(redis, event, partition);
-    },
+    appendEvent: append,
     readEvents: (partition: AuditPartition, fromNumber?: number): Promise<AuditEvent[]> =>
       readEvents(redis, partition, fromNumber),
   };

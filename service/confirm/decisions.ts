@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { NamedPerson } from '#schemas/audit/named-person.ts';
 import type { OwnCheck } from '#schemas/status.ts';
 import { CONFIRMED } from '#schemas/wording/confirmations.ts';
+import { COPY } from '#schemas/wording/copy.ts';
 import { SEALING } from '#schemas/wording/operations.ts';
 import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
 import { VERIFIER } from '#schemas/wording/store.ts';
@@ -82,6 +83,8 @@ type DecisionsPlace = ConfirmationPlace & {
   hasCopy: boolean;
   storeChecks: () => readonly ReadinessCheck[];
   own: () => readonly OwnCheck[];
+  /** Whether another worker has taken over, if there is only one at a time. */
+  isReplaced?: (() => Promise<boolean>) | undefined;
 };
 
 const nothing = (...says: string[]): Nothing => ({ kind: 'nothing', says });
@@ -263,9 +266,10 @@ export function createDecisions(place: DecisionsPlace): Decisions {
 
   /**
    * Like the commands, decisions that rely on the anchor or change it are refused on an old copy of the log, except those
-   * about the copy itself.
+   * about the copy itself. A worker that another has replaced decides nothing.
    */
   async function whyNot(name: DecisionName, subject: string): Promise<string | undefined> {
+    if (await place.isReplaced?.()) return COPY.notTheWorker;
     if (!(await isOurs())) return DECISIONS.otherDataset;
     const isAnchored = name === 'promotion' || name === 'clock';
     if (!isAnchored && !(name === 'replicas' && subject === 'order')) return undefined;

@@ -7,6 +7,7 @@ import type { OwnCheck } from '#schemas/status.ts';
 import { RUNNING } from '#schemas/wording/operator.ts';
 import { information } from '#store/connection/reply.ts';
 import { createFigures } from '#store/figures.ts';
+import { isReplaced } from '#store/locks/worker-lease.ts';
 import type { AccessLists } from '#store/trust/access-lists.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import { namedReplicas } from '#store/trust/replica-orders.ts';
@@ -24,6 +25,7 @@ import { createHeldFileWork } from '../pages/operator/held-file-work.ts';
 import type { OperatorDependencies } from '../pages/operator/operator.ts';
 import { readRunbook } from '../pages/operator/runbook.ts';
 import type { StartContext } from './context.ts';
+import type { OneWorker } from './one-worker.ts';
 import type { RedisServer, StoreConnection } from './redis.ts';
 import { runs } from './roles.ts';
 
@@ -162,12 +164,24 @@ type OperatorStart = {
   providers: readonly { issuer: string }[];
   limits: CoverageLimits;
   own: () => readonly OwnCheck[];
+  oneWorker: OneWorker | undefined;
 };
 
 /** What the operator's pages need beyond what every desk has. The runbook is read once, here. */
 export function startOperator(
   { configuration, log, telemetry }: Pick<StartContext, 'configuration' | 'log' | 'telemetry'>,
-  { redis, work, readiness, verifier, lists, identities, providers, limits, own }: OperatorStart,
+  {
+    redis,
+    work,
+    readiness,
+    verifier,
+    lists,
+    identities,
+    providers,
+    limits,
+    own,
+    oneWorker,
+  }: OperatorStart,
 ): OperatorStarted {
   const { MESH_MAILBOX, HELD_DAYS, ROLE } = configuration;
   const connection = redis.connect('worker', { unacknowledged: true });
@@ -196,6 +210,7 @@ export function startOperator(
       hasCopy: placeSettings(configuration) !== undefined,
       storeChecks: readiness.checks,
       own,
+      isReplaced: oneWorker && (() => isReplaced(connection, oneWorker.lease)),
     }),
     damage: () => findDamage({ ...place, connection, lists }),
     machine: hostname(),

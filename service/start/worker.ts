@@ -99,18 +99,20 @@ function openTools(
 ): Tools {
   const anchor = openAnchor(configuration);
   add(() => anchor.close());
-  const administrator = createStore(redis.connect('admin', PATIENT), anchor);
-  const loader = createStore(redis.connect('loader', PATIENT), anchor);
+  const connection = redis.connect('worker', { ...PATIENT, unacknowledged: true });
+  const replaced = oneWorker && (() => isReplaced(connection, oneWorker.lease));
+  const own = { isReplaced: replaced };
+  const administrator = createStore(redis.connect('admin', PATIENT), anchor, own);
+  const loader = createStore(redis.connect('loader', PATIENT), anchor, own);
   const { replicas, sentinels } = redis;
   const connectTo = (server: HostPort) => redis.connectTo('worker', server);
-  const connection = redis.connect('worker', { ...PATIENT, unacknowledged: true });
   const commits = createCommitReader(auditFolder(configuration));
   add(() => commits.close());
   let compared = witnessed === undefined;
   void witnessed?.compared.then(() => (compared = true));
   const verifier = startStoreVerifier(connection, anchor, {
     ...(replicas > 0 && { replicas: { replicas, connectTo, sentinels } }),
-    ...(oneWorker !== undefined && { replaced: () => isReplaced(connection, oneWorker.lease) }),
+    replaced,
     async resume(load, stopped) {
       const waits = { lockWaitMs: RETRIED_LOCK_WAIT_MS, stopped };
       const resumption = await resumeLoad(loader, anchor, load, waits);

@@ -7,7 +7,6 @@ import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import type { OwnBreakers } from '#schemas/uploads/breakers.ts';
 import type { ColumnMapping } from '#schemas/uploads/columns.ts';
 import { STORE } from '#schemas/wording/store.ts';
-import { appendEvent } from '../audit-stream/events.ts';
 import { changeIf } from '../functions/change-if.ts';
 import { keys } from '../keys.ts';
 import type { AuthorityLock } from '../locks/authority-lock.ts';
@@ -76,8 +75,12 @@ type Turn = {
 /** Whether everything is still as it was shown to the person who changes it. */
 type AsShown = () => Promise<boolean>;
 
-/** Which authorities are expected and known, with their names and telephone numbers. Changes are audited first. */
-export function createDirectory(redis: Redis) {
+/**
+ * Which authorities are expected and known, with their names and telephone numbers. Changes are audited first.
+ *
+ * @param append records an event
+ */
+export function createDirectory(redis: Redis, append: (event: WrittenEvent) => Promise<void>) {
   const readDirectory = createDirectoryReader(redis);
   const changeSettings = createTurns(redis);
 
@@ -104,7 +107,7 @@ export function createDirectory(redis: Redis) {
           write: (hash, fields) => change(hash, 'set', ...Object.entries(fields).flat()),
           remove: (hash, ...fields) => change(hash, 'remove', ...fields),
           async record(event) {
-            await appendEvent(redis, event);
+            await append(event);
             isRecorded = true;
           },
         });

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import { STORE } from '#schemas/wording/store.ts';
+import { LeaseLost } from '../errors.ts';
 import { acknowledgeByReplicas } from './acknowledged.ts';
 import { placeOf, type StoreAddress, type TlsTexts } from './address.ts';
 import { primaryConnector, type Sentinels, watchSentinels } from './sentinels.ts';
@@ -134,7 +135,8 @@ export const lacksRights = (error: unknown): boolean =>
 /** Whether a function of ours that failed is known to have changed nothing: it was not sent, or Redis refused it. */
 export const isWithoutEffect = (error: unknown): boolean =>
   error instanceof Error &&
-  (error.message.startsWith("Stream isn't writeable") ||
+  (error instanceof LeaseLost ||
+    error.message.startsWith("Stream isn't writeable") ||
     (error.name === 'ReplyError' &&
       (error as { command?: { name: string } }).command?.name === 'fcall'));
 

@@ -5,6 +5,7 @@ import {
   type MeshClientOptions,
   openMeshClient,
 } from '#service/mesh/mesh-client.ts';
+import type { Sent } from '#service/mesh/mesh-file.ts';
 import { until, WAIT_MS } from './until.ts';
 
 /** A client that does everything due as soon as it can, in a folder laid out like that of a service. */
@@ -41,3 +42,23 @@ export async function workItOff(client: MeshClient, messages: number): Promise<v
     return waiting === 0 && client.file.receivedIn('done').length === messages;
   }, 'all of it to be done');
 }
+
+/** A message about which a person may decide. */
+export const FAILED_MESSAGE: Sent = {
+  key: '0'.repeat(32),
+  name: 'answer',
+  recipient: 'X26ABC1',
+  workflowId: 'TEST_WORKFLOW_ACK',
+  subject: '',
+  state: 'failed',
+  attempt: 1,
+  messageId: 'before',
+  chunks: 1,
+  chunksSent: 1,
+  tries: 0,
+  addedAt: Date.now(),
+  changedAt: Date.now(),
+  notBefore: 0,
+  code: '14',
+  detail: '',
+};

@@ -4,6 +4,7 @@ import type { NamedPerson } from '#schemas/audit/named-person.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
 import type { Caller } from '#schemas/people/caller.ts';
 import { DESK, DESKS } from '#schemas/wording/desk.ts';
+import { LeaseLost } from '#store/errors.ts';
 import { TurnsBusy } from '#store/locks/turns.ts';
 import type { SessionEndings } from '#store/session-endings.ts';
 import type { TakeFromLimits } from '../../admission/admission.ts';
@@ -318,6 +319,8 @@ export function guardedDesk(dependencies: DeskDependencies, desk: Desk, work: De
           const answer = await work(context, at);
           return answer instanceof Response ? marked(incoming, session, answer) : answer;
         } catch (error) {
+          // Another worker serves this page now.
+          if (error instanceof LeaseLost) return { code: 'could-not-check' };
           if (!(error instanceof TurnsBusy)) throw error;
           // Nothing has failed: somebody else had the turn.
           return at.page({ ...deskMessage(DESK.busy, error.message, desk.home), status: 409 });

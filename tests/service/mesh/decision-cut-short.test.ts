@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { messageToDecide } from '#service/mesh/decide-message.ts';
-import { localIdOf, MeshFile, type Sent } from '#service/mesh/mesh-file.ts';
+import { localIdOf, MeshFile } from '#service/mesh/mesh-file.ts';
 import { type MeshServer, startMeshServer } from '../../support/mesh-server.ts';
-import { openQuickClient } from '../../support/mesh-work.ts';
+import { FAILED_MESSAGE, openQuickClient } from '../../support/mesh-work.ts';
 import { startTestStore, type TestStore } from '../../support/test-store.ts';
 
 let t: TestStore;
@@ -19,29 +19,11 @@ afterAll(async () => {
   await Promise.all([t.stop(), server.stop()]);
 });
 
-const FAILED: Sent = {
-  key: '0'.repeat(32),
-  name: 'answer',
-  recipient: 'X26ABC1',
-  workflowId: 'TEST_WORKFLOW_ACK',
-  subject: '',
-  state: 'failed',
-  attempt: 1,
-  messageId: 'before',
-  chunks: 1,
-  chunksSent: 1,
-  tries: 0,
-  addedAt: Date.now(),
-  changedAt: Date.now(),
-  notBefore: 0,
-  code: '14',
-  detail: '',
-};
 const LATER_MS = 60_000;
 
 const script = join(import.meta.dirname, '..', '..', 'support', 'decide-and-die.ts');
 async function decideAndDie(folder: string, what: string, dieAt: number): Promise<boolean> {
-  const args = [script, join(folder, 'mesh'), localIdOf(FAILED), what];
+  const args = [script, join(folder, 'mesh'), localIdOf(FAILED_MESSAGE), what];
   const child = spawn(process.execPath, [...args, join(folder, 'anchor'), String(dieAt)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
@@ -63,9 +45,9 @@ test.each(['resend', 'drop'])(
       for (const name of ['mesh', 'mesh/sending', 'inbox', 'outbox', 'anchor']) {
         await mkdir(join(folder, name));
       }
-      await writeFile(join(folder, 'mesh', 'sending', FAILED.key), 'an answer');
+      await writeFile(join(folder, 'mesh', 'sending', FAILED_MESSAGE.key), 'an answer');
       const file = MeshFile.open(join(folder, 'mesh'));
-      file.addSent(FAILED);
+      file.addSent(FAILED_MESSAGE);
       file.close();
       const before = (await t.adminStore.readEvents('system')).length;
       wasKilled = await decideAndDie(folder, what, dieAt);
@@ -81,9 +63,9 @@ test.each(['resend', 'drop'])(
           .filter(({ type }) => type === 'mesh-resent' || type === 'mesh-dropped')
           .map(({ auditId }) => auditId),
       );
-      const row = client.file.sent(FAILED.key);
+      const row = client.file.sent(FAILED_MESSAGE.key);
       const isDone = what === 'drop' ? row?.state === 'dropped' : row?.attempt === 2;
-      const isOffered = messageToDecide(client.file, localIdOf(FAILED)) !== undefined;
+      const isOffered = messageToDecide(client.file, localIdOf(FAILED_MESSAGE)) !== undefined;
       const where = `killed before step ${dieAt}`;
       expect([recorded.size, isDone, isOffered], where).toEqual(
         recorded.size === 1 ? [1, true, false] : [0, false, true],
