@@ -1,6 +1,7 @@
 import { durationText } from '#schemas/wording/durations.ts';
 import { LOAD_FAILED } from '#schemas/wording/loads.ts';
 import { connectionFault } from '#store/connection/connection.ts';
+import { causeOf } from '#store/errors.ts';
 import type { Store } from '#store/store.ts';
 import { SourceFailed } from './formats/common/source.ts';
 
@@ -47,8 +48,7 @@ export function asLoadFailed(error: unknown, sentence: FailedSentence): LoadFail
   if (error instanceof LoadFailed) return error;
   if (error instanceof SourceFailed)
     return new LoadFailed(LOAD_FAILED.nothingChanged(error.message));
-  const message =
-    connectionFault(error) ?? (error instanceof Error ? error.message : 'unknown failure');
+  const message = connectionFault(error) ?? causeOf(error);
   const safe = message
     .replaceAll(/[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}/g, '##########')
     .slice(0, 300)

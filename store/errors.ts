@@ -28,3 +28,24 @@ export class LeaseLost extends Error {
   override name = 'LeaseLost';
   override message = COPY.successor;
 }
+
+/** Errors of Node, libraries and Redis whose messages may repeat what they were given, such as a part of a JSON text. */
+const QUOTING: ReadonlySet<string> = new Set([
+  'SyntaxError',
+  'TypeError',
+  'RangeError',
+  'ZodError',
+]);
+
+/**
+ * Why something failed, for logs, statuses and sentences: nothing of the data that it arose from. A file system's error
+ * is without the path, since names of files come from outside too; one whose message may repeat data is only its code, or
+ * its kind.
+ */
+export function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall !== undefined) return error.message.split(', ')[0] ?? error.name;
+  if (error.name === 'ReplyError') return /^[A-Z]+\b/.exec(error.message)?.[0] ?? error.name;
+  return QUOTING.has(error.name) ? (code ?? error.name) : error.message;
+}

@@ -5,6 +5,7 @@ import { SEALING, UNKNOWN_ENTRIES } from '#schemas/wording/operations.ts';
 import { CONNECTION_REPLACED } from '#schemas/wording/store.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { connectStore, type StoreAddress } from '#store/connection/connection.ts';
+import { causeOf } from '#store/errors.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { comeAfterLookups } from '../telemetry/after-lookups.ts';
 import { type Alerting, type AlertingSettings, createAlerting } from './alert/alerting.ts';
@@ -118,8 +119,7 @@ async function index(lately: readonly Followed[]): Promise<boolean> {
   } catch (error) {
     follower.close();
     if (!indexFailing) {
-      const cause = error instanceof Error ? error.message : 'unknown';
-      tell({ kind: 'warning', message: SEALING.notIndexed(cause), count: 1 });
+      tell({ kind: 'warning', message: SEALING.notIndexed(causeOf(error)), count: 1 });
     }
     indexFailing = true;
     return false;

@@ -5,6 +5,7 @@ import { SEALING } from '#schemas/wording/operations.ts';
 import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
 import { VERIFIER } from '#schemas/wording/store.ts';
 import { createAuditStreams, type StreamGap } from '#store/audit-stream/audit-stream.ts';
+import { causeOf } from '#store/errors.ts';
 import { auditPartitions } from '#store/keys.ts';
 import { ADOPTION, createTurns } from '#store/locks/turns.ts';
 import { isWorkerAtWork } from '#store/trust/server.ts';
@@ -28,8 +29,6 @@ type Gap =
       /** The log that sealed the events before, if it was another one. */
       before: string | undefined;
     };
-
-const causeOf = (error: unknown): string => (error instanceof Error ? error.message : 'unknown');
 
 const refused = (says: string): { kind: 'refused'; says: string } => ({ kind: 'refused', says });
 

@@ -23,7 +23,7 @@ import {
   type SingleMode,
   singleMode,
 } from '../connection/single-mode.ts';
-import { type Confirmation, StoreNotWhole } from '../errors.ts';
+import { type Confirmation, causeOf, StoreNotWhole } from '../errors.ts';
 import { areFunctionsReplaced, FUNCTIONS, loadFunctions } from '../functions/functions.ts';
 import { allChildrenKeys, CLOSED, keys } from '../keys.ts';
 import { Tally } from '../rows/rows.ts';
@@ -373,7 +373,7 @@ export function startStoreVerifier(
     for (const load of loads) {
       if (stopping.signal.aborted) return;
       await resume(load).catch((error: unknown) => {
-        fallBehind(load, error instanceof Error ? error.message : VERIFIER.failed('unknown'));
+        fallBehind(load, error instanceof Error ? causeOf(error) : VERIFIER.failed('unknown'));
       });
     }
   }
@@ -637,8 +637,7 @@ export function startStoreVerifier(
         }
         if (error instanceof StoreNotWhole) become('wrong', error.message, error.confirmation);
         else {
-          const fault = error instanceof Error ? error.message : 'unknown';
-          become('wrong', VERIFIER.failed(connectionFault(error) ?? fault));
+          become('wrong', VERIFIER.failed(connectionFault(error) ?? causeOf(error)));
         }
       })
       .finally(() => {

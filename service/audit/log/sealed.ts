@@ -60,9 +60,18 @@ const placedOnly = unreadableEventSchema
   .pick({ partition: true, number: true })
   .extend({ at: eventTimeSchema.catch(0) });
 
+/** @throws an error that repeats nothing of a damaged entry */
+function jsonOf(text: string, index: number): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(`Entry ${index} of the audit log cannot be read.`);
+  }
+}
+
 /** To this version an event of an unknown type is unreadable, and not the end of the log. */
 export function parseEntry(text: string, index: number): SealedEvent {
-  const json: unknown = JSON.parse(text);
+  const json = jsonOf(text, index);
   const event = auditEventSchema.safeParse(json);
   if (event.success) return { index, event: event.data };
   const unreadable = unreadableEventSchema.safeParse(json);

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { csvText } from '#loaders/formats/common/csv-text.ts';
 import type { AuditCriteria } from '#schemas/audit/audit-search.ts';
+import { causeOf } from '#store/errors.ts';
 import { comeAfterLookups } from '../../telemetry/after-lookups.ts';
 import { type Cell, SEARCH_COLUMNS, searchRow, withOffset } from './cells.ts';
 import { childDraft } from './draft.ts';
@@ -132,7 +133,7 @@ function find<Kind extends keyof ThreadOrders>(
   } catch (error) {
     if (error instanceof NoIndex || error instanceof IndexDamaged) return { kind: 'no-index' };
     if (error instanceof TooMuch) return { kind: 'too-much' };
-    return { kind: 'failed', cause: error instanceof Error ? error.message : 'unknown' };
+    return { kind: 'failed', cause: causeOf(error) };
   }
 }
 

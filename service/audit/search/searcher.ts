@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { causeOf } from '#store/errors.ts';
 import type { AuditPlaces } from './search.ts';
 import type { Searched, SearchOrder, ThreadOrders } from './search-thread.ts';
 
@@ -21,7 +22,7 @@ type Answered<Kind extends keyof ThreadOrders> =
 
 const failed = (error: unknown): { kind: 'failed'; cause: string } => ({
   kind: 'failed',
-  cause: error instanceof Error ? error.message : 'unknown',
+  cause: causeOf(error),
 });
 
 const WAITING_AT_MOST = 16;
