@@ -119,7 +119,7 @@ export async function acceptGap(
     // more.
     if (beyond !== undefined) {
       await record({ log, events: beyond.here, sealed: beyond.sealed });
-      await streams.noteSealedSize({ log, size: beyond.here });
+      await streams.acceptSealedSize({ log, size: beyond.here });
       says.push(WORDS.beyond(beyond.here, beyond.sealed));
     }
     for (const gap of gaps) {

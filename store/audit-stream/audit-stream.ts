@@ -10,7 +10,13 @@ import { type CopyOrder, keepCopy, readCopyOrder } from './copy-orders.ts';
 import { appendEvent } from './events.ts';
 import { isActKept } from './kept-acts.ts';
 import { createLookupFrames } from './lookup-frames.ts';
-import { noteSealedSize, type SealedSize, sealedBeyond } from './sealed-size.ts';
+import {
+  AUDIT_LOG_FIELD,
+  acceptSealedSize,
+  noteSealedSize,
+  type SealedSize,
+  sealedBeyond,
+} from './sealed-size.ts';
 import { timeOf } from './stream-entry.ts';
 import {
   bytesOf,
@@ -21,9 +27,6 @@ import {
   sealable,
   unreadable,
 } from './stream-event.ts';
-
-/** Field of `cpf:dataset`: which log seals the events. */
-export const AUDIT_LOG_FIELD = 'auditLog';
 
 const ENTRIES_A_READ = 128;
 const STREAMS_A_READ = 32;
@@ -351,7 +354,8 @@ export function createAuditStreams(redis: Redis, replicated = false) {
       return (await redis.hget(keys.dataset, AUDIT_LOG_FIELD)) ?? '';
     },
 
-    noteSealedSize: (sealed: SealedSize): Promise<void> => noteSealedSize(redis, sealed),
+    noteSealedSize: (sealed: SealedSize): Promise<boolean> => noteSealedSize(redis, sealed),
+    acceptSealedSize: (sealed: SealedSize): Promise<void> => acceptSealedSize(redis, sealed),
     sealedBeyond: (read: Parameters<typeof sealedBeyond>[1]): ReturnType<typeof sealedBeyond> =>
       sealedBeyond(redis, read),
 

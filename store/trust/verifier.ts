@@ -5,8 +5,8 @@ import type { Redis } from 'ioredis';
 import { COPY } from '#schemas/wording/copy.ts';
 import { SEALING } from '#schemas/wording/operations.ts';
 import { DATASET, READINESS, VERIFIER } from '#schemas/wording/store.ts';
-import { AUDIT_LOG_FIELD, type StreamState, streamStates } from '../audit-stream/audit-stream.ts';
-import { sealedBeyond } from '../audit-stream/sealed-size.ts';
+import { type StreamState, streamStates } from '../audit-stream/audit-stream.ts';
+import { AUDIT_LOG_FIELD, sealedBeyond } from '../audit-stream/sealed-size.ts';
 import { type Dataset, readDataset } from '../authorities/dataset.ts';
 import {
   attachedReplicas,

@@ -265,8 +265,7 @@ export function createSealer(options: SealerOptions) {
   /** So that an old copy of this log is known as one. */
   async function noteSize({ committed: { id, size } }: LogWriter): Promise<void> {
     if (notedSize === size) return;
-    await streams.noteSealedSize({ log: id, size });
-    notedSize = size;
+    notedSize = (await streams.noteSealedSize({ log: id, size })) ? size : undefined;
   }
 
   async function trim(writer: LogWriter): Promise<void> {

@@ -7,7 +7,8 @@ import { STORE } from '#schemas/wording/store.ts';
 import { CommitFile } from '#service/audit/log/commit.ts';
 import { LogWriter } from '#service/audit/seal/log-writer.ts';
 import { acceptGap } from '#service/confirm/accept-gap.ts';
-import { AUDIT_LOG_FIELD, createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
+import { AUDIT_LOG_FIELD } from '#store/audit-stream/sealed-size.ts';
 import { FUNCTIONS } from '#store/functions/functions.ts';
 import { auditPartitions, keys } from '#store/keys.ts';
 import { auditFolder, removeAuditFolders, signerOf } from '../../support/audit.ts';
@@ -152,7 +153,8 @@ test('a log is adopted although the settings of an authority are being changed',
 
 test('if another process takes over meanwhile, what was accepted by then is said, and that the rest may not be done', async () => {
   const { folder, id } = await newLog();
-  await createAuditStreams(connection).noteSealedSize({ log: id, size: 5 });
+  // As this log's own worker said it, before another log was adopted.
+  await createAuditStreams(connection).acceptSealedSize({ log: id, size: 5 });
   const takenOver = beforeClaim(() => t.admin.set(keys.adoptionLock, 'somebody else'));
   try {
     expect(await acceptGap({ connection: takenOver, auditFolder: folder }, NAMED)).toEqual({
