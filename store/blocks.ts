@@ -3,7 +3,8 @@ import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { whyDetail } from '#schemas/audit/named-person.ts';
 import { userKeyOf } from '#schemas/people/identity.ts';
-import { changeIf } from './functions/change-if.ts';
+import { randomLetters } from './files/whole-file.ts';
+import { changeIf, NONE } from './functions/change-if.ts';
 import { keys } from './keys.ts';
 import type { Store } from './store.ts';
 
@@ -17,16 +18,16 @@ const blockSchema = z.object({
   /** The desk at which it was done; unknown for commands and earlier versions. */
   desk: z.enum(['officer', 'operator']).exactOptional(),
   at: z.iso.datetime(),
-  /** Another one whenever somebody blocks the user again; absent from blocks by earlier versions. */
-  id: z.uuid().exactOptional(),
+  /** One, and another whenever somebody blocks the user again; absent from blocks by earlier versions. */
+  ids: z.array(z.string()).exactOptional(),
 });
 /** A user whom the operator has stopped, and why. */
 export type Block = z.infer<typeof blockSchema>;
 /** A block, or its end, that somebody orders. */
-export type BlockOrder = Omit<Block, 'at' | 'id'>;
+export type BlockOrder = Omit<Block, 'at' | 'ids'>;
 
 /** Distinguishes a block from an earlier or a later one of the same user. */
-export const markOf = ({ id, at }: Block): string => id ?? at;
+export const markOf = ({ ids, at }: Block): string => ids?.join(', ') ?? at;
 
 export type Blocks = {
   /**
@@ -53,45 +54,60 @@ export type Blocks = {
 
 const parseBlock = (text: string): Block => blockSchema.parse(JSON.parse(text));
 
-/** Users blocked by the operator. Every process learns of a change within two seconds. */
+/**
+ * Users blocked by the operator. Every process learns of a change within two seconds.
+ *
+ * A block may take effect after an unblocking that comes later in the record. So events name blocks: a user is blocked
+ * if an event names a block of theirs and no `user-unblocked` does.
+ */
 export function createBlocks(redis: Redis, store: Pick<Store, 'appendEvent'>): Blocks {
   const isBlocked = async (field: string): Promise<boolean> =>
     (await redis.hexists(keys.blocked, field)) === 1;
 
-  async function record(
+  const record = (
     type: 'user-blocked' | 'user-unblocked' | 'user-remains-blocked',
     { issuer, user, ...named }: BlockOrder,
-  ): Promise<void> {
-    const detail = { issuer, user, ...whyDetail(named) };
-    await store.appendEvent({ type, auditId: randomUUID(), by: named.by, detail });
-  }
+    { ids }: Pick<Block, 'ids'>,
+  ): Promise<void> => {
+    const blocks = ids === undefined ? {} : { blocks: ids.join(', ') };
+    const detail = { issuer, user, ...whyDetail(named), ...blocks };
+    return store.appendEvent({ type, auditId: randomUUID(), by: named.by, detail });
+  };
 
   return {
     isBlocked,
     async block(order) {
       const field = userKeyOf(order.issuer, order.user);
-      while (await isBlocked(field)) {
+      const id = randomLetters();
+      const own: Block = { ...order, at: new Date().toISOString(), ids: [id] };
+      for (let isRecorded = false; ; ) {
         const text = await redis.hget(keys.blocked, field);
-        if (text === null) continue;
+        if (text === null && !isRecorded) {
+          await record('user-blocked', order, own);
+          isRecorded = true;
+          continue;
+        }
+        const held = text === null ? undefined : parseBlock(text);
         // An unblocking under way has seen another block, and leaves this one.
-        const again = JSON.stringify({ ...parseBlock(text), id: randomUUID() });
-        if (await changeIf(redis, keys.blocked, [field, text], 'set', field, again)) return false;
+        const block = held === undefined ? own : { ...held, ids: [...(held.ids ?? []), id] };
+        const [before, after] = [text ?? NONE, JSON.stringify(block)];
+        if (await changeIf(redis, keys.blocked, [field, before], 'set', field, after)) {
+          return held === undefined;
+        }
       }
-      await record('user-blocked', order);
-      const block: Block = { ...order, at: new Date().toISOString(), id: randomUUID() };
-      await redis.hset(keys.blocked, field, JSON.stringify(block));
-      return true;
     },
     async unblock(order, shown) {
       const field = userKeyOf(order.issuer, order.user);
       const text = await redis.hget(keys.blocked, field);
       if (text === null) return 'not-blocked';
-      if (shown !== undefined && markOf(parseBlock(text)) !== shown) return 'blocked-again';
-      await record('user-unblocked', order);
+      const block = parseBlock(text);
+      if (shown !== undefined && markOf(block) !== shown) return 'blocked-again';
+      await record('user-unblocked', order, block);
       if (await changeIf(redis, keys.blocked, [field, text], 'remove', field)) return 'unblocked';
+      const remaining = await redis.hget(keys.blocked, field);
       // Somebody else may have unblocked them, which is on record too.
-      if (!(await isBlocked(field))) return 'unblocked';
-      await record('user-remains-blocked', order);
+      if (remaining === null) return 'unblocked';
+      await record('user-remains-blocked', order, parseBlock(remaining));
       return 'blocked-again';
     },
     async list() {

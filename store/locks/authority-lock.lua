@@ -36,11 +36,11 @@ end
 redis.register_function('cpf_begin_work_' .. VERSION, begin_work)
 
 -- change_if: changes a hash, if one of its fields still has this value.
--- KEYS  hash    ARGV  that field, its value; then 'set', field, value ..., 'remove', field ..., or 'remove' for the hash
+-- KEYS  hash    ARGV  that field, its value or '' for none; then 'set', field, value ..., 'remove', field ..., or 'remove' for the hash
 -- reply 1, or 0 if it has another value and nothing was written
 
 local function change_if(keys, args)
-  if redis.call('HGET', keys[1], args[1]) ~= args[2] then return 0 end
+  if (redis.call('HGET', keys[1], args[1]) or '') ~= args[2] then return 0 end
   if args[3] == 'remove' and #args > 3 then
     redis.call('HDEL', keys[1], unpack(args, 4))
   elseif args[3] == 'remove' then

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { userKeyOf } from '#schemas/people/identity.ts';
 import { type Blocks, createBlocks, markOf } from '#store/blocks.ts';
@@ -28,13 +29,30 @@ const actsOn = async (user: string): Promise<string[]> =>
     'detail' in event && event.detail['user'] === user ? [event.type] : [],
   );
 
-/** Another process, in which somebody else is faster: they act once its next act is on record, and before it counts. */
-async function heldUp(others: () => Promise<unknown>): Promise<Blocks> {
+/** Whether a user is blocked, by the record alone: an event names a block, and no unblocking does. */
+async function isBlockedByRecord(user: string): Promise<boolean> {
+  const named = new Set<string>();
+  const ended = new Set<string>();
+  for (const event of await t.adminStore.readEvents('system')) {
+    if (!('detail' in event) || event.detail['user'] !== user) continue;
+    const ids = event.type === 'user-unblocked' ? ended : named;
+    for (const id of String(event.detail['blocks']).split(', ')) ids.add(id);
+  }
+  return [...named].some((id) => !ended.has(id));
+}
+
+/**
+ * Another process, in which somebody else is faster: they act once its next act is on record, and before it counts.
+ *
+ * @param first they act before it is on record
+ */
+async function heldUp(others: () => Promise<unknown>, first = false): Promise<Blocks> {
   let isFirst = true;
   const store: Pick<Store, 'appendEvent'> = {
     async appendEvent(...event) {
+      if (isFirst && first) await others();
       await t.store.appendEvent(...event);
-      if (isFirst) await others();
+      if (isFirst && !first) await others();
       isFirst = false;
     },
   };
@@ -74,6 +92,60 @@ test('a user who was unblocked by somebody else meanwhile is unblocked', async (
   expect(await slow.unblock(of(user, 'new card'))).toBe('unblocked');
   expect(await isBlocked(user)).toBe(false);
   expect(await blocks.unblock(of(user, 'new card'))).toBe('not-blocked');
+});
+
+test('a block that takes effect while two people unblock the user is not ended on record either', async () => {
+  const user = 'nurse-6';
+  await blocks.block(of(user, 'card stolen'));
+  let blocking: Promise<boolean> | undefined;
+  const { promise: unblockedTwice, resolve: ended } = Promise.withResolvers<undefined>();
+  const slow = await heldUp(async () => {
+    expect(await blocks.unblock(of(user, 'new card'))).toBe('unblocked');
+    const slowToBlock = await heldUp(() => unblockedTwice);
+    blocking = slowToBlock.block(of(user, 'inquiry 11'));
+    await until(async () => (await actsOn(user)).at(-1) === 'user-blocked', 'the second block');
+  }, true);
+  expect(await slow.unblock(of(user, 'new card'))).toBe('unblocked');
+  ended(undefined);
+  expect(await blocking).toBe(true);
+  expect((await actsOn(user)).at(-1)).toBe('user-unblocked');
+  expect(await isBlocked(user)).toBe(true);
+  expect(await isBlockedByRecord(user)).toBe(true);
+  expect(await blocks.unblock(of(user, 'closed'))).toBe('unblocked');
+  expect(await isBlockedByRecord(user)).toBe(false);
+});
+
+test('in whatever order people’s acts meet, a user is blocked if and only if the record says so', async () => {
+  const redis = await t.connect('loader');
+  let users = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.scheduler(),
+      fc.array(fc.constantFrom('block' as const, 'unblock' as const), {
+        minLength: 2,
+        maxLength: 5,
+      }),
+      async (scheduler, acts) => {
+        const user = `matron-${(users += 1)}`;
+        const inTurn = <T extends object>(target: T): T =>
+          new Proxy(target, {
+            get: (_, name) => {
+              const value: unknown = Reflect.get(target, name);
+              if (typeof value !== 'function') return value;
+              return async (...args: unknown[]): Promise<unknown> => {
+                await scheduler.schedule(Promise.resolve());
+                return Reflect.apply(value, target, args) as unknown;
+              };
+            },
+          });
+        const each = createBlocks(inTurn(redis), inTurn(t.store));
+        await blocks.block(of(user, 'card stolen'));
+        await scheduler.waitFor(Promise.all(acts.map((act) => each[act](of(user, 'inquiry 12')))));
+        expect(await isBlockedByRecord(user)).toBe(await isBlocked(user));
+      },
+    ),
+    { numRuns: 60 },
+  );
 });
 
 test('a block other than the one that was shown is not ended, and nothing is on record', async () => {

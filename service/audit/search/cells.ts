@@ -70,6 +70,12 @@ export const SEARCH_COLUMNS = [
 const isAttendance = (shown: ShownEvent): shown is ShownEvent & AttendanceEvent =>
   shown.type === 'attendance';
 
+/** Which blocks of a user an event begins, ends or leaves: `block bcdfghjk`. */
+function blocksOf(shown: ShownEvent): string {
+  const ids = textAt(shown, 'detail', 'blocks');
+  return ids === '' ? '' : `${ids.includes(',') ? 'blocks' : 'block'} ${ids}`;
+}
+
 /** The cells of {@link SEARCH_COLUMNS}, limited to what the viewer may see. */
 export const searchRow = (shown: ShownEvent): Cell[] => [
   shown.at,
@@ -79,7 +85,8 @@ export const searchRow = (shown: ShownEvent): Cell[] => [
     : textAt(shown, 'outcome') ||
       textAt(shown, 'code') ||
       textAt(shown, 'cause') ||
-      textAt(shown, 'step'),
+      textAt(shown, 'step') ||
+      blocksOf(shown),
   textAt(shown, 'access'),
   textAt(shown, 'nhsNumber') || textAt(shown, 'criteria', 'nhsNumber'),
   textAt(shown, 'caller', 'user'),

@@ -66,6 +66,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'decidedBy',
   'search',
   'versions',
+  'detail.blocks',
   'nhsNumberHash',
   'words',
 ]);

@@ -327,7 +327,13 @@ describe('a user blocked by the operator', () => {
       expect.objectContaining({
         type: 'user-blocked',
         by: 'C. Guardian',
-        detail: { issuer: 'cp-flags-demo', user, reason: 'Card stolen', account: osAccount() },
+        detail: {
+          issuer: 'cp-flags-demo',
+          user,
+          reason: 'Card stolen',
+          account: osAccount(),
+          blocks: expect.stringMatching(/^[a-z]{8}$/) as unknown,
+        },
       }),
     );
 

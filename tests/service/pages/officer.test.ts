@@ -793,9 +793,18 @@ describe('blocking a user from an event', () => {
     expect(locationOf(await guardian.post('/officer/unblock', let_))).toBe(
       '/officer/blocked?done=unblocked',
     );
-    expect(await acts('user-unblocked')).toMatchObject([
-      { by: 'Esi Demo', detail: { user: 'gp-1' } },
-    ]);
+    const unblocked = await acts('user-unblocked');
+    expect(unblocked).toMatchObject([{ by: 'Esi Demo', detail: { user: 'gp-1' } }]);
+    // A search says which block it ended: the one that began.
+    const [ended, began] = [unblocked, await acts('user-blocked')].map((events) =>
+      events.map((event) => ('detail' in event ? event.detail['blocks'] : undefined)),
+    );
+    expect(ended).toEqual(began);
+    await until(
+      async () =>
+        wordsOf(await search(guardian, { type: 'user-unblocked' })).includes(`block ${ended?.[0]}`),
+      'the search to find it',
+    );
   });
 
   test('is not undone from a page that shows an earlier block', async () => {
