@@ -303,3 +303,13 @@ redis.register_function {
   callback = unreadable_lists,
   flags = { 'no-writes' },
 }
+
+-- remove_unreadable_lists: as unreadable_lists, and removes them in the same step.
+
+local function remove_unreadable_lists(keys, args)
+  local reply = unreadable_lists(keys, args)
+  for i = 3, #reply do redis.call('HDEL', keys[1], reply[i]) end
+  return reply
+end
+
+redis.register_function('cpf_remove_unreadable_lists_' .. VERSION, remove_unreadable_lists)

@@ -5,7 +5,7 @@ import type { Configuration } from '#schemas/configuration.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
 import { areFunctionsReplaced, restoreFunctions } from '#store/functions/functions.ts';
 import { auditPartitions, keys, partitions } from '#store/keys.ts';
-import { removeLists, unreadableLists } from '#store/trust/access-lists.ts';
+import { removeUnreadableLists, unreadableLists } from '#store/trust/access-lists.ts';
 import { CommitFile } from '../audit/log/commit.ts';
 import { gapsText, streamName } from '../audit/log/entry.ts';
 import { auditFolder } from '../files/data-folder.ts';
@@ -90,12 +90,12 @@ export async function repair(configuration: Configuration, options: RepairOption
         );
       }
       for (const partition of partitions) {
-        const fields = await unreadableLists(connection, partition);
-        if (fields.length === 0) continue;
+        const { length: lists } = await unreadableLists(connection, partition);
+        if (lists === 0) continue;
         await settle(
-          `${fields.length} lists of who looked cannot be read in partition ${partition}. New ones begin; the audit has who looked.`,
-          { part: 'access-list', partition: String(partition), lists: fields.length },
-          () => removeLists(connection, partition, fields),
+          `${lists} lists of who looked cannot be read in partition ${partition}. New ones begin; the audit has who looked.`,
+          { part: 'access-list', partition: String(partition), lists },
+          () => removeUnreadableLists(connection, partition),
         );
       }
       const entries = foreign.reduce((sum, { count }) => sum + count, 0);

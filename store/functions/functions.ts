@@ -58,6 +58,7 @@ export const FUNCTIONS = {
   trimAudit: name('trim_audit'),
   repairStream: name('repair_stream'),
   unreadableLists: name('unreadable_lists'),
+  removeUnreadableLists: name('remove_unreadable_lists'),
   addUse: name('add_use'),
   lockAuthority: name('lock_authority'),
   renewLock: name('renew_lock'),

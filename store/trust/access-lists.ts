@@ -17,11 +17,16 @@ const TOGETHER_AT_MOST = 16;
 /** Fields may be any bytes, one character each here. */
 type Found = { next: string; looked: number; fields: string[] };
 
-async function look(redis: Redis, partition: number, cursor: string): Promise<Found> {
+async function look(
+  redis: Redis,
+  partition: number,
+  cursor: string,
+  name = FUNCTIONS.unreadableLists,
+): Promise<Found> {
   const [next = '0', looked, ...fields] = list(
     await redis.callBuffer(
       'fcall',
-      FUNCTIONS.unreadableLists,
+      name,
       1,
       keys.accessLists(partition),
       cursor,
@@ -32,31 +37,24 @@ async function look(redis: Redis, partition: number, cursor: string): Promise<Fo
   return { next, looked: Number(looked), fields };
 }
 
-/** The fields of a partition's unreadable lists of accesses: NHS numbers, or any bytes, one character each. */
-export async function unreadableLists(redis: Redis, partition: number): Promise<string[]> {
+async function throughAll(redis: Redis, partition: number, name?: string): Promise<string[]> {
   const all = new Set<string>();
   let cursor = '0';
   do {
-    const { next, fields } = await look(redis, partition, cursor);
+    const { next, fields } = await look(redis, partition, cursor, name);
     for (const field of fields) all.add(field);
     cursor = next;
   } while (cursor !== '0');
   return [...all];
 }
 
-/** Removes unreadable lists, so that new ones begin. */
-export async function removeLists(
-  redis: Redis,
-  partition: number,
-  fields: readonly string[],
-): Promise<void> {
-  for (let from = 0; from < fields.length; from += LISTS_A_LOOK) {
-    const some = fields.slice(from, from + LISTS_A_LOOK);
-    await redis.hdel(
-      keys.accessLists(partition),
-      ...some.map((field) => Buffer.from(field, 'latin1')),
-    );
-  }
+/** The fields of a partition's unreadable lists of accesses: NHS numbers, or any bytes, one character each. */
+export const unreadableLists = (redis: Redis, partition: number): Promise<string[]> =>
+  throughAll(redis, partition);
+
+/** Removes a partition's unreadable lists, each only if it still cannot be read then. New ones begin. */
+export async function removeUnreadableLists(redis: Redis, partition: number): Promise<void> {
+  await throughAll(redis, partition, FUNCTIONS.removeUnreadableLists);
 }
 
 /** What is known about the lists of those who looked. */

@@ -8,6 +8,7 @@ import { UNKNOWN_ENTRIES } from '#schemas/wording/operations.ts';
 import { sealedEvents } from '#service/audit/log/sealed.ts';
 import { FUNCTIONS_VERSION } from '#store/functions/functions.ts';
 import { keys } from '#store/keys.ts';
+import { removeUnreadableLists, unreadableLists } from '#store/trust/access-lists.ts';
 import { commandsInTurn } from '../../support/commands.ts';
 import { testNumber } from '../../support/rows.ts';
 import { claims, startTestService, type TestService, until } from '../../support/service.ts';
@@ -221,6 +222,19 @@ test('an unreadable list of accesses is found without a lookup, and emptied', as
   expect(await repairs()).toMatchObject([
     { by: 'A. Example', detail: { part: 'access-list', partition: String(PARTITION), lists: 1 } },
   ]);
+});
+
+test('of two repairs at once, the slower removes no list that has begun since the faster', async () => {
+  const lists = keys.accessLists(PARTITION);
+  const attacker = await service.connect('lookup');
+  await attacker.hset(lists, CHILD, 'nonsense');
+  // What the slower has found by now.
+  expect(await unreadableLists(service.admin, PARTITION)).toEqual([CHILD]);
+  expect(await repair(...NAMED)).toMatchObject({ code: 0, stderr: '' });
+  await answer();
+  await attacker.hset(lists, testNumber(802), 'nonsense');
+  await removeUnreadableLists(service.admin, PARTITION);
+  expect(await service.admin.hkeys(lists)).toEqual([CHILD]);
 });
 
 test('nothing is repaired unless it can be recorded first', async () => {

@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { keys } from '#store/keys.ts';
-import { removeLists, unreadableLists, watchAccessLists } from '#store/trust/access-lists.ts';
+import {
+  removeUnreadableLists,
+  unreadableLists,
+  watchAccessLists,
+} from '#store/trust/access-lists.ts';
 import { testNumber } from '../../support/rows.ts';
 import { startTestStore, type TestStore, until } from '../../support/test-store.ts';
 
@@ -32,6 +36,6 @@ test('an unreadable list is found and removed whatever the bytes of its field', 
   const redis = await t.connect('worker');
   const found = await unreadableLists(redis, 9);
   expect(found).toHaveLength(fields.length);
-  await removeLists(redis, 9, found);
+  await removeUnreadableLists(redis, 9);
   expect(await t.admin.hlen(keys.accessLists(9))).toBe(0);
 });
