@@ -11,6 +11,7 @@ import {
   lstatOrNothing,
   makeFolderIn,
   randomLetters,
+  syncFolder,
   writeWhole,
 } from '#store/files/whole-file.ts';
 
@@ -127,6 +128,7 @@ export class InboxFiles {
    */
   static async open(dir: string, outbox: string): Promise<InboxFiles> {
     for (const place of PLACES) await makeFolderIn(dir, place, 0o700);
+    await syncFolder(dir);
     const lock = lockFile(join(dir, 'processing', 'inbox.lock'));
     if (lock === undefined) {
       throw new InboxInUse(INBOX.inUse(dir));
@@ -268,6 +270,7 @@ export class InboxFiles {
     const text = JSON.stringify({ ...rest, acknowledgement });
     await writeWhole(this.path('processing', id, HELD_FILE), text, 0o600);
     await rename(this.path('processing', id), this.path('held', id));
+    await syncFolder(join(this.#dir, 'held'));
     if (keepMs === 0) await rm(this.path('held', id, unit.data), { force: true });
   }
 

@@ -5,7 +5,7 @@ import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { SpooledRow } from '#schemas/plans/row.ts';
 import { type EchoedRecord, echoedRecordSchema } from '#schemas/uploads/acknowledgement.ts';
 import { type FileLock, lockFile } from '#store/files/sqlite.ts';
-import { syncFolder, syncFolderNow } from '#store/files/whole-file.ts';
+import { makeFolderNow, syncFolder, syncFolderNow } from '#store/files/whole-file.ts';
 import type { RowEffect } from '#store/rows/row-calls.ts';
 import type { PackedRow } from '#store/rows/rows.ts';
 import { type IndexedPlan, PlanIndex } from './plan-index.ts';
@@ -115,7 +115,7 @@ export class Spool {
 
   /** @param spoolDir made if absent */
   static create(spoolDir: string): Spool {
-    mkdirSync(spoolDir, { recursive: true, mode: 0o700 });
+    makeFolderNow(spoolDir);
     const folder = resolve(spoolDir, `${FOLDER_PREFIX}${randomLetters()}`);
     mkdirSync(folder, { mode: 0o700 });
     closeSync(openSync(join(folder, LOCK), 'wx', 0o600));

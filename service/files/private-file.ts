@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, rm } from 'node:fs/promises';
+import { link, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { writeBeside, writeWhole } from '#store/files/whole-file.ts';
-
-const makeParent = (path: string) => mkdir(dirname(path), { recursive: true, mode: 0o700 });
+import { makeFolderNow, syncFolder, writeBeside, writeWhole } from '#store/files/whole-file.ts';
 
 /**
  * Writes a file that only its owner can read, whole or not at all.
@@ -14,13 +12,13 @@ export async function writePrivate(
   path: string,
   content: string | AsyncIterable<string>,
 ): Promise<void> {
-  await makeParent(path);
+  makeFolderNow(dirname(path));
   await writeWhole(path, content, 0o600);
 }
 
 /**
  * The content of a private file, made at the first call. If several processes make it at the same time, one
- * wins and all read the same.
+ * wins and all read the same. On disk, under its name, when this resolves: a power cut must not undo a key that was used.
  */
 export async function readOrMakePrivate(
   path: string,
@@ -31,7 +29,7 @@ export async function readOrMakePrivate(
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  await makeParent(path);
+  makeFolderNow(dirname(path));
   const temporary = await writeBeside(path, await make(), 0o600);
   try {
     // A link, unlike a rename, refuses to replace what another process has just made.
@@ -41,6 +39,7 @@ export async function readOrMakePrivate(
   } finally {
     await rm(temporary, { force: true });
   }
+  await syncFolder(dirname(path));
   return readFile(path, 'utf8');
 }
 

@@ -1,10 +1,10 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import type { Configuration } from '#schemas/configuration.ts';
 import { DATASET, VERIFIER } from '#schemas/wording/store.ts';
 import type { Dataset } from '#store/authorities/dataset.ts';
-import { syncFolderNow } from '#store/files/whole-file.ts';
+import { makeFolderNow, syncFolderNow } from '#store/files/whole-file.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { servedDatasetFile } from './data-folder.ts';
 
@@ -27,7 +27,7 @@ export function servedDataset(place: Pick<Configuration, 'DATA_DIR'>): string | 
 /** From now on this data folder serves the dataset. On disk when it returns. */
 export function serveDataset(place: Pick<Configuration, 'DATA_DIR'>, dataset: string): void {
   const path = servedDatasetFile(place);
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolderNow(dirname(path));
   const temporary = `${path}.${process.pid}.tmp`;
   writeFileSync(temporary, `${JSON.stringify({ dataset })}\n`, { mode: 0o600, flush: true });
   renameSync(temporary, path);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, type Stats } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, type Stats } from 'node:fs';
 import { lstat, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { IN_THE_WAY } from '#schemas/wording/store.ts';
 
 /** Something other than a file or folder lies where one is to be written. The message is the sentence for the user. */
@@ -150,5 +150,15 @@ export function syncFolderNow(path: string): void {
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
+  }
+}
+
+/** Makes a folder (0700) and those above it that are missing. Their names are on disk when it returns. */
+export function makeFolderNow(path: string): void {
+  const whole = resolve(path);
+  const first = mkdirSync(whole, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = whole; made.length >= first.length; made = dirname(made)) {
+    syncFolderNow(dirname(made));
   }
 }
