@@ -5,10 +5,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { ATTENDANCE_HOURS } from '#schemas/attendance.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { addDays, epochDay, londonDate } from '#schemas/calendar.ts';
 import { partitionOf } from '#schemas/nhs-number.ts';
 import { shortTextSchema } from '#schemas/text.ts';
+import { createAttendance } from '#store/attendance.ts';
 import { LockLost, StoreNotWhole } from '#store/errors.ts';
 import { keys } from '#store/keys.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
@@ -20,7 +22,7 @@ import {
 } from '#store/lookup.ts';
 import { packRow, Tally } from '#store/rows/rows.ts';
 import { type Readiness, watchStore } from '#store/trust/readiness.ts';
-import { lookupEvent } from '../support/lookup-event.ts';
+import { lookupEvent, lookupEventOf } from '../support/lookup-event.ts';
 import { AUTHORITY, day, testNumber, testRow } from '../support/rows.ts';
 import { startTestStore, type TestStore, until, WAIT_MS } from '../support/test-store.ts';
 import { START_MS } from '../support/until.ts';
@@ -30,8 +32,8 @@ let readiness: Readiness;
 let lookups: Pick<LookupStore, 'lookup'>;
 let lock: AuthorityLock;
 
-async function takeLock(): Promise<AuthorityLock> {
-  const taken = await t.store.lockAuthority(AUTHORITY);
+async function takeLock(authority = AUTHORITY): Promise<AuthorityLock> {
+  const taken = await t.store.lockAuthority(authority);
   if (taken === undefined) throw new Error('the authority is locked');
   return taken;
 }
@@ -93,6 +95,17 @@ function input(number: ReturnType<typeof testNumber>, differing: Partial<LookupI
     ...differing,
   } satisfies LookupInput;
 }
+
+const HOUR_MS = 3_600_000;
+/** Writes a list of accesses, as if they had been made at other times. */
+const listAccesses = (number: ReturnType<typeof testNumber>, entries: unknown[][]) =>
+  t.admin.eval(
+    "return redis.call('HSET', KEYS[1], ARGV[1], cmsgpack.pack(cjson.decode(ARGV[2])))",
+    1,
+    keys.accessLists(partitionOf(number)),
+    number,
+    JSON.stringify(entries),
+  );
 
 const atOf = (result: { kind: string; at?: number }): number => result.at ?? Number.NaN;
 const eventOf = async (number: ReturnType<typeof testNumber>, auditId: string) =>
@@ -253,16 +266,8 @@ describe('a lookup', () => {
   test('begins a new entry 24 hours after the first look, however often the user looks', async () => {
     const number = testNumber(11);
     await t.store.applyRows(lock, [testRow(number)]);
-    const hourMs = 3_600_000;
     const now = Date.now();
-    const list = (...entries: unknown[][]) =>
-      t.admin.eval(
-        "return redis.call('HSET', KEYS[1], ARGV[1], cmsgpack.pack(cjson.decode(ARGV[2])))",
-        1,
-        keys.accessLists(partitionOf(number)),
-        number,
-        JSON.stringify(entries),
-      );
+    const list = (...entries: unknown[][]) => listAccesses(number, entries);
     const seen = (atMs: number, ...more: number[]) => [
       now - atMs,
       randomUUID(),
@@ -270,20 +275,20 @@ describe('a lookup', () => {
       entryOf('A Nurse'),
       ...more,
     ];
-    await list(seen(hourMs, 7, now - 23 * hourMs));
+    await list(seen(HOUR_MS, 7, now - 23 * HOUR_MS));
     expect(await lookups.lookup(input(number))).toMatchObject({ accesses: [{ count: 8 }] });
-    await list(seen(hourMs, 7, now - 25 * hourMs));
+    await list(seen(HOUR_MS, 7, now - 25 * HOUR_MS));
     expect(await lookups.lookup(input(number))).toMatchObject({
-      accesses: [{ count: 1 }, { count: 7, at: now - hourMs }],
+      accesses: [{ count: 1 }, { count: 7, at: now - HOUR_MS }],
     });
     // Earlier versions wrote an entry without a count, with the time of the first look.
-    await list(seen(23 * hourMs));
+    await list(seen(23 * HOUR_MS));
     expect(await lookups.lookup(input(number))).toMatchObject({
-      accesses: [{ count: 2, since: now - 23 * hourMs }],
+      accesses: [{ count: 2, since: now - 23 * HOUR_MS }],
     });
-    await list(seen(25 * hourMs));
+    await list(seen(25 * HOUR_MS));
     expect(await lookups.lookup(input(number))).toMatchObject({
-      accesses: [{ count: 1 }, { count: 1, at: now - 25 * hourMs }],
+      accesses: [{ count: 1 }, { count: 1, at: now - 25 * HOUR_MS }],
     });
   });
 
@@ -387,6 +392,34 @@ describe('a lookup', () => {
   });
 });
 
+test('the outcome of a look can be recorded for as long as a look counts, and no longer', async () => {
+  const number = testNumber(29);
+  await t.store.applyRows(lock, [testRow(number)]);
+  const record = createAttendance(await t.connect('lookup'), readiness);
+  const recorded = async (agoMs: number) => {
+    const lookupId = randomUUID();
+    const { caller, api, setting } = lookupEventOf({});
+    await listAccesses(number, [[Date.now() - agoMs, lookupId, 'user-1', entryOf('A Nurse')]]);
+    return record(number, 'user-1', {
+      type: 'attendance',
+      auditId: randomUUID(),
+      requestId: randomUUID(),
+      caller,
+      api,
+      setting,
+      nhsNumber: number,
+      lookupId,
+      attended: 'seen',
+    });
+  };
+  const lastsMs = ATTENDANCE_HOURS * HOUR_MS;
+  await until(
+    async () => (await recorded(lastsMs - 60_000)).kind === 'recorded',
+    'the store to be open',
+  );
+  expect(await recorded(lastsMs + 1)).toEqual({ kind: 'no-look' });
+});
+
 describe('applying rows', () => {
   test('is decided for each row by the sequence of its file, and repeating it changes nothing', async () => {
     const number = testNumber(20);
@@ -409,6 +442,11 @@ describe('applying rows', () => {
     await expect(t.store.applyRows(lock, [other])).rejects.toThrow('invalid');
     await t.store.applyRows(lock, [testRow(number)]);
     expect((await t.store.readRows([number])).get(number)).toEqual([testRow(number)]);
+    const theirs = await takeLock(other.authority as typeof AUTHORITY);
+    await t.store.applyRows(theirs, [other]);
+    await expect(t.store.removeRows(lock, [other])).rejects.toThrow('invalid');
+    expect((await t.store.readRows([number])).get(number)).toEqual([testRow(number), other]);
+    await theirs.release();
   });
 
   test('is refused to a loader whose authority another has taken over', async () => {

@@ -65,7 +65,7 @@ async function withdraw(authority: OdsCode, n = 1, at = now): Promise<string> {
     ...BEN,
     now: at,
   });
-  expect(done.kind).toBe('withdrawn');
+  if (done.kind !== 'withdrawn') throw new Error(done.kind);
   return id;
 }
 const shown = async (authority: OdsCode, n = 1, at = now): Promise<boolean> =>
@@ -93,6 +93,10 @@ describe('a flag on the wrong child', () => {
     expect(await confirm(ADA)).toEqual({ kind: 'same-person' });
     expect(await confirm({ ...ADA, name: 'Another Name' })).toEqual({ kind: 'same-person' });
     expect(await confirm(BEN, testNumber(2))).toEqual({ kind: 'other-number' });
+    // Nor by the command for two, in which she is the second person.
+    const second = { ...ADA, now };
+    const forTwo = withdrawForTwo(t.store, t.anchor, authority, plan(), why, BEN, second);
+    expect(await forTwo).toEqual({ kind: 'same-person' });
     expect(await shown(authority)).toBe(true);
 
     expect((await confirm(BEN)).kind).toBe('withdrawn');
@@ -236,6 +240,7 @@ describe('a flag on the wrong child', () => {
     expect(await forTwo(now)).toEqual({ kind: 'too-many' });
     // What is refused does not stay as a request.
     expect(await listWithdrawals(t.store, t.anchor, authority, now)).toHaveLength(WITHDRAWN_A_DAY);
+    await expect(withdraw(authority, WITHDRAWN_A_DAY + 1)).rejects.toThrow('too-many');
     expect((await urgently(() => RECEIVED_AT + DAY_MS)).kind).toBe('withdrawn');
   });
 });

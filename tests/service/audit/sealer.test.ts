@@ -54,6 +54,13 @@ const event = (number: number) => ({
   auditId: `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`,
   nhsNumber: '9990000018',
 });
+/** A bundle and a half of events, three years old. */
+async function recordOld(): Promise<void> {
+  const old = String(Date.now() - 3 * 366 * 86_400_000);
+  for (let i = 0; i < 384; i++) {
+    await t.admin.xadd(keys.audit(i % 3), '0-*', 'event', JSON.stringify(event(i)), 'at', old);
+  }
+}
 async function record(count: number, partition: number): Promise<void> {
   await Promise.all(
     Array.from({ length: count }, (_, i) => t.adminStore.appendEvent(event(i), partition)),
@@ -224,6 +231,21 @@ describe('sealing stops and says why', () => {
     expect(state.detail).toContain('was changed');
     expect(await held(1)).toBe(5);
     two.close();
+  });
+
+  test('if a witness has seen another log of this name', async () => {
+    const one = await sealer();
+    await step(one);
+    const commits = CommitFile.open(folder);
+    const at = new Date().toISOString();
+    commits.noteContradiction('w', { name: 'witness.test/w', size: 99, ours: 1, at });
+    commits.close();
+    await record(5, 1);
+    const state = await step(one);
+    expect(state.problem).toBe(true);
+    expect(state.detail).toContain('Nothing is answered or sealed from it');
+    expect(await held(1)).toBe(5);
+    one.close();
   });
 
   test('if another log already seals this Redis', async () => {
@@ -417,10 +439,7 @@ test('a gap that comes later is found and can be accepted, also while sealed eve
 });
 
 test('events past the retention period are pruned, unless there is a hold', async () => {
-  const old = String(Date.now() - 3 * 366 * 86_400_000);
-  for (let i = 0; i < 384; i++) {
-    await t.admin.xadd(keys.audit(i % 3), '0-*', 'event', JSON.stringify(event(i)), 'at', old);
-  }
+  await recordOld();
   const one = await sealer({ retentionYears: 2 });
   mkdirSync(folder, { recursive: true });
   const commits = CommitFile.open(folder);
@@ -444,6 +463,26 @@ test('events past the retention period are pruned, unless there is a hold', asyn
   one.close();
   const { findings, from } = await verification();
   expect([findings, from]).toEqual([[], 256]);
+});
+
+test('a hold that begins after the log says what will be pruned still keeps all of it', async () => {
+  await recordOld();
+  const one = await sealer({ retentionYears: 2 });
+  let commits: CommitFile | undefined;
+  const hasSaidSo = async () =>
+    (await t.adminStore.readEvents('system')).some(({ type }) => type === 'audit-pruned');
+  await until(async () => {
+    await step(one);
+    commits ??= CommitFile.open(folder);
+    return hasSaidSo();
+  }, 'the log to say that it will be pruned');
+  if (commits === undefined) throw new Error('no log');
+  const named = { by: 'A. Guardian', reason: 'inquiry' };
+  await beginHold(commits, named, async () => undefined);
+  for (let i = 0; i < 4; i++) await step(one);
+  expect(commits.read()?.minimumIndex).toBe(0);
+  commits.close();
+  one.close();
 });
 
 test('a clock that runs years ahead prunes nothing: the newest event says what time it is', async () => {
