@@ -10,7 +10,7 @@ import { readIssuers, readOrganisations, type TrustedIssuer } from './issuers.ts
 import { DEMO_ORGANISATIONS } from './personas.ts';
 import { type Revocations, readRevocations } from './revocations.ts';
 
-type Organisations = ReadonlyMap<string, Organisation>;
+export type Organisations = ReadonlyMap<string, Organisation>;
 
 /** The trusted issuers and the registered settings, from files. */
 export type Identities = {

@@ -53,5 +53,11 @@ export const DESK_PAGES = [
 /** What they work with, besides what all pages have in common. */
 export type DeskWorkDependencies = Omit<
   DependenciesOf<typeof DESK_PAGES>,
-  keyof DeskDependencies | 'isDemo' | 'previews' | 'comparisons' | 'heldDays' | 'notifiedEveryMs'
+  | keyof DeskDependencies
+  | 'isDemo'
+  | 'organisations'
+  | 'previews'
+  | 'comparisons'
+  | 'heldDays'
+  | 'notifiedEveryMs'
 >;

@@ -5,6 +5,7 @@ import { OFFICER, OFFICER_CASES, OFFICER_DRAFT } from '#schemas/wording/officer.
 import { timeText } from '#schemas/wording/times.ts';
 import type { Store } from '#store/store.ts';
 import type { WorkRefused } from '../../admission/guarded.ts';
+import type { Organisations } from '../../admission/identities.ts';
 import type { ThreadFinds, ThreadOrders } from '../../audit/search/search-thread.ts';
 import { type Reach, searchedUntilOf } from '../../audit/search/searched-until.ts';
 import type { Searcher } from '../../audit/search/searcher.ts';
@@ -32,6 +33,7 @@ export type OfficerDependencies = DeskDependencies &
     /** How far the index reaches, by the worker's thread's last report. */
     indexed: () => Reach | undefined;
     store: Pick<Store, 'appendEvent'>;
+    organisations: () => Organisations;
   };
 
 export type CouncilName = (code: string) => string;
@@ -39,7 +41,7 @@ export type CouncilName = (code: string) => string;
 /** A person who may look into the audit, and their view of it. */
 export type AtOfficer<V extends Viewer = Viewer> = AtDesk & {
   viewer: V;
-  /** What people call a council, with its code; any other code is unchanged. */
+  /** What people call a council or a registered organisation, with its code; any other code is unchanged. */
   councilName: CouncilName;
   /** The way back from a page reached by sending a form, since going back to one fails in a browser. */
   back?: Html;
@@ -64,7 +66,9 @@ const seenBy = <V extends Viewer>(
 ): AtOfficer<V> | undefined => {
   const viewer = viewerOf(at.caller.identity, dependencies);
   const councilName = (code: string): string => {
-    const name = dependencies.readiness.authorities.get(code)?.name;
+    const name =
+      dependencies.readiness.authorities.get(code)?.name ??
+      dependencies.organisations().get(code)?.name;
     return name === undefined ? code : OFFICER.council(name, code);
   };
   return forWhom(viewer) ? { ...at, viewer, councilName } : undefined;

@@ -223,7 +223,9 @@ function cellOf(
   const lines = of.flatMap((i) => {
     const cell = row[i] ?? '';
     const column = columns[i] ?? '';
-    const text = lineOf(cell, column, councilName);
+    // An organisation that the row names needs no other name.
+    const isNamed = column === 'organisation' && Boolean(row[columns.indexOf('organisation name')]);
+    const text = lineOf(cell, column, isNamed ? (code) => code : councilName);
     // An account of the pages repeats the user's id.
     if (text === '' || (column === 'account' && row[columns.indexOf('user')])) return [];
     return isTime(cell) || column === NUMBER

@@ -291,6 +291,15 @@ describe('a report', () => {
     }, 'the search in the index');
   });
 
+  test('names the organisation of a user beside its code', async () => {
+    for (const found of [
+      await search(guardian, { number: SHARED }),
+      await report(guardian, { report: 'lookers' }),
+    ]) {
+      expect(wordsOf(found)).toContain('Northgate General Hospital (ZZH01)');
+    }
+  });
+
   test('says in ordinary words which plans were shown', async () => {
     const words = wordsOf(await report(guardian, { report: 'child', number: SHARED }));
     expect(words).toContain(`${PLAN}, Council ZZ101 (ZZ101), from 5 Jan 2026, in force`);
