@@ -93,17 +93,23 @@ export async function loadFunctions(redis: Redis): Promise<void> {
   }
 }
 
-/** A library as `FUNCTION LIST` gives it: a flat list, or an object if the protocol has maps. */
-function codeOf(found: unknown): unknown {
-  if (!Array.isArray(found)) return (found as Record<string, unknown>)['library_code'];
+/** Of a library as `FUNCTION LIST` gives it: a flat list, or an object if the protocol has maps. */
+function memberOf(found: unknown, member: 'library_name' | 'library_code'): unknown {
+  if (!Array.isArray(found)) return (found as Record<string, unknown>)[member];
   const flat = found as unknown[];
-  return flat[flat.indexOf('library_code') + 1];
+  return flat[flat.indexOf(member) + 1];
+}
+
+/** The libraries of all versions that are there. */
+export async function libraryNames(redis: Redis): Promise<string[]> {
+  const reply = await redis.call('FUNCTION', 'LIST');
+  return (reply as unknown[]).map((found) => String(memberOf(found, 'library_name')));
 }
 
 /** Whether somebody has put other functions under the names of this version's; false if there are none. */
 export async function areFunctionsReplaced(redis: Redis): Promise<boolean> {
   const reply = await redis.call('FUNCTION', 'LIST', 'LIBRARYNAME', LIBRARY, 'WITHCODE');
-  return (reply as unknown[]).some((found) => codeOf(found) !== library);
+  return (reply as unknown[]).some((found) => memberOf(found, 'library_code') !== library);
 }
 
 /** Puts this version's functions back. */

@@ -31,6 +31,7 @@ import { createStore } from '../store.ts';
 import type { Anchor, BegunLoad } from './anchor.ts';
 import { ageOf } from './confirm.ts';
 import { publishDurability } from './durability.ts';
+import { watchFunctionLoads } from './function-loads.ts';
 import { whyLacking } from './lacking.ts';
 import { publishReplicas, type ReplicaWatchOptions } from './replicas.ts';
 import { BELIEVED_SERVER, isKnownServer, type Replication, readReplication } from './server.ts';
@@ -142,6 +143,8 @@ export function startStoreVerifier(
     problem: false,
     detail: VERIFIER.notLookedAt,
   };
+  const functionsLoaded = watchFunctionLoads(redis);
+  let areReplaced = false;
   let restUntil = Number.NEGATIVE_INFINITY;
   let looking: Promise<void> | undefined;
   const stopping = new AbortController();
@@ -431,6 +434,21 @@ export function startStoreVerifier(
     return generations;
   }
 
+  /** @throws {StoreNotWhole} if somebody has replaced the functions, also if they were put back since the last look */
+  async function requireOwnFunctions(runId: string): Promise<void> {
+    try {
+      const were = areReplaced;
+      // In this order: functions that a named person puts back meanwhile are not taken for others.
+      areReplaced = await areFunctionsReplaced(redis);
+      const wereLoaded = await functionsLoaded(runId);
+      if (areReplaced) throw new StoreNotWhole(VERIFIER.functionsReplaced);
+      if (wereLoaded && !were) throw new StoreNotWhole(VERIFIER.functionsPutBack);
+    } catch (error) {
+      // Users of an earlier version may not read them. This by itself must close no store; Redis's ACL log has it.
+      if (!lacksRights(error)) throw error;
+    }
+  }
+
   async function keep(): Promise<void> {
     if (redis.status !== 'ready') {
       become(wasReached ? 'wrong' : 'waiting', VERIFIER.unreachable);
@@ -453,12 +471,7 @@ export function startStoreVerifier(
       return;
     }
     // Before any of them is called: what they say cannot be believed.
-    const isReplaced = await areFunctionsReplaced(redis).catch((error: unknown) => {
-      // Users of an earlier version may not read them. This by itself must close no store; Redis's ACL log has it.
-      if (lacksRights(error)) return false;
-      throw error;
-    });
-    if (isReplaced) throw new StoreNotWhole(VERIFIER.functionsReplaced);
+    await requireOwnFunctions(runId);
     // Before what they know is read, since it is known once they have been asked.
     const isCompared = options.copy?.done !== false;
     const otherCopy = await options.copy?.problem();

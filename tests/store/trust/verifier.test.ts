@@ -262,6 +262,50 @@ test('a store whose functions somebody has replaced is closed, and opens again o
   await readiness.stop();
 });
 
+test('a store whose functions somebody has replaced and put back between two looks is closed, and verified again', async () => {
+  t = await startTestStore({ kind: 'demo' });
+  const store = t;
+  const readiness = watchStore(await t.connect('lookup'));
+  expect(await readiness.whenOpen(WAIT_MS)).toBe(true);
+  const verifier = await t.keep();
+  await verifier.look();
+  // As a process of another version does, and again and again.
+  const other =
+    '#!lua name=cpf_other\nredis.register_function("cpf_other", function() return 0 end)';
+  const worker = await t.connect('worker');
+  await worker.call('FUNCTION', 'LOAD', other);
+  for (let n = 0; n < 3; n++) {
+    await worker.call('FUNCTION', 'LOAD', other).catch(() => undefined);
+    await verifier.look();
+    expect(verifier.state.opened).toBe(true);
+  }
+  const said = () => store.problems.includes(VERIFIER.functionsPutBack);
+  expect(said()).toBe(false);
+
+  const own = await worker.call(
+    'FUNCTION',
+    'LIST',
+    'LIBRARYNAME',
+    `cpf_${FUNCTIONS_VERSION}`,
+    'WITHCODE',
+  );
+  const code = (own as string[][])[0]?.at(-1) ?? '';
+  await worker
+    .pipeline()
+    .call(
+      'FUNCTION',
+      'LOAD',
+      'REPLACE',
+      `#!lua name=cpf_${FUNCTIONS_VERSION}\nredis.register_function('cpf_evil', function() return 0 end)`,
+    )
+    .call('FUNCTION', 'LOAD', 'REPLACE', code)
+    .exec();
+  await until(said, 'the store to be closed');
+  await t.admin.del(keys.open);
+  await until(() => verifier.state.opened, 'the store to be verified again');
+  await readiness.stop();
+});
+
 test('a mark that another worker gave meanwhile is not forgotten', async () => {
   t = await startTestStore();
   const other = Anchor.open(`${t.dataDir}/anchor`);
