@@ -1,5 +1,6 @@
 import type { JWTPayload } from 'jose';
 import { z } from 'zod';
+import { parseJson } from '#schemas/json.ts';
 import { omitUndefined } from '#schemas/omit-undefined.ts';
 import { registeredClaimsSchema } from '#schemas/people/identity.ts';
 import { ADMISSION } from '#schemas/wording/operations.ts';
@@ -122,12 +123,8 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
     if (bytes === undefined) throw new Unusable('the answer is larger than 64 KiB');
     const { status } = response;
     if (status !== 200) throw new Refused(status, isOfToken(status));
-    let json: unknown;
-    try {
-      json = JSON.parse(bytes.toString('utf8'));
-    } catch {
-      throw new Unusable('the answer is not JSON');
-    }
+    const json = parseJson(bytes.toString('utf8'));
+    if (json === undefined) throw new Unusable('the answer is not JSON');
     // If two members have the same name, it is not clear which counts.
     if (!z.looseObject({}).safeParse(json).success || !namesEachOnce(bytes, json)) {
       throw new Unusable('the answer is no object, or names a member twice');

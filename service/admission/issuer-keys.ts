@@ -4,6 +4,7 @@
 
 import { createLocalJWKSet, errors, type JWK, type JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
+import { parseJson } from '#schemas/json.ts';
 import { ADMISSION } from '#schemas/wording/operations.ts';
 import { readBounded } from '#store/files/bounded-body.ts';
 
@@ -145,12 +146,8 @@ async function fetchKeys(
   if (response.status !== 200) throw new UnusableKeys(`has status ${response.status} and not 200`);
   const body = await readBounded(response, LARGEST_JWKS_BYTES);
   if (body === undefined) throw new UnusableKeys('is larger than 256 KiB');
-  let content: unknown;
-  try {
-    content = JSON.parse(body.toString('utf8'));
-  } catch {
-    throw new UnusableKeys('is not JSON');
-  }
+  const content = parseJson(body.toString('utf8'));
+  if (content === undefined) throw new UnusableKeys('is not JSON');
   const parsed = keySetSchema.safeParse(content);
   if (parsed.success) return usableKeys(parsed.data, algorithms);
   const [issue] = parsed.error.issues;

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 import { ConfigurationError } from '#schemas/configuration.ts';
+import { parseJson } from '#schemas/json.ts';
 import { errorCode } from '../telemetry/log.ts';
 
 /** The text of a file named by a setting. @throws {ConfigurationError} one sentence that names both */
@@ -19,12 +20,8 @@ export async function readSettingFile<T>(
   schema: z.ZodType<T>,
 ): Promise<T> {
   const text = await readSettingText(setting, path);
-  let content: unknown;
-  try {
-    content = JSON.parse(text);
-  } catch {
-    throw new ConfigurationError(`${setting}: ${path} is not JSON.`);
-  }
+  const content = parseJson(text);
+  if (content === undefined) throw new ConfigurationError(`${setting}: ${path} is not JSON.`);
   const parsed = schema.safeParse(content);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;

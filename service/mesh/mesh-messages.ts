@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
+import { parseJson } from '#schemas/json.ts';
 import { mailboxSchema } from '#schemas/uploads/mesh.ts';
 import { withoutNumbers } from '../telemetry/log.ts';
 
@@ -147,13 +148,8 @@ export const trackedSchema = z.object({
 export const postedSchema = z.object({ message_id: messageIdSchema });
 
 /** A body as `schema` has it; `undefined` if it is not JSON, or does not fit. */
-export function json<T>(body: Buffer, schema: z.ZodType<T>): T | undefined {
-  try {
-    return schema.safeParse(JSON.parse(body.toString())).data;
-  } catch {
-    return undefined;
-  }
-}
+export const json = <T>(body: Buffer, schema: z.ZodType<T>): T | undefined =>
+  schema.safeParse(parseJson(body.toString())).data;
 
 /** The code and words of a refusal, in any of its forms; empty if it has none. */
 export function refusalOf(body: Buffer): { code: string; description: string } {

@@ -8,6 +8,7 @@ import { differFile, type LoadOptions, loadAsShown } from '#loaders/load/load.ts
 import { ANSWERED_LOCK_WAIT_MS } from '#loaders/load/lock.ts';
 import { AuthorityBusy, LoadFailed } from '#loaders/load-failed.ts';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
+import { parseJson } from '#schemas/json.ts';
 import type { auditedCaller } from '#schemas/people/caller.ts';
 import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { UPLOAD_FORMATS } from '#schemas/uploads/formats.ts';
@@ -208,10 +209,9 @@ export function createPreviews(dependencies: PreviewsDependencies) {
   async function read(id: string): Promise<Preview | undefined> {
     try {
       const text = await readFile(pathOf(id, STATE), 'utf8');
-      return previewSchema.safeParse(JSON.parse(text)).data;
-    } catch (error) {
       // A damaged state counts as none: it must not keep others from sending files.
-      if (error instanceof SyntaxError) return undefined;
+      return previewSchema.safeParse(parseJson(text)).data;
+    } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
     }

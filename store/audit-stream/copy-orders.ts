@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { type NamedPerson, whyDetail } from '#schemas/audit/named-person.ts';
+import { parseJson } from '#schemas/json.ts';
 import { changeIf } from '../functions/change-if.ts';
 import { keys } from '../keys.ts';
 import { type StateMark, setMark } from '../locks/worker-lease.ts';
@@ -36,12 +37,8 @@ export const readCopyOrder = async (redis: Redis): Promise<CopyOrder> =>
 
 function parseOrder(text: string | null): CopyOrder {
   if (text === null) return { kind: 'none' };
-  if (text === KEPT) return { kind: 'kept' };
-  try {
-    return { kind: 'single', ...orderSchema.parse(JSON.parse(text)) };
-  } catch {
-    return { kind: 'kept' };
-  }
+  const order = orderSchema.safeParse(parseJson(text)).data;
+  return order === undefined ? { kind: 'kept' } : { kind: 'single', ...order };
 }
 
 /** From now on nothing is trimmed that the copy does not have, whatever the settings of a worker. */

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { restrictionEventSchema } from '#schemas/audit/audit-event.ts';
+import { parseJson } from '#schemas/json.ts';
 import { keys } from '../keys.ts';
 
 /** What an event says about an act by which a council keeps something back: as much as readers of the log use. */
@@ -23,13 +24,8 @@ const keptSchema = z.looseObject({
 });
 
 /** A damaged one counts as absent: it must not keep others from being sealed. */
-function readKept(text: string | null): z.infer<typeof keptSchema> | undefined {
-  try {
-    return keptSchema.safeParse(JSON.parse(text ?? 'null')).data;
-  } catch {
-    return undefined;
-  }
-}
+const readKept = (text: string | null): z.infer<typeof keptSchema> | undefined =>
+  keptSchema.safeParse(parseJson(text ?? '')).data;
 
 /**
  * Whether an authority keeps something back by an act of this kind, done or about to be done. It is stored

@@ -5,6 +5,7 @@ import {
   type ExpectedAuthorities,
   expectedAuthoritiesSchema,
 } from '#schemas/expected-authorities.ts';
+import { parseJson } from '#schemas/json.ts';
 import { inOneWrite } from '../connection/one-write.ts';
 import { keys } from '../keys.ts';
 
@@ -66,14 +67,8 @@ export function parseDataset(fields: Record<string, string>):
 export const readDataset = async (redis: Redis) => parseDataset(await redis.hgetall(keys.dataset));
 
 /** If unreadable it counts as not set, and then live data gives no negatives. */
-function parseExpected(text: string | undefined): ExpectedAuthorities | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return expectedAuthoritiesSchema.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
-}
+const parseExpected = (text = ''): ExpectedAuthorities | undefined =>
+  expectedAuthoritiesSchema.safeParse(parseJson(text)).data;
 
 /** The dataset's field that records an authority as known. */
 export const knownField = (code: string): string => `${KNOWN}${code}`;

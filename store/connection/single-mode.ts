@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
+import { parseJson } from '#schemas/json.ts';
 import { changeIf } from '../functions/change-if.ts';
 import { keys } from '../keys.ts';
 
@@ -15,14 +16,8 @@ const singleSchema = z.object({
 export type SingleMode = z.infer<typeof singleSchema>;
 
 /** Who ordered that no replica is waited for; `undefined` if they are. An unreadable order is no order. */
-export function singleMode(text: string | null | undefined): SingleMode | undefined {
-  if (text === undefined || text === null || text === '') return undefined;
-  try {
-    return singleSchema.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
-}
+export const singleMode = (text: string | null | undefined): SingleMode | undefined =>
+  singleSchema.safeParse(parseJson(text ?? '')).data;
 
 /** Changes the order, unless it is another one by now. @returns whether it did */
 export const changeSingleMode = (

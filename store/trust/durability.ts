@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
+import { parseJson } from '#schemas/json.ts';
 import { DURABILITY } from '#schemas/wording/store.ts';
 import { inOneWrite } from '../connection/one-write.ts';
 import { information, list } from '../connection/reply.ts';
@@ -167,13 +168,8 @@ export function durabilityProblem(
 export const durabilitySaidAt = (said: string | undefined): number | undefined =>
   said === undefined ? undefined : parse(said)?.at;
 
-function parse(said: string): z.infer<typeof saidSchema> | undefined {
-  try {
-    return saidSchema.parse(JSON.parse(said));
-  } catch {
-    return undefined;
-  }
-}
+const parse = (said: string): z.infer<typeof saidSchema> | undefined =>
+  saidSchema.safeParse(parseJson(said)).data;
 
 /** `CONFIG GET` as ioredis gives it: a flat list, or an object if the protocol has maps. */
 function pairs(reply: unknown): [string, string][] {

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
+import { parseJson } from '#schemas/json.ts';
 import { REPLICAS } from '#schemas/wording/store.ts';
 import { attachedReplicas, majorityOf, type Requirement } from '../connection/acknowledged.ts';
 import type { HostPort } from '../connection/address.ts';
@@ -50,13 +51,8 @@ const wordSchema = z.object({
 });
 type ReplicasWord = z.infer<typeof wordSchema>;
 
-function parsed<T>(schema: z.ZodType<T>, text: string): T | undefined {
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
-}
+const parsed = <T>(schema: z.ZodType<T>, text: string): T | undefined =>
+  schema.safeParse(parseJson(text)).data;
 
 export const nameOf = ({ host, port }: HostPort): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

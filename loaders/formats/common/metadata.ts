@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { z } from 'zod';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
+import { parseJson } from '#schemas/json.ts';
 import { unspaced } from '#schemas/tidy.ts';
 import type { ColumnMapping } from '#schemas/uploads/columns.ts';
 import { METADATA_HINTS, type WayIn } from '#schemas/wording/files.ts';
@@ -131,11 +132,7 @@ async function readSidecar(source: UploadSource): Promise<CsvMetadata | 'unreada
     const text = await readStart(path);
     if (text === undefined) continue;
     if (text.length > SIDECAR_AT_MOST) return 'unreadable';
-    try {
-      return csvMetadataSchema.parse(JSON.parse(text));
-    } catch {
-      return 'unreadable';
-    }
+    return csvMetadataSchema.safeParse(parseJson(text)).data ?? 'unreadable';
   }
   return {};
 }

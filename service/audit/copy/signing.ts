@@ -1,5 +1,6 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
+import { parseJson } from '#schemas/json.ts';
 import type { Signer } from '../tlog/note.ts';
 
 const signaturesSchema = z.array(z.object({ key: z.string(), mac: z.string() }));
@@ -49,12 +50,4 @@ export function readSigned(
     return given.length === wanted.length && timingSafeEqual(given, wanted);
   });
   return { value: parseJson(body), by: isOurs ? 'worker' : 'others' };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

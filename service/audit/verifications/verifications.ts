@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
 import type { OperatorEvent } from '#schemas/audit/audit-event.ts';
+import { parseJson } from '#schemas/json.ts';
 import { writePrivate } from '../../files/private-file.ts';
 import { errorFields, type Log } from '../../telemetry/log.ts';
 import { KeyFileWrong, readKeys, retiredKeysOf } from '../seal/keys.ts';
@@ -88,12 +89,8 @@ type VerificationsDependencies = {
 
 /** An unreadable file counts as none: the next verification makes it again. */
 async function readResult(path: string): Promise<VerificationResult | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => 'null');
-  try {
-    return resultSchema.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
+  const text = await readFile(path, 'utf8').catch(() => '');
+  return resultSchema.safeParse(parseJson(text)).data;
 }
 
 /**

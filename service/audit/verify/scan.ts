@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { operatorEventSchema } from '#schemas/audit/audit-event.ts';
+import { parseJson } from '#schemas/json.ts';
 import { ENTRY_DIFFERS, LOG_FINDINGS } from '#schemas/wording/audit.ts';
 import { auditPartitions } from '#store/keys.ts';
 import { isSystem, placeOf, streamName } from '../log/entry.ts';
@@ -372,13 +373,7 @@ export class LogScan {
   }
 
   #readAct(json: string, entry: number): void {
-    let parsed: unknown;
-    try {
-      parsed = JSON.parse(json);
-    } catch {
-      return;
-    }
-    const act = operatorEventSchema.safeParse(parsed);
+    const act = operatorEventSchema.safeParse(parseJson(json));
     if (!act.success) return;
     const { type, by, detail } = act.data;
     if (type === 'audit-pruned') {

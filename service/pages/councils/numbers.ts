@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { authoritySchema } from '#schemas/authority.ts';
+import { parseJson } from '#schemas/json.ts';
 import type { Readiness } from '#store/trust/readiness.ts';
 import { writePrivate } from '../../files/private-file.ts';
 import { errorFields, type Log } from '../../telemetry/log.ts';
@@ -86,12 +87,4 @@ export async function openCouncilNumbers(
     },
     stop: () => clearInterval(keeping),
   };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -13,6 +13,7 @@ import {
   type OdsCode,
   odsCodeSchema,
 } from '#schemas/authority.ts';
+import { parseJson } from '#schemas/json.ts';
 import { officeHoursSchema, officeHoursText } from '#schemas/office-hours.ts';
 import { shortTextSchema } from '#schemas/text.ts';
 import {
@@ -133,12 +134,8 @@ function readBreaker(name: BreakerName, text: string): ReadValue {
 
 function readColumns(text: string): ReadValue {
   if (text === '') return read('');
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    return problem(COUNCIL_SETTINGS.notJson);
-  }
+  const json = parseJson(text);
+  if (json === undefined) return problem(COUNCIL_SETTINGS.notJson);
   const { data, error } = columnMappingSchema.safeParse(json);
   const [issue] = error?.issues ?? [];
   return data === undefined

@@ -1,7 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest';
+import type { PdsTracer } from '#loaders/check/tracing/pds/pds-tracer.ts';
 import { sendOutcome } from '#loaders/synthetic/made-up-pds.ts';
 import { startPdsWork } from '#service/start/pds-work.ts';
 import { readNotice, writeNotice } from '#service/uploads/notices.ts';
+import type { Store } from '#store/store.ts';
 import { startTestPds } from '../../support/pds.ts';
 import { testNumber } from '../../support/rows.ts';
 import { until } from '../../support/test-store.ts';
@@ -14,6 +16,21 @@ const PAUSE_SECONDS = '31';
 const { t, newAuthority, loadRecords } = await startLoading();
 
 const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+const startWork = (folder: string, tracer: PdsTracer, store: Store = t.store) =>
+  startPdsWork({
+    tracer,
+    store,
+    anchor: t.anchor,
+    verifier: { state: { opened: true, problem: false, detail: '' } },
+    noticesDir: folder,
+    acknowledgementsDir: folder,
+    privacyOutbox: folder,
+    reverifyMs: 0,
+    rememberMs: 0,
+    lookEveryMs: 60_000,
+    log,
+  });
 
 test('work with PDS stops without waiting out a pause that PDS asked for, and asks nothing more', async () => {
   const p = await startTestPds();
@@ -28,19 +45,7 @@ test('work with PDS stops without waiting out a pause that PDS asked for, and as
     return true;
   };
   const tracer = p.tracer({ awayMs: 0 });
-  const work = startPdsWork({
-    tracer,
-    store: t.store,
-    anchor: t.anchor,
-    verifier: { state: { opened: true, problem: false, detail: '' } },
-    noticesDir: folder,
-    acknowledgementsDir: folder,
-    privacyOutbox: folder,
-    reverifyMs: 0,
-    rememberMs: 0,
-    lookEveryMs: 60_000,
-    log,
-  });
+  const work = startWork(folder, tracer);
   // The request about the second person waits for the pause to end.
   const waiting = work.reverify();
   await until(() => !tracer.state.ok, 'PDS asking to wait');
@@ -63,24 +68,12 @@ test('what PDS shows about a number and what a load finds go into one notice, wh
   });
   const folder = temporaryFolder();
   let tried = 0;
-  const work = startPdsWork({
-    tracer: p.tracer({ awayMs: 0 }),
-    store: {
-      ...t.store,
-      lockAuthority(code) {
-        if (code === authority) tried += 1;
-        return t.store.lockAuthority(code);
-      },
+  const work = startWork(folder, p.tracer({ awayMs: 0 }), {
+    ...t.store,
+    lockAuthority(code) {
+      if (code === authority) tried += 1;
+      return t.store.lockAuthority(code);
     },
-    anchor: t.anchor,
-    verifier: { state: { opened: true, problem: false, detail: '' } },
-    noticesDir: folder,
-    acknowledgementsDir: folder,
-    privacyOutbox: folder,
-    reverifyMs: 0,
-    rememberMs: 0,
-    lookEveryMs: 60_000,
-    log,
   });
   onTestFinished(() => work.stop());
   // A file of the authority is being loaded again.

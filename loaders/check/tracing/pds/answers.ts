@@ -1,3 +1,4 @@
+import { parseJson } from '#schemas/json.ts';
 import { readBounded } from '#store/files/bounded-body.ts';
 
 /** No answer of the service comes near this; longer ones are cut off. */
@@ -36,18 +37,10 @@ export async function request(
     return {
       status: response.status,
       retryAfterMs: readRetryAfter(response.headers.get('retry-after'), Date.now()),
-      json: readJson(new TextDecoder().decode(body)),
+      json: parseJson(new TextDecoder().decode(body)),
     };
   } catch {
     return signal.aborted ? 'late' : 'unreachable';
-  }
-}
-
-function readJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
   }
 }
 
