@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { draws } from '#loaders/synthetic/random.ts';
-import { lookupAnswerSchema } from '#schemas/lookup.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { openDemoIssuer } from '#service/admission/demo-issuer.ts';
@@ -26,6 +25,7 @@ import { until, WAIT_MS } from '../support/test-store.ts';
 import { CLOCK_RIGHT, canTurnClocks, clockFrom } from '../support/turned-clock.ts';
 import { START_MS } from '../support/until.ts';
 import { fileCsv, person, planOf } from '../support/upload-model.ts';
+import { ask } from './ask.ts';
 
 /**
  * Lookups and uploads continue while machines, sentinels and processes are killed, paused and cut off from each other,
@@ -238,25 +238,11 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
   let uploads = 0;
   const done = new AbortController();
 
-  async function ask(nhsNumber: NhsNumber): Promise<'flagged' | 'not-flagged'> {
+  async function askOnce(nhsNumber: NhsNumber): Promise<'flagged' | 'not-flagged'> {
     const sentAt = performance.now();
-    const address = lookup.address();
-    if (address === undefined) throw new Error('not there');
-    const response = await fetch(`${address}/lookup`, {
-      method: 'POST',
-      headers: {
-        authorization: `Bearer ${nurse}`,
-        'content-type': 'application/json',
-        'x-request-id': randomUUID(),
-      },
-      body: JSON.stringify({ nhsNumber }),
-      signal: AbortSignal.timeout(LOOKUP_DEADLINE_MS),
-    });
-    const body: unknown = await response.json();
-    if (response.status !== 200) throw new Error('not answered');
-    const { auditId, outcome } = lookupAnswerSchema.parse(body);
-    answers.push({ auditId, sentAt, at: performance.now() });
-    return outcome;
+    const answer = await ask(lookup.address(), nurse, nhsNumber, LOOKUP_DEADLINE_MS);
+    answers.push({ auditId: answer.auditId, sentAt, at: performance.now() });
+    return answer.outcome;
   }
 
   async function look(looker: number): Promise<void> {
@@ -265,7 +251,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
       const numbers = isChild ? flagged : OTHERS;
       const number = numbers[i % numbers.length] ?? testNumber(0);
       try {
-        const outcome = await ask(number);
+        const outcome = await askOnce(number);
         if (isChild && outcome === 'not-flagged') falseNegatives++;
       } catch {
         refused++;
@@ -315,9 +301,9 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverOu
     let answeredAt = performance.now();
     // One at a time, so that each lookup is answered at a different moment.
     for (const [i, number] of flagged.entries()) {
-      let outcome: Awaited<ReturnType<typeof ask>> | undefined;
+      let outcome: Awaited<ReturnType<typeof askOnce>> | undefined;
       while (outcome === undefined) {
-        outcome = await ask(number).catch(() => undefined);
+        outcome = await askOnce(number).catch(() => undefined);
         const now = performance.now();
         if (outcome !== undefined) {
           answeredAt = now;

@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import { draws } from '#loaders/synthetic/random.ts';
-import { lookupAnswerSchema } from '#schemas/lookup.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { openDemoIssuer } from '#service/admission/demo-issuer.ts';
@@ -40,6 +39,7 @@ import { until, WAIT_MS } from '../support/test-store.ts';
 import { START_MS } from '../support/until.ts';
 import { fileCsv, type ModelRecord, person, planOf } from '../support/upload-model.ts';
 import { startWitness, witnessesText } from '../support/witness.ts';
+import { ask } from './ask.ts';
 
 /**
  * A worker is killed and its disk emptied, at a moment drawn from a seed, while it seals, loads, holds a file or
@@ -201,19 +201,7 @@ export async function runLostDisks(options: LostDiskOptions) {
       const nhsNumber = loaded[i % Math.max(1, loaded.length)] ?? testNumber(0);
       const isHeld = loaded.length > 0;
       try {
-        const response = await fetch(`${lookup.address()}/lookup`, {
-          method: 'POST',
-          headers: {
-            authorization: `Bearer ${nurse}`,
-            'content-type': 'application/json',
-            'x-request-id': randomUUID(),
-          },
-          body: JSON.stringify({ nhsNumber }),
-          signal: AbortSignal.timeout(DEADLINE_MS),
-        });
-        const body: unknown = await response.json();
-        if (response.status !== 200) throw new Error('not answered');
-        const { auditId, outcome } = lookupAnswerSchema.parse(body);
+        const { auditId, outcome } = await ask(lookup.address(), nurse, nhsNumber, DEADLINE_MS);
         answered.push(auditId);
         silence = Math.max(silence, performance.now() - answeredAt);
         answeredAt = performance.now();

@@ -13,7 +13,7 @@ import { NOT_CHECKED } from '#schemas/wording/pages.ts';
 import { demoPersonas } from '#service/admission/personas.ts';
 import { keys } from '#store/keys.ts';
 import { Anchor } from '#store/trust/anchor.ts';
-import { authorityClient, officer } from '../support/authority.ts';
+import { auditSearch, authorityClient } from '../support/authority.ts';
 import { barredAttempt } from '../support/barred-attempt.ts';
 import { visitorAs } from '../support/desk.ts';
 import { type Fhir, fhirOf } from '../support/fhir.ts';
@@ -218,19 +218,9 @@ describe('the place of a look that a council keeps back', () => {
   });
 
   test('is in no other council’s search of the audit', async () => {
-    const search = async (as: string): Promise<string> => {
-      const token = await service.token(officer(as, { scope: 'audit' }));
-      const response = await untilAnswered(() =>
-        request('/audit/search', {
-          as,
-          method: 'POST',
-          token,
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify({ reason: 'a test', nhsNumber: HIDDEN }),
-        }),
-      );
-      return response.text();
-    };
+    const asking = auditSearch(service);
+    const search = async (as: string): Promise<string> =>
+      (await asking(as, { nhsNumber: HIDDEN })).text();
     await until(async () => (await search('ZZ101')).includes(later), 'the index');
     expect(await search('ZZ101')).toMatch(CANARY);
     const theirs = await search('ZZ102');

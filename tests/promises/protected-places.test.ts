@@ -9,7 +9,7 @@ import { RESTRICTION, RESTRICTIONS } from '#schemas/wording/restrictions.ts';
 import { type AuditPartition, keys } from '#store/keys.ts';
 import type { Store } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
-import { authorityClient, officer } from '../support/authority.ts';
+import { auditSearch, authorityClient } from '../support/authority.ts';
 import { barredAttempt } from '../support/barred-attempt.ts';
 import { commandsInTurn } from '../support/commands.ts';
 import { visitorAs } from '../support/desk.ts';
@@ -91,20 +91,8 @@ const answerSchema = z.object({
   events: z.array(z.looseObject({ auditId: z.string() })),
   next: z.string().optional(),
 });
-async function search(as: Council, criteria: Record<string, unknown>) {
-  const token = await service.token(officer(as, { scope: 'audit' }));
-  // There is no answer while the index is being made.
-  const response = await untilAnswered(() =>
-    request('/audit/search', {
-      as,
-      method: 'POST',
-      token,
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ reason: 'a test', ...criteria }),
-    }),
-  );
-  return answerSchema.parse(await response.json());
-}
+const search = async (as: Council, criteria: Record<string, unknown>) =>
+  answerSchema.parse(await (await auditSearch(service)(as, criteria)).json());
 const isFound = async (as: Council, nhsNumber: string, auditId: string) =>
   (await search(as, { nhsNumber })).events.some((event) => event.auditId === auditId);
 

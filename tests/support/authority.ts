@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { DemoClaims } from '#service/admission/demo-issuer.ts';
 import { claims, type TestService } from './service.ts';
+import { untilAnswered } from './until.ts';
 
 /** Claims of an authority's data officer or of its case system. */
 export const officer = (authority: string, differing: Partial<DemoClaims> = {}): DemoClaims =>
@@ -35,5 +36,21 @@ export function authorityClient(service: TestService) {
         ...headers,
       },
     });
+  };
+}
+
+/** Searches the audit as an organisation's officer. There is no answer while the index is being made. */
+export function auditSearch(service: TestService) {
+  const request = authorityClient(service);
+  return async (as: string, criteria: Record<string, unknown>): Promise<Response> => {
+    const token = await service.token(officer(as, { scope: 'audit' }));
+    return untilAnswered(() =>
+      request('/audit/search', {
+        method: 'POST',
+        token,
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ reason: 'a test', ...criteria }),
+      }),
+    );
   };
 }

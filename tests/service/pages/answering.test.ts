@@ -11,6 +11,22 @@ import type { CheckName } from '#store/trust/readiness.ts';
 const runbook = readRunbook();
 const OWN = '00000000-0000-4000-8000-000000000000';
 
+/** What the overview says if nothing is wrong but what a test says. */
+const concernsIf = (differing: Partial<Parameters<typeof concernsOf>[0]>) =>
+  concernsOf({
+    checks: [],
+    runbook,
+    instance: OWN,
+    processes: [],
+    behind: [],
+    expected: 3,
+    held: 0,
+    waiting: [],
+    expiries: [],
+    now: 0,
+    ...differing,
+  });
+
 const councils = (count: number) =>
   Array.from({ length: count }, (_, i) => ({ code: `ZZ${i + 1}`, name: `Council ${i + 1}` }));
 
@@ -80,17 +96,12 @@ describe('saying that lookups are answered', () => {
     );
     fc.assert(
       fc.property(checks, processes, fc.nat(3), fc.nat(3), (all, known, behind, held) => {
-        const concerns = concernsOf({
+        const concerns = concernsIf({
           checks: all,
-          runbook,
-          instance: OWN,
           processes: known,
           behind: councils(behind),
-          expected: 3,
           held,
           waiting: all.some(({ ok }) => !ok) ? ['promotion', 'gap'] : [],
-          expiries: [],
-          now: 0,
         });
         const levels = concerns.map(({ level }) => ['stops', 'partly', 'warns'].indexOf(level));
         expect(levels).toEqual(levels.toSorted((a, b) => a - b));
@@ -114,22 +125,13 @@ describe('saying that lookups are answered', () => {
   test('lists what several checks say in the same words once, as its worst, with the page where something can be done', () => {
     const away = 'The replica is away.';
     const copyAway = 'The folder is not there.';
-    const concerns = concernsOf({
+    const concerns = concernsIf({
       checks: [
         { name: 'store:replica-servers', ok: false, detail: away, stops: false },
         { name: 'store:replicas', ok: false, detail: away, stops: true },
         { name: 'audit-sealed', ok: false, detail: `${copyAway} 1 event waits.`, stops: false },
         { name: 'audit-copy', ok: false, detail: copyAway, stops: false },
       ],
-      runbook,
-      instance: OWN,
-      processes: [],
-      behind: [],
-      expected: 3,
-      held: 0,
-      waiting: [],
-      expiries: [],
-      now: 0,
     });
     expect(concerns.map(({ level, text, to }) => [level, text, to.href])).toEqual([
       ['stops', away, '/operator/running/decisions/replicas'],
@@ -142,17 +144,8 @@ test.each([
   [1, '/operator/councils/ZZ1'],
   [2, '/operator/councils'],
 ])('if %i of the councils is out of date, the first page leads to %s', (behind, href) => {
-  const [concern] = concernsOf({
-    checks: [],
-    runbook,
-    instance: OWN,
-    processes: [],
+  const [concern] = concernsIf({
     behind: councils(behind),
-    expected: 3,
-    waiting: [],
-    held: 0,
-    expiries: [],
-    now: 0,
   });
   expect(concern?.to.href).toBe(href);
 });
@@ -163,17 +156,8 @@ test.each([
 ] as const)(
   'what a worker needs is not in the second copy, because of %s: the first page leads to continuing with one copy: %s',
   (_, isCopyAway) => {
-    const [concern] = concernsOf({
+    const [concern] = concernsIf({
       checks: [{ name: 'worker-state', ok: false, detail: 'Why.', stops: false, isCopyAway }],
-      runbook,
-      instance: OWN,
-      processes: [],
-      behind: [],
-      expected: 1,
-      waiting: [],
-      held: 0,
-      expiries: [],
-      now: 0,
     });
     expect(concern?.to.href === '/operator/running/decisions/copy').toBe(isCopyAway);
   },
@@ -185,17 +169,8 @@ test.each([
 ] as const)(
   'reports that cannot be read because Redis says %s: the Redis users are named only if they are the cause: %s',
   (processes, isOfUsers) => {
-    const [concern] = concernsOf({
-      checks: [],
-      runbook,
-      instance: OWN,
+    const [concern] = concernsIf({
       processes,
-      behind: [],
-      expected: 1,
-      waiting: [],
-      held: 0,
-      expiries: [],
-      now: 0,
     });
     expect(concern?.text.includes('Give Redis the users')).toBe(isOfUsers);
   },
@@ -203,22 +178,13 @@ test.each([
 
 test('a certificate that expires within 30 days needs attention, and keys that are fetched again all the time do not', () => {
   const day = 86_400_000;
-  const concerns = concernsOf({
-    checks: [],
-    runbook,
-    instance: OWN,
-    processes: [],
-    behind: [],
-    expected: 3,
-    held: 0,
-    waiting: [],
+  const concerns = concernsIf({
     expiries: [
       { what: 'TLS_CERT_FILE', endsAt: 29 * day, changedAt: 0 },
       { what: 'MESH_CERT_FILE', endsAt: 31 * day, changedAt: 0 },
       { what: 'Keys of an issuer', endsAt: day, isFetched: true },
       { what: 'SESSION_KEYS_FILE', changedAt: 0 },
     ],
-    now: 0,
   });
   expect(concerns.map(({ text }) => text)).toEqual([
     expect.stringMatching(/^TLS_CERT_FILE expires at /),

@@ -11,9 +11,10 @@ import { readReason } from '#service/pages/desk/parts.ts';
 import { reasonOfCase } from '#service/pages/officer/cases.ts';
 import { commandsInTurn } from '../../support/commands.ts';
 import { visitorAs } from '../../support/desk.ts';
+import { startLookedAt } from '../../support/looked-at.ts';
 import { testNumber, writtenAs } from '../../support/rows.ts';
-import { claims, startTestService, type TestService, until } from '../../support/service.ts';
-import { untilAnswered, untilAskedOnce, WAIT_MS } from '../../support/until.ts';
+import { type TestService, until } from '../../support/service.ts';
+import { untilAnswered, WAIT_MS } from '../../support/until.ts';
 import {
   hiddenOf,
   locationOf,
@@ -39,22 +40,8 @@ let stranger: Visitor;
 /** Also a clinician, with a lookup of their own among the accesses. */
 let self: Visitor;
 
-/** Starts a service, ends an earlier one, and makes the lookups that the tests find. */
-async function startWithLooks(): Promise<void> {
-  await service?.stopAndRemove();
-  service = await startTestService({
-    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
-  });
-  for (const user of ['nurse-1', 'nurse-2', 'nurse-3']) {
-    // The issuer is the demo's, so that a user is the same person on the pages and in the API.
-    const token = await service.token(claims({ sub: user }));
-    expect((await service.answered({ nhsNumber: CHILD }, { token })).status).toBe(200);
-  }
-}
-
 beforeAll(async () => {
-  // A look that had to be made again may count twice.
-  await untilAskedOnce([1, 2, 3], startWithLooks);
+  service = await startLookedAt(CHILD);
   officer = await signedIn(service, 'privacyOfficer');
   guardian = await signedIn(service, 'caldicottGuardian');
   const audit = { scopes: ['audit'] } as const;

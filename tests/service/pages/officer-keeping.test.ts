@@ -9,9 +9,10 @@ import { CommitFile } from '#service/audit/log/commit.ts';
 import { createHolds } from '#service/audit/seal/holds.ts';
 import { holdsNote } from '#service/pages/officer/erase.ts';
 import { visitorAs } from '../../support/desk.ts';
+import { startLookedAt } from '../../support/looked-at.ts';
 import { testNumber } from '../../support/rows.ts';
-import { claims, startTestService, type TestService, until } from '../../support/service.ts';
-import { untilAnswered, untilAskedOnce, WAIT_MS } from '../../support/until.ts';
+import { type TestService, until } from '../../support/service.ts';
+import { untilAnswered, WAIT_MS } from '../../support/until.ts';
 import {
   createVisitor,
   hiddenOf,
@@ -37,21 +38,8 @@ let guardian: Visitor;
 let colleague: Visitor;
 let officer: Visitor;
 
-/** Starts a service, ends an earlier one, and makes the lookups that the tests find. */
-async function startWithLooks(): Promise<void> {
-  await service?.stopAndRemove();
-  service = await startTestService({
-    authorities: [{ code: 'ZZ101', rows: [{ nhsNumber: CHILD }] }],
-  });
-  for (const user of ['nurse-1', 'nurse-2', 'nurse-3']) {
-    const token = await service.token(claims({ sub: user }));
-    expect((await service.answered({ nhsNumber: CHILD }, { token })).status).toBe(200);
-  }
-}
-
 beforeAll(async () => {
-  // A look that had to be made again may count twice.
-  await untilAskedOnce([1, 2, 3], startWithLooks);
+  service = await startLookedAt(CHILD);
   folder = join(service.dataDir, 'audit');
   guardian = await signedIn(service, 'caldicottGuardian');
   const audit = { organisation: DEMO_OPERATOR.code, scopes: ['audit'] } as const;
