@@ -74,6 +74,7 @@ export function createListPages(
     newHidden,
     countsOf,
     signedIn,
+    refusedForm,
     hides,
     noLongerSignedIn,
     showHidden,
@@ -106,6 +107,11 @@ export function createListPages(
     }
     if (state.kind !== 'open') return redirect('/sign-in', noLongerSignedIn(state));
     const { session } = state;
+    const counting = countsOf(session);
+    if ('refusal' in counting) {
+      noteRefused(env.incoming, counting.refusal, session);
+      return frame(refusedForm(session, counting.refusal));
+    }
     if (!mayPaste(session)) return noSuchList(env.incoming, session);
     return frame({
       ...listForm(newHidden(session)),

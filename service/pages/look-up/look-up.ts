@@ -14,7 +14,6 @@ import { html, markup } from '../html/html.ts';
 import { type FieldError, link, paragraph, tried } from '../html/parts.ts';
 import type { Fields, FormRefusal } from '../session/forms.ts';
 import type { Session } from '../session/sessions.ts';
-import { refusedPage, signInRefusalOf } from '../sign-in/refused.ts';
 import { Answers, follow } from './answers.ts';
 import { type AttendancePagesDependencies, createAttendancePages } from './attendance-pages.ts';
 import { lookUpForm, readTyped, type Typed, typedOf } from './form.ts';
@@ -60,6 +59,7 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
     newHidden,
     countsOf,
     signedIn,
+    refusedForm,
     hides,
     noLongerSignedIn,
     showHidden,
@@ -77,10 +77,7 @@ export function createLookUpPages(dependencies: LookUpPagesDependencies) {
   /** The form of somebody signed in, with what they typed and what is wrong with it. */
   function formPage(session: Session, typed: Typed, errors: readonly FieldError[]): Page {
     const counting = countsOf(session);
-    if ('refusal' in counting) {
-      const refused = refusedPage(signInRefusalOf(counting.refusal) ?? 'role', undefined, session);
-      return { ...refused, ...signedIn(session) };
-    }
+    if ('refusal' in counting) return refusedForm(session, counting.refusal);
     const isWrong = errors.length > 0;
     return {
       ...signedIn(session),

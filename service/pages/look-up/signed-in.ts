@@ -73,8 +73,10 @@ export function createSignedIn(dependencies: SignedInDependencies) {
     return { form, token: forms.token({ form: 'look-up', owner: session.id, once: form }) };
   }
 
-  /** How a look of this session counts, as far as its role says. */
+  /** How a look of this session counts, as far as its role says; a form is not offered to somebody who is blocked. */
   function countsOf(session: Session): { counts: Counts } | { refusal: ErrorCode } {
+    const judged = sessions.authenticate({ kind: 'open', session, caller: callerOf(session) });
+    if (judged.kind === 'refused') return { refusal: judged.code };
     const access = decideAccess(session, {}, organisations(), registeredOnly());
     if (access.kind === 'refused') return { refusal: access.code };
     const { activities } = session.role;
@@ -87,6 +89,12 @@ export function createSignedIn(dependencies: SignedInDependencies) {
   const signedIn = (session: Session): Pick<Page, 'person' | 'cookies'> => ({
     person: personOf(inUse(session)),
     cookies: [sessions.renew(session)],
+  });
+
+  /** In place of a form, for somebody whose looks would be refused. */
+  const refusedForm = (session: Session, refusal: ErrorCode): Page => ({
+    ...refusedPage(signInRefusalOf(refusal) ?? 'role', undefined, session),
+    ...signedIn(session),
   });
 
   /** Hides a page of this session in time, and no later than the session ends. */
@@ -216,6 +224,7 @@ export function createSignedIn(dependencies: SignedInDependencies) {
     newHidden,
     countsOf,
     signedIn,
+    refusedForm,
     hides,
     noLongerSignedIn,
     showHidden,

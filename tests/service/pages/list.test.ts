@@ -10,13 +10,16 @@ import {
   NOT_A_NO,
   NOT_CHECKED,
   RESULT,
+  SIGN_IN_REFUSED,
 } from '#schemas/wording/pages.ts';
+import { DEMO_ISSUER } from '#service/admission/demo-issuer.ts';
 import { numberTyped } from '#service/pages/council/looks.ts';
 import { readDescription } from '#service/pages/council/upload.ts';
 import { readAttendance } from '#service/pages/look-up/attendance.ts';
 import { readTyped } from '#service/pages/look-up/form.ts';
 import { readList } from '#service/pages/look-up/list.ts';
 import { readCriteria } from '#service/pages/officer/criteria.ts';
+import { createBlocks } from '#store/blocks.ts';
 import { keys } from '#store/keys.ts';
 import { HEADINGS } from '../../support/pages.ts';
 import { testNumber } from '../../support/rows.ts';
@@ -245,6 +248,24 @@ function hasDateGroups(line: string): boolean {
     /^(?:[12],[12],[24]|4,[12],[12])$/.test(three.map(({ length }) => length).join()),
   );
 }
+
+test('somebody who is blocked is told so before they type anything, and looks up again once they are not', async () => {
+  const visitor = await signedIn(service, 'scheduledCare');
+  const blocks = createBlocks(service.admin, service.store);
+  const order = { by: 'Esi Demo', issuer: DEMO_ISSUER, user: 'demo-gp', reason: 'card stolen' };
+  await blocks.block(order);
+  for (const path of ['/look-up', '/list']) {
+    await until(
+      async () => (await visitor.get(path)).heading === SIGN_IN_REFUSED.blocked,
+      `${path} to say so`,
+    );
+    const page = await visitor.get(path);
+    expect([page.status, wordsOf(page).includes(NOT_A_NO)]).toEqual([403, true]);
+    expect(page.text).not.toContain(`action="${path}"`);
+  }
+  await blocks.unblock(order);
+  await until(async () => (await visitor.get('/list')).heading === LIST.title, 'the form again');
+});
 
 test('a list accepts a number in every form in which it is accepted alone', () => {
   const invisible = ['\u202d', '\u202c', '\u200b', '\u00ad', '\ufeff', '\u2060', '\u180e'];
