@@ -680,4 +680,6 @@ export const OFFICER_CASES = {
     `You proposed that it is a breach. Somebody else has to confirm it: a privacy officer of ${organisation}, or a privacy officer or Caldicott Guardian of the organisation that runs this service.`,
   notNow: 'You cannot do this to the case now',
   notNowThen: 'Somebody else may have changed the case. Nothing was done.',
+  changed:
+    'Somebody else has changed the case since you opened this page. Nothing was done. Choose again',
 } as const;

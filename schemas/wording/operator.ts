@@ -151,6 +151,8 @@ export const HELD = {
   lastFailedThen: 'Look at what is still held, then decide again.',
   became: 'Result',
   nothingWaits: 'No part of this file is held',
+  decidedElse:
+    'Your decision was not carried out. Somebody else released or discarded it while you were on this page, or a new file with the same number came.',
   nothingWaitsThen:
     'Somebody may have released or discarded it. Or a new file with the same number came.',
   outcome: (code: string, meaning: string) => `${code} ${meaning}`,
@@ -206,6 +208,8 @@ export const MESSAGES = {
     resend: 'The message is sent again with a new id.',
     drop: 'The message was given up. It is not sent again, and the copy here is deleted.',
   },
+  gone: 'This message no longer waits for a decision',
+  goneThen: 'Somebody else may have decided, or it was delivered. Nothing was done.',
   changed:
     'The message changed before your decision was recorded, so nothing was done. Look at the message again before you decide.',
   notifications: 'Notifications to councils',
@@ -258,6 +262,8 @@ export const BLOCKED = {
     `${user}, who signs in with ${issuer}, is blocked. This takes effect within two seconds.`,
   unblocked: 'The user is no longer blocked.',
   alreadyBlocked: 'This user was already blocked.',
+  notBlocked: 'This user is not blocked',
+  notBlockedThen: 'Somebody else may have unblocked them. Nothing was done.',
   blockedAgain:
     'Somebody has blocked this user again. The user remains blocked. Read why before you unblock them.',
   self: 'You cannot block yourself',

@@ -289,6 +289,13 @@ export const officerCaseStep: Mountable<CasePagesDependencies> = {
         return casePage(dependencies, at, found, typed, read.errors);
       }
       const { step, words } = read;
-      return stepResponse(at, await dependencies.cases.step(found.id, step, actorOf(at), words));
+      const taken = await dependencies.cases.step(found.id, step, actorOf(at), words);
+      const now = caseOf(dependencies, at, found.id) ?? found;
+      // Somebody else has changed it: what was typed is not lost.
+      if (taken.kind === 'refused' && taken.why === 'not-now' && !isEnded(now.state)) {
+        const errors = [{ field: 'step', text: WORDS.changed }];
+        return casePage(dependencies, at, now, { words }, errors, 409);
+      }
+      return stepResponse(at, taken);
     }),
 };

@@ -150,13 +150,17 @@ ${reasonField(reason, errors)}
   });
 }
 
+/** For a hold that was ended while somebody had the page open, or went back to it. */
+const gone = ({ page }: AtOfficer, status: number): Response =>
+  page({ ...deskMessage(WORDS.notInForce, WORDS.notInForceThen, PATH), status });
+
 /** `GET /officer/holds/:id`: a hold in force, with a form to end it. */
 const officerHold: Mountable<HoldsDependencies> = {
   operation: { method: 'GET', path: `${PATH}/:id`, letsIn: 'audit' },
   handler: (dependencies) =>
     guardedOfficer(dependencies, isAll, async (c, at) => {
       const hold = await holdOf(dependencies, c.req.param('id'));
-      return hold === undefined ? at.notFound() : endPage(dependencies, at, hold);
+      return hold === undefined ? gone(at, 404) : endPage(dependencies, at, hold);
     }),
 };
 
@@ -166,9 +170,7 @@ const officerHoldEnded: Mountable<HoldsDependencies> = {
   handler: (dependencies) =>
     officerAct(dependencies, isAll, END_FORM, async (c, at, fields) => {
       const hold = await holdOf(dependencies, c.req.param('id'));
-      const gone = () =>
-        at.page({ ...deskMessage(WORDS.notInForce, WORDS.notInForceThen, PATH), status: 409 });
-      if (hold === undefined) return gone();
+      if (hold === undefined) return gone(at, 409);
       const read = readReason(fields.get('reason'));
       if (read.kind === 'wrong') {
         const reason = fields.get('reason');
@@ -180,7 +182,7 @@ const officerHoldEnded: Mountable<HoldsDependencies> = {
         case 'ended':
           return redirect(`${PATH}?done=ended`);
         case 'not-in-force':
-          return gone();
+          return gone(at, 409);
         case 'changed':
           return endPage(dependencies, at, hold, { reason: read.reason, changed: true });
       }

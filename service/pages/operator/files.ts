@@ -205,7 +205,10 @@ export const operatorDecideFile: Mountable<OperatorDependencies> = {
       if (subject === undefined) return at.notFound();
       const file = heldOf(dependencies, subject);
       const path = filePath(subject);
-      if (file === undefined || heldFileWork.isUnderWay(file.id)) return redirect(path);
+      if (file === undefined) {
+        return at.page({ ...deskMessage(HELD.nothingWaits, HELD.decidedElse, path), status: 409 });
+      }
+      if (heldFileWork.isUnderWay(file.id)) return redirect(path);
       // Another file with the same number has replaced the one shown: nobody has decided about that.
       if (fields.get('held') !== file.id) {
         return at.page({ ...deskMessage(HELD.replaced, HELD.overtaken, path), status: 409 });

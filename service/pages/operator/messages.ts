@@ -170,13 +170,17 @@ ${command(`cp-flags mesh resend ${localIdOf(row)}`)}`,
   });
 }
 
+/** For a message that was decided on, or delivered, while somebody had the page open, or went back to it. */
+const gone = ({ page }: AtDesk, status: number): Response =>
+  page({ ...deskMessage(MESSAGES.gone, MESSAGES.goneThen, HOME), status });
+
 /** `GET /operator/messages/:message`: a message that somebody may decide on. */
 export const operatorMessage: Mountable<OperatorDependencies> = {
   operation: { method: 'GET', path: MESSAGE_PAGE, letsIn: 'operate' },
   handler: (dependencies) =>
     guardedDesk(dependencies, OPERATOR_DESK, (c, at) => {
       const row = messageOf(dependencies, c.req.param('message'));
-      return row === undefined ? at.notFound() : formPage(at, row);
+      return row === undefined ? gone(at, 404) : formPage(at, row);
     }),
 };
 
@@ -187,7 +191,7 @@ export const operatorDecideMessage: Mountable<OperatorDependencies> = {
     deskAct(dependencies, OPERATOR_DESK, { form: FORM }, async (c, at, fields) => {
       const { store, meshFolder } = dependencies;
       const row = messageOf(dependencies, c.req.param('message'));
-      if (row === undefined || meshFolder === undefined) return at.notFound();
+      if (row === undefined || meshFolder === undefined) return gone(at, 409);
       const what = fields.get('decision');
       const isChoice = what === 'resend' || what === 'drop';
       const reason = readWhy(fields.get('reason'));

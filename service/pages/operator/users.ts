@@ -169,13 +169,17 @@ ${button(BLOCKED.unblockSubmit)}
   });
 }
 
+/** For a user who was unblocked while somebody had the page open, or went back to it. */
+const notBlocked = ({ page }: AtDesk, status: number): Response =>
+  page({ ...deskMessage(BLOCKED.notBlocked, BLOCKED.notBlockedThen, HOME), status });
+
 /** `GET /operator/users/:key`: a blocked user, with a form to unblock them. */
 export const operatorUser: Mountable<OperatorDependencies> = {
   operation: { method: 'GET', path: USER_PAGE, letsIn: 'operate' },
   handler: (dependencies) =>
     guardedDesk(dependencies, OPERATOR_DESK, async (c, at) => {
       const block = await blockOf(dependencies, c.req.param('key'));
-      return block === undefined ? at.notFound() : unblockPage(at, block);
+      return block === undefined ? notBlocked(at, 404) : unblockPage(at, block);
     }),
 };
 
@@ -185,7 +189,7 @@ export const operatorUnblock: Mountable<OperatorDependencies> = {
   handler: (dependencies) =>
     deskAct(dependencies, OPERATOR_DESK, { form: UNBLOCK_FORM }, async (c, at, fields) => {
       const block = await blockOf(dependencies, c.req.param('key'));
-      if (block === undefined) return at.notFound();
+      if (block === undefined) return notBlocked(at, 409);
       const reason = readWhy(fields.get('reason'));
       if (reason.kind === 'wrong') {
         return unblockPage(at, block, Object.fromEntries(fields), reason.errors);

@@ -270,6 +270,19 @@ test('a mistake is reported at its field, and nothing is done', async () => {
   expect(await steps()).toHaveLength(before);
 });
 
+test('a step that another officer made impossible meanwhile is refused on the page of the case, which keeps the note', async () => {
+  const opened = await open(officer, 'nurse-2', { step: 'propose-breach', words: 'No attendance' });
+  const path = opened.headers.get('location') ?? '';
+  const form = await guardian.form(path);
+  await officer.send(path, { step: 'withdraw-breach', words: 'It was the right ward' });
+  const late = await guardian.post(path, { ...form, step: 'confirm-breach', words: 'I agree too' });
+  expect([late.status, late.heading]).toEqual([409, OFFICER_CASES.case]);
+  expect(wordsOf(late)).toContain(OFFICER_CASES.changed);
+  expect(wordsOf(late)).toContain('It was the right ward');
+  expect(late.text).toContain('value="I agree too"');
+  expect(late.text).not.toContain('value="confirm-breach"');
+});
+
 test('another organisation’s case cannot be found, in the list or by its address', async () => {
   expect((await officer.get(CASES)).text).toContain(breach);
   expect((await guardian.get(CASES)).text).toContain(breach);

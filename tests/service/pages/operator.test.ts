@@ -395,6 +395,17 @@ describe('a held file', () => {
     expect((await visitor.send(path, DECISION)).status).toBe(303);
   });
 
+  test('that another operator discarded meanwhile is not released, and the one who tried is told', async () => {
+    const path = await heldFile();
+    const form = await visitor.form(path);
+    const colleague = await signedIn(service, 'operations');
+    await colleague.send(path, { ...DECISION, decision: 'discard' });
+    const late = await visitor.post(path, { ...form, ...DECISION });
+    expect([late.status, late.heading]).toEqual([409, HELD.nothingWaits]);
+    expect(wordsOf(late)).toContain(HELD.decidedElse);
+    expect(late.text).toContain(`href="${path}"`);
+  });
+
   test('is not decided if another file has taken its number since its page was shown', async () => {
     const path = await heldFile();
     const form = await visitor.form(path);
@@ -559,8 +570,16 @@ describe('a user', () => {
     expect(refused.status).toBe(409);
     expect(wordsOf(refused)).toContain(BLOCKED.blockedAgain);
     expect(wordsOf(await visitor.get(page))).toContain('inquiry 8');
+    const late = await visitor.form(page);
     expect((await unblock(order.user)).status).toBe(303);
-    expect((await visitor.get(page)).status).toBe(404);
+    // Somebody goes back, or unblocks the user whom a colleague has just unblocked.
+    const back = await visitor.get(page);
+    const again = await visitor.post(page, { ...late, reason: 'new card' });
+    expect([back.status, again.status]).toEqual([404, 409]);
+    for (const shown of [back, again]) {
+      expect(shown.heading).toBe(BLOCKED.notBlocked);
+      expect(wordsOf(shown)).toContain(BLOCKED.notBlockedThen);
+    }
   });
 
   test('is blocked at the only issuer, which need not be chosen', async () => {
@@ -642,7 +661,8 @@ describe('a message in MESH', () => {
       { by: 'Farid Demo', detail: { reason: 'open again', mailbox: 'X26ABC1' } },
     ]);
     expect(await eventsOf('mesh-dropped')).toHaveLength(1);
-    expect((await visitor.get(path(lost))).status).toBe(404);
+    const gone = await visitor.get(path(lost));
+    expect([gone.status, gone.heading]).toEqual([404, MESSAGES.gone]);
   });
 });
 
