@@ -42,7 +42,7 @@ export const WITHDRAWALS = {
   undone: 'Undone by',
   standing: 'Status',
   waiting:
-    'The flag is still shown. A second person from your council has to confirm this. Ask a colleague to sign in and open this page.',
+    'The flag is still shown. A second person from your council has to confirm this. Ask a colleague to sign in. This request is on their first page.',
   confirm: 'Confirm as the second person',
   confirmLead:
     'Find the child in your case system yourself. Does this plan really belong to another child?',
