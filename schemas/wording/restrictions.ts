@@ -38,9 +38,10 @@ export const RESTRICTION = {
   notIndexed:
     'It cannot be said yet whether the lost entry was recorded, because the index of the audit has not reached the end of the log. Nothing was changed. A worker continues the index; do this again when cp-flags audit search finds the newest events.',
   lostNotRecorded: 'The lost entry was not on record, so nothing was hidden by it.',
+  /** Beside its status, which may be that it has ended. */
   kinds: {
-    whereabouts: 'Whereabouts are protected',
-    barred: 'A user is barred',
+    whereabouts: 'Protection of whereabouts',
+    barred: 'Bar on a user',
   },
   standing: {
     'being-set': 'being set, which cannot be stopped: until it is done, it may not be in force',

@@ -94,7 +94,10 @@ test('a council protects its child’s whereabouts and later ends that, with who
   expect((await end(colleague, at, '')).status).toBe(400);
   const ended = await end(colleague, at);
   expect([ended.status, locationOf(ended)]).toEqual([303, at]);
-  expect(wordsOf(await officer.get(at))).toContain('Person colleague');
+  const over = await officer.get(at);
+  expect(wordsOf(over)).toContain('Person colleague');
+  // Its heading does not say that it is still in force.
+  expect(over.heading).not.toMatch(/ (?:is|are) /);
   expect((await lookedUp(CHILD)).advice).not.toContain(WHERE_NOT_SHOWN);
   expect((await events()).filter(({ nhsNumber }) => nhsNumber === CHILD)).toMatchObject([
     { act: 'set', by: 'Person officer', reason: WHY, caller: { user: 'officer' } },
@@ -155,7 +158,7 @@ test('an id of ten digits is barred, and one that could be an NHS number is barr
   const typed = { what: 'other', user: '5551234567', reason: WHY };
   expect((await set(CHILD, typed)).status).toBe(303);
   // The list says who is barred.
-  expect(wordsOf(await officer.get(PATH))).toMatch(/A user is barred: 5551234567/);
+  expect(wordsOf(await officer.get(PATH))).toMatch(/Bar on a user: 5551234567/);
   const page = await set(CHILD, { ...typed, user: '9990000018' });
   expect([page.status, wordsOf(page).includes(RESTRICTIONS.userLikeNumber)]).toEqual([400, true]);
   const again = { ...hiddenOf(page, BEGIN), ...typed, user: '9990000018' };
