@@ -135,6 +135,8 @@ export const REPLICAS = {
   single: (by: string, at: string) =>
     `Single mode since ${zonedTimeText(at)}, ordered by ${by}: answers are on one disk only, and after a failover a named person has to confirm. Bring the replicas back. ${SINGLE_MODE_ENDS}`,
   servers: 'All replicas are fit to take over.',
+  /** In single mode, which is no fault of the servers. */
+  noServers: 'No replica is attached, so none could take over.',
   notSettled: (server: string) =>
     `Replica ${server} has not yet written everything that it copied to its own disk.`,
   wrongSetting: (server: string, setting: string, value: string) =>

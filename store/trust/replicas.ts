@@ -157,7 +157,8 @@ export function judgeReplicas(
   const notCompared = word.replicas.some(({ usersCompared }) => usersCompared === false)
     ? ` ${REPLICAS.usersNotCompared}`
     : '';
-  const servers = problems === '' ? good(`${REPLICAS.servers}${notCompared}`) : bad(problems);
+  const fine = attached.length === 0 ? REPLICAS.noServers : REPLICAS.servers;
+  const servers = problems === '' ? good(`${fine}${notCompared}`) : bad(problems);
   const here = new Set(attached.map(nameOf));
   const fit = word.replicas.filter((replica) => replica.fit && here.has(replica.server)).length;
   const verdict =
