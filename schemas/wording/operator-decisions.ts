@@ -33,6 +33,7 @@ export const DECISIONS = {
   after: 'Afterwards',
   decide: 'Decide',
   see: 'See whether lookups are answered',
+  doneAt: (time: string) => `This was done at ${time}.`,
   submit: {
     promotion: 'Confirm, and continue with this server',
     'old-copy': 'Confirm, and continue with this folder',

@@ -68,7 +68,8 @@ export type Decisions = {
   decide: (name: DecisionName, subject: string, named: DecidingPerson) => Promise<Decided>;
   /** Keeps what was done. Returns the name under which {@link said} has it. */
   keep: (says: string) => string;
-  said: (id: string) => string | undefined;
+  /** `at` in milliseconds. */
+  said: (id: string) => { says: string; at: number } | undefined;
 };
 
 type DecisionsPlace = ConfirmationPlace & {
@@ -103,7 +104,7 @@ export function createDecisions(place: DecisionsPlace): Decisions {
   const { verifier, connection, alone, anchor, auditFolder, replicas, sentinels, hasCopy } = place;
   const { storeChecks, own } = place;
   /** What was done last: one is enough for the page that follows an act. */
-  let kept: { id: string; says: string } | undefined;
+  let kept: { id: string; says: string; at: number } | undefined;
   let turn: Promise<unknown> = Promise.resolve();
 
   const checkOf = (name: string): OwnCheck | undefined => own().find((each) => each.name === name);
@@ -316,9 +317,9 @@ export function createDecisions(place: DecisionsPlace): Decisions {
       return mine;
     },
     keep(says) {
-      kept = { id: randomUUID(), says };
+      kept = { id: randomUUID(), says, at: Date.now() };
       return kept.id;
     },
-    said: (id) => (kept?.id === id ? kept.says : undefined),
+    said: (id) => (kept?.id === id ? kept : undefined),
   };
 }

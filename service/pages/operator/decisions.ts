@@ -1,5 +1,6 @@
 import { OPERATOR } from '#schemas/wording/operator.ts';
 import { DECISIONS } from '#schemas/wording/operator-decisions.ts';
+import { timeText } from '#schemas/wording/times.ts';
 import { DECISION_NAMES, type DecisionName, type Matter } from '../../confirm/decisions.ts';
 import type { RouteContext } from '../../http/route.ts';
 import type { Mountable } from '../../routes/route.ts';
@@ -76,8 +77,10 @@ async function decisionPage(
   if (done !== undefined) {
     return at.page({
       title,
-      note: said(done),
+      note: said(done.says),
+      // It may be read again long after.
       content: html`${heading(title)}
+${paragraph(DECISIONS.doneAt(timeText(done.at)))}
 <p>${buttonLink('/operator', DECISIONS.see)}</p>`,
     });
   }

@@ -8,6 +8,7 @@ import { readConfiguration } from '#schemas/configuration.ts';
 import { ANSWERING } from '#schemas/wording/operator.ts';
 import { COUNCIL_SETTINGS } from '#schemas/wording/operator-councils.ts';
 import { DECISIONS, REPAIR } from '#schemas/wording/operator-decisions.ts';
+import { REPLICAS } from '#schemas/wording/store.ts';
 import { CommitFile } from '#service/audit/log/commit.ts';
 import { sealedRange } from '#service/audit/log/sealed.ts';
 import { repair } from '#service/cli/repair.ts';
@@ -20,6 +21,7 @@ import { keys } from '#store/keys.ts';
 import { createStore } from '#store/store.ts';
 import { Anchor } from '#store/trust/anchor.ts';
 import { allEvents } from '../../support/audit-events.ts';
+import { TIME_ON } from '../../support/pages.ts';
 import { startRedisServer } from '../../support/redis-server.ts';
 import { testNumber } from '../../support/rows.ts';
 import {
@@ -290,8 +292,15 @@ test('while all replicas are away, an operator can sign in, order single mode on
     const sent = createVisitor(baseUrl).send('/sign-in', { person: 'emergencyDepartment' });
     return (await sent).status !== 303;
   }, 'a clinician to be refused');
-  expect(await decide(late, 'replicas')).toContain(DECISIONS.replicas.order.done);
+  const ordered = await decide(late, 'replicas');
+  expect(ordered).toContain(DECISIONS.replicas.order.done);
+  // The page may be loaded again long after, when it is no longer so.
+  expect(ordered).toMatch(new RegExp(DECISIONS.doneAt(`${TIME_ON} .*`)));
   await until(() => isOpen(late), 'lookups to be answered');
+  await until(
+    async () => wordsOf(await late.ask(pageOf('replicas'))).includes(REPLICAS.noServers),
+    'the page to say that no replica could take over',
+  );
 
   const fields = { ...(await late.form(pageOf('replicas'))), ...REASON };
   // A page that was opened before the order would order it once more.
