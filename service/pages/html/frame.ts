@@ -95,11 +95,13 @@ const personBar = (
   ${hide !== undefined && html`<p class="cpf-hide">${buttonLink(hide.to, RESULT.hide, true)}</p>`}
 </nav>`;
 
-/** Where else somebody can go: a line of links, or, if that would push the page off a small screen, folded away. */
+/** Where else somebody can go: a line of links, or, if many would push the page off a small screen, folded away. */
 function navigationBar(links: readonly NavigationLink[]): Html {
-  const list = html`<nav class="cpf-navigation" aria-label="${FRAME.navigation}"><ul role="list">
+  const isFew = links.length <= 2;
+  const list = html`<nav class="cpf-navigation${isFew && ' cpf-navigation--few'}" aria-label="${FRAME.navigation}"><ul role="list">
 ${links.map(({ href, text, current }) => html`<li><a class="nhsuk-link" href="${href}"${current && html` aria-current="page"`}>${text}</a></li>`)}
 </ul></nav>`;
+  if (isFew) return list;
   return html`<details class="nhsuk-details cpf-menu"><summary class="nhsuk-details__summary"><span class="nhsuk-details__summary-text">${FRAME.menu}</span></summary>
 <div class="nhsuk-details__text">${list}</div></details>
 ${list}`;

@@ -127,6 +127,10 @@ test.skipIf(!hasBrowser)(
     await goTo(page, `${service.baseUrl}/councils`);
     const who = page.getByText(LOOK_UP.youAre);
     await who.waitFor();
+    // The way back is not folded away on a small screen.
+    await page.setViewportSize({ width: 320, height: 640 });
+    expect(await page.getByRole('link', { name: FRAME.lookUp }).isVisible()).toBe(true);
+    await expectAccessible(page);
     const other = await page.context().newPage();
     await goTo(other, `${service.baseUrl}/look-up`);
     await other.getByRole('button', { name: FRAME.signOut }).click();
