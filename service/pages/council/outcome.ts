@@ -88,17 +88,22 @@ export const numberRemarks = ({ warnings }: Acknowledgement): Html =>
   html`${warnings.filter(isOnNumber).map(({ hint }) => html`<p class="cpf-strong">${withTimeTexts(hint)}</p>`)}`;
 
 /** Why part of this file is held, without the sentence common to all. */
-export function reasonList({ held, warnings, authority, sequence }: Acknowledgement): Html | false {
-  if (held === undefined) return false;
+function reasonsIn({ held, warnings, authority, sequence }: Acknowledgement): Finding[] {
+  if (held === undefined) return [];
   const ofEvery = [
     HELD_FILE_HINTS.waits(held.whole, `${authority?.code}-${sequence}`),
     HELD_FILE_HINTS.wouldWait(held.whole),
     HELD_FILE_HINTS.untraced(held.records),
   ];
-  const reasons = warnings.filter(
+  return warnings.filter(
     ({ record, field, hint }) =>
       record === undefined && field === 'held' && !ofEvery.includes(hint),
   );
+}
+
+/** Why part of this file is held, for the top of its page. */
+export function reasonList(acknowledgement: Acknowledgement): Html | false {
+  const reasons = reasonsIn(acknowledgement);
   return (
     reasons.length > 0 &&
     html`<ul class="nhsuk-list nhsuk-list--bullet">${reasons.map(({ hint }) => html`<li>${withTimeTexts(hint)}</li>`)}</ul>`
@@ -123,8 +128,11 @@ ${numberRemarks(acknowledgement)}
 ${waits(acknowledgement)}`;
 };
 
-function remarks({ warnings, omitted }: Acknowledgement): Html | false {
-  const listed = warnings.filter((finding) => !isOnNumber(finding));
+/** The remarks that the top of the page does not have. */
+function remarks(acknowledgement: Acknowledgement): Html | false {
+  const { warnings, omitted } = acknowledgement;
+  const reasons = reasonsIn(acknowledgement);
+  const listed = warnings.filter((finding) => !isOnNumber(finding) && !reasons.includes(finding));
   if (listed.length === 0) return false;
   const more = listed.length + omitted.warnings - REMARKS_AT_MOST;
   return html`${table(OUTCOME.remarks, OUTCOME.columns, listed.slice(0, REMARKS_AT_MOST).map(findingCells))}
