@@ -47,7 +47,10 @@ function distance(a, b) {
  */
 function isNear(word, meant) {
   const most = word.length < 4 ? 0 : word.length < 8 ? 1 : 2;
-  return [meant, meant.slice(0, word.length)].some((each) => distance(word, each) <= most);
+  return [meant, meant.slice(0, word.length)].some(
+    // As many letters as lengths differ by have to be put in, and anybody may send a word of any length.
+    (each) => Math.abs(word.length - each.length) <= most && distance(word, each) <= most,
+  );
 }
 
 /**

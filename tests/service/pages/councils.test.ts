@@ -1,7 +1,8 @@
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { DESKS } from '#schemas/wording/desk.ts';
 import { ACCESSIBILITY, COUNCILS, FRAME, LOOK_UP } from '#schemas/wording/pages.ts';
+import { findCouncils } from '#service/pages/assets/councils.js';
 import {
   expectAccessible,
   goTo,
@@ -76,6 +77,15 @@ test('a name of any length or in any script is searched for at once, and is only
     expect(page.status).toBe(200);
     expect(page.text).not.toContain('<b>"x');
   }
+});
+
+test('a word much longer than any name is compared with none letter by letter, since anybody may send one', () => {
+  const compared = vi.spyOn(Array, 'from');
+  expect(findCouncils(NAMES, '\uac01'.repeat(100))).toMatchObject({ isNear: false });
+  expect(compared).not.toHaveBeenCalled();
+  expect(findCouncils(NAMES, 'Brimingham')).toMatchObject({ isNear: true });
+  expect(compared).toHaveBeenCalled();
+  compared.mockRestore();
 });
 
 test.for([
