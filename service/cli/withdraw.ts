@@ -21,7 +21,14 @@ import type { Withdrawal } from '#store/authorities/withdrawals.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
 import { Failure, misused } from './failure.ts';
-import { type Named, namedActing, readNamed, readOdsCode, readOption } from './named.ts';
+import {
+  holdingsReadHere,
+  type Named,
+  namedActing,
+  readNamed,
+  readOdsCode,
+  readOption,
+} from './named.ts';
 import { withNewestStore } from './store.ts';
 import { readChild } from './typed-nhs-number.ts';
 
@@ -101,6 +108,8 @@ async function withdraw(
     : namedActing(readOption('--confirmed-by', shortTextSchema, confirmedBy));
   if (!urgent && second.key === first.key) throw new Failure(WITHDRAWAL.refused['same-person']);
   const asked: Asked = { type, start: day };
+  // Before anything is said of the plans under a number, as on the council's own page.
+  await store.appendEvent(holdingsReadHere(code, reason));
   const plan = only(await plansNotOver(store, code, number), asked);
   if (plan === undefined) {
     const isMeant = (each: Withdrawal): boolean =>

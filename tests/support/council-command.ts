@@ -39,6 +39,9 @@ export function councilCommand(command: string) {
     await writeFile(path, fileXml(upload({ authority: 'ZZ301', sequence: 1, records })));
     await demo.run(['load', path], demo.environment);
   });
-  return (args: string[], input?: string) =>
+  const runCommand = (args: string[], input?: string) =>
     demo.run([command, 'ZZ301', ...args], demo.environment, input);
+  /** Runs another command of the same service. */
+  const other = (args: string[]) => demo.run(args, demo.environment);
+  return Object.assign(runCommand, { other });
 }

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { WITHDRAWAL } from '#schemas/wording/withdrawals.ts';
 import { councilCommand } from '../../support/council-command.ts';
 import { testNumber } from '../../support/rows.ts';
+import { until } from '../../support/until.ts';
 
 const CHILD = testNumber(1);
 const WHY = ['--by', 'A. Example', '--reason', 'typed under a twin’s number'];
@@ -66,6 +67,19 @@ test('of two plans that began on one day, the one that the operator names is wit
     2,
     expect.stringContaining('looked-after-child'),
   ]);
+});
+
+test('an operator is told nothing of the plans under a number before it is on record who read them, and why', async () => {
+  const why = 'a number to be checked';
+  const named = ['--by', 'A. Example', '--reason', why];
+  const ambiguous = await withdraw(['--child', '-', '--urgent', ...named], testNumber(3));
+  expect(ambiguous.stderr).toContain('looked-after-child');
+  await withdraw(['--child', '-', '--urgent', '--start', '2020-01-01', ...named], CHILD);
+  const search = ['audit', 'search', '--json', '--type', 'holdings-read', ...WHY];
+  await until(async () => {
+    const { stdout } = await withdraw.other(search);
+    return stdout.split(why).length === 3;
+  }, 'both readings in the log');
 });
 
 test.each([
