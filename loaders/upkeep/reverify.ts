@@ -81,13 +81,18 @@ export async function reverifyNumbers(
     if (state === undefined) counts.unknown += 1;
     else {
       const before = await store.markNumber(nhsNumber, '?');
-      if (state !== before) {
+      // A withdrawn number that was sensitive stays that.
+      const isKnown =
+        state === before || (state === 'not-in-use' && before === 'sensitive-not-in-use');
+      if (!isKnown) {
         // First: what a lookup hides, or does not call a negative, must not wait for a report that cannot be written.
         if (state !== 'in-use') await store.markNumber(nhsNumber, state, { told: false });
         try {
-          if (state === 'sensitive') await onSensitive(nhsNumber, rows);
-          if (state === 'not-in-use') {
+          if (state === 'not-in-use' || state === 'sensitive-not-in-use') {
             await onInactive(inactiveFor(nhsNumber, rows, found, memory));
+          }
+          if (state === 'sensitive' || state === 'sensitive-not-in-use') {
+            await onSensitive(nhsNumber, rows);
           }
         } catch (error) {
           // A notice that something is in the way of, say: reported another time.
@@ -109,9 +114,11 @@ function stateOf(nhsNumber: NhsNumber, found: Retrieved): NumberState | undefine
       return undefined;
     case 'invalidated':
       return 'not-in-use';
-    case 'patient':
-      if (found.patient.sensitive) return 'sensitive';
-      return found.patient.nhsNumber === nhsNumber ? 'in-use' : 'not-in-use';
+    case 'patient': {
+      const { sensitive, nhsNumber: present } = found.patient;
+      if (present === nhsNumber) return sensitive ? 'sensitive' : 'in-use';
+      return sensitive ? 'sensitive-not-in-use' : 'not-in-use';
+    }
   }
 }
 
@@ -132,6 +139,8 @@ function inactiveFor(
     const { sequence, localId, dateOfBirth } = latest;
     const proved =
       found.kind === 'patient' &&
+      // The old number of an adopted child must not lead to the new one.
+      !found.patient.sensitive &&
       found.patient.dateOfBirth === dateOfBirth &&
       memory.wasSentAs(authority, { nhsNumber, dateOfBirth }, found.patient.names);
     const replacedBy = proved ? found.patient.nhsNumber : undefined;

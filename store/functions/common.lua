@@ -6,7 +6,7 @@
 
 local RS, US = '\30', '\31'
 local STAMP = '_'
--- In the set of numbers not in use, comes before a number that is in use and whose record is sensitive.
+-- In the set of numbers not in use, comes before a number whose record is sensitive, whether it is in use or not.
 local SENSITIVE = 'S'
 
 -- authority, type, start, end or '', deleted or '', visible from, current until, visible until,

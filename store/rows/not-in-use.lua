@@ -17,27 +17,34 @@ end
 
 redis.register_function('cpf_set_not_in_use_' .. VERSION, set_not_in_use)
 
--- mark_number: sets what is known about one number: in use, 'not-in-use', or 'sensitive'.
+-- mark_number: sets what is known about one number: 'in-use', 'not-in-use', 'sensitive', or the last two at once,
+-- 'sensitive-not-in-use'. One that is no longer in use stays sensitive if it was.
 -- KEYS  numbers not in use    ARGV  NHS number, its state ('?' only asks), 1 if those concerned are
 --       not notified yet
 -- reply the state before, or 'untold'
 
-local MARKS = { ['not-in-use'] = '', sensitive = SENSITIVE }
 -- Comes before a number if nobody was notified of its last change yet. Lookups do not read it.
 local UNTOLD = 'U'
 
-local function mark_number(keys, args)
-  local number, state = args[1], args[2]
-  local before = 'in-use'
-  for name, prefix in pairs(MARKS) do
-    local member = prefix .. number
-    if redis.call('SISMEMBER', keys[1], member) == 1 then before = name end
-    if state == name then redis.call('SADD', keys[1], member) elseif state ~= '?' then redis.call('SREM', keys[1], member) end
-  end
-  local untold = UNTOLD .. number
-  if redis.call('SISMEMBER', keys[1], untold) == 1 then before = 'untold' end
-  if args[3] == '1' then redis.call('SADD', keys[1], untold) elseif state ~= '?' then redis.call('SREM', keys[1], untold) end
+local function set_member(key, member, wanted)
+  local before = redis.call('SISMEMBER', key, member) == 1
+  if wanted ~= nil then redis.call(wanted and 'SADD' or 'SREM', key, member) end
   return before
+end
+
+local function mark_number(keys, args)
+  local key, number, state = keys[1], args[1], args[2]
+  local is_over, is_sensitive, is_untold = nil, nil, nil
+  if state ~= '?' then
+    is_over = state == 'not-in-use' or state == 'sensitive-not-in-use'
+    is_untold = false
+    if state ~= 'not-in-use' then is_sensitive = state == 'sensitive' or state == 'sensitive-not-in-use' end
+  end
+  if args[3] == '1' then is_untold = true end
+  local was_over, was_sensitive = set_member(key, number, is_over), set_member(key, SENSITIVE .. number, is_sensitive)
+  if set_member(key, UNTOLD .. number, is_untold) then return 'untold' end
+  if was_sensitive then return was_over and 'sensitive-not-in-use' or 'sensitive' end
+  return was_over and 'not-in-use' or 'in-use'
 end
 
 redis.register_function('cpf_mark_number_' .. VERSION, mark_number)

@@ -29,11 +29,12 @@ export async function setNotInUse(redis: Redis, listed: ListedNumbers): Promise<
 }
 
 /** What is known of a number beside what is held under it. */
-export type NumberState = 'in-use' | 'not-in-use' | 'sensitive';
+const STATES = ['in-use', 'not-in-use', 'sensitive', 'sensitive-not-in-use'] as const;
+export type NumberState = (typeof STATES)[number];
 
 /**
  * Records the state of one number. For a sensitive one, a lookup still shows the flag, but not who has
- * looked.
+ * looked. One that is no longer in use stays sensitive if it was.
  *
  * @param state `?` only asks
  * @param told false while the change is still to be reported to those concerned
@@ -47,6 +48,6 @@ export async function markNumber(
 ): Promise<NumberState | 'untold'> {
   const key = keys.notInUse(partitionOf(number));
   return z
-    .enum(['in-use', 'not-in-use', 'sensitive', 'untold'])
+    .enum([...STATES, 'untold'])
     .parse(await redis.fcall(FUNCTIONS.markNumber, 1, key, number, state, told ? '' : '1'));
 }

@@ -96,6 +96,27 @@ test('a change is reported once, and the new number only to those who sent the d
   expect(await t.store.markNumber(testNumber(4), '?')).toBe('in-use');
 });
 
+test('a number that was replaced or withdrawn is not in use, and its record sensitive, if it is both; no notice leads to the new number', async () => {
+  for (const n of [1, 2, 3, 4, 5, 6]) know(n);
+  await reverify();
+  know(1, 11, { security: 'R' });
+  know(2, 2, { security: 'R' });
+  await reverify();
+  expect(inactive).toMatchObject([{ nhsNumber: testNumber(1), replacedBy: undefined }]);
+  expect(sensitive.toSorted()).toEqual([1, 2].map(testNumber).toSorted());
+  p.pds.records.set(testNumber(2), 'invalidated');
+  await reverify();
+  expect(inactive.slice(1)).toMatchObject([{ nhsNumber: testNumber(2), replacedBy: undefined }]);
+  for (const nhsNumber of [1, 2].map(testNumber)) {
+    expect(await t.store.markNumber(nhsNumber, '?')).toBe('sensitive-not-in-use');
+    const key = keys.notInUse(partitionOf(nhsNumber));
+    expect(await t.admin.smismember(key, nhsNumber, `S${nhsNumber}`)).toEqual([1, 1]);
+  }
+  // Each is reported once.
+  await reverify();
+  expect([inactive.length, sensitive.length]).toEqual([2, 2]);
+});
+
 test.each([
   ['sensitive', 'V', 'S'],
   ['not in use', 'invalidated', ''],

@@ -175,6 +175,17 @@ test('what PDS said about numbers that the register does not list is kept, for b
   expect(answer).not.toHaveProperty('accesses');
 });
 
+test('a number that was replaced is could-not-check also if its record is sensitive; a plan under it is shown, and nobody who looked', async () => {
+  await markNumber(service.admin, UNLISTED, 'sensitive-not-in-use');
+  await markNumber(service.admin, HELD_SENSITIVE, 'sensitive-not-in-use');
+  await refused(() => service.lookup({ nhsNumber: UNLISTED }));
+  const answer = lookupAnswerSchema.parse(
+    await (await service.answered({ nhsNumber: HELD_SENSITIVE })).json(),
+  );
+  expect(answer.outcome).toBe('flagged');
+  expect(answer).not.toHaveProperty('accesses');
+});
+
 test('with an earlier version’s Redis user, lookups continue and the status warns', async () => {
   const acl = (await service.admin.acl('LIST')).find((user) => user.startsWith('user cpf-lookup '));
   const withoutRight = (acl ?? '')
