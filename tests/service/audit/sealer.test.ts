@@ -248,6 +248,15 @@ describe('sealing stops and says why', () => {
     one.close();
   });
 
+  test('while Redis holds another dataset than the worker’s', async () => {
+    await record(5, 1);
+    const one = await sealer({ dataset: () => 'another' });
+    const state = await one.step();
+    expect(state.sealing.detail).toBe(SEALING.otherDataset);
+    expect(await held(1)).toBe(5);
+    one.close();
+  });
+
   test('if another log already seals this Redis', async () => {
     const one = await sealer();
     await step(one);

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { packEntry, splitBundle } from '#service/audit/tlog/bundle.ts';
 import { openCheckpoint, parseCheckpoint, signCheckpoint } from '#service/audit/tlog/checkpoint.ts';
 import {
   EMPTY_ROOT,
@@ -12,6 +13,7 @@ import {
 import {
   makeSigner,
   openNote,
+  parseSignatures,
   parseSigner,
   parseVerifierKey,
   signNote,
@@ -292,9 +294,49 @@ describe('notes', () => {
         'example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n',
       ),
     ).toMatchObject({ origin: 'example.com/behind-the-sofa', size: 20_852_163 });
-    for (const wrong of ['x\n01\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n', 'x\n1\nAAAA\n']) {
+    const root = 'CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=';
+    expect(parseCheckpoint(`x\n1\n${root}\nextension\n`)).toMatchObject({ size: 1 });
+    for (const wrong of [
+      `x\n01\n${root}\n`,
+      `x\n9007199254740992\n${root}\n`,
+      `\n1\n${root}\n`,
+      `x\n1\n${root}`,
+      `x\n1\n${root}\n\nextension\n`,
+      'x\n1\nAAAA\n',
+    ]) {
       expect(parseCheckpoint(wrong)).toBeUndefined();
     }
+  });
+
+  test('a note in any other form is not read', () => {
+    const key = signer(makeSigner('log'));
+    const opened = (note: Buffer) => openNote(note, [key.verifierKey]).kind;
+    const note = signNote('text\n', [key]);
+    const line = note.split('\n')[2] ?? '';
+    expect(opened(Buffer.from(note))).toBe('signed');
+    for (const wrong of [
+      Buffer.from(note.slice(0, -1)),
+      Buffer.from(note.replace('\n\n', '\n')),
+      Buffer.from(note.replace('text', 'te\u0000xt')),
+      Buffer.concat([Buffer.of(0xff), Buffer.from(note)]),
+      Buffer.from(`${note}x\n`),
+      Buffer.from(note + `${line}\n`.repeat(100)),
+    ]) {
+      expect(opened(wrong)).toBe('malformed');
+    }
+    expect(parseSignatures(`${line}\n`)).toHaveLength(1);
+    expect(parseSignatures(`${line}\n`.repeat(101))).toBeUndefined();
+  });
+
+  test('a bundle that is cut short has no entries, and none is made that is too long', () => {
+    const bundle = Buffer.concat(['one', 'two'].map((text) => packEntry(Buffer.from(text))));
+    expect(splitBundle(bundle)?.map(String)).toEqual(['one', 'two']);
+    for (let end = 1; end < bundle.length; end++) {
+      // The first entry ends after its length of two bytes and its three letters.
+      expect(splitBundle(bundle.subarray(0, end)) === undefined).toBe(end !== 5);
+    }
+    expect(packEntry(Buffer.alloc(65_535))).toHaveLength(65_537);
+    expect(() => packEntry(Buffer.alloc(65_536))).toThrow('too long');
   });
 
   test('a checkpoint of another log with a known key is refused', () => {
