@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
@@ -32,7 +32,6 @@ test(
     steps.push(() => p.stop());
     const folder = await mkdtemp(join(tmpdir(), 'cpf-waiting-'));
     steps.push(() => rm(folder, { recursive: true, force: true }));
-    await writeFile(join(folder, 'key.pem'), p.keys.pem);
     const names = [{ given: ['Ada'], family: 'Example' }];
     for (const nhsNumber of [1, 2, 3, 4].map(testNumber)) {
       p.pds.records.set(nhsNumber, {
@@ -45,12 +44,7 @@ test(
     const environment = {
       DATA_DIR: join(folder, 'data'),
       LOG_LEVEL: 'warn',
-      TRACING: 'pds',
-      PDS_URL: p.pds.url,
-      PDS_API_KEY: 'test-key',
-      PDS_KEY_ID: 'k1',
-      PDS_KEY_FILE: join(folder, 'key.pem'),
-      PDS_PER_SECOND: '1000',
+      ...p.settings,
       REREAD_SECONDS: '0.05',
     };
     const created = await run(['init', '--demo'], environment);

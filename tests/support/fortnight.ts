@@ -1,6 +1,7 @@
 import type { LookupEvent } from '#schemas/audit/audit-event.ts';
 import { nhsNumberCheckDigit } from '#schemas/nhs-number.ts';
 import type { SealedEvent } from '#service/audit/log/sealed.ts';
+import { nurseOf } from './lookup-event.ts';
 
 /** One lookup of a made-up user. */
 export type Look = {
@@ -253,14 +254,7 @@ export const sealedLooks = (looks: readonly Look[], from = 0): SealedEvent[] =>
       outcome: 'not-flagged',
       type: 'lookup',
       auditId: '60e0b220-8136-4ca5-ae46-1d97ef59d068',
-      caller: {
-        issuer: 'https://id.example',
-        client: 'test',
-        user,
-        name: `Nora ${user}`,
-        role: { code: 'R8000', name: 'Clinical Practitioner' },
-        organisation: { code: organisation, name: `Organisation ${organisation}` },
-      },
+      caller: nurseOf(user, organisation),
       api: 'plain',
       setting: 'emergency-department',
       access,

@@ -24,3 +24,13 @@ export const lookupEventOf = <T extends object>(differing: T) => ({
 /** The same event as a process writes it. */
 export const lookupEvent = (nhsNumber: string, auditId: string): string =>
   JSON.stringify(lookupEventOf({ nhsNumber, auditId }));
+
+/** A nurse of an organisation, as events name them. */
+export const nurseOf = (user: string, organisation: string) => ({
+  issuer: 'https://id.example',
+  client: 'test',
+  user,
+  name: `Nora ${user}`,
+  role: { code: 'R8000', name: 'Clinical Practitioner' },
+  organisation: { code: organisation, name: `Organisation ${organisation}` },
+});

@@ -5,6 +5,7 @@ import type { LogEntry } from '#service/audit/seal/log-writer.ts';
 import { NotificationFile } from '#service/notifications/notification-file.ts';
 import { createNotifier, type NotifierOptions } from '#service/notifications/notifier.ts';
 import { eventSource, openLog, signerOf } from './audit.ts';
+import { nurseOf } from './lookup-event.ts';
 import { testNumber } from './rows.ts';
 
 export const MINUTE = 60_000;
@@ -48,15 +49,6 @@ export type Looked = {
 let audited = 0;
 const auditIdOf = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 
-const callerOf = (user: string, organisation: string) => ({
-  issuer: 'https://id.example',
-  client: 'test',
-  user,
-  name: `Nora ${user}`,
-  role: { code: 'R8000', name: 'Clinical Practitioner' },
-  organisation: { code: organisation, name: `Organisation ${organisation}` },
-});
-
 /** A log to which lookups are added, and a notifier that reads it. Each access has its number as its audit id. */
 export function notifiedLog(folder: string) {
   const signer = signerOf();
@@ -94,7 +86,7 @@ export function notifiedLog(folder: string) {
       }),
       type: 'lookup',
       auditId,
-      caller: callerOf(user, organisation),
+      caller: nurseOf(user, organisation),
       api: 'plain',
       setting: 'emergency-department',
       access,
@@ -128,7 +120,7 @@ export function notifiedLog(folder: string) {
           outcome: undefined,
           type: 'could-not-check',
           auditId: auditIdOf(++audited),
-          caller: callerOf('nurse-1', 'ZZH01'),
+          caller: nurseOf('nurse-1', 'ZZH01'),
           setting: 'emergency-department',
           nhsNumber: testNumber(0),
           cause: 'barred',
@@ -145,7 +137,7 @@ export function notifiedLog(folder: string) {
           outcome: undefined,
           type: 'attendance',
           auditId: auditIdOf(++audited),
-          caller: callerOf(user, 'ZZH01'),
+          caller: nurseOf(user, 'ZZH01'),
           nhsNumber: testNumber(child),
           attended: 'left-before-seen',
           ward: 'Canary Ward',

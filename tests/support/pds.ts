@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CryptoKey, importPKCS8, importSPKI } from 'jose';
 import { createPdsClient } from '#loaders/check/tracing/pds/client.ts';
@@ -29,6 +29,8 @@ export async function keyPair(): Promise<KeyPair> {
 export type TestPds = {
   pds: MadeUpPds;
   keys: KeyPair;
+  /** Those of a process that traces numbers with it. */
+  settings: Record<string, string>;
   /** A tracer that has its own memory unless it is given one. */
   tracer(
     options?: Partial<PdsTracerOptions> & {
@@ -46,6 +48,8 @@ export async function startTestPds(): Promise<TestPds> {
   const keys = await keyPair();
   const pds = await startMadeUpPds({ apiKey: 'test-key', publicKey: keys.publicKey });
   const folder = temporaryFolder();
+  const keyFile = join(folder, 'key.pem');
+  writeFileSync(keyFile, keys.pem);
   const memories: TracingMemory[] = [];
   const memory = (): TracingMemory => {
     const opened = TracingMemory.open(join(folder, `memory-${memories.length}.sqlite`), 'test');
@@ -55,6 +59,14 @@ export async function startTestPds(): Promise<TestPds> {
   return {
     pds,
     keys,
+    settings: {
+      TRACING: 'pds',
+      PDS_URL: pds.url,
+      PDS_API_KEY: 'test-key',
+      PDS_KEY_ID: 'k1',
+      PDS_KEY_FILE: keyFile,
+      PDS_PER_SECOND: '1000',
+    },
     memory,
     tracer({ requestDeadlineMs = WAIT_MS, backOffMs = 1, apiKey = 'test-key', ...options } = {}) {
       const { memory: remembered = memory(), perSecond = 1_000, now } = options;

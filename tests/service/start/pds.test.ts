@@ -38,19 +38,13 @@ const know = (number: string, as = number, security = 'U'): void =>
 beforeAll(async () => {
   p = await startTestPds();
   folder = await mkdtemp(join(tmpdir(), 'cpf-pds-'));
-  await writeFile(join(folder, 'key.pem'), p.keys.pem);
   know(USED);
   know(REPLACED, NEW);
   know(SENSITIVE, SENSITIVE, 'R');
   p.pds.records.set(WITHDRAWN, 'invalidated');
   const numbers = [USED, REPLACED, SENSITIVE, WITHDRAWN, UNKNOWN];
   settings = {
-    TRACING: 'pds',
-    PDS_URL: p.pds.url,
-    PDS_API_KEY: 'test-key',
-    PDS_KEY_ID: 'k1',
-    PDS_KEY_FILE: join(folder, 'key.pem'),
-    PDS_PER_SECOND: '1000',
+    ...p.settings,
     REREAD_SECONDS: '0.01',
     PRIVACY_OUTBOX: join(folder, 'officer'),
   };
