@@ -100,12 +100,12 @@ export const PLAN_TYPES = {
     end: 'due-or-end',
     shownForDaysAfterEnd: 28,
     caseSystemName: /^(?:ucpp?|unborn(?:child)?(?:cpp?|childprotection|protection)?)(?:plan)?$/,
-    inForce: "This woman's unborn child is on a child protection plan.",
+    inForce: 'This woman’s unborn child is on a child protection plan.',
     heading: 'Her unborn baby is on a child protection plan',
     alsoHeading: 'her unborn baby is on a child protection plan',
     listed: 'Unborn baby’s child protection plan',
     inCare: false,
-    inNegative: "unborn child's",
+    inNegative: 'unborn child’s',
   },
 } as const satisfies Record<string, PlanTypeEntry>;
 

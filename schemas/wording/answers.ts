@@ -70,7 +70,7 @@ export const ACKNOWLEDGEMENT = {
   }) =>
     held.untraced === true
       ? `${counted(held.records, 'record')} ${held.records === 1 ? 'waits to be traced, and is' : 'wait to be traced, and are'} loaded automatically if that can be done in time`
-      : `${held.whole ? 'All of it waits' : `${heldParts(held)} ${held.records + held.leftOut === 1 ? 'waits' : 'wait'}`} for the operator's decision (page Held files, or cp-flags release ${held.id})`,
+      : `${held.whole ? 'All of it waits' : `${heldParts(held)} ${held.records + held.leftOut === 1 ? 'waits' : 'wait'}`} for the operator’s decision (page Held files, or cp-flags release ${held.id})`,
   wouldWait: (held: {
     whole: boolean;
     records: number;
@@ -79,10 +79,10 @@ export const ACKNOWLEDGEMENT = {
   }) =>
     held.untraced === true
       ? `${counted(held.records, 'record')} would wait to be traced`
-      : `${held.whole ? 'All of it' : heldParts(held)} would wait for the operator's decision`,
+      : `${held.whole ? 'All of it' : heldParts(held)} would wait for the operator’s decision`,
   /** For a file that waits and was loaded on the command line. */
   finalWillBe: (paths: readonly string[]) =>
-    `The final acknowledgement will be in ${paths.join(', ')}, written by the service's worker.`,
+    `The final acknowledgement will be in ${paths.join(', ')}, written by the service’s worker.`,
   dataAsOf: (instant: string) => `Data as of ${zonedTimeText(instant)}`,
   droppedColumns: (columns: readonly string[]) =>
     `Columns ignored and not kept: ${columns.join(', ')}`,

@@ -20,7 +20,7 @@ export const FILE_REFUSALS = {
   numberClosed: (closed: number) =>
     `Files numbered ${closed} and lower are no longer accepted, because a full refresh or hundreds of newer files came after them. If something in this one is still true, send that in the next file.`,
   oldNumbering: (since: string) =>
-    `The file was made before the numbering of this authority's files started again (${zonedTimeText(since)}), so its number belongs to the old numbering. If something in it is still true, send that in the next file.`,
+    `The file was made before the numbering of this authority’s files started again (${zonedTimeText(since)}), so its number belongs to the old numbering. If something in it is still true, send that in the next file.`,
   cannotBeFull: (format: UploadFormat) =>
     `A full refresh can be sent as ${FULL_FORMATS} only: a ${UPLOAD_FORMATS[format].called} upload says what has changed.`,
   firstIsEmpty: (authority: string) =>
@@ -45,7 +45,7 @@ export const FILE_REMARKS = {
     return `${hint} ${field === 'telecom' ? `The number held${since} stays` : 'The name held stays'}. Correct it in the next file.`;
   },
   contactUnknown: (hint: string) =>
-    `${hint} If one is held, it stays; an authority's first file would be refused.`,
+    `${hint} If one is held, it stays; an authority’s first file would be refused.`,
   storeDiffers: (expected: number, held: number) =>
     `After this load the store does not hold what it should for this authority (${figure(expected)} rows expected, ${figure(held)} held). The authority counts as not up to date until a full refresh is loaded without a refused record. Tell the operator of the service; the file itself is in order.`,
   refusedAfterDifference:

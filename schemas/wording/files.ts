@@ -34,7 +34,7 @@ function how(field: keyof typeof OPTIONS, way: WayIn): string {
     case 'inbox':
       return `as ${field} in a file NAME.json put there before it, or in its name, ${NAME_OF_CSV}`;
     case 'mesh':
-      return `in the Subject of the control file, as the file's name: ${NAME_OF_CSV}`;
+      return `in the Subject of the control file, as the file’s name: ${NAME_OF_CSV}`;
   }
 }
 
@@ -57,7 +57,7 @@ export const FILE_HINTS = {
   empty: 'The file is empty. Export it again.',
   /** @param named the authority that the file itself names */
   otherAuthority: (named: string, expected: string) =>
-    `The file says that it belongs to another authority (${named}) than its sender (${expected}). Send it with that authority's own access.`,
+    `The file says that it belongs to another authority (${named}) than its sender (${expected}). Send it with that authority’s own access.`,
   madeInFuture:
     'The file says that it was made after it was received. Check the clock of the system that makes it.',
   miscounted: (counted: number, records: number, blankRows: number) =>
@@ -113,7 +113,7 @@ export const CSV_HINTS = {
   monthFirst: (column: string) =>
     `The dates in the column ${column} are month first: most of those that can be read only one way are like 12/31/2025. Read day first, the others would be loaded as the wrong days, so nothing in the file was loaded. Export dates as YYYY-MM-DD, and send the file with the same number.`,
   inDoubt: (rows: number) =>
-    `The date here can only be month first, which casts doubt on others: ${rows} ${rows === 1 ? 'row has a date' : 'rows have dates'} that can be read two ways, such as 01/02/2026. Each was read day first (1 February). A date of birth among them is not compared with a patient's until a file gives it as YYYY-MM-DD. Check those rows, and export dates as YYYY-MM-DD.`,
+    `The date here can only be month first, which casts doubt on others: ${rows} ${rows === 1 ? 'row has a date' : 'rows have dates'} that can be read two ways, such as 01/02/2026. Each was read day first (1 February). A date of birth among them is not compared with a patient’s until a file gives it as YYYY-MM-DD. Check those rows, and export dates as YYYY-MM-DD.`,
 } as const;
 
 /** A CSV that is not well-formed, by what is wrong with a line. Each names the line, since pages show it alone. */
@@ -149,7 +149,7 @@ export const SPINE_HINTS = {
   cutShort: (line: number) =>
     `The XML ends in the middle, at line ${line}: the file was cut short. Send the whole file again.`,
   malformed: (line: number, column: number) =>
-    `The XML is not well-formed at line ${line}, column ${column}. Nothing was loaded; export the file again or send this to the system's supplier.`,
+    `The XML is not well-formed at line ${line}, column ${column}. Nothing was loaded; export the file again or send this to the system’s supplier.`,
   creationTime:
     'creationTime must be given once, before the records, as YYYYMMDDHHMM with an offset such as +0000.',
   id: 'id must be given once, before the records, with the sequence number of the file as its extension: digits only, one higher for each file.',
@@ -158,6 +158,6 @@ export const SPINE_HINTS = {
   organisation:
     'The sending organisation must be given once, before the records, with its ODS code as extension and one of the two ODS roots.',
   name: 'The sending organisation must have one name, of at most 120 characters.',
-  emergencyDutyTeamPhone: `The emergency duty team's number (telecom with use="EC"), which a clinician rings at night, must be given once. It ${ONE_NUMBER}.`,
+  emergencyDutyTeamPhone: `The emergency duty team’s number (telecom with use="EC"), which a clinician rings at night, must be given once. It ${ONE_NUMBER}.`,
   officeHoursPhone: `The office hours number (telecom with use="WP") was not used, and the one held stays. It ${ONE_NUMBER}. Correct it in the next file.`,
 } as const;

@@ -6,7 +6,7 @@ import { zonedTimeText } from './times.ts';
 /** Every sentence a clinician may read, one source for every format. Plain words, no blame, what to do. */
 
 export const COULD_NOT_CHECK =
-  "The check could not be made. This is NOT a negative result. Follow your safeguarding procedure; ring children's social care where the child lives (out of hours: the emergency duty team). Try again.";
+  'The check could not be made. This is NOT a negative result. Follow your safeguarding procedure; ring children’s social care where the child lives (out of hours: the emergency duty team). Try again.';
 
 export const BATCH_INCOMPLETE =
   'Not all of these checks were made. Those that were not are NOT negative results; each says what to do.';
@@ -25,19 +25,19 @@ const KINDS = planTypes.map((type) => PLAN_TYPES[type].inNegative);
 export const NOT_FLAGGED = `No ${KINDS.slice(0, -1).join(', ')} or ${KINDS.at(-1)} plan is held here for this NHS number. This does not mean there are no concerns. Not held here: ${NOT_COVERED.join('; ')}.`;
 
 export const NUMBER_NOT_IN_USE =
-  "The check could not be made, because this NHS number is no longer in use. This is NOT a negative result. Find the patient's present NHS number and check that. Until then follow your safeguarding procedure; ring children's social care where the child lives (out of hours: the emergency duty team).";
+  'The check could not be made, because this NHS number is no longer in use. This is NOT a negative result. Find the patient’s present NHS number and check that. Until then follow your safeguarding procedure; ring children’s social care where the child lives (out of hours: the emergency duty team).';
 
 /** What a clinician does now, whatever it is that was refused. */
 export const refusalAdvice = (code: string): string =>
   code === 'number-not-in-use' ? NUMBER_NOT_IN_USE : COULD_NOT_CHECK;
 
 export const CHECK_THE_NUMBER =
-  "Check that this NHS number is the patient's: a wrong number gives this same answer.";
+  'Check that this NHS number is the patient’s: a wrong number gives this same answer.';
 
 export const EXPECTED_NOT_SET =
   'The list of councils covered has not been set. Some plans may be missing.';
 
-export const CHECK_THE_MOTHER = "For a baby, also check the mother's NHS number.";
+export const CHECK_THE_MOTHER = 'For a baby, also check the mother’s NHS number.';
 
 export const DATE_OF_BIRTH_DIFFERS =
   'The date of birth held differs. Check this is the right patient, but do not dismiss the flag.';
@@ -80,8 +80,8 @@ function covered({ area, expected }: Coverage): string {
     case 'pilot': {
       const names = (area.authorities ?? []).map(({ name }) => name);
       return names.length <= PILOT_NAMED_AT_MOST
-        ? `This is a pilot in ${area.name}. It covers plans of ${enumerated(names)}, and of no other council. If the child may live elsewhere, ring children's social care there.`
-        : `This is a pilot in ${area.name}. It covers plans of ${councils(expected)}, and of no other council. Unless you know that the child's council is one of them, ring children's social care where the child lives.`;
+        ? `This is a pilot in ${area.name}. It covers plans of ${enumerated(names)}, and of no other council. If the child may live elsewhere, ring children’s social care there.`
+        : `This is a pilot in ${area.name}. It covers plans of ${councils(expected)}, and of no other council. Unless you know that the child’s council is one of them, ring children’s social care where the child lives.`;
     }
   }
 }

@@ -110,7 +110,7 @@ export const LOG_NOT_WHOLE = {
   otherDataset: (folder: string) =>
     `The log in ${folder} belongs to another dataset. Set AUDIT_DIR to the log of this one, or to a new folder.`,
   otherKey: (key: string, log: string) =>
-    `The key is named ${key}, the log ${log}. Set AUDIT_KEY_FILE to the log's own key.`,
+    `The key is named ${key}, the log ${log}. Set AUDIT_KEY_FILE to the log’s own key.`,
   notCommitted: (folder: string) =>
     `There is a log in ${folder}, but it is not what was committed. ${RESTORE_LOG}`,
   damaged: (folder: string) =>
@@ -120,7 +120,7 @@ export const LOG_NOT_WHOLE = {
   notSigned: (folder: string, size: number | undefined) =>
     `The log in ${folder} is not the one that was signed${size === undefined ? '' : ` at ${counted(size, 'entry', 'entries')}`}. ${RESTORE_LOG}`,
   checkpointNotOurs: (folder: string, why: string) =>
-    `The checkpoint in ${folder} is not signed by this service's key. ${why} Set AUDIT_KEY_FILE to the log's own key, or restore the log from its last good copy.`,
+    `The checkpoint in ${folder} is not signed by this service’s key. ${why} Set AUDIT_KEY_FILE to the log’s own key, or restore the log from its last good copy.`,
   wentBack: (folder: string, signed: number, committed: number) =>
     `The log in ${folder} was signed at ${counted(signed, 'entry', 'entries')}, but only ${figure(committed)} ${committed === 1 ? 'is' : 'are'} committed: it went back. ${RESTORE_LOG}`,
 } as const;
@@ -250,7 +250,7 @@ export const NOTIFYING = {
   outboxFailed: (outbox: string, fault: string) =>
     `Notifications cannot be written into ${outbox} (${fault}). They wait and are retried; until then GET /notifications has them.`,
   unreadable: (positions: readonly number[]) =>
-    `Events ${positions.join(', ')} of the audit log could not be read, so an access may not have been notified; every authority's next notification says so. Find out who writes to Redis.`,
+    `Events ${positions.join(', ')} of the audit log could not be read, so an access may not have been notified; every authority’s next notification says so. Find out who writes to Redis.`,
   late: (oldest: string) =>
     `The oldest access that no authority was notified about is from ${zonedTimeText(oldest)}: notifying is falling behind.`,
   failed: (fault: string) => `Authorities cannot be notified (${fault}).`,

@@ -55,14 +55,14 @@ export const RECORD_HINTS = {
   deletedInFuture:
     'The delete date is in the future. A delete takes effect at once: send it when the plan has been deleted, or an end date where the plan will end.',
   dueDateNeeded:
-    "An unborn child's plan needs an end date: the day the baby is due, or the day the plan ended.",
+    'An unborn child’s plan needs an end date: the day the baby is due, or the day the plan ended.',
   dueFarAhead: 'The baby is due more than ten months from now. Check the year of the due date.',
 
   twoAlike:
     'One record holds two people of the same kind, so it is not clear whose plan this is. Send a record for each.',
   personNeeded: (type: PlanType) =>
     PLAN_TYPES[type].subject === 'mother'
-      ? "An unborn child's plan needs the mother in the same record (UnbornChild)."
+      ? 'An unborn child’s plan needs the mother in the same record (UnbornChild).'
       : `A ${PLAN_TYPES[type].label} record needs the child in the same record (Child).`,
   tooManyPlans: (most: number) =>
     `The record has more than ${most} plans. Send the others in a record of their own.`,
@@ -72,7 +72,7 @@ export const RECORD_HINTS = {
   noPerson: 'The record has no child or mother.',
   unknownPerson: 'This is neither a child nor the mother of an unborn child.',
   personWithoutPlan: (kind: Subject) =>
-    `No plan in this record is for this person: ${kind === 'mother' ? "a mother goes with an unborn child's plan" : 'a child goes with a child protection plan or looked after record'}.`,
+    `No plan in this record is for this person: ${kind === 'mother' ? 'a mother goes with an unborn child’s plan' : 'a child goes with a child protection plan or looked after record'}.`,
   /** @param earlierRecord where the plan stood before, if in another record */
   repeated: (startDate: CalendarDate, earlierRecord?: number) =>
     `The same plan (same person, type and start, ${longDateText(startDate)}) is ${
@@ -112,7 +112,7 @@ export const TRACING_HINTS = {
   noMatch: `This NHS number is not known where numbers are traced. Trace the person again by name, date of birth and address, correct the number in your system, and send the record in the next file. ${HELD_ALREADY}`,
   sensitive: `The record of this NHS number is sensitive, so no plan can be held under it and sending it again will not help. Share what is needed in the way agreed locally. ${HELD_ALREADY}`,
   notVerified: (differs: readonly TracedField[]) =>
-    `What you sent does not agree with what is known about this NHS number: ${differs.map((field) => DIFFERENCES[field]).join(' and ')} differ${differs.length === 1 ? 's' : ''}. Check that it is the right person; then correct your system, or have the person's GP correct the national record, and send the record in the next file. ${HELD_ALREADY}`,
+    `What you sent does not agree with what is known about this NHS number: ${differs.map((field) => DIFFERENCES[field]).join(' and ')} differ${differs.length === 1 ? 's' : ''}. Check that it is the right person; then correct your system, or have the person’s GP correct the national record, and send the record in the next file. ${HELD_ALREADY}`,
   notInUse: `This NHS number is no longer in use, and no other can be given for it. Trace the person again and send the record under the number found. ${HELD_ALREADY}`,
   replaced: `This NHS number was replaced by another, which the notice of inactive numbers gives. Put it into your system and send the record under it; nothing is moved automatically. ${HELD_ALREADY}`,
 } as const;
@@ -133,11 +133,11 @@ export const ROW_HINTS = {
   broughtBack:
     'This plan had been deleted as entered in error; this file brings it back. If that is not intended, send the delete again.',
   withdrawn: (day: CalendarDate) =>
-    `This plan was withdrawn on ${longDateText(day)}, because it is another child's. It is not shown, although your case system still sends it. If the withdrawal is right, delete the plan in your case system. If the plan is right after all, undo the withdrawal, or send a delete and then the plan again.`,
+    `This plan was withdrawn on ${longDateText(day)}, because it is another child’s. It is not shown, although your case system still sends it. If the withdrawal is right, delete the plan in your case system. If the plan is right after all, undo the withdrawal, or send a delete and then the plan again.`,
   sameNumber:
     'Another file with this number was loaded in part, and said something else about this plan. Send it again in a file with a new number.',
   notDone:
     'This was NOT done: a newer file has this plan too, and the newer file counts. If this file is right, send the plan again in your next file, as it should be.',
   sentAsAnothers: (day: CalendarDate) =>
-    `A plan with this start was withdrawn under this NHS number on ${longDateText(day)}. It now comes with another local id, so it is shown again. Check that the NHS number is this child's.`,
+    `A plan with this start was withdrawn under this NHS number on ${longDateText(day)}. It now comes with another local id, so it is shown again. Check that the NHS number is this child’s.`,
 } as const;

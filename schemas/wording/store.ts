@@ -222,9 +222,9 @@ export const VERIFIER = {
     `Redis does not hold what was loaded for ${codes.join(', ')}: it was restored from an older copy, or part of it is lost. ${RESTORE}`,
   olderState: `Redis holds an older state than before. ${RESTORE}`,
   functionsReplaced:
-    "Somebody other than this service has replaced its functions in Redis, so what lookups have found and recorded since cannot be relied on. Find out who has the password of the worker's or the administrator's Redis user and change it; then a named person runs `cp-flags repair`.",
+    'Somebody other than this service has replaced its functions in Redis, so what lookups have found and recorded since cannot be relied on. Find out who has the password of the worker’s or the administrator’s Redis user and change it; then a named person runs `cp-flags repair`.',
   functionsPutBack:
-    "Somebody other than this service has replaced its functions in Redis and put them back, so what lookups found and recorded in that second cannot be relied on. The store is verified again. Find out who has the password of the worker's or the administrator's Redis user and change it.",
+    'Somebody other than this service has replaced its functions in Redis and put them back, so what lookups found and recorded in that second cannot be relied on. The store is verified again. Find out who has the password of the worker’s or the administrator’s Redis user and change it.',
   pushedOn:
     "Somebody other than this service has written to an audit stream and set its event numbers ahead, so nothing can be recorded there. Find out who has the password of the lookup processes' Redis user and change it; then a named person runs `cp-flags repair`. No event is lost.",
 } as const;

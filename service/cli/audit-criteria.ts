@@ -71,7 +71,7 @@ export function formatOf(options: FormatOptions): 'table' | 'json' | 'csv' | 'fh
 export const withCriteria = (command: Command): Command =>
   command
     .option('--child <->', 'always -: asks for the NHS number, or reads it from standard input')
-    .option('--user <id>', "a user's id, or an operator's name")
+    .option('--user <id>', 'a user’s id, or an operator’s name')
     .option('--organisation <code>', 'ODS code of the organisation that asked')
     .option(
       '--authority <code>',

@@ -84,7 +84,7 @@ function printReport(report: Report, format: 'table' | 'json' | 'csv', about: Re
     print(`${CRITERIA[name] ?? name}: ${value}`);
   const { by, account, reason } = requestedBy;
   print(`Requested by: ${by} (account ${account}). Reason: ${reason}`);
-  print(`Period: ${period}. All times are London's (GMT or BST).`);
+  print(`Period: ${period}. All times are London’s (GMT or BST).`);
   for (const note of notes) print(note);
   if (format === 'csv') {
     process.stdout.write(csvText([columns, ...rows.map((row) => row.map(withOffset))]));

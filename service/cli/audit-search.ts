@@ -95,7 +95,7 @@ async function auditSearch(configuration: Configuration, options: SearchOptions)
           events.map(({ shown }) => searchRow(shown)),
         );
       console.log(
-        `\n${events.length === 0 ? 'No event matches' : `Events: ${events.length}, newest first. Times are London's`}. This search is on record as ${auditId}.`,
+        `\n${events.length === 0 ? 'No event matches' : `Events: ${events.length}, newest first. Times are London’s`}. This search is on record as ${auditId}.`,
       );
   }
   const print = format === 'table' ? console.log : console.error;

@@ -101,7 +101,7 @@ Example:
       `
 The newest key comes first. Give the new one to everybody who verifies before the old one is retired.
 Retired keys are printed last, with the word retired: they verify checkpoints and proofs of their time
-(--checkpoint, audit prove), but no longer the log's own checkpoint.
+(--checkpoint, audit prove), but no longer the log’s own checkpoint.
 
 Examples:
   cp-flags audit key > key.txt

@@ -317,7 +317,7 @@ export function addAuthorityCommands(program: Command, configuration: () => Conf
     .description('Add an authority, or change its name, numbers and settings.')
     .argument('<code>', 'its ODS code')
     .option('--name <text>', 'its name, as clinicians read it')
-    .option('--office <number>', "children's social care in office hours")
+    .option('--office <number>', 'children’s social care in office hours')
     .option(
       '--office-hours <text>',
       'when that number answers, like "Mon-Thu 08:45-17:00, Fri 08:45-16:30"; or none',

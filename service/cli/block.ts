@@ -138,7 +138,7 @@ export function addBlockCommands(program: Command, configuration: () => Configur
     .command('block')
     .description('Block a user. Within seconds none of their tokens is accepted.')
     .argument('<user>', 'the user id, as the audit has it')
-    .requiredOption('--issuer <issuer>', "the issuer of the user's tokens")
+    .requiredOption('--issuer <issuer>', 'the issuer of the user’s tokens')
     .requiredOption('--by <name>', 'who decides; goes into the audit')
     .requiredOption('--reason <text>', 'why; goes into the audit')
     .addHelpText(
@@ -157,7 +157,7 @@ Example:
     .command('unblock')
     .description('Let a blocked user in again.')
     .argument('<user>', 'the user id')
-    .requiredOption('--issuer <issuer>', "the issuer of the user's tokens")
+    .requiredOption('--issuer <issuer>', 'the issuer of the user’s tokens')
     .requiredOption('--by <name>', 'who decides; goes into the audit')
     .requiredOption('--reason <text>', 'why; goes into the audit')
     .addHelpText(

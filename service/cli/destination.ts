@@ -12,7 +12,7 @@ export async function requireDestination(option: string, path: string): Promise<
   } catch (error) {
     if (!(error instanceof InTheWay)) throw error;
     throw misused(
-      `${option}: ${error.message} For standard output leave ${option} out, and use the shell's > or |.`,
+      `${option}: ${error.message} For standard output leave ${option} out, and use the shell’s > or |.`,
     );
   }
 }

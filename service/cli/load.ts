@@ -293,7 +293,7 @@ async function load(
 export const withCsvOptions = (command: Command): Command =>
   command
     .option('--authority <code>', 'CSV: ODS code of the authority')
-    .option('--sequence <number>', "CSV: the file's sequence number")
+    .option('--sequence <number>', 'CSV: the file’s sequence number')
     .option(
       '--created <time>',
       'CSV: when it was made, such as 27/11/2026 02:00 (London), ISO 8601 or YYYYMMDDHHMM',

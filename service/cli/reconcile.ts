@@ -72,8 +72,8 @@ async function reconcileFile(
 export function addReconcileCommand(program: Command, configuration: () => Configuration): void {
   program
     .command('reconcile')
-    .description("Compare a case system's export with what is held, plan by plan, without changes.")
-    .argument('<code>', "the authority's ODS code")
+    .description('Compare a case system’s export with what is held, plan by plan, without changes.')
+    .argument('<code>', 'the authority’s ODS code')
     .argument(
       '<file>',
       'every plan the case system has, in the form of an upload: Spine XML or CSV',

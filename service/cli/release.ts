@@ -94,7 +94,7 @@ export function addReleaseCommand(program: Command, configuration: () => Configu
     .description('Release a held file, or discard it.')
     .argument(
       '[file]',
-      "the authority's code and the file's number, V145-412, or the id of the held file",
+      'the authority’s code and the file’s number, V145-412, or the id of the held file',
     )
     .option('--list', 'list what is held, and why')
     .option('--discard', 'discard it: it is not applied')

@@ -126,7 +126,7 @@ export async function repair(configuration: Configuration, options: RepairOption
         );
       }
       const opens = isReplaced || pushed.length > 0 ? ' The store opens within seconds.' : '';
-      const whose = isReplaced ? "the worker and of Redis's administrator" : 'the lookup processes';
+      const whose = isReplaced ? 'the worker and of Redis’s administrator' : 'the lookup processes';
       console.log(
         found === 0
           ? NOTHING
@@ -153,7 +153,7 @@ export function addRepairCommand(program: Command, configuration: () => Configur
 Entries of audit streams whose numbers were set ahead get the numbers that they should have; none is lost.
 Unreadable lists of who looked start again; the audit has who looked. Entries that are not events
 stay in the log as they were, and the alert ends. Functions that were replaced are put back. If numbers were set ahead,
-the command needs the rights of Redis's administrator; for all else a worker's are enough. Change the password that was
+the command needs the rights of Redis’s administrator; for all else a worker’s are enough. Change the password that was
 taken first.
 
 Examples:

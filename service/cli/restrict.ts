@@ -165,7 +165,7 @@ export function addRestrictCommand(program: Command, configuration: () => Config
   program
     .command('restrict')
     .description('Protect where a council’s child is looked up, or bar a user from the child.')
-    .argument('<code>', "the council's ODS code")
+    .argument('<code>', 'the council’s ODS code')
     .option('--child <->', 'always -: asks for the NHS number, or reads it from standard input')
     .option('--whereabouts', 'nobody else is shown where this child is looked up')
     .option(

@@ -294,7 +294,7 @@ export function addStatusCommand(program: Command, configuration: () => Configur
       'after',
       `
 Exit code: 0 the store is ready for lookups, 1 it is not (the reason is printed). Whether a
-process answers them also depends on issuers' keys, for instance: see its /_status.
+process answers them also depends on issuers’ keys, for instance: see its /_status.
 
 Example:
   cp-flags status

@@ -167,7 +167,7 @@ export function addWithdrawCommand(program: Command, configuration: () => Config
   program
     .command('withdraw')
     .description('Stop showing one flag that a council put on the wrong child, or undo that.')
-    .argument('<code>', "the council's ODS code")
+    .argument('<code>', 'the council’s ODS code')
     .option('--child <->', 'always -: asks for the NHS number, or reads it from standard input')
     .addOption(
       new Option(

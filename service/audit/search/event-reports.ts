@@ -9,7 +9,7 @@ import { callerIn, type EventReport, WHO } from './report.ts';
 import { type Found, whereaboutsWarning } from './search.ts';
 
 const REVIEW = [
-  "FOR THE CONTROLLER'S REVIEW. Not to be released as it is.",
+  'FOR THE CONTROLLER’S REVIEW. Not to be released as it is.',
   'It can reveal where a child or a parent has sought care, which may endanger one of them: decide on each line whether to release it.',
 ];
 

@@ -63,7 +63,7 @@ describe('the advice for a negative', () => {
 
   test('in a pilot names each council covered, says that no other is, and says what to do then', () => {
     expect(covers(pilot('A Council', 'B Council', 'C Council'))).toBe(
-      "This is a pilot in North Yorkshire. It covers plans of A Council, B Council and C Council, and of no other council. If the child may live elsewhere, ring children's social care there.",
+      'This is a pilot in North Yorkshire. It covers plans of A Council, B Council and C Council, and of no other council. If the child may live elsewhere, ring children’s social care there.',
     );
     expect(covers(pilot('A Council'))).toContain('It covers plans of A Council, and of no other');
   });
@@ -71,7 +71,7 @@ describe('the advice for a negative', () => {
   test('in a pilot that is too long to read aloud gives its size, and takes no council for granted', () => {
     const names = Array.from({ length: 40 }, (_, i) => `Council ${i}`);
     expect(covers(pilot(...names))).toBe(
-      "This is a pilot in North Yorkshire. It covers plans of 40 councils, and of no other council. Unless you know that the child's council is one of them, ring children's social care where the child lives.",
+      'This is a pilot in North Yorkshire. It covers plans of 40 councils, and of no other council. Unless you know that the child’s council is one of them, ring children’s social care where the child lives.',
     );
   });
 

@@ -145,7 +145,7 @@ describe('a log that was killed', () => {
 
 test('a log is not continued with another key or another name', () => {
   const { folder } = makeLog(10, signer);
-  expect(() => openLog(folder, signerOf())).toThrow("not signed by this service's key");
+  expect(() => openLog(folder, signerOf())).toThrow('not signed by this service’s key');
 });
 
 test('a full disk leaves the log as it was, and the log continues when there is room', async () => {

@@ -426,7 +426,7 @@ describe('the command line', () => {
 
   test('the report on a child is marked for review, and names no member of staff unless asked', async () => {
     const report = await auditOf(SHARED, 'report', 'child', '--child', '-', ...NAMED);
-    expect(report.stdout).toContain("FOR THE CONTROLLER'S REVIEW");
+    expect(report.stdout).toContain('FOR THE CONTROLLER’S REVIEW');
     expect(report.stdout).toContain('ZZP01');
     expect(report.stdout).not.toContain('Nora Nurse');
     // The person who asks for the report is named above the lines, and not in them.
@@ -448,7 +448,7 @@ describe('the command line', () => {
       expect(text).toContain(`Child (NHS number): ${SHARED}\n`);
       expect(text).toContain(`Requested by: A. Guardian (account ${account}). Reason: review\n`);
       expect(text).toContain(
-        "Period: from 00:00 BST on 1 June 2026 until 00:00 GMT on 28 November 2036. All times are London's",
+        'Period: from 00:00 BST on 1 June 2026 until 00:00 GMT on 28 November 2036. All times are London’s',
       );
       expect(text).toContain('This report is on record as ');
     }

@@ -293,7 +293,7 @@ describe('the test numbers', () => {
       { dateOfBirth: 'mismatch' },
     ]);
     const baby = new Date(Date.now() - 30 * 86_400_000).toISOString().slice(0, 10);
-    expect((await shown('9991000100', baby)).advice.join()).toContain("the mother's NHS number");
+    expect((await shown('9991000100', baby)).advice.join()).toContain('the mother’s NHS number');
 
     const behind = await shown('9991000119');
     expect(behind.flags).toMatchObject([{ authority: { code: 'ZZE01', upToDate: false } }]);

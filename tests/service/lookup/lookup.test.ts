@@ -134,7 +134,7 @@ describe('an answer', () => {
     const dateOfBirth = addDays(TODAY, -30);
     const found = await answer(await service.answered({ nhsNumber: UNKNOWN, dateOfBirth }));
     expect(found.advice).toHaveLength(4);
-    expect(found.advice.at(-1)).toContain("mother's NHS number");
+    expect(found.advice.at(-1)).toContain('mother’s NHS number');
   });
 
   test('never shows a withdrawn plan', async () => {

@@ -152,7 +152,7 @@ describe('live data without a list of expected authorities', () => {
     );
     const negative = await service.answered({ nhsNumber: UNKNOWN }, { token });
     expect(lookupAnswerSchema.parse(await negative.json()).advice).toContain(
-      "This is a pilot in North Yorkshire. It covers plans of Council ZZ101, and of no other council. If the child may live elsewhere, ring children's social care there.",
+      'This is a pilot in North Yorkshire. It covers plans of Council ZZ101, and of no other council. If the child may live elsewhere, ring children’s social care there.',
     );
     const events = await service.events();
     const listed = events.flatMap((event) =>
