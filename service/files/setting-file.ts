@@ -25,7 +25,9 @@ export async function readSettingFile<T>(
   const parsed = schema.safeParse(content);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
+  // Of a wrong name of a member, zod itself says only that it is one.
+  const wrong = issue?.code === 'invalid_key' ? issue.issues[0]?.message : issue?.message;
   throw new ConfigurationError(
-    `${setting}: ${path}: ${issue?.path.join('.') || 'the file'}: ${issue?.message}.`,
+    `${setting}: ${path}: ${issue?.path.join('.') || 'the file'}: ${wrong}.`,
   );
 }
