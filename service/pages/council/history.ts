@@ -71,6 +71,21 @@ const listedNumbering = z.object({
 /** A council has very few: one with each new case system. */
 const NUMBERINGS_AT_MOST = 100;
 
+type Numbering = { at: string; offset: number };
+
+/** The numberings that began, newest first, each with the number at which this service counts its first file. */
+function numberingsOf(events: readonly ShownEvent[]): Numbering[] {
+  let offset = 0;
+  return events
+    .toReversed()
+    .map((event) => {
+      const { at, detail } = listedNumbering.parse(event);
+      if (detail.highest !== undefined) offset += detail.highest + 1;
+      return { at, offset };
+    })
+    .toReversed();
+}
+
 /** What waits of one council, by number and digest. */
 type Waiting = readonly Pick<HeldFile, 'number' | 'sha256'>[];
 
@@ -81,20 +96,23 @@ type Waiting = readonly Pick<HeldFile, 'number' | 'sha256'>[];
 async function rowOf(
   { store }: Pick<CouncilHistoryDependencies, 'store'>,
   authority: OdsCode,
-  { waiting, numberedSince }: { waiting: Waiting; numberedSince: string | undefined },
+  { waiting, numberings }: { waiting: Waiting; numberings: readonly Numbering[] },
   event: ShownEvent,
 ) {
   const { at, sequence, sha256, heldPart, ...audited } = listedFile.parse(event);
   const number = sequence < 0 ? undefined : sequence;
   const time = shortTimeText(at);
   // An address with a number of an earlier numbering would show another file.
-  const isNumbered = numberedSince === undefined || numberedSince < at;
+  const numbering = numberings.find((each) => each.at < at);
+  const isNumbered = numbering === numberings[0];
   // Its records are counted where the file itself is listed.
   if (heldPart === true) return [time, number, HISTORY.heldPart(audited.held !== true), '', ''];
   const wasHeld =
     audited.held === true &&
     !waiting.some((each) => each.number === sequence && each.sha256 === sha256);
-  const answer = wasHeld ? await answerTo(store, authority, sequence) : undefined;
+  const answer = wasHeld
+    ? await answerTo(store, authority, sequence + (numbering?.offset ?? 0))
+    : undefined;
   const known = answer?.file.sha256 === sha256 ? answer : undefined;
   const outcome = known === undefined ? audited : auditedOutcome(known);
   const isDecidedUnknown = wasHeld && known === undefined;
@@ -108,8 +126,7 @@ async function rowOf(
       : known === undefined
         ? auditedOutcomeText(outcome)
         : outcomeText(known),
-    outcome.accepted,
-    outcome.refused,
+    ...(isDecidedUnknown ? ['', ''] : [outcome.accepted, outcome.refused]),
   ];
 }
 
@@ -130,7 +147,7 @@ const councilHistory: Mountable<CouncilHistoryDependencies> = {
       // The query names the council; the address never does.
       const viewer = { kind: 'all' } as const;
       const { searcher } = dependencies;
-      const [found, numberings] = await Promise.all([
+      const [found, begun] = await Promise.all([
         searcher.search({ criteria, viewer, limit: ON_A_PAGE, after }),
         searcher.search({
           criteria: { authority, type: 'sequence-reset' },
@@ -138,7 +155,7 @@ const councilHistory: Mountable<CouncilHistoryDependencies> = {
           limit: NUMBERINGS_AT_MOST,
         }),
       ]);
-      if (found.kind !== 'found' || numberings.kind !== 'found') {
+      if (found.kind !== 'found' || begun.kind !== 'found') {
         const say = deskMessage(HISTORY.unavailable, HISTORY.unavailableThen, '/council');
         return page({ ...say, status: 503 });
       }
@@ -146,17 +163,17 @@ const councilHistory: Mountable<CouncilHistoryDependencies> = {
       const waiting = listHeldFiles(dependencies.anchor).filter(
         (each) => each.authority === authority,
       );
-      const numberedSince = numberings.events[0]?.at;
+      const numberings = numberingsOf(begun.events);
       const isOfPage = ({ at }: ShownEvent): boolean =>
         (after === undefined || Date.parse(at) < after.at) &&
         (next === undefined || Date.parse(at) >= next.at);
-      const listed = [...events, ...numberings.events.filter(isOfPage)].toSorted(
+      const listed = [...events, ...begun.events.filter(isOfPage)].toSorted(
         (one, other) => Date.parse(other.at) - Date.parse(one.at),
       );
       const rows = await Promise.all(
         listed.map(async (event) =>
           event.type === 'load'
-            ? rowOf(dependencies, authority, { waiting, numberedSince }, event)
+            ? rowOf(dependencies, authority, { waiting, numberings }, event)
             : numberingRow(event),
         ),
       );
@@ -175,14 +192,13 @@ ${pager({
     }),
 };
 
-/** The answer to a file by its number as it was sent; `undefined` if none is kept. */
+/** The answer to a file by its number in this service's count; `undefined` if none is kept. */
 async function answerTo(
   store: CouncilHistoryDependencies['store'],
   authority: OdsCode,
-  number: number,
+  sequence: number,
 ): Promise<Acknowledgement | undefined> {
-  const { sequenceOffset } = await store.intakeState(authority);
-  const entry = await store.fileOf(authority, number + sequenceOffset);
+  const entry = await store.fileOf(authority, sequence);
   return entry && acknowledgementSchema.parse(JSON.parse(entry.acknowledgement));
 }
 
@@ -193,7 +209,9 @@ async function acknowledgementOf(
   c: RouteContext,
 ): Promise<Acknowledgement | undefined> {
   const text = c.req.param('sequence') ?? '';
-  return /^[0-9]{1,15}$/.test(text) ? answerTo(store, authority, Number(text)) : undefined;
+  if (!/^[0-9]{1,15}$/.test(text)) return undefined;
+  const { sequenceOffset } = await store.intakeState(authority);
+  return answerTo(store, authority, Number(text) + sequenceOffset);
 }
 
 const notKept = () => ({

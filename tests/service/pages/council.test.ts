@@ -853,6 +853,37 @@ describe('the history', () => {
     expect(wordsOf(file)).not.toMatch(/[0-9]T[0-9]{2}:/);
   });
 
+  test('has the result of a file that was held and released, also once a new numbering has begun, and no number of records where it is not known', async () => {
+    const code = await newCouncil(Array.from({ length: 8 }, (_, n) => planOf(n)));
+    const ended = (days: number) =>
+      Array.from({ length: 6 }, (_, n) => planOf(n, { endDate: day(`2026-11-${days}`) }));
+    for (const [number, days] of [
+      [2, 20],
+      [3, 21],
+    ] as const) {
+      await follow(await send(await shown(fileOf(code, number, ended(days))), { stops: '6' }));
+    }
+    const anchor = Anchor.open(join(service.dataDir, 'anchor'));
+    const who = { by: 'B. Data', reason: 'meant' };
+    try {
+      for (const { id, number } of listHeldFiles(anchor).filter((e) => e.authority === code)) {
+        await (number === 2 ? releaseHeldFile : discardHeldFile)(service.store, anchor, id, who);
+      }
+    } finally {
+      anchor.close();
+    }
+    await renumber(code);
+    const { text } = await historyOf(5);
+    const rows = [...text.matchAll(/<tr class="nhsuk-table__row" role="row">[^]*?<\/tr>/g)].map(
+      ([row]) => [...row.matchAll(/<span>([^]*?)<\/span>/g)].slice(1).map(([, cell]) => cell),
+    );
+    expect(rows.slice(2)).toEqual([
+      ['3', HISTORY.wasHeld, '', ''],
+      ['2', UPLOAD.answered.CPF02, '6', '0'],
+      ['1', UPLOAD.answered.CPF02, '8', '0'],
+    ]);
+  });
+
   test('says where the numbering began again and by whom, and leads from no earlier file to a later one with its number', async () => {
     const code = await newCouncil([planOf(1)]);
     await loaded(fileOf(code, 2, [planOf(2)]));
