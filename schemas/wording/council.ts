@@ -233,7 +233,8 @@ export const HISTORY = {
   none: 'No file has been sent yet',
   unavailable: 'The list of files cannot be shown at the moment',
   unavailableThen: 'It is being brought up to date. Try again in a minute.',
-  heldPart: (isWhole: boolean) => `${isWhole ? 'What' : 'Some of what'} was held of this file is loaded`,
+  heldPart: (isWhole: boolean) =>
+    `${isWhole ? 'What' : 'Some of what'} was held of this file is loaded`,
   wasHeld: 'Was held, but is no longer',
   newNumbering: (by: string, highest: number | undefined) =>
     `A new numbering began, started by ${by}${highest === undefined ? '' : `. The last number before it was ${highest}`}`,

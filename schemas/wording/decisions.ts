@@ -103,9 +103,9 @@ const DISCARDED: Record<DiscardedBecause, (at: string) => string> = {
 /** What becomes of a file that waits. */
 export const HELD_FILE_HINTS = {
   waits: (whole: boolean, id: string) =>
-    `${whole ? 'Nothing in it was applied' : 'Everything else is applied'}; this is held until the operator of the service decides (page Held files, or cp-flags release ${id}), and discarded if nobody decides in time. If you did not intend this, tell the operator, and send the corrected file with the same number before it is decided.`,
+    `${whole ? 'Nothing in it was applied' : 'Anything else in it is applied'}; this is held until the operator of the service decides (page Held files, or cp-flags release ${id}), and discarded if nobody decides in time. If you did not intend this, tell the operator, and send the corrected file with the same number before it is decided.`,
   wouldWait: (whole: boolean) =>
-    `${whole ? 'Nothing in it' : 'Everything else'} would be applied; this would be held until the operator of the service decides, and discarded if nobody decides in time.`,
+    `${whole ? 'Nothing in it' : 'Anything else in it'} would be applied; this would be held until the operator of the service decides, and discarded if nobody decides in time.`,
   untraced: (records: number) =>
     `${counted(records, 'record waits', 'records wait')} because the NHS numbers could not be traced just now. Nothing is wrong with them as far as is known: they are loaded automatically if they can be traced in time, and the final acknowledgement says what became of them. Until then the data counts as no fresher than before.`,
   traced: (at: string) => `The records that waited were traced by ${zonedTimeText(at)}.`,

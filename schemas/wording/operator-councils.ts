@@ -19,7 +19,7 @@ export const COUNCIL_SETTINGS = {
   state: 'State',
   dataAsOf: 'Data as of',
   lastFile: 'Last file',
-  plans: 'Plans',
+  plans: 'Plans held, including ended plans',
   expected: 'Expected to send its plans',
   isExpected: 'Yes: lookups that find nothing count this council',
   notExpected:

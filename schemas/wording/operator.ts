@@ -123,8 +123,8 @@ export const HELD = {
   forPds:
     'Records are waiting to be traced in PDS. They are loaded automatically if they can be traced in time.',
   whole: (records: number) => `The whole file is held: ${counted(records, 'record')}.`,
-  part: (rows: number, leftOut: number) =>
-    `${presentOf([rows, counted(rows, 'row')], [leftOut, `${counted(leftOut, 'row')} to remove`])} ${rows + leftOut === 1 ? 'is' : 'are'} held. The rest of the file is applied.`,
+  part: (rows: number, leftOut: number, isRestApplied: boolean) =>
+    `${presentOf([rows, counted(rows, 'row')], [leftOut, `${counted(leftOut, 'row')} to remove`])} ${rows + leftOut === 1 ? 'is' : 'are'} held. ${isRestApplied ? 'The rest of the file is applied.' : 'Nothing in the file is applied yet.'}`,
   untraced: (records: number) =>
     `${counted(records, 'record')} ${records === 1 ? 'is' : 'are'} waiting to be traced.`,
   decide: 'What do you want to do with it?',
@@ -163,15 +163,18 @@ export const HELD = {
 export const whatWaits = ({
   whole,
   untraced,
-  acknowledgement: { held },
+  acknowledgement: { counts, held },
 }: {
   whole: boolean;
   untraced?: unknown;
-  acknowledgement: { held?: { records: number; rows: number; leftOut: number } | undefined };
+  acknowledgement: {
+    counts: { accepted: number };
+    held?: { records: number; rows: number; leftOut: number } | undefined;
+  };
 }): string => {
   if (held === undefined) return '';
   if (untraced !== undefined) return HELD.untraced(held.records);
-  return whole ? HELD.whole(held.records) : HELD.part(held.rows, held.leftOut);
+  return whole ? HELD.whole(held.records) : HELD.part(held.rows, held.leftOut, counts.accepted > 0);
 };
 
 /** The mailbox in MESH, and notifications. */

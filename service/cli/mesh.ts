@@ -122,7 +122,7 @@ function list(configuration: Configuration, { json = false, all = false }: ListO
     return;
   }
   if (status !== undefined) printMeshStatus(status);
-  console.log(`  Last asked: ${polledAt === 0 ? 'never' : zonedTimeText(polledAt)}.`);
+  console.log(`  Last checked: ${polledAt === 0 ? 'never' : zonedTimeText(polledAt)}.`);
   for (const row of sent) console.log(lineOf(row, decided.has(row.key)));
   for (const { id, detail, notBefore } of unfetched) {
     console.log(`${id}  NOT FETCHED, tried again after ${zonedTimeText(notBefore)}: ${detail}`);

@@ -31,7 +31,7 @@ describe('a held file', () => {
 
     const list = await cpFlags('release', '--list');
     expect(list.stdout).toMatch(/^ZZ301-2 {2}[a-p]{8}/);
-    expect(list.stdout).toContain(': 6 rows are held. The rest of the file is applied.');
+    expect(list.stdout).toContain(': 6 rows are held. Nothing in the file is applied yet.');
     expect(list.stdout).toContain('6 of 10 (60 %) plans in force');
     expect(await cpFlags('release', 'ZZ301-2')).toMatchObject({ code: 2 });
     expect((await cpFlags('release', 'ZZ301-3', '--by', 'A', '--reason', 'b')).stderr).toContain(
