@@ -55,9 +55,12 @@ export const SEALING = {
     `${stream} went back (${counted(sealed, 'event is', 'events are')} sealed, and Redis knows ${figure(known)})`,
   gap: (stream: string, first: number, last: number) =>
     `${first === last ? `event ${first}` : `events ${first} to ${last}`} of ${stream} ${first === last ? 'is' : 'are'} missing from Redis`,
-  /** @param gap the first of them */
-  gaps: (gap: string, others: number) =>
-    `The numbering of audit events is broken${others > 0 ? ` in ${figure(others + 1)} places, first here` : ''}: ${gap}. Nothing more is sealed. Stop the service and restore Redis from its last good copy; if there is none, a named person can continue on the page “${DECISIONS.titles.gap}”, or with cp-flags audit accept-gap.`,
+  /**
+   * @param gap the first of them
+   * @param isLost whether it can be accepted that events are lost: not if Redis went back
+   */
+  gaps: (gap: string, others: number, isLost: boolean) =>
+    `The numbering of audit events is broken${others > 0 ? ` in ${figure(others + 1)} places, first here` : ''}: ${gap}. Nothing more is sealed. Stop the service and restore Redis from its last good copy${isLost ? `; if there is none, a named person can continue on the page “${DECISIONS.titles.gap}”, or with cp-flags audit accept-gap` : ''}.`,
   notWritten: (fault: string, folder: string) =>
     `The audit log cannot be written (${fault}). See that ${folder} is there, has room, and can be written to by the user of this service. Events wait in Redis; nothing is lost.`,
   failed: (fault: string) =>
@@ -342,7 +345,7 @@ export const COVERAGE = {
   tooFew: (upToDate: number, expected: number) =>
     `${shareText(upToDate, expected)}, too few for a negative: where no flag is found, the answer is could-not-check. Load their newest files.`,
   nothingHeld: (upToDate: number, expected: number) =>
-    `${shareText(upToDate, expected)}, and no plan is held: every lookup is could-not-check. Have the councils send their first files, or load them (cp-flags load).`,
+    `${expected === 0 ? 'No authority is known here' : shareText(upToDate, expected)}, and no plan is held: every lookup is could-not-check. Have the councils send their first files, or load them (cp-flags load).`,
 } as const;
 
 export const OWN_DISK = {

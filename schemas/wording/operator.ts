@@ -109,6 +109,8 @@ export const FRESHNESS = {
   fromFuture: 'Its data is dated in the future. Check the clocks',
   file: (number: number, received: string, code: string) =>
     `${number}, received ${received}: ${code}`,
+  notAnswered:
+    'No lookup is answered at the moment, whatever stands below: that is what Redis holds, and it may not be what was loaded.',
   waits: (number: number) => `File ${number} is held`,
 } as const;
 

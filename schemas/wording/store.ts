@@ -226,7 +226,7 @@ export const VERIFIER = {
   functionsPutBack:
     'Somebody other than this service has replaced its functions in Redis and put them back, so what lookups found and recorded in that second cannot be relied on. The store is verified again. Find out who has the password of the worker’s or the administrator’s Redis user and change it.',
   pushedOn:
-    "Somebody other than this service has written to an audit stream and set its event numbers ahead, so nothing can be recorded there. Find out who has the password of the lookup processes' Redis user and change it; then a named person runs `cp-flags repair`. No event is lost.",
+    'Somebody other than this service has written to an audit stream and set its event numbers ahead, so nothing can be recorded there. Find out who has the password of the lookup processes’ Redis user and change it; then a named person runs `cp-flags repair`. No event is lost.',
 } as const;
 
 /** A connection to Redis whose packets vanish. */
@@ -298,6 +298,6 @@ export const FOREIGN_WRITES = {
       ['Entries in the audit that are not events of this service', counts['audit-entry']],
       ['Lists of who looked that cannot be read', counts['access-list']],
     ].flatMap(([what, count]) => (count === 0 ? [] : [`${what}: ${count}.`]));
-    return `${said.join(' ')} Find out who has the password of the lookup processes' Redis user and change it; then a named person runs cp-flags repair.`;
+    return `${said.join(' ')} Find out who has the password of the lookup processes’ Redis user and change it; then a named person runs cp-flags repair.`;
   },
 } as const;

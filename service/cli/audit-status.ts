@@ -80,9 +80,11 @@ export async function auditStatus(
 export function printAuditStatus(status: AuditStatus): void {
   const { ok, detail, sealed, unsealed, oldestUnsealed, verified, holds, witnessing } = status;
   const since = oldestUnsealed === undefined ? '' : ` (since ${zonedTimeText(oldestUnsealed)})`;
-  const some = unsealed === 0 ? '' : `, ${unsealed} wait${since}`;
+  const some = unsealed === 0 ? '' : `, ${counted(unsealed ?? 0, 'waits', 'wait')}${since}`;
   const waits = unsealed === null ? ', how many wait is not known to this Redis user' : some;
-  console.log(`Audit: ${sealed} events sealed${waits}. ${ok ? detail : `PROBLEM: ${detail}`}`);
+  console.log(
+    `Audit: ${counted(sealed, 'event')} sealed${waits}. ${ok ? detail : `PROBLEM: ${detail}`}`,
+  );
   if (verified?.problem !== undefined) {
     console.log(
       `  Its newest part is NOT WHOLE (${zonedTimeText(verified.at)}): ${verified.problem}`,

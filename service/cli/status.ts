@@ -4,6 +4,7 @@ import { type Authority, lastFileNumber } from '#schemas/authority.ts';
 import type { Configuration } from '#schemas/configuration.ts';
 import type { ExpectedAuthorities } from '#schemas/expected-authorities.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
+import { FRESHNESS } from '#schemas/wording/operator.ts';
 import { RESTRICTION } from '#schemas/wording/restrictions.ts';
 import { READINESS } from '#schemas/wording/store.ts';
 import { sortableTimeText, zonedTimeText } from '#schemas/wording/times.ts';
@@ -276,7 +277,10 @@ export async function status(
     if (mesh !== undefined) printMeshStatus(mesh);
     printExpected(expected, authorities, dataset?.kind);
     if (authorities.length === 0) console.log('No authority is known here yet.');
-    else printTable(authorities);
+    else {
+      if (!ready) console.log(FRESHNESS.notAnswered);
+      printTable(authorities);
+    }
     return ready;
   } finally {
     await readiness.stop();

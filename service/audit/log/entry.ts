@@ -59,7 +59,8 @@ export const streamName = (stream: number): string =>
 export const isSystem = (stream: number): boolean => stream === SYSTEM_STREAM;
 
 /** What is wrong with the numbers of one or more streams, and what to do. */
-export function gapsText([gap, ...others]: readonly StreamGap[]): string {
+export function gapsText(gaps: readonly StreamGap[]): string {
+  const [gap, ...others] = gaps;
   if (gap === undefined) return '';
   const { stream, sealed, found } = gap;
   const name = streamName(stream);
@@ -67,5 +68,9 @@ export function gapsText([gap, ...others]: readonly StreamGap[]): string {
     found < sealed
       ? SEALING.gapBack(name, sealed, found)
       : SEALING.gap(name, sealed + 1, found - 1);
-  return SEALING.gaps(text, others.length);
+  return SEALING.gaps(
+    text,
+    others.length,
+    gaps.every((each) => each.found >= each.sealed),
+  );
 }

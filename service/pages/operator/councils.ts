@@ -59,6 +59,7 @@ export const operatorCouncils: Mountable<OperatorDependencies> = {
         title: FRESHNESS.title,
         content: html`${heading(FRESHNESS.title)}
 ${paragraph(councils.length === 0 ? FRESHNESS.none : FRESHNESS.lead(coverage.upToDate, coverage.expected))}
+${!readiness.open && rows.length > 0 && html`<p class="cpf-strong">${FRESHNESS.notAnswered}</p>`}
 <ul class="nhsuk-list">
 <li>${link('/operator/expected', EXPECTED.title)}</li>
 <li>${link('/operator/set-up', COUNCIL_SETTINGS.begin)}</li>

@@ -47,10 +47,10 @@ test('a count is written the same way wherever a person reads it', () => {
   );
   expect(REPLICAS.noAgreement(1)).toMatch(/^With 1 replica attached, /);
   expect(RESULT.covered.all('York', 1)).toBe('This covers the 1 council of York.');
-  expect(SEALING.gaps(SEALING.gapBack('partition 3', 1, 0), 1)).toMatch(
+  expect(SEALING.gaps(SEALING.gapBack('partition 3', 1, 0), 1, false)).toMatch(
     /^The numbering of audit events is broken in 2 places, first here: partition 3 went back \(1 event is sealed, and Redis knows 0\)\. /,
   );
-  expect(SEALING.gaps(SEALING.gap('partition 3', 7, 7), 0)).toMatch(
+  expect(SEALING.gaps(SEALING.gap('partition 3', 7, 7), 0, true)).toMatch(
     /^The numbering of audit events is broken: event 7 of partition 3 is missing from Redis\. /,
   );
 });

@@ -191,6 +191,7 @@ describe('sealing stops and says why', () => {
     const state = await step(one);
     expect(state).toMatchObject({ problem: true, sealed });
     expect(state.detail).toContain('event 12 of partition 1 is missing');
+    expect(state.detail).toContain('accept-gap');
     expect(await held(1)).toBe(4);
     one.close();
   });
@@ -204,6 +205,8 @@ describe('sealing stops and says why', () => {
     const state = await step(one);
     expect(state.problem).toBe(true);
     expect(state.detail).toContain('partition 1 went back');
+    // The command would refuse it.
+    expect(state.detail).not.toContain('accept-gap');
     one.close();
 
     t.anchor.rememberAuditNumbers([]);

@@ -12,6 +12,7 @@ import { DESK, DESKS } from '#schemas/wording/desk.ts';
 import {
   ANSWERING,
   BLOCKED,
+  FRESHNESS,
   HELD,
   MESSAGES,
   OPERATOR,
@@ -160,8 +161,11 @@ describe('the page that says whether lookups are answered', () => {
     expect(wordsOf(page)).toContain(`${ANSWERING.concerns} ${ANSWERING.levels.stops}.`);
     expect(wordsOf(page)).toContain(ANSWERING.noneThen);
     expect(page.text).toContain('href="/operator/runbook#storeclosed"');
+    // Councils that Redis shows as up to date may not be.
+    expect(wordsOf(await visitor.get('/operator/councils'))).toContain(FRESHNESS.notAnswered);
     await service.admin.config('SET', 'appendfsync', 'always');
     await until(async () => (await visitor.get('/operator')).heading !== ANSWERING.none);
+    expect(wordsOf(await visitor.get('/operator/councils'))).not.toContain(FRESHNESS.notAnswered);
   });
 
   test('says how far the audit is sealed', async () => {
