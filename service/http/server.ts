@@ -88,11 +88,17 @@ function createRefusal(notRouted: NotRouted | undefined) {
       socket.destroy();
       return;
     }
+    const answering = socket._httpMessage;
     const code = UNREADABLE[error.code ?? ''] ?? 'malformed-request';
     const { status, title } = ERRORS[code];
     const accept = ACCEPT.exec(error.rawPacket?.toString('latin1') ?? '')?.[1];
     const answer = notRouted?.({ headers: { accept } }, code) ?? problemResponse(code);
     const body = await answer.text();
+    if (answering?.headersSent === true || !socket.writable) {
+      // The request has got its answer meanwhile, and a second one would be taken for that of another request.
+      socket.end(() => socket.destroy());
+      return;
+    }
     answer.headers.set('content-length', String(Buffer.byteLength(body)));
     answer.headers.set('connection', 'close');
     const headers = [...answer.headers].map(([name, value]) => `${name}: ${value}\r\n`).join('');

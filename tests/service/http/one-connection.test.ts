@@ -111,16 +111,20 @@ test.for([
   ['an unknown coding', 'HTTP/1.1', 'xchunked', 400],
   ['an unsupported version', 'HTTP/2.0', 'chunked', 400],
   ['a supported version and coding', 'HTTP/1.1', 'Chunked', 200],
-] as const)('a request in %s is answered with its status', async ([, version, coding, status]) => {
-  const { port } = await serve(async (request) => new Response(await request.text()));
-  const head = `POST / ${version}\r\nHost: x\r\nTransfer-Encoding: ${coding}\r\n`;
-  const { received, closed } = client(
-    port,
-    `${head}Connection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n`,
-  );
-  await until(closed, 'the end of the connection');
-  expect(received()).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
-});
+] as const)(
+  'a request in %s is answered once, with its status',
+  async ([, version, coding, status]) => {
+    const { port } = await serve(async (request) => new Response(await request.text()));
+    const head = `POST / ${version}\r\nHost: x\r\nTransfer-Encoding: ${coding}\r\n`;
+    const { received, closed } = client(
+      port,
+      `${head}Connection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n`,
+    );
+    await until(closed, 'the end of the connection');
+    expect(received()).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(received().match(/HTTP\/1\.1 /g)).toHaveLength(1);
+  },
+);
 
 test('a refusal before a small body is read leaves the connection open', async () => {
   const { port } = await serve(refuse);
