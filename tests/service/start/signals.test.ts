@@ -6,6 +6,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import packageJson from '../../../package.json' with { type: 'json' };
 import { isAlive, redisOf, root } from '../../support/processes.ts';
 import { until } from '../../support/service.ts';
 import { startStopwatch } from '../../support/stopwatch.ts';
@@ -284,6 +285,16 @@ test('a process started by npm, such as watch, ends with it; any other, such as 
   await shell.allEnded;
   await stoppedInOrder();
 });
+
+/** What they run ends by itself, within minutes. */
+const SHORT_SCRIPTS = ['setup', 'check', 'format'];
+
+test.for(Object.entries(packageJson.scripts).filter(([name]) => !SHORT_SCRIPTS.includes(name)))(
+  'npm run %s passes npm’s signal on, since its shell becomes what it runs last and longest',
+  ([, script]) => {
+    expect(script).toMatch(/^(?:node service\/setup\.mjs(?: \w+)? && )?exec [^&|;]+$/);
+  },
+);
 
 test.for([
   [
