@@ -43,7 +43,8 @@ export async function applyJournal(
   journal: Journal,
 ): Promise<Acknowledgement> {
   const { store, anchor, lock, tally: read = store.tally } = applying;
-  const { authority, sequence, highestSequence, sha256, expected, by, consumption } = journal;
+  const { authority, sequence, highestSequence, sha256, expected, by, caller, consumption } =
+    journal;
   const { details, dataAsOf, closed } = consumption;
   // If any of its rows are in the store, its journal is there too.
   await store.safeguard();
@@ -76,6 +77,7 @@ export async function applyJournal(
       sha256,
       ...auditedOutcome(acknowledgement),
       ...(journal.heldPart && { heldPart: true }),
+      ...omitUndefined({ caller }),
       by,
     });
   }

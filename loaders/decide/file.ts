@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
+import type { EventCaller } from '#schemas/audit/audit-event.ts';
 import { type Authority, lastFileNumber, type OdsCode } from '#schemas/authority.ts';
 import { omitUndefined } from '#schemas/omit-undefined.ts';
 import {
@@ -48,6 +49,7 @@ type FileFacts = {
   /** Milliseconds since 1970. */
   receivedAt: number;
   by: string;
+  caller?: EventCaller | undefined;
   addAuthority: boolean;
   authority?: OdsCode;
   metadata?: CsvMetadata;
@@ -123,6 +125,7 @@ export class FileDecider {
       sequence: header.sequence ?? -1,
       sha256,
       ...auditedOutcome(acknowledgement),
+      ...omitUndefined({ caller: this.#options.caller }),
       by: this.#options.by,
     });
   }
@@ -330,6 +333,7 @@ export class FileDecider {
           highestSequence: Math.max(highest ?? 0, heldFile === undefined ? whose.sequence : 0),
           sha256: this.#read.sha256,
           by: this.#options.by,
+          ...omitUndefined({ caller: this.#options.caller }),
           auditId: randomUUID(),
           again: this.#again,
           consumption: heldFile === undefined ? consumption : this.#provisional(part),

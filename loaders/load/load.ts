@@ -2,7 +2,7 @@
 
 import { hash, randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { whoText } from '#schemas/audit/audit-event.ts';
+import { type EventCaller, whoText } from '#schemas/audit/audit-event.ts';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import type { Breakers } from '#schemas/uploads/breakers.ts';
@@ -62,6 +62,8 @@ export type LoadOptions = {
   now?: () => number;
   /** Who loads: an operator's name, or how the file arrived. Recorded in the audit. */
   by: string;
+  /** Who sent it, if it came from a caller: the audit finds it by the user. */
+  caller?: EventCaller | undefined;
   /** Traces NHS numbers. If absent they are not traced, which is for a demo only. */
   tracer?: NumberTracer | undefined;
   /**

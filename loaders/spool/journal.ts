@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { whoText } from '#schemas/audit/audit-event.ts';
+import { callerSchema, whoText } from '#schemas/audit/audit-event.ts';
 import { odsCodeSchema } from '#schemas/authority.ts';
 import { acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 
@@ -63,6 +63,8 @@ export const journalSchema = z.strictObject({
   sha256: z.string(),
   /** Earlier versions wrote it longer than an event takes, and could not finish such a load. */
   by: z.string().transform(whoText),
+  /** Who sent it, if it came from a caller. */
+  caller: callerSchema.optional(),
   /** The id of the audit event: a second copy of the event caused by a crash is recognised by it. */
   auditId: z.uuid(),
   /** True if part of a file of this number was applied before. */

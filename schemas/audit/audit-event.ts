@@ -26,7 +26,7 @@ export const whoText = (text: string): string =>
  * partition, the time, what was shown). Never a date of birth, a child's name, a telephone number, a token or
  * a body; an NHS number that is not valid only as a keyed hash.
  */
-const callerSchema = z.object({
+export const callerSchema = z.object({
   issuer: who,
   client: who,
   user: who,
@@ -34,6 +34,9 @@ const callerSchema = z.object({
   role: z.object({ code: who, name: who }),
   organisation: z.object({ code: who, name: who }),
 });
+
+/** A verified caller, as events have it. */
+export type EventCaller = z.infer<typeof callerSchema>;
 
 /** Signs that may reveal a user who guesses numbers. */
 export const ENUMERATION_SIGNS = [
@@ -170,6 +173,8 @@ const loadEventSchema = z.object({
   heldPart: z.literal(true).optional(),
   /** Rows left as a newer file has them; absent if there are none. */
   superseded: z.int().positive().optional(),
+  /** Who sent it over HTTP or on a page. Absent otherwise, and in what earlier versions wrote. */
+  caller: callerSchema.optional(),
   by: who,
 });
 

@@ -5,6 +5,7 @@ import { ANSWERED_LOCK_WAIT_MS } from '#loaders/load/lock.ts';
 import { AuthorityBusy, LoadFailed } from '#loaders/load-failed.ts';
 import type { OdsCode } from '#schemas/authority.ts';
 import type { ErrorCode } from '#schemas/errors.ts';
+import { auditedCaller } from '#schemas/people/caller.ts';
 import type { Acknowledgement } from '#schemas/uploads/acknowledgement.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
@@ -91,6 +92,7 @@ function createLoad({ store, anchor, loads, log }: UploadDependencies) {
           addAuthority: false,
           metadata: description.metadata,
           way: 'http',
+          caller: auditedCaller(caller.identity),
           by: `${person} (${user}, by ${client}), POST /uploads, request ${ids.requestId}`,
           lockWaitMs: ANSWERED_LOCK_WAIT_MS,
         },

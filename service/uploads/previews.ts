@@ -7,9 +7,9 @@ import { z } from 'zod';
 import { differFile, type LoadOptions, loadAsShown } from '#loaders/load/load.ts';
 import { ANSWERED_LOCK_WAIT_MS } from '#loaders/load/lock.ts';
 import { AuthorityBusy, LoadFailed } from '#loaders/load-failed.ts';
+import type { EventCaller } from '#schemas/audit/audit-event.ts';
 import { type OdsCode, odsCodeSchema } from '#schemas/authority.ts';
 import { parseJson } from '#schemas/json.ts';
-import type { auditedCaller } from '#schemas/people/caller.ts';
 import { type Acknowledgement, acknowledgementSchema } from '#schemas/uploads/acknowledgement.ts';
 import { UPLOAD_FORMATS } from '#schemas/uploads/formats.ts';
 import { stoppedPlanSchema } from '#schemas/uploads/stopped-plan.ts';
@@ -119,12 +119,9 @@ export type PreviewOwner = { authority: OdsCode; userKey: string };
 /** The same, in one of their sessions. */
 type PreviewSender = PreviewOwner & { session: z.infer<typeof ownerSessionSchema> };
 
-/** Who sees a preview, as the audit has them. */
-export type PreviewedBy = {
-  by: string;
-  caller: ReturnType<typeof auditedCaller>;
-  requestId: string;
-};
+/** Who sees or sends a file, as the audit has them. */
+type Sender = { by: string; caller: EventCaller };
+export type PreviewedBy = Sender & { requestId: string };
 
 export type Received =
   | { kind: 'received'; id: string; sizeBytes: number }
@@ -317,7 +314,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
     preview: Omit<Preview, 'savedAt'>,
     kind: 'checking' | 'sending',
     of: (options: LoadOptions) => Promise<Ended>,
-    by: string,
+    { by, caller }: Sender,
   ): void {
     const beganAt = now();
     let progress = NOT_BEGUN;
@@ -336,6 +333,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
       metadata: preview.metadata,
       way: 'page',
       by,
+      caller,
       lockWaitMs,
       stopped: stopping.signal,
       onProgress: (step) => (progress = progressOf(step, preview.sizeBytes, progress)),
@@ -465,7 +463,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
         const isKept = isTypedWrong(acknowledgement, metadata);
         return { state: { kind: 'refused', acknowledgement, ...(isKept && { kept: true }) } };
       },
-      by,
+      { by, caller },
     );
     return true;
   }
@@ -608,7 +606,7 @@ export function createPreviews(dependencies: PreviewsDependencies) {
      * Sends a previewed file, in the background, if it still does what its sender was shown. A second call
      * does nothing.
      */
-    async send(id: string, preview: Preview, by: string): Promise<void> {
+    async send(id: string, preview: Preview, by: Sender): Promise<void> {
       const { shown } = preview;
       if (shown === undefined || preview.state.kind !== 'shown') return;
       const state = { kind: 'sending', beganAt: now(), ...NOT_BEGUN } as const;

@@ -414,7 +414,7 @@ const councilSend: Mountable<CouncilUploadDependencies> = {
         errors.push({ field: 'stops', text: UPLOAD.confirmWrong(stops) });
       }
       if (errors.length > 0 && state.kind === 'shown') return show(c, at, preview, errors);
-      await previews.send(idOf(c), preview, sentBy(at));
+      await previews.send(idOf(c), preview, previewedBy(at));
       return redirect(`${UPLOAD_PATH}/${idOf(c)}`);
     });
   },

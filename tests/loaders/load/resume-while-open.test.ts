@@ -117,19 +117,21 @@ describe('while Redis continues', () => {
       'ended here',
     );
     const by = `${'N'.repeat(170)} (u, by c), POST /uploads, request 1`;
+    const council = { code: authority, name: 'A Council' };
+    const of = { issuer: 'i', client: 'c', user: 'u', name: 'N', role: { code: 'R', name: 'R' } };
+    const caller = { ...of, organisation: council };
     rewriteJournal(t.anchor.loadInProgress(authority)?.journal ?? '', (json) =>
-      json.replace(/"by":"[^"]*"/, `"by":"${by}"`),
+      json.replace(/"by":"[^"]*"/, `"by":"${by}","caller":${JSON.stringify(caller)}`),
     );
     await startWorker();
     await until(() => !isUnderWay(authority), 'its end');
     await expectWhole(authority);
-    const loaders = (await events()).flatMap((event) =>
-      event.type === 'load' && event.authority === authority && event.sequence === 2
-        ? [event.by]
-        : [],
+    const loads = (await events()).filter((event) => event.type === 'load');
+    const [load, ...others] = loads.filter(
+      (event) => event.authority === authority && event.sequence === 2,
     );
-    expect(loaders).toHaveLength(1);
-    expect(loaders[0]).toMatch(/^N+ .*\(u, by c\), POST/);
+    expect(load?.by).toMatch(/^N+ .*\(u, by c\), POST/);
+    expect([load?.caller, others]).toEqual([caller, []]);
   });
 
   test('a load under way is left to its own process, however long it takes', async () => {

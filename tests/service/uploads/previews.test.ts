@@ -102,7 +102,7 @@ test('if several processes are told to send a file, only one does', async () => 
   const [one, other] = [process(), process()];
   const id = await shown(one, 1);
   const preview = await stateOf(other, id);
-  await Promise.all([one.send(id, preview, 'test'), other.send(id, preview, 'test')]);
+  await Promise.all([one.send(id, preview, previewedBy), other.send(id, preview, previewedBy)]);
   await isOver(one, id);
   expect((await stateOf(other, id)).state).toMatchObject({
     kind: 'answered',
@@ -117,13 +117,13 @@ test('a file still waits, and can be sent again, if another of its council is be
   const at = process();
   const id = await shown(at, 2);
   const lock = await t.store.lockAuthority(authority);
-  await at.send(id, await stateOf(at, id), 'test');
+  await at.send(id, await stateOf(at, id), previewedBy);
   await until(async () => {
     const { state } = await stateOf(at, id);
     return state.kind === 'shown' && state.busy === true;
   });
   await lock?.release();
-  await at.send(id, await stateOf(at, id), 'test');
+  await at.send(id, await stateOf(at, id), previewedBy);
   await isOver(at, id);
   expect((await stateOf(at, id)).state.kind).toBe('answered');
   await at.stop();
@@ -150,8 +150,8 @@ test('a file can be checked, and sent, again if its state could not be written',
   await check();
   await until(async () => (await stateOf(at, id)).state.kind === 'shown');
   const preview = await stateOf(at, id);
-  await failing(() => at.send(id, preview, 'test'));
-  await at.send(id, preview, 'test');
+  await failing(() => at.send(id, preview, previewedBy));
+  await at.send(id, preview, previewedBy);
   await isOver(at, id);
   expect((await stateOf(at, id)).state.kind).toBe('answered');
   await at.stop();

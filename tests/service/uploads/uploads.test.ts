@@ -95,7 +95,7 @@ test('one urgent row sent at five in the afternoon is in the next lookup', async
 });
 
 describe('POST /uploads', () => {
-  test('loads Spine XML and answers with its acknowledgement', async () => {
+  test('loads Spine XML, answers with its acknowledgement, and records who sent it', async () => {
     const number = next();
     const requestId = randomUUID();
     const response = await sendXml(xml(number), { headers: { 'x-request-id': requestId } });
@@ -110,6 +110,8 @@ describe('POST /uploads', () => {
     expect(await loadsOf(requestId)).toMatchObject([
       {
         authority: 'ZZ101',
+        // By which the audit finds everything that a user did.
+        caller: { user: 'officer-1', organisation: { code: 'ZZ101' } },
         by: `Nora Nurse (officer-1, by test-client), POST /uploads, request ${requestId}`,
       },
     ]);
