@@ -7,7 +7,7 @@ import { errorFields, type Log } from '../telemetry/log.ts';
 /**
  * Writes to the store, whenever it opens and whenever they change, the NHS numbers no longer in use: a lookup
  * of one of those finds nothing, whatever is held for the child under the present one. While they cannot be
- * read, those written before count. A store that is not open may be another's, or lack the function for it.
+ * read, those written before count. Of a sensitive record with a plan, it writes that nobody is shown who has looked. A store that is not open may be another's, or lack the function for it.
  *
  * @returns how to stop; if the store is open, once the first writing is over
  */
@@ -19,7 +19,7 @@ export async function tellNotInUse({
   log,
 }: {
   tracer: Pick<NumberTracer, 'listed'>;
-  store: Pick<Store, 'setNotInUse'>;
+  store: Pick<Store, 'setNotInUse' | 'readRows'>;
   verifier: Pick<StoreVerifier, 'state' | 'onChange'>;
   everyMs: number;
   log: Log;
@@ -34,7 +34,11 @@ export async function tellNotInUse({
     try {
       const listed = await tracer.listed?.();
       if (listed === undefined || listed === told) return;
-      await store.setNotInUse(listed);
+      await store.setNotInUse({ ...listed, sensitive: [] });
+      // Nothing is shown of the others, so nothing needs to know whose records are sensitive.
+      const held = await store.readRows(listed.sensitive);
+      const sensitive = listed.sensitive.filter((number) => (held.get(number) ?? []).length > 0);
+      await store.setNotInUse({ notInUse: [], inUse: [], sensitive });
       told = listed;
       failing = false;
       log.info('The numbers no longer in use were stored.', {

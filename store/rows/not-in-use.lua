@@ -1,6 +1,7 @@
--- set_not_in_use: sets which NHS numbers of a partition were replaced or withdrawn, and which are in use again. What is
--- known about other numbers stays, and so does which records are sensitive, because it may be known from elsewhere.
--- KEYS  numbers not in use    ARGV  how many are not in use, those, then those in use
+-- set_not_in_use: sets which NHS numbers of a partition were replaced or withdrawn, which are in use again, and which
+-- records are sensitive. What is known about other numbers stays, and a sensitive record stays sensitive, because it may
+-- be known from elsewhere.
+-- KEYS  numbers not in use    ARGV  how many members are added, those, then those removed
 
 -- Fewer than Lua can unpack at once.
 local NUMBERS_AT_ONCE = 4000

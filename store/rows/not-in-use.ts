@@ -9,21 +9,29 @@ export type ListedNumbers = {
   /** Replaced or withdrawn. */
   notInUse: readonly NhsNumber[];
   inUse: readonly NhsNumber[];
+  /** Of those in use: their records are sensitive. */
+  sensitive: readonly NhsNumber[];
 };
+
+/** Comes before a number whose record is sensitive, as in Lua. */
+const SENSITIVE = 'S';
 
 /**
  * Says which NHS numbers were replaced or withdrawn: where nothing is held for one, a lookup is
- * could-not-check. What is known about unlisted numbers stays, since it may come from elsewhere. Doing it
+ * could-not-check; and for which nobody is shown who has looked. What is known about unlisted numbers stays, since it may come from elsewhere. Doing it
  * again changes nothing.
  */
 export async function setNotInUse(redis: Redis, listed: ListedNumbers): Promise<void> {
   const byPartition = (numbers: readonly NhsNumber[]) => Map.groupBy(numbers, partitionOf);
   const [notInUse, inUse] = [byPartition(listed.notInUse), byPartition(listed.inUse)];
+  const sensitive = byPartition(listed.sensitive);
   await Promise.all(
     partitions.map((partition) => {
-      const [not = [], those = []] = [notInUse.get(partition), inUse.get(partition)];
+      const hidden = (sensitive.get(partition) ?? []).map((number) => `${SENSITIVE}${number}`);
+      const added = [...(notInUse.get(partition) ?? []), ...hidden];
+      const removed = inUse.get(partition) ?? [];
       const key = keys.notInUse(partition);
-      return redis.fcall(FUNCTIONS.setNotInUse, 1, key, not.length, ...not, ...those);
+      return redis.fcall(FUNCTIONS.setNotInUse, 1, key, added.length, ...added, ...removed);
     }),
   );
 }

@@ -85,10 +85,15 @@ export async function openRegister(path: string): Promise<NumberTracer> {
 }
 
 function numbersIn(register: Register): ListedNumbers {
-  const numbers = { notInUse: [] as NhsNumber[], inUse: [] as NhsNumber[] };
+  const numbers = {
+    notInUse: [] as NhsNumber[],
+    inUse: [] as NhsNumber[],
+    sensitive: [] as NhsNumber[],
+  };
   for (const [number, { status }] of register) {
     const isOld = status === 'superseded' || status === 'inactive';
     numbers[isOld ? 'notInUse' : 'inUse'].push(number);
+    if (status === 'sensitive') numbers.sensitive.push(number);
   }
   return numbers;
 }

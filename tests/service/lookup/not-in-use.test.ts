@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { problemSchema } from '#schemas/errors.ts';
 import { batchAnswerSchema, lookupAnswerSchema } from '#schemas/lookup.ts';
+import { partitionOf } from '#schemas/nhs-number.ts';
 import { NUMBER_NOT_IN_USE } from '#schemas/wording/lookup.ts';
 import { READINESS } from '#schemas/wording/store.ts';
+import { keys } from '#store/keys.ts';
 import { markNumber } from '#store/rows/not-in-use.ts';
 import { testNumber } from '../../support/rows.ts';
 import {
@@ -24,6 +26,7 @@ const REPLACED_HELD = testNumber(704);
 const SENSITIVE = testNumber(705);
 const UNLISTED = testNumber(706);
 const HELD_SENSITIVE = testNumber(707);
+const HELD_LATER_SENSITIVE = testNumber(708);
 const HEADER = 'nhs_number,status,replaced_by,date_of_birth,given_name,family_name';
 const person = '2019-03-05,Ada,Example';
 
@@ -52,7 +55,12 @@ beforeAll(async () => {
       ),
     },
     authorities: [
-      { code: 'ZZ101', rows: [{ nhsNumber: REPLACED_HELD }, { nhsNumber: HELD_SENSITIVE }] },
+      {
+        code: 'ZZ101',
+        rows: [REPLACED_HELD, HELD_SENSITIVE, HELD_LATER_SENSITIVE].map((nhsNumber) => ({
+          nhsNumber,
+        })),
+      },
     ],
   });
 });
@@ -156,6 +164,32 @@ test('if the register says that a number is in use again, it is looked up again'
   await writeRegister('nonsense');
   await until(() => service.lines.join().includes('numbers no longer in use could not be stored'));
   await refused(() => service.lookup({ nhsNumber: NEW }));
+});
+
+test('if the register says that a record has become sensitive, a plan under its number is shown, and nobody who looked', async () => {
+  const shown = async () =>
+    lookupAnswerSchema.parse(
+      await (await service.answered({ nhsNumber: HELD_LATER_SENSITIVE })).json(),
+    );
+  expect(await shown()).toHaveProperty('accesses');
+  await writeRegister(
+    `${NEW},current,,${person}`,
+    `${SENSITIVE},sensitive,,,,`,
+    `${HELD_LATER_SENSITIVE},sensitive,,,,`,
+  );
+  await until(async () => (await shown()).accesses === undefined, 'nobody to be shown');
+  expect((await shown()).outcome).toBe('flagged');
+  // Of no other number does the store know that its record is sensitive.
+  const other = keys.notInUse(partitionOf(SENSITIVE));
+  expect(await service.admin.sismember(other, `S${SENSITIVE}`)).toBe(0);
+  // It may be known from elsewhere.
+  await writeRegister(
+    `${NEW},superseded,${REPLACED},${person}`,
+    `${REPLACED},current,,${person}`,
+    `${HELD_LATER_SENSITIVE},current,,${person}`,
+  );
+  await refused(() => service.lookup({ nhsNumber: NEW }));
+  expect((await shown()).accesses).toBeUndefined();
 });
 
 test('what PDS said about numbers that the register does not list is kept, for both replaced numbers and sensitive records', async () => {

@@ -13,7 +13,7 @@ test('the numbers not in use are loaded each time the store opens, and a worker 
   t = await startTestStore();
   const { admin } = t;
   const number = testNumber(1);
-  const listed = { notInUse: [number], inUse: [] };
+  const listed = { notInUse: [number], inUse: [], sensitive: [] };
   const warned: string[] = [];
   const verifier = await t.keep();
   await verifier.look();
