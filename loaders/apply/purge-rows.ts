@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { OdsCode } from '#schemas/authority.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { authorityOf, type PackedRow, restoredRow, unpackRow } from '#store/rows/rows.ts';
@@ -24,6 +25,14 @@ export type Purge = z.infer<typeof purgeSchema>['purge'];
 
 export const isPurge = ({ journal }: BegunLoad): boolean => journal.startsWith('{"purge"');
 
+const purgeOf = ({ journal }: BegunLoad): Purge => purgeSchema.parse(JSON.parse(journal)).purge;
+
+/** A purge of an authority that was begun and has not ended. */
+export function purgeBegun(anchor: Anchor, authority: OdsCode): Purge | undefined {
+  const load = anchor.loadInProgress(authority);
+  return load !== undefined && isPurge(load) ? purgeOf(load) : undefined;
+}
+
 /**
  * True if a row can never be shown again, and keeps out no older file that could still be loaded. A withdrawn
  * one keeps out every file, as long as its plan would be shown.
@@ -40,7 +49,7 @@ export async function resumePurge(
   load: BegunLoad,
   lock: AuthorityLock,
 ): Promise<void> {
-  const { purge: details } = purgeSchema.parse(JSON.parse(load.journal));
+  const details = purgeOf(load);
   const rows: PackedRow[] = [];
   await store.scan((nhsNumber, packed) => {
     if (

@@ -6,7 +6,7 @@ import type { AuthorityLock } from '#store/locks/authority-lock.ts';
 import { authorityOf, type PackedRow, packRow } from '#store/rows/rows.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
-import { mayGo, type Purge, removeForGood } from '../apply/purge-rows.ts';
+import { mayGo, type Purge, purgeBegun, removeForGood } from '../apply/purge-rows.ts';
 import { baseTally } from '../base-tally.ts';
 import { withLock } from '../load/lock.ts';
 import { endInterrupted } from '../load/resume.ts';
@@ -28,7 +28,7 @@ type PurgeOptions = {
   /** Milliseconds since 1970; default the present by the earlier of two clocks. */
   now?: () => number;
   lockWaitMs?: number;
-  /** Called with what was, or would be, removed from an authority. */
+  /** Called with what was, or would be, removed from an authority; also with what an earlier purge had begun to. */
   onPurged?: (authority: OdsCode, rows: number) => void;
 };
 
@@ -77,9 +77,10 @@ export async function purge(
       await forgetWithdrawals(store, anchor, authority, () => at);
       await forgetRestrictions(store, anchor, authority, () => at);
       const rows = found.get(authority);
-      if (rows !== undefined) {
+      // Of one that was cut short, no row may be left.
+      if (rows !== undefined || purgeBegun(anchor, authority) !== undefined) {
         const purged = await withLock(store, authority, lockWaitMs, (lock) =>
-          purgeAuthority(store, anchor, lock, rows, {
+          purgeAuthority(store, anchor, lock, rows ?? [], {
             now: Math.floor(at / 1000),
             upTo,
             auditId: randomUUID(),
@@ -119,7 +120,7 @@ async function oldestKept(
   return Math.max(upTo, closed);
 }
 
-/** @returns how many of the rows it removed */
+/** @returns how many rows it removed, with those of a purge that it finished */
 async function purgeAuthority(
   store: Store,
   anchor: Anchor,
@@ -128,16 +129,17 @@ async function purgeAuthority(
   options: Omit<Purge, 'rows'>,
 ): Promise<number> {
   const { authority } = lock;
+  const finished = purgeBegun(anchor, authority)?.rows ?? 0;
   // Whatever it finishes, a purge that fails never says that nothing was changed.
   await endInterrupted(store, anchor, lock, () => undefined);
   const anchored = anchor.authority(authority);
-  if (anchored === undefined) return 0;
+  if (anchored === undefined) return finished;
   // Read without the lock: a row that has changed since then stays.
   const held = await store.readRows([...new Set(seen.map(({ nhsNumber }) => nhsNumber))]);
   const rows = seen.filter(({ nhsNumber, packed }) =>
     held.get(nhsNumber)?.some((row) => packRow(row) === packed),
   );
-  if (rows.length === 0) return 0;
+  if (rows.length === 0) return finished;
   const { authority: known } = await store.intakeState(authority);
   const tally = await baseTally(store, anchor, authority, known);
   for (const { nhsNumber, packed } of rows) tally.remove(nhsNumber, packed);
@@ -148,5 +150,5 @@ async function purgeAuthority(
   const load = { authority, sequence, sha256: '', journal, ...expected };
   await anchor.beginLoad(load, anchored);
   await removeForGood(store, anchor, lock, rows, details, load);
-  return rows.length;
+  return finished + rows.length;
 }

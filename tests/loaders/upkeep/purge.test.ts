@@ -171,21 +171,37 @@ describe('a purge', () => {
     }
   });
 
-  test.each(['changeAuthority', 'removeRows', 'tally', 'appendEvent', 'commitLoad'] as const)(
-    'cut short at %s ends the same when it is resumed',
+  const STEPS = ['changeAuthority', 'removeRows', 'tally', 'appendEvent', 'commitLoad'] as const;
+  test.each(STEPS)(
+    'cut short at %s is finished by the next, which says what was removed',
     async (step) => {
       const authority = newAuthority();
       await old(authority);
-      const { store, anchor } = endingAt(t, step);
-      await expect(run({ store, anchor })).rejects.toThrow(LoadFailed);
-      const begun = t.anchor.loadsInProgress();
-      expect(begun).toHaveLength(1);
-      for (const load of begun) await resumeLoad(t.store, t.anchor, load);
-      await run();
-      expect(await numbers(authority)).toEqual([testNumber(1), testNumber(4)]);
-      const tally = (await t.store.tally()).get(authority);
-      expect(t.anchor.authority(authority)).toMatchObject({ rows: 2, digest: tally?.digest });
+      await expect(run(endingAt(t, step))).rejects.toThrow(LoadFailed);
+      expect(of(await run(), authority)).toBe(2);
       expect(t.anchor.loadsInProgress()).toEqual([]);
+      expect(await numbers(authority)).toEqual([testNumber(1), testNumber(4)]);
+      expect(
+        (await events()).filter(
+          (event) => event.type === 'purge' && event.detail['authority'] === authority,
+        ),
+      ).toMatchObject([{ detail: { rows: 2 } }]);
+      expect(of(await run(), authority)).toBe(0);
     },
   );
+
+  test.each(STEPS)('cut short at %s ends the same when it is resumed', async (step) => {
+    const authority = newAuthority();
+    await old(authority);
+    const { store, anchor } = endingAt(t, step);
+    await expect(run({ store, anchor })).rejects.toThrow(LoadFailed);
+    const begun = t.anchor.loadsInProgress();
+    expect(begun).toHaveLength(1);
+    for (const load of begun) await resumeLoad(t.store, t.anchor, load);
+    await run();
+    expect(await numbers(authority)).toEqual([testNumber(1), testNumber(4)]);
+    const tally = (await t.store.tally()).get(authority);
+    expect(t.anchor.authority(authority)).toMatchObject({ rows: 2, digest: tally?.digest });
+    expect(t.anchor.loadsInProgress()).toEqual([]);
+  });
 });
