@@ -3,17 +3,19 @@ import { drawnSeed } from '../support/seed.ts';
 import { runAuditFaults } from './audit-harness.ts';
 import { runDatasetFaults } from './dataset-harness.ts';
 import { runFaults } from './harness.ts';
+import { canTrace, runKills } from './killed-harness.ts';
 import { runReplyFaults } from './replies-harness.ts';
 
-const HELP = `node tests/faults/faults.ts [options] [intake] [store] [audit]
+const HELP = `node tests/faults/faults.ts [options] [intake] [store] [audit] [killed]
 
 Without a name all of them:
   intake  loads cut short, each compared with an undisturbed one
   store   replies in every order, and processes pointed at another dataset
   audit   mixes of faults under lookups
+  killed  purges, prunings of the audit log and acts about replicas, killed at a system call
 
   --seed N       the same faults again (default: FAULT_SEED, or others each time; printed)
-  --points N     how many of each (default: 100, of the store 500)
+  --points N     how many of each (default: 100, of the store 500, of those killed 20)
   --lanes 2      intake: services side by side`;
 
 const { values: options, positionals } = parseArgs({
@@ -36,6 +38,8 @@ const RUNS: Record<string, () => Promise<string[]>> = {
     ...(await runDatasetFaults(given(500))),
   ],
   audit: () => runAuditFaults(given(100)),
+  killed: () =>
+    canTrace() ? runKills(given(20)) : Promise.resolve(['strace cannot be used here']),
 };
 
 const names = positionals.length === 0 ? Object.keys(RUNS) : positionals;

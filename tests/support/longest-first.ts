@@ -10,6 +10,7 @@ export const LONGEST = [
   'store/trust/replicas',
   'service/start/signals',
   'promises/intake-faults',
+  'promises/kill-faults',
   'service/cli/repair',
   'service/start/start',
   'promises/never-by-accident',
