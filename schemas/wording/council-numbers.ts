@@ -49,6 +49,7 @@ export const FRESHNESS = {
   overdue: (time: string) => `It was due by ${time}`,
   shown: 'What clinicians see',
   upToDate: 'Your council is up to date.',
+  notAnswered: 'At the moment clinicians see “Could not check” for every child.',
   behind:
     'Your council is out of date. When no plan is found, clinicians see this with your council’s name, and are asked to ring you if the child may live in your area. Plans that are held are still shown.',
   differs:

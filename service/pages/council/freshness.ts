@@ -11,7 +11,11 @@ export const dueOf = ({ dataAsOf }: Authority, upToDateMs: number): number | und
   dataAsOf === undefined ? undefined : Date.parse(dataAsOf) + upToDateMs;
 
 /** How old an authority's data is, when more is due, and what clinicians are told meanwhile. */
-export function freshness(authority: Authority, upToDateMs: number, now: number): Html {
+export function freshness(
+  authority: Authority,
+  { readiness, upToDateMs }: { readiness: { open: boolean }; upToDateMs: number },
+  now: number,
+): Html {
   const { dataAsOf, reconciled } = authority;
   const made = dataAsOf === undefined ? undefined : Date.parse(dataAsOf);
   const due = dueOf(authority, upToDateMs);
@@ -28,6 +32,6 @@ ${summary([
         ? FRESHNESS.overdue(timeText(due))
         : shortTimeText(due),
   ],
-  [FRESHNESS.shown, told],
+  [FRESHNESS.shown, readiness.open ? told : FRESHNESS.notAnswered],
 ])}`;
 }

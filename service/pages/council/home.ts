@@ -4,6 +4,7 @@ import { COUNCIL } from '#schemas/wording/council.ts';
 import { shortTimeText, timeText } from '#schemas/wording/times.ts';
 import type { Store } from '#store/store.ts';
 import type { Anchor } from '#store/trust/anchor.ts';
+import type { Readiness } from '#store/trust/readiness.ts';
 import type { Mountable } from '../../routes/route.ts';
 import type { Previews } from '../../uploads/previews.ts';
 import type { DeskDependencies } from '../desk/guarded-desk.ts';
@@ -20,6 +21,7 @@ import { WITHDRAWALS_PATH } from './withdrawals.ts';
 type CouncilHomeDependencies = DeskDependencies & {
   store: Store;
   anchor: Pick<Anchor, 'heldFiles' | 'loadInProgress'>;
+  readiness: Pick<Readiness, 'open'>;
   previews: Pick<Previews, 'waitingFor'>;
   /** How old an authority's data may be before it counts as out of date. */
   upToDateMs: number;
@@ -77,7 +79,7 @@ ${summary([
   [COUNCIL.lastFile, lastFileNumber(authority)],
   [COUNCIL.plans, rows],
 ])}
-${freshness(authority, dependencies.upToDateMs, Date.now())}`,
+${freshness(authority, dependencies, Date.now())}`,
       });
     }),
 };

@@ -144,6 +144,20 @@ test('nobody changes another council’s numbers, whatever the form says', async
   expect((await service.store.authority(ods('ZZ102')))?.emergencyDutyTeamPhone).toBe('02079460199');
 });
 
+test('a council whose data is up to date reads that no lookup is answered, as long as none is', async () => {
+  await service.admin.config('SET', 'appendfsync', 'everysec');
+  await until(
+    async () => wordsOf(await ours.get('/council')).includes(FRESHNESS.notAnswered),
+    'the page to say that no lookup is answered',
+  );
+  expect(wordsOf(await ours.get('/council'))).not.toContain(FRESHNESS.upToDate);
+  await service.admin.config('SET', 'appendfsync', 'always');
+  await until(
+    async () => wordsOf(await ours.get('/council')).includes(FRESHNESS.upToDate),
+    'the store to open again',
+  );
+});
+
 test('a council reads how fresh its data is, when its next data is due and what clinicians are told', async () => {
   const fresh = wordsOf(await ours.get('/council'));
   expect(fresh).toContain(FRESHNESS.upToDate);
