@@ -274,12 +274,16 @@ describe('somebody who is not let in is told why, what was sent and whom to ask'
     const sub = somebody();
     const visitor = createVisitor(service.baseUrl);
     await signIn(visitor, sub);
+    const form = await visitor.form('/look-up');
     const block = { issuer: cis2.issuer, user: sub, by: 'test', reason: 'test' };
     await createBlocks(service.admin, service.store).block(block);
     await until(
-      async () => (await visitor.lookUp(PLAN)).heading === SIGN_IN_REFUSED.blocked,
+      async () => (await visitor.get('/look-up')).heading === SIGN_IN_REFUSED.blocked,
       'the block',
     );
+    // So is a look whose form was opened before.
+    const look = await visitor.post('/look-up', { ...form, number: PLAN });
+    expect([look.status, look.heading]).toEqual([403, SIGN_IN_REFUSED.blocked]);
     const again = await signIn(createVisitor(service.baseUrl), sub);
     expect(again.heading).toBe(SIGN_IN_REFUSED.blocked);
   });
