@@ -82,3 +82,7 @@ export function lastFileNumber({
     ? undefined
     : sequence - sequenceOffset;
 }
+
+/** The number of a file as in the file itself: for one from before its numbering restarted, the number it has inside. */
+export const fileNumber = (sequence: number, sequenceOffset: number): number =>
+  sequence >= sequenceOffset ? sequence - sequenceOffset : sequence;

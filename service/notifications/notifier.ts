@@ -1,6 +1,7 @@
 // One file, since the steps from the log to the outbox share one cursor and one transaction.
 
 import { createHash } from 'node:crypto';
+import { fileNumber } from '#schemas/authority.ts';
 import {
   type Notification,
   nextNotificationId,
@@ -199,8 +200,6 @@ export function createNotifier(options: NotifierOptions) {
       const due = dueOf.get(code) ?? [];
       // An access to a plan withdrawn since is still notified.
       const { name, sequenceOffset } = authorities.get(code) ?? { name: code, sequenceOffset: 0 };
-      const asNumbered = (sequence: number): number =>
-        sequence >= sequenceOffset ? sequence - sequenceOffset : sequence;
       for (let from = 0; from === 0 || from < due.length; from += ENTRIES_A_NOTIFICATION) {
         const last = opened.lastOf(code);
         const id = nextNotificationId(position, last?.last);
@@ -217,7 +216,7 @@ export function createNotifier(options: NotifierOptions) {
             ...entry,
             plans: entry.plans.map(({ sequence, ...plan }) => ({
               ...plan,
-              ...(sequence !== undefined && { sequence: asNumbered(sequence) }),
+              ...(sequence !== undefined && { sequence: fileNumber(sequence, sequenceOffset) }),
             })),
           })),
           unreadableEvents: opened.unreadSince(last?.lastPosition ?? 0),

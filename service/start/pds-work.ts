@@ -7,7 +7,7 @@ import { RETRIED_LOCK_WAIT_MS, withLock } from '#loaders/load/lock.ts';
 import { LoadFailed } from '#loaders/load-failed.ts';
 import { type FoundInactive, reverifyNumbers } from '#loaders/upkeep/reverify.ts';
 import { listWaitingFiles, takeUpWaitingFile } from '#loaders/upkeep/waiting-files.ts';
-import { odsCodeSchema } from '#schemas/authority.ts';
+import { fileNumber, odsCodeSchema } from '#schemas/authority.ts';
 import type { NhsNumber } from '#schemas/nhs-number.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import type { OwnCheck } from '#schemas/status.ts';
@@ -162,8 +162,7 @@ export function startPdsWork({
         id: randomUUID(),
         createdAt: new Date(now()).toISOString(),
         authority: { code: authority, ...(known !== undefined && { name: known.name }) },
-        // For a file from before the numbering started again, only the number that it has here is known.
-        sequence: sequence > sequenceOffset ? sequence - sequenceOffset : sequence,
+        sequence: fileNumber(sequence, sequenceOffset),
         numbers: [
           {
             nhsNumber,

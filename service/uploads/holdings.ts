@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { csvText } from '#loaders/formats/common/csv-text.ts';
 import type { WrittenEvent } from '#schemas/audit/audit-event.ts';
-import type { Authority, OdsCode } from '#schemas/authority.ts';
+import { type Authority, fileNumber, type OdsCode } from '#schemas/authority.ts';
 import { PLAN_TYPES } from '#schemas/plans/plan.ts';
 import type { PlanRow } from '#schemas/plans/row.ts';
 import { HOLDINGS_COLUMNS } from '#schemas/uploads/columns.ts';
@@ -21,10 +21,6 @@ const BYTE_ORDER_MARK = /^\u{feff}/u;
 
 const instant = (seconds: number): string => new Date(seconds * 1000).toISOString();
 
-/** The number of the file as in the authority's file, in the old numbering if it was part of that. */
-const numberOf = ({ sequence }: PlanRow, offset: number): number =>
-  sequence >= offset ? sequence - offset : sequence;
-
 const asJson = (row: PlanRow, offset: number): string =>
   JSON.stringify({
     nhsNumber: row.nhsNumber,
@@ -34,7 +30,7 @@ const asJson = (row: PlanRow, offset: number): string =>
     endDate: row.endDate,
     deleteDate: row.deleteDate,
     withdrawn: row.withdrawn,
-    sequence: numberOf(row, offset),
+    sequence: fileNumber(row.sequence, offset),
     visibleUntil: instant(row.visibleUntil),
   });
 
@@ -46,7 +42,7 @@ const asCells = (row: PlanRow, offset: number): (string | number)[] => [
   row.startDate,
   row.endDate ?? '',
   row.deleteDate ?? '',
-  numberOf(row, offset),
+  fileNumber(row.sequence, offset),
   instant(row.visibleUntil),
 ];
 

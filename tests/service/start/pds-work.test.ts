@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { PdsTracer } from '#loaders/check/tracing/pds/pds-tracer.ts';
 import { sendOutcome } from '#loaders/synthetic/made-up-pds.ts';
+import { resetSequence } from '#loaders/upkeep/reset-sequence.ts';
 import { startPdsWork } from '#service/start/pds-work.ts';
 import { readNotice, writeNotice } from '#service/uploads/notices.ts';
 import type { Store } from '#store/store.ts';
@@ -94,5 +95,27 @@ test('what PDS shows about a number and what a load finds go into one notice, wh
   expect((await readNotice(folder, authority, 1))?.numbers.map((each) => each.nhsNumber)).toEqual([
     testNumber(12),
     testNumber(11),
+  ]);
+});
+
+test('a notice gives the number that the file has itself, also for file 0 of a new numbering', async () => {
+  const p = await startTestPds();
+  onTestFinished(() => p.stop());
+  const authority = newAuthority();
+  await loadRecords(authority, 412);
+  await resetSequence(t.store, t.anchor, authority, { by: 'A. Example', reason: 'new system' });
+  await loadRecords(authority, 0, [planOf(21)], { createdAt: '202611240300+0000' });
+  p.pds.records.set(testNumber(21), {
+    nhsNumber: testNumber(29),
+    dateOfBirth: '2019-03-05',
+    names: [{ given: ['Ada'], family: 'Example' }],
+    security: 'U',
+  });
+  const folder = temporaryFolder();
+  const work = startWork(folder, p.tracer({ awayMs: 0 }));
+  onTestFinished(() => work.stop());
+  await work.reverify();
+  expect((await readNotice(folder, authority, 0))?.numbers.map((each) => each.nhsNumber)).toEqual([
+    testNumber(21),
   ]);
 });
