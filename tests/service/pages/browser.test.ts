@@ -286,7 +286,11 @@ describe.skipIf(!hasBrowser || !triesAll)('in a browser, tried at length', () =>
     expect(await heading(page)).toBe(HIDDEN.heading);
     await goTo(page, `${demo.baseUrl}/councils`);
     expect(await page.locator('[data-council]:visible').count()).toBe(3);
-    expect(await page.getByLabel('Council’s name').isVisible()).toBe(false);
+    await page.getByLabel('Council’s name').fill('wesbrook');
+    await leave(page, () => page.getByRole('button', { name: COUNCILS.find }).click());
+    expect(await page.locator('[data-council]:visible').allInnerTexts()).toEqual([
+      expect.stringContaining('Westbrook City Council'),
+    ]);
     await close();
   });
 
