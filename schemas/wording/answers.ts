@@ -105,7 +105,7 @@ export const MESH_SUBJECTS = {
 /** A notice of inactive numbers. */
 export const NOTICE = {
   sensitive: ({ nhsNumber, localId }: { nhsNumber: string; localId?: string | undefined }) =>
-    `The record of NHS number ${nhsNumber}${localId === undefined ? '' : ` (your local id ${localId})`} has become sensitive. The plan that you sent is still shown, because removing it would protect nobody, but nobody is shown who has looked at it. A new plan under this number is refused (CPR02). Decide with your Caldicott Guardian whether the plan is to stay: to take it away, send it with a delete date.`,
+    `The record of NHS number ${nhsNumber}${localId === undefined ? '' : ` (your local id ${localId})`} has become sensitive. The plan that you sent is still shown, because removing it would protect nobody, but clinicians are no longer shown who has looked at it. You are still notified of looks. A new plan under this number is refused (CPR02). Decide with your Caldicott Guardian whether the plan is to stay: to take it away, send it with a delete date.`,
   notReplaced: 'No longer in use and not replaced: trace the person again.',
   replaced: 'Use the new number in your system and send the record under it.',
   more: (count: number) =>

@@ -113,7 +113,7 @@ export const PDS = {
     `${detail} ${records === 1 ? '1 record' : `${records} records`} of ${files === 1 ? '1 file' : `${files} files`} ${records === 1 ? 'waits' : 'wait'} to be traced, the oldest since ${zonedTimeText(since)}, and ${records === 1 ? 'is' : 'are'} loaded automatically if that can be done in time.`,
   /** For the Caldicott Guardian. */
   sensitiveAlert: (auditId: string, authorities: readonly string[]) =>
-    `The record of a child or mother has become sensitive, and ${authorities.join(', ')} ${authorities.length === 1 ? 'holds' : 'hold'} a plan for this person. The flag is still shown; nobody is shown who has looked. The council was informed. The NHS number is in the audit: event ${auditId}. Agree with the council whether the plan is to stay.`,
+    `The record of a child or mother has become sensitive, and ${authorities.join(', ')} ${authorities.length === 1 ? 'holds' : 'hold'} a plan for this person. The flag is still shown; clinicians are no longer shown who has looked. The council was informed, and is still notified of looks. The NHS number is in the audit: event ${auditId}. Agree with the council whether the plan is to stay.`,
   well: 'PDS answered.',
   lastAsked: (detail: string, at: string) => `${detail} It was last asked at ${zonedTimeText(at)}.`,
   notAsked: 'PDS has not been asked yet.',

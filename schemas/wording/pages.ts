@@ -359,7 +359,7 @@ export const LIST = {
   submit: 'Look up the list',
   empty: 'Paste at least one NHS number',
   tooMany: (most: number, count: number) =>
-    `Paste at most ${most} lines. These are ${count}. Look the others up in a second list`,
+    `Paste at most ${most} lines. You pasted ${count}. Look the others up in a second list`,
   tooLong: (most: number) =>
     `Paste at most ${most} lines, each with one NHS number and, if you know it, a date of birth. This was so long that it is not kept: paste it again in parts`,
   usedUp: (most: number) =>

@@ -157,7 +157,7 @@ Example:
     )
     .action((options: Named) => endSingle(configuration(), options));
   const restarting = `
-With the rights of Redis’s administrator. Its replica-priority is written into its own file.
+With the rights of Redis’s administrator. The replica-priority of that server is written into its own file.
 
 Example:
   cp-flags replicas `;

@@ -7,7 +7,8 @@ import { errorFields, type Log } from '../telemetry/log.ts';
 /**
  * Writes to the store, whenever it opens and whenever they change, the NHS numbers no longer in use: a lookup
  * of one of those finds nothing, whatever is held for the child under the present one. While they cannot be
- * read, those written before count. Of a sensitive record with a plan, it writes that nobody is shown who has looked. A store that is not open may be another's, or lack the function for it.
+ * read, those written before count. Of a sensitive record with a plan, it writes that no answer shows who has looked. A
+ * store that is not open may be another's, or lack the function for it.
  *
  * @returns how to stop; if the store is open, once the first writing is over
  */

@@ -18,8 +18,8 @@ const SENSITIVE = 'S';
 
 /**
  * Says which NHS numbers were replaced or withdrawn: where nothing is held for one, a lookup is
- * could-not-check; and for which nobody is shown who has looked. What is known about unlisted numbers stays, since it may come from elsewhere. Doing it
- * again changes nothing.
+ * could-not-check; and for which no answer shows who has looked. What is known about unlisted numbers stays, since it
+ * may come from elsewhere. Doing it again changes nothing.
  */
 export async function setNotInUse(redis: Redis, listed: ListedNumbers): Promise<void> {
   const byPartition = (numbers: readonly NhsNumber[]) => Map.groupBy(numbers, partitionOf);

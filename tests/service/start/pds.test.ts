@@ -127,7 +127,7 @@ test('numbers since replaced, withdrawn or made sensitive are reported once, eve
   }
 });
 
-test('who looked at a child with a sensitive record is shown to nobody, and stays on record', async () => {
+test('who looked at a child with a sensitive record is shown in no answer, and stays on record', async () => {
   await until(async () => (await look(SENSITIVE)).accesses === undefined, 'the mark');
   const answer = await look(SENSITIVE);
   expect(answer).not.toHaveProperty('accesses');
