@@ -99,7 +99,7 @@ export function printAuditStatus(status: AuditStatus): void {
     console.log(`  ${problem ? 'PROBLEM: ' : ''}${witnessing.detail}`);
     for (const { name, size, at } of witnesses) {
       console.log(
-        `  ${name}: ${size === undefined ? 'nothing yet' : `${figure(size)} entries${at === undefined ? '' : ` at ${zonedTimeText(at)}`}`}`,
+        `  ${name}: ${size === undefined ? 'nothing yet' : `${counted(size, 'entry', 'entries')}${at === undefined ? '' : ` at ${zonedTimeText(at)}`}`}`,
       );
     }
   }
