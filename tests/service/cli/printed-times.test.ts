@@ -34,7 +34,8 @@ beforeAll(async () => {
   await run(['withdraw', COUNCIL, '--child', '-', '--urgent', ...WHY], CHILD);
   await run(['restrict', COUNCIL, '--child', '-', '--whereabouts', ...WHY], testNumber(2));
   await run(['block', ...BLOCK]);
-  await run(['audit', 'hold', ...WHY]);
+  // Refused until the worker has created the log.
+  await until(async () => (await run(['audit', 'hold', ...WHY])).code === 0, 'a hold');
 });
 
 const AS_PROGRAMS_WRITE_IT = /[0-9]T[0-9]{2}:[0-9]{2}/;
