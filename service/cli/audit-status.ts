@@ -1,5 +1,5 @@
 import type { Configuration } from '#schemas/configuration.ts';
-import { counted, figure } from '#schemas/wording/counts.ts';
+import { counted } from '#schemas/wording/counts.ts';
 import { SEALING } from '#schemas/wording/operations.ts';
 import { zonedTimeText } from '#schemas/wording/times.ts';
 import { createAuditStreams } from '#store/audit-stream/audit-stream.ts';
